@@ -1,0 +1,1 @@
+//! Many connectors composed into one MCP server.

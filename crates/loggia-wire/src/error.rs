@@ -1,0 +1,144 @@
+//! Errors as they go on the wire: the JSON-RPC error object and the codes each revision gives a meaning.
+//!
+//! The one place that knows that a missing resource is `-32002` in one revision and `-32602` in another is
+//! [`RpcError::for_version`].
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::model::ClientCapabilities;
+use crate::version::Version;
+
+/// A JSON-RPC error code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ErrorCode(pub i64);
+
+impl ErrorCode {
+    /// The text is not JSON (JSON-RPC 2.0, section 5.1).
+    pub const PARSE_ERROR: ErrorCode = ErrorCode(-32700);
+    /// The JSON is not a request.
+    pub const INVALID_REQUEST: ErrorCode = ErrorCode(-32600);
+    /// The method does not exist in this revision, or not on this server.
+    pub const METHOD_NOT_FOUND: ErrorCode = ErrorCode(-32601);
+    /// The parameters are wrong.
+    pub const INVALID_PARAMS: ErrorCode = ErrorCode(-32602);
+    /// The server failed.
+    pub const INTERNAL_ERROR: ErrorCode = ErrorCode(-32603);
+    /// No such resource, in revisions up to 2025-11-25; [`Self::INVALID_PARAMS`] since.
+    pub const RESOURCE_NOT_FOUND: ErrorCode = ErrorCode(-32002);
+    /// The person must open a URL first; 2025-11-25 alone.
+    pub const URL_ELICITATION_REQUIRED: ErrorCode = ErrorCode(-32042);
+    /// Headers and body disagree (2026-07-28).
+    pub const HEADER_MISMATCH: ErrorCode = ErrorCode(-32020);
+    /// The client did not declare a capability that the request needs (2026-07-28).
+    pub const MISSING_REQUIRED_CLIENT_CAPABILITY: ErrorCode = ErrorCode(-32021);
+    /// The server does not speak the request's version (2026-07-28).
+    pub const UNSUPPORTED_PROTOCOL_VERSION: ErrorCode = ErrorCode(-32022);
+
+    /// Whether only a server of the stateless era would send this code: what tells a client that probes
+    /// that it must not fall back to `initialize`.
+    pub fn is_modern(self) -> bool {
+        matches!(
+            self,
+            ErrorCode::HEADER_MISMATCH
+                | ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY
+                | ErrorCode::UNSUPPORTED_PROTOCOL_VERSION
+        )
+    }
+}
+
+/// The `error` member of a response.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RpcError {
+    /// What kind of error.
+    pub code: ErrorCode,
+    /// One sentence for a person.
+    pub message: Cow<'static, str>,
+    /// More, in a form the sender defines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
+}
+
+impl RpcError {
+    /// An error without `data`.
+    pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> RpcError {
+        RpcError { code, message: message.into(), data: None }
+    }
+
+    /// The same error with `data`.
+    pub fn with_data(mut self, data: Value) -> RpcError {
+        self.data = Some(data);
+        self
+    }
+
+    /// `-32602`: the caller's parameters are wrong.
+    pub fn invalid_params(message: impl Into<Cow<'static, str>>) -> RpcError {
+        RpcError::new(ErrorCode::INVALID_PARAMS, message)
+    }
+
+    /// `-32600`: not a request.
+    pub fn invalid_request(message: impl Into<Cow<'static, str>>) -> RpcError {
+        RpcError::new(ErrorCode::INVALID_REQUEST, message)
+    }
+
+    /// `-32601`: no such method here.
+    pub fn method_not_found(method: &str) -> RpcError {
+        RpcError::new(ErrorCode::METHOD_NOT_FOUND, format!("Method not found: {method}"))
+    }
+
+    /// `-32603`: we failed. The message is generic; `correlation` finds the cause in the log.
+    pub fn internal(correlation: &str) -> RpcError {
+        RpcError::new(ErrorCode::INTERNAL_ERROR, format!("Internal error (reference {correlation})"))
+    }
+
+    /// No such resource. Travels as `-32002` before 2026-07-28 (see [`RpcError::for_version`]).
+    pub fn resource_not_found(uri: &str) -> RpcError {
+        RpcError::new(ErrorCode::RESOURCE_NOT_FOUND, format!("Resource not found: {uri}")).with_data(json!({ "uri": uri }))
+    }
+
+    /// `-32020`.
+    pub fn header_mismatch(message: impl Into<Cow<'static, str>>) -> RpcError {
+        RpcError::new(ErrorCode::HEADER_MISMATCH, message)
+    }
+
+    /// `-32021`: the request needs a capability the client did not declare.
+    pub fn missing_capability(required: &ClientCapabilities) -> RpcError {
+        RpcError::new(
+            ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY,
+            "The client did not declare a capability this request needs",
+        )
+        .with_data(json!({ "requiredCapabilities": required }))
+    }
+
+    /// `-32022`: the server does not speak `requested`.
+    pub fn unsupported_version(requested: &str, supported: &[Version]) -> RpcError {
+        RpcError::new(ErrorCode::UNSUPPORTED_PROTOCOL_VERSION, format!("Unsupported protocol version {requested:?}"))
+            .with_data(json!({ "supported": supported, "requested": requested }))
+    }
+
+    /// This error as `version` writes it: codes a revision lacks become the ones it has.
+    pub fn for_version(mut self, version: Version) -> RpcError {
+        if version.is_stateless() && self.code == ErrorCode::RESOURCE_NOT_FOUND {
+            self.code = ErrorCode::INVALID_PARAMS;
+        }
+        if !version.is_stateless() && self.code.is_modern() {
+            self.code = ErrorCode::INVALID_PARAMS;
+        }
+        if version != Version::V2025_11_25 && self.code == ErrorCode::URL_ELICITATION_REQUIRED {
+            self.code = ErrorCode::INVALID_PARAMS;
+        }
+        self
+    }
+}
+
+impl fmt::Display for RpcError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.code.0)
+    }
+}
+
+impl std::error::Error for RpcError {}

@@ -1,0 +1,328 @@
+//! The JSON-RPC 2.0 envelope. It is read once, without a tree: the id and the method are taken out, params
+//! and results stay the bytes they came in. It is written once, into one buffer.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::error::{ErrorCode, RpcError};
+use crate::method::Method;
+use crate::raw::RawJson;
+
+/// A request's id: a string or an integer, never null (specification, "Requests").
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Id {
+    /// An integer.
+    Number(i64),
+    /// A string.
+    String(Box<str>),
+}
+
+/// One message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message {
+    /// Wants an answer.
+    Request {
+        /// Pairs the answer with it.
+        id: Id,
+        /// What is asked.
+        method: Method,
+        /// With what; an object where present.
+        params: Option<RawJson>,
+    },
+    /// Wants no answer.
+    Notification {
+        /// What happened.
+        method: Method,
+        /// With what; an object where present.
+        params: Option<RawJson>,
+    },
+    /// Answers a request.
+    Response {
+        /// The request's id; `None` where the sender could not read it.
+        id: Option<Id>,
+        /// The outcome.
+        outcome: Result<RawJson, RpcError>,
+    },
+}
+
+/// What a text holds: one message, or a batch of them (revisions up to 2025-03-26).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Frame {
+    /// One message.
+    Single(Message),
+    /// A batch; each member is judged alone. Never empty.
+    Batch(Vec<Result<Message, DecodeError>>),
+}
+
+/// Why a text is not a message, and what to answer its sender.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DecodeError {
+    /// The id, where it could be read: the answer is then paired with the request.
+    pub id: Option<Id>,
+    /// What to answer.
+    pub error: RpcError,
+}
+
+/// Most messages in one batch.
+pub const MAX_BATCH: usize = 100;
+/// Deepest nesting of a message. serde_json refuses deeper texts by itself.
+pub const MAX_DEPTH: usize = 128;
+
+/// Reads one message; a batch is refused.
+pub fn decode(text: &Bytes) -> Result<Message, DecodeError> {
+    match first_byte(text) {
+        Some(b'[') => Err(DecodeError::invalid("This revision has no batches: send one message at a time")),
+        _ => decode_single(text, text),
+    }
+}
+
+/// Reads one message or a batch of them.
+pub fn decode_frame(text: &Bytes) -> Result<Frame, DecodeError> {
+    if first_byte(text) != Some(b'[') {
+        return decode(text).map(Frame::Single);
+    }
+    let members: Vec<&RawValue> = serde_json::from_slice(text).map_err(DecodeError::parse)?;
+    match members.len() {
+        0 => Err(DecodeError::invalid("The batch is empty")),
+        n if n > MAX_BATCH => Err(DecodeError::invalid(format!("The batch has {n} messages; at most {MAX_BATCH} are allowed"))),
+        _ => Ok(Frame::Batch(
+            members.into_iter().map(|raw| decode_single(text, raw.get().as_bytes())).collect(),
+        )),
+    }
+}
+
+fn first_byte(text: &[u8]) -> Option<u8> {
+    text.iter().copied().find(|b| !b.is_ascii_whitespace())
+}
+
+/// The members of every kind of message. Which are present tells the kind.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    jsonrpc: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    params: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+/// Keeps `null` apart from absence.
+fn present<'de: 'a, 'a, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&'a RawValue>::deserialize(deserializer).map(Some)
+}
+
+fn decode_single(buffer: &Bytes, text: &[u8]) -> Result<Message, DecodeError> {
+    let envelope: Envelope<'_> = serde_json::from_slice(text).map_err(|e| match e.classify() {
+        serde_json::error::Category::Data => DecodeError::invalid(format!("Not a JSON-RPC message: {e}")),
+        _ => DecodeError::parse(e),
+    })?;
+    let id = envelope.id.map(|raw| serde_json::from_str::<Id>(raw.get()));
+    let reply_to = id.as_ref().and_then(|id| id.as_ref().ok()).cloned();
+    let invalid = |message: &'static str| DecodeError { id: reply_to.clone(), error: RpcError::invalid_request(message) };
+    if envelope.jsonrpc.as_deref() != Some("2.0") {
+        return Err(invalid("The member \"jsonrpc\" must be \"2.0\""));
+    }
+    if let Some(method) = envelope.method {
+        return decode_call(buffer, id, &method, envelope.params, &invalid);
+    }
+    decode_response(buffer, &envelope, id, &invalid)
+}
+
+fn decode_call(
+    buffer: &Bytes,
+    id: Option<Result<Id, serde_json::Error>>,
+    method: &str,
+    params: Option<&RawValue>,
+    invalid: &dyn Fn(&'static str) -> DecodeError,
+) -> Result<Message, DecodeError> {
+    let params = params.map(|raw| RawJson::borrowed(buffer, raw));
+    if params.as_ref().is_some_and(|p| !p.is_object()) {
+        return Err(invalid("The member \"params\" must be an object"));
+    }
+    let method = Method::from(method);
+    match id {
+        Some(Ok(id)) => Ok(Message::Request { id, method, params }),
+        Some(Err(_)) => Err(invalid("The member \"id\" must be a string or an integer")),
+        None => Ok(Message::Notification { method, params }),
+    }
+}
+
+fn decode_response(
+    buffer: &Bytes,
+    envelope: &Envelope<'_>,
+    id: Option<Result<Id, serde_json::Error>>,
+    invalid: &dyn Fn(&'static str) -> DecodeError,
+) -> Result<Message, DecodeError> {
+    let outcome = match (envelope.result, envelope.error) {
+        (Some(result), None) => Ok(RawJson::borrowed(buffer, result)),
+        (None, Some(error)) => {
+            Err(serde_json::from_str(error.get()).map_err(|_| invalid("The member \"error\" needs a code and a message"))?)
+        }
+        (Some(_), Some(_)) => return Err(invalid("A response has a result or an error, not both")),
+        (None, None) => return Err(invalid("A message has a method, a result or an error")),
+    };
+    match id {
+        Some(Ok(id)) => Ok(Message::Response { id: Some(id), outcome }),
+        // JSON-RPC 2.0 answers a request whose id it could not read with a null id.
+        None | Some(Err(_)) if outcome.is_err() => Ok(Message::Response { id: None, outcome }),
+        _ => Err(invalid("A result needs the id of its request")),
+    }
+}
+
+impl DecodeError {
+    fn parse(error: serde_json::Error) -> DecodeError {
+        DecodeError { id: None, error: RpcError::new(ErrorCode::PARSE_ERROR, format!("Parse error: {error}")) }
+    }
+
+    fn invalid(message: impl Into<Cow<'static, str>>) -> DecodeError {
+        DecodeError { id: None, error: RpcError::invalid_request(message) }
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// Writes a request.
+pub fn write_request(out: &mut Vec<u8>, id: &Id, method: &Method, params: Option<&[u8]>) {
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+    id.write(out);
+    write_call(out, method, params);
+}
+
+/// Writes a notification.
+pub fn write_notification(out: &mut Vec<u8>, method: &Method, params: Option<&[u8]>) {
+    out.extend_from_slice(br#"{"jsonrpc":"2.0""#);
+    write_call(out, method, params);
+}
+
+fn write_call(out: &mut Vec<u8>, method: &Method, params: Option<&[u8]>) {
+    out.extend_from_slice(br#","method":"#);
+    write_string(out, method.as_str());
+    if let Some(params) = params {
+        out.extend_from_slice(br#","params":"#);
+        out.extend_from_slice(params);
+    }
+    out.push(b'}');
+}
+
+/// Writes a response that carries `result`, which must be JSON.
+pub fn write_result(out: &mut Vec<u8>, id: &Id, result: &[u8]) {
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+    id.write(out);
+    out.extend_from_slice(br#","result":"#);
+    out.extend_from_slice(result);
+    out.push(b'}');
+}
+
+/// Writes a response that carries `error`. Without an id the member is `null`, as JSON-RPC 2.0 has it; the
+/// stateless era leaves it out instead, see [`write_error_without_id`].
+pub fn write_error(out: &mut Vec<u8>, id: Option<&Id>, error: &RpcError) {
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+    match id {
+        Some(id) => id.write(out),
+        None => out.extend_from_slice(b"null"),
+    }
+    write_error_member(out, error);
+}
+
+/// Writes an error that answers no request in particular.
+pub fn write_error_without_id(out: &mut Vec<u8>, error: &RpcError) {
+    out.extend_from_slice(br#"{"jsonrpc":"2.0""#);
+    write_error_member(out, error);
+}
+
+fn write_error_member(out: &mut Vec<u8>, error: &RpcError) {
+    out.extend_from_slice(br#","error":"#);
+    // An error is a number, a string and a `Value`: none of them can fail to serialize.
+    let _ = serde_json::to_writer(&mut *out, error);
+    out.push(b'}');
+}
+
+fn write_string(out: &mut Vec<u8>, text: &str) {
+    // Writing a string into a Vec cannot fail.
+    let _ = serde_json::to_writer(&mut *out, text);
+}
+
+impl Id {
+    /// Appends the id as JSON.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            // Writing an integer into a Vec cannot fail.
+            Id::Number(n) => drop(serde_json::to_writer(&mut *out, n)),
+            Id::String(s) => write_string(out, s),
+        }
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Id::Number(n) => n.fmt(f),
+            Id::String(s) => s.fmt(f),
+        }
+    }
+}
+
+impl From<i64> for Id {
+    fn from(n: i64) -> Id {
+        Id::Number(n)
+    }
+}
+
+impl From<&str> for Id {
+    fn from(s: &str) -> Id {
+        Id::String(s.into())
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Id::Number(n) => serializer.serialize_i64(*n),
+            Id::String(s) => serializer.serialize_str(s),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
+        deserializer.deserialize_any(IdVisitor)
+    }
+}
+
+struct IdVisitor;
+
+impl serde::de::Visitor<'_> for IdVisitor {
+    type Value = Id;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or an integer")
+    }
+
+    fn visit_i64<E>(self, n: i64) -> Result<Id, E> {
+        Ok(Id::Number(n))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, n: u64) -> Result<Id, E> {
+        i64::try_from(n).map(Id::Number).map_err(|_| E::custom("the id is too large"))
+    }
+
+    fn visit_str<E>(self, s: &str) -> Result<Id, E> {
+        Ok(Id::String(s.into()))
+    }
+}

@@ -1,0 +1,33 @@
+//! The Model Context Protocol as pure data and functions.
+//!
+//! Everything here is a value or a function from values to values: no runtime, no I/O, no clock, no
+//! randomness. That is what lets one description of the protocol serve the SDK, the hub, the fuzzers and
+//! the tests alike.
+//!
+//! * [`version`]: the revisions as a parsed enum, and the two eras they fall into.
+//! * [`jsonrpc`]: the envelope, read once and written once; payloads stay raw ([`raw::RawJson`]).
+//! * [`method`]: every method name, and in which revision it exists.
+//! * [`model`]: one neutral model of every type; [`codec`] takes it to and from each revision.
+//! * [`meta`]: what a request says about itself (`_meta`), and the rules for its keys.
+//! * [`header`]: the HTTP headers that mirror the body.
+//! * [`schema`]: JSON Schema, bounded, without network.
+//! * [`error`]: the error codes of each revision.
+
+pub mod codec;
+pub mod error;
+pub mod header;
+pub mod jsonrpc;
+pub mod meta;
+pub mod method;
+pub mod model;
+pub mod raw;
+pub mod schema;
+pub mod uri_template;
+pub mod version;
+
+pub use error::{ErrorCode, RpcError};
+pub use jsonrpc::{Id, Message};
+pub use meta::RequestMeta;
+pub use method::Method;
+pub use raw::RawJson;
+pub use version::{Era, Version};

@@ -1,0 +1,152 @@
+//! Every method of the protocol and the revisions it exists in. Routing looks at the method's name first and
+//! only then parses one concrete type; whether a method exists is a question to the table below.
+
+use std::fmt;
+
+use crate::version::Version;
+use Version::*;
+
+/// Which side sends a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// The client asks the server.
+    Client,
+    /// The server asks the client (live in the handshake era, inside `input_required` in the stateless one).
+    Server,
+    /// Either.
+    Both,
+}
+
+macro_rules! methods {
+    ($( $(#[$doc:meta])* $variant:ident = $name:literal, $sender:ident, $kind:ident, $from:ident ..= $to:ident; )*) => {
+        /// A method name. Names we do not know are kept as they came.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub enum Method {
+            $( $(#[$doc])* $variant, )*
+            /// A method of an extension, or of nobody.
+            Other(Box<str>),
+        }
+
+        impl Method {
+            /// Every known method.
+            pub const KNOWN: &'static [Method] = &[$(Method::$variant,)*];
+
+            /// The name on the wire.
+            pub fn as_str(&self) -> &str {
+                match self { $(Method::$variant => $name,)* Method::Other(name) => name }
+            }
+
+            /// Who may send it; `None` for a method we do not know.
+            pub const fn sender(&self) -> Option<Sender> {
+                match self { $(Method::$variant => Some(Sender::$sender),)* Method::Other(_) => None }
+            }
+
+            /// Whether it is a notification; `false` for a method we do not know.
+            pub const fn is_notification(&self) -> bool {
+                match self { $(Method::$variant => matches!(Kind::$kind, Kind::Notification),)* Method::Other(_) => false }
+            }
+
+            /// Whether `version` defines this method. Methods we do not know belong to extensions and are
+            /// the service's to judge.
+            pub fn exists_in(&self, version: Version) -> bool {
+                match self { $(Method::$variant => ($from..=$to).contains(&version),)* Method::Other(_) => true }
+            }
+        }
+
+        impl From<&str> for Method {
+            fn from(name: &str) -> Method {
+                match name { $($name => Method::$variant,)* other => Method::Other(other.into()) }
+            }
+        }
+    };
+}
+
+enum Kind {
+    Request,
+    Notification,
+}
+
+methods! {
+    /// Opens a session.
+    Initialize = "initialize", Client, Request, V2024_11_05 ..= V2025_11_25;
+    /// Is the peer alive?
+    Ping = "ping", Both, Request, V2024_11_05 ..= V2025_11_25;
+    /// What does the server speak and offer?
+    Discover = "server/discover", Client, Request, V2026_07_28 ..= V2026_07_28;
+    /// The tools.
+    ListTools = "tools/list", Client, Request, V2024_11_05 ..= V2026_07_28;
+    /// Run one tool.
+    CallTool = "tools/call", Client, Request, V2024_11_05 ..= V2026_07_28;
+    /// The resources.
+    ListResources = "resources/list", Client, Request, V2024_11_05 ..= V2026_07_28;
+    /// The resource templates.
+    ListResourceTemplates = "resources/templates/list", Client, Request, V2024_11_05 ..= V2026_07_28;
+    /// Read one resource.
+    ReadResource = "resources/read", Client, Request, V2024_11_05 ..= V2026_07_28;
+    /// Tell me when this resource changes.
+    Subscribe = "resources/subscribe", Client, Request, V2024_11_05 ..= V2025_11_25;
+    /// No longer tell me.
+    Unsubscribe = "resources/unsubscribe", Client, Request, V2024_11_05 ..= V2025_11_25;
+    /// The prompts.
+    ListPrompts = "prompts/list", Client, Request, V2024_11_05 ..= V2026_07_28;
+    /// Render one prompt.
+    GetPrompt = "prompts/get", Client, Request, V2024_11_05 ..= V2026_07_28;
+    /// Complete an argument.
+    Complete = "completion/complete", Client, Request, V2024_11_05 ..= V2026_07_28;
+    /// Least severity of log messages for this session.
+    SetLogLevel = "logging/setLevel", Client, Request, V2024_11_05 ..= V2025_11_25;
+    /// One long answer that carries change notifications.
+    Listen = "subscriptions/listen", Client, Request, V2026_07_28 ..= V2026_07_28;
+
+    /// Ask the client's model.
+    CreateMessage = "sampling/createMessage", Server, Request, V2024_11_05 ..= V2026_07_28;
+    /// Ask the person.
+    Elicit = "elicitation/create", Server, Request, V2025_06_18 ..= V2026_07_28;
+    /// Ask which folders matter.
+    ListRoots = "roots/list", Server, Request, V2024_11_05 ..= V2026_07_28;
+
+    /// The session is open.
+    Initialized = "notifications/initialized", Client, Notification, V2024_11_05 ..= V2025_11_25;
+    /// The folders changed.
+    RootsListChanged = "notifications/roots/list_changed", Client, Notification, V2024_11_05 ..= V2025_11_25;
+    /// A request is no longer wanted.
+    Cancelled = "notifications/cancelled", Both, Notification, V2024_11_05 ..= V2026_07_28;
+    /// How far a request is.
+    Progress = "notifications/progress", Both, Notification, V2024_11_05 ..= V2026_07_28;
+    /// A log message.
+    Log = "notifications/message", Server, Notification, V2024_11_05 ..= V2026_07_28;
+    /// A resource changed.
+    ResourceUpdated = "notifications/resources/updated", Server, Notification, V2024_11_05 ..= V2026_07_28;
+    /// The list of resources changed.
+    ResourcesListChanged = "notifications/resources/list_changed", Server, Notification, V2024_11_05 ..= V2026_07_28;
+    /// The list of tools changed.
+    ToolsListChanged = "notifications/tools/list_changed", Server, Notification, V2024_11_05 ..= V2026_07_28;
+    /// The list of prompts changed.
+    PromptsListChanged = "notifications/prompts/list_changed", Server, Notification, V2024_11_05 ..= V2026_07_28;
+    /// What a person did at a URL is done.
+    ElicitationComplete = "notifications/elicitation/complete", Server, Notification, V2025_11_25 ..= V2025_11_25;
+    /// The first message on a listen stream.
+    SubscriptionsAcknowledged = "notifications/subscriptions/acknowledged", Server, Notification, V2026_07_28 ..= V2026_07_28;
+}
+
+impl Method {
+    /// Whether a server may answer it with `input_required` (MRTR, "Supported Requests").
+    pub const fn may_require_input(&self) -> bool {
+        matches!(self, Method::CallTool | Method::GetPrompt | Method::ReadResource)
+    }
+
+    /// The member of `params` that `Mcp-Name` mirrors ("Standard Request Headers").
+    pub const fn name_member(&self) -> Option<&'static str> {
+        match self {
+            Method::CallTool | Method::GetPrompt => Some("name"),
+            Method::ReadResource => Some("uri"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

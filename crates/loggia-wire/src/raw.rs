@@ -1,0 +1,94 @@
+//! JSON that is carried, not understood. A payload that a part need not read travels as the bytes it came
+//! in, so a relay neither loses a field nor pays to rebuild one.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// One JSON value as its bytes. Always valid UTF-8 and valid JSON: it is only ever made by a parser or a
+/// serializer. Cloning shares the buffer.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RawJson(Bytes);
+
+impl RawJson {
+    /// The value `{}`.
+    pub const fn empty_object() -> RawJson {
+        RawJson(Bytes::from_static(b"{}"))
+    }
+
+    /// The value `null`.
+    pub const fn null() -> RawJson {
+        RawJson(Bytes::from_static(b"null"))
+    }
+
+    /// Checks that `bytes` hold exactly one JSON value.
+    pub fn parse(bytes: impl Into<Bytes>) -> Result<RawJson, serde_json::Error> {
+        let bytes = bytes.into();
+        serde_json::from_slice::<&serde_json::value::RawValue>(&bytes)?;
+        Ok(RawJson(bytes))
+    }
+
+    /// Serializes `value`. Fails only where its `Serialize` does (a map with a non-string key, say).
+    pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<RawJson, serde_json::Error> {
+        serde_json::to_vec(value).map(|bytes| RawJson(bytes.into()))
+    }
+
+    /// The part of `buffer` that `raw`, borrowed from it, covers.
+    pub(crate) fn borrowed(buffer: &Bytes, raw: &serde_json::value::RawValue) -> RawJson {
+        RawJson(buffer.slice_ref(raw.get().as_bytes()))
+    }
+
+    /// Bytes that the caller has just written as JSON itself.
+    pub fn from_written(bytes: Vec<u8>) -> RawJson {
+        debug_assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok());
+        RawJson(bytes.into())
+    }
+
+    /// The JSON text.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The shared buffer.
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+
+    /// Reads the value as a `T`.
+    pub fn decode<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(&self.0)
+    }
+
+    /// Whether the value is an object.
+    pub fn is_object(&self) -> bool {
+        self.0.first() == Some(&b'{')
+    }
+}
+
+impl fmt::Debug for RawJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl From<&serde_json::Value> for RawJson {
+    fn from(value: &serde_json::Value) -> RawJson {
+        // `Value`'s own Display writes JSON and cannot fail.
+        RawJson(value.to_string().into())
+    }
+}
+
+impl Serialize for RawJson {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &serde_json::value::RawValue = self.decode().map_err(serde::ser::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawJson {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<RawJson, D::Error> {
+        let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
+        Ok(RawJson(String::from(Box::<str>::from(raw)).into()))
+    }
+}

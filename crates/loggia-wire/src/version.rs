@@ -1,0 +1,115 @@
+//! The protocol's revisions. A version is parsed once, at the edge, and compared as a value ever after:
+//! nobody compares version strings.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A revision of the protocol. Ordered by date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Version {
+    /// 2024-11-05: the first; stdio and HTTP+SSE.
+    #[serde(rename = "2024-11-05")]
+    V2024_11_05,
+    /// 2025-03-26: Streamable HTTP, batches, annotations, audio.
+    #[serde(rename = "2025-03-26")]
+    V2025_03_26,
+    /// 2025-06-18: elicitation, structured output, resource links, no batches.
+    #[serde(rename = "2025-06-18")]
+    V2025_06_18,
+    /// 2025-11-25: icons, sampling with tools, URL elicitation.
+    #[serde(rename = "2025-11-25")]
+    V2025_11_25,
+    /// 2026-07-28: stateless; every request carries everything.
+    #[serde(rename = "2026-07-28")]
+    V2026_07_28,
+}
+
+/// How a revision relates one request to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Era {
+    /// A session is opened with `initialize` (2025-11-25 and earlier).
+    Handshake,
+    /// Every request is self-contained (2026-07-28 and later).
+    Stateless,
+}
+
+impl Version {
+    /// Every revision, oldest first.
+    pub const ALL: [Version; 5] = [
+        Version::V2024_11_05,
+        Version::V2025_03_26,
+        Version::V2025_06_18,
+        Version::V2025_11_25,
+        Version::V2026_07_28,
+    ];
+    /// The newest revision.
+    pub const LATEST: Version = Version::V2026_07_28;
+    /// The newest revision that opens with a handshake.
+    pub const LATEST_HANDSHAKE: Version = Version::V2025_11_25;
+
+    /// The era this revision belongs to.
+    pub const fn era(self) -> Era {
+        match self {
+            Version::V2026_07_28 => Era::Stateless,
+            _ => Era::Handshake,
+        }
+    }
+
+    /// Whether requests of this revision are self-contained.
+    pub const fn is_stateless(self) -> bool {
+        matches!(self.era(), Era::Stateless)
+    }
+
+    /// Whether this revision sends and receives JSON-RPC batches (2025-03-26 alone requires them).
+    pub const fn has_batches(self) -> bool {
+        matches!(self, Version::V2024_11_05 | Version::V2025_03_26)
+    }
+
+    /// The name on the wire, for example `2026-07-28`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Version::V2024_11_05 => "2024-11-05",
+            Version::V2025_03_26 => "2025-03-26",
+            Version::V2025_06_18 => "2025-06-18",
+            Version::V2025_11_25 => "2025-11-25",
+            Version::V2026_07_28 => "2026-07-28",
+        }
+    }
+
+    /// What a handshake server answers to a client that asked for `requested`: the same revision where it
+    /// is a handshake revision we know, otherwise our newest (`initialize`, "Version Negotiation").
+    pub fn negotiate_handshake(requested: &str) -> Version {
+        match requested.parse::<Version>() {
+            Ok(version) if version.era() == Era::Handshake => version,
+            _ => Version::LATEST_HANDSHAKE,
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A version name that is none of the known revisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownVersion(pub String);
+
+impl fmt::Display for UnknownVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown protocol version {:?}", self.0)
+    }
+}
+
+impl std::error::Error for UnknownVersion {}
+
+impl FromStr for Version {
+    type Err = UnknownVersion;
+
+    fn from_str(name: &str) -> Result<Version, UnknownVersion> {
+        Version::ALL.into_iter().find(|v| v.as_str() == name).ok_or_else(|| UnknownVersion(name.to_owned()))
+    }
+}

@@ -1,0 +1,145 @@
+//! One bus for what changes in a server: its lists, its resources. Whoever holds [`Changes`] announces;
+//! every open subscription gets what it asked for.
+//!
+//! A subscription keeps a set of what is dirty, not a queue of events, so a client that never reads costs
+//! at most one entry for each thing it subscribed to.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use loggia_wire::model::SubscriptionFilter;
+use tokio::sync::Notify;
+
+/// Something that changed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// The list of tools.
+    Tools,
+    /// The list of prompts.
+    Prompts,
+    /// The list of resources.
+    Resources,
+    /// The resource at this URI.
+    Resource(String),
+}
+
+/// The announcing end. Cheap to clone; all clones are one bus.
+#[derive(Clone, Default)]
+pub struct Changes(Arc<Mutex<Vec<Weak<Subscriber>>>>);
+
+/// The listening end of one subscription.
+pub struct Listening {
+    accepted: SubscriptionFilter,
+    subscriber: Arc<Subscriber>,
+}
+
+struct Subscriber {
+    filter: SubscriptionFilter,
+    state: Mutex<State>,
+    ready: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    dirty: BTreeSet<Change>,
+    closed: bool,
+}
+
+impl Changes {
+    /// A bus nobody listens to yet.
+    pub fn new() -> Changes {
+        Changes::default()
+    }
+
+    /// The list of tools changed.
+    pub fn tools(&self) {
+        self.announce(Change::Tools);
+    }
+
+    /// The list of prompts changed.
+    pub fn prompts(&self) {
+        self.announce(Change::Prompts);
+    }
+
+    /// The list of resources changed.
+    pub fn resources(&self) {
+        self.announce(Change::Resources);
+    }
+
+    /// The resource at `uri` changed.
+    pub fn resource(&self, uri: impl Into<String>) {
+        self.announce(Change::Resource(uri.into()));
+    }
+
+    /// Tells every subscription that asked for `change`.
+    pub fn announce(&self, change: Change) {
+        self.each(|subscriber| {
+            if subscriber.wants(&change) {
+                subscriber.state().dirty.insert(change.clone());
+                subscriber.ready.notify_one();
+            }
+        });
+    }
+
+    /// Ends every subscription, gracefully.
+    pub fn close(&self) {
+        self.each(|subscriber| {
+            subscriber.state().closed = true;
+            subscriber.ready.notify_one();
+        });
+    }
+
+    /// Opens a subscription to what `accepted` names.
+    pub fn listen(&self, accepted: SubscriptionFilter) -> Listening {
+        let subscriber =
+            Arc::new(Subscriber { filter: accepted.clone(), state: Mutex::default(), ready: Notify::new() });
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|weak| weak.strong_count() > 0);
+        all.push(Arc::downgrade(&subscriber));
+        Listening { accepted, subscriber }
+    }
+
+    fn each(&self, act: impl Fn(&Subscriber)) {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter_map(Weak::upgrade).for_each(|subscriber| act(&subscriber));
+    }
+}
+
+impl Subscriber {
+    fn wants(&self, change: &Change) -> bool {
+        let on = |flag: Option<bool>| flag.unwrap_or(false);
+        match change {
+            Change::Tools => on(self.filter.tools_list_changed),
+            Change::Prompts => on(self.filter.prompts_list_changed),
+            Change::Resources => on(self.filter.resources_list_changed),
+            Change::Resource(uri) => self.filter.resource_subscriptions.iter().flatten().any(|wanted| wanted == uri),
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listening {
+    /// The part of the request that the server honours.
+    pub fn accepted(&self) -> &SubscriptionFilter {
+        &self.accepted
+    }
+
+    /// Waits for the next change; `None` when the server ended the subscription.
+    pub async fn next(&self) -> Option<Change> {
+        loop {
+            {
+                let mut state = self.subscriber.state();
+                if let Some(change) = state.dirty.pop_first() {
+                    return Some(change);
+                }
+                if state.closed {
+                    return None;
+                }
+            }
+            self.subscriber.ready.notified().await;
+        }
+    }
+}

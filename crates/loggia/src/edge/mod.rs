@@ -1,0 +1,73 @@
+//! Where the eras meet the core. Everything a revision does its own way is undone here on the way in and
+//! redone on the way out, so that a [`Service`] sees one kind of request and cannot tell which era it serves.
+//!
+//! * this module: what both eras share: reading a request, running it, writing its answer;
+//! * [`session`]: what a handshake session knows and does, as a value without I/O;
+//! * [`connection`]: a whole duplex connection (stdio, Unix socket, in memory), both eras at once, as a
+//!   machine without I/O; [`duplex`] drives it with tasks and pipes.
+
+pub mod connection;
+pub mod duplex;
+pub mod session;
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use loggia_wire::jsonrpc::{self, Id};
+use loggia_wire::method::Sender;
+use loggia_wire::model::Implementation;
+use loggia_wire::{Method, RawJson, RequestMeta, RpcError, Version};
+
+use crate::exchange::Exchange;
+use crate::service::{Outcome, Request, Service};
+
+/// Whether `method` is one that a client may ask a server in `version`: otherwise the answer is `-32601`.
+pub fn admit(method: &Method, version: Version) -> Result<(), RpcError> {
+    let asks_server = !matches!(method.sender(), Some(Sender::Server)) && !method.is_notification();
+    if asks_server && method.exists_in(version) { Ok(()) } else { Err(RpcError::method_not_found(method.as_str())) }
+}
+
+/// A request of the core from its parts.
+pub fn request(method: Method, params: Option<RawJson>, meta: RequestMeta) -> Request {
+    Request { method, params: params.unwrap_or(RawJson::empty_object()), meta, principal: None }
+}
+
+/// Runs one request. A panic is caught, logged and answered as our fault; the next call works.
+pub async fn invoke<S: Service + ?Sized>(service: &S, request: Request, exchange: Exchange) -> Outcome {
+    let method = request.method.clone();
+    match AssertUnwindSafe(service.call(request, exchange)).catch_unwind().await {
+        Ok(outcome) => outcome,
+        Err(panic) => {
+            let reference = correlation_id();
+            tracing::error!(%method, reference, panic = panic_message(&*panic), "a handler panicked");
+            Err(RpcError::internal(&reference))
+        }
+    }
+}
+
+/// The response to `id` as `version` writes it.
+pub fn encode_outcome(id: &Id, method: &Method, outcome: Outcome, version: Version, identity: &Implementation) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    match outcome.and_then(|reply| reply.encode(method, version, identity)) {
+        Ok(result) => jsonrpc::write_result(&mut out, id, result.as_bytes()),
+        Err(error) => jsonrpc::write_error(&mut out, Some(id), &error.for_version(version)),
+    }
+    out
+}
+
+/// A short random name that joins what a client is told with what the log says.
+pub fn correlation_id() -> String {
+    use ring::rand::SecureRandom;
+    let mut bytes = [0u8; 6];
+    // Without randomness the reference is only less unique; the answer still goes out.
+    let _ = ring::rand::SystemRandom::new().fill(&mut bytes);
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no message)")
+}

@@ -1,0 +1,77 @@
+//! What can go wrong when using the SDK, and whose fault it is. What goes on the wire to a client is an
+//! [`RpcError`] and is made in one place, [`crate::edge`]; these errors are for the program that uses the SDK.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use loggia_wire::{RpcError, Version};
+
+/// The SDK's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an operation failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer answered with an error.
+    Rpc(RpcError),
+    /// The peer broke the protocol.
+    Protocol(String),
+    /// The connection failed or closed.
+    Connection(String),
+    /// Nothing came within this time.
+    Timeout(Duration),
+    /// The two sides share no revision.
+    NoCommonVersion {
+        /// What we wanted.
+        wanted: Vec<Version>,
+        /// What the peer speaks, as it wrote it.
+        offered: Vec<String>,
+    },
+    /// The server needs authorization. The value is its `WWW-Authenticate` challenge.
+    Unauthorized(String),
+    /// The program configured the SDK wrongly: the message says what to change.
+    Configuration(String),
+    /// The operating system refused.
+    Io(io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Rpc(error) => write!(f, "the peer answered with an error: {error}"),
+            Error::Protocol(what) => write!(f, "the peer broke the protocol: {what}"),
+            Error::Connection(what) => write!(f, "the connection failed: {what}"),
+            Error::Timeout(after) => write!(f, "no answer within {} s", after.as_secs_f32()),
+            Error::NoCommonVersion { wanted, offered } => {
+                write!(f, "no common protocol version: we speak {wanted:?}, the peer {offered:?}")
+            }
+            Error::Unauthorized(challenge) => write!(f, "the server needs authorization: {challenge}"),
+            Error::Configuration(what) => write!(f, "wrong configuration: {what}"),
+            Error::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Rpc(error) => Some(error),
+            Error::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<RpcError> for Error {
+    fn from(error: RpcError) -> Error {
+        Error::Rpc(error)
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Error {
+        Error::Io(error)
+    }
+}

@@ -1,0 +1,134 @@
+//! The way back from a running request to its client: notifications, live questions, cancellation. An edge
+//! makes one for each request; the service only ever sees [`Exchange`].
+//!
+//! Nothing here blocks a handler and nothing grows without bound: progress replaces progress that was not
+//! yet sent, and log messages beyond [`Outbox::CAPACITY`] are counted instead of kept.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use loggia_wire::model::{InputRequest, ServerNotification};
+use loggia_wire::{RawJson, RpcError};
+use tokio::sync::{Notify, watch};
+
+use crate::service::BoxFuture;
+
+/// A running request's link to its client. Cheap to clone.
+#[derive(Clone)]
+pub struct Exchange {
+    outbox: Arc<Outbox>,
+    live: Option<Arc<dyn LivePeer>>,
+    cancelled: Cancelled,
+}
+
+/// A client that can be asked while its request runs (handshake revisions).
+pub trait LivePeer: Send + Sync {
+    /// Sends `request` to the client and waits for its `result`. Dropping the future cancels the question.
+    fn ask(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>>;
+}
+
+impl Exchange {
+    /// A link for one request. The edge keeps the [`Outbox`], which it drains, and the [`CancelGuard`],
+    /// which it drops when the request ends.
+    pub fn new(live: Option<Arc<dyn LivePeer>>) -> (Exchange, Arc<Outbox>, CancelGuard) {
+        let outbox = Arc::new(Outbox::default());
+        let (sender, receiver) = watch::channel(false);
+        let exchange = Exchange { outbox: outbox.clone(), live, cancelled: Cancelled(receiver) };
+        (exchange, outbox, CancelGuard(sender))
+    }
+
+    /// Queues a notification for the client. Never waits.
+    pub fn notify(&self, notification: ServerNotification) {
+        self.outbox.push(notification);
+    }
+
+    /// The client, where it can be asked right now; `None` means: answer with
+    /// [`InputRequired`](loggia_wire::model::InputRequired) instead.
+    pub fn live(&self) -> Option<&Arc<dyn LivePeer>> {
+        self.live.as_ref()
+    }
+
+    /// Becomes true when the request is cancelled.
+    pub fn cancelled(&self) -> Cancelled {
+        self.cancelled.clone()
+    }
+}
+
+/// Tells work that outlives its future (a thread, a child process) that the request was cancelled.
+#[derive(Clone)]
+pub struct Cancelled(watch::Receiver<bool>);
+
+impl Cancelled {
+    /// Whether the request was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        *self.0.borrow() || self.0.has_changed().is_err()
+    }
+
+    /// Waits until it is.
+    pub async fn wait(&mut self) {
+        // An error means the guard is gone, which is what we wait for.
+        let _ = self.0.wait_for(|cancelled| *cancelled).await;
+    }
+}
+
+/// Cancels its request when dropped.
+pub struct CancelGuard(watch::Sender<bool>);
+
+impl CancelGuard {
+    /// Cancels now.
+    pub fn cancel(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+/// Notifications of one request that wait to be sent.
+#[derive(Default)]
+pub struct Outbox {
+    queue: Mutex<Queue>,
+    ready: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<ServerNotification>,
+    dropped: usize,
+}
+
+impl Outbox {
+    /// Most notifications that wait; further ones are dropped and counted.
+    pub const CAPACITY: usize = 256;
+
+    fn push(&self, notification: ServerNotification) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        match queue.waiting.back_mut() {
+            Some(last @ ServerNotification::Progress(_)) if matches!(notification, ServerNotification::Progress(_)) => {
+                *last = notification;
+            }
+            _ if queue.waiting.len() >= Outbox::CAPACITY => queue.dropped += 1,
+            _ => queue.waiting.push_back(notification),
+        }
+        drop(queue);
+        self.ready.notify_one();
+    }
+
+    /// The next notification, if one waits.
+    pub fn try_next(&self) -> Option<ServerNotification> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = queue.waiting.pop_front();
+        if next.is_none() && queue.dropped > 0 {
+            tracing::warn!(count = queue.dropped, "notifications dropped: the client reads too slowly");
+            queue.dropped = 0;
+        }
+        next
+    }
+
+    /// Waits for the next notification.
+    pub async fn next(&self) -> ServerNotification {
+        loop {
+            if let Some(notification) = self.try_next() {
+                return notification;
+            }
+            self.ready.notified().await;
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Build MCP servers and clients in Rust, on every revision of the protocol from 2024-11-05 to 2026-07-28.
+//!
+//! The core is one function: a self-contained [`service::Request`] in, one [`service::Outcome`] out. A
+//! [`server::Server`] is that function made of tools, prompts and resources; the [`edge`] adapts each era of
+//! the protocol to it; a [`transport`] carries the bytes; a [`client::Client`] is the other end.
+
+pub mod changes;
+pub mod client;
+pub mod edge;
+pub mod error;
+pub mod exchange;
+pub mod limits;
+pub mod prelude;
+pub mod server;
+pub mod service;
+pub mod testing;
+pub mod transport;
+
+pub use error::{Error, Result};
+pub use loggia_wire as wire;
+pub use loggia_wire::model;
+pub use server::Server;
+pub use service::Service;

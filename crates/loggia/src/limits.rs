@@ -1,0 +1,67 @@
+//! Every bound on what comes from outside, in one table. A default holds for a laptop and for a server; each
+//! can be set, and none can be switched off.
+
+use std::time::Duration;
+
+/// The bounds of one endpoint.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Longest message, in bytes: an HTTP body, a line on stdio, the data of one SSE event.
+    pub message_bytes: usize,
+    /// Longest header section of an HTTP request, in bytes.
+    pub header_bytes: usize,
+    /// Most requests that run at once, for one connection; further ones wait (back-pressure).
+    pub requests_per_connection: usize,
+    /// Most requests that run at once, for one endpoint; further ones are refused as busy.
+    pub requests: usize,
+    /// Most long streams (`subscriptions/listen`, GET) open at once, for one endpoint.
+    pub streams: usize,
+    /// Most connections, for one endpoint.
+    pub connections: usize,
+    /// How long a peer may take to send its request.
+    pub read_timeout: Duration,
+    /// How long a peer may refuse to read what we send before it is taken for dead.
+    pub write_timeout: Duration,
+    /// How long a connection without a request stays open.
+    pub idle: Duration,
+    /// How long a handshake session without traffic is remembered.
+    pub session_idle: Duration,
+    /// Most handshake sessions with state in this process.
+    pub sessions: usize,
+    /// Most events kept for resumption, for one session.
+    pub resume_events: usize,
+    /// Most bytes kept for resumption, for one session.
+    pub resume_bytes: usize,
+    /// How often a silent SSE stream sends a comment.
+    pub keep_alive: Duration,
+    /// Most rounds of `input_required` for one call.
+    pub input_rounds: usize,
+    /// How long a live question to a client may go unanswered.
+    pub ask_timeout: Duration,
+    /// How long a shutdown waits for running requests.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            message_bytes: 4 << 20,
+            header_bytes: 32 << 10,
+            requests_per_connection: 256,
+            requests: 4096,
+            streams: 16_384,
+            connections: 16_384,
+            read_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            idle: Duration::from_secs(120),
+            session_idle: Duration::from_secs(30 * 60),
+            sessions: 65_536,
+            resume_events: 256,
+            resume_bytes: 1 << 20,
+            keep_alive: Duration::from_secs(15),
+            input_rounds: 16,
+            ask_timeout: Duration::from_secs(10 * 60),
+            drain: Duration::from_secs(10),
+        }
+    }
+}

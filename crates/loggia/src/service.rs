@@ -1,0 +1,153 @@
+//! The centre of the SDK: a server is a function from one self-contained request to one outcome. Everything
+//! that differs between revisions and transports happens before and after it (see [`crate::edge`]), so the
+//! builder's servers, the hub and a hand-written service are served by the same code.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+
+use loggia_wire::codec;
+use loggia_wire::header::ParamHeaders;
+use loggia_wire::model::{Implementation, InputRequired, ServerCapabilities, ServerResult, SubscriptionFilter};
+use loggia_wire::{Method, RawJson, RequestMeta, RpcError, Version};
+
+use crate::changes::Listening;
+use crate::exchange::Exchange;
+
+/// A future on the heap, for traits used as objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What one request comes to.
+pub type Outcome = std::result::Result<Reply, RpcError>;
+
+/// One MCP server, whatever its eras and transports.
+pub trait Service: Send + Sync + 'static {
+    /// Who the server is and what it offers. Asked often: return a shared value.
+    fn describe(&self) -> Arc<Description>;
+
+    /// Answers one request. Dropping the future cancels the request.
+    ///
+    /// `initialize`, `server/discover`, `ping`, `logging/setLevel`, `resources/(un)subscribe` and
+    /// `subscriptions/listen` never arrive here: the edge answers them.
+    fn call(&self, request: Request, exchange: Exchange) -> BoxFuture<'_, Outcome>;
+
+    /// Opens a stream of the changes that `filter` names. `None` for a caller that is not known.
+    fn listen(&self, filter: SubscriptionFilter, principal: Option<Arc<Principal>>) -> BoxFuture<'_, Result<Listening, RpcError>>;
+
+    /// The parameters of `tool` that HTTP mirrors into headers; `None` where there are none.
+    fn param_headers(&self, tool: &str) -> Option<Arc<ParamHeaders>> {
+        let _ = tool;
+        None
+    }
+}
+
+/// What a server says of itself.
+#[derive(Debug, Clone)]
+pub struct Description {
+    /// Name, version, title, icons.
+    pub identity: Implementation,
+    /// What it offers.
+    pub capabilities: ServerCapabilities,
+    /// How a model should use it.
+    pub instructions: Option<String>,
+    /// The revisions it serves, oldest first.
+    pub versions: Vec<Version>,
+}
+
+/// One request, complete in itself.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What is asked.
+    pub method: Method,
+    /// With what; an object, `_meta` included, as the client wrote it.
+    pub params: RawJson,
+    /// What the request says about itself; in the handshake era joined with what the session knows.
+    pub meta: RequestMeta,
+    /// Who asks, where an authorization layer established it.
+    pub principal: Option<Arc<Principal>>,
+}
+
+/// Who makes a request.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Principal {
+    /// The subject, unique within the issuer.
+    pub subject: String,
+    /// Who vouches for it.
+    pub issuer: Option<String>,
+    /// What it may do.
+    pub scopes: Vec<String>,
+}
+
+/// A successful outcome.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// A result in the neutral model; the edge writes it for the client's revision.
+    Result(Box<ServerResult>),
+    /// A result that is the same for everybody, written once a revision.
+    Shared(Arc<SharedResult>),
+    /// A result relayed as the bytes it came in, written in `version`.
+    Raw {
+        /// The revision it is written in.
+        version: Version,
+        /// The `result` member.
+        result: RawJson,
+    },
+}
+
+/// A result that many requests share. Each revision's form is written at most once.
+#[derive(Debug)]
+pub struct SharedResult {
+    result: ServerResult,
+    encoded: [OnceLock<RawJson>; Version::ALL.len()],
+}
+
+impl SharedResult {
+    /// Wraps `result`.
+    pub fn new(result: ServerResult) -> SharedResult {
+        SharedResult { result, encoded: Default::default() }
+    }
+
+    /// The neutral form.
+    pub fn result(&self) -> &ServerResult {
+        &self.result
+    }
+
+    fn encode(&self, version: Version, identity: &Implementation) -> RawJson {
+        self.encoded[version as usize]
+            .get_or_init(|| codec::encode_result(self.result.clone(), version, Some(identity)))
+            .clone()
+    }
+}
+
+impl Reply {
+    /// Whether the reply asks the client for input.
+    pub fn input_required(&self) -> Option<&InputRequired> {
+        match self {
+            Reply::Result(result) => match &**result {
+                ServerResult::InputRequired(input) => Some(input),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The `result` member as `version` writes it. `method` is the request's.
+    pub fn encode(self, method: &Method, version: Version, identity: &Implementation) -> Result<RawJson, RpcError> {
+        match self {
+            Reply::Result(result) => Ok(codec::encode_result(*result, version, Some(identity))),
+            Reply::Shared(shared) => Ok(shared.encode(version, identity)),
+            Reply::Raw { version: from, result } if from == version => Ok(result),
+            Reply::Raw { version: from, result } => codec::translate_result(method, &result, from, version, Some(identity))
+                .map_err(|error| {
+                    tracing::warn!(%error, %method, %from, to = %version, "a relayed result could not be translated");
+                    RpcError::internal("relay")
+                }),
+        }
+    }
+}
+
+impl From<ServerResult> for Reply {
+    fn from(result: ServerResult) -> Reply {
+        Reply::Result(Box::new(result))
+    }
+}
