@@ -1,1 +1,56 @@
-//! Under construction.
+//! What carries the bytes. A server transport is anything that can [`Serve`] a service until it ends or is
+//! told to stop by its [`Shutdown`]; it knows sockets and framing and leaves the protocol to [`crate::edge`].
+
+pub mod framing;
+pub mod memory;
+pub mod stdio;
+pub mod unix;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::error::Result;
+use crate::limits::Limits;
+use crate::service::{BoxFuture, Service};
+
+/// A transport that can serve a service: what `.serve(transport)` takes.
+pub trait Serve {
+    /// Serves `service` until the transport ends by itself (end of input, say) or `shutdown` begins. In
+    /// either case requests that run are given [`Limits::drain`] to finish.
+    fn serve(self, service: Arc<dyn Service>, limits: Limits, shutdown: Shutdown) -> BoxFuture<'static, Result<()>>;
+}
+
+/// The order to stop, given once and heard by everyone who holds a clone.
+#[derive(Debug, Clone)]
+pub struct Shutdown(Arc<watch::Sender<bool>>);
+
+impl Shutdown {
+    /// An order not yet given.
+    pub fn new() -> Shutdown {
+        Shutdown(Arc::new(watch::Sender::new(false)))
+    }
+
+    /// Gives the order. Serving transports stop accepting, let running requests finish within
+    /// [`Limits::drain`], and return.
+    pub fn begin(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Whether the order was given.
+    pub fn is_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits for the order.
+    pub async fn begun(&self) {
+        // The sender is in `self`, so the channel cannot close while we wait.
+        let _ = self.0.subscribe().wait_for(|begun| *begun).await;
+    }
+}
+
+impl Default for Shutdown {
+    fn default() -> Shutdown {
+        Shutdown::new()
+    }
+}
