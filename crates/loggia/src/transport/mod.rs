@@ -18,7 +18,12 @@ use crate::service::{BoxFuture, Service};
 pub trait Serve {
     /// Serves `service` until the transport ends by itself (end of input, say) or `shutdown` begins. In
     /// either case requests that run are given [`Limits::drain`] to finish.
-    fn serve(self, service: Arc<dyn Service>, limits: Limits, shutdown: Shutdown) -> BoxFuture<'static, Result<()>>;
+    fn serve(
+        self,
+        service: Arc<dyn Service>,
+        limits: Limits,
+        shutdown: Shutdown,
+    ) -> BoxFuture<'static, Result<()>>;
 }
 
 /// The order to stop, given once and heard by everyone who holds a clone.

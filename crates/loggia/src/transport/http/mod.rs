@@ -1,0 +1,3 @@
+//! Streamable HTTP, and the HTTP+SSE transport it replaced.
+
+pub mod server;
