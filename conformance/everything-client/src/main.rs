@@ -1,0 +1,3 @@
+//! The client that the official conformance suite is run against.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The server that the official conformance suite is run against.
+
+fn main() {}

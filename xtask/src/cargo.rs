@@ -1,0 +1,228 @@
+//! The stages that are Cargo's: formatting, lints, documentation, tests, fuzz targets and examples.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::command::{Finished, Run};
+use crate::outcome::Outcome;
+use crate::paths;
+
+/// How long each fuzz target runs.
+const FUZZ_SECONDS: u64 = 15;
+/// How long an example may take.
+const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
+
+/// The programs other stages start.
+pub(crate) const PROGRAMS: &[&str] = &["loggia-cli", "everything-server", "everything-client"];
+
+pub(crate) fn fmt() -> Outcome {
+    one("cargo fmt", Run::cargo("fmt").args(["fmt", "--all", "--check"]))
+}
+
+pub(crate) fn clippy() -> Outcome {
+    let args = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+    one("cargo clippy", Run::cargo("clippy").args(args))
+}
+
+pub(crate) fn docs() -> Outcome {
+    let run = Run::cargo("docs").args(["doc", "--workspace", "--no-deps", "--quiet"]);
+    one("cargo doc", run.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Unit and integration tests with nextest where it is installed, and the documentation's snippets.
+pub(crate) fn unit() -> Outcome {
+    let mut outcome = if has_nextest() { nextest() } else { cargo_test("tests", &["--all-targets"]) };
+    outcome.add(cargo_test("doctests", &["--doc"]));
+    outcome
+}
+
+/// Builds the programs that the later stages start.
+pub(crate) fn release() -> Result<(), String> {
+    let packages = PROGRAMS.iter().flat_map(|name| ["--package", name]);
+    Run::cargo("release").args(["build", "--release", "--quiet"]).args(packages).finish()?.check()
+}
+
+/// Runs each example to its end; it has to end by itself, and well.
+pub(crate) fn examples() -> Outcome {
+    let packages = match members_below("examples") {
+        Ok(packages) => packages,
+        Err(message) => return Outcome::failure(message),
+    };
+    let mut outcome = Outcome::default();
+    for name in packages {
+        let build =
+            Run::cargo(&format!("example-{name}-build")).args(["build", "--quiet", "--package", &name]);
+        let run = Run::cargo(&format!("example-{name}")).args(["run", "--quiet", "--package", &name]);
+        let result = build.finish().and_then(|built| built.check());
+        let result = result.and_then(|()| run.limit(EXAMPLE_LIMIT).finish()).and_then(|ran| ran.check());
+        outcome.record(&name, result);
+    }
+    outcome
+}
+
+/// Runs each fuzz target for a few seconds with libFuzzer. Coverage feedback needs only code generation flags
+/// of the stable compiler, so neither nightly nor cargo-fuzz has to be installed.
+pub(crate) fn fuzz() -> Outcome {
+    let targets = match fuzz_targets() {
+        Ok(targets) => targets,
+        Err(message) => return Outcome::failure(message),
+    };
+    if let Err(message) = fuzz_run("build", &["build"]).finish().and_then(|built| built.check()) {
+        return Outcome::failure(format!("the fuzz targets do not build: {message}"));
+    }
+    let mut outcome = Outcome::default();
+    for target in targets {
+        outcome.record(&target, fuzz_one(&target));
+    }
+    outcome
+}
+
+fn fuzz_one(target: &str) -> Result<(), String> {
+    let corpus = paths::work().join("fuzz").join(target);
+    std::fs::create_dir_all(&corpus).map_err(|e| format!("cannot create {}: {e}", corpus.display()))?;
+    let seconds = format!("-max_total_time={FUZZ_SECONDS}");
+    let artifacts = format!("-artifact_prefix={}/crash-{target}-", paths::work().join("fuzz").display());
+    let seeds = paths::root().join("fuzz").join("seeds").join(target);
+    let mut run =
+        fuzz_run(target, &["run", "--bin", target, "--", &seconds, "-timeout=10", &artifacts]).arg(&corpus);
+    if seeds.is_dir() {
+        run = run.arg(seeds);
+    }
+    run.limit(Duration::from_secs(FUZZ_SECONDS + 300)).finish()?.check()
+}
+
+fn fuzz_run(log: &str, args: &[&str]) -> Run {
+    const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+        -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+        -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccodegen-units=1";
+    let (command, rest) = args.split_first().expect("callers name a Cargo command");
+    Run::cargo(&format!("fuzz-{log}"))
+        .args([command, "--quiet", "--release", "--manifest-path", "fuzz/Cargo.toml"])
+        .arg("--target-dir")
+        .arg(paths::work().join("fuzz-target"))
+        .args(rest)
+        .env("RUSTFLAGS", COVERAGE)
+}
+
+fn fuzz_targets() -> Result<Vec<String>, String> {
+    let dir = paths::root().join("fuzz").join("fuzz_targets");
+    let entries = std::fs::read_dir(&dir).map_err(|e| format!("cannot list {}: {e}", dir.display()))?;
+    let sources = entries.filter_map(Result::ok).map(|entry| entry.path());
+    let mut names: Vec<String> = sources
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    if names.is_empty() { Err(format!("{} holds no target", dir.display())) } else { Ok(names) }
+}
+
+/// What `cargo metadata` says of the workspace, without dependencies from elsewhere.
+pub(crate) fn metadata() -> Result<Value, String> {
+    let run = Run::cargo("metadata").args(["metadata", "--format-version", "1", "--no-deps"]).finish()?;
+    run.check()?;
+    serde_json::from_str(&run.stdout).map_err(|e| format!("cargo metadata: {e}"))
+}
+
+fn members_below(folder: &str) -> Result<Vec<String>, String> {
+    let metadata = metadata()?;
+    let below = paths::root().join(folder);
+    let packages = metadata["packages"].as_array().cloned().unwrap_or_default();
+    let inside = |package: &&Value| {
+        package["manifest_path"].as_str().is_some_and(|path| PathBuf::from(path).starts_with(&below))
+    };
+    Ok(packages
+        .iter()
+        .filter(inside)
+        .filter_map(|package| package["name"].as_str().map(str::to_owned))
+        .collect())
+}
+
+fn one(name: &str, run: Run) -> Outcome {
+    let mut outcome = Outcome::default();
+    outcome.record(name, run.finish().and_then(|finished| finished.check()));
+    outcome
+}
+
+fn has_nextest() -> bool {
+    Run::cargo("nextest-version")
+        .args(["nextest", "--version"])
+        .finish()
+        .is_ok_and(|finished| finished.is_ok())
+}
+
+fn nextest() -> Outcome {
+    let args =
+        ["nextest", "run", "--workspace", "--no-fail-fast", "--status-level", "fail", "--no-tests", "pass"];
+    match Run::cargo("nextest").args(args).env("NEXTEST_PROGRESS_BAR", "none").finish() {
+        Ok(finished) => counted("cargo nextest", &finished, nextest_counts(&finished.stderr)),
+        Err(message) => Outcome::failure(message),
+    }
+}
+
+fn cargo_test(log: &str, what: &[&str]) -> Outcome {
+    let run = Run::cargo(log).args(["test", "--workspace", "--no-fail-fast", "--quiet"]).args(what);
+    match run.finish() {
+        Ok(finished) => counted("cargo test", &finished, libtest_counts(&finished.stdout)),
+        Err(message) => Outcome::failure(message),
+    }
+}
+
+/// A run whose tests were counted from its output; a bad end that no counted test explains is one more failure.
+fn counted(name: &str, finished: &Finished, (passed, failed): (usize, usize)) -> Outcome {
+    let mut outcome = Outcome { passed, failed, ..Outcome::default() };
+    if failed > 0 {
+        outcome.failures.push(format!("{name}: {}", finished.complaint()));
+    } else if let Err(message) = finished.check() {
+        outcome.fail(format!("{name}: {message}"));
+    }
+    outcome
+}
+
+/// Passed and failed from nextest's line `Summary [ 1.2s] 5 tests run: 3 passed, 1 failed, 1 timed out, 0 skipped`.
+fn nextest_counts(output: &str) -> (usize, usize) {
+    let Some(line) = output.lines().rev().find(|line| line.trim_start().starts_with("Summary [")) else {
+        return (0, 0);
+    };
+    let counts = line.rsplit_once(": ").map_or("", |(_, counts)| counts);
+    let (mut passed, mut failed) = (0, 0);
+    for part in counts.split(", ") {
+        let mut words = part.split_whitespace();
+        let (Some(Ok(number)), Some(word)) = (words.next().map(str::parse::<usize>), words.next()) else {
+            continue;
+        };
+        match word {
+            "passed" => passed += number,
+            "failed" | "timed" | "exec" => failed += number,
+            _ => {}
+        }
+    }
+    (passed, failed)
+}
+
+/// Passed and failed added up over libtest's lines `test result: ok. 3 passed; 0 failed; …`.
+fn libtest_counts(output: &str) -> (usize, usize) {
+    let lines = output.lines().filter(|line| line.starts_with("test result: "));
+    lines.fold((0, 0), |(passed, failed), line| {
+        let number = |word: &str| {
+            let before = line.split_once(word).map_or("", |(before, _)| before);
+            before.split_whitespace().next_back().and_then(|number| number.parse::<usize>().ok()).unwrap_or(0)
+        };
+        (passed + number(" passed;"), failed + number(" failed;"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{libtest_counts, nextest_counts};
+
+    #[test]
+    fn counts_are_read_from_the_summary_lines() {
+        let nextest = "    Starting 5 tests\n     Summary [   0.4s] 5 tests run: 2 passed (1 slow), 1 failed, 2 timed out, 3 skipped";
+        assert_eq!(nextest_counts(nextest), (2, 3));
+        assert_eq!(nextest_counts("error: could not compile"), (0, 0));
+        let libtest = "test result: ok. 3 passed; 0 failed; 0 ignored\ntest result: FAILED. 4 passed; 2 failed; 1 ignored";
+        assert_eq!(libtest_counts(libtest), (7, 2));
+    }
+}

@@ -1,0 +1,51 @@
+//! The chores of this repository as one Rust program, so that a fresh clone needs nothing but Rust, Node and
+//! Python: `cargo xtask test` installs what the tests need, runs every stage, and ends with the line
+//! `N passed, M failed`.
+
+#![allow(clippy::print_stdout, reason = "a command line tool talks on standard output")]
+
+mod cargo;
+mod command;
+mod outcome;
+mod paths;
+mod stages;
+mod tidy;
+
+use std::process::ExitCode;
+
+use outcome::Outcome;
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  test [NAMES…] [--list]              run the stages named (all of them by default), in order
+  tidy                                check the structural rules of the repository
+";
+
+fn main() -> ExitCode {
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    if args.is_empty() {
+        print!("{USAGE}");
+        return ExitCode::from(2);
+    }
+    let command = args.remove(0);
+    match dispatch(&command, &args) {
+        Ok(outcome) => outcome.exit_code(),
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(command: &str, args: &[String]) -> Result<Outcome, String> {
+    match command {
+        "test" => stages::test(args),
+        "tidy" => Ok(stages::alone("tidy", tidy::run)),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(Outcome::default())
+        }
+        other => Err(format!("there is no command '{other}'\n\n{USAGE}")),
+    }
+}

@@ -1,0 +1,135 @@
+//! The whole test run: the table of stages in their order, what each needs installed or built first, and the
+//! summary. A stage that fails does not stop the next; only what could not be built or installed takes the
+//! stages that need it down with it, and they count as failed.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::outcome::Outcome;
+use crate::{cargo, tidy};
+
+/// What must be there before a stage can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Need {
+    /// The programs of this repository, in the release profile.
+    Release,
+}
+
+struct Stage {
+    name: &'static str,
+    about: &'static str,
+    needs: &'static [Need],
+    run: fn() -> Outcome,
+}
+
+const STAGES: &[Stage] = &[
+    Stage { name: "fmt", about: "the sources are formatted", needs: &[], run: cargo::fmt },
+    Stage { name: "tidy", about: "the structural rules hold", needs: &[], run: tidy::run },
+    Stage { name: "clippy", about: "no lint complains", needs: &[], run: cargo::clippy },
+    Stage {
+        name: "docs",
+        about: "the API documentation builds without a warning",
+        needs: &[],
+        run: cargo::docs,
+    },
+    Stage {
+        name: "unit",
+        about: "unit and integration tests, and every documented snippet",
+        needs: &[],
+        run: cargo::unit,
+    },
+    Stage { name: "fuzz", about: "each fuzz target for a few seconds", needs: &[], run: cargo::fuzz },
+    Stage { name: "examples", about: "each example runs", needs: &[], run: cargo::examples },
+];
+
+/// `cargo xtask test`: runs the stages named in `args`, or all of them.
+pub(crate) fn test(args: &[String]) -> Result<Outcome, String> {
+    if args.iter().any(|arg| arg == "--list") {
+        for stage in STAGES {
+            println!("{:<12} {}", stage.name, stage.about);
+        }
+        return Ok(Outcome::default());
+    }
+    let stages = select(args)?;
+    let start = Instant::now();
+    let mut prepared = HashMap::new();
+    let mut results = Vec::new();
+    for stage in stages {
+        let begun = Instant::now();
+        println!("▶ {} — {}", stage.name, stage.about);
+        let outcome = run_stage(stage, &mut prepared);
+        let time = begun.elapsed();
+        print_outcome(stage.name, &outcome, time);
+        results.push((stage.name, outcome, time));
+    }
+    Ok(summary(results, start.elapsed()))
+}
+
+/// Runs one stage by itself, as `cargo xtask tidy` does.
+pub(crate) fn alone(name: &str, run: impl FnOnce() -> Outcome) -> Outcome {
+    let start = Instant::now();
+    let outcome = run();
+    print_outcome(name, &outcome, start.elapsed());
+    println!("{} passed, {} failed", outcome.passed, outcome.failed);
+    outcome
+}
+
+fn select(names: &[String]) -> Result<Vec<&'static Stage>, String> {
+    if names.is_empty() {
+        return Ok(STAGES.iter().collect());
+    }
+    if let Some(unknown) = names.iter().find(|name| STAGES.iter().all(|stage| stage.name != **name)) {
+        return Err(format!("there is no stage '{unknown}'; `cargo xtask test --list` shows them"));
+    }
+    Ok(STAGES.iter().filter(|stage| names.iter().any(|name| name == stage.name)).collect())
+}
+
+fn run_stage(stage: &Stage, prepared: &mut HashMap<Need, Result<(), String>>) -> Outcome {
+    for need in stage.needs {
+        let result = prepared.entry(*need).or_insert_with(|| prepare(*need));
+        if let Err(message) = result {
+            return Outcome::failure(format!("not run, because {need:?} could not be prepared: {message}"));
+        }
+    }
+    (stage.run)()
+}
+
+fn prepare(need: Need) -> Result<(), String> {
+    let start = Instant::now();
+    let (what, result) = match need {
+        Need::Release => ("built the release programs", cargo::release()),
+    };
+    println!("  {what}: {} ({})", if result.is_ok() { "done" } else { "FAILED" }, seconds(start.elapsed()));
+    result
+}
+
+fn print_outcome(name: &str, outcome: &Outcome, time: Duration) {
+    for note in &outcome.notes {
+        println!("  note: {}", indent(note));
+    }
+    for failure in &outcome.failures {
+        println!("  FAILED: {}", indent(failure));
+    }
+    let mark = if outcome.is_ok() { "✔" } else { "✘" };
+    println!("{mark} {name}: {} passed, {} failed ({})\n", outcome.passed, outcome.failed, seconds(time));
+}
+
+fn summary(results: Vec<(&str, Outcome, Duration)>, time: Duration) -> Outcome {
+    println!("{:<12} {:>8} {:>8} {:>9}", "stage", "passed", "failed", "time");
+    let mut total = Outcome::default();
+    for (name, outcome, time) in results {
+        println!("{name:<12} {:>8} {:>8} {:>9}", outcome.passed, outcome.failed, seconds(time));
+        total.add(outcome);
+    }
+    println!("{:<12} {:>8} {:>8} {:>9}\n", "all", total.passed, total.failed, seconds(time));
+    println!("{} passed, {} failed", total.passed, total.failed);
+    total
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+fn indent(text: &str) -> String {
+    text.replace('\n', "\n    ")
+}
