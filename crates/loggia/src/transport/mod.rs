@@ -2,7 +2,11 @@
 //! told to stop by its [`Shutdown`]; it knows sockets and framing and leaves the protocol to [`crate::edge`].
 
 pub mod framing;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod memory;
+#[cfg(feature = "http")]
+pub mod sse;
 pub mod stdio;
 pub mod unix;
 
