@@ -6,8 +6,10 @@
 
 mod cargo;
 mod command;
+mod conformance;
 mod outcome;
 mod paths;
+mod peers;
 mod stages;
 mod tidy;
 
@@ -20,6 +22,8 @@ Usage: cargo xtask COMMAND
 
   test [NAMES…] [--list]              run the stages named (all of them by default), in order
   tidy                                check the structural rules of the repository
+  conformance [server|client] [--filter SCENARIO] [--bless]
+                                      the official suite; --bless rewrites conformance/checks.json
 ";
 
 fn main() -> ExitCode {
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
 fn dispatch(command: &str, args: &[String]) -> Result<Outcome, String> {
     match command {
         "test" => stages::test(args),
+        "conformance" => stages::with_needs("conformance", || conformance::run(args)),
         "tidy" => Ok(stages::alone("tidy", tidy::run)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

@@ -6,13 +6,15 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::outcome::Outcome;
-use crate::{cargo, tidy};
+use crate::{cargo, conformance, peers, tidy};
 
 /// What must be there before a stage can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Need {
     /// The programs of this repository, in the release profile.
     Release,
+    /// The peers from npm.
+    Npm,
 }
 
 struct Stage {
@@ -40,6 +42,12 @@ const STAGES: &[Stage] = &[
     },
     Stage { name: "fuzz", about: "each fuzz target for a few seconds", needs: &[], run: cargo::fuzz },
     Stage { name: "examples", about: "each example runs", needs: &[], run: cargo::examples },
+    Stage {
+        name: "conformance",
+        about: "the official suite, both sides, both eras",
+        needs: &[Need::Release, Need::Npm],
+        run: conformance::all,
+    },
 ];
 
 /// `cargo xtask test`: runs the stages named in `args`, or all of them.
@@ -63,6 +71,13 @@ pub(crate) fn test(args: &[String]) -> Result<Outcome, String> {
         results.push((stage.name, outcome, time));
     }
     Ok(summary(results, start.elapsed()))
+}
+
+/// Runs `run` by itself with what the stage `name` needs.
+pub(crate) fn with_needs(name: &str, run: impl FnOnce() -> Outcome) -> Result<Outcome, String> {
+    let stage = STAGES.iter().find(|stage| stage.name == name).expect("callers name a stage");
+    stage.needs.iter().try_for_each(|need| prepare(*need))?;
+    Ok(alone(name, run))
 }
 
 /// Runs one stage by itself, as `cargo xtask tidy` does.
@@ -98,6 +113,7 @@ fn prepare(need: Need) -> Result<(), String> {
     let start = Instant::now();
     let (what, result) = match need {
         Need::Release => ("built the release programs", cargo::release()),
+        Need::Npm => ("installed the peers from npm", peers::npm()),
     };
     println!("  {what}: {} ({})", if result.is_ok() { "done" } else { "FAILED" }, seconds(start.elapsed()));
     result

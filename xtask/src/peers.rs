@@ -1,0 +1,144 @@
+//! Other people's implementations, installed below `target/` from the lock files under `interop/`. An install is
+//! skipped when its lock file is the one that was installed last.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::command::Run;
+use crate::paths;
+
+/// The oldest Node that the peers accept, for machines their own Node is not published for.
+const NODE_MAJOR: u32 = 22;
+const INSTALL_LIMIT: Duration = Duration::from_secs(900);
+
+/// Installs the peers from npm, with a Node of their own, and puts our drivers beside them, where their imports
+/// are resolved.
+pub(crate) fn npm() -> Result<(), String> {
+    let dir = npm_dir();
+    let lock = paths::root().join("interop").join("package-lock.json");
+    unless_installed(&dir, &lock, || {
+        for name in ["package.json", "package-lock.json"] {
+            copy(&paths::root().join("interop").join(name), &dir.join(name))?;
+        }
+        let args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"];
+        Run::new(npm_program(), "npm-ci").args(args).current_dir(&dir).limit(INSTALL_LIMIT).finish()?.check()
+    })?;
+    for folder in ["clients", "servers"] {
+        copy_folder(&paths::root().join("interop").join(folder), &dir.join(folder))?;
+    }
+    Run::new(node(), "node-version").arg("--version").finish().and_then(|ran| {
+        let version = ran.stdout.trim().trim_start_matches('v').to_owned();
+        let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok()).unwrap_or(0);
+        if major >= NODE_MAJOR {
+            Ok(())
+        } else {
+            Err(format!("Node {NODE_MAJOR} is needed, this is {version}"))
+        }
+    })
+}
+
+/// Installs the peers from Python's index into an environment of their own, or, where Python comes without
+/// `venv`, into a folder.
+pub(crate) fn python() -> Result<(), String> {
+    let dir = python_dir();
+    let lock = paths::root().join("interop").join("requirements.txt");
+    unless_installed(&dir, &lock, || {
+        let venv = Run::new("python3", "venv").args(["-m", "venv"]).arg(&dir).finish();
+        let pip = if venv.is_ok_and(|made| made.is_ok()) {
+            Run::new(venv_python(), "pip").args(["-m", "pip", "install", "--quiet", "-r"]).arg(&lock)
+        } else {
+            let plain = Run::new("python3", "pip").args(["-m", "pip", "install", "--quiet", "-r"]).arg(&lock);
+            plain.arg("--target").arg(dir.join("packages"))
+        };
+        pip.limit(INSTALL_LIMIT).finish()?.check()
+    })
+}
+
+/// A run of one of our drivers or servers in JavaScript.
+pub(crate) fn node_script(script: &str, log: &str) -> Run {
+    Run::new(node(), log).arg(npm_dir().join(script)).current_dir(&npm_dir())
+}
+
+/// A run of one of our drivers or servers in Python.
+pub(crate) fn python_script(script: &str, log: &str) -> Run {
+    let (program, args) = python_command(script);
+    Run::new(program, log).args(args).env("PYTHONPATH", python_dir().join("packages"))
+}
+
+/// The program and the arguments that run a Python script.
+pub(crate) fn python_command(script: &str) -> (PathBuf, Vec<PathBuf>) {
+    let venv = venv_python();
+    let program = if venv.exists() { venv } else { "python3".into() };
+    (program, vec![paths::root().join("interop").join(script)])
+}
+
+/// The entry point of an npm package's program, to be run by [`node`].
+pub(crate) fn npm_file(path: &str) -> PathBuf {
+    npm_dir().join("node_modules").join(path)
+}
+
+/// The folder that holds the npm peers and our drivers for them.
+pub(crate) fn npm_dir() -> PathBuf {
+    paths::work().join("npm")
+}
+
+/// The peers' Node, or the machine's where theirs is not published.
+pub(crate) fn node() -> PathBuf {
+    let (system, architecture) = match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("macos", arch) => ("darwin", arch),
+        ("windows", arch) => ("win", arch),
+        other => other,
+    };
+    let architecture = match architecture {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let own = npm_file(&format!("node-{system}-{architecture}/bin/node{}", std::env::consts::EXE_SUFFIX));
+    if own.exists() { own } else { "node".into() }
+}
+
+fn python_dir() -> PathBuf {
+    paths::work().join("python")
+}
+
+fn venv_python() -> PathBuf {
+    if cfg!(windows) { python_dir().join("Scripts/python.exe") } else { python_dir().join("bin/python") }
+}
+
+fn npm_program() -> &'static str {
+    if cfg!(windows) { "npm.cmd" } else { "npm" }
+}
+
+fn unless_installed(
+    dir: &Path,
+    lock: &Path,
+    install: impl FnOnce() -> Result<(), String>,
+) -> Result<(), String> {
+    let stamp = dir.join(".installed");
+    let wanted = std::fs::read(lock).map_err(|e| format!("cannot read {}: {e}", lock.display()))?;
+    if std::fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    if dir.exists() {
+        std::fs::remove_dir_all(dir).map_err(|e| format!("cannot remove {}: {e}", dir.display()))?;
+    }
+    std::fs::create_dir_all(dir).map_err(|e| format!("cannot create {}: {e}", dir.display()))?;
+    install()?;
+    std::fs::write(&stamp, wanted).map_err(|e| format!("cannot write {}: {e}", stamp.display()))
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(to).map_err(|e| format!("cannot create {}: {e}", to.display()))?;
+    let entries = std::fs::read_dir(from).map_err(|e| format!("cannot list {}: {e}", from.display()))?;
+    for entry in entries.filter_map(Result::ok).filter(|entry| entry.path().is_file()) {
+        copy(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    std::fs::copy(from, to)
+        .map(drop)
+        .map_err(|e| format!("cannot copy {} to {}: {e}", from.display(), to.display()))
+}
