@@ -1,0 +1,481 @@
+//! The HTTP headers that mirror a request's body, so that something on the way can route on them without
+//! reading the body. Both ends follow the rules in this one place: what a client writes is what a server
+//! accepts, and a header that says something the body does not is refused.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Number, Value};
+
+/// The header that carries the revision of a request.
+pub const MCP_PROTOCOL_VERSION: &str = "mcp-protocol-version";
+/// The header that mirrors `method`.
+pub const MCP_METHOD: &str = "mcp-method";
+/// The header that mirrors `params.name` or `params.uri`.
+pub const MCP_NAME: &str = "mcp-name";
+/// The header that names a handshake session.
+pub const MCP_SESSION_ID: &str = "mcp-session-id";
+/// The header with which an event stream is taken up again.
+pub const LAST_EVENT_ID: &str = "last-event-id";
+/// What a header that mirrors a tool's argument begins with.
+pub const PARAM_PREFIX: &str = "mcp-param-";
+/// The schema keyword that asks for an argument to be mirrored.
+pub const X_MCP_HEADER: &str = "x-mcp-header";
+
+const SENTINEL_START: &str = "=?base64?";
+const SENTINEL_END: &str = "?=";
+/// The largest integer that every peer reads exactly: 2^53 − 1.
+const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
+/// How deeply a schema may nest before it is refused.
+const MAX_DEPTH: usize = 64;
+
+/// `value` as it goes into a header: as it is where that is safe, else in the base64 form
+/// `=?base64?…?=`. Values that look like that form are put into it too, so nothing is ambiguous. A tab is
+/// never sent bare: it is legal inside a field value, but some servers refuse it.
+pub fn encode_value(value: &str) -> Cow<'_, str> {
+    let plain = value.bytes().all(|b| (0x20..=0x7e).contains(&b))
+        && !value.starts_with(' ')
+        && !value.ends_with(' ')
+        && !(value.starts_with(SENTINEL_START) && value.ends_with(SENTINEL_END));
+    if plain {
+        Cow::Borrowed(value)
+    } else {
+        Cow::Owned(format!("{SENTINEL_START}{}{SENTINEL_END}", STANDARD.encode(value)))
+    }
+}
+
+/// The value that a header (its text or its bytes) carries. White space around it is not part of it.
+pub fn decode_value<V: AsRef<[u8]> + ?Sized>(value: &V) -> Result<Cow<'_, str>, HeaderValueError> {
+    let bytes = value.as_ref().trim_ascii();
+    if !bytes.iter().all(|&b| b == b'\t' || (0x20..=0x7e).contains(&b)) {
+        return Err(HeaderValueError::InvalidCharacter);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| HeaderValueError::InvalidCharacter)?;
+    let Some(encoded) = text.strip_prefix(SENTINEL_START).and_then(|rest| rest.strip_suffix(SENTINEL_END))
+    else {
+        return Ok(Cow::Borrowed(text));
+    };
+    let decoded = STANDARD.decode(encoded).map_err(|_| HeaderValueError::InvalidBase64)?;
+    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| HeaderValueError::InvalidUtf8)
+}
+
+/// Compares the header `name`, found as `values`, with what the body says. `Ok` when they agree or both
+/// have nothing; otherwise the message of a `HeaderMismatch` error. Only for headers that may carry the
+/// base64 form; `Mcp-Method` and `MCP-Protocol-Version` are compared as they are.
+pub fn check_mirror<'h>(
+    name: &str,
+    values: impl IntoIterator<Item = &'h [u8]>,
+    expected: Option<&str>,
+) -> Result<(), String> {
+    match (single(name, values)?, expected) {
+        (None, None) => Ok(()),
+        (None, Some(expected)) => Err(format!(
+            "Header mismatch: the {name} header is missing, but the body has the value {}",
+            quoted(expected)
+        )),
+        (Some(found), None) => Err(extra(name, &found)),
+        (Some(found), Some(expected)) if found == expected => Ok(()),
+        (Some(found), Some(expected)) => Err(mismatch(name, &found, &quoted(expected))),
+    }
+}
+
+/// Why a header value cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeaderValueError {
+    /// It holds something other than visible ASCII, space and tab.
+    InvalidCharacter,
+    /// What stands between `=?base64?` and `?=` is not base64 with its padding.
+    InvalidBase64,
+    /// The base64 does not hold UTF-8.
+    InvalidUtf8,
+}
+
+impl fmt::Display for HeaderValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HeaderValueError::InvalidCharacter => {
+                "it holds a character other than visible ASCII, space and tab"
+            }
+            HeaderValueError::InvalidBase64 => "what stands between =?base64? and ?= is not padded base64",
+            HeaderValueError::InvalidUtf8 => "its base64 does not hold UTF-8 text",
+        })
+    }
+}
+
+impl std::error::Error for HeaderValueError {}
+
+/// The arguments of one tool that are mirrored into headers.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ParamHeaders {
+    params: Vec<Param>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Param {
+    /// The whole header name, in lower case.
+    header: String,
+    /// The property names that lead to the argument.
+    path: Vec<String>,
+    integer: bool,
+}
+
+impl ParamHeaders {
+    /// Reads the `x-mcp-header` annotations of a tool's input schema. An error makes the whole tool
+    /// invalid: a client leaves it out of its list, a server refuses to be built with it.
+    pub fn from_schema(input_schema: &Map<String, Value>) -> Result<ParamHeaders, HeaderRuleError> {
+        let mut walk = Walk { found: Vec::new(), seen: HashMap::new() };
+        walk.schema(input_schema, &mut Place::default())?;
+        Ok(ParamHeaders { params: walk.found })
+    }
+
+    /// Whether no argument is mirrored.
+    pub fn is_empty(&self) -> bool {
+        self.params.is_empty()
+    }
+
+    /// The header names, in lower case.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.params.iter().map(|param| param.header.as_str())
+    }
+
+    /// The headers of a call: name in lower case and encoded value. An argument that is absent, null, or
+    /// not a primitive has none.
+    pub fn values(&self, arguments: Option<&Map<String, Value>>) -> Vec<(String, String)> {
+        let rendered = |param: &Param| {
+            let text = render(argument(arguments, &param.path)?)?;
+            Some((param.header.clone(), encode_value(&text).into_owned()))
+        };
+        self.params.iter().filter_map(rendered).collect()
+    }
+
+    /// Compares the headers of a call with its arguments; the error is the message of a `HeaderMismatch`.
+    ///
+    /// `lookup` gives every value of a header, whose name it gets in lower case; an `Option<&[u8]>` will
+    /// do where repeats are refused earlier. A header for an argument the body lacks is refused: whatever
+    /// routed on it saw a value that the tool will not.
+    pub fn check<'h, I: IntoIterator<Item = &'h [u8]>>(
+        &self,
+        lookup: impl Fn(&str) -> I,
+        arguments: Option<&Map<String, Value>>,
+    ) -> Result<(), String> {
+        for param in &self.params {
+            let found = single(&param.header, lookup(&param.header))?;
+            param.check(found.as_deref(), argument(arguments, &param.path))?;
+        }
+        Ok(())
+    }
+}
+
+impl Param {
+    fn check(&self, found: Option<&str>, argument: Option<&Value>) -> Result<(), String> {
+        if let Some(Value::Number(number)) = argument
+            && self.integer
+            && !is_safe(number)
+        {
+            return Err(format!(
+                "Header mismatch: the argument {} is mirrored into {} and must lie between -{MAX_SAFE_INTEGER} and \
+                 {MAX_SAFE_INTEGER}, got {number}",
+                self.path.join("."),
+                self.header
+            ));
+        }
+        match (found, argument.filter(|value| !value.is_null())) {
+            (None, None) => Ok(()),
+            (Some(found), None) => Err(extra(&self.header, found)),
+            // What cannot be rendered has no header; the input schema refuses it with a better message.
+            (None, Some(argument)) if render(argument).is_none() => Ok(()),
+            (None, Some(_)) => Err(format!(
+                "Header mismatch: the {} header is missing, but the body has the argument {}",
+                self.header,
+                self.path.join(".")
+            )),
+            (Some(found), Some(argument)) if agrees(found, argument) => Ok(()),
+            (Some(found), Some(argument)) => {
+                Err(mismatch(&self.header, found, &shortened(&argument.to_string())))
+            }
+        }
+    }
+}
+
+/// A tool's `x-mcp-header` annotation that breaks a rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeaderRuleError {
+    /// Where in the input schema, as a JSON Pointer fragment.
+    pub path: String,
+    /// Which rule.
+    pub rule: HeaderRule,
+}
+
+/// The rules that `x-mcp-header` annotations keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderRule {
+    /// The value is a string.
+    NotAString,
+    /// The value is a non-empty HTTP field-name token.
+    NotAToken(String),
+    /// No two are the same, whatever their case; this one stands here already.
+    Duplicate(String, String),
+    /// The property's `type` is `string`, `integer` or `boolean`.
+    NotPrimitive,
+    /// The property is reached from the root through `properties` alone.
+    NotReachable,
+    /// The schema is not too deep to look through.
+    TooDeep,
+}
+
+impl fmt::Display for HeaderRuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = &self.path;
+        match &self.rule {
+            HeaderRule::NotAString => write!(f, "x-mcp-header at {path} must be a string"),
+            HeaderRule::NotAToken(name) if name.is_empty() => {
+                write!(f, "x-mcp-header at {path} must not be empty")
+            }
+            HeaderRule::NotAToken(name) => write!(
+                f,
+                "x-mcp-header at {path} must be an HTTP token (letters, digits and !#$%&'*+-.^_`|~), got {}",
+                quoted(name)
+            ),
+            HeaderRule::Duplicate(name, first) => {
+                write!(
+                    f,
+                    "x-mcp-header {} at {path} is already used at {first}; case does not tell them apart",
+                    quoted(name)
+                )
+            }
+            HeaderRule::NotPrimitive => write!(
+                f,
+                "x-mcp-header at {path} needs a property whose \"type\" is \"string\", \"integer\" or \"boolean\""
+            ),
+            HeaderRule::NotReachable => write!(
+                f,
+                "x-mcp-header at {path} is not allowed there: only on properties reached from the root through \
+                 \"properties\" alone"
+            ),
+            HeaderRule::TooDeep => write!(f, "the schema nests deeper than {MAX_DEPTH} levels at {path}"),
+        }
+    }
+}
+
+impl std::error::Error for HeaderRuleError {}
+
+/// Keywords whose value is a schema, or (in older dialects) a list of them.
+const ONE: &[&str] = &[
+    "additionalItems",
+    "additionalProperties",
+    "contains",
+    "contentSchema",
+    "else",
+    "if",
+    "items",
+    "not",
+    "propertyNames",
+    "then",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+];
+/// Keywords whose value is a list of schemas.
+const MANY: &[&str] = &["allOf", "anyOf", "items", "oneOf", "prefixItems"];
+/// Keywords whose value maps names to schemas.
+const NAMED: &[&str] = &["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties"];
+
+struct Walk {
+    found: Vec<Param>,
+    /// Header name to where it stands.
+    seen: HashMap<String, String>,
+}
+
+/// Where the walk is.
+#[derive(Default)]
+struct Place {
+    pointer: Vec<String>,
+    /// The property names so far; meaningless once `reachable` is lost.
+    path: Vec<String>,
+    lost: bool,
+    depth: usize,
+}
+
+impl Place {
+    fn error(&self, rule: HeaderRule) -> HeaderRuleError {
+        HeaderRuleError { path: self.to_string(), rule }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("#")?;
+        self.pointer.iter().try_for_each(|step| write!(f, "/{}", step.replace('~', "~0").replace('/', "~1")))
+    }
+}
+
+impl Walk {
+    fn schema(&mut self, schema: &Map<String, Value>, place: &mut Place) -> Result<(), HeaderRuleError> {
+        if place.depth > MAX_DEPTH {
+            return Err(place.error(HeaderRule::TooDeep));
+        }
+        if let Some(name) = schema.get(X_MCP_HEADER) {
+            self.annotation(name, schema, place)?;
+        }
+        for (keyword, value) in schema {
+            match value {
+                Value::Object(named) if keyword == "properties" => self.properties(named, place)?,
+                Value::Object(named) if NAMED.contains(&keyword.as_str()) => {
+                    for (name, schema) in named {
+                        self.elsewhere(schema, &[keyword, name], place)?;
+                    }
+                }
+                Value::Object(_) if ONE.contains(&keyword.as_str()) => {
+                    self.elsewhere(value, &[keyword], place)?
+                }
+                Value::Array(list) if MANY.contains(&keyword.as_str()) => {
+                    for (index, schema) in list.iter().enumerate() {
+                        self.elsewhere(schema, &[keyword, &index.to_string()], place)?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn properties(
+        &mut self,
+        properties: &Map<String, Value>,
+        place: &mut Place,
+    ) -> Result<(), HeaderRuleError> {
+        for (name, value) in properties {
+            place.path.push(name.clone());
+            self.step(value, &["properties", name], place)?;
+            place.path.pop();
+        }
+        Ok(())
+    }
+
+    fn elsewhere(&mut self, value: &Value, steps: &[&str], place: &mut Place) -> Result<(), HeaderRuleError> {
+        let before = std::mem::replace(&mut place.lost, true);
+        self.step(value, steps, place)?;
+        place.lost = before;
+        Ok(())
+    }
+
+    fn step(&mut self, value: &Value, steps: &[&str], place: &mut Place) -> Result<(), HeaderRuleError> {
+        let Value::Object(schema) = value else { return Ok(()) };
+        place.pointer.extend(steps.iter().map(|&step| step.to_owned()));
+        place.depth += 1;
+        self.schema(schema, place)?;
+        place.depth -= 1;
+        place.pointer.truncate(place.pointer.len() - steps.len());
+        Ok(())
+    }
+
+    fn annotation(
+        &mut self,
+        name: &Value,
+        schema: &Map<String, Value>,
+        place: &Place,
+    ) -> Result<(), HeaderRuleError> {
+        if place.lost || place.path.is_empty() {
+            return Err(place.error(HeaderRule::NotReachable));
+        }
+        let Value::String(name) = name else { return Err(place.error(HeaderRule::NotAString)) };
+        if !is_token(name) {
+            return Err(place.error(HeaderRule::NotAToken(name.clone())));
+        }
+        let kind = schema.get("type").and_then(Value::as_str).unwrap_or_default();
+        if !matches!(kind, "string" | "integer" | "boolean") {
+            return Err(place.error(HeaderRule::NotPrimitive));
+        }
+        let header = format!("{PARAM_PREFIX}{}", name.to_ascii_lowercase());
+        if let Some(first) = self.seen.insert(header.clone(), place.to_string()) {
+            return Err(place.error(HeaderRule::Duplicate(name.clone(), first)));
+        }
+        self.found.push(Param { header, path: place.path.clone(), integer: kind == "integer" });
+        Ok(())
+    }
+}
+
+/// RFC 9110, section 5.6.2: `1*tchar`.
+fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+fn argument<'a>(arguments: Option<&'a Map<String, Value>>, path: &[String]) -> Option<&'a Value> {
+    let (last, parents) = path.split_last()?;
+    let mut object = arguments?;
+    for name in parents {
+        object = object.get(name)?.as_object()?;
+    }
+    object.get(last)
+}
+
+fn render(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Bool(true) => Some(Cow::Borrowed("true")),
+        Value::Bool(false) => Some(Cow::Borrowed("false")),
+        Value::Number(number) => Some(Cow::Owned(match as_safe_integer(number) {
+            Some(integer) => integer.to_string(),
+            None => number.to_string(),
+        })),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn agrees(found: &str, argument: &Value) -> bool {
+    match argument {
+        Value::Number(number) => match (found.parse::<i64>(), number.as_i64()) {
+            (Ok(found), Some(number)) => found == number,
+            _ => is_decimal(found) && found.parse::<f64>().ok() == number.as_f64(),
+        },
+        other => render(other).is_some_and(|text| text == found),
+    }
+}
+
+/// Whether `text` is made of what decimal numbers are made of; `f64`'s own parser takes `inf` and `nan` too.
+fn is_decimal(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'))
+}
+
+fn is_safe(number: &Number) -> bool {
+    number.as_f64().is_some_and(|value| value.abs() <= MAX_SAFE_INTEGER as f64)
+}
+
+fn as_safe_integer(number: &Number) -> Option<i64> {
+    let value = number.as_f64().filter(|value| value.fract() == 0.0)?;
+    is_safe(number).then_some(value as i64)
+}
+
+fn single<'h>(name: &str, values: impl IntoIterator<Item = &'h [u8]>) -> Result<Option<String>, String> {
+    let mut values = values.into_iter();
+    let Some(first) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(format!("Header mismatch: the {name} header appears more than once"));
+    }
+    match decode_value(first) {
+        Ok(value) => Ok(Some(value.into_owned())),
+        Err(error) => Err(format!("Header mismatch: the {name} header is malformed: {error}")),
+    }
+}
+
+fn mismatch(name: &str, found: &str, expected: &str) -> String {
+    format!("Header mismatch: {name} header value {} does not match body value {expected}", quoted(found))
+}
+
+fn extra(name: &str, found: &str) -> String {
+    format!("Header mismatch: the {name} header has the value {}, but the body has none", quoted(found))
+}
+
+fn quoted(text: &str) -> String {
+    format!("{:?}", shortened(text))
+}
+
+/// At most 80 characters, so that a message never repeats a large value.
+fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(80) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+    }
+}
