@@ -1,0 +1,88 @@
+//! What one operation may still spend: directory entries, bytes read, time. One value is passed along, so
+//! that a search over many small files and one over a single endless file end alike.
+
+use std::io::{self, Read};
+use std::time::Instant;
+
+use super::Limits;
+
+/// What is left.
+#[derive(Debug)]
+pub(super) struct Budget {
+    entries: usize,
+    bytes: u64,
+    deadline: Instant,
+    spent: Option<Spent>,
+}
+
+/// What ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spent {
+    Entries,
+    Bytes,
+    Time,
+}
+
+impl Spent {
+    /// For the caller's eyes.
+    pub(super) fn note(self) -> &'static str {
+        match self {
+            Spent::Entries => "stopped early: too many files and directories",
+            Spent::Bytes => "stopped early: too many bytes to read",
+            Spent::Time => "stopped early: it took too long",
+        }
+    }
+}
+
+impl Budget {
+    pub(super) fn new(limits: &Limits) -> Budget {
+        let deadline = Instant::now() + limits.time;
+        Budget { entries: limits.entries, bytes: limits.scan, deadline, spent: None }
+    }
+
+    pub(super) fn spent(&self) -> Option<Spent> {
+        self.spent
+    }
+
+    /// Pays for one directory entry.
+    pub(super) fn entry(&mut self) -> Result<(), Spent> {
+        match self.entries.checked_sub(1) {
+            Some(left) => self.entries = left,
+            None => return self.end(Spent::Entries),
+        }
+        self.time()
+    }
+
+    fn bytes(&mut self, count: usize) -> Result<(), Spent> {
+        match self.bytes.checked_sub(count as u64) {
+            Some(left) => self.bytes = left,
+            None => return self.end(Spent::Bytes),
+        }
+        self.time()
+    }
+
+    fn time(&mut self) -> Result<(), Spent> {
+        if Instant::now() >= self.deadline { self.end(Spent::Time) } else { Ok(()) }
+    }
+
+    fn end(&mut self, spent: Spent) -> Result<(), Spent> {
+        self.spent = Some(spent);
+        Err(spent)
+    }
+}
+
+/// A reader that fails once the budget is spent.
+pub(super) struct Metered<'b, R> {
+    pub(super) inner: R,
+    pub(super) budget: &'b mut Budget,
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        match self.budget.bytes(count) {
+            Ok(()) => Ok(count),
+            Err(spent) => Err(io::Error::new(io::ErrorKind::TimedOut, spent.note())),
+        }
+    }
+}

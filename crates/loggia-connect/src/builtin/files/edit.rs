@@ -1,0 +1,175 @@
+//! Changing passages of a text file: exact old text for new text, several at once, all or nothing, shown as a
+//! unified diff.
+
+use std::io::Read as _;
+use std::time::Duration;
+
+use cap_std::fs::Metadata;
+use serde::Serialize;
+use similar::TextDiff;
+
+use super::path::RelPath;
+use super::{EditProblem, Files, FilesError, Result, stat};
+
+/// Edits in one request.
+const MAX_EDITS: usize = 200;
+
+/// Lines named when a passage is not unique.
+const MAX_NAMED: usize = 10;
+
+/// How long the smallest diff is looked for before a larger one will do.
+const DIFF_TIME: Duration = Duration::from_millis(500);
+
+/// What to edit.
+#[derive(Debug, Clone, Default)]
+pub struct EditRequest {
+    /// The file.
+    pub path: String,
+    /// The changes. Each applies to what the one before left.
+    pub edits: Vec<Edit>,
+    /// Whether to show the diff and change nothing.
+    pub dry_run: bool,
+    /// The hash of the content that the edits are meant for.
+    pub if_unchanged: Option<String>,
+}
+
+/// One change.
+#[derive(Debug, Clone, Default)]
+pub struct Edit {
+    /// The text as it is in the file.
+    pub old: String,
+    /// The text that takes its place.
+    pub new: String,
+    /// Whether every occurrence is changed; otherwise there must be exactly one.
+    pub replace_all: bool,
+}
+
+/// What was edited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Edited {
+    /// The path, relative to the root of the folder.
+    pub path: String,
+    /// Whether the file was changed; false for a dry run.
+    pub applied: bool,
+    /// How many passages were replaced.
+    pub replaced: usize,
+    /// What changed, as a unified diff.
+    pub diff: String,
+    /// Stands for the new content, for `if_unchanged`.
+    pub hash: String,
+}
+
+impl Files {
+    /// Edits a text file.
+    pub fn edit(&self, request: &EditRequest) -> Result<Edited> {
+        let mut change = self.change()?;
+        let path = self.parse(&request.path)?;
+        if !(1..=MAX_EDITS).contains(&request.edits.len()) {
+            let reason = format!("give 1 to {MAX_EDITS} edits");
+            return Err(FilesError::BadRequest { reason });
+        }
+        let (before, metadata) = self.text_to_edit(&path)?;
+        if let Some(expected) =
+            request.if_unchanged.as_ref().filter(|hash| **hash != stat::hash(before.as_bytes()))
+        {
+            self.check_unchanged(&path, expected)?;
+        }
+        let (after, replaced) = self.apply(&path, &before, &request.edits)?;
+        self.check_size(&path, after.len() as u64)?;
+        if !request.dry_run {
+            self.replace(&mut change, &path, after.as_bytes(), Some(&metadata))?;
+        }
+        Ok(Edited {
+            path: path.to_string(),
+            applied: !request.dry_run,
+            replaced,
+            diff: diff(&path, &before, &after, self.limits().diff_max),
+            hash: stat::hash(after.as_bytes()),
+        })
+    }
+
+    fn text_to_edit(&self, path: &RelPath) -> Result<(String, Metadata)> {
+        let (file, metadata) = self.open_file(path)?;
+        let limit = self.limits().write_max;
+        let mut bytes = Vec::new();
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(|e| self.explain(path, &e))?;
+        self.check_size(path, metadata.len().max(bytes.len() as u64))?;
+        let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
+        Ok((text.ok_or_else(|| FilesError::NotText { path: path.to_string() })?, metadata))
+    }
+
+    fn apply(&self, path: &RelPath, before: &str, edits: &[Edit]) -> Result<(String, usize)> {
+        let mut text = before.to_owned();
+        let mut total = 0;
+        for (edit, number) in edits.iter().zip(1..) {
+            let problem = |problem| FilesError::Edit { path: path.to_string(), edit: number, problem };
+            let (after, count) = apply_one(&text, edit, self.limits().write_max).map_err(problem)?;
+            text = after;
+            total += count;
+        }
+        Ok((text, total))
+    }
+}
+
+fn apply_one(text: &str, edit: &Edit, limit: u64) -> std::result::Result<(String, usize), EditProblem> {
+    let crlf = uses_crlf(text);
+    let [old, new] = [&edit.old, &edit.new].map(|passage| in_line_endings(passage, crlf));
+    if old.is_empty() {
+        return Err(EditProblem::Empty);
+    }
+    if old == new {
+        return Err(EditProblem::NoChange);
+    }
+    let count = text.matches(&old).count();
+    match count {
+        0 => return Err(near_miss(text, &old).unwrap_or(EditProblem::NoMatch)),
+        1 => {}
+        _ if !edit.replace_all => return Err(ambiguous(text, &old, count)),
+        _ => {}
+    }
+    let grown = text.len() as u64 + (count as u64).saturating_mul(new.len() as u64);
+    if grown.saturating_sub((count * old.len()) as u64) > limit {
+        return Err(EditProblem::TooLarge { limit });
+    }
+    Ok((text.replace(&old, &new), count))
+}
+
+/// Whether every line of `text` ends in CR LF.
+fn uses_crlf(text: &str) -> bool {
+    let crlf = text.matches("\r\n").count();
+    crlf > 0 && crlf == text.matches('\n').count()
+}
+
+/// A model writes LF. In a file of CR LF it means the file's own line endings.
+fn in_line_endings(passage: &str, crlf: bool) -> String {
+    if crlf { passage.replace("\r\n", "\n").replace('\n', "\r\n") } else { passage.to_owned() }
+}
+
+fn ambiguous(text: &str, old: &str, count: usize) -> EditProblem {
+    let lines = text.match_indices(old).take(MAX_NAMED).map(|(at, _)| text[..at].matches('\n').count() + 1);
+    EditProblem::Ambiguous { count, lines: lines.collect() }
+}
+
+/// A passage whose lines are those of `old` but for white space at their ends and inside.
+fn near_miss(text: &str, old: &str) -> Option<EditProblem> {
+    let squeeze = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let wanted: Vec<String> = old.trim().lines().map(squeeze).collect();
+    let lines: Vec<&str> = text.lines().collect();
+    let squeezed: Vec<String> = lines.iter().map(|line| squeeze(line)).collect();
+    if wanted.is_empty() {
+        return None;
+    }
+    let at = squeezed.windows(wanted.len()).position(|window| window == wanted)?;
+    Some(EditProblem::WhiteSpace { line: at + 1, text: lines[at..at + wanted.len()].join("\n") })
+}
+
+fn diff(path: &RelPath, before: &str, after: &str, max: usize) -> String {
+    let diff = TextDiff::configure().timeout(DIFF_TIME).diff_lines(before, after);
+    let mut text = diff.unified_diff().header(&format!("a/{path}"), &format!("b/{path}")).to_string();
+    if text.len() > max {
+        let end = (0..=max).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        text.truncate(end);
+        text.push_str("\n… the diff is longer than can be shown\n");
+    }
+    text
+}

@@ -1,0 +1,278 @@
+//! What can go wrong with a file, said to a language model: each message names the cause and what to try
+//! next, and none shows where on the machine the folder is.
+
+use std::fmt;
+use std::io;
+
+/// Why an operation on the folder was refused or failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FilesError {
+    /// Nothing has this path.
+    NotFound {
+        /// The path that was asked for.
+        path: String,
+        /// A path that does exist and may have been meant.
+        suggestion: Option<String>,
+    },
+    /// The path, or a link on its way, leads out of the folder.
+    Outside {
+        /// The path that was asked for.
+        path: String,
+    },
+    /// The path cannot be used at all, on any file system.
+    BadPath {
+        /// The path that was asked for.
+        path: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A change was asked of a server that may only read.
+    ReadOnly,
+    /// A file was needed here.
+    NotAFile {
+        /// The path that was asked for.
+        path: String,
+        /// What is there instead.
+        found: &'static str,
+        /// What to do with what is there.
+        advice: &'static str,
+    },
+    /// A directory was needed here.
+    NotADirectory {
+        /// The path, or the part of it, that is no directory.
+        path: String,
+    },
+    /// Something is in the way.
+    Exists {
+        /// What is already there.
+        path: String,
+        /// How to say that it may be replaced, or what else to do.
+        advice: &'static str,
+    },
+    /// The directory to delete has something in it.
+    NotEmpty {
+        /// The directory.
+        path: String,
+    },
+    /// The operation cannot apply to the folder itself.
+    Root {
+        /// What was asked, as a verb.
+        verb: &'static str,
+    },
+    /// The file or the content is above a limit.
+    TooLarge {
+        /// The file.
+        path: String,
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+        /// What to do instead.
+        advice: &'static str,
+    },
+    /// The file is not what the caller last saw.
+    Changed {
+        /// The file.
+        path: String,
+        /// The hash it has now, if it still exists.
+        now: Option<String>,
+    },
+    /// The file is not UTF-8 text.
+    NotText {
+        /// The file.
+        path: String,
+    },
+    /// The request asks for what cannot be: a range after the end of the file, a cursor that is none.
+    BadRequest {
+        /// What is wrong with it, and what would be right.
+        reason: String,
+    },
+    /// One of several edits cannot be made.
+    Edit {
+        /// The file.
+        path: String,
+        /// Which of the edits, counted from 1.
+        edit: usize,
+        /// What is wrong with it.
+        problem: EditProblem,
+    },
+    /// A glob or a regular expression does not parse.
+    BadPattern {
+        /// The pattern.
+        pattern: String,
+        /// What the parser says.
+        reason: String,
+    },
+    /// The user or process that runs the server has no permission.
+    Denied {
+        /// The path.
+        path: String,
+    },
+    /// The operation did not end within its time.
+    TimedOut {
+        /// The path.
+        path: String,
+    },
+    /// Anything else the operating system says.
+    Io {
+        /// The path.
+        path: String,
+        /// The operating system's words.
+        reason: String,
+    },
+}
+
+/// Why an edit cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EditProblem {
+    /// The old text is empty.
+    Empty,
+    /// The old and the new text are the same.
+    NoChange,
+    /// The old text does not occur.
+    NoMatch,
+    /// The old text does not occur, but a passage differs from it only in white space.
+    WhiteSpace {
+        /// The line on which the passage begins, counted from 1.
+        line: usize,
+        /// The passage as it is in the file.
+        text: String,
+    },
+    /// The file would grow above the limit for writing.
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The old text occurs more than once.
+    Ambiguous {
+        /// How often.
+        count: usize,
+        /// The lines of the first few occurrences.
+        lines: Vec<usize>,
+    },
+}
+
+impl FilesError {
+    /// What an error of the operating system means at `path`.
+    pub(super) fn from_io(path: &str, error: &io::Error) -> FilesError {
+        let path = path.to_owned();
+        match error.kind() {
+            _ if is_escape(error) => FilesError::Outside { path },
+            io::ErrorKind::NotFound => FilesError::NotFound { path, suggestion: None },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                FilesError::Denied { path }
+            }
+            io::ErrorKind::NotADirectory => FilesError::NotADirectory { path },
+            io::ErrorKind::DirectoryNotEmpty => FilesError::NotEmpty { path },
+            io::ErrorKind::TimedOut => FilesError::TimedOut { path },
+            _ => FilesError::Io { path, reason: error.to_string() },
+        }
+    }
+}
+
+/// cap-std makes this error itself when a path leads out, so that no error number comes with it.
+fn is_escape(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
+}
+
+impl std::error::Error for FilesError {}
+
+impl fmt::Display for FilesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FilesError::NotFound { path, suggestion: Some(other) } => {
+                write!(f, "no file or directory '{path}'; did you mean '{other}'?")
+            }
+            FilesError::NotFound { path, suggestion: None } => {
+                write!(f, "no file or directory '{path}'; list the directory to see what is there")
+            }
+            FilesError::Outside { path } => write!(
+                f,
+                "the path '{path}' leaves the folder this server may use; give a path inside it, relative to \
+                 its root, for example 'src/main.rs'"
+            ),
+            FilesError::BadPath { path, reason } => write!(f, "the path '{path}' cannot be used: {reason}"),
+            FilesError::ReadOnly => f.write_str(
+                "this server is read-only, so nothing was changed; whoever runs it can start it with --write",
+            ),
+            FilesError::NotAFile { path, found, advice } => {
+                write!(f, "'{path}' is {found}, not a file; {advice}")
+            }
+            FilesError::NotADirectory { path } => {
+                write!(f, "'{path}' is not a directory, so there is nothing in it; take its parent directory")
+            }
+            FilesError::Exists { path, advice } => write!(f, "'{path}' already exists; {advice}"),
+            FilesError::NotEmpty { path } => write!(
+                f,
+                "the directory '{path}' is not empty; set recursive to delete everything that is in it"
+            ),
+            FilesError::Root { verb } => {
+                write!(f, "the root of the folder cannot be {verb}; name something inside it")
+            }
+            FilesError::TooLarge { path, size, limit, advice } => {
+                write!(f, "'{path}' would be {size} bytes, above the limit of {limit}; {advice}")
+            }
+            FilesError::Denied { path } => write!(
+                f,
+                "no permission for '{path}': the account that runs this server may not do that; nothing the \
+                 caller sends can change it"
+            ),
+            FilesError::TimedOut { path } => write!(
+                f,
+                "reading '{path}' took too long and was stopped; ask for a smaller range, by offset and length"
+            ),
+            FilesError::Io { path, reason } => write!(f, "'{path}': {reason}"),
+            FilesError::Changed { path, now: Some(hash) } => write!(
+                f,
+                "'{path}' has changed since it was read (its hash is now {hash}), so nothing was written; read \
+                 it again and repeat the change on what is there now"
+            ),
+            FilesError::Changed { path, now: None } => {
+                write!(f, "'{path}' does not exist any more; leave out if_unchanged to create it")
+            }
+            FilesError::NotText { path } => write!(
+                f,
+                "'{path}' is not UTF-8 text, so it has no lines to read or edit; read it by offset and length"
+            ),
+            FilesError::BadRequest { reason } => f.write_str(reason),
+            FilesError::BadPattern { pattern, reason } => {
+                write!(f, "the pattern '{pattern}' does not parse: {reason}")
+            }
+            FilesError::Edit { path, edit, problem } => {
+                write!(f, "edit {edit} of '{path}': {problem}. Nothing was changed")
+            }
+        }
+    }
+}
+
+impl fmt::Display for EditProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EditProblem::Empty => f.write_str("the old text is empty; to write a whole file use write_file"),
+            EditProblem::NoChange => f.write_str("the old and the new text are the same"),
+            EditProblem::NoMatch => f.write_str(
+                "the old text does not occur; read the file again and copy the passage exactly, white space \
+                 included",
+            ),
+            EditProblem::WhiteSpace { line, text } => write!(
+                f,
+                "the old text does not occur, but the passage at line {line} differs from it only in white \
+                 space; take this as the old text:\n{text}\n"
+            ),
+            EditProblem::TooLarge { limit } => {
+                write!(f, "the file would grow above the limit of {limit} bytes")
+            }
+            EditProblem::Ambiguous { count, lines } => {
+                let shown: Vec<String> = lines.iter().map(usize::to_string).collect();
+                let more = if *count > lines.len() { ", …" } else { "" };
+                write!(
+                    f,
+                    "the old text occurs {count} times (lines {}{more}); add neighbouring lines to make it \
+                     unique, or set replace_all",
+                    shown.join(", ")
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Search by name: globs.
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use super::walk::{Found, Scope};
+use super::{Files, FilesError, Listing, Result};
+
+/// What to find.
+#[derive(Debug, Clone, Default)]
+pub struct FindRequest {
+    /// The glob. With a slash in it, it is matched against the path below `path`; without, against the
+    /// name, at any depth.
+    pub glob: String,
+    /// The directory to search.
+    pub path: String,
+    /// Whether capital and small letters are the same.
+    pub ignore_case: bool,
+    /// Whether names that begin with a dot are searched.
+    pub hidden: bool,
+    /// Whether what a `.gitignore` excludes is searched.
+    pub ignored: bool,
+    /// How many paths are returned at most; the limit for a page where it is none.
+    pub limit: Option<usize>,
+    /// Where an earlier page ended.
+    pub cursor: Option<String>,
+}
+
+impl Files {
+    /// Finds paths by glob.
+    pub fn find(&self, request: &FindRequest) -> Result<Listing> {
+        let start = self.parse(&request.path)?;
+        let glob = Glob::parse(&request.glob, request.ignore_case)?;
+        let scope = Scope {
+            hidden: request.hidden,
+            ignored: request.ignored,
+            depth: None,
+            after: request.cursor.clone(),
+        };
+        self.page(&start, scope, request.limit, |found| glob.matches(start.as_str(), found))
+    }
+}
+
+/// A glob, and what it is matched against.
+pub(super) struct Glob {
+    matcher: GlobMatcher,
+    whole_path: bool,
+}
+
+impl Glob {
+    pub(super) fn parse(pattern: &str, ignore_case: bool) -> Result<Glob> {
+        let relative = pattern.strip_prefix("./").unwrap_or(pattern).trim_start_matches('/');
+        let glob = GlobBuilder::new(relative).literal_separator(true).case_insensitive(ignore_case).build();
+        let glob = glob.map_err(|e| FilesError::BadPattern {
+            pattern: pattern.to_owned(),
+            reason: format!("{}; a glob is for example 'src/**/*.rs'", e.kind()),
+        })?;
+        Ok(Glob { matcher: glob.compile_matcher(), whole_path: pattern.contains('/') })
+    }
+
+    pub(super) fn matches(&self, start: &str, found: &Found<'_>) -> bool {
+        if !self.whole_path {
+            return self.matcher.is_match(found.name());
+        }
+        let below = if start.is_empty() { &found.path } else { &found.path[start.len() + 1..] };
+        self.matcher.is_match(below)
+    }
+}

@@ -1,0 +1,268 @@
+//! Search by content, line by line, by ripgrep's own engine reading from confined handles.
+
+use std::io::Read;
+
+use cap_std::fs::File;
+use grep_matcher::{LineTerminator, Matcher as _};
+use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder, Sink, SinkContext, SinkFinish, SinkMatch};
+use serde::Serialize;
+
+use super::budget::{Budget, Metered};
+use super::find::Glob;
+use super::path::RelPath;
+use super::walk::{Flow, Scope, Walk};
+use super::{Files, FilesError, Kind, Result, open_regular};
+
+/// Matches returned where the caller names no number.
+const DEFAULT_MATCHES: usize = 200;
+
+/// Lines of context shown at most on each side.
+const MAX_CONTEXT: usize = 20;
+
+/// The longest piece of a line that is shown, in bytes, and how much of it comes before the match.
+const SHOWN: usize = 400;
+const BEFORE: usize = 100;
+
+/// Memory for one line. A file with a longer one is not searched to its end.
+const HEAP: usize = 8 << 20;
+
+/// Memory for a compiled pattern.
+const PATTERN: usize = 4 << 20;
+
+/// What to search for.
+#[derive(Debug, Clone, Default)]
+pub struct GrepRequest {
+    /// The pattern: a regular expression, in the syntax of the `regex` crate.
+    pub pattern: String,
+    /// Whether the pattern is plain text instead.
+    pub literal: bool,
+    /// Whether capital and small letters are the same.
+    pub ignore_case: bool,
+    /// A file, or a directory whose files are searched.
+    pub path: String,
+    /// Only files that this glob matches are searched.
+    pub glob: Option<String>,
+    /// Lines shown before and after each match.
+    pub context: usize,
+    /// Whether names that begin with a dot are searched.
+    pub hidden: bool,
+    /// Whether what a `.gitignore` excludes is searched.
+    pub ignored: bool,
+    /// How many matching lines are returned at most.
+    pub limit: Option<usize>,
+}
+
+/// What a search found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct GrepResult {
+    /// The files with matches, in order of path.
+    pub files: Vec<FileMatches>,
+    /// How many lines match, as far as the search went.
+    pub matches: usize,
+    /// How many files were searched.
+    pub searched: usize,
+    /// What was left out, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// The matches of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileMatches {
+    /// The file's path, relative to the root of the folder.
+    pub path: String,
+    /// The lines that match and those around them.
+    pub lines: Vec<MatchLine>,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MatchLine {
+    /// Its number, counted from 1.
+    pub line: u64,
+    /// Whether it matches; otherwise it is context.
+    pub matched: bool,
+    /// The line, or the piece of it around the match.
+    pub text: String,
+}
+
+impl Files {
+    /// Searches the content of files.
+    pub fn grep(&self, request: &GrepRequest) -> Result<GrepResult> {
+        let start = self.parse(&request.path)?;
+        let mut search = Search::new(request, self.limits().matches)?;
+        if self.metadata(&start)?.is_file() {
+            return self.grep_file(search, &start);
+        }
+        let glob = request.glob.as_deref().map(|g| Glob::parse(g, request.ignore_case)).transpose()?;
+        let scope = Scope { hidden: request.hidden, ignored: request.ignored, ..Scope::default() };
+        let mut walk = Walk::new(scope, Budget::new(self.limits()));
+        walk.run(self, &start, &mut |found, budget| {
+            let wanted = glob.as_ref().is_none_or(|glob| glob.matches(start.as_str(), &found));
+            if found.kind != Kind::File || !wanted {
+                return Flow::Continue;
+            }
+            match open_regular(found.dir, found.os_name.as_ref()) {
+                Ok((file, metadata)) if metadata.is_file() => search.file(&found.path, file, budget),
+                _ => search.unread += 1,
+            }
+            if search.full() || budget.spent().is_some() { Flow::Stop } else { Flow::Continue }
+        })?;
+        Ok(search.finish(walk.notes()))
+    }
+
+    fn grep_file(&self, mut search: Search, path: &RelPath) -> Result<GrepResult> {
+        let (file, _) = self.open_file(path)?;
+        let mut budget = Budget::new(self.limits());
+        search.file(path.as_str(), file, &mut budget);
+        Ok(search.finish(budget.spent().map(|spent| spent.note().to_owned()).into_iter().collect()))
+    }
+}
+
+/// A search under way.
+struct Search {
+    matcher: RegexMatcher,
+    searcher: Searcher,
+    limit: usize,
+    result: GrepResult,
+    /// Files that hold bytes instead of text.
+    binary: usize,
+    /// Files that could not be opened or read to their end.
+    unread: usize,
+}
+
+impl Search {
+    fn new(request: &GrepRequest, max: usize) -> Result<Search> {
+        let context = request.context.min(MAX_CONTEXT);
+        let searcher = SearcherBuilder::new()
+            .line_terminator(LineTerminator::crlf())
+            .binary_detection(BinaryDetection::quit(0))
+            .before_context(context)
+            .after_context(context)
+            .heap_limit(Some(HEAP))
+            .build();
+        Ok(Search {
+            matcher: matcher(request)?,
+            searcher,
+            limit: request.limit.unwrap_or(DEFAULT_MATCHES).clamp(1, max),
+            result: GrepResult::default(),
+            binary: 0,
+            unread: 0,
+        })
+    }
+
+    fn full(&self) -> bool {
+        self.result.matches >= self.limit
+    }
+
+    fn file(&mut self, path: &str, file: File, budget: &mut Budget) {
+        let mut lines = Lines {
+            matcher: &self.matcher,
+            room: self.limit - self.result.matches,
+            lines: Vec::new(),
+            matches: 0,
+            binary: false,
+        };
+        let reader: &mut dyn Read = &mut Metered { inner: file, budget };
+        let ended = self.searcher.search_reader(&self.matcher, reader, &mut lines);
+        let Lines { lines, matches, binary, .. } = lines;
+        self.result.searched += 1;
+        self.binary += usize::from(binary);
+        self.unread += usize::from(ended.is_err());
+        // Bytes that follow the matches make the file binary, and the matches noise.
+        if matches > 0 && !binary {
+            self.result.matches += matches;
+            self.result.files.push(FileMatches { path: path.to_owned(), lines });
+        }
+    }
+
+    fn finish(self, walk_notes: Vec<String>) -> GrepResult {
+        let mut notes = walk_notes;
+        if self.full() {
+            notes.push(format!(
+                "stopped at {} matches; narrow the search with path, glob or a longer pattern",
+                self.limit
+            ));
+        }
+        if self.binary > 0 {
+            notes.push(format!("{} binary files were skipped", self.binary));
+        }
+        if self.unread > 0 {
+            notes.push(format!("{} files could not be read to their end", self.unread));
+        }
+        GrepResult { notes, ..self.result }
+    }
+}
+
+fn matcher(request: &GrepRequest) -> Result<RegexMatcher> {
+    let bad = |reason: String| FilesError::BadPattern { pattern: request.pattern.clone(), reason };
+    if request.pattern.is_empty() {
+        return Err(bad("it is empty".to_owned()));
+    }
+    RegexMatcherBuilder::new()
+        .fixed_strings(request.literal)
+        .case_insensitive(request.ignore_case)
+        .crlf(true)
+        .size_limit(PATTERN)
+        .dfa_size_limit(PATTERN)
+        .build(&request.pattern)
+        .map_err(|e| {
+            bad(format!("{e}; the search is line by line, and literal takes the pattern as plain text"))
+        })
+}
+
+/// Collects the lines of one file.
+struct Lines<'m> {
+    matcher: &'m RegexMatcher,
+    room: usize,
+    lines: Vec<MatchLine>,
+    matches: usize,
+    binary: bool,
+}
+
+impl Lines<'_> {
+    fn push(&mut self, number: Option<u64>, matched: bool, bytes: &[u8]) {
+        let at = if matched { self.matcher.find(bytes).ok().flatten().map_or(0, |m| m.start()) } else { 0 };
+        self.lines.push(MatchLine { line: number.unwrap_or_default(), matched, text: excerpt(bytes, at) });
+    }
+}
+
+impl Sink for Lines<'_> {
+    type Error = std::io::Error;
+
+    fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> std::io::Result<bool> {
+        if self.matches == self.room {
+            return Ok(false);
+        }
+        self.matches += 1;
+        self.push(found.line_number(), true, found.bytes());
+        Ok(true)
+    }
+
+    fn context(&mut self, _: &Searcher, context: &SinkContext<'_>) -> std::io::Result<bool> {
+        self.push(context.line_number(), false, context.bytes());
+        Ok(true)
+    }
+
+    fn finish(&mut self, _: &Searcher, finish: &SinkFinish) -> std::io::Result<()> {
+        self.binary = finish.binary_byte_offset().is_some();
+        Ok(())
+    }
+}
+
+/// The line without its end, or the piece of it around byte `at`.
+fn excerpt(line: &[u8], at: usize) -> String {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.len() <= SHOWN {
+        return String::from_utf8_lossy(line).into_owned();
+    }
+    let from = at.saturating_sub(BEFORE).min(line.len() - SHOWN);
+    let to = from + SHOWN;
+    let piece = String::from_utf8_lossy(&line[from..to]);
+    // A character cut in two shows as replacement characters at the ends.
+    let piece = piece.trim_matches(char::REPLACEMENT_CHARACTER);
+    let (before, after) = (if from > 0 { "…" } else { "" }, if to < line.len() { "…" } else { "" });
+    format!("{before}{piece}{after}")
+}

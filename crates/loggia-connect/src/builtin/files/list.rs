@@ -1,0 +1,127 @@
+//! What is in a directory, a page at a time.
+
+use serde::Serialize;
+
+use super::budget::Budget;
+use super::path::RelPath;
+use super::walk::{Flow, Found, Scope, Walk};
+use super::{Files, FilesError, Kind, Result};
+
+/// What to list.
+#[derive(Debug, Clone)]
+pub struct ListRequest {
+    /// The directory.
+    pub path: String,
+    /// How many levels below it are shown.
+    pub depth: usize,
+    /// Whether names that begin with a dot are shown.
+    pub hidden: bool,
+    /// Whether what a `.gitignore` excludes is shown.
+    pub ignored: bool,
+    /// How many entries are returned at most; the limit for a page where it is none.
+    pub limit: Option<usize>,
+    /// Where an earlier page ended.
+    pub cursor: Option<String>,
+}
+
+impl Default for ListRequest {
+    fn default() -> ListRequest {
+        ListRequest {
+            path: String::new(),
+            depth: 1,
+            hidden: false,
+            ignored: false,
+            limit: None,
+            cursor: None,
+        }
+    }
+}
+
+/// A page of paths.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Listing {
+    /// What was found, in order of path.
+    pub entries: Vec<Entry>,
+    /// What to send as `cursor` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+    /// What was left out, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// One path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// The path, relative to the root of the folder.
+    pub path: String,
+    /// What is there.
+    pub kind: Kind,
+    /// The size of a file in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+}
+
+impl Files {
+    /// Lists a directory.
+    pub fn list(&self, request: &ListRequest) -> Result<Listing> {
+        if request.depth == 0 {
+            return Err(FilesError::BadRequest { reason: "depth counts levels from 1".to_owned() });
+        }
+        let scope = Scope {
+            hidden: request.hidden,
+            ignored: request.ignored,
+            depth: Some(request.depth),
+            after: request.cursor.clone(),
+        };
+        self.page(&self.parse(&request.path)?, scope, request.limit, |_| true)
+    }
+
+    /// A page of everything below `start` that `wanted` accepts.
+    pub(super) fn page(
+        &self,
+        start: &RelPath,
+        scope: Scope,
+        limit: Option<usize>,
+        mut wanted: impl FnMut(&Found<'_>) -> bool,
+    ) -> Result<Listing> {
+        self.check_cursor(start, scope.after.as_deref())?;
+        let limit = limit.unwrap_or(self.limits().page).clamp(1, self.limits().page);
+        let mut listing = Listing::default();
+        let mut walk = Walk::new(scope, Budget::new(self.limits()));
+        walk.run(self, start, &mut |found, _| {
+            if !wanted(&found) {
+                return Flow::Continue;
+            }
+            if listing.entries.len() == limit {
+                listing.next_cursor = listing.entries.last().map(|entry| entry.path.clone());
+                return Flow::Stop;
+            }
+            listing.entries.push(Entry::of(&found));
+            Flow::Continue
+        })?;
+        listing.notes = walk.notes();
+        Ok(listing)
+    }
+
+    fn check_cursor(&self, start: &RelPath, cursor: Option<&str>) -> Result<()> {
+        let Some(cursor) = cursor else { return Ok(()) };
+        let normal = self.parse(cursor).is_ok_and(|path| path.as_str() == cursor);
+        let below =
+            start.is_root() || cursor.strip_prefix(start.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        if normal && below {
+            return Ok(());
+        }
+        let reason = "the cursor does not belong to this path; send next_cursor back exactly, with the other \
+                      arguments unchanged, or leave it out to begin again";
+        Err(FilesError::BadRequest { reason: reason.to_owned() })
+    }
+}
+
+impl Entry {
+    fn of(found: &Found<'_>) -> Entry {
+        let metadata = (found.kind == Kind::File).then(|| found.dir.symlink_metadata(found.os_name));
+        let size = metadata.and_then(|m| Some(m.ok()?.len()));
+        Entry { path: found.path.clone(), kind: found.kind, size }
+    }
+}

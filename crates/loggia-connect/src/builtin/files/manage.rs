@@ -1,0 +1,143 @@
+//! Moving, deleting, creating directories, and completing a path that is being typed.
+
+use std::io;
+
+use cap_fs_ext::DirExt as _;
+use serde::Serialize;
+
+use super::path::RelPath;
+use super::stat::Stat;
+use super::walk::{Flow, Scope, Walk};
+use super::{Budget, Files, FilesError, Kind, Result};
+
+/// Paths offered to complete one.
+const MAX_COMPLETIONS: usize = 100;
+
+/// What to move.
+#[derive(Debug, Clone, Default)]
+pub struct MoveRequest {
+    /// Where it is.
+    pub from: String,
+    /// Where it goes: the whole new path. Directories on the way to it are created.
+    pub to: String,
+    /// Whether a file that is there may be replaced.
+    pub overwrite: bool,
+}
+
+/// What to delete.
+#[derive(Debug, Clone, Default)]
+pub struct DeleteRequest {
+    /// The file, link or directory.
+    pub path: String,
+    /// Whether a directory is deleted with all that is in it.
+    pub recursive: bool,
+}
+
+/// What was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deleted {
+    /// The path, relative to the root of the folder.
+    pub path: String,
+    /// What was there.
+    pub kind: Kind,
+}
+
+impl Files {
+    /// Moves or renames a file or a directory.
+    pub fn rename(&self, request: &MoveRequest) -> Result<Stat> {
+        let _change = self.change()?;
+        let (from, to) = (self.parse(&request.from)?, self.parse(&request.to)?);
+        if from.is_root() || to.is_root() {
+            return Err(FilesError::Root { verb: "moved or replaced" });
+        }
+        self.root.symlink_metadata(from.as_path()).map_err(|e| self.explain(&from, &e))?;
+        if to.as_str().strip_prefix(from.as_str()).is_some_and(|rest| rest.starts_with('/')) {
+            let reason = format!("'{to}' is inside '{from}': a directory cannot be moved into itself");
+            return Err(FilesError::BadRequest { reason });
+        }
+        self.check_target(&from, &to, request.overwrite)?;
+        self.create_parents(&to)?;
+        self.root.rename(from.as_path(), &self.root, to.as_path()).map_err(|e| self.explain(&to, &e))?;
+        self.stat(to.as_str())
+    }
+
+    /// Another process may still create `to` between this look and the move; the systems have no common
+    /// way to move without replacing.
+    fn check_target(&self, from: &RelPath, to: &RelPath, overwrite: bool) -> Result<()> {
+        let Ok(metadata) = self.root.symlink_metadata(to.as_path()) else { return Ok(()) };
+        let same_name_in_other_case =
+            from.as_str().to_lowercase() == to.as_str().to_lowercase() && from != to;
+        let advice = match Kind::of(metadata.file_type()) {
+            Kind::Directory => "give the whole new path, with the name it shall have in that directory",
+            _ if overwrite || same_name_in_other_case => return Ok(()),
+            _ => "set overwrite to replace it, or choose another name",
+        };
+        Err(FilesError::Exists { path: to.to_string(), advice })
+    }
+
+    /// Creates a directory, with those on the way to it. Returns whether it was not there before.
+    pub fn create_directory(&self, path: &str) -> Result<bool> {
+        let _change = self.change()?;
+        let path = self.parse(path)?;
+        match self.root.metadata(path.as_path()) {
+            Ok(metadata) if metadata.is_dir() => Ok(false),
+            Ok(_) => Err(FilesError::Exists {
+                path: path.to_string(),
+                advice: "it is not a directory; choose another name, or move it away first",
+            }),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.root.create_dir_all(path.as_path()).map_err(|e| self.explain(&path, &e))?;
+                Ok(true)
+            }
+            Err(e) => Err(self.explain(&path, &e)),
+        }
+    }
+
+    /// Deletes a file, a link (not what it leads to) or a directory.
+    pub fn delete(&self, request: &DeleteRequest) -> Result<Deleted> {
+        let _change = self.change()?;
+        let path = self.parse(&request.path)?;
+        if path.is_root() {
+            return Err(FilesError::Root { verb: "deleted" });
+        }
+        let metadata = self.root.symlink_metadata(path.as_path()).map_err(|e| self.explain(&path, &e))?;
+        let kind = Kind::of(metadata.file_type());
+        let deleted = match kind {
+            Kind::Directory if request.recursive => self.root.remove_dir_all(path.as_path()),
+            Kind::Directory => self.root.remove_dir(path.as_path()),
+            _ => self.root.remove_file_or_symlink(path.as_path()),
+        };
+        deleted.map_err(|e| self.explain(&path, &e))?;
+        Ok(Deleted { path: path.to_string(), kind })
+    }
+
+    /// How many files and directories are below `path`, counted up to `most`.
+    pub fn count_below(&self, path: &str, most: usize) -> Result<usize> {
+        let path = self.parse(path)?;
+        let scope = Scope { hidden: true, ignored: true, ..Scope::default() };
+        let mut walk = Walk::new(scope, Budget::new(self.limits()));
+        let mut count = 0;
+        walk.run(self, &path, &mut |_, _| {
+            count += 1;
+            if count < most { Flow::Continue } else { Flow::Stop }
+        })?;
+        Ok(count)
+    }
+
+    /// The paths that begin with `typed`, one level deep; directories end in a slash.
+    pub fn complete(&self, typed: &str) -> Vec<String> {
+        let (directory, begun) = typed.rsplit_once('/').unwrap_or(("", typed));
+        let Ok(directory) = self.parse(directory) else { return Vec::new() };
+        let scope = Scope { hidden: begun.starts_with('.'), ignored: true, depth: Some(1), after: None };
+        let mut paths = Vec::new();
+        let mut walk = Walk::new(scope, Budget::new(self.limits()));
+        let walked = walk.run(self, &directory, &mut |found, _| {
+            if found.name().starts_with(begun) {
+                let slash = if found.kind == Kind::Directory { "/" } else { "" };
+                paths.push(format!("{}{slash}", found.path));
+            }
+            if paths.len() < MAX_COMPLETIONS { Flow::Continue } else { Flow::Stop }
+        });
+        if walked.is_ok() { paths } else { Vec::new() }
+    }
+}

@@ -1,0 +1,216 @@
+//! A confined view of one folder, for a language model: list, read, search, and (only when allowed) write,
+//! edit, move and delete.
+//!
+//! The folder is held as an open directory ([`cap_std::fs::Dir`]) and every path is resolved by the
+//! operating system beneath that handle, at the moment it is used. A `..`, an absolute path or a symbolic
+//! link that leads out is refused by the kernel (or by cap-std, step by step, where the kernel cannot), so
+//! there is no moment between a check and its use in which a path could be swapped.
+//!
+//! Everything here blocks: call it from a thread that may. It knows nothing of MCP.
+
+mod budget;
+mod edit;
+mod error;
+mod find;
+mod grep;
+mod list;
+mod manage;
+mod mime;
+mod path;
+mod read;
+mod stat;
+mod suggest;
+mod walk;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cap_fs_ext::OpenOptionsSyncExt as _;
+use cap_std::fs::{Dir, File, Metadata, OpenOptions};
+use serde::Serialize;
+
+pub use edit::{Edit, EditRequest, Edited};
+pub use error::{EditProblem, FilesError};
+pub use find::FindRequest;
+pub use grep::{FileMatches, GrepRequest, GrepResult, MatchLine};
+pub use list::{Entry, ListRequest, Listing};
+pub use manage::{DeleteRequest, Deleted, MoveRequest};
+pub use read::{Content, ReadRange, ReadRequest, ReadResult};
+pub use stat::Stat;
+pub use write::{WriteRequest, Written};
+
+use budget::Budget;
+use path::RelPath;
+
+/// What the result of an operation is.
+pub type Result<T> = std::result::Result<T, FilesError>;
+
+/// One folder.
+#[derive(Debug)]
+pub struct Files {
+    root: Dir,
+    /// The absolute forms of the root that a caller's absolute path may begin with.
+    roots: Vec<PathBuf>,
+    options: FilesOptions,
+    /// Held while something changes, so that changes made here do not interleave. The number makes
+    /// the names of temporary files differ.
+    changes: Mutex<u64>,
+}
+
+/// How a folder may be used.
+#[derive(Debug, Clone, Default)]
+pub struct FilesOptions {
+    /// Whether anything may be changed.
+    pub writable: bool,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// The bounds on what one operation may cost or return.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of a file that a read returns where the caller names no number (64 KiB).
+    pub read_default: usize,
+    /// Bytes of a file that a read returns at most (4 MiB).
+    pub read_max: usize,
+    /// Bytes of a file that can be written or edited, and up to which files have a hash (8 MiB).
+    pub write_max: u64,
+    /// Bytes of a diff that an edit returns (64 KiB).
+    pub diff_max: usize,
+    /// Paths that one page of a list or a search by name returns at most (1000).
+    pub page: usize,
+    /// Matches that a search by content returns at most (1000).
+    pub matches: usize,
+    /// Directory entries that one operation looks at (200 000).
+    pub entries: usize,
+    /// Bytes that one operation reads from files (1 GiB).
+    pub scan: u64,
+    /// How long one operation reads or walks (10 s).
+    pub time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            read_default: 64 << 10,
+            read_max: 4 << 20,
+            write_max: 8 << 20,
+            diff_max: 64 << 10,
+            page: 1000,
+            matches: 1000,
+            entries: 200_000,
+            scan: 1 << 30,
+            time: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What a path leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Link,
+    /// A device, a pipe, a socket.
+    Other,
+}
+
+impl Kind {
+    fn of(file_type: cap_std::fs::FileType) -> Kind {
+        match file_type {
+            t if t.is_symlink() => Kind::Link,
+            t if t.is_dir() => Kind::Directory,
+            t if t.is_file() => Kind::File,
+            _ => Kind::Other,
+        }
+    }
+
+    fn noun(self) -> &'static str {
+        match self {
+            Kind::File => "a file",
+            Kind::Directory => "a directory",
+            Kind::Link => "a symbolic link",
+            Kind::Other => "a device, pipe or socket",
+        }
+    }
+}
+
+impl Files {
+    /// Opens the folder `root`. This alone uses the whole file system.
+    pub fn open(root: &Path, options: FilesOptions) -> std::io::Result<Files> {
+        let handle = Dir::open_ambient_dir(root, cap_std::ambient_authority())?;
+        let mut roots = vec![std::path::absolute(root)?, std::fs::canonicalize(root)?];
+        roots.dedup();
+        Ok(Files { root: handle, roots, options, changes: Mutex::new(0) })
+    }
+
+    /// The folder's absolute path.
+    pub fn root(&self) -> &Path {
+        &self.roots[0]
+    }
+
+    /// Whether anything may be changed.
+    pub fn is_writable(&self) -> bool {
+        self.options.writable
+    }
+
+    /// The bounds in force.
+    pub fn limits(&self) -> &Limits {
+        &self.options.limits
+    }
+
+    fn parse(&self, input: &str) -> Result<RelPath> {
+        RelPath::parse(input, &self.roots)
+    }
+
+    /// The permission to change something, and the lock that orders changes.
+    fn change(&self) -> Result<MutexGuard<'_, u64>> {
+        if !self.options.writable {
+            return Err(FilesError::ReadOnly);
+        }
+        Ok(self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is at `path`, after links.
+    fn metadata(&self, path: &RelPath) -> Result<Metadata> {
+        self.root.metadata(path.as_path()).map_err(|e| self.explain(path, &e))
+    }
+
+    fn open_dir(&self, path: &RelPath) -> Result<Dir> {
+        self.root.open_dir(path.as_path()).map_err(|e| self.explain(path, &e))
+    }
+
+    fn open_file(&self, path: &RelPath) -> Result<(File, Metadata)> {
+        let advice = "list it to see what is in it";
+        if path.is_root() {
+            return Err(FilesError::NotAFile {
+                path: path.to_string(),
+                found: Kind::Directory.noun(),
+                advice,
+            });
+        }
+        let (file, metadata) =
+            open_regular(&self.root, path.as_path()).map_err(|e| self.explain(path, &e))?;
+        let kind = Kind::of(metadata.file_type());
+        let advice = match kind {
+            Kind::File => return Ok((file, metadata)),
+            Kind::Directory => advice,
+            _ => "only regular files can be read",
+        };
+        Err(FilesError::NotAFile { path: path.to_string(), found: kind.noun(), advice })
+    }
+}
+
+/// Opens what may be a file without waiting: a pipe would otherwise block until somebody writes.
+/// The caller looks at the kind.
+fn open_regular(dir: &Dir, path: &Path) -> std::io::Result<(File, Metadata)> {
+    let file = dir.open_with(path, OpenOptions::new().read(true).nonblock(true))?;
+    let metadata = file.metadata()?;
+    Ok((file, metadata))
+}

@@ -1,0 +1,105 @@
+//! Paths as the caller writes them, taken to one normal form: relative to the folder's root, with forward
+//! slashes, without `.` and `..`. This is for clear names and clear errors only: what keeps a path inside
+//! the folder is the operating system, asked through cap-std each time a path is opened.
+//!
+//! Parsing goes through [`std::path`], so that on Windows back slashes and drive letters mean what they
+//! mean there and on other systems they are part of a name.
+
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+
+use super::error::FilesError;
+
+/// The longest path taken from a caller, in bytes.
+const MAX_PATH: usize = 4096;
+
+/// A normal path. The root is the empty one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct RelPath(String);
+
+impl RelPath {
+    /// Reads a caller's path. One that is absolute must begin with one of `roots`.
+    pub(super) fn parse(input: &str, roots: &[PathBuf]) -> Result<RelPath, FilesError> {
+        let bad = |reason| FilesError::BadPath {
+            path: input.chars().take(80).flat_map(char::escape_debug).collect(),
+            reason,
+        };
+        if input.len() > MAX_PATH {
+            return Err(bad("it is longer than 4096 bytes"));
+        }
+        if input.contains('\0') {
+            return Err(bad("it has a NUL character in it"));
+        }
+        let outside = || FilesError::Outside { path: input.to_owned() };
+        let relative = strip_root(Path::new(input), roots).ok_or_else(outside)?;
+        normalise(relative).map(RelPath).ok_or_else(outside)
+    }
+
+    /// A name found while walking, which is normal already.
+    pub(super) fn from_walk(path: &str) -> RelPath {
+        RelPath(path.to_owned())
+    }
+
+    pub(super) fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The text of it, empty for the root.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form that file operations take, `.` for the root.
+    pub(super) fn as_path(&self) -> &Path {
+        Path::new(if self.is_root() { "." } else { &self.0 })
+    }
+
+    /// The last name; empty for the root.
+    pub(super) fn name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The directory it is in; none for the root.
+    pub(super) fn parent(&self) -> Option<RelPath> {
+        if self.is_root() {
+            return None;
+        }
+        Some(RelPath(self.0.rsplit_once('/').map_or(String::new(), |(parent, _)| parent.to_owned())))
+    }
+
+    pub(super) fn join(&self, name: &str) -> RelPath {
+        RelPath(join(&self.0, name))
+    }
+}
+
+impl fmt::Display for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_root() { "." } else { &self.0 })
+    }
+}
+
+/// `directory/name`, or the name alone in the root.
+pub(super) fn join(directory: &str, name: &str) -> String {
+    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
+}
+
+fn strip_root<'p>(path: &'p Path, roots: &[PathBuf]) -> Option<&'p Path> {
+    if path.has_root() || matches!(path.components().next(), Some(Component::Prefix(_))) {
+        return roots.iter().find_map(|root| path.strip_prefix(root).ok());
+    }
+    Some(path)
+}
+
+/// None where the path climbs above the root.
+fn normalise(path: &Path) -> Option<String> {
+    let mut names: Vec<&str> = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::Normal(name) => names.push(name.to_str()?),
+            Component::ParentDir => drop(names.pop()?),
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(names.join("/"))
+}

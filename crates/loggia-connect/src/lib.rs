@@ -1,0 +1,9 @@
+//! Connectors as data.
+//!
+//! A connector is one system that Loggia gives access to. What it is and how it is reached is written down
+//! in a file, not in code: no vendor's name appears in this crate. The crate reads those descriptions and
+//! holds the backends they name.
+//!
+//! * [`builtin`]: connectors that run in this process and need no other program.
+
+pub mod builtin;

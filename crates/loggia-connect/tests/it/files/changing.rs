@@ -1,0 +1,261 @@
+use std::sync::Arc;
+
+use loggia_connect::builtin::files::{
+    DeleteRequest, Edit, EditRequest, Files, FilesError, Kind, Limits, MoveRequest, WriteRequest,
+};
+use tempfile::TempDir;
+
+use super::{folder, paths, with_limits, writable};
+
+fn write(path: &str, content: &str) -> WriteRequest {
+    WriteRequest { path: path.into(), content: content.into(), ..Default::default() }
+}
+
+fn edit(path: &str, edits: &[(&str, &str)]) -> EditRequest {
+    let edits =
+        edits.iter().map(|(old, new)| Edit { old: (*old).into(), new: (*new).into(), replace_all: false });
+    EditRequest { path: path.into(), edits: edits.collect(), ..Default::default() }
+}
+
+fn text(folder: &TempDir, path: &str) -> String {
+    std::fs::read_to_string(folder.path().join(path)).expect("the file is there")
+}
+
+/// Everything in the folder, to see that nothing was left behind.
+fn names(files: &Files) -> Vec<String> {
+    let all = loggia_connect::builtin::files::ListRequest {
+        depth: 9,
+        hidden: true,
+        ignored: true,
+        ..Default::default()
+    };
+    paths(&files.list(&all).unwrap())
+}
+
+#[test]
+fn writes_whole_files() {
+    let folder = folder(&[("old", "old")]);
+    let files = writable(folder.path());
+    let created = files.write(&write("new/dir/file", "text")).unwrap();
+    assert_eq!((created.created, created.size), (true, 4));
+    let replaced = files.write(&WriteRequest { overwrite: true, ..write("old", "new") }).unwrap();
+    assert!(!replaced.created);
+    let guarded = WriteRequest { if_unchanged: Some(replaced.hash), ..write("old", "newer") };
+    assert!(files.write(&guarded).is_ok());
+    assert!(matches!(files.write(&guarded), Err(FilesError::Changed { now: Some(_), .. })));
+    assert_eq!((text(&folder, "new/dir/file"), text(&folder, "old")), ("text".into(), "newer".into()));
+    assert_eq!(names(&files), ["new/", "new/dir/", "new/dir/file", "old"]);
+}
+
+#[test]
+fn refuses_to_write_over_what_it_was_not_told_of() {
+    let folder = folder(&[("file", "old"), ("dir/", "/")]);
+    let files = with_limits(folder.path(), Limits { write_max: 10, ..Limits::default() });
+    let guard = Some("0".repeat(32));
+    let table: &[WriteRequest] = &[
+        write("file", "new"),
+        WriteRequest { overwrite: true, ..write("dir", "new") },
+        WriteRequest { overwrite: true, ..write("", "new") },
+        write("file/below", "new"),
+        WriteRequest { overwrite: true, ..write("file", "12345678901") },
+        WriteRequest { if_unchanged: guard.clone(), ..write("file", "new") },
+        WriteRequest { if_unchanged: guard, ..write("nothing", "new") },
+    ];
+    for request in table {
+        assert!(files.write(request).is_err(), "{request:?}");
+        assert_eq!(
+            (text(&folder, "file"), names(&files)),
+            ("old".into(), vec!["dir/".into(), "file".into()]),
+            "{request:?}"
+        );
+    }
+}
+
+#[test]
+fn edits_show_a_diff_and_keep_line_endings() {
+    let folder =
+        folder(&[("a", "one\ntwo\nthree\n"), ("crlf", "one\r\ntwo\r\n"), ("mixed", "one\r\ntwo\nthree\n")]);
+    let files = writable(folder.path());
+    let request = edit("a", &[("two", "2"), ("2\nthree", "2\n3")]);
+    let dry = files.edit(&EditRequest { dry_run: true, ..request.clone() }).unwrap();
+    assert_eq!((dry.applied, text(&folder, "a")), (false, "one\ntwo\nthree\n".into()));
+    let done = files.edit(&request).unwrap();
+    assert_eq!((done.applied, done.replaced, text(&folder, "a")), (true, 2, "one\n2\n3\n".into()));
+    assert_eq!(done.diff, dry.diff);
+    insta::assert_snapshot!(done.diff, @r"
+    --- a/a
+    +++ b/a
+    @@ -1,3 +1,3 @@
+     one
+    -two
+    -three
+    +2
+    +3
+    ");
+    assert_eq!(files.stat("a").unwrap().hash, Some(done.hash));
+    files.edit(&edit("crlf", &[("one\ntwo", "1\n2\n3")])).unwrap();
+    assert_eq!(text(&folder, "crlf"), "1\r\n2\r\n3\r\n");
+    files.edit(&edit("mixed", &[("one\r\ntwo\n", "1\r\n2\n")])).unwrap();
+    assert_eq!(text(&folder, "mixed"), "1\r\n2\nthree\n");
+}
+
+#[test]
+fn an_edit_that_cannot_be_made_changes_nothing() {
+    const TEXT: &str = "fn a() {\n    one();\n}\nfn b() {\n    one();\n}\n";
+    let folder = folder(&[("a.rs", TEXT)]);
+    std::fs::write(folder.path().join("bin"), b"a\0b").unwrap();
+    let files = writable(folder.path());
+    let table: &[(&str, EditRequest)] = &[
+        ("nothing to do", edit("a.rs", &[])),
+        ("no such text", edit("a.rs", &[("two();", "x")])),
+        ("second fails", edit("a.rs", &[("fn a", "fn c"), ("fn a", "fn d")])),
+        ("twice", edit("a.rs", &[("one();", "two();")])),
+        ("white space", edit("a.rs", &[("fn b() {\n\tone();\n}", "x")])),
+        ("empty", edit("a.rs", &[("", "x")])),
+        ("same", edit("a.rs", &[("one", "one")])),
+        ("binary", edit("bin", &[("a", "b")])),
+        ("directory", edit("", &[("a", "b")])),
+        ("guard", EditRequest { if_unchanged: Some("0".into()), ..edit("a.rs", &[("fn a", "fn c")]) }),
+    ];
+    let mut said = String::new();
+    for (what, request) in table {
+        let error = files.edit(request).expect_err(what);
+        said.push_str(&format!("{what}: {error}\n"));
+        assert_eq!(text(&folder, "a.rs"), TEXT, "{what}");
+    }
+    insta::assert_snapshot!(said);
+    let all = Edit { old: "one();".into(), new: "two();".into(), replace_all: true };
+    let done =
+        files.edit(&EditRequest { path: "a.rs".into(), edits: vec![all], ..Default::default() }).unwrap();
+    assert_eq!((done.replaced, text(&folder, "a.rs").matches("two").count()), (2, 2));
+}
+
+#[test]
+fn an_edit_cannot_grow_a_file_without_bound() {
+    let folder = folder(&[("a", &"x".repeat(1000))]);
+    let files = with_limits(folder.path(), Limits { write_max: 10_000, diff_max: 100, ..Limits::default() });
+    let grow = |new: usize| {
+        let edit = Edit { old: "x".into(), new: "y".repeat(new), replace_all: true };
+        files.edit(&EditRequest { path: "a".into(), edits: vec![edit], dry_run: true, if_unchanged: None })
+    };
+    assert!(matches!(grow(11), Err(FilesError::Edit { .. })));
+    assert!(grow(10).unwrap().diff.ends_with("\n… the diff is longer than can be shown\n"));
+}
+
+#[test]
+fn moves() {
+    let folder = folder(&[("a", "a"), ("b", "b"), ("dir/c", "c"), ("other/", "/")]);
+    let files = writable(folder.path());
+    let go = |from: &str, to: &str, overwrite| {
+        files.rename(&MoveRequest { from: from.into(), to: to.into(), overwrite }).map(|stat| stat.path)
+    };
+    assert_eq!(go("a", "x/y/a", false), Ok("x/y/a".into()));
+    assert_eq!(go("dir", "moved", false), Ok("moved".into()));
+    assert_eq!(go("b", "x/y/a", true), Ok("x/y/a".into()));
+    let refused = [
+        ("x/y/a", "moved/c", false),
+        ("x/y/a", "moved", true),
+        ("moved", "moved/below", false),
+        ("nothing", "b", false),
+        ("", "b", false),
+        ("moved", "", true),
+        ("moved/c", "../c", false),
+    ];
+    let mut said = String::new();
+    for (from, to, overwrite) in refused {
+        let error = go(from, to, overwrite).expect_err(from);
+        said.push_str(&format!("{from} -> {to}: {error}\n"));
+    }
+    insta::assert_snapshot!(said);
+    assert_eq!(names(&files), ["moved/", "moved/c", "other/", "x/", "x/y/", "x/y/a"]);
+    assert_eq!(text(&folder, "x/y/a"), "b");
+}
+
+#[test]
+fn creates_and_deletes() {
+    let folder = folder(&[("file", ""), ("dir/a/b", "")]);
+    let files = writable(folder.path());
+    assert_eq!(files.create_directory("new/deep"), Ok(true));
+    assert_eq!(files.create_directory("new/deep"), Ok(false));
+    assert!(matches!(files.create_directory("file"), Err(FilesError::Exists { .. })));
+    let delete =
+        |path: &str, recursive| files.delete(&DeleteRequest { path: path.into(), recursive }).map(|d| d.kind);
+    assert!(matches!(delete("dir", false), Err(FilesError::NotEmpty { .. })));
+    assert!(matches!(delete("", true), Err(FilesError::Root { .. })));
+    assert!(
+        matches!(delete("fil", true), Err(FilesError::NotFound { suggestion: Some(s), .. }) if s == "file")
+    );
+    assert_eq!(files.count_below("dir", 100), Ok(2));
+    assert_eq!(files.count_below("dir", 1), Ok(1));
+    assert_eq!(delete("file", false), Ok(Kind::File));
+    assert_eq!(delete("new/deep", false), Ok(Kind::Directory));
+    assert_eq!(delete("dir", true), Ok(Kind::Directory));
+    assert_eq!(names(&files), ["new/"]);
+}
+
+#[test]
+fn concurrent_edits_are_all_kept() {
+    const WRITERS: usize = 8;
+    const EACH: usize = 10;
+    let folder = folder(&[("log", "end\n")]);
+    let files = Arc::new(writable(folder.path()));
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let files = Arc::clone(&files);
+            scope.spawn(move || {
+                for n in 0..EACH {
+                    files
+                        .edit(&edit("log", &[("end\n", &format!("{writer}:{n}\nend\n"))]))
+                        .expect("it is edited");
+                }
+            });
+        }
+    });
+    let log = text(&folder, "log");
+    assert_eq!(log.lines().count(), WRITERS * EACH + 1);
+    assert!((0..WRITERS).all(|w| (0..EACH).all(|n| log.contains(&format!("{w}:{n}\n")))));
+    assert_eq!(names(&files), ["log"]);
+}
+
+#[test]
+fn a_reader_never_sees_a_part() {
+    let folder = folder(&[("file", &"a".repeat(100_000))]);
+    let files = writable(folder.path());
+    std::thread::scope(|scope| {
+        let path = folder.path().join("file");
+        let reader = scope.spawn(move || {
+            for _ in 0..200 {
+                let content = std::fs::read(&path).expect("it is always there");
+                assert_eq!(content.len(), 100_000);
+                assert!(content.iter().all(|byte| *byte == content[0]));
+            }
+        });
+        for n in 0..50_u8 {
+            let content = vec![b'a' + n % 26; 100_000];
+            files
+                .write(&WriteRequest { content, overwrite: true, ..write("file", "") })
+                .expect("it is written");
+        }
+        reader.join().expect("the reader saw whole files");
+    });
+}
+
+#[test]
+fn a_leftover_temporary_file_is_in_nobodys_way() {
+    let leftover = format!(".loggia-{}-1.tmp", std::process::id());
+    let folder = folder(&[(&leftover, "left")]);
+    let files = writable(folder.path());
+    files.write(&write("a", "a")).unwrap();
+    assert_eq!(text(&folder, &leftover), "left");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_replaced_file_keeps_its_permissions() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder(&[("run.sh", "#!/bin/sh\n")]);
+    let path = folder.path().join("run.sh");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o750)).unwrap();
+    writable(folder.path()).edit(&edit("run.sh", &[("sh\n", "bash\n")])).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o750);
+}

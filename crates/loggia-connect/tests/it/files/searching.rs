@@ -1,0 +1,240 @@
+use std::time::Duration;
+
+use loggia_connect::builtin::files::{Files, FindRequest, GrepRequest, GrepResult, Limits, ListRequest};
+
+use super::{folder, paths, read_only, with_limits};
+
+const TREE: &[(&str, &str)] = &[
+    (".gitignore", "/target\n*.log\n!keep.log\n"),
+    (".env", "SECRET=needle\n"),
+    ("Cargo.toml", "[package]\nname = \"needle\"\n"),
+    ("a.log", "needle"),
+    ("keep.log", "needle"),
+    ("src/lib.rs", "// one\nfn needle() {}\n// three\nfn other() {}\n// NEEDLE\n"),
+    ("src/main.rs", "fn main() {}\n"),
+    ("src/deep/.gitignore", "local.*\n"),
+    ("src/deep/local.rs", "needle"),
+    ("src/deep/mod.rs", "needle needle\r\n"),
+    ("src-gen/x.rs", ""),
+    ("target/out.rs", "needle"),
+];
+
+fn list(path: &str, depth: usize) -> ListRequest {
+    ListRequest { path: path.into(), depth, ..Default::default() }
+}
+
+#[test]
+fn lists() {
+    let folder = folder(TREE);
+    let files = read_only(folder.path());
+    let table: &[(ListRequest, &[&str])] = &[
+        (list("", 1), &["Cargo.toml", "keep.log", "src/", "src-gen/"]),
+        (list(".", 1), &["Cargo.toml", "keep.log", "src/", "src-gen/"]),
+        (list("src", 1), &["src/deep/", "src/lib.rs", "src/main.rs"]),
+        (list("src", 9), &["src/deep/", "src/deep/mod.rs", "src/lib.rs", "src/main.rs"]),
+        (list("src/deep", 1), &["src/deep/mod.rs"]),
+        (
+            ListRequest { ignored: true, ..list("", 1) },
+            &["Cargo.toml", "a.log", "keep.log", "src/", "src-gen/", "target/"],
+        ),
+        (
+            ListRequest { hidden: true, ..list("", 1) },
+            &[".env", ".gitignore", "Cargo.toml", "keep.log", "src/", "src-gen/"],
+        ),
+    ];
+    for (request, expected) in table {
+        assert_eq!(paths(&files.list(request).unwrap()), *expected, "{request:?}");
+    }
+    let notes = files.list(&list("", 1)).unwrap().notes;
+    assert_eq!(notes, ["4 hidden or git-ignored entries left out; set hidden or ignored to see them"]);
+}
+
+#[test]
+fn pages_join_to_the_whole_list() {
+    let folder = folder(TREE);
+    let files = read_only(folder.path());
+    let all = ListRequest { hidden: true, ignored: true, ..list("", 9) };
+    let whole = paths(&files.list(&all).unwrap());
+    assert_eq!(whole.len(), 16);
+    for size in 1..=17 {
+        let mut joined = Vec::new();
+        let mut request = ListRequest { limit: Some(size), ..all.clone() };
+        loop {
+            let page = files.list(&request).unwrap();
+            joined.extend(paths(&page));
+            match page.next_cursor {
+                Some(cursor) => request.cursor = Some(cursor),
+                None => break,
+            }
+        }
+        assert_eq!(joined, whole, "pages of {size}");
+    }
+}
+
+#[test]
+fn a_cursor_outlives_the_file_it_names() {
+    let folder = folder(&[("a", ""), ("b/x", ""), ("b/y", ""), ("c", "")]);
+    let files = read_only(folder.path());
+    std::fs::remove_file(folder.path().join("b/x")).unwrap();
+    let page = files.list(&ListRequest { cursor: Some("b/x".into()), ..list("", 9) }).unwrap();
+    assert_eq!(paths(&page), ["b/y", "c"]);
+}
+
+fn find(glob: &str) -> FindRequest {
+    FindRequest { glob: glob.into(), ..Default::default() }
+}
+
+#[test]
+fn finds() {
+    let folder = folder(TREE);
+    let files = read_only(folder.path());
+    let table: &[(FindRequest, &[&str])] = &[
+        (find("*.rs"), &["src/deep/mod.rs", "src/lib.rs", "src/main.rs", "src-gen/x.rs"]),
+        (find("/*.toml"), &["Cargo.toml"]),
+        (find("./src/*.rs"), &["src/lib.rs", "src/main.rs"]),
+        (find("src/**/*.rs"), &["src/deep/mod.rs", "src/lib.rs", "src/main.rs"]),
+        (find("**/{lib,mod}.rs"), &["src/deep/mod.rs", "src/lib.rs"]),
+        (find("deep"), &["src/deep/"]),
+        (find("cargo.TOML"), &[]),
+        (FindRequest { ignore_case: true, ..find("cargo.TOML") }, &["Cargo.toml"]),
+        (FindRequest { path: "src".into(), ..find("deep/*") }, &["src/deep/mod.rs"]),
+        (FindRequest { hidden: true, ..find(".*") }, &[".env", ".gitignore", "src/deep/.gitignore"]),
+        (FindRequest { ignored: true, path: "src".into(), ..find("local*") }, &["src/deep/local.rs"]),
+        (FindRequest { cursor: Some("src/lib.rs".into()), ..find("*.rs") }, &["src/main.rs", "src-gen/x.rs"]),
+    ];
+    for (request, expected) in table {
+        assert_eq!(paths(&files.find(request).unwrap()), *expected, "{request:?}");
+    }
+}
+
+fn grep(pattern: &str) -> GrepRequest {
+    GrepRequest { pattern: pattern.into(), ..Default::default() }
+}
+
+/// `path:line:text`, with `-` for a line of context.
+fn show(result: &GrepResult) -> Vec<String> {
+    let line = |path: &str, l: &loggia_connect::builtin::files::MatchLine| {
+        let sign = if l.matched { ':' } else { '-' };
+        format!("{path}{sign}{}{sign}{}", l.line, l.text)
+    };
+    result.files.iter().flat_map(|f| f.lines.iter().map(|l| line(&f.path, l))).collect()
+}
+
+#[test]
+fn greps() {
+    let folder = folder(TREE);
+    let files = read_only(folder.path());
+    let rs = Some("*.rs".to_owned());
+    let table: &[(GrepRequest, &[&str])] = &[
+        (
+            grep("needle"),
+            &[
+                "Cargo.toml:2:name = \"needle\"",
+                "keep.log:1:needle",
+                "src/deep/mod.rs:1:needle needle",
+                "src/lib.rs:2:fn needle() {}",
+            ],
+        ),
+        (
+            GrepRequest { path: "src/lib.rs".into(), ..grep("^fn \\w+\\(\\)") },
+            &["src/lib.rs:2:fn needle() {}", "src/lib.rs:4:fn other() {}"],
+        ),
+        (
+            GrepRequest { literal: true, ..grep("()") },
+            &["src/lib.rs:2:fn needle() {}", "src/lib.rs:4:fn other() {}", "src/main.rs:1:fn main() {}"],
+        ),
+        (
+            GrepRequest {
+                ignore_case: true,
+                path: "src".into(),
+                glob: Some("lib.rs".into()),
+                ..grep("NeedLe")
+            },
+            &["src/lib.rs:2:fn needle() {}", "src/lib.rs:5:// NEEDLE"],
+        ),
+        (
+            GrepRequest { context: 1, glob: rs.clone(), ..grep("fn other") },
+            &["src/lib.rs-3-// three", "src/lib.rs:4:fn other() {}", "src/lib.rs-5-// NEEDLE"],
+        ),
+        (GrepRequest { glob: rs.clone(), ..grep("needle$") }, &["src/deep/mod.rs:1:needle needle"]),
+        (GrepRequest { hidden: true, ..grep("SECRET") }, &[".env:1:SECRET=needle"]),
+        (GrepRequest { ignored: true, path: "target".into(), ..grep("needle") }, &["target/out.rs:1:needle"]),
+        // a file that is named is searched, whatever it is
+        (GrepRequest { path: ".env".into(), ..grep("needle") }, &[".env:1:SECRET=needle"]),
+        (
+            GrepRequest { limit: Some(2), ..grep("needle") },
+            &["Cargo.toml:2:name = \"needle\"", "keep.log:1:needle"],
+        ),
+    ];
+    for (request, expected) in table {
+        assert_eq!(show(&files.grep(request).unwrap()), *expected, "{request:?}");
+    }
+}
+
+#[test]
+fn a_search_says_what_it_left_out() {
+    let folder = folder(&[("a", "x\nx\nx\n"), ("b", "x\n")]);
+    std::fs::write(folder.path().join("bin"), b"x\n\0").unwrap();
+    let files = read_only(folder.path());
+    let limited = files.grep(&GrepRequest { limit: Some(2), ..grep("x") }).unwrap();
+    assert_eq!((limited.matches, limited.searched), (2, 1));
+    assert_eq!(
+        limited.notes,
+        ["stopped at 2 matches; narrow the search with path, glob or a longer pattern"]
+    );
+    let binary = files.grep(&grep("x")).unwrap();
+    assert_eq!(
+        (binary.matches, binary.searched, binary.notes),
+        (4, 3, vec!["1 binary files were skipped".to_owned()])
+    );
+}
+
+#[test]
+fn the_piece_around_the_match_is_shown_of_a_long_line() {
+    let line = format!("{}needle{}", "ä".repeat(5000), "b".repeat(5000));
+    let folder = folder(&[("min.js", &line)]);
+    let result = read_only(folder.path()).grep(&grep("needle")).unwrap();
+    let text = &result.files[0].lines[0].text;
+    assert!(text.starts_with("…ä") && text.contains("äneedleb") && text.ends_with("b…"), "{text}");
+    assert!(text.len() < 420, "{}", text.len());
+}
+
+#[test]
+fn every_walk_ends_at_its_limits() {
+    let folder = folder(TREE);
+    let limits = Limits::default();
+    let table: &[(Limits, &str)] = &[
+        (Limits { entries: 3, ..limits.clone() }, "stopped early: too many files and directories"),
+        (Limits { time: Duration::ZERO, ..limits.clone() }, "stopped early: it took too long"),
+        (Limits { scan: 5, ..limits.clone() }, "stopped early: too many bytes to read"),
+    ];
+    for (limits, note) in table {
+        let files: Files = with_limits(folder.path(), limits.clone());
+        let grep = files.grep(&grep("needle")).unwrap().notes;
+        assert!(grep.iter().any(|n| n.starts_with(note)), "{grep:?}");
+        if limits.scan > 5 {
+            let list = files.list(&list("", 9)).unwrap().notes;
+            assert!(list.iter().any(|n| n.starts_with(note)), "{list:?}");
+        }
+    }
+    let files = with_limits(folder.path(), Limits { page: 2, ..limits });
+    assert_eq!(files.list(&ListRequest { limit: Some(100), ..list("", 1) }).unwrap().entries.len(), 2);
+}
+
+#[test]
+fn completes_paths() {
+    let folder = folder(TREE);
+    let files = read_only(folder.path());
+    let table: &[(&str, &[&str])] = &[
+        ("", &["Cargo.toml", "a.log", "keep.log", "src/", "src-gen/", "target/"]),
+        ("sr", &["src/", "src-gen/"]),
+        ("src/", &["src/deep/", "src/lib.rs", "src/main.rs"]),
+        ("src/m", &["src/main.rs"]),
+        (".e", &[".env"]),
+        ("nowhere/x", &[]),
+        ("../", &[]),
+    ];
+    for (typed, expected) in table {
+        assert_eq!(files.complete(typed), *expected, "{typed}");
+    }
+}
