@@ -12,6 +12,16 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Most requests that run at once, for one connection; further ones wait (back-pressure).
     pub requests_per_connection: usize,
+    /// Most bytes of requests that run or wait, for one connection; beyond it, reading pauses.
+    pub in_flight_bytes: usize,
+    /// Most bytes written for a peer that has not read them; beyond it, reading from that peer pauses.
+    pub write_buffer: usize,
+    /// Most live questions that wait for one handshake client.
+    pub asks: usize,
+    /// Most resources that one session or listen request subscribes to.
+    pub subscriptions: usize,
+    /// Longest URI of a subscription, in bytes.
+    pub uri_bytes: usize,
     /// Most requests that run at once, for one endpoint; further ones are refused as busy.
     pub requests: usize,
     /// Most long streams (`subscriptions/listen`, GET) open at once, for one endpoint.
@@ -48,6 +58,11 @@ impl Default for Limits {
             message_bytes: 4 << 20,
             header_bytes: 32 << 10,
             requests_per_connection: 256,
+            in_flight_bytes: 32 << 20,
+            write_buffer: 1 << 20,
+            asks: 64,
+            subscriptions: 1024,
+            uri_bytes: 8 << 10,
             requests: 4096,
             streams: 16_384,
             connections: 16_384,
