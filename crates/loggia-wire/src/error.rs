@@ -97,7 +97,8 @@ impl RpcError {
 
     /// No such resource. Travels as `-32002` before 2026-07-28 (see [`RpcError::for_version`]).
     pub fn resource_not_found(uri: &str) -> RpcError {
-        RpcError::new(ErrorCode::RESOURCE_NOT_FOUND, format!("Resource not found: {uri}")).with_data(json!({ "uri": uri }))
+        RpcError::new(ErrorCode::RESOURCE_NOT_FOUND, format!("Resource not found: {uri}"))
+            .with_data(json!({ "uri": uri }))
     }
 
     /// `-32020`.
@@ -116,8 +117,11 @@ impl RpcError {
 
     /// `-32022`: the server does not speak `requested`.
     pub fn unsupported_version(requested: &str, supported: &[Version]) -> RpcError {
-        RpcError::new(ErrorCode::UNSUPPORTED_PROTOCOL_VERSION, format!("Unsupported protocol version {requested:?}"))
-            .with_data(json!({ "supported": supported, "requested": requested }))
+        RpcError::new(
+            ErrorCode::UNSUPPORTED_PROTOCOL_VERSION,
+            format!("Unsupported protocol version {requested:?}"),
+        )
+        .with_data(json!({ "supported": supported, "requested": requested }))
     }
 
     /// This error as `version` writes it: codes a revision lacks become the ones it has.

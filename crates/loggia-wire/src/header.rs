@@ -49,7 +49,7 @@ pub fn encode_value(value: &str) -> Cow<'_, str> {
 
 /// The value that a header (its text or its bytes) carries. White space around it is not part of it.
 pub fn decode_value<V: AsRef<[u8]> + ?Sized>(value: &V) -> Result<Cow<'_, str>, HeaderValueError> {
-    let bytes = value.as_ref().trim_ascii();
+    let bytes = trim_ows(value.as_ref());
     if !bytes.iter().all(|&b| b == b'\t' || (0x20..=0x7e).contains(&b)) {
         return Err(HeaderValueError::InvalidCharacter);
     }
@@ -400,6 +400,14 @@ impl Walk {
 /// RFC 9110, section 5.6.2: `1*tchar`.
 fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// RFC 9110, section 5.5: spaces and tabs around a field value are not part of it.
+fn trim_ows(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
 }
 
 fn argument<'a>(arguments: Option<&'a Map<String, Value>>, path: &[String]) -> Option<&'a Value> {

@@ -88,7 +88,9 @@ pub fn decode_frame(text: &Bytes) -> Result<Frame, DecodeError> {
     let members: Vec<&RawValue> = serde_json::from_slice(text).map_err(DecodeError::parse)?;
     match members.len() {
         0 => Err(DecodeError::invalid("The batch is empty")),
-        n if n > MAX_BATCH => Err(DecodeError::invalid(format!("The batch has {n} messages; at most {MAX_BATCH} are allowed"))),
+        n if n > MAX_BATCH => {
+            Err(DecodeError::invalid(format!("The batch has {n} messages; at most {MAX_BATCH} are allowed")))
+        }
         _ => Ok(Frame::Batch(
             members.into_iter().map(|raw| decode_single(text, raw.get().as_bytes())).collect(),
         )),
@@ -117,7 +119,9 @@ struct Envelope<'a> {
 }
 
 /// Keeps `null` apart from absence.
-fn present<'de: 'a, 'a, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+fn present<'de: 'a, 'a, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'a RawValue>, D::Error> {
     <&'a RawValue>::deserialize(deserializer).map(Some)
 }
 
@@ -128,7 +132,10 @@ fn decode_single(buffer: &Bytes, text: &[u8]) -> Result<Message, DecodeError> {
     })?;
     let id = envelope.id.map(|raw| serde_json::from_str::<Id>(raw.get()));
     let reply_to = id.as_ref().and_then(|id| id.as_ref().ok()).cloned();
-    let invalid = |message: &'static str| DecodeError { id: reply_to.clone(), error: RpcError::invalid_request(message) };
+    let invalid = |message: &'static str| DecodeError {
+        id: reply_to.clone(),
+        error: RpcError::invalid_request(message),
+    };
     if envelope.jsonrpc.as_deref() != Some("2.0") {
         return Err(invalid("The member \"jsonrpc\" must be \"2.0\""));
     }
@@ -165,9 +172,8 @@ fn decode_response(
 ) -> Result<Message, DecodeError> {
     let outcome = match (envelope.result, envelope.error) {
         (Some(result), None) => Ok(RawJson::borrowed(buffer, result)),
-        (None, Some(error)) => {
-            Err(serde_json::from_str(error.get()).map_err(|_| invalid("The member \"error\" needs a code and a message"))?)
-        }
+        (None, Some(error)) => Err(serde_json::from_str(error.get())
+            .map_err(|_| invalid("The member \"error\" needs a code and a message"))?),
         (Some(_), Some(_)) => return Err(invalid("A response has a result or an error, not both")),
         (None, None) => return Err(invalid("A message has a method, a result or an error")),
     };
@@ -181,7 +187,10 @@ fn decode_response(
 
 impl DecodeError {
     fn parse(error: serde_json::Error) -> DecodeError {
-        DecodeError { id: None, error: RpcError::new(ErrorCode::PARSE_ERROR, format!("Parse error: {error}")) }
+        DecodeError {
+            id: None,
+            error: RpcError::new(ErrorCode::PARSE_ERROR, format!("Parse error: {error}")),
+        }
     }
 
     fn invalid(message: impl Into<Cow<'static, str>>) -> DecodeError {

@@ -83,7 +83,9 @@ pub fn declared_version(params: Option<&RawJson>) -> Result<Declared, RpcError> 
     match meta_of(params)?.remove(PROTOCOL_VERSION) {
         None => Ok(Declared::Nothing),
         Some(Value::String(version)) => Ok(Declared::Version(version)),
-        Some(_) => Err(RpcError::invalid_params(format!("params._meta[{PROTOCOL_VERSION:?}] must be a string"))),
+        Some(_) => {
+            Err(RpcError::invalid_params(format!("params._meta[{PROTOCOL_VERSION:?}] must be a string")))
+        }
     }
 }
 
@@ -123,13 +125,18 @@ impl RequestMeta {
 }
 
 fn required<T: serde::de::DeserializeOwned>(meta: &mut Meta, key: &'static str) -> Result<T, RpcError> {
-    optional(meta, key)?.ok_or_else(|| RpcError::invalid_params(format!("params._meta lacks the required key {key:?}")))
+    optional(meta, key)?
+        .ok_or_else(|| RpcError::invalid_params(format!("params._meta lacks the required key {key:?}")))
 }
 
-fn optional<T: serde::de::DeserializeOwned>(meta: &mut Meta, key: &'static str) -> Result<Option<T>, RpcError> {
+fn optional<T: serde::de::DeserializeOwned>(
+    meta: &mut Meta,
+    key: &'static str,
+) -> Result<Option<T>, RpcError> {
     meta.remove(key)
         .map(|value| {
-            serde_json::from_value(value).map_err(|e| RpcError::invalid_params(format!("params._meta[{key:?}]: {e}")))
+            serde_json::from_value(value)
+                .map_err(|e| RpcError::invalid_params(format!("params._meta[{key:?}]: {e}")))
         })
         .transpose()
 }

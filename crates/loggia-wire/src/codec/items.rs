@@ -1,0 +1,191 @@
+//! What each revision lacks of the things that lists and results are made of.
+
+use super::Restrict;
+use crate::model::*;
+use crate::version::Version;
+use Version::{V2025_03_26, V2025_06_18, V2025_11_25};
+
+/// Clears members that came with a later revision: `since(version, V…; a.b, a.c)`.
+macro_rules! since {
+    ($version:expr, $first:ident: $($member:expr),+ $(,)?) => {
+        if $version < $first {
+            $($member = None;)+
+        }
+    };
+}
+pub(super) use since;
+
+impl Restrict for Annotations {
+    fn restrict(&mut self, version: Version) {
+        since!(version, V2025_06_18: self.last_modified);
+    }
+}
+
+impl Restrict for Implementation {
+    fn restrict(&mut self, version: Version) {
+        since!(version, V2025_06_18: self.title);
+        since!(version, V2025_11_25: self.description, self.website_url, self.icons);
+    }
+}
+
+impl Restrict for ClientCapabilities {
+    fn restrict(&mut self, version: Version) {
+        since!(version, V2025_06_18: self.elicitation);
+        if version.is_stateless() {
+            if let Some(roots) = &mut self.roots {
+                roots.list_changed = None;
+            }
+        } else {
+            self.extensions = None;
+        }
+        if version < V2025_11_25 {
+            if let Some(sampling) = &mut self.sampling {
+                (sampling.context, sampling.tools) = (None, None);
+            }
+            if let Some(elicitation) = &mut self.elicitation {
+                (elicitation.form, elicitation.url) = (None, None);
+            }
+        }
+    }
+}
+
+impl Restrict for ServerCapabilities {
+    fn restrict(&mut self, version: Version) {
+        since!(version, V2025_03_26: self.completions);
+        if !version.is_stateless() {
+            self.extensions = None;
+        }
+    }
+}
+
+impl Restrict for Tool {
+    fn restrict(&mut self, version: Version) {
+        since!(version, V2025_03_26: self.annotations);
+        since!(version, V2025_06_18: self.title, self.output_schema, self.meta);
+        since!(version, V2025_11_25: self.icons);
+        if !version.is_stateless() && !self.output_schema.as_ref().is_none_or(is_object_schema) {
+            self.output_schema = None;
+        }
+    }
+}
+
+/// Before 2026-07-28 a structured result is an object, so a schema of anything else means nothing.
+fn is_object_schema(schema: &Schema) -> bool {
+    schema.get("type").and_then(|t| t.as_str()) == Some("object")
+}
+
+impl Restrict for Resource {
+    fn restrict(&mut self, version: Version) {
+        since!(version, V2025_06_18: self.title, self.meta);
+        since!(version, V2025_11_25: self.icons);
+        self.annotations.restrict(version);
+    }
+}
+
+impl Restrict for ResourceTemplate {
+    fn restrict(&mut self, version: Version) {
+        since!(version, V2025_06_18: self.title, self.meta);
+        since!(version, V2025_11_25: self.icons);
+        self.annotations.restrict(version);
+    }
+}
+
+impl Restrict for ResourceContents {
+    fn restrict(&mut self, version: Version) {
+        since!(version, V2025_06_18: self.meta);
+    }
+}
+
+impl Restrict for Prompt {
+    fn restrict(&mut self, version: Version) {
+        since!(version, V2025_06_18: self.title, self.meta);
+        since!(version, V2025_11_25: self.icons);
+        self.arguments.restrict(version);
+    }
+}
+
+impl Restrict for PromptArgument {
+    fn restrict(&mut self, version: Version) {
+        since!(version, V2025_06_18: self.title);
+    }
+}
+
+impl Restrict for PromptMessage {
+    fn restrict(&mut self, version: Version) {
+        self.content.restrict(version);
+    }
+}
+
+impl Restrict for TextContent {
+    fn restrict(&mut self, version: Version) {
+        since!(version, V2025_06_18: self.meta);
+        self.annotations.restrict(version);
+    }
+}
+
+impl Restrict for ImageContent {
+    fn restrict(&mut self, version: Version) {
+        since!(version, V2025_06_18: self.meta);
+        self.annotations.restrict(version);
+    }
+}
+
+impl Restrict for AudioContent {
+    fn restrict(&mut self, version: Version) {
+        since!(version, V2025_06_18: self.meta);
+        self.annotations.restrict(version);
+    }
+}
+
+impl Restrict for EmbeddedResource {
+    fn restrict(&mut self, version: Version) {
+        since!(version, V2025_06_18: self.meta);
+        self.annotations.restrict(version);
+        self.resource.restrict(version);
+    }
+}
+
+/// A revision that lacks a kind of block gets the nearest it has, so that nothing is lost unseen: sound as
+/// an embedded resource, a resource link as text.
+impl Restrict for ContentBlock {
+    fn restrict(&mut self, version: Version) {
+        if let Some(substitute) = self.substitute(version) {
+            *self = substitute;
+        }
+        match self {
+            ContentBlock::Text(content) => content.restrict(version),
+            ContentBlock::Image(content) => content.restrict(version),
+            ContentBlock::Audio(content) => content.restrict(version),
+            ContentBlock::ResourceLink(resource) => resource.restrict(version),
+            ContentBlock::Resource(resource) => resource.restrict(version),
+        }
+    }
+}
+
+impl ContentBlock {
+    fn substitute(&self, version: Version) -> Option<ContentBlock> {
+        match self {
+            ContentBlock::Audio(audio) if version < V2025_03_26 => Some(audio_as_resource(audio)),
+            ContentBlock::ResourceLink(link) if version < V2025_06_18 => Some(link_as_text(link)),
+            _ => None,
+        }
+    }
+}
+
+fn audio_as_resource(audio: &AudioContent) -> ContentBlock {
+    ContentBlock::Resource(EmbeddedResource {
+        resource: ResourceContents::blob("audio:embedded", audio.data.clone())
+            .mime_type(audio.mime_type.clone()),
+        annotations: audio.annotations.clone(),
+        ..EmbeddedResource::default()
+    })
+}
+
+fn link_as_text(link: &Resource) -> ContentBlock {
+    let name = link.title.as_deref().unwrap_or(&link.name);
+    let text = match &link.description {
+        Some(description) => format!("{name} <{}>: {description}", link.uri),
+        None => format!("{name} <{}>", link.uri),
+    };
+    ContentBlock::Text(TextContent { annotations: link.annotations.clone(), ..TextContent::new(text) })
+}

@@ -1,0 +1,100 @@
+//! Notifications: what each revision lacks of them, and how they are read.
+
+use serde_json::Value;
+
+use super::items::since;
+use super::{PayloadError, Restrict, to_value};
+use crate::method::Method;
+use crate::model::*;
+use crate::raw::RawJson;
+use crate::version::Version;
+use Version::V2025_03_26;
+
+impl Restrict for ProgressParams {
+    fn restrict(&mut self, version: Version) {
+        since!(version, V2025_03_26: self.message);
+    }
+}
+
+impl Restrict for ServerNotification {
+    fn restrict(&mut self, version: Version) {
+        if let ServerNotification::Progress(params) = self {
+            params.restrict(version);
+        }
+    }
+}
+
+impl Restrict for ClientNotification {
+    fn restrict(&mut self, version: Version) {
+        if let ClientNotification::Progress(params) = self {
+            params.restrict(version);
+        }
+    }
+}
+
+impl ServerNotification {
+    /// The params as a tree, or the raw ones of a notification we do not know.
+    pub(super) fn params(&self) -> Result<Value, Option<RawJson>> {
+        Ok(match self {
+            ServerNotification::Progress(p) => to_value(p),
+            ServerNotification::Log(p) => to_value(p),
+            ServerNotification::Cancelled(p) => to_value(p),
+            ServerNotification::ResourceUpdated(p) => to_value(p),
+            ServerNotification::ResourcesListChanged(p)
+            | ServerNotification::ToolsListChanged(p)
+            | ServerNotification::PromptsListChanged(p) => to_value(p),
+            ServerNotification::ElicitationComplete(p) => to_value(p),
+            ServerNotification::SubscriptionsAcknowledged(p) => to_value(p),
+            ServerNotification::Custom { params, .. } => return Err(params.clone()),
+        })
+    }
+
+    /// Reads what a server told us.
+    pub fn decode(method: &Method, params: Option<&RawJson>) -> Result<ServerNotification, PayloadError> {
+        let empty = RawJson::empty_object();
+        let raw = params.unwrap_or(&empty);
+        Ok(match method {
+            Method::Progress => ServerNotification::Progress(read(method, raw)?),
+            Method::Log => ServerNotification::Log(read(method, raw)?),
+            Method::Cancelled => ServerNotification::Cancelled(read(method, raw)?),
+            Method::ResourceUpdated => ServerNotification::ResourceUpdated(read(method, raw)?),
+            Method::ResourcesListChanged => ServerNotification::ResourcesListChanged(read(method, raw)?),
+            Method::ToolsListChanged => ServerNotification::ToolsListChanged(read(method, raw)?),
+            Method::PromptsListChanged => ServerNotification::PromptsListChanged(read(method, raw)?),
+            Method::ElicitationComplete => ServerNotification::ElicitationComplete(read(method, raw)?),
+            Method::SubscriptionsAcknowledged => {
+                ServerNotification::SubscriptionsAcknowledged(read(method, raw)?)
+            }
+            other => ServerNotification::Custom { method: other.clone(), params: params.cloned() },
+        })
+    }
+}
+
+impl ClientNotification {
+    /// The params as a tree, or the raw ones of a notification we do not know.
+    pub(super) fn params(&self) -> Result<Value, Option<RawJson>> {
+        Ok(match self {
+            ClientNotification::Initialized(p) | ClientNotification::RootsListChanged(p) => to_value(p),
+            ClientNotification::Cancelled(p) => to_value(p),
+            ClientNotification::Progress(p) => to_value(p),
+            ClientNotification::Custom { params, .. } => return Err(params.clone()),
+        })
+    }
+
+    /// Reads what a client told us.
+    pub fn decode(method: &Method, params: Option<&RawJson>) -> Result<ClientNotification, PayloadError> {
+        let empty = RawJson::empty_object();
+        let raw = params.unwrap_or(&empty);
+        Ok(match method {
+            Method::Initialized => ClientNotification::Initialized(read(method, raw)?),
+            Method::RootsListChanged => ClientNotification::RootsListChanged(read(method, raw)?),
+            Method::Cancelled => ClientNotification::Cancelled(read(method, raw)?),
+            Method::Progress => ClientNotification::Progress(read(method, raw)?),
+            other => ClientNotification::Custom { method: other.clone(), params: params.cloned() },
+        })
+    }
+}
+
+fn read<'a, T: serde::Deserialize<'a>>(method: &Method, raw: &'a RawJson) -> Result<T, PayloadError> {
+    raw.decode().map_err(|e| PayloadError::new(method, e))
+}

@@ -1,0 +1,260 @@
+//! From the neutral model to each revision's bytes and back.
+//!
+//! Encoding is two steps: [`Restrict`] takes away what the revision lacks, so that it is physically absent;
+//! then the value is written, with what the revision requires of every result added. Decoding reads the
+//! union and fills in what older revisions leave out.
+
+mod elicitation;
+mod items;
+mod messages;
+mod results;
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::jsonrpc::Id;
+use crate::meta::{SERVER_INFO, SUBSCRIPTION_ID};
+use crate::method::Method;
+use crate::model::*;
+use crate::raw::RawJson;
+use crate::version::Version;
+
+/// Takes away what `version` lacks.
+pub trait Restrict {
+    /// Leaves only what `version` defines (and what nobody defines: unknown members stay).
+    fn restrict(&mut self, version: Version);
+}
+
+impl<T: Restrict> Restrict for Vec<T> {
+    fn restrict(&mut self, version: Version) {
+        self.iter_mut().for_each(|item| item.restrict(version));
+    }
+}
+
+impl<T: Restrict> Restrict for Option<T> {
+    fn restrict(&mut self, version: Version) {
+        if let Some(item) = self {
+            item.restrict(version);
+        }
+    }
+}
+
+/// A payload that is not what its method says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayloadError {
+    /// The method.
+    pub method: String,
+    /// What is wrong, and where.
+    pub reason: String,
+}
+
+impl fmt::Display for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the payload of {} is malformed: {}", self.method, self.reason)
+    }
+}
+
+impl std::error::Error for PayloadError {}
+
+impl PayloadError {
+    fn new(method: &Method, reason: impl fmt::Display) -> PayloadError {
+        PayloadError { method: method.to_string(), reason: reason.to_string() }
+    }
+}
+
+/// The member that tells the kind of a result. Since 2026-07-28.
+const RESULT_TYPE: &str = "resultType";
+
+/// The `result` member as `version` writes it. In the stateless era `identity` goes into its `_meta`.
+pub fn encode_result(
+    mut result: ServerResult,
+    version: Version,
+    identity: Option<&Implementation>,
+) -> RawJson {
+    result.restrict(version);
+    let result_type = match &result {
+        ServerResult::InputRequired(_) => "input_required",
+        _ => "complete",
+    };
+    let mut object = match result.to_object() {
+        Ok(object) => object,
+        // Not an object: an extension's business, sent as it is.
+        Err(raw) => return raw,
+    };
+    if version.is_stateless() {
+        object.entry(RESULT_TYPE).or_insert_with(|| json!(result_type));
+        if let Some(identity) = identity {
+            stamp(&mut object, identity, version);
+        }
+    } else {
+        object.remove(RESULT_TYPE);
+    }
+    RawJson::from(&Value::Object(object))
+}
+
+/// Says in a result's `_meta` who made it, unless it says so already.
+fn stamp(object: &mut Map<String, Value>, identity: &Implementation, version: Version) {
+    let meta = object.entry("_meta").or_insert_with(|| json!({}));
+    if let Value::Object(meta) = meta
+        && !meta.contains_key(SERVER_INFO)
+    {
+        let mut identity = identity.clone();
+        identity.restrict(version);
+        meta.insert(SERVER_INFO.to_owned(), to_value(&identity));
+    }
+}
+
+/// A model type as a tree. Model types have string keys and no failing `Serialize`.
+pub(crate) fn to_value<T: Serialize>(value: &T) -> Value {
+    serde_json::to_value(value).unwrap_or(Value::Null)
+}
+
+impl ServerResult {
+    fn to_object(&self) -> Result<Map<String, Value>, RawJson> {
+        let value = match self {
+            ServerResult::Initialize(r) => to_value(r),
+            ServerResult::Discover(r) => to_value(r),
+            ServerResult::ListTools(r) => to_value(r),
+            ServerResult::CallTool(r) => to_value(r),
+            ServerResult::ListResources(r) => to_value(r),
+            ServerResult::ListResourceTemplates(r) => to_value(r),
+            ServerResult::ReadResource(r) => to_value(r),
+            ServerResult::ListPrompts(r) => to_value(r),
+            ServerResult::GetPrompt(r) => to_value(r),
+            ServerResult::Complete(r) => to_value(r),
+            ServerResult::InputRequired(r) => to_value(r),
+            ServerResult::Empty(r) => to_value(r),
+            ServerResult::Custom(raw) => raw.decode().map_err(|_| raw.clone())?,
+        };
+        match value {
+            Value::Object(object) => Ok(object),
+            other => Err(RawJson::from(&other)),
+        }
+    }
+}
+
+/// Reads the `result` of `method` that a peer of `version` sent.
+pub fn decode_result(
+    method: &Method,
+    version: Version,
+    result: &RawJson,
+) -> Result<ServerResult, PayloadError> {
+    let wrong = |e: serde_json::Error| PayloadError::new(method, e);
+    let mut object: Map<String, Value> = result.decode().map_err(wrong)?;
+    let result_type = object.remove(RESULT_TYPE);
+    match result_type.as_ref().and_then(Value::as_str) {
+        Some("input_required") if version.is_stateless() => {
+            return serde_json::from_value(Value::Object(object))
+                .map(ServerResult::InputRequired)
+                .map_err(wrong);
+        }
+        Some("complete") => {}
+        // A revision without the member means "complete".
+        None if result_type.is_none() => {}
+        _ if !version.is_stateless() => drop(object.insert(RESULT_TYPE.to_owned(), json!(result_type))),
+        // Another kind is an extension's: kept whole for whoever knows it.
+        _ => return Ok(ServerResult::Custom(result.clone())),
+    }
+    decode_complete(method, Value::Object(object), result).map_err(wrong)
+}
+
+fn decode_complete(method: &Method, value: Value, raw: &RawJson) -> serde_json::Result<ServerResult> {
+    use serde_json::from_value as read;
+    Ok(match method {
+        Method::Initialize => ServerResult::Initialize(read(value)?),
+        Method::Discover => ServerResult::Discover(read(value)?),
+        Method::ListTools => ServerResult::ListTools(read(value)?),
+        Method::CallTool => ServerResult::CallTool(read(value)?),
+        Method::ListResources => ServerResult::ListResources(read(value)?),
+        Method::ListResourceTemplates => ServerResult::ListResourceTemplates(read(value)?),
+        Method::ReadResource => ServerResult::ReadResource(read(value)?),
+        Method::ListPrompts => ServerResult::ListPrompts(read(value)?),
+        Method::GetPrompt => ServerResult::GetPrompt(read(value)?),
+        Method::Complete => ServerResult::Complete(read(value)?),
+        Method::Ping | Method::SetLogLevel | Method::Subscribe | Method::Unsubscribe | Method::Listen => {
+            ServerResult::Empty(read(value)?)
+        }
+        _ => ServerResult::Custom(raw.clone()),
+    })
+}
+
+/// A `result` of `method` written in `from`, rewritten for `to`: for a relay between two revisions.
+pub fn translate_result(
+    method: &Method,
+    result: &RawJson,
+    from: Version,
+    to: Version,
+    identity: Option<&Implementation>,
+) -> Result<RawJson, PayloadError> {
+    decode_result(method, from, result).map(|result| encode_result(result, to, identity))
+}
+
+/// The method and params of a notification as `version` writes it; `None` where the revision lacks it.
+/// In the stateless era `subscription` names the listen request it belongs to.
+pub fn encode_server_notification(
+    mut notification: ServerNotification,
+    version: Version,
+    subscription: Option<&Id>,
+) -> Option<(Method, Option<RawJson>)> {
+    let method = notification.method();
+    if !method.exists_in(version) {
+        return None;
+    }
+    notification.restrict(version);
+    let params = match notification.params() {
+        Ok(mut value) => {
+            if let (Some(id), Value::Object(object)) = (subscription, &mut value) {
+                tag(object, id);
+            }
+            (value != json!({})).then(|| RawJson::from(&value))
+        }
+        Err(raw) => raw,
+    };
+    Some((method, params))
+}
+
+fn tag(params: &mut Map<String, Value>, subscription: &Id) {
+    if let Value::Object(meta) = params.entry("_meta").or_insert_with(|| json!({})) {
+        meta.insert(SUBSCRIPTION_ID.to_owned(), to_value(subscription));
+    }
+}
+
+/// The method and params of a notification as `version` writes it; `None` where the revision lacks it.
+pub fn encode_client_notification(
+    mut notification: ClientNotification,
+    version: Version,
+) -> Option<(Method, Option<RawJson>)> {
+    let method = notification.method();
+    if !method.exists_in(version) {
+        return None;
+    }
+    notification.restrict(version);
+    let params = match notification.params() {
+        Ok(value) => (value != json!({})).then(|| RawJson::from(&value)),
+        Err(raw) => raw,
+    };
+    Some((method, params))
+}
+
+/// The params of a live question as `version` writes it; `None` where the revision lacks it.
+pub fn encode_input_request(mut request: InputRequest, version: Version) -> Option<(Method, RawJson)> {
+    let method = request.method();
+    if !method.exists_in(version) {
+        return None;
+    }
+    request.restrict(version);
+    let params = match &request {
+        InputRequest::Elicit(params) => to_value(params),
+        InputRequest::CreateMessage(params) => to_value(params),
+        InputRequest::ListRoots(params) => to_value(params),
+    };
+    Some((method, RawJson::from(&params)))
+}
+
+/// The params of a request (or of anything that can be restricted) as `version` writes them.
+pub fn encode_params<T: Restrict + Serialize>(mut params: T, version: Version) -> RawJson {
+    params.restrict(version);
+    RawJson::from(&to_value(&params))
+}

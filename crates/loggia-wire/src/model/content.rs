@@ -1,0 +1,206 @@
+//! What a tool or a prompt gives to a model: text, pictures, sound, resources.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Annotations, Extra, JsonObject, Meta, Resource, ResourceContents, setters};
+
+/// One piece of content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ContentBlock {
+    /// Text.
+    Text(TextContent),
+    /// A picture.
+    Image(ImageContent),
+    /// Sound. Since 2025-03-26.
+    Audio(AudioContent),
+    /// A resource to be read on demand. Since 2025-06-18.
+    ResourceLink(Resource),
+    /// A resource with its contents.
+    Resource(EmbeddedResource),
+}
+
+impl ContentBlock {
+    /// Text.
+    pub fn text(text: impl Into<String>) -> ContentBlock {
+        ContentBlock::Text(TextContent::new(text))
+    }
+
+    /// A picture, from base64 text.
+    pub fn image(data: impl Into<String>, mime_type: impl Into<String>) -> ContentBlock {
+        ContentBlock::Image(ImageContent::new(data, mime_type))
+    }
+
+    /// Sound, from base64 text.
+    pub fn audio(data: impl Into<String>, mime_type: impl Into<String>) -> ContentBlock {
+        ContentBlock::Audio(AudioContent::new(data, mime_type))
+    }
+
+    /// A resource with its contents.
+    pub fn resource(contents: ResourceContents) -> ContentBlock {
+        ContentBlock::Resource(EmbeddedResource { resource: contents, ..EmbeddedResource::default() })
+    }
+
+    /// A resource to be read on demand.
+    pub fn resource_link(resource: Resource) -> ContentBlock {
+        ContentBlock::ResourceLink(resource)
+    }
+
+    /// The text, if it is text.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            ContentBlock::Text(content) => Some(&content.text),
+            _ => None,
+        }
+    }
+}
+
+impl From<&str> for ContentBlock {
+    fn from(text: &str) -> ContentBlock {
+        ContentBlock::text(text)
+    }
+}
+
+impl From<String> for ContentBlock {
+    fn from(text: String) -> ContentBlock {
+        ContentBlock::text(text)
+    }
+}
+
+/// Text.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct TextContent {
+    /// The text.
+    pub text: String,
+    /// Hints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<Annotations>,
+    /// `_meta`. Since 2025-06-18.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Meta>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl TextContent {
+    /// Text without hints.
+    pub fn new(text: impl Into<String>) -> TextContent {
+        TextContent { text: text.into(), ..TextContent::default() }
+    }
+
+    setters! {
+        /// Sets the hints.
+        annotations: Annotations;
+        /// Sets `_meta`.
+        meta: Meta;
+    }
+}
+
+/// A picture.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageContent {
+    /// The bytes, in base64.
+    pub data: String,
+    /// Their type.
+    pub mime_type: String,
+    /// Hints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<Annotations>,
+    /// `_meta`. Since 2025-06-18.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Meta>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl ImageContent {
+    /// A picture without hints, from base64 text.
+    pub fn new(data: impl Into<String>, mime_type: impl Into<String>) -> ImageContent {
+        ImageContent { data: data.into(), mime_type: mime_type.into(), ..ImageContent::default() }
+    }
+}
+
+/// Sound.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AudioContent {
+    /// The bytes, in base64.
+    pub data: String,
+    /// Their type.
+    pub mime_type: String,
+    /// Hints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<Annotations>,
+    /// `_meta`. Since 2025-06-18.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Meta>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl AudioContent {
+    /// Sound without hints, from base64 text.
+    pub fn new(data: impl Into<String>, mime_type: impl Into<String>) -> AudioContent {
+        AudioContent { data: data.into(), mime_type: mime_type.into(), ..AudioContent::default() }
+    }
+}
+
+/// A resource with its contents.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct EmbeddedResource {
+    /// The contents.
+    pub resource: ResourceContents,
+    /// Hints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<Annotations>,
+    /// `_meta`. Since 2025-06-18.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Meta>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// A model's wish to use a tool. Since 2025-11-25.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ToolUseContent {
+    /// Pairs the result with it.
+    pub id: String,
+    /// Which tool.
+    pub name: String,
+    /// With what.
+    pub input: JsonObject,
+    /// `_meta`.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Meta>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// What a tool that a model used gave. Since 2025-11-25.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolResultContent {
+    /// The wish it answers.
+    pub tool_use_id: String,
+    /// For the model.
+    pub content: Vec<ContentBlock>,
+    /// For programs.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::some")]
+    pub structured_content: Option<Value>,
+    /// Whether the tool failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_error: Option<bool>,
+    /// `_meta`.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Meta>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}

@@ -1,0 +1,68 @@
+//! One neutral model of every type of every revision: the union of what they have. Which parts a revision
+//! lacks is not known here; [`crate::codec`] takes them away on the way out and supplies defaults on the
+//! way in.
+//!
+//! Members that no revision names survive a round trip in `extra`, where the specification's schema allows
+//! them. Unions without a tag are read by looking at their members, never by trying one type after another.
+
+mod annotations;
+mod capabilities;
+mod completion;
+mod content;
+mod elicitation;
+mod input;
+mod lifecycle;
+mod logging;
+mod notification;
+mod page;
+mod prompt;
+mod resource;
+mod result;
+mod roots;
+mod sampling;
+mod subscription;
+mod tool;
+
+pub use annotations::*;
+pub use capabilities::*;
+pub use completion::*;
+pub use content::*;
+pub use elicitation::*;
+pub use input::*;
+pub use lifecycle::*;
+pub use logging::*;
+pub use notification::*;
+pub use page::*;
+pub use prompt::*;
+pub use resource::*;
+pub use result::*;
+pub use roots::*;
+pub use sampling::*;
+pub use subscription::*;
+pub use tool::*;
+
+/// A JSON object.
+pub type JsonObject = serde_json::Map<String, serde_json::Value>;
+/// The contents of `_meta`.
+pub type Meta = JsonObject;
+/// Members that no revision names.
+pub type Extra = JsonObject;
+
+/// Makes a constructor argument of `impl Into<Option<…>>`-free builders: sets one optional member.
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {
+        $($(#[$doc])*
+        pub fn $name(mut self, $name: impl Into<$type>) -> Self {
+            self.$name = Some($name.into());
+            self
+        })*
+    };
+}
+pub(crate) use setters;
+
+/// Keeps a member that is `null` apart from one that is absent.
+pub(crate) fn some<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<serde_json::Value>, D::Error> {
+    serde::Deserialize::deserialize(deserializer).map(Some)
+}

@@ -1,0 +1,172 @@
+//! What either side tells the other without wanting an answer.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Extra, LogParams, Meta, SubscriptionFilter};
+use crate::jsonrpc::Id;
+use crate::method::Method;
+use crate::raw::RawJson;
+
+/// Names the request that progress belongs to: a string or an integer.
+pub type ProgressToken = Id;
+
+/// Parameters of `notifications/progress`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProgressParams {
+    /// The request's token.
+    pub progress_token: ProgressToken,
+    /// How far; grows with every notification.
+    pub progress: f64,
+    /// How far it goes in all, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<f64>,
+    /// For the person. Since 2025-03-26.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// `_meta`.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Meta>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// Parameters of `notifications/cancelled`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CancelledParams {
+    /// The request that is no longer wanted. May be absent only where 2025-11-25 cancels a task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<Id>,
+    /// For logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// `_meta`.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Meta>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl CancelledParams {
+    /// The request `id` is no longer wanted.
+    pub fn new(id: Id, reason: Option<String>) -> CancelledParams {
+        CancelledParams { request_id: Some(id), reason, meta: None, extra: Extra::new() }
+    }
+}
+
+/// Parameters of `notifications/resources/updated`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ResourceUpdatedParams {
+    /// Which resource.
+    pub uri: String,
+    /// `_meta`.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Meta>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// Parameters of `notifications/elicitation/complete`. In 2025-11-25 alone.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ElicitationCompleteParams {
+    /// Which elicitation.
+    pub elicitation_id: String,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// Parameters of `notifications/subscriptions/acknowledged`. Since 2026-07-28.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SubscriptionsAcknowledgedParams {
+    /// What the server agreed to.
+    pub notifications: SubscriptionFilter,
+    /// `_meta`; among it the subscription's id.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Meta>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// Parameters of a notification that says nothing more.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct EmptyParams {
+    /// `_meta`.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Meta>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// What a server tells its client.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "each is its method")]
+pub enum ServerNotification {
+    Progress(ProgressParams),
+    Log(LogParams),
+    Cancelled(CancelledParams),
+    ResourceUpdated(ResourceUpdatedParams),
+    ResourcesListChanged(EmptyParams),
+    ToolsListChanged(EmptyParams),
+    PromptsListChanged(EmptyParams),
+    ElicitationComplete(ElicitationCompleteParams),
+    SubscriptionsAcknowledged(SubscriptionsAcknowledgedParams),
+    /// One that no revision defines.
+    Custom {
+        method: Method,
+        params: Option<RawJson>,
+    },
+}
+
+impl ServerNotification {
+    /// The method it is.
+    pub fn method(&self) -> Method {
+        match self {
+            ServerNotification::Progress(_) => Method::Progress,
+            ServerNotification::Log(_) => Method::Log,
+            ServerNotification::Cancelled(_) => Method::Cancelled,
+            ServerNotification::ResourceUpdated(_) => Method::ResourceUpdated,
+            ServerNotification::ResourcesListChanged(_) => Method::ResourcesListChanged,
+            ServerNotification::ToolsListChanged(_) => Method::ToolsListChanged,
+            ServerNotification::PromptsListChanged(_) => Method::PromptsListChanged,
+            ServerNotification::ElicitationComplete(_) => Method::ElicitationComplete,
+            ServerNotification::SubscriptionsAcknowledged(_) => Method::SubscriptionsAcknowledged,
+            ServerNotification::Custom { method, .. } => method.clone(),
+        }
+    }
+}
+
+/// What a client tells its server.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "each is its method")]
+pub enum ClientNotification {
+    Initialized(EmptyParams),
+    RootsListChanged(EmptyParams),
+    Cancelled(CancelledParams),
+    Progress(ProgressParams),
+    /// One that no revision defines.
+    Custom {
+        method: Method,
+        params: Option<RawJson>,
+    },
+}
+
+impl ClientNotification {
+    /// The method it is.
+    pub fn method(&self) -> Method {
+        match self {
+            ClientNotification::Initialized(_) => Method::Initialized,
+            ClientNotification::RootsListChanged(_) => Method::RootsListChanged,
+            ClientNotification::Cancelled(_) => Method::Cancelled,
+            ClientNotification::Progress(_) => Method::Progress,
+            ClientNotification::Custom { method, .. } => method.clone(),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The results of every request, under one roof.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    CallToolResult, CompleteResult, DiscoverResult, Extra, GetPromptResult, InitializeResult, InputRequired,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, Meta,
+    ReadResourceResult,
+};
+use crate::raw::RawJson;
+
+/// What a server answers.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "each is its method's")]
+pub enum ServerResult {
+    Initialize(InitializeResult),
+    Discover(DiscoverResult),
+    ListTools(ListToolsResult),
+    CallTool(CallToolResult),
+    ListResources(ListResourcesResult),
+    ListResourceTemplates(ListResourceTemplatesResult),
+    ReadResource(ReadResourceResult),
+    ListPrompts(ListPromptsResult),
+    GetPrompt(GetPromptResult),
+    Complete(CompleteResult),
+    /// Ask the client first.
+    InputRequired(InputRequired),
+    /// Nothing to say: `ping`, `logging/setLevel`, `resources/subscribe`, the end of `subscriptions/listen`.
+    Empty(EmptyResult),
+    /// A result that no revision defines, sent as it is.
+    Custom(RawJson),
+}
+
+/// Success without data.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct EmptyResult {
+    /// `_meta`.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Meta>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+macro_rules! from_result {
+    ($($type:ident => $variant:ident),* $(,)?) => {
+        $(impl From<$type> for ServerResult {
+            fn from(result: $type) -> ServerResult {
+                ServerResult::$variant(result)
+            }
+        })*
+    };
+}
+
+from_result! {
+    InitializeResult => Initialize,
+    DiscoverResult => Discover,
+    ListToolsResult => ListTools,
+    CallToolResult => CallTool,
+    ListResourcesResult => ListResources,
+    ListResourceTemplatesResult => ListResourceTemplates,
+    ReadResourceResult => ReadResource,
+    ListPromptsResult => ListPrompts,
+    GetPromptResult => GetPrompt,
+    CompleteResult => Complete,
+    InputRequired => InputRequired,
+    EmptyResult => Empty,
+    RawJson => Custom,
+}

@@ -1,0 +1,1 @@
+//! JSON Schema, bounded, without network.
