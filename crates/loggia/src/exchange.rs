@@ -100,12 +100,14 @@ impl Outbox {
 
     fn push(&self, notification: ServerNotification) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        match queue.waiting.back_mut() {
-            Some(last @ ServerNotification::Progress(_)) if matches!(notification, ServerNotification::Progress(_)) => {
-                *last = notification;
-            }
-            _ if queue.waiting.len() >= Outbox::CAPACITY => queue.dropped += 1,
-            _ => queue.waiting.push_back(notification),
+        let is_progress = |queued: &ServerNotification| matches!(queued, ServerNotification::Progress(_));
+        if is_progress(&notification) && queue.waiting.back().is_some_and(is_progress) {
+            queue.waiting.pop_back();
+        }
+        if queue.waiting.len() < Outbox::CAPACITY {
+            queue.waiting.push_back(notification);
+        } else {
+            queue.dropped += 1;
         }
         drop(queue);
         self.ready.notify_one();

@@ -2,35 +2,59 @@
 //! redone on the way out, so that a [`Service`] sees one kind of request and cannot tell which era it serves.
 //!
 //! * this module: what both eras share: reading a request, running it, writing its answer;
-//! * [`session`]: what a handshake session knows and does, as a value without I/O;
+//! * [`settle`]: running a request so that its client can be sent the outcome, in either era;
+//! * [`session`] and [`asks`]: what a handshake session knows, does and has asked, as values without I/O;
+//! * [`listen`]: the messages of a subscription;
 //! * [`connection`]: a whole duplex connection (stdio, Unix socket, in memory), both eras at once, as a
 //!   machine without I/O; [`duplex`] drives it with tasks and pipes.
 
+pub mod asks;
+pub mod capability;
 pub mod connection;
 pub mod duplex;
+pub mod listen;
 pub mod session;
+pub mod settle;
 
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::method::Sender;
-use loggia_wire::model::Implementation;
+use loggia_wire::model::{CacheHints, CacheScope, DiscoverResult, Implementation, ServerResult};
 use loggia_wire::{Method, RawJson, RequestMeta, RpcError, Version};
 
 use crate::exchange::Exchange;
-use crate::service::{Outcome, Request, Service};
+use crate::service::{Description, Outcome, Request, Service};
 
 /// Whether `method` is one that a client may ask a server in `version`: otherwise the answer is `-32601`.
 pub fn admit(method: &Method, version: Version) -> Result<(), RpcError> {
     let asks_server = !matches!(method.sender(), Some(Sender::Server)) && !method.is_notification();
-    if asks_server && method.exists_in(version) { Ok(()) } else { Err(RpcError::method_not_found(method.as_str())) }
+    if asks_server && method.exists_in(version) {
+        Ok(())
+    } else {
+        Err(RpcError::method_not_found(method.as_str()))
+    }
 }
 
 /// A request of the core from its parts.
 pub fn request(method: Method, params: Option<RawJson>, meta: RequestMeta) -> Request {
     Request { method, params: params.unwrap_or(RawJson::empty_object()), meta, principal: None }
 }
+
+/// The answer to `server/discover`.
+pub fn discover(server: &Description) -> ServerResult {
+    ServerResult::Discover(DiscoverResult {
+        supported_versions: server.versions.iter().map(ToString::to_string).collect(),
+        capabilities: server.capabilities.clone(),
+        instructions: server.instructions.clone(),
+        cache: CacheHints::new(DISCOVER_TTL_MS, CacheScope::Public),
+        ..DiscoverResult::default()
+    })
+}
+
+/// How long a client may keep what `server/discover` answered. It is the same for everybody.
+const DISCOVER_TTL_MS: u64 = 5 * 60 * 1000;
 
 /// Runs one request. A panic is caught, logged and answered as our fault; the next call works.
 pub async fn invoke<S: Service + ?Sized>(service: &S, request: Request, exchange: Exchange) -> Outcome {
@@ -46,7 +70,13 @@ pub async fn invoke<S: Service + ?Sized>(service: &S, request: Request, exchange
 }
 
 /// The response to `id` as `version` writes it.
-pub fn encode_outcome(id: &Id, method: &Method, outcome: Outcome, version: Version, identity: &Implementation) -> Vec<u8> {
+pub fn encode_outcome(
+    id: &Id,
+    method: &Method,
+    outcome: Outcome,
+    version: Version,
+    identity: &Implementation,
+) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     match outcome.and_then(|reply| reply.encode(method, version, identity)) {
         Ok(result) => jsonrpc::write_result(&mut out, id, result.as_bytes()),

@@ -1,1 +1,239 @@
-//! Under construction.
+//! A handshake session as a value: what `initialize` settled, what the client set since, and the answers to
+//! the requests that only exist because there is a session. No I/O, no clock; a duplex connection holds one,
+//! HTTP seals one into the session id.
+
+use std::collections::BTreeSet;
+
+use loggia_wire::meta::SessionMeta;
+use loggia_wire::model::{
+    ClientCapabilities, EmptyResult, Extra, Implementation, InitializeResult, LoggingLevel, ServerCapabilities,
+    ServerResult, SetLevelParams, SubscriptionFilter,
+};
+use loggia_wire::{Era, Method, RawJson, RequestMeta, RpcError, Version};
+use serde::{Deserialize, Serialize};
+
+use crate::limits::Limits;
+use crate::service::Description;
+
+/// One handshake session, from the answer to `initialize` on.
+#[derive(Debug, Clone)]
+pub struct Session {
+    meta: SessionMeta,
+    initialized: bool,
+    subscriptions: BTreeSet<String>,
+}
+
+/// The level of log messages a session gets until it says otherwise ("Logging" leaves it to the server).
+const DEFAULT_LOG_LEVEL: LoggingLevel = LoggingLevel::Info;
+
+/// `initialize` as old clients write it: some leave out what the schema requires.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InitializeParams {
+    protocol_version: String,
+    #[serde(default)]
+    capabilities: ClientCapabilities,
+    #[serde(default)]
+    client_info: Option<Implementation>,
+}
+
+#[derive(Deserialize)]
+struct UriParams {
+    uri: String,
+}
+
+impl Session {
+    /// Answers `initialize`: the session, and the result to send. A version we do not serve is answered with
+    /// our newest handshake revision ("Version Negotiation"); a server of the stateless era alone answers
+    /// with an error that names what it serves, since an old client can show its user nothing else.
+    pub fn initialize(params: Option<&RawJson>, server: &Description) -> Result<(Session, ServerResult), RpcError> {
+        let params: InitializeParams = decode(params)?;
+        let version = negotiate(&params.protocol_version, &server.versions)?;
+        let meta = SessionMeta {
+            version,
+            client_info: params.client_info,
+            client_capabilities: params.capabilities,
+            log_level: server.capabilities.logging.is_some().then_some(DEFAULT_LOG_LEVEL),
+        };
+        let result = InitializeResult {
+            protocol_version: version.to_string(),
+            capabilities: server.capabilities.clone(),
+            server_info: server.identity.clone(),
+            instructions: server.instructions.clone(),
+            meta: None,
+            extra: Extra::new(),
+        };
+        let session = Session { meta, initialized: false, subscriptions: BTreeSet::new() };
+        Ok((session, ServerResult::Initialize(result)))
+    }
+
+    /// The negotiated revision.
+    pub fn version(&self) -> Version {
+        self.meta.version
+    }
+
+    /// What the session knows about its client.
+    pub fn meta(&self) -> &SessionMeta {
+        &self.meta
+    }
+
+    /// Whether the client said `notifications/initialized`: before it, the server asks nothing.
+    pub fn is_initialized(&self) -> bool {
+        self.initialized
+    }
+
+    /// Call it on `notifications/initialized`.
+    pub fn initialized(&mut self) {
+        self.initialized = true;
+    }
+
+    /// What a request of this session says about itself.
+    pub fn request_meta(&self, params: Option<&RawJson>) -> Result<RequestMeta, RpcError> {
+        RequestMeta::from_session(params, &self.meta)
+    }
+
+    /// Answers the requests that belong to the session: `ping`, `logging/setLevel`, `resources/subscribe`,
+    /// `resources/unsubscribe`. `None` for every other method: the service answers it. After a change of
+    /// subscriptions [`filter`](Session::filter) has a new value.
+    pub fn answer(
+        &mut self,
+        method: &Method,
+        params: Option<&RawJson>,
+        server: &Description,
+        limits: &Limits,
+    ) -> Option<Result<ServerResult, RpcError>> {
+        let done = match method {
+            Method::Initialize => Err(already_initialized(self.meta.version)),
+            Method::Ping => Ok(()),
+            Method::SetLogLevel => self.set_log_level(params, &server.capabilities),
+            Method::Subscribe => self.subscribe(params, &server.capabilities, limits),
+            Method::Unsubscribe => self.unsubscribe(params, &server.capabilities),
+            _ => return None,
+        };
+        Some(done.map(|()| ServerResult::Empty(EmptyResult::default())))
+    }
+
+    /// What the client is to be told of: every list that the server declares to announce, and the resources
+    /// it subscribed to.
+    pub fn filter(&self, server: &ServerCapabilities) -> SubscriptionFilter {
+        let declared = |list_changed: Option<bool>| list_changed.filter(|declared| *declared);
+        let subscriptions = (!self.subscriptions.is_empty()).then(|| self.subscriptions.iter().cloned().collect());
+        SubscriptionFilter {
+            tools_list_changed: declared(server.tools.as_ref().and_then(|tools| tools.list_changed)),
+            prompts_list_changed: declared(server.prompts.as_ref().and_then(|prompts| prompts.list_changed)),
+            resources_list_changed: declared(server.resources.as_ref().and_then(|r| r.list_changed)),
+            resource_subscriptions: subscriptions,
+            ..SubscriptionFilter::default()
+        }
+    }
+
+    /// Whether a log message of `level` is to be sent.
+    pub fn wants_log(&self, level: LoggingLevel) -> bool {
+        self.meta.log_level.is_some_and(|least| level >= least)
+    }
+
+    fn set_log_level(&mut self, params: Option<&RawJson>, server: &ServerCapabilities) -> Result<(), RpcError> {
+        declared(server.logging.is_some(), &Method::SetLogLevel)?;
+        self.meta.log_level = Some(decode::<SetLevelParams>(params)?.level);
+        Ok(())
+    }
+
+    fn subscribe(
+        &mut self,
+        params: Option<&RawJson>,
+        server: &ServerCapabilities,
+        limits: &Limits,
+    ) -> Result<(), RpcError> {
+        declared(offers_subscriptions(server), &Method::Subscribe)?;
+        let UriParams { uri } = decode(params)?;
+        if uri.len() > limits.uri_bytes {
+            return Err(RpcError::invalid_params(format!("The uri is longer than {} bytes", limits.uri_bytes)));
+        }
+        if self.subscriptions.len() >= limits.subscriptions && !self.subscriptions.contains(&uri) {
+            let most = limits.subscriptions;
+            return Err(RpcError::invalid_params(format!("At most {most} resources can be subscribed to at once")));
+        }
+        self.subscriptions.insert(uri);
+        Ok(())
+    }
+
+    fn unsubscribe(&mut self, params: Option<&RawJson>, server: &ServerCapabilities) -> Result<(), RpcError> {
+        declared(offers_subscriptions(server), &Method::Unsubscribe)?;
+        self.subscriptions.remove(&decode::<UriParams>(params)?.uri);
+        Ok(())
+    }
+}
+
+/// The small form of a session: what a replica that never saw `initialize` needs to serve its requests.
+/// Short names, no icons: it travels in every request of the session.
+#[derive(Serialize, Deserialize)]
+struct Small {
+    v: Version,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    n: Option<(String, String)>,
+    #[serde(default)]
+    c: ClientCapabilities,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    l: Option<LoggingLevel>,
+}
+
+impl Session {
+    /// The small form. It holds what `initialize` settled (version, the client's name and capabilities, the
+    /// level of log messages) and nothing that changes afterwards.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let meta = &self.meta;
+        let small = Small {
+            v: meta.version,
+            n: meta.client_info.as_ref().map(|info| (info.name.clone(), info.version.clone())),
+            c: meta.client_capabilities.clone(),
+            l: meta.log_level,
+        };
+        serde_json::to_vec(&small).expect("strings and objects with string keys always serialize")
+    }
+
+    /// Reads the small form back. The session counts as initialized: its client has sent a request since.
+    /// `None` where the bytes are not ours (of another release, say): the client must start a new session.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Session> {
+        let small: Small = serde_json::from_slice(bytes).ok()?;
+        let meta = SessionMeta {
+            version: small.v,
+            client_info: small.n.map(|(name, version)| Implementation::new(name, version)),
+            client_capabilities: small.c,
+            log_level: small.l,
+        };
+        (meta.version.era() == Era::Handshake).then(|| Session {
+            meta,
+            initialized: true,
+            subscriptions: BTreeSet::new(),
+        })
+    }
+}
+
+fn negotiate(requested: &str, served: &[Version]) -> Result<Version, RpcError> {
+    let wanted = Version::negotiate_handshake(requested);
+    let newest = || served.iter().copied().filter(|v| v.era() == Era::Handshake).max();
+    served
+        .contains(&wanted)
+        .then_some(wanted)
+        .or_else(newest)
+        .ok_or_else(|| RpcError::unsupported_version(requested, served))
+}
+
+fn decode<T: for<'de> Deserialize<'de>>(params: Option<&RawJson>) -> Result<T, RpcError> {
+    let empty = RawJson::empty_object();
+    params.unwrap_or(&empty).decode().map_err(|error| RpcError::invalid_params(format!("Invalid params: {error}")))
+}
+
+fn declared(offered: bool, method: &Method) -> Result<(), RpcError> {
+    if offered { Ok(()) } else { Err(RpcError::method_not_found(method.as_str())) }
+}
+
+fn offers_subscriptions(server: &ServerCapabilities) -> bool {
+    server.resources.as_ref().and_then(|resources| resources.subscribe) == Some(true)
+}
+
+fn already_initialized(version: Version) -> RpcError {
+    RpcError::invalid_request(format!(
+        "This session is already initialized ({version}): open a new connection to initialize again"
+    ))
+}

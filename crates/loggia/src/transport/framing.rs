@@ -1,1 +1,306 @@
-//! framing
+//! Messages on a byte stream: one JSON text on each line ("stdio": messages are delimited by newlines and
+//! must not contain any). Reading is bounded and never fails on what a peer writes: a line that is too long
+//! or is not UTF-8 becomes a [`BadFrame`] to answer, and the next line is read as usual.
+
+use std::fmt;
+use std::io;
+
+use bytes::{Buf, Bytes, BytesMut};
+use loggia_wire::{ErrorCode, RpcError};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::service::BoxFuture;
+
+/// What arrived: the text of a message, or why there is none.
+pub type Frame = Result<Bytes, BadFrame>;
+
+/// A frame that cannot be a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadFrame {
+    /// It is longer than this many bytes. It was skipped to its end.
+    TooLong(usize),
+    /// It is not UTF-8.
+    NotUtf8,
+}
+
+impl BadFrame {
+    /// What to answer its sender.
+    pub fn to_rpc_error(self) -> RpcError {
+        let code = match self {
+            BadFrame::TooLong(_) => ErrorCode::INVALID_REQUEST,
+            BadFrame::NotUtf8 => ErrorCode::PARSE_ERROR,
+        };
+        RpcError::new(code, self.to_string())
+    }
+}
+
+impl fmt::Display for BadFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadFrame::TooLong(most) => write!(f, "The message is longer than {most} bytes, the most accepted here"),
+            BadFrame::NotUtf8 => f.write_str("Parse error: the message is not UTF-8"),
+        }
+    }
+}
+
+impl std::error::Error for BadFrame {}
+
+/// The reading half of a connection that carries whole messages.
+pub trait ReadFrames: Send + 'static {
+    /// The next frame; `None` at the end. Dropping the future loses nothing.
+    fn next(&mut self) -> BoxFuture<'_, io::Result<Option<Frame>>>;
+
+    /// A frame that is here already, without waiting.
+    fn ready(&mut self) -> Option<Frame>;
+}
+
+/// The writing half of a connection that carries whole messages.
+pub trait WriteFrames: Send + 'static {
+    /// Queues one message, a complete JSON text.
+    fn queue(&mut self, message: Bytes);
+
+    /// How many bytes are queued.
+    fn queued(&self) -> usize;
+
+    /// Writes some of what is queued; with an empty queue, returns at once. Dropping the future loses
+    /// nothing: call it until [`queued`](WriteFrames::queued) is 0.
+    fn progress(&mut self) -> BoxFuture<'_, io::Result<()>>;
+}
+
+/// Reads lines from a byte stream.
+pub struct LineReader<R> {
+    source: R,
+    buffer: BytesMut,
+    /// How much of the buffer is known to hold no newline.
+    scanned: usize,
+    /// Whether the rest of an over-long line is being skipped.
+    skipping: bool,
+    most: usize,
+}
+
+/// How much one read asks for.
+const CHUNK: usize = 16 << 10;
+
+impl<R: AsyncRead + Unpin + Send + 'static> LineReader<R> {
+    /// Reads lines of at most `most` bytes from `source`.
+    pub fn new(source: R, most: usize) -> LineReader<R> {
+        LineReader { source, buffer: BytesMut::new(), scanned: 0, skipping: false, most }
+    }
+
+    async fn read(&mut self) -> io::Result<Option<Frame>> {
+        loop {
+            if let Some(frame) = self.buffered() {
+                return Ok(Some(frame));
+            }
+            self.buffer.reserve(CHUNK);
+            if self.source.read_buf(&mut self.buffer).await? == 0 {
+                return Ok(self.rest());
+            }
+        }
+    }
+
+    /// The next frame that the buffer holds whole.
+    fn buffered(&mut self) -> Option<Frame> {
+        loop {
+            let Some(end) = memchr::memchr(b'\n', &self.buffer[self.scanned..]) else {
+                self.scanned = self.buffer.len();
+                return self.give_up_on_long_line();
+            };
+            let line = self.buffer.split_to(self.scanned + end).freeze();
+            self.buffer.advance(1);
+            self.scanned = 0;
+            if std::mem::take(&mut self.skipping) {
+                continue;
+            }
+            if let Some(frame) = self.frame(line) {
+                return Some(frame);
+            }
+        }
+    }
+
+    /// Without a newline in sight, keeps the buffer within its bound.
+    fn give_up_on_long_line(&mut self) -> Option<Frame> {
+        // One byte more than the bound: a line may end with a carriage return that does not count.
+        let too_long = self.scanned > self.most + 1;
+        if too_long || self.skipping {
+            self.buffer.clear();
+            self.scanned = 0;
+        }
+        let first_notice = too_long && !self.skipping;
+        self.skipping |= too_long;
+        first_notice.then_some(Err(BadFrame::TooLong(self.most)))
+    }
+
+    /// What the stream ended with, where it did not end with a newline.
+    fn rest(&mut self) -> Option<Frame> {
+        let line = self.buffer.split().freeze();
+        self.scanned = 0;
+        if self.skipping { None } else { self.frame(line) }
+    }
+
+    /// A line as a frame; `None` for a blank one, which carries nothing.
+    fn frame(&self, line: Bytes) -> Option<Frame> {
+        let line = trimmed(line);
+        if line.is_empty() {
+            None
+        } else if line.len() > self.most {
+            Some(Err(BadFrame::TooLong(self.most)))
+        } else if std::str::from_utf8(&line).is_err() {
+            Some(Err(BadFrame::NotUtf8))
+        } else {
+            Some(Ok(line))
+        }
+    }
+}
+
+fn trimmed(line: Bytes) -> Bytes {
+    let text = line.trim_ascii();
+    if text.len() == line.len() { line } else { line.slice_ref(text) }
+}
+
+impl<R: AsyncRead + Unpin + Send + 'static> ReadFrames for LineReader<R> {
+    fn next(&mut self) -> BoxFuture<'_, io::Result<Option<Frame>>> {
+        Box::pin(self.read())
+    }
+
+    fn ready(&mut self) -> Option<Frame> {
+        self.buffered()
+    }
+}
+
+/// Writes messages as lines to a byte stream.
+pub struct LineWriter<W> {
+    target: W,
+    buffer: BytesMut,
+    unflushed: bool,
+}
+
+impl<W: AsyncWrite + Unpin + Send + 'static> LineWriter<W> {
+    /// Writes lines to `target`.
+    pub fn new(target: W) -> LineWriter<W> {
+        LineWriter { target, buffer: BytesMut::new(), unflushed: false }
+    }
+
+    async fn write(&mut self) -> io::Result<()> {
+        if !self.buffer.is_empty() {
+            self.unflushed = true;
+            if self.target.write_buf(&mut self.buffer).await? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+        }
+        if self.buffer.is_empty() && self.unflushed {
+            self.target.flush().await?;
+            self.unflushed = false;
+        }
+        Ok(())
+    }
+}
+
+impl<W: AsyncWrite + Unpin + Send + 'static> WriteFrames for LineWriter<W> {
+    fn queue(&mut self, message: Bytes) {
+        self.buffer.reserve(message.len() + 1);
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(&message);
+        blank_newlines(&mut self.buffer[start..]);
+        self.buffer.extend_from_slice(b"\n");
+    }
+
+    fn queued(&self) -> usize {
+        self.buffer.len() + usize::from(self.unflushed)
+    }
+
+    fn progress(&mut self) -> BoxFuture<'_, io::Result<()>> {
+        Box::pin(self.write())
+    }
+}
+
+/// A relayed message keeps the white space it came with. JSON allows a line end only between tokens (within
+/// a string it is escaped), where a space means the same.
+fn blank_newlines(json: &mut [u8]) {
+    let mut from = 0;
+    while let Some(at) = memchr::memchr2(b'\n', b'\r', &json[from..]) {
+        json[from + at] = b' ';
+        from += at + 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read_all(chunks: &[&[u8]], most: usize) -> Vec<Frame> {
+        let source = chunks.iter().fold(tokio_test_reader(), |source, chunk| source.then(chunk));
+        let mut reader = LineReader::new(source, most);
+        let mut frames = Vec::new();
+        while let Some(frame) = reader.next().await.expect("the source does not fail") {
+            frames.push(frame);
+        }
+        frames
+    }
+
+    /// Gives its chunks one read at a time.
+    struct Chunks(std::collections::VecDeque<Vec<u8>>);
+
+    fn tokio_test_reader() -> Chunks {
+        Chunks(Default::default())
+    }
+
+    impl Chunks {
+        fn then(mut self, chunk: &[u8]) -> Chunks {
+            self.0.push_back(chunk.to_vec());
+            self
+        }
+    }
+
+    impl AsyncRead for Chunks {
+        fn poll_read(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+            out: &mut tokio::io::ReadBuf<'_>,
+        ) -> std::task::Poll<io::Result<()>> {
+            if let Some(chunk) = self.0.pop_front() {
+                out.put_slice(&chunk);
+            }
+            std::task::Poll::Ready(Ok(()))
+        }
+    }
+
+    fn ok(text: &'static str) -> Frame {
+        Ok(Bytes::from_static(text.as_bytes()))
+    }
+
+    #[tokio::test]
+    async fn lines() {
+        const LONG: Frame = Err(BadFrame::TooLong(8));
+        let table: &[(&[&[u8]], Vec<Frame>)] = &[
+            (&[b"{}\n[]\n"], vec![ok("{}"), ok("[]")]),
+            (&[b"{", b"}", b"\n"], vec![ok("{}")]),
+            (&[b"{}\r\n[]\r", b"\n"], vec![ok("{}"), ok("[]")]),
+            (&[b"\n \r\n\t{} \n"], vec![ok("{}")]),
+            (&[b"{}\n{\"a\":"], vec![ok("{}"), ok("{\"a\":")]),
+            (&[b"12345678\r\n"], vec![ok("12345678")]),
+            (&[b"123456789\n1\n"], vec![LONG, ok("1")]),
+            (&[b"1234567890", b"1234567890", b"12\n1\n"], vec![LONG, ok("1")]),
+            (&[b"1234567890", b"1234567890"], vec![LONG]),
+            (&[b"1234567890", b"\n", b"1\n"], vec![LONG, ok("1")]),
+            (&[b"\"\xff\"\n1\n"], vec![Err(BadFrame::NotUtf8), ok("1")]),
+            (&[b"\"\xe2\x82", b"\xac\"\n"], vec![ok("\"€\"")]),
+            (&[], vec![]),
+        ];
+        for (chunks, expected) in table {
+            assert_eq!(&read_all(chunks, 8).await, expected, "{chunks:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_message_is_one_line() {
+        let mut writer = LineWriter::new(io::Cursor::new(Vec::new()));
+        writer.queue(Bytes::from_static(b"{\r\n  \"a\": \"b\\n\"\n}"));
+        writer.queue(Bytes::from_static(b"{}"));
+        while writer.queued() > 0 {
+            writer.progress().await.expect("a Vec takes everything");
+        }
+        let text = String::from_utf8(writer.target.into_inner()).expect("we wrote UTF-8");
+        assert_eq!(text, "{    \"a\": \"b\\n\" }\n{}\n");
+    }
+}

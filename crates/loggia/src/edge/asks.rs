@@ -1,0 +1,128 @@
+//! The questions a server has open with one handshake client: numbered, counted, timed, and withdrawn when
+//! nobody waits any more. A value without I/O and without a clock; times are handed in.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use loggia_wire::jsonrpc::{self, Id};
+use loggia_wire::meta::SessionMeta;
+use loggia_wire::model::InputRequest;
+use loggia_wire::{ErrorCode, Method, RawJson, RpcError, codec};
+
+use super::capability;
+use crate::limits::Limits;
+
+/// The open questions of one connection or session. `K` is how the owner names whoever waits.
+#[derive(Debug)]
+pub struct Asks<K> {
+    next: i64,
+    open: BTreeMap<i64, Open<K>>,
+    most: usize,
+    timeout: Duration,
+}
+
+#[derive(Debug)]
+struct Open<K> {
+    waiting: K,
+    deadline: Instant,
+}
+
+impl<K> Asks<K> {
+    /// No questions yet.
+    pub fn new(limits: &Limits) -> Asks<K> {
+        Asks { next: 1, open: BTreeMap::new(), most: limits.asks, timeout: limits.ask_timeout }
+    }
+
+    /// Opens a question for `waiting`: the message to send. Refused where the client's revision or its
+    /// capabilities lack the method, or where too many questions are open.
+    pub fn open(
+        &mut self,
+        waiting: K,
+        request: &InputRequest,
+        client: &SessionMeta,
+        now: Instant,
+    ) -> Result<Bytes, RpcError> {
+        capability::check(request, client.version, &client.client_capabilities)?;
+        let (method, params) = codec::encode_input_request(request.clone(), client.version)
+            .expect("whoever passed the check has the method");
+        if self.open.len() >= self.most {
+            let most = self.most;
+            return Err(RpcError::new(
+                ErrorCode::INTERNAL_ERROR,
+                format!("{most} questions wait for this client already; ask again when it has answered"),
+            ));
+        }
+        let number = self.next;
+        self.next += 1;
+        self.open.insert(number, Open { waiting, deadline: now + self.timeout });
+        let mut out = Vec::with_capacity(256);
+        jsonrpc::write_request(&mut out, &Id::Number(number), &method, Some(params.as_bytes()));
+        Ok(out.into())
+    }
+
+    /// Call it for every response of the client: who waited for it. `None` for a question that is not open:
+    /// the answer came late, or was never asked for.
+    pub fn handle_response(&mut self, id: &Id) -> Option<K> {
+        let Id::Number(number) = id else { return None };
+        self.open.remove(number).map(|open| open.waiting)
+    }
+
+    /// Withdraws every question that `unwanted` selects: the notifications to send.
+    pub fn withdraw(&mut self, unwanted: impl Fn(&K) -> bool) -> Vec<Bytes> {
+        let gone = self.take(|open| unwanted(&open.waiting));
+        gone.into_iter().map(|(number, _)| withdrawn(number, "The answer is no longer needed")).collect()
+    }
+
+    /// Withdraws the questions whose time is over: who waited, and the notification to send.
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<(K, Bytes)> {
+        let late = self.take(|open| open.deadline <= now);
+        let notice = |number| withdrawn(number, "Nobody answered in time");
+        late.into_iter().map(|(number, open)| (open.waiting, notice(number))).collect()
+    }
+
+    fn take(&mut self, selected: impl Fn(&Open<K>) -> bool) -> Vec<(i64, Open<K>)> {
+        let numbers: Vec<i64> = self.open.iter().filter(|(_, open)| selected(open)).map(|(n, _)| *n).collect();
+        numbers.into_iter().filter_map(|number| self.open.remove_entry(&number)).collect()
+    }
+
+    /// When to call [`handle_timeout`](Asks::handle_timeout).
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.open.values().map(|open| open.deadline).min()
+    }
+
+    /// Forgets every question, for a client that can answer no more: who waited.
+    pub fn abandon(&mut self) -> Vec<K> {
+        std::mem::take(&mut self.open).into_values().map(|open| open.waiting).collect()
+    }
+
+    /// Whether any question is open.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+}
+
+/// What whoever waits is told when time is over.
+pub fn timed_out(after: Duration) -> RpcError {
+    RpcError::new(
+        ErrorCode::INTERNAL_ERROR,
+        format!("The client did not answer the question within {} s", after.as_secs()),
+    )
+}
+
+/// What whoever waits is told when the client is gone.
+pub fn unanswerable() -> RpcError {
+    RpcError::new(ErrorCode::INTERNAL_ERROR, "The client closed the connection before it answered the question")
+}
+
+fn withdrawn(number: i64, reason: &str) -> Bytes {
+    cancelled(&Id::Number(number), reason)
+}
+
+/// `notifications/cancelled` for `id`.
+pub fn cancelled(id: &Id, reason: &str) -> Bytes {
+    let params = RawJson::from(&serde_json::json!({ "requestId": id, "reason": reason }));
+    let mut out = Vec::with_capacity(128);
+    jsonrpc::write_notification(&mut out, &Method::Cancelled, Some(params.as_bytes()));
+    out.into()
+}
