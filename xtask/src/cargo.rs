@@ -15,7 +15,7 @@ const FUZZ_SECONDS: u64 = 15;
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// The programs other stages start.
-pub(crate) const PROGRAMS: &[&str] = &["loggia-cli", "everything-server", "everything-client"];
+const PROGRAMS: &[&str] = &["loggia-cli", "everything-server", "everything-client", "interop-client"];
 
 pub(crate) fn fmt() -> Outcome {
     one("cargo fmt", Run::cargo("fmt").args(["fmt", "--all", "--check"]))
@@ -42,6 +42,18 @@ pub(crate) fn unit() -> Outcome {
 pub(crate) fn release() -> Result<(), String> {
     let packages = PROGRAMS.iter().flat_map(|name| ["--package", name]);
     Run::cargo("release").args(["build", "--release", "--quiet"]).args(packages).finish()?.check()
+}
+
+/// Runs the benchmark, which needs the release programs and shows its own output.
+pub(crate) fn bench(args: &[String]) -> Result<Outcome, String> {
+    release()?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let run = ["run", "--quiet", "--release", "--package", "bench-harness", "--"];
+    let status = std::process::Command::new(cargo).current_dir(paths::root()).args(run).args(args).status();
+    let mut outcome = Outcome::default();
+    let status = status.map_err(|e| format!("cannot run cargo: {e}"))?;
+    outcome.record("bench", if status.success() { Ok(()) } else { Err(format!("it ended with {status}")) });
+    Ok(outcome)
 }
 
 /// Runs each example to its end; it has to end by itself, and well.

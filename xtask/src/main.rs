@@ -7,6 +7,7 @@
 mod cargo;
 mod command;
 mod conformance;
+mod interop;
 mod outcome;
 mod paths;
 mod peers;
@@ -24,6 +25,8 @@ Usage: cargo xtask COMMAND
   tidy                                check the structural rules of the repository
   conformance [server|client] [--filter SCENARIO] [--bless]
                                       the official suite; --bless rewrites conformance/checks.json
+  interop [--filter TEXT] [--verbose] our server, our client and `loggia up` against other implementations
+  bench [ARGUMENTS…]                  CPU per call, beside a bare HTTP handler
 ";
 
 fn main() -> ExitCode {
@@ -45,6 +48,8 @@ fn main() -> ExitCode {
 fn dispatch(command: &str, args: &[String]) -> Result<Outcome, String> {
     match command {
         "test" => stages::test(args),
+        "interop" => stages::with_needs("interop", || interop::run(args)),
+        "bench" => cargo::bench(args),
         "conformance" => stages::with_needs("conformance", || conformance::run(args)),
         "tidy" => Ok(stages::alone("tidy", tidy::run)),
         "help" | "--help" | "-h" => {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::outcome::Outcome;
-use crate::{cargo, conformance, peers, tidy};
+use crate::{cargo, conformance, interop, peers, tidy};
 
 /// What must be there before a stage can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +15,8 @@ enum Need {
     Release,
     /// The peers from npm.
     Npm,
+    /// The peers from Python's index.
+    Python,
 }
 
 struct Stage {
@@ -47,6 +49,18 @@ const STAGES: &[Stage] = &[
         about: "the official suite, both sides, both eras",
         needs: &[Need::Release, Need::Npm],
         run: conformance::all,
+    },
+    Stage {
+        name: "interop",
+        about: "our server, our client and `loggia up` against other implementations",
+        needs: &[Need::Release, Need::Npm, Need::Python],
+        run: interop::all,
+    },
+    Stage {
+        name: "five",
+        about: "five real servers behind one `loggia up`, for three clients at once",
+        needs: &[Need::Release, Need::Npm, Need::Python],
+        run: interop::five,
     },
 ];
 
@@ -114,6 +128,7 @@ fn prepare(need: Need) -> Result<(), String> {
     let (what, result) = match need {
         Need::Release => ("built the release programs", cargo::release()),
         Need::Npm => ("installed the peers from npm", peers::npm()),
+        Need::Python => ("installed the peers from Python's index", peers::python()),
     };
     println!("  {what}: {} ({})", if result.is_ok() { "done" } else { "FAILED" }, seconds(start.elapsed()));
     result

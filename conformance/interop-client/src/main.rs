@@ -1,0 +1,3 @@
+//! Our client, driven through a plan of the interoperability tests.
+
+fn main() {}

@@ -1,0 +1,145 @@
+//! Our server, our client and `loggia up` against other people's implementations: every peer, transport and era
+//! goes through the same operations, and the table says which of them work. A cell that cannot apply says why;
+//! none is silently skipped.
+
+mod clients;
+mod drive;
+mod plan;
+mod servers;
+mod table;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::outcome::Outcome;
+use clients::{CLIENTS, Client};
+use plan::Plans;
+use servers::{Kind, Wire};
+use table::Row;
+
+/// How many drivers run at once.
+const WORKERS: usize = 3;
+
+/// One row of the table to be: a client goes through a plan with a server.
+pub(crate) struct Job {
+    client: &'static Client,
+    server: Kind,
+    wire: Wire,
+}
+
+/// Runs every row.
+pub(crate) fn all() -> Outcome {
+    run(&[])
+}
+
+/// `cargo xtask interop [--filter TEXT] [--verbose]`: the rows whose name contains the text.
+pub(crate) fn run(args: &[String]) -> Outcome {
+    let filter = args.iter().position(|arg| arg == "--filter").and_then(|at| args.get(at + 1));
+    let verbose = args.iter().any(|arg| arg == "--verbose");
+    let plans = match Plans::read() {
+        Ok(plans) => plans,
+        Err(message) => return Outcome::failure(message),
+    };
+    let jobs: Vec<Job> = jobs().filter(|job| filter.is_none_or(|text| job.name().contains(text))).collect();
+    let rows = work_off(&jobs, &plans, verbose);
+    table::print(&rows);
+    let mut outcome = Outcome::default();
+    rows.into_iter().for_each(|row| outcome.add(row.into_outcome()));
+    outcome
+}
+
+/// Five real servers behind one `loggia up`, used by three clients at the same time.
+pub(crate) fn five() -> Outcome {
+    const CLIENTS_AT_ONCE: &[&str] = &["ts-2.4 pinned", "ts-1.32", "inspector modern"];
+    let running = servers::start_hub(Wire::Http, servers::FIVE, "five");
+    let (plans, running) = match (Plans::read(), running) {
+        (Ok(plans), Ok(running)) => (plans, running),
+        (Err(message), _) | (_, Err(message)) => return Outcome::failure(message),
+    };
+    let clients = CLIENTS.iter().filter(|client| CLIENTS_AT_ONCE.contains(&client.name));
+    let jobs: Vec<Job> = clients.map(|client| Job { client, server: Kind::Hub, wire: Wire::Http }).collect();
+    let plans = plans.through(servers::FIVE);
+    let all = |job: &Job| -> Vec<Row> {
+        let log = format!("five-{}", job.client.name.replace(' ', "-"));
+        plans.iter().map(|plan| drive::row(job, plan, &running, &log)).collect()
+    };
+    let rows: Vec<Row> = std::thread::scope(|scope| {
+        let threads: Vec<_> = jobs.iter().map(|job| scope.spawn(|| all(job))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("a row does not panic")).collect()
+    });
+    table::print(&rows);
+    let mut outcome = Outcome::default();
+    rows.into_iter().for_each(|row| outcome.add(row.into_outcome()));
+    outcome
+}
+
+/// Our server with everybody's clients, everybody's servers with our client, and everybody's servers through
+/// `loggia up` with everybody's clients.
+fn jobs() -> impl Iterator<Item = Job> {
+    let pairs = |clients: Vec<&'static Client>, servers: Vec<(Kind, Wire)>| {
+        clients.into_iter().flat_map(move |client| {
+            servers.clone().into_iter().map(move |(server, wire)| Job { client, server, wire })
+        })
+    };
+    let everybody: Vec<&Client> = CLIENTS.iter().collect();
+    let ours: Vec<&Client> = CLIENTS.iter().filter(|client| client.is_ours()).collect();
+    pairs(everybody.clone(), servers::OURS.to_vec())
+        .chain(pairs(ours, servers::THEIRS.to_vec()))
+        .chain(pairs(everybody, servers::HUB.to_vec()))
+}
+
+fn work_off(jobs: &[Job], plans: &Plans, verbose: bool) -> Vec<Row> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while let Some((at, job)) = take(jobs, &next) {
+                    let rows = job.run(plans, verbose);
+                    done.lock().expect("no worker panics while it holds this").push((at, rows));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().expect("no worker panics while it holds this");
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().flat_map(|(_, rows)| rows).collect()
+}
+
+fn take<'a>(jobs: &'a [Job], next: &AtomicUsize) -> Option<(usize, &'a Job)> {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    jobs.get(at).map(|job| (at, job))
+}
+
+impl Job {
+    fn name(&self) -> String {
+        format!("{} {} {}", self.server.name(), self.wire.name(), self.client.name)
+    }
+
+    /// A row for each plan of the server; `loggia up` has one for every connector.
+    fn run(&self, plans: &Plans, verbose: bool) -> Vec<Row> {
+        let begun = Instant::now();
+        let log = self.name().replace(' ', "-");
+        let rows: Vec<Row> = match servers::start(self.server, self.wire, &log) {
+            Ok(mut running) => {
+                let plans = plans.for_server(self.server);
+                let mut rows: Vec<Row> =
+                    plans.iter().map(|plan| drive::row(self, plan, &running, &log)).collect();
+                rows.extend(running.complaint().map(|message| Row::failed(self, &message)));
+                rows
+            }
+            Err(message) => vec![Row::failed(self, &message)],
+        };
+        let failed = rows.iter().filter(|row| !row.is_ok()).count();
+        if verbose || failed > 0 {
+            println!(
+                "  {}: {failed} of {} rows failed ({:.1} s)",
+                self.name(),
+                rows.len(),
+                begun.elapsed().as_secs_f64()
+            );
+        }
+        rows
+    }
+}
