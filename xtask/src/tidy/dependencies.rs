@@ -107,10 +107,11 @@ pub(super) fn public_api_is_allowed(repository: &Repository) -> Vec<String> {
         return vec!["crates/loggia/Cargo.toml has no [package.metadata.loggia] public-dependencies".into()];
     }
     let ours = |name: &&str| ROOMS.contains(name);
-    let banned: Vec<String> = shipped_dependencies(package)
+    let banned: BTreeSet<String> = shipped_dependencies(package)
         .filter(|name| !allowed.contains(name) && !ours(name))
         .map(|name| name.replace('-', "_"))
         .collect();
+    let banned: Vec<String> = banned.into_iter().collect();
     repository.shipped(&["loggia"]).flat_map(|file| exposures(file, &banned)).collect()
 }
 
@@ -176,9 +177,18 @@ fn signatures(file: &Source) -> Vec<(usize, String)> {
             .filter(|_| !code.trim_start().starts_with("pub use "))
             .unwrap_or(signature.len());
         signature.truncate(end);
+        if code.trim_start().starts_with("pub struct ") {
+            signature = public_fields(&signature);
+        }
         found.push((*line, signature));
     }
     found
+}
+
+/// The public fields of a tuple struct's signature.
+fn public_fields(signature: &str) -> String {
+    let fields = signature.split_once('(').map_or("", |(_, fields)| fields);
+    fields.split(',').filter(|field| field.trim_start().starts_with("pub ")).collect()
 }
 
 fn name(package: &Value) -> &str {
@@ -211,6 +221,8 @@ pub struct S {
     pub x: hyper::Error,
 }
 pub use hyper::Method;
+pub struct Hidden(hyper::Error);
+pub struct Shown(pub hyper::Error);
 ";
         let file = Source::new("crates/loggia/src/lib.rs".into(), "lib.rs".into(), text.into());
         let found = exposures(&file, &["hyper".to_owned()]);
@@ -219,7 +231,12 @@ pub use hyper::Method;
         lines.dedup();
         assert_eq!(
             lines,
-            ["crates/loggia/src/lib.rs:5", "crates/loggia/src/lib.rs:11", "crates/loggia/src/lib.rs:13"]
+            [
+                "crates/loggia/src/lib.rs:5",
+                "crates/loggia/src/lib.rs:11",
+                "crates/loggia/src/lib.rs:13",
+                "crates/loggia/src/lib.rs:15"
+            ]
         );
     }
 }
