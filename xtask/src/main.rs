@@ -23,9 +23,11 @@ Usage: cargo xtask COMMAND
 
   test [NAMES…] [--list]              run the stages named (all of them by default), in order
   tidy                                check the structural rules of the repository
-  conformance [server|client] [--filter SCENARIO] [--bless]
+  conformance [server|client] [--filter SCENARIO] [--bless] [--built]
                                       the official suite; --bless rewrites conformance/checks.json
-  interop [--filter TEXT] [--verbose] our server, our client and `loggia up` against other implementations
+  interop [--filter TEXT] [--verbose] [--built]
+                                      our server, our client and `loggia up` against other implementations;
+                                      --built takes the programs as they were last built
   bench [ARGUMENTS…]                  CPU per call, beside a bare HTTP handler
 ";
 
@@ -48,9 +50,9 @@ fn main() -> ExitCode {
 fn dispatch(command: &str, args: &[String]) -> Result<Outcome, String> {
     match command {
         "test" => stages::test(args),
-        "interop" => stages::with_needs("interop", || interop::run(args)),
+        "interop" => stages::with_needs("interop", args, interop::run),
         "bench" => cargo::bench(args),
-        "conformance" => stages::with_needs("conformance", || conformance::run(args)),
+        "conformance" => stages::with_needs("conformance", args, conformance::run),
         "tidy" => Ok(stages::alone("tidy", tidy::run)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

@@ -87,11 +87,18 @@ pub(crate) fn test(args: &[String]) -> Result<Outcome, String> {
     Ok(summary(results, start.elapsed()))
 }
 
-/// Runs `run` by itself with what the stage `name` needs.
-pub(crate) fn with_needs(name: &str, run: impl FnOnce() -> Outcome) -> Result<Outcome, String> {
+/// Runs the stage `name` by itself with `args`, after what it needs; `--built` among them takes the programs as
+/// they were last built.
+pub(crate) fn with_needs(
+    name: &str,
+    args: &[String],
+    run: fn(&[String]) -> Outcome,
+) -> Result<Outcome, String> {
     let stage = STAGES.iter().find(|stage| stage.name == name).expect("callers name a stage");
-    stage.needs.iter().try_for_each(|need| prepare(*need))?;
-    Ok(alone(name, run))
+    let built = args.iter().any(|arg| arg == "--built");
+    let needs = stage.needs.iter().filter(|need| !(built && **need == Need::Release));
+    needs.copied().try_for_each(prepare)?;
+    Ok(alone(name, || run(args)))
 }
 
 /// Runs one stage by itself, as `cargo xtask tidy` does.
