@@ -321,20 +321,33 @@ fn inventory_file() -> PathBuf {
     paths::root().join("conformance").join("checks.json")
 }
 
+fn inventory() -> Result<Inventory, String> {
+    let file = inventory_file();
+    let read = std::fs::read_to_string(&file).map_err(|e| e.to_string());
+    let parsed = read.and_then(|text| serde_json::from_str(&text).map_err(|e| e.to_string()));
+    parsed.map_err(|e| format!("{}: {e}", file.display()))
+}
+
+/// Adds what passed to the inventory; what is no longer checked has to be taken out by hand.
 fn bless(seen: &Inventory) -> Result<(), String> {
-    let text = serde_json::to_string_pretty(seen).expect("maps of strings are JSON") + "\n";
+    let mut all = inventory().unwrap_or_default();
+    for (invocation, scenarios) in seen {
+        for (scenario, checks) in scenarios {
+            let known = all.entry(invocation.clone()).or_default().entry(scenario.clone()).or_default();
+            known.extend(checks.iter().cloned());
+        }
+    }
+    let text = serde_json::to_string_pretty(&all).expect("maps of strings are JSON") + "\n";
     std::fs::write(inventory_file(), text).map_err(|e| format!("{}: {e}", inventory_file().display()))
 }
 
 /// Every check in the committed inventory passed again.
 fn nothing_vanished(seen: &Inventory) -> Outcome {
     let mut outcome = Outcome::default();
-    let read = std::fs::read_to_string(inventory_file()).map_err(|e| e.to_string());
-    let inventory: Inventory =
-        match read.and_then(|text| serde_json::from_str(&text).map_err(|e| e.to_string())) {
-            Ok(inventory) => inventory,
-            Err(e) => return Outcome::failure(format!("{}: {e}", inventory_file().display())),
-        };
+    let inventory = match inventory() {
+        Ok(inventory) => inventory,
+        Err(message) => return Outcome::failure(message),
+    };
     for (invocation, scenarios) in inventory.iter().filter(|(name, _)| seen.contains_key(*name)) {
         for (scenario, checks) in scenarios {
             let now = seen[invocation].get(scenario).cloned().unwrap_or_default();
