@@ -4,6 +4,10 @@
 //! in a file, not in code: no vendor's name appears in this crate. The crate reads those descriptions and
 //! holds the backends they name.
 //!
+//! * [`manifest`]: what `loggia.toml` says, with errors that point at the place.
+//! * [`secret`]: what must not be shown, and what stands for it in a file.
 //! * [`builtin`]: connectors that run in this process and need no other program.
 
 pub mod builtin;
+pub mod manifest;
+pub mod secret;

@@ -1,0 +1,350 @@
+//! From what serde read to what is meant. Problems are collected, so that one look at the list mends the file.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use globset::Glob;
+use http::{HeaderName, HeaderValue, Uri};
+use loggia::limits::Limits;
+use loggia::wire::Version;
+use serde::Deserialize as _;
+use toml::Spanned;
+
+use super::error::{ManifestError, Problems, ResolveError, nearest};
+use super::raw::{Amount, RawConnector, RawFiles, RawManifest, RawServer, RawTools, Text, Texts};
+use super::{
+    Backend, Builtin, Connector, Listen, Manifest, Remote, ServerSection, Stdio, ToolFilter, Transport,
+    limits,
+};
+use crate::secret::{Secret, Template};
+
+const KINDS: [&str; 3] = ["stdio", "remote", "builtin"];
+const BUILTINS: [&str; 1] = ["files"];
+const TRANSPORTS: [(&str, Transport); 3] =
+    [("auto", Transport::Auto), ("streamable", Transport::Streamable), ("sse", Transport::Sse)];
+
+const NAME: &str = "a name is 1 to 32 of a-z, 0-9 and '-', and begins with a letter";
+const URL: &str = "write a whole URL, for example \"https://example.com/mcp\"";
+const HOST: &str = "write a host name, with a port or without, for example \"mcp.example.com\"";
+const ORIGIN: &str = "write scheme and host, without a path, for example \"https://app.example.com\"";
+const HEADER_VALUE: &str =
+    "a header cannot carry this value: it has a line break or a control character in it";
+
+pub(super) fn manifest(text: &str, path: &Path) -> Result<Manifest, ManifestError> {
+    let mut problems = Problems::new(text, &path.display().to_string());
+    let base = path.parent().unwrap_or(Path::new("")).to_owned();
+    let mut manifest = Manifest { server: ServerSection::default(), connectors: Vec::new(), base };
+    match toml::from_str::<RawManifest>(text) {
+        Err(error) => problems.add_toml(&error, None),
+        Ok(raw) => {
+            manifest.server = server(raw.server, &mut problems);
+            check_prefixes(&raw.connectors, &mut problems);
+            let connectors = raw.connectors.into_iter();
+            manifest.connectors =
+                connectors.filter_map(|(name, raw)| connector(name, raw, &mut problems)).collect();
+        }
+    }
+    problems.unless_any(manifest)
+}
+
+fn server(raw: RawServer, problems: &mut Problems<'_>) -> ServerSection {
+    let default = ServerSection::default();
+    let listen = raw.listen.and_then(|text| match text.as_ref().parse::<Listen>() {
+        Ok(listen) => Some(listen),
+        Err(message) => problems.add(text.span(), message),
+    });
+    let path = raw.path.and_then(|text| {
+        match text.as_ref().starts_with('/') && text.as_ref().parse::<Uri>().is_ok() {
+            true => Some(text.into_inner()),
+            false => {
+                problems.add(text.span(), "the path of the endpoint begins with '/', for example \"/mcp\"")
+            }
+        }
+    });
+    ServerSection {
+        listen,
+        path: path.unwrap_or(default.path),
+        allowed_hosts: each(raw.allowed_hosts, is_host, HOST, problems),
+        allowed_origins: each(raw.allowed_origins, is_origin, ORIGIN, problems),
+        limits: bounds(raw.limits, problems),
+    }
+}
+
+fn bounds(raw: BTreeMap<Spanned<String>, Spanned<Amount>>, problems: &mut Problems<'_>) -> Limits {
+    let mut bounds = Limits::default();
+    for (name, amount) in raw {
+        let (span, name) = (name.span(), name.as_ref());
+        if !limits::names().contains(&name.as_str()) {
+            problems
+                .add::<()>(span, format!("there is no limit '{name}'; {}", nearest(name, &limits::names())));
+        } else if let Err(message) = limits::set(&mut bounds, name, amount.as_ref()) {
+            problems.add::<()>(amount.span(), message);
+        }
+    }
+    bounds
+}
+
+/// Those that are `good`; for the others a problem is noted.
+fn each(list: Vec<Text>, good: fn(&str) -> bool, message: &str, problems: &mut Problems<'_>) -> Vec<String> {
+    let check = |text: Text| match good(text.as_ref()) {
+        true => Some(text.into_inner()),
+        false => problems.add(text.span(), message),
+    };
+    list.into_iter().filter_map(check).collect()
+}
+
+fn is_host(text: &str) -> bool {
+    text.parse::<http::uri::Authority>().is_ok_and(|authority| !authority.as_str().contains('@'))
+}
+
+fn is_origin(text: &str) -> bool {
+    let host = text.split_once("://").filter(|(scheme, _)| !scheme.is_empty()).map(|(_, host)| host);
+    host.is_some_and(is_host)
+}
+
+/// A prefix tells which connector a tool belongs to, so that no two may have the same.
+fn check_prefixes(connectors: &BTreeMap<Spanned<String>, RawConnector>, problems: &mut Problems<'_>) {
+    let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, raw) in connectors {
+        let (prefix, span) = match &raw.prefix {
+            Some(prefix) => (prefix.as_ref().as_str(), prefix.span()),
+            None => (name.as_ref().as_str(), name.span()),
+        };
+        if let Some(other) = taken.insert(prefix, name.as_ref()) {
+            let message =
+                format!("connector '{other}' has the prefix '{prefix}' too; give one of them another");
+            problems.add::<()>(span, message);
+        }
+    }
+}
+
+fn connector(name: Spanned<String>, raw: RawConnector, problems: &mut Problems<'_>) -> Option<Connector> {
+    let span = name.span();
+    if !is_name(name.as_ref()) {
+        problems.add::<()>(span.clone(), format!("'{}' cannot name a connector: {NAME}", name.as_ref()));
+    }
+    let kind = kind(&raw, span.clone(), problems)?;
+    check_keys(&raw, kind, problems);
+    let prefix = raw.prefix.as_ref().and_then(|prefix| match is_name(prefix.as_ref()) {
+        true => Some(prefix.as_ref().clone()),
+        false => problems.add(prefix.span(), format!("this cannot be a prefix: {NAME}")),
+    });
+    let timeout = raw.timeout.as_ref().and_then(|timeout| match limits::time(timeout.as_ref()) {
+        Ok(time) => Some(time),
+        Err(message) => problems.add(timeout.span(), message),
+    });
+    let protocol = raw.protocol.as_ref().and_then(|text| protocol(text, problems));
+    Some(Connector {
+        enabled: raw.enabled.unwrap_or(true),
+        prefix,
+        timeout,
+        tools: filter(&raw.tools, problems),
+        protocol,
+        backend: backend(raw, kind, span, problems)?,
+        name: name.into_inner(),
+    })
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=32).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(allowed)
+}
+
+/// The kind, by which the other keys are read.
+fn kind(raw: &RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -> Option<&'static str> {
+    let Some(kind) = &raw.kind else {
+        let meant = if raw.command.is_some() {
+            "it has a command, so write kind = \"stdio\""
+        } else if raw.url.is_some() {
+            "it has a url, so write kind = \"remote\""
+        } else {
+            "write kind = \"stdio\" (a program), \"remote\" (a URL) or \"builtin\""
+        };
+        return problems.add(name, format!("this connector has no kind; {meant}"));
+    };
+    match KINDS.into_iter().find(|known| known == kind.as_ref()) {
+        Some(known) => Some(known),
+        None => {
+            let nearest = nearest(kind.as_ref(), &KINDS);
+            problems.add(kind.span(), format!("there is no such kind of connector; {nearest}"))
+        }
+    }
+}
+
+/// Notes every key that belongs to another kind.
+fn check_keys(raw: &RawConnector, kind: &str, problems: &mut Problems<'_>) {
+    let text = |text: &Option<Text>| text.as_ref().map(Spanned::span);
+    let keys = [
+        ("command", "stdio", text(&raw.command)),
+        ("args", "stdio", raw.args.as_ref().map(Spanned::span)),
+        ("env", "stdio", raw.env.as_ref().map(Spanned::span)),
+        ("cwd", "stdio", text(&raw.cwd)),
+        ("url", "remote", text(&raw.url)),
+        ("headers", "remote", raw.headers.as_ref().map(Spanned::span)),
+        ("transport", "remote", text(&raw.transport)),
+        ("name", "builtin", text(&raw.name)),
+        ("options", "builtin", raw.options.as_ref().map(Spanned::span)),
+    ];
+    for (key, belongs_to, span) in keys {
+        if let Some(span) = span.filter(|_| belongs_to != kind) {
+            let message = format!(
+                "'{key}' is for connectors of kind \"{belongs_to}\", and this one is \"{kind}\"; take it out, or \
+                 change the kind"
+            );
+            problems.add::<()>(span, message);
+        }
+    }
+}
+
+fn protocol(text: &Text, problems: &mut Problems<'_>) -> Option<Version> {
+    match text.as_ref().parse() {
+        Ok(version) => Some(version),
+        Err(_) => {
+            let known = Version::ALL.map(Version::as_str).join(", ");
+            let message = format!(
+                "there is no such revision of the protocol; leave it out to negotiate, or write one of {known}"
+            );
+            problems.add(text.span(), message)
+        }
+    }
+}
+
+fn filter(raw: &RawTools, problems: &mut Problems<'_>) -> ToolFilter {
+    let mut glob = |text: &Text| match Glob::new(text.as_ref()) {
+        Ok(glob) => Some(glob.compile_matcher()),
+        Err(e) => problems.add(text.span(), format!("this pattern does not parse: {}", e.kind())),
+    };
+    ToolFilter {
+        allow: raw.allow.as_ref().map(|allow| allow.iter().filter_map(&mut glob).collect()),
+        deny: raw.deny.iter().filter_map(&mut glob).collect(),
+    }
+}
+
+fn backend(
+    raw: RawConnector,
+    kind: &str,
+    name: Range<usize>,
+    problems: &mut Problems<'_>,
+) -> Option<Backend<Template>> {
+    match kind {
+        "stdio" => stdio(raw, name, problems).map(Backend::Stdio),
+        "remote" => remote(raw, name, problems).map(Backend::Remote),
+        _ => builtin(raw, name, problems).map(Backend::Builtin),
+    }
+}
+
+fn stdio(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -> Option<Stdio<Template>> {
+    let Some(command) = raw.command else {
+        return problems
+            .add(name, "a connector of kind \"stdio\" needs a command, for example command = \"npx\"");
+    };
+    let env = raw.env.map(Spanned::into_inner).unwrap_or_default();
+    for (variable, _) in
+        env.iter().filter(|(name, _)| name.as_ref().is_empty() || name.as_ref().contains(['=', '\0']))
+    {
+        problems.add::<()>(variable.span(), "this cannot be the name of an environment variable");
+    }
+    Some(Stdio {
+        command: template(command, problems)?,
+        args: raw
+            .args
+            .map(Spanned::into_inner)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|arg| template(arg, problems))
+            .collect(),
+        env: templates(env, problems),
+        cwd: raw.cwd.and_then(|cwd| template(cwd, problems)),
+    })
+}
+
+fn remote(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -> Option<Remote<Template>> {
+    let Some(url) = raw.url else {
+        return problems.add(
+            name,
+            "a connector of kind \"remote\" needs a url, for example url = \"https://example.com/mcp\"",
+        );
+    };
+    let headers = raw.headers.map(Spanned::into_inner).unwrap_or_default();
+    for (header, _) in headers.iter().filter(|(name, _)| name.as_ref().parse::<HeaderName>().is_err()) {
+        problems.add::<()>(header.span(), "this cannot be the name of a header");
+    }
+    let transport = raw.transport.map_or(Some(Transport::Auto), |text| transport(&text, problems));
+    let span = url.span();
+    let url = template(url, problems)?;
+    if url.is_plain() && !is_url(url.written()) {
+        return problems.add(span, URL);
+    }
+    Some(Remote { url, headers: templates(headers, problems), transport: transport? })
+}
+
+fn transport(text: &Text, problems: &mut Problems<'_>) -> Option<Transport> {
+    match TRANSPORTS.iter().find(|(known, _)| known == text.as_ref()) {
+        Some((_, transport)) => Some(*transport),
+        None => {
+            let nearest = nearest(text.as_ref(), &TRANSPORTS.map(|(name, _)| name));
+            problems.add(text.span(), format!("there is no such transport; {nearest}"))
+        }
+    }
+}
+
+fn builtin(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -> Option<Builtin<Template>> {
+    let Some(builtin) = raw.name else {
+        return problems
+            .add(name, "a connector of kind \"builtin\" needs a name, for example name = \"files\"");
+    };
+    if !BUILTINS.contains(&builtin.as_ref().as_str()) {
+        let nearest = nearest(builtin.as_ref(), &BUILTINS);
+        return problems
+            .add(builtin.span(), format!("there is no built-in connector of this name; {nearest}"));
+    }
+    let options = raw.options.unwrap_or_else(|| Spanned::new(builtin.span(), toml::Table::new()));
+    let span = options.span();
+    match RawFiles::deserialize(options.into_inner()) {
+        Err(error) => {
+            problems.add_toml(&error, Some(span));
+            None
+        }
+        Ok(RawFiles { path, write }) => {
+            let path = Spanned::new(span, path.unwrap_or_else(|| ".".to_owned()));
+            Some(Builtin::Files { path: template(path, problems)?, write })
+        }
+    }
+}
+
+fn templates(texts: Texts, problems: &mut Problems<'_>) -> BTreeMap<String, Template> {
+    texts
+        .into_iter()
+        .filter_map(|(name, text)| Some((name.into_inner(), template(text, problems)?)))
+        .collect()
+}
+
+fn template(text: Text, problems: &mut Problems<'_>) -> Option<Template> {
+    let span = text.span();
+    match Template::parse(text.into_inner(), problems.location(span.clone())) {
+        Ok(template) => Some(template),
+        Err(message) => problems.add(span, message),
+    }
+}
+
+/// Checks what only the values of the variables can show.
+pub(super) fn resolved(written: &Backend<Template>, values: &Backend<Secret>) -> Result<(), ResolveError> {
+    let (Backend::Remote(written), Backend::Remote(values)) = (written, values) else { return Ok(()) };
+    let bad =
+        |template: &Template, reason| ResolveError::Bad { location: template.location().clone(), reason };
+    if !is_url(values.url.expose()) {
+        return Err(bad(&written.url, URL));
+    }
+    for (template, value) in written.headers.values().zip(values.headers.values()) {
+        HeaderValue::from_str(value.expose()).map_err(|_| bad(template, HEADER_VALUE))?;
+    }
+    Ok(())
+}
+
+fn is_url(text: &str) -> bool {
+    let scheme = text.starts_with("https://") || text.starts_with("http://");
+    scheme && text.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()))
+}

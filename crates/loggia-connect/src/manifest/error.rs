@@ -1,0 +1,173 @@
+//! What is wrong with a manifest, said to the person who wrote it: where, what, and what to write instead.
+//! A message never quotes a value, because the value may be a secret that was put in the wrong place.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::secret::{Location, MissingVariable};
+
+/// Below this similarity (Jaro-Winkler, 0 to 1) two names are unrelated.
+const ALIKE: f64 = 0.7;
+
+/// A manifest that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestError {
+    /// What is wrong, in order of place; at least one.
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where; none where the file could not be read at all.
+    pub location: Option<Location>,
+    /// What, and what to write instead.
+    pub message: String,
+}
+
+/// Why a connector cannot be started from what the manifest and the environment say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResolveError {
+    /// A variable is not set.
+    Missing(MissingVariable),
+    /// With the variables filled in, the value is not what it must be.
+    Bad {
+        /// Where the value is written.
+        location: Location,
+        /// What it must be.
+        reason: &'static str,
+    },
+}
+
+impl ManifestError {
+    pub(super) fn unreadable(file: &str, reason: &std::io::Error) -> ManifestError {
+        let message = format!("the configuration file {file} cannot be read: {reason}");
+        ManifestError { problems: vec![Problem { location: None, message }] }
+    }
+}
+
+impl std::error::Error for ManifestError {}
+
+impl fmt::Display for ManifestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, Problem { location, message }) in self.problems.iter().enumerate() {
+            let line_break = if n > 0 { "\n" } else { "" };
+            match location {
+                Some(location) => write!(f, "{line_break}{location}: {message}")?,
+                None => write!(f, "{line_break}{message}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ResolveError {}
+
+impl fmt::Display for ResolveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ResolveError::Missing(missing) => missing.fmt(f),
+            ResolveError::Bad { location, reason } => write!(f, "{location}: {reason}"),
+        }
+    }
+}
+
+impl From<MissingVariable> for ResolveError {
+    fn from(missing: MissingVariable) -> ResolveError {
+        ResolveError::Missing(missing)
+    }
+}
+
+/// The problems found so far in one text.
+pub(super) struct Problems<'t> {
+    text: &'t str,
+    file: Arc<str>,
+    found: Vec<Problem>,
+}
+
+impl<'t> Problems<'t> {
+    pub(super) fn new(text: &'t str, file: &str) -> Problems<'t> {
+        Problems { text, file: file.into(), found: Vec::new() }
+    }
+
+    /// Notes a problem, and gives nothing, which is what there is to go on with.
+    pub(super) fn add<T>(&mut self, span: Range<usize>, message: impl Into<String>) -> Option<T> {
+        let location = Some(self.location(span));
+        self.found.push(Problem { location, message: message.into() });
+        None
+    }
+
+    /// What serde or the TOML parser says.
+    pub(super) fn add_toml(&mut self, error: &toml::de::Error, span: Option<Range<usize>>) {
+        let span = error.span().or(span).unwrap_or(0..0);
+        self.add::<()>(span, in_our_words(error.message()));
+    }
+
+    pub(super) fn location(&self, span: Range<usize>) -> Location {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Location {
+            file: Arc::clone(&self.file),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+
+    /// `value`, if nothing is wrong.
+    pub(super) fn unless_any<T>(mut self, value: T) -> Result<T, ManifestError> {
+        if self.found.is_empty() {
+            return Ok(value);
+        }
+        self.found.sort_by(|a, b| a.location.cmp(&b.location));
+        Err(ManifestError { problems: self.found })
+    }
+}
+
+/// "did you mean 'x'?" where one of `known` is like `name`, or all of `known`.
+pub(super) fn nearest(name: &str, known: &[&str]) -> String {
+    let scored = known.iter().map(|known| (strsim::jaro_winkler(known, name), known));
+    let best = scored.filter(|(score, _)| *score >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
+    match best {
+        Some((_, known)) => format!("did you mean '{known}'?"),
+        None => format!("it is one of {}", known.join(", ")),
+    }
+}
+
+/// serde's sentences name Rust's types and quote the value; these do not. Others are the TOML parser's own,
+/// about the syntax, and stay.
+fn in_our_words(message: &str) -> String {
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        let names: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+        if let Some((unknown, known)) = names.split_first() {
+            return format!("there is no key '{unknown}' here; {}", nearest(unknown, known));
+        }
+    }
+    let invalid = message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected "));
+    if let Some((found, expected)) = invalid {
+        return format!("this is {}, and {} is needed", toml_type(found), rust_type(expected));
+    }
+    message.trim_end().replace('\n', ", ")
+}
+
+fn toml_type(found: &str) -> &'static str {
+    let types = [
+        ("string", "a string"),
+        ("integer", "a number"),
+        ("float", "a number"),
+        ("boolean", "true or false"),
+        ("sequence", "a list"),
+        ("map", "a table"),
+    ];
+    types.iter().find(|(serde, _)| found.starts_with(serde)).map_or("of another type", |(_, words)| words)
+}
+
+fn rust_type(expected: &str) -> &str {
+    match expected {
+        "a boolean" => "true or false",
+        "a sequence" => "a list in square brackets",
+        other if other.starts_with("struct ") => "a table in braces or under a [heading]",
+        "a map" => "a table in braces or under a [heading]",
+        other => other,
+    }
+}

@@ -1,0 +1,244 @@
+//! What `loggia.toml` says: the connectors, each with how it is reached, and the endpoint they are served at.
+//!
+//! ```toml
+//! [server]
+//! listen = "127.0.0.1:4000"
+//!
+//! [connectors.search]
+//! kind = "stdio"
+//! command = "npx"
+//! args = ["-y", "some-search-server"]
+//! env = { API_KEY = "${SEARCH_KEY}" }
+//!
+//! [connectors.wiki]
+//! kind = "remote"
+//! url = "https://wiki.example.com/mcp"
+//! headers = { Authorization = "Bearer ${WIKI_TOKEN}" }
+//! tools = { deny = ["delete_*"] }
+//!
+//! [connectors.notes]
+//! kind = "builtin"
+//! name = "files"
+//! options = { path = "${HOME}/notes", write = true }
+//! ```
+//!
+//! Reading happens in two steps. [`Manifest::parse`] checks everything that the text alone can tell, and
+//! needs no environment. [`Connector::resolve`] fills in the variables of one connector when it is started,
+//! so that a token that is missing for one keeps only that one from starting.
+
+mod check;
+mod error;
+mod limits;
+mod listen;
+mod raw;
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use globset::GlobMatcher;
+use loggia::limits::Limits;
+use loggia::wire::Version;
+use zeroize::Zeroizing;
+
+use crate::secret::{Environment, MissingVariable, Secret, Template};
+
+pub use error::{ManifestError, Problem, ResolveError};
+pub use listen::Listen;
+
+/// The longest manifest, in bytes.
+const MAX_MANIFEST: u64 = 1 << 20;
+
+/// What a manifest says.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// How the connectors are served.
+    pub server: ServerSection,
+    /// The connectors, in order of name.
+    pub connectors: Vec<Connector>,
+    /// The directory that relative paths in it begin at: the one the file is in.
+    pub base: PathBuf,
+}
+
+/// The section `[server]`.
+#[derive(Debug, Clone)]
+pub struct ServerSection {
+    /// Where to listen, if it says so.
+    pub listen: Option<Listen>,
+    /// The path of the endpoint.
+    pub path: String,
+    /// Host names under which the endpoint answers, besides those of this machine.
+    pub allowed_hosts: Vec<String>,
+    /// Origins whose web pages may use the endpoint.
+    pub allowed_origins: Vec<String>,
+    /// The bounds, those it does not mention at their defaults.
+    pub limits: Limits,
+}
+
+impl Default for ServerSection {
+    fn default() -> ServerSection {
+        ServerSection {
+            listen: None,
+            path: "/mcp".to_owned(),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// One system and how it is reached.
+#[derive(Debug, Clone)]
+pub struct Connector {
+    /// Its name in the manifest.
+    pub name: String,
+    /// Whether it is served.
+    pub enabled: bool,
+    /// What its tools' names begin with, where that is not its own name.
+    pub prefix: Option<String>,
+    /// How long one request to it may take, where it says so.
+    pub timeout: Option<Duration>,
+    /// Which of its tools are served.
+    pub tools: ToolFilter,
+    /// The revision of the protocol it is spoken to in, where it is not to be negotiated.
+    pub protocol: Option<Version>,
+    /// How it is reached.
+    pub backend: Backend<Template>,
+}
+
+/// How a connector is reached. `T` is a [`Template`] as it stands in the manifest, or the [`Secret`] it
+/// stands for.
+#[derive(Debug, Clone)]
+pub enum Backend<T> {
+    /// A program, spoken to over its standard input and output.
+    Stdio(Stdio<T>),
+    /// A server at a URL.
+    Remote(Remote<T>),
+    /// Something in this process.
+    Builtin(Builtin<T>),
+}
+
+/// A program to start.
+#[derive(Debug, Clone)]
+pub struct Stdio<T> {
+    /// The program.
+    pub command: T,
+    /// Its arguments.
+    pub args: Vec<T>,
+    /// Environment variables it gets, besides the few every program needs.
+    pub env: BTreeMap<String, T>,
+    /// The directory it starts in.
+    pub cwd: Option<T>,
+}
+
+/// A server to connect to.
+#[derive(Debug, Clone)]
+pub struct Remote<T> {
+    /// Its endpoint.
+    pub url: T,
+    /// Headers sent with each request.
+    pub headers: BTreeMap<String, T>,
+    /// By which transport.
+    pub transport: Transport,
+}
+
+/// The transport of a remote connector.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// Streamable HTTP, and the older HTTP+SSE where the server knows nothing else.
+    #[default]
+    Auto,
+    /// Streamable HTTP.
+    Streamable,
+    /// HTTP+SSE, of 2024-11-05.
+    Sse,
+}
+
+/// A connector of this process.
+#[derive(Debug, Clone)]
+pub enum Builtin<T> {
+    /// [`crate::builtin::files`].
+    Files {
+        /// The folder.
+        path: T,
+        /// Whether it may be changed.
+        write: bool,
+    },
+}
+
+/// Which tools are served, by the names the connector itself gives them.
+#[derive(Debug, Clone, Default)]
+pub struct ToolFilter {
+    allow: Option<Vec<GlobMatcher>>,
+    deny: Vec<GlobMatcher>,
+}
+
+impl ToolFilter {
+    /// Whether a tool is served: `deny` is stronger, and without `allow` everything else is.
+    pub fn allows(&self, tool: &str) -> bool {
+        let any = |globs: &[GlobMatcher]| globs.iter().any(|glob| glob.is_match(tool));
+        !any(&self.deny) && self.allow.as_deref().is_none_or(any)
+    }
+}
+
+impl Manifest {
+    /// Reads the file `path`.
+    pub fn read(path: &Path) -> Result<Manifest, ManifestError> {
+        let file = path.display().to_string();
+        let unreadable = |reason: std::io::Error| ManifestError::unreadable(&file, &reason);
+        // The text may hold secrets.
+        let mut text = Zeroizing::new(String::new());
+        let reader = std::fs::File::open(path).map_err(unreadable)?;
+        reader.take(MAX_MANIFEST + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > MAX_MANIFEST {
+            return Err(unreadable(std::io::Error::other("it is longer than 1 MiB")));
+        }
+        Manifest::parse(&text, path)
+    }
+
+    /// Reads a manifest that would be the file `path`.
+    pub fn parse(text: &str, path: &Path) -> Result<Manifest, ManifestError> {
+        check::manifest(text, path)
+    }
+}
+
+impl Connector {
+    /// What the tools' names begin with.
+    pub fn prefix(&self) -> &str {
+        self.prefix.as_deref().unwrap_or(&self.name)
+    }
+
+    /// How it is reached, with the variables filled in.
+    pub fn resolve(&self, environment: &Environment<'_>) -> Result<Backend<Secret>, ResolveError> {
+        let backend = self.backend.expand(environment)?;
+        check::resolved(&self.backend, &backend)?;
+        Ok(backend)
+    }
+}
+
+impl Backend<Template> {
+    fn expand(&self, environment: &Environment<'_>) -> Result<Backend<Secret>, MissingVariable> {
+        let fill = |template: &Template| template.expand(environment);
+        let fill_map =
+            |map: &BTreeMap<String, Template>| -> Result<BTreeMap<String, Secret>, MissingVariable> {
+                map.iter().map(|(name, value)| Ok((name.clone(), fill(value)?))).collect()
+            };
+        Ok(match self {
+            Backend::Stdio(Stdio { command, args, env, cwd }) => Backend::Stdio(Stdio {
+                command: fill(command)?,
+                args: args.iter().map(fill).collect::<Result<_, _>>()?,
+                env: fill_map(env)?,
+                cwd: cwd.as_ref().map(fill).transpose()?,
+            }),
+            Backend::Remote(Remote { url, headers, transport }) => Backend::Remote(Remote {
+                url: fill(url)?,
+                headers: fill_map(headers)?,
+                transport: *transport,
+            }),
+            Backend::Builtin(Builtin::Files { path, write }) => {
+                Backend::Builtin(Builtin::Files { path: fill(path)?, write: *write })
+            }
+        })
+    }
+}

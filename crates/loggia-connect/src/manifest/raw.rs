@@ -1,0 +1,103 @@
+//! The manifest as serde reads it: every key there is, each optional, each with its place. Which keys go
+//! together is checked afterwards ([`super::check`]), where a better sentence can be said than "did not
+//! match any variant".
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
+use toml::Spanned;
+
+pub(super) type Text = Spanned<String>;
+pub(super) type Texts = BTreeMap<Spanned<String>, Text>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawManifest {
+    #[serde(default)]
+    pub(super) server: RawServer,
+    #[serde(default)]
+    pub(super) connectors: BTreeMap<Spanned<String>, RawConnector>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawServer {
+    pub(super) listen: Option<Text>,
+    pub(super) path: Option<Text>,
+    #[serde(default)]
+    pub(super) allowed_hosts: Vec<Text>,
+    #[serde(default)]
+    pub(super) allowed_origins: Vec<Text>,
+    #[serde(default)]
+    pub(super) limits: BTreeMap<Spanned<String>, Spanned<Amount>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConnector {
+    pub(super) kind: Option<Text>,
+    pub(super) enabled: Option<bool>,
+    pub(super) prefix: Option<Text>,
+    pub(super) timeout: Option<Spanned<Amount>>,
+    #[serde(default)]
+    pub(super) tools: RawTools,
+    pub(super) protocol: Option<Text>,
+    pub(super) command: Option<Text>,
+    pub(super) args: Option<Spanned<Vec<Text>>>,
+    pub(super) env: Option<Spanned<Texts>>,
+    pub(super) cwd: Option<Text>,
+    pub(super) url: Option<Text>,
+    pub(super) headers: Option<Spanned<Texts>>,
+    pub(super) transport: Option<Text>,
+    pub(super) name: Option<Text>,
+    pub(super) options: Option<Spanned<toml::Table>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTools {
+    pub(super) allow: Option<Vec<Text>>,
+    #[serde(default)]
+    pub(super) deny: Vec<Text>,
+}
+
+/// The options of the built-in `files`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFiles {
+    pub(super) path: Option<String>,
+    #[serde(default)]
+    pub(super) write: bool,
+}
+
+/// A number, or a text that means one: `30`, `"30s"`, `"4MiB"`.
+pub(super) enum Amount {
+    Number(i64),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
+        deserializer.deserialize_any(AmountVisitor)
+    }
+}
+
+struct AmountVisitor;
+
+impl Visitor<'_> for AmountVisitor {
+    type Value = Amount;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number or a string")
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Amount, E> {
+        Ok(Amount::Number(number))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Amount, E> {
+        Ok(Amount::Text(text.to_owned()))
+    }
+}

@@ -1,0 +1,191 @@
+//! Values that must not be shown, and the templates in a file that stand for them.
+//!
+//! A manifest is kept and shared; a token is not. So a manifest writes `${TOKEN}`, the value is looked up at
+//! the moment of use, and what was looked up lives in a [`Secret`] that no log can print.
+
+use std::fmt;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+/// A text that neither [`fmt::Debug`] nor [`fmt::Display`] shows and that is wiped from memory on drop.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes a text into keeping.
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(Zeroizing::new(text.into()))
+    }
+
+    /// The text. Whoever asks for it keeps it out of logs and errors.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// A place in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    /// The file as the user named it.
+    pub file: Arc<str>,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The column in characters, counted from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// A text in which `${NAME}` stands for an environment variable and `${NAME:-text}` for one that has a
+/// default. `$${` is a plain `${`. It may hold a secret that somebody wrote into the file, so it is not
+/// shown either.
+#[derive(Clone)]
+pub struct Template {
+    text: Secret,
+    location: Location,
+}
+
+/// Why a template cannot be filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingVariable {
+    /// The variable.
+    pub name: String,
+    /// The place that needs it.
+    pub location: Location,
+}
+
+/// What the environment says: the value of a variable, if it is set.
+pub type Environment<'e> = dyn Fn(&str) -> Option<String> + 'e;
+
+impl Template {
+    /// Reads a template; the error says what is wrong with it.
+    pub fn parse(text: impl Into<String>, location: Location) -> Result<Template, &'static str> {
+        let text = Secret::new(text);
+        parts(text.expose()).try_for_each(|part| part.map(drop))?;
+        Ok(Template { text, location })
+    }
+
+    /// The text as it is written. In the fields for secrets it may be one.
+    pub fn written(&self) -> &str {
+        self.text.expose()
+    }
+
+    /// Where it is written.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Whether it stands for itself, without any variable.
+    pub fn is_plain(&self) -> bool {
+        parts(self.written()).all(|part| matches!(part, Ok(Part::Text(_))))
+    }
+
+    /// The text with each variable's value in its place.
+    pub fn expand(&self, environment: &Environment<'_>) -> Result<Secret, MissingVariable> {
+        let mut values = Vec::new();
+        for part in parts(self.written()).map_while(Result::ok) {
+            values.push(match part {
+                Part::Text(text) => Secret::new(text),
+                Part::Variable { name, default } => {
+                    let value = environment(name).filter(|value| default.is_none() || !value.is_empty());
+                    let missing =
+                        || MissingVariable { name: name.to_owned(), location: self.location.clone() };
+                    Secret::new(value.or_else(|| default.map(str::to_owned)).ok_or_else(missing)?)
+                }
+            });
+        }
+        Ok(join(&values))
+    }
+}
+
+/// One allocation of the right size: growing would leave copies behind that nobody wipes.
+fn join(values: &[Secret]) -> Secret {
+    let mut joined = String::with_capacity(values.iter().map(|value| value.expose().len()).sum());
+    values.iter().for_each(|value| joined.push_str(value.expose()));
+    Secret::new(joined)
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[template at {}]", self.location)
+    }
+}
+
+impl fmt::Display for MissingVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let MissingVariable { name, location } = self;
+        write!(
+            f,
+            "{location}: the environment variable {name} is not set; set it before you start, or give a \
+             default: ${{{name}:-text}}"
+        )
+    }
+}
+
+impl std::error::Error for MissingVariable {}
+
+enum Part<'t> {
+    Text(&'t str),
+    Variable { name: &'t str, default: Option<&'t str> },
+}
+
+/// The parts of a template in order, up to the first that is wrong.
+fn parts(mut rest: &str) -> impl Iterator<Item = Result<Part<'_>, &'static str>> {
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (part, after) = next_part(rest);
+        rest = after;
+        Some(part)
+    })
+}
+
+fn next_part(text: &str) -> (Result<Part<'_>, &'static str>, &str) {
+    if let Some(after) = text.strip_prefix("$${") {
+        return (Ok(Part::Text("${")), after);
+    }
+    let Some(inside) = text.strip_prefix("${") else {
+        let end = text.match_indices('$').map(|(at, _)| at).find(|at| begins_part(&text[*at..]));
+        let (plain, after) = text.split_at(end.unwrap_or(text.len()));
+        return (Ok(Part::Text(plain)), after);
+    };
+    let Some((variable, after)) = inside.split_once('}') else {
+        return (Err("'${' has no '}' after it; write $${ for a plain '${'"), "");
+    };
+    let (name, default) = match variable.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (variable, None),
+    };
+    match is_name(name) {
+        true => (Ok(Part::Variable { name, default }), after),
+        false => (Err("a variable's name has letters, digits and '_' only: ${NAME} or ${NAME:-default}"), ""),
+    }
+}
+
+fn begins_part(text: &str) -> bool {
+    text.starts_with("${") || text.starts_with("$${")
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}

@@ -1,0 +1,206 @@
+//! `loggia.toml`: what it means, and what is said where it means nothing.
+
+mod problems;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use loggia::limits::Limits;
+use loggia::wire::Version;
+use loggia_connect::manifest::{Backend, Builtin, Listen, Manifest, ManifestError, Remote, Stdio, Transport};
+use loggia_connect::secret::{Location, Secret, Template};
+
+fn parse(text: &str) -> Result<Manifest, ManifestError> {
+    Manifest::parse(text, Path::new("team/loggia.toml"))
+}
+
+fn environment(name: &str) -> Option<String> {
+    let set = [
+        ("TOKEN", "t0k3n"),
+        ("HOST", "wiki.example.com"),
+        ("EMPTY", ""),
+        ("BREAK", "a\nb"),
+        ("HOME", "/home/ada"),
+    ];
+    set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+}
+
+const WHOLE: &str = r#"
+[server]
+listen = ":8080"
+path = "/tools"
+allowed_hosts = ["mcp.example.com", "10.0.0.1:8080"]
+allowed_origins = ["https://app.example.com", "http://localhost:3000"]
+
+[server.limits]
+message_bytes = "8MiB"
+requests = 10
+idle = "5m"
+
+[connectors.search]
+kind = "stdio"
+command = "npx"
+args = ["-y", "search@1.2.3", "--key=${TOKEN}"]
+env = { API_KEY = "${TOKEN}", MODE = "fast" }
+cwd = "${HOME}/work"
+timeout = "90s"
+protocol = "2025-06-18"
+
+[connectors.wiki]
+kind = "remote"
+url = "https://${HOST}/mcp"
+prefix = "w"
+headers = { Authorization = "Bearer ${TOKEN}" }
+transport = "streamable"
+tools = { allow = ["page_*"], deny = ["*_delete"] }
+
+[connectors.notes]
+kind = "builtin"
+name = "files"
+enabled = false
+options = { path = "notes", write = true }
+"#;
+
+#[test]
+fn a_whole_manifest() {
+    let manifest = parse(WHOLE).unwrap();
+    assert_eq!(manifest.base, PathBuf::from("team"));
+    assert_eq!(manifest.server.listen, Some(Listen { host: "127.0.0.1".into(), port: 8080 }));
+    assert_eq!(manifest.server.path, "/tools");
+    assert_eq!(manifest.server.allowed_hosts, ["mcp.example.com", "10.0.0.1:8080"]);
+    assert_eq!(manifest.server.allowed_origins, ["https://app.example.com", "http://localhost:3000"]);
+    let limits = &manifest.server.limits;
+    assert_eq!((limits.message_bytes, limits.requests, limits.idle), (8 << 20, 10, Duration::from_secs(300)));
+    assert_eq!(limits.streams, Limits::default().streams);
+
+    let [notes, search, wiki] = &manifest.connectors[..] else { panic!("{:?}", manifest.connectors) };
+    assert_eq!((notes.enabled, notes.prefix(), notes.timeout), (false, "notes", None));
+    assert_eq!((search.enabled, search.prefix()), (true, "search"));
+    assert_eq!(
+        (search.timeout, search.protocol),
+        (Some(Duration::from_secs(90)), Some(Version::V2025_06_18))
+    );
+    assert_eq!(wiki.prefix(), "w");
+    for (tool, allowed) in [("page_get", true), ("page_delete", false), ("search", false)] {
+        assert_eq!(wiki.tools.allows(tool), allowed, "{tool}");
+    }
+    assert!(search.tools.allows("anything"));
+}
+
+#[test]
+fn variables_are_filled_in_when_a_connector_starts() {
+    let manifest = parse(WHOLE).unwrap();
+    let [notes, search, wiki] = &manifest.connectors[..] else { panic!("{:?}", manifest.connectors) };
+    let Ok(Backend::Stdio(Stdio { command, args, env, cwd })) = search.resolve(&environment) else {
+        panic!()
+    };
+    assert_eq!(command.expose(), "npx");
+    assert_eq!(args.iter().map(Secret::expose).collect::<Vec<_>>(), ["-y", "search@1.2.3", "--key=t0k3n"]);
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    assert_eq!(env, [("API_KEY", "t0k3n"), ("MODE", "fast")]);
+    assert_eq!(cwd.as_ref().map(Secret::expose), Some("/home/ada/work"));
+    let Ok(Backend::Remote(Remote { url, headers, transport })) = wiki.resolve(&environment) else {
+        panic!()
+    };
+    assert_eq!((url.expose(), transport), ("https://wiki.example.com/mcp", Transport::Streamable));
+    assert_eq!(headers["Authorization"].expose(), "Bearer t0k3n");
+    let Ok(Backend::Builtin(Builtin::Files { path, write })) = notes.resolve(&environment) else { panic!() };
+    assert_eq!((path.expose(), write), ("notes", true));
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let manifest = parse(&WHOLE.replace("${TOKEN}", "s3cret")).unwrap();
+    let resolved: Vec<_> = manifest.connectors.iter().map(|c| c.resolve(&environment).unwrap()).collect();
+    let shown = format!("{manifest:?} {resolved:?} {}", Secret::new("s3cret"));
+    assert!(!shown.contains("s3cret"), "{shown}");
+    assert!(shown.contains("[secret]") && shown.contains("[template at team/loggia.toml:16:31]"), "{shown}");
+}
+
+#[test]
+fn an_empty_manifest_serves_nothing_at_the_default_place() {
+    let manifest = parse("").unwrap();
+    assert!(manifest.connectors.is_empty());
+    assert_eq!((manifest.server.path.as_str(), manifest.server.listen), ("/mcp", None));
+}
+
+#[test]
+fn templates() {
+    let location = Location { file: "x.toml".into(), line: 1, column: 2 };
+    let table = [
+        ("", Ok("")),
+        ("plain", Ok("plain")),
+        ("a $5 b$", Ok("a $5 b$")),
+        ("${TOKEN}", Ok("t0k3n")),
+        ("a${TOKEN}b${HOST}c", Ok("at0k3nbwiki.example.comc")),
+        ("$${TOKEN}", Ok("${TOKEN}")),
+        ("$$${TOKEN}", Ok("$${TOKEN}")),
+        ("${EMPTY}", Ok("")),
+        ("${EMPTY:-x}", Ok("x")),
+        ("${UNSET:-x:-y}", Ok("x:-y")),
+        ("${UNSET:-}", Ok("")),
+        ("${UNSET}", Err("UNSET")),
+    ];
+    for (text, expected) in table {
+        let template = Template::parse(text, location.clone()).unwrap();
+        let expanded = template.expand(&environment);
+        let expanded = expanded.as_ref().map(Secret::expose).map_err(|missing| missing.name.as_str());
+        assert_eq!(expanded, expected, "{text}");
+        assert_eq!(template.is_plain(), !text.replace("$${", "").contains("${"), "{text}");
+    }
+    for text in ["${", "a${TOKEN", "${}", "${A B}", "${1A}", "${-x}"] {
+        assert!(Template::parse(text, location.clone()).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn where_to_listen() {
+    let table = [
+        ("127.0.0.1:4000", Some("127.0.0.1:4000")),
+        (":0", Some("127.0.0.1:0")),
+        ("8080", Some("127.0.0.1:8080")),
+        ("localhost:1", Some("localhost:1")),
+        ("[::1]:80", Some("[::1]:80")),
+        ("0.0.0.0:80", Some("0.0.0.0:80")),
+        ("::1", None),
+        ("::1:80", None),
+        ("[x]:80", None),
+        ("host", None),
+        ("host:70000", None),
+        ("http://host:80", None),
+        ("", None),
+    ];
+    for (text, expected) in table {
+        let listen = text.parse::<Listen>().ok().map(|listen| listen.to_string());
+        assert_eq!(listen.as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_file_is_read_with_its_directory_as_base() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("loggia.toml");
+    std::fs::write(&path, WHOLE).unwrap();
+    assert_eq!(Manifest::read(&path).unwrap().base, folder.path());
+    std::fs::write(&path, " ".repeat((1 << 20) + 1)).unwrap();
+    let error = Manifest::read(&path).expect_err("it is too long").to_string();
+    assert!(error.ends_with("loggia.toml cannot be read: it is longer than 1 MiB"), "{error}");
+    let error = Manifest::read(&folder.path().join("none.toml")).expect_err("there is none").to_string();
+    assert!(error.contains("none.toml cannot be read: "), "{error}");
+}
+
+/// A bound that is new in the SDK can be set here too.
+#[test]
+fn every_limit_can_be_set() {
+    let defaults = format!("{:?}", Limits::default());
+    let fields: Vec<&str> =
+        defaults.trim_start_matches("Limits { ").trim_end_matches(" }").split(", ").collect();
+    assert!(fields.len() > 20, "{defaults}");
+    for field in fields {
+        let (name, default) = field.split_once(": ").unwrap();
+        let (written, set) = if default.ends_with('s') { ("\"7s\"", "7s") } else { ("7", "7") };
+        let manifest = parse(&format!("[server.limits]\n{name} = {written}")).unwrap();
+        let shown = format!("{:?}", manifest.server.limits);
+        assert_eq!(shown, defaults.replace(field, &format!("{name}: {set}")), "{name}");
+    }
+}
