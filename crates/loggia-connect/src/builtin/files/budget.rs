@@ -1,7 +1,9 @@
 //! What one operation may still spend: directory entries, bytes read, time. One value is passed along, so
 //! that a search over many small files and one over a single endless file end alike.
 
+use std::fmt;
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Limits;
@@ -12,7 +14,28 @@ pub(super) struct Budget {
     entries: usize,
     bytes: u64,
     deadline: Instant,
+    stop: Stop,
     spent: Option<Spent>,
+}
+
+/// Asked while work goes on: whether nobody waits for it any more.
+#[derive(Clone, Default)]
+pub(super) struct Stop(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+impl Stop {
+    pub(super) fn new(stop: impl Fn() -> bool + Send + Sync + 'static) -> Stop {
+        Stop(Some(Arc::new(stop)))
+    }
+
+    fn now(&self) -> bool {
+        self.0.as_ref().is_some_and(|stop| stop())
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stop")
+    }
 }
 
 /// What ran out.
@@ -35,9 +58,9 @@ impl Spent {
 }
 
 impl Budget {
-    pub(super) fn new(limits: &Limits) -> Budget {
+    pub(super) fn new(limits: &Limits, stop: Stop) -> Budget {
         let deadline = Instant::now() + limits.time;
-        Budget { entries: limits.entries, bytes: limits.scan, deadline, spent: None }
+        Budget { entries: limits.entries, bytes: limits.scan, deadline, stop, spent: None }
     }
 
     pub(super) fn spent(&self) -> Option<Spent> {
@@ -62,7 +85,7 @@ impl Budget {
     }
 
     fn time(&mut self) -> Result<(), Spent> {
-        if Instant::now() >= self.deadline { self.end(Spent::Time) } else { Ok(()) }
+        if Instant::now() >= self.deadline || self.stop.now() { self.end(Spent::Time) } else { Ok(()) }
     }
 
     fn end(&mut self, spent: Spent) -> Result<(), Spent> {

@@ -211,7 +211,7 @@ impl fmt::Display for FilesError {
                 write!(f, "the root of the folder cannot be {verb}; name something inside it")
             }
             FilesError::TooLarge { path, size, limit, advice } => {
-                write!(f, "'{path}' would be {size} bytes, above the limit of {limit}; {advice}")
+                write!(f, "'{path}': {size} bytes is above the limit of {limit}; {advice}")
             }
             FilesError::Denied { path } => write!(
                 f,
@@ -249,7 +249,9 @@ impl fmt::Display for FilesError {
 impl fmt::Display for EditProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            EditProblem::Empty => f.write_str("the old text is empty; to write a whole file use write_file"),
+            EditProblem::Empty => {
+                f.write_str("the old text is empty; to write a whole file use the tool write")
+            }
             EditProblem::NoChange => f.write_str("the old and the new text are the same"),
             EditProblem::NoMatch => f.write_str(
                 "the old text does not occur; read the file again and copy the passage exactly, white space \

@@ -97,7 +97,7 @@ impl Files {
         }
         let glob = request.glob.as_deref().map(|g| Glob::parse(g, request.ignore_case)).transpose()?;
         let scope = Scope { hidden: request.hidden, ignored: request.ignored, ..Scope::default() };
-        let mut walk = Walk::new(scope, Budget::new(self.limits()));
+        let mut walk = Walk::new(scope, self.budget());
         walk.run(self, &start, &mut |found, budget| {
             let wanted = glob.as_ref().is_none_or(|glob| glob.matches(start.as_str(), &found));
             if found.kind != Kind::File || !wanted {
@@ -114,7 +114,7 @@ impl Files {
 
     fn grep_file(&self, mut search: Search, path: &RelPath) -> Result<GrepResult> {
         let (file, _) = self.open_file(path)?;
-        let mut budget = Budget::new(self.limits());
+        let mut budget = self.budget();
         search.file(path.as_str(), file, &mut budget);
         Ok(search.finish(budget.spent().map(|spent| spent.note().to_owned()).into_iter().collect()))
     }

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::budget::Budget;
 use super::path::RelPath;
 use super::walk::{Flow, Found, Scope, Walk};
 use super::{Files, FilesError, Kind, Result};
@@ -88,7 +87,7 @@ impl Files {
         self.check_cursor(start, scope.after.as_deref())?;
         let limit = limit.unwrap_or(self.limits().page).clamp(1, self.limits().page);
         let mut listing = Listing::default();
-        let mut walk = Walk::new(scope, Budget::new(self.limits()));
+        let mut walk = Walk::new(scope, self.budget());
         walk.run(self, start, &mut |found, _| {
             if !wanted(&found) {
                 return Flow::Continue;

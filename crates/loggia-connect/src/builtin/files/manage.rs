@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::path::RelPath;
 use super::stat::Stat;
 use super::walk::{Flow, Scope, Walk};
-use super::{Budget, Files, FilesError, Kind, Result};
+use super::{Files, FilesError, Kind, Result};
 
 /// Paths offered to complete one.
 const MAX_COMPLETIONS: usize = 100;
@@ -115,7 +115,7 @@ impl Files {
     pub fn count_below(&self, path: &str, most: usize) -> Result<usize> {
         let path = self.parse(path)?;
         let scope = Scope { hidden: true, ignored: true, ..Scope::default() };
-        let mut walk = Walk::new(scope, Budget::new(self.limits()));
+        let mut walk = Walk::new(scope, self.budget());
         let mut count = 0;
         walk.run(self, &path, &mut |_, _| {
             count += 1;
@@ -130,7 +130,7 @@ impl Files {
         let Ok(directory) = self.parse(directory) else { return Vec::new() };
         let scope = Scope { hidden: begun.starts_with('.'), ignored: true, depth: Some(1), after: None };
         let mut paths = Vec::new();
-        let mut walk = Walk::new(scope, Budget::new(self.limits()));
+        let mut walk = Walk::new(scope, self.budget());
         let walked = walk.run(self, &directory, &mut |found, _| {
             if found.name().starts_with(begun) {
                 let slash = if found.kind == Kind::Directory { "/" } else { "" };

@@ -24,7 +24,7 @@ mod walk;
 mod write;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cap_fs_ext::OpenOptionsSyncExt as _;
@@ -41,22 +41,23 @@ pub use read::{Content, ReadRange, ReadRequest, ReadResult};
 pub use stat::Stat;
 pub use write::{WriteRequest, Written};
 
-use budget::Budget;
+use budget::{Budget, Stop};
 use path::RelPath;
 
 /// What the result of an operation is.
 pub type Result<T> = std::result::Result<T, FilesError>;
 
-/// One folder.
-#[derive(Debug)]
+/// One folder. Cheap to clone; all clones are one folder.
+#[derive(Debug, Clone)]
 pub struct Files {
-    root: Dir,
+    root: Arc<Dir>,
     /// The absolute forms of the root that a caller's absolute path may begin with.
-    roots: Vec<PathBuf>,
+    roots: Arc<[PathBuf]>,
     options: FilesOptions,
     /// Held while something changes, so that changes made here do not interleave. The number makes
     /// the names of temporary files differ.
-    changes: Mutex<u64>,
+    changes: Arc<Mutex<u64>>,
+    stop: Stop,
 }
 
 /// How a folder may be used.
@@ -145,9 +146,13 @@ impl Files {
     /// Opens the folder `root`. This alone uses the whole file system.
     pub fn open(root: &Path, options: FilesOptions) -> std::io::Result<Files> {
         let handle = Dir::open_ambient_dir(root, cap_std::ambient_authority())?;
-        let mut roots = vec![std::path::absolute(root)?, std::fs::canonicalize(root)?];
-        roots.dedup();
-        Ok(Files { root: handle, roots, options, changes: Mutex::new(0) })
+        let roots = Arc::new([std::path::absolute(root)?, std::fs::canonicalize(root)?]);
+        Ok(Files { root: Arc::new(handle), roots, options, changes: Arc::default(), stop: Stop::default() })
+    }
+
+    /// The same folder, whose operations end early once `stop` says so: their caller has gone.
+    pub fn until(&self, stop: impl Fn() -> bool + Send + Sync + 'static) -> Files {
+        Files { stop: Stop::new(stop), ..self.clone() }
     }
 
     /// The folder's absolute path.
@@ -163,6 +168,14 @@ impl Files {
     /// The bounds in force.
     pub fn limits(&self) -> &Limits {
         &self.options.limits
+    }
+
+    fn budget(&self) -> Budget {
+        self.budget_of(self.limits())
+    }
+
+    fn budget_of(&self, limits: &Limits) -> Budget {
+        Budget::new(limits, self.stop.clone())
     }
 
     fn parse(&self, input: &str) -> Result<RelPath> {

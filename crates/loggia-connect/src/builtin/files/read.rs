@@ -95,8 +95,9 @@ impl Files {
         let io = |e: io::Error| FilesError::from_io(&path.to_string(), &e);
         let hash = self.hash_file(&mut file, &metadata).map_err(io)?;
         let max = request.max_bytes.unwrap_or(self.limits().read_default).clamp(1, self.limits().read_max);
+        let whole_max = if mime::is_media(path.name()) { self.limits().read_max } else { max };
         let mut reading =
-            Reading { path: &path, file, size: metadata.len(), max, budget: Budget::new(self.limits()) };
+            Reading { path: &path, file, size: metadata.len(), max, whole_max, budget: self.budget() };
         let part = reading.range(request)?;
         Ok(ReadResult {
             path: path.to_string(),
@@ -125,6 +126,8 @@ struct Reading<'p> {
     file: File,
     size: u64,
     max: usize,
+    /// How much of a file that is no text is returned where no range is asked for.
+    whole_max: usize,
     budget: Budget,
 }
 
@@ -136,11 +139,22 @@ impl Reading<'_> {
             ReadRange::Lines { first, count } => self.text_lines(first, count, numbers),
             ReadRange::LastLines(count) => self.last_lines(count),
             ReadRange::Whole if self.probe()? => match self.text_lines(1, None, numbers) {
-                Err(FilesError::NotText { .. }) => self.bytes(0, None),
+                Err(FilesError::NotText { .. }) => self.whole(),
                 part => part,
             },
-            ReadRange::Whole => self.bytes(0, None),
+            ReadRange::Whole => self.whole(),
         }
+    }
+
+    /// All bytes. Half a picture is no picture.
+    fn whole(&mut self) -> Result<Part> {
+        self.max = self.whole_max;
+        if mime::is_media(self.path.name()) && self.size > self.max as u64 {
+            let advice = "read it in parts, by offset and length";
+            let (path, limit) = (self.path.to_string(), self.max as u64);
+            return Err(FilesError::TooLarge { path, size: self.size, limit, advice });
+        }
+        self.bytes(0, None)
     }
 
     /// Whether the file begins like text.

@@ -2,7 +2,6 @@
 
 use std::io;
 
-use super::budget::Budget;
 use super::error::FilesError;
 use super::path::RelPath;
 use super::walk::{Flow, Scope, Walk};
@@ -73,7 +72,7 @@ impl Files {
     fn same_name_elsewhere(&self, name: &str) -> Option<String> {
         let limits = Limits { entries: LOOK_AT, ..self.limits().clone() };
         let mut found = None;
-        let mut walk = Walk::new(Scope::default(), Budget::new(&limits));
+        let mut walk = Walk::new(Scope::default(), self.budget_of(&limits));
         let ended = walk.run(self, &RelPath::default(), &mut |entry, _| {
             if entry.name() != name {
                 return Flow::Continue;

@@ -73,7 +73,7 @@ impl Files {
         if let Some(expected) = &request.if_unchanged {
             self.check_unchanged(path, expected)?;
         } else if !request.overwrite {
-            let advice = "change it with edit_file, or set overwrite to replace all of it";
+            let advice = "change it with the tool edit, or set overwrite to replace all of it";
             return Err(FilesError::Exists { path: path.to_string(), advice });
         }
         Ok(Some(metadata))

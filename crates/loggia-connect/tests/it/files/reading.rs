@@ -28,7 +28,7 @@ fn ranges() {
     let all = ReadRange::Whole;
     let from = |first| ReadRange::Lines { first, count: None };
     let last = ReadRange::LastLines;
-    let table: &[(&str, ReadRange, &str, Option<(u64, u64)>)] = &[
+    let table = [
         ("five", all, "one\ntwo\nthree\nfour\nfive\n", Some((1, 5))),
         ("five", lines(2, 2), "two\nthree\n", Some((2, 3))),
         ("five", lines(5, 9), "five\n", Some((5, 5))),
@@ -50,9 +50,9 @@ fn ranges() {
         ("umlaut", bytes(2, 4), "ö", None),
     ];
     for (path, range, text, shown) in table {
-        let result = read(&files, path, *range);
-        assert_eq!(result.content, Content::Text((*text).to_owned()), "{path} {range:?}");
-        assert_eq!(result.lines, *shown, "{path} {range:?}");
+        let result = read(&files, path, range);
+        assert_eq!(result.content, Content::Text(text.to_owned()), "{path} {range:?}");
+        assert_eq!(result.lines, shown, "{path} {range:?}");
     }
     assert_eq!(read(&files, "umlaut", bytes(2, 4)).bytes, Some((3, 5)));
 }
@@ -136,6 +136,22 @@ fn a_huge_file_is_read_in_parts() {
     );
     let end = read(&files, "huge", bytes((1 << 40) - 2, 9));
     assert_eq!(end.bytes, Some(((1 << 40) - 2, 1 << 40)));
+}
+
+#[test]
+fn a_picture_is_whole_or_refused() {
+    let folder = folder(&[]);
+    std::fs::write(folder.path().join("a.png"), [0; 100]).unwrap();
+    std::fs::write(folder.path().join("b.zip"), [0; 100]).unwrap();
+    let limits = |read_max| Limits { read_default: 10, read_max, ..Limits::default() };
+    let files = with_limits(folder.path(), limits(100));
+    assert_eq!(read(&files, "a.png", ReadRange::Whole).content.len(), 100);
+    assert_eq!(read(&files, "b.zip", ReadRange::Whole).content.len(), 10);
+    let files = with_limits(folder.path(), limits(99));
+    let error =
+        files.read(&ReadRequest { path: "a.png".into(), ..Default::default() }).expect_err("it is too large");
+    insta::assert_snapshot!(error, @"'a.png': 100 bytes is above the limit of 99; read it in parts, by offset and length");
+    assert_eq!(read(&files, "a.png", bytes(0, 20)).content.len(), 20.min(files.limits().read_default));
 }
 
 #[test]

@@ -217,6 +217,8 @@ fn every_walk_ends_at_its_limits() {
             assert!(list.iter().any(|n| n.starts_with(note)), "{list:?}");
         }
     }
+    let nobody_waits = read_only(folder.path()).until(|| true);
+    assert_eq!(nobody_waits.grep(&grep("needle")).unwrap().matches, 0);
     let files = with_limits(folder.path(), Limits { page: 2, ..limits });
     assert_eq!(files.list(&ListRequest { limit: Some(100), ..list("", 1) }).unwrap().entries.len(), 2);
 }
