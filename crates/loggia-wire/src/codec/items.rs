@@ -58,8 +58,12 @@ impl Restrict for ServerCapabilities {
     }
 }
 
+/// Arguments are always an object; a schema that forgot to say so is completed, in every revision.
 impl Restrict for Tool {
     fn restrict(&mut self, version: Version) {
+        if !is_object_schema(&self.input_schema) {
+            Schema::make_mut(&mut self.input_schema).insert("type".to_owned(), "object".into());
+        }
         since!(version, V2025_03_26: self.annotations);
         since!(version, V2025_06_18: self.title, self.output_schema, self.meta);
         since!(version, V2025_11_25: self.icons);
@@ -69,7 +73,7 @@ impl Restrict for Tool {
     }
 }
 
-/// Before 2026-07-28 a structured result is an object, so a schema of anything else means nothing.
+/// What arguments are, and before 2026-07-28 structured results too.
 fn is_object_schema(schema: &Schema) -> bool {
     schema.get("type").and_then(|t| t.as_str()) == Some("object")
 }

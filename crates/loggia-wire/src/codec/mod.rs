@@ -199,7 +199,9 @@ pub fn encode_server_notification(
     subscription: Option<&Id>,
 ) -> Option<(Method, Option<RawJson>)> {
     let method = notification.method();
-    if !method.exists_in(version) {
+    if !method.exists_in(version)
+        || matches!(&notification, ServerNotification::Cancelled(p) if p.request_id.is_none())
+    {
         return None;
     }
     notification.restrict(version);
@@ -227,7 +229,9 @@ pub fn encode_client_notification(
     version: Version,
 ) -> Option<(Method, Option<RawJson>)> {
     let method = notification.method();
-    if !method.exists_in(version) {
+    if !method.exists_in(version)
+        || matches!(&notification, ClientNotification::Cancelled(p) if p.request_id.is_none())
+    {
         return None;
     }
     notification.restrict(version);
@@ -241,7 +245,8 @@ pub fn encode_client_notification(
 /// The params of a live question as `version` writes it; `None` where the revision lacks it.
 pub fn encode_input_request(mut request: InputRequest, version: Version) -> Option<(Method, RawJson)> {
     let method = request.method();
-    if !method.exists_in(version) {
+    let is_url = matches!(&request, InputRequest::Elicit(params) if matches!(**params, ElicitParams::Url(_)));
+    if !method.exists_in(version) || (is_url && version < Version::V2025_11_25) {
         return None;
     }
     request.restrict(version);
@@ -257,4 +262,19 @@ pub fn encode_input_request(mut request: InputRequest, version: Version) -> Opti
 pub fn encode_params<T: Restrict + Serialize>(mut params: T, version: Version) -> RawJson {
     params.restrict(version);
     RawJson::from(&to_value(&params))
+}
+
+/// `params` with the members of `meta` added to its `_meta`: what a client says with every request. Members
+/// that are there already stay.
+pub fn with_request_meta(params: &RawJson, meta: &JsonObject) -> RawJson {
+    let mut params: Map<String, Value> = params.decode().unwrap_or_default();
+    if meta.is_empty() {
+        return RawJson::from(&Value::Object(params));
+    }
+    if let Value::Object(present) = params.entry("_meta").or_insert_with(|| json!({})) {
+        for (key, value) in meta {
+            present.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    RawJson::from(&Value::Object(params))
 }

@@ -20,6 +20,9 @@ pub struct CompleteParams {
     /// `_meta`.
     #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// Whose argument is completed.
@@ -50,6 +53,9 @@ pub struct CompletionArgument {
     pub name: String,
     /// What is typed so far.
     pub value: String,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// What is known already.
@@ -58,6 +64,9 @@ pub struct CompletionContext {
     /// The other arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<BTreeMap<String, String>>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// Result of `completion/complete`.
@@ -85,6 +94,9 @@ pub struct Completion {
     /// Whether there are more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub has_more: Option<bool>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 impl Completion {
@@ -96,6 +108,7 @@ impl Completion {
         let mut values: Vec<String> = values.into_iter().map(Into::into).collect();
         let total = values.len();
         values.truncate(Completion::MAX_VALUES);
-        Completion { values, total: Some(total as u64), has_more: Some(total > Completion::MAX_VALUES) }
+        let has_more = Some(total > Completion::MAX_VALUES);
+        Completion { values, total: Some(total as u64), has_more, extra: Extra::new() }
     }
 }

@@ -28,6 +28,9 @@ pub struct SetLevelParams {
     /// `_meta`.
     #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// Parameters of `notifications/message`.

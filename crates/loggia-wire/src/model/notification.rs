@@ -36,7 +36,7 @@ pub struct ProgressParams {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CancelledParams {
-    /// The request that is no longer wanted. May be absent only where 2025-11-25 cancels a task.
+    /// The request that is no longer wanted. May be absent only where 2025-11-25 cancels a task; a cancellation without it is not sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<Id>,
     /// For logs.

@@ -107,6 +107,9 @@ pub struct CallToolParams {
     /// `_meta`.
     #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// Result of `tools/call`.
