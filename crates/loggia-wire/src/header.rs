@@ -10,6 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value};
 
+use crate::schema::{MAX_SCHEMA_DEPTH, Step, each_subschema};
+
 /// The header that carries the revision of a request.
 pub const MCP_PROTOCOL_VERSION: &str = "mcp-protocol-version";
 /// The header that mirrors `method`.
@@ -29,8 +31,6 @@ const SENTINEL_START: &str = "=?base64?";
 const SENTINEL_END: &str = "?=";
 /// The largest integer that every peer reads exactly: 2^53 − 1.
 const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
-/// How deeply a schema may nest before it is refused.
-const MAX_DEPTH: usize = 64;
 
 /// `value` as it goes into a header: as it is where that is safe, else in the base64 form
 /// `=?base64?…?=`. Values that look like that form are put into it too, so nothing is ambiguous. A tab is
@@ -127,7 +127,7 @@ impl ParamHeaders {
     /// invalid: a client leaves it out of its list, a server refuses to be built with it.
     pub fn from_schema(input_schema: &Map<String, Value>) -> Result<ParamHeaders, HeaderRuleError> {
         let mut walk = Walk { found: Vec::new(), seen: HashMap::new() };
-        walk.schema(input_schema, &mut Place::default())?;
+        walk.schema(input_schema, &Place { pointer: "#".to_owned(), path: Some(Vec::new()), depth: 0 })?;
         Ok(ParamHeaders { params: walk.found })
     }
 
@@ -255,32 +255,14 @@ impl fmt::Display for HeaderRuleError {
                 "x-mcp-header at {path} is not allowed there: only on properties reached from the root through \
                  \"properties\" alone"
             ),
-            HeaderRule::TooDeep => write!(f, "the schema nests deeper than {MAX_DEPTH} levels at {path}"),
+            HeaderRule::TooDeep => {
+                write!(f, "the schema nests deeper than {MAX_SCHEMA_DEPTH} levels at {path}")
+            }
         }
     }
 }
 
 impl std::error::Error for HeaderRuleError {}
-
-/// Keywords whose value is a schema, or (in older dialects) a list of them.
-const ONE: &[&str] = &[
-    "additionalItems",
-    "additionalProperties",
-    "contains",
-    "contentSchema",
-    "else",
-    "if",
-    "items",
-    "not",
-    "propertyNames",
-    "then",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-];
-/// Keywords whose value is a list of schemas.
-const MANY: &[&str] = &["allOf", "anyOf", "items", "oneOf", "prefixItems"];
-/// Keywords whose value maps names to schemas.
-const NAMED: &[&str] = &["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties"];
 
 struct Walk {
     found: Vec<Param>,
@@ -289,97 +271,49 @@ struct Walk {
 }
 
 /// Where the walk is.
-#[derive(Default)]
-struct Place {
-    pointer: Vec<String>,
-    /// The property names so far; meaningless once `reachable` is lost.
-    path: Vec<String>,
-    lost: bool,
+struct Place<'p> {
+    /// A JSON Pointer fragment.
+    pointer: String,
+    /// The property names that lead here; `None` where anything but `properties` does.
+    path: Option<Vec<&'p str>>,
     depth: usize,
 }
 
-impl Place {
-    fn error(&self, rule: HeaderRule) -> HeaderRuleError {
-        HeaderRuleError { path: self.to_string(), rule }
+impl<'p> Place<'p> {
+    fn below(&self, step: Step<'p>) -> Place<'p> {
+        let mut pointer = self.pointer.clone();
+        step.append_to(&mut pointer);
+        let path = match (step, &self.path) {
+            (Step::Name("properties", name), Some(path)) => Some([path.as_slice(), &[name]].concat()),
+            _ => None,
+        };
+        Place { pointer, path, depth: self.depth + 1 }
     }
-}
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("#")?;
-        self.pointer.iter().try_for_each(|step| write!(f, "/{}", step.replace('~', "~0").replace('/', "~1")))
+    fn error(&self, rule: HeaderRule) -> HeaderRuleError {
+        HeaderRuleError { path: self.pointer.clone(), rule }
     }
 }
 
 impl Walk {
-    fn schema(&mut self, schema: &Map<String, Value>, place: &mut Place) -> Result<(), HeaderRuleError> {
-        if place.depth > MAX_DEPTH {
+    fn schema(&mut self, schema: &Map<String, Value>, place: &Place<'_>) -> Result<(), HeaderRuleError> {
+        if place.depth > MAX_SCHEMA_DEPTH {
             return Err(place.error(HeaderRule::TooDeep));
         }
         if let Some(name) = schema.get(X_MCP_HEADER) {
             self.annotation(name, schema, place)?;
         }
-        for (keyword, value) in schema {
-            match value {
-                Value::Object(named) if keyword == "properties" => self.properties(named, place)?,
-                Value::Object(named) if NAMED.contains(&keyword.as_str()) => {
-                    for (name, schema) in named {
-                        self.elsewhere(schema, &[keyword, name], place)?;
-                    }
-                }
-                Value::Object(_) if ONE.contains(&keyword.as_str()) => {
-                    self.elsewhere(value, &[keyword], place)?
-                }
-                Value::Array(list) if MANY.contains(&keyword.as_str()) => {
-                    for (index, schema) in list.iter().enumerate() {
-                        self.elsewhere(schema, &[keyword, &index.to_string()], place)?;
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn properties(
-        &mut self,
-        properties: &Map<String, Value>,
-        place: &mut Place,
-    ) -> Result<(), HeaderRuleError> {
-        for (name, value) in properties {
-            place.path.push(name.clone());
-            self.step(value, &["properties", name], place)?;
-            place.path.pop();
-        }
-        Ok(())
-    }
-
-    fn elsewhere(&mut self, value: &Value, steps: &[&str], place: &mut Place) -> Result<(), HeaderRuleError> {
-        let before = std::mem::replace(&mut place.lost, true);
-        self.step(value, steps, place)?;
-        place.lost = before;
-        Ok(())
-    }
-
-    fn step(&mut self, value: &Value, steps: &[&str], place: &mut Place) -> Result<(), HeaderRuleError> {
-        let Value::Object(schema) = value else { return Ok(()) };
-        place.pointer.extend(steps.iter().map(|&step| step.to_owned()));
-        place.depth += 1;
-        self.schema(schema, place)?;
-        place.depth -= 1;
-        place.pointer.truncate(place.pointer.len() - steps.len());
-        Ok(())
+        each_subschema(schema, |step, child| self.schema(child, &place.below(step)))
     }
 
     fn annotation(
         &mut self,
         name: &Value,
         schema: &Map<String, Value>,
-        place: &Place,
+        place: &Place<'_>,
     ) -> Result<(), HeaderRuleError> {
-        if place.lost || place.path.is_empty() {
-            return Err(place.error(HeaderRule::NotReachable));
-        }
+        let path = place.path.as_deref().filter(|path| !path.is_empty());
+        let path = path.ok_or_else(|| place.error(HeaderRule::NotReachable))?;
         let Value::String(name) = name else { return Err(place.error(HeaderRule::NotAString)) };
         if !is_token(name) {
             return Err(place.error(HeaderRule::NotAToken(name.clone())));
@@ -389,10 +323,11 @@ impl Walk {
             return Err(place.error(HeaderRule::NotPrimitive));
         }
         let header = format!("{PARAM_PREFIX}{}", name.to_ascii_lowercase());
-        if let Some(first) = self.seen.insert(header.clone(), place.to_string()) {
+        if let Some(first) = self.seen.insert(header.clone(), place.pointer.clone()) {
             return Err(place.error(HeaderRule::Duplicate(name.clone(), first)));
         }
-        self.found.push(Param { header, path: place.path.clone(), integer: kind == "integer" });
+        let path = path.iter().map(|&name| name.to_owned()).collect();
+        self.found.push(Param { header, path, integer: kind == "integer" });
         Ok(())
     }
 }

@@ -1,0 +1,58 @@
+//! Which parts of a value some subschema has looked at: what `unevaluatedItems` and `unevaluatedProperties`
+//! leave out. Kept only while such a keyword is waiting for it.
+
+use std::collections::HashSet;
+
+/// The parts of one array or object that were looked at.
+#[derive(Debug, Default)]
+pub(super) struct Evaluated<'v> {
+    all_properties: bool,
+    properties: HashSet<&'v str>,
+    all_items: bool,
+    /// Items before this one.
+    prefix: usize,
+    items: HashSet<usize>,
+}
+
+impl<'v> Evaluated<'v> {
+    pub(super) fn property(&mut self, name: &'v str) {
+        self.properties.insert(name);
+    }
+
+    pub(super) fn all_properties(&mut self) {
+        self.all_properties = true;
+    }
+
+    pub(super) fn item(&mut self, index: usize) {
+        self.items.insert(index);
+    }
+
+    pub(super) fn prefix(&mut self, length: usize) {
+        self.prefix = self.prefix.max(length);
+    }
+
+    pub(super) fn all_items(&mut self) {
+        self.all_items = true;
+    }
+
+    pub(super) fn has_property(&self, name: &str) -> bool {
+        self.all_properties || self.properties.contains(name)
+    }
+
+    pub(super) fn has_item(&self, index: usize) -> bool {
+        self.all_items || index < self.prefix || self.items.contains(&index)
+    }
+
+    pub(super) fn merge(&mut self, other: Evaluated<'v>) {
+        self.all_properties |= other.all_properties;
+        self.properties.extend(other.properties);
+        self.all_items |= other.all_items;
+        self.prefix(other.prefix);
+        self.items.extend(other.items);
+    }
+
+    /// How much work merging this is.
+    pub(super) fn cost(&self) -> usize {
+        self.properties.len() + self.items.len()
+    }
+}

@@ -1,0 +1,255 @@
+//! What a schema document contains that references can name: its resources by `$id`, their anchors, and for
+//! every subschema where it stands.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::error::{SchemaError, SchemaErrorKind};
+use super::keyword::each_subschema;
+use super::uri::{percent_decode, resolve, scheme, split_fragment};
+use super::{MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS};
+
+/// The dialects that are honoured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// 2020-12, the default.
+    Draft2020,
+    /// draft-07.
+    Draft7,
+}
+
+impl Dialect {
+    fn named(uri: &str) -> Option<Dialect> {
+        let uri = uri.strip_suffix('#').unwrap_or(uri);
+        match uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"))? {
+            "json-schema.org/draft/2020-12/schema" => Some(Dialect::Draft2020),
+            "json-schema.org/draft-07/schema" => Some(Dialect::Draft7),
+            _ => None,
+        }
+    }
+}
+
+/// A schema object.
+pub(super) type Object = Map<String, Value>;
+
+/// A schema, as a document holds it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Schema<'a> {
+    Constant(bool),
+    Object(&'a Object),
+}
+
+impl<'a> Schema<'a> {
+    pub(super) fn of(value: &'a Value) -> Option<Schema<'a>> {
+        match value {
+            Value::Bool(allowed) => Some(Schema::Constant(*allowed)),
+            Value::Object(object) => Some(Schema::Object(object)),
+            _ => None,
+        }
+    }
+}
+
+/// The part of a document under one `$id`.
+pub(super) struct Resource<'a> {
+    pub(super) uri: String,
+    pub(super) dialect: Dialect,
+    root: &'a Object,
+    anchors: HashMap<&'a str, &'a Object>,
+    dynamic: HashMap<&'a str, &'a Object>,
+}
+
+/// Where a subschema stands.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) resource: usize,
+    /// A JSON Pointer fragment from the root of the document.
+    pub(super) pointer: String,
+}
+
+/// What a reference leads to.
+pub(super) struct Target<'a> {
+    pub(super) schema: Schema<'a>,
+    /// The resource and the `$dynamicAnchor` by which it was found, if it was.
+    pub(super) dynamic: Option<&'a str>,
+}
+
+/// All that references can name.
+pub(super) struct Index<'a> {
+    pub(super) resources: Vec<Resource<'a>>,
+    places: HashMap<*const Object, Place>,
+}
+
+impl<'a> Index<'a> {
+    /// Looks through the whole document.
+    pub(super) fn new(root: &'a Object) -> Result<Index<'a>, SchemaError> {
+        let mut index = Index { resources: Vec::new(), places: HashMap::new() };
+        index.add_resource(root, String::new(), Dialect::Draft2020, "#")?;
+        index.add(root, Place { resource: 0, pointer: "#".to_owned() }, 0)?;
+        Ok(index)
+    }
+
+    /// Where `schema`, part of this document, stands.
+    pub(super) fn place(&self, schema: &'a Object) -> Place {
+        let known = self.places.get(&std::ptr::from_ref(schema)).cloned();
+        known.unwrap_or(Place { resource: 0, pointer: "#".to_owned() })
+    }
+
+    /// The objects that `$dynamicAnchor: name` marks, by resource.
+    pub(super) fn dynamic_anchors(&self, name: &str) -> Vec<(usize, &'a Object)> {
+        let marked = |(at, resource): (usize, &Resource<'a>)| Some((at, *resource.dynamic.get(name)?));
+        self.resources.iter().enumerate().filter_map(marked).collect()
+    }
+
+    /// Follows `reference` from the subschema at `from`.
+    pub(super) fn follow(&mut self, reference: &str, from: &Place) -> Result<Target<'a>, SchemaError> {
+        let unknown =
+            || SchemaError::new(&from.pointer, SchemaErrorKind::UnknownReference(reference.to_owned()));
+        let (uri, fragment) = split_fragment(reference);
+        let wanted = resolve(&self.resources[from.resource].uri, uri);
+        let resource = match self.resources.iter().position(|resource| resource.uri == wanted) {
+            Some(resource) => resource,
+            None if scheme(&wanted).is_some() => {
+                let kind = SchemaErrorKind::RemoteReference(reference.to_owned());
+                return Err(SchemaError::new(&from.pointer, kind));
+            }
+            None => return Err(unknown()),
+        };
+        let fragment = percent_decode(fragment.unwrap_or_default()).ok_or_else(unknown)?;
+        if fragment.is_empty() || fragment.starts_with('/') {
+            let schema = self.descend(resource, &fragment)?.ok_or_else(unknown)?;
+            return Ok(Target { schema, dynamic: None });
+        }
+        let found = &self.resources[resource];
+        let (_, object) = found.anchors.get_key_value(fragment.as_str()).ok_or_else(unknown)?;
+        let dynamic = found.dynamic.get_key_value(fragment.as_str()).map(|(name, _)| *name);
+        Ok(Target { schema: Schema::Object(object), dynamic })
+    }
+
+    /// What the JSON Pointer `pointer` leads to from the root of `resource`; takes it into the index where
+    /// it stands in no place that holds a schema by the dialect's rules.
+    fn descend(&mut self, resource: usize, pointer: &str) -> Result<Option<Schema<'a>>, SchemaError> {
+        let root = self.resources[resource].root;
+        let mut place = self.place(root);
+        let Some(tokens) = pointer.strip_prefix('/') else { return Ok(Some(Schema::Object(root))) };
+        let mut tokens = tokens.split('/').map(|token| token.replace("~1", "/").replace("~0", "~"));
+        let mut value = tokens.next().and_then(|first| root.get(&first));
+        for token in tokens {
+            value = match value {
+                Some(Value::Object(object)) => {
+                    place.resource =
+                        self.places.get(&std::ptr::from_ref(object)).map_or(place.resource, |p| p.resource);
+                    object.get(&token)
+                }
+                Some(Value::Array(list)) => token.parse::<usize>().ok().and_then(|at| list.get(at)),
+                _ => None,
+            };
+        }
+        let schema = value.and_then(Schema::of);
+        if let Some(Schema::Object(object)) = schema
+            && !self.places.contains_key(&std::ptr::from_ref(object))
+        {
+            place.pointer.push_str(pointer);
+            self.add(object, place, 0)?;
+        }
+        Ok(schema)
+    }
+
+    fn add(&mut self, schema: &'a Object, mut place: Place, depth: usize) -> Result<(), SchemaError> {
+        if depth > MAX_SCHEMA_DEPTH {
+            return Err(SchemaError::new(place.pointer, SchemaErrorKind::TooDeep));
+        }
+        if self.places.len() >= MAX_SUBSCHEMAS {
+            return Err(SchemaError::new("#", SchemaErrorKind::TooLarge));
+        }
+        self.names(schema, &mut place)?;
+        self.places.insert(std::ptr::from_ref(schema), place.clone());
+        each_subschema(schema, |step, child| {
+            let mut place = place.clone();
+            step.append_to(&mut place.pointer);
+            self.add(child, place, depth + 1)
+        })
+    }
+
+    /// Takes the names that `schema` gives itself into the index.
+    fn names(&mut self, schema: &'a Object, place: &mut Place) -> Result<(), SchemaError> {
+        let draft7 = self.resources[place.resource].dialect == Dialect::Draft7;
+        if draft7 && schema.contains_key("$ref") {
+            return Ok(());
+        }
+        if let Some(id) = text(schema, "$id", place)? {
+            let (uri, fragment) = split_fragment(id);
+            if !uri.is_empty() && !std::ptr::eq(schema, self.resources[0].root) {
+                let base = &self.resources[place.resource];
+                let (uri, dialect) = (resolve(&base.uri, uri), base.dialect);
+                place.resource = self.add_resource(schema, uri, dialect, &place.pointer)?;
+            }
+            match fragment {
+                Some(name) if draft7 && !name.is_empty() => {
+                    self.resources[place.resource].anchors.insert(name, schema);
+                }
+                _ => {}
+            }
+        }
+        if !draft7 {
+            for (keyword, dynamic) in [("$anchor", false), ("$dynamicAnchor", true)] {
+                let Some(name) = text(schema, keyword, place)? else { continue };
+                let resource = &mut self.resources[place.resource];
+                resource.anchors.insert(name, schema);
+                if dynamic {
+                    resource.dynamic.insert(name, schema);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_resource(
+        &mut self,
+        root: &'a Object,
+        uri: String,
+        inherited: Dialect,
+        pointer: &str,
+    ) -> Result<usize, SchemaError> {
+        let place = Place { resource: 0, pointer: pointer.to_owned() };
+        let dialect = match text(root, "$schema", &place)? {
+            None => inherited,
+            Some(uri) => Dialect::named(uri).ok_or_else(|| {
+                SchemaError::new(pointer, SchemaErrorKind::UnsupportedDialect(uri.to_owned()))
+            })?,
+        };
+        let uri = match text(root, "$id", &place)? {
+            Some(id) if self.resources.is_empty() => split_fragment(id).0.to_owned(),
+            _ => uri,
+        };
+        if self.resources.iter().any(|other| other.uri == uri) {
+            return Err(invalid(pointer, "$id", "different from every other $id in the document"));
+        }
+        self.resources.push(Resource {
+            uri,
+            dialect,
+            root,
+            anchors: HashMap::new(),
+            dynamic: HashMap::new(),
+        });
+        Ok(self.resources.len() - 1)
+    }
+}
+
+/// The error that `keyword` at `pointer` is not what it has to be.
+pub(super) fn invalid(pointer: &str, keyword: &str, expected: &'static str) -> SchemaError {
+    SchemaError::new(pointer, SchemaErrorKind::InvalidKeyword { keyword: keyword.to_owned(), expected })
+}
+
+/// The value of a keyword that takes a string.
+pub(super) fn text<'a>(
+    schema: &'a Object,
+    keyword: &str,
+    place: &Place,
+) -> Result<Option<&'a str>, SchemaError> {
+    match schema.get(keyword) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(invalid(&place.pointer, keyword, "a string")),
+    }
+}

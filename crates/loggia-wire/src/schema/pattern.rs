@@ -1,0 +1,130 @@
+//! Regular expressions: written in the dialect of ECMA-262, run by an engine without backtracking, so that
+//! no expression and no string can make a match take more than linear time.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+use regex_lite::{Regex, RegexBuilder};
+
+/// Program sizes in bytes, and how much work a byte of input is with a program of that size.
+const SIZES: [(usize, usize); 3] = [(2 << 10, 4), (8 << 10, 16), (64 << 10, 128)];
+
+/// A compiled `pattern`.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    regex: Regex,
+    source: Box<str>,
+    weight: usize,
+}
+
+impl Pattern {
+    /// Compiles `source`; the error says in words why it cannot be.
+    pub(super) fn compile(source: &str) -> Result<Pattern, String> {
+        let translated = translate(source)?;
+        let mut reason = String::new();
+        for (size, weight) in SIZES {
+            match RegexBuilder::new(&translated).size_limit(size).nest_limit(50).build() {
+                Ok(regex) => return Ok(Pattern { regex, source: source.into(), weight }),
+                Err(error) => reason = error.to_string(),
+            }
+        }
+        Err(reason)
+    }
+
+    pub(super) fn is_match(&self, text: &str) -> bool {
+        self.regex.is_match(text)
+    }
+
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// How much work matching a text of `length` bytes is.
+    pub(super) fn cost(&self, length: usize) -> usize {
+        length.saturating_mul(self.weight) / 4
+    }
+}
+
+/// Puts an ECMA-262 expression into the notation of the engine, where they differ.
+fn translate(source: &str) -> Result<String, String> {
+    let mut out = String::with_capacity(source.len() + 8);
+    let mut chars = source.chars().peekable();
+    let mut in_class = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => escape(&mut chars, in_class, &mut out)?,
+            '[' if in_class => out.push_str(r"\["),
+            '[' => {
+                in_class = true;
+                open_class(&mut chars, &mut out);
+            }
+            ']' if in_class => {
+                in_class = false;
+                out.push(']');
+            }
+            // Set operations of the engine that are plain characters in ECMA-262.
+            '&' | '~' if in_class => out.extend(['\\', c]),
+            '(' if !in_class && chars.peek() == Some(&'?') => group(&mut chars, &mut out)?,
+            c => out.push(c),
+        }
+    }
+    Ok(out)
+}
+
+/// `[]` matches nothing and `[^]` everything; in the engine a leading `]` would be a member.
+fn open_class(chars: &mut Peekable<Chars<'_>>, out: &mut String) {
+    out.push('[');
+    let negated = chars.next_if_eq(&'^').is_some();
+    if negated {
+        out.push('^');
+    }
+    if chars.peek() == Some(&']') {
+        // The class is empty: the complement of everything, or (negated) everything.
+        out.truncate(out.len() - usize::from(negated));
+        out.push_str(if negated { r"\s\S" } else { r"^\s\S" });
+    }
+}
+
+fn escape(chars: &mut Peekable<Chars<'_>>, in_class: bool, out: &mut String) -> Result<(), String> {
+    let Some(c) = chars.next() else { return Err("it ends in a backslash".to_owned()) };
+    match c {
+        'c' => match chars.next() {
+            Some(letter) if letter.is_ascii_alphabetic() => {
+                out.push_str(&format!("\\x{:02x}", letter as u32 % 32));
+                Ok(())
+            }
+            _ => Err("\\c must be followed by a letter".to_owned()),
+        },
+        '0' => {
+            out.push_str(r"\x00");
+            Ok(())
+        }
+        'b' if in_class => {
+            out.push_str(r"\x08");
+            Ok(())
+        }
+        'p' | 'P' => Err("Unicode property classes such as \\p{L} are not supported".to_owned()),
+        '1'..='9' | 'k' => Err("back-references are not supported".to_owned()),
+        '/' => {
+            out.push('/');
+            Ok(())
+        }
+        c => {
+            out.extend(['\\', c]);
+            // `[\w-.]`: a class cannot begin a range, so the hyphen stands for itself.
+            if in_class && "dDsSwW".contains(c) && chars.next_if_eq(&'-').is_some() {
+                out.push_str(r"\-");
+            }
+            Ok(())
+        }
+    }
+}
+
+fn group(chars: &mut Peekable<Chars<'_>>, out: &mut String) -> Result<(), String> {
+    let rest: String = chars.clone().take(3).collect();
+    if rest.starts_with("?=") || rest.starts_with("?!") || rest == "?<=" || rest == "?<!" {
+        return Err("look-around such as (?=…) is not supported".to_owned());
+    }
+    out.push('(');
+    Ok(())
+}
