@@ -69,7 +69,7 @@ pub struct DecodeError {
 
 /// Most messages in one batch.
 pub const MAX_BATCH: usize = 100;
-/// Deepest nesting of a message. serde_json refuses deeper texts by itself.
+/// Deepest nesting of a message.
 pub const MAX_DEPTH: usize = 128;
 
 /// Reads one message; a batch is refused.
@@ -125,7 +125,31 @@ fn present<'de: 'a, 'a, D: serde::Deserializer<'de>>(
     <&'a RawValue>::deserialize(deserializer).map(Some)
 }
 
+/// Whether `text` nests deeper than [`MAX_DEPTH`]. Payloads stay raw, so no parser would notice. A text with
+/// few brackets, which is nearly every text, is cleared by counting them.
+fn too_deep(text: &[u8]) -> bool {
+    let opens = |byte: &u8| matches!(byte, b'[' | b'{');
+    if text.iter().filter(|byte| opens(byte)).count() <= MAX_DEPTH {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    text.iter().any(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            byte if !in_string && opens(byte) => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > MAX_DEPTH
+    })
+}
+
 fn decode_single(buffer: &Bytes, text: &[u8]) -> Result<Message, DecodeError> {
+    if too_deep(text) {
+        return Err(DecodeError::invalid(format!("The message nests deeper than {MAX_DEPTH} levels")));
+    }
     let envelope: Envelope<'_> = serde_json::from_slice(text).map_err(|e| match e.classify() {
         serde_json::error::Category::Data => DecodeError::invalid(format!("Not a JSON-RPC message: {e}")),
         _ => DecodeError::parse(e),

@@ -36,6 +36,11 @@ impl Restrict for ElicitParams {
 impl Restrict for PrimitiveSchema {
     fn restrict(&mut self, version: Version) {
         if version >= V2025_11_25 {
+            if let PrimitiveSchema::MultiEnum(field) = self
+                && field.items.values.is_some()
+            {
+                field.items.kind = Some(StringType::String);
+            }
             return;
         }
         match self {

@@ -157,8 +157,18 @@ impl PrimitiveSchema {
             Some("string") => serde_json::from_value(value).map(PrimitiveSchema::String),
             Some("number" | "integer") => serde_json::from_value(value).map(PrimitiveSchema::Number),
             Some("boolean") => serde_json::from_value(value).map(PrimitiveSchema::Boolean),
-            Some("array") => serde_json::from_value(value).map(PrimitiveSchema::MultiEnum),
+            Some("array") => several(value).map(PrimitiveSchema::MultiEnum),
             other => Err(serde_json::Error::custom(format!("a form has no field of type {other:?}"))),
+        }
+    }
+}
+
+fn several(value: Value) -> serde_json::Result<MultiEnumSchema> {
+    let field: MultiEnumSchema = serde_json::from_value(value)?;
+    match field.items.values.is_some() || field.items.any_of.is_some() {
+        true => Ok(field),
+        false => {
+            Err(serde_json::Error::custom("a field of type \"array\" needs items with \"enum\" or \"anyOf\""))
         }
     }
 }

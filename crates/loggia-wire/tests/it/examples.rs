@@ -52,6 +52,16 @@ fn message<T: DeserializeOwned + Serialize>(value: &Value) -> Result<Value, Stri
     serde_json::from_slice(&out).map_err(|e| e.to_string())
 }
 
+/// The one example that still carries the id which questions had when they were requests.
+fn question_with_id(value: &Value) -> Result<Value, String> {
+    let mut again = typed::<InputRequest>(value)?;
+    again["id"] = value["id"].clone();
+    if let Some(object) = again.as_object_mut().filter(|object| object["params"] == serde_json::json!({})) {
+        object.remove("params");
+    }
+    Ok(again)
+}
+
 fn payload<T: DeserializeOwned + Serialize>(raw: Option<RawJson>) -> Result<Option<RawJson>, String> {
     let Some(raw) = raw else { return Ok(None) };
     let read: T = raw.decode().map_err(|e| e.to_string())?;
@@ -83,7 +93,8 @@ fn recode(folder: &str) -> Option<Recode> {
         "CompleteRequestParams" => typed::<CompleteParams>,
         "CompleteResult" => typed::<CompleteResult>,
         "CompleteResultResponse" => message::<CompleteResult>,
-        "CreateMessageRequest" | "ElicitRequest" | "ListRootsRequest" => typed::<InputRequest>,
+        "CreateMessageRequest" | "ElicitRequest" => typed::<InputRequest>,
+        "ListRootsRequest" => question_with_id,
         "CreateMessageRequestParams" => typed::<CreateMessageParams>,
         "CreateMessageResult" => typed::<CreateMessageResult>,
         "DiscoverRequest" => message::<EmptyParams>,
