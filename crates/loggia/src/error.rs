@@ -31,6 +31,8 @@ pub enum Error {
     },
     /// The server needs authorization. The value is its `WWW-Authenticate` challenge.
     Unauthorized(String),
+    /// The server asked for something before it would answer, and got no answer it could use.
+    Unanswered(String),
     /// The program configured the SDK wrongly: the message says what to change.
     Configuration(String),
     /// The operating system refused.
@@ -48,6 +50,7 @@ impl fmt::Display for Error {
                 write!(f, "no common protocol version: we speak {wanted:?}, the peer {offered:?}")
             }
             Error::Unauthorized(challenge) => write!(f, "the server needs authorization: {challenge}"),
+            Error::Unanswered(what) => f.write_str(what),
             Error::Configuration(what) => write!(f, "wrong configuration: {what}"),
             Error::Io(error) => error.fmt(f),
         }

@@ -50,6 +50,16 @@ pub struct Limits {
     pub ask_timeout: Duration,
     /// How long a shutdown waits for running requests.
     pub drain: Duration,
+    /// Longest message a client takes from its server, in bytes. Results may carry pictures and files.
+    pub reply_bytes: usize,
+    /// Most messages in a row that make no sense before a client gives its server up.
+    pub malformed: usize,
+    /// Most pages of one list that a client fetches.
+    pub list_pages: usize,
+    /// Most results a client keeps.
+    pub cache_entries: usize,
+    /// Most bytes of results a client keeps.
+    pub cache_bytes: usize,
 }
 
 impl Default for Limits {
@@ -77,6 +87,11 @@ impl Default for Limits {
             input_rounds: 16,
             ask_timeout: Duration::from_secs(10 * 60),
             drain: Duration::from_secs(10),
+            reply_bytes: 32 << 20,
+            malformed: 32,
+            list_pages: 1000,
+            cache_entries: 1024,
+            cache_bytes: 16 << 20,
         }
     }
 }

@@ -1,1 +1,247 @@
-//! Under construction.
+//! The other end: a program that uses MCP servers.
+//!
+//! ```
+//! # use loggia::client::Client;
+//! # async fn example() -> loggia::Result<()> {
+//! let client = Client::connect("https://example.com/mcp").await?;
+//! for tool in client.list_all_tools().await? {
+//!     println!("{}: {}", tool.name, tool.description.unwrap_or_default());
+//! }
+//! let result = client.call("add").args(serde_json::json!({ "a": 1, "b": 2 })).send().await?;
+//! # let _ = result;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Client`] is a handle on a task that owns one connection. The revision is negotiated; a connection
+//! that is lost is opened again; requests are cancelled by dropping their futures.
+//!
+//! * [`era`], `negotiate`: which revision is spoken; `engine`: one connection as a machine without I/O;
+//! * `driver`, `link`, `target`: the task, and what carries its messages;
+//! * `request`, `typed`, `call`: requests; `cache`: results kept; `listen`: changes;
+//! * `handler`: what the program answers when the server asks.
+
+mod backoff;
+mod builder;
+mod cache;
+mod call;
+mod driver;
+mod engine;
+mod era;
+mod handler;
+pub(crate) mod link;
+mod listen;
+mod negotiate;
+mod params;
+mod request;
+mod target;
+mod tools;
+mod typed;
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use loggia_wire::model::{Implementation, LoggingLevel, ServerCapabilities};
+use loggia_wire::{Method, Version};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::changes::{Change, Changes};
+use crate::error::{Error, Result};
+
+pub use crate::transport::child::Child;
+#[cfg(feature = "http")]
+pub use crate::transport::http::client::{Authorize, Challenge};
+pub use builder::ClientBuilder;
+pub use call::ToolCall;
+pub use driver::Status;
+pub use engine::RawReply;
+pub use era::{EraMemory, Negotiation};
+pub use handler::{ClientHandler, InputHandler};
+pub use listen::Subscription;
+pub use negotiate::ServerFacts;
+pub use request::{InputPolicy, NotificationSink, RequestOptions};
+pub use target::{Halves, IntoTarget, Target};
+
+use builder::Options;
+use cache::Cache;
+use driver::Command;
+use engine::Ids;
+use tools::Tools;
+
+/// A connected client. Cheap to clone; the connection ends when the last clone is gone.
+#[derive(Clone)]
+pub struct Client(Arc<Handle>);
+
+struct Handle {
+    commands: mpsc::UnboundedSender<Command>,
+    status: watch::Receiver<Status>,
+    common: Arc<Common>,
+}
+
+/// What the handles and the task share.
+pub(crate) struct Common {
+    options: Options,
+    handler: Arc<dyn ClientHandler>,
+    ids: Ids,
+    /// Whether requests are mirrored into headers.
+    mirrors: bool,
+    cache: Mutex<Cache>,
+    tools: Mutex<Tools>,
+    log_level: Mutex<Option<LoggingLevel>>,
+    changes: Changes,
+    /// How many subscriptions want each resource of a handshake server.
+    wanted: Mutex<HashMap<String, usize>>,
+}
+
+impl Client {
+    /// Connects to a server: a URL, a [`Child`] to start, or a server in this program.
+    pub async fn connect(target: impl IntoTarget) -> Result<Client> {
+        Client::builder().connect(target).await
+    }
+
+    /// Starts `program` and connects to its standard streams. For its environment and folder see [`Child`].
+    pub async fn spawn(
+        program: impl AsRef<OsStr>,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<Client> {
+        Client::connect(Child::new(program).args(args)).await
+    }
+
+    /// A client with other than the default options.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
+    }
+
+    /// How the connection is.
+    pub fn status(&self) -> Status {
+        self.0.status.borrow().clone()
+    }
+
+    /// What the server said of itself; waits for the connection where it is being opened again.
+    pub async fn server(&self) -> Result<Arc<ServerFacts>> {
+        let mut status = self.0.status.clone();
+        loop {
+            match &*status.borrow_and_update() {
+                Status::Ready(facts) => return Ok(facts.clone()),
+                Status::Closed(reason) => return Err(Error::Connection(reason.clone())),
+                Status::Connecting | Status::Down(_) => {}
+            }
+            status.changed().await.map_err(|_| self.gone())?;
+        }
+    }
+
+    /// The revision in use; `None` while there is no connection.
+    pub fn version(&self) -> Option<Version> {
+        self.facts().map(|facts| facts.version)
+    }
+
+    /// Who the server says it is. For display only.
+    pub fn server_info(&self) -> Option<Implementation> {
+        self.facts()?.identity.clone()
+    }
+
+    /// What the server offers; `None` while there is no connection.
+    pub fn capabilities(&self) -> Option<ServerCapabilities> {
+        self.facts().map(|facts| facts.capabilities.clone())
+    }
+
+    /// How the server says a model should use it.
+    pub fn instructions(&self) -> Option<String> {
+        self.facts()?.instructions.clone()
+    }
+
+    /// Everything the server announces, whatever asked for it: a bus to listen to.
+    ///
+    /// Handshake servers announce changes of their lists by themselves; what else is announced is what a
+    /// [`Client::listen`] of this client asked for.
+    pub fn changes(&self) -> &Changes {
+        &self.common().changes
+    }
+
+    /// Tells the server that the roots have changed (handshake revisions; others ask when they need them).
+    pub fn roots_changed(&self) -> Result<()> {
+        self.send(Command::Notify(Method::RootsListChanged))
+    }
+
+    /// Ends the connection, for all clones, and waits until it has ended: a session is deleted, a child
+    /// has left. Requests under way fail.
+    pub async fn close(&self) {
+        let (done, ended) = oneshot::channel();
+        if self.send(Command::Close(done)).is_ok() {
+            // An error means that it has ended already.
+            let _ = ended.await;
+        }
+    }
+
+    fn facts(&self) -> Option<Arc<ServerFacts>> {
+        match &*self.0.status.borrow() {
+            Status::Ready(facts) => Some(facts.clone()),
+            _ => None,
+        }
+    }
+
+    fn common(&self) -> &Common {
+        &self.0.common
+    }
+
+    fn send(&self, command: Command) -> Result<()> {
+        self.0.commands.send(command).map_err(|_| self.gone())
+    }
+
+    /// Why nothing can be sent any more.
+    fn gone(&self) -> Error {
+        match &*self.0.status.borrow() {
+            Status::Closed(reason) => Error::Connection(reason.clone()),
+            _ => Error::Connection("the client's task is gone".to_owned()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+impl Common {
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tools(&self) -> MutexGuard<'_, Tools> {
+        self.tools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log_level(&self) -> Option<LoggingLevel> {
+        *self.log_level.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_log_level(&self, level: LoggingLevel) {
+        *self.log_level.lock().unwrap_or_else(PoisonError::into_inner) = Some(level);
+    }
+
+    /// The server announced a change.
+    fn changed(&self, change: Change) {
+        self.cache().invalidate(&change);
+        self.changes.announce(change);
+    }
+
+    fn forget_everything(&self) {
+        self.cache().clear();
+        self.tools().clear();
+    }
+
+    /// What tells this client's authorization from another's.
+    fn context(&self) -> Option<String> {
+        #[cfg(feature = "http")]
+        if let Some(authorize) = &self.options.http.authorize {
+            return authorize.context();
+        }
+        None
+    }
+}

@@ -1,0 +1,53 @@
+//! How long to wait before trying again: longer each time, never in step with others.
+
+use std::time::Duration;
+
+/// The waits of one series of attempts.
+#[derive(Debug, Clone)]
+pub(crate) struct Backoff {
+    first: Duration,
+    most: Duration,
+    attempts: u32,
+}
+
+impl Backoff {
+    pub(crate) fn new(first: Duration, most: Duration) -> Backoff {
+        Backoff { first, most, attempts: 0 }
+    }
+
+    /// The next wait; `jitter`, between 0 and 1, takes up to half of it away.
+    pub(crate) fn next(&mut self, jitter: f64) -> Duration {
+        let doubled = self.first.saturating_mul(1 << self.attempts.min(16));
+        self.attempts = self.attempts.saturating_add(1);
+        doubled.min(self.most).mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0)
+    }
+
+    /// It worked: the next series begins anew.
+    pub(crate) fn reset(&mut self) {
+        self.attempts = 0;
+    }
+}
+
+/// A number between 0 and 1 from the system's randomness.
+pub(crate) fn random() -> f64 {
+    use ring::rand::SecureRandom;
+    let mut bytes = [0u8; 4];
+    // Without randomness the waits are merely in step.
+    let _ = ring::rand::SystemRandom::new().fill(&mut bytes);
+    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_most_and_begin_anew() {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(500));
+        let waits: Vec<u128> = (0..4).map(|_| backoff.next(0.0).as_millis()).collect();
+        assert_eq!(waits, [100, 200, 400, 500]);
+        backoff.reset();
+        assert_eq!(backoff.next(1.0).as_millis(), 50);
+        (0..100).for_each(|_| assert!(backoff.next(0.5) <= Duration::from_millis(500)));
+    }
+}

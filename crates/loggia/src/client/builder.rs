@@ -1,0 +1,343 @@
+//! How a client is to behave, said before it connects.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use loggia_wire::model::{
+    ClientCapabilities, CreateMessageParams, CreateMessageResult, ElicitFormParams, ElicitResult,
+    ElicitUrlParams, Implementation, ListRootsResult, LogParams, LoggingLevel, Root, ServerNotification,
+};
+use loggia_wire::{RpcError, Version};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::changes::{Change, Changes};
+use crate::client::cache::Cache;
+use crate::client::driver::{Driver, Status, change_of};
+use crate::client::engine::{Engine, Ids, Settings};
+use crate::client::era::{EraMemory, Negotiation};
+use crate::client::handler::{ClientHandler, Closures};
+use crate::client::negotiate::Patience;
+use crate::client::target::{Connector, IntoTarget};
+use crate::client::tools::Tools;
+use crate::client::{Client, Common, Handle, backoff};
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+
+/// What a client is built with.
+#[derive(Clone)]
+pub(crate) struct Options {
+    pub identity: Implementation,
+    pub capabilities: Option<ClientCapabilities>,
+    pub negotiation: Negotiation,
+    pub memory: EraMemory,
+    pub probe_timeout: Duration,
+    pub connect_timeout: Duration,
+    pub timeout: Duration,
+    pub max_timeout: Duration,
+    pub limits: Limits,
+    pub log_level: Option<LoggingLevel>,
+    pub cache: bool,
+    pub validate_output: bool,
+    pub reconnect: bool,
+    pub jitter: Arc<dyn Fn() -> f64 + Send + Sync>,
+    #[cfg(feature = "http")]
+    pub http: crate::transport::http::client::HttpOptions,
+}
+
+/// Builds a [`Client`]. Handlers given here decide what the client declares it can do.
+#[derive(Clone)]
+pub struct ClientBuilder {
+    options: Options,
+    handlers: Closures,
+}
+
+impl ClientBuilder {
+    pub(crate) fn new() -> ClientBuilder {
+        ClientBuilder {
+            options: Options {
+                identity: Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
+                capabilities: None,
+                negotiation: Negotiation::Auto,
+                memory: EraMemory::new(),
+                probe_timeout: Duration::from_secs(5),
+                connect_timeout: Duration::from_secs(30),
+                timeout: Duration::from_secs(60),
+                max_timeout: Duration::from_secs(10 * 60),
+                limits: Limits::default(),
+                log_level: None,
+                cache: true,
+                validate_output: true,
+                reconnect: true,
+                jitter: Arc::new(backoff::random),
+                #[cfg(feature = "http")]
+                http: Default::default(),
+            },
+            handlers: Closures::default(),
+        }
+    }
+
+    /// Who the client is. By default the SDK itself: say `Implementation::new(env!("CARGO_PKG_NAME"),
+    /// env!("CARGO_PKG_VERSION"))` to be your own program.
+    pub fn identity(mut self, identity: Implementation) -> Self {
+        self.options.identity = identity;
+        self
+    }
+
+    /// What the client declares, in place of what its handlers imply: for gateways, and for extensions.
+    pub fn capabilities(mut self, capabilities: ClientCapabilities) -> Self {
+        self.options.capabilities = Some(capabilities);
+        self
+    }
+
+    /// How the revision is found.
+    pub fn negotiation(mut self, negotiation: Negotiation) -> Self {
+        self.options.negotiation = negotiation;
+        self
+    }
+
+    /// Speaks this revision or none.
+    pub fn version(self, version: Version) -> Self {
+        self.negotiation(Negotiation::Fixed(version))
+    }
+
+    /// Where to remember which revision each server speaks. By default each client remembers for itself.
+    pub fn era_memory(mut self, memory: EraMemory) -> Self {
+        self.options.memory = memory;
+        self
+    }
+
+    /// How long an unknown server may take to answer `server/discover` before it is taken for an old one.
+    /// Five seconds by default.
+    pub fn probe_timeout(mut self, timeout: Duration) -> Self {
+        self.options.probe_timeout = timeout;
+        self
+    }
+
+    /// How long opening a connection may take, and each step of the opening. Thirty seconds by default.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.options.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a server may be silent during a request. One minute by default; progress starts it anew.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = timeout;
+        self
+    }
+
+    /// How long a request may take in all, whatever progress it makes. Ten minutes by default.
+    pub fn max_timeout(mut self, timeout: Duration) -> Self {
+        self.options.max_timeout = timeout;
+        self
+    }
+
+    /// The bounds on what the server sends.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.options.limits = limits;
+        self
+    }
+
+    /// Which log messages are wanted. None by default.
+    pub fn log_level(mut self, level: LoggingLevel) -> Self {
+        self.options.log_level = Some(level);
+        self
+    }
+
+    /// Whether results are kept for as long as the server says. On by default.
+    pub fn cache(mut self, on: bool) -> Self {
+        self.options.cache = on;
+        self
+    }
+
+    /// Whether a tool's structured result must match its output schema; one that does not is an error. On
+    /// by default, for tools that have been listed.
+    pub fn validate_output(mut self, on: bool) -> Self {
+        self.options.validate_output = on;
+        self
+    }
+
+    /// Whether a connection that was lost is opened again, a dead child started again. On by default.
+    pub fn reconnect(mut self, on: bool) -> Self {
+        self.options.reconnect = on;
+        self
+    }
+
+    /// The randomness of the waits between attempts: a number between 0 and 1. For tests.
+    pub fn jitter(mut self, jitter: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
+        self.options.jitter = Arc::new(jitter);
+        self
+    }
+
+    /// Answers the server's questions and hears its notifications. Closures given to this builder come
+    /// before it.
+    pub fn handler(mut self, handler: impl ClientHandler) -> Self {
+        self.handlers.set_base(Arc::new(handler));
+        self
+    }
+
+    /// Asks the person, when the server wants a form filled in. Fields left out are filled with the form's
+    /// defaults.
+    pub fn on_elicit<F, Fut>(mut self, f: F) -> Self
+    where
+        F: Fn(ElicitFormParams) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<ElicitResult, RpcError>> + Send + 'static,
+    {
+        self.handlers.set_form(f);
+        self
+    }
+
+    /// Asks the person, when the server wants a URL opened.
+    pub fn on_elicit_url<F, Fut>(mut self, f: F) -> Self
+    where
+        F: Fn(ElicitUrlParams) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<ElicitResult, RpcError>> + Send + 'static,
+    {
+        self.handlers.set_url(f);
+        self
+    }
+
+    /// Asks the model, when the server wants it.
+    pub fn on_sample<F, Fut>(mut self, f: F) -> Self
+    where
+        F: Fn(CreateMessageParams) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<CreateMessageResult, RpcError>> + Send + 'static,
+    {
+        self.handlers.set_sample(f);
+        self
+    }
+
+    /// The folders that matter. For folders that change see [`on_roots`](ClientBuilder::on_roots).
+    pub fn roots(self, roots: impl IntoIterator<Item = Root>) -> Self {
+        let result = ListRootsResult { roots: roots.into_iter().collect(), ..ListRootsResult::default() };
+        self.on_roots(move || std::future::ready(Ok(result.clone())))
+    }
+
+    /// Says which folders matter, each time the server asks.
+    pub fn on_roots<F, Fut>(mut self, f: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<ListRootsResult, RpcError>> + Send + 'static,
+    {
+        self.handlers.set_roots(f);
+        self
+    }
+
+    /// Hears the server's log messages. Called on the connection's own task: return at once.
+    pub fn on_log(mut self, f: impl Fn(&LogParams) + Send + Sync + 'static) -> Self {
+        self.handlers.hear(move |notification| {
+            if let ServerNotification::Log(params) = notification {
+                f(params);
+            }
+        });
+        self
+    }
+
+    /// Hears of everything that changes. Called on the connection's own task: return at once.
+    pub fn on_change(mut self, f: impl Fn(&Change) + Send + Sync + 'static) -> Self {
+        self.handlers.hear(move |notification| {
+            if let Some(change) = change_of(notification) {
+                f(&change);
+            }
+        });
+        self
+    }
+
+    /// Hears every notification. Called on the connection's own task: return at once.
+    pub fn on_notification(mut self, f: impl Fn(&ServerNotification) + Send + Sync + 'static) -> Self {
+        self.handlers.hear(f);
+        self
+    }
+
+    /// Connects.
+    pub async fn connect(self, target: impl IntoTarget) -> Result<Client> {
+        let ClientBuilder { options, handlers } = self;
+        let connector = Arc::new(Connector {
+            target: target.into_target()?,
+            limits: options.limits.clone(),
+            connect_timeout: options.connect_timeout,
+            #[cfg(feature = "http")]
+            http: options.http.clone(),
+        });
+        let settings = settings(&options, &handlers, &connector);
+        let known = connector.key().and_then(|key| options.memory.get(&key));
+        let ids = Ids::new();
+        let engine = Engine::new(settings, ids.clone(), known);
+        let log_level = options.log_level;
+        let common = Arc::new(Common {
+            mirrors: connector.own_streams(),
+            cache: Mutex::new(Cache::new(options.limits.cache_entries, options.limits.cache_bytes)),
+            tools: Mutex::new(Tools::default()),
+            log_level: Mutex::new(log_level),
+            changes: Changes::new(),
+            wanted: Mutex::new(HashMap::new()),
+            handler: Arc::new(handlers),
+            ids,
+            options,
+        });
+        let (commands, received) = mpsc::unbounded_channel();
+        let (status_sender, status) = watch::channel(Status::Connecting);
+        let (first, connected) = oneshot::channel();
+        tokio::spawn(Driver::new(engine, connector, common.clone(), received, status_sender, first).run());
+        // Held while we wait: without a handle the task would end at once.
+        let client = Client(Arc::new(Handle { commands, status, common }));
+        connected.await.unwrap_or_else(|_| Err(Error::Connection("the client's task is gone".to_owned())))?;
+        if let Some(level) = log_level {
+            client.announce_log_level(level).await?;
+        }
+        Ok(client)
+    }
+}
+
+fn settings(options: &Options, handlers: &Closures, connector: &Connector) -> Settings {
+    Settings {
+        identity: options.identity.clone(),
+        capabilities: options.capabilities.clone().unwrap_or_else(|| handlers.capabilities()),
+        negotiation: options.negotiation,
+        patience: Patience { probe: options.probe_timeout, handshake: options.connect_timeout },
+        own_streams: connector.own_streams(),
+        #[cfg(feature = "http")]
+        sse_allowed: connector.own_streams() && options.http.legacy_sse,
+        #[cfg(not(feature = "http"))]
+        sse_allowed: false,
+        most_asks: options.limits.asks,
+        most_malformed: options.limits.malformed,
+    }
+}
+
+#[cfg(feature = "http")]
+mod http {
+    use std::sync::Arc;
+
+    use super::ClientBuilder;
+    use crate::transport::http::client::Authorize;
+
+    /// Options of connections over HTTP.
+    impl ClientBuilder {
+        /// Adds a header to every HTTP request.
+        pub fn header(mut self, name: http::HeaderName, value: http::HeaderValue) -> Self {
+            self.options.http.headers.append(name, value);
+            self
+        }
+
+        /// Gives every HTTP request its authorization, and hears when the server wants another.
+        pub fn authorize(mut self, authorize: impl Authorize) -> Self {
+            self.options.http.authorize = Some(Arc::new(authorize));
+            self
+        }
+
+        /// Whether a server that speaks only HTTP+SSE, the transport of 2024-11-05, is tried. On by default.
+        pub fn legacy_sse(mut self, on: bool) -> Self {
+            self.options.http.legacy_sse = on;
+            self
+        }
+
+        /// Trusts these certificates (PEM) beside the usual authorities.
+        #[cfg(feature = "tls")]
+        pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+            self.options.http.roots.push(pem.into());
+            self
+        }
+    }
+}

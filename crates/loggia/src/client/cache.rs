@@ -1,0 +1,277 @@
+//! Results that a server said may be kept (`ttlMs`, `cacheScope`), each page by itself. A value without a
+//! clock: the time is an argument.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use loggia_wire::model::{CacheHints, CacheScope};
+use loggia_wire::{Method, RawJson};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::changes::Change;
+use crate::client::engine::RawReply;
+
+/// What a result depends on: the method and every parameter but `_meta`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    method: Method,
+    params: String,
+    /// What the request declared, where it was not what the client always declares.
+    declared: Option<String>,
+}
+
+impl Key {
+    /// The key of a request; `None` where its result may not be kept.
+    pub(crate) fn of(method: &Method, params: &RawJson, declared: Option<String>) -> Option<Key> {
+        let cacheable = matches!(
+            method,
+            Method::ListTools
+                | Method::ListPrompts
+                | Method::ListResources
+                | Method::ListResourceTemplates
+                | Method::ReadResource
+        );
+        let mut params: serde_json::Map<String, Value> = params.decode().ok().filter(|_| cacheable)?;
+        params.remove("_meta");
+        // Answers of the person or the model are no part of the key ("Cache Key").
+        if params.contains_key("inputResponses") || params.contains_key("requestState") {
+            return None;
+        }
+        Some(Key { method: method.clone(), params: Value::Object(params).to_string(), declared })
+    }
+}
+
+/// The results kept for one server.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    entries: HashMap<(Key, Option<String>), Entry>,
+    bytes: usize,
+    most_entries: usize,
+    most_bytes: usize,
+    /// How often something was invalidated: a result asked for before is not kept after.
+    generation: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    reply: RawReply,
+    fresh_until: Instant,
+    /// Of a resource that was read.
+    uri: Option<String>,
+}
+
+/// The longest a result is kept, whatever the server says.
+const MOST_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Cache {
+    pub(crate) fn new(most_entries: usize, most_bytes: usize) -> Cache {
+        Cache { entries: HashMap::new(), bytes: 0, most_entries, most_bytes, generation: 0 }
+    }
+
+    /// What is kept for `key`, if it is fresh. `context` names the caller's authorization.
+    pub(crate) fn get(&self, key: &Key, context: Option<&str>, now: Instant) -> Option<RawReply> {
+        let private = (key.clone(), context.map(str::to_owned));
+        let public = (key.clone(), None);
+        let entry = self.entries.get(&private).or_else(|| self.entries.get(&public))?;
+        (now < entry.fresh_until).then(|| entry.reply.clone())
+    }
+
+    /// To be asked before a request is sent and given back with its result.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Keeps `reply`, received at `now`, if its hints allow it. `context` names the caller's authorization;
+    /// without one, private results are kept too: the whole cache belongs to one caller.
+    pub(crate) fn put(
+        &mut self,
+        key: Key,
+        context: Option<&str>,
+        reply: RawReply,
+        generation: u64,
+        now: Instant,
+    ) {
+        let Ok(hints) = reply.result.decode::<Hints>() else { return };
+        let ttl = Duration::from_millis(hints.cache.ttl_ms.unwrap_or(0)).min(MOST_TTL);
+        let size = reply.result.as_bytes().len();
+        let complete = hints.result_type.as_deref().is_none_or(|kind| kind == "complete");
+        if ttl.is_zero() || !complete || generation != self.generation || size > self.most_bytes {
+            return;
+        }
+        let owner = match hints.cache.cache_scope {
+            Some(CacheScope::Public) => None,
+            // What says nothing is treated as private.
+            _ => context.map(str::to_owned),
+        };
+        let uri = (key.method == Method::ReadResource)
+            .then(|| serde_json::from_str::<Value>(&key.params).ok()?.get("uri")?.as_str().map(str::to_owned))
+            .flatten();
+        self.remove(&(key.clone(), owner.clone()));
+        self.make_room(size);
+        self.bytes += size;
+        self.entries.insert((key, owner), Entry { reply, fresh_until: now + ttl, uri });
+    }
+
+    /// Something changed.
+    pub(crate) fn invalidate(&mut self, change: &Change) {
+        self.forget_where(|key, entry| match change {
+            Change::Tools => key.method == Method::ListTools,
+            Change::Prompts => key.method == Method::ListPrompts,
+            Change::Resources => matches!(key.method, Method::ListResources | Method::ListResourceTemplates),
+            Change::Resource(uri) => entry.uri.as_ref() == Some(uri),
+        });
+    }
+
+    /// Forgets the pages of one list.
+    pub(crate) fn forget(&mut self, method: &Method) {
+        self.forget_where(|key, _| key.method == *method);
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.forget_where(|_, _| true);
+    }
+
+    fn forget_where(&mut self, unwanted: impl Fn(&Key, &Entry) -> bool) {
+        self.generation += 1;
+        self.entries.retain(|(key, _), entry| !unwanted(key, entry));
+        self.bytes = self.entries.values().map(|entry| entry.reply.result.as_bytes().len()).sum();
+    }
+
+    fn remove(&mut self, key: &(Key, Option<String>)) {
+        if let Some(entry) = self.entries.remove(key) {
+            self.bytes -= entry.reply.result.as_bytes().len();
+        }
+    }
+
+    /// Lets go of what would go stale first.
+    fn make_room(&mut self, size: usize) {
+        while self.entries.len() >= self.most_entries || self.bytes + size > self.most_bytes {
+            let stalest =
+                self.entries.iter().min_by_key(|(_, entry)| entry.fresh_until).map(|(key, _)| key.clone());
+            match stalest {
+                Some(key) => self.remove(&key),
+                None => return,
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Hints {
+    #[serde(default)]
+    result_type: Option<String>,
+    #[serde(flatten)]
+    cache: CacheHints,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use loggia_wire::Version;
+    use serde_json::json;
+
+    fn reply(result: Value) -> RawReply {
+        RawReply { version: Version::LATEST, result: RawJson::from(&result) }
+    }
+
+    fn list_key(cursor: &str) -> Key {
+        let params = json!({ "cursor": cursor, "_meta": { "progressToken": cursor.len() } });
+        Key::of(&Method::ListTools, &RawJson::from(&params), None).expect("lists are cacheable")
+    }
+
+    fn read_key(uri: &str) -> Key {
+        Key::of(&Method::ReadResource, &RawJson::from(&json!({ "uri": uri })), None)
+            .expect("reads are cacheable")
+    }
+
+    #[test]
+    fn what_is_kept_and_for_how_long() {
+        let start = Instant::now();
+        let fresh = |result: Value, after: u64| {
+            let mut cache = Cache::new(4, 1000);
+            cache.put(list_key(""), None, reply(result), 0, start);
+            cache.get(&list_key(""), None, start + Duration::from_millis(after)).is_some()
+        };
+        assert!(fresh(json!({ "ttlMs": 10, "cacheScope": "public" }), 9));
+        assert!(!fresh(json!({ "ttlMs": 10, "cacheScope": "public" }), 10));
+        assert!(fresh(json!({ "ttlMs": 10, "resultType": "complete" }), 9));
+        assert!(!fresh(json!({ "ttlMs": 10, "resultType": "input_required" }), 9));
+        assert!(!fresh(json!({ "ttlMs": 0 }), 0));
+        assert!(!fresh(json!({ "ttlMs": -5 }), 0));
+        assert!(!fresh(json!({}), 0));
+        assert!(!fresh(json!({ "ttlMs": 10, "pad": "x".repeat(1000) }), 0));
+    }
+
+    #[test]
+    fn requests_that_may_not_be_answered_from_the_cache_have_no_key() {
+        let key = |method: &Method, params: Value| Key::of(method, &RawJson::from(&params), None);
+        assert_eq!(key(&Method::CallTool, json!({ "name": "t" })), None);
+        assert_eq!(key(&Method::ReadResource, json!({ "uri": "a", "requestState": "s" })), None);
+        assert_eq!(key(&Method::ReadResource, json!({ "uri": "a", "inputResponses": {} })), None);
+        assert_ne!(list_key("a"), list_key("b"));
+    }
+
+    #[test]
+    fn private_results_stay_with_their_caller() {
+        let now = Instant::now();
+        let mut cache = Cache::new(4, 1000);
+        cache.put(
+            list_key("private"),
+            Some("ann"),
+            reply(json!({ "ttlMs": 10, "cacheScope": "private" })),
+            0,
+            now,
+        );
+        cache.put(
+            list_key("public"),
+            Some("ann"),
+            reply(json!({ "ttlMs": 10, "cacheScope": "public" })),
+            0,
+            now,
+        );
+        cache.put(list_key("silent"), Some("ann"), reply(json!({ "ttlMs": 10 })), 0, now);
+        for (cursor, ann, bob) in [("private", true, false), ("public", true, true), ("silent", true, false)]
+        {
+            assert_eq!(cache.get(&list_key(cursor), Some("ann"), now).is_some(), ann, "{cursor}");
+            assert_eq!(cache.get(&list_key(cursor), Some("bob"), now).is_some(), bob, "{cursor}");
+        }
+    }
+
+    #[test]
+    fn notifications_invalidate_what_they_name_and_what_is_under_way() {
+        let now = Instant::now();
+        let mut cache = Cache::new(4, 1000);
+        let asked = cache.generation();
+        let kept = json!({ "ttlMs": 10 });
+        cache.put(list_key(""), None, reply(kept.clone()), asked, now);
+        cache.put(read_key("a"), None, reply(kept.clone()), asked, now);
+        cache.put(read_key("b"), None, reply(kept.clone()), asked, now);
+        cache.invalidate(&Change::Resource("a".to_owned()));
+        assert!(cache.get(&read_key("a"), None, now).is_none());
+        assert!(cache.get(&read_key("b"), None, now).is_some());
+        assert!(cache.get(&list_key(""), None, now).is_some());
+        cache.put(read_key("a"), None, reply(kept), asked, now);
+        assert!(cache.get(&read_key("a"), None, now).is_none(), "asked before the change, answered after");
+    }
+
+    #[test]
+    fn the_stalest_goes_first() {
+        let now = Instant::now();
+        let mut cache = Cache::new(2, 1000);
+        for (cursor, ttl) in [("long", 30), ("short", 10), ("middle", 20)] {
+            cache.put(list_key(cursor), None, reply(json!({ "ttlMs": ttl })), 0, now);
+        }
+        assert!(cache.get(&list_key("long"), None, now).is_some());
+        assert!(cache.get(&list_key("short"), None, now).is_none());
+        assert!(cache.get(&list_key("middle"), None, now).is_some());
+        let mut small = Cache::new(10, 100);
+        for cursor in ["a", "b", "c"] {
+            small.put(list_key(cursor), None, reply(json!({ "ttlMs": 10, "pad": "x".repeat(30) })), 0, now);
+        }
+        assert!(small.bytes <= 100);
+        assert_eq!(small.entries.len(), 1 + usize::from(small.bytes > 60));
+    }
+}

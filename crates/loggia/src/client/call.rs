@@ -1,0 +1,134 @@
+//! One call of a tool, said piece by piece.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use loggia_wire::model::{
+    CallToolParams, CallToolResult, LogParams, LoggingLevel, ProgressParams, ServerNotification,
+};
+use loggia_wire::{Method, RawJson};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::client::{Client, NotificationSink, RequestOptions};
+use crate::error::{Error, Result};
+
+/// A call that has not been made yet: say what it needs, then [`send`](ToolCall::send) it. Dropping the
+/// sent future cancels the call.
+#[must_use = "a call is made by `send`"]
+pub struct ToolCall<'a> {
+    client: &'a Client,
+    name: String,
+    arguments: Result<Option<RawJson>, serde_json::Error>,
+    options: RequestOptions,
+    hears: Vec<NotificationSink>,
+}
+
+impl Client {
+    /// Calls a tool, with options.
+    pub fn call(&self, tool: impl Into<String>) -> ToolCall<'_> {
+        ToolCall {
+            client: self,
+            name: tool.into(),
+            arguments: Ok(None),
+            options: RequestOptions::default(),
+            hears: Vec::new(),
+        }
+    }
+
+    /// Calls a tool with these arguments: anything that serializes to a JSON object.
+    pub async fn call_tool(
+        &self,
+        tool: impl Into<String>,
+        arguments: impl Serialize,
+    ) -> Result<CallToolResult> {
+        self.call(tool).args(arguments).send().await
+    }
+}
+
+impl ToolCall<'_> {
+    /// The arguments: anything that serializes to a JSON object.
+    pub fn args(mut self, arguments: impl Serialize) -> Self {
+        self.arguments = RawJson::encode(&arguments).map(Some);
+        self
+    }
+
+    /// How long the server may be silent; progress starts the time anew.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// How long the call may take in all.
+    pub fn max_timeout(mut self, timeout: Duration) -> Self {
+        self.options.max_timeout = Some(timeout);
+        self
+    }
+
+    /// Adds a key to `_meta`.
+    pub fn meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.options.meta.insert(key.into(), value.into());
+        self
+    }
+
+    /// Which log messages of this call are wanted (stateless revisions).
+    pub fn log_level(mut self, level: LoggingLevel) -> Self {
+        self.options.log_level = Some(level);
+        self
+    }
+
+    /// Hears how far the call is. Return at once.
+    pub fn on_progress(self, f: impl Fn(ProgressParams) + Send + Sync + 'static) -> Self {
+        self.on_notification(move |notification| {
+            if let ServerNotification::Progress(progress) = notification {
+                f(progress);
+            }
+        })
+    }
+
+    /// Hears the log messages of this call. Return at once.
+    pub fn on_log(self, f: impl Fn(LogParams) + Send + Sync + 'static) -> Self {
+        self.on_notification(move |notification| {
+            if let ServerNotification::Log(message) = notification {
+                f(message);
+            }
+        })
+    }
+
+    /// Hears everything the server tells about this call. Return at once.
+    pub fn on_notification(mut self, f: impl Fn(ServerNotification) + Send + Sync + 'static) -> Self {
+        self.hears.push(Arc::new(f));
+        self
+    }
+
+    /// Makes the call. A tool that fails is a result too: see [`CallToolResult::failed`].
+    pub async fn send(mut self) -> Result<CallToolResult> {
+        let arguments = self.arguments.map_err(|error| {
+            Error::Configuration(format!(
+                "the arguments of the tool {:?} cannot be written as JSON: {error}",
+                self.name
+            ))
+        })?;
+        self.options.on_notification = match self.hears.len() {
+            0 => None,
+            1 => self.hears.pop(),
+            _ => {
+                let hears = self.hears;
+                Some(Arc::new(move |notification: ServerNotification| {
+                    hears.iter().for_each(|hear| hear(notification.clone()));
+                }))
+            }
+        };
+        let common = self.client.common();
+        let facts = common.options.validate_output.then(|| common.tools().get(&self.name)).flatten();
+        if let Some(facts) = &facts {
+            facts.check_schema(&self.name)?;
+        }
+        let params = CallToolParams { name: self.name.clone(), arguments, ..CallToolParams::default() };
+        let result: CallToolResult = self.client.typed(Method::CallTool, &params, self.options).await?;
+        if let Some(facts) = &facts {
+            facts.check_output(&self.name, &result)?;
+        }
+        Ok(result)
+    }
+}

@@ -1,0 +1,377 @@
+//! The task behind a client: it runs the [`Engine`] on a connection, opens the connection again when it is
+//! lost, and carries answers, notifications and questions to the program.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use loggia_wire::jsonrpc::Id;
+use loggia_wire::model::{InputRequest, ServerNotification};
+use loggia_wire::{Method, RawJson, RpcError};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+
+use crate::changes::Change;
+use crate::client::backoff::Backoff;
+use crate::client::engine::{Call, Engine, Output, RawReply};
+use crate::client::handler::InputHandler;
+use crate::client::link::Link;
+use crate::client::negotiate::ServerFacts;
+use crate::client::request::{ask, now};
+use crate::client::target::Connector;
+use crate::client::{Common, NotificationSink};
+use crate::error::{Error, Result};
+use crate::service::BoxFuture;
+
+/// What a client's handle tells its task.
+pub(crate) enum Command {
+    Start { id: i64, call: Box<Call>, caller: Caller },
+    Cancel(i64),
+    Notify(Method),
+    Close(oneshot::Sender<()>),
+}
+
+/// Who waits for a request.
+pub(crate) struct Caller {
+    pub reply: oneshot::Sender<Result<RawReply>>,
+    pub sink: Option<NotificationSink>,
+    pub input: Input,
+}
+
+/// Who answers the server's questions during a request.
+#[derive(Clone)]
+pub(crate) enum Input {
+    /// The client's handler.
+    Client,
+    /// This one.
+    Own(Arc<dyn InputHandler>),
+    /// Nobody.
+    Nobody,
+}
+
+/// How the connection is.
+#[derive(Debug, Clone)]
+pub enum Status {
+    /// It is being opened.
+    Connecting,
+    /// Requests flow.
+    Ready(Arc<ServerFacts>),
+    /// It was lost, for this reason, and will be opened again.
+    Down(String),
+    /// It ended, for this reason, and will not be opened again.
+    Closed(String),
+}
+
+/// How long a connection must last for the next loss to be the first again.
+const STABLE: Duration = Duration::from_secs(60);
+/// Messages that wait to be sent before we stop reading: a peer that does not read is not read.
+const ENOUGH_TRANSMITS: usize = 256;
+
+pub(crate) struct Driver {
+    engine: Engine,
+    connector: Arc<Connector>,
+    common: Arc<Common>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    status: watch::Sender<Status>,
+    /// Waits for the first connection.
+    first: Option<oneshot::Sender<Result<()>>>,
+    callers: HashMap<i64, Caller>,
+    asks: JoinSet<(Id, Result<RawJson, RpcError>)>,
+    answering: HashMap<Id, AbortHandle>,
+    link: Option<Link>,
+    opening: Option<BoxFuture<'static, Result<Link>>>,
+    backoff: Backoff,
+    ready_at: Option<Instant>,
+    over: Option<String>,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        engine: Engine,
+        connector: Arc<Connector>,
+        common: Arc<Common>,
+        commands: mpsc::UnboundedReceiver<Command>,
+        status: watch::Sender<Status>,
+        first: oneshot::Sender<Result<()>>,
+    ) -> Driver {
+        Driver {
+            engine,
+            connector,
+            common,
+            commands,
+            status,
+            first: Some(first),
+            callers: HashMap::new(),
+            asks: JoinSet::new(),
+            answering: HashMap::new(),
+            link: None,
+            opening: None,
+            backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(30)),
+            ready_at: None,
+            over: None,
+        }
+    }
+
+    /// Runs until the last handle is gone, the client is closed, or a connection that cannot be opened
+    /// again is lost.
+    pub(crate) async fn run(mut self) {
+        self.open(Duration::ZERO);
+        let mut closed = None;
+        while self.over.is_none() {
+            let deadline = self.engine.deadline();
+            let read = self.engine.transmits() < ENOUGH_TRANSMITS;
+            tokio::select! {
+                opened = opened(&mut self.opening) => self.opened(opened),
+                event = next_event(&mut self.link, read) => {
+                    if let Some(event) = event {
+                        self.engine.handle(now(), event);
+                    }
+                }
+                command = self.commands.recv() => match command {
+                    Some(Command::Close(done)) => {
+                        self.over = Some("the client was closed".to_owned());
+                        closed = Some(done);
+                    }
+                    Some(command) => self.command(command),
+                    None => self.over = Some("the client is gone".to_owned()),
+                },
+                Some(answered) = self.asks.join_next() => self.answered(answered),
+                () = sleep_until(deadline) => self.engine.handle_timeout(now()),
+            }
+            self.carry_out();
+        }
+        self.finish().await;
+        if let Some(done) = closed {
+            // Whoever asked may have stopped waiting.
+            let _ = done.send(());
+        }
+    }
+
+    async fn finish(mut self) {
+        let reason = self.over.take().unwrap_or_default();
+        self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            if let Command::Start { caller, .. } = command {
+                let _ = caller.reply.send(Err(Error::Connection(reason.clone())));
+            }
+        }
+        for (_, caller) in self.callers.drain() {
+            let _ = caller.reply.send(Err(Error::Connection(reason.clone())));
+        }
+        self.status.send_replace(Status::Closed(reason));
+        if let Some(link) = self.link.take() {
+            link.close().await;
+        }
+    }
+
+    /// Begins to open a connection, after a wait.
+    fn open(&mut self, wait: Duration) {
+        let connector = self.connector.clone();
+        self.opening = Some(Box::pin(async move {
+            tokio::time::sleep(wait).await;
+            connector.open().await
+        }));
+    }
+
+    fn opened(&mut self, outcome: Result<Link>) {
+        self.opening = None;
+        match outcome {
+            Ok(link) => {
+                self.link = Some(link);
+                self.engine.opened(now());
+            }
+            Err(error) => {
+                self.engine.unreachable(&error);
+                self.refused(error);
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Start { id, call, caller } => {
+                self.callers.insert(id, caller);
+                self.engine.start(now(), id, *call);
+            }
+            Command::Cancel(id) => {
+                // Without a caller there is nobody to cancel for: the answer was faster.
+                if self.callers.remove(&id).is_some() {
+                    self.engine.cancel(id);
+                }
+            }
+            Command::Notify(method) => self.engine.notify(method, None),
+            Command::Close(_) => {}
+        }
+    }
+
+    fn answered(&mut self, answered: Result<(Id, Result<RawJson, RpcError>), tokio::task::JoinError>) {
+        // A task that was aborted has been taken out already.
+        if let Ok((id, outcome)) = answered {
+            self.answering.remove(&id);
+            self.engine.answer(now(), &id, outcome);
+        }
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(output) = self.engine.poll() {
+            self.output(output);
+        }
+        if let Some(link) = &mut self.link {
+            while link.has_room()
+                && let Some(outgoing) = self.engine.poll_transmit()
+            {
+                link.send(outgoing);
+            }
+        }
+    }
+
+    fn output(&mut self, output: Output) {
+        match output {
+            Output::Finished { id, outcome } => {
+                if let Some(caller) = self.callers.remove(&id) {
+                    let _ = caller.reply.send(outcome);
+                }
+            }
+            Output::Notification { call, method, params } => self.notified(call, &method, params.as_ref()),
+            Output::Ask { id, call, method, params } => self.asked(id, call, &method, params.as_ref()),
+            Output::DropAsk(id) => {
+                if let Some(task) = self.answering.remove(&id) {
+                    task.abort();
+                }
+            }
+            Output::Ready(facts) => self.ready(facts),
+            Output::Refused(error) => self.refused(error),
+            Output::Reopen => {
+                self.drop_link();
+                self.open(Duration::ZERO);
+            }
+            Output::OpenSse => self.with_link(Link::open_sse),
+            Output::Abandon(id) => self.with_link(|link| link.abandon(id)),
+            Output::Lost(reason) => self.lost(reason),
+        }
+    }
+
+    fn with_link(&mut self, act: impl FnOnce(&mut Link)) {
+        if let Some(link) = &mut self.link {
+            act(link);
+        }
+    }
+
+    fn ready(&mut self, facts: Arc<ServerFacts>) {
+        if let Some(key) = self.connector.key() {
+            self.common.options.memory.remember(&key, facts.version);
+        }
+        // What was kept may be of another server under the same address.
+        self.common.forget_everything();
+        self.ready_at = Some(Instant::now());
+        self.status.send_replace(Status::Ready(facts));
+        if let Some(first) = self.first.take() {
+            let _ = first.send(Ok(()));
+        }
+    }
+
+    /// A connection could not be opened, or the opening failed.
+    fn refused(&mut self, error: Error) {
+        self.drop_link();
+        match self.first.take() {
+            Some(first) => {
+                self.over = Some(error.to_string());
+                let _ = first.send(Err(error));
+            }
+            None => self.open_again(error.to_string()),
+        }
+    }
+
+    fn lost(&mut self, reason: String) {
+        self.drop_link();
+        if self.ready_at.take().is_some_and(|at| at.elapsed() >= STABLE) {
+            self.backoff.reset();
+        }
+        self.open_again(reason);
+    }
+
+    fn open_again(&mut self, reason: String) {
+        if !self.common.options.reconnect || !self.connector.reopens() {
+            self.over = Some(reason);
+            return;
+        }
+        let wait = self.backoff.next((self.common.options.jitter)());
+        tracing::warn!(reason, ?wait, "the connection to the server was lost; it is opened again");
+        self.status.send_replace(Status::Down(reason));
+        self.open(wait);
+    }
+
+    fn drop_link(&mut self) {
+        if let Some(link) = self.link.take() {
+            tokio::spawn(link.close());
+        }
+    }
+
+    fn notified(&self, call: Option<i64>, method: &Method, params: Option<&RawJson>) {
+        let notification = match ServerNotification::decode(method, params) {
+            Ok(notification) => notification,
+            Err(error) => return tracing::warn!(%error, "a notification that cannot be read"),
+        };
+        if let Some(change) = change_of(&notification) {
+            self.common.changed(change);
+        }
+        let sink = call.and_then(|call| self.callers.get(&call)).and_then(|caller| caller.sink.clone());
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            self.common.handler.notified(&notification);
+            if let Some(sink) = sink {
+                sink(notification);
+            }
+        }));
+        if told.is_err() {
+            tracing::error!(%method, "the program's handler of a notification panicked");
+        }
+    }
+
+    fn asked(&mut self, id: Id, call: Option<i64>, method: &Method, params: Option<&RawJson>) {
+        let request = match InputRequest::decode(method, params) {
+            Ok(request) => request,
+            Err(reason) => return self.engine.answer(now(), &id, Err(RpcError::invalid_params(reason))),
+        };
+        let input = call
+            .and_then(|call| self.callers.get(&call))
+            .map_or(Input::Client, |caller| caller.input.clone());
+        let (common, asked) = (self.common.clone(), id.clone());
+        let task = async move { (asked, ask(&common, &input, request).await) };
+        let handle = self.asks.spawn(task);
+        self.answering.insert(id, handle);
+    }
+}
+
+/// What a notification says has changed.
+pub(crate) fn change_of(notification: &ServerNotification) -> Option<Change> {
+    match notification {
+        ServerNotification::ToolsListChanged(_) => Some(Change::Tools),
+        ServerNotification::PromptsListChanged(_) => Some(Change::Prompts),
+        ServerNotification::ResourcesListChanged(_) => Some(Change::Resources),
+        ServerNotification::ResourceUpdated(params) => Some(Change::Resource(params.uri.clone())),
+        _ => None,
+    }
+}
+
+async fn opened(opening: &mut Option<BoxFuture<'static, Result<Link>>>) -> Result<Link> {
+    match opening {
+        Some(opening) => opening.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_event(link: &mut Option<Link>, read: bool) -> Option<crate::client::link::LinkEvent> {
+    match link {
+        Some(link) => link.next(read).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(deadline: Option<std::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(Instant::from_std(deadline)).await,
+        None => std::future::pending().await,
+    }
+}

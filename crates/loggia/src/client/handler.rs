@@ -1,0 +1,278 @@
+//! What a program does when its server asks for something in the middle of a request, and when it tells
+//! something. The same handler serves a handshake server's live questions and the rounds of
+//! `input_required` of a stateless one.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use loggia_wire::model::{
+    ClientCapabilities, CreateMessageParams, CreateMessageResult, ElicitAction, ElicitFormParams,
+    ElicitParams, ElicitResult, ElicitUrlParams, ElicitationCapability, InputRequest, JsonObject,
+    ListRootsResult, PrimitiveSchema, RootsCapability, SamplingCapability, ServerNotification,
+};
+use loggia_wire::{RawJson, RpcError};
+use serde_json::Value;
+
+use crate::service::BoxFuture;
+
+/// Answers a server's questions and hears its notifications. Every method has a default that says "not
+/// supported"; [`ClientHandler::capabilities`] must name what is.
+pub trait ClientHandler: Send + Sync + 'static {
+    /// What the client declares to every server.
+    fn capabilities(&self) -> ClientCapabilities {
+        ClientCapabilities::default()
+    }
+
+    /// The server asks the person: a form to fill in, or a URL to open.
+    ///
+    /// Fields that the answer to a form leaves out are filled with the defaults of the form.
+    fn elicit(&self, params: ElicitParams) -> BoxFuture<'_, Result<ElicitResult, RpcError>> {
+        let _ = params;
+        unsupported("elicitation/create")
+    }
+
+    /// The server asks the client's model.
+    fn create_message(
+        &self,
+        params: CreateMessageParams,
+    ) -> BoxFuture<'_, Result<CreateMessageResult, RpcError>> {
+        let _ = params;
+        unsupported("sampling/createMessage")
+    }
+
+    /// The server asks which folders matter.
+    fn list_roots(&self) -> BoxFuture<'_, Result<ListRootsResult, RpcError>> {
+        unsupported("roots/list")
+    }
+
+    /// The server told something. Called on the connection's own task: return at once.
+    fn notified(&self, notification: &ServerNotification) {
+        let _ = notification;
+    }
+}
+
+/// Answers the questions of one request in raw form: for gateways that pass them on.
+pub trait InputHandler: Send + Sync + 'static {
+    /// The `result` for `request`. Dropping the future means that the answer is no longer wanted.
+    fn input(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>>;
+}
+
+fn unsupported<'a, T: Send + 'a>(method: &'static str) -> BoxFuture<'a, Result<T, RpcError>> {
+    Box::pin(async move { Err(RpcError::method_not_found(method)) })
+}
+
+/// A handler that supports nothing.
+pub(crate) struct NoHandler;
+
+impl ClientHandler for NoHandler {}
+
+/// Answers `request` with `handler`.
+pub(crate) async fn answer(handler: &dyn ClientHandler, request: InputRequest) -> Result<RawJson, RpcError> {
+    let encoded = match request {
+        InputRequest::Elicit(params) => {
+            let form = match &*params {
+                ElicitParams::Form(form) => Some(form.requested_schema.properties.clone()),
+                ElicitParams::Url(_) => None,
+            };
+            let mut result = handler.elicit(*params).await?;
+            if let Some(fields) = form {
+                apply_defaults(&mut result, &fields);
+            }
+            RawJson::encode(&result)
+        }
+        InputRequest::CreateMessage(params) => RawJson::encode(&handler.create_message(*params).await?),
+        InputRequest::ListRoots(_) => RawJson::encode(&handler.list_roots().await?),
+    };
+    encoded.map_err(|error| {
+        tracing::error!(%error, "a handler's answer cannot be written as JSON");
+        RpcError::internal("client handler")
+    })
+}
+
+/// Fills fields that an accepted form leaves out with their defaults (SEP-1034).
+fn apply_defaults(result: &mut ElicitResult, fields: &BTreeMap<String, PrimitiveSchema>) {
+    if result.action != ElicitAction::Accept {
+        return;
+    }
+    let content = result.content.get_or_insert_default();
+    for (name, schema) in fields {
+        if !content.contains_key(name)
+            && let Some(default) = default_of(schema)
+        {
+            content.insert(name.clone(), default);
+        }
+    }
+}
+
+fn default_of(schema: &PrimitiveSchema) -> Option<Value> {
+    match schema {
+        PrimitiveSchema::String(schema) => schema.default.clone().map(Value::from),
+        PrimitiveSchema::Number(schema) => schema.default.clone().map(Value::from),
+        PrimitiveSchema::Boolean(schema) => schema.default.map(Value::from),
+        PrimitiveSchema::Enum(schema) => schema.default.clone().map(Value::from),
+        PrimitiveSchema::MultiEnum(schema) => schema.default.clone().map(Value::from),
+    }
+}
+
+type Answering<P, R> = Arc<dyn Fn(P) -> BoxFuture<'static, Result<R, RpcError>> + Send + Sync>;
+type Hearing = Arc<dyn Fn(&ServerNotification) + Send + Sync>;
+
+/// Closures given to the builder, in front of a handler.
+#[derive(Clone, Default)]
+pub(crate) struct Closures {
+    base: Option<Arc<dyn ClientHandler>>,
+    form: Option<Answering<ElicitFormParams, ElicitResult>>,
+    url: Option<Answering<ElicitUrlParams, ElicitResult>>,
+    sample: Option<Answering<CreateMessageParams, CreateMessageResult>>,
+    roots: Option<Answering<(), ListRootsResult>>,
+    heard: Vec<Hearing>,
+}
+
+fn boxed<P, R, F, Fut>(f: F) -> Answering<P, R>
+where
+    F: Fn(P) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<R, RpcError>> + Send + 'static,
+{
+    Arc::new(move |params| Box::pin(f(params)))
+}
+
+impl Closures {
+    pub(crate) fn set_base(&mut self, base: Arc<dyn ClientHandler>) {
+        self.base = Some(base);
+    }
+
+    pub(crate) fn set_form<F, Fut>(&mut self, f: F)
+    where
+        F: Fn(ElicitFormParams) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<ElicitResult, RpcError>> + Send + 'static,
+    {
+        self.form = Some(boxed(f));
+    }
+
+    pub(crate) fn set_url<F, Fut>(&mut self, f: F)
+    where
+        F: Fn(ElicitUrlParams) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<ElicitResult, RpcError>> + Send + 'static,
+    {
+        self.url = Some(boxed(f));
+    }
+
+    pub(crate) fn set_sample<F, Fut>(&mut self, f: F)
+    where
+        F: Fn(CreateMessageParams) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<CreateMessageResult, RpcError>> + Send + 'static,
+    {
+        self.sample = Some(boxed(f));
+    }
+
+    pub(crate) fn set_roots<F, Fut>(&mut self, f: F)
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<ListRootsResult, RpcError>> + Send + 'static,
+    {
+        self.roots = Some(boxed(move |()| f()));
+    }
+
+    pub(crate) fn hear(&mut self, f: impl Fn(&ServerNotification) + Send + Sync + 'static) {
+        self.heard.push(Arc::new(f));
+    }
+
+    fn base(&self) -> &dyn ClientHandler {
+        self.base.as_deref().unwrap_or(&NoHandler)
+    }
+}
+
+impl ClientHandler for Closures {
+    fn capabilities(&self) -> ClientCapabilities {
+        let mut declared = self.base().capabilities();
+        if self.form.is_some() || self.url.is_some() {
+            let elicitation = declared.elicitation.get_or_insert_with(ElicitationCapability::default);
+            if self.form.is_some() {
+                elicitation.form.get_or_insert_with(JsonObject::new);
+            }
+            if self.url.is_some() {
+                elicitation.url.get_or_insert_with(JsonObject::new);
+            }
+        }
+        if self.sample.is_some() {
+            declared.sampling.get_or_insert_with(SamplingCapability::default);
+        }
+        if self.roots.is_some() {
+            declared.roots.get_or_insert_with(RootsCapability::default).list_changed = Some(true);
+        }
+        declared
+    }
+
+    fn elicit(&self, params: ElicitParams) -> BoxFuture<'_, Result<ElicitResult, RpcError>> {
+        match (params, &self.form, &self.url) {
+            (ElicitParams::Form(params), Some(form), _) => form(params),
+            (ElicitParams::Url(params), _, Some(url)) => url(params),
+            (params, _, _) => self.base().elicit(params),
+        }
+    }
+
+    fn create_message(
+        &self,
+        params: CreateMessageParams,
+    ) -> BoxFuture<'_, Result<CreateMessageResult, RpcError>> {
+        match &self.sample {
+            Some(sample) => sample(params),
+            None => self.base().create_message(params),
+        }
+    }
+
+    fn list_roots(&self) -> BoxFuture<'_, Result<ListRootsResult, RpcError>> {
+        match &self.roots {
+            Some(roots) => roots(()),
+            None => self.base().list_roots(),
+        }
+    }
+
+    fn notified(&self, notification: &ServerNotification) {
+        self.heard.iter().for_each(|hear| hear(notification));
+        self.base().notified(notification);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn defaults_fill_what_an_accepted_form_leaves_out() {
+        let fields: BTreeMap<String, PrimitiveSchema> = serde_json::from_value(json!({
+            "name": { "type": "string", "default": "Ann" },
+            "age": { "type": "integer", "default": 3 },
+            "score": { "type": "number", "default": 1.5 },
+            "ok": { "type": "boolean", "default": true },
+            "status": { "type": "string", "enum": ["a", "b"], "default": "b" },
+            "tags": { "type": "array", "items": { "type": "string", "enum": ["x"] }, "default": ["x"] },
+            "free": { "type": "string" },
+        }))
+        .expect("fields");
+        let mut accepted = ElicitResult::accept(BTreeMap::from([("name".to_owned(), json!("Bob"))]));
+        apply_defaults(&mut accepted, &fields);
+        assert_eq!(
+            json!(accepted.content),
+            json!({ "name": "Bob", "age": 3, "score": 1.5, "ok": true, "status": "b", "tags": ["x"] })
+        );
+        let mut declined = ElicitResult::decline();
+        apply_defaults(&mut declined, &fields);
+        assert_eq!(declined.content, None);
+    }
+
+    #[test]
+    fn capabilities_follow_from_the_closures() {
+        let mut closures = Closures::default();
+        assert_eq!(closures.capabilities(), ClientCapabilities::default());
+        closures.set_url(|_| async { Ok(ElicitResult::decline()) });
+        closures.set_sample(|_| async { Ok(CreateMessageResult::text("m", "hi")) });
+        closures.set_roots(|| async { Ok(ListRootsResult::default()) });
+        assert_eq!(
+            json!(closures.capabilities()),
+            json!({ "elicitation": { "url": {} }, "sampling": {}, "roots": { "listChanged": true } })
+        );
+    }
+}

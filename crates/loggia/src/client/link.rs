@@ -1,0 +1,274 @@
+//! One open connection to a server, whatever carries it. The engine says what to send; a link sends it and
+//! reports what comes.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use loggia_wire::jsonrpc::{self, DecodeError};
+use loggia_wire::{Message, Method, Version};
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::transport::child::Process;
+use crate::transport::framing::{Frame, ReadFrames, WriteFrames};
+
+/// One message to be sent.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    /// What kind of message it is.
+    pub kind: Kind,
+    /// The message as JSON, without a line break.
+    pub body: Vec<u8>,
+    /// The revision it is written in.
+    pub version: Version,
+    /// What HTTP repeats in `Mcp-Name`.
+    pub name: Option<String>,
+    /// What HTTP repeats in `Mcp-Param-…`: name and value, encoded.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What kind of message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A request with this id.
+    Request { id: i64, method: Method },
+    /// A notification.
+    Notification(Method),
+    /// The answer to a question of the server's.
+    Response,
+}
+
+/// What a link reports.
+#[derive(Debug)]
+pub(crate) enum LinkEvent {
+    /// A message. `stream` is the request on whose own stream it came (HTTP); `None` on a shared channel.
+    Message { stream: Option<i64>, message: Message },
+    /// Something that is not a message.
+    Malformed(DecodeError),
+    /// The request `id` will not be answered.
+    Failed { id: i64, failure: Failure },
+    /// The server no longer knows the session.
+    SessionExpired,
+    /// What came of opening the HTTP+SSE transport.
+    SseOpened(Result<(), Error>),
+    /// The connection ended; nothing comes after this.
+    Closed(String),
+}
+
+/// Why a request will not be answered.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// An HTTP status with no JSON-RPC body.
+    Status { status: u16, message: String },
+    /// The server no longer knows the session; it did not look at the request.
+    SessionExpired,
+    /// Anything else.
+    Error(Error),
+}
+
+/// An open connection.
+pub(crate) enum Link {
+    /// A channel that carries whole messages: a pipe, a socket, memory.
+    Frames(Box<FramesLink>),
+    /// HTTP.
+    #[cfg(feature = "http")]
+    Http(Box<crate::transport::http::client::HttpLink>),
+}
+
+impl Link {
+    /// Takes a message to send; never waits.
+    pub(crate) fn send(&mut self, outgoing: Outgoing) {
+        match self {
+            Link::Frames(link) => link.writer.queue(outgoing.body.into()),
+            #[cfg(feature = "http")]
+            Link::Http(link) => link.send(outgoing),
+        }
+    }
+
+    /// Whether more should be given to send now.
+    pub(crate) fn has_room(&self) -> bool {
+        match self {
+            Link::Frames(link) => link.writer.queued() < FramesLink::ENOUGH,
+            #[cfg(feature = "http")]
+            Link::Http(_) => true,
+        }
+    }
+
+    /// Waits for something to report; with `read` off, only for room to send. Dropping the future loses
+    /// nothing.
+    pub(crate) async fn next(&mut self, read: bool) -> Option<LinkEvent> {
+        match self {
+            Link::Frames(link) => link.next(read).await,
+            #[cfg(feature = "http")]
+            Link::Http(link) => link.next().await,
+        }
+    }
+
+    /// The stream of this request is no longer wanted.
+    pub(crate) fn abandon(&mut self, id: i64) {
+        match self {
+            Link::Frames(_) => {}
+            #[cfg(feature = "http")]
+            Link::Http(link) => link.abandon(id),
+        }
+        // Without HTTP nothing has streams.
+        let _ = id;
+    }
+
+    /// Opens the HTTP+SSE transport in place of Streamable HTTP.
+    pub(crate) fn open_sse(&mut self) {
+        match self {
+            Link::Frames(_) => {}
+            #[cfg(feature = "http")]
+            Link::Http(link) => link.open_sse(),
+        }
+    }
+
+    /// Ends the connection in an orderly way.
+    pub(crate) async fn close(self) {
+        match self {
+            Link::Frames(link) => link.close().await,
+            #[cfg(feature = "http")]
+            Link::Http(link) => link.close().await,
+        }
+    }
+}
+
+/// A link over frames.
+pub(crate) struct FramesLink {
+    reader: Box<dyn ReadFrames>,
+    writer: Box<dyn WriteFrames>,
+    process: Option<Process>,
+    /// Members of a batch that wait to be reported.
+    batch: VecDeque<LinkEvent>,
+    /// How long the peer may refuse to read.
+    patience: Duration,
+    stalled_at: Option<Instant>,
+    /// Why nothing can be written any more. What the peer said before is still read.
+    broken: Option<(String, Instant)>,
+}
+
+impl FramesLink {
+    /// Bytes that wait to be written before we stop giving more.
+    const ENOUGH: usize = 256 << 10;
+    /// How long the last words of a peer that no longer listens are waited for.
+    const LAST_WORDS: Duration = Duration::from_secs(1);
+
+    pub(crate) fn new(
+        reader: Box<dyn ReadFrames>,
+        writer: Box<dyn WriteFrames>,
+        process: Option<Process>,
+        patience: Duration,
+    ) -> FramesLink {
+        FramesLink {
+            reader,
+            writer,
+            process,
+            batch: VecDeque::new(),
+            patience,
+            stalled_at: None,
+            broken: None,
+        }
+    }
+
+    async fn next(&mut self, read: bool) -> Option<LinkEvent> {
+        loop {
+            if let Some(event) = self.batch.pop_front() {
+                return Some(event);
+            }
+            if read && let Some(frame) = self.reader.ready() {
+                self.take(frame);
+                continue;
+            }
+            let deadline = self.deadline();
+            let writing = self.broken.is_none() && self.writer.queued() > 0;
+            tokio::select! {
+                biased;
+                frame = self.reader.next(), if read || self.broken.is_some() => match frame {
+                    Ok(Some(frame)) => self.take(frame),
+                    Ok(None) => return Some(LinkEvent::Closed(self.last_words("the server closed the connection").await)),
+                    Err(error) => return Some(LinkEvent::Closed(self.last_words(&error.to_string()).await)),
+                },
+                written = self.writer.progress(), if writing => {
+                    self.written(written);
+                    if !read {
+                        return None;
+                    }
+                }
+                () = sleep_until(deadline) => {
+                    let reason = self.broken.take().map_or("the server reads nothing".to_owned(), |(reason, _)| reason);
+                    return Some(LinkEvent::Closed(self.last_words(&reason).await));
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, frame: Frame) {
+        let events = match frame {
+            Err(bad) => vec![Err(DecodeError { id: None, error: bad.to_rpc_error() })],
+            Ok(text) => match jsonrpc::decode_frame(&text) {
+                Ok(jsonrpc::Frame::Single(message)) => vec![Ok(message)],
+                Ok(jsonrpc::Frame::Batch(members)) => members,
+                Err(error) => {
+                    let start = String::from_utf8_lossy(&text[..text.len().min(200)]).into_owned();
+                    tracing::debug!(start, "not a message");
+                    vec![Err(error)]
+                }
+            },
+        };
+        self.batch.extend(events.into_iter().map(|event| match event {
+            Ok(message) => LinkEvent::Message { stream: None, message },
+            Err(error) => LinkEvent::Malformed(error),
+        }));
+    }
+
+    fn written(&mut self, outcome: std::io::Result<()>) {
+        self.stalled_at = None;
+        if let Err(error) = outcome {
+            let reason = format!("the server no longer reads: {error}");
+            self.broken = Some((reason, Instant::now() + FramesLink::LAST_WORDS));
+        }
+    }
+
+    /// When to give up, in the state we are in.
+    fn deadline(&mut self) -> Option<Instant> {
+        match &self.broken {
+            Some((_, until)) => Some(*until),
+            None if self.writer.queued() > 0 => {
+                Some(*self.stalled_at.get_or_insert_with(Instant::now) + self.patience)
+            }
+            None => {
+                self.stalled_at = None;
+                None
+            }
+        }
+    }
+
+    /// Why the connection ended; a process's exit says more than the end of its output.
+    async fn last_words(&mut self, reason: &str) -> String {
+        match &mut self.process {
+            Some(process) => process.last_words(reason).await,
+            None => reason.to_owned(),
+        }
+    }
+
+    async fn close(self) {
+        let FramesLink { reader, mut writer, process, .. } = self;
+        // What was queued (a cancellation, say) still goes out, if the peer takes it at once.
+        let _ = tokio::time::timeout(Duration::from_millis(200), async {
+            while writer.queued() > 0 && writer.progress().await.is_ok() {}
+        })
+        .await;
+        drop(writer);
+        if let Some(process) = process {
+            process.stop(reader).await;
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

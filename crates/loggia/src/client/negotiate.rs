@@ -1,0 +1,361 @@
+//! How a client opens: which question it asks first and what each answer means. A machine without I/O: it
+//! says what to ask, is told what came of it, and says what next.
+//!
+//! The rules are the specification's ("stdio" and "Streamable HTTP", sections "Backward Compatibility"):
+//! ask `server/discover` first; an error that only a modern server knows means a modern server; anything
+//! else, silence included, means one that wants `initialize`.
+
+use std::time::Duration;
+
+use loggia_wire::model::{Implementation, ServerCapabilities};
+use loggia_wire::{Era, ErrorCode, Method, RawJson, RpcError, Version, meta};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::client::era::Negotiation;
+use crate::error::Error;
+
+/// What is known of a server after a successful opening.
+#[derive(Debug, Clone)]
+pub struct ServerFacts {
+    /// The revision in use.
+    pub version: Version,
+    /// Who it says it is. For display only.
+    pub identity: Option<Implementation>,
+    /// What it offers.
+    pub capabilities: ServerCapabilities,
+    /// How it says a model should use it.
+    pub instructions: Option<String>,
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Ask this, written in `version`, and wait at most `limit` for the answer.
+    Ask { method: Method, version: Version, limit: Duration },
+    /// Open the HTTP+SSE transport of 2024-11-05 (HTTP only) and report with [`Opening::sse_opened`].
+    OpenSse,
+    /// The two sides agree.
+    Done(Box<ServerFacts>),
+    /// They cannot.
+    Failed(Error),
+}
+
+/// What came of a question.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// A result.
+    Result(RawJson),
+    /// A JSON-RPC error.
+    Error(RpcError),
+    /// An HTTP status without a JSON-RPC body.
+    Status { status: u16, message: String },
+    /// Nothing within the limit.
+    Silence,
+    /// The connection ended.
+    Closed(String),
+    /// It could not even be asked, or was refused for a reason that has nothing to do with eras.
+    Failed(Error),
+}
+
+/// How long to wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// For the answer to a probe.
+    pub probe: Duration,
+    /// For the answer to anything that must be answered.
+    pub handshake: Duration,
+}
+
+/// One opening under way.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    policy: Negotiation,
+    patience: Patience,
+    sse_allowed: bool,
+    known: Option<Version>,
+    asked: Asked,
+    /// Versions asked for with `server/discover` so far: a server that refuses what it offers ends the loop.
+    discovers: u32,
+    /// What a probe answered after we had stopped waiting for it.
+    late: Option<Box<ServerFacts>>,
+    /// Why the HTTP+SSE transport was tried.
+    sse_reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Nothing,
+    Discover(Version),
+    Initialize(Version),
+    Sse,
+}
+
+/// Most `server/discover` requests in one opening.
+const MAX_DISCOVERS: u32 = 3;
+
+impl Opening {
+    /// An opening. `known` is what the server spoke last time; `sse_allowed` whether the transport has a
+    /// predecessor to fall back to.
+    pub(crate) fn new(
+        policy: Negotiation,
+        patience: Patience,
+        known: Option<Version>,
+        sse_allowed: bool,
+    ) -> Opening {
+        let known = known.filter(|version| policy.allows(*version));
+        Opening {
+            policy,
+            patience,
+            sse_allowed,
+            known,
+            asked: Asked::Nothing,
+            discovers: 0,
+            late: None,
+            sse_reason: None,
+        }
+    }
+
+    /// The first thing to do.
+    pub(crate) fn start(&mut self) -> Step {
+        match (self.policy, self.known) {
+            (Negotiation::Fixed(version), _) if version.is_stateless() => self.discover(version),
+            (Negotiation::Fixed(version), _) => self.initialize(version),
+            (Negotiation::Handshake, _) => self.initialize(Version::LATEST_HANDSHAKE),
+            (Negotiation::Auto, Some(known)) if known.era() == Era::Handshake => {
+                self.initialize(Version::LATEST_HANDSHAKE)
+            }
+            (Negotiation::Auto, _) => self.discover(Version::LATEST),
+        }
+    }
+
+    /// Whether the connection, when it ends now, should be opened again and the opening go on: some old
+    /// servers leave when they are asked something before `initialize`.
+    pub(crate) fn survives_close(&self) -> bool {
+        matches!((self.policy, self.asked), (Negotiation::Auto, Asked::Discover(_)))
+    }
+
+    /// What the answer to the question asked last means.
+    pub(crate) fn answer(&mut self, answer: Answer) -> Step {
+        match self.asked {
+            Asked::Discover(version) => self.discover_answered(version, answer),
+            Asked::Initialize(version) => self.initialize_answered(version, answer),
+            Asked::Nothing | Asked::Sse => {
+                Step::Failed(Error::Protocol("an answer to no question".to_owned()))
+            }
+        }
+    }
+
+    /// A probe was answered after its limit: remembered for the case that `initialize` fails.
+    pub(crate) fn late_answer(&mut self, answer: Answer) {
+        if let Answer::Result(result) = answer {
+            self.late = read_discover(&result).ok().and_then(|found| {
+                let version = self.choose(&found.supported_versions)?;
+                version.is_stateless().then(|| Box::new(found.facts(version)))
+            });
+        }
+    }
+
+    /// The old transport is open (`Ok`) or is not there either.
+    pub(crate) fn sse_opened(&mut self, outcome: Result<(), Error>) -> Step {
+        match outcome {
+            Ok(()) => self.initialize(match self.policy {
+                Negotiation::Fixed(version) => version,
+                _ => Version::LATEST_HANDSHAKE,
+            }),
+            Err(error) => {
+                let reason = self.sse_reason.take().unwrap_or_default();
+                Step::Failed(Error::Connection(format!("{reason}; it has no HTTP+SSE either: {error}")))
+            }
+        }
+    }
+
+    fn discover(&mut self, version: Version) -> Step {
+        self.asked = Asked::Discover(version);
+        self.discovers += 1;
+        // Where silence means "an old server" we wait less than where it means "no server".
+        let limit = match (self.policy, self.known) {
+            (Negotiation::Auto, None) => self.patience.probe,
+            _ => self.patience.handshake,
+        };
+        Step::Ask { method: Method::Discover, version, limit }
+    }
+
+    fn initialize(&mut self, version: Version) -> Step {
+        self.asked = Asked::Initialize(version);
+        Step::Ask { method: Method::Initialize, version, limit: self.patience.handshake }
+    }
+
+    fn discover_answered(&mut self, asked: Version, answer: Answer) -> Step {
+        match answer {
+            Answer::Result(result) => match read_discover(&result) {
+                Ok(found) => self.discovered(asked, found),
+                Err(what) => self.fall_back(Error::Protocol(format!("server/discover answered {what}"))),
+            },
+            Answer::Error(error) if error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION => {
+                self.offered(supported_in(&error))
+            }
+            Answer::Error(error) if error.code.is_modern() => Step::Failed(Error::Rpc(error)),
+            Answer::Error(error) => self.fall_back(Error::Rpc(error)),
+            Answer::Status { message, .. } => self.fall_back(Error::Connection(message)),
+            Answer::Silence => self.fall_back(Error::Timeout(self.patience.probe)),
+            Answer::Closed(reason) => self.fall_back(Error::Connection(reason)),
+            Answer::Failed(error) => Step::Failed(error),
+        }
+    }
+
+    fn discovered(&mut self, asked: Version, found: Discovered) -> Step {
+        let asked_is_offered = found.supported_versions.iter().any(|name| name == asked.as_str());
+        match if asked_is_offered { Some(asked) } else { self.choose(&found.supported_versions) } {
+            Some(version) if version.is_stateless() => Step::Done(Box::new(found.facts(version))),
+            Some(version) => self.initialize(version),
+            None => self.no_common_version(found.supported_versions),
+        }
+    }
+
+    /// The server is modern, refused the version we asked in, and offers these.
+    fn offered(&mut self, supported: Vec<String>) -> Step {
+        match self.choose(&supported) {
+            Some(version) if version.is_stateless() && self.discovers < MAX_DISCOVERS => {
+                self.discover(version)
+            }
+            Some(version) if !version.is_stateless() => self.initialize(version),
+            _ => self.no_common_version(supported),
+        }
+    }
+
+    /// The newest of `supported` that we speak and the policy allows.
+    fn choose(&self, supported: &[String]) -> Option<Version> {
+        supported
+            .iter()
+            .filter_map(|name| name.parse().ok())
+            .filter(|version| self.policy.allows(*version))
+            .max()
+    }
+
+    /// The server is not modern: open with `initialize`, where the policy lets us.
+    fn fall_back(&mut self, reason: Error) -> Step {
+        match self.policy {
+            Negotiation::Auto => {
+                tracing::debug!(%reason, "no answer of a modern server: opening with initialize");
+                self.initialize(Version::LATEST_HANDSHAKE)
+            }
+            _ => Step::Failed(reason),
+        }
+    }
+
+    fn initialize_answered(&mut self, asked: Version, answer: Answer) -> Step {
+        if self.skipped_probe()
+            && matches!(answer, Answer::Error(_) | Answer::Status { .. } | Answer::Silence)
+        {
+            // It was old last time. Perhaps it no longer is.
+            self.known = None;
+            return self.discover(Version::LATEST);
+        }
+        let reason = match answer {
+            Answer::Result(result) => match read_initialize(&result) {
+                Ok(found) => return self.initialized(asked, found),
+                Err(what) => Error::Protocol(format!("initialize answered {what}")),
+            },
+            Answer::Status { status, message } if self.may_open_sse(status) => {
+                self.sse_reason = Some(message);
+                self.asked = Asked::Sse;
+                return Step::OpenSse;
+            }
+            Answer::Error(error) => Error::Rpc(error),
+            Answer::Status { message, .. } => Error::Connection(message),
+            Answer::Silence => Error::Timeout(self.patience.handshake),
+            Answer::Closed(reason) => Error::Connection(reason),
+            Answer::Failed(error) => return Step::Failed(error),
+        };
+        self.initialize_failed(reason)
+    }
+
+    fn may_open_sse(&self, status: u16) -> bool {
+        self.sse_allowed && self.sse_reason.is_none() && matches!(status, 400 | 404 | 405)
+    }
+
+    /// Whether we opened with `initialize` only because we remember the server as old.
+    fn skipped_probe(&self) -> bool {
+        self.policy == Negotiation::Auto && self.discovers == 0
+    }
+
+    fn initialize_failed(&mut self, reason: Error) -> Step {
+        match self.late.take() {
+            Some(late) => Step::Done(late),
+            None => Step::Failed(reason),
+        }
+    }
+
+    fn initialized(&mut self, asked: Version, found: Initialized) -> Step {
+        let version = found.protocol_version.parse::<Version>().ok().filter(|version| {
+            version.era() == Era::Handshake && (*version == asked || self.policy.allows(*version))
+        });
+        match version {
+            Some(version) => Step::Done(Box::new(ServerFacts {
+                version,
+                identity: found.server_info,
+                capabilities: found.capabilities,
+                instructions: found.instructions,
+            })),
+            None => self.no_common_version(vec![found.protocol_version]),
+        }
+    }
+
+    fn no_common_version(&self, offered: Vec<String>) -> Step {
+        let wanted = Version::ALL.into_iter().filter(|version| self.policy.allows(*version)).collect();
+        Step::Failed(Error::NoCommonVersion { wanted, offered })
+    }
+}
+
+/// The part of `DiscoverResult` that negotiation needs. Its required members decide whether the answer is
+/// one at all: an old server may answer anything to a question it does not know.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Discovered {
+    supported_versions: Vec<String>,
+    capabilities: ServerCapabilities,
+    #[serde(default)]
+    instructions: Option<String>,
+    #[serde(default, rename = "_meta")]
+    meta: Option<serde_json::Map<String, Value>>,
+}
+
+impl Discovered {
+    fn facts(mut self, version: Version) -> ServerFacts {
+        let identity = self.meta.as_mut().and_then(|meta| meta.remove(meta::SERVER_INFO));
+        ServerFacts {
+            version,
+            // The identity is for display: one we cannot read is as good as none.
+            identity: identity.and_then(|value| serde_json::from_value(value).ok()),
+            capabilities: self.capabilities,
+            instructions: self.instructions,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Initialized {
+    protocol_version: String,
+    #[serde(default)]
+    capabilities: ServerCapabilities,
+    #[serde(default)]
+    server_info: Option<Implementation>,
+    #[serde(default)]
+    instructions: Option<String>,
+}
+
+fn read_discover(result: &RawJson) -> Result<Discovered, String> {
+    result.decode().map_err(|error| format!("with something that is not a DiscoverResult: {error}"))
+}
+
+fn read_initialize(result: &RawJson) -> Result<Initialized, String> {
+    result.decode().map_err(|error| format!("with something that is not an InitializeResult: {error}"))
+}
+
+/// The list that comes with `UnsupportedProtocolVersion`.
+fn supported_in(error: &RpcError) -> Vec<String> {
+    let list = error.data.as_ref().and_then(|data| data.get("supported")).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}

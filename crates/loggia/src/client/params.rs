@@ -1,0 +1,256 @@
+//! Writes the `params` of a request for one revision: what the caller gave, with our `_meta` in place of
+//! whatever `_meta` of the protocol's own keys was there. Members other than `_meta` stay the bytes they
+//! were.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use loggia_wire::model::{LoggingLevel, Meta};
+use loggia_wire::{RawJson, Version, meta};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::error::Error;
+
+/// `_meta` keys that say how a request is sent: ours to write, whoever wrote `params`.
+const OWNED: [&str; 5] = [
+    meta::PROGRESS_TOKEN,
+    meta::PROTOCOL_VERSION,
+    meta::CLIENT_INFO,
+    meta::CLIENT_CAPABILITIES,
+    meta::LOG_LEVEL,
+];
+
+/// What a request of the stateless era says of its client, as JSON.
+#[derive(Debug, Clone)]
+pub(crate) struct ClientMeta<'a> {
+    pub version: Version,
+    pub info: &'a RawJson,
+    pub capabilities: &'a RawJson,
+    pub log_level: Option<LoggingLevel>,
+}
+
+/// What goes into `_meta`.
+#[derive(Debug, Default)]
+pub(crate) struct MetaPatch<'a> {
+    /// In the stateless era only.
+    pub client: Option<ClientMeta<'a>>,
+    /// Where to report progress.
+    pub progress_token: Option<i64>,
+    /// What the caller adds.
+    pub extra: Option<&'a Meta>,
+}
+
+/// `params` with `patch` applied; `None` where nothing is left to say.
+pub(crate) fn compose(params: &RawJson, patch: &MetaPatch<'_>) -> Result<Option<RawJson>, Error> {
+    let members: Members<'_> = params.decode().map_err(not_an_object)?;
+    let meta = compose_meta(&members, patch)?;
+    let mut out = ObjectWriter::new(params.as_bytes().len() + meta.as_ref().map_or(0, Vec::len));
+    for (name, value) in &members.0 {
+        if name != "_meta" {
+            out.member(name, value.get().as_bytes());
+        }
+    }
+    if let Some(meta) = meta {
+        out.member("_meta", &meta);
+    }
+    Ok(out.finish())
+}
+
+/// `params` with the members `additions` replaced or added: what a retry after `input_required` needs.
+pub(crate) fn with_members(
+    params: &RawJson,
+    additions: &[(&str, Option<RawJson>)],
+) -> Result<RawJson, Error> {
+    let members: Members<'_> = params.decode().map_err(not_an_object)?;
+    let mut out = ObjectWriter::new(params.as_bytes().len() + 256);
+    for (name, value) in &members.0 {
+        if !additions.iter().any(|(added, _)| added == name) {
+            out.member(name, value.get().as_bytes());
+        }
+    }
+    for (name, value) in additions {
+        if let Some(value) = value {
+            out.member(name, value.as_bytes());
+        }
+    }
+    Ok(out.finish().unwrap_or(RawJson::empty_object()))
+}
+
+/// One member of `params`, where it is a string.
+pub(crate) fn string_member(params: &RawJson, wanted: &str) -> Option<String> {
+    let members: Members<'_> = params.decode().ok()?;
+    let (_, value) = members.0.iter().find(|(name, _)| name == wanted)?;
+    serde_json::from_str(value.get()).ok()
+}
+
+/// One member of `params`.
+pub(crate) fn member(params: &RawJson, wanted: &str) -> Option<RawJson> {
+    let members: Members<'_> = params.decode().ok()?;
+    let (_, value) = members.0.iter().find(|(name, _)| name == wanted)?;
+    Some(RawJson::from_written(value.get().as_bytes().to_vec()))
+}
+
+fn compose_meta(members: &Members<'_>, patch: &MetaPatch<'_>) -> Result<Option<Vec<u8>>, Error> {
+    let mut out = ObjectWriter::new(256);
+    let given = members.0.iter().find(|(name, _)| name == "_meta").map(|(_, value)| value.get());
+    let given: Members<'_> =
+        given.map(serde_json::from_str).transpose().map_err(not_an_object)?.unwrap_or_default();
+    for (name, value) in &given.0 {
+        let replaced = patch.extra.is_some_and(|extra| extra.contains_key(name.as_ref()));
+        if !OWNED.contains(&name.as_ref()) && !replaced {
+            out.member(name, value.get().as_bytes());
+        }
+    }
+    for (name, value) in patch.extra.into_iter().flatten() {
+        if !OWNED.contains(&name.as_str()) {
+            out.member(name, RawJson::from(value).as_bytes());
+        }
+    }
+    if let Some(token) = patch.progress_token {
+        out.member(meta::PROGRESS_TOKEN, token.to_string().as_bytes());
+    }
+    if let Some(client) = &patch.client {
+        write_client(&mut out, client);
+    }
+    Ok(out.finish().map(|raw| raw.as_bytes().to_vec()))
+}
+
+fn write_client(out: &mut ObjectWriter, client: &ClientMeta<'_>) {
+    out.member(meta::PROTOCOL_VERSION, format!("\"{}\"", client.version).as_bytes());
+    out.member(meta::CLIENT_INFO, client.info.as_bytes());
+    out.member(meta::CLIENT_CAPABILITIES, client.capabilities.as_bytes());
+    // A level is a plain name: writing it cannot fail.
+    if let Some(Ok(level)) = client.log_level.map(|level| RawJson::encode(&level)) {
+        out.member(meta::LOG_LEVEL, level.as_bytes());
+    }
+}
+
+fn not_an_object(error: serde_json::Error) -> Error {
+    Error::Configuration(format!("the params of a request, and their _meta, must be JSON objects: {error}"))
+}
+
+/// An object written member by member.
+struct ObjectWriter(Vec<u8>);
+
+impl ObjectWriter {
+    fn new(capacity: usize) -> ObjectWriter {
+        ObjectWriter(Vec::with_capacity(capacity))
+    }
+
+    fn member(&mut self, name: &str, value: &[u8]) {
+        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
+        // Writing a string into a Vec cannot fail.
+        let _ = serde_json::to_writer(&mut self.0, name);
+        self.0.push(b':');
+        self.0.extend_from_slice(value);
+    }
+
+    /// The object; `None` where it has no members.
+    fn finish(mut self) -> Option<RawJson> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.0.push(b'}');
+        Some(RawJson::from_written(self.0))
+    }
+}
+
+/// The members of an object in their order, values unread.
+#[derive(Default)]
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Members<'a>, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                    members.push((name, value));
+                }
+                Ok(members)
+            }
+        }
+
+        deserializer.deserialize_map(Object).map(Members)
+    }
+}
+
+/// A member's name, borrowed where it has no escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn value(raw: Option<RawJson>) -> Value {
+        raw.map_or(Value::Null, |raw| raw.decode().expect("valid JSON"))
+    }
+
+    #[test]
+    fn our_meta_replaces_what_was_there() {
+        let info = RawJson::from(&json!({ "name": "c", "version": "1" }));
+        let capabilities = RawJson::empty_object();
+        let extra: Meta = serde_json::from_value(json!({ "vendor/key": 2 })).expect("an object");
+        let patch = MetaPatch {
+            client: Some(ClientMeta {
+                version: Version::V2026_07_28,
+                info: &info,
+                capabilities: &capabilities,
+                log_level: Some(LoggingLevel::Warning),
+            }),
+            progress_token: Some(7),
+            extra: Some(&extra),
+        };
+        let params = RawJson::from(&json!({
+            "name": "t\u{e9}\n",
+            "_meta": {
+                "progressToken": "theirs", "traceparent": "00-a-b-01", "vendor/key": 1,
+                "io.modelcontextprotocol/logLevel": "debug",
+                "io.modelcontextprotocol/clientInfo": { "name": "theirs", "version": "0" },
+            },
+        }));
+        assert_eq!(
+            value(compose(&params, &patch).expect("objects")),
+            json!({
+                "name": "t\u{e9}\n",
+                "_meta": {
+                    "traceparent": "00-a-b-01", "vendor/key": 2, "progressToken": 7,
+                    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                    "io.modelcontextprotocol/clientInfo": { "name": "c", "version": "1" },
+                    "io.modelcontextprotocol/clientCapabilities": {},
+                    "io.modelcontextprotocol/logLevel": "warning",
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn nothing_to_say_is_no_params() {
+        let patch = MetaPatch::default();
+        for params in [json!({}), json!({ "_meta": {} }), json!({ "_meta": { "progressToken": 1 } })] {
+            assert_eq!(compose(&RawJson::from(&params), &patch).expect("objects"), None, "{params}");
+        }
+        assert!(compose(&RawJson::from(&json!([])), &patch).is_err());
+        assert!(compose(&RawJson::from(&json!({ "_meta": 1 })), &patch).is_err());
+    }
+
+    #[test]
+    fn a_retry_replaces_the_last_rounds_answers() {
+        let params =
+            RawJson::from(&json!({ "name": "t", "inputResponses": { "a": 1 }, "requestState": "old" }));
+        let answers = RawJson::from(&json!({ "b": 2 }));
+        let retry = with_members(&params, &[("inputResponses", Some(answers)), ("requestState", None)]);
+        assert_eq!(value(retry.ok()), json!({ "name": "t", "inputResponses": { "b": 2 } }));
+    }
+}

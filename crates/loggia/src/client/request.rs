@@ -1,0 +1,301 @@
+//! One request from the program's side: answered from what is kept, sent with the right headers, and sent
+//! again with the answers to what the server asked in between.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use loggia_wire::model::{
+    ClientCapabilities, InputRequest, InputRequests, InputRequired, LoggingLevel, Meta, ServerNotification,
+};
+use loggia_wire::{ErrorCode, Method, RawJson, RpcError};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::client::driver::{Caller, Command, Input};
+use crate::client::engine::{Call, RawReply, Timing};
+use crate::client::handler::{InputHandler, answer};
+use crate::client::{Client, Common, cache, params};
+use crate::error::{Error, Result};
+
+/// Hears what the server tells about one request. Called on the connection's own task: return at once.
+pub type NotificationSink = Arc<dyn Fn(ServerNotification) + Send + Sync>;
+
+/// How one request is made. The default is what the client was built with.
+#[derive(Clone, Default)]
+pub struct RequestOptions {
+    /// How long the server may be silent; progress starts the time anew.
+    pub timeout: Option<Duration>,
+    /// How long the request may take in all.
+    pub max_timeout: Option<Duration>,
+    /// No limits of time at all: for `subscriptions/listen`, whose answer is its end.
+    pub no_timeout: bool,
+    /// Further keys of `_meta`: trace context, those of extensions. The protocol's own keys are the
+    /// client's to write.
+    pub meta: Meta,
+    /// Which log messages are wanted (stateless revisions; see [`Client::set_log_level`]).
+    pub log_level: Option<LoggingLevel>,
+    /// What to declare for this request in place of what the client declares (stateless revisions).
+    pub capabilities: Option<ClientCapabilities>,
+    /// Hears the progress and the log messages of this request. Its presence asks for progress.
+    pub on_notification: Option<NotificationSink>,
+    /// What happens when the server asks something before it answers.
+    pub input: InputPolicy,
+    /// Whether an answer that was kept will do, and this one may be kept.
+    pub cache: bool,
+}
+
+/// What happens when the server asks something before it answers.
+#[derive(Clone, Default)]
+pub enum InputPolicy {
+    /// The client's own handler answers.
+    #[default]
+    Handler,
+    /// The caller sees for itself: an `input_required` result is returned as it is. What a handshake
+    /// server asks meanwhile goes to the handler, or is refused where there is none.
+    Surface(Option<Arc<dyn InputHandler>>),
+}
+
+impl Client {
+    /// Makes one request and returns its result as the server wrote it. Dropping the future cancels it.
+    ///
+    /// This is for gateways and for methods of extensions; everything else has a method of its own.
+    pub async fn request(
+        &self,
+        method: Method,
+        params: RawJson,
+        options: RequestOptions,
+    ) -> Result<RawReply> {
+        let declared =
+            options.capabilities.as_ref().and_then(|declared| serde_json::to_string(declared).ok());
+        let key = if options.cache && self.common().options.cache {
+            cache::Key::of(&method, &params, declared)
+        } else {
+            None
+        };
+        let Some(key) = key else { return self.run(method, params, options).await };
+        let context = self.common().context();
+        if let Some(kept) = self.common().cache().get(&key, context.as_deref(), now()) {
+            return Ok(kept);
+        }
+        let generation = self.common().cache().generation();
+        let (reply, rounds) = self.run_counted(method, params, options).await?;
+        if rounds == 0 {
+            self.common().cache().put(key, context.as_deref(), reply.clone(), generation, now());
+        }
+        Ok(reply)
+    }
+
+    async fn run(&self, method: Method, params: RawJson, options: RequestOptions) -> Result<RawReply> {
+        Ok(self.run_counted(method, params, options).await?.0)
+    }
+
+    /// Makes the request, and again for every round in which the server asks for input.
+    async fn run_counted(
+        &self,
+        method: Method,
+        params: RawJson,
+        options: RequestOptions,
+    ) -> Result<(RawReply, usize)> {
+        let surfaces = matches!(options.input, InputPolicy::Surface(_));
+        let most = self.common().options.limits.input_rounds;
+        let mut round_params = params.clone();
+        for round in 0..=most {
+            let reply = self.mirrored(&method, round_params, &options).await?;
+            if surfaces || !reply.version.is_stateless() {
+                return Ok((reply, round));
+            }
+            match kind_of(&method, &reply.result)? {
+                ResultKind::Complete => return Ok((reply, round)),
+                ResultKind::InputRequired(input) => {
+                    round_params = self.next_round(&params, *input).await?;
+                }
+            }
+        }
+        Err(Error::Unanswered(format!(
+            "the server asked for input {most} times and still has no answer to {method}"
+        )))
+    }
+
+    /// The params of the retry: the original ones, the answers, and the state exactly as it came.
+    async fn next_round(&self, original: &RawJson, input: InputRequired) -> Result<RawJson> {
+        let answers = match input.input_requests {
+            Some(requests) => Some(self.answer_all(requests).await?),
+            None => None,
+        };
+        let state = input.request_state.map(|state| RawJson::from(&Value::from(state)));
+        params::with_members(original, &[("inputResponses", answers), ("requestState", state)])
+    }
+
+    async fn answer_all(&self, requests: InputRequests) -> Result<RawJson> {
+        let common = self.common();
+        let answered = requests.into_iter().map(|(key, request)| async move {
+            let method = request.method();
+            match ask(common, &Input::Client, request).await {
+                Ok(result) => Ok((key, Some(result))),
+                Err(error) if error.code == ErrorCode::METHOD_NOT_FOUND => Err(Error::Unanswered(format!(
+                    "the server asks for {method}, for which this client has no handler"
+                ))),
+                Err(error) => Err(Error::Unanswered(format!(
+                    "the question {key:?} ({method}) found no answer: {error}"
+                ))),
+            }
+        });
+        let mut answers = Vec::new();
+        for answered in join_all(answered).await {
+            answers.push(answered?);
+        }
+        let members: Vec<(&str, Option<RawJson>)> =
+            answers.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
+        params::with_members(&RawJson::empty_object(), &members)
+    }
+
+    /// Sends the request with the headers its tool asks for. A server that misses some has changed the
+    /// tool: look again, once.
+    async fn mirrored(&self, method: &Method, params: RawJson, options: &RequestOptions) -> Result<RawReply> {
+        if *method != Method::CallTool || !self.common().mirrors {
+            return self.exchange(method, params, options, Vec::new()).await;
+        }
+        let headers = self.headers_of(&params);
+        match self.exchange(method, params.clone(), options, headers).await {
+            Err(Error::Rpc(error)) if error.code == ErrorCode::HEADER_MISMATCH => {
+                tracing::debug!(%error, "the tools are listed again for their headers");
+                self.common().cache().forget(&Method::ListTools);
+                Box::pin(self.list_all_tools()).await?;
+                let headers = self.headers_of(&params);
+                self.exchange(method, params, options, headers).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn headers_of(&self, params: &RawJson) -> Vec<(String, String)> {
+        let known = params::string_member(params, "name").and_then(|name| self.common().tools().get(&name));
+        let Some(known) = known.filter(|known| !known.headers.is_empty()) else { return Vec::new() };
+        let arguments =
+            params::member(params, "arguments").and_then(|arguments| arguments.decode::<Value>().ok());
+        known.header_values(arguments.as_ref())
+    }
+
+    async fn exchange(
+        &self,
+        method: &Method,
+        params: RawJson,
+        options: &RequestOptions,
+        headers: Vec<(String, String)>,
+    ) -> Result<RawReply> {
+        let input = match &options.input {
+            InputPolicy::Handler => Input::Client,
+            InputPolicy::Surface(Some(handler)) => Input::Own(handler.clone()),
+            InputPolicy::Surface(None) => Input::Nobody,
+        };
+        let call = Box::new(Call {
+            method: method.clone(),
+            params,
+            meta: options.meta.clone(),
+            capabilities: options.capabilities.clone(),
+            log_level: options.log_level.or_else(|| self.common().log_level()),
+            progress: options.on_notification.is_some(),
+            own_input: matches!(input, Input::Own(_)),
+            timing: self.timing(options),
+            headers,
+        });
+        let (reply, answered) = oneshot::channel();
+        let caller = Caller { reply, sink: options.on_notification.clone(), input };
+        let id = self.common().ids.next();
+        self.send(Command::Start { id, call, caller })?;
+        let mut guard = CancelOnDrop { client: self, id, armed: true };
+        let outcome = answered.await;
+        guard.armed = false;
+        outcome.unwrap_or_else(|_| Err(self.gone()))
+    }
+
+    fn timing(&self, options: &RequestOptions) -> Timing {
+        if options.no_timeout {
+            return Timing::default();
+        }
+        let defaults = &self.common().options;
+        let idle = options.timeout.unwrap_or(defaults.timeout);
+        Timing {
+            idle: Some(idle),
+            total: Some(options.max_timeout.unwrap_or(defaults.max_timeout).max(idle)),
+        }
+    }
+}
+
+/// Tells the server that an answer is no longer wanted.
+struct CancelOnDrop<'a> {
+    client: &'a Client,
+    id: i64,
+    armed: bool,
+}
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            // It fails only where the connection is gone, and the request with it.
+            let _ = self.client.send(Command::Cancel(self.id));
+        }
+    }
+}
+
+/// Puts a question of the server's to whoever answers it, within the time for such answers.
+pub(crate) async fn ask(common: &Common, input: &Input, request: InputRequest) -> Result<RawJson, RpcError> {
+    let method = request.method();
+    let answering = async {
+        match input {
+            Input::Client => answer(&*common.handler, request).await,
+            Input::Own(handler) => handler.input(request).await,
+            Input::Nobody => Err(RpcError::method_not_found(method.as_str())),
+        }
+    };
+    let limit = common.options.limits.ask_timeout;
+    match tokio::time::timeout(limit, AssertUnwindSafe(answering).catch_unwind()).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => {
+            tracing::error!(%method, "the program's handler of a question panicked");
+            Err(RpcError::internal("client handler"))
+        }
+        Err(_) => Err(RpcError::new(ErrorCode::INTERNAL_ERROR, format!("Nobody answered {method} in time"))),
+    }
+}
+
+enum ResultKind {
+    Complete,
+    InputRequired(Box<InputRequired>),
+}
+
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(default, rename = "resultType")]
+    result_type: Option<String>,
+}
+
+/// What kind of result it is; a kind we do not know makes it invalid ("ResultType").
+fn kind_of(method: &Method, result: &RawJson) -> Result<ResultKind> {
+    let wrong =
+        |error: serde_json::Error| Error::Protocol(format!("the result of {method} is malformed: {error}"));
+    match result.decode::<Kind>().map_err(wrong)?.result_type.as_deref() {
+        None | Some("complete") => Ok(ResultKind::Complete),
+        Some("input_required") if method.may_require_input() => {
+            let input: InputRequired = result.decode().map_err(wrong)?;
+            if input.input_requests.is_none() && input.request_state.is_none() {
+                return Err(Error::Protocol(format!("{method} requires input but does not say which")));
+            }
+            Ok(ResultKind::InputRequired(Box::new(input)))
+        }
+        Some("input_required") => Err(Error::Protocol(format!("{method} must not require input"))),
+        // Methods of extensions have results of their own kinds.
+        Some(_) if matches!(method, Method::Other(_)) => Ok(ResultKind::Complete),
+        Some(other) => Err(Error::Protocol(format!("the result of {method} has the unknown type {other:?}"))),
+    }
+}
+
+/// The present, on the runtime's clock: tests can stop it.
+pub(crate) fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}

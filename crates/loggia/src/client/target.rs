@@ -1,0 +1,226 @@
+//! What a client can be connected to, and how a connection to each is opened, the first time and again.
+
+#[cfg(unix)]
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::client::link::{FramesLink, Link};
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::service::{BoxFuture, Service};
+use crate::transport::child::Child;
+use crate::transport::framing::{ReadFrames, WriteFrames};
+use crate::transport::{Shutdown, memory};
+
+/// A server to connect to.
+pub struct Target(Kind);
+
+enum Kind {
+    Child(Child),
+    Service(Arc<dyn Service>),
+    Frames(Mutex<Option<Halves>>),
+    Custom(Box<dyn Fn() -> BoxFuture<'static, Result<Halves>> + Send + Sync>),
+    #[cfg(unix)]
+    Unix(PathBuf),
+    #[cfg(feature = "http")]
+    Http(url::Url),
+}
+
+/// The two halves of a connection that carries whole messages.
+pub type Halves = (Box<dyn ReadFrames>, Box<dyn WriteFrames>);
+
+impl Target {
+    /// A connection that `open` opens, again each time it is lost.
+    pub fn custom<F, Fut>(open: F) -> Target
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Halves>> + Send + 'static,
+    {
+        Target(Kind::Custom(Box::new(move || Box::pin(open()))))
+    }
+}
+
+/// What [`Client::connect`](crate::client::Client::connect) takes: the URL of a server (`https://…`,
+/// `http://…`, `unix:/path`), a [`Child`] to start, a server of this very program, or an end of a connection.
+pub trait IntoTarget {
+    /// The target.
+    fn into_target(self) -> Result<Target>;
+}
+
+impl IntoTarget for Target {
+    fn into_target(self) -> Result<Target> {
+        Ok(self)
+    }
+}
+
+impl IntoTarget for &str {
+    fn into_target(self) -> Result<Target> {
+        #[cfg(unix)]
+        if let Some(path) = self.strip_prefix("unix:") {
+            return Ok(Target(Kind::Unix(path.trim_start_matches("//").into())));
+        }
+        if self.starts_with("http://") || self.starts_with("https://") {
+            return http_target(self);
+        }
+        Err(Error::Configuration(format!(
+            "{self:?} is not the URL of a server (https://…, http://…, unix:/path); to start a command use Client::spawn"
+        )))
+    }
+}
+
+impl IntoTarget for String {
+    fn into_target(self) -> Result<Target> {
+        self.as_str().into_target()
+    }
+}
+
+impl IntoTarget for &String {
+    fn into_target(self) -> Result<Target> {
+        self.as_str().into_target()
+    }
+}
+
+impl IntoTarget for Child {
+    fn into_target(self) -> Result<Target> {
+        Ok(Target(Kind::Child(self)))
+    }
+}
+
+impl<S: Service> IntoTarget for &Arc<S> {
+    fn into_target(self) -> Result<Target> {
+        Ok(Target(Kind::Service(self.clone())))
+    }
+}
+
+impl IntoTarget for Arc<dyn Service> {
+    fn into_target(self) -> Result<Target> {
+        Ok(Target(Kind::Service(self)))
+    }
+}
+
+impl IntoTarget for memory::End {
+    fn into_target(self) -> Result<Target> {
+        let (reader, writer) = self.split();
+        (reader, writer).into_target()
+    }
+}
+
+/// The two halves of any connection that carries whole messages.
+impl<R: ReadFrames, W: WriteFrames> IntoTarget for (R, W) {
+    fn into_target(self) -> Result<Target> {
+        Ok(Target(Kind::Frames(Mutex::new(Some((Box::new(self.0), Box::new(self.1)))))))
+    }
+}
+
+#[cfg(feature = "http")]
+impl IntoTarget for url::Url {
+    fn into_target(self) -> Result<Target> {
+        Ok(Target(Kind::Http(self)))
+    }
+}
+
+#[cfg(feature = "http")]
+fn http_target(text: &str) -> Result<Target> {
+    let url = url::Url::parse(text)
+        .map_err(|error| Error::Configuration(format!("{text:?} is not a URL: {error}")))?;
+    url.into_target()
+}
+
+#[cfg(not(feature = "http"))]
+fn http_target(text: &str) -> Result<Target> {
+    Err(Error::Configuration(format!("to connect to {text} enable the feature `http` of the crate `loggia`")))
+}
+
+/// Opens connections to one target.
+pub(crate) struct Connector {
+    pub target: Target,
+    pub limits: Limits,
+    pub connect_timeout: Duration,
+    #[cfg(feature = "http")]
+    pub http: crate::transport::http::client::HttpOptions,
+}
+
+impl Connector {
+    /// What an [`EraMemory`](crate::client::EraMemory) knows the server by.
+    pub(crate) fn key(&self) -> Option<String> {
+        match &self.target.0 {
+            Kind::Child(child) => Some(child.key()),
+            #[cfg(unix)]
+            Kind::Unix(path) => Some(format!("unix:{}", path.display())),
+            #[cfg(feature = "http")]
+            Kind::Http(url) => Some(crate::transport::http::client::endpoint(url)),
+            Kind::Service(_) | Kind::Frames(_) | Kind::Custom(_) => None,
+        }
+    }
+
+    /// Whether each request has a stream of its own.
+    pub(crate) fn own_streams(&self) -> bool {
+        #[cfg(feature = "http")]
+        if matches!(self.target.0, Kind::Http(_)) {
+            return true;
+        }
+        false
+    }
+
+    /// Whether a connection that was lost can be opened again.
+    pub(crate) fn reopens(&self) -> bool {
+        !matches!(self.target.0, Kind::Frames(_))
+    }
+
+    /// Opens a connection.
+    pub(crate) async fn open(&self) -> Result<Link> {
+        match &self.target.0 {
+            Kind::Child(child) => {
+                let started = child.start(&self.limits)?;
+                Ok(self.frames(started.reader, started.writer, Some(started.process)))
+            }
+            Kind::Service(service) => {
+                let (ours, theirs) = memory::pair();
+                // TMP tokio::spawn(theirs.serve(service.clone(), self.limits.clone(), Shutdown::new()));
+                let _ = (theirs, service, Shutdown::new());
+                let (reader, writer) = ours.split();
+                Ok(self.frames(Box::new(reader), Box::new(writer), None))
+            }
+            Kind::Frames(halves) => match halves.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                Some((reader, writer)) => Ok(self.frames(reader, writer, None)),
+                None => Err(Error::Connection("the connection ended and cannot be opened again".to_owned())),
+            },
+            Kind::Custom(open) => {
+                let (reader, writer) = open().await?;
+                Ok(self.frames(reader, writer, None))
+            }
+            #[cfg(unix)]
+            Kind::Unix(path) => self.open_unix(path).await,
+            #[cfg(feature = "http")]
+            Kind::Http(url) => crate::transport::http::client::HttpLink::new(
+                url.clone(),
+                self.http.clone(),
+                &self.limits,
+                self.connect_timeout,
+            )
+            .map(|link| Link::Http(Box::new(link))),
+        }
+    }
+
+    #[cfg(unix)]
+    async fn open_unix(&self, path: &std::path::Path) -> Result<Link> {
+        use crate::transport::framing::{LineReader, LineWriter};
+        let stream = tokio::time::timeout(self.connect_timeout, tokio::net::UnixStream::connect(path))
+            .await
+            .map_err(|_| Error::Timeout(self.connect_timeout))?
+            .map_err(|error| Error::Connection(format!("{}: {error}", path.display())))?;
+        let (reader, writer) = stream.into_split();
+        let reader = LineReader::new(reader, self.limits.reply_bytes);
+        Ok(self.frames(Box::new(reader), Box::new(LineWriter::new(writer)), None))
+    }
+
+    fn frames(
+        &self,
+        reader: Box<dyn ReadFrames>,
+        writer: Box<dyn WriteFrames>,
+        process: Option<crate::transport::child::Process>,
+    ) -> Link {
+        Link::Frames(Box::new(FramesLink::new(reader, writer, process, self.limits.write_timeout)))
+    }
+}

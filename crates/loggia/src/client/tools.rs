@@ -1,0 +1,103 @@
+//! What a client remembers of the tools it has seen: which arguments HTTP mirrors into headers, and what
+//! their results must look like.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use loggia_wire::header::ParamHeaders;
+use loggia_wire::model::{CallToolResult, Tool};
+use loggia_wire::schema::Validator;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// What is known of one tool.
+#[derive(Debug)]
+pub(crate) struct ToolFacts {
+    pub headers: ParamHeaders,
+    /// The compiled output schema, or why there is none.
+    output: Option<std::result::Result<Validator, String>>,
+}
+
+/// The tools seen so far.
+#[derive(Debug, Default)]
+pub(crate) struct Tools(HashMap<String, Arc<ToolFacts>>);
+
+/// Most tools remembered.
+const MOST_TOOLS: usize = 16_384;
+
+impl Tools {
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<ToolFacts>> {
+        self.0.get(name).cloned()
+    }
+
+    /// Remembers the tools of a page. Where `mirrors` says that arguments go into headers, tools whose
+    /// annotations break the rules are taken out: calling them cannot work ("Schema Extension").
+    pub(crate) fn learn(&mut self, tools: &mut Vec<Tool>, mirrors: bool) {
+        if self.0.len() + tools.len() > MOST_TOOLS {
+            self.0.clear();
+        }
+        tools.retain(|tool| match ParamHeaders::from_schema(&tool.input_schema) {
+            Ok(headers) => {
+                self.remember(tool, headers);
+                true
+            }
+            Err(error) if mirrors => {
+                tracing::warn!(tool = tool.name, %error, "left out of the list: its header annotations are invalid");
+                false
+            }
+            Err(_) => {
+                self.remember(tool, ParamHeaders::default());
+                true
+            }
+        });
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn remember(&mut self, tool: &Tool, headers: ParamHeaders) {
+        let output =
+            tool.output_schema.as_deref().map(|schema| Validator::compile(schema).map_err(|e| e.to_string()));
+        self.0.insert(tool.name.clone(), Arc::new(ToolFacts { headers, output }));
+    }
+}
+
+impl ToolFacts {
+    /// Whether results of this tool can be checked at all.
+    pub(crate) fn check_schema(&self, name: &str) -> Result<()> {
+        match &self.output {
+            Some(Err(reason)) => Err(Error::Protocol(format!(
+                "the output schema of the tool {name:?} cannot be used: {reason}; it was not called \
+                 (switch `validate_output` off to call it all the same)"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks a result against the tool's output schema.
+    pub(crate) fn check_output(&self, name: &str, result: &CallToolResult) -> Result<()> {
+        let Some(Ok(schema)) = &self.output else { return Ok(()) };
+        if result.failed() {
+            return Ok(());
+        }
+        let Some(value) = &result.structured_content else {
+            return Err(wrong_output(name, "it has none"));
+        };
+        schema.validate(value).map_err(|violations| wrong_output(name, &violations.to_string()))
+    }
+
+    /// The headers that mirror `arguments`.
+    pub(crate) fn header_values(&self, arguments: Option<&Value>) -> Vec<(String, String)> {
+        self.headers.values(arguments.and_then(Value::as_object))
+    }
+}
+
+fn wrong_output(name: &str, why: &str) -> Error {
+    Error::Protocol(format!(
+        "the structured result of the tool {name:?} does not match its output schema: {why} \
+         (switch `validate_output` off to take it all the same)"
+    ))
+}

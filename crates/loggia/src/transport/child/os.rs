@@ -1,0 +1,132 @@
+//! What starting and stopping a child asks of the operating system. Unix has process groups and signals;
+//! elsewhere the child alone can be ended, and only by force.
+
+#[cfg(not(unix))]
+pub(super) use portable::*;
+#[cfg(unix)]
+pub(super) use unix::*;
+
+#[cfg(unix)]
+mod unix {
+    use std::ffi::{OsStr, OsString};
+
+    use rustix::process::{Pid, Signal, kill_process_group};
+    use tokio::process::{Child, Command};
+
+    /// Variables of our environment that a child sees.
+    pub(in super::super) const INHERITED: &[&str] =
+        &["HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"];
+
+    /// The program to start.
+    pub(in super::super) fn program(name: &OsStr) -> OsString {
+        name.to_owned()
+    }
+
+    /// Gives the child a process group of its own: a Ctrl-C at our terminal is ours to handle.
+    pub(in super::super) fn prepare(command: &mut Command) {
+        command.process_group(0);
+    }
+
+    /// The child and whatever it started.
+    pub(in super::super) struct Group(Option<Pid>);
+
+    impl Group {
+        pub(in super::super) fn of(child: &Child) -> Group {
+            // The child leads its group, so the two have one number.
+            Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())))
+        }
+
+        pub(in super::super) fn terminate(&self, _: &mut Child) {
+            self.signal(Signal::TERM);
+        }
+
+        pub(in super::super) fn kill(&self, _: &mut Child) {
+            self.signal(Signal::KILL);
+        }
+
+        fn signal(&self, signal: Signal) {
+            if let Some(group) = self.0 {
+                // It fails only where nobody is left in the group.
+                let _ = kill_process_group(group, signal);
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod portable {
+    use std::ffi::{OsStr, OsString};
+    use std::path::{Path, PathBuf};
+
+    use tokio::process::{Child, Command};
+
+    /// Variables of our environment that a child sees.
+    pub(in super::super) const INHERITED: &[&str] = &[
+        "APPDATA",
+        "COMSPEC",
+        "HOMEDRIVE",
+        "HOMEPATH",
+        "LOCALAPPDATA",
+        "PATH",
+        "PATHEXT",
+        "PROCESSOR_ARCHITECTURE",
+        "PROGRAMDATA",
+        "PROGRAMFILES",
+        "SYSTEMDRIVE",
+        "SYSTEMROOT",
+        "TEMP",
+        "TMP",
+        "USERNAME",
+        "USERPROFILE",
+    ];
+
+    /// The program to start. Windows finds `npx.cmd` under the name `npx` only in a shell: look for it.
+    pub(in super::super) fn program(name: &OsStr) -> OsString {
+        let bare = Path::new(name).components().count() == 1 && Path::new(name).extension().is_none();
+        let found = bare.then(|| find(name, &std::env::var_os("PATH")?, &std::env::var_os("PATHEXT")?));
+        found.flatten().map_or_else(|| name.to_owned(), PathBuf::into_os_string)
+    }
+
+    fn find(name: &OsStr, path: &OsStr, extensions: &OsStr) -> Option<PathBuf> {
+        let extensions = extensions.to_string_lossy().into_owned();
+        std::env::split_paths(path)
+            .flat_map(|folder| {
+                let file = folder.join(name);
+                extensions
+                    .split(';')
+                    .map(move |e| file.with_extension(e.trim_start_matches('.')))
+                    .collect::<Vec<_>>()
+            })
+            .find(|candidate| candidate.is_file())
+    }
+
+    /// Keeps a console window from opening, and a Ctrl-C at ours from reaching the child.
+    pub(in super::super) fn prepare(command: &mut Command) {
+        #[cfg(windows)]
+        {
+            const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
+            const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+            command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
+        }
+        let _ = command;
+    }
+
+    /// The child.
+    pub(in super::super) struct Group;
+
+    impl Group {
+        pub(in super::super) fn of(_: &Child) -> Group {
+            Group
+        }
+
+        /// There is no gentle way: the closed input was it.
+        pub(in super::super) fn terminate(&self, child: &mut Child) {
+            self.kill(child);
+        }
+
+        pub(in super::super) fn kill(&self, child: &mut Child) {
+            // It fails only where the child has ended.
+            let _ = child.start_kill();
+        }
+    }
+}

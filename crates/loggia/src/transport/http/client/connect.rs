@@ -1,0 +1,198 @@
+//! The HTTP client underneath: connections with TLS and a time limit, authorization, and redirects that
+//! stay at home.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{HeaderValue, LOCATION, USER_AGENT, WWW_AUTHENTICATE};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use url::Url;
+
+use super::{Authorize, Challenge, HttpOptions};
+use crate::error::{Error, Result};
+
+#[cfg(feature = "tls")]
+type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
+#[cfg(not(feature = "tls"))]
+type Connector = HttpConnector;
+
+/// Makes requests of one origin.
+pub(super) struct HttpClient {
+    client: Client<Connector, Full<Bytes>>,
+    authorize: Option<Arc<dyn Authorize>>,
+}
+
+/// How often one request is tried with other authorization.
+const CHALLENGES: usize = 3;
+/// How often one request follows a redirect.
+const REDIRECTS: usize = 3;
+
+impl HttpClient {
+    pub(super) fn new(url: &Url, options: &HttpOptions, connect_timeout: Duration) -> Result<HttpClient> {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(connect_timeout));
+        tcp.set_keepalive(Some(Duration::from_secs(60)));
+        tcp.enforce_http(false);
+        let connector = secure(tcp, url, options)?;
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(60))
+            .build(connector);
+        Ok(HttpClient { client, authorize: options.authorize.clone() })
+    }
+
+    /// Makes a request. A refusal that authorization could mend is tried again with what it says then.
+    pub(super) async fn request(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Incoming>> {
+        for _ in 0..CHALLENGES {
+            let response = self.redirected(&method, url, &headers, &body).await?;
+            let Some(challenge) = challenge(&response) else { return Ok(response) };
+            let again = match &self.authorize {
+                Some(authorize) => authorize.challenged(challenge.clone()).await?,
+                None => false,
+            };
+            if !again {
+                return Err(unauthorized(&challenge));
+            }
+        }
+        Err(Error::Unauthorized(format!("refused {CHALLENGES} times")))
+    }
+
+    /// Follows redirects that keep the method and the origin; any other would show the request, and the
+    /// authorization in it, to somebody else.
+    async fn redirected(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Response<Incoming>> {
+        let mut url = url.clone();
+        for _ in 0..=REDIRECTS {
+            let response = self.once(method, &url, headers, body).await?;
+            let keeps =
+                [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT].contains(&response.status());
+            let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+            let target = target.and_then(|text| url.join(text).ok());
+            match target {
+                Some(target) if keeps && target.origin() == url.origin() => url = target,
+                Some(target) if response.status().is_redirection() => {
+                    return Err(Error::Connection(format!(
+                        "the server answered {} and points to {target}, where this request is not taken; \
+                         if that is the server, connect to it by that URL",
+                        response.status()
+                    )));
+                }
+                _ => return Ok(response),
+            }
+        }
+        Err(Error::Connection(format!("the server redirects more than {REDIRECTS} times")))
+    }
+
+    async fn once(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Response<Incoming>> {
+        let uri: Uri = url[..url::Position::AfterQuery]
+            .parse()
+            .map_err(|error| Error::Configuration(format!("{url} cannot be requested: {error}")))?;
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers.clone();
+        request
+            .headers_mut()
+            .entry(USER_AGENT)
+            .or_insert(HeaderValue::from_static(concat!("loggia/", env!("CARGO_PKG_VERSION"))));
+        if let Some(authorize) = &self.authorize {
+            for (name, value) in authorize.headers(method, url).await? {
+                if let Some(name) = name {
+                    request.headers_mut().insert(name, value);
+                }
+            }
+        }
+        self.client.request(request).await.map_err(|error| Error::Connection(with_sources(&error)))
+    }
+}
+
+#[cfg(feature = "tls")]
+fn secure(tcp: HttpConnector, _: &Url, options: &HttpOptions) -> Result<Connector> {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+
+    let wrong = |what: String| Error::Configuration(format!("the root certificates cannot be used: {what}"));
+    let mut roots = rustls::RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    for pem in &options.roots {
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|error| wrong(format!("{error:?}")))?;
+            roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .enable_http2()
+        .wrap_connector(tcp))
+}
+
+#[cfg(not(feature = "tls"))]
+fn secure(tcp: HttpConnector, url: &Url, _: &HttpOptions) -> Result<Connector> {
+    match url.scheme() {
+        "http" => Ok(tcp),
+        _ => Err(Error::Configuration(format!(
+            "to connect to {url} enable the feature `tls` of the crate `loggia`"
+        ))),
+    }
+}
+
+/// The challenge of a refusal that other authorization might lift.
+fn challenge(response: &Response<Incoming>) -> Option<Challenge> {
+    let status = response.status();
+    let challenges = response.headers().contains_key(WWW_AUTHENTICATE);
+    let refused = status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && challenges);
+    refused.then(|| Challenge { status, headers: response.headers().clone() })
+}
+
+fn unauthorized(challenge: &Challenge) -> Error {
+    let said = challenge.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+    let said: Vec<&str> = said.collect();
+    Error::Unauthorized(if said.is_empty() { challenge.status.to_string() } else { said.join(", ") })
+}
+
+/// An error with everything that led to it: hyper's own text says only "error trying to connect".
+pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,268 @@
+//! Servers reached over HTTP: Streamable HTTP in both eras, and the HTTP+SSE transport that came before it.
+//!
+//! Each request is a POST of its own. Its answer is a JSON text or an event stream; in the handshake era a
+//! stream that breaks is taken up again, and one more stream carries what belongs to no request. Every
+//! stream is a task that reports to one queue; the engine decides what it all means.
+
+mod connect;
+mod exchange;
+mod stream;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue};
+use loggia_wire::{Method, Version, header};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use url::Url;
+
+use crate::client::link::{Kind, LinkEvent, Outgoing};
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::service::BoxFuture;
+use connect::HttpClient;
+
+/// Gives HTTP requests their authorization.
+pub trait Authorize: Send + Sync + 'static {
+    /// The headers that authorize one request.
+    fn headers(&self, method: &http::Method, url: &Url) -> BoxFuture<'_, Result<HeaderMap>>;
+
+    /// The server refused a request (401, or 403 with a challenge). `true` asks for another attempt, with
+    /// what [`headers`](Authorize::headers) says then.
+    fn challenged(&self, challenge: Challenge) -> BoxFuture<'_, Result<bool>>;
+
+    /// A name for the present authorization: results that are private to it are kept under it.
+    fn context(&self) -> Option<String> {
+        None
+    }
+}
+
+/// What came with a refusal.
+#[derive(Debug, Clone)]
+pub struct Challenge {
+    /// 401 or 403.
+    pub status: http::StatusCode,
+    /// The headers of the response, `WWW-Authenticate` among them.
+    pub headers: HeaderMap,
+}
+
+/// Options of connections over HTTP.
+#[derive(Clone)]
+pub(crate) struct HttpOptions {
+    pub headers: HeaderMap,
+    pub authorize: Option<Arc<dyn Authorize>>,
+    pub legacy_sse: bool,
+    /// Certificates to trust, each in PEM.
+    #[cfg(feature = "tls")]
+    pub roots: Vec<Vec<u8>>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> HttpOptions {
+        HttpOptions {
+            headers: HeaderMap::new(),
+            authorize: None,
+            legacy_sse: true,
+            #[cfg(feature = "tls")]
+            roots: Vec::new(),
+        }
+    }
+}
+
+/// What a server is remembered by: its URL without what may be secret in it.
+pub(crate) fn endpoint(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}
+
+/// A connection over HTTP: the requests to one endpoint.
+pub(crate) struct HttpLink {
+    remote: Arc<Remote>,
+    reports: mpsc::Receiver<LinkEvent>,
+    /// Each task ends with the id of the request it was for.
+    tasks: JoinSet<Option<i64>>,
+    requests: HashMap<i64, AbortHandle>,
+    /// The stream that belongs to no request.
+    listener: Option<AbortHandle>,
+}
+
+/// What all tasks of a link share.
+pub(crate) struct Remote {
+    http: HttpClient,
+    url: Url,
+    options: HttpOptions,
+    session: Mutex<Session>,
+    reports: mpsc::Sender<LinkEvent>,
+    /// Whether requests may go out: not while `notifications/initialized` is on its way.
+    gate: watch::Sender<bool>,
+    most_bytes: usize,
+    connect_timeout: Duration,
+}
+
+/// What a handshake session has settled.
+#[derive(Debug, Clone, Default)]
+struct Session {
+    id: Option<HeaderValue>,
+    version: Option<Version>,
+    /// Where to POST, with the HTTP+SSE transport.
+    post_url: Option<Url>,
+}
+
+impl HttpLink {
+    /// Reports that wait; beyond them the streams are not read.
+    const REPORTS: usize = 64;
+
+    pub(crate) fn new(
+        url: Url,
+        options: HttpOptions,
+        limits: &Limits,
+        connect_timeout: Duration,
+    ) -> Result<HttpLink> {
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Error::Configuration("put credentials into a header, not into the URL".to_owned()));
+        }
+        let http = HttpClient::new(&url, &options, connect_timeout)?;
+        let (sender, reports) = mpsc::channel(HttpLink::REPORTS);
+        let remote = Arc::new(Remote {
+            http,
+            url,
+            options,
+            session: Mutex::default(),
+            reports: sender,
+            gate: watch::Sender::new(true),
+            most_bytes: limits.reply_bytes,
+            connect_timeout,
+        });
+        Ok(HttpLink { remote, reports, tasks: JoinSet::new(), requests: HashMap::new(), listener: None })
+    }
+
+    /// Sends a message in a task of its own.
+    pub(crate) fn send(&mut self, outgoing: Outgoing) {
+        let remote = self.remote.clone();
+        match outgoing.kind.clone() {
+            Kind::Request { id, method } => {
+                if method == Method::Initialize {
+                    self.forget_session();
+                }
+                let task = self.tasks.spawn(async move {
+                    remote.exchange(id, &method, &outgoing).await;
+                    Some(id)
+                });
+                self.requests.insert(id, task);
+            }
+            Kind::Notification(Method::Initialized) => {
+                self.remote.gate.send_replace(false);
+                self.remote.session().version = Some(outgoing.version);
+                self.tasks.spawn(async move {
+                    remote.post_quietly(&outgoing).await;
+                    remote.gate.send_replace(true);
+                    None
+                });
+                self.listen();
+            }
+            Kind::Notification(_) | Kind::Response => {
+                self.tasks.spawn(async move {
+                    remote.open_gate().await;
+                    remote.post_quietly(&outgoing).await;
+                    None
+                });
+            }
+        }
+    }
+
+    /// Waits for a report. Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self) -> Option<LinkEvent> {
+        loop {
+            tokio::select! {
+                biased;
+                report = self.reports.recv() => return report,
+                Some(done) = self.tasks.join_next() => {
+                    if let Ok(Some(id)) = done {
+                        self.requests.remove(&id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Closes the stream of a request, which in the stateless era cancels it.
+    pub(crate) fn abandon(&mut self, id: i64) {
+        if let Some(task) = self.requests.remove(&id) {
+            task.abort();
+        }
+    }
+
+    /// Opens the HTTP+SSE transport in place of Streamable HTTP.
+    pub(crate) fn open_sse(&mut self) {
+        let remote = self.remote.clone();
+        self.replace_listener(async move { remote.run_sse().await });
+    }
+
+    /// Ends the session, if there is one.
+    pub(crate) async fn close(mut self) {
+        self.tasks.abort_all();
+        self.remote.delete_session().await;
+    }
+
+    /// The stream that belongs to no request. With HTTP+SSE it is open already.
+    fn listen(&mut self) {
+        if self.remote.session().post_url.is_none() {
+            let remote = self.remote.clone();
+            self.replace_listener(async move { remote.run_listener().await });
+        }
+    }
+
+    fn replace_listener(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        let handle = self.tasks.spawn(async move {
+            task.await;
+            None
+        });
+        if let Some(old) = self.listener.replace(handle) {
+            old.abort();
+        }
+    }
+
+    fn forget_session(&mut self) {
+        let mut session = self.remote.session();
+        session.id = None;
+        session.version = None;
+        if session.post_url.is_none()
+            && let Some(listener) = self.listener.take()
+        {
+            listener.abort();
+        }
+    }
+}
+
+impl Remote {
+    fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The link's reader may be gone, and with it the need for the report.
+    async fn report(&self, event: LinkEvent) {
+        let _ = self.reports.send(event).await;
+    }
+
+    async fn open_gate(&self) {
+        // The sender is in `self`, so the channel cannot close.
+        let _ = self.gate.subscribe().wait_for(|open| *open).await;
+    }
+
+    /// The headers of every request of the present session.
+    fn session_headers(&self) -> HeaderMap {
+        let session = self.session().clone();
+        let mut headers = self.options.headers.clone();
+        if let Some(id) = session.id {
+            headers.insert(header::MCP_SESSION_ID, id);
+        }
+        if let Some(version) = session.version {
+            headers.insert(header::MCP_PROTOCOL_VERSION, HeaderValue::from_static(version.as_str()));
+        }
+        headers
+    }
+}

@@ -1,0 +1,282 @@
+//! Event streams: read event by event, and opened again where they broke off.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use loggia_wire::jsonrpc::{self, DecodeError, Frame};
+use loggia_wire::{Message, RpcError, header};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+use super::Remote;
+use super::connect::with_sources;
+use crate::client::link::LinkEvent;
+use crate::error::{Error, Result};
+use crate::transport::sse::{Event, Parser};
+
+/// The media type of event streams.
+pub(super) const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+/// How long to wait before a stream is opened again, where the server does not say.
+const RETRY: Duration = Duration::from_secs(1);
+/// The longest wait between attempts that fail.
+const MOST_RETRY: Duration = Duration::from_secs(60);
+/// Attempts in a row to take up a stream before it is given up.
+const ATTEMPTS: u32 = 5;
+
+/// An event stream that is open.
+pub(super) struct EventStream {
+    body: Incoming,
+    parser: Parser,
+}
+
+/// A place in a stream, from which it can be taken up again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Place {
+    id: Option<String>,
+    retry: Option<Duration>,
+}
+
+impl Place {
+    /// Whether the server said where the stream broke off.
+    pub(super) fn is_known(&self) -> bool {
+        self.id.is_some()
+    }
+
+    fn wait(&self, failures: u32) -> Duration {
+        let base = self.retry.unwrap_or(RETRY);
+        // What the server asks for is respected to the letter; only failures make it longer.
+        if failures == 0 {
+            base
+        } else {
+            base.max(RETRY).saturating_mul(1 << failures.min(6)).min(base.max(MOST_RETRY))
+        }
+    }
+}
+
+impl EventStream {
+    pub(super) fn new(response: Response<Incoming>, most_bytes: usize) -> EventStream {
+        EventStream { body: response.into_body(), parser: Parser::new(most_bytes) }
+    }
+
+    /// The next event; `None` at the end of the stream, orderly or not.
+    pub(super) async fn next(&mut self) -> Result<Option<Event>> {
+        loop {
+            match self.parser.next_event() {
+                Ok(Some(event)) => return Ok(Some(event)),
+                Ok(None) => {}
+                Err(too_long) => return Err(Error::Protocol(too_long.to_string())),
+            }
+            match self.body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Some(data) = frame.data_ref() {
+                        self.parser.feed(data);
+                    }
+                }
+                Some(Err(error)) => {
+                    tracing::debug!(error = with_sources(&error), "an event stream broke");
+                    return Ok(None);
+                }
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Notes how far the stream was read.
+    pub(super) fn note(&self, place: &mut Place) {
+        if let Some(id) = self.parser.last_event_id() {
+            place.id = Some(id.to_owned());
+        }
+        place.retry = self.parser.retry().or(place.retry);
+    }
+}
+
+impl Remote {
+    /// Reports the messages of one event. Says whether the answer to `request` was among them.
+    pub(super) async fn report_event(&self, event: Event, request: Option<i64>) -> bool {
+        if event.data.is_empty() || event.name.is_some_and(|name| name != "message") {
+            return false;
+        }
+        self.report_text(event.data.into(), request).await
+    }
+
+    /// Reports the messages of one text. Says whether the answer to `request` was among them.
+    pub(super) async fn report_text(&self, text: Bytes, request: Option<i64>) -> bool {
+        let members = match decode(&text) {
+            Ok(Frame::Single(message)) => vec![Ok(message)],
+            Ok(Frame::Batch(members)) => members,
+            Err(error) => vec![Err(error)],
+        };
+        let mut answered = false;
+        for member in members {
+            match member {
+                Ok(message) => {
+                    answered |= answers(&message, request);
+                    self.report(LinkEvent::Message { stream: request, message }).await;
+                }
+                Err(error) => self.report(LinkEvent::Malformed(error)).await,
+            }
+        }
+        answered
+    }
+
+    /// The stream of a handshake session that belongs to no request: whatever the server says by itself.
+    /// Lasts as long as the session; a server that has no such stream answers 405.
+    pub(super) async fn run_listener(&self) {
+        self.open_gate().await;
+        let mut place = Place::default();
+        let mut failures = 0;
+        loop {
+            match self.take_up(&place).await {
+                Ok(Taken::Open(mut stream)) => {
+                    failures = 0;
+                    while let Ok(Some(event)) = stream.next().await {
+                        stream.note(&mut place);
+                        self.report_event(event, None).await;
+                    }
+                    stream.note(&mut place);
+                }
+                Ok(Taken::Refused(StatusCode::NOT_FOUND)) if self.session().id.is_some() => {
+                    return self.report(LinkEvent::SessionExpired).await;
+                }
+                Ok(Taken::Refused(status)) if status.is_client_error() => {
+                    return tracing::debug!(%status, "the server has no stream for what belongs to no request");
+                }
+                Ok(Taken::Refused(status)) => {
+                    tracing::debug!(%status, "the server's stream cannot be opened now");
+                    failures += 1;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the server's stream cannot be opened now");
+                    failures += 1;
+                }
+            }
+            sleep(place.wait(failures)).await;
+        }
+    }
+
+    /// Goes on with the stream of `request` where it broke off, until its answer has come.
+    pub(super) async fn resume(&self, request: i64, mut place: Place) -> Result<()> {
+        let mut failures = 0;
+        while failures < ATTEMPTS {
+            sleep(place.wait(failures)).await;
+            match self.take_up(&place).await {
+                Ok(Taken::Open(mut stream)) => {
+                    failures = 0;
+                    while let Some(event) = stream.next().await? {
+                        stream.note(&mut place);
+                        if self.report_event(event, Some(request)).await {
+                            return Ok(());
+                        }
+                    }
+                    stream.note(&mut place);
+                }
+                Ok(Taken::Refused(status)) if status.is_client_error() => {
+                    return Err(Error::Connection(format!(
+                        "the answer's stream broke off and cannot be taken up again: the server answered {status}"
+                    )));
+                }
+                Ok(Taken::Refused(_)) | Err(Error::Connection(_)) => failures += 1,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Connection("the answer's stream broke off and could not be taken up again".to_owned()))
+    }
+
+    async fn take_up(&self, place: &Place) -> Result<Taken> {
+        let mut headers = self.session_headers();
+        headers.insert(ACCEPT, EVENT_STREAM);
+        if let Some(id) = place.id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
+            headers.insert(header::LAST_EVENT_ID, id);
+        }
+        let response = self.http.request(Method::GET, &self.url, headers, Bytes::new()).await?;
+        match response.status() {
+            status if status.is_success() && is_event_stream(response.headers()) => {
+                Ok(Taken::Open(EventStream::new(response, self.most_bytes)))
+            }
+            // Something answers, but not with a stream: as good as having none.
+            status if status.is_success() => Ok(Taken::Refused(StatusCode::METHOD_NOT_ALLOWED)),
+            status => Ok(Taken::Refused(status)),
+        }
+    }
+
+    /// The HTTP+SSE transport: one stream for everything the server says, which begins by saying where to
+    /// POST.
+    pub(super) async fn run_sse(&self) {
+        let opened = timeout(self.connect_timeout, self.open_sse_stream()).await;
+        let mut stream = match opened.unwrap_or(Err(Error::Timeout(self.connect_timeout))) {
+            Ok(stream) => stream,
+            Err(error) => return self.report(LinkEvent::SseOpened(Err(error))).await,
+        };
+        self.report(LinkEvent::SseOpened(Ok(()))).await;
+        let reason = loop {
+            match stream.next().await {
+                Ok(Some(event)) => _ = self.report_event(event, None).await,
+                Ok(None) => break "the server closed its event stream".to_owned(),
+                Err(error) => break error.to_string(),
+            }
+        };
+        self.report(LinkEvent::Closed(reason)).await;
+    }
+
+    async fn open_sse_stream(&self) -> Result<EventStream> {
+        let mut stream = match self.take_up(&Place::default()).await? {
+            Taken::Open(stream) => stream,
+            Taken::Refused(status) => {
+                return Err(Error::Connection(format!(
+                    "the server answered {status} to a GET for an event stream"
+                )));
+            }
+        };
+        while let Some(event) = stream.next().await? {
+            if event.name.as_deref() == Some("endpoint") {
+                let text = String::from_utf8_lossy(&event.data).into_owned();
+                let target =
+                    self.url.join(text.trim()).ok().filter(|target| target.origin() == self.url.origin());
+                let Some(target) = target else {
+                    return Err(Error::Protocol(format!(
+                        "the endpoint {text:?} is not on the server that names it: nothing is sent there"
+                    )));
+                };
+                self.session().post_url = Some(target);
+                return Ok(stream);
+            }
+        }
+        Err(Error::Protocol("the event stream ended before it said where to POST".to_owned()))
+    }
+}
+
+enum Taken {
+    Open(EventStream),
+    Refused(StatusCode),
+}
+
+/// Reads a text that must be UTF-8, as all of the protocol is.
+fn decode(text: &Bytes) -> Result<Frame, DecodeError> {
+    if std::str::from_utf8(text).is_err() {
+        return Err(DecodeError { id: None, error: RpcError::invalid_request("not UTF-8") });
+    }
+    jsonrpc::decode_frame(text)
+}
+
+/// Whether `message` answers the request with this id.
+fn answers(message: &Message, request: Option<i64>) -> bool {
+    match message {
+        Message::Response { id: Some(jsonrpc::Id::Number(id)), .. } => Some(*id) == request,
+        // An error without an id, on a request's own stream, can only be its answer.
+        Message::Response { id: None, .. } => request.is_some(),
+        _ => false,
+    }
+}
+
+/// Whether the body is an event stream.
+pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
+    media_type(headers).is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// The media type of a body, without its parameters.
+pub(super) fn media_type(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim())
+}
