@@ -333,7 +333,7 @@ impl Walk {
 }
 
 /// RFC 9110, section 5.6.2: `1*tchar`.
-fn is_token(name: &str) -> bool {
+pub(crate) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 

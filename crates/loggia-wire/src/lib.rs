@@ -8,9 +8,10 @@
 //! * [`jsonrpc`]: the envelope, read once and written once; payloads stay raw ([`raw::RawJson`]).
 //! * [`method`]: every method name, and in which revision it exists.
 //! * [`model`]: one neutral model of every type; [`codec`] takes it to and from each revision.
-//! * [`meta`]: what a request says about itself (`_meta`), and the rules for its keys.
+//! * [`meta`]: what a request says about itself (`_meta`); [`meta_key`]: the rules for its keys.
 //! * [`header`]: the HTTP headers that mirror the body.
 //! * [`schema`]: JSON Schema, bounded, without network.
+//! * [`uri_template`]: URI templates, expanded and matched.
 //! * [`error`]: the error codes of each revision.
 
 pub mod codec;
@@ -18,6 +19,7 @@ pub mod error;
 pub mod header;
 pub mod jsonrpc;
 pub mod meta;
+pub mod meta_key;
 pub mod method;
 pub mod model;
 pub mod raw;

@@ -26,6 +26,7 @@ use serde_json::{Map, Value};
 
 pub use error::{SchemaError, SchemaErrorKind, Violation, Violations};
 pub(crate) use keyword::{Step, each_subschema};
+pub(crate) use uri::percent_decode;
 
 use node::{Node, NodeId};
 

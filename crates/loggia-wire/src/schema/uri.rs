@@ -54,7 +54,7 @@ pub(super) fn scheme(uri: &str) -> Option<&str> {
 }
 
 /// Decodes `%XX`. `None` where that does not give UTF-8.
-pub(super) fn percent_decode(text: &str) -> Option<String> {
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.as_bytes();
     while let Some((&first, rest)) = bytes.split_first() {

@@ -1,0 +1,194 @@
+//! The rules for names: what a `_meta` key and an extension identifier may be called, and what the trace
+//! context that travels under three of those keys may hold. Nothing that breaks them is passed on.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::header::is_token;
+
+/// `_meta` key: the span that the sender is in (W3C Trace Context).
+pub const TRACEPARENT: &str = "traceparent";
+/// `_meta` key: what tracing systems add to it (W3C Trace Context).
+pub const TRACESTATE: &str = "tracestate";
+/// `_meta` key: what the application adds to it (W3C Baggage).
+pub const BAGGAGE: &str = "baggage";
+
+/// The most bytes of a `tracestate` or a `baggage`.
+pub const MAX_TRACE_VALUE: usize = 8192;
+
+/// A valid `_meta` key in its two segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetaKey<'a> {
+    /// What stands before the slash, if there is one.
+    pub prefix: Option<&'a str>,
+    /// The rest; may be empty.
+    pub name: &'a str,
+}
+
+impl<'a> MetaKey<'a> {
+    /// Takes a key apart, by the rules of the specification.
+    pub fn parse(key: &'a str) -> Result<MetaKey<'a>, MetaKeyError> {
+        let (prefix, name) = match key.split_once('/') {
+            Some((prefix, name)) => (Some(prefix), name),
+            None => (None, key),
+        };
+        if prefix.is_some_and(|prefix| !prefix.split('.').all(is_label)) {
+            return Err(MetaKeyError::Prefix);
+        }
+        if !is_name(name) {
+            return Err(MetaKeyError::Name);
+        }
+        Ok(MetaKey { prefix, name })
+    }
+
+    /// Takes an extension identifier apart: a key whose prefix and name are both there.
+    pub fn parse_extension(identifier: &'a str) -> Result<MetaKey<'a>, MetaKeyError> {
+        let key = MetaKey::parse(identifier)?;
+        match key.prefix {
+            None => Err(MetaKeyError::NoPrefix),
+            Some(_) if key.name.is_empty() => Err(MetaKeyError::Name),
+            Some(_) => Ok(key),
+        }
+    }
+
+    /// Whether the protocol keeps the key for itself: its prefix has `modelcontextprotocol` or `mcp` as its
+    /// second label, or it is one of the reserved keys without a prefix.
+    pub fn is_reserved(self) -> bool {
+        match self.prefix {
+            Some(prefix) => matches!(prefix.split('.').nth(1), Some("modelcontextprotocol" | "mcp")),
+            None => matches!(self.name, crate::meta::PROGRESS_TOKEN | TRACEPARENT | TRACESTATE | BAGGAGE),
+        }
+    }
+}
+
+/// How a name breaks the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetaKeyError {
+    /// The prefix is not made of labels.
+    Prefix,
+    /// The name is malformed.
+    Name,
+    /// An extension identifier without a prefix.
+    NoPrefix,
+}
+
+impl fmt::Display for MetaKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MetaKeyError::Prefix => {
+                "what stands before the slash must be labels with dots between; a label starts with a letter, ends \
+                 with a letter or digit, and has letters, digits and hyphens between"
+            }
+            MetaKeyError::Name => {
+                "the name must begin and end with a letter or digit, with letters, digits, hyphens, underscores and \
+                 dots between"
+            }
+            MetaKeyError::NoPrefix => "an extension identifier needs a vendor prefix: com.example/name",
+        })
+    }
+}
+
+impl std::error::Error for MetaKeyError {}
+
+/// Takes trace context that is malformed out of `_meta` and names what was taken. Without a valid
+/// `traceparent` a `tracestate` means nothing and goes too.
+pub fn drop_invalid_trace_context(meta: &mut Map<String, Value>) -> Vec<&'static str> {
+    let rules: [(&'static str, fn(&str) -> bool); 3] =
+        [(TRACEPARENT, is_traceparent), (TRACESTATE, is_tracestate), (BAGGAGE, is_baggage)];
+    let mut dropped = Vec::new();
+    for (key, valid) in rules {
+        let orphan = key == TRACESTATE && !meta.contains_key(TRACEPARENT);
+        if meta.get(key).is_some_and(|value| orphan || !value.as_str().is_some_and(valid)) {
+            meta.remove(key);
+            dropped.push(key);
+        }
+    }
+    dropped
+}
+
+/// Whether `value` is a `traceparent` (W3C Trace Context, section 3.2), of this version or a later one.
+pub fn is_traceparent(value: &str) -> bool {
+    let Some((known, rest)) = value.split_at_checked(55) else { return false };
+    let mut fields = known.split('-');
+    let mut field = |length| {
+        fields.next().filter(|text| {
+            text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        })
+    };
+    let (Some(version), Some(trace), Some(parent), Some(_flags)) = (field(2), field(32), field(16), field(2))
+    else {
+        return false;
+    };
+    let zero = |text: &str| text.bytes().all(|b| b == b'0');
+    let end = if version == "00" { rest.is_empty() } else { rest.is_empty() || rest.starts_with('-') };
+    version != "ff" && !zero(trace) && !zero(parent) && end
+}
+
+/// Whether `value` is a `tracestate` (W3C Trace Context, section 3.3).
+pub fn is_tracestate(value: &str) -> bool {
+    const MAX_MEMBERS: usize = 32;
+    let mut keys = HashSet::new();
+    let members = value.split(',').map(trim).filter(|member| !member.is_empty());
+    let valid = |member: &str| {
+        let Some((key, value)) = member.split_once('=') else { return false };
+        is_tracestate_key(key) && is_tracestate_value(value) && keys.insert(key.to_owned())
+    };
+    value.len() <= MAX_TRACE_VALUE && members.clone().count() <= MAX_MEMBERS && { members }.all(valid)
+}
+
+/// Whether `value` is a `baggage` (W3C Baggage, section 3.3).
+pub fn is_baggage(value: &str) -> bool {
+    const MAX_MEMBERS: usize = 180;
+    value.len() <= MAX_TRACE_VALUE
+        && value.split(',').count() <= MAX_MEMBERS
+        && value.split(',').all(|member| {
+            let mut pieces = member.split(';');
+            let is_pair = |piece: &str| {
+                piece
+                    .split_once('=')
+                    .is_some_and(|(key, value)| is_token(trim(key)) && is_baggage_value(trim(value)))
+            };
+            pieces.next().is_some_and(is_pair) && pieces.all(|piece| is_pair(piece) || is_token(trim(piece)))
+        })
+}
+
+fn is_label(label: &str) -> bool {
+    label.starts_with(|c: char| c.is_ascii_alphabetic())
+        && label.ends_with(|c: char| c.is_ascii_alphanumeric())
+        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+fn is_name(name: &str) -> bool {
+    name.is_empty()
+        || (name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.ends_with(|c: char| c.is_ascii_alphanumeric())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)))
+}
+
+fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+fn is_tracestate_key(key: &str) -> bool {
+    let part = |text: &str, length: usize, digit_first: bool| {
+        (1..=length).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_lowercase() || (digit_first && c.is_ascii_digit()))
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-*/".contains(&b))
+    };
+    match key.split_once('@') {
+        Some((tenant, system)) => part(tenant, 241, true) && part(system, 14, false),
+        None => part(key, 256, false),
+    }
+}
+
+fn is_tracestate_value(value: &str) -> bool {
+    (1..=256).contains(&value.len())
+        && !value.ends_with(' ')
+        && value.bytes().all(|b| (0x20..=0x7e).contains(&b) && b != b',' && b != b'=')
+}
+
+fn is_baggage_value(value: &str) -> bool {
+    value.bytes().all(|b| (0x21..=0x7e).contains(&b) && !b"\",;\\".contains(&b))
+}
