@@ -34,6 +34,12 @@ impl<K> Asks<K> {
         Asks { next: 1, open: BTreeMap::new(), most: limits.asks, timeout: limits.ask_timeout }
     }
 
+    /// Numbers the questions from `first` on, for a client that other processes ask as well.
+    pub fn starting_at(mut self, first: i64) -> Asks<K> {
+        self.next = first;
+        self
+    }
+
     /// Opens a question for `waiting`: the message to send. Refused where the client's revision or its
     /// capabilities lack the method, or where too many questions are open.
     pub fn open(
@@ -82,7 +88,8 @@ impl<K> Asks<K> {
     }
 
     fn take(&mut self, selected: impl Fn(&Open<K>) -> bool) -> Vec<(i64, Open<K>)> {
-        let numbers: Vec<i64> = self.open.iter().filter(|(_, open)| selected(open)).map(|(n, _)| *n).collect();
+        let numbers: Vec<i64> =
+            self.open.iter().filter(|(_, open)| selected(open)).map(|(n, _)| *n).collect();
         numbers.into_iter().filter_map(|number| self.open.remove_entry(&number)).collect()
     }
 
@@ -112,7 +119,10 @@ pub fn timed_out(after: Duration) -> RpcError {
 
 /// What whoever waits is told when the client is gone.
 pub fn unanswerable() -> RpcError {
-    RpcError::new(ErrorCode::INTERNAL_ERROR, "The client closed the connection before it answered the question")
+    RpcError::new(
+        ErrorCode::INTERNAL_ERROR,
+        "The client closed the connection before it answered the question",
+    )
 }
 
 fn withdrawn(number: i64, reason: &str) -> Bytes {

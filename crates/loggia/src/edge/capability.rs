@@ -10,7 +10,11 @@ use loggia_wire::{RequestMeta, RpcError, Version};
 
 /// Whether a client of `version` that declared `declared` can be asked `request`. The error names what is
 /// missing.
-pub fn check(request: &InputRequest, version: Version, declared: &ClientCapabilities) -> Result<(), RpcError> {
+pub fn check(
+    request: &InputRequest,
+    version: Version,
+    declared: &ClientCapabilities,
+) -> Result<(), RpcError> {
     let method = request.method();
     if !method.exists_in(version) {
         return Err(RpcError::missing_capability(&required(request)));
@@ -20,10 +24,12 @@ pub fn check(request: &InputRequest, version: Version, declared: &ClientCapabili
         InputRequest::CreateMessage(params) => declared.sampling.as_ref().is_some_and(|sampling| {
             sampling.tools.is_some() || (params.tools.is_none() && params.tool_choice.is_none())
         }),
-        InputRequest::Elicit(params) => declared.elicitation.as_ref().is_some_and(|elicitation| match **params {
-            ElicitParams::Form(_) => elicitation.supports_form(),
-            ElicitParams::Url(_) => elicitation.supports_url(),
-        }),
+        InputRequest::Elicit(params) => {
+            declared.elicitation.as_ref().is_some_and(|elicitation| match **params {
+                ElicitParams::Form(_) => elicitation.supports_form(),
+                ElicitParams::Url(_) => elicitation.supports_url(),
+            })
+        }
     };
     if can { Ok(()) } else { Err(RpcError::missing_capability(&required(request))) }
 }

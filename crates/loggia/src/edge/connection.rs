@@ -1,1 +1,433 @@
-//! Under construction.
+//! A whole duplex connection (stdio, a Unix socket, a pair in memory) as a machine: messages and events go
+//! in, [`Action`]s come out. It does no I/O, spawns nothing and reads no clock, so tests drive it with times
+//! of their own; [`super::duplex`] drives it with pipes.
+//!
+//! One connection serves both eras at once. A request whose `_meta` names a version is served statelessly;
+//! `initialize` opens the connection's handshake session, which serves every request that names none.
+//!
+//! After each call of a `handle_*` method, perform what [`Connection::poll_action`] returns until it returns
+//! `None`, and look at [`Connection::poll_timeout`] again.
+
+mod batch;
+mod calls;
+mod subscriptions;
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+use bytes::Bytes;
+use loggia_wire::jsonrpc::{self, DecodeError, Id, Message};
+use loggia_wire::meta::{self, Declared};
+use loggia_wire::model::{CancelledParams, EmptyResult, InputRequest, ServerResult, SubscriptionFilter};
+use loggia_wire::{Era, Method, RawJson, RequestMeta, RpcError, Version};
+
+use self::batch::{BatchKey, Batches};
+use self::calls::Slot;
+use self::subscriptions::Watch;
+use super::asks::{self, Asks};
+use super::session::Session;
+use super::{admit, discover};
+use crate::limits::Limits;
+use crate::service::{Description, Request};
+use crate::transport::framing::Frame;
+
+/// One connection's server side.
+pub struct Connection {
+    limits: Limits,
+    session: Option<Session>,
+    watch: Watch,
+    slots: HashMap<Key, Slot>,
+    ids: HashMap<Id, Key>,
+    waiting: VecDeque<(Key, Request)>,
+    running: usize,
+    running_bytes: usize,
+    batches: Batches,
+    asks: Asks<Asker>,
+    actions: VecDeque<Action>,
+    next_key: u64,
+    closing: Option<Instant>,
+    closed: bool,
+}
+
+/// Names a request that runs, or a subscription that is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(u64);
+
+/// Names a question; its owner numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AskKey(pub u64);
+
+/// Who waits for the answer to a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Asker {
+    ask: AskKey,
+    call: Key,
+}
+
+/// What the driver is to do.
+#[derive(Debug)]
+pub enum Action {
+    /// Write this message. Messages are written in the order of their actions.
+    Send(Bytes),
+    /// Run this request and report its notifications, its questions and its outcome.
+    Call {
+        /// Names it in every report.
+        key: Key,
+        /// What to run.
+        request: Box<Request>,
+        /// Whether it may ask the client live ([`Connection::handle_ask`]).
+        live: bool,
+    },
+    /// Drop this request: its client does not want it any more. Reports that come anyway are ignored.
+    Abort(Key),
+    /// Open a stream of changes and report it with [`Connection::handle_listening`]. For a key that is open
+    /// already, open the new stream first, then report what the old one still held, then drop the old one.
+    Listen {
+        /// Names it in every report.
+        key: Key,
+        /// What to listen to.
+        filter: SubscriptionFilter,
+    },
+    /// Drop this stream of changes.
+    Unlisten(Key),
+    /// Give this outcome to whoever asked.
+    Answer {
+        /// The question.
+        ask: AskKey,
+        /// The client's `result`, or why there is none.
+        outcome: Result<RawJson, RpcError>,
+    },
+    /// Write what is queued and close. The last action.
+    Close,
+}
+
+/// A request as it arrived.
+struct Incoming {
+    id: Id,
+    method: Method,
+    params: Option<RawJson>,
+    batch: Option<BatchKey>,
+    bytes: usize,
+}
+
+impl Connection {
+    /// A connection on which nothing was said yet.
+    pub fn new(limits: Limits) -> Connection {
+        Connection {
+            session: None,
+            watch: Watch::default(),
+            slots: HashMap::new(),
+            ids: HashMap::new(),
+            waiting: VecDeque::new(),
+            running: 0,
+            running_bytes: 0,
+            batches: Batches::default(),
+            asks: Asks::new(&limits),
+            actions: VecDeque::new(),
+            next_key: 0,
+            closing: None,
+            closed: false,
+            limits,
+        }
+    }
+
+    /// What to do next. Call it until it returns `None`.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Connection::handle_timeout), if nothing else happens before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let closing = self.closing.filter(|_| !self.closed);
+        [self.asks.poll_timeout(), closing].into_iter().flatten().min()
+    }
+
+    /// Whether to read the next message. `false` while too much runs and waits: the peer is slowed down. As
+    /// long as a question is open it stays `true`, for its answer may be what everything waits for.
+    pub fn wants_input(&self) -> bool {
+        !self.closed && (self.waiting.len() < self.limits.requests_per_connection || !self.asks.is_empty())
+    }
+
+    /// The handshake session, once `initialize` opened it.
+    pub fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
+    /// Call it with every frame that arrives. `server` is what the service says of itself right now.
+    pub fn handle_frame(&mut self, frame: Frame, server: &Description) {
+        if self.closed {
+            return;
+        }
+        match frame {
+            Ok(text) => self.handle_text(&text, server),
+            Err(bad) => self.refuse(DecodeError { id: None, error: bad.to_rpc_error() }, None),
+        }
+    }
+
+    /// Call it when nothing more will arrive: the peer closed its sending side.
+    pub fn handle_end(&mut self, now: Instant, server: &Description) {
+        self.abandon_asks();
+        self.close(now, server);
+    }
+
+    /// Call it to shut down: subscriptions end, requests that run get [`Limits::drain`] to finish, further
+    /// ones are refused.
+    pub fn close(&mut self, now: Instant, server: &Description) {
+        if self.closing.is_none() {
+            self.closing = Some(now + self.limits.drain);
+            self.end_subscriptions(server);
+            self.close_when_idle();
+        }
+    }
+
+    /// Call it when the time of [`poll_timeout`](Connection::poll_timeout) has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for (asker, notice) in self.asks.handle_timeout(now) {
+            self.send(notice);
+            self.answer(asker.ask, Err(asks::timed_out(self.limits.ask_timeout)));
+        }
+        if !self.closed && self.closing.is_some_and(|deadline| deadline <= now) {
+            self.abandon_asks();
+            self.give_up_calls();
+            self.close_when_idle();
+        }
+    }
+
+    /// Call it when a running request asks the client something. The outcome comes as [`Action::Answer`].
+    pub fn handle_ask(&mut self, ask: AskKey, call: Key, request: &InputRequest, now: Instant) {
+        let opened = match (&self.session, self.slots.contains_key(&call)) {
+            (Some(session), true) if session.is_initialized() && self.closing.is_none() => {
+                self.asks.open(Asker { ask, call }, request, session.meta(), now)
+            }
+            (Some(session), true) if !session.is_initialized() => Err(RpcError::invalid_request(
+                "The client has not sent notifications/initialized, so it cannot be asked anything yet",
+            )),
+            _ => Err(asks::unanswerable()),
+        };
+        match opened {
+            Ok(message) => self.send(message),
+            Err(error) => self.answer(ask, Err(error)),
+        }
+    }
+
+    /// Call it when nobody waits for the answer to a question any more.
+    pub fn handle_unask(&mut self, ask: AskKey) {
+        self.withdraw_asks(|asker| asker.ask == ask);
+    }
+
+    fn handle_text(&mut self, text: &Bytes, server: &Description) {
+        let version = self.session.as_ref().map(Session::version);
+        if version.is_some_and(Version::has_batches) {
+            match jsonrpc::decode_frame(text) {
+                Ok(jsonrpc::Frame::Single(message)) => self.handle_message(message, None, text.len(), server),
+                Ok(jsonrpc::Frame::Batch(members)) => self.handle_batch(members, text.len(), server),
+                Err(error) => self.refuse(error, None),
+            }
+        } else {
+            match jsonrpc::decode(text) {
+                Ok(message) => self.handle_message(message, None, text.len(), server),
+                Err(error) => self.refuse(error, None),
+            }
+        }
+    }
+
+    fn handle_batch(
+        &mut self,
+        members: Vec<Result<Message, DecodeError>>,
+        bytes: usize,
+        server: &Description,
+    ) {
+        let share = bytes / members.len().max(1);
+        let batch = self.batches.open();
+        for member in members {
+            match member {
+                Ok(message) => self.handle_message(message, Some(batch), share, server),
+                Err(error) => {
+                    self.batches.join(Some(batch));
+                    self.refuse(error, Some(batch));
+                }
+            }
+        }
+        self.leave_batch(Some(batch));
+    }
+
+    fn handle_message(
+        &mut self,
+        message: Message,
+        batch: Option<BatchKey>,
+        bytes: usize,
+        server: &Description,
+    ) {
+        match message {
+            Message::Request { id, method, params } => {
+                self.batches.join(batch);
+                self.handle_request(Incoming { id, method, params, batch, bytes }, server);
+            }
+            Message::Notification { method, params } => {
+                self.handle_client_notification(&method, params.as_ref());
+            }
+            Message::Response { id: Some(id), outcome } => self.handle_response(&id, outcome),
+            Message::Response { id: None, outcome } => {
+                tracing::debug!(?outcome, "the client reports an error about a message it could not read");
+            }
+        }
+    }
+
+    fn handle_response(&mut self, id: &Id, outcome: Result<RawJson, RpcError>) {
+        match self.asks.handle_response(id) {
+            Some(asker) => self.answer(asker.ask, outcome),
+            None => tracing::debug!(%id, "a response to nothing that is open was ignored"),
+        }
+    }
+
+    fn handle_client_notification(&mut self, method: &Method, params: Option<&RawJson>) {
+        match method {
+            Method::Initialized => self.session.iter_mut().for_each(Session::initialized),
+            Method::Cancelled => match params.map(RawJson::decode::<CancelledParams>) {
+                Some(Ok(CancelledParams { request_id: Some(id), reason, .. })) => {
+                    self.cancel(&id, reason.as_deref())
+                }
+                _ => tracing::debug!("a notifications/cancelled without a readable requestId was ignored"),
+            },
+            // Nothing here depends on the others, and none of them is ever answered.
+            other => tracing::trace!(method = %other, "a notification was ignored"),
+        }
+    }
+
+    fn handle_request(&mut self, incoming: Incoming, server: &Description) {
+        let (id, batch) = (incoming.id.clone(), incoming.batch);
+        let version = self.session.as_ref().map_or(Version::LATEST, Session::version);
+        let (version, handled) = match self.check(&incoming, server) {
+            Ok(Era::Stateless) => (Version::LATEST, self.serve_stateless(incoming, server)),
+            Ok(Era::Handshake) => (version, self.serve_handshake(incoming, server)),
+            Err(error) => (version, Err(error)),
+        };
+        if let Err(error) = handled {
+            self.respond_error(&id, error, version, batch);
+        }
+    }
+
+    /// Which era a request belongs to, or why it is refused before it is looked at.
+    fn check(&self, incoming: &Incoming, server: &Description) -> Result<Era, RpcError> {
+        if self.ids.contains_key(&incoming.id) {
+            let id = &incoming.id;
+            return Err(RpcError::invalid_request(format!("A request with the id {id} is not answered yet")));
+        }
+        if self.closing.is_some() {
+            return Err(shutting_down());
+        }
+        // A server of the handshake era alone must not look like a modern one.
+        if !server.versions.iter().any(|version| version.is_stateless()) {
+            return Ok(Era::Handshake);
+        }
+        Ok(match meta::declared_version(incoming.params.as_ref())? {
+            Declared::Version(_) => Era::Stateless,
+            Declared::Nothing => Era::Handshake,
+        })
+    }
+
+    fn serve_stateless(&mut self, incoming: Incoming, server: &Description) -> Result<(), RpcError> {
+        let meta = RequestMeta::from_stateless(incoming.params.as_ref(), &server.versions)?;
+        admit(&incoming.method, meta.version)?;
+        match incoming.method {
+            Method::Discover => {
+                self.respond(incoming, discover(server), meta.version, server);
+                Ok(())
+            }
+            Method::Listen => self.open_listen(incoming, meta.version),
+            _ => self.start(incoming, meta),
+        }
+    }
+
+    fn serve_handshake(&mut self, incoming: Incoming, server: &Description) -> Result<(), RpcError> {
+        let Some(session) = &mut self.session else { return self.serve_before_session(incoming, server) };
+        let version = session.version();
+        let method = incoming.method.clone();
+        match session.answer(&method, incoming.params.as_ref(), server, &self.limits) {
+            Some(answer) => {
+                let result = answer?;
+                match method {
+                    Method::Subscribe | Method::Unsubscribe => self.rewatch(incoming, server),
+                    _ => {
+                        self.respond(incoming, result, version, server);
+                        Ok(())
+                    }
+                }
+            }
+            None => {
+                admit(&method, version)?;
+                let meta = session.request_meta(incoming.params.as_ref())?;
+                self.start(incoming, meta)
+            }
+        }
+    }
+
+    fn serve_before_session(&mut self, incoming: Incoming, server: &Description) -> Result<(), RpcError> {
+        match incoming.method {
+            Method::Initialize => {
+                let (session, result) = Session::initialize(incoming.params.as_ref(), server)?;
+                let version = session.version();
+                self.session = Some(session);
+                self.watch_lists(server);
+                self.respond(incoming, result, version, server);
+                Ok(())
+            }
+            // "The client SHOULD NOT send requests other than pings before the server has responded".
+            Method::Ping => {
+                let pong = ServerResult::Empty(EmptyResult::default());
+                self.respond(incoming, pong, Version::LATEST_HANDSHAKE, server);
+                Ok(())
+            }
+            _ => Err(without_era(server)),
+        }
+    }
+
+    fn key(&mut self) -> Key {
+        self.next_key += 1;
+        Key(self.next_key)
+    }
+
+    fn send(&mut self, message: Bytes) {
+        self.actions.push_back(Action::Send(message));
+    }
+
+    fn answer(&mut self, ask: AskKey, outcome: Result<RawJson, RpcError>) {
+        self.actions.push_back(Action::Answer { ask, outcome });
+    }
+
+    fn withdraw_asks(&mut self, unwanted: impl Fn(&Asker) -> bool) {
+        let notices = self.asks.withdraw(unwanted);
+        notices.into_iter().for_each(|notice| self.send(notice));
+    }
+
+    fn abandon_asks(&mut self) {
+        let askers = self.asks.abandon();
+        askers.into_iter().for_each(|asker| self.answer(asker.ask, Err(asks::unanswerable())));
+    }
+
+    fn close_when_idle(&mut self) {
+        if self.closing.is_some() && !self.closed && self.slots.is_empty() && self.watch.is_settled() {
+            self.closed = true;
+            self.actions.push_back(Action::Close);
+        }
+    }
+}
+
+fn shutting_down() -> RpcError {
+    RpcError::new(loggia_wire::ErrorCode::INTERNAL_ERROR, "The server is shutting down")
+}
+
+/// A request that names no version, with no session to supply one: what its sender can do about it.
+fn without_era(server: &Description) -> RpcError {
+    let has = |era| server.versions.iter().any(|version| version.era() == era);
+    let key = meta::PROTOCOL_VERSION;
+    let advice = match (has(Era::Handshake), has(Era::Stateless)) {
+        (true, true) => format!("name it in params._meta[{key:?}], or send initialize first"),
+        (false, _) => format!("name it in params._meta[{key:?}]"),
+        (true, false) => "send initialize first".to_owned(),
+    };
+    RpcError::invalid_params(format!(
+        "The request does not say which protocol version it is written in: {advice}"
+    ))
+    .with_data(serde_json::json!({ "supported": server.versions }))
+}

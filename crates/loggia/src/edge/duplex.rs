@@ -1,1 +1,345 @@
-//! Under construction.
+//! Drives a [`Connection`] with tasks and pipes. One task reads, writes and runs the machine. A call is
+//! first polled right here, so that one which never waits costs no task; one that waits gets a task of its
+//! own and reports through one bounded channel.
+//!
+//! Back-pressure: while more than [`Limits::write_buffer`] bytes wait for the peer to read, nothing is read
+//! from it and no report is taken; calls then wait with their results. A peer that does not read for
+//! [`Limits::write_timeout`] is taken for dead.
+
+mod tasks;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use loggia_wire::model::SubscriptionFilter;
+use loggia_wire::{RawJson, RpcError};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use self::tasks::{Event, Link, ListenTask, Peer, Task};
+use super::connection::{Action, AskKey, Connection, Key};
+use crate::error::{Error, Result};
+use crate::exchange::{Exchange, LivePeer};
+use crate::limits::Limits;
+use crate::service::{Request, Service};
+use crate::transport::Shutdown;
+use crate::transport::framing::{Frame, ReadFrames, WriteFrames};
+
+/// Serves `service` on one connection until the peer closes it or `shutdown` begins. In either case running
+/// requests are given [`Limits::drain`] to finish. A peer that goes away is no error.
+pub async fn serve<R: ReadFrames, W: WriteFrames>(
+    service: Arc<dyn Service>,
+    reader: R,
+    writer: W,
+    limits: Limits,
+    shutdown: Shutdown,
+) -> Result<()> {
+    let mut driver = Driver::new(service, reader, writer, limits);
+    match driver.run(&shutdown).await {
+        Err(Error::Io(error)) if is_gone(&error) => {
+            tracing::debug!(%error, "the peer is gone");
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+struct Driver<R, W> {
+    service: Arc<dyn Service>,
+    limits: Arc<Limits>,
+    machine: Connection,
+    reader: R,
+    writer: W,
+    /// Whether the peer may still send.
+    open: bool,
+    /// Since when the peer has read nothing of what waits for it.
+    stalled: Option<Instant>,
+    /// Whether a call computed for long before its first wait: then every call gets a task at once.
+    spawn_at_once: bool,
+    closed: bool,
+    calls: HashMap<Key, Task>,
+    listens: HashMap<Key, ListenTask>,
+    asks: HashMap<AskKey, oneshot::Sender<Result<RawJson, RpcError>>>,
+    link: Arc<Link>,
+    events: mpsc::Receiver<Event>,
+    unasked: mpsc::UnboundedReceiver<AskKey>,
+}
+
+/// Most reports that wait to be taken.
+const EVENTS: usize = 64;
+/// How long a call may compute on the connection's own task.
+const LONG: Duration = Duration::from_micros(500);
+
+/// What woke the driver.
+enum Woken {
+    Frame(io::Result<Option<Frame>>),
+    Event(Event),
+    Unask(AskKey),
+    Wrote(io::Result<()>),
+    Time,
+    Stop,
+}
+
+impl<R: ReadFrames, W: WriteFrames> Driver<R, W> {
+    fn new(service: Arc<dyn Service>, reader: R, writer: W, limits: Limits) -> Driver<R, W> {
+        let (link, events, unasked) = Link::new(EVENTS);
+        Driver {
+            machine: Connection::new(limits.clone()),
+            limits: Arc::new(limits),
+            service,
+            reader,
+            writer,
+            open: true,
+            stalled: None,
+            spawn_at_once: false,
+            closed: false,
+            calls: HashMap::new(),
+            listens: HashMap::new(),
+            asks: HashMap::new(),
+            link,
+            events,
+            unasked,
+        }
+    }
+
+    async fn run(&mut self, shutdown: &Shutdown) -> Result<()> {
+        let mut stop = pin!(shutdown.begun());
+        let mut stopping = false;
+        let mut timer = pin!(sleep_until(Instant::now()));
+        loop {
+            self.perform().await;
+            self.write_what_fits().await?;
+            if self.closed {
+                return self.finish().await;
+            }
+            let woken = self.wait(stop.as_mut(), stopping, timer.as_mut()).await;
+            stopping |= matches!(woken, Woken::Stop);
+            self.handle(woken)?;
+            self.perform().await;
+            self.take_what_is_ready().await;
+        }
+    }
+
+    /// Waits for whatever comes first.
+    async fn wait(
+        &mut self,
+        stop: Pin<&mut impl Future<Output = ()>>,
+        stopping: bool,
+        mut timer: Pin<&mut Sleep>,
+    ) -> Woken {
+        let deadline = self.deadline();
+        if let Some(deadline) = deadline
+            && timer.deadline() != deadline
+        {
+            timer.as_mut().reset(deadline);
+        }
+        let reads = self.reads();
+        tokio::select! {
+            frame = self.reader.next(), if reads => Woken::Frame(frame),
+            Some(event) = self.events.recv(), if self.writer.queued() < self.limits.write_buffer => Woken::Event(event),
+            Some(ask) = self.unasked.recv() => Woken::Unask(ask),
+            wrote = self.writer.progress(), if self.writer.queued() > 0 => Woken::Wrote(wrote),
+            () = timer, if deadline.is_some() => Woken::Time,
+            () = stop, if !stopping => Woken::Stop,
+        }
+    }
+
+    fn handle(&mut self, woken: Woken) -> Result<()> {
+        let now = Instant::now().into_std();
+        match woken {
+            Woken::Frame(Ok(Some(frame))) => self.machine.handle_frame(frame, &self.service.describe()),
+            Woken::Frame(ended) => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "reading from the peer failed");
+                }
+                self.open = false;
+                self.machine.handle_end(now, &self.service.describe());
+            }
+            Woken::Event(event) => self.handle_event(event),
+            Woken::Unask(ask) => {
+                self.asks.remove(&ask);
+                self.machine.handle_unask(ask);
+            }
+            Woken::Wrote(wrote) => {
+                wrote?;
+                self.stalled = None;
+            }
+            Woken::Time => self.handle_time()?,
+            Woken::Stop => self.machine.close(now, &self.service.describe()),
+        }
+        Ok(())
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        match event {
+            Event::Notification(key, notification) => self.machine.handle_notification(key, notification),
+            Event::Finished(key, outcome) => {
+                self.calls.remove(&key);
+                self.machine.handle_finished(key, outcome, &self.service.describe());
+            }
+            // Whoever asked has gone already, and said so before the question was taken.
+            Event::Ask { reply, .. } if reply.is_closed() => {}
+            Event::Ask { ask, call, request, reply } => {
+                self.asks.insert(ask, reply);
+                self.machine.handle_ask(ask, call, &request, Instant::now().into_std());
+            }
+            Event::Listening(key, opened) => {
+                self.machine.handle_listening(key, opened, &self.service.describe());
+            }
+            Event::Change(key, change) => self.machine.handle_change(key, change),
+            Event::ListenEnd(key) => {
+                self.listens.remove(&key);
+                self.machine.handle_listen_end(key, &self.service.describe());
+            }
+        }
+    }
+
+    fn handle_time(&mut self) -> Result<()> {
+        let now = Instant::now();
+        self.machine.handle_timeout(now.into_std());
+        match self.stalled {
+            Some(since) if since + self.limits.write_timeout <= now => Err(self.dead()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does what the machine wants done.
+    async fn perform(&mut self) {
+        while let Some(action) = self.machine.poll_action() {
+            match action {
+                Action::Send(message) => self.writer.queue(message),
+                Action::Call { key, request, live } => self.call(key, *request, live).await,
+                Action::Abort(key) => drop(self.calls.remove(&key)),
+                Action::Listen { key, filter } => self.listen(key, filter).await,
+                Action::Unlisten(key) => drop(self.listens.remove(&key)),
+                Action::Answer { ask, outcome } => {
+                    // Whoever asked may be gone.
+                    let _ = self.asks.remove(&ask).map(|reply| reply.send(outcome));
+                }
+                Action::Close => self.closed = true,
+            }
+        }
+    }
+
+    /// Takes the frames and reports that are here already, so that their answers are written together.
+    async fn take_what_is_ready(&mut self) {
+        for _ in 0..EVENTS {
+            if !self.reads() {
+                break;
+            }
+            let Some(frame) = self.reader.ready() else { break };
+            self.machine.handle_frame(frame, &self.service.describe());
+            self.perform().await;
+        }
+        for _ in 0..EVENTS {
+            if self.writer.queued() >= self.limits.write_buffer {
+                break;
+            }
+            let Ok(event) = self.events.try_recv() else { break };
+            self.handle_event(event);
+            self.perform().await;
+        }
+    }
+
+    /// Writes as long as the peer takes it without delay.
+    async fn write_what_fits(&mut self) -> Result<()> {
+        while self.writer.queued() > 0 {
+            match poll_once(self.writer.progress()).await {
+                Some(wrote) => {
+                    wrote?;
+                    self.stalled = None;
+                }
+                None => {
+                    self.stalled.get_or_insert_with(Instant::now);
+                    return Ok(());
+                }
+            }
+        }
+        self.stalled = None;
+        Ok(())
+    }
+
+    /// Writes what is left.
+    async fn finish(&mut self) -> Result<()> {
+        while self.writer.queued() > 0 {
+            match tokio::time::timeout(self.limits.write_timeout, self.writer.progress()).await {
+                Ok(wrote) => wrote?,
+                Err(_) => return Err(self.dead()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn call(&mut self, key: Key, request: Request, live: bool) {
+        let live =
+            live.then(|| Arc::new(Peer { call: key, link: Arc::clone(&self.link) }) as Arc<dyn LivePeer>);
+        let (exchange, outbox, guard) = Exchange::new(live);
+        let (service, limits) = (Arc::clone(&self.service), Arc::clone(&self.limits));
+        let mut call =
+            Box::pin(async move { super::settle::run(&*service, request, exchange, &limits).await });
+        if !self.spawn_at_once {
+            let started = std::time::Instant::now();
+            let outcome = poll_once(call.as_mut()).await;
+            self.spawn_at_once = started.elapsed() > LONG;
+            if let Some(outcome) = outcome {
+                while let Some(notification) = outbox.try_next() {
+                    self.machine.handle_notification(key, notification);
+                }
+                return self.machine.handle_finished(key, outcome, &self.service.describe());
+            }
+        }
+        let events = self.link.events.clone();
+        self.calls.insert(key, Task::spawn(tasks::call(key, call, outbox, events), Some(guard)));
+    }
+
+    async fn listen(&mut self, key: Key, filter: SubscriptionFilter) {
+        let filter = match self.listens.get(&key) {
+            Some(open) => match open.refilter(filter) {
+                Ok(()) => return,
+                Err(filter) => filter,
+            },
+            None => filter,
+        };
+        let events = self.link.events.clone();
+        let task = ListenTask::open(key, filter, Arc::clone(&self.service), events).await;
+        self.listens.insert(key, task);
+    }
+
+    fn reads(&self) -> bool {
+        self.open && self.machine.wants_input() && self.writer.queued() < self.limits.write_buffer
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let dead = self.stalled.map(|since| since + self.limits.write_timeout);
+        [self.machine.poll_timeout().map(Instant::from_std), dead].into_iter().flatten().min()
+    }
+
+    fn dead(&self) -> Error {
+        let limit = self.limits.write_timeout.as_secs_f32();
+        Error::Connection(format!("the peer read nothing for {limit} s"))
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted
+    )
+}
+
+/// Polls `future` once.
+async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| {
+        Poll::Ready(match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}

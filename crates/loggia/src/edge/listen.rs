@@ -25,7 +25,9 @@ pub fn filter(params: Option<&RawJson>, limits: &Limits) -> Result<SubscriptionF
     let uris = params.notifications.resource_subscriptions.as_deref().unwrap_or_default();
     if uris.len() > limits.subscriptions {
         let most = limits.subscriptions;
-        return Err(RpcError::invalid_params(format!("At most {most} resources can be subscribed to at once")));
+        return Err(RpcError::invalid_params(format!(
+            "At most {most} resources can be subscribed to at once"
+        )));
     }
     if uris.iter().any(|uri| uri.len() > limits.uri_bytes) {
         return Err(RpcError::invalid_params(format!("A uri is longer than {} bytes", limits.uri_bytes)));

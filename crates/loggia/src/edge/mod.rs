@@ -13,6 +13,7 @@ pub mod capability;
 pub mod connection;
 pub mod duplex;
 pub mod listen;
+pub mod notices;
 pub mod session;
 pub mod settle;
 

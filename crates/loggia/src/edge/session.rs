@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use loggia_wire::meta::SessionMeta;
 use loggia_wire::model::{
-    ClientCapabilities, EmptyResult, Extra, Implementation, InitializeResult, LoggingLevel, ServerCapabilities,
-    ServerResult, SetLevelParams, SubscriptionFilter,
+    ClientCapabilities, EmptyResult, Extra, Implementation, InitializeResult, LoggingLevel,
+    ServerCapabilities, ServerResult, SetLevelParams, SubscriptionFilter,
 };
 use loggia_wire::{Era, Method, RawJson, RequestMeta, RpcError, Version};
 use serde::{Deserialize, Serialize};
@@ -37,16 +37,20 @@ struct InitializeParams {
     client_info: Option<Implementation>,
 }
 
+/// The parameters of `resources/subscribe` and `resources/unsubscribe`.
 #[derive(Deserialize)]
-struct UriParams {
-    uri: String,
+pub(super) struct UriParams {
+    pub(super) uri: String,
 }
 
 impl Session {
     /// Answers `initialize`: the session, and the result to send. A version we do not serve is answered with
     /// our newest handshake revision ("Version Negotiation"); a server of the stateless era alone answers
     /// with an error that names what it serves, since an old client can show its user nothing else.
-    pub fn initialize(params: Option<&RawJson>, server: &Description) -> Result<(Session, ServerResult), RpcError> {
+    pub fn initialize(
+        params: Option<&RawJson>,
+        server: &Description,
+    ) -> Result<(Session, ServerResult), RpcError> {
         let params: InitializeParams = decode(params)?;
         let version = negotiate(&params.protocol_version, &server.versions)?;
         let meta = SessionMeta {
@@ -117,7 +121,8 @@ impl Session {
     /// it subscribed to.
     pub fn filter(&self, server: &ServerCapabilities) -> SubscriptionFilter {
         let declared = |list_changed: Option<bool>| list_changed.filter(|declared| *declared);
-        let subscriptions = (!self.subscriptions.is_empty()).then(|| self.subscriptions.iter().cloned().collect());
+        let subscriptions =
+            (!self.subscriptions.is_empty()).then(|| self.subscriptions.iter().cloned().collect());
         SubscriptionFilter {
             tools_list_changed: declared(server.tools.as_ref().and_then(|tools| tools.list_changed)),
             prompts_list_changed: declared(server.prompts.as_ref().and_then(|prompts| prompts.list_changed)),
@@ -132,7 +137,16 @@ impl Session {
         self.meta.log_level.is_some_and(|least| level >= least)
     }
 
-    fn set_log_level(&mut self, params: Option<&RawJson>, server: &ServerCapabilities) -> Result<(), RpcError> {
+    /// Takes back a subscription that the service refused.
+    pub(super) fn forget(&mut self, uri: &str) {
+        self.subscriptions.remove(uri);
+    }
+
+    fn set_log_level(
+        &mut self,
+        params: Option<&RawJson>,
+        server: &ServerCapabilities,
+    ) -> Result<(), RpcError> {
         declared(server.logging.is_some(), &Method::SetLogLevel)?;
         self.meta.log_level = Some(decode::<SetLevelParams>(params)?.level);
         Ok(())
@@ -147,11 +161,16 @@ impl Session {
         declared(offers_subscriptions(server), &Method::Subscribe)?;
         let UriParams { uri } = decode(params)?;
         if uri.len() > limits.uri_bytes {
-            return Err(RpcError::invalid_params(format!("The uri is longer than {} bytes", limits.uri_bytes)));
+            return Err(RpcError::invalid_params(format!(
+                "The uri is longer than {} bytes",
+                limits.uri_bytes
+            )));
         }
         if self.subscriptions.len() >= limits.subscriptions && !self.subscriptions.contains(&uri) {
             let most = limits.subscriptions;
-            return Err(RpcError::invalid_params(format!("At most {most} resources can be subscribed to at once")));
+            return Err(RpcError::invalid_params(format!(
+                "At most {most} resources can be subscribed to at once"
+            )));
         }
         self.subscriptions.insert(uri);
         Ok(())
@@ -221,7 +240,10 @@ fn negotiate(requested: &str, served: &[Version]) -> Result<Version, RpcError> {
 
 fn decode<T: for<'de> Deserialize<'de>>(params: Option<&RawJson>) -> Result<T, RpcError> {
     let empty = RawJson::empty_object();
-    params.unwrap_or(&empty).decode().map_err(|error| RpcError::invalid_params(format!("Invalid params: {error}")))
+    params
+        .unwrap_or(&empty)
+        .decode()
+        .map_err(|error| RpcError::invalid_params(format!("Invalid params: {error}")))
 }
 
 fn declared(offered: bool, method: &Method) -> Result<(), RpcError> {

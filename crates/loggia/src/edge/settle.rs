@@ -92,7 +92,9 @@ async fn ask_all(
     capability::check_all(input, &request.meta)?;
     let Some(requests) = &input.input_requests else { return Ok(InputResponses::new()) };
     let live = exchange.live().ok_or_else(|| {
-        RpcError::invalid_request("This request needs the client's input, and this connection cannot carry questions")
+        RpcError::invalid_request(
+            "This request needs the client's input, and this connection cannot carry questions",
+        )
     })?;
     let asked = requests.iter().map(|(key, question)| ask(&**live, key, question));
     Ok(try_join_all(asked).await?.into_iter().collect())
@@ -111,7 +113,11 @@ async fn ask(
 }
 
 /// `params` as a stateless client would send them again.
-fn with_answers(params: &RawJson, answers: &InputResponses, state: Option<&str>) -> Result<RawJson, RpcError> {
+fn with_answers(
+    params: &RawJson,
+    answers: &InputResponses,
+    state: Option<&str>,
+) -> Result<RawJson, RpcError> {
     let unreadable = |error: serde_json::Error| RpcError::invalid_params(format!("Invalid params: {error}"));
     let raw = |json: &RawJson| json.decode::<&RawValue>().map(ToOwned::to_owned);
     let mut members: BTreeMap<String, Box<RawValue>> = params.decode().map_err(unreadable)?;

@@ -37,7 +37,9 @@ impl BadFrame {
 impl fmt::Display for BadFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BadFrame::TooLong(most) => write!(f, "The message is longer than {most} bytes, the most accepted here"),
+            BadFrame::TooLong(most) => {
+                write!(f, "The message is longer than {most} bytes, the most accepted here")
+            }
             BadFrame::NotUtf8 => f.write_str("Parse error: the message is not UTF-8"),
         }
     }

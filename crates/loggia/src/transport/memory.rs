@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::framing::{Frame, ReadFrames, WriteFrames};
 use super::{Serve, Shutdown};
-//TMP use crate::edge::duplex;
+use crate::edge::duplex;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::service::{BoxFuture, Service};
@@ -62,17 +62,17 @@ impl End {
     }
 }
 
-//TMP impl Serve for End {
-//TMP     fn serve(
-//TMP         self,
-//TMP         service: Arc<dyn Service>,
-//TMP         limits: Limits,
-//TMP         shutdown: Shutdown,
-//TMP     ) -> BoxFuture<'static, Result<()>> {
-//TMP         let (reader, writer) = self.split();
-//TMP         Box::pin(duplex::serve(service, reader, writer, limits, shutdown))
-//TMP     }
-//TMP }
+impl Serve for End {
+    fn serve(
+        self,
+        service: Arc<dyn Service>,
+        limits: Limits,
+        shutdown: Shutdown,
+    ) -> BoxFuture<'static, Result<()>> {
+        let (reader, writer) = self.split();
+        Box::pin(duplex::serve(service, reader, writer, limits, shutdown))
+    }
+}
 
 impl ReadFrames for Reader {
     fn next(&mut self) -> BoxFuture<'_, io::Result<Option<Frame>>> {

@@ -1,0 +1,261 @@
+//! The requests of a connection that are not answered yet: admitted within the bounds, cancelled by their
+//! client, reported on and answered. Once a request is answered or cancelled, nothing more is sent for it.
+
+use bytes::Bytes;
+use loggia_wire::jsonrpc::{self, DecodeError, Id};
+use loggia_wire::model::{LoggingLevel, ProgressToken, ServerNotification, ServerResult};
+use loggia_wire::{ErrorCode, Method, RequestMeta, RpcError, Version, codec};
+
+use super::batch::BatchKey;
+use super::{Action, Connection, Incoming, Key};
+use crate::edge::session::Session;
+use crate::edge::{encode_outcome, listen};
+use crate::service::{Description, Outcome};
+
+/// A request that is not answered yet.
+pub(super) struct Slot {
+    pub(super) id: Id,
+    pub(super) method: Method,
+    pub(super) version: Version,
+    batch: Option<BatchKey>,
+    pub(super) kind: Kind,
+}
+
+/// What became of a request so far.
+pub(super) enum Kind {
+    /// It waits for its turn.
+    Waiting {
+        bytes: usize,
+    },
+    Running {
+        bytes: usize,
+        progress: Option<Progress>,
+        log_level: Option<LoggingLevel>,
+    },
+    /// A subscription, and whether its client knows that it is open.
+    Listening {
+        acknowledged: bool,
+    },
+}
+
+/// Where progress goes, and how far it was.
+pub(super) struct Progress {
+    token: ProgressToken,
+    last: f64,
+}
+
+impl Connection {
+    /// Call it when a request has its outcome.
+    pub fn handle_finished(&mut self, key: Key, outcome: Outcome, server: &Description) {
+        if let Some(slot) = self.take(key) {
+            let message = encode_outcome(&slot.id, &slot.method, outcome, slot.version, &server.identity);
+            self.respond_written(message.into(), slot.batch);
+            self.after_call();
+        }
+    }
+
+    /// Call it when a request tells its client something while it runs. What the client did not ask for is
+    /// left out: progress without a token, log messages below its level.
+    pub fn handle_notification(&mut self, key: Key, mut notification: ServerNotification) {
+        let Some(slot) = self.slots.get_mut(&key) else { return };
+        let Kind::Running { progress, log_level, .. } = &mut slot.kind else { return };
+        let wanted = match &mut notification {
+            ServerNotification::Progress(params) => progress.as_mut().is_some_and(|progress| {
+                params.progress_token = progress.token.clone();
+                // "The progress value MUST increase with each notification."
+                let grows = params.progress > progress.last;
+                progress.last = progress.last.max(params.progress);
+                grows
+            }),
+            ServerNotification::Log(params) if slot.version.is_stateless() => {
+                log_level.is_some_and(|least| params.level >= least)
+            }
+            ServerNotification::Log(params) => {
+                self.session.as_ref().is_some_and(|session| session.wants_log(params.level))
+            }
+            ServerNotification::ElicitationComplete(_) | ServerNotification::Custom { .. } => true,
+            // Changes travel on subscriptions, and a server cancels nothing of its client's.
+            _ => false,
+        };
+        let version = slot.version;
+        if wanted && let Some(message) = listen::notification(notification, version) {
+            self.send(message);
+        }
+    }
+
+    /// Runs a request, now or when its turn comes.
+    pub(super) fn start(&mut self, incoming: Incoming, meta: RequestMeta) -> Result<(), RpcError> {
+        let room = self.has_room(incoming.bytes);
+        if !room && self.waiting.len() >= self.limits.requests_per_connection {
+            return Err(busy(self.limits.requests_per_connection));
+        }
+        let Incoming { id, method, params, batch, bytes } = incoming;
+        let key = self.key();
+        let slot = Slot {
+            id: id.clone(),
+            method: method.clone(),
+            version: meta.version,
+            batch,
+            kind: Kind::Waiting { bytes },
+        };
+        self.ids.insert(id, key);
+        self.slots.insert(key, slot);
+        self.waiting.push_back((key, crate::edge::request(method, params, meta)));
+        self.run_waiting();
+        Ok(())
+    }
+
+    /// Claims the id of a subscription that is being opened.
+    pub(super) fn occupy(&mut self, incoming: Incoming, version: Version) -> Key {
+        let Incoming { id, method, batch, .. } = incoming;
+        let key = self.key();
+        self.ids.insert(id.clone(), key);
+        let kind = Kind::Listening { acknowledged: false };
+        self.slots.insert(key, Slot { id, method, version, batch, kind });
+        key
+    }
+
+    /// The client no longer wants the request `id`. One that is not open was answered already.
+    pub(super) fn cancel(&mut self, id: &Id, reason: Option<&str>) {
+        let Some(key) = self.ids.get(id).copied() else { return };
+        tracing::debug!(%id, reason, "cancelled by the client");
+        let Some(slot) = self.take(key) else { return };
+        match slot.kind {
+            Kind::Waiting { .. } => self.waiting.retain(|(waiting, _)| *waiting != key),
+            Kind::Running { .. } => self.actions.push_back(Action::Abort(key)),
+            Kind::Listening { .. } => self.actions.push_back(Action::Unlisten(key)),
+        }
+        self.leave_batch(slot.batch);
+        self.after_call();
+    }
+
+    /// Ends every request that still runs when a shutdown has waited long enough.
+    pub(super) fn give_up_calls(&mut self) {
+        let mut keys: Vec<Key> = self.slots.keys().copied().collect();
+        keys.sort_unstable();
+        self.waiting.clear();
+        for key in keys {
+            let Some(slot) = self.take(key) else { continue };
+            self.actions.push_back(Action::Abort(key));
+            let error = RpcError::new(
+                ErrorCode::INTERNAL_ERROR,
+                "The server shut down before this request was finished",
+            );
+            self.respond_error(&slot.id, error, slot.version, slot.batch);
+        }
+    }
+
+    /// Forgets a request; whoever it asked need not answer.
+    pub(super) fn take(&mut self, key: Key) -> Option<Slot> {
+        let slot = self.slots.remove(&key)?;
+        self.ids.remove(&slot.id);
+        if let Kind::Running { bytes, .. } = slot.kind {
+            self.running -= 1;
+            self.running_bytes -= bytes;
+        }
+        self.withdraw_asks(|asker| asker.call == key);
+        Some(slot)
+    }
+
+    fn after_call(&mut self) {
+        self.run_waiting();
+        self.close_when_idle();
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        self.waiting.is_empty()
+            && self.running < self.limits.requests_per_connection
+            && (self.running == 0 || self.running_bytes + bytes <= self.limits.in_flight_bytes)
+    }
+
+    fn run_waiting(&mut self) {
+        while let Some((key, request)) = self.waiting.pop_front() {
+            let bytes = match self.slots.get(&key).map(|slot| &slot.kind) {
+                Some(Kind::Waiting { bytes }) => *bytes,
+                _ => continue,
+            };
+            let many = self.running >= self.limits.requests_per_connection;
+            let much = self.running > 0 && self.running_bytes + bytes > self.limits.in_flight_bytes;
+            if many || much {
+                self.waiting.push_front((key, request));
+                return;
+            }
+            self.run(key, bytes, request);
+        }
+    }
+
+    fn run(&mut self, key: Key, bytes: usize, request: crate::service::Request) {
+        self.running += 1;
+        self.running_bytes += bytes;
+        let token = request.meta.progress_token.clone();
+        let progress = token.map(|token| Progress { token, last: f64::NEG_INFINITY });
+        let log_level = request.meta.log_level;
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.kind = Kind::Running { bytes, progress, log_level };
+        }
+        let live = !request.meta.version.is_stateless();
+        self.actions.push_back(Action::Call { key, request: Box::new(request), live });
+    }
+
+    /// Answers with a result that is here already.
+    pub(super) fn respond(
+        &mut self,
+        incoming: Incoming,
+        result: ServerResult,
+        version: Version,
+        server: &Description,
+    ) {
+        let result = codec::encode_result(result, version, Some(&server.identity));
+        let mut out = Vec::with_capacity(256);
+        jsonrpc::write_result(&mut out, &incoming.id, result.as_bytes());
+        self.respond_written(out.into(), incoming.batch);
+    }
+
+    pub(super) fn respond_error(
+        &mut self,
+        id: &Id,
+        error: RpcError,
+        version: Version,
+        batch: Option<BatchKey>,
+    ) {
+        let mut out = Vec::with_capacity(256);
+        jsonrpc::write_error(&mut out, Some(id), &error.for_version(version));
+        self.respond_written(out.into(), batch);
+    }
+
+    /// Answers what is not a message. The schemas of 2025-11-25 and later leave an unknown id out; those
+    /// before have no error without one, so their clients get JSON-RPC's null.
+    pub(super) fn refuse(&mut self, refused: DecodeError, batch: Option<BatchKey>) {
+        let version = self.session.as_ref().map_or(Version::LATEST, Session::version);
+        let error = refused.error.for_version(version);
+        let mut out = Vec::with_capacity(256);
+        match refused.id {
+            None if version >= Version::V2025_11_25 => jsonrpc::write_error_without_id(&mut out, &error),
+            id => jsonrpc::write_error(&mut out, id.as_ref(), &error),
+        }
+        self.respond_written(out.into(), batch);
+    }
+
+    fn respond_written(&mut self, message: Bytes, batch: Option<BatchKey>) {
+        match batch {
+            None => self.send(message),
+            Some(key) => {
+                self.batches.gather(key, &message);
+                self.leave_batch(batch);
+            }
+        }
+    }
+
+    pub(super) fn leave_batch(&mut self, batch: Option<BatchKey>) {
+        if let Some(message) = batch.and_then(|key| self.batches.leave(key)) {
+            self.send(message);
+        }
+    }
+}
+
+fn busy(most: usize) -> RpcError {
+    RpcError::new(
+        ErrorCode::INTERNAL_ERROR,
+        format!("More than {most} requests wait on this connection already; send this one again later"),
+    )
+}

@@ -1,0 +1,170 @@
+//! What a connection is told of changes: one stream for the handshake session, one for each
+//! `subscriptions/listen` request of the stateless era.
+
+use std::collections::VecDeque;
+
+use loggia_wire::model::{EmptyResult, ServerResult, SubscriptionFilter};
+use loggia_wire::{ErrorCode, Method, RpcError, Version};
+
+use super::calls::Kind;
+use super::{Action, Connection, Incoming, Key, shutting_down};
+use crate::changes::Change;
+use crate::edge::asks::cancelled;
+use crate::edge::listen;
+use crate::edge::session::{Session, UriParams};
+use crate::service::Description;
+
+/// The session's stream of changes. Each change of its filter is a new stream; a request that caused one is
+/// answered when that stream is open, so that no change after the answer is missed.
+#[derive(Default)]
+pub(super) struct Watch {
+    key: Option<Key>,
+    filter: SubscriptionFilter,
+    opening: VecDeque<Option<Incoming>>,
+}
+
+impl Watch {
+    /// Whether no request waits for a stream to open.
+    pub(super) fn is_settled(&self) -> bool {
+        self.opening.iter().all(Option::is_none)
+    }
+}
+
+impl Connection {
+    /// Call it when a stream is open, with what the service agreed to, or when it could not be opened.
+    pub fn handle_listening(
+        &mut self,
+        key: Key,
+        opened: Result<SubscriptionFilter, RpcError>,
+        server: &Description,
+    ) {
+        if self.watch.key == Some(key) {
+            return self.handle_watching(&opened, server);
+        }
+        let Some(slot) = self.slots.get_mut(&key) else { return };
+        match opened {
+            Ok(accepted) => {
+                slot.kind = Kind::Listening { acknowledged: true };
+                let message = listen::acknowledged(&slot.id, &accepted, slot.version);
+                self.send(message);
+            }
+            Err(error) => {
+                self.actions.push_back(Action::Unlisten(key));
+                self.handle_finished(key, Err(error), server);
+            }
+        }
+    }
+
+    /// Call it for every change on an open stream.
+    pub fn handle_change(&mut self, key: Key, change: Change) {
+        let message = match (&self.session, self.slots.get(&key)) {
+            (Some(session), _) if self.watch.key == Some(key) => {
+                listen::changed(change, None, session.version())
+            }
+            (_, Some(slot)) if matches!(slot.kind, Kind::Listening { acknowledged: true }) => {
+                listen::changed(change, Some(&slot.id), slot.version)
+            }
+            _ => return,
+        };
+        self.send(message);
+    }
+
+    /// Call it when the service ended a stream.
+    pub fn handle_listen_end(&mut self, key: Key, server: &Description) {
+        if self.watch.key == Some(key) {
+            self.watch.key = None;
+        } else if let Some(slot) = self.take(key) {
+            self.send(listen::closed(&slot.id, server, slot.version));
+            // "A server MUST send notifications/cancelled … when it tears down that subscription stream."
+            self.send(cancelled(&slot.id, "The server ended the subscription"));
+            self.close_when_idle();
+        }
+    }
+
+    pub(super) fn open_listen(&mut self, incoming: Incoming, version: Version) -> Result<(), RpcError> {
+        let filter = listen::filter(incoming.params.as_ref(), &self.limits)?;
+        let open = self.slots.values().filter(|slot| matches!(slot.kind, Kind::Listening { .. })).count();
+        let most = self.limits.requests_per_connection;
+        if open >= most {
+            return Err(RpcError::new(
+                ErrorCode::INTERNAL_ERROR,
+                format!("{most} subscriptions are open on this connection already"),
+            ));
+        }
+        let key = self.occupy(incoming, version);
+        self.actions.push_back(Action::Listen { key, filter });
+        Ok(())
+    }
+
+    /// Opens the session's first stream: the lists the server announces.
+    pub(super) fn watch_lists(&mut self, server: &Description) {
+        if let Some(filter) = self.session.as_ref().map(|session| session.filter(&server.capabilities))
+            && filter != SubscriptionFilter::default()
+        {
+            self.watch(filter, None);
+        }
+    }
+
+    /// The session's subscriptions changed: opens the stream that `incoming` asked for, then answers it.
+    pub(super) fn rewatch(&mut self, incoming: Incoming, server: &Description) -> Result<(), RpcError> {
+        let Some(session) = &self.session else { return Ok(()) };
+        let (filter, version) = (session.filter(&server.capabilities), session.version());
+        if filter == self.watch.filter && self.watch.is_settled() {
+            self.respond(incoming, ServerResult::Empty(EmptyResult::default()), version, server);
+        } else {
+            self.watch(filter, Some(incoming));
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self, filter: SubscriptionFilter, cause: Option<Incoming>) {
+        let key = match self.watch.key {
+            Some(key) => key,
+            None => *self.watch.key.insert(Key(0)),
+        };
+        self.watch.filter = filter.clone();
+        self.watch.opening.push_back(cause);
+        self.actions.push_back(Action::Listen { key, filter });
+    }
+
+    fn handle_watching(&mut self, opened: &Result<SubscriptionFilter, RpcError>, server: &Description) {
+        let Some(Some(incoming)) = self.watch.opening.pop_front() else { return };
+        let Some(session) = &mut self.session else { return };
+        let version = session.version();
+        let uri = incoming.params.as_ref().and_then(|params| params.decode::<UriParams>().ok());
+        let refused = match (opened, &uri) {
+            (Err(error), _) => Some(error.clone()),
+            (Ok(accepted), Some(UriParams { uri })) if incoming.method == Method::Subscribe => {
+                let heard = accepted.resource_subscriptions.iter().flatten().any(|accepted| accepted == uri);
+                (!heard).then(|| RpcError::resource_not_found(uri))
+            }
+            _ => None,
+        };
+        match refused {
+            Some(error) => {
+                uri.iter().for_each(|UriParams { uri }| session.forget(uri));
+                self.respond_error(&incoming.id, error, version, incoming.batch);
+            }
+            None => self.respond(incoming, ServerResult::Empty(EmptyResult::default()), version, server),
+        }
+        self.close_when_idle();
+    }
+
+    /// Ends every subscription, gracefully.
+    pub(super) fn end_subscriptions(&mut self, server: &Description) {
+        let listening = self.slots.iter().filter(|(_, slot)| matches!(slot.kind, Kind::Listening { .. }));
+        let mut keys: Vec<Key> = listening.map(|(key, _)| *key).collect();
+        keys.sort_unstable();
+        for key in keys {
+            self.actions.push_back(Action::Unlisten(key));
+            self.handle_listen_end(key, server);
+        }
+        if let Some(key) = self.watch.key.take() {
+            self.actions.push_back(Action::Unlisten(key));
+        }
+        let version = self.session.as_ref().map_or(Version::LATEST, Session::version);
+        for incoming in std::mem::take(&mut self.watch.opening).into_iter().flatten() {
+            self.respond_error(&incoming.id, shutting_down(), version, incoming.batch);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! What runs beside a connection's own task: calls that wait, streams of changes, and questions to the
+//! client. Each reports through the connection's one bounded channel.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use loggia_wire::model::{InputRequest, ServerNotification, SubscriptionFilter};
+use loggia_wire::{RawJson, RpcError};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use super::poll_once;
+use crate::changes::{Change, Listening};
+use crate::edge::asks::unanswerable;
+use crate::edge::connection::{AskKey, Key};
+use crate::exchange::{CancelGuard, LivePeer, Outbox};
+use crate::service::{BoxFuture, Outcome, Service};
+
+/// What a task reports to its connection.
+pub(super) enum Event {
+    Notification(Key, ServerNotification),
+    Finished(Key, Outcome),
+    Ask {
+        ask: AskKey,
+        call: Key,
+        request: Box<InputRequest>,
+        reply: oneshot::Sender<Result<RawJson, RpcError>>,
+    },
+    Listening(Key, Result<SubscriptionFilter, RpcError>),
+    Change(Key, Change),
+    ListenEnd(Key),
+}
+
+/// The tasks' way to their connection.
+pub(super) struct Link {
+    pub(super) events: mpsc::Sender<Event>,
+    /// Questions nobody waits for any more. Each question comes here once at most, and their number is
+    /// bounded.
+    unasked: mpsc::UnboundedSender<AskKey>,
+    asked: AtomicU64,
+}
+
+impl Link {
+    pub(super) fn new(
+        capacity: usize,
+    ) -> (Arc<Link>, mpsc::Receiver<Event>, mpsc::UnboundedReceiver<AskKey>) {
+        let (events, event_receiver) = mpsc::channel(capacity);
+        let (unasked, unasked_receiver) = mpsc::unbounded_channel();
+        (Arc::new(Link { events, unasked, asked: AtomicU64::new(0) }), event_receiver, unasked_receiver)
+    }
+}
+
+/// A task that ends when this is dropped.
+pub(super) struct Task {
+    handle: AbortHandle,
+    _guard: Option<CancelGuard>,
+}
+
+impl Task {
+    pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static, guard: Option<CancelGuard>) -> Task {
+        Task { handle: tokio::spawn(work).abort_handle(), _guard: guard }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+/// Runs a call to its end and reports what it says on the way. A connection that is gone needs no report.
+pub(super) async fn call(
+    key: Key,
+    mut call: Pin<Box<impl Future<Output = Outcome> + Send>>,
+    outbox: Arc<Outbox>,
+    events: mpsc::Sender<Event>,
+) {
+    let outcome = loop {
+        tokio::select! {
+            biased;
+            outcome = &mut call => break outcome,
+            notification = outbox.next() => {
+                let _ = events.send(Event::Notification(key, notification)).await;
+            }
+        }
+    };
+    while let Some(notification) = outbox.try_next() {
+        let _ = events.send(Event::Notification(key, notification)).await;
+    }
+    let _ = events.send(Event::Finished(key, outcome)).await;
+}
+
+/// A stream of changes whose filter can be replaced.
+pub(super) struct ListenTask {
+    filters: mpsc::UnboundedSender<SubscriptionFilter>,
+    _task: Option<Task>,
+}
+
+impl ListenTask {
+    /// Opens a stream. Where the service opens it without waiting, it is open when this returns.
+    pub(super) async fn open(
+        key: Key,
+        filter: SubscriptionFilter,
+        service: Arc<dyn Service>,
+        events: mpsc::Sender<Event>,
+    ) -> ListenTask {
+        let (filters, replaced) = mpsc::unbounded_channel();
+        let mut work = Box::pin(stream(key, filter, replaced, service, events));
+        let ended = poll_once(work.as_mut()).await.is_some();
+        ListenTask { filters, _task: (!ended).then(|| Task::spawn(work, None)) }
+    }
+
+    /// Replaces the filter; gives it back where the stream has ended.
+    pub(super) fn refilter(&self, filter: SubscriptionFilter) -> Result<(), SubscriptionFilter> {
+        self.filters.send(filter).map_err(|refused| refused.0)
+    }
+}
+
+async fn stream(
+    key: Key,
+    filter: SubscriptionFilter,
+    mut replaced: mpsc::UnboundedReceiver<SubscriptionFilter>,
+    service: Arc<dyn Service>,
+    events: mpsc::Sender<Event>,
+) {
+    let mut current: Option<Listening> = None;
+    let mut next = Some(filter);
+    loop {
+        if let Some(filter) = next.take() {
+            let opened = service.listen(filter, None).await;
+            let report = opened.as_ref().map(|opened| opened.accepted().clone()).map_err(Clone::clone);
+            if let Ok(opened) = opened
+                && let Some(old) = current.replace(opened)
+            {
+                // What changed before the new stream was open.
+                while let Some(Some(change)) = poll_once(old.next()).await {
+                    let _ = events.send(Event::Change(key, change)).await;
+                }
+            }
+            let _ = events.send(Event::Listening(key, report)).await;
+        }
+        tokio::select! {
+            filter = replaced.recv() => match filter {
+                Some(filter) => next = Some(filter),
+                None => return,
+            },
+            change = next_change(current.as_ref()) => match change {
+                Some(change) => drop(events.send(Event::Change(key, change)).await),
+                None => return drop(events.send(Event::ListenEnd(key)).await),
+            },
+        }
+    }
+}
+
+async fn next_change(listening: Option<&Listening>) -> Option<Change> {
+    match listening {
+        Some(listening) => listening.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The client of one call, where it can be asked live.
+pub(super) struct Peer {
+    pub(super) call: Key,
+    pub(super) link: Arc<Link>,
+}
+
+/// Withdraws a question when whoever asked it stops waiting.
+struct Waiting<'a> {
+    ask: AskKey,
+    link: &'a Link,
+    answered: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            // A connection that is gone has no questions.
+            let _ = self.link.unasked.send(self.ask);
+        }
+    }
+}
+
+impl LivePeer for Peer {
+    fn ask(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>> {
+        Box::pin(async move {
+            let ask = AskKey(self.link.asked.fetch_add(1, Ordering::Relaxed));
+            let (reply, answer) = oneshot::channel();
+            let question = Event::Ask { ask, call: self.call, request: Box::new(request), reply };
+            self.link.events.send(question).await.map_err(|_| unanswerable())?;
+            let mut waiting = Waiting { ask, link: &self.link, answered: false };
+            let outcome = answer.await;
+            waiting.answered = true;
+            outcome.unwrap_or_else(|_| Err(unanswerable()))
+        })
+    }
+}
