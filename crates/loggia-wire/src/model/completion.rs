@@ -25,6 +25,35 @@ pub struct CompleteParams {
     pub extra: Extra,
 }
 
+impl CompleteParams {
+    /// What a person typed so far for an argument of a prompt.
+    pub fn prompt(
+        name: impl Into<String>,
+        argument: impl Into<String>,
+        typed: impl Into<String>,
+    ) -> CompleteParams {
+        CompleteParams::of(CompletionReference::Prompt { name: name.into(), title: None }, argument, typed)
+    }
+
+    /// What a person typed so far for a variable of a resource template.
+    pub fn resource(
+        uri: impl Into<String>,
+        variable: impl Into<String>,
+        typed: impl Into<String>,
+    ) -> CompleteParams {
+        CompleteParams::of(CompletionReference::Resource { uri: uri.into() }, variable, typed)
+    }
+
+    fn of(
+        reference: CompletionReference,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> CompleteParams {
+        let argument = CompletionArgument { name: name.into(), value: value.into(), extra: Extra::new() };
+        CompleteParams { reference, argument, context: None, meta: None, extra: Extra::new() }
+    }
+}
+
 /// Whose argument is completed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]

@@ -166,6 +166,14 @@ impl ResourceContents {
         }
     }
 
+    /// The text, where it is text.
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.body {
+            ResourceBody::Text(text) => Some(text),
+            ResourceBody::Blob(_) => None,
+        }
+    }
+
     setters! {
         /// Sets the type.
         mime_type: String;

@@ -32,3 +32,10 @@ pub struct Root {
     #[serde(flatten)]
     pub extra: Extra,
 }
+
+impl Root {
+    /// The folder or file at `uri`.
+    pub fn new(uri: impl Into<String>) -> Root {
+        Root { uri: uri.into(), ..Root::default() }
+    }
+}
