@@ -26,6 +26,11 @@ impl Notices {
         }
     }
 
+    /// The client's session wants another level of log messages from now on.
+    pub fn set_log_level(&mut self, level: Option<LoggingLevel>) {
+        self.log_level = level;
+    }
+
     /// The message to send for `notification`; `None` where the client did not ask for it (progress without
     /// a token, a log message below its level) or its revision lacks it.
     pub fn write(&mut self, mut notification: ServerNotification) -> Option<Bytes> {

@@ -132,11 +132,6 @@ impl Session {
         }
     }
 
-    /// Whether a log message of `level` is to be sent.
-    pub fn wants_log(&self, level: LoggingLevel) -> bool {
-        self.meta.log_level.is_some_and(|least| level >= least)
-    }
-
     /// Takes back a subscription that the service refused.
     pub(super) fn forget(&mut self, uri: &str) {
         self.subscriptions.remove(uri);

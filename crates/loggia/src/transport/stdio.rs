@@ -1,1 +1,78 @@
-//! stdio
+//! Serving on the process's own standard streams: how a client runs a server as its child. Standard output
+//! belongs to the protocol from then on: print nothing to it.
+
+mod streams;
+
+use std::sync::Arc;
+
+use super::framing::{LineReader, LineWriter};
+use super::{Serve, Shutdown};
+use crate::edge::duplex;
+use crate::error::Result;
+use crate::limits::Limits;
+use crate::service::{BoxFuture, Service};
+
+/// The standard streams of this process, as a transport to serve on.
+///
+/// Serving ends when standard input does, or on SIGTERM or SIGINT; requests that run are given
+/// [`Limits::drain`] to finish. A second signal ends it at once.
+pub fn stdio() -> Stdio {
+    Stdio { _private: () }
+}
+
+/// See [`stdio`].
+pub struct Stdio {
+    _private: (),
+}
+
+impl Serve for Stdio {
+    fn serve(
+        self,
+        service: Arc<dyn Service>,
+        limits: Limits,
+        shutdown: Shutdown,
+    ) -> BoxFuture<'static, Result<()>> {
+        Box::pin(async move {
+            let streams = streams::open()?;
+            let reader = LineReader::new(streams.input, limits.message_bytes);
+            let writer = LineWriter::new(streams.output);
+            tokio::select! {
+                served = duplex::serve(service, reader, writer, limits, shutdown.clone()) => served,
+                () = stop_on_signals(&shutdown) => Ok(()),
+            }
+        })
+    }
+}
+
+/// Passes the first signal on as the order to stop; returns on the second.
+async fn stop_on_signals(shutdown: &Shutdown) {
+    for _ in 0..2 {
+        signal().await;
+        if shutdown.is_begun() {
+            return;
+        }
+        tracing::info!("told to stop; running requests may finish");
+        shutdown.begin();
+    }
+}
+
+/// Waits for the operating system to ask this process to end.
+#[cfg(unix)]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        },
+        _ => std::future::pending().await,
+    }
+}
+
+/// Waits for the operating system to ask this process to end.
+#[cfg(not(unix))]
+async fn signal() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}

@@ -3,13 +3,14 @@
 
 use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, DecodeError, Id};
-use loggia_wire::model::{LoggingLevel, ProgressToken, ServerNotification, ServerResult};
+use loggia_wire::model::{ServerNotification, ServerResult};
 use loggia_wire::{ErrorCode, Method, RequestMeta, RpcError, Version, codec};
 
 use super::batch::BatchKey;
 use super::{Action, Connection, Incoming, Key};
+use crate::edge::encode_outcome;
+use crate::edge::notices::Notices;
 use crate::edge::session::Session;
-use crate::edge::{encode_outcome, listen};
 use crate::service::{Description, Outcome};
 
 /// A request that is not answered yet.
@@ -29,19 +30,12 @@ pub(super) enum Kind {
     },
     Running {
         bytes: usize,
-        progress: Option<Progress>,
-        log_level: Option<LoggingLevel>,
+        notices: Notices,
     },
     /// A subscription, and whether its client knows that it is open.
     Listening {
         acknowledged: bool,
     },
-}
-
-/// Where progress goes, and how far it was.
-pub(super) struct Progress {
-    token: ProgressToken,
-    last: f64,
 }
 
 impl Connection {
@@ -55,30 +49,15 @@ impl Connection {
     }
 
     /// Call it when a request tells its client something while it runs. What the client did not ask for is
-    /// left out: progress without a token, log messages below its level.
-    pub fn handle_notification(&mut self, key: Key, mut notification: ServerNotification) {
+    /// left out.
+    pub fn handle_notification(&mut self, key: Key, notification: ServerNotification) {
         let Some(slot) = self.slots.get_mut(&key) else { return };
-        let Kind::Running { progress, log_level, .. } = &mut slot.kind else { return };
-        let wanted = match &mut notification {
-            ServerNotification::Progress(params) => progress.as_mut().is_some_and(|progress| {
-                params.progress_token = progress.token.clone();
-                // "The progress value MUST increase with each notification."
-                let grows = params.progress > progress.last;
-                progress.last = progress.last.max(params.progress);
-                grows
-            }),
-            ServerNotification::Log(params) if slot.version.is_stateless() => {
-                log_level.is_some_and(|least| params.level >= least)
-            }
-            ServerNotification::Log(params) => {
-                self.session.as_ref().is_some_and(|session| session.wants_log(params.level))
-            }
-            ServerNotification::ElicitationComplete(_) | ServerNotification::Custom { .. } => true,
-            // Changes travel on subscriptions, and a server cancels nothing of its client's.
-            _ => false,
-        };
-        let version = slot.version;
-        if wanted && let Some(message) = listen::notification(notification, version) {
+        let Kind::Running { notices, .. } = &mut slot.kind else { return };
+        if let Some(session) = self.session.as_ref().filter(|_| !slot.version.is_stateless()) {
+            // `logging/setLevel` counts for requests that run already.
+            notices.set_log_level(session.meta().log_level);
+        }
+        if let Some(message) = notices.write(notification) {
             self.send(message);
         }
     }
@@ -187,11 +166,9 @@ impl Connection {
     fn run(&mut self, key: Key, bytes: usize, request: crate::service::Request) {
         self.running += 1;
         self.running_bytes += bytes;
-        let token = request.meta.progress_token.clone();
-        let progress = token.map(|token| Progress { token, last: f64::NEG_INFINITY });
-        let log_level = request.meta.log_level;
+        let notices = Notices::new(&request.meta);
         if let Some(slot) = self.slots.get_mut(&key) {
-            slot.kind = Kind::Running { bytes, progress, log_level };
+            slot.kind = Kind::Running { bytes, notices };
         }
         let live = !request.meta.version.is_stateless();
         self.actions.push_back(Action::Call { key, request: Box::new(request), live });
