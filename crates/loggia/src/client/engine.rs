@@ -689,6 +689,9 @@ impl Engine {
             let answer = match failure {
                 Failure::Status { status, message } => Answer::Status { status, message },
                 Failure::SessionExpired => Answer::Closed("the server forgot the session".to_owned()),
+                Failure::Ended => Answer::Closed("the stream ended before the answer came".to_owned()),
+                // It answered, though not with what a server of our era would.
+                Failure::Error(Error::Protocol(message)) => Answer::Status { status: 200, message },
                 Failure::Error(error) => Answer::Failed(error),
             };
             self.opening_answered(now, id, answer);
@@ -702,6 +705,10 @@ impl Engine {
                 self.finish(id, Err(Error::Connection("the server forgets its sessions at once".to_owned())));
             }
             Failure::Status { message, .. } => self.finish(id, Err(Error::Connection(message))),
+            Failure::Ended => {
+                let reason = "the stream ended before the answer came".to_owned();
+                self.finish(id, Err(Error::Connection(reason)));
+            }
             Failure::Error(error) => self.finish(id, Err(error)),
         }
     }

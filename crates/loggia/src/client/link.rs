@@ -62,6 +62,8 @@ pub(crate) enum Failure {
     Status { status: u16, message: String },
     /// The server no longer knows the session; it did not look at the request.
     SessionExpired,
+    /// Its stream ended, and cannot be taken up again.
+    Ended,
     /// Anything else.
     Error(Error),
 }

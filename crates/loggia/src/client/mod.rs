@@ -159,6 +159,16 @@ impl Client {
         &self.common().changes
     }
 
+    /// Waits until the connection has ended for good, and says why.
+    pub async fn closed(&self) -> String {
+        let mut status = self.0.status.clone();
+        let ended = status.wait_for(|status| matches!(status, Status::Closed(_))).await;
+        match ended.as_deref() {
+            Ok(Status::Closed(reason)) => reason.clone(),
+            _ => "the client's task is gone".to_owned(),
+        }
+    }
+
     /// Tells the server that the roots have changed (handshake revisions; others ask when they need them).
     pub fn roots_changed(&self) -> Result<()> {
         self.send(Command::Notify(Method::RootsListChanged))

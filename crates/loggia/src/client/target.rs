@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use crate::service::{BoxFuture, Service};
 use crate::transport::child::Child;
 use crate::transport::framing::{ReadFrames, WriteFrames};
-use crate::transport::{Shutdown, memory};
+use crate::transport::{Serve, Shutdown, memory};
 
 /// A server to connect to.
 pub struct Target(Kind);
@@ -177,8 +177,7 @@ impl Connector {
             }
             Kind::Service(service) => {
                 let (ours, theirs) = memory::pair();
-                // TMP tokio::spawn(theirs.serve(service.clone(), self.limits.clone(), Shutdown::new()));
-                let _ = (theirs, service, Shutdown::new());
+                tokio::spawn(theirs.serve(service.clone(), self.limits.clone(), Shutdown::new()));
                 let (reader, writer) = ours.split();
                 Ok(self.frames(Box::new(reader), Box::new(writer), None))
             }

@@ -1,6 +1,13 @@
 //! The crate's one test binary.
-#![allow(clippy::expect_used, missing_docs, reason = "tests")]
+#![allow(missing_docs, unreachable_pub, reason = "tests")]
 
 mod client_calls;
+#[cfg(unix)]
+mod client_child;
+#[cfg(feature = "http")]
+mod client_http;
+#[cfg(feature = "http")]
+mod client_http_peer;
+mod client_lists;
 mod client_negotiation;
 mod client_peer;

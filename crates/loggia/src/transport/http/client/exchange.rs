@@ -88,9 +88,7 @@ impl Remote {
         }
         stream.note(&mut place);
         if outgoing.version.is_stateless() || !place.is_known() {
-            return Err(Failure::Error(Error::Connection(
-                "the stream ended before the answer came".to_owned(),
-            )));
+            return Err(Failure::Ended);
         }
         drop(stream);
         self.resume(id, place).await.map_err(Failure::Error)
