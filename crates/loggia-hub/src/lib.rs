@@ -1,1 +1,37 @@
 //! Many connectors composed into one MCP server.
+//!
+//! A [`Hub`] is a [`loggia::Service`] like any other: every transport serves it, in every revision. Behind it
+//! stands one upstream for each connector, of whatever revision that one speaks.
+//!
+//! * `connector`: what the hub is told of a connector, and how it is reached; `limits`: the bounds;
+//! * `names`, `uris`: what a connector's tools, prompts and resources are called here;
+//! * `catalog`: what one upstream offers; `directory`: all of them merged, as a snapshot swapped as a whole;
+//! * `health`: when an upstream is tried again, as a machine without I/O; `supervisor`: the task that drives
+//!   it; `slot`: one connector while the hub runs;
+//! * `relay`: one request on its way to an upstream and back; `parking`: calls of a handshake upstream that
+//!   wait for a stateless client to come back with an answer;
+//! * `hub`: the service itself.
+
+mod catalog;
+mod connector;
+mod directory;
+mod health;
+mod hub;
+mod limits;
+mod link;
+mod listing;
+mod members;
+mod names;
+mod parking;
+mod relay;
+mod slot;
+mod status;
+mod supervisor;
+mod uris;
+
+pub use connector::{Connector, Opened, Source};
+pub use health::Patience;
+pub use hub::Hub;
+pub use limits::HubLimits;
+pub use names::{BadName, MAX_NAME, check_connector, exposed};
+pub use status::{ConnectorState, ConnectorStatus, Counts};

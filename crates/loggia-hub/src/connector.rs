@@ -1,0 +1,117 @@
+//! What the hub is told of a connector. How a connector is reached (which command, which URL, which secrets)
+//! is not the hub's to know: a [`Source`] opens the connection, as often as it must be opened.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use loggia::Service;
+use loggia::client::{Client, ClientBuilder};
+use loggia::service::BoxFuture;
+
+/// One connector.
+#[derive(Clone)]
+pub struct Connector {
+    pub(crate) name: String,
+    pub(crate) prefix: String,
+    pub(crate) kind: String,
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) shows: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) shared_channel: bool,
+}
+
+/// Opens connections to one upstream.
+pub trait Source: Send + Sync + 'static {
+    /// Opens a connection. `client` is set up as the hub needs it; what is particular to the upstream (a
+    /// header, a fixed revision) is added to it here. Dropping the future gives the attempt up.
+    fn open(&self, client: ClientBuilder) -> BoxFuture<'_, loggia::Result<Opened>>;
+}
+
+impl<F> Source for F
+where
+    F: Fn(ClientBuilder) -> BoxFuture<'static, loggia::Result<Opened>> + Send + Sync + 'static,
+{
+    fn open(&self, client: ClientBuilder) -> BoxFuture<'_, loggia::Result<Opened>> {
+        self(client)
+    }
+}
+
+/// An open upstream.
+pub enum Opened {
+    /// A server in another process or on another machine.
+    Client(Client),
+    /// A server in this process.
+    Service(Arc<dyn Service>),
+}
+
+impl Connector {
+    /// A connector called `name`, whose tools are prefixed with that name.
+    pub fn new(name: impl Into<String>, source: impl Source) -> Connector {
+        let name = name.into();
+        Connector {
+            prefix: name.clone(),
+            name,
+            kind: "connector".to_owned(),
+            source: Arc::new(source),
+            shows: Arc::new(|_| true),
+            timeout: None,
+            shared_channel: true,
+        }
+    }
+
+    /// A server of this process, always up.
+    pub fn builtin(name: impl Into<String>, service: Arc<dyn Service>) -> Connector {
+        Connector::new(name, InProcess(service)).kind("builtin")
+    }
+
+    /// Another prefix than the name.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Connector {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// What kind of connector a person is told it is.
+    pub fn kind(mut self, kind: impl Into<String>) -> Connector {
+        self.kind = kind.into();
+        self
+    }
+
+    /// Which of its tools are served, by the names it gives them.
+    pub fn shows(mut self, shows: impl Fn(&str) -> bool + Send + Sync + 'static) -> Connector {
+        self.shows = Arc::new(shows);
+        self
+    }
+
+    /// How long it may be silent during a request.
+    pub fn timeout(mut self, timeout: Option<Duration>) -> Connector {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Whether all requests share one channel (stdio, sockets). There a handshake server does not say to
+    /// which request a question of its belongs, so that one is not passed on while requests of different
+    /// people run. True unless said otherwise.
+    pub fn shared_channel(mut self, shared: bool) -> Connector {
+        self.shared_channel = shared;
+        self
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+struct InProcess(Arc<dyn Service>);
+
+impl Source for InProcess {
+    fn open(&self, _: ClientBuilder) -> BoxFuture<'_, loggia::Result<Opened>> {
+        let opened = Opened::Service(self.0.clone());
+        Box::pin(async move { Ok(opened) })
+    }
+}

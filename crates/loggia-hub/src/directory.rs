@@ -1,0 +1,425 @@
+//! Everything the upstreams offer, merged: one immutable snapshot, made anew when anything changes and
+//! swapped as a whole. A request looks its name up here and touches nothing that another request may hold.
+//!
+//! Order: connectors as they were given to the hub, and within one the order of its own list.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use loggia::changes::Change;
+use loggia::model::{
+    CacheHints, CacheScope, Implementation, JsonObject, ListCapability, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, Prompt, Resource, ResourceTemplate,
+    ResourcesCapability, ServerCapabilities, ServerResult, Tool,
+};
+use loggia::service::{Description, SharedResult};
+use loggia::wire::header::ParamHeaders;
+use loggia::wire::uri_template::UriTemplate;
+use loggia::wire::{RpcError, Version};
+
+use crate::catalog::Catalog;
+use crate::limits::HubLimits;
+use crate::names::exposed;
+use crate::uris::{literal_len, qualify, scheme, split_qualified};
+
+/// One connector, as the directory is made of it.
+pub(crate) struct View<'a> {
+    pub(crate) prefix: &'a str,
+    pub(crate) catalog: Option<&'a Catalog>,
+    pub(crate) shows: &'a (dyn Fn(&str) -> bool + Send + Sync),
+}
+
+/// Where a name leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Route {
+    /// Which connector.
+    pub(crate) connector: usize,
+    /// What it calls the thing.
+    pub(crate) name: Arc<str>,
+}
+
+/// Where a URI leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UriRoute<'u> {
+    /// Which connector.
+    pub(crate) connector: usize,
+    /// What it calls the resource.
+    pub(crate) uri: Cow<'u, str>,
+}
+
+impl UriRoute<'_> {
+    /// The same, with a life of its own.
+    pub(crate) fn into_owned(self) -> UriRoute<'static> {
+        UriRoute { connector: self.connector, uri: Cow::Owned(self.uri.into_owned()) }
+    }
+}
+
+struct ToolRoute {
+    route: Route,
+    headers: Option<Arc<ParamHeaders>>,
+}
+
+struct TemplateRoute {
+    pattern: Option<UriTemplate>,
+    exposed: String,
+    route: Route,
+}
+
+/// The pages of one list.
+type Pages = Vec<Arc<SharedResult>>;
+
+/// The snapshot.
+pub(crate) struct Directory {
+    tools: HashMap<String, ToolRoute>,
+    prompts: HashMap<String, Route>,
+    resources: HashMap<String, Route>,
+    /// The most specific first.
+    templates: Vec<TemplateRoute>,
+    prefixes: HashMap<String, usize>,
+    /// Which connector alone has resources of a scheme; `None` where several have.
+    schemes: HashMap<String, Option<usize>>,
+    /// Connectors that have resources at all.
+    resourceful: Vec<usize>,
+    page: usize,
+    tool_pages: Pages,
+    prompt_pages: Pages,
+    resource_pages: Pages,
+    template_pages: Pages,
+    description: Arc<Description>,
+}
+
+impl Directory {
+    /// Merges `views`.
+    pub(crate) fn of(views: &[View<'_>], identity: &Implementation, limits: &HubLimits) -> Directory {
+        let mut builder = Builder::default();
+        for (connector, view) in views.iter().enumerate() {
+            builder.prefixes.insert(view.prefix.to_owned(), connector);
+            if let Some(catalog) = view.catalog {
+                builder.add(connector, view, catalog);
+            }
+        }
+        builder.finish(describe(views, identity, limits), limits)
+    }
+
+    /// What the hub says of itself.
+    pub(crate) fn description(&self) -> &Arc<Description> {
+        &self.description
+    }
+
+    /// Where the tool `name` leads.
+    pub(crate) fn tool(&self, name: &str) -> Option<&Route> {
+        self.tools.get(name).map(|tool| &tool.route)
+    }
+
+    /// Which arguments of the tool `name` are mirrored into headers.
+    pub(crate) fn param_headers(&self, name: &str) -> Option<Arc<ParamHeaders>> {
+        self.tools.get(name)?.headers.clone()
+    }
+
+    /// Where the prompt `name` leads.
+    pub(crate) fn prompt(&self, name: &str) -> Option<&Route> {
+        self.prompts.get(name)
+    }
+
+    /// Where `uri` leads: to whoever lists it; else to whoever has a template for it; else, for a qualified
+    /// URI, to the connector it names; else to the only connector with resources of its scheme; else to the
+    /// only one with resources.
+    pub(crate) fn resource<'u>(&self, uri: &'u str) -> Option<UriRoute<'u>> {
+        if let Some(route) = self.resources.get(uri) {
+            return Some(UriRoute { connector: route.connector, uri: Cow::Owned(route.name.to_string()) });
+        }
+        self.by_qualifier(uri).or_else(|| self.by_template(uri)).or_else(|| self.by_elimination(uri))
+    }
+
+    /// Where the template `uri_template` leads, as completion names it; a plain URI leads where reading it
+    /// would.
+    pub(crate) fn template<'u>(&self, uri_template: &'u str) -> Option<UriRoute<'u>> {
+        let listed = self.templates.iter().find(|template| template.exposed == uri_template);
+        match listed {
+            Some(found) => Some(UriRoute {
+                connector: found.route.connector,
+                uri: Cow::Owned(found.route.name.to_string()),
+            }),
+            None => self.resource(uri_template),
+        }
+    }
+
+    /// The names under which `uri` of `connector` may have been subscribed to.
+    pub(crate) fn names_of(&self, connector: usize, prefix: &str, uri: &str) -> Vec<String> {
+        let plain = self.resource(uri).is_some_and(|route| route.connector == connector && route.uri == uri);
+        plain.then(|| uri.to_owned()).into_iter().chain([qualify(prefix, uri)]).collect()
+    }
+
+    fn by_qualifier<'u>(&self, uri: &'u str) -> Option<UriRoute<'u>> {
+        let (prefix, rest) = split_qualified(uri)?;
+        let connector = *self.prefixes.get(prefix)?;
+        Some(UriRoute { connector, uri: Cow::Borrowed(rest) })
+    }
+
+    fn by_template<'u>(&self, uri: &'u str) -> Option<UriRoute<'u>> {
+        let matches =
+            |template: &&TemplateRoute| template.pattern.as_ref().is_some_and(|p| p.matches(uri).is_some());
+        let found = self.templates.iter().find(matches)?;
+        Some(UriRoute { connector: found.route.connector, uri: Cow::Borrowed(uri) })
+    }
+
+    fn by_elimination<'u>(&self, uri: &'u str) -> Option<UriRoute<'u>> {
+        let connector = match self.schemes.get(scheme(uri)?) {
+            Some(owner) => (*owner)?,
+            None => match self.resourceful[..] {
+                [only] => only,
+                _ => return None,
+            },
+        };
+        Some(UriRoute { connector, uri: Cow::Borrowed(uri) })
+    }
+
+    /// One page of the tools.
+    pub(crate) fn tool_page(&self, cursor: Option<&str>) -> Result<Arc<SharedResult>, RpcError> {
+        self.nth(&self.tool_pages, cursor)
+    }
+
+    /// One page of the prompts.
+    pub(crate) fn prompt_page(&self, cursor: Option<&str>) -> Result<Arc<SharedResult>, RpcError> {
+        self.nth(&self.prompt_pages, cursor)
+    }
+
+    /// One page of the resources.
+    pub(crate) fn resource_page(&self, cursor: Option<&str>) -> Result<Arc<SharedResult>, RpcError> {
+        self.nth(&self.resource_pages, cursor)
+    }
+
+    /// One page of the resource templates.
+    pub(crate) fn template_page(&self, cursor: Option<&str>) -> Result<Arc<SharedResult>, RpcError> {
+        self.nth(&self.template_pages, cursor)
+    }
+
+    fn nth(&self, pages: &Pages, cursor: Option<&str>) -> Result<Arc<SharedResult>, RpcError> {
+        let unknown =
+            || RpcError::invalid_params("The cursor is not one of this list: begin again without one");
+        let page = match cursor {
+            None => 0,
+            Some(cursor) => {
+                let offset = cursor.parse::<usize>().ok().filter(|offset| offset % self.page == 0);
+                offset.ok_or_else(unknown)? / self.page
+            }
+        };
+        // A list that has become shorter since the cursor was given ends earlier.
+        pages.get(page.min(pages.len() - 1)).cloned().ok_or_else(unknown)
+    }
+
+    /// The lists in which this snapshot differs from `before`.
+    pub(crate) fn changes_since(&self, before: &Directory) -> Vec<Change> {
+        let differ = |a: &Pages, b: &Pages| !a.iter().map(|p| p.result()).eq(b.iter().map(|p| p.result()));
+        let resources = differ(&self.resource_pages, &before.resource_pages)
+            || differ(&self.template_pages, &before.template_pages);
+        let lists = [
+            (differ(&self.tool_pages, &before.tool_pages), Change::Tools),
+            (differ(&self.prompt_pages, &before.prompt_pages), Change::Prompts),
+            (resources, Change::Resources),
+        ];
+        lists.into_iter().filter_map(|(differs, change)| differs.then_some(change)).collect()
+    }
+}
+
+#[derive(Default)]
+struct Builder {
+    tools: Vec<Tool>,
+    tool_routes: HashMap<String, ToolRoute>,
+    prompts: Vec<Prompt>,
+    prompt_routes: HashMap<String, Route>,
+    resources: Vec<Resource>,
+    resource_routes: HashMap<String, Route>,
+    templates: Vec<ResourceTemplate>,
+    template_routes: Vec<TemplateRoute>,
+    prefixes: HashMap<String, usize>,
+    schemes: HashMap<String, Option<usize>>,
+    resourceful: Vec<usize>,
+}
+
+impl Builder {
+    fn add(&mut self, connector: usize, view: &View<'_>, catalog: &Catalog) {
+        for tool in catalog.tools.iter().filter(|tool| (view.shows)(&tool.name)) {
+            self.add_tool(connector, view.prefix, tool);
+        }
+        for prompt in &catalog.prompts {
+            self.add_prompt(connector, view.prefix, prompt);
+        }
+        for resource in &catalog.resources {
+            self.add_resource(connector, view.prefix, resource);
+        }
+        for template in &catalog.templates {
+            self.add_template(connector, view.prefix, template);
+        }
+        if catalog.capabilities.resources.is_some() {
+            self.resourceful.push(connector);
+        }
+    }
+
+    fn add_tool(&mut self, connector: usize, prefix: &str, tool: &Tool) {
+        let name = exposed(prefix, &tool.name);
+        if self.tool_routes.contains_key(&name) {
+            return tracing::warn!(prefix, tool = tool.name, "left out: the connector lists this tool twice");
+        }
+        let headers =
+            ParamHeaders::from_schema(&tool.input_schema).ok().filter(|headers| !headers.is_empty());
+        let route = Route { connector, name: tool.name.as_str().into() };
+        self.tool_routes.insert(name.clone(), ToolRoute { route, headers: headers.map(Arc::new) });
+        self.tools.push(Tool { name, ..tool.clone() });
+    }
+
+    fn add_prompt(&mut self, connector: usize, prefix: &str, prompt: &Prompt) {
+        let name = exposed(prefix, &prompt.name);
+        if self.prompt_routes.contains_key(&name) {
+            return tracing::warn!(
+                prefix,
+                prompt = prompt.name,
+                "left out: the connector lists this prompt twice"
+            );
+        }
+        self.prompt_routes.insert(name.clone(), Route { connector, name: prompt.name.as_str().into() });
+        self.prompts.push(Prompt { name, ..prompt.clone() });
+    }
+
+    fn add_resource(&mut self, connector: usize, prefix: &str, resource: &Resource) {
+        let Some(uri) = self.free_uri(connector, prefix, &resource.uri) else { return };
+        self.own_scheme(connector, &resource.uri);
+        self.resource_routes.insert(uri.clone(), Route { connector, name: resource.uri.as_str().into() });
+        self.resources.push(Resource { uri, ..resource.clone() });
+    }
+
+    /// `uri`, or its qualified form where another connector has it already; `None` where this connector
+    /// lists it twice.
+    fn free_uri(&self, connector: usize, prefix: &str, uri: &str) -> Option<String> {
+        match self.resource_routes.get(uri) {
+            None => Some(uri.to_owned()),
+            Some(taken) if taken.connector == connector => {
+                tracing::debug!(prefix, uri, "left out: the connector lists this resource twice");
+                None
+            }
+            Some(_) => Some(qualify(prefix, uri)).filter(|uri| !self.resource_routes.contains_key(uri)),
+        }
+    }
+
+    fn add_template(&mut self, connector: usize, prefix: &str, template: &ResourceTemplate) {
+        let plain = &template.uri_template;
+        let taken = self.template_routes.iter().find(|other| other.exposed == *plain);
+        let exposed = match taken {
+            None => plain.clone(),
+            Some(other) if other.route.connector == connector => {
+                return tracing::debug!(prefix, plain, "left out: the connector lists this template twice");
+            }
+            Some(_) => qualify(prefix, plain),
+        };
+        self.own_scheme(connector, plain);
+        // A template in qualified form is found by its prefix.
+        let pattern = if exposed == *plain { UriTemplate::parse(plain).ok() } else { None };
+        let route = Route { connector, name: plain.as_str().into() };
+        self.template_routes.push(TemplateRoute { pattern, exposed: exposed.clone(), route });
+        self.templates.push(ResourceTemplate { uri_template: exposed, ..template.clone() });
+    }
+
+    fn own_scheme(&mut self, connector: usize, uri: &str) {
+        let Some(scheme) = scheme(uri) else { return };
+        let owner = self.schemes.entry(scheme.to_owned()).or_insert(Some(connector));
+        if *owner != Some(connector) {
+            *owner = None;
+        }
+    }
+
+    fn finish(mut self, description: Description, limits: &HubLimits) -> Directory {
+        self.template_routes.sort_by_key(|template| std::cmp::Reverse(literal_len(&template.route.name)));
+        let page = limits.page.max(1);
+        let cache = CacheHints::new(limits.list_ttl.as_millis() as u64, CacheScope::Private);
+        Directory {
+            tools: self.tool_routes,
+            prompts: self.prompt_routes,
+            resources: self.resource_routes,
+            templates: self.template_routes,
+            prefixes: self.prefixes,
+            schemes: self.schemes,
+            resourceful: self.resourceful,
+            page,
+            tool_pages: paginate(&self.tools, page, |tools, next_cursor| {
+                ListToolsResult { tools, next_cursor, cache, ..ListToolsResult::default() }.into()
+            }),
+            prompt_pages: paginate(&self.prompts, page, |prompts, next_cursor| {
+                ListPromptsResult { prompts, next_cursor, cache, ..ListPromptsResult::default() }.into()
+            }),
+            resource_pages: paginate(&self.resources, page, |resources, next_cursor| {
+                ListResourcesResult { resources, next_cursor, cache, ..ListResourcesResult::default() }.into()
+            }),
+            template_pages: paginate(&self.templates, page, |resource_templates, next_cursor| {
+                ListResourceTemplatesResult { resource_templates, next_cursor, cache, ..Default::default() }
+                    .into()
+            }),
+            description: Arc::new(description),
+        }
+    }
+}
+
+/// Pages of `page` entries; one empty page where there are none. The cursor of a page is where it begins.
+fn paginate<T: Clone>(
+    entries: &[T],
+    page: usize,
+    result: impl Fn(Vec<T>, Option<String>) -> ServerResult,
+) -> Pages {
+    let pages = entries.len().div_ceil(page).max(1);
+    let nth = |n: usize| {
+        let end = entries.len().min((n + 1) * page);
+        let next = (end < entries.len()).then(|| end.to_string());
+        Arc::new(SharedResult::new(result(entries[n * page..end].to_vec(), next)))
+    };
+    (0..pages).map(nth).collect()
+}
+
+/// Everything is always declared: a handshake client fixes what it believes of a server for a whole session,
+/// and the upstream that brings the first prompt may come up in the middle of it.
+fn describe(views: &[View<'_>], identity: &Implementation, limits: &HubLimits) -> Description {
+    let list = || Some(ListCapability { list_changed: Some(true), ..ListCapability::default() });
+    let resources = ResourcesCapability {
+        subscribe: Some(true),
+        list_changed: Some(true),
+        ..ResourcesCapability::default()
+    };
+    Description {
+        identity: identity.clone(),
+        capabilities: ServerCapabilities {
+            tools: list(),
+            prompts: list(),
+            resources: Some(resources),
+            completions: Some(JsonObject::new()),
+            logging: Some(JsonObject::new()),
+            ..ServerCapabilities::default()
+        },
+        instructions: Some(instructions(views, limits)),
+        versions: Version::ALL.to_vec(),
+    }
+}
+
+fn instructions(views: &[View<'_>], limits: &HubLimits) -> String {
+    let mut text =
+        "This server joins several systems. The name of each tool and prompt begins with the system it \
+                    belongs to, then an underscore."
+            .to_owned();
+    for view in views {
+        let own = view
+            .catalog
+            .and_then(|catalog| catalog.instructions.as_deref())
+            .map(str::trim)
+            .unwrap_or_default();
+        if !own.is_empty() {
+            // Writing into a String cannot fail.
+            let _ = write!(text, "\n\n# {}\n\n{}", view.prefix, cut(own, limits.instructions));
+        }
+    }
+    text
+}
+
+/// At most `most` bytes of `text`, whole characters.
+fn cut(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    &text[..end]
+}

@@ -1,0 +1,267 @@
+//! Whether one upstream can be used, and when to try again, as a machine without I/O: the supervisor tells it
+//! what happened and what time it is, and asks it what to do next.
+//!
+//! An upstream that fails is tried again after a delay that doubles with each failure and is spread at random,
+//! so that many hubs do not return to a recovering server at the same instant. An upstream that keeps dying
+//! soon after it came up is not tried faster than one that never comes up.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How patient the hub is with an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patience {
+    /// Delay after the first failure.
+    pub first_retry: Duration,
+    /// Longest delay between two attempts.
+    pub longest_retry: Duration,
+    /// How long a connection must last for the failures before it to be forgiven.
+    pub stable_after: Duration,
+    /// How long the tools of an upstream that is down stay listed.
+    pub keep_listed: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience {
+            first_retry: Duration::from_millis(500),
+            longest_retry: Duration::from_secs(60),
+            stable_after: Duration::from_secs(30),
+            keep_listed: Duration::from_secs(60 * 60),
+        }
+    }
+}
+
+/// What can be said of an upstream at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum State {
+    /// An attempt is under way.
+    Connecting,
+    /// It answers.
+    Up,
+    /// It does not answer, and will be tried again.
+    Down {
+        /// When.
+        retry_at: Instant,
+    },
+}
+
+/// What the supervisor must do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Start an attempt to connect, then report [`Health::connected`] or [`Health::failed`].
+    Connect,
+    /// The upstream has been away for too long: its lists are no longer shown.
+    Forget,
+}
+
+/// The health of one upstream.
+#[derive(Debug, Clone)]
+pub(crate) struct Health {
+    patience: Patience,
+    state: State,
+    /// Since when the state is what it is; for an upstream that is not up, since when it is away.
+    since: Instant,
+    failures: u32,
+    last_error: Option<Arc<str>>,
+    /// Whether its lists are shown.
+    listed: bool,
+}
+
+impl Health {
+    /// An upstream that was never tried. Start an attempt at once.
+    pub(crate) fn new(patience: Patience, now: Instant) -> Health {
+        Health {
+            patience,
+            state: State::Connecting,
+            since: now,
+            failures: 0,
+            last_error: None,
+            listed: false,
+        }
+    }
+
+    /// What can be said of it.
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Since when it is up, or since when it is away.
+    pub(crate) fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Failures in a row.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Why the last attempt failed or the last connection ended.
+    pub(crate) fn last_error(&self) -> Option<&Arc<str>> {
+        self.last_error.as_ref()
+    }
+
+    /// An attempt succeeded.
+    pub(crate) fn connected(&mut self, now: Instant) {
+        self.state = State::Up;
+        self.since = now;
+        self.listed = true;
+    }
+
+    /// An attempt failed. `spread` is random, from 0 up to 1.
+    pub(crate) fn failed(&mut self, now: Instant, why: impl Into<Arc<str>>, spread: f64) {
+        self.failures = self.failures.saturating_add(1);
+        self.wait(now, why.into(), spread);
+    }
+
+    /// The connection ended. `spread` is random, from 0 up to 1.
+    pub(crate) fn lost(&mut self, now: Instant, why: impl Into<Arc<str>>, spread: f64) {
+        let stable = now.saturating_duration_since(self.since) >= self.patience.stable_after;
+        self.failures = if stable { 1 } else { self.failures.saturating_add(1) };
+        self.since = now;
+        self.wait(now, why.into(), spread);
+    }
+
+    /// When to call [`Health::handle_timeout`] next.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let retry = match self.state {
+            State::Down { retry_at } => Some(retry_at),
+            State::Connecting | State::Up => None,
+        };
+        retry.into_iter().chain(self.forget_at()).min()
+    }
+
+    /// What is due at `now`. Call again until it answers `None`.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Due> {
+        if self.forget_at().is_some_and(|at| at <= now) {
+            self.listed = false;
+            return Some(Due::Forget);
+        }
+        match self.state {
+            State::Down { retry_at } if retry_at <= now => {
+                self.state = State::Connecting;
+                Some(Due::Connect)
+            }
+            _ => None,
+        }
+    }
+
+    fn forget_at(&self) -> Option<Instant> {
+        (self.listed && self.state != State::Up).then(|| self.since + self.patience.keep_listed)
+    }
+
+    fn wait(&mut self, now: Instant, why: Arc<str>, spread: f64) {
+        let doubled = self.patience.first_retry.saturating_mul(1 << (self.failures - 1).min(20));
+        let delay = doubled.min(self.patience.longest_retry);
+        // Between half and the whole of the delay.
+        let delay = delay.mul_f64(0.5 + spread.clamp(0.0, 1.0) / 2.0);
+        self.last_error = Some(why);
+        self.state = State::Down { retry_at: now + delay };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn retry_delay(health: &Health, now: Instant) -> Duration {
+        match health.state() {
+            State::Down { retry_at } => *retry_at - now,
+            other => panic!("expected Down, got {other:?}"),
+        }
+    }
+
+    /// Moves the clock to the next thing that is due, as the supervisor would.
+    fn next_due(health: &mut Health, now: &mut Instant) -> Due {
+        *now = health.poll_timeout().expect("something is due");
+        health.handle_timeout(*now).expect("what poll_timeout named is due")
+    }
+
+    #[test]
+    fn delays_double_up_to_the_longest() {
+        let mut now = Instant::now();
+        let mut health = Health::new(Patience::default(), now);
+        let mut delays = Vec::new();
+        for _ in 0..9 {
+            health.failed(now, "refused", 1.0);
+            delays.push(retry_delay(&health, now).as_millis());
+            assert_eq!(next_due(&mut health, &mut now), Due::Connect);
+        }
+        assert_eq!(delays, [500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000]);
+    }
+
+    #[test]
+    fn the_spread_takes_at_most_half_away() {
+        let now = Instant::now();
+        for (spread, expected) in [(0.0, 250), (0.5, 375), (1.0, 500), (7.0, 500), (-1.0, 250)] {
+            let mut health = Health::new(Patience::default(), now);
+            health.failed(now, "refused", spread);
+            assert_eq!(retry_delay(&health, now).as_millis(), expected, "{spread}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_lasted_forgives_earlier_failures_and_a_short_one_does_not() {
+        for (lasted, expected_failures) in [(29 * SECOND, 4), (30 * SECOND, 1)] {
+            let now = Instant::now();
+            let mut health = Health::new(Patience::default(), now);
+            (0..3).for_each(|_| health.failed(now, "refused", 0.0));
+            health.connected(now);
+            health.lost(now + lasted, "closed", 0.0);
+            assert_eq!(health.failures(), expected_failures);
+            assert_eq!(health.last_error().map(|e| &**e), Some("closed"));
+        }
+    }
+
+    #[test]
+    fn the_time_away_counts_from_the_loss_through_every_attempt() {
+        let start = Instant::now();
+        let mut now = start;
+        let mut health = Health::new(Patience::default(), now);
+        health.connected(now);
+        let lost_at = now + 40 * SECOND;
+        now = lost_at;
+        health.lost(now, "closed", 0.0);
+        for _ in 0..4 {
+            assert_eq!(next_due(&mut health, &mut now), Due::Connect);
+            health.failed(now, "refused", 0.0);
+            assert_eq!(health.since(), lost_at);
+        }
+        health.connected(now);
+        assert_eq!(health.since(), now);
+    }
+
+    #[test]
+    fn lists_are_forgotten_once_and_come_back() {
+        let patience = Patience { keep_listed: 700 * MS, first_retry: 400 * MS, ..Patience::default() };
+        let mut now = Instant::now();
+        let mut health = Health::new(patience, now);
+        health.connected(now);
+        health.lost(now, "closed", 1.0);
+        let due: Vec<Due> = (0..4)
+            .map(|_| {
+                let due = next_due(&mut health, &mut now);
+                if due == Due::Connect {
+                    health.failed(now, "refused", 1.0);
+                }
+                due
+            })
+            .collect();
+        assert_eq!(due, [Due::Connect, Due::Forget, Due::Connect, Due::Connect]);
+        health.connected(now);
+        assert_eq!(health.poll_timeout(), None);
+        health.lost(now, "closed", 1.0);
+        assert_eq!(next_due(&mut health, &mut now), Due::Forget);
+    }
+
+    #[test]
+    fn an_upstream_that_was_never_up_has_nothing_to_forget() {
+        let mut now = Instant::now();
+        let mut health = Health::new(Patience { keep_listed: MS, ..Patience::default() }, now);
+        health.failed(now, "refused", 0.0);
+        assert_eq!(next_due(&mut health, &mut now), Due::Connect);
+    }
+}

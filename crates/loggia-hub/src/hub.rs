@@ -1,0 +1,424 @@
+//! The hub as a service: lists come from the snapshot, everything else goes to the one upstream it names.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use futures_util::future::join_all;
+use loggia::changes::{Changes, Listening};
+use loggia::exchange::Exchange;
+use loggia::model::{
+    CallToolResult, CompleteResult, Implementation, PageParams, ReadResourceResult, ServerResult,
+    SubscriptionFilter,
+};
+use loggia::service::{BoxFuture, Description, Outcome, Principal, Reply, Request, SharedResult};
+use loggia::wire::header::ParamHeaders;
+use loggia::wire::{ErrorCode, Method, RawJson, RpcError};
+use loggia::{Error, Service, edge};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::connector::Connector;
+use crate::directory::{Directory, UriRoute, View};
+use crate::limits::HubLimits;
+use crate::listing;
+use crate::members::Members;
+use crate::names::{BadName, check_connector};
+use crate::slot::{Hint, Slot, Wants, now};
+use crate::status::ConnectorStatus;
+use crate::supervisor;
+
+/// Many connectors as one server.
+pub struct Hub {
+    shared: Arc<Shared>,
+    supervisors: Mutex<JoinSet<()>>,
+}
+
+/// What the service and the supervisors share.
+pub(crate) struct Shared {
+    pub(crate) identity: Implementation,
+    pub(crate) limits: HubLimits,
+    slots: Vec<Arc<Slot>>,
+    directory: ArcSwap<Directory>,
+    /// Held while the directory is made anew: never by a request.
+    rebuilding: Mutex<()>,
+    changes: Changes,
+    status: watch::Sender<Arc<Vec<ConnectorStatus>>>,
+}
+
+impl Hub {
+    /// Starts to connect to `connectors` and returns at once. Needs a tokio runtime.
+    ///
+    /// Fails where two connectors share a prefix, or one has a name that cannot be a prefix.
+    pub fn start(
+        identity: Implementation,
+        connectors: Vec<Connector>,
+        limits: HubLimits,
+    ) -> Result<Arc<Hub>, BadName> {
+        for (at, connector) in connectors.iter().enumerate() {
+            check_connector(&connector.prefix)?;
+            if connectors[..at].iter().any(|other| other.prefix == connector.prefix) {
+                return Err(BadName(format!("{} (twice)", connector.prefix)));
+            }
+        }
+        let (slots, hints): (Vec<_>, Vec<_>) =
+            connectors.into_iter().enumerate().map(|(index, connector)| Slot::new(index, connector)).unzip();
+        let directory = ArcSwap::from_pointee(Shared::merge(&slots, &identity, &limits));
+        let shared = Arc::new(Shared {
+            status: watch::Sender::new(Arc::new(slots.iter().map(|slot| slot.status()).collect())),
+            identity,
+            limits,
+            slots,
+            directory,
+            rebuilding: Mutex::new(()),
+            changes: Changes::new(),
+        });
+        let mut supervisors = JoinSet::new();
+        for (slot, hints) in shared.slots.iter().zip(hints) {
+            supervisors.spawn(supervisor::run(shared.clone(), slot.clone(), hints));
+        }
+        Ok(Arc::new(Hub { shared, supervisors: Mutex::new(supervisors) }))
+    }
+
+    /// How each connector is.
+    pub fn status(&self) -> Arc<Vec<ConnectorStatus>> {
+        self.shared.status.borrow().clone()
+    }
+
+    /// How each connector is, and a notice whenever that changes.
+    pub fn watch(&self) -> watch::Receiver<Arc<Vec<ConnectorStatus>>> {
+        self.shared.status.subscribe()
+    }
+
+    /// Waits until every connector has been tried once.
+    pub async fn tried(&self) {
+        // An error would mean that the hub is gone.
+        let _ = self.watch().wait_for(|all| all.iter().all(|status| status.tried)).await;
+    }
+
+    /// Ends every subscription and every connection to an upstream, and waits until they have ended.
+    pub async fn close(&self) {
+        self.shared.changes.close();
+        let mut supervisors =
+            std::mem::take(&mut *self.supervisors.lock().unwrap_or_else(PoisonError::into_inner));
+        supervisors.shutdown().await;
+        let links = self.shared.slots.iter().map(|slot| slot.close());
+        join_all(links).await;
+    }
+}
+
+impl Service for Hub {
+    fn describe(&self) -> Arc<Description> {
+        self.shared.directory.load().description().clone()
+    }
+
+    fn call(&self, request: Request, exchange: Exchange) -> BoxFuture<'_, Outcome> {
+        Box::pin(self.shared.call(request, exchange))
+    }
+
+    fn listen(
+        &self,
+        filter: SubscriptionFilter,
+        _principal: Option<Arc<Principal>>,
+    ) -> BoxFuture<'_, Result<Listening, RpcError>> {
+        Box::pin(async move { Ok(self.shared.listen(filter)) })
+    }
+
+    fn param_headers(&self, tool: &str) -> Option<Arc<ParamHeaders>> {
+        self.shared.directory.load().param_headers(tool)
+    }
+}
+
+impl Shared {
+    fn merge(slots: &[Arc<Slot>], identity: &Implementation, limits: &HubLimits) -> Directory {
+        let listed: Vec<_> = slots.iter().map(|slot| slot.listed()).collect();
+        let views: Vec<View<'_>> = slots
+            .iter()
+            .zip(&listed)
+            .map(|(slot, listed)| View {
+                prefix: &slot.connector.prefix,
+                catalog: listed.as_ref().map(|listed| &listed.catalog),
+                shows: &*slot.connector.shows,
+            })
+            .collect();
+        Directory::of(&views, identity, limits)
+    }
+
+    /// Makes the directory anew and announces the lists that changed with it.
+    pub(crate) fn rebuild(&self) {
+        let _alone = self.rebuilding.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = Arc::new(Shared::merge(&self.slots, &self.identity, &self.limits));
+        let before = self.directory.swap(next.clone());
+        next.changes_since(&before).into_iter().for_each(|change| self.changes.announce(change));
+    }
+
+    /// Makes the state of the connectors visible.
+    pub(crate) fn publish(&self) {
+        let all: Vec<ConnectorStatus> = self.slots.iter().map(|slot| slot.status()).collect();
+        self.status.send_if_modified(|shown| {
+            let changed = **shown != all;
+            if changed {
+                *shown = Arc::new(all);
+            }
+            changed
+        });
+    }
+
+    /// A connector announced that one of its resources changed.
+    pub(crate) fn resource_changed(&self, slot: &Slot, uri: &str) {
+        let directory = self.directory.load();
+        for name in directory.names_of(slot.index, &slot.connector.prefix, uri) {
+            self.changes.resource(name);
+        }
+    }
+
+    fn listen(&self, filter: SubscriptionFilter) -> Listening {
+        let directory = self.directory.load_full();
+        let mut by_slot: Vec<Vec<String>> = vec![Vec::new(); self.slots.len()];
+        let accepted: Vec<String> = filter
+            .resource_subscriptions
+            .into_iter()
+            .flatten()
+            .filter(|uri| match directory.resource(uri) {
+                Some(route) if self.subscribable(route.connector) => {
+                    by_slot[route.connector].push(route.uri.into_owned());
+                    true
+                }
+                _ => false,
+            })
+            .collect();
+        let wants: Vec<Wants> = self
+            .slots
+            .iter()
+            .zip(by_slot)
+            .filter(|(_, uris)| !uris.is_empty())
+            .map(|(slot, uris)| slot.want(uris))
+            .collect();
+        let accepted = SubscriptionFilter {
+            tools_list_changed: filter.tools_list_changed,
+            prompts_list_changed: filter.prompts_list_changed,
+            resources_list_changed: filter.resources_list_changed,
+            resource_subscriptions: (!accepted.is_empty()).then_some(accepted),
+            ..SubscriptionFilter::default()
+        };
+        self.changes.listen(accepted).keeping(wants)
+    }
+
+    fn subscribable(&self, connector: usize) -> bool {
+        let capabilities = self.slots[connector].capabilities();
+        capabilities.and_then(|c| c.resources).is_some_and(|resources| resources.subscribe == Some(true))
+    }
+
+    async fn call(&self, request: Request, exchange: Exchange) -> Outcome {
+        match &request.method {
+            Method::ListTools => self.page(&request, Directory::tool_page),
+            Method::ListPrompts => self.page(&request, Directory::prompt_page),
+            Method::ListResources => self.page(&request, Directory::resource_page),
+            Method::ListResourceTemplates => self.page(&request, Directory::template_page),
+            Method::CallTool => self.call_tool(request, exchange).await,
+            Method::GetPrompt => self.get_prompt(request, exchange).await,
+            Method::ReadResource => self.read_resource(request, exchange).await,
+            Method::Complete => self.complete(request, exchange).await,
+            other => Err(RpcError::method_not_found(other.as_str())),
+        }
+    }
+
+    fn page(
+        &self,
+        request: &Request,
+        page: fn(&Directory, Option<&str>) -> Result<Arc<SharedResult>, RpcError>,
+    ) -> Outcome {
+        let params: PageParams = request.params.decode().map_err(invalid)?;
+        self.look_again();
+        page(&self.directory.load(), params.cursor.as_deref()).map(Reply::Shared)
+    }
+
+    /// Lists of upstreams that announce no changes are read again when somebody asks and they are old. Who
+    /// asks gets what is known, and is told when it changes.
+    fn look_again(&self) {
+        for slot in &self.slots {
+            let Some(listed) = slot.listed() else { continue };
+            let age = now().saturating_duration_since(listed.read_at);
+            if age >= self.limits.refresh_after && !listed.catalog.announces() {
+                slot.hint(Hint::Stale);
+            }
+        }
+    }
+
+    async fn call_tool(&self, request: Request, exchange: Exchange) -> Outcome {
+        let name = string_member(&request.params, "name")?;
+        let Some(route) = self.directory.load().tool(&name).cloned() else {
+            return Err(RpcError::invalid_params(format!("Unknown tool: {name}")));
+        };
+        let request = renamed(request, "name", &route.name)?;
+        match self.relay(route.connector, request, exchange).await {
+            // The model can read this, and tell the person.
+            Err(Refusal::Unavailable(why)) => Ok(Reply::from(ServerResult::from(CallToolResult::error(why)))),
+            Err(Refusal::Rpc(error)) => Err(error),
+            Ok(reply) => Ok(reply),
+        }
+    }
+
+    async fn get_prompt(&self, request: Request, exchange: Exchange) -> Outcome {
+        let name = string_member(&request.params, "name")?;
+        let Some(route) = self.directory.load().prompt(&name).cloned() else {
+            return Err(RpcError::invalid_params(format!("Unknown prompt: {name}")));
+        };
+        let request = renamed(request, "name", &route.name)?;
+        self.relay(route.connector, request, exchange).await.map_err(RpcError::from)
+    }
+
+    async fn read_resource(&self, request: Request, exchange: Exchange) -> Outcome {
+        let uri = string_member(&request.params, "uri")?;
+        let Some(UriRoute { connector, uri: own }) =
+            self.directory.load().resource(&uri).map(UriRoute::into_owned)
+        else {
+            return Err(RpcError::resource_not_found(&uri));
+        };
+        if own == uri {
+            return self.relay(connector, request, exchange).await.map_err(RpcError::from);
+        }
+        let request = renamed(request, "uri", &own)?;
+        let reply = self.relay(connector, request, exchange).await?;
+        qualified_contents(reply, &own, &uri)
+    }
+
+    async fn complete(&self, request: Request, exchange: Exchange) -> Outcome {
+        let members = Members::of(&request.params).map_err(invalid)?;
+        let reference =
+            members.value("ref").ok_or_else(|| RpcError::invalid_params("params.ref is missing"))?;
+        let directory = self.directory.load_full();
+        let (connector, reference) = completion_route(&directory, &reference)?;
+        let params = members.replaced("ref", reference.as_bytes());
+        let completes = self.slots[connector].capabilities().is_some_and(|c| c.completions.is_some());
+        if !completes && self.slots[connector].status().is_up() {
+            return Ok(Reply::from(ServerResult::from(CompleteResult::default())));
+        }
+        let request = Request { params, ..request };
+        self.relay(connector, request, exchange).await.map_err(RpcError::from)
+    }
+
+    /// Sends a request to one upstream.
+    async fn relay(&self, connector: usize, request: Request, exchange: Exchange) -> Result<Reply, Refusal> {
+        let slot = &self.slots[connector];
+        let link = slot.link(self.limits.patience).await.map_err(Refusal::Unavailable)?;
+        match link.call(request, exchange).await {
+            Ok(outcome) => outcome.map_err(Refusal::Rpc),
+            Err(error) => Err(refusal(slot, error)),
+        }
+    }
+}
+
+/// Why a relayed request has no result.
+enum Refusal {
+    /// The upstream says so.
+    Rpc(RpcError),
+    /// The upstream says nothing.
+    Unavailable(String),
+}
+
+impl From<Refusal> for RpcError {
+    fn from(refusal: Refusal) -> RpcError {
+        match refusal {
+            Refusal::Rpc(error) => error,
+            Refusal::Unavailable(why) => RpcError::new(ErrorCode::INTERNAL_ERROR, why),
+        }
+    }
+}
+
+/// What a client is told of an upstream that gave no answer. The detail goes to the log.
+fn refusal(slot: &Slot, error: Error) -> Refusal {
+    let name = &slot.connector.name;
+    let reference = edge::correlation_id();
+    tracing::warn!(connector = name, %error, reference, "a request to the connector failed");
+    Refusal::Unavailable(match error {
+        Error::Timeout(after) => format!(
+            "The connector {name:?} gave no answer within {} s. It may still be working on the request.",
+            after.as_secs()
+        ),
+        Error::Unauthorized(_) => format!(
+            "The connector {name:?} is not authorized at its service: its credentials in Loggia's configuration are \
+             missing, wrong or expired."
+        ),
+        Error::Protocol(_) | Error::Configuration(_) | Error::NoCommonVersion { .. } => {
+            format!(
+                "The connector {name:?} gave an answer that makes no sense (reference {reference} in Loggia's log)."
+            )
+        }
+        _ => {
+            slot.hint(Hint::Suspect);
+            format!(
+                "The connection to the connector {name:?} failed during this request; whether it had an effect is not \
+                 known. Loggia connects again by itself (reference {reference} in its log)."
+            )
+        }
+    })
+}
+
+fn invalid(error: serde_json::Error) -> RpcError {
+    RpcError::invalid_params(format!("Invalid params: {error}"))
+}
+
+fn string_member(params: &RawJson, name: &str) -> Result<String, RpcError> {
+    let members = Members::of(params).map_err(invalid)?;
+    let text = members
+        .string(name)
+        .ok_or_else(|| RpcError::invalid_params(format!("params.{name} must be a string")))?;
+    Ok(text.into_owned())
+}
+
+/// The same request for the upstream's own name of the thing.
+fn renamed(request: Request, member: &str, own: &str) -> Result<Request, RpcError> {
+    let params = Members::of(&request.params).map_err(invalid)?.rewrite(&[(member, own)], &[]);
+    Ok(Request { params, ..request })
+}
+
+/// Where a completion goes, and its reference in the upstream's own names.
+fn completion_route(directory: &Directory, reference: &RawJson) -> Result<(usize, RawJson), RpcError> {
+    let members = Members::of(reference).map_err(invalid)?;
+    let text = |name: &str| {
+        members
+            .string(name)
+            .ok_or_else(|| RpcError::invalid_params(format!("params.ref.{name} must be a string")))
+    };
+    match &*text("type")? {
+        "ref/prompt" => {
+            let name = text("name")?;
+            let route = directory
+                .prompt(&name)
+                .ok_or_else(|| RpcError::invalid_params(format!("Unknown prompt: {name}")))?;
+            Ok((route.connector, members.rewrite(&[("name", &route.name)], &[])))
+        }
+        "ref/resource" => {
+            let uri = text("uri")?;
+            let route = directory.template(&uri).ok_or_else(|| RpcError::resource_not_found(&uri))?;
+            Ok((route.connector, members.rewrite(&[("uri", &route.uri)], &[])))
+        }
+        other => Err(RpcError::invalid_params(format!("Unknown type of reference: {other}"))),
+    }
+}
+
+/// The contents under the name that the client asked for. Only here does the hub read what it relays, and
+/// only where two connectors have the same URI.
+fn qualified_contents(reply: Reply, own: &str, asked: &str) -> Outcome {
+    if reply.input_required().is_some() {
+        return Ok(reply);
+    }
+    let result = listing::result(&Method::ReadResource, reply).map_err(|error| {
+        let reference = edge::correlation_id();
+        tracing::warn!(%error, reference, "the contents of a resource cannot be read");
+        RpcError::internal(&reference)
+    })?;
+    Ok(Reply::from(match result {
+        ServerResult::ReadResource(mut read) => {
+            rename_contents(&mut read, own, asked);
+            ServerResult::ReadResource(read)
+        }
+        other => other,
+    }))
+}
+
+fn rename_contents(read: &mut ReadResourceResult, own: &str, asked: &str) {
+    for contents in read.contents.iter_mut().filter(|contents| contents.uri == own) {
+        contents.uri = asked.to_owned();
+    }
+}

@@ -1,0 +1,61 @@
+//! Every bound of the hub, in one table.
+
+use std::time::Duration;
+
+use crate::health::Patience;
+
+/// The bounds of one hub.
+#[derive(Debug, Clone)]
+pub struct HubLimits {
+    /// How long one attempt to reach an upstream may take, with reading its lists. A package runner may have
+    /// to download the server first.
+    pub connect_timeout: Duration,
+    /// How long an upstream may take to say that it does not know `server/discover`.
+    pub probe_timeout: Duration,
+    /// How long an upstream may be silent during a request, where its connector does not say.
+    pub timeout: Duration,
+    /// How long a request may take in all.
+    pub max_timeout: Duration,
+    /// How long a request waits for an upstream that is just being connected to.
+    pub patience: Duration,
+    /// How patient the hub is with an upstream that fails.
+    pub retry: Patience,
+    /// Most entries of one list of one upstream; further ones are left out, with a warning.
+    pub list_entries: usize,
+    /// Entries on one page of a merged list.
+    pub page: usize,
+    /// How old the lists of an upstream that does not announce changes may be before they are read again,
+    /// when somebody asks for them.
+    pub refresh_after: Duration,
+    /// For how long clients may keep a merged list.
+    pub list_ttl: Duration,
+    /// Most calls of one upstream that wait for a stateless client to answer a question.
+    pub parked: usize,
+    /// How long such a call waits.
+    pub parked_for: Duration,
+    /// Most resources of one upstream that are subscribed to at once.
+    pub subscriptions: usize,
+    /// Most bytes of one upstream's instructions that are passed on.
+    pub instructions: usize,
+}
+
+impl Default for HubLimits {
+    fn default() -> HubLimits {
+        HubLimits {
+            connect_timeout: Duration::from_secs(60),
+            probe_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(10 * 60),
+            max_timeout: Duration::from_secs(60 * 60),
+            patience: Duration::from_secs(10),
+            retry: Patience::default(),
+            list_entries: 10_000,
+            page: 1000,
+            refresh_after: Duration::from_secs(60),
+            list_ttl: Duration::from_secs(5),
+            parked: 256,
+            parked_for: Duration::from_secs(10 * 60),
+            subscriptions: 1024,
+            instructions: 4096,
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! One open upstream, whether it is a server elsewhere or in this process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use loggia::changes::{Change, Listening};
+use loggia::client::{ServerFacts, Subscription};
+use loggia::exchange::Exchange;
+use loggia::model::{
+    Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, SubscriptionFilter, Tool,
+};
+use loggia::service::{Outcome, Request};
+use loggia::wire::{Method, Version};
+use loggia::{Error, Result, Service};
+
+use crate::listing;
+use crate::relay::{Relay, Relayed};
+
+/// One open upstream.
+pub(crate) enum Link {
+    /// A server elsewhere.
+    Client(Relay),
+    /// A server in this process.
+    Service(Arc<dyn Service>),
+}
+
+/// What an upstream says of itself.
+pub(crate) struct About {
+    pub(crate) version: Option<Version>,
+    pub(crate) identity: Option<Implementation>,
+    pub(crate) capabilities: ServerCapabilities,
+    pub(crate) instructions: Option<String>,
+}
+
+/// A stream of changes of one upstream.
+pub(crate) enum Watch {
+    Client(Subscription),
+    Service(Listening),
+}
+
+impl Watch {
+    /// The next change; `None` when there will be none.
+    pub(crate) async fn next(&mut self) -> Option<Change> {
+        match self {
+            Watch::Client(subscription) => subscription.next().await,
+            Watch::Service(listening) => listening.next().await,
+        }
+    }
+}
+
+impl Link {
+    pub(crate) async fn about(&self) -> Result<About> {
+        Ok(match self {
+            Link::Client(relay) => About::from(&*relay.client().server().await?),
+            Link::Service(service) => {
+                let description = service.describe();
+                About {
+                    version: None,
+                    identity: Some(description.identity.clone()),
+                    capabilities: description.capabilities.clone(),
+                    instructions: description.instructions.clone(),
+                }
+            }
+        })
+    }
+
+    /// Runs one request, whose names are already the upstream's own.
+    pub(crate) async fn call(&self, request: Request, exchange: Exchange) -> Result<Outcome, Relayed> {
+        match self {
+            Link::Client(relay) => relay.call(request, exchange).await,
+            Link::Service(service) => Ok(service.call(request, exchange).await),
+        }
+    }
+
+    pub(crate) async fn tools(&self) -> Result<Vec<Tool>> {
+        match self {
+            Link::Client(relay) => relay.client().list_all_tools().await,
+            Link::Service(service) => listing::all(&**service, Method::ListTools, listing::tools).await,
+        }
+    }
+
+    pub(crate) async fn prompts(&self) -> Result<Vec<Prompt>> {
+        match self {
+            Link::Client(relay) => relay.client().list_all_prompts().await,
+            Link::Service(service) => listing::all(&**service, Method::ListPrompts, listing::prompts).await,
+        }
+    }
+
+    pub(crate) async fn resources(&self) -> Result<Vec<Resource>> {
+        match self {
+            Link::Client(relay) => relay.client().list_all_resources().await,
+            Link::Service(service) => {
+                listing::all(&**service, Method::ListResources, listing::resources).await
+            }
+        }
+    }
+
+    pub(crate) async fn templates(&self) -> Result<Vec<ResourceTemplate>> {
+        match self {
+            Link::Client(relay) => relay.client().list_all_resource_templates().await,
+            Link::Service(service) => {
+                listing::all(&**service, Method::ListResourceTemplates, listing::templates).await
+            }
+        }
+    }
+
+    /// Hears of changes for as long as the result is kept.
+    pub(crate) async fn watch(&self, filter: SubscriptionFilter) -> Result<Watch> {
+        match self {
+            Link::Client(relay) => relay.client().listen(filter).await.map(Watch::Client),
+            Link::Service(service) => {
+                service.listen(filter, None).await.map(Watch::Service).map_err(Error::Rpc)
+            }
+        }
+    }
+
+    /// Whether it still answers: whatever it answers will do.
+    pub(crate) async fn probe(&self, limit: Duration) -> Result<()> {
+        let Link::Client(relay) = self else { return Ok(()) };
+        match tokio::time::timeout(limit, relay.client().ping()).await {
+            Ok(Ok(()) | Err(Error::Rpc(_) | Error::Protocol(_))) => Ok(()),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(Error::Timeout(limit)),
+        }
+    }
+
+    /// Waits until the connection is gone and says why.
+    pub(crate) async fn closed(&self) -> String {
+        match self {
+            Link::Client(relay) => relay.client().closed().await,
+            Link::Service(_) => std::future::pending().await,
+        }
+    }
+
+    /// Ends the connection.
+    pub(crate) async fn close(&self) {
+        if let Link::Client(relay) = self {
+            relay.client().close().await;
+        }
+    }
+}
+
+impl From<&ServerFacts> for About {
+    fn from(facts: &ServerFacts) -> About {
+        About {
+            version: Some(facts.version),
+            identity: facts.identity.clone(),
+            capabilities: facts.capabilities.clone(),
+            instructions: facts.instructions.clone(),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Reads the lists of a server in this process, page after page, as a client would.
+
+use loggia::exchange::Exchange;
+use loggia::model::{ClientCapabilities, PageParams, Prompt, Resource, ResourceTemplate, ServerResult, Tool};
+use loggia::service::{Reply, Request};
+use loggia::wire::{Method, RawJson, RequestMeta, Version, codec};
+use loggia::{Error, Result, Service};
+
+/// Most pages that are read of one list.
+const MOST_PAGES: usize = 1000;
+
+/// Takes the entries of a page and the cursor of the next one out of a result.
+type Take<T> = fn(ServerResult) -> Option<(Vec<T>, Option<String>)>;
+
+/// The whole list behind `method`.
+pub(crate) async fn all<T>(service: &dyn Service, method: Method, take: Take<T>) -> Result<Vec<T>> {
+    let mut entries = Vec::new();
+    let mut cursor = None;
+    for _ in 0..MOST_PAGES {
+        let (exchange, _outbox, _guard) = Exchange::new(None);
+        let reply = service.call(request(&method, cursor)?, exchange).await.map_err(Error::Rpc)?;
+        let Some((page, next)) = take(result(&method, reply)?) else {
+            return Err(Error::Protocol(format!("{method} answered with the result of something else")));
+        };
+        entries.extend(page);
+        match next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(entries),
+        }
+    }
+    Err(Error::Protocol(format!("{method} has more than {MOST_PAGES} pages")))
+}
+
+fn request(method: &Method, cursor: Option<String>) -> Result<Request> {
+    let params = PageParams { cursor, ..PageParams::default() };
+    let params = RawJson::encode(&params).map_err(|error| Error::Protocol(error.to_string()))?;
+    let meta = RequestMeta {
+        version: Version::LATEST,
+        client_info: None,
+        client_capabilities: ClientCapabilities::default(),
+        log_level: None,
+        progress_token: None,
+        extra: Default::default(),
+    };
+    Ok(Request { method: method.clone(), params, meta, principal: None })
+}
+
+/// The neutral form of a reply.
+pub(crate) fn result(method: &Method, reply: Reply) -> Result<ServerResult> {
+    match reply {
+        Reply::Result(result) => Ok(*result),
+        Reply::Shared(shared) => Ok(shared.result().clone()),
+        Reply::Raw { version, result } => {
+            codec::decode_result(method, version, &result).map_err(|error| Error::Protocol(error.to_string()))
+        }
+    }
+}
+
+pub(crate) fn tools(result: ServerResult) -> Option<(Vec<Tool>, Option<String>)> {
+    match result {
+        ServerResult::ListTools(page) => Some((page.tools, page.next_cursor)),
+        _ => None,
+    }
+}
+
+pub(crate) fn prompts(result: ServerResult) -> Option<(Vec<Prompt>, Option<String>)> {
+    match result {
+        ServerResult::ListPrompts(page) => Some((page.prompts, page.next_cursor)),
+        _ => None,
+    }
+}
+
+pub(crate) fn resources(result: ServerResult) -> Option<(Vec<Resource>, Option<String>)> {
+    match result {
+        ServerResult::ListResources(page) => Some((page.resources, page.next_cursor)),
+        _ => None,
+    }
+}
+
+pub(crate) fn templates(result: ServerResult) -> Option<(Vec<ResourceTemplate>, Option<String>)> {
+    match result {
+        ServerResult::ListResourceTemplates(page) => Some((page.resource_templates, page.next_cursor)),
+        _ => None,
+    }
+}

@@ -1,0 +1,118 @@
+//! What a connector's tools and prompts are called in the merged lists.
+//!
+//! A name seen through the hub is a function of the connector and of the name the connector gave, and of
+//! nothing else: which other connectors are up, and in which order they answered, never changes what a model
+//! has learned to call. So `read` of the connector `files` is always `files_read`.
+//!
+//! * The separator is `_`, which connector names cannot contain: two connectors never share a prefix.
+//! * A name that strict clients would refuse (a character outside `A-Z a-z 0-9 _ - .`, or more than 64 of
+//!   them) is made safe, and ends in a short digest of what it was, so that two such names stay two.
+
+use std::fmt;
+
+use ring::digest;
+
+/// Longest exposed name. Model APIs refuse longer function names.
+pub const MAX_NAME: usize = 64;
+/// Longest name of a connector.
+pub(crate) const MAX_CONNECTOR: usize = 32;
+/// Between the connector's name and the tool's.
+pub(crate) const SEPARATOR: char = '_';
+
+const DIGEST_BYTES: usize = 4;
+
+/// Why a text cannot name a connector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadName(pub String);
+
+impl fmt::Display for BadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} cannot name a connector: use 1 to {MAX_CONNECTOR} of a-z, 0-9 and '-', beginning with a letter",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for BadName {}
+
+/// Checks a connector's name. The rule is narrow because the name becomes the prefix of tool names and the
+/// scheme of qualified URIs.
+pub fn check_connector(name: &str) -> Result<(), BadName> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let fits =
+        (1..=MAX_CONNECTOR).contains(&name.len()) && name.starts_with(|c: char| c.is_ascii_lowercase());
+    if fits && name.chars().all(allowed) { Ok(()) } else { Err(BadName(name.to_owned())) }
+}
+
+/// The name under which `name` of `connector` is listed.
+pub fn exposed(connector: &str, name: &str) -> String {
+    let joined = format!("{connector}{SEPARATOR}{name}");
+    if !name.is_empty() && joined.len() <= MAX_NAME && joined.chars().all(is_safe) {
+        return joined;
+    }
+    let mut safe: String = joined.chars().map(|c| if is_safe(c) { c } else { '_' }).collect();
+    safe.truncate(MAX_NAME - 1 - 2 * DIGEST_BYTES);
+    safe.push('_');
+    safe.push_str(&short_digest(joined.as_bytes()));
+    safe
+}
+
+fn is_safe(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
+}
+
+fn short_digest(bytes: &[u8]) -> String {
+    let digest = digest::digest(&digest::SHA256, bytes);
+    digest.as_ref().iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_that_are_fine_stay_readable() {
+        for (connector, name, expected) in [
+            ("files", "read", "files_read"),
+            ("git-hub", "create_issue", "git-hub_create_issue"),
+            ("a", "dotted.name-1", "a_dotted.name-1"),
+        ] {
+            assert_eq!(exposed(connector, name), expected);
+        }
+    }
+
+    #[test]
+    fn names_that_clients_refuse_are_made_safe_and_stay_apart() {
+        let long = "x".repeat(80);
+        for pair in [["a/b", "a b"], [long.as_str(), &long[..79]], ["", "\u{e9}"]] {
+            let [first, second] = pair.map(|name| exposed("files", name));
+            assert_ne!(first, second);
+            assert!(first.starts_with("files_"), "{first}");
+        }
+    }
+
+    #[test]
+    fn connector_names_are_narrow() {
+        for good in ["a", "files", "git-hub2", &"x".repeat(MAX_CONNECTOR)] {
+            assert_eq!(check_connector(good), Ok(()), "{good}");
+        }
+        for bad in ["", "Files", "a_b", "2x", "-x", "a.b", "a+b", "caf\u{e9}", &"x".repeat(MAX_CONNECTOR + 1)]
+        {
+            assert!(check_connector(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_exposed_name_suits_strict_clients(connector in "[a-z][a-z0-9-]{0,31}", name in ".{0,90}") {
+            let exposed = exposed(&connector, &name);
+            prop_assert!((1..=MAX_NAME).contains(&exposed.len()));
+            prop_assert!(exposed.chars().all(is_safe));
+            let prefix = format!("{connector}_");
+            prop_assert!(exposed.starts_with(&prefix));
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! One request on its way to an upstream in another process, and back.
+//!
+//! Whatever era the two sides speak, the same few things have to meet: the bytes of the request and of the
+//! result (passed on as they are), notifications while it runs, questions of the upstream's, cancellation
+//! (dropping the future, all the way through). What differs is only where a question goes:
+//!
+//! | client \ upstream | stateless | handshake |
+//! |---|---|---|
+//! | stateless | its `input_required` is passed on | the call is parked, the client gets `input_required` |
+//! | handshake | the edge asks the client and calls again | the client is asked live |
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use loggia::client::{Client, ClientHandler, InputHandler, InputPolicy, NotificationSink, RequestOptions};
+use loggia::edge::capability;
+use loggia::exchange::{Exchange, LivePeer};
+use loggia::model::{
+    ClientCapabilities, ElicitationCapability, InputRequest, JsonObject, ListRootsResult, LoggingLevel,
+    ProgressToken, RootsCapability, SamplingCapability, ServerNotification, ServerResult, SetLevelParams,
+};
+use loggia::service::{BoxFuture, Outcome, Principal, Reply, Request};
+use loggia::wire::{ErrorCode, Method, RawJson, RpcError, Version};
+use loggia::{Error, Result};
+use tokio::sync::oneshot;
+
+use crate::connector::Connector;
+use crate::limits::HubLimits;
+use crate::members::Members;
+use crate::parking::{Parking, Question, Questions, Running, Step};
+
+/// Why an upstream gave no answer of its own.
+pub(crate) type Relayed = Error;
+
+type CallResult = Result<Outcome, Relayed>;
+
+/// A connection to an upstream, for relaying.
+pub(crate) struct Relay {
+    client: Client,
+    options: RequestOptions,
+    parking: Parking<CallResult>,
+    callers: Arc<Callers>,
+    /// The least severe messages a handshake upstream was told to send.
+    log_level: Mutex<Option<LoggingLevel>>,
+}
+
+impl Relay {
+    pub(crate) fn new(client: Client, connector: &Connector, limits: &HubLimits) -> Relay {
+        let timeout = connector.timeout.unwrap_or(limits.timeout);
+        Relay {
+            client,
+            options: RequestOptions {
+                timeout: Some(timeout),
+                max_timeout: Some(limits.max_timeout.max(timeout)),
+                ..RequestOptions::default()
+            },
+            parking: Parking::new(limits.parked, limits.parked_for),
+            callers: Arc::new(Callers { shared_channel: connector.shared_channel, ..Callers::default() }),
+            log_level: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Runs one request. The outer error means that the upstream did not answer.
+    pub(crate) async fn call(&self, request: Request, exchange: Exchange) -> CallResult {
+        let version = self.client.server().await?.version;
+        if version.is_stateless() {
+            self.stateless(request, exchange).await
+        } else if request.method.may_require_input() {
+            self.handshake(request, exchange).await
+        } else {
+            self.plain(request, exchange).await
+        }
+    }
+
+    /// To an upstream whose questions are part of its results.
+    async fn stateless(&self, request: Request, exchange: Exchange) -> CallResult {
+        let options = RequestOptions {
+            capabilities: Some(relayable(&request.meta.client_capabilities)),
+            log_level: request.meta.log_level,
+            on_notification: Audience::new(&request, exchange).sink(),
+            input: InputPolicy::Surface(None),
+            ..self.options.clone()
+        };
+        let reply = self.client.request(request.method, request.params, options).await;
+        outcome(reply)
+    }
+
+    /// To a handshake upstream, a request in the middle of which nothing can be asked.
+    async fn plain(&self, request: Request, exchange: Exchange) -> CallResult {
+        let options = RequestOptions {
+            log_level: request.meta.log_level,
+            on_notification: Audience::new(&request, exchange).sink(),
+            input: InputPolicy::Surface(None),
+            ..self.options.clone()
+        };
+        let reply = self.client.request(request.method, request.params, options).await;
+        outcome(reply)
+    }
+
+    /// To a handshake upstream, a request in the middle of which it may ask.
+    async fn handshake(&self, request: Request, exchange: Exchange) -> CallResult {
+        if !request.meta.version.is_stateless() {
+            let input: Arc<dyn InputHandler> =
+                Arc::new(Asker::new(&request, &self.callers, exchange.live().cloned()));
+            return self.start(&request, Audience::new(&request, exchange), input).await;
+        }
+        let mut running = match self.parking.take_up(&request).await {
+            Err(refused) => return Ok(Err(refused)),
+            Ok(Some(running)) => {
+                running.audience.moved(&request, exchange);
+                running
+            }
+            Ok(None) => self.run(&request, exchange),
+        };
+        match running.advance().await {
+            Step::Finished(outcome) => outcome,
+            Step::Asks => {
+                running.audience.gone();
+                Ok(self.parking.park(running, &request).map(|asked| Reply::from(ServerResult::from(asked))))
+            }
+        }
+    }
+
+    /// Starts a call that can outlive the request that started it.
+    fn run(&self, request: &Request, exchange: Exchange) -> Running<CallResult> {
+        let (questions, asked) = Running::<CallResult>::channel();
+        let audience = Audience::new(request, exchange);
+        let input: Arc<dyn InputHandler> = Arc::new(Asker::new(request, &self.callers, questions));
+        let call = self.start(request, audience.clone(), input);
+        Running::new(call, asked, audience)
+    }
+
+    fn start(
+        &self,
+        request: &Request,
+        audience: Arc<Audience>,
+        input: Arc<dyn InputHandler>,
+    ) -> BoxFuture<'static, CallResult> {
+        let options = RequestOptions {
+            log_level: request.meta.log_level,
+            on_notification: audience.sink(),
+            // A call whose client can be asked nothing must not draw the questions of others.
+            input: InputPolicy::Surface(
+                Some(input).filter(|_| can_be_asked(&request.meta.client_capabilities)),
+            ),
+            ..self.options.clone()
+        };
+        let (client, method) = (self.client.clone(), request.method.clone());
+        let params = first_round(&request.params);
+        let present = self.callers.enter(request.principal.clone());
+        let level = self.level_to_announce(request.meta.log_level);
+        Box::pin(async move {
+            let _present = present;
+            if let Some(level) = level {
+                announce_level(&client, level).await;
+            }
+            outcome(client.request(method, params, options).await)
+        })
+    }
+
+    /// A handshake upstream has one log level for everybody: the least severe that anyone wants. What others
+    /// do not want is left out on the way to them.
+    fn level_to_announce(&self, wanted: Option<LoggingLevel>) -> Option<LoggingLevel> {
+        let wanted = wanted?;
+        let mut announced = lock(&self.log_level);
+        let enough = announced.is_some_and(|level| level <= wanted);
+        if enough {
+            return None;
+        }
+        *announced = Some(wanted);
+        Some(wanted)
+    }
+}
+
+async fn announce_level(client: &Client, level: LoggingLevel) {
+    if client.capabilities().is_none_or(|capabilities| capabilities.logging.is_none()) {
+        return;
+    }
+    let params = SetLevelParams { level, meta: None, extra: JsonObject::new() };
+    let Ok(params) = RawJson::encode(&params) else { return };
+    if let Err(error) = client.request(Method::SetLogLevel, params, RequestOptions::default()).await {
+        tracing::debug!(%error, "the upstream does not take a log level");
+    }
+}
+
+fn outcome(reply: Result<loggia::client::RawReply>) -> CallResult {
+    match reply {
+        Ok(reply) => Ok(Ok(Reply::Raw { version: reply.version, result: reply.result })),
+        Err(Error::Rpc(error)) => Ok(Err(error)),
+        Err(error) => Err(error),
+    }
+}
+
+/// The params without what only a later round of a stateless exchange has.
+fn first_round(params: &RawJson) -> RawJson {
+    match Members::of(params) {
+        Ok(members) if members.raw("inputResponses").is_some() || members.raw("requestState").is_some() => {
+            members.rewrite(&[], &["inputResponses", "requestState"])
+        }
+        _ => params.clone(),
+    }
+}
+
+fn can_be_asked(client: &ClientCapabilities) -> bool {
+    client.elicitation.is_some() || client.sampling.is_some() || client.roots.is_some()
+}
+
+/// What the hub can pass on of what a client can do.
+fn relayable(client: &ClientCapabilities) -> ClientCapabilities {
+    ClientCapabilities {
+        roots: client.roots.as_ref().map(|_| RootsCapability::default()),
+        sampling: client.sampling.clone(),
+        elicitation: client.elicitation.clone(),
+        ..ClientCapabilities::default()
+    }
+}
+
+/// What the hub declares to a handshake upstream, which learns it once and for all clients: everything that
+/// can be passed on. A question that one client cannot be asked is refused when it comes.
+pub(crate) fn declared() -> ClientCapabilities {
+    let yes = || Some(JsonObject::new());
+    ClientCapabilities {
+        roots: Some(RootsCapability::default()),
+        sampling: Some(SamplingCapability { context: yes(), tools: yes(), ..SamplingCapability::default() }),
+        elicitation: Some(ElicitationCapability {
+            form: yes(),
+            url: yes(),
+            ..ElicitationCapability::default()
+        }),
+        ..ClientCapabilities::default()
+    }
+}
+
+/// Answers an upstream that asks while no request runs that the question could belong to.
+pub(crate) struct NobodyAsked;
+
+impl ClientHandler for NobodyAsked {
+    fn capabilities(&self) -> ClientCapabilities {
+        declared()
+    }
+
+    /// Many servers ask for the roots as soon as they are connected to. There are none that hold for
+    /// everybody.
+    fn list_roots(&self) -> BoxFuture<'_, Result<ListRootsResult, RpcError>> {
+        Box::pin(async { Ok(ListRootsResult::default()) })
+    }
+}
+
+/// Where the notifications of one call go. A parked call changes its client's request, and has none for a
+/// while.
+pub(crate) struct Audience {
+    current: Mutex<Option<Listener>>,
+}
+
+struct Listener {
+    exchange: Exchange,
+    progress_token: Option<ProgressToken>,
+    log_level: Option<LoggingLevel>,
+}
+
+impl Listener {
+    fn of(request: &Request, exchange: Exchange) -> Listener {
+        Listener {
+            exchange,
+            progress_token: request.meta.progress_token.clone(),
+            log_level: request.meta.log_level,
+        }
+    }
+
+    /// What the client asked to be told, under the name it gave.
+    fn tell(&self, notification: ServerNotification) {
+        match notification {
+            ServerNotification::Progress(mut progress) => {
+                if let Some(token) = &self.progress_token {
+                    progress.progress_token = token.clone();
+                    self.exchange.notify(ServerNotification::Progress(progress));
+                }
+            }
+            ServerNotification::Log(log) => {
+                if self.log_level.is_some_and(|least| log.level >= least) {
+                    self.exchange.notify(ServerNotification::Log(log));
+                }
+            }
+            ServerNotification::ElicitationComplete(done) => {
+                self.exchange.notify(ServerNotification::ElicitationComplete(done));
+            }
+            // Changes travel by the subscription; nothing else belongs to one request.
+            _ => {}
+        }
+    }
+}
+
+impl Audience {
+    fn new(request: &Request, exchange: Exchange) -> Arc<Audience> {
+        Arc::new(Audience { current: Mutex::new(Some(Listener::of(request, exchange))) })
+    }
+
+    /// What the connection tells; `None` where the client wants to hear nothing.
+    fn sink(self: &Arc<Audience>) -> Option<NotificationSink> {
+        let wanted = lock(&self.current)
+            .as_ref()
+            .is_some_and(|listener| listener.progress_token.is_some() || listener.log_level.is_some());
+        let audience = self.clone();
+        wanted.then(|| -> NotificationSink {
+            Arc::new(move |notification| {
+                if let Some(listener) = &*lock(&audience.current) {
+                    listener.tell(notification);
+                }
+            })
+        })
+    }
+
+    /// The call goes on under another request of its client's.
+    fn moved(&self, request: &Request, exchange: Exchange) {
+        *lock(&self.current) = Some(Listener::of(request, exchange));
+    }
+
+    /// Nobody listens for now.
+    fn gone(&self) {
+        *lock(&self.current) = None;
+    }
+}
+
+/// Where a question of a handshake upstream's goes.
+enum Way {
+    /// To the client, now.
+    Live(Arc<dyn LivePeer>),
+    /// Into the outcome of the request.
+    Parked(Questions),
+    /// Nowhere: this connection cannot carry questions.
+    None,
+}
+
+impl From<Option<Arc<dyn LivePeer>>> for Way {
+    fn from(live: Option<Arc<dyn LivePeer>>) -> Way {
+        live.map_or(Way::None, Way::Live)
+    }
+}
+
+impl From<Questions> for Way {
+    fn from(questions: Questions) -> Way {
+        Way::Parked(questions)
+    }
+}
+
+/// Puts the questions of one call to its client.
+struct Asker {
+    way: Way,
+    version: Version,
+    declared: ClientCapabilities,
+    callers: Arc<Callers>,
+}
+
+impl Asker {
+    fn new(request: &Request, callers: &Arc<Callers>, way: impl Into<Way>) -> Asker {
+        Asker {
+            way: way.into(),
+            version: request.meta.version,
+            declared: request.meta.client_capabilities.clone(),
+            callers: callers.clone(),
+        }
+    }
+
+    /// Whether the client can be asked this at all.
+    fn admit(&self, question: &InputRequest) -> Result<(), RpcError> {
+        if !self.callers.one_person() {
+            return Err(RpcError::new(
+                ErrorCode::INTERNAL_ERROR,
+                "Requests of several people run, and nothing tells whose this question is",
+            ));
+        }
+        capability::check(question, self.version, &self.declared).map_err(|_| {
+            let method = question.method();
+            RpcError::new(
+                ErrorCode::METHOD_NOT_FOUND,
+                format!("The client that made this call does not support {method} in this form"),
+            )
+        })
+    }
+}
+
+impl InputHandler for Asker {
+    fn input(&self, question: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>> {
+        Box::pin(async move {
+            self.admit(&question)?;
+            match &self.way {
+                Way::Live(live) => live.ask(question).await,
+                Way::Parked(questions) => put(questions, question).await,
+                Way::None => Err(RpcError::new(
+                    ErrorCode::INTERNAL_ERROR,
+                    "The client that made this call cannot be asked over its connection",
+                )),
+            }
+        })
+    }
+}
+
+async fn put(questions: &Questions, request: InputRequest) -> Result<RawJson, RpcError> {
+    let gone = || RpcError::new(ErrorCode::INTERNAL_ERROR, "The client that made this call is gone");
+    let (answer, answered) = oneshot::channel();
+    questions.send(Question { request, answer }).await.map_err(|_| gone())?;
+    answered.await.unwrap_or_else(|_| Err(gone()))
+}
+
+/// Who has requests under way at an upstream.
+#[derive(Default)]
+struct Callers {
+    shared_channel: bool,
+    running: Mutex<HashMap<Option<Person>, usize>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Person {
+    issuer: Option<String>,
+    subject: String,
+}
+
+/// Counts one request for as long as it is kept.
+struct Present {
+    callers: Arc<Callers>,
+    person: Option<Person>,
+}
+
+impl Callers {
+    fn enter(self: &Arc<Callers>, principal: Option<Arc<Principal>>) -> Present {
+        let person = principal
+            .map(|principal| Person { issuer: principal.issuer.clone(), subject: principal.subject.clone() });
+        *lock(&self.running).entry(person.clone()).or_default() += 1;
+        Present { callers: self.clone(), person }
+    }
+
+    /// Whether a question must belong to the person it is about to be put to. Where every request has a
+    /// stream of its own it always does.
+    fn one_person(&self) -> bool {
+        !self.shared_channel || lock(&self.running).len() <= 1
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        let mut running = lock(&self.callers.running);
+        if let Some(count) = running.get_mut(&self.person) {
+            *count -= 1;
+            if *count == 0 {
+                running.remove(&self.person);
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,189 @@
+//! One connector while the hub runs: its open connection, what it offers, how it is, and who wants to hear of
+//! its resources. The supervisor writes, requests read; nothing here is held while an upstream is awaited.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use loggia::model::ServerCapabilities;
+use tokio::sync::{mpsc, watch};
+
+use crate::catalog::Catalog;
+use crate::connector::Connector;
+use crate::link::Link;
+use crate::status::{ConnectorState, ConnectorStatus};
+
+/// What requests tell a connector's supervisor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hint {
+    /// A request failed as if the connection were gone.
+    Suspect,
+    /// Somebody looked at lists that are old.
+    Stale,
+    /// Other resources are wanted than before.
+    Wanted,
+}
+
+/// One connector while the hub runs.
+pub(crate) struct Slot {
+    pub(crate) index: usize,
+    pub(crate) connector: Connector,
+    link: ArcSwapOption<Link>,
+    catalog: ArcSwapOption<Listed>,
+    status: watch::Sender<ConnectorStatus>,
+    hints: mpsc::Sender<Hint>,
+    /// How many subscriptions want each resource, by the connector's own URIs.
+    wanted: Mutex<BTreeMap<String, usize>>,
+}
+
+/// A catalog, and when it was read.
+pub(crate) struct Listed {
+    pub(crate) catalog: Catalog,
+    pub(crate) read_at: Instant,
+}
+
+impl Slot {
+    /// A connector that was not tried yet, and the hints for its supervisor.
+    pub(crate) fn new(index: usize, connector: Connector) -> (Arc<Slot>, mpsc::Receiver<Hint>) {
+        let (hints, heard) = mpsc::channel(16);
+        let status = ConnectorStatus::new(&connector.name, &connector.prefix, &connector.kind, now());
+        let slot = Slot {
+            index,
+            connector,
+            link: ArcSwapOption::empty(),
+            catalog: ArcSwapOption::empty(),
+            status: watch::Sender::new(status),
+            hints,
+            wanted: Mutex::default(),
+        };
+        (Arc::new(slot), heard)
+    }
+
+    /// How it is.
+    pub(crate) fn status(&self) -> ConnectorStatus {
+        self.status.borrow().clone()
+    }
+
+    /// What it offers, as far as it is known.
+    pub(crate) fn listed(&self) -> Option<Arc<Listed>> {
+        self.catalog.load_full()
+    }
+
+    pub(crate) fn capabilities(&self) -> Option<ServerCapabilities> {
+        self.listed().map(|listed| listed.catalog.capabilities.clone())
+    }
+
+    /// The open connection. Where one is just being opened it is waited for, a little; otherwise the error
+    /// says how things are.
+    pub(crate) async fn link(&self, patience: Duration) -> Result<Arc<Link>, String> {
+        if let Some(link) = self.link.load_full() {
+            return Ok(link);
+        }
+        let mut status = self.status.subscribe();
+        let settled = status.wait_for(|status| status.state != ConnectorState::Connecting);
+        // The sender lives as long as we do; running out of patience is answered below.
+        let _ = tokio::time::timeout(patience, settled).await;
+        self.link.load_full().ok_or_else(|| self.status().explain(now()))
+    }
+
+    /// Tells the supervisor something. One that has enough to do already will find out by itself.
+    pub(crate) fn hint(&self, hint: Hint) {
+        let _ = self.hints.try_send(hint);
+    }
+
+    // The supervisor's side ------------------------------------------------------------------------------
+
+    pub(crate) fn up(&self, link: Arc<Link>, catalog: Catalog) {
+        self.status.send_modify(|status| {
+            status.version = catalog.version;
+            status.identity = catalog.identity.clone();
+        });
+        self.list(catalog);
+        self.link.store(Some(link));
+    }
+
+    /// Shows other lists.
+    pub(crate) fn list(&self, catalog: Catalog) {
+        let counts = catalog.counts();
+        self.catalog.store(Some(Arc::new(Listed { catalog, read_at: now() })));
+        self.status.send_modify(|status| status.counts = counts);
+    }
+
+    /// Ends the connection, where there is one.
+    pub(crate) async fn close(&self) {
+        if let Some(link) = self.link.swap(None) {
+            link.close().await;
+        }
+    }
+
+    pub(crate) fn gone(&self) {
+        self.link.store(None);
+        self.status.send_modify(|status| status.version = None);
+    }
+
+    /// Shows no lists any more.
+    pub(crate) fn forget(&self) {
+        self.catalog.store(None);
+        self.status.send_modify(|status| status.counts = Default::default());
+    }
+
+    pub(crate) fn set_state(&self, state: ConnectorState, since: Instant, last_error: Option<Arc<str>>) {
+        self.status.send_modify(|status| {
+            status.tried |= state != ConnectorState::Connecting;
+            status.state = state;
+            status.since = since;
+            status.last_error = last_error;
+        });
+    }
+
+    // Subscriptions --------------------------------------------------------------------------------------
+
+    /// Wants to hear of `uris` for as long as the result is kept.
+    pub(crate) fn want(self: &Arc<Slot>, uris: Vec<String>) -> Wants {
+        {
+            let mut wanted = self.wanted();
+            for uri in &uris {
+                *wanted.entry(uri.clone()).or_default() += 1;
+            }
+        }
+        self.hint(Hint::Wanted);
+        Wants { slot: self.clone(), uris }
+    }
+
+    /// The resources that somebody wants to hear of.
+    pub(crate) fn wanted_uris(&self) -> BTreeSet<String> {
+        self.wanted().keys().cloned().collect()
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody's wish to hear of resources.
+pub(crate) struct Wants {
+    slot: Arc<Slot>,
+    uris: Vec<String>,
+}
+
+impl Drop for Wants {
+    fn drop(&mut self) {
+        let mut wanted = self.slot.wanted();
+        for uri in &self.uris {
+            if let Some(count) = wanted.get_mut(uri) {
+                *count -= 1;
+                if *count == 0 {
+                    wanted.remove(uri);
+                }
+            }
+        }
+        drop(wanted);
+        self.slot.hint(Hint::Wanted);
+    }
+}
+
+/// The present, on the runtime's clock: tests can stop it.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

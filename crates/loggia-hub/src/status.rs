@@ -1,0 +1,147 @@
+//! How each connector is: for the terminal, for `/readyz`, for the text of an error.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use loggia::model::Implementation;
+use loggia::wire::Version;
+
+/// How one connector is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConnectorStatus {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What its tools' names begin with.
+    pub prefix: Arc<str>,
+    /// What kind it is.
+    pub kind: Arc<str>,
+    /// Whether it can be used.
+    pub state: ConnectorState,
+    /// Since when it is up, or since when it is away.
+    pub since: Instant,
+    /// Whether it was tried at least once.
+    pub tried: bool,
+    /// The revision it is spoken to in, while it is up; `None` for one in this process.
+    pub version: Option<Version>,
+    /// Who it says it is.
+    pub identity: Option<Implementation>,
+    /// How much it offers; while it is down, how much of it is still listed.
+    pub counts: Counts,
+    /// Why the last attempt failed or the last connection ended, in words for the operator.
+    pub last_error: Option<Arc<str>>,
+}
+
+/// Whether a connector can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectorState {
+    /// It is being connected to.
+    Connecting,
+    /// It answers.
+    Up,
+    /// It does not answer.
+    Down {
+        /// When it is tried again.
+        retry_at: Instant,
+    },
+}
+
+/// How many entries each list of a connector has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Tools.
+    pub tools: usize,
+    /// Prompts.
+    pub prompts: usize,
+    /// Resources.
+    pub resources: usize,
+    /// Resource templates.
+    pub templates: usize,
+}
+
+impl ConnectorStatus {
+    pub(crate) fn new(name: &str, prefix: &str, kind: &str, now: Instant) -> ConnectorStatus {
+        ConnectorStatus {
+            name: name.into(),
+            prefix: prefix.into(),
+            kind: kind.into(),
+            state: ConnectorState::Connecting,
+            since: now,
+            tried: false,
+            version: None,
+            identity: None,
+            counts: Counts::default(),
+            last_error: None,
+        }
+    }
+
+    /// Whether it can be used now.
+    pub fn is_up(&self) -> bool {
+        self.state == ConnectorState::Up
+    }
+
+    /// What a client is told when it wants something of a connector that is not up. The cause stays with the
+    /// operator: it may hold paths, addresses and output of the server.
+    pub(crate) fn explain(&self, now: Instant) -> String {
+        let away = Span(now.saturating_duration_since(self.since));
+        let name = &self.name;
+        match self.state {
+            ConnectorState::Up => format!("The connector {name:?} did not answer."),
+            ConnectorState::Connecting if !self.tried => {
+                format!("The connector {name:?} is still being started ({away} so far). Try again shortly.")
+            }
+            ConnectorState::Connecting => format!(
+                "The connector {name:?} has been down for {away} and is being connected to again right now. Try again \
+                 shortly."
+            ),
+            ConnectorState::Down { retry_at } => format!(
+                "The connector {name:?} has been down for {away}. Loggia tries it again in {}; the reason is in \
+                 Loggia's log. Other connectors are not affected.",
+                Span(retry_at.saturating_duration_since(now)),
+            ),
+        }
+    }
+}
+
+/// A length of time for a person.
+struct Span(Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+            (0, 0, s) => write!(f, "{s} s"),
+            (0, m, s) => write!(f, "{m} min {s} s"),
+            (h, m, _) => write!(f, "{h} h {m} min"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_read_well() {
+        for (seconds, text) in
+            [(0, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (3600, "1 h 0 min"), (90_061, "25 h 1 min")]
+        {
+            assert_eq!(Span(Duration::from_secs(seconds)).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_a_client_is_told_names_the_connector_its_state_since_when_and_what_happens_next() {
+        let start = Instant::now();
+        let now = start + Duration::from_secs(75);
+        let mut status = ConnectorStatus::new("search", "search", "stdio", start);
+        assert!(status.explain(now).contains("\"search\" is still being started (1 min 15 s so far)"));
+        status.tried = true;
+        assert!(status.explain(now).contains("down for 1 min 15 s and is being connected to again"));
+        status.state = ConnectorState::Down { retry_at: now + Duration::from_secs(8) };
+        status.last_error = Some("/secret/path: no such file".into());
+        let told = status.explain(now);
+        assert!(told.contains("down for 1 min 15 s. Loggia tries it again in 8 s"), "{told}");
+        assert!(!told.contains("secret"), "{told}");
+    }
+}

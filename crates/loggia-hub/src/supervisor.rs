@@ -1,0 +1,282 @@
+//! The task behind one connector: it connects, reads the lists, hears of changes, notices the end, and tries
+//! again. When to try is [`Health`]'s to say; what others see is the [`Slot`]'s to show.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use loggia::changes::Change;
+use loggia::client::Client;
+use loggia::model::{ServerCapabilities, SubscriptionFilter};
+use loggia::{Error, Result};
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::catalog::Catalog;
+use crate::connector::Opened;
+use crate::health::{Due, Health, State};
+use crate::hub::Shared;
+use crate::link::{Link, Watch};
+use crate::relay::{NobodyAsked, Relay};
+use crate::slot::{Hint, Slot, now};
+use crate::status::ConnectorState;
+
+/// How long an upstream that is suspected to be gone may take to show that it is not.
+const PROBE: Duration = Duration::from_secs(5);
+
+/// Keeps one connector connected, for ever.
+pub(crate) async fn run(shared: Arc<Shared>, slot: Arc<Slot>, mut hints: mpsc::Receiver<Hint>) {
+    let mut health = Health::new(shared.limits.retry.clone(), now());
+    loop {
+        show(&shared, &slot, &health);
+        match attempt(&shared, &slot).await {
+            Ok((link, catalog)) => {
+                health.connected(now());
+                let why = serve(&shared, &slot, &mut hints, &health, link, catalog).await;
+                health.lost(now(), why, spread());
+            }
+            Err(error) => health.failed(now(), error.to_string(), spread()),
+        }
+        show(&shared, &slot, &health);
+        wait(&shared, &slot, &mut hints, &mut health).await;
+    }
+}
+
+/// Waits until the next attempt is due.
+async fn wait(shared: &Shared, slot: &Slot, hints: &mut mpsc::Receiver<Hint>, health: &mut Health) {
+    loop {
+        match health.handle_timeout(now()) {
+            Some(Due::Connect) => return,
+            Some(Due::Forget) => {
+                tracing::warn!(
+                    connector = slot.connector.name,
+                    "down for too long: its tools are no longer listed"
+                );
+                slot.forget();
+                shared.rebuild();
+            }
+            None => {
+                let deadline = health.poll_timeout().unwrap_or_else(|| now() + PROBE);
+                sleep_until(deadline).await;
+            }
+        }
+        // What was said of the connection before is of no use to the next one.
+        while hints.try_recv().is_ok() {}
+    }
+}
+
+async fn sleep_until(deadline: Instant) {
+    tokio::time::sleep_until(tokio::time::Instant::from_std(deadline)).await;
+}
+
+/// Makes the state visible.
+fn show(shared: &Shared, slot: &Slot, health: &Health) {
+    let state = match *health.state() {
+        State::Connecting => ConnectorState::Connecting,
+        State::Up => ConnectorState::Up,
+        State::Down { retry_at } => ConnectorState::Down { retry_at },
+    };
+    let error = health.last_error().filter(|_| state != ConnectorState::Up).cloned();
+    if let (ConnectorState::Down { retry_at }, Some(error)) = (state, &error) {
+        let retry_in = retry_at.saturating_duration_since(now());
+        let (connector, failures) = (&slot.connector.name, health.failures());
+        tracing::warn!(connector, %error, failures, ?retry_in, "the connector is down");
+    }
+    slot.set_state(state, health.since(), error);
+    shared.publish();
+}
+
+/// Opens a connection and reads the lists.
+async fn attempt(shared: &Shared, slot: &Slot) -> Result<(Arc<Link>, Catalog)> {
+    let limits = &shared.limits;
+    let opening = async {
+        let link = match slot.connector.source.open(client(shared)).await? {
+            Opened::Service(service) => Link::Service(service),
+            Opened::Client(client) => Link::Client(Relay::new(client, &slot.connector, limits)),
+        };
+        let catalog = Catalog::read(&link, limits.list_entries).await?;
+        Ok((Arc::new(link), catalog))
+    };
+    tokio::time::timeout(limits.connect_timeout, opening)
+        .await
+        .unwrap_or(Err(Error::Timeout(limits.connect_timeout)))
+}
+
+/// A client as the hub needs it: every question goes on to whoever's call it belongs to, and when the
+/// connection is lost it is the supervisor that opens another.
+fn client(shared: &Shared) -> loggia::client::ClientBuilder {
+    let limits = &shared.limits;
+    Client::builder()
+        .identity(shared.identity.clone())
+        .handler(NobodyAsked)
+        .probe_timeout(limits.probe_timeout)
+        .connect_timeout(limits.connect_timeout)
+        .timeout(limits.timeout)
+        .max_timeout(limits.max_timeout)
+        .validate_output(false)
+        .reconnect(false)
+}
+
+/// While the connection lasts. The answer is why it ended.
+async fn serve(
+    shared: &Arc<Shared>,
+    slot: &Arc<Slot>,
+    hints: &mut mpsc::Receiver<Hint>,
+    health: &Health,
+    link: Arc<Link>,
+    catalog: Catalog,
+) -> String {
+    let mut lists = watch_lists(&link, &catalog.capabilities, &slot.connector.name).await;
+    slot.up(link.clone(), catalog);
+    show(shared, slot, health);
+    shared.rebuild();
+    let mut subscriptions = Subscriptions::new(shared.clone(), slot.clone(), link.clone());
+    subscriptions.missed();
+    subscriptions.adjust();
+    let why = loop {
+        let next = tokio::select! {
+            why = link.closed() => break why,
+            change = next_change(&mut lists) => match change {
+                Some(Change::Resource(_)) | None => continue,
+                Some(change) => refresh(shared, slot, &link, &[change]).await,
+            },
+            Some(hint) = hints.recv() => match hint {
+                Hint::Wanted => {
+                    subscriptions.adjust();
+                    Ok(())
+                }
+                Hint::Stale => refresh(shared, slot, &link, &[Change::Tools, Change::Prompts, Change::Resources]).await,
+                Hint::Suspect => link.probe(PROBE).await,
+            },
+        };
+        if let Err(error) = next {
+            break error.to_string();
+        }
+    };
+    slot.gone();
+    link.close().await;
+    why
+}
+
+/// A stream of the lists' changes, where the upstream announces them.
+async fn watch_lists(link: &Link, capabilities: &ServerCapabilities, connector: &str) -> Option<Watch> {
+    let announced = |list_changed: Option<Option<bool>>| list_changed.flatten().filter(|yes| *yes);
+    let filter = SubscriptionFilter {
+        tools_list_changed: announced(capabilities.tools.as_ref().map(|c| c.list_changed)),
+        prompts_list_changed: announced(capabilities.prompts.as_ref().map(|c| c.list_changed)),
+        resources_list_changed: announced(capabilities.resources.as_ref().map(|c| c.list_changed)),
+        ..SubscriptionFilter::default()
+    };
+    if filter == SubscriptionFilter::default() {
+        return None;
+    }
+    match link.watch(filter).await {
+        Ok(watch) => Some(watch),
+        Err(error) => {
+            tracing::warn!(connector, %error, "changes of its lists will not be heard of");
+            None
+        }
+    }
+}
+
+/// The next change. A stream that ended brings none: the connection's end is noticed elsewhere.
+async fn next_change(lists: &mut Option<Watch>) -> Option<Change> {
+    if let Some(watch) = lists {
+        match watch.next().await {
+            Some(change) => return Some(change),
+            None => *lists = None,
+        }
+    }
+    std::future::pending().await
+}
+
+/// Reads lists again.
+async fn refresh(shared: &Shared, slot: &Slot, link: &Link, lists: &[Change]) -> Result<()> {
+    let Some(listed) = slot.listed() else { return Ok(()) };
+    let mut catalog = listed.catalog.clone();
+    for change in lists {
+        catalog.refresh(link, change, shared.limits.list_entries).await?;
+    }
+    slot.list(catalog);
+    shared.rebuild();
+    shared.publish();
+    Ok(())
+}
+
+/// The resources of one upstream that are subscribed to.
+struct Subscriptions {
+    shared: Arc<Shared>,
+    slot: Arc<Slot>,
+    link: Arc<Link>,
+    open: HashMap<String, AbortHandle>,
+}
+
+impl Subscriptions {
+    fn new(shared: Arc<Shared>, slot: Arc<Slot>, link: Arc<Link>) -> Subscriptions {
+        Subscriptions { shared, slot, link, open: HashMap::new() }
+    }
+
+    /// Nobody knows what changed while there was no connection.
+    fn missed(&self) {
+        for uri in self.slot.wanted_uris() {
+            self.shared.resource_changed(&self.slot, &uri);
+        }
+    }
+
+    /// Opens what is wanted and closes what is not.
+    fn adjust(&mut self) {
+        let wanted = self.slot.wanted_uris();
+        self.open.retain(|uri, task| {
+            let keep = wanted.contains(uri);
+            if !keep {
+                task.abort();
+            }
+            keep
+        });
+        let missing: BTreeSet<String> =
+            wanted.into_iter().filter(|uri| !self.open.contains_key(uri)).collect();
+        for uri in missing {
+            if self.open.len() >= self.shared.limits.subscriptions {
+                return tracing::warn!(
+                    connector = self.slot.connector.name,
+                    "too many subscriptions: some are left out"
+                );
+            }
+            let task = hear(self.shared.clone(), self.slot.clone(), self.link.clone(), uri.clone());
+            self.open.insert(uri, tokio::spawn(task).abort_handle());
+        }
+    }
+}
+
+impl Drop for Subscriptions {
+    fn drop(&mut self) {
+        self.open.values().for_each(AbortHandle::abort);
+    }
+}
+
+/// Passes the changes of one resource on.
+async fn hear(shared: Arc<Shared>, slot: Arc<Slot>, link: Arc<Link>, uri: String) {
+    let filter = SubscriptionFilter {
+        resource_subscriptions: Some(vec![uri.clone()]),
+        ..SubscriptionFilter::default()
+    };
+    match link.watch(filter).await {
+        Ok(mut watch) => {
+            while let Some(change) = watch.next().await {
+                if let Change::Resource(uri) = change {
+                    shared.resource_changed(&slot, &uri);
+                }
+            }
+        }
+        Err(error) => tracing::warn!(connector = slot.connector.name, uri, %error, "cannot subscribe"),
+    }
+}
+
+/// A random number from 0 up to 1.
+fn spread() -> f64 {
+    let mut bytes = [0u8; 4];
+    // Without randomness every hub only tries again at the same moment.
+    let _ = SystemRandom::new().fill(&mut bytes);
+    f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+}

@@ -1,0 +1,64 @@
+//! How resources of many connectors share one space of URIs.
+//!
+//! A URI stays as its connector wrote it: results that mention it are then relayed untouched, and a link in a
+//! tool's output still leads to a resource. Only where two connectors list the same URI does the later one
+//! (in the order of the configuration) get a qualified form, `CONNECTOR+URI`. That is again a URI, is undone
+//! without a table, and is accepted for every resource, listed or not.
+
+/// `uri` of `connector` in its qualified form.
+pub(crate) fn qualify(connector: &str, uri: &str) -> String {
+    format!("{connector}+{uri}")
+}
+
+/// The connector and the URI of a qualified form. Whether there is such a connector is the caller's to ask.
+pub(crate) fn split_qualified(uri: &str) -> Option<(&str, &str)> {
+    let (connector, rest) = uri.split_once('+')?;
+    (crate::names::check_connector(connector).is_ok() && scheme(rest).is_some()).then_some((connector, rest))
+}
+
+/// The scheme of `uri` (RFC 3986, section 3.1).
+pub(crate) fn scheme(uri: &str) -> Option<&str> {
+    let (scheme, _) = uri.split_once(':')?;
+    let mut chars = scheme.chars();
+    let first = chars.next()?.is_ascii_alphabetic();
+    (first && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))).then_some(scheme)
+}
+
+/// How much of a template is fixed text: of two templates that match a URI, the more specific one wins.
+pub(crate) fn literal_len(template: &str) -> usize {
+    let mut expressions = template.split('{');
+    let head = expressions.next().map_or(0, str::len);
+    head + expressions
+        .map(|piece| piece.split_once('}').map_or(0, |(_, literal)| literal.len()))
+        .sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn fixed_text_is_what_stands_outside_the_braces() {
+        for (template, length) in
+            [("", 0), ("db://x", 6), ("db://{table}/rows/{id}", 11), ("{+all}", 0), ("a{b", 1)]
+        {
+            assert_eq!(literal_len(template), length, "{template}");
+        }
+    }
+
+    #[test]
+    fn qualified_forms_are_undone_and_others_are_left_alone() {
+        assert_eq!(split_qualified(&qualify("files", "file:///a+b")), Some(("files", "file:///a+b")));
+        for plain in ["file:///a+b", "notes", "+x:y", "a+b"] {
+            assert_eq!(split_qualified(plain), None, "{plain}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(text in ".{0,40}") {
+            let _ = (split_qualified(&text), scheme(&text), literal_len(&text));
+        }
+    }
+}

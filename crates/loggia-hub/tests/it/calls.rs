@@ -1,0 +1,255 @@
+//! What is relayed while a request runs, for every pair of client and upstream.
+
+use std::sync::{Arc, Mutex};
+
+use loggia::Error;
+use loggia::changes::Change;
+use loggia::model::{
+    CompleteParams, CreateMessageResult, ElicitResult, LoggingLevel, Root, SubscriptionFilter,
+};
+use loggia::wire::ErrorCode;
+use serde_json::{Value, json};
+
+use crate::fixture::{ERAS, Upstream, accepted, builder, client, connect, hub_of, pairs, text};
+
+#[tokio::test]
+async fn a_call_reaches_its_upstream_and_its_result_comes_back() {
+    for (down, up) in pairs() {
+        let client = client(&hub_of(&Upstream::new(), up).await, down).await;
+        let result = client.call_tool("up_echo", json!({ "text": "h\u{e9}\n" })).await.expect("a result");
+        assert_eq!(text(&result), "h\u{e9}\n", "{down} {up}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_tool_and_a_refused_call_stay_what_they_are() {
+    for (down, up) in pairs() {
+        let client = client(&hub_of(&Upstream::new(), up).await, down).await;
+        let failed = client.call_tool("up_fail", json!({})).await.expect("a result");
+        assert!(failed.failed() && text(&failed) == "it broke", "{down} {up}");
+        let refused = client.call_tool("up_refuse", json!({})).await;
+        assert!(
+            matches!(&refused, Err(Error::Rpc(e)) if e.code == ErrorCode(-32050) && e.message == "not today"
+                && e.data == Some(json!({ "why": "rain" }))),
+            "{down} {up}: {refused:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_has_is_refused() {
+    let client = client(&hub_of(&Upstream::new(), ERAS[0]).await, ERAS[0]).await;
+    for name in ["echo", "up_nothing", "other_echo", ""] {
+        let refused = client.call_tool(name, json!({})).await;
+        assert!(matches!(&refused, Err(Error::Rpc(e)) if e.code == ErrorCode::INVALID_PARAMS), "{name}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn progress_carries_the_clients_own_token() {
+    for (down, up) in pairs() {
+        let client = client(&hub_of(&Upstream::new(), up).await, down).await;
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let sink = heard.clone();
+        let call = client.call("up_steps").on_progress(move |p| sink.lock().expect("not poisoned").push(p));
+        let result = call.send().await.expect("a result");
+        assert_eq!(text(&result), "done", "{down} {up}");
+        let heard: Vec<_> = std::mem::take(&mut *heard.lock().expect("not poisoned"));
+        let said: Vec<_> = heard.iter().map(|p| (p.progress, p.total, p.message.as_deref())).collect();
+        assert_eq!(said, [(0.5, Some(1.0), Some("half"))], "{down} {up}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_is_cancelled_upstream() {
+    for (down, up) in pairs() {
+        let upstream = Upstream::new();
+        let client = client(&hub_of(&upstream, up).await, down).await;
+        let (hanging, cancelled) = (upstream.hanging.clone(), upstream.cancelled.clone());
+        let call = tokio::spawn(async move { client.call_tool("up_hang", json!({})).await });
+        hanging.notified().await;
+        call.abort();
+        // Comes only if the cancellation arrives.
+        cancelled.notified().await;
+    }
+}
+
+#[tokio::test]
+async fn a_question_to_the_person_is_relayed_with_each_of_its_answers() {
+    for (down, up) in pairs() {
+        for (answer, expected) in [
+            (accepted("name", "Ann"), json!([{ "action": "accept", "content": { "name": "Ann" } }])),
+            (ElicitResult::decline(), json!([{ "action": "decline" }])),
+            (ElicitResult::cancel(), json!([{ "action": "cancel" }])),
+        ] {
+            let hub = hub_of(&Upstream::new(), up).await;
+            let builder = builder(down).on_elicit(move |form| {
+                assert_eq!(form.message, "Who?");
+                let answer = answer.clone();
+                async move { Ok(answer) }
+            });
+            let result = connect(builder, &hub).await.call_tool("up_ask", json!({})).await.expect("a result");
+            assert_eq!(serde_json::from_str::<Value>(text(&result)).expect("JSON"), expected, "{down} {up}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn questions_one_after_the_other_are_rounds_or_live() {
+    for (down, up) in pairs() {
+        let upstream = Upstream::new();
+        let hub = hub_of(&upstream, up).await;
+        let builder = builder(down).on_elicit(|form| async move {
+            let field = form.requested_schema.properties.keys().next().cloned().unwrap_or_default();
+            Ok(accepted(&field, &form.message))
+        });
+        let result = connect(builder, &hub).await.call_tool("up_interview", json!({})).await.expect("a result");
+        let expected = json!([
+            { "action": "accept", "content": { "name": "Who?" } },
+            { "action": "accept", "content": { "age": "How old?" } },
+        ]);
+        assert_eq!(serde_json::from_str::<Value>(text(&result)).expect("JSON"), expected, "{down} {up}");
+        if !up.is_stateless() {
+            let calls = upstream.calls.load(std::sync::atomic::Ordering::SeqCst);
+            assert_eq!(calls, 1, "{down} {up}: a handshake upstream runs the call once");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_model_and_the_roots_are_asked_for() {
+    for (down, up) in pairs() {
+        let hub = hub_of(&Upstream::new(), up).await;
+        let builder = builder(down)
+            .on_sample(|params| async move {
+                assert_eq!(params.max_tokens, 9);
+                Ok(CreateMessageResult::text("m-1", "Hello"))
+            })
+            .roots([Root { uri: "file:///work".to_owned(), ..Root::default() }]);
+        let client = connect(builder, &hub).await;
+        let sampled = client.call_tool("up_sample", json!({})).await.expect("a result");
+        assert!(text(&sampled).contains("\"Hello\"") && text(&sampled).contains("\"m-1\""), "{down} {up}");
+        let roots = client.call_tool("up_roots", json!({})).await.expect("a result");
+        assert!(text(&roots).contains("file:///work"), "{down} {up}: {}", text(&roots));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_cannot_be_asked_is_not_asked() {
+    for (down, up) in pairs() {
+        let client = client(&hub_of(&Upstream::new(), up).await, down).await;
+        let refused = client.call_tool("up_ask", json!({})).await;
+        let said = match &refused {
+            Err(Error::Rpc(error)) => error.message.to_string(),
+            Ok(result) if result.failed() => text(result).to_owned(),
+            other => panic!("{down} {up}: {other:?}"),
+        };
+        assert!(!said.is_empty(), "{down} {up}");
+    }
+}
+
+#[tokio::test]
+async fn log_messages_come_from_the_wanted_level_on() {
+    for (down, up) in pairs() {
+        for (level, expected) in [
+            (Some(LoggingLevel::Debug), vec!["detail", "trouble"]),
+            (Some(LoggingLevel::Warning), vec!["trouble"]),
+            (None, vec![]),
+        ] {
+            let hub = hub_of(&Upstream::new(), up).await;
+            let heard = Arc::new(Mutex::new(Vec::new()));
+            let sink = heard.clone();
+            let builder =
+                builder(down).on_log(move |log| sink.lock().expect("not poisoned").push(log.data.clone()));
+            let client = connect(builder, &hub).await;
+            if let Some(level) = level {
+                client.set_log_level(level).await.expect("taken");
+            }
+            client.call_tool("up_log", json!({})).await.expect("a result");
+            let heard: Vec<Value> = heard.lock().expect("not poisoned").clone();
+            assert_eq!(json!(heard), json!(expected), "{down} {up} {level:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn prompts_resources_and_completions_are_routed() {
+    for (down, up) in pairs() {
+        let client = client(&hub_of(&Upstream::new(), up).await, down).await;
+        let prompt = client.get_prompt("up_greet", [("who", "Ann")]).await.expect("a prompt");
+        assert_eq!(prompt.messages[0].content.as_text(), Some("\"greet\": hello Ann"), "{down} {up}");
+        for uri in ["note:///two", "note:///by/ann", "up+note:///one", "note:///unlisted"] {
+            let read = client.read_resource(uri).await.expect("contents");
+            assert_eq!(read.contents[0].uri, uri, "{down} {up}");
+        }
+        let missing = client.read_resource("note:///missing").await;
+        let code = if down.is_stateless() { ErrorCode::INVALID_PARAMS } else { ErrorCode::RESOURCE_NOT_FOUND };
+        assert!(matches!(&missing, Err(Error::Rpc(e)) if e.code == code), "{down} {up}: {missing:?}");
+        for (reference, own) in [
+            (json!({ "type": "ref/prompt", "name": "up_greet" }), json!({ "type": "ref/prompt", "name": "greet" })),
+            (
+                json!({ "type": "ref/resource", "uri": "note:///by/{name}" }),
+                json!({ "type": "ref/resource", "uri": "note:///by/{name}" }),
+            ),
+        ] {
+            let params = json!({ "ref": reference, "argument": { "name": "who", "value": "A" } });
+            let params: CompleteParams = serde_json::from_value(params).expect("params");
+            let completed = client.complete(params).await.expect("completions");
+            assert_eq!(completed.completion.values, [own.to_string(), "\"A\"".to_owned()], "{down} {up}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_resource_that_is_subscribed_to_is_heard_of_and_no_other() {
+    for (down, up) in pairs() {
+        let upstream = Upstream::new();
+        let client = client(&hub_of(&upstream, up).await, down).await;
+        let filter = SubscriptionFilter {
+            resource_subscriptions: Some(vec!["note:///two".to_owned(), "nobody:///has-this".to_owned()]),
+            ..SubscriptionFilter::default()
+        };
+        let mut subscription = match client.listen(filter.clone()).await {
+            Ok(subscription) => {
+                assert!(down.is_stateless(), "a handshake client learns of the URI that nobody has");
+                assert_eq!(
+                    subscription.accepted().resource_subscriptions,
+                    Some(vec!["note:///two".to_owned()])
+                );
+                subscription
+            }
+            Err(_) => {
+                let filter = SubscriptionFilter {
+                    resource_subscriptions: Some(vec!["note:///two".to_owned()]),
+                    ..SubscriptionFilter::default()
+                };
+                client.listen(filter).await.expect("a stream")
+            }
+        };
+        // The upstream is subscribed to in the background: announce until it is heard.
+        let announce = async {
+            loop {
+                upstream.changes.resource("note:///one");
+                upstream.changes.resource("note:///two");
+                tokio::task::yield_now().await;
+            }
+        };
+        let change = tokio::select! { change = subscription.next() => change, () = announce => None };
+        assert_eq!(change, Some(Change::Resource("note:///two".to_owned())), "{down} {up}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_an_upstreams_tools_is_announced_and_seen() {
+    for (down, up) in pairs() {
+        let upstream = Upstream::new();
+        let client = client(&hub_of(&upstream, up).await, down).await;
+        let filter = SubscriptionFilter { tools_list_changed: Some(true), ..SubscriptionFilter::default() };
+        let mut subscription = client.listen(filter).await.expect("a stream");
+        upstream.tools.lock().expect("not poisoned").push("brand-new".to_owned());
+        upstream.changes.tools();
+        assert_eq!(subscription.next().await, Some(Change::Tools), "{down} {up}");
+        let tools = client.list_all_tools().await.expect("tools");
+        assert!(tools.iter().any(|tool| tool.name == "up_brand-new"), "{down} {up}");
+    }
+}

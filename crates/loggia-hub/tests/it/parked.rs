@@ -1,0 +1,111 @@
+//! Calls of a handshake upstream that wait for a stateless client. Here the client is looked at in raw form,
+//! round by round.
+
+use std::time::Duration;
+
+use loggia::Error;
+use loggia::client::{Client, InputPolicy, RequestOptions};
+use loggia::model::{ClientCapabilities, ElicitationCapability};
+use loggia::wire::{ErrorCode, Method, RawJson, Version};
+use serde_json::{Value, json};
+
+use crate::fixture::{Upstream, builder, connect, hub_of};
+
+const UPSTREAM: Version = Version::V2025_11_25;
+
+/// One round of a call by a client that can show forms.
+async fn round(client: &Client, params: Value) -> Result<Value, Error> {
+    let options = RequestOptions { input: InputPolicy::Surface(None), ..RequestOptions::default() };
+    let reply = client.request(Method::CallTool, RawJson::from(&params), options).await?;
+    Ok(reply.result.decode().expect("a result is JSON"))
+}
+
+async fn asking(upstream: &std::sync::Arc<Upstream>) -> Client {
+    let can = ClientCapabilities {
+        elicitation: Some(ElicitationCapability::default()),
+        ..ClientCapabilities::default()
+    };
+    connect(builder(Version::V2026_07_28).capabilities(can), &hub_of(upstream, UPSTREAM).await).await
+}
+
+fn code(outcome: &Result<Value, Error>) -> Option<ErrorCode> {
+    match outcome {
+        Err(Error::Rpc(error)) => Some(error.code),
+        _ => None,
+    }
+}
+
+fn question(result: &Value) -> (String, String) {
+    assert_eq!(result["resultType"], "input_required", "{result}");
+    let requests = result["inputRequests"].as_object().expect("questions");
+    assert_eq!(requests.len(), 1, "{result}");
+    let key = requests.keys().next().expect("one").clone();
+    (key, result["requestState"].as_str().expect("a state").to_owned())
+}
+
+fn retry(tool: &str, key: &str, state: &str) -> Value {
+    let answers = json!({ key: { "action": "accept", "content": { "name": "Ann" } } });
+    json!({ "name": tool, "arguments": {}, "inputResponses": answers, "requestState": state })
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_question_is_a_round_and_the_call_runs_once() {
+    let upstream = Upstream::new();
+    let client = asking(&upstream).await;
+    let first = round(&client, json!({ "name": "up_interview", "arguments": {} })).await.expect("a round");
+    let (key, state) = question(&first);
+    let second = round(&client, retry("up_interview", &key, &state)).await.expect("a round");
+    let (next_key, next_state) = question(&second);
+    assert!(next_key != key && next_state != state);
+    let last = round(&client, retry("up_interview", &next_key, &next_state)).await.expect("a result");
+    assert_eq!(last["resultType"], "complete", "{last}");
+    assert_eq!(upstream.calls.load(std::sync::atomic::Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_missing_is_asked_for_again() {
+    let client = asking(&Upstream::new()).await;
+    let first = round(&client, json!({ "name": "up_ask", "arguments": {} })).await.expect("a round");
+    let (key, state) = question(&first);
+    let again = round(&client, retry("up_ask", "something-else", &state)).await.expect("a round");
+    let (same_key, state) = question(&again);
+    assert_eq!(same_key, key);
+    let last = round(&client, retry("up_ask", &key, &state)).await.expect("a result");
+    assert_eq!(last["resultType"], "complete", "{last}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_is_good_once_and_for_its_own_request_alone() {
+    let client = asking(&Upstream::new()).await;
+    let first = round(&client, json!({ "name": "up_ask", "arguments": {} })).await.expect("a round");
+    let (key, state) = question(&first);
+    let mut other_arguments = retry("up_ask", &key, &state);
+    other_arguments["arguments"] = json!({ "more": 1 });
+    for wrong in [
+        retry("up_interview", &key, &state),
+        other_arguments,
+        retry("up_ask", &key, "loggia-parked-00000000000000000000000000000000"),
+        retry("up_ask", &key, "of-somebody-else"),
+    ] {
+        let refused = round(&client, wrong.clone()).await;
+        assert_eq!(code(&refused), Some(ErrorCode::INVALID_PARAMS), "{wrong}");
+    }
+    // None of that has spoilt it.
+    assert!(round(&client, retry("up_ask", &key, &state)).await.is_ok());
+    let replayed = round(&client, retry("up_ask", &key, &state)).await;
+    assert_eq!(code(&replayed), Some(ErrorCode::INVALID_PARAMS));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_returns_costs_a_bounded_time() {
+    let upstream = Upstream::new();
+    let client = asking(&upstream).await;
+    let first = round(&client, json!({ "name": "up_ask", "arguments": {} })).await.expect("a round");
+    let (key, state) = question(&first);
+    tokio::time::sleep(Duration::from_secs(299)).await;
+    let in_time = round(&client, retry("up_ask", "none", &state)).await.expect("still there");
+    let (_, state) = question(&in_time);
+    tokio::time::sleep(Duration::from_secs(301)).await;
+    let late = round(&client, retry("up_ask", &key, &state)).await;
+    assert_eq!(code(&late), Some(ErrorCode::INVALID_PARAMS));
+}
