@@ -134,6 +134,7 @@ impl UriTemplate {
             }
             for variable in variables {
                 if let Some(raw) = groups.next()? {
+                    let raw = raw.strip_prefix('=').filter(|_| operator.is_named()).unwrap_or(raw);
                     variable.found(raw, &mut found)?;
                 }
             }
@@ -457,7 +458,7 @@ fn group(operator: Operator, variable: &Variable, index: usize, several: bool) -
         Operator::Path => "(?:/([^/?#]+))?".to_owned(),
         Operator::Label if several => r"(?:\.([^/?#.]+))?".to_owned(),
         Operator::Label => r"(?:\.([^/?#]+))?".to_owned(),
-        Operator::Parameter => format!("(?:;{}(?:=([^;/?#]*)|()))?", regex_lite::escape(&variable.name)),
+        Operator::Parameter => format!("(?:;{}((?:=[^;/?#]*)?))?", regex_lite::escape(&variable.name)),
         _ if several => format!("{before}([^/?#,]+)"),
         _ => format!("{before}([^/?#]+)"),
     }

@@ -2,7 +2,11 @@
 
 mod envelope;
 mod examples;
+mod header;
+mod meta_key;
 mod official;
 mod revisions;
 mod samples;
+mod schema;
 mod translation;
+mod uri_template;
