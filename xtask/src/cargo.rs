@@ -10,7 +10,7 @@ use crate::outcome::Outcome;
 use crate::paths;
 
 /// How long each fuzz target runs.
-const FUZZ_SECONDS: u64 = 15;
+const FUZZ_SECONDS: u64 = 10;
 /// How long an example may take.
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
 
@@ -74,26 +74,39 @@ pub(crate) fn examples() -> Outcome {
     outcome
 }
 
-/// Runs each fuzz target for a few seconds with libFuzzer. Coverage feedback needs only code generation flags
-/// of the stable compiler, so neither nightly nor cargo-fuzz has to be installed; libFuzzer itself needs a C++
-/// compiler. Where there is none the unit tests, which call the same functions with random input, have to do.
+/// Runs each fuzz target on mutated seeds, then for a few seconds with libFuzzer. Coverage feedback needs only
+/// code generation flags of the stable compiler, so neither nightly nor cargo-fuzz has to be installed; libFuzzer
+/// itself needs a C++ compiler, and is left out where there is none.
 pub(crate) fn fuzz() -> Outcome {
-    let mut outcome = Outcome::default();
+    let mut outcome = fuzz_tests();
     if !Run::new("c++", "cxx-version").arg("--version").finish().is_ok_and(|ran| ran.is_ok()) {
-        outcome.note("left out: there is no C++ compiler to build libFuzzer with");
+        outcome.note("libFuzzer left out: there is no C++ compiler to build it with");
         return outcome;
     }
     let targets = match fuzz_targets() {
         Ok(targets) => targets,
-        Err(message) => return Outcome::failure(message),
+        Err(message) => {
+            outcome.fail(message);
+            return outcome;
+        }
     };
     if let Err(message) = fuzz_run("build", &["build"]).finish().and_then(|built| built.check()) {
-        return Outcome::failure(format!("the fuzz targets do not build: {message}"));
+        outcome.fail(format!("the fuzz targets do not build: {message}"));
+        return outcome;
     }
     for target in targets {
         outcome.record(&target, fuzz_one(&target));
     }
     outcome
+}
+
+fn fuzz_tests() -> Outcome {
+    let args = ["test", "--quiet", "--manifest-path", "fuzz/Cargo.toml", "--no-default-features", "--lib"];
+    let run = Run::cargo("fuzz-tests").args(args).arg("--target-dir").arg(paths::work().join("fuzz-target"));
+    match run.finish() {
+        Ok(finished) => counted("mutated seeds", &finished, libtest_counts(&finished.stdout)),
+        Err(message) => Outcome::failure(message),
+    }
 }
 
 fn fuzz_one(target: &str) -> Result<(), String> {
