@@ -11,13 +11,19 @@ pub mod error;
 pub mod exchange;
 pub mod limits;
 pub mod prelude;
+pub mod schema;
+pub mod schema;
 pub mod server;
 pub mod service;
 pub mod testing;
 pub mod transport;
 
 pub use error::{Error, Result};
+#[cfg(feature = "macros")]
+pub use loggia_macros::{JsonSchema, prompt, prompts, resource, resources, tool, tools};
 pub use loggia_wire as wire;
 pub use loggia_wire::model;
+pub use schema::JsonSchema;
+pub use schema::JsonSchema;
 pub use server::Server;
 pub use service::Service;

@@ -42,10 +42,20 @@ pub struct Limits {
     pub resume_events: usize,
     /// Most bytes kept for resumption, for one session.
     pub resume_bytes: usize,
+    /// How long what a client may have missed is kept for resumption.
+    pub resume_window: Duration,
     /// How often a silent SSE stream sends a comment.
     pub keep_alive: Duration,
     /// Most rounds of `input_required` for one call.
     pub input_rounds: usize,
+    /// Longest `requestState`, in bytes before sealing: what a call may carry from round to round.
+    pub request_state_bytes: usize,
+    /// Most log messages of one request in one second; further ones are dropped.
+    pub logs_per_second: u32,
+    /// Largest state of a call that travels through the client between its rounds, in bytes.
+    pub request_state_bytes: usize,
+    /// Most log messages for the client, for one request in one second; further ones are dropped.
+    pub logs_per_second: u32,
     /// How long a live question to a client may go unanswered.
     pub ask_timeout: Duration,
     /// How long a shutdown waits for running requests.
@@ -83,8 +93,13 @@ impl Default for Limits {
             sessions: 65_536,
             resume_events: 256,
             resume_bytes: 1 << 20,
+            resume_window: Duration::from_secs(2 * 60),
             keep_alive: Duration::from_secs(15),
             input_rounds: 16,
+            request_state_bytes: 64 << 10,
+            logs_per_second: 100,
+            request_state_bytes: 64 << 10,
+            logs_per_second: 100,
             ask_timeout: Duration::from_secs(10 * 60),
             drain: Duration::from_secs(10),
             reply_bytes: 32 << 20,
