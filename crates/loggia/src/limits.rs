@@ -48,10 +48,6 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// Most rounds of `input_required` for one call.
     pub input_rounds: usize,
-    /// Longest `requestState`, in bytes before sealing: what a call may carry from round to round.
-    pub request_state_bytes: usize,
-    /// Most log messages of one request in one second; further ones are dropped.
-    pub logs_per_second: u32,
     /// Largest state of a call that travels through the client between its rounds, in bytes.
     pub request_state_bytes: usize,
     /// Most log messages for the client, for one request in one second; further ones are dropped.
@@ -96,8 +92,6 @@ impl Default for Limits {
             resume_window: Duration::from_secs(2 * 60),
             keep_alive: Duration::from_secs(15),
             input_rounds: 16,
-            request_state_bytes: 64 << 10,
-            logs_per_second: 100,
             request_state_bytes: 64 << 10,
             logs_per_second: 100,
             ask_timeout: Duration::from_secs(10 * 60),
