@@ -154,16 +154,7 @@ impl HttpLink {
                 });
                 self.requests.insert(id, task);
             }
-            Kind::Notification(Method::Initialized) => {
-                self.remote.gate.send_replace(false);
-                self.remote.session().version = Some(outgoing.version);
-                self.tasks.spawn(async move {
-                    remote.post_quietly(&outgoing).await;
-                    remote.gate.send_replace(true);
-                    None
-                });
-                self.listen();
-            }
+            Kind::Notification(Method::Initialized) => self.open_session(outgoing),
             Kind::Notification(_) | Kind::Response => {
                 self.tasks.spawn(async move {
                     remote.open_gate().await;
@@ -208,11 +199,30 @@ impl HttpLink {
         self.remote.delete_session().await;
     }
 
-    /// The stream that belongs to no request. With HTTP+SSE it is open already.
-    fn listen(&mut self) {
-        if self.remote.session().post_url.is_none() {
-            let remote = self.remote.clone();
-            self.replace_listener(async move { remote.run_listener().await });
+    /// Says that the session is open, then keeps the stream that belongs to no request. Other messages
+    /// wait for both: a question of the server's that finds no stream may be lost.
+    fn open_session(&mut self, initialized: Outgoing) {
+        self.remote.gate.send_replace(false);
+        let has_stream = {
+            let mut session = self.remote.session();
+            session.version = Some(initialized.version);
+            session.post_url.is_some()
+        };
+        let remote = self.remote.clone();
+        let opening = async move {
+            remote.post_quietly(&initialized).await;
+            if !has_stream {
+                remote.run_listener().await;
+            }
+            remote.gate.send_replace(true);
+        };
+        if has_stream {
+            self.tasks.spawn(async move {
+                opening.await;
+                None
+            });
+        } else {
+            self.replace_listener(opening);
         }
     }
 
@@ -230,6 +240,7 @@ impl HttpLink {
         let mut session = self.remote.session();
         session.id = None;
         session.version = None;
+        self.remote.gate.send_replace(true);
         if session.post_url.is_none()
             && let Some(listener) = self.listener.take()
         {

@@ -20,6 +20,8 @@ use crate::transport::sse::{Event, Parser};
 pub(super) const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 /// How long to wait before a stream is opened again, where the server does not say.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long the first requests of a session wait for the stream that belongs to none.
+const HEAD_START: Duration = Duration::from_millis(500);
 /// The longest wait between attempts that fail.
 const MOST_RETRY: Duration = Duration::from_secs(60);
 /// Attempts in a row to take up a stream before it is given up.
@@ -124,11 +126,11 @@ impl Remote {
     /// The stream of a handshake session that belongs to no request: whatever the server says by itself.
     /// Lasts as long as the session; a server that has no such stream answers 405.
     pub(super) async fn run_listener(&self) {
-        self.open_gate().await;
         let mut place = Place::default();
         let mut failures = 0;
+        let mut taken = self.take_up_first().await;
         loop {
-            match self.take_up(&place).await {
+            match taken {
                 Ok(Taken::Open(mut stream)) => {
                     failures = 0;
                     while let Ok(Some(event)) = stream.next().await {
@@ -153,6 +155,20 @@ impl Remote {
                 }
             }
             sleep(place.wait(failures)).await;
+            taken = self.take_up(&place).await;
+        }
+    }
+
+    /// Opens the stream that belongs to no request and lets other messages go out: once it is open, or is
+    /// known not to be, or takes too long to find out.
+    async fn take_up_first(&self) -> Result<Taken> {
+        let place = Place::default();
+        let mut attempt = std::pin::pin!(self.take_up(&place));
+        let early = timeout(HEAD_START, &mut attempt).await;
+        self.gate.send_replace(true);
+        match early {
+            Ok(taken) => taken,
+            Err(_) => attempt.await,
         }
     }
 
