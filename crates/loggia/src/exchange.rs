@@ -48,6 +48,12 @@ impl Exchange {
         self.live.as_ref()
     }
 
+    /// Lets the client go: the answer will take long, and a client that can come back for it need not hold a
+    /// connection open meanwhile. Where the client cannot come back, nothing happens.
+    pub fn release(&self) {
+        self.outbox.release.notify_one();
+    }
+
     /// Becomes true when the request is cancelled.
     pub fn cancelled(&self) -> Cancelled {
         self.cancelled.clone()
@@ -86,6 +92,7 @@ impl CancelGuard {
 pub struct Outbox {
     queue: Mutex<Queue>,
     ready: Notify,
+    release: Notify,
 }
 
 #[derive(Default)]
@@ -132,5 +139,17 @@ impl Outbox {
             }
             self.ready.notified().await;
         }
+    }
+
+    /// Waits until a notification waits.
+    pub async fn ready(&self) {
+        while self.queue.lock().unwrap_or_else(PoisonError::into_inner).waiting.is_empty() {
+            self.ready.notified().await;
+        }
+    }
+
+    /// Waits until the request lets its client go (see [`Exchange::release`]).
+    pub async fn released(&self) {
+        self.release.notified().await;
     }
 }

@@ -39,8 +39,8 @@ struct InitializeParams {
 
 /// The parameters of `resources/subscribe` and `resources/unsubscribe`.
 #[derive(Deserialize)]
-pub(super) struct UriParams {
-    pub(super) uri: String,
+pub(crate) struct UriParams {
+    pub(crate) uri: String,
 }
 
 impl Session {
@@ -133,7 +133,7 @@ impl Session {
     }
 
     /// Takes back a subscription that the service refused.
-    pub(super) fn forget(&mut self, uri: &str) {
+    pub(crate) fn forget(&mut self, uri: &str) {
         self.subscriptions.remove(uri);
     }
 

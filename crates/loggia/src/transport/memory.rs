@@ -74,6 +74,22 @@ impl Serve for End {
     }
 }
 
+#[cfg(feature = "http")]
+impl Reader {
+    /// The next message; `None` once the other end is gone.
+    pub(crate) async fn recv(&mut self) -> Option<Bytes> {
+        self.0.recv().await
+    }
+}
+
+#[cfg(feature = "http")]
+impl Writer {
+    /// The channel itself, for many senders.
+    pub(crate) fn into_sender(self) -> mpsc::Sender<Bytes> {
+        self.sender
+    }
+}
+
 impl ReadFrames for Reader {
     fn next(&mut self) -> BoxFuture<'_, io::Result<Option<Frame>>> {
         Box::pin(async { Ok(self.0.recv().await.map(Ok)) })

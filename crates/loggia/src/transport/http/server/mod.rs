@@ -1,1 +1,244 @@
-//! Under construction.
+//! The server side of HTTP: one endpoint that serves every revision. [`Http`] listens by itself;
+//! [`Endpoint`] is the same thing for a program that has its own HTTP stack.
+
+mod accept;
+mod calls;
+mod endpoint;
+mod guard;
+mod handshake;
+mod legacy;
+mod listener;
+mod local;
+mod log;
+mod respond;
+mod seal;
+mod sessions;
+mod stateless;
+mod streams;
+mod tls;
+mod validate;
+mod watch;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::{Request, Response};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tower_layer::{Identity, Layer, Stack};
+
+pub use endpoint::Endpoint;
+pub use seal::SessionKey;
+
+use self::endpoint::Shared;
+use self::guard::{Guard, is_loopback};
+use self::legacy::Legacy;
+use self::sessions::{Clock, Sessions};
+use self::tls::Acceptor;
+use super::Body;
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::service::{BoxFuture, Service};
+use crate::transport::{Serve, Shutdown};
+
+/// Streamable HTTP at `address` (`host:port`; port 0 takes a free one), path `/mcp`.
+///
+/// ```no_run
+/// # async fn run(service: std::sync::Arc<dyn loggia::Service>) -> loggia::Result<()> {
+/// use loggia::limits::Limits;
+/// use loggia::transport::http::http;
+/// use loggia::transport::{Serve, Shutdown};
+///
+/// let http = http("127.0.0.1:0").bind().await?;
+/// println!("http://{}/mcp", http.local_addr().expect("it is bound"));
+/// http.serve(service, Limits::default(), Shutdown::new()).await
+/// # }
+/// ```
+pub fn http(address: impl Into<String>) -> Http {
+    Http {
+        address: address.into(),
+        listener: None,
+        path: "/mcp".to_owned(),
+        hosts: Vec::new(),
+        origins: Vec::new(),
+        limits: None,
+        tls: None,
+        legacy_sse: false,
+        session_key: None,
+        clock: Arc::new(SystemTime::now),
+        layer: Identity::new(),
+    }
+}
+
+/// An HTTP server to be. `L` is what [`layer`](Http::layer) put around its endpoint.
+pub struct Http<L = Identity> {
+    address: String,
+    listener: Option<TcpListener>,
+    path: String,
+    hosts: Vec<String>,
+    origins: Vec<String>,
+    limits: Option<Limits>,
+    tls: Option<Acceptor>,
+    legacy_sse: bool,
+    session_key: Option<SessionKey>,
+    clock: Clock,
+    layer: L,
+}
+
+impl<L> Http<L> {
+    /// The endpoint's path; `/mcp` unless set.
+    pub fn path(mut self, path: impl Into<String>) -> Http<L> {
+        self.path = path.into();
+        self
+    }
+
+    /// Names under which clients may address the endpoint, as `host` or `host:port`. Without any, an
+    /// endpoint on a loopback address answers to loopback names alone and any other to every name. `"*"`
+    /// allows all.
+    pub fn allowed_hosts(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> Http<L> {
+        self.hosts.extend(hosts.into_iter().map(Into::into));
+        self
+    }
+
+    /// Web origins (`https://app.example.com`) whose pages may call the endpoint, besides pages of its own
+    /// hosts. `"*"` allows all.
+    pub fn allowed_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Http<L> {
+        self.origins.extend(origins.into_iter().map(Into::into));
+        self
+    }
+
+    /// Bounds other than those of the server that is served.
+    pub fn limits(mut self, limits: Limits) -> Http<L> {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// Serves `https` with this certificate chain and private key, both in PEM.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, certificates: &[u8], key: &[u8]) -> Result<Http<L>> {
+        self.tls = Some(Acceptor::new(certificates, key)?);
+        Ok(self)
+    }
+
+    /// Also serves the HTTP+SSE transport of 2024-11-05, at `/sse` and `/messages`. Deprecated since
+    /// 2025-03-26, so off unless asked for.
+    pub fn legacy_sse(mut self, on: bool) -> Http<L> {
+        self.legacy_sse = on;
+        self
+    }
+
+    /// The key that seals session ids. Replicas with the same key serve each other's sessions; without one,
+    /// handshake sessions end with the process.
+    pub fn session_key(mut self, key: SessionKey) -> Http<L> {
+        self.session_key = Some(key);
+        self
+    }
+
+    /// Listens here, instead of at the address.
+    pub fn listener(mut self, listener: TcpListener) -> Http<L> {
+        self.listener = Some(listener);
+        self
+    }
+
+    /// The clock by which sessions expire. For tests.
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Http<L> {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Puts a layer around the endpoint: authorization, further paths, logging. The last one added sees a
+    /// request first.
+    pub fn layer<N>(self, layer: N) -> Http<Stack<L, N>> {
+        Http {
+            layer: Stack::new(self.layer, layer),
+            address: self.address,
+            listener: self.listener,
+            path: self.path,
+            hosts: self.hosts,
+            origins: self.origins,
+            limits: self.limits,
+            tls: self.tls,
+            legacy_sse: self.legacy_sse,
+            session_key: self.session_key,
+            clock: self.clock,
+        }
+    }
+
+    /// Takes the address now, so that [`local_addr`](Http::local_addr) is known and clients can connect
+    /// before [`Serve::serve`] is called.
+    pub async fn bind(mut self) -> Result<Http<L>> {
+        if self.listener.is_none() {
+            let listener = TcpListener::bind(&self.address).await;
+            let refused = |error| Error::Configuration(format!("cannot listen on {}: {error}", self.address));
+            self.listener = Some(listener.map_err(refused)?);
+        }
+        Ok(self)
+    }
+
+    /// The address that is listened on, once bound.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// The endpoint alone, for a program with its own HTTP stack. What concerns connections (TLS, layers,
+    /// the listener) is that program's; the address only tells which hosts and origins are its own.
+    pub fn endpoint(self, service: Arc<dyn Service>) -> Endpoint {
+        self.endpoint_for(service, Limits::default(), Shutdown::new()).0
+    }
+
+    fn endpoint_for(self, service: Arc<dyn Service>, limits: Limits, shutdown: Shutdown) -> (Endpoint, L) {
+        let limits = self.limits.clone().unwrap_or(limits);
+        let guard = Guard::new(self.is_local(), &self.hosts, &self.origins);
+        let key = self.session_key.unwrap_or_else(SessionKey::random);
+        let shared = Shared {
+            service,
+            path: self.path.trim_end_matches('/').to_owned(),
+            guard,
+            sessions: Sessions::new(key, self.clock, limits.clone()),
+            requests: Arc::new(Semaphore::new(limits.requests.min(Semaphore::MAX_PERMITS))),
+            streams: Arc::new(Semaphore::new(limits.streams.min(Semaphore::MAX_PERMITS))),
+            limits,
+            shutdown,
+            legacy: self.legacy_sse.then(Legacy::default),
+        };
+        (Endpoint(Arc::new(shared)), self.layer)
+    }
+
+    /// Whether only this machine can reach the endpoint.
+    fn is_local(&self) -> bool {
+        match self.local_addr() {
+            Some(address) => address.ip().is_loopback(),
+            None => is_loopback(self.address.rsplit_once(':').map_or(&*self.address, |(host, _)| host)),
+        }
+    }
+}
+
+impl<L> Serve for Http<L>
+where
+    L: Layer<Endpoint> + Send + 'static,
+    L::Service: tower_service::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    <L::Service as tower_service::Service<Request<Body>>>::Future: Send + 'static,
+{
+    fn serve(
+        self,
+        service: Arc<dyn Service>,
+        limits: Limits,
+        shutdown: Shutdown,
+    ) -> BoxFuture<'static, Result<()>> {
+        Box::pin(async move {
+            let mut http = self.bind().await?;
+            let listener = http.listener.take().expect("it is bound");
+            let local = listener.local_addr()?;
+            http.address = local.to_string();
+            let tls = http.tls.take();
+            let (endpoint, layer) = http.endpoint_for(service, limits, shutdown);
+            tracing::info!(address = %local, path = endpoint.0.path, "listening");
+            listener::run(listener, tls, layer.layer(endpoint.clone()), endpoint).await
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! `Content-Type` and `Accept`: what a client sends and what it says it can read.
+
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName};
+
+/// The media type of messages.
+pub(super) const JSON: &str = "application/json";
+/// The media type of streams.
+pub(super) const EVENT_STREAM: &str = "text/event-stream";
+
+/// Whether the body is declared to be JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(JSON)
+}
+
+/// Whether the client reads `media_type`. Without an `Accept` header it reads everything (RFC 9110, 12.5.1).
+pub(super) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
+    let mut ranges = values(headers, &ACCEPT).peekable();
+    ranges.peek().is_none() || ranges.any(|range| covers(range, media_type))
+}
+
+fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','))
+}
+
+fn covers(range: &str, media_type: &str) -> bool {
+    let mut parts = range.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default();
+    let refused = parts.any(|parameter| {
+        parameter.strip_prefix("q=").is_some_and(|q| q.trim().parse::<f32>().is_ok_and(|q| q <= 0.0))
+    });
+    let matches = match name.split_once('/') {
+        Some(("*", "*")) => true,
+        Some((kind, "*")) => media_type.split('/').next().is_some_and(|own| own.eq_ignore_ascii_case(kind)),
+        _ => name.eq_ignore_ascii_case(media_type),
+    };
+    matches && !refused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accept_headers() {
+        let cases: &[(&[&str], bool, bool)] = &[
+            (&[], true, true),
+            (&["*/*"], true, true),
+            (&["application/json, text/event-stream"], true, true),
+            (&["application/json", "text/event-stream"], true, true),
+            (&["Application/JSON;q=0.9,Text/*"], true, true),
+            (&["application/json"], true, false),
+            (&["text/event-stream"], false, true),
+            (&["application/json, text/event-stream;q=0"], true, false),
+            (&["application/jsonx, text/event-stream-x"], false, false),
+            (&["text/html"], false, false),
+            (&[""], false, false),
+        ];
+        for (values, json, stream) in cases {
+            let mut headers = HeaderMap::new();
+            values.iter().for_each(|value| {
+                headers.append(ACCEPT, value.parse().expect("header"));
+            });
+            assert_eq!(
+                (accepts(&headers, JSON), accepts(&headers, EVENT_STREAM)),
+                (*json, *stream),
+                "{values:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn content_types() {
+        let cases = [
+            ("application/json", true),
+            ("Application/Json; charset=utf-8", true),
+            ("application/json-rpc", false),
+            ("text/plain", false),
+            ("text/plain; application/json", false),
+            ("", false),
+        ];
+        for (value, expected) in cases {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, value.parse().expect("header"))]);
+            assert_eq!(is_json(&headers), expected, "{value:?}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,210 @@
+//! The requests of a handshake session: what is answered at once, and what runs until it has an outcome.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use loggia_wire::jsonrpc::{self, Id};
+use loggia_wire::model::ServerResult;
+use loggia_wire::{Method, RawJson, RequestMeta, RpcError, Version, codec};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+
+use super::endpoint::Shared;
+use super::local::{Local, Peer};
+use crate::edge::notices::Notices;
+use crate::edge::session::UriParams;
+use crate::edge::{self, admit, encode_outcome, settle};
+use crate::exchange::{Exchange, LivePeer, Outbox};
+use crate::service::{Description, Outcome, Principal};
+
+/// A request as it arrived.
+pub(super) struct Incoming {
+    pub(super) id: Id,
+    pub(super) method: Method,
+    pub(super) params: Option<RawJson>,
+    pub(super) principal: Option<Arc<Principal>>,
+    /// What the POST was admitted with: its first call runs on it.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// How a request is answered.
+pub(super) enum Plan {
+    /// The response is here.
+    Answered(Bytes),
+    /// It has to run.
+    Run(Box<Call>),
+    /// Too much runs already.
+    Busy(Id),
+}
+
+/// A request that is to run.
+pub(super) struct Call {
+    id: Id,
+    method: Method,
+    params: Option<RawJson>,
+    meta: RequestMeta,
+    principal: Option<Arc<Principal>>,
+    cancel: Arc<Notify>,
+    running: Running,
+    permit: OwnedSemaphorePermit,
+}
+
+/// Writes the response that carries `result`.
+pub(super) fn encode_result(id: &Id, result: ServerResult, version: Version, server: &Description) -> Bytes {
+    let result = codec::encode_result(result, version, Some(&server.identity));
+    let mut out = Vec::with_capacity(256);
+    jsonrpc::write_result(&mut out, id, result.as_bytes());
+    out.into()
+}
+
+fn encode_error(id: &Id, error: RpcError, version: Version) -> Bytes {
+    let mut out = Vec::with_capacity(192);
+    jsonrpc::write_error(&mut out, Some(id), &error.for_version(version));
+    out.into()
+}
+
+/// Decides how a request is answered.
+pub(super) async fn plan(shared: &Shared, local: &Arc<Local>, incoming: Incoming) -> Plan {
+    let server = shared.service.describe();
+    let version = local.version();
+    let answer = {
+        let session = &mut local.state().session;
+        session.answer(&incoming.method, incoming.params.as_ref(), &server, &shared.limits)
+    };
+    let settled = match answer {
+        Some(Ok(result)) => subscribe(shared, local, &incoming, &server).await.map(|()| result),
+        Some(Err(error)) => Err(error),
+        None => {
+            let id = incoming.id.clone();
+            return start(shared, local, incoming)
+                .unwrap_or_else(|error| Plan::Answered(encode_error(&id, error, version)));
+        }
+    };
+    Plan::Answered(match settled {
+        Ok(result) => encode_result(&incoming.id, result, version, &server),
+        Err(error) => encode_error(&incoming.id, error, version),
+    })
+}
+
+/// Makes a change of the session's subscriptions effective, so that no change after the answer is missed.
+async fn subscribe(
+    shared: &Shared,
+    local: &Local,
+    incoming: &Incoming,
+    server: &Description,
+) -> Result<(), RpcError> {
+    if !matches!(incoming.method, Method::Subscribe | Method::Unsubscribe) {
+        return Ok(());
+    }
+    let filter = || local.state().session.filter(&server.capabilities);
+    let followed = local.watch.follow(&*shared.service, filter, incoming.principal.clone()).await;
+    let uri = incoming.params.as_ref().and_then(|params| params.decode::<UriParams>().ok());
+    let (Method::Subscribe, Some(UriParams { uri })) = (&incoming.method, uri) else {
+        return followed.map(|_| ());
+    };
+    let refused = match followed {
+        Ok(accepted) if accepted.resource_subscriptions.iter().flatten().any(|heard| *heard == uri) => {
+            return Ok(());
+        }
+        Ok(_) => RpcError::resource_not_found(&uri),
+        Err(error) => error,
+    };
+    local.state().session.forget(&uri);
+    Err(refused)
+}
+
+fn start(shared: &Shared, local: &Arc<Local>, incoming: Incoming) -> Result<Plan, RpcError> {
+    let Incoming { id, method, params, principal, permit } = incoming;
+    admit(&method, local.version())?;
+    let mut state = local.state();
+    let meta = state.session.request_meta(params.as_ref())?;
+    if state.running.contains_key(&id) {
+        return Err(RpcError::invalid_request(format!("A request with the id {id} is not answered yet")));
+    }
+    let Some(permit) = permit.or_else(|| shared.admit_request()) else { return Ok(Plan::Busy(id)) };
+    let cancel = Arc::new(Notify::new());
+    state.running.insert(id.clone(), cancel.clone());
+    let running = Running { local: local.clone(), id: id.clone() };
+    Ok(Plan::Run(Box::new(Call { id, method, params, meta, principal, cancel, running, permit })))
+}
+
+impl Call {
+    /// Runs the call; what it says and its response go to `stream`. A cancelled call says nothing more.
+    pub(super) fn run(
+        self,
+        shared: Arc<Shared>,
+        local: Arc<Local>,
+        stream: u64,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            let cancel = self.cancel.clone();
+            tokio::select! {
+                biased;
+                () = cancel.notified() => {}
+                () = local.ended() => {}
+                () = self.to_the_end(&shared, &local, stream) => {}
+            }
+        })
+    }
+
+    async fn to_the_end(self, shared: &Shared, local: &Arc<Local>, stream: u64) {
+        let server = shared.service.describe();
+        let Call { id, method, params, meta, principal, permit, running, .. } = self;
+        let (version, mut notices) = (meta.version, Notices::new(&meta));
+        let peer = Peer { local: local.clone(), stream, limits: shared.limits.clone() };
+        let may_ask = local.state().session.is_initialized();
+        let (exchange, outbox, _guard) = Exchange::new(may_ask.then(|| Arc::new(peer) as Arc<dyn LivePeer>));
+        let mut request = edge::request(method.clone(), params, meta);
+        request.principal = principal;
+        let call = settle::run(&*shared.service, request, exchange, &shared.limits);
+        let outcome = listen(call, &outbox, local, stream, &mut notices).await;
+        let response = encode_outcome(&id, &method, outcome, version, &server.identity);
+        // Whoever reads the response may use its id again at once.
+        drop(running);
+        local.push(stream, response.into(), true);
+        drop(permit);
+    }
+}
+
+/// Waits for the outcome; passes on what is said meanwhile.
+async fn listen(
+    call: impl Future<Output = Outcome>,
+    outbox: &Outbox,
+    local: &Local,
+    stream: u64,
+    notices: &mut Notices,
+) -> Outcome {
+    let say = |notices: &mut Notices| {
+        while let Some(notification) = outbox.try_next() {
+            if let Some(message) = notices.write(notification) {
+                local.push(stream, message, false);
+            }
+        }
+    };
+    tokio::pin!(call);
+    loop {
+        tokio::select! {
+            biased;
+            outcome = &mut call => {
+                say(notices);
+                return outcome;
+            }
+            () = outbox.ready() => say(notices),
+            () = outbox.released() => local.state().log.release(stream),
+        }
+    }
+}
+
+/// A running request's place among its session's. Its id is free again when the request is over, however
+/// that came.
+struct Running {
+    local: Arc<Local>,
+    id: Id,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.local.state().running.remove(&self.id);
+        self.local.touch();
+    }
+}

@@ -1,0 +1,280 @@
+//! The endpoint: one path, both eras. Here a request is let in (who asks, how much, in what form), read, and
+//! given to the form it is written in: the one that needs no session, or its session's.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::{Method as HttpMethod, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use loggia_wire::header::{MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
+use loggia_wire::jsonrpc::{self, Frame, Message};
+use loggia_wire::meta::{self, Declared};
+use loggia_wire::{Method, RpcError, Version};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::accept::{EVENT_STREAM, JSON, accepts, is_json};
+use super::guard::Guard;
+use super::legacy::Legacy;
+use super::sessions::Sessions;
+use super::{handshake, respond, stateless, validate};
+use crate::limits::Limits;
+use crate::service::{BoxFuture, Principal, Service};
+use crate::transport::Shutdown;
+use crate::transport::http::{Body, BodyError};
+
+/// An MCP endpoint as a [`tower_service::Service`], to be mounted in any HTTP stack. Cheap to clone.
+///
+/// A layer around it may put a [`Principal`], or an `Arc` of one, into a request's extensions: the service
+/// sees it, and handshake sessions are bound to it.
+#[derive(Clone)]
+pub struct Endpoint(pub(super) Arc<Shared>);
+
+/// What every request of an endpoint uses.
+pub(super) struct Shared {
+    pub(super) service: Arc<dyn Service>,
+    pub(super) limits: Limits,
+    pub(super) path: String,
+    pub(super) guard: Guard,
+    pub(super) sessions: Sessions,
+    pub(super) requests: Arc<Semaphore>,
+    pub(super) streams: Arc<Semaphore>,
+    pub(super) shutdown: Shutdown,
+    pub(super) legacy: Option<Legacy>,
+}
+
+impl Endpoint {
+    /// Ends what is open: subscriptions get their graceful end, requests that run get [`Limits::drain`] to
+    /// finish. For an endpoint that is served by [`Http`](super::Http) this happens by itself.
+    pub async fn shut_down(&self) {
+        let shared = &self.0;
+        shared.shutdown.begin();
+        let all = u32::try_from(shared.limits.requests).unwrap_or(u32::MAX);
+        let idle = shared.requests.acquire_many(all);
+        if tokio::time::timeout(shared.limits.drain, idle).await.is_err() {
+            tracing::warn!("requests still ran when the time to drain was over");
+        }
+        shared.sessions.end_all();
+    }
+}
+
+impl<B> tower_service::Service<Request<B>> for Endpoint
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BodyError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let shared = self.0.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            Ok(shared.serve(&parts, body).await.unwrap_or_else(|refusal| refusal))
+        })
+    }
+}
+
+/// Who makes a request, where a layer established it.
+pub(super) fn principal(parts: &Parts) -> Option<Arc<Principal>> {
+    let shared = parts.extensions.get::<Arc<Principal>>().cloned();
+    shared.or_else(|| parts.extensions.get::<Principal>().cloned().map(Arc::new))
+}
+
+impl Shared {
+    /// A place for one more request that runs.
+    pub(super) fn admit_request(&self) -> Option<OwnedSemaphorePermit> {
+        self.requests.clone().try_acquire_owned().ok()
+    }
+
+    /// A place for one more stream that stays open.
+    pub(super) fn admit_stream(&self) -> Option<OwnedSemaphorePermit> {
+        self.streams.clone().try_acquire_owned().ok()
+    }
+
+    /// A refusal is a response too; the two only differ in how they are written here.
+    async fn serve<B>(self: Arc<Shared>, parts: &Parts, body: B) -> Result<Response<Body>, Response<Body>>
+    where
+        B: http_body::Body<Data = Bytes>,
+        B::Error: Into<BodyError>,
+    {
+        let refused = |message| respond::refuse(StatusCode::FORBIDDEN, message);
+        self.guard.check(&parts.uri, &parts.headers).map_err(refused)?;
+        let path = parts.uri.path();
+        if let Some(legacy) = self.legacy.as_ref().filter(|legacy| legacy.serves(path)) {
+            return legacy.serve(&self, parts, body).await;
+        }
+        if path.trim_end_matches('/') != self.path {
+            return Err(respond::empty(StatusCode::NOT_FOUND));
+        }
+        let has_session = parts.headers.contains_key(MCP_SESSION_ID) && !names_stateless(parts);
+        match parts.method {
+            HttpMethod::POST => self.post(parts, body).await,
+            HttpMethod::GET if has_session => Ok(handshake::get(&self, parts).await),
+            HttpMethod::DELETE if has_session => Ok(handshake::delete(&self, parts)),
+            _ if has_session => Err(respond::method_not_allowed("GET, POST, DELETE")),
+            _ => Err(respond::method_not_allowed("POST")),
+        }
+    }
+
+    async fn post<B>(self: &Arc<Shared>, parts: &Parts, body: B) -> Result<Response<Body>, Response<Body>>
+    where
+        B: http_body::Body<Data = Bytes>,
+        B::Error: Into<BodyError>,
+    {
+        if !is_json(&parts.headers) {
+            let message = "The Content-Type must be application/json";
+            return Err(respond::refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+        }
+        if !(accepts(&parts.headers, JSON) && accepts(&parts.headers, EVENT_STREAM)) {
+            let message = "The Accept header must allow both application/json and text/event-stream";
+            return Err(respond::refuse(StatusCode::NOT_ACCEPTABLE, message));
+        }
+        let permit = self.admit_request().ok_or_else(|| respond::busy(None))?;
+        let text = self.read(body).await?;
+        let frame = jsonrpc::decode_frame(&text).map_err(|error| respond::undecodable(&error))?;
+        self.route(parts, frame, permit).await
+    }
+
+    /// Reads a body, within its bounds of size and time.
+    pub(super) async fn read<B>(&self, body: B) -> Result<Bytes, Response<Body>>
+    where
+        B: http_body::Body<Data = Bytes>,
+        B::Error: Into<BodyError>,
+    {
+        let most = self.limits.message_bytes;
+        let too_large = || {
+            respond::refuse(StatusCode::PAYLOAD_TOO_LARGE, format!("The message is longer than {most} bytes"))
+        };
+        if body.size_hint().lower() > most as u64 {
+            return Err(too_large());
+        }
+        match tokio::time::timeout(self.limits.read_timeout, collect(body, most)).await {
+            Ok(Ok(Some(text))) => Ok(text),
+            Ok(Ok(None)) => Err(too_large()),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a body could not be read");
+                Err(respond::refuse(StatusCode::BAD_REQUEST, "The body ended before it was complete"))
+            }
+            Err(_) => Err(respond::refuse(StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive")),
+        }
+    }
+
+    async fn route(
+        self: &Arc<Shared>,
+        parts: &Parts,
+        frame: Frame,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Response<Body>, Response<Body>> {
+        match self.form(parts, &frame)? {
+            Form::Stateless => match frame {
+                Frame::Single(message) => Ok(stateless::serve(self, parts, message, permit).await),
+                Frame::Batch(_) => {
+                    let message = "This revision has no batches: send one message at a time";
+                    Err(respond::refuse(StatusCode::BAD_REQUEST, message))
+                }
+            },
+            Form::Initialize => match frame {
+                Frame::Single(Message::Request { id, params, .. }) => {
+                    Ok(handshake::initialize(self, parts, &id, params.as_ref()))
+                }
+                _ => Err(no_era(None)),
+            },
+            Form::Session => Ok(handshake::post(self, parts, frame, permit).await),
+        }
+    }
+
+    /// Which form a message has. A `_meta` that names a version decides; where there is none, the version
+    /// header does; where that leaves it open, the message belongs to a session.
+    fn form(&self, parts: &Parts, frame: &Frame) -> Result<Form, Response<Body>> {
+        let (id, method, params) = match frame {
+            Frame::Single(Message::Request { id, method, params }) => {
+                (Some(id), Some(method), params.as_ref())
+            }
+            Frame::Single(Message::Notification { method, params }) => (None, Some(method), params.as_ref()),
+            _ => (None, None, None),
+        };
+        let bad_request = |error: RpcError| respond::error(StatusCode::BAD_REQUEST, id, &error);
+        let declared = meta::declared_version(params).map_err(bad_request)?;
+        let initializes = method == Some(&Method::Initialize) && id.is_some();
+        let modern = declared != Declared::Nothing || (names_stateless(parts) && !initializes);
+        let versions = &self.service.describe().versions;
+        if versions.iter().any(|version| version.is_stateless()) && modern {
+            Ok(Form::Stateless)
+        } else if initializes {
+            Ok(Form::Initialize)
+        } else if parts.headers.contains_key(MCP_SESSION_ID) {
+            Ok(Form::Session)
+        } else if versions.iter().all(|version| version.is_stateless()) {
+            Ok(Form::Stateless)
+        } else {
+            Err(bad_request(self.without_form(parts, versions)))
+        }
+    }
+
+    fn without_form(&self, parts: &Parts, versions: &[Version]) -> RpcError {
+        match validate::single(&parts.headers, MCP_PROTOCOL_VERSION) {
+            Ok(Some(version)) if version.parse::<Version>().is_err() => {
+                RpcError::unsupported_version(version, versions)
+            }
+            Ok(_) => RpcError::invalid_request(format!(
+                "The Mcp-Session-Id header is missing: start a session with initialize, or name the protocol version \
+                 in params._meta[{:?}]",
+                meta::PROTOCOL_VERSION
+            )),
+            Err(message) => RpcError::invalid_request(message),
+        }
+    }
+}
+
+/// The two eras' forms of a message, and the handshake itself.
+enum Form {
+    Stateless,
+    Initialize,
+    Session,
+}
+
+fn no_era(id: Option<&jsonrpc::Id>) -> Response<Body> {
+    respond::error(
+        StatusCode::BAD_REQUEST,
+        id,
+        &RpcError::invalid_request("initialize must be a single request"),
+    )
+}
+
+/// Whether the version header names a revision without sessions.
+fn names_stateless(parts: &Parts) -> bool {
+    let version = validate::single(&parts.headers, MCP_PROTOCOL_VERSION).ok().flatten();
+    version.and_then(|version| version.parse::<Version>().ok()).is_some_and(Version::is_stateless)
+}
+
+/// The whole body; `None` where it is longer than `most`. A body that came in one piece is not copied.
+async fn collect<B>(body: B, most: usize) -> Result<Option<Bytes>, BodyError>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<BodyError>,
+{
+    let mut body = std::pin::pin!(body);
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(Into::into)?.into_data() else { continue };
+        if first.len() + whole.len() + data.len() > most {
+            return Ok(None);
+        }
+        if first.is_empty() && whole.is_empty() {
+            first = data;
+        } else {
+            whole.extend_from_slice(&std::mem::take(&mut first));
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok(Some(if whole.is_empty() { first } else { whole.freeze() }))
+}

@@ -1,0 +1,154 @@
+//! Who may talk to the endpoint at all: the `Origin` and `Host` checks that keep a web page from reaching a
+//! local server through a name it controls (DNS rebinding).
+
+use std::net::IpAddr;
+
+use http::header::{HOST, ORIGIN};
+use http::uri::Authority;
+use http::{HeaderMap, Uri};
+
+/// Which names the endpoint answers to, and which web origins may call it.
+#[derive(Debug, Clone)]
+pub(super) struct Guard {
+    loopback: bool,
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+impl Guard {
+    /// `loopback`: the endpoint is for this machine only, so its names and origins are allowed and others
+    /// are not. Otherwise every host is accepted until one is named, and no origin until it is named.
+    pub(super) fn new(loopback: bool, hosts: &[String], origins: &[String]) -> Guard {
+        let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        Guard { loopback, hosts: lower(hosts), origins: lower(origins) }
+    }
+
+    /// Why a request is refused, where it is.
+    pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), &'static str> {
+        if !self.host_allowed(uri, headers) {
+            return Err("This Host is not served here");
+        }
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let allowed = origins.all(|origin| origin.to_str().is_ok_and(|origin| self.origin_allowed(origin)));
+        if allowed { Ok(()) } else { Err("This Origin is not allowed here") }
+    }
+
+    fn host_allowed(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        if !self.loopback && self.hosts.is_empty() {
+            return true;
+        }
+        // HTTP/2 and the absolute form of HTTP/1 carry the host in the target.
+        let mut named =
+            headers.get_all(HOST).iter().map(|host| host.to_str().ok()?.parse::<Authority>().ok());
+        let from_headers = (named.next().flatten(), named.next());
+        match (uri.authority(), from_headers) {
+            (Some(target), (None, None)) => self.names_us(target),
+            (Some(target), (Some(host), None)) => self.names_us(target) && self.names_us(&host),
+            (None, (Some(host), None)) => self.names_us(&host),
+            _ => false,
+        }
+    }
+
+    fn names_us(&self, authority: &Authority) -> bool {
+        let whole = authority.as_str().to_ascii_lowercase();
+        let host = authority.host().to_ascii_lowercase();
+        let listed = self.hosts.iter().any(|allowed| allowed == "*" || *allowed == whole || *allowed == host);
+        !whole.contains('@') && (listed || (self.loopback && is_loopback(&host)))
+    }
+
+    fn origin_allowed(&self, origin: &str) -> bool {
+        let origin = origin.to_ascii_lowercase();
+        if self.origins.iter().any(|allowed| allowed == "*" || *allowed == origin) {
+            return true;
+        }
+        // An origin on one of our own, verified names is our own page.
+        let ours = !self.hosts.is_empty() || self.loopback;
+        ours && origin.parse::<Uri>().ok().and_then(|uri| uri.authority().map(|name| self.names_us(name)))
+            == Some(true)
+    }
+}
+
+/// Whether `host` (a name, or an address with or without brackets) is this machine and no other.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(guard: &Guard, host: Option<&str>, origin: Option<&str>) -> bool {
+        let mut headers = HeaderMap::new();
+        host.map(|value| headers.insert(HOST, value.parse().expect("header")));
+        origin.map(|value| headers.insert(ORIGIN, value.parse().expect("header")));
+        guard.check(&Uri::from_static("/mcp"), &headers).is_ok()
+    }
+
+    #[test]
+    fn a_local_endpoint() {
+        let guard = Guard::new(true, &["Box.lan:4000".into()], &["https://App.example".into()]);
+        let cases: &[(Option<&str>, Option<&str>, bool)] = &[
+            (Some("localhost:4000"), None, true),
+            (Some("LOCALHOST"), None, true),
+            (Some("127.0.0.1:1"), None, true),
+            (Some("127.8.8.8"), None, true),
+            (Some("[::1]:4000"), None, true),
+            (Some("box.lan:4000"), None, true),
+            (Some("box.lan"), None, false),
+            (Some("evil.example.com"), None, false),
+            (Some("localhost.evil.com"), None, false),
+            (Some("localhost@evil.com"), None, false),
+            (Some("user@localhost"), None, false),
+            (Some("10.0.0.1:4000"), None, false),
+            (Some(""), None, false),
+            (None, None, false),
+            (Some("localhost"), Some("http://localhost:6274"), true),
+            (Some("localhost"), Some("http://[::1]"), true),
+            (Some("localhost"), Some("https://app.example"), true),
+            (Some("localhost"), Some("http://app.example"), false),
+            (Some("localhost"), Some("https://app.example:444"), false),
+            (Some("localhost"), Some("http://evil.example.com"), false),
+            (Some("localhost"), Some("null"), false),
+            (Some("localhost"), Some(""), false),
+            (Some("localhost"), Some("localhost, evil"), false),
+        ];
+        for (host, origin, expected) in cases {
+            assert_eq!(check(&guard, *host, *origin), *expected, "{host:?} {origin:?}");
+        }
+    }
+
+    #[test]
+    fn a_public_endpoint() {
+        let open = Guard::new(false, &[], &[]);
+        let named = Guard::new(false, &["mcp.example.com".into()], &[]);
+        let any = Guard::new(false, &["*".into()], &["*".into()]);
+        let cases: &[(&Guard, Option<&str>, Option<&str>, bool)] = &[
+            (&open, Some("whatever:1"), None, true),
+            (&open, None, None, true),
+            (&open, Some("whatever"), Some("http://whatever"), false),
+            (&open, Some("localhost"), Some("http://localhost"), false),
+            (&named, Some("mcp.example.com:443"), None, true),
+            (&named, Some("mcp.example.com"), Some("https://mcp.example.com"), true),
+            (&named, Some("mcp.example.com"), Some("https://example.com"), false),
+            (&named, Some("localhost"), None, false),
+            (&any, Some("x"), Some("https://y"), true),
+        ];
+        for (guard, host, origin, expected) in cases {
+            assert_eq!(check(guard, *host, *origin), *expected, "{guard:?} {host:?} {origin:?}");
+        }
+    }
+
+    #[test]
+    fn the_target_and_the_header_must_both_be_ours() {
+        let guard = Guard::new(true, &[], &[]);
+        let target = Uri::from_static("http://localhost/mcp");
+        let mut headers = HeaderMap::new();
+        assert!(guard.check(&target, &headers).is_ok());
+        headers.insert(HOST, "evil.example".parse().expect("header"));
+        assert!(guard.check(&target, &headers).is_err());
+        headers.append(HOST, "localhost".parse().expect("header"));
+        assert!(guard.check(&Uri::from_static("/mcp"), &headers).is_err());
+    }
+}

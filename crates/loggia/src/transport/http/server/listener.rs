@@ -1,0 +1,335 @@
+//! Connections: accepted within a bound, read within a time, closed when nothing happens on them or when
+//! their peer does not read, drained at a shutdown.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::endpoint::Endpoint;
+use super::tls::Acceptor;
+use crate::error::Result;
+use crate::limits::Limits;
+use crate::service::BoxFuture;
+use crate::transport::http::{Body, BodyError};
+
+/// Accepts and serves connections until the endpoint is told to stop.
+pub(super) async fn run<S>(
+    listener: TcpListener,
+    tls: Option<Acceptor>,
+    service: S,
+    endpoint: Endpoint,
+) -> Result<()>
+where
+    S: tower_service::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+{
+    let (limits, shutdown) = (endpoint.0.limits.clone(), endpoint.0.shutdown.clone());
+    let server = Server { http: builder(&limits), tls, service, endpoint: endpoint.clone() };
+    let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+    let mut connections = JoinSet::new();
+    let mut sweep = tokio::time::interval(limits.resume_window.max(Duration::from_secs(1)) / 2);
+    loop {
+        tokio::select! {
+            () = shutdown.begun() => break,
+            (stream, place) = accept(&listener, &room) => {
+                let server = server.clone();
+                connections.spawn(async move {
+                    server.serve(stream).await;
+                    drop(place);
+                });
+            }
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            _ = sweep.tick() => endpoint.0.sessions.sweep(),
+        }
+    }
+    drop(listener);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    let (_, timed_out) = tokio::join!(endpoint.shut_down(), tokio::time::timeout(limits.drain, drained));
+    if timed_out.is_err() {
+        tracing::warn!("connections were still open when the time to drain was over");
+    }
+    connections.shutdown().await;
+    Ok(())
+}
+
+/// The next connection, when there is room for one.
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> (TcpStream, tokio::sync::OwnedSemaphorePermit) {
+    loop {
+        let place = room.clone().acquire_owned().await.expect("the semaphore is never closed");
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, place),
+            // The peer's doing: the next one may be fine.
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
+    let streams = u32::try_from(limits.requests_per_connection).unwrap_or(u32::MAX);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle.max(limits.read_timeout))
+        // hyper wants at least its own first read.
+        .max_buf_size(limits.header_bytes.max(8 << 10));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(bytes)
+        .max_concurrent_streams(streams)
+        .max_send_buf_size(64 << 10)
+        .keep_alive_interval(limits.idle)
+        .keep_alive_timeout(limits.read_timeout);
+    builder
+}
+
+#[derive(Clone)]
+struct Server<S> {
+    http: auto::Builder<TokioExecutor>,
+    tls: Option<Acceptor>,
+    service: S,
+    endpoint: Endpoint,
+}
+
+impl<S> Server<S>
+where
+    S: tower_service::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+{
+    async fn serve(self, stream: TcpStream) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY cannot be set");
+        }
+        let Some(tls) = self.tls.clone() else { return self.serve_http(stream).await };
+        let limit = self.endpoint.0.limits.read_timeout;
+        match tokio::time::timeout(limit, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.serve_http(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+    }
+
+    async fn serve_http(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let Server { http, service, endpoint, .. } = self;
+        let (limits, shutdown) = (&endpoint.0.limits, &endpoint.0.shutdown);
+        let traffic = Traffic::new();
+        let service = Adapter { service, traffic: traffic.clone() };
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let mut closing = false;
+        loop {
+            tokio::select! {
+                served = connection.as_mut() => {
+                    if let Err(error) = served {
+                        tracing::debug!(%error, "a connection ended with an error");
+                    }
+                    return;
+                }
+                () = shutdown.begun(), if !closing => {
+                    closing = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                quiet = traffic.quiet(limits, closing) => match quiet {
+                    Quiet::Idle if !closing => {
+                        closing = true;
+                        traffic.change(|_| {});
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    Quiet::Idle | Quiet::Stalled => return,
+                },
+            }
+        }
+    }
+}
+
+/// What happens on one connection, as far as time limits care.
+#[derive(Clone)]
+struct Traffic(Arc<Mutex<Counts>>);
+
+struct Counts {
+    /// Requests whose response is not sent.
+    open: usize,
+    /// Responses that have something to send and wait for the peer to take it.
+    waiting: usize,
+    /// When a request began or ended, or a peer took something.
+    last: Instant,
+    served_any: bool,
+}
+
+enum Quiet {
+    /// No request for too long.
+    Idle,
+    /// The peer reads nothing of what it asked for.
+    Stalled,
+}
+
+impl Traffic {
+    fn new() -> Traffic {
+        Traffic(Arc::new(Mutex::new(Counts { open: 0, waiting: 0, last: Instant::now(), served_any: false })))
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Counts)) {
+        let mut counts = self.counts();
+        change(&mut counts);
+        counts.last = Instant::now();
+    }
+
+    /// Waits until the connection is quiet for longer than it may be. One that was told to close has the time
+    /// that a peer may take to read.
+    async fn quiet(&self, limits: &Limits, closing: bool) -> Quiet {
+        loop {
+            let now = Instant::now();
+            let (quiet, deadline) = {
+                let counts = self.counts();
+                match (counts.open, counts.waiting) {
+                    (0, _) if closing => (Some(Quiet::Idle), counts.last + limits.write_timeout),
+                    (0, _) if counts.served_any => (Some(Quiet::Idle), counts.last + limits.idle),
+                    (0, _) => (Some(Quiet::Idle), counts.last + limits.read_timeout),
+                    (_, 0) => (None, now + limits.write_timeout),
+                    _ => (Some(Quiet::Stalled), counts.last + limits.write_timeout),
+                }
+            };
+            match quiet {
+                Some(quiet) if deadline <= now => return quiet,
+                _ => tokio::time::sleep_until(deadline).await,
+            }
+        }
+    }
+}
+
+/// hyper's view of the service: it counts what is open.
+struct Adapter<S> {
+    service: S,
+    traffic: Traffic,
+}
+
+impl<S> hyper::service::Service<Request<Incoming>> for Adapter<S>
+where
+    S: tower_service::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Counted>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Counted>, Infallible>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let open = Open::new(&self.traffic);
+        let mut service = self.service.clone();
+        Box::pin(async move {
+            std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
+            let response = service.call(request.map(Body::from)).await?;
+            Ok(response.map(|body| Counted::new(body, open)))
+        })
+    }
+}
+
+/// A request whose response is not sent yet.
+struct Open(Traffic);
+
+impl Open {
+    fn new(traffic: &Traffic) -> Open {
+        traffic.change(|counts| {
+            counts.open += 1;
+            counts.served_any = true;
+        });
+        Open(traffic.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.change(|counts| counts.open -= 1);
+    }
+}
+
+/// A response body that tells whether it waits for its peer or its peer for it.
+struct Counted {
+    body: Body,
+    waiting: bool,
+    open: Open,
+}
+
+impl Counted {
+    fn new(body: Body, open: Open) -> Counted {
+        open.0.change(|counts| counts.waiting += 1);
+        Counted { body, waiting: true, open }
+    }
+
+    fn set_waiting(&mut self, waiting: bool) {
+        let before = std::mem::replace(&mut self.waiting, waiting);
+        self.open
+            .0
+            .change(|counts| counts.waiting = counts.waiting + usize::from(waiting) - usize::from(before));
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.set_waiting(false);
+    }
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let counted = self.get_mut();
+        let polled = Pin::new(&mut counted.body).poll_frame(cx);
+        counted.set_waiting(matches!(polled, Poll::Ready(Some(Ok(_)))));
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

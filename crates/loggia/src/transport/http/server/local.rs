@@ -1,0 +1,207 @@
+//! What this process holds of one handshake session while the session is alive here: a few hundred bytes when
+//! nothing runs.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use loggia_wire::jsonrpc::Id;
+use loggia_wire::model::InputRequest;
+use loggia_wire::{RawJson, RpcError, Version};
+use tokio::sync::{Notify, oneshot};
+
+use super::log::EventLog;
+use super::seal::{Sid, random};
+use super::sessions::{Clock, unix_seconds};
+use super::watch::Watch;
+use crate::edge::asks::{self, Asks};
+use crate::edge::session::Session;
+use crate::exchange::LivePeer;
+use crate::limits::Limits;
+use crate::service::BoxFuture;
+use crate::transport::Shutdown;
+
+/// One session in this process.
+pub(super) struct Local {
+    sid: Sid,
+    issued: u64,
+    version: Version,
+    clock: Clock,
+    seen: AtomicU64,
+    state: Mutex<State>,
+    over: Shutdown,
+    /// What the client is told of changes.
+    pub(super) watch: Watch,
+}
+
+/// What changes.
+pub(super) struct State {
+    pub(super) session: Session,
+    /// The requests that run, and how each is cancelled.
+    pub(super) running: HashMap<Id, Arc<Notify>>,
+    pub(super) asks: Asks<Waiter>,
+    pub(super) log: EventLog,
+    next_ask: u64,
+}
+
+/// Who waits for the answer to a question.
+pub(super) struct Waiter {
+    number: u64,
+    answer: oneshot::Sender<Result<RawJson, RpcError>>,
+}
+
+impl Local {
+    pub(super) fn new(sid: Sid, issued: u64, session: Session, clock: Clock, limits: &Limits) -> Local {
+        let version = session.version();
+        let state = State {
+            session,
+            running: HashMap::new(),
+            asks: Asks::new(limits).starting_at(first_question()),
+            log: EventLog::new(limits),
+            next_ask: 0,
+        };
+        Local {
+            sid,
+            issued,
+            version,
+            seen: AtomicU64::new(unix_seconds(&clock)),
+            clock,
+            state: Mutex::new(state),
+            over: Shutdown::new(),
+            watch: Watch::default(),
+        }
+    }
+
+    pub(super) fn sid(&self) -> &Sid {
+        &self.sid
+    }
+
+    pub(super) fn issued(&self) -> u64 {
+        self.issued
+    }
+
+    /// The negotiated revision.
+    pub(super) fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The session was heard of, or something of it ended, just now.
+    pub(super) fn touch(&self) {
+        self.seen.store(self.now(), Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        unix_seconds(&self.clock)
+    }
+
+    pub(super) fn last_seen(&self) -> u64 {
+        self.seen.load(Ordering::Relaxed)
+    }
+
+    /// Whether something runs or a connection is open: such a session does not expire.
+    pub(super) fn is_busy(&self) -> bool {
+        let state = self.state();
+        !state.running.is_empty() || state.log.is_carried()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends what runs for this session.
+    pub(super) fn end(&self) {
+        self.over.begin();
+        // Whoever waits learns it by the end of its channel.
+        drop(self.state().asks.abandon());
+    }
+
+    /// Waits for the session's end in this process.
+    pub(super) async fn ended(&self) {
+        self.over.begun().await;
+    }
+
+    pub(super) fn sweep(&self, now: u64) {
+        self.state().log.sweep(now);
+    }
+
+    /// Adds a message to one of the session's streams.
+    pub(super) fn push(&self, stream: u64, message: Bytes, answer: bool) {
+        self.state().log.push(stream, message, answer, self.now());
+    }
+
+    fn withdraw(&self, stream: u64, number: u64) {
+        let mut state = self.state();
+        for notice in state.asks.withdraw(|waiter| waiter.number == number) {
+            state.log.push(stream, notice, false, self.now());
+        }
+    }
+}
+
+/// Questions are numbered from a random place, so that an answer which reaches another replica answers
+/// nothing there.
+fn first_question() -> i64 {
+    i64::from(u32::from_le_bytes(random())) << 16
+}
+
+/// The client of one running request, asked on that request's own stream.
+pub(super) struct Peer {
+    pub(super) local: Arc<Local>,
+    pub(super) stream: u64,
+    pub(super) limits: Limits,
+}
+
+impl LivePeer for Peer {
+    fn ask(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>> {
+        Box::pin(async move {
+            let (answer, answered) = oneshot::channel();
+            let open = self.open(answer, &request)?;
+            match tokio::time::timeout(self.limits.ask_timeout, answered).await {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_)) => Err(asks::unanswerable()),
+                Err(_) => {
+                    drop(open);
+                    Err(asks::timed_out(self.limits.ask_timeout))
+                }
+            }
+        })
+    }
+}
+
+impl Peer {
+    fn open(
+        &self,
+        answer: oneshot::Sender<Result<RawJson, RpcError>>,
+        request: &InputRequest,
+    ) -> Result<OpenAsk<'_>, RpcError> {
+        let mut state = self.local.state();
+        let state = &mut *state;
+        let number = state.next_ask;
+        state.next_ask += 1;
+        let message =
+            state.asks.open(Waiter { number, answer }, request, state.session.meta(), Instant::now())?;
+        state.log.push(self.stream, message, false, self.local.now());
+        Ok(OpenAsk { peer: self, number })
+    }
+}
+
+/// Withdraws its question when nobody waits any more; an answered one is gone already.
+struct OpenAsk<'a> {
+    peer: &'a Peer,
+    number: u64,
+}
+
+impl Drop for OpenAsk<'_> {
+    fn drop(&mut self) {
+        self.peer.local.withdraw(self.peer.stream, self.number);
+    }
+}
+
+impl Waiter {
+    /// Gives the client's answer to whoever waits.
+    pub(super) fn answer(self, outcome: Result<RawJson, RpcError>) {
+        // Whoever asked may have stopped waiting at this very moment.
+        let _ = self.answer.send(outcome);
+    }
+}

@@ -1,0 +1,184 @@
+//! The handshake sessions this process knows. A session lives in its id (see [`super::seal`]); here is only
+//! what a process adds to it: when it was last heard of, what runs, what is open. An id that this process
+//! does not know is good for as long as a session may be idle, so another replica's sessions, and those of
+//! before a restart, are taken up; after that it has expired, unless it was heard of here since.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::edge::session::Session;
+use crate::limits::Limits;
+use crate::service::Principal;
+
+use super::local::Local;
+use super::seal::{Sealed, SessionKey, Sid, random};
+
+/// Tells the time. Tests have their own.
+pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// What `clock` shows, in seconds of Unix time.
+pub(super) fn unix_seconds(clock: &Clock) -> u64 {
+    clock().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Every session of one endpoint.
+pub(super) struct Sessions {
+    key: SessionKey,
+    clock: Clock,
+    limits: Limits,
+    shards: [Mutex<HashMap<Sid, Entry>>; SHARDS],
+    swept: AtomicU64,
+}
+
+/// A session is looked up at each of its requests, so the table is in pieces that do not wait for each other.
+const SHARDS: usize = 16;
+
+enum Entry {
+    Open(Arc<Local>),
+    /// Closed by its client. Remembered until its id expires by itself.
+    Closed {
+        until: u64,
+    },
+}
+
+impl Sessions {
+    pub(super) fn new(key: SessionKey, clock: Clock, limits: Limits) -> Sessions {
+        Sessions { key, clock, limits, shards: Default::default(), swept: AtomicU64::new(0) }
+    }
+
+    fn now(&self) -> u64 {
+        unix_seconds(&self.clock)
+    }
+
+    /// The id of a session that begins. `None` where what the client said of itself is too long to travel.
+    pub(super) fn mint(&self, session: &Session, principal: Option<&Principal>) -> Option<String> {
+        let sealed = Sealed { sid: random(), issued: self.now(), session: session.to_bytes() };
+        self.key.seal(&sealed, principal)
+    }
+
+    /// The session that `id` names, heard of now. `None` where there is none, or none any more, or it is
+    /// somebody else's.
+    pub(super) fn find(&self, id: &str, principal: Option<&Principal>) -> Option<Arc<Local>> {
+        let sealed = self.key.open(id, principal)?;
+        let now = self.now();
+        self.sweep_sometimes(now);
+        let mut shard = self.shard(&sealed.sid);
+        match shard.get(&sealed.sid) {
+            Some(Entry::Closed { .. }) => None,
+            Some(Entry::Open(local)) if !self.is_over(local, now) => {
+                local.touch();
+                Some(local.clone())
+            }
+            Some(Entry::Open(_)) => {
+                if let Some(Entry::Open(local)) = shard.remove(&sealed.sid) {
+                    local.end();
+                }
+                None
+            }
+            None => self.take_up(&mut shard, &sealed, now),
+        }
+    }
+
+    fn take_up(&self, shard: &mut HashMap<Sid, Entry>, sealed: &Sealed, now: u64) -> Option<Arc<Local>> {
+        if now.saturating_sub(sealed.issued) > self.idle() {
+            return None;
+        }
+        let session = Session::from_bytes(&sealed.session)?;
+        if shard.len() >= self.limits.sessions.div_ceil(SHARDS) {
+            make_room(shard);
+        }
+        let local =
+            Arc::new(Local::new(sealed.sid, sealed.issued, session, self.clock.clone(), &self.limits));
+        shard.insert(sealed.sid, Entry::Open(local.clone()));
+        Some(local)
+    }
+
+    /// Ends a session for good.
+    pub(super) fn close(&self, local: &Local) {
+        let until = local.issued().saturating_add(self.idle());
+        self.shard(local.sid()).insert(*local.sid(), Entry::Closed { until });
+        local.end();
+    }
+
+    /// Ends what every session runs here. Their ids stay good.
+    pub(super) fn end_all(&self) {
+        for shard in &self.shards {
+            for (_, entry) in lock(shard).drain() {
+                if let Entry::Open(local) = entry {
+                    local.end();
+                }
+            }
+        }
+    }
+
+    /// Lets go of what expired. Called now and then.
+    pub(super) fn sweep(&self) {
+        let now = self.now();
+        self.swept.store(now, Ordering::Relaxed);
+        for shard in &self.shards {
+            lock(shard).retain(|_, entry| match entry {
+                Entry::Closed { until } => *until >= now,
+                Entry::Open(local) if self.is_over(local, now) => {
+                    local.end();
+                    false
+                }
+                Entry::Open(local) => {
+                    local.sweep(now);
+                    true
+                }
+            });
+        }
+    }
+
+    fn sweep_sometimes(&self, now: u64) {
+        let pause = (self.limits.resume_window.as_secs() / 2).max(1);
+        let swept = self.swept.load(Ordering::Relaxed);
+        let due = now.saturating_sub(swept) >= pause;
+        if due && self.swept.compare_exchange(swept, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.sweep();
+        }
+    }
+
+    fn is_over(&self, local: &Local, now: u64) -> bool {
+        !local.is_busy() && now.saturating_sub(local.last_seen()) > self.idle()
+    }
+
+    fn idle(&self) -> u64 {
+        self.limits.session_idle.as_secs()
+    }
+
+    fn shard(&self, sid: &Sid) -> MutexGuard<'_, HashMap<Sid, Entry>> {
+        lock(&self.shards[usize::from(sid[0]) % SHARDS])
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Forgets the eighth of the sessions that was not heard of for longest. A forgotten session whose id is young
+/// comes back by itself; another starts anew.
+fn make_room(shard: &mut HashMap<Sid, Entry>) {
+    let seen = |entry: &Entry| match entry {
+        Entry::Closed { until } => *until,
+        Entry::Open(local) if local.is_busy() => u64::MAX,
+        Entry::Open(local) => local.last_seen(),
+    };
+    let mut times: Vec<u64> = shard.values().map(seen).collect();
+    let eighth = times.len() / 8;
+    let (_, limit, _) = times.select_nth_unstable(eighth);
+    let limit = *limit;
+    let mut room = eighth + 1;
+    shard.retain(|_, entry| {
+        let goes = room > 0 && seen(entry) <= limit;
+        if goes {
+            room -= 1;
+            if let Entry::Open(local) = entry {
+                local.end();
+            }
+        }
+        !goes
+    });
+}

@@ -1,0 +1,301 @@
+//! The stateless form: each POST stands alone. Its answer is one JSON text if the outcome comes before
+//! anything else is said, an event stream otherwise. The call runs inside the response, so that a client
+//! that goes away takes its call with it, and a client that does not read slows its own call down.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::stream;
+use http::request::Parts;
+use http::{Response, StatusCode};
+use loggia_wire::jsonrpc::{self, Id, Message};
+use loggia_wire::{ErrorCode, Method, RawJson, RequestMeta, RpcError, codec};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::endpoint::{Shared, principal};
+use super::respond::{self, keep_alive};
+use super::validate;
+use crate::changes::Listening;
+use crate::edge::notices::Notices;
+use crate::edge::{self, discover, encode_outcome, listen, settle};
+use crate::exchange::{CancelGuard, Exchange, Outbox};
+use crate::service::{Description, Outcome, Request};
+use crate::transport::http::Body;
+use crate::transport::sse;
+
+/// Answers one message of the stateless era.
+pub(super) async fn serve(
+    shared: &Arc<Shared>,
+    parts: &Parts,
+    message: Message,
+    permit: OwnedSemaphorePermit,
+) -> Response<Body> {
+    match message {
+        Message::Request { id, method, params } => {
+            let incoming = Incoming { id, method, params, permit };
+            request(shared, parts, incoming).await
+        }
+        // The core protocol has none for HTTP, and an extension's must not be an error.
+        Message::Notification { method, .. } => {
+            tracing::trace!(%method, "a notification was ignored");
+            respond::empty(StatusCode::ACCEPTED)
+        }
+        Message::Response { .. } => respond::refuse(
+            StatusCode::BAD_REQUEST,
+            "This revision has no questions to answer with a response",
+        ),
+    }
+}
+
+/// A request as it arrived.
+struct Incoming {
+    id: Id,
+    method: Method,
+    params: Option<RawJson>,
+    permit: OwnedSemaphorePermit,
+}
+
+async fn request(shared: &Arc<Shared>, parts: &Parts, incoming: Incoming) -> Response<Body> {
+    let server = shared.service.describe();
+    let Incoming { id, method, params, .. } = &incoming;
+    let checked =
+        validate::check(&*shared.service, &server.versions, &parts.headers, method, params.as_ref());
+    let meta = match checked {
+        Ok(meta) => meta,
+        Err(refusal) => return respond::error(refusal.status, Some(id), &refusal.error),
+    };
+    match method {
+        Method::Discover => discovered(id, &meta, &server),
+        Method::Listen => subscribe(shared, parts, incoming, meta, server).await,
+        _ => call(shared, parts, incoming, meta, server).await,
+    }
+}
+
+fn discovered(id: &Id, meta: &RequestMeta, server: &Description) -> Response<Body> {
+    let result = codec::encode_result(discover(server), meta.version, Some(&server.identity));
+    let mut out = Vec::with_capacity(512);
+    jsonrpc::write_result(&mut out, id, result.as_bytes());
+    respond::json(StatusCode::OK, out)
+}
+
+/// The status of a response: the specification ties some errors to one, and says nothing of the others.
+fn status_of(outcome: &Outcome) -> StatusCode {
+    match outcome {
+        Err(error) if error.code == ErrorCode::METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
+        Err(error) if error.code.is_modern() => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    }
+}
+
+async fn call(
+    shared: &Arc<Shared>,
+    parts: &Parts,
+    incoming: Incoming,
+    meta: RequestMeta,
+    server: Arc<Description>,
+) -> Response<Body> {
+    let Incoming { id, method, params, permit } = incoming;
+    let mut request = edge::request(method, params, meta);
+    request.principal = principal(parts);
+    let mut running = Running::start(shared, id, request, server);
+    let Some(outcome) = running.outcome_before_anything().await else { return running.into_stream(permit) };
+    let status = status_of(&outcome);
+    let message = running.encode(outcome);
+    running.drain();
+    if running.said.is_empty() {
+        return with_permit(respond::json(status, message), permit);
+    }
+    let mut events = running.said;
+    sse::write_event(&mut events, None, None, &message);
+    with_permit(respond::whole_event_stream(events), permit)
+}
+
+fn with_permit(response: Response<Body>, permit: OwnedSemaphorePermit) -> Response<Body> {
+    response.map(|body| body.holding(permit))
+}
+
+/// One call and what it says while it runs.
+struct Running {
+    id: Id,
+    method: Method,
+    server: Arc<Description>,
+    notices: Notices,
+    version: loggia_wire::Version,
+    call: Pin<Box<dyn Future<Output = Outcome> + Send>>,
+    outbox: Arc<Outbox>,
+    /// What was said and not sent yet, as events.
+    said: Vec<u8>,
+    keep_alive: Duration,
+    /// Tells work outside the call's future that the call is over.
+    _guard: CancelGuard,
+}
+
+impl Running {
+    fn start(shared: &Arc<Shared>, id: Id, request: Request, server: Arc<Description>) -> Running {
+        let (exchange, outbox, guard) = Exchange::new(None);
+        let (method, version) = (request.method.clone(), request.meta.version);
+        let (notices, keep_alive) = (Notices::new(&request.meta), shared.limits.keep_alive);
+        let shared = shared.clone();
+        let call =
+            Box::pin(async move { settle::run(&*shared.service, request, exchange, &shared.limits).await });
+        Running {
+            id,
+            method,
+            server,
+            notices,
+            version,
+            call,
+            outbox,
+            said: Vec::new(),
+            keep_alive,
+            _guard: guard,
+        }
+    }
+
+    /// The outcome, if the client need not be told anything before it, and soon.
+    async fn outcome_before_anything(&mut self) -> Option<Outcome> {
+        let silence = tokio::time::sleep(self.keep_alive);
+        tokio::pin!(silence);
+        while self.said.is_empty() {
+            tokio::select! {
+                biased;
+                outcome = &mut self.call => return Some(outcome),
+                () = self.outbox.ready() => self.drain(),
+                () = &mut silence => return None,
+            }
+        }
+        None
+    }
+
+    /// Takes what was said.
+    fn drain(&mut self) {
+        while let Some(notification) = self.outbox.try_next() {
+            if let Some(message) = self.notices.write(notification) {
+                sse::write_event(&mut self.said, None, None, &message);
+            }
+        }
+    }
+
+    fn encode(&self, outcome: Outcome) -> Vec<u8> {
+        encode_outcome(&self.id, &self.method, outcome, self.version, &self.server.identity)
+    }
+
+    fn into_stream(self, permit: OwnedSemaphorePermit) -> Response<Body> {
+        let state = (Some(self), permit);
+        respond::event_stream(stream::unfold(state, |(running, permit)| async move {
+            let mut running = running?;
+            let (events, over) = running.next().await;
+            Some((events, ((!over).then_some(running), permit)))
+        }))
+    }
+
+    /// The next events to send, and whether they are the last.
+    async fn next(&mut self) -> (Bytes, bool) {
+        loop {
+            if !self.said.is_empty() {
+                return (std::mem::take(&mut self.said).into(), false);
+            }
+            tokio::select! {
+                biased;
+                outcome = &mut self.call => {
+                    self.drain();
+                    let mut events = std::mem::take(&mut self.said);
+                    sse::write_event(&mut events, None, None, &self.encode(outcome));
+                    return (events.into(), true);
+                }
+                () = self.outbox.ready() => self.drain(),
+                comment = keep_alive(self.keep_alive) => return (comment, false),
+            }
+        }
+    }
+}
+
+async fn subscribe(
+    shared: &Arc<Shared>,
+    parts: &Parts,
+    incoming: Incoming,
+    meta: RequestMeta,
+    server: Arc<Description>,
+) -> Response<Body> {
+    let Incoming { id, params, .. } = incoming;
+    let refuse = |error: RpcError| {
+        let status = status_of(&Err(error.clone()));
+        respond::error(status, Some(&id), &error.for_version(meta.version))
+    };
+    let filter = match listen::filter(params.as_ref(), &shared.limits) {
+        Ok(filter) => filter,
+        Err(error) => return refuse(error),
+    };
+    let Some(permit) = shared.admit_stream() else { return respond::busy(Some(&id)) };
+    let opened =
+        std::panic::AssertUnwindSafe(shared.service.listen(filter, principal(parts))).catch_unwind().await;
+    match opened {
+        Ok(Ok(listening)) => {
+            let stream =
+                Subscription { shared: shared.clone(), id, meta, server, listening, state: State::Opening };
+            respond::event_stream(stream.events()).map(|body| body.holding(permit))
+        }
+        Ok(Err(error)) => refuse(error),
+        Err(_) => {
+            let reference = edge::correlation_id();
+            tracing::error!(reference, "opening a subscription panicked");
+            refuse(RpcError::internal(&reference))
+        }
+    }
+}
+
+/// A `subscriptions/listen` request and its stream.
+struct Subscription {
+    shared: Arc<Shared>,
+    id: Id,
+    meta: RequestMeta,
+    server: Arc<Description>,
+    listening: Listening,
+    state: State,
+}
+
+enum State {
+    Opening,
+    Open,
+    Closed,
+}
+
+impl Subscription {
+    fn events(self) -> impl futures_core::Stream<Item = Bytes> + Send {
+        stream::unfold(self, |mut subscription| async move {
+            let event = subscription.next().await?;
+            Some((event, subscription))
+        })
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        let version = self.meta.version;
+        let message = match self.state {
+            State::Closed => return None,
+            State::Opening => {
+                self.state = State::Open;
+                listen::acknowledged(&self.id, self.listening.accepted(), version)
+            }
+            State::Open => tokio::select! {
+                biased;
+                () = self.shared.shutdown.begun() => self.close(),
+                change = self.listening.next() => match change {
+                    Some(change) => listen::changed(change, Some(&self.id), version),
+                    None => self.close(),
+                },
+                comment = keep_alive(self.shared.limits.keep_alive) => return Some(comment),
+            },
+        };
+        let mut event = Vec::with_capacity(message.len() + 8);
+        sse::write_event(&mut event, None, None, &message);
+        Some(event.into())
+    }
+
+    fn close(&mut self) -> Bytes {
+        self.state = State::Closed;
+        listen::closed(&self.id, &self.server, self.meta.version)
+    }
+}

@@ -1,0 +1,247 @@
+//! The event streams of a handshake session, on their connections. A POST's calls run inside its response
+//! while the connection lasts, so a client that does not read slows its own calls down; when the connection
+//! goes, they go on by themselves and their stream waits to be taken up again.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use futures_util::stream;
+use http::{Response, StatusCode};
+use loggia_wire::Version;
+use tokio::sync::Notify;
+
+use super::calls::Plan;
+use super::endpoint::Shared;
+use super::local::Local;
+use super::log::{Carrier, Next, STANDALONE, Shape};
+use super::respond::{self, keep_alive};
+use crate::edge::listen;
+use crate::transport::http::Body;
+use crate::transport::sse;
+
+/// How long a client waits before it comes back for the rest of a stream.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Answers the requests of one POST.
+pub(super) async fn answer(
+    shared: &Arc<Shared>,
+    local: &Arc<Local>,
+    mut plans: Vec<Plan>,
+    batch: bool,
+) -> Response<Body> {
+    match plans.as_slice() {
+        [Plan::Busy(id)] => return respond::busy(Some(id)),
+        [Plan::Answered(response)] if !batch => return respond::json(StatusCode::OK, response.clone()),
+        _ => {}
+    }
+    let carrier = local.state().log.open();
+    let mut calls = Vec::new();
+    for plan in plans.drain(..) {
+        match plan {
+            Plan::Run(call) => calls.push(call.run(shared.clone(), local.clone(), carrier.stream)),
+            Plan::Answered(response) => local.push(carrier.stream, response, true),
+            Plan::Busy(id) => local.push(carrier.stream, respond::busy_message(&id), true),
+        }
+    }
+    let sending = Sending::new(shared, local, carrier, Work::new(calls, local, carrier.stream));
+    sending.answer(batch).await
+}
+
+/// Answers a GET that takes up a stream.
+pub(super) fn taken_up(shared: &Arc<Shared>, local: &Arc<Local>, carrier: Carrier) -> Response<Body> {
+    Sending::new(shared, local, carrier, Work(None)).into_stream()
+}
+
+/// A connection that carries a stream.
+struct Sending {
+    shared: Arc<Shared>,
+    hold: Hold,
+    work: Work,
+    primed: bool,
+}
+
+/// Keeps the stream carried by this connection, until it is dropped.
+struct Hold {
+    local: Arc<Local>,
+    carrier: Carrier,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.local.state().log.leave(self.carrier);
+        self.local.touch();
+    }
+}
+
+impl Sending {
+    fn new(shared: &Arc<Shared>, local: &Arc<Local>, carrier: Carrier, work: Work) -> Sending {
+        let hold = Hold { local: local.clone(), carrier };
+        Sending { shared: shared.clone(), hold, work, primed: false }
+    }
+
+    /// The response to a POST: JSON if nothing but answers comes, and soon.
+    async fn answer(mut self, batch: bool) -> Response<Body> {
+        let silence = tokio::time::sleep(self.shared.limits.keep_alive);
+        tokio::pin!(silence);
+        loop {
+            let shape = self.hold.local.state().log.shape(self.hold.carrier.stream);
+            let ready = match shape {
+                Shape::Answers(answers) => return self.answered(&answers, batch),
+                Shape::Stream => return self.into_stream(),
+                Shape::Wait(ready) => ready,
+            };
+            tokio::select! {
+                biased;
+                () = self.work.done() => {}
+                () = ready.notified() => {}
+                () = &mut silence => return self.into_stream(),
+            }
+        }
+    }
+
+    fn answered(&self, answers: &[Bytes], batch: bool) -> Response<Body> {
+        self.hold.local.state().log.remove(self.hold.carrier.stream);
+        match answers {
+            // Everything was cancelled: the client waits for nothing any more.
+            [] => respond::whole_event_stream(Vec::new()),
+            [answer] if !batch => respond::json(StatusCode::OK, answer.clone()),
+            answers => {
+                respond::json(StatusCode::OK, [b"[".as_slice(), &answers.join(&b","[..]), b"]"].concat())
+            }
+        }
+    }
+
+    fn into_stream(self) -> Response<Body> {
+        respond::event_stream(stream::unfold(Some(self), |sending| async move {
+            let mut sending = sending?;
+            match sending.next().await {
+                Step::Send(events) => Some((events, Some(sending))),
+                Step::Last(events) => Some((events, None)),
+                Step::End => None,
+            }
+        }))
+    }
+
+    async fn next(&mut self) -> Step {
+        if let Some(event) = self.prime() {
+            return Step::Send(event);
+        }
+        loop {
+            let next = self.hold.local.state().log.next(self.hold.carrier);
+            let ready = match next {
+                Next::Send(id, message) => return Step::Send(event(&id.to_string(), &message)),
+                Next::End => return Step::End,
+                Next::Release if self.polls() => return Step::Last(retry()),
+                Next::Release => continue,
+                Next::Wait(ready) => ready,
+            };
+            if let Some(step) = self.wait(&ready).await {
+                return step;
+            }
+        }
+    }
+
+    /// Waits until there may be something to send.
+    async fn wait(&mut self, ready: &Notify) -> Option<Step> {
+        let standalone = self.hold.carrier.stream == STANDALONE;
+        let local = &self.hold.local;
+        tokio::select! {
+            biased;
+            () = self.work.done() => None,
+            () = ready.notified() => None,
+            () = local.ended(), if standalone => Some(Step::End),
+            () = self.shared.shutdown.begun(), if standalone => Some(Step::End),
+            change = local.watch.next(), if standalone => match change {
+                Some(change) => {
+                    local.push(STANDALONE, listen::changed(change, None, local.version()), false);
+                    None
+                }
+                None => Some(Step::End),
+            },
+            comment = keep_alive(self.shared.limits.keep_alive) => Some(Step::Send(comment)),
+        }
+    }
+
+    /// The first event: an id to come back with. Older revisions have clients that take every event for a
+    /// message.
+    fn prime(&mut self) -> Option<Bytes> {
+        if std::mem::replace(&mut self.primed, true) || !self.polls() {
+            return None;
+        }
+        let id = self.hold.local.state().log.prime(self.hold.carrier)?;
+        let mut out = Vec::with_capacity(48);
+        sse::write_retry(&mut out, RETRY);
+        sse::write_event(&mut out, None, Some(&id.to_string()), b"");
+        Some(out.into())
+    }
+
+    /// Whether the client comes back by itself when the connection closes before the stream ended.
+    fn polls(&self) -> bool {
+        self.hold.local.version() >= Version::V2025_11_25
+    }
+}
+
+enum Step {
+    Send(Bytes),
+    Last(Bytes),
+    End,
+}
+
+fn event(id: &str, message: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(message.len() + id.len() + 16);
+    sse::write_event(&mut out, None, Some(id), message);
+    out.into()
+}
+
+fn retry() -> Bytes {
+    let mut out = Vec::with_capacity(16);
+    sse::write_retry(&mut out, RETRY);
+    out.into()
+}
+
+/// The calls of a POST. They run while somebody waits for them, and go on by themselves when the connection
+/// is gone.
+struct Work(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Work {
+    fn new(
+        mut calls: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
+        local: &Arc<Local>,
+        stream: u64,
+    ) -> Work {
+        let local = local.clone();
+        Work(Some(Box::pin(async move {
+            match calls.pop() {
+                Some(call) if calls.is_empty() => call.await,
+                Some(call) => {
+                    calls.push(call);
+                    drop(join_all(calls).await);
+                }
+                None => {}
+            }
+            local.state().log.finish(stream);
+        })))
+    }
+
+    /// Runs the calls to their end; afterwards waits for ever.
+    async fn done(&mut self) {
+        match &mut self.0 {
+            Some(work) => {
+                work.as_mut().await;
+                self.0 = None;
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        if let (Some(work), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(work);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A stateless request's headers against its body ("Server Validation"): whoever routed on the headers must
+//! have seen what the service will act on.
+
+use http::{HeaderMap, HeaderName, StatusCode};
+use loggia_wire::header::{self, MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION};
+use loggia_wire::meta::{self, Declared};
+use loggia_wire::{Method, RawJson, RequestMeta, RpcError, Version};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::edge::admit;
+use crate::service::Service;
+
+/// Why a request is refused, and with which status.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) error: RpcError,
+}
+
+impl Refusal {
+    fn bad_request(error: RpcError) -> Refusal {
+        Refusal { status: StatusCode::BAD_REQUEST, error }
+    }
+
+    fn mismatch(message: String) -> Refusal {
+        Refusal::bad_request(RpcError::header_mismatch(message))
+    }
+}
+
+/// Checks everything that can be said of a request before it runs: what its `_meta` declares, the headers
+/// that mirror it, and whether the method exists.
+pub(super) fn check(
+    service: &dyn Service,
+    versions: &[Version],
+    headers: &HeaderMap,
+    method: &Method,
+    params: Option<&RawJson>,
+) -> Result<RequestMeta, Refusal> {
+    check_version(headers, params)?;
+    let meta = RequestMeta::from_stateless(params, versions).map_err(Refusal::bad_request)?;
+    check_method(headers, method)?;
+    let target = Target::of(method, params)?;
+    header::check_mirror("Mcp-Name", values(headers, MCP_NAME), target.name.as_deref())
+        .map_err(Refusal::mismatch)?;
+    admit(method, meta.version).map_err(|error| Refusal { status: StatusCode::NOT_FOUND, error })?;
+    check_params(service, headers, method, &target)?;
+    Ok(meta)
+}
+
+/// The value of a header that may come once.
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, String> {
+    let mut found = values(headers, name);
+    let Some(first) = found.next() else { return Ok(None) };
+    let text = std::str::from_utf8(first).map_err(|_| format!("The header {name} is not text"))?;
+    if found.next().is_some() {
+        return Err(format!("The header {name} came more than once"));
+    }
+    Ok(Some(text.trim_matches([' ', '\t'])))
+}
+
+fn values<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+    headers.get_all(HeaderName::from_static(name)).iter().map(|value| value.as_bytes())
+}
+
+/// A missing declaration alone is for [`RequestMeta::from_stateless`] to refuse: its code is another.
+fn check_version(headers: &HeaderMap, params: Option<&RawJson>) -> Result<(), Refusal> {
+    let header = single(headers, MCP_PROTOCOL_VERSION).map_err(Refusal::mismatch)?;
+    let declared = match meta::declared_version(params).map_err(Refusal::bad_request)? {
+        Declared::Version(version) => version,
+        Declared::Nothing if header.is_some() => return Ok(()),
+        Declared::Nothing => {
+            return Err(Refusal::mismatch(
+                "Header mismatch: the MCP-Protocol-Version header is missing".to_owned(),
+            ));
+        }
+    };
+    mirrors("MCP-Protocol-Version", header, &declared)
+}
+
+fn check_method(headers: &HeaderMap, method: &Method) -> Result<(), Refusal> {
+    let header = single(headers, MCP_METHOD).map_err(Refusal::mismatch)?;
+    mirrors("Mcp-Method", header, method.as_str())
+}
+
+fn mirrors(name: &str, header: Option<&str>, body: &str) -> Result<(), Refusal> {
+    match header {
+        Some(value) if value == body => Ok(()),
+        Some(value) => Err(Refusal::mismatch(format!(
+            "Header mismatch: {name} header value {value:?} does not match body value {body:?}"
+        ))),
+        None => Err(Refusal::mismatch(format!(
+            "Header mismatch: the {name} header is missing, but the body has the value {body:?}"
+        ))),
+    }
+}
+
+fn check_params(
+    service: &dyn Service,
+    headers: &HeaderMap,
+    method: &Method,
+    target: &Target,
+) -> Result<(), Refusal> {
+    let (Method::CallTool, Some(tool)) = (method, target.name.as_deref()) else { return Ok(()) };
+    let Some(mirrored) = service.param_headers(tool) else { return Ok(()) };
+    let arguments = target.arguments()?;
+    mirrored
+        .check(|name| headers.get_all(name).iter().map(|value| value.as_bytes()), arguments.as_ref())
+        .map_err(Refusal::mismatch)
+}
+
+/// What a request is about, as far as headers mirror it.
+struct Target {
+    name: Option<String>,
+    arguments: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Params<'a> {
+    #[serde(borrow, default)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    uri: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    arguments: Option<&'a RawValue>,
+}
+
+impl Target {
+    /// Only three methods have a target; what is not a string is for the service to refuse.
+    fn of(method: &Method, params: Option<&RawJson>) -> Result<Target, Refusal> {
+        let nothing = Target { name: None, arguments: None };
+        let (Method::CallTool | Method::GetPrompt | Method::ReadResource, Some(params)) = (method, params)
+        else {
+            return Ok(nothing);
+        };
+        let params: Params<'_> = params.decode().map_err(invalid)?;
+        let raw = if *method == Method::ReadResource { params.uri } else { params.name };
+        let name = raw.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        Ok(Target { name, arguments: params.arguments.map(ToOwned::to_owned) })
+    }
+
+    fn arguments(&self) -> Result<Option<Map<String, Value>>, Refusal> {
+        let Some(raw) = &self.arguments else { return Ok(None) };
+        let value: Value = serde_json::from_str(raw.get()).map_err(invalid)?;
+        match value {
+            Value::Object(arguments) => Ok(Some(arguments)),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn invalid(error: serde_json::Error) -> Refusal {
+    Refusal::bad_request(RpcError::invalid_params(format!("Invalid params: {error}")))
+}
