@@ -176,6 +176,22 @@ impl SamplingContent {
             SamplingContent::Many(blocks) => blocks,
         }
     }
+
+    /// The text of the blocks that are text, one below the other.
+    pub fn to_text(&self) -> String {
+        let texts: Vec<&str> = self.blocks().iter().filter_map(SamplingContentBlock::as_text).collect();
+        texts.join("\n")
+    }
+}
+
+impl SamplingContentBlock {
+    /// The text, where it is text.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            SamplingContentBlock::Text(text) => Some(&text.text),
+            _ => None,
+        }
+    }
 }
 
 impl Serialize for SamplingContent {
