@@ -87,6 +87,12 @@ impl IntoTarget for Child {
     }
 }
 
+impl IntoTarget for &crate::Server {
+    fn into_target(self) -> Result<Target> {
+        self.clone().into_service().into_target()
+    }
+}
+
 impl<S: Service> IntoTarget for &Arc<S> {
     fn into_target(self) -> Result<Target> {
         Ok(Target(Kind::Service(self.clone())))

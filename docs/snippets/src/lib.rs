@@ -1,0 +1,17 @@
+//! The book's chapters and the README as documentation of empty modules, so that every snippet is compiled
+//! and run with the documentation tests.
+
+macro_rules! chapters {
+    ($($name:ident = $path:literal;)*) => {
+        $(#[doc = include_str!($path)]
+        pub mod $name {})*
+    };
+}
+
+chapters! {
+    readme = "../../../README.md";
+    server = "../../src/server.md";
+    ask = "../../src/ask.md";
+    client = "../../src/client.md";
+    eras = "../../src/eras.md";
+}
