@@ -1,1 +1,81 @@
 //! The attributes and derives of the loggia SDK.
+//!
+//! Sugar only: each expands to calls of `loggia`'s public API that a person could write, and none gives a
+//! capability that the API lacks. What they save is repetition: the name of a function, its documentation
+//! and the types of its parameters are said once.
+
+mod block;
+mod derive;
+mod docs;
+mod errors;
+mod free;
+mod function;
+mod items;
+mod keywords;
+mod kind;
+
+use proc_macro::TokenStream;
+
+use kind::Kind;
+
+/// Makes tools of the functions marked `#[tool]` in an `impl` block, and gives the type a function `tools()`
+/// that returns them as `Vec<Tool<Self>>`. `#[tools(name)]` calls that function `name` instead.
+#[proc_macro_attribute]
+pub fn tools(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    block::expand(Kind::Tool, arguments.into(), item.into()).into()
+}
+
+/// Makes prompts of the functions marked `#[prompt]` in an `impl` block, and gives the type a function
+/// `prompts()` that returns them as `Vec<Prompt<Self>>`.
+#[proc_macro_attribute]
+pub fn prompts(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    block::expand(Kind::Prompt, arguments.into(), item.into()).into()
+}
+
+/// Makes resources of the functions marked `#[resource("uri")]` in an `impl` block, and gives the type a
+/// function `resources()` that returns them as `Vec<Resource<Self>>`.
+#[proc_macro_attribute]
+pub fn resources(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    block::expand(Kind::Resource, arguments.into(), item.into()).into()
+}
+
+/// Makes a tool of a function. On a method, the `impl` block carries `#[tools]`; on a free function, the
+/// function's name can be given to `.tool(…)` and still be called.
+///
+/// * `read_only`, `destructive`, `idempotent`, `open_world`, each alone or `= false`: hints for the client.
+/// * `name = "…"`, `title = "…"`, `description = "…"`, `icon = "https://…"`.
+///
+/// `&self` is the server's state, `cx: &Cx` the request, a parameter marked `#[extract]` is taken from the
+/// request by `FromRequest`, and in a free function `#[state]` marks the server's state. Every other
+/// parameter comes from the model: its documentation comment is its description, `Option` makes it optional,
+/// and `#[arg(…)]` says more (`default`, `header`, `min`, `max`, `min_length`, `max_length`, `pattern`,
+/// `format`, `example`, `title`, `name`).
+#[proc_macro_attribute]
+pub fn tool(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    free::expand(Kind::Tool, arguments.into(), item.into()).into()
+}
+
+/// Makes a prompt of a function. Takes `name`, `title`, `description` and `icon`; parameters are texts or
+/// types that can be parsed from one, and `#[complete(function)]` on a parameter names the function that
+/// completes it.
+#[proc_macro_attribute]
+pub fn prompt(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    free::expand(Kind::Prompt, arguments.into(), item.into()).into()
+}
+
+/// Makes a resource, or with variables in its URI a resource template, of a function:
+/// `#[resource("weather://{city}/now", mime = "application/json")]`. The parameters are the variables. Takes
+/// `mime`, `name`, `title`, `description`, `icon` and `size`.
+#[proc_macro_attribute]
+pub fn resource(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    free::expand(Kind::Resource, arguments.into(), item.into()).into()
+}
+
+/// Derives `loggia::JsonSchema`. Honours serde's `rename`, `rename_all`, `default`, `skip`, `flatten`, `tag`,
+/// `content`, `transparent`, `from`, `try_from`, `into` and `deny_unknown_fields`; documentation comments
+/// become descriptions; `#[schema(…)]` takes what `#[arg(…)]` of [`macro@tool`] takes, and `with = "Type"` to
+/// use another type's schema.
+#[proc_macro_derive(JsonSchema, attributes(schema, serde))]
+pub fn json_schema(item: TokenStream) -> TokenStream {
+    derive::expand(item.into()).into()
+}

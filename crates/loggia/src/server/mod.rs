@@ -1,2 +1,179 @@
-//! Under construction.
-pub struct Server;
+//! Servers made of tools, prompts and resources. A [`Server`] is a [`Service`]: one function from a request
+//! to an outcome, the same in every revision of the protocol and over every transport.
+//!
+//! ```no_run
+//! use loggia::prelude::*;
+//!
+//! struct Weather { unit: &'static str }
+//!
+//! #[tools]
+//! impl Weather {
+//!     /// The weather in a city.
+//!     #[tool(read_only)]
+//!     async fn now(&self, /** The city's name */ city: String) -> Result<String, ToolError> {
+//!         match city.as_str() {
+//!             "Oslo" => Ok(format!("-3 {} and clear", self.unit)),
+//!             other => Err(ToolError::say(format!("no city {other:?}; did you mean Oslo?"))),
+//!         }
+//!     }
+//! }
+//!
+//! # async fn run() -> loggia::Result<()> {
+//! Server::new("weather", "1.0.0").state(Weather { unit: "°C" }).tools(Weather::tools()).serve(stdio()).await
+//! # }
+//! ```
+//!
+//! * `&self` is the server's state, `cx: &Cx` the request, everything else comes from the model.
+//! * What is listed is listed in the order in which it was registered.
+//! * Capabilities follow from what is registered; `.tools([])` declares tools that come later.
+//! * Asking the client in the middle of a call is an ordinary await: see [`Cx::ask`].
+//!
+//! What the macros write, a person can: see [`Tool::build`], [`Prompt::build`] and [`Resource::build`].
+
+mod args;
+mod arguments;
+mod ask;
+mod builder;
+mod completion;
+mod core;
+mod cx;
+mod entries;
+mod error;
+mod layer;
+mod list;
+mod output;
+mod prompt;
+mod registry;
+mod replay;
+mod resource;
+mod seal;
+mod tool;
+
+use std::sync::Arc;
+
+use loggia_wire::RpcError;
+use loggia_wire::header::ParamHeaders;
+
+pub use args::{Args, Parameter, Texts, parameter};
+pub use ask::Answer;
+pub use builder::ServerBuilder;
+pub use completion::{Completing, IntoCompletion};
+pub use cx::{Cx, FromRequest, Progress};
+pub use error::ToolError;
+pub use layer::{Call, Handlers};
+pub use output::{Audio, Image, IntoToolResult, Json, ToolOutput};
+pub use prompt::{IntoPrompt, IntoPromptResult, Prompt, PromptBuilder, PromptOutput};
+pub use registry::Registry;
+pub use resource::{
+    Definition as ResourceDefinition, IntoResource, IntoResourceResult, Resource, ResourceBuilder, ResourceOutput,
+};
+pub use seal::StateKey;
+pub use tool::{Input, IntoTool, Tool, ToolBuilder, Whole};
+
+use self::core::Core;
+use crate::changes::{Changes, Listening};
+use crate::error::Result;
+use crate::exchange::Exchange;
+use crate::limits::Limits;
+use crate::model::SubscriptionFilter;
+use crate::service::{BoxFuture, Description, Outcome, Principal, Request, Service};
+use crate::transport::{Serve, Shutdown};
+
+/// A server, ready to be served. Cheap to clone; all clones are one server.
+#[derive(Clone)]
+pub struct Server(Arc<Inner>);
+
+struct Inner {
+    core: Arc<Core>,
+    /// The layers around the core, where there are any.
+    handlers: Option<Handlers>,
+}
+
+impl Server {
+    /// Starts a server called `name`. [`server!`](crate::server!) takes both from the crate it is written in.
+    #[allow(clippy::new_ret_no_self, reason = "a server is built, and this is where one looks for the start")]
+    pub fn new(name: impl Into<String>, version: impl Into<String>) -> ServerBuilder<()> {
+        ServerBuilder::new(name.into(), version.into())
+    }
+
+    /// Serves on `transport` until it ends by itself: end of input, say.
+    pub async fn serve(self, transport: impl Serve) -> Result<()> {
+        self.serve_until(transport, Shutdown::new()).await
+    }
+
+    /// Serves on `transport` until it ends by itself or `shutdown` begins. Running requests are given
+    /// [`Limits::drain`] to finish, and subscriptions are ended.
+    pub async fn serve_until(self, transport: impl Serve, shutdown: Shutdown) -> Result<()> {
+        let changes = self.changes().clone();
+        let limits = self.limits().clone();
+        let serving = transport.serve(Arc::new(self), limits, shutdown.clone());
+        let closing = async {
+            shutdown.begun().await;
+            changes.close();
+            std::future::pending::<std::convert::Infallible>().await
+        };
+        tokio::select! {
+            ended = serving => ended,
+            never = closing => match never {},
+        }
+    }
+
+    /// What it offers, which can be changed while it runs.
+    pub fn registry(&self) -> Registry {
+        Registry::new(self.0.core.clone())
+    }
+
+    /// Where changes are announced to whoever listens.
+    pub fn changes(&self) -> &Changes {
+        &self.0.core.changes
+    }
+
+    /// Its bounds.
+    pub fn limits(&self) -> &Limits {
+        &self.0.core.limits
+    }
+
+    /// The same server as a service, for whatever serves services.
+    pub fn into_service(self) -> Arc<dyn Service> {
+        Arc::new(self)
+    }
+}
+
+impl Service for Server {
+    fn describe(&self) -> Arc<Description> {
+        self.0.core.description.clone()
+    }
+
+    fn call(&self, request: Request, exchange: Exchange) -> BoxFuture<'_, Outcome> {
+        match &self.0.handlers {
+            None => Box::pin(self.0.core.clone().answer(request, exchange)),
+            Some(handlers) => tower_service::Service::call(&mut handlers.clone(), Call { request, exchange }),
+        }
+    }
+
+    fn listen(
+        &self,
+        filter: SubscriptionFilter,
+        _principal: Option<Arc<Principal>>,
+    ) -> BoxFuture<'_, std::result::Result<Listening, RpcError>> {
+        let listening = self.0.core.listen(filter);
+        Box::pin(async move { Ok(listening) })
+    }
+
+    fn param_headers(&self, tool: &str) -> Option<Arc<ParamHeaders>> {
+        self.0.core.param_headers(tool)
+    }
+}
+
+/// Starts a [`Server`] with the name and version of the crate it is written in.
+///
+/// ```
+/// let server = loggia::server!().build()?;
+/// # Ok::<(), loggia::Error>(())
+/// ```
+#[macro_export]
+macro_rules! server {
+    () => {
+        $crate::Server::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+    };
+}

@@ -1,0 +1,179 @@
+//! What the attributes of a type say about all of it.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Attribute, Type};
+
+use super::rename::Rule;
+use crate::docs;
+use crate::items::{Item, Items};
+
+/// Attributes of a struct or an enum.
+#[derive(Clone, Default)]
+pub(crate) struct Container {
+    pub(crate) description: String,
+    pub(crate) title: Option<String>,
+    /// The schema of the type that it is read from and written as, where that is another.
+    pub(crate) stands_for: Option<TokenStream>,
+    pub(crate) transparent: bool,
+    pub(crate) defaulted: bool,
+    /// `deny_unknown_fields`.
+    pub(crate) closed: bool,
+    pub(crate) tagging: Tagging,
+    pub(crate) rename_fields: Name,
+    pub(crate) rename_variants: Name,
+    /// `rename_all_fields`.
+    pub(crate) rename_variant_fields: Name,
+}
+
+/// How an enum's variant is told.
+#[derive(Clone, Default)]
+pub(crate) enum Tagging {
+    #[default]
+    External,
+    Internal(String),
+    Adjacent(String, String),
+}
+
+impl Container {
+    pub(crate) fn read(attributes: &[Attribute]) -> syn::Result<Container> {
+        let serde = Items::of(attributes, "serde")?;
+        let own = Items::of(attributes, "schema")?;
+        if let Some(item) = own.0.iter().find(|item| !["title", "description"].contains(&item.key.as_str())) {
+            return Err(item.unknown("description, title"));
+        }
+        let text = |key| own.get(key).and_then(Item::text);
+        Ok(Container {
+            description: text("description").unwrap_or_else(|| docs::of(attributes)),
+            title: text("title"),
+            stands_for: stands_for(&serde)?,
+            transparent: serde.has("transparent"),
+            defaulted: serde.has("default"),
+            closed: serde.has("deny_unknown_fields"),
+            tagging: tagging(&serde)?,
+            rename_fields: Name::rename_all(&serde),
+            rename_variants: Name::rename_all(&serde),
+            rename_variant_fields: Name::rule(&serde, "rename_all_fields"),
+        })
+    }
+}
+
+fn tagging(serde: &Items) -> syn::Result<Tagging> {
+    if let Some(item) = serde.get("untagged") {
+        return Err(syn::Error::new(
+            item.span,
+            "an untagged enum cannot be told apart by a model; tag it: `#[serde(tag = \"type\")]`",
+        ));
+    }
+    let text = |key| serde.get(key).and_then(Item::text);
+    Ok(match (text("tag"), text("content")) {
+        (Some(tag), Some(content)) => Tagging::Adjacent(tag, content),
+        (Some(tag), None) => Tagging::Internal(tag),
+        (None, _) => Tagging::External,
+    })
+}
+
+fn stands_for(serde: &Items) -> syn::Result<Option<TokenStream>> {
+    let read = other_type(serde, &["from", "try_from"])?;
+    let written = other_type(serde, &["into"])?;
+    Ok(match (read, written) {
+        (None, None) => None,
+        (Some(read), Some(written)) => Some(quote! {
+            match generator.direction() {
+                ::loggia::schema::Direction::Input => generator.subschema::<#read>(),
+                ::loggia::schema::Direction::Output => generator.subschema::<#written>(),
+            }
+        }),
+        (Some(only), None) | (None, Some(only)) => Some(quote!(generator.subschema::<#only>())),
+    })
+}
+
+fn other_type(serde: &Items, keys: &[&str]) -> syn::Result<Option<Type>> {
+    let item = keys.iter().find_map(|key| serde.get(key));
+    item.and_then(|item| Some((item, item.text()?)))
+        .map(|(item, text)| syn::parse_str(&text).map_err(|error| syn::Error::new(item.span, error)))
+        .transpose()
+}
+
+/// How a name is written, for each direction; `None` leaves it as it is.
+#[derive(Clone, Default)]
+pub(crate) struct Name {
+    read: Option<Spelling>,
+    written: Option<Spelling>,
+}
+
+#[derive(Clone)]
+enum Spelling {
+    Exactly(String),
+    Rule(Rule),
+}
+
+impl Name {
+    /// `rename` of a field or a variant.
+    pub(crate) fn of(serde: &Items) -> Name {
+        Name::by(serde, "rename", |text| Some(Spelling::Exactly(text)))
+    }
+
+    /// `rename_all`.
+    pub(crate) fn rename_all(serde: &Items) -> Name {
+        Name::rule(serde, "rename_all")
+    }
+
+    fn rule(serde: &Items, key: &str) -> Name {
+        Name::by(serde, key, |text| Rule::parse(&text).map(Spelling::Rule))
+    }
+
+    fn by(serde: &Items, key: &str, spelling: impl Fn(String) -> Option<Spelling>) -> Name {
+        let Some(item) = serde.get(key) else { return Name::default() };
+        let nested = |key: &str| {
+            let item = item.nested.iter().find(|item| item.key == key)?;
+            item.text().and_then(&spelling)
+        };
+        match item.text() {
+            Some(text) => {
+                let both = spelling(text);
+                Name { read: both.clone(), written: both }
+            }
+            None => Name { read: nested("deserialize"), written: nested("serialize") },
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.read.is_none() && self.written.is_none()
+    }
+
+    /// This name, and `other` where this says nothing.
+    pub(crate) fn or(self, other: &Name) -> Name {
+        Name {
+            read: self.read.or_else(|| other.read.clone()),
+            written: self.written.or_else(|| other.written.clone()),
+        }
+    }
+
+    pub(crate) fn apply_to_field(&self, ident: &str) -> TokenStream {
+        self.apply(ident, Rule::field)
+    }
+
+    pub(crate) fn apply_to_variant(&self, ident: &str) -> TokenStream {
+        self.apply(ident, Rule::variant)
+    }
+
+    /// An expression of the name, which depends on the direction only where it must.
+    fn apply(&self, ident: &str, rule: impl Fn(Rule, &str) -> String) -> TokenStream {
+        let spell = |spelling: &Option<Spelling>| match spelling {
+            None => ident.to_owned(),
+            Some(Spelling::Exactly(name)) => name.clone(),
+            Some(Spelling::Rule(by)) => rule(*by, ident),
+        };
+        let (read, written) = (spell(&self.read), spell(&self.written));
+        if read == written {
+            return quote!(#read);
+        }
+        quote! {
+            match generator.direction() {
+                ::loggia::schema::Direction::Input => #read,
+                ::loggia::schema::Direction::Output => #written,
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `#[tool]`, `#[prompt]` and `#[resource]` on a free function. The function's name becomes a value that is
+//! both: something to register, and something to call.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{Expr, FnArg, ItemFn, Type};
+
+use crate::errors::Errors;
+use crate::function::Function;
+use crate::items::Items;
+use crate::kind::{Completers, Kind};
+
+pub(crate) fn expand(kind: Kind, arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let options = errors.keep(syn::parse2::<Items>(arguments));
+    let mut function = match syn::parse2::<ItemFn>(item.clone()) {
+        Ok(function) => function,
+        Err(error) => {
+            let error = error.into_compile_error();
+            return quote!(#error #item);
+        }
+    };
+    if let Some(receiver) = function.sig.receiver() {
+        errors.at(
+            receiver.self_token.span,
+            format!("`#[{}]` on a method needs `#[{}]` on its `impl` block", kind.marker(), kind.plural()),
+        );
+        let errors = errors.into_tokens();
+        return quote!(#errors #item);
+    }
+    let read = Function::read(&function.attrs, &mut function.sig, &mut errors);
+    let (generics, state) = match read.state() {
+        Some(state) => (quote!(), quote!(#state)),
+        None => (quote!(<S: ::core::marker::Send + ::core::marker::Sync + 'static>), quote!(S)),
+    };
+    let name = read.ident.clone();
+    let built = kind.build(&read, &options, &state, &quote!(#name::call), &Functions, &mut errors);
+    if !errors.is_empty() {
+        let errors = errors.into_tokens();
+        return quote!(#function #errors);
+    }
+    let (into_trait, into_method) = kind.into_trait();
+    let ty = kind.ty();
+    let value = value(&function, &read);
+    let cfgs = &read.cfgs;
+    quote! {
+        #value
+        #(#cfgs)*
+        impl #generics #into_trait<#state> for #name {
+            fn #into_method(self) -> #ty<#state> {
+                #built
+            }
+        }
+    }
+}
+
+/// A unit struct under the function's name, which can be called as the function was.
+fn value(function: &ItemFn, read: &Function) -> TokenStream {
+    let (attributes, visibility, block) = (&function.attrs, &function.vis, &function.block);
+    let (name, asyncness, inputs) = (&function.sig.ident, &function.sig.asyncness, &function.sig.inputs);
+    let (output, cfgs) = (&read.output, &read.cfgs);
+    let types: Vec<Type> = inputs.iter().filter_map(called_type).collect();
+    let names: Vec<_> = (0..types.len()).map(|index| format_ident!("p{index}")).collect();
+    let (result, body) = match asyncness {
+        Some(_) => (
+            quote!(::core::pin::Pin<::std::boxed::Box<dyn ::core::future::Future<Output = #output> + ::core::marker::Send + 'call>>),
+            quote!(::std::boxed::Box::pin(#name::call(#(#names),*))),
+        ),
+        None => (quote!(#output), quote!(#name::call(#(#names),*))),
+    };
+    quote! {
+        #(#attributes)*
+        #[allow(non_camel_case_types)]
+        #[derive(Clone, Copy)]
+        #visibility struct #name;
+
+        #(#cfgs)*
+        impl #name {
+            #[allow(clippy::unused_async)]
+            #asyncness fn call(#inputs) -> #output #block
+        }
+
+        #(#cfgs)*
+        impl ::core::ops::Deref for #name {
+            type Target = for<'call> fn(#(#types),*) -> #result;
+            fn deref(&self) -> &Self::Target {
+                fn call<'call>(#(#names: #types),*) -> #result {
+                    #body
+                }
+                const POINTER: for<'call> fn(#(#types),*) -> #result = call;
+                &POINTER
+            }
+        }
+    }
+}
+
+/// The parameter's type, with the lifetime of the call in its references.
+fn called_type(input: &FnArg) -> Option<Type> {
+    let FnArg::Typed(typed) = input else { return None };
+    let mut ty = (*typed.ty).clone();
+    if let Type::Reference(reference) = &mut ty {
+        reference.lifetime = Some(syn::Lifetime::new("'call", proc_macro2::Span::call_site()));
+    }
+    Some(ty)
+}
+
+/// Completers of a free function are functions.
+struct Functions;
+
+impl Completers for Functions {
+    fn call(&self, path: &Expr) -> TokenStream {
+        quote!(#path(&_request).await)
+    }
+}

@@ -1,0 +1,255 @@
+//! What a function's signature says: which parameters are the state, the request, taken from the request, or
+//! given by the caller. Wrong signatures are refused here, each at the parameter that is wrong.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Attribute, Expr, FnArg, Ident, Pat, PatType, Receiver, ReceiverKind, ReturnType, Signature, Type};
+
+use crate::docs;
+use crate::errors::Errors;
+use crate::items::Items;
+use crate::keywords;
+
+/// A function that becomes a tool, a prompt or a resource.
+pub(crate) struct Function {
+    pub(crate) ident: Ident,
+    pub(crate) docs: String,
+    /// `#[cfg(…)]` and `#[cfg_attr(…)]`, which what is made of the function must carry too.
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) is_async: bool,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) output: TokenStream,
+}
+
+/// One parameter.
+pub(crate) struct Parameter {
+    pub(crate) source: Source,
+    pub(crate) ty: Type,
+    pub(crate) span: Span,
+}
+
+/// Where a parameter's value comes from.
+pub(crate) enum Source {
+    /// `&self`, or `#[state] state: &S` in a free function.
+    State,
+    /// `cx: &Cx`.
+    Context,
+    /// `#[extract]`: from the request.
+    Extract,
+    /// From the caller.
+    Caller(Box<Given>),
+}
+
+/// What is known of a parameter that the caller gives.
+pub(crate) struct Given {
+    pub(crate) name: String,
+    pub(crate) docs: String,
+    pub(crate) keywords: TokenStream,
+    /// `#[complete(…)]`.
+    pub(crate) complete: Option<Expr>,
+}
+
+impl Function {
+    /// Reads `signature` and takes our attributes out of it.
+    pub(crate) fn read(attributes: &[Attribute], signature: &mut Signature, errors: &mut Errors) -> Function {
+        refuse_generics(signature, errors);
+        let parameters = signature.inputs.iter_mut().filter_map(|input| parameter(input, errors)).collect();
+        Function {
+            ident: signature.ident.clone(),
+            docs: docs::of(attributes),
+            cfgs: attributes.iter().filter(|a| a.path().is_ident("cfg")).cloned().collect(),
+            is_async: signature.asyncness.is_some(),
+            parameters,
+            output: match &signature.output {
+                ReturnType::Default => quote!(()),
+                ReturnType::Type(_, ty) => quote!(#ty),
+            },
+        }
+    }
+
+    /// The function's name as a text.
+    pub(crate) fn name(&self) -> String {
+        self.ident.unraw().to_string()
+    }
+
+    /// The parameters that the caller gives.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&Given, &Parameter)> {
+        self.parameters.iter().filter_map(|parameter| match &parameter.source {
+            Source::Caller(given) => Some((&**given, parameter)),
+            _ => None,
+        })
+    }
+
+    /// The state's type, in a free function.
+    pub(crate) fn state(&self) -> Option<&Type> {
+        self.parameters.iter().find(|parameter| matches!(parameter.source, Source::State)).map(|p| &p.ty)
+    }
+
+    /// The handler: a closure that takes what the parameters need and calls `target`. `take` writes how a
+    /// given parameter is taken from `_args`.
+    pub(crate) fn handler(
+        &self,
+        state: &TokenStream,
+        target: &TokenStream,
+        arguments: &TokenStream,
+        take: impl Fn(&Given, &Parameter) -> TokenStream,
+    ) -> TokenStream {
+        let mut bindings = Vec::new();
+        let mut passed = Vec::new();
+        for (index, parameter) in self.parameters.iter().enumerate() {
+            let name = format_ident!("parameter_{index}");
+            let (value, pass) = match &parameter.source {
+                Source::State => (None, quote!(&_state)),
+                Source::Context => (None, quote!(&_cx)),
+                Source::Extract => (Some(extract(parameter)), quote!(#name)),
+                Source::Caller(given) => (Some(take(given, parameter)), quote!(#name)),
+            };
+            bindings.extend(value.map(|value| quote!(let #name = #value;)));
+            passed.push(pass);
+        }
+        let mutable = self.given().next().map(|_| quote!(mut));
+        let wait = self.is_async.then(|| quote!(.await));
+        quote! {
+            |_state: ::std::sync::Arc<#state>, _cx: ::loggia::server::Cx, #mutable _args: #arguments| async move {
+                #(#bindings)*
+                ::core::result::Result::<_, ::loggia::server::ToolError>::Ok(#target(#(#passed),*) #wait)
+            }
+        }
+    }
+}
+
+fn extract(parameter: &Parameter) -> TokenStream {
+    let ty = &parameter.ty;
+    quote_spanned!(parameter.span=> <#ty as ::loggia::server::FromRequest>::from_request(&_cx).await?)
+}
+
+fn refuse_generics(signature: &Signature, errors: &mut Errors) {
+    let types = signature.generics.params.iter().find(|p| !matches!(p, syn::GenericParam::Lifetime(_)));
+    if let Some(parameter) = types {
+        errors.at(parameter.span(), "a handler cannot be generic: what the model sends has one type");
+    }
+}
+
+fn parameter(input: &mut FnArg, errors: &mut Errors) -> Option<Parameter> {
+    match input {
+        FnArg::Receiver(receiver) => receiver_parameter(receiver, errors),
+        FnArg::Typed(typed) => typed_parameter(typed, errors),
+    }
+}
+
+fn receiver_parameter(receiver: &Receiver, errors: &mut Errors) -> Option<Parameter> {
+    let span = receiver.span();
+    match &receiver.kind {
+        ReceiverKind::Reference(_, _, None) => {
+            Some(Parameter { source: Source::State, ty: syn::parse_quote!(Self), span })
+        }
+        ReceiverKind::Reference(_, _, Some(_)) => {
+            errors.at(span, "take `&self`: calls run at the same time and share the state; keep what changes in a Mutex or an atomic");
+            None
+        }
+        _ => {
+            errors.at(span, "take `&self`: the state outlives the call");
+            None
+        }
+    }
+}
+
+fn typed_parameter(typed: &mut PatType, errors: &mut Errors) -> Option<Parameter> {
+    let attributes = std::mem::take(&mut typed.attrs);
+    let (ours, others): (Vec<_>, Vec<_>) = attributes.into_iter().partition(is_ours);
+    typed.attrs = others;
+    let marked = |name: &str| ours.iter().any(|attribute| attribute.path().is_ident(name));
+    let span = typed.ty.span();
+    let ty = (*typed.ty).clone();
+    if marked("state") {
+        return Some(Parameter { source: Source::State, ty: referenced(&ty, errors)?, span });
+    }
+    if let Some(is_reference) = context(&ty) {
+        if !is_reference {
+            errors.at(span, "take `cx: &Cx`");
+        }
+        return Some(Parameter { source: Source::Context, ty, span });
+    }
+    if marked("extract") {
+        return Some(Parameter { source: Source::Extract, ty, span });
+    }
+    let given = given(typed, &ours, errors)?;
+    Some(Parameter { source: Source::Caller(Box::new(given)), ty, span })
+}
+
+fn is_ours(attribute: &Attribute) -> bool {
+    docs::is_doc(attribute)
+        || ["arg", "complete", "extract", "state"].iter().any(|name| attribute.path().is_ident(name))
+}
+
+/// The type behind `&`.
+fn referenced(ty: &Type, errors: &mut Errors) -> Option<Type> {
+    match ty {
+        Type::Reference(reference) if reference.mutability.is_none() => Some((*reference.elem).clone()),
+        _ => {
+            errors.at(ty.span(), "take the state as a reference: `#[state] state: &State`");
+            None
+        }
+    }
+}
+
+/// `Some(true)` for `&Cx`, `Some(false)` for `Cx`.
+fn context(ty: &Type) -> Option<bool> {
+    match ty {
+        Type::Reference(reference) => is_cx(&reference.elem).then_some(reference.mutability.is_none()),
+        _ => is_cx(ty).then_some(false),
+    }
+}
+
+fn is_cx(ty: &Type) -> bool {
+    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|segment| segment.ident == "Cx"))
+}
+
+fn given(typed: &PatType, ours: &[Attribute], errors: &mut Errors) -> Option<Given> {
+    let Pat::Ident(pattern) = &*typed.pat else {
+        errors.at(typed.pat.span(), "give the parameter a name: the model has to know it");
+        return None;
+    };
+    if let Type::Reference(reference) = &*typed.ty {
+        let owned = owned_form(&reference.elem);
+        errors
+            .at(typed.ty.span(), format!("take it by value: what the model sent belongs to the call{owned}"));
+        return None;
+    }
+    if let Type::ImplTrait(_) = &*typed.ty {
+        errors.at(typed.ty.span(), "name a type: what the model sends has one type");
+        return None;
+    }
+    let items = errors.keep(Items::of(ours, "arg"));
+    let complete = ours.iter().find(|attribute| attribute.path().is_ident("complete"));
+    Some(Given {
+        name: items
+            .get("name")
+            .and_then(|item| item.text())
+            .unwrap_or_else(|| pattern.ident.unraw().to_string()),
+        docs: docs::of(ours),
+        keywords: errors.keep(keywords::calls(&items)),
+        complete: complete.and_then(|attribute| errors.keep(attribute.parse_args::<Expr>().map(Some))),
+    })
+}
+
+fn owned_form(elem: &Type) -> &'static str {
+    match elem {
+        Type::Path(path) if path.path.is_ident("str") => " (`String` instead of `&str`)",
+        Type::Slice(_) => " (`Vec<…>` instead of a slice)",
+        _ => "",
+    }
+}
+
+/// The `T` of `Option<T>`.
+pub(crate) fn option_of(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let segment = path.path.segments.last().filter(|segment| segment.ident == "Option")?;
+    let syn::PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    match arguments.args.first() {
+        Some(syn::GenericArgument::Type(inner)) => Some(inner),
+        _ => None,
+    }
+}

@@ -1,0 +1,217 @@
+//! The three kinds of things a server offers, and the builder calls that make each of a function.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Expr, Ident};
+
+use crate::errors::Errors;
+use crate::function::{Function, Given, Parameter, option_of};
+use crate::items::{Item, Items};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Tool,
+    Prompt,
+    Resource,
+}
+
+/// How completers of the surrounding code are called.
+pub(crate) trait Completers {
+    /// The call of the completer that `path` names.
+    fn call(&self, path: &Expr) -> TokenStream;
+}
+
+impl Kind {
+    /// The attribute that marks a function.
+    pub(crate) fn marker(self) -> &'static str {
+        match self {
+            Kind::Tool => "tool",
+            Kind::Prompt => "prompt",
+            Kind::Resource => "resource",
+        }
+    }
+
+    /// The attribute of an `impl` block, and the function it adds.
+    pub(crate) fn plural(self) -> &'static str {
+        match self {
+            Kind::Tool => "tools",
+            Kind::Prompt => "prompts",
+            Kind::Resource => "resources",
+        }
+    }
+
+    /// The type that describes one.
+    pub(crate) fn ty(self) -> TokenStream {
+        match self {
+            Kind::Tool => quote!(::loggia::server::Tool),
+            Kind::Prompt => quote!(::loggia::server::Prompt),
+            Kind::Resource => quote!(::loggia::server::Resource),
+        }
+    }
+
+    /// The trait that makes one of a free function.
+    pub(crate) fn into_trait(self) -> (TokenStream, TokenStream) {
+        match self {
+            Kind::Tool => (quote!(::loggia::server::IntoTool), quote!(into_tool)),
+            Kind::Prompt => (quote!(::loggia::server::IntoPrompt), quote!(into_prompt)),
+            Kind::Resource => (quote!(::loggia::server::IntoResource), quote!(into_resource)),
+        }
+    }
+
+    /// The expression that makes `function` one of this kind.
+    pub(crate) fn build(
+        self,
+        function: &Function,
+        options: &Items,
+        state: &TokenStream,
+        target: &TokenStream,
+        completers: &dyn Completers,
+        errors: &mut Errors,
+    ) -> TokenStream {
+        let options = self.options(function, options, errors);
+        let ty = self.ty();
+        let start = match self {
+            Kind::Resource => {
+                let (uri, name) = (&options.uri, &options.name);
+                quote!(#ty::build(#uri, #name))
+            }
+            _ => {
+                let name = &options.name;
+                quote!(#ty::build(#name))
+            }
+        };
+        let calls = &options.calls;
+        let parameters =
+            function.given().map(|(given, parameter)| self.parameter(given, parameter, state, completers));
+        let arguments = match self {
+            Kind::Tool => quote!(::loggia::server::Args),
+            _ => quote!(::loggia::server::Texts),
+        };
+        let handler =
+            function.handler(state, target, &arguments, |given, parameter| self.take(given, parameter));
+        quote!(#start #calls #(#parameters)* .handler(#handler))
+    }
+
+    fn take(self, given: &Given, parameter: &Parameter) -> TokenStream {
+        let (name, ty) = (&given.name, &parameter.ty);
+        match (self, option_of(ty)) {
+            (Kind::Tool, _) => quote_spanned!(parameter.span=> _args.take::<#ty>(#name)?),
+            (_, Some(inner)) => quote_spanned!(parameter.span=> _args.take_optional::<#inner>(#name)?),
+            (_, None) => quote_spanned!(parameter.span=> _args.take::<#ty>(#name)?),
+        }
+    }
+
+    fn parameter(
+        self,
+        given: &Given,
+        parameter: &Parameter,
+        state: &TokenStream,
+        completers: &dyn Completers,
+    ) -> TokenStream {
+        let Given { name, docs, keywords, complete } = given;
+        let ty = &parameter.ty;
+        let complete = complete.as_ref().map(|path| {
+            let call = completers.call(path);
+            quote! {
+                .complete(#name, |_state: ::std::sync::Arc<#state>, _cx: ::loggia::server::Cx, _request: ::loggia::server::Completing| async move {
+                    #call
+                })
+            }
+        });
+        match self {
+            Kind::Tool => {
+                let property = quote_spanned!(parameter.span=> ::loggia::server::parameter::<#ty>(#name));
+                quote!(.parameter(#property.description(#docs) #keywords))
+            }
+            Kind::Prompt => {
+                let required = option_of(ty).is_none();
+                quote!(.argument(#name, #docs, #required) #complete)
+            }
+            Kind::Resource => quote!(#complete),
+        }
+    }
+
+    fn options(self, function: &Function, items: &Items, errors: &mut Errors) -> Options {
+        let name = function.name();
+        let docs = &function.docs;
+        let mut options =
+            Options { name: quote!(#name), uri: quote!(""), calls: quote!(.description(#docs)) };
+        for item in &items.0 {
+            match self.option(item, &mut options) {
+                Ok(call) => options.calls.extend(call),
+                Err(error) => errors.add(error),
+            }
+        }
+        if self == Kind::Resource && items.0.first().is_none_or(|first| !first.key.is_empty()) {
+            errors.at(function.ident.span(), "say which URI it has: `#[resource(\"weather://{city}/now\")]`");
+        }
+        if let (Kind::Resource, Some(template)) = (self, items.0.first().and_then(Item::text)) {
+            check_variables(function, &template, items.0[0].value.span(), errors);
+        }
+        options
+    }
+
+    fn option(self, item: &Item, options: &mut Options) -> syn::Result<TokenStream> {
+        let hint = |method: &str| {
+            let method = Ident::new(method, item.span);
+            let on = item.value.clone().map_or(quote!(true), |value| quote!(#value));
+            quote!(.#method(#on))
+        };
+        Ok(match (self, item.key.as_str()) {
+            (Kind::Resource, "") => {
+                let uri = item.required()?;
+                options.uri = quote!(#uri);
+                quote!()
+            }
+            (_, "name") => {
+                let name = item.required()?;
+                options.name = quote!(#name);
+                quote!()
+            }
+            (_, key @ ("title" | "description" | "icon")) | (Kind::Resource, key @ ("mime" | "size")) => {
+                let (method, value) = (Ident::new(key, item.span), item.required()?);
+                quote!(.#method(#value))
+            }
+            (Kind::Tool, key @ ("read_only" | "destructive" | "idempotent" | "open_world")) => hint(key),
+            (Kind::Tool, _) => {
+                return Err(item.unknown(
+                    "description, destructive, icon, idempotent, name, open_world, read_only, title",
+                ));
+            }
+            (Kind::Prompt, _) => return Err(item.unknown("description, icon, name, title")),
+            (Kind::Resource, _) => return Err(item.unknown("description, icon, mime, name, size, title")),
+        })
+    }
+}
+
+struct Options {
+    name: TokenStream,
+    uri: TokenStream,
+    calls: TokenStream,
+}
+
+/// The variables of the template and the parameters must be the same.
+fn check_variables(function: &Function, template: &str, span: proc_macro2::Span, errors: &mut Errors) {
+    let variables = variables(template);
+    for (given, parameter) in function.given() {
+        if !variables.contains(&given.name) {
+            errors.at(parameter.span, format!("the URI has no variable {{{}}}", given.name));
+        }
+    }
+    for variable in &variables {
+        if !function.given().any(|(given, _)| given.name == *variable) {
+            errors.at(span, format!("no parameter takes the variable {{{variable}}}"));
+        }
+    }
+}
+
+/// The variable names of an RFC 6570 template.
+fn variables(template: &str) -> Vec<String> {
+    let expressions =
+        template.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(inside, _)| inside));
+    expressions
+        .flat_map(|inside| inside.trim_start_matches(['+', '#', '.', '/', ';', '?', '&']).split(','))
+        .map(|name| name.trim_end_matches('*').split(':').next().unwrap_or_default().to_owned())
+        .collect()
+}

@@ -1,0 +1,96 @@
+//! Walks types and writes their schemas, in place; a type that contains itself becomes a definition.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{JsonSchema, Schema};
+use crate::model::JsonObject;
+
+/// Who writes the value that a schema describes. It decides what an absent member and `null` mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The other side: what has a default may be left out.
+    Input,
+    /// We do: what is always written is required, and `None` is `null`.
+    Output,
+}
+
+/// Writes one schema.
+#[derive(Debug)]
+pub struct Generator {
+    direction: Direction,
+    /// Named types whose schemas are being written, outermost first, by their Rust names.
+    open: Vec<&'static str>,
+    /// Of those, the ones met again inside themselves.
+    recursive: BTreeSet<&'static str>,
+    /// Definition names, by Rust names.
+    names: BTreeMap<&'static str, String>,
+    definitions: JsonObject,
+}
+
+impl Generator {
+    /// A generator for one direction.
+    pub fn new(direction: Direction) -> Generator {
+        Generator {
+            direction,
+            open: Vec::new(),
+            recursive: BTreeSet::new(),
+            names: BTreeMap::new(),
+            definitions: JsonObject::new(),
+        }
+    }
+
+    /// Who writes the value.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// The whole schema of `T`.
+    pub fn root<T: JsonSchema + ?Sized>(mut self) -> Schema {
+        let id = std::any::type_name::<T>();
+        self.open.push(id);
+        let schema = T::schema(&mut self);
+        if let (true, Some(name)) = (self.recursive.contains(id), self.names.get(id)) {
+            self.definitions.insert(name.clone(), schema.clone().into());
+        }
+        self.finish(schema)
+    }
+
+    /// `schema` with the definitions that were met while it was written.
+    pub fn finish(self, schema: Schema) -> Schema {
+        if self.definitions.is_empty() { schema } else { schema.with("$defs", Value::Object(self.definitions)) }
+    }
+
+    /// The schema of a `T` inside another type.
+    pub fn subschema<T: JsonSchema + ?Sized>(&mut self) -> Schema {
+        let Some(name) = T::name() else { return T::schema(self) };
+        let id = std::any::type_name::<T>();
+        if self.open.contains(&id) {
+            self.recursive.insert(id);
+            return self.reference(id, name);
+        }
+        self.open.push(id);
+        let schema = T::schema(self);
+        self.open.pop();
+        if !self.recursive.contains(id) {
+            return schema;
+        }
+        let reference = self.reference(id, name);
+        let key = self.names[id].clone();
+        self.definitions.insert(key, schema.into());
+        reference
+    }
+
+    fn reference(&mut self, id: &'static str, name: &str) -> Schema {
+        if !self.names.contains_key(id) {
+            let taken = |candidate: &String| self.names.values().any(|used| used == candidate);
+            let free = std::iter::once(name.to_owned())
+                .chain((2..).map(|n| format!("{name}{n}")))
+                .find(|candidate| !taken(candidate))
+                .unwrap_or_default();
+            self.names.insert(id, free);
+        }
+        Schema::any().with("$ref", format!("#/$defs/{}", self.names[id]))
+    }
+}

@@ -1,0 +1,150 @@
+//! JSON Schemas from Rust types. A schema tells a model what to write, so what is generated here is the small
+//! dialect that every model vendor's strict mode reads: no `$schema`, no list of types, no `format` that only
+//! a programmer knows, references written out in place unless a type contains itself.
+//!
+//! `#[derive(JsonSchema)]` writes the implementation of [`JsonSchema`] that a person would write with
+//! [`Object`] and [`Property`].
+
+mod generator;
+mod object;
+mod std_types;
+
+/// A JSON value, for schema keywords.
+pub use serde_json::Value;
+
+pub use generator::{Direction, Generator};
+pub use object::{Object, Property};
+
+
+use crate::model::JsonObject;
+
+/// A type with a JSON Schema.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no JSON Schema",
+    label = "needs `JsonSchema`",
+    note = "write `#[derive(JsonSchema)]` above the type, or use a type that has one (String, i64, bool, Vec, …)"
+)]
+pub trait JsonSchema {
+    /// The schema.
+    fn schema(generator: &mut Generator) -> Schema;
+
+    /// The schema as a member of an object. Differs from [`schema`](JsonSchema::schema) only where absence
+    /// takes the place of a value (`Option`).
+    fn member(generator: &mut Generator) -> Schema {
+        generator.subschema::<Self>()
+    }
+
+    /// Whether a member of this type may be absent.
+    fn is_optional() -> bool {
+        false
+    }
+
+    /// The name under which a type that contains itself is defined; `None` for types that are always
+    /// written out in place.
+    fn name() -> Option<&'static str> {
+        None
+    }
+}
+
+/// One JSON Schema: an object of keywords.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Schema(JsonObject);
+
+impl Schema {
+    /// Allows everything.
+    pub fn any() -> Schema {
+        Schema::default()
+    }
+
+    /// The schema of what the model, or a person, is to send for `T`.
+    pub fn of<T: JsonSchema + ?Sized>() -> Schema {
+        Generator::new(Direction::Input).root::<T>()
+    }
+
+    /// The schema of what we send for `T`. Members that are always written are required here.
+    pub fn of_output<T: JsonSchema + ?Sized>() -> Schema {
+        Generator::new(Direction::Output).root::<T>()
+    }
+
+    /// A schema of one JSON type: `string`, `integer`, `object`, …
+    pub fn typed(json_type: &'static str) -> Schema {
+        Schema::any().with("type", json_type)
+    }
+
+    /// One of these strings.
+    pub fn one_of_strings(names: impl IntoIterator<Item = &'static str>) -> Schema {
+        Schema::typed("string").with("enum", names.into_iter().map(Value::from).collect::<Vec<_>>())
+    }
+
+    /// One of these strings, each with a title for people.
+    pub fn titled_strings(names: impl IntoIterator<Item = (&'static str, &'static str)>) -> Schema {
+        let choice = |(name, title): (&str, &str)| serde_json::json!({ "const": name, "title": title });
+        Schema::typed("string").with("oneOf", names.into_iter().map(choice).collect::<Vec<_>>())
+    }
+
+    /// Whatever one of `schemas` allows.
+    pub fn any_of(schemas: impl IntoIterator<Item = Schema>) -> Schema {
+        Schema::any().with("anyOf", schemas.into_iter().map(Value::from).collect::<Vec<_>>())
+    }
+
+    /// A fixed row of values.
+    pub fn tuple(schemas: impl IntoIterator<Item = Schema>) -> Schema {
+        let items: Vec<Value> = schemas.into_iter().map(Value::from).collect();
+        let count = items.len();
+        Schema::typed("array").with("prefixItems", items).with("minItems", count).with("maxItems", count)
+    }
+
+    /// Sets one keyword.
+    pub fn with(mut self, keyword: &str, value: impl Into<Value>) -> Schema {
+        self.set(keyword, value);
+        self
+    }
+
+    /// Sets one keyword.
+    pub fn set(&mut self, keyword: &str, value: impl Into<Value>) {
+        self.0.insert(keyword.to_owned(), value.into());
+    }
+
+    /// Sets the description, unless it is empty.
+    pub fn described(self, description: &str) -> Schema {
+        if description.is_empty() { self } else { self.with("description", description) }
+    }
+
+    /// The keyword's value.
+    pub fn get(&self, keyword: &str) -> Option<&Value> {
+        self.0.get(keyword)
+    }
+
+    /// The keywords.
+    pub fn as_object(&self) -> &JsonObject {
+        &self.0
+    }
+
+    /// The keywords.
+    pub fn into_object(self) -> JsonObject {
+        self.0
+    }
+}
+
+impl From<JsonObject> for Schema {
+    fn from(keywords: JsonObject) -> Schema {
+        Schema(keywords)
+    }
+}
+
+/// `true` allows everything, as in JSON Schema; what is no schema allows nothing.
+impl From<Value> for Schema {
+    fn from(value: Value) -> Schema {
+        match value {
+            Value::Object(keywords) => Schema(keywords),
+            Value::Bool(true) => Schema::any(),
+            _ => Schema::any().with("not", JsonObject::new()),
+        }
+    }
+}
+
+impl From<Schema> for Value {
+    fn from(schema: Schema) -> Value {
+        Value::Object(schema.0)
+    }
+}

@@ -1,0 +1,170 @@
+//! Schemas of objects, member by member.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::{Direction, Generator, JsonSchema, Schema};
+use crate::model::JsonObject;
+
+/// One member of an object: a field of a struct, a parameter of a tool.
+#[derive(Debug, Clone)]
+pub struct Property {
+    name: Cow<'static, str>,
+    of_type: fn(&mut Generator) -> Schema,
+    optional: bool,
+    defaulted: bool,
+    skipped_when_empty: bool,
+    keywords: JsonObject,
+}
+
+impl Property {
+    /// A member of type `T`. It is required unless `T` is an `Option`.
+    pub fn new<T: JsonSchema>(name: impl Into<Cow<'static, str>>) -> Property {
+        Property {
+            name: name.into(),
+            of_type: T::member,
+            optional: T::is_optional(),
+            defaulted: false,
+            skipped_when_empty: false,
+            keywords: JsonObject::new(),
+        }
+    }
+
+    /// What it is for.
+    pub fn description(self, text: &str) -> Property {
+        if text.is_empty() { self } else { self.with("description", text) }
+    }
+
+    /// The value it has when it is left out.
+    pub fn default_value(self, value: impl Into<Value>) -> Property {
+        self.defaulted().with("default", value)
+    }
+
+    /// It may be left out of what is sent to us.
+    pub fn defaulted(mut self) -> Property {
+        self.defaulted = true;
+        self
+    }
+
+    /// We leave it out when it is empty (`skip_serializing_if`).
+    pub fn skipped_when_empty(mut self) -> Property {
+        self.skipped_when_empty = true;
+        self
+    }
+
+    /// Mirrors the member into the HTTP header `Mcp-Param-{name}`.
+    pub fn header(self, name: &str) -> Property {
+        self.with("x-mcp-header", name)
+    }
+
+    /// Sets one keyword of its schema: `minimum`, `pattern`, …
+    pub fn with(mut self, keyword: &str, value: impl Into<Value>) -> Property {
+        self.keywords.insert(keyword.to_owned(), value.into());
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn is_required(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::Input => !self.optional && !self.defaulted,
+            Direction::Output => !self.skipped_when_empty,
+        }
+    }
+
+    /// Its schema.
+    pub fn schema(&self, generator: &mut Generator) -> Schema {
+        let mut schema = (self.of_type)(generator);
+        let null_is_written =
+            generator.direction() == Direction::Output && self.optional && !self.skipped_when_empty;
+        if null_is_written {
+            schema = Schema::any_of([schema, Schema::typed("null")]);
+        }
+        for (keyword, value) in &self.keywords {
+            schema.set(keyword, value.clone());
+        }
+        schema
+    }
+}
+
+/// The schema of an object, as it grows.
+#[derive(Debug, Clone, Default)]
+pub struct Object {
+    properties: JsonObject,
+    required: Vec<Value>,
+    closed: bool,
+    rest: Option<Value>,
+}
+
+impl Object {
+    /// An object without members.
+    pub fn new() -> Object {
+        Object::default()
+    }
+
+    /// Adds a member.
+    pub fn property(mut self, generator: &mut Generator, property: Property) -> Object {
+        if property.is_required(generator.direction()) {
+            self.required.push(Value::from(property.name()));
+        }
+        let schema = property.schema(generator);
+        self.properties.insert(property.name.into_owned(), schema.into());
+        self
+    }
+
+    /// Adds a member that always holds `value`: the tag of an enum.
+    pub fn tag(mut self, name: &str, value: &'static str) -> Object {
+        self.required.push(Value::from(name));
+        self.properties.insert(name.to_owned(), Schema::one_of_strings([value]).into());
+        self
+    }
+
+    /// Adds a required member with this schema.
+    pub fn member(mut self, name: &str, schema: Schema) -> Object {
+        self.required.push(Value::from(name));
+        self.properties.insert(name.to_owned(), schema.into());
+        self
+    }
+
+    /// Adds the members of `T` as if they were this object's own (`#[serde(flatten)]`).
+    pub fn flatten<T: JsonSchema>(mut self, generator: &mut Generator) -> Object {
+        // Members cannot be merged through a reference, so the type is written out here.
+        let keywords = T::schema(generator).into_object();
+        for (keyword, value) in keywords {
+            match (keyword.as_str(), value) {
+                ("properties", Value::Object(members)) => self.properties.extend(members),
+                ("required", Value::Array(names)) if !T::is_optional() => self.required.extend(names),
+                ("additionalProperties", rest @ Value::Object(_)) => self.rest = Some(rest),
+                _ => {}
+            }
+        }
+        self
+    }
+
+    /// Allows no other members.
+    pub fn closed(mut self) -> Object {
+        self.closed = true;
+        self
+    }
+
+    /// The schema.
+    pub fn finish(self) -> Schema {
+        let mut schema = Schema::typed("object");
+        if !self.properties.is_empty() {
+            schema.set("properties", self.properties);
+        }
+        if !self.required.is_empty() {
+            schema.set("required", self.required);
+        }
+        match self.rest {
+            Some(rest) => schema.set("additionalProperties", rest),
+            None if self.closed => schema.set("additionalProperties", false),
+            None => {}
+        }
+        schema
+    }
+}

@@ -1,0 +1,227 @@
+//! Asking the client in the middle of a call: the person, the model, the folders. One code path for both
+//! eras: an answer is looked up; where there is none, a client that can be asked now is asked, and for one
+//! that cannot the question is recorded and the handler waits, which ends it (see [`super::replay`]).
+
+use loggia_wire::{ErrorCode, RawJson};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::cx::Cx;
+use super::error::ToolError;
+use crate::edge::capability;
+use crate::model::{
+    CreateMessageParams, CreateMessageResult, ElicitAction, ElicitFormParams, ElicitParams, ElicitResult, ElicitSchema,
+    ElicitUrlParams, Extra, FormMode, InputRequest, InputResponses, JsonObject, ListRootsParams, ListRootsResult, Root,
+    UrlMode,
+};
+use crate::schema::{JsonSchema, Schema};
+use crate::wire::schema::Validator;
+
+/// What a person answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer<T> {
+    /// Agreed, with this.
+    Accept(T),
+    /// Refused.
+    Decline,
+    /// Closed the question without a choice.
+    Cancel,
+}
+
+impl<T> Answer<T> {
+    /// What was given with an agreement.
+    pub fn accepted(self) -> Option<T> {
+        match self {
+            Answer::Accept(given) => Some(given),
+            Answer::Decline | Answer::Cancel => None,
+        }
+    }
+}
+
+impl Cx {
+    /// Asks the person to fill in a form. **The handler's code before an `ask` may run again**: put what must
+    /// not happen twice into [`once`](Cx::once).
+    ///
+    /// `T` is a struct whose members are texts, numbers, booleans, or enums of plain names; its documentation
+    /// comments are what the person reads. `key` names the question within the call: asking again under the
+    /// same key gives the same answer. Questions that are asked together (`join!`) are put together.
+    ///
+    /// ```
+    /// use loggia::JsonSchema;
+    /// use loggia::server::{Answer, Cx, ToolError};
+    ///
+    /// #[derive(serde::Deserialize, JsonSchema)]
+    /// struct Choice {
+    ///     /// The repository to delete
+    ///     repository: String,
+    /// }
+    ///
+    /// async fn delete(cx: &Cx) -> Result<String, ToolError> {
+    ///     match cx.ask::<Choice>("which", "Which repository?").await? {
+    ///         Answer::Accept(choice) => Ok(format!("deleted {}", choice.repository)),
+    ///         Answer::Decline | Answer::Cancel => Ok("nothing deleted".to_owned()),
+    ///     }
+    /// }
+    /// ```
+    pub async fn ask<T: JsonSchema + DeserializeOwned>(&self, key: &str, message: &str) -> Result<Answer<T>, ToolError> {
+        let answer = self.ask_with(key, message, Schema::of::<T>()).await?;
+        Ok(match answer {
+            Answer::Accept(content) => Answer::Accept(
+                serde_json::from_value(Value::Object(content)).map_err(|error| invalid_answer(key, &error.to_string()))?,
+            ),
+            Answer::Decline => Answer::Decline,
+            Answer::Cancel => Answer::Cancel,
+        })
+    }
+
+    /// Asks the person to fill in a form of this schema; see [`ask`](Cx::ask).
+    pub async fn ask_with(&self, key: &str, message: &str, form: impl Into<Schema>) -> Result<Answer<JsonObject>, ToolError> {
+        let schema = form.into().into_object();
+        let validator = Validator::compile(&schema)?;
+        let request = InputRequest::Elicit(Box::new(ElicitParams::Form(ElicitFormParams {
+            mode: Some(FormMode::Form),
+            message: message.to_owned(),
+            requested_schema: form_schema(schema)?,
+            meta: None,
+            extra: Extra::new(),
+        })));
+        let read = |raw: &RawJson| {
+            let result: ElicitResult = raw.decode().map_err(|error| error.to_string())?;
+            answer(result, |content| {
+                let content = Value::Object(content.unwrap_or_default().into_iter().collect());
+                validator.validate(&content).map_err(|violations| violations.to_string())?;
+                match content {
+                    Value::Object(content) => Ok(content),
+                    _ => Err("not an object".to_owned()),
+                }
+            })
+        };
+        self.question(key, request, read).await
+    }
+
+    /// Asks the person to open a URL: for what must not pass through the client, such as a password.
+    /// `Accept` says that the person agreed to open it, not that they are done there. See [`ask`](Cx::ask)
+    /// for what reruns.
+    pub async fn ask_url(&self, key: &str, message: &str, url: &str) -> Result<Answer<()>, ToolError> {
+        let request = InputRequest::Elicit(Box::new(ElicitParams::Url(ElicitUrlParams {
+            mode: UrlMode::Url,
+            message: message.to_owned(),
+            url: url.to_owned(),
+            elicitation_id: Some(self.question_id(key)),
+            meta: None,
+            extra: Extra::new(),
+        })));
+        let read = |raw: &RawJson| {
+            let result: ElicitResult = raw.decode().map_err(|error| error.to_string())?;
+            answer(result, |_| Ok(()))
+        };
+        self.question(key, request, read).await
+    }
+
+    /// Asks the client's model. See [`ask`](Cx::ask) for `key` and for what reruns.
+    pub async fn sample(&self, key: &str, params: CreateMessageParams) -> Result<CreateMessageResult, ToolError> {
+        self.question(key, InputRequest::CreateMessage(Box::new(params)), decoded).await
+    }
+
+    /// Asks the client which folders matter. See [`ask`](Cx::ask) for `key` and for what reruns.
+    pub async fn roots(&self, key: &str) -> Result<Vec<Root>, ToolError> {
+        let request = InputRequest::ListRoots(ListRootsParams::default());
+        self.question(key, request, decoded::<ListRootsResult>).await.map(|result| result.roots)
+    }
+
+    /// Does `work` once in a call, however often an [`ask`](Cx::ask) reruns the handler: its result is kept
+    /// with the call. A failure is not kept. The result travels through the client, sealed, so keep it small.
+    ///
+    /// ```
+    /// use loggia::server::{Cx, ToolError};
+    ///
+    /// async fn order(cx: &Cx) -> Result<u64, ToolError> {
+    ///     let number: u64 = cx.once("number", async || Ok(4711)).await?;
+    ///     Ok(number)
+    /// }
+    /// ```
+    pub async fn once<T, F>(&self, key: &str, work: F) -> Result<T, ToolError>
+    where
+        T: Serialize + DeserializeOwned,
+        F: AsyncFnOnce() -> Result<T, ToolError>,
+    {
+        if let Some(kept) = self.call().rounds.kept_once(key)? {
+            return Ok(serde_json::from_value(kept)?);
+        }
+        let result = work().await?;
+        self.call().rounds.keep_once(key, serde_json::to_value(&result)?);
+        Ok(result)
+    }
+
+    /// The answers that came with this call, unread. For gateways that return `InputRequired` themselves;
+    /// handlers that `ask` have no need of it.
+    pub fn input_responses(&self) -> InputResponses {
+        self.call().rounds.responses()
+    }
+
+    /// The state that came with this call, unread. It is what the client sent: trust nothing in it. For
+    /// gateways that return `InputRequired` themselves.
+    pub fn request_state(&self) -> Option<String> {
+        self.call().rounds.foreign_state()
+    }
+
+    async fn question<T>(
+        &self,
+        key: &str,
+        request: InputRequest,
+        read: impl Fn(&RawJson) -> Result<T, String>,
+    ) -> Result<T, ToolError> {
+        let call = self.call();
+        capability::check(&request, call.meta.version, &call.meta.client_capabilities)
+            .map_err(|error| ToolError::missing_capability(request.method(), error))?;
+        let digest = super::replay::question_digest(&request);
+        let answer = match call.rounds.lookup(key, &digest)? {
+            Some(answer) => answer,
+            None => match call.exchange.live() {
+                Some(client) => client.ask(request).await.map_err(|error| unanswered(&error.message))?,
+                None => call.rounds.want(key, digest.clone(), request).await,
+            },
+        };
+        let value = read(&answer).map_err(|reason| invalid_answer(key, &reason))?;
+        call.rounds.keep(key, digest, answer);
+        Ok(value)
+    }
+
+    /// A name for a question that is the same in every round of a call. It need not be a secret.
+    fn question_id(&self, key: &str) -> String {
+        let call = self.call();
+        let digest = super::seal::digest([&super::replay::context(call)[..], key.as_bytes()]);
+        digest[..12].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+fn decoded<T: DeserializeOwned>(raw: &RawJson) -> Result<T, String> {
+    raw.decode().map_err(|error| error.to_string())
+}
+
+fn answer<T>(
+    result: ElicitResult,
+    accept: impl FnOnce(Option<std::collections::BTreeMap<String, Value>>) -> Result<T, String>,
+) -> Result<Answer<T>, String> {
+    Ok(match result.action {
+        ElicitAction::Accept => Answer::Accept(accept(result.content)?),
+        ElicitAction::Decline => Answer::Decline,
+        ElicitAction::Cancel => Answer::Cancel,
+    })
+}
+
+/// The schema as a form's. Forms are flat: members are primitives ("Requested Schema").
+fn form_schema(schema: JsonObject) -> Result<ElicitSchema, ToolError> {
+    serde_json::from_value(Value::Object(schema)).map_err(|error| {
+        ToolError::internal(format!("this type cannot be asked as a form, whose fields are texts, numbers, booleans and choices: {error}"))
+    })
+}
+
+fn invalid_answer(key: &str, reason: &str) -> ToolError {
+    ToolError::reject(ErrorCode::INVALID_PARAMS, format!("The answer to {key:?} does not fit its question: {reason}"))
+}
+
+fn unanswered(reason: &str) -> ToolError {
+    ToolError::say(format!("The client did not answer a question that this needs: {reason}"))
+}

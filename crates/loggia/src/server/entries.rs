@@ -1,0 +1,184 @@
+//! Tools, prompts and resources as a built server holds them: checked, with their state in them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use loggia_wire::header::ParamHeaders;
+use loggia_wire::schema::Validator;
+use loggia_wire::uri_template::UriTemplate;
+
+use super::list::Listed;
+use super::{completion, prompt, resource, tool};
+use crate::model::{
+    self, CacheHints, JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    ServerResult,
+};
+
+/// What is wrong with what the author wrote, a sentence each.
+pub(crate) type Problems = Vec<String>;
+
+pub(crate) struct ToolEntry {
+    pub(crate) definition: model::Tool,
+    pub(crate) handler: tool::Handler<()>,
+    pub(crate) validator: Validator,
+    pub(crate) generated: bool,
+    pub(crate) param_headers: Option<Arc<ParamHeaders>>,
+}
+
+pub(crate) struct PromptEntry {
+    pub(crate) definition: model::Prompt,
+    pub(crate) handler: prompt::Handler<()>,
+    pub(crate) completers: completion::Completers<()>,
+}
+
+pub(crate) struct ResourceEntry {
+    pub(crate) definition: model::Resource,
+    pub(crate) handler: resource::Handler<()>,
+    pub(crate) cache: Option<CacheHints>,
+}
+
+pub(crate) struct TemplateEntry {
+    pub(crate) definition: model::ResourceTemplate,
+    pub(crate) template: UriTemplate,
+    pub(crate) handler: resource::Handler<()>,
+    pub(crate) completers: completion::Completers<()>,
+    pub(crate) cache: Option<CacheHints>,
+}
+
+/// A resource is listed in one of two lists.
+pub(crate) enum AnyResource {
+    One(ResourceEntry),
+    Template(TemplateEntry),
+}
+
+impl ToolEntry {
+    pub(crate) fn new(tool: tool::Tool<()>) -> Result<ToolEntry, Problems> {
+        let tool::Tool { definition, handler, generated } = tool;
+        let mut problems = Problems::new();
+        let name = &definition.name;
+        if !is_tool_name(name) {
+            problems.push(format!("tool {name:?}: a name has 1 to 128 of the characters A-Z a-z 0-9 _ - ."));
+        }
+        let validator = input_validator(name, &definition.input_schema, &mut problems);
+        let param_headers = ParamHeaders::from_schema(&definition.input_schema)
+            .map_err(|error| problems.push(format!("tool {name:?}: {error}")))
+            .ok()
+            .filter(|headers| !headers.is_empty())
+            .map(Arc::new);
+        if let Some(Err(error)) = definition.output_schema.as_deref().map(Validator::compile) {
+            problems.push(format!("tool {name:?}: its output schema: {error}"));
+        }
+        match validator {
+            Some(validator) if problems.is_empty() => {
+                Ok(ToolEntry { definition, handler, validator, generated, param_headers })
+            }
+            _ => Err(problems),
+        }
+    }
+}
+
+fn input_validator(name: &str, schema: &JsonObject, problems: &mut Problems) -> Option<Validator> {
+    if schema.get("type").and_then(|kind| kind.as_str()) != Some("object") {
+        problems.push(format!("tool {name:?}: its input must be an object: take a struct with named fields"));
+    }
+    Validator::compile(schema).map_err(|error| problems.push(format!("tool {name:?}: its input schema: {error}"))).ok()
+}
+
+/// "Tool Names": what the specification says they should be.
+fn is_tool_name(name: &str) -> bool {
+    (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
+}
+
+impl PromptEntry {
+    pub(crate) fn new(prompt: prompt::Prompt<()>) -> Result<PromptEntry, Problems> {
+        let prompt::Prompt { definition, handler, completers } = prompt;
+        let mut problems = Problems::new();
+        let name = &definition.name;
+        if name.is_empty() {
+            problems.push("a prompt has no name".to_owned());
+        }
+        let mut known = BTreeSet::new();
+        for argument in definition.arguments.iter().flatten() {
+            if !known.insert(argument.name.as_str()) {
+                problems.push(format!("prompt {name:?}: two arguments are called {:?}", argument.name));
+            }
+        }
+        for argument in completers.keys().filter(|argument| !known.contains(argument.as_str())) {
+            problems.push(format!("prompt {name:?}: it completes {argument:?}, which is no argument of it"));
+        }
+        if problems.is_empty() { Ok(PromptEntry { definition, handler, completers }) } else { Err(problems) }
+    }
+}
+
+impl AnyResource {
+    pub(crate) fn new(resource: resource::Resource<()>) -> Result<AnyResource, Problems> {
+        let resource::Resource { definition, handler, completers, cache } = resource;
+        match definition {
+            resource::Definition::One(definition) => {
+                if !has_scheme(&definition.uri) {
+                    return Err(vec![format!("resource {:?}: a URI begins with a scheme, as in notes://today", definition.uri)]);
+                }
+                Ok(AnyResource::One(ResourceEntry { definition, handler, cache }))
+            }
+            resource::Definition::Template(definition) => {
+                let uri = &definition.uri_template;
+                let template = UriTemplate::parse(uri).map_err(|error| vec![format!("resource {uri:?}: {error}")])?;
+                let variables: BTreeSet<_> = template.variables().into_iter().map(str::to_owned).collect();
+                if let Some(variable) = completers.keys().find(|name| !variables.contains(*name)) {
+                    return Err(vec![format!("resource {uri:?}: it completes {variable:?}, which is no variable of it")]);
+                }
+                Ok(AnyResource::Template(TemplateEntry { definition, template, handler, completers, cache }))
+            }
+        }
+    }
+
+    pub(crate) fn uri(&self) -> &str {
+        match self {
+            AnyResource::One(entry) => &entry.definition.uri,
+            AnyResource::Template(entry) => &entry.definition.uri_template,
+        }
+    }
+}
+
+/// RFC 3986, section 3.1.
+fn has_scheme(uri: &str) -> bool {
+    uri.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    })
+}
+
+impl TemplateEntry {
+    /// The variables of `uri`, where it is one of this family.
+    pub(crate) fn matches(&self, uri: &str) -> Option<BTreeMap<String, String>> {
+        self.template.matches(uri).map(|variables| variables.into_iter().collect())
+    }
+}
+
+macro_rules! listed {
+    ($($entry:ident, $letter:literal, $item:ty, $key:ident => $result:ident.$member:ident;)*) => {
+        $(impl Listed for $entry {
+            type Item = $item;
+            const LIST: char = $letter;
+
+            fn key(&self) -> &str {
+                &self.definition.$key
+            }
+
+            fn item(&self) -> $item {
+                self.definition.clone()
+            }
+
+            fn page($member: Vec<$item>, next_cursor: Option<String>, cache: CacheHints) -> ServerResult {
+                $result { $member, next_cursor, cache, ..$result::default() }.into()
+            }
+        })*
+    };
+}
+
+listed! {
+    ToolEntry, 't', model::Tool, name => ListToolsResult.tools;
+    PromptEntry, 'p', model::Prompt, name => ListPromptsResult.prompts;
+    ResourceEntry, 'r', model::Resource, uri => ListResourcesResult.resources;
+    TemplateEntry, 'f', model::ResourceTemplate, uri_template => ListResourceTemplatesResult.resource_templates;
+}

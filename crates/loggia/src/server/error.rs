@@ -1,0 +1,153 @@
+//! Errors of handlers. Each speaks to one audience: the model, the host program, or the log.
+
+use std::fmt;
+
+use loggia_wire::{ErrorCode, Method, RpcError, Version};
+
+use crate::edge::correlation_id;
+use crate::model::CallToolResult;
+
+/// Why a tool, a prompt or a resource failed, and who is to read it.
+///
+/// * [`ToolError::say`]: the model. It can read the text and do better.
+/// * [`ToolError::reject`]: the host program, as a JSON-RPC error.
+/// * `?` on any other error: the log. The client sees generic text with a reference that the log line has
+///   too, so nothing internal leaks.
+///
+/// ```
+/// use loggia::server::ToolError;
+///
+/// fn temperature(city: &str) -> Result<f64, ToolError> {
+///     match city {
+///         "Oslo" => Ok("-3.5".parse::<f64>()?),
+///         other => Err(ToolError::say(format!("no city {other:?}; did you mean Oslo?"))),
+///     }
+/// }
+/// assert_eq!(temperature("Oslo").ok(), Some(-3.5));
+/// ```
+pub struct ToolError(Box<Kind>);
+
+enum Kind {
+    Say(CallToolResult),
+    Reject(RpcError),
+    MissingCapability(Method, RpcError),
+    Internal(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl ToolError {
+    /// A failure that the model is to read: say what was wrong and what to do instead.
+    pub fn say(text: impl Into<String>) -> ToolError {
+        ToolError::result(CallToolResult::error(text))
+    }
+
+    /// A failure that the model is to read, with more than text in it. It is marked as an error.
+    pub fn result(mut result: CallToolResult) -> ToolError {
+        result.is_error = Some(true);
+        ToolError(Box::new(Kind::Say(result)))
+    }
+
+    /// A JSON-RPC error: the request itself is at fault, and the host is to read it.
+    pub fn reject(code: ErrorCode, message: impl Into<String>) -> ToolError {
+        ToolError::rpc(RpcError::new(code, message.into()))
+    }
+
+    /// A JSON-RPC error, complete.
+    pub fn rpc(error: RpcError) -> ToolError {
+        ToolError(Box::new(Kind::Reject(error)))
+    }
+
+    /// There is nothing at `uri`.
+    pub fn resource_not_found(uri: &str) -> ToolError {
+        ToolError::rpc(RpcError::resource_not_found(uri))
+    }
+
+    /// A failure of ours: the log gets `error` with its causes, the client a reference to it. `?` does the
+    /// same.
+    pub fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ToolError {
+        ToolError(Box::new(Kind::Internal(error.into())))
+    }
+
+    /// The client cannot be asked `question`; `error` says so in the stateless era.
+    pub(crate) fn missing_capability(question: Method, error: RpcError) -> ToolError {
+        ToolError(Box::new(Kind::MissingCapability(question, error)))
+    }
+
+    /// What a tool's caller gets: a result that the model reads, or a JSON-RPC error.
+    pub(crate) fn into_tool_outcome(self, version: Version) -> Result<CallToolResult, RpcError> {
+        match *self.0 {
+            Kind::Say(result) => Ok(result),
+            Kind::Reject(error) => Err(error),
+            Kind::MissingCapability(_, error) if version.is_stateless() => Err(error),
+            Kind::MissingCapability(question, _) => Ok(CallToolResult::error(lacks(&question))),
+            Kind::Internal(error) => {
+                let reference = log(&*error);
+                Ok(CallToolResult::error(format!("The tool failed for an internal reason (reference {reference})")))
+            }
+        }
+    }
+
+    /// What the caller of anything but a tool gets.
+    pub(crate) fn into_rpc(self, version: Version) -> RpcError {
+        match *self.0 {
+            Kind::Say(result) => RpcError::invalid_params(texts(&result)),
+            Kind::Reject(error) => error,
+            Kind::MissingCapability(_, error) if version.is_stateless() => error,
+            Kind::MissingCapability(question, _) => RpcError::invalid_params(lacks(&question)),
+            Kind::Internal(error) => RpcError::internal(&log(&*error)),
+        }
+    }
+}
+
+fn lacks(question: &Method) -> String {
+    let needs = match question {
+        Method::Elicit => "ask the person (elicitation)",
+        Method::CreateMessage => "ask the client's model (sampling)",
+        _ => "know the client's folders (roots)",
+    };
+    format!("This needs to {needs}, which the client does not support")
+}
+
+fn texts(result: &CallToolResult) -> String {
+    result.content.iter().filter_map(|block| block.as_text()).collect::<Vec<_>>().join("\n")
+}
+
+/// Writes `error` and its causes to the log; returns the reference that finds them.
+fn log(error: &(dyn std::error::Error + 'static)) -> String {
+    let reference = correlation_id();
+    let mut chain = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        chain = format!("{chain}: {next}");
+        cause = next.source();
+    }
+    tracing::error!(reference, error = chain, "a handler failed");
+    reference
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for ToolError {
+    fn from(error: E) -> ToolError {
+        ToolError::internal(error)
+    }
+}
+
+impl fmt::Debug for ToolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Kind::Say(result) => f.debug_tuple("Say").field(&texts(result)).finish(),
+            Kind::Reject(error) => f.debug_tuple("Reject").field(error).finish(),
+            Kind::MissingCapability(question, _) => f.debug_tuple("MissingCapability").field(question).finish(),
+            Kind::Internal(error) => f.debug_tuple("Internal").field(error).finish(),
+        }
+    }
+}
+
+impl fmt::Display for ToolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Kind::Say(result) => f.write_str(&texts(result)),
+            Kind::Reject(error) => error.fmt(f),
+            Kind::MissingCapability(question, _) => f.write_str(&lacks(question)),
+            Kind::Internal(error) => error.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Middleware: any `tower` layer around everything the server answers.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use loggia_wire::RpcError;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::core::Core;
+use crate::edge::correlation_id;
+use crate::exchange::Exchange;
+use crate::service::{BoxFuture, Outcome, Reply, Request};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// One request on its way through the layers, with its way back.
+#[derive(Clone)]
+pub struct Call {
+    /// What is asked. A layer may change it: set the principal, say.
+    pub request: Request,
+    /// The way back to the client.
+    pub exchange: Exchange,
+}
+
+/// What a layer wraps: the layers inside it, and the server's handlers at the bottom.
+#[derive(Clone)]
+pub struct Handlers(Arc<dyn Answer>);
+
+trait Answer: Send + Sync {
+    fn answer(&self, call: Call) -> BoxFuture<'static, Outcome>;
+}
+
+/// The server's handlers.
+struct Bottom(Arc<Core>);
+
+impl Answer for Bottom {
+    fn answer(&self, call: Call) -> BoxFuture<'static, Outcome> {
+        Box::pin(self.0.clone().answer(call.request, call.exchange))
+    }
+}
+
+/// A layer around something.
+struct Wrapped<S>(S);
+
+impl<S> Answer for Wrapped<S>
+where
+    S: Service<Call, Response = Reply> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+{
+    fn answer(&self, call: Call) -> BoxFuture<'static, Outcome> {
+        let mut service = self.0.clone();
+        Box::pin(async move {
+            poll_fn(|cx| service.poll_ready(cx)).await.map_err(into_rpc)?;
+            service.call(call).await.map_err(into_rpc)
+        })
+    }
+}
+
+impl Handlers {
+    pub(crate) fn new(core: Arc<Core>) -> Handlers {
+        Handlers(Arc::new(Bottom(core)))
+    }
+
+    pub(crate) fn wrap<L>(self, layer: &L) -> Handlers
+    where
+        L: Layer<Handlers>,
+        L::Service: Service<Call, Response = Reply> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Call>>::Error: Into<BoxError>,
+        <L::Service as Service<Call>>::Future: Send + 'static,
+    {
+        Handlers(Arc::new(Wrapped(layer.layer(self))))
+    }
+}
+
+impl Service<Call> for Handlers {
+    type Response = Reply;
+    type Error = RpcError;
+    type Future = BoxFuture<'static, Outcome>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RpcError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, call: Call) -> BoxFuture<'static, Outcome> {
+        self.0.answer(call)
+    }
+}
+
+/// An [`RpcError`] goes to the client as it is; any other error of a layer is ours and goes to the log.
+fn into_rpc(error: impl Into<BoxError>) -> RpcError {
+    match error.into().downcast::<RpcError>() {
+        Ok(error) => *error,
+        Err(error) => {
+            let reference = correlation_id();
+            tracing::error!(reference, error, "a layer failed");
+            RpcError::internal(&reference)
+        }
+    }
+}

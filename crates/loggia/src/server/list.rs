@@ -1,0 +1,158 @@
+//! What a server lists: entries in the order in which they were registered, cut into pages that are built
+//! once and shared by every request until the list changes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use loggia_wire::RpcError;
+
+use crate::model::{CacheHints, ServerResult};
+use crate::service::{Reply, SharedResult};
+
+/// Something that is listed.
+pub(crate) trait Listed: Send + Sync + 'static {
+    /// What the list shows of it.
+    type Item;
+    /// Tells cursors of different lists apart.
+    const LIST: char;
+
+    /// Its name or URI, unique in its list.
+    fn key(&self) -> &str;
+    /// What the list shows of it.
+    fn item(&self) -> Self::Item;
+    /// One page.
+    fn page(items: Vec<Self::Item>, next_cursor: Option<String>, cache: CacheHints) -> ServerResult;
+}
+
+/// A list that can be changed while it is read: a reader holds a snapshot.
+pub(crate) struct List<T> {
+    page_size: usize,
+    cache: CacheHints,
+    current: RwLock<Arc<Snapshot<T>>>,
+}
+
+struct Snapshot<T> {
+    /// In order of their numbers. A number is never used again, so a cursor stays true when others go.
+    entries: Vec<(u64, Arc<T>)>,
+    by_key: HashMap<String, Arc<T>>,
+    /// Pages by the number after which they begin.
+    pages: HashMap<u64, Arc<SharedResult>>,
+    next: u64,
+}
+
+impl<T: Listed> List<T> {
+    /// A list of `entries`, whose keys must differ.
+    pub(crate) fn new(entries: Vec<T>, page_size: usize, cache: CacheHints) -> List<T> {
+        let next = entries.len() as u64 + 1;
+        let entries = (1..).zip(entries.into_iter().map(Arc::new)).collect();
+        let list = List { page_size: page_size.max(1), cache, current: RwLock::new(Arc::new(Snapshot::empty())) };
+        list.replace(entries, next);
+        list
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<Arc<T>> {
+        self.snapshot().by_key.get(key).cloned()
+    }
+
+    /// The first entry that `select` makes something of, in order.
+    pub(crate) fn find_map<R>(&self, select: impl Fn(&Arc<T>) -> Option<R>) -> Option<R> {
+        self.snapshot().entries.iter().find_map(|(_, entry)| select(entry))
+    }
+
+    /// Adds an entry, in the place of one with the same key where there is one.
+    pub(crate) fn insert(&self, entry: T) {
+        self.change(|entries, next| {
+            let entry = Arc::new(entry);
+            match entries.iter_mut().find(|(_, other)| other.key() == entry.key()) {
+                Some((_, place)) => *place = entry,
+                None => {
+                    entries.push((*next, entry));
+                    *next += 1;
+                }
+            }
+            true
+        });
+    }
+
+    /// Removes an entry. `false` where there is none.
+    pub(crate) fn remove(&self, key: &str) -> bool {
+        self.change(|entries, _| {
+            let before = entries.len();
+            entries.retain(|(_, entry)| entry.key() != key);
+            entries.len() != before
+        })
+    }
+
+    /// The page that `cursor` names.
+    pub(crate) fn page(&self, cursor: Option<&str>) -> Result<Reply, RpcError> {
+        let snapshot = self.snapshot();
+        let after = match cursor {
+            None => 0,
+            Some(cursor) => read_cursor::<T>(cursor).filter(|after| *after < snapshot.next).ok_or_else(|| {
+                RpcError::invalid_params("The cursor is not one of this list: start again without it")
+            })?,
+        };
+        match snapshot.pages.get(&after) {
+            Some(page) => Ok(Reply::Shared(page.clone())),
+            // The list changed since the cursor was given; its place in the order is still known.
+            None => Ok(self.build_page(&snapshot.entries, after).0.into()),
+        }
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot<T>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn change(&self, edit: impl FnOnce(&mut Vec<(u64, Arc<T>)>, &mut u64) -> bool) -> bool {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let (mut entries, mut next) = (current.entries.clone(), current.next);
+        let changed = edit(&mut entries, &mut next);
+        if changed {
+            *current = Arc::new(self.build(entries, next));
+        }
+        changed
+    }
+
+    fn replace(&self, entries: Vec<(u64, Arc<T>)>, next: u64) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(self.build(entries, next));
+    }
+
+    fn build(&self, entries: Vec<(u64, Arc<T>)>, next: u64) -> Snapshot<T> {
+        let by_key = entries.iter().map(|(_, entry)| (entry.key().to_owned(), entry.clone())).collect();
+        let mut pages = HashMap::new();
+        let mut after = Some(0);
+        while let Some(start) = after {
+            let (page, following) = self.build_page(&entries, start);
+            pages.insert(start, Arc::new(SharedResult::new(page)));
+            after = following;
+        }
+        Snapshot { entries, by_key, pages, next }
+    }
+
+    /// The page that begins after the number `after`, and where the next begins.
+    fn build_page(&self, entries: &[(u64, Arc<T>)], after: u64) -> (ServerResult, Option<u64>) {
+        let start = entries.partition_point(|(number, _)| *number <= after);
+        let end = entries.len().min(start + self.page_size);
+        let page = &entries[start..end];
+        let following = page.last().filter(|_| end < entries.len()).map(|(number, _)| *number);
+        let items = page.iter().map(|(_, entry)| entry.item()).collect();
+        (T::page(items, following.map(write_cursor::<T>), self.cache), following)
+    }
+}
+
+impl<T> Snapshot<T> {
+    fn empty() -> Snapshot<T> {
+        Snapshot { entries: Vec::new(), by_key: HashMap::new(), pages: HashMap::new(), next: 1 }
+    }
+}
+
+fn write_cursor<T: Listed>(after: u64) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}{after}", T::LIST))
+}
+
+fn read_cursor<T: Listed>(cursor: &str) -> Option<u64> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+    text.strip_prefix(T::LIST)?.parse().ok()
+}

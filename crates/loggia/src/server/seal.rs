@@ -1,0 +1,126 @@
+//! State that travels through the client and comes back: encrypted, authenticated, and bound to the call it
+//! belongs to. Nobody can read it, change it, or use it for another call.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::digest::{Context, SHA256};
+use ring::rand::{SecureRandom, SystemRandom};
+use serde_json::Value;
+
+/// What every sealed text begins with, so that a state of somebody else's making is told apart.
+const PREFIX: &str = "lg1.";
+
+/// A secret that seals state between the rounds of a call. Replicas that serve one endpoint share it.
+///
+/// Its `Debug` shows nothing of it.
+#[derive(Clone)]
+pub struct StateKey(LessSafeKey);
+
+impl StateKey {
+    /// A key from 32 secret bytes.
+    pub fn new(secret: &[u8; 32]) -> StateKey {
+        let key = UnboundKey::new(&CHACHA20_POLY1305, secret).expect("32 bytes are the length of a ChaCha20 key");
+        StateKey(LessSafeKey::new(key))
+    }
+
+    /// A key that nobody knows; it dies with the process.
+    pub fn random() -> StateKey {
+        let mut secret = [0; 32];
+        SystemRandom::new().fill(&mut secret).expect("the operating system has randomness");
+        StateKey::new(&secret)
+    }
+}
+
+impl fmt::Debug for StateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StateKey(…)")
+    }
+}
+
+/// Seals with its first key, opens with any.
+#[derive(Debug, Clone)]
+pub(crate) struct Sealer {
+    keys: Vec<StateKey>,
+}
+
+impl Sealer {
+    pub(crate) fn new(keys: Vec<StateKey>) -> Sealer {
+        Sealer { keys: if keys.is_empty() { vec![StateKey::random()] } else { keys } }
+    }
+
+    /// Seals `plain` for the call that `context` names. `None` without randomness.
+    pub(crate) fn seal(&self, context: &[u8], plain: &[u8]) -> Option<String> {
+        let mut nonce = [0; NONCE_LEN];
+        SystemRandom::new().fill(&mut nonce).ok()?;
+        let mut sealed = plain.to_vec();
+        let key = &self.keys.first()?.0;
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut sealed).ok()?;
+        let mut text = PREFIX.to_owned();
+        URL_SAFE_NO_PAD.encode_string([&nonce[..], &sealed].concat(), &mut text);
+        Some(text)
+    }
+
+    /// Opens what was sealed for the call that `context` names; `None` for anything else.
+    pub(crate) fn open(&self, context: &[u8], text: &str) -> Option<Vec<u8>> {
+        let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>()?;
+        self.keys.iter().find_map(|key| {
+            let mut sealed = sealed.to_vec();
+            let plain = key.0.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(context), &mut sealed).ok()?;
+            Some(plain.to_vec())
+        })
+    }
+}
+
+/// Whether `text` says that it was sealed here.
+pub(crate) fn is_sealed(text: &str) -> bool {
+    text.starts_with(PREFIX)
+}
+
+/// A digest over several parts, each with its length, so that no two lists of parts give one text.
+pub(crate) fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    out
+}
+
+/// `value` as JSON with sorted keys: two values that mean the same give the same bytes.
+pub(crate) fn canonical(value: &Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_canonical(value, &mut out);
+    out
+}
+
+fn write_canonical(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by_key(|(name, _)| *name);
+            out.push(b'{');
+            for (name, member) in members {
+                out.extend_from_slice(Value::from(name.as_str()).to_string().as_bytes());
+                out.push(b':');
+                write_canonical(member, out);
+                out.push(b',');
+            }
+            out.push(b'}');
+        }
+        Value::Array(items) => {
+            out.push(b'[');
+            for item in items {
+                write_canonical(item, out);
+                out.push(b',');
+            }
+            out.push(b']');
+        }
+        plain => out.extend_from_slice(plain.to_string().as_bytes()),
+    }
+}
