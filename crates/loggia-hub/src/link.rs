@@ -19,7 +19,7 @@ use crate::relay::{Relay, Relayed};
 /// One open upstream.
 pub(crate) enum Link {
     /// A server elsewhere.
-    Client(Relay),
+    Client(Box<Relay>),
     /// A server in this process.
     Service(Arc<dyn Service>),
 }

@@ -160,12 +160,6 @@ impl<T: Send + 'static> Parking<T> {
         Parking { table: Table::default(), most, stay }
     }
 
-    /// How many calls are parked.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        lock(&self.table).len()
-    }
-
     /// Parks `running`, which asks something, and gives the answer for its client.
     pub(crate) fn park(&self, running: Running<T>, request: &Request) -> Result<InputRequired, RpcError> {
         let binding = Binding::of(request)?;

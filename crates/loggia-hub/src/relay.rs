@@ -85,8 +85,9 @@ impl Relay {
             input: InputPolicy::Surface(None),
             ..self.options.clone()
         };
-        let reply = self.client.request(request.method, request.params, options).await;
-        outcome(reply)
+        let reply = self.client.request(request.method.clone(), request.params, options).await;
+        let outcome = outcome(reply)?;
+        Ok(outcome.map_err(|error| neutral(&request.method, error)))
     }
 
     /// To a handshake upstream, a request in the middle of which nothing can be asked.
@@ -195,6 +196,16 @@ fn outcome(reply: Result<loggia::client::RawReply>) -> CallResult {
     }
 }
 
+/// An error of the stateless era as the core knows it: that a resource does not exist has a code of its own
+/// in the handshake era, and in this one only the data tells it ("Error Handling" of resources).
+fn neutral(method: &Method, error: RpcError) -> RpcError {
+    let names_uri = error.data.as_ref().is_some_and(|data| data.get("uri").is_some());
+    if *method == Method::ReadResource && error.code == ErrorCode::INVALID_PARAMS && names_uri {
+        return RpcError { code: ErrorCode::RESOURCE_NOT_FOUND, ..error };
+    }
+    error
+}
+
 /// The params without what only a later round of a stateless exchange has.
 fn first_round(params: &RawJson) -> RawJson {
     match Members::of(params) {
@@ -280,10 +291,8 @@ impl Listener {
                     self.exchange.notify(ServerNotification::Progress(progress));
                 }
             }
-            ServerNotification::Log(log) => {
-                if self.log_level.is_some_and(|least| log.level >= least) {
-                    self.exchange.notify(ServerNotification::Log(log));
-                }
+            ServerNotification::Log(log) if self.log_level.is_some_and(|least| log.level >= least) => {
+                self.exchange.notify(ServerNotification::Log(log));
             }
             ServerNotification::ElicitationComplete(done) => {
                 self.exchange.notify(ServerNotification::ElicitationComplete(done));

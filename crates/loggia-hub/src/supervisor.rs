@@ -93,7 +93,7 @@ async fn attempt(shared: &Shared, slot: &Slot) -> Result<(Arc<Link>, Catalog)> {
     let opening = async {
         let link = match slot.connector.source.open(client(shared)).await? {
             Opened::Service(service) => Link::Service(service),
-            Opened::Client(client) => Link::Client(Relay::new(client, &slot.connector, limits)),
+            Opened::Client(client) => Link::Client(Box::new(Relay::new(client, &slot.connector, limits))),
         };
         let catalog = Catalog::read(&link, limits.list_entries).await?;
         Ok((Arc::new(link), catalog))

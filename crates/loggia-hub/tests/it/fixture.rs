@@ -11,9 +11,9 @@ use loggia::exchange::{Exchange, LivePeer};
 use loggia::model::{
     CallToolResult, CompleteResult, Completion, ElicitResult, GetPromptResult, Implementation, InputRequest,
     InputRequired, ListCapability, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, LogParams, LoggingLevel, Prompt, PromptMessage, ReadResourceResult, Resource, ResourceContents,
-    ResourceTemplate, ResourcesCapability, ServerCapabilities, ServerNotification, ServerResult, SubscriptionFilter,
-    Tool,
+    ListToolsResult, LogParams, LoggingLevel, Prompt, PromptMessage, ReadResourceResult, Resource,
+    ResourceContents, ResourceTemplate, ResourcesCapability, ServerCapabilities, ServerNotification,
+    ServerResult, SubscriptionFilter, Tool,
 };
 use loggia::service::{BoxFuture, Description, Outcome, Principal, Reply, Request};
 use loggia::wire::{ErrorCode, Method, RawJson, RpcError, Version};
@@ -22,31 +22,31 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 /// One revision of each era that differs from the other in how it asks.
-pub const ERAS: [Version; 2] = [Version::V2026_07_28, Version::V2025_11_25];
+pub(crate) const ERAS: [Version; 2] = [Version::V2026_07_28, Version::V2025_11_25];
 
 /// Every pair of client and upstream.
-pub fn pairs() -> impl Iterator<Item = (Version, Version)> {
+pub(crate) fn pairs() -> impl Iterator<Item = (Version, Version)> {
     ERAS.into_iter().flat_map(|client| ERAS.into_iter().map(move |upstream| (client, upstream)))
 }
 
 /// An upstream that does one of everything.
-pub struct Upstream {
+pub(crate) struct Upstream {
     description: Arc<Description>,
-    pub tools: Mutex<Vec<String>>,
-    pub resources: Vec<&'static str>,
-    pub changes: Changes,
+    pub(crate) tools: Mutex<Vec<String>>,
+    pub(crate) resources: Vec<&'static str>,
+    pub(crate) changes: Changes,
     /// Told when a call of `hang` begins, and when one is cancelled.
-    pub hanging: Arc<Notify>,
-    pub cancelled: Arc<Notify>,
-    pub calls: AtomicUsize,
+    pub(crate) hanging: Arc<Notify>,
+    pub(crate) cancelled: Arc<Notify>,
+    pub(crate) calls: AtomicUsize,
 }
 
 impl Upstream {
-    pub fn new() -> Arc<Upstream> {
+    pub(crate) fn new() -> Arc<Upstream> {
         Upstream::with_resources(vec!["note:///one", "note:///two"])
     }
 
-    pub fn with_resources(resources: Vec<&'static str>) -> Arc<Upstream> {
+    pub(crate) fn with_resources(resources: Vec<&'static str>) -> Arc<Upstream> {
         let list = || Some(ListCapability { list_changed: Some(true), ..ListCapability::default() });
         let capabilities = ServerCapabilities {
             tools: list(),
@@ -91,9 +91,15 @@ impl Upstream {
         let text = match params["name"].as_str().expect("the edge checked it") {
             "echo" => params["arguments"]["text"].as_str().unwrap_or("nothing").to_owned(),
             "fail" => return Ok(Reply::from(ServerResult::from(CallToolResult::error("it broke")))),
-            "refuse" => return Err(RpcError::new(ErrorCode(-32050), "not today").with_data(json!({ "why": "rain" }))),
+            "refuse" => {
+                return Err(RpcError::new(ErrorCode(-32050), "not today").with_data(json!({ "why": "rain" })));
+            }
             "steps" => steps(request, exchange),
             "hang" => return self.hang().await,
+            "ask-and-tell" => {
+                let _told = Told(self.cancelled.clone());
+                return asked(request, exchange, &[form("name", "Who?")]).await;
+            }
             "ask" => return asked(request, exchange, &[form("name", "Who?")]).await,
             "interview" => {
                 return asked(request, exchange, &[form("name", "Who?"), form("age", "How old?")]).await;
@@ -107,15 +113,18 @@ impl Upstream {
     }
 
     async fn hang(&self) -> Outcome {
-        struct Told(Arc<Notify>);
-        impl Drop for Told {
-            fn drop(&mut self) {
-                self.0.notify_one();
-            }
-        }
         let _told = Told(self.cancelled.clone());
         self.hanging.notify_one();
         std::future::pending().await
+    }
+}
+
+/// Tells when a call is over, for whatever reason.
+struct Told(Arc<Notify>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.notify_one();
     }
 }
 
@@ -205,7 +214,8 @@ impl Service for Upstream {
                 Method::ListTools => self.list_tools().into(),
                 Method::CallTool => return self.tool(&request, &exchange).await,
                 Method::ListPrompts => {
-                    ListPromptsResult { prompts: vec![Prompt::new("greet")], ..ListPromptsResult::default() }.into()
+                    ListPromptsResult { prompts: vec![Prompt::new("greet")], ..ListPromptsResult::default() }
+                        .into()
                 }
                 Method::GetPrompt => {
                     let who = params["arguments"]["who"].as_str().unwrap_or("world");
@@ -218,14 +228,19 @@ impl Service for Upstream {
                 }
                 Method::ListResourceTemplates => {
                     let resource_templates = vec![ResourceTemplate::new("note:///by/{name}", "notes by")];
-                    ListResourceTemplatesResult { resource_templates, ..ListResourceTemplatesResult::default() }.into()
+                    ListResourceTemplatesResult {
+                        resource_templates,
+                        ..ListResourceTemplatesResult::default()
+                    }
+                    .into()
                 }
                 Method::ReadResource => {
                     let uri = params["uri"].as_str().expect("the edge checked it");
                     if uri == "note:///missing" {
                         return Err(RpcError::resource_not_found(uri));
                     }
-                    let contents = vec![ResourceContents::text(uri, format!("{} says {uri}", self.resources[0]))];
+                    let contents =
+                        vec![ResourceContents::text(uri, format!("{} says {uri}", self.resources[0]))];
                     ReadResourceResult { contents, ..ReadResourceResult::default() }.into()
                 }
                 Method::Complete => {
@@ -248,14 +263,14 @@ impl Service for Upstream {
 }
 
 /// A connector whose upstream can be switched off and on, and speaks one revision.
-pub struct Switch {
-    pub on: Arc<AtomicBool>,
+pub(crate) struct Switch {
+    pub(crate) on: Arc<AtomicBool>,
     /// The connection that is open, to be cut.
-    pub open: Arc<Mutex<Option<Client>>>,
-    pub attempts: Arc<AtomicUsize>,
+    pub(crate) open: Arc<Mutex<Option<Client>>>,
+    pub(crate) attempts: Arc<AtomicUsize>,
 }
 
-pub fn switched(name: &str, upstream: &Arc<Upstream>, version: Version) -> (Connector, Switch) {
+pub(crate) fn switched(name: &str, upstream: &Arc<Upstream>, version: Version) -> (Connector, Switch) {
     let switch =
         Switch { on: Arc::new(AtomicBool::new(true)), open: Arc::default(), attempts: Arc::default() };
     let (upstream, on, open, attempts) =
@@ -278,7 +293,7 @@ pub fn switched(name: &str, upstream: &Arc<Upstream>, version: Version) -> (Conn
 
 impl Switch {
     /// Cuts the connection; the next attempts fail until [`Switch::turn_on`].
-    pub async fn turn_off(&self) {
+    pub(crate) async fn turn_off(&self) {
         self.on.store(false, Ordering::SeqCst);
         let open = self.open.lock().expect("not poisoned").take();
         if let Some(client) = open {
@@ -286,16 +301,16 @@ impl Switch {
         }
     }
 
-    pub fn turn_on(&self) {
+    pub(crate) fn turn_on(&self) {
         self.on.store(true, Ordering::SeqCst);
     }
 }
 
-pub fn connector(name: &str, upstream: &Arc<Upstream>, version: Version) -> Connector {
+pub(crate) fn connector(name: &str, upstream: &Arc<Upstream>, version: Version) -> Connector {
     switched(name, upstream, version).0
 }
 
-pub fn limits() -> HubLimits {
+pub(crate) fn limits() -> HubLimits {
     HubLimits {
         retry: Patience { keep_listed: Duration::from_secs(600), ..Patience::default() },
         parked_for: Duration::from_secs(300),
@@ -304,35 +319,35 @@ pub fn limits() -> HubLimits {
 }
 
 /// A hub whose connectors have been tried.
-pub async fn hub(connectors: Vec<Connector>) -> Arc<Hub> {
+pub(crate) async fn hub(connectors: Vec<Connector>) -> Arc<Hub> {
     let hub = Hub::start(Implementation::new("hub", "0"), connectors, limits()).expect("good names");
     hub.tried().await;
     hub
 }
 
 /// One upstream behind a hub, under the name `up`.
-pub async fn hub_of(upstream: &Arc<Upstream>, version: Version) -> Arc<Hub> {
+pub(crate) async fn hub_of(upstream: &Arc<Upstream>, version: Version) -> Arc<Hub> {
     hub(vec![connector("up", upstream, version)]).await
 }
 
-pub fn builder(version: Version) -> ClientBuilder {
+pub(crate) fn builder(version: Version) -> ClientBuilder {
     Client::builder().version(version).cache(false).jitter(|| 0.0)
 }
 
-pub async fn client(hub: &Arc<Hub>, version: Version) -> Client {
+pub(crate) async fn client(hub: &Arc<Hub>, version: Version) -> Client {
     connect(builder(version), hub).await
 }
 
-pub async fn connect(builder: ClientBuilder, hub: &Arc<Hub>) -> Client {
+pub(crate) async fn connect(builder: ClientBuilder, hub: &Arc<Hub>) -> Client {
     builder.connect(hub).await.expect("connects")
 }
 
 /// The text of a result.
-pub fn text(result: &CallToolResult) -> &str {
+pub(crate) fn text(result: &CallToolResult) -> &str {
     result.content.first().and_then(|block| block.as_text()).unwrap_or_default()
 }
 
 /// A form answered with this one field.
-pub fn accepted(field: &str, value: &str) -> ElicitResult {
+pub(crate) fn accepted(field: &str, value: &str) -> ElicitResult {
     ElicitResult::accept([(field.to_owned(), Value::from(value))].into())
 }

@@ -38,8 +38,13 @@ async fn a_uri_that_two_have_belongs_to_the_first_and_is_qualified_for_the_secon
     let two = Upstream::with_resources(vec!["note:///same", "note:///only-two"]);
     let hub = hub(vec![connector("one", &one, ERAS[0]), connector("two", &two, ERAS[1])]).await;
     let client = client(&hub, ERAS[0]).await;
-    let uris: Vec<String> =
-        client.list_all_resources().await.expect("resources").into_iter().map(|resource| resource.uri).collect();
+    let uris: Vec<String> = client
+        .list_all_resources()
+        .await
+        .expect("resources")
+        .into_iter()
+        .map(|resource| resource.uri)
+        .collect();
     assert_eq!(uris, ["note:///same", "note:///only-one", "two+note:///same", "note:///only-two"]);
     let templates: Vec<String> = client
         .list_all_resource_templates()
@@ -78,7 +83,8 @@ async fn a_subscription_to_a_qualified_uri_hears_of_that_connector_alone() {
         change = subscription.next() => panic!("heard of the other connector: {change:?}"),
         () = announce(one, 1000) => {}
     }
-    let change = tokio::select! { change = subscription.next() => change, () = announce(two, usize::MAX) => None };
+    let change =
+        tokio::select! { change = subscription.next() => change, () = announce(two, usize::MAX) => None };
     assert_eq!(change, Some(Change::Resource("two+note:///same".to_owned())));
 }
 
@@ -134,7 +140,8 @@ async fn a_server_of_this_process_needs_no_connection() {
         let upstream = Upstream::new();
         let hub = hub(vec![Connector::builtin("up", upstream.clone())]).await;
         let client = client(&hub, down).await;
-        let result = client.call_tool("up_echo", serde_json::json!({ "text": "hi" })).await.expect("a result");
+        let result =
+            client.call_tool("up_echo", serde_json::json!({ "text": "hi" })).await.expect("a result");
         assert_eq!(crate::fixture::text(&result), "hi", "{down}");
         assert_eq!(client.list_all_tools().await.expect("tools").len(), 10, "{down}");
     }

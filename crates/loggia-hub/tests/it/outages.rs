@@ -40,7 +40,8 @@ async fn a_dead_and_a_silent_upstream_hide_nobody() {
     let tools = client.list_all_tools().await.expect("tools");
     assert!(tools.len() == 10 && tools.iter().all(|tool| tool.name.starts_with("good_")));
     assert_eq!(text(&client.call_tool("good_echo", json!({})).await.expect("a result")), "nothing");
-    let states: Vec<_> = hub.status().iter().map(|status| (status.name.to_string(), status.is_up())).collect();
+    let states: Vec<_> =
+        hub.status().iter().map(|status| (status.name.to_string(), status.is_up())).collect();
     assert_eq!(states, [("dead".to_owned(), false), ("silent".to_owned(), false), ("good".to_owned(), true)]);
 }
 
@@ -134,7 +135,10 @@ async fn a_call_under_way_when_the_connection_is_lost_is_told_so() {
         upstream.hanging.notified().await;
         switch.turn_off().await;
         let result = call.await.expect("no panic").expect("a result that the model can read");
-        assert!(result.failed() && text(&result).contains("whether it had an effect is not known"), "{result:?}");
+        assert!(
+            result.failed() && text(&result).contains("whether it had an effect is not known"),
+            "{result:?}"
+        );
     }
 }
 

@@ -97,6 +97,19 @@ async fn a_state_is_good_once_and_for_its_own_request_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn when_its_time_is_over_the_call_is_cancelled_upstream() {
+    let upstream = Upstream::new();
+    upstream.tools.lock().expect("not poisoned").push("ask-and-tell".to_owned());
+    let client = asking(&upstream).await;
+    let first = round(&client, json!({ "name": "up_ask-and-tell", "arguments": {} })).await.expect("a round");
+    question(&first);
+    let started = tokio::time::Instant::now();
+    let over = tokio::time::timeout(Duration::from_secs(400), upstream.cancelled.notified()).await;
+    assert!(over.is_ok(), "the upstream still waits");
+    assert!(started.elapsed() >= Duration::from_secs(300), "it was cancelled too early");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_never_returns_costs_a_bounded_time() {
     let upstream = Upstream::new();
     let client = asking(&upstream).await;
