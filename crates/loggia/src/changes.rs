@@ -31,6 +31,8 @@ pub struct Changes(Arc<Mutex<Vec<Weak<Subscriber>>>>);
 pub struct Listening {
     accepted: SubscriptionFilter,
     subscriber: Arc<Subscriber>,
+    /// What must live as long as somebody listens.
+    _kept: Option<Box<dyn Send + Sync>>,
 }
 
 struct Subscriber {
@@ -96,7 +98,7 @@ impl Changes {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|weak| weak.strong_count() > 0);
         all.push(Arc::downgrade(&subscriber));
-        Listening { accepted, subscriber }
+        Listening { accepted, subscriber, _kept: None }
     }
 
     fn each(&self, act: impl Fn(&Subscriber)) {
@@ -112,7 +114,9 @@ impl Subscriber {
             Change::Tools => on(self.filter.tools_list_changed),
             Change::Prompts => on(self.filter.prompts_list_changed),
             Change::Resources => on(self.filter.resources_list_changed),
-            Change::Resource(uri) => self.filter.resource_subscriptions.iter().flatten().any(|wanted| wanted == uri),
+            Change::Resource(uri) => {
+                self.filter.resource_subscriptions.iter().flatten().any(|wanted| wanted == uri)
+            }
         }
     }
 
@@ -125,6 +129,12 @@ impl Listening {
     /// The part of the request that the server honours.
     pub fn accepted(&self) -> &SubscriptionFilter {
         &self.accepted
+    }
+
+    /// Keeps `value` until the subscription ends: for a service that must let go of something then.
+    pub fn keeping(mut self, value: impl Send + Sync + 'static) -> Listening {
+        self._kept = Some(Box::new(value));
+        self
     }
 
     /// Waits for the next change; `None` when the server ended the subscription.
