@@ -184,7 +184,7 @@ impl Part {
 #[derive(Debug, Clone)]
 struct Variable {
     name: String,
-    /// `{name:3}`: only so many characters.
+    /// `{name:3}`: only so many characters. Lists and maps have no prefix; theirs is ignored.
     prefix: Option<usize>,
     /// `{name*}`: each value by itself.
     explode: bool,
@@ -286,7 +286,7 @@ fn parse(source: &str) -> Result<Vec<Part>, UriTemplateError> {
 }
 
 fn literal(text: &str) -> Result<Part, &'static str> {
-    if text.contains(|c: char| c.is_ascii_control() || "}\"'<>\\^`| ".contains(c)) {
+    if text.contains(|c: char| c.is_ascii_control() || "}\"<>\\^`| ".contains(c)) {
         return Err("this text holds a character that a URI template may not hold");
     }
     let percent_ok = text.split('%').skip(1).all(|rest| is_hex_pair(rest.as_bytes()));

@@ -19,7 +19,7 @@ use super::{Compiled, MAX_CHECK_DEPTH, MAX_STEPS, MAX_VIOLATIONS, message, numbe
 /// Whether `value` is valid.
 pub(super) fn holds(compiled: &Compiled, value: &Value) -> bool {
     let mut checker = Checker::new(compiled, false);
-    checker.node(compiled.root, value, &Path::Root, None) && checker.gave_up.is_none()
+    (checker.node(compiled.root, value, &Path::Root, None) || checker.unsure) && checker.gave_up.is_none()
 }
 
 /// What is wrong with `value`, which is not valid.
@@ -64,6 +64,10 @@ struct Checker<'c> {
     compiled: &'c Compiled,
     /// Whether to write down what is wrong.
     report: bool,
+    /// How many probes the check is inside of, where a match may count against the value.
+    probes: usize,
+    /// Whether the answer may be wrong for want of a pattern.
+    unsure: bool,
     violations: Vec<Violation>,
     more: bool,
     depth: usize,
@@ -79,6 +83,8 @@ impl<'c> Checker<'c> {
         Checker {
             compiled,
             report,
+            probes: 0,
+            unsure: false,
             violations: Vec::new(),
             more: false,
             depth: 0,
@@ -186,6 +192,7 @@ impl<'c> Checker<'c> {
                     self.fail(path, || message::wrong_count(checks.length, count, "character", "characters"));
             }
         }
+        self.unsure |= checks.unusable_pattern && self.probes > 0;
         if let Some(pattern) = &checks.pattern {
             if !self.spend(pattern.cost(text.len())) {
                 return false;
@@ -359,6 +366,7 @@ impl<'c> Checker<'c> {
     /// Asks without writing anything down.
     fn probe<'v>(&mut self, id: NodeId, value: &'v Value, path: &Path<'_>, seen: Seen<'_, 'v>) -> bool {
         let report = std::mem::replace(&mut self.report, false);
+        self.probes += 1;
         let ok = match seen {
             None => self.node(id, value, path, None),
             Some(seen) => {
@@ -371,6 +379,7 @@ impl<'c> Checker<'c> {
             }
         };
         self.report = report;
+        self.probes -= 1;
         ok
     }
 

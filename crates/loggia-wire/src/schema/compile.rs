@@ -14,10 +14,18 @@ use super::node::{StringChecks, Types};
 use super::pattern::Pattern;
 use super::{Compiled, MAX_SUBSCHEMAS};
 
-/// Compiles a document.
-pub(super) fn compile(root: &Object) -> Result<Compiled, SchemaError> {
-    let mut compiler =
-        Compiler { index: Index::new(root)?, nodes: constants(), ids: HashMap::new(), queue: Vec::new() };
+/// Compiles a document. Where `tolerated` is given, patterns that cannot be used go there instead of failing.
+pub(super) fn compile(
+    root: &Object,
+    tolerated: Option<&mut Vec<SchemaError>>,
+) -> Result<Compiled, SchemaError> {
+    let mut compiler = Compiler {
+        index: Index::new(root)?,
+        nodes: constants(),
+        ids: HashMap::new(),
+        queue: Vec::new(),
+        tolerated,
+    };
     let root = compiler.id(Schema::Object(root))?;
     while let Some((id, schema)) = compiler.queue.pop() {
         let place = compiler.index.place(schema);
@@ -39,14 +47,15 @@ fn constants() -> Vec<Node> {
     vec![Node::default(), Node { types: Types::NONE, ..Node::default() }]
 }
 
-struct Compiler<'a> {
+struct Compiler<'a, 't> {
     index: Index<'a>,
     nodes: Vec<Node>,
     ids: HashMap<*const Object, NodeId>,
     queue: Vec<(NodeId, &'a Object)>,
+    tolerated: Option<&'t mut Vec<SchemaError>>,
 }
 
-impl<'a> Compiler<'a> {
+impl<'a> Compiler<'a, '_> {
     fn id(&mut self, schema: Schema<'a>) -> Result<NodeId, SchemaError> {
         let object = match schema {
             Schema::Constant(true) => return Ok(NodeId::ANYTHING),
@@ -68,13 +77,13 @@ impl<'a> Compiler<'a> {
 }
 
 /// Reads the keywords of one schema object.
-struct Reader<'a, 'c> {
-    compiler: &'c mut Compiler<'a>,
+struct Reader<'a, 't, 'c> {
+    compiler: &'c mut Compiler<'a, 't>,
     schema: &'a Object,
     place: Place,
 }
 
-impl<'a> Reader<'a, '_> {
+impl<'a> Reader<'a, '_, '_> {
     fn node(&mut self) -> Result<Node, SchemaError> {
         let resource = self.place.resource as u32;
         if self.draft7() && self.schema.contains_key("$ref") {
@@ -189,11 +198,22 @@ impl<'a> Reader<'a, '_> {
         Ok(used.then(|| Box::new(checks)))
     }
 
-    fn string_checks(&self) -> Result<Option<Box<StringChecks>>, SchemaError> {
-        let length = self.range("minLength", "maxLength")?;
-        let pattern = self.text("pattern")?.map(|source| self.pattern(source)).transpose()?;
-        let used = length.is_bounded() || pattern.is_some();
-        Ok(used.then(|| Box::new(StringChecks { length, pattern })))
+    fn string_checks(&mut self) -> Result<Option<Box<StringChecks>>, SchemaError> {
+        let mut checks =
+            StringChecks { length: self.range("minLength", "maxLength")?, ..StringChecks::default() };
+        match self.text("pattern")?.map(|source| self.pattern(source)) {
+            None => {}
+            Some(Ok(pattern)) => checks.pattern = Some(pattern),
+            Some(Err(error)) => match &mut self.compiler.tolerated {
+                None => return Err(error),
+                Some(tolerated) => {
+                    tolerated.push(error);
+                    checks.unusable_pattern = true;
+                }
+            },
+        }
+        let used = checks.length.is_bounded() || checks.pattern.is_some() || checks.unusable_pattern;
+        Ok(used.then(|| Box::new(checks)))
     }
 
     fn array_checks(&mut self) -> Result<Option<Box<ArrayChecks>>, SchemaError> {
@@ -308,7 +328,7 @@ impl<'a> Reader<'a, '_> {
 }
 
 /// Reading keywords by the shape of their value.
-impl<'a> Reader<'a, '_> {
+impl<'a> Reader<'a, '_, '_> {
     fn invalid(&self, keyword: &str, expected: &'static str) -> SchemaError {
         invalid(&self.place.pointer, keyword, expected)
     }

@@ -73,8 +73,19 @@ struct Compiled {
 impl Validator {
     /// Compiles the schema of a tool. Unknown keywords are ignored; malformed ones are errors.
     pub fn compile(schema: &Map<String, Value>) -> Result<Validator, SchemaError> {
-        let compiled = compile::compile(schema)?;
+        let compiled = compile::compile(schema, None)?;
         Ok(Validator { compiled: Arc::new(compiled) })
+    }
+
+    /// Compiles a schema that somebody else wrote, and that has to be lived with. A `pattern` that cannot be
+    /// used (look-around, say, which peers with a backtracking engine write) is not checked but returned, to
+    /// be logged; a value is then refused only where it is invalid whatever that pattern says.
+    pub fn compile_foreign(
+        schema: &Map<String, Value>,
+    ) -> Result<(Validator, Vec<SchemaError>), SchemaError> {
+        let mut unchecked = Vec::new();
+        let compiled = compile::compile(schema, Some(&mut unchecked))?;
+        Ok((Validator { compiled: Arc::new(compiled) }, unchecked))
     }
 
     /// Compiles any schema: an object, or `true` or `false`.

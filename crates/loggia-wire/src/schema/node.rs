@@ -112,6 +112,8 @@ pub(super) struct NumberChecks {
 pub(super) struct StringChecks {
     pub(super) length: Range,
     pub(super) pattern: Option<Pattern>,
+    /// Whether there is a pattern that the engine cannot run, in a schema where that is tolerated.
+    pub(super) unusable_pattern: bool,
 }
 
 /// What applies to arrays.

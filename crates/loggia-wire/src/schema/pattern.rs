@@ -9,6 +9,11 @@ use regex_lite::{Regex, RegexBuilder};
 /// Program sizes in bytes, and how much work a byte of input is with a program of that size.
 const SIZES: [(usize, usize); 3] = [(2 << 10, 4), (8 << 10, 16), (64 << 10, 128)];
 
+/// The members of `\s` in ECMA-262, and everything else; the engine knows white space of ASCII only.
+const SPACE: &str =
+    r"\t-\r\x20\u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}";
+const NOT_SPACE: &str = r"\x00-\x08\x0e-\x1f\x21-\u{9f}\u{a1}-\u{167f}\u{1681}-\u{1fff}\u{200b}-\u{2027}\u{202a}-\u{202e}\u{2030}-\u{205e}\u{2060}-\u{2fff}\u{3001}-\u{fefe}\u{ff00}-\u{10ffff}";
+
 /// A compiled `pattern`.
 #[derive(Debug)]
 pub(super) struct Pattern {
@@ -81,7 +86,7 @@ fn open_class(chars: &mut Peekable<Chars<'_>>, out: &mut String) {
     if chars.peek() == Some(&']') {
         // The class is empty: the complement of everything, or (negated) everything.
         out.truncate(out.len() - usize::from(negated));
-        out.push_str(if negated { r"\s\S" } else { r"^\s\S" });
+        out.push_str(if negated { r"\w\W" } else { r"^\w\W" });
     }
 }
 
@@ -109,14 +114,31 @@ fn escape(chars: &mut Peekable<Chars<'_>>, in_class: bool, out: &mut String) -> 
             out.push('/');
             Ok(())
         }
+        's' | 'S' if !in_class => {
+            out.push_str(if c == 's' { "[" } else { "[^" });
+            out.push_str(SPACE);
+            out.push(']');
+            Ok(())
+        }
+        's' | 'S' => {
+            out.push_str(if c == 's' { SPACE } else { NOT_SPACE });
+            hyphen_behind_class(chars, out);
+            Ok(())
+        }
         c => {
             out.extend(['\\', c]);
-            // `[\w-.]`: a class cannot begin a range, so the hyphen stands for itself.
-            if in_class && "dDsSwW".contains(c) && chars.next_if_eq(&'-').is_some() {
-                out.push_str(r"\-");
+            if in_class && "dDwW".contains(c) {
+                hyphen_behind_class(chars, out);
             }
             Ok(())
         }
+    }
+}
+
+/// `[\w-.]`: a class cannot begin a range, so the hyphen stands for itself.
+fn hyphen_behind_class(chars: &mut Peekable<Chars<'_>>, out: &mut String) {
+    if chars.next_if_eq(&'-').is_some() {
+        out.push_str(r"\-");
     }
 }
 

@@ -233,8 +233,6 @@ fn nonsense() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     #[test]
     fn both_judge_alike(schema in document(), values in vec(instance(), 8)) {
         agree(&schema, &values)?;

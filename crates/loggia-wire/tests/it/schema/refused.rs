@@ -3,6 +3,54 @@
 use loggia_wire::schema::Validator;
 use serde_json::json;
 
+/// A tool of somebody else's is not lost for a pattern that only a backtracking engine can run.
+#[test]
+fn foreign_patterns_are_left_unchecked_where_they_cannot_be_used() {
+    let email = r"^(?!\.)[a-z.]+@[a-z.]+$";
+    let table = [
+        (json!({"type": "string", "pattern": email}), vec![json!("."), json!("a@b")], vec![json!(1)]),
+        (
+            json!({"properties": {"a": {"pattern": email, "minLength": 2}}}),
+            vec![json!({"a": "xx"})],
+            vec![json!({"a": "x"})],
+        ),
+        (json!({"not": {"pattern": email}}), vec![json!("a@b"), json!("x")], vec![json!(1)]),
+        (json!({"oneOf": [{"pattern": email}, {"type": "string"}]}), vec![json!("x")], vec![]),
+        (
+            json!({"if": {"pattern": email}, "then": {"type": "null"}}),
+            vec![json!("x"), json!(null)],
+            vec![json!(1)],
+        ),
+        (json!({"anyOf": [{"pattern": email}, {"type": "null"}], "maxLength": 3}), vec![json!("x")], vec![]),
+    ];
+    for (schema, valid, invalid) in table {
+        let object = schema.as_object().expect("the test gives an object");
+        assert!(Validator::compile(object).is_err(), "{schema}");
+        let (validator, unchecked) = Validator::compile_foreign(object).expect("it is tolerated");
+        assert_eq!(unchecked.len(), 1, "{schema}");
+        assert!(unchecked[0].to_string().contains("look-around"), "{}", unchecked[0]);
+        for value in valid {
+            assert!(
+                validator.is_valid(&value) && validator.validate(&value).is_ok(),
+                "{schema} with {value}"
+            );
+        }
+        for value in invalid {
+            assert!(
+                !validator.is_valid(&value) && validator.validate(&value).is_err(),
+                "{schema} with {value}"
+            );
+        }
+    }
+    let named = json!({"patternProperties": {email: true}, "additionalProperties": false});
+    let error = Validator::compile_foreign(named.as_object().expect("it is an object"));
+    assert!(error.is_err(), "which properties are allowed depends on the pattern");
+    let (_, unchecked) =
+        Validator::compile_foreign(json!({"pattern": "a"}).as_object().expect("it is an object"))
+            .expect("nothing is wrong with it");
+    assert!(unchecked.is_empty());
+}
+
 #[test]
 fn what_is_wrong_with_a_schema_is_said() {
     let table = [
