@@ -195,13 +195,14 @@ impl Connection {
 
     /// Call it when a running request asks the client something. The outcome comes as [`Action::Answer`].
     pub fn handle_ask(&mut self, ask: AskKey, call: Key, request: &InputRequest, now: Instant) {
-        let opened = match (&self.session, self.slots.contains_key(&call)) {
-            (Some(session), true) if session.is_initialized() && self.closing.is_none() => {
-                self.asks.open(Asker { ask, call }, request, session.meta(), now)
-            }
-            (Some(session), true) if !session.is_initialized() => Err(RpcError::invalid_request(
+        let handshake = self.slots.get(&call).is_some_and(|slot| !slot.version.is_stateless());
+        let opened = match &self.session {
+            Some(session) if handshake && !session.is_initialized() => Err(RpcError::invalid_request(
                 "The client has not sent notifications/initialized, so it cannot be asked anything yet",
             )),
+            Some(session) if handshake && self.closing.is_none() => {
+                self.asks.open(Asker { ask, call }, request, session.meta(), now)
+            }
             _ => Err(asks::unanswerable()),
         };
         match opened {

@@ -11,3 +11,7 @@ mod client_http_peer;
 mod client_lists;
 mod client_negotiation;
 mod client_peer;
+mod server;
+mod sim;
+#[cfg(feature = "http")]
+mod http_server;

@@ -1,0 +1,10 @@
+//! Connections as machines: two scripted ends, a clock that only the test moves, and nothing that waits.
+
+mod asks;
+mod bad_input;
+mod connection;
+mod duplex;
+mod machine;
+mod schedule;
+mod service;
+mod subscriptions;
