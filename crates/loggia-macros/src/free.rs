@@ -61,9 +61,12 @@ fn value(function: &ItemFn, read: &Function) -> TokenStream {
     let (output, cfgs) = (&read.output, &read.cfgs);
     let types: Vec<Type> = inputs.iter().filter_map(called_type).collect();
     let names: Vec<_> = (0..types.len()).map(|index| format_ident!("p{index}")).collect();
+    // A lifetime that no parameter mentions cannot be in the result.
+    let borrows = types.iter().any(|ty| matches!(ty, Type::Reference(_)));
+    let lifetime = if borrows { quote!('call) } else { quote!('static) };
     let (result, body) = match asyncness {
         Some(_) => (
-            quote!(::core::pin::Pin<::std::boxed::Box<dyn ::core::future::Future<Output = #output> + ::core::marker::Send + 'call>>),
+            quote!(::core::pin::Pin<::std::boxed::Box<dyn ::core::future::Future<Output = #output> + ::core::marker::Send + #lifetime>>),
             quote!(::std::boxed::Box::pin(#name::call(#(#names),*))),
         ),
         None => (quote!(#output), quote!(#name::call(#(#names),*))),
