@@ -9,6 +9,14 @@ use serde_json::{Value, json};
 use crate::Everything;
 
 #[derive(Debug, Deserialize, JsonSchema)]
+struct User {
+    /// User's response
+    username: String,
+    /// User's email address
+    email: String,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
 struct Response {
     /// User's response
     response: String,
@@ -36,8 +44,8 @@ impl Everything {
         /** The message to show */
         message: String,
     ) -> Result<String, ToolError> {
-        Ok(match cx.ask::<Response>("response", &message).await? {
-            Answer::Accept(given) => format!("User response: action=accept, content={}", given.response),
+        Ok(match cx.ask::<User>("user", &message).await? {
+            Answer::Accept(user) => format!("User response: action=accept, content={user:?}"),
             Answer::Decline => "User response: action=decline".to_owned(),
             Answer::Cancel => "User response: action=cancel".to_owned(),
         })
