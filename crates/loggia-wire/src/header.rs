@@ -36,14 +36,12 @@ const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 /// `=?base64?…?=`. Values that look like that form are put into it too, so nothing is ambiguous. A tab is
 /// never sent bare: it is legal inside a field value, but some servers refuse it.
 pub fn encode_value(value: &str) -> Cow<'_, str> {
-    let plain = value.bytes().all(|b| (0x20..=0x7e).contains(&b))
-        && !value.starts_with(' ')
-        && !value.ends_with(' ')
-        && !(value.starts_with(SENTINEL_START) && value.ends_with(SENTINEL_END));
-    if plain {
-        Cow::Borrowed(value)
-    } else {
+    let unsafe_text = value.bytes().any(|b| !(0x20..=0x7e).contains(&b)) || value.trim_matches(' ') != value;
+    let ambiguous = value.starts_with(SENTINEL_START) && value.ends_with(SENTINEL_END);
+    if unsafe_text || ambiguous {
         Cow::Owned(format!("{SENTINEL_START}{}{SENTINEL_END}", STANDARD.encode(value)))
+    } else {
+        Cow::Borrowed(value)
     }
 }
 

@@ -95,10 +95,11 @@ impl std::error::Error for MetaKeyError {}
 /// Takes trace context that is malformed out of `_meta` and names what was taken. Without a valid
 /// `traceparent` a `tracestate` means nothing and goes too.
 pub fn drop_invalid_trace_context(meta: &mut Map<String, Value>) -> Vec<&'static str> {
-    let rules: [(&'static str, fn(&str) -> bool); 3] =
+    type Rule = fn(&str) -> bool;
+    const RULES: [(&str, Rule); 3] =
         [(TRACEPARENT, is_traceparent), (TRACESTATE, is_tracestate), (BAGGAGE, is_baggage)];
     let mut dropped = Vec::new();
-    for (key, valid) in rules {
+    for (key, valid) in RULES {
         let orphan = key == TRACESTATE && !meta.contains_key(TRACEPARENT);
         if meta.get(key).is_some_and(|value| orphan || !value.as_str().is_some_and(valid)) {
             meta.remove(key);

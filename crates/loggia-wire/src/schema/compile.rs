@@ -146,7 +146,8 @@ impl<'a> Reader<'a, '_, '_> {
     }
 
     fn combinations(&mut self, checks: &mut Vec<Check>) -> Result<(), SchemaError> {
-        let shapes: [(&str, fn(Vec<NodeId>) -> Check); 3] =
+        type Combine = fn(Vec<NodeId>) -> Check;
+        let shapes: [(&str, Combine); 3] =
             [("allOf", Check::AllOf), ("anyOf", Check::AnyOf), ("oneOf", Check::OneOf)];
         for (keyword, check) in shapes {
             if let Some(list) = self.many(keyword)? {

@@ -60,7 +60,8 @@ fn values_are_decoded_or_refused() {
 
 #[test]
 fn a_mirrored_header_agrees_with_the_body_or_is_refused() {
-    let table: [(&[&[u8]], Option<&str>, Option<&str>); 9] = [
+    type Row = (&'static [&'static [u8]], Option<&'static str>, Option<&'static str>);
+    let table: [Row; 9] = [
         (&[], None, None),
         (&[b"foo"], Some("foo"), None),
         (&[b"  foo  "], Some("foo"), None),
