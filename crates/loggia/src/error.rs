@@ -46,14 +46,21 @@ impl fmt::Display for Error {
             Error::Protocol(what) => write!(f, "the peer broke the protocol: {what}"),
             Error::Connection(what) => write!(f, "the connection failed: {what}"),
             Error::Timeout(after) => write!(f, "no answer within {} s", after.as_secs_f32()),
-            Error::NoCommonVersion { wanted, offered } => {
-                write!(f, "no common protocol version: we speak {wanted:?}, the peer {offered:?}")
-            }
+            Error::NoCommonVersion { wanted, offered } => write_versions(f, wanted, offered),
             Error::Unauthorized(challenge) => write!(f, "the server needs authorization: {challenge}"),
             Error::Unanswered(what) => f.write_str(what),
             Error::Configuration(what) => write!(f, "wrong configuration: {what}"),
             Error::Io(error) => error.fmt(f),
         }
+    }
+}
+
+fn write_versions(f: &mut fmt::Formatter<'_>, wanted: &[Version], offered: &[String]) -> fmt::Result {
+    let wanted = wanted.iter().map(|version| version.as_str()).collect::<Vec<_>>().join(", ");
+    write!(f, "no common protocol version: we speak {wanted}; the server ")?;
+    match offered {
+        [] => f.write_str("does not say which it speaks, and opens like one of an older era"),
+        offered => write!(f, "offers {}", offered.join(", ")),
     }
 }
 

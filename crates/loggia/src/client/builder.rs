@@ -297,6 +297,7 @@ fn settings(options: &Options, handlers: &Closures, connector: &Connector) -> Se
         negotiation: options.negotiation,
         patience: Patience { probe: options.probe_timeout, handshake: options.connect_timeout },
         own_streams: connector.own_streams(),
+        reopens: connector.reopens(),
         #[cfg(feature = "http")]
         sse_allowed: connector.own_streams() && options.http.legacy_sse,
         #[cfg(not(feature = "http"))]

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::changes::Change;
 use crate::client::backoff::Backoff;
 use crate::client::engine::{Call, Engine, Output, RawReply};
+use crate::client::era::Negotiation;
 use crate::client::handler::InputHandler;
 use crate::client::link::Link;
 use crate::client::negotiate::ServerFacts;
@@ -260,7 +261,9 @@ impl Driver {
     }
 
     fn ready(&mut self, facts: Arc<ServerFacts>) {
-        if let Some(key) = self.connector.key() {
+        // A version that was forced says nothing about what the server would have agreed to.
+        let negotiated = self.common.options.negotiation == Negotiation::Auto;
+        if let Some(key) = self.connector.key().filter(|_| negotiated) {
             self.common.options.memory.remember(&key, facts.version);
         }
         // What was kept may be of another server under the same address.

@@ -13,6 +13,7 @@ use crate::transport::child::Process;
 use crate::transport::framing::{Frame, ReadFrames, WriteFrames};
 
 /// One message to be sent.
+#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only HTTP has use for all of it"))]
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     /// What kind of message it is.
@@ -28,6 +29,7 @@ pub(crate) struct Outgoing {
 }
 
 /// What kind of message.
+#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only HTTP has use for all of it"))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A request with this id.
@@ -39,6 +41,7 @@ pub(crate) enum Kind {
 }
 
 /// What a link reports.
+#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only HTTP has use for all of it"))]
 #[derive(Debug)]
 pub(crate) enum LinkEvent {
     /// A message. `stream` is the request on whose own stream it came (HTTP); `None` on a shared channel.
@@ -56,6 +59,7 @@ pub(crate) enum LinkEvent {
 }
 
 /// Why a request will not be answered.
+#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only HTTP has use for all of it"))]
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// An HTTP status with no JSON-RPC body.

@@ -240,7 +240,11 @@ impl Opening {
                 tracing::debug!(%reason, "no answer of a modern server: opening with initialize");
                 self.initialize(Version::LATEST_HANDSHAKE)
             }
-            _ => Step::Failed(reason),
+            _ if matches!(reason, Error::Timeout(_)) => Step::Failed(reason),
+            _ => {
+                tracing::debug!(%reason, "no answer of a server of the stateless era");
+                self.no_common_version(Vec::new())
+            }
         }
     }
 

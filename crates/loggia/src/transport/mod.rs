@@ -1,7 +1,6 @@
 //! What carries the bytes. A server transport is anything that can [`Serve`] a service until it ends or is
 //! told to stop by its [`Shutdown`]; it knows sockets and framing and leaves the protocol to [`crate::edge`].
 
-#[cfg(any(unix, windows))]
 pub mod child;
 pub mod framing;
 #[cfg(feature = "http")]

@@ -198,9 +198,8 @@ async fn an_error_of_the_server_comes_as_it_is() {
 
 fn asking(requests: Value, state: Option<&str>) -> Value {
     let mut result = json!({ "resultType": "input_required", "inputRequests": requests });
-    match state {
-        Some(state) => result["requestState"] = state.into(),
-        None => {}
+    if let Some(state) = state {
+        result["requestState"] = state.into();
     }
     result
 }
@@ -602,4 +601,23 @@ async fn closing_ends_what_is_under_way() {
     };
     let (result, ()) = tokio::join!(client.call_tool("t", json!({})), closing);
     assert!(matches!(&result, Err(Error::Connection(why)) if why.contains("closed")), "{result:?}");
+}
+
+/// A server that talks and never listens costs a bounded amount, and not for ever.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_reads_is_given_up() {
+    let (client, mut peer) = handshake().await;
+    let started = Instant::now();
+    let mut said = 0u64;
+    let padding = "x".repeat(10_000);
+    loop {
+        let ping = json!({ "jsonrpc": "2.0", "id": format!("{said}{padding}"), "method": "ping" });
+        if !peer.0.send(ping.to_string()).await {
+            break;
+        }
+        said += 1;
+        assert!(said < 2_000, "every answer is kept");
+    }
+    assert_eq!(started.elapsed().as_secs(), loggia::limits::Limits::default().write_timeout.as_secs());
+    assert!(matches!(client.status(), Status::Closed(why) if why.contains("reads nothing")));
 }

@@ -17,6 +17,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::client_http_peer::{Heard, HttpPeer, Reply, event};
 use crate::client_peer::{discovered, initialized};
 
+/// What a server answers to a request.
+type Answers = fn(&Heard) -> Reply;
+
 /// A server of the stateless era: answers the probe itself, the rest with `rest`.
 async fn modern<F, Fut>(rest: F) -> HttpPeer
 where
@@ -118,7 +121,7 @@ async fn a_stateless_request_repeats_itself_in_headers() {
 /// What a server that is not modern may answer to the probe, and what its version comes to.
 #[tokio::test]
 async fn eras() {
-    let cases: Vec<(&str, fn(&Heard) -> Reply)> = vec![
+    let cases: Vec<(&str, Answers)> = vec![
         ("nothing there", |_| Reply::text(404, "<html>no</html>")),
         ("not allowed", |_| Reply::text(405, "")),
         ("no session", |heard| heard.error(400, -32000, Value::Null)),
@@ -219,7 +222,7 @@ async fn an_answer_may_be_a_stream() {
 /// Answers that are none.
 #[tokio::test]
 async fn answers_that_are_none() {
-    let cases: Vec<(&str, fn(&Heard) -> Reply, &str)> = vec![
+    let cases: Vec<(&str, Answers, &str)> = vec![
         ("status", |_| Reply::text(503, "come back later"), "503 Service Unavailable come back later"),
         ("nothing", |_| Reply::text(202, ""), "no body"),
         ("wrong type", |_| Reply::text(200, "hi").with("content-type", "text/plain"), "text/plain"),

@@ -127,7 +127,8 @@ impl Remote {
 
     /// Sends a message that has no answer.
     pub(super) async fn post_quietly(&self, outgoing: &Outgoing) {
-        match self.post(outgoing).await {
+        let posted = tokio::time::timeout(self.connect_timeout, self.post(outgoing)).await;
+        match posted.unwrap_or(Err(Failure::Ended)) {
             Ok(response) if response.status().is_success() => {}
             Ok(response) => {
                 tracing::debug!(status = %response.status(), kind = ?outgoing.kind, "not accepted")

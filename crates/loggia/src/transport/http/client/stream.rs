@@ -209,7 +209,7 @@ impl Remote {
         let response = self.http.request(Method::GET, &self.url, headers, Bytes::new()).await?;
         match response.status() {
             status if status.is_success() && is_event_stream(response.headers()) => {
-                Ok(Taken::Open(EventStream::new(response, self.most_bytes)))
+                Ok(Taken::Open(Box::new(EventStream::new(response, self.most_bytes))))
             }
             // Something answers, but not with a stream: as good as having none.
             status if status.is_success() => Ok(Taken::Refused(StatusCode::METHOD_NOT_ALLOWED)),
@@ -236,7 +236,7 @@ impl Remote {
         self.report(LinkEvent::Closed(reason)).await;
     }
 
-    async fn open_sse_stream(&self) -> Result<EventStream> {
+    async fn open_sse_stream(&self) -> Result<Box<EventStream>> {
         let mut stream = match self.take_up(&Place::default()).await? {
             Taken::Open(stream) => stream,
             Taken::Refused(status) => {
@@ -264,7 +264,7 @@ impl Remote {
 }
 
 enum Taken {
-    Open(EventStream),
+    Open(Box<EventStream>),
     Refused(StatusCode),
 }
 

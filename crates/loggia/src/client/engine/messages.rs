@@ -1,0 +1,227 @@
+//! What the server sends: answers, notifications, and questions of its own.
+
+use std::time::Instant;
+
+use loggia_wire::jsonrpc::Id;
+use loggia_wire::model::CancelledParams;
+use loggia_wire::{ErrorCode, Message, Method, RawJson, RpcError, Version};
+
+use super::pending::Pending;
+use super::{Engine, Output, Phase, RawReply};
+use crate::client::era::Negotiation;
+use crate::client::negotiate::Answer;
+use crate::client::params;
+use crate::error::Error;
+
+impl Engine {
+    pub(super) fn message(&mut self, now: Instant, stream: Option<i64>, message: Message) {
+        match message {
+            Message::Response { id, outcome } => self.response(now, stream, id, outcome),
+            Message::Notification { method, params } => self.notification(now, stream, method, params),
+            Message::Request { id, method, params } => self.request(now, stream, id, method, params),
+        }
+    }
+
+    pub(super) fn response(
+        &mut self,
+        now: Instant,
+        stream: Option<i64>,
+        id: Option<Id>,
+        outcome: Result<RawJson, RpcError>,
+    ) {
+        let id = match id {
+            Some(Id::Number(id)) => id,
+            Some(Id::String(id)) => return tracing::debug!(%id, "an answer to a request we never made"),
+            // The server could not read an id. Where only one request can be meant, it is that one.
+            None => match stream.or_else(|| self.only_request()) {
+                Some(id) => id,
+                None => return self.note_malformed("an error that answers no request in particular"),
+            },
+        };
+        let answer = match outcome {
+            Ok(result) => Answer::Result(result),
+            Err(error) => Answer::Error(error),
+        };
+        let Some(answer) = self.opening_answered(now, id, answer) else { return };
+        let Some(version) = self.pending.get(&id).and_then(|pending| pending.sent) else {
+            return tracing::debug!(id, "an answer that nobody waits for");
+        };
+        match answer {
+            Answer::Result(result) => self.finish(id, Ok(RawReply { version, result })),
+            Answer::Error(error) if self.must_renegotiate(id, &error) => self.start_over(now, id),
+            Answer::Error(error) => self.finish(id, Err(Error::Rpc(error))),
+            _ => {}
+        }
+        if self.settings.own_streams && stream != Some(id) {
+            self.outputs.push_back(Output::Abandon(id));
+        }
+    }
+
+    /// The one request under way, where there is exactly one.
+    pub(super) fn only_request(&self) -> Option<i64> {
+        if let Phase::Opening { asked: Some(asked), .. } = &self.phase {
+            return Some(asked.id);
+        }
+        let mut sent = self.pending.iter().filter(|(_, pending)| pending.sent.is_some());
+        let (id, _) = sent.next()?;
+        sent.next().is_none().then_some(*id)
+    }
+
+    /// Whether the server has changed the revisions it speaks since the opening.
+    pub(super) fn must_renegotiate(&self, id: i64, error: &RpcError) -> bool {
+        error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION
+            && self.settings.negotiation == Negotiation::Auto
+            && self.pending.get(&id).is_some_and(|pending| !pending.retried)
+    }
+
+    /// Sends the request again once a new opening is through.
+    pub(super) fn start_over(&mut self, now: Instant, id: i64) {
+        if let Some(pending) = self.pending.get_mut(&id) {
+            pending.retried = true;
+            pending.sent = None;
+        }
+        if matches!(self.phase, Phase::Ready(_)) {
+            self.begin_opening(now);
+        }
+    }
+
+    pub(super) fn notification(
+        &mut self,
+        now: Instant,
+        stream: Option<i64>,
+        method: Method,
+        params: Option<RawJson>,
+    ) {
+        let call = match &method {
+            Method::Cancelled => return self.server_cancelled(now, params.as_ref()),
+            Method::Progress => match self.progress(now, params.as_ref()) {
+                Some(call) => Some(call),
+                None => return tracing::debug!("progress of a request that is not under way"),
+            },
+            Method::Log => stream.or_else(|| self.oldest(|pending| pending.call.log_level.is_some())),
+            _ => self.subscription(params.as_ref()).or(stream),
+        };
+        self.outputs.push_back(Output::Notification { call, method, params });
+    }
+
+    /// The revision in use, once it is known.
+    pub(super) fn version(&self) -> Option<Version> {
+        match &self.phase {
+            Phase::Ready(facts) => Some(facts.version),
+            _ => None,
+        }
+    }
+
+    /// The request that progress belongs to, its clock set back.
+    pub(super) fn progress(&mut self, now: Instant, params: Option<&RawJson>) -> Option<i64> {
+        let token = member_id(params?, "progressToken")?;
+        self.pending.get(&token)?;
+        self.reschedule(token, |pending| pending.idle_at = pending.call.timing.idle.map(|idle| now + idle));
+        Some(token)
+    }
+
+    /// The `subscriptions/listen` request that a notification belongs to.
+    pub(super) fn subscription(&self, params: Option<&RawJson>) -> Option<i64> {
+        let meta = params::member(params?, "_meta")?;
+        let id = member_id(&meta, loggia_wire::meta::SUBSCRIPTION_ID)?;
+        self.pending.contains_key(&id).then_some(id)
+    }
+
+    pub(super) fn server_cancelled(&mut self, now: Instant, params: Option<&RawJson>) {
+        let cancelled: Option<CancelledParams> = params.and_then(|params| params.decode().ok());
+        let Some(id) = cancelled.and_then(|cancelled| cancelled.request_id) else { return };
+        if let Some(call) = self.asks.remove(&id) {
+            self.outputs.push_back(Output::DropAsk(id));
+            if let Some(call) = call {
+                self.ask_ended(now, call);
+            }
+        } else if let Id::Number(id) = id
+            && self.pending.get(&id).is_some_and(|pending| pending.call.method == Method::Listen)
+        {
+            self.finish(id, Err(Error::Connection("the server ended the subscription".to_owned())));
+            self.outputs.push_back(Output::Abandon(id));
+        }
+    }
+
+    pub(super) fn request(
+        &mut self,
+        now: Instant,
+        stream: Option<i64>,
+        id: Id,
+        method: Method,
+        params: Option<RawJson>,
+    ) {
+        let version = match &self.phase {
+            Phase::Ready(facts) => facts.version,
+            // Until the opening is through only a handshake server may ask, and only "are you there?".
+            _ => Version::LATEST_HANDSHAKE,
+        };
+        if version.is_stateless() {
+            // Nothing may be answered: in this era clients write no responses.
+            return self.note_malformed(&format!("a request ({method}) from a server of the stateless era"));
+        }
+        match method {
+            Method::Ping => self.respond(&id, Ok(RawJson::empty_object())),
+            Method::Elicit | Method::CreateMessage | Method::ListRoots if method.exists_in(version) => {
+                self.question(now, stream, id, method, params);
+            }
+            other => self.respond(&id, Err(RpcError::method_not_found(other.as_str()))),
+        }
+    }
+
+    pub(super) fn question(
+        &mut self,
+        now: Instant,
+        stream: Option<i64>,
+        id: Id,
+        method: Method,
+        params: Option<RawJson>,
+    ) {
+        if self.asks.contains_key(&id) {
+            return self.respond(&id, Err(RpcError::invalid_request("This id is in use already")));
+        }
+        if self.asks.len() >= self.settings.most_asks {
+            let error =
+                RpcError::new(ErrorCode::INTERNAL_ERROR, "Too many questions at once: ask again later");
+            return self.respond(&id, Err(error));
+        }
+        let call = self.asked_by(stream);
+        self.asks.insert(id.clone(), call);
+        if let Some(call) = call {
+            self.reschedule(call, |pending| pending.pause(now));
+        }
+        self.outputs.push_back(Output::Ask { id, call, method, params });
+    }
+
+    /// The request on whose behalf the server asks: the one whose stream carried the question; on a shared
+    /// channel the oldest that can answer, for there the protocol does not say.
+    pub(super) fn asked_by(&self, stream: Option<i64>) -> Option<i64> {
+        stream
+            .filter(|id| self.pending.contains_key(id))
+            .or_else(|| self.oldest(|pending| pending.call.own_input))
+            .or_else(|| self.oldest(|pending| pending.call.method.may_require_input()))
+    }
+
+    pub(super) fn oldest(&self, wanted: impl Fn(&Pending) -> bool) -> Option<i64> {
+        self.pending.iter().find(|(_, pending)| pending.sent.is_some() && wanted(pending)).map(|(id, _)| *id)
+    }
+
+    pub(super) fn ask_ended(&mut self, now: Instant, call: i64) {
+        self.reschedule(call, |pending| pending.resume(now));
+    }
+
+    pub(super) fn drop_asks_of(&mut self, call: i64) {
+        let asks: Vec<Id> =
+            self.asks.iter().filter(|(_, owner)| **owner == Some(call)).map(|(id, _)| id.clone()).collect();
+        for id in asks {
+            self.asks.remove(&id);
+            self.respond(&id, Err(RpcError::invalid_request("The request you asked for was cancelled")));
+            self.outputs.push_back(Output::DropAsk(id));
+        }
+    }
+}
+
+/// A member that holds one of our ids.
+fn member_id(params: &RawJson, name: &str) -> Option<i64> {
+    params::member(params, name)?.decode::<i64>().ok()
+}

@@ -1,0 +1,383 @@
+//! One connection to a server as a machine without I/O: which requests wait for which answers and until
+//! when, what the server asks back and on whose behalf, and the opening that comes before everything else.
+//!
+//! The driver feeds it with what happens ([`Engine::opened`], [`Engine::start`], [`Engine::handle`],
+//! [`Engine::handle_timeout`] at [`Engine::deadline`] …) and carries out what [`Engine::poll`] and
+//! [`Engine::poll_transmit`] give, until both are empty. Time is an argument everywhere.
+
+mod messages;
+mod opening;
+mod pending;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use loggia_wire::jsonrpc::Id;
+use loggia_wire::model::{ClientCapabilities, Implementation, LoggingLevel, Meta};
+use loggia_wire::{Method, RawJson, RpcError, Version, codec};
+
+use crate::client::era::Negotiation;
+use crate::client::link::{Failure, LinkEvent, Outgoing};
+use crate::client::negotiate::{Answer, Opening, Patience, ServerFacts};
+use crate::error::Error;
+use pending::Pending;
+
+/// What an engine never changes.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub identity: Implementation,
+    pub capabilities: ClientCapabilities,
+    pub negotiation: Negotiation,
+    pub patience: Patience,
+    /// Whether each request has a stream of its own (Streamable HTTP): then closing it is cancelling, in
+    /// the stateless era.
+    pub own_streams: bool,
+    /// Whether a connection that ends can be opened again.
+    pub reopens: bool,
+    /// Whether the HTTP+SSE transport may be tried.
+    pub sse_allowed: bool,
+    /// Most questions of the server's that are answered at once.
+    pub most_asks: usize,
+    /// Most malformed messages in a row before the connection is given up.
+    pub most_malformed: usize,
+}
+
+/// The numbers of requests: never used twice in a client's life.
+#[derive(Debug, Clone)]
+pub(crate) struct Ids(Arc<AtomicI64>);
+
+impl Ids {
+    pub(crate) fn new() -> Ids {
+        Ids(Arc::new(AtomicI64::new(1)))
+    }
+
+    pub(crate) fn next(&self) -> i64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// One request of the program's.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub method: Method,
+    pub params: RawJson,
+    pub meta: Meta,
+    /// Overrides what is declared, in the stateless era.
+    pub capabilities: Option<ClientCapabilities>,
+    pub log_level: Option<LoggingLevel>,
+    /// Whether to ask for progress.
+    pub progress: bool,
+    /// Whether the server's questions during this request have a handler of their own.
+    pub own_input: bool,
+    pub timing: Timing,
+    /// What HTTP repeats of the arguments, encoded.
+    pub headers: Vec<(String, String)>,
+}
+
+/// How long a request may take.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Timing {
+    /// Between signs of life: the request itself, its progress, its questions.
+    pub idle: Option<Duration>,
+    /// In all, questions to the program not counted.
+    pub total: Option<Duration>,
+}
+
+/// The answer to a request and the revision it is written in.
+#[derive(Debug, Clone)]
+pub struct RawReply {
+    /// The revision of the connection that carried it.
+    pub version: Version,
+    /// The `result` member, exactly as the server wrote it.
+    pub result: RawJson,
+}
+
+/// What the driver is to do.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// A request ended.
+    Finished { id: i64, outcome: Result<RawReply, Error> },
+    /// The server told something, `call` being the request it belongs to where that is known.
+    Notification { call: Option<i64>, method: Method, params: Option<RawJson> },
+    /// The server asks something.
+    Ask { id: Id, call: Option<i64>, method: Method, params: Option<RawJson> },
+    /// The answer to that question is no longer wanted.
+    DropAsk(Id),
+    /// The opening succeeded; requests flow.
+    Ready(Arc<ServerFacts>),
+    /// The opening failed.
+    Refused(Error),
+    /// Close the connection and open it again: the opening goes on there.
+    Reopen,
+    /// The HTTP+SSE transport is to be opened.
+    OpenSse,
+    /// The stream of this request is no longer wanted (own streams only).
+    Abandon(i64),
+    /// The connection ended, or must be ended because the peer makes no sense.
+    Lost(String),
+}
+
+/// The machine.
+pub(crate) struct Engine {
+    settings: Settings,
+    ids: Ids,
+    /// The identity and the capabilities as every stateless request carries them.
+    info: RawJson,
+    capabilities: RawJson,
+    phase: Phase,
+    /// What was agreed on last time.
+    known: Option<Version>,
+    pending: BTreeMap<i64, Pending>,
+    deadlines: BTreeSet<(Instant, i64)>,
+    /// The server's questions, and the request each belongs to.
+    asks: HashMap<Id, Option<i64>>,
+    transmits: VecDeque<Outgoing>,
+    outputs: VecDeque<Output>,
+    malformed: usize,
+}
+
+enum Phase {
+    Down,
+    Opening { machine: Box<Opening>, asked: Option<Asked>, overdue: Option<i64>, closed: Option<String> },
+    Ready(Arc<ServerFacts>),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    id: i64,
+    until: Instant,
+}
+
+impl Engine {
+    /// An engine without a connection. `known` is what the server spoke last time.
+    pub(crate) fn new(settings: Settings, ids: Ids, known: Option<Version>) -> Engine {
+        let info = codec::encode_params(settings.identity.clone(), Version::LATEST);
+        let capabilities = codec::encode_params(settings.capabilities.clone(), Version::LATEST);
+        Engine {
+            settings,
+            ids,
+            info,
+            capabilities,
+            phase: Phase::Down,
+            known,
+            pending: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            asks: HashMap::new(),
+            transmits: VecDeque::new(),
+            outputs: VecDeque::new(),
+            malformed: 0,
+        }
+    }
+
+    /// The next thing to do. Call until `None`.
+    pub(crate) fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The next message to send. Call when the connection has room.
+    pub(crate) fn poll_transmit(&mut self) -> Option<Outgoing> {
+        self.transmits.pop_front()
+    }
+
+    /// How many messages wait to be sent.
+    pub(crate) fn transmits(&self) -> usize {
+        self.transmits.len()
+    }
+
+    /// When [`Engine::handle_timeout`] is due.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let opening = match &self.phase {
+            Phase::Opening { asked: Some(asked), .. } => Some(asked.until),
+            _ => None,
+        };
+        opening.into_iter().chain(self.deadlines.first().map(|(at, _)| *at)).min()
+    }
+
+    /// A connection is open: begin, or go on, with the opening.
+    pub(crate) fn opened(&mut self, now: Instant) {
+        self.malformed = 0;
+        match &mut self.phase {
+            Phase::Opening { machine, closed, .. } if closed.is_some() => {
+                let reason = closed.take().unwrap_or_default();
+                let step = machine.answer(Answer::Closed(reason));
+                self.step(now, step);
+            }
+            _ => self.begin_opening(now),
+        }
+    }
+
+    /// No connection could be opened: whatever waits for one fails.
+    pub(crate) fn unreachable(&mut self, error: &Error) {
+        self.phase = Phase::Down;
+        self.fail_waiting(&error.to_string());
+    }
+
+    /// Starts a request. It waits where the connection is not ready.
+    pub(crate) fn start(&mut self, now: Instant, id: i64, call: Call) {
+        let pending = Pending::new(now, call);
+        self.pending.insert(id, pending);
+        self.schedule(id);
+        if matches!(self.phase, Phase::Ready(_)) {
+            self.send_request(id);
+        }
+    }
+
+    /// The program no longer wants the request.
+    pub(crate) fn cancel(&mut self, id: i64) {
+        if self.withdraw(id, "the caller no longer waits").is_some() {
+            tracing::trace!(id, "request cancelled");
+        }
+    }
+
+    /// The program's answer to a question of the server's.
+    pub(crate) fn answer(&mut self, now: Instant, ask: &Id, outcome: Result<RawJson, RpcError>) {
+        let Some(call) = self.asks.remove(ask) else { return };
+        self.respond(ask, outcome);
+        if let Some(call) = call {
+            self.ask_ended(now, call);
+        }
+    }
+
+    /// Sends a notification, where the connection is ready for it.
+    pub(crate) fn notify(&mut self, method: Method, params: Option<&RawJson>) {
+        if let Phase::Ready(facts) = &self.phase
+            && method.exists_in(facts.version)
+        {
+            let version = facts.version;
+            self.transmit_notification(version, method, params);
+        }
+    }
+
+    /// Takes what the connection reports.
+    pub(crate) fn handle(&mut self, now: Instant, event: LinkEvent) {
+        match event {
+            LinkEvent::Message { stream, message } => {
+                self.malformed = 0;
+                self.message(now, stream, message);
+            }
+            LinkEvent::Malformed(error) => self.note_malformed(&error.to_string()),
+            LinkEvent::Failed { id, failure } => self.failed(now, id, failure),
+            LinkEvent::SessionExpired => {
+                if matches!(self.phase, Phase::Ready(_)) {
+                    self.begin_opening(now);
+                }
+            }
+            LinkEvent::SseOpened(outcome) => {
+                if let Phase::Opening { machine, .. } = &mut self.phase {
+                    let step = machine.sse_opened(outcome);
+                    self.step(now, step);
+                }
+            }
+            LinkEvent::Closed(reason) => self.closed(reason),
+        }
+    }
+
+    /// What is due at `now`.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if let Phase::Opening { machine, asked, overdue, .. } = &mut self.phase
+            && let Some(late) = asked.filter(|asked| asked.until <= now)
+        {
+            *overdue = Some(late.id);
+            *asked = None;
+            let step = machine.answer(Answer::Silence);
+            self.step(now, step);
+        }
+        while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+            self.deadlines.remove(&(at, id));
+            let Some(pending) = self.withdraw(id, "no answer in time") else { continue };
+            let after = if pending.total_at == Some(at) {
+                pending.call.timing.total
+            } else {
+                pending.call.timing.idle
+            };
+            self.outputs
+                .push_back(Output::Finished { id, outcome: Err(Error::Timeout(after.unwrap_or_default())) });
+        }
+    }
+
+    fn failed(&mut self, now: Instant, id: i64, failure: Failure) {
+        let in_opening = matches!(&self.phase, Phase::Opening { asked: Some(asked), .. } if asked.id == id);
+        if in_opening {
+            let answer = match failure {
+                Failure::Status { status, message } => Answer::Status { status, message },
+                Failure::SessionExpired => Answer::Closed("the server forgot the session".to_owned()),
+                Failure::Ended => Answer::Closed("the stream ended before the answer came".to_owned()),
+                // It answered, though not with what a server of our era would.
+                Failure::Error(Error::Protocol(message)) => Answer::Status { status: 200, message },
+                Failure::Error(error) => Answer::Failed(error),
+            };
+            self.opening_answered(now, id, answer);
+            return;
+        }
+        match failure {
+            Failure::SessionExpired if self.pending.get(&id).is_some_and(|pending| !pending.retried) => {
+                self.start_over(now, id);
+            }
+            Failure::SessionExpired => {
+                self.finish(id, Err(Error::Connection("the server forgets its sessions at once".to_owned())));
+            }
+            Failure::Status { message, .. } => self.finish(id, Err(Error::Connection(message))),
+            Failure::Ended => {
+                let reason = "the stream ended before the answer came".to_owned();
+                self.finish(id, Err(Error::Connection(reason)));
+            }
+            Failure::Error(error) => self.finish(id, Err(error)),
+        }
+    }
+
+    fn closed(&mut self, reason: String) {
+        for (id, _) in std::mem::take(&mut self.asks) {
+            self.outputs.push_back(Output::DropAsk(id));
+        }
+        self.transmits.clear();
+        if let Phase::Opening { machine, asked, closed, .. } = &mut self.phase
+            && self.settings.reopens
+            && machine.survives_close()
+        {
+            *asked = None;
+            *closed = Some(reason);
+            return self.outputs.push_back(Output::Reopen);
+        }
+        let opening = matches!(self.phase, Phase::Opening { .. });
+        self.phase = Phase::Down;
+        let sent: Vec<i64> =
+            self.pending.iter().filter(|(_, p)| p.sent.is_some()).map(|(id, _)| *id).collect();
+        for id in sent {
+            self.finish(id, Err(Error::Connection(reason.clone())));
+        }
+        if opening {
+            self.fail_waiting(&reason);
+            self.outputs.push_back(Output::Refused(Error::Connection(reason)));
+        } else {
+            self.outputs.push_back(Output::Lost(reason));
+        }
+    }
+
+    fn note_malformed(&mut self, what: &str) {
+        self.malformed += 1;
+        tracing::warn!(what, in_a_row = self.malformed, "the server sent something that is not a message");
+        if self.malformed >= self.settings.most_malformed {
+            self.closed(format!("the server sends no messages of the protocol; the last: {what}"));
+        }
+    }
+}
+
+impl Call {
+    /// A request with nothing but its method.
+    pub(crate) fn bare(method: Method) -> Call {
+        Call {
+            method,
+            params: RawJson::empty_object(),
+            meta: Meta::new(),
+            capabilities: None,
+            log_level: None,
+            progress: false,
+            own_input: false,
+            timing: Timing::default(),
+            headers: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The opening of a connection, as far as the engine is concerned: the negotiation's questions are asked and
+//! their answers given to it; then the requests that waited go out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use loggia_wire::{Method, RawJson, Version, codec};
+
+use super::{Asked, Call, Engine, Output, Phase, Settings};
+use crate::client::negotiate::{Answer, Opening, ServerFacts, Step};
+use crate::client::params;
+
+impl Engine {
+    pub(super) fn begin_opening(&mut self, now: Instant) {
+        let Settings { negotiation, patience, sse_allowed, .. } = self.settings;
+        let mut machine = Box::new(Opening::new(negotiation, patience, self.known, sse_allowed));
+        let step = machine.start();
+        self.phase = Phase::Opening { machine, asked: None, overdue: None, closed: None };
+        self.step(now, step);
+    }
+
+    pub(super) fn step(&mut self, now: Instant, step: Step) {
+        match step {
+            Step::Ask { method, version, limit } => self.ask_server(now, method, version, limit),
+            Step::OpenSse => self.outputs.push_back(Output::OpenSse),
+            Step::Done(facts) => self.ready(Arc::new(*facts)),
+            Step::Failed(error) => {
+                self.phase = Phase::Down;
+                self.fail_waiting(&error.to_string());
+                self.outputs.push_back(Output::Refused(error));
+            }
+        }
+    }
+
+    pub(super) fn ask_server(&mut self, now: Instant, method: Method, version: Version, limit: Duration) {
+        let id = self.ids.next();
+        if let Phase::Opening { asked, .. } = &mut self.phase {
+            *asked = Some(Asked { id, until: now + limit });
+        }
+        let params = match method {
+            Method::Initialize => Ok(Some(self.initialize_params(version))),
+            _ => self.compose(&Call::bare(method.clone()), version, id),
+        };
+        match params {
+            Ok(params) => self.transmit_request(id, method, version, params, Vec::new()),
+            // Our own parameters are objects: this cannot happen, and must not hang if it does.
+            Err(error) => self.outputs.push_back(Output::Refused(error)),
+        }
+    }
+
+    pub(super) fn initialize_params(&self, version: Version) -> RawJson {
+        // Each part is written as the revision has it; together they are the params.
+        let part = |name, value| (name, Some(value));
+        let parts = [
+            part("protocolVersion", RawJson::from(&serde_json::Value::from(version.as_str()))),
+            part("capabilities", codec::encode_params(self.settings.capabilities.clone(), version)),
+            part("clientInfo", codec::encode_params(self.settings.identity.clone(), version)),
+        ];
+        params::with_members(&RawJson::empty_object(), &parts).unwrap_or(RawJson::empty_object())
+    }
+
+    pub(super) fn ready(&mut self, facts: Arc<ServerFacts>) {
+        self.known = Some(facts.version);
+        if let Phase::Opening { overdue: Some(id), .. } = self.phase {
+            self.outputs.push_back(Output::Abandon(id));
+        }
+        if !facts.version.is_stateless() {
+            self.transmit_notification(facts.version, Method::Initialized, None);
+        }
+        self.phase = Phase::Ready(facts.clone());
+        self.outputs.push_back(Output::Ready(facts));
+        let waiting: Vec<i64> =
+            self.pending.iter().filter(|(_, p)| p.sent.is_none()).map(|(id, _)| *id).collect();
+        for id in waiting {
+            self.send_request(id);
+        }
+    }
+
+    /// The part of the opening's questions that `id` answers, if any.
+    pub(super) fn opening_answered(&mut self, now: Instant, id: i64, answer: Answer) -> Option<Answer> {
+        let Phase::Opening { machine, asked, overdue, .. } = &mut self.phase else { return Some(answer) };
+        if asked.is_some_and(|asked| asked.id == id) {
+            *asked = None;
+            let step = machine.answer(answer);
+            self.step(now, step);
+            None
+        } else if *overdue == Some(id) {
+            *overdue = None;
+            machine.late_answer(answer);
+            None
+        } else {
+            Some(answer)
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What we send: the messages as bytes, and what HTTP repeats of them.
+
+use loggia_wire::jsonrpc::{self, Id};
+use loggia_wire::{Method, RawJson, RpcError, Version, codec};
+
+use super::{Call, Engine};
+use crate::client::link::{Kind, Outgoing};
+use crate::client::params::{self, ClientMeta, MetaPatch};
+use crate::error::Error;
+
+impl Engine {
+    pub(super) fn transmit_request(
+        &mut self,
+        id: i64,
+        method: Method,
+        version: Version,
+        params: Option<RawJson>,
+        headers: Vec<(String, String)>,
+    ) {
+        let mut body = Vec::with_capacity(128 + params.as_ref().map_or(0, |params| params.as_bytes().len()));
+        jsonrpc::write_request(&mut body, &Id::Number(id), &method, params.as_ref().map(RawJson::as_bytes));
+        let name = method.name_member().and_then(|member| params::string_member(params.as_ref()?, member));
+        self.transmits.push_back(Outgoing {
+            kind: Kind::Request { id, method },
+            body,
+            version,
+            name,
+            headers,
+        });
+    }
+
+    pub(super) fn transmit_notification(
+        &mut self,
+        version: Version,
+        method: Method,
+        params: Option<&RawJson>,
+    ) {
+        let mut body = Vec::new();
+        jsonrpc::write_notification(&mut body, &method, params.map(RawJson::as_bytes));
+        let kind = Kind::Notification(method);
+        self.transmits.push_back(Outgoing { kind, body, version, name: None, headers: Vec::new() });
+    }
+
+    pub(super) fn respond(&mut self, id: &Id, outcome: Result<RawJson, RpcError>) {
+        let mut body = Vec::new();
+        match outcome {
+            Ok(result) => jsonrpc::write_result(&mut body, id, result.as_bytes()),
+            Err(error) => jsonrpc::write_error(&mut body, Some(id), &error),
+        }
+        let version = self.version().unwrap_or(Version::LATEST_HANDSHAKE);
+        self.transmits.push_back(Outgoing {
+            kind: Kind::Response,
+            body,
+            version,
+            name: None,
+            headers: Vec::new(),
+        });
+    }
+
+    /// The params of a request as the revision has them.
+    pub(super) fn compose(&self, call: &Call, version: Version, id: i64) -> Result<Option<RawJson>, Error> {
+        let declared = call.capabilities.clone().map(|declared| codec::encode_params(declared, version));
+        let client = version.is_stateless().then_some(ClientMeta {
+            version,
+            info: &self.info,
+            capabilities: declared.as_ref().unwrap_or(&self.capabilities),
+            log_level: call.log_level,
+        });
+        let patch =
+            MetaPatch { client, progress_token: call.progress.then_some(id), extra: Some(&call.meta) };
+        params::compose(&call.params, &patch)
+    }
+}
