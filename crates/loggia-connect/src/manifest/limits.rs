@@ -9,6 +9,7 @@ use super::raw::Amount;
 /// One bound, and what its amount counts.
 enum Bound {
     Count(fn(&mut Limits) -> &mut usize),
+    Rate(fn(&mut Limits) -> &mut u32),
     Bytes(fn(&mut Limits) -> &mut usize),
     Time(fn(&mut Limits) -> &mut Duration),
 }
@@ -32,8 +33,11 @@ const BOUNDS: &[(&str, Bound)] = &[
     ("sessions", Bound::Count(|l| &mut l.sessions)),
     ("resume_events", Bound::Count(|l| &mut l.resume_events)),
     ("resume_bytes", Bound::Bytes(|l| &mut l.resume_bytes)),
+    ("resume_window", Bound::Time(|l| &mut l.resume_window)),
     ("keep_alive", Bound::Time(|l| &mut l.keep_alive)),
     ("input_rounds", Bound::Count(|l| &mut l.input_rounds)),
+    ("request_state_bytes", Bound::Bytes(|l| &mut l.request_state_bytes)),
+    ("logs_per_second", Bound::Rate(|l| &mut l.logs_per_second)),
     ("ask_timeout", Bound::Time(|l| &mut l.ask_timeout)),
     ("drain", Bound::Time(|l| &mut l.drain)),
     ("reply_bytes", Bound::Bytes(|l| &mut l.reply_bytes)),
@@ -53,6 +57,7 @@ pub(super) fn set(limits: &mut Limits, name: &str, amount: &Amount) -> Result<()
     let Some((_, bound)) = BOUNDS.iter().find(|(known, _)| *known == name) else { return Ok(()) };
     match bound {
         Bound::Count(field) => *field(limits) = count(amount)?,
+        Bound::Rate(field) => *field(limits) = u32::try_from(count(amount)?).unwrap_or(u32::MAX),
         Bound::Bytes(field) => *field(limits) = bytes(amount)?,
         Bound::Time(field) => *field(limits) = time(amount)?,
     }

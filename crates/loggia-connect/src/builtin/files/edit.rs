@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use cap_std::fs::Metadata;
+use loggia::JsonSchema;
 use serde::Serialize;
 use similar::TextDiff;
 
@@ -45,7 +46,7 @@ pub struct Edit {
 }
 
 /// What was edited.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Edited {
     /// The path, relative to the root of the folder.
     pub path: String,

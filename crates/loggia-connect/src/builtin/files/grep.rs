@@ -6,6 +6,7 @@ use cap_std::fs::File;
 use grep_matcher::{LineTerminator, Matcher as _};
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder, Sink, SinkContext, SinkFinish, SinkMatch};
+use loggia::JsonSchema;
 use serde::Serialize;
 
 use super::budget::{Budget, Metered};
@@ -54,7 +55,7 @@ pub struct GrepRequest {
 }
 
 /// What a search found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct GrepResult {
     /// The files with matches, in order of path.
     pub files: Vec<FileMatches>,
@@ -68,7 +69,7 @@ pub struct GrepResult {
 }
 
 /// The matches of one file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FileMatches {
     /// The file's path, relative to the root of the folder.
     pub path: String,
@@ -77,7 +78,7 @@ pub struct FileMatches {
 }
 
 /// One line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MatchLine {
     /// Its number, counted from 1.
     pub line: u64,

@@ -1,5 +1,6 @@
 //! What is in a directory, a page at a time.
 
+use loggia::JsonSchema;
 use serde::Serialize;
 
 use super::path::RelPath;
@@ -37,7 +38,7 @@ impl Default for ListRequest {
 }
 
 /// A page of paths.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Listing {
     /// What was found, in order of path.
     pub entries: Vec<Entry>,
@@ -50,7 +51,7 @@ pub struct Listing {
 }
 
 /// One path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Entry {
     /// The path, relative to the root of the folder.
     pub path: String,

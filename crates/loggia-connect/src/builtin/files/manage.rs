@@ -3,6 +3,7 @@
 use std::io;
 
 use cap_fs_ext::DirExt as _;
+use loggia::JsonSchema;
 use serde::Serialize;
 
 use super::path::RelPath;
@@ -34,7 +35,7 @@ pub struct DeleteRequest {
 }
 
 /// What was deleted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Deleted {
     /// The path, relative to the root of the folder.
     pub path: String,

@@ -6,7 +6,7 @@
 //! link that leads out is refused by the kernel (or by cap-std, step by step, where the kernel cannot), so
 //! there is no moment between a check and its use in which a path could be swapped.
 //!
-//! Everything here blocks: call it from a thread that may. It knows nothing of MCP.
+//! [`Files`] blocks: call it from a thread that may. It knows nothing of MCP; [`server`] makes a server of it.
 
 mod budget;
 mod edit;
@@ -18,6 +18,7 @@ mod manage;
 mod mime;
 mod path;
 mod read;
+mod serve;
 mod stat;
 mod suggest;
 mod walk;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use cap_fs_ext::OpenOptionsSyncExt as _;
 use cap_std::fs::{Dir, File, Metadata, OpenOptions};
+use loggia::JsonSchema;
 use serde::Serialize;
 
 pub use edit::{Edit, EditRequest, Edited};
@@ -38,6 +40,7 @@ pub use grep::{FileMatches, GrepRequest, GrepResult, MatchLine};
 pub use list::{Entry, ListRequest, Listing};
 pub use manage::{DeleteRequest, Deleted, MoveRequest};
 pub use read::{Content, ReadRange, ReadRequest, ReadResult};
+pub use serve::server;
 pub use stat::Stat;
 pub use write::{WriteRequest, Written};
 
@@ -109,7 +112,7 @@ impl Default for Limits {
 }
 
 /// What a path leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A regular file.
@@ -158,6 +161,11 @@ impl Files {
     /// The folder's absolute path.
     pub fn root(&self) -> &Path {
         &self.roots[0]
+    }
+
+    /// A path without its first slash, as it stands in a `file:` URI, with it: where that is in the folder.
+    fn absolute(&self, path: &str) -> Option<String> {
+        Some(format!("/{path}")).filter(|absolute| self.parse(absolute).is_ok())
     }
 
     /// Whether anything may be changed.

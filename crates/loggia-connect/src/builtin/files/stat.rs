@@ -3,6 +3,7 @@
 use std::io::Read as _;
 
 use cap_std::fs::{File, Metadata};
+use loggia::JsonSchema;
 use ring::digest::SHA256;
 use serde::Serialize;
 
@@ -10,7 +11,7 @@ use super::path::RelPath;
 use super::{Files, FilesError, Kind, Result, mime};
 
 /// What is at a path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Stat {
     /// The path, relative to the root of the folder.
     pub path: String,

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use cap_std::fs::{Dir, File, Metadata, OpenOptions};
+use loggia::JsonSchema;
 use serde::Serialize;
 
 use super::path::RelPath;
@@ -24,7 +25,7 @@ pub struct WriteRequest {
 }
 
 /// What was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Written {
     /// The path, relative to the root of the folder.
     pub path: String,

@@ -5,6 +5,7 @@ mod confinement;
 mod messages;
 mod reading;
 mod searching;
+mod serving;
 
 use std::path::Path;
 

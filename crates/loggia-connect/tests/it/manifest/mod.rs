@@ -20,7 +20,7 @@ fn environment(name: &str) -> Option<String> {
         ("HOST", "wiki.example.com"),
         ("EMPTY", ""),
         ("BREAK", "a\nb"),
-        ("HOME", "/home/ada"),
+        ("HOME", "/users/ada"),
     ];
     set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
 }
@@ -98,7 +98,7 @@ fn variables_are_filled_in_when_a_connector_starts() {
     assert_eq!(args.iter().map(Secret::expose).collect::<Vec<_>>(), ["-y", "search@1.2.3", "--key=t0k3n"]);
     let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
     assert_eq!(env, [("API_KEY", "t0k3n"), ("MODE", "fast")]);
-    assert_eq!(cwd.as_ref().map(Secret::expose), Some("/home/ada/work"));
+    assert_eq!(cwd.as_ref().map(Secret::expose), Some("/users/ada/work"));
     let Ok(Backend::Remote(Remote { url, headers, transport })) = wiki.resolve(&environment) else {
         panic!()
     };
@@ -187,6 +187,19 @@ fn a_file_is_read_with_its_directory_as_base() {
     assert!(error.ends_with("loggia.toml cannot be read: it is longer than 1 MiB"), "{error}");
     let error = Manifest::read(&folder.path().join("none.toml")).expect_err("there is none").to_string();
     assert!(error.contains("none.toml cannot be read: "), "{error}");
+}
+
+#[test]
+fn a_builtin_starts_at_the_manifests_folder() {
+    let folder = tempfile::TempDir::new().unwrap();
+    std::fs::create_dir(folder.path().join("notes")).unwrap();
+    let start = |path: &str| {
+        let builtin = Builtin::Files { path: Secret::new(path), write: true };
+        loggia_connect::builtin::server(&builtin, folder.path())
+    };
+    assert!(start("notes").is_ok());
+    let error = start("none").err().expect("there is none").to_string();
+    assert!(error.contains("none cannot be opened: "), "{error}");
 }
 
 /// A bound that is new in the SDK can be set here too.

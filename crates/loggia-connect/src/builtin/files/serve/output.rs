@@ -1,0 +1,131 @@
+//! What was read, as the protocol shows it: text as text, pictures as pictures, other bytes as a resource.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use loggia::JsonSchema;
+use loggia::model::{CallToolResult, ContentBlock, ResourceContents};
+use loggia::schema::Schema;
+use loggia::server::{IntoToolResult, ToolError, ToolOutput};
+use serde::Serialize;
+
+use crate::builtin::files::{Content, ReadResult};
+
+/// The result of the tool `read`.
+pub(super) struct Reading(pub(super) ReadResult);
+
+/// The structured form of it.
+#[derive(Serialize, JsonSchema)]
+struct Structured<'r> {
+    /// The path, relative to the folder
+    path: &'r str,
+    /// The media type
+    mime_type: &'r str,
+    /// The size of the whole file in bytes
+    size: u64,
+    /// Stands for the whole file's content, for if_unchanged
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<&'r str>,
+    /// The first line in text
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_line: Option<u64>,
+    /// The last line in text
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_line: Option<u64>,
+    /// The first byte returned, counted from 0
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+    /// What was read, where it is text; other content is beside this
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'r str>,
+    /// What was left out, and how to read it
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'r str>,
+}
+
+impl IntoToolResult for Reading {
+    fn into_tool_result(self) -> Result<ToolOutput, ToolError> {
+        let structured_content = Some(serde_json::to_value(self.structured())?);
+        let content = vec![block(&self.0), ContentBlock::text(facts(&self.0))];
+        Ok(ToolOutput::Result(CallToolResult { content, structured_content, ..CallToolResult::default() }))
+    }
+
+    fn output_schema() -> Option<Schema> {
+        Some(Schema::of_output::<Structured<'_>>())
+    }
+}
+
+impl Reading {
+    fn structured(&self) -> Structured<'_> {
+        let ReadResult { path, mime_type, size, hash, lines, bytes, content, note } = &self.0;
+        Structured {
+            path,
+            mime_type,
+            size: *size,
+            hash: hash.as_deref(),
+            first_line: lines.map(|(first, _)| first),
+            last_line: lines.map(|(_, last)| last),
+            offset: bytes.map(|(first, _)| first),
+            text: match content {
+                Content::Text(text) => Some(text),
+                Content::Binary(_) => None,
+            },
+            note: note.as_deref(),
+        }
+    }
+}
+
+fn block(read: &ReadResult) -> ContentBlock {
+    let encoded = |bytes: &[u8]| STANDARD.encode(bytes);
+    match &read.content {
+        Content::Text(text) => ContentBlock::text(text.clone()),
+        Content::Binary(bytes) if read.mime_type.starts_with("image/") => {
+            ContentBlock::image(encoded(bytes), read.mime_type.clone())
+        }
+        Content::Binary(bytes) if read.mime_type.starts_with("audio/") => {
+            ContentBlock::audio(encoded(bytes), read.mime_type.clone())
+        }
+        Content::Binary(_) => {
+            ContentBlock::resource(contents(&uri(&read.path), &read.mime_type, read.content.clone()))
+        }
+    }
+}
+
+/// The contents of a resource.
+pub(super) fn contents(uri: &str, mime_type: &str, content: Content) -> ResourceContents {
+    let contents = match content {
+        Content::Text(text) => ResourceContents::text(uri, text),
+        Content::Binary(bytes) => ResourceContents::blob(uri, STANDARD.encode(bytes)),
+    };
+    contents.mime_type(mime_type)
+}
+
+/// What a model should know beside the content, in one line.
+fn facts(read: &ReadResult) -> String {
+    let mut facts = format!("({}, {} bytes", read.path, read.size);
+    if let Some((first, last)) = read.lines {
+        let _ = write!(facts, ", lines {first} to {last}");
+    }
+    if let Some(hash) = &read.hash {
+        let _ = write!(facts, ", hash {hash}");
+    }
+    if let Some(note) = &read.note {
+        let _ = write!(facts, "; {note}");
+    }
+    facts.push(')');
+    facts
+}
+
+/// The URI of a file.
+pub(super) fn uri(path: &str) -> String {
+    let mut uri = "file:///".to_owned();
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri
+}
