@@ -11,7 +11,10 @@ mod client_http_peer;
 mod client_lists;
 mod client_negotiation;
 mod client_peer;
+mod client_service;
 mod server;
 mod sim;
+#[cfg(unix)]
+mod stream_servers;
 #[cfg(feature = "http")]
 mod http_server;

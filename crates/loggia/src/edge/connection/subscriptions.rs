@@ -73,11 +73,21 @@ impl Connection {
     pub fn handle_listen_end(&mut self, key: Key, server: &Description) {
         if self.watch.key == Some(key) {
             self.watch.key = None;
-        } else if let Some(slot) = self.take(key) {
+            // Requests still wait for that stream: they get another.
+            for cause in std::mem::take(&mut self.watch.opening).into_iter().filter(Option::is_some) {
+                self.watch(self.watch.filter.clone(), cause);
+            }
+        } else {
+            self.end_listen(key, server);
+            self.close_when_idle();
+        }
+    }
+
+    fn end_listen(&mut self, key: Key, server: &Description) {
+        if let Some(slot) = self.take(key) {
             self.send(listen::closed(&slot.id, server, slot.version));
             // "A server MUST send notifications/cancelled … when it tears down that subscription stream."
             self.send(cancelled(&slot.id, "The server ended the subscription"));
-            self.close_when_idle();
         }
     }
 
@@ -109,7 +119,7 @@ impl Connection {
     pub(super) fn rewatch(&mut self, incoming: Incoming, server: &Description) -> Result<(), RpcError> {
         let Some(session) = &self.session else { return Ok(()) };
         let (filter, version) = (session.filter(&server.capabilities), session.version());
-        if filter == self.watch.filter && self.watch.is_settled() {
+        if filter == self.watch.filter && self.watch.key.is_some() && self.watch.is_settled() {
             self.respond(incoming, ServerResult::Empty(EmptyResult::default()), version, server);
         } else {
             self.watch(filter, Some(incoming));
@@ -118,10 +128,8 @@ impl Connection {
     }
 
     fn watch(&mut self, filter: SubscriptionFilter, cause: Option<Incoming>) {
-        let key = match self.watch.key {
-            Some(key) => key,
-            None => *self.watch.key.insert(Key(0)),
-        };
+        let key = self.watch.key.unwrap_or_else(|| self.key());
+        self.watch.key = Some(key);
         self.watch.filter = filter.clone();
         self.watch.opening.push_back(cause);
         self.actions.push_back(Action::Listen { key, filter });
@@ -157,7 +165,7 @@ impl Connection {
         keys.sort_unstable();
         for key in keys {
             self.actions.push_back(Action::Unlisten(key));
-            self.handle_listen_end(key, server);
+            self.end_listen(key, server);
         }
         if let Some(key) = self.watch.key.take() {
             self.actions.push_back(Action::Unlisten(key));

@@ -175,3 +175,23 @@ fn a_subscription_that_cannot_be_opened_is_an_error() {
     machine.say(listen(1, json!({})));
     assert_eq!(machine.opening.len(), 1, "the id is free again");
 }
+
+#[test]
+fn a_subscription_gets_another_stream_when_the_first_ends() {
+    let mut machine = Machine::session(Version::V2025_11_25);
+    machine.say(request(1, "resources/subscribe", json!({ "uri": "a:1" })));
+    let (ended, _) = machine.opening.pop_front().expect("a stream is opened");
+    machine.connection.handle_listen_end(ended, &machine.server);
+    machine.perform();
+    machine.open_streams();
+    assert_eq!(machine.hear()["result"], json!({}));
+    machine.say(request(2, "resources/unsubscribe", json!({ "uri": "a:1" })));
+    let (key, _) = machine.opening[0];
+    assert_ne!(key, ended);
+    machine.open_streams();
+    machine.hear();
+    machine.connection.handle_listen_end(key, &machine.server);
+    machine.say(request(3, "resources/subscribe", json!({ "uri": "a:1" })));
+    machine.hears_nothing();
+    assert_eq!(machine.opening.len(), 1);
+}
