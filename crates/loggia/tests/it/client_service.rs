@@ -4,16 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loggia::changes::{Change, Changes, Listening};
-use loggia::client::{Client, Status};
+use loggia::client::{Client, IntoTarget, Status, Target};
 use loggia::error::Error;
 use loggia::exchange::Exchange;
+use loggia::limits::Limits;
 use loggia::model::{
     CallToolResult, ElicitAction, ElicitResult, Implementation, InputRequest, InputRequired, ListToolsResult,
     ProgressParams, ServerCapabilities, ServerNotification, ServerResult, SubscriptionFilter, Tool,
 };
 use loggia::service::{BoxFuture, Description, Outcome, Principal, Reply, Request, Service};
+#[cfg(feature = "http")]
+use loggia::transport::http::http;
+use loggia::transport::unix::unix;
+use loggia::transport::{Serve, Shutdown};
 use loggia::wire::{Method, RawJson, RpcError, Version};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 /// Lists one tool; calls of any name do what the name says.
 struct Fixture {
@@ -98,11 +104,80 @@ fn text(text: &str) -> Outcome {
     Ok(Reply::from(ServerResult::from(CallToolResult::text(text))))
 }
 
-async fn connect(version: Version) -> (Client, Changes) {
+/// What lies between the two.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Over {
+    Memory,
+    #[cfg(unix)]
+    Unix,
+    #[cfg(feature = "http")]
+    Http,
+    /// The transport of 2024-11-05.
+    #[cfg(feature = "http")]
+    HttpSse,
+}
+
+impl Over {
+    const ALL: &[Over] = &[
+        Over::Memory,
+        #[cfg(unix)]
+        Over::Unix,
+        #[cfg(feature = "http")]
+        Over::Http,
+        #[cfg(feature = "http")]
+        Over::HttpSse,
+    ];
+
+    fn carries(self, version: Version) -> bool {
+        match self {
+            #[cfg(feature = "http")]
+            Over::HttpSse => !version.is_stateless(),
+            _ => true,
+        }
+    }
+
+    async fn target(self, service: Arc<Fixture>) -> Target {
+        match self {
+            Over::Memory => (&service).into_target(),
+            #[cfg(unix)]
+            Over::Unix => {
+                let path =
+                    std::env::temp_dir().join(format!("loggia-{}-{:p}", std::process::id(), &*service));
+                let url = format!("unix:{}", path.display());
+                tokio::spawn(unix(&path).serve(service, Limits::default(), Shutdown::new()));
+                while tokio::net::UnixStream::connect(&path).await.is_err() {
+                    tokio::task::yield_now().await;
+                }
+                url.into_target()
+            }
+            #[cfg(feature = "http")]
+            Over::Http | Over::HttpSse => {
+                let server = http("127.0.0.1:0").legacy_sse(true).bind().await.expect("loopback");
+                let path = if self == Over::Http { "mcp" } else { "sse" };
+                let url = format!("http://{}/{path}", server.local_addr().expect("it is bound"));
+                tokio::spawn(server.serve(service, Limits::default(), Shutdown::new()));
+                url.into_target()
+            }
+        }
+        .expect("a target")
+    }
+}
+
+async fn connect(version: Version, over: Over) -> (Client, Changes) {
     let service = Arc::new(Fixture { changes: Changes::new() });
     let changes = service.changes.clone();
     let builder = Client::builder().version(version).on_elicit(|_| async { Ok(ElicitResult::decline()) });
-    (builder.connect(&service).await.unwrap_or_else(|error| panic!("{version}: {error}")), changes)
+    let target = over.target(service).await;
+    (
+        builder.connect(target).await.unwrap_or_else(|error| panic!("{version} over {over:?}: {error}")),
+        changes,
+    )
+}
+
+/// Every revision over every transport that carries it.
+fn pairs() -> impl Iterator<Item = (Version, Over)> {
+    let all = Version::ALL.into_iter().flat_map(|version| Over::ALL.iter().map(move |over| (version, *over)));
+    all.filter(|(version, over)| over.carries(*version))
 }
 
 fn said(result: Result<CallToolResult, Error>) -> String {
@@ -116,60 +191,62 @@ async fn by_default_the_newest_revision_is_spoken() {
     assert_eq!(client.version(), Some(Version::LATEST));
 }
 
-#[tokio::test(start_paused = true)]
-async fn every_revision() {
-    for version in Version::ALL {
-        let (client, changes) = connect(version).await;
-        assert_eq!(client.version(), Some(version));
-        assert_eq!(client.server_info().map(|info| info.name), Some("fixture".to_owned()), "{version}");
-        assert_eq!(client.list_all_tools().await.expect("it lists").len(), 1, "{version}");
-        client.ping().await.unwrap_or_else(|error| panic!("{version}: {error}"));
+#[tokio::test]
+async fn every_revision_over_every_transport() {
+    for (version, over) in pairs() {
+        let at = format!("{version} over {over:?}");
+        let (client, changes) = connect(version, over).await;
+        assert_eq!(client.version(), Some(version), "{at}");
+        assert_eq!(client.server_info().map(|info| info.name), Some("fixture".to_owned()), "{at}");
+        assert_eq!(client.list_all_tools().await.expect("it lists").len(), 1, "{at}");
+        client.ping().await.unwrap_or_else(|error| panic!("{at}: {error}"));
 
-        let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let (told, mut heard) = mpsc::unbounded_channel();
         let count = client.call("count").on_progress(move |progress| _ = told.send(progress.progress)).send();
-        assert_eq!(said(count.await), "counted", "{version}");
-        assert_eq!(heard.recv().await, Some(1.0), "{version}");
+        assert_eq!(said(count.await), "counted", "{at}");
+        assert_eq!(heard.recv().await, Some(1.0), "{at}");
 
-        assert!(client.call_tool("panic", json!({})).await.is_err(), "{version}");
+        assert!(client.call_tool("panic", json!({})).await.is_err(), "{at}");
         match client.call_tool("nothing", json!({})).await {
-            Err(Error::Rpc(error)) => assert_eq!(error.code.0, -32602, "{version}"),
-            other => panic!("{version}: {other:?}"),
+            Err(Error::Rpc(error)) => assert_eq!(error.code.0, -32602, "{at}"),
+            other => panic!("{at}: {other:?}"),
         }
-        let never = client.call("never").timeout(Duration::from_secs(3)).send().await;
-        assert!(matches!(never, Err(Error::Timeout(_))), "{version}: {never:?}");
-
-        let mut subscription = client
-            .listen(SubscriptionFilter {
-                tools_list_changed: Some(true),
-                resource_subscriptions: Some(vec!["a".to_owned()]),
-                ..SubscriptionFilter::default()
-            })
-            .await
-            .unwrap_or_else(|error| panic!("{version}: {error}"));
-        changes.resource("b");
-        changes.resource("a");
-        assert_eq!(subscription.next().await, Some(Change::Resource("a".to_owned())), "{version}");
-        changes.tools();
-        assert_eq!(subscription.next().await, Some(Change::Tools), "{version}");
+        let never = client.call("never").timeout(Duration::from_millis(50)).send().await;
+        assert!(matches!(never, Err(Error::Timeout(_))), "{at}: {never:?}");
+        hears_changes(&client, &changes, &at).await;
 
         client.close().await;
-        assert!(matches!(client.status(), Status::Closed(_)));
+        assert!(matches!(client.status(), Status::Closed(_)), "{at}");
     }
 }
 
+async fn hears_changes(client: &Client, changes: &Changes, at: &str) {
+    let filter = SubscriptionFilter {
+        tools_list_changed: Some(true),
+        resource_subscriptions: Some(vec!["a".to_owned()]),
+        ..SubscriptionFilter::default()
+    };
+    let mut subscription = client.listen(filter).await.unwrap_or_else(|error| panic!("{at}: {error}"));
+    changes.resource("b");
+    changes.resource("a");
+    assert_eq!(subscription.next().await, Some(Change::Resource("a".to_owned())), "{at}");
+    changes.tools();
+    assert_eq!(subscription.next().await, Some(Change::Tools), "{at}");
+}
+
 /// The same service asks, whether the answer comes live or with the next request.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn questions_are_answered_in_every_revision_that_has_them() {
-    for version in Version::ALL.into_iter().filter(|version| Method::Elicit.exists_in(*version)) {
-        let (client, _) = connect(version).await;
+    for (version, over) in pairs().filter(|(version, _)| Method::Elicit.exists_in(*version)) {
+        let (client, _) = connect(version, over).await;
         let expected = format!("{} \"state\"", json!(ElicitAction::Decline));
-        assert_eq!(said(client.call_tool("ask", json!({})).await), expected, "{version}");
+        assert_eq!(said(client.call_tool("ask", json!({})).await), expected, "{version} over {over:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_raw_request_returns_what_the_server_wrote() {
-    let (client, _) = connect(Version::LATEST).await;
+    let (client, _) = connect(Version::LATEST, Over::Memory).await;
     let reply = client.request(Method::ListTools, RawJson::empty_object(), Default::default()).await;
     let reply = reply.expect("it answers");
     let result: Value = reply.result.decode().expect("JSON");
