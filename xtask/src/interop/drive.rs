@@ -31,8 +31,11 @@ pub(super) fn row(job: &Job, plan: &Plan, running: &Running, log: &str) -> Row {
     let (lines, complaint) = drive(job, &config, &log_name(plan, log));
     let revision = if job.client.prefers_modern && plan.modern { MODERN } else { LATEST_HANDSHAKE };
     row.set("connect", connected(&lines, revision, &complaint));
+    let mut unsaid = lines.iter().any(|line| line["op"] == "connect" && line["ok"] == true);
     for op in ops {
-        row.set(op, cell(&lines, op).unwrap_or_else(|| Cell::Failed(format!("not reached; {complaint}"))));
+        let missing =
+            || if std::mem::take(&mut unsaid) { Cell::Failed(complaint.clone()) } else { Cell::NotReached };
+        row.set(op, cell(&lines, op).unwrap_or_else(missing));
     }
     row
 }

@@ -11,6 +11,8 @@ use crate::outcome::Outcome;
 pub(super) enum Cell {
     Passed(String),
     Failed(String),
+    /// The driver ended before it; why is said elsewhere in the row.
+    NotReached,
     NotApplicable(String),
 }
 
@@ -40,7 +42,7 @@ impl Row {
     }
 
     pub(super) fn is_ok(&self) -> bool {
-        !self.cells.values().any(|cell| matches!(cell, Cell::Failed(_)))
+        !self.cells.values().any(|cell| matches!(cell, Cell::Failed(_) | Cell::NotReached))
     }
 
     /// The cells that apply, counted.
@@ -52,6 +54,7 @@ impl Row {
                 Cell::Failed(message) => {
                     outcome.fail(format!("{} ← {}: {op}: {message}", self.server, self.client))
                 }
+                Cell::NotReached => outcome.failed += 1,
                 Cell::NotApplicable(_) => {}
             }
         }
@@ -68,7 +71,7 @@ impl Row {
     fn mark(&self, op: &str) -> &'static str {
         match self.cells.get(op) {
             Some(Cell::Passed(_)) => "✔",
-            Some(Cell::Failed(_)) => "✘",
+            Some(Cell::Failed(_) | Cell::NotReached) => "✘",
             Some(Cell::NotApplicable(_)) => "–",
             None => " ",
         }
