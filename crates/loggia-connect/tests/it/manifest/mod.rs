@@ -189,19 +189,6 @@ fn a_file_is_read_with_its_directory_as_base() {
     assert!(error.contains("none.toml cannot be read: "), "{error}");
 }
 
-#[test]
-fn a_builtin_starts_at_the_manifests_folder() {
-    let folder = tempfile::TempDir::new().unwrap();
-    std::fs::create_dir(folder.path().join("notes")).unwrap();
-    let start = |path: &str| {
-        let builtin = Builtin::Files { path: Secret::new(path), write: true };
-        loggia_connect::builtin::server(&builtin, folder.path())
-    };
-    assert!(start("notes").is_ok());
-    let error = start("none").err().expect("there is none").to_string();
-    assert!(error.contains("none cannot be opened: "), "{error}");
-}
-
 /// A bound that is new in the SDK can be set here too.
 #[test]
 fn every_limit_can_be_set() {
