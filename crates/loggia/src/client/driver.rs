@@ -22,7 +22,7 @@ use crate::client::link::Link;
 use crate::client::negotiate::ServerFacts;
 use crate::client::request::{ask, now};
 use crate::client::target::Connector;
-use crate::client::{Common, NotificationSink};
+use crate::client::{Common, NotificationSink, trace};
 use crate::error::{Error, Result};
 use crate::service::BoxFuture;
 
@@ -127,6 +127,7 @@ impl Driver {
                 opened = opened(&mut self.opening) => self.opened(opened),
                 event = next_event(&mut self.link, read) => {
                     if let Some(event) = event {
+                        trace::received(&event);
                         self.engine.handle(now(), event);
                     }
                 }
@@ -223,6 +224,7 @@ impl Driver {
             while link.has_room()
                 && let Some(outgoing) = self.engine.poll_transmit()
             {
+                trace::sent(&outgoing.body);
                 link.send(outgoing);
             }
         }

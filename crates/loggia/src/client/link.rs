@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, DecodeError};
 use loggia_wire::{Message, Method, Version};
 use tokio::time::Instant;
@@ -19,7 +20,7 @@ pub(crate) struct Outgoing {
     /// What kind of message it is.
     pub kind: Kind,
     /// The message as JSON, without a line break.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// The revision it is written in.
     pub version: Version,
     /// What HTTP repeats in `Mcp-Name`.
@@ -72,6 +73,24 @@ pub(crate) enum Failure {
     Error(Error),
 }
 
+/// Shows a message to whoever follows the protocol in the log: target `loggia::wire`, level trace.
+fn trace(sent: bool, text: &[u8]) {
+    if tracing::enabled!(target: "loggia::wire", tracing::Level::TRACE) {
+        let body = &*String::from_utf8_lossy(text);
+        tracing::trace!(target: "loggia::wire", sent, body);
+    }
+}
+
+/// The messages of a text that came from the server.
+pub(crate) fn decode(text: &Bytes) -> Vec<Result<Message, DecodeError>> {
+    trace(false, text);
+    match jsonrpc::decode_frame(text) {
+        Ok(jsonrpc::Frame::Single(message)) => vec![Ok(message)],
+        Ok(jsonrpc::Frame::Batch(members)) => members,
+        Err(error) => vec![Err(error)],
+    }
+}
+
 /// An open connection.
 pub(crate) enum Link {
     /// A channel that carries whole messages: a pipe, a socket, memory.
@@ -84,8 +103,9 @@ pub(crate) enum Link {
 impl Link {
     /// Takes a message to send; never waits.
     pub(crate) fn send(&mut self, outgoing: Outgoing) {
+        trace(true, &outgoing.body);
         match self {
-            Link::Frames(link) => link.writer.queue(outgoing.body.into()),
+            Link::Frames(link) => link.writer.queue(outgoing.body),
             #[cfg(feature = "http")]
             Link::Http(link) => link.send(outgoing),
         }
@@ -212,15 +232,7 @@ impl FramesLink {
     fn take(&mut self, frame: Frame) {
         let events = match frame {
             Err(bad) => vec![Err(DecodeError { id: None, error: bad.to_rpc_error() })],
-            Ok(text) => match jsonrpc::decode_frame(&text) {
-                Ok(jsonrpc::Frame::Single(message)) => vec![Ok(message)],
-                Ok(jsonrpc::Frame::Batch(members)) => members,
-                Err(error) => {
-                    let start = String::from_utf8_lossy(&text[..text.len().min(200)]).into_owned();
-                    tracing::debug!(start, "not a message");
-                    vec![Err(error)]
-                }
-            },
+            Ok(text) => decode(&text),
         };
         self.batch.extend(events.into_iter().map(|event| match event {
             Ok(message) => LinkEvent::Message { stream: None, message },

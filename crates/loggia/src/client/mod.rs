@@ -19,7 +19,7 @@
 //! * [`era`], `negotiate`: which revision is spoken; `engine`: one connection as a machine without I/O;
 //! * `driver`, `link`, `target`: the task, and what carries its messages;
 //! * `request`, `typed`, `call`: requests; `cache`: results kept; `listen`: changes;
-//! * `handler`: what the program answers when the server asks.
+//! * `handler`: what the program answers when the server asks; `trace`: messages in the log.
 
 mod backoff;
 mod builder;
@@ -36,6 +36,7 @@ mod params;
 mod request;
 mod target;
 mod tools;
+mod trace;
 mod typed;
 
 use std::collections::HashMap;

@@ -22,7 +22,7 @@ impl Engine {
         let name = method.name_member().and_then(|member| params::string_member(params.as_ref()?, member));
         self.transmits.push_back(Outgoing {
             kind: Kind::Request { id, method },
-            body,
+            body: body.into(),
             version,
             name,
             headers,
@@ -38,7 +38,7 @@ impl Engine {
         let mut body = Vec::new();
         jsonrpc::write_notification(&mut body, &method, params.map(RawJson::as_bytes));
         let kind = Kind::Notification(method);
-        self.transmits.push_back(Outgoing { kind, body, version, name: None, headers: Vec::new() });
+        self.transmits.push_back(Outgoing { kind, body: body.into(), version, name: None, headers: Vec::new() });
     }
 
     pub(super) fn respond(&mut self, id: &Id, outcome: Result<RawJson, RpcError>) {
@@ -50,7 +50,7 @@ impl Engine {
         let version = self.version().unwrap_or(Version::LATEST_HANDSHAKE);
         self.transmits.push_back(Outgoing {
             kind: Kind::Response,
-            body,
+            body: body.into(),
             version,
             name: None,
             headers: Vec::new(),

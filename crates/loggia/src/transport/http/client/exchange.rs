@@ -6,13 +6,13 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use loggia_wire::jsonrpc::Id;
-use loggia_wire::{Message, Method, header, jsonrpc};
+use loggia_wire::{Message, Method, header};
 use std::time::Duration;
 
 use super::Remote;
 use super::connect::with_sources;
 use super::stream::{EventStream, Place, is_event_stream, media_type};
-use crate::client::link::{Failure, Kind, LinkEvent, Outgoing};
+use crate::client::link::{self, Failure, Kind, LinkEvent, Outgoing};
 use crate::error::{Error, Result};
 
 /// How much of an error's body is read.
@@ -98,14 +98,14 @@ impl Remote {
     async fn refused(&self, id: i64, method: &Method, response: Response<Incoming>) -> Result<(), Failure> {
         let status = response.status();
         let body = self.body(response, ERROR_BODY).await.unwrap_or_default();
-        let error = match jsonrpc::decode(&body) {
+        let error = link::decode(&body).into_iter().find_map(|message| match message {
             Ok(Message::Response { id: answered, outcome: Err(error) })
                 if answered.is_none() || answered == Some(Id::Number(id)) =>
             {
                 Some(error)
             }
             _ => None,
-        };
+        });
         match error {
             // Only a server of the stateless era answers like this: its word counts more than its status.
             Some(error) if error.code.is_modern() || *method != Method::Initialize => {
@@ -140,7 +140,7 @@ impl Remote {
     async fn post(&self, outgoing: &Outgoing) -> Result<Response<Incoming>, Failure> {
         let headers = self.headers_for(outgoing);
         let url = self.session().post_url.clone().unwrap_or_else(|| self.url.clone());
-        let body = Bytes::from(outgoing.body.clone());
+        let body = outgoing.body.clone();
         self.http.request(http::Method::POST, &url, headers, body).await.map_err(Failure::Error)
     }
 

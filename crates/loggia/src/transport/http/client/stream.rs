@@ -5,14 +5,14 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use loggia_wire::jsonrpc::{self, DecodeError, Frame};
+use loggia_wire::jsonrpc::{self, DecodeError};
 use loggia_wire::{Message, RpcError, header};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::Remote;
 use super::connect::with_sources;
-use crate::client::link::LinkEvent;
+use crate::client::link::{self, LinkEvent};
 use crate::error::{Error, Result};
 use crate::transport::sse::{Event, Parser};
 
@@ -105,13 +105,13 @@ impl Remote {
 
     /// Reports the messages of one text. Says whether the answer to `request` was among them.
     pub(super) async fn report_text(&self, text: Bytes, request: Option<i64>) -> bool {
-        let members = match decode(&text) {
-            Ok(Frame::Single(message)) => vec![Ok(message)],
-            Ok(Frame::Batch(members)) => members,
-            Err(error) => vec![Err(error)],
-        };
+        if std::str::from_utf8(&text).is_err() {
+            let error = RpcError::invalid_request("not UTF-8");
+            self.report(LinkEvent::Malformed(DecodeError { id: None, error })).await;
+            return false;
+        }
         let mut answered = false;
-        for member in members {
+        for member in link::decode(&text) {
             match member {
                 Ok(message) => {
                     answered |= answers(&message, request);
@@ -266,14 +266,6 @@ impl Remote {
 enum Taken {
     Open(Box<EventStream>),
     Refused(StatusCode),
-}
-
-/// Reads a text that must be UTF-8, as all of the protocol is.
-fn decode(text: &Bytes) -> Result<Frame, DecodeError> {
-    if std::str::from_utf8(text).is_err() {
-        return Err(DecodeError { id: None, error: RpcError::invalid_request("not UTF-8") });
-    }
-    jsonrpc::decode_frame(text)
 }
 
 /// Whether `message` answers the request with this id.
