@@ -22,7 +22,7 @@ use crate::directory::{Directory, UriRoute, View};
 use crate::limits::HubLimits;
 use crate::listing;
 use crate::members::Members;
-use crate::names::{BadName, check_connector};
+use crate::names::{BadName, check_connector, exposed};
 use crate::slot::{Hint, Slot, Wants, now};
 use crate::status::ConnectorStatus;
 use crate::supervisor;
@@ -87,6 +87,16 @@ impl Hub {
     /// How each connector is, and a notice whenever that changes.
     pub fn watch(&self) -> watch::Receiver<Arc<Vec<ConnectorStatus>>> {
         self.shared.status.subscribe()
+    }
+
+    /// The tools of one connector, as they are listed.
+    pub fn tool_names(&self, connector: &str) -> Vec<String> {
+        let of = self.shared.slots.iter().find(|slot| slot.connector.name == connector);
+        let Some((slot, listed)) = of.and_then(|slot| Some((slot, slot.listed()?))) else {
+            return Vec::new();
+        };
+        let shown = listed.catalog.tools.iter().filter(|tool| (slot.connector.shows)(&tool.name));
+        shown.map(|tool| exposed(&slot.connector.prefix, &tool.name)).collect()
     }
 
     /// Waits until every connector has been tried once.

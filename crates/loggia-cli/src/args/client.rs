@@ -1,0 +1,243 @@
+//! The commands that talk to one server.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use loggia::wire::Version;
+
+use super::OutputArg;
+
+/// How to reach the server.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConnectArgs {
+    /// Era or revision to speak: auto, stateless, handshake, or a date such as 2025-11-25
+    #[arg(long, value_name = "ERA", default_value = "auto", value_parser = parse_era, help_heading = "Connection")]
+    pub(crate) era: EraArg,
+
+    /// HTTP header to send with every request (may be repeated)
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = parse_header, help_heading = "Connection")]
+    pub(crate) header: Vec<(String, String)>,
+
+    /// Environment variable for a command after -- (may be repeated)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_env, help_heading = "Connection")]
+    pub(crate) env: Vec<(String, String)>,
+
+    /// Longest wait for an answer: 30s, 500ms, 5m. Progress starts it anew
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration, help_heading = "Connection")]
+    pub(crate) timeout: Duration,
+
+    /// Print every protocol message on stderr
+    #[arg(long, help_heading = "Connection")]
+    pub(crate) trace: bool,
+}
+
+/// What the commands that talk to a server share.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct GlobalClientArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+
+    /// For whom the output is
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
+    pub(crate) output: OutputArg,
+
+    /// Never ask on the terminal: decline what a server asks
+    #[arg(long)]
+    pub(crate) no_input: bool,
+
+    /// Server to start as a child process, instead of TARGET
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) server: Vec<String>,
+}
+
+/// Arguments of `loggia tools|resources|prompts`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "loggia <COMMAND> [OPTIONS] <TARGET> [NAME]\n       loggia <COMMAND> [OPTIONS] [NAME] -- <COMMAND>..."
+)]
+pub(crate) struct ListArgs {
+    /// URL or connector, then the name of one thing to describe in full
+    #[arg(value_name = "TARGET [NAME]", num_args = 0..=2)]
+    pub(crate) words: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) client: GlobalClientArgs,
+}
+
+const CALL_AFTER_HELP: &str = "\
+Arguments:
+  key=value        read as the tool's schema says: number, true/false, list (a,b,c) or text
+  key:=JSON        read as JSON, whatever the schema says
+  key=@PATH        the text of a file; key:=@PATH its JSON
+  a.b=value        a member of the object `a`
+
+Examples:
+  loggia call files read path=README.md
+  loggia call https://example.com/mcp create_issue title='It broke' labels=bug,p1
+  loggia call files search --json '{\"pattern\": \"TODO\"}'
+  loggia call echo message=hi -- npx -y @modelcontextprotocol/server-everything";
+
+/// Arguments of `loggia call`.
+#[derive(Debug, Args)]
+#[command(after_help = CALL_AFTER_HELP)]
+#[command(
+    override_usage = "loggia call [OPTIONS] <TARGET> <TOOL> [KEY=VALUE]...\n       loggia call [OPTIONS] <TOOL> [KEY=VALUE]... -- <COMMAND>..."
+)]
+pub(crate) struct CallArgs {
+    /// URL or connector, the tool's name, then its arguments
+    #[arg(value_name = "TARGET TOOL KEY=VALUE", required = true)]
+    pub(crate) words: Vec<String>,
+
+    /// All arguments as one JSON object: text, @PATH, or - for stdin
+    #[arg(long, value_name = "JSON")]
+    pub(crate) json: Option<String>,
+
+    /// Write pictures, sound and files of the result into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) save: Option<PathBuf>,
+
+    /// Least severity of log messages to show: debug, info, notice, warning, error, …
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) client: GlobalClientArgs,
+}
+
+/// Arguments of `loggia read`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "loggia read [OPTIONS] <TARGET> <URI>\n       loggia read [OPTIONS] <URI> -- <COMMAND>..."
+)]
+pub(crate) struct ReadArgs {
+    /// URL or connector, then the resource's URI
+    #[arg(value_name = "TARGET URI", num_args = 1..=2, required = true)]
+    pub(crate) words: Vec<String>,
+
+    /// Write the contents into this folder instead of showing them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) save: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) client: GlobalClientArgs,
+}
+
+/// Arguments of `loggia prompt`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "loggia prompt [OPTIONS] <TARGET> <NAME> [KEY=VALUE]...\n       loggia prompt [OPTIONS] <NAME> [KEY=VALUE]... -- <COMMAND>..."
+)]
+pub(crate) struct PromptArgs {
+    /// URL or connector, the prompt's name, then its arguments
+    #[arg(value_name = "TARGET NAME KEY=VALUE", required = true)]
+    pub(crate) words: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) client: GlobalClientArgs,
+}
+
+/// Arguments of `loggia complete`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "loggia complete [OPTIONS] <TARGET> <PROMPT|TEMPLATE> <ARGUMENT=TYPED> [KEY=VALUE]..."
+)]
+pub(crate) struct CompleteArgs {
+    /// URL or connector, a prompt's name or a resource template, the argument and what is typed of it, then
+    /// arguments that are known already
+    #[arg(value_name = "TARGET REF ARGUMENT=TYPED", required = true)]
+    pub(crate) words: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) client: GlobalClientArgs,
+}
+
+/// Arguments of `loggia inspect`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "loggia inspect [OPTIONS] <TARGET>\n       loggia inspect [OPTIONS] -- <COMMAND>..."
+)]
+pub(crate) struct InspectArgs {
+    /// URL or connector
+    #[arg(value_name = "TARGET", num_args = 0..=1)]
+    pub(crate) words: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) client: GlobalClientArgs,
+}
+
+/// Which era to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EraArg {
+    /// What the server speaks, the newest first.
+    Auto,
+    /// The newest handshake revision that both know.
+    Handshake,
+    /// This one and no other.
+    Fixed(Version),
+}
+
+fn parse_era(text: &str) -> Result<EraArg, String> {
+    match text {
+        "auto" => Ok(EraArg::Auto),
+        "handshake" | "legacy" => Ok(EraArg::Handshake),
+        "stateless" | "modern" => Ok(EraArg::Fixed(Version::LATEST)),
+        date => date.parse().map(EraArg::Fixed).map_err(|_| {
+            let known = Version::ALL.map(Version::as_str).join(", ");
+            format!("use auto, stateless, handshake, or one of {known}")
+        }),
+    }
+}
+
+fn parse_header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write it as 'Name: value'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn parse_env(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// `500ms`, `30s`, `5m`, `1h`, or a number of seconds.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let scale = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("use a number with ms, s, m or h".to_owned()),
+    };
+    let number: f64 = number.parse().map_err(|_| "use a number with ms, s, m or h".to_owned())?;
+    Duration::try_from_secs_f64(number * scale)
+        .ok()
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| "this is no length of time to wait".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, millis) in
+            [("500ms", 500), ("30s", 30_000), ("30", 30_000), ("1.5m", 90_000), ("1h", 3_600_000)]
+        {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for bad in ["", "s", "5 s", "-1s", "0s", "1d", "1e400h", "1..2s"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn eras_have_names_and_dates() {
+        assert_eq!(parse_era("auto"), Ok(EraArg::Auto));
+        assert_eq!(parse_era("stateless"), Ok(EraArg::Fixed(Version::V2026_07_28)));
+        assert_eq!(parse_era("2025-06-18"), Ok(EraArg::Fixed(Version::V2025_06_18)));
+        assert!(parse_era("2025").is_err_and(|e| e.contains("2024-11-05")));
+    }
+}

@@ -1,0 +1,131 @@
+//! The command line as its users see it: every word of `--help` is here and nowhere else.
+
+mod client;
+mod up;
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub(crate) use client::{
+    CallArgs, CompleteArgs, ConnectArgs, EraArg, GlobalClientArgs, InspectArgs, ListArgs, PromptArgs,
+    ReadArgs,
+};
+pub(crate) use up::UpArgs;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const ABOUT: &str =
+    "Connect AI applications to the systems people work with, over the Model Context Protocol";
+
+const AFTER_HELP: &str = "\
+Targets:
+  https://…            a server at a URL
+  NAME                 a connector of the configuration file, or the built-in `files`
+  -- COMMAND ARGS…     a server that is started as a child process and speaks on stdin and stdout
+
+Exit codes:
+  0    it worked
+  1    the tool ran and reported an error
+  2    the command line or the configuration is wrong
+  3    the server cannot be reached, or asks for authorization
+  4    the server answered with an error, or broke the protocol
+  5    no answer within the time limit
+  130  cancelled (Ctrl-C)
+
+Examples:
+  loggia up                                     serve this folder at http://127.0.0.1:4000/mcp
+  loggia up --config team.toml --listen :8080   serve the connectors of a file
+  loggia tools http://127.0.0.1:4000/mcp        which tools are there?
+  loggia call files search pattern=TODO         run one
+  loggia inspect --trace -- npx -y some-server  how does a server behave?";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "loggia", version, about = ABOUT, after_help = AFTER_HELP, styles = STYLES, max_term_width = 100)]
+#[command(disable_help_subcommand = true, arg_required_else_help = true, propagate_version = false)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Configuration file [default: loggia.toml in this folder, where there is one]
+    #[arg(long, value_name = "PATH", env = "LOGGIA_CONFIG", global = true, hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Say more on stderr; twice for protocol detail. LOGGIA_LOG sets filters by name
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+
+    /// Colours on the terminal; NO_COLOR is honoured
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = ColorArg::Auto, global = true)]
+    pub(crate) color: ColorArg,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve all connectors at one endpoint
+    Up(UpArgs),
+    /// List a server's tools, or describe one
+    Tools(ListArgs),
+    /// List a server's resources and resource templates
+    Resources(ListArgs),
+    /// List a server's prompts, or describe one
+    Prompts(ListArgs),
+    /// Run a tool
+    Call(CallArgs),
+    /// Read a resource
+    Read(ReadArgs),
+    /// Render a prompt
+    Prompt(PromptArgs),
+    /// Ask for completions of an argument
+    Complete(CompleteArgs),
+    /// Show what a server is: era, identity, capabilities, timing, problems
+    Inspect(InspectArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorArg {
+    /// On a terminal
+    Auto,
+    /// Also into pipes
+    Always,
+    /// Never
+    Never,
+}
+
+/// For whom the output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputArg {
+    /// For people
+    Human,
+    /// For programs: the server's own JSON, one value
+    Json,
+}
+
+impl Args {
+    /// Whether protocol messages are to be printed.
+    pub(crate) fn trace(&self) -> bool {
+        let client = match &self.command {
+            Command::Up(_) | Command::Completions { .. } => return false,
+            Command::Tools(args) | Command::Resources(args) | Command::Prompts(args) => &args.client,
+            Command::Call(args) => &args.client,
+            Command::Read(args) => &args.client,
+            Command::Prompt(args) => &args.client,
+            Command::Complete(args) => &args.client,
+            Command::Inspect(args) => &args.client,
+        };
+        client.connect.trace
+    }
+}

@@ -1,0 +1,44 @@
+//! `loggia up`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+const AFTER_HELP: &str = "\
+Without a configuration file, one connector is served: `files`, this folder, read-only.
+
+Examples:
+  loggia up
+  loggia up --root ~/notes --write
+  loggia up --config team.toml
+  loggia up --stdio                             as a child process of an AI application";
+
+/// Arguments of `loggia up`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct UpArgs {
+    /// Address to listen on: HOST:PORT, :PORT or PORT; port 0 takes a free one
+    /// [default: 127.0.0.1:4000]
+    #[arg(long, value_name = "ADDR", conflicts_with = "stdio")]
+    pub(crate) listen: Option<String>,
+
+    /// Serve on stdin and stdout instead of HTTP
+    #[arg(long)]
+    pub(crate) stdio: bool,
+
+    /// Folder that the built-in `files` connector serves, without a configuration file [default: this one]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+
+    /// Let the built-in `files` connector write, edit and move
+    #[arg(long)]
+    pub(crate) write: bool,
+
+    /// Also answer requests addressed to this host name (may be repeated)
+    #[arg(long, value_name = "HOST", conflicts_with = "stdio")]
+    pub(crate) allow_host: Vec<String>,
+
+    /// Also answer web pages of this origin (may be repeated)
+    #[arg(long, value_name = "ORIGIN", conflicts_with = "stdio")]
+    pub(crate) allow_origin: Vec<String>,
+}

@@ -1,0 +1,38 @@
+//! `loggia complete`: what a server proposes for an argument.
+
+use std::collections::BTreeMap;
+
+use loggia::model::ServerResult;
+use loggia::wire::Method;
+use serde_json::json;
+
+use super::session::{Session, wrong_result};
+use crate::exit::{Failure, Outcome};
+use crate::pairs;
+use crate::render::text::one_line;
+
+/// `loggia complete`.
+pub(crate) async fn run(session: &Session<'_>, words: &[String]) -> Outcome {
+    let [of, words @ ..] = words else { return Err(usage()) };
+    let mut pairs = pairs::texts(words)?.into_iter();
+    let Some((name, value)) = pairs.next() else { return Err(usage()) };
+    // A URI has a colon, and the name of a prompt has none.
+    let reference = match of.contains(':') {
+        true => json!({ "type": "ref/resource", "uri": of }),
+        false => json!({ "type": "ref/prompt", "name": of }),
+    };
+    let mut params = json!({ "ref": reference, "argument": { "name": name, "value": value } });
+    let known: BTreeMap<String, String> = pairs.collect();
+    if !known.is_empty() {
+        params["context"] = json!({ "arguments": known });
+    }
+    let (raw, result) = session.request(Method::Complete, &params, None).await?;
+    let ServerResult::Complete(result) = result else { return Err(wrong_result()) };
+    session.print(&raw, || {
+        Ok(result.completion.values.iter().map(|value| format!("{}\n", one_line(value))).collect())
+    })
+}
+
+fn usage() -> Failure {
+    Failure::usage("what is to be completed? Give a prompt or a resource template, then argument=typed")
+}

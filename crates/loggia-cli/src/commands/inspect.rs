@@ -1,0 +1,233 @@
+//! `loggia inspect`: what a server is, how fast it answers, and what is wrong with what it lists.
+
+mod problems;
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use loggia::client::{Client, RequestOptions, ServerFacts};
+use loggia::model::{Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, Tool};
+use loggia::wire::{Method, RawJson};
+use serde_json::{Value, json};
+
+use super::session::Session;
+use crate::exit::Outcome;
+use crate::out::{self, BOLD, DIM, GOOD, NAME, WARN};
+use crate::render::text::{count, one_line, paragraph};
+
+/// Everything that is found out.
+struct Findings {
+    identity: Option<Implementation>,
+    version: String,
+    stateless: bool,
+    versions: Vec<String>,
+    capabilities: ServerCapabilities,
+    instructions: Option<String>,
+    connected_in: Duration,
+    ping: Result<Duration, String>,
+    tools: Option<Listed<Tool>>,
+    prompts: Option<Listed<Prompt>>,
+    resources: Option<Listed<Resource>>,
+    templates: Option<Listed<ResourceTemplate>>,
+}
+
+/// A list and how long it took; or why there is none.
+struct Listed<T> {
+    entries: Result<Vec<T>, String>,
+    took: Duration,
+}
+
+/// `loggia inspect`.
+pub(crate) async fn run(session: &Session<'_>, _: &[String]) -> Outcome {
+    let findings = look(session).await?;
+    let problems = findings.problems();
+    if session.json() {
+        return session.print_json(&RawJson::from(&findings.as_json(&problems)));
+    }
+    Ok(out::print(findings.as_text(&problems, out::width()))?)
+}
+
+async fn look(session: &Session<'_>) -> Outcome<Findings> {
+    let client = session.client();
+    let facts = client.server().await?;
+    let capabilities = facts.capabilities.clone();
+    let has_resources = capabilities.resources.is_some();
+    let (ping, took) = timed(client.ping()).await;
+    Ok(Findings {
+        identity: facts.identity.clone(),
+        version: facts.version.to_string(),
+        stateless: facts.version.is_stateless(),
+        versions: versions(client, &facts).await,
+        instructions: facts.instructions.clone(),
+        connected_in: session.connected_in(),
+        ping: ping.map(|()| took).map_err(|error| error.to_string()),
+        tools: listed(capabilities.tools.is_some(), client.list_all_tools()).await,
+        prompts: listed(capabilities.prompts.is_some(), client.list_all_prompts()).await,
+        resources: listed(has_resources, client.list_all_resources()).await,
+        templates: listed(has_resources, client.list_all_resource_templates()).await,
+        capabilities,
+    })
+}
+
+/// The revisions a server says it speaks. A handshake server says only which one was agreed on.
+async fn versions(client: &Client, facts: &ServerFacts) -> Vec<String> {
+    let agreed = vec![facts.version.to_string()];
+    if !facts.version.is_stateless() {
+        return agreed;
+    }
+    let reply = client.request(Method::Discover, RawJson::empty_object(), RequestOptions::default()).await;
+    let result: Option<Value> = reply.ok().and_then(|reply| reply.result.decode().ok());
+    let supported =
+        result.and_then(|result| serde_json::from_value(result["supportedVersions"].clone()).ok());
+    supported.unwrap_or(agreed)
+}
+
+async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let started = Instant::now();
+    let result = work.await;
+    (result, started.elapsed())
+}
+
+async fn listed<T>(declared: bool, list: impl Future<Output = loggia::Result<Vec<T>>>) -> Option<Listed<T>> {
+    if !declared {
+        return None;
+    }
+    let (entries, took) = timed(list).await;
+    Some(Listed { entries: entries.map_err(|error| error.to_string()), took })
+}
+
+impl<T> Listed<T> {
+    fn entries(&self) -> &[T] {
+        self.entries.as_deref().unwrap_or_default()
+    }
+}
+
+impl Findings {
+    fn problems(&self) -> Vec<String> {
+        let mut found = problems::of_tools(self.tools.as_ref().map(Listed::entries).unwrap_or_default());
+        found.extend(problems::of_prompts(self.prompts.as_ref().map(Listed::entries).unwrap_or_default()));
+        found.extend(problems::of_resources(
+            self.resources.as_ref().map(Listed::entries).unwrap_or_default(),
+            self.templates.as_ref().map(Listed::entries).unwrap_or_default(),
+        ));
+        if self.identity.is_none() {
+            found.push("the server does not say who it is".to_owned());
+        }
+        found
+    }
+
+    fn as_json(&self, problems: &[String]) -> Value {
+        json!({
+            "server": self.identity,
+            "era": self.era(),
+            "version": self.version,
+            "supportedVersions": self.versions,
+            "capabilities": self.capabilities,
+            "instructions": self.instructions,
+            "timing": {
+                "connectMs": millis(self.connected_in),
+                "pingMs": self.ping.as_ref().ok().copied().map(millis),
+            },
+            "lists": {
+                "tools": list_json(self.tools.as_ref()),
+                "prompts": list_json(self.prompts.as_ref()),
+                "resources": list_json(self.resources.as_ref()),
+                "resourceTemplates": list_json(self.templates.as_ref()),
+            },
+            "problems": problems,
+        })
+    }
+
+    fn as_text(&self, problems: &[String], width: usize) -> String {
+        let mut out = String::new();
+        row(&mut out, "Server", &self.who());
+        row(&mut out, "Era", &format!("{}, revision {}", self.era(), self.version));
+        if self.versions.len() > 1 {
+            row(&mut out, "Speaks", &self.versions.join(", "));
+        }
+        let ping = self
+            .ping
+            .as_ref()
+            .map_or_else(|why| format!("ping failed: {why}"), |took| format!("ping {}", ms(*took)));
+        row(&mut out, "Timing", &format!("connected in {}, {ping}", ms(self.connected_in)));
+        row(&mut out, "Offers", &offers(&self.capabilities));
+        list_row(&mut out, "tool", self.tools.as_ref());
+        list_row(&mut out, "prompt", self.prompts.as_ref());
+        list_row(&mut out, "resource", self.resources.as_ref());
+        list_row(&mut out, "template", self.templates.as_ref());
+        if let Some(instructions) = &self.instructions {
+            // Writing into a String cannot fail.
+            let _ = writeln!(out, "{BOLD}Instructions{BOLD:#}");
+            paragraph(&mut out, instructions, 2, width);
+        }
+        if problems.is_empty() {
+            let _ = writeln!(out, "{GOOD}No problems found.{GOOD:#}");
+        } else {
+            let _ = writeln!(out, "{WARN}{}{WARN:#}", count(problems.len(), "problem"));
+            problems.iter().for_each(|problem| paragraph(&mut out, problem, 2, width));
+        }
+        out
+    }
+
+    fn era(&self) -> &'static str {
+        if self.stateless { "stateless" } else { "handshake" }
+    }
+
+    fn who(&self) -> String {
+        let Some(identity) = &self.identity else { return "(does not say)".to_owned() };
+        let title = identity.title.as_deref().filter(|title| *title != identity.name);
+        let title = title.map(|title| format!(" ({})", one_line(title))).unwrap_or_default();
+        let site = identity.website_url.as_deref().map(|url| format!("  {DIM}{}{DIM:#}", one_line(url)));
+        let (name, version) = (one_line(&identity.name), one_line(&identity.version));
+        format!("{NAME}{name}{NAME:#} {version}{title}{}", site.unwrap_or_default())
+    }
+}
+
+fn row(out: &mut String, name: &str, value: &str) {
+    // Writing into a String cannot fail.
+    let _ = writeln!(out, "{BOLD}{name:<13}{BOLD:#}{value}");
+}
+
+fn list_row<T>(out: &mut String, noun: &str, list: Option<&Listed<T>>) {
+    let Some(Listed { entries, took }) = list else { return };
+    let value = match entries {
+        Ok(entries) => format!("{} in {}", count(entries.len(), noun), ms(*took)),
+        Err(why) => format!("{WARN}{noun}s cannot be listed: {}{WARN:#}", one_line(why)),
+    };
+    row(out, "", &value);
+}
+
+fn list_json<T>(list: Option<&Listed<T>>) -> Value {
+    match list {
+        None => Value::Null,
+        Some(Listed { entries: Ok(entries), took }) => json!({ "count": entries.len(), "ms": millis(*took) }),
+        Some(Listed { entries: Err(why), took }) => json!({ "error": why, "ms": millis(*took) }),
+    }
+}
+
+fn offers(capabilities: &ServerCapabilities) -> String {
+    let lists = |changed: Option<bool>| if changed == Some(true) { " (announces changes)" } else { "" };
+    let mut offers = Vec::new();
+    if let Some(tools) = &capabilities.tools {
+        offers.push(format!("tools{}", lists(tools.list_changed)));
+    }
+    if let Some(prompts) = &capabilities.prompts {
+        offers.push(format!("prompts{}", lists(prompts.list_changed)));
+    }
+    if let Some(resources) = &capabilities.resources {
+        let subscribe = if resources.subscribe == Some(true) { " (subscriptions)" } else { "" };
+        offers.push(format!("resources{}{subscribe}", lists(resources.list_changed)));
+    }
+    offers.extend(capabilities.completions.iter().map(|_| "completions".to_owned()));
+    offers.extend(capabilities.logging.iter().map(|_| "logging".to_owned()));
+    offers.extend(capabilities.extensions.iter().flat_map(|all| all.keys().map(|name| one_line(name))));
+    if offers.is_empty() { "nothing".to_owned() } else { offers.join(", ") }
+}
+
+fn ms(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+}
+
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10_000.0).round() / 10.0
+}

@@ -1,0 +1,93 @@
+//! `loggia tools|resources|prompts`: a table, or one entry in full.
+
+use loggia::wire::RawJson;
+use serde::Serialize;
+
+use super::session::{Session, unknown};
+use crate::exit::{Failure, Outcome};
+use crate::out;
+use crate::render::lists;
+
+/// `loggia tools`.
+pub(crate) async fn tools(session: &Session<'_>, words: &[String]) -> Outcome {
+    let tools = session.client().list_all_tools().await?;
+    match one(words)? {
+        None => show(session, "tools", &tools, |width| lists::tools(&tools, width)),
+        Some(name) => match tools.iter().find(|tool| tool.name == name) {
+            Some(tool) => show_one(session, tool, |width| lists::tool(tool, width)),
+            None => Err(unknown("tool", name, tools.iter().map(|tool| tool.name.as_str()))),
+        },
+    }
+}
+
+/// `loggia prompts`.
+pub(crate) async fn prompts(session: &Session<'_>, words: &[String]) -> Outcome {
+    let prompts = session.client().list_all_prompts().await?;
+    match one(words)? {
+        None => show(session, "prompts", &prompts, |width| lists::prompts(&prompts, width)),
+        Some(name) => match prompts.iter().find(|prompt| prompt.name == name) {
+            Some(prompt) => show_one(session, prompt, |width| lists::prompt(prompt, width)),
+            None => Err(unknown("prompt", name, prompts.iter().map(|prompt| prompt.name.as_str()))),
+        },
+    }
+}
+
+/// `loggia resources`.
+pub(crate) async fn resources(session: &Session<'_>, words: &[String]) -> Outcome {
+    let client = session.client();
+    let resources = client.list_all_resources().await?;
+    let templates = match client.list_all_resource_templates().await {
+        Ok(templates) => templates,
+        // Servers without templates need not know the question.
+        Err(loggia::Error::Rpc(_)) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    match one(words)? {
+        None if session.json() => {
+            let both = serde_json::json!({ "resources": resources, "resourceTemplates": templates });
+            session.print_json(&RawJson::from(&both))
+        }
+        None if resources.is_empty() && templates.is_empty() => none("resources"),
+        None => Ok(out::print(lists::resources(&resources, &templates, out::width()))?),
+        Some(uri) => match resources.iter().find(|resource| resource.uri == uri) {
+            Some(resource) => show_one(session, resource, |width| lists::resource(resource, width)),
+            None => Err(unknown("resource", uri, resources.iter().map(|resource| resource.uri.as_str()))),
+        },
+    }
+}
+
+/// The name of the one entry that is wanted.
+fn one(words: &[String]) -> Outcome<Option<&str>> {
+    match words {
+        [] => Ok(None),
+        [name] => Ok(Some(name)),
+        [_, more, ..] => Err(Failure::usage(format!("what is {more:?}? One name is enough"))),
+    }
+}
+
+fn show<T: Serialize>(
+    session: &Session<'_>,
+    what: &str,
+    all: &[T],
+    table: impl FnOnce(usize) -> String,
+) -> Outcome {
+    if session.json() {
+        return session.print_json(&RawJson::from(&serde_json::json!({ what: all })));
+    }
+    if all.is_empty() {
+        return none(what);
+    }
+    Ok(out::print(table(out::width()))?)
+}
+
+fn show_one<T: Serialize>(session: &Session<'_>, one: &T, page: impl FnOnce(usize) -> String) -> Outcome {
+    if session.json() {
+        return session.print_json(&RawJson::from(&serde_json::json!(one)));
+    }
+    Ok(out::print(page(out::width()))?)
+}
+
+fn none(what: &str) -> Outcome {
+    out::note(format!("this server has no {what}"));
+    Ok(())
+}

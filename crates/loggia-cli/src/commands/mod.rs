@@ -1,0 +1,54 @@
+//! What each command does.
+
+mod call;
+mod complete;
+mod inspect;
+mod list;
+mod prompt;
+mod read;
+mod session;
+mod up;
+
+use clap::CommandFactory;
+
+use crate::args::{Args, Command};
+use crate::exit::Outcome;
+use crate::out;
+use session::Session;
+
+/// Runs a command.
+pub(crate) async fn run(args: Args) -> Outcome {
+    let config = args.config.as_deref();
+    match &args.command {
+        Command::Up(up) => up::run(up, config).await,
+        Command::Tools(list) => Session::new(&list.client, config).run(&list.words, list::tools).await,
+        Command::Resources(list) => {
+            Session::new(&list.client, config).run(&list.words, list::resources).await
+        }
+        Command::Prompts(list) => Session::new(&list.client, config).run(&list.words, list::prompts).await,
+        Command::Call(call) => {
+            let act = async |session: &Session<'_>, words: &[String]| call::run(session, call, words).await;
+            Session::new(&call.client, config).run(&call.words, act).await
+        }
+        Command::Read(read) => {
+            let act = async |session: &Session<'_>, words: &[String]| read::run(session, read, words).await;
+            Session::new(&read.client, config).run(&read.words, act).await
+        }
+        Command::Prompt(prompt) => Session::new(&prompt.client, config).run(&prompt.words, prompt::run).await,
+        Command::Complete(complete) => {
+            Session::new(&complete.client, config).run(&complete.words, complete::run).await
+        }
+        Command::Inspect(inspect) => {
+            Session::new(&inspect.client, config).run(&inspect.words, inspect::run).await
+        }
+        // Answered before anything else is started.
+        Command::Completions { shell } => completions(*shell),
+    }
+}
+
+/// Prints a completion script.
+pub(crate) fn completions(shell: clap_complete::Shell) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "loggia", &mut script);
+    Ok(out::write_bytes(&script)?)
+}

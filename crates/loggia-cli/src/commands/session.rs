@@ -1,0 +1,168 @@
+//! What the commands that talk to one server have in common: connect, do one thing, let Ctrl-C cancel it, say
+//! goodbye.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use loggia::client::{Client, NotificationSink, RequestOptions};
+use loggia::model::{LoggingLevel, ServerNotification, ServerResult};
+use loggia::wire::{Method, RawJson, codec};
+use serde_json::Value;
+
+use crate::args::{GlobalClientArgs, OutputArg};
+use crate::exit::{Code, Failure, Outcome};
+use crate::out::{self, WARN};
+use crate::progress::Screen;
+use crate::target;
+
+/// How long a server may take to hear that we leave.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// One command's dealings with one server.
+pub(crate) struct Session<'a> {
+    args: &'a GlobalClientArgs,
+    config: Option<&'a Path>,
+    screen: Arc<Screen>,
+    client: OnceLock<Client>,
+    connected_in: OnceLock<Duration>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(args: &'a GlobalClientArgs, config: Option<&'a Path>) -> Session<'a> {
+        Session {
+            args,
+            config,
+            screen: Arc::new(Screen::new()),
+            client: OnceLock::new(),
+            connected_in: OnceLock::new(),
+        }
+    }
+
+    /// Connects to the target that `words` name, and lets `act` do what the words after it say.
+    pub(crate) async fn run(
+        &self,
+        words: &[String],
+        act: impl AsyncFn(&Session<'_>, &[String]) -> Outcome,
+    ) -> Outcome {
+        let (target, rest) = target::split(words, &self.args.server)?;
+        let work = async {
+            let started = Instant::now();
+            let client = target::connect(&target, self.args, self.config, &self.screen).await?;
+            // Each is set once: a session runs one command.
+            let _ = self.connected_in.set(started.elapsed());
+            let _ = self.client.set(client);
+            Box::pin(act(self, rest)).await
+        };
+        let outcome = tokio::select! {
+            outcome = work => outcome,
+            () = interrupted() => Err(self.cancelled()),
+        };
+        self.screen.clear();
+        if let Some(client) = self.client.get() {
+            // Dropping the request has cancelled it; closing sends that out, and lets a child leave in peace.
+            let _ = tokio::time::timeout(GOODBYE, client.close()).await;
+        }
+        outcome
+    }
+
+    /// The first Ctrl-C cancels; a second one does not wait for anybody.
+    fn cancelled(&self) -> Failure {
+        self.screen.note(format!("{WARN}cancelled{WARN:#}"));
+        tokio::spawn(async {
+            interrupted().await;
+            std::process::exit(Code::Cancelled as i32);
+        });
+        Failure::silent(Code::Cancelled)
+    }
+
+    /// The connected client.
+    pub(crate) fn client(&self) -> &Client {
+        self.client.get().expect("commands run after the connection is made")
+    }
+
+    /// How long connecting took.
+    pub(crate) fn connected_in(&self) -> Duration {
+        self.connected_in.get().copied().unwrap_or_default()
+    }
+
+    /// Whether the output is for programs.
+    pub(crate) fn json(&self) -> bool {
+        self.args.output == OutputArg::Json
+    }
+
+    /// Makes a request and gives its result as the server wrote it, and as the model has it.
+    pub(crate) async fn request(
+        &self,
+        method: Method,
+        params: &Value,
+        log_level: Option<LoggingLevel>,
+    ) -> Outcome<(RawJson, ServerResult)> {
+        let options =
+            RequestOptions { on_notification: Some(self.sink()), log_level, ..RequestOptions::default() };
+        let reply = self.client().request(method.clone(), RawJson::from(params), options).await?;
+        self.screen.clear();
+        let result = codec::decode_result(&method, reply.version, &reply.result).map_err(|error| {
+            Failure::new(Code::Protocol, format!("the server's answer makes no sense: {error}"))
+        })?;
+        Ok((reply.result, result))
+    }
+
+    /// Shows what the server tells while a request runs.
+    fn sink(&self) -> NotificationSink {
+        let screen = self.screen.clone();
+        Arc::new(move |notification| match notification {
+            ServerNotification::Progress(progress) => screen.progress(&progress),
+            ServerNotification::Log(log) => screen.log(&log),
+            _ => {}
+        })
+    }
+
+    /// Prints the result of the command: `raw` for programs, `human` for people.
+    pub(crate) fn print(&self, raw: &RawJson, human: impl FnOnce() -> Outcome<String>) -> Outcome {
+        if self.json() {
+            return self.print_json(raw);
+        }
+        Ok(out::print(human()?)?)
+    }
+
+    /// Prints one JSON value and a line break.
+    pub(crate) fn print_json(&self, raw: &RawJson) -> Outcome {
+        let mut bytes = raw.as_bytes().to_vec();
+        bytes.push(b'\n');
+        Ok(out::write_bytes(&bytes)?)
+    }
+}
+
+/// A result of another method than was asked for.
+pub(crate) fn wrong_result() -> Failure {
+    Failure::new(Code::Protocol, "the server answered with the result of something else")
+}
+
+/// Says that there is no thing of this name, and which there are.
+pub(crate) fn unknown<'n>(what: &str, name: &str, names: impl IntoIterator<Item = &'n str>) -> Failure {
+    const MOST: usize = 12;
+    let all: Vec<&str> = names.into_iter().collect();
+    let wanted = name.to_lowercase();
+    let alike: Vec<&str> = all.iter().copied().filter(|n| is_alike(&n.to_lowercase(), &wanted)).collect();
+    let shown = if alike.is_empty() && all.len() <= MOST { &all } else { &alike };
+    let failure = Failure::usage(format!("there is no {what} {name:?}"));
+    match shown.len() {
+        0 => failure.hint(format!("there are {} others", all.len())),
+        _ => failure.hint(format!("did you mean {}?", shown[..shown.len().min(MOST)].join(", "))),
+    }
+}
+
+/// One holds the other, or they begin alike.
+fn is_alike(name: &str, wanted: &str) -> bool {
+    let same = name.chars().zip(wanted.chars()).take_while(|(a, b)| a == b).count();
+    name.contains(wanted) || wanted.contains(name) || same >= 4.max(wanted.chars().count() / 2)
+}
+
+/// Waits for Ctrl-C.
+pub(crate) async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // There is no such thing here: nothing interrupts.
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,157 @@
+//! `loggia up`: all connectors at one endpoint.
+
+mod banner;
+mod health;
+mod port;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use loggia::Service;
+use loggia::model::Implementation;
+use loggia::transport::http::http;
+use loggia::transport::stdio::stdio;
+use loggia::transport::{Serve, Shutdown};
+use loggia_connect::manifest::Listen;
+use loggia_hub::{Hub, HubLimits};
+use tokio::net::TcpListener;
+
+use crate::args::UpArgs;
+use crate::config::Config;
+use crate::exit::{Code, Failure, Outcome};
+use banner::Banner;
+use health::HealthLayer;
+
+/// Where to listen when nobody says.
+const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
+/// How long the hints wait for the connectors, so that the tools are shown first.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+
+/// `loggia up`.
+pub(crate) async fn run(args: &UpArgs, file: Option<&Path>) -> Outcome {
+    let config = config(args, file)?;
+    check_folder(&config)?;
+    if args.stdio {
+        return serve_stdio(&config).await;
+    }
+    let listen = listen(args, &config)?;
+    // The address first: a hub that cannot be reached need not start anything.
+    let listener = bind(&listen).await?;
+    serve_http(args, &config, &listen, listener).await
+}
+
+/// A folder named on the line is served in place of a configuration file.
+fn config(args: &UpArgs, file: Option<&Path>) -> Outcome<Config> {
+    if args.root.is_none() && !args.write {
+        return Config::read(file);
+    }
+    if let Some(file) = file {
+        return Err(Failure::usage(format!(
+            "--root and --write are for the built-in connector, and {} says what to serve",
+            file.display()
+        ))
+        .hint("write the folder into the file, or leave --config out"));
+    }
+    let root = args.root.clone().unwrap_or_else(|| ".".into());
+    Ok(Config::of_folder(root, args.write))
+}
+
+fn check_folder(config: &Config) -> Outcome {
+    match config.folder() {
+        Some((root, _)) if !root.is_dir() => Err(Failure::usage(format!("{} is no folder", root.display()))),
+        _ => Ok(()),
+    }
+}
+
+fn start(config: &Config) -> Outcome<Arc<Hub>> {
+    let identity = Implementation::new("loggia", env!("CARGO_PKG_VERSION")).title("Loggia");
+    Hub::start(identity, config.connectors(), HubLimits::default()).map_err(Failure::usage)
+}
+
+async fn serve_stdio(config: &Config) -> Outcome {
+    let hub = start(config)?;
+    let banner = Banner::on_stderr(hub.clone());
+    let watching = tokio::spawn(async move { banner.watch().await });
+    let served = stdio().serve(hub.clone(), config.server.limits.clone(), Shutdown::new()).await;
+    watching.abort();
+    hub.close().await;
+    Ok(served?)
+}
+
+async fn serve_http(args: &UpArgs, config: &Config, listen: &Listen, listener: TcpListener) -> Outcome {
+    let hub = start(config)?;
+    let shutdown = Shutdown::new();
+    let address = listener.local_addr()?;
+    let url = format!("http://{address}{}", config.server.path);
+    let server = &config.server;
+    let endpoint = http(listen.to_string())
+        .listener(listener)
+        .path(server.path.clone())
+        .allowed_hosts(server.allowed_hosts.iter().chain(&args.allow_host))
+        .allowed_origins(server.allowed_origins.iter().chain(&args.allow_origin))
+        .layer(HealthLayer::new(hub.clone(), shutdown.clone()));
+    let mut banner = Banner::on_stdout(hub.clone());
+    banner.opening(&url, config);
+    let watching = tokio::spawn(async move {
+        banner.first_look(FIRST_LOOK).await;
+        banner.hints(&url);
+        banner.watch().await;
+    });
+    tokio::spawn(stop_on_signals(shutdown.clone()));
+    let service: Arc<dyn Service> = hub.clone();
+    let served = endpoint.serve(service, server.limits.clone(), shutdown).await;
+    watching.abort();
+    hub.close().await;
+    Ok(served?)
+}
+
+fn listen(args: &UpArgs, config: &Config) -> Outcome<Listen> {
+    let parse = |text: &str| text.parse().map_err(|why| Failure::usage(format!("--listen {text}: {why}")));
+    match (&args.listen, &config.server.listen) {
+        (Some(text), _) => parse(text),
+        (None, Some(listen)) => Ok(listen.clone()),
+        (None, None) => parse(DEFAULT_LISTEN),
+    }
+}
+
+async fn bind(listen: &Listen) -> Outcome<TcpListener> {
+    TcpListener::bind((listen.host.as_str(), listen.port)).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            let holder = port::holder(listen.port).map(|who| format!(" by {who}")).unwrap_or_default();
+            Failure::new(Code::Usage, format!("{listen} is already in use{holder}"))
+                .hint("--listen :PORT takes another port, --listen :0 any that is free")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            Failure::new(Code::Usage, format!("{listen} may not be listened on: {error}"))
+                .hint("ports below 1024 are reserved: --listen :PORT takes another")
+        }
+        _ => Failure::new(Code::Usage, format!("cannot listen on {listen}: {error}")),
+    })
+}
+
+/// The first signal lets running requests finish, the second ends at once.
+async fn stop_on_signals(shutdown: Shutdown) {
+    signal().await;
+    crate::out::note("stopping; running requests may finish (once more to stop at once)");
+    shutdown.begin();
+    signal().await;
+    std::process::exit(Code::Cancelled as i32);
+}
+
+#[cfg(unix)]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return super::session::interrupted().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        () = super::session::interrupted() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() {
+    super::session::interrupted().await;
+}

@@ -1,0 +1,200 @@
+//! From `loggia.toml` to connectors that the hub can open. What is secret is filled in at the moment a
+//! connection is opened, and no earlier.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+use loggia::client::{Child, Client, ClientBuilder};
+use loggia::service::BoxFuture;
+use loggia::{Error, Service};
+use loggia_connect::builtin::files::{self, Files, FilesOptions};
+use loggia_connect::manifest::{self, Backend, Builtin, Manifest, Remote, ServerSection, Stdio, Transport};
+use loggia_connect::secret::Secret;
+use loggia_hub::{Connector, Opened};
+
+use crate::exit::{Failure, Outcome};
+
+/// The configuration file that is read where none is named.
+const DEFAULT_FILE: &str = "loggia.toml";
+
+/// What there is to serve.
+pub(crate) struct Config {
+    /// The file it is from; none where there is no file.
+    pub(crate) file: Option<PathBuf>,
+    /// How it is served.
+    pub(crate) server: ServerSection,
+    connectors: Connectors,
+}
+
+enum Connectors {
+    Manifest { base: PathBuf, all: Vec<manifest::Connector> },
+    Folder { root: PathBuf, write: bool },
+}
+
+/// The one connector there is without a configuration file.
+const FOLDER: &str = "files";
+
+impl Config {
+    /// Reads `file`; without one, `loggia.toml` in this folder; without that, the built-in connector on
+    /// this folder, read-only.
+    pub(crate) fn read(file: Option<&Path>) -> Outcome<Config> {
+        let default = Path::new(DEFAULT_FILE);
+        let file = match file {
+            Some(file) => Some(file),
+            None => default.is_file().then_some(default),
+        };
+        match file {
+            Some(file) => Config::of_file(file),
+            None => Ok(Config::of_folder(PathBuf::from("."), false)),
+        }
+    }
+
+    fn of_file(file: &Path) -> Outcome<Config> {
+        let manifest = Manifest::read(file).map_err(Failure::usage)?;
+        let Manifest { server, connectors, base } = manifest;
+        let all = connectors.into_iter().filter(|connector| connector.enabled).collect();
+        // Commands run in the folder of the file; a bare file name is in this one.
+        let base = if base.as_os_str().is_empty() { PathBuf::from(".") } else { base };
+        let base = std::path::absolute(&base).unwrap_or(base);
+        Ok(Config { file: Some(file.to_owned()), server, connectors: Connectors::Manifest { base, all } })
+    }
+
+    /// The built-in connector on `root`.
+    pub(crate) fn of_folder(root: PathBuf, write: bool) -> Config {
+        let root = std::path::absolute(&root).unwrap_or(root);
+        Config {
+            file: None,
+            server: ServerSection::default(),
+            connectors: Connectors::Folder { root, write },
+        }
+    }
+
+    /// The folder that is served, where there is no file.
+    pub(crate) fn folder(&self) -> Option<(&Path, bool)> {
+        match &self.connectors {
+            Connectors::Folder { root, write } => Some((root, *write)),
+            Connectors::Manifest { .. } => None,
+        }
+    }
+
+    /// The connectors for the hub.
+    pub(crate) fn connectors(&self) -> Vec<Connector> {
+        match &self.connectors {
+            Connectors::Folder { root, write } => vec![folder(root.clone(), *write)],
+            Connectors::Manifest { base, all } => {
+                all.iter().map(|one| connector(base.clone(), one.clone())).collect()
+            }
+        }
+    }
+
+    /// The names of the connectors.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        match &self.connectors {
+            Connectors::Folder { .. } => vec![FOLDER],
+            Connectors::Manifest { all, .. } => all.iter().map(|connector| connector.name.as_str()).collect(),
+        }
+    }
+
+    /// Connects to one connector without a hub; `None` where there is none of this name.
+    pub(crate) async fn connect(&self, name: &str, client: ClientBuilder) -> Option<loggia::Result<Client>> {
+        let opened = match &self.connectors {
+            Connectors::Folder { root, write } if name == FOLDER => {
+                open_folder(root, *write).map(Opened::Service)
+            }
+            Connectors::Manifest { base, all } => {
+                let connector = all.iter().find(|connector| connector.name == name)?;
+                match open(base, connector, client.clone()).await {
+                    Ok(opened) => Ok(opened),
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+            Connectors::Folder { .. } => return None,
+        };
+        Some(match opened {
+            Ok(Opened::Client(client)) => Ok(client),
+            Ok(Opened::Service(service)) => client.connect(service).await,
+            Err(error) => Err(error),
+        })
+    }
+}
+
+fn folder(root: PathBuf, write: bool) -> Connector {
+    let source = move |_: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
+        let opened = open_folder(&root, write).map(Opened::Service);
+        Box::pin(async move { opened })
+    };
+    Connector::new(FOLDER, source).kind("builtin")
+}
+
+fn open_folder(root: &Path, writable: bool) -> loggia::Result<Arc<dyn Service>> {
+    let options = FilesOptions { writable, ..FilesOptions::default() };
+    let files = Files::open(root, options).map_err(|error| {
+        Error::Configuration(format!("the folder {} cannot be opened: {error}", root.display()))
+    })?;
+    Ok(files::server(files)?.into_service())
+}
+
+fn connector(base: PathBuf, from: manifest::Connector) -> Connector {
+    let (kind, shared_channel) = match &from.backend {
+        Backend::Stdio(_) => ("stdio", true),
+        Backend::Remote(_) => ("remote", false),
+        Backend::Builtin(_) => ("builtin", false),
+    };
+    let (prefix, timeout, tools) = (from.prefix().to_owned(), from.timeout, from.tools.clone());
+    let name = from.name.clone();
+    let from = Arc::new(from);
+    let source = move |client: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
+        let (base, from) = (base.clone(), from.clone());
+        Box::pin(async move { open(&base, &from, client).await })
+    };
+    Connector::new(name, source)
+        .kind(kind)
+        .prefix(prefix)
+        .timeout(timeout)
+        .shared_channel(shared_channel)
+        .shows(move |tool| tools.allows(tool))
+}
+
+/// Opens a connection to what a manifest describes.
+async fn open(base: &Path, from: &manifest::Connector, client: ClientBuilder) -> loggia::Result<Opened> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let backend = from.resolve(&environment).map_err(|error| Error::Configuration(error.to_string()))?;
+    let client = match from.protocol {
+        Some(version) => client.version(version),
+        None => client,
+    };
+    match backend {
+        Backend::Stdio(stdio) => client.connect(child(base, &stdio)).await.map(Opened::Client),
+        Backend::Remote(remote) => open_remote(&remote, client).await.map(Opened::Client),
+        Backend::Builtin(Builtin::Files { path, write }) => {
+            open_folder(&base.join(path.expose()), write).map(Opened::Service)
+        }
+    }
+}
+
+fn child(base: &Path, stdio: &Stdio<Secret>) -> Child {
+    let directory = stdio.cwd.as_ref().map_or_else(|| base.to_owned(), |cwd| base.join(cwd.expose()));
+    let child =
+        Child::new(stdio.command.expose()).args(stdio.args.iter().map(Secret::expose)).current_dir(directory);
+    stdio.env.iter().fold(child, |child, (name, value)| child.env(name, value.expose()))
+}
+
+async fn open_remote(remote: &Remote<Secret>, client: ClientBuilder) -> loggia::Result<Client> {
+    let mut client = client.legacy_sse(remote.transport != Transport::Streamable);
+    for (name, value) in &remote.headers {
+        let (name, value) = header(name, value.expose())?;
+        client = client.header(name, value);
+    }
+    client.connect(remote.url.expose()).await
+}
+
+/// A header from its parts. Its value is a secret: it is marked as one, and no error quotes it.
+pub(crate) fn header(name: &str, value: &str) -> loggia::Result<(HeaderName, HeaderValue)> {
+    let wrong = |what| Error::Configuration(format!("the header {name:?} cannot be sent: {what}"));
+    let parsed = name.parse::<HeaderName>().map_err(|_| wrong("this is no name of a header"))?;
+    let mut value =
+        HeaderValue::from_str(value).map_err(|_| wrong("its value has characters that no header carries"))?;
+    value.set_sensitive(true);
+    Ok((parsed, value))
+}

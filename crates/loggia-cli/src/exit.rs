@@ -1,0 +1,106 @@
+//! How a command ends: the exit code that scripts read, and the sentence that people read.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+
+/// Exit codes, as `loggia --help` documents them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// The tool ran and reported an error.
+    Tool = 1,
+    /// The command line or the configuration is wrong.
+    Usage = 2,
+    /// The server cannot be reached, or asks for authorization.
+    Connect = 3,
+    /// The server answered with an error, or broke the protocol.
+    Protocol = 4,
+    /// No answer within the time limit.
+    Timeout = 5,
+    /// Cancelled by the user.
+    Cancelled = 130,
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: Code,
+    message: String,
+    hint: Option<String>,
+}
+
+/// What a command comes to.
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+
+impl Failure {
+    /// A failure with a message.
+    pub(crate) fn new(code: Code, message: impl fmt::Display) -> Failure {
+        Failure { code, message: message.to_string(), hint: None }
+    }
+
+    /// The user's line or file is wrong.
+    pub(crate) fn usage(message: impl fmt::Display) -> Failure {
+        Failure::new(Code::Usage, message)
+    }
+
+    /// Everything that had to be said is already on the screen.
+    pub(crate) fn silent(code: Code) -> Failure {
+        Failure { code, message: String::new(), hint: None }
+    }
+
+    /// The same with another code, where the code is `from`: an error means something else while a
+    /// connection is being opened.
+    pub(crate) fn context(mut self, from: Code, to: Code) -> Failure {
+        if self.code == from {
+            self.code = to;
+        }
+        self
+    }
+
+    /// Says what to do about it.
+    pub(crate) fn hint(mut self, hint: impl fmt::Display) -> Failure {
+        self.hint = Some(hint.to_string());
+        self
+    }
+
+    /// Prints the failure on stderr and gives the code for the shell.
+    pub(crate) fn report(&self) -> ExitCode {
+        use std::io::Write;
+        let mut err = anstream::stderr().lock();
+        let (red, dim) = (AnsiColor::Red.on_default().bold(), Style::new().dimmed());
+        if !self.message.is_empty() {
+            // Nobody is left to tell when stderr itself is gone.
+            let _ = writeln!(err, "{red}error{red:#}: {}", self.message);
+        }
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(err, "{dim}  hint: {hint}{dim:#}");
+        }
+        ExitCode::from(self.code as u8)
+    }
+}
+
+impl From<loggia::Error> for Failure {
+    fn from(error: loggia::Error) -> Failure {
+        use loggia::Error;
+        let code = match &error {
+            Error::Rpc(_) | Error::Protocol(_) | Error::Unanswered(_) => Code::Protocol,
+            Error::Timeout(_) => Code::Timeout,
+            Error::Configuration(_) => Code::Usage,
+            _ => Code::Connect,
+        };
+        let failure = Failure::new(code, &error);
+        match error {
+            Error::Timeout(_) => failure.hint("--timeout sets a longer limit"),
+            Error::Unauthorized(_) => failure.hint("give a token with --header 'Authorization: Bearer …'"),
+            _ => failure,
+        }
+    }
+}
+
+/// A reader that goes away (`loggia tools … | head -1`) has seen enough: that is no failure.
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Failure {
+        Failure::new(Code::Usage, error)
+    }
+}

@@ -1,0 +1,63 @@
+//! What goes to stdout and stderr. Results and nothing else go to stdout; a reader that goes away early
+//! (`loggia tools … | head -1`) ends the program quietly.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Style};
+
+use crate::args::ColorArg;
+
+/// Width of a table where nobody can see it.
+const PIPE_WIDTH: usize = 100;
+
+/// Names in tables.
+pub(crate) const NAME: Style = AnsiColor::Cyan.on_default().bold();
+/// What matters less.
+pub(crate) const DIM: Style = Style::new().dimmed();
+/// What is good.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// What needs attention.
+pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
+/// What is bad.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default();
+/// Titles.
+pub(crate) const BOLD: Style = Style::new().bold();
+
+/// Sets the choice of the command line for both streams.
+pub(crate) fn choose_color(color: ColorArg) {
+    let choice = match color {
+        ColorArg::Auto => return,
+        ColorArg::Always => anstream::ColorChoice::AlwaysAnsi,
+        ColorArg::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
+/// Writes a whole result to stdout.
+pub(crate) fn print(text: impl AsRef<str>) -> io::Result<()> {
+    write_bytes(text.as_ref().as_bytes())
+}
+
+/// Writes bytes to stdout as they are.
+pub(crate) fn write_bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = AutoStream::auto(io::stdout().lock());
+    let written = out.write_all(bytes).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Writes one line to stderr, for a person.
+pub(crate) fn note(line: impl fmt::Display) {
+    // Nobody is left to tell when stderr itself is gone.
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
+}
+
+/// Columns of the terminal that shows stdout.
+pub(crate) fn width() -> usize {
+    let shown = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+    shown.map_or(PIPE_WIDTH, |(width, _)| usize::from(width.0).clamp(40, 160))
+}

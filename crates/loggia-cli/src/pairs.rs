@@ -1,0 +1,281 @@
+//! `key=value` words into the JSON arguments of a tool. What a value means is decided by the tool's input
+//! schema, so that `limit=5` is a number for a tool that wants a number and text for one that wants text.
+
+use std::path::Path;
+
+use loggia::model::JsonObject;
+use serde_json::{Map, Value};
+
+use crate::exit::{Failure, Outcome};
+
+/// Longest file that `key=@PATH` reads.
+const MAX_FILE: u64 = 4 << 20;
+/// Deepest chain of local `$ref`s that is followed.
+const MAX_REFS: usize = 16;
+
+/// The arguments that `words` spell for a tool with this input schema.
+pub(crate) fn arguments(words: &[String], schema: &JsonObject) -> Outcome<JsonObject> {
+    let schema = Value::Object(schema.clone());
+    let mut arguments = Map::new();
+    for word in words {
+        let pair = Pair::parse(word)?;
+        let path = pair.path(&schema);
+        let target = path.iter().try_fold(&schema, |at, key| property(&schema, at, key));
+        let value = pair.value(&schema, target)?;
+        insert(&mut arguments, &path, value).map_err(|what| Failure::usage(format!("{word}: {what}")))?;
+    }
+    Ok(arguments)
+}
+
+/// Arguments that are all text, as prompts take them.
+pub(crate) fn texts(words: &[String]) -> Outcome<Vec<(String, String)>> {
+    words
+        .iter()
+        .map(|word| {
+            let pair = Pair::parse(word)?;
+            match pair.form {
+                Form::Text => Ok((pair.key.to_owned(), read_text(pair.value)?)),
+                Form::Json => {
+                    Err(Failure::usage(format!("{word}: these arguments are text: write key=value")))
+                }
+            }
+        })
+        .collect()
+}
+
+struct Pair<'a> {
+    key: &'a str,
+    form: Form,
+    value: &'a str,
+}
+
+#[derive(PartialEq)]
+enum Form {
+    Text,
+    Json,
+}
+
+impl<'a> Pair<'a> {
+    fn parse(word: &'a str) -> Outcome<Pair<'a>> {
+        let Some((key, value)) = word.split_once('=') else {
+            return Err(Failure::usage(format!("{word:?} is no argument"))
+                .hint("write key=value, or key:=JSON, or all arguments with --json"));
+        };
+        let (key, form) = match key.strip_suffix(':') {
+            Some(key) => (key, Form::Json),
+            None => (key, Form::Text),
+        };
+        if key.is_empty() {
+            return Err(Failure::usage(format!("{word:?} has no key before the '='")));
+        }
+        Ok(Pair { key, form, value })
+    }
+
+    /// The members that lead to the value: `a.b` is two, unless the schema has a property of that very name.
+    fn path(&self, schema: &Value) -> Vec<&'a str> {
+        let whole = !self.key.contains('.') || property(schema, schema, self.key).is_some();
+        if whole { vec![self.key] } else { self.key.split('.').collect() }
+    }
+
+    fn value(&self, root: &Value, target: Option<&Value>) -> Outcome<Value> {
+        let text = read_text(self.value)?;
+        let read = match self.form {
+            Form::Json => serde_json::from_str(&text).map_err(|e| format!("this is not JSON: {e}")),
+            Form::Text => coerce(&text, root, target),
+        };
+        read.map_err(|what| Failure::usage(format!("{}={}: {what}", self.key, self.value)))
+    }
+}
+
+/// `@PATH` is the text of that file; anything else is itself.
+fn read_text(value: &str) -> Outcome<String> {
+    let Some(path) = value.strip_prefix('@').filter(|path| !path.is_empty()) else {
+        return Ok(value.to_owned());
+    };
+    read_file(Path::new(path))
+}
+
+/// A file that the user named, within a bound.
+pub(crate) fn read_file(path: &Path) -> Outcome<String> {
+    let fail =
+        |error: &dyn std::fmt::Display| Failure::usage(format!("cannot read {}: {error}", path.display()));
+    let length = std::fs::metadata(path).map_err(|e| fail(&e))?.len();
+    if length > MAX_FILE {
+        return Err(fail(&format!("it has {length} bytes; at most {MAX_FILE} are sent")));
+    }
+    std::fs::read_to_string(path).map_err(|e| fail(&e))
+}
+
+/// The schema of one member of an object whose schema is `at`.
+fn property<'s>(root: &'s Value, at: &'s Value, key: &str) -> Option<&'s Value> {
+    resolve(root, at).get("properties")?.get(key)
+}
+
+/// Follows local references.
+fn resolve<'s>(root: &'s Value, mut at: &'s Value) -> &'s Value {
+    for _ in 0..MAX_REFS {
+        let Some(pointer) = at.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix('#')) else {
+            break;
+        };
+        let Some(next) = root.pointer(pointer) else { break };
+        at = next;
+    }
+    at
+}
+
+/// The types that a schema allows; empty where it does not say.
+fn types<'s>(root: &'s Value, schema: &'s Value) -> Vec<&'s str> {
+    let schema = resolve(root, schema);
+    match schema.get("type") {
+        Some(Value::String(one)) => return vec![one],
+        Some(Value::Array(many)) => return many.iter().filter_map(Value::as_str).collect(),
+        _ => {}
+    }
+    let branches = ["anyOf", "oneOf"].iter().filter_map(|key| schema.get(*key)?.as_array()).flatten();
+    let mut all: Vec<&str> = branches.flat_map(|branch| types(root, branch)).collect();
+    if all.is_empty()
+        && schema.get("enum").and_then(Value::as_array).is_some_and(|e| e.iter().all(Value::is_string))
+    {
+        all.push("string");
+    }
+    all
+}
+
+fn coerce(text: &str, root: &Value, target: Option<&Value>) -> Result<Value, String> {
+    let allowed = target.map(|schema| types(root, schema)).unwrap_or_default();
+    if allowed.is_empty() {
+        return Ok(guess(text));
+    }
+    if allowed.contains(&"string") {
+        return Ok(Value::String(text.to_owned()));
+    }
+    allowed
+        .iter()
+        .find_map(|name| read_as(name, text, root, target))
+        .ok_or_else(|| format!("the tool wants {}", allowed.join(" or ")))
+}
+
+/// Without a schema, what looks like a JSON literal is one.
+fn guess(text: &str) -> Value {
+    serde_json::from_str(text)
+        .ok()
+        .filter(|v: &Value| !v.is_string())
+        .unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+fn read_as(name: &str, text: &str, root: &Value, target: Option<&Value>) -> Option<Value> {
+    let json = || serde_json::from_str::<Value>(text).ok();
+    match name {
+        "integer" => json().filter(|v| v.is_i64() || v.is_u64()),
+        "number" => json().filter(Value::is_number),
+        "boolean" => json().filter(Value::is_boolean),
+        "null" => json().filter(Value::is_null),
+        "object" => json().filter(Value::is_object),
+        "array" => json().filter(Value::is_array).or_else(|| split_list(text, root, target)),
+        _ => None,
+    }
+}
+
+/// `a,b,c` as a list of what the schema's `items` say.
+fn split_list(text: &str, root: &Value, target: Option<&Value>) -> Option<Value> {
+    let items = target.and_then(|schema| resolve(root, schema).get("items"));
+    let parts = if text.is_empty() { Vec::new() } else { text.split(',').collect() };
+    parts
+        .into_iter()
+        .map(|part| coerce(part.trim(), root, items))
+        .collect::<Result<_, _>>()
+        .ok()
+        .map(Value::Array)
+}
+
+fn insert(into: &mut JsonObject, path: &[&str], value: Value) -> Result<(), String> {
+    let Some((last, parents)) = path.split_last() else { return Ok(()) };
+    let mut at = into;
+    for key in parents {
+        at = at
+            .entry(*key)
+            .or_insert_with(|| Value::Object(Map::new()))
+            .as_object_mut()
+            .ok_or_else(|| format!("{key:?} already has a value that is no object"))?;
+    }
+    match (at.get_mut(*last), value) {
+        (None, value) => drop(at.insert((*last).to_owned(), value)),
+        (Some(Value::Array(list)), Value::Array(more)) => list.extend(more),
+        (Some(_), _) => return Err(format!("{last:?} is given twice")),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn schema() -> JsonObject {
+        let schema = json!({
+            "type": "object",
+            "$defs": { "Level": { "type": "integer" } },
+            "properties": {
+                "text": { "type": "string" },
+                "count": { "type": "integer" },
+                "ratio": { "type": "number" },
+                "flag": { "type": "boolean" },
+                "labels": { "type": "array", "items": { "type": "string" } },
+                "sizes": { "type": "array", "items": { "type": "integer" } },
+                "maybe": { "anyOf": [{ "type": "integer" }, { "type": "null" }] },
+                "level": { "$ref": "#/$defs/Level" },
+                "color": { "enum": ["red", "7"] },
+                "dotted.name": { "type": "integer" },
+                "where": { "type": "object", "properties": { "line": { "type": "integer" } } },
+            },
+        });
+        schema.as_object().expect("an object").clone()
+    }
+
+    fn read(words: &[&str]) -> Result<Value, String> {
+        let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
+        arguments(&words, &schema()).map(Value::Object).map_err(|failure| format!("{failure:?}"))
+    }
+
+    #[test]
+    fn values_follow_the_schema() {
+        for (words, expected) in [
+            (vec!["text=5"], json!({ "text": "5" })),
+            (vec!["text="], json!({ "text": "" })),
+            (vec!["text=a=b"], json!({ "text": "a=b" })),
+            (vec!["count=5", "ratio=0.5", "flag=true"], json!({ "count": 5, "ratio": 0.5, "flag": true })),
+            (vec!["labels=a, b"], json!({ "labels": ["a", "b"] })),
+            (vec!["labels=a", "labels=b"], json!({ "labels": ["a", "b"] })),
+            (vec!["labels="], json!({ "labels": [] })),
+            (vec!["sizes=1,2"], json!({ "sizes": [1, 2] })),
+            (vec!["sizes=[1,2]"], json!({ "sizes": [1, 2] })),
+            (vec!["maybe=null"], json!({ "maybe": null })),
+            (vec!["maybe=3", "level=4", "color=7"], json!({ "maybe": 3, "level": 4, "color": "7" })),
+            (vec!["dotted.name=1"], json!({ "dotted.name": 1 })),
+            (vec!["where.line=1", "where.other=x"], json!({ "where": { "line": 1, "other": "x" } })),
+            (vec!["text:={\"any\": [1]}"], json!({ "text": { "any": [1] } })),
+            (vec!["unknown=5", "other=five"], json!({ "unknown": 5, "other": "five" })),
+        ] {
+            assert_eq!(read(&words), Ok(expected), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_explained() {
+        for (words, part) in [
+            (vec!["count=five"], "wants integer"),
+            (vec!["count=5.5"], "wants integer"),
+            (vec!["sizes=1,x"], "wants array"),
+            (vec!["maybe=x"], "integer or null"),
+            (vec!["novalue"], "is no argument"),
+            (vec!["=x"], "no key"),
+            (vec!["count:={"], "not JSON"),
+            (vec!["text=a", "text=b"], "given twice"),
+            (vec!["text=a", "text.b=1"], "no object"),
+            (vec!["text=@/no/such/file"], "cannot read"),
+        ] {
+            let message = read(&words).expect_err("refused");
+            assert!(message.contains(part), "{words:?}: {message}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! How far a call is, on stderr: one line that is rewritten where somebody watches, a line now and then where
+//! nobody does.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use loggia::model::{LogParams, LoggingLevel, ProgressParams};
+
+use crate::out::{BAD, DIM, NAME, WARN};
+use crate::render::text::one_line;
+
+/// How often a line is written where nobody watches.
+const QUIET: Duration = Duration::from_secs(1);
+/// Columns of the bar.
+const BAR: usize = 24;
+
+/// The part of the terminal below the results.
+pub(crate) struct Screen {
+    watched: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// A progress line is on the screen.
+    shown: bool,
+    /// When a line was last written where nobody watches.
+    last: Option<Instant>,
+    /// Somebody is being asked something.
+    held: bool,
+}
+
+/// Keeps progress off the screen.
+pub(crate) struct Held<'a>(&'a Screen);
+
+impl Screen {
+    pub(crate) fn new() -> Screen {
+        Screen { watched: io::stderr().is_terminal(), state: Mutex::default() }
+    }
+
+    /// Shows how far a call is.
+    pub(crate) fn progress(&self, progress: &ProgressParams) {
+        let mut state = self.state();
+        if state.held {
+            return;
+        }
+        if self.watched {
+            let width =
+                terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
+            let line: String = describe(progress).chars().take(width.saturating_sub(1)).collect();
+            write(&format!("\r\x1b[2K{NAME}{line}{NAME:#}"));
+            state.shown = true;
+        } else if state.last.is_none_or(|last| last.elapsed() >= QUIET) {
+            state.last = Some(Instant::now());
+            write(&format!("progress: {}\n", describe(progress)));
+        }
+    }
+
+    /// Shows a log message of the server.
+    pub(crate) fn log(&self, log: &LogParams) {
+        let style = match log.level {
+            LoggingLevel::Debug | LoggingLevel::Info | LoggingLevel::Notice => DIM,
+            LoggingLevel::Warning => WARN,
+            _ => BAD,
+        };
+        let level = format!("{:?}", log.level).to_lowercase();
+        let logger = log.logger.as_deref().map(|name| format!(" {}", one_line(name))).unwrap_or_default();
+        let data = log.data.as_str().map_or_else(|| log.data.to_string(), str::to_owned);
+        self.note(format!("{style}{level}{logger}{style:#}: {}", one_line(&data)));
+    }
+
+    /// Writes a line.
+    pub(crate) fn note(&self, line: String) {
+        let mut state = self.state();
+        clear(&mut state);
+        write(&format!("{line}\n"));
+    }
+
+    /// Takes the progress line away.
+    pub(crate) fn clear(&self) {
+        clear(&mut self.state());
+    }
+
+    /// Keeps progress off the screen for as long as the result is kept.
+    pub(crate) fn hold(&self) -> Held<'_> {
+        let mut state = self.state();
+        clear(&mut state);
+        state.held = true;
+        Held(self)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.state().held = false;
+    }
+}
+
+fn clear(state: &mut State) {
+    if std::mem::take(&mut state.shown) {
+        write("\r\x1b[2K");
+    }
+}
+
+fn write(text: &str) {
+    let mut err = anstream::stderr().lock();
+    // Nobody is left to tell when stderr itself is gone.
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
+/// `[#####     ] 50% message`, or `12 message` where nobody knows how far it goes.
+fn describe(progress: &ProgressParams) -> String {
+    let message = progress.message.as_deref().map(|text| format!(" {}", one_line(text))).unwrap_or_default();
+    match progress.total.filter(|total| *total > 0.0) {
+        Some(total) => {
+            let part = (progress.progress / total).clamp(0.0, 1.0);
+            let filled = (part * BAR as f64).round() as usize;
+            format!("[{}{}] {:3.0}%{message}", "#".repeat(filled), " ".repeat(BAR - filled), part * 100.0)
+        }
+        None => format!("{}{message}", progress.progress),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_reads_well_with_and_without_a_total() {
+        for (json, expected) in [
+            (
+                r#"{"progressToken":1,"progress":1,"total":4,"message":"a\nb"}"#,
+                "[######                  ]  25% a b",
+            ),
+            (r#"{"progressToken":1,"progress":9,"total":4}"#, "[########################] 100%"),
+            (r#"{"progressToken":1,"progress":3.5,"message":"rows"}"#, "3.5 rows"),
+            (r#"{"progressToken":1,"progress":3,"total":0}"#, "3"),
+        ] {
+            let progress: ProgressParams = serde_json::from_str(json).expect("progress");
+            assert_eq!(describe(&progress), expected);
+        }
+    }
+}

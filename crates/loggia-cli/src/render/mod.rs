@@ -1,0 +1,7 @@
+//! What a server says, as a person reads it. Everything here is a function from data to text; colours are
+//! ANSI sequences that [`crate::out`] takes away where nobody sees them.
+
+pub(crate) mod content;
+pub(crate) mod lists;
+pub(crate) mod schema;
+pub(crate) mod text;

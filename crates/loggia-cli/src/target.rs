@@ -1,0 +1,119 @@
+//! From words on the command line to a connected client: a URL, a connector's name, or a command after `--`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use loggia::client::{Child, Client, ClientBuilder, Negotiation};
+use loggia::model::Implementation;
+
+use crate::args::{ConnectArgs, EraArg, GlobalClientArgs};
+use crate::ask::Asking;
+use crate::config::{Config, header};
+use crate::exit::{Code, Failure, Outcome};
+use crate::progress::Screen;
+
+/// A server to talk to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Target<'a> {
+    /// At this URL.
+    Url(&'a str),
+    /// Started by this command.
+    Command(&'a [String]),
+    /// The connector of this name.
+    Connector(&'a str),
+}
+
+/// The target, and the words after it.
+pub(crate) fn split<'a>(words: &'a [String], server: &'a [String]) -> Outcome<(Target<'a>, &'a [String])> {
+    if !server.is_empty() {
+        return Ok((Target::Command(server), words));
+    }
+    let Some((first, rest)) = words.split_first() else {
+        return Err(Failure::usage("which server?")
+            .hint("give a URL, the name of a connector, or a command after --"));
+    };
+    let is_url = ["http://", "https://", "unix:"].iter().any(|scheme| first.starts_with(scheme));
+    Ok((if is_url { Target::Url(first) } else { Target::Connector(first) }, rest))
+}
+
+/// Connects to `target`.
+pub(crate) async fn connect(
+    target: &Target<'_>,
+    args: &GlobalClientArgs,
+    config: Option<&Path>,
+    screen: &Arc<Screen>,
+) -> Outcome<Client> {
+    let builder = builder(&args.connect)?;
+    let builder = Asking::new(screen.clone(), args.no_input).handle(builder);
+    let connected = match target {
+        Target::Url(url) => builder.connect(*url).await,
+        Target::Command(words) => builder.connect(child(words, &args.connect)).await,
+        Target::Connector(name) => {
+            let config = Config::read(config)?;
+            match config.connect(name, builder).await {
+                Some(connected) => connected,
+                None => return Err(no_connector(name, &config)),
+            }
+        }
+    };
+    connected.map_err(Failure::from).map_err(|failure| failure.context(Code::Protocol, Code::Connect))
+}
+
+fn builder(args: &ConnectArgs) -> Outcome<ClientBuilder> {
+    let mut builder = Client::builder()
+        .identity(Implementation::new("loggia-cli", env!("CARGO_PKG_VERSION")).title("Loggia"))
+        .negotiation(match args.era {
+            EraArg::Auto => Negotiation::Auto,
+            EraArg::Handshake => Negotiation::Handshake,
+            EraArg::Fixed(version) => Negotiation::Fixed(version),
+        })
+        .connect_timeout(args.timeout)
+        .timeout(args.timeout)
+        .reconnect(false);
+    for (name, value) in &args.header {
+        let (name, value) = header(name, value)?;
+        builder = builder.header(name, value);
+    }
+    Ok(builder)
+}
+
+fn child(words: &[String], args: &ConnectArgs) -> Child {
+    let (program, rest) =
+        words.split_first().map_or(("", [].as_slice()), |(first, rest)| (first.as_str(), rest));
+    args.env.iter().fold(Child::new(program).args(rest), |child, (name, value)| child.env(name, value))
+}
+
+fn no_connector(name: &str, config: &Config) -> Failure {
+    let names = config.names().join(", ");
+    let place = match &config.file {
+        Some(file) => format!("{} has: {names}", file.display()),
+        None => format!("without a configuration file there is only: {names}"),
+    };
+    Failure::usage(format!("there is no connector {name:?}"))
+        .hint(format!("{place}. A URL begins with https:// or http://; a command goes after --"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_first_word_is_the_target_unless_a_command_is() {
+        for (line, server, expected, rest) in [
+            ("https://a/mcp echo x=1", "", Some(Target::Url("https://a/mcp")), "echo x=1"),
+            ("unix:/run/s echo", "", Some(Target::Url("unix:/run/s")), "echo"),
+            ("files read", "", Some(Target::Connector("files")), "read"),
+            ("echo x=1", "node s.js", None, "echo x=1"),
+        ] {
+            let (line, server, rest) = (words(line), words(server), words(rest));
+            let (target, after) = split(&line, &server).expect("a target");
+            assert_eq!(target, expected.unwrap_or(Target::Command(&server)));
+            assert_eq!(after, rest);
+        }
+        assert!(split(&[], &[]).is_err());
+    }
+}
