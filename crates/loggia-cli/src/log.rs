@@ -22,7 +22,8 @@ pub(crate) fn start(args: &Args) {
         (_, 2..) => "debug,loggia=trace,loggia_hub=trace",
         (_, 1) => "info,loggia=debug,loggia_hub=debug,loggia_connect=debug",
         // A server that runs unattended says what goes wrong; a command says it in its own words.
-        (Command::Up(_), 0) => "warn",
+        // What becomes of its connectors it shows anyway.
+        (Command::Up(_), 0) => "warn,loggia_hub::states=off",
         (_, 0) => "error",
     };
     let filter =

@@ -25,6 +25,10 @@ use crate::status::ConnectorState;
 /// How long an upstream that is suspected to be gone may take to show that it is not.
 const PROBE: Duration = Duration::from_secs(5);
 
+/// The target of what is logged of connectors that go down and come up: a program that shows their state by
+/// itself can leave it out.
+const STATES: &str = "loggia_hub::states";
+
 /// Keeps one connector connected, for ever.
 pub(crate) async fn run(shared: Arc<Shared>, slot: Arc<Slot>, mut hints: mpsc::Receiver<Hint>) {
     let mut health = Health::new(shared.limits.retry.clone(), now());
@@ -79,12 +83,20 @@ fn show(shared: &Shared, slot: &Slot, health: &Health) {
     };
     let error = health.last_error().filter(|_| state != ConnectorState::Up).cloned();
     if let (ConnectorState::Down { retry_at }, Some(error)) = (state, &error) {
-        let retry_in = retry_at.saturating_duration_since(now());
-        let (connector, failures) = (&slot.connector.name, health.failures());
-        tracing::warn!(connector, %error, failures, ?retry_in, "the connector is down");
+        tell(&slot.connector.name, error, health.failures(), retry_at);
     }
     slot.set_state(state, health.since(), error);
     shared.publish();
+}
+
+/// The first failure in a row is news, the others are not.
+fn tell(connector: &str, error: &str, failures: u32, retry_at: Instant) {
+    let retry_in = retry_at.saturating_duration_since(now());
+    if failures == 1 {
+        tracing::warn!(target: STATES, connector, error, ?retry_in, "the connector is down");
+    } else {
+        tracing::debug!(target: STATES, connector, error, failures, ?retry_in, "the connector is still down");
+    }
 }
 
 /// Opens a connection and reads the lists.
@@ -129,6 +141,7 @@ async fn serve(
 ) -> String {
     let mut lists = watch_lists(&link, &catalog.capabilities, &slot.connector.name).await;
     slot.up(link.clone(), catalog);
+    tracing::info!(target: STATES, connector = slot.connector.name, "the connector is up");
     show(shared, slot, health);
     shared.rebuild();
     let mut subscriptions = Subscriptions::new(shared.clone(), slot.clone(), link.clone());

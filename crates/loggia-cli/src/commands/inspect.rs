@@ -151,10 +151,9 @@ impl Findings {
             .map_or_else(|why| format!("ping failed: {why}"), |took| format!("ping {}", ms(*took)));
         row(&mut out, "Timing", &format!("connected in {}, {ping}", ms(self.connected_in)));
         row(&mut out, "Offers", &offers(&self.capabilities));
-        list_row(&mut out, "tool", self.tools.as_ref());
-        list_row(&mut out, "prompt", self.prompts.as_ref());
-        list_row(&mut out, "resource", self.resources.as_ref());
-        list_row(&mut out, "template", self.templates.as_ref());
+        for list in self.lists() {
+            row(&mut out, "Lists", &list);
+        }
         if let Some(instructions) = &self.instructions {
             // Writing into a String cannot fail.
             let _ = writeln!(out, "{BOLD}Instructions{BOLD:#}");
@@ -167,6 +166,16 @@ impl Findings {
             problems.iter().for_each(|problem| paragraph(&mut out, problem, 2, width));
         }
         out
+    }
+
+    fn lists(&self) -> Vec<String> {
+        let all = [
+            list_text("tool", self.tools.as_ref()),
+            list_text("prompt", self.prompts.as_ref()),
+            list_text("resource", self.resources.as_ref()),
+            list_text("template", self.templates.as_ref()),
+        ];
+        all.into_iter().flatten().collect()
     }
 
     fn era(&self) -> &'static str {
@@ -188,13 +197,12 @@ fn row(out: &mut String, name: &str, value: &str) {
     let _ = writeln!(out, "{BOLD}{name:<13}{BOLD:#}{value}");
 }
 
-fn list_row<T>(out: &mut String, noun: &str, list: Option<&Listed<T>>) {
-    let Some(Listed { entries, took }) = list else { return };
-    let value = match entries {
+fn list_text<T>(noun: &str, list: Option<&Listed<T>>) -> Option<String> {
+    let Listed { entries, took } = list?;
+    Some(match entries {
         Ok(entries) => format!("{} in {}", count(entries.len(), noun), ms(*took)),
         Err(why) => format!("{WARN}{noun}s cannot be listed: {}{WARN:#}", one_line(why)),
-    };
-    row(out, "", &value);
+    })
 }
 
 fn list_json<T>(list: Option<&Listed<T>>) -> Value {

@@ -1,5 +1,7 @@
 //! `loggia tools|resources|prompts`: a table, or one entry in full.
 
+use loggia::client::Client;
+use loggia::model::{Resource, ResourceTemplate};
 use loggia::wire::RawJson;
 use serde::Serialize;
 
@@ -10,7 +12,10 @@ use crate::render::lists;
 
 /// `loggia tools`.
 pub(crate) async fn tools(session: &Session<'_>, words: &[String]) -> Outcome {
-    let tools = session.client().list_all_tools().await?;
+    let tools = match session.capabilities().tools {
+        Some(_) => session.client().list_all_tools().await?,
+        None => Vec::new(),
+    };
     match one(words)? {
         None => show(session, "tools", &tools, |width| lists::tools(&tools, width)),
         Some(name) => match tools.iter().find(|tool| tool.name == name) {
@@ -22,7 +27,10 @@ pub(crate) async fn tools(session: &Session<'_>, words: &[String]) -> Outcome {
 
 /// `loggia prompts`.
 pub(crate) async fn prompts(session: &Session<'_>, words: &[String]) -> Outcome {
-    let prompts = session.client().list_all_prompts().await?;
+    let prompts = match session.capabilities().prompts {
+        Some(_) => session.client().list_all_prompts().await?,
+        None => Vec::new(),
+    };
     match one(words)? {
         None => show(session, "prompts", &prompts, |width| lists::prompts(&prompts, width)),
         Some(name) => match prompts.iter().find(|prompt| prompt.name == name) {
@@ -34,13 +42,9 @@ pub(crate) async fn prompts(session: &Session<'_>, words: &[String]) -> Outcome 
 
 /// `loggia resources`.
 pub(crate) async fn resources(session: &Session<'_>, words: &[String]) -> Outcome {
-    let client = session.client();
-    let resources = client.list_all_resources().await?;
-    let templates = match client.list_all_resource_templates().await {
-        Ok(templates) => templates,
-        // Servers without templates need not know the question.
-        Err(loggia::Error::Rpc(_)) => Vec::new(),
-        Err(error) => return Err(error.into()),
+    let (resources, templates) = match session.capabilities().resources {
+        Some(_) => both(session.client()).await?,
+        None => (Vec::new(), Vec::new()),
     };
     match one(words)? {
         None if session.json() => {
@@ -53,6 +57,16 @@ pub(crate) async fn resources(session: &Session<'_>, words: &[String]) -> Outcom
             Some(resource) => show_one(session, resource, |width| lists::resource(resource, width)),
             None => Err(unknown("resource", uri, resources.iter().map(|resource| resource.uri.as_str()))),
         },
+    }
+}
+
+async fn both(client: &Client) -> Outcome<(Vec<Resource>, Vec<ResourceTemplate>)> {
+    let resources = client.list_all_resources().await?;
+    match client.list_all_resource_templates().await {
+        Ok(templates) => Ok((resources, templates)),
+        // Servers without templates need not know the question.
+        Err(loggia::Error::Rpc(_)) => Ok((resources, Vec::new())),
+        Err(error) => Err(error.into()),
     }
 }
 

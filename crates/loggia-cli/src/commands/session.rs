@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use loggia::client::{Client, NotificationSink, RequestOptions};
-use loggia::model::{LoggingLevel, ServerNotification, ServerResult};
+use loggia::model::{LoggingLevel, ServerCapabilities, ServerNotification, ServerResult};
 use loggia::wire::{Method, RawJson, codec};
 use serde_json::Value;
 
@@ -79,6 +79,11 @@ impl<'a> Session<'a> {
     /// The connected client.
     pub(crate) fn client(&self) -> &Client {
         self.client.get().expect("commands run after the connection is made")
+    }
+
+    /// What the server offers.
+    pub(crate) fn capabilities(&self) -> ServerCapabilities {
+        self.client().capabilities().unwrap_or_default()
     }
 
     /// How long connecting took.

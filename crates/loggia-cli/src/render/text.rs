@@ -45,7 +45,10 @@ fn wrap_line(line: &str, width: usize) -> Vec<String> {
 pub(crate) fn paragraph(out: &mut String, text: &str, margin: usize, width: usize) {
     for line in wrap(text, width.saturating_sub(margin)) {
         // Writing into a String cannot fail.
-        let _ = writeln!(out, "{:margin$}{}", "", line.trim_end());
+        let _ = match line.is_empty() {
+            true => writeln!(out),
+            false => writeln!(out, "{:margin$}{line}", ""),
+        };
     }
 }
 

@@ -31,7 +31,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// `loggia up`.
 pub(crate) async fn run(args: &UpArgs, file: Option<&Path>) -> Outcome {
     let config = config(args, file)?;
-    check_folder(&config)?;
+    check(&config)?;
     if args.stdio {
         return serve_stdio(&config).await;
     }
@@ -57,9 +57,16 @@ fn config(args: &UpArgs, file: Option<&Path>) -> Outcome<Config> {
     Ok(Config::of_folder(root, args.write))
 }
 
-fn check_folder(config: &Config) -> Outcome {
-    match config.folder() {
-        Some((root, _)) if !root.is_dir() => Err(Failure::usage(format!("{} is no folder", root.display()))),
+/// What can be known to be wrong before anything is started.
+fn check(config: &Config) -> Outcome {
+    if let Some((root, _)) = config.folder().filter(|(root, _)| !root.is_dir()) {
+        return Err(Failure::usage(format!("{} is no folder", root.display())));
+    }
+    match &config.file {
+        Some(file) if config.names().is_empty() => {
+            Err(Failure::usage(format!("{} has no connector that is enabled", file.display()))
+                .hint("a connector is a section [connectors.NAME] with a kind"))
+        }
         _ => Ok(()),
     }
 }
