@@ -5,6 +5,8 @@ mod streams;
 
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
+
 use super::framing::{LineReader, LineWriter};
 use super::{Serve, Shutdown};
 use crate::edge::duplex;
@@ -36,8 +38,15 @@ impl Serve for Stdio {
             let streams = streams::open()?;
             let reader = LineReader::new(streams.input, limits.message_bytes);
             let writer = LineWriter::new(streams.output);
+            // On a task of its own, for the thread that runs `main` hears of input only through another one.
+            let mut tasks = JoinSet::new();
+            tasks.spawn(duplex::serve(service, reader, writer, limits, shutdown.clone()));
             tokio::select! {
-                served = duplex::serve(service, reader, writer, limits, shutdown.clone()) => served,
+                served = tasks.join_next() => match served {
+                    Some(Ok(served)) => served,
+                    Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                    _ => Ok(()),
+                },
                 () = stop_on_signals(&shutdown) => Ok(()),
             }
         })
