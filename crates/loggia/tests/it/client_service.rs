@@ -115,7 +115,17 @@ enum Over {
     /// The transport of 2024-11-05.
     #[cfg(feature = "http")]
     HttpSse,
+    /// With TLS, and so with HTTP/2.
+    #[cfg(feature = "tls")]
+    Https,
 }
+
+/// A certificate for localhost, and the authority that vouches for it. Good for a hundred years, of tests.
+#[cfg(feature = "tls")]
+const LOCALHOST: (&[u8], &[u8]) =
+    (include_bytes!("data/localhost.pem"), include_bytes!("data/localhost.key"));
+#[cfg(feature = "tls")]
+const AUTHORITY: &[u8] = include_bytes!("data/authority.pem");
 
 impl Over {
     const ALL: &[Over] = &[
@@ -126,6 +136,8 @@ impl Over {
         Over::Http,
         #[cfg(feature = "http")]
         Over::HttpSse,
+        #[cfg(feature = "tls")]
+        Over::Https,
     ];
 
     fn carries(self, version: Version) -> bool {
@@ -158,6 +170,15 @@ impl Over {
                 tokio::spawn(server.serve(service, Limits::default(), Shutdown::new()));
                 url.into_target()
             }
+            #[cfg(feature = "tls")]
+            Over::Https => {
+                let server = http("127.0.0.1:0").tls(LOCALHOST.0, LOCALHOST.1).expect("a certificate");
+                let server = server.bind().await.expect("loopback");
+                let url =
+                    format!("https://localhost:{}/mcp", server.local_addr().expect("it is bound").port());
+                tokio::spawn(server.serve(service, Limits::default(), Shutdown::new()));
+                url.into_target()
+            }
         }
         .expect("a target")
     }
@@ -167,6 +188,8 @@ async fn connect(version: Version, over: Over) -> (Client, Changes) {
     let service = Arc::new(Fixture { changes: Changes::new() });
     let changes = service.changes.clone();
     let builder = Client::builder().version(version).on_elicit(|_| async { Ok(ElicitResult::decline()) });
+    #[cfg(feature = "tls")]
+    let builder = builder.root_certificates(AUTHORITY);
     let target = over.target(service).await;
     (
         builder.connect(target).await.unwrap_or_else(|error| panic!("{version} over {over:?}: {error}")),
@@ -251,4 +274,17 @@ async fn a_raw_request_returns_what_the_server_wrote() {
     let reply = reply.expect("it answers");
     let result: Value = reply.result.decode().expect("JSON");
     assert_eq!((reply.version, &result["resultType"]), (Version::LATEST, &json!("complete")));
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_certificate_of_an_unknown_authority_is_refused() {
+    let service = || Arc::new(Fixture { changes: Changes::new() });
+    let refused =
+        Client::connect(Over::Https.target(service()).await).await.expect_err("nobody vouches for it");
+    assert!(matches!(&refused, Error::Connection(why) if why.contains("UnknownIssuer")), "{refused}");
+    let wrong = Client::builder()
+        .root_certificates(b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n");
+    let refused = wrong.connect(Over::Https.target(service()).await).await.expect_err("no certificate");
+    assert!(matches!(refused, Error::Configuration(_)), "{refused}");
 }
