@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::RpcError;
+use crate::meta_key::drop_invalid_trace_context;
 use crate::model::{ClientCapabilities, Implementation, LoggingLevel, Meta, ProgressToken};
 use crate::raw::RawJson;
 use crate::version::Version;
@@ -75,7 +76,9 @@ fn meta_of(params: Option<&RawJson>) -> Result<Meta, RpcError> {
     let holder: HasMeta = params
         .decode()
         .map_err(|e| RpcError::invalid_params(format!("params._meta must be an object: {e}")))?;
-    Ok(holder.meta.unwrap_or_default())
+    let mut meta = holder.meta.unwrap_or_default();
+    drop_invalid_trace_context(&mut meta);
+    Ok(meta)
 }
 
 /// The version that `params._meta` declares.

@@ -1,5 +1,11 @@
 //! The tests of `loggia-wire`, in one binary.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it leaves out"
+)]
+
 mod envelope;
 mod examples;
 mod header;

@@ -45,7 +45,8 @@ fn error_codes_of_each_revision() {
     let header = || RpcError::header_mismatch("no");
     let url = || RpcError::new(ErrorCode::URL_ELICITATION_REQUIRED, "go");
     let internal = || RpcError::internal("x");
-    let table: [(fn() -> RpcError, [i64; 5]); 4] = [
+    type Make = fn() -> RpcError;
+    let table: [(Make, [i64; 5]); 4] = [
         (missing, [-32002, -32002, -32002, -32002, -32602]),
         (header, [-32602, -32602, -32602, -32602, -32020]),
         (url, [-32602, -32602, -32602, -32042, -32602]),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use loggia_wire::header::ParamHeaders;
-use loggia_wire::model::{CallToolResult, Tool};
+use loggia_wire::model::{CallToolResult, JsonObject, Tool};
 use loggia_wire::schema::Validator;
 use serde_json::Value;
 
@@ -59,10 +59,18 @@ impl Tools {
     }
 
     fn remember(&mut self, tool: &Tool, headers: ParamHeaders) {
-        let output =
-            tool.output_schema.as_deref().map(|schema| Validator::compile(schema).map_err(|e| e.to_string()));
+        let output = tool.output_schema.as_deref().map(|schema| compile(&tool.name, schema));
         self.0.insert(tool.name.clone(), Arc::new(ToolFacts { headers, output }));
     }
+}
+
+/// A pattern written for another regular-expression engine does not cost the tool: it is left unchecked.
+fn compile(tool: &str, schema: &JsonObject) -> std::result::Result<Validator, String> {
+    let (validator, unchecked) = Validator::compile_foreign(schema).map_err(|error| error.to_string())?;
+    for error in unchecked {
+        tracing::debug!(tool, %error, "a part of the output schema is not checked");
+    }
+    Ok(validator)
 }
 
 impl ToolFacts {
