@@ -22,7 +22,7 @@ use crate::client::link::Link;
 use crate::client::negotiate::ServerFacts;
 use crate::client::request::{ask, now};
 use crate::client::target::Connector;
-use crate::client::{Common, NotificationSink, trace};
+use crate::client::{Common, NotificationSink};
 use crate::error::{Error, Result};
 use crate::service::BoxFuture;
 
@@ -36,9 +36,9 @@ pub(crate) enum Command {
 
 /// Who waits for a request.
 pub(crate) struct Caller {
-    pub reply: oneshot::Sender<Result<RawReply>>,
-    pub sink: Option<NotificationSink>,
-    pub input: Input,
+    pub(crate) reply: oneshot::Sender<Result<RawReply>>,
+    pub(crate) sink: Option<NotificationSink>,
+    pub(crate) input: Input,
 }
 
 /// Who answers the server's questions during a request.
@@ -127,7 +127,6 @@ impl Driver {
                 opened = opened(&mut self.opening) => self.opened(opened),
                 event = next_event(&mut self.link, read) => {
                     if let Some(event) = event {
-                        trace::received(&event);
                         self.engine.handle(now(), event);
                     }
                 }
@@ -224,7 +223,6 @@ impl Driver {
             while link.has_room()
                 && let Some(outgoing) = self.engine.poll_transmit()
             {
-                trace::sent(&outgoing.body);
                 link.send(outgoing);
             }
         }

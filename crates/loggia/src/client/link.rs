@@ -73,7 +73,8 @@ pub(crate) enum Failure {
     Error(Error),
 }
 
-/// Shows a message to whoever follows the protocol in the log: target `loggia::wire`, level trace.
+/// Shows a message to whoever follows the protocol in the log: target `loggia::wire`, level trace. It holds
+/// whatever the message holds, secrets too.
 fn trace(sent: bool, text: &[u8]) {
     if tracing::enabled!(target: "loggia::wire", tracing::Level::TRACE) {
         let body = &*String::from_utf8_lossy(text);

@@ -36,7 +36,6 @@ mod params;
 mod request;
 mod target;
 mod tools;
-mod trace;
 mod typed;
 
 use std::collections::HashMap;

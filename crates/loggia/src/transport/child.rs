@@ -83,8 +83,8 @@ impl Child {
 
     /// How long each step of stopping waits for the child to leave: after its input is closed, and again
     /// after it is asked to terminate. Two seconds by default.
-    pub fn stop_timeout(mut self, timeout: Duration) -> Child {
-        self.stop_timeout = timeout;
+    pub fn stop_timeout(mut self, each: Duration) -> Child {
+        self.stop_timeout = each;
         self
     }
 

@@ -13,7 +13,7 @@ use loggia::wire::{Method, RawJson, RpcError, Version};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::client_peer::Peer;
+use crate::client_peer::{Peer, pass};
 
 async fn stateless() -> (Client, Peer) {
     with_peer(Client::builder(), true).await
@@ -127,7 +127,7 @@ async fn progress_starts_the_time_anew_up_to_the_most() {
         let request = peer.expect("tools/call").await;
         let token = request["params"]["_meta"]["progressToken"].clone();
         for step in 1..=4 {
-            tokio::time::sleep(Duration::from_secs(8)).await;
+            pass(Duration::from_secs(8)).await;
             peer.notify("notifications/progress", json!({ "progressToken": token, "progress": step })).await;
         }
     };
@@ -397,7 +397,7 @@ async fn the_clock_stands_still_while_the_program_answers() {
         .timeout(Duration::from_secs(10))
         .max_timeout(Duration::from_secs(20))
         .on_elicit(|_| async {
-            tokio::time::sleep(Duration::from_secs(300)).await;
+            pass(Duration::from_secs(300)).await;
             Ok(ElicitResult::decline())
         });
     let (client, mut peer) = with_peer(builder, false).await;
@@ -405,7 +405,7 @@ async fn the_clock_stands_still_while_the_program_answers() {
         let request = peer.expect("tools/call").await;
         peer.say(live("q", &form("x"))).await;
         assert_eq!(peer.hear().await["result"]["action"], "decline");
-        tokio::time::sleep(Duration::from_secs(9)).await;
+        pass(Duration::from_secs(9)).await;
         peer.result(&request, json!({ "content": [] })).await;
     };
     let (result, ()) = tokio::join!(client.call_tool("t", json!({})), serve);
@@ -419,7 +419,7 @@ async fn a_question_that_is_withdrawn_is_not_answered() {
     let serve = async {
         let request = peer.expect("tools/call").await;
         peer.say(live("q", &form("x"))).await;
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        pass(Duration::from_secs(1)).await;
         peer.notify("notifications/cancelled", json!({ "requestId": "q" })).await;
         assert!(tokio::time::timeout(Duration::from_secs(1), peer.hear()).await.is_err());
         peer.result(&request, json!({ "content": [] })).await;

@@ -11,7 +11,7 @@ use loggia::limits::Limits;
 use loggia::model::SubscriptionFilter;
 use serde_json::{Value, json};
 
-use crate::client_peer::Peer;
+use crate::client_peer::{Peer, pass};
 
 async fn open(builder: ClientBuilder, modern: bool) -> (Client, Peer) {
     let (target, mut peer) = Peer::pair();
@@ -123,7 +123,7 @@ async fn what_is_fresh_is_not_asked_for_again() {
     peer = back;
     assert_eq!(stale.expect("it lists"), ["b"]);
     peer.notify("notifications/tools/list_changed", json!({})).await;
-    tokio::time::sleep(Duration::from_millis(1)).await;
+    pass(Duration::from_millis(1)).await;
     let (changed, _) = tokio::join!(names(&client), answer(peer, "c"));
     assert_eq!(changed.expect("it lists"), ["c"]);
 }

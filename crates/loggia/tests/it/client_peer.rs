@@ -8,6 +8,12 @@ use loggia::client::{Halves, Target};
 use loggia::error::{Error, Result};
 use loggia::transport::memory::{self, End};
 use serde_json::{Value, json};
+use tokio::time::{Duration, Instant};
+
+/// Lets time pass, on a clock that the test has stopped.
+pub async fn pass(time: Duration) {
+    tokio::time::sleep_until(Instant::now() + time).await;
+}
 
 /// One end of a connection, seen as a server.
 pub struct Peer(pub End);

@@ -76,7 +76,7 @@ async fn call(request: Request, exchange: Exchange) -> Outcome {
                     let progress: ProgressParams = serde_json::from_value(progress).expect("progress");
                     exchange.notify(ServerNotification::Progress(progress));
                 }
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                tokio::task::yield_now().await;
             }
             text("counted")
         }
@@ -227,7 +227,8 @@ async fn every_revision_over_every_transport() {
         let (told, mut heard) = mpsc::unbounded_channel();
         let count = client.call("count").on_progress(move |progress| _ = told.send(progress.progress)).send();
         assert_eq!(said(count.await), "counted", "{at}");
-        assert_eq!(heard.recv().await, Some(1.0), "{at}");
+        // Steps that nobody has read yet give way to the next.
+        while heard.recv().await.unwrap_or_else(|| panic!("{at}: no last step")) < 3.0 {}
 
         assert!(client.call_tool("panic", json!({})).await.is_err(), "{at}");
         match client.call_tool("nothing", json!({})).await {

@@ -38,7 +38,13 @@ impl Engine {
         let mut body = Vec::new();
         jsonrpc::write_notification(&mut body, &method, params.map(RawJson::as_bytes));
         let kind = Kind::Notification(method);
-        self.transmits.push_back(Outgoing { kind, body: body.into(), version, name: None, headers: Vec::new() });
+        self.transmits.push_back(Outgoing {
+            kind,
+            body: body.into(),
+            version,
+            name: None,
+            headers: Vec::new(),
+        });
     }
 
     pub(super) fn respond(&mut self, id: &Id, outcome: Result<RawJson, RpcError>) {
