@@ -6,7 +6,8 @@ use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 /// The documentation in `attributes`.
 pub(crate) fn of(attributes: &[Attribute]) -> String {
     let lines = attributes.iter().filter_map(text);
-    let lines: Vec<String> = lines.flat_map(|text| text.lines().map(clean).collect::<Vec<_>>()).collect();
+    // `split` and not `lines`: an empty comment line is a line.
+    let lines: Vec<String> = lines.flat_map(|text| text.split('\n').map(clean).collect::<Vec<_>>()).collect();
     join(&lines)
 }
 

@@ -20,7 +20,10 @@ pub(crate) struct Function {
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) is_async: bool,
     pub(crate) parameters: Vec<Parameter>,
-    pub(crate) output: TokenStream,
+    /// What it returns.
+    pub(crate) output: Type,
+    /// Whether the return type means the same outside the signature.
+    pub(crate) output_has_name: bool,
 }
 
 /// One parameter.
@@ -55,6 +58,10 @@ impl Function {
     /// Reads `signature` and takes our attributes out of it.
     pub(crate) fn read(attributes: &[Attribute], signature: &mut Signature, errors: &mut Errors) -> Function {
         refuse_generics(signature, errors);
+        let output = match &signature.output {
+            ReturnType::Default => syn::parse_quote!(()),
+            ReturnType::Type(_, ty) => (**ty).clone(),
+        };
         let parameters = signature.inputs.iter_mut().filter_map(|input| parameter(input, errors)).collect();
         Function {
             ident: signature.ident.clone(),
@@ -62,10 +69,8 @@ impl Function {
             cfgs: attributes.iter().filter(|a| a.path().is_ident("cfg")).cloned().collect(),
             is_async: signature.asyncness.is_some(),
             parameters,
-            output: match &signature.output {
-                ReturnType::Default => quote!(()),
-                ReturnType::Type(_, ty) => quote!(#ty),
-            },
+            output_has_name: signature.generics.params.is_empty() && !has_impl(&output),
+            output,
         }
     }
 
@@ -94,6 +99,7 @@ impl Function {
         state: &TokenStream,
         target: &TokenStream,
         arguments: &TokenStream,
+        into: &TokenStream,
         take: impl Fn(&Given, &Parameter) -> TokenStream,
     ) -> TokenStream {
         let mut bindings = Vec::new();
@@ -111,13 +117,26 @@ impl Function {
         }
         let mutable = self.given().next().map(|_| quote!(mut));
         let wait = self.is_async.then(|| quote!(.await));
+        let call = quote!(#target(#(#passed),*) #wait);
+        // Converted here, and not by the builder, so that an error points at the return type.
+        let output = &self.output;
+        let result = if self.output_has_name {
+            quote_spanned!(output.span()=> <#output as #into(#call))
+        } else {
+            quote!(::core::result::Result::<_, ::loggia::server::ToolError>::Ok(#call))
+        };
         quote! {
             |_state: ::std::sync::Arc<#state>, _cx: ::loggia::server::Cx, #mutable _args: #arguments| async move {
                 #(#bindings)*
-                ::core::result::Result::<_, ::loggia::server::ToolError>::Ok(#target(#(#passed),*) #wait)
+                #result
             }
         }
     }
+}
+
+/// Whether `ty` is, or holds, an `impl Trait`.
+fn has_impl(ty: &Type) -> bool {
+    quote!(#ty).to_string().split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "impl")
 }
 
 fn extract(parameter: &Parameter) -> TokenStream {

@@ -88,9 +88,23 @@ impl Kind {
             Kind::Tool => quote!(::loggia::server::Args),
             _ => quote!(::loggia::server::Texts),
         };
-        let handler =
-            function.handler(state, target, &arguments, |given, parameter| self.take(given, parameter));
-        quote!(#start #calls #(#parameters)* .handler(#handler))
+        let into = self.into_result();
+        let handler = function
+            .handler(state, target, &arguments, &into, |given, parameter| self.take(given, parameter));
+        let returns = (self == Kind::Tool && function.output_has_name).then(|| {
+            let output = &function.output;
+            quote_spanned!(output.span()=> .returns::<#output>())
+        });
+        quote!(#start #calls #(#parameters)* #returns .handler(#handler))
+    }
+
+    /// The rest of the path that converts what a function of this kind returns, after `<Type as `.
+    fn into_result(self) -> TokenStream {
+        match self {
+            Kind::Tool => quote!(::loggia::server::IntoToolResult > ::into_tool_result),
+            Kind::Prompt => quote!(::loggia::server::IntoPromptResult > ::into_prompt_result),
+            Kind::Resource => quote!(::loggia::server::IntoResourceResult > ::into_resource_result),
+        }
     }
 
     fn take(self, given: &Given, parameter: &Parameter) -> TokenStream {

@@ -158,14 +158,14 @@ impl Name {
         self.apply(ident, Rule::variant)
     }
 
+    /// A variant's name as it is read.
+    pub(crate) fn read_variant(&self, ident: &str) -> String {
+        spell(&self.read, ident, Rule::variant)
+    }
+
     /// An expression of the name, which depends on the direction only where it must.
     fn apply(&self, ident: &str, rule: impl Fn(Rule, &str) -> String) -> TokenStream {
-        let spell = |spelling: &Option<Spelling>| match spelling {
-            None => ident.to_owned(),
-            Some(Spelling::Exactly(name)) => name.clone(),
-            Some(Spelling::Rule(by)) => rule(*by, ident),
-        };
-        let (read, written) = (spell(&self.read), spell(&self.written));
+        let (read, written) = (spell(&self.read, ident, &rule), spell(&self.written, ident, &rule));
         if read == written {
             return quote!(#read);
         }
@@ -175,5 +175,13 @@ impl Name {
                 ::loggia::schema::Direction::Output => #written,
             }
         }
+    }
+}
+
+fn spell(spelling: &Option<Spelling>, ident: &str, rule: impl Fn(Rule, &str) -> String) -> String {
+    match spelling {
+        None => ident.to_owned(),
+        Some(Spelling::Exactly(name)) => name.clone(),
+        Some(Spelling::Rule(by)) => rule(*by, ident),
     }
 }

@@ -53,7 +53,7 @@ fn bounded(mut generics: Generics) -> Generics {
 }
 
 fn schema(input: &DeriveInput, container: &Container, errors: &mut Errors) -> TokenStream {
-    let description = &container.description;
+    let description = description(input, container);
     let title = container.title.as_ref().map(|title| quote!(.with("title", #title)));
     let body = match (&container.stands_for, &input.data) {
         (Some(by_direction), _) => by_direction.clone(),
@@ -68,6 +68,28 @@ fn schema(input: &DeriveInput, container: &Container, errors: &mut Errors) -> To
         }
     };
     quote!({ #body }.described(#description) #title)
+}
+
+/// What is said of the type, and of each name of an enum of plain names: few strict clients read
+/// descriptions of single names.
+fn description(input: &DeriveInput, container: &Container) -> String {
+    let mut text = container.description.clone();
+    let Data::Enum(data) = &input.data else { return text };
+    if container.stands_for.is_some()
+        || data.variants.iter().any(|variant| !matches!(variant.fields, Fields::Unit))
+    {
+        return text;
+    }
+    for variant in &data.variants {
+        let docs = docs::of(&variant.attrs);
+        let Ok(serde) = Items::of(&variant.attrs, "serde") else { continue };
+        if !docs.is_empty() && !serde.has("skip") {
+            let name =
+                Name::of(&serde).or(&container.rename_variants).read_variant(&variant.ident.to_string());
+            text = format!("{text}\n- {name}: {docs}");
+        }
+    }
+    text.trim_start().to_owned()
 }
 
 /// The schema of a struct's, or a variant's, fields.
@@ -208,26 +230,22 @@ fn enumeration(variants: &[&Variant], container: &Container, errors: &mut Errors
 
 /// An enum of plain names.
 fn names(variants: &[(&Variant, Items)], container: &Container, errors: &mut Errors) -> TokenStream {
-    let mut titled = false;
     let mut names = Vec::new();
+    let mut titles = Vec::new();
     for (variant, serde) in variants {
         let own = errors.keep(Items::of(&variant.attrs, "schema"));
-        let title = own.get("title").and_then(|item| item.text());
-        titled |= title.is_some();
-        names.push((
-            Name::of(serde).or(&container.rename_variants).apply_to_variant(&variant.ident.to_string()),
-            title,
-        ));
+        let name = Name::of(serde).or(&container.rename_variants);
+        names.push(name.apply_to_variant(&variant.ident.to_string()));
+        titles.push(own.get("title").and_then(|item| item.text()));
     }
-    if titled {
-        let pairs = names.iter().map(|(name, title)| match title {
-            Some(title) => quote!((#name, #title)),
-            None => quote!((#name, #name)),
-        });
-        return quote!(::loggia::schema::Schema::titled_strings([#(#pairs),*]));
+    if titles.iter().all(Option::is_none) {
+        return quote!(::loggia::schema::Schema::one_of_strings([#(#names),*]));
     }
-    let names = names.iter().map(|(name, _)| quote!(#name));
-    quote!(::loggia::schema::Schema::one_of_strings([#(#names),*]))
+    let pairs = names.iter().zip(&titles).map(|(name, title)| match title {
+        Some(title) => quote!((#name, #title)),
+        None => quote!((#name, #name)),
+    });
+    quote!(::loggia::schema::Schema::titled_strings([#(#pairs),*]))
 }
 
 fn variant_schema(

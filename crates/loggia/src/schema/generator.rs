@@ -59,7 +59,11 @@ impl Generator {
 
     /// `schema` with the definitions that were met while it was written.
     pub fn finish(self, schema: Schema) -> Schema {
-        if self.definitions.is_empty() { schema } else { schema.with("$defs", Value::Object(self.definitions)) }
+        if self.definitions.is_empty() {
+            schema
+        } else {
+            schema.with("$defs", Value::Object(self.definitions))
+        }
     }
 
     /// The schema of a `T` inside another type.

@@ -15,7 +15,6 @@ pub use serde_json::Value;
 pub use generator::{Direction, Generator};
 pub use object::{Object, Property};
 
-
 use crate::model::JsonObject;
 
 /// A type with a JSON Schema.

@@ -11,9 +11,9 @@ use super::cx::Cx;
 use super::error::ToolError;
 use crate::edge::capability;
 use crate::model::{
-    CreateMessageParams, CreateMessageResult, ElicitAction, ElicitFormParams, ElicitParams, ElicitResult, ElicitSchema,
-    ElicitUrlParams, Extra, FormMode, InputRequest, InputResponses, JsonObject, ListRootsParams, ListRootsResult, Root,
-    UrlMode,
+    CreateMessageParams, CreateMessageResult, ElicitAction, ElicitFormParams, ElicitParams, ElicitResult,
+    ElicitSchema, ElicitUrlParams, Extra, FormMode, InputRequest, InputResponses, JsonObject,
+    ListRootsParams, ListRootsResult, Root, UrlMode,
 };
 use crate::schema::{JsonSchema, Schema};
 use crate::wire::schema::Validator;
@@ -64,11 +64,16 @@ impl Cx {
     ///     }
     /// }
     /// ```
-    pub async fn ask<T: JsonSchema + DeserializeOwned>(&self, key: &str, message: &str) -> Result<Answer<T>, ToolError> {
+    pub async fn ask<T: JsonSchema + DeserializeOwned>(
+        &self,
+        key: &str,
+        message: &str,
+    ) -> Result<Answer<T>, ToolError> {
         let answer = self.ask_with(key, message, Schema::of::<T>()).await?;
         Ok(match answer {
             Answer::Accept(content) => Answer::Accept(
-                serde_json::from_value(Value::Object(content)).map_err(|error| invalid_answer(key, &error.to_string()))?,
+                serde_json::from_value(Value::Object(content))
+                    .map_err(|error| invalid_answer(key, &error.to_string()))?,
             ),
             Answer::Decline => Answer::Decline,
             Answer::Cancel => Answer::Cancel,
@@ -76,7 +81,12 @@ impl Cx {
     }
 
     /// Asks the person to fill in a form of this schema; see [`ask`](Cx::ask).
-    pub async fn ask_with(&self, key: &str, message: &str, form: impl Into<Schema>) -> Result<Answer<JsonObject>, ToolError> {
+    pub async fn ask_with(
+        &self,
+        key: &str,
+        message: &str,
+        form: impl Into<Schema>,
+    ) -> Result<Answer<JsonObject>, ToolError> {
         let schema = form.into().into_object();
         let validator = Validator::compile(&schema)?;
         let request = InputRequest::Elicit(Box::new(ElicitParams::Form(ElicitFormParams {
@@ -120,7 +130,11 @@ impl Cx {
     }
 
     /// Asks the client's model. See [`ask`](Cx::ask) for `key` and for what reruns.
-    pub async fn sample(&self, key: &str, params: CreateMessageParams) -> Result<CreateMessageResult, ToolError> {
+    pub async fn sample(
+        &self,
+        key: &str,
+        params: CreateMessageParams,
+    ) -> Result<CreateMessageResult, ToolError> {
         self.question(key, InputRequest::CreateMessage(Box::new(params)), decoded).await
     }
 
@@ -219,7 +233,10 @@ fn form_schema(schema: JsonObject) -> Result<ElicitSchema, ToolError> {
 }
 
 fn invalid_answer(key: &str, reason: &str) -> ToolError {
-    ToolError::reject(ErrorCode::INVALID_PARAMS, format!("The answer to {key:?} does not fit its question: {reason}"))
+    ToolError::reject(
+        ErrorCode::INVALID_PARAMS,
+        format!("The answer to {key:?} does not fit its question: {reason}"),
+    )
 }
 
 fn unanswered(reason: &str) -> ToolError {

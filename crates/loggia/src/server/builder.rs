@@ -24,8 +24,8 @@ use crate::changes::Changes;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::model::{
-    CacheHints, CacheScope, Extensions, Icon, Implementation, JsonObject, ListCapability, ResourcesCapability,
-    ServerCapabilities,
+    CacheHints, CacheScope, Extensions, Icon, Implementation, JsonObject, ListCapability,
+    ResourcesCapability, ServerCapabilities,
 };
 use crate::service::{Description, Reply};
 use crate::transport::{Serve, Shutdown};
@@ -326,8 +326,10 @@ impl Parts {
         }
         let capabilities = self.capabilities();
         let tools = checked("tool", self.tools.take(), ToolEntry::new, ToolEntry::key, &mut problems);
-        let prompts = checked("prompt", self.prompts.take(), PromptEntry::new, PromptEntry::key, &mut problems);
-        let resources = checked("resource", self.resources.take(), AnyResource::new, AnyResource::uri, &mut problems);
+        let prompts =
+            checked("prompt", self.prompts.take(), PromptEntry::new, PromptEntry::key, &mut problems);
+        let resources =
+            checked("resource", self.resources.take(), AnyResource::new, AnyResource::uri, &mut problems);
         if !problems.is_empty() {
             let list = problems.join("\n  - ");
             return Err(Error::Configuration(format!("the server cannot be built:\n  - {list}")));
@@ -368,9 +370,10 @@ impl Parts {
             sealer: Sealer::new(self.keys),
             state_ttl: self.state_ttl,
         });
-        let wrapped = self.layers.into_iter().fold(None, |inner, wrap| {
-            Some(wrap(inner.unwrap_or_else(|| Handlers::new(core.clone()))))
-        });
+        let wrapped = self
+            .layers
+            .into_iter()
+            .fold(None, |inner, wrap| Some(wrap(inner.unwrap_or_else(|| Handlers::new(core.clone())))));
         Server(Arc::new(Inner { core, handlers: wrapped }))
     }
 

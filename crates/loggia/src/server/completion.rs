@@ -26,7 +26,9 @@ impl Completing {
     /// Those of `values` that begin with what is typed, in any case of letters.
     pub fn matching<T: Into<String>>(&self, values: impl IntoIterator<Item = T>) -> Completion {
         let typed = self.value.to_lowercase();
-        Completion::of(values.into_iter().map(Into::into).filter(|value| value.to_lowercase().starts_with(&typed)))
+        Completion::of(
+            values.into_iter().map(Into::into).filter(|value| value.to_lowercase().starts_with(&typed)),
+        )
     }
 }
 

@@ -25,9 +25,9 @@ use crate::changes::{Changes, Listening};
 use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::model::{
-    CacheHints, CacheScope, CallToolParams, CompleteParams, CompleteResult, Completion,
-    CompletionReference, GetPromptParams, InputResponses, PageParams, ReadResourceParams, ReadResourceResult,
-    ServerResult, SubscriptionFilter,
+    CacheHints, CacheScope, CallToolParams, CompleteParams, CompleteResult, Completion, CompletionReference,
+    GetPromptParams, InputResponses, PageParams, ReadResourceParams, ReadResourceResult, ServerResult,
+    SubscriptionFilter,
 };
 use crate::service::{BoxFuture, Description, Outcome, Reply, Request};
 
@@ -60,7 +60,9 @@ impl Core {
         let offered = match request.method {
             Method::ListTools | Method::CallTool => offers.tools.is_some(),
             Method::ListPrompts | Method::GetPrompt => offers.prompts.is_some(),
-            Method::ListResources | Method::ListResourceTemplates | Method::ReadResource => offers.resources.is_some(),
+            Method::ListResources | Method::ListResourceTemplates | Method::ReadResource => {
+                offers.resources.is_some()
+            }
             Method::Complete => offers.completions.is_some(),
             _ => false,
         };
@@ -126,7 +128,10 @@ impl Core {
         let declared = prompt.definition.arguments.iter().flatten();
         for argument in declared.filter(|argument| argument.required == Some(true)) {
             if !texts.contains_key(&argument.name) {
-                return Err(RpcError::invalid_params(format!("Missing required argument: {}", argument.name)));
+                return Err(RpcError::invalid_params(format!(
+                    "Missing required argument: {}",
+                    argument.name
+                )));
             }
         }
         let arguments = RawJson::encode(&texts).unwrap_or(RawJson::empty_object());
@@ -169,7 +174,12 @@ impl Core {
         if let Some(entry) = self.resources.get(uri) {
             let ResourceEntry { definition, handler, cache } = &*entry;
             let mime_type = definition.mime_type.clone();
-            return Some(Found { handler: handler.clone(), variables: BTreeMap::new(), mime_type, cache: *cache });
+            return Some(Found {
+                handler: handler.clone(),
+                variables: BTreeMap::new(),
+                mime_type,
+                cache: *cache,
+            });
         }
         self.templates.find_map(|entry| {
             entry.matches(uri).map(|variables| Found {
@@ -198,12 +208,15 @@ impl Core {
         };
         let Some(completer) = completer else { return Ok(completed(Completion::default())) };
         let cx = self.cx(request, exchange, subject, None, None)?;
-        let handler: BoxFuture<'static, Result<Completion, ToolError>> = completer(Arc::new(()), cx.clone(), completing);
+        let handler: BoxFuture<'static, Result<Completion, ToolError>> =
+            completer(Arc::new(()), cx.clone(), completing);
         match replay::run(&cx, handler).await {
             Some(Ok(completion)) => Ok(completed(completion)),
             Some(Err(error)) => Err(error.into_rpc(version)),
             // "Supported Requests": a completion may not ask.
-            None => Err(ToolError::internal("a completer asked the client, which it may not").into_rpc(version)),
+            None => {
+                Err(ToolError::internal("a completer asked the client, which it may not").into_rpc(version))
+            }
         }
     }
 
@@ -214,9 +227,12 @@ impl Core {
         let own = match &params.reference {
             CompletionReference::Prompt { name, .. } => {
                 let prompt = self.prompts.get(name);
-                let prompt = prompt.ok_or_else(|| RpcError::invalid_params(format!("Unknown prompt: {name}")))?;
+                let prompt =
+                    prompt.ok_or_else(|| RpcError::invalid_params(format!("Unknown prompt: {name}")))?;
                 if !prompt.definition.arguments.iter().flatten().any(|known| known.name == *argument) {
-                    return Err(RpcError::invalid_params(format!("The prompt {name} has no argument {argument}")));
+                    return Err(RpcError::invalid_params(format!(
+                        "The prompt {name} has no argument {argument}"
+                    )));
                 }
                 prompt.completers.get(argument).cloned()
             }
@@ -300,4 +316,3 @@ fn cursor(request: &Request) -> Result<Option<String>, RpcError> {
 fn params<T: for<'de> Deserialize<'de>>(request: &Request) -> Result<T, RpcError> {
     request.params.decode().map_err(|error| RpcError::invalid_params(format!("Invalid params: {error}")))
 }
-

@@ -15,7 +15,8 @@ use super::replay::Rounds;
 use crate::changes::Changes;
 use crate::exchange::{Cancelled, Exchange};
 use crate::model::{
-    ClientCapabilities, Extra, Implementation, LogParams, LoggingLevel, Meta, ProgressParams, ServerNotification,
+    ClientCapabilities, Extra, Implementation, LogParams, LoggingLevel, Meta, ProgressParams,
+    ServerNotification,
 };
 use crate::service::Principal;
 

@@ -10,8 +10,8 @@ use loggia_wire::uri_template::UriTemplate;
 use super::list::Listed;
 use super::{completion, prompt, resource, tool};
 use crate::model::{
-    self, CacheHints, JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    ServerResult,
+    self, CacheHints, JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, ServerResult,
 };
 
 /// What is wrong with what the author wrote, a sentence each.
@@ -81,7 +81,9 @@ fn input_validator(name: &str, schema: &JsonObject, problems: &mut Problems) -> 
     if schema.get("type").and_then(|kind| kind.as_str()) != Some("object") {
         problems.push(format!("tool {name:?}: its input must be an object: take a struct with named fields"));
     }
-    Validator::compile(schema).map_err(|error| problems.push(format!("tool {name:?}: its input schema: {error}"))).ok()
+    Validator::compile(schema)
+        .map_err(|error| problems.push(format!("tool {name:?}: its input schema: {error}")))
+        .ok()
 }
 
 /// "Tool Names": what the specification says they should be.
@@ -116,16 +118,22 @@ impl AnyResource {
         match definition {
             resource::Definition::One(definition) => {
                 if !has_scheme(&definition.uri) {
-                    return Err(vec![format!("resource {:?}: a URI begins with a scheme, as in notes://today", definition.uri)]);
+                    return Err(vec![format!(
+                        "resource {:?}: a URI begins with a scheme, as in notes://today",
+                        definition.uri
+                    )]);
                 }
                 Ok(AnyResource::One(ResourceEntry { definition, handler, cache }))
             }
             resource::Definition::Template(definition) => {
                 let uri = &definition.uri_template;
-                let template = UriTemplate::parse(uri).map_err(|error| vec![format!("resource {uri:?}: {error}")])?;
+                let template =
+                    UriTemplate::parse(uri).map_err(|error| vec![format!("resource {uri:?}: {error}")])?;
                 let variables: BTreeSet<_> = template.variables().into_iter().map(str::to_owned).collect();
                 if let Some(variable) = completers.keys().find(|name| !variables.contains(*name)) {
-                    return Err(vec![format!("resource {uri:?}: it completes {variable:?}, which is no variable of it")]);
+                    return Err(vec![format!(
+                        "resource {uri:?}: it completes {variable:?}, which is no variable of it"
+                    )]);
                 }
                 Ok(AnyResource::Template(TemplateEntry { definition, template, handler, completers, cache }))
             }

@@ -81,7 +81,9 @@ impl ToolError {
             Kind::MissingCapability(question, _) => Ok(CallToolResult::error(lacks(&question))),
             Kind::Internal(error) => {
                 let reference = log(&*error);
-                Ok(CallToolResult::error(format!("The tool failed for an internal reason (reference {reference})")))
+                Ok(CallToolResult::error(format!(
+                    "The tool failed for an internal reason (reference {reference})"
+                )))
             }
         }
     }
@@ -135,7 +137,9 @@ impl fmt::Debug for ToolError {
         match &*self.0 {
             Kind::Say(result) => f.debug_tuple("Say").field(&texts(result)).finish(),
             Kind::Reject(error) => f.debug_tuple("Reject").field(error).finish(),
-            Kind::MissingCapability(question, _) => f.debug_tuple("MissingCapability").field(question).finish(),
+            Kind::MissingCapability(question, _) => {
+                f.debug_tuple("MissingCapability").field(question).finish()
+            }
             Kind::Internal(error) => f.debug_tuple("Internal").field(error).finish(),
         }
     }

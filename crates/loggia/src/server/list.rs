@@ -47,7 +47,8 @@ impl<T: Listed> List<T> {
     pub(crate) fn new(entries: Vec<T>, page_size: usize, cache: CacheHints) -> List<T> {
         let next = entries.len() as u64 + 1;
         let entries = (1..).zip(entries.into_iter().map(Arc::new)).collect();
-        let list = List { page_size: page_size.max(1), cache, current: RwLock::new(Arc::new(Snapshot::empty())) };
+        let list =
+            List { page_size: page_size.max(1), cache, current: RwLock::new(Arc::new(Snapshot::empty())) };
         list.replace(entries, next);
         list
     }
@@ -90,9 +91,11 @@ impl<T: Listed> List<T> {
         let snapshot = self.snapshot();
         let after = match cursor {
             None => 0,
-            Some(cursor) => read_cursor::<T>(cursor).filter(|after| *after < snapshot.next).ok_or_else(|| {
-                RpcError::invalid_params("The cursor is not one of this list: start again without it")
-            })?,
+            Some(cursor) => {
+                read_cursor::<T>(cursor).filter(|after| *after < snapshot.next).ok_or_else(|| {
+                    RpcError::invalid_params("The cursor is not one of this list: start again without it")
+                })?
+            }
         };
         match snapshot.pages.get(&after) {
             Some(page) => Ok(Reply::Shared(page.clone())),

@@ -65,7 +65,8 @@ pub use output::{Audio, Image, IntoToolResult, Json, ToolOutput};
 pub use prompt::{IntoPrompt, IntoPromptResult, Prompt, PromptBuilder, PromptOutput};
 pub use registry::Registry;
 pub use resource::{
-    Definition as ResourceDefinition, IntoResource, IntoResourceResult, Resource, ResourceBuilder, ResourceOutput,
+    Definition as ResourceDefinition, IntoResource, IntoResourceResult, Resource, ResourceBuilder,
+    ResourceOutput,
 };
 pub use seal::StateKey;
 pub use tool::{Input, IntoTool, Tool, ToolBuilder, Whole};

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::error::ToolError;
-use crate::model::{CallToolResult, ContentBlock, ImageContent, AudioContent, InputRequired};
+use crate::model::{AudioContent, CallToolResult, ContentBlock, ImageContent, InputRequired};
 use crate::schema::{JsonSchema, Schema};
 
 /// What a tool came to.
@@ -162,7 +162,25 @@ macro_rules! displayed {
     };
 }
 
-displayed!(bool, char, i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64, Cow<'static, str>);
+displayed!(
+    bool,
+    char,
+    i8,
+    i16,
+    i32,
+    i64,
+    i128,
+    isize,
+    u8,
+    u16,
+    u32,
+    u64,
+    u128,
+    usize,
+    f32,
+    f64,
+    Cow<'static, str>
+);
 
 /// `None` is a result without content.
 impl<T: IntoToolResult> IntoToolResult for Option<T> {

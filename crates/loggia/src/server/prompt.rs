@@ -136,7 +136,12 @@ impl<S: Send + Sync + 'static> PromptBuilder<S> {
     }
 
     /// Adds an argument.
-    pub fn argument(mut self, name: impl Into<String>, description: impl Into<String>, required: bool) -> Self {
+    pub fn argument(
+        mut self,
+        name: impl Into<String>,
+        description: impl Into<String>,
+        required: bool,
+    ) -> Self {
         self.definition.arguments.get_or_insert_default().push(PromptArgument {
             name: name.into(),
             description: Some(description.into()).filter(|text| !text.is_empty()),

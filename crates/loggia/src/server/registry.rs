@@ -86,7 +86,9 @@ impl Registry {
         if is_declared {
             return Ok(());
         }
-        Err(Error::Configuration(format!("the server was built without {what}: call `.{what}([])` before it is built")))
+        Err(Error::Configuration(format!(
+            "the server was built without {what}: call `.{what}([])` before it is built"
+        )))
     }
 }
 

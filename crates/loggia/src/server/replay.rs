@@ -257,7 +257,9 @@ fn unseal(call: &Call, text: &str) -> Result<Carried, RpcError> {
     let plain = call.core.sealer.open(&context(call), text).ok_or_else(refused)?;
     let carried: Carried = serde_json::from_slice(&plain).map_err(|_| refused())?;
     if carried.until < seconds(call.core.now()) {
-        return Err(RpcError::invalid_params("The requestState has expired: start the call again without it"));
+        return Err(RpcError::invalid_params(
+            "The requestState has expired: start the call again without it",
+        ));
     }
     Ok(carried)
 }

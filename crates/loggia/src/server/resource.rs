@@ -15,7 +15,8 @@ use super::cx::Cx;
 use super::error::ToolError;
 use super::output::Json;
 use crate::model::{
-    self, Annotations, CacheHints, Icon, InputRequired, ReadResourceResult, ResourceContents, ResourceTemplate,
+    self, Annotations, CacheHints, Icon, InputRequired, ReadResourceResult, ResourceContents,
+    ResourceTemplate,
 };
 use crate::service::BoxFuture;
 

@@ -22,7 +22,8 @@ pub struct StateKey(LessSafeKey);
 impl StateKey {
     /// A key from 32 secret bytes.
     pub fn new(secret: &[u8; 32]) -> StateKey {
-        let key = UnboundKey::new(&CHACHA20_POLY1305, secret).expect("32 bytes are the length of a ChaCha20 key");
+        let key =
+            UnboundKey::new(&CHACHA20_POLY1305, secret).expect("32 bytes are the length of a ChaCha20 key");
         StateKey(LessSafeKey::new(key))
     }
 
@@ -57,7 +58,8 @@ impl Sealer {
         SystemRandom::new().fill(&mut nonce).ok()?;
         let mut sealed = plain.to_vec();
         let key = &self.keys.first()?.0;
-        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut sealed).ok()?;
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut sealed)
+            .ok()?;
         let mut text = PREFIX.to_owned();
         URL_SAFE_NO_PAD.encode_string([&nonce[..], &sealed].concat(), &mut text);
         Some(text)
@@ -69,7 +71,10 @@ impl Sealer {
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>()?;
         self.keys.iter().find_map(|key| {
             let mut sealed = sealed.to_vec();
-            let plain = key.0.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(context), &mut sealed).ok()?;
+            let plain = key
+                .0
+                .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(context), &mut sealed)
+                .ok()?;
             Some(plain.to_vec())
         })
     }

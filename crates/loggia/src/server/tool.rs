@@ -204,6 +204,12 @@ impl<I> ToolBuilder<I> {
         self
     }
 
+    /// Says what type the result comes from, where the handler returns it converted.
+    pub fn returns<R: IntoToolResult>(mut self) -> Self {
+        self.definition.output_schema = R::output_schema().map(|schema| Arc::new(schema.into_object()));
+        self
+    }
+
     /// The tool. What `handler` returns decides the output schema.
     pub fn handler<S, F, Fut>(self, handler: F) -> Tool<S>
     where
@@ -213,7 +219,8 @@ impl<I> ToolBuilder<I> {
         Fut: Future<Output: IntoToolResult> + Send + 'static,
     {
         let ToolBuilder { mut definition, parameters, schema, .. } = self;
-        let (input_schema, generated) = schema.unwrap_or_else(|| (parameters_schema(parameters).into_object(), true));
+        let (input_schema, generated) =
+            schema.unwrap_or_else(|| (parameters_schema(parameters).into_object(), true));
         definition.input_schema = Arc::new(input_schema);
         if definition.output_schema.is_none() {
             definition.output_schema =

@@ -12,9 +12,9 @@ mod client_lists;
 mod client_negotiation;
 mod client_peer;
 mod client_service;
+#[cfg(feature = "http")]
+mod http_server;
 mod server;
 mod sim;
 #[cfg(unix)]
 mod stream_servers;
-#[cfg(feature = "http")]
-mod http_server;
