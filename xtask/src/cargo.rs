@@ -90,7 +90,7 @@ pub(crate) fn fuzz() -> Outcome {
             return outcome;
         }
     };
-    if let Err(message) = fuzz_run("build", &["build"]).finish().and_then(|built| built.check()) {
+    if let Err(message) = fuzz_build().finish().and_then(|built| built.check()) {
         outcome.fail(format!("the fuzz targets do not build: {message}"));
         return outcome;
     }
@@ -102,7 +102,7 @@ pub(crate) fn fuzz() -> Outcome {
 
 fn fuzz_tests() -> Outcome {
     let args = ["test", "--quiet", "--manifest-path", "fuzz/Cargo.toml", "--no-default-features", "--lib"];
-    let run = Run::cargo("fuzz-tests").args(args).arg("--target-dir").arg(paths::work().join("fuzz-target"));
+    let run = Run::cargo("fuzz-tests").args(args).arg("--target-dir").arg(fuzz_target_dir());
     match run.finish() {
         Ok(finished) => counted("mutated seeds", &finished, libtest_counts(&finished.stdout)),
         Err(message) => Outcome::failure(message),
@@ -115,26 +115,28 @@ fn fuzz_one(target: &str) -> Result<(), String> {
     let seconds = format!("-max_total_time={FUZZ_SECONDS}");
     let artifacts = format!("-artifact_prefix={}/crash-{target}-", paths::work().join("fuzz").display());
     let seeds = paths::root().join("fuzz").join("seeds").join(target);
-    let mut run =
-        fuzz_run(target, &["run", "--bin", target, "--", &seconds, "-timeout=10", &artifacts]).arg(&corpus);
-    if seeds.is_dir() {
-        run = run.arg(seeds);
-    }
-    run.limit(Duration::from_secs(FUZZ_SECONDS + 300)).finish()?.check()
+    let built = fuzz_target_dir().join(host()).join("release").join(target);
+    let run = Run::new(built, &format!("fuzz-{target}"))
+        .args([&seconds, "-timeout=10", &artifacts])
+        .arg(&corpus)
+        .arg(seeds);
+    run.limit(Duration::from_secs(FUZZ_SECONDS + 60)).finish()?.check()
 }
 
-fn fuzz_run(log: &str, args: &[&str]) -> Run {
+fn fuzz_target_dir() -> PathBuf {
+    paths::work().join("fuzz-target")
+}
+
+fn fuzz_build() -> Run {
     const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
         -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-        -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccodegen-units=1";
-    let (command, rest) = args.split_first().expect("callers name a Cargo command");
-    Run::cargo(&format!("fuzz-{log}"))
-        .args([command, "--quiet", "--release", "--manifest-path", "fuzz/Cargo.toml"])
+        -Cllvm-args=-sanitizer-coverage-trace-compares";
+    Run::cargo("fuzz-build")
+        .args(["build", "--quiet", "--release", "--bins", "--manifest-path", "fuzz/Cargo.toml"])
         // Named, so that the flags below do not reach build scripts.
         .args(["--target", &host()])
         .arg("--target-dir")
-        .arg(paths::work().join("fuzz-target"))
-        .args(rest)
+        .arg(fuzz_target_dir())
         .env("RUSTFLAGS", COVERAGE)
 }
 

@@ -168,7 +168,8 @@ pub(crate) fn start_hub(wire: Wire, connectors: &[(&str, Kind)], log: &str) -> R
             daemons.push(kind.serve_http(port, log)?);
             json!({ "kind": "remote", "url": endpoint(port) })
         } else {
-            json!({ "kind": "stdio", "command": kind.command() })
+            let command = kind.command();
+            json!({ "kind": "stdio", "command": command[0], "args": command[1..] })
         };
         write_connector(&mut config, name, &entry);
     }
