@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loggia_wire::jsonrpc::Id;
-use loggia_wire::model::{InputRequest, ServerNotification};
+use loggia_wire::model::{InputRequest, ServerNotification, SetLevelParams};
 use loggia_wire::{Method, RawJson, RpcError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::changes::Change;
 use crate::client::backoff::Backoff;
-use crate::client::engine::{Call, Engine, Output, RawReply};
+use crate::client::engine::{Call, Engine, Output, RawReply, Timing};
 use crate::client::era::Negotiation;
 use crate::client::handler::InputHandler;
 use crate::client::link::Link;
@@ -269,9 +269,26 @@ impl Driver {
         // What was kept may be of another server under the same address.
         self.common.forget_everything();
         self.ready_at = Some(Instant::now());
+        self.announce_log_level(&facts);
         self.status.send_replace(Status::Ready(facts));
         if let Some(first) = self.first.take() {
             let _ = first.send(Ok(()));
+        }
+    }
+
+    /// A new session of the handshake era knows nothing of what was asked for in the last one.
+    fn announce_log_level(&mut self, facts: &ServerFacts) {
+        let wanted = self.common.log_level().filter(|_| facts.capabilities.logging.is_some());
+        if let Some(level) = wanted.filter(|_| !facts.version.is_stateless()) {
+            let params = RawJson::encode(&SetLevelParams { level, meta: None, extra: Default::default() });
+            let timing = Timing { idle: Some(self.common.options.timeout), total: None };
+            let call = Call {
+                params: params.unwrap_or(RawJson::empty_object()),
+                timing,
+                ..Call::bare(Method::SetLogLevel)
+            };
+            // Nobody waits for it: a server that refuses has its reasons.
+            self.engine.start(now(), self.common.ids.next(), call);
         }
     }
 
