@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
+use http::header::CONNECTION;
 use http::request::Parts;
-use http::{Method as HttpMethod, Request, Response, StatusCode};
+use http::{HeaderValue, Method as HttpMethod, Request, Response, StatusCode, Version as HttpVersion};
 use http_body_util::BodyExt;
 use loggia_wire::header::{MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
 use loggia_wire::jsonrpc::{self, Frame, Message};
@@ -138,33 +139,36 @@ impl Shared {
             return Err(respond::refuse(StatusCode::NOT_ACCEPTABLE, message));
         }
         let permit = self.admit_request().ok_or_else(|| respond::busy(None))?;
-        let text = self.read(body).await?;
+        let text = self.read(parts, body).await?;
         let frame = jsonrpc::decode_frame(&text).map_err(|error| respond::undecodable(&error))?;
         self.route(parts, frame, permit).await
     }
 
-    /// Reads a body, within its bounds of size and time.
-    pub(super) async fn read<B>(&self, body: B) -> Result<Bytes, Response<Body>>
+    /// Reads a body, within its bounds of size and time. A connection whose body was not read to its end is of
+    /// no further use.
+    pub(super) async fn read<B>(&self, parts: &Parts, body: B) -> Result<Bytes, Response<Body>>
     where
         B: http_body::Body<Data = Bytes>,
         B::Error: Into<BodyError>,
     {
         let most = self.limits.message_bytes;
-        let too_large = || {
-            respond::refuse(StatusCode::PAYLOAD_TOO_LARGE, format!("The message is longer than {most} bytes"))
+        let read = match body.size_hint().lower() > most as u64 {
+            true => Ok(Ok(None)),
+            false => tokio::time::timeout(self.limits.read_timeout, collect(body, most)).await,
         };
-        if body.size_hint().lower() > most as u64 {
-            return Err(too_large());
-        }
-        match tokio::time::timeout(self.limits.read_timeout, collect(body, most)).await {
-            Ok(Ok(Some(text))) => Ok(text),
-            Ok(Ok(None)) => Err(too_large()),
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "a body could not be read");
-                Err(respond::refuse(StatusCode::BAD_REQUEST, "The body ended before it was complete"))
+        let (status, message) = match read {
+            Ok(Ok(Some(text))) => return Ok(text),
+            Ok(Ok(None)) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, format!("The message is longer than {most} bytes"))
             }
-            Err(_) => Err(respond::refuse(StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive")),
+            Ok(Err(error)) => (StatusCode::BAD_REQUEST, format!("The body could not be read: {error}")),
+            Err(_) => (StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive".to_owned()),
+        };
+        let mut response = respond::refuse(status, message);
+        if parts.version < HttpVersion::HTTP_2 {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        Err(response)
     }
 
     async fn route(
@@ -215,22 +219,28 @@ impl Shared {
         } else if versions.iter().all(|version| version.is_stateless()) {
             Ok(Form::Stateless)
         } else {
-            Err(bad_request(self.without_form(parts, versions)))
+            Err(bad_request(without_form(parts, versions)))
         }
     }
+}
 
-    fn without_form(&self, parts: &Parts, versions: &[Version]) -> RpcError {
-        match validate::single(&parts.headers, MCP_PROTOCOL_VERSION) {
-            Ok(Some(version)) if version.parse::<Version>().is_err() => {
-                RpcError::unsupported_version(version, versions)
-            }
-            Ok(_) => RpcError::invalid_request(format!(
-                "The Mcp-Session-Id header is missing: start a session with initialize, or name the protocol version \
-                 in params._meta[{:?}]",
-                meta::PROTOCOL_VERSION
-            )),
-            Err(message) => RpcError::invalid_request(message),
+/// Why a message without a session and without a version of its own is refused. A server of the handshake era
+/// alone must not answer with what only a modern one says.
+fn without_form(parts: &Parts, versions: &[Version]) -> RpcError {
+    let key = meta::PROTOCOL_VERSION;
+    let modern = versions.iter().any(|version| version.is_stateless());
+    match validate::single(&parts.headers, MCP_PROTOCOL_VERSION) {
+        Ok(Some(version)) if modern && version.parse::<Version>().is_err() => {
+            RpcError::unsupported_version(version, versions)
         }
+        Ok(_) if modern => RpcError::invalid_request(format!(
+            "The Mcp-Session-Id header is missing: start a session with initialize, or name the protocol version in \
+             params._meta[{key:?}]"
+        )),
+        Ok(_) => {
+            RpcError::invalid_request("The Mcp-Session-Id header is missing: start a session with initialize")
+        }
+        Err(message) => RpcError::invalid_request(message),
     }
 }
 

@@ -50,10 +50,15 @@ impl Guard {
     }
 
     fn names_us(&self, authority: &Authority) -> bool {
+        self.is_ours(authority) || (self.hosts.iter().any(|allowed| allowed == "*") && !has_user(authority))
+    }
+
+    /// Whether the name was given to us. That every name is answered to makes none of them ours.
+    fn is_ours(&self, authority: &Authority) -> bool {
         let whole = authority.as_str().to_ascii_lowercase();
         let host = authority.host().to_ascii_lowercase();
-        let listed = self.hosts.iter().any(|allowed| allowed == "*" || *allowed == whole || *allowed == host);
-        !whole.contains('@') && (listed || (self.loopback && is_loopback(&host)))
+        let listed = self.hosts.iter().any(|allowed| *allowed == whole || *allowed == host);
+        !has_user(authority) && (listed || (self.loopback && is_loopback(&host)))
     }
 
     fn origin_allowed(&self, origin: &str) -> bool {
@@ -62,10 +67,13 @@ impl Guard {
             return true;
         }
         // An origin on one of our own, verified names is our own page.
-        let ours = !self.hosts.is_empty() || self.loopback;
-        ours && origin.parse::<Uri>().ok().and_then(|uri| uri.authority().map(|name| self.names_us(name)))
-            == Some(true)
+        let named = origin.parse::<Uri>().ok();
+        named.as_ref().and_then(Uri::authority).is_some_and(|name| self.is_ours(name))
     }
+}
+
+fn has_user(authority: &Authority) -> bool {
+    authority.as_str().contains('@')
 }
 
 /// Whether `host` (a name, or an address with or without brackets) is this machine and no other.
@@ -124,6 +132,7 @@ mod tests {
         let open = Guard::new(false, &[], &[]);
         let named = Guard::new(false, &["mcp.example.com".into()], &[]);
         let any = Guard::new(false, &["*".into()], &["*".into()]);
+        let any_host = Guard::new(true, &["*".into()], &[]);
         let cases: &[(&Guard, Option<&str>, Option<&str>, bool)] = &[
             (&open, Some("whatever:1"), None, true),
             (&open, None, None, true),
@@ -134,6 +143,10 @@ mod tests {
             (&named, Some("mcp.example.com"), Some("https://example.com"), false),
             (&named, Some("localhost"), None, false),
             (&any, Some("x"), Some("https://y"), true),
+            (&any_host, Some("x"), None, true),
+            (&any_host, Some("me@x"), None, false),
+            (&any_host, Some("x"), Some("https://x"), false),
+            (&any_host, Some("x"), Some("http://localhost"), true),
         ];
         for (guard, host, origin, expected) in cases {
             assert_eq!(check(guard, *host, *origin), *expected, "{guard:?} {host:?} {origin:?}");

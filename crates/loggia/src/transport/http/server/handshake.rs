@@ -59,7 +59,11 @@ pub(super) async fn post(
     frame: Frame,
     permit: OwnedSemaphorePermit,
 ) -> Response<Body> {
-    let session = match session(shared, parts) {
+    let id = match &frame {
+        Frame::Single(Message::Request { id, .. }) => Some(id),
+        _ => None,
+    };
+    let session = match session(shared, parts, id) {
         Ok(session) => session,
         Err(refusal) => return refusal,
     };
@@ -92,7 +96,7 @@ pub(super) async fn get(shared: &Arc<Shared>, parts: &Parts) -> Response<Body> {
     if !accepts(&parts.headers, EVENT_STREAM) {
         return respond::refuse(StatusCode::NOT_ACCEPTABLE, "The Accept header must allow text/event-stream");
     }
-    match session(shared, parts) {
+    match session(shared, parts, None) {
         Ok(session) => open_stream(shared, parts, session).await.unwrap_or_else(|refusal| refusal),
         Err(refusal) => refusal,
     }
@@ -100,7 +104,7 @@ pub(super) async fn get(shared: &Arc<Shared>, parts: &Parts) -> Response<Body> {
 
 /// Answers DELETE: the session is over.
 pub(super) fn delete(shared: &Shared, parts: &Parts) -> Response<Body> {
-    match session(shared, parts) {
+    match session(shared, parts, None) {
         Ok(session) => {
             shared.sessions.close(&session.local);
             respond::empty(StatusCode::NO_CONTENT)
@@ -117,25 +121,25 @@ struct Caller {
 
 /// The session that a request names. Its version is known, so a missing version header means nothing, but
 /// one that names no revision we serve this way is an error.
-fn session(shared: &Shared, parts: &Parts) -> Result<Caller, Response<Body>> {
-    let bad_request = |message: String| respond::refuse(StatusCode::BAD_REQUEST, message);
+fn session(shared: &Shared, parts: &Parts, id: Option<&Id>) -> Result<Caller, Response<Body>> {
+    let refuse = |status, message: String| respond::error(status, id, &RpcError::invalid_request(message));
+    let bad_request = |message| refuse(StatusCode::BAD_REQUEST, message);
     let version = single(&parts.headers, MCP_PROTOCOL_VERSION).map_err(bad_request)?;
     if let Some(version) = version
         && !version.parse().is_ok_and(|version: Version| version.era() == Era::Handshake)
     {
-        let message = format!("MCP-Protocol-Version {version:?} is no revision that this session can use");
-        return Err(bad_request(message));
+        return Err(bad_request(format!(
+            "MCP-Protocol-Version {version:?} is no revision that a session can use"
+        )));
     }
     let name = single(&parts.headers, MCP_SESSION_ID).map_err(bad_request)?;
     let name = name.ok_or_else(|| bad_request("The Mcp-Session-Id header is missing".to_owned()))?;
     let principal = principal(parts);
-    match shared.sessions.find(name, principal.as_deref()) {
-        Some(local) => Ok(Caller { local, principal }),
-        None => Err(respond::refuse(
-            StatusCode::NOT_FOUND,
-            "There is no such session, or it has expired: start a new one with initialize",
-        )),
-    }
+    let local = shared.sessions.find(name, principal.as_deref()).ok_or_else(|| {
+        let message = "There is no such session, or it has expired: start a new one with initialize";
+        refuse(StatusCode::NOT_FOUND, message.to_owned())
+    })?;
+    Ok(Caller { local, principal })
 }
 
 impl Caller {

@@ -99,7 +99,7 @@ impl Legacy {
             respond::refuse(StatusCode::NOT_FOUND, "There is no such session: open a new one with GET /sse")
         })?;
         let _permit = shared.admit_request().ok_or_else(|| respond::busy(None))?;
-        let text = shared.read(body).await?;
+        let text = shared.read(parts, body).await?;
         jsonrpc::decode_frame(&text).map_err(|error| respond::undecodable(&error))?;
         match messages.send_timeout(text, shared.limits.write_timeout).await {
             Ok(()) => Ok(respond::empty(StatusCode::ACCEPTED)),

@@ -216,6 +216,8 @@ impl Traffic {
     /// Waits until the connection is quiet for longer than it may be. One that was told to close has the time
     /// that a peer may take to read.
     async fn quiet(&self, limits: &Limits, closing: bool) -> Quiet {
+        // What happens meanwhile may bring the deadline forward, but never nearer than this.
+        let shortest = limits.read_timeout.min(limits.write_timeout).min(limits.idle);
         loop {
             let now = Instant::now();
             let (quiet, deadline) = {
@@ -230,7 +232,7 @@ impl Traffic {
             };
             match quiet {
                 Some(quiet) if deadline <= now => return quiet,
-                _ => tokio::time::sleep_until(deadline).await,
+                _ => tokio::time::sleep_until(deadline.min(now + shortest)).await,
             }
         }
     }

@@ -59,7 +59,7 @@ impl Local {
             session,
             running: HashMap::new(),
             asks: Asks::new(limits).starting_at(first_question()),
-            log: EventLog::new(limits),
+            log: EventLog::new(limits).starting_at(u32::from_le_bytes(random())),
             next_ask: 0,
         };
         Local {

@@ -16,10 +16,15 @@ use crate::limits::Limits;
 /// The stream that a client opens with GET.
 pub(super) const STANDALONE: u64 = 0;
 
+/// Most events that wait for the connection that carries their stream, before what can be spared is left out.
+const MOST_UNSENT: u64 = 1024;
+
 /// The event streams of one session.
 pub(super) struct EventLog {
     streams: BTreeMap<u64, Stream>,
     next_stream: u64,
+    /// The place of the first event of the GET stream.
+    first_place: u64,
     events: usize,
     bytes: usize,
     most_events: usize,
@@ -31,6 +36,8 @@ pub(super) struct EventLog {
 #[derive(Default)]
 struct Stream {
     kept: VecDeque<Event>,
+    /// The place of its first event.
+    first: u64,
     /// The place of the next event that is pushed.
     end: u64,
     /// The place of the next event that is sent.
@@ -109,6 +116,7 @@ impl EventLog {
         EventLog {
             streams: BTreeMap::new(),
             next_stream: STANDALONE + 1,
+            first_place: 1,
             events: 0,
             bytes: 0,
             most_events: limits.resume_events,
@@ -117,17 +125,27 @@ impl EventLog {
         }
     }
 
+    /// Numbers streams and the events of the GET stream from `first` on. A session may have had a log before
+    /// (in another process, or in this one before it was forgotten), and an id from there must name nothing
+    /// here.
+    pub(super) fn starting_at(self, first: u32) -> EventLog {
+        let first = u64::from(first).max(1) << 20;
+        EventLog { next_stream: first, first_place: first, ..self }
+    }
+
     /// Opens the stream of a POST, carried by its connection.
     pub(super) fn open(&mut self) -> Carrier {
         let stream = self.next_stream;
         self.next_stream += 1;
-        self.streams.insert(stream, Stream { end: 1, cursor: 1, ..Stream::default() });
+        self.streams.insert(stream, Stream { first: 1, end: 1, cursor: 1, ..Stream::default() });
         self.carry(stream).expect("it was just inserted")
     }
 
     /// Takes up the GET stream, opened at the first call. Events after `last` are sent again.
     pub(super) fn open_standalone(&mut self, last: Option<EventId>) -> Carrier {
-        self.streams.entry(STANDALONE).or_insert_with(|| Stream { end: 1, cursor: 1, ..Stream::default() });
+        let first = self.first_place;
+        let opened = || Stream { first, end: first, cursor: first, ..Stream::default() };
+        self.streams.entry(STANDALONE).or_insert_with(opened);
         last.and_then(|last| self.resume(last))
             .or_else(|| self.carry(STANDALONE))
             .expect("the stream is there")
@@ -135,7 +153,8 @@ impl EventLog {
 
     /// Takes up the stream of `last`, after that event. `None` where it is not kept any more.
     pub(super) fn resume(&mut self, last: EventId) -> Option<Carrier> {
-        let stream = self.streams.get_mut(&last.stream).filter(|stream| last.place < stream.end)?;
+        let known = |stream: &&mut Stream| (stream.first - 1..stream.end).contains(&last.place);
+        let stream = self.streams.get_mut(&last.stream).filter(known)?;
         stream.cursor = last.place + 1;
         self.carry(last.stream)
     }
@@ -147,7 +166,9 @@ impl EventLog {
         state.released = false;
         // Whoever carried it before wakes up and finds that it does not any more.
         std::mem::take(&mut state.ready).notify_one();
-        Some(Carrier { stream, number: state.carriers })
+        let number = state.carriers;
+        self.trim();
+        Some(Carrier { stream, number })
     }
 
     /// Adds a message to a stream. `answer`: it is a response to what the POST asked.
@@ -159,6 +180,12 @@ impl EventLog {
         state.end += 1;
         state.ready.notify_one();
         self.trim();
+    }
+
+    /// Whether so much waits for whoever carries the stream that what can be spared is better left out.
+    pub(super) fn is_crowded(&self, stream: u64) -> bool {
+        let Some(state) = self.streams.get(&stream) else { return false };
+        state.end - state.cursor >= MOST_UNSENT || self.bytes > self.most_bytes.saturating_mul(4)
     }
 
     /// Nothing will be added to this stream any more.
@@ -264,12 +291,18 @@ impl EventLog {
             let away = |stream: &Stream| stream.carrier.is_none() && stream.kept.len() > 1;
             let victim = self
                 .streams
-                .values_mut()
-                .filter(|stream| sent(stream) || away(stream))
-                .max_by_key(|stream| (sent(stream), stream.finished, stream.kept.len()));
-            let Some(event) = victim.and_then(|stream| stream.kept.pop_front()) else { return };
+                .iter_mut()
+                .filter(|(_, stream)| sent(stream) || away(stream))
+                .max_by_key(|(_, stream)| (sent(stream), stream.finished, stream.kept.len()));
+            let Some((number, stream)) = victim else { return };
+            let (number, Some(event)) = (*number, stream.kept.pop_front()) else { return };
+            let over = stream.finished && stream.kept.is_empty() && stream.carrier.is_none();
             self.events -= 1;
             self.bytes -= event.message.len();
+            if over {
+                // Nothing to come back for: streams cost something even when they are empty.
+                self.streams.remove(&number);
+            }
         }
     }
 }
@@ -353,6 +386,47 @@ mod tests {
         assert_eq!((log.events, log.bytes), (0, 0));
         assert!(log.resume(EventId { stream: 1, place: 0 }).is_none());
         assert!(log.resume(EventId { stream: 7, place: 0 }).is_none());
+    }
+
+    #[test]
+    fn finished_streams_do_not_outlive_their_events() {
+        let mut log = log(10, 1000);
+        for _ in 0..100 {
+            let carrier = log.open();
+            push(&mut log, carrier, &["a", "b"]);
+            log.finish(carrier.stream);
+            sent(&mut log, carrier);
+            log.leave(carrier);
+        }
+        assert!(log.events == 10 && log.streams.len() <= 10, "{} {}", log.events, log.streams.len());
+    }
+
+    #[test]
+    fn an_id_from_before_names_nothing() {
+        let mut before = log(100, 1000).starting_at(7);
+        let mut now = log(100, 1000).starting_at(8);
+        let (old, new) = (before.open(), now.open());
+        push(&mut now, new, &["a", "b"]);
+        assert!(now.resume(EventId { stream: old.stream, place: 1 }).is_none());
+        let standalone = before.open_standalone(None);
+        push(&mut before, standalone, &["a"]);
+        let Next::Send(last, _) = before.next(standalone) else { panic!("an event waits") };
+        let standalone = now.open_standalone(None);
+        push(&mut now, standalone, &["c", "d"]);
+        let again = now.open_standalone(Some(last));
+        assert_eq!(sent(&mut now, again).0.len(), 2);
+    }
+
+    #[test]
+    fn a_stream_that_nobody_reads_is_crowded() {
+        let mut log = log(10, 1000);
+        let carrier = log.open();
+        (0..MOST_UNSENT).for_each(|_| push(&mut log, carrier, &["a"]));
+        assert!(log.is_crowded(carrier.stream));
+        sent(&mut log, carrier);
+        assert!(!log.is_crowded(carrier.stream));
+        log.push(carrier.stream, vec![b'x'; 4001].into(), false, 0);
+        assert!(log.is_crowded(carrier.stream));
     }
 
     #[test]

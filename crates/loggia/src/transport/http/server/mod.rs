@@ -103,7 +103,7 @@ impl<L> Http<L> {
     }
 
     /// Web origins (`https://app.example.com`) whose pages may call the endpoint, besides pages of its own
-    /// hosts. `"*"` allows all.
+    /// hosts; a host that only `"*"` allows is not one of them. `"*"` allows all.
     pub fn allowed_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Http<L> {
         self.origins.extend(origins.into_iter().map(Into::into));
         self
