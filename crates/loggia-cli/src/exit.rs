@@ -89,7 +89,11 @@ impl From<loggia::Error> for Failure {
             Error::Configuration(_) => Code::Usage,
             _ => Code::Connect,
         };
-        let failure = Failure::new(code, &error);
+        let failure = match &error {
+            Error::Rpc(error) => Failure::new(code, format!("the server answered with an error: {error}")),
+            Error::Protocol(what) => Failure::new(code, format!("the server broke the protocol: {what}")),
+            other => Failure::new(code, other),
+        };
         match error {
             Error::Timeout(_) => failure.hint("--timeout sets a longer limit"),
             Error::Unauthorized(_) => failure.hint("give a token with --header 'Authorization: Bearer …'"),

@@ -53,9 +53,6 @@ pub(crate) struct GlobalClientArgs {
 
 /// Arguments of `loggia tools|resources|prompts`.
 #[derive(Debug, Args)]
-#[command(
-    override_usage = "loggia <COMMAND> [OPTIONS] <TARGET> [NAME]\n       loggia <COMMAND> [OPTIONS] [NAME] -- <COMMAND>..."
-)]
 pub(crate) struct ListArgs {
     /// URL or connector, then the name of one thing to describe in full
     #[arg(value_name = "TARGET [NAME]", num_args = 0..=2)]

@@ -72,10 +72,19 @@ pub(crate) enum Command {
     /// Serve all connectors at one endpoint
     Up(UpArgs),
     /// List a server's tools, or describe one
+    #[command(
+        override_usage = "loggia tools [OPTIONS] <TARGET> [NAME]\n       loggia tools [OPTIONS] [NAME] -- <COMMAND>..."
+    )]
     Tools(ListArgs),
     /// List a server's resources and resource templates
+    #[command(
+        override_usage = "loggia resources [OPTIONS] <TARGET> [URI]\n       loggia resources [OPTIONS] [URI] -- <COMMAND>..."
+    )]
     Resources(ListArgs),
     /// List a server's prompts, or describe one
+    #[command(
+        override_usage = "loggia prompts [OPTIONS] <TARGET> [NAME]\n       loggia prompts [OPTIONS] [NAME] -- <COMMAND>..."
+    )]
     Prompts(ListArgs),
     /// Run a tool
     Call(CallArgs),

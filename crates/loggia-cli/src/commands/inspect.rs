@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 use super::session::Session;
 use crate::exit::Outcome;
 use crate::out::{self, BOLD, DIM, GOOD, NAME, WARN};
-use crate::render::text::{count, one_line, paragraph};
+use crate::render::text::{count, one_line, paragraph, wrap};
+
+/// Columns for the names of the rows.
+const NAMES: usize = 13;
 
 /// Everything that is found out.
 struct Findings {
@@ -150,10 +153,8 @@ impl Findings {
             .as_ref()
             .map_or_else(|why| format!("ping failed: {why}"), |took| format!("ping {}", ms(*took)));
         row(&mut out, "Timing", &format!("connected in {}, {ping}", ms(self.connected_in)));
-        row(&mut out, "Offers", &offers(&self.capabilities));
-        for list in self.lists() {
-            row(&mut out, "Lists", &list);
-        }
+        long_row(&mut out, "Offers", &offers(&self.capabilities), width);
+        long_row(&mut out, "Lists", &self.lists().join(", "), width);
         if let Some(instructions) = &self.instructions {
             // Writing into a String cannot fail.
             let _ = writeln!(out, "{BOLD}Instructions{BOLD:#}");
@@ -194,14 +195,21 @@ impl Findings {
 
 fn row(out: &mut String, name: &str, value: &str) {
     // Writing into a String cannot fail.
-    let _ = writeln!(out, "{BOLD}{name:<13}{BOLD:#}{value}");
+    let _ = writeln!(out, "{BOLD}{name:<NAMES$}{BOLD:#}{value}");
+}
+
+/// A row whose value may take several lines. It must be plain text.
+fn long_row(out: &mut String, name: &str, value: &str, width: usize) {
+    for (n, line) in wrap(value, width.saturating_sub(NAMES)).iter().enumerate() {
+        row(out, if n == 0 { name } else { "" }, line);
+    }
 }
 
 fn list_text<T>(noun: &str, list: Option<&Listed<T>>) -> Option<String> {
     let Listed { entries, took } = list?;
     Some(match entries {
         Ok(entries) => format!("{} in {}", count(entries.len(), noun), ms(*took)),
-        Err(why) => format!("{WARN}{noun}s cannot be listed: {}{WARN:#}", one_line(why)),
+        Err(why) => format!("{noun}s cannot be listed: {}", one_line(why)),
     })
 }
 
@@ -214,17 +222,22 @@ fn list_json<T>(list: Option<&Listed<T>>) -> Value {
 }
 
 fn offers(capabilities: &ServerCapabilities) -> String {
-    let lists = |changed: Option<bool>| if changed == Some(true) { " (announces changes)" } else { "" };
+    let with = |name: &str, details: &[(Option<bool>, &str)]| {
+        let details: Vec<&str> =
+            details.iter().filter(|(on, _)| *on == Some(true)).map(|(_, what)| *what).collect();
+        if details.is_empty() { name.to_owned() } else { format!("{name} ({})", details.join(", ")) }
+    };
+    const CHANGES: &str = "announces changes";
     let mut offers = Vec::new();
     if let Some(tools) = &capabilities.tools {
-        offers.push(format!("tools{}", lists(tools.list_changed)));
+        offers.push(with("tools", &[(tools.list_changed, CHANGES)]));
     }
     if let Some(prompts) = &capabilities.prompts {
-        offers.push(format!("prompts{}", lists(prompts.list_changed)));
+        offers.push(with("prompts", &[(prompts.list_changed, CHANGES)]));
     }
     if let Some(resources) = &capabilities.resources {
-        let subscribe = if resources.subscribe == Some(true) { " (subscriptions)" } else { "" };
-        offers.push(format!("resources{}{subscribe}", lists(resources.list_changed)));
+        let details = [(resources.list_changed, CHANGES), (resources.subscribe, "subscriptions")];
+        offers.push(with("resources", &details));
     }
     offers.extend(capabilities.completions.iter().map(|_| "completions".to_owned()));
     offers.extend(capabilities.logging.iter().map(|_| "logging".to_owned()));

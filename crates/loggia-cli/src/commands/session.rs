@@ -148,20 +148,22 @@ pub(crate) fn wrong_result() -> Failure {
 pub(crate) fn unknown<'n>(what: &str, name: &str, names: impl IntoIterator<Item = &'n str>) -> Failure {
     const MOST: usize = 12;
     let all: Vec<&str> = names.into_iter().collect();
-    let wanted = name.to_lowercase();
-    let alike: Vec<&str> = all.iter().copied().filter(|n| is_alike(&n.to_lowercase(), &wanted)).collect();
-    let shown = if alike.is_empty() && all.len() <= MOST { &all } else { &alike };
+    let mut alike: Vec<&str> = all.iter().copied().filter(|other| is_alike(other, name)).collect();
+    alike.truncate(MOST);
     let failure = Failure::usage(format!("there is no {what} {name:?}"));
-    match shown.len() {
-        0 => failure.hint(format!("there are {} others", all.len())),
-        _ => failure.hint(format!("did you mean {}?", shown[..shown.len().min(MOST)].join(", "))),
+    match (alike.len(), all.len()) {
+        (_, 0) => failure.hint(format!("this server has no {what}s at all")),
+        (0, ..=MOST) => failure.hint(format!("there are: {}", all.join(", "))),
+        (0, count) => failure.hint(format!("there are {count} others: `loggia {what}s` lists them")),
+        _ => failure.hint(format!("did you mean {}?", alike.join(" or "))),
     }
 }
 
-/// One holds the other, or they begin alike.
+/// One holds the other, or they look alike.
 fn is_alike(name: &str, wanted: &str) -> bool {
-    let same = name.chars().zip(wanted.chars()).take_while(|(a, b)| a == b).count();
-    name.contains(wanted) || wanted.contains(name) || same >= 4.max(wanted.chars().count() / 2)
+    const ALIKE: f64 = 0.8;
+    let (name, wanted) = (name.to_lowercase(), wanted.to_lowercase());
+    name.contains(&wanted) || wanted.contains(&name) || strsim::jaro_winkler(&name, &wanted) > ALIKE
 }
 
 /// Waits for Ctrl-C.

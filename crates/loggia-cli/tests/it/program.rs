@@ -1,0 +1,65 @@
+//! Runs the program and shows what came of it.
+
+use std::fmt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// What came of one run.
+pub(crate) struct Run {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) code: Option<i32>,
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.code.map_or("signal".to_owned(), |code| code.to_string());
+        write!(f, "exit code {code}\n----- stdout\n{}----- stderr\n{}", self.stdout, self.stderr)
+    }
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Run {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        Run { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code() }
+    }
+}
+
+/// The program, in `folder`, without anything of our environment that it reads.
+pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loggia"));
+    command.args(args).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for name in ["LOGGIA_CONFIG", "LOGGIA_LOG", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs it in an empty folder.
+pub(crate) fn run(args: &[&str]) -> Run {
+    let folder = tempfile::tempdir().expect("a folder");
+    run_in(folder.path(), args)
+}
+
+/// Runs it in `folder`.
+pub(crate) fn run_in(folder: &Path, args: &[&str]) -> Run {
+    command(folder, args).output().expect("the program runs").into()
+}
+
+/// Snapshots in which what differs from run to run is replaced.
+pub(crate) fn settings() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"127\.0\.0\.1:\d{4,5}", "127.0.0.1:PORT");
+    settings.add_filter(r"\d+\.\d ms", "N.N ms");
+    settings.add_filter(r"(/private)?/(tmp|var/folders)/[\w./-]+", "FOLDER");
+    settings.add_filter(r"loggia \d+\.\d+\.\d+", "loggia VERSION");
+    settings
+}
+
+/// Checks one run against its snapshot.
+macro_rules! shows {
+    ($name:literal, $run:expr) => {
+        $crate::program::settings().bind(|| insta::assert_snapshot!($name, $run.to_string()))
+    };
+}
+pub(crate) use shows;

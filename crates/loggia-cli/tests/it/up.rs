@@ -1,0 +1,169 @@
+//! `loggia up`.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::program::{Run, command, run, run_in, settings, shows};
+use crate::server;
+
+/// A running `loggia up`.
+struct Up {
+    child: Child,
+    stdout: BufReader<std::process::ChildStdout>,
+    /// What it printed before it said how to stop it.
+    said: String,
+    url: String,
+}
+
+fn up(folder: &Path, args: &[&str]) -> Up {
+    let args: Vec<&str> = ["up", "--listen", ":0"].iter().chain(args).copied().collect();
+    let mut child = command(folder, &args).spawn().expect("it starts");
+    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut said = String::new();
+    while !said.contains("Ctrl-C stops it.") {
+        assert_ne!(stdout.read_line(&mut said).expect("it prints"), 0, "it ended: {said}");
+    }
+    let url = said.split_whitespace().find(|word| word.starts_with("http://")).expect("a URL").to_owned();
+    Up { child, stdout, said, url }
+}
+
+impl Up {
+    /// Lets it end as Ctrl-C does, and gives what it said meanwhile.
+    fn stop(mut self) -> Run {
+        let killed = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        assert!(killed.expect("kill runs").success());
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).expect("it prints");
+        let mut run = Run::from(self.child.wait_with_output().expect("it ends"));
+        run.stdout = self.said + &rest;
+        run
+    }
+}
+
+/// One HTTP request without a library: the status line and the body.
+fn get(url: &str, path: &str) -> (String, String) {
+    let address = url.trim_start_matches("http://").split('/').next().expect("an address").to_owned();
+    let mut stream = TcpStream::connect(&address).expect("it listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("answered");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a response");
+    (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
+}
+
+#[cfg(unix)]
+#[test]
+fn without_a_configuration_this_folder_is_served_read_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("note.txt"), "hello there\n").expect("written");
+    let up = up(folder.path(), &[]);
+    let read = run(&["call", &up.url, "files_read", "path=note.txt"]);
+    assert!(read.stdout.contains("hello there"), "{read}");
+    let tools = run(&["tools", &up.url]);
+    assert!(!tools.stdout.contains("files_write"), "{tools}");
+    assert_eq!(get(&up.url, "/healthz"), ("HTTP/1.1 200 OK".to_owned(), r#"{"status":"ok"}"#.to_owned()));
+    assert_eq!(get(&up.url, "/readyz").1, r#"{"connectors":{"files":"up"},"ready":true}"#);
+    assert!(get(&up.url, "/elsewhere").0.contains("404"));
+    shows!("up", up.stop());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_can_be_named_and_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("inside")).expect("created");
+    let up = up(folder.path(), &["--root", "inside", "--write"]);
+    let written = run(&["call", &up.url, "files_write", "path=new.txt", "content=fresh"]);
+    assert_eq!(written.code, Some(0), "{written}");
+    let file = folder.path().join("inside/new.txt");
+    assert_eq!(std::fs::read_to_string(file).expect("written"), "fresh");
+    assert_eq!(up.stop().code, Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn connectors_of_a_file_are_served_and_a_broken_one_hides_nobody() {
+    let kitchen = server::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let loggia = env!("CARGO_BIN_EXE_loggia");
+    let config = format!(
+        "[connectors.kitchen]\nkind = \"remote\"\nurl = \"{}\"\nprefix = \"k\"\ntools = {{ deny = [\"hang\"] }}\n\
+         [connectors.nested]\nkind = \"stdio\"\ncommand = \"{loggia}\"\nargs = [\"up\", \"--stdio\", \"--root\", \".\"]\n\
+         [connectors.broken]\nkind = \"stdio\"\ncommand = \"no-such-program-anywhere\"\n\
+         [connectors.secret]\nkind = \"remote\"\nurl = \"https://example.invalid\"\n\
+         headers = {{ Authorization = \"${{NO_SUCH_VARIABLE_ANYWHERE}}\" }}\n\
+         [connectors.off]\nkind = \"builtin\"\nname = \"files\"\nenabled = false\n",
+        kitchen.url
+    );
+    std::fs::write(folder.path().join("loggia.toml"), config).expect("written");
+    let up = up(folder.path(), &[]);
+    for (args, expected) in [
+        (vec!["k_echo", "text=hi"], "hi\n"),
+        (vec!["k_greet"], "Nobody said who\n"),
+        (vec!["k_cook"], "done\n"),
+    ] {
+        for era in ["stateless", "2025-11-25"] {
+            let line: Vec<&str> =
+                ["call", "--era", era, &up.url].into_iter().chain(args.iter().copied()).collect();
+            let run = run(&line);
+            assert_eq!(run.stdout, expected, "{line:?}: {run}");
+        }
+    }
+    assert_eq!(run(&["call", &up.url, "k_fail"]).code, Some(1));
+    assert_eq!(run(&["call", &up.url, "k_hang"]).code, Some(4));
+    let nested = run(&["call", &up.url, "nested_files_find", "glob=*.toml"]);
+    assert!(nested.stdout.contains("loggia.toml"), "{nested}");
+    let stopped = up.stop();
+    assert_eq!(stopped.code, Some(0), "{stopped}");
+    for part in ["✓ kitchen", "✓ nested", "✗ broken", "could not be started", "NO_SUCH_VARIABLE_ANYWHERE"]
+    {
+        assert!(stopped.stdout.contains(part), "{part}: {stopped}");
+    }
+}
+
+#[test]
+fn over_stdio_nothing_but_the_protocol_is_printed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut child =
+        command(folder.path(), &["up", "--stdio"]).stdin(Stdio::piped()).spawn().expect("it starts");
+    let request = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"0"}}}"#;
+    writeln!(child.stdin.take().expect("it is piped"), "{request}").expect("sent");
+    let run = Run::from(child.wait_with_output().expect("it ends with its input"));
+    assert_eq!(run.code, Some(0), "{run}");
+    let lines: Vec<serde_json::Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).expect("a message")).collect();
+    assert_eq!(lines[0]["result"]["protocolVersion"], "2025-06-18", "{run}");
+    assert_eq!(lines[0]["result"]["serverInfo"]["name"], "loggia", "{run}");
+}
+
+#[test]
+fn what_is_wrong_is_said_before_anything_starts() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let busy = run_in(folder.path(), &["up", "--listen", &port]);
+    assert!(busy.code == Some(2) && busy.stdout.is_empty(), "{busy}");
+    assert!(busy.stderr.contains(&format!("127.0.0.1:{port} is already in use")), "{busy}");
+    assert!(busy.stderr.contains("--listen :PORT"), "{busy}");
+
+    std::fs::write(folder.path().join("bad.toml"), "[connectors.a]\nkind = \"stdoi\"\nurl = 5\n")
+        .expect("written");
+    std::fs::write(folder.path().join("empty.toml"), "").expect("written");
+    let mut settings = settings();
+    settings.add_filter(r"\(os error \d+\)", "(os error N)");
+    settings.bind(|| {
+        for (name, args) in [
+            ("up_bad_config", vec!["--config", "bad.toml"]),
+            ("up_empty_config", vec!["--config", "empty.toml"]),
+            ("up_no_config", vec!["--config", "missing.toml"]),
+            ("up_no_folder", vec!["--root", "missing"]),
+            ("up_both", vec!["--root", ".", "--config", "empty.toml"]),
+            ("up_bad_address", vec!["--listen", "nonsense"]),
+        ] {
+            let args: Vec<&str> = ["up"].into_iter().chain(args).collect();
+            insta::assert_snapshot!(name, run_in(folder.path(), &args).to_string());
+        }
+    });
+}
