@@ -264,12 +264,11 @@ impl ClientBuilder {
         let known = connector.key().and_then(|key| options.memory.get(&key));
         let ids = Ids::new();
         let engine = Engine::new(settings, ids.clone(), known);
-        let log_level = options.log_level;
         let common = Arc::new(Common {
             mirrors: connector.own_streams(),
             cache: Mutex::new(Cache::new(options.limits.cache_entries, options.limits.cache_bytes)),
             tools: Mutex::new(Tools::default()),
-            log_level: Mutex::new(log_level),
+            log_level: Mutex::new(options.log_level),
             changes: Changes::new(),
             wanted: Mutex::new(HashMap::new()),
             handler: Arc::new(handlers),
@@ -283,9 +282,6 @@ impl ClientBuilder {
         // Held while we wait: without a handle the task would end at once.
         let client = Client(Arc::new(Handle { commands, status, common }));
         connected.await.unwrap_or_else(|_| Err(Error::Connection("the client's task is gone".to_owned())))?;
-        if let Some(level) = log_level {
-            client.announce_log_level(level).await?;
-        }
         Ok(client)
     }
 }

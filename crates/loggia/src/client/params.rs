@@ -191,6 +191,7 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     fn value(raw: Option<RawJson>) -> Value {
@@ -252,5 +253,31 @@ mod tests {
         let answers = RawJson::from(&json!({ "b": 2 }));
         let retry = with_members(&params, &[("inputResponses", Some(answers)), ("requestState", None)]);
         assert_eq!(value(retry.ok()), json!({ "name": "t", "inputResponses": { "b": 2 } }));
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf =
+            prop_oneof![Just(Value::Null), any::<i64>().prop_map(Value::from), ".*".prop_map(Value::from)];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(".*", inner, 0..4).prop_map(|map| json!(map)),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_but_our_own_keys_is_touched(
+            members in prop::collection::btree_map(".*", json(), 0..5),
+            meta in prop::collection::btree_map(".*", json(), 0..5),
+        ) {
+            let mut params = json!(members);
+            params["_meta"] = json!(meta);
+            let patch = MetaPatch { progress_token: Some(1), ..MetaPatch::default() };
+            let mut expected = params.clone();
+            expected["_meta"]["progressToken"] = 1.into();
+            prop_assert_eq!(value(compose(&RawJson::from(&params), &patch).expect("objects")), expected);
+        }
     }
 }

@@ -121,10 +121,6 @@ impl Client {
     /// the stateless era every later request says it.
     pub async fn set_log_level(&self, level: LoggingLevel) -> Result<()> {
         self.common().set_log_level(level);
-        self.announce_log_level(level).await
-    }
-
-    pub(crate) async fn announce_log_level(&self, level: LoggingLevel) -> Result<()> {
         let server = self.server().await?;
         if server.version.is_stateless() || server.capabilities.logging.is_none() {
             return Ok(());

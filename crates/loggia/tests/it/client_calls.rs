@@ -493,15 +493,21 @@ async fn log_messages_go_to_the_call_and_to_the_client() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_server_is_told_the_log_level() {
-    let (target, mut peer) = Peer::pair();
+async fn a_handshake_server_is_told_the_log_level_in_each_session() {
+    let (target, mut peers) = Peer::series(2);
+    let (mut again, mut peer) = (peers.pop().expect("two"), peers.pop().expect("two"));
+    let told = async |peer: &mut Peer, level: &str| {
+        let request = peer.expect("logging/setLevel").await;
+        assert_eq!(request["params"], json!({ "level": level }));
+        peer.result(&request, json!({})).await;
+    };
     let serve = async {
         peer.open_handshake().await;
-        for level in ["info", "error"] {
-            let request = peer.expect("logging/setLevel").await;
-            assert_eq!(request["params"], json!({ "level": level }));
-            peer.result(&request, json!({})).await;
-        }
+        told(&mut peer, "info").await;
+        told(&mut peer, "error").await;
+        drop(peer);
+        again.initialize("2025-11-25").await;
+        told(&mut again, "error").await;
     };
     let connect = async {
         let client = Client::builder().log_level(LoggingLevel::Info).connect(target).await.expect("it opens");

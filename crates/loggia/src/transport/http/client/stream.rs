@@ -20,6 +20,8 @@ use crate::transport::sse::{Event, Parser};
 pub(super) const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 /// How long to wait before a stream is opened again, where the server does not say.
 const RETRY: Duration = Duration::from_secs(1);
+/// The shortest wait, whatever the server says: a stream that ends at once must not keep us busy.
+const LEAST_RETRY: Duration = Duration::from_millis(100);
 /// How long the first requests of a session wait for the stream that belongs to none.
 const HEAD_START: Duration = Duration::from_millis(500);
 /// The longest wait between attempts that fail.
@@ -47,7 +49,7 @@ impl Place {
     }
 
     fn wait(&self, failures: u32) -> Duration {
-        let base = self.retry.unwrap_or(RETRY);
+        let base = self.retry.unwrap_or(RETRY).max(LEAST_RETRY);
         // What the server asks for is respected to the letter; only failures make it longer.
         if failures == 0 {
             base
