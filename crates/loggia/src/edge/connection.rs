@@ -344,6 +344,9 @@ impl Connection {
         let Some(session) = &mut self.session else { return self.serve_before_session(incoming, server) };
         let version = session.version();
         let method = incoming.method.clone();
+        if matches!(method, Method::Subscribe | Method::Unsubscribe) {
+            self.watch.admit(self.limits.requests_per_connection)?;
+        }
         match session.answer(&method, incoming.params.as_ref(), server, &self.limits) {
             Some(answer) => {
                 let result = answer?;

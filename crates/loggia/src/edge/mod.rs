@@ -18,15 +18,19 @@ pub mod session;
 pub mod settle;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::method::Sender;
-use loggia_wire::model::{CacheHints, CacheScope, DiscoverResult, Implementation, ServerResult};
+use loggia_wire::model::{
+    CacheHints, CacheScope, DiscoverResult, Implementation, ServerResult, SubscriptionFilter,
+};
 use loggia_wire::{Method, RawJson, RequestMeta, RpcError, Version};
 
+use crate::changes::Listening;
 use crate::exchange::Exchange;
-use crate::service::{Description, Outcome, Request, Service};
+use crate::service::{Description, Outcome, Principal, Request, Service};
 
 /// Whether `method` is one that a client may ask a server in `version`: otherwise the answer is `-32601`.
 pub fn admit(method: &Method, version: Version) -> Result<(), RpcError> {
@@ -60,7 +64,9 @@ const DISCOVER_TTL_MS: u64 = 5 * 60 * 1000;
 /// Runs one request. A panic is caught, logged and answered as our fault; the next call works.
 pub async fn invoke<S: Service + ?Sized>(service: &S, request: Request, exchange: Exchange) -> Outcome {
     let method = request.method.clone();
-    match AssertUnwindSafe(service.call(request, exchange)).catch_unwind().await {
+    // The call itself may panic too, before there is a future.
+    let call = async { service.call(request, exchange).await };
+    match AssertUnwindSafe(call).catch_unwind().await {
         Ok(outcome) => outcome,
         Err(panic) => {
             let reference = correlation_id();
@@ -68,6 +74,21 @@ pub async fn invoke<S: Service + ?Sized>(service: &S, request: Request, exchange
             Err(RpcError::internal(&reference))
         }
     }
+}
+
+/// Opens a stream of changes. A panic costs this stream alone, as one of a handler costs its call.
+pub async fn open_stream<S: Service + ?Sized>(
+    service: &S,
+    filter: SubscriptionFilter,
+    principal: Option<Arc<Principal>>,
+) -> Result<Listening, RpcError> {
+    // The call itself may panic too, before there is a future.
+    let opening = async { service.listen(filter, principal).await };
+    AssertUnwindSafe(opening).catch_unwind().await.unwrap_or_else(|panic| {
+        let reference = correlation_id();
+        tracing::error!(reference, panic = panic_message(&*panic), "opening a subscription panicked");
+        Err(RpcError::internal(&reference))
+    })
 }
 
 /// The response to `id` as `version` writes it.

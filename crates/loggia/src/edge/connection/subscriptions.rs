@@ -24,6 +24,19 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// Refuses a further change while `most` wait for their streams: each holds its whole filter.
+    pub(super) fn admit(&self, most: usize) -> Result<(), RpcError> {
+        if self.opening.iter().flatten().count() < most {
+            return Ok(());
+        }
+        Err(RpcError::new(
+            ErrorCode::INTERNAL_ERROR,
+            format!(
+                "{most} changes of subscriptions wait on this connection already; send this one again later"
+            ),
+        ))
+    }
+
     /// Whether no request waits for a stream to open.
     pub(super) fn is_settled(&self) -> bool {
         self.opening.iter().all(Option::is_none)

@@ -15,6 +15,7 @@ use super::poll_once;
 use crate::changes::{Change, Listening};
 use crate::edge::asks::unanswerable;
 use crate::edge::connection::{AskKey, Key};
+use crate::edge::open_stream;
 use crate::exchange::{CancelGuard, LivePeer, Outbox};
 use crate::service::{BoxFuture, Outcome, Service};
 
@@ -129,7 +130,7 @@ async fn stream(
     let mut next = Some(filter);
     loop {
         if let Some(filter) = next.take() {
-            let opened = service.listen(filter, None).await;
+            let opened = open_stream(&*service, filter, None).await;
             let report = opened.as_ref().map(|opened| opened.accepted().clone()).map_err(Clone::clone);
             if let Ok(opened) = opened
                 && let Some(old) = current.replace(opened)

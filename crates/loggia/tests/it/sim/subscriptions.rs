@@ -105,6 +105,23 @@ fn subscriptions_are_bounded() {
 }
 
 #[test]
+fn changes_of_subscriptions_that_wait_are_bounded() {
+    let limits = Limits { requests_per_connection: 2, ..Limits::default() };
+    let mut machine = Machine::session_with(Version::V2025_11_25, limits);
+    for (id, method) in [(1, "resources/subscribe"), (2, "resources/unsubscribe"), (3, "resources/subscribe")]
+    {
+        machine.say(request(id, method, json!({ "uri": "a:1" })));
+    }
+    let refused = machine.hear();
+    assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(3), &json!(-32603)));
+    machine.open_streams();
+    assert_eq!([machine.hear()["id"].clone(), machine.hear()["id"].clone()], [json!(1), json!(2)]);
+    machine.say(request(4, "resources/subscribe", json!({ "uri": "a:1" })));
+    machine.open_streams();
+    assert_eq!(machine.hear()["result"], json!({}));
+}
+
+#[test]
 fn a_listen_request_is_acknowledged_first_and_names_itself() {
     for id in [json!(7), json!("seven")] {
         let mut machine = Machine::new();

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 use futures_util::stream;
 use http::request::Parts;
 use http::{Response, StatusCode};
@@ -230,20 +229,13 @@ async fn subscribe(
         Err(error) => return refuse(error),
     };
     let Some(permit) = shared.admit_stream() else { return respond::busy(Some(&id)) };
-    let opened =
-        std::panic::AssertUnwindSafe(shared.service.listen(filter, principal(parts))).catch_unwind().await;
-    match opened {
-        Ok(Ok(listening)) => {
+    match edge::open_stream(&*shared.service, filter, principal(parts)).await {
+        Ok(listening) => {
             let stream =
                 Subscription { shared: shared.clone(), id, meta, server, listening, state: State::Opening };
             respond::event_stream(stream.events()).map(|body| body.holding(permit))
         }
-        Ok(Err(error)) => refuse(error),
-        Err(_) => {
-            let reference = edge::correlation_id();
-            tracing::error!(reference, "opening a subscription panicked");
-            refuse(RpcError::internal(&reference))
-        }
+        Err(error) => refuse(error),
     }
 }
 

@@ -11,6 +11,7 @@ use loggia_wire::model::SubscriptionFilter;
 use tokio::sync::Notify;
 
 use crate::changes::{Change, Listening};
+use crate::edge::open_stream;
 use crate::service::{Principal, Service};
 
 /// A session's view of the service's changes.
@@ -48,7 +49,7 @@ impl Watch {
             self.replace(filter.clone(), None);
             return Ok(filter);
         }
-        let listening = Arc::new(service.listen(filter.clone(), principal).await?);
+        let listening = Arc::new(open_stream(service, filter.clone(), principal).await?);
         self.replace(filter, Some(listening.clone()));
         Ok(listening.accepted().clone())
     }
