@@ -3,8 +3,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
+use syn::spanned::Spanned;
 use syn::{Expr, FnArg, ItemFn, Type};
 
+use crate::docs;
 use crate::errors::Errors;
 use crate::function::Function;
 use crate::items::Items;
@@ -29,6 +31,12 @@ pub(crate) fn expand(kind: Kind, arguments: TokenStream, item: TokenStream) -> T
         return quote!(#errors #item);
     }
     let read = Function::read(&function.attrs, &mut function.sig, &mut errors);
+    if !read.output_has_name {
+        errors.at(
+            function.sig.output.span(),
+            "name the return type, without `impl` and lifetimes: the function becomes a value",
+        );
+    }
     let (generics, state) = match read.state() {
         Some(state) => (quote!(), quote!(#state)),
         None => (quote!(<S: ::core::marker::Send + ::core::marker::Sync + 'static>), quote!(S)),
@@ -56,7 +64,9 @@ pub(crate) fn expand(kind: Kind, arguments: TokenStream, item: TokenStream) -> T
 
 /// A unit struct under the function's name, which can be called as the function was.
 fn value(function: &ItemFn, read: &Function) -> TokenStream {
-    let (attributes, visibility, block) = (&function.attrs, &function.vis, &function.block);
+    let (visibility, block) = (&function.vis, &function.block);
+    let ours = |attribute: &&syn::Attribute| docs::is_doc(attribute) || attribute.path().is_ident("cfg");
+    let (shown, kept): (Vec<_>, Vec<_>) = function.attrs.iter().partition(ours);
     let (name, asyncness, inputs) = (&function.sig.ident, &function.sig.asyncness, &function.sig.inputs);
     let (output, cfgs) = (&read.output, &read.cfgs);
     let types: Vec<Type> = inputs.iter().filter_map(called_type).collect();
@@ -72,13 +82,14 @@ fn value(function: &ItemFn, read: &Function) -> TokenStream {
         None => (quote!(#output), quote!(#name::call(#(#names),*))),
     };
     quote! {
-        #(#attributes)*
+        #(#shown)*
         #[allow(non_camel_case_types)]
         #[derive(Clone, Copy)]
         #visibility struct #name;
 
         #(#cfgs)*
         impl #name {
+            #(#kept)*
             #[allow(clippy::unused_async)]
             #asyncness fn call(#inputs) -> #output #block
         }
@@ -87,6 +98,7 @@ fn value(function: &ItemFn, read: &Function) -> TokenStream {
         impl ::core::ops::Deref for #name {
             type Target = for<'call> fn(#(#types),*) -> #result;
             fn deref(&self) -> &Self::Target {
+                #[allow(clippy::too_many_arguments)]
                 fn call<'call>(#(#names: #types),*) -> #result {
                     #body
                 }

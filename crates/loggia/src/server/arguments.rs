@@ -28,7 +28,7 @@ fn invalid(tool: &ToolEntry, reason: &str) -> ToolError {
 
 /// Models write `null` for what they leave out, and leave out what has a default. Schemas made from types
 /// mean the same by both.
-fn settle(value: &mut Value, schema: &JsonObject) {
+pub(crate) fn settle(value: &mut Value, schema: &JsonObject) {
     match value {
         Value::Object(members) => settle_object(members, schema),
         Value::Array(items) => {

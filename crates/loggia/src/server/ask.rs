@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::arguments::settle;
 use super::cx::Cx;
 use super::error::ToolError;
 use crate::edge::capability;
@@ -69,7 +70,7 @@ impl Cx {
         key: &str,
         message: &str,
     ) -> Result<Answer<T>, ToolError> {
-        let answer = self.ask_with(key, message, Schema::of::<T>()).await?;
+        let answer = self.form(key, message, form_of::<T>(), true).await?;
         Ok(match answer {
             Answer::Accept(content) => Answer::Accept(
                 serde_json::from_value(Value::Object(content))
@@ -87,19 +88,33 @@ impl Cx {
         message: &str,
         form: impl Into<Schema>,
     ) -> Result<Answer<JsonObject>, ToolError> {
-        let schema = form.into().into_object();
+        self.form(key, message, form.into(), false).await
+    }
+
+    /// Asks with a form. `generated` says that its schema was made from a type.
+    async fn form(
+        &self,
+        key: &str,
+        message: &str,
+        schema: Schema,
+        generated: bool,
+    ) -> Result<Answer<JsonObject>, ToolError> {
+        let schema = schema.into_object();
         let validator = Validator::compile(&schema)?;
         let request = InputRequest::Elicit(Box::new(ElicitParams::Form(ElicitFormParams {
             mode: Some(FormMode::Form),
             message: message.to_owned(),
-            requested_schema: form_schema(schema)?,
+            requested_schema: form_schema(schema.clone())?,
             meta: None,
             extra: Extra::new(),
         })));
         let read = |raw: &RawJson| {
             let result: ElicitResult = raw.decode().map_err(|error| error.to_string())?;
             answer(result, |content| {
-                let content = Value::Object(content.unwrap_or_default().into_iter().collect());
+                let mut content = Value::Object(content.unwrap_or_default().into_iter().collect());
+                if generated {
+                    settle(&mut content, &schema);
+                }
                 validator.validate(&content).map_err(|violations| violations.to_string())?;
                 match content {
                     Value::Object(content) => Ok(content),
@@ -223,6 +238,27 @@ fn answer<T>(
         ElicitAction::Decline => Answer::Decline,
         ElicitAction::Cancel => Answer::Cancel,
     })
+}
+
+/// The schema of `T` in the dialect of forms: no keywords beside the fields, and choices of several values as
+/// the specification writes them ("Requested Schema").
+fn form_of<T: JsonSchema>() -> Schema {
+    let mut schema = Schema::of::<T>().into_object();
+    for keyword in ["description", "title", "additionalProperties"] {
+        schema.remove(keyword);
+    }
+    let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for field in fields.into_iter().flat_map(|fields| fields.values_mut()) {
+        if let Some(field) = field.as_object_mut() {
+            field.remove("uniqueItems");
+        }
+        let Some(items) = field.get_mut("items").and_then(Value::as_object_mut) else { continue };
+        if let Some(titled) = items.remove("oneOf") {
+            items.remove("type");
+            items.insert("anyOf".to_owned(), titled);
+        }
+    }
+    schema.into()
 }
 
 /// The schema as a form's. Forms are flat: members are primitives ("Requested Schema").

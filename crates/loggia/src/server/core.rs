@@ -106,16 +106,19 @@ impl Core {
         let raw = params.arguments.unwrap_or(RawJson::empty_object());
         let arguments = match arguments::read(&tool, &raw) {
             Ok(arguments) => arguments,
-            Err(error) => return error.into_tool_outcome(version).map(result),
+            Err(error) => return error.into_tool_outcome(&tool.definition.name, version).map(result),
         };
         let subject = Subject { method: Method::CallTool, name: params.name, arguments: raw };
         let cx = self.cx(request, exchange, subject, params.input_responses, params.request_state)?;
         let handler = (tool.handler)(Arc::new(()), cx.clone(), Args::new(arguments));
         match replay::run(&cx, handler).await {
             None => cx.call().rounds.input_required(cx.call()).map(result),
-            Some(Ok(ToolOutput::Result(output))) => Ok(result(output)),
+            Some(Ok(ToolOutput::Result(output))) => match tool.check(&output) {
+                Ok(()) => Ok(result(output)),
+                Err(error) => error.into_tool_outcome(&tool.definition.name, version).map(result),
+            },
             Some(Ok(ToolOutput::InputRequired(input))) => Ok(result(input)),
-            Some(Err(error)) => error.into_tool_outcome(version).map(result),
+            Some(Err(error)) => error.into_tool_outcome(&tool.definition.name, version).map(result),
         }
     }
 
@@ -146,7 +149,7 @@ impl Core {
                 Ok(result(output))
             }
             Some(Ok(PromptOutput::InputRequired(input))) => Ok(result(input)),
-            Some(Err(error)) => Err(error.into_rpc(version)),
+            Some(Err(error)) => Err(error.into_rpc(&prompt.definition.name, version)),
         }
     }
 
@@ -166,7 +169,7 @@ impl Core {
             }
             Some(Ok(ResourceOutput::NotFound)) => Err(RpcError::resource_not_found(&uri)),
             Some(Ok(ResourceOutput::InputRequired(input))) => Ok(result(input)),
-            Some(Err(error)) => Err(error.into_rpc(version)),
+            Some(Err(error)) => Err(error.into_rpc(&uri, version)),
         }
     }
 
@@ -212,11 +215,10 @@ impl Core {
             completer(Arc::new(()), cx.clone(), completing);
         match replay::run(&cx, handler).await {
             Some(Ok(completion)) => Ok(completed(completion)),
-            Some(Err(error)) => Err(error.into_rpc(version)),
+            Some(Err(error)) => Err(error.into_rpc(&cx.call().subject.name, version)),
             // "Supported Requests": a completion may not ask.
-            None => {
-                Err(ToolError::internal("a completer asked the client, which it may not").into_rpc(version))
-            }
+            None => Err(ToolError::internal("a completer asked the client, which it may not")
+                .into_rpc(&cx.call().subject.name, version)),
         }
     }
 

@@ -7,11 +7,12 @@ use loggia_wire::header::ParamHeaders;
 use loggia_wire::schema::Validator;
 use loggia_wire::uri_template::UriTemplate;
 
+use super::error::ToolError;
 use super::list::Listed;
 use super::{completion, prompt, resource, tool};
 use crate::model::{
-    self, CacheHints, JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, ServerResult,
+    self, CacheHints, CallToolResult, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, ServerResult,
 };
 
 /// What is wrong with what the author wrote, a sentence each.
@@ -22,6 +23,8 @@ pub(crate) struct ToolEntry {
     pub(crate) handler: tool::Handler<()>,
     pub(crate) validator: Validator,
     pub(crate) generated: bool,
+    /// Checks the structured part of results, where nothing else guarantees it.
+    output: Option<Validator>,
     pub(crate) param_headers: Option<Arc<ParamHeaders>>,
 }
 
@@ -53,7 +56,7 @@ pub(crate) enum AnyResource {
 
 impl ToolEntry {
     pub(crate) fn new(tool: tool::Tool<()>) -> Result<ToolEntry, Problems> {
-        let tool::Tool { definition, handler, generated } = tool;
+        let tool::Tool { definition, handler, generated, checks_output } = tool;
         let mut problems = Problems::new();
         let name = &definition.name;
         if !is_tool_name(name) {
@@ -65,15 +68,32 @@ impl ToolEntry {
             .ok()
             .filter(|headers| !headers.is_empty())
             .map(Arc::new);
-        if let Some(Err(error)) = definition.output_schema.as_deref().map(Validator::compile) {
-            problems.push(format!("tool {name:?}: its output schema: {error}"));
-        }
+        let output =
+            definition.output_schema.as_deref().map(Validator::compile).transpose().unwrap_or_else(|error| {
+                problems.push(format!("tool {name:?}: its output schema: {error}"));
+                None
+            });
+        let output = output.filter(|_| checks_output);
         match validator {
             Some(validator) if problems.is_empty() => {
-                Ok(ToolEntry { definition, handler, validator, generated, param_headers })
+                Ok(ToolEntry { definition, handler, validator, generated, output, param_headers })
             }
             _ => Err(problems),
         }
+    }
+}
+
+impl ToolEntry {
+    /// Whether `result` is what the output schema promises ("Servers MUST provide structured results that
+    /// conform to this schema").
+    pub(crate) fn check(&self, result: &CallToolResult) -> Result<(), ToolError> {
+        let Some(validator) = self.output.as_ref().filter(|_| !result.failed()) else { return Ok(()) };
+        let Some(value) = &result.structured_content else {
+            return Err(ToolError::internal("the tool promises structured output and gave none"));
+        };
+        validator.validate(value).map_err(|violations| {
+            ToolError::internal(format!("the structured output breaks its schema: {violations}"))
+        })
     }
 }
 

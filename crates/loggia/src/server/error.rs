@@ -72,15 +72,19 @@ impl ToolError {
         ToolError(Box::new(Kind::MissingCapability(question, error)))
     }
 
-    /// What a tool's caller gets: a result that the model reads, or a JSON-RPC error.
-    pub(crate) fn into_tool_outcome(self, version: Version) -> Result<CallToolResult, RpcError> {
+    /// What the caller of the tool `subject` gets: a result that the model reads, or a JSON-RPC error.
+    pub(crate) fn into_tool_outcome(
+        self,
+        subject: &str,
+        version: Version,
+    ) -> Result<CallToolResult, RpcError> {
         match *self.0 {
             Kind::Say(result) => Ok(result),
             Kind::Reject(error) => Err(error),
             Kind::MissingCapability(_, error) if version.is_stateless() => Err(error),
             Kind::MissingCapability(question, _) => Ok(CallToolResult::error(lacks(&question))),
             Kind::Internal(error) => {
-                let reference = log(&*error);
+                let reference = log(subject, &*error);
                 Ok(CallToolResult::error(format!(
                     "The tool failed for an internal reason (reference {reference})"
                 )))
@@ -88,14 +92,14 @@ impl ToolError {
         }
     }
 
-    /// What the caller of anything but a tool gets.
-    pub(crate) fn into_rpc(self, version: Version) -> RpcError {
+    /// What the caller gets of `subject`, which is anything but a tool.
+    pub(crate) fn into_rpc(self, subject: &str, version: Version) -> RpcError {
         match *self.0 {
             Kind::Say(result) => RpcError::invalid_params(texts(&result)),
             Kind::Reject(error) => error,
             Kind::MissingCapability(_, error) if version.is_stateless() => error,
             Kind::MissingCapability(question, _) => RpcError::invalid_params(lacks(&question)),
-            Kind::Internal(error) => RpcError::internal(&log(&*error)),
+            Kind::Internal(error) => RpcError::internal(&log(subject, &*error)),
         }
     }
 }
@@ -114,7 +118,7 @@ fn texts(result: &CallToolResult) -> String {
 }
 
 /// Writes `error` and its causes to the log; returns the reference that finds them.
-fn log(error: &(dyn std::error::Error + 'static)) -> String {
+fn log(subject: &str, error: &(dyn std::error::Error + 'static)) -> String {
     let reference = correlation_id();
     let mut chain = error.to_string();
     let mut cause = error.source();
@@ -122,7 +126,7 @@ fn log(error: &(dyn std::error::Error + 'static)) -> String {
         chain = format!("{chain}: {next}");
         cause = next.source();
     }
-    tracing::error!(reference, error = chain, "a handler failed");
+    tracing::error!(reference, subject, error = chain, "a handler failed");
     reference
 }
 

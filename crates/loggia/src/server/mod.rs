@@ -140,6 +140,12 @@ impl Server {
     }
 }
 
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Server").field(&self.0.core.description.identity.name).finish()
+    }
+}
+
 impl Service for Server {
     fn describe(&self) -> Arc<Description> {
         self.0.core.description.clone()

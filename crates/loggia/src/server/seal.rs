@@ -129,3 +129,81 @@ fn write_canonical(value: &Value, out: &mut Vec<u8>) {
         plain => out.extend_from_slice(plain.to_string().as_bytes()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens_for_its_own_call_alone(
+            plain in proptest::collection::vec(any::<u8>(), 0..200),
+            context in proptest::collection::vec(any::<u8>(), 0..40),
+            other in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let sealer = Sealer::new(vec![StateKey::new(&[7; 32])]);
+            let text = sealer.seal(&context, &plain).expect("there is randomness");
+            prop_assert!(is_sealed(&text));
+            prop_assert_eq!(sealer.open(&context, &text), Some(plain));
+            prop_assume!(context != other);
+            prop_assert_eq!(sealer.open(&other, &text), None);
+        }
+
+        #[test]
+        fn no_change_goes_unnoticed(plain in proptest::collection::vec(any::<u8>(), 0..50), at in any::<prop::sample::Index>(), to in any::<char>()) {
+            let sealer = Sealer::new(vec![StateKey::new(&[7; 32])]);
+            let text = sealer.seal(b"c", &plain).expect("there is randomness");
+            let mut chars: Vec<char> = text.chars().collect();
+            let at = at.index(chars.len());
+            prop_assume!(chars[at] != to);
+            chars[at] = to;
+            let changed: String = chars.into_iter().collect();
+            prop_assert_eq!(sealer.open(b"c", &changed), None);
+        }
+
+        #[test]
+        fn anything_can_be_tried(text in ".{0,80}") {
+            prop_assert_eq!(Sealer::new(Vec::new()).open(b"", &text), None);
+            prop_assert_eq!(Sealer::new(Vec::new()).open(b"", &format!("{PREFIX}{text}")), None);
+        }
+    }
+
+    #[test]
+    fn the_same_plain_text_is_never_sealed_the_same() {
+        let sealer = Sealer::new(Vec::new());
+        assert_ne!(sealer.seal(b"", b"x"), sealer.seal(b"", b"x"));
+    }
+
+    #[test]
+    fn canonical_text_forgets_order_and_nothing_else() {
+        let of = |text: &str| canonical(&serde_json::from_str(text).expect("it is JSON"));
+        assert_eq!(of(r#"{"a":1,"b":[{"c":2,"d":3}]}"#), of(r#"{ "b": [{ "d": 3, "c": 2 }], "a": 1 }"#));
+        let different = [
+            r#"{"a":1}"#,
+            r#"{"a":"1"}"#,
+            r#"{"a":[1]}"#,
+            r#"{"a":{}}"#,
+            r#"["a",1]"#,
+            r#"[["a"],1]"#,
+            "[]",
+            "{}",
+            "null",
+            r#""""#,
+        ];
+        for (index, one) in different.iter().enumerate() {
+            for other in &different[index + 1..] {
+                assert_ne!(of(one), of(other), "{one} {other}");
+            }
+        }
+        assert_ne!(digest([&b"ab"[..], b"c"]), digest([&b"a"[..], b"bc"]));
+        assert_ne!(canonical(&json!({ "a\"": 1 })), canonical(&json!({ "a": 1 })));
+    }
+
+    #[test]
+    fn a_key_shows_nothing() {
+        assert_eq!(format!("{:?}", StateKey::new(&[9; 32])), "StateKey(…)");
+    }
+}

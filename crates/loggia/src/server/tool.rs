@@ -21,6 +21,8 @@ pub struct Tool<S> {
     pub(crate) handler: Handler<S>,
     /// Whether the input schema was made from types, so that `null` for an optional member means absence.
     pub(crate) generated: bool,
+    /// Whether the output schema was written by hand, so that results are to be held against it.
+    pub(crate) checks_output: bool,
 }
 
 pub(crate) type Handler<S> =
@@ -50,6 +52,7 @@ impl Tool<()> {
             definition: model::Tool { name: name.into(), ..model::Tool::default() },
             parameters: Vec::new(),
             schema: None,
+            checks_output: false,
             input: PhantomData,
         }
     }
@@ -81,13 +84,19 @@ impl<S: Send + Sync + 'static> Tool<S> {
             definition: self.definition,
             handler: Arc::new(move |_, cx, args| handler(state.clone(), cx, args)),
             generated: self.generated,
+            checks_output: self.checks_output,
         }
     }
 }
 
 impl<S> Clone for Tool<S> {
     fn clone(&self) -> Tool<S> {
-        Tool { definition: self.definition.clone(), handler: self.handler.clone(), generated: self.generated }
+        Tool {
+            definition: self.definition.clone(),
+            handler: self.handler.clone(),
+            generated: self.generated,
+            checks_output: self.checks_output,
+        }
     }
 }
 
@@ -149,6 +158,7 @@ pub struct ToolBuilder<I> {
     definition: model::Tool,
     parameters: Vec<Property>,
     schema: Option<(JsonObject, bool)>,
+    checks_output: bool,
     input: PhantomData<I>,
 }
 
@@ -198,14 +208,17 @@ impl<I> ToolBuilder<I> {
         self
     }
 
-    /// Says what the structured result looks like, where the handler's return type does not.
+    /// Says what the structured result looks like, where the handler's return type does not. Each result is
+    /// held against it; one that does not fit is our failure, not the model's.
     pub fn output_schema(mut self, schema: impl Into<Schema>) -> Self {
+        self.checks_output = true;
         self.definition.output_schema = Some(Arc::new(schema.into().into_object()));
         self
     }
 
     /// Says what type the result comes from, where the handler returns it converted.
     pub fn returns<R: IntoToolResult>(mut self) -> Self {
+        self.checks_output = false;
         self.definition.output_schema = R::output_schema().map(|schema| Arc::new(schema.into_object()));
         self
     }
@@ -218,7 +231,7 @@ impl<I> ToolBuilder<I> {
         F: Fn(Arc<S>, Cx, I::Value) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoToolResult> + Send + 'static,
     {
-        let ToolBuilder { mut definition, parameters, schema, .. } = self;
+        let ToolBuilder { mut definition, parameters, schema, checks_output, .. } = self;
         let (input_schema, generated) =
             schema.unwrap_or_else(|| (parameters_schema(parameters).into_object(), true));
         definition.input_schema = Arc::new(input_schema);
@@ -233,7 +246,7 @@ impl<I> ToolBuilder<I> {
             }
             Err(error) => Box::pin(std::future::ready(Err(error))),
         });
-        Tool { definition, handler, generated }
+        Tool { definition, handler, generated, checks_output }
     }
 
     fn hint(mut self, set: impl FnOnce(&mut ToolAnnotations)) -> Self {
@@ -255,6 +268,7 @@ impl ToolBuilder<Args> {
             definition: self.definition,
             parameters: Vec::new(),
             schema: Some((Schema::of::<T>().into_object(), true)),
+            checks_output: self.checks_output,
             input: PhantomData,
         }
     }

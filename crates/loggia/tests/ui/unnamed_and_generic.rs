@@ -12,4 +12,9 @@ async fn later<T: ToString>(a: T) -> String {
     a.to_string()
 }
 
+#[tool]
+async fn whatever() -> impl ToString {
+    1
+}
+
 fn main() {}

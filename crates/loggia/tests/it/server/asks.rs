@@ -34,6 +34,39 @@ struct Name {
     name: String,
 }
 
+/// Not for people: forms have no description.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Everything {
+    /// Any text
+    #[schema(format = "email", max_length = 50)]
+    text: Option<String>,
+    #[schema(min = 0, max = 1, default = 0.5)]
+    share: f64,
+    count: u32,
+    #[schema(default = true)]
+    yes: bool,
+    one: Size,
+    titled: Colour,
+    #[schema(min_items = 1)]
+    some: Vec<Size>,
+    all: std::collections::BTreeSet<Colour>,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Size {
+    Small,
+    Large,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+enum Colour {
+    #[schema(title = "Deep red")]
+    Red,
+    Blue,
+}
+
 #[derive(Deserialize, JsonSchema)]
 struct Nested {
     #[allow(dead_code, reason = "it is never read: it cannot be asked")]
@@ -111,6 +144,11 @@ impl Desk {
     async fn unaskable(&self, cx: &Cx) -> Result<String, ToolError> {
         cx.ask::<Nested>("nested", "?").await?;
         Ok(String::new())
+    }
+
+    #[tool]
+    async fn form(&self, cx: &Cx) -> Result<String, ToolError> {
+        Ok(format!("{:?}", cx.ask::<Everything>("all", "Everything?").await?))
     }
 
     #[tool]
@@ -243,6 +281,34 @@ async fn a_round_says_what_it_asks_and_nothing_else() {
         "{state}"
     );
     insta::assert_json_snapshot!(round);
+}
+
+#[tokio::test]
+async fn a_form_has_every_kind_of_field() {
+    let answer = json!({ "action": "accept", "content": {
+        "text": null, "share": 1, "count": 3, "yes": false, "one": "small", "titled": "Red", "some": ["large"], "all": ["Blue", "Red"],
+    } });
+    let mut shorter = answer.clone();
+    shorter["content"]
+        .as_object_mut()
+        .expect("an object")
+        .retain(|name, _| !["share", "yes"].contains(&name.as_str()));
+    let text = |share: &str, yes: bool| {
+        format!(
+            "Accept(Everything {{ text: None, share: {share}, count: 3, yes: {yes}, one: Small, titled: Red, \
+             some: [Large], all: {{Red, Blue}} }})"
+        )
+    };
+    for version in BOTH {
+        for (answer, text) in [(&answer, text("1.0", false)), (&shorter, text("0.5", true))] {
+            let answer = answer.clone();
+            let caller = Caller::new(&desk(), version).answering(move |_| answer.clone());
+            assert_eq!(caller.text("form", json!({})).await, text);
+        }
+    }
+    let caller = Caller::new(&desk(), Version::V2026_07_28);
+    let round = caller.once("tools/call", json!({ "name": "form" })).await.expect("a round");
+    insta::assert_json_snapshot!(round["inputRequests"]["all"]["params"]["requestedSchema"]);
 }
 
 #[tokio::test]

@@ -39,6 +39,13 @@ async fn languages(typed: &Completing) -> Vec<String> {
     vec![format!("{}st", typed.value)]
 }
 
+/// Many parameters.
+#[tool]
+#[allow(clippy::too_many_arguments, unused_variables)]
+fn many(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8) -> &'static str {
+    "many"
+}
+
 #[tokio::test]
 async fn a_free_function_is_registered_by_its_name_and_still_called() {
     assert_eq!(add(1, 2), 3);
@@ -96,6 +103,16 @@ impl Desk {
 
 #[tools(second)]
 impl Desk {
+    #[tool]
+    fn unnamed(&self) -> impl loggia::server::IntoToolResult + use<> {
+        "whatever it is"
+    }
+
+    #[tool]
+    async fn lifetimes<'a>(&'a self) -> std::borrow::Cow<'static, str> {
+        "owned".into()
+    }
+
     #[tool]
     async fn bounded(
         #[arg(min = 1, max = 10, example = 5)] n: u32,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use loggia::model::{LoggingLevel, ServerNotification};
+use loggia::model::{CallToolResult, LoggingLevel, ServerNotification};
 use loggia::prelude::*;
 use loggia::server::{Args, Audio, Image, parameter};
 use loggia::service::Principal;
@@ -328,4 +328,58 @@ async fn a_whole_type_can_be_the_input() {
     let server = Server::new("s", "1").tool(tool).build().expect("it is well made");
     let caller = Caller::new(&server, BOTH[0]);
     assert_eq!(caller.text("whole", json!({ "name": "soup" })).await, "soup None");
+}
+
+#[tokio::test]
+async fn a_promise_about_the_output_is_kept() {
+    let tool = |name: &str, structured: Option<Value>| {
+        Tool::build(name).output_schema(json!({ "type": "object", "required": ["a"] })).handler(
+            move |_: Arc<()>, _: Cx, _: Args| {
+                let structured_content = structured.clone();
+                async move { CallToolResult { structured_content, ..CallToolResult::text("x") } }
+            },
+        )
+    };
+    let failing = Tool::build("failing")
+        .output_schema(json!({ "type": "object", "required": ["a"] }))
+        .handler(|_: Arc<()>, _: Cx, _: Args| async move { Err::<(), _>(ToolError::say("no")) });
+    let server = Server::new("s", "1")
+        .tools([
+            tool("kept", Some(json!({ "a": 1 }))),
+            tool("broken", Some(json!({}))),
+            tool("forgotten", None),
+            failing,
+        ])
+        .build()
+        .expect("it is well made");
+    for version in BOTH {
+        let caller = Caller::new(&server, version);
+        assert_eq!(
+            caller.tool("kept", json!({})).await.expect("a result")["structuredContent"],
+            json!({ "a": 1 })
+        );
+        for name in ["broken", "forgotten"] {
+            let result = caller.tool(name, json!({})).await.expect("a result");
+            let text = result["content"][0]["text"].as_str().unwrap_or_default();
+            assert!(
+                is_error(&result) && text.starts_with("The tool failed for an internal reason"),
+                "{result}"
+            );
+        }
+        assert_eq!(caller.text("failing", json!({})).await, "no");
+    }
+}
+
+#[tokio::test]
+async fn a_real_client_calls_in_both_eras() {
+    let versions = std::sync::Mutex::new(Vec::new());
+    loggia::testing::in_both_eras(&kitchen(), async |client| {
+        let result = client.call_tool("cook", json!({ "dish": "soup" })).await?;
+        assert_eq!(result.content[0].as_text(), Some("2 x soup, plain"));
+        versions.lock().expect("no test panicked").extend(client.version());
+        Ok(())
+    })
+    .await
+    .expect("both eras work");
+    assert_eq!(*versions.lock().expect("no test panicked"), loggia::testing::ERAS);
 }
