@@ -32,6 +32,8 @@ mod handler;
 pub(crate) mod link;
 mod listen;
 mod negotiate;
+#[cfg(test)]
+mod pair;
 mod params;
 mod request;
 mod target;

@@ -111,23 +111,32 @@ async fn what_is_at_the_path_is_replaced_only_if_it_is_a_dead_socket() {
     assert_eq!(std::fs::read_to_string(&path).expect("the file is there"), "precious");
 }
 
-/// Not a test by itself: the server that the tests below start, this same program, run with `--ignored`.
-#[tokio::test]
-#[ignore = "a server on standard streams, started by other tests"]
-async fn server_on_standard_streams() {
+/// Tells this program that it is the server which one of its tests started.
+const CHILD: &str = "LOGGIA_TEST_SERVES_STDIO";
+
+/// Serves on standard streams where this process was started for that.
+fn serves() -> bool {
+    if std::env::var_os(CHILD).is_none() {
+        return false;
+    }
     let limits = Limits { drain: Duration::from_secs(30), ..Limits::default() };
-    stdio().serve(Arc::new(Script::default()), limits, Shutdown::new()).await.expect("serving ends well");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    let served = stdio().serve(Arc::new(Script::default()), limits, Shutdown::new());
+    runtime.block_on(served).expect("serving ends well");
+    true
 }
 
+/// A server in a process of its own.
 struct Server(std::process::Child);
 
 impl Server {
-    fn start(stdin: Stdio, stdout: Stdio) -> Server {
+    /// Starts `test` of this very program, which serves.
+    fn start(test: &str, stdin: Stdio, stdout: Stdio) -> Server {
         let program = std::env::current_exe().expect("a test is a program");
-        let arguments =
-            ["stream_servers::server_on_standard_streams", "--exact", "--ignored", "--nocapture", "-q"];
-        let child = Command::new(program).args(arguments).stdin(stdin).stdout(stdout).spawn();
-        Server(child.expect("a test can be started"))
+        let test = format!("stream_servers::{test}");
+        let mut command = Command::new(program);
+        command.args([&*test, "--exact", "--nocapture", "-q"]).env(CHILD, "1").stdin(stdin).stdout(stdout);
+        Server(command.spawn().expect("a test can be started"))
     }
 
     fn signal(&self, name: &str) {
@@ -153,7 +162,11 @@ fn messages(output: impl Read) -> impl Iterator<Item = Value> {
 
 #[test]
 fn standard_streams_that_are_pipes() {
-    let mut server = Server::start(Stdio::piped(), Stdio::piped());
+    const NAME: &str = "standard_streams_that_are_pipes";
+    if serves() {
+        return;
+    }
+    let mut server = Server::start(NAME, Stdio::piped(), Stdio::piped());
     let mut input = server.0.stdin.take().expect("it is a pipe");
     let mut output = messages(server.0.stdout.take().expect("it is a pipe"));
     (1..=50).for_each(|id| input.write_all(tool(id, "big").as_bytes()).expect("the server reads"));
@@ -166,10 +179,14 @@ fn standard_streams_that_are_pipes() {
 
 #[test]
 fn standard_streams_that_are_sockets_or_files() {
+    const NAME: &str = "standard_streams_that_are_sockets_or_files";
+    if serves() {
+        return;
+    }
     let (ours, theirs) = UnixStream::pair().expect("sockets can be made");
     let theirs: std::os::fd::OwnedFd = theirs.into();
     let output = theirs.try_clone().expect("it can be shared");
-    let mut server = Server::start(theirs.into(), output.into());
+    let mut server = Server::start(NAME, theirs.into(), output.into());
     (&ours).write_all(tool(1, "echo").as_bytes()).expect("the server reads");
     ours.shutdown(std::net::Shutdown::Write).expect("a socket can be closed");
     assert_eq!(messages(&ours).next().expect("an answer")["id"], 1);
@@ -180,7 +197,7 @@ fn standard_streams_that_are_sockets_or_files() {
     std::fs::write(&input, [tool(1, "echo"), tool(2, "yield")].concat()).expect("a file can be written");
     let open = std::fs::File::open(&input).expect("it is there");
     let create = std::fs::File::create(&output).expect("a file can be made");
-    let mut server = Server::start(open.into(), create.into());
+    let mut server = Server::start(NAME, open.into(), create.into());
     assert!(server.0.wait().expect("it ends").success());
     let answers: Vec<Value> = messages(std::fs::File::open(&output).expect("it is there")).collect();
     assert_eq!(answers.len(), 2);
@@ -188,7 +205,11 @@ fn standard_streams_that_are_sockets_or_files() {
 
 #[test]
 fn the_first_signal_waits_for_what_runs_and_the_second_does_not() {
-    let mut server = Server::start(Stdio::piped(), Stdio::piped());
+    const NAME: &str = "the_first_signal_waits_for_what_runs_and_the_second_does_not";
+    if serves() {
+        return;
+    }
+    let mut server = Server::start(NAME, Stdio::piped(), Stdio::piped());
     let mut input = server.0.stdin.take().expect("it is a pipe");
     let mut output = messages(server.0.stdout.take().expect("it is a pipe"));
     input.write_all([tool(1, "hang"), tool(2, "echo")].concat().as_bytes()).expect("the server reads");
