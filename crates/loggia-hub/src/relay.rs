@@ -28,6 +28,7 @@ use crate::connector::Connector;
 use crate::limits::HubLimits;
 use crate::members::Members;
 use crate::parking::{Parking, Question, Questions, Running, Step};
+use crate::url_error;
 
 /// Why an upstream gave no answer of its own.
 pub(crate) type Relayed = Error;
@@ -76,12 +77,18 @@ impl Relay {
         }
     }
 
+    fn audience(&self, request: &Request, exchange: Exchange) -> Arc<Audience> {
+        let current = Mutex::new(Some(Listener::of(request, exchange)));
+        Arc::new(Audience { current, callers: self.callers.clone() })
+    }
+
     /// To an upstream whose questions are part of its results.
     async fn stateless(&self, request: Request, exchange: Exchange) -> CallResult {
+        let _present = self.callers.enter(&request);
         let options = RequestOptions {
             capabilities: Some(relayable(&request.meta.client_capabilities)),
             log_level: request.meta.log_level,
-            on_notification: Audience::new(&request, exchange).sink(),
+            on_notification: self.audience(&request, exchange).sink(),
             input: InputPolicy::Surface(None),
             ..self.options.clone()
         };
@@ -92,9 +99,10 @@ impl Relay {
 
     /// To a handshake upstream, a request in the middle of which nothing can be asked.
     async fn plain(&self, request: Request, exchange: Exchange) -> CallResult {
+        let _present = self.callers.enter(&request);
         let options = RequestOptions {
             log_level: request.meta.log_level,
-            on_notification: Audience::new(&request, exchange).sink(),
+            on_notification: self.audience(&request, exchange).sink(),
             input: InputPolicy::Surface(None),
             ..self.options.clone()
         };
@@ -107,7 +115,7 @@ impl Relay {
         if !request.meta.version.is_stateless() {
             let input: Arc<dyn InputHandler> =
                 Arc::new(Asker::new(&request, &self.callers, exchange.live().cloned()));
-            return self.start(&request, Audience::new(&request, exchange), input).await;
+            return self.start(&request, self.audience(&request, exchange), input).await;
         }
         let mut running = match self.parking.take_up(&request).await {
             Err(refused) => return Ok(Err(refused)),
@@ -118,6 +126,10 @@ impl Relay {
             Ok(None) => self.run(&request, exchange),
         };
         match running.advance().await {
+            Step::Finished(Ok(Err(error))) => Ok(match url_error::questions(&error, &request) {
+                Some(asked) => Ok(Reply::from(ServerResult::from(asked))),
+                None => Err(error),
+            }),
             Step::Finished(outcome) => outcome,
             Step::Asks => {
                 running.audience.gone();
@@ -129,7 +141,7 @@ impl Relay {
     /// Starts a call that can outlive the request that started it.
     fn run(&self, request: &Request, exchange: Exchange) -> Running<CallResult> {
         let (questions, asked) = Running::<CallResult>::channel();
-        let audience = Audience::new(request, exchange);
+        let audience = self.audience(request, exchange);
         let input: Arc<dyn InputHandler> = Arc::new(Asker::new(request, &self.callers, questions));
         let call = self.start(request, audience.clone(), input);
         Running::new(call, asked, audience)
@@ -152,7 +164,7 @@ impl Relay {
         };
         let (client, method) = (self.client.clone(), request.method.clone());
         let params = first_round(&request.params);
-        let present = self.callers.enter(request.principal.clone());
+        let present = self.callers.enter(request);
         let level = self.level_to_announce(request.meta.log_level);
         Box::pin(async move {
             let _present = present;
@@ -265,6 +277,7 @@ impl ClientHandler for NobodyAsked {
 /// while.
 pub(crate) struct Audience {
     current: Mutex<Option<Listener>>,
+    callers: Arc<Callers>,
 }
 
 struct Listener {
@@ -304,10 +317,6 @@ impl Listener {
 }
 
 impl Audience {
-    fn new(request: &Request, exchange: Exchange) -> Arc<Audience> {
-        Arc::new(Audience { current: Mutex::new(Some(Listener::of(request, exchange))) })
-    }
-
     /// What the connection tells; `None` where the client wants to hear nothing.
     fn sink(self: &Arc<Audience>) -> Option<NotificationSink> {
         let wanted = lock(&self.current)
@@ -316,6 +325,10 @@ impl Audience {
         let audience = self.clone();
         wanted.then(|| -> NotificationSink {
             Arc::new(move |notification| {
+                // On a shared channel nothing tells whose request a log message is about.
+                if matches!(notification, ServerNotification::Log(_)) && !audience.callers.one_person() {
+                    return;
+                }
                 if let Some(listener) = &*lock(&audience.current) {
                     listener.tell(notification);
                 }
@@ -415,7 +428,7 @@ async fn put(questions: &Questions, request: InputRequest) -> Result<RawJson, Rp
     answered.await.unwrap_or_else(|_| Err(gone()))
 }
 
-/// Who has requests under way at an upstream.
+/// Who has requests under way at an upstream whose requests share a channel.
 #[derive(Default)]
 struct Callers {
     shared_channel: bool,
@@ -428,6 +441,12 @@ struct Person {
     subject: String,
 }
 
+impl From<&Principal> for Person {
+    fn from(principal: &Principal) -> Person {
+        Person { issuer: principal.issuer.clone(), subject: principal.subject.clone() }
+    }
+}
+
 /// Counts one request for as long as it is kept.
 struct Present {
     callers: Arc<Callers>,
@@ -435,15 +454,18 @@ struct Present {
 }
 
 impl Callers {
-    fn enter(self: &Arc<Callers>, principal: Option<Arc<Principal>>) -> Present {
-        let person = principal
-            .map(|principal| Person { issuer: principal.issuer.clone(), subject: principal.subject.clone() });
+    /// `None` where every request has a stream of its own: there nobody need be counted.
+    fn enter(self: &Arc<Callers>, request: &Request) -> Option<Present> {
+        if !self.shared_channel {
+            return None;
+        }
+        let person = request.principal.as_deref().map(Person::from);
         *lock(&self.running).entry(person.clone()).or_default() += 1;
-        Present { callers: self.clone(), person }
+        Some(Present { callers: self.clone(), person })
     }
 
-    /// Whether a question must belong to the person it is about to be put to. Where every request has a
-    /// stream of its own it always does.
+    /// Whether what the upstream asks or tells must belong to the person it is about to be put to. Where
+    /// every request has a stream of its own it always does.
     fn one_person(&self) -> bool {
         !self.shared_channel || lock(&self.running).len() <= 1
     }

@@ -25,6 +25,10 @@ use crate::status::ConnectorState;
 /// How long an upstream that is suspected to be gone may take to show that it is not.
 const PROBE: Duration = Duration::from_secs(5);
 
+/// How long to wait before an upstream that refused a subscription is asked again: at first, and at most.
+const FIRST_RESUBSCRIBE: Duration = Duration::from_secs(1);
+const LONGEST_RESUBSCRIBE: Duration = Duration::from_secs(10 * 60);
+
 /// The target of what is logged of connectors that go down and come up: a program that shows their state by
 /// itself can leave it out.
 const STATES: &str = "loggia_hub::states";
@@ -268,21 +272,29 @@ impl Drop for Subscriptions {
     }
 }
 
-/// Passes the changes of one resource on.
+/// Passes the changes of one resource on. An upstream that refuses may do so for the moment only: it is asked
+/// again, ever less often.
 async fn hear(shared: Arc<Shared>, slot: Arc<Slot>, link: Arc<Link>, uri: String) {
     let filter = SubscriptionFilter {
         resource_subscriptions: Some(vec![uri.clone()]),
         ..SubscriptionFilter::default()
     };
-    match link.watch(filter).await {
-        Ok(mut watch) => {
-            while let Some(change) = watch.next().await {
-                if let Change::Resource(uri) = change {
-                    shared.resource_changed(&slot, &uri);
+    let mut wait = FIRST_RESUBSCRIBE;
+    loop {
+        match link.watch(filter.clone()).await {
+            Ok(mut watch) => {
+                while let Some(change) = watch.next().await {
+                    if let Change::Resource(uri) = change {
+                        shared.resource_changed(&slot, &uri);
+                    }
                 }
             }
+            Err(error) => {
+                tracing::warn!(connector = slot.connector.name, uri, %error, ?wait, "cannot subscribe");
+            }
         }
-        Err(error) => tracing::warn!(connector = slot.connector.name, uri, %error, "cannot subscribe"),
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LONGEST_RESUBSCRIBE);
     }
 }
 

@@ -1,13 +1,19 @@
 //! What is relayed while a request runs, for every pair of client and upstream.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use loggia::Error;
 use loggia::changes::Change;
+use loggia::exchange::Exchange;
 use loggia::model::{
-    CompleteParams, CreateMessageResult, ElicitResult, LoggingLevel, Root, SubscriptionFilter,
+    ClientCapabilities, CompleteParams, CreateMessageResult, ElicitAction, ElicitResult, LoggingLevel, Root,
+    SubscriptionFilter,
 };
-use loggia::wire::ErrorCode;
+use loggia::service::{Principal, Request};
+use loggia::wire::meta::SessionMeta;
+use loggia::wire::{ErrorCode, Method, RawJson, RequestMeta, Version};
+use loggia::{Error, Service};
 use serde_json::{Value, json};
 
 use crate::fixture::{ERAS, Upstream, accepted, builder, client, connect, hub_of, pairs, text};
@@ -178,6 +184,43 @@ async fn log_messages_come_from_the_wanted_level_on() {
 }
 
 #[tokio::test]
+async fn log_messages_do_not_reach_another_person() {
+    for (down, up) in pairs() {
+        for (other, expected) in [("ann", 1), ("bob", 0)] {
+            let upstream = Upstream::new();
+            let hub = hub_of(&upstream, up).await;
+            let (waits, heard_by_waiting, _guard) = Exchange::new(None);
+            let hangs = tokio::spawn({
+                let hub = hub.clone();
+                async move { hub.call(call_of(down, "up_hang", "ann"), waits).await }
+            });
+            upstream.hanging.notified().await;
+            let (exchange, heard, _guard) = Exchange::new(None);
+            hub.call(call_of(down, "up_log", other), exchange).await.expect("a result");
+            // The channel does not tell which of the two calls a message is about.
+            let count =
+                [heard_by_waiting, heard].map(|outbox| std::iter::from_fn(|| outbox.try_next()).count());
+            assert_eq!(count.iter().sum::<usize>(), expected, "{down} {up} {other}");
+            hangs.abort();
+        }
+    }
+}
+
+/// A call by somebody who wants to hear of errors.
+fn call_of(version: Version, tool: &str, subject: &str) -> Request {
+    let params = RawJson::from(&json!({ "name": tool, "arguments": {} }));
+    let session = SessionMeta {
+        version,
+        client_info: None,
+        client_capabilities: ClientCapabilities::default(),
+        log_level: Some(LoggingLevel::Error),
+    };
+    let meta = RequestMeta::from_session(Some(&params), &session).expect("readable");
+    let principal = Principal { subject: subject.to_owned(), ..Principal::default() };
+    Request { method: Method::CallTool, params, meta, principal: Some(Arc::new(principal)) }
+}
+
+#[tokio::test]
 async fn prompts_resources_and_completions_are_routed() {
     for (down, up) in pairs() {
         let client = client(&hub_of(&Upstream::new(), up).await, down).await;
@@ -248,6 +291,29 @@ async fn a_resource_that_is_subscribed_to_is_heard_of_and_no_other() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_refuses_a_subscription_is_asked_again() {
+    for up in ERAS {
+        let upstream = Upstream::new();
+        upstream.refusals.store(3, Ordering::SeqCst);
+        let client = client(&hub_of(&upstream, up).await, ERAS[0]).await;
+        let filter = SubscriptionFilter {
+            resource_subscriptions: Some(vec!["note:///two".to_owned()]),
+            ..SubscriptionFilter::default()
+        };
+        let mut subscription = client.listen(filter).await.expect("a stream");
+        let announce = async {
+            loop {
+                upstream.changes.resource("note:///two");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let change = tokio::select! { change = subscription.next() => change, () = announce => None };
+        assert_eq!(change, Some(Change::Resource("note:///two".to_owned())), "{up}");
+        assert_eq!(upstream.refusals.load(Ordering::SeqCst), 0, "{up}");
+    }
+}
+
 #[tokio::test]
 async fn a_change_of_an_upstreams_tools_is_announced_and_seen() {
     for (down, up) in pairs() {
@@ -260,5 +326,35 @@ async fn a_change_of_an_upstreams_tools_is_announced_and_seen() {
         assert_eq!(subscription.next().await, Some(Change::Tools), "{down} {up}");
         let tools = client.list_all_tools().await.expect("tools");
         assert!(tools.iter().any(|tool| tool.name == "up_brand-new"), "{down} {up}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_wants_a_url_opened_is_a_question_to_a_stateless_client() {
+    for (answer, open_meanwhile, expected) in [
+        (ElicitAction::Accept, true, Ok("inside")),
+        (ElicitAction::Accept, false, Err(())),
+        (ElicitAction::Decline, false, Err(())),
+    ] {
+        let upstream = Upstream::new();
+        let hub = hub_of(&upstream, ERAS[1]).await;
+        let gate = upstream.clone();
+        let builder = builder(ERAS[0]).on_elicit_url(move |params| {
+            assert_eq!(params.url, "https://gate.example");
+            gate.gate_open.store(open_meanwhile, std::sync::atomic::Ordering::SeqCst);
+            async move { Ok(ElicitResult::without_content(answer)) }
+        });
+        upstream.tools.lock().expect("not poisoned").push("gated".to_owned());
+        let client = connect(builder, &hub).await;
+        upstream.changes.tools();
+        let outcome = loop {
+            match client.call_tool("up_gated", json!({})).await {
+                Err(Error::Rpc(error)) if error.message.starts_with("Unknown tool") => {
+                    tokio::task::yield_now().await
+                }
+                outcome => break outcome,
+            }
+        };
+        assert_eq!(outcome.as_ref().map(text).map_err(|_| ()), expected, "{answer:?}: {outcome:?}");
     }
 }

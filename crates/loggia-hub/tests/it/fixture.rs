@@ -35,10 +35,14 @@ pub(crate) struct Upstream {
     pub(crate) tools: Mutex<Vec<String>>,
     pub(crate) resources: Vec<&'static str>,
     pub(crate) changes: Changes,
+    /// How often it still refuses to be subscribed to.
+    pub(crate) refusals: AtomicUsize,
     /// Told when a call of `hang` begins, and when one is cancelled.
     pub(crate) hanging: Arc<Notify>,
     pub(crate) cancelled: Arc<Notify>,
     pub(crate) calls: AtomicUsize,
+    /// Whether the person has been at the URL that `gated` wants.
+    pub(crate) gate_open: AtomicBool,
 }
 
 impl Upstream {
@@ -72,9 +76,11 @@ impl Upstream {
             tools: Mutex::new(tools.map(str::to_owned).to_vec()),
             resources,
             changes: Changes::new(),
+            refusals: AtomicUsize::new(0),
             hanging: Arc::default(),
             cancelled: Arc::default(),
             calls: AtomicUsize::new(0),
+            gate_open: AtomicBool::new(false),
         })
     }
 
@@ -107,6 +113,8 @@ impl Upstream {
             "sample" => return asked(request, exchange, &[sampling()]).await,
             "roots" => return asked(request, exchange, &[roots()]).await,
             "log" => log(exchange),
+            "gated" if self.gate_open.load(Ordering::SeqCst) => "inside".to_owned(),
+            "gated" => return Err(gate_closed()),
             other => return Err(RpcError::invalid_params(format!("Unknown tool: {other}"))),
         };
         Ok(Reply::from(ServerResult::from(CallToolResult::text(text))))
@@ -117,6 +125,13 @@ impl Upstream {
         self.hanging.notify_one();
         std::future::pending().await
     }
+}
+
+fn gate_closed() -> RpcError {
+    let elicitation =
+        json!({ "mode": "url", "elicitationId": "gate-1", "url": "https://gate.example", "message": "Go" });
+    RpcError::new(ErrorCode::URL_ELICITATION_REQUIRED, "Go there first")
+        .with_data(json!({ "elicitations": [elicitation] }))
 }
 
 /// Tells when a call is over, for whatever reason.
@@ -258,7 +273,14 @@ impl Service for Upstream {
         filter: SubscriptionFilter,
         _: Option<Arc<Principal>>,
     ) -> BoxFuture<'_, Result<Listening, RpcError>> {
-        Box::pin(async move { Ok(self.changes.listen(filter)) })
+        let refused = filter.resource_subscriptions.is_some()
+            && self
+                .refusals
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+                .is_ok();
+        Box::pin(async move {
+            if refused { Err(RpcError::internal("busy")) } else { Ok(self.changes.listen(filter)) }
+        })
     }
 }
 
