@@ -16,10 +16,10 @@
 //! A [`Client`] is a handle on a task that owns one connection. The revision is negotiated; a connection
 //! that is lost is opened again; requests are cancelled by dropping their futures.
 //!
-//! * [`era`], `negotiate`: which revision is spoken; `engine`: one connection as a machine without I/O;
+//! * `era`, `negotiate`: which revision is spoken; `engine`: one connection as a machine without I/O;
 //! * `driver`, `link`, `target`: the task, and what carries its messages;
 //! * `request`, `typed`, `call`: requests; `cache`: results kept; `listen`: changes;
-//! * `handler`: what the program answers when the server asks; `trace`: messages in the log.
+//! * `handler`: what the program answers when the server asks.
 
 mod backoff;
 mod builder;
