@@ -1,5 +1,6 @@
 //! The hub as a service: lists come from the snapshot, everything else goes to the one upstream it names.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -16,6 +17,7 @@ use loggia::wire::{ErrorCode, Method, RawJson, RpcError};
 use loggia::{Error, Service, edge};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::connector::Connector;
 use crate::directory::{Directory, UriRoute, View};
@@ -43,6 +45,9 @@ pub(crate) struct Shared {
     rebuilding: Mutex<()>,
     changes: Changes,
     status: watch::Sender<Arc<Vec<ConnectorStatus>>>,
+    /// Until when requests wait for connectors that were not tried yet.
+    settles_at: Instant,
+    settled: AtomicBool,
 }
 
 impl Hub {
@@ -65,6 +70,8 @@ impl Hub {
         let directory = ArcSwap::from_pointee(Shared::merge(&slots, &identity, &limits));
         let shared = Arc::new(Shared {
             status: watch::Sender::new(Arc::new(slots.iter().map(|slot| slot.status()).collect())),
+            settles_at: Instant::now() + limits.settle,
+            settled: AtomicBool::new(false),
             identity,
             limits,
             slots,
@@ -101,8 +108,7 @@ impl Hub {
 
     /// Waits until every connector has been tried once.
     pub async fn tried(&self) {
-        // An error would mean that the hub is gone.
-        let _ = self.watch().wait_for(|all| all.iter().all(|status| status.tried)).await;
+        self.shared.tried().await;
     }
 
     /// Ends every subscription and every connection to an upstream, and waits until they have ended.
@@ -151,6 +157,30 @@ impl Shared {
             })
             .collect();
         Directory::of(&views, identity, limits)
+    }
+
+    async fn tried(&self) {
+        let mut status = self.status.subscribe();
+        // An error would mean that the hub is gone.
+        let _ = status.wait_for(|all| all.iter().all(|status| status.tried)).await;
+    }
+
+    /// Waits for the connectors that were not tried yet, for a short while after the start.
+    async fn settle(&self) {
+        if !self.settled.load(Ordering::Relaxed) {
+            // Running out of time is an end like the other.
+            let _ = tokio::time::timeout_at(self.settles_at, self.tried()).await;
+            self.settled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Looks something up; where it is not there yet, again when the hub has settled.
+    async fn find<T>(&self, find: impl Fn(&Directory) -> Option<T>) -> Option<T> {
+        if let Some(found) = find(&self.directory.load()) {
+            return Some(found);
+        }
+        self.settle().await;
+        find(&self.directory.load())
     }
 
     /// Makes the directory anew and announces the lists that changed with it.
@@ -220,10 +250,10 @@ impl Shared {
 
     async fn call(&self, request: Request, exchange: Exchange) -> Outcome {
         match &request.method {
-            Method::ListTools => self.page(&request, Directory::tool_page),
-            Method::ListPrompts => self.page(&request, Directory::prompt_page),
-            Method::ListResources => self.page(&request, Directory::resource_page),
-            Method::ListResourceTemplates => self.page(&request, Directory::template_page),
+            Method::ListTools => self.page(&request, Directory::tool_page).await,
+            Method::ListPrompts => self.page(&request, Directory::prompt_page).await,
+            Method::ListResources => self.page(&request, Directory::resource_page).await,
+            Method::ListResourceTemplates => self.page(&request, Directory::template_page).await,
             Method::CallTool => self.call_tool(request, exchange).await,
             Method::GetPrompt => self.get_prompt(request, exchange).await,
             Method::ReadResource => self.read_resource(request, exchange).await,
@@ -232,12 +262,13 @@ impl Shared {
         }
     }
 
-    fn page(
+    async fn page(
         &self,
         request: &Request,
         page: fn(&Directory, Option<&str>) -> Result<Arc<SharedResult>, RpcError>,
     ) -> Outcome {
         let params: PageParams = request.params.decode().map_err(invalid)?;
+        self.settle().await;
         self.look_again();
         page(&self.directory.load(), params.cursor.as_deref()).map(Reply::Shared)
     }
@@ -256,7 +287,7 @@ impl Shared {
 
     async fn call_tool(&self, request: Request, exchange: Exchange) -> Outcome {
         let name = string_member(&request.params, "name")?;
-        let Some(route) = self.directory.load().tool(&name).cloned() else {
+        let Some(route) = self.find(|directory| directory.tool(&name).cloned()).await else {
             return Err(RpcError::invalid_params(format!("Unknown tool: {name}")));
         };
         let request = renamed(request, "name", &route.name)?;
@@ -270,7 +301,7 @@ impl Shared {
 
     async fn get_prompt(&self, request: Request, exchange: Exchange) -> Outcome {
         let name = string_member(&request.params, "name")?;
-        let Some(route) = self.directory.load().prompt(&name).cloned() else {
+        let Some(route) = self.find(|directory| directory.prompt(&name).cloned()).await else {
             return Err(RpcError::invalid_params(format!("Unknown prompt: {name}")));
         };
         let request = renamed(request, "name", &route.name)?;
@@ -279,9 +310,8 @@ impl Shared {
 
     async fn read_resource(&self, request: Request, exchange: Exchange) -> Outcome {
         let uri = string_member(&request.params, "uri")?;
-        let Some(UriRoute { connector, uri: own }) =
-            self.directory.load().resource(&uri).map(UriRoute::into_owned)
-        else {
+        let route = self.find(|directory| directory.resource(&uri).map(UriRoute::into_owned)).await;
+        let Some(UriRoute { connector, uri: own }) = route else {
             return Err(RpcError::resource_not_found(&uri));
         };
         if own == uri {

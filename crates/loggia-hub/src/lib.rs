@@ -9,7 +9,7 @@
 //! * `health`: when an upstream is tried again, as a machine without I/O; `supervisor`: the task that drives
 //!   it; `slot`: one connector while the hub runs;
 //! * `relay`: one request on its way to an upstream and back; `parking`: calls of a handshake upstream that
-//!   wait for a stateless client to come back with an answer;
+//!   wait for a stateless client to come back with an answer; `url_error`: an error that is a question;
 //! * `hub`: the service itself.
 
 mod catalog;
@@ -28,6 +28,7 @@ mod slot;
 mod status;
 mod supervisor;
 mod uris;
+mod url_error;
 
 pub use connector::{Connector, Opened, Source};
 pub use health::Patience;

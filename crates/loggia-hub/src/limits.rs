@@ -16,6 +16,9 @@ pub struct HubLimits {
     pub timeout: Duration,
     /// How long a request may take in all.
     pub max_timeout: Duration,
+    /// For how long after its start the hub lets a request for a list wait for connectors that were not tried
+    /// yet: a client that starts the hub itself asks at once, and many ask only once.
+    pub settle: Duration,
     /// How long a request waits for an upstream that is just being connected to.
     pub patience: Duration,
     /// How patient the hub is with an upstream that fails.
@@ -46,6 +49,7 @@ impl Default for HubLimits {
             probe_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(10 * 60),
             max_timeout: Duration::from_secs(60 * 60),
+            settle: Duration::from_secs(5),
             patience: Duration::from_secs(10),
             retry: Patience::default(),
             list_entries: 10_000,

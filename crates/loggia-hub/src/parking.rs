@@ -133,7 +133,8 @@ impl<T> Running<T> {
 /// Who may take a parked call up again, and with which request.
 #[derive(PartialEq)]
 struct Binding {
-    principal: Option<Arc<Principal>>,
+    /// The issuer and the subject. What else is known of a person may change between two requests.
+    principal: Option<(Option<String>, String)>,
     method: Method,
     /// Of everything in the params that makes the request what it is.
     digest: [u8; 32],
@@ -289,6 +290,8 @@ impl Binding {
         let digest = digest::digest(&digest::SHA256, params.to_string().as_bytes());
         let mut bytes = [0u8; 32];
         bytes.copy_from_slice(digest.as_ref());
-        Ok(Binding { principal: request.principal.clone(), method: request.method.clone(), digest: bytes })
+        let person = |principal: &Arc<Principal>| (principal.issuer.clone(), principal.subject.clone());
+        let principal = request.principal.as_ref().map(person);
+        Ok(Binding { principal, method: request.method.clone(), digest: bytes })
     }
 }

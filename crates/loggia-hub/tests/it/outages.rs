@@ -158,3 +158,16 @@ async fn a_resource_that_is_subscribed_to_is_reported_once_when_the_upstream_ret
     switch.turn_on();
     assert_eq!(subscription.next().await, Some(Change::Resource("note:///one".to_owned())));
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_at_once_waits_for_connectors_that_were_not_tried_yet() {
+    let upstream = Upstream::new();
+    let connectors = vec![connector("up", &upstream, ERAS[1])];
+    let hub = Hub::start(Implementation::new("hub", "0"), connectors, limits()).expect("good names");
+    let client = client(&hub, ERAS[0]).await;
+    assert_eq!(text(&client.call_tool("up_echo", json!({})).await.expect("a result")), "nothing");
+    let connectors = vec![connector("up", &upstream, ERAS[1])];
+    let hub = Hub::start(Implementation::new("hub", "0"), connectors, limits()).expect("good names");
+    let client = crate::fixture::client(&hub, ERAS[0]).await;
+    assert_eq!(client.list_all_tools().await.expect("tools").len(), 10);
+}

@@ -1,0 +1,41 @@
+//! A server of 2025-11-25 may refuse a call until a person has been at some URL, with an error that only that
+//! revision knows. For a stateless client this is a question like any other: it gets `input_required`, and
+//! its retry is simply the call again.
+
+use loggia::edge::capability;
+use loggia::model::{ElicitParams, ElicitUrlParams, InputRequest, InputRequests, InputRequired};
+use loggia::service::Request;
+use loggia::wire::{ErrorCode, RpcError};
+use serde_json::Value;
+
+use crate::members::Members;
+
+/// The questions that `error` stands for. `None` where it is another error, where the client cannot open
+/// URLs, or where it has answered already: then the person declined, or has yet to finish there.
+pub(crate) fn questions(error: &RpcError, request: &Request) -> Option<InputRequired> {
+    if error.code != ErrorCode::URL_ELICITATION_REQUIRED {
+        return None;
+    }
+    let listed = error.data.as_ref()?.get("elicitations")?.as_array()?;
+    let questions: InputRequests = listed.iter().map(question).collect::<Option<_>>()?;
+    let declared = &request.meta.client_capabilities;
+    let askable = |question| capability::check(question, request.meta.version, declared).is_ok();
+    if questions.is_empty() || !questions.values().all(askable) || answered(&questions, request) {
+        return None;
+    }
+    Some(InputRequired { input_requests: Some(questions), ..InputRequired::default() })
+}
+
+fn question(listed: &Value) -> Option<(String, InputRequest)> {
+    let params: ElicitUrlParams = serde_json::from_value(listed.clone()).ok()?;
+    let key = params.elicitation_id.clone()?;
+    Some((key, InputRequest::Elicit(Box::new(ElicitParams::Url(params)))))
+}
+
+fn answered(questions: &InputRequests, request: &Request) -> bool {
+    let Some(responses) = Members::of(&request.params).ok().and_then(|params| params.value("inputResponses"))
+    else {
+        return false;
+    };
+    Members::of(&responses).is_ok_and(|responses| questions.keys().any(|key| responses.raw(key).is_some()))
+}
