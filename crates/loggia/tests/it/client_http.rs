@@ -371,7 +371,7 @@ async fn a_broken_stream_is_taken_up_where_it_broke() {
             async move {
                 match (heard.method().as_str(), heard.header("last-event-id")) {
                     ("GET", None) => Reply::text(405, ""),
-                    ("GET", Some("e1")) => {
+                    ("GET", Some("é1")) => {
                         let since: Option<Instant> = *closed_at.lock().expect("not poisoned");
                         *resumed_after.lock().expect("not poisoned") = since.map(|at| at.elapsed());
                         let receiver = ids.lock().expect("not poisoned").1.take().expect("taken up once");
@@ -383,7 +383,7 @@ async fn a_broken_stream_is_taken_up_where_it_broke() {
                         let sender = ids.lock().expect("not poisoned").0.take().expect("called once");
                         sender.send(heard.body["id"].clone()).expect("somebody waits");
                         *closed_at.lock().expect("not poisoned") = Some(Instant::now());
-                        Reply::pieces(["id: e1\nretry: 120\ndata: \n\n".to_owned()]).await
+                        Reply::pieces(["id: é1\nretry: 120\ndata: \n\n".to_owned()]).await
                     }
                 }
             }

@@ -205,7 +205,8 @@ impl Remote {
     async fn take_up(&self, place: &Place) -> Result<Taken> {
         let mut headers = self.session_headers();
         headers.insert(ACCEPT, EVENT_STREAM);
-        if let Some(id) = place.id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
+        // An id may be any text, and goes back as UTF-8.
+        if let Some(id) = place.id.as_deref().and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
             headers.insert(header::LAST_EVENT_ID, id);
         }
         let response = self.http.request(Method::GET, &self.url, headers, Bytes::new()).await?;
