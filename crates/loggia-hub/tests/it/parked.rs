@@ -1,12 +1,16 @@
 //! Calls of a handshake upstream that wait for a stateless client. Here the client is looked at in raw form,
 //! round by round.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use loggia::Error;
 use loggia::client::{Client, InputPolicy, RequestOptions};
+use loggia::exchange::Exchange;
 use loggia::model::{ClientCapabilities, ElicitationCapability};
-use loggia::wire::{ErrorCode, Method, RawJson, Version};
+use loggia::service::{Principal, Request};
+use loggia::wire::meta::SessionMeta;
+use loggia::wire::{ErrorCode, Method, RawJson, RequestMeta, Version};
+use loggia::{Error, Service};
 use serde_json::{Value, json};
 
 use crate::fixture::{Upstream, builder, connect, hub_of};
@@ -21,11 +25,14 @@ async fn round(client: &Client, params: Value) -> Result<Value, Error> {
 }
 
 async fn asking(upstream: &std::sync::Arc<Upstream>) -> Client {
-    let can = ClientCapabilities {
+    connect(builder(Version::V2026_07_28).capabilities(forms()), &hub_of(upstream, UPSTREAM).await).await
+}
+
+fn forms() -> ClientCapabilities {
+    ClientCapabilities {
         elicitation: Some(ElicitationCapability::default()),
         ..ClientCapabilities::default()
-    };
-    connect(builder(Version::V2026_07_28).capabilities(can), &hub_of(upstream, UPSTREAM).await).await
+    }
 }
 
 fn code(outcome: &Result<Value, Error>) -> Option<ErrorCode> {
@@ -94,6 +101,37 @@ async fn a_state_is_good_once_and_for_its_own_request_alone() {
     assert!(round(&client, retry("up_ask", &key, &state)).await.is_ok());
     let replayed = round(&client, retry("up_ask", &key, &state)).await;
     assert_eq!(code(&replayed), Some(ErrorCode::INVALID_PARAMS));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_call_is_for_whoever_made_it_whatever_else_they_may_do_now() {
+    let hub = hub_of(&Upstream::new(), UPSTREAM).await;
+    let of = |issuer: Option<&str>, subject: &str, scopes: &[&str]| Principal {
+        subject: subject.to_owned(),
+        issuer: issuer.map(str::to_owned),
+        scopes: scopes.iter().map(|scope| scope.to_string()).collect(),
+    };
+    let by = async |principal: Option<Principal>, params: Value| {
+        let params = RawJson::from(&params);
+        let session = SessionMeta {
+            version: Version::V2026_07_28,
+            client_info: None,
+            client_capabilities: forms(),
+            log_level: None,
+        };
+        let meta = RequestMeta::from_session(Some(&params), &session).expect("readable");
+        let request = Request { method: Method::CallTool, params, meta, principal: principal.map(Arc::new) };
+        hub.call(request, Exchange::new(None).0).await
+    };
+    let asked = by(Some(of(Some("i"), "ann", &["a"])), json!({ "name": "up_ask", "arguments": {} })).await;
+    let asked = asked.expect("a round").input_required().expect("a question").clone();
+    let key = asked.input_requests.expect("one").into_keys().next().expect("one");
+    let retry = retry("up_ask", &key, &asked.request_state.expect("a state"));
+    for other in [None, Some(of(Some("i"), "bob", &["a"])), Some(of(None, "ann", &["a"]))] {
+        let refused = by(other.clone(), retry.clone()).await.expect_err("not theirs");
+        assert_eq!(refused.code, ErrorCode::INVALID_PARAMS, "{other:?}");
+    }
+    by(Some(of(Some("i"), "ann", &["a", "b"])), retry).await.expect("a result");
 }
 
 #[tokio::test(start_paused = true)]
