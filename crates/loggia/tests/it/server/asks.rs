@@ -37,6 +37,7 @@ struct Name {
 /// Not for people: forms have no description.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "it is only shown")]
 struct Everything {
     /// Any text
     #[schema(format = "email", max_length = 50)]

@@ -109,6 +109,7 @@ impl Desk {
     }
 
     #[tool]
+    #[allow(clippy::needless_lifetimes, reason = "a signature may have them")]
     async fn lifetimes<'a>(&'a self) -> std::borrow::Cow<'static, str> {
         "owned".into()
     }

@@ -1,6 +1,7 @@
 //! Calling tools: arguments, results, errors, what a handler can do meanwhile.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 
 use loggia::model::{CallToolResult, LoggingLevel, ServerNotification};
 use loggia::prelude::*;
@@ -102,6 +103,20 @@ impl Kitchen {
         for n in 0..1000 {
             cx.error(n);
         }
+    }
+
+    /// Waits for ever, and says when it is given up.
+    #[tool]
+    async fn wait(&self, cx: &Cx) {
+        struct GivenUp<'a>(&'a AtomicU64);
+        impl Drop for GivenUp<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_add(100, Ordering::Relaxed);
+            }
+        }
+        let _given_up = GivenUp(&self.served);
+        cx.info("waiting");
+        std::future::pending().await
     }
 
     #[tool]
@@ -382,4 +397,35 @@ async fn a_real_client_calls_in_both_eras() {
     .await
     .expect("both eras work");
     assert_eq!(*versions.lock().expect("no test panicked"), loggia::testing::ERAS);
+}
+
+#[tokio::test]
+async fn every_revision_lists_and_calls() {
+    for version in loggia::wire::Version::ALL {
+        let caller = Caller::new(&kitchen(), version);
+        let list = caller.once("tools/list", json!({})).await.expect("a list");
+        let first = &list["tools"][0];
+        assert_eq!((&first["name"], &first["description"]), (&json!("cook"), &json!("Cooks a dish.")));
+        assert_eq!(caller.text("cook", json!({ "dish": "soup" })).await, "2 x soup, plain", "{version}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_drops_its_handler() {
+    let kitchen = Arc::new(Kitchen::default());
+    let server = Server::new("s", "1")
+        .shared_state(kitchen.clone())
+        .tools(Kitchen::tools())
+        .build()
+        .expect("well made");
+    for version in BOTH {
+        kitchen.served.store(0, Ordering::Relaxed);
+        let caller = Caller::new(&server, version);
+        let mut call = Box::pin(caller.tool("wait", json!({})));
+        let pending = std::future::poll_fn(|task| Poll::Ready(call.as_mut().poll(task).is_pending())).await;
+        assert!(pending);
+        assert_eq!(kitchen.served.load(Ordering::Relaxed), 0);
+        drop(call);
+        assert_eq!(kitchen.served.load(Ordering::Relaxed), 100);
+    }
 }
