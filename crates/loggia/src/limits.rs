@@ -22,6 +22,8 @@ pub struct Limits {
     pub subscriptions: usize,
     /// Longest URI of a subscription, in bytes.
     pub uri_bytes: usize,
+    /// Most bytes of all URIs that one session or listen request subscribes to.
+    pub subscription_bytes: usize,
     /// Most requests that run at once, for one endpoint; further ones are refused as busy.
     pub requests: usize,
     /// Most long streams (`subscriptions/listen`, GET) open at once, for one endpoint.
@@ -79,6 +81,7 @@ impl Default for Limits {
             asks: 64,
             subscriptions: 1024,
             uri_bytes: 8 << 10,
+            subscription_bytes: 256 << 10,
             requests: 4096,
             streams: 16_384,
             connections: 16_384,

@@ -23,6 +23,7 @@ const BOUNDS: &[(&str, Bound)] = &[
     ("asks", Bound::Count(|l| &mut l.asks)),
     ("subscriptions", Bound::Count(|l| &mut l.subscriptions)),
     ("uri_bytes", Bound::Bytes(|l| &mut l.uri_bytes)),
+    ("subscription_bytes", Bound::Bytes(|l| &mut l.subscription_bytes)),
     ("requests", Bound::Count(|l| &mut l.requests)),
     ("streams", Bound::Count(|l| &mut l.streams)),
     ("connections", Bound::Count(|l| &mut l.connections)),

@@ -32,7 +32,18 @@ pub fn filter(params: Option<&RawJson>, limits: &Limits) -> Result<SubscriptionF
     if uris.iter().any(|uri| uri.len() > limits.uri_bytes) {
         return Err(RpcError::invalid_params(format!("A uri is longer than {} bytes", limits.uri_bytes)));
     }
+    if uris.iter().map(String::len).sum::<usize>() > limits.subscription_bytes {
+        return Err(too_many_bytes(limits));
+    }
     Ok(params.notifications)
+}
+
+/// The URIs of one session or listen request are too long together.
+pub(crate) fn too_many_bytes(limits: &Limits) -> RpcError {
+    let most = limits.subscription_bytes;
+    RpcError::invalid_params(format!(
+        "The URIs of all resources that are subscribed to at once are longer than {most} bytes"
+    ))
 }
 
 /// The first message of the subscription `id`: what the server agreed to.

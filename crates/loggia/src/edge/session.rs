@@ -167,6 +167,10 @@ impl Session {
                 "At most {most} resources can be subscribed to at once"
             )));
         }
+        let bytes = self.subscriptions.iter().map(String::len).sum::<usize>() + uri.len();
+        if bytes > limits.subscription_bytes && !self.subscriptions.contains(&uri) {
+            return Err(super::listen::too_many_bytes(limits));
+        }
         self.subscriptions.insert(uri);
         Ok(())
     }

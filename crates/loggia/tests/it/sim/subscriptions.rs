@@ -105,6 +105,23 @@ fn subscriptions_are_bounded() {
 }
 
 #[test]
+fn all_uris_together_are_bounded() {
+    let limits = Limits { subscription_bytes: 8, ..Limits::default() };
+    let mut machine = Machine::session_with(Version::V2025_11_25, limits);
+    for (id, uri, fits) in [(1, "a:12", true), (2, "a:34", true), (3, "a:5", false), (4, "a:12", true)] {
+        machine.say(request(id, "resources/subscribe", json!({ "uri": uri })));
+        machine.open_streams();
+        assert_eq!(machine.hear().get("result").is_some(), fits, "{uri}");
+    }
+    for (uris, fits) in [(["a:12", "a:34"], true), (["a:12", "a:345"], false)] {
+        machine.say(listen(uris[1], json!({ "resourceSubscriptions": uris })));
+        machine.open_streams();
+        let heard = machine.hear();
+        assert_eq!(heard["error"]["code"] != -32602, fits, "{heard}");
+    }
+}
+
+#[test]
 fn changes_of_subscriptions_that_wait_are_bounded() {
     let limits = Limits { requests_per_connection: 2, ..Limits::default() };
     let mut machine = Machine::session_with(Version::V2025_11_25, limits);
