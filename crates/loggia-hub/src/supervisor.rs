@@ -146,8 +146,9 @@ async fn serve(
     let mut lists = watch_lists(&link, &catalog.capabilities, &slot.connector.name).await;
     slot.up(link.clone(), catalog);
     tracing::info!(target: STATES, connector = slot.connector.name, "the connector is up");
-    show(shared, slot, health);
+    // Whoever waits to see it up must find its tools.
     shared.rebuild();
+    show(shared, slot, health);
     let mut subscriptions = Subscriptions::new(shared.clone(), slot.clone(), link.clone());
     subscriptions.missed();
     subscriptions.adjust();
