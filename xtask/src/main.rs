@@ -28,6 +28,7 @@ Usage: cargo xtask COMMAND
   interop [--filter TEXT] [--verbose] [--built]
                                       our server, our client and `loggia up` against other implementations;
                                       --built takes the programs as they were last built
+  five [--built]                      five servers behind one `loggia up`, for three clients at once
   bench [ARGUMENTS…]                  CPU per call, beside a bare HTTP handler
 ";
 
@@ -51,6 +52,7 @@ fn dispatch(command: &str, args: &[String]) -> Result<Outcome, String> {
     match command {
         "test" => stages::test(args),
         "interop" => stages::with_needs("interop", args, interop::run),
+        "five" => stages::with_needs("five", args, |_| interop::five()),
         "bench" => cargo::bench(args),
         "conformance" => stages::with_needs("conformance", args, conformance::run),
         "tidy" => Ok(stages::alone("tidy", tidy::run)),
