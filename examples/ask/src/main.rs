@@ -31,7 +31,9 @@ impl Bakery {
     async fn order(&self, cx: &Cx) -> Result<String, ToolError> {
         let number: u32 = cx.once("number", async || Ok(4711)).await?;
         match cx.ask::<Order>("order", "What would you like?").await? {
-            Answer::Accept(order) => Ok(format!("order {number}: {} loaves, sliced: {}", order.loaves, order.sliced)),
+            Answer::Accept(order) => {
+                Ok(format!("order {number}: {} loaves, sliced: {}", order.loaves, order.sliced))
+            }
             Answer::Decline | Answer::Cancel => Ok("no bread today".to_owned()),
         }
     }

@@ -2,13 +2,13 @@
 //! session with `initialize`. One endpoint serves both.
 
 use std::io::Write;
+use std::net::TcpListener;
 
 use loggia::client::{Client, Negotiation};
 use loggia::prelude::*;
 use loggia::transport::Shutdown;
 use loggia::transport::http::http;
 use serde_json::json;
-use tokio::net::TcpListener;
 
 /// Adds two numbers.
 #[tool(read_only)]
@@ -18,7 +18,7 @@ fn add(a: f64, b: f64) -> f64 {
 
 #[tokio::main]
 async fn main() -> loggia::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}/mcp", listener.local_addr()?);
     let shutdown = Shutdown::new();
     let server = loggia::server!().tool(add).build()?;

@@ -11,7 +11,11 @@ struct Weather {
 impl Weather {
     /// The weather in a city.
     #[tool(read_only)]
-    async fn now(&self, /** The city's name */ city: String) -> Result<String, ToolError> {
+    async fn now(
+        &self,
+        /** The city's name */
+        city: String,
+    ) -> Result<String, ToolError> {
         match city.as_str() {
             "Oslo" => Ok(format!("-3 {} and clear", self.unit)),
             other => Err(ToolError::say(format!("no city {other:?}; did you mean Oslo?"))),

@@ -128,8 +128,8 @@ pub(super) fn tests_are_real(repository: &Repository) -> Vec<String> {
         let virtual_time = file.code.contains("start_paused = true");
         for (n, code) in file.code.lines().enumerate() {
             let ignored = code.contains("#[ignore") || code.contains(", ignore)");
-            let sleeps =
-                n + 1 >= file.tests_from && (code.contains("thread::sleep") || (code.contains("time::sleep(") && !virtual_time));
+            let sleeps = n + 1 >= file.tests_from
+                && (code.contains("thread::sleep") || (code.contains("time::sleep(") && !virtual_time));
             if ignored || sleeps {
                 complaints.push(format!("{}: {}", file.at(n + 1), code.trim()));
             }

@@ -93,7 +93,7 @@ async fn serve_http(args: &UpArgs, config: &Config, listen: &Listen, listener: T
     let url = format!("http://{address}{}", config.server.path);
     let server = &config.server;
     let endpoint = http(listen.to_string())
-        .listener(listener)
+        .listener(listener.into_std()?)
         .path(server.path.clone())
         .allowed_hosts(server.allowed_hosts.iter().chain(&args.allow_host))
         .allowed_origins(server.allowed_origins.iter().chain(&args.allow_origin))

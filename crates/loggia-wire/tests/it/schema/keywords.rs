@@ -243,9 +243,9 @@ fn references() {
         ),
         (
             json!({
-                "$id": "https://example.com/root/schema.json",
+                "$id": "https://example.com/tree/schema.json",
                 "$ref": "item.json#/$defs/deep",
-                "$defs": {"i": {"$id": "item.json", "$defs": {"deep": {"$ref": "other.json"}}}, "o": {"$id": "/root/other.json", "type": "string"}}
+                "$defs": {"i": {"$id": "item.json", "$defs": {"deep": {"$ref": "other.json"}}}, "o": {"$id": "/tree/other.json", "type": "string"}}
             }),
             vec![json!("")],
             vec![json!(1)],

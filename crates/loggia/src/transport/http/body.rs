@@ -43,7 +43,7 @@ impl Body {
     }
 
     /// What `stream` yields, until it ends.
-    pub fn stream(stream: impl Stream<Item = Bytes> + Send + 'static) -> Body {
+    pub(super) fn stream(stream: impl Stream<Item = Bytes> + Send + 'static) -> Body {
         Inner::Stream(Box::pin(stream)).into()
     }
 

@@ -142,12 +142,12 @@ impl Call {
                 biased;
                 () = cancel.notified() => {}
                 () = local.ended() => {}
-                () = self.to_the_end(&shared, &local, stream) => {}
+                () = self.perform(&shared, &local, stream) => {}
             }
         })
     }
 
-    async fn to_the_end(self, shared: &Shared, local: &Arc<Local>, stream: u64) {
+    async fn perform(self, shared: &Shared, local: &Arc<Local>, stream: u64) {
         let server = shared.service.describe();
         let Call { id, method, params, meta, principal, permit, running, .. } = self;
         let (version, mut notices) = (meta.version, Notices::new(&meta));
@@ -175,6 +175,7 @@ async fn listen(
     notices: &mut Notices,
 ) -> Outcome {
     let say = |notices: &mut Notices| {
+        notices.set_log_level(local.state().session.meta().log_level);
         while let Some(notification) = outbox.try_next() {
             // A call that goes on by itself is not slowed down by whoever carries its stream now.
             if local.state().log.is_crowded(stream) {

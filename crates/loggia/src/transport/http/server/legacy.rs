@@ -11,9 +11,9 @@ use futures_util::stream;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use loggia_wire::RpcError;
-use loggia_wire::jsonrpc;
+use loggia_wire::jsonrpc::{self, Frame, Message};
 use loggia_wire::model::SubscriptionFilter;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::accept::{EVENT_STREAM, accepts, is_json};
 use super::endpoint::{Shared, principal};
@@ -37,8 +37,43 @@ pub(super) struct Legacy {
 
 /// Where a connection's POSTs go.
 struct Inbox {
-    messages: mpsc::Sender<Bytes>,
+    messages: Messages,
     principal: Option<Arc<Principal>>,
+}
+
+/// The way into a connection.
+#[derive(Clone)]
+struct Messages {
+    sender: mpsc::Sender<Bytes>,
+    /// As many permits as there may be bytes of messages that wait or run.
+    room: Arc<Semaphore>,
+}
+
+/// A message, and the room it takes until nothing of it is used any more.
+struct Held {
+    text: Bytes,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+impl Messages {
+    /// Hands a message over when there is room for it. An answer to a question needs none: whatever takes
+    /// the room may be waiting for it.
+    async fn send(&self, text: Bytes, is_answer: bool) -> Option<()> {
+        let text = if is_answer { text } else { self.hold(text).await? };
+        self.sender.send(text).await.ok()
+    }
+
+    async fn hold(&self, text: Bytes) -> Option<Bytes> {
+        let bytes = u32::try_from(text.len()).ok()?;
+        let room = self.room.clone().acquire_many_owned(bytes).await.ok()?;
+        Some(Bytes::from_owner(Held { text, _room: room }))
+    }
 }
 
 type Answered = Result<Response<Body>, Response<Body>>;
@@ -79,7 +114,9 @@ impl Legacy {
         });
         let (reader, writer) = ours.split();
         let id = URL_SAFE_NO_PAD.encode(random::<16>());
-        let inbox = Inbox { messages: writer.into_sender(), principal };
+        let bytes = shared.limits.in_flight_bytes.max(shared.limits.message_bytes);
+        let room = Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
+        let inbox = Inbox { messages: Messages { sender: writer.into_sender(), room }, principal };
         self.lock().insert(id.clone(), inbox);
         let place = Place { id, open: self.open.clone() };
         let connection = Connection { reader, place, announced: false, keep_alive: shared.limits.keep_alive };
@@ -100,14 +137,17 @@ impl Legacy {
         })?;
         let _permit = shared.admit_request().ok_or_else(|| respond::busy(None))?;
         let text = shared.read(parts, body).await?;
-        jsonrpc::decode_frame(&text).map_err(|error| respond::undecodable(&error))?;
-        match messages.send_timeout(text, shared.limits.write_timeout).await {
-            Ok(()) => Ok(respond::empty(StatusCode::ACCEPTED)),
-            Err(_) => Err(respond::busy(None)),
+        let frame = jsonrpc::decode_frame(&text).map_err(|error| respond::undecodable(&error))?;
+        let is_answer = matches!(frame, Frame::Single(Message::Response { .. }));
+        drop(frame);
+        let sent = tokio::time::timeout(shared.limits.write_timeout, messages.send(text, is_answer)).await;
+        match sent {
+            Ok(Some(())) => Ok(respond::empty(StatusCode::ACCEPTED)),
+            _ => Err(respond::busy(None)),
         }
     }
 
-    fn inbox(&self, parts: &Parts) -> Option<mpsc::Sender<Bytes>> {
+    fn inbox(&self, parts: &Parts) -> Option<Messages> {
         let id = parts.uri.query()?.split('&').find_map(|pair| pair.strip_prefix("session="))?;
         let open = self.lock();
         let inbox = open.get(id)?;

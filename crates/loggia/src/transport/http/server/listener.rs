@@ -27,13 +27,16 @@ use crate::limits::Limits;
 use crate::service::BoxFuture;
 use crate::transport::http::{Body, BodyError};
 
-/// Accepts and serves connections until the endpoint is told to stop.
-pub(super) async fn run<S>(
-    listener: TcpListener,
-    tls: Option<Acceptor>,
-    service: S,
-    endpoint: Endpoint,
-) -> Result<()>
+/// The endpoint in its layers, without its type: the HTTP stack below is compiled once, in this crate, and
+/// not again in every program that serves.
+pub(super) struct Handler(Box<dyn Handle>);
+
+trait Handle: Send {
+    fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>>;
+    fn boxed_clone(&self) -> Box<dyn Handle>;
+}
+
+impl<S> Handle for S
 where
     S: tower_service::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
         + Clone
@@ -41,6 +44,51 @@ where
         + 'static,
     S::Future: Send + 'static,
 {
+    fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        let mut service = self.clone();
+        Box::pin(async move {
+            let answered = async {
+                std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
+                tower_service::Service::call(&mut service, request).await
+            };
+            match answered.await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        })
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Handle> {
+        Box::new(self.clone())
+    }
+}
+
+impl Handler {
+    pub(super) fn new<S>(service: S) -> Handler
+    where
+        S: tower_service::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        Handler(Box::new(service))
+    }
+}
+
+impl Clone for Handler {
+    fn clone(&self) -> Handler {
+        Handler((*self.0).boxed_clone())
+    }
+}
+
+/// Accepts and serves connections until the endpoint is told to stop.
+pub(super) async fn run(
+    listener: TcpListener,
+    tls: Option<Acceptor>,
+    service: Handler,
+    endpoint: Endpoint,
+) -> Result<()> {
     let (limits, shutdown) = (endpoint.0.limits.clone(), endpoint.0.shutdown.clone());
     let server = Server { http: builder(&limits), tls, service, endpoint: endpoint.clone() };
     let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
@@ -116,21 +164,14 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
 }
 
 #[derive(Clone)]
-struct Server<S> {
+struct Server {
     http: auto::Builder<TokioExecutor>,
     tls: Option<Acceptor>,
-    service: S,
+    service: Handler,
     endpoint: Endpoint,
 }
 
-impl<S> Server<S>
-where
-    S: tower_service::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send + 'static,
-{
+impl Server {
     async fn serve(self, stream: TcpStream) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
@@ -239,31 +280,20 @@ impl Traffic {
 }
 
 /// hyper's view of the service: it counts what is open.
-struct Adapter<S> {
-    service: S,
+struct Adapter {
+    service: Handler,
     traffic: Traffic,
 }
 
-impl<S> hyper::service::Service<Request<Incoming>> for Adapter<S>
-where
-    S: tower_service::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send + 'static,
-{
+impl hyper::service::Service<Request<Incoming>> for Adapter {
     type Response = Response<Counted>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response<Counted>, Infallible>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let open = Open::new(&self.traffic);
-        let mut service = self.service.clone();
-        Box::pin(async move {
-            std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
-            let response = service.call(request.map(Body::from)).await?;
-            Ok(response.map(|body| Counted::new(body, open)))
-        })
+        let answered = self.service.0.call(request.map(Body::from));
+        Box::pin(async move { Ok(answered.await.map(|body| Counted::new(body, open))) })
     }
 }
 

@@ -1,6 +1,8 @@
 //! The server side of HTTP: one endpoint that serves every revision. [`Http`] listens by itself;
 //! [`Endpoint`] is the same thing for a program that has its own HTTP stack.
 
+#![allow(clippy::result_large_err, reason = "a refusal is a response; it is moved once or twice a request")]
+
 mod accept;
 mod calls;
 mod endpoint;
@@ -26,6 +28,8 @@ use std::time::SystemTime;
 
 use http::{Request, Response};
 use tokio::net::TcpListener;
+
+use listener::Handler;
 use tokio::sync::Semaphore;
 use tower_layer::{Identity, Layer, Stack};
 
@@ -75,7 +79,7 @@ pub fn http(address: impl Into<String>) -> Http {
 /// An HTTP server to be. `L` is what [`layer`](Http::layer) put around its endpoint.
 pub struct Http<L = Identity> {
     address: String,
-    listener: Option<TcpListener>,
+    listener: Option<std::net::TcpListener>,
     path: String,
     hosts: Vec<String>,
     origins: Vec<String>,
@@ -136,8 +140,8 @@ impl<L> Http<L> {
         self
     }
 
-    /// Listens here, instead of at the address.
-    pub fn listener(mut self, listener: TcpListener) -> Http<L> {
+    /// Listens here, instead of at the address; a listener of tokio's becomes one with `into_std`.
+    pub fn listener(mut self, listener: std::net::TcpListener) -> Http<L> {
         self.listener = Some(listener);
         self
     }
@@ -170,7 +174,7 @@ impl<L> Http<L> {
     /// before [`Serve::serve`] is called.
     pub async fn bind(mut self) -> Result<Http<L>> {
         if self.listener.is_none() {
-            let listener = TcpListener::bind(&self.address).await;
+            let listener = TcpListener::bind(&self.address).await.and_then(TcpListener::into_std);
             let refused = |error| Error::Configuration(format!("cannot listen on {}: {error}", self.address));
             self.listener = Some(listener.map_err(refused)?);
         }
@@ -233,12 +237,14 @@ where
         Box::pin(async move {
             let mut http = self.bind().await?;
             let listener = http.listener.take().expect("it is bound");
+            listener.set_nonblocking(true)?;
+            let listener = TcpListener::from_std(listener)?;
             let local = listener.local_addr()?;
             http.address = local.to_string();
             let tls = http.tls.take();
             let (endpoint, layer) = http.endpoint_for(service, limits, shutdown);
             tracing::info!(address = %local, path = endpoint.0.path, "listening");
-            listener::run(listener, tls, layer.layer(endpoint.clone()), endpoint).await
+            listener::run(listener, tls, Handler::new(layer.layer(endpoint.clone())), endpoint).await
         })
     }
 }
