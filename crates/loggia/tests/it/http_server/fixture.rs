@@ -98,6 +98,12 @@ impl Fixture {
                 std::mem::forget(guard);
                 text("waited")
             }
+            "begin-later" => {
+                let _ = self.events.send(Event::Started(name.to_owned()));
+                self.gate.notified().await;
+                exchange.notify(log(LoggingLevel::Info, "begun"));
+                text("waited")
+            }
             "release" => {
                 exchange.release();
                 self.gate.notified().await;

@@ -132,6 +132,25 @@ async fn the_log_level_of_a_session() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn the_log_level_counts_for_what_runs_already() {
+    let mut server = Server::start().await;
+    let session = Session::open(server.address, "2025-11-25").await;
+    let level = |level: &str| json!({ "jsonrpc": "2.0", "id": 1, "method": "logging/setLevel", "params": { "level": level } });
+    session.post(&level("emergency")).await;
+    let call = session.call(2, "begin-later", json!({}));
+    let setting = async {
+        assert_eq!(server.event().await, Event::Started("begin-later".into()));
+        session.post(&level("debug")).await;
+        server.fixture.gate.notify_one();
+    };
+    let (answer, ()) = tokio::join!(call, setting);
+    let methods: Vec<Value> =
+        answer.messages().await.iter().map(|message| message["method"].clone()).collect();
+    assert_eq!(methods, [json!("notifications/message"), Value::Null]);
+    server.stop().await;
+}
+
 async fn question(answer: &mut Answer) -> Value {
     let message = answer.message().await.expect("a question");
     assert_eq!(message["method"], "elicitation/create");

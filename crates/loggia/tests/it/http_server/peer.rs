@@ -224,7 +224,7 @@ impl Session {
 
     pub fn headers(&self) -> Vec<(&str, &str)> {
         let mut headers = vec![("mcp-session-id", &*self.id)];
-        if self.version >= "2025-06-18".to_owned() {
+        if *self.version >= *"2025-06-18" {
             headers.push(("mcp-protocol-version", &self.version));
         }
         headers.extend(self.user.as_deref().map(|user| ("x-user", user)));

@@ -1,13 +1,21 @@
 //! The stateless form while it runs: JSON or a stream, subscriptions, disconnects, HTTP/2.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use loggia::limits::Limits;
+use loggia::service::Principal;
+use loggia::transport::http::http;
+use loggia::wire::Version;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tower_service::Service as _;
 
-use super::fixture::{Event, Server};
-use super::peer::{LATEST, call_modern, call_tool, modern, request, said};
+use super::fixture::{Event, Fixture, Server};
+use super::peer::{LATEST, Session, call_modern, call_tool, modern, request, said};
 
 #[tokio::test]
 async fn discover_names_every_revision() {
@@ -197,6 +205,40 @@ async fn a_shutdown_lets_calls_finish() {
     assert_eq!(said(&client.await.expect("an answer")), "waited");
     server.stop().await;
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_ever() {
+    let limits = Limits { drain: Duration::from_millis(20), ..Limits::default() };
+    let mut server = Server::with(limits, |http| http).await;
+    let session = Session::open(server.address, "2025-11-25").await;
+    // One call inside its response, and one whose client went away.
+    let address = server.address;
+    let held = tokio::spawn(async move { drop(call_tool(address, "wait", json!({})).await) });
+    assert_eq!(server.event().await, Event::Started("wait".into()));
+    drop(session.call(1, "begin", json!({})).await);
+    assert_eq!(server.event().await, Event::Started("begin".into()));
+    server.shutdown.begin();
+    let mut dropped = [server.event().await, server.event().await];
+    dropped.sort_by_key(|event| format!("{event:?}"));
+    assert_eq!(dropped, [Event::Dropped("begin".into()), Event::Dropped("wait".into())]);
+    assert!(held.await.is_err(), "its connection was closed");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_in_somebody_elses_stack() {
+    let (fixture, _events) = Fixture::new(&Version::ALL);
+    let mut endpoint = http("127.0.0.1:0").path("/").endpoint(fixture);
+    let body = modern("tools/call", json!({ "name": "whoami", "arguments": {} })).to_string();
+    let headers = [("mcp-protocol-version", LATEST), ("mcp-method", "tools/call"), ("mcp-name", "whoami")];
+    let mut request = request(([127, 0, 0, 1], 80).into(), "POST", "/", &headers, body);
+    request.extensions_mut().insert(Arc::new(Principal { subject: "ada".into(), ..Principal::default() }));
+    let answer = endpoint.call(request).await.expect("infallible");
+    assert_eq!(answer.status(), 200);
+    let body = answer.into_body().collect().await.expect("a body").to_bytes();
+    assert_eq!(said(&serde_json::from_slice(&body).expect("JSON")), "ada");
+    endpoint.shut_down().await;
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ use super::peer::{LATEST, Session, modern, post, request, send};
 use loggia::limits::Limits;
 use loggia::wire::Version;
 
+type Headers = &'static [(&'static str, &'static str)];
+
 struct Case {
     name: &'static str,
     headers: Vec<(&'static str, String)>,
@@ -403,7 +405,7 @@ async fn before_the_body_is_read() {
     let server = Server::start().await;
     let good = modern("tools/list", json!({})).to_string();
     let base = [VERSION, ("mcp-method", "tools/list")];
-    let cases: &[(&str, &str, &str, &[(&str, &str)], u16)] = &[
+    let cases: &[(&str, &str, &str, Headers, u16)] = &[
         ("good", "POST", "/mcp", &[], 200),
         ("a slash more", "POST", "/mcp/", &[], 200),
         ("another path", "POST", "/", &[], 404),
