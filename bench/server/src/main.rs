@@ -31,7 +31,11 @@ fn value_of<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
 async fn main() -> loggia::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let further: usize = value_of(&arguments, "--tools").and_then(|count| count.parse().ok()).unwrap_or(0);
-    let tools = (0..further).map(|n| Tool::build(format!("tool_{n}")).description("One of many.").handler(|_: Arc<()>, _cx, _args| async { "done" }));
+    let tools = (0..further).map(|n| {
+        Tool::build(format!("tool_{n}"))
+            .description("One of many.")
+            .handler(|_: Arc<()>, _cx, _args| async { "done" })
+    });
     let server = loggia::server!().tool(echo).tool(add).tools(tools);
     match value_of(&arguments, "--listen") {
         Some(address) => server.serve(loggia::transport::http::http(address)).await,

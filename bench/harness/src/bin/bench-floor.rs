@@ -41,7 +41,9 @@ fn answer(body: &[u8]) -> serde_json::Result<Vec<u8>> {
     serde_json::to_writer(&mut out, &call.id)?;
     out.extend_from_slice(br#","result":{"resultType":"complete","content":[{"type":"text","text":"#);
     serde_json::to_writer(&mut out, &call.params.arguments.text)?;
-    out.extend_from_slice(br#"}],"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"bench-floor","version":"0.1.0"}}}}"#);
+    out.extend_from_slice(
+        br#"}],"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"bench-floor","version":"0.1.0"}}}}"#,
+    );
     Ok(out)
 }
 
@@ -61,7 +63,8 @@ async fn http(address: &str) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(handle));
+        let connection = hyper::server::conn::http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service_fn(handle));
         tokio::spawn(connection);
     }
 }

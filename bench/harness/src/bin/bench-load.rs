@@ -41,7 +41,12 @@ fn plan(arguments: &[String]) -> Option<(String, Plan)> {
     let split = arguments.iter().position(|a| a == "--")?;
     let (options, program) = (&arguments[..split], arguments[split + 1..].to_vec());
     let pin = options.iter().position(|a| a == "--pin").and_then(|at| options.get(at + 1)).cloned();
-    let plan = Plan { concurrency: options.get(1)?.parse().ok()?, calls: options.get(2)?.parse().ok()?, pin, program };
+    let plan = Plan {
+        concurrency: options.get(1)?.parse().ok()?,
+        calls: options.get(2)?.parse().ok()?,
+        pin,
+        program,
+    };
     Some((options.first()?.clone(), plan))
 }
 
@@ -95,7 +100,10 @@ async fn connect(address: &str) -> Result<SendRequest<Full<Bytes>>, Failure> {
     Ok(sender)
 }
 
-async fn run_http(connections: &mut Vec<SendRequest<Full<Bytes>>>, calls: usize) -> Result<Vec<Duration>, Failure> {
+async fn run_http(
+    connections: &mut Vec<SendRequest<Full<Bytes>>>,
+    calls: usize,
+) -> Result<Vec<Duration>, Failure> {
     let next = Arc::new(AtomicUsize::new(0));
     let tasks: Vec<_> = connections
         .drain(..)
@@ -144,8 +152,13 @@ async fn call_http(sender: &mut SendRequest<Full<Bytes>>, id: usize) -> Result<(
 }
 
 async fn stdio(plan: &Plan) -> Result<Measured, Failure> {
-    let mut child =
-        plan.command().arg("--stdio").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let mut child = plan
+        .command()
+        .arg("--stdio")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
     let mut input = child.stdin.take().ok_or("no stdin")?;
     let mut output = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
     run_stdio(&mut input, &mut output, plan.warm_up(), plan.concurrency).await?;
