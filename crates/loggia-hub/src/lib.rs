@@ -8,12 +8,15 @@
 //! * `catalog`: what one upstream offers; `directory`: all of them merged, as a snapshot swapped as a whole;
 //! * `health`: when an upstream is tried again, as a machine without I/O; `supervisor`: the task that drives
 //!   it; `slot`: one connector while the hub runs;
-//! * `relay`: one request on its way to an upstream and back; `parking`: calls of a handshake upstream that
+//! * `relay`: one request on its way to an upstream and back; `audience`: who hears of it; `desk`: who is
+//!   asked; `parking`: calls of a handshake upstream that
 //!   wait for a stateless client to come back with an answer; `url_error`: an error that is a question;
 //! * `hub`: the service itself.
 
+mod audience;
 mod catalog;
 mod connector;
+mod desk;
 mod directory;
 mod health;
 mod hub;

@@ -19,8 +19,8 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::audience::Audience;
 use crate::members::Members;
-use crate::relay::Audience;
 
 /// What a handle begins with: tells ours from the state of another server.
 const HANDLE: &str = "loggia-parked-";

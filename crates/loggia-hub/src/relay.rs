@@ -9,25 +9,24 @@
 //! | stateless | its `input_required` is passed on | the call is parked, the client gets `input_required` |
 //! | handshake | the edge asks the client and calls again | the client is asked live |
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use loggia::client::{Client, ClientHandler, InputHandler, InputPolicy, NotificationSink, RequestOptions};
-use loggia::edge::capability;
-use loggia::exchange::{Exchange, LivePeer};
+use loggia::client::{Client, ClientHandler, InputPolicy, RequestOptions};
+use loggia::exchange::Exchange;
 use loggia::model::{
-    ClientCapabilities, ElicitationCapability, InputRequest, JsonObject, ListRootsResult, LoggingLevel,
-    ProgressToken, RootsCapability, SamplingCapability, ServerNotification, ServerResult, SetLevelParams,
+    ClientCapabilities, ElicitationCapability, JsonObject, ListRootsResult, LoggingLevel, RootsCapability,
+    SamplingCapability, ServerResult, SetLevelParams,
 };
-use loggia::service::{BoxFuture, Outcome, Principal, Reply, Request};
-use loggia::wire::{ErrorCode, Method, RawJson, RpcError, Version};
+use loggia::service::{BoxFuture, Outcome, Reply, Request};
+use loggia::wire::{ErrorCode, Method, RawJson, RpcError};
 use loggia::{Error, Result};
-use tokio::sync::oneshot;
 
+use crate::audience::Audience;
 use crate::connector::Connector;
+use crate::desk::{Desk, Way};
 use crate::limits::HubLimits;
 use crate::members::Members;
-use crate::parking::{Parking, Question, Questions, Running, Step};
+use crate::parking::{Parking, Running, Step};
 use crate::url_error;
 
 /// Why an upstream gave no answer of its own.
@@ -40,7 +39,7 @@ pub(crate) struct Relay {
     client: Client,
     options: RequestOptions,
     parking: Parking<CallResult>,
-    callers: Arc<Callers>,
+    desk: Arc<Desk>,
     /// The least severe messages a handshake upstream was told to send.
     log_level: Mutex<Option<LoggingLevel>>,
 }
@@ -56,7 +55,7 @@ impl Relay {
                 ..RequestOptions::default()
             },
             parking: Parking::new(limits.parked, limits.parked_for),
-            callers: Arc::new(Callers { shared_channel: connector.shared_channel, ..Callers::default() }),
+            desk: Desk::new(connector.shared_channel),
             log_level: Mutex::new(None),
         }
     }
@@ -78,13 +77,12 @@ impl Relay {
     }
 
     fn audience(&self, request: &Request, exchange: Exchange) -> Arc<Audience> {
-        let current = Mutex::new(Some(Listener::of(request, exchange)));
-        Arc::new(Audience { current, callers: self.callers.clone() })
+        Audience::new(&self.desk, request, exchange)
     }
 
     /// To an upstream whose questions are part of its results.
     async fn stateless(&self, request: Request, exchange: Exchange) -> CallResult {
-        let _present = self.callers.enter(&request);
+        let _counted = self.desk.count(&request);
         let options = RequestOptions {
             capabilities: Some(relayable(&request.meta.client_capabilities)),
             log_level: request.meta.log_level,
@@ -99,7 +97,7 @@ impl Relay {
 
     /// To a handshake upstream, a request in the middle of which nothing can be asked.
     async fn plain(&self, request: Request, exchange: Exchange) -> CallResult {
-        let _present = self.callers.enter(&request);
+        let _counted = self.desk.count(&request);
         let options = RequestOptions {
             log_level: request.meta.log_level,
             on_notification: self.audience(&request, exchange).sink(),
@@ -113,9 +111,8 @@ impl Relay {
     /// To a handshake upstream, a request in the middle of which it may ask.
     async fn handshake(&self, request: Request, exchange: Exchange) -> CallResult {
         if !request.meta.version.is_stateless() {
-            let input: Arc<dyn InputHandler> =
-                Arc::new(Asker::new(&request, &self.callers, exchange.live().cloned()));
-            return self.start(&request, self.audience(&request, exchange), input).await;
+            let way = exchange.live().cloned().map_or(Way::None, Way::Live);
+            return self.start(&request, self.audience(&request, exchange), way).await;
         }
         let mut running = match self.parking.take_up(&request).await {
             Err(refused) => return Ok(Err(refused)),
@@ -142,32 +139,26 @@ impl Relay {
     fn run(&self, request: &Request, exchange: Exchange) -> Running<CallResult> {
         let (questions, asked) = Running::<CallResult>::channel();
         let audience = self.audience(request, exchange);
-        let input: Arc<dyn InputHandler> = Arc::new(Asker::new(request, &self.callers, questions));
-        let call = self.start(request, audience.clone(), input);
+        let call = self.start(request, audience.clone(), Way::Parked(questions));
         Running::new(call, asked, audience)
     }
 
-    fn start(
-        &self,
-        request: &Request,
-        audience: Arc<Audience>,
-        input: Arc<dyn InputHandler>,
-    ) -> BoxFuture<'static, CallResult> {
+    fn start(&self, request: &Request, audience: Arc<Audience>, way: Way) -> BoxFuture<'static, CallResult> {
+        let sitting = self.desk.sit(request, way);
         let options = RequestOptions {
             log_level: request.meta.log_level,
             on_notification: audience.sink(),
             // A call whose client can be asked nothing must not draw the questions of others.
             input: InputPolicy::Surface(
-                Some(input).filter(|_| can_be_asked(&request.meta.client_capabilities)),
+                can_be_asked(&request.meta.client_capabilities).then(|| sitting.handler()),
             ),
             ..self.options.clone()
         };
         let (client, method) = (self.client.clone(), request.method.clone());
         let params = first_round(&request.params);
-        let present = self.callers.enter(request);
         let level = self.level_to_announce(request.meta.log_level);
         Box::pin(async move {
-            let _present = present;
+            let _sitting = sitting;
             if let Some(level) = level {
                 announce_level(&client, level).await;
             }
@@ -270,216 +261,6 @@ impl ClientHandler for NobodyAsked {
     /// everybody.
     fn list_roots(&self) -> BoxFuture<'_, Result<ListRootsResult, RpcError>> {
         Box::pin(async { Ok(ListRootsResult::default()) })
-    }
-}
-
-/// Where the notifications of one call go. A parked call changes its client's request, and has none for a
-/// while.
-pub(crate) struct Audience {
-    current: Mutex<Option<Listener>>,
-    callers: Arc<Callers>,
-}
-
-struct Listener {
-    exchange: Exchange,
-    progress_token: Option<ProgressToken>,
-    log_level: Option<LoggingLevel>,
-}
-
-impl Listener {
-    fn of(request: &Request, exchange: Exchange) -> Listener {
-        Listener {
-            exchange,
-            progress_token: request.meta.progress_token.clone(),
-            log_level: request.meta.log_level,
-        }
-    }
-
-    /// What the client asked to be told, under the name it gave.
-    fn tell(&self, notification: ServerNotification) {
-        match notification {
-            ServerNotification::Progress(mut progress) => {
-                if let Some(token) = &self.progress_token {
-                    progress.progress_token = token.clone();
-                    self.exchange.notify(ServerNotification::Progress(progress));
-                }
-            }
-            ServerNotification::Log(log) if self.log_level.is_some_and(|least| log.level >= least) => {
-                self.exchange.notify(ServerNotification::Log(log));
-            }
-            ServerNotification::ElicitationComplete(done) => {
-                self.exchange.notify(ServerNotification::ElicitationComplete(done));
-            }
-            // Changes travel by the subscription; nothing else belongs to one request.
-            _ => {}
-        }
-    }
-}
-
-impl Audience {
-    /// What the connection tells; `None` where the client wants to hear nothing.
-    fn sink(self: &Arc<Audience>) -> Option<NotificationSink> {
-        let wanted = lock(&self.current)
-            .as_ref()
-            .is_some_and(|listener| listener.progress_token.is_some() || listener.log_level.is_some());
-        let audience = self.clone();
-        wanted.then(|| -> NotificationSink {
-            Arc::new(move |notification| {
-                // On a shared channel nothing tells whose request a log message is about.
-                if matches!(notification, ServerNotification::Log(_)) && !audience.callers.one_person() {
-                    return;
-                }
-                if let Some(listener) = &*lock(&audience.current) {
-                    listener.tell(notification);
-                }
-            })
-        })
-    }
-
-    /// The call goes on under another request of its client's.
-    fn moved(&self, request: &Request, exchange: Exchange) {
-        *lock(&self.current) = Some(Listener::of(request, exchange));
-    }
-
-    /// Nobody listens for now.
-    fn gone(&self) {
-        *lock(&self.current) = None;
-    }
-}
-
-/// Where a question of a handshake upstream's goes.
-enum Way {
-    /// To the client, now.
-    Live(Arc<dyn LivePeer>),
-    /// Into the outcome of the request.
-    Parked(Questions),
-    /// Nowhere: this connection cannot carry questions.
-    None,
-}
-
-impl From<Option<Arc<dyn LivePeer>>> for Way {
-    fn from(live: Option<Arc<dyn LivePeer>>) -> Way {
-        live.map_or(Way::None, Way::Live)
-    }
-}
-
-impl From<Questions> for Way {
-    fn from(questions: Questions) -> Way {
-        Way::Parked(questions)
-    }
-}
-
-/// Puts the questions of one call to its client.
-struct Asker {
-    way: Way,
-    version: Version,
-    declared: ClientCapabilities,
-    callers: Arc<Callers>,
-}
-
-impl Asker {
-    fn new(request: &Request, callers: &Arc<Callers>, way: impl Into<Way>) -> Asker {
-        Asker {
-            way: way.into(),
-            version: request.meta.version,
-            declared: request.meta.client_capabilities.clone(),
-            callers: callers.clone(),
-        }
-    }
-
-    /// Whether the client can be asked this at all.
-    fn admit(&self, question: &InputRequest) -> Result<(), RpcError> {
-        if !self.callers.one_person() {
-            return Err(RpcError::new(
-                ErrorCode::INTERNAL_ERROR,
-                "Requests of several people run, and nothing tells whose this question is",
-            ));
-        }
-        capability::check(question, self.version, &self.declared).map_err(|_| {
-            let method = question.method();
-            RpcError::new(
-                ErrorCode::METHOD_NOT_FOUND,
-                format!("The client that made this call does not support {method} in this form"),
-            )
-        })
-    }
-}
-
-impl InputHandler for Asker {
-    fn input(&self, question: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>> {
-        Box::pin(async move {
-            self.admit(&question)?;
-            match &self.way {
-                Way::Live(live) => live.ask(question).await,
-                Way::Parked(questions) => put(questions, question).await,
-                Way::None => Err(RpcError::new(
-                    ErrorCode::INTERNAL_ERROR,
-                    "The client that made this call cannot be asked over its connection",
-                )),
-            }
-        })
-    }
-}
-
-async fn put(questions: &Questions, request: InputRequest) -> Result<RawJson, RpcError> {
-    let gone = || RpcError::new(ErrorCode::INTERNAL_ERROR, "The client that made this call is gone");
-    let (answer, answered) = oneshot::channel();
-    questions.send(Question { request, answer }).await.map_err(|_| gone())?;
-    answered.await.unwrap_or_else(|_| Err(gone()))
-}
-
-/// Who has requests under way at an upstream whose requests share a channel.
-#[derive(Default)]
-struct Callers {
-    shared_channel: bool,
-    running: Mutex<HashMap<Option<Person>, usize>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Person {
-    issuer: Option<String>,
-    subject: String,
-}
-
-impl From<&Principal> for Person {
-    fn from(principal: &Principal) -> Person {
-        Person { issuer: principal.issuer.clone(), subject: principal.subject.clone() }
-    }
-}
-
-/// Counts one request for as long as it is kept.
-struct Present {
-    callers: Arc<Callers>,
-    person: Option<Person>,
-}
-
-impl Callers {
-    /// `None` where every request has a stream of its own: there nobody need be counted.
-    fn enter(self: &Arc<Callers>, request: &Request) -> Option<Present> {
-        if !self.shared_channel {
-            return None;
-        }
-        let person = request.principal.as_deref().map(Person::from);
-        *lock(&self.running).entry(person.clone()).or_default() += 1;
-        Some(Present { callers: self.clone(), person })
-    }
-
-    /// Whether what the upstream asks or tells must belong to the person it is about to be put to. Where
-    /// every request has a stream of its own it always does.
-    fn one_person(&self) -> bool {
-        !self.shared_channel || lock(&self.running).len() <= 1
-    }
-}
-
-impl Drop for Present {
-    fn drop(&mut self) {
-        let mut running = lock(&self.callers.running);
-        if let Some(count) = running.get_mut(&self.person) {
-            *count -= 1;
-            if *count == 0 {
-                running.remove(&self.person);
-            }
-        }
     }
 }
 

@@ -102,6 +102,14 @@ impl Upstream {
             }
             "steps" => steps(request, exchange),
             "hang" => return self.hang().await,
+            "nap" => {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                "slept".to_owned()
+            }
+            "late-ask" => {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                return asked(request, exchange, &[form("name", "Who?")]).await;
+            }
             "ask-and-tell" => {
                 let _told = Told(self.cancelled.clone());
                 return asked(request, exchange, &[form("name", "Who?")]).await;

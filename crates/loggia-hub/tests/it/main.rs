@@ -1,6 +1,7 @@
 //! The hub between real clients and real servers in memory, in every pair of eras.
 
 mod calls;
+mod crossed;
 mod fixture;
 mod lists;
 mod outages;

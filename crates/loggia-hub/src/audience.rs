@@ -1,0 +1,92 @@
+//! Where the notifications of one call go: to the client that made it, under the names that client gave.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use loggia::client::NotificationSink;
+use loggia::exchange::Exchange;
+use loggia::model::{LoggingLevel, ProgressToken, ServerNotification};
+use loggia::service::Request;
+
+use crate::desk::Desk;
+
+/// Where the notifications of one call go. A parked call changes its client's request, and has none for a
+/// while.
+pub(crate) struct Audience {
+    current: Mutex<Option<Listener>>,
+    desk: Arc<Desk>,
+}
+
+struct Listener {
+    exchange: Exchange,
+    progress_token: Option<ProgressToken>,
+    log_level: Option<LoggingLevel>,
+}
+
+impl Listener {
+    fn of(request: &Request, exchange: Exchange) -> Listener {
+        Listener {
+            exchange,
+            progress_token: request.meta.progress_token.clone(),
+            log_level: request.meta.log_level,
+        }
+    }
+
+    /// What the client asked to be told, under the name it gave.
+    fn tell(&self, notification: ServerNotification) {
+        match notification {
+            ServerNotification::Progress(mut progress) => {
+                if let Some(token) = &self.progress_token {
+                    progress.progress_token = token.clone();
+                    self.exchange.notify(ServerNotification::Progress(progress));
+                }
+            }
+            ServerNotification::Log(log) if self.log_level.is_some_and(|least| log.level >= least) => {
+                self.exchange.notify(ServerNotification::Log(log));
+            }
+            ServerNotification::ElicitationComplete(done) => {
+                self.exchange.notify(ServerNotification::ElicitationComplete(done));
+            }
+            // Changes travel by the subscription; nothing else belongs to one request.
+            _ => {}
+        }
+    }
+}
+
+impl Audience {
+    pub(crate) fn new(desk: &Arc<Desk>, request: &Request, exchange: Exchange) -> Arc<Audience> {
+        Arc::new(Audience { current: Mutex::new(Some(Listener::of(request, exchange))), desk: desk.clone() })
+    }
+
+    /// What the connection tells; `None` where the client wants to hear nothing.
+    pub(crate) fn sink(self: &Arc<Audience>) -> Option<NotificationSink> {
+        let wanted = lock(&self.current)
+            .as_ref()
+            .is_some_and(|listener| listener.progress_token.is_some() || listener.log_level.is_some());
+        let audience = self.clone();
+        wanted.then(|| -> NotificationSink {
+            Arc::new(move |notification| {
+                // On a shared channel nothing tells whose request a log message is about.
+                if matches!(notification, ServerNotification::Log(_)) && !audience.desk.one_person() {
+                    return;
+                }
+                if let Some(listener) = &*lock(&audience.current) {
+                    listener.tell(notification);
+                }
+            })
+        })
+    }
+
+    /// The call goes on under another request of its client's.
+    pub(crate) fn moved(&self, request: &Request, exchange: Exchange) {
+        *lock(&self.current) = Some(Listener::of(request, exchange));
+    }
+
+    /// Nobody listens for now.
+    pub(crate) fn gone(&self) {
+        *lock(&self.current) = None;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
