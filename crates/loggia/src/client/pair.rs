@@ -386,7 +386,9 @@ impl Pair {
             }
             Step::Finish(choice) => pick(running, choice).into_iter().for_each(|key| self.finish(key)),
             Step::Progress(choice) => pick(running, choice).into_iter().for_each(|key| self.progress(key)),
-            Step::Ask(choice) => pick(running, choice).into_iter().for_each(|key| drop(self.ask(key))),
+            Step::Ask(choice) => pick(running, choice).into_iter().for_each(|key| {
+                let _ = self.ask(key);
+            }),
             Step::Unask(choice) => {
                 if let Some(ask) = pick(self.waiting.iter().copied(), choice) {
                     self.unask(ask);

@@ -210,10 +210,17 @@ impl Engine {
         self.reschedule(call, |pending| pending.resume(now));
     }
 
+    /// Nobody waits for `call` any more, nor for answers on its behalf. On a shared channel that it asked was
+    /// a guess: as long as another request may have asked, the server decides what it no longer needs.
     pub(super) fn drop_asks_of(&mut self, call: i64) {
+        let heir = if self.settings.own_streams { None } else { self.asked_by(None) };
         let asks: Vec<Id> =
             self.asks.iter().filter(|(_, owner)| **owner == Some(call)).map(|(id, _)| id.clone()).collect();
         for id in asks {
+            if heir.is_some() {
+                self.asks.insert(id, heir);
+                continue;
+            }
             self.asks.remove(&id);
             self.respond(&id, Err(RpcError::invalid_request("The request you asked for was cancelled")));
             self.outputs.push_back(Output::DropAsk(id));
