@@ -183,3 +183,13 @@ async fn what_is_kept_for_a_session_is_bounded() {
     assert_eq!(session.get(Some(&primed)).await.status, 400, "what was sent long ago is gone");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_socket_that_was_opened_elsewhere() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = socket.local_addr().expect("bound");
+    let server = Server::with(Limits::default(), |http| http.listener(socket)).await;
+    assert_eq!(server.address, address);
+    assert_eq!(call_tool(address, "echo", json!({})).await.status, 200);
+    server.stop().await;
+}

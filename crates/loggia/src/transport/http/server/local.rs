@@ -205,3 +205,32 @@ impl Waiter {
         let _ = self.answer.send(outcome);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use loggia_wire::model::{Implementation, ServerCapabilities};
+
+    use super::*;
+    use crate::service::Description;
+
+    /// What an idle session costs is this, one allocation of the signal in it, and what its client said of
+    /// itself, which the seal bounds.
+    #[test]
+    fn an_idle_session_is_small() {
+        assert!(size_of::<Local>() <= 1536, "{}", size_of::<Local>());
+        let server = Description {
+            identity: Implementation::new("s", "1"),
+            capabilities: ServerCapabilities::default(),
+            instructions: None,
+            versions: Version::ALL.to_vec(),
+        };
+        let params = serde_json::json!({ "protocolVersion": "2025-11-25", "capabilities": {} });
+        let (session, _) = Session::initialize(Some(&RawJson::from(&params)), &server).expect("a session");
+        let local = Local::new([0; 16], 0, session, Arc::new(SystemTime::now), &Limits::default());
+        assert!(!local.is_busy());
+        let state = local.state();
+        assert_eq!((state.running.capacity(), state.asks.is_empty()), (0, true));
+    }
+}
