@@ -120,26 +120,36 @@ impl Job {
     /// A row for each plan of the server; `loggia up` has one for every connector.
     fn run(&self, plans: &Plans, verbose: bool) -> Vec<Row> {
         let begun = Instant::now();
+        let rows = match (self.server, self.wire) {
+            // Over stdio each driver starts it anew: with the one connector that the driver wants.
+            (Kind::Hub, Wire::Stdio) => {
+                servers::CONNECTORS.chunks(1).flat_map(|one| self.rows(plans, Some(one))).collect()
+            }
+            (Kind::Hub, Wire::Http) => self.rows(plans, Some(servers::CONNECTORS)),
+            _ => self.rows(plans, None),
+        };
+        let failed = rows.iter().filter(|row| !row.is_ok()).count();
+        if verbose || failed > 0 {
+            let time = begun.elapsed().as_secs_f64();
+            println!("  {}: {failed} of {} rows failed ({time:.1} s)", self.name(), rows.len());
+        }
+        rows
+    }
+
+    fn rows(&self, plans: &Plans, connectors: Option<&[(&'static str, Kind)]>) -> Vec<Row> {
         let log = self.name().replace(' ', "-");
-        let rows: Vec<Row> = match servers::start(self.server, self.wire, &log) {
+        let (running, plans) = match connectors {
+            Some(connectors) => (servers::start_hub(self.wire, connectors, &log), plans.through(connectors)),
+            None => (servers::start(self.server, self.wire, &log), vec![plans.of(self.server)]),
+        };
+        match running {
             Ok(mut running) => {
-                let plans = plans.for_server(self.server);
                 let mut rows: Vec<Row> =
                     plans.iter().map(|plan| drive::row(self, plan, &running, &log)).collect();
                 rows.extend(running.complaint().map(|message| Row::failed(self, &message)));
                 rows
             }
             Err(message) => vec![Row::failed(self, &message)],
-        };
-        let failed = rows.iter().filter(|row| !row.is_ok()).count();
-        if verbose || failed > 0 {
-            println!(
-                "  {}: {failed} of {} rows failed ({:.1} s)",
-                self.name(),
-                rows.len(),
-                begun.elapsed().as_secs_f64()
-            );
         }
-        rows
     }
 }

@@ -44,16 +44,9 @@ impl Plans {
         serde_json::from_str(&text).map(Self).map_err(|e| format!("{}: {e}", path.display()))
     }
 
-    /// The plans to go through with `server`.
-    pub(crate) fn for_server(&self, server: Kind) -> Vec<Plan> {
-        if server != Kind::Hub {
-            return vec![Plan {
-                connector: None,
-                modern: server.is_modern(),
-                steps: self.0[server.plan()].clone(),
-            }];
-        }
-        self.through(super::servers::CONNECTORS)
+    /// The plan to go through with `server`.
+    pub(crate) fn of(&self, server: Kind) -> Plan {
+        Plan { connector: None, modern: server.is_modern(), steps: self.0[server.plan()].clone() }
     }
 
     /// The plans to go through with each of `connectors` of `loggia up`.

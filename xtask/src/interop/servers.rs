@@ -1,9 +1,10 @@
 //! The servers that take part, and how each is started on each transport.
 
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -143,12 +144,9 @@ impl Wire {
     }
 }
 
-/// Starts `kind`, or says how a client starts it by itself.
+/// Starts `kind`, which is not `loggia up`, or says how a client starts it by itself.
 pub(crate) fn start(kind: Kind, wire: Wire, log: &str) -> Result<Running, String> {
     prepare_files()?;
-    if kind == Kind::Hub {
-        return start_hub(wire, CONNECTORS, log);
-    }
     if wire == Wire::Stdio {
         return Ok(Running { target: json!({ "command": kind.command() }), daemons: Vec::new() });
     }
@@ -184,9 +182,36 @@ pub(crate) fn start_hub(wire: Wire, connectors: &[(&str, Kind)], log: &str) -> R
     command.retain(|part| part != Path::new("--stdio"));
     let run = Run::new(&command[0], &format!("{log}-up")).args(&command[1..]).args(["--listen", &listen]);
     let mut daemon = run.start()?;
-    daemon.wait_for_port(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), START_LIMIT)?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    daemon.wait_for_port(address, START_LIMIT)?;
+    wait_until_ready(address)?;
     daemons.push(daemon);
     Ok(Running { target: json!({ "url": endpoint(port) }), daemons })
+}
+
+/// Waits until `loggia up` has tried every connector.
+fn wait_until_ready(address: SocketAddr) -> Result<(), String> {
+    let begun = Instant::now();
+    loop {
+        let status = get(address, "/readyz").unwrap_or_default();
+        if status.contains(" 200 ") {
+            return Ok(());
+        }
+        if begun.elapsed() > START_LIMIT {
+            return Err(format!("loggia up is not ready after {} s: {status}", START_LIMIT.as_secs()));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The status line of an answer.
+fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    Ok(line)
 }
 
 /// A table of TOML; its strings and lists of strings are written as JSON, which TOML reads alike.
