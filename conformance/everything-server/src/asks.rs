@@ -45,7 +45,12 @@ impl Everything {
         message: String,
     ) -> Result<String, ToolError> {
         Ok(match cx.ask::<User>("user", &message).await? {
-            Answer::Accept(user) => format!("User response: action=accept, content={user:?}"),
+            Answer::Accept(User { username, email }) => {
+                format!(
+                    "User response: action=accept, content={}",
+                    json!({ "username": username, "email": email })
+                )
+            }
             Answer::Decline => "User response: action=decline".to_owned(),
             Answer::Cancel => "User response: action=cancel".to_owned(),
         })

@@ -8,7 +8,9 @@ use std::sync::{Arc, OnceLock};
 
 use loggia_wire::codec;
 use loggia_wire::header::ParamHeaders;
-use loggia_wire::model::{Implementation, InputRequired, ServerCapabilities, ServerResult, SubscriptionFilter};
+use loggia_wire::model::{
+    Implementation, InputRequired, ServerCapabilities, ServerResult, SubscriptionFilter,
+};
 use loggia_wire::{Method, RawJson, RequestMeta, RpcError, Version};
 
 use crate::changes::Listening;
@@ -32,7 +34,11 @@ pub trait Service: Send + Sync + 'static {
     fn call(&self, request: Request, exchange: Exchange) -> BoxFuture<'_, Outcome>;
 
     /// Opens a stream of the changes that `filter` names. `None` for a caller that is not known.
-    fn listen(&self, filter: SubscriptionFilter, principal: Option<Arc<Principal>>) -> BoxFuture<'_, Result<Listening, RpcError>>;
+    fn listen(
+        &self,
+        filter: SubscriptionFilter,
+        principal: Option<Arc<Principal>>,
+    ) -> BoxFuture<'_, Result<Listening, RpcError>>;
 
     /// The parameters of `tool` that HTTP mirrors into headers; `None` where there are none.
     fn param_headers(&self, tool: &str) -> Option<Arc<ParamHeaders>> {
@@ -132,7 +138,12 @@ impl Reply {
     }
 
     /// The `result` member as `version` writes it. `method` is the request's.
-    pub fn encode(self, method: &Method, version: Version, identity: &Implementation) -> Result<RawJson, RpcError> {
+    pub fn encode(
+        self,
+        method: &Method,
+        version: Version,
+        identity: &Implementation,
+    ) -> Result<RawJson, RpcError> {
         match self {
             Reply::Result(result) => Ok(codec::encode_result(*result, version, Some(identity))),
             Reply::Shared(shared) => Ok(shared.encode(version, identity)),

@@ -27,7 +27,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::{Request, Response};
-use tokio::net::TcpListener;
 
 use listener::Handler;
 use tokio::sync::Semaphore;
@@ -174,7 +173,8 @@ impl<L> Http<L> {
     /// before [`Serve::serve`] is called.
     pub async fn bind(mut self) -> Result<Http<L>> {
         if self.listener.is_none() {
-            let listener = TcpListener::bind(&self.address).await.and_then(TcpListener::into_std);
+            let listener = tokio::net::TcpListener::bind(&self.address).await;
+            let listener = listener.and_then(tokio::net::TcpListener::into_std);
             let refused = |error| Error::Configuration(format!("cannot listen on {}: {error}", self.address));
             self.listener = Some(listener.map_err(refused)?);
         }
@@ -238,7 +238,7 @@ where
             let mut http = self.bind().await?;
             let listener = http.listener.take().expect("it is bound");
             listener.set_nonblocking(true)?;
-            let listener = TcpListener::from_std(listener)?;
+            let listener = tokio::net::TcpListener::from_std(listener)?;
             let local = listener.local_addr()?;
             http.address = local.to_string();
             let tls = http.tls.take();
