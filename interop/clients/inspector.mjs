@@ -33,7 +33,7 @@ await drive(async (config) => {
 
 function inspector(config, method, options) {
   const { url, command } = config.target;
-  const target = url ? ['--server-url', url, '--transport', 'http'] : command;
+  const target = url ? ['--server-url', url, '--transport', 'http'] : ['--', ...command];
   const common = ['--cli', '--protocol-era', config.era, '--method', method, '--format', 'json', '--quiet'];
   return new Promise((resolve, reject) => {
     execFile(process.execPath, [LAUNCHER, ...common, ...options, ...target], { env }, (error, stdout, stderr) => {

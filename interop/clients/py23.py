@@ -109,7 +109,8 @@ class Driver:
 
         said = expect(await self.call_tool(what, progress_callback=report), what["expect"])
         assert len(seen) >= what["atLeast"], f"only {len(seen)} reports of progress: {seen}"
-        assert all(a < b for a, b in zip(seen, seen[1:])), f"not increasing: {seen}"
+        falls = sum(a >= b for a, b in zip(seen, seen[1:]))
+        assert falls <= what.get("restarts", 0), f"not increasing: {seen}"
         return f"{len(seen)} reports, {said}"
 
     async def cancel(self):

@@ -59,6 +59,9 @@ pub(crate) struct Progress {
     pub(crate) call: Call,
     #[serde(rename = "atLeast")]
     pub(crate) at_least: usize,
+    /// How often the count may begin anew.
+    #[serde(default)]
+    pub(crate) restarts: usize,
 }
 
 #[derive(Debug, Deserialize)]

@@ -96,7 +96,7 @@ impl Driver {
         if seen.len() < plan.at_least {
             return Err(format!("only {} reports of progress: {seen:?}", seen.len()).into());
         }
-        if !seen.is_sorted_by(|a, b| a < b) {
+        if seen.windows(2).filter(|pair| pair[0] >= pair[1]).count() > plan.restarts {
             return Err(format!("not increasing: {seen:?}").into());
         }
         Ok(format!("{} reports, {said}", seen.len()))
