@@ -49,7 +49,7 @@ impl Default for HubLimits {
             probe_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(10 * 60),
             max_timeout: Duration::from_secs(60 * 60),
-            settle: Duration::from_secs(5),
+            settle: Duration::from_secs(10),
             patience: Duration::from_secs(10),
             retry: Patience::default(),
             list_entries: 10_000,
