@@ -84,6 +84,9 @@ pub fn encode_result(
         Err(raw) => return raw,
     };
     if version.is_stateless() {
+        if !matches!(result, ServerResult::Custom(_)) {
+            object.remove(RESULT_TYPE);
+        }
         object.entry(RESULT_TYPE).or_insert_with(|| json!(result_type));
         if let Some(identity) = identity {
             stamp(&mut object, identity, version);
@@ -145,7 +148,9 @@ pub fn decode_result(
     let mut object: Map<String, Value> = result.decode().map_err(wrong)?;
     let result_type = object.remove(RESULT_TYPE);
     match result_type.as_ref().and_then(Value::as_str) {
-        Some("input_required") if version.is_stateless() => {
+        // Before the stateless era the member has no meaning: every result is complete.
+        _ if !version.is_stateless() => {}
+        Some("input_required") => {
             return serde_json::from_value(Value::Object(object))
                 .map(ServerResult::InputRequired)
                 .map_err(wrong);
@@ -153,7 +158,6 @@ pub fn decode_result(
         Some("complete") => {}
         // A revision without the member means "complete".
         None if result_type.is_none() => {}
-        _ if !version.is_stateless() => drop(object.insert(RESULT_TYPE.to_owned(), json!(result_type))),
         // Another kind is an extension's: kept whole for whoever knows it.
         _ => return Ok(ServerResult::Custom(result.clone())),
     }
