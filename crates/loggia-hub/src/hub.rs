@@ -20,11 +20,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::connector::Connector;
-use crate::directory::{Directory, UriRoute, View};
+use crate::directory::{Directory, Route, UriRoute, View};
 use crate::limits::HubLimits;
 use crate::listing;
 use crate::members::Members;
-use crate::names::{BadName, check_connector, exposed};
+use crate::names::{BadName, SEPARATOR, check_connector, exposed};
 use crate::slot::{Hint, Slot, Wants, now};
 use crate::status::ConnectorStatus;
 use crate::supervisor;
@@ -286,12 +286,7 @@ impl Shared {
     }
 
     async fn call_tool(&self, request: Request, exchange: Exchange) -> Outcome {
-        let name = string_member(&request.params, "name")?;
-        let Some(route) = self.find(|directory| directory.tool(&name).cloned()).await else {
-            return Err(RpcError::invalid_params(format!("Unknown tool: {name}")));
-        };
-        let request = renamed(request, "name", &route.name)?;
-        match self.relay(route.connector, request, exchange).await {
+        match self.call_named(request, exchange, "tool", Directory::tool).await {
             // The model can read this, and tell the person.
             Err(Refusal::Unavailable(why)) => Ok(Reply::from(ServerResult::from(CallToolResult::error(why)))),
             Err(Refusal::Rpc(error)) => Err(error),
@@ -300,12 +295,36 @@ impl Shared {
     }
 
     async fn get_prompt(&self, request: Request, exchange: Exchange) -> Outcome {
+        self.call_named(request, exchange, "prompt", Directory::prompt).await.map_err(RpcError::from)
+    }
+
+    async fn call_named(
+        &self,
+        request: Request,
+        exchange: Exchange,
+        what: &str,
+        find: for<'d> fn(&'d Directory, &str) -> Option<&'d Route>,
+    ) -> Result<Reply, Refusal> {
         let name = string_member(&request.params, "name")?;
-        let Some(route) = self.find(|directory| directory.prompt(&name).cloned()).await else {
-            return Err(RpcError::invalid_params(format!("Unknown prompt: {name}")));
-        };
+        let found = |directory: &Directory| find(directory, &name).cloned();
+        let mut route = self.find(found).await;
+        if route.is_none()
+            && let Some(slot) = self.unlisted(&name)
+        {
+            // It may have the thing, and is just being connected to.
+            slot.link(self.limits.patience).await.map_err(Refusal::Unavailable)?;
+            route = found(&self.directory.load());
+        }
+        let route = route.ok_or_else(|| RpcError::invalid_params(format!("Unknown {what}: {name}")))?;
         let request = renamed(request, "name", &route.name)?;
-        self.relay(route.connector, request, exchange).await.map_err(RpcError::from)
+        self.relay(route.connector, request, exchange).await
+    }
+
+    /// The connector whose prefix `name` has, where nothing is known of what it offers.
+    fn unlisted(&self, name: &str) -> Option<&Arc<Slot>> {
+        let belongs =
+            |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(SEPARATOR));
+        self.slots.iter().find(|slot| belongs(&slot.connector.prefix) && slot.listed().is_none())
     }
 
     async fn read_resource(&self, request: Request, exchange: Exchange) -> Outcome {
@@ -354,6 +373,12 @@ enum Refusal {
     Rpc(RpcError),
     /// The upstream says nothing.
     Unavailable(String),
+}
+
+impl From<RpcError> for Refusal {
+    fn from(error: RpcError) -> Refusal {
+        Refusal::Rpc(error)
+    }
 }
 
 impl From<Refusal> for RpcError {

@@ -94,20 +94,20 @@ impl Slot {
 
     // The supervisor's side ------------------------------------------------------------------------------
 
-    pub(crate) fn up(&self, link: Arc<Link>, catalog: Catalog) {
-        self.status.send_modify(|status| {
-            status.version = catalog.version;
-            status.identity = catalog.identity.clone();
-        });
-        self.list(catalog);
+    /// Lets requests use `link`.
+    pub(crate) fn up(&self, link: Arc<Link>) {
         self.link.store(Some(link));
     }
 
     /// Shows other lists.
     pub(crate) fn list(&self, catalog: Catalog) {
-        let counts = catalog.counts();
+        let (counts, version, identity) = (catalog.counts(), catalog.version, catalog.identity.clone());
         self.catalog.store(Some(Arc::new(Listed { catalog, read_at: now() })));
-        self.status.send_modify(|status| status.counts = counts);
+        self.status.send_modify(|status| {
+            status.counts = counts;
+            status.version = version;
+            status.identity = identity;
+        });
     }
 
     /// Ends the connection, where there is one.

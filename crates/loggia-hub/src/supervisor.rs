@@ -144,10 +144,11 @@ async fn serve(
     catalog: Catalog,
 ) -> String {
     let mut lists = watch_lists(&link, &catalog.capabilities, &slot.connector.name).await;
-    slot.up(link.clone(), catalog);
-    tracing::info!(target: STATES, connector = slot.connector.name, "the connector is up");
-    // Whoever waits to see it up must find its tools.
+    slot.list(catalog);
+    // Whoever finds it up must find its tools.
     shared.rebuild();
+    slot.up(link.clone());
+    tracing::info!(target: STATES, connector = slot.connector.name, "the connector is up");
     show(shared, slot, health);
     let mut subscriptions = Subscriptions::new(shared.clone(), slot.clone(), link.clone());
     subscriptions.missed();

@@ -171,3 +171,19 @@ async fn who_asks_at_once_waits_for_connectors_that_were_not_tried_yet() {
     let client = crate::fixture::client(&hub, ERAS[0]).await;
     assert_eq!(client.list_all_tools().await.expect("tools").len(), 10);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_of_a_connector_that_was_never_there_is_not_called_unknown() {
+    let (dead, switch) = switched("dead", &Upstream::new(), ERAS[1]);
+    switch.on.store(false, Ordering::SeqCst);
+    let hub = hub(vec![dead]).await;
+    let client = client(&hub, ERAS[0]).await;
+    let result = client.call_tool("dead_echo", json!({})).await.expect("a result that the model can read");
+    assert!(result.failed() && text(&result).contains("\"dead\" has been down"), "{result:?}");
+    let refused = client.get_prompt("dead_greet", [("who", "x")]).await.expect_err("an error");
+    assert!(refused.to_string().contains("\"dead\" has been down"), "{refused}");
+    // Of another prefix, and of one that only begins alike.
+    for name in ["alive_echo", "deadly_echo", "dead"] {
+        assert!(client.call_tool(name, json!({})).await.is_err(), "{name}");
+    }
+}
