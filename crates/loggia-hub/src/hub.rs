@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use loggia::changes::{Changes, Listening};
+use loggia::client::EraMemory;
 use loggia::exchange::Exchange;
 use loggia::model::{
     CallToolResult, CompleteResult, Implementation, PageParams, ReadResourceResult, ServerResult,
@@ -39,6 +40,8 @@ pub struct Hub {
 pub(crate) struct Shared {
     pub(crate) identity: Implementation,
     pub(crate) limits: HubLimits,
+    /// Which revision each upstream spoke last: one that was old is not probed again when it returns.
+    pub(crate) eras: EraMemory,
     slots: Vec<Arc<Slot>>,
     directory: ArcSwap<Directory>,
     /// Held while the directory is made anew: never by a request.
@@ -74,6 +77,7 @@ impl Hub {
             settled: AtomicBool::new(false),
             identity,
             limits,
+            eras: EraMemory::new(),
             slots,
             directory,
             rebuilding: Mutex::new(()),

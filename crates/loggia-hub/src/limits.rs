@@ -10,7 +10,8 @@ pub struct HubLimits {
     /// How long one attempt to reach an upstream may take, with reading its lists. A package runner may have
     /// to download the server first.
     pub connect_timeout: Duration,
-    /// How long an upstream may take to say that it does not know `server/discover`.
+    /// How long an upstream may take to say that it does not know `server/discover`, its start included. Only
+    /// old servers that stay silent cost this time.
     pub probe_timeout: Duration,
     /// How long an upstream may be silent during a request, where its connector does not say.
     pub timeout: Duration,
@@ -46,7 +47,7 @@ impl Default for HubLimits {
     fn default() -> HubLimits {
         HubLimits {
             connect_timeout: Duration::from_secs(60),
-            probe_timeout: Duration::from_secs(5),
+            probe_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(10 * 60),
             max_timeout: Duration::from_secs(60 * 60),
             settle: Duration::from_secs(10),

@@ -126,6 +126,7 @@ fn client(shared: &Shared) -> loggia::client::ClientBuilder {
     Client::builder()
         .identity(shared.identity.clone())
         .handler(NobodyAsked)
+        .era_memory(shared.eras.clone())
         .probe_timeout(limits.probe_timeout)
         .connect_timeout(limits.connect_timeout)
         .timeout(limits.timeout)
