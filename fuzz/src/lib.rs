@@ -44,10 +44,14 @@ pub fn jsonrpc(data: &[u8]) {
 pub fn results(data: &[u8]) {
     let Some((version, method, result)) = payload(data) else { return };
     let Ok(decoded) = codec::decode_result(&method, version, &result) else { return };
-    // Before the stateless era a question to the client is a request and not a result, and there is one kind of
-    // result.
-    let stateless = matches!(decoded, ServerResult::InputRequired(_) | ServerResult::Custom(_));
-    for to in Version::ALL.into_iter().filter(|to| to.is_stateless() || !stateless) {
+    // Before the stateless era a question to the client is a request and not a result; and what nobody but an
+    // extension understands says nothing in another era.
+    let to = match &decoded {
+        ServerResult::Custom(_) => vec![version],
+        ServerResult::InputRequired(_) => Version::ALL.into_iter().filter(|to| to.is_stateless()).collect(),
+        _ => Version::ALL.to_vec(),
+    };
+    for to in to {
         let encoded = codec::encode_result(decoded.clone(), to, None);
         let again = codec::decode_result(&method, to, &encoded);
         assert!(again.is_ok(), "{method} in {to}: {encoded:?} cannot be read: {again:?}");
