@@ -41,7 +41,7 @@ pub(crate) struct Relay {
     parking: Parking<CallResult>,
     desk: Arc<Desk>,
     /// The least severe messages a handshake upstream was told to send.
-    log_level: Mutex<Option<LoggingLevel>>,
+    log_level: Arc<LogLevel>,
 }
 
 impl Relay {
@@ -56,7 +56,7 @@ impl Relay {
             },
             parking: Parking::new(limits.parked, limits.parked_for),
             desk: Desk::new(connector.shared_channel),
-            log_level: Mutex::new(None),
+            log_level: Arc::default(),
         }
     }
 
@@ -156,38 +156,42 @@ impl Relay {
         };
         let (client, method) = (self.client.clone(), request.method.clone());
         let params = first_round(&request.params);
-        let level = self.level_to_announce(request.meta.log_level);
+        let (log_level, wanted) = (self.log_level.clone(), request.meta.log_level);
         Box::pin(async move {
             let _sitting = sitting;
-            if let Some(level) = level {
-                announce_level(&client, level).await;
+            if let Some(level) = wanted {
+                log_level.want(&client, level).await;
             }
             outcome(client.request(method, params, options).await)
         })
     }
-
-    /// A handshake upstream has one log level for everybody: the least severe that anyone wants. What others
-    /// do not want is left out on the way to them.
-    fn level_to_announce(&self, wanted: Option<LoggingLevel>) -> Option<LoggingLevel> {
-        let wanted = wanted?;
-        let mut announced = lock(&self.log_level);
-        let enough = announced.is_some_and(|level| level <= wanted);
-        if enough {
-            return None;
-        }
-        *announced = Some(wanted);
-        Some(wanted)
-    }
 }
 
-async fn announce_level(client: &Client, level: LoggingLevel) {
-    if client.capabilities().is_none_or(|capabilities| capabilities.logging.is_none()) {
-        return;
-    }
-    let params = SetLevelParams { level, meta: None, extra: JsonObject::new() };
-    let Ok(params) = RawJson::encode(&params) else { return };
-    if let Err(error) = client.request(Method::SetLogLevel, params, RequestOptions::default()).await {
-        tracing::debug!(%error, "the upstream does not take a log level");
+/// A handshake upstream has one log level for everybody: the least severe that anyone wants. What others do
+/// not want is left out on the way to them.
+#[derive(Default)]
+struct LogLevel(Mutex<Option<LoggingLevel>>);
+
+impl LogLevel {
+    /// Tells the upstream to send messages of this level, unless it was told. An upstream that fails is told
+    /// again with the next call.
+    async fn want(&self, client: &Client, level: LoggingLevel) {
+        let before = *lock(&self.0);
+        let enough = before.is_some_and(|told| told <= level);
+        if enough || client.capabilities().is_none_or(|capabilities| capabilities.logging.is_none()) {
+            return;
+        }
+        // Calls that come meanwhile need not say it too.
+        *lock(&self.0) = Some(level);
+        let params = SetLevelParams { level, meta: None, extra: JsonObject::new() };
+        let Ok(params) = RawJson::encode(&params) else { return };
+        if let Err(error) = client.request(Method::SetLogLevel, params, RequestOptions::default()).await {
+            tracing::debug!(%error, "the upstream does not take a log level");
+            let mut told = lock(&self.0);
+            if *told == Some(level) {
+                *told = before;
+            }
+        }
     }
 }
 

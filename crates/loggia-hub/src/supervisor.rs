@@ -25,6 +25,10 @@ use crate::status::ConnectorState;
 /// How long an upstream that is suspected to be gone may take to show that it is not.
 const PROBE: Duration = Duration::from_secs(5);
 
+/// How long the lists rest after a change was read: an upstream that announces a change whenever its lists
+/// are read must not keep us reading.
+const REST: Duration = Duration::from_millis(250);
+
 /// How long to wait before an upstream that refused a subscription is asked again: at first, and at most.
 const FIRST_RESUBSCRIBE: Duration = Duration::from_secs(1);
 const LONGEST_RESUBSCRIBE: Duration = Duration::from_secs(10 * 60);
@@ -154,12 +158,17 @@ async fn serve(
     let mut subscriptions = Subscriptions::new(shared.clone(), slot.clone(), link.clone());
     subscriptions.missed();
     subscriptions.adjust();
+    let mut rested = now();
     let why = loop {
         let next = tokio::select! {
             why = link.closed() => break why,
-            change = next_change(&mut lists) => match change {
+            change = next_change(&mut lists, rested) => match change {
                 Some(Change::Resource(_)) | None => continue,
-                Some(change) => refresh(shared, slot, &link, &[change]).await,
+                Some(change) => {
+                    let read = refresh(shared, slot, &link, &[change]).await;
+                    rested = now() + REST;
+                    read
+                }
             },
             Some(hint) = hints.recv() => match hint {
                 Hint::Wanted => {
@@ -200,8 +209,10 @@ async fn watch_lists(link: &Link, capabilities: &ServerCapabilities, connector: 
     }
 }
 
-/// The next change. A stream that ended brings none: the connection's end is noticed elsewhere.
-async fn next_change(lists: &mut Option<Watch>) -> Option<Change> {
+/// The next change, not before `rested`; several of the same list are one. A stream that ended brings none:
+/// the connection's end is noticed elsewhere.
+async fn next_change(lists: &mut Option<Watch>, rested: Instant) -> Option<Change> {
+    sleep_until(rested).await;
     if let Some(watch) = lists {
         match watch.next().await {
             Some(change) => return Some(change),

@@ -115,19 +115,20 @@ impl Link {
     /// Whether more should be given to send now.
     pub(crate) fn has_room(&self) -> bool {
         match self {
-            Link::Frames(link) => link.writer.queued() < FramesLink::ENOUGH,
+            Link::Frames(link) => link.has_room(),
             #[cfg(feature = "http")]
-            Link::Http(_) => true,
+            Link::Http(link) => link.has_room(),
         }
     }
 
-    /// Waits for something to report; with `read` off, only for room to send. Dropping the future loses
+    /// Waits for something to report, or for room to send where there was none; with `read` off, only for
+    /// that. Dropping the future loses
     /// nothing.
     pub(crate) async fn next(&mut self, read: bool) -> Option<LinkEvent> {
         match self {
             Link::Frames(link) => link.next(read).await,
             #[cfg(feature = "http")]
-            Link::Http(link) => link.next().await,
+            Link::Http(link) => link.next(read).await,
         }
     }
 
@@ -198,7 +199,12 @@ impl FramesLink {
         }
     }
 
+    fn has_room(&self) -> bool {
+        self.writer.queued() < FramesLink::ENOUGH
+    }
+
     async fn next(&mut self, read: bool) -> Option<LinkEvent> {
+        let had_room = self.has_room();
         loop {
             if let Some(event) = self.batch.pop_front() {
                 return Some(event);
@@ -218,7 +224,7 @@ impl FramesLink {
                 },
                 written = self.writer.progress(), if writing => {
                     self.written(written);
-                    if !read {
+                    if !read || (!had_room && self.has_room()) {
                         return None;
                     }
                 }

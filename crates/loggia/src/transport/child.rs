@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::process::{ChildStderr, Command};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -131,6 +131,7 @@ impl Child {
                 said,
                 listening,
                 stop_timeout: self.stop_timeout,
+                exit_by: None,
                 ended: false,
             },
         })
@@ -159,6 +160,8 @@ pub(crate) struct Process {
     said: LastLines,
     listening: JoinHandle<()>,
     stop_timeout: Duration,
+    /// Until when the exit of a child that closed its output is waited for.
+    exit_by: Option<Instant>,
     ended: bool,
 }
 
@@ -166,10 +169,12 @@ impl Process {
     /// How long the exit of a child that closed its output is waited for.
     const EXIT: Duration = Duration::from_secs(2);
 
-    /// What to say of a connection that ended because of `reason`.
+    /// What to say of a connection that ended because of `reason`. A future that was dropped may be asked for
+    /// again: the time runs on.
     pub(crate) async fn last_words(&mut self, reason: &str) -> String {
-        let status = self.exit(Process::EXIT).await;
-        if status.is_some() {
+        let exit_by = *self.exit_by.get_or_insert_with(|| Instant::now() + Process::EXIT);
+        let status = self.exit(exit_by).await;
+        if status.is_some() && !self.listening.is_finished() {
             // Its error output ends with it, unless a grandchild keeps it open.
             let _ = timeout(Duration::from_millis(200), &mut self.listening).await;
         }
@@ -190,20 +195,20 @@ impl Process {
     /// writes is read and dropped, lest it wait for us.
     pub(crate) async fn stop(mut self, mut reader: Box<dyn ReadFrames>) {
         let drain = tokio::spawn(async move { while let Ok(Some(_)) = reader.next().await {} });
-        if self.exit(self.stop_timeout).await.is_none() {
+        if self.exit(Instant::now() + self.stop_timeout).await.is_none() {
             tracing::debug!(server = self.name, "still runs with its input closed: asked to terminate");
             self.group.terminate(&mut self.child);
-            if self.exit(self.stop_timeout).await.is_none() {
+            if self.exit(Instant::now() + self.stop_timeout).await.is_none() {
                 tracing::warn!(server = self.name, "does not terminate: killed");
                 self.group.kill(&mut self.child);
-                let _ = self.exit(self.stop_timeout).await;
+                let _ = self.exit(Instant::now() + self.stop_timeout).await;
             }
         }
         drain.abort();
     }
 
-    async fn exit(&mut self, limit: Duration) -> Option<ExitStatus> {
-        let status = timeout(limit, self.child.wait()).await.ok()?.ok()?;
+    async fn exit(&mut self, by: Instant) -> Option<ExitStatus> {
+        let status = timeout_at(by, self.child.wait()).await.ok()?.ok()?;
         if !std::mem::replace(&mut self.ended, true) {
             // Helpers it started and left behind go with it.
             self.group.terminate(&mut self.child);

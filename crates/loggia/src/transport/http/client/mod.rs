@@ -115,6 +115,8 @@ struct Session {
 impl HttpLink {
     /// Reports that wait; beyond them the streams are not read.
     const REPORTS: usize = 64;
+    /// Messages that are not requests (answers to the server's questions, notifications) under way at once.
+    const ANSWERS: usize = 64;
 
     pub(crate) fn new(
         url: Url,
@@ -165,17 +167,28 @@ impl HttpLink {
         }
     }
 
-    /// Waits for a report. Dropping the future loses nothing.
-    pub(crate) async fn next(&mut self) -> Option<LinkEvent> {
+    /// Whether more should be given to send now: a server may ask as fast as it likes, and not take the
+    /// answers.
+    pub(crate) fn has_room(&self) -> bool {
+        self.tasks.len().saturating_sub(self.requests.len()) < HttpLink::ANSWERS
+    }
+
+    /// Waits for a report, or, with `read` off or no room, for room only. Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self, read: bool) -> Option<LinkEvent> {
+        let had_room = self.has_room();
         loop {
             tokio::select! {
                 biased;
-                report = self.reports.recv() => return report,
+                report = self.reports.recv(), if read => return report,
                 Some(done) = self.tasks.join_next() => {
                     if let Ok(Some(id)) = done {
                         self.requests.remove(&id);
                     }
+                    if self.has_room() && !(read && had_room) {
+                        return None;
+                    }
                 }
+                else => std::future::pending().await,
             }
         }
     }
