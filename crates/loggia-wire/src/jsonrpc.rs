@@ -255,10 +255,15 @@ fn write_call(out: &mut Vec<u8>, method: &Method, params: Option<&[u8]>) {
 
 /// Writes a response that carries `result`, which must be JSON.
 pub fn write_result(out: &mut Vec<u8>, id: &Id, result: &[u8]) {
+    write_result_with(out, id, |out| out.extend_from_slice(result));
+}
+
+/// Writes a response whose result `write` appends.
+pub fn write_result_with(out: &mut Vec<u8>, id: &Id, write: impl FnOnce(&mut Vec<u8>)) {
     out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
     id.write(out);
     out.extend_from_slice(br#","result":"#);
-    out.extend_from_slice(result);
+    write(out);
     out.push(b'}');
 }
 

@@ -2,6 +2,8 @@
 //! stateless era everything is in the request; in the handshake era the session supplies what the request
 //! leaves out (see [`RequestMeta::from_session`]).
 
+mod fast;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -61,19 +63,51 @@ pub struct SessionMeta {
 pub enum Declared {
     /// It names no version: a handshake request.
     Nothing,
-    /// It names a version, known or not.
-    Version(String),
+    /// It names a version we know.
+    Known(Version),
+    /// It names another.
+    Unknown(String),
+}
+
+impl Declared {
+    /// The version as it is written; `None` where none is named.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Declared::Nothing => None,
+            Declared::Known(version) => Some(version.as_str()),
+            Declared::Unknown(text) => Some(text),
+        }
+    }
+}
+
+/// The version that `params._meta` declares.
+pub fn declared_version(params: Option<&RawJson>) -> Result<Declared, RpcError> {
+    if let Some(declared) = fast::declared(params) {
+        return Ok(declared);
+    }
+    match meta_of(params)?.remove(PROTOCOL_VERSION) {
+        None => Ok(Declared::Nothing),
+        Some(Value::String(version)) => Ok(Declared::from(version.as_str())),
+        Some(_) => {
+            Err(RpcError::invalid_params(format!("params._meta[{PROTOCOL_VERSION:?}] must be a string")))
+        }
+    }
 }
 
 #[derive(Deserialize)]
-struct HasMeta {
-    #[serde(default, rename = "_meta")]
-    meta: Option<Meta>,
+struct HasMeta<T> {
+    #[serde(default = "nothing", rename = "_meta")]
+    meta: Option<T>,
 }
 
+fn nothing<T>() -> Option<T> {
+    None
+}
+
+/// The `_meta` as a tree: for what is out of the ordinary, and for errors that name the key at fault.
 fn meta_of(params: Option<&RawJson>) -> Result<Meta, RpcError> {
     let Some(params) = params else { return Ok(Meta::default()) };
-    let holder: HasMeta = params
+    let holder: HasMeta<Meta> = params
         .decode()
         .map_err(|e| RpcError::invalid_params(format!("params._meta must be an object: {e}")))?;
     let mut meta = holder.meta.unwrap_or_default();
@@ -81,21 +115,13 @@ fn meta_of(params: Option<&RawJson>) -> Result<Meta, RpcError> {
     Ok(meta)
 }
 
-/// The version that `params._meta` declares.
-pub fn declared_version(params: Option<&RawJson>) -> Result<Declared, RpcError> {
-    match meta_of(params)?.remove(PROTOCOL_VERSION) {
-        None => Ok(Declared::Nothing),
-        Some(Value::String(version)) => Ok(Declared::Version(version)),
-        Some(_) => {
-            Err(RpcError::invalid_params(format!("params._meta[{PROTOCOL_VERSION:?}] must be a string")))
-        }
-    }
-}
-
 impl RequestMeta {
     /// Reads the `_meta` of a stateless request. A version we do not speak is
     /// [`RpcError::unsupported_version`]; a missing required key is `-32602`.
     pub fn from_stateless(params: Option<&RawJson>, supported: &[Version]) -> Result<RequestMeta, RpcError> {
+        if let Some(meta) = fast::stateless(params, supported) {
+            return Ok(meta);
+        }
         let mut extra = meta_of(params)?;
         let requested: String = required(&mut extra, PROTOCOL_VERSION)?;
         let version = requested
@@ -115,13 +141,19 @@ impl RequestMeta {
 
     /// Joins what a handshake session knows with the little its request says.
     pub fn from_session(params: Option<&RawJson>, session: &SessionMeta) -> Result<RequestMeta, RpcError> {
-        let mut extra = meta_of(params)?;
+        let (progress_token, extra) = match fast::in_session(params) {
+            Some(read) => read,
+            None => {
+                let mut extra = meta_of(params)?;
+                (optional(&mut extra, PROGRESS_TOKEN)?, extra)
+            }
+        };
         Ok(RequestMeta {
             version: session.version,
             client_info: session.client_info.clone(),
             client_capabilities: session.client_capabilities.clone(),
             log_level: session.log_level,
-            progress_token: optional(&mut extra, PROGRESS_TOKEN)?,
+            progress_token,
             extra,
         })
     }

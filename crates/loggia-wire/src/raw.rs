@@ -39,6 +39,11 @@ impl RawJson {
         RawJson(buffer.slice_ref(raw.get().as_bytes()))
     }
 
+    /// The part of this value that `raw`, borrowed from it, covers. Shares the buffer.
+    pub fn part(&self, raw: &serde_json::value::RawValue) -> RawJson {
+        RawJson::borrowed(&self.0, raw)
+    }
+
     /// Bytes that the caller has just written as JSON itself.
     pub fn from_written(bytes: Vec<u8>) -> RawJson {
         debug_assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok());

@@ -78,6 +78,11 @@ impl Version {
         }
     }
 
+    /// The revision with this name.
+    pub fn named(name: &str) -> Option<Version> {
+        Version::ALL.into_iter().find(|version| version.as_str() == name)
+    }
+
     /// What a handshake server answers to a client that asked for `requested`: the same revision where it
     /// is a handshake revision we know, otherwise our newest (`initialize`, "Version Negotiation").
     pub fn negotiate_handshake(requested: &str) -> Version {
@@ -110,6 +115,6 @@ impl FromStr for Version {
     type Err = UnknownVersion;
 
     fn from_str(name: &str) -> Result<Version, UnknownVersion> {
-        Version::ALL.into_iter().find(|v| v.as_str() == name).ok_or_else(|| UnknownVersion(name.to_owned()))
+        Version::named(name).ok_or_else(|| UnknownVersion(name.to_owned()))
     }
 }

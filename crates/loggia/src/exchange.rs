@@ -5,20 +5,30 @@
 //! yet sent, and log messages beyond [`Outbox::CAPACITY`] are counted instead of kept.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loggia_wire::model::{InputRequest, ServerNotification};
 use loggia_wire::{RawJson, RpcError};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::service::BoxFuture;
 
 /// A running request's link to its client. Cheap to clone.
 #[derive(Clone)]
 pub struct Exchange {
-    outbox: Arc<Outbox>,
+    channel: Arc<Channel>,
     live: Option<Arc<dyn LivePeer>>,
-    cancelled: Cancelled,
+}
+
+/// What the parts of one exchange share: one allocation for each request.
+#[derive(Default)]
+struct Channel {
+    queue: Mutex<Queue>,
+    ready: Notify,
+    release: Notify,
+    cancelled: AtomicBool,
+    cancel: Notify,
 }
 
 /// A client that can be asked while its request runs (handshake revisions).
@@ -30,16 +40,15 @@ pub trait LivePeer: Send + Sync {
 impl Exchange {
     /// A link for one request. The edge keeps the [`Outbox`], which it drains, and the [`CancelGuard`],
     /// which it drops when the request ends.
-    pub fn new(live: Option<Arc<dyn LivePeer>>) -> (Exchange, Arc<Outbox>, CancelGuard) {
-        let outbox = Arc::new(Outbox::default());
-        let (sender, receiver) = watch::channel(false);
-        let exchange = Exchange { outbox: outbox.clone(), live, cancelled: Cancelled(receiver) };
-        (exchange, outbox, CancelGuard(sender))
+    pub fn new(live: Option<Arc<dyn LivePeer>>) -> (Exchange, Outbox, CancelGuard) {
+        let channel = Arc::new(Channel::default());
+        let (outbox, guard) = (Outbox(channel.clone()), CancelGuard(channel.clone()));
+        (Exchange { channel, live }, outbox, guard)
     }
 
     /// Queues a notification for the client. Never waits.
     pub fn notify(&self, notification: ServerNotification) {
-        self.outbox.push(notification);
+        self.channel.push(notification);
     }
 
     /// The client, where it can be asked right now; `None` means: answer with
@@ -51,49 +60,56 @@ impl Exchange {
     /// Lets the client go: the answer will take long, and a client that can come back for it need not hold a
     /// connection open meanwhile. Where the client cannot come back, nothing happens.
     pub fn release(&self) {
-        self.outbox.release.notify_one();
+        self.channel.release.notify_one();
     }
 
     /// Becomes true when the request is cancelled.
     pub fn cancelled(&self) -> Cancelled {
-        self.cancelled.clone()
+        Cancelled(self.channel.clone())
     }
 }
 
 /// Tells work that outlives its future (a thread, a child process) that the request was cancelled.
 #[derive(Clone)]
-pub struct Cancelled(watch::Receiver<bool>);
+pub struct Cancelled(Arc<Channel>);
 
 impl Cancelled {
     /// Whether the request was cancelled.
     pub fn is_cancelled(&self) -> bool {
-        *self.0.borrow() || self.0.has_changed().is_err()
+        self.0.cancelled.load(Ordering::Acquire)
     }
 
     /// Waits until it is.
     pub async fn wait(&mut self) {
-        // An error means the guard is gone, which is what we wait for.
-        let _ = self.0.wait_for(|cancelled| *cancelled).await;
+        let mut cancel = std::pin::pin!(self.0.cancel.notified());
+        // From here on a cancellation is heard, even one that comes between the question and the wait.
+        cancel.as_mut().enable();
+        if !self.is_cancelled() {
+            cancel.await;
+        }
     }
 }
 
 /// Cancels its request when dropped.
-pub struct CancelGuard(watch::Sender<bool>);
+pub struct CancelGuard(Arc<Channel>);
 
 impl CancelGuard {
     /// Cancels now.
     pub fn cancel(&self) {
-        self.0.send_replace(true);
+        self.0.cancelled.store(true, Ordering::Release);
+        self.0.cancel.notify_waiters();
+    }
+}
+
+impl Drop for CancelGuard {
+    fn drop(&mut self) {
+        self.cancel();
     }
 }
 
 /// Notifications of one request that wait to be sent.
-#[derive(Default)]
-pub struct Outbox {
-    queue: Mutex<Queue>,
-    ready: Notify,
-    release: Notify,
-}
+#[derive(Clone)]
+pub struct Outbox(Arc<Channel>);
 
 #[derive(Default)]
 struct Queue {
@@ -101,12 +117,13 @@ struct Queue {
     dropped: usize,
 }
 
-impl Outbox {
-    /// Most notifications that wait; further ones are dropped and counted.
-    pub const CAPACITY: usize = 256;
+impl Channel {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     fn push(&self, notification: ServerNotification) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.queue();
         let is_progress = |queued: &ServerNotification| matches!(queued, ServerNotification::Progress(_));
         if is_progress(&notification) && queue.waiting.back().is_some_and(is_progress) {
             queue.waiting.pop_back();
@@ -119,10 +136,15 @@ impl Outbox {
         drop(queue);
         self.ready.notify_one();
     }
+}
+
+impl Outbox {
+    /// Most notifications that wait; further ones are dropped and counted.
+    pub const CAPACITY: usize = 256;
 
     /// The next notification, if one waits.
     pub fn try_next(&self) -> Option<ServerNotification> {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.0.queue();
         let next = queue.waiting.pop_front();
         if next.is_none() && queue.dropped > 0 {
             tracing::warn!(count = queue.dropped, "notifications dropped: the client reads too slowly");
@@ -137,19 +159,19 @@ impl Outbox {
             if let Some(notification) = self.try_next() {
                 return notification;
             }
-            self.ready.notified().await;
+            self.0.ready.notified().await;
         }
     }
 
     /// Waits until a notification waits.
     pub async fn ready(&self) {
-        while self.queue.lock().unwrap_or_else(PoisonError::into_inner).waiting.is_empty() {
-            self.ready.notified().await;
+        while self.0.queue().waiting.is_empty() {
+            self.0.ready.notified().await;
         }
     }
 
     /// Waits until the request lets its client go (see [`Exchange::release`]).
     pub async fn released(&self) {
-        self.release.notified().await;
+        self.0.release.notified().await;
     }
 }

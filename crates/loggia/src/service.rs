@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use loggia_wire::codec;
 use loggia_wire::header::ParamHeaders;
+use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::model::{
     Implementation, InputRequired, ServerCapabilities, ServerResult, SubscriptionFilter,
 };
@@ -137,23 +138,34 @@ impl Reply {
         }
     }
 
-    /// The `result` member as `version` writes it. `method` is the request's.
-    pub fn encode(
+    /// The response to `id` that carries it, as `version` writes it. `method` is the request's.
+    pub fn write(
         self,
+        id: &Id,
         method: &Method,
         version: Version,
         identity: &Implementation,
-    ) -> Result<RawJson, RpcError> {
-        match self {
-            Reply::Result(result) => Ok(codec::encode_result(*result, version, Some(identity))),
-            Reply::Shared(shared) => Ok(shared.encode(version, identity)),
-            Reply::Raw { version: from, result } if from == version => Ok(result),
-            Reply::Raw { version: from, result } => codec::translate_result(method, &result, from, version, Some(identity))
-                .map_err(|error| {
+    ) -> Result<Vec<u8>, RpcError> {
+        let raw = match self {
+            Reply::Result(result) => {
+                let mut out = Vec::with_capacity(512);
+                jsonrpc::write_result_with(&mut out, id, |out| {
+                    codec::write_result(out, *result, version, Some(identity));
+                });
+                return Ok(out);
+            }
+            Reply::Shared(shared) => shared.encode(version, identity),
+            Reply::Raw { version: from, result } if from == version => result,
+            Reply::Raw { version: from, result } => {
+                codec::translate_result(method, &result, from, version, Some(identity)).map_err(|error| {
                     tracing::warn!(%error, %method, %from, to = %version, "a relayed result could not be translated");
                     RpcError::internal("relay")
-                }),
-        }
+                })?
+            }
+        };
+        let mut out = Vec::with_capacity(raw.as_bytes().len() + 64);
+        jsonrpc::write_result(&mut out, id, raw.as_bytes());
+        Ok(out)
     }
 }
 

@@ -4,6 +4,7 @@
 //! then the value is written, with what the revision requires of every result added. Decoding reads the
 //! union and fills in what older revisions leave out.
 
+mod direct;
 mod elicitation;
 mod items;
 mod messages;
@@ -68,33 +69,57 @@ impl PayloadError {
 const RESULT_TYPE: &str = "resultType";
 
 /// The `result` member as `version` writes it. In the stateless era `identity` goes into its `_meta`.
-pub fn encode_result(
+pub fn encode_result(result: ServerResult, version: Version, identity: Option<&Implementation>) -> RawJson {
+    let mut out = Vec::with_capacity(256);
+    write_result(&mut out, result, version, identity);
+    RawJson::from_written(out)
+}
+
+/// Appends what [`encode_result`] makes to `out`.
+pub fn write_result(
+    out: &mut Vec<u8>,
     mut result: ServerResult,
     version: Version,
     identity: Option<&Implementation>,
-) -> RawJson {
+) {
     result.restrict(version);
-    let result_type = match &result {
-        ServerResult::InputRequired(_) => "input_required",
-        _ => "complete",
-    };
-    let mut object = match result.to_object() {
-        Ok(object) => object,
-        // Not an object: an extension's business, sent as it is.
-        Err(raw) => return raw,
-    };
+    if direct::write(out, &result, version, identity) {
+        return;
+    }
+    match by_tree(&result, version, identity) {
+        // Writing a tree into a Vec cannot fail.
+        Ok(object) => drop(serde_json::to_writer(out, &object)),
+        Err(raw) => out.extend_from_slice(raw.as_bytes()),
+    }
+}
+
+/// A result as a tree, where something is in it that only a tree shows. `Err` is what is sent as it is.
+fn by_tree(
+    result: &ServerResult,
+    version: Version,
+    identity: Option<&Implementation>,
+) -> Result<Map<String, Value>, RawJson> {
+    // What is not an object is an extension's business.
+    let mut object = result.to_object()?;
     if version.is_stateless() {
         if !matches!(result, ServerResult::Custom(_)) {
             object.remove(RESULT_TYPE);
         }
-        object.entry(RESULT_TYPE).or_insert_with(|| json!(result_type));
+        object.entry(RESULT_TYPE).or_insert_with(|| json!(result_type(result)));
         if let Some(identity) = identity {
             stamp(&mut object, identity, version);
         }
     } else {
         object.remove(RESULT_TYPE);
     }
-    RawJson::from(&Value::Object(object))
+    Ok(object)
+}
+
+fn result_type(result: &ServerResult) -> &'static str {
+    match result {
+        ServerResult::InputRequired(_) => "input_required",
+        _ => "complete",
+    }
 }
 
 /// Says in a result's `_meta` who made it, unless it says so already.

@@ -22,6 +22,12 @@ pub(super) fn holds(compiled: &Compiled, value: &Value) -> bool {
     (checker.node(compiled.root, value, &Path::Root, None) || checker.unsure) && checker.gave_up.is_none()
 }
 
+/// Whether `value` is valid against one of the nodes.
+pub(super) fn holds_at(compiled: &Compiled, node: NodeId, value: &Value) -> bool {
+    let mut checker = Checker::new(compiled, false);
+    checker.node(node, value, &Path::Root, None) && !checker.unsure && checker.gave_up.is_none()
+}
+
 /// What is wrong with `value`, which is not valid.
 pub(super) fn explain(compiled: &Compiled, value: &Value) -> Violations {
     let mut checker = Checker::new(compiled, true);

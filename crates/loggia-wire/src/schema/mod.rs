@@ -18,10 +18,12 @@ mod message;
 mod node;
 mod number;
 mod pattern;
+mod text;
 mod uri;
 
 use std::sync::Arc;
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 pub use error::{SchemaError, SchemaErrorKind, Violation, Violations};
@@ -101,6 +103,12 @@ impl Validator {
     pub fn validate(&self, value: &Value) -> Result<(), Violations> {
         // The first pass neither allocates nor goes on after a failure; most values need no second.
         if self.is_valid(value) { Ok(()) } else { Err(check::explain(&self.compiled, value)) }
+    }
+
+    /// Reads a JSON object without making a tree of it, and gives `each` of its members out. `true` where the
+    /// object is certainly valid; `false` leaves it open, and what was given out means nothing.
+    pub fn accepts_object<'t>(&self, text: &'t [u8], each: impl FnMut(&'t str, &'t RawValue)) -> bool {
+        text::accepts_object(&self.compiled, text, each)
     }
 
     /// Whether `value` is valid.

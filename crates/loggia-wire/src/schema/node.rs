@@ -41,11 +41,11 @@ impl Types {
     pub(super) const NONE: Types = Types(0);
     pub(super) const ANY: Types = Types(0x7f);
     const NULL: u8 = 1;
-    const BOOLEAN: u8 = 2;
-    const STRING: u8 = 4;
-    const ARRAY: u8 = 8;
-    const OBJECT: u8 = 16;
-    const INTEGER: u8 = 32;
+    pub(super) const BOOLEAN: u8 = 2;
+    pub(super) const STRING: u8 = 4;
+    pub(super) const ARRAY: u8 = 8;
+    pub(super) const OBJECT: u8 = 16;
+    pub(super) const INTEGER: u8 = 32;
     /// Numbers with a fraction; the type `number` is both bits.
     const FRACTION: u8 = 64;
     const NAMES: [(&'static str, &'static str, u8); 7] = [
@@ -65,6 +65,11 @@ impl Types {
 
     pub(super) fn with(self, other: Types) -> Types {
         Types(self.0 | other.0)
+    }
+
+    /// Whether the type with this bit is among them.
+    pub(super) fn has(self, bit: u8) -> bool {
+        self.0 & bit != 0
     }
 
     pub(super) fn contains(self, value: &Value) -> bool {

@@ -6,7 +6,7 @@ use loggia_wire::model::{
     ClientCapabilities, ElicitParams, ElicitationCapability, InputRequest, InputRequired, JsonObject,
     RootsCapability, SamplingCapability,
 };
-use loggia_wire::{RequestMeta, RpcError, Version};
+use loggia_wire::{RpcError, Version};
 
 /// Whether a client of `version` that declared `declared` can be asked `request`. The error names what is
 /// missing.
@@ -35,9 +35,13 @@ pub fn check(
 }
 
 /// [`check`] for every question of `input`.
-pub fn check_all(input: &InputRequired, meta: &RequestMeta) -> Result<(), RpcError> {
+pub fn check_all(
+    input: &InputRequired,
+    version: Version,
+    declared: &ClientCapabilities,
+) -> Result<(), RpcError> {
     let mut requests = input.input_requests.iter().flat_map(|requests| requests.values());
-    requests.try_for_each(|request| check(request, meta.version, &meta.client_capabilities))
+    requests.try_for_each(|request| check(request, version, declared))
 }
 
 fn required(request: &InputRequest) -> ClientCapabilities {

@@ -322,7 +322,7 @@ impl Connection {
             return Ok(Era::Handshake);
         }
         Ok(match meta::declared_version(incoming.params.as_ref())? {
-            Declared::Version(_) => Era::Stateless,
+            Declared::Known(_) | Declared::Unknown(_) => Era::Stateless,
             Declared::Nothing => Era::Handshake,
         })
     }

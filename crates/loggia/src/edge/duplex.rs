@@ -13,7 +13,6 @@ use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use loggia_wire::model::SubscriptionFilter;
@@ -23,6 +22,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::tasks::{Event, Link, ListenTask, Peer, Task};
 use super::connection::{Action, AskKey, Connection, Key};
+use super::poll_once;
 use crate::error::{Error, Result};
 use crate::exchange::{Exchange, LivePeer};
 use crate::limits::Limits;
@@ -330,16 +330,4 @@ fn is_gone(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted
     )
-}
-
-/// Polls `future` once.
-async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|cx| {
-        Poll::Ready(match future.as_mut().poll(cx) {
-            Poll::Ready(output) => Some(output),
-            Poll::Pending => None,
-        })
-    })
-    .await
 }

@@ -17,8 +17,11 @@ pub mod notices;
 pub mod session;
 pub mod settle;
 
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::FutureExt;
 use loggia_wire::jsonrpc::{self, Id};
@@ -76,6 +79,18 @@ pub async fn invoke<S: Service + ?Sized>(service: &S, request: Request, exchange
     }
 }
 
+/// Polls `future` once: what is ready at once needs no timer, and no task of its own.
+pub(crate) async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| {
+        Poll::Ready(match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}
+
 /// Opens a stream of changes. A panic costs this stream alone, as one of a handler costs its call.
 pub async fn open_stream<S: Service + ?Sized>(
     service: &S,
@@ -99,12 +114,11 @@ pub fn encode_outcome(
     version: Version,
     identity: &Implementation,
 ) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256);
-    match outcome.and_then(|reply| reply.encode(method, version, identity)) {
-        Ok(result) => jsonrpc::write_result(&mut out, id, result.as_bytes()),
-        Err(error) => jsonrpc::write_error(&mut out, Some(id), &error.for_version(version)),
-    }
-    out
+    outcome.and_then(|reply| reply.write(id, method, version, identity)).unwrap_or_else(|error| {
+        let mut out = Vec::with_capacity(256);
+        jsonrpc::write_error(&mut out, Some(id), &error.for_version(version));
+        out
+    })
 }
 
 /// A short random name that joins what a client is told with what the log says.

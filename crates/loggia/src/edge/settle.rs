@@ -25,10 +25,10 @@ pub async fn run<S: Service + ?Sized>(
         return without_questions(&request.method.clone(), invoke(service, request, exchange).await);
     }
     if request.meta.version.is_stateless() {
-        let meta = request.meta.clone();
+        let (version, declared) = (request.meta.version, request.meta.client_capabilities.clone());
         let reply = invoke(service, request, exchange).await?;
         if let Some(input) = reply.input_required() {
-            capability::check_all(input, &meta)?;
+            capability::check_all(input, version, &declared)?;
         }
         return Ok(reply);
     }
@@ -89,7 +89,7 @@ async fn ask_all(
     request: &Request,
     exchange: &Exchange,
 ) -> Result<InputResponses, RpcError> {
-    capability::check_all(input, &request.meta)?;
+    capability::check_all(input, request.meta.version, &request.meta.client_capabilities)?;
     let Some(requests) = &input.input_requests else { return Ok(InputResponses::new()) };
     let live = exchange.live().ok_or_else(|| {
         RpcError::invalid_request(

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
+use loggia_wire::RawJson;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::error::ToolError;
 use crate::model::JsonObject;
@@ -29,17 +32,94 @@ pub fn parameter<T: Parameter>(name: &'static str) -> Property {
 }
 
 /// The arguments of a tool call, to be taken one by one.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Args(JsonObject);
+#[derive(Debug, Clone, PartialEq)]
+pub struct Args(Given);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Given {
+    /// As they came; they are known to fit the schema. Each is read when it is taken.
+    Text(Members),
+    /// Read already.
+    Tree(JsonObject),
+}
+
+/// Where the members of an object stand in its text.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Members {
+    text: RawJson,
+    /// Name and value, as ranges of the text.
+    places: Vec<[Range<usize>; 2]>,
+}
+
+impl Members {
+    /// An object's text, with no members known yet.
+    pub(crate) fn of(text: RawJson) -> Members {
+        Members { text, places: Vec::new() }
+    }
+
+    /// Takes note of a member; name and value are parts of the text.
+    pub(crate) fn add(&mut self, name: &str, value: &RawValue) {
+        let start = self.text.as_bytes().as_ptr() as usize;
+        let place = |part: &str| {
+            let from = part.as_ptr() as usize - start;
+            from..from + part.len()
+        };
+        self.places.push([place(name), place(value.get())]);
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.at(name).is_some()
+    }
+
+    fn at(&self, name: &str) -> Option<usize> {
+        self.places.iter().position(|[known, _]| &self.text.as_bytes()[known.clone()] == name.as_bytes())
+    }
+
+    fn take(&mut self, name: &str) -> Option<&[u8]> {
+        let [_, value] = self.places.swap_remove(self.at(name)?);
+        Some(&self.text.as_bytes()[value])
+    }
+
+    /// A tree of what was not taken.
+    fn into_object(self) -> JsonObject {
+        let read = |[name, value]: &[Range<usize>; 2]| {
+            let text = self.text.as_bytes();
+            let name = std::str::from_utf8(&text[name.clone()]).ok()?;
+            Some((name.to_owned(), serde_json::from_slice(&text[value.clone()]).ok()?))
+        };
+        self.places.iter().filter_map(read).collect()
+    }
+}
+
+impl Default for Args {
+    fn default() -> Args {
+        Args::new(JsonObject::new())
+    }
+}
 
 impl Args {
     pub(crate) fn new(arguments: JsonObject) -> Args {
-        Args(arguments)
+        Args(Given::Tree(arguments))
+    }
+
+    pub(crate) fn in_text(members: Members) -> Args {
+        Args(Given::Text(members))
     }
 
     /// The argument `name`. One that is missing or of another shape is an error that the model can read.
     pub fn take<T: Parameter>(&mut self, name: &str) -> Result<T, ToolError> {
-        let value = match self.0.remove(name) {
+        let value = match &mut self.0 {
+            Given::Tree(arguments) => arguments.remove(name),
+            Given::Text(members) => match members.take(name) {
+                None => None,
+                Some(text) => match serde_json::from_slice(text) {
+                    Ok(value) => return Ok(value),
+                    // Read again, for an error that does not speak of lines and columns.
+                    Err(_) => serde_json::from_slice(text).ok(),
+                },
+            },
+        };
+        let value = match value {
             Some(value) => value,
             None if T::is_optional() => Value::Null,
             None => return Err(ToolError::say(format!("Invalid arguments: {name:?} is required"))),
@@ -49,12 +129,20 @@ impl Args {
 
     /// All of them.
     pub fn into_object(self) -> JsonObject {
-        self.0
+        match self.0 {
+            Given::Tree(arguments) => arguments,
+            Given::Text(members) => members.into_object(),
+        }
     }
 
     /// All of them as one type.
     pub(crate) fn decode<T: DeserializeOwned>(self) -> Result<T, ToolError> {
-        serde_json::from_value(Value::Object(self.0))
+        if let Given::Text(members) = &self.0
+            && let Ok(value) = members.text.decode()
+        {
+            return Ok(value);
+        }
+        serde_json::from_value(Value::Object(self.into_object()))
             .map_err(|error| ToolError::say(format!("Invalid arguments: {error}")))
     }
 }

@@ -369,6 +369,7 @@ impl Parts {
             clock: self.clock,
             sealer: Sealer::new(self.keys),
             state_ttl: self.state_ttl,
+            no_state: Arc::new(()),
         });
         let wrapped = self
             .layers

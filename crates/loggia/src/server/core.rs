@@ -1,6 +1,7 @@
 //! A built server: everything it offers and how it answers. Requests are routed on their method, then one
 //! type is parsed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -8,8 +9,9 @@ use std::time::{Duration, SystemTime};
 use loggia_wire::header::ParamHeaders;
 use loggia_wire::{Method, RawJson, RpcError};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::args::{Args, Texts};
+use super::args::Texts;
 use super::arguments;
 use super::completion::{Completer, Completing};
 use super::cx::{Call, Cx, Logged, Subject};
@@ -25,9 +27,8 @@ use crate::changes::{Changes, Listening};
 use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::model::{
-    CacheHints, CacheScope, CallToolParams, CompleteParams, CompleteResult, Completion, CompletionReference,
-    GetPromptParams, InputResponses, PageParams, ReadResourceParams, ReadResourceResult, ServerResult,
-    SubscriptionFilter,
+    CacheHints, CacheScope, CompleteParams, CompleteResult, Completion, CompletionReference, GetPromptParams,
+    InputResponses, PageParams, ReadResourceParams, ReadResourceResult, ServerResult, SubscriptionFilter,
 };
 use crate::service::{BoxFuture, Description, Outcome, Reply, Request};
 
@@ -47,6 +48,8 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(crate) sealer: Sealer,
     pub(crate) state_ttl: Duration,
+    /// What handlers are given that have their state in them already.
+    pub(crate) no_state: Arc<()>,
 }
 
 impl Core {
@@ -98,19 +101,20 @@ impl Core {
     }
 
     async fn call_tool(self: Arc<Core>, request: Request, exchange: Exchange) -> Outcome {
-        let params: CallToolParams = params(&request)?;
+        let params: ToolCall<'_> = params(&request)?;
         let Some(tool) = self.tools.get(&params.name) else {
             return Err(RpcError::invalid_params(format!("Unknown tool: {}", params.name)));
         };
         let version = request.meta.version;
-        let raw = params.arguments.unwrap_or(RawJson::empty_object());
+        let raw = params.arguments.map_or(RawJson::empty_object(), |raw| request.params.part(raw));
         let arguments = match arguments::read(&tool, &raw) {
             Ok(arguments) => arguments,
             Err(error) => return error.into_tool_outcome(&tool.definition.name, version).map(result),
         };
-        let subject = Subject { method: Method::CallTool, name: params.name, arguments: raw };
-        let cx = self.cx(request, exchange, subject, params.input_responses, params.request_state)?;
-        let handler = (tool.handler)(Arc::new(()), cx.clone(), Args::new(arguments));
+        let subject = Subject { method: Method::CallTool, name: params.name.into_owned(), arguments: raw };
+        let (responses, state) = (params.input_responses, params.request_state);
+        let cx = self.cx(request, exchange, subject, responses, state)?;
+        let handler = (tool.handler)(self.no_state.clone(), cx.clone(), arguments);
         match replay::run(&cx, handler).await {
             None => cx.call().rounds.input_required(cx.call()).map(result),
             Some(Ok(ToolOutput::Result(output))) => match tool.check(&output) {
@@ -141,7 +145,7 @@ impl Core {
         let subject = Subject { method: Method::GetPrompt, name: params.name, arguments };
         let version = request.meta.version;
         let cx = self.cx(request, exchange, subject, params.input_responses, params.request_state)?;
-        let handler = (prompt.handler)(Arc::new(()), cx.clone(), Texts::new(texts));
+        let handler = (prompt.handler)(self.no_state.clone(), cx.clone(), Texts::new(texts));
         match replay::run(&cx, handler).await {
             None => cx.call().rounds.input_required(cx.call()).map(result),
             Some(Ok(PromptOutput::Result(mut output))) => {
@@ -161,7 +165,7 @@ impl Core {
         let subject = Subject { method: Method::ReadResource, name: uri.clone(), arguments };
         let version = request.meta.version;
         let cx = self.cx(request, exchange, subject, params.input_responses, params.request_state)?;
-        let handler = (found.handler)(Arc::new(()), cx.clone(), Texts::new(found.variables));
+        let handler = (found.handler)(self.no_state.clone(), cx.clone(), Texts::new(found.variables));
         match replay::run(&cx, handler).await {
             None => cx.call().rounds.input_required(cx.call()).map(result),
             Some(Ok(ResourceOutput::Result(output))) => {
@@ -212,7 +216,7 @@ impl Core {
         let Some(completer) = completer else { return Ok(completed(Completion::default())) };
         let cx = self.cx(request, exchange, subject, None, None)?;
         let handler: BoxFuture<'static, Result<Completion, ToolError>> =
-            completer(Arc::new(()), cx.clone(), completing);
+            completer(self.no_state.clone(), cx.clone(), completing);
         match replay::run(&cx, handler).await {
             Some(Ok(completion)) => Ok(completed(completion)),
             Some(Err(error)) => Err(error.into_rpc(&cx.call().subject.name, version)),
@@ -274,6 +278,20 @@ impl Core {
     }
 }
 
+/// What is needed of the params of `tools/call`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolCall<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    arguments: Option<&'a RawValue>,
+    #[serde(default)]
+    input_responses: Option<InputResponses>,
+    #[serde(default)]
+    request_state: Option<String>,
+}
+
 /// A resource that was found, and what its URI says.
 struct Found {
     handler: resource::Handler<()>,
@@ -315,6 +333,6 @@ fn cursor(request: &Request) -> Result<Option<String>, RpcError> {
     params::<PageParams>(request).map(|params| params.cursor)
 }
 
-fn params<T: for<'de> Deserialize<'de>>(request: &Request) -> Result<T, RpcError> {
+fn params<'a, T: Deserialize<'a>>(request: &'a Request) -> Result<T, RpcError> {
     request.params.decode().map_err(|error| RpcError::invalid_params(format!("Invalid params: {error}")))
 }

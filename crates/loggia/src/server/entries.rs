@@ -9,7 +9,7 @@ use loggia_wire::uri_template::UriTemplate;
 
 use super::error::ToolError;
 use super::list::Listed;
-use super::{completion, prompt, resource, tool};
+use super::{arguments, completion, prompt, resource, tool};
 use crate::model::{
     self, CacheHints, CallToolResult, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
     ListResourcesResult, ListToolsResult, ServerResult,
@@ -23,6 +23,8 @@ pub(crate) struct ToolEntry {
     pub(crate) handler: tool::Handler<()>,
     pub(crate) validator: Validator,
     pub(crate) generated: bool,
+    /// See [`arguments::needed_in_text`].
+    pub(crate) needed_in_text: Option<Vec<String>>,
     /// Checks the structured part of results, where nothing else guarantees it.
     output: Option<Validator>,
     pub(crate) param_headers: Option<Arc<ParamHeaders>>,
@@ -74,12 +76,12 @@ impl ToolEntry {
                 None
             });
         let output = output.filter(|_| checks_output);
-        match validator {
-            Some(validator) if problems.is_empty() => {
-                Ok(ToolEntry { definition, handler, validator, generated, output, param_headers })
-            }
-            _ => Err(problems),
-        }
+        let Some(validator) = validator.filter(|_| problems.is_empty()) else { return Err(problems) };
+        let needed_in_text = match generated {
+            true => arguments::needed_in_text(&definition.input_schema),
+            false => Some(Vec::new()),
+        };
+        Ok(ToolEntry { definition, handler, validator, generated, needed_in_text, output, param_headers })
     }
 }
 

@@ -12,8 +12,9 @@ pub mod stdio;
 pub mod unix;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::error::Result;
 use crate::limits::Limits;
@@ -33,29 +34,40 @@ pub trait Serve {
 
 /// The order to stop, given once and heard by everyone who holds a clone.
 #[derive(Debug, Clone)]
-pub struct Shutdown(Arc<watch::Sender<bool>>);
+pub struct Shutdown(Arc<Order>);
+
+#[derive(Debug, Default)]
+struct Order {
+    given: AtomicBool,
+    heard: Notify,
+}
 
 impl Shutdown {
     /// An order not yet given.
     pub fn new() -> Shutdown {
-        Shutdown(Arc::new(watch::Sender::new(false)))
+        Shutdown(Arc::default())
     }
 
     /// Gives the order. Serving transports stop accepting, let running requests finish within
     /// [`Limits::drain`], and return.
     pub fn begin(&self) {
-        self.0.send_replace(true);
+        self.0.given.store(true, Ordering::Release);
+        self.0.heard.notify_waiters();
     }
 
     /// Whether the order was given.
     pub fn is_begun(&self) -> bool {
-        *self.0.borrow()
+        self.0.given.load(Ordering::Acquire)
     }
 
     /// Waits for the order.
     pub async fn begun(&self) {
-        // The sender is in `self`, so the channel cannot close while we wait.
-        let _ = self.0.subscribe().wait_for(|begun| *begun).await;
+        let mut heard = std::pin::pin!(self.0.heard.notified());
+        // From here on an order is heard, even one that comes between the question and the wait.
+        heard.as_mut().enable();
+        if !self.is_begun() {
+            heard.await;
+        }
     }
 }
 

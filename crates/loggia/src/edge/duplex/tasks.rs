@@ -75,7 +75,7 @@ impl Drop for Task {
 pub(super) async fn call(
     key: Key,
     mut call: Pin<Box<impl Future<Output = Outcome> + Send>>,
-    outbox: Arc<Outbox>,
+    outbox: Outbox,
     events: mpsc::Sender<Event>,
 ) {
     let outcome = loop {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use loggia::exchange::{Exchange, LivePeer};
 use loggia::model::{ClientCapabilities, InputRequest, InputRequests, ServerNotification};
 use loggia::service::{BoxFuture, Principal, Request, Service};
+use loggia::wire::jsonrpc::Id;
 use loggia::wire::{Method, RawJson, RequestMeta, RpcError, Version};
 use serde_json::{Value, json};
 
@@ -70,9 +71,12 @@ impl Caller {
         while let Some(notification) = outbox.try_next() {
             self.told.lock().expect("no test panicked").push(notification);
         }
-        let encoded = outcome.and_then(|reply| reply.encode(&method, self.version, &identity));
-        encoded
-            .map(|result| result.decode().expect("results are JSON"))
+        let written = outcome.and_then(|reply| reply.write(&Id::from(1), &method, self.version, &identity));
+        written
+            .map(|response| {
+                let mut response: Value = serde_json::from_slice(&response).expect("responses are JSON");
+                response["result"].take()
+            })
             .map_err(|error| serde_json::to_value(error.for_version(self.version)).expect("errors are JSON"))
     }
 

@@ -2,6 +2,7 @@
 //! given to the form it is written in: the one that needs no session, or its session's.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -10,7 +11,6 @@ use http::header::CONNECTION;
 use http::request::Parts;
 use http::{HeaderValue, Method as HttpMethod, Request, Response, StatusCode, Version as HttpVersion};
 use http_body_util::BodyExt;
-use loggia_wire::header::{MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
 use loggia_wire::jsonrpc::{self, Frame, Message};
 use loggia_wire::meta::{self, Declared};
 use loggia_wire::{Method, RpcError, Version};
@@ -21,6 +21,7 @@ use super::guard::Guard;
 use super::legacy::Legacy;
 use super::sessions::Sessions;
 use super::{handshake, respond, stateless, validate};
+use crate::edge::poll_once;
 use crate::limits::Limits;
 use crate::service::{BoxFuture, Principal, Service};
 use crate::transport::Shutdown;
@@ -115,7 +116,7 @@ impl Shared {
         if path.trim_end_matches('/') != self.path {
             return Err(respond::empty(StatusCode::NOT_FOUND));
         }
-        let has_session = parts.headers.contains_key(MCP_SESSION_ID) && !names_stateless(parts);
+        let has_session = parts.headers.contains_key(&validate::SESSION_ID) && !names_stateless(parts);
         match parts.method {
             HttpMethod::POST => self.post(parts, body).await,
             HttpMethod::GET if has_session => Ok(handshake::get(&self, parts).await),
@@ -154,7 +155,14 @@ impl Shared {
         let most = self.limits.message_bytes;
         let read = match body.size_hint().lower() > most as u64 {
             true => Ok(Ok(None)),
-            false => tokio::time::timeout(self.limits.read_timeout, collect(body, most)).await,
+            false => {
+                // Most bodies came with their head.
+                let mut collecting = pin!(collect(body, most));
+                match poll_once(collecting.as_mut()).await {
+                    Some(read) => Ok(read),
+                    None => tokio::time::timeout(self.limits.read_timeout, collecting).await,
+                }
+            }
         };
         let (status, message) = match read {
             Ok(Ok(Some(text))) => return Ok(text),
@@ -178,8 +186,8 @@ impl Shared {
         permit: OwnedSemaphorePermit,
     ) -> Result<Response<Body>, Response<Body>> {
         match self.form(parts, &frame)? {
-            Form::Stateless => match frame {
-                Frame::Single(message) => Ok(stateless::serve(self, parts, message, permit).await),
+            Form::Stateless(declared) => match frame {
+                Frame::Single(message) => Ok(stateless::serve(self, parts, &declared, message, permit).await),
                 Frame::Batch(_) => {
                     let message = "This revision has no batches: send one message at a time";
                     Err(respond::refuse(StatusCode::BAD_REQUEST, message))
@@ -211,13 +219,13 @@ impl Shared {
         let modern = declared != Declared::Nothing || (names_stateless(parts) && !initializes);
         let versions = &self.service.describe().versions;
         if versions.iter().any(|version| version.is_stateless()) && modern {
-            Ok(Form::Stateless)
+            Ok(Form::Stateless(declared))
         } else if initializes {
             Ok(Form::Initialize)
-        } else if parts.headers.contains_key(MCP_SESSION_ID) {
+        } else if parts.headers.contains_key(&validate::SESSION_ID) {
             Ok(Form::Session)
         } else if versions.iter().all(|version| version.is_stateless()) {
-            Ok(Form::Stateless)
+            Ok(Form::Stateless(declared))
         } else {
             Err(bad_request(without_form(parts, versions)))
         }
@@ -229,7 +237,7 @@ impl Shared {
 fn without_form(parts: &Parts, versions: &[Version]) -> RpcError {
     let key = meta::PROTOCOL_VERSION;
     let modern = versions.iter().any(|version| version.is_stateless());
-    match validate::single(&parts.headers, MCP_PROTOCOL_VERSION) {
+    match validate::single(&parts.headers, &validate::VERSION) {
         Ok(Some(version)) if modern && version.parse::<Version>().is_err() => {
             RpcError::unsupported_version(version, versions)
         }
@@ -246,7 +254,7 @@ fn without_form(parts: &Parts, versions: &[Version]) -> RpcError {
 
 /// The two eras' forms of a message, and the handshake itself.
 enum Form {
-    Stateless,
+    Stateless(Declared),
     Initialize,
     Session,
 }
@@ -261,7 +269,7 @@ fn no_era(id: Option<&jsonrpc::Id>) -> Response<Body> {
 
 /// Whether the version header names a revision without sessions.
 fn names_stateless(parts: &Parts) -> bool {
-    let version = validate::single(&parts.headers, MCP_PROTOCOL_VERSION).ok().flatten();
+    let version = validate::single(&parts.headers, &validate::VERSION).ok().flatten();
     version.and_then(|version| version.parse::<Version>().ok()).is_some_and(Version::is_stateless)
 }
 

@@ -37,6 +37,9 @@ impl Guard {
         if !self.loopback && self.hosts.is_empty() {
             return true;
         }
+        if uri.authority().is_none() && self.is_plainly_local(headers) {
+            return true;
+        }
         // HTTP/2 and the absolute form of HTTP/1 carry the host in the target.
         let mut named =
             headers.get_all(HOST).iter().map(|host| host.to_str().ok()?.parse::<Authority>().ok());
@@ -47,6 +50,16 @@ impl Guard {
             (None, (Some(host), None)) => self.names_us(&host),
             _ => false,
         }
+    }
+
+    /// Whether the one `Host` is a loopback address or name with a port, as nearly every local client writes
+    /// it: told without taking it apart.
+    fn is_plainly_local(&self, headers: &HeaderMap) -> bool {
+        let mut hosts = headers.get_all(HOST).iter();
+        let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+        let local = [&b"127.0.0.1:"[..], b"localhost:", b"[::1]:"];
+        let port = local.iter().find_map(|name| host.as_bytes().strip_prefix(*name));
+        self.loopback && port.is_some_and(|port| port.len() <= 5 && port.iter().all(u8::is_ascii_digit))
     }
 
     fn names_us(&self, authority: &Authority) -> bool {

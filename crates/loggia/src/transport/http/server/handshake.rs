@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{Response, StatusCode};
-use loggia_wire::header::{LAST_EVENT_ID, MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
 use loggia_wire::jsonrpc::{self, DecodeError, Frame, Id, Message};
 use loggia_wire::model::CancelledParams;
 use loggia_wire::{Era, Method, RawJson, RpcError, Version};
@@ -20,7 +19,7 @@ use super::local::Local;
 use super::log::{EventId, STANDALONE};
 use super::respond;
 use super::streams;
-use super::validate::single;
+use super::validate::{LAST_EVENT_ID, SESSION_ID, VERSION, single};
 use crate::edge::session::Session;
 use crate::service::Principal;
 use crate::transport::http::Body;
@@ -48,7 +47,7 @@ pub(super) fn initialize(
     let message = calls::encode_result(id, result, session.version(), &server);
     let mut response = respond::json(StatusCode::OK, message);
     let name = name.try_into().expect("base64 is visible ASCII");
-    response.headers_mut().insert(MCP_SESSION_ID, name);
+    response.headers_mut().insert(SESSION_ID, name);
     response
 }
 
@@ -124,7 +123,7 @@ struct Caller {
 fn session(shared: &Shared, parts: &Parts, id: Option<&Id>) -> Result<Caller, Response<Body>> {
     let refuse = |status, message: String| respond::error(status, id, &RpcError::invalid_request(message));
     let bad_request = |message| refuse(StatusCode::BAD_REQUEST, message);
-    let version = single(&parts.headers, MCP_PROTOCOL_VERSION).map_err(bad_request)?;
+    let version = single(&parts.headers, &VERSION).map_err(bad_request)?;
     if let Some(version) = version
         && !version.parse().is_ok_and(|version: Version| version.era() == Era::Handshake)
     {
@@ -132,7 +131,7 @@ fn session(shared: &Shared, parts: &Parts, id: Option<&Id>) -> Result<Caller, Re
             "MCP-Protocol-Version {version:?} is no revision that a session can use"
         )));
     }
-    let name = single(&parts.headers, MCP_SESSION_ID).map_err(bad_request)?;
+    let name = single(&parts.headers, &SESSION_ID).map_err(bad_request)?;
     let name = name.ok_or_else(|| bad_request("The Mcp-Session-Id header is missing".to_owned()))?;
     let principal = principal(parts);
     let local = shared.sessions.find(name, principal.as_deref()).ok_or_else(|| {
@@ -198,7 +197,7 @@ impl Caller {
 }
 
 async fn open_stream(shared: &Arc<Shared>, parts: &Parts, session: Caller) -> Answered {
-    let last = single(&parts.headers, LAST_EVENT_ID)
+    let last = single(&parts.headers, &LAST_EVENT_ID)
         .map_err(|message| respond::refuse(StatusCode::BAD_REQUEST, message))?
         .filter(|id| !id.is_empty());
     let gone = || {

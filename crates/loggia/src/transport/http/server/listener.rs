@@ -2,10 +2,12 @@
 //! their peer does not read, drained at a shutdown.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -148,8 +150,8 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let streams = u32::try_from(limits.requests_per_connection).unwrap_or(u32::MAX);
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.idle.max(limits.read_timeout))
+        // The watch over each connection's traffic closes it: no timer for each request.
+        .header_read_timeout(None)
         // hyper wants at least its own first read.
         .max_buf_size(limits.header_bytes.max(8 << 10));
     builder
@@ -188,13 +190,15 @@ impl Server {
     async fn serve_http(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let Server { http, service, endpoint, .. } = self;
         let (limits, shutdown) = (&endpoint.0.limits, &endpoint.0.shutdown);
-        let traffic = Traffic::new();
+        let traffic = Traffic::default();
+        let mut watch = Watch::new(traffic.clone());
         let service = Adapter { service, traffic: traffic.clone() };
         let connection = http.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
         let mut closing = false;
         loop {
             tokio::select! {
+                biased;
                 served = connection.as_mut() => {
                     if let Err(error) = served {
                         tracing::debug!(%error, "a connection ended with an error");
@@ -205,10 +209,9 @@ impl Server {
                     closing = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                quiet = traffic.quiet(limits, closing) => match quiet {
+                quiet = watch.quiet(limits, closing) => match quiet {
                     Quiet::Idle if !closing => {
                         closing = true;
-                        traffic.change(|_| {});
                         connection.as_mut().graceful_shutdown();
                     }
                     Quiet::Idle | Quiet::Stalled => return,
@@ -218,18 +221,25 @@ impl Server {
     }
 }
 
-/// What happens on one connection, as far as time limits care.
-#[derive(Clone)]
-struct Traffic(Arc<Mutex<Counts>>);
+/// What happens on one connection, as far as time limits care. Counted without a clock and without a lock:
+/// every request passes here several times.
+#[derive(Clone, Default)]
+struct Traffic(Arc<Counts>);
 
+#[derive(Default)]
 struct Counts {
     /// Requests whose response is not sent.
-    open: usize,
+    open: AtomicUsize,
     /// Responses that have something to send and wait for the peer to take it.
-    waiting: usize,
-    /// When a request began or ended, or a peer took something.
-    last: Instant,
-    served_any: bool,
+    waiting: AtomicUsize,
+    /// Whatever happened, counted: a request began or ended, a peer took something.
+    events: AtomicUsize,
+}
+
+impl Counts {
+    fn event(&self) {
+        self.events.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 enum Quiet {
@@ -239,45 +249,57 @@ enum Quiet {
     Stalled,
 }
 
-impl Traffic {
-    fn new() -> Traffic {
-        Traffic(Arc::new(Mutex::new(Counts { open: 0, waiting: 0, last: Instant::now(), served_any: false })))
+/// Looks at the traffic from time to time.
+struct Watch {
+    traffic: Traffic,
+    /// The events at the last look.
+    events: usize,
+    /// When that was, or when the connection was told to close.
+    last: Instant,
+}
+
+impl Watch {
+    fn new(traffic: Traffic) -> Watch {
+        Watch { traffic, events: 0, last: Instant::now() }
     }
 
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Counts)) {
-        let mut counts = self.counts();
-        change(&mut counts);
-        counts.last = Instant::now();
-    }
-
-    /// Waits until the connection is quiet for longer than it may be. One that was told to close has the time
-    /// that a peer may take to read.
-    async fn quiet(&self, limits: &Limits, closing: bool) -> Quiet {
-        // What happens meanwhile may bring the deadline forward, but never nearer than this.
-        let shortest = limits.read_timeout.min(limits.write_timeout).min(limits.idle);
+    /// Waits until the connection is quiet for longer than it may be, to within a quarter of the shortest of
+    /// the limits. One that is told to close has the time that a peer may take to read.
+    async fn quiet(&mut self, limits: &Limits, closing: bool) -> Quiet {
+        let between = limits.read_timeout.min(limits.write_timeout).min(limits.idle) / 4;
+        if closing {
+            self.last = Instant::now();
+        }
         loop {
             let now = Instant::now();
-            let (quiet, deadline) = {
-                let counts = self.counts();
-                match (counts.open, counts.waiting) {
-                    (0, _) if closing => (Some(Quiet::Idle), counts.last + limits.write_timeout),
-                    (0, _) if counts.served_any => (Some(Quiet::Idle), counts.last + limits.idle),
-                    (0, _) => (Some(Quiet::Idle), counts.last + limits.read_timeout),
-                    (_, 0) => (None, now + limits.write_timeout),
-                    _ => (Some(Quiet::Stalled), counts.last + limits.write_timeout),
-                }
-            };
+            let events = self.traffic.0.events.load(Ordering::Relaxed);
+            if std::mem::replace(&mut self.events, events) != events {
+                self.last = now;
+            }
+            let (quiet, limit) = self.judge(limits, closing);
+            let deadline = self.last + limit;
             match quiet {
                 Some(quiet) if deadline <= now => return quiet,
-                _ => tokio::time::sleep_until(deadline.min(now + shortest)).await,
+                _ => tokio::time::sleep_until(deadline.min(now + between).max(now + TICK)).await,
             }
         }
     }
+
+    /// What the connection is if nothing happens, and for how long it may be.
+    fn judge(&self, limits: &Limits, closing: bool) -> (Option<Quiet>, Duration) {
+        let counts = &*self.traffic.0;
+        match (counts.open.load(Ordering::Relaxed), counts.waiting.load(Ordering::Relaxed)) {
+            (0, _) if closing => (Some(Quiet::Idle), limits.write_timeout),
+            (0, _) if self.events > 0 => (Some(Quiet::Idle), limits.idle),
+            (0, _) => (Some(Quiet::Idle), limits.read_timeout),
+            (_, 0) => (None, limits.write_timeout),
+            _ => (Some(Quiet::Stalled), limits.write_timeout),
+        }
+    }
 }
+
+/// The least time between two looks.
+const TICK: Duration = Duration::from_millis(1);
 
 /// hyper's view of the service: it counts what is open.
 struct Adapter {
@@ -288,12 +310,27 @@ struct Adapter {
 impl hyper::service::Service<Request<Incoming>> for Adapter {
     type Response = Response<Counted>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Counted>, Infallible>>;
+    type Future = Answering;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<Incoming>) -> Answering {
         let open = Open::new(&self.traffic);
-        let answered = self.service.0.call(request.map(Body::from));
-        Box::pin(async move { Ok(answered.await.map(|body| Counted::new(body, open))) })
+        Answering { answer: self.service.0.call(request.map(Body::from)), open: Some(open) }
+    }
+}
+
+/// A request on its way through the service.
+struct Answering {
+    answer: BoxFuture<'static, Response<Body>>,
+    open: Option<Open>,
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Counted>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = ready!(self.answer.as_mut().poll(cx));
+        let open = self.open.take().expect("a future is not polled after it is ready");
+        Poll::Ready(Ok(response.map(|body| Counted::new(body, open))))
     }
 }
 
@@ -302,17 +339,16 @@ struct Open(Traffic);
 
 impl Open {
     fn new(traffic: &Traffic) -> Open {
-        traffic.change(|counts| {
-            counts.open += 1;
-            counts.served_any = true;
-        });
+        traffic.0.open.fetch_add(1, Ordering::Relaxed);
+        traffic.0.event();
         Open(traffic.clone())
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.change(|counts| counts.open -= 1);
+        self.0.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.event();
     }
 }
 
@@ -325,15 +361,19 @@ struct Counted {
 
 impl Counted {
     fn new(body: Body, open: Open) -> Counted {
-        open.0.change(|counts| counts.waiting += 1);
-        Counted { body, waiting: true, open }
+        let mut counted = Counted { body, waiting: false, open };
+        counted.set_waiting(true);
+        counted
     }
 
     fn set_waiting(&mut self, waiting: bool) {
-        let before = std::mem::replace(&mut self.waiting, waiting);
-        self.open
-            .0
-            .change(|counts| counts.waiting = counts.waiting + usize::from(waiting) - usize::from(before));
+        let counts = &*self.open.0.0;
+        match (std::mem::replace(&mut self.waiting, waiting), waiting) {
+            (false, true) => drop(counts.waiting.fetch_add(1, Ordering::Relaxed)),
+            (true, false) => drop(counts.waiting.fetch_sub(1, Ordering::Relaxed)),
+            _ => {}
+        }
+        counts.event();
     }
 }
 

@@ -11,6 +11,7 @@ use futures_util::stream;
 use http::request::Parts;
 use http::{Response, StatusCode};
 use loggia_wire::jsonrpc::{self, Id, Message};
+use loggia_wire::meta::Declared;
 use loggia_wire::{ErrorCode, Method, RawJson, RequestMeta, RpcError, codec};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -29,13 +30,14 @@ use crate::transport::sse;
 pub(super) async fn serve(
     shared: &Arc<Shared>,
     parts: &Parts,
+    declared: &Declared,
     message: Message,
     permit: OwnedSemaphorePermit,
 ) -> Response<Body> {
     match message {
         Message::Request { id, method, params } => {
             let incoming = Incoming { id, method, params, permit };
-            request(shared, parts, incoming).await
+            request(shared, parts, declared, incoming).await
         }
         // The core protocol has none for HTTP, and an extension's must not be an error.
         Message::Notification { method, .. } => {
@@ -57,11 +59,16 @@ struct Incoming {
     permit: OwnedSemaphorePermit,
 }
 
-async fn request(shared: &Arc<Shared>, parts: &Parts, incoming: Incoming) -> Response<Body> {
+async fn request(
+    shared: &Arc<Shared>,
+    parts: &Parts,
+    declared: &Declared,
+    incoming: Incoming,
+) -> Response<Body> {
     let server = shared.service.describe();
     let Incoming { id, method, params, .. } = &incoming;
-    let checked =
-        validate::check(&*shared.service, &server.versions, &parts.headers, method, params.as_ref());
+    let (service, versions) = (&*shared.service, &server.versions);
+    let checked = validate::check(service, versions, &parts.headers, declared, method, params.as_ref());
     let meta = match checked {
         Ok(meta) => meta,
         Err(refusal) => return respond::error(refusal.status, Some(id), &refusal.error),
@@ -124,7 +131,7 @@ struct Running {
     notices: Notices,
     version: loggia_wire::Version,
     call: Pin<Box<dyn Future<Output = Outcome> + Send>>,
-    outbox: Arc<Outbox>,
+    outbox: Outbox,
     /// What was said and not sent yet, as events.
     said: Vec<u8>,
     keep_alive: Duration,
@@ -156,6 +163,9 @@ impl Running {
 
     /// The outcome, if the client need not be told anything before it, and soon.
     async fn outcome_before_anything(&mut self) -> Option<Outcome> {
+        if let Some(outcome) = edge::poll_once(&mut self.call).await {
+            return Some(outcome);
+        }
         let silence = tokio::time::sleep(self.keep_alive);
         tokio::pin!(silence);
         while self.said.is_empty() {

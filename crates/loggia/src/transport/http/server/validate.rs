@@ -1,9 +1,11 @@
 //! A stateless request's headers against its body ("Server Validation"): whoever routed on the headers must
 //! have seen what the service will act on.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderName, StatusCode};
-use loggia_wire::header::{self, MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION};
-use loggia_wire::meta::{self, Declared};
+use loggia_wire::header;
+use loggia_wire::meta::Declared;
 use loggia_wire::{Method, RawJson, RequestMeta, RpcError, Version};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,6 +13,15 @@ use serde_json::{Map, Value};
 
 use crate::edge::admit;
 use crate::service::Service;
+
+/// `MCP-Protocol-Version`.
+pub(super) const VERSION: HeaderName = HeaderName::from_static(header::MCP_PROTOCOL_VERSION);
+/// `Mcp-Session-Id`.
+pub(super) const SESSION_ID: HeaderName = HeaderName::from_static(header::MCP_SESSION_ID);
+/// `Last-Event-ID`.
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static(header::LAST_EVENT_ID);
+const METHOD: HeaderName = HeaderName::from_static(header::MCP_METHOD);
+const NAME: HeaderName = HeaderName::from_static(header::MCP_NAME);
 
 /// Why a request is refused, and with which status.
 #[derive(Debug)]
@@ -35,14 +46,15 @@ pub(super) fn check(
     service: &dyn Service,
     versions: &[Version],
     headers: &HeaderMap,
+    declared: &Declared,
     method: &Method,
     params: Option<&RawJson>,
 ) -> Result<RequestMeta, Refusal> {
-    check_version(headers, params)?;
+    check_version(headers, declared)?;
     let meta = RequestMeta::from_stateless(params, versions).map_err(Refusal::bad_request)?;
     check_method(headers, method)?;
     let target = Target::of(method, params)?;
-    header::check_mirror("Mcp-Name", values(headers, MCP_NAME), target.name.as_deref())
+    header::check_mirror("Mcp-Name", values(headers, &NAME), target.name.as_deref())
         .map_err(Refusal::mismatch)?;
     admit(method, meta.version).map_err(|error| Refusal { status: StatusCode::NOT_FOUND, error })?;
     check_params(service, headers, method, &target)?;
@@ -50,7 +62,7 @@ pub(super) fn check(
 }
 
 /// The value of a header that may come once.
-pub(super) fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, String> {
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, String> {
     let mut found = values(headers, name);
     let Some(first) = found.next() else { return Ok(None) };
     let text = std::str::from_utf8(first).map_err(|_| format!("The header {name} is not text"))?;
@@ -60,27 +72,24 @@ pub(super) fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<O
     Ok(Some(text.trim_matches([' ', '\t'])))
 }
 
-fn values<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-    headers.get_all(HeaderName::from_static(name)).iter().map(|value| value.as_bytes())
+fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    headers.get_all(name).iter().map(|value| value.as_bytes())
 }
 
 /// A missing declaration alone is for [`RequestMeta::from_stateless`] to refuse: its code is another.
-fn check_version(headers: &HeaderMap, params: Option<&RawJson>) -> Result<(), Refusal> {
-    let header = single(headers, MCP_PROTOCOL_VERSION).map_err(Refusal::mismatch)?;
-    let declared = match meta::declared_version(params).map_err(Refusal::bad_request)? {
-        Declared::Version(version) => version,
-        Declared::Nothing if header.is_some() => return Ok(()),
-        Declared::Nothing => {
-            return Err(Refusal::mismatch(
-                "Header mismatch: the MCP-Protocol-Version header is missing".to_owned(),
-            ));
+fn check_version(headers: &HeaderMap, declared: &Declared) -> Result<(), Refusal> {
+    let header = single(headers, &VERSION).map_err(Refusal::mismatch)?;
+    match declared.as_str() {
+        Some(declared) => mirrors("MCP-Protocol-Version", header, declared),
+        None if header.is_some() => Ok(()),
+        None => {
+            Err(Refusal::mismatch("Header mismatch: the MCP-Protocol-Version header is missing".to_owned()))
         }
-    };
-    mirrors("MCP-Protocol-Version", header, &declared)
+    }
 }
 
 fn check_method(headers: &HeaderMap, method: &Method) -> Result<(), Refusal> {
-    let header = single(headers, MCP_METHOD).map_err(Refusal::mismatch)?;
+    let header = single(headers, &METHOD).map_err(Refusal::mismatch)?;
     mirrors("Mcp-Method", header, method.as_str())
 }
 
@@ -100,7 +109,7 @@ fn check_params(
     service: &dyn Service,
     headers: &HeaderMap,
     method: &Method,
-    target: &Target,
+    target: &Target<'_>,
 ) -> Result<(), Refusal> {
     let (Method::CallTool, Some(tool)) = (method, target.name.as_deref()) else { return Ok(()) };
     let Some(mirrored) = service.param_headers(tool) else { return Ok(()) };
@@ -111,9 +120,10 @@ fn check_params(
 }
 
 /// What a request is about, as far as headers mirror it.
-struct Target {
-    name: Option<String>,
-    arguments: Option<Box<RawValue>>,
+#[derive(Default)]
+struct Target<'p> {
+    name: Option<Cow<'p, str>>,
+    arguments: Option<&'p RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -126,22 +136,24 @@ struct Params<'a> {
     arguments: Option<&'a RawValue>,
 }
 
-impl Target {
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'p> Target<'p> {
     /// Only three methods have a target; what is not a string is for the service to refuse.
-    fn of(method: &Method, params: Option<&RawJson>) -> Result<Target, Refusal> {
-        let nothing = Target { name: None, arguments: None };
+    fn of(method: &Method, params: Option<&'p RawJson>) -> Result<Target<'p>, Refusal> {
         let (Method::CallTool | Method::GetPrompt | Method::ReadResource, Some(params)) = (method, params)
         else {
-            return Ok(nothing);
+            return Ok(Target::default());
         };
-        let params: Params<'_> = params.decode().map_err(invalid)?;
+        let params: Params<'p> = params.decode().map_err(invalid)?;
         let raw = if *method == Method::ReadResource { params.uri } else { params.name };
-        let name = raw.and_then(|raw| serde_json::from_str(raw.get()).ok());
-        Ok(Target { name, arguments: params.arguments.map(ToOwned::to_owned) })
+        let name = raw.and_then(|raw| serde_json::from_str::<Text<'p>>(raw.get()).ok());
+        Ok(Target { name: name.map(|text| text.0), arguments: params.arguments })
     }
 
     fn arguments(&self) -> Result<Option<Map<String, Value>>, Refusal> {
-        let Some(raw) = &self.arguments else { return Ok(None) };
+        let Some(raw) = self.arguments else { return Ok(None) };
         let value: Value = serde_json::from_str(raw.get()).map_err(invalid)?;
         match value {
             Value::Object(arguments) => Ok(Some(arguments)),
