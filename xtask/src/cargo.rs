@@ -44,18 +44,6 @@ pub(crate) fn release() -> Result<(), String> {
     Run::cargo("release").args(["build", "--release", "--quiet"]).args(packages).finish()?.check()
 }
 
-/// Runs the benchmark, which needs the release programs and shows its own output.
-pub(crate) fn bench(args: &[String]) -> Result<Outcome, String> {
-    release()?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let run = ["run", "--quiet", "--release", "--package", "bench-harness", "--"];
-    let status = std::process::Command::new(cargo).current_dir(paths::root()).args(run).args(args).status();
-    let mut outcome = Outcome::default();
-    let status = status.map_err(|e| format!("cannot run cargo: {e}"))?;
-    outcome.record("bench", if status.success() { Ok(()) } else { Err(format!("it ended with {status}")) });
-    Ok(outcome)
-}
-
 /// Runs each example to its end; it has to end by itself, and well.
 pub(crate) fn examples() -> Outcome {
     let packages = match members_below("examples") {

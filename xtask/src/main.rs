@@ -4,6 +4,7 @@
 
 #![allow(clippy::print_stdout, reason = "a command line tool talks on standard output")]
 
+mod bench;
 mod cargo;
 mod command;
 mod conformance;
@@ -29,7 +30,8 @@ Usage: cargo xtask COMMAND
                                       our server, our client and `loggia up` against other implementations;
                                       --built takes the programs as they were last built
   five [--built]                      five servers behind one `loggia up`, for three clients at once
-  bench [ARGUMENTS…]                  CPU per call, beside a bare HTTP handler
+  bench [--quick] [--only ROWS] [--no-peers]
+                                      what a call costs, beside the least it could cost and what it costs others
 ";
 
 fn main() -> ExitCode {
@@ -53,7 +55,7 @@ fn dispatch(command: &str, args: &[String]) -> Result<Outcome, String> {
         "test" => stages::test(args),
         "interop" => stages::with_needs("interop", args, interop::run),
         "five" => stages::with_needs("five", args, |_| interop::five()),
-        "bench" => cargo::bench(args),
+        "bench" => bench::run(args),
         "conformance" => stages::with_needs("conformance", args, conformance::run),
         "tidy" => Ok(stages::alone("tidy", tidy::run)),
         "help" | "--help" | "-h" => {

@@ -1,5 +1,5 @@
 //! The server under measure, written as the README shows one: `--listen ADDR` or `--stdio`, and `--tools N`
-//! for N further tools.
+//! for N further tools. The tools are those of every other contender.
 
 use loggia::prelude::*;
 use serde::Serialize;
@@ -22,6 +22,20 @@ async fn add(a: f64, b: f64) -> Json<Sum> {
     Json(Sum { sum: a + b })
 }
 
+/// Says what it is told, and before that how far it is.
+#[tool(read_only)]
+async fn progress(cx: &Cx, text: String) -> String {
+    cx.progress(0.5);
+    text
+}
+
+/// Says what it is told, and tells everyone who listens that the list of tools has changed.
+#[tool]
+async fn touch(cx: &Cx, text: String) -> String {
+    cx.changes().tools();
+    text
+}
+
 fn value_of<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
     let at = arguments.iter().position(|argument| argument == name)?;
     arguments.get(at + 1).map(String::as_str)
@@ -36,7 +50,7 @@ async fn main() -> loggia::Result<()> {
             .description("One of many.")
             .handler(|_: Arc<()>, _cx, _args| async { "done" })
     });
-    let server = loggia::server!().tool(echo).tool(add).tools(tools);
+    let server = loggia::server!().tool(echo).tool(add).tool(progress).tool(touch).tools(tools);
     match value_of(&arguments, "--listen") {
         Some(address) => server.serve(loggia::transport::http::http(address)).await,
         None => server.serve(stdio()).await,

@@ -1,0 +1,62 @@
+//! How a process is started on one core, and what it has used so far.
+
+use std::fs;
+use std::io;
+use std::process::Stdio;
+
+use tokio::process::{Child, Command};
+
+use crate::Failure;
+
+/// `program` with its arguments, on core `pin` where one is named; it ends with the value that holds it.
+pub fn command(program: &[String], pin: Option<&str>) -> Command {
+    let mut words = program.to_vec();
+    if let Some(core) = pin {
+        words.splice(0..0, ["taskset", "-c", core].map(str::to_owned));
+    }
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// The process id of a program that runs.
+pub fn pid(child: &Child) -> Result<u32, Failure> {
+    child.id().ok_or_else(|| "the server has exited".into())
+}
+
+/// Asks a program to end, and waits until it has: valgrind writes its report then.
+pub async fn end(mut child: Child) -> Result<(), Failure> {
+    let pid = pid(&child)?.to_string();
+    Command::new("kill").args(["-TERM", &pid]).status().await?;
+    if tokio::time::timeout(std::time::Duration::from_secs(15), child.wait()).await.is_err() {
+        child.kill().await?;
+    }
+    Ok(())
+}
+
+/// CPU time that all threads of process `pid` have used so far, in nanoseconds
+/// (first field of `/proc/PID/task/*/schedstat`).
+pub fn cpu_ns(pid: u32) -> io::Result<u64> {
+    let mut total = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let stat = fs::read_to_string(task?.path().join("schedstat"))?;
+        total += stat.split_whitespace().next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(total)
+}
+
+/// Resident memory of process `pid`, in KiB.
+pub fn rss_kib(pid: u32) -> io::Result<u64> {
+    status(pid, "VmRSS:")
+}
+
+/// The most memory that process `pid` has ever had resident, in KiB.
+pub fn peak_kib(pid: u32) -> io::Result<u64> {
+    status(pid, "VmHWM:")
+}
+
+fn status(pid: u32, field: &str) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
+    Ok(line.and_then(|rest| rest.split_whitespace().next()).and_then(|n| n.parse().ok()).unwrap_or(0))
+}
