@@ -44,7 +44,7 @@ pub struct Question {
     pub kind: Kind,
     /// The argument.
     pub text: String,
-    tool: &'static str,
+    tool: String,
 }
 
 #[derive(Deserialize)]
@@ -71,12 +71,12 @@ impl Question {
     pub fn new(era: Era, kind: Kind, bytes: usize) -> Self {
         let text = TEXT.repeat(bytes.div_ceil(TEXT.len()));
         let tool = if kind == Kind::Progress { "progress" } else { "echo" };
-        Self { era, kind, text: text[..bytes].to_owned(), tool }
+        Self { era, kind, text: text[..bytes].to_owned(), tool: tool.to_owned() }
     }
 
     /// The same question to another tool that answers like `echo`.
-    pub fn called(self, tool: &'static str) -> Self {
-        Self { tool, ..self }
+    pub fn called(self, tool: &str) -> Self {
+        Self { tool: tool.to_owned(), ..self }
     }
 
     /// The method, as `Mcp-Method` repeats it.
@@ -85,8 +85,8 @@ impl Question {
     }
 
     /// The tool's name, as `Mcp-Name` repeats it.
-    pub fn tool(&self) -> Option<&'static str> {
-        (self.kind != Kind::List).then_some(self.tool)
+    pub fn tool(&self) -> Option<&str> {
+        (self.kind != Kind::List).then_some(self.tool.as_str())
     }
 
     /// The message with `id`.

@@ -1,10 +1,16 @@
-//! The machine the bench runs on: which core is whose.
+//! The machine the bench runs on: which core is whose, and what there is to say about it.
 
+use std::ffi::OsStr;
 use std::thread::available_parallelism;
+
+use serde_json::{Value, json};
+
+use crate::command::Run;
+use crate::{paths, peers};
 
 /// The load's core and the server's, as `taskset` wants them; none where there is only one.
 pub(super) struct Cores {
-    pub(super) load: Option<String>,
+    load: Option<String>,
     pub(super) server: Option<String>,
 }
 
@@ -17,4 +23,72 @@ impl Cores {
         }
         Self { load: Some((count - 2).to_string()), server: Some((count - 1).to_string()) }
     }
+
+    /// A run of `program` on the load's core.
+    pub(super) fn load_run(&self, program: impl AsRef<OsStr>, log: &str) -> Run {
+        pinned(&self.load, program, log)
+    }
+
+    /// A run of `program` on the server's core.
+    pub(super) fn server_run(&self, program: impl AsRef<OsStr>, log: &str) -> Run {
+        pinned(&self.server, program, log)
+    }
+}
+
+fn pinned(core: &Option<String>, program: impl AsRef<OsStr>, log: &str) -> Run {
+    match core {
+        Some(core) => Run::new("taskset", log).args(["-c", core]).arg(program),
+        None => Run::new(program, log),
+    }
+}
+
+/// The machine, the versions and the commit, as far as they can be found out.
+pub(super) fn facts() -> Value {
+    let cpu = field("/proc/cpuinfo", "model name");
+    let memory = field("/proc/meminfo", "MemTotal");
+    let cores = available_parallelism().map_or(1, usize::from);
+    json!({
+        "cpu": cpu,
+        "cores": cores,
+        "memory": memory,
+        "kernel": said("uname", &["-sr"]),
+        "date": said("date", &["-u", "+%Y-%m-%d"]),
+        "commit": said("git", &["describe", "--always", "--dirty", "--exclude", "*"]),
+        "load average": std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim(),
+        "rustc": said("rustc", &["--version"]),
+        "node": said(peers::node(), &["--version"]),
+        "python": said("python3", &["--version"]),
+        "peers": packages(),
+    })
+}
+
+fn said(program: impl AsRef<OsStr>, args: &[&str]) -> String {
+    let ran = Run::new(program, "bench-facts").args(args).finish();
+    ran.map(|ran| ran.stdout.trim().to_owned()).unwrap_or_default()
+}
+
+fn field(file: &str, name: &str) -> String {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with(name));
+    line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+}
+
+/// The peers' versions, from their lock files.
+fn packages() -> Value {
+    let read = |path: &str| std::fs::read_to_string(paths::root().join(path)).unwrap_or_default();
+    let (lock, npm, python) =
+        (read("bench/peers/Cargo.lock"), read("interop/package.json"), read("interop/requirements.txt"));
+    let locked = |name: &str| {
+        let rest = lock.split_once(&format!("name = \"{name}\"\nversion = \"")).map(|(_, rest)| rest);
+        rest.and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
+    };
+    let npm: Value = serde_json::from_str(&npm).unwrap_or_default();
+    let python = python.lines().find_map(|line| line.strip_prefix("mcp==")).unwrap_or_default();
+    json!({
+        "axum": locked("axum"),
+        "rmcp": locked("rmcp"),
+        "tower-mcp": locked("tower-mcp"),
+        "TypeScript SDK": npm["dependencies"]["@modelcontextprotocol/server"],
+        "Python SDK": python,
+    })
 }

@@ -1,16 +1,31 @@
-//! The table: for each row and figure ours, the floor, the ratio, and every peer with its multiple of ours.
+//! The table on the terminal, and the same as Markdown and JSON below `bench/results/`.
 
-use super::contender::Role;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use serde_json::{Map, Value, json};
+
+use super::options::Options;
 use super::rows::Metric;
 use super::spread::Spread;
-use super::{Cell, Measured};
+use super::{Cell, Measured, Role, machine, verdict};
+use crate::paths;
 
 /// Prints the table.
 pub(super) fn print(all: &[Measured]) {
     for measured in all {
-        println!("{}", measured.row.about);
-        for metric in measured.row.metrics {
-            println!("  {:<12} {}", metric.unit, line(measured, metric));
+        println!("{} ({})", measured.row.about, measured.row.name);
+        for metric in &measured.row.metrics {
+            println!("  {:<17} {}", metric.unit, line(measured, metric));
+            for verdict in verdict::of(measured, metric) {
+                let (value, target) = (figure(verdict.value), figure(verdict.target));
+                println!(
+                    "  {:<17} → {value} of {}; at most {target}: {}",
+                    "",
+                    verdict.against,
+                    verdict.word()
+                );
+            }
         }
     }
 }
@@ -18,42 +33,180 @@ pub(super) fn print(all: &[Measured]) {
 fn line(measured: &Measured, metric: &Metric) -> String {
     let ours = measured.find(Role::Ours).and_then(|cell| cell.spread(metric.key));
     let cells = measured.cells.iter().map(|cell| {
-        let Some(spread) = cell.spread(metric.key) else { return format!("{}: –", cell.contender.name) };
+        let Some(spread) = cell.spread(metric.key) else { return format!("{} –", cell.contender.name) };
         let shown = format!("{} {}", cell.contender.name, show(spread));
         match (cell.contender.role, ours) {
-            (Role::Floor, Some(ours)) => {
-                let ratio = ours.median / spread.median;
-                format!("{shown} → ratio {ratio:.2}{}", verdict(metric, ratio))
+            (Role::Floor | Role::Beside, Some(ours)) => {
+                format!("{shown} (ours ×{:.2})", ours.median / spread.median)
             }
-            (Role::Peer, Some(ours)) => format!("{shown} = {:.1}× ours", spread.median / ours.median),
+            (Role::Peer, Some(ours)) => format!("{shown} (×{:.2} ours)", spread.median / ours.median),
             _ => shown,
         }
     });
     cells.collect::<Vec<_>>().join(" | ")
 }
 
-fn verdict(metric: &Metric, ratio: f64) -> String {
-    let Some(target) = metric.target else { return String::new() };
-    let met = if metric.more_is_better { ratio >= target } else { ratio <= target };
-    format!(" (target {target}, {})", if met { "met" } else { "missed" })
-}
-
 fn show(spread: Spread) -> String {
+    if spread.min == spread.max {
+        return figure(spread.median);
+    }
     format!("{} [{}–{}]", figure(spread.median), figure(spread.min), figure(spread.max))
 }
 
 fn figure(value: f64) -> String {
-    if value < 100.0 { format!("{value:.1}") } else { format!("{value:.0}") }
-}
-
-impl Measured {
-    fn find(&self, role: Role) -> Option<&Cell> {
-        self.cells.iter().find(|cell| cell.contender.role == role)
+    match value {
+        value if value < 10.0 => format!("{value:.2}"),
+        value if value < 1000.0 => format!("{value:.1}"),
+        value => format!("{value:.0}"),
     }
 }
 
-impl Cell {
-    fn spread(&self, key: &str) -> Option<Spread> {
-        Spread::of(self.figures.iter().filter_map(|figures| figures.get(key).copied()))
+/// Writes both files, named for the day and the commit.
+pub(super) fn save(all: &[Measured], options: &Options) -> Result<(), String> {
+    let facts = machine::facts();
+    let text = |key: &str| facts[key].as_str().unwrap_or_default().to_owned();
+    let dir = paths::root().join("bench").join("results");
+    std::fs::create_dir_all(&dir).map_err(|e| format!("cannot create {}: {e}", dir.display()))?;
+    let name = format!("{}-{}", text("date"), text("commit"));
+    let mut json = serde_json::to_string_pretty(&as_json(all, options, &facts)).map_err(|e| e.to_string())?;
+    json.push('\n');
+    write(dir.join(format!("{name}.json")), json)?;
+    write(dir.join(format!("{name}.md")), markdown(all, options, &facts))
+}
+
+fn write(file: PathBuf, text: String) -> Result<(), String> {
+    std::fs::write(&file, text).map_err(|e| format!("cannot write {}: {e}", file.display()))?;
+    println!("wrote {}", file.display());
+    Ok(())
+}
+
+fn as_json(all: &[Measured], options: &Options, facts: &Value) -> Value {
+    let rows: Vec<Value> = all.iter().map(row_json).collect();
+    json!({ "machine": facts, "rounds": options.rounds, "seconds": options.seconds, "rows": rows })
+}
+
+fn row_json(measured: &Measured) -> Value {
+    let cells: Vec<Value> = measured.cells.iter().map(|cell| cell_json(measured, cell)).collect();
+    let verdicts = measured.row.metrics.iter().flat_map(|metric| {
+        verdict::of(measured, metric).into_iter().map(|verdict| {
+            json!({
+                "figure": metric.key, "against": verdict.against, "value": verdict.value,
+                "target": verdict.target, "met": verdict.is_met(),
+            })
+        })
+    });
+    let verdicts: Vec<Value> = verdicts.collect();
+    json!({ "name": measured.row.name, "about": measured.row.about, "contenders": cells, "targets": verdicts })
+}
+
+fn cell_json(measured: &Measured, cell: &Cell) -> Value {
+    let mut figures = Map::new();
+    for metric in &measured.row.metrics {
+        if let Some(spread) = cell.spread(metric.key) {
+            let all: Vec<f64> =
+                cell.figures.iter().filter_map(|each| each.get(metric.key).copied()).collect();
+            let value = json!({ "median": spread.median, "min": spread.min, "max": spread.max, "all": all });
+            figures.insert(metric.key.to_owned(), value);
+        }
+    }
+    let role = format!("{:?}", cell.contender.role).to_lowercase();
+    let failure = cell.failure.as_deref().map(first_line);
+    json!({ "name": cell.contender.name, "role": role, "figures": figures, "failure": failure })
+}
+
+/// What a machine's own paths follow is of no use to a reader.
+fn first_line(message: &str) -> String {
+    let place = paths::root().display().to_string();
+    let shown: Vec<&str> = message.lines().filter(|line| !line.contains("(log: ")).collect();
+    let line = shown.iter().rev().find(|line| !line.trim().is_empty()).copied().unwrap_or("it ended badly");
+    line.replace(&place, "").trim().chars().take(200).collect()
+}
+
+fn markdown(all: &[Measured], options: &Options, facts: &Value) -> String {
+    let text = |key: &str| facts[key].as_str().unwrap_or_default().to_owned();
+    let mut out = format!("# Bench, {}, commit {}\n\n", text("date"), text("commit"));
+    let peers: Vec<String> = facts["peers"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, version)| format!("{name} {}", version.as_str().unwrap_or_default()))
+        .collect();
+    let _ = writeln!(
+        out,
+        "{}, {} cores, {}, {}. {}, Node {}, {}. {}. Load average at the end: {}.\n\nMedians over {} interleaved \
+         rounds of {} s, least and most in brackets. The server has a core of its own, and so has the load.\n",
+        text("cpu"),
+        facts["cores"],
+        text("memory"),
+        text("kernel"),
+        text("rustc"),
+        text("node"),
+        text("python"),
+        peers.join(", "),
+        text("load average"),
+        options.rounds,
+        options.seconds,
+    );
+    targets(&mut out, all);
+    for measured in all {
+        everybody(&mut out, measured);
+    }
+    out
+}
+
+fn targets(out: &mut String, all: &[Measured]) {
+    out.push_str(
+        "## What ours has to reach\n\n| | ours | beside | ratio | at most | |\n|---|---|---|---|---|---|\n",
+    );
+    for measured in all {
+        for metric in &measured.row.metrics {
+            for verdict in verdict::of(measured, metric) {
+                let ours = measured.find(Role::Ours).and_then(|cell| cell.spread(metric.key));
+                let other = verdict.other.map(|other| format!("{} {}", verdict.against, figure(other)));
+                let ratio = verdict.other.map(|_| figure(verdict.value)).unwrap_or_default();
+                let _ = writeln!(
+                    out,
+                    "| {}: {} | {} | {} | {ratio} | {} | {} |",
+                    measured.row.about,
+                    metric.unit,
+                    ours.map(show).unwrap_or_default(),
+                    other.unwrap_or_default(),
+                    figure(verdict.target),
+                    verdict.word(),
+                );
+            }
+        }
+    }
+    out.push('\n');
+}
+
+fn everybody(out: &mut String, measured: &Measured) {
+    let units: Vec<&str> = measured.row.metrics.iter().map(|metric| metric.unit).collect();
+    let _ = writeln!(out, "## {} (`{}`)\n", measured.row.about, measured.row.name);
+    let _ = writeln!(out, "| | {} |\n|---|{}", units.join(" | "), "---|".repeat(units.len()));
+    for cell in &measured.cells {
+        let figures = measured.row.metrics.iter().map(|metric| match cell.spread(metric.key) {
+            Some(spread) => format!("{}{}", show(spread), beside_ours(measured, cell, metric, spread)),
+            None => "–".to_owned(),
+        });
+        let figures: Vec<String> = figures.collect();
+        let _ = writeln!(out, "| {} | {} |", cell.contender.name, figures.join(" | "));
+    }
+    for cell in &measured.cells {
+        if let Some(failure) = &cell.failure {
+            let _ = writeln!(out, "\n{} could not be measured: {}", cell.contender.name, first_line(failure));
+        }
+    }
+    out.push('\n');
+}
+
+/// How many times ours a figure is.
+fn beside_ours(measured: &Measured, cell: &Cell, metric: &Metric, spread: Spread) -> String {
+    let ours = measured.find(Role::Ours).and_then(|ours| ours.spread(metric.key));
+    match ours {
+        Some(ours) if cell.contender.role != Role::Ours && ours.median > 0.0 => {
+            format!(", ×{:.2}", spread.median / ours.median)
+        }
+        _ => String::new(),
     }
 }

@@ -1,6 +1,7 @@
-//! What is measured, in the order of the table. A target is the ratio to the floor that is not to be exceeded.
+//! What is measured, in the order of the table, and what ours has to reach in each.
 
-use super::contender::{self, Contender};
+use super::contender::{self, Contender, Role};
+use super::stage::Stage;
 
 /// One question, put to several contenders.
 pub(super) struct Row {
@@ -8,46 +9,255 @@ pub(super) struct Row {
     pub(super) about: &'static str,
     /// Part of `--quick`.
     pub(super) quick: bool,
-    /// What `bench-load` is asked for.
-    pub(super) load: Vec<&'static str>,
-    pub(super) metrics: &'static [Metric],
+    pub(super) probe: Probe,
+    pub(super) metrics: Vec<Metric>,
     pub(super) contenders: Vec<Contender>,
+    /// Counted, not timed: once is enough.
+    pub(super) once: bool,
+}
+
+/// How a row is measured.
+pub(super) enum Probe {
+    /// `bench-load` with these arguments starts the contender and asks it.
+    Load(Vec<&'static str>),
+    /// The contender is a client, with so many calls open at once.
+    Client(usize),
+    /// `bench-load` with these arguments, twice, and valgrind counts the allocations.
+    Allocations(Vec<&'static str>),
 }
 
 /// A figure of a row that the table shows.
+#[derive(Clone)]
 pub(super) struct Metric {
-    /// Its name in what `bench-load` prints.
+    /// Its name among the figures.
     pub(super) key: &'static str,
     pub(super) unit: &'static str,
-    /// The most that ours may be, as a multiple of the floor.
-    pub(super) target: Option<f64>,
-    pub(super) more_is_better: bool,
+    pub(super) targets: Vec<Target>,
 }
 
-const fn metric(key: &'static str, unit: &'static str, target: Option<f64>) -> Metric {
-    Metric { key, unit, target, more_is_better: false }
+/// The most that ours may be.
+#[derive(Clone, Copy)]
+pub(super) enum Target {
+    /// So many times the floor's.
+    Floor(f64),
+    /// So many times a peer's.
+    Peer(&'static str, f64),
+    /// So much.
+    Most(f64),
 }
 
-const CALLS: Metric = Metric { key: "calls_s", unit: "calls/s", target: None, more_is_better: true };
-const P50: Metric = metric("p50_us", "p50 µs", None);
-const P99: Metric = metric("p99_us", "p99 µs", None);
-const PEAK: Metric = metric("peak_kib", "peak KiB", None);
+fn metric(key: &'static str, unit: &'static str, targets: &[Target]) -> Metric {
+    Metric { key, unit, targets: targets.to_vec() }
+}
 
-const HTTP: &[Metric] = &[metric("cpu_us", "CPU µs/call", Some(1.3)), CALLS, P50, P99, PEAK];
-const STDIO: &[Metric] = &[metric("cpu_us", "CPU µs/call", Some(2.0)), CALLS, P50, P99, PEAK];
-
-/// All rows.
-pub(super) fn all() -> Vec<Row> {
+/// What every load tells, with the targets for CPU per call.
+fn load(cpu: &[Target]) -> Vec<Metric> {
     vec![
-        http("http-16", "HTTP 2026-07-28, 16 connections", &["http", "--connections", "16"], HTTP).quick(),
-        http("http-64", "HTTP 2026-07-28, 64 connections", &["http", "--connections", "64"], HTTP).quick(),
-        http("stdio-64", "stdio, 64 in flight", &["stdio", "--in-flight", "64"], STDIO).quick(),
+        metric("cpu_us", "CPU µs/call", cpu),
+        metric("calls_s", "calls/s", &[]),
+        metric("p50_us", "p50 µs", &[]),
+        metric("p99_us", "p99 µs", &[]),
+        metric("rss_kib", "memory KiB", &[]),
+        metric("peak_kib", "peak KiB", &[]),
     ]
 }
 
-fn http(name: &'static str, about: &'static str, load: &[&'static str], metrics: &'static [Metric]) -> Row {
-    let contenders = vec![contender::ours(), contender::floor()];
-    Row { name, about, quick: false, load: load.to_vec(), metrics, contenders }
+fn one_at_a_time(p50: f64) -> Vec<Metric> {
+    let mut metrics = load(&[]);
+    metrics[2].targets.push(Target::Floor(p50));
+    metrics
+}
+
+fn start() -> Vec<Metric> {
+    let start = metric("start_ms", "first answer ms", &[Target::Floor(1.3)]);
+    vec![start, metric("idle_kib", "memory KiB", &[])]
+}
+
+/// All rows.
+pub(super) fn all(stage: &Stage) -> Vec<Row> {
+    let mut rows = calls();
+    rows.extend(kinds_of_calls(stage));
+    rows.extend(stdio());
+    rows.extend(memory());
+    rows.extend(clients_and_relays(stage));
+    rows.extend(allocations());
+    rows
+}
+
+fn calls() -> Vec<Row> {
+    let row = |name, about, connections, metrics| {
+        http(name, about, &["http", "--connections", connections], metrics)
+    };
+    let cpu = || load(&[Target::Floor(1.3)]);
+    vec![
+        row("http-1", "HTTP 2026-07-28, one connection", "1", one_at_a_time(1.1)),
+        row("http-16", "HTTP 2026-07-28, 16 connections", "16", cpu()).quick(),
+        row("http-64", "HTTP 2026-07-28, 64 connections", "64", cpu()).quick(),
+        row("http-256", "HTTP 2026-07-28, 256 connections", "256", cpu()),
+        with_tools("tools-100", "HTTP, 64 connections, 100 further tools, beside the same without", "100"),
+        with_tools(
+            "tools-10000",
+            "HTTP, 64 connections, 10,000 further tools, beside the same without",
+            "10000",
+        ),
+    ]
+}
+
+/// The same call to a server with many tools, beside ours with few.
+fn with_tools(name: &'static str, about: &'static str, count: &'static str) -> Row {
+    let few = contender::ours().named("loggia, few tools", Role::Floor);
+    let mut contenders = vec![contender::ours().with(["--tools", count]), few];
+    if count == "100" {
+        contenders.extend(contender::servers().into_iter().map(|peer| peer.with(["--tools", count])));
+    }
+    row(
+        name,
+        about,
+        Probe::Load(vec!["http", "--connections", "64"]),
+        load(&[Target::Floor(1.1)]),
+        contenders,
+    )
+}
+
+fn kinds_of_calls(stage: &Stage) -> Vec<Row> {
+    let session = ["http", "--connections", "64", "--era", "handshake"];
+    let progress = ["http", "--connections", "64", "--kind", "progress"];
+    let large = ["http", "--connections", "16", "--bytes", "65536"];
+    let list = Probe::Load(vec!["http", "--connections", "16", "--kind", "list"]);
+    let canned =
+        contender::floor("the same bytes").with(["--canned".into(), stage.list.as_os_str().to_owned()]);
+    let mut lists = vec![contender::ours().with(["--tools", "96"]), canned];
+    lists.extend(contender::servers().into_iter().map(|peer| peer.with(["--tools", "97"])));
+    let mut with_progress = http(
+        "progress",
+        "HTTP, a reply of two events, 64 connections",
+        &progress,
+        load(&[Target::Floor(2.0)]),
+    );
+    with_progress.contenders.retain(|contender| contender.role != Role::Beside);
+    vec![
+        http("session", "HTTP 2025-11-25 in sessions, 64 connections", &session, load(&[Target::Floor(1.5)])),
+        with_progress,
+        http("large", "HTTP, 64 KiB each way, 16 connections", &large, load(&[Target::Floor(1.2)])),
+        row("list", "tools/list of 100 tools, 16 connections", list, load(&[Target::Floor(2.0)]), lists),
+    ]
+}
+
+fn stdio() -> Vec<Row> {
+    let in_flight = |count| Probe::Load(vec!["stdio", "--in-flight", count]);
+    let contenders = || {
+        let mut all = vec![contender::ours(), contender::floor("a loop")];
+        all.extend(contender::servers());
+        all
+    };
+    let cpu = [Target::Floor(2.0), Target::Peer("rmcp tuned", 0.5), Target::Peer("rmcp", 0.1)];
+    let started = |transport| Probe::Load(vec!["start", "--transport", transport, "--times", "5"]);
+    let mut over_http = http("start-http", "from the start to the first answer, HTTP", &[], start());
+    over_http.probe = started("http");
+    vec![
+        row("stdio-64", "stdio, 64 in flight", in_flight("64"), load(&cpu), contenders()).quick(),
+        row("stdio-1", "stdio, one at a time", in_flight("1"), one_at_a_time(1.2), contenders()),
+        row(
+            "start-stdio",
+            "from the start to the first answer, stdio",
+            started("stdio"),
+            start(),
+            contenders(),
+        ),
+        over_http,
+    ]
+}
+
+fn memory() -> Vec<Row> {
+    let idle = vec![
+        metric("idle_kib", "idle KiB", &[Target::Floor(1.2)]),
+        metric("kib_per_connection", "KiB/connection", &[Target::Most(16.0)]),
+    ];
+    // 100 MB are 95.4 MiB.
+    let listen = vec![
+        metric("rss_mib", "memory MiB", &[Target::Most(95.4)]),
+        metric("peak_mib", "peak MiB", &[]),
+        metric("reached_ms", "to all, ms", &[Target::Most(1000.0)]),
+    ];
+    let streams = Probe::Load(vec!["listen", "--connections", "10000"]);
+    vec![
+        http("idle", "memory when idle, and of each of 1,000 idle connections", &["idle"], idle),
+        row("listen", "10,000 open streams, and one change", streams, listen, vec![contender::ours()]),
+    ]
+}
+
+fn clients_and_relays(stage: &Stage) -> Vec<Row> {
+    let cpu = |targets: &[Target]| {
+        vec![metric("cpu_us", "CPU µs/call", targets), metric("calls_s", "calls/s", &[])]
+    };
+    let clients = vec![
+        contender::our_client(),
+        contender::floor("hyper").with(["--client"]),
+        contender::rmcp_client(),
+        contender::typescript_client(),
+    ];
+    let relays = vec![
+        contender::our_hub(&stage.config),
+        contender::floor("reverse proxy").with(["--proxy", &stage.url]),
+    ];
+    let relay = Probe::Load(vec!["http", "--connections", "16"]);
+    let client = [Target::Floor(1.5), Target::Peer("rmcp", 1.0 / 3.0)];
+    vec![
+        row("client", "a client, 16 calls in flight", Probe::Client(16), cpu(&client), clients),
+        row(
+            "relay",
+            "relaying a call to an HTTP server, 16 connections",
+            relay,
+            load(&[Target::Floor(1.5)]),
+            relays,
+        ),
+    ]
+}
+
+fn allocations() -> Vec<Row> {
+    let http = vec!["http", "--connections", "4"];
+    let stdio = vec!["stdio", "--in-flight", "4"];
+    let count = |target| vec![metric("allocations", "allocations/call", &[target])];
+    let over_http = {
+        let peers = [contender::rmcp(), contender::rmcp_tuned(), contender::tower_mcp()];
+        [contender::ours(), contender::floor("hyper"), contender::axum()].into_iter().chain(peers).collect()
+    };
+    let over_stdio =
+        vec![contender::ours(), contender::floor("a loop"), contender::rmcp(), contender::tower_mcp()];
+    let rows = [
+        row(
+            "allocations-http",
+            "allocations of a call, HTTP",
+            Probe::Allocations(http),
+            count(Target::Floor(1.2)),
+            over_http,
+        ),
+        row(
+            "allocations-stdio",
+            "allocations of a call, stdio",
+            Probe::Allocations(stdio),
+            count(Target::Most(30.0)),
+            over_stdio,
+        ),
+    ];
+    rows.into_iter().map(|row| Row { once: true, ..row }).collect()
+}
+
+/// A row of calls over HTTP, with both floors and every peer.
+fn http(name: &'static str, about: &'static str, load: &[&'static str], metrics: Vec<Metric>) -> Row {
+    let mut contenders = vec![contender::ours(), contender::floor("hyper"), contender::axum()];
+    contenders.extend(contender::servers());
+    row(name, about, Probe::Load(load.to_vec()), metrics, contenders)
+}
+
+fn row(
+    name: &'static str,
+    about: &'static str,
+    probe: Probe,
+    metrics: Vec<Metric>,
+    contenders: Vec<Contender>,
+) -> Row {
+    Row { name, about, quick: false, probe, metrics, contenders, once: false }
 }
 
 impl Row {

@@ -2,23 +2,32 @@
 //! of the same shape. No validation, no routing.
 
 mod answer;
+mod client;
+mod proxy;
 mod server;
 
 use std::io::{self, BufRead, Write};
 
+use bench_harness::Failure;
+
 const USAGE: &str = "\
 usage: bench-floor --listen ADDR                 a bare hyper handler
        bench-floor --canned FILE --listen ADDR   one that parses the request and sends the bytes of FILE
-       bench-floor --stdio                       a loop on standard streams";
+       bench-floor --stdio                       a loop on standard streams
+       bench-floor --proxy URL --listen ADDR     a reverse proxy
+       bench-floor --client URL CONCURRENCY SECONDS";
 
-fn main() -> io::Result<()> {
+fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["--listen", address] => server::http(address, None),
-        ["--canned", file, "--listen", address] => server::http(address, Some(std::fs::read(file)?)),
-        ["--stdio"] => stdio(),
-        _ => Err(io::Error::other(USAGE)),
+        ["--listen", address] => server::http(address, None)?,
+        ["--canned", file, "--listen", address] => server::http(address, Some(std::fs::read(file)?))?,
+        ["--stdio"] => stdio()?,
+        ["--proxy", upstream, "--listen", address] => proxy::run(upstream, address)?,
+        ["--client", ..] => client::run(&arguments[1..])?,
+        _ => return Err(USAGE.into()),
     }
+    Ok(())
 }
 
 fn stdio() -> io::Result<()> {

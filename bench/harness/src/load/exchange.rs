@@ -15,6 +15,7 @@ const START: Duration = Duration::from_secs(60);
 pub(crate) struct Connection {
     stream: TcpStream,
     host: SocketAddr,
+    path: String,
     session: Option<String>,
     request: Vec<u8>,
     buffer: Vec<u8>,
@@ -35,7 +36,7 @@ enum Framing {
 }
 
 /// Connects as soon as something listens.
-pub(crate) async fn connect(address: SocketAddr, pause: Duration) -> Result<Connection, Failure> {
+pub(crate) async fn connect(address: SocketAddr, path: &str, pause: Duration) -> Result<Connection, Failure> {
     let deadline = Instant::now() + START;
     let stream = loop {
         match TcpStream::connect(address).await {
@@ -46,7 +47,8 @@ pub(crate) async fn connect(address: SocketAddr, pause: Duration) -> Result<Conn
     };
     stream.set_nodelay(true)?;
     let buffer = vec![0; 4096];
-    Ok(Connection { stream, host: address, session: None, request: Vec::new(), buffer, filled: 0 })
+    let (request, path) = (Vec::new(), path.to_owned());
+    Ok(Connection { stream, host: address, path, session: None, request, buffer, filled: 0 })
 }
 
 impl Connection {
@@ -117,8 +119,9 @@ impl Connection {
 
     fn write_request(&mut self, headers: &str, body: &str) {
         let head = format!(
-            "POST /mcp HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+            "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
              accept: application/json, text/event-stream\r\n{headers}content-length: {}\r\n\r\n",
+            self.path,
             self.host,
             body.len()
         );

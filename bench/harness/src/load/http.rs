@@ -23,7 +23,7 @@ pub(crate) async fn run(options: &Options) -> Result<Sample, Failure> {
     let (child, address) = start(options)?;
     let mut connections = Vec::new();
     for _ in 0..options.number("--connections", 1)? {
-        let mut connection = connect(address, PAUSE).await?;
+        let mut connection = connect(address, options.path(), PAUSE).await?;
         connection.open(question.era).await?;
         connections.push(connection);
     }

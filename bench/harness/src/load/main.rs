@@ -23,6 +23,7 @@ usage: bench-load WHAT [OPTIONS] -- PROGRAM [ARGUMENTS]
   idle      memory, and what each further idle connection adds: --connections N
   listen    memory of open subscriptions/listen streams, and how fast a change reaches all: --connections N
 
+  --tool NAME  what the tool is called; --path PATH: the endpoint, instead of /mcp
   --pin CORE   runs the program on that core
   --end        ends the program with SIGTERM and waits for it
 ";

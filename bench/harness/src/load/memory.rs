@@ -21,12 +21,12 @@ pub(crate) async fn idle(options: &Options) -> Result<Sample, Failure> {
     let question = options.question()?;
     let (child, address) = http::start(options)?;
     let pid = pid(&child)?;
-    let _first = one_call(address, &question).await?;
+    let _first = one_call(address, options, &question).await?;
     let alone = rss_kib(pid)?;
     let count = options.number("--connections", 1000)?;
     let mut connections = Vec::new();
     for _ in 0..count {
-        connections.push(one_call(address, &question).await?);
+        connections.push(one_call(address, options, &question).await?);
     }
     let mut sample = Sample::default();
     sample.set("idle_kib", alone as f64);
@@ -34,8 +34,12 @@ pub(crate) async fn idle(options: &Options) -> Result<Sample, Failure> {
     Ok(sample)
 }
 
-async fn one_call(address: SocketAddr, question: &Question) -> Result<Connection, Failure> {
-    let mut connection = connect(address, PAUSE).await?;
+async fn one_call(
+    address: SocketAddr,
+    options: &Options,
+    question: &Question,
+) -> Result<Connection, Failure> {
+    let mut connection = connect(address, options.path(), PAUSE).await?;
     connection.open(question.era).await?;
     connection.ask(question, 1).await?;
     Ok(connection)
@@ -45,10 +49,10 @@ async fn one_call(address: SocketAddr, question: &Question) -> Result<Connection
 pub(crate) async fn listen(options: &Options) -> Result<Sample, Failure> {
     let touch = options.question()?.called("touch");
     let (child, address) = http::start(options)?;
-    let mut caller = connect(address, PAUSE).await?;
+    let mut caller = connect(address, options.path(), PAUSE).await?;
     let mut streams = Vec::new();
     for id in 0..options.number("--connections", 10_000)? as u64 {
-        let mut stream = connect(address, PAUSE).await?;
+        let mut stream = connect(address, options.path(), PAUSE).await?;
         stream.send("subscriptions/listen", &listen_message(id)).await?;
         stream.read_until(b"notifications/subscriptions/acknowledged").await?;
         stream.rest();

@@ -42,6 +42,11 @@ impl Options {
         self.value("--pin")
     }
 
+    /// The endpoint.
+    pub(crate) fn path(&self) -> &str {
+        self.value("--path").unwrap_or("/mcp")
+    }
+
     /// Whether the program is to be ended gently.
     pub(crate) fn ends(&self) -> bool {
         self.words.iter().any(|word| word == "--end")
@@ -67,7 +72,11 @@ impl Options {
             Some("list") => Kind::List,
             Some(other) => return Err(format!("--kind {other}: echo, progress or list").into()),
         };
-        Ok(Question::new(era, kind, self.number("--bytes", 32)?))
+        let question = Question::new(era, kind, self.number("--bytes", 32)?);
+        Ok(match self.value("--tool") {
+            Some(tool) => question.called(tool),
+            None => question,
+        })
     }
 }
 

@@ -44,7 +44,7 @@ async fn over_http(options: &Options) -> Result<(Duration, u64), Failure> {
     let question = options.question()?;
     let begun = Instant::now();
     let (child, address) = http::start(options)?;
-    let mut connection = exchange::connect(address, PAUSE).await?;
+    let mut connection = exchange::connect(address, options.path(), PAUSE).await?;
     connection.open(question.era).await?;
     connection.ask(&question, 1).await?;
     let time = begun.elapsed();

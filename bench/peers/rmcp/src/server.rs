@@ -2,6 +2,7 @@
 //! for each request, the default configuration, `axum::serve` on a plain listener. With `--tuned` the router is
 //! built once, answers are plain JSON where they can be, and sockets have TCP_NODELAY.
 
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
@@ -13,6 +14,7 @@ use rmcp::transport::stdio;
 use rmcp::{
     ErrorData, Json, RoleServer, ServerHandler, ServiceExt, schemars, tool, tool_handler, tool_router,
 };
+use tokio::net::unix::pipe::{Receiver, Sender};
 
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 struct Text {
@@ -92,11 +94,25 @@ fn value_of<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
     arguments.get(at + 1).map(String::as_str)
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let further: usize = value_of(&arguments, "--tools").and_then(|count| count.parse().ok()).unwrap_or(0);
-    match value_of(&arguments, "--listen") {
+    let tuned = arguments.iter().any(|word| word == "--tuned");
+    if tuned && arguments.iter().any(|word| word == "--stdio") { tuned_stdio() } else { serve(&arguments) }
+}
+
+/// Plain pipes and one thread, instead of the threads behind `tokio::io::stdin`.
+#[tokio::main(flavor = "current_thread")]
+async fn tuned_stdio() -> anyhow::Result<()> {
+    let input = Receiver::from_owned_fd(std::io::stdin().as_fd().try_clone_to_owned()?)?;
+    let output = Sender::from_owned_fd(std::io::stdout().as_fd().try_clone_to_owned()?)?;
+    Bench::new(0).serve((input, output)).await?.waiting().await?;
+    Ok(())
+}
+
+#[tokio::main]
+async fn serve(arguments: &[String]) -> anyhow::Result<()> {
+    let further: usize = value_of(arguments, "--tools").and_then(|count| count.parse().ok()).unwrap_or(0);
+    match value_of(arguments, "--listen") {
         None => Bench::new(further).serve(stdio()).await?.waiting().await.map(drop).map_err(Into::into),
         Some(address) if arguments.iter().any(|word| word == "--tuned") => {
             http::tuned(address, further).await

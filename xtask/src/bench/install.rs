@@ -1,0 +1,98 @@
+//! What has to be built or installed before somebody can take part. A peer that cannot be is left out, and the
+//! table says why.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use crate::command::Run;
+use crate::{paths, peers};
+
+/// What a contender needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Need {
+    /// The programs of this repository.
+    Workspace,
+    /// The floors that have dependencies of their own.
+    Floors,
+    /// The peers in Rust.
+    Rust,
+    /// The peers from npm.
+    Npm,
+    /// The peers from Python's index.
+    Python,
+}
+
+/// What became of each need.
+pub(super) struct Installed {
+    built: bool,
+    done: HashMap<Need, Result<(), String>>,
+}
+
+impl Installed {
+    /// Nothing yet; with `built` everything is taken as it was last built.
+    pub(super) fn new(built: bool) -> Self {
+        Self { built, done: HashMap::new() }
+    }
+
+    /// Sees to `need` once.
+    pub(super) fn provide(&mut self, need: Need) -> Result<(), String> {
+        let built = self.built;
+        self.done.entry(need).or_insert_with(|| provide(need, built)).clone()
+    }
+}
+
+fn provide(need: Need, built: bool) -> Result<(), String> {
+    match need {
+        Need::Workspace | Need::Floors | Need::Rust if built => Ok(()),
+        Need::Workspace => workspace(),
+        Need::Floors => rust(&["--package", "bench-axum"]),
+        Need::Rust => {
+            rust(&["--package", "bench-rmcp", "--package", "bench-tower-mcp"])?;
+            rust(&["--package", "bench-rmcp", "--features", "client", "--bin", "bench-rmcp-client"])
+        }
+        Need::Npm => {
+            peers::npm()?;
+            copy_scripts()
+        }
+        Need::Python => peers::python(),
+    }
+}
+
+fn workspace() -> Result<(), String> {
+    const PACKAGES: &[&str] = &["bench-server", "bench-client", "bench-harness", "loggia-cli"];
+    let packages = PACKAGES.iter().flat_map(|name| ["--package", name]);
+    Run::cargo("bench-build").args(["build", "--release", "--quiet"]).args(packages).finish()?.check()
+}
+
+fn rust(args: &[&str]) -> Result<(), String> {
+    let run = Run::cargo("bench-peers").current_dir(&peers_dir());
+    let run = run.args(["build", "--release", "--quiet", "--locked", "--target-dir"]).arg(rust_target());
+    run.args(args).finish()?.check()
+}
+
+/// A program of the peers' own workspace.
+pub(super) fn rust_peer(name: &str) -> PathBuf {
+    rust_target().join("release").join(name)
+}
+
+/// The folder of the peers' sources.
+pub(super) fn peers_dir() -> PathBuf {
+    paths::root().join("bench").join("peers")
+}
+
+fn rust_target() -> PathBuf {
+    paths::work().join("bench-peers")
+}
+
+/// Puts our scripts beside the packages, where their imports are resolved.
+fn copy_scripts() -> Result<(), String> {
+    let to = peers::npm_dir().join("bench");
+    let copy = || -> std::io::Result<()> {
+        std::fs::create_dir_all(&to)?;
+        for name in ["server.mjs", "client.mjs"] {
+            std::fs::copy(peers_dir().join("node").join(name), to.join(name))?;
+        }
+        Ok(())
+    };
+    copy().map_err(|e| format!("cannot copy the scripts to {}: {e}", to.display()))
+}
