@@ -52,7 +52,8 @@ async fn main() -> loggia::Result<()> {
     });
     let server = loggia::server!().tool(echo).tool(add).tool(progress).tool(touch).tools(tools);
     match value_of(&arguments, "--listen") {
+        #[cfg(feature = "http")]
         Some(address) => server.serve(loggia::transport::http::http(address)).await,
-        None => server.serve(stdio()).await,
+        _ => server.serve(stdio()).await,
     }
 }

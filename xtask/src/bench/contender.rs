@@ -77,6 +77,11 @@ pub(super) fn our_hub(config: &Path) -> Contender {
         .loaded(&["--tool", "bench_echo"])
 }
 
+/// A bare hyper handler, beside the axum one that is the floor.
+pub(super) fn hyper() -> Contender {
+    floor("hyper").named("hyper", Role::Beside)
+}
+
 /// A bare hyper handler, a loop on standard streams, a client or a reverse proxy, as its arguments say.
 pub(super) fn floor(name: &'static str) -> Contender {
     Contender::new(name, Role::Floor, Need::Workspace, paths::release("bench-floor"))
@@ -84,7 +89,7 @@ pub(super) fn floor(name: &'static str) -> Contender {
 
 /// A bare axum handler.
 pub(super) fn axum() -> Contender {
-    Contender::new("axum", Role::Beside, Need::Floors, install::rust_peer("bench-axum"))
+    Contender::new("axum", Role::Floor, Need::Floors, install::rust_peer("bench-axum"))
 }
 
 /// rmcp as its README has it.

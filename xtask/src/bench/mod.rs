@@ -5,6 +5,7 @@
 //! * `rows`: what is measured and what ours has to reach; `contender`: who takes part; `install`: what they need;
 //! * `stage`, `probe`: one measurement; `spread`, `verdict`: what came of them; `report`: the table and the files.
 
+mod build;
 mod contender;
 mod install;
 mod machine;
@@ -47,6 +48,9 @@ pub(crate) fn run(args: &[String]) -> Result<Outcome, String> {
     if args.iter().any(|arg| arg == "--help" || arg == "-h") {
         print!("{}", options::USAGE);
         return Ok(Outcome::default());
+    }
+    if args.first().is_some_and(|arg| arg == "build") {
+        return Ok(build::run(&args[1..]));
     }
     let options = Options::parse(args)?;
     let mut stage = Stage::new()?;

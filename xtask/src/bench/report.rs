@@ -1,7 +1,6 @@
 //! The table on the terminal, and the same as Markdown and JSON below `bench/results/`.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
@@ -65,18 +64,20 @@ fn figure(value: f64) -> String {
 pub(super) fn save(all: &[Measured], options: &Options) -> Result<(), String> {
     let facts = machine::facts();
     let text = |key: &str| facts[key].as_str().unwrap_or_default().to_owned();
-    let dir = paths::root().join("bench").join("results");
-    std::fs::create_dir_all(&dir).map_err(|e| format!("cannot create {}: {e}", dir.display()))?;
+    let json = serde_json::to_string_pretty(&as_json(all, options, &facts)).map_err(|e| e.to_string())?;
     let name = format!("{}-{}", text("date"), text("commit"));
-    let mut json = serde_json::to_string_pretty(&as_json(all, options, &facts)).map_err(|e| e.to_string())?;
-    json.push('\n');
-    write(dir.join(format!("{name}.json")), json)?;
-    write(dir.join(format!("{name}.md")), markdown(all, options, &facts))
+    write_pair(&name, json + "\n", markdown(all, options, &facts))
 }
 
-fn write(file: PathBuf, text: String) -> Result<(), String> {
-    std::fs::write(&file, text).map_err(|e| format!("cannot write {}: {e}", file.display()))?;
-    println!("wrote {}", file.display());
+/// Writes `name.json` and `name.md` below `bench/results/`.
+pub(super) fn write_pair(name: &str, json: String, markdown: String) -> Result<(), String> {
+    let dir = paths::root().join("bench").join("results");
+    std::fs::create_dir_all(&dir).map_err(|e| format!("cannot create {}: {e}", dir.display()))?;
+    for (kind, text) in [("json", json), ("md", markdown)] {
+        let file = dir.join(format!("{name}.{kind}"));
+        std::fs::write(&file, text).map_err(|e| format!("cannot write {}: {e}", file.display()))?;
+        println!("wrote {}", file.display());
+    }
     Ok(())
 }
 

@@ -128,16 +128,17 @@ fn kinds_of_calls(stage: &Stage) -> Vec<Row> {
         contender::floor("the same bytes").with(["--canned".into(), stage.list.as_os_str().to_owned()]);
     let mut lists = vec![contender::ours().with(["--tools", "96"]), canned];
     lists.extend(contender::servers().into_iter().map(|peer| peer.with(["--tools", "97"])));
-    let mut with_progress = http(
-        "progress",
-        "HTTP, a reply of two events, 64 connections",
-        &progress,
-        load(&[Target::Floor(2.0)]),
-    );
-    with_progress.contenders.retain(|contender| contender.role != Role::Beside);
+    let mut with_progress = vec![contender::ours(), contender::floor("hyper")];
+    with_progress.extend(contender::servers());
     vec![
         http("session", "HTTP 2025-11-25 in sessions, 64 connections", &session, load(&[Target::Floor(1.5)])),
-        with_progress,
+        row(
+            "progress",
+            "HTTP, a reply of two events, 64 connections",
+            Probe::Load(progress.to_vec()),
+            load(&[Target::Floor(2.0)]),
+            with_progress,
+        ),
         http("large", "HTTP, 64 KiB each way, 16 connections", &large, load(&[Target::Floor(1.2)])),
         row("list", "tools/list of 100 tools, 16 connections", list, load(&[Target::Floor(2.0)]), lists),
     ]
@@ -220,7 +221,7 @@ fn allocations() -> Vec<Row> {
     let count = |target| vec![metric("allocations", "allocations/call", &[target])];
     let over_http = {
         let peers = [contender::rmcp(), contender::rmcp_tuned(), contender::tower_mcp()];
-        [contender::ours(), contender::floor("hyper"), contender::axum()].into_iter().chain(peers).collect()
+        [contender::ours(), contender::axum(), contender::hyper()].into_iter().chain(peers).collect()
     };
     let over_stdio =
         vec![contender::ours(), contender::floor("a loop"), contender::rmcp(), contender::tower_mcp()];
@@ -245,7 +246,7 @@ fn allocations() -> Vec<Row> {
 
 /// A row of calls over HTTP, with both floors and every peer.
 fn http(name: &'static str, about: &'static str, load: &[&'static str], metrics: Vec<Metric>) -> Row {
-    let mut contenders = vec![contender::ours(), contender::floor("hyper"), contender::axum()];
+    let mut contenders = vec![contender::ours(), contender::axum(), contender::hyper()];
     contenders.extend(contender::servers());
     row(name, about, Probe::Load(load.to_vec()), metrics, contenders)
 }

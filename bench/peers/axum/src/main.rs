@@ -1,29 +1,37 @@
 //! A bare axum handler: it parses the body with serde_json and writes a reply of the same shape.
 
-use axum::http::HeaderMap;
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::serve::ListenerExt;
-use axum::{Json, Router};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpListener;
 
-async fn call(headers: HeaderMap, Json(request): Json<Value>) -> Json<Value> {
-    let content = json!([{ "type": "text", "text": request["params"]["arguments"]["text"] }]);
-    let is_modern = headers.get("mcp-protocol-version").is_some_and(|version| version == "2026-07-28");
-    let result = if is_modern {
-        let identity = json!({ "name": "bench-axum", "version": "0.1.0" });
-        let meta = json!({ "io.modelcontextprotocol/serverInfo": identity });
-        json!({ "resultType": "complete", "content": content, "_meta": meta })
-    } else {
-        json!({ "content": content })
+async fn call(headers: HeaderMap, body: Bytes) -> Response {
+    let Ok(request) = serde_json::from_slice::<Value>(&body) else {
+        return StatusCode::BAD_REQUEST.into_response();
     };
-    Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }))
+    let (id, text) = (&request["id"], &request["params"]["arguments"]["text"]);
+    let is_modern = headers.get("mcp-protocol-version").is_some_and(|version| version == "2026-07-28");
+    let reply = if is_modern {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","content":[{{"type":"text","text":{text}}}],"_meta":{{"io.modelcontextprotocol/serverInfo":{{"name":"bench-axum","version":"0.1.0"}}}}}}}}"#
+        )
+    } else {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[{{"type":"text","text":{text}}}]}}}}"#)
+    };
+    ([(CONTENT_TYPE, "application/json")], reply).into_response()
 }
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [flag, address] = arguments.as_slice() else { return Err(std::io::Error::other(USAGE)) };
+    let [flag, address] = arguments.as_slice() else {
+        return Err(std::io::Error::other(USAGE));
+    };
     if flag != "--listen" {
         return Err(std::io::Error::other(USAGE));
     }
