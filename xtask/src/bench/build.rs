@@ -53,8 +53,10 @@ pub(super) fn run(args: &[String]) -> Outcome {
         outcome.record(subject.name, built.as_ref().map(drop).map_err(Clone::clone));
         results.extend(built.ok().map(|built| (subject.name, built)));
     }
+    let verdicts = verdicts(&results);
+    verdicts.iter().for_each(|verdict| println!("{verdict}"));
     if args.iter().any(|arg| arg == "--save") {
-        outcome.record("the files", save(&results));
+        outcome.record("the files", save(&results, &verdicts));
     }
     outcome
 }
@@ -96,7 +98,7 @@ impl Subject {
         if self.http { &[] } else { &["--no-default-features"] }
     }
 
-    /// Every package that takes part in the build on this machine, its own among them.
+    /// Every package that takes part in the build on this machine, but its own.
     fn crates(&self) -> Result<usize, String> {
         let args = ["tree", "--edges", "normal,build", "--prefix", "none", "--package", self.package];
         let run = Run::cargo("bench-tree").current_dir(&self.workspace).args(args).args(self.features());
@@ -104,7 +106,8 @@ impl Subject {
         ran.check()?;
         let packages =
             ran.stdout.lines().map(|line| line.trim_end_matches(" (*)")).filter(|line| !line.is_empty());
-        Ok(packages.map(|line| line.split(" (").next().unwrap_or(line)).collect::<HashSet<_>>().len())
+        let others = packages.filter(|line| !line.starts_with(&format!("{} ", self.package)));
+        Ok(others.map(|line| line.split(" (").next().unwrap_or(line)).collect::<HashSet<_>>().len())
     }
 
     fn fetch(&self) -> Result<(), String> {
@@ -140,7 +143,29 @@ fn line(name: &str, built: &Built) -> String {
     format!("{name:<18} {:>7} {:>26} {:>26} {size:>9}", built.crates, took(built.clean), took(built.edit))
 }
 
-fn save(results: &[(&str, Built)]) -> Result<(), String> {
+/// What ours has to reach: so many crates and megabytes, half of rmcp's clean build, a third of its second one.
+fn verdicts(results: &[(&str, Built)]) -> Vec<String> {
+    const BOUNDS: &[(&str, &str, f64, f64)] =
+        &[("loggia, stdio", "rmcp, stdio", 45.0, 2.0), ("loggia, HTTP", "rmcp, HTTP", 70.0, 3.0)];
+    let find = |name: &str| results.iter().find(|(found, _)| *found == name).map(|(_, built)| built);
+    let mut lines = Vec::new();
+    for (name, peer, crates, megabytes) in BOUNDS {
+        let Some(ours) = find(name) else { continue };
+        let mut judge = |what: &str, value: f64, most: f64| {
+            let word = if value <= most { "met" } else { "missed" };
+            lines.push(format!("{name}: {what} {value:.2}, at most {most:.2}: {word}"));
+        };
+        judge("crates", ours.crates as f64, *crates);
+        judge("MB", ours.bytes as f64 / 1e6, *megabytes);
+        if let Some(peer) = find(peer) {
+            judge("CPU of a clean build, of rmcp's,", ours.clean.cpu / peer.clean.cpu, 0.5);
+            judge("CPU after an edit, of rmcp's,", ours.edit.cpu / peer.edit.cpu, 1.0 / 3.0);
+        }
+    }
+    lines
+}
+
+fn save(results: &[(&str, Built)], verdicts: &[String]) -> Result<(), String> {
     let facts = super::machine::facts();
     let text = |key: &str| facts[key].as_str().unwrap_or_default().to_owned();
     let rows: Vec<Value> = results
@@ -172,13 +197,15 @@ fn save(results: &[(&str, Built)]) -> Result<(), String> {
     let markdown = format!(
         "# Build, {}, commit {}\n\n{}, {} cores, {}. Release profile, two jobs, stripped. CPU is added up over all \
          processors and says more than the clock where the machine has other work; load average at the end: {}.\n\n\
-         | | crates | clean, s | clean, s of CPU | after an edit, s | of CPU | MB |\n|---|---|---|---|---|---|---|\n{lines}",
+         | | crates | clean, s | clean, s of CPU | after an edit, s | of CPU | MB |\n|---|---|---|---|---|---|---|\n{lines}\n\
+         ## What ours has to reach\n\n- {}\n",
         text("date"),
         text("commit"),
         text("cpu"),
         facts["cores"],
         text("rustc"),
         text("load average"),
+        verdicts.join("\n- "),
     );
     super::report::write_pair(&format!("build-{}-{}", text("date"), text("commit")), json, markdown)
 }
