@@ -8,7 +8,7 @@ use loggia_wire::jsonrpc::{self, Frame, Message};
 use loggia_wire::model::{ClientNotification, ServerNotification, ServerResult};
 use loggia_wire::schema::Validator;
 use loggia_wire::uri_template::UriTemplate;
-use loggia_wire::{Method, RawJson, RequestMeta, Version, codec, header, meta};
+use loggia_wire::{Method, Params, RawJson, RequestMeta, Version, codec, header, meta, plain};
 use serde_json::{Map, Value};
 
 /// What a target does with its input.
@@ -26,9 +26,15 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("uri_template", uri_template),
 ];
 
-/// A message that was understood can be written, and says the same when it is read again.
+/// A message that was understood can be written, and says the same when it is read again; the fast reading and
+/// the plain one agree.
 pub fn jsonrpc(data: &[u8]) {
-    let Ok(frame) = jsonrpc::decode_frame(&Bytes::copy_from_slice(data)) else { return };
+    let text = Bytes::copy_from_slice(data);
+    let frame = jsonrpc::decode_frame(&text);
+    if !data.trim_ascii_start().starts_with(b"[") {
+        assert_eq!(frame, plain::message(&text).map(Frame::Single));
+    }
+    let Ok(frame) = frame else { return };
     let messages = match frame {
         Frame::Single(message) => vec![message],
         Frame::Batch(members) => members.into_iter().filter_map(Result::ok).collect(),
@@ -81,9 +87,12 @@ pub fn notifications(data: &[u8]) {
 
 /// What a stateless request says of itself is read or refused.
 pub fn request_meta(data: &[u8]) {
-    let Ok(params) = RawJson::parse(data.to_vec()) else { return };
+    let Ok(raw) = RawJson::parse(data.to_vec()) else { return };
+    let params = Params::from(raw);
     let _ = meta::declared_version(Some(&params));
-    let _ = RequestMeta::from_stateless(Some(&params), &Version::ALL);
+    let fast = RequestMeta::from_stateless(Some(&params), &Version::ALL);
+    let plain = plain::request_meta(Some(&params), &Version::ALL);
+    assert_eq!(format!("{fast:?}"), format!("{plain:?}"));
 }
 
 /// What a header value decodes to can be encoded again; mirrored arguments agree with their own headers.
@@ -150,7 +159,7 @@ pub fn json_schema(data: &[u8]) {
 fn write(message: &Message, out: &mut Vec<u8>) {
     match message {
         Message::Request { id, method, params } => {
-            jsonrpc::write_request(out, id, method, params.as_ref().map(RawJson::as_bytes));
+            jsonrpc::write_request(out, id, method, params.as_deref().map(RawJson::as_bytes));
         }
         Message::Notification { method, params } => {
             jsonrpc::write_notification(out, method, params.as_ref().map(RawJson::as_bytes));

@@ -356,7 +356,7 @@ impl Shared {
         if !completes && self.slots[connector].status().is_up() {
             return Ok(Reply::from(ServerResult::from(CompleteResult::default())));
         }
-        let request = Request { params, ..request };
+        let request = Request { params: params.into(), ..request };
         self.relay(connector, request, exchange).await.map_err(RpcError::from)
     }
 
@@ -438,7 +438,7 @@ fn string_member(params: &RawJson, name: &str) -> Result<String, RpcError> {
 /// The same request for the upstream's own name of the thing.
 fn renamed(request: Request, member: &str, own: &str) -> Result<Request, RpcError> {
     let params = Members::of(&request.params).map_err(invalid)?.rewrite(&[(member, own)], &[]);
-    Ok(Request { params, ..request })
+    Ok(Request { params: params.into(), ..request })
 }
 
 /// Where a completion goes, and its reference in the upstream's own names.

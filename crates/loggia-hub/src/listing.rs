@@ -1,5 +1,7 @@
 //! Reads the lists of a server in this process, page after page, as a client would.
 
+use std::sync::Arc;
+
 use loggia::exchange::Exchange;
 use loggia::model::{ClientCapabilities, PageParams, Prompt, Resource, ResourceTemplate, ServerResult, Tool};
 use loggia::service::{Reply, Request};
@@ -42,13 +44,13 @@ fn request(method: &Method, cursor: Option<String>) -> Result<Request> {
         progress_token: None,
         extra: Default::default(),
     };
-    Ok(Request { method: method.clone(), params, meta, principal: None })
+    Ok(Request { method: method.clone(), params: params.into(), meta: Arc::new(meta), principal: None })
 }
 
 /// The neutral form of a reply.
 pub(crate) fn result(method: &Method, reply: Reply) -> Result<ServerResult> {
     match reply {
-        Reply::Result(result) => Ok(*result),
+        Reply::Result(result) => Ok(result),
         Reply::Shared(shared) => Ok(shared.result().clone()),
         Reply::Raw { version, result } => {
             codec::decode_result(method, version, &result).map_err(|error| Error::Protocol(error.to_string()))

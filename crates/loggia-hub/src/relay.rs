@@ -90,7 +90,7 @@ impl Relay {
             input: InputPolicy::Surface(None),
             ..self.options.clone()
         };
-        let reply = self.client.request(request.method.clone(), request.params, options).await;
+        let reply = self.client.request(request.method.clone(), request.params.into_raw(), options).await;
         let outcome = outcome(reply)?;
         Ok(outcome.map_err(|error| neutral(&request.method, error)))
     }
@@ -104,7 +104,7 @@ impl Relay {
             input: InputPolicy::Surface(None),
             ..self.options.clone()
         };
-        let reply = self.client.request(request.method, request.params, options).await;
+        let reply = self.client.request(request.method, request.params.into_raw(), options).await;
         outcome(reply)
     }
 

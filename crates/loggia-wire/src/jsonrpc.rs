@@ -1,6 +1,8 @@
 //! The JSON-RPC 2.0 envelope. It is read once, without a tree: the id and the method are taken out, params
 //! and results stay the bytes they came in. It is written once, into one buffer.
 
+mod scanned;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -10,6 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{ErrorCode, RpcError};
 use crate::method::Method;
+use crate::params::Params;
 use crate::raw::RawJson;
 
 /// A request's id: a string or an integer, never null (specification, "Requests").
@@ -31,7 +34,7 @@ pub enum Message {
         /// What is asked.
         method: Method,
         /// With what; an object where present.
-        params: Option<RawJson>,
+        params: Option<Params>,
     },
     /// Wants no answer.
     Notification {
@@ -147,6 +150,14 @@ fn too_deep(text: &[u8]) -> bool {
 }
 
 fn decode_single(buffer: &Bytes, text: &[u8]) -> Result<Message, DecodeError> {
+    match scanned::message(buffer, text) {
+        Some(message) => Ok(message),
+        None => parse_single(buffer, text),
+    }
+}
+
+/// Reads any message; what is wrong with one is said here.
+pub(crate) fn parse_single(buffer: &Bytes, text: &[u8]) -> Result<Message, DecodeError> {
     if too_deep(text) {
         return Err(DecodeError::invalid(format!("The message nests deeper than {MAX_DEPTH} levels")));
     }
@@ -182,7 +193,7 @@ fn decode_call(
     }
     let method = Method::from(method);
     match id {
-        Some(Ok(id)) => Ok(Message::Request { id, method, params }),
+        Some(Ok(id)) => Ok(Message::Request { id, method, params: params.map(Params::from) }),
         Some(Err(_)) => Err(invalid("The member \"id\" must be a string or an integer")),
         None => Ok(Message::Notification { method, params }),
     }

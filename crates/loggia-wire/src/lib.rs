@@ -8,10 +8,12 @@
 //! * [`jsonrpc`]: the envelope, read once and written once; payloads stay raw ([`raw::RawJson`]).
 //! * [`method`]: every method name, and in which revision it exists.
 //! * [`model`]: one neutral model of every type; [`codec`] takes it to and from each revision.
+//! * [`params`]: a request's params, and what in them routes it.
 //! * [`meta`]: what a request says about itself (`_meta`); [`meta_key`]: the rules for its keys.
 //! * [`header`]: the HTTP headers that mirror the body.
 //! * [`schema`]: JSON Schema, bounded, without network.
 //! * [`uri_template`]: URI templates, expanded and matched.
+//! * [`plain`]: what the fast readings and writings are held against.
 //! * [`error`]: the error codes of each revision.
 
 pub mod codec;
@@ -22,7 +24,10 @@ pub mod meta;
 pub mod meta_key;
 pub mod method;
 pub mod model;
+pub mod params;
+pub mod plain;
 pub mod raw;
+mod scan;
 pub mod schema;
 pub mod uri_template;
 pub mod version;
@@ -31,5 +36,6 @@ pub use error::{ErrorCode, RpcError};
 pub use jsonrpc::{Id, Message};
 pub use meta::RequestMeta;
 pub use method::Method;
+pub use params::Params;
 pub use raw::RawJson;
 pub use version::{Era, Version};

@@ -4,13 +4,15 @@
 
 mod fast;
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::RpcError;
 use crate::meta_key::drop_invalid_trace_context;
 use crate::model::{ClientCapabilities, Implementation, LoggingLevel, Meta, ProgressToken};
-use crate::raw::RawJson;
+use crate::params::Params;
 use crate::version::Version;
 
 /// `_meta` key: the version of this request.
@@ -45,19 +47,6 @@ pub struct RequestMeta {
     pub extra: Meta,
 }
 
-/// What a handshake session knows about its client.
-#[derive(Debug, Clone)]
-pub struct SessionMeta {
-    /// The negotiated revision.
-    pub version: Version,
-    /// From `initialize`.
-    pub client_info: Option<Implementation>,
-    /// From `initialize`.
-    pub client_capabilities: ClientCapabilities,
-    /// From `logging/setLevel`.
-    pub log_level: Option<LoggingLevel>,
-}
-
 /// Where a request's `_meta` says it belongs, before anything else of it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Declared {
@@ -81,7 +70,7 @@ impl Declared {
 }
 
 /// The version that `params._meta` declares.
-pub fn declared_version(params: Option<&RawJson>) -> Result<Declared, RpcError> {
+pub fn declared_version(params: Option<&Params>) -> Result<Declared, RpcError> {
     if let Some(declared) = fast::declared(params) {
         return Ok(declared);
     }
@@ -95,19 +84,15 @@ pub fn declared_version(params: Option<&RawJson>) -> Result<Declared, RpcError> 
 }
 
 #[derive(Deserialize)]
-struct HasMeta<T> {
-    #[serde(default = "nothing", rename = "_meta")]
-    meta: Option<T>,
-}
-
-fn nothing<T>() -> Option<T> {
-    None
+struct HasMeta {
+    #[serde(default, rename = "_meta")]
+    meta: Option<Meta>,
 }
 
 /// The `_meta` as a tree: for what is out of the ordinary, and for errors that name the key at fault.
-fn meta_of(params: Option<&RawJson>) -> Result<Meta, RpcError> {
+fn meta_of(params: Option<&Params>) -> Result<Meta, RpcError> {
     let Some(params) = params else { return Ok(Meta::default()) };
-    let holder: HasMeta<Meta> = params
+    let holder: HasMeta = params
         .decode()
         .map_err(|e| RpcError::invalid_params(format!("params._meta must be an object: {e}")))?;
     let mut meta = holder.meta.unwrap_or_default();
@@ -115,32 +100,55 @@ fn meta_of(params: Option<&RawJson>) -> Result<Meta, RpcError> {
     Ok(meta)
 }
 
+impl From<&str> for Declared {
+    fn from(text: &str) -> Declared {
+        Version::named(text).map_or_else(|| Declared::Unknown(text.to_owned()), Declared::Known)
+    }
+}
+
+/// The `_meta` that a peer sent last, and what it says: most peers send the same one with every request.
+#[derive(Debug, Default)]
+pub struct MetaMemo(Option<(Box<[u8]>, Arc<RequestMeta>)>);
+
+impl MetaMemo {
+    /// The longest `_meta` that is kept, in bytes.
+    pub const BYTES: usize = 1024;
+
+    /// What a `_meta` of this text says, where it is the one that was kept.
+    pub fn recall(&self, text: &[u8]) -> Option<Arc<RequestMeta>> {
+        let (kept, meta) = self.0.as_ref()?;
+        (**kept == *text).then(|| meta.clone())
+    }
+
+    /// Keeps what the `_meta` of this text says.
+    pub fn keep(&mut self, text: &[u8], meta: &Arc<RequestMeta>) {
+        if text.len() <= MetaMemo::BYTES {
+            self.0 = Some((text.into(), meta.clone()));
+        }
+    }
+}
+
+/// The text of `params._meta`, where it is there and in order: what [`MetaMemo`] knows a `_meta` by.
+pub fn text(params: Option<&Params>) -> Option<&[u8]> {
+    fast::text(params).flatten()
+}
+
 impl RequestMeta {
     /// Reads the `_meta` of a stateless request. A version we do not speak is
     /// [`RpcError::unsupported_version`]; a missing required key is `-32602`.
-    pub fn from_stateless(params: Option<&RawJson>, supported: &[Version]) -> Result<RequestMeta, RpcError> {
+    pub fn from_stateless(params: Option<&Params>, supported: &[Version]) -> Result<RequestMeta, RpcError> {
         if let Some(meta) = fast::stateless(params, supported) {
             return Ok(meta);
         }
-        let mut extra = meta_of(params)?;
-        let requested: String = required(&mut extra, PROTOCOL_VERSION)?;
-        let version = requested
-            .parse::<Version>()
-            .ok()
-            .filter(|v| v.is_stateless() && supported.contains(v))
-            .ok_or_else(|| RpcError::unsupported_version(&requested, supported))?;
-        Ok(RequestMeta {
-            version,
-            client_capabilities: required(&mut extra, CLIENT_CAPABILITIES)?,
-            client_info: optional(&mut extra, CLIENT_INFO)?,
-            log_level: optional(&mut extra, LOG_LEVEL)?,
-            progress_token: optional(&mut extra, PROGRESS_TOKEN)?,
-            extra,
-        })
+        stateless_by_tree(params, supported)
     }
 
-    /// Joins what a handshake session knows with the little its request says.
-    pub fn from_session(params: Option<&RawJson>, session: &SessionMeta) -> Result<RequestMeta, RpcError> {
+    /// What a handshake session knows, joined with the little its request says. One that says nothing, as
+    /// nearly all do, shares what the session has.
+    pub fn from_session(
+        params: Option<&Params>,
+        session: &Arc<RequestMeta>,
+    ) -> Result<Arc<RequestMeta>, RpcError> {
         let (progress_token, extra) = match fast::in_session(params) {
             Some(read) => read,
             None => {
@@ -148,15 +156,33 @@ impl RequestMeta {
                 (optional(&mut extra, PROGRESS_TOKEN)?, extra)
             }
         };
-        Ok(RequestMeta {
-            version: session.version,
-            client_info: session.client_info.clone(),
-            client_capabilities: session.client_capabilities.clone(),
-            log_level: session.log_level,
-            progress_token,
-            extra,
-        })
+        if progress_token.is_none() && extra.is_empty() {
+            return Ok(session.clone());
+        }
+        Ok(Arc::new(RequestMeta { progress_token, extra, ..RequestMeta::clone(session) }))
     }
+}
+
+/// See [`RequestMeta::from_stateless`].
+pub(crate) fn stateless_by_tree(
+    params: Option<&Params>,
+    supported: &[Version],
+) -> Result<RequestMeta, RpcError> {
+    let mut extra = meta_of(params)?;
+    let requested: String = required(&mut extra, PROTOCOL_VERSION)?;
+    let version = requested
+        .parse::<Version>()
+        .ok()
+        .filter(|v| v.is_stateless() && supported.contains(v))
+        .ok_or_else(|| RpcError::unsupported_version(&requested, supported))?;
+    Ok(RequestMeta {
+        version,
+        client_capabilities: required(&mut extra, CLIENT_CAPABILITIES)?,
+        client_info: optional(&mut extra, CLIENT_INFO)?,
+        log_level: optional(&mut extra, LOG_LEVEL)?,
+        progress_token: optional(&mut extra, PROGRESS_TOKEN)?,
+        extra,
+    })
 }
 
 fn required<T: serde::de::DeserializeOwned>(meta: &mut Meta, key: &'static str) -> Result<T, RpcError> {

@@ -39,9 +39,14 @@ impl RawJson {
         RawJson(buffer.slice_ref(raw.get().as_bytes()))
     }
 
-    /// The part of this value that `raw`, borrowed from it, covers. Shares the buffer.
-    pub fn part(&self, raw: &serde_json::value::RawValue) -> RawJson {
-        RawJson::borrowed(&self.0, raw)
+    /// The part of `buffer` that `text`, borrowed from it and scanned, covers.
+    pub(crate) fn scanned(buffer: &Bytes, text: &[u8]) -> RawJson {
+        RawJson(buffer.slice_ref(text))
+    }
+
+    /// The part of this value at `text`, borrowed from it. Shares the buffer.
+    pub fn part_at(&self, text: &[u8]) -> RawJson {
+        RawJson::scanned(&self.0, text)
     }
 
     /// Bytes that the caller has just written as JSON itself.
@@ -69,6 +74,12 @@ impl RawJson {
     pub fn is_object(&self) -> bool {
         self.0.first() == Some(&b'{')
     }
+}
+
+/// What a JSON string says, where nothing in it is escaped.
+pub fn plain_text(json: &[u8]) -> Option<&str> {
+    let text = json.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    if memchr::memchr(b'\\', text).is_some() { None } else { std::str::from_utf8(text).ok() }
 }
 
 impl fmt::Debug for RawJson {

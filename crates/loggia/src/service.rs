@@ -12,7 +12,7 @@ use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::model::{
     Implementation, InputRequired, ServerCapabilities, ServerResult, SubscriptionFilter,
 };
-use loggia_wire::{Method, RawJson, RequestMeta, RpcError, Version};
+use loggia_wire::{Method, Params, RawJson, RequestMeta, RpcError, Version};
 
 use crate::changes::Listening;
 use crate::exchange::Exchange;
@@ -67,9 +67,9 @@ pub struct Request {
     /// What is asked.
     pub method: Method,
     /// With what; an object, `_meta` included, as the client wrote it.
-    pub params: RawJson,
+    pub params: Params,
     /// What the request says about itself; in the handshake era joined with what the session knows.
-    pub meta: RequestMeta,
+    pub meta: Arc<RequestMeta>,
     /// Who asks, where an authorization layer established it.
     pub principal: Option<Arc<Principal>>,
 }
@@ -89,7 +89,7 @@ pub struct Principal {
 #[derive(Debug, Clone)]
 pub enum Reply {
     /// A result in the neutral model; the edge writes it for the client's revision.
-    Result(Box<ServerResult>),
+    Result(ServerResult),
     /// A result that is the same for everybody, written once a revision.
     Shared(Arc<SharedResult>),
     /// A result relayed as the bytes it came in, written in `version`.
@@ -130,7 +130,7 @@ impl Reply {
     /// Whether the reply asks the client for input.
     pub fn input_required(&self) -> Option<&InputRequired> {
         match self {
-            Reply::Result(result) => match &**result {
+            Reply::Result(result) => match result {
                 ServerResult::InputRequired(input) => Some(input),
                 _ => None,
             },
@@ -150,7 +150,7 @@ impl Reply {
             Reply::Result(result) => {
                 let mut out = Vec::with_capacity(512);
                 jsonrpc::write_result_with(&mut out, id, |out| {
-                    codec::write_result(out, *result, version, Some(identity));
+                    codec::write_result(out, result, version, Some(identity));
                 });
                 return Ok(out);
             }
@@ -171,6 +171,6 @@ impl Reply {
 
 impl From<ServerResult> for Reply {
     fn from(result: ServerResult) -> Reply {
-        Reply::Result(Box::new(result))
+        Reply::Result(result)
     }
 }

@@ -11,7 +11,6 @@ use loggia::model::{
     SubscriptionFilter,
 };
 use loggia::service::{Principal, Request};
-use loggia::wire::meta::SessionMeta;
 use loggia::wire::{ErrorCode, Method, RawJson, RequestMeta, Version};
 use loggia::{Error, Service};
 use serde_json::{Value, json};
@@ -208,13 +207,15 @@ async fn log_messages_do_not_reach_another_person() {
 
 /// A call by somebody who wants to hear of errors.
 fn call_of(version: Version, tool: &str, subject: &str) -> Request {
-    let params = RawJson::from(&json!({ "name": tool, "arguments": {} }));
-    let session = SessionMeta {
+    let params = RawJson::from(&json!({ "name": tool, "arguments": {} })).into();
+    let session = Arc::new(RequestMeta {
         version,
         client_info: None,
         client_capabilities: ClientCapabilities::default(),
         log_level: Some(LoggingLevel::Error),
-    };
+        progress_token: None,
+        extra: Default::default(),
+    });
     let meta = RequestMeta::from_session(Some(&params), &session).expect("readable");
     let principal = Principal { subject: subject.to_owned(), ..Principal::default() };
     Request { method: Method::CallTool, params, meta, principal: Some(Arc::new(principal)) }

@@ -8,7 +8,6 @@ use loggia::client::{Client, InputPolicy, RequestOptions};
 use loggia::exchange::Exchange;
 use loggia::model::{ClientCapabilities, ElicitationCapability};
 use loggia::service::{Principal, Request};
-use loggia::wire::meta::SessionMeta;
 use loggia::wire::{ErrorCode, Method, RawJson, RequestMeta, Version};
 use loggia::{Error, Service};
 use serde_json::{Value, json};
@@ -112,13 +111,15 @@ async fn a_parked_call_is_for_whoever_made_it_whatever_else_they_may_do_now() {
         scopes: scopes.iter().map(|scope| scope.to_string()).collect(),
     };
     let by = async |principal: Option<Principal>, params: Value| {
-        let params = RawJson::from(&params);
-        let session = SessionMeta {
+        let params = RawJson::from(&params).into();
+        let session = Arc::new(RequestMeta {
             version: Version::V2026_07_28,
             client_info: None,
             client_capabilities: forms(),
             log_level: None,
-        };
+            progress_token: None,
+            extra: Default::default(),
+        });
         let meta = RequestMeta::from_session(Some(&params), &session).expect("readable");
         let request = Request { method: Method::CallTool, params, meta, principal: principal.map(Arc::new) };
         hub.call(request, Exchange::new(None).0).await

@@ -17,8 +17,8 @@ pub(super) fn write(
 ) -> bool {
     let start = out.len();
     let written = match result {
-        ServerResult::Initialize(r) => members(out, r, r.meta.as_ref(), &r.extra),
-        ServerResult::Discover(r) => members(out, r, r.meta.as_ref(), &r.extra),
+        ServerResult::Initialize(r) => members(out, &**r, r.meta.as_ref(), &r.extra),
+        ServerResult::Discover(r) => members(out, &**r, r.meta.as_ref(), &r.extra),
         ServerResult::ListTools(r) => members(out, r, r.meta.as_ref(), &r.extra),
         ServerResult::CallTool(r) => members(out, r, r.meta.as_ref(), &r.extra),
         ServerResult::ListResources(r) => members(out, r, r.meta.as_ref(), &r.extra),

@@ -94,7 +94,7 @@ pub fn write_result(
 }
 
 /// A result as a tree, where something is in it that only a tree shows. `Err` is what is sent as it is.
-fn by_tree(
+pub(crate) fn by_tree(
     result: &ServerResult,
     version: Version,
     identity: Option<&Implementation>,
@@ -192,8 +192,8 @@ pub fn decode_result(
 fn decode_complete(method: &Method, value: Value, raw: &RawJson) -> serde_json::Result<ServerResult> {
     use serde_json::from_value as read;
     Ok(match method {
-        Method::Initialize => ServerResult::Initialize(read(value)?),
-        Method::Discover => ServerResult::Discover(read(value)?),
+        Method::Initialize => ServerResult::Initialize(Box::new(read(value)?)),
+        Method::Discover => ServerResult::Discover(Box::new(read(value)?)),
         Method::ListTools => ServerResult::ListTools(read(value)?),
         Method::CallTool => ServerResult::CallTool(read(value)?),
         Method::ListResources => ServerResult::ListResources(read(value)?),

@@ -13,8 +13,8 @@ use crate::raw::RawJson;
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "each is its method's")]
 pub enum ServerResult {
-    Initialize(InitializeResult),
-    Discover(DiscoverResult),
+    Initialize(Box<InitializeResult>),
+    Discover(Box<DiscoverResult>),
     ListTools(ListToolsResult),
     CallTool(CallToolResult),
     ListResources(ListResourcesResult),
@@ -42,6 +42,18 @@ pub struct EmptyResult {
     pub extra: Extra,
 }
 
+macro_rules! from_large_result {
+    ($($type:ident => $variant:ident),*) => {
+        $(impl From<$type> for ServerResult {
+            fn from(result: $type) -> ServerResult {
+                ServerResult::$variant(Box::new(result))
+            }
+        })*
+    };
+}
+
+from_large_result!(InitializeResult => Initialize, DiscoverResult => Discover);
+
 macro_rules! from_result {
     ($($type:ident => $variant:ident),* $(,)?) => {
         $(impl From<$type> for ServerResult {
@@ -53,8 +65,6 @@ macro_rules! from_result {
 }
 
 from_result! {
-    InitializeResult => Initialize,
-    DiscoverResult => Discover,
     ListToolsResult => ListTools,
     CallToolResult => CallTool,
     ListResourcesResult => ListResources,

@@ -23,7 +23,6 @@ mod uri;
 
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 pub use error::{SchemaError, SchemaErrorKind, Violation, Violations};
@@ -105,9 +104,9 @@ impl Validator {
         if self.is_valid(value) { Ok(()) } else { Err(check::explain(&self.compiled, value)) }
     }
 
-    /// Reads a JSON object without making a tree of it, and gives `each` of its members out. `true` where the
+    /// Reads a JSON object without making a tree of it, and gives `each` of its members out, name and value. `true` where the
     /// object is certainly valid; `false` leaves it open, and what was given out means nothing.
-    pub fn accepts_object<'t>(&self, text: &'t [u8], each: impl FnMut(&'t str, &'t RawValue)) -> bool {
+    pub fn accepts_object<'t>(&self, text: &'t [u8], each: impl FnMut(&'t [u8], &'t [u8])) -> bool {
         text::accepts_object(&self.compiled, text, each)
     }
 

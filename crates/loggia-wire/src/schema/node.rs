@@ -155,8 +155,8 @@ pub(super) struct ObjectChecks {
 }
 
 impl ObjectChecks {
-    pub(super) fn property(&self, name: &str) -> Option<NodeId> {
-        let at = self.properties.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
+    pub(super) fn property(&self, name: &[u8]) -> Option<NodeId> {
+        let at = self.properties.binary_search_by(|(known, _)| known.as_bytes().cmp(name)).ok()?;
         Some(self.properties[at].1)
     }
 }

@@ -1,14 +1,11 @@
 //! Checking an object in the text it came in, without a tree: what nearly every call needs. Only what can be
 //! told at once is told; for everything else the answer is "unsure", and the tree decides.
 
-use std::fmt;
-
-use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use crate::scan::Scanner;
 
 use super::Compiled;
 use super::check;
-use super::node::{ArrayChecks, Check, Node, NodeId, ObjectChecks, Range, Types};
+use super::node::{ArrayChecks, Check, Node, NodeId, ObjectChecks, Types};
 
 /// How deeply the walk goes before it leaves the value to the tree.
 const MAX_DEPTH: usize = 32;
@@ -20,7 +17,7 @@ const MAX_MEMBERS: usize = 64;
 pub(super) fn accepts_object<'t>(
     compiled: &Compiled,
     text: &'t [u8],
-    mut each: impl FnMut(&'t str, &'t RawValue),
+    mut each: impl FnMut(&'t [u8], &'t [u8]),
 ) -> bool {
     if compiled.dynamic {
         return false;
@@ -29,7 +26,8 @@ pub(super) fn accepts_object<'t>(
     let Some(node) = walk.plain(compiled.root).filter(|node| node.types.has(Types::OBJECT)) else {
         return false;
     };
-    walk.members(node.object.as_deref(), text, 0, &mut each)
+    let mut scanner = Scanner::new(text);
+    walk.members(node.object.as_deref(), &mut scanner, 0, &mut each).is_some() && scanner.end().is_some()
 }
 
 struct Walk<'c> {
@@ -50,64 +48,72 @@ impl<'c> Walk<'c> {
         plain.then_some(node)
     }
 
-    /// Whether `raw` is certainly valid.
-    fn accepts(&self, id: NodeId, raw: &RawValue, depth: usize) -> bool {
+    /// Reads a value that is certainly valid.
+    fn accept<'t>(&self, id: NodeId, scanner: &mut Scanner<'t>, depth: usize) -> Option<&'t [u8]> {
         if id == NodeId::ANYTHING {
-            return true;
+            return scanner.value();
         }
+        let node = self.node(id);
         if depth > MAX_DEPTH {
-            return false;
+            return None;
         }
-        if let [Check::Ref(target)] = self.node(id).general[..] {
-            let node = self.node(id);
-            return node.types == Types::ANY
-                && node.asks_nothing_by_type()
-                && self.accepts(target, raw, depth + 1);
+        if let [Check::Ref(target)] = node.general[..] {
+            let alone = node.types == Types::ANY && node.asks_nothing_by_type();
+            return if alone { self.accept(target, scanner, depth + 1) } else { None };
         }
-        let Some(node) = self.plain(id) else { return self.tree(id, raw) };
-        let text = raw.get();
-        match text.as_bytes().first() {
-            Some(b'"') if node.string.is_none() => node.types.has(Types::STRING),
-            Some(b't' | b'f') => node.types.has(Types::BOOLEAN),
-            Some(b'-' | b'0'..=b'9') if node.number.is_none() && !text.contains(['.', 'e', 'E']) => {
-                node.types.has(Types::INTEGER)
+        let plain = self.plain(id).is_some();
+        match scanner.peek()? {
+            b'[' if plain && node.types.has(Types::ARRAY) => {
+                scanner.spanning(|scanner| self.items(node.array.as_deref(), scanner, depth))
             }
-            Some(b'[') if node.types.has(Types::ARRAY) => self.items(node.array.as_deref(), raw, depth),
-            Some(b'{') if node.types.has(Types::OBJECT) => {
-                self.members(node.object.as_deref(), text.as_bytes(), depth, &mut |_, _| {})
+            b'{' if plain && node.types.has(Types::OBJECT) => scanner
+                .spanning(|scanner| self.members(node.object.as_deref(), scanner, depth, &mut |_, _| {})),
+            b'[' | b'{' | b'n' => None,
+            first => {
+                let text = scanner.value()?;
+                let fits = plain && node.accepts_by_type(first, text);
+                (fits || self.accepts_tree(id, text)).then_some(text)
             }
-            Some(b'n' | b'[' | b'{') | None => false,
-            Some(_) => self.tree(id, raw),
         }
     }
 
-    /// Asks the tree about one small value.
-    fn tree(&self, id: NodeId, raw: &RawValue) -> bool {
-        const NESTS: [char; 2] = ['[', '{'];
-        if raw.get().starts_with(NESTS) || raw.get() == "null" {
-            return false;
-        }
-        serde_json::from_str(raw.get()).is_ok_and(|value| check::holds_at(self.compiled, id, &value))
+    /// Asks the tree about a string, a number or a boolean.
+    fn accepts_tree(&self, id: NodeId, text: &[u8]) -> bool {
+        serde_json::from_slice(text).is_ok_and(|value| check::holds_at(self.compiled, id, &value))
     }
 
-    fn items(&self, checks: Option<&ArrayChecks>, raw: &RawValue, depth: usize) -> bool {
-        let Some(checks) = checks else { return true };
+    fn items(&self, checks: Option<&ArrayChecks>, scanner: &mut Scanner<'_>, depth: usize) -> Option<()> {
+        let Some(checks) = checks else { return scanner.value().map(drop) };
         if checks.unique || !checks.prefix.is_empty() || checks.contains.is_some() {
-            return false;
+            return None;
         }
-        let items = Items { walk: self, node: checks.rest, length: checks.length, depth: depth + 1 };
-        serde_json::Deserializer::from_str(raw.get()).deserialize_seq(items).is_ok()
+        let mut count = 0;
+        scanner.array(|scanner| {
+            count += 1;
+            self.accept(checks.rest.unwrap_or(NodeId::ANYTHING), scanner, depth + 1).map(drop)
+        })?;
+        checks.length.contains(count).then_some(())
     }
 
+    /// A name that is written with escapes, or comes twice, is out of the ordinary, and so is `null`.
     fn members<'t>(
         &self,
         checks: Option<&ObjectChecks>,
-        text: &'t [u8],
+        scanner: &mut Scanner<'t>,
         depth: usize,
-        each: &mut dyn FnMut(&'t str, &'t RawValue),
-    ) -> bool {
-        let members = Members { walk: self, checks, depth: depth + 1, each };
-        serde_json::Deserializer::from_slice(text).deserialize_map(members).is_ok()
+        each: &mut dyn FnMut(&'t [u8], &'t [u8]),
+    ) -> Option<()> {
+        let mut names = Names::default();
+        scanner.object(|scanner, name| {
+            if scanner.peek()? == b'n' || !names.add(name) {
+                return None;
+            }
+            let known = checks.and_then(|checks| checks.property(name).or(checks.additional));
+            let text = self.accept(known.unwrap_or(NodeId::ANYTHING), scanner, depth + 1)?;
+            each(name, text);
+            Some(())
+        })?;
+        checks.is_none_or(|checks| names.satisfy(checks)).then_some(())
     }
 }
 
@@ -115,71 +121,16 @@ impl Node {
     fn asks_nothing_by_type(&self) -> bool {
         self.number.is_none() && self.string.is_none() && self.array.is_none() && self.object.is_none()
     }
-}
 
-struct Items<'w, 'c> {
-    walk: &'w Walk<'c>,
-    node: Option<NodeId>,
-    length: Range,
-    depth: usize,
-}
-
-impl<'t> Visitor<'t> for Items<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'t>>(self, mut items: A) -> Result<(), A::Error> {
-        let mut count = 0;
-        while let Some(raw) = items.next_element::<&RawValue>()? {
-            count += 1;
-            if self.node.is_some_and(|node| !self.walk.accepts(node, raw, self.depth)) {
-                return Err(unsure());
+    /// Whether the type of a string, a number or a boolean says all that is to be known of it.
+    fn accepts_by_type(&self, first: u8, text: &[u8]) -> bool {
+        match first {
+            b'"' => self.string.is_none() && self.types.has(Types::STRING),
+            b't' | b'f' => self.types.has(Types::BOOLEAN),
+            _ => {
+                let whole = !text.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
+                self.number.is_none() && whole && self.types.has(Types::INTEGER)
             }
-        }
-        if self.length.contains(count) { Ok(()) } else { Err(unsure()) }
-    }
-}
-
-struct Members<'w, 'c, 't> {
-    walk: &'w Walk<'c>,
-    checks: Option<&'c ObjectChecks>,
-    depth: usize,
-    each: &'w mut dyn FnMut(&'t str, &'t RawValue),
-}
-
-impl<'t> Visitor<'t> for Members<'_, '_, 't> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    /// A name that is written with escapes cannot be borrowed, and one that comes twice is out of the
-    /// ordinary: the tree decides.
-    fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut names = Names::default();
-        while let Some((name, raw)) = map.next_entry::<&'t str, &'t RawValue>()? {
-            if raw.get() == "null" || !names.add(name) || !self.accepts(name, raw) {
-                return Err(unsure());
-            }
-            (self.each)(name, raw);
-        }
-        match self.checks {
-            Some(checks) if !names.satisfy(checks) => Err(unsure()),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Members<'_, '_, '_> {
-    fn accepts(&self, name: &str, raw: &RawValue) -> bool {
-        let Some(checks) = self.checks else { return true };
-        match checks.property(name).or(checks.additional) {
-            Some(node) => self.walk.accepts(node, raw, self.depth),
-            None => true,
         }
     }
 }
@@ -187,14 +138,14 @@ impl Members<'_, '_, '_> {
 /// The names that an object has.
 #[derive(Default)]
 struct Names<'t> {
-    first: [&'t str; 8],
-    more: Vec<&'t str>,
+    first: [&'t [u8]; 8],
+    more: Vec<&'t [u8]>,
     count: usize,
 }
 
 impl<'t> Names<'t> {
     /// Takes a name in; `false` where it is there already, or there are too many.
-    fn add(&mut self, name: &'t str) -> bool {
+    fn add(&mut self, name: &'t [u8]) -> bool {
         if self.has(name) || self.count == MAX_MEMBERS {
             return false;
         }
@@ -206,7 +157,7 @@ impl<'t> Names<'t> {
         true
     }
 
-    fn has(&self, name: &str) -> bool {
+    fn has(&self, name: &[u8]) -> bool {
         let first = &self.first[..self.count.min(self.first.len())];
         first.contains(&name) || self.more.contains(&name)
     }
@@ -218,10 +169,6 @@ impl<'t> Names<'t> {
             && checks.dependent_schemas.is_empty();
         simple
             && checks.length.contains(self.count)
-            && checks.required.iter().all(|required| self.has(required))
+            && checks.required.iter().all(|required| self.has(required.as_bytes()))
     }
-}
-
-fn unsure<E: serde::de::Error>() -> E {
-    E::custom("left to the tree")
 }

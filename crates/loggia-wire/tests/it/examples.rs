@@ -27,7 +27,7 @@ fn message<T: DeserializeOwned + Serialize>(value: &Value) -> Result<Value, Stri
                 &mut out,
                 &id,
                 &method,
-                payload::<T>(params)?.as_ref().map(RawJson::as_bytes),
+                payload::<T>(params.map(RawJson::from))?.as_ref().map(RawJson::as_bytes),
             );
         }
         Message::Notification { method, params } => {

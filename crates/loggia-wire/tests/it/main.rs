@@ -8,6 +8,7 @@
 
 mod envelope;
 mod examples;
+mod fast_path;
 mod header;
 mod meta_key;
 mod official;

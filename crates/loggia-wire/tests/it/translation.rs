@@ -1,7 +1,9 @@
 //! What a relay makes of a result when its two sides speak different revisions; error codes and `_meta` of
 //! each revision.
 
-use loggia_wire::meta::{SessionMeta, declared_version};
+use std::sync::Arc;
+
+use loggia_wire::meta::declared_version;
 use loggia_wire::model::{ClientCapabilities, LoggingLevel};
 use loggia_wire::{ErrorCode, Method, RawJson, RequestMeta, RpcError, Version, codec};
 use serde_json::{Value, json};
@@ -58,7 +60,7 @@ fn error_codes_of_each_revision() {
 }
 
 fn stateless(meta: Value) -> Result<RequestMeta, i64> {
-    let params = RawJson::from(&json!({ "_meta": meta }));
+    let params = RawJson::from(&json!({ "_meta": meta })).into();
     RequestMeta::from_stateless(Some(&params), &Version::ALL).map_err(|error| error.code.0)
 }
 
@@ -96,16 +98,18 @@ fn stateless_requests_bring_everything() {
 
 #[test]
 fn handshake_requests_are_completed_by_their_session() {
-    let session = SessionMeta {
+    let session = Arc::new(RequestMeta {
         version: Version::V2025_06_18,
         client_info: None,
         client_capabilities: ClientCapabilities::default(),
         log_level: Some(LoggingLevel::Error),
-    };
-    let params = RawJson::from(&json!({ "_meta": { "progressToken": "t", "a": 1 } }));
+        progress_token: None,
+        extra: Default::default(),
+    });
+    let params = RawJson::from(&json!({ "_meta": { "progressToken": "t", "a": 1 } })).into();
     let meta = RequestMeta::from_session(Some(&params), &session).unwrap();
     assert_eq!((meta.version, meta.log_level), (Version::V2025_06_18, Some(LoggingLevel::Error)));
     assert_eq!(meta.progress_token, Some("t".into()));
-    assert_eq!(Value::Object(meta.extra), json!({ "a": 1 }));
+    assert_eq!(Value::Object(meta.extra.clone()), json!({ "a": 1 }));
     assert!(declared_version(Some(&params)).is_ok());
 }

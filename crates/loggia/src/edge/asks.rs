@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, Id};
-use loggia_wire::meta::SessionMeta;
 use loggia_wire::model::InputRequest;
-use loggia_wire::{ErrorCode, Method, RawJson, RpcError, codec};
+use loggia_wire::{ErrorCode, Method, RawJson, RequestMeta, RpcError, codec};
 
 use super::capability;
 use crate::limits::Limits;
@@ -46,7 +45,7 @@ impl<K> Asks<K> {
         &mut self,
         waiting: K,
         request: &InputRequest,
-        client: &SessionMeta,
+        client: &RequestMeta,
         now: Instant,
     ) -> Result<Bytes, RpcError> {
         capability::check(request, client.version, &client.client_capabilities)?;

@@ -13,13 +13,14 @@ mod calls;
 mod subscriptions;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, DecodeError, Id, Message};
-use loggia_wire::meta::{self, Declared};
+use loggia_wire::meta::{self, Declared, MetaMemo};
 use loggia_wire::model::{CancelledParams, EmptyResult, InputRequest, ServerResult, SubscriptionFilter};
-use loggia_wire::{Era, Method, RawJson, RequestMeta, RpcError, Version};
+use loggia_wire::{Era, Method, Params, RawJson, RequestMeta, RpcError, Version};
 
 use self::batch::{BatchKey, Batches};
 use self::calls::Slot;
@@ -35,6 +36,7 @@ use crate::transport::framing::Frame;
 pub struct Connection {
     limits: Limits,
     session: Option<Session>,
+    memo: MetaMemo,
     watch: Watch,
     slots: HashMap<Key, Slot>,
     ids: HashMap<Id, Key>,
@@ -56,6 +58,12 @@ pub struct Key(u64);
 /// Names a question; its owner numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AskKey(pub u64);
+
+/// The two eras' forms of a request; what a stateless one says about itself, where it is known already.
+enum Form {
+    Stateless(Option<Arc<RequestMeta>>),
+    Handshake,
+}
 
 /// Who waits for the answer to a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +113,7 @@ pub enum Action {
 struct Incoming {
     id: Id,
     method: Method,
-    params: Option<RawJson>,
+    params: Option<Params>,
     batch: Option<BatchKey>,
     bytes: usize,
 }
@@ -115,6 +123,7 @@ impl Connection {
     pub fn new(limits: Limits) -> Connection {
         Connection {
             session: None,
+            memo: MetaMemo::default(),
             watch: Watch::default(),
             slots: HashMap::new(),
             ids: HashMap::new(),
@@ -299,8 +308,8 @@ impl Connection {
         let (id, batch) = (incoming.id.clone(), incoming.batch);
         let version = self.session.as_ref().map_or(Version::LATEST, Session::version);
         let (version, handled) = match self.check(&incoming, server) {
-            Ok(Era::Stateless) => (Version::LATEST, self.serve_stateless(incoming, server)),
-            Ok(Era::Handshake) => (version, self.serve_handshake(incoming, server)),
+            Ok(Form::Stateless(meta)) => (Version::LATEST, self.serve_stateless(incoming, meta, server)),
+            Ok(Form::Handshake) => (version, self.serve_handshake(incoming, server)),
             Err(error) => (version, Err(error)),
         };
         if let Err(error) = handled {
@@ -309,7 +318,7 @@ impl Connection {
     }
 
     /// Which era a request belongs to, or why it is refused before it is looked at.
-    fn check(&self, incoming: &Incoming, server: &Description) -> Result<Era, RpcError> {
+    fn check(&self, incoming: &Incoming, server: &Description) -> Result<Form, RpcError> {
         if self.ids.contains_key(&incoming.id) {
             let id = &incoming.id;
             return Err(RpcError::invalid_request(format!("A request with the id {id} is not answered yet")));
@@ -319,16 +328,29 @@ impl Connection {
         }
         // A server of the handshake era alone must not look like a modern one.
         if !server.versions.iter().any(|version| version.is_stateless()) {
-            return Ok(Era::Handshake);
+            return Ok(Form::Handshake);
         }
-        Ok(match meta::declared_version(incoming.params.as_ref())? {
-            Declared::Known(_) | Declared::Unknown(_) => Era::Stateless,
-            Declared::Nothing => Era::Handshake,
+        let params = incoming.params.as_ref();
+        let recalled = meta::text(params).and_then(|text| self.memo.recall(text));
+        if let Some(meta) = recalled.filter(|meta| server.versions.contains(&meta.version)) {
+            return Ok(Form::Stateless(Some(meta)));
+        }
+        Ok(match meta::declared_version(params)? {
+            Declared::Known(_) | Declared::Unknown(_) => Form::Stateless(None),
+            Declared::Nothing => Form::Handshake,
         })
     }
 
-    fn serve_stateless(&mut self, incoming: Incoming, server: &Description) -> Result<(), RpcError> {
-        let meta = RequestMeta::from_stateless(incoming.params.as_ref(), &server.versions)?;
+    fn serve_stateless(
+        &mut self,
+        incoming: Incoming,
+        meta: Option<Arc<RequestMeta>>,
+        server: &Description,
+    ) -> Result<(), RpcError> {
+        let meta = match meta {
+            Some(meta) => meta,
+            None => self.read_meta(incoming.params.as_ref(), &server.versions)?,
+        };
         admit(&incoming.method, meta.version)?;
         match incoming.method {
             Method::Discover => {
@@ -340,6 +362,19 @@ impl Connection {
         }
     }
 
+    /// Reads what a stateless request says about itself, and keeps it: the next one will say the same.
+    fn read_meta(
+        &mut self,
+        params: Option<&Params>,
+        versions: &[Version],
+    ) -> Result<Arc<RequestMeta>, RpcError> {
+        let meta = Arc::new(RequestMeta::from_stateless(params, versions)?);
+        if let Some(text) = meta::text(params) {
+            self.memo.keep(text, &meta);
+        }
+        Ok(meta)
+    }
+
     fn serve_handshake(&mut self, incoming: Incoming, server: &Description) -> Result<(), RpcError> {
         let Some(session) = &mut self.session else { return self.serve_before_session(incoming, server) };
         let version = session.version();
@@ -347,7 +382,7 @@ impl Connection {
         if matches!(method, Method::Subscribe | Method::Unsubscribe) {
             self.watch.admit(self.limits.requests_per_connection)?;
         }
-        match session.answer(&method, incoming.params.as_ref(), server, &self.limits) {
+        match session.answer(&method, incoming.params.as_deref(), server, &self.limits) {
             Some(answer) => {
                 let result = answer?;
                 match method {
@@ -369,7 +404,7 @@ impl Connection {
     fn serve_before_session(&mut self, incoming: Incoming, server: &Description) -> Result<(), RpcError> {
         match incoming.method {
             Method::Initialize => {
-                let (session, result) = Session::initialize(incoming.params.as_ref(), server)?;
+                let (session, result) = Session::initialize(incoming.params.as_deref(), server)?;
                 let version = session.version();
                 self.session = Some(session);
                 self.watch_lists(server);

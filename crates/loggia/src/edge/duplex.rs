@@ -59,8 +59,9 @@ struct Driver<R, W> {
     open: bool,
     /// Since when the peer has read nothing of what waits for it.
     stalled: Option<Instant>,
-    /// Whether a call computed for long before its first wait: then every call gets a task at once.
-    spawn_at_once: bool,
+    /// How many of the next calls get a task at once: some after one that computed for long before its first
+    /// wait, so that others of its kind do not hold up the connection.
+    spawn_at_once: u32,
     closed: bool,
     calls: HashMap<Key, Task>,
     listens: HashMap<Key, ListenTask>,
@@ -74,6 +75,8 @@ struct Driver<R, W> {
 const EVENTS: usize = 64;
 /// How long a call may compute on the connection's own task.
 const LONG: Duration = Duration::from_micros(500);
+/// How many calls get a task of their own after one that took longer.
+const AFTER_LONG: u32 = 64;
 
 /// What woke the driver.
 enum Woken {
@@ -96,7 +99,7 @@ impl<R: ReadFrames, W: WriteFrames> Driver<R, W> {
             writer,
             open: true,
             stalled: None,
-            spawn_at_once: false,
+            spawn_at_once: 0,
             closed: false,
             calls: HashMap::new(),
             listens: HashMap::new(),
@@ -282,10 +285,14 @@ impl<R: ReadFrames, W: WriteFrames> Driver<R, W> {
         let (service, limits) = (Arc::clone(&self.service), Arc::clone(&self.limits));
         let mut call =
             Box::pin(async move { super::settle::run(&*service, request, exchange, &limits).await });
-        if !self.spawn_at_once {
+        if self.spawn_at_once > 0 {
+            self.spawn_at_once -= 1;
+        } else {
             let started = std::time::Instant::now();
             let outcome = poll_once(call.as_mut()).await;
-            self.spawn_at_once = started.elapsed() > LONG;
+            if started.elapsed() > LONG {
+                self.spawn_at_once = AFTER_LONG;
+            }
             if let Some(outcome) = outcome {
                 while let Some(notification) = outbox.try_next() {
                     self.machine.handle_notification(key, notification);

@@ -29,7 +29,7 @@ use loggia_wire::method::Sender;
 use loggia_wire::model::{
     CacheHints, CacheScope, DiscoverResult, Implementation, ServerResult, SubscriptionFilter,
 };
-use loggia_wire::{Method, RawJson, RequestMeta, RpcError, Version};
+use loggia_wire::{Method, Params, RequestMeta, RpcError, Version};
 
 use crate::changes::Listening;
 use crate::exchange::Exchange;
@@ -46,13 +46,13 @@ pub fn admit(method: &Method, version: Version) -> Result<(), RpcError> {
 }
 
 /// A request of the core from its parts.
-pub fn request(method: Method, params: Option<RawJson>, meta: RequestMeta) -> Request {
-    Request { method, params: params.unwrap_or(RawJson::empty_object()), meta, principal: None }
+pub fn request(method: Method, params: Option<Params>, meta: Arc<RequestMeta>) -> Request {
+    Request { method, params: params.unwrap_or_else(Params::empty), meta, principal: None }
 }
 
 /// The answer to `server/discover`.
 pub fn discover(server: &Description) -> ServerResult {
-    ServerResult::Discover(DiscoverResult {
+    ServerResult::from(DiscoverResult {
         supported_versions: server.versions.iter().map(ToString::to_string).collect(),
         capabilities: server.capabilities.clone(),
         instructions: server.instructions.clone(),

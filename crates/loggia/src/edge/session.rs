@@ -3,13 +3,13 @@
 //! HTTP seals one into the session id.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use loggia_wire::meta::SessionMeta;
 use loggia_wire::model::{
-    ClientCapabilities, EmptyResult, Extra, Implementation, InitializeResult, LoggingLevel,
+    ClientCapabilities, EmptyResult, Extra, Implementation, InitializeResult, LoggingLevel, Meta,
     ServerCapabilities, ServerResult, SetLevelParams, SubscriptionFilter,
 };
-use loggia_wire::{Era, Method, RawJson, RequestMeta, RpcError, Version};
+use loggia_wire::{Era, Method, Params, RawJson, RequestMeta, RpcError, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::Limits;
@@ -18,7 +18,8 @@ use crate::service::Description;
 /// One handshake session, from the answer to `initialize` on.
 #[derive(Debug, Clone)]
 pub struct Session {
-    meta: SessionMeta,
+    /// What its requests say that say nothing themselves.
+    meta: Arc<RequestMeta>,
     initialized: bool,
     subscriptions: BTreeSet<String>,
 }
@@ -53,11 +54,13 @@ impl Session {
     ) -> Result<(Session, ServerResult), RpcError> {
         let params: InitializeParams = decode(params)?;
         let version = negotiate(&params.protocol_version, &server.versions)?;
-        let meta = SessionMeta {
+        let meta = RequestMeta {
             version,
             client_info: params.client_info,
             client_capabilities: params.capabilities,
             log_level: server.capabilities.logging.is_some().then_some(DEFAULT_LOG_LEVEL),
+            progress_token: None,
+            extra: Meta::new(),
         };
         let result = InitializeResult {
             protocol_version: version.to_string(),
@@ -67,8 +70,8 @@ impl Session {
             meta: None,
             extra: Extra::new(),
         };
-        let session = Session { meta, initialized: false, subscriptions: BTreeSet::new() };
-        Ok((session, ServerResult::Initialize(result)))
+        let session = Session { meta: Arc::new(meta), initialized: false, subscriptions: BTreeSet::new() };
+        Ok((session, ServerResult::from(result)))
     }
 
     /// The negotiated revision.
@@ -77,7 +80,7 @@ impl Session {
     }
 
     /// What the session knows about its client.
-    pub fn meta(&self) -> &SessionMeta {
+    pub fn meta(&self) -> &RequestMeta {
         &self.meta
     }
 
@@ -92,7 +95,7 @@ impl Session {
     }
 
     /// What a request of this session says about itself.
-    pub fn request_meta(&self, params: Option<&RawJson>) -> Result<RequestMeta, RpcError> {
+    pub fn request_meta(&self, params: Option<&Params>) -> Result<Arc<RequestMeta>, RpcError> {
         RequestMeta::from_session(params, &self.meta)
     }
 
@@ -143,7 +146,8 @@ impl Session {
         server: &ServerCapabilities,
     ) -> Result<(), RpcError> {
         declared(server.logging.is_some(), &Method::SetLogLevel)?;
-        self.meta.log_level = Some(decode::<SetLevelParams>(params)?.level);
+        let level = decode::<SetLevelParams>(params)?.level;
+        Arc::make_mut(&mut self.meta).log_level = Some(level);
         Ok(())
     }
 
@@ -213,14 +217,16 @@ impl Session {
     /// `None` where the bytes are not ours (of another release, say): the client must start a new session.
     pub fn from_bytes(bytes: &[u8]) -> Option<Session> {
         let small: Small = serde_json::from_slice(bytes).ok()?;
-        let meta = SessionMeta {
+        let meta = RequestMeta {
             version: small.v,
             client_info: small.n.map(|(name, version)| Implementation::new(name, version)),
             client_capabilities: small.c,
             log_level: small.l,
+            progress_token: None,
+            extra: Meta::new(),
         };
         (meta.version.era() == Era::Handshake).then(|| Session {
-            meta,
+            meta: Arc::new(meta),
             initialized: true,
             subscriptions: BTreeSet::new(),
         })

@@ -32,7 +32,8 @@ pub async fn run<S: Service + ?Sized>(
         }
         return Ok(reply);
     }
-    settle(service, request, exchange, limits).await
+    // Apart, for it is large, and most requests come in the other form.
+    Box::pin(settle(service, request, exchange, limits)).await
 }
 
 /// Only three methods may be answered with questions (MRTR, "Supported Requests").
@@ -56,7 +57,7 @@ async fn settle<S: Service + ?Sized>(
         let reply = invoke(service, request.clone(), exchange.clone()).await?;
         let Some(input) = questions(&request, &reply)? else { return Ok(reply) };
         let answers = ask_all(&input, &request, &exchange).await?;
-        request.params = with_answers(&request.params, &answers, input.request_state.as_deref())?;
+        request.params = with_answers(&request.params, &answers, input.request_state.as_deref())?.into();
     }
     Err(RpcError::new(
         ErrorCode::INTERNAL_ERROR,

@@ -8,7 +8,6 @@ use std::str::FromStr;
 use loggia_wire::RawJson;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::error::ToolError;
 use crate::model::JsonObject;
@@ -58,13 +57,13 @@ impl Members {
     }
 
     /// Takes note of a member; name and value are parts of the text.
-    pub(crate) fn add(&mut self, name: &str, value: &RawValue) {
+    pub(crate) fn add(&mut self, name: &[u8], value: &[u8]) {
         let start = self.text.as_bytes().as_ptr() as usize;
-        let place = |part: &str| {
+        let place = |part: &[u8]| {
             let from = part.as_ptr() as usize - start;
             from..from + part.len()
         };
-        self.places.push([place(name), place(value.get())]);
+        self.places.push([place(name), place(value)]);
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {

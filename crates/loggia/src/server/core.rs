@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use loggia_wire::header::ParamHeaders;
-use loggia_wire::{Method, RawJson, RpcError};
+use loggia_wire::raw::plain_text;
+use loggia_wire::{Method, Params, RawJson, RpcError};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -57,8 +58,19 @@ impl Core {
         (self.clock)()
     }
 
-    /// Answers one request.
-    pub(crate) async fn answer(self: Arc<Core>, request: Request, exchange: Exchange) -> Outcome {
+    /// Answers one request. What is called most has a future of its own, of its own size.
+    pub(crate) fn start(
+        self: Arc<Core>,
+        request: Request,
+        exchange: Exchange,
+    ) -> BoxFuture<'static, Outcome> {
+        if request.method == Method::CallTool && self.description.capabilities.tools.is_some() {
+            return Box::pin(self.call_tool(request, exchange));
+        }
+        Box::pin(self.answer(request, exchange))
+    }
+
+    async fn answer(self: Arc<Core>, request: Request, exchange: Exchange) -> Outcome {
         let offers = &self.description.capabilities;
         let offered = match request.method {
             Method::ListTools | Method::CallTool => offers.tools.is_some(),
@@ -101,12 +113,12 @@ impl Core {
     }
 
     async fn call_tool(self: Arc<Core>, request: Request, exchange: Exchange) -> Outcome {
-        let params: ToolCall<'_> = params(&request)?;
+        let params = ToolCall::of(&request)?;
         let Some(tool) = self.tools.get(&params.name) else {
             return Err(RpcError::invalid_params(format!("Unknown tool: {}", params.name)));
         };
         let version = request.meta.version;
-        let raw = params.arguments.map_or(RawJson::empty_object(), |raw| request.params.part(raw));
+        let raw = params.arguments.map_or(RawJson::empty_object(), |text| request.params.part_at(text));
         let arguments = match arguments::read(&tool, &raw) {
             Ok(arguments) => arguments,
             Err(error) => return error.into_tool_outcome(&tool.definition.name, version).map(result),
@@ -279,17 +291,43 @@ impl Core {
 }
 
 /// What is needed of the params of `tools/call`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct ToolCall<'a> {
-    #[serde(borrow)]
     name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    arguments: Option<&'a RawValue>,
-    #[serde(default)]
+    arguments: Option<&'a [u8]>,
     input_responses: Option<InputResponses>,
-    #[serde(default)]
     request_state: Option<String>,
+}
+
+impl<'a> ToolCall<'a> {
+    fn of(request: &'a Request) -> Result<ToolCall<'a>, RpcError> {
+        ToolCall::first_round(&request.params).map_or_else(|| ToolCall::any_round(request), Ok)
+    }
+
+    /// A call that brings no answers: nearly every one.
+    fn first_round(params: &'a Params) -> Option<ToolCall<'a>> {
+        let routing = params.routing().filter(|routing| !routing.again)?;
+        let arguments = routing.arguments.filter(|text| *text != b"null");
+        let name = Cow::Borrowed(plain_text(routing.name?)?);
+        Some(ToolCall { name, arguments, input_responses: None, request_state: None })
+    }
+
+    fn any_round(request: &'a Request) -> Result<ToolCall<'a>, RpcError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Members<'a> {
+            #[serde(borrow)]
+            name: Cow<'a, str>,
+            #[serde(borrow, default)]
+            arguments: Option<&'a RawValue>,
+            #[serde(default)]
+            input_responses: Option<InputResponses>,
+            #[serde(default)]
+            request_state: Option<String>,
+        }
+        let Members { name, arguments, input_responses, request_state } = params(request)?;
+        let arguments = arguments.map(|raw| raw.get().as_bytes());
+        Ok(ToolCall { name, arguments, input_responses, request_state })
+    }
 }
 
 /// A resource that was found, and what its URI says.

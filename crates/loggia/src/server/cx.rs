@@ -27,7 +27,7 @@ pub struct Cx(Arc<Call>);
 /// What the handlers of one request share.
 pub(crate) struct Call {
     pub(crate) core: Arc<Core>,
-    pub(crate) meta: RequestMeta,
+    pub(crate) meta: Arc<RequestMeta>,
     pub(crate) principal: Option<Arc<Principal>>,
     pub(crate) exchange: Exchange,
     pub(crate) subject: Subject,

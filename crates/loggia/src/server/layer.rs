@@ -37,7 +37,7 @@ struct Bottom(Arc<Core>);
 
 impl Answer for Bottom {
     fn answer(&self, call: Call) -> BoxFuture<'static, Outcome> {
-        Box::pin(self.0.clone().answer(call.request, call.exchange))
+        self.0.clone().start(call.request, call.exchange)
     }
 }
 

@@ -153,7 +153,7 @@ impl Service for Server {
 
     fn call(&self, request: Request, exchange: Exchange) -> BoxFuture<'_, Outcome> {
         match &self.0.handlers {
-            None => Box::pin(self.0.core.clone().answer(request, exchange)),
+            None => self.0.core.clone().start(request, exchange),
             Some(handlers) => tower_service::Service::call(&mut handlers.clone(), Call { request, exchange }),
         }
     }

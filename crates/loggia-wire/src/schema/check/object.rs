@@ -76,7 +76,7 @@ impl Checker<'_> {
             }
             let here = Path::Property(path, name);
             let mut known = false;
-            if let Some(node) = checks.property(name) {
+            if let Some(node) = checks.property(name.as_bytes()) {
                 known = true;
                 ok &= self.node(node, member, &here, None);
             }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use loggia_wire::jsonrpc::Id;
 use loggia_wire::model::CancelledParams;
-use loggia_wire::{ErrorCode, Message, Method, RawJson, RpcError, Version};
+use loggia_wire::{ErrorCode, Message, Method, Params, RawJson, RpcError, Version};
 
 use super::pending::Pending;
 use super::{Engine, Output, Phase, RawReply};
@@ -18,7 +18,9 @@ impl Engine {
         match message {
             Message::Response { id, outcome } => self.response(now, stream, id, outcome),
             Message::Notification { method, params } => self.notification(now, stream, method, params),
-            Message::Request { id, method, params } => self.request(now, stream, id, method, params),
+            Message::Request { id, method, params } => {
+                self.request(now, stream, id, method, params.map(Params::into_raw))
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 //! client, reported on and answered. Once a request is answered or cancelled, nothing more is sent for it.
 
 use bytes::Bytes;
+use std::sync::Arc;
+
 use loggia_wire::jsonrpc::{self, DecodeError, Id};
 use loggia_wire::model::{ServerNotification, ServerResult};
 use loggia_wire::{ErrorCode, Method, RequestMeta, RpcError, Version, codec};
@@ -63,7 +65,7 @@ impl Connection {
     }
 
     /// Runs a request, now or when its turn comes.
-    pub(super) fn start(&mut self, incoming: Incoming, meta: RequestMeta) -> Result<(), RpcError> {
+    pub(super) fn start(&mut self, incoming: Incoming, meta: Arc<RequestMeta>) -> Result<(), RpcError> {
         let room = self.has_room(incoming.bytes);
         if !room && self.waiting.len() >= self.limits.requests_per_connection {
             return Err(busy(self.limits.requests_per_connection));

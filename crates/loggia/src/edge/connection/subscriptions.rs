@@ -105,7 +105,7 @@ impl Connection {
     }
 
     pub(super) fn open_listen(&mut self, incoming: Incoming, version: Version) -> Result<(), RpcError> {
-        let filter = listen::filter(incoming.params.as_ref(), &self.limits)?;
+        let filter = listen::filter(incoming.params.as_deref(), &self.limits)?;
         let open = self.slots.values().filter(|slot| matches!(slot.kind, Kind::Listening { .. })).count();
         let most = self.limits.requests_per_connection;
         if open >= most {

@@ -58,8 +58,8 @@ impl Caller {
         let identity = self.server.describe().identity.clone();
         let request = Request {
             method: method.clone(),
-            params: RawJson::from(&params),
-            meta: self.request_meta(&params),
+            params: RawJson::from(&params).into(),
+            meta: Arc::new(self.request_meta(&params)),
             principal: self.principal.clone().map(Arc::new),
         };
         let live: Option<Arc<dyn LivePeer>> = match self.version.is_stateless() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::model::ServerResult;
-use loggia_wire::{Method, RawJson, RequestMeta, RpcError, Version, codec};
+use loggia_wire::{Method, Params, RequestMeta, RpcError, Version, codec};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use super::endpoint::Shared;
@@ -21,7 +21,7 @@ use crate::service::{Description, Outcome, Principal};
 pub(super) struct Incoming {
     pub(super) id: Id,
     pub(super) method: Method,
-    pub(super) params: Option<RawJson>,
+    pub(super) params: Option<Params>,
     pub(super) principal: Option<Arc<Principal>>,
     /// What the POST was admitted with: its first call runs on it.
     pub(super) permit: Option<OwnedSemaphorePermit>,
@@ -41,8 +41,8 @@ pub(super) enum Plan {
 pub(super) struct Call {
     id: Id,
     method: Method,
-    params: Option<RawJson>,
-    meta: RequestMeta,
+    params: Option<Params>,
+    meta: Arc<RequestMeta>,
     principal: Option<Arc<Principal>>,
     cancel: Arc<Notify>,
     running: Running,
@@ -69,7 +69,7 @@ pub(super) async fn plan(shared: &Shared, local: &Arc<Local>, incoming: Incoming
     let version = local.version();
     let answer = {
         let session = &mut local.state().session;
-        session.answer(&incoming.method, incoming.params.as_ref(), &server, &shared.limits)
+        session.answer(&incoming.method, incoming.params.as_deref(), &server, &shared.limits)
     };
     let settled = match answer {
         Some(Ok(result)) => subscribe(shared, local, &incoming, &server).await.map(|()| result),

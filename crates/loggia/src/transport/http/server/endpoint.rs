@@ -13,12 +13,13 @@ use http::{HeaderValue, Method as HttpMethod, Request, Response, StatusCode, Ver
 use http_body_util::BodyExt;
 use loggia_wire::jsonrpc::{self, Frame, Message};
 use loggia_wire::meta::{self, Declared};
-use loggia_wire::{Method, RpcError, Version};
+use loggia_wire::{Method, Params, RequestMeta, RpcError, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::accept::{EVENT_STREAM, JSON, accepts, is_json};
 use super::guard::Guard;
 use super::legacy::Legacy;
+use super::memo::Memos;
 use super::sessions::Sessions;
 use super::{handshake, respond, stateless, validate};
 use crate::edge::poll_once;
@@ -43,6 +44,7 @@ pub(super) struct Shared {
     pub(super) sessions: Sessions,
     pub(super) requests: Arc<Semaphore>,
     pub(super) streams: Arc<Semaphore>,
+    pub(super) memos: Memos,
     pub(super) shutdown: Shutdown,
     pub(super) legacy: Option<Legacy>,
 }
@@ -186,8 +188,8 @@ impl Shared {
         permit: OwnedSemaphorePermit,
     ) -> Result<Response<Body>, Response<Body>> {
         match self.form(parts, &frame)? {
-            Form::Stateless(declared) => match frame {
-                Frame::Single(message) => Ok(stateless::serve(self, parts, &declared, message, permit).await),
+            Form::Stateless(said) => match frame {
+                Frame::Single(message) => Ok(stateless::serve(self, parts, said, message, permit).await),
                 Frame::Batch(_) => {
                     let message = "This revision has no batches: send one message at a time";
                     Err(respond::refuse(StatusCode::BAD_REQUEST, message))
@@ -195,7 +197,7 @@ impl Shared {
             },
             Form::Initialize => match frame {
                 Frame::Single(Message::Request { id, params, .. }) => {
-                    Ok(handshake::initialize(self, parts, &id, params.as_ref()))
+                    Ok(handshake::initialize(self, parts, &id, params.as_deref()))
                 }
                 _ => Err(no_era(None)),
             },
@@ -206,26 +208,34 @@ impl Shared {
     /// Which form a message has. A `_meta` that names a version decides; where there is none, the version
     /// header does; where that leaves it open, the message belongs to a session.
     fn form(&self, parts: &Parts, frame: &Frame) -> Result<Form, Response<Body>> {
+        let of_notification;
         let (id, method, params) = match frame {
             Frame::Single(Message::Request { id, method, params }) => {
                 (Some(id), Some(method), params.as_ref())
             }
-            Frame::Single(Message::Notification { method, params }) => (None, Some(method), params.as_ref()),
+            Frame::Single(Message::Notification { method, params }) => {
+                of_notification = params.clone().map(Params::from);
+                (None, Some(method), of_notification.as_ref())
+            }
             _ => (None, None, None),
         };
         let bad_request = |error: RpcError| respond::error(StatusCode::BAD_REQUEST, id, &error);
-        let declared = meta::declared_version(params).map_err(bad_request)?;
+        let recalled = meta::text(params).and_then(|text| self.memos.recall(text));
+        let declared = match &recalled {
+            Some(meta) => Declared::Known(meta.version),
+            None => meta::declared_version(params).map_err(bad_request)?,
+        };
         let initializes = method == Some(&Method::Initialize) && id.is_some();
         let modern = declared != Declared::Nothing || (names_stateless(parts) && !initializes);
         let versions = &self.service.describe().versions;
         if versions.iter().any(|version| version.is_stateless()) && modern {
-            Ok(Form::Stateless(declared))
+            Ok(Form::Stateless(Said { declared, meta: recalled }))
         } else if initializes {
             Ok(Form::Initialize)
         } else if parts.headers.contains_key(&validate::SESSION_ID) {
             Ok(Form::Session)
         } else if versions.iter().all(|version| version.is_stateless()) {
-            Ok(Form::Stateless(declared))
+            Ok(Form::Stateless(Said { declared, meta: recalled }))
         } else {
             Err(bad_request(without_form(parts, versions)))
         }
@@ -252,9 +262,15 @@ fn without_form(parts: &Parts, versions: &[Version]) -> RpcError {
     }
 }
 
+/// What a request says about itself, as far as it is known yet.
+pub(super) struct Said {
+    pub(super) declared: Declared,
+    pub(super) meta: Option<Arc<RequestMeta>>,
+}
+
 /// The two eras' forms of a message, and the handshake itself.
 enum Form {
-    Stateless(Declared),
+    Stateless(Said),
     Initialize,
     Session,
 }

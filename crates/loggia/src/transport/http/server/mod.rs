@@ -12,6 +12,7 @@ mod legacy;
 mod listener;
 mod local;
 mod log;
+mod memo;
 mod respond;
 mod seal;
 mod sessions;
@@ -204,6 +205,7 @@ impl<L> Http<L> {
             requests: Arc::new(Semaphore::new(limits.requests.min(Semaphore::MAX_PERMITS))),
             streams: Arc::new(Semaphore::new(limits.streams.min(Semaphore::MAX_PERMITS))),
             limits,
+            memos: Default::default(),
             shutdown,
             legacy: self.legacy_sse.then(Legacy::default),
         };

@@ -11,11 +11,10 @@ use futures_util::stream;
 use http::request::Parts;
 use http::{Response, StatusCode};
 use loggia_wire::jsonrpc::{self, Id, Message};
-use loggia_wire::meta::Declared;
-use loggia_wire::{ErrorCode, Method, RawJson, RequestMeta, RpcError, codec};
+use loggia_wire::{ErrorCode, Method, Params, RequestMeta, RpcError, codec};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::endpoint::{Shared, principal};
+use super::endpoint::{Said, Shared, principal};
 use super::respond::{self, keep_alive};
 use super::validate;
 use crate::changes::Listening;
@@ -30,14 +29,14 @@ use crate::transport::sse;
 pub(super) async fn serve(
     shared: &Arc<Shared>,
     parts: &Parts,
-    declared: &Declared,
+    said: Said,
     message: Message,
     permit: OwnedSemaphorePermit,
 ) -> Response<Body> {
     match message {
         Message::Request { id, method, params } => {
             let incoming = Incoming { id, method, params, permit };
-            request(shared, parts, declared, incoming).await
+            request(shared, parts, said, incoming).await
         }
         // The core protocol has none for HTTP, and an extension's must not be an error.
         Message::Notification { method, .. } => {
@@ -55,21 +54,14 @@ pub(super) async fn serve(
 struct Incoming {
     id: Id,
     method: Method,
-    params: Option<RawJson>,
+    params: Option<Params>,
     permit: OwnedSemaphorePermit,
 }
 
-async fn request(
-    shared: &Arc<Shared>,
-    parts: &Parts,
-    declared: &Declared,
-    incoming: Incoming,
-) -> Response<Body> {
+async fn request(shared: &Arc<Shared>, parts: &Parts, said: Said, incoming: Incoming) -> Response<Body> {
     let server = shared.service.describe();
     let Incoming { id, method, params, .. } = &incoming;
-    let (service, versions) = (&*shared.service, &server.versions);
-    let checked = validate::check(service, versions, &parts.headers, declared, method, params.as_ref());
-    let meta = match checked {
+    let meta = match validate::check(shared, &server, &parts.headers, said, method, params.as_ref()) {
         Ok(meta) => meta,
         Err(refusal) => return respond::error(refusal.status, Some(id), &refusal.error),
     };
@@ -100,7 +92,7 @@ async fn call(
     shared: &Arc<Shared>,
     parts: &Parts,
     incoming: Incoming,
-    meta: RequestMeta,
+    meta: Arc<RequestMeta>,
     server: Arc<Description>,
 ) -> Response<Body> {
     let Incoming { id, method, params, permit } = incoming;
@@ -226,7 +218,7 @@ async fn subscribe(
     shared: &Arc<Shared>,
     parts: &Parts,
     incoming: Incoming,
-    meta: RequestMeta,
+    meta: Arc<RequestMeta>,
     server: Arc<Description>,
 ) -> Response<Body> {
     let Incoming { id, params, .. } = incoming;
@@ -234,7 +226,7 @@ async fn subscribe(
         let status = status_of(&Err(error.clone()));
         respond::error(status, Some(&id), &error.for_version(meta.version))
     };
-    let filter = match listen::filter(params.as_ref(), &shared.limits) {
+    let filter = match listen::filter(params.as_deref(), &shared.limits) {
         Ok(filter) => filter,
         Err(error) => return refuse(error),
     };
@@ -253,7 +245,7 @@ async fn subscribe(
 struct Subscription {
     shared: Arc<Shared>,
     id: Id,
-    meta: RequestMeta,
+    meta: Arc<RequestMeta>,
     server: Arc<Description>,
     listening: Listening,
     state: State,

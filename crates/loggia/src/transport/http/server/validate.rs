@@ -2,17 +2,20 @@
 //! have seen what the service will act on.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 use loggia_wire::header;
-use loggia_wire::meta::Declared;
-use loggia_wire::{Method, RawJson, RequestMeta, RpcError, Version};
+use loggia_wire::meta::{self, Declared};
+use loggia_wire::raw::plain_text;
+use loggia_wire::{Method, Params, RequestMeta, RpcError, Version};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::endpoint::{Said, Shared};
 use crate::edge::admit;
-use crate::service::Service;
+use crate::service::{Description, Service};
 
 /// `MCP-Protocol-Version`.
 pub(super) const VERSION: HeaderName = HeaderName::from_static(header::MCP_PROTOCOL_VERSION);
@@ -43,21 +46,37 @@ impl Refusal {
 /// Checks everything that can be said of a request before it runs: what its `_meta` declares, the headers
 /// that mirror it, and whether the method exists.
 pub(super) fn check(
-    service: &dyn Service,
-    versions: &[Version],
+    shared: &Shared,
+    server: &Description,
     headers: &HeaderMap,
-    declared: &Declared,
+    said: Said,
     method: &Method,
-    params: Option<&RawJson>,
-) -> Result<RequestMeta, Refusal> {
-    check_version(headers, declared)?;
-    let meta = RequestMeta::from_stateless(params, versions).map_err(Refusal::bad_request)?;
+    params: Option<&Params>,
+) -> Result<Arc<RequestMeta>, Refusal> {
+    check_version(headers, &said.declared)?;
+    let meta = match said.meta.filter(|meta| server.versions.contains(&meta.version)) {
+        Some(meta) => meta,
+        None => read_meta(shared, &server.versions, params)?,
+    };
     check_method(headers, method)?;
     let target = Target::of(method, params)?;
     header::check_mirror("Mcp-Name", values(headers, &NAME), target.name.as_deref())
         .map_err(Refusal::mismatch)?;
     admit(method, meta.version).map_err(|error| Refusal { status: StatusCode::NOT_FOUND, error })?;
-    check_params(service, headers, method, &target)?;
+    check_params(&*shared.service, headers, method, &target)?;
+    Ok(meta)
+}
+
+fn read_meta(
+    shared: &Shared,
+    versions: &[Version],
+    params: Option<&Params>,
+) -> Result<Arc<RequestMeta>, Refusal> {
+    let meta = RequestMeta::from_stateless(params, versions).map_err(Refusal::bad_request)?;
+    let meta = Arc::new(meta);
+    if let Some(text) = meta::text(params) {
+        shared.memos.keep(text, &meta);
+    }
     Ok(meta)
 }
 
@@ -123,11 +142,11 @@ fn check_params(
 #[derive(Default)]
 struct Target<'p> {
     name: Option<Cow<'p, str>>,
-    arguments: Option<&'p RawValue>,
+    arguments: Option<&'p [u8]>,
 }
 
 #[derive(Deserialize)]
-struct Params<'a> {
+struct Members<'a> {
     #[serde(borrow, default)]
     name: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -141,20 +160,27 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'p> Target<'p> {
     /// Only three methods have a target; what is not a string is for the service to refuse.
-    fn of(method: &Method, params: Option<&'p RawJson>) -> Result<Target<'p>, Refusal> {
-        let (Method::CallTool | Method::GetPrompt | Method::ReadResource, Some(params)) = (method, params)
-        else {
+    fn of(method: &Method, params: Option<&'p Params>) -> Result<Target<'p>, Refusal> {
+        let (Some(member), Some(params)) = (method.name_member(), params) else {
             return Ok(Target::default());
         };
-        let params: Params<'p> = params.decode().map_err(invalid)?;
-        let raw = if *method == Method::ReadResource { params.uri } else { params.name };
+        if let Some(routing) = params.routing()
+            && let Some(name) = if member == "uri" { routing.uri } else { routing.name }.and_then(plain_text)
+        {
+            return Ok(Target { name: Some(Cow::Borrowed(name)), arguments: routing.arguments });
+        }
+        let params: Members<'p> = params.decode().map_err(invalid)?;
+        let raw = if member == "uri" { params.uri } else { params.name };
         let name = raw.and_then(|raw| serde_json::from_str::<Text<'p>>(raw.get()).ok());
-        Ok(Target { name: name.map(|text| text.0), arguments: params.arguments })
+        Ok(Target {
+            name: name.map(|text| text.0),
+            arguments: params.arguments.map(|raw| raw.get().as_bytes()),
+        })
     }
 
     fn arguments(&self) -> Result<Option<Map<String, Value>>, Refusal> {
-        let Some(raw) = self.arguments else { return Ok(None) };
-        let value: Value = serde_json::from_str(raw.get()).map_err(invalid)?;
+        let Some(text) = self.arguments else { return Ok(None) };
+        let value: Value = serde_json::from_slice(text).map_err(invalid)?;
         match value {
             Value::Object(arguments) => Ok(Some(arguments)),
             _ => Ok(None),

@@ -1,0 +1,95 @@
+//! The envelope read in one pass, where it is as peers write it. Everything else is the parser's.
+
+use bytes::Bytes;
+
+use super::{Id, Message};
+use crate::method::Method;
+use crate::params::{Params, Places};
+use crate::raw::RawJson;
+use crate::scan::Scanner;
+
+/// The message in `text`, a part of `buffer`; `None` where the parser is to look.
+pub(super) fn message(buffer: &Bytes, text: &[u8]) -> Option<Message> {
+    std::str::from_utf8(text).ok()?;
+    let mut members = Members::default();
+    let mut scanner = Scanner::new(text);
+    scanner.object(|scanner, name| members.read(scanner, name))?;
+    scanner.end()?;
+    members.into_message(buffer)
+}
+
+/// The members of every kind of message.
+#[derive(Default)]
+struct Members<'t> {
+    version: Option<&'t [u8]>,
+    id: Option<Id>,
+    method: Option<Method>,
+    params: Option<(&'t [u8], Places)>,
+    result: Option<&'t [u8]>,
+}
+
+impl<'t> Members<'t> {
+    fn read(&mut self, scanner: &mut Scanner<'t>, name: &[u8]) -> Option<()> {
+        match name {
+            b"jsonrpc" => set(&mut self.version, scanner.plain_string()?)?,
+            b"id" => set(&mut self.id, id(scanner)?)?,
+            b"method" => set(&mut self.method, method(scanner)?)?,
+            b"params" => set(&mut self.params, params(scanner)?)?,
+            b"result" => set(&mut self.result, scanner.value()?)?,
+            b"error" => return None,
+            _ => drop(scanner.value()?),
+        }
+        Some(())
+    }
+
+    fn into_message(self, buffer: &Bytes) -> Option<Message> {
+        if self.version != Some(b"2.0") {
+            return None;
+        }
+        let raw = |text: &[u8]| RawJson::scanned(buffer, text);
+        let params = self.params.map(|(text, places)| Params::scanned(raw(text), places));
+        match (self.method, self.id, self.result) {
+            (Some(method), Some(id), None) => Some(Message::Request { id, method, params }),
+            (Some(method), None, None) => {
+                Some(Message::Notification { method, params: params.map(Params::into_raw) })
+            }
+            (None, Some(id), Some(result)) if params.is_none() => {
+                Some(Message::Response { id: Some(id), outcome: Ok(raw(result)) })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Takes a member that may come once.
+fn set<T>(place: &mut Option<T>, value: T) -> Option<()> {
+    place.replace(value).is_none().then_some(())
+}
+
+fn id(scanner: &mut Scanner<'_>) -> Option<Id> {
+    if scanner.peek()? == b'"' {
+        return text(scanner).map(Id::from);
+    }
+    match scanner.value()? {
+        // Not an integer to every parser.
+        [b'-', b'0', ..] => None,
+        digits => std::str::from_utf8(digits).ok()?.parse().ok().map(Id::Number),
+    }
+}
+
+fn method(scanner: &mut Scanner<'_>) -> Option<Method> {
+    text(scanner).map(Method::from)
+}
+
+fn text<'t>(scanner: &mut Scanner<'t>) -> Option<&'t str> {
+    std::str::from_utf8(scanner.plain_string()?).ok()
+}
+
+fn params<'t>(scanner: &mut Scanner<'t>) -> Option<(&'t [u8], Places)> {
+    let mut places = None;
+    let text = scanner.spanning(|scanner| {
+        places = Some(Places::read(scanner)?);
+        Some(())
+    })?;
+    Some((text, places?))
+}

@@ -1,0 +1,32 @@
+//! The plain readings and writings behind the fast ones, by a parser and a tree. They serve whatever is out of
+//! the ordinary; they are public so that a test anywhere can hold the fast path against them.
+
+use bytes::Bytes;
+
+use crate::codec;
+use crate::error::RpcError;
+use crate::jsonrpc::{self, DecodeError, Message};
+use crate::meta;
+use crate::model::{Implementation, ServerResult};
+use crate::params::Params;
+use crate::raw::RawJson;
+use crate::version::Version;
+
+/// What [`jsonrpc::decode`] makes of a text that is no batch.
+pub fn message(text: &Bytes) -> Result<Message, DecodeError> {
+    jsonrpc::parse_single(text, text)
+}
+
+/// What [`RequestMeta::from_stateless`](crate::RequestMeta::from_stateless) reads.
+pub fn request_meta(params: Option<&Params>, supported: &[Version]) -> Result<crate::RequestMeta, RpcError> {
+    meta::stateless_by_tree(params, supported)
+}
+
+/// What [`codec::encode_result`] writes; the order of members may differ.
+pub fn result(mut result: ServerResult, version: Version, identity: Option<&Implementation>) -> RawJson {
+    codec::Restrict::restrict(&mut result, version);
+    match codec::by_tree(&result, version, identity) {
+        Ok(object) => RawJson::from(&serde_json::Value::Object(object)),
+        Err(raw) => raw,
+    }
+}

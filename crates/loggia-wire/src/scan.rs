@@ -1,0 +1,330 @@
+//! JSON read where it stands: one pass over the text tells which members an object has and where their values
+//! are, and makes nothing. The hot path of every request.
+//!
+//! The scanner knows less than a parser, never more: what it accepts, every parser accepts. Text that is
+//! malformed, nests too deeply or is only out of the ordinary (a name with escapes, say) it leaves alone:
+//! `None` means that the parser is to look, which knows how to word the error.
+
+use crate::jsonrpc::MAX_DEPTH;
+
+/// Reads one text from front to end.
+pub(crate) struct Scanner<'t> {
+    text: &'t [u8],
+    at: usize,
+    depth: usize,
+}
+
+impl<'t> Scanner<'t> {
+    /// Begins at the front of `text`, which must be UTF-8.
+    pub(crate) fn new(text: &'t [u8]) -> Scanner<'t> {
+        Scanner { text, at: 0, depth: 0 }
+    }
+
+    /// Reads an object. `member` is given each name as it comes to its value, which it must read.
+    pub(crate) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Scanner<'t>, &'t [u8]) -> Option<()>,
+    ) -> Option<()> {
+        self.enter(b'{')?;
+        if self.peek()? == b'}' {
+            return self.leave();
+        }
+        loop {
+            let name = self.plain_string()?;
+            self.expect(b':')?;
+            member(self, name)?;
+            if !self.goes_on(b'}')? {
+                return self.leave();
+            }
+        }
+    }
+
+    /// Reads an array. `item` is called at each value, which it must read.
+    pub(crate) fn array(&mut self, mut item: impl FnMut(&mut Scanner<'t>) -> Option<()>) -> Option<()> {
+        self.enter(b'[')?;
+        if self.peek()? == b']' {
+            return self.leave();
+        }
+        loop {
+            item(self)?;
+            if !self.goes_on(b']')? {
+                return self.leave();
+            }
+        }
+    }
+
+    /// Reads any value and says where it stood.
+    pub(crate) fn value(&mut self) -> Option<&'t [u8]> {
+        let first = self.peek()?;
+        let start = self.at;
+        match first {
+            b'"' => drop(self.string()?),
+            b'{' => self.object(|scanner, _| scanner.value().map(drop))?,
+            b'[' => self.array(|scanner| scanner.value().map(drop))?,
+            b't' => self.word(b"true")?,
+            b'f' => self.word(b"false")?,
+            b'n' => self.word(b"null")?,
+            _ => self.number()?,
+        }
+        Some(&self.text[start..self.at])
+    }
+
+    /// Says where what `read` reads stood.
+    pub(crate) fn spanning(&mut self, read: impl FnOnce(&mut Scanner<'t>) -> Option<()>) -> Option<&'t [u8]> {
+        self.peek()?;
+        let start = self.at;
+        read(self)?;
+        Some(&self.text[start..self.at])
+    }
+
+    /// Reads a string in which nothing is escaped.
+    pub(crate) fn plain_string(&mut self) -> Option<&'t [u8]> {
+        self.peek()?;
+        match self.string()? {
+            (text, false) => Some(text),
+            (_, true) => None,
+        }
+    }
+
+    /// What the next value begins with.
+    pub(crate) fn peek(&mut self) -> Option<u8> {
+        loop {
+            match *self.text.get(self.at)? {
+                b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
+                other => return Some(other),
+            }
+        }
+    }
+
+    /// How far it has read.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Whether nothing follows.
+    pub(crate) fn end(mut self) -> Option<()> {
+        self.peek().is_none().then_some(())
+    }
+
+    fn enter(&mut self, bracket: u8) -> Option<()> {
+        self.expect(bracket)?;
+        self.depth += 1;
+        (self.depth <= MAX_DEPTH).then_some(())
+    }
+
+    fn leave(&mut self) -> Option<()> {
+        self.depth -= 1;
+        self.at += 1;
+        Some(())
+    }
+
+    /// After a member or an item: whether another follows. The end is left where it is.
+    fn goes_on(&mut self, end: u8) -> Option<bool> {
+        match self.peek()? {
+            b',' => {
+                self.at += 1;
+                Some(true)
+            }
+            other => (other == end).then_some(false),
+        }
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        let found = self.peek()? == byte;
+        self.at += 1;
+        found.then_some(())
+    }
+
+    fn word(&mut self, word: &[u8]) -> Option<()> {
+        let found = self.text[self.at..].starts_with(word);
+        self.at += word.len();
+        found.then_some(())
+    }
+
+    /// Reads a string: what stands between the quotes, and whether something in it is escaped.
+    fn string(&mut self) -> Option<(&'t [u8], bool)> {
+        self.expect(b'"')?;
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            self.at += plain_run(&self.text[self.at..]);
+            match *self.text.get(self.at)? {
+                b'"' => break,
+                b'\\' => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                _ => return None,
+            }
+        }
+        let text = &self.text[start..self.at];
+        self.at += 1;
+        Some((text, escaped))
+    }
+
+    fn escape(&mut self) -> Option<()> {
+        match *self.text.get(self.at + 1)? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.at += 2,
+            b'u' => {
+                let digits = self.text.get(self.at + 2..self.at + 6)?;
+                self.at += 6;
+                // Halves of a pair are left to the parser: one without the other is no text.
+                let half = matches!(digits, [b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..]);
+                return (!half && digits.iter().all(u8::is_ascii_hexdigit)).then_some(());
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn number(&mut self) -> Option<()> {
+        self.skip(b"-");
+        match *self.text.get(self.at)? {
+            b'0' => self.at += 1,
+            b'1'..=b'9' => drop(self.digits()),
+            _ => return None,
+        }
+        if self.skip(b".") && self.digits() == 0 {
+            return None;
+        }
+        if self.skip(b"eE") {
+            self.skip(b"+-");
+            if self.digits() == 0 {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    fn skip(&mut self, any: &[u8]) -> bool {
+        let found = self.text.get(self.at).is_some_and(|byte| any.contains(byte));
+        self.at += usize::from(found);
+        found
+    }
+
+    fn digits(&mut self) -> usize {
+        let count = self.text[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += count;
+        count
+    }
+}
+
+/// How many bytes stand in a string before the next quote, backslash or control character.
+fn plain_run(text: &[u8]) -> usize {
+    let (words, rest) = text.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let special = special_bytes(u64::from_le_bytes(*word));
+        if special != 0 {
+            return at * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
+}
+
+/// The high bit of each byte that ends a plain run is set; of the bytes after the first such one, some more
+/// may be.
+fn special_bytes(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+    zero(word ^ (ONES * b'"' as u64)) | zero(word ^ (ONES * b'\\' as u64)) | control
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn scans(text: &[u8]) -> bool {
+        let mut scanner = Scanner::new(text);
+        scanner.value().is_some() && scanner.end().is_some()
+    }
+
+    #[test]
+    fn what_is_json_and_what_is_not() {
+        let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        let table: &[(&str, bool)] = &[
+            (r#"{"a":[1,-2.5e+10,"x\n\u00e9",true,false,null,{}],"b":{}}"#, true),
+            (" [ ] ", true),
+            ("0", true),
+            ("-0.0E-1", true),
+            ("01", false),
+            ("1.", false),
+            ("1e", false),
+            ("-", false),
+            ("+1", false),
+            (".5", false),
+            ("nul", false),
+            ("nulll", false),
+            ("[1,]", false),
+            ("[1 2]", false),
+            ("[,1]", false),
+            ("{\"a\"}", false),
+            ("{\"a\":1,}", false),
+            ("{a:1}", false),
+            ("{\"a\":1 \"b\":2}", false),
+            ("\"a", false),
+            ("\"a\\\"", false),
+            ("\"\\x\"", false),
+            ("\"\\u12g4\"", false),
+            ("\"\\ud83d\\ude00\"", false),
+            ("\"\\ud7ff\"", true),
+            ("\"a\u{1}b\"", false),
+            ("\"0123456789\u{1f}\"", false),
+            ("\"0123456789é\u{7f}\"", true),
+            ("", false),
+            ("{}{}", false),
+            (&deep(MAX_DEPTH), true),
+            (&deep(MAX_DEPTH + 1), false),
+        ];
+        for (text, expected) in table {
+            assert_eq!(scans(text.as_bytes()), *expected, "{text}");
+        }
+    }
+
+    /// Pieces of JSON in any order: mostly malformed, and nearly right.
+    fn nearly_json() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("{"),
+            Just("}"),
+            Just("["),
+            Just("]"),
+            Just(","),
+            Just(":"),
+            Just("\""),
+            Just("\\"),
+            Just(" "),
+            Just("\"a\""),
+            Just("\"a\":"),
+            Just("1"),
+            Just("-0.5e3"),
+            Just("null"),
+            Just("true"),
+            Just("\\u00e9"),
+            Just("é"),
+            Just("\u{1}"),
+            Just("\"a long enough string\""),
+        ];
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_a_parser_accepts(text in nearly_json()) {
+            let parses = serde_json::from_str::<&RawValue>(&text).is_ok();
+            prop_assert!(!scans(text.as_bytes()) || parses, "{}", text);
+            // Only some escapes are left to the parser.
+            prop_assert!(scans(text.as_bytes()) == parses || text.contains('\\'), "{}", text);
+        }
+
+        #[test]
+        fn a_plain_run_ends_where_it_should(text in prop::collection::vec(any::<u8>(), 0..40)) {
+            let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+            prop_assert_eq!(plain_run(&text), text.iter().position(special).unwrap_or(text.len()));
+        }
+    }
+}
