@@ -14,13 +14,18 @@ use crate::paths;
 pub(super) fn print(all: &[Measured]) {
     for measured in all {
         println!("{} ({})", measured.row.about, measured.row.name);
+        let units = measured.row.metrics.iter().map(|metric| metric.unit.to_owned());
+        let head = std::iter::once(String::new()).chain(units).collect();
+        let lines: Vec<Vec<String>> =
+            std::iter::once(head).chain(measured.cells.iter().map(|cell| cells(measured, cell))).collect();
+        aligned(&lines);
         for metric in &measured.row.metrics {
-            println!("  {:<17} {}", metric.unit, line(measured, metric));
             for verdict in verdict::of(measured, metric) {
                 let (value, target) = (figure(verdict.value), figure(verdict.target));
+                let times = if verdict.other.is_some() { "times " } else { "for " };
                 println!(
-                    "  {:<17} → {value} of {}; at most {target}: {}",
-                    "",
+                    "  → {} {value} {times}{}, at most {target}: {}",
+                    metric.unit,
                     verdict.against,
                     verdict.word()
                 );
@@ -29,20 +34,25 @@ pub(super) fn print(all: &[Measured]) {
     }
 }
 
-fn line(measured: &Measured, metric: &Metric) -> String {
-    let ours = measured.find(Role::Ours).and_then(|cell| cell.spread(metric.key));
-    let cells = measured.cells.iter().map(|cell| {
-        let Some(spread) = cell.spread(metric.key) else { return format!("{} –", cell.contender.name) };
-        let shown = format!("{} {}", cell.contender.name, show(spread));
-        match (cell.contender.role, ours) {
-            (Role::Floor | Role::Beside, Some(ours)) => {
-                format!("{shown} (ours ×{:.2})", ours.median / spread.median)
-            }
-            (Role::Peer, Some(ours)) => format!("{shown} (×{:.2} ours)", spread.median / ours.median),
-            _ => shown,
-        }
+fn aligned(lines: &[Vec<String>]) {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width =
+        |at: usize| lines.iter().filter_map(|line| line.get(at)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|at| width(at).unwrap_or(0)).collect();
+    for line in lines {
+        let padded: Vec<String> =
+            line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        println!("  {}", padded.join("  ").trim_end());
+    }
+}
+
+/// A contender's name and its figures, each with how many times ours it is.
+fn cells(measured: &Measured, cell: &Cell) -> Vec<String> {
+    let figures = measured.row.metrics.iter().map(|metric| match cell.spread(metric.key) {
+        Some(spread) => format!("{}{}", show(spread), beside_ours(measured, cell, metric, spread)),
+        None => "–".to_owned(),
     });
-    cells.collect::<Vec<_>>().join(" | ")
+    std::iter::once(cell.contender.name.to_owned()).chain(figures).collect()
 }
 
 fn show(spread: Spread) -> String {
@@ -186,12 +196,7 @@ fn everybody(out: &mut String, measured: &Measured) {
     let _ = writeln!(out, "## {} (`{}`)\n", measured.row.about, measured.row.name);
     let _ = writeln!(out, "| | {} |\n|---|{}", units.join(" | "), "---|".repeat(units.len()));
     for cell in &measured.cells {
-        let figures = measured.row.metrics.iter().map(|metric| match cell.spread(metric.key) {
-            Some(spread) => format!("{}{}", show(spread), beside_ours(measured, cell, metric, spread)),
-            None => "–".to_owned(),
-        });
-        let figures: Vec<String> = figures.collect();
-        let _ = writeln!(out, "| {} | {} |", cell.contender.name, figures.join(" | "));
+        let _ = writeln!(out, "| {} |", cells(measured, cell).join(" | "));
     }
     for cell in &measured.cells {
         if let Some(failure) = &cell.failure {
