@@ -18,10 +18,10 @@ pub mod session;
 pub mod settle;
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use loggia_wire::jsonrpc::{self, Id};
@@ -33,7 +33,7 @@ use loggia_wire::{Method, Params, RequestMeta, RpcError, Version};
 
 use crate::changes::Listening;
 use crate::exchange::Exchange;
-use crate::service::{Description, Outcome, Principal, Request, Service};
+use crate::service::{BoxFuture, Description, Outcome, Principal, Request, Service};
 
 /// Whether `method` is one that a client may ask a server in `version`: otherwise the answer is `-32601`.
 pub fn admit(method: &Method, version: Version) -> Result<(), RpcError> {
@@ -65,18 +65,36 @@ pub fn discover(server: &Description) -> ServerResult {
 const DISCOVER_TTL_MS: u64 = 5 * 60 * 1000;
 
 /// Runs one request. A panic is caught, logged and answered as our fault; the next call works.
-pub async fn invoke<S: Service + ?Sized>(service: &S, request: Request, exchange: Exchange) -> Outcome {
+pub fn invoke<S: Service + ?Sized>(service: &S, request: Request, exchange: Exchange) -> Invoked<'_> {
     let method = request.method.clone();
     // The call itself may panic too, before there is a future.
-    let call = async { service.call(request, exchange).await };
-    match AssertUnwindSafe(call).catch_unwind().await {
-        Ok(outcome) => outcome,
-        Err(panic) => {
-            let reference = correlation_id();
-            tracing::error!(%method, reference, panic = panic_message(&*panic), "a handler panicked");
-            Err(RpcError::internal(&reference))
-        }
+    let call = catch_unwind(AssertUnwindSafe(|| service.call(request, exchange)));
+    let call = call.unwrap_or_else(|panic| {
+        let failed = panicked(&method, &*panic);
+        Box::pin(std::future::ready(Err(failed)))
+    });
+    Invoked { call, method }
+}
+
+/// See [`invoke`].
+pub struct Invoked<'s> {
+    call: BoxFuture<'s, Outcome>,
+    method: Method,
+}
+
+impl Future for Invoked<'_> {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let polled = catch_unwind(AssertUnwindSafe(|| self.call.as_mut().poll(cx)));
+        polled.unwrap_or_else(|panic| Poll::Ready(Err(panicked(&self.method, &*panic))))
     }
+}
+
+fn panicked(method: &Method, panic: &(dyn std::any::Any + Send)) -> RpcError {
+    let reference = correlation_id();
+    tracing::error!(%method, reference, panic = panic_message(panic), "a handler panicked");
+    RpcError::internal(&reference)
 }
 
 /// Polls `future` once: what is ready at once needs no timer, and no task of its own.

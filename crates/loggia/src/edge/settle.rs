@@ -3,47 +3,56 @@
 //! client, which has no such answer, the questions are asked here and the service is called again.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 
 use futures_util::future::try_join_all;
 use loggia_wire::model::{InputRequired, InputResponses, ServerResult};
-use loggia_wire::{ErrorCode, RawJson, RpcError, codec};
+use loggia_wire::{ErrorCode, Method, RawJson, RequestMeta, RpcError, codec};
 use serde_json::value::RawValue;
 
-use super::{capability, correlation_id, invoke};
+use super::{Invoked, capability, correlation_id, invoke};
 use crate::exchange::{Exchange, LivePeer};
 use crate::limits::Limits;
-use crate::service::{Outcome, Reply, Request, Service};
+use crate::service::{BoxFuture, Outcome, Reply, Request, Service};
 
-/// Runs `request`: what every edge calls instead of the service itself.
-pub async fn run<S: Service + ?Sized>(
-    service: &S,
+/// Runs `request`: what every edge calls instead of the service itself. The future is small, for there is one
+/// for every call.
+pub fn run<'s, S: Service + ?Sized>(
+    service: &'s S,
     request: Request,
     exchange: Exchange,
-    limits: &Limits,
-) -> Outcome {
-    if !request.method.may_require_input() {
-        return without_questions(&request.method.clone(), invoke(service, request, exchange).await);
-    }
-    if request.meta.version.is_stateless() {
-        let (version, declared) = (request.meta.version, request.meta.client_capabilities.clone());
-        let reply = invoke(service, request, exchange).await?;
-        if let Some(input) = reply.input_required() {
-            capability::check_all(input, version, &declared)?;
+    limits: &'s Limits,
+) -> impl Future<Output = Outcome> + Send + 's {
+    let (method, meta) = (request.method.clone(), request.meta.clone());
+    let asks_live = method.may_require_input() && !meta.version.is_stateless();
+    let call = match asks_live {
+        true => Call::Settled(Box::pin(settle(service, request, exchange, limits))),
+        false => Call::Once(invoke(service, request, exchange)),
+    };
+    async move {
+        match call {
+            Call::Settled(call) => call.await,
+            Call::Once(call) => permitted(&method, &meta, call.await),
         }
-        return Ok(reply);
     }
-    // Apart, for it is large, and most requests come in the other form.
-    Box::pin(settle(service, request, exchange, limits)).await
 }
 
-/// Only three methods may be answered with questions (MRTR, "Supported Requests").
-fn without_questions(method: &loggia_wire::Method, outcome: Outcome) -> Outcome {
-    if outcome.as_ref().is_ok_and(|reply| reply.input_required().is_some()) {
-        let reference = correlation_id();
-        tracing::error!(%method, reference, "the service answered with input_required, which this method forbids");
-        return Err(RpcError::internal(&reference));
+enum Call<'s> {
+    Once(Invoked<'s>),
+    Settled(BoxFuture<'s, Outcome>),
+}
+
+/// An outcome that may be sent: questions only where the method may ask and the client can be asked.
+fn permitted(method: &Method, meta: &RequestMeta, outcome: Outcome) -> Outcome {
+    let Some(input) = outcome.as_ref().ok().and_then(|reply| reply.input_required()) else { return outcome };
+    if method.may_require_input() {
+        capability::check_all(input, meta.version, &meta.client_capabilities)?;
+        return outcome;
     }
-    outcome
+    // Only three methods may be answered with questions (MRTR, "Supported Requests").
+    let reference = correlation_id();
+    tracing::error!(%method, reference, "the service answered with input_required, which this method forbids");
+    Err(RpcError::internal(&reference))
 }
 
 /// Serves a handshake client: as long as the service asks, asks the client and calls the service again.

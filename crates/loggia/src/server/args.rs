@@ -47,7 +47,14 @@ enum Given {
 pub(crate) struct Members {
     text: RawJson,
     /// Name and value, as ranges of the text.
-    places: Vec<[Range<usize>; 2]>,
+    places: Vec<[Place; 2]>,
+}
+
+/// From where to where. Longer texts than a u32 can count are read as a tree.
+type Place = (u32, u32);
+
+fn range((from, to): Place) -> Range<usize> {
+    from as usize..to as usize
 }
 
 impl Members {
@@ -61,7 +68,8 @@ impl Members {
         let start = self.text.as_bytes().as_ptr() as usize;
         let place = |part: &[u8]| {
             let from = part.as_ptr() as usize - start;
-            from..from + part.len()
+            let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+            (place(from), place(from + part.len()))
         };
         self.places.push([place(name), place(value)]);
     }
@@ -71,20 +79,20 @@ impl Members {
     }
 
     fn at(&self, name: &str) -> Option<usize> {
-        self.places.iter().position(|[known, _]| &self.text.as_bytes()[known.clone()] == name.as_bytes())
+        self.places.iter().position(|[known, _]| self.text.as_bytes()[range(*known)] == *name.as_bytes())
     }
 
     fn take(&mut self, name: &str) -> Option<&[u8]> {
         let [_, value] = self.places.swap_remove(self.at(name)?);
-        Some(&self.text.as_bytes()[value])
+        Some(&self.text.as_bytes()[range(value)])
     }
 
     /// A tree of what was not taken.
     fn into_object(self) -> JsonObject {
-        let read = |[name, value]: &[Range<usize>; 2]| {
+        let read = |[name, value]: &[Place; 2]| {
             let text = self.text.as_bytes();
-            let name = std::str::from_utf8(&text[name.clone()]).ok()?;
-            Some((name.to_owned(), serde_json::from_slice(&text[value.clone()]).ok()?))
+            let name = std::str::from_utf8(&text[range(*name)]).ok()?;
+            Some((name.to_owned(), serde_json::from_slice(&text[range(*value)]).ok()?))
         };
         self.places.iter().filter_map(read).collect()
     }

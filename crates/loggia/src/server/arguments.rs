@@ -20,6 +20,7 @@ pub(crate) fn read(tool: &ToolEntry, raw: &RawJson) -> Result<Args, ToolError> {
 /// Arguments that are in order need no tree: they are checked and taken in the text they came in.
 fn in_text(tool: &ToolEntry, raw: &RawJson) -> Option<Args> {
     let needed = tool.needed_in_text.as_ref()?;
+    u32::try_from(raw.as_bytes().len()).ok()?;
     let mut members = Members::of(raw.clone());
     let fits = tool.validator.accepts_object(raw.as_bytes(), |name, value| members.add(name, value));
     (fits && needed.iter().all(|name| members.has(name))).then(|| Args::in_text(members))

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use loggia_wire::header::ParamHeaders;
 use loggia_wire::raw::plain_text;
-use loggia_wire::{Method, Params, RawJson, RpcError};
+use loggia_wire::{Method, Params, RawJson, RequestMeta, RpcError};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -65,7 +65,7 @@ impl Core {
         exchange: Exchange,
     ) -> BoxFuture<'static, Outcome> {
         if request.method == Method::CallTool && self.description.capabilities.tools.is_some() {
-            return Box::pin(self.call_tool(request, exchange));
+            return self.call_tool(request, exchange);
         }
         Box::pin(self.answer(request, exchange))
     }
@@ -112,30 +112,27 @@ impl Core {
         self.tools.get(tool)?.param_headers.clone()
     }
 
-    async fn call_tool(self: Arc<Core>, request: Request, exchange: Exchange) -> Outcome {
-        let params = ToolCall::of(&request)?;
-        let Some(tool) = self.tools.get(&params.name) else {
-            return Err(RpcError::invalid_params(format!("Unknown tool: {}", params.name)));
-        };
-        let version = request.meta.version;
+    /// Everything before the handler's first step happens here, so that the future is small.
+    fn call_tool(self: Arc<Core>, request: Request, exchange: Exchange) -> BoxFuture<'static, Outcome> {
+        match self.prepare(request, exchange) {
+            Ok(prepared) => Box::pin(prepared.run()),
+            Err(outcome) => Box::pin(std::future::ready(outcome)),
+        }
+    }
+
+    /// A call that is ready to run, or what it came to without running.
+    fn prepare(self: Arc<Core>, request: Request, exchange: Exchange) -> Result<ToolRun, Outcome> {
+        let params = ToolCall::of(&request).map_err(Err)?;
+        let tool = self.tools.get(&params.name);
+        let tool =
+            tool.ok_or_else(|| Err(RpcError::invalid_params(format!("Unknown tool: {}", params.name))))?;
         let raw = params.arguments.map_or(RawJson::empty_object(), |text| request.params.part_at(text));
-        let arguments = match arguments::read(&tool, &raw) {
-            Ok(arguments) => arguments,
-            Err(error) => return error.into_tool_outcome(&tool.definition.name, version).map(result),
-        };
+        let arguments = arguments::read(&tool, &raw).map_err(|error| tool.failed(error, &request.meta))?;
         let subject = Subject { method: Method::CallTool, name: params.name.into_owned(), arguments: raw };
         let (responses, state) = (params.input_responses, params.request_state);
-        let cx = self.cx(request, exchange, subject, responses, state)?;
+        let cx = self.cx(request, exchange, subject, responses, state).map_err(Err)?;
         let handler = (tool.handler)(self.no_state.clone(), cx.clone(), arguments);
-        match replay::run(&cx, handler).await {
-            None => cx.call().rounds.input_required(cx.call()).map(result),
-            Some(Ok(ToolOutput::Result(output))) => match tool.check(&output) {
-                Ok(()) => Ok(result(output)),
-                Err(error) => error.into_tool_outcome(&tool.definition.name, version).map(result),
-            },
-            Some(Ok(ToolOutput::InputRequired(input))) => Ok(result(input)),
-            Some(Err(error)) => error.into_tool_outcome(&tool.definition.name, version).map(result),
-        }
+        Ok(ToolRun { tool, cx, handler })
     }
 
     async fn get_prompt(self: Arc<Core>, request: Request, exchange: Exchange) -> Outcome {
@@ -287,6 +284,34 @@ impl Core {
         };
         call.rounds = Rounds::open(&call, responses, state)?;
         Ok(Cx::new(call))
+    }
+}
+
+/// A call of a tool that runs.
+struct ToolRun {
+    tool: Arc<ToolEntry>,
+    cx: Cx,
+    handler: BoxFuture<'static, Result<ToolOutput, ToolError>>,
+}
+
+impl ToolRun {
+    async fn run(self) -> Outcome {
+        let ToolRun { tool, cx, handler } = self;
+        match replay::run(&cx, handler).await {
+            None => cx.call().rounds.input_required(cx.call()).map(result),
+            Some(Ok(ToolOutput::Result(output))) => match tool.check(&output) {
+                Ok(()) => Ok(result(output)),
+                Err(error) => tool.failed(error, &cx.call().meta),
+            },
+            Some(Ok(ToolOutput::InputRequired(input))) => Ok(result(input)),
+            Some(Err(error)) => tool.failed(error, &cx.call().meta),
+        }
+    }
+}
+
+impl ToolEntry {
+    fn failed(&self, error: ToolError, meta: &RequestMeta) -> Outcome {
+        error.into_tool_outcome(&self.definition.name, meta.version).map(result)
     }
 }
 

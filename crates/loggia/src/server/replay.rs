@@ -24,7 +24,8 @@ use crate::service::BoxFuture;
 /// What is known of a call's questions.
 #[derive(Default)]
 pub(crate) struct Rounds {
-    came: Came,
+    /// Apart, for most requests bring nothing.
+    came: Option<Box<Came>>,
     now: Mutex<Now>,
 }
 
@@ -96,13 +97,16 @@ impl Rounds {
         responses: Option<InputResponses>,
         state: Option<String>,
     ) -> Result<Rounds, RpcError> {
+        if responses.is_none() && state.is_none() {
+            return Ok(Rounds::default());
+        }
         let state = match state {
             None => State::None,
             Some(text) if is_sealed(&text) => State::Ours(unseal(call, &text)?),
             Some(text) => State::Foreign(text),
         };
         let came = Came { responses: responses.unwrap_or_default(), state };
-        Ok(Rounds { came, now: Mutex::default() })
+        Ok(Rounds { came: Some(Box::new(came)), now: Mutex::default() })
     }
 
     /// The answer to `key`, where there is one.
@@ -121,7 +125,8 @@ impl Rounds {
         }
         // Without state there was no earlier round to compare with: the client answers unasked.
         let fits = carried.is_none_or(|carried| carried.asked.get(key).is_some_and(|asked| asked == digest));
-        Ok(self.came.responses.get(key).filter(|_| fits).cloned())
+        let response = self.came.as_ref().and_then(|came| came.responses.get(key));
+        Ok(response.filter(|_| fits).cloned())
     }
 
     /// Remembers an answer that was used.
@@ -155,11 +160,11 @@ impl Rounds {
     }
 
     pub(crate) fn responses(&self) -> InputResponses {
-        self.came.responses.clone()
+        self.came.as_ref().map(|came| came.responses.clone()).unwrap_or_default()
     }
 
     pub(crate) fn foreign_state(&self) -> Option<String> {
-        match &self.came.state {
+        match self.state() {
             State::Foreign(text) => Some(text.clone()),
             _ => None,
         }
@@ -168,7 +173,7 @@ impl Rounds {
     /// What to answer when the handler waits for answers.
     pub(crate) fn input_required(&self, call: &Call) -> Result<InputRequired, RpcError> {
         let mut now = lock(&self.now);
-        let mut carried = match &self.came.state {
+        let mut carried = match self.state() {
             State::Ours(carried) => carried.clone(),
             _ => Carried::default(),
         };
@@ -200,9 +205,13 @@ impl Rounds {
         true
     }
 
+    fn state(&self) -> &State {
+        self.came.as_ref().map_or(&State::None, |came| &came.state)
+    }
+
     /// What earlier rounds left. State that was not made here is an error for whoever needs it.
     fn carried(&self) -> Result<Option<&Carried>, ToolError> {
-        match &self.came.state {
+        match self.state() {
             State::None => Ok(None),
             State::Ours(carried) => Ok(Some(carried)),
             State::Foreign(_) => Err(ToolError::rpc(refused())),

@@ -35,6 +35,8 @@ impl Serve for Stdio {
         shutdown: Shutdown,
     ) -> BoxFuture<'static, Result<()>> {
         Box::pin(async move {
+            // Before anything is answered: whoever has an answer may signal.
+            let mut signals = Signals::listen();
             let streams = streams::open()?;
             let reader = LineReader::new(streams.input, limits.message_bytes);
             let writer = LineWriter::new(streams.output);
@@ -47,16 +49,16 @@ impl Serve for Stdio {
                     Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                     _ => Ok(()),
                 },
-                () = stop_on_signals(&shutdown) => Ok(()),
+                () = stop_on_signals(&mut signals, &shutdown) => Ok(()),
             }
         })
     }
 }
 
 /// Passes the first signal on as the order to stop; returns on the second.
-async fn stop_on_signals(shutdown: &Shutdown) {
+async fn stop_on_signals(signals: &mut Signals, shutdown: &Shutdown) {
     for _ in 0..2 {
-        signal().await;
+        signals.next().await;
         if shutdown.is_begun() {
             return;
         }
@@ -65,23 +67,42 @@ async fn stop_on_signals(shutdown: &Shutdown) {
     }
 }
 
-/// Waits for the operating system to ask this process to end.
+/// How the operating system asks this process to end. Heard from the moment there is a value of it; where
+/// signals cannot be heard, none comes.
 #[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        },
-        _ => std::future::pending().await,
+struct Signals(Option<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)>);
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> Signals {
+        use tokio::signal::unix::{SignalKind, signal};
+        Signals(signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok()))
+    }
+
+    async fn next(&mut self) {
+        match &mut self.0 {
+            Some((terminate, interrupt)) => tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            },
+            None => std::future::pending().await,
+        }
     }
 }
 
-/// Waits for the operating system to ask this process to end.
+/// How the operating system asks this process to end; where that cannot be heard, it never does.
 #[cfg(not(unix))]
-async fn signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> Signals {
+        Signals
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
     }
 }

@@ -79,10 +79,8 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let shared = self.0.clone();
-        Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            Ok(shared.serve(&parts, body).await.unwrap_or_else(|refusal| refusal))
-        })
+        let (parts, body) = request.into_parts();
+        Box::pin(async move { Ok(shared.serve(parts, body).await) })
     }
 }
 
@@ -103,36 +101,32 @@ impl Shared {
         self.streams.clone().try_acquire_owned().ok()
     }
 
-    /// A refusal is a response too; the two only differ in how they are written here.
-    async fn serve<B>(self: Arc<Shared>, parts: &Parts, body: B) -> Result<Response<Body>, Response<Body>>
+    /// What nearly every request is, a message in a POST, stays in this one small future; the rest is apart.
+    async fn serve<B>(self: Arc<Shared>, parts: Parts, body: B) -> Response<Body>
     where
-        B: http_body::Body<Data = Bytes>,
+        B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<BodyError>,
     {
-        let refused = |message| respond::refuse(StatusCode::FORBIDDEN, message);
-        self.guard.check(&parts.uri, &parts.headers).map_err(refused)?;
-        let path = parts.uri.path();
-        if let Some(legacy) = self.legacy.as_ref().filter(|legacy| legacy.serves(path)) {
-            return legacy.serve(&self, parts, body).await;
-        }
-        if path.trim_end_matches('/') != self.path {
-            return Err(respond::empty(StatusCode::NOT_FOUND));
-        }
-        let has_session = parts.headers.contains_key(&validate::SESSION_ID) && !names_stateless(parts);
-        match parts.method {
-            HttpMethod::POST => self.post(parts, body).await,
-            HttpMethod::GET if has_session => Ok(handshake::get(&self, parts).await),
-            HttpMethod::DELETE if has_session => Ok(handshake::delete(&self, parts)),
-            _ if has_session => Err(respond::method_not_allowed("GET, POST, DELETE")),
-            _ => Err(respond::method_not_allowed("POST")),
+        let admitted = match self.admit(&parts) {
+            Ok(Some(permit)) => self.read(&parts, body).await.map(|text| (text, permit)),
+            Ok(None) => return Box::pin(self.serve_other(&parts, body)).await,
+            Err(refusal) => Err(refusal),
+        };
+        let answer = admitted.and_then(|(text, permit)| self.route(parts, &text, permit));
+        match answer {
+            Ok(Answer::Now(response)) | Err(response) => response,
+            Ok(Answer::Running(call)) => call.answer().await,
+            Ok(Answer::Later(response)) => response.await,
         }
     }
 
-    async fn post<B>(self: &Arc<Shared>, parts: &Parts, body: B) -> Result<Response<Body>, Response<Body>>
-    where
-        B: http_body::Body<Data = Bytes>,
-        B::Error: Into<BodyError>,
-    {
+    /// Lets a message in; `None` for what is not a POST to the endpoint.
+    fn admit(&self, parts: &Parts) -> Result<Option<OwnedSemaphorePermit>, Response<Body>> {
+        let refused = |message| respond::refuse(StatusCode::FORBIDDEN, message);
+        self.guard.check(&parts.uri, &parts.headers).map_err(refused)?;
+        if parts.uri.path().trim_end_matches('/') != self.path || parts.method != HttpMethod::POST {
+            return Ok(None);
+        }
         if !is_json(&parts.headers) {
             let message = "The Content-Type must be application/json";
             return Err(respond::refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
@@ -141,10 +135,28 @@ impl Shared {
             let message = "The Accept header must allow both application/json and text/event-stream";
             return Err(respond::refuse(StatusCode::NOT_ACCEPTABLE, message));
         }
-        let permit = self.admit_request().ok_or_else(|| respond::busy(None))?;
-        let text = self.read(parts, body).await?;
-        let frame = jsonrpc::decode_frame(&text).map_err(|error| respond::undecodable(&error))?;
-        self.route(parts, frame, permit).await
+        self.admit_request().map(Some).ok_or_else(|| respond::busy(None))
+    }
+
+    async fn serve_other<B>(self: &Arc<Shared>, parts: &Parts, body: B) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: Into<BodyError>,
+    {
+        let path = parts.uri.path();
+        if let Some(legacy) = self.legacy.as_ref().filter(|legacy| legacy.serves(path)) {
+            return legacy.serve(self, parts, body).await.unwrap_or_else(|refusal| refusal);
+        }
+        if path.trim_end_matches('/') != self.path {
+            return respond::empty(StatusCode::NOT_FOUND);
+        }
+        let has_session = parts.headers.contains_key(&validate::SESSION_ID) && !names_stateless(parts);
+        match parts.method {
+            HttpMethod::GET if has_session => handshake::get(self, parts).await,
+            HttpMethod::DELETE if has_session => handshake::delete(self, parts),
+            _ if has_session => respond::method_not_allowed("GET, POST, DELETE"),
+            _ => respond::method_not_allowed("POST"),
+        }
     }
 
     /// Reads a body, within its bounds of size and time. A connection whose body was not read to its end is of
@@ -181,15 +193,16 @@ impl Shared {
         Err(response)
     }
 
-    async fn route(
+    fn route(
         self: &Arc<Shared>,
-        parts: &Parts,
-        frame: Frame,
+        parts: Parts,
+        text: &Bytes,
         permit: OwnedSemaphorePermit,
-    ) -> Result<Response<Body>, Response<Body>> {
-        match self.form(parts, &frame)? {
+    ) -> Result<Answer, Response<Body>> {
+        let frame = jsonrpc::decode_frame(text).map_err(|error| respond::undecodable(&error))?;
+        match self.form(&parts, &frame)? {
             Form::Stateless(said) => match frame {
-                Frame::Single(message) => Ok(stateless::serve(self, parts, said, message, permit).await),
+                Frame::Single(message) => Ok(stateless::serve(self, &parts, said, message, permit)),
                 Frame::Batch(_) => {
                     let message = "This revision has no batches: send one message at a time";
                     Err(respond::refuse(StatusCode::BAD_REQUEST, message))
@@ -197,11 +210,15 @@ impl Shared {
             },
             Form::Initialize => match frame {
                 Frame::Single(Message::Request { id, params, .. }) => {
-                    Ok(handshake::initialize(self, parts, &id, params.as_deref()))
+                    Ok(Answer::Now(handshake::initialize(self, &parts, &id, params.as_deref())))
                 }
                 _ => Err(no_era(None)),
             },
-            Form::Session => Ok(handshake::post(self, parts, frame, permit).await),
+            Form::Session => {
+                let shared = self.clone();
+                let answer = async move { handshake::post(&shared, &parts, frame, permit).await };
+                Ok(Answer::Later(Box::pin(answer)))
+            }
         }
     }
 
@@ -260,6 +277,16 @@ fn without_form(parts: &Parts, versions: &[Version]) -> RpcError {
         }
         Err(message) => RpcError::invalid_request(message),
     }
+}
+
+/// How a message is answered.
+pub(super) enum Answer {
+    /// The response is here.
+    Now(Response<Body>),
+    /// It has to run.
+    Running(stateless::Running),
+    /// Something else has to happen first.
+    Later(BoxFuture<'static, Response<Body>>),
 }
 
 /// What a request says about itself, as far as it is known yet.

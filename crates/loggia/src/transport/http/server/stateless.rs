@@ -14,39 +14,39 @@ use loggia_wire::jsonrpc::{self, Id, Message};
 use loggia_wire::{ErrorCode, Method, Params, RequestMeta, RpcError, codec};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::endpoint::{Said, Shared, principal};
+use super::endpoint::{Answer, Said, Shared, principal};
 use super::respond::{self, keep_alive};
 use super::validate;
 use crate::changes::Listening;
 use crate::edge::notices::Notices;
 use crate::edge::{self, discover, encode_outcome, listen, settle};
 use crate::exchange::{CancelGuard, Exchange, Outbox};
-use crate::service::{Description, Outcome, Request};
+use crate::service::{Description, Outcome, Principal, Request};
 use crate::transport::http::Body;
 use crate::transport::sse;
 
 /// Answers one message of the stateless era.
-pub(super) async fn serve(
+pub(super) fn serve(
     shared: &Arc<Shared>,
     parts: &Parts,
     said: Said,
     message: Message,
     permit: OwnedSemaphorePermit,
-) -> Response<Body> {
+) -> Answer {
     match message {
         Message::Request { id, method, params } => {
             let incoming = Incoming { id, method, params, permit };
-            request(shared, parts, said, incoming).await
+            request(shared, parts, said, incoming)
         }
         // The core protocol has none for HTTP, and an extension's must not be an error.
         Message::Notification { method, .. } => {
             tracing::trace!(%method, "a notification was ignored");
-            respond::empty(StatusCode::ACCEPTED)
+            Answer::Now(respond::empty(StatusCode::ACCEPTED))
         }
-        Message::Response { .. } => respond::refuse(
+        Message::Response { .. } => Answer::Now(respond::refuse(
             StatusCode::BAD_REQUEST,
             "This revision has no questions to answer with a response",
-        ),
+        )),
     }
 }
 
@@ -58,17 +58,19 @@ struct Incoming {
     permit: OwnedSemaphorePermit,
 }
 
-async fn request(shared: &Arc<Shared>, parts: &Parts, said: Said, incoming: Incoming) -> Response<Body> {
+fn request(shared: &Arc<Shared>, parts: &Parts, said: Said, incoming: Incoming) -> Answer {
     let server = shared.service.describe();
     let Incoming { id, method, params, .. } = &incoming;
     let meta = match validate::check(shared, &server, &parts.headers, said, method, params.as_ref()) {
         Ok(meta) => meta,
-        Err(refusal) => return respond::error(refusal.status, Some(id), &refusal.error),
+        Err(refusal) => return Answer::Now(respond::error(refusal.status, Some(id), &refusal.error)),
     };
     match method {
-        Method::Discover => discovered(id, &meta, &server),
-        Method::Listen => subscribe(shared, parts, incoming, meta, server).await,
-        _ => call(shared, parts, incoming, meta, server).await,
+        Method::Discover => Answer::Now(discovered(id, &meta, &server)),
+        Method::Listen => {
+            Answer::Later(Box::pin(subscribe(shared.clone(), principal(parts), incoming, meta, server)))
+        }
+        _ => Answer::Running(Running::start(shared, principal(parts), incoming, meta, server)),
     }
 }
 
@@ -88,35 +90,12 @@ fn status_of(outcome: &Outcome) -> StatusCode {
     }
 }
 
-async fn call(
-    shared: &Arc<Shared>,
-    parts: &Parts,
-    incoming: Incoming,
-    meta: Arc<RequestMeta>,
-    server: Arc<Description>,
-) -> Response<Body> {
-    let Incoming { id, method, params, permit } = incoming;
-    let mut request = edge::request(method, params, meta);
-    request.principal = principal(parts);
-    let mut running = Running::start(shared, id, request, server);
-    let Some(outcome) = running.outcome_before_anything().await else { return running.into_stream(permit) };
-    let status = status_of(&outcome);
-    let message = running.encode(outcome);
-    running.drain();
-    if running.said.is_empty() {
-        return with_permit(respond::json(status, message), permit);
-    }
-    let mut events = running.said;
-    sse::write_event(&mut events, None, None, &message);
-    with_permit(respond::whole_event_stream(events), permit)
-}
-
 fn with_permit(response: Response<Body>, permit: OwnedSemaphorePermit) -> Response<Body> {
     response.map(|body| body.holding(permit))
 }
 
 /// One call and what it says while it runs.
-struct Running {
+pub(super) struct Running {
     id: Id,
     method: Method,
     server: Arc<Description>,
@@ -127,18 +106,26 @@ struct Running {
     /// What was said and not sent yet, as events.
     said: Vec<u8>,
     keep_alive: Duration,
+    permit: OwnedSemaphorePermit,
     /// Tells work outside the call's future that the call is over.
     _guard: CancelGuard,
 }
 
 impl Running {
-    fn start(shared: &Arc<Shared>, id: Id, request: Request, server: Arc<Description>) -> Running {
+    fn start(
+        shared: &Arc<Shared>,
+        principal: Option<Arc<Principal>>,
+        incoming: Incoming,
+        meta: Arc<RequestMeta>,
+        server: Arc<Description>,
+    ) -> Running {
+        let Incoming { id, method, params, permit } = incoming;
         let (exchange, outbox, guard) = Exchange::new(None);
-        let (method, version) = (request.method.clone(), request.meta.version);
-        let (notices, keep_alive) = (Notices::new(&request.meta), shared.limits.keep_alive);
-        let shared = shared.clone();
+        let (version, notices) = (meta.version, Notices::new(&meta));
+        let request = Request { principal, ..edge::request(method.clone(), params, meta) };
+        let (owner, keep_alive) = (shared.clone(), shared.limits.keep_alive);
         let call =
-            Box::pin(async move { settle::run(&*shared.service, request, exchange, &shared.limits).await });
+            Box::pin(async move { settle::run(&*owner.service, request, exchange, &owner.limits).await });
         Running {
             id,
             method,
@@ -149,8 +136,23 @@ impl Running {
             outbox,
             said: Vec::new(),
             keep_alive,
+            permit,
             _guard: guard,
         }
+    }
+
+    /// Runs the call to its answer: one text, or a stream from the moment the client is to hear something.
+    pub(super) async fn answer(mut self) -> Response<Body> {
+        let Some(outcome) = self.outcome_before_anything().await else { return self.into_stream() };
+        let status = status_of(&outcome);
+        let message = self.encode(outcome);
+        self.drain();
+        if self.said.is_empty() {
+            return with_permit(respond::json(status, message), self.permit);
+        }
+        let mut events = self.said;
+        sse::write_event(&mut events, None, None, &message);
+        with_permit(respond::whole_event_stream(events), self.permit)
     }
 
     /// The outcome, if the client need not be told anything before it, and soon.
@@ -184,12 +186,14 @@ impl Running {
         encode_outcome(&self.id, &self.method, outcome, self.version, &self.server.identity)
     }
 
-    fn into_stream(self, permit: OwnedSemaphorePermit) -> Response<Body> {
-        let state = (Some(self), permit);
-        respond::event_stream(stream::unfold(state, |(running, permit)| async move {
-            let mut running = running?;
+    /// The call keeps its place until its last event is taken.
+    fn into_stream(self) -> Response<Body> {
+        respond::event_stream(stream::unfold((self, false), |(mut running, over)| async move {
+            if over {
+                return None;
+            }
             let (events, over) = running.next().await;
-            Some((events, ((!over).then_some(running), permit)))
+            Some((events, (running, over)))
         }))
     }
 
@@ -215,8 +219,8 @@ impl Running {
 }
 
 async fn subscribe(
-    shared: &Arc<Shared>,
-    parts: &Parts,
+    shared: Arc<Shared>,
+    principal: Option<Arc<Principal>>,
     incoming: Incoming,
     meta: Arc<RequestMeta>,
     server: Arc<Description>,
@@ -231,10 +235,9 @@ async fn subscribe(
         Err(error) => return refuse(error),
     };
     let Some(permit) = shared.admit_stream() else { return respond::busy(Some(&id)) };
-    match edge::open_stream(&*shared.service, filter, principal(parts)).await {
+    match edge::open_stream(&*shared.service, filter, principal).await {
         Ok(listening) => {
-            let stream =
-                Subscription { shared: shared.clone(), id, meta, server, listening, state: State::Opening };
+            let stream = Subscription { shared, id, meta, server, listening, state: State::Opening };
             respond::event_stream(stream.events()).map(|body| body.holding(permit))
         }
         Err(error) => refuse(error),
