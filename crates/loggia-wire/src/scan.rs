@@ -87,6 +87,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// What the next value begins with.
+    #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
         loop {
             match *self.text.get(self.at)? {
@@ -129,6 +130,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
+    #[inline]
     fn expect(&mut self, byte: u8) -> Option<()> {
         let found = self.peek()? == byte;
         self.at += 1;
@@ -142,24 +144,31 @@ impl<'t> Scanner<'t> {
     }
 
     /// Reads a string: what stands between the quotes, and whether something in it is escaped.
+    #[inline]
     fn string(&mut self) -> Option<(&'t [u8], bool)> {
         self.expect(b'"')?;
         let start = self.at;
-        let mut escaped = false;
-        loop {
-            self.at += plain_run(&self.text[self.at..]);
-            match *self.text.get(self.at)? {
-                b'"' => break,
-                b'\\' => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                _ => return None,
-            }
+        self.at += plain_run(&self.text[start..]);
+        let escaped = *self.text.get(self.at)? != b'"';
+        if escaped {
+            self.rest_of_string()?;
         }
         let text = &self.text[start..self.at];
         self.at += 1;
         Some((text, escaped))
+    }
+
+    /// Goes on to the closing quote of a string from the first byte that is not plain.
+    #[cold]
+    fn rest_of_string(&mut self) -> Option<()> {
+        loop {
+            match *self.text.get(self.at)? {
+                b'"' => return Some(()),
+                b'\\' => self.escape()?,
+                _ => return None,
+            }
+            self.at += plain_run(&self.text[self.at..]);
+        }
     }
 
     fn escape(&mut self) -> Option<()> {
@@ -210,6 +219,7 @@ impl<'t> Scanner<'t> {
 }
 
 /// How many bytes stand in a string before the next quote, backslash or control character.
+#[inline]
 fn plain_run(text: &[u8]) -> usize {
     let (words, rest) = text.as_chunks::<8>();
     for (at, word) in words.iter().enumerate() {

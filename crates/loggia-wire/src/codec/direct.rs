@@ -17,6 +17,7 @@ pub(super) fn write(
 ) -> bool {
     let start = out.len();
     let written = match result {
+        ServerResult::CallTool(r) if texts(out, r) => true,
         ServerResult::Initialize(r) => members(out, &**r, r.meta.as_ref(), &r.extra),
         ServerResult::Discover(r) => members(out, &**r, r.meta.as_ref(), &r.extra),
         ServerResult::ListTools(r) => members(out, r, r.meta.as_ref(), &r.extra),
@@ -49,6 +50,38 @@ pub(super) fn write(
 /// members.
 fn members<T: Serialize>(out: &mut Vec<u8>, result: &T, meta: Option<&Meta>, extra: &Extra) -> bool {
     meta.is_none() && extra.is_empty() && serde_json::to_writer(out, result).is_ok()
+}
+
+/// Writes what most tools come to, texts and no more, without a serializer between.
+fn texts(out: &mut Vec<u8>, result: &CallToolResult) -> bool {
+    let plain = |block: &ContentBlock| match block {
+        ContentBlock::Text(text) => {
+            text.annotations.is_none() && text.meta.is_none() && text.extra.is_empty()
+        }
+        _ => false,
+    };
+    let CallToolResult { content, structured_content: None, is_error, meta: None, extra } = result else {
+        return false;
+    };
+    if !extra.is_empty() || !content.iter().all(plain) {
+        return false;
+    }
+    out.extend_from_slice(b"{\"content\":[");
+    for (at, text) in content.iter().filter_map(ContentBlock::as_text).enumerate() {
+        out.extend_from_slice(if at == 0 { b"" } else { b"," });
+        out.extend_from_slice(b"{\"type\":\"text\",\"text\":");
+        // Writing a string into a Vec cannot fail.
+        let _ = serde_json::to_writer(&mut *out, text);
+        out.push(b'}');
+    }
+    out.push(b']');
+    match is_error {
+        Some(true) => out.extend_from_slice(b",\"isError\":true"),
+        Some(false) => out.extend_from_slice(b",\"isError\":false"),
+        None => {}
+    }
+    out.push(b'}');
+    true
 }
 
 /// Adds a member to the object that `out` ends with.

@@ -193,6 +193,9 @@ fn results_are_written_alike() {
     let meta = json!({ "a": 1 }).as_object().cloned();
     let results: Vec<ServerResult> = vec![
         CallToolResult::text("x\n\"y\"").into(),
+        CallToolResult { is_error: Some(false), content: vec!["a".into(), "b".into()], ..Default::default() }
+            .into(),
+        CallToolResult::default().into(),
         CallToolResult::structured(json!({ "sum": 3 })).into(),
         CallToolResult::structured(json!([1])).into(),
         CallToolResult { meta: meta.clone(), ..CallToolResult::error("no") }.into(),

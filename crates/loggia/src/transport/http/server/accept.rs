@@ -10,8 +10,20 @@ pub(super) const EVENT_STREAM: &str = "text/event-stream";
 
 /// Whether the body is declared to be JSON.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    if headers.get(CONTENT_TYPE).is_some_and(|value| value == JSON) {
+        return true;
+    }
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(JSON)
+}
+
+/// Whether the client reads both kinds of answer.
+pub(super) fn accepts_both(headers: &HeaderMap) -> bool {
+    // As nearly every client writes it.
+    const BOTH: [&str; 2] = ["application/json, text/event-stream", "application/json,text/event-stream"];
+    let mut values = headers.get_all(ACCEPT).iter();
+    let usual = values.next().is_some_and(|value| BOTH.iter().any(|both| value == both));
+    (usual && values.next().is_none()) || (accepts(headers, JSON) && accepts(headers, EVENT_STREAM))
 }
 
 /// Whether the client reads `media_type`. Without an `Accept` header it reads everything (RFC 9110, 12.5.1).
@@ -47,6 +59,8 @@ mod tests {
         let cases: &[(&[&str], bool, bool)] = &[
             (&[], true, true),
             (&["*/*"], true, true),
+            (&["application/json,text/event-stream"], true, true),
+            (&["application/json, text/event-stream", "text/html"], true, true),
             (&["application/json, text/event-stream"], true, true),
             (&["application/json", "text/event-stream"], true, true),
             (&["Application/JSON;q=0.9,Text/*"], true, true),
@@ -62,6 +76,7 @@ mod tests {
             values.iter().for_each(|value| {
                 headers.append(ACCEPT, value.parse().expect("header"));
             });
+            assert_eq!(accepts_both(&headers), *json && *stream, "{values:?}");
             assert_eq!(
                 (accepts(&headers, JSON), accepts(&headers, EVENT_STREAM)),
                 (*json, *stream),

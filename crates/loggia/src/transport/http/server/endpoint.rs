@@ -16,7 +16,7 @@ use loggia_wire::meta::{self, Declared};
 use loggia_wire::{Method, Params, RequestMeta, RpcError, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::accept::{EVENT_STREAM, JSON, accepts, is_json};
+use super::accept::{accepts_both, is_json};
 use super::guard::Guard;
 use super::legacy::Legacy;
 use super::memo::Memos;
@@ -131,7 +131,7 @@ impl Shared {
             let message = "The Content-Type must be application/json";
             return Err(respond::refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
-        if !(accepts(&parts.headers, JSON) && accepts(&parts.headers, EVENT_STREAM)) {
+        if !accepts_both(&parts.headers) {
             let message = "The Accept header must allow both application/json and text/event-stream";
             return Err(respond::refuse(StatusCode::NOT_ACCEPTABLE, message));
         }
