@@ -41,6 +41,7 @@ struct Took {
 
 /// Builds them all and prints the table; `--save` writes it below `bench/results/`.
 pub(super) fn run(args: &[String]) -> Outcome {
+    let facts = super::machine::facts();
     let mut outcome = Outcome::default();
     let mut results = Vec::new();
     println!("{:<18} {:>7} {:>26} {:>26} {:>9}", "", "crates", "clean build", "after an edit", "size");
@@ -56,7 +57,7 @@ pub(super) fn run(args: &[String]) -> Outcome {
     let verdicts = verdicts(&results);
     verdicts.iter().for_each(|verdict| println!("{verdict}"));
     if args.iter().any(|arg| arg == "--save") {
-        outcome.record("the files", save(&results, &verdicts));
+        outcome.record("the files", save(&results, &verdicts, &facts));
     }
     outcome
 }
@@ -165,8 +166,7 @@ fn verdicts(results: &[(&str, Built)]) -> Vec<String> {
     lines
 }
 
-fn save(results: &[(&str, Built)], verdicts: &[String]) -> Result<(), String> {
-    let facts = super::machine::facts();
+fn save(results: &[(&str, Built)], verdicts: &[String], facts: &Value) -> Result<(), String> {
     let text = |key: &str| facts[key].as_str().unwrap_or_default().to_owned();
     let rows: Vec<Value> = results
         .iter()
@@ -196,7 +196,7 @@ fn save(results: &[(&str, Built)], verdicts: &[String]) -> Result<(), String> {
         .collect();
     let markdown = format!(
         "# Build, {}, commit {}\n\n{}, {} cores, {}. Release profile, two jobs, stripped. CPU is added up over all \
-         processors and says more than the clock where the machine has other work; load average at the end: {}.\n\n\
+         processors and says more than the clock where the machine has other work; load average when it began: {}.\n\n\
          | | crates | clean, s | clean, s of CPU | after an edit, s | of CPU | MB |\n|---|---|---|---|---|---|---|\n{lines}\n\
          ## What ours has to reach\n\n- {}\n",
         text("date"),

@@ -62,6 +62,8 @@ pub(crate) fn run(args: &[String]) -> Result<Outcome, String> {
     if rows.is_empty() {
         return Err("no row has such a name; `cargo xtask bench --list` shows them".into());
     }
+    // The commit that is built, not one that is made while this runs.
+    let facts = machine::facts();
     let mut installed = Installed::new(options.built);
     installed.provide(install::Need::Workspace)?;
     let cores = Cores::of_this_machine();
@@ -73,7 +75,7 @@ pub(crate) fn run(args: &[String]) -> Result<Outcome, String> {
     report::print(&all);
     println!("\n{} rounds in {:.0} s", options.rounds, begun.elapsed().as_secs_f64());
     if options.save {
-        report::save(&all, &options)?;
+        report::save(&all, &options, &facts)?;
     }
     Ok(outcome(&all))
 }
@@ -97,6 +99,9 @@ fn line_up(rows: Vec<Row>, options: &Options, installed: &mut Installed) -> Vec<
 fn measure(all: &mut [Measured], rounds: usize, prober: &Prober<'_>) {
     let shows = std::io::stderr().is_terminal();
     for round in 1..=rounds {
+        if !shows {
+            eprintln!("round {round} of {rounds}");
+        }
         for Measured { row, cells } in all.iter_mut().filter(|measured| round == 1 || !measured.row.once) {
             if shows {
                 eprint!("\r\x1b[Kround {round} of {rounds}: {}", row.about);

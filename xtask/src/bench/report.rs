@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::options::Options;
 use super::rows::Metric;
 use super::spread::Spread;
-use super::{Cell, Measured, Role, machine, verdict};
+use super::{Cell, Measured, Role, verdict};
 use crate::paths;
 
 /// Prints the table.
@@ -71,12 +71,11 @@ fn figure(value: f64) -> String {
 }
 
 /// Writes both files, named for the day and the commit.
-pub(super) fn save(all: &[Measured], options: &Options) -> Result<(), String> {
-    let facts = machine::facts();
+pub(super) fn save(all: &[Measured], options: &Options, facts: &Value) -> Result<(), String> {
     let text = |key: &str| facts[key].as_str().unwrap_or_default().to_owned();
-    let json = serde_json::to_string_pretty(&as_json(all, options, &facts)).map_err(|e| e.to_string())?;
+    let json = serde_json::to_string_pretty(&as_json(all, options, facts)).map_err(|e| e.to_string())?;
     let name = format!("{}-{}", text("date"), text("commit"));
-    write_pair(&name, json + "\n", markdown(all, options, &facts))
+    write_pair(&name, json + "\n", markdown(all, options, facts))
 }
 
 /// Writes `name.json` and `name.md` below `bench/results/`.
@@ -144,7 +143,7 @@ fn markdown(all: &[Measured], options: &Options, facts: &Value) -> String {
         .collect();
     let _ = writeln!(
         out,
-        "{}, {} cores, {}, {}. {}, Node {}, {}. {}. Load average at the end: {}.\n\nMedians over {} interleaved \
+        "{}, {} cores, {}, {}. {}, Node {}, {}. {}. Load average when it began: {}.\n\nMedians over {} interleaved \
          rounds of {} s, least and most in brackets. The server has a core of its own, and so has the load.\n",
         text("cpu"),
         facts["cores"],

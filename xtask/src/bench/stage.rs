@@ -28,9 +28,12 @@ impl Stage {
     /// Names and places, with nothing there yet.
     pub(super) fn new() -> Result<Self, String> {
         let port = free_port()?;
-        let dir = paths::fresh("bench")?;
+        let dir = paths::work().join("bench");
+        std::fs::create_dir_all(&dir).map_err(|e| format!("cannot create {}: {e}", dir.display()))?;
         let url = format!("http://127.0.0.1:{port}/mcp");
-        Ok(Self { url, config: dir.join("loggia.toml"), list: dir.join("list.json"), port, server: None })
+        // Named for the port, so that two runs at once do not share them.
+        let (config, list) = (dir.join(format!("{port}.toml")), dir.join(format!("{port}.json")));
+        Ok(Self { url, config, list, port, server: None })
     }
 
     /// Sets up what `rows` need.
@@ -55,5 +58,13 @@ impl Stage {
         let run = Run::new(paths::release("bench-load"), "bench-list").args(["http", "--kind", "list"]);
         let run = run.args(["--calls", "1", "--save"]).arg(&self.list).arg("--");
         run.arg(paths::release("bench-server")).args(["--tools", "96"]).finish()?.check()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        for file in [&self.config, &self.list] {
+            let _ = std::fs::remove_file(file);
+        }
     }
 }
