@@ -19,7 +19,7 @@ Usage: cargo xtask bench [OPTIONS]
 
 pub(super) struct Options {
     pub(super) quick: bool,
-    only: Vec<String>,
+    pub(super) only: Vec<String>,
     pub(super) rounds: usize,
     pub(super) seconds: f64,
     peers: bool,

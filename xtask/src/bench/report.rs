@@ -70,11 +70,12 @@ fn figure(value: f64) -> String {
     }
 }
 
-/// Writes both files, named for the day and the commit.
+/// Writes both files, named for the day and the commit, and for the rows where they are not all.
 pub(super) fn save(all: &[Measured], options: &Options, facts: &Value) -> Result<(), String> {
     let text = |key: &str| facts[key].as_str().unwrap_or_default().to_owned();
     let json = serde_json::to_string_pretty(&as_json(all, options, facts)).map_err(|e| e.to_string())?;
-    let name = format!("{}-{}", text("date"), text("commit"));
+    let mut name = format!("{}-{}", text("date"), text("commit"));
+    options.only.iter().for_each(|row| name = format!("{name}-{row}"));
     write_pair(&name, json + "\n", markdown(all, options, facts))
 }
 
