@@ -22,13 +22,8 @@ pub(super) fn print(all: &[Measured]) {
         for metric in &measured.row.metrics {
             for verdict in verdict::of(measured, metric) {
                 let (value, target) = (figure(verdict.value), figure(verdict.target));
-                let times = if verdict.other.is_some() { "times " } else { "for " };
-                println!(
-                    "  → {} {value} {times}{}, at most {target}: {}",
-                    metric.unit,
-                    verdict.against,
-                    verdict.word()
-                );
+                let times = verdict.other.map(|_| format!(" times {}", verdict.against)).unwrap_or_default();
+                println!("  → {}: {value}{times}, at most {target}: {}", metric.unit, verdict.word());
             }
         }
     }
