@@ -147,6 +147,11 @@ impl Measured {
 
 impl Cell {
     fn spread(&self, key: &str) -> Option<Spread> {
-        Spread::of(self.figures.iter().filter_map(|figures| figures.get(key).copied()))
+        Spread::of(self.all(key).into_iter())
+    }
+
+    /// The figure in each round.
+    fn all(&self, key: &str) -> Vec<f64> {
+        self.figures.iter().filter_map(|figures| figures.get(key).copied()).collect()
     }
 }

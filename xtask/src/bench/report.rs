@@ -140,7 +140,8 @@ fn markdown(all: &[Measured], options: &Options, facts: &Value) -> String {
     let _ = writeln!(
         out,
         "{}, {} cores, {}, {}. {}, Node {}, {}. {}. Load average when it began: {}.\n\nMedians over {} interleaved \
-         rounds of {} s, least and most in brackets. The server has a core of its own, and so has the load.\n",
+         rounds of {} s, least and most in brackets; a ratio is the \
+         median of the rounds' own. The server has a core of its own, and so has the load.\n",
         text("cpu"),
         facts["cores"],
         text("memory"),

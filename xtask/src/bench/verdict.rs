@@ -1,6 +1,7 @@
 //! Whether ours reaches its targets.
 
 use super::rows::{Metric, Target};
+use super::spread::Spread;
 use super::{Measured, Role};
 
 /// One target and what came of it.
@@ -8,7 +9,7 @@ pub(super) struct Verdict {
     /// What ours is measured against, and its figure.
     pub(super) against: String,
     pub(super) other: Option<f64>,
-    /// Ours divided by the other, or ours itself.
+    /// Ours divided by the other, round by round, or ours itself.
     pub(super) value: f64,
     pub(super) target: f64,
 }
@@ -25,9 +26,8 @@ impl Verdict {
 
 /// The targets of `metric` that can be judged.
 pub(super) fn of(measured: &Measured, metric: &Metric) -> Vec<Verdict> {
-    let Some(ours) = measured.find(Role::Ours).and_then(|cell| cell.spread(metric.key)) else {
-        return Vec::new();
-    };
+    let Some(cell) = measured.find(Role::Ours) else { return Vec::new() };
+    let (ours, Some(spread)) = (cell.all(metric.key), cell.spread(metric.key)) else { return Vec::new() };
     let against = |target: &Target| {
         let (cell, factor) = match target {
             Target::Floor(factor) => (measured.find(Role::Floor)?, *factor),
@@ -36,12 +36,30 @@ pub(super) fn of(measured: &Measured, metric: &Metric) -> Vec<Verdict> {
             }
             Target::Most(most) => {
                 let against = "the bound".to_owned();
-                return Some(Verdict { against, other: None, value: ours.median, target: *most });
+                return Some(Verdict { against, other: None, value: spread.median, target: *most });
             }
         };
         let other = cell.spread(metric.key)?.median;
-        let against = cell.contender.name.to_owned();
-        Some(Verdict { against, other: Some(other), value: ours.median / other, target: factor })
+        let value = ratio(&ours, &cell.all(metric.key))?;
+        Some(Verdict { against: cell.contender.name.to_owned(), other: Some(other), value, target: factor })
     };
     metric.targets.iter().filter_map(against).collect()
+}
+
+/// The median of the ratios within each round: what the machine did meanwhile, it did to both.
+fn ratio(ours: &[f64], other: &[f64]) -> Option<f64> {
+    Spread::of(ours.iter().zip(other).map(|(ours, other)| ours / other)).map(|ratios| ratios.median)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ratio;
+
+    #[test]
+    fn rounds_are_compared_with_themselves() {
+        // The second round was slow for both.
+        assert_eq!(ratio(&[2.0, 20.0, 2.0], &[1.0, 10.0, 4.0]), Some(2.0));
+        assert_eq!(ratio(&[2.0, 20.0], &[1.0]), Some(2.0));
+        assert_eq!(ratio(&[2.0], &[]), None);
+    }
 }
