@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loggia::exchange::Exchange;
 use loggia::model::{ClientCapabilities, PageParams, Prompt, Resource, ResourceTemplate, ServerResult, Tool};
 use loggia::service::{Reply, Request};
-use loggia::wire::{Method, RawJson, RequestMeta, Version, codec};
+use loggia::wire::{Method, RawJson, RequestMeta, Version};
 use loggia::{Error, Result, Service};
 
 /// Most pages that are read of one list.
@@ -52,9 +52,7 @@ pub(crate) fn result(method: &Method, reply: Reply) -> Result<ServerResult> {
     match reply {
         Reply::Result(result) => Ok(result),
         Reply::Shared(shared) => Ok(shared.result().clone()),
-        Reply::Raw { version, result } => {
-            codec::decode_result(method, version, &result).map_err(|error| Error::Protocol(error.to_string()))
-        }
+        Reply::Raw(relayed) => relayed.decode(method).map_err(|error| Error::Protocol(error.to_string())),
     }
 }
 

@@ -17,7 +17,7 @@ use loggia::model::{
     ClientCapabilities, ElicitationCapability, JsonObject, ListRootsResult, LoggingLevel, RootsCapability,
     SamplingCapability, ServerResult, SetLevelParams,
 };
-use loggia::service::{BoxFuture, Outcome, Reply, Request};
+use loggia::service::{self, BoxFuture, Outcome, Reply, Request};
 use loggia::wire::{ErrorCode, Method, RawJson, RpcError};
 use loggia::{Error, Result};
 
@@ -197,7 +197,7 @@ impl LogLevel {
 
 fn outcome(reply: Result<loggia::client::RawReply>) -> CallResult {
     match reply {
-        Ok(reply) => Ok(Ok(Reply::Raw { version: reply.version, result: reply.result })),
+        Ok(reply) => Ok(Ok(service::Relayed::new(reply.version, reply.result).into())),
         Err(Error::Rpc(error)) => Ok(Err(error)),
         Err(error) => Err(error),
     }

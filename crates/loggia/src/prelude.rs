@@ -10,6 +10,6 @@ pub use crate::client::Client;
 pub use crate::error::{Error, Result};
 pub use crate::model::{ContentBlock, PromptMessage};
 pub use crate::server::{Answer, Cx, Json, Prompt, Resource, Server, Tool, ToolError};
-#[cfg(feature = "http")]
+#[cfg(feature = "http-server")]
 pub use crate::transport::http::http;
 pub use crate::transport::stdio::stdio;

@@ -92,13 +92,56 @@ pub enum Reply {
     Result(ServerResult),
     /// A result that is the same for everybody, written once a revision.
     Shared(Arc<SharedResult>),
-    /// A result relayed as the bytes it came in, written in `version`.
-    Raw {
-        /// The revision it is written in.
+    /// A result relayed as the bytes it came in.
+    Raw(Relayed),
+}
+
+/// A result as the bytes it came in. Where the client speaks the same revision, they are what it gets.
+#[derive(Debug, Clone)]
+pub struct Relayed {
+    version: Version,
+    result: RawJson,
+    /// How it is read for a client of another revision. A pointer, so that programs which relay nothing do
+    /// not carry the reading of every result there is.
+    decode: fn(&Method, Version, &RawJson) -> Result<ServerResult, codec::PayloadError>,
+}
+
+impl Relayed {
+    /// The `result` member as it was written in `version`.
+    pub fn new(version: Version, result: RawJson) -> Relayed {
+        Relayed { version, result, decode: codec::decode_result }
+    }
+
+    /// The revision it is written in.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The `result` member.
+    pub fn raw(&self) -> &RawJson {
+        &self.result
+    }
+
+    /// The result in the neutral model; `method` is the request's.
+    pub fn decode(&self, method: &Method) -> Result<ServerResult, codec::PayloadError> {
+        (self.decode)(method, self.version, &self.result)
+    }
+
+    fn encode(
+        self,
+        method: &Method,
         version: Version,
-        /// The `result` member.
-        result: RawJson,
-    },
+        identity: &Implementation,
+    ) -> Result<RawJson, RpcError> {
+        if self.version == version {
+            return Ok(self.result);
+        }
+        let decoded = self.decode(method).map_err(|error| {
+            tracing::warn!(%error, %method, from = %self.version, to = %version, "a relayed result could not be translated");
+            RpcError::internal("relay")
+        })?;
+        Ok(codec::encode_result(decoded, version, Some(identity)))
+    }
 }
 
 /// A result that many requests share. Each revision's form is written at most once.
@@ -155,17 +198,17 @@ impl Reply {
                 return Ok(out);
             }
             Reply::Shared(shared) => shared.encode(version, identity),
-            Reply::Raw { version: from, result } if from == version => result,
-            Reply::Raw { version: from, result } => {
-                codec::translate_result(method, &result, from, version, Some(identity)).map_err(|error| {
-                    tracing::warn!(%error, %method, %from, to = %version, "a relayed result could not be translated");
-                    RpcError::internal("relay")
-                })?
-            }
+            Reply::Raw(relayed) => relayed.encode(method, version, identity)?,
         };
         let mut out = Vec::with_capacity(raw.as_bytes().len() + 64);
         jsonrpc::write_result(&mut out, id, raw.as_bytes());
         Ok(out)
+    }
+}
+
+impl From<Relayed> for Reply {
+    fn from(relayed: Relayed) -> Reply {
+        Reply::Raw(relayed)
     }
 }
 

@@ -1,9 +1,7 @@
 //! Notifications: what each revision lacks of them, and how they are read.
 
-use serde_json::Value;
-
 use super::items::since;
-use super::{PayloadError, Restrict, to_value};
+use super::{PayloadError, Restrict, written};
 use crate::method::Method;
 use crate::model::*;
 use crate::raw::RawJson;
@@ -33,18 +31,18 @@ impl Restrict for ClientNotification {
 }
 
 impl ServerNotification {
-    /// The params as a tree, or the raw ones of a notification we do not know.
-    pub(super) fn params(&self) -> Result<Value, Option<RawJson>> {
+    /// The params as text, or the raw ones of a notification we do not know.
+    pub(super) fn params(&self) -> Result<RawJson, Option<RawJson>> {
         Ok(match self {
-            ServerNotification::Progress(p) => to_value(p),
-            ServerNotification::Log(p) => to_value(p),
-            ServerNotification::Cancelled(p) => to_value(p),
-            ServerNotification::ResourceUpdated(p) => to_value(p),
+            ServerNotification::Progress(p) => written(p),
+            ServerNotification::Log(p) => written(p),
+            ServerNotification::Cancelled(p) => written(p),
+            ServerNotification::ResourceUpdated(p) => written(p),
             ServerNotification::ResourcesListChanged(p)
             | ServerNotification::ToolsListChanged(p)
-            | ServerNotification::PromptsListChanged(p) => to_value(p),
-            ServerNotification::ElicitationComplete(p) => to_value(p),
-            ServerNotification::SubscriptionsAcknowledged(p) => to_value(p),
+            | ServerNotification::PromptsListChanged(p) => written(p),
+            ServerNotification::ElicitationComplete(p) => written(p),
+            ServerNotification::SubscriptionsAcknowledged(p) => written(p),
             ServerNotification::Custom { params, .. } => return Err(params.clone()),
         })
     }
@@ -71,12 +69,12 @@ impl ServerNotification {
 }
 
 impl ClientNotification {
-    /// The params as a tree, or the raw ones of a notification we do not know.
-    pub(super) fn params(&self) -> Result<Value, Option<RawJson>> {
+    /// The params as text, or the raw ones of a notification we do not know.
+    pub(super) fn params(&self) -> Result<RawJson, Option<RawJson>> {
         Ok(match self {
-            ClientNotification::Initialized(p) | ClientNotification::RootsListChanged(p) => to_value(p),
-            ClientNotification::Cancelled(p) => to_value(p),
-            ClientNotification::Progress(p) => to_value(p),
+            ClientNotification::Initialized(p) | ClientNotification::RootsListChanged(p) => written(p),
+            ClientNotification::Cancelled(p) => written(p),
+            ClientNotification::Progress(p) => written(p),
             ClientNotification::Custom { params, .. } => return Err(params.clone()),
         })
     }

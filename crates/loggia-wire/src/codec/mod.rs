@@ -12,7 +12,7 @@ mod results;
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::jsonrpc::Id;
@@ -134,9 +134,14 @@ fn stamp(object: &mut Map<String, Value>, identity: &Implementation, version: Ve
     }
 }
 
-/// A model type as a tree. Model types have string keys and no failing `Serialize`.
+/// A model type as text. Model types have string keys and no failing `Serialize`.
+fn written<T: Serialize>(value: &T) -> RawJson {
+    RawJson::encode(value).unwrap_or(RawJson::null())
+}
+
+/// A model type as a tree. By way of its text, so that each type is compiled for one serializer only.
 pub(crate) fn to_value<T: Serialize>(value: &T) -> Value {
-    serde_json::to_value(value).unwrap_or(Value::Null)
+    written(value).decode().unwrap_or(Value::Null)
 }
 
 impl ServerResult {
@@ -170,42 +175,57 @@ pub fn decode_result(
     result: &RawJson,
 ) -> Result<ServerResult, PayloadError> {
     let wrong = |e: serde_json::Error| PayloadError::new(method, e);
-    let mut object: Map<String, Value> = result.decode().map_err(wrong)?;
-    let result_type = object.remove(RESULT_TYPE);
-    match result_type.as_ref().and_then(Value::as_str) {
-        // Before the stateless era the member has no meaning: every result is complete.
-        _ if !version.is_stateless() => {}
-        Some("input_required") => {
-            return serde_json::from_value(Value::Object(object))
-                .map(ServerResult::InputRequired)
-                .map_err(wrong);
-        }
-        Some("complete") => {}
-        // A revision without the member means "complete".
-        None if result_type.is_none() => {}
-        // Another kind is an extension's: kept whole for whoever knows it.
-        _ => return Ok(ServerResult::Custom(result.clone())),
+    if !result.is_object() {
+        return Err(PayloadError::new(method, "a result is an object"));
     }
-    decode_complete(method, Value::Object(object), result).map_err(wrong)
+    // Before the stateless era the member has no meaning: every result is complete.
+    let kind = match version.is_stateless() {
+        true => result.decode::<Kind>().map_err(wrong)?.result_type,
+        false => None,
+    };
+    match kind.as_ref().map(Value::as_str) {
+        // A revision without the member means "complete".
+        None | Some(Some("complete")) => decode_complete(method, result).map_err(wrong),
+        Some(Some("input_required")) => {
+            let mut input: InputRequired = result.decode().map_err(wrong)?;
+            input.extra.remove(RESULT_TYPE);
+            Ok(ServerResult::InputRequired(input))
+        }
+        // Another kind is an extension's: kept whole for whoever knows it.
+        Some(_) => Ok(ServerResult::Custom(result.clone())),
+    }
 }
 
-fn decode_complete(method: &Method, value: Value, raw: &RawJson) -> serde_json::Result<ServerResult> {
-    use serde_json::from_value as read;
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(default, rename = "resultType", deserialize_with = "crate::model::some")]
+    result_type: Option<Value>,
+}
+
+/// Reads a result of the type that belongs to its method, from its text: each type is compiled for one parser.
+fn decode_complete(method: &Method, result: &RawJson) -> serde_json::Result<ServerResult> {
+    macro_rules! read {
+        ($type:ty) => {{
+            let mut read: $type = result.decode()?;
+            read.extra.remove(RESULT_TYPE);
+            ServerResult::from(read)
+        }};
+    }
     Ok(match method {
-        Method::Initialize => ServerResult::Initialize(Box::new(read(value)?)),
-        Method::Discover => ServerResult::Discover(Box::new(read(value)?)),
-        Method::ListTools => ServerResult::ListTools(read(value)?),
-        Method::CallTool => ServerResult::CallTool(read(value)?),
-        Method::ListResources => ServerResult::ListResources(read(value)?),
-        Method::ListResourceTemplates => ServerResult::ListResourceTemplates(read(value)?),
-        Method::ReadResource => ServerResult::ReadResource(read(value)?),
-        Method::ListPrompts => ServerResult::ListPrompts(read(value)?),
-        Method::GetPrompt => ServerResult::GetPrompt(read(value)?),
-        Method::Complete => ServerResult::Complete(read(value)?),
+        Method::Initialize => read!(InitializeResult),
+        Method::Discover => read!(DiscoverResult),
+        Method::ListTools => read!(ListToolsResult),
+        Method::CallTool => read!(CallToolResult),
+        Method::ListResources => read!(ListResourcesResult),
+        Method::ListResourceTemplates => read!(ListResourceTemplatesResult),
+        Method::ReadResource => read!(ReadResourceResult),
+        Method::ListPrompts => read!(ListPromptsResult),
+        Method::GetPrompt => read!(GetPromptResult),
+        Method::Complete => read!(CompleteResult),
         Method::Ping | Method::SetLogLevel | Method::Subscribe | Method::Unsubscribe | Method::Listen => {
-            ServerResult::Empty(read(value)?)
+            read!(EmptyResult)
         }
-        _ => ServerResult::Custom(raw.clone()),
+        _ => ServerResult::Custom(result.clone()),
     })
 }
 
@@ -234,22 +254,24 @@ pub fn encode_server_notification(
         return None;
     }
     notification.restrict(version);
-    let params = match notification.params() {
-        Ok(mut value) => {
-            if let (Some(id), Value::Object(object)) = (subscription, &mut value) {
-                tag(object, id);
-            }
-            (value != json!({})).then(|| RawJson::from(&value))
-        }
-        Err(raw) => raw,
+    let params = match (notification.params(), subscription) {
+        (Ok(params), Some(id)) => Some(tagged(&params, id)),
+        (Ok(params), None) => unless_empty(params),
+        (Err(raw), _) => raw,
     };
     Some((method, params))
 }
 
-fn tag(params: &mut Map<String, Value>, subscription: &Id) {
+fn tagged(params: &RawJson, subscription: &Id) -> RawJson {
+    let mut params: Map<String, Value> = params.decode().unwrap_or_default();
     if let Value::Object(meta) = params.entry("_meta").or_insert_with(|| json!({})) {
         meta.insert(SUBSCRIPTION_ID.to_owned(), to_value(subscription));
     }
+    RawJson::from(&Value::Object(params))
+}
+
+fn unless_empty(params: RawJson) -> Option<RawJson> {
+    (params.as_bytes() != b"{}").then_some(params)
 }
 
 /// The method and params of a notification as `version` writes it; `None` where the revision lacks it.
@@ -265,7 +287,7 @@ pub fn encode_client_notification(
     }
     notification.restrict(version);
     let params = match notification.params() {
-        Ok(value) => (value != json!({})).then(|| RawJson::from(&value)),
+        Ok(params) => unless_empty(params),
         Err(raw) => raw,
     };
     Some((method, params))
@@ -280,17 +302,17 @@ pub fn encode_input_request(mut request: InputRequest, version: Version) -> Opti
     }
     request.restrict(version);
     let params = match &request {
-        InputRequest::Elicit(params) => to_value(params),
-        InputRequest::CreateMessage(params) => to_value(params),
-        InputRequest::ListRoots(params) => to_value(params),
+        InputRequest::Elicit(params) => written(params),
+        InputRequest::CreateMessage(params) => written(params),
+        InputRequest::ListRoots(params) => written(params),
     };
-    Some((method, RawJson::from(&params)))
+    Some((method, params))
 }
 
 /// The params of a request (or of anything that can be restricted) as `version` writes them.
 pub fn encode_params<T: Restrict + Serialize>(mut params: T, version: Version) -> RawJson {
     params.restrict(version);
-    RawJson::from(&to_value(&params))
+    written(&params)
 }
 
 /// `params` with the members of `meta` added to its `_meta`: what a client says with every request. Members

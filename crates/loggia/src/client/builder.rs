@@ -42,7 +42,7 @@ pub(crate) struct Options {
     pub validate_output: bool,
     pub reconnect: bool,
     pub jitter: Arc<dyn Fn() -> f64 + Send + Sync>,
-    #[cfg(feature = "http")]
+    #[cfg(feature = "http-client")]
     pub http: crate::transport::http::client::HttpOptions,
 }
 
@@ -71,7 +71,7 @@ impl ClientBuilder {
                 validate_output: true,
                 reconnect: true,
                 jitter: Arc::new(backoff::random),
-                #[cfg(feature = "http")]
+                #[cfg(feature = "http-client")]
                 http: Default::default(),
             },
             handlers: Closures::default(),
@@ -257,7 +257,7 @@ impl ClientBuilder {
             target: target.into_target()?,
             limits: options.limits.clone(),
             connect_timeout: options.connect_timeout,
-            #[cfg(feature = "http")]
+            #[cfg(feature = "http-client")]
             http: options.http.clone(),
         });
         let settings = settings(&options, &handlers, &connector);
@@ -294,16 +294,16 @@ fn settings(options: &Options, handlers: &Closures, connector: &Connector) -> Se
         patience: Patience { probe: options.probe_timeout, handshake: options.connect_timeout },
         own_streams: connector.own_streams(),
         reopens: connector.reopens(),
-        #[cfg(feature = "http")]
+        #[cfg(feature = "http-client")]
         sse_allowed: connector.own_streams() && options.http.legacy_sse,
-        #[cfg(not(feature = "http"))]
+        #[cfg(not(feature = "http-client"))]
         sse_allowed: false,
         most_asks: options.limits.asks,
         most_malformed: options.limits.malformed,
     }
 }
 
-#[cfg(feature = "http")]
+#[cfg(feature = "http-client")]
 mod http {
     use std::sync::Arc;
 

@@ -14,7 +14,7 @@ use crate::transport::child::Process;
 use crate::transport::framing::{Frame, ReadFrames, WriteFrames};
 
 /// One message to be sent.
-#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only HTTP has use for all of it"))]
+#[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has use for all of it"))]
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     /// What kind of message it is.
@@ -30,7 +30,7 @@ pub(crate) struct Outgoing {
 }
 
 /// What kind of message.
-#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only HTTP has use for all of it"))]
+#[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has use for all of it"))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A request with this id.
@@ -42,7 +42,7 @@ pub(crate) enum Kind {
 }
 
 /// What a link reports.
-#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only HTTP has use for all of it"))]
+#[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has use for all of it"))]
 #[derive(Debug)]
 pub(crate) enum LinkEvent {
     /// A message. `stream` is the request on whose own stream it came (HTTP); `None` on a shared channel.
@@ -60,7 +60,7 @@ pub(crate) enum LinkEvent {
 }
 
 /// Why a request will not be answered.
-#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only HTTP has use for all of it"))]
+#[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has use for all of it"))]
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// An HTTP status with no JSON-RPC body.
@@ -97,7 +97,7 @@ pub(crate) enum Link {
     /// A channel that carries whole messages: a pipe, a socket, memory.
     Frames(Box<FramesLink>),
     /// HTTP.
-    #[cfg(feature = "http")]
+    #[cfg(feature = "http-client")]
     Http(Box<crate::transport::http::client::HttpLink>),
 }
 
@@ -107,7 +107,7 @@ impl Link {
         trace(true, &outgoing.body);
         match self {
             Link::Frames(link) => link.writer.queue(outgoing.body),
-            #[cfg(feature = "http")]
+            #[cfg(feature = "http-client")]
             Link::Http(link) => link.send(outgoing),
         }
     }
@@ -116,7 +116,7 @@ impl Link {
     pub(crate) fn has_room(&self) -> bool {
         match self {
             Link::Frames(link) => link.has_room(),
-            #[cfg(feature = "http")]
+            #[cfg(feature = "http-client")]
             Link::Http(link) => link.has_room(),
         }
     }
@@ -127,7 +127,7 @@ impl Link {
     pub(crate) async fn next(&mut self, read: bool) -> Option<LinkEvent> {
         match self {
             Link::Frames(link) => link.next(read).await,
-            #[cfg(feature = "http")]
+            #[cfg(feature = "http-client")]
             Link::Http(link) => link.next(read).await,
         }
     }
@@ -136,7 +136,7 @@ impl Link {
     pub(crate) fn abandon(&mut self, id: i64) {
         match self {
             Link::Frames(_) => {}
-            #[cfg(feature = "http")]
+            #[cfg(feature = "http-client")]
             Link::Http(link) => link.abandon(id),
         }
         // Without HTTP nothing has streams.
@@ -147,7 +147,7 @@ impl Link {
     pub(crate) fn open_sse(&mut self) {
         match self {
             Link::Frames(_) => {}
-            #[cfg(feature = "http")]
+            #[cfg(feature = "http-client")]
             Link::Http(link) => link.open_sse(),
         }
     }
@@ -156,7 +156,7 @@ impl Link {
     pub(crate) async fn close(self) {
         match self {
             Link::Frames(link) => link.close().await,
-            #[cfg(feature = "http")]
+            #[cfg(feature = "http-client")]
             Link::Http(link) => link.close().await,
         }
     }

@@ -52,7 +52,7 @@ use crate::changes::{Change, Changes};
 use crate::error::{Error, Result};
 
 pub use crate::transport::child::Child;
-#[cfg(feature = "http")]
+#[cfg(feature = "http-client")]
 pub use crate::transport::http::client::{Authorize, Challenge};
 pub use builder::ClientBuilder;
 pub use call::ToolCall;
@@ -250,7 +250,7 @@ impl Common {
 
     /// What tells this client's authorization from another's.
     fn context(&self) -> Option<String> {
-        #[cfg(feature = "http")]
+        #[cfg(feature = "http-client")]
         if let Some(authorize) = &self.options.http.authorize {
             return authorize.context();
         }

@@ -23,7 +23,7 @@ enum Kind {
     Custom(Box<dyn Fn() -> BoxFuture<'static, Result<Halves>> + Send + Sync>),
     #[cfg(unix)]
     Unix(PathBuf),
-    #[cfg(feature = "http")]
+    #[cfg(feature = "http-client")]
     Http(url::Url),
 }
 
@@ -119,21 +119,21 @@ impl<R: ReadFrames, W: WriteFrames> IntoTarget for (R, W) {
     }
 }
 
-#[cfg(feature = "http")]
+#[cfg(feature = "http-client")]
 impl IntoTarget for url::Url {
     fn into_target(self) -> Result<Target> {
         Ok(Target(Kind::Http(self)))
     }
 }
 
-#[cfg(feature = "http")]
+#[cfg(feature = "http-client")]
 fn http_target(text: &str) -> Result<Target> {
     let url = url::Url::parse(text)
         .map_err(|error| Error::Configuration(format!("{text:?} is not a URL: {error}")))?;
     url.into_target()
 }
 
-#[cfg(not(feature = "http"))]
+#[cfg(not(feature = "http-client"))]
 fn http_target(text: &str) -> Result<Target> {
     Err(Error::Configuration(format!("to connect to {text} enable the feature `http` of the crate `loggia`")))
 }
@@ -143,7 +143,7 @@ pub(crate) struct Connector {
     pub target: Target,
     pub limits: Limits,
     pub connect_timeout: Duration,
-    #[cfg(feature = "http")]
+    #[cfg(feature = "http-client")]
     pub http: crate::transport::http::client::HttpOptions,
 }
 
@@ -154,7 +154,7 @@ impl Connector {
             Kind::Child(child) => Some(child.key()),
             #[cfg(unix)]
             Kind::Unix(path) => Some(format!("unix:{}", path.display())),
-            #[cfg(feature = "http")]
+            #[cfg(feature = "http-client")]
             Kind::Http(url) => Some(crate::transport::http::client::endpoint(url)),
             Kind::Service(_) | Kind::Frames(_) | Kind::Custom(_) => None,
         }
@@ -162,7 +162,7 @@ impl Connector {
 
     /// Whether each request has a stream of its own.
     pub(crate) fn own_streams(&self) -> bool {
-        #[cfg(feature = "http")]
+        #[cfg(feature = "http-client")]
         if matches!(self.target.0, Kind::Http(_)) {
             return true;
         }
@@ -197,7 +197,7 @@ impl Connector {
             }
             #[cfg(unix)]
             Kind::Unix(path) => self.open_unix(path).await,
-            #[cfg(feature = "http")]
+            #[cfg(feature = "http-client")]
             Kind::Http(url) => crate::transport::http::client::HttpLink::new(
                 url.clone(),
                 self.http.clone(),

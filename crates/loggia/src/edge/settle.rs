@@ -7,7 +7,7 @@ use std::future::Future;
 
 use futures_util::future::try_join_all;
 use loggia_wire::model::{InputRequired, InputResponses, ServerResult};
-use loggia_wire::{ErrorCode, Method, RawJson, RequestMeta, RpcError, codec};
+use loggia_wire::{ErrorCode, Method, RawJson, RequestMeta, RpcError};
 use serde_json::value::RawValue;
 
 use super::{Invoked, capability, correlation_id, invoke};
@@ -79,11 +79,12 @@ fn questions(request: &Request, reply: &Reply) -> Result<Option<InputRequired>, 
     if let Some(input) = reply.input_required() {
         return Ok(Some(input.clone()));
     }
-    let Reply::Raw { version, result } = reply else { return Ok(None) };
-    if !version.is_stateless() || memchr::memmem::find(result.as_bytes(), b"input_required").is_none() {
+    let Reply::Raw(relayed) = reply else { return Ok(None) };
+    let may_ask = || memchr::memmem::find(relayed.raw().as_bytes(), b"input_required").is_some();
+    if !relayed.version().is_stateless() || !may_ask() {
         return Ok(None);
     }
-    match codec::decode_result(&request.method, *version, result) {
+    match relayed.decode(&request.method) {
         Ok(ServerResult::InputRequired(input)) => Ok(Some(input)),
         Ok(_) => Ok(None),
         Err(error) => {

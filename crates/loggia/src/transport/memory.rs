@@ -74,7 +74,7 @@ impl Serve for End {
     }
 }
 
-#[cfg(feature = "http")]
+#[cfg(feature = "http-server")]
 impl Reader {
     /// The next message; `None` once the other end is gone.
     pub(crate) async fn recv(&mut self) -> Option<Bytes> {
@@ -82,7 +82,7 @@ impl Reader {
     }
 }
 
-#[cfg(feature = "http")]
+#[cfg(feature = "http-server")]
 impl Writer {
     /// The channel itself, for many senders.
     pub(crate) fn into_sender(self) -> mpsc::Sender<Bytes> {

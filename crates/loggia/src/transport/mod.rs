@@ -3,10 +3,10 @@
 
 pub mod child;
 pub mod framing;
-#[cfg(feature = "http")]
+#[cfg(feature = "http-common")]
 pub mod http;
 pub mod memory;
-#[cfg(feature = "http")]
+#[cfg(feature = "http-common")]
 pub mod sse;
 pub mod stdio;
 pub mod unix;

@@ -1,8 +1,13 @@
 //! Streamable HTTP, and the HTTP+SSE transport it replaced.
 
+#[cfg(feature = "http-server")]
 mod body;
+#[cfg(feature = "http-client")]
 pub mod client;
+#[cfg(feature = "http-server")]
 pub mod server;
 
+#[cfg(feature = "http-server")]
 pub use body::{Body, BodyError};
+#[cfg(feature = "http-server")]
 pub use server::{Endpoint, Http, SessionKey, http};

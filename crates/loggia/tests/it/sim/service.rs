@@ -9,7 +9,7 @@ use loggia::model::{
     CallToolParams, CallToolResult, InputRequired, LogParams, LoggingLevel, ProgressParams,
     ServerNotification, ServerResult, SubscriptionFilter,
 };
-use loggia::service::{BoxFuture, Description, Outcome, Principal, Reply, Request, Service};
+use loggia::service::{BoxFuture, Description, Outcome, Principal, Relayed, Reply, Request, Service};
 use loggia::wire::{Id, Method, RawJson, RpcError};
 
 use super::machine::{everything, form};
@@ -119,8 +119,6 @@ fn question(state: Option<String>) -> Reply {
 /// A relayed result that somebody wrote on several lines.
 fn raw_with_lines(request: &Request) -> Reply {
     let text = "{\r\n  \"content\": [\n    { \"type\": \"text\", \"text\": \"a\\nb\" }\n  ],\n  \"resultType\": \"complete\"\n}";
-    Reply::Raw {
-        version: request.meta.version,
-        result: RawJson::parse(text.as_bytes().to_vec()).expect("JSON"),
-    }
+    let result = RawJson::parse(text.as_bytes().to_vec()).expect("JSON");
+    Relayed::new(request.meta.version, result).into()
 }
