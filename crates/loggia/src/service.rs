@@ -173,10 +173,7 @@ impl Reply {
     /// Whether the reply asks the client for input.
     pub fn input_required(&self) -> Option<&InputRequired> {
         match self {
-            Reply::Result(result) => match result {
-                ServerResult::InputRequired(input) => Some(input),
-                _ => None,
-            },
+            Reply::Result(ServerResult::InputRequired(input)) => Some(input),
             _ => None,
         }
     }

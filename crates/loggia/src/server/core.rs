@@ -116,21 +116,23 @@ impl Core {
     fn call_tool(self: Arc<Core>, request: Request, exchange: Exchange) -> BoxFuture<'static, Outcome> {
         match self.prepare(request, exchange) {
             Ok(prepared) => Box::pin(prepared.run()),
-            Err(outcome) => Box::pin(std::future::ready(outcome)),
+            Err(outcome) => Box::pin(std::future::ready(*outcome)),
         }
     }
 
     /// A call that is ready to run, or what it came to without running.
-    fn prepare(self: Arc<Core>, request: Request, exchange: Exchange) -> Result<ToolRun, Outcome> {
-        let params = ToolCall::of(&request).map_err(Err)?;
+    fn prepare(self: Arc<Core>, request: Request, exchange: Exchange) -> Result<ToolRun, Box<Outcome>> {
+        let refused = |error: RpcError| Box::new(Err(error));
+        let params = ToolCall::of(&request).map_err(refused)?;
         let tool = self.tools.get(&params.name);
-        let tool =
-            tool.ok_or_else(|| Err(RpcError::invalid_params(format!("Unknown tool: {}", params.name))))?;
+        let unknown = || refused(RpcError::invalid_params(format!("Unknown tool: {}", params.name)));
+        let tool = tool.ok_or_else(unknown)?;
         let raw = params.arguments.map_or(RawJson::empty_object(), |text| request.params.part_at(text));
-        let arguments = arguments::read(&tool, &raw).map_err(|error| tool.failed(error, &request.meta))?;
+        let arguments = arguments::read(&tool, &raw);
+        let arguments = arguments.map_err(|error| Box::new(tool.failed(error, &request.meta)))?;
         let subject = Subject { method: Method::CallTool, name: params.name.into_owned(), arguments: raw };
         let (responses, state) = (params.input_responses, params.request_state);
-        let cx = self.cx(request, exchange, subject, responses, state).map_err(Err)?;
+        let cx = self.cx(request, exchange, subject, responses, state).map_err(refused)?;
         let handler = (tool.handler)(self.no_state.clone(), cx.clone(), arguments);
         Ok(ToolRun { tool, cx, handler })
     }
