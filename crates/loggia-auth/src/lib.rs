@@ -1,1 +1,8 @@
-//! Not built yet: see the crate map in ARCHITECTURE.md.
+//! Who may do what: authorization on every side of the Model Context Protocol.
+//!
+//! A client that signs people in and keeps their tokens alive, a resource server that checks what it is
+//! shown, an authorization server for those who have none, and the one HTTP client that may be pointed at a
+//! URL somebody else chose.
+
+pub mod guard;
+pub mod secret;
