@@ -4,5 +4,9 @@
 //! shown, an authorization server for those who have none, and the one HTTP client that may be pointed at a
 //! URL somebody else chose.
 
+pub mod clock;
 pub mod guard;
+pub mod jose;
 pub mod secret;
+#[cfg(test)]
+mod testing;
