@@ -7,6 +7,8 @@
 pub mod clock;
 pub mod guard;
 pub mod jose;
+pub mod keys;
+pub mod resource;
 pub mod secret;
 #[cfg(test)]
 mod testing;
