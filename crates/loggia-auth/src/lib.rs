@@ -4,11 +4,18 @@
 //! shown, an authorization server for those who have none, and the one HTTP client that may be pointed at a
 //! URL somebody else chose.
 
+pub mod client;
 pub mod clock;
+pub mod discovery;
+pub mod dpop;
+pub mod extensions;
 pub mod guard;
 pub mod jose;
 pub mod keys;
+pub mod loopback;
+pub mod registration;
 pub mod resource;
+pub mod scope;
 pub mod secret;
 #[cfg(test)]
 mod testing;
