@@ -13,9 +13,11 @@ pub mod guard;
 pub mod jose;
 pub mod keys;
 pub mod loopback;
+pub mod provider;
 pub mod registration;
 pub mod resource;
 pub mod scope;
 pub mod secret;
+pub mod server;
 #[cfg(test)]
 mod testing;
