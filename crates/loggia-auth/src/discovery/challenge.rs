@@ -161,7 +161,9 @@ mod tests {
     #[test]
     fn refusals_are_read() {
         let metadata = "https://a.example/m";
-        let table: &[(&[&str], bool, Option<&str>, Option<&str>, Option<&str>)] = &[
+        // The headers, and what is read: DPoP, metadata, scope, error.
+        type Row<'t> = (&'t [&'t str], bool, Option<&'t str>, Option<&'t str>, Option<&'t str>);
+        let table: &[Row<'_>] = &[
             (&[], false, None, None, None),
             (&["Bearer"], false, None, None, None),
             (&["bearer scope=\"a b\""], false, None, Some("a b"), None),

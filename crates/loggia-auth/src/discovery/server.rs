@@ -114,7 +114,7 @@ pub(super) async fn find(guard: &Guard, issuer: &str) -> Result<AuthorizationSer
 
 fn places(issuer: &Url) -> Vec<Url> {
     let mut places = vec![well_known(issuer, OAUTH), well_known(issuer, OPENID)];
-    if issuer.path().trim_end_matches('/') != "" {
+    if !issuer.path().trim_end_matches('/').is_empty() {
         let mut appended = issuer.clone();
         appended.set_path(&format!("{}/.well-known/{OPENID}", issuer.path().trim_end_matches('/')));
         places.push(appended);

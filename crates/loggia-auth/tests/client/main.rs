@@ -1,0 +1,9 @@
+//! The client's side against servers of ours: honest ones with the habits of real ones, and hostile ones.
+
+mod guard;
+mod hostile;
+mod killed;
+mod renewal;
+mod sign_in;
+mod stores;
+mod world;
