@@ -20,7 +20,7 @@ use crate::jose::{random, sha256};
 
 const PREFIX: &str = "lgr_";
 /// Most successors of one token that wait to be used.
-const MOST_LIVE: usize = 4;
+const MOST_LIVE: usize = 32;
 /// Most families that ended and are remembered here.
 const MOST_ENDED: usize = 100_000;
 
