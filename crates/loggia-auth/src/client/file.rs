@@ -58,7 +58,25 @@ impl FileStore {
     pub fn open(folder: impl Into<PathBuf>) -> Result<FileStore, AuthError> {
         let folder = folder.into();
         private::folder(&folder).map_err(|error| wrong(&folder, &error))?;
-        Ok(FileStore { folder: Arc::new(folder), leases: Arc::default() })
+        let store = FileStore { folder: Arc::new(folder), leases: Arc::default() };
+        store.changing(|| store.sweep())?;
+        Ok(store)
+    }
+
+    /// Takes away what is over: sign-ins that nobody ended, and what a process that died left half-written.
+    fn sweep(&self) -> Result<(), AuthError> {
+        let entries = fs::read_dir(&*self.folder).map_err(|error| wrong(&self.folder, &error))?;
+        for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+            let over = match path.extension().and_then(|end| end.to_str()) {
+                Some("json") => matches!(read(&path), Ok(None)),
+                Some("new") => true,
+                _ => false,
+            };
+            if over {
+                fs::remove_file(&path).map_err(|error| wrong(&path, &error))?;
+            }
+        }
+        Ok(())
     }
 
     fn path(&self, key: &str, end: &str) -> PathBuf {
@@ -81,9 +99,9 @@ impl FileStore {
         read(&self.path(key, "json"))
     }
 
-    /// Changes a record while no other process does.
-    fn changing<T>(&self, key: &str, change: impl FnOnce() -> Result<T, AuthError>) -> Result<T, AuthError> {
-        let path = self.path(key, "lock");
+    /// Changes records while no other process does.
+    fn changing<T>(&self, change: impl FnOnce() -> Result<T, AuthError>) -> Result<T, AuthError> {
+        let path = self.folder.join("lock");
         let lock = private::open(&path).map_err(|error| wrong(&path, &error))?;
         FileExt::lock(&lock).map_err(|error| wrong(&path, &error))?;
         let changed = change();
@@ -181,7 +199,7 @@ impl TokenStore for FileStore {
     ) -> StoreFuture<'a, Option<u64>> {
         let key = key.to_owned();
         self.blocking(move |store| {
-            store.changing(&key, || {
+            store.changing(|| {
                 let present = store.read(&key)?.map(|record| record.revision);
                 if present != expected {
                     return Ok(None);
@@ -199,7 +217,7 @@ impl TokenStore for FileStore {
     fn remove<'a>(&'a self, key: &'a str, expected: u64) -> StoreFuture<'a, bool> {
         let key = key.to_owned();
         self.blocking(move |store| {
-            store.changing(&key, || {
+            store.changing(|| {
                 let same = store.read(&key)?.is_some_and(|record| record.revision == expected);
                 if same {
                     let path = store.path(&key, "json");

@@ -24,10 +24,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use loggia::client::{Authorize, Challenge};
 use loggia::service::BoxFuture;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::clock::{self, Clock};
-use crate::discovery::Demand;
+use crate::discovery::{AuthorizationServer, Demand};
 use crate::dpop::Prover;
 use crate::extensions::Grant;
 use crate::guard::{Guard, Policy};
@@ -168,6 +169,7 @@ impl OAuthBuilder {
             flight: tokio::sync::Mutex::new(()),
             present: Mutex::default(),
             attempts: Mutex::default(),
+            known_server: Mutex::default(),
             standing: watch::Sender::new(Standing::Unknown),
         };
         Ok(OAuth { inner: Arc::new(inner) })
@@ -207,6 +209,8 @@ struct Inner {
     flight: tokio::sync::Mutex<()>,
     present: Mutex<Present>,
     attempts: Mutex<Attempts>,
+    /// The authorization server that was asked last, for a while.
+    known_server: Mutex<Option<(Instant, AuthorizationServer)>>,
     standing: watch::Sender<Standing>,
 }
 
@@ -223,7 +227,7 @@ struct Current {
     credential: Credential,
     revision: u64,
     source: Source,
-    prover: Option<Prover>,
+    prover: Option<Arc<Prover>>,
     /// Whether the server took the token at least once.
     proved: AtomicBool,
 }
@@ -236,8 +240,19 @@ enum Source {
 }
 
 impl Current {
-    fn new(credential: Credential, revision: u64, source: Source) -> Result<Current, AuthError> {
-        let prover = credential.dpop_key.as_ref().map(Prover::restore).transpose()?;
+    /// A credential in place of another. The same key goes on with the nonces it was given.
+    fn new(
+        credential: Credential,
+        revision: u64,
+        source: Source,
+        before: Option<&Current>,
+    ) -> Result<Current, AuthError> {
+        let same = before.filter(|before| before.credential.dpop_key == credential.dpop_key);
+        let prover = match (same, &credential.dpop_key) {
+            (Some(before), _) => before.prover.clone(),
+            (None, Some(key)) => Some(Arc::new(Prover::restore(key)?)),
+            (None, None) => None,
+        };
         Ok(Current { credential, revision, source, prover, proved: AtomicBool::new(false) })
     }
 
@@ -366,7 +381,10 @@ impl Inner {
         let revision = stored.as_ref().map(|stored| stored.revision);
         if present.current.as_ref().map(|current| current.revision) != revision {
             present.current = match stored {
-                Some(stored) => Some(Arc::new(Current::new(stored.record, stored.revision, Source::Store)?)),
+                Some(stored) => {
+                    let before = present.current.as_deref();
+                    Some(Arc::new(Current::new(stored.record, stored.revision, Source::Store, before)?))
+                }
                 None => None,
             };
         }

@@ -2,8 +2,8 @@
 //! looks whether that is enough, and only then gets one too.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -43,6 +43,8 @@ const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 const FAILURE_MEMORY: Duration = Duration::from_secs(3);
 /// How long the right to change a credential is lent; whoever is still at it asks again before.
 const LEASE: Duration = Duration::from_secs(30);
+/// How long an authorization server is what it said it is.
+const SERVER_MEMORY: Duration = Duration::from_secs(600);
 /// How often it is looked whether somebody else has given the lease back.
 const LEASE_POLL: Duration = Duration::from_millis(100);
 
@@ -292,14 +294,14 @@ impl Inner {
         let Some(refresh_token) = &credential.refresh_token else {
             return Err(again(format!("{} gave no token that could be renewed", credential.issuer)));
         };
-        let server = self.server_of(credential).await?;
+        let server = self.server_of(&credential.issuer, credential.of_march).await?;
         let client = self.registrar().known(&server, &credential.client);
         let endpoint = Endpoint {
             guard: &self.guard,
             url: &server.token_endpoint,
             issuer: &server.issuer,
             client: &client,
-            prover: current.prover.as_ref(),
+            prover: current.prover.as_deref(),
             clock: &self.clock,
         };
         let mut form: Form<'_> =
@@ -311,6 +313,9 @@ impl Inner {
                 if matches!(error.as_str(), "invalid_grant" | "invalid_client" | "unauthorized_client") =>
             {
                 let said = description.map(|said| format!(" ({said})")).unwrap_or_default();
+                if error != "invalid_grant" {
+                    self.registrar().forget(&server.issuer).await?;
+                }
                 return Err(again(format!(
                     "{} does not renew the token any more: {error}{said}",
                     server.issuer
@@ -334,11 +339,24 @@ impl Inner {
         self.keep(renewed, Source::Refresh, Some(current.revision)).await
     }
 
-    pub(super) async fn server_of(&self, credential: &Credential) -> Result<AuthorizationServer, AuthError> {
-        match credential.of_march {
-            true => discovery::of_march(&self.guard, &self.server).await,
-            false => discovery::issuer(&self.guard, &credential.issuer).await,
+    /// The authorization server of an issuer, as it described itself a while ago at most.
+    pub(super) async fn server_of(
+        &self,
+        issuer: &str,
+        of_march: bool,
+    ) -> Result<AuthorizationServer, AuthError> {
+        let known = || self.known_server.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh =
+            known().clone().filter(|(at, server)| server.issuer == issuer && at.elapsed() < SERVER_MEMORY);
+        if let Some((_, server)) = fresh {
+            return Ok(server);
         }
+        let server = match of_march {
+            true => discovery::of_march(&self.guard, &self.server).await?,
+            false => discovery::issuer(&self.guard, issuer).await?,
+        };
+        *known() = Some((Instant::now(), server.clone()));
+        Ok(server)
     }
 
     /// Writes a credential down, and only then uses it.
@@ -351,8 +369,11 @@ impl Inner {
         let value = credential::written(&credential)?;
         for _ in 0..3 {
             if let Some(revision) = self.store.save(&self.key, value.clone(), expected, None).await? {
-                let current = Arc::new(Current::new(credential, revision, source)?);
-                *self.present() = Present { loaded: true, current: Some(current.clone()) };
+                let mut present = self.present();
+                let before = present.current.as_deref();
+                let current = Arc::new(Current::new(credential, revision, source, before)?);
+                *present = Present { loaded: true, current: Some(current.clone()) };
+                drop(present);
                 self.standing.send_replace(Standing::SignedIn {
                     until: current.credential.expires_at.map(crate::clock::from_seconds),
                 });
@@ -380,7 +401,7 @@ impl Inner {
     /// Tells the authorization server that a token is not needed any more (RFC 7009).
     async fn revoke(&self, current: &Current) -> Result<(), AuthError> {
         let credential = &current.credential;
-        let server = self.server_of(credential).await?;
+        let server = self.server_of(&credential.issuer, credential.of_march).await?;
         let Some(url) = &server.revocation_endpoint else { return Ok(()) };
         let client = self.registrar().known(&server, &credential.client);
         let endpoint = Endpoint {

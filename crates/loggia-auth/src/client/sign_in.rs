@@ -94,7 +94,14 @@ impl Inner {
             None => self.asked_for(person, discovered).await?,
         };
         let begun = self.begun(discovered, &client, visit.redirect_uri(), scopes, prover.as_ref()).await?;
-        let answered = visit.show(begun).await?;
+        let answered = match visit.show(begun).await {
+            Err(AuthError::Declined(why)) => {
+                // A server that has forgotten us shows its page to nobody: the next time we register anew.
+                registrar.forget(&discovered.server.issuer).await?;
+                return Err(AuthError::Declined(why));
+            }
+            other => other?,
+        };
         let outcome = self.redeemed(&answered.answer, expected).await;
         if let Some(told) = answered.told {
             // Whoever waited may have gone.
@@ -177,10 +184,7 @@ impl Inner {
             return Err(AuthError::Answer("this answer belongs to another sign-in".to_owned()));
         }
         let code = pending.code(answer)?;
-        let server = match pending.of_march {
-            true => discovery::of_march(&self.guard, &self.server).await?,
-            false => discovery::issuer(&self.guard, &pending.issuer).await?,
-        };
+        let server = self.server_of(&pending.issuer, pending.of_march).await?;
         let client = self.registrar().known(&server, &pending.client);
         let prover = pending.dpop_key.as_ref().map(Prover::restore).transpose()?;
         let endpoint = self.endpoint(&server, &client, prover.as_ref());

@@ -93,6 +93,22 @@ async fn a_damaged_file_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn what_is_over_is_swept_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FileStore::open(folder.path()).unwrap();
+    let now = SystemTime::now();
+    for (key, until) in [("over", Some(now - LONG)), ("later", Some(now + LONG)), ("always", None)] {
+        store.save(key, Secret::new("x"), None, until).await.unwrap();
+    }
+    std::fs::write(folder.path().join(".half.new"), "{").unwrap();
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(files(), 3 + 1 + 1, "three records, one half, the lock");
+    let store = FileStore::open(folder.path()).unwrap();
+    assert_eq!(files(), 2 + 1);
+    assert_eq!(store.keys("").await.unwrap(), ["always", "later"]);
+}
+
+#[tokio::test]
 async fn of_many_who_write_one_wins() {
     let folder = tempfile::tempdir().unwrap();
     let store = FileStore::open(folder.path()).unwrap();
