@@ -15,9 +15,10 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use loggia::service::Principal;
 use loggia::transport::http::Body;
+use loggia_auth::client::MemoryStore;
 use loggia_auth::guard::{Guard, Policy};
 use loggia_auth::jose::{Algorithm, JwkSet, SigningKey, encode, sha256};
-use loggia_auth::keys::{ApiKeys, MemoryKeys, NewKey};
+use loggia_auth::keys::{ApiKeys, NewKey};
 use loggia_auth::resource::{Dpop, Introspection, Issuer, NonceKey, Protected, Resource, ScopePolicy};
 use loggia_auth::secret::Secret;
 use serde_json::{Value, json};
@@ -534,7 +535,7 @@ async fn nonces_are_handed_out_and_demanded() {
 
 #[tokio::test]
 async fn api_keys_are_scoped_end_and_are_taken_back() {
-    let keys = Arc::new(ApiKeys::new(Arc::new(MemoryKeys::default())));
+    let keys = Arc::new(ApiKeys::new(Arc::new(MemoryStore::new())));
     let new = |expires: u64| NewKey {
         subject: "ada".to_owned(),
         label: "nightly".to_owned(),
@@ -564,9 +565,12 @@ async fn api_keys_are_scoped_end_and_are_taken_back() {
     }
     assert!(keys.revoke(&known.id, now()).await.unwrap());
     assert!(!keys.revoke("nobody", now()).await.unwrap());
+    assert_eq!(keys.list().await.unwrap().iter().filter(|key| key.revoked.is_some()).count(), 1);
     assert_eq!(ask(secret.expose(), "echo").await, 401);
     let principal = door.behind.0.lock().unwrap()[0].0.clone().unwrap();
     assert_eq!((principal.subject.as_str(), principal.issuer), ("ada", None));
+    assert!(keys.forget(&known.id, now()).await.unwrap() && !keys.forget(&known.id, now()).await.unwrap());
+    assert_eq!(keys.list().await.unwrap().len(), 1);
 }
 
 #[tokio::test]

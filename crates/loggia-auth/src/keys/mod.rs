@@ -3,14 +3,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
+use crate::client::{AuthError, TokenStore};
 use crate::clock;
 use crate::jose::{random, sha256};
 use crate::resource::{Grant, TokenError};
@@ -18,6 +17,10 @@ use crate::secret::Secret;
 
 /// What every key begins with: people, and tools that look for leaked secrets, know it by that.
 const PREFIX: &str = "lgk_";
+/// What the names of their records begin with.
+const RECORD: &str = "api-key/";
+/// Most keys.
+const MOST_KEYS: usize = 10_000;
 /// How long the known keys are good: a key that another replica took back is refused after that.
 const FRESH: Duration = Duration::from_secs(10);
 /// How long after one look at the store the next one may follow, when a key is not known.
@@ -57,60 +60,9 @@ pub struct NewKey {
     pub expires: Option<SystemTime>,
 }
 
-/// The store failed; the text says how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyStoreError(pub String);
-
-impl fmt::Display for KeyStoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the store of API keys failed: {}", self.0)
-    }
-}
-
-impl std::error::Error for KeyStoreError {}
-
-/// What a method of [`KeyStore`] gives.
-pub type KeyStoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, KeyStoreError>> + Send + 'a>>;
-
-/// Where keys are kept.
-pub trait KeyStore: Send + Sync + 'static {
-    /// All keys, also those that ended.
-    fn list(&self) -> KeyStoreFuture<'_, Vec<ApiKey>>;
-    /// Keeps a new key.
-    fn add(&self, key: ApiKey) -> KeyStoreFuture<'_, ()>;
-    /// Marks a key as taken back; whether there is such a key.
-    fn revoke<'a>(&'a self, id: &'a str, at: u64) -> KeyStoreFuture<'a, bool>;
-}
-
-/// Keys that end with the process.
-#[derive(Debug, Default)]
-pub struct MemoryKeys(Mutex<Vec<ApiKey>>);
-
-impl KeyStore for MemoryKeys {
-    fn list(&self) -> KeyStoreFuture<'_, Vec<ApiKey>> {
-        let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Box::pin(async move { Ok(keys) })
-    }
-
-    fn add(&self, key: ApiKey) -> KeyStoreFuture<'_, ()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(key);
-        Box::pin(async { Ok(()) })
-    }
-
-    fn revoke<'a>(&'a self, id: &'a str, at: u64) -> KeyStoreFuture<'a, bool> {
-        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = keys.iter_mut().find(|key| key.id == id);
-        let is_found = found.is_some();
-        if let Some(key) = found {
-            key.revoked.get_or_insert(at);
-        }
-        Box::pin(async move { Ok(is_found) })
-    }
-}
-
 /// The keys that are in use. They are held in memory, so that a request costs no look at the store.
 pub struct ApiKeys {
-    store: Arc<dyn KeyStore>,
+    store: Arc<dyn TokenStore>,
     known: RwLock<Known>,
     loading: tokio::sync::Mutex<()>,
 }
@@ -129,12 +81,12 @@ impl fmt::Debug for ApiKeys {
 
 impl ApiKeys {
     /// The keys in a store.
-    pub fn new(store: Arc<dyn KeyStore>) -> ApiKeys {
+    pub fn new(store: Arc<dyn TokenStore>) -> ApiKeys {
         ApiKeys { store, known: RwLock::default(), loading: tokio::sync::Mutex::default() }
     }
 
     /// Makes a key. The secret is the key itself; it is not kept and cannot be had again.
-    pub async fn create(&self, new: NewKey, now: SystemTime) -> Result<(ApiKey, Secret), KeyStoreError> {
+    pub async fn create(&self, new: NewKey, now: SystemTime) -> Result<(ApiKey, Secret), AuthError> {
         let id = random(9).replace(['-', '_'], "0");
         let secret = format!("{PREFIX}{id}_{}", random(32));
         let key = ApiKey {
@@ -147,24 +99,57 @@ impl ApiKeys {
             expires: new.expires.map(clock::seconds),
             revoked: None,
         };
-        self.store.add(key.clone()).await?;
+        if self.store.keys(RECORD).await?.len() >= MOST_KEYS {
+            return Err(AuthError::Store(format!("there are {MOST_KEYS} API keys; revoke and forget some")));
+        }
+        self.store.save(&record(&key.id), written(&key)?, None, None).await?;
         self.load(now).await?;
         Ok((key, Secret::new(secret)))
     }
 
     /// All keys, oldest first.
-    pub async fn list(&self) -> Result<Vec<ApiKey>, KeyStoreError> {
-        let mut keys = self.store.list().await?;
+    pub async fn list(&self) -> Result<Vec<ApiKey>, AuthError> {
+        let mut keys = self.stored().await?;
         keys.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         Ok(keys)
     }
 
     /// Takes a key back; whether there is one of that name. This process refuses it at once, others within
     /// ten seconds.
-    pub async fn revoke(&self, id: &str, now: SystemTime) -> Result<bool, KeyStoreError> {
-        let found = self.store.revoke(id, clock::seconds(now)).await?;
+    pub async fn revoke(&self, id: &str, now: SystemTime) -> Result<bool, AuthError> {
+        let found = self.mark(id, clock::seconds(now)).await?;
         self.load(now).await?;
         Ok(found)
+    }
+
+    async fn mark(&self, id: &str, now: u64) -> Result<bool, AuthError> {
+        for _ in 0..10 {
+            let Some(stored) = self.store.load(&record(id)).await? else { return Ok(false) };
+            let mut key = read(&stored.value)?;
+            key.revoked.get_or_insert(now);
+            if self.store.save(&record(id), written(&key)?, Some(stored.revision), None).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Err(AuthError::Store("the API key is changed by too many at once".to_owned()))
+    }
+
+    /// Forgets a key for good; whether there was one of that name.
+    pub async fn forget(&self, id: &str, now: SystemTime) -> Result<bool, AuthError> {
+        let Some(stored) = self.store.load(&record(id)).await? else { return Ok(false) };
+        let removed = self.store.remove(&record(id), stored.revision).await?;
+        self.load(now).await?;
+        Ok(removed)
+    }
+
+    async fn stored(&self) -> Result<Vec<ApiKey>, AuthError> {
+        let mut keys = Vec::new();
+        for name in self.store.keys(RECORD).await? {
+            if let Some(stored) = self.store.load(&name).await? {
+                keys.push(read(&stored.value)?);
+            }
+        }
+        Ok(keys)
     }
 
     /// Whether a text looks like a key.
@@ -219,11 +204,25 @@ impl ApiKeys {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn load(&self, now: SystemTime) -> Result<Known, KeyStoreError> {
-        let keys = self.store.list().await?;
+    async fn load(&self, now: SystemTime) -> Result<Known, AuthError> {
+        let keys = self.stored().await?;
         let keys = keys.into_iter().map(|key| (key.id.clone(), key)).collect();
         let known = Known { keys: Arc::new(keys), loaded: Some(now) };
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known.clone();
         Ok(known)
     }
+}
+
+fn record(id: &str) -> String {
+    format!("{RECORD}{id}")
+}
+
+fn read(value: &Secret) -> Result<ApiKey, AuthError> {
+    serde_json::from_str(value.expose())
+        .map_err(|_| AuthError::Store("an API key's record cannot be read".to_owned()))
+}
+
+fn written(key: &ApiKey) -> Result<Secret, AuthError> {
+    let text = serde_json::to_string(key);
+    text.map(Secret::new).map_err(|error| AuthError::Store(format!("an API key cannot be written: {error}")))
 }

@@ -2,6 +2,7 @@
 //! tests start for themselves where it is installed.
 
 mod keys;
+mod killed;
 mod postgres;
 mod scopes;
 mod vault;
