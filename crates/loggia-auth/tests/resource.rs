@@ -1,6 +1,8 @@
 //! The resource server against callers who should come in and callers who should not. Most tests put a
 //! service behind the layer that writes down what reached it.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 #[path = "../src/testing.rs"]
 mod testing;
 
@@ -37,7 +39,9 @@ fn now() -> SystemTime {
 
 /// What got through.
 #[derive(Clone, Default)]
-struct Behind(Arc<Mutex<Vec<(Option<Principal>, HeaderMap)>>>);
+struct Behind(Arc<Mutex<Vec<Seen>>>);
+
+type Seen = (Option<Principal>, HeaderMap);
 
 impl Service<Request<Body>> for Behind {
     type Response = Response<Body>;

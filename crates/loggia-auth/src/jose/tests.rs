@@ -1,3 +1,5 @@
+//! Tokens that should be believed, and many that should not.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

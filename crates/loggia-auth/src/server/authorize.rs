@@ -46,7 +46,7 @@ pub(super) struct Request {
 /// What a code stands for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Code {
-    Fresh { request: Request, subject: String, family: String, until: u64 },
+    Fresh { request: Box<Request>, subject: String, family: String, until: u64 },
     Used { family: String },
 }
 
@@ -320,7 +320,12 @@ impl Shared {
         let (uri, state) = (request.redirect_uri.clone(), request.state.clone());
         let code = random(32);
         let until = crate::clock::seconds(self.now() + CODE);
-        let record = Code::Fresh { request, subject: subject.to_owned(), family: Families::name(), until };
+        let record = Code::Fresh {
+            request: Box::new(request),
+            subject: subject.to_owned(),
+            family: Families::name(),
+            until,
+        };
         self.records.add(&Records::named("code", &code), &record, Some(self.now() + CODE_KEPT)).await?;
         let mut answer = vec![("code", code.as_str())];
         answer.extend(state.as_deref().map(|state| ("state", state)));

@@ -189,8 +189,8 @@ impl AuthorizationServer {
         ServerLayer { server: self.clone() }
     }
 
-    /// This server as a resource beside it trusts it: without a request to itself, and with what it has
-    /// revoked.
+    /// This server as a resource beside it trusts it: without a request to itself. What this process revokes
+    /// is refused at once; what another replica revokes, when its access token ends.
     pub fn issuer(&self) -> Issuer {
         let families = self.shared.families.clone();
         Issuer::signing(self.shared.issuer.clone(), self.shared.signing.clone())

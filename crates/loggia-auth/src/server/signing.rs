@@ -82,8 +82,17 @@ impl Signing {
         if let Some(known) = self.known().filter(good) {
             return Ok(known);
         }
-        self.change(rotated).await?;
-        self.known().ok_or_else(|| AuthError::Store("there is no signing key".to_owned()))
+        let outcome = self.change(rotated).await;
+        match (outcome, self.known()) {
+            (Ok(()), Some(known)) => Ok(known),
+            // What was known goes on while the store is away: nobody is signed out by that.
+            (Err(error), Some(known)) if now < known.until => {
+                tracing::warn!(%error, "the signing keys could not be read again");
+                Ok(known)
+            }
+            (Err(error), _) => Err(error),
+            (Ok(()), None) => Err(AuthError::Store("there is no signing key".to_owned())),
+        }
     }
 
     fn known(&self) -> Option<Known> {

@@ -37,7 +37,7 @@ fn claims(world: &World, change: Value) -> Value {
     claims
 }
 
-fn form<'a>(assertion: &'a str) -> Vec<(&'a str, &'a str)> {
+fn form(assertion: &str) -> Vec<(&str, &str)> {
     vec![("grant_type", GRANT), ("assertion", assertion), ("client_id", "web"), ("client_secret", "s&cret")]
 }
 

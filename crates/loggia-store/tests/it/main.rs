@@ -1,9 +1,12 @@
 //! What lasts, tested on every database there is: the same tests on SQLite, and on a PostgreSQL that the
 //! tests start for themselves where it is installed.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
+
 mod keys;
 mod killed;
 mod postgres;
+mod replicas;
 mod scopes;
 mod vault;
 
