@@ -11,6 +11,7 @@ mod server {
     pub(crate) mod authorize;
     pub(crate) mod clients;
     pub(crate) mod openid;
+    pub(crate) mod ours;
     pub(crate) mod tokens;
     pub(crate) mod world;
 }

@@ -33,7 +33,7 @@ pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) struct Time(SystemTime, Arc<AtomicU64>);
 
 impl Time {
-    fn new() -> Time {
+    pub(crate) fn new() -> Time {
         Time(SystemTime::now(), Arc::default())
     }
 
