@@ -1,4 +1,4 @@
-//! The embedded authorization server in front of an empty resource, on the loopback.
+//! An MCP server with one tool, protected by the embedded authorization server beside it, on the loopback.
 //!
 //! Alone it serves until it is stopped, and prints the link to sign in with when somebody wants to. With a
 //! command it runs that, and is the person in front of it: every authorization URL that the command prints is
@@ -11,58 +11,35 @@
 
 #![allow(clippy::print_stdout, reason = "it is a program")]
 
-use std::convert::Infallible;
 use std::error::Error;
-use std::future::{Ready, ready};
+use std::net::TcpListener;
 use std::process::{ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::Request;
 use http::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
-use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use hyper::service::service_fn;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use loggia::transport::http::Body;
+use hyper_util::rt::TokioExecutor;
+use loggia::server::{Args, Cx, Server, Tool, ToolError};
+use loggia::transport::http::http;
 use loggia_auth::client::MemoryStore;
 use loggia_auth::guard::{Guard, Policy};
 use loggia_auth::resource::{Resource, ScopePolicy};
 use loggia_auth::server::{AuthorizationServer, Client, SignIn};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::net::TcpListener;
 use tokio::process::Command;
-use tower_layer::Layer;
-use tower_service::Service;
 use url::Url;
 
 type Failure = Box<dyn Error + Send + Sync>;
 type Links = Arc<Mutex<Option<Url>>>;
 
-/// What is protected: nothing in particular.
-#[derive(Clone)]
-struct Nothing;
-
-impl Service<Request<Body>> for Nothing {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<Body>) -> Self::Future {
-        ready(Ok(Response::new(Body::full("You are in.\n"))))
-    }
-}
-
 #[tokio::main]
 async fn main() -> Result<ExitCode, Failure> {
     let command: Vec<String> = std::env::args().skip(1).collect();
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
     let issuer = format!("http://{}", listener.local_addr()?);
     let links = Links::default();
     let server = server(&issuer, links.clone())?;
@@ -89,22 +66,18 @@ fn server(issuer: &str, links: Links) -> Result<AuthorizationServer, Failure> {
     Ok(server)
 }
 
-async fn serve(listener: TcpListener, issuer: String, server: AuthorizationServer) -> Result<(), Failure> {
-    let resource = Resource::new(format!("{issuer}/mcp").parse()?)?
-        .issuer(server.issuer())
-        .scopes(ScopePolicy::new().always("mcp"));
-    let service = server.layer().layer(resource.layer().layer(Nothing));
-    loop {
-        let (stream, _) = listener.accept().await?;
-        let service = service.clone();
-        let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
-            let mut service = service.clone();
-            async move { service.call(request.map(Body::from)).await }
-        });
-        tokio::spawn(
-            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer),
-        );
-    }
+async fn serve(listener: TcpListener, issuer: String, server: AuthorizationServer) -> loggia::Result<()> {
+    let uri = format!("{issuer}/mcp").parse().expect("it is a URL");
+    let resource = Resource::new(uri).expect("it has neither query nor fragment");
+    let resource = resource.issuer(server.issuer()).scopes(ScopePolicy::new().always("mcp"));
+    let whoami = Tool::build("whoami").description("Says who calls.").handler(
+        |_: Arc<()>, cx: Cx, _: Args| async move {
+            let principal = cx.principal().ok_or_else(|| ToolError::say("nobody"))?;
+            Ok::<_, ToolError>(principal.subject.clone())
+        },
+    );
+    let http = http("127.0.0.1:0").listener(listener).layer(resource.layer()).layer(server.layer());
+    Server::new("protected", "1.0.0").tool(whoami).build()?.serve(http).await
 }
 
 /// Runs the command and opens what it prints.
