@@ -38,7 +38,9 @@ pub(super) struct Request {
     pub(super) resource: String,
     pub(super) scopes: Vec<String>,
     pub(super) key: Option<String>,
+    /// Nobody must be asked; or the person must be, whatever was decided before (`prompt` of OpenID Connect).
     pub(super) quiet: bool,
+    pub(super) anew: bool,
     /// The session whose page asks, and what only that page knows.
     asked: Option<(String, String)>,
 }
@@ -175,9 +177,8 @@ impl Shared {
             resource,
             scopes,
             key: key.map(str::to_owned),
-            quiet: params
-                .get("prompt")
-                .is_some_and(|prompt| prompt.split(' ').any(|prompt| prompt == "none")),
+            quiet: prompts(params, "none"),
+            anew: prompts(params, "consent"),
             asked: None,
         })
     }
@@ -235,7 +236,7 @@ impl Shared {
                 return Ok(pages::problem(StatusCode::BAD_REQUEST, "This cannot be done", &why));
             }
         };
-        if self.has_agreed(&session.subject, &client, &request).await? {
+        if !request.anew && self.has_agreed(&session.subject, &client, &request).await? {
             return self.allow(&name, &client, &session.subject).await;
         }
         if request.quiet {
@@ -414,4 +415,8 @@ fn changed() -> Response<Body> {
         "This cannot be done",
         "The program that sent you here has changed what it says of itself. Begin again there.",
     )
+}
+
+fn prompts(params: &Params, how: &str) -> bool {
+    params.get("prompt").is_some_and(|prompt| prompt.split(' ').any(|prompt| prompt == how))
 }

@@ -266,6 +266,8 @@ async fn a_decision_is_remembered_for_web_addresses_only() {
     };
     assert!(ask(&web).await.location().starts_with("https://app.example/cb?code="));
     assert!(ask(&more).await.body.contains("mcp:write"), "more is asked for");
+    let anew = [&web[..], &[("prompt", "consent")]].concat();
+    assert!(ask(&anew).await.field("ticket").is_some(), "the client wants the person asked");
     world.allowed(&browser, &request()).await;
     assert!(ask(&request()).await.body.contains("on this computer"), "any program can be there");
     let quiet = request_with(&[("prompt", "none")]);

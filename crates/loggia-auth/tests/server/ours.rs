@@ -53,14 +53,19 @@ impl Person {
             page = self.open(&url.join("/oauth/signin").unwrap(), Some(&form)).await;
         }
         self.asked.fetch_add(1, Ordering::SeqCst);
-        let form = [("request", field(&page, "request")), ("ticket", field(&page, "ticket")), ("decision", "allow".to_owned())];
+        let form = [
+            ("request", field(&page, "request")),
+            ("ticket", field(&page, "ticket")),
+            ("decision", "allow".to_owned()),
+        ];
         let back = self.open(&url.join("/oauth/consent").unwrap(), Some(&form)).await;
         assert!(back.contains("Signed in"), "{back}");
     }
 
     async fn open(&self, url: &Url, form: Option<&[(&str, String)]>) -> String {
         let mut url = url.clone();
-        let pairs = form.map(|form| form.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>());
+        let pairs =
+            form.map(|form| form.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>());
         let mut body = pairs.map(|pairs| encoded(&pairs));
         loop {
             let request = Request::builder()
@@ -72,7 +77,10 @@ impl Person {
                 .unwrap();
             let response = self.client.request(request).await.unwrap();
             for cookie in response.headers().get_all(SET_COOKIE) {
-                self.cookies.lock().unwrap().push(cookie.to_str().unwrap().split(';').next().unwrap().to_owned());
+                self.cookies
+                    .lock()
+                    .unwrap()
+                    .push(cookie.to_str().unwrap().split(';').next().unwrap().to_owned());
             }
             match response.headers().get(LOCATION) {
                 Some(location) => url = url.join(location.to_str().unwrap()).unwrap(),
@@ -86,7 +94,10 @@ impl Person {
 }
 
 fn field(page: &str, name: &str) -> String {
-    let rest = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name}: {page}")).1;
+    let rest = page
+        .split_once(&format!("name=\"{name}\" value=\""))
+        .unwrap_or_else(|| panic!("no {name}: {page}"))
+        .1;
     rest.split_once('"').unwrap().0.to_owned()
 }
 
@@ -114,7 +125,8 @@ impl Running {
             .unwrap();
         let url: Url = format!("{issuer}/mcp").parse().unwrap();
         let scopes = ScopePolicy::new().always("mcp").tool("drop", "mcp:write");
-        let mut resource = Resource::new(url.clone()).unwrap().issuer(server.issuer()).scopes(scopes).clock(time.clock());
+        let mut resource =
+            Resource::new(url.clone()).unwrap().issuer(server.issuer()).scopes(scopes).clock(time.clock());
         if let Some(dpop) = dpop {
             resource = resource.dpop(dpop);
         }
@@ -167,14 +179,26 @@ async fn our_client_signs_in_steps_up_and_renews() {
         let asked = || running.person.asked.load(Ordering::SeqCst);
         let client = running.client(negotiation, used).await;
         assert_eq!((call(&client, "whoami").await.as_str(), asked()), ("me: mcp", 1), "{what}");
-        assert_eq!((call(&client, "drop").await.as_str(), asked()), ("me: mcp mcp:write", 2), "{what}: stepped up");
+        assert_eq!(
+            (call(&client, "drop").await.as_str(), asked()),
+            ("me: mcp mcp:write", 2),
+            "{what}: stepped up"
+        );
         for _ in 0..3 {
             running.time.pass(16 * 60);
-            assert_eq!((call(&client, "whoami").await.as_str(), asked()), ("me: mcp mcp:write", 2), "{what}: renewed");
+            assert_eq!(
+                (call(&client, "whoami").await.as_str(), asked()),
+                ("me: mcp mcp:write", 2),
+                "{what}: renewed"
+            );
         }
         // A key that leaked: everything it signed is worth nothing, and nobody is asked again.
         running.server.replace_keys().await.unwrap();
-        assert_eq!((call(&client, "drop").await.as_str(), asked()), ("me: mcp mcp:write", 2), "{what}: renewed when refused");
+        assert_eq!(
+            (call(&client, "drop").await.as_str(), asked()),
+            ("me: mcp mcp:write", 2),
+            "{what}: renewed when refused"
+        );
         client.close().await;
         running.shutdown.begin();
     }
