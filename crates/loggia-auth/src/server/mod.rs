@@ -313,7 +313,7 @@ impl Builder {
             return Err(wrong("the authorization server needs a resource to issue tokens for"));
         }
         let sign_in = self.sign_in.ok_or_else(|| wrong("the authorization server needs a way to sign in"))?;
-        let records = Records::new(self.store);
+        let records = Records::new(self.store, self.clock.clone());
         let families =
             Families::new(records.clone(), self.refresh_idle, self.refresh_longest, self.refresh_grace);
         let shared = Shared {

@@ -4,15 +4,19 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::client::{AuthError, TokenStore};
+use crate::clock::{self, Clock};
 use crate::jose::sha256;
 use crate::secret::Secret;
 
 #[derive(Clone)]
-pub(super) struct Records(Arc<dyn TokenStore>);
+pub(super) struct Records {
+    store: Arc<dyn TokenStore>,
+    clock: Clock,
+}
 
 /// A record, and the revision it was read at.
 pub(super) struct Found<T> {
@@ -20,9 +24,24 @@ pub(super) struct Found<T> {
     pub(super) revision: u64,
 }
 
+/// A record as it is written. A store may forget what has ended, but need not: so the end is in it.
+#[derive(Serialize, Deserialize)]
+struct Kept<T> {
+    value: T,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<u64>,
+}
+
+/// Only the end of a record.
+#[derive(Deserialize)]
+struct Ends {
+    #[serde(default)]
+    until: Option<u64>,
+}
+
 impl Records {
-    pub(super) fn new(store: Arc<dyn TokenStore>) -> Records {
-        Records(store)
+    pub(super) fn new(store: Arc<dyn TokenStore>, clock: Clock) -> Records {
+        Records { store, clock }
     }
 
     /// The name of a record that stands for a secret.
@@ -30,12 +49,14 @@ impl Records {
         format!("{kind}/{}", sha256(secret))
     }
 
+    fn is_over(&self, until: Option<u64>) -> bool {
+        until.is_some_and(|until| until <= clock::seconds((self.clock)()))
+    }
+
     pub(super) async fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<Found<T>>, AuthError> {
-        let Some(stored) = self.0.load(name).await? else { return Ok(None) };
-        match serde_json::from_str(stored.value.expose()) {
-            Ok(value) => Ok(Some(Found { value, revision: stored.revision })),
-            Err(_) => Err(AuthError::Store(format!("the record {name} cannot be read"))),
-        }
+        let Some(stored) = self.store.load(name).await? else { return Ok(None) };
+        let Kept { value, until } = read(name, &stored.value)?;
+        Ok((!self.is_over(until)).then_some(Found { value, revision: stored.revision }))
     }
 
     /// Writes a new record; `false` where there is one already.
@@ -45,7 +66,17 @@ impl Records {
         value: &impl Serialize,
         until: Option<SystemTime>,
     ) -> Result<bool, AuthError> {
-        Ok(self.0.save(name, written(value)?, None, until).await?.is_some())
+        let text = written(value, until)?;
+        if self.store.save(name, text.clone(), None, until).await?.is_some() {
+            return Ok(true);
+        }
+        // One that has ended is as good as none.
+        match self.store.load(name).await? {
+            Some(stored) if self.is_over(read::<Ends>(name, &stored.value)?.until) => {
+                Ok(self.store.save(name, text, Some(stored.revision), until).await?.is_some())
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Replaces a record that nobody changed since it was read; `false` where somebody did.
@@ -56,21 +87,26 @@ impl Records {
         revision: u64,
         until: Option<SystemTime>,
     ) -> Result<bool, AuthError> {
-        Ok(self.0.save(name, written(value)?, Some(revision), until).await?.is_some())
+        Ok(self.store.save(name, written(value, until)?, Some(revision), until).await?.is_some())
     }
 
     /// Takes a record away. Of several who try, one gets it.
     pub(super) async fn take<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, AuthError> {
         let Some(found) = self.get(name).await? else { return Ok(None) };
-        Ok(self.0.remove(name, found.revision).await?.then_some(found.value))
+        Ok(self.store.remove(name, found.revision).await?.then_some(found.value))
     }
 
     pub(super) async fn count(&self, kind: &str) -> Result<usize, AuthError> {
-        Ok(self.0.keys(&format!("{kind}/")).await?.len())
+        Ok(self.store.keys(&format!("{kind}/")).await?.len())
     }
 }
 
-fn written(value: &impl Serialize) -> Result<Secret, AuthError> {
-    let text = serde_json::to_string(value);
+fn read<T: DeserializeOwned>(name: &str, value: &Secret) -> Result<T, AuthError> {
+    serde_json::from_str(value.expose())
+        .map_err(|_| AuthError::Store(format!("the record {name} cannot be read")))
+}
+
+fn written(value: &impl Serialize, until: Option<SystemTime>) -> Result<Secret, AuthError> {
+    let text = serde_json::to_string(&Kept { value, until: until.map(clock::seconds) });
     text.map(Secret::new).map_err(|error| AuthError::Store(format!("a record cannot be written: {error}")))
 }

@@ -313,3 +313,31 @@ async fn the_server_says_what_it_is() {
     let page = world.send(Request::options("/oauth/authorize"), "").await;
     assert!(!page.headers.contains_key("access-control-allow-origin"));
 }
+
+/// Everything that waits for a person ends by itself, whatever the store forgets.
+#[tokio::test]
+async fn nothing_waits_for_ever() {
+    let world = World::new();
+    let browser = Browser::new();
+    let path = format!("/oauth/authorize?{}", encoded(&request()));
+    let link = world.server.sign_in_link().await.unwrap();
+    let code = link.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+    world.time.pass(600);
+    assert_eq!(browser.post(&world, "/oauth/signin", &[("code", &code)]).await.status, 403, "the link");
+
+    let page = browser.get(&world, &path).await;
+    let asked = browser.sign_in(&world, &page).await;
+    let (id, ticket) = (asked.field("request").unwrap(), asked.field("ticket").unwrap());
+    world.time.pass(15 * 60);
+    let form = [("request", id.as_str()), ("ticket", &ticket), ("decision", "allow")];
+    assert_eq!(browser.post(&world, "/oauth/consent", &form).await.status, 400, "the request");
+
+    assert!(browser.get(&world, &path).await.field("ticket").is_some(), "still signed in");
+    world.time.pass(12 * 60 * 60);
+    assert!(browser.get(&world, &path).await.body.contains("name=\"code\""), "the session");
+
+    let tokens = world.tokens().await;
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    world.time.pass(30 * 24 * 60 * 60);
+    assert_eq!(world.refresh(refresh).await.error(), "invalid_grant", "the refresh token");
+}
