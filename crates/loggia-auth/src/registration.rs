@@ -12,7 +12,6 @@ use crate::client::{AuthError, AuthMethod, ClientAuth, KnownClient, TokenStore, 
 use crate::clock::{self, Clock};
 use crate::discovery::AuthorizationServer;
 use crate::guard::{Fetch, Guard, Reply};
-use crate::scope::Scopes;
 use crate::secret::Secret;
 
 /// What kind of program a client is (OpenID Connect Dynamic Client Registration 1.0, section 2).
@@ -168,7 +167,6 @@ impl Registrar<'_> {
         &self,
         server: &AuthorizationServer,
         redirect_uri: &str,
-        scopes: &Scopes,
     ) -> Result<Option<KnownClient>, AuthError> {
         if let Some(client) = self.by_hand(server).await? {
             return Ok(Some(client));
@@ -190,7 +188,7 @@ impl Registrar<'_> {
         let Some(endpoint) = server.registration_endpoint.as_ref().filter(|_| self.identity.dynamic) else {
             return Ok(None);
         };
-        let registration = self.register(server, endpoint, redirect_uri, scopes).await?;
+        let registration = self.register(server, endpoint, redirect_uri).await?;
         let value = credential::written(&registration)?;
         let expected = before.map(|before| before.revision);
         // Somebody else may have registered in between. What is given to either is kept with its client.
@@ -273,8 +271,8 @@ impl Registrar<'_> {
         server: &AuthorizationServer,
         endpoint: &Url,
         redirect_uri: &str,
-        scopes: &Scopes,
     ) -> Result<Registration, AuthError> {
+        // No scope is named: many know those of their resources only when a token is asked for.
         let request = Request {
             client_name: &self.identity.name,
             client_uri: self.identity.uri.as_ref().map(Url::as_str),
@@ -286,7 +284,6 @@ impl Registrar<'_> {
                 ApplicationType::Native => "native",
                 ApplicationType::Web => "web",
             },
-            scope: (!scopes.is_empty()).then(|| scopes.to_string()),
         };
         let body = serde_json::to_vec(&request).expect("texts and lists of texts can be written");
         let reply = self.guard.send(Fetch::json(endpoint.clone(), body)).await?;
@@ -336,8 +333,6 @@ struct Request<'a> {
     response_types: [&'a str; 1],
     token_endpoint_auth_method: &'a str,
     application_type: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<String>,
 }
 
 #[derive(Deserialize)]

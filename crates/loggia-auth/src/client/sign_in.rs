@@ -89,7 +89,7 @@ impl Inner {
         let registrar = self.registrar();
         let before = registrar.redirect_before(&discovered.server.issuer).await?;
         let visit = person.prepare(before.as_deref()).await?;
-        let client = match registrar.client(&discovered.server, visit.redirect_uri(), &scopes).await? {
+        let client = match registrar.client(&discovered.server, visit.redirect_uri()).await? {
             Some(client) => client,
             None => self.asked_for(person, discovered).await?,
         };
@@ -159,7 +159,7 @@ impl Inner {
         let discovered = self.discovered(demand, current.as_deref()).await?;
         let scopes = self.scopes(demand, &discovered, before, true);
         let prover = self.prover(demand, &discovered)?;
-        let client = self.registrar().client(&discovered.server, redirect_uri, &scopes).await?;
+        let client = self.registrar().client(&discovered.server, redirect_uri).await?;
         let client = client.ok_or_else(|| {
             AuthError::Registration(format!(
                 "{} has no way for a program to register itself. Register a client with the redirect URI {redirect_uri} \

@@ -3,6 +3,7 @@
 mod guard;
 mod hostile;
 mod killed;
+mod real;
 mod renewal;
 mod sign_in;
 mod stores;

@@ -195,26 +195,7 @@ impl World {
 
     /// Makes one request as the SDK does.
     pub(crate) async fn call(&self, oauth: &OAuth) -> Result<u16, String> {
-        let browser = Guard::new(policy()).unwrap();
-        for _ in 0..4 {
-            let headers =
-                oauth.headers(&Method::POST, &self.server).await.map_err(|error| error.to_string())?;
-            let mut fetch = Fetch::json(self.server.clone(), "{}");
-            for (name, value) in &headers {
-                fetch = fetch.header(name.clone(), value.clone());
-            }
-            let Reply { status, headers: given, .. } =
-                browser.send(fetch).await.map_err(|error| error.to_string())?;
-            oauth.heard(&headers, status, &given);
-            if !matches!(status.as_u16(), 401 | 403) {
-                return Ok(status.as_u16());
-            }
-            let challenge = Challenge { status, headers: given, sent: headers };
-            if !oauth.challenged(challenge).await.map_err(|error| error.to_string())? {
-                return Err(format!("refused with {status}"));
-            }
-        }
-        Err("refused four times".to_owned())
+        call(&self.server, oauth).await
     }
 
     fn serve(&self, listener: TcpListener, answer: fn(&World, &Heard) -> Response<Body>) {
@@ -401,6 +382,29 @@ impl State {
         self.refresh.get_mut(token)?.used = true;
         Some(scope)
     }
+}
+
+/// Makes one request as the SDK does.
+pub(crate) async fn call(server: &Url, oauth: &OAuth) -> Result<u16, String> {
+    let browser = Guard::new(policy()).unwrap();
+    for _ in 0..4 {
+        let headers = oauth.headers(&Method::POST, server).await.map_err(|error| error.to_string())?;
+        let mut fetch = Fetch::json(server.clone(), "{}");
+        for (name, value) in &headers {
+            fetch = fetch.header(name.clone(), value.clone());
+        }
+        let Reply { status, headers: given, .. } =
+            browser.send(fetch).await.map_err(|error| error.to_string())?;
+        oauth.heard(&headers, status, &given);
+        if !matches!(status.as_u16(), 401 | 403) {
+            return Ok(status.as_u16());
+        }
+        let challenge = Challenge { status, headers: given, sent: headers };
+        if !oauth.challenged(challenge).await.map_err(|error| error.to_string())? {
+            return Err(format!("refused with {status}"));
+        }
+    }
+    Err("refused four times".to_owned())
 }
 
 pub(crate) fn policy() -> Policy {
