@@ -173,6 +173,8 @@ fn judge(
     if claims.exp.is_some() {
         claims.check_time(now, skew).map_err(invalid)?;
     }
-    let subject = claims.sub.ok_or_else(|| invalid(JoseError::Missing("sub")))?;
+    // A token that stands for no person is the client's own (RFC 9068, section 2.2).
+    let subject = claims.sub.or_else(|| access.client().map(str::to_owned));
+    let subject = subject.ok_or_else(|| invalid(JoseError::Missing("sub")))?;
     access.grant(issuer.to_owned(), subject, claims.exp)
 }

@@ -152,6 +152,10 @@ struct Confirmation {
 }
 
 impl AccessClaims {
+    pub(super) fn client(&self) -> Option<&str> {
+        self.client_id.as_deref().or(self.azp.as_deref())
+    }
+
     pub(super) fn grant(
         self,
         issuer: String,
