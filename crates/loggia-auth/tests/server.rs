@@ -1,7 +1,7 @@
 //! The authorization server, driven as a browser and a client drive it. Everything happens in memory; only
 //! what the server itself fetches comes from a web server on the loopback.
 
-#![allow(clippy::unwrap_used, clippy::type_complexity, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::type_complexity, reason = "these are tests")]
 
 #[path = "../src/testing.rs"]
 mod testing;

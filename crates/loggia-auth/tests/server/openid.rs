@@ -1,14 +1,21 @@
 use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
-use loggia_auth::guard::{Guard, Policy};
+use loggia::transport::http::http;
+use loggia_auth::client::MemoryStore;
+use loggia_auth::guard::{Fetch, Guard, Policy};
 use loggia_auth::jose::{Algorithm, JwkSet, SigningKey, sha256};
 use loggia_auth::secret::Secret;
-use loggia_auth::server::{OpenId, SignIn};
+use loggia_auth::server::{AuthorizationServer, Client, OpenId, SignIn};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 use url::Url;
 
-use super::world::{Answer, Browser, World, encoded, request};
+use super::ours::{Links, Person};
+use super::world::{Answer, Browser, World, encoded, request, request_with};
 use crate::testing::{Serving, answer, serve};
 
 /// An identity provider that says what the test tells it to say.
@@ -163,4 +170,46 @@ async fn answers_that_are_not_the_providers_are_refused() {
     assert_eq!(unknown.status, 400);
     let twice = Browser::new().get(&world, "/oauth/callback?code=a&code=b&state=c").await;
     assert_eq!(twice.status, 400);
+}
+
+/// A real identity provider, npm's oidc-provider; left out where there is none (see `client/real.rs`).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_provider_signs_people_in() {
+    let Ok(script) = std::env::var("LOGGIA_OIDC_PROVIDER") else {
+        println!("left out: LOGGIA_OIDC_PROVIDER is not set");
+        return;
+    };
+    let node = std::env::var("LOGGIA_NODE").unwrap_or_else(|_| "node".to_owned());
+    let mut command = Command::new(node);
+    command.arg(script).arg("{}").stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut process = command.spawn().expect("Node starts");
+    let line = BufReader::new(process.stdout.take().unwrap()).lines().next_line().await.unwrap().unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let issuer = line["issuer"].as_str().unwrap();
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ours = format!("http://{}", listener.local_addr().unwrap());
+    let guard = Guard::new(Policy::development()).unwrap();
+    let body = json!({
+        "client_name": "hub", "redirect_uris": [format!("{ours}/oauth/callback")], "application_type": "native",
+        "grant_types": ["authorization_code"], "response_types": ["code"], "token_endpoint_auth_method": "none",
+    });
+    let registered =
+        guard.send(Fetch::json(format!("{issuer}/reg").parse().unwrap(), body.to_string())).await.unwrap();
+    let registered: Value = serde_json::from_slice(&registered.body).unwrap();
+    let openid = OpenId::new(issuer, registered["client_id"].as_str().unwrap(), None, guard.clone()).unwrap();
+    let openid = openid.scopes("openid");
+    let server = AuthorizationServer::builder(&ours, Arc::new(MemoryStore::new()), guard)
+        .resource(format!("{ours}/mcp"), ["mcp"])
+        .client(Client::new("cli", "The command line", ["http://127.0.0.1/callback"]))
+        .sign_in(SignIn::OpenId(Arc::new(openid)))
+        .build()
+        .unwrap();
+    let http = http("127.0.0.1:0").listener(listener).layer(server.layer());
+    tokio::spawn(loggia::Server::new("test", "1").build().unwrap().serve(http));
+
+    let asked = request_with(&[("resource", ""), ("scope", "")]);
+    let url = format!("{ours}/oauth/authorize?{}", encoded(&asked)).parse().unwrap();
+    let page = Person::new(Links::default()).open(&url, None).await;
+    assert!(page.contains("You are signed in as me."), "{page}");
 }

@@ -27,11 +27,11 @@ use url::Url;
 
 use super::world::{Time, encoded};
 
-type Links = Arc<Mutex<Option<Url>>>;
+pub(crate) type Links = Arc<Mutex<Option<Url>>>;
 
 /// A person with a browser who allows everything. Cookies stay from one visit to the next.
 #[derive(Clone)]
-struct Person {
+pub(crate) struct Person {
     client: HttpClient<HttpConnector, Full<Bytes>>,
     cookies: Arc<Mutex<Vec<String>>>,
     links: Links,
@@ -39,7 +39,7 @@ struct Person {
 }
 
 impl Person {
-    fn new(links: Links) -> Person {
+    pub(crate) fn new(links: Links) -> Person {
         let client = HttpClient::builder(TokioExecutor::new()).build_http();
         Person { client, cookies: Arc::default(), links, asked: Arc::default() }
     }
@@ -62,7 +62,7 @@ impl Person {
         assert!(back.contains("Signed in"), "{back}");
     }
 
-    async fn open(&self, url: &Url, form: Option<&[(&str, String)]>) -> String {
+    pub(crate) async fn open(&self, url: &Url, form: Option<&[(&str, String)]>) -> String {
         let mut url = url.clone();
         let pairs =
             form.map(|form| form.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>());
@@ -77,10 +77,11 @@ impl Person {
                 .unwrap();
             let response = self.client.request(request).await.unwrap();
             for cookie in response.headers().get_all(SET_COOKIE) {
-                self.cookies
-                    .lock()
-                    .unwrap()
-                    .push(cookie.to_str().unwrap().split(';').next().unwrap().to_owned());
+                let pair = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+                let name = pair.split_once('=').unwrap().0.to_owned() + "=";
+                let mut cookies = self.cookies.lock().unwrap();
+                cookies.retain(|known| !known.starts_with(&name));
+                cookies.push(pair);
             }
             match response.headers().get(LOCATION) {
                 Some(location) => url = url.join(location.to_str().unwrap()).unwrap(),
@@ -93,7 +94,7 @@ impl Person {
     }
 }
 
-fn field(page: &str, name: &str) -> String {
+pub(crate) fn field(page: &str, name: &str) -> String {
     let rest = page
         .split_once(&format!("name=\"{name}\" value=\""))
         .unwrap_or_else(|| panic!("no {name}: {page}"))
