@@ -9,6 +9,7 @@ mod error;
 mod file;
 pub(crate) mod flow;
 mod person;
+mod refresh;
 mod renewal;
 mod sign_in;
 mod store;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::credential::{self, Credential};
-use super::flow::{self, Given, PATIENCE};
-use super::token::{Endpoint, Form};
+use super::flow::PATIENCE;
+use super::token::Endpoint;
 use super::{AuthError, Current, Inner, Present, Source, Standing, detached};
 use crate::discovery::{self, AuthorizationServer, Demand};
 use crate::extensions::Grant;
@@ -285,58 +285,6 @@ impl Inner {
             )));
         }
         self.granted(demand, before, current).await
-    }
-
-    /// Renews a token by its refresh token.
-    async fn refreshed(&self, current: &Current) -> Result<Arc<Current>, AuthError> {
-        let credential = &current.credential;
-        let again = |why: String| AuthError::SignInAgain(why);
-        let Some(refresh_token) = &credential.refresh_token else {
-            return Err(again(format!("{} gave no token that could be renewed", credential.issuer)));
-        };
-        let server = self.server_of(&credential.issuer, credential.of_march).await?;
-        let client = self.registrar().known(&server, &credential.client);
-        let endpoint = Endpoint {
-            guard: &self.guard,
-            url: &server.token_endpoint,
-            issuer: &server.issuer,
-            client: &client,
-            prover: current.prover.as_deref(),
-            clock: &self.clock,
-        };
-        let mut form: Form<'_> =
-            vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
-        form.extend(flow::resource(credential.of_march, &credential.resource));
-        let mut tokens = match endpoint.tokens(form).await {
-            Ok(tokens) => tokens,
-            Err(AuthError::Refused { error, description })
-                if matches!(error.as_str(), "invalid_grant" | "invalid_client" | "unauthorized_client") =>
-            {
-                let said = description.map(|said| format!(" ({said})")).unwrap_or_default();
-                if error != "invalid_grant" {
-                    self.registrar().forget(&server.issuer).await?;
-                }
-                return Err(again(format!(
-                    "{} does not renew the token any more: {error}{said}",
-                    server.issuer
-                )));
-            }
-            Err(error) => return Err(error),
-        };
-        tokens.refresh_token = tokens.refresh_token.or_else(|| Some(refresh_token.clone()));
-        tokens.scope = tokens.scope.or_else(|| Some(credential.granted.clone()));
-        let given = Given {
-            issuer: &credential.issuer,
-            of_march: credential.of_march,
-            resource: &credential.resource,
-            client: &client,
-            requested: &credential.requested,
-            dpop_key: credential.dpop_key.clone(),
-            session: credential.session.clone(),
-        };
-        let mut renewed = given.credential(tokens, self.now())?;
-        renewed.client = credential.client.clone();
-        self.keep(renewed, Source::Refresh, Some(current.revision)).await
     }
 
     /// The authorization server of an issuer, as it described itself a while ago at most.

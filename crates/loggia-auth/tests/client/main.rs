@@ -1,5 +1,7 @@
 //! The client's side against servers of ours: honest ones with the habits of real ones, and hostile ones.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod guard;
 mod hostile;
 mod killed;

@@ -128,6 +128,7 @@ async fn when_it_is_over_it_says_so() {
     assert!(error.contains("sign in again"), "{error}");
     assert!(matches!(*standing.borrow(), Standing::SignInAgain(_)));
     assert!(matches!(program.refresh().await, Err(AuthError::SignInAgain(_))));
+    assert_eq!(world.grants("refresh_token"), 1, "a refresh token that was refused is not shown again");
     // Somebody signs in elsewhere; here it is noticed.
     assert!(person.sign_in().await.is_ok());
     assert_eq!(world.call(&program).await, Ok(200));
