@@ -396,7 +396,13 @@ async fn opaque_tokens_are_asked_about_and_remembered_shortly() {
         assert_eq!(door.with_token("good").await.status, 200);
         assert_eq!(door.with_token("inactive").await.status, 401);
     }
-    assert_eq!(asked.load(Ordering::SeqCst), before, "an answer is kept");
+    let foreign = key().sign("at+jwt", &changed(json!({"iss": "https://other.example"}))).unwrap();
+    assert_eq!(door.with_token(&foreign).await.status, 401);
+    assert_eq!(
+        asked.load(Ordering::SeqCst),
+        before,
+        "an answer is kept, and nobody is shown another's token"
+    );
     assert_eq!(door.behind.0.lock().unwrap()[0].0.as_ref().unwrap().subject, "ada");
 }
 

@@ -114,23 +114,24 @@ impl Gate {
             return keys.verify(token, now).await;
         }
         let audiences: Vec<&str> = resource.audiences.iter().map(String::as_str).collect();
-        if let Ok(jwt) = Jwt::parse(token) {
-            let claims: Claims = jwt.unverified().map_err(super::issuer::invalid)?;
-            let named = |name: &str| claims.iss.as_deref() == Some(name);
-            if let Some(issuer) =
-                resource.issuers.iter().find(|issuer| issuer.signs() && named(issuer.name()))
-            {
-                return issuer.verify(jwt, &audiences, now, resource.skew).await;
+        let untrusted =
+            || TokenError::Invalid("The token is not of an issuer that is trusted here".to_owned());
+        let mut issuers = resource.issuers.iter();
+        let issuer = match Jwt::parse(token) {
+            Ok(jwt) => {
+                let claims: Claims = jwt.unverified().map_err(super::issuer::invalid)?;
+                let named = issuers.find(|issuer| claims.iss.as_deref() == Some(issuer.name()));
+                let named = named.ok_or_else(untrusted)?;
+                if named.signs() {
+                    return named.verify(jwt, &audiences, now, resource.skew).await;
+                }
+                named
             }
-        }
-        // A signed token can be opaque to us. It is shown only to who may have issued it.
-        let asked = resource.issuers.iter().find_map(|issuer| Some((issuer, issuer.introspection()?)));
-        match asked {
-            Some((issuer, introspection)) => {
-                introspection.check(token, issuer.name(), &audiences, now, resource.skew).await
-            }
-            None => Err(TokenError::Invalid("The token is not of an issuer that is trusted here".to_owned())),
-        }
+            // What says nothing of itself is shown to the one issuer of such tokens.
+            Err(_) => issuers.find(|issuer| issuer.introspection().is_some()).ok_or_else(untrusted)?,
+        };
+        let introspection = issuer.introspection().ok_or_else(untrusted)?;
+        introspection.check(token, issuer.name(), &audiences, now, resource.skew).await
     }
 
     /// RFC 9449, section 7: a bound token needs its proof, and is never a bearer token.
