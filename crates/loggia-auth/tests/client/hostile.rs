@@ -7,7 +7,7 @@ use loggia_auth::guard::Policy;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::world::{Odd, Twists, World, person, policy};
+use crate::world::{Odd, Params, Twists, World, person, policy};
 
 const RESOURCE: &str = "/.well-known/oauth-protected-resource";
 const METADATA: &str = "/.well-known/oauth-authorization-server";
@@ -34,7 +34,7 @@ fn line(what: &'static str, twists: Twists, said: &'static str, never: Never) ->
     Line { what, twists, said, never }
 }
 
-fn answer(change: fn(&mut Vec<(String, String)>)) -> Twists {
+fn answer(change: fn(&mut Params)) -> Twists {
     Twists { answer: Some(change), ..Twists::default() }
 }
 

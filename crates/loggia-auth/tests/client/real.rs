@@ -47,7 +47,7 @@ struct Counts {
 impl Real {
     async fn start(options: Value) -> Option<Real> {
         let Ok(script) = std::env::var("LOGGIA_OIDC_PROVIDER") else {
-            println!("left out: LOGGIA_OIDC_PROVIDER is not set");
+            eprintln!("left out: LOGGIA_OIDC_PROVIDER is not set");
             return None;
         };
         let node = std::env::var("LOGGIA_NODE").unwrap_or_else(|_| "node".to_owned());
@@ -80,7 +80,9 @@ impl Real {
             tokio::spawn(async move { Guard::new(policy()).unwrap().get(&url).await });
             Ok(())
         });
-        OAuth::builder(self.server.clone(), ClientIdentity::new("test")).policy(policy()).person(person.patience(PATIENCE))
+        OAuth::builder(self.server.clone(), ClientIdentity::new("test"))
+            .policy(policy())
+            .person(person.patience(PATIENCE))
     }
 
     async fn call(&self, oauth: &OAuth) -> Result<u16, String> {

@@ -47,15 +47,13 @@ async fn a_token_is_renewed_before_it_ends() {
 #[tokio::test]
 async fn a_rush_renews_once() {
     let folder = tempfile::tempdir().unwrap();
-    let stores: [fn(&std::path::Path) -> Vec<Arc<dyn TokenStore>>; 2] = [
-        |_| vec![Arc::new(MemoryStore::new()); 2],
-        // Two processes have two of these.
-        |path| vec![Arc::new(FileStore::open(path).unwrap()), Arc::new(FileStore::open(path).unwrap())],
-    ];
-    for stores in stores {
+    // Two processes have a store of their own each, over the same files.
+    let files = || -> Arc<dyn TokenStore> { Arc::new(FileStore::open(folder.path()).unwrap()) };
+    let memory: Arc<dyn TokenStore> = Arc::new(MemoryStore::new());
+    for stores in [[memory.clone(), memory], [files(), files()]] {
         let world = World::new().await;
         let client = |store: Arc<dyn TokenStore>| world.client().store(store, "me").build().unwrap();
-        let clients: Vec<OAuth> = stores(folder.path()).into_iter().map(client).collect();
+        let clients: Vec<OAuth> = stores.into_iter().map(client).collect();
         assert!(rush(&world, &clients, 20).await.iter().all(|outcome| *outcome == Ok(200)));
         assert_eq!(world.heard("/authorize").len(), 1, "one window, not twenty");
         for round in 1..=5 {

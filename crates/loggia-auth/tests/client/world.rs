@@ -40,6 +40,9 @@ impl Heard {
     }
 }
 
+/// The parameters of a URL.
+pub(crate) type Params = Vec<(String, String)>;
+
 /// How the two servers differ from honest ones.
 #[derive(Clone, Default)]
 pub(crate) struct Twists {
@@ -48,7 +51,7 @@ pub(crate) struct Twists {
     /// Merged over the metadata of the authorization server.
     pub(crate) metadata: Value,
     /// Changes the parameters of the sign-in's answer.
-    pub(crate) answer: Option<fn(&mut Vec<(String, String)>)>,
+    pub(crate) answer: Option<fn(&mut Params)>,
     /// The answer to a registration.
     pub(crate) registration: Option<(u16, &'static str)>,
     /// What is merged over the answer of the token endpoint.
@@ -374,7 +377,8 @@ impl State {
         let scope = used.scope.clone();
         let successor_used =
             used.replaced_by.as_ref().and_then(|next| self.refresh.get(next)).is_none_or(|next| next.used);
-        if used.used && !(self.twists.lenient && !successor_used) {
+        let forgiven = self.twists.lenient && !successor_used;
+        if used.used && !forgiven {
             self.reused += 1;
             self.refresh.clear();
             return None;
