@@ -42,6 +42,7 @@ const provider = new Provider(issuer, {
     devInteractions: { enabled: false },
     registration: { enabled: true, issueRegistrationAccessToken: false },
     revocation: { enabled: true },
+    introspection: { enabled: true },
     clientCredentials: { enabled: true },
     dPoP: {
       enabled: options.dpop === true, requireNonce: () => options.nonce === true, nonceSecret: Buffer.alloc(32, 1)
@@ -52,7 +53,7 @@ const provider = new Provider(issuer, {
       useGrantedResource: () => true,
       getResourceServerInfo: (_, resource) => {
         if (resource !== server) throw new Error(`nobody knows ${resource}`);
-        return { scope: 'read write', audience: resource, accessTokenFormat: 'opaque' };
+        return { scope: 'read write', audience: resource, accessTokenFormat: options.format ?? 'opaque' };
       }
     }
   }

@@ -52,7 +52,7 @@ const STAGES: &[Stage] = &[
     },
     Stage {
         name: "sign-in",
-        about: "our client signs in at a real authorization server",
+        about: "sign-in and tokens of a real authorization server, for our client and our protected server",
         needs: &[Need::Npm],
         run: cargo::sign_in,
     },

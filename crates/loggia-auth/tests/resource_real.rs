@@ -151,7 +151,7 @@ fn later(time: Duration) -> Clock {
 }
 
 #[tokio::test]
-async fn its_tokens_are_accepted_and_no_others() {
+async fn a_real_servers_tokens_are_accepted_and_no_others() {
     for format in ["jwt", "opaque"] {
         let Some(real) = Real::start(format, false).await else { return };
         let token = real.token(None).await;
@@ -187,7 +187,7 @@ async fn its_tokens_are_accepted_and_no_others() {
 }
 
 #[tokio::test]
-async fn its_bound_tokens_need_their_key() {
+async fn a_real_servers_bound_tokens_need_their_key() {
     for format in ["jwt", "opaque"] {
         let Some(real) = Real::start(format, true).await else { return };
         let (key, other) = (
