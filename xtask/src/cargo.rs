@@ -41,7 +41,9 @@ pub(crate) fn unit() -> Outcome {
 /// Runs the tests that need a real authorization server, npm's.
 pub(crate) fn sign_in() -> Outcome {
     let binaries = ["--test", "client", "--test", "resource_real", "--test", "server"];
-    let tests = [&["test", "--package", "loggia-auth", "--quiet"], &binaries[..], &["--", "real::", "a_real"]].concat();
+    let tests =
+        [&["test", "--package", "loggia-auth", "--quiet"], &binaries[..], &["--", "real::", "a_real"]]
+            .concat();
     let script = peers::npm_dir().join("servers").join("oidc-provider.mjs");
     let run = Run::cargo("sign-in").args(tests).env("LOGGIA_OIDC_PROVIDER", script);
     match run.env("LOGGIA_NODE", peers::node()).finish() {

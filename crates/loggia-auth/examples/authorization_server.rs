@@ -15,11 +15,13 @@ use std::error::Error;
 use std::net::TcpListener;
 use std::process::{ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
 use http::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -141,13 +143,7 @@ impl Browser {
         let mut body =
             form.map(|form| url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish());
         for _ in 0..5 {
-            let request = Request::builder()
-                .method(if body.is_some() { "POST" } else { "GET" })
-                .uri(url.as_str())
-                .header(ORIGIN, url.origin().ascii_serialization())
-                .header(COOKIE, self.cookies.join("; "))
-                .body(Full::new(Bytes::from(body.take().unwrap_or_default())))?;
-            let response = self.client.request(request).await?;
+            let response = self.request(&url, body.take()).await?;
             for cookie in response.headers().get_all(SET_COOKIE) {
                 let pair = cookie.to_str()?.split(';').next().unwrap_or_default();
                 self.cookies.push(pair.to_owned());
@@ -160,5 +156,23 @@ impl Browser {
             return Ok(Page { url, text: String::from_utf8_lossy(&text).into_owned() });
         }
         Err("there are too many redirects".into())
+    }
+
+    /// Makes one request. A program that prints where to go may not be there itself yet: people are slower.
+    async fn request(&self, url: &Url, body: Option<String>) -> Result<Response<Incoming>, Failure> {
+        let mut tries = 0;
+        loop {
+            let request = Request::builder()
+                .method(if body.is_some() { "POST" } else { "GET" })
+                .uri(url.as_str())
+                .header(ORIGIN, url.origin().ascii_serialization())
+                .header(COOKIE, self.cookies.join("; "))
+                .body(Full::new(Bytes::from(body.clone().unwrap_or_default())))?;
+            match self.client.request(request).await {
+                Err(error) if error.is_connect() && tries < 50 => tries += 1,
+                answered => return Ok(answered?),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 }
