@@ -9,6 +9,7 @@ mod error;
 mod file;
 pub(crate) mod flow;
 mod person;
+mod proof;
 mod refresh;
 mod renewal;
 mod sign_in;
@@ -42,6 +43,7 @@ pub use error::AuthError;
 pub use file::FileStore;
 pub use flow::Begun;
 pub use person::{Answer, Answered, Person, Visit};
+pub use proof::Proof;
 use renewal::{Attempts, Reason};
 pub use store::{MemoryStore, StoreFuture, Stored, TokenStore};
 pub(crate) use token::plain;
@@ -178,6 +180,28 @@ impl OAuthBuilder {
 }
 
 /// Authorization for one server. Cheap to clone; clones share the token.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use loggia_auth::client::{FileStore, OAuth};
+/// use loggia_auth::loopback::Loopback;
+/// use loggia_auth::registration::ClientIdentity;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = "https://mcp.example.com/mcp";
+/// let person = Loopback::new(|page| {
+///     eprintln!("Open this page to sign in: {page}");
+///     Ok(())
+/// });
+/// let oauth = OAuth::builder(server.parse()?, ClientIdentity::new("My program"))
+///     .person(person)
+///     .store(Arc::new(FileStore::open("/home/me/.config/my-program/tokens")?), server)
+///     .build()?;
+/// oauth.ensure().await?;
+/// let client = loggia::client::Client::builder().authorize(oauth).connect(server).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct OAuth {
     inner: Arc<Inner>,
@@ -445,13 +469,20 @@ impl Inner {
         method: &http::Method,
         url: &Url,
     ) -> Result<HeaderMap, AuthError> {
-        let mut headers = HeaderMap::new();
         // A token is for its server and for nobody else.
         if url.origin() != self.server.origin() {
-            return Ok(headers);
+            return Ok(HeaderMap::new());
         }
-        let Some(current) = self.ready().await? else { return Ok(headers) };
-        headers.insert(AUTHORIZATION, bearer(&current)?);
+        match self.ready().await? {
+            Some(current) => self.carrying(&current, method, url),
+            None => Ok(HeaderMap::new()),
+        }
+    }
+
+    /// The headers that carry a token.
+    fn carrying(&self, current: &Current, method: &http::Method, url: &Url) -> Result<HeaderMap, AuthError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, bearer(current)?);
         if let (Some(prover), true) = (&current.prover, current.credential.dpop) {
             let proof = prover.proof(method, url, Some(current.token()), self.now())?;
             headers.insert(HeaderName::from_static("dpop"), proof);

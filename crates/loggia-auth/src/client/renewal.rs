@@ -14,7 +14,6 @@ use super::token::Endpoint;
 use super::{AuthError, Current, Inner, Present, Source, Standing, detached};
 use crate::discovery::{self, AuthorizationServer, Demand};
 use crate::extensions::Grant;
-use crate::guard::Fetch;
 use crate::scope::Scopes;
 use crate::secret::Secret;
 
@@ -365,14 +364,5 @@ impl Inner {
         }
         let form = vec![("token", credential.access_token.expose()), ("token_type_hint", "access_token")];
         endpoint.request(form).await.map(drop)
-    }
-
-    /// Asks the server what it demands, without a token.
-    pub(super) async fn probe(&self) -> Result<Demand, AuthError> {
-        let ping = r#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#;
-        let accept = http::HeaderValue::from_static("application/json, text/event-stream");
-        let fetch = Fetch::json(self.server.clone(), ping).header(http::header::ACCEPT, accept);
-        let reply = self.guard.send(fetch).await?;
-        Ok(Demand::read(&reply.headers))
     }
 }

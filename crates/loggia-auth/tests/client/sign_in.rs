@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use loggia_auth::client::{Answer, ClientAuth, FileStore, MemoryStore, TokenStore};
+use loggia_auth::client::{Answer, ClientAuth, FileStore, MemoryStore, Proof, TokenStore};
+use loggia_auth::discovery::Demand;
 use loggia_auth::extensions::{ClientCredentials, Grant};
 use loggia_auth::guard::Guard;
 use loggia_auth::loopback::Loopback;
@@ -243,4 +244,29 @@ async fn nobody_is_waited_for_for_ever() {
     let oauth = world.client().person(blind).store(store.clone(), "me").build().unwrap();
     assert!(world.call(&oauth).await.unwrap_err().contains("cannot be shown here: no browser"));
     assert_eq!(store.keys("credential/").await.unwrap(), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_token_is_proved_by_a_call() {
+    let world = World::new().await;
+    let oauth = world.client().build().unwrap();
+    assert!(matches!(oauth.prove().await, Ok(Proof::Missing(Demand { resource_metadata: Some(_), .. }))));
+    assert_eq!(world.heard("/authorize").len(), 0, "asking signs nobody in");
+    assert!(oauth.ensure().await.unwrap().is_some());
+    assert_eq!(oauth.prove().await, Ok(Proof::Taken));
+    let (signed_in, calls) = (world.heard("/authorize").len(), world.heard("/mcp").len());
+    assert!(oauth.ensure().await.unwrap().is_some());
+    assert_eq!((world.heard("/authorize").len(), world.heard("/mcp").len()), (signed_in, calls + 1));
+    world.revoke();
+    assert!(matches!(oauth.prove().await, Ok(Proof::Refused(_))), "it is there, and is worth nothing");
+    assert_eq!(world.grants("refresh_token"), 0);
+    assert!(oauth.ensure().await.unwrap().is_some());
+    assert_eq!(oauth.prove().await, Ok(Proof::Taken));
+
+    let open = World::twisted(Twists {
+        at: Some(("/mcp", Odd::Text(200, "application/json", "{}"))),
+        ..Twists::default()
+    });
+    let oauth = open.await.client().build().unwrap();
+    assert_eq!((oauth.prove().await, oauth.ensure().await.unwrap().is_none()), (Ok(Proof::NotNeeded), true));
 }

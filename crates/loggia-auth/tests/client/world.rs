@@ -66,6 +66,8 @@ pub(crate) struct Twists {
     pub(crate) needs: &'static str,
     /// Seconds that an access token lasts.
     pub(crate) lifetime: Option<u64>,
+    /// Whether assertions are refused.
+    pub(crate) refuses_grants: bool,
     /// Whether a refresh token is good until the one that replaced it was used.
     pub(crate) lenient: bool,
 }
@@ -348,6 +350,12 @@ impl World {
                 None => return refused("invalid_grant"),
             },
             "client_credentials" => param("scope").to_owned(),
+            "urn:ietf:params:oauth:grant-type:token-exchange"
+            | "urn:ietf:params:oauth:grant-type:jwt-bearer"
+                if !state.twists.refuses_grants =>
+            {
+                param("scope").to_owned()
+            }
             _ => return refused("unsupported_grant_type"),
         };
         let scope = state.twists.tokens["scope"].as_str().map_or(scope, str::to_owned);
