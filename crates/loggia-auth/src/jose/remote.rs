@@ -45,8 +45,14 @@ pub struct RemoteKeys {
     guard: Guard,
     clock: Clock,
     known: RwLock<Option<Known>>,
-    /// When the last fetch was begun; held while one runs.
-    fetching: Mutex<Option<SystemTime>>,
+    /// The last fetch; held while one runs.
+    fetching: Mutex<Option<Fetched>>,
+}
+
+/// When a fetch was begun, and why it failed.
+struct Fetched {
+    at: SystemTime,
+    failed: Option<JoseError>,
 }
 
 #[derive(Clone)]
@@ -105,12 +111,16 @@ impl RemoteKeys {
         if let Some(known) = self.known(FRESH).filter(|known| has(&known.keys, kid, algorithm)) {
             return Ok(known.keys);
         }
-        let stale = self.known(STALE);
-        if last.is_some_and(|last| self.age(last) < PAUSE) {
-            return stale.map(|known| known.keys).ok_or(JoseError::UnknownKey);
+        let stale = self.known(STALE).map(|known| known.keys);
+        if let Some(Fetched { at, failed }) = &*last
+            && self.age(*at) < PAUSE
+        {
+            return stale.ok_or_else(|| failed.clone().unwrap_or(JoseError::UnknownKey));
         }
-        *last = Some((self.clock)());
-        match self.fetch().await {
+        let at = (self.clock)();
+        let fetched = self.fetch().await;
+        *last = Some(Fetched { at, failed: fetched.as_ref().err().cloned() });
+        match fetched {
             Ok(keys) => {
                 let known = Known { keys: keys.clone(), fetched: (self.clock)() };
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
@@ -118,7 +128,7 @@ impl RemoteKeys {
             }
             Err(error) => {
                 tracing::warn!(%error, "keys were not fetched");
-                stale.map(|known| known.keys).ok_or(error)
+                stale.ok_or(error)
             }
         }
     }

@@ -242,3 +242,15 @@ async fn keys_are_fetched_again_but_not_too_often() {
     assert_eq!(ask(2000, &kid(&second)).await, (true, 4), "what is known is used while the issuer is down");
     assert_eq!(ask(112 + 24 * 60 * 60, &kid(&second)).await, (false, 5), "but not for ever");
 }
+
+/// While an issuer is down, its tokens are not called wrong.
+#[tokio::test]
+async fn keys_that_cannot_be_had_are_not_the_tokens_fault() {
+    let server = serve(|_| answer(500, "")).await;
+    let guard = Guard::new(Policy::development()).unwrap();
+    let remote = RemoteKeys::new(server.url("/jwks"), guard);
+    for n in 0..3 {
+        let error = remote.keys(Some("a"), Algorithm::Es256).await.unwrap_err();
+        assert!(error.is_unavailable(), "{n}: {error}");
+    }
+}

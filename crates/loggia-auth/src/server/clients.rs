@@ -305,9 +305,10 @@ impl Clients {
         let url = self.check_name(id)?;
         let _place = self.fetching.acquire().await.expect("it is never closed");
         let reply = self.guard.send(Fetch::get(url).redirects(0).most_bytes(MOST_BYTES)).await;
+        // Why it failed stays here: whoever names an address would learn from it what our network is like.
         let reply = reply.map_err(|error| {
             tracing::info!(%error, "a client's document could not be fetched");
-            Refused("invalid_client", format!("The client's metadata cannot be had: {error}"))
+            Refused("invalid_client", "The client's metadata cannot be had at its client_id".to_owned())
         })?;
         let client = read(id, &reply)?;
         let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);

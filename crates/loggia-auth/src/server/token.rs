@@ -20,7 +20,7 @@ use super::http::{OAuthError, Params, json};
 use super::records::{Found, Records};
 use crate::client::AuthError;
 use crate::clock;
-use crate::jose::{Algorithm, Claims, Jwt, KeySource, NumericDate, Rules, random, sha256};
+use crate::jose::{Algorithm, Claims, JoseError, Jwt, KeySource, NumericDate, Rules, random, sha256};
 use crate::resource::{ProofError, Proofs};
 use crate::secret::Secret;
 
@@ -227,7 +227,7 @@ impl Shared {
             ));
         }
         let assertion = params.need("assertion")?;
-        let refused = |error: crate::jose::JoseError| match error.is_unavailable() {
+        let refused = |error: JoseError| match error.is_unavailable() {
             true => OAuthError::new("temporarily_unavailable", error.to_string()),
             false => invalid(format!("The assertion is refused: {error}")),
         };
@@ -424,7 +424,14 @@ impl Shared {
         assertion: &str,
         keys: &dyn KeySource,
     ) -> Result<(), OAuthError> {
-        let refused = |why: crate::jose::JoseError| OAuthError::new("invalid_client", why.to_string());
+        let refused = |why: JoseError| {
+            if why.is_unavailable() {
+                // Why it failed stays here: the client chose the address.
+                tracing::info!(%why, "a client's keys could not be fetched");
+                return error("invalid_client", "The client's keys cannot be had at its jwks_uri");
+            }
+            OAuthError::new("invalid_client", why.to_string())
+        };
         let jwt = Jwt::parse(assertion).map_err(refused)?;
         let kid = jwt.header().kid.clone();
         let keys = keys.keys(kid.as_deref(), jwt.algorithm()).await.map_err(refused)?;
