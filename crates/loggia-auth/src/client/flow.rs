@@ -4,6 +4,7 @@
 //! by the `state` of the answer, is good for one answer and a few minutes, and is kept in the store, so that
 //! the answer may be heard by another process than the one that asked.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -46,13 +47,20 @@ pub(crate) struct Pending {
 }
 
 /// A sign-in that was begun.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Begun {
     /// The page to show.
     pub page: Url,
     /// What the answer will have as its `state`. Whoever hears answers for several people makes sure that
     /// this one comes from the browser that was shown the page.
     pub state: Secret,
+}
+
+impl fmt::Debug for Begun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The rest of the URL holds the state.
+        f.debug_struct("Begun").field("page", &&self.page[..url::Position::AfterPath]).finish_non_exhaustive()
+    }
 }
 
 /// Everything a sign-in is begun with.

@@ -233,8 +233,9 @@ fn refusal(reply: &Reply) -> AuthError {
     }
 }
 
+/// What is no refusal is not repeated: an error page may repeat the request, and the request is secret.
 fn said(reply: &Reply) -> String {
-    format!("{} answers {} {}", reply.url, reply.status, reply.excerpt()).trim_end().to_owned()
+    format!("{} answers {}", reply.url, reply.status)
 }
 
 /// Somebody else's text in a message of ours: short, on one line, without control characters.

@@ -8,6 +8,7 @@ mod challenge;
 mod resource;
 mod server;
 
+use http::StatusCode;
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -93,7 +94,10 @@ pub async fn of_march(guard: &Guard, server: &Url) -> Result<AuthorizationServer
 /// Fetches a document. `None`: there is none at this URL.
 async fn document<T: DeserializeOwned>(guard: &Guard, url: &Url) -> Result<Option<T>, AuthError> {
     let reply = guard.send(Fetch::get(url.clone()).most_bytes(MOST_BYTES)).await?;
-    if reply.status.is_client_error() || (reply.status.is_success() && !reply.is_json()) {
+    // A server that is only busy may well have it.
+    let busy = matches!(reply.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+    let absent = reply.status.is_client_error() && !busy;
+    if absent || (reply.status.is_success() && !reply.is_json()) {
         return Ok(None);
     }
     if !reply.status.is_success() {

@@ -199,6 +199,12 @@ fn documents() -> Vec<Line> {
             Never::SignIn,
         ),
         line("a redirect to itself", at(RESOURCE, to(RESOURCE)), "more than 3 redirects", Never::SignIn),
+        line(
+            "metadata that is rationed",
+            at(RESOURCE, Odd::Text(429, "text/plain", "later")),
+            "answers 429",
+            Never::SignIn,
+        ),
         line("endless metadata", at(METADATA, Odd::Endless), "more than", Never::SignIn),
         line("metadata that never comes", at(METADATA, Odd::Never), "did not answer within", Never::SignIn),
         line(

@@ -127,6 +127,7 @@ async fn an_answer_may_come_to_another_process_and_is_good_once() {
     };
     let begun = process().begin(here).await.unwrap();
     assert_eq!(redirect(&begun.page), here);
+    assert!(!format!("{begun:?}").contains(begun.state.expose()), "{begun:?}");
     let answer = answered(begun.page).await;
     assert_eq!(answer.state(), Some(&begun.state));
     let credential = process().finish(answer.clone()).await.unwrap();
