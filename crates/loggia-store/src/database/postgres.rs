@@ -1,13 +1,19 @@
 //! PostgreSQL, for many replicas. Connections are pooled, and encrypted where the server can.
 
 use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio_postgres::Config;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use url::Url;
 
 use super::{Backend, BoxFuture, Row, Value};
 use crate::error::StoreError;
@@ -23,12 +29,9 @@ pub(super) struct Postgres(Pool);
 
 impl Postgres {
     pub(super) async fn open(url: &str) -> Result<Postgres, StoreError> {
-        // The address may hold a password, and an error about it could repeat it.
-        let wrong =
-            || StoreError::Configuration("the address of the PostgreSQL database cannot be read".to_owned());
-        let config: tokio_postgres::Config = url.parse().map_err(|_| wrong())?;
+        let (config, roots) = settings(url)?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, MakeRustlsConnect::new(tls()?), recycling);
+        let manager = Manager::from_config(config, MakeRustlsConnect::new(tls(roots.as_deref())?), recycling);
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
             .runtime(Runtime::Tokio1)
@@ -47,12 +50,43 @@ impl Postgres {
     }
 }
 
-fn tls() -> Result<rustls::ClientConfig, StoreError> {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+/// Reads an address, and takes out of it what libpq understands and the client's library does not: the file
+/// with the authorities to trust, and the ways to say that the server's certificate is to be checked. It always
+/// is.
+fn settings(url: &str) -> Result<(Config, Option<PathBuf>), StoreError> {
+    // The address may hold a password, and an error about it could repeat it.
+    let wrong =
+        || StoreError::Configuration("the address of the PostgreSQL database cannot be read".to_owned());
+    let mut plain = Url::parse(url).map_err(|_| wrong())?;
+    let mut roots = None;
+    let mut kept = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in plain.query_pairs() {
+        match (&*name, &*value) {
+            ("sslrootcert", "system") => {}
+            ("sslrootcert", file) => roots = Some(PathBuf::from(file)),
+            ("sslmode", "verify-ca" | "verify-full") => drop(kept.append_pair("sslmode", "require")),
+            (name, value) => drop(kept.append_pair(name, value)),
+        }
+    }
+    let kept = kept.finish();
+    plain.set_query((!kept.is_empty()).then_some(&*kept));
+    Ok((plain.as_str().parse().map_err(|_| wrong())?, roots))
+}
+
+fn tls(file: Option<&Path>) -> Result<rustls::ClientConfig, StoreError> {
+    let wrong = |why: String| StoreError::Configuration(format!("the database's certificates: {why}"));
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(file) = file {
+        let unreadable = |error| wrong(format!("{} cannot be read: {error}", file.display()));
+        roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(file).map_err(unreadable)? {
+            roots.add(certificate.map_err(unreadable)?).map_err(|error| wrong(error.to_string()))?;
+        }
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions =
         rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let versions = versions.map_err(|error| StoreError::Configuration(error.to_string()))?;
+    let versions = versions.map_err(|error| wrong(error.to_string()))?;
     Ok(versions.with_root_certificates(roots).with_no_client_auth())
 }
 
@@ -148,4 +182,37 @@ fn row(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
         })
     };
     row.columns().iter().enumerate().map(value).collect::<Result<_, _>>().map(Row)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_postgres::config::SslMode;
+
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_libpq_reads_them() {
+        let table = [
+            ("postgres://u:p@h/d", SslMode::Prefer, None),
+            ("postgres://u:p@h:5433/d?sslmode=disable", SslMode::Disable, None),
+            ("postgres://u@h/d?sslmode=require&channel_binding=require", SslMode::Require, None),
+            ("postgresql://u@h/d?sslmode=verify-full&application_name=a%20b", SslMode::Require, None),
+            (
+                "postgres://u@h/d?sslmode=verify-ca&sslrootcert=/etc/ca.pem",
+                SslMode::Require,
+                Some("/etc/ca.pem"),
+            ),
+            ("postgres://u@h/d?sslrootcert=system", SslMode::Prefer, None),
+        ];
+        for (url, mode, roots) in table {
+            let (config, found) = settings(url).unwrap();
+            assert_eq!((config.get_ssl_mode(), found.as_deref()), (mode, roots.map(Path::new)), "{url}");
+            assert_eq!((config.get_user(), config.get_dbname()), (Some("u"), Some("d")), "{url}");
+        }
+        for wrong in ["postgres://u@h/d?sslmode=maybe", "postgres://u@h/d?unknown=1", "postgres://u@h:port/d"]
+        {
+            assert!(settings(wrong).is_err(), "{wrong}");
+        }
+        assert!(tls(Some(Path::new("no-such-file.pem"))).is_err());
+    }
 }
