@@ -195,7 +195,7 @@ impl OAuthBuilder {
 /// });
 /// let oauth = OAuth::builder(server.parse()?, ClientIdentity::new("My program"))
 ///     .person(person)
-///     .store(Arc::new(FileStore::open("/home/me/.config/my-program/tokens")?), server)
+///     .store(Arc::new(FileStore::open("tokens")?), server)
 ///     .build()?;
 /// oauth.ensure().await?;
 /// let client = loggia::client::Client::builder().authorize(oauth).connect(server).await?;
