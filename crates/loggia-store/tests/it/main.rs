@@ -6,6 +6,7 @@
 mod keys;
 mod killed;
 mod postgres;
+mod renewal;
 mod replicas;
 mod scopes;
 mod vault;
