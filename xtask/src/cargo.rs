@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::command::{Finished, Run};
 use crate::outcome::Outcome;
-use crate::paths;
+use crate::{paths, peers};
 
 /// How long each fuzz target runs.
 const FUZZ_SECONDS: u64 = 10;
@@ -36,6 +36,20 @@ pub(crate) fn unit() -> Outcome {
     let mut outcome = if has_nextest() { nextest() } else { cargo_test("tests", &["--all-targets"]) };
     outcome.add(cargo_test("doctests", &["--doc"]));
     outcome
+}
+
+/// Runs the tests that need a real authorization server, npm's.
+pub(crate) fn sign_in() -> Outcome {
+    let binaries = ["--test", "client", "--test", "resource_real", "--test", "server"];
+    let tests =
+        [&["test", "--package", "loggia-auth", "--quiet"], &binaries[..], &["--", "real::", "a_real"]]
+            .concat();
+    let script = peers::npm_dir().join("servers").join("oidc-provider.mjs");
+    let run = Run::cargo("sign-in").args(tests).env("LOGGIA_OIDC_PROVIDER", script);
+    match run.env("LOGGIA_NODE", peers::node()).finish() {
+        Ok(finished) => counted("cargo test real::", &finished, libtest_counts(&finished.stdout)),
+        Err(message) => Outcome::failure(message),
+    }
 }
 
 /// Builds the programs that the later stages start.

@@ -27,14 +27,21 @@ const ADDITIONAL: &[(&str, Leg)] = &[
     ("http-header-validation", Leg::Server),
     ("http-custom-header-server-validation", Leg::Server),
     ("json-schema-2020-12-preservation", Leg::Client),
+    ("auth/2025-03-26-oauth-metadata-backcompat", Leg::Client),
+    ("auth/2025-03-26-oauth-endpoint-fallback", Leg::Client),
+    ("auth/client-credentials-jwt", Leg::Client),
+    ("auth/client-credentials-basic", Leg::Client),
+    ("auth/enterprise-managed-authorization", Leg::Client),
+    ("auth/dpop", Leg::Client),
+    ("auth/dpop-nonce", Leg::Client),
+    ("auth/wif-jwt-bearer", Leg::Client),
+    ("authorization-server-metadata-endpoint", Leg::Authorization),
+    ("authorization-code-grant", Leg::Authorization),
 ];
 
 /// What the suite runs and we do not count yet, by the beginning of the scenario's name.
-const LATER: &[(&str, &str)] = &[
-    ("auth/", "authorization comes with loggia-auth"),
-    ("tasks-", "the tasks extension comes later"),
-    ("sep-2640-", "the skills extension comes later"),
-];
+const LATER: &[(&str, &str)] =
+    &[("tasks-", "the tasks extension comes later"), ("sep-2640-", "the skills extension comes later")];
 
 /// Checks that are skipped by right: scenario, the check's name, reason.
 const SKIPPED: &[(&str, &str, &str)] = &[
@@ -46,6 +53,18 @@ const SKIPPED: &[(&str, &str, &str)] = &[
 enum Leg {
     Server,
     Client,
+    Authorization,
+}
+
+impl Leg {
+    /// The suite's word for it.
+    fn word(self) -> &'static str {
+        match self {
+            Leg::Server => "server",
+            Leg::Client => "client",
+            Leg::Authorization => "authorization",
+        }
+    }
 }
 
 /// One invocation of the suite.
@@ -65,22 +84,21 @@ type Scenarios = BTreeMap<String, Recorded>;
 /// Invocation, scenario, and the checks that passed.
 type Inventory = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// Runs both legs.
+/// Runs all legs.
 pub(crate) fn all() -> Outcome {
     run(&[])
 }
 
-/// `cargo xtask conformance [server|client] [--filter SCENARIO] [--bless]`.
+/// `cargo xtask conformance [server|client|authorization] [--filter SCENARIO] [--bless]`.
 pub(crate) fn run(args: &[String]) -> Outcome {
     let filter = args.iter().position(|arg| arg == "--filter").and_then(|at| args.get(at + 1)).cloned();
     let only = |leg: &str| args.first().is_none_or(|first| first.starts_with("--") || first == leg);
     let mut seen = Inventory::new();
     let mut outcome = Outcome::default();
-    if only("server") {
-        outcome.add(leg(Leg::Server, filter.as_deref(), &mut seen));
-    }
-    if only("client") {
-        outcome.add(leg(Leg::Client, filter.as_deref(), &mut seen));
+    for one in [Leg::Server, Leg::Client, Leg::Authorization] {
+        if only(one.word()) {
+            outcome.add(leg(one, filter.as_deref(), &mut seen));
+        }
     }
     if args.iter().any(|arg| arg == "--bless") {
         outcome.record("writing the inventory", bless(&seen));
@@ -120,12 +138,15 @@ fn leg(leg: Leg, filter: Option<&str>, seen: &mut Inventory) -> Outcome {
 }
 
 fn invocations(leg: Leg, filter: Option<&str>) -> Vec<Invocation> {
-    let word = if leg == Leg::Server { "server" } else { "client" };
     let invocation = |name: String, selection: &[&str]| Invocation {
         leg,
-        name: format!("{word} {name}"),
+        name: format!("{} {name}", leg.word()),
         selection: selection.iter().map(|&part| part.to_owned()).collect(),
     };
+    if leg == Leg::Authorization {
+        // Its scenarios build on one another and know no revision.
+        return vec![invocation("all".to_owned(), &[])];
+    }
     if let Some(scenario) = filter {
         let one = |revision: &&str| {
             invocation(
@@ -149,6 +170,7 @@ impl Invocation {
         let finished = match self.leg {
             Leg::Server => self.against_server(&results, &mut outcome)?,
             Leg::Client => self.against_client(&results)?,
+            Leg::Authorization => self.against_authorization_server(&results)?,
         };
         let scenarios = recorded(&results, self.leg)?;
         if scenarios.is_empty() && !finished.stdout.contains("SKIPPED: scenario") {
@@ -180,12 +202,28 @@ impl Invocation {
         self.suite(results, &["--command", client])
     }
 
+    /// The example runs the suite, because somebody has to be the person who signs in.
+    fn against_authorization_server(&self, results: &Path) -> Result<Finished, String> {
+        let port = free_port()?.to_string();
+        let example =
+            ["run", "--quiet", "--package", "loggia-auth", "--example", "authorization_server", "--"];
+        let target = ["authorization", "--url", "{url}", "--client-id", "conformance", "--port", &port];
+        Run::cargo("conformance-authorization")
+            .args(example)
+            .arg(peers::node())
+            .arg(peers::npm_file("@modelcontextprotocol/conformance/dist/index.js"))
+            .args(target)
+            .arg("--output-dir")
+            .arg(results)
+            .limit(LIMIT)
+            .finish()
+    }
+
     fn suite(&self, results: &Path, target: &[&str]) -> Result<Finished, String> {
-        let word = if self.leg == Leg::Server { "server" } else { "client" };
         let expected = paths::root().join("conformance").join("expected-failures.yml");
         Run::new(peers::node(), &format!("conformance-{}", self.name))
             .arg(peers::npm_file("@modelcontextprotocol/conformance/dist/index.js"))
-            .arg(word)
+            .arg(self.leg.word())
             .args(target)
             .args(&self.selection)
             .arg("--expected-failures")
@@ -286,7 +324,11 @@ fn recorded(results: &Path, leg: Leg) -> Result<Scenarios, String> {
         let relative =
             dir.strip_prefix(results).expect("it was found below").to_string_lossy().replace('\\', "/");
         let name = relative.get(..relative.len().saturating_sub(TIMESTAMP)).unwrap_or(&relative);
-        let name = if leg == Leg::Server { name.strip_prefix("server-").unwrap_or(name) } else { name };
+        let name = match leg {
+            Leg::Server => name.strip_prefix("server-").unwrap_or(name),
+            Leg::Authorization => name.strip_prefix("authorization-server-").unwrap_or(name),
+            Leg::Client => name,
+        };
         let text = std::fs::read_to_string(dir.join("checks.json"))
             .map_err(|e| format!("{}: {e}", dir.display()))?;
         let checks = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", dir.display()))?;

@@ -24,7 +24,7 @@ Usage: cargo xtask COMMAND
 
   test [NAMES…] [--list]              run the stages named (all of them by default), in order
   tidy                                check the structural rules of the repository
-  conformance [server|client] [--filter SCENARIO] [--bless] [--built]
+  conformance [server|client|authorization] [--filter SCENARIO] [--bless] [--built]
                                       the official suite; --bless rewrites conformance/checks.json
   interop [--filter TEXT] [--verbose] [--built]
                                       our server, our client and `loggia up` against other implementations;

@@ -51,6 +51,12 @@ const STAGES: &[Stage] = &[
         run: conformance::all,
     },
     Stage {
+        name: "sign-in",
+        about: "sign-in and tokens of a real authorization server, for our client and our protected server",
+        needs: &[Need::Npm],
+        run: cargo::sign_in,
+    },
+    Stage {
         name: "interop",
         about: "our server, our client and `loggia up` against other implementations",
         needs: &[Need::Release, Need::Npm, Need::Python],

@@ -4,6 +4,8 @@
 
 #![allow(clippy::print_stdout, reason = "the harness reads the last line")]
 
+mod auth;
+
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -48,11 +50,13 @@ async fn main() -> ExitCode {
 }
 
 async fn run(scenario: &str, url: &str) -> Outcome {
-    let client = match scenario {
-        _ if scenario.starts_with("auth/") => return Err("authorization is not there yet".into()),
-        _ if scenario.starts_with("sep-2640") => return Err("skills are not there yet".into()),
-        _ => connect(url).await?,
-    };
+    if scenario.starts_with("sep-2640") {
+        return Err("skills are not there yet".into());
+    }
+    if REFUSALS.contains(&scenario) {
+        return refused(scenario, url).await;
+    }
+    let client = connect(scenario, url).await?;
     match scenario {
         "tools_call" => add_numbers(&client).await?,
         "elicitation-sep1034-client-defaults" => {
@@ -64,18 +68,50 @@ async fn run(scenario: &str, url: &str) -> Outcome {
         "http-custom-headers" => custom_headers(&client).await?,
         "http-invalid-tool-headers" => call_all_tools(&client).await?,
         "json-schema-2020-12-preservation" => echo_schema(&client).await?,
+        _ if scenario.starts_with("auth/") => call_all_tools(&client).await?,
         _ => drop(client.list_all_tools().await?),
     }
     client.close().await;
     Ok(())
 }
 
-async fn connect(url: &str) -> loggia::Result<Client> {
+/// The scenarios in which a client that gets through has done something wrong.
+const REFUSALS: &[&str] = &[
+    "auth/iss-normalized",
+    "auth/iss-supported-missing",
+    "auth/iss-unexpected",
+    "auth/iss-wrong-issuer",
+    "auth/metadata-issuer-mismatch",
+    "auth/resource-mismatch",
+    "auth/scope-retry-limit",
+];
+
+async fn refused(scenario: &str, url: &str) -> Outcome {
+    let outcome = match connect(scenario, url).await {
+        Ok(client) => client.list_all_tools().await.map(drop),
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Err(loggia::Error::Unauthorized(_)) => Ok(()),
+        Err(other) => Err(format!("it failed, but not for want of authorization: {other}").into()),
+        Ok(()) => Err("it was let in".into()),
+    }
+}
+
+async fn connect(scenario: &str, url: &str) -> loggia::Result<Client> {
     let stateless = std::env::var("MCP_CONFORMANCE_PROTOCOL_VERSION")
         .ok()
         .and_then(|version| version.parse::<Version>().ok())
         .is_none_or(Version::is_stateless);
-    Client::builder()
+    let builder = match scenario.starts_with("auth/") {
+        true => {
+            let oauth = auth::oauth(scenario, url);
+            Client::builder()
+                .authorize(oauth.map_err(|error| loggia::Error::Configuration(error.to_string()))?)
+        }
+        false => Client::builder(),
+    };
+    builder
         .identity(Implementation::new("everything-client", env!("CARGO_PKG_VERSION")))
         .negotiation(if stateless { Negotiation::Fixed(Version::LATEST) } else { Negotiation::Handshake })
         .on_elicit(|form| async move { Ok(agree(&form)) })

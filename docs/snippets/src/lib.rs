@@ -15,5 +15,6 @@ chapters! {
     server = "../../src/server.md";
     ask = "../../src/ask.md";
     client = "../../src/client.md";
+    sign_in = "../../src/sign-in.md";
     eras = "../../src/eras.md";
 }

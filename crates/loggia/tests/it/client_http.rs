@@ -503,6 +503,7 @@ async fn an_endpoint_elsewhere_is_not_written_to() {
 struct Tokens {
     given: AtomicUsize,
     most: usize,
+    heard: Arc<Mutex<Vec<u16>>>,
 }
 
 impl Authorize for Tokens {
@@ -514,7 +515,15 @@ impl Authorize for Tokens {
 
     fn challenged(&self, challenge: Challenge) -> BoxFuture<'_, Result<bool>> {
         assert_eq!(challenge.headers["www-authenticate"], "Bearer realm=\"x\"");
+        let refused = format!("Bearer {}", self.given.load(SeqCst));
+        assert_eq!(challenge.sent["authorization"], *refused, "it says which token was refused");
+        assert!(!format!("{challenge:?}").contains(&refused), "and does not show it");
         Box::pin(async { Ok(self.given.fetch_add(1, SeqCst) < self.most) })
+    }
+
+    fn heard(&self, sent: &HeaderMap, status: http::StatusCode, _: &HeaderMap) {
+        assert!(sent.contains_key("authorization"));
+        self.heard.lock().expect("not poisoned").push(status.as_u16());
     }
 }
 
@@ -536,8 +545,13 @@ async fn authorization() {
     assert!(matches!(refused, Error::Unauthorized(challenge) if challenge == "Bearer realm=\"x\""));
     assert_eq!(peer.methods(), ["server/discover"], "a refusal says nothing about eras");
 
-    let tokens = |most| Client::builder().authorize(Tokens { given: AtomicUsize::new(0), most });
+    let heard = Arc::<Mutex<Vec<u16>>>::default();
+    let tokens = |most| {
+        let tokens = Tokens { given: AtomicUsize::new(0), most, heard: heard.clone() };
+        Client::builder().authorize(tokens)
+    };
     assert!(tokens(2).connect(&guarded().await.url).await.is_ok());
+    assert_eq!(*heard.lock().expect("not poisoned"), [401, 403, 200]);
     let refused = tokens(1).connect(&guarded().await.url).await.expect_err("not enough tokens");
     assert!(matches!(refused, Error::Unauthorized(_)));
 }

@@ -28,8 +28,9 @@ pub(super) struct HttpClient {
     authorize: Option<Arc<dyn Authorize>>,
 }
 
-/// How often one request is tried with other authorization.
-const CHALLENGES: usize = 3;
+/// How often one request is tried: without authorization, with it, with the nonce that the server asks for,
+/// and with more scopes.
+const CHALLENGES: usize = 4;
 /// How often one request follows a redirect.
 const REDIRECTS: usize = 3;
 
@@ -57,8 +58,8 @@ impl HttpClient {
         body: Bytes,
     ) -> Result<Response<Incoming>> {
         for _ in 0..CHALLENGES {
-            let response = self.redirected(&method, url, &headers, &body).await?;
-            let Some(challenge) = challenge(&response) else { return Ok(response) };
+            let (response, sent) = self.redirected(&method, url, &headers, &body).await?;
+            let Some(challenge) = challenge(&response, sent) else { return Ok(response) };
             let again = match &self.authorize {
                 Some(authorize) => authorize.challenged(challenge.clone()).await?,
                 None => false,
@@ -78,10 +79,10 @@ impl HttpClient {
         url: &Url,
         headers: &HeaderMap,
         body: &Bytes,
-    ) -> Result<Response<Incoming>> {
+    ) -> Result<(Response<Incoming>, HeaderMap)> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS {
-            let response = self.once(method, &url, headers, body).await?;
+            let (response, sent) = self.once(method, &url, headers, body).await?;
             let keeps =
                 [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT].contains(&response.status());
             let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
@@ -95,7 +96,7 @@ impl HttpClient {
                         response.status()
                     )));
                 }
-                _ => return Ok(response),
+                _ => return Ok((response, sent)),
             }
         }
         Err(Error::Connection(format!("the server redirects more than {REDIRECTS} times")))
@@ -107,7 +108,7 @@ impl HttpClient {
         url: &Url,
         headers: &HeaderMap,
         body: &Bytes,
-    ) -> Result<Response<Incoming>> {
+    ) -> Result<(Response<Incoming>, HeaderMap)> {
         let uri: Uri = url[..url::Position::AfterQuery]
             .parse()
             .map_err(|error| Error::Configuration(format!("{url} cannot be requested: {error}")))?;
@@ -119,14 +120,20 @@ impl HttpClient {
             .headers_mut()
             .entry(USER_AGENT)
             .or_insert(HeaderValue::from_static(concat!("loggia/", env!("CARGO_PKG_VERSION"))));
-        if let Some(authorize) = &self.authorize {
-            for (name, value) in authorize.headers(method, url).await? {
-                if let Some(name) = name {
-                    request.headers_mut().insert(name, value);
-                }
-            }
+        let mut sent = match &self.authorize {
+            Some(authorize) => authorize.headers(method, url).await?,
+            None => HeaderMap::new(),
+        };
+        sent.values_mut().for_each(|value| value.set_sensitive(true));
+        for (name, value) in &sent {
+            request.headers_mut().insert(name, value.clone());
         }
-        self.client.request(request).await.map_err(|error| Error::Connection(with_sources(&error)))
+        let response = self.client.request(request).await;
+        let response = response.map_err(|error| Error::Connection(with_sources(&error)))?;
+        if let Some(authorize) = &self.authorize {
+            authorize.heard(&sent, response.status(), response.headers());
+        }
+        Ok((response, sent))
     }
 }
 
@@ -169,11 +176,11 @@ fn secure(tcp: HttpConnector, url: &Url, _: &HttpOptions) -> Result<Connector> {
 }
 
 /// The challenge of a refusal that other authorization might lift.
-fn challenge(response: &Response<Incoming>) -> Option<Challenge> {
+fn challenge(response: &Response<Incoming>, sent: HeaderMap) -> Option<Challenge> {
     let status = response.status();
     let challenges = response.headers().contains_key(WWW_AUTHENTICATE);
     let refused = status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && challenges);
-    refused.then(|| Challenge { status, headers: response.headers().clone() })
+    refused.then(|| Challenge { status, headers: response.headers().clone(), sent })
 }
 
 fn unauthorized(challenge: &Challenge) -> Error {

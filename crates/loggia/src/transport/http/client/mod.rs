@@ -33,6 +33,12 @@ pub trait Authorize: Send + Sync + 'static {
     /// what [`headers`](Authorize::headers) says then.
     fn challenged(&self, challenge: Challenge) -> BoxFuture<'_, Result<bool>>;
 
+    /// The server answered: what [`headers`](Authorize::headers) gave the request, and the response's status
+    /// and headers. Called for every response before anything else is done with it, so return at once.
+    fn heard(&self, sent: &HeaderMap, status: http::StatusCode, headers: &HeaderMap) {
+        let _ = (sent, status, headers);
+    }
+
     /// A name for the present authorization: results that are private to it are kept under it.
     fn context(&self) -> Option<String> {
         None
@@ -46,6 +52,8 @@ pub struct Challenge {
     pub status: http::StatusCode,
     /// The headers of the response, `WWW-Authenticate` among them.
     pub headers: HeaderMap,
+    /// What [`Authorize::headers`] had given the request. By now there may be something better.
+    pub sent: HeaderMap,
 }
 
 /// Options of connections over HTTP.

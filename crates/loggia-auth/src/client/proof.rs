@@ -1,0 +1,94 @@
+//! Whether a token is good is known by the server alone: a token that is there, and not over, may have been
+//! revoked an hour ago. So it is asked.
+
+use std::sync::Arc;
+
+use http::header::ACCEPT;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use loggia::client::Challenge;
+
+use super::{AuthError, Credential, Inner, OAuth};
+use crate::discovery::Demand;
+use crate::guard::{Fetch, Reply};
+
+/// What a server says to a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// It takes it.
+    Taken,
+    /// It takes requests without any.
+    NotNeeded,
+    /// There is none, and the server wants one.
+    Missing(Demand),
+    /// It refuses it.
+    Refused(Demand),
+}
+
+/// How often a request is tried: without a token, with one, with the nonce that is wanted, with more scopes.
+const TRIES: usize = 4;
+
+impl OAuth {
+    /// Asks the server whether it takes the token that is there now. Nothing is renewed, and nobody is asked
+    /// to sign in.
+    pub async fn prove(&self) -> Result<Proof, AuthError> {
+        let inner = &self.inner;
+        let Some(current) = inner.load().await? else {
+            let reply = inner.ping(&HeaderMap::new()).await?;
+            return Ok(match is_refusal(reply.status) {
+                true => Proof::Missing(Demand::read(&reply.headers)),
+                false => Proof::NotNeeded,
+            });
+        };
+        // A proof of possession may lack the nonce that only the refusal tells.
+        let mut reply = inner.ping(&inner.carrying(&current, &Method::POST, &inner.server)?).await?;
+        if Demand::read(&reply.headers).lacks_nonce() {
+            reply = inner.ping(&inner.carrying(&current, &Method::POST, &inner.server)?).await?;
+        }
+        Ok(match is_refusal(reply.status) {
+            true => Proof::Refused(Demand::read(&reply.headers)),
+            false => Proof::Taken,
+        })
+    }
+
+    /// Sees to it that the server takes our requests: by the token that is there, or by another, or by
+    /// signing in. `None`: it wants none. Call this before connecting where a person may have to sign in:
+    /// people take longer than connections wait.
+    pub async fn ensure(&self) -> Result<Option<Credential>, AuthError> {
+        let inner = &self.inner;
+        for _ in 0..TRIES {
+            let sent = inner.authorization(&Method::POST, &inner.server).await?;
+            let Reply { status, headers, .. } = inner.ping(&sent).await?;
+            if !is_refusal(status) {
+                return self.credential().await;
+            }
+            if !inner.challenged(Challenge { status, headers, sent }).await? {
+                return Err(AuthError::NotEnough(format!("{} answers {status}", inner.server)));
+            }
+        }
+        Err(AuthError::NotEnough(format!("{} refuses every token that it is shown", inner.server)))
+    }
+}
+
+fn is_refusal(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+}
+
+impl Inner {
+    /// A request that does nothing.
+    async fn ping(self: &Arc<Inner>, authorization: &HeaderMap) -> Result<Reply, AuthError> {
+        let ping = r#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#;
+        let accept = HeaderValue::from_static("application/json, text/event-stream");
+        let mut fetch = Fetch::json(self.server.clone(), ping).header(ACCEPT, accept);
+        for (name, value) in authorization {
+            fetch = fetch.header(name.clone(), value.clone());
+        }
+        let reply = self.guard.send(fetch).await?;
+        self.heard(authorization, reply.status, &reply.headers);
+        Ok(reply)
+    }
+
+    /// Asks the server what it demands, without a token.
+    pub(super) async fn probe(self: &Arc<Inner>) -> Result<Demand, AuthError> {
+        Ok(Demand::read(&self.ping(&HeaderMap::new()).await?.headers))
+    }
+}

@@ -1,0 +1,138 @@
+//! The metadata of a protected resource (RFC 9728).
+
+use serde::Deserialize;
+use url::Url;
+
+use super::{document, well_known};
+use crate::client::AuthError;
+use crate::guard::Guard;
+use crate::scope::Scopes;
+
+/// What a protected server says of itself. What is not used here is passed over.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ResourceMetadata {
+    /// The resource identifier, byte for byte.
+    pub resource: String,
+    /// The issuers of tokens for it.
+    #[serde(default)]
+    pub authorization_servers: Vec<String>,
+    /// The scopes that are enough for a start.
+    #[serde(default)]
+    pub scopes_supported: Option<Vec<String>>,
+    /// Its name for people.
+    #[serde(default)]
+    pub resource_name: Option<String>,
+    /// Whether it takes only tokens that are bound to a key.
+    #[serde(default)]
+    pub dpop_bound_access_tokens_required: bool,
+    /// The algorithms of the proofs it reads.
+    #[serde(default)]
+    pub dpop_signing_alg_values_supported: Vec<String>,
+}
+
+impl ResourceMetadata {
+    /// The scopes that are enough for a start, if the server says.
+    pub fn scopes(&self) -> Option<Scopes> {
+        let scopes: Scopes = self.scopes_supported.as_ref()?.iter().collect();
+        (!scopes.is_empty()).then_some(scopes)
+    }
+
+    /// Whether it reads proofs of possession.
+    pub fn reads_proofs(&self) -> bool {
+        self.dpop_bound_access_tokens_required || !self.dpop_signing_alg_values_supported.is_empty()
+    }
+}
+
+const NAME: &str = "oauth-protected-resource";
+
+/// Fetches the metadata: from where the refusal points, or else from the two well-known places. A server of
+/// 2025-03-26 has none.
+pub(super) async fn find(
+    guard: &Guard,
+    server: &Url,
+    hint: Option<&str>,
+) -> Result<Option<ResourceMetadata>, AuthError> {
+    let mut places = Vec::new();
+    if let Some(hint) = hint {
+        let url = server.join(hint).map_err(|_| {
+            AuthError::Discovery(format!("{server} points to '{hint}' for its metadata, which is not a URL"))
+        })?;
+        places.push(url);
+    }
+    let specific = well_known(server, NAME);
+    let mut root = well_known(server, NAME);
+    root.set_path(&format!("/.well-known/{NAME}"));
+    root.set_query(None);
+    places.extend([specific, root]);
+    places.dedup();
+    for place in places {
+        if let Some(metadata) = document::<ResourceMetadata>(guard, &place).await? {
+            return checked(metadata, server, &place).map(Some);
+        }
+    }
+    match hint {
+        Some(hint) => Err(AuthError::Discovery(format!(
+            "{server} points to {hint} for its metadata, but there is none"
+        ))),
+        None => Ok(None),
+    }
+}
+
+fn checked(metadata: ResourceMetadata, server: &Url, place: &Url) -> Result<ResourceMetadata, AuthError> {
+    if !covers(&metadata.resource, server) {
+        return Err(AuthError::Discovery(format!(
+            "{place} describes the resource '{}', which is not {server}: a token for it would be somebody \
+             else's. Whoever runs the server has to correct its metadata",
+            metadata.resource
+        )));
+    }
+    Ok(metadata)
+}
+
+/// Whether a resource identifier stands for a server: the same URL, or one that the server's path lies
+/// below (RFC 9728, section 3.3, with the widening of draft-mcguinness-oauth-rfc9728bis that servers with
+/// metadata at the root rely on).
+pub fn covers(resource: &str, server: &Url) -> bool {
+    let Ok(url) = Url::parse(resource) else { return false };
+    if url.fragment().is_some() || url.origin() != server.origin() || !url.origin().is_tuple() {
+        return false;
+    }
+    if url.query().is_some() && url.query() != server.query() {
+        return false;
+    }
+    let own = url.path().trim_end_matches('/');
+    server.path().strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_stands_for_what_lies_below_it() {
+        let server = Url::parse("https://a.example/one/mcp").unwrap();
+        let table = [
+            ("https://a.example/one/mcp", true),
+            ("https://A.example:443/one/mcp", true),
+            ("https://a.example/one/mcp/", true),
+            ("https://a.example/one", true),
+            ("https://a.example/", true),
+            ("https://a.example", true),
+            ("https://a.example/one/mc", false),
+            ("https://a.example/one/mcp/two", false),
+            ("https://a.example/two", false),
+            ("https://a.example/one/mcp?x=1", false),
+            ("https://a.example/one/mcp#f", false),
+            ("http://a.example/one/mcp", false),
+            ("https://a.example:8443/one/mcp", false),
+            ("https://b.example/one/mcp", false),
+            ("https://a.example.evil.example/one/mcp", false),
+            ("urn:a", false),
+            ("a.example", false),
+            ("", false),
+        ];
+        for (resource, covered) in table {
+            assert_eq!(covers(resource, &server), covered, "{resource}");
+        }
+    }
+}

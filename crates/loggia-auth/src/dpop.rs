@@ -1,0 +1,142 @@
+//! Proofs of possession (RFC 9449), as whoever has a key makes them: a token that is bound to the key is of
+//! no use to anybody who steals only the token.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use http::{HeaderMap, HeaderValue, Method};
+use serde_json::json;
+use url::Url;
+
+use crate::clock;
+use crate::jose::{self, Algorithm, JoseError, SigningKey};
+use crate::secret::Secret;
+
+/// Most servers whose nonces are remembered.
+const MOST_NONCES: usize = 32;
+/// Longest nonce that is taken.
+const MOST_NONCE_BYTES: usize = 1024;
+
+/// A key, and the nonces that servers want in the proofs made with it.
+pub struct Prover {
+    key: SigningKey,
+    nonces: Mutex<HashMap<String, String>>,
+}
+
+impl fmt::Debug for Prover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prover").field("key", self.key.public()).finish_non_exhaustive()
+    }
+}
+
+impl Prover {
+    /// A new key, for ES256.
+    pub fn generate() -> Result<Prover, JoseError> {
+        SigningKey::generate(Algorithm::Es256).map(Prover::new)
+    }
+
+    /// A key that is there already.
+    pub fn new(key: SigningKey) -> Prover {
+        Prover { key, nonces: Mutex::default() }
+    }
+
+    /// A key that was [kept](Prover::keep).
+    pub fn restore(kept: &Secret) -> Result<Prover, JoseError> {
+        SigningKey::from_pkcs8(&jose::decode(kept.expose())?, None).map(Prover::new)
+    }
+
+    /// The key for keeping.
+    pub fn keep(&self) -> Secret {
+        Secret::new(jose::encode(self.key.to_pkcs8()))
+    }
+
+    /// The name by which tokens are bound to the key (`jkt`).
+    pub fn thumbprint(&self) -> String {
+        self.key.public().thumbprint()
+    }
+
+    /// The proof for one request: a new one each time, even for one that is tried again. `token` is the
+    /// access token that goes with it.
+    pub fn proof(
+        &self,
+        method: &Method,
+        url: &Url,
+        token: Option<&Secret>,
+        now: SystemTime,
+    ) -> Result<HeaderValue, JoseError> {
+        let mut target = url.clone();
+        target.set_query(None);
+        target.set_fragment(None);
+        let mut claims = json!({
+            "jti": jose::random(16), "htm": method.as_str(), "htu": target.as_str(), "iat": clock::seconds(now),
+        });
+        if let Some(token) = token {
+            claims["ath"] = jose::sha256(token.expose()).into();
+        }
+        let nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(nonce) = nonces.get(&place(url)) {
+            claims["nonce"] = nonce.as_str().into();
+        }
+        drop(nonces);
+        let proof = self.key.sign_with_key("dpop+jwt", &claims)?;
+        HeaderValue::try_from(proof).map_err(|_| JoseError::Malformed("a proof is no header"))
+    }
+
+    /// Notes the nonce that a server gives with a response, if it gives one.
+    pub fn note(&self, url: &Url, headers: &HeaderMap) {
+        let mut given = headers.get_all("dpop-nonce").iter();
+        let (Some(nonce), None) = (given.next().and_then(|value| value.to_str().ok()), given.next()) else {
+            return;
+        };
+        if nonce.is_empty() || nonce.len() > MOST_NONCE_BYTES {
+            return;
+        }
+        let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = place(url);
+        if nonces.len() >= MOST_NONCES && !nonces.contains_key(&place) {
+            nonces.clear();
+        }
+        nonces.insert(place, nonce.to_owned());
+    }
+}
+
+/// Nonces belong to a server.
+fn place(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(proof: &HeaderValue) -> serde_json::Value {
+        let payload = proof.to_str().unwrap().split('.').nth(1).unwrap();
+        serde_json::from_slice(&jose::decode(payload).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn each_proof_is_new_and_carries_the_servers_nonce() {
+        let prover = Prover::restore(&Prover::generate().unwrap().keep()).unwrap();
+        let now = clock::from_seconds(1_000);
+        let url = Url::parse("https://a.example:8443/mcp?x=1#y").unwrap();
+        let token = Secret::new("token");
+        let first = claims(&prover.proof(&Method::POST, &url, Some(&token), now).unwrap());
+        assert_eq!(first["htu"], "https://a.example:8443/mcp");
+        assert_eq!(first["htm"], "POST");
+        assert_eq!(first["iat"], 1_000);
+        assert_eq!(first["ath"], jose::sha256("token"));
+        assert_eq!(first.get("nonce"), None);
+
+        let nonce =
+            |text: &str| HeaderMap::from_iter([("dpop-nonce".parse().unwrap(), text.parse().unwrap())]);
+        prover.note(&url, &nonce("one"));
+        prover.note(&Url::parse("https://b.example/").unwrap(), &nonce("two"));
+        prover.note(&url, &HeaderMap::new());
+        let second = claims(&prover.proof(&Method::GET, &url, None, now).unwrap());
+        assert_eq!(second["nonce"], "one");
+        assert_eq!(second.get("ath"), None);
+        assert_ne!(first["jti"], second["jti"]);
+    }
+}

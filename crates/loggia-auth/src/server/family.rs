@@ -1,0 +1,187 @@
+//! Refresh tokens. Each is used once and gives the next; all that come from one sign-in are a family. One
+//! that comes back after it was used means that two have it, and nobody can tell which of them is the
+//! thief: the family ends (OAuth 2.1, section 4.3.1).
+//!
+//! A client that dies between our answer and its disk still has the old token. So the old one counts for a
+//! short while longer, as long as none of its successors was used. A thief gains nothing by that: as soon
+//! as both have used theirs, the family ends all the same.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::http::OAuthError;
+use super::records::Records;
+use crate::client::AuthError;
+use crate::clock;
+use crate::jose::{random, sha256};
+
+const PREFIX: &str = "lgr_";
+/// Most successors of one token that wait to be used.
+const MOST_LIVE: usize = 32;
+/// Most families that ended and are remembered here.
+const MOST_ENDED: usize = 100_000;
+
+/// What was granted, to whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Granted {
+    pub(super) subject: String,
+    pub(super) client: String,
+    pub(super) scopes: Vec<String>,
+    pub(super) resource: String,
+    /// The key that the client's refresh tokens are bound to, where it is a public one.
+    pub(super) key: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Family {
+    granted: Granted,
+    /// Digests of the tokens that count.
+    live: Vec<String>,
+    /// The digest of the one that was used last, and when.
+    spent: Option<(String, u64)>,
+    ends: u64,
+    ended: bool,
+}
+
+/// The families, and those that ended lately: access tokens of theirs are refused, where this process is
+/// asked.
+#[derive(Clone)]
+pub(super) struct Families {
+    records: Records,
+    idle: Duration,
+    longest: Duration,
+    grace: Duration,
+    ended: Arc<Mutex<HashMap<String, SystemTime>>>,
+}
+
+impl Families {
+    pub(super) fn new(records: Records, idle: Duration, longest: Duration, grace: Duration) -> Families {
+        Families { records, idle, longest, grace, ended: Arc::default() }
+    }
+
+    /// A name for a family that may come to be.
+    pub(super) fn name() -> String {
+        random(16)
+    }
+
+    /// Begins a family; its first token.
+    pub(super) async fn begin(
+        &self,
+        name: &str,
+        granted: Granted,
+        now: SystemTime,
+    ) -> Result<String, AuthError> {
+        let (token, digest) = token(name);
+        let ends = clock::seconds(now + self.longest);
+        let family = Family { granted, live: vec![digest], spent: None, ends, ended: false };
+        match self.records.add(&record(name), &family, Some(self.until(&family, now))).await? {
+            true => Ok(token),
+            false => Err(AuthError::Store("there is such a family already".to_owned())),
+        }
+    }
+
+    fn until(&self, family: &Family, now: SystemTime) -> SystemTime {
+        (now + self.idle).min(clock::from_seconds(family.ends))
+    }
+
+    /// What a token was granted for, without using it.
+    pub(super) async fn look(&self, token: &str) -> Result<(String, Granted), OAuthError> {
+        let name = name_of(token).ok_or_else(unknown)?;
+        let found = self.records.get::<Family>(&record(name)).await?.ok_or_else(unknown)?;
+        Ok((name.to_owned(), found.value.granted))
+    }
+
+    /// Uses a token; the next one.
+    pub(super) async fn rotate(&self, token_used: &str, now: SystemTime) -> Result<String, OAuthError> {
+        let name = name_of(token_used).ok_or_else(unknown)?;
+        let digest = sha256(token_used);
+        for _ in 0..10 {
+            let found = self.records.get::<Family>(&record(name)).await?.ok_or_else(unknown)?;
+            let mut family = found.value;
+            if family.ended {
+                return Err(unknown());
+            }
+            let (next, next_digest) = token(name);
+            if family.live.contains(&digest) {
+                family.live = vec![next_digest];
+                family.spent = Some((digest.clone(), clock::seconds(now)));
+            } else if self.is_excused(&family, &digest, now) {
+                family.live.push(next_digest);
+            } else {
+                tracing::warn!(
+                    client = family.granted.client,
+                    subject = family.granted.subject,
+                    "a refresh token was used twice: the sign-in ends"
+                );
+                self.end(name, now).await?;
+                return Err(OAuthError::new(
+                    "invalid_grant",
+                    "The refresh token was used before: sign in again",
+                ));
+            }
+            let until = self.until(&family, now);
+            if self.records.replace(&record(name), &family, found.revision, Some(until)).await? {
+                return Ok(next);
+            }
+        }
+        Err(OAuthError::new("temporarily_unavailable", "Too many use this refresh token at once"))
+    }
+
+    fn is_excused(&self, family: &Family, digest: &str, now: SystemTime) -> bool {
+        let recent = |at: u64| clock::seconds(now).saturating_sub(at) < self.grace.as_secs();
+        let last = family.spent.as_ref().is_some_and(|(spent, at)| spent == digest && recent(*at));
+        last && family.live.len() < MOST_LIVE
+    }
+
+    /// Ends a family. Its record stays, so that a token that comes back is known for what it is.
+    pub(super) async fn end(&self, name: &str, now: SystemTime) -> Result<(), AuthError> {
+        self.remember_ended(name, now);
+        for _ in 0..10 {
+            let Some(found) = self.records.get::<Family>(&record(name)).await? else { return Ok(()) };
+            let family = Family { ended: true, live: Vec::new(), ..found.value };
+            let until = self.until(&family, now);
+            if self.records.replace(&record(name), &family, found.revision, Some(until)).await? {
+                return Ok(());
+            }
+        }
+        Err(AuthError::Store("a sign-in could not be ended".to_owned()))
+    }
+
+    fn remember_ended(&self, name: &str, now: SystemTime) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        // An access token lasts an hour at most.
+        ended.retain(|_, at| now.duration_since(*at).unwrap_or_default() < Duration::from_secs(2 * 60 * 60));
+        if ended.len() < MOST_ENDED {
+            ended.insert(name.to_owned(), now);
+        }
+    }
+
+    /// Whether an access token belongs to a family that ended. Its `jti` begins with the family's name.
+    pub(super) fn is_withdrawn(&self, jti: &str) -> bool {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        jti.split_once('.').is_some_and(|(name, _)| ended.contains_key(name))
+    }
+}
+
+fn unknown() -> OAuthError {
+    OAuthError::new("invalid_grant", "The refresh token is not valid: sign in again")
+}
+
+fn record(name: &str) -> String {
+    format!("family/{name}")
+}
+
+fn token(name: &str) -> (String, String) {
+    let token = format!("{PREFIX}{name}.{}", random(32));
+    let digest = sha256(&token);
+    (token, digest)
+}
+
+/// The family that a token says it is of.
+pub(super) fn name_of(token: &str) -> Option<&str> {
+    let (name, secret) = token.strip_prefix(PREFIX)?.split_once('.')?;
+    (name.len() == 22 && secret.len() == 43).then_some(name)
+}

@@ -1,0 +1,177 @@
+//! Where people may be sent after they decided: to an address that the client registered, compared letter by
+//! letter (OAuth 2.1, section 2.3.1). Only the port of an address on the person's own machine may differ: a
+//! program there takes whichever is free (RFC 8252, section 7.3).
+
+use url::{Host, Url};
+
+/// Longest address that is taken.
+const MOST_BYTES: usize = 2048;
+/// Schemes that do something else in a browser than to open a program.
+const DANGEROUS: &[&str] = &[
+    "about",
+    "blob",
+    "chrome",
+    "data",
+    "file",
+    "filesystem",
+    "ftp",
+    "javascript",
+    "mailto",
+    "vbscript",
+    "view-source",
+    "ws",
+    "wss",
+];
+
+/// Whether an address may be registered; else why not.
+pub(super) fn check(uri: &str) -> Result<(), &'static str> {
+    if uri.len() > MOST_BYTES || !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("it is too long or holds characters that belong in no URL");
+    }
+    let url = Url::parse(uri).map_err(|_| "it is not an absolute URL")?;
+    if uri.contains('#') {
+        return Err("it has a fragment");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it holds a user name or password");
+    }
+    match url.scheme() {
+        "https" if url.has_host() => Ok(()),
+        "http" if is_local(&url) => Ok(()),
+        "http" | "https" => Err("it must be an https URL, or an http URL of the person's own machine"),
+        scheme if DANGEROUS.contains(&scheme) => Err("its scheme does not open a program"),
+        _ => Ok(()),
+    }
+}
+
+/// Whether an address that a request names is one that was registered.
+pub(super) fn is_registered(registered: &[String], presented: &str) -> bool {
+    registered.iter().any(|known| known == presented || differs_in_port(known, presented))
+}
+
+fn differs_in_port(known: &str, presented: &str) -> bool {
+    let (Ok(mut known), Ok(mut presented)) = (exact(known), exact(presented)) else { return false };
+    if known.scheme() != "http" || !is_local(&known) || !is_local(&presented) {
+        return false;
+    }
+    known.set_port(None).is_ok() && presented.set_port(None).is_ok() && known == presented
+}
+
+/// A URL that is written as a parser writes it: what it would put right is not the same address.
+fn exact(uri: &str) -> Result<Url, ()> {
+    let url = Url::parse(uri).map_err(drop)?;
+    let written = url.as_str();
+    (written == uri || written.strip_suffix('/') == Some(uri)).then_some(url).ok_or(())
+}
+
+/// Whether an address is on the person's own machine.
+pub(super) fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// What a person is told about an address: its host, or the program that opens it.
+pub(super) fn shown(uri: &str) -> String {
+    match Url::parse(uri) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => {
+            let host = url.host_str().unwrap_or_default();
+            url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+        }
+        Ok(url) => format!("the program for {}: links", url.scheme()),
+        Err(_) => String::new(),
+    }
+}
+
+/// The source that a page's policy has to name so that a browser follows a form there.
+pub(super) fn source(uri: &str) -> String {
+    match Url::parse(uri) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => url.origin().ascii_serialization(),
+        Ok(url) => format!("{}:", url.scheme()),
+        Err(_) => "'none'".to_owned(),
+    }
+}
+
+/// An address with an answer in its query.
+pub(super) fn with_answer(uri: &str, answer: &[(&str, &str)]) -> String {
+    let mut text = url::form_urlencoded::Serializer::new(String::new());
+    text.extend_pairs(answer);
+    let joint = if uri.contains('?') { "&" } else { "?" };
+    format!("{uri}{joint}{}", text.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_safe_addresses_are_registered() {
+        let table = [
+            ("https://app.example/cb", true),
+            ("https://app.example/cb?a=b", true),
+            ("http://127.0.0.1/cb", true),
+            ("http://127.0.0.1:3000/cb", true),
+            ("http://[::1]:3000/cb", true),
+            ("http://localhost:3000/cb", true),
+            ("com.example.app:/cb", true),
+            ("cursor://app/oauth/cb", true),
+            ("http://app.example/cb", false),
+            ("http://localhost.evil.example/cb", false),
+            ("http://127.0.0.1.evil.example/cb", false),
+            ("https://app.example/cb#x", false),
+            ("https://app.example/cb#", false),
+            ("https://user@app.example/cb", false),
+            ("javascript:alert(1)", false),
+            ("JavaScript:alert(1)", false),
+            ("data:text/html,x", false),
+            ("file:///etc/passwd", false),
+            ("/cb", false),
+            ("https://app.example/c b", false),
+            ("https://app.example/\r\nSet-Cookie:x", false),
+            ("", false),
+        ];
+        for (uri, allowed) in table {
+            assert_eq!(check(uri).is_ok(), allowed, "{uri}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_compared_exactly() {
+        let table = [
+            ("https://app.example/cb", "https://app.example/cb", true),
+            ("https://app.example/cb", "https://app.example/cb/", false),
+            ("https://app.example/cb", "https://app.example/cb?x=y", false),
+            ("https://app.example/cb", "https://app.example/cb/../evil", false),
+            ("https://app.example/cb", "https://APP.example/cb", false),
+            ("https://app.example/cb", "https://app.example:443/cb", false),
+            ("https://app.example/cb", "https://app.example:8443/cb", false),
+            ("https://app.example/cb", "http://app.example/cb", false),
+            ("https://app.example/cb", "https://app.example.evil.example/cb", false),
+            ("https://app.example/cb", "https://app.example@evil.example/cb", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:50123/cb", true),
+            ("http://127.0.0.1:3000/cb", "http://127.0.0.1:50123/cb", true),
+            ("http://localhost:3000/cb", "http://localhost:4000/cb", true),
+            ("http://[::1]/cb", "http://[::1]:4000/cb", true),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:50123/other", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:50123/x/../cb", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:50123/cb?a=b", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:50123/cb#a", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:80@evil.example/cb", false),
+            ("http://127.0.0.1/cb", "http://localhost:50123/cb", false),
+            ("http://127.0.0.1/cb", "http://2130706433:50123/cb", false),
+            ("http://127.0.0.1/cb", "https://127.0.0.1:50123/cb", false),
+            ("com.example.app:/cb", "com.example.app:/cb", true),
+            ("com.example.app:/cb", "com.example.app:/other", false),
+        ];
+        for (registered, presented, same) in table {
+            assert_eq!(is_registered(&[registered.to_owned()], presented), same, "{registered} {presented}");
+        }
+        assert_eq!(
+            with_answer("https://a/?x=y", &[("code", "a&b"), ("iss", "https://i")]),
+            "https://a/?x=y&code=a%26b&iss=https%3A%2F%2Fi"
+        );
+    }
+}

@@ -1,0 +1,339 @@
+//! Servers that mean harm, one line each: what they do, what the client says, and what it never does.
+
+use std::time::Duration;
+
+use loggia_auth::client::DpopUse;
+use loggia_auth::guard::Policy;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::world::{Odd, Params, Twists, World, person, policy};
+
+const RESOURCE: &str = "/.well-known/oauth-protected-resource";
+const METADATA: &str = "/.well-known/oauth-authorization-server";
+
+/// What must not have happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Never {
+    /// Nobody was shown a sign-in page.
+    SignIn,
+    /// No code was shown to a token endpoint.
+    Token,
+    /// Nothing is forbidden but going on for ever.
+    End,
+}
+
+struct Line {
+    what: &'static str,
+    twists: Twists,
+    said: &'static str,
+    never: Never,
+}
+
+fn line(what: &'static str, twists: Twists, said: &'static str, never: Never) -> Line {
+    Line { what, twists, said, never }
+}
+
+fn answer(change: fn(&mut Params)) -> Twists {
+    Twists { answer: Some(change), ..Twists::default() }
+}
+
+fn metadata(metadata: serde_json::Value) -> Twists {
+    Twists { metadata, ..Twists::default() }
+}
+
+fn resource(resource: serde_json::Value) -> Twists {
+    Twists { resource, ..Twists::default() }
+}
+
+fn at(path: &'static str, odd: Odd) -> Twists {
+    Twists { at: Some((path, odd)), ..Twists::default() }
+}
+
+fn to(target: &str) -> Odd {
+    Odd::Redirect(302, target.to_owned())
+}
+
+fn set(answer: &mut [(String, String)], name: &str, value: &str) {
+    answer.iter_mut().filter(|(own, _)| own == name).for_each(|(_, own)| *own = value.to_owned());
+}
+
+fn sign_ins() -> Vec<Line> {
+    vec![
+        line(
+            "mix-up: another server answers",
+            answer(|answer| set(answer, "iss", "https://evil.example")),
+            "comes from another authorization server",
+            Never::Token,
+        ),
+        line(
+            "the answer hides who it comes from",
+            answer(|answer| answer.retain(|(name, _)| name != "iss")),
+            "does not say that it comes from",
+            Never::Token,
+        ),
+        line(
+            "the issuer is right but for a slash",
+            answer(|answer| {
+                answer.iter_mut().filter(|(name, _)| name == "iss").for_each(|(_, iss)| iss.push('/'))
+            }),
+            "comes from another authorization server",
+            Never::Token,
+        ),
+        line(
+            "two codes",
+            answer(|answer| answer.push(("code".to_owned(), "another".to_owned()))),
+            "nobody signed in",
+            Never::Token,
+        ),
+        line(
+            "a state of somebody else's",
+            answer(|answer| set(answer, "state", "x")),
+            "nobody signed in",
+            Never::Token,
+        ),
+        line(
+            "an error of another server's is not shown",
+            answer(|answer| {
+                set(answer, "iss", "https://evil.example");
+                answer.retain(|(name, _)| name != "code");
+                answer.push(("error".to_owned(), "call +1 555 to unlock".to_owned()));
+            }),
+            "comes from another authorization server",
+            Never::Token,
+        ),
+        line(
+            "the person declines",
+            answer(|answer| {
+                answer.retain(|(name, _)| name != "code");
+                answer.push(("error".to_owned(), "access_denied".to_owned()));
+            }),
+            "the sign-in was declined",
+            Never::Token,
+        ),
+        line(
+            "neither code nor error",
+            answer(|answer| answer.retain(|(name, _)| name != "code")),
+            "neither",
+            Never::Token,
+        ),
+    ]
+}
+
+fn documents() -> Vec<Line> {
+    vec![
+        line(
+            "metadata of another issuer",
+            metadata(json!({ "issuer": "https://honest.example" })),
+            "not used",
+            Never::SignIn,
+        ),
+        line("no PKCE", metadata(json!({ "code_challenge_methods_supported": null })), "PKCE", Never::SignIn),
+        line(
+            "only plain PKCE",
+            metadata(json!({ "code_challenge_methods_supported": ["plain"] })),
+            "PKCE",
+            Never::SignIn,
+        ),
+        line(
+            "a sign-in page that is a script",
+            metadata(json!({ "authorization_endpoint": "javascript:alert(1)" })),
+            "authorization_endpoint",
+            Never::SignIn,
+        ),
+        line(
+            "a token endpoint without TLS",
+            metadata(json!({ "token_endpoint": "http://tokens.example/" })),
+            "it is not an https URL",
+            Never::SignIn,
+        ),
+        line(
+            "a registration endpoint at a metadata service",
+            metadata(json!({ "registration_endpoint": "https://169.254.169.254/latest" })),
+            "not a public one",
+            Never::SignIn,
+        ),
+        line(
+            "a resource that is somebody else's",
+            resource(json!({ "resource": "https://bank.example/mcp" })),
+            "somebody else's",
+            Never::SignIn,
+        ),
+        line(
+            "an authorization server in our own network",
+            resource(json!({ "authorization_servers": ["https://10.0.0.1"] })),
+            "not a public one",
+            Never::SignIn,
+        ),
+        line(
+            "an authorization server by a mapped address",
+            resource(json!({ "authorization_servers": ["https://[::ffff:169.254.169.254]"] })),
+            "not a public one",
+            Never::SignIn,
+        ),
+        line(
+            "no authorization server",
+            resource(json!({ "authorization_servers": [] })),
+            "names no",
+            Never::SignIn,
+        ),
+        line(
+            "metadata in a file",
+            Twists {
+                challenge: Some("Bearer resource_metadata=\"file:///etc/passwd\"".to_owned()),
+                ..Twists::default()
+            },
+            "names no host",
+            Never::SignIn,
+        ),
+        line(
+            "a redirect to a private address",
+            at(RESOURCE, to("https://192.168.0.1/")),
+            "not a public one",
+            Never::SignIn,
+        ),
+        line(
+            "a redirect without TLS",
+            at(METADATA, to("http://as.example/")),
+            "not an https URL",
+            Never::SignIn,
+        ),
+        line("a redirect to itself", at(RESOURCE, to(RESOURCE)), "more than 3 redirects", Never::SignIn),
+        line(
+            "metadata that is rationed",
+            at(RESOURCE, Odd::Text(429, "text/plain", "later")),
+            "answers 429",
+            Never::SignIn,
+        ),
+        line("endless metadata", at(METADATA, Odd::Endless), "more than", Never::SignIn),
+        line("metadata that never comes", at(METADATA, Odd::Never), "did not answer within", Never::SignIn),
+        line(
+            "metadata that is none",
+            at(METADATA, Odd::Text(200, "application/json", "[1]")),
+            "not metadata",
+            Never::SignIn,
+        ),
+    ]
+}
+
+fn endpoints() -> Vec<Line> {
+    vec![
+        line(
+            "registration answered in plain text",
+            Twists { registration: Some((403, "Contact sales for <partner> access")), ..Twists::default() },
+            "admits only clients that it has listed, and this program is not one of them: it answers 403 Forbidden \
+             (Contact sales for <partner> access). Register a client in the vendor's own settings",
+            Never::SignIn,
+        ),
+        line(
+            "a token endpoint that sends us on",
+            at("/token", Odd::Redirect(307, "https://evil.example/token".to_owned())),
+            "points to https://evil.example/token",
+            Never::End,
+        ),
+        line("endless tokens", at("/token", Odd::Endless), "more than", Never::End),
+        line(
+            "an error page for tokens",
+            at("/token", Odd::Text(502, "text/html", "<h1>Bad\ngateway</h1>")),
+            "502",
+            Never::End,
+        ),
+        line(
+            "a token of an unknown kind",
+            Twists { tokens: json!({ "token_type": "mac" }), ..Twists::default() },
+            "'mac'",
+            Never::End,
+        ),
+        line(
+            "a token that would break a header",
+            Twists { tokens: json!({ "access_token": "a\r\nx: y" }), ..Twists::default() },
+            "no header can hold",
+            Never::End,
+        ),
+        line(
+            "a server that refuses its own tokens",
+            Twists { refuses_all: Some(401), ..Twists::default() },
+            "does not accept the token",
+            Never::End,
+        ),
+        line(
+            "a server that is never content",
+            Twists { needs: "a", refuses_all: Some(403), ..Twists::default() },
+            "has already",
+            Never::End,
+        ),
+        line(
+            "an authorization server that gives less than is asked for",
+            Twists { needs: "a b", tokens: json!({ "scope": "a" }), ..Twists::default() },
+            "does not give",
+            Never::End,
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn hostile_servers() {
+    let lines = sign_ins().into_iter().chain(documents()).chain(endpoints());
+    let mut running: JoinSet<()> = lines.map(meet).collect();
+    let mut failed = 0;
+    while let Some(met) = running.join_next().await {
+        failed += usize::from(met.is_err());
+    }
+    assert_eq!(failed, 0, "see above");
+}
+
+async fn meet(line: Line) {
+    let Line { what, twists, said, never } = line;
+    let patience = Duration::from_secs(3);
+    let world = World::twisted(twists).await;
+    let oauth = world.client().policy(Policy { timeout: patience, ..policy() });
+    let oauth = oauth.person(person().patience(patience)).build().unwrap();
+    let error = world.call(&oauth).await.expect_err(what);
+    assert!(error.contains(said), "{what}: {error}");
+    assert!(!error.contains("555"), "{what}: {error}");
+    if never == Never::SignIn {
+        assert_eq!(world.heard("/authorize").len(), 0, "{what}");
+    }
+    if never != Never::End {
+        assert_eq!(world.heard("/token").len(), 0, "{what}");
+    }
+    assert!(world.heard("/authorize").len() <= 3, "{what}: it went on");
+    assert!(world.heard("/mcp").len() <= 4, "{what}: it went on");
+}
+
+#[tokio::test]
+async fn a_token_without_its_key_is_refused_where_keys_are_wanted() {
+    let world = World::new().await;
+    let oauth = world.client().dpop(DpopUse::Always).build().unwrap();
+    let error = world.call(&oauth).await.unwrap_err();
+    assert!(error.contains("bound to a key was asked for"), "{error}");
+}
+
+#[tokio::test]
+async fn a_token_goes_to_its_server_only() {
+    use loggia::client::Authorize;
+    let world = World::new().await;
+    let oauth = world.client().build().unwrap();
+    assert_eq!(world.call(&oauth).await, Ok(200));
+    let sent = |url: &str| {
+        let (oauth, url) = (oauth.clone(), url::Url::parse(url).unwrap());
+        async move { oauth.headers(&http::Method::GET, &url).await.unwrap().len() }
+    };
+    assert_eq!(sent(world.server.as_str()).await, 1);
+    assert_eq!(sent("https://evil.example/mcp").await, 0);
+    assert_eq!(sent(&format!("{}/mcp", world.issuer)).await, 0);
+}
+
+/// A client by whose answer is asked: everything a log could catch holds no secret.
+#[tokio::test]
+async fn secrets_are_not_shown() {
+    let world = World::new().await;
+    let oauth = world.client().build().unwrap();
+    assert_eq!(world.call(&oauth).await, Ok(200));
+    let credential = oauth.credential().await.unwrap().unwrap();
+    let renewed = oauth.refresh().await;
+    let shown = format!("{oauth:?} {credential:?} {renewed:?} {:?}", oauth.standing().borrow());
+    for secret in [&credential.access_token, credential.refresh_token.as_ref().unwrap()] {
+        assert!(!shown.contains(secret.expose()), "{shown}");
+    }
+}

@@ -1,0 +1,13 @@
+//! The client's side against servers of ours: honest ones with the habits of real ones, and hostile ones.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod extensions;
+mod guard;
+mod hostile;
+mod killed;
+mod real;
+mod renewal;
+mod sign_in;
+mod stores;
+mod world;

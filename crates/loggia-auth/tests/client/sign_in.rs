@@ -1,0 +1,273 @@
+//! Signing in: how the person is reached, who we are to the server, and answers that come to another process.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use loggia_auth::client::{Answer, ClientAuth, FileStore, MemoryStore, Proof, TokenStore};
+use loggia_auth::discovery::Demand;
+use loggia_auth::extensions::{ClientCredentials, Grant};
+use loggia_auth::guard::Guard;
+use loggia_auth::loopback::Loopback;
+use loggia_auth::registration::{ClientIdentity, RegisteredClient};
+use loggia_auth::secret::Secret;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use url::Url;
+
+use crate::world::{Odd, Twists, World, person, policy};
+
+/// The pages that a browser saw, in the order in which it saw them.
+type Pages = Arc<Mutex<Vec<String>>>;
+
+/// A person whose browser looks at all that `pages` makes of the sign-in page.
+fn browsing(seen: &Pages, done: mpsc::Sender<()>, pages: fn(&Url) -> Vec<String>) -> Loopback {
+    let seen = seen.clone();
+    Loopback::new(move |page| {
+        let (seen, done, pages) = (seen.clone(), done.clone(), pages(page));
+        tokio::spawn(async move {
+            let browser = Guard::new(policy()).unwrap();
+            for page in pages {
+                let reply = browser.get(&Url::parse(&page).unwrap()).await.unwrap();
+                let text = String::from_utf8_lossy(&reply.body).into_owned();
+                seen.lock().unwrap().push(format!("{} {text}", reply.status.as_u16()));
+            }
+            let _ = done.send(()).await;
+        });
+        Ok(())
+    })
+}
+
+fn redirect(page: &Url) -> String {
+    page.query_pairs().find(|(name, _)| name == "redirect_uri").unwrap().1.into_owned()
+}
+
+#[tokio::test]
+async fn the_browser_is_told_what_happened() {
+    let world = World::new().await;
+    let (seen, (done, mut ended)) = (Pages::default(), mpsc::channel(4));
+    let person = browsing(&seen, done, |page| {
+        let here = redirect(page);
+        let base = here.trim_end_matches("/callback");
+        vec![
+            format!("{base}/favicon.ico"),
+            format!("{here}?code=x&state=guessed"),
+            format!("{here}?error=<script>alert(1)</script>&state=a&state=b"),
+            format!("{here}/deeper?code=x"),
+            page.to_string(),
+        ]
+    });
+    let oauth = world.client().person(person).build().unwrap();
+    assert_eq!(world.call(&oauth).await, Ok(200));
+    ended.recv().await.unwrap();
+    let seen = seen.lock().unwrap().clone();
+    let expected = ["404 ", "400 ", "400 ", "404 ", "200 "];
+    assert!(seen.iter().zip(expected).all(|(page, status)| page.starts_with(status)), "{seen:#?}");
+    assert!(seen[4].contains("Signed in") && seen[4].contains("close this window"), "{}", seen[4]);
+    assert!(seen.iter().all(|page| !page.contains("<script")), "{seen:#?}");
+}
+
+#[tokio::test]
+async fn the_browser_is_told_what_went_wrong() {
+    let world = World::twisted(Twists {
+        at: Some((
+            "/token",
+            Odd::Text(400, "application/json", r#"{"error":"invalid_grant","error_description":"<b>no"}"#),
+        )),
+        ..Twists::default()
+    })
+    .await;
+    let (seen, (done, mut ended)) = (Pages::default(), mpsc::channel(4));
+    let oauth = world.client().person(browsing(&seen, done, |page| vec![page.to_string()])).build().unwrap();
+    assert!(world.call(&oauth).await.unwrap_err().contains("invalid_grant: <b>no"));
+    ended.recv().await.unwrap();
+    let page = seen.lock().unwrap()[0].clone();
+    assert!(page.contains("Not signed in") && page.contains("&lt;b&gt;no"), "{page}");
+}
+
+#[tokio::test]
+async fn the_answer_can_be_pasted() {
+    let world = World::new().await;
+    let (sender, pages) = mpsc::unbounded_channel();
+    let pages = Arc::new(tokio::sync::Mutex::new(pages));
+    let person = Loopback::new(move |page| sender.send(page.clone()).map_err(|error| error.to_string()));
+    let elsewhere = world.clone();
+    let person = person.paste(move || {
+        let (pages, world) = (pages.clone(), elsewhere.clone());
+        async move {
+            // Another machine's browser ends at an address that leads nowhere there.
+            let page = pages.lock().await.recv().await.unwrap();
+            let browser = Guard::new(policy()).unwrap();
+            let stuck = browser.send(loggia_auth::guard::Fetch::get(page).redirects(0)).await.unwrap_err();
+            assert!(stuck.to_string().contains("/callback"), "{stuck}");
+            let heard = world.heard("/authorize").pop().unwrap();
+            let answer = world.answer_to(&heard);
+            Some(format!("  {answer}\n"))
+        }
+    });
+    let oauth = world.client().person(person).build().unwrap();
+    assert_eq!(world.call(&oauth).await, Ok(200));
+}
+
+#[tokio::test]
+async fn an_answer_may_come_to_another_process_and_is_good_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new().await;
+    let process = || {
+        let store = Arc::new(FileStore::open(folder.path()).unwrap());
+        world.client().grant(Grant::Nobody).store(store, "me").build().unwrap()
+    };
+    let here = "https://hub.example/callback";
+    let answered = |page: Url| {
+        let world = world.clone();
+        async move {
+            let browser = Guard::new(policy()).unwrap();
+            let _ = browser.send(loggia_auth::guard::Fetch::get(page).redirects(0)).await;
+            Answer::parse(&world.answer_to(&world.heard("/authorize").pop().unwrap())).unwrap()
+        }
+    };
+    let begun = process().begin(here).await.unwrap();
+    assert_eq!(redirect(&begun.page), here);
+    assert!(!format!("{begun:?}").contains(begun.state.expose()), "{begun:?}");
+    let answer = answered(begun.page).await;
+    assert_eq!(answer.state(), Some(&begun.state));
+    let credential = process().finish(answer.clone()).await.unwrap();
+    assert_eq!(credential.resource, world.server.as_str());
+    assert_eq!(world.call(&process()).await, Ok(200));
+
+    let again = process().finish(answer).await.unwrap_err().to_string();
+    assert!(again.contains("belongs to no sign-in that is under way"), "{again}");
+    let late = process().begin(here).await.unwrap();
+    let late = answered(late.page).await;
+    world.sleep(601);
+    assert!(process().finish(late).await.is_err(), "it came too late");
+    let other =
+        world.client().grant(Grant::Nobody).store(Arc::new(FileStore::open(folder.path()).unwrap()), "you");
+    let begun = process().begin(here).await.unwrap();
+    let stolen = answered(begun.page).await;
+    assert!(other.build().unwrap().finish(stolen).await.is_err(), "it was another person's");
+    assert_eq!(world.grants("authorization_code"), 1);
+}
+
+#[tokio::test]
+async fn a_registration_is_used_again_where_it_was_made() {
+    let world = World::new().await;
+    let store = Arc::new(MemoryStore::new());
+    let client = |key: &str| world.client().store(store.clone(), key).build().unwrap();
+    assert_eq!(world.call(&client("one")).await, Ok(200));
+    assert_eq!(world.call(&client("two")).await, Ok(200));
+    let registered = world.heard("/register");
+    let redirects: Vec<String> = world
+        .heard("/authorize")
+        .iter()
+        .map(|heard| heard.param("redirect_uri").unwrap().to_owned())
+        .collect();
+    assert_eq!((registered.len(), redirects[0] == redirects[1]), (1, true), "{redirects:?}");
+    let request: Value = serde_json::from_slice(&registered[0].body).unwrap();
+    assert_eq!(request["redirect_uris"], json!([redirects[0]]));
+    assert_eq!(request["application_type"], "native");
+    assert_eq!(request["grant_types"], json!(["authorization_code", "refresh_token"]));
+    assert_eq!(request["token_endpoint_auth_method"], "none");
+}
+
+#[tokio::test]
+async fn what_one_issuer_knows_is_shown_to_no_other() {
+    let store = Arc::new(MemoryStore::new());
+    let (first, second) = (World::new().await, World::new().await);
+    let by_hand = |world: &World, client: RegisteredClient| {
+        let identity = ClientIdentity::new("test").registered(client);
+        let grant = Grant::Person(Arc::new(person()));
+        let oauth =
+            loggia_auth::client::OAuth::builder(world.server.clone(), identity).policy(policy()).grant(grant);
+        oauth.store(store.clone(), "me").build().unwrap()
+    };
+    let client = RegisteredClient::public("mine");
+    assert_eq!(first.call(&by_hand(&first, client.clone())).await, Ok(200));
+    // The server moves to another authorization server.
+    first.twist(|twists| twists.resource = json!({ "authorization_servers": [second.issuer] }));
+    first.revoke();
+    let error = first.call(&by_hand(&first, client.clone())).await.unwrap_err();
+    assert!(error.contains("what one knows is not shown to the other"), "{error}");
+    let error = first.call(&by_hand(&first, client.at(&first.issuer))).await.unwrap_err();
+    assert!(error.contains("what one knows is not shown to the other"), "{error}");
+    assert_eq!(second.heard("/authorize").len() + second.heard("/token").len(), 0);
+
+    // Nor does a program show its secret to whoever a server names.
+    let secret = RegisteredClient::with_secret("mine", Secret::new("sesame")).at("https://as.example");
+    let program = Grant::ClientCredentials(ClientCredentials { client: secret });
+    let error = second.call(&second.client().grant(program).build().unwrap()).await.unwrap_err();
+    assert!(error.contains("registered with https://as.example"), "{error}");
+    assert_eq!(second.heard("/token").len(), 0);
+}
+
+#[tokio::test]
+async fn the_person_is_asked_last() {
+    let world =
+        World::twisted(Twists { metadata: json!({ "registration_endpoint": null }), ..Twists::default() })
+            .await;
+    let error = world.call(&world.client().build().unwrap()).await.unwrap_err();
+    assert!(error.contains("Register a client in the vendor's own settings"), "{error}");
+    let asked = person().ask_client(|issuer: &str| {
+        let client = RegisteredClient {
+            issuer: Some(issuer.to_owned()),
+            client_id: "typed".into(),
+            auth: ClientAuth::None,
+        };
+        async move { Some(client) }
+    });
+    assert_eq!(world.call(&world.client().person(asked).build().unwrap()).await, Ok(200));
+    assert_eq!(world.heard("/authorize")[0].param("client_id"), Some("typed"));
+}
+
+#[tokio::test]
+async fn a_program_gets_its_own_tokens_again() {
+    let world = World::new().await;
+    let client = RegisteredClient::with_secret("robot", Secret::new("a b")).at(&world.issuer);
+    let oauth = world.client().grant(Grant::ClientCredentials(ClientCredentials { client })).build().unwrap();
+    world.twist(|twists| twists.tokens = json!({ "refresh_token": null }));
+    assert_eq!(world.call(&oauth).await, Ok(200));
+    world.sleep(3590);
+    assert_eq!(world.call(&oauth).await, Ok(200));
+    assert_eq!(world.grants("client_credentials"), 2, "ahead of its end");
+    assert_eq!(world.heard("/mcp").len(), 3);
+    world.revoke();
+    assert_eq!(world.call(&oauth).await, Ok(200));
+    assert_eq!(world.heard("/authorize").len(), 0);
+}
+
+#[tokio::test]
+async fn nobody_is_waited_for_for_ever() {
+    let world = World::new().await;
+    let store = Arc::new(MemoryStore::new());
+    let absent = Loopback::new(|_| Ok(())).patience(Duration::from_millis(50));
+    let oauth = world.client().person(absent).store(store.clone(), "me").build().unwrap();
+    assert!(world.call(&oauth).await.unwrap_err().contains("nobody signed in"));
+    let blind = Loopback::new(|_| Err("no browser".to_owned()));
+    let oauth = world.client().person(blind).store(store.clone(), "me").build().unwrap();
+    assert!(world.call(&oauth).await.unwrap_err().contains("cannot be shown here: no browser"));
+    assert_eq!(store.keys("credential/").await.unwrap(), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_token_is_proved_by_a_call() {
+    let world = World::new().await;
+    let oauth = world.client().build().unwrap();
+    assert!(matches!(oauth.prove().await, Ok(Proof::Missing(Demand { resource_metadata: Some(_), .. }))));
+    assert_eq!(world.heard("/authorize").len(), 0, "asking signs nobody in");
+    assert!(oauth.ensure().await.unwrap().is_some());
+    assert_eq!(oauth.prove().await, Ok(Proof::Taken));
+    let (signed_in, calls) = (world.heard("/authorize").len(), world.heard("/mcp").len());
+    assert!(oauth.ensure().await.unwrap().is_some());
+    assert_eq!((world.heard("/authorize").len(), world.heard("/mcp").len()), (signed_in, calls + 1));
+    world.revoke();
+    assert!(matches!(oauth.prove().await, Ok(Proof::Refused(_))), "it is there, and is worth nothing");
+    assert_eq!(world.grants("refresh_token"), 0);
+    assert!(oauth.ensure().await.unwrap().is_some());
+    assert_eq!(oauth.prove().await, Ok(Proof::Taken));
+
+    let open = World::twisted(Twists {
+        at: Some(("/mcp", Odd::Text(200, "application/json", "{}"))),
+        ..Twists::default()
+    });
+    let oauth = open.await.client().build().unwrap();
+    assert_eq!((oauth.prove().await, oauth.ensure().await.unwrap().is_none()), (Ok(Proof::NotNeeded), true));
+}

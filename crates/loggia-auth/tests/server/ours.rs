@@ -1,0 +1,206 @@
+//! The three parts together, over real connections: our client, our authorization server, and a protected
+//! server of the SDK.
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::Request;
+use http::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use loggia::client::{Client, Negotiation};
+use loggia::server::{Args, Cx, Server, Tool, ToolError};
+use loggia::transport::Shutdown;
+use loggia::transport::http::http;
+use loggia_auth::client::{DpopUse, MemoryStore, OAuth};
+use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::loopback::Loopback;
+use loggia_auth::registration::ClientIdentity;
+use loggia_auth::resource::{Dpop, NonceKey, Resource, ScopePolicy};
+use loggia_auth::server::{AuthorizationServer, SignIn};
+use serde_json::json;
+use url::Url;
+
+use super::world::{Time, encoded};
+
+pub(crate) type Links = Arc<Mutex<Option<Url>>>;
+
+/// A person with a browser who allows everything. Cookies stay from one visit to the next.
+#[derive(Clone)]
+pub(crate) struct Person {
+    client: HttpClient<HttpConnector, Full<Bytes>>,
+    cookies: Arc<Mutex<Vec<String>>>,
+    links: Links,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Person {
+    pub(crate) fn new(links: Links) -> Person {
+        let client = HttpClient::builder(TokioExecutor::new()).build_http();
+        Person { client, cookies: Arc::default(), links, asked: Arc::default() }
+    }
+
+    async fn allow(&self, url: Url) {
+        let mut page = self.open(&url, None).await;
+        if page.contains("name=\"code\"") {
+            let link = self.links.lock().unwrap().take().expect("a link was shown");
+            let confirm = self.open(&link, None).await;
+            let form = [("code", field(&confirm, "code")), ("request", field(&confirm, "request"))];
+            page = self.open(&url.join("/oauth/signin").unwrap(), Some(&form)).await;
+        }
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let form = [
+            ("request", field(&page, "request")),
+            ("ticket", field(&page, "ticket")),
+            ("decision", "allow".to_owned()),
+        ];
+        let back = self.open(&url.join("/oauth/consent").unwrap(), Some(&form)).await;
+        assert!(back.contains("Signed in"), "{back}");
+    }
+
+    pub(crate) async fn open(&self, url: &Url, form: Option<&[(&str, String)]>) -> String {
+        let mut url = url.clone();
+        let pairs =
+            form.map(|form| form.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>());
+        let mut body = pairs.map(|pairs| encoded(&pairs));
+        loop {
+            let request = Request::builder()
+                .method(if body.is_some() { "POST" } else { "GET" })
+                .uri(url.as_str())
+                .header(ORIGIN, url.origin().ascii_serialization())
+                .header(COOKIE, self.cookies.lock().unwrap().join("; "))
+                .body(Full::new(Bytes::from(body.take().unwrap_or_default())))
+                .unwrap();
+            let response = self.client.request(request).await.unwrap();
+            for cookie in response.headers().get_all(SET_COOKIE) {
+                let pair = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+                let name = pair.split_once('=').unwrap().0.to_owned() + "=";
+                let mut cookies = self.cookies.lock().unwrap();
+                cookies.retain(|known| !known.starts_with(&name));
+                cookies.push(pair);
+            }
+            match response.headers().get(LOCATION) {
+                Some(location) => url = url.join(location.to_str().unwrap()).unwrap(),
+                None => {
+                    let text = response.into_body().collect().await.unwrap().to_bytes();
+                    return String::from_utf8(text.to_vec()).unwrap();
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn field(page: &str, name: &str) -> String {
+    let rest = page
+        .split_once(&format!("name=\"{name}\" value=\""))
+        .unwrap_or_else(|| panic!("no {name}: {page}"))
+        .1;
+    rest.split_once('"').unwrap().0.to_owned()
+}
+
+struct Running {
+    url: Url,
+    person: Person,
+    time: Time,
+    server: AuthorizationServer,
+    shutdown: Shutdown,
+}
+
+impl Running {
+    async fn start(dpop: Option<Dpop>) -> Running {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let (links, time) = (Links::default(), Time::new());
+        let shown = links.clone();
+        let show = Arc::new(move |link: &Url| *shown.lock().unwrap() = Some(link.clone()));
+        let guard = Guard::new(Policy::development()).unwrap();
+        let server = AuthorizationServer::builder(&issuer, Arc::new(MemoryStore::new()), guard)
+            .resource(format!("{issuer}/mcp"), ["mcp", "mcp:write"])
+            .sign_in(SignIn::Link { subject: "me".to_owned(), show })
+            .clock(time.clock())
+            .build()
+            .unwrap();
+        let url: Url = format!("{issuer}/mcp").parse().unwrap();
+        let scopes = ScopePolicy::new().always("mcp").tool("drop", "mcp:write");
+        let mut resource =
+            Resource::new(url.clone()).unwrap().issuer(server.issuer()).scopes(scopes).clock(time.clock());
+        if let Some(dpop) = dpop {
+            resource = resource.dpop(dpop);
+        }
+        let tool = |name: &str| {
+            Tool::build(name).handler(|_: Arc<()>, cx: Cx, _: Args| async move {
+                let principal = cx.principal().ok_or_else(|| ToolError::say("nobody"))?;
+                Ok::<_, ToolError>(format!("{}: {}", principal.subject, principal.scopes.join(" ")))
+            })
+        };
+        let mcp = Server::new("test", "1").tool(tool("whoami")).tool(tool("drop")).build().unwrap();
+        let shutdown = Shutdown::new();
+        let http = http("127.0.0.1:0").listener(listener).layer(resource.layer()).layer(server.layer());
+        tokio::spawn(mcp.serve_until(http, shutdown.clone()));
+        Running { url, person: Person::new(links), time, server, shutdown }
+    }
+
+    async fn client(&self, negotiation: Negotiation, dpop: DpopUse) -> Client {
+        let person = self.person.clone();
+        let loopback = Loopback::new(move |page| {
+            let (person, page) = (person.clone(), page.clone());
+            tokio::spawn(async move { person.allow(page).await });
+            Ok(())
+        });
+        let oauth = OAuth::builder(self.url.clone(), ClientIdentity::new("Ours"))
+            .policy(Policy::development())
+            .person(loopback)
+            .dpop(dpop)
+            .clock(self.time.clock())
+            .build()
+            .unwrap();
+        Client::builder().negotiation(negotiation).authorize(oauth).connect(self.url.as_str()).await.unwrap()
+    }
+}
+
+async fn call(client: &Client, tool: &str) -> String {
+    let result = client.call_tool(tool, json!({})).await.unwrap_or_else(|error| panic!("{tool}: {error}"));
+    result.content[0].as_text().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_client_signs_in_steps_up_and_renews() {
+    let nonces = || Dpop::required().nonces(NonceKey::random());
+    for (what, negotiation, dpop, used) in [
+        ("modern", Negotiation::Auto, None, DpopUse::WhenAsked),
+        ("handshake", Negotiation::Handshake, None, DpopUse::WhenAsked),
+        ("bound where asked", Negotiation::Auto, Some(Dpop::required()), DpopUse::WhenAsked),
+        ("bound, with nonces", Negotiation::Auto, Some(nonces()), DpopUse::Always),
+    ] {
+        let running = Running::start(dpop).await;
+        let asked = || running.person.asked.load(Ordering::SeqCst);
+        let client = running.client(negotiation, used).await;
+        assert_eq!((call(&client, "whoami").await.as_str(), asked()), ("me: mcp", 1), "{what}");
+        assert_eq!(
+            (call(&client, "drop").await.as_str(), asked()),
+            ("me: mcp mcp:write", 2),
+            "{what}: stepped up"
+        );
+        for _ in 0..3 {
+            running.time.pass(16 * 60);
+            assert_eq!(
+                (call(&client, "whoami").await.as_str(), asked()),
+                ("me: mcp mcp:write", 2),
+                "{what}: renewed"
+            );
+        }
+        // A key that leaked: everything it signed is worth nothing, and nobody is asked again.
+        running.server.replace_keys().await.unwrap();
+        assert_eq!(
+            (call(&client, "drop").await.as_str(), asked()),
+            ("me: mcp mcp:write", 2),
+            "{what}: renewed when refused"
+        );
+        client.close().await;
+        running.shutdown.begin();
+    }
+}

@@ -1,0 +1,193 @@
+//! One way to speak to either database. Statements are written once: with `?1` for parameters, `BIGINT` for
+//! numbers and `BLOB` for bytes, which is SQLite's dialect and is turned into PostgreSQL's where that differs.
+
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use std::fmt;
+use std::sync::Arc;
+
+use zeroize::Zeroize;
+
+use crate::error::StoreError;
+
+type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What has been done to the database, in order. A line that was released is never changed.
+const MIGRATIONS: &[&str] = &[
+    "CREATE TABLE secrets (
+        owner TEXT NOT NULL,
+        connector TEXT NOT NULL,
+        name TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        revision BIGINT NOT NULL,
+        created BIGINT NOT NULL,
+        updated BIGINT NOT NULL,
+        until BIGINT,
+        master TEXT NOT NULL,
+        wrapped BLOB NOT NULL,
+        sealed BLOB NOT NULL,
+        PRIMARY KEY (owner, connector, name)
+    )",
+    "CREATE INDEX secrets_until ON secrets (until)",
+    "CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until BIGINT NOT NULL)",
+];
+
+/// A value in a statement or in a row.
+#[derive(Clone, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Int(i64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[value]")
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        match self {
+            Value::Text(text) => text.zeroize(),
+            Value::Blob(bytes) => bytes.zeroize(),
+            Value::Null | Value::Int(_) => {}
+        }
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Value {
+        Value::Int(number)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(bytes: Vec<u8>) -> Value {
+        Value::Blob(bytes)
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Value {
+        value.map_or(Value::Null, Into::into)
+    }
+}
+
+/// One row of a result.
+pub(crate) struct Row(pub(crate) Vec<Value>);
+
+impl Row {
+    fn take(&mut self, column: usize) -> Value {
+        self.0.get_mut(column).map_or(Value::Null, |value| std::mem::replace(value, Value::Null))
+    }
+
+    pub(crate) fn int(&mut self, column: usize) -> Result<i64, StoreError> {
+        self.maybe_int(column)?.ok_or_else(|| odd(column))
+    }
+
+    pub(crate) fn maybe_int(&mut self, column: usize) -> Result<Option<i64>, StoreError> {
+        match &self.take(column) {
+            Value::Int(number) => Ok(Some(*number)),
+            Value::Null => Ok(None),
+            _ => Err(odd(column)),
+        }
+    }
+
+    pub(crate) fn text(&mut self, column: usize) -> Result<String, StoreError> {
+        match &mut self.take(column) {
+            Value::Text(text) => Ok(std::mem::take(text)),
+            _ => Err(odd(column)),
+        }
+    }
+
+    pub(crate) fn blob(&mut self, column: usize) -> Result<Vec<u8>, StoreError> {
+        match &mut self.take(column) {
+            Value::Blob(bytes) => Ok(std::mem::take(bytes)),
+            _ => Err(odd(column)),
+        }
+    }
+}
+
+fn odd(column: usize) -> StoreError {
+    StoreError::Database(format!("column {column} does not hold what it should"))
+}
+
+/// Runs statements.
+trait Backend: Send + Sync {
+    /// Runs one statement; how many rows it changed. What it changed is on the disk when this returns.
+    fn execute(&self, statement: &'static str, values: Vec<Value>) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// Asks for rows.
+    fn query(
+        &self,
+        statement: &'static str,
+        values: Vec<Value>,
+    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>>;
+
+    /// Brings the tables to what this version expects, whoever else is doing that at the same time.
+    fn migrate(&self, migrations: &'static [&'static str]) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// A database. Cheap to clone.
+#[derive(Clone)]
+pub struct Database(Arc<dyn Backend>);
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Database")
+    }
+}
+
+impl Database {
+    /// Opens `sqlite:PATH` or `postgres://…`, and brings its tables up to date.
+    pub async fn open(url: &str) -> Result<Database, StoreError> {
+        let database = Database::connect(url).await?;
+        database.0.migrate(MIGRATIONS).await?;
+        Ok(database)
+    }
+
+    async fn connect(url: &str) -> Result<Database, StoreError> {
+        let wrong = |what: &str| StoreError::Configuration(what.to_owned());
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            #[cfg(feature = "sqlite")]
+            return Ok(Database(Arc::new(sqlite::Sqlite::open(path.trim_start_matches("//"))?)));
+            #[cfg(not(feature = "sqlite"))]
+            return Err(wrong(&format!("'{path}' needs SQLite, which this program was built without")));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            #[cfg(feature = "postgres")]
+            return Ok(Database(Arc::new(postgres::Postgres::open(url).await?)));
+            #[cfg(not(feature = "postgres"))]
+            return Err(wrong("the database needs PostgreSQL, which this program was built without"));
+        }
+        // The address may hold a password, so it is not repeated.
+        Err(wrong("the database must be given as sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME"))
+    }
+
+    pub(crate) async fn execute(
+        &self,
+        statement: &'static str,
+        values: Vec<Value>,
+    ) -> Result<u64, StoreError> {
+        self.0.execute(statement, values).await
+    }
+
+    pub(crate) async fn query(
+        &self,
+        statement: &'static str,
+        values: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.0.query(statement, values).await
+    }
+}

@@ -1,0 +1,218 @@
+//! PostgreSQL, for many replicas. Connections are pooled, and encrypted where the server can.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio_postgres::Config;
+use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use url::Url;
+
+use super::{Backend, BoxFuture, Row, Value};
+use crate::error::StoreError;
+
+/// Most connections of one process.
+const CONNECTIONS: usize = 8;
+/// How long a connection may take to be had.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Names the lock under which tables are changed: any number will do that nobody else uses.
+const MIGRATING: i64 = 0x6c6f_6767_6961;
+
+pub(super) struct Postgres(Pool);
+
+impl Postgres {
+    pub(super) async fn open(url: &str) -> Result<Postgres, StoreError> {
+        let (config, roots) = settings(url)?;
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config, MakeRustlsConnect::new(tls(roots.as_deref())?), recycling);
+        let pool = Pool::builder(manager)
+            .max_size(CONNECTIONS)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(PATIENCE))
+            .create_timeout(Some(PATIENCE))
+            .recycle_timeout(Some(PATIENCE))
+            .build()
+            .map_err(|error| StoreError::Database(error.to_string()))?;
+        let postgres = Postgres(pool);
+        drop(postgres.connection().await?);
+        Ok(postgres)
+    }
+
+    async fn connection(&self) -> Result<Object, StoreError> {
+        self.0.get().await.map_err(|error| StoreError::Database(with_sources(&error)))
+    }
+}
+
+/// Reads an address, and takes out of it what libpq understands and the client's library does not: the file
+/// with the authorities to trust, and the ways to say that the server's certificate is to be checked. It always
+/// is.
+fn settings(url: &str) -> Result<(Config, Option<PathBuf>), StoreError> {
+    // The address may hold a password, and an error about it could repeat it.
+    let wrong =
+        || StoreError::Configuration("the address of the PostgreSQL database cannot be read".to_owned());
+    let mut plain = Url::parse(url).map_err(|_| wrong())?;
+    let mut roots = None;
+    let mut kept = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in plain.query_pairs() {
+        match (&*name, &*value) {
+            ("sslrootcert", "system") => {}
+            ("sslrootcert", file) => roots = Some(PathBuf::from(file)),
+            ("sslmode", "verify-ca" | "verify-full") => drop(kept.append_pair("sslmode", "require")),
+            (name, value) => drop(kept.append_pair(name, value)),
+        }
+    }
+    let kept = kept.finish();
+    plain.set_query((!kept.is_empty()).then_some(&*kept));
+    Ok((plain.as_str().parse().map_err(|_| wrong())?, roots))
+}
+
+fn tls(file: Option<&Path>) -> Result<rustls::ClientConfig, StoreError> {
+    let wrong = |why: String| StoreError::Configuration(format!("the database's certificates: {why}"));
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(file) = file {
+        let unreadable = |error| wrong(format!("{} cannot be read: {error}", file.display()));
+        roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(file).map_err(unreadable)? {
+            roots.add(certificate.map_err(unreadable)?).map_err(|error| wrong(error.to_string()))?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions =
+        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let versions = versions.map_err(|error| wrong(error.to_string()))?;
+    Ok(versions.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn failed(error: tokio_postgres::Error) -> StoreError {
+    StoreError::Database(with_sources(&error))
+}
+
+fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// A statement in PostgreSQL's dialect.
+fn translated(statement: &str) -> String {
+    statement.replace('?', "$").replace(" BLOB", " BYTEA")
+}
+
+impl ToSql for Value {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        match self {
+            Value::Null => Ok(IsNull::Yes),
+            Value::Int(number) => number.to_sql(kind, out),
+            Value::Text(text) => text.to_sql(kind, out),
+            Value::Blob(bytes) => bytes.to_sql(kind, out),
+        }
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        matches!(*kind, Type::INT8 | Type::TEXT | Type::BYTEA)
+    }
+
+    to_sql_checked!();
+}
+
+fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}
+
+impl Backend for Postgres {
+    fn execute(&self, statement: &'static str, values: Vec<Value>) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move {
+            let connection = self.connection().await?;
+            let statement = connection.prepare_cached(&translated(statement)).await.map_err(failed)?;
+            connection.execute(&statement, &parameters(&values)).await.map_err(failed)
+        })
+    }
+
+    fn query(
+        &self,
+        statement: &'static str,
+        values: Vec<Value>,
+    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        Box::pin(async move {
+            let connection = self.connection().await?;
+            let statement = connection.prepare_cached(&translated(statement)).await.map_err(failed)?;
+            let rows = connection.query(&statement, &parameters(&values)).await.map_err(failed)?;
+            rows.iter().map(row).collect()
+        })
+    }
+
+    fn migrate(&self, migrations: &'static [&'static str]) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut connection = self.connection().await?;
+            let transaction = connection.transaction().await.map_err(failed)?;
+            // Another replica may be at it: the lock ends with the transaction.
+            transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATING]).await.map_err(failed)?;
+            let table = "CREATE TABLE IF NOT EXISTS loggia_migrations (version BIGINT PRIMARY KEY)";
+            transaction.batch_execute(table).await.map_err(failed)?;
+            let newest = "SELECT coalesce(max(version), 0) FROM loggia_migrations";
+            let done: i64 = transaction.query_one(newest, &[]).await.map_err(failed)?.get(0);
+            for (n, migration) in (1i64..).zip(migrations).filter(|(n, _)| *n > done) {
+                transaction.batch_execute(&translated(migration)).await.map_err(failed)?;
+                let note = "INSERT INTO loggia_migrations (version) VALUES ($1)";
+                transaction.execute(note, &[&n]).await.map_err(failed)?;
+            }
+            transaction.commit().await.map_err(failed)
+        })
+    }
+}
+
+fn row(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
+    let value = |(n, column): (usize, &tokio_postgres::Column)| {
+        Ok(match *column.type_() {
+            Type::INT8 => Value::from(row.try_get::<_, Option<i64>>(n).map_err(failed)?),
+            Type::TEXT => Value::from(row.try_get::<_, Option<&str>>(n).map_err(failed)?),
+            Type::BYTEA => Value::from(row.try_get::<_, Option<Vec<u8>>>(n).map_err(failed)?),
+            _ => return Err(StoreError::Database(format!("column {} is of an unknown type", column.name()))),
+        })
+    };
+    row.columns().iter().enumerate().map(value).collect::<Result<_, _>>().map(Row)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_postgres::config::SslMode;
+
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_libpq_reads_them() {
+        let table = [
+            ("postgres://u:p@h/d", SslMode::Prefer, None),
+            ("postgres://u:p@h:5433/d?sslmode=disable", SslMode::Disable, None),
+            ("postgres://u@h/d?sslmode=require&channel_binding=require", SslMode::Require, None),
+            ("postgresql://u@h/d?sslmode=verify-full&application_name=a%20b", SslMode::Require, None),
+            (
+                "postgres://u@h/d?sslmode=verify-ca&sslrootcert=/etc/ca.pem",
+                SslMode::Require,
+                Some("/etc/ca.pem"),
+            ),
+            ("postgres://u@h/d?sslrootcert=system", SslMode::Prefer, None),
+        ];
+        for (url, mode, roots) in table {
+            let (config, found) = settings(url).unwrap();
+            assert_eq!((config.get_ssl_mode(), found.as_deref()), (mode, roots.map(Path::new)), "{url}");
+            assert_eq!((config.get_user(), config.get_dbname()), (Some("u"), Some("d")), "{url}");
+        }
+        for wrong in ["postgres://u@h/d?sslmode=maybe", "postgres://u@h/d?unknown=1", "postgres://u@h:port/d"]
+        {
+            assert!(settings(wrong).is_err(), "{wrong}");
+        }
+        assert!(tls(Some(Path::new("no-such-file.pem"))).is_err());
+    }
+}

@@ -1,0 +1,127 @@
+//! SQLite, built in. One connection writes and reads, on threads that may wait; other processes with the
+//! same file are waited for.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ToSql, TransactionBehavior, params_from_iter};
+
+use super::{Backend, BoxFuture, Row, Value};
+use crate::error::StoreError;
+
+/// How long another process may hold the file.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) struct Sqlite(Arc<Mutex<Connection>>);
+
+impl Sqlite {
+    pub(super) fn open(path: &str) -> Result<Sqlite, StoreError> {
+        if path != ":memory:" {
+            private(Path::new(path))
+                .map_err(|error| StoreError::Configuration(format!("{path} cannot be opened: {error}")))?;
+        }
+        let connection = Connection::open(path).map_err(failed)?;
+        connection.busy_timeout(PATIENCE).map_err(failed)?;
+        // A commit is on the disk before it is acknowledged, even if the power fails.
+        for (pragma, value) in [
+            ("journal_mode", "WAL"),
+            ("synchronous", "FULL"),
+            ("foreign_keys", "ON"),
+            ("secure_delete", "ON"),
+        ] {
+            connection.pragma_update(None, pragma, value).map_err(failed)?;
+        }
+        Ok(Sqlite(Arc::new(Mutex::new(connection))))
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T, StoreError>> {
+        let connection = self.0.clone();
+        Box::pin(async move {
+            let done = tokio::task::spawn_blocking(move || {
+                work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner))
+            });
+            match done.await {
+                Ok(done) => done.map_err(failed),
+                Err(_) => Err(StoreError::Database("the work on it broke off".to_owned())),
+            }
+        })
+    }
+}
+
+/// Makes the file, for its owner alone, before SQLite would make it for everybody.
+fn private(path: &Path) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+fn failed(error: rusqlite::Error) -> StoreError {
+    StoreError::Database(error.to_string())
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Value::Null => ValueRef::Null,
+            Value::Int(number) => ValueRef::Integer(*number),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+impl Backend for Sqlite {
+    fn execute(&self, statement: &'static str, values: Vec<Value>) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.run(move |connection| {
+            let mut statement = connection.prepare_cached(statement)?;
+            statement.execute(params_from_iter(values.iter())).map(|rows| rows as u64)
+        })
+    }
+
+    fn query(
+        &self,
+        statement: &'static str,
+        values: Vec<Value>,
+    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        self.run(move |connection| {
+            let mut statement = connection.prepare_cached(statement)?;
+            let columns = statement.column_count();
+            let rows = statement.query_map(params_from_iter(values.iter()), |row| {
+                (0..columns)
+                    .map(|column| row.get_ref(column).map(value))
+                    .collect::<rusqlite::Result<_>>()
+                    .map(Row)
+            })?;
+            rows.collect()
+        })
+    }
+
+    fn migrate(&self, migrations: &'static [&'static str]) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.run(move |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            for (n, migration) in (1i64..).zip(migrations).filter(|(n, _)| *n > done) {
+                transaction.execute_batch(migration)?;
+                transaction.pragma_update(None, "user_version", n)?;
+            }
+            transaction.commit()
+        })
+    }
+}
+
+fn value(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Integer(number) => Value::Int(number),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+        ValueRef::Null | ValueRef::Real(_) => Value::Null,
+    }
+}

@@ -1,0 +1,376 @@
+//! The vault: what opens other people's doors. A record belongs to a person and a connector, is sealed at
+//! rest, can be listed without being opened, and is gone when it is forgotten.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use loggia_auth::clock::{self, Clock};
+use loggia_auth::secret::Secret;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::database::{Database, Row, Value};
+use crate::envelope::{self, Envelope, Place};
+use crate::error::StoreError;
+use crate::master::MasterKeys;
+use crate::scope::Scope;
+
+/// What kind of credential a record holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// What an authorization server gave: tokens and what belongs to them.
+    OAuth,
+    /// An API key.
+    ApiKey,
+    /// A name and a password.
+    Basic,
+    /// A record of Loggia's own.
+    Internal,
+}
+
+impl Kind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Kind::OAuth => "oauth",
+            Kind::ApiKey => "api_key",
+            Kind::Basic => "basic",
+            Kind::Internal => "internal",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Kind> {
+        [Kind::OAuth, Kind::ApiKey, Kind::Basic, Kind::Internal]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A credential that a person entered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// An API key or a token that does not change.
+    ApiKey(Secret),
+    /// A name and a password.
+    Basic {
+        /// The name.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+}
+
+/// How a [`Login`] is written.
+#[derive(Serialize, Deserialize)]
+struct WrittenLogin {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(serialize_with = "Secret::reveal")]
+    secret: Secret,
+}
+
+/// What can be said of a record without opening it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Whose it is.
+    pub owner: String,
+    /// What it is for.
+    pub connector: String,
+    /// Its name, where a person has several for one connector.
+    pub name: String,
+    /// What kind it is.
+    pub kind: Kind,
+    /// When it was first written.
+    pub created: SystemTime,
+    /// When it was last written.
+    pub updated: SystemTime,
+    /// When it may be forgotten.
+    pub until: Option<SystemTime>,
+    /// The master key it is sealed with, by name.
+    pub master: String,
+}
+
+/// The vault. Cheap to clone.
+#[derive(Clone)]
+pub struct Vault {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    database: Database,
+    keys: RwLock<MasterKeys>,
+    clock: Clock,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vault")
+    }
+}
+
+/// A record that was read.
+pub(crate) struct Opened {
+    pub(crate) kind: Kind,
+    pub(crate) plain: Secret,
+    pub(crate) revision: i64,
+}
+
+/// How many records are sealed anew in one step.
+const BATCH: i64 = 200;
+
+impl Vault {
+    /// Opens the vault. Where records are sealed with a key that is not among `keys`, it is said now and not
+    /// when one of them is needed.
+    pub async fn open(database: Database, keys: MasterKeys) -> Result<Vault, StoreError> {
+        Vault::open_at(database, keys, clock::system()).await
+    }
+
+    /// With another clock. For tests.
+    pub async fn open_at(database: Database, keys: MasterKeys, clock: Clock) -> Result<Vault, StoreError> {
+        let vault = Vault { shared: Arc::new(Shared { database, keys: RwLock::new(keys), clock }) };
+        vault.purge().await?;
+        for name in vault.masters().await? {
+            if vault.keys().get(&name).is_none() {
+                return Err(StoreError::Key(format!(
+                    "records are sealed with the key {name}, which is not among those given ({})",
+                    vault.keys().names().join(", ")
+                )));
+            }
+        }
+        Ok(vault)
+    }
+
+    /// The records of one person for one connector, as a client of an authorization server uses them.
+    pub fn scope(&self, owner: impl Into<String>, connector: impl Into<String>) -> Scope {
+        Scope::new(self.clone(), owner.into(), connector.into(), Kind::OAuth)
+    }
+
+    /// Records of Loggia's own: the state of the authorization server, API keys.
+    pub fn internal(&self, part: impl Into<String>) -> Scope {
+        Scope::new(self.clone(), String::new(), part.into(), Kind::Internal)
+    }
+
+    /// Keeps what a person entered, in place of what was there.
+    pub async fn put(
+        &self,
+        owner: &str,
+        connector: &str,
+        name: &str,
+        login: &Login,
+    ) -> Result<(), StoreError> {
+        let (kind, written) = match login {
+            Login::ApiKey(secret) => (Kind::ApiKey, WrittenLogin { user: None, secret: secret.clone() }),
+            Login::Basic { user, password } => {
+                (Kind::Basic, WrittenLogin { user: Some(user.clone()), secret: password.clone() })
+            }
+        };
+        let text =
+            serde_json::to_string(&written).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        let place = Place { owner, connector, name, kind: kind.as_str() };
+        self.database().execute(REPLACE, self.row(place, &Secret::new(text), None)).await.map(|_| ())
+    }
+
+    /// What a person entered.
+    pub async fn get(&self, owner: &str, connector: &str, name: &str) -> Result<Option<Login>, StoreError> {
+        let Some(opened) = self.read(owner, connector, name).await? else { return Ok(None) };
+        let unreadable = || StoreError::Unreadable(format!("{owner}/{connector}/{name}"));
+        let written: WrittenLogin = serde_json::from_str(opened.plain.expose()).map_err(|_| unreadable())?;
+        match (opened.kind, written) {
+            (Kind::ApiKey, written) => Ok(Some(Login::ApiKey(written.secret))),
+            (Kind::Basic, WrittenLogin { user: Some(user), secret }) => {
+                Ok(Some(Login::Basic { user, password: secret }))
+            }
+            _ => Err(unreadable()),
+        }
+    }
+
+    /// What there is, of one person or of all. Nothing is opened.
+    pub async fn list(&self, owner: Option<&str>) -> Result<Vec<Entry>, StoreError> {
+        let values = vec![
+            Value::from(owner.unwrap_or_default()),
+            i64::from(owner.is_none()).into(),
+            self.now().into(),
+        ];
+        let rows = self.database().query(LIST, values).await?;
+        rows.into_iter().map(entry).collect()
+    }
+
+    /// Forgets one record; whether it was there.
+    pub async fn forget(&self, owner: &str, connector: &str, name: &str) -> Result<bool, StoreError> {
+        let values = vec![owner.into(), connector.into(), name.into()];
+        Ok(self.database().execute(FORGET, values).await? > 0)
+    }
+
+    /// Forgets all that a person has for a connector; how much it was. Tokens should be revoked at their
+    /// issuer before, where that is possible.
+    pub async fn forget_connector(&self, owner: &str, connector: &str) -> Result<u64, StoreError> {
+        self.database().execute(FORGET_CONNECTOR, vec![owner.into(), connector.into()]).await
+    }
+
+    /// Forgets all that a person has; how much it was.
+    pub async fn forget_owner(&self, owner: &str) -> Result<u64, StoreError> {
+        self.database().execute(FORGET_OWNER, vec![owner.into()]).await
+    }
+
+    /// Forgets what has ended; how much it was.
+    pub async fn purge(&self) -> Result<u64, StoreError> {
+        let now = self.now();
+        self.database().execute(PURGE_LEASES, vec![now.into()]).await?;
+        self.database().execute(PURGE, vec![now.into()]).await
+    }
+
+    /// Seals everything with the newest of `keys`, which hold the older ones too. How many records were
+    /// sealed anew. It can be broken off and begun again, and others can read and write meanwhile, as soon
+    /// as they have the new keys.
+    pub async fn rotate(&self, keys: MasterKeys) -> Result<u64, StoreError> {
+        *self.shared.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        let keys = self.keys();
+        let (newest, key) = keys.newest_key();
+        let mut moved = 0;
+        loop {
+            let rows = self.database().query(OTHERWISE_SEALED, vec![newest.into(), BATCH.into()]).await?;
+            if rows.is_empty() {
+                return Ok(moved);
+            }
+            for mut row in rows {
+                let (owner, connector, name, kind) = (row.text(0)?, row.text(1)?, row.text(2)?, row.text(3)?);
+                let (old, wrapped) = (row.text(4)?, row.blob(5)?);
+                let place = Place { owner: &owner, connector: &connector, name: &name, kind: &kind };
+                let anew = keys.get(&old).and_then(|old| envelope::rewrap(old, key, place, &wrapped));
+                let anew = anew.ok_or_else(|| StoreError::Sealed(format!("{owner}/{connector}/{name}")))?;
+                let values = vec![
+                    Value::from(&*owner),
+                    connector.as_str().into(),
+                    name.as_str().into(),
+                    wrapped.into(),
+                    newest.into(),
+                    anew.into(),
+                ];
+                // Who wrote it meanwhile sealed it with a key of their own: then there is nothing to do.
+                moved += self.database().execute(REWRAP, values).await?;
+            }
+        }
+    }
+
+    /// The names of the master keys that records are sealed with.
+    pub async fn masters(&self) -> Result<Vec<String>, StoreError> {
+        let rows = self.database().query(MASTERS, Vec::new()).await?;
+        rows.into_iter().map(|mut row| row.text(0)).collect()
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.shared.database
+    }
+
+    /// The time in microseconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        micros((self.shared.clock)())
+    }
+
+    fn keys(&self) -> MasterKeys {
+        self.shared.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The values of a new row, in the order of [`REPLACE`].
+    pub(crate) fn row(&self, place: Place<'_>, plain: &Secret, until: Option<SystemTime>) -> Vec<Value> {
+        let keys = self.keys();
+        let (master, key) = keys.newest_key();
+        let Envelope { wrapped, sealed } = envelope::seal(key, place, plain.expose().as_bytes());
+        let now = self.now();
+        vec![
+            place.owner.into(),
+            place.connector.into(),
+            place.name.into(),
+            place.kind.into(),
+            now.into(),
+            now.into(),
+            until.map(micros).into(),
+            master.into(),
+            wrapped.into(),
+            sealed.into(),
+        ]
+    }
+
+    pub(crate) async fn read(
+        &self,
+        owner: &str,
+        connector: &str,
+        name: &str,
+    ) -> Result<Option<Opened>, StoreError> {
+        let values = vec![owner.into(), connector.into(), name.into(), self.now().into()];
+        let Some(mut row) = self.database().query(READ, values).await?.pop() else { return Ok(None) };
+        let (kind, revision, master) = (row.text(0)?, row.int(1)?, row.text(2)?);
+        let envelope = Envelope { wrapped: row.blob(3)?, sealed: row.blob(4)? };
+        let place = Place { owner, connector, name, kind: &kind };
+        let full_name = || format!("{owner}/{connector}/{name}");
+        let plain = self.keys().get(&master).and_then(|key| envelope::open(key, place, &envelope));
+        let plain = plain.ok_or_else(|| StoreError::Sealed(full_name()))?;
+        let text = Zeroizing::new(
+            String::from_utf8(plain.to_vec()).map_err(|_| StoreError::Unreadable(full_name()))?,
+        );
+        let kind = Kind::parse(&kind).ok_or_else(|| StoreError::Unreadable(full_name()))?;
+        Ok(Some(Opened { kind, plain: Secret::new(text.as_str()), revision }))
+    }
+}
+
+fn entry(mut row: Row) -> Result<Entry, StoreError> {
+    let kind = row.text(3)?;
+    Ok(Entry {
+        owner: row.text(0)?,
+        connector: row.text(1)?,
+        name: row.text(2)?,
+        kind: Kind::parse(&kind).ok_or(StoreError::Unreadable(kind))?,
+        created: from_micros(row.int(4)?),
+        updated: from_micros(row.int(5)?),
+        until: row.maybe_int(6)?.map(from_micros),
+        master: row.text(7)?,
+    })
+}
+
+pub(crate) fn micros(time: SystemTime) -> i64 {
+    i64::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros()).unwrap_or(i64::MAX)
+}
+
+fn from_micros(micros: i64) -> SystemTime {
+    UNIX_EPOCH + std::time::Duration::from_micros(u64::try_from(micros).unwrap_or_default())
+}
+
+const REPLACE: &str = "INSERT INTO secrets
+    (owner, connector, name, kind, revision, created, updated, until, master, wrapped, sealed)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10)
+    ON CONFLICT (owner, connector, name) DO UPDATE SET
+        kind = excluded.kind, updated = excluded.updated, until = excluded.until, master = excluded.master,
+        wrapped = excluded.wrapped, sealed = excluded.sealed,
+        revision = CASE WHEN excluded.revision > secrets.revision THEN excluded.revision ELSE secrets.revision + 1 END";
+
+const READ: &str = "SELECT kind, revision, master, wrapped, sealed FROM secrets
+    WHERE owner = ?1 AND connector = ?2 AND name = ?3 AND (until IS NULL OR until > ?4)";
+
+const LIST: &str = "SELECT owner, connector, name, kind, created, updated, until, master FROM secrets
+    WHERE owner <> '' AND (owner = ?1 OR CAST(?2 AS BIGINT) = 1) AND (until IS NULL OR until > ?3)
+    ORDER BY owner, connector, name";
+
+const FORGET: &str = "DELETE FROM secrets WHERE owner = ?1 AND connector = ?2 AND name = ?3";
+
+const FORGET_CONNECTOR: &str = "DELETE FROM secrets WHERE owner = ?1 AND connector = ?2";
+
+const FORGET_OWNER: &str = "DELETE FROM secrets WHERE owner = ?1";
+
+const PURGE: &str = "DELETE FROM secrets WHERE until <= ?1";
+
+const PURGE_LEASES: &str = "DELETE FROM leases WHERE until <= ?1";
+
+const MASTERS: &str = "SELECT DISTINCT master FROM secrets";
+
+const OTHERWISE_SEALED: &str = "SELECT owner, connector, name, kind, master, wrapped FROM secrets
+    WHERE master <> ?1 LIMIT ?2";
+
+const REWRAP: &str = "UPDATE secrets SET master = ?5, wrapped = ?6
+    WHERE owner = ?1 AND connector = ?2 AND name = ?3 AND wrapped = ?4";

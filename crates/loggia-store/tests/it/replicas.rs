@@ -1,0 +1,187 @@
+//! The authorization server as several processes on one database: whichever a request reaches, answers.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use loggia::transport::http::Body;
+use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::keys::{ApiKeys, NewKey};
+use loggia_auth::resource::Resource;
+use loggia_auth::server::{AuthorizationServer, Client, SignIn};
+use serde_json::Value;
+use tower_layer::Layer;
+use tower_service::Service;
+use url::Url;
+
+use crate::{Place, places};
+
+const MCP: &str = "https://hub.example/mcp";
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+#[derive(Clone)]
+struct Behind;
+
+impl Service<Request<Body>> for Behind {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        ready(Ok(Response::new(Body::empty())))
+    }
+}
+
+/// One process.
+struct Replica {
+    server: AuthorizationServer,
+    keys: Arc<ApiKeys>,
+    time: crate::Time,
+    link: Arc<Mutex<Option<Url>>>,
+}
+
+struct Answer {
+    status: u16,
+    location: String,
+    cookie: String,
+    body: String,
+}
+
+impl Answer {
+    fn field(&self, name: &str) -> String {
+        let (_, rest) = self.body.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+impl Replica {
+    async fn new(place: &Place) -> Replica {
+        let vault = place.vault().await;
+        let link = Arc::new(Mutex::new(None));
+        let shown = link.clone();
+        let show = Arc::new(move |url: &Url| *shown.lock().unwrap() = Some(url.clone()));
+        let store = Arc::new(vault.internal("authorization-server"));
+        let guard = Guard::new(Policy::default()).unwrap();
+        let server = AuthorizationServer::builder("https://hub.example", store, guard)
+            .resource(MCP, ["mcp"])
+            .client(Client::new("cli", "The command line", ["http://127.0.0.1/cb"]))
+            .sign_in(SignIn::Link { subject: "ada".to_owned(), show })
+            .clock(place.time.clock())
+            .build()
+            .unwrap();
+        let keys = Arc::new(ApiKeys::new(Arc::new(vault.internal("api-keys"))));
+        Replica { server, keys, time: place.time.clone(), link }
+    }
+
+    async fn send(&self, request: http::request::Builder, form: &[(&str, &str)]) -> Answer {
+        let resource = Resource::new(MCP.parse().unwrap()).unwrap().issuer(self.server.issuer());
+        let resource = resource.api_keys(self.keys.clone()).clock(self.time.clock());
+        let mut service = self.server.layer().layer(resource.layer().layer(Behind));
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let response = service.call(request.body(Body::full(body)).unwrap()).await.unwrap();
+        let header =
+            |name: &str| response.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+        let (status, location) = (response.status().as_u16(), header("location"));
+        let cookie = header("set-cookie").split(';').next().unwrap().to_owned();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        Answer { status, location, cookie, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    async fn token(&self, form: &[(&str, &str)]) -> Answer {
+        self.send(Request::post("/oauth/token"), &[form, &[("client_id", "cli")]].concat()).await
+    }
+
+    async fn is_accepted(&self, token: &str) -> bool {
+        let request = Request::post("/mcp").header("authorization", format!("Bearer {token}"));
+        self.send(request, &[]).await.status == 200
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_goes_on_at_any_replica() {
+    for place in places("replicas").await {
+        let kind = place.kind;
+        let (one, other) = (Replica::new(&place).await, Replica::new(&place).await);
+        let query = [
+            ("response_type", "code"),
+            ("client_id", "cli"),
+            ("redirect_uri", "http://127.0.0.1:5000/cb"),
+            ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+            ("code_challenge_method", "S256"),
+        ];
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        let page = one.send(Request::get(format!("/oauth/authorize?{query}")), &[]).await;
+        assert_eq!(page.status, 200, "{kind}: {}", page.body);
+        let link = one.link.lock().unwrap().take().unwrap();
+        let confirm = other.send(Request::get(&link[url::Position::BeforePath..]), &[]).await;
+        let (code, request) = (confirm.field("code"), confirm.field("request"));
+        let entered =
+            other.send(Request::post("/oauth/signin"), &[("code", &code), ("request", &request)]).await;
+        let asked = one.send(Request::get(&entered.location).header("cookie", &entered.cookie), &[]).await;
+        let form = [
+            ("request", asked.field("request")),
+            ("ticket", asked.field("ticket")),
+            ("decision", "allow".to_owned()),
+        ];
+        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let back = other.send(Request::post("/oauth/consent").header("cookie", &entered.cookie), &form).await;
+        let back = Url::parse(&back.location).unwrap();
+        let code = back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+        let redeem = [
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("code_verifier", VERIFIER),
+            ("redirect_uri", "http://127.0.0.1:5000/cb"),
+        ];
+        let tokens = one.token(&redeem).await.json();
+        let (access, refresh) =
+            (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
+        assert!(
+            one.is_accepted(access).await && other.is_accepted(access).await,
+            "{kind}: the key is the same"
+        );
+
+        // Both die; another one takes over.
+        drop((one, other));
+        let next = Replica::new(&place).await;
+        assert!(next.is_accepted(access).await, "{kind}");
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+        let renewed = next.token(&form).await.json();
+        place.time.pass(60);
+        let later = Replica::new(&place).await;
+        assert_eq!(later.token(&form).await.status, 400, "{kind}: used before, elsewhere");
+        let form =
+            [("grant_type", "refresh_token"), ("refresh_token", renewed["refresh_token"].as_str().unwrap())];
+        assert_eq!(next.token(&form).await.status, 400, "{kind}: so the sign-in is over everywhere");
+        assert_eq!(later.token(&redeem).await.status, 400, "{kind}: a code counts once");
+    }
+}
+
+#[tokio::test]
+async fn api_keys_are_known_everywhere() {
+    for place in places("apikeys").await {
+        let kind = place.kind;
+        let (one, other) = (Replica::new(&place).await, Replica::new(&place).await);
+        let new = NewKey { subject: "ada".to_owned(), label: "script".to_owned(), ..NewKey::default() };
+        let (key, secret) = one.keys.create(new, place.time.now()).await.unwrap();
+        assert!(one.is_accepted(secret.expose()).await && other.is_accepted(secret.expose()).await, "{kind}");
+        assert!(one.keys.revoke(&key.id, place.time.now()).await.unwrap(), "{kind}");
+        assert!(!one.is_accepted(secret.expose()).await, "{kind}: at once where it was revoked");
+        place.time.pass(10);
+        assert!(!other.is_accepted(secret.expose()).await, "{kind}: soon everywhere");
+        let listed = other.keys.list().await.unwrap();
+        assert_eq!((listed.len(), listed[0].label.as_str()), (1, "script"), "{kind}");
+    }
+}
