@@ -16,5 +16,6 @@ chapters! {
     ask = "../../src/ask.md";
     client = "../../src/client.md";
     sign_in = "../../src/sign-in.md";
+    protect = "../../src/protect.md";
     eras = "../../src/eras.md";
 }
