@@ -8,6 +8,7 @@ mod bench;
 mod cargo;
 mod command;
 mod conformance;
+mod instructions;
 mod interop;
 mod outcome;
 mod paths;

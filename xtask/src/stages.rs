@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::outcome::Outcome;
-use crate::{cargo, conformance, interop, peers, tidy};
+use crate::{cargo, conformance, instructions, interop, peers, tidy};
 
 /// What must be there before a stage can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +43,12 @@ const STAGES: &[Stage] = &[
         run: cargo::unit,
     },
     Stage { name: "fuzz", about: "each fuzz target for a few seconds", needs: &[], run: cargo::fuzz },
+    Stage {
+        name: "instructions",
+        about: "the paths of a call take no more instructions than stated",
+        needs: &[],
+        run: instructions::run,
+    },
     Stage { name: "examples", about: "each example runs", needs: &[], run: cargo::examples },
     Stage {
         name: "conformance",

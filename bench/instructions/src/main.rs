@@ -1,0 +1,118 @@
+//! Walks one path of a call a number of times, with no I/O and no runtime: what `cargo xtask test instructions`
+//! counts under valgrind. `bench-instructions PATH COUNT`.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use loggia::Service;
+use loggia::edge::connection::{Action, Connection};
+use loggia::edge::settle;
+use loggia::exchange::Exchange;
+use loggia::limits::Limits;
+use loggia::prelude::*;
+use loggia::wire::jsonrpc;
+use serde_json::{Value, json};
+
+/// Says what it is told.
+#[tool(read_only)]
+async fn echo(text: String) -> String {
+    text
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().unwrap_or_default();
+    let count: usize = arguments.next().and_then(|count| count.parse().ok()).unwrap_or_default();
+    let Some(mut walk) = Walk::named(&path) else {
+        eprintln!("usage: bench-instructions decode|stateless|handshake|list COUNT");
+        std::process::exit(2);
+    };
+    for _ in 0..count {
+        walk.once();
+    }
+}
+
+/// One path, ready to be walked.
+struct Walk {
+    frame: Bytes,
+    /// `None` where the message is only read.
+    server: Option<Serving>,
+}
+
+struct Serving {
+    machine: Connection,
+    server: Server,
+    limits: Limits,
+}
+
+impl Walk {
+    fn named(path: &str) -> Option<Walk> {
+        let (frame, server) = match path {
+            "decode" => (stateless("tools/call", call()), None),
+            "stateless" => (stateless("tools/call", call()), Some(Serving::new(0))),
+            "list" => (stateless("tools/list", json!({})), Some(Serving::new(100))),
+            "handshake" => {
+                let mut serving = Serving::new(0);
+                let opening = json!({ "protocolVersion": "2025-11-25", "capabilities": {},
+                    "clientInfo": { "name": "bench", "version": "1" } });
+                serving.handle(request("initialize", opening));
+                (request("tools/call", call()), Some(serving))
+            }
+            _ => return None,
+        };
+        Some(Walk { frame, server })
+    }
+
+    fn once(&mut self) {
+        match &mut self.server {
+            Some(serving) => serving.handle(self.frame.clone()),
+            None => drop(black_box(jsonrpc::decode(&self.frame))),
+        }
+    }
+}
+
+impl Serving {
+    fn new(further: usize) -> Serving {
+        let tools = (0..further)
+            .map(|n| Tool::build(format!("tool_{n}")).handler(|_: Arc<()>, _cx, _args| async { "done" }));
+        let server = loggia::server!().tool(echo).tools(tools).build().expect("the tools are in order");
+        let limits = Limits::default();
+        Serving { machine: Connection::new(limits.clone()), server, limits }
+    }
+
+    /// What a connection does with one message: read, run, answered.
+    fn handle(&mut self, frame: Bytes) {
+        let description = self.server.describe();
+        self.machine.handle_frame(Ok(frame), &description);
+        while let Some(action) = self.machine.poll_action() {
+            match action {
+                Action::Call { key, request, .. } => {
+                    let (exchange, _outbox, _guard) = Exchange::new(None);
+                    let call = settle::run(&self.server, *request, exchange, &self.limits);
+                    let outcome = call.now_or_never().expect("the tool waits for nothing");
+                    self.machine.handle_finished(key, outcome, &description);
+                }
+                action => drop(black_box(action)),
+            }
+        }
+    }
+}
+
+fn call() -> Value {
+    json!({ "name": "echo", "arguments": { "text": "x".repeat(32) } })
+}
+
+fn stateless(method: &str, mut params: Value) -> Bytes {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "bench", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    request(method, params)
+}
+
+fn request(method: &str, params: Value) -> Bytes {
+    json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string().into()
+}
