@@ -222,14 +222,31 @@ impl<'t> Scanner<'t> {
 #[inline]
 fn plain_run(text: &[u8]) -> usize {
     let (words, rest) = text.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
+    for (at, word) in words.iter().take(SHORT / 8).enumerate() {
         let special = special_bytes(u64::from_le_bytes(*word));
         if special != 0 {
             return at * 8 + special.trailing_zeros() as usize / 8;
         }
     }
-    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    if text.len() >= SHORT {
+        return SHORT + long_plain_run(&text[SHORT..]);
+    }
+    let special = |byte: &u8| is_special(*byte);
     words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
+}
+
+/// Up to here a run is looked at word by word; a whole multiple of a word.
+const SHORT: usize = 48;
+
+/// The same, by means that are worth their beginning only where a run is long.
+fn long_plain_run(text: &[u8]) -> usize {
+    let end = memchr::memchr2(b'"', b'\\', text).unwrap_or(text.len());
+    let least = text[..end].iter().fold(u8::MAX, |least, byte| least.min(*byte));
+    if least >= b' ' { end } else { text.iter().position(|byte| is_special(*byte)).unwrap_or(end) }
+}
+
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..0x20)
 }
 
 /// The high bit of each byte that ends a plain run is set; of the bytes after the first such one, some more
@@ -332,8 +349,11 @@ mod tests {
         }
 
         #[test]
-        fn a_plain_run_ends_where_it_should(text in prop::collection::vec(any::<u8>(), 0..40)) {
-            let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+        fn a_plain_run_ends_where_it_should(mut text in prop::collection::vec(0x20..=255u8, 0..120), end in any::<u8>(), at in 0..140usize) {
+            if let Some(place) = text.get_mut(at) {
+                *place = end;
+            }
+            let special = |byte: &u8| is_special(*byte);
             prop_assert_eq!(plain_run(&text), text.iter().position(special).unwrap_or(text.len()));
         }
     }

@@ -92,7 +92,7 @@ pub(super) async fn run(
     endpoint: Endpoint,
 ) -> Result<()> {
     let (limits, shutdown) = (endpoint.0.limits.clone(), endpoint.0.shutdown.clone());
-    let server = Server { http: builder(&limits), tls, service, endpoint: endpoint.clone() };
+    let server = Arc::new(Server { http: builder(&limits), tls, endpoint: endpoint.clone() });
     let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     let mut sweep = tokio::time::interval(limits.resume_window.max(Duration::from_secs(1)) / 2);
@@ -100,9 +100,9 @@ pub(super) async fn run(
         tokio::select! {
             () = shutdown.begun() => break,
             (stream, place) = accept(&listener, &room) => {
-                let server = server.clone();
+                let (server, service) = (server.clone(), service.clone());
                 connections.spawn(async move {
-                    server.serve(stream).await;
+                    server.serve(service, stream).await;
                     drop(place);
                 });
             }
@@ -165,36 +165,44 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-#[derive(Clone)]
 struct Server {
     http: auto::Builder<TokioExecutor>,
     tls: Option<Acceptor>,
-    service: Handler,
     endpoint: Endpoint,
 }
 
 impl Server {
-    async fn serve(self, stream: TcpStream) {
+    /// There is one of these futures for every connection: what is large is apart, and only there while it is
+    /// needed.
+    async fn serve(self: Arc<Server>, service: Handler, stream: TcpStream) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
-        let Some(tls) = self.tls.clone() else { return self.serve_http(stream).await };
+        match &self.tls {
+            None => self.serve_http(service, stream).await,
+            Some(tls) => Box::pin(self.serve_tls(tls, service, stream)).await,
+        }
+    }
+
+    async fn serve_tls(&self, tls: &Acceptor, service: Handler, stream: TcpStream) {
         let limit = self.endpoint.0.limits.read_timeout;
         match tokio::time::timeout(limit, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.serve_http(stream).await,
+            Ok(Ok(stream)) => self.serve_http(service, stream).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
     }
 
-    async fn serve_http(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let Server { http, service, endpoint, .. } = self;
-        let (limits, shutdown) = (&endpoint.0.limits, &endpoint.0.shutdown);
+    async fn serve_http(
+        &self,
+        service: Handler,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) {
+        let (limits, shutdown) = (&self.endpoint.0.limits, &self.endpoint.0.shutdown);
         let traffic = Traffic::default();
         let mut watch = Watch::new(traffic.clone());
-        let service = Adapter { service, traffic: traffic.clone() };
-        let connection = http.serve_connection(TokioIo::new(stream), service);
-        tokio::pin!(connection);
+        let service = Adapter { service, traffic };
+        let mut connection = Box::pin(self.http.serve_connection(TokioIo::new(stream), service));
         let mut closing = false;
         loop {
             tokio::select! {
