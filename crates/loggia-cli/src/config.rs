@@ -13,6 +13,7 @@ use loggia_connect::manifest::{self, Backend, Builtin, Manifest, Remote, ServerS
 use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
 
+use crate::credentials::Credentials;
 use crate::exit::{Failure, Outcome};
 
 /// The configuration file that is read where none is named.
@@ -79,11 +80,11 @@ impl Config {
     }
 
     /// The connectors for the hub.
-    pub(crate) fn connectors(&self) -> Vec<Connector> {
+    pub(crate) fn connectors(&self, credentials: &Credentials) -> Vec<Connector> {
         match &self.connectors {
             Connectors::Folder { root, write } => vec![folder(root.clone(), *write)],
             Connectors::Manifest { base, all } => {
-                all.iter().map(|one| connector(base.clone(), one.clone())).collect()
+                all.iter().map(|one| connector(base.clone(), one.clone(), credentials.clone())).collect()
             }
         }
     }
@@ -96,15 +97,37 @@ impl Config {
         }
     }
 
+    /// The URL of a remote connector; `None` where there is no connector of this name.
+    pub(crate) fn remote(&self, name: &str) -> Outcome<Option<String>> {
+        let url = match &self.connectors {
+            Connectors::Folder { .. } if name == FOLDER => None,
+            Connectors::Folder { .. } => return Ok(None),
+            Connectors::Manifest { all, .. } => match all.iter().find(|connector| connector.name == name) {
+                None => return Ok(None),
+                Some(connector) => match resolved(connector)? {
+                    Backend::Remote(remote) => Some(remote.url.expose().to_owned()),
+                    Backend::Stdio(_) | Backend::Builtin(_) => None,
+                },
+            },
+        };
+        let local = || Failure::usage(format!("nobody signs in to the connector {name:?}: it has no URL"));
+        url.map(Some).ok_or_else(local)
+    }
+
     /// Connects to one connector without a hub; `None` where there is none of this name.
-    pub(crate) async fn connect(&self, name: &str, client: ClientBuilder) -> Option<loggia::Result<Client>> {
+    pub(crate) async fn connect(
+        &self,
+        name: &str,
+        client: ClientBuilder,
+        credentials: &Credentials,
+    ) -> Option<loggia::Result<Client>> {
         let opened = match &self.connectors {
             Connectors::Folder { root, write } if name == FOLDER => {
                 open_folder(root, *write).map(Opened::Service)
             }
             Connectors::Manifest { base, all } => {
                 let connector = all.iter().find(|connector| connector.name == name)?;
-                match open(base, connector, client.clone()).await {
+                match open(base, connector, client.clone(), credentials).await {
                     Ok(opened) => Ok(opened),
                     Err(error) => return Some(Err(error)),
                 }
@@ -135,7 +158,7 @@ fn open_folder(root: &Path, writable: bool) -> loggia::Result<Arc<dyn Service>> 
     Ok(files::server(files)?.into_service())
 }
 
-fn connector(base: PathBuf, from: manifest::Connector) -> Connector {
+fn connector(base: PathBuf, from: manifest::Connector, credentials: Credentials) -> Connector {
     let (kind, shared_channel) = match &from.backend {
         Backend::Stdio(_) => ("stdio", true),
         Backend::Remote(_) => ("remote", false),
@@ -145,8 +168,8 @@ fn connector(base: PathBuf, from: manifest::Connector) -> Connector {
     let name = from.name.clone();
     let from = Arc::new(from);
     let source = move |client: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
-        let (base, from) = (base.clone(), from.clone());
-        Box::pin(async move { open(&base, &from, client).await })
+        let (base, from, credentials) = (base.clone(), from.clone(), credentials.clone());
+        Box::pin(async move { open(&base, &from, client, &credentials).await })
     };
     Connector::new(name, source)
         .kind(kind)
@@ -157,19 +180,41 @@ fn connector(base: PathBuf, from: manifest::Connector) -> Connector {
 }
 
 /// Opens a connection to what a manifest describes.
-async fn open(base: &Path, from: &manifest::Connector, client: ClientBuilder) -> loggia::Result<Opened> {
-    let environment = |name: &str| std::env::var(name).ok();
-    let backend = from.resolve(&environment).map_err(|error| Error::Configuration(error.to_string()))?;
+async fn open(
+    base: &Path,
+    from: &manifest::Connector,
+    client: ClientBuilder,
+    credentials: &Credentials,
+) -> loggia::Result<Opened> {
+    let backend = resolved(from)?;
     let client = match from.protocol {
         Some(version) => client.version(version),
         None => client,
     };
     match backend {
         Backend::Stdio(stdio) => client.connect(child(base, &stdio)).await.map(Opened::Client),
-        Backend::Remote(remote) => open_remote(&remote, client).await.map(Opened::Client),
+        Backend::Remote(remote) => {
+            let opened = open_remote(&remote, client, credentials).await.map(Opened::Client);
+            opened.map_err(|error| signing_in(error, &from.name))
+        }
         Backend::Builtin(Builtin::Files { path, write }) => {
             open_folder(&base.join(path.expose()), write).map(Opened::Service)
         }
+    }
+}
+
+fn resolved(from: &manifest::Connector) -> loggia::Result<Backend<Secret>> {
+    let environment = |name: &str| std::env::var(name).ok();
+    from.resolve(&environment).map_err(|error| Error::Configuration(error.to_string()))
+}
+
+/// Says what to do about a server that wants somebody to sign in.
+fn signing_in(error: Error, name: &str) -> Error {
+    match error {
+        Error::Unauthorized(why) => {
+            Error::Unauthorized(format!("{why}; `loggia auth login {name}` signs in"))
+        }
+        other => other,
     }
 }
 
@@ -180,13 +225,22 @@ fn child(base: &Path, stdio: &Stdio<Secret>) -> Child {
     stdio.env.iter().fold(child, |child, (name, value)| child.env(name, value.expose()))
 }
 
-async fn open_remote(remote: &Remote<Secret>, client: ClientBuilder) -> loggia::Result<Client> {
+async fn open_remote(
+    remote: &Remote<Secret>,
+    client: ClientBuilder,
+    credentials: &Credentials,
+) -> loggia::Result<Client> {
     let mut client = client.legacy_sse(remote.transport != Transport::Streamable);
     for (name, value) in &remote.headers {
         let (name, value) = header(name, value.expose())?;
         client = client.header(name, value);
     }
-    client.connect(remote.url.expose()).await
+    let url = remote.url.expose();
+    // What the file says is what is meant.
+    if !remote.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")) {
+        client = credentials.authorize(client, url).await?;
+    }
+    client.connect(url).await
 }
 
 /// A header from its parts. Its value is a secret: it is marked as one, and no error quotes it.

@@ -28,6 +28,8 @@ pub(crate) struct Failure {
     code: Code,
     message: String,
     hint: Option<String>,
+    /// Whether somebody who signs in helps.
+    sign_in: bool,
 }
 
 /// What a command comes to.
@@ -36,7 +38,7 @@ pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 impl Failure {
     /// A failure with a message.
     pub(crate) fn new(code: Code, message: impl fmt::Display) -> Failure {
-        Failure { code, message: message.to_string(), hint: None }
+        Failure { code, message: message.to_string(), hint: None, sign_in: false }
     }
 
     /// The user's line or file is wrong.
@@ -46,7 +48,7 @@ impl Failure {
 
     /// Everything that had to be said is already on the screen.
     pub(crate) fn silent(code: Code) -> Failure {
-        Failure { code, message: String::new(), hint: None }
+        Failure { code, message: String::new(), hint: None, sign_in: false }
     }
 
     /// The same with another code, where the code is `from`: an error means something else while a
@@ -62,6 +64,16 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: impl fmt::Display) -> Failure {
         self.hint = Some(hint.to_string());
         self
+    }
+
+    /// Names the server where somebody has to sign in, if that is what helps.
+    pub(crate) fn at(self, target: Option<&String>) -> Failure {
+        match target.filter(|_| self.sign_in) {
+            Some(target) => self.hint(format!(
+                "sign in with `loggia auth login {target}`, or give a token with --header 'Authorization: Bearer …'"
+            )),
+            None => self,
+        }
     }
 
     /// Prints the failure on stderr and gives the code for the shell.
@@ -96,7 +108,7 @@ impl From<loggia::Error> for Failure {
         };
         match error {
             Error::Timeout(_) => failure.hint("--timeout sets a longer limit"),
-            Error::Unauthorized(_) => failure.hint("give a token with --header 'Authorization: Bearer …'"),
+            Error::Unauthorized(_) => Failure { sign_in: true, ..failure },
             _ => failure,
         }
     }

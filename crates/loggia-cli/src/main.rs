@@ -2,6 +2,7 @@
 //!
 //! * `args`: the command line; `exit`: how it ends; `out`: where it writes; `log`: what it logs;
 //! * `config`: from `loggia.toml` to connectors; `target`: from a word on the line to a connected client;
+//! * `credentials`: what servers gave this person, and who uses it;
 //! * `commands`: what each command does; `render`: what people see of a server;
 //! * `pairs`: `key=value` to JSON; `ask`: questions of a server on the terminal; `progress`: how far it is.
 
@@ -9,6 +10,7 @@ mod args;
 mod ask;
 mod commands;
 mod config;
+mod credentials;
 mod exit;
 mod log;
 mod out;

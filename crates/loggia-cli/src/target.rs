@@ -9,6 +9,7 @@ use loggia::model::Implementation;
 use crate::args::{ConnectArgs, EraArg, GlobalClientArgs};
 use crate::ask::Asking;
 use crate::config::{Config, header};
+use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
 use crate::progress::Screen;
 
@@ -41,16 +42,23 @@ pub(crate) async fn connect(
     target: &Target<'_>,
     args: &GlobalClientArgs,
     config: Option<&Path>,
+    credentials: &Credentials,
     screen: &Arc<Screen>,
 ) -> Outcome<Client> {
     let builder = builder(&args.connect)?;
+    // What is given on the line is what is meant.
+    let given = args.connect.header.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    let credentials = if given { &Credentials::none() } else { credentials };
     let builder = Asking::new(screen.clone(), args.no_input).handle(builder);
     let connected = match target {
-        Target::Url(url) => builder.connect(*url).await,
+        Target::Url(url) => match credentials.authorize(builder, url).await {
+            Ok(builder) => builder.connect(*url).await,
+            Err(error) => Err(error),
+        },
         Target::Command(words) => builder.connect(child(words, &args.connect)).await,
         Target::Connector(name) => {
             let config = Config::read(config)?;
-            match config.connect(name, builder).await {
+            match config.connect(name, builder, credentials).await {
                 Some(connected) => connected,
                 None => return Err(no_connector(name, &config)),
             }
@@ -83,7 +91,8 @@ fn child(words: &[String], args: &ConnectArgs) -> Child {
     args.env.iter().fold(Child::new(program).args(rest), |child, (name, value)| child.env(name, value))
 }
 
-fn no_connector(name: &str, config: &Config) -> Failure {
+/// There is no connector of this name.
+pub(crate) fn no_connector(name: &str, config: &Config) -> Failure {
     let names = config.names().join(", ");
     let place = match &config.file {
         Some(file) => format!("{} has: {names}", file.display()),

@@ -1,5 +1,6 @@
 //! The command line as its users see it: every word of `--help` is here and nowhere else.
 
+mod auth;
 mod client;
 mod up;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub(crate) use auth::{AuthArgs, AuthCommand};
 pub(crate) use client::{
     CallArgs, CompleteArgs, ConnectArgs, EraArg, GlobalClientArgs, InspectArgs, ListArgs, PromptArgs,
     ReadArgs,
@@ -43,6 +45,7 @@ Examples:
   loggia up --config team.toml --listen :8080   serve the connectors of a file
   loggia tools http://127.0.0.1:4000/mcp        which tools are there?
   loggia call files search pattern=TODO         run one
+  loggia auth login https://example.com/mcp     sign in where a server wants it
   loggia inspect --trace -- npx -y some-server  how does a server behave?";
 
 /// The command line.
@@ -56,6 +59,10 @@ pub(crate) struct Args {
     /// Configuration file [default: loggia.toml in this folder, where there is one]
     #[arg(long, value_name = "PATH", env = "LOGGIA_CONFIG", global = true, hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
+
+    /// Folder of your credentials [default: loggia/credentials in your data folder]
+    #[arg(long, value_name = "DIR", env = "LOGGIA_CREDENTIALS", global = true, hide_env_values = true)]
+    pub(crate) credentials: Option<PathBuf>,
 
     /// Say more on stderr; twice for protocol detail. LOGGIA_LOG sets filters by name
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
@@ -96,6 +103,8 @@ pub(crate) enum Command {
     Complete(CompleteArgs),
     /// Show what a server is: era, identity, capabilities, timing, problems
     Inspect(InspectArgs),
+    /// Sign in to servers, and look after what they gave you
+    Auth(AuthArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -127,7 +136,7 @@ impl Args {
     /// Whether protocol messages are to be printed.
     pub(crate) fn trace(&self) -> bool {
         let client = match &self.command {
-            Command::Up(_) | Command::Completions { .. } => return false,
+            Command::Up(_) | Command::Auth(_) | Command::Completions { .. } => return false,
             Command::Tools(args) | Command::Resources(args) | Command::Prompts(args) => &args.client,
             Command::Call(args) => &args.client,
             Command::Read(args) => &args.client,

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod auth;
 mod call;
 mod complete;
 mod inspect;
@@ -12,6 +13,7 @@ mod up;
 use clap::CommandFactory;
 
 use crate::args::{Args, Command};
+use crate::credentials::Credentials;
 use crate::exit::Outcome;
 use crate::out;
 use session::Session;
@@ -19,27 +21,35 @@ use session::Session;
 /// Runs a command.
 pub(crate) async fn run(args: Args) -> Outcome {
     let config = args.config.as_deref();
+    let credentials = &Credentials::new(args.credentials.clone());
     match &args.command {
-        Command::Up(up) => up::run(up, config).await,
-        Command::Tools(list) => Session::new(&list.client, config).run(&list.words, list::tools).await,
-        Command::Resources(list) => {
-            Session::new(&list.client, config).run(&list.words, list::resources).await
+        Command::Up(up) => up::run(up, config, credentials).await,
+        Command::Auth(auth) => auth::run(auth, config, credentials).await,
+        Command::Tools(list) => {
+            Session::new(&list.client, config, credentials).run(&list.words, list::tools).await
         }
-        Command::Prompts(list) => Session::new(&list.client, config).run(&list.words, list::prompts).await,
+        Command::Resources(list) => {
+            Session::new(&list.client, config, credentials).run(&list.words, list::resources).await
+        }
+        Command::Prompts(list) => {
+            Session::new(&list.client, config, credentials).run(&list.words, list::prompts).await
+        }
         Command::Call(call) => {
             let act = async |session: &Session<'_>, words: &[String]| call::run(session, call, words).await;
-            Session::new(&call.client, config).run(&call.words, act).await
+            Session::new(&call.client, config, credentials).run(&call.words, act).await
         }
         Command::Read(read) => {
             let act = async |session: &Session<'_>, words: &[String]| read::run(session, read, words).await;
-            Session::new(&read.client, config).run(&read.words, act).await
+            Session::new(&read.client, config, credentials).run(&read.words, act).await
         }
-        Command::Prompt(prompt) => Session::new(&prompt.client, config).run(&prompt.words, prompt::run).await,
+        Command::Prompt(prompt) => {
+            Session::new(&prompt.client, config, credentials).run(&prompt.words, prompt::run).await
+        }
         Command::Complete(complete) => {
-            Session::new(&complete.client, config).run(&complete.words, complete::run).await
+            Session::new(&complete.client, config, credentials).run(&complete.words, complete::run).await
         }
         Command::Inspect(inspect) => {
-            Session::new(&inspect.client, config).run(&inspect.words, inspect::run).await
+            Session::new(&inspect.client, config, credentials).run(&inspect.words, inspect::run).await
         }
         // Answered before anything else is started.
         Command::Completions { shell } => completions(*shell),

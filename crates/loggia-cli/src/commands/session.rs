@@ -11,6 +11,7 @@ use loggia::wire::{Method, RawJson, codec};
 use serde_json::Value;
 
 use crate::args::{GlobalClientArgs, OutputArg};
+use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, WARN};
 use crate::progress::Screen;
@@ -23,16 +24,22 @@ const GOODBYE: Duration = Duration::from_secs(5);
 pub(crate) struct Session<'a> {
     args: &'a GlobalClientArgs,
     config: Option<&'a Path>,
+    credentials: &'a Credentials,
     screen: Arc<Screen>,
     client: OnceLock<Client>,
     connected_in: OnceLock<Duration>,
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(args: &'a GlobalClientArgs, config: Option<&'a Path>) -> Session<'a> {
+    pub(crate) fn new(
+        args: &'a GlobalClientArgs,
+        config: Option<&'a Path>,
+        credentials: &'a Credentials,
+    ) -> Session<'a> {
         Session {
             args,
             config,
+            credentials,
             screen: Arc::new(Screen::new()),
             client: OnceLock::new(),
             connected_in: OnceLock::new(),
@@ -48,14 +55,15 @@ impl<'a> Session<'a> {
         let (target, rest) = target::split(words, &self.args.server)?;
         let work = async {
             let started = Instant::now();
-            let client = target::connect(&target, self.args, self.config, &self.screen).await?;
+            let client =
+                target::connect(&target, self.args, self.config, self.credentials, &self.screen).await?;
             // Each is set once: a session runs one command.
             let _ = self.connected_in.set(started.elapsed());
             let _ = self.client.set(client);
             Box::pin(act(self, rest)).await
         };
         let outcome = tokio::select! {
-            outcome = work => outcome,
+            outcome = work => outcome.map_err(|failure| failure.at(words.first())),
             () = interrupted() => Err(self.cancelled()),
         };
         self.screen.clear();

@@ -1,6 +1,8 @@
 //! The program as its users see it: what it prints, where, and how it ends.
 
+mod auth;
 mod client;
 mod program;
+mod protected;
 mod server;
 mod up;

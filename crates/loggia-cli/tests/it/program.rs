@@ -32,6 +32,11 @@ pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
     for name in ["LOGGIA_CONFIG", "LOGGIA_LOG", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR"] {
         command.env_remove(name);
     }
+    // Never the credentials of the person who runs the tests. A program that is told nothing at all says how it
+    // is used, and a variable counts as being told something.
+    if !args.is_empty() {
+        command.env("LOGGIA_CREDENTIALS", folder.join("credentials"));
+    }
     command
 }
 
@@ -52,6 +57,8 @@ pub(crate) fn settings() -> insta::Settings {
     settings.add_filter(r"127\.0\.0\.1:\d{4,5}", "127.0.0.1:PORT");
     settings.add_filter(r"\d+\.\d ms", "N.N ms");
     settings.add_filter(r"(/private)?/(tmp|var/folders)/[\w./-]+", "FOLDER");
+    settings.add_filter(r"authorize\?\S+", "authorize?…");
+    settings.add_filter(r"(expires +in) \d+ \w+", "$1 TIME");
     settings.add_filter(r"loggia \d+\.\d+\.\d+", "loggia VERSION");
     settings
 }

@@ -9,15 +9,16 @@ use crate::program::{Run, command, run, run_in, settings, shows};
 use crate::server;
 
 /// A running `loggia up`.
-struct Up {
+pub(crate) struct Up {
     child: Child,
     stdout: BufReader<std::process::ChildStdout>,
     /// What it printed before it said how to stop it.
-    said: String,
-    url: String,
+    pub(crate) said: String,
+    pub(crate) url: String,
 }
 
-fn up(folder: &Path, args: &[&str]) -> Up {
+/// Starts it on a free port.
+pub(crate) fn up(folder: &Path, args: &[&str]) -> Up {
     let args: Vec<&str> = ["up", "--listen", ":0"].iter().chain(args).copied().collect();
     let mut child = command(folder, &args).spawn().expect("it starts");
     let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
@@ -31,7 +32,7 @@ fn up(folder: &Path, args: &[&str]) -> Up {
 
 impl Up {
     /// Lets it end as Ctrl-C does, and gives what it said meanwhile.
-    fn stop(mut self) -> Run {
+    pub(crate) fn stop(mut self) -> Run {
         let killed = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         assert!(killed.expect("kill runs").success());
         let mut rest = String::new();

@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 
 use crate::args::UpArgs;
 use crate::config::Config;
+use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
 use banner::Banner;
 use health::HealthLayer;
@@ -29,16 +30,16 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// `loggia up`.
-pub(crate) async fn run(args: &UpArgs, file: Option<&Path>) -> Outcome {
+pub(crate) async fn run(args: &UpArgs, file: Option<&Path>, credentials: &Credentials) -> Outcome {
     let config = config(args, file)?;
     check(&config)?;
     if args.stdio {
-        return serve_stdio(&config).await;
+        return serve_stdio(&config, credentials).await;
     }
     let listen = listen(args, &config)?;
     // The address first: a hub that cannot be reached need not start anything.
     let listener = bind(&listen).await?;
-    serve_http(args, &config, &listen, listener).await
+    serve_http(args, &config, credentials, &listen, listener).await
 }
 
 /// A folder named on the line is served in place of a configuration file.
@@ -71,13 +72,13 @@ fn check(config: &Config) -> Outcome {
     }
 }
 
-fn start(config: &Config) -> Outcome<Arc<Hub>> {
+fn start(config: &Config, credentials: &Credentials) -> Outcome<Arc<Hub>> {
     let identity = Implementation::new("loggia", env!("CARGO_PKG_VERSION")).title("Loggia");
-    Hub::start(identity, config.connectors(), HubLimits::default()).map_err(Failure::usage)
+    Hub::start(identity, config.connectors(credentials), HubLimits::default()).map_err(Failure::usage)
 }
 
-async fn serve_stdio(config: &Config) -> Outcome {
-    let hub = start(config)?;
+async fn serve_stdio(config: &Config, credentials: &Credentials) -> Outcome {
+    let hub = start(config, credentials)?;
     let banner = Banner::on_stderr(hub.clone());
     let watching = tokio::spawn(async move { banner.watch().await });
     let served = stdio().serve(hub.clone(), config.server.limits.clone(), Shutdown::new()).await;
@@ -86,8 +87,14 @@ async fn serve_stdio(config: &Config) -> Outcome {
     Ok(served?)
 }
 
-async fn serve_http(args: &UpArgs, config: &Config, listen: &Listen, listener: TcpListener) -> Outcome {
-    let hub = start(config)?;
+async fn serve_http(
+    args: &UpArgs,
+    config: &Config,
+    credentials: &Credentials,
+    listen: &Listen,
+    listener: TcpListener,
+) -> Outcome {
+    let hub = start(config, credentials)?;
     let shutdown = Shutdown::new();
     let address = listener.local_addr()?;
     let url = format!("http://{address}{}", config.server.path);

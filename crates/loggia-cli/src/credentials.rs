@@ -1,0 +1,116 @@
+//! Where this person's credentials are, and how connections come by them. A credential belongs to the URL of its
+//! server, however the server was named on the line.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use loggia::Error;
+use loggia::client::ClientBuilder;
+use loggia_auth::client::{AuthError, FileStore, OAuth, OAuthBuilder, TokenStore};
+use loggia_auth::guard::Policy;
+use loggia_auth::registration::ClientIdentity;
+use url::{Host, Url};
+
+/// What the names of the records of credentials begin with.
+const RECORDS: &str = "credential/";
+
+/// The credentials of the person who runs the program.
+#[derive(Debug, Clone)]
+pub(crate) struct Credentials {
+    folder: Option<PathBuf>,
+}
+
+impl Credentials {
+    /// Those in `folder`; without one, those in the person's own data folder.
+    pub(crate) fn new(folder: Option<PathBuf>) -> Credentials {
+        let usual = || dirs::data_local_dir().map(|data| data.join("loggia").join("credentials"));
+        Credentials { folder: folder.or_else(usual) }
+    }
+
+    /// None at all.
+    pub(crate) fn none() -> Credentials {
+        Credentials { folder: None }
+    }
+
+    /// Authorization for the server at `url`. Nobody is asked to sign in unless the builder is told whom.
+    pub(crate) fn oauth(&self, url: &str) -> Result<OAuthBuilder, AuthError> {
+        let folder = self.folder.clone().ok_or_else(|| {
+            AuthError::Configuration(
+                "there is no folder to keep credentials in; --credentials names one".to_owned(),
+            )
+        })?;
+        let url = server(url)?;
+        let key = url.to_string();
+        // What a server on this machine names may be on this machine too.
+        let policy = Policy { loopback: is_here(&url), ..Policy::default() };
+        let store = Arc::new(FileStore::open(folder)?);
+        Ok(OAuth::builder(url, ClientIdentity::new("Loggia")).policy(policy).store(store, key))
+    }
+
+    /// The URLs of the servers that there are credentials for.
+    pub(crate) async fn servers(&self) -> Result<Vec<String>, AuthError> {
+        let Some(folder) = self.there() else { return Ok(Vec::new()) };
+        let keys = FileStore::open(folder)?.keys(RECORDS).await?;
+        let mut urls: Vec<String> =
+            keys.iter().filter_map(|key| key.strip_prefix(RECORDS)).map(str::to_owned).collect();
+        urls.sort();
+        Ok(urls)
+    }
+
+    /// Lets `client` use the credential for `url`, if there is one.
+    pub(crate) async fn authorize(&self, client: ClientBuilder, url: &str) -> loggia::Result<ClientBuilder> {
+        if self.there().is_none() || server(url).is_err() {
+            return Ok(client);
+        }
+        let oauth = self.oauth(url).and_then(OAuthBuilder::build).map_err(Error::from)?;
+        Ok(match oauth.credential().await.map_err(Error::from)? {
+            Some(_) => client.authorize(oauth),
+            None => client,
+        })
+    }
+
+    /// The folder, if anything was ever kept in it.
+    fn there(&self) -> Option<&PathBuf> {
+        self.folder.as_ref().filter(|folder| folder.is_dir())
+    }
+}
+
+/// The URL of a server that can be signed in to.
+fn server(text: &str) -> Result<Url, AuthError> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or_else(|| {
+        AuthError::Configuration(format!("nobody signs in to {text:?}: it is no URL of a server"))
+    })
+}
+
+fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_servers_at_urls_are_signed_in_to() {
+        for (text, expected, here) in [
+            ("https://Example.com", Some("https://example.com/"), false),
+            ("http://127.0.0.1:4000/mcp", Some("http://127.0.0.1:4000/mcp"), true),
+            ("http://[::1]/mcp", Some("http://[::1]/mcp"), true),
+            ("http://localhost/mcp", Some("http://localhost/mcp"), true),
+            ("http://localhost.example/mcp", Some("http://localhost.example/mcp"), false),
+            ("unix:/run/s", None, false),
+            ("file:///etc/passwd", None, false),
+            ("files", None, false),
+        ] {
+            let url = server(text).ok();
+            assert_eq!(url.as_ref().map(Url::as_str), expected, "{text}");
+            assert_eq!(url.as_ref().is_some_and(is_here), here, "{text}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! `loggia auth`, and the commands that use what it keeps.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::program::{Run, command, run, run_in, shows};
+use crate::protected::{Browser, Protected, get, start};
+use crate::server;
+use crate::up::up;
+
+/// How the answer comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Redirect,
+    Paste,
+}
+
+/// Signs in as a person does.
+fn login(folder: &Path, target: &str, more: &[&str], browser: &mut Browser, by: By) -> Run {
+    let args: Vec<&str> = ["auth", "login", target, "--no-browser"].iter().chain(more).copied().collect();
+    let mut child = command(folder, &args).stdin(Stdio::piped()).spawn().expect("it starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let mut said = String::new();
+    let page = loop {
+        let mut line = String::new();
+        assert_ne!(stderr.read_line(&mut line).expect("it prints"), 0, "it ended: {said}");
+        said.push_str(&line);
+        if line.trim().starts_with("http://") {
+            break line.trim().to_owned();
+        }
+    };
+    let address = browser.allow(&page);
+    match by {
+        By::Redirect => assert!(get(&address).contains("Signed in")),
+        By::Paste => writeln!(stdin, "\n  {address}").expect("it reads"),
+    }
+    stderr.read_to_string(&mut said).expect("it prints");
+    let mut run = Run::from(child.wait_with_output().expect("it ends"));
+    run.stderr = said;
+    run
+}
+
+fn signed_in(folder: &Path, server: &Protected) {
+    let login = login(folder, &server.url, &[], &mut server.browser(), By::Redirect);
+    assert_eq!(login.code, Some(0), "{login}");
+}
+
+#[test]
+fn help_says_everything() {
+    shows!("auth_help", run(&["auth", "--help"]));
+    shows!("auth_help_login", run(&["auth", "login", "--help"]));
+    shows!("auth_nothing", run(&["auth"]));
+    shows!("auth_not_a_server", run(&["auth", "login", "unix:/run/server"]));
+    shows!("auth_builtin", run(&["auth", "login", "files"]));
+    shows!("auth_status_nowhere", run(&["auth", "status"]));
+}
+
+#[test]
+fn signing_in_lasts_until_signing_out() {
+    let (folder, server) = (tempfile::tempdir().expect("a folder"), start());
+    let here = |args: &[&str]| run_in(folder.path(), args);
+    let url = server.url.as_str();
+    shows!("auth_wanted", here(&["tools", url]));
+    shows!("auth_status_out", here(&["auth", "status", url]));
+    shows!("auth_refresh_out", here(&["auth", "refresh", url]));
+    shows!("auth_login", login(folder.path(), url, &[], &mut server.browser(), By::Redirect));
+    shows!("auth_call", here(&["call", url, "whoami"]));
+    shows!("auth_login_again", here(&["auth", "login", url]));
+    shows!("auth_status", here(&["auth", "status", url]));
+    shows!("auth_status_all", here(&["auth", "status"]));
+    shows!("auth_refresh", here(&["auth", "refresh", url]));
+    shows!("auth_logout", here(&["auth", "logout", url]));
+    shows!("auth_logout_again", here(&["auth", "logout", url]));
+    assert_eq!(here(&["call", url, "whoami"]).code, Some(3));
+}
+
+#[test]
+fn an_answer_may_be_pasted() {
+    let (folder, server) = (tempfile::tempdir().expect("a folder"), start());
+    let mut browser = server.browser();
+    let login = login(folder.path(), &server.url, &["-o", "json"], &mut browser, By::Paste);
+    let report: Value = serde_json::from_str(&login.stdout).unwrap_or_else(|e| panic!("{e}: {login}"));
+    assert_eq!(report["state"], "signed-in", "{login}");
+    assert_eq!(report["scopes"], serde_json::json!(["mcp", "offline_access"]), "{login}");
+    assert!(report["expiresAt"].is_u64() && report["renewable"] == true, "{login}");
+    let status = run_in(folder.path(), &["auth", "status", "-o", "json"]);
+    let all: Value = serde_json::from_str(&status.stdout).unwrap_or_else(|e| panic!("{e}: {status}"));
+    assert_eq!(all["servers"][0]["server"], server.url.as_str(), "{status}");
+}
+
+#[test]
+fn more_scopes_are_had_by_signing_in_anew() {
+    let (folder, server) = (tempfile::tempdir().expect("a folder"), start());
+    let mut browser = server.browser();
+    let mut scopes = |more: &[&str]| {
+        let login = login(folder.path(), &server.url, more, &mut browser, By::Redirect);
+        login.stdout.lines().find(|line| line.contains("scopes")).map(|line| line.trim().to_owned())
+    };
+    assert_eq!(scopes(&[]).as_deref(), Some("scopes   mcp offline_access"));
+    assert_eq!(scopes(&["--scope", "mcp:write"]).as_deref(), Some("scopes   mcp mcp:write offline_access"));
+}
+
+#[test]
+fn status_asks_the_server() {
+    let (folder, server) = (tempfile::tempdir().expect("a folder"), start());
+    signed_in(folder.path(), &server);
+    let status = || run_in(folder.path(), &["auth", "status", &server.url]);
+    server.replace_keys();
+    shows!("auth_status_renewed", status());
+    server.replace_keys();
+    let call = run_in(folder.path(), &["call", &server.url, "whoami"]);
+    assert_eq!(call.code, Some(0), "a call renews: {call}");
+    server.forget();
+    shows!("auth_status_revoked", status());
+    shows!("auth_revoked", run_in(folder.path(), &["call", &server.url, "whoami"]));
+    let open = server::start();
+    shows!("auth_status_not_needed", run(&["auth", "status", &open.url]));
+    shows!("auth_login_not_needed", run(&["auth", "login", &open.url]));
+}
+
+#[test]
+fn what_is_given_on_the_line_is_what_is_sent() {
+    let (folder, server) = (tempfile::tempdir().expect("a folder"), start());
+    signed_in(folder.path(), &server);
+    let run = run_in(folder.path(), &["call", &server.url, "whoami", "-H", "Authorization: Bearer wrong"]);
+    assert_eq!(run.code, Some(3), "{run}");
+}
+
+#[cfg(unix)]
+#[test]
+fn credentials_are_for_nobody_elses_eyes() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, server) = (tempfile::tempdir().expect("a folder"), start());
+    signed_in(folder.path(), &server);
+    let kept = folder.path().join("credentials");
+    let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(&kept), 0o700);
+    let files: Vec<_> =
+        std::fs::read_dir(&kept).expect("a folder").map(|entry| entry.expect("read")).collect();
+    assert!(files.len() > 1);
+    for file in files {
+        assert_eq!(mode(&file.path()), 0o600, "{:?}", file.path());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn connectors_use_the_credential_of_their_url() {
+    let (folder, server) = (tempfile::tempdir().expect("a folder"), start());
+    let file = format!("[connectors.safe]\nkind = \"remote\"\nurl = \"{}\"\n", server.url);
+    std::fs::write(folder.path().join("loggia.toml"), file).expect("written");
+    let without = up(folder.path(), &[]);
+    assert!(without.said.contains("`loggia auth login safe` signs in"), "{}", without.said);
+    without.stop();
+    let login = login(folder.path(), "safe", &[], &mut server.browser(), By::Redirect);
+    assert_eq!(login.code, Some(0), "{login}");
+    let direct = run_in(folder.path(), &["call", "safe", "whoami"]);
+    assert!(direct.stdout.contains("me: mcp"), "{direct}");
+    let with = up(folder.path(), &[]);
+    server.replace_keys();
+    let call = run(&["call", &with.url, "safe_whoami"]);
+    assert!(call.stdout.contains("me: mcp"), "{call}\n{}", with.said);
+    with.stop();
+}
