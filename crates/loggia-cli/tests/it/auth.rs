@@ -92,6 +92,35 @@ fn an_answer_may_be_pasted() {
     assert_eq!(all["servers"][0]["server"], server.url.as_str(), "{status}");
 }
 
+/// What opens pages here tells them to us.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_browser_is_opened() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, server) = (tempfile::tempdir().expect("a folder"), start());
+    let pipe = folder.path().join("pages");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    let opener = folder.path().join("xdg-open");
+    std::fs::write(&opener, format!("#!/bin/sh\necho \"$1\" > '{}'\n", pipe.display())).expect("written");
+    std::fs::set_permissions(&opener, PermissionsExt::from_mode(0o700)).expect("allowed");
+    let login = command(folder.path(), &["auth", "login", &server.url])
+        .env("PATH", folder.path())
+        .spawn()
+        .expect("it starts");
+    let end = pipe.clone();
+    let ending = std::thread::spawn(move || {
+        let output = login.wait_with_output().expect("it ends");
+        // Whoever still waits for a page waits no longer.
+        drop(std::fs::OpenOptions::new().read(true).write(true).open(end));
+        Run::from(output)
+    });
+    let page = std::fs::read_to_string(&pipe).expect("a pipe");
+    assert!(!page.is_empty(), "no page was opened");
+    assert!(get(&server.browser().allow(page.trim())).contains("Signed in"));
+    let run = ending.join().expect("no panic");
+    shows!("auth_login_browser", run);
+}
+
 #[test]
 fn more_scopes_are_had_by_signing_in_anew() {
     let (folder, server) = (tempfile::tempdir().expect("a folder"), start());
