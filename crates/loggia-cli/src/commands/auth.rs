@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, IsTerminal, Read};
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use loggia_auth::client::{AuthError, Credential, OAuth, OAuthBuilder, Proof};
 use loggia_auth::guard::GuardError;
@@ -21,6 +21,9 @@ use crate::target::{self, Target};
 
 /// Longest line that is read for an answer.
 const MAX_LINE: u64 = 16 << 10;
+/// How long a browser may take to hear that we leave, and how often we look.
+const GOODBYE: Duration = Duration::from_secs(2);
+const GOODBYE_POLL: Duration = Duration::from_millis(5);
 
 /// `loggia auth`.
 pub(crate) async fn run(args: &AuthArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
@@ -39,6 +42,7 @@ async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credent
             let url = url(&at.target, config)?;
             let scopes: Scopes = scope.iter().flat_map(|scope| scope.split_whitespace()).collect();
             let report = login(&url, credentials, *no_browser, scopes).await;
+            goodbye().await;
             show(&report.map_err(|error| failed(error, &at.target))?, at.output)
         }
         AuthCommand::Status { target: Some(target), output } => {
@@ -94,6 +98,18 @@ async fn login(
         }
         (Some(now), _) => Report::of(url, &now),
     })
+}
+
+/// Lets the browser hear what came of the sign-in: the page is sent by a task that would end with the program.
+async fn goodbye() {
+    let tasks = tokio::runtime::Handle::current().metrics();
+    let over = async {
+        while tasks.num_alive_tasks() > 0 {
+            tokio::time::sleep(GOODBYE_POLL).await;
+        }
+    };
+    // A browser that does not read is not waited for.
+    let _ = tokio::time::timeout(GOODBYE, over).await;
 }
 
 async fn status(url: &str, credentials: &Credentials) -> Result<Report, AuthError> {

@@ -182,11 +182,12 @@ fn connectors_use_the_credential_of_their_url() {
     let (folder, server) = (tempfile::tempdir().expect("a folder"), start());
     let file = format!("[connectors.safe]\nkind = \"remote\"\nurl = \"{}\"\n", server.url);
     std::fs::write(folder.path().join("loggia.toml"), file).expect("written");
-    let without = up(folder.path(), &[]);
+    let mut without = up(folder.path(), &[]);
     assert!(without.said.contains("`loggia auth login safe` signs in"), "{}", without.said);
-    without.stop();
     let login = login(folder.path(), "safe", &[], &mut server.browser(), By::Redirect);
     assert_eq!(login.code, Some(0), "{login}");
+    without.until("✓ safe");
+    without.stop();
     let direct = run_in(folder.path(), &["call", "safe", "whoami"]);
     assert!(direct.stdout.contains("me: mcp"), "{direct}");
     let with = up(folder.path(), &[]);

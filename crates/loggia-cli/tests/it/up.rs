@@ -21,16 +21,23 @@ pub(crate) struct Up {
 pub(crate) fn up(folder: &Path, args: &[&str]) -> Up {
     let args: Vec<&str> = ["up", "--listen", ":0"].iter().chain(args).copied().collect();
     let mut child = command(folder, &args).spawn().expect("it starts");
-    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-    let mut said = String::new();
-    while !said.contains("Ctrl-C stops it.") {
-        assert_ne!(stdout.read_line(&mut said).expect("it prints"), 0, "it ended: {said}");
-    }
-    let url = said.split_whitespace().find(|word| word.starts_with("http://")).expect("a URL").to_owned();
-    Up { child, stdout, said, url }
+    let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut up = Up { child, stdout, said: String::new(), url: String::new() };
+    up.until("Ctrl-C stops it.");
+    let url = up.said.split_whitespace().find(|word| word.starts_with("http://"));
+    up.url = url.expect("a URL").to_owned();
+    up
 }
 
 impl Up {
+    /// Reads what it says until it has said `what`.
+    pub(crate) fn until(&mut self, what: &str) {
+        while !self.said.contains(what) {
+            let read = self.stdout.read_line(&mut self.said).expect("it prints");
+            assert_ne!(read, 0, "it ended: {}", self.said);
+        }
+    }
+
     /// Lets it end as Ctrl-C does, and gives what it said meanwhile.
     pub(crate) fn stop(mut self) -> Run {
         let killed = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
