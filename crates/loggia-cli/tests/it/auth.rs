@@ -9,7 +9,6 @@ use serde_json::Value;
 use crate::program::{Run, command, run, run_in, shows};
 use crate::protected::{Browser, Protected, get, start};
 use crate::server;
-use crate::up::up;
 
 /// How the answer comes back.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -179,6 +178,7 @@ fn credentials_are_for_nobody_elses_eyes() {
 #[cfg(unix)]
 #[test]
 fn connectors_use_the_credential_of_their_url() {
+    use crate::up::up;
     let (folder, server) = (tempfile::tempdir().expect("a folder"), start());
     let file = format!("[connectors.safe]\nkind = \"remote\"\nurl = \"{}\"\n", server.url);
     std::fs::write(folder.path().join("loggia.toml"), file).expect("written");
