@@ -29,11 +29,11 @@ const TRIES: usize = 4;
 
 impl OAuth {
     /// Asks the server whether it takes the token that is there now. Nothing is renewed, and nobody is asked
-    /// to sign in.
+    /// to sign in. An answer that comes from no MCP server proves nothing, and is an error.
     pub async fn prove(&self) -> Result<Proof, AuthError> {
         let inner = &self.inner;
         let Some(current) = inner.load().await? else {
-            let reply = inner.ping(&HeaderMap::new()).await?;
+            let reply = inner.spoken(inner.ping(&HeaderMap::new()).await?)?;
             return Ok(match is_refusal(reply.status) {
                 true => Proof::Missing(Demand::read(&reply.headers)),
                 false => Proof::NotNeeded,
@@ -44,6 +44,7 @@ impl OAuth {
         if Demand::read(&reply.headers).lacks_nonce() {
             reply = inner.ping(&inner.carrying(&current, &Method::POST, &inner.server)?).await?;
         }
+        let reply = inner.spoken(reply)?;
         Ok(match is_refusal(reply.status) {
             true => Proof::Refused(Demand::read(&reply.headers)),
             false => Proof::Taken,
@@ -69,6 +70,11 @@ impl OAuth {
     }
 }
 
+fn is_message(body: &[u8]) -> bool {
+    let body: Result<serde_json::Value, _> = serde_json::from_slice(body);
+    body.is_ok_and(|body| body.get("jsonrpc").is_some())
+}
+
 fn is_refusal(status: StatusCode) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
@@ -84,6 +90,21 @@ impl Inner {
         }
         let reply = self.guard.send(fetch).await?;
         self.heard(authorization, reply.status, &reply.headers);
+        Ok(reply)
+    }
+
+    /// An answer of the server's own, and not of a wrong path or of a gateway whose server is down.
+    fn spoken(&self, reply: Reply) -> Result<Reply, AuthError> {
+        let status = reply.status;
+        let strange = status.is_server_error()
+            || matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
+        if strange && !is_message(&reply.body) {
+            return Err(AuthError::Discovery(format!(
+                "{} answers {status}, which says nothing of a credential: is the URL that of an MCP endpoint, and is \
+                 its server up?",
+                self.server
+            )));
+        }
         Ok(reply)
     }
 

@@ -270,4 +270,13 @@ async fn a_token_is_proved_by_a_call() {
     });
     let oauth = open.await.client().build().unwrap();
     assert_eq!((oauth.prove().await, oauth.ensure().await.unwrap().is_none()), (Ok(Proof::NotNeeded), true));
+
+    const UNKNOWN: &str = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32601,"message":"no ping here"}}"#;
+    let table = [(404, UNKNOWN, true), (404, "no such page", false), (502, "<h1>Bad Gateway</h1>", false)];
+    for (status, body, proves) in table {
+        let at = Some(("/mcp", Odd::Text(status, "text/plain", body)));
+        let world = World::twisted(Twists { at, ..Twists::default() }).await;
+        let proof = world.client().build().unwrap().prove().await;
+        assert_eq!(proof.is_ok(), proves, "{status} {body}: {proof:?}");
+    }
 }
