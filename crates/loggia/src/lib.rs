@@ -3,6 +3,9 @@
 //! The core is one function: a self-contained [`service::Request`] in, one [`service::Outcome`] out. A
 //! [`server::Server`] is that function made of tools, prompts and resources; the [`edge`] adapts each era of
 //! the protocol to it; a [`transport`] carries the bytes; a [`client::Client`] is the other end.
+//!
+//! Features: `macros` (on by default) for the attributes and the derive; `http-server` and `http-client` for
+//! Streamable HTTP, `http` for both; `tls` for `https`.
 
 pub mod changes;
 pub mod client;

@@ -161,7 +161,7 @@ impl Database {
         let wrong = |what: &str| StoreError::Configuration(what.to_owned());
         if let Some(path) = url.strip_prefix("sqlite:") {
             #[cfg(feature = "sqlite")]
-            return Ok(Database(Arc::new(sqlite::Sqlite::open(path.trim_start_matches("//"))?)));
+            return Ok(Database(Arc::new(sqlite::Sqlite::open(path.trim_start_matches("//")).await?)));
             #[cfg(not(feature = "sqlite"))]
             return Err(wrong(&format!("'{path}' needs SQLite, which this program was built without")));
         }

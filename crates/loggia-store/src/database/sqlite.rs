@@ -4,10 +4,10 @@
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ToSql, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, params_from_iter};
 
 use super::{Backend, BoxFuture, Row, Value};
 use crate::error::StoreError;
@@ -18,20 +18,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Sqlite(Arc<Mutex<Connection>>);
 
 impl Sqlite {
-    pub(super) fn open(path: &str) -> Result<Sqlite, StoreError> {
+    pub(super) async fn open(path: &str) -> Result<Sqlite, StoreError> {
+        let path = path.to_owned();
+        let opening = tokio::task::spawn_blocking(move || Sqlite::open_waiting(&path));
+        opening.await.unwrap_or_else(|_| Err(StoreError::Database("opening it broke off".to_owned())))
+    }
+
+    fn open_waiting(path: &str) -> Result<Sqlite, StoreError> {
         if path != ":memory:" {
             private(Path::new(path))
                 .map_err(|error| StoreError::Configuration(format!("{path} cannot be opened: {error}")))?;
         }
         let connection = Connection::open(path).map_err(failed)?;
         connection.busy_timeout(PATIENCE).map_err(failed)?;
+        write_ahead(&connection).map_err(failed)?;
         // A commit is on the disk before it is acknowledged, even if the power fails.
-        for (pragma, value) in [
-            ("journal_mode", "WAL"),
-            ("synchronous", "FULL"),
-            ("foreign_keys", "ON"),
-            ("secure_delete", "ON"),
-        ] {
+        for (pragma, value) in [("synchronous", "FULL"), ("foreign_keys", "ON"), ("secure_delete", "ON")] {
             connection.pragma_update(None, pragma, value).map_err(failed)?;
         }
         Ok(Sqlite(Arc::new(Mutex::new(connection))))
@@ -52,6 +54,24 @@ impl Sqlite {
             }
         })
     }
+}
+
+/// Turns write-ahead logging on. SQLite does not wait by itself for others who do the same at this moment:
+/// waiting for each other they would wait for ever.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if is_busy(&error) && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 /// Makes the file, for its owner alone, before SQLite would make it for everybody.

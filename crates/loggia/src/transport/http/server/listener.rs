@@ -284,24 +284,25 @@ impl Watch {
             if std::mem::replace(&mut self.events, events) != events {
                 self.last = now;
             }
-            let (quiet, limit) = self.judge(limits, closing);
-            let deadline = self.last + limit;
-            match quiet {
-                Some(quiet) if deadline <= now => return quiet,
-                _ => tokio::time::sleep_until(deadline.min(now + between).max(now + TICK)).await,
-            }
+            let next = now + between.max(TICK);
+            let next = match self.judge(limits, closing) {
+                Some((quiet, limit)) if self.last + limit <= now => return quiet,
+                Some((_, limit)) => next.min(self.last + limit),
+                None => next,
+            };
+            tokio::time::sleep_until(next).await;
         }
     }
 
-    /// What the connection is if nothing happens, and for how long it may be.
-    fn judge(&self, limits: &Limits, closing: bool) -> (Option<Quiet>, Duration) {
+    /// What the connection is if nothing happens, and for how long it may be. `None` while a request runs.
+    fn judge(&self, limits: &Limits, closing: bool) -> Option<(Quiet, Duration)> {
         let counts = &*self.traffic.0;
         match (counts.open.load(Ordering::Relaxed), counts.waiting.load(Ordering::Relaxed)) {
-            (0, _) if closing => (Some(Quiet::Idle), limits.write_timeout),
-            (0, _) if self.events > 0 => (Some(Quiet::Idle), limits.idle),
-            (0, _) => (Some(Quiet::Idle), limits.read_timeout),
-            (_, 0) => (None, limits.write_timeout),
-            _ => (Some(Quiet::Stalled), limits.write_timeout),
+            (0, _) if closing => Some((Quiet::Idle, limits.write_timeout)),
+            (0, _) if self.events > 0 => Some((Quiet::Idle, limits.idle)),
+            (0, _) => Some((Quiet::Idle, limits.read_timeout)),
+            (_, 0) => None,
+            _ => Some((Quiet::Stalled, limits.write_timeout)),
         }
     }
 }
