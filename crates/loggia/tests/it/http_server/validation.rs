@@ -457,7 +457,8 @@ async fn handshake_requests() {
     let server = Server::start().await;
     let session = Session::open(server.address, "2025-11-25").await;
     let id = session.id.clone();
-    let tampered = format!("{}A", &id[..id.len() - 1]);
+    let other = if id.ends_with('A') { 'B' } else { 'A' };
+    let tampered = format!("{}{other}", &id[..id.len() - 1]);
     let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
     let unknown = json!({ "jsonrpc": "2.0", "id": 1, "method": "server/discover" });
     let read = json!({ "jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": { "uri": "x://y" } });
