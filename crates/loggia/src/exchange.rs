@@ -153,6 +153,11 @@ impl Outbox {
         next
     }
 
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.0.queue().waiting.is_empty()
+    }
+
     /// Waits for the next notification.
     pub async fn next(&self) -> ServerNotification {
         loop {
@@ -165,7 +170,7 @@ impl Outbox {
 
     /// Waits until a notification waits.
     pub async fn ready(&self) {
-        while self.0.queue().waiting.is_empty() {
+        while self.is_empty() {
             self.0.ready.notified().await;
         }
     }

@@ -14,8 +14,8 @@ use super::local::{Local, Peer};
 use crate::edge::notices::Notices;
 use crate::edge::session::UriParams;
 use crate::edge::{self, admit, encode_outcome, settle};
-use crate::exchange::{Exchange, LivePeer, Outbox};
-use crate::service::{Description, Outcome, Principal};
+use crate::exchange::{CancelGuard, Exchange, LivePeer, Outbox};
+use crate::service::{Description, Outcome, Principal, Request};
 
 /// A request as it arrived.
 pub(super) struct Incoming {
@@ -129,72 +129,116 @@ fn start(shared: &Shared, local: &Arc<Local>, incoming: Incoming) -> Result<Plan
 }
 
 impl Call {
-    /// Runs the call; what it says and its response go to `stream`. A cancelled call says nothing more.
-    pub(super) fn run(
-        self,
-        shared: Arc<Shared>,
-        local: Arc<Local>,
-        stream: u64,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    /// Starts the call; its client is `peer`.
+    pub(super) fn begin(self, peer: Arc<Peer>) -> Begun {
+        let Call { id, method, params, meta, principal, cancel, running, permit } = self;
+        let (version, notices) = (meta.version, Notices::new(&meta));
+        let may_ask = peer.local.state().session.is_initialized();
+        let live = may_ask.then(|| peer.clone() as Arc<dyn LivePeer>);
+        let (exchange, outbox, guard) = Exchange::new(live);
+        let request = Request { principal, ..edge::request(method.clone(), params, meta) };
+        let owner = peer.shared.clone();
+        let call =
+            Box::pin(async move { settle::run(&*owner.service, request, exchange, &owner.limits).await });
+        Begun {
+            id,
+            method,
+            version,
+            notices,
+            peer,
+            call,
+            outcome: None,
+            outbox,
+            cancel,
+            running,
+            permit,
+            _guard: guard,
+        }
+    }
+}
+
+/// A call that runs.
+pub(super) struct Begun {
+    id: Id,
+    method: Method,
+    version: Version,
+    notices: Notices,
+    peer: Arc<Peer>,
+    call: Pin<Box<dyn Future<Output = Outcome> + Send>>,
+    /// How it ended, where that is known already.
+    outcome: Option<Outcome>,
+    outbox: Outbox,
+    cancel: Arc<Notify>,
+    running: Running,
+    permit: OwnedSemaphorePermit,
+    /// Tells work outside the call's future that the call is over.
+    _guard: CancelGuard,
+}
+
+impl Begun {
+    /// The response, where the call is over at once and has nothing else to say: most are, and no stream is
+    /// opened for them.
+    pub(super) async fn at_once(mut self) -> Result<Vec<u8>, Begun> {
+        self.outcome = edge::poll_once(&mut self.call).await;
+        match self.outcome.take() {
+            Some(outcome) if self.outbox.is_empty() && !self.peer.has_stream() => Ok(self.encode(outcome)),
+            outcome => Err(Begun { outcome, ..self }),
+        }
+    }
+
+    /// Runs the call to its end; what it says and its response go to its POST's stream. A cancelled call says
+    /// nothing more.
+    pub(super) fn carry(mut self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
-            let cancel = self.cancel.clone();
+            let (cancel, peer) = (self.cancel.clone(), self.peer.clone());
+            let stream = peer.carrier().stream;
             tokio::select! {
                 biased;
                 () = cancel.notified() => {}
-                () = local.ended() => {}
-                () = self.perform(&shared, &local, stream) => {}
+                () = peer.local.ended() => {}
+                outcome = self.listen(stream) => {
+                    let response = self.encode(outcome);
+                    let Begun { running, permit, .. } = self;
+                    // Whoever reads the response may use its id again at once.
+                    drop(running);
+                    peer.local.push(stream, response.into(), true);
+                    drop(permit);
+                }
             }
         })
     }
 
-    async fn perform(self, shared: &Shared, local: &Arc<Local>, stream: u64) {
-        let server = shared.service.describe();
-        let Call { id, method, params, meta, principal, permit, running, .. } = self;
-        let (version, mut notices) = (meta.version, Notices::new(&meta));
-        let peer = Peer { local: local.clone(), stream, limits: shared.limits.clone() };
-        let may_ask = local.state().session.is_initialized();
-        let (exchange, outbox, _guard) = Exchange::new(may_ask.then(|| Arc::new(peer) as Arc<dyn LivePeer>));
-        let mut request = edge::request(method.clone(), params, meta);
-        request.principal = principal;
-        let call = settle::run(&*shared.service, request, exchange, &shared.limits);
-        let outcome = listen(call, &outbox, local, stream, &mut notices).await;
-        let response = encode_outcome(&id, &method, outcome, version, &server.identity);
-        // Whoever reads the response may use its id again at once.
-        drop(running);
-        local.push(stream, response.into(), true);
-        drop(permit);
+    fn encode(&self, outcome: Outcome) -> Vec<u8> {
+        let server = self.peer.shared.service.describe();
+        encode_outcome(&self.id, &self.method, outcome, self.version, &server.identity)
     }
-}
 
-/// Waits for the outcome; passes on what is said meanwhile.
-async fn listen(
-    call: impl Future<Output = Outcome>,
-    outbox: &Outbox,
-    local: &Local,
-    stream: u64,
-    notices: &mut Notices,
-) -> Outcome {
-    let say = |notices: &mut Notices| {
-        notices.set_log_level(local.state().session.meta().log_level);
-        while let Some(notification) = outbox.try_next() {
+    /// Waits for the outcome; passes on what is said meanwhile.
+    async fn listen(&mut self, stream: u64) -> Outcome {
+        loop {
+            if let Some(outcome) = self.outcome.take() {
+                self.say(stream);
+                return outcome;
+            }
+            tokio::select! {
+                biased;
+                outcome = &mut self.call => self.outcome = Some(outcome),
+                () = self.outbox.ready() => self.say(stream),
+                () = self.outbox.released() => self.peer.local.state().log.release(stream),
+            }
+        }
+    }
+
+    fn say(&mut self, stream: u64) {
+        let local = &self.peer.local;
+        self.notices.set_log_level(local.state().session.meta().log_level);
+        while let Some(notification) = self.outbox.try_next() {
             // A call that goes on by itself is not slowed down by whoever carries its stream now.
             if local.state().log.is_crowded(stream) {
                 tracing::debug!("a notification was dropped: the client reads too slowly");
-            } else if let Some(message) = notices.write(notification) {
+            } else if let Some(message) = self.notices.write(notification) {
                 local.push(stream, message, false);
             }
-        }
-    };
-    tokio::pin!(call);
-    loop {
-        tokio::select! {
-            biased;
-            outcome = &mut call => {
-                say(notices);
-                return outcome;
-            }
-            () = outbox.ready() => say(notices),
-            () = outbox.released() => local.state().log.release(stream),
         }
     }
 }

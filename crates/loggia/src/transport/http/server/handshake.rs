@@ -66,28 +66,16 @@ pub(super) async fn post(
         Ok(session) => session,
         Err(refusal) => return refusal,
     };
-    let batch = matches!(frame, Frame::Batch(_));
-    if batch && !session.local.version().has_batches() {
-        return respond::refuse(
-            StatusCode::BAD_REQUEST,
-            "This revision has no batches: send one message at a time",
-        );
-    }
-    let messages = match frame {
-        Frame::Single(message) => vec![Ok(message)],
-        Frame::Batch(messages) => messages,
-    };
     let mut permit = Some(permit);
-    let mut plans = Vec::new();
-    for message in messages {
-        if let Some(plan) = session.take(shared, message, &mut permit).await {
-            plans.push(plan);
-        }
+    match frame {
+        Frame::Single(message) => match session.take(shared, Ok(message), &mut permit).await {
+            None => respond::empty(StatusCode::ACCEPTED),
+            Some(Plan::Answered(response)) => respond::json(StatusCode::OK, response),
+            Some(Plan::Busy(id)) => respond::busy(Some(&id)),
+            Some(Plan::Run(call)) => streams::answer(shared, &session.local, *call).await,
+        },
+        Frame::Batch(messages) => Box::pin(session.batch(shared, messages, permit)).await,
     }
-    if plans.is_empty() {
-        return respond::empty(StatusCode::ACCEPTED);
-    }
-    streams::answer(shared, &session.local, plans, batch).await
 }
 
 /// Answers GET: a stream of what belongs to no request, or one that is taken up again.
@@ -142,6 +130,29 @@ fn session(shared: &Shared, parts: &Parts, id: Option<&Id>) -> Result<Caller, Re
 }
 
 impl Caller {
+    async fn batch(
+        &self,
+        shared: &Arc<Shared>,
+        messages: Vec<Result<Message, DecodeError>>,
+        mut permit: Option<OwnedSemaphorePermit>,
+    ) -> Response<Body> {
+        if !self.local.version().has_batches() {
+            let message = "This revision has no batches: send one message at a time";
+            return respond::refuse(StatusCode::BAD_REQUEST, message);
+        }
+        let mut plans = Vec::new();
+        for message in messages {
+            if let Some(plan) = self.take(shared, message, &mut permit).await {
+                plans.push(plan);
+            }
+        }
+        match plans.as_slice() {
+            [] => respond::empty(StatusCode::ACCEPTED),
+            [Plan::Busy(id)] => respond::busy(Some(id)),
+            _ => streams::answer_all(shared, &self.local, plans).await,
+        }
+    }
+
     /// Handles one message; a plan where it is to be answered.
     async fn take(
         &self,

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::endpoint::Endpoint;
+use super::preface::{self, Begun, Protocol};
 use super::tls::Acceptor;
 use crate::error::Result;
 use crate::limits::Limits;
@@ -92,7 +93,7 @@ pub(super) async fn run(
     endpoint: Endpoint,
 ) -> Result<()> {
     let (limits, shutdown) = (endpoint.0.limits.clone(), endpoint.0.shutdown.clone());
-    let server = Arc::new(Server { http: builder(&limits), tls, endpoint: endpoint.clone() });
+    let server = Arc::new(Server { http: Builders::new(&limits), tls, endpoint: endpoint.clone() });
     let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     let mut sweep = tokio::time::interval(limits.resume_window.max(Duration::from_secs(1)) / 2);
@@ -144,29 +145,68 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    let bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
-    let streams = u32::try_from(limits.requests_per_connection).unwrap_or(u32::MAX);
-    builder
-        .http1()
+/// How connections are served, in either version.
+struct Builders {
+    one: http1::Builder,
+    two: http2::Builder<TokioExecutor>,
+}
+
+impl Builders {
+    fn new(limits: &Limits) -> Builders {
+        let bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
+        let streams = u32::try_from(limits.requests_per_connection).unwrap_or(u32::MAX);
+        let (mut one, mut two) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
         // The watch over each connection's traffic closes it: no timer for each request.
-        .header_read_timeout(None)
-        // hyper wants at least its own first read.
-        .max_buf_size(limits.header_bytes.max(8 << 10));
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(bytes)
-        .max_concurrent_streams(streams)
-        .max_send_buf_size(64 << 10)
-        .keep_alive_interval(limits.idle)
-        .keep_alive_timeout(limits.read_timeout);
-    builder
+        one.header_read_timeout(None)
+            // hyper wants at least its own first read.
+            .max_buf_size(limits.header_bytes.max(8 << 10));
+        two.timer(TokioTimer::new())
+            .max_header_list_size(bytes)
+            .max_concurrent_streams(streams)
+            .max_send_buf_size(64 << 10)
+            .keep_alive_interval(limits.idle)
+            .keep_alive_timeout(limits.read_timeout);
+        Builders { one, two }
+    }
+
+    fn connect<S: Stream>(
+        &self,
+        protocol: Protocol,
+        stream: Begun<S>,
+        service: Adapter,
+    ) -> Pin<Box<dyn Connection>> {
+        let stream = TokioIo::new(stream);
+        match protocol {
+            Protocol::Http1 => Box::pin(self.one.serve_connection(stream, service)),
+            Protocol::Http2 => Box::pin(self.two.serve_connection(stream, service)),
+        }
+    }
+}
+
+/// What a connection is made on.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+
+/// A connection of either version. It ends when the peer closes it, or after what runs when it is told to.
+trait Connection: Future<Output = hyper::Result<()>> + Send {
+    fn graceful_shutdown(self: Pin<&mut Self>);
+}
+
+impl<S: Stream> Connection for http1::Connection<TokioIo<S>, Adapter> {
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        http1::Connection::graceful_shutdown(self);
+    }
+}
+
+impl<S: Stream> Connection for http2::Connection<TokioIo<S>, Adapter, TokioExecutor> {
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        http2::Connection::graceful_shutdown(self);
+    }
 }
 
 struct Server {
-    http: auto::Builder<TokioExecutor>,
+    http: Builders,
     tls: Option<Acceptor>,
     endpoint: Endpoint,
 }
@@ -193,16 +233,19 @@ impl Server {
         }
     }
 
-    async fn serve_http(
-        &self,
-        service: Handler,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    ) {
+    async fn serve_http(&self, service: Handler, stream: impl Stream) {
         let (limits, shutdown) = (&self.endpoint.0.limits, &self.endpoint.0.shutdown);
+        let begun = tokio::select! {
+            begun = tokio::time::timeout(limits.read_timeout, preface::begin(stream)) => begun,
+            () = shutdown.begun() => return,
+        };
+        let Ok(Ok((protocol, stream))) = begun else {
+            tracing::debug!("a connection ended before its first request");
+            return;
+        };
         let traffic = Traffic::default();
         let mut watch = Watch::new(traffic.clone());
-        let service = Adapter { service, traffic };
-        let mut connection = Box::pin(self.http.serve_connection(TokioIo::new(stream), service));
+        let mut connection = self.http.connect(protocol, stream, Adapter { service, traffic });
         let mut closing = false;
         loop {
             tokio::select! {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -12,20 +12,21 @@ use loggia_wire::model::InputRequest;
 use loggia_wire::{RawJson, RpcError, Version};
 use tokio::sync::{Notify, oneshot};
 
-use super::log::EventLog;
-use super::seal::{Sid, random};
+use super::endpoint::Shared;
+use super::log::{Carrier, EventLog};
+use super::seal::random;
 use super::sessions::{Clock, unix_seconds};
 use super::watch::Watch;
 use crate::edge::asks::{self, Asks};
 use crate::edge::session::Session;
 use crate::exchange::LivePeer;
 use crate::limits::Limits;
-use crate::service::BoxFuture;
+use crate::service::{BoxFuture, Principal};
 use crate::transport::Shutdown;
 
 /// One session in this process.
 pub(super) struct Local {
-    sid: Sid,
+    name: Name,
     issued: u64,
     version: Version,
     clock: Clock,
@@ -34,6 +35,28 @@ pub(super) struct Local {
     over: Shutdown,
     /// What the client is told of changes.
     pub(super) watch: Watch,
+}
+
+/// A session's id, and who it was made for.
+pub(super) struct Name {
+    id: Box<str>,
+    owner: Option<Owner>,
+}
+
+/// What tells a principal from others.
+struct Owner {
+    issuer: Option<Box<str>>,
+    subject: Box<str>,
+}
+
+impl Name {
+    pub(super) fn new(id: &str, principal: Option<&Principal>) -> Name {
+        let owner = principal.map(|principal| Owner {
+            issuer: principal.issuer.as_deref().map(Into::into),
+            subject: principal.subject.as_str().into(),
+        });
+        Name { id: id.into(), owner }
+    }
 }
 
 /// What changes.
@@ -53,7 +76,7 @@ pub(super) struct Waiter {
 }
 
 impl Local {
-    pub(super) fn new(sid: Sid, issued: u64, session: Session, clock: Clock, limits: &Limits) -> Local {
+    pub(super) fn new(name: Name, issued: u64, session: Session, clock: Clock, limits: &Limits) -> Local {
         let version = session.version();
         let state = State {
             session,
@@ -63,7 +86,7 @@ impl Local {
             next_ask: 0,
         };
         Local {
-            sid,
+            name,
             issued,
             version,
             seen: AtomicU64::new(unix_seconds(&clock)),
@@ -74,8 +97,19 @@ impl Local {
         }
     }
 
-    pub(super) fn sid(&self) -> &Sid {
-        &self.sid
+    pub(super) fn id(&self) -> &str {
+        &self.name.id
+    }
+
+    /// Whether the session is `principal`'s, or nobody's where there is none.
+    pub(super) fn is_of(&self, principal: Option<&Principal>) -> bool {
+        match (&self.name.owner, principal) {
+            (None, None) => true,
+            (Some(owner), Some(principal)) => {
+                *owner.subject == *principal.subject && owner.issuer.as_deref() == principal.issuer.as_deref()
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn issued(&self) -> u64 {
@@ -89,7 +123,12 @@ impl Local {
 
     /// The session was heard of, or something of it ended, just now.
     pub(super) fn touch(&self) {
-        self.seen.store(self.now(), Ordering::Relaxed);
+        self.seen_at(self.now());
+    }
+
+    /// The session was heard of at `now`, in seconds of Unix time.
+    pub(super) fn seen_at(&self, now: u64) {
+        self.seen.store(now, Ordering::Relaxed);
     }
 
     fn now(&self) -> u64 {
@@ -145,11 +184,12 @@ fn first_question() -> i64 {
     i64::from(u32::from_le_bytes(random())) << 16
 }
 
-/// The client of one running request, asked on that request's own stream.
+/// The client behind one POST, asked and told on that POST's own stream. There is none before there is
+/// something to say on it.
 pub(super) struct Peer {
+    pub(super) shared: Arc<Shared>,
     pub(super) local: Arc<Local>,
-    pub(super) stream: u64,
-    pub(super) limits: Limits,
+    carrier: OnceLock<Carrier>,
 }
 
 impl LivePeer for Peer {
@@ -157,12 +197,13 @@ impl LivePeer for Peer {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
             let open = self.open(answer, &request)?;
-            match tokio::time::timeout(self.limits.ask_timeout, answered).await {
+            let limit = self.shared.limits.ask_timeout;
+            match tokio::time::timeout(limit, answered).await {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(_)) => Err(asks::unanswerable()),
                 Err(_) => {
                     drop(open);
-                    Err(asks::timed_out(self.limits.ask_timeout))
+                    Err(asks::timed_out(limit))
                 }
             }
         })
@@ -170,6 +211,24 @@ impl LivePeer for Peer {
 }
 
 impl Peer {
+    pub(super) fn new(shared: &Arc<Shared>, local: &Arc<Local>) -> Peer {
+        Peer { shared: shared.clone(), local: local.clone(), carrier: OnceLock::new() }
+    }
+
+    /// Whether something was said.
+    pub(super) fn has_stream(&self) -> bool {
+        self.carrier.get().is_some()
+    }
+
+    /// The stream, opened if it is not.
+    pub(super) fn carrier(&self) -> Carrier {
+        self.carrier_in(&mut self.local.state())
+    }
+
+    fn carrier_in(&self, state: &mut State) -> Carrier {
+        *self.carrier.get_or_init(|| state.log.open())
+    }
+
     fn open(
         &self,
         answer: oneshot::Sender<Result<RawJson, RpcError>>,
@@ -177,24 +236,26 @@ impl Peer {
     ) -> Result<OpenAsk<'_>, RpcError> {
         let mut state = self.local.state();
         let state = &mut *state;
+        let stream = self.carrier_in(state).stream;
         let number = state.next_ask;
         state.next_ask += 1;
         let message =
             state.asks.open(Waiter { number, answer }, request, state.session.meta(), Instant::now())?;
-        state.log.push(self.stream, message, false, self.local.now());
-        Ok(OpenAsk { peer: self, number })
+        state.log.push(stream, message, false, self.local.now());
+        Ok(OpenAsk { local: &self.local, stream, number })
     }
 }
 
 /// Withdraws its question when nobody waits any more; an answered one is gone already.
 struct OpenAsk<'a> {
-    peer: &'a Peer,
+    local: &'a Local,
+    stream: u64,
     number: u64,
 }
 
 impl Drop for OpenAsk<'_> {
     fn drop(&mut self) {
-        self.peer.local.withdraw(self.peer.stream, self.number);
+        self.local.withdraw(self.stream, self.number);
     }
 }
 
@@ -228,7 +289,8 @@ mod tests {
         };
         let params = serde_json::json!({ "protocolVersion": "2025-11-25", "capabilities": {} });
         let (session, _) = Session::initialize(Some(&RawJson::from(&params)), &server).expect("a session");
-        let local = Local::new([0; 16], 0, session, Arc::new(SystemTime::now), &Limits::default());
+        let local =
+            Local::new(Name::new("", None), 0, session, Arc::new(SystemTime::now), &Limits::default());
         assert!(!local.is_busy());
         let state = local.state();
         assert_eq!((state.running.capacity(), state.asks.is_empty()), (0, true));

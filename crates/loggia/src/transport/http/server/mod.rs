@@ -13,6 +13,7 @@ mod listener;
 mod local;
 mod log;
 mod memo;
+mod preface;
 mod respond;
 mod seal;
 mod sessions;

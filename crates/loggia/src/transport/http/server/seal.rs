@@ -14,14 +14,9 @@ use crate::service::Principal;
 /// The key that seals session ids. Replicas that share one serve each other's sessions.
 pub struct SessionKey(LessSafeKey);
 
-/// What tells sessions apart.
-pub(super) type Sid = [u8; 16];
-
 /// What a session id holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sealed {
-    /// Random.
-    pub(super) sid: Sid,
     /// When it was sealed, in seconds of Unix time.
     pub(super) issued: u64,
     /// The session's small form.
@@ -29,8 +24,8 @@ pub(super) struct Sealed {
 }
 
 /// The first byte of an id; another one is a form we do not know.
-const FORM: u8 = 1;
-const HEADER: usize = 16 + 8;
+const FORM: u8 = 2;
+const HEADER: usize = 8;
 /// Longest small form that is sealed: the id travels in a header of every request.
 const MAX_SESSION: usize = 4096;
 /// Longest id that is worth opening.
@@ -55,7 +50,6 @@ impl SessionKey {
         }
         let nonce: [u8; NONCE_LEN] = random();
         let mut secret = Vec::with_capacity(HEADER + sealed.session.len() + CHACHA20_POLY1305.tag_len());
-        secret.extend_from_slice(&sealed.sid);
         secret.extend_from_slice(&sealed.issued.to_le_bytes());
         secret.extend_from_slice(&sealed.session);
         self.0
@@ -82,9 +76,8 @@ impl SessionKey {
             return None;
         }
         let plain = self.0.open_in_place(nonce, Aad::from(context(principal)), secret).ok()?;
-        let (sid, rest) = plain.split_first_chunk::<16>()?;
-        let (issued, session) = rest.split_first_chunk::<8>()?;
-        Some(Sealed { sid: *sid, issued: u64::from_le_bytes(*issued), session: session.to_vec() })
+        let (issued, session) = plain.split_first_chunk::<8>()?;
+        Some(Sealed { issued: u64::from_le_bytes(*issued), session: session.to_vec() })
     }
 }
 
@@ -125,7 +118,7 @@ mod tests {
     }
 
     fn sealed() -> Sealed {
-        Sealed { sid: [7; 16], issued: 1_700_000_000, session: b"{\"v\":\"2025-11-25\"}".to_vec() }
+        Sealed { issued: 1_700_000_000, session: b"{\"v\":\"2025-11-25\"}".to_vec() }
     }
 
     #[test]

@@ -12,8 +12,8 @@ use crate::edge::session::Session;
 use crate::limits::Limits;
 use crate::service::Principal;
 
-use super::local::Local;
-use super::seal::{Sealed, SessionKey, Sid, random};
+use super::local::{Local, Name};
+use super::seal::{Sealed, SessionKey};
 
 /// Tells the time. Tests have their own.
 pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -28,12 +28,15 @@ pub(super) struct Sessions {
     key: SessionKey,
     clock: Clock,
     limits: Limits,
-    shards: [Mutex<HashMap<Sid, Entry>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
     swept: AtomicU64,
 }
 
 /// A session is looked up at each of its requests, so the table is in pieces that do not wait for each other.
 const SHARDS: usize = 16;
+
+/// By their ids: one that is here was opened before and need not be opened again.
+type Shard = HashMap<Box<str>, Entry>;
 
 enum Entry {
     Open(Arc<Local>),
@@ -54,51 +57,72 @@ impl Sessions {
 
     /// The id of a session that begins. `None` where what the client said of itself is too long to travel.
     pub(super) fn mint(&self, session: &Session, principal: Option<&Principal>) -> Option<String> {
-        let sealed = Sealed { sid: random(), issued: self.now(), session: session.to_bytes() };
+        let sealed = Sealed { issued: self.now(), session: session.to_bytes() };
         self.key.seal(&sealed, principal)
     }
 
     /// The session that `id` names, heard of now. `None` where there is none, or none any more, or it is
     /// somebody else's.
     pub(super) fn find(&self, id: &str, principal: Option<&Principal>) -> Option<Arc<Local>> {
-        let sealed = self.key.open(id, principal)?;
         let now = self.now();
         self.sweep_sometimes(now);
-        let mut shard = self.shard(&sealed.sid);
-        match shard.get(&sealed.sid) {
-            Some(Entry::Closed { .. }) => None,
-            Some(Entry::Open(local)) if !self.is_over(local, now) => {
-                local.touch();
-                Some(local.clone())
-            }
-            Some(Entry::Open(_)) => {
-                if let Some(Entry::Open(local)) = shard.remove(&sealed.sid) {
-                    local.end();
-                }
-                None
-            }
-            None => self.take_up(&mut shard, &sealed, now),
+        if let Some(known) = self.known(&mut self.shard(id), id, principal, now) {
+            return known;
         }
+        let sealed = self.key.open(id, principal)?;
+        self.take_up(id, principal, &sealed, now)
     }
 
-    fn take_up(&self, shard: &mut HashMap<Sid, Entry>, sealed: &Sealed, now: u64) -> Option<Arc<Local>> {
+    /// What is known of `id` here; the inner `None` is a session that is over, or somebody else's.
+    fn known(
+        &self,
+        shard: &mut Shard,
+        id: &str,
+        principal: Option<&Principal>,
+        now: u64,
+    ) -> Option<Option<Arc<Local>>> {
+        let Entry::Open(local) = shard.get(id)? else { return Some(None) };
+        if !local.is_of(principal) {
+            return Some(None);
+        }
+        if self.is_over(local, now) {
+            local.end();
+            shard.remove(id);
+            return Some(None);
+        }
+        local.seen_at(now);
+        Some(Some(local.clone()))
+    }
+
+    fn take_up(
+        &self,
+        id: &str,
+        principal: Option<&Principal>,
+        sealed: &Sealed,
+        now: u64,
+    ) -> Option<Arc<Local>> {
         if now.saturating_sub(sealed.issued) > self.idle() {
             return None;
         }
         let session = Session::from_bytes(&sealed.session)?;
-        if shard.len() >= self.limits.sessions.div_ceil(SHARDS) {
-            make_room(shard);
+        let mut shard = self.shard(id);
+        // Another request of the session may have been first.
+        if let Some(known) = self.known(&mut shard, id, principal, now) {
+            return known;
         }
-        let local =
-            Arc::new(Local::new(sealed.sid, sealed.issued, session, self.clock.clone(), &self.limits));
-        shard.insert(sealed.sid, Entry::Open(local.clone()));
+        if shard.len() >= self.limits.sessions.div_ceil(SHARDS) {
+            make_room(&mut shard);
+        }
+        let name = Name::new(id, principal);
+        let local = Arc::new(Local::new(name, sealed.issued, session, self.clock.clone(), &self.limits));
+        shard.insert(id.into(), Entry::Open(local.clone()));
         Some(local)
     }
 
     /// Ends a session for good.
     pub(super) fn close(&self, local: &Local) {
         let until = local.issued().saturating_add(self.idle());
-        self.shard(local.sid()).insert(*local.sid(), Entry::Closed { until });
+        self.shard(local.id()).insert(local.id().into(), Entry::Closed { until });
         local.end();
     }
 
@@ -142,15 +166,18 @@ impl Sessions {
     }
 
     fn is_over(&self, local: &Local, now: u64) -> bool {
-        !local.is_busy() && now.saturating_sub(local.last_seen()) > self.idle()
+        now.saturating_sub(local.last_seen()) > self.idle() && !local.is_busy()
     }
 
     fn idle(&self) -> u64 {
         self.limits.session_idle.as_secs()
     }
 
-    fn shard(&self, sid: &Sid) -> MutexGuard<'_, HashMap<Sid, Entry>> {
-        lock(&self.shards[usize::from(sid[0]) % SHARDS])
+    /// An id ends with its authentication tag, which is as good as random. Its very last character has fewer
+    /// bits than the others.
+    fn shard(&self, id: &str) -> MutexGuard<'_, Shard> {
+        let byte = id.as_bytes().iter().nth_back(1).copied().unwrap_or_default();
+        lock(&self.shards[usize::from(byte) % SHARDS])
     }
 }
 
@@ -160,7 +187,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Forgets the eighth of the sessions that was not heard of for longest. A forgotten session whose id is young
 /// comes back by itself; another starts anew.
-fn make_room(shard: &mut HashMap<Sid, Entry>) {
+fn make_room(shard: &mut Shard) {
     let seen = |entry: &Entry| match entry {
         Entry::Closed { until } => *until,
         Entry::Open(local) if local.is_busy() => u64::MAX,

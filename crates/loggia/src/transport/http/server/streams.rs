@@ -13,9 +13,9 @@ use http::{Response, StatusCode};
 use loggia_wire::Version;
 use tokio::sync::Notify;
 
-use super::calls::Plan;
+use super::calls::{Call, Plan};
 use super::endpoint::Shared;
-use super::local::Local;
+use super::local::{Local, Peer};
 use super::log::{Carrier, Next, STANDALONE, Shape};
 use super::respond::{self, keep_alive};
 use crate::edge::listen;
@@ -25,29 +25,35 @@ use crate::transport::sse;
 /// How long a client waits before it comes back for the rest of a stream.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Answers the requests of one POST.
-pub(super) async fn answer(
-    shared: &Arc<Shared>,
-    local: &Arc<Local>,
-    mut plans: Vec<Plan>,
-    batch: bool,
-) -> Response<Body> {
-    match plans.as_slice() {
-        [Plan::Busy(id)] => return respond::busy(Some(id)),
-        [Plan::Answered(response)] if !batch => return respond::json(StatusCode::OK, response.clone()),
-        _ => {}
+/// Answers a POST of one request, which has to run.
+pub(super) async fn answer(shared: &Arc<Shared>, local: &Arc<Local>, call: Call) -> Response<Body> {
+    let peer = Arc::new(Peer::new(shared, local));
+    match call.begin(peer.clone()).at_once().await {
+        Ok(response) => respond::json(StatusCode::OK, response),
+        Err(running) => carried(&peer, vec![running.carry()], false).await,
     }
-    let carrier = local.state().log.open();
+}
+
+/// Answers the requests of a batch.
+pub(super) async fn answer_all(shared: &Arc<Shared>, local: &Arc<Local>, plans: Vec<Plan>) -> Response<Body> {
+    let peer = Arc::new(Peer::new(shared, local));
+    let stream = peer.carrier().stream;
     let mut calls = Vec::new();
-    for plan in plans.drain(..) {
+    for plan in plans {
         match plan {
-            Plan::Run(call) => calls.push(call.run(shared.clone(), local.clone(), carrier.stream)),
-            Plan::Answered(response) => local.push(carrier.stream, response, true),
-            Plan::Busy(id) => local.push(carrier.stream, respond::busy_message(&id), true),
+            Plan::Run(call) => calls.push(call.begin(peer.clone()).carry()),
+            Plan::Answered(response) => local.push(stream, response, true),
+            Plan::Busy(id) => local.push(stream, respond::busy_message(&id), true),
         }
     }
-    let sending = Sending::new(shared, local, carrier, Work::new(calls, local, carrier.stream));
-    sending.answer(batch).await
+    carried(&peer, calls, true).await
+}
+
+async fn carried(peer: &Peer, calls: Vec<Running>, batch: bool) -> Response<Body> {
+    let (shared, local, carrier) = (&peer.shared, &peer.local, peer.carrier());
+    let work = Work::new(calls, local, carrier.stream);
+    // Apart: few calls come here, and every request would have room for this.
+    Box::pin(Sending::new(shared, local, carrier, work).answer(batch)).await
 }
 
 /// Answers a GET that takes up a stream.
@@ -204,14 +210,12 @@ fn retry() -> Bytes {
 
 /// The calls of a POST. They run while somebody waits for them, and go on by themselves when the connection
 /// is gone.
-struct Work(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+struct Work(Option<Running>);
+
+type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Work {
-    fn new(
-        mut calls: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
-        local: &Arc<Local>,
-        stream: u64,
-    ) -> Work {
+    fn new(mut calls: Vec<Running>, local: &Arc<Local>, stream: u64) -> Work {
         let local = local.clone();
         Work(Some(Box::pin(async move {
             match calls.pop() {
