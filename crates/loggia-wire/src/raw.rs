@@ -1,10 +1,14 @@
 //! JSON that is carried, not understood. A payload that a part need not read travels as the bytes it came
 //! in, so a relay neither loses a field nor pays to rebuild one.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+
+use crate::scan::Scanner;
 
 /// One JSON value as its bytes. Always valid UTF-8 and valid JSON: it is only ever made by a parser or a
 /// serializer. Cloning shares the buffer.
@@ -70,6 +74,32 @@ impl RawJson {
         serde_json::from_slice(&self.0)
     }
 
+    /// The JSON text of one member of an object, the last where its name is repeated; `None` where there is
+    /// none, or this is no object.
+    pub fn member(&self, name: &str) -> Option<&[u8]> {
+        match self.scan_member(name) {
+            Some(found) => found,
+            // What the scanner leaves, the parser reads.
+            None => {
+                let members: HashMap<Cow<'_, str>, &serde_json::value::RawValue> = self.decode().ok()?;
+                members.get(name).map(|value| value.get().as_bytes())
+            }
+        }
+    }
+
+    fn scan_member(&self, name: &str) -> Option<Option<&[u8]>> {
+        let mut scanner = Scanner::new(&self.0);
+        let mut found = None;
+        scanner.object(|scanner, key| {
+            let value = scanner.value()?;
+            if key == name.as_bytes() {
+                found = Some(value);
+            }
+            Some(())
+        })?;
+        Some(found)
+    }
+
     /// Whether the value is an object.
     pub fn is_object(&self) -> bool {
         self.0.first() == Some(&b'{')
@@ -106,5 +136,28 @@ impl<'de> Deserialize<'de> for RawJson {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<RawJson, D::Error> {
         let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
         Ok(RawJson(String::from(Box::<str>::from(raw)).into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_is_found_as_a_parser_finds_it() {
+        for (object, name, expected) in [
+            (r#"{"a":1,"b":{"a":2}}"#, "a", Some("1")),
+            (r#"{"b":{"a":2}}"#, "a", None),
+            (r#"{"a":1,"a":"last"}"#, "a", Some(r#""last""#)),
+            (r#" { "a" : [ 1 , 2 ] } "#, "a", Some("[ 1 , 2 ]")),
+            (r#"{"\u0061":1}"#, "a", Some("1")),
+            (r#"{"b\n":0,"a":null}"#, "a", Some("null")),
+            ("{}", "a", None),
+            (r#"["a"]"#, "a", None),
+            ("7", "a", None),
+        ] {
+            let raw = RawJson::parse(object).expect("JSON");
+            assert_eq!(raw.member(name), expected.map(str::as_bytes), "{object}");
+        }
     }
 }

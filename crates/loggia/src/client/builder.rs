@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+#[cfg(feature = "http-client")]
+use std::sync::RwLock;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -274,6 +276,10 @@ impl ClientBuilder {
             handler: Arc::new(handlers),
             ids,
             options,
+            #[cfg(feature = "http-client")]
+            composer: engine.composer(),
+            #[cfg(feature = "http-client")]
+            direct: RwLock::default(),
         });
         let (commands, received) = mpsc::unbounded_channel();
         let (status_sender, status) = watch::channel(Status::Connecting);

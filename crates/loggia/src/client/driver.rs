@@ -162,6 +162,8 @@ impl Driver {
             let _ = caller.reply.send(Err(Error::Connection(reason.clone())));
         }
         self.status.send_replace(Status::Closed(reason));
+        #[cfg(feature = "http-client")]
+        self.common.forget_direct();
         if let Some(link) = self.link.take() {
             link.close().await;
         }
@@ -269,6 +271,8 @@ impl Driver {
         // What was kept may be of another server under the same address.
         self.common.forget_everything();
         self.ready_at = Some(Instant::now());
+        #[cfg(feature = "http-client")]
+        self.common.set_direct(self.link.as_ref().and_then(Link::remote), &facts);
         self.announce_log_level(&facts);
         self.status.send_replace(Status::Ready(facts));
         if let Some(first) = self.first.take() {
@@ -324,29 +328,16 @@ impl Driver {
     }
 
     fn drop_link(&mut self) {
+        #[cfg(feature = "http-client")]
+        self.common.forget_direct();
         if let Some(link) = self.link.take() {
             tokio::spawn(link.close());
         }
     }
 
     fn notified(&self, call: Option<i64>, method: &Method, params: Option<&RawJson>) {
-        let notification = match ServerNotification::decode(method, params) {
-            Ok(notification) => notification,
-            Err(error) => return tracing::warn!(%error, "a notification that cannot be read"),
-        };
-        if let Some(change) = change_of(&notification) {
-            self.common.changed(change);
-        }
-        let sink = call.and_then(|call| self.callers.get(&call)).and_then(|caller| caller.sink.clone());
-        let told = catch_unwind(AssertUnwindSafe(|| {
-            self.common.handler.notified(&notification);
-            if let Some(sink) = sink {
-                sink(notification);
-            }
-        }));
-        if told.is_err() {
-            tracing::error!(%method, "the program's handler of a notification panicked");
-        }
+        let caller = call.and_then(|call| self.callers.get(&call));
+        self.common.notified(caller.and_then(|caller| caller.sink.as_ref()), method, params);
     }
 
     fn asked(&mut self, id: Id, call: Option<i64>, method: &Method, params: Option<&RawJson>) {
@@ -361,6 +352,33 @@ impl Driver {
         let task = async move { (asked, ask(&common, &input, request).await) };
         let handle = self.asks.spawn(task);
         self.answering.insert(id, handle);
+    }
+}
+
+impl Common {
+    /// Tells the program what the server told, and `sink`, whose request it was told for.
+    pub(crate) fn notified(
+        &self,
+        sink: Option<&NotificationSink>,
+        method: &Method,
+        params: Option<&RawJson>,
+    ) {
+        let notification = match ServerNotification::decode(method, params) {
+            Ok(notification) => notification,
+            Err(error) => return tracing::warn!(%error, "a notification that cannot be read"),
+        };
+        if let Some(change) = change_of(&notification) {
+            self.changed(change);
+        }
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            self.handler.notified(&notification);
+            if let Some(sink) = sink {
+                sink(notification);
+            }
+        }));
+        if told.is_err() {
+            tracing::error!(%method, "the program's handler of a notification panicked");
+        }
     }
 }
 

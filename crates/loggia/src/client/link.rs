@@ -73,9 +73,23 @@ pub(crate) enum Failure {
     Error(Error),
 }
 
+impl Failure {
+    /// What the program is told.
+    pub(crate) fn into_error(self) -> Error {
+        match self {
+            Failure::Status { message, .. } => Error::Connection(message),
+            Failure::SessionExpired => {
+                Error::Connection("the server forgets its sessions at once".to_owned())
+            }
+            Failure::Ended => Error::Connection("the stream ended before the answer came".to_owned()),
+            Failure::Error(error) => error,
+        }
+    }
+}
+
 /// Shows a message to whoever follows the protocol in the log: target `loggia::wire`, level trace. It holds
 /// whatever the message holds, secrets too.
-fn trace(sent: bool, text: &[u8]) {
+pub(crate) fn trace(sent: bool, text: &[u8]) {
     if tracing::enabled!(target: "loggia::wire", tracing::Level::TRACE) {
         let body = &*String::from_utf8_lossy(text);
         tracing::trace!(target: "loggia::wire", sent, body);
@@ -109,6 +123,15 @@ impl Link {
             Link::Frames(link) => link.writer.queue(outgoing.body),
             #[cfg(feature = "http-client")]
             Link::Http(link) => link.send(outgoing),
+        }
+    }
+
+    /// The way for requests that need no task of the client's.
+    #[cfg(feature = "http-client")]
+    pub(crate) fn remote(&self) -> Option<std::sync::Arc<crate::transport::http::client::Remote>> {
+        match self {
+            Link::Frames(_) => None,
+            Link::Http(link) => Some(link.remote()),
         }
     }
 

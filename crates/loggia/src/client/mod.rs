@@ -18,6 +18,7 @@
 //!
 //! * `era`, `negotiate`: which revision is spoken; `engine`: one connection as a machine without I/O;
 //! * `driver`, `link`, `target`: the task, and what carries its messages;
+//! * `direct`: requests to a stateless server over HTTP, which need no task;
 //! * `request`, `typed`, `call`: requests; `cache`: results kept; `listen`: changes;
 //! * `handler`: what the program answers when the server asks.
 
@@ -25,6 +26,8 @@ mod backoff;
 mod builder;
 mod cache;
 mod call;
+#[cfg(feature = "http-client")]
+mod direct;
 mod driver;
 mod engine;
 mod era;
@@ -42,6 +45,8 @@ mod typed;
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
+#[cfg(feature = "http-client")]
+use std::sync::RwLock;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loggia_wire::model::{Implementation, LoggingLevel, ServerCapabilities};
@@ -68,6 +73,8 @@ pub use target::{Halves, IntoTarget, Target};
 use builder::Options;
 use cache::Cache;
 use driver::Command;
+#[cfg(feature = "http-client")]
+use engine::Composer;
 use engine::Ids;
 use tools::Tools;
 
@@ -86,6 +93,11 @@ pub(crate) struct Common {
     options: Options,
     handler: Arc<dyn ClientHandler>,
     ids: Ids,
+    #[cfg(feature = "http-client")]
+    composer: Arc<Composer>,
+    /// Where requests can be made without the client's task.
+    #[cfg(feature = "http-client")]
+    direct: RwLock<Option<Arc<direct::Direct>>>,
     /// Whether requests are mirrored into headers.
     mirrors: bool,
     cache: Mutex<Cache>,
@@ -122,6 +134,9 @@ impl Client {
 
     /// What the server said of itself; waits for the connection where it is being opened again.
     pub async fn server(&self) -> Result<Arc<ServerFacts>> {
+        if let Some(facts) = self.facts() {
+            return Ok(facts);
+        }
         let mut status = self.0.status.clone();
         loop {
             match &*status.borrow_and_update() {

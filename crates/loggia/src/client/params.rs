@@ -79,16 +79,12 @@ pub(crate) fn with_members(
 
 /// One member of `params`, where it is a string.
 pub(crate) fn string_member(params: &RawJson, wanted: &str) -> Option<String> {
-    let members: Members<'_> = params.decode().ok()?;
-    let (_, value) = members.0.iter().find(|(name, _)| name == wanted)?;
-    serde_json::from_str(value.get()).ok()
+    serde_json::from_slice(params.member(wanted)?).ok()
 }
 
 /// One member of `params`.
 pub(crate) fn member(params: &RawJson, wanted: &str) -> Option<RawJson> {
-    let members: Members<'_> = params.decode().ok()?;
-    let (_, value) = members.0.iter().find(|(name, _)| name == wanted)?;
-    Some(RawJson::from_written(value.get().as_bytes().to_vec()))
+    params.member(wanted).map(|value| params.part_at(value))
 }
 
 fn compose_meta(members: &Members<'_>, patch: &MetaPatch<'_>) -> Result<Option<Vec<u8>>, Error> {

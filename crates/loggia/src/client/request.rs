@@ -1,6 +1,7 @@
 //! One request from the program's side: answered from what is kept, sent with the right headers, and sent
 //! again with the answers to what the server asked in between.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,6 @@ use loggia_wire::model::{
     ClientCapabilities, InputRequest, InputRequests, InputRequired, LoggingLevel, Meta, ServerNotification,
 };
 use loggia_wire::{ErrorCode, Method, RawJson, RpcError};
-use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -174,6 +174,9 @@ impl Client {
     }
 
     fn headers_of(&self, params: &RawJson) -> Vec<(String, String)> {
+        if !self.common().tools().any_has_headers() {
+            return Vec::new();
+        }
         let known = params::string_member(params, "name").and_then(|name| self.common().tools().get(&name));
         let Some(known) = known.filter(|known| !known.headers.is_empty()) else { return Vec::new() };
         let arguments =
@@ -193,7 +196,7 @@ impl Client {
             InputPolicy::Surface(Some(handler)) => Input::Own(handler.clone()),
             InputPolicy::Surface(None) => Input::Nobody,
         };
-        let call = Box::new(Call {
+        let call = Call {
             method: method.clone(),
             params,
             meta: options.meta.clone(),
@@ -203,11 +206,15 @@ impl Client {
             own_input: matches!(input, Input::Own(_)),
             timing: self.timing(options),
             headers,
-        });
+        };
+        #[cfg(feature = "http-client")]
+        if let Some(outcome) = self.directly(&call, options.on_notification.as_ref()).await {
+            return outcome;
+        }
         let (reply, answered) = oneshot::channel();
         let caller = Caller { reply, sink: options.on_notification.clone(), input };
         let id = self.common().ids.next();
-        self.send(Command::Start { id, call, caller })?;
+        self.send(Command::Start { id, call: Box::new(call), caller })?;
         let mut guard = CancelOnDrop { client: self, id, armed: true };
         let outcome = answered.await;
         guard.armed = false;
@@ -269,17 +276,15 @@ enum ResultKind {
     InputRequired(Box<InputRequired>),
 }
 
-#[derive(Deserialize)]
-struct Kind {
-    #[serde(default, rename = "resultType")]
-    result_type: Option<String>,
-}
-
 /// What kind of result it is; a kind we do not know makes it invalid ("ResultType").
 fn kind_of(method: &Method, result: &RawJson) -> Result<ResultKind> {
     let wrong =
         |error: serde_json::Error| Error::Protocol(format!("the result of {method} is malformed: {error}"));
-    match result.decode::<Kind>().map_err(wrong)?.result_type.as_deref() {
+    let kind: Option<Cow<'_, str>> = match result.member("resultType") {
+        Some(kind) => serde_json::from_slice(kind).map_err(wrong)?,
+        None => None,
+    };
+    match kind.as_deref() {
         None | Some("complete") => Ok(ResultKind::Complete),
         Some("input_required") if method.may_require_input() => {
             let input: InputRequired = result.decode().map_err(wrong)?;

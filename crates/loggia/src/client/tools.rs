@@ -21,21 +21,30 @@ pub(crate) struct ToolFacts {
 
 /// The tools seen so far.
 #[derive(Debug, Default)]
-pub(crate) struct Tools(HashMap<String, Arc<ToolFacts>>);
+pub(crate) struct Tools {
+    known: HashMap<String, Arc<ToolFacts>>,
+    /// How many of them have arguments that go into headers.
+    with_headers: usize,
+}
 
 /// Most tools remembered.
 const MOST_TOOLS: usize = 16_384;
 
 impl Tools {
     pub(crate) fn get(&self, name: &str) -> Option<Arc<ToolFacts>> {
-        self.0.get(name).cloned()
+        self.known.get(name).cloned()
+    }
+
+    /// Whether arguments of any tool go into headers.
+    pub(crate) fn any_has_headers(&self) -> bool {
+        self.with_headers > 0
     }
 
     /// Remembers the tools of a page. Where `mirrors` says that arguments go into headers, tools whose
     /// annotations break the rules are taken out: calling them cannot work ("Schema Extension").
     pub(crate) fn learn(&mut self, tools: &mut Vec<Tool>, mirrors: bool) {
-        if self.0.len() + tools.len() > MOST_TOOLS {
-            self.0.clear();
+        if self.known.len() + tools.len() > MOST_TOOLS {
+            self.clear();
         }
         tools.retain(|tool| match ParamHeaders::from_schema(&tool.input_schema) {
             Ok(headers) => {
@@ -55,12 +64,16 @@ impl Tools {
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        *self = Tools::default();
     }
 
     fn remember(&mut self, tool: &Tool, headers: ParamHeaders) {
         let output = tool.output_schema.as_deref().map(|schema| compile(&tool.name, schema));
-        self.0.insert(tool.name.clone(), Arc::new(ToolFacts { headers, output }));
+        let facts = Arc::new(ToolFacts { headers, output });
+        self.with_headers += usize::from(!facts.headers.is_empty());
+        if let Some(before) = self.known.insert(tool.name.clone(), facts) {
+            self.with_headers -= usize::from(!before.headers.is_empty());
+        }
     }
 }
 

@@ -17,13 +17,16 @@ use std::time::{Duration, Instant};
 
 use loggia_wire::jsonrpc::Id;
 use loggia_wire::model::{ClientCapabilities, Implementation, LoggingLevel, Meta};
-use loggia_wire::{Method, RawJson, RpcError, Version, codec};
+use loggia_wire::{Method, RawJson, RpcError, Version};
 
 use crate::client::era::Negotiation;
 use crate::client::link::{Failure, LinkEvent, Outgoing};
 use crate::client::negotiate::{Answer, Opening, Patience, ServerFacts};
 use crate::error::Error;
 use pending::Pending;
+
+#[cfg_attr(not(feature = "http-client"), allow(unused_imports, reason = "only HTTP shares it"))]
+pub(crate) use write::Composer;
 
 /// What an engine never changes.
 #[derive(Debug, Clone)]
@@ -78,7 +81,7 @@ pub(crate) struct Call {
 }
 
 /// How long a request may take.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Timing {
     /// Between signs of life: the request itself, its progress, its questions.
     pub idle: Option<Duration>,
@@ -124,9 +127,7 @@ pub(crate) enum Output {
 pub(crate) struct Engine {
     settings: Settings,
     ids: Ids,
-    /// The identity and the capabilities as every stateless request carries them.
-    info: RawJson,
-    capabilities: RawJson,
+    composer: Arc<Composer>,
     phase: Phase,
     /// What was agreed on last time.
     known: Option<Version>,
@@ -154,13 +155,11 @@ struct Asked {
 impl Engine {
     /// An engine without a connection. `known` is what the server spoke last time.
     pub(crate) fn new(settings: Settings, ids: Ids, known: Option<Version>) -> Engine {
-        let info = codec::encode_params(settings.identity.clone(), Version::LATEST);
-        let capabilities = codec::encode_params(settings.capabilities.clone(), Version::LATEST);
+        let composer = Arc::new(Composer::new(&settings));
         Engine {
             settings,
             ids,
-            info,
-            capabilities,
+            composer,
             phase: Phase::Down,
             known,
             pending: BTreeMap::new(),
@@ -170,6 +169,12 @@ impl Engine {
             outputs: VecDeque::new(),
             malformed: 0,
         }
+    }
+
+    /// What writes its requests.
+    #[cfg(feature = "http-client")]
+    pub(crate) fn composer(&self) -> Arc<Composer> {
+        self.composer.clone()
     }
 
     /// The next thing to do. Call until `None`.
@@ -316,15 +321,7 @@ impl Engine {
             Failure::SessionExpired if self.pending.get(&id).is_some_and(|pending| !pending.retried) => {
                 self.start_over(now, id);
             }
-            Failure::SessionExpired => {
-                self.finish(id, Err(Error::Connection("the server forgets its sessions at once".to_owned())));
-            }
-            Failure::Status { message, .. } => self.finish(id, Err(Error::Connection(message))),
-            Failure::Ended => {
-                let reason = "the stream ended before the answer came".to_owned();
-                self.finish(id, Err(Error::Connection(reason)));
-            }
-            Failure::Error(error) => self.finish(id, Err(error)),
+            failure => self.finish(id, Err(failure.into_error())),
         }
     }
 

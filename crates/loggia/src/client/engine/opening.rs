@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use loggia_wire::{Method, RawJson, Version, codec};
 
+use super::write::outgoing;
 use super::{Asked, Call, Engine, Output, Phase, Settings};
 use crate::client::negotiate::{Answer, Opening, ServerFacts, Step};
 use crate::client::params;
@@ -37,12 +38,15 @@ impl Engine {
         if let Phase::Opening { asked, .. } = &mut self.phase {
             *asked = Some(Asked { id, until: now + limit });
         }
-        let params = match method {
-            Method::Initialize => Ok(Some(self.initialize_params(version))),
-            _ => self.compose(&Call::bare(method.clone()), version, id),
+        let request = match method {
+            Method::Initialize => {
+                let params = Some(self.initialize_params(version));
+                Ok(outgoing(id, method, version, params, Vec::new()))
+            }
+            _ => self.composer.request(&Call::bare(method), version, id),
         };
-        match params {
-            Ok(params) => self.transmit_request(id, method, version, params, Vec::new()),
+        match request {
+            Ok(request) => self.transmits.push_back(request),
             // Our own parameters are objects: this cannot happen, and must not hang if it does.
             Err(error) => self.outputs.push_back(Output::Refused(error)),
         }

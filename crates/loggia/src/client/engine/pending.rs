@@ -33,8 +33,8 @@ impl Engine {
             let error = RpcError::method_not_found(call.method.as_str());
             return self.finish(id, Err(Error::Rpc(error)));
         }
-        match self.compose(&call, version, id) {
-            Ok(params) => self.transmit_request(id, call.method, version, params, call.headers),
+        match self.composer.request(&call, version, id) {
+            Ok(request) => self.transmits.push_back(request),
             Err(error) => self.finish(id, Err(error)),
         }
     }

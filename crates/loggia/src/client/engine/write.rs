@@ -3,32 +3,62 @@
 use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::{Method, RawJson, RpcError, Version, codec};
 
-use super::{Call, Engine};
+use super::{Call, Engine, Settings};
 use crate::client::link::{Kind, Outgoing};
 use crate::client::params::{self, ClientMeta, MetaPatch};
 use crate::error::Error;
 
-impl Engine {
-    pub(super) fn transmit_request(
-        &mut self,
-        id: i64,
-        method: Method,
-        version: Version,
-        params: Option<RawJson>,
-        headers: Vec<(String, String)>,
-    ) {
-        let mut body = Vec::with_capacity(128 + params.as_ref().map_or(0, |params| params.as_bytes().len()));
-        jsonrpc::write_request(&mut body, &Id::Number(id), &method, params.as_ref().map(RawJson::as_bytes));
-        let name = method.name_member().and_then(|member| params::string_member(params.as_ref()?, member));
-        self.transmits.push_back(Outgoing {
-            kind: Kind::Request { id, method },
-            body: body.into(),
-            version,
-            name,
-            headers,
-        });
+/// Writes requests: what a client says of itself in each of the stateless era is written once.
+#[derive(Debug)]
+pub(crate) struct Composer {
+    info: RawJson,
+    capabilities: RawJson,
+}
+
+impl Composer {
+    pub(crate) fn new(settings: &Settings) -> Composer {
+        Composer {
+            info: codec::encode_params(settings.identity.clone(), Version::LATEST),
+            capabilities: codec::encode_params(settings.capabilities.clone(), Version::LATEST),
+        }
     }
 
+    /// The request `id` as `version` has it.
+    pub(crate) fn request(&self, call: &Call, version: Version, id: i64) -> Result<Outgoing, Error> {
+        let params = self.compose(call, version, id)?;
+        Ok(outgoing(id, call.method.clone(), version, params, call.headers.clone()))
+    }
+
+    /// The params of a request as the revision has them.
+    fn compose(&self, call: &Call, version: Version, id: i64) -> Result<Option<RawJson>, Error> {
+        let declared = call.capabilities.clone().map(|declared| codec::encode_params(declared, version));
+        let client = version.is_stateless().then_some(ClientMeta {
+            version,
+            info: &self.info,
+            capabilities: declared.as_ref().unwrap_or(&self.capabilities),
+            log_level: call.log_level,
+        });
+        let patch =
+            MetaPatch { client, progress_token: call.progress.then_some(id), extra: Some(&call.meta) };
+        params::compose(&call.params, &patch)
+    }
+}
+
+/// A request with these params, as they are.
+pub(super) fn outgoing(
+    id: i64,
+    method: Method,
+    version: Version,
+    params: Option<RawJson>,
+    headers: Vec<(String, String)>,
+) -> Outgoing {
+    let mut body = Vec::with_capacity(128 + params.as_ref().map_or(0, |params| params.as_bytes().len()));
+    jsonrpc::write_request(&mut body, &Id::Number(id), &method, params.as_ref().map(RawJson::as_bytes));
+    let name = method.name_member().and_then(|member| params::string_member(params.as_ref()?, member));
+    Outgoing { kind: Kind::Request { id, method }, body: body.into(), version, name, headers }
+}
+
+impl Engine {
     pub(super) fn transmit_notification(
         &mut self,
         version: Version,
@@ -61,19 +91,5 @@ impl Engine {
             name: None,
             headers: Vec::new(),
         });
-    }
-
-    /// The params of a request as the revision has them.
-    pub(super) fn compose(&self, call: &Call, version: Version, id: i64) -> Result<Option<RawJson>, Error> {
-        let declared = call.capabilities.clone().map(|declared| codec::encode_params(declared, version));
-        let client = version.is_stateless().then_some(ClientMeta {
-            version,
-            info: &self.info,
-            capabilities: declared.as_ref().unwrap_or(&self.capabilities),
-            log_level: call.log_level,
-        });
-        let patch =
-            MetaPatch { client, progress_token: call.progress.then_some(id), extra: Some(&call.meta) };
-        params::compose(&call.params, &patch)
     }
 }

@@ -22,6 +22,22 @@ type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
 #[cfg(not(feature = "tls"))]
 type Connector = HttpConnector;
 
+/// Where requests go, in both forms that are needed.
+#[derive(Debug)]
+pub(super) struct Address {
+    pub(super) url: Url,
+    uri: Uri,
+}
+
+impl Address {
+    pub(super) fn new(url: Url) -> Result<Address> {
+        let uri = url[..url::Position::AfterQuery]
+            .parse()
+            .map_err(|error| Error::Configuration(format!("{url} cannot be requested: {error}")))?;
+        Ok(Address { url, uri })
+    }
+}
+
 /// Makes requests of one origin.
 pub(super) struct HttpClient {
     client: Client<Connector, Full<Bytes>>,
@@ -49,16 +65,17 @@ impl HttpClient {
         Ok(HttpClient { client, authorize: options.authorize.clone() })
     }
 
-    /// Makes a request. A refusal that authorization could mend is tried again with what it says then.
+    /// Makes a request with what `headers` gives each time it is tried. A refusal that authorization could
+    /// mend is tried again with what it says then.
     pub(super) async fn request(
         &self,
         method: Method,
-        url: &Url,
-        headers: HeaderMap,
-        body: Bytes,
+        address: &Address,
+        headers: &(dyn Fn() -> HeaderMap + Sync),
+        body: &Bytes,
     ) -> Result<Response<Incoming>> {
         for _ in 0..CHALLENGES {
-            let (response, sent) = self.redirected(&method, url, &headers, &body).await?;
+            let (response, sent) = self.redirected(&method, address, headers, body).await?;
             let Some(challenge) = challenge(&response, sent) else { return Ok(response) };
             let again = match &self.authorize {
                 Some(authorize) => authorize.challenged(challenge.clone()).await?,
@@ -76,27 +93,32 @@ impl HttpClient {
     async fn redirected(
         &self,
         method: &Method,
-        url: &Url,
-        headers: &HeaderMap,
+        address: &Address,
+        headers: &(dyn Fn() -> HeaderMap + Sync),
         body: &Bytes,
     ) -> Result<(Response<Incoming>, HeaderMap)> {
-        let mut url = url.clone();
+        let mut moved: Option<Address> = None;
         for _ in 0..=REDIRECTS {
-            let (response, sent) = self.once(method, &url, headers, body).await?;
+            let address = moved.as_ref().unwrap_or(address);
+            let (response, sent) = self.once(method, address, headers(), body).await?;
+            if !response.status().is_redirection() {
+                return Ok((response, sent));
+            }
             let keeps =
                 [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT].contains(&response.status());
             let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-            let target = target.and_then(|text| url.join(text).ok());
-            match target {
-                Some(target) if keeps && target.origin() == url.origin() => url = target,
-                Some(target) if response.status().is_redirection() => {
+            match target.and_then(|text| address.url.join(text).ok()) {
+                Some(target) if keeps && target.origin() == address.url.origin() => {
+                    moved = Some(Address::new(target)?);
+                }
+                Some(target) => {
                     return Err(Error::Connection(format!(
                         "the server answered {} and points to {target}, where this request is not taken; \
                          if that is the server, connect to it by that URL",
                         response.status()
                     )));
                 }
-                _ => return Ok((response, sent)),
+                None => return Ok((response, sent)),
             }
         }
         Err(Error::Connection(format!("the server redirects more than {REDIRECTS} times")))
@@ -105,23 +127,20 @@ impl HttpClient {
     async fn once(
         &self,
         method: &Method,
-        url: &Url,
-        headers: &HeaderMap,
+        address: &Address,
+        headers: HeaderMap,
         body: &Bytes,
     ) -> Result<(Response<Incoming>, HeaderMap)> {
-        let uri: Uri = url[..url::Position::AfterQuery]
-            .parse()
-            .map_err(|error| Error::Configuration(format!("{url} cannot be requested: {error}")))?;
         let mut request = Request::new(Full::new(body.clone()));
         *request.method_mut() = method.clone();
-        *request.uri_mut() = uri;
-        *request.headers_mut() = headers.clone();
+        *request.uri_mut() = address.uri.clone();
+        *request.headers_mut() = headers;
         request
             .headers_mut()
             .entry(USER_AGENT)
             .or_insert(HeaderValue::from_static(concat!("loggia/", env!("CARGO_PKG_VERSION"))));
         let mut sent = match &self.authorize {
-            Some(authorize) => authorize.headers(method, url).await?,
+            Some(authorize) => authorize.headers(method, &address.url).await?,
             None => HeaderMap::new(),
         };
         sent.values_mut().for_each(|value| value.set_sensitive(true));

@@ -6,12 +6,12 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use loggia_wire::jsonrpc::Id;
-use loggia_wire::{Message, Method, header};
+use loggia_wire::{Message, Method, RpcError, header};
 use std::time::Duration;
 
-use super::Remote;
 use super::connect::with_sources;
 use super::stream::{EventStream, Place, is_event_stream, media_type};
+use super::{Remote, SESSION_ID, VERSION};
 use crate::client::link::{self, Failure, Kind, LinkEvent, Outgoing};
 use crate::error::{Error, Result};
 
@@ -19,6 +19,21 @@ use crate::error::{Error, Result};
 const ERROR_BODY: usize = 64 << 10;
 /// How long the end of a session may take.
 const DELETE: Duration = Duration::from_secs(2);
+
+const METHOD: HeaderName = HeaderName::from_static(header::MCP_METHOD);
+const NAME: HeaderName = HeaderName::from_static(header::MCP_NAME);
+
+/// What comes back for a request.
+pub(crate) enum Answering {
+    /// One text.
+    Text(Bytes),
+    /// Event by event.
+    Events(Box<EventStream>),
+    /// This error is the answer.
+    Error(RpcError),
+    /// With HTTP+SSE the answer comes on the one stream.
+    Elsewhere,
+}
 
 impl Remote {
     /// Sends a request and reports everything that comes back for it.
@@ -30,6 +45,28 @@ impl Remote {
     }
 
     async fn answer(&self, id: i64, method: &Method, outgoing: &Outgoing) -> Result<(), Failure> {
+        match self.ask(id, method, outgoing).await? {
+            Answering::Text(text) => match self.report_text(text, Some(id)).await {
+                true => Ok(()),
+                false => Err(without_answer()),
+            },
+            Answering::Events(stream) => self.streamed(id, outgoing, *stream).await,
+            Answering::Error(error) => {
+                let message = Message::Response { id: Some(Id::Number(id)), outcome: Err(error) };
+                self.report(LinkEvent::Message { stream: Some(id), message }).await;
+                Ok(())
+            }
+            Answering::Elsewhere => Ok(()),
+        }
+    }
+
+    /// Sends a request and reads as much of what comes back as shows its form.
+    pub(crate) async fn ask(
+        &self,
+        id: i64,
+        method: &Method,
+        outgoing: &Outgoing,
+    ) -> Result<Answering, Failure> {
         let in_session = self.session().id.is_some();
         let response = self.post(outgoing).await?;
         let status = response.status();
@@ -37,48 +74,39 @@ impl Remote {
             return Err(Failure::SessionExpired);
         }
         if !status.is_success() {
-            return self.refused(id, method, response).await;
+            return self.refused(id, method, response).await.map(Answering::Error);
         }
         if *method == Method::Initialize {
-            self.session().id = response.headers().get(header::MCP_SESSION_ID).cloned();
+            self.session().id = response.headers().get(SESSION_ID).cloned();
         }
         if is_event_stream(response.headers()) {
-            return self.streamed(id, outgoing, response).await;
+            return Ok(Answering::Events(Box::new(EventStream::new(response, self.most_bytes))));
         }
-        if self.session().post_url.is_some() {
-            // With HTTP+SSE the answer comes on the one stream.
-            return Ok(());
+        if self.session().post_address.is_some() {
+            return Ok(Answering::Elsewhere);
         }
-        self.whole(id, response).await
+        self.whole(response).await.map(Answering::Text)
     }
 
     /// An answer that is one JSON text.
-    async fn whole(&self, id: i64, response: Response<Incoming>) -> Result<(), Failure> {
+    async fn whole(&self, response: Response<Incoming>) -> Result<Bytes, Failure> {
         let status = response.status();
-        let kind = media_type(response.headers()).unwrap_or("nothing").to_owned();
+        let is_json = media_type(response.headers()).is_some_and(is_json);
+        let kind = (!is_json).then(|| media_type(response.headers()).unwrap_or("nothing").to_owned());
         let body = self.body(response, self.most_bytes).await.map_err(Failure::Error)?;
         if body.is_empty() {
             return Err(protocol(format!("the server answered a request with {status} and no body")));
         }
-        if !kind.eq_ignore_ascii_case("application/json") {
+        if let Some(kind) = kind {
             return Err(protocol(format!(
                 "the server answered with {kind}; only application/json and text/event-stream are answers"
             )));
         }
-        match self.report_text(body, Some(id)).await {
-            true => Ok(()),
-            false => Err(protocol("the body of the response does not hold the answer".to_owned())),
-        }
+        Ok(body)
     }
 
     /// An answer that comes event by event.
-    async fn streamed(
-        &self,
-        id: i64,
-        outgoing: &Outgoing,
-        response: Response<Incoming>,
-    ) -> Result<(), Failure> {
-        let mut stream = EventStream::new(response, self.most_bytes);
+    async fn streamed(&self, id: i64, outgoing: &Outgoing, mut stream: EventStream) -> Result<(), Failure> {
         let mut place = Place::default();
         while let Some(event) = stream.next().await.map_err(Failure::Error)? {
             stream.note(&mut place);
@@ -95,7 +123,12 @@ impl Remote {
     }
 
     /// A refusal: a JSON-RPC error in the body is the answer, anything else a status.
-    async fn refused(&self, id: i64, method: &Method, response: Response<Incoming>) -> Result<(), Failure> {
+    async fn refused(
+        &self,
+        id: i64,
+        method: &Method,
+        response: Response<Incoming>,
+    ) -> Result<RpcError, Failure> {
         let status = response.status();
         let body = self.body(response, ERROR_BODY).await.unwrap_or_default();
         let error = link::decode(&body).into_iter().find_map(|message| match message {
@@ -108,11 +141,7 @@ impl Remote {
         });
         match error {
             // Only a server of the stateless era answers like this: its word counts more than its status.
-            Some(error) if error.code.is_modern() || *method != Method::Initialize => {
-                let message = Message::Response { id: Some(Id::Number(id)), outcome: Err(error) };
-                self.report(LinkEvent::Message { stream: Some(id), message }).await;
-                Ok(())
-            }
+            Some(error) if error.code.is_modern() || *method != Method::Initialize => Ok(error),
             Some(error) => {
                 Err(Failure::Status { status: status.as_u16(), message: format!("{status}: {error}") })
             }
@@ -138,14 +167,16 @@ impl Remote {
     }
 
     async fn post(&self, outgoing: &Outgoing) -> Result<Response<Incoming>, Failure> {
-        let headers = self.headers_for(outgoing);
-        let url = self.session().post_url.clone().unwrap_or_else(|| self.url.clone());
-        let body = outgoing.body.clone();
-        self.http.request(http::Method::POST, &url, headers, body).await.map_err(Failure::Error)
+        let headers = || self.headers_for(outgoing);
+        let moved = self.session().post_address.clone();
+        let address = moved.as_ref().unwrap_or(&self.address);
+        let posted = self.http.request(http::Method::POST, address, &headers, &outgoing.body);
+        posted.await.map_err(Failure::Error)
     }
 
     fn headers_for(&self, outgoing: &Outgoing) -> HeaderMap {
         let mut headers = self.session_headers();
+        headers.reserve(8 + outgoing.headers.len());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         if outgoing.version.is_stateless() {
@@ -169,8 +200,9 @@ impl Remote {
         if self.session().id.is_none() {
             return;
         }
-        let headers = self.session_headers();
-        let deleted = self.http.request(http::Method::DELETE, &self.url, headers, Bytes::new());
+        let headers = || self.session_headers();
+        let body = Bytes::new();
+        let deleted = self.http.request(http::Method::DELETE, &self.address, &headers, &body);
         match tokio::time::timeout(DELETE, deleted).await {
             Ok(Ok(response)) => tracing::debug!(status = %response.status(), "session ended"),
             Ok(Err(error)) => tracing::debug!(%error, "the session's end could not be told"),
@@ -179,25 +211,34 @@ impl Remote {
     }
 }
 
-/// Repeats in headers what the body says ("Request Metadata").
+/// Repeats in headers what the body says ("Request Metadata"). What cannot be a header is left out; the
+/// server then says that it is missing.
 fn mirror(headers: &mut HeaderMap, outgoing: &Outgoing) {
-    headers.insert(header::MCP_PROTOCOL_VERSION, HeaderValue::from_static(outgoing.version.as_str()));
+    let mut insert = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    };
     if let Kind::Request { method, .. } | Kind::Notification(method) = &outgoing.kind {
-        insert(headers, header::MCP_METHOD, method.as_str());
+        insert(METHOD, method.as_str());
     }
     if let Some(name) = &outgoing.name {
-        insert(headers, header::MCP_NAME, &header::encode_value(name));
+        insert(NAME, &header::encode_value(name));
     }
     for (name, value) in &outgoing.headers {
-        insert(headers, name, value);
+        if let Ok(name) = HeaderName::try_from(name) {
+            insert(name, value);
+        }
     }
+    headers.insert(VERSION, HeaderValue::from_static(outgoing.version.as_str()));
 }
 
-/// What cannot be a header is left out; the server then says that it is missing.
-fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
-    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-        headers.insert(name, value);
-    }
+fn is_json(kind: &str) -> bool {
+    kind.eq_ignore_ascii_case("application/json")
+}
+
+fn without_answer() -> Failure {
+    protocol("the body of the response does not hold the answer".to_owned())
 }
 
 fn protocol(what: String) -> Failure {

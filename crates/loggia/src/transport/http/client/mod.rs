@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use loggia_wire::{Method, Version, header};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -22,7 +22,9 @@ use crate::client::link::{Kind, LinkEvent, Outgoing};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::service::BoxFuture;
-use connect::HttpClient;
+use connect::{Address, HttpClient};
+pub(crate) use exchange::Answering;
+pub(crate) use stream::EventStream;
 
 /// Gives HTTP requests their authorization.
 pub trait Authorize: Send + Sync + 'static {
@@ -101,7 +103,7 @@ pub(crate) struct HttpLink {
 /// What all tasks of a link share.
 pub(crate) struct Remote {
     http: HttpClient,
-    url: Url,
+    address: Arc<Address>,
     options: HttpOptions,
     session: Mutex<Session>,
     reports: mpsc::Sender<LinkEvent>,
@@ -117,7 +119,7 @@ struct Session {
     id: Option<HeaderValue>,
     version: Option<Version>,
     /// Where to POST, with the HTTP+SSE transport.
-    post_url: Option<Url>,
+    post_address: Option<Arc<Address>>,
 }
 
 impl HttpLink {
@@ -136,10 +138,11 @@ impl HttpLink {
             return Err(Error::Configuration("put credentials into a header, not into the URL".to_owned()));
         }
         let http = HttpClient::new(&url, &options, connect_timeout)?;
+        let address = Arc::new(Address::new(url)?);
         let (sender, reports) = mpsc::channel(HttpLink::REPORTS);
         let remote = Arc::new(Remote {
             http,
-            url,
+            address,
             options,
             session: Mutex::default(),
             reports: sender,
@@ -148,6 +151,11 @@ impl HttpLink {
             connect_timeout,
         });
         Ok(HttpLink { remote, reports, tasks: JoinSet::new(), requests: HashMap::new(), listener: None })
+    }
+
+    /// What requests can be made of without this link.
+    pub(crate) fn remote(&self) -> Arc<Remote> {
+        self.remote.clone()
     }
 
     /// Sends a message in a task of its own.
@@ -227,7 +235,7 @@ impl HttpLink {
         let has_stream = {
             let mut session = self.remote.session();
             session.version = Some(initialized.version);
-            session.post_url.is_some()
+            session.post_address.is_some()
         };
         let remote = self.remote.clone();
         let opening = async move {
@@ -262,7 +270,7 @@ impl HttpLink {
         session.id = None;
         session.version = None;
         self.remote.gate.send_replace(true);
-        if session.post_url.is_none()
+        if session.post_address.is_none()
             && let Some(listener) = self.listener.take()
         {
             listener.abort();
@@ -287,14 +295,17 @@ impl Remote {
 
     /// The headers of every request of the present session.
     fn session_headers(&self) -> HeaderMap {
-        let session = self.session().clone();
         let mut headers = self.options.headers.clone();
-        if let Some(id) = session.id {
-            headers.insert(header::MCP_SESSION_ID, id);
+        let session = self.session();
+        if let Some(id) = &session.id {
+            headers.insert(SESSION_ID, id.clone());
         }
         if let Some(version) = session.version {
-            headers.insert(header::MCP_PROTOCOL_VERSION, HeaderValue::from_static(version.as_str()));
+            headers.insert(VERSION, HeaderValue::from_static(version.as_str()));
         }
         headers
     }
 }
+
+const SESSION_ID: HeaderName = HeaderName::from_static(header::MCP_SESSION_ID);
+const VERSION: HeaderName = HeaderName::from_static(header::MCP_PROTOCOL_VERSION);

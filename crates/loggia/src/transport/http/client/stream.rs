@@ -7,11 +7,12 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use loggia_wire::jsonrpc::{self, DecodeError};
 use loggia_wire::{Message, RpcError, header};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::Remote;
-use super::connect::with_sources;
+use super::connect::{Address, with_sources};
 use crate::client::link::{self, LinkEvent};
 use crate::error::{Error, Result};
 use crate::transport::sse::{Event, Parser};
@@ -30,7 +31,7 @@ const MOST_RETRY: Duration = Duration::from_secs(60);
 const ATTEMPTS: u32 = 5;
 
 /// An event stream that is open.
-pub(super) struct EventStream {
+pub(crate) struct EventStream {
     body: Incoming,
     parser: Parser,
 }
@@ -65,7 +66,7 @@ impl EventStream {
     }
 
     /// The next event; `None` at the end of the stream, orderly or not.
-    pub(super) async fn next(&mut self) -> Result<Option<Event>> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Event>> {
         loop {
             match self.parser.next_event() {
                 Ok(Some(event)) => return Ok(Some(event)),
@@ -203,13 +204,17 @@ impl Remote {
     }
 
     async fn take_up(&self, place: &Place) -> Result<Taken> {
-        let mut headers = self.session_headers();
-        headers.insert(ACCEPT, EVENT_STREAM);
         // An id may be any text, and goes back as UTF-8.
-        if let Some(id) = place.id.as_deref().and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
-            headers.insert(header::LAST_EVENT_ID, id);
-        }
-        let response = self.http.request(Method::GET, &self.url, headers, Bytes::new()).await?;
+        let last = place.id.as_deref().and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok());
+        let headers = || {
+            let mut headers = self.session_headers();
+            headers.insert(ACCEPT, EVENT_STREAM);
+            if let Some(id) = &last {
+                headers.insert(header::LAST_EVENT_ID, id.clone());
+            }
+            headers
+        };
+        let response = self.http.request(Method::GET, &self.address, &headers, &Bytes::new()).await?;
         match response.status() {
             status if status.is_success() && is_event_stream(response.headers()) => {
                 Ok(Taken::Open(Box::new(EventStream::new(response, self.most_bytes))))
@@ -251,14 +256,14 @@ impl Remote {
         while let Some(event) = stream.next().await? {
             if event.name.as_deref() == Some("endpoint") {
                 let text = String::from_utf8_lossy(&event.data).into_owned();
-                let target =
-                    self.url.join(text.trim()).ok().filter(|target| target.origin() == self.url.origin());
+                let ours = &self.address.url;
+                let target = ours.join(text.trim()).ok().filter(|target| target.origin() == ours.origin());
                 let Some(target) = target else {
                     return Err(Error::Protocol(format!(
                         "the endpoint {text:?} is not on the server that names it: nothing is sent there"
                     )));
                 };
-                self.session().post_url = Some(target);
+                self.session().post_address = Some(Arc::new(Address::new(target)?));
                 return Ok(stream);
             }
         }

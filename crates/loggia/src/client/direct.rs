@@ -1,0 +1,213 @@
+//! A request to a stateless server over HTTP, made in its caller's own task. Such a request needs nobody
+//! else: it has a connection of its own, dropping it cancels it, and the server asks nothing in the middle of
+//! it. Everything else goes through the client's task, and so does a request to a server that turns out to
+//! have changed the revisions it speaks: it is for the task to negotiate.
+
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+use loggia_wire::jsonrpc::Id;
+use loggia_wire::{ErrorCode, Message, Method, RawJson, RpcError, meta};
+use tokio::time::{Instant, Sleep};
+
+use crate::client::engine::{Call, RawReply, Timing};
+use crate::client::era::Negotiation;
+use crate::client::link::{self, Failure};
+use crate::client::negotiate::ServerFacts;
+use crate::client::{Client, Common, NotificationSink};
+use crate::error::{Error, Result};
+use crate::transport::http::client::{Answering, EventStream, Remote};
+
+/// A server that requests can be made of directly.
+pub(crate) struct Direct {
+    remote: Arc<Remote>,
+    facts: Arc<ServerFacts>,
+}
+
+impl Common {
+    /// The connection is ready.
+    pub(crate) fn set_direct(&self, remote: Option<Arc<Remote>>, facts: &Arc<ServerFacts>) {
+        let stateless = facts.version.is_stateless();
+        let direct = remote.filter(|_| stateless).map(|remote| Direct { remote, facts: facts.clone() });
+        *self.direct.write().unwrap_or_else(PoisonError::into_inner) = direct.map(Arc::new);
+    }
+
+    /// The connection is gone.
+    pub(crate) fn forget_direct(&self) {
+        *self.direct.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn direct(&self) -> Option<Arc<Direct>> {
+        self.direct.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Client {
+    /// Makes a request in the task of its caller; `None` where it has to go through the client's.
+    pub(crate) async fn directly(
+        &self,
+        call: &Call,
+        sink: Option<&NotificationSink>,
+    ) -> Option<Result<RawReply>> {
+        // A request without limits of time is a subscription: its answer is its end.
+        let direct = self.common().direct().filter(|_| call.timing != Timing::default())?;
+        let common = self.common();
+        let exchange = Exchange { common, direct: &direct, id: common.ids.next(), call, sink, malformed: 0 };
+        // Large, and waiting most of the time.
+        let outcome = tokio::select! {
+            biased;
+            outcome = Box::pin(exchange.run()) => outcome,
+            reason = self.closed() => Err(Error::Connection(reason)),
+        };
+        match outcome {
+            Err(Error::Rpc(error)) if common.must_renegotiate(&error) => None,
+            outcome => Some(outcome),
+        }
+    }
+}
+
+impl Common {
+    /// Whether the server has changed the revisions it speaks. It did not look at the request.
+    fn must_renegotiate(&self, error: &RpcError) -> bool {
+        error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION && self.options.negotiation == Negotiation::Auto
+    }
+}
+
+/// One request and what comes back for it.
+struct Exchange<'a> {
+    common: &'a Common,
+    direct: &'a Direct,
+    id: i64,
+    call: &'a Call,
+    sink: Option<&'a NotificationSink>,
+    malformed: usize,
+}
+
+impl Exchange<'_> {
+    async fn run(mut self) -> Result<RawReply> {
+        let version = self.direct.facts.version;
+        if !self.call.method.exists_in(version) {
+            return Err(Error::Rpc(RpcError::method_not_found(self.call.method.as_str())));
+        }
+        let outgoing = self.common.composer.request(self.call, version, self.id)?;
+        link::trace(true, &outgoing.body);
+        let mut clock = Clock::new(self.call.timing);
+        let asking = self.direct.remote.ask(self.id, &self.call.method, &outgoing);
+        match clock.limit(asking).await?.map_err(Failure::into_error)? {
+            Answering::Text(text) => {
+                let answer = self.read(&text, &mut clock)?;
+                answer.ok_or_else(|| {
+                    Error::Protocol("the body of the response does not hold the answer".to_owned())
+                })
+            }
+            Answering::Events(stream) => self.follow(*stream, &mut clock).await,
+            Answering::Error(error) => Err(Error::Rpc(error)),
+            Answering::Elsewhere => Err(Failure::Ended.into_error()),
+        }
+    }
+
+    /// Reads events until the answer is among them.
+    async fn follow(&mut self, mut stream: EventStream, clock: &mut Clock) -> Result<RawReply> {
+        loop {
+            let event = clock.limit(stream.next()).await??;
+            let event = event.ok_or_else(|| Failure::Ended.into_error())?;
+            if event.data.is_empty() || event.name.is_some_and(|name| name != "message") {
+                continue;
+            }
+            if let Some(answer) = self.read(&event.data.into(), clock)? {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Reads the messages of one text.
+    fn read(&mut self, text: &Bytes, clock: &mut Clock) -> Result<Option<RawReply>> {
+        let mut answer = None;
+        for message in link::decode(text) {
+            match message {
+                Ok(Message::Response { id, outcome }) => match id {
+                    // An error without an id, on a request's own stream, can only be its answer.
+                    None => answer = Some(outcome),
+                    Some(Id::Number(id)) if id == self.id => answer = Some(outcome),
+                    Some(id) => tracing::debug!(%id, "an answer to a request that was not made here"),
+                },
+                Ok(Message::Notification { method, params }) => {
+                    self.notified(&method, params.as_ref(), clock);
+                }
+                Ok(Message::Request { method, .. }) => {
+                    // Nothing may be answered: in this era clients write no responses.
+                    self.malformed(&format!("a request ({method}) from a server of the stateless era"))?;
+                }
+                Err(error) => self.malformed(&error.to_string())?,
+            }
+        }
+        let version = self.direct.facts.version;
+        answer
+            .map(|outcome| outcome.map(|result| RawReply { version, result }))
+            .transpose()
+            .map_err(Error::Rpc)
+    }
+
+    fn notified(&self, method: &Method, params: Option<&RawJson>, clock: &mut Clock) {
+        if *method == Method::Progress {
+            let token = params.and_then(|params| params.member(meta::PROGRESS_TOKEN));
+            if token != Some(self.id.to_string().as_bytes()) {
+                return tracing::debug!("progress of a request that is not under way");
+            }
+            clock.heard();
+        }
+        self.common.notified(self.sink, method, params);
+    }
+
+    fn malformed(&mut self, what: &str) -> Result<()> {
+        self.malformed += 1;
+        tracing::warn!(what, in_a_row = self.malformed, "the server sent something that is not a message");
+        if self.malformed < self.common.options.limits.malformed {
+            return Ok(());
+        }
+        Err(Error::Protocol(format!("the server sends no messages of the protocol; the last: {what}")))
+    }
+}
+
+/// How long the request may still take.
+struct Clock {
+    timing: Timing,
+    ends: Option<Instant>,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Clock {
+    fn new(timing: Timing) -> Clock {
+        let now = Instant::now();
+        let ends = timing.total.map(|total| now + total);
+        let sleep = Box::pin(tokio::time::sleep_until(Clock::due(timing, now, ends)));
+        Clock { timing, ends, sleep }
+    }
+
+    fn due(timing: Timing, now: Instant, ends: Option<Instant>) -> Instant {
+        let idle = timing.idle.map(|idle| now + idle);
+        // A request with neither limit is not made here.
+        idle.into_iter().chain(ends).min().unwrap_or(now)
+    }
+
+    /// Waits for `work`, but no longer than there is time.
+    async fn limit<T>(&mut self, work: impl Future<Output = T>) -> Result<T> {
+        let (timing, ends) = (self.timing, self.ends);
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            () = self.sleep.as_mut() => {
+                let in_all = ends.is_some_and(|ends| ends <= self.sleep.deadline());
+                let after = if in_all { timing.total } else { timing.idle };
+                Err(Error::Timeout(after.unwrap_or_default()))
+            }
+        }
+    }
+
+    /// The server gave a sign of life.
+    fn heard(&mut self) {
+        let due = Clock::due(self.timing, Instant::now(), self.ends);
+        self.sleep.as_mut().reset(due);
+    }
+}
