@@ -54,7 +54,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Begun<S> {
         let taken = left.len().min(into.remaining());
         into.put_slice(&left[..taken]);
         begun.read += u8::try_from(taken).expect("it is a part of the head");
-        Poll::Ready(Ok(()))
+        // With what follows, where it is there: a reader that got a few bytes alone makes room for more.
+        match Pin::new(&mut begun.stream).poll_read(cx, into) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(())),
+        }
     }
 }
 
