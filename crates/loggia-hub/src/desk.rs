@@ -21,8 +21,8 @@ use loggia::service::{BoxFuture, Principal, Request};
 use loggia::wire::{ErrorCode, RawJson, RpcError, Version};
 use tokio::sync::{oneshot, watch};
 
-use crate::members::Members;
 use crate::parking::{Question, Questions};
+use loggia::wire::Members;
 
 /// Most tools that are remembered as ones that ask.
 const MOST_CURIOUS: usize = 1024;

@@ -24,11 +24,11 @@ use crate::connector::Connector;
 use crate::directory::{Directory, Route, UriRoute, View};
 use crate::limits::HubLimits;
 use crate::listing;
-use crate::members::Members;
 use crate::names::{BadName, SEPARATOR, check_connector, exposed};
 use crate::slot::{Hint, Slot, Wants, now};
 use crate::status::ConnectorStatus;
 use crate::supervisor;
+use loggia::wire::Members;
 
 /// Many connectors as one server.
 pub struct Hub {

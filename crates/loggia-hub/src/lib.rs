@@ -23,7 +23,6 @@ mod hub;
 mod limits;
 mod link;
 mod listing;
-mod members;
 mod names;
 mod parking;
 mod relay;

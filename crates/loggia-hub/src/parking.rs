@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::audience::Audience;
-use crate::members::Members;
+use loggia::wire::Members;
 
 /// What a handle begins with: tells ours from the state of another server.
 const HANDLE: &str = "loggia-parked-";

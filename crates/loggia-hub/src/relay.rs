@@ -25,9 +25,9 @@ use crate::audience::Audience;
 use crate::connector::Connector;
 use crate::desk::{Desk, Way};
 use crate::limits::HubLimits;
-use crate::members::Members;
 use crate::parking::{Parking, Running, Step};
 use crate::url_error;
+use loggia::wire::Members;
 
 /// Why an upstream gave no answer of its own.
 pub(crate) type Relayed = Error;

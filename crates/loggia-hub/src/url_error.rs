@@ -8,7 +8,7 @@ use loggia::service::Request;
 use loggia::wire::{ErrorCode, RpcError};
 use serde_json::Value;
 
-use crate::members::Members;
+use loggia::wire::Members;
 
 /// The questions that `error` stands for. `None` where it is another error, where the client cannot open
 /// URLs, or where it has answered already: then the person declined, or has yet to finish there.

@@ -302,7 +302,8 @@ fn write_error_member(out: &mut Vec<u8>, error: &RpcError) {
     out.push(b'}');
 }
 
-fn write_string(out: &mut Vec<u8>, text: &str) {
+/// Writes a JSON string.
+pub fn write_string(out: &mut Vec<u8>, text: &str) {
     // Writing a string into a Vec cannot fail.
     let _ = serde_json::to_writer(&mut *out, text);
 }

@@ -20,6 +20,7 @@ pub mod codec;
 pub mod error;
 pub mod header;
 pub mod jsonrpc;
+pub mod members;
 pub mod meta;
 pub mod meta_key;
 pub mod method;
@@ -34,6 +35,7 @@ pub mod version;
 
 pub use error::{ErrorCode, RpcError};
 pub use jsonrpc::{Id, Message};
+pub use members::Members;
 pub use meta::RequestMeta;
 pub use method::Method;
 pub use params::Params;

@@ -1,14 +1,12 @@
 //! JSON that is carried, not understood. A payload that a part need not read travels as the bytes it came
 //! in, so a relay neither loses a field nor pays to rebuild one.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::scan::Scanner;
+use crate::members::Members;
 
 /// One JSON value as its bytes. Always valid UTF-8 and valid JSON: it is only ever made by a parser or a
 /// serializer. Cloning shares the buffer.
@@ -77,27 +75,7 @@ impl RawJson {
     /// The JSON text of one member of an object, the last where its name is repeated; `None` where there is
     /// none, or this is no object.
     pub fn member(&self, name: &str) -> Option<&[u8]> {
-        match self.scan_member(name) {
-            Some(found) => found,
-            // What the scanner leaves, the parser reads.
-            None => {
-                let members: HashMap<Cow<'_, str>, &serde_json::value::RawValue> = self.decode().ok()?;
-                members.get(name).map(|value| value.get().as_bytes())
-            }
-        }
-    }
-
-    fn scan_member(&self, name: &str) -> Option<Option<&[u8]>> {
-        let mut scanner = Scanner::new(&self.0);
-        let mut found = None;
-        scanner.object(|scanner, key| {
-            let value = scanner.value()?;
-            if key == name.as_bytes() {
-                found = Some(value);
-            }
-            Some(())
-        })?;
-        Some(found)
+        Members::of(self).ok()?.raw(name)
     }
 
     /// Whether the value is an object.

@@ -26,6 +26,8 @@ use crate::client::tools::Tools;
 use crate::client::{Client, Common, Handle, backoff};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+#[cfg(feature = "http-client")]
+use crate::transport::Shutdown;
 
 /// What a client is built with.
 #[derive(Clone)]
@@ -280,6 +282,8 @@ impl ClientBuilder {
             composer: engine.composer(),
             #[cfg(feature = "http-client")]
             direct: RwLock::default(),
+            #[cfg(feature = "http-client")]
+            over: Shutdown::new(),
         });
         let (commands, received) = mpsc::unbounded_channel();
         let (status_sender, status) = watch::channel(Status::Connecting);

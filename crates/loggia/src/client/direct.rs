@@ -33,6 +33,12 @@ impl Common {
         *self.direct.write().unwrap_or_else(PoisonError::into_inner) = direct.map(Arc::new);
     }
 
+    /// The client's task is at its end.
+    pub(crate) fn end_direct(&self) {
+        self.forget_direct();
+        self.over.begin();
+    }
+
     /// The connection is gone.
     pub(crate) fn forget_direct(&self) {
         *self.direct.write().unwrap_or_else(PoisonError::into_inner) = None;
@@ -58,7 +64,7 @@ impl Client {
         let outcome = tokio::select! {
             biased;
             outcome = Box::pin(exchange.run()) => outcome,
-            reason = self.closed() => Err(Error::Connection(reason)),
+            () = common.over.begun() => Err(self.gone()),
         };
         match outcome {
             Err(Error::Rpc(error)) if common.must_renegotiate(&error) => None,

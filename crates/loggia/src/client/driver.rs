@@ -163,7 +163,7 @@ impl Driver {
         }
         self.status.send_replace(Status::Closed(reason));
         #[cfg(feature = "http-client")]
-        self.common.forget_direct();
+        self.common.end_direct();
         if let Some(link) = self.link.take() {
             link.close().await;
         }

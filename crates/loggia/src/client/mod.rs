@@ -55,6 +55,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::changes::{Change, Changes};
 use crate::error::{Error, Result};
+#[cfg(feature = "http-client")]
+use crate::transport::Shutdown;
 
 pub use crate::transport::child::Child;
 #[cfg(feature = "http-client")]
@@ -98,6 +100,9 @@ pub(crate) struct Common {
     /// Where requests can be made without the client's task.
     #[cfg(feature = "http-client")]
     direct: RwLock<Option<Arc<direct::Direct>>>,
+    /// Given when the client's task ends, with it every request made without it.
+    #[cfg(feature = "http-client")]
+    over: Shutdown,
     /// Whether requests are mirrored into headers.
     mirrors: bool,
     cache: Mutex<Cache>,

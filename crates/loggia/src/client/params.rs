@@ -2,13 +2,8 @@
 //! whatever `_meta` of the protocol's own keys was there. Members other than `_meta` stay the bytes they
 //! were.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use loggia_wire::model::{LoggingLevel, Meta};
-use loggia_wire::{RawJson, Version, meta};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use loggia_wire::{Members, RawJson, Version, jsonrpc, meta};
 
 use crate::error::Error;
 
@@ -43,13 +38,11 @@ pub(crate) struct MetaPatch<'a> {
 
 /// `params` with `patch` applied; `None` where nothing is left to say.
 pub(crate) fn compose(params: &RawJson, patch: &MetaPatch<'_>) -> Result<Option<RawJson>, Error> {
-    let members: Members<'_> = params.decode().map_err(not_an_object)?;
+    let members = Members::of(params).map_err(not_an_object)?;
     let meta = compose_meta(&members, patch)?;
     let mut out = ObjectWriter::new(params.as_bytes().len() + meta.as_ref().map_or(0, Vec::len));
-    for (name, value) in &members.0 {
-        if name != "_meta" {
-            out.member(name, value.get().as_bytes());
-        }
+    for (name, value) in members.iter().filter(|(name, _)| *name != "_meta") {
+        out.member(name, value);
     }
     if let Some(meta) = meta {
         out.member("_meta", &meta);
@@ -62,11 +55,11 @@ pub(crate) fn with_members(
     params: &RawJson,
     additions: &[(&str, Option<RawJson>)],
 ) -> Result<RawJson, Error> {
-    let members: Members<'_> = params.decode().map_err(not_an_object)?;
+    let members = Members::of(params).map_err(not_an_object)?;
     let mut out = ObjectWriter::new(params.as_bytes().len() + 256);
-    for (name, value) in &members.0 {
-        if !additions.iter().any(|(added, _)| added == name) {
-            out.member(name, value.get().as_bytes());
+    for (name, value) in members.iter() {
+        if !additions.iter().any(|(added, _)| *added == name) {
+            out.member(name, value);
         }
     }
     for (name, value) in additions {
@@ -89,13 +82,11 @@ pub(crate) fn member(params: &RawJson, wanted: &str) -> Option<RawJson> {
 
 fn compose_meta(members: &Members<'_>, patch: &MetaPatch<'_>) -> Result<Option<Vec<u8>>, Error> {
     let mut out = ObjectWriter::new(256);
-    let given = members.0.iter().find(|(name, _)| name == "_meta").map(|(_, value)| value.get());
-    let given: Members<'_> =
-        given.map(serde_json::from_str).transpose().map_err(not_an_object)?.unwrap_or_default();
-    for (name, value) in &given.0 {
-        let replaced = patch.extra.is_some_and(|extra| extra.contains_key(name.as_ref()));
-        if !OWNED.contains(&name.as_ref()) && !replaced {
-            out.member(name, value.get().as_bytes());
+    let given = members.raw("_meta").map(Members::read).transpose();
+    for (name, value) in given.map_err(not_an_object)?.unwrap_or_default().iter() {
+        let replaced = patch.extra.is_some_and(|extra| extra.contains_key(name));
+        if !OWNED.contains(&name) && !replaced {
+            out.member(name, value);
         }
     }
     for (name, value) in patch.extra.into_iter().flatten() {
@@ -136,8 +127,7 @@ impl ObjectWriter {
 
     fn member(&mut self, name: &str, value: &[u8]) {
         self.0.push(if self.0.is_empty() { b'{' } else { b',' });
-        // Writing a string into a Vec cannot fail.
-        let _ = serde_json::to_writer(&mut self.0, name);
+        jsonrpc::write_string(&mut self.0, name);
         self.0.push(b':');
         self.0.extend_from_slice(value);
     }
@@ -151,38 +141,6 @@ impl ObjectWriter {
         Some(RawJson::from_written(self.0))
     }
 }
-
-/// The members of an object in their order, values unread.
-#[derive(Default)]
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Members<'a>, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
-                    members.push((name, value));
-                }
-                Ok(members)
-            }
-        }
-
-        deserializer.deserialize_map(Object).map(Members)
-    }
-}
-
-/// A member's name, borrowed where it has no escapes.
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

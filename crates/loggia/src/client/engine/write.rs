@@ -1,6 +1,9 @@
 //! What we send: the messages as bytes, and what HTTP repeats of them.
 
+use std::sync::Mutex;
+
 use loggia_wire::jsonrpc::{self, Id};
+use loggia_wire::model::ClientCapabilities;
 use loggia_wire::{Method, RawJson, RpcError, Version, codec};
 
 use super::{Call, Engine, Settings};
@@ -13,6 +16,9 @@ use crate::error::Error;
 pub(crate) struct Composer {
     info: RawJson,
     capabilities: RawJson,
+    /// What a request declared last in place of that, and how it is written: a gateway's clients declare the
+    /// same with each of theirs.
+    declared: Mutex<Option<(Version, ClientCapabilities, RawJson)>>,
 }
 
 impl Composer {
@@ -20,7 +26,23 @@ impl Composer {
         Composer {
             info: codec::encode_params(settings.identity.clone(), Version::LATEST),
             capabilities: codec::encode_params(settings.capabilities.clone(), Version::LATEST),
+            declared: Mutex::default(),
         }
+    }
+
+    fn declared(&self, declared: &ClientCapabilities, version: Version) -> RawJson {
+        // Another request that looks at the same moment is not waited for.
+        let mut memo = self.declared.try_lock().ok();
+        if let Some(Some((known_version, known, written))) = memo.as_deref()
+            && (*known_version, known) == (version, declared)
+        {
+            return written.clone();
+        }
+        let written = codec::encode_params(declared.clone(), version);
+        if let Some(memo) = &mut memo {
+            **memo = Some((version, declared.clone(), written.clone()));
+        }
+        written
     }
 
     /// The request `id` as `version` has it.
@@ -31,8 +53,10 @@ impl Composer {
 
     /// The params of a request as the revision has them.
     fn compose(&self, call: &Call, version: Version, id: i64) -> Result<Option<RawJson>, Error> {
-        let declared = call.capabilities.clone().map(|declared| codec::encode_params(declared, version));
-        let client = version.is_stateless().then_some(ClientMeta {
+        let stateless = version.is_stateless();
+        let declared = call.capabilities.as_ref().filter(|_| stateless);
+        let declared = declared.map(|declared| self.declared(declared, version));
+        let client = stateless.then_some(ClientMeta {
             version,
             info: &self.info,
             capabilities: declared.as_ref().unwrap_or(&self.capabilities),

@@ -1,47 +1,81 @@
-//! The members of a JSON object as the bytes they came in. The hub changes at most one or two members of what
-//! it relays (a name, a URI) and copies the others: it never builds a tree, and never loses a field.
+//! The members of a JSON object as the bytes they came in: whoever changes one or two of them (a name, a URI, a
+//! `_meta`) copies the others, builds no tree and loses no field.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use loggia::wire::RawJson;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::RawJson;
+use crate::jsonrpc::write_string;
+use crate::raw::plain_text;
+use crate::scan::Scanner;
+
 /// An object, read one level deep.
-#[derive(Debug)]
-pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+#[derive(Debug, Default)]
+pub struct Members<'a>(Vec<(Cow<'a, str>, &'a [u8])>);
 
 impl<'a> Members<'a> {
-    /// Reads `object`.
-    pub(crate) fn of(object: &'a RawJson) -> Result<Members<'a>, serde_json::Error> {
-        serde_json::from_slice(object.as_bytes())
+    /// Reads `object`; an error where it is none.
+    pub fn of(object: &'a RawJson) -> Result<Members<'a>, serde_json::Error> {
+        Members::read(object.as_bytes())
+    }
+
+    /// Reads the JSON text `object`; an error where it is no object.
+    pub fn read(object: &'a [u8]) -> Result<Members<'a>, serde_json::Error> {
+        match Members::scan(object) {
+            Some(members) => Ok(members),
+            // What the scanner leaves, the parser reads, and words the error.
+            None => serde_json::from_slice(object),
+        }
+    }
+
+    fn scan(object: &'a [u8]) -> Option<Members<'a>> {
+        let mut members = Vec::with_capacity(8);
+        let mut scanner = Scanner::new(object);
+        scanner.object(|scanner, name| {
+            let name = std::str::from_utf8(name).ok()?;
+            members.push((Cow::Borrowed(name), scanner.value()?));
+            Some(())
+        })?;
+        scanner.end()?;
+        Some(Members(members))
+    }
+
+    /// The members in their order, each value as its JSON text.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &'a [u8])> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), *value))
     }
 
     /// The text of one member; the last one where a name is repeated, as serde_json reads it.
-    pub(crate) fn raw(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.get())
+    pub fn raw(&self, name: &str) -> Option<&'a [u8]> {
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
     /// One member as a value of its own.
-    pub(crate) fn value(&self, name: &str) -> Option<RawJson> {
-        self.raw(name).map(|text| RawJson::from_written(text.as_bytes().to_vec()))
+    pub fn value(&self, name: &str) -> Option<RawJson> {
+        self.raw(name).map(|text| RawJson::from_written(text.to_vec()))
     }
 
     /// One member as a string; `None` where it is absent or is no string.
-    pub(crate) fn string(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.raw(name).and_then(|text| serde_json::from_str::<Text<'a>>(text).ok()).map(|text| text.0)
+    pub fn string(&self, name: &str) -> Option<Cow<'a, str>> {
+        let text = self.raw(name)?;
+        match plain_text(text) {
+            Some(plain) => Some(Cow::Borrowed(plain)),
+            None => serde_json::from_slice::<Text<'a>>(text).ok().map(|text| text.0),
+        }
     }
 
     /// The object again, with the JSON text `value` as the member `name`, where it has one.
-    pub(crate) fn replaced(&self, name: &str, value: &[u8]) -> RawJson {
+    pub fn replaced(&self, name: &str, value: &[u8]) -> RawJson {
         self.write(&[], |key| (key == name).then_some(value))
     }
 
     /// The object again, with `replaced` in the place of the members of these names and without those in
     /// `left_out`.
-    pub(crate) fn rewrite(&self, replaced: &[(&str, &str)], left_out: &[&str]) -> RawJson {
+    pub fn rewrite(&self, replaced: &[(&str, &str)], left_out: &[&str]) -> RawJson {
         let texts: Vec<(&str, Vec<u8>)> =
             replaced.iter().map(|(name, text)| (*name, json_string(text))).collect();
         self.write(left_out, |key| {
@@ -50,16 +84,16 @@ impl<'a> Members<'a> {
     }
 
     fn write<'r>(&self, left_out: &[&str], replacement: impl Fn(&str) -> Option<&'r [u8]>) -> RawJson {
-        let length = self.0.iter().map(|(key, value)| key.len() + value.get().len() + 4).sum::<usize>();
+        let length = self.0.iter().map(|(key, value)| key.len() + value.len() + 4).sum::<usize>();
         let mut out = Vec::with_capacity(length + 64);
         out.push(b'{');
         for (key, value) in self.0.iter().filter(|(key, _)| !left_out.contains(&key.as_ref())) {
             if out.len() > 1 {
                 out.push(b',');
             }
-            out.extend_from_slice(&json_string(key));
+            write_string(&mut out, key);
             out.push(b':');
-            out.extend_from_slice(replacement(key).unwrap_or_else(|| value.get().as_bytes()));
+            out.extend_from_slice(replacement(key).unwrap_or(value));
         }
         out.push(b'}');
         RawJson::from_written(out)
@@ -71,8 +105,9 @@ impl<'a> Members<'a> {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn json_string(text: &str) -> Vec<u8> {
-    // A string always serializes.
-    serde_json::to_vec(text).unwrap_or_default()
+    let mut out = Vec::with_capacity(text.len() + 2);
+    write_string(&mut out, text);
+    out
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
@@ -84,7 +119,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 struct MembersVisitor;
 
 impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+    type Value = Vec<(Cow<'de, str>, &'de [u8])>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -93,7 +128,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::with_capacity(8);
         while let Some(key) = map.next_key::<Text<'de>>()? {
-            members.push((key.0, map.next_value::<&'de RawValue>()?));
+            members.push((key.0, map.next_value::<&'de RawValue>()?.get().as_bytes()));
         }
         Ok(members)
     }
@@ -141,6 +176,26 @@ mod tests {
     fn what_is_no_object_is_refused() {
         for text in ["[]", "1", "\"x\"", "null"] {
             assert!(Members::of(&raw(text)).is_err(), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_scanner_and_the_parser_read_the_same(
+            names in proptest::collection::vec("[a-c\\\\\"é ]{0,3}", 0..6),
+            value in proptest::sample::select(vec!["1", " null ", "\"x\\ny\"", "{\"a\":[{}]}", "[1, 2 ]", "nul", "{\"a\"}"]),
+            end in proptest::sample::select(vec!["}", " } ", "}x", ""]),
+        ) {
+            let members: Vec<String> =
+                names.iter().map(|name| format!("{}:{value}", String::from_utf8_lossy(&json_string(name)))).collect();
+            let text = format!("{{{}{end}", members.join(" , "));
+            let parsed: Option<Members<'_>> = serde_json::from_str(&text).ok();
+            let read = Members::read(text.as_bytes()).ok();
+            proptest::prop_assert_eq!(
+                read.map(|read| read.0),
+                parsed.map(|parsed| parsed.0),
+                "{}", text
+            );
         }
     }
 }
