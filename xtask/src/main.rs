@@ -8,11 +8,13 @@ mod bench;
 mod cargo;
 mod command;
 mod conformance;
+mod debian;
 mod instructions;
 mod interop;
 mod outcome;
 mod paths;
 mod peers;
+mod postgres;
 mod stages;
 mod tidy;
 
