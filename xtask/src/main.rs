@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "a command line tool talks on standard output")]
 
 mod bench;
+mod browser;
 mod cargo;
 mod command;
 mod conformance;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::outcome::Outcome;
-use crate::{cargo, conformance, instructions, interop, peers, postgres, tidy};
+use crate::{browser, cargo, conformance, instructions, interop, peers, postgres, tidy};
 
 /// What must be there before a stage can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +19,8 @@ enum Need {
     Python,
     /// PostgreSQL, where it can be installed.
     Postgres,
+    /// Chromium, where it can be installed.
+    Chromium,
 }
 
 struct Stage {
@@ -63,6 +65,12 @@ const STAGES: &[Stage] = &[
         about: "sign-in and tokens of a real authorization server, for our client and our protected server",
         needs: &[Need::Npm],
         run: cargo::sign_in,
+    },
+    Stage {
+        name: "browser",
+        about: "a browser and three other clients sign in at `loggia up`",
+        needs: &[Need::Release, Need::Npm, Need::Python, Need::Chromium],
+        run: browser::run,
     },
     Stage {
         name: "interop",
@@ -151,6 +159,7 @@ fn prepare(need: Need) -> Result<(), String> {
         Need::Npm => ("installed the peers from npm", peers::npm()),
         Need::Python => ("installed the peers from Python's index", peers::python()),
         Need::Postgres => ("installed PostgreSQL", or_left_out(postgres::install())),
+        Need::Chromium => ("installed Chromium", or_left_out(browser::install())),
     };
     println!("  {what}: {} ({})", if result.is_ok() { "done" } else { "FAILED" }, seconds(start.elapsed()));
     result
