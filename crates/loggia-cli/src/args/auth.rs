@@ -15,6 +15,7 @@ Exit codes are those of `loggia --help`; of `status`:
 Examples:
   loggia auth login https://mcp.example.com/mcp
   loggia auth login wiki --no-browser           on a machine without a browser
+  loggia auth login wiki --client-id ID         as a client that you registered with the vendor
   loggia auth status                            all servers that you have signed in to";
 
 /// Arguments of `loggia auth`.
@@ -29,18 +30,7 @@ pub(crate) struct AuthArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuthCommand {
     /// Sign in to a server in the browser
-    Login {
-        #[command(flatten)]
-        at: AuthTarget,
-
-        /// Start no browser: print the page's URL, and take the address at which your browser ends
-        #[arg(long)]
-        no_browser: bool,
-
-        /// Ask for this scope too, by signing in anew (may be repeated)
-        #[arg(long, value_name = "SCOPE")]
-        scope: Vec<String>,
-    },
+    Login(LoginArgs),
     /// Ask a server whether it takes your credential
     Status {
         /// URL or connector [default: all servers that you have signed in to]
@@ -65,4 +55,31 @@ pub(crate) struct AuthTarget {
     /// For whom the output is
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
     pub(crate) output: OutputArg,
+}
+
+/// Arguments of `loggia auth login`.
+#[derive(Debug, Args)]
+pub(crate) struct LoginArgs {
+    #[command(flatten)]
+    pub(crate) at: AuthTarget,
+
+    /// Start no browser: print the page's URL, and take the address at which your browser ends
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+
+    /// Ask for this scope too, by signing in anew (may be repeated)
+    #[arg(long, value_name = "SCOPE")]
+    pub(crate) scope: Vec<String>,
+
+    /// Sign in anew as this client, which you registered with the vendor. It is kept for later
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+
+    /// That client has a secret: taken from LOGGIA_CLIENT_SECRET, or else asked for
+    #[arg(long, requires = "client_id")]
+    pub(crate) client_secret: bool,
+
+    /// Hear the answer at http://127.0.0.1:PORT/callback, where a registration wants one port
+    #[arg(long, value_name = "PORT")]
+    pub(crate) callback_port: Option<u16>,
 }

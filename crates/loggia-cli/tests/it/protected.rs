@@ -10,7 +10,8 @@ use loggia::transport::{Serve, Shutdown, http::http};
 use loggia_auth::client::{MemoryStore, TokenStore};
 use loggia_auth::guard::{Guard, Policy};
 use loggia_auth::resource::{Resource, ScopePolicy};
-use loggia_auth::server::{AuthorizationServer, SignIn};
+use loggia_auth::secret::Secret;
+use loggia_auth::server::{AuthorizationServer, Client, SignIn};
 use tokio::runtime::{Handle, Runtime};
 
 type Links = Arc<Mutex<Option<String>>>;
@@ -41,6 +42,9 @@ pub(crate) fn start() -> Protected {
     let server = AuthorizationServer::builder(&issuer, records.clone(), guard)
         .resource(&url, ["mcp", "mcp:write"])
         .sign_in(SignIn::Link { subject: "me".to_owned(), show })
+        .client(
+            Client::new("by-hand", "By hand", ["http://127.0.0.1/callback"]).secret(&Secret::new("sesame")),
+        )
         .build()
         .expect("an authorization server");
     let resource = Resource::new(url.parse().expect("a URL"))
