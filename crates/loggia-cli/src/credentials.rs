@@ -1,7 +1,7 @@
 //! Where this person's credentials are, and how connections come by them. A credential belongs to the URL of its
 //! server, however the server was named on the line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use loggia::Error;
@@ -32,18 +32,24 @@ impl Credentials {
         Credentials { folder: None }
     }
 
-    /// Authorization for the server at `url`. Nobody is asked to sign in unless the builder is told whom.
-    pub(crate) fn oauth(&self, url: &str) -> Result<OAuthBuilder, AuthError> {
-        let folder = self.folder.clone().ok_or_else(|| {
+    /// The folder, which is made where there is none.
+    pub(crate) fn folder(&self) -> Result<&Path, AuthError> {
+        let folder = self.folder.as_ref().ok_or_else(|| {
             AuthError::Configuration(
                 "there is no folder to keep credentials in; --credentials names one".to_owned(),
             )
         })?;
+        FileStore::open(folder)?;
+        Ok(folder)
+    }
+
+    /// Authorization for the server at `url`. Nobody is asked to sign in unless the builder is told whom.
+    pub(crate) fn oauth(&self, url: &str) -> Result<OAuthBuilder, AuthError> {
         let url = server(url)?;
         let key = url.to_string();
         // What a server on this machine names may be on this machine too.
         let policy = Policy { loopback: is_here(&url), ..Policy::default() };
-        let store = Arc::new(FileStore::open(folder)?);
+        let store = Arc::new(FileStore::open(self.folder()?)?);
         Ok(OAuth::builder(url, ClientIdentity::new("Loggia")).policy(policy).store(store, key))
     }
 

@@ -12,13 +12,13 @@ use crate::server;
 
 /// How the answer comes back.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum By {
+pub(crate) enum By {
     Redirect,
     Paste,
 }
 
 /// Signs in as a person does.
-fn login(folder: &Path, target: &str, more: &[&str], browser: &mut Browser, by: By) -> Run {
+pub(crate) fn login(folder: &Path, target: &str, more: &[&str], browser: &mut Browser<'_>, by: By) -> Run {
     let args: Vec<&str> = ["auth", "login", target, "--no-browser"].iter().chain(more).copied().collect();
     sign_in(command(folder, &args), browser, by)
 }

@@ -2,6 +2,7 @@
 
 mod auth;
 mod client;
+mod guarded;
 mod program;
 mod protected;
 mod server;

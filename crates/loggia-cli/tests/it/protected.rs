@@ -70,8 +70,8 @@ pub(crate) fn start() -> Protected {
 }
 
 impl Protected {
-    pub(crate) fn browser(&self) -> Browser {
-        Browser { issuer: self.issuer.clone(), cookies: Vec::new(), links: self.links.clone() }
+    pub(crate) fn browser(&self) -> Browser<'_> {
+        Browser::new(&self.issuer, || self.links.lock().expect("no panic").take().expect("a link was shown"))
     }
 
     /// Takes back the access tokens that were given, and nothing else.
@@ -103,10 +103,11 @@ impl Drop for Protected {
 }
 
 /// A person with a browser who allows everything.
-pub(crate) struct Browser {
+pub(crate) struct Browser<'a> {
     issuer: String,
     cookies: Vec<String>,
-    links: Links,
+    /// The link that was shown last.
+    link: Box<dyn FnMut() -> String + 'a>,
 }
 
 /// Where a browser ended.
@@ -117,12 +118,16 @@ enum Ended {
     Away(String),
 }
 
-impl Browser {
+impl<'a> Browser<'a> {
+    pub(crate) fn new(issuer: &str, link: impl FnMut() -> String + 'a) -> Browser<'a> {
+        Browser { issuer: issuer.to_owned(), cookies: Vec::new(), link: Box::new(link) }
+    }
+
     /// Signs in and allows, and gives the address to which the browser is sent at the end.
     pub(crate) fn allow(&mut self, page: &str) -> String {
         let mut page = self.page(page, None);
         if page.contains("name=\"code\"") {
-            let link = self.links.lock().expect("no panic").take().expect("a link was shown");
+            let link = (self.link)();
             let confirm = self.page(&link, None);
             let form = [("code", field(&confirm, "code")), ("request", field(&confirm, "request"))];
             page = self.page(&format!("{}/oauth/signin", self.issuer), Some(&form));

@@ -19,12 +19,17 @@ pub(crate) struct Up {
 
 /// Starts it on a free port.
 pub(crate) fn up(folder: &Path, args: &[&str]) -> Up {
-    let args: Vec<&str> = ["up", "--listen", ":0"].iter().chain(args).copied().collect();
-    let mut child = command(folder, &args).spawn().expect("it starts");
+    up_at(folder, ":0", args)
+}
+
+/// Starts it at an address.
+pub(crate) fn up_at(folder: &Path, address: &str, args: &[&str]) -> Up {
+    let args: Vec<&str> = ["up", "--listen", address].iter().chain(args).copied().collect();
+    let mut child = command(folder, &args).env("USER", "ada").spawn().expect("it starts");
     let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
     let mut up = Up { child, stdout, said: String::new(), url: String::new() };
     up.until("Ctrl-C stops it.");
-    let url = up.said.split_whitespace().find(|word| word.starts_with("http://"));
+    let url = up.said.split_whitespace().find(|word| word.starts_with("http"));
     up.url = url.expect("a URL").to_owned();
     up
 }
@@ -35,6 +40,23 @@ impl Up {
         while !self.said.contains(what) {
             let read = self.stdout.read_line(&mut self.said).expect("it prints");
             assert_ne!(read, 0, "it ended: {}", self.said);
+        }
+    }
+
+    /// The URL without a path.
+    pub(crate) fn base(&self) -> String {
+        self.url.trim_end_matches("/mcp").to_owned()
+    }
+
+    /// The next link to sign in by.
+    pub(crate) fn link(&mut self) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.stdout.read_line(&mut line).expect("it prints"), 0, "it ended: {}", self.said);
+            self.said.push_str(&line);
+            if let Some(link) = line.strip_prefix("Sign in at ") {
+                return link.trim().to_owned();
+            }
         }
     }
 
@@ -51,7 +73,7 @@ impl Up {
 }
 
 /// One HTTP request without a library: the status line and the body.
-fn get(url: &str, path: &str) -> (String, String) {
+pub(crate) fn get(url: &str, path: &str) -> (String, String) {
     let address = url.trim_start_matches("http://").split('/').next().expect("an address").to_owned();
     let mut stream = TcpStream::connect(&address).expect("it listens");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("sent");

@@ -14,7 +14,7 @@ use toml::Spanned;
 use super::error::{ManifestError, Problems, ResolveError, nearest};
 use super::raw::{Amount, RawConnector, RawFiles, RawManifest, RawServer, RawTools, Text, Texts};
 use super::{
-    Backend, Builtin, Connector, Listen, Manifest, Remote, ServerSection, Stdio, ToolFilter, Transport,
+    Backend, Builtin, Connector, Listen, Manifest, Remote, ServerSection, Stdio, ToolFilter, Transport, auth,
     limits,
 };
 use crate::secret::{Secret, Template};
@@ -62,8 +62,15 @@ fn server(raw: RawServer, problems: &mut Problems<'_>) -> ServerSection {
             }
         }
     });
+    let public_url = raw.public_url.and_then(|text| match text.as_ref().parse() {
+        Ok(url) => Some(url),
+        Err(message) => problems.add(text.span(), message),
+    });
     ServerSection {
         listen,
+        public_url,
+        auth: raw.auth.map(|raw| auth::section(raw, problems)),
+        vault_key: auth::vault_key(raw.vault, problems),
         path: path.unwrap_or(default.path),
         allowed_hosts: each(raw.allowed_hosts, is_host, HOST, problems),
         allowed_origins: each(raw.allowed_origins, is_origin, ORIGIN, problems),
@@ -322,7 +329,7 @@ fn templates(texts: Texts, problems: &mut Problems<'_>) -> BTreeMap<String, Temp
         .collect()
 }
 
-fn template(text: Text, problems: &mut Problems<'_>) -> Option<Template> {
+pub(super) fn template(text: Text, problems: &mut Problems<'_>) -> Option<Template> {
     let span = text.span();
     match Template::parse(text.into_inner(), problems.location(span.clone())) {
         Ok(template) => Some(template),
@@ -344,7 +351,7 @@ pub(super) fn resolved(written: &Backend<Template>, values: &Backend<Secret>) ->
     Ok(())
 }
 
-fn is_url(text: &str) -> bool {
+pub(super) fn is_url(text: &str) -> bool {
     let scheme = text.starts_with("https://") || text.starts_with("http://");
     scheme && text.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()))
 }

@@ -26,6 +26,7 @@
 //! needs no environment. [`Connector::resolve`] fills in the variables of one connector when it is started,
 //! so that a token that is missing for one keeps only that one from starting.
 
+mod auth;
 mod check;
 mod error;
 mod limits;
@@ -44,8 +45,9 @@ use zeroize::Zeroizing;
 
 use crate::secret::{Environment, MissingVariable, Secret, Template};
 
+pub use auth::{Admitted, AuthSection, OpenId, SubjectClaim, VaultKey};
 pub use error::{ManifestError, Problem, ResolveError};
-pub use listen::Listen;
+pub use listen::{Listen, PublicUrl};
 
 /// The longest manifest, in bytes.
 const MAX_MANIFEST: u64 = 1 << 20;
@@ -74,6 +76,12 @@ pub struct ServerSection {
     pub allowed_origins: Vec<String>,
     /// The bounds, those it does not mention at their defaults.
     pub limits: Limits,
+    /// The URL under which clients reach it, if it says so.
+    pub public_url: Option<PublicUrl>,
+    /// Who may use it, if it says so.
+    pub auth: Option<AuthSection>,
+    /// Where the key of the vault is.
+    pub vault_key: VaultKey,
 }
 
 impl Default for ServerSection {
@@ -84,6 +92,9 @@ impl Default for ServerSection {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             limits: Limits::default(),
+            public_url: None,
+            auth: None,
+            vault_key: VaultKey::File,
         }
     }
 }

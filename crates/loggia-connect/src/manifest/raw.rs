@@ -32,6 +32,39 @@ pub(super) struct RawServer {
     pub(super) allowed_origins: Vec<Text>,
     #[serde(default)]
     pub(super) limits: BTreeMap<Spanned<String>, Spanned<Amount>>,
+    pub(super) public_url: Option<Text>,
+    pub(super) auth: Option<RawAuth>,
+    #[serde(default)]
+    pub(super) vault: RawVault,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAuth {
+    pub(super) enabled: Option<bool>,
+    pub(super) openid: Option<Spanned<RawOpenId>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOpenId {
+    pub(super) issuer: Option<Text>,
+    pub(super) client_id: Option<Text>,
+    pub(super) client_secret: Option<Text>,
+    #[serde(default)]
+    pub(super) emails: Vec<Text>,
+    #[serde(default)]
+    pub(super) domains: Vec<Text>,
+    #[serde(default)]
+    pub(super) anyone: bool,
+    pub(super) subject: Option<Text>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawVault {
+    pub(super) keyring: Option<Spanned<bool>>,
+    pub(super) key_command: Option<Spanned<Vec<Text>>>,
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,8 @@
 //! `loggia up`: all connectors at one endpoint.
 
+mod access;
 mod banner;
+mod gate;
 mod health;
 mod port;
 
@@ -21,7 +23,9 @@ use crate::args::UpArgs;
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
+use access::Access;
 use banner::Banner;
+use gate::Gate;
 use health::HealthLayer;
 
 /// Where to listen when nobody says.
@@ -37,9 +41,10 @@ pub(crate) async fn run(args: &UpArgs, file: Option<&Path>, credentials: &Creden
         return serve_stdio(&config, credentials).await;
     }
     let listen = listen(args, &config)?;
+    let access = Access::decide(args, &config.server, &listen)?;
     // The address first: a hub that cannot be reached need not start anything.
     let listener = bind(&listen).await?;
-    serve_http(args, &config, credentials, &listen, listener).await
+    serve_http(args, &config, credentials, &access, listener).await
 }
 
 /// A folder named on the line is served in place of a configuration file.
@@ -91,30 +96,45 @@ async fn serve_http(
     args: &UpArgs,
     config: &Config,
     credentials: &Credentials,
-    listen: &Listen,
+    access: &Access,
     listener: TcpListener,
 ) -> Outcome {
+    let server = &config.server;
+    let address = listener.local_addr()?;
+    let base = access.base(address);
+    let url = format!("{base}{}", server.path);
+    // Whoever cannot be let in need not be served.
+    let gate = match access.is_protected() {
+        true => Some(Gate::open(&base, &url, server, credentials).await?),
+        false => None,
+    };
     let hub = start(config, credentials)?;
     let shutdown = Shutdown::new();
-    let address = listener.local_addr()?;
-    let url = format!("http://{address}{}", config.server.path);
-    let server = &config.server;
-    let endpoint = http(listen.to_string())
+    let endpoint = http(address.to_string())
         .listener(listener.into_std()?)
         .path(server.path.clone())
         .allowed_hosts(server.allowed_hosts.iter().chain(&args.allow_host))
-        .allowed_origins(server.allowed_origins.iter().chain(&args.allow_origin))
-        .layer(HealthLayer::new(hub.clone(), shutdown.clone()));
+        .allowed_hosts(access.host(!server.allowed_hosts.is_empty() || !args.allow_host.is_empty()))
+        .allowed_origins(server.allowed_origins.iter().chain(&args.allow_origin));
     let mut banner = Banner::on_stdout(hub.clone());
-    banner.opening(&url, config);
+    banner.opening(&url, config, access);
+    let health = HealthLayer::new(hub.clone(), shutdown.clone());
+    let hints = access.clone();
     let watching = tokio::spawn(async move {
         banner.first_look(FIRST_LOOK).await;
-        banner.hints(&url);
+        banner.hints(&url, &hints);
         banner.watch().await;
     });
     tokio::spawn(stop_on_signals(shutdown.clone()));
-    let service: Arc<dyn Service> = hub.clone();
-    let served = endpoint.serve(service, server.limits.clone(), shutdown).await;
+    let (service, limits): (Arc<dyn Service>, _) = (hub.clone(), server.limits.clone());
+    // The layer added last sees a request first.
+    let served = match gate {
+        None => endpoint.layer(health).serve(service, limits, shutdown).await,
+        Some(Gate { resource, server }) => {
+            let endpoint = endpoint.layer(resource).layer(server).layer(health);
+            endpoint.serve(service, limits, shutdown).await
+        }
+    };
     watching.abort();
     hub.close().await;
     Ok(served?)

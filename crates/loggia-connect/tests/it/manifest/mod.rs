@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use loggia::limits::Limits;
 use loggia::wire::Version;
-use loggia_connect::manifest::{Backend, Builtin, Listen, Manifest, ManifestError, Remote, Stdio, Transport};
+use loggia_connect::manifest::{
+    Admitted, Backend, Builtin, Listen, Manifest, ManifestError, PublicUrl, Remote, Stdio, SubjectClaim,
+    Transport, VaultKey,
+};
 use loggia_connect::secret::{Location, Secret, Template};
 
 fn parse(text: &str) -> Result<Manifest, ManifestError> {
@@ -202,5 +205,53 @@ fn every_limit_can_be_set() {
         let manifest = parse(&format!("[server.limits]\n{name} = {written}")).unwrap();
         let shown = format!("{:?}", manifest.server.limits);
         assert_eq!(shown, defaults.replace(field, &format!("{name}: {set}")), "{name}");
+    }
+}
+
+#[test]
+fn who_may_use_the_endpoint() {
+    let server = |text: &str| parse(text).unwrap().server;
+    assert!(server("").auth.is_none());
+    assert_eq!(server("").vault_key, VaultKey::File);
+    assert_eq!(server("[server.vault]\nkeyring = true").vault_key, VaultKey::Keyring);
+    let command = server("[server.vault]\nkey_command = [\"kms\", \"read\"]").vault_key;
+    assert_eq!(command, VaultKey::Command(vec!["kms".into(), "read".into()]));
+    let whole = server(
+        "[server.auth]\nenabled = false\n[server.auth.openid]\nissuer = \"https://login.example.com\"\n\
+         client_id = \"loggia\"\nclient_secret = \"${TOKEN}\"\nemails = [\"Ada@x.example\"]\n\
+         domains = [\"Y.example\"]\nsubject = \"email\"",
+    );
+    let auth = whole.auth.unwrap();
+    let openid = auth.openid.unwrap();
+    assert_eq!((auth.enabled, openid.subject), (Some(false), SubjectClaim::Email));
+    assert_eq!((&*openid.issuer, &*openid.client_id), ("https://login.example.com", "loggia"));
+    assert_eq!(openid.client_secret.unwrap().expand(&environment).unwrap().expose(), "t0k3n");
+    let (emails, domains) = (vec!["ada@x.example".to_owned()], vec!["y.example".to_owned()]);
+    assert_eq!(openid.admitted, Admitted::Some { emails, domains });
+}
+
+#[test]
+fn public_urls() {
+    for (text, expected) in [
+        ("https://MCP.example.com/", Some(("https://mcp.example.com", "mcp.example.com", false))),
+        ("https://mcp.example.com:443", Some(("https://mcp.example.com", "mcp.example.com", false))),
+        (
+            "https://mcp.example.com:8443",
+            Some(("https://mcp.example.com:8443", "mcp.example.com:8443", false)),
+        ),
+        ("http://127.0.0.1:4000", Some(("http://127.0.0.1:4000", "127.0.0.1:4000", true))),
+        ("http://[::1]:4000", Some(("http://[::1]:4000", "[::1]:4000", true))),
+        ("https://localhost", Some(("https://localhost", "localhost", true))),
+        ("http://mcp.example.com", None),
+        ("https://mcp.example.com/mcp", None),
+        ("https://mcp.example.com?a=b", None),
+        ("https://mcp.example.com/#a", None),
+        ("https://ada@mcp.example.com", None),
+        ("mcp.example.com", None),
+        ("ftp://localhost", None),
+    ] {
+        let url: Option<PublicUrl> = text.parse().ok();
+        let found = url.as_ref().map(|url| (url.as_str(), url.authority(), url.is_local()));
+        assert_eq!(found, expected, "{text}");
     }
 }

@@ -67,6 +67,16 @@ const WRONG: &[(&str, &str)] = &[
     ("a bad host", "[server]\nallowed_hosts = [\"ok.example\", \"https://x.example\"]"),
     ("a bad origin", "[server]\nallowed_origins = [\"*\", \"https://x.example/app\"]"),
     ("limits", "[server.limits]\nrequests = 0\nmessage_bytes = \"4MB\"\nidle = 5\nstreams = \"many\""),
+    ("a public URL with a path", "[server]\npublic_url = \"https://mcp.example.com/mcp\""),
+    ("a public URL that is not safe", "[server]\npublic_url = \"http://mcp.example.com\""),
+    ("nobody may come in", "[server.auth.openid]\nissuer = \"https://x.example\"\nclient_id = \"a\""),
+    (
+        "people who are none",
+        "[server.auth.openid]\nissuer = \"x.example\"\nclient_id = \"a\"\nsubject = \"mail\"\n\
+         emails = [\"ada\"]\ndomains = [\"@x.example\"]",
+    ),
+    ("two keys", "[server.vault]\nkeyring = true\nkey_command = [\"x\"]"),
+    ("no command", "[server.vault]\nkey_command = []"),
     (
         "several at once",
         "[server]\npath = \"x\"\n[connectors.B]\nkind = \"stdio\"\nurl = \"x\"\n[connectors.c]\nkind = \"remote\"",

@@ -1,0 +1,134 @@
+//! `loggia up --auth`: nobody comes in who has not signed in.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::auth::{By, login};
+use crate::program::{command, run_in, settings, shows};
+use crate::protected::Browser;
+use crate::up::{Up, get, up, up_at};
+
+/// Signs in to it as the person who sees what it prints.
+fn sign_in(folder: &Path, up: &mut Up) {
+    let (base, url) = (up.base(), up.url.clone());
+    let run = login(folder, &url, &[], &mut Browser::new(&base, || up.link()), By::Redirect);
+    assert_eq!(run.code, Some(0), "{run}");
+}
+
+fn json(up: &Up, path: &str) -> Value {
+    let (status, body) = get(&up.base(), path);
+    assert!(status.contains("200"), "{path}: {status}");
+    serde_json::from_str(&body).expect("JSON")
+}
+
+#[cfg(unix)]
+#[test]
+fn people_sign_in_by_the_link_that_is_shown_and_stay_signed_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut first = up(folder.path(), &["--auth"]);
+    let (url, base) = (first.url.clone(), first.base());
+    let here = |args: &[&str]| run_in(folder.path(), args);
+    shows!("guarded_stranger", here(&["tools", &url]));
+    assert_eq!(get(&base, "/healthz").1, r#"{"status":"ok"}"#);
+    assert!(get(&base, "/readyz").0.contains("200"));
+    let resource = json(&first, "/.well-known/oauth-protected-resource/mcp");
+    assert_eq!(
+        (&resource["resource"], &resource["authorization_servers"][0]),
+        (&url.clone().into(), &base.clone().into())
+    );
+    assert_eq!(json(&first, "/.well-known/oauth-authorization-server")["issuer"], base);
+    sign_in(folder.path(), &mut first);
+    let call = here(&["call", &url, "files_find", "glob=*"]);
+    assert_eq!(call.code, Some(0), "{call}");
+    shows!("guarded_up", first.stop());
+
+    let address = base.trim_start_matches("http://").to_owned();
+    let second = up_at(folder.path(), &address, &["--auth"]);
+    let call = here(&["call", &url, "files_find", "glob=*"]);
+    assert_eq!(call.code, Some(0), "still signed in: {call}");
+    let refresh = here(&["auth", "refresh", &url]);
+    assert_eq!(refresh.code, Some(0), "{refresh}");
+    assert!(!second.stop().stdout.contains("Sign in at"), "nobody was asked");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_remembered_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut first = up(folder.path(), &["--auth"]);
+    sign_in(folder.path(), &mut first);
+    first.stop();
+    for (name, mode) in [("", 0o700), ("vault.db", 0o600), ("vault.key", 0o600)] {
+        let path = folder.path().join("credentials").join(name);
+        let permissions =
+            std::fs::metadata(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).permissions();
+        assert_eq!(permissions.mode() & 0o777, mode, "{}", path.display());
+    }
+    std::fs::remove_file(folder.path().join("credentials/vault.key")).expect("removed");
+    let lost = run_in(folder.path(), &["up", "--listen", ":0", "--auth"]);
+    assert!(lost.code == Some(2) && lost.stderr.contains("records are sealed with the key"), "{lost}");
+    let wrong = command(folder.path(), &["up", "--listen", ":0", "--auth"])
+        .env("LOGGIA_MASTER_KEY", "nonsense")
+        .output()
+        .expect("it runs");
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("the vault cannot be opened"), "{wrong:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_file_and_the_address_decide_where_the_line_says_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |auth: &str| {
+        let text = format!("[server]\n{auth}\n[connectors.files]\nkind = \"builtin\"\nname = \"files\"\n");
+        std::fs::write(folder.path().join("loggia.toml"), text).expect("written");
+    };
+    let public = "https://mcp.example.com";
+    for (section, address, args, on) in [
+        ("", ":0", &[][..], false),
+        ("[server.auth]", ":0", &[], true),
+        ("[server.auth]\nenabled = false", ":0", &[], false),
+        ("[server.auth]\nenabled = false", ":0", &["--auth"], true),
+        ("[server.auth]", ":0", &["--no-auth"], false),
+        ("public_url = \"https://mcp.example.com\"", ":0", &[], true),
+        ("public_url = \"http://localhost:4000\"", ":0", &[], false),
+        ("", "0.0.0.0:0", &["--public-url", public], true),
+        ("", "0.0.0.0:0", &["--no-auth"], false),
+    ] {
+        file(section);
+        let up = up_at(folder.path(), address, args);
+        let what = format!("{section:?} {address} {args:?}");
+        assert_eq!(up.said.contains("Authorization is on"), on, "{what}: {}", up.said);
+        let run = up.stop();
+        let exposed = address.starts_with("0.0.0.0") || section.contains(public);
+        assert_eq!(run.stderr.contains("authorization is off"), exposed && !on, "{what}: {run}");
+        assert_eq!(run.stdout.contains(&format!("{public}/mcp")), exposed && on, "{what}: {run}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_said_before_anything_starts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    file("openid.toml", "[server.auth.openid]\nclient_secret = \"${NO_SUCH_VARIABLE_ANYWHERE}\"\n");
+    file(
+        "secret.toml",
+        "[server.auth.openid]\nissuer = \"https://login.example.com\"\nclient_id = \"loggia\"\nanyone = true\n\
+         client_secret = \"${NO_SUCH_VARIABLE_ANYWHERE}\"\n[connectors.files]\nkind = \"builtin\"\nname = \"files\"\n",
+    );
+    settings().bind(|| {
+        for (name, args) in [
+            ("guarded_no_public_url", &["--listen", "0.0.0.0:0"][..]),
+            ("guarded_bad_public_url", &["--public-url", "http://mcp.example.com"]),
+            ("guarded_public_url_with_path", &["--public-url", "https://mcp.example.com/mcp"]),
+            ("guarded_both", &["--auth", "--no-auth"]),
+            ("guarded_stdio", &["--auth", "--stdio"]),
+            ("guarded_bad_openid", &["--config", "openid.toml"]),
+            ("guarded_no_secret", &["--listen", ":0", "--config", "secret.toml"]),
+        ] {
+            let args: Vec<&str> = ["up"].iter().chain(args).copied().collect();
+            insta::assert_snapshot!(name, run_in(folder.path(), &args).to_string());
+        }
+    });
+}
