@@ -13,6 +13,7 @@ pub mod guard;
 pub mod jose;
 pub mod keys;
 pub mod loopback;
+mod openid;
 pub mod provider;
 pub mod registration;
 pub mod resource;

@@ -8,6 +8,7 @@ pub(crate) mod credential;
 mod error;
 mod file;
 pub(crate) mod flow;
+pub(crate) mod lease;
 mod person;
 mod proof;
 mod refresh;

@@ -152,6 +152,7 @@ impl Inner {
             resource: discovered.resource_identifier(&self.server),
             scopes,
             prover,
+            nonce: None,
         };
         beginning.begin().await
     }
