@@ -70,7 +70,9 @@ async function typescript(config, visit, seen) {
     saveTokens: (tokens) => void (kept.tokens = tokens),
     redirectToAuthorization: (url) => void (kept.page = url.href),
     saveCodeVerifier: (verifier) => void (kept.verifier = verifier),
-    codeVerifier: () => kept.verifier
+    codeVerifier: () => kept.verifier,
+    saveDiscoveryState: (discovered) => void (kept.discovered = discovered),
+    discoveryState: () => kept.discovered
   };
   const connect = async () => {
     const transport = new StreamableHTTPClientTransport(new URL(config.server.url), { authProvider: provider });
