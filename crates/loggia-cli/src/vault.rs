@@ -1,6 +1,9 @@
 //! What `loggia up` remembers of people, sealed: who is signed in, API keys, credentials. It is one file beside the
 //! person's own credentials, or the database that several replicas share.
 
+use std::sync::Arc;
+
+use loggia_auth::keys::ApiKeys;
 use loggia_auth::secret::Secret;
 use loggia_connect::manifest::VaultKey;
 use loggia_store::{Database, KeyTool, MasterKeys, StoreError, Vault};
@@ -55,6 +58,11 @@ fn failed(error: StoreError) -> Failure {
         )),
         _ => failure,
     }
+}
+
+/// The API keys in it.
+pub(crate) fn api_keys(vault: &Vault) -> ApiKeys {
+    ApiKeys::new(Arc::new(vault.internal("api-keys")))
 }
 
 /// A secret of the configuration, for what takes care of tokens.

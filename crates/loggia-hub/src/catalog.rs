@@ -40,6 +40,17 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// Reads the tools and nothing else.
+    pub(crate) async fn tools_alone(link: &Link, most: usize) -> Result<Catalog> {
+        let about = link.about().await?;
+        let capabilities =
+            ServerCapabilities { tools: about.capabilities.tools, ..ServerCapabilities::default() };
+        let mut catalog =
+            Catalog { version: about.version, identity: about.identity, capabilities, ..Catalog::default() };
+        catalog.refresh(link, &Change::Tools, most).await?;
+        Ok(catalog)
+    }
+
     /// Reads the list that `change` is about again.
     pub(crate) async fn refresh(&mut self, link: &Link, change: &Change, most: usize) -> Result<()> {
         match change {

@@ -24,11 +24,16 @@ use crate::limits::HubLimits;
 use crate::names::exposed;
 use crate::uris::{literal_len, qualify, scheme, split_qualified};
 
+/// What the tool to sign in by is called, after the prefix.
+pub(crate) const SIGN_IN: &str = "sign_in";
+
 /// One connector, as the directory is made of it.
 pub(crate) struct View<'a> {
     pub(crate) prefix: &'a str,
     pub(crate) catalog: Option<&'a Catalog>,
     pub(crate) shows: &'a (dyn Fn(&str) -> bool + Send + Sync),
+    /// The connector's name, where everybody signs in to it for themselves.
+    pub(crate) sign_in: Option<&'a str>,
 }
 
 /// Where a name leads.
@@ -73,6 +78,8 @@ type Pages = Vec<Arc<SharedResult>>;
 /// The snapshot.
 pub(crate) struct Directory {
     tools: HashMap<String, ToolRoute>,
+    /// The tools of ours to sign in by, and the connector of each.
+    sign_ins: HashMap<String, usize>,
     prompts: HashMap<String, Route>,
     resources: HashMap<String, Route>,
     /// The most specific first.
@@ -99,6 +106,9 @@ impl Directory {
             if let Some(catalog) = view.catalog {
                 builder.add(connector, view, catalog);
             }
+            if let Some(name) = view.sign_in {
+                builder.add_sign_in(connector, view.prefix, name);
+            }
         }
         builder.finish(describe(views, identity, limits), limits)
     }
@@ -111,6 +121,11 @@ impl Directory {
     /// Where the tool `name` leads.
     pub(crate) fn tool(&self, name: &str) -> Option<&Route> {
         self.tools.get(name).map(|tool| &tool.route)
+    }
+
+    /// The connector that the tool `name` of ours signs in to.
+    pub(crate) fn sign_in(&self, name: &str) -> Option<usize> {
+        self.sign_ins.get(name).copied()
     }
 
     /// Which arguments of the tool `name` are mirrored into headers.
@@ -228,6 +243,7 @@ impl Directory {
 struct Builder {
     tools: Vec<Tool>,
     tool_routes: HashMap<String, ToolRoute>,
+    sign_ins: HashMap<String, usize>,
     prompts: Vec<Prompt>,
     prompt_routes: HashMap<String, Route>,
     resources: Vec<Resource>,
@@ -268,6 +284,22 @@ impl Builder {
         let route = Route { connector, name: tool.name.as_str().into() };
         self.tool_routes.insert(name.clone(), ToolRoute { route, headers: headers.map(Arc::new) });
         self.tools.push(Tool { name, ..tool.clone() });
+    }
+
+    /// A tool that is always there, whoever has signed in: what a model has learned stays true. An upstream that
+    /// has one of this name keeps its own.
+    fn add_sign_in(&mut self, connector: usize, prefix: &str, connector_name: &str) {
+        let name = exposed(prefix, SIGN_IN);
+        if self.tool_routes.contains_key(&name) {
+            return;
+        }
+        let schema = JsonObject::from_iter([("type".to_owned(), "object".into())]);
+        let about = format!(
+            "Signs the person you work for in to {connector_name}, or says that they are. Its other tools ask for that \
+             by themselves, and some may be listed only afterwards."
+        );
+        self.sign_ins.insert(name.clone(), connector);
+        self.tools.push(Tool { description: Some(about), ..Tool::new(name, schema) });
     }
 
     fn add_prompt(&mut self, connector: usize, prefix: &str, prompt: &Prompt) {
@@ -335,6 +367,7 @@ impl Builder {
         let cache = CacheHints::new(limits.list_ttl.as_millis() as u64, CacheScope::Private);
         Directory {
             tools: self.tool_routes,
+            sign_ins: self.sign_ins,
             prompts: self.prompt_routes,
             resources: self.resource_routes,
             templates: self.template_routes,

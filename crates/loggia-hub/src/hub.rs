@@ -21,14 +21,18 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::connector::Connector;
-use crate::directory::{Directory, Route, UriRoute, View};
+use crate::directory::{Directory, Route, SIGN_IN, UriRoute, View};
 use crate::limits::HubLimits;
 use crate::listing;
 use crate::members::Members;
 use crate::names::{BadName, SEPARATOR, check_connector, exposed};
+use crate::own;
 use crate::slot::{Hint, Slot, Wants, now};
 use crate::status::ConnectorStatus;
 use crate::supervisor;
+
+/// How fresh tools are that were read just now.
+const LOOKED: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Many connectors as one server.
 pub struct Hub {
@@ -85,7 +89,10 @@ impl Hub {
         });
         let mut supervisors = JoinSet::new();
         for (slot, hints) in shared.slots.iter().zip(hints) {
-            supervisors.spawn(supervisor::run(shared.clone(), slot.clone(), hints));
+            match slot.own {
+                Some(_) => supervisors.spawn(supervisor::run_own(shared.clone(), slot.clone())),
+                None => supervisors.spawn(supervisor::run(shared.clone(), slot.clone(), hints)),
+            };
         }
         Ok(Arc::new(Hub { shared, supervisors: Mutex::new(supervisors) }))
     }
@@ -108,6 +115,15 @@ impl Hub {
         };
         let shown = listed.catalog.tools.iter().filter(|tool| (slot.connector.shows)(&tool.name));
         shown.map(|tool| exposed(&slot.connector.prefix, &tool.name)).collect()
+    }
+
+    /// A person ([`People::person`](crate::People::person)) has signed in to a connector: from now on that is
+    /// what their calls go with, and those that wait for it go on.
+    pub async fn signed_in(&self, connector: &str, person: &str) {
+        let slots = self.shared.slots.iter().filter(|slot| slot.connector.name == connector);
+        for own in slots.filter_map(|slot| slot.own.as_ref()) {
+            own.signed_in(person).await;
+        }
     }
 
     /// Waits until every connector has been tried once.
@@ -158,6 +174,7 @@ impl Shared {
                 prefix: &slot.connector.prefix,
                 catalog: listed.as_ref().map(|listed| &listed.catalog),
                 shows: &*slot.connector.shows,
+                sign_in: slot.own.is_some().then_some(&*slot.connector.name),
             })
             .collect();
         Directory::of(&views, identity, limits)
@@ -274,6 +291,9 @@ impl Shared {
         let params: PageParams = request.params.decode().map_err(invalid)?;
         self.settle().await;
         self.look_again();
+        if let Some(principal) = &request.principal {
+            self.look_for(principal).await;
+        }
         page(&self.directory.load(), params.cursor.as_deref()).map(Reply::Shared)
     }
 
@@ -287,6 +307,29 @@ impl Shared {
                 slot.hint(Hint::Stale);
             }
         }
+    }
+
+    /// Lists of connectors to which everybody signs in for themselves are read over the connection of who asks,
+    /// where nobody has seen them yet or they are old.
+    async fn look_for(&self, principal: &Principal) {
+        let old = |slot: &&Arc<Slot>| {
+            let read_at = slot.listed().map(|listed| listed.read_at);
+            read_at.is_none_or(|at| now().saturating_duration_since(at) >= self.limits.refresh_after)
+        };
+        let looks = self.slots.iter().filter(old).filter_map(|slot| Some((slot, slot.own.as_ref()?))).map(
+            |(slot, own)| async move {
+                let person = own.people.person(principal);
+                let Ok(in_use) = own.link(self, slot, &person).await else { return };
+                let fresh = slot
+                    .listed()
+                    .is_some_and(|listed| now().saturating_duration_since(listed.read_at) < LOOKED);
+                if !fresh {
+                    own::read_tools(self, slot, &in_use.link).await;
+                }
+            },
+        );
+        // Whoever asks gets what is known by then.
+        let _ = tokio::time::timeout(self.limits.patience, join_all(looks)).await;
     }
 
     async fn call_tool(&self, request: Request, exchange: Exchange) -> Outcome {
@@ -313,8 +356,19 @@ impl Shared {
         let found = |directory: &Directory| find(directory, &name).cloned();
         let mut route = self.find(found).await;
         if route.is_none()
-            && let Some(slot) = self.unlisted(&name)
+            && let Some((slot, own_name)) = self.unlisted(&name)
         {
+            if let Some(own) = &slot.own {
+                let sign_in = self.directory.load().sign_in(&name).is_some() && what == "tool";
+                return match sign_in {
+                    true => Box::pin(self.sign_in(slot, own, request, exchange)).await,
+                    // Everybody may have others.
+                    false => {
+                        let request = renamed(request, "name", own_name)?;
+                        Box::pin(self.relay_own(slot, own, request, exchange)).await
+                    }
+                };
+            }
             // It may have the thing, and is just being connected to.
             slot.link(self.limits.patience).await.map_err(Refusal::Unavailable)?;
             route = found(&self.directory.load());
@@ -324,11 +378,17 @@ impl Shared {
         self.relay(route.connector, request, exchange).await
     }
 
-    /// The connector whose prefix `name` has, where nothing is known of what it offers.
-    fn unlisted(&self, name: &str) -> Option<&Arc<Slot>> {
-        let belongs =
-            |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(SEPARATOR));
-        self.slots.iter().find(|slot| belongs(&slot.connector.prefix) && slot.listed().is_none())
+    /// The connector whose prefix `name` has, where it is not known what it offers to everybody, and what the
+    /// connector itself may call the thing.
+    fn unlisted<'n>(&self, name: &'n str) -> Option<(&Arc<Slot>, &'n str)> {
+        self.slots.iter().find_map(|slot| {
+            let own_name = name.strip_prefix(&*slot.connector.prefix)?.strip_prefix(SEPARATOR)?;
+            let may = match slot.own {
+                Some(_) => own_name == SIGN_IN || (slot.connector.shows)(own_name),
+                None => slot.listed().is_none(),
+            };
+            may.then_some((slot, own_name))
+        })
     }
 
     async fn read_resource(&self, request: Request, exchange: Exchange) -> Outcome {
@@ -363,6 +423,9 @@ impl Shared {
     /// Sends a request to one upstream.
     async fn relay(&self, connector: usize, request: Request, exchange: Exchange) -> Result<Reply, Refusal> {
         let slot = &self.slots[connector];
+        if let Some(own) = &slot.own {
+            return Box::pin(self.relay_own(slot, own, request, exchange)).await;
+        }
         let link = slot.link(self.limits.patience).await.map_err(Refusal::Unavailable)?;
         match link.call(request, exchange).await {
             Ok(outcome) => outcome.map_err(Refusal::Rpc),
@@ -372,7 +435,7 @@ impl Shared {
 }
 
 /// Why a relayed request has no result.
-enum Refusal {
+pub(crate) enum Refusal {
     /// The upstream says so.
     Rpc(RpcError),
     /// The upstream says nothing.
@@ -395,7 +458,7 @@ impl From<Refusal> for RpcError {
 }
 
 /// What a client is told of an upstream that gave no answer. The detail goes to the log.
-fn refusal(slot: &Slot, error: Error) -> Refusal {
+pub(crate) fn refusal(slot: &Slot, error: Error) -> Refusal {
     let name = &slot.connector.name;
     let reference = edge::correlation_id();
     tracing::warn!(connector = name, %error, reference, "a request to the connector failed");

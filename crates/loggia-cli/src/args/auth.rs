@@ -1,5 +1,7 @@
 //! `loggia auth`.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 
 use super::OutputArg;
@@ -16,7 +18,8 @@ Examples:
   loggia auth login https://mcp.example.com/mcp
   loggia auth login wiki --no-browser           on a machine without a browser
   loggia auth login wiki --client-id ID         as a client that you registered with the vendor
-  loggia auth status                            all servers that you have signed in to";
+  loggia auth status                            all servers that you have signed in to
+  loggia auth keys create --label nightly       an API key for this machine's `loggia up`";
 
 /// Arguments of `loggia auth`.
 #[derive(Debug, Args)]
@@ -44,6 +47,88 @@ pub(crate) enum AuthCommand {
     Refresh(AuthTarget),
     /// Forget a credential, here and at the server that gave it
     Logout(AuthTarget),
+    /// API keys of this machine's `loggia up`, for scripts that cannot sign in
+    Keys(KeysArgs),
+}
+
+const AFTER_KEYS_HELP: &str = "\
+A running `loggia up --auth` takes a new key within a second, and refuses one that was revoked
+within ten. Keys are kept where `loggia up` keeps them: with the same --credentials and --config, or
+in the database of DATABASE_URL.
+
+Examples:
+  loggia auth keys create --label nightly --expires 90d
+  loggia call URL TOOL --header \"Authorization: Bearer $KEY\"
+  loggia auth keys revoke ID";
+
+/// Arguments of `loggia auth keys`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_KEYS_HELP)]
+pub(crate) struct KeysArgs {
+    #[command(subcommand)]
+    pub(crate) command: KeysCommand,
+}
+
+/// What to do with API keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key, and print it this once
+    Create(NewKeyArgs),
+    /// List the keys, without what is secret
+    List {
+        /// For whom the output is
+        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
+        output: OutputArg,
+    },
+    /// Take a key back
+    Revoke {
+        /// Its id, as `list` shows it
+        id: String,
+
+        /// For whom the output is
+        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
+        output: OutputArg,
+    },
+}
+
+/// A new key.
+#[derive(Debug, Args)]
+pub(crate) struct NewKeyArgs {
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: Option<String>,
+
+    /// What it allows (may be repeated) [default: what every request needs]
+    #[arg(long, value_name = "SCOPE")]
+    pub(crate) scope: Vec<String>,
+
+    /// How long it counts: 90d, 12h, 30m [default: until it is revoked]
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    pub(crate) expires: Option<Duration>,
+
+    /// In whose name it acts: somebody as sign-in names them [default: you]
+    #[arg(long, value_name = "SUBJECT")]
+    pub(crate) owner: Option<String>,
+
+    /// For whom the output is
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
+    pub(crate) output: OutputArg,
+}
+
+fn length(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a number and a unit, for example 90d, 12h or 30m".to_owned();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
+    let seconds: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
+    // Longer than anybody lives is as good as for ever, and no clock can tell it.
+    let most = 100 * 365 * 24 * 60 * 60;
+    number.checked_mul(seconds).filter(|all| *all <= most).map(Duration::from_secs).ok_or_else(wrong)
 }
 
 /// One server.

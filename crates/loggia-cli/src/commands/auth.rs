@@ -60,6 +60,7 @@ async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credent
             let report = refresh(&url(&at.target, config)?, credentials).await;
             show(&report.map_err(|error| failed(error, &at.target))?, at.output)
         }
+        AuthCommand::Keys(args) => super::keys::run(args, config, credentials).await,
         AuthCommand::Logout(at) => {
             let report = logout(&url(&at.target, config)?, credentials).await;
             show(&report.map_err(|error| failed(error, &at.target))?, at.output)
@@ -251,7 +252,7 @@ fn pasted() -> Option<String> {
     None
 }
 
-fn failed(error: AuthError, target: &str) -> Failure {
+pub(super) fn failed(error: AuthError, target: &str) -> Failure {
     let code = match &error {
         AuthError::Configuration(_) | AuthError::Store(_) => Code::Usage,
         AuthError::Discovery(_) | AuthError::Answer(_) => Code::Protocol,
@@ -382,7 +383,7 @@ impl Report {
 }
 
 /// A length of time as people say it.
-fn length(seconds: u64) -> String {
+pub(super) fn length(seconds: u64) -> String {
     match seconds {
         ..120 => format!("{seconds} s"),
         120..7200 => format!("{} min", seconds / 60),
@@ -398,7 +399,7 @@ fn show(report: &Report, output: OutputArg) -> Outcome {
     }
 }
 
-fn json(value: &impl Serialize) -> Outcome {
+pub(super) fn json(value: &impl Serialize) -> Outcome {
     let text = serde_json::to_string(value).expect("reports have no maps and no failing fields");
     Ok(out::print(text + "\n")?)
 }

@@ -4,6 +4,7 @@ mod auth;
 mod call;
 mod complete;
 mod inspect;
+mod keys;
 mod list;
 mod prompt;
 mod read;

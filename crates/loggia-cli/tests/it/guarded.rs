@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::auth::{By, login};
-use crate::program::{command, run_in, settings, shows};
+use crate::program::{Run, command, run_in, settings, shows};
 use crate::protected::Browser;
 use crate::up::{Up, get, up, up_at};
 
@@ -131,4 +131,69 @@ fn what_cannot_be_is_said_before_anything_starts() {
             insta::assert_snapshot!(name, run_in(folder.path(), &args).to_string());
         }
     });
+}
+
+#[cfg(unix)]
+#[test]
+fn scripts_come_in_with_a_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let here = |args: &[&str]| {
+        let output = command(folder.path(), args).env("USER", "ada").output();
+        Run::from(output.expect("it runs"))
+    };
+    let up = up(folder.path(), &["--auth"]);
+    let call = |key: &str| {
+        let header = format!("Authorization: Bearer {}", key.trim());
+        here(&["call", &up.url, "files_find", "glob=*", "--header", &header])
+    };
+    shows_keys("keys_none", &here(&["auth", "keys", "list"]));
+    let made = here(&["auth", "keys", "create", "--label", "nightly", "--expires", "90d"]);
+    shows_keys("keys_create", &made);
+    let key = made.stdout.as_str();
+    assert_eq!(call(key).code, Some(0), "{}", call(key));
+    let narrow = here(&["auth", "keys", "create", "--scope", "other", "--owner", "bob"]);
+    until_it_says("insufficient_scope", || call(&narrow.stdout));
+    assert_eq!(call("lgk_x_y").code, Some(3));
+    let short = here(&["auth", "keys", "create", "--expires", "1s", "-o", "json"]);
+    let short: Value = serde_json::from_str(&short.stdout).expect("JSON");
+    until_it_says("has expired", || call(short["key"].as_str().expect("a key")));
+    let list = here(&["auth", "keys", "list"]);
+    let mut lines: Vec<&str> = list.stdout.lines().collect();
+    // Those of one second are in no order of ours.
+    lines.sort_by_key(|line| line.split_whitespace().skip(2).collect::<Vec<_>>());
+    shows_keys("keys_list", &Run { stdout: lines.join("\n") + "\n", stderr: list.stderr, code: list.code });
+    assert!(!list.stdout.contains(key.trim()), "{}", list.stdout);
+    let all: Value =
+        serde_json::from_str(&here(&["auth", "keys", "list", "-o", "json"]).stdout).expect("JSON");
+    let all = all["keys"].as_array().expect("keys");
+    let nightly = all.iter().find(|key| key["label"] == "nightly").expect("it is listed");
+    assert!(
+        nightly["owner"] == "ada" && nightly["key"].is_null() && nightly["revokedAt"].is_null(),
+        "{nightly}"
+    );
+    let id = nightly["id"].as_str().expect("an id");
+    shows_keys("keys_revoke", &here(&["auth", "keys", "revoke", id]));
+    until_it_says("was revoked", || call(key));
+    shows_keys("keys_revoke_unknown", &here(&["auth", "keys", "revoke", "nobody"]));
+    shows_keys("keys_bad_time", &here(&["auth", "keys", "create", "--expires", "soon"]));
+    up.stop();
+}
+
+/// Another process hears of a new key within a second, and of a revoked one within ten.
+fn until_it_says(what: &str, call: impl Fn() -> Run) {
+    let begun = std::time::Instant::now();
+    loop {
+        let run = call();
+        if run.stderr.contains(what) {
+            return assert_eq!(run.code, Some(3), "{run}");
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "it never says {what:?}: {run}");
+    }
+}
+
+fn shows_keys(name: &str, run: &Run) {
+    let mut settings = settings();
+    settings.add_filter(r"lgk_[\w-]+", "lgk_KEY");
+    settings.add_filter(r"(?m)([✓-]) [A-Za-z0-9]{12} ", "$1 ID           ");
+    settings.bind(|| insta::assert_snapshot!(name, run.to_string()));
 }

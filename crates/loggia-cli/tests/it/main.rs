@@ -2,6 +2,7 @@
 
 mod auth;
 mod client;
+mod forwarded;
 mod guarded;
 mod program;
 mod protected;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use loggia_auth::client::AuthError;
 use loggia_auth::guard::{Guard, Policy};
-use loggia_auth::keys::ApiKeys;
 use loggia_auth::resource::{Resource, ResourceLayer, ScopePolicy};
 use loggia_auth::server::{Admit, AuthorizationServer, OpenId, ServerLayer, SignIn};
 use loggia_connect::manifest::{self, Admitted, PublicUrl, ServerSection, SubjectClaim};
@@ -18,7 +17,7 @@ use crate::exit::{Failure, Outcome};
 use crate::{user, vault};
 
 /// What every request needs.
-const SCOPE: &str = "mcp";
+pub(crate) const SCOPE: &str = "mcp";
 
 /// The layers.
 pub(crate) struct Gate {
@@ -50,7 +49,7 @@ impl Gate {
             .sign_in(sign_in)
             .build()
             .map_err(wrong)?;
-        let keys = Arc::new(ApiKeys::new(Arc::new(vault.internal("api-keys"))));
+        let keys = Arc::new(vault::api_keys(&vault));
         let resource = Resource::new(url.parse().map_err(Failure::usage)?)
             .map_err(Failure::usage)?
             .title("Loggia")

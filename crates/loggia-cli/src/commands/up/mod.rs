@@ -26,6 +26,7 @@ use crate::exit::{Code, Failure, Outcome};
 use access::Access;
 use banner::Banner;
 use gate::Gate;
+pub(super) use gate::SCOPE;
 use health::HealthLayer;
 
 /// Where to listen when nobody says.
