@@ -9,6 +9,7 @@ use url::Url;
 use super::clients::{Client, Clients};
 use super::family::Families;
 use super::http::Cookies;
+use super::rate::{RateLimit, Rates};
 use super::records::Records;
 use super::sign_in::{Admit, SignIn};
 use super::signing::Signing;
@@ -35,6 +36,7 @@ pub struct Builder {
     refresh_longest: Duration,
     refresh_grace: Duration,
     nonces: Option<NonceKey>,
+    rate_limit: Option<RateLimit>,
     clock: Clock,
 }
 
@@ -62,6 +64,7 @@ impl Builder {
             refresh_longest: 365 * day,
             refresh_grace: Duration::from_secs(30),
             nonces: None,
+            rate_limit: Some(RateLimit::default()),
             clock: clock::system(),
         }
     }
@@ -139,6 +142,13 @@ impl Builder {
         self
     }
 
+    /// How much one address may ask for, where the listener says where requests come from
+    /// ([`names_peers`](loggia::transport::http::Http::names_peers)). `None`: as much as it likes.
+    pub fn rate_limit(mut self, limit: Option<RateLimit>) -> Builder {
+        self.rate_limit = limit;
+        self
+    }
+
     /// Another clock. For tests.
     pub fn clock(mut self, clock: Clock) -> Builder {
         self.clock = clock;
@@ -180,6 +190,7 @@ impl Builder {
             token_life: self.token_life,
             skew: Duration::from_secs(30),
             proofs: self.nonces.map_or_else(Proofs::default, Proofs::with_nonces),
+            rates: Rates::new(self.rate_limit),
             cookies: Cookies { secure: url.scheme() == "https" },
             clock: self.clock,
         };

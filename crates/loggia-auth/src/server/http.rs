@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, COOKIE,
-    LOCATION, ORIGIN, SET_COOKIE, WWW_AUTHENTICATE,
+    LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -164,6 +164,25 @@ pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Response<Bo
     response
 }
 
+/// Too many requests came from one address.
+pub(super) fn too_many(wait: Duration) -> Response<Body> {
+    let error = OAuthError {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        ..OAuthError::new(
+            "temporarily_unavailable",
+            "Too many requests come from this address; try again later",
+        )
+    };
+    retry_after(error.response(), wait)
+}
+
+/// Says when to come again (RFC 9110, section 10.2.3).
+pub(super) fn retry_after(mut response: Response<Body>, wait: Duration) -> Response<Body> {
+    let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
 /// A page that is sent elsewhere.
 pub(super) fn redirect(to: &str) -> Response<Body> {
     let mut response = Response::new(Body::empty());
@@ -190,7 +209,8 @@ pub(super) fn not_allowed(allowed: &'static str) -> Response<Body> {
 pub(super) fn open_to_pages(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("DPoP-Nonce, WWW-Authenticate"));
+    let exposed = "DPoP-Nonce, Retry-After, WWW-Authenticate";
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
     response
 }
 

@@ -43,6 +43,7 @@ mod family;
 mod http;
 mod metadata;
 mod pages;
+mod rate;
 mod records;
 mod redirect_uri;
 mod sign_in;
@@ -75,6 +76,8 @@ pub use clients::Client;
 use clients::Clients;
 use family::Families;
 use http::{Cookies, OAuthError, Params};
+pub use rate::RateLimit;
+use rate::Rates;
 use records::Records;
 pub use sign_in::{Admit, OpenId, ShowLink, SignIn};
 use signing::Signing;
@@ -110,6 +113,7 @@ struct Shared {
     token_life: Duration,
     skew: Duration,
     proofs: Proofs,
+    rates: Rates,
     cookies: Cookies,
     clock: Clock,
 }
@@ -193,6 +197,13 @@ enum Endpoint {
     Callback,
 }
 
+impl Endpoint {
+    fn is_for_programs(self) -> bool {
+        use Endpoint::{Jwks, Metadata, Register, Revoke, Token};
+        matches!(self, Metadata | Jwks | Register | Token | Revoke)
+    }
+}
+
 impl Shared {
     fn now(&self) -> SystemTime {
         (self.clock)()
@@ -222,14 +233,15 @@ impl Shared {
     }
 
     async fn serve(&self, endpoint: Endpoint, request: Request<Body>) -> Response<Body> {
-        match endpoint {
-            Endpoint::Metadata | Endpoint::Jwks | Endpoint::Register | Endpoint::Token | Endpoint::Revoke => {
-                match request.method() {
-                    &Method::OPTIONS => http::preflight(),
-                    _ => http::open_to_pages(self.serve_program(endpoint, request).await),
-                }
-            }
-            _ => self.serve_person(endpoint, request).await,
+        if endpoint.is_for_programs() && request.method() == Method::OPTIONS {
+            return http::preflight();
+        }
+        let counted = self.rates.count(endpoint, &request, self.now());
+        match (endpoint.is_for_programs(), counted) {
+            (true, Ok(())) => http::open_to_pages(self.serve_program(endpoint, request).await),
+            (true, Err(wait)) => http::open_to_pages(http::too_many(wait)),
+            (false, Ok(())) => self.serve_person(endpoint, request).await,
+            (false, Err(wait)) => pages::too_many(wait),
         }
     }
 

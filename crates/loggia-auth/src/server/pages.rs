@@ -2,6 +2,7 @@
 //! to be framed by nobody, and to send forms only where they belong.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -70,6 +71,12 @@ pub(super) fn page(status: StatusCode, title: &str, content: &str, sends_to: Opt
 /// A page that says what went wrong, and with whom.
 pub(super) fn problem(status: StatusCode, title: &str, what: &str) -> Response<Body> {
     page(status, title, &format!("<p>{}</p>", escape(what)), None)
+}
+
+/// Too many requests came from one address.
+pub(super) fn too_many(wait: Duration) -> Response<Body> {
+    let what = "Too many requests come from this address. Wait a moment, then load this page again.";
+    super::http::retry_after(problem(StatusCode::TOO_MANY_REQUESTS, "Not so fast", what), wait)
 }
 
 /// A problem that the program which sent the person here should hear of. The person decides whether to go

@@ -23,7 +23,7 @@ pub(crate) fn login(folder: &Path, target: &str, more: &[&str], browser: &mut Br
     sign_in(command(folder, &args), browser, by)
 }
 
-fn sign_in(mut login: Command, browser: &mut Browser, by: By) -> Run {
+fn sign_in(mut login: Command, browser: &mut Browser<'_>, by: By) -> Run {
     let mut child = login.stdin(Stdio::piped()).spawn().expect("it starts");
     let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
     let mut stdin = child.stdin.take().expect("it is piped");

@@ -132,7 +132,7 @@ async fn serve_http(
     let served = match gate {
         None => endpoint.layer(health).serve(service, limits, shutdown).await,
         Some(Gate { resource, server }) => {
-            let endpoint = endpoint.layer(resource).layer(server).layer(health);
+            let endpoint = endpoint.names_peers(true).layer(resource).layer(server).layer(health);
             endpoint.serve(service, limits, shutdown).await
         }
     };
