@@ -13,5 +13,6 @@ mod server {
     pub(crate) mod openid;
     pub(crate) mod ours;
     pub(crate) mod tokens;
+    pub(crate) mod visit;
     pub(crate) mod world;
 }
