@@ -14,5 +14,6 @@ mod server {
     pub(crate) mod ours;
     pub(crate) mod rate;
     pub(crate) mod tokens;
+    pub(crate) mod visit;
     pub(crate) mod world;
 }

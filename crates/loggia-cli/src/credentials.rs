@@ -47,8 +47,7 @@ impl Credentials {
     pub(crate) fn oauth(&self, url: &str) -> Result<OAuthBuilder, AuthError> {
         let url = server(url)?;
         let key = url.to_string();
-        // What a server on this machine names may be on this machine too.
-        let policy = Policy { loopback: is_here(&url), ..Policy::default() };
+        let policy = policy(&url);
         let store = Arc::new(FileStore::open(self.folder()?)?);
         Ok(OAuth::builder(url, ClientIdentity::new("Loggia")).policy(policy).store(store, key))
     }
@@ -81,8 +80,14 @@ impl Credentials {
     }
 }
 
+/// What may be fetched on the way to a token for a server.
+pub(crate) fn policy(server: &Url) -> Policy {
+    // What a server on this machine names may be on this machine too.
+    Policy { loopback: is_here(server), ..Policy::default() }
+}
+
 /// The URL of a server that can be signed in to.
-fn server(text: &str) -> Result<Url, AuthError> {
+pub(crate) fn server(text: &str) -> Result<Url, AuthError> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     url.ok_or_else(|| {
         AuthError::Configuration(format!("nobody signs in to {text:?}: it is no URL of a server"))

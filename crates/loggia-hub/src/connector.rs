@@ -79,6 +79,11 @@ impl Connector {
         }
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A server of this process, always up.
     pub fn builtin(name: impl Into<String>, service: Arc<dyn Service>) -> Connector {
         Connector::new(name, InProcess(service)).kind("builtin")

@@ -49,6 +49,7 @@ mod redirect_uri;
 mod sign_in;
 mod signing;
 mod token;
+mod visit;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -76,11 +77,13 @@ pub use clients::Client;
 use clients::Clients;
 use family::Families;
 use http::{Cookies, OAuthError, Params};
+pub use pages::{escape, page, problem};
 pub use rate::RateLimit;
 use rate::Rates;
 use records::Records;
 pub use sign_in::{Admit, OpenId, ShowLink, SignIn};
 use signing::Signing;
+pub use visit::{Form, Visitor};
 
 /// An embedded authorization server. Cheap to clone.
 #[derive(Clone)]

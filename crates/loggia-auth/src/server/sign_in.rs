@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use super::authorize::{Request, Session, failed, too_late};
+use super::authorize::{Session, failed, too_late};
 use super::http::{Params, comes_from, redirect};
 use super::records::Records;
 use super::{Shared, pages};
@@ -306,7 +306,7 @@ impl Shared {
             (openid.admit)(&claims).ok_or_else(|| refused("You are known, but you may not come in here."))?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         let name = text("name").or_else(|| text("email")).unwrap_or_else(|| subject.clone());
-        if self.records.get::<Request>(&Records::named("request", &away.request)).await?.is_none() {
+        if !self.is_expected(&away.request).await? {
             return Ok(too_late());
         }
         let mut response = redirect(&self.continue_at(&away.request));

@@ -12,14 +12,14 @@ use crate::server;
 use crate::up::up;
 
 /// Stands before a server and writes down what is said.
-struct Tap {
-    url: String,
+pub(crate) struct Tap {
+    pub(crate) url: String,
     asked: Arc<Mutex<Vec<u8>>>,
     answered: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Tap {
-    fn before(url: &str) -> Tap {
+    pub(crate) fn before(url: &str) -> Tap {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let server = url.trim_start_matches("http://").split('/').next().expect("an address").to_owned();
         let address = listener.local_addr().expect("an address").to_string();
@@ -37,7 +37,7 @@ impl Tap {
         tap
     }
 
-    fn asked(&self) -> String {
+    pub(crate) fn asked(&self) -> String {
         String::from_utf8_lossy(&self.asked.lock().expect("no panic")).into_owned()
     }
 

@@ -111,7 +111,8 @@ pub(crate) struct Browser<'a> {
 }
 
 /// Where a browser ended.
-enum Ended {
+#[derive(Debug)]
+pub(crate) enum Ended {
     /// At a page.
     Page(String),
     /// On the way to somebody else than the authorization server.
@@ -123,15 +124,13 @@ impl<'a> Browser<'a> {
         Browser { issuer: issuer.to_owned(), cookies: Vec::new(), link: Box::new(link) }
     }
 
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// Signs in and allows, and gives the address to which the browser is sent at the end.
     pub(crate) fn allow(&mut self, page: &str) -> String {
-        let mut page = self.page(page, None);
-        if page.contains("name=\"code\"") {
-            let link = (self.link)();
-            let confirm = self.page(&link, None);
-            let form = [("code", field(&confirm, "code")), ("request", field(&confirm, "request"))];
-            page = self.page(&format!("{}/oauth/signin", self.issuer), Some(&form));
-        }
+        let page = self.see(page);
         let form = [
             ("request", field(&page, "request")),
             ("ticket", field(&page, "ticket")),
@@ -143,14 +142,26 @@ impl<'a> Browser<'a> {
         }
     }
 
-    fn page(&mut self, url: &str, form: Option<&[(&str, String)]>) -> String {
+    /// Opens a page, and signs in where that is needed first.
+    pub(crate) fn see(&mut self, url: &str) -> String {
+        let page = self.page(url, None);
+        if !page.contains("name=\"code\"") {
+            return page;
+        }
+        let link = (self.link)();
+        let confirm = self.page(&link, None);
+        let form = [("code", field(&confirm, "code")), ("request", field(&confirm, "request"))];
+        self.page(&format!("{}/oauth/signin", self.issuer), Some(&form))
+    }
+
+    pub(crate) fn page(&mut self, url: &str, form: Option<&[(&str, String)]>) -> String {
         match self.open(url, form) {
             Ended::Page(page) => page,
             Ended::Away(address) => panic!("{url} leads to {address}"),
         }
     }
 
-    fn open(&mut self, url: &str, form: Option<&[(&str, String)]>) -> Ended {
+    pub(crate) fn open(&mut self, url: &str, form: Option<&[(&str, String)]>) -> Ended {
         let (mut url, mut form) = (url.to_owned(), form);
         loop {
             let cookies = format!("Origin: {}\r\nCookie: {}\r\n", self.issuer, self.cookies.join("; "));
@@ -206,7 +217,7 @@ fn encoded(text: &str) -> String {
     text.bytes().map(encode).collect()
 }
 
-fn field(page: &str, name: &str) -> String {
+pub(crate) fn field(page: &str, name: &str) -> String {
     let start = format!("name=\"{name}\" value=\"");
     let rest = page.split_once(&start).unwrap_or_else(|| panic!("no {name}: {page}")).1;
     rest.split('"').next().unwrap_or_default().to_owned()

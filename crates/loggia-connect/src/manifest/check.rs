@@ -12,6 +12,7 @@ use serde::Deserialize as _;
 use toml::Spanned;
 
 use super::error::{ManifestError, Problems, ResolveError, nearest};
+use super::personal::personal;
 use super::raw::{Amount, RawConnector, RawFiles, RawManifest, RawServer, RawTools, Text, Texts};
 use super::{
     Backend, Builtin, Connector, Listen, Manifest, Remote, ServerSection, Stdio, ToolFilter, Transport, auth,
@@ -192,6 +193,8 @@ fn check_keys(raw: &RawConnector, kind: &str, problems: &mut Problems<'_>) {
         ("url", "remote", text(&raw.url)),
         ("headers", "remote", raw.headers.as_ref().map(Spanned::span)),
         ("transport", "remote", text(&raw.transport)),
+        ("credentials", "remote", text(&raw.credentials)),
+        ("api_key", "remote", text(&raw.api_key)),
         ("name", "builtin", text(&raw.name)),
         ("options", "builtin", raw.options.as_ref().map(Spanned::span)),
     ];
@@ -279,13 +282,14 @@ fn remote(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) ->
     for (header, _) in headers.iter().filter(|(name, _)| name.as_ref().parse::<HeaderName>().is_err()) {
         problems.add::<()>(header.span(), "this cannot be the name of a header");
     }
+    let personal = personal(raw.credentials, raw.api_key, &headers, problems);
     let transport = raw.transport.map_or(Some(Transport::Auto), |text| transport(&text, problems));
     let span = url.span();
     let url = template(url, problems)?;
     if url.is_plain() && !is_url(url.written()) {
         return problems.add(span, URL);
     }
-    Some(Remote { url, headers: templates(headers, problems), transport: transport? })
+    Some(Remote { url, headers: templates(headers, problems), transport: transport?, personal })
 }
 
 fn transport(text: &Text, problems: &mut Problems<'_>) -> Option<Transport> {

@@ -31,6 +31,7 @@ mod check;
 mod error;
 mod limits;
 mod listen;
+mod personal;
 mod raw;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ use crate::secret::{Environment, MissingVariable, Secret, Template};
 pub use auth::{Admitted, AuthSection, OpenId, SubjectClaim, VaultKey};
 pub use error::{ManifestError, Problem, ResolveError};
 pub use listen::{Listen, PublicUrl};
+pub use personal::{KeyHeader, Personal};
 
 /// The longest manifest, in bytes.
 const MAX_MANIFEST: u64 = 1 << 20;
@@ -152,6 +154,8 @@ pub struct Remote<T> {
     pub headers: BTreeMap<String, T>,
     /// By which transport.
     pub transport: Transport,
+    /// What everybody is given there for themselves; `None` where one credential is used for all.
+    pub personal: Option<Personal>,
 }
 
 /// The transport of a remote connector.
@@ -242,10 +246,11 @@ impl Backend<Template> {
                 env: fill_map(env)?,
                 cwd: cwd.as_ref().map(fill).transpose()?,
             }),
-            Backend::Remote(Remote { url, headers, transport }) => Backend::Remote(Remote {
+            Backend::Remote(Remote { url, headers, transport, personal }) => Backend::Remote(Remote {
                 url: fill(url)?,
                 headers: fill_map(headers)?,
                 transport: *transport,
+                personal: personal.clone(),
             }),
             Backend::Builtin(Builtin::Files { path, write }) => {
                 Backend::Builtin(Builtin::Files { path: fill(path)?, write: *write })

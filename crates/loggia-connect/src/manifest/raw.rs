@@ -84,6 +84,8 @@ pub(super) struct RawConnector {
     pub(super) url: Option<Text>,
     pub(super) headers: Option<Spanned<Texts>>,
     pub(super) transport: Option<Text>,
+    pub(super) credentials: Option<Text>,
+    pub(super) api_key: Option<Text>,
     pub(super) name: Option<Text>,
     pub(super) options: Option<Spanned<toml::Table>>,
 }

@@ -124,6 +124,10 @@ impl Banner {
     }
 
     fn up(&self, status: &ConnectorStatus) {
+        if status.personal {
+            let about = "everybody signs in for themselves";
+            return (self.say)(line(status, &format!("{GOOD}✓{GOOD:#}"), about));
+        }
         let counts = &status.counts;
         let amounts = [(counts.tools, "tool"), (counts.prompts, "prompt"), (counts.resources, "resource")];
         let amounts: Vec<String> =

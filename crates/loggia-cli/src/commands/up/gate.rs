@@ -6,12 +6,13 @@ use std::sync::Arc;
 use loggia_auth::client::AuthError;
 use loggia_auth::guard::{Guard, Policy};
 use loggia_auth::resource::{Resource, ResourceLayer, ScopePolicy};
-use loggia_auth::server::{Admit, AuthorizationServer, OpenId, ServerLayer, SignIn};
+use loggia_auth::server::{Admit, AuthorizationServer, OpenId, SignIn};
 use loggia_connect::manifest::{self, Admitted, PublicUrl, ServerSection, SubjectClaim};
 use serde_json::Value;
 use url::Url;
 
 use super::banner;
+use super::people::Accounts;
 use crate::credentials::Credentials;
 use crate::exit::{Failure, Outcome};
 use crate::{user, vault};
@@ -22,7 +23,8 @@ pub(crate) const SCOPE: &str = "mcp";
 /// The layers.
 pub(crate) struct Gate {
     pub(crate) resource: ResourceLayer,
-    pub(crate) server: ServerLayer,
+    pub(crate) server: AuthorizationServer,
+    pub(crate) accounts: Accounts,
 }
 
 impl Gate {
@@ -57,7 +59,7 @@ impl Gate {
             .api_keys(keys)
             .scopes(ScopePolicy::new().always(SCOPE))
             .message_bytes(server.limits.message_bytes);
-        Ok(Gate { resource: resource.layer(), server: issuer.layer() })
+        Ok(Gate { resource: resource.layer(), server: issuer, accounts: Accounts::new(base, &vault) })
     }
 }
 

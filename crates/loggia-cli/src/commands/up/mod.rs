@@ -2,8 +2,10 @@
 
 mod access;
 mod banner;
+mod connect;
 mod gate;
 mod health;
+mod people;
 mod port;
 
 use std::path::Path;
@@ -16,7 +18,7 @@ use loggia::transport::http::http;
 use loggia::transport::stdio::stdio;
 use loggia::transport::{Serve, Shutdown};
 use loggia_connect::manifest::Listen;
-use loggia_hub::{Hub, HubLimits};
+use loggia_hub::{Connector, Hub, HubLimits};
 use tokio::net::TcpListener;
 
 use crate::args::UpArgs;
@@ -25,9 +27,11 @@ use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
 use access::Access;
 use banner::Banner;
+use connect::ConnectLayer;
 use gate::Gate;
 pub(super) use gate::SCOPE;
 use health::HealthLayer;
+use people::Account;
 
 /// Where to listen when nobody says.
 const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
@@ -78,13 +82,19 @@ fn check(config: &Config) -> Outcome {
     }
 }
 
-fn start(config: &Config, credentials: &Credentials) -> Outcome<Arc<Hub>> {
+/// Starts the hub. In `accounts` everybody has credentials of their own for those connectors.
+fn start(config: &Config, credentials: &Credentials, accounts: &[Account]) -> Outcome<Arc<Hub>> {
     let identity = Implementation::new("loggia", env!("CARGO_PKG_VERSION")).title("Loggia");
-    Hub::start(identity, config.connectors(credentials), HubLimits::default()).map_err(Failure::usage)
+    let own = |connector: Connector| match accounts.iter().find(|own| own.name() == connector.name()) {
+        Some(account) => connector.people(Arc::new(account.clone())),
+        None => connector,
+    };
+    let connectors = config.connectors(credentials).into_iter().map(own).collect();
+    Hub::start(identity, connectors, HubLimits::default()).map_err(Failure::usage)
 }
 
 async fn serve_stdio(config: &Config, credentials: &Credentials) -> Outcome {
-    let hub = start(config, credentials)?;
+    let hub = start(config, credentials, &[])?;
     let banner = Banner::on_stderr(hub.clone());
     let watching = tokio::spawn(async move { banner.watch().await });
     let served = stdio().serve(hub.clone(), config.server.limits.clone(), Shutdown::new()).await;
@@ -109,7 +119,9 @@ async fn serve_http(
         true => Some(Gate::open(&base, &url, server, credentials).await?),
         false => None,
     };
-    let hub = start(config, credentials)?;
+    let own = |gate: &Gate| config.own().into_iter().map(|own| gate.accounts.of(own)).collect();
+    let accounts: Vec<Account> = gate.as_ref().map(own).unwrap_or_default();
+    let hub = start(config, credentials, &accounts)?;
     let shutdown = Shutdown::new();
     let endpoint = http(address.to_string())
         .listener(listener.into_std()?)
@@ -131,8 +143,10 @@ async fn serve_http(
     // The layer added last sees a request first.
     let served = match gate {
         None => endpoint.layer(health).serve(service, limits, shutdown).await,
-        Some(Gate { resource, server }) => {
-            let endpoint = endpoint.names_peers(true).layer(resource).layer(server).layer(health);
+        Some(Gate { resource, server, .. }) => {
+            let pages = ConnectLayer::new(server.clone(), hub.clone(), accounts);
+            let endpoint =
+                endpoint.names_peers(true).layer(resource).layer(pages).layer(server.layer()).layer(health);
             endpoint.serve(service, limits, shutdown).await
         }
     };

@@ -8,8 +8,8 @@ use std::time::Duration;
 use loggia::limits::Limits;
 use loggia::wire::Version;
 use loggia_connect::manifest::{
-    Admitted, Backend, Builtin, Listen, Manifest, ManifestError, PublicUrl, Remote, Stdio, SubjectClaim,
-    Transport, VaultKey,
+    Admitted, Backend, Builtin, Listen, Manifest, ManifestError, Personal, PublicUrl, Remote, Stdio,
+    SubjectClaim, Transport, VaultKey,
 };
 use loggia_connect::secret::{Location, Secret, Template};
 
@@ -102,7 +102,7 @@ fn variables_are_filled_in_when_a_connector_starts() {
     let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
     assert_eq!(env, [("API_KEY", "t0k3n"), ("MODE", "fast")]);
     assert_eq!(cwd.as_ref().map(Secret::expose), Some("/users/ada/work"));
-    let Ok(Backend::Remote(Remote { url, headers, transport })) = wiki.resolve(&environment) else {
+    let Ok(Backend::Remote(Remote { url, headers, transport, .. })) = wiki.resolve(&environment) else {
         panic!()
     };
     assert_eq!((url.expose(), transport), ("https://wiki.example.com/mcp", Transport::Streamable));
@@ -253,5 +253,30 @@ fn public_urls() {
         let url: Option<PublicUrl> = text.parse().ok();
         let found = url.as_ref().map(|url| (url.as_str(), url.authority(), url.is_local()));
         assert_eq!(found, expected, "{text}");
+    }
+}
+
+#[test]
+fn what_everybody_has_for_themselves() {
+    let remote = |more: &str| {
+        let text = format!("[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\n{more}");
+        let Backend::Remote(remote) = parse(&text).unwrap().connectors[0].resolve(&environment).unwrap()
+        else {
+            panic!("{text}")
+        };
+        remote.personal
+    };
+    assert_eq!(remote(""), None);
+    assert_eq!(remote("credentials = \"shared\""), None);
+    assert_eq!(remote("credentials = \"person\""), Some(Personal::SignIn));
+    let Some(Personal::ApiKey(header)) =
+        remote("credentials = \"person\"\napi_key = \"Authorization: Bearer {key}\"")
+    else {
+        panic!("it has a key")
+    };
+    assert_eq!(header.name, "Authorization");
+    assert_eq!(header.value("t0k3n").unwrap().expose(), "Bearer t0k3n");
+    for bad in ["", "a\nb"] {
+        assert!(header.value(bad).is_err(), "{bad:?}");
     }
 }

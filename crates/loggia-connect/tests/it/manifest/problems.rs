@@ -78,6 +78,24 @@ const WRONG: &[(&str, &str)] = &[
     ("two keys", "[server.vault]\nkeyring = true\nkey_command = [\"x\"]"),
     ("no command", "[server.vault]\nkey_command = []"),
     (
+        "credentials of nobody",
+        "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\ncredentials = \"persons\"",
+    ),
+    (
+        "a key of everybody's",
+        "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\napi_key = \"X-Key: {key}\"",
+    ),
+    (
+        "a key in no header",
+        "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\ncredentials = \"person\"\napi_key = \"X-Key\"",
+    ),
+    (
+        "everybody's header for each",
+        "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\ncredentials = \"person\"\n\
+         headers = { Authorization = \"Bearer s3cret\" }",
+    ),
+    ("a program of each", "[connectors.a]\nkind = \"stdio\"\ncommand = \"x\"\ncredentials = \"person\""),
+    (
         "several at once",
         "[server]\npath = \"x\"\n[connectors.B]\nkind = \"stdio\"\nurl = \"x\"\n[connectors.c]\nkind = \"remote\"",
     ),
