@@ -98,7 +98,7 @@ impl Gate {
             TokenError::Invalid(why) => Refusal::Token(scheme, why),
             TokenError::Unavailable(_) => Refusal::Unavailable,
         })?;
-        self.check_binding(scheme, token, &grant, &parts, now)?;
+        self.check_binding(scheme, token, &grant, &parts, now).await?;
         let body = self.check_scopes(scheme, &grant, &parts, body).await?;
         // Nothing behind this layer sees the token, so nothing can pass it on.
         parts.headers.remove(AUTHORIZATION);
@@ -135,7 +135,7 @@ impl Gate {
     }
 
     /// RFC 9449, section 7: a bound token needs its proof, and is never a bearer token.
-    fn check_binding(
+    async fn check_binding(
         &self,
         scheme: Scheme,
         token: &str,
@@ -170,9 +170,16 @@ impl Gate {
                     ProofError::Invalid(why) => Refusal::Proof(why),
                     ProofError::Nonce(nonce) => Refusal::Nonce(nonce),
                 })?;
-                match proof.key == *key {
-                    true => Ok(()),
-                    false => refused("The token is bound to another key"),
+                if proof.key != *key {
+                    return refused("The token is bound to another key");
+                }
+                match dpop.is_new(&proof, now).await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(Refusal::Proof("The proof was used before (jti)".to_owned())),
+                    Err(error) => {
+                        tracing::warn!(%error, "a proof cannot be held against those of other replicas");
+                        Err(Refusal::Unavailable)
+                    }
                 }
             }
         }

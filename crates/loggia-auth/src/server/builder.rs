@@ -171,8 +171,13 @@ impl Builder {
         }
         let sign_in = self.sign_in.ok_or_else(|| wrong("the authorization server needs a way to sign in"))?;
         let records = Records::new(self.store, self.clock.clone());
-        let families =
-            Families::new(records.clone(), self.refresh_idle, self.refresh_longest, self.refresh_grace);
+        let families = Families::new(
+            records.clone(),
+            self.clock.clone(),
+            self.refresh_idle,
+            self.refresh_longest,
+            self.refresh_grace,
+        );
         let shared = Shared {
             origin: url.origin().ascii_serialization(),
             base: url.path().trim_end_matches('/').to_owned(),

@@ -39,6 +39,7 @@
 mod authorize;
 mod builder;
 mod clients;
+mod ended;
 mod family;
 mod http;
 mod metadata;
@@ -157,11 +158,11 @@ impl AuthorizationServer {
     }
 
     /// This server as a resource beside it trusts it: without a request to itself. What this process revokes
-    /// is refused at once; what another replica revokes, when its access token ends.
+    /// is refused at once; what another replica revokes, within ten seconds, or when its access token ends if the store
+    /// cannot be asked.
     pub fn issuer(&self) -> Issuer {
-        let families = self.shared.families.clone();
-        Issuer::signing(self.shared.issuer.clone(), self.shared.signing.clone())
-            .withdrawn(Arc::new(move |jti| families.is_withdrawn(jti)))
+        let ended = self.shared.families.ended.clone();
+        Issuer::signing(self.shared.issuer.clone(), self.shared.signing.clone()).withdrawn(ended)
     }
 
     /// A new link by which the person of [`SignIn::Link`] signs in, once, within ten minutes.
