@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::program::{Run, command, run, run_in, shows};
-use crate::protected::{Browser, Protected, get, start};
+use crate::protected::{Browser, Protected, get, start, start_with};
 use crate::server;
 
 /// How the answer comes back.
@@ -139,7 +139,8 @@ fn more_scopes_are_had_by_signing_in_anew() {
 
 #[test]
 fn a_client_that_was_registered_by_hand_is_named_once() {
-    let (folder, server) = (tempfile::tempdir().expect("a folder"), start());
+    let (folder, server) = (tempfile::tempdir().expect("a folder"), start_with(false));
+    shows!("auth_unlisted", run_in(folder.path(), &["auth", "login", &server.url]));
     let mut browser = server.browser();
     let mut login = |more: &[&str], secret: Option<&str>| {
         let args = [&["auth", "login", &server.url, "--no-browser"], more].concat();

@@ -30,6 +30,11 @@ pub(crate) struct Protected {
 
 /// Starts it on a free port.
 pub(crate) fn start() -> Protected {
+    start_with(true)
+}
+
+/// Starts one whose authorization server admits only clients that it has listed, unless it `registers` others.
+pub(crate) fn start_with(registers: bool) -> Protected {
     let runtime = Runtime::new().expect("a runtime");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let issuer = format!("http://{}", listener.local_addr().expect("it is bound"));
@@ -42,6 +47,7 @@ pub(crate) fn start() -> Protected {
     let server = AuthorizationServer::builder(&issuer, records.clone(), guard)
         .resource(&url, ["mcp", "mcp:write"])
         .sign_in(SignIn::Link { subject: "me".to_owned(), show })
+        .registration(registers)
         .client(
             Client::new("by-hand", "By hand", ["http://127.0.0.1/callback"]).secret(&Secret::new("sesame")),
         )
