@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use loggia_auth::keys::ApiKeys;
-use loggia_auth::secret::Secret;
 use loggia_connect::manifest::VaultKey;
 use loggia_store::{Database, KeyTool, MasterKeys, StoreError, Vault};
 
@@ -63,9 +62,4 @@ fn failed(error: StoreError) -> Failure {
 /// The API keys in it.
 pub(crate) fn api_keys(vault: &Vault) -> ApiKeys {
     ApiKeys::new(Arc::new(vault.internal("api-keys")))
-}
-
-/// A secret of the configuration, for what takes care of tokens.
-pub(crate) fn secret(from: &loggia_connect::secret::Secret) -> Secret {
-    Secret::new(from.expose())
 }

@@ -29,7 +29,6 @@ use access::Access;
 use banner::Banner;
 use connect::ConnectLayer;
 use gate::Gate;
-pub(super) use gate::SCOPE;
 use health::HealthLayer;
 use people::Account;
 

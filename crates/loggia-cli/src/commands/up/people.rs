@@ -37,6 +37,8 @@ const TOKENS: &str = "default";
 pub(crate) struct Accounts {
     /// The URL of the hub without a path, which is also the name of its authorization server.
     base: String,
+    /// Another issuer whose people are the same.
+    same: Option<String>,
     vault: Vault,
 }
 
@@ -56,8 +58,8 @@ struct Invitation {
 }
 
 impl Accounts {
-    pub(crate) fn new(base: &str, vault: &Vault) -> Accounts {
-        Accounts { base: base.to_owned(), vault: vault.clone() }
+    pub(crate) fn new(base: &str, same: Option<String>, vault: &Vault) -> Accounts {
+        Accounts { base: base.to_owned(), same, vault: vault.clone() }
     }
 
     pub(crate) fn of(&self, own: Own) -> Account {
@@ -67,7 +69,7 @@ impl Accounts {
     /// The name under which somebody's credentials are kept: that of sign-in here, which API keys share; and for
     /// those whom another issuer vouches for, both names, so that nobody is taken for another.
     fn owner(&self, issuer: Option<&str>, subject: &str) -> String {
-        match issuer.filter(|issuer| *issuer != self.base) {
+        match issuer.filter(|issuer| *issuer != self.base && Some(*issuer) != self.same.as_deref()) {
             Some(issuer) => format!("{issuer} {subject}"),
             None if subject.contains("://") => format!("own {subject}"),
             None => subject.to_owned(),
@@ -210,7 +212,13 @@ impl People for Account {
     }
 
     fn invite<'a>(&'a self, person: &'a str) -> BoxFuture<'a, Result<String>> {
-        Box::pin(async move { Ok(self.link(person).await?) })
+        Box::pin(async move {
+            // Somebody of another issuer cannot be recognised in a browser.
+            if person.contains("://") && !person.starts_with("own ") {
+                return Err(Error::Configuration("only those who sign in here can sign in there".to_owned()));
+            }
+            Ok(self.link(person).await?)
+        })
     }
 }
 
