@@ -25,6 +25,7 @@ pub(crate) struct Gate {
     pub(crate) resource: ResourceLayer,
     pub(crate) server: AuthorizationServer,
     pub(crate) accounts: Accounts,
+    pub(crate) vault: Vault,
 }
 
 impl Gate {
@@ -55,7 +56,7 @@ impl Gate {
             resource = other.audience.iter().fold(resource, |resource, audience| resource.audience(audience));
         }
         let accounts = Accounts::new(base, same_people(&auth), &vault);
-        Ok(Gate { resource: resource.layer(), server: issuer, accounts })
+        Ok(Gate { resource: resource.layer(), server: issuer, accounts, vault })
     }
 }
 

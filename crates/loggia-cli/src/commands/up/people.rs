@@ -28,7 +28,7 @@ use crate::credentials;
 const INVITATION: Duration = Duration::from_secs(10 * 60);
 const NEARLY_OVER: Duration = Duration::from_secs(2 * 60);
 /// The name of an API key among a person's credentials for a connector.
-const API_KEY: &str = "api-key";
+pub(crate) const API_KEY: &str = "api-key";
 /// The name of tokens among them.
 const TOKENS: &str = "default";
 
@@ -106,6 +106,15 @@ impl Account {
         let identity = ClientIdentity { application_type, ..ClientIdentity::new("Loggia") };
         let policy = credentials::policy(&url);
         OAuth::builder(url, identity).policy(policy).store(Arc::new(store), TOKENS).build()
+    }
+
+    /// Takes back what somebody was given there, where that is possible, and forgets it.
+    pub(crate) async fn sign_out(&self, owner: &str) -> Result<(), AuthError> {
+        let remote = self.remote().map_err(|error| AuthError::Configuration(error.to_string()))?;
+        match remote.personal {
+            Some(Personal::ApiKey(_)) => Ok(()),
+            _ => self.oauth(remote.url.expose(), owner)?.sign_out().await,
+        }
     }
 
     /// Keeps an API key of somebody.
