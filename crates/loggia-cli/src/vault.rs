@@ -2,9 +2,9 @@
 //! person's own credentials, or the database that several replicas share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use loggia_auth::keys::ApiKeys;
-use loggia_auth::secret::Secret;
 use loggia_connect::manifest::VaultKey;
 use loggia_store::{Database, KeyTool, MasterKeys, StoreError, Vault};
 
@@ -15,6 +15,8 @@ use crate::exit::{Failure, Outcome};
 const DATABASE: &str = "DATABASE_URL";
 /// Holds the keys, newest first.
 const MASTER_KEY: &str = "LOGGIA_MASTER_KEY";
+/// How often what has ended is forgotten.
+const TIDY: Duration = Duration::from_secs(10 * 60);
 /// The account of the operating system's keyring.
 const ACCOUNT: &str = "vault";
 
@@ -30,6 +32,16 @@ pub(crate) async fn open(credentials: &Credentials, key: &VaultKey) -> Outcome<V
         Err(error) => Err(error),
     };
     opened.map_err(failed)
+}
+
+/// Forgets what has ended, as long as it runs.
+pub(crate) async fn tidy(vault: Vault) {
+    loop {
+        tokio::time::sleep(TIDY).await;
+        if let Err(error) = vault.purge().await {
+            tracing::warn!(%error, "what has ended stays in the vault for now");
+        }
+    }
 }
 
 async fn keys(credentials: &Credentials, key: &VaultKey) -> Outcome<MasterKeys> {
@@ -56,6 +68,7 @@ fn failed(error: StoreError) -> Failure {
             "the key is a file beside the vault, unless {MASTER_KEY} holds it, or [server.vault] names the keyring or a \
              key_command"
         )),
+        _ if std::env::var_os(DATABASE).is_some() => failure.hint(format!("{DATABASE} names the database")),
         _ => failure,
     }
 }
@@ -63,9 +76,4 @@ fn failed(error: StoreError) -> Failure {
 /// The API keys in it.
 pub(crate) fn api_keys(vault: &Vault) -> ApiKeys {
     ApiKeys::new(Arc::new(vault.internal("api-keys")))
-}
-
-/// A secret of the configuration, for what takes care of tokens.
-pub(crate) fn secret(from: &loggia_connect::secret::Secret) -> Secret {
-    Secret::new(from.expose())
 }

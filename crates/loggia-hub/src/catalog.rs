@@ -40,15 +40,15 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// Reads the tools and nothing else.
-    pub(crate) async fn tools_alone(link: &Link, most: usize) -> Result<Catalog> {
-        let about = link.about().await?;
-        let capabilities =
-            ServerCapabilities { tools: about.capabilities.tools, ..ServerCapabilities::default() };
-        let mut catalog =
-            Catalog { version: about.version, identity: about.identity, capabilities, ..Catalog::default() };
-        catalog.refresh(link, &Change::Tools, most).await?;
-        Ok(catalog)
+    /// The lists in which it differs from `before`.
+    pub(crate) fn changes_since(&self, before: &Catalog) -> Vec<Change> {
+        let resources = self.resources != before.resources || self.templates != before.templates;
+        let lists = [
+            (self.tools != before.tools, Change::Tools),
+            (self.prompts != before.prompts, Change::Prompts),
+            (resources, Change::Resources),
+        ];
+        lists.into_iter().filter_map(|(differs, change)| differs.then_some(change)).collect()
     }
 
     /// Reads the list that `change` is about again.

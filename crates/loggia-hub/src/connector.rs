@@ -121,8 +121,8 @@ impl Connector {
         self
     }
 
-    /// Everybody has a connection for themselves, and none is opened for all: the source is not asked. Of such
-    /// a connector only tools are listed, as they were seen last, and one to sign in.
+    /// Everybody has a connection for themselves, and none is opened for all: the source is not asked. Everybody
+    /// sees the lists that are there for them, and a tool to sign in.
     pub fn people(mut self, people: Arc<dyn People>) -> Connector {
         self.people = Some(people);
         self

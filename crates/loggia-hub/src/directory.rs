@@ -78,8 +78,6 @@ type Pages = Vec<Arc<SharedResult>>;
 /// The snapshot.
 pub(crate) struct Directory {
     tools: HashMap<String, ToolRoute>,
-    /// The tools of ours to sign in by, and the connector of each.
-    sign_ins: HashMap<String, usize>,
     prompts: HashMap<String, Route>,
     resources: HashMap<String, Route>,
     /// The most specific first.
@@ -107,7 +105,7 @@ impl Directory {
                 builder.add(connector, view, catalog);
             }
             if let Some(name) = view.sign_in {
-                builder.add_sign_in(connector, view.prefix, name);
+                builder.add_sign_in(view.prefix, name);
             }
         }
         builder.finish(describe(views, identity, limits), limits)
@@ -121,11 +119,6 @@ impl Directory {
     /// Where the tool `name` leads.
     pub(crate) fn tool(&self, name: &str) -> Option<&Route> {
         self.tools.get(name).map(|tool| &tool.route)
-    }
-
-    /// The connector that the tool `name` of ours signs in to.
-    pub(crate) fn sign_in(&self, name: &str) -> Option<usize> {
-        self.sign_ins.get(name).copied()
     }
 
     /// Which arguments of the tool `name` are mirrored into headers.
@@ -243,7 +236,6 @@ impl Directory {
 struct Builder {
     tools: Vec<Tool>,
     tool_routes: HashMap<String, ToolRoute>,
-    sign_ins: HashMap<String, usize>,
     prompts: Vec<Prompt>,
     prompt_routes: HashMap<String, Route>,
     resources: Vec<Resource>,
@@ -263,11 +255,12 @@ impl Builder {
         for prompt in &catalog.prompts {
             self.add_prompt(connector, view.prefix, prompt);
         }
+        let personal = view.sign_in.is_some();
         for resource in &catalog.resources {
-            self.add_resource(connector, view.prefix, resource);
+            self.add_resource(connector, view.prefix, resource, personal);
         }
         for template in &catalog.templates {
-            self.add_template(connector, view.prefix, template);
+            self.add_template(connector, view.prefix, template, personal);
         }
         if catalog.capabilities.resources.is_some() {
             self.resourceful.push(connector);
@@ -286,19 +279,16 @@ impl Builder {
         self.tools.push(Tool { name, ..tool.clone() });
     }
 
-    /// A tool that is always there, whoever has signed in: what a model has learned stays true. An upstream that
-    /// has one of this name keeps its own.
-    fn add_sign_in(&mut self, connector: usize, prefix: &str, connector_name: &str) {
+    /// A tool that is always there, whoever has signed in: what a model has learned stays true. It stands before
+    /// one of the upstream's that has this name.
+    fn add_sign_in(&mut self, prefix: &str, connector_name: &str) {
         let name = exposed(prefix, SIGN_IN);
-        if self.tool_routes.contains_key(&name) {
-            return;
-        }
+        self.tools.retain(|tool| tool.name != name);
         let schema = JsonObject::from_iter([("type".to_owned(), "object".into())]);
         let about = format!(
             "Signs the person you work for in to {connector_name}, or says that they are. Its other tools ask for that \
              by themselves, and some may be listed only afterwards."
         );
-        self.sign_ins.insert(name.clone(), connector);
         self.tools.push(Tool { description: Some(about), ..Tool::new(name, schema) });
     }
 
@@ -315,8 +305,15 @@ impl Builder {
         self.prompts.push(Prompt { name, ..prompt.clone() });
     }
 
-    fn add_resource(&mut self, connector: usize, prefix: &str, resource: &Resource) {
-        let Some(uri) = self.free_uri(connector, prefix, &resource.uri) else { return };
+    /// What is `personal` has its qualified URI always: it leads there whoever else has the plain one.
+    fn add_resource(&mut self, connector: usize, prefix: &str, resource: &Resource, personal: bool) {
+        let uri = match personal {
+            true => {
+                Some(qualify(prefix, &resource.uri)).filter(|uri| !self.resource_routes.contains_key(uri))
+            }
+            false => self.free_uri(connector, prefix, &resource.uri),
+        };
+        let Some(uri) = uri else { return };
         self.own_scheme(connector, &resource.uri);
         self.resource_routes.insert(uri.clone(), Route { connector, name: resource.uri.as_str().into() });
         self.resources.push(Resource { uri, ..resource.clone() });
@@ -335,10 +332,11 @@ impl Builder {
         }
     }
 
-    fn add_template(&mut self, connector: usize, prefix: &str, template: &ResourceTemplate) {
+    fn add_template(&mut self, connector: usize, prefix: &str, template: &ResourceTemplate, personal: bool) {
         let plain = &template.uri_template;
         let taken = self.template_routes.iter().find(|other| other.exposed == *plain);
         let exposed = match taken {
+            None if personal => qualify(prefix, plain),
             None => plain.clone(),
             Some(other) if other.route.connector == connector => {
                 return tracing::debug!(prefix, plain, "left out: the connector lists this template twice");
@@ -367,7 +365,6 @@ impl Builder {
         let cache = CacheHints::new(limits.list_ttl.as_millis() as u64, CacheScope::Private);
         Directory {
             tools: self.tool_routes,
-            sign_ins: self.sign_ins,
             prompts: self.prompt_routes,
             resources: self.resource_routes,
             templates: self.template_routes,

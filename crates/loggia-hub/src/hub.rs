@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
-use loggia::changes::{Changes, Listening};
+use loggia::changes::{Change, Changes, Listening};
 use loggia::client::EraMemory;
 use loggia::exchange::Exchange;
 use loggia::model::{
@@ -26,13 +26,9 @@ use crate::limits::HubLimits;
 use crate::listing;
 use crate::members::Members;
 use crate::names::{BadName, SEPARATOR, check_connector, exposed};
-use crate::own;
-use crate::slot::{Hint, Slot, Wants, now};
+use crate::slot::{Hint, Listed, Slot, Wants, now};
 use crate::status::ConnectorStatus;
 use crate::supervisor;
-
-/// How fresh tools are that were read just now.
-const LOOKED: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Many connectors as one server.
 pub struct Hub {
@@ -47,6 +43,8 @@ pub(crate) struct Shared {
     /// Which revision each upstream spoke last: one that was old is not probed again when it returns.
     pub(crate) eras: EraMemory,
     slots: Vec<Arc<Slot>>,
+    /// Whether there are connectors to which everybody signs in for themselves.
+    personal: bool,
     directory: ArcSwap<Directory>,
     /// Held while the directory is made anew: never by a request.
     rebuilding: Mutex<()>,
@@ -74,11 +72,12 @@ impl Hub {
         }
         let (slots, hints): (Vec<_>, Vec<_>) =
             connectors.into_iter().enumerate().map(|(index, connector)| Slot::new(index, connector)).unzip();
-        let directory = ArcSwap::from_pointee(Shared::merge(&slots, &identity, &limits));
+        let directory = ArcSwap::from_pointee(Shared::merged(&slots, &identity, &limits));
         let shared = Arc::new(Shared {
             status: watch::Sender::new(Arc::new(slots.iter().map(|slot| slot.status()).collect())),
             settles_at: Instant::now() + limits.settle,
             settled: AtomicBool::new(false),
+            personal: slots.iter().any(|slot| slot.own.is_some()),
             identity,
             limits,
             eras: EraMemory::new(),
@@ -120,9 +119,16 @@ impl Hub {
     /// A person ([`People::person`](crate::People::person)) has signed in to a connector: from now on that is
     /// what their calls go with, and those that wait for it go on.
     pub async fn signed_in(&self, connector: &str, person: &str) {
-        let slots = self.shared.slots.iter().filter(|slot| slot.connector.name == connector);
-        for own in slots.filter_map(|slot| slot.own.as_ref()) {
+        for slot in self.shared.slots.iter().filter(|slot| slot.connector.name == connector) {
+            let Some(own) = &slot.own else { continue };
             own.signed_in(person).await;
+            // What is there for them now is announced as soon as it is known.
+            let (shared, slot, person) = (self.shared.clone(), slot.clone(), person.to_owned());
+            tokio::spawn(async move {
+                if let Some(own) = &slot.own {
+                    drop(own.link(&shared, &slot, &person).await);
+                }
+            });
         }
     }
 
@@ -165,11 +171,21 @@ impl Service for Hub {
 }
 
 impl Shared {
-    fn merge(slots: &[Arc<Slot>], identity: &Implementation, limits: &HubLimits) -> Directory {
+    /// What everybody sees.
+    fn merged(slots: &[Arc<Slot>], identity: &Implementation, limits: &HubLimits) -> Directory {
         let listed: Vec<_> = slots.iter().map(|slot| slot.listed()).collect();
+        Shared::merge(slots, &listed, identity, limits)
+    }
+
+    fn merge(
+        slots: &[Arc<Slot>],
+        listed: &[Option<Arc<Listed>>],
+        identity: &Implementation,
+        limits: &HubLimits,
+    ) -> Directory {
         let views: Vec<View<'_>> = slots
             .iter()
-            .zip(&listed)
+            .zip(listed)
             .map(|(slot, listed)| View {
                 prefix: &slot.connector.prefix,
                 catalog: listed.as_ref().map(|listed| &listed.catalog),
@@ -207,9 +223,14 @@ impl Shared {
     /// Makes the directory anew and announces the lists that changed with it.
     pub(crate) fn rebuild(&self) {
         let _alone = self.rebuilding.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = Arc::new(Shared::merge(&self.slots, &self.identity, &self.limits));
+        let next = Arc::new(Shared::merged(&self.slots, &self.identity, &self.limits));
         let before = self.directory.swap(next.clone());
         next.changes_since(&before).into_iter().for_each(|change| self.changes.announce(change));
+    }
+
+    /// Lists have changed for somebody.
+    pub(crate) fn announce(&self, change: Change) {
+        self.changes.announce(change);
     }
 
     /// Makes the state of the connectors visible.
@@ -291,8 +312,10 @@ impl Shared {
         let params: PageParams = request.params.decode().map_err(invalid)?;
         self.settle().await;
         self.look_again();
-        if let Some(principal) = &request.principal {
-            self.look_for(principal).await;
+        if let Some(principal) = request.principal.as_ref().filter(|_| self.personal)
+            && let Some(directory) = Box::pin(self.seen_by(principal)).await
+        {
+            return page(&directory, params.cursor.as_deref()).map(Reply::Shared);
         }
         page(&self.directory.load(), params.cursor.as_deref()).map(Reply::Shared)
     }
@@ -309,27 +332,25 @@ impl Shared {
         }
     }
 
-    /// Lists of connectors to which everybody signs in for themselves are read over the connection of who asks,
-    /// where nobody has seen them yet or they are old.
-    async fn look_for(&self, principal: &Principal) {
-        let old = |slot: &&Arc<Slot>| {
-            let read_at = slot.listed().map(|listed| listed.read_at);
-            read_at.is_none_or(|at| now().saturating_duration_since(at) >= self.limits.refresh_after)
-        };
-        let looks = self.slots.iter().filter(old).filter_map(|slot| Some((slot, slot.own.as_ref()?))).map(
-            |(slot, own)| async move {
-                let person = own.people.person(principal);
-                let Ok(in_use) = own.link(self, slot, &person).await else { return };
-                let fresh = slot
-                    .listed()
-                    .is_some_and(|listed| now().saturating_duration_since(listed.read_at) < LOOKED);
-                if !fresh {
-                    own::read_tools(self, slot, &in_use.link).await;
-                }
-            },
-        );
-        // Whoever asks gets what is known by then.
-        let _ = tokio::time::timeout(self.limits.patience, join_all(looks)).await;
+    /// The directory with what somebody has for themselves, read over their own connections; `None` where they
+    /// have nothing else than everybody.
+    async fn seen_by(&self, principal: &Principal) -> Option<Directory> {
+        let looks = self.slots.iter().map(|slot| async move {
+            let own = slot.own.as_ref()?;
+            let in_use = own.link(self, slot, &own.people.person(principal)).await.ok()?;
+            in_use.listed(self, slot).await
+        });
+        let looks = looks.map(|look| async {
+            // Who asks gets what is known by then.
+            tokio::time::timeout(self.limits.patience, look).await.ok().flatten()
+        });
+        let own: Vec<Option<Arc<Listed>>> = join_all(looks).await;
+        if own.iter().all(Option::is_none) {
+            return None;
+        }
+        let listed: Vec<_> =
+            self.slots.iter().zip(own).map(|(slot, own)| own.or_else(|| slot.listed())).collect();
+        Some(Shared::merge(&self.slots, &listed, &self.identity, &self.limits))
     }
 
     async fn call_tool(&self, request: Request, exchange: Exchange) -> Outcome {
@@ -359,8 +380,9 @@ impl Shared {
             && let Some((slot, own_name)) = self.unlisted(&name)
         {
             if let Some(own) = &slot.own {
-                let sign_in = self.directory.load().sign_in(&name).is_some() && what == "tool";
-                return match sign_in {
+                let may = what != "tool" || own_name == SIGN_IN || (slot.connector.shows)(own_name);
+                return match what == "tool" && own_name == SIGN_IN {
+                    _ if !may => Err(RpcError::invalid_params(format!("Unknown {what}: {name}")).into()),
                     true => Box::pin(self.sign_in(slot, own, request, exchange)).await,
                     // Everybody may have others.
                     false => {
@@ -383,11 +405,8 @@ impl Shared {
     fn unlisted<'n>(&self, name: &'n str) -> Option<(&Arc<Slot>, &'n str)> {
         self.slots.iter().find_map(|slot| {
             let own_name = name.strip_prefix(&*slot.connector.prefix)?.strip_prefix(SEPARATOR)?;
-            let may = match slot.own {
-                Some(_) => own_name == SIGN_IN || (slot.connector.shows)(own_name),
-                None => slot.listed().is_none(),
-            };
-            may.then_some((slot, own_name))
+            let unknown = slot.own.is_some() || slot.listed().is_none();
+            unknown.then_some((slot, own_name))
         })
     }
 

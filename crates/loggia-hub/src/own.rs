@@ -19,7 +19,7 @@ use crate::connector::{Opened, People};
 use crate::hub::Shared;
 use crate::link::Link;
 use crate::relay::Relay;
-use crate::slot::{Slot, now};
+use crate::slot::{Listed, Slot, now};
 use crate::supervisor;
 
 /// The connections of one connector, by person.
@@ -34,6 +34,8 @@ pub(crate) struct Own {
 /// One person's place.
 struct Seat {
     link: ArcSwapOption<Link>,
+    /// What the upstream offers this person, as far as it is known.
+    listed: ArcSwapOption<Listed>,
     /// Held while a connection is being opened: one at a time.
     opening: tokio::sync::Mutex<()>,
     running: AtomicUsize,
@@ -55,6 +57,33 @@ struct Counted {
 }
 
 impl InUse {
+    /// What the upstream offers the person, read again where that was too long ago.
+    pub(crate) async fn listed(&self, shared: &Shared, slot: &Slot) -> Option<Arc<Listed>> {
+        let listed = || self.counted.seat.listed.load_full();
+        let old =
+            |listed: &Listed| now().saturating_duration_since(listed.read_at) >= shared.limits.refresh_after;
+        if listed().is_none_or(|listed| old(&listed)) {
+            self.read(shared, slot).await;
+        }
+        listed()
+    }
+
+    /// Reads what the upstream offers the person, and announces what is new.
+    async fn read(&self, shared: &Shared, slot: &Slot) {
+        let catalog = match Catalog::read(&self.link, shared.limits.list_entries).await {
+            Ok(catalog) => catalog,
+            Err(error) => {
+                return tracing::warn!(connector = slot.connector.name, %error, "lists cannot be read");
+            }
+        };
+        let next = Arc::new(Listed { catalog, read_at: now() });
+        let before = self.counted.seat.listed.swap(Some(next.clone()));
+        let nothing = Catalog::default();
+        let changes = next.catalog.changes_since(before.as_ref().map_or(&nothing, |before| &before.catalog));
+        // Whoever it is not for finds everything as it was.
+        changes.into_iter().for_each(|change| shared.announce(change));
+    }
+
     /// A request failed as if the connection were gone: finds out whether it is.
     pub(crate) fn suspect(&self) {
         let (seat, link) = (self.counted.seat.clone(), self.link.clone());
@@ -94,8 +123,9 @@ impl Own {
         seat.link.store(Some(link.clone()));
         self.keep(person, &seat);
         tokio::spawn(watch_end(seat.clone(), link.clone()));
-        read_tools(shared, slot, &link).await;
-        Ok(InUse { link, counted })
+        let in_use = InUse { link, counted };
+        in_use.read(shared, slot).await;
+        Ok(in_use)
     }
 
     async fn open(&self, shared: &Shared, slot: &Slot, person: &str) -> Result<Arc<Link>, NoLink> {
@@ -180,6 +210,7 @@ impl Own {
         }
         let seat = Arc::new(Seat {
             link: ArcSwapOption::empty(),
+            listed: ArcSwapOption::empty(),
             opening: tokio::sync::Mutex::default(),
             running: AtomicUsize::new(0),
             used: AtomicU64::new(since(self.begun)),
@@ -255,21 +286,6 @@ async fn watch_end(seat: Arc<Seat>, link: Arc<Link>) {
 
 fn is_current(seat: &Seat, link: &Arc<Link>) -> bool {
     seat.link.load_full().is_some_and(|current| Arc::ptr_eq(&current, link))
-}
-
-/// Shows the tools that were seen last, whoever saw them. What else there is may be of one person: it is not
-/// shown to others.
-pub(crate) async fn read_tools(shared: &Shared, slot: &Slot, link: &Link) {
-    match Catalog::tools_alone(link, shared.limits.list_entries).await {
-        Ok(catalog) => {
-            slot.list(catalog);
-            shared.rebuild();
-            shared.publish();
-        }
-        Err(error) => {
-            tracing::warn!(connector = slot.connector.name, %error, "the tools cannot be read");
-        }
-    }
 }
 
 /// Milliseconds from then until now.

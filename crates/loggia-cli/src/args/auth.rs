@@ -49,6 +49,44 @@ pub(crate) enum AuthCommand {
     Logout(AuthTarget),
     /// API keys of this machine's `loggia up`, for scripts that cannot sign in
     Keys(KeysArgs),
+    /// Who has signed in to connectors of this machine's `loggia up` for themselves
+    People(PeopleArgs),
+}
+
+const AFTER_PEOPLE_HELP: &str = "\
+People sign in for themselves to connectors with credentials = \"person\". What they were given is
+kept where `loggia up` keeps it: with the same --credentials and --config, or in the database of
+DATABASE_URL. It is never shown.";
+
+/// Arguments of `loggia auth people`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_PEOPLE_HELP)]
+pub(crate) struct PeopleArgs {
+    #[command(subcommand)]
+    pub(crate) command: PeopleCommand,
+}
+
+/// What to do with people's credentials.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PeopleCommand {
+    /// List who has signed in to what
+    List {
+        /// For whom the output is
+        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
+        output: OutputArg,
+    },
+    /// Forget what somebody was given, here and at the server that gave it
+    Forget {
+        /// Whose, as `list` shows it
+        owner: String,
+
+        /// For which connector [default: for all]
+        connector: Option<String>,
+
+        /// For whom the output is
+        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
+        output: OutputArg,
+    },
 }
 
 const AFTER_KEYS_HELP: &str = "\

@@ -7,6 +7,10 @@ use clap::Args;
 const AFTER_HELP: &str = "\
 Without a configuration file, one connector is served: `files`, this folder, read-only.
 
+Environment:
+  DATABASE_URL          postgres://…: who is signed in is kept there, for several replicas
+  LOGGIA_MASTER_KEY     seals that, in place of the key file beside your credentials
+
 Examples:
   loggia up
   loggia up --root ~/notes --write

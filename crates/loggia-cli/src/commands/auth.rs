@@ -61,6 +61,7 @@ async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credent
             show(&report.map_err(|error| failed(error, &at.target))?, at.output)
         }
         AuthCommand::Keys(args) => super::keys::run(args, config, credentials).await,
+        AuthCommand::People(args) => super::people::run(args, config, credentials).await,
         AuthCommand::Logout(at) => {
             let report = logout(&url(&at.target, config)?, credentials).await;
             show(&report.map_err(|error| failed(error, &at.target))?, at.output)

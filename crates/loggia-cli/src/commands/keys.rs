@@ -9,7 +9,6 @@ use loggia_auth::keys::{ApiKey, ApiKeys, NewKey};
 use serde_json::{Value, json};
 
 use super::auth::{failed, json as print_json, length};
-use super::up::SCOPE;
 use crate::args::{KeysArgs, KeysCommand, NewKeyArgs, OutputArg};
 use crate::config::Config;
 use crate::credentials::Credentials;
@@ -23,20 +22,23 @@ pub(crate) async fn run(args: &KeysArgs, config: Option<&Path>, credentials: &Cr
     let config = Config::read(config)?;
     let keys = vault::api_keys(&vault::open(credentials, &config.server.vault_key).await?);
     match &args.command {
-        KeysCommand::Create(new) => create(&keys, new).await,
+        KeysCommand::Create(new) => {
+            let scopes = config.server.auth.clone().unwrap_or_default().scopes;
+            create(&keys, new, scopes.required).await
+        }
         KeysCommand::List { output } => list(&keys, *output).await,
         KeysCommand::Revoke { id, output } => revoke(&keys, id, *output).await,
     }
 }
 
-async fn create(keys: &ApiKeys, args: &NewKeyArgs) -> Outcome {
+async fn create(keys: &ApiKeys, args: &NewKeyArgs, required: Vec<String>) -> Outcome {
     let now = SystemTime::now();
     let scopes: Vec<String> =
         args.scope.iter().flat_map(|scope| scope.split_whitespace()).map(str::to_owned).collect();
     let new = NewKey {
         subject: args.owner.clone().unwrap_or_else(user::name),
         label: args.label.clone().unwrap_or_default(),
-        scopes: if scopes.is_empty() { vec![SCOPE.to_owned()] } else { scopes },
+        scopes: if scopes.is_empty() { required } else { scopes },
         expires: args.expires.map(|life| now + life),
     };
     let (key, secret) = keys.create(new, now).await.map_err(wrong)?;

@@ -6,6 +6,7 @@ mod complete;
 mod inspect;
 mod keys;
 mod list;
+mod people;
 mod prompt;
 mod read;
 mod session;

@@ -57,6 +57,7 @@ fn help_says_everything() {
     shows!("auth_help", run(&["auth", "--help"]));
     shows!("auth_help_login", run(&["auth", "login", "--help"]));
     shows!("auth_help_keys", run(&["auth", "keys", "create", "--help"]));
+    shows!("auth_help_people", run(&["auth", "people", "--help"]));
     shows!("auth_nothing", run(&["auth"]));
     shows!("auth_not_a_server", run(&["auth", "login", "unix:/run/server"]));
     shows!("auth_builtin", run(&["auth", "login", "files"]));

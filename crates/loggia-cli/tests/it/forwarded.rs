@@ -124,7 +124,7 @@ fn nothing_that_a_caller_shows_goes_further() {
 }
 
 /// The access token that the hub gave.
-fn token(folder: &std::path::Path) -> String {
+pub(crate) fn token(folder: &std::path::Path) -> String {
     let files = std::fs::read_dir(folder.join("credentials")).expect("a folder");
     let records = files.flatten().filter_map(|file| std::fs::read_to_string(file.path()).ok());
     let tokens = records.filter_map(|record| {

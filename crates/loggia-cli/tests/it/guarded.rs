@@ -117,6 +117,12 @@ fn what_cannot_be_is_said_before_anything_starts() {
         "[server.auth.openid]\nissuer = \"https://login.example.com\"\nclient_id = \"loggia\"\nanyone = true\n\
          client_secret = \"${NO_SUCH_VARIABLE_ANYWHERE}\"\n[connectors.files]\nkind = \"builtin\"\nname = \"files\"\n",
     );
+    let elsewhere = command(folder.path(), &["up", "--listen", ":0", "--auth"])
+        .env("DATABASE_URL", "mysql://root:s3cret@localhost/app")
+        .output();
+    let elsewhere = Run::from(elsewhere.expect("it runs"));
+    assert!(!elsewhere.stderr.contains("s3cret"), "{elsewhere}");
+    shows!("guarded_no_such_database", elsewhere);
     settings().bind(|| {
         for (name, args) in [
             ("guarded_no_public_url", &["--listen", "0.0.0.0:0"][..]),

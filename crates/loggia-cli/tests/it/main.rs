@@ -4,6 +4,7 @@ mod auth;
 mod client;
 mod forwarded;
 mod guarded;
+mod issuers;
 mod persons;
 mod program;
 mod protected;

@@ -132,7 +132,37 @@ fn a_person_is_asked_to_sign_in_and_the_call_goes_on() {
     office.restart();
     assert_eq!(office.call(Client::builder(), &ada, "safe_whoami"), "me: mcp");
     assert_eq!(office.call(Client::builder(), &ada, "safe_sign_in"), "You are signed in to \"safe\".");
-    // What the vendor takes back is asked for again.
+    // Whoever runs the hub sees who has signed in, and can end it.
+    let here = |args: &[&str]| {
+        let run = run_in(office.folder.path(), args);
+        let mut settings = settings();
+        settings.add_filter(r"\d+ (s|min) ago", "TIME ago");
+        settings
+            .bind(|| insta::assert_snapshot!(format!("persons_{}", args[2..].join("_")), run.to_string()));
+    };
+    here(&["auth", "people", "list"]);
+    here(&["auth", "people", "forget", "bob"]);
+    here(&["auth", "people", "forget", "ada", "safe"]);
+    here(&["auth", "people", "forget", "ada"]);
+    let said = office.call(Client::builder(), &ada, "safe_whoami");
+    assert!(said.starts_with("You have to sign in to \"safe\" first: open http"), "{said}");
+}
+
+#[test]
+fn what_the_vendor_takes_back_is_asked_for_again() {
+    let vendor = protected::start();
+    let mut office = Office::open(&format!(
+        "[connectors.safe]\nkind = \"remote\"\nurl = \"{}\"\ncredentials = \"person\"\n",
+        vendor.url
+    ));
+    let ada = office.key("ada");
+    let link = link(&office.call(Client::builder(), &ada, "safe_sign_in"));
+    let mut browser = office.browser();
+    let Ended::Away(sign_in) = go(&mut browser, &link) else { panic!("it leads to the vendor") };
+    let answer = vendor.browser().allow(&sign_in);
+    assert!(browser.see(&answer).contains("You are signed in"));
+    drop(browser);
+    assert_eq!(office.call(Client::builder(), &ada, "safe_whoami"), "me: mcp");
     vendor.forget();
     let said = office.call(Client::builder(), &ada, "safe_whoami");
     assert!(said.starts_with("You have to sign in to \"safe\" first: open http"), "{said}");

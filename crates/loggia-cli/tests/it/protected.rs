@@ -19,7 +19,7 @@ type Links = Arc<Mutex<Option<String>>>;
 /// The server, as long as this is kept.
 pub(crate) struct Protected {
     pub(crate) url: String,
-    issuer: String,
+    pub(crate) issuer: String,
     links: Links,
     server: AuthorizationServer,
     records: Arc<MemoryStore>,
@@ -194,7 +194,11 @@ pub(crate) fn get(url: &str) -> String {
 }
 
 /// One HTTP request without a library: the headers and the body of the answer.
-fn send(url: &str, headers: &str, form: Option<&[(&str, String)]>) -> (Vec<(String, String)>, String) {
+pub(crate) fn send(
+    url: &str,
+    headers: &str,
+    form: Option<&[(&str, String)]>,
+) -> (Vec<(String, String)>, String) {
     let rest = url.strip_prefix("http://").expect("http");
     let (address, path) = rest.split_once('/').expect("a path");
     let method = if form.is_some() { "POST" } else { "GET" };

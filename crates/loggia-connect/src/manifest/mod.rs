@@ -46,7 +46,9 @@ use zeroize::Zeroizing;
 
 use crate::secret::{Environment, MissingVariable, Secret, Template};
 
-pub use auth::{Admitted, AuthSection, OpenId, SubjectClaim, VaultKey};
+pub use auth::{
+    Admitted, Assertions, AuthSection, Client, Introspection, Issuer, OpenId, Scopes, SubjectClaim, VaultKey,
+};
 pub use error::{ManifestError, Problem, ResolveError};
 pub use listen::{Listen, PublicUrl};
 pub use personal::{KeyHeader, Personal};

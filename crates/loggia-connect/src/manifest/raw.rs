@@ -42,7 +42,65 @@ pub(super) struct RawServer {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAuth {
     pub(super) enabled: Option<bool>,
+    pub(super) embedded: Option<Spanned<bool>>,
     pub(super) openid: Option<Spanned<RawOpenId>>,
+    #[serde(default)]
+    pub(super) issuers: Vec<Spanned<RawIssuer>>,
+    #[serde(default)]
+    pub(super) assertions: Vec<Spanned<RawAssertions>>,
+    #[serde(default)]
+    pub(super) clients: Vec<Spanned<RawClient>>,
+    #[serde(default)]
+    pub(super) scopes: RawScopes,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawIssuer {
+    pub(super) issuer: Option<Text>,
+    pub(super) audience: Option<Text>,
+    #[serde(default)]
+    pub(super) any_token_type: bool,
+    pub(super) introspection: Option<Text>,
+    pub(super) client_id: Option<Text>,
+    pub(super) client_secret: Option<Text>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAssertions {
+    pub(super) issuer: Option<Text>,
+    #[serde(default)]
+    pub(super) emails: Vec<Text>,
+    #[serde(default)]
+    pub(super) domains: Vec<Text>,
+    #[serde(default)]
+    pub(super) anyone: bool,
+    pub(super) subject: Option<Text>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawClient {
+    pub(super) client_id: Option<Text>,
+    pub(super) name: Option<Text>,
+    pub(super) client_secret: Option<Text>,
+    #[serde(default)]
+    pub(super) redirect_uris: Vec<Text>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawScopes {
+    pub(super) required: Option<Vec<Text>>,
+    #[serde(default)]
+    pub(super) tools: Texts,
+    #[serde(default)]
+    pub(super) prompts: Texts,
+    #[serde(default)]
+    pub(super) resources: Texts,
+    #[serde(default)]
+    pub(super) implies: BTreeMap<Spanned<String>, Vec<Text>>,
 }
 
 #[derive(Deserialize)]

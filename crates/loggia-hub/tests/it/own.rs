@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use loggia::changes::Listening;
+use loggia::changes::{Change, Listening};
 use loggia::client::{Client, ClientBuilder};
 use loggia::exchange::Exchange;
 use loggia::model::{ElicitAction, ElicitResult, Implementation, SubscriptionFilter};
@@ -222,23 +222,49 @@ async fn a_client_that_can_open_pages_goes_on_when_its_person_has_signed_in() {
 }
 
 #[tokio::test]
-async fn tools_are_listed_as_they_were_seen_last_and_nothing_else_is() {
+async fn everybody_sees_what_is_there_for_them_and_nothing_of_others() {
     for version in ERAS {
         let accounts = Accounts::new(version, &["ada"]);
+        accounts.upstreams["bob"].tools.lock().expect("not poisoned").push("bobs".to_owned());
         let hub = start(connector(&accounts).shows(|tool| tool != "fail"), limits());
         let ada = client_of(&hub, Some("ada"), builder(version)).await;
         let bob = client_of(&hub, Some("bob"), builder(version)).await;
-        assert_eq!(tools(&bob).await, ["up_sign_in"], "nobody has seen any");
-        let seen = tools(&ada).await;
-        assert!(seen.contains(&"up_echo".to_owned()) && seen.contains(&"up_sign_in".to_owned()), "{seen:?}");
-        assert!(!seen.contains(&"up_fail".to_owned()), "{seen:?}");
-        assert_eq!(tools(&bob).await, seen);
-        assert!(said(&bob, "up_echo").await.contains("?for=bob"));
-        for hidden in ["up_fail", "up_"] {
-            assert!(!said(&ada, hidden).await.contains("it broke"), "{hidden}");
+        let of_ada = tools(&ada).await;
+        for (tool, listed) in
+            [("up_echo", true), ("up_sign_in", true), ("up_fail", false), ("up_bobs", false)]
+        {
+            assert_eq!(of_ada.contains(&tool.to_owned()), listed, "{tool}: {of_ada:?}");
         }
+        let prompts = ada.list_all_prompts().await.expect("a list");
+        assert_eq!(prompts.iter().map(|prompt| &*prompt.name).collect::<Vec<_>>(), ["up_greet"]);
+        let prompt = ada.get_prompt("up_greet", [("who", "me")]).await.expect("a prompt");
+        assert!(format!("{prompt:?}").contains("hello me"), "{prompt:?}");
+        let resources = ada.list_all_resources().await.expect("a list");
+        let uris: Vec<&str> = resources.iter().map(|resource| &*resource.uri).collect();
+        assert_eq!(uris, ["up+note:///one", "up+note:///two"]);
+        let templates = ada.list_all_resource_templates().await.expect("a list");
+        assert_eq!(templates[0].uri_template, "up+note:///by/{name}");
+        for uri in ["up+note:///one", "up+note:///by/ada"] {
+            let read = ada.read_resource(uri).await.expect("contents");
+            assert_eq!(read.contents[0].uri, uri);
+        }
+
+        assert_eq!(tools(&bob).await, ["up_sign_in"], "who has not signed in");
         assert!(bob.list_all_prompts().await.expect("a list").is_empty());
         assert!(bob.list_all_resources().await.expect("a list").is_empty());
+        assert!(said(&bob, "up_echo").await.contains("?for=bob"));
+        assert!(said(&ada, "up_fail").await.contains("Unknown tool: up_fail"));
+        let filter = SubscriptionFilter { tools_list_changed: Some(true), ..SubscriptionFilter::default() };
+        let mut changes = bob.listen(filter).await.expect("a stream");
+        accounts.signed_in().push("bob".to_owned());
+        hub.signed_in("up", "bob").await;
+        assert_eq!(changes.next().await, Some(Change::Tools));
+        let of_bob = tools(&bob).await;
+        assert!(
+            of_bob.contains(&"up_bobs".to_owned()) && of_bob.contains(&"up_sign_in".to_owned()),
+            "{of_bob:?}"
+        );
+        assert_eq!(tools(&ada).await, of_ada);
     }
 }
 

@@ -38,8 +38,10 @@ impl Access {
             ))
             .hint("--public-url https://HOST (or server.public_url) names it; --no-auth lets everybody in"));
         }
-        let openid = server.auth.as_ref().and_then(|auth| auth.openid.as_ref());
-        let provider = openid.map(|openid| openid.issuer.clone());
+        let provider = server.auth.as_ref().and_then(|auth| match auth.embedded {
+            true => Some(auth.openid.as_ref()?.issuer.clone()),
+            false => Some(auth.issuers.first()?.issuer.clone()),
+        });
         Ok(Access { protected, exposed, local: listen.is_local(), public_url, provider })
     }
 
@@ -53,7 +55,7 @@ impl Access {
         self.exposed
     }
 
-    /// The identity provider where people sign in.
+    /// Where people sign in, if it is not here.
     pub(crate) fn provider(&self) -> Option<&str> {
         self.provider.as_deref()
     }

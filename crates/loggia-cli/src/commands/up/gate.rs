@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
-use loggia_auth::client::AuthError;
 use loggia_auth::guard::{Guard, Policy};
-use loggia_auth::resource::{Resource, ResourceLayer, ScopePolicy};
-use loggia_auth::server::{Admit, AuthorizationServer, OpenId, SignIn};
-use loggia_connect::manifest::{self, Admitted, PublicUrl, ServerSection, SubjectClaim};
+use loggia_auth::provider::Provider;
+use loggia_auth::resource::{Introspection, Issuer, Resource, ResourceLayer, ScopePolicy};
+use loggia_auth::secret::Secret;
+use loggia_auth::server::{Admit, AuthorizationServer, Client, OpenId, SignIn};
+use loggia_connect::manifest::{self, Admitted, AuthSection, PublicUrl, Scopes, ServerSection, SubjectClaim};
+use loggia_connect::secret::Template;
+use loggia_store::Vault;
 use serde_json::Value;
 use url::Url;
 
@@ -17,14 +20,12 @@ use crate::credentials::Credentials;
 use crate::exit::{Failure, Outcome};
 use crate::{user, vault};
 
-/// What every request needs.
-pub(crate) const SCOPE: &str = "mcp";
-
 /// The layers.
 pub(crate) struct Gate {
     pub(crate) resource: ResourceLayer,
     pub(crate) server: AuthorizationServer,
     pub(crate) accounts: Accounts,
+    pub(crate) vault: Vault,
 }
 
 impl Gate {
@@ -39,28 +40,97 @@ impl Gate {
         // Clients of a server on this machine may be on this machine.
         let local = base.parse::<PublicUrl>().is_ok_and(|url| url.is_local());
         let policy = Policy { loopback: local, ..Policy::default() };
-        let guard = Guard::new(policy.clone()).map_err(Failure::usage)?;
-        let openid = server.auth.as_ref().and_then(|auth| auth.openid.as_ref());
-        let sign_in = match openid {
-            Some(provider) => SignIn::OpenId(Arc::new(openid_at(provider, policy)?)),
-            None => SignIn::Link { subject: user::name(), show: Arc::new(show) },
-        };
-        let store = Arc::new(vault.internal("authorization-server"));
-        let issuer = AuthorizationServer::builder(base, store, guard)
-            .resource(url, [SCOPE])
-            .sign_in(sign_in)
-            .build()
-            .map_err(wrong)?;
-        let keys = Arc::new(vault::api_keys(&vault));
-        let resource = Resource::new(url.parse().map_err(Failure::usage)?)
+        let auth = server.auth.clone().unwrap_or_default();
+        let issuer = embedded(base, url, &auth, &vault, &policy)?;
+        let mut resource = Resource::new(url.parse().map_err(Failure::usage)?)
             .map_err(Failure::usage)?
             .title("Loggia")
-            .issuer(issuer.issuer())
-            .api_keys(keys)
-            .scopes(ScopePolicy::new().always(SCOPE))
+            .api_keys(Arc::new(vault::api_keys(&vault)))
+            .scopes(scope_policy(&auth.scopes))
             .message_bytes(server.limits.message_bytes);
-        Ok(Gate { resource: resource.layer(), server: issuer, accounts: Accounts::new(base, &vault) })
+        if auth.embedded {
+            resource = resource.issuer(issuer.issuer());
+        }
+        for other in &auth.issuers {
+            resource = resource.issuer(other_issuer(other, &policy)?);
+            resource = other.audience.iter().fold(resource, |resource, audience| resource.audience(audience));
+        }
+        let accounts = Accounts::new(base, same_people(&auth), &vault);
+        Ok(Gate { resource: resource.layer(), server: issuer, accounts, vault })
     }
+}
+
+/// The authorization server in this process.
+fn embedded(
+    base: &str,
+    url: &str,
+    auth: &AuthSection,
+    vault: &Vault,
+    policy: &Policy,
+) -> Outcome<AuthorizationServer> {
+    let guard = Guard::new(policy.clone()).map_err(Failure::usage)?;
+    let sign_in = match &auth.openid {
+        Some(provider) => SignIn::OpenId(Arc::new(openid_at(provider, policy)?)),
+        None => SignIn::Link { subject: user::name(), show: Arc::new(show) },
+    };
+    let store = Arc::new(vault.internal("authorization-server"));
+    let mut builder =
+        AuthorizationServer::builder(base, store, guard).resource(url, auth.scopes.all()).sign_in(sign_in);
+    for client in &auth.clients {
+        let known = Client::new(&client.client_id, &client.name, &client.redirect_uris);
+        builder = builder.client(match &client.client_secret {
+            Some(secret) => known.secret(&filled(secret)?),
+            None => known,
+        });
+    }
+    for provider in &auth.assertions {
+        let keys = Provider::new(&provider.issuer, trusting(&provider.issuer, policy)?);
+        let keys = Arc::new(keys.map_err(Failure::usage)?);
+        builder =
+            builder.assertions(&provider.issuer, keys, admit(provider.admitted.clone(), provider.subject));
+    }
+    builder.build().map_err(Failure::usage)
+}
+
+/// Another authorization server whose tokens are taken.
+fn other_issuer(other: &manifest::Issuer, policy: &Policy) -> Outcome<Issuer> {
+    let guard = trusting(&other.issuer, policy)?;
+    let issuer = match &other.introspection {
+        Some(asked) => {
+            let endpoint: Url = asked.endpoint.parse().map_err(Failure::usage)?;
+            let guard = Guard::new(policy.clone().trusting(&endpoint)).map_err(Failure::usage)?;
+            let secret = filled(&asked.client_secret)?;
+            let introspection = Introspection::new(endpoint, &asked.client_id, &secret, guard);
+            Issuer::introspecting(&other.issuer, introspection)
+        }
+        None => {
+            let keys = Provider::new(&other.issuer, guard).map_err(Failure::usage)?;
+            Issuer::signing(&other.issuer, Arc::new(keys))
+        }
+    };
+    Ok(if other.any_token_type { issuer.any_token_type() } else { issuer })
+}
+
+/// Whoever runs us named this issuer: wherever it is, it may be reached.
+fn trusting(issuer: &str, policy: &Policy) -> Outcome<Guard> {
+    let url: Url = issuer.parse().map_err(Failure::usage)?;
+    Guard::new(policy.clone().trusting(&url)).map_err(Failure::usage)
+}
+
+fn scope_policy(scopes: &Scopes) -> ScopePolicy {
+    let policy = scopes.required.iter().fold(ScopePolicy::new(), ScopePolicy::always);
+    let policy = scopes.tools.iter().fold(policy, |policy, (name, scope)| policy.tool(name, scope));
+    let policy = scopes.prompts.iter().fold(policy, |policy, (name, scope)| policy.prompt(name, scope));
+    let policy = scopes.resources.iter().fold(policy, |policy, (uri, scope)| policy.resource(uri, scope));
+    let pairs = scopes.implies.iter().flat_map(|(broad, all)| all.iter().map(move |narrow| (broad, narrow)));
+    pairs.fold(policy, |policy, (broad, narrow)| policy.implies(broad, narrow))
+}
+
+/// The issuer whose people are those who sign in here: they come from the same provider, and are known by the
+/// same name.
+fn same_people(auth: &AuthSection) -> Option<String> {
+    let openid = auth.openid.as_ref().filter(|openid| openid.subject == SubjectClaim::Sub)?;
+    Some(openid.issuer.clone())
 }
 
 /// Whoever sees the terminal is the one person of this machine.
@@ -68,15 +138,18 @@ fn show(link: &Url) {
     banner::on_stdout(format!("Sign in at {link}"));
 }
 
-fn openid_at(provider: &manifest::OpenId, policy: Policy) -> Outcome<OpenId> {
-    let issuer: Url = provider.issuer.parse().map_err(Failure::usage)?;
-    // Whoever runs us named it: wherever it is, it may be reached.
-    let guard = Guard::new(policy.trusting(&issuer)).map_err(Failure::usage)?;
-    let environment = |name: &str| std::env::var(name).ok();
-    let secret = provider.client_secret.as_ref().map(|secret| secret.expand(&environment)).transpose();
-    let secret = secret.map_err(Failure::usage)?.as_ref().map(vault::secret);
+fn openid_at(provider: &manifest::OpenId, policy: &Policy) -> Outcome<OpenId> {
+    let guard = trusting(&provider.issuer, policy)?;
+    let secret = provider.client_secret.as_ref().map(filled).transpose()?;
     let openid = OpenId::new(&provider.issuer, &provider.client_id, secret, guard).map_err(Failure::usage)?;
     Ok(openid.admit(admit(provider.admitted.clone(), provider.subject)))
+}
+
+/// A secret of the file, with the variables filled in.
+fn filled(template: &Template) -> Outcome<Secret> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let secret = template.expand(&environment).map_err(Failure::usage)?;
+    Ok(Secret::new(secret.expose()))
 }
 
 /// Who may come in, and under which name.
@@ -107,10 +180,6 @@ fn verified_email(claims: &Value) -> Option<String> {
         _ => false,
     };
     verified.then(|| claims.get("email")?.as_str().map(str::to_ascii_lowercase)).flatten()
-}
-
-fn wrong(error: AuthError) -> Failure {
-    Failure::usage(error)
 }
 
 #[cfg(test)]

@@ -25,13 +25,14 @@ use crate::args::UpArgs;
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
+use crate::vault;
 use access::Access;
 use banner::Banner;
 use connect::ConnectLayer;
 use gate::Gate;
-pub(super) use gate::SCOPE;
 use health::HealthLayer;
 use people::Account;
+pub(super) use people::{API_KEY, Accounts};
 
 /// Where to listen when nobody says.
 const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
@@ -139,6 +140,7 @@ async fn serve_http(
         banner.watch().await;
     });
     tokio::spawn(stop_on_signals(shutdown.clone()));
+    let tidying = gate.as_ref().map(|gate| tokio::spawn(vault::tidy(gate.vault.clone())));
     let (service, limits): (Arc<dyn Service>, _) = (hub.clone(), server.limits.clone());
     // The layer added last sees a request first.
     let served = match gate {
@@ -151,6 +153,7 @@ async fn serve_http(
         }
     };
     watching.abort();
+    tidying.inspect(|task| task.abort());
     hub.close().await;
     Ok(served?)
 }

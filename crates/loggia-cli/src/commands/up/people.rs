@@ -28,7 +28,7 @@ use crate::credentials;
 const INVITATION: Duration = Duration::from_secs(10 * 60);
 const NEARLY_OVER: Duration = Duration::from_secs(2 * 60);
 /// The name of an API key among a person's credentials for a connector.
-const API_KEY: &str = "api-key";
+pub(crate) const API_KEY: &str = "api-key";
 /// The name of tokens among them.
 const TOKENS: &str = "default";
 
@@ -37,6 +37,8 @@ const TOKENS: &str = "default";
 pub(crate) struct Accounts {
     /// The URL of the hub without a path, which is also the name of its authorization server.
     base: String,
+    /// Another issuer whose people are the same.
+    same: Option<String>,
     vault: Vault,
 }
 
@@ -56,8 +58,8 @@ struct Invitation {
 }
 
 impl Accounts {
-    pub(crate) fn new(base: &str, vault: &Vault) -> Accounts {
-        Accounts { base: base.to_owned(), vault: vault.clone() }
+    pub(crate) fn new(base: &str, same: Option<String>, vault: &Vault) -> Accounts {
+        Accounts { base: base.to_owned(), same, vault: vault.clone() }
     }
 
     pub(crate) fn of(&self, own: Own) -> Account {
@@ -67,7 +69,7 @@ impl Accounts {
     /// The name under which somebody's credentials are kept: that of sign-in here, which API keys share; and for
     /// those whom another issuer vouches for, both names, so that nobody is taken for another.
     fn owner(&self, issuer: Option<&str>, subject: &str) -> String {
-        match issuer.filter(|issuer| *issuer != self.base) {
+        match issuer.filter(|issuer| *issuer != self.base && Some(*issuer) != self.same.as_deref()) {
             Some(issuer) => format!("{issuer} {subject}"),
             None if subject.contains("://") => format!("own {subject}"),
             None => subject.to_owned(),
@@ -104,6 +106,15 @@ impl Account {
         let identity = ClientIdentity { application_type, ..ClientIdentity::new("Loggia") };
         let policy = credentials::policy(&url);
         OAuth::builder(url, identity).policy(policy).store(Arc::new(store), TOKENS).build()
+    }
+
+    /// Takes back what somebody was given there, where that is possible, and forgets it.
+    pub(crate) async fn sign_out(&self, owner: &str) -> Result<(), AuthError> {
+        let remote = self.remote().map_err(|error| AuthError::Configuration(error.to_string()))?;
+        match remote.personal {
+            Some(Personal::ApiKey(_)) => Ok(()),
+            _ => self.oauth(remote.url.expose(), owner)?.sign_out().await,
+        }
     }
 
     /// Keeps an API key of somebody.
@@ -210,7 +221,13 @@ impl People for Account {
     }
 
     fn invite<'a>(&'a self, person: &'a str) -> BoxFuture<'a, Result<String>> {
-        Box::pin(async move { Ok(self.link(person).await?) })
+        Box::pin(async move {
+            // Somebody of another issuer cannot be recognised in a browser.
+            if person.contains("://") && !person.starts_with("own ") {
+                return Err(Error::Configuration("only those who sign in here can sign in there".to_owned()));
+            }
+            Ok(self.link(person).await?)
+        })
     }
 }
 

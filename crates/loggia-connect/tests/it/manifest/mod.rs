@@ -280,3 +280,45 @@ fn what_everybody_has_for_themselves() {
         assert!(header.value(bad).is_err(), "{bad:?}");
     }
 }
+
+#[test]
+fn whose_tokens_are_taken_and_what_for() {
+    let auth = |text: &str| parse(text).unwrap().server.auth.unwrap();
+    let plain = auth("[server.auth]");
+    assert!(plain.embedded && plain.issuers.is_empty() && plain.clients.is_empty());
+    assert_eq!(plain.scopes.all(), ["mcp"]);
+    let whole = auth(
+        r#"
+[server.auth]
+embedded = false
+[[server.auth.issuers]]
+issuer = "https://login.example.com"
+audience = "api://loggia"
+any_token_type = true
+[[server.auth.issuers]]
+issuer = "https://opaque.example.com"
+introspection = "https://opaque.example.com/introspect"
+client_id = "loggia"
+client_secret = "${TOKEN}"
+[[server.auth.assertions]]
+issuer = "https://idp.example.com"
+anyone = true
+[[server.auth.clients]]
+client_id = "agent"
+client_secret = "${TOKEN}"
+redirect_uris = ["https://agent.example.com/callback"]
+[server.auth.scopes]
+required = ["use"]
+tools = { "files_write" = "files:write", "github_*" = "code" }
+resources = { "file:///secret*" = "secrets" }
+implies = { admin = ["files:write", "code"] }
+"#,
+    );
+    let [login, opaque] = &whole.issuers[..] else { panic!("{whole:?}") };
+    assert!(!whole.embedded && login.introspection.is_none() && login.any_token_type);
+    assert_eq!(login.audience.as_deref(), Some("api://loggia"));
+    assert_eq!(opaque.introspection.as_ref().unwrap().endpoint, "https://opaque.example.com/introspect");
+    assert_eq!((&*whole.clients[0].name, &whole.assertions[0].admitted), ("agent", &Admitted::Anyone));
+    assert_eq!(whole.scopes.all(), ["use", "files:write", "code", "secrets", "admin"]);
+    assert!(!format!("{whole:?}").contains("t0k3n"));
+}

@@ -77,6 +77,18 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("two keys", "[server.vault]\nkeyring = true\nkey_command = [\"x\"]"),
     ("no command", "[server.vault]\nkey_command = []"),
+    ("nobody gives tokens", "[server.auth]\nembedded = false"),
+    ("an issuer without a name", "[[server.auth.issuers]]\naudience = \"x\""),
+    (
+        "an issuer that cannot be asked",
+        "[[server.auth.issuers]]\nissuer = \"https://x.example\"\nintrospection = \"https://x.example/i\"\nclient_id = \"a\"",
+    ),
+    ("assertions of nobody", "[[server.auth.assertions]]\nissuer = \"https://x.example\""),
+    ("a client without an id", "[[server.auth.clients]]\nname = \"x\""),
+    (
+        "scopes that are none",
+        "[server.auth.scopes]\nrequired = [\"a b\"]\ntools = { \"a*b\" = \"x\", c = \"\" }\nimplies = { \"a b\" = [\"c d\"] }",
+    ),
     (
         "credentials of nobody",
         "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\ncredentials = \"persons\"",
