@@ -17,6 +17,7 @@ use loggia::transport::http::Body;
 use serde::Serialize;
 
 use crate::client::AuthError;
+use crate::unread::read_away;
 
 /// Longest body that is read.
 const MOST_BYTES: usize = 64 << 10;
@@ -136,6 +137,7 @@ pub(super) async fn read(body: Body) -> Result<Bytes, OAuthError> {
 
 /// Reads a form.
 pub(super) async fn form(headers: &HeaderMap, body: Body) -> Result<Params, OAuthError> {
+    let body = read(body).await?;
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind
         .split(';')
@@ -149,7 +151,6 @@ pub(super) async fn form(headers: &HeaderMap, body: Body) -> Result<Params, OAut
             "Send the parameters as application/x-www-form-urlencoded",
         ));
     }
-    let body = read(body).await?;
     Params::parse(&body).map_err(|error| OAuthError::new("invalid_request", error.to_string()))
 }
 
@@ -198,7 +199,8 @@ pub(super) fn redirect(to: &str) -> Response<Body> {
 }
 
 /// The path is right and the method is not.
-pub(super) fn not_allowed(allowed: &'static str) -> Response<Body> {
+pub(super) async fn not_allowed(body: Body, allowed: &'static str) -> Response<Body> {
+    read_away(body).await;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));

@@ -73,6 +73,7 @@ use crate::guard::Guard;
 use crate::jose::KeySource;
 use crate::resource::{Issuer, Proofs};
 use crate::secret::Secret;
+use crate::unread::read_away;
 pub use builder::Builder;
 pub use clients::Client;
 use clients::Clients;
@@ -241,11 +242,16 @@ impl Shared {
             return http::preflight();
         }
         let counted = self.rates.count(endpoint, &request, self.now());
-        match (endpoint.is_for_programs(), counted) {
-            (true, Ok(())) => http::open_to_pages(self.serve_program(endpoint, request).await),
-            (true, Err(wait)) => http::open_to_pages(http::too_many(wait)),
-            (false, Ok(())) => self.serve_person(endpoint, request).await,
-            (false, Err(wait)) => pages::too_many(wait),
+        if let Err(wait) = counted {
+            read_away(request.into_body()).await;
+            return match endpoint.is_for_programs() {
+                true => http::open_to_pages(http::too_many(wait)),
+                false => pages::too_many(wait),
+            };
+        }
+        match endpoint.is_for_programs() {
+            true => http::open_to_pages(self.serve_program(endpoint, request).await),
+            false => self.serve_person(endpoint, request).await,
         }
     }
 
@@ -259,14 +265,14 @@ impl Shared {
                 Ok(keys) => http::json(StatusCode::OK, &*keys),
                 Err(error) => OAuthError::from(error).response(),
             },
-            (Endpoint::Metadata | Endpoint::Jwks, _) => http::not_allowed("GET, HEAD, OPTIONS"),
+            (Endpoint::Metadata | Endpoint::Jwks, _) => http::not_allowed(body, "GET, HEAD, OPTIONS").await,
             (_, &Method::POST) if endpoint == Endpoint::Register => self.register(body).await,
             (_, &Method::POST) => match http::form(&parts.headers, body).await {
                 Ok(params) if endpoint == Endpoint::Token => self.token(&parts.headers, &params).await,
                 Ok(params) => self.revoke(&parts.headers, &params).await,
                 Err(error) => error.response(),
             },
-            _ => http::not_allowed("POST, OPTIONS"),
+            _ => http::not_allowed(body, "POST, OPTIONS").await,
         }
     }
 
@@ -278,9 +284,9 @@ impl Shared {
         match parts.method {
             Method::GET | Method::HEAD if takes_query => {}
             Method::POST if takes_form => {}
-            _ if !takes_form => return http::not_allowed("GET, HEAD"),
-            _ if !takes_query => return http::not_allowed("POST"),
-            _ => return http::not_allowed("GET, HEAD, POST"),
+            _ if !takes_form => return http::not_allowed(body, "GET, HEAD").await,
+            _ if !takes_query => return http::not_allowed(body, "POST").await,
+            _ => return http::not_allowed(body, "GET, HEAD, POST").await,
         }
         let text = match is_form {
             true => match http::read(body).await {
