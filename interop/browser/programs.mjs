@@ -1,7 +1,8 @@
 // Other people's clients, each with the sign-in it comes with. `run` gets the configuration, a function that
-// brings the person to a page, and one that notes what it sees: the tools, the answer of a call and the tokens,
-// before and after its access token was spoiled as if it had ended.
+// brings the person to a page, and what it notes what it sees in: the tools, the answer of a call and the tokens,
+// before and after its access token was spoiled as if it had ended. What has to be ended, come what may, is in `ends`.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -35,7 +36,7 @@ const CHECKS = [
 ];
 
 export async function tryProgram(report, { name, run }, config, person) {
-  const seen = { visits: [], calls: [], tokens: [], authorize: `${new URL(config.server.url).origin}/oauth/authorize` };
+  const seen = { visits: [], calls: [], tokens: [], ends: [], authorize: `${new URL(config.server.url).origin}/oauth/authorize` };
   let failed;
   const visit = async (url) => {
     seen.visits.push(url);
@@ -45,6 +46,8 @@ export async function tryProgram(report, { name, run }, config, person) {
     await within(`the end of ${name}`, run(config, visit, seen), LIMIT);
   } catch (error) {
     failed = error;
+  } finally {
+    await Promise.allSettled(seen.ends.map((end) => end()));
   }
   for (const [what, check] of CHECKS) {
     await report(`${name} ${what}`, () => {
@@ -59,6 +62,7 @@ export async function tryProgram(report, { name, run }, config, person) {
 
 async function typescript(config, visit, seen) {
   const callback = await Callback.open();
+  seen.ends.push(() => callback.close());
   const kept = {};
   const provider = {
     redirectUrl: callback.url,
@@ -90,7 +94,6 @@ async function typescript(config, visit, seen) {
   await use(client, config.call, seen, () => kept.tokens, () => {
     kept.tokens = { ...kept.tokens, access_token: `${kept.tokens.access_token}x` };
   });
-  callback.close();
 }
 
 /** Speaks the local protocol to mcp-remote, which signs in by itself. */
@@ -108,6 +111,7 @@ async function mcpRemote(config, visit, seen) {
     if (line.startsWith(seen.authorize)) visit(line.trim()).catch(console.error);
   });
   const client = new Client({ name: 'sign-in', version: '1.0.0' });
+  seen.ends.push(() => transport.close());
   await client.connect(transport);
   const file = async () => {
     const folder = path.join(config.work, 'mcp-remote-v1');
@@ -140,20 +144,19 @@ async function python(config, visit, seen) {
   const argument = JSON.stringify({ url: config.server.url, redirect: callback.url, ...config.call });
   const [program, script] = config.python;
   const child = spawn(program, [script, argument], { stdio: ['pipe', 'pipe', 'inherit'] });
-  try {
-    for await (const line of createInterface({ input: child.stdout })) {
-      const { visit: page, tools, call, tokens } = JSON.parse(line);
-      if (page) {
-        await visit(page);
-        const { params } = await callback.next();
-        child.stdin.write(`${JSON.stringify(Object.fromEntries(params))}\n`);
-      }
-      if (tools) seen.tools = tools;
-      if (call) seen.calls.push(call);
-      if (tokens) seen.tokens.push(tokens);
+  seen.ends.push(() => callback.close(), () => child.kill());
+  const ended = once(child, 'exit');
+  for await (const line of createInterface({ input: child.stdout })) {
+    const { visit: page, tools, call, tokens } = JSON.parse(line);
+    if (page) {
+      await visit(page);
+      const { params } = await callback.next();
+      child.stdin.write(`${JSON.stringify(Object.fromEntries(params))}\n`);
     }
-  } finally {
-    child.kill();
-    callback.close();
+    if (tools) seen.tools = tools;
+    if (call) seen.calls.push(call);
+    if (tokens) seen.tokens.push(tokens);
   }
+  const [code] = await ended;
+  assert.equal(code, 0, `it ended with ${code}`);
 }
