@@ -102,10 +102,8 @@ impl Shared {
             (Err(NoLink::Unavailable(why)), _) => Err(NotYet::Refused(why)),
             (Err(NoLink::SignIn), None) => Err(self.ask(slot, own, person, request, exchange).await),
             (Err(NoLink::SignIn), Some(ElicitAction::Accept)) => self.wait(slot, own, person).await,
-            (Err(NoLink::SignIn), Some(_)) => Err(NotYet::Refused(format!(
-                "Nobody signed in to {:?}, so this was not done.",
-                slot.connector.name
-            ))),
+            // Maybe there was nobody to ask, and somebody reads this later.
+            (Err(NoLink::SignIn), Some(_)) => Err(told(slot, own, person).await),
         }
     }
 
@@ -137,19 +135,11 @@ impl Shared {
         request: &Request,
         exchange: &Exchange,
     ) -> NotYet {
-        let name = &slot.connector.name;
-        let url = match own.people.invite(person).await {
+        let url = match invite(slot, own, person).await {
             Ok(url) => url,
-            Err(error) => {
-                let reference = edge::correlation_id();
-                tracing::warn!(connector = name, %error, reference, "nobody can be invited to sign in");
-                return NotYet::Refused(format!(
-                    "You have to sign in to {name:?}, and that is not possible now (reference {reference} in Loggia's \
-                     log)."
-                ));
-            }
+            Err(not_yet) => return not_yet,
         };
-        let question = question(name, &url);
+        let question = question(&slot.connector.name, &url);
         let meta = &request.meta;
         let can = capability::check(&question, meta.version, &meta.client_capabilities).is_ok()
             && request.method.may_require_input()
@@ -159,12 +149,34 @@ impl Shared {
                 input_requests: Some(InputRequests::from([(KEY.to_owned(), question)])),
                 ..InputRequired::default()
             })),
-            false => NotYet::Refused(format!(
-                "You have to sign in to {name:?} first: open {url} in your browser, sign in there, and then call this \
-                 again. The link is for you alone, and works once."
-            )),
+            false => NotYet::Refused(where_to(&slot.connector.name, &url)),
         }
     }
+}
+
+async fn told(slot: &Slot, own: &Own, person: &str) -> NotYet {
+    match invite(slot, own, person).await {
+        Ok(url) => NotYet::Refused(where_to(&slot.connector.name, &url)),
+        Err(not_yet) => not_yet,
+    }
+}
+
+async fn invite(slot: &Slot, own: &Own, person: &str) -> Result<String, NotYet> {
+    let name = &slot.connector.name;
+    own.people.invite(person).await.map_err(|error| {
+        let reference = edge::correlation_id();
+        tracing::warn!(connector = name, %error, reference, "nobody can be invited to sign in");
+        NotYet::Refused(format!(
+            "You have to sign in to {name:?}, and that is not possible now (reference {reference} in Loggia's log)."
+        ))
+    })
+}
+
+fn where_to(name: &str, url: &str) -> String {
+    format!(
+        "You have to sign in to {name:?} first: open {url} in your browser, sign in there, and then call this again. The \
+         link is for you alone, and works once."
+    )
 }
 
 fn too_many(name: &str) -> NotYet {

@@ -233,6 +233,28 @@ fn an_api_key_is_entered_on_a_page() {
 }
 
 #[test]
+fn vendors_are_told_what_loggia_is() {
+    let vendor = protected::start();
+    let mut office = Office::open(&format!(
+        "[connectors.safe]\nkind = \"remote\"\nurl = \"{0}\"\ncredentials = \"person\"\nclient_id = \"by-hand\"\n\
+         [connectors.other]\nkind = \"remote\"\nurl = \"{0}\"\ncredentials = \"person\"\n",
+        vendor.url
+    ));
+    let base = office.base.clone();
+    let document: serde_json::Value =
+        serde_json::from_str(&protected::get(&format!("{base}/connect/client.json"))).expect("JSON");
+    assert_eq!(document["client_id"], format!("{base}/connect/client.json"));
+    let callbacks = ["other", "safe"].map(|name| format!("{base}/connect/{name}/callback"));
+    assert_eq!(document["redirect_uris"], json!(callbacks));
+    // A client that was registered by hand is the one that is named.
+    let ada = office.key("ada");
+    let link = link(&office.call(Client::builder(), &ada, "safe_whoami"));
+    let mut browser = office.browser();
+    let Ended::Away(sign_in) = go(&mut browser, &link) else { panic!("it leads to the vendor") };
+    assert!(sign_in.contains("client_id=by-hand&"), "{sign_in}");
+}
+
+#[test]
 fn where_nobody_signs_in_one_credential_is_for_all() {
     let kitchen = server::start();
     let folder = tempfile::tempdir().expect("a folder");

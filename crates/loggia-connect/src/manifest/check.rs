@@ -12,11 +12,10 @@ use serde::Deserialize as _;
 use toml::Spanned;
 
 use super::error::{ManifestError, Problems, ResolveError, nearest};
-use super::personal::personal;
 use super::raw::{Amount, RawConnector, RawFiles, RawManifest, RawServer, RawTools, Text, Texts};
 use super::{
     Backend, Builtin, Connector, Listen, Manifest, Remote, ServerSection, Stdio, ToolFilter, Transport, auth,
-    limits,
+    limits, personal,
 };
 use crate::secret::{Secret, Template};
 
@@ -195,6 +194,8 @@ fn check_keys(raw: &RawConnector, kind: &str, problems: &mut Problems<'_>) {
         ("transport", "remote", text(&raw.transport)),
         ("credentials", "remote", text(&raw.credentials)),
         ("api_key", "remote", text(&raw.api_key)),
+        ("client_id", "remote", text(&raw.client_id)),
+        ("client_secret", "remote", text(&raw.client_secret)),
         ("name", "builtin", text(&raw.name)),
         ("options", "builtin", raw.options.as_ref().map(Spanned::span)),
     ];
@@ -282,7 +283,8 @@ fn remote(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) ->
     for (header, _) in headers.iter().filter(|(name, _)| name.as_ref().parse::<HeaderName>().is_err()) {
         problems.add::<()>(header.span(), "this cannot be the name of a header");
     }
-    let personal = personal(raw.credentials, raw.api_key, &headers, problems);
+    let client = personal::Client { id: raw.client_id, secret: raw.client_secret };
+    let personal = personal::personal(raw.credentials, raw.api_key, client, &headers, problems);
     let transport = raw.transport.map_or(Some(Transport::Auto), |text| transport(&text, problems));
     let span = url.span();
     let url = template(url, problems)?;

@@ -51,7 +51,7 @@ pub use auth::{
 };
 pub use error::{ManifestError, Problem, ResolveError};
 pub use listen::{Listen, PublicUrl};
-pub use personal::{KeyHeader, Personal};
+pub use personal::{KeyHeader, OwnClient, Personal};
 
 /// The longest manifest, in bytes.
 const MAX_MANIFEST: u64 = 1 << 20;
@@ -157,7 +157,7 @@ pub struct Remote<T> {
     /// By which transport.
     pub transport: Transport,
     /// What everybody is given there for themselves; `None` where one credential is used for all.
-    pub personal: Option<Personal>,
+    pub personal: Option<Personal<T>>,
 }
 
 /// The transport of a remote connector.
@@ -252,7 +252,7 @@ impl Backend<Template> {
                 url: fill(url)?,
                 headers: fill_map(headers)?,
                 transport: *transport,
-                personal: personal.clone(),
+                personal: personal.as_ref().map(|personal| personal.expand(&fill)).transpose()?,
             }),
             Backend::Builtin(Builtin::Files { path, write }) => {
                 Backend::Builtin(Builtin::Files { path: fill(path)?, write: *write })

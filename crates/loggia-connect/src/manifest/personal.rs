@@ -2,21 +2,53 @@
 
 use http::{HeaderName, HeaderValue};
 
+use super::check::template;
 use super::error::{Problems, nearest};
 use super::raw::{Text, Texts};
-use crate::secret::Secret;
+use crate::secret::{MissingVariable, Secret, Template};
 
 const HOLDERS: [&str; 2] = ["shared", "person"];
 /// What stands for the key in `api_key`.
 const KEY: &str = "{key}";
 
 /// What a person is given by a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Personal {
-    /// Tokens, by signing in.
-    SignIn,
+#[derive(Debug, Clone)]
+pub enum Personal<T> {
+    /// Tokens, by signing in; as a client that was registered by hand, where there is one.
+    SignIn(Option<OwnClient<T>>),
     /// An API key, which goes into a header.
     ApiKey(KeyHeader),
+}
+
+/// Loggia as a client that was registered with a server by hand.
+#[derive(Debug, Clone)]
+pub struct OwnClient<T> {
+    /// Its id.
+    pub id: String,
+    /// How it shows who it is; it cannot, without one.
+    pub secret: Option<T>,
+}
+
+impl Personal<Template> {
+    pub(super) fn expand(
+        &self,
+        fill: &dyn Fn(&Template) -> Result<Secret, MissingVariable>,
+    ) -> Result<Personal<Secret>, MissingVariable> {
+        Ok(match self {
+            Personal::ApiKey(header) => Personal::ApiKey(header.clone()),
+            Personal::SignIn(None) => Personal::SignIn(None),
+            Personal::SignIn(Some(OwnClient { id, secret })) => Personal::SignIn(Some(OwnClient {
+                id: id.clone(),
+                secret: secret.as_ref().map(fill).transpose()?,
+            })),
+        })
+    }
+}
+
+/// `client_id` and `client_secret` as they are written.
+pub(super) struct Client {
+    pub(super) id: Option<Text>,
+    pub(super) secret: Option<Text>,
 }
 
 /// The header that an API key goes into.
@@ -46,9 +78,10 @@ impl KeyHeader {
 pub(super) fn personal(
     credentials: Option<Text>,
     api_key: Option<Text>,
+    client: Client,
     headers: &Texts,
     problems: &mut Problems<'_>,
-) -> Option<Personal> {
+) -> Option<Personal<Template>> {
     let person = match &credentials {
         None => false,
         Some(text) if HOLDERS.contains(&text.as_ref().as_str()) => text.as_ref() == HOLDERS[1],
@@ -64,15 +97,36 @@ pub(super) fn personal(
                 "'api_key' is for keys that each person enters: write credentials = \"person\", too, or put a key of \
                  everybody's into headers",
             ),
-            None => None,
+            None => client.id.or(client.secret).and_then(|text| {
+                problems.add(
+                    text.span(),
+                    "a client is for connectors that each person signs in to: write credentials = \"person\", too",
+                )
+            }),
         };
     }
-    let personal = match api_key {
-        None => Personal::SignIn,
-        Some(text) => Personal::ApiKey(key_header(&text, problems)?),
+    let personal = match (api_key, client.id, client.secret) {
+        (None, None, None) => Personal::SignIn(None),
+        (None, Some(id), secret) => {
+            let secret = match secret {
+                Some(secret) => Some(template(secret, problems)?),
+                None => None,
+            };
+            Personal::SignIn(Some(OwnClient { id: id.into_inner(), secret }))
+        }
+        (None, None, Some(secret)) => {
+            return problems.add(secret.span(), "a client_secret needs the client_id that it belongs to");
+        }
+        (Some(text), None, None) => Personal::ApiKey(key_header(&text, problems)?),
+        (Some(text), ..) => {
+            return problems.add(
+                text.span(),
+                "people enter a key or sign in: take out api_key, or client_id and client_secret",
+            );
+        }
     };
     let own = match &personal {
-        Personal::SignIn => "authorization",
+        Personal::SignIn(_) => "authorization",
         Personal::ApiKey(header) => &header.name,
     };
     let everybody = headers.keys().find(|name| name.as_ref().eq_ignore_ascii_case(own));

@@ -144,6 +144,8 @@ pub(super) struct RawConnector {
     pub(super) transport: Option<Text>,
     pub(super) credentials: Option<Text>,
     pub(super) api_key: Option<Text>,
+    pub(super) client_id: Option<Text>,
+    pub(super) client_secret: Option<Text>,
     pub(super) name: Option<Text>,
     pub(super) options: Option<Spanned<toml::Table>>,
 }

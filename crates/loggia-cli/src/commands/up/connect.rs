@@ -1,5 +1,5 @@
 //! The pages where somebody signs in to a connector for themselves: `/connect/NAME`, which a link leads to,
-//! and `/connect/NAME/callback`, where they come back to.
+//! and `/connect/NAME/callback`, where they come back to. `/connect/client.json` tells vendors what Loggia is.
 //!
 //! Whoever opens a link must be signed in here, in that browser, as the person it was made for. Otherwise one
 //! could send a link of one's own to another, and have their account at the vendor as one's own.
@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::{CACHE_CONTROL, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use loggia::service::BoxFuture;
@@ -34,12 +34,19 @@ struct Pages {
     server: AuthorizationServer,
     hub: Arc<Hub>,
     accounts: BTreeMap<String, Account>,
+    /// What describes Loggia to those who ask for it by its URL.
+    document: Option<String>,
 }
+
+/// Where that is.
+const DOCUMENT: &str = "/connect/client.json";
 
 impl ConnectLayer {
     pub(crate) fn new(server: AuthorizationServer, hub: Arc<Hub>, accounts: Vec<Account>) -> ConnectLayer {
+        let callbacks: Vec<String> = accounts.iter().map(Account::callback).collect();
+        let document = accounts.first().map(|any| any.accounts().document(&callbacks).to_string());
         let accounts = accounts.into_iter().map(|account| (account.name().to_owned(), account)).collect();
-        ConnectLayer { pages: Arc::new(Pages { server, hub, accounts }) }
+        ConnectLayer { pages: Arc::new(Pages { server, hub, accounts, document }) }
     }
 }
 
@@ -145,7 +152,7 @@ impl Pages {
         if !account.accept(&owner, code).await? {
             return Err(not_invited(&visitor));
         }
-        let begun = account.oauth(remote.url.expose(), &owner)?.begin(&account.callback()).await?;
+        let begun = account.oauth(&remote, &owner)?.begin(&account.callback()).await?;
         if !matches!(begun.page.scheme(), "https" | "http") {
             return Err(Not::Failed(AuthError::Discovery(
                 "its sign-in page is at no web address".to_owned(),
@@ -173,7 +180,7 @@ impl Pages {
             ));
         };
         let remote = account.remote().map_err(|error| AuthError::Configuration(error.to_string()))?;
-        account.oauth(remote.url.expose(), &owner)?.finish(answer).await?;
+        account.oauth(&remote, &owner)?.finish(answer).await?;
         Ok(self.done(account, &owner).await)
     }
 
@@ -271,7 +278,13 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if self.pages.find(request.uri().path()).is_none() {
+        let path = request.uri().path();
+        if let Some(document) = self.pages.document.as_ref().filter(|_| path == DOCUMENT) {
+            let mut response = Response::new(Body::full(document.clone()));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            return Box::pin(std::future::ready(Ok(response)));
+        }
+        if self.pages.find(path).is_none() {
             return Box::pin(self.inner.call(request));
         }
         let pages = self.pages.clone();

@@ -12,7 +12,7 @@ use loggia::service::{BoxFuture, Principal};
 use loggia::{Error, Result};
 use loggia_auth::client::{AuthError, OAuth, StoreFuture, Stored, TokenStore};
 use loggia_auth::jose::{random, sha256};
-use loggia_auth::registration::{ApplicationType, ClientIdentity};
+use loggia_auth::registration::{ApplicationType, ClientIdentity, RegisteredClient};
 use loggia_auth::secret::Secret;
 use loggia_connect::manifest::{Personal, Remote};
 use loggia_connect::secret;
@@ -20,6 +20,8 @@ use loggia_hub::{Opened, People};
 use loggia_store::{Login, Scope, Vault};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use url::Url;
 
 use crate::config::{self, Own};
 use crate::credentials;
@@ -76,12 +78,40 @@ impl Accounts {
         }
     }
 
+    /// Whether others than this machine can see what is at the hub's URL.
+    fn is_public(&self) -> bool {
+        self.base.starts_with("https://")
+    }
+
+    /// Where the document is that describes Loggia as a client (Client ID Metadata Documents). The URL is its name.
+    pub(crate) fn document_url(&self) -> String {
+        format!("{}/connect/client.json", self.base)
+    }
+
+    /// The document, for a client that is sent back to these places.
+    pub(crate) fn document(&self, callbacks: &[String]) -> Value {
+        json!({
+            "client_id": self.document_url(),
+            "client_name": "Loggia",
+            "client_uri": self.base,
+            "redirect_uris": callbacks,
+            "grant_types": ["authorization_code", "refresh_token"],
+            "response_types": ["code"],
+            "token_endpoint_auth_method": "none",
+            "application_type": if self.is_public() { "web" } else { "native" },
+        })
+    }
+
     fn notes(&self) -> Notes {
         Notes(self.vault.internal("connect"))
     }
 }
 
 impl Account {
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
     pub(crate) fn name(&self) -> &str {
         self.own.name()
     }
@@ -97,13 +127,22 @@ impl Account {
     }
 
     /// The sign-in of somebody at the connector's server.
-    pub(crate) fn oauth(&self, url: &str, owner: &str) -> Result<OAuth, AuthError> {
-        let url = credentials::server(url)?;
+    pub(crate) fn oauth(&self, remote: &Remote<secret::Secret>, owner: &str) -> Result<OAuth, AuthError> {
+        let url = credentials::server(remote.url.expose())?;
         let vault = &self.accounts.vault;
         let store = Shelf { own: vault.scope(owner, self.name()), clients: vault.internal("clients") };
-        let native = self.accounts.base.starts_with("http://");
-        let application_type = if native { ApplicationType::Native } else { ApplicationType::Web };
-        let identity = ClientIdentity { application_type, ..ClientIdentity::new("Loggia") };
+        let mut identity = ClientIdentity::new("Loggia");
+        if self.accounts.is_public() {
+            identity.application_type = ApplicationType::Web;
+            identity.metadata_document = Url::parse(&self.accounts.document_url()).ok();
+        }
+        if let Some(Personal::SignIn(Some(client))) = &remote.personal {
+            let id = client.id.as_str();
+            identity = identity.registered(match &client.secret {
+                Some(secret) => RegisteredClient::with_secret(id, Secret::new(secret.expose())),
+                None => RegisteredClient::public(id),
+            });
+        }
         let policy = credentials::policy(&url);
         OAuth::builder(url, identity).policy(policy).store(Arc::new(store), TOKENS).build()
     }
@@ -113,7 +152,7 @@ impl Account {
         let remote = self.remote().map_err(|error| AuthError::Configuration(error.to_string()))?;
         match remote.personal {
             Some(Personal::ApiKey(_)) => Ok(()),
-            _ => self.oauth(remote.url.expose(), owner)?.sign_out().await,
+            _ => self.oauth(&remote, owner)?.sign_out().await,
         }
     }
 
@@ -200,7 +239,7 @@ impl Account {
                 client.header(name, value)
             }
             _ => {
-                let oauth = self.oauth(url, owner)?;
+                let oauth = self.oauth(&remote, owner)?;
                 if oauth.credential().await?.is_none() {
                     return Ok(None);
                 }

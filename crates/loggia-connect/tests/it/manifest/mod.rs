@@ -266,9 +266,14 @@ fn what_everybody_has_for_themselves() {
         };
         remote.personal
     };
-    assert_eq!(remote(""), None);
-    assert_eq!(remote("credentials = \"shared\""), None);
-    assert_eq!(remote("credentials = \"person\""), Some(Personal::SignIn));
+    assert!(remote("").is_none() && remote("credentials = \"shared\"").is_none());
+    assert!(matches!(remote("credentials = \"person\""), Some(Personal::SignIn(None))));
+    let Some(Personal::SignIn(Some(client))) =
+        remote("credentials = \"person\"\nclient_id = \"hub\"\nclient_secret = \"${TOKEN}\"")
+    else {
+        panic!("it has a client")
+    };
+    assert_eq!((&*client.id, client.secret.unwrap().expose()), ("hub", "t0k3n"));
     let Some(Personal::ApiKey(header)) =
         remote("credentials = \"person\"\napi_key = \"Authorization: Bearer {key}\"")
     else {

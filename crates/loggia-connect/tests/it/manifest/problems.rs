@@ -106,6 +106,18 @@ const WRONG: &[(&str, &str)] = &[
         "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\ncredentials = \"person\"\n\
          headers = { Authorization = \"Bearer s3cret\" }",
     ),
+    (
+        "a client of everybody's",
+        "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\nclient_id = \"a\"",
+    ),
+    (
+        "a secret of nobody's",
+        "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\ncredentials = \"person\"\nclient_secret = \"s3cret\"",
+    ),
+    (
+        "a key and a client",
+        "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\ncredentials = \"person\"\napi_key = \"X: {key}\"\nclient_id = \"a\"",
+    ),
     ("a program of each", "[connectors.a]\nkind = \"stdio\"\ncommand = \"x\"\ncredentials = \"person\""),
     (
         "several at once",
