@@ -61,8 +61,16 @@ export async function tryProgram(report, { name, run }, config, person) {
 }
 
 async function typescript(config, visit, seen) {
+  const { client, kept } = await signedIn(config.server.url, visit, seen.ends);
+  await use(client, config.call, seen, () => kept.tokens, () => {
+    kept.tokens = { ...kept.tokens, access_token: `${kept.tokens.access_token}x` };
+  });
+}
+
+/** The TypeScript client, once its person has signed in at `url`, and what its provider keeps. */
+export async function signedIn(url, visit, ends) {
   const callback = await Callback.open();
-  seen.ends.push(() => callback.close());
+  ends.push(() => callback.close());
   const kept = {};
   const provider = {
     redirectUrl: callback.url,
@@ -78,22 +86,21 @@ async function typescript(config, visit, seen) {
     saveDiscoveryState: (discovered) => void (kept.discovered = discovered),
     discoveryState: () => kept.discovered
   };
-  const connect = async () => {
-    const transport = new StreamableHTTPClientTransport(new URL(config.server.url), { authProvider: provider });
+  const connect = () => {
+    const transport = new StreamableHTTPClientTransport(new URL(url), { authProvider: provider });
     const client = new Client({ name: 'sign-in', version: '1.0.0' }, { versionNegotiation: { mode: 'auto' } });
     return { transport, client, connected: client.connect(transport) };
   };
-  const first = await connect();
+  const first = connect();
   await assert.rejects(first.connected, UnauthorizedError);
   await visit(kept.page);
   const { params } = await callback.next();
   assert.equal(params.get('state'), kept.state);
   await first.transport.finishAuth(params);
-  const { client, connected } = await connect();
+  const { client, connected } = connect();
   await connected;
-  await use(client, config.call, seen, () => kept.tokens, () => {
-    kept.tokens = { ...kept.tokens, access_token: `${kept.tokens.access_token}x` };
-  });
+  ends.push(() => client.close());
+  return { client, kept };
 }
 
 /** Speaks the local protocol to mcp-remote, which signs in by itself. */

@@ -30,10 +30,16 @@ fn chromium() -> Option<PathBuf> {
 
 fn sign_in() -> Result<Finished, String> {
     let work = paths::fresh("browser")?;
-    let port = free_port()?;
+    // By another name of this machine, so that browsers keep its cookies apart.
+    let vendor = up(&work, "vendor", "localhost", "")?;
+    let own = format!(
+        "[connectors.vendor]\nkind = \"remote\"\nurl = {}\ncredentials = \"person\"\n",
+        vendor["url"]
+    );
     let (python, script) = peers::python_command("clients/oauth23.py");
     let config = json!({
-        "server": { "command": server(&work, port)?, "url": format!("http://127.0.0.1:{port}/mcp") },
+        "server": up(&work, "hub", "127.0.0.1", &own)?,
+        "vendor": vendor,
         "browser": chromium(),
         "python": [python, script[0]],
         "work": work,
@@ -43,27 +49,32 @@ fn sign_in() -> Result<Finished, String> {
     run.env("PYTHONPATH", peers::python_packages()).limit(LIMIT).finish()
 }
 
-/// The command that serves one connector to people who signed in, with everything it keeps in `work`.
-fn server(work: &Path, port: u16) -> Result<Vec<String>, String> {
-    let command = paths::release("everything-server");
+/// A `loggia up` to be started, which serves the fixture and more to people who signed in, with everything it keeps in
+/// a folder of its own.
+fn up(work: &Path, name: &str, host: &str, more: &str) -> Result<Value, String> {
+    let (work, port) = (work.join(name), free_port()?);
+    let base = format!("http://{host}:{port}");
+    let fixture = json!(paths::release("everything-server"));
+    let text =
+        format!("[connectors.fixture]\nkind = \"stdio\"\ncommand = {fixture}\nargs = [\"--stdio\"]\n{more}");
     let file = work.join("loggia.toml");
-    let text = format!(
-        "[connectors.fixture]\nkind = \"stdio\"\ncommand = {}\nargs = [\"--stdio\"]\n",
-        json!(command)
-    );
-    std::fs::write(&file, text).map_err(|e| format!("cannot write {}: {e}", file.display()))?;
-    let text = |path: PathBuf| path.display().to_string();
-    Ok(vec![
-        text(paths::release("loggia")),
-        "up".to_owned(),
-        "--auth".to_owned(),
-        "--listen".to_owned(),
-        format!("127.0.0.1:{port}"),
-        "--credentials".to_owned(),
-        text(work.join("credentials")),
-        "--config".to_owned(),
-        text(file),
-    ])
+    let written = std::fs::create_dir_all(&work).and_then(|()| std::fs::write(&file, text));
+    written.map_err(|e| format!("cannot write {}: {e}", file.display()))?;
+    let (listen, credentials) = (format!("127.0.0.1:{port}"), work.join("credentials"));
+    let command = json!([
+        paths::release("loggia"),
+        "up",
+        "--auth",
+        "--listen",
+        listen,
+        "--public-url",
+        base,
+        "--credentials",
+        credentials,
+        "--config",
+        file
+    ]);
+    Ok(json!({ "command": command, "url": format!("{base}/mcp") }))
 }
 
 /// A check for each line that the driver printed.

@@ -68,7 +68,7 @@ const STAGES: &[Stage] = &[
     },
     Stage {
         name: "browser",
-        about: "a browser and three other clients sign in at `loggia up`",
+        about: "a browser and three other clients sign in at `loggia up`, and it at a vendor for them",
         needs: &[Need::Release, Need::Npm, Need::Python, Need::Chromium],
         run: browser::run,
     },

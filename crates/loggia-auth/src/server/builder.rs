@@ -196,7 +196,7 @@ impl Builder {
             skew: Duration::from_secs(30),
             proofs: self.nonces.map_or_else(Proofs::default, Proofs::with_nonces),
             rates: Rates::new(self.rate_limit),
-            cookies: Cookies { secure: url.scheme() == "https" },
+            cookies: Cookies { secure: url.scheme() == "https", port: url.port() },
             clock: self.clock,
         };
         Ok(AuthorizationServer { shared: Arc::new(shared) })

@@ -228,15 +228,19 @@ pub(super) fn preflight() -> Response<Body> {
     response
 }
 
-/// Cookies of ours. On `https` their name makes browsers refuse them from anywhere else.
+/// Cookies of ours. On `https` their name makes browsers refuse them from anywhere else. Browsers send a host's cookies
+/// to all of its ports, so that of another server on the same machine is in the name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cookies {
     pub(super) secure: bool,
+    pub(super) port: Option<u16>,
 }
 
 impl Cookies {
     fn name(self, what: &str) -> String {
-        if self.secure { format!("__Host-loggia-{what}") } else { format!("loggia-{what}") }
+        let prefix = if self.secure { "__Host-" } else { "" };
+        let port = self.port.map(|port| format!("{port}-")).unwrap_or_default();
+        format!("{prefix}loggia-{port}{what}")
     }
 
     /// The value of a cookie. Where there are two, neither counts: one of them is not ours.
