@@ -152,7 +152,7 @@ impl Pages {
         if !account.accept(&owner, code).await? {
             return Err(not_invited(&visitor));
         }
-        let begun = account.oauth(&remote, &owner)?.begin(&account.callback()).await?;
+        let begun = account.begin(&remote, &owner).await?;
         if !matches!(begun.page.scheme(), "https" | "http") {
             return Err(Not::Failed(AuthError::Discovery(
                 "its sign-in page is at no web address".to_owned(),
