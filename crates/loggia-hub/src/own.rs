@@ -22,6 +22,9 @@ use crate::relay::Relay;
 use crate::slot::{Listed, Slot, now};
 use crate::supervisor;
 
+/// How soon a list waits again for an upstream that it waited for in vain.
+const RETRY: Duration = Duration::from_secs(30);
+
 /// The connections of one connector, by person.
 pub(crate) struct Own {
     pub(crate) people: Arc<dyn People>,
@@ -41,6 +44,8 @@ struct Seat {
     running: AtomicUsize,
     /// When it was used last, in milliseconds after the beginning.
     used: AtomicU64,
+    /// When a list waited for a connection in vain; in milliseconds after the beginning, and 0 for never.
+    in_vain: AtomicU64,
     /// Changes when the person signs in.
     signed_in: watch::Sender<()>,
 }
@@ -58,7 +63,7 @@ struct Counted {
 
 impl InUse {
     /// What the upstream offers the person, read again where that was too long ago.
-    pub(crate) async fn listed(&self, shared: &Shared, slot: &Slot) -> Option<Arc<Listed>> {
+    async fn listed(&self, shared: &Shared, slot: &Slot) -> Option<Arc<Listed>> {
         let listed = || self.counted.seat.listed.load_full();
         let old =
             |listed: &Listed| now().saturating_duration_since(listed.read_at) >= shared.limits.refresh_after;
@@ -121,6 +126,7 @@ impl Own {
         }
         let link = self.open(shared, slot, person).await?;
         seat.link.store(Some(link.clone()));
+        seat.in_vain.store(0, Ordering::Relaxed);
         self.keep(person, &seat);
         tokio::spawn(watch_end(seat.clone(), link.clone()));
         let in_use = InUse { link, counted };
@@ -148,6 +154,30 @@ impl Own {
                     "The connector {name:?} cannot be reached now (reference {reference} in Loggia's log). Try again \
                      later."
                 )))
+            }
+        }
+    }
+
+    /// What the upstream offers a person. Who asks for a list waits a little for it, but not each time for one
+    /// that does not answer: it must not hide the others.
+    pub(crate) async fn listed(&self, shared: &Shared, slot: &Slot, person: &str) -> Option<Arc<Listed>> {
+        let seat = self.seat(person, shared.limits.own_links).ok()?;
+        let in_vain = seat.in_vain.load(Ordering::Relaxed);
+        if in_vain > 0 && since(self.begun).saturating_sub(in_vain) < millis(RETRY) {
+            return None;
+        }
+        let look = async {
+            match self.link(shared, slot, person).await {
+                Ok(in_use) => Ok(in_use.listed(shared, slot).await),
+                Err(NoLink::SignIn) => Ok(None),
+                Err(NoLink::Unavailable(_)) => Err(()),
+            }
+        };
+        match tokio::time::timeout(shared.limits.patience, look).await {
+            Ok(Ok(listed)) => listed,
+            Ok(Err(())) | Err(_) => {
+                seat.in_vain.store(since(self.begun).max(1), Ordering::Relaxed);
+                None
             }
         }
     }
@@ -198,7 +228,9 @@ impl Own {
         }
         if seats.len() >= most {
             let unused = seats.iter().filter(|(_, seat)| seat.rests_since() < u64::MAX);
-            let longest = unused.min_by_key(|(_, seat)| seat.rests_since()).map(|(name, _)| name.clone());
+            // Who has no connection loses nothing.
+            let longest = unused.min_by_key(|(_, seat)| (seat.link.load().is_some(), seat.rests_since()));
+            let longest = longest.map(|(name, _)| name.clone());
             let busy =
                 || NoLink::Unavailable("Too many people use this connector at once. Try again later.".into());
             let away = seats.remove(&longest.ok_or_else(busy)?);
@@ -214,6 +246,7 @@ impl Own {
             opening: tokio::sync::Mutex::default(),
             running: AtomicUsize::new(0),
             used: AtomicU64::new(since(self.begun)),
+            in_vain: AtomicU64::new(0),
             signed_in: watch::Sender::new(()),
         });
         seats.insert(person.to_owned(), seat.clone());

@@ -10,6 +10,7 @@ use loggia::model::{
 };
 use loggia::service::{Reply, Request};
 use loggia::{Error, edge};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::hub::{Refusal, Shared, refusal};
@@ -50,6 +51,11 @@ impl Shared {
     ) -> Result<Reply, Refusal> {
         let person = person(own, slot, &request)?;
         let (request, answer) = without_answer(request);
+        // Heard of from now on: a sign-in that ends while the call runs counts.
+        let heard = match answer {
+            Some(ElicitAction::Accept) => own.hear(&person, self.limits.own_links).ok(),
+            _ => None,
+        };
         let in_use = match self.seated(slot, own, &person, answer, &request, &exchange).await {
             Ok(in_use) => in_use,
             Err(not_yet) => return not_yet.into(),
@@ -59,12 +65,41 @@ impl Shared {
             // The credential was good until now.
             Err(Error::Unauthorized(_)) => {
                 own.leave(&person).await;
-                self.ask(slot, own, &person, &request, &exchange).await.into()
+                match heard {
+                    None => self.ask(slot, own, &person, &request, &exchange).await.into(),
+                    Some(heard) => self.once_more(slot, own, &person, heard, request, exchange).await,
+                }
             }
             Err(error) => {
                 in_use.suspect();
                 Err(refusal(slot, error))
             }
+        }
+    }
+
+    /// A call of somebody who has agreed to sign in, and whose credential is as little use as before: waits until
+    /// they have, and tries once more.
+    async fn once_more(
+        &self,
+        slot: &Slot,
+        own: &Own,
+        person: &str,
+        mut heard: watch::Receiver<()>,
+        request: Request,
+        exchange: Exchange,
+    ) -> Result<Reply, Refusal> {
+        if !matches!(tokio::time::timeout(self.limits.sign_in_wait, heard.changed()).await, Ok(Ok(()))) {
+            return NotYet::Refused(unfinished(&slot.connector.name)).into();
+        }
+        let in_use = match own.link(self, slot, person).await {
+            Ok(in_use) => in_use,
+            Err(NoLink::Unavailable(why)) => return Err(Refusal::Unavailable(why)),
+            Err(NoLink::SignIn) => return told(slot, own, person).await.into(),
+        };
+        match in_use.link.call(request, exchange).await {
+            Ok(outcome) => outcome.map_err(Refusal::Rpc),
+            Err(Error::Unauthorized(_)) => told(slot, own, person).await.into(),
+            Err(error) => Err(refusal(slot, error)),
         }
     }
 
@@ -122,9 +157,7 @@ impl Shared {
                 Err(NoLink::Unavailable(why)) => return Err(NotYet::Refused(why)),
             }
         }
-        Err(NotYet::Refused(format!(
-            "The sign-in to {name:?} is not finished yet. Once it is, call this again."
-        )))
+        Err(NotYet::Refused(unfinished(name)))
     }
 
     async fn ask(
@@ -177,6 +210,10 @@ fn where_to(name: &str, url: &str) -> String {
         "You have to sign in to {name:?} first: open {url} in your browser, sign in there, and then call this again. The \
          link is for you alone, and works once."
     )
+}
+
+fn unfinished(name: &str) -> String {
+    format!("The sign-in to {name:?} is not finished yet. Once it is, call this again.")
 }
 
 fn too_many(name: &str) -> NotYet {

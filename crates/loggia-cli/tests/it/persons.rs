@@ -54,14 +54,6 @@ impl Office {
     }
 }
 
-impl Drop for Office {
-    fn drop(&mut self) {
-        if let Some(up) = self.up.take().filter(|_| !std::thread::panicking()) {
-            up.stop();
-        }
-    }
-}
-
 fn key(folder: &Path, owner: &str) -> String {
     run_in(folder, &["auth", "keys", "create", "--owner", owner]).stdout.trim().to_owned()
 }
@@ -76,6 +68,16 @@ async fn call(builder: ClientBuilder, url: &str, key: &str, tool: &str) -> Strin
 
 fn text(result: &CallToolResult) -> String {
     result.content.first().and_then(|block| block.as_text()).unwrap_or_default().to_owned()
+}
+
+/// A client whose person agrees to open what they are asked to, and the pages that are.
+fn agreeing() -> (ClientBuilder, mpsc::Receiver<String>) {
+    let (asked, opens) = mpsc::channel();
+    let builder = Client::builder().on_elicit_url(move |params| {
+        asked.send(params.url).expect("somebody opens it");
+        async { Ok(ElicitResult::without_content(ElicitAction::Accept)) }
+    });
+    (builder, opens)
 }
 
 /// The link in what somebody is told.
@@ -100,11 +102,7 @@ fn a_person_is_asked_to_sign_in_and_the_call_goes_on() {
         vendor.url
     ));
     let (ada, bob) = (office.key("ada"), office.key("bob"));
-    let (asked, opens) = mpsc::channel();
-    let builder = Client::builder().on_elicit_url(move |params| {
-        asked.send(params.url).expect("somebody opens it");
-        async { Ok(ElicitResult::without_content(ElicitAction::Accept)) }
-    });
+    let (builder, opens) = agreeing();
     let (url, caller) = (office.url.clone(), ada.clone());
     let calling = office.runtime.spawn(async move { call(builder, &url, &caller, "safe_whoami").await });
     let link = opens.recv().expect("the client is asked");
@@ -230,6 +228,36 @@ fn an_api_key_is_entered_on_a_page() {
     let asked = tap.asked();
     assert!(asked.contains("x-kitchen: key s3cr3t-key") && !asked.contains("another"), "{asked}");
     assert!(!asked.contains("lgk_") && !asked.to_lowercase().contains("authorization"), "{asked}");
+}
+
+#[test]
+fn who_is_allowed_too_little_is_asked_for_more() {
+    let vendor = protected::start();
+    let mut office = Office::open(&format!(
+        "[connectors.safe]\nkind = \"remote\"\nurl = \"{}\"\ncredentials = \"person\"\n",
+        vendor.url
+    ));
+    let ada = office.key("ada");
+    let (url, runtime) = (office.url.clone(), Runtime::new().expect("a runtime"));
+    let (mut browser, mut at_vendor) = (office.browser(), vendor.browser());
+    for (tool, scopes, said) in
+        [("safe_whoami", "mcp", "me: mcp"), ("safe_write", "mcp mcp:write", "written")]
+    {
+        let (builder, opens) = agreeing();
+        let (at, key) = (url.clone(), ada.clone());
+        let calling = runtime.spawn(async move { call(builder, &at, &key, tool).await });
+        let link = opens.recv().expect("the client is asked");
+        let Ended::Away(sign_in) = go(&mut browser, &link) else { panic!("it leads to the vendor") };
+        let sign_in_url: url::Url = sign_in.parse().expect("a URL");
+        let (_, asked) = sign_in_url.query_pairs().find(|(name, _)| name == "scope").expect("scopes");
+        assert_eq!(asked.replace(" offline_access", ""), scopes, "{tool}");
+        assert!(browser.see(&at_vendor.allow(&sign_in)).contains("You are signed in"), "{tool}");
+        let came_of_it = runtime.block_on(calling).expect("no panic");
+        assert_eq!(came_of_it.replace(" offline_access", ""), said, "{tool}");
+        assert!(opens.try_recv().is_err(), "nobody is asked twice");
+    }
+    let now = runtime.block_on(call(Client::builder(), &url, &ada, "safe_whoami"));
+    assert_eq!(now.replace(" offline_access", ""), "me: mcp mcp:write");
 }
 
 #[test]

@@ -56,12 +56,14 @@ pub(crate) fn start_with(registers: bool) -> Protected {
     let resource = Resource::new(url.parse().expect("a URL"))
         .expect("a resource")
         .issuer(server.issuer())
-        .scopes(ScopePolicy::new().always("mcp"));
+        .scopes(ScopePolicy::new().always("mcp").tool("write", "mcp:write"));
     let whoami = Tool::build("whoami").handler(|_: Arc<()>, cx: Cx, _: Args| async move {
         let principal = cx.principal().ok_or_else(|| ToolError::say("nobody"))?;
         Ok::<_, ToolError>(format!("{}: {}", principal.subject, principal.scopes.join(" ")))
     });
-    let mcp = Server::new("safe", "1.0.0").tool(whoami).build().expect("a server").into_service();
+    let write =
+        Tool::build("write").handler(|_: Arc<()>, _: Cx, _: Args| async { Ok::<_, ToolError>("written") });
+    let mcp = Server::new("safe", "1.0.0").tool(whoami).tool(write).build().expect("a server").into_service();
     let (shutdown, handle) = (Shutdown::new(), runtime.handle().clone());
     let (stop, layer) = (shutdown.clone(), server.layer());
     let thread = std::thread::spawn(move || {

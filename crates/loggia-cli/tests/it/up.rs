@@ -10,7 +10,8 @@ use crate::server;
 
 /// A running `loggia up`.
 pub(crate) struct Up {
-    child: Child,
+    /// None once it has ended.
+    child: Option<Child>,
     stdout: BufReader<std::process::ChildStdout>,
     /// What it printed before it said how to stop it.
     pub(crate) said: String,
@@ -27,7 +28,7 @@ pub(crate) fn up_at(folder: &Path, address: &str, args: &[&str]) -> Up {
     let args: Vec<&str> = ["up", "--listen", address].iter().chain(args).copied().collect();
     let mut child = command(folder, &args).env("USER", "ada").spawn().expect("it starts");
     let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-    let mut up = Up { child, stdout, said: String::new(), url: String::new() };
+    let mut up = Up { child: Some(child), stdout, said: String::new(), url: String::new() };
     up.until("Ctrl-C stops it.");
     let url = up.said.split_whitespace().find(|word| word.starts_with("http"));
     up.url = url.expect("a URL").to_owned();
@@ -62,13 +63,24 @@ impl Up {
 
     /// Lets it end as Ctrl-C does, and gives what it said meanwhile.
     pub(crate) fn stop(mut self) -> Run {
-        let killed = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        let child = self.child.take().expect("it runs");
+        let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
         assert!(killed.expect("kill runs").success());
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).expect("it prints");
-        let mut run = Run::from(self.child.wait_with_output().expect("it ends"));
-        run.stdout = self.said + &rest;
+        let mut run = Run::from(child.wait_with_output().expect("it ends"));
+        run.stdout = std::mem::take(&mut self.said) + &rest;
         run
+    }
+}
+
+/// A test that fails leaves none running.
+impl Drop for Up {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 

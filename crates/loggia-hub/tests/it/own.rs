@@ -1,7 +1,7 @@
 //! Connectors to which everybody signs in for themselves.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ struct Accounts {
     signed_in: Mutex<Vec<String>>,
     open: Mutex<HashMap<String, Vec<Client>>>,
     invited: AtomicUsize,
+    /// Whether the upstream does not answer.
+    silent: AtomicBool,
 }
 
 impl Accounts {
@@ -39,6 +41,7 @@ impl Accounts {
             signed_in: Mutex::new(signed_in.iter().map(|name| (*name).to_owned()).collect()),
             open: Mutex::default(),
             invited: AtomicUsize::new(0),
+            silent: AtomicBool::new(false),
         })
     }
 
@@ -74,6 +77,9 @@ impl People for Accounts {
         Box::pin(async move {
             if !self.signed_in().iter().any(|known| known == person) {
                 return Ok(None);
+            }
+            if self.silent.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
             }
             let service: Arc<dyn Service> = self.upstreams[person].clone();
             let client = client.version(self.version).connect(service).await?;
@@ -314,4 +320,27 @@ async fn who_signs_in_anew_has_another_connection() {
         said(&ada, "up_echo").await;
     }
     assert_eq!(said(&ada, "up_echo").await, "hi");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_does_not_answer_delays_one_list_and_hides_nothing() {
+    let accounts = Accounts::new(ERAS[0], &["ada"]);
+    accounts.silent.store(true, Ordering::SeqCst);
+    let other = Connector::builtin("other", Upstream::new());
+    let hub = Hub::start(Implementation::new("hub", "0"), vec![connector(&accounts), other], limits());
+    let hub = hub.expect("good names");
+    let ada = client_of(&hub, Some("ada"), builder(ERAS[0])).await;
+    for waits in [10, 0, 0] {
+        let begun = tokio::time::Instant::now();
+        let tools = tools(&ada).await;
+        assert_eq!(begun.elapsed().as_secs(), waits);
+        assert!(
+            tools.contains(&"other_echo".to_owned()) && tools.contains(&"up_sign_in".to_owned()),
+            "{tools:?}"
+        );
+        assert!(!tools.contains(&"up_echo".to_owned()), "{tools:?}");
+    }
+    accounts.silent.store(false, Ordering::SeqCst);
+    assert_eq!(said(&ada, "up_echo").await, "hi", "a call tries at once");
+    assert!(tools(&ada).await.contains(&"up_echo".to_owned()));
 }

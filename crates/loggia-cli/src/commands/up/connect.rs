@@ -16,7 +16,8 @@ use loggia::service::BoxFuture;
 use loggia::transport::http::Body;
 use loggia_auth::client::{Answer, AuthError};
 use loggia_auth::server::{AuthorizationServer, Visitor, escape, page, problem};
-use loggia_connect::manifest::Personal;
+use loggia_connect::manifest::{Personal, Remote};
+use loggia_connect::secret::Secret;
 use loggia_hub::Hub;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -105,7 +106,7 @@ impl Pages {
         if !account.is_invited(&account.owner(&visitor.subject), &code).await? {
             return Err(not_invited(&visitor));
         }
-        let remote = account.remote().map_err(|error| AuthError::Configuration(error.to_string()))?;
+        let remote = described(account)?;
         let url = Url::parse(remote.url.expose()).ok();
         let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
         let what = match &remote.personal {
@@ -139,7 +140,7 @@ impl Pages {
         let code = form.get("invitation").unwrap_or_default();
         let visitor = self.visitor(account, parts, code).await?;
         let owner = account.owner(&visitor.subject);
-        let remote = account.remote().map_err(|error| AuthError::Configuration(error.to_string()))?;
+        let remote = described(account)?;
         if let Some(Personal::ApiKey(header)) = &remote.personal {
             let key = form.get("key").unwrap_or_default().trim();
             header.value(key).map_err(|why| refused(StatusCode::BAD_REQUEST, "This is no API key", why))?;
@@ -152,7 +153,7 @@ impl Pages {
         if !account.accept(&owner, code).await? {
             return Err(not_invited(&visitor));
         }
-        let begun = account.oauth(&remote, &owner)?.begin(&account.callback()).await?;
+        let begun = account.begin(&remote, &owner).await?;
         if !matches!(begun.page.scheme(), "https" | "http") {
             return Err(Not::Failed(AuthError::Discovery(
                 "its sign-in page is at no web address".to_owned(),
@@ -179,7 +180,7 @@ impl Pages {
                  in the program you came from.",
             ));
         };
-        let remote = account.remote().map_err(|error| AuthError::Configuration(error.to_string()))?;
+        let remote = described(account)?;
         account.oauth(&remote, &owner)?.finish(answer).await?;
         Ok(self.done(account, &owner).await)
     }
@@ -202,6 +203,11 @@ impl Pages {
         );
         page(StatusCode::OK, "You are signed in", &content, None)
     }
+}
+
+/// How the connector is reached.
+fn described(account: &Account) -> Result<Remote<Secret>, AuthError> {
+    account.remote().map_err(|error| AuthError::Configuration(error.to_string()))
 }
 
 fn not_invited(visitor: &Visitor) -> Not {

@@ -7,6 +7,7 @@ mod gate;
 mod health;
 mod people;
 mod port;
+mod widening;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -10,9 +10,10 @@ use std::time::{Duration, SystemTime};
 use loggia::client::ClientBuilder;
 use loggia::service::{BoxFuture, Principal};
 use loggia::{Error, Result};
-use loggia_auth::client::{AuthError, OAuth, StoreFuture, Stored, TokenStore};
+use loggia_auth::client::{AuthError, Begun, OAuth, OAuthBuilder, StoreFuture, Stored, TokenStore};
 use loggia_auth::jose::{random, sha256};
 use loggia_auth::registration::{ApplicationType, ClientIdentity, RegisteredClient};
+use loggia_auth::scope::Scopes;
 use loggia_auth::secret::Secret;
 use loggia_connect::manifest::{Personal, Remote};
 use loggia_connect::secret;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::widening::Widening;
 use crate::config::{self, Own};
 use crate::credentials;
 
@@ -128,6 +130,20 @@ impl Account {
 
     /// The sign-in of somebody at the connector's server.
     pub(crate) fn oauth(&self, remote: &Remote<secret::Secret>, owner: &str) -> Result<OAuth, AuthError> {
+        self.oauth_builder(remote, owner)?.build()
+    }
+
+    /// The sign-in of somebody who may have found that they were allowed too little.
+    pub(crate) async fn begin(
+        &self,
+        remote: &Remote<secret::Secret>,
+        owner: &str,
+    ) -> Result<Begun, AuthError> {
+        let scopes = self.wanted(owner).await?;
+        self.oauth_builder(remote, owner)?.scopes(scopes).build()?.begin(&self.callback()).await
+    }
+
+    fn oauth_builder(&self, remote: &Remote<secret::Secret>, owner: &str) -> Result<OAuthBuilder, AuthError> {
         let url = credentials::server(remote.url.expose())?;
         let vault = &self.accounts.vault;
         let store = Shelf { own: vault.scope(owner, self.name()), clients: vault.internal("clients") };
@@ -144,7 +160,7 @@ impl Account {
             });
         }
         let policy = credentials::policy(&url);
-        OAuth::builder(url, identity).policy(policy).store(Arc::new(store), TOKENS).build()
+        Ok(OAuth::builder(url, identity).policy(policy).store(Arc::new(store), TOKENS))
     }
 
     /// Takes back what somebody was given there, where that is possible, and forgets it.
@@ -165,6 +181,25 @@ impl Account {
     /// Where the answer of a sign-in arrives.
     pub(crate) fn callback(&self) -> String {
         format!("{}/connect/{}/callback", self.accounts.base, self.name())
+    }
+
+    /// Remembers what somebody's credential lacks.
+    pub(crate) async fn want(&self, owner: &str, scopes: &Scopes) -> Result<(), AuthError> {
+        let (notes, name) = (self.accounts.notes(), self.wanted_name(owner));
+        let revision = notes.load::<String>(&name).await?.map(|(_, revision)| revision);
+        let scopes = self.wanted(owner).await?.union(scopes).to_string();
+        // Who wrote in between lacked something too: it is asked for the time after.
+        notes.save(&name, &scopes, revision, SystemTime::now() + INVITATION).await.map(drop)
+    }
+
+    /// What somebody's credential was found to lack.
+    async fn wanted(&self, owner: &str) -> Result<Scopes, AuthError> {
+        let found = self.accounts.notes().load::<String>(&self.wanted_name(owner)).await?;
+        Ok(found.map(|(scopes, _)| scopes.split_whitespace().collect()).unwrap_or_default())
+    }
+
+    fn wanted_name(&self, owner: &str) -> String {
+        format!("wanted/{}/{}", self.name(), sha256(owner))
     }
 
     /// Whether a code is that of the link that was made for somebody.
@@ -243,7 +278,8 @@ impl Account {
                 if oauth.credential().await?.is_none() {
                     return Ok(None);
                 }
-                client.authorize(oauth)
+                let (account, owner) = (self.clone(), owner.to_owned());
+                client.authorize(Widening { oauth, account, owner })
             }
         };
         client.connect(url).await.map(|client| Some(Opened::Client(client)))
