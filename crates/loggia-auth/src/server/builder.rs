@@ -180,7 +180,10 @@ impl Builder {
             token_life: self.token_life,
             skew: Duration::from_secs(30),
             proofs: self.nonces.map_or_else(Proofs::default, Proofs::with_nonces),
-            cookies: Cookies { secure: url.scheme() == "https" },
+            cookies: Cookies {
+                secure: url.scheme() == "https",
+                port: url.port_or_known_default().unwrap_or_default(),
+            },
             clock: self.clock,
         };
         Ok(AuthorizationServer { shared: Arc::new(shared) })

@@ -206,15 +206,20 @@ pub(super) fn preflight() -> Response<Body> {
     response
 }
 
-/// Cookies of ours. On `https` their name makes browsers refuse them from anywhere else.
+/// Cookies of ours. On `https` their name makes browsers refuse them from anywhere else; otherwise it holds the
+/// port, for browsers keep those of all ports of a machine together.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cookies {
     pub(super) secure: bool,
+    pub(super) port: u16,
 }
 
 impl Cookies {
     fn name(self, what: &str) -> String {
-        if self.secure { format!("__Host-loggia-{what}") } else { format!("loggia-{what}") }
+        match self.secure {
+            true => format!("__Host-loggia-{what}"),
+            false => format!("loggia-{}-{what}", self.port),
+        }
     }
 
     /// The value of a cookie. Where there are two, neither counts: one of them is not ours.
