@@ -4,7 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use loggia::transport::http::SessionKey;
+use loggia_auth::client::TokenStore;
+use loggia_auth::jose::random;
 use loggia_auth::keys::ApiKeys;
+use loggia_auth::secret::Secret;
 use loggia_connect::manifest::VaultKey;
 use loggia_store::{Database, KeyTool, MasterKeys, StoreError, Vault};
 
@@ -32,6 +38,19 @@ pub(crate) async fn open(credentials: &Credentials, key: &VaultKey) -> Outcome<V
         Err(error) => Err(error),
     };
     opened.map_err(failed)
+}
+
+/// The key of the sessions of old clients: with the same one they go on after a restart, and at other replicas.
+pub(crate) async fn session_key(vault: &Vault) -> Outcome<SessionKey> {
+    let scope = vault.internal("sessions");
+    let fresh = Secret::new(random(32));
+    // Of several who begin at once, one writes it.
+    scope.save("key", fresh, None, None).await.map_err(Failure::usage)?;
+    let kept = scope.load("key").await.map_err(Failure::usage)?;
+    let bytes = kept.and_then(|kept| URL_SAFE_NO_PAD.decode(kept.value.expose()).ok());
+    let key: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
+    let lost = || Failure::usage("the vault cannot be used: its key of sessions cannot be read");
+    Ok(SessionKey::from_bytes(&key.ok_or_else(lost)?))
 }
 
 /// Forgets what has ended, as long as it runs.

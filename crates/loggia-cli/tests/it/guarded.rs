@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::auth::{By, login};
 use crate::program::{Run, command, run_in, settings, shows};
-use crate::protected::Browser;
+use crate::protected::{Browser, post_json};
 use crate::up::{Up, get, up, up_at};
 
 /// Signs in to it as the person who sees what it prints.
@@ -50,6 +50,36 @@ fn people_sign_in_by_the_link_that_is_shown_and_stay_signed_in() {
     let refresh = here(&["auth", "refresh", &url]);
     assert_eq!(refresh.code, Some(0), "{refresh}");
     assert!(!second.stop().stdout.contains("Sign in at"), "nobody was asked");
+}
+
+/// A client of an older revision asks on with the session that it has.
+#[cfg(unix)]
+#[test]
+fn sessions_go_on_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = ["ada", "bob"].map(|owner| {
+        let made = run_in(folder.path(), &["auth", "keys", "create", "--owner", owner]);
+        format!("Authorization: Bearer {}\r\n", made.stdout.trim())
+    });
+    let first = up(folder.path(), &["--auth"]);
+    let (url, address) = (first.url.clone(), first.base().trim_start_matches("http://").to_owned());
+    let params = serde_json::json!({ "protocolVersion": "2025-06-18", "capabilities": {},
+        "clientInfo": { "name": "t", "version": "0" } });
+    let request = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
+    let (head, body) = post_json(&url, &keys[0], &request);
+    let named = head.lines().filter_map(|line| line.split_once(": "));
+    let session = named.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("mcp-session-id"));
+    let session = session.unwrap_or_else(|| panic!("{head}\n{body}")).1;
+    first.stop();
+    let second = up_at(folder.path(), &address, &["--auth"]);
+    let request = serde_json::json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" });
+    for (key, status) in keys.iter().zip(["200", "404"]) {
+        let headers = format!("{key}Mcp-Session-Id: {session}\r\nMCP-Protocol-Version: 2025-06-18\r\n");
+        let (head, body) = post_json(&url, &headers, &request);
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{head}\n{body}");
+        assert_eq!(body.contains("files_find"), status == "200", "{body}");
+    }
+    second.stop();
 }
 
 #[cfg(unix)]

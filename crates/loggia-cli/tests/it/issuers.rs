@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::auth::{By, login};
 use crate::forwarded::token;
 use crate::program::{Run, command, run_in};
-use crate::protected::{self, Browser, Ended, send};
+use crate::protected::{self, Browser, Ended, post_json, send};
 use crate::up::{Up, get, up};
 
 /// A web server that answers what it is told to.
@@ -256,19 +256,7 @@ fn people_sign_in_at_their_identity_provider() {
 fn register(base: &str) -> String {
     let body = json!({ "client_name": "Agent", "redirect_uris": ["http://127.0.0.1/cb"],
         "token_endpoint_auth_method": "none" });
-    let address = base.trim_start_matches("http://");
-    let mut stream = std::net::TcpStream::connect(address).expect("it listens");
-    let body = body.to_string();
-    write!(
-        stream,
-        "POST /oauth/register HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("answered");
-    let (_, body) = answer.split_once("\r\n\r\n").expect("a response");
-    let document: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+    let (_, answer) = post_json(&format!("{base}/oauth/register"), "", &body);
+    let document: Value = serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"));
     document["client_id"].as_str().expect("an id").to_owned()
 }

@@ -221,6 +221,24 @@ pub(crate) fn send(
     (headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect(), body.to_owned())
 }
 
+/// A JSON document to a URL: the head and the body of the answer.
+pub(crate) fn post_json(url: &str, headers: &str, body: &serde_json::Value) -> (String, String) {
+    let rest = url.strip_prefix("http://").expect("http");
+    let (address, path) = rest.split_once('/').expect("a path");
+    let (body, mut stream) = (body.to_string(), TcpStream::connect(address).expect("it listens"));
+    write!(
+        stream,
+        "POST /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}Accept: application/json, \
+         text/event-stream\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("answered");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a response");
+    (head.to_owned(), body.to_owned())
+}
+
 fn encoded(text: &str) -> String {
     let encode = |byte: u8| match byte.is_ascii_alphanumeric() {
         true => char::from(byte).to_string(),

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use loggia::transport::http::SessionKey;
 use loggia_auth::guard::{Guard, Policy};
 use loggia_auth::provider::Provider;
 use loggia_auth::resource::{Introspection, Issuer, Resource, ResourceLayer, ScopePolicy};
@@ -26,6 +27,7 @@ pub(crate) struct Gate {
     pub(crate) server: AuthorizationServer,
     pub(crate) accounts: Accounts,
     pub(crate) vault: Vault,
+    pub(crate) sessions: SessionKey,
 }
 
 impl Gate {
@@ -56,7 +58,8 @@ impl Gate {
             resource = other.audience.iter().fold(resource, |resource, audience| resource.audience(audience));
         }
         let accounts = Accounts::new(base, same_people(&auth), &vault);
-        Ok(Gate { resource: resource.layer(), server: issuer, accounts, vault })
+        let sessions = vault::session_key(&vault).await?;
+        Ok(Gate { resource: resource.layer(), server: issuer, accounts, vault, sessions })
     }
 }
 

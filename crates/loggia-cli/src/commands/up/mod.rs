@@ -146,10 +146,15 @@ async fn serve_http(
     // The layer added last sees a request first.
     let served = match gate {
         None => endpoint.layer(health).serve(service, limits, shutdown).await,
-        Some(Gate { resource, server, .. }) => {
+        Some(Gate { resource, server, sessions, .. }) => {
             let pages = ConnectLayer::new(server.clone(), hub.clone(), accounts);
-            let endpoint =
-                endpoint.names_peers(true).layer(resource).layer(pages).layer(server.layer()).layer(health);
+            let endpoint = endpoint
+                .names_peers(true)
+                .session_key(sessions)
+                .layer(resource)
+                .layer(pages)
+                .layer(server.layer())
+                .layer(health);
             endpoint.serve(service, limits, shutdown).await
         }
     };
