@@ -29,6 +29,10 @@ const provider = new Provider(issuer, {
   clients: [{
     client_id: 'robot', client_secret: 'a secret', token_endpoint_auth_method: 'client_secret_basic',
     grant_types: ['client_credentials'], redirect_uris: [], response_types: []
+  }, {
+    client_id: 'desk', client_secret: 'a secret', token_endpoint_auth_method: 'client_secret_basic',
+    grant_types: ['authorization_code', 'refresh_token'], redirect_uris: ['http://127.0.0.1/callback'],
+    application_type: 'native'
   }],
   clientDefaults: { token_endpoint_auth_method: 'none' },
   scopes: OPENID,

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::command::{Finished, Run};
 use crate::outcome::Outcome;
+use crate::postgres::{self, Cluster};
 use crate::{paths, peers};
 
 /// How long each fuzz target runs.
@@ -33,8 +34,23 @@ pub(crate) fn docs() -> Outcome {
 
 /// Unit and integration tests with nextest where it is installed, and the documentation's snippets.
 pub(crate) fn unit() -> Outcome {
-    let mut outcome = if has_nextest() { nextest() } else { cargo_test("tests", &["--all-targets"]) };
-    outcome.add(cargo_test("doctests", &["--doc"]));
+    let mut outcome = Outcome::default();
+    let cluster = Cluster::start().unwrap_or_else(|message| {
+        outcome.fail(format!("PostgreSQL does not start: {message}"));
+        None
+    });
+    if cluster.is_none() {
+        outcome.note("the tests on PostgreSQL are left out: there is none");
+    }
+    let prepared = |run: Run| match &cluster {
+        Some(cluster) => run.env(postgres::VARIABLE, cluster.url()),
+        None => run,
+    };
+    outcome.add(match has_nextest() {
+        true => nextest(prepared),
+        false => cargo_test("tests", &["--all-targets"], prepared),
+    });
+    outcome.add(cargo_test("doctests", &["--doc"], |run| run));
     outcome
 }
 
@@ -195,18 +211,19 @@ fn has_nextest() -> bool {
         .is_ok_and(|finished| finished.is_ok())
 }
 
-fn nextest() -> Outcome {
+fn nextest(prepared: impl FnOnce(Run) -> Run) -> Outcome {
     let args =
         ["nextest", "run", "--workspace", "--no-fail-fast", "--status-level", "fail", "--no-tests", "pass"];
-    match Run::cargo("nextest").args(args).env("NEXTEST_PROGRESS_BAR", "none").finish() {
+    let run = Run::cargo("nextest").args(args).env("NEXTEST_PROGRESS_BAR", "none");
+    match prepared(run).finish() {
         Ok(finished) => counted("cargo nextest", &finished, nextest_counts(&finished.stderr)),
         Err(message) => Outcome::failure(message),
     }
 }
 
-fn cargo_test(log: &str, what: &[&str]) -> Outcome {
+fn cargo_test(log: &str, what: &[&str], prepared: impl FnOnce(Run) -> Run) -> Outcome {
     let run = Run::cargo(log).args(["test", "--workspace", "--no-fail-fast", "--quiet"]).args(what);
-    match run.finish() {
+    match prepared(run).finish() {
         Ok(finished) => counted("cargo test", &finished, libtest_counts(&finished.stdout)),
         Err(message) => Outcome::failure(message),
     }

@@ -5,14 +5,17 @@
 #![allow(clippy::print_stdout, reason = "a command line tool talks on standard output")]
 
 mod bench;
+mod browser;
 mod cargo;
 mod command;
 mod conformance;
+mod debian;
 mod instructions;
 mod interop;
 mod outcome;
 mod paths;
 mod peers;
+mod postgres;
 mod stages;
 mod tidy;
 
@@ -30,6 +33,7 @@ Usage: cargo xtask COMMAND
   interop [--filter TEXT] [--verbose] [--built]
                                       our server, our client and `loggia up` against other implementations;
                                       --built takes the programs as they were last built
+  browser [--built]                   a browser and three other clients sign in at `loggia up`
   five [--built]                      five servers behind one `loggia up`, for three clients at once
   bench [--quick] [--only ROWS] [--no-peers]
                                       what a call costs, beside the least it could cost and what it costs others
@@ -55,6 +59,7 @@ fn dispatch(command: &str, args: &[String]) -> Result<Outcome, String> {
     match command {
         "test" => stages::test(args),
         "interop" => stages::with_needs("interop", args, interop::run),
+        "browser" => stages::with_needs("browser", args, |_| browser::run()),
         "five" => stages::with_needs("five", args, |_| interop::five()),
         "bench" => bench::run(args),
         "conformance" => stages::with_needs("conformance", args, conformance::run),

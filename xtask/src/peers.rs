@@ -23,7 +23,7 @@ pub(crate) fn npm() -> Result<(), String> {
         let args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"];
         Run::new(npm_program(), "npm-ci").args(args).current_dir(&dir).limit(INSTALL_LIMIT).finish()?.check()
     })?;
-    for folder in ["clients", "servers"] {
+    for folder in ["browser", "clients", "servers"] {
         copy_folder(&paths::root().join("interop").join(folder), &dir.join(folder))?;
     }
     Run::new(node(), "node-version").arg("--version").finish().and_then(|ran| {
@@ -48,7 +48,7 @@ pub(crate) fn python() -> Result<(), String> {
             Run::new(venv_python(), "pip").args(["-m", "pip", "install", "--quiet", "-r"]).arg(&lock)
         } else {
             let plain = Run::new("python3", "pip").args(["-m", "pip", "install", "--quiet", "-r"]).arg(&lock);
-            plain.arg("--target").arg(dir.join("packages"))
+            plain.arg("--target").arg(python_packages())
         };
         pip.limit(INSTALL_LIMIT).finish()?.check()
     })
@@ -62,7 +62,12 @@ pub(crate) fn node_script(script: &str, log: &str) -> Run {
 /// A run of one of our drivers or servers in Python.
 pub(crate) fn python_script(script: &str, log: &str) -> Run {
     let (program, args) = python_command(script);
-    Run::new(program, log).args(args).env("PYTHONPATH", python_dir().join("packages"))
+    Run::new(program, log).args(args).env("PYTHONPATH", python_packages())
+}
+
+/// Where Python finds the peers if they have no environment of their own.
+pub(crate) fn python_packages() -> PathBuf {
+    python_dir().join("packages")
 }
 
 /// The program and the arguments that run a Python script.

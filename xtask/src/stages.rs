@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::outcome::Outcome;
-use crate::{cargo, conformance, instructions, interop, peers, tidy};
+use crate::{browser, cargo, conformance, instructions, interop, peers, postgres, tidy};
 
 /// What must be there before a stage can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +17,10 @@ enum Need {
     Npm,
     /// The peers from Python's index.
     Python,
+    /// PostgreSQL, where it can be installed.
+    Postgres,
+    /// Chromium, where it can be installed.
+    Chromium,
 }
 
 struct Stage {
@@ -39,7 +43,7 @@ const STAGES: &[Stage] = &[
     Stage {
         name: "unit",
         about: "unit and integration tests, and every documented snippet",
-        needs: &[],
+        needs: &[Need::Postgres],
         run: cargo::unit,
     },
     Stage { name: "fuzz", about: "each fuzz target for a few seconds", needs: &[], run: cargo::fuzz },
@@ -61,6 +65,12 @@ const STAGES: &[Stage] = &[
         about: "sign-in and tokens of a real authorization server, for our client and our protected server",
         needs: &[Need::Npm],
         run: cargo::sign_in,
+    },
+    Stage {
+        name: "browser",
+        about: "a browser and three other clients sign in at `loggia up`, and it at a vendor for them",
+        needs: &[Need::Release, Need::Npm, Need::Python, Need::Chromium],
+        run: browser::run,
     },
     Stage {
         name: "interop",
@@ -148,9 +158,19 @@ fn prepare(need: Need) -> Result<(), String> {
         Need::Release => ("built the release programs", cargo::release()),
         Need::Npm => ("installed the peers from npm", peers::npm()),
         Need::Python => ("installed the peers from Python's index", peers::python()),
+        Need::Postgres => ("installed PostgreSQL", or_left_out(postgres::install())),
+        Need::Chromium => ("installed Chromium", or_left_out(browser::install())),
     };
     println!("  {what}: {} ({})", if result.is_ok() { "done" } else { "FAILED" }, seconds(start.elapsed()));
     result
+}
+
+/// What could not be installed is said, and the stage runs without.
+fn or_left_out(installed: Result<(), String>) -> Result<(), String> {
+    if let Err(why) = installed {
+        println!("  left out: {why}");
+    }
+    Ok(())
 }
 
 fn print_outcome(name: &str, outcome: &Outcome, time: Duration) {

@@ -13,6 +13,7 @@ pub mod guard;
 pub mod jose;
 pub mod keys;
 pub mod loopback;
+mod openid;
 pub mod provider;
 pub mod registration;
 pub mod resource;
@@ -21,3 +22,4 @@ pub mod secret;
 pub mod server;
 #[cfg(test)]
 mod testing;
+mod unread;

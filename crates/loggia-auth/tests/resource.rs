@@ -18,6 +18,7 @@ use http_body_util::BodyExt;
 use loggia::service::Principal;
 use loggia::transport::http::Body;
 use loggia_auth::client::MemoryStore;
+use loggia_auth::clock::{self, Clock};
 use loggia_auth::guard::{Guard, Policy};
 use loggia_auth::jose::{Algorithm, JwkSet, SigningKey, encode, sha256};
 use loggia_auth::keys::{ApiKeys, NewKey};
@@ -75,8 +76,12 @@ struct Answer {
 
 impl Door {
     fn new(resource: Resource) -> Door {
+        Door::at(resource, Arc::new(now))
+    }
+
+    fn at(resource: Resource, clock: Clock) -> Door {
         let behind = Behind::default();
-        Door { service: resource.clock(Arc::new(now)).layer().layer(behind.clone()), behind }
+        Door { service: resource.clock(clock).layer().layer(behind.clone()), behind }
     }
 
     async fn knock(&self, request: http::request::Builder, body: &str) -> Answer {
@@ -220,7 +225,7 @@ async fn issuers_can_be_narrowed_widened_and_take_tokens_back() {
     {
         assert_eq!(wide.with_token(&token(typ)).await.status, status, "{typ}");
     }
-    let withdrawn = Door::new(resource().issuer(signing(&key).withdrawn(Arc::new(|jti| jti == "t1"))));
+    let withdrawn = Door::new(resource().issuer(signing(&key).withdrawn(Arc::new(|jti: &str| jti == "t1"))));
     assert_eq!(withdrawn.with_token(&token("at+jwt")).await.status, 401);
     let root = Resource::new("https://mcp.example".parse().unwrap()).unwrap().audience("api://older");
     assert_eq!(root.identifier(), "https://mcp.example");
@@ -510,6 +515,28 @@ async fn a_bound_token_needs_its_proof_every_time() {
         nothing[0].starts_with("Bearer resource_metadata=")
             && nothing[1].starts_with("DPoP resource_metadata=")
     );
+}
+
+#[tokio::test]
+async fn a_proof_counts_once_among_those_who_share_a_store() {
+    // A store forgets by the machine's clock.
+    let now = clock::seconds(SystemTime::now());
+    let (issuer, mut ada) = (key(), Holder::new(&key()));
+    let bound = json!({"cnf": {"jkt": ada.key.public().thumbprint()}, "exp": now + 300});
+    ada.token = issuer.sign("at+jwt", &changed(bound)).unwrap();
+    let store = Arc::new(MemoryStore::new());
+    let door = |dpop: Dpop| Door::at(resource().issuer(signing(&issuer)).dpop(dpop), clock::system());
+    let shared = || Dpop::accepted().shared(store.clone());
+    let table = [
+        ("apart", door(Dpop::accepted()), door(Dpop::accepted()), 200),
+        ("together", door(shared()), door(shared()), 401),
+    ];
+    for (what, one, other, expected) in table {
+        let proof = ada.proof(what, json!({"iat": now}));
+        assert_eq!(one.knock(ada.request(&proof), "{}").await.status, 200, "{what}");
+        assert_eq!(one.knock(ada.request(&proof), "{}").await.status, 401, "{what}");
+        assert_eq!(other.knock(ada.request(&proof), "{}").await.status, expected, "{what}");
+    }
 }
 
 #[tokio::test]

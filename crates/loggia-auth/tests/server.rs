@@ -12,6 +12,9 @@ mod server {
     pub(crate) mod clients;
     pub(crate) mod openid;
     pub(crate) mod ours;
+    pub(crate) mod rate;
+    pub(crate) mod refused;
     pub(crate) mod tokens;
+    pub(crate) mod visit;
     pub(crate) mod world;
 }

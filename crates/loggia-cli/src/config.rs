@@ -79,6 +79,13 @@ impl Config {
         }
     }
 
+    /// The connectors to which everybody signs in for themselves.
+    pub(crate) fn own(&self) -> Vec<Own> {
+        let Connectors::Manifest { all, .. } = &self.connectors else { return Vec::new() };
+        let personal = |connector: &&manifest::Connector| matches!(&connector.backend, Backend::Remote(remote) if remote.personal.is_some());
+        all.iter().filter(personal).map(|connector| Own(Arc::new(connector.clone()))).collect()
+    }
+
     /// The connectors for the hub.
     pub(crate) fn connectors(&self, credentials: &Credentials) -> Vec<Connector> {
         match &self.connectors {
@@ -139,6 +146,34 @@ impl Config {
             Ok(Opened::Service(service)) => client.connect(service).await,
             Err(error) => Err(error),
         })
+    }
+}
+
+/// A remote connector to which everybody signs in for themselves.
+#[derive(Clone)]
+pub(crate) struct Own(Arc<manifest::Connector>);
+
+impl Own {
+    pub(crate) fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// How it is reached, with the variables filled in.
+    pub(crate) fn remote(&self) -> loggia::Result<Remote<Secret>> {
+        match resolved(&self.0)? {
+            Backend::Remote(remote) => Ok(remote),
+            Backend::Stdio(_) | Backend::Builtin(_) => {
+                Err(Error::Configuration(format!("{:?} is not at a URL", self.0.name)))
+            }
+        }
+    }
+
+    /// The client for it, with the revision that is fixed for it.
+    pub(crate) fn versioned(&self, client: ClientBuilder) -> ClientBuilder {
+        match self.0.protocol {
+            Some(version) => client.version(version),
+            None => client,
+        }
     }
 }
 
@@ -230,17 +265,23 @@ async fn open_remote(
     client: ClientBuilder,
     credentials: &Credentials,
 ) -> loggia::Result<Client> {
-    let mut client = client.legacy_sse(remote.transport != Transport::Streamable);
-    for (name, value) in &remote.headers {
-        let (name, value) = header(name, value.expose())?;
-        client = client.header(name, value);
-    }
+    let mut client = prepared(remote, client)?;
     let url = remote.url.expose();
     // What the file says is what is meant.
     if !remote.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")) {
         client = credentials.authorize(client, url).await?;
     }
     client.connect(url).await
+}
+
+/// A client with what a remote connector says of it.
+pub(crate) fn prepared(remote: &Remote<Secret>, client: ClientBuilder) -> loggia::Result<ClientBuilder> {
+    let mut client = client.legacy_sse(remote.transport != Transport::Streamable);
+    for (name, value) in &remote.headers {
+        let (name, value) = header(name, value.expose())?;
+        client = client.header(name, value);
+    }
+    Ok(client)
 }
 
 /// A header from its parts. Its value is a secret: it is marked as one, and no error quotes it.

@@ -1,7 +1,7 @@
 //! Where this person's credentials are, and how connections come by them. A credential belongs to the URL of its
 //! server, however the server was named on the line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use loggia::Error;
@@ -32,18 +32,23 @@ impl Credentials {
         Credentials { folder: None }
     }
 
-    /// Authorization for the server at `url`. Nobody is asked to sign in unless the builder is told whom.
-    pub(crate) fn oauth(&self, url: &str) -> Result<OAuthBuilder, AuthError> {
-        let folder = self.folder.clone().ok_or_else(|| {
+    /// The folder, which is made where there is none.
+    pub(crate) fn folder(&self) -> Result<&Path, AuthError> {
+        let folder = self.folder.as_ref().ok_or_else(|| {
             AuthError::Configuration(
                 "there is no folder to keep credentials in; --credentials names one".to_owned(),
             )
         })?;
+        FileStore::open(folder)?;
+        Ok(folder)
+    }
+
+    /// Authorization for the server at `url`. Nobody is asked to sign in unless the builder is told whom.
+    pub(crate) fn oauth(&self, url: &str) -> Result<OAuthBuilder, AuthError> {
         let url = server(url)?;
         let key = url.to_string();
-        // What a server on this machine names may be on this machine too.
-        let policy = Policy { loopback: is_here(&url), ..Policy::default() };
-        let store = Arc::new(FileStore::open(folder)?);
+        let policy = policy(&url);
+        let store = Arc::new(FileStore::open(self.folder()?)?);
         Ok(OAuth::builder(url, ClientIdentity::new("Loggia")).policy(policy).store(store, key))
     }
 
@@ -75,8 +80,14 @@ impl Credentials {
     }
 }
 
+/// What may be fetched on the way to a token for a server.
+pub(crate) fn policy(server: &Url) -> Policy {
+    // What a server on this machine names may be on this machine too.
+    Policy { loopback: is_here(server), ..Policy::default() }
+}
+
 /// The URL of a server that can be signed in to.
-fn server(text: &str) -> Result<Url, AuthError> {
+pub(crate) fn server(text: &str) -> Result<Url, AuthError> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     url.ok_or_else(|| {
         AuthError::Configuration(format!("nobody signs in to {text:?}: it is no URL of a server"))

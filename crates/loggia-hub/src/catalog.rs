@@ -40,6 +40,17 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// The lists in which it differs from `before`.
+    pub(crate) fn changes_since(&self, before: &Catalog) -> Vec<Change> {
+        let resources = self.resources != before.resources || self.templates != before.templates;
+        let lists = [
+            (self.tools != before.tools, Change::Tools),
+            (self.prompts != before.prompts, Change::Prompts),
+            (resources, Change::Resources),
+        ];
+        lists.into_iter().filter_map(|(differs, change)| differs.then_some(change)).collect()
+    }
+
     /// Reads the list that `change` is about again.
     pub(crate) async fn refresh(&mut self, link: &Link, change: &Change, most: usize) -> Result<()> {
         match change {

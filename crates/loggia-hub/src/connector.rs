@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use loggia::Service;
 use loggia::client::{Client, ClientBuilder};
-use loggia::service::BoxFuture;
+use loggia::service::{BoxFuture, Principal};
 
 /// One connector.
 #[derive(Clone)]
@@ -19,6 +19,7 @@ pub struct Connector {
     pub(crate) shows: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) shared_channel: bool,
+    pub(crate) people: Option<Arc<dyn People>>,
 }
 
 /// Opens connections to one upstream.
@@ -26,6 +27,23 @@ pub trait Source: Send + Sync + 'static {
     /// Opens a connection. `client` is set up as the hub needs it; what is particular to the upstream (a
     /// header, a fixed revision) is added to it here. Dropping the future gives the attempt up.
     fn open(&self, client: ClientBuilder) -> BoxFuture<'_, loggia::Result<Opened>>;
+}
+
+/// Opens connections in the name of people, each with what that person was given at the upstream.
+pub trait People: Send + Sync + 'static {
+    /// Who somebody is: one text for one person, however they came in.
+    fn person(&self, principal: &Principal) -> String;
+
+    /// Opens a connection in the name of a person. `None` where they have to sign in first.
+    fn open<'a>(
+        &'a self,
+        client: ClientBuilder,
+        person: &'a str,
+    ) -> BoxFuture<'a, loggia::Result<Option<Opened>>>;
+
+    /// The URL of a page where the person signs in. Whoever serves that page makes sure that it is this person
+    /// who opens it, and tells [`Hub::signed_in`](crate::Hub::signed_in).
+    fn invite<'a>(&'a self, person: &'a str) -> BoxFuture<'a, loggia::Result<String>>;
 }
 
 impl<F> Source for F
@@ -57,7 +75,13 @@ impl Connector {
             shows: Arc::new(|_| true),
             timeout: None,
             shared_channel: true,
+            people: None,
         }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// A server of this process, always up.
@@ -94,6 +118,13 @@ impl Connector {
     /// people run. True unless said otherwise.
     pub fn shared_channel(mut self, shared: bool) -> Connector {
         self.shared_channel = shared;
+        self
+    }
+
+    /// Everybody has a connection for themselves, and none is opened for all: the source is not asked. Everybody
+    /// sees the lists that are there for them, and a tool to sign in.
+    pub fn people(mut self, people: Arc<dyn People>) -> Connector {
+        self.people = Some(people);
         self
     }
 }

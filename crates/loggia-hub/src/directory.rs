@@ -24,11 +24,16 @@ use crate::limits::HubLimits;
 use crate::names::exposed;
 use crate::uris::{literal_len, qualify, scheme, split_qualified};
 
+/// What the tool to sign in by is called, after the prefix.
+pub(crate) const SIGN_IN: &str = "sign_in";
+
 /// One connector, as the directory is made of it.
 pub(crate) struct View<'a> {
     pub(crate) prefix: &'a str,
     pub(crate) catalog: Option<&'a Catalog>,
     pub(crate) shows: &'a (dyn Fn(&str) -> bool + Send + Sync),
+    /// The connector's name, where everybody signs in to it for themselves.
+    pub(crate) sign_in: Option<&'a str>,
 }
 
 /// Where a name leads.
@@ -98,6 +103,9 @@ impl Directory {
             builder.prefixes.insert(view.prefix.to_owned(), connector);
             if let Some(catalog) = view.catalog {
                 builder.add(connector, view, catalog);
+            }
+            if let Some(name) = view.sign_in {
+                builder.add_sign_in(view.prefix, name);
             }
         }
         builder.finish(describe(views, identity, limits), limits)
@@ -247,11 +255,12 @@ impl Builder {
         for prompt in &catalog.prompts {
             self.add_prompt(connector, view.prefix, prompt);
         }
+        let personal = view.sign_in.is_some();
         for resource in &catalog.resources {
-            self.add_resource(connector, view.prefix, resource);
+            self.add_resource(connector, view.prefix, resource, personal);
         }
         for template in &catalog.templates {
-            self.add_template(connector, view.prefix, template);
+            self.add_template(connector, view.prefix, template, personal);
         }
         if catalog.capabilities.resources.is_some() {
             self.resourceful.push(connector);
@@ -270,6 +279,19 @@ impl Builder {
         self.tools.push(Tool { name, ..tool.clone() });
     }
 
+    /// A tool that is always there, whoever has signed in: what a model has learned stays true. It stands before
+    /// one of the upstream's that has this name.
+    fn add_sign_in(&mut self, prefix: &str, connector_name: &str) {
+        let name = exposed(prefix, SIGN_IN);
+        self.tools.retain(|tool| tool.name != name);
+        let schema = JsonObject::from_iter([("type".to_owned(), "object".into())]);
+        let about = format!(
+            "Signs the person you work for in to {connector_name}, or says that they are. Its other tools ask for that \
+             by themselves, and some may be listed only afterwards."
+        );
+        self.tools.push(Tool { description: Some(about), ..Tool::new(name, schema) });
+    }
+
     fn add_prompt(&mut self, connector: usize, prefix: &str, prompt: &Prompt) {
         let name = exposed(prefix, &prompt.name);
         if self.prompt_routes.contains_key(&name) {
@@ -283,8 +305,15 @@ impl Builder {
         self.prompts.push(Prompt { name, ..prompt.clone() });
     }
 
-    fn add_resource(&mut self, connector: usize, prefix: &str, resource: &Resource) {
-        let Some(uri) = self.free_uri(connector, prefix, &resource.uri) else { return };
+    /// What is `personal` has its qualified URI always: it leads there whoever else has the plain one.
+    fn add_resource(&mut self, connector: usize, prefix: &str, resource: &Resource, personal: bool) {
+        let uri = match personal {
+            true => {
+                Some(qualify(prefix, &resource.uri)).filter(|uri| !self.resource_routes.contains_key(uri))
+            }
+            false => self.free_uri(connector, prefix, &resource.uri),
+        };
+        let Some(uri) = uri else { return };
         self.own_scheme(connector, &resource.uri);
         self.resource_routes.insert(uri.clone(), Route { connector, name: resource.uri.as_str().into() });
         self.resources.push(Resource { uri, ..resource.clone() });
@@ -303,10 +332,11 @@ impl Builder {
         }
     }
 
-    fn add_template(&mut self, connector: usize, prefix: &str, template: &ResourceTemplate) {
+    fn add_template(&mut self, connector: usize, prefix: &str, template: &ResourceTemplate, personal: bool) {
         let plain = &template.uri_template;
         let taken = self.template_routes.iter().find(|other| other.exposed == *plain);
         let exposed = match taken {
+            None if personal => qualify(prefix, plain),
             None => plain.clone(),
             Some(other) if other.route.connector == connector => {
                 return tracing::debug!(prefix, plain, "left out: the connector lists this template twice");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
-use loggia::changes::{Changes, Listening};
+use loggia::changes::{Change, Changes, Listening};
 use loggia::client::EraMemory;
 use loggia::exchange::Exchange;
 use loggia::model::{
@@ -21,11 +21,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::connector::Connector;
-use crate::directory::{Directory, Route, UriRoute, View};
+use crate::directory::{Directory, Route, SIGN_IN, UriRoute, View};
 use crate::limits::HubLimits;
 use crate::listing;
 use crate::names::{BadName, SEPARATOR, check_connector, exposed};
-use crate::slot::{Hint, Slot, Wants, now};
+use crate::slot::{Hint, Listed, Slot, Wants, now};
 use crate::status::ConnectorStatus;
 use crate::supervisor;
 use loggia::wire::Members;
@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     /// Which revision each upstream spoke last: one that was old is not probed again when it returns.
     pub(crate) eras: EraMemory,
     slots: Vec<Arc<Slot>>,
+    /// Whether there are connectors to which everybody signs in for themselves.
+    personal: bool,
     directory: ArcSwap<Directory>,
     /// Held while the directory is made anew: never by a request.
     rebuilding: Mutex<()>,
@@ -70,11 +72,12 @@ impl Hub {
         }
         let (slots, hints): (Vec<_>, Vec<_>) =
             connectors.into_iter().enumerate().map(|(index, connector)| Slot::new(index, connector)).unzip();
-        let directory = ArcSwap::from_pointee(Shared::merge(&slots, &identity, &limits));
+        let directory = ArcSwap::from_pointee(Shared::merged(&slots, &identity, &limits));
         let shared = Arc::new(Shared {
             status: watch::Sender::new(Arc::new(slots.iter().map(|slot| slot.status()).collect())),
             settles_at: Instant::now() + limits.settle,
             settled: AtomicBool::new(false),
+            personal: slots.iter().any(|slot| slot.own.is_some()),
             identity,
             limits,
             eras: EraMemory::new(),
@@ -85,7 +88,10 @@ impl Hub {
         });
         let mut supervisors = JoinSet::new();
         for (slot, hints) in shared.slots.iter().zip(hints) {
-            supervisors.spawn(supervisor::run(shared.clone(), slot.clone(), hints));
+            match slot.own {
+                Some(_) => supervisors.spawn(supervisor::run_own(shared.clone(), slot.clone())),
+                None => supervisors.spawn(supervisor::run(shared.clone(), slot.clone(), hints)),
+            };
         }
         Ok(Arc::new(Hub { shared, supervisors: Mutex::new(supervisors) }))
     }
@@ -108,6 +114,22 @@ impl Hub {
         };
         let shown = listed.catalog.tools.iter().filter(|tool| (slot.connector.shows)(&tool.name));
         shown.map(|tool| exposed(&slot.connector.prefix, &tool.name)).collect()
+    }
+
+    /// A person ([`People::person`](crate::People::person)) has signed in to a connector: from now on that is
+    /// what their calls go with, and those that wait for it go on.
+    pub async fn signed_in(&self, connector: &str, person: &str) {
+        for slot in self.shared.slots.iter().filter(|slot| slot.connector.name == connector) {
+            let Some(own) = &slot.own else { continue };
+            own.signed_in(person).await;
+            // What is there for them now is announced as soon as it is known.
+            let (shared, slot, person) = (self.shared.clone(), slot.clone(), person.to_owned());
+            tokio::spawn(async move {
+                if let Some(own) = &slot.own {
+                    drop(own.link(&shared, &slot, &person).await);
+                }
+            });
+        }
     }
 
     /// Waits until every connector has been tried once.
@@ -149,15 +171,26 @@ impl Service for Hub {
 }
 
 impl Shared {
-    fn merge(slots: &[Arc<Slot>], identity: &Implementation, limits: &HubLimits) -> Directory {
+    /// What everybody sees.
+    fn merged(slots: &[Arc<Slot>], identity: &Implementation, limits: &HubLimits) -> Directory {
         let listed: Vec<_> = slots.iter().map(|slot| slot.listed()).collect();
+        Shared::merge(slots, &listed, identity, limits)
+    }
+
+    fn merge(
+        slots: &[Arc<Slot>],
+        listed: &[Option<Arc<Listed>>],
+        identity: &Implementation,
+        limits: &HubLimits,
+    ) -> Directory {
         let views: Vec<View<'_>> = slots
             .iter()
-            .zip(&listed)
+            .zip(listed)
             .map(|(slot, listed)| View {
                 prefix: &slot.connector.prefix,
                 catalog: listed.as_ref().map(|listed| &listed.catalog),
                 shows: &*slot.connector.shows,
+                sign_in: slot.own.is_some().then_some(&*slot.connector.name),
             })
             .collect();
         Directory::of(&views, identity, limits)
@@ -190,9 +223,14 @@ impl Shared {
     /// Makes the directory anew and announces the lists that changed with it.
     pub(crate) fn rebuild(&self) {
         let _alone = self.rebuilding.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = Arc::new(Shared::merge(&self.slots, &self.identity, &self.limits));
+        let next = Arc::new(Shared::merged(&self.slots, &self.identity, &self.limits));
         let before = self.directory.swap(next.clone());
         next.changes_since(&before).into_iter().for_each(|change| self.changes.announce(change));
+    }
+
+    /// Lists have changed for somebody.
+    pub(crate) fn announce(&self, change: Change) {
+        self.changes.announce(change);
     }
 
     /// Makes the state of the connectors visible.
@@ -274,6 +312,11 @@ impl Shared {
         let params: PageParams = request.params.decode().map_err(invalid)?;
         self.settle().await;
         self.look_again();
+        if let Some(principal) = request.principal.as_ref().filter(|_| self.personal)
+            && let Some(directory) = Box::pin(self.seen_by(principal)).await
+        {
+            return page(&directory, params.cursor.as_deref()).map(Reply::Shared);
+        }
         page(&self.directory.load(), params.cursor.as_deref()).map(Reply::Shared)
     }
 
@@ -287,6 +330,22 @@ impl Shared {
                 slot.hint(Hint::Stale);
             }
         }
+    }
+
+    /// The directory with what somebody has for themselves, read over their own connections; `None` where they
+    /// have nothing else than everybody.
+    async fn seen_by(&self, principal: &Principal) -> Option<Directory> {
+        let looks = self.slots.iter().map(|slot| async move {
+            let own = slot.own.as_ref()?;
+            own.listed(self, slot, &own.people.person(principal)).await
+        });
+        let own: Vec<Option<Arc<Listed>>> = join_all(looks).await;
+        if own.iter().all(Option::is_none) {
+            return None;
+        }
+        let listed: Vec<_> =
+            self.slots.iter().zip(own).map(|(slot, own)| own.or_else(|| slot.listed())).collect();
+        Some(Shared::merge(&self.slots, &listed, &self.identity, &self.limits))
     }
 
     async fn call_tool(&self, request: Request, exchange: Exchange) -> Outcome {
@@ -313,8 +372,20 @@ impl Shared {
         let found = |directory: &Directory| find(directory, &name).cloned();
         let mut route = self.find(found).await;
         if route.is_none()
-            && let Some(slot) = self.unlisted(&name)
+            && let Some((slot, own_name)) = self.unlisted(&name)
         {
+            if let Some(own) = &slot.own {
+                let may = what != "tool" || own_name == SIGN_IN || (slot.connector.shows)(own_name);
+                return match what == "tool" && own_name == SIGN_IN {
+                    _ if !may => Err(RpcError::invalid_params(format!("Unknown {what}: {name}")).into()),
+                    true => Box::pin(self.sign_in(slot, own, request, exchange)).await,
+                    // Everybody may have others.
+                    false => {
+                        let request = renamed(request, "name", own_name)?;
+                        Box::pin(self.relay_own(slot, own, request, exchange)).await
+                    }
+                };
+            }
             // It may have the thing, and is just being connected to.
             slot.link(self.limits.patience).await.map_err(Refusal::Unavailable)?;
             route = found(&self.directory.load());
@@ -324,11 +395,14 @@ impl Shared {
         self.relay(route.connector, request, exchange).await
     }
 
-    /// The connector whose prefix `name` has, where nothing is known of what it offers.
-    fn unlisted(&self, name: &str) -> Option<&Arc<Slot>> {
-        let belongs =
-            |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(SEPARATOR));
-        self.slots.iter().find(|slot| belongs(&slot.connector.prefix) && slot.listed().is_none())
+    /// The connector whose prefix `name` has, where it is not known what it offers to everybody, and what the
+    /// connector itself may call the thing.
+    fn unlisted<'n>(&self, name: &'n str) -> Option<(&Arc<Slot>, &'n str)> {
+        self.slots.iter().find_map(|slot| {
+            let own_name = name.strip_prefix(&*slot.connector.prefix)?.strip_prefix(SEPARATOR)?;
+            let unknown = slot.own.is_some() || slot.listed().is_none();
+            unknown.then_some((slot, own_name))
+        })
     }
 
     async fn read_resource(&self, request: Request, exchange: Exchange) -> Outcome {
@@ -363,6 +437,9 @@ impl Shared {
     /// Sends a request to one upstream.
     async fn relay(&self, connector: usize, request: Request, exchange: Exchange) -> Result<Reply, Refusal> {
         let slot = &self.slots[connector];
+        if let Some(own) = &slot.own {
+            return Box::pin(self.relay_own(slot, own, request, exchange)).await;
+        }
         let link = slot.link(self.limits.patience).await.map_err(Refusal::Unavailable)?;
         match link.call(request, exchange).await {
             Ok(outcome) => outcome.map_err(Refusal::Rpc),
@@ -372,7 +449,7 @@ impl Shared {
 }
 
 /// Why a relayed request has no result.
-enum Refusal {
+pub(crate) enum Refusal {
     /// The upstream says so.
     Rpc(RpcError),
     /// The upstream says nothing.
@@ -395,7 +472,7 @@ impl From<Refusal> for RpcError {
 }
 
 /// What a client is told of an upstream that gave no answer. The detail goes to the log.
-fn refusal(slot: &Slot, error: Error) -> Refusal {
+pub(crate) fn refusal(slot: &Slot, error: Error) -> Refusal {
     let name = &slot.connector.name;
     let reference = edge::correlation_id();
     tracing::warn!(connector = name, %error, reference, "a request to the connector failed");

@@ -11,6 +11,7 @@
 //! * `relay`: one request on its way to an upstream and back; `audience`: who hears of it; `desk`: who is
 //!   asked; `parking`: calls of a handshake upstream that
 //!   wait for a stateless client to come back with an answer; `url_error`: an error that is a question;
+//! * `own`: connections that people have for themselves; `sign_in`: who has to sign in first;
 //! * `hub`: the service itself.
 
 mod audience;
@@ -24,15 +25,17 @@ mod limits;
 mod link;
 mod listing;
 mod names;
+mod own;
 mod parking;
 mod relay;
+mod sign_in;
 mod slot;
 mod status;
 mod supervisor;
 mod uris;
 mod url_error;
 
-pub use connector::{Connector, Opened, Source};
+pub use connector::{Connector, Opened, People, Source};
 pub use health::Patience;
 pub use hub::Hub;
 pub use limits::HubLimits;

@@ -41,6 +41,13 @@ pub struct HubLimits {
     pub subscriptions: usize,
     /// Most bytes of one upstream's instructions that are passed on.
     pub instructions: usize,
+    /// Most people who have a connection of one connector for themselves; beyond that whoever has not used
+    /// theirs for longest loses it.
+    pub own_links: usize,
+    /// How long such a connection may rest before it is closed.
+    pub own_idle: Duration,
+    /// How long a call waits for a person who agreed to sign in.
+    pub sign_in_wait: Duration,
 }
 
 impl Default for HubLimits {
@@ -61,6 +68,11 @@ impl Default for HubLimits {
             parked_for: Duration::from_secs(10 * 60),
             subscriptions: 1024,
             instructions: 4096,
+            own_links: 1024,
+            // Longer than a parked call waits.
+            own_idle: Duration::from_secs(15 * 60),
+            // Many clients wait for a minute.
+            sign_in_wait: Duration::from_secs(45),
         }
     }
 }

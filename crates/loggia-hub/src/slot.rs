@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use crate::catalog::Catalog;
 use crate::connector::Connector;
 use crate::link::Link;
+use crate::own::Own;
 use crate::status::{ConnectorState, ConnectorStatus};
 
 /// What requests tell a connector's supervisor.
@@ -29,6 +30,8 @@ pub(crate) enum Hint {
 pub(crate) struct Slot {
     pub(crate) index: usize,
     pub(crate) connector: Connector,
+    /// The connections that people have for themselves, where everybody does.
+    pub(crate) own: Option<Own>,
     link: ArcSwapOption<Link>,
     catalog: ArcSwapOption<Listed>,
     status: watch::Sender<ConnectorStatus>,
@@ -47,9 +50,11 @@ impl Slot {
     /// A connector that was not tried yet, and the hints for its supervisor.
     pub(crate) fn new(index: usize, connector: Connector) -> (Arc<Slot>, mpsc::Receiver<Hint>) {
         let (hints, heard) = mpsc::channel(16);
-        let status = ConnectorStatus::new(&connector.name, &connector.prefix, &connector.kind, now());
+        let mut status = ConnectorStatus::new(&connector.name, &connector.prefix, &connector.kind, now());
+        status.personal = connector.people.is_some();
         let slot = Slot {
             index,
+            own: connector.people.clone().map(Own::new),
             connector,
             link: ArcSwapOption::empty(),
             catalog: ArcSwapOption::empty(),
@@ -110,8 +115,11 @@ impl Slot {
         });
     }
 
-    /// Ends the connection, where there is one.
+    /// Ends the connection, where there is one, and those that people have for themselves.
     pub(crate) async fn close(&self) {
+        if let Some(own) = &self.own {
+            own.close().await;
+        }
         if let Some(link) = self.link.swap(None) {
             link.close().await;
         }

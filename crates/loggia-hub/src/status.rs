@@ -28,6 +28,8 @@ pub struct ConnectorStatus {
     pub identity: Option<Implementation>,
     /// How much it offers; while it is down, how much of it is still listed.
     pub counts: Counts,
+    /// Whether everybody has a connection for themselves. Then it counts as up: how it is, differs.
+    pub personal: bool,
     /// Why the last attempt failed or the last connection ended, in words for the operator.
     pub last_error: Option<Arc<str>>,
 }
@@ -71,6 +73,7 @@ impl ConnectorStatus {
             version: None,
             identity: None,
             counts: Counts::default(),
+            personal: false,
             last_error: None,
         }
     }

@@ -23,7 +23,7 @@ use crate::slot::{Hint, Slot, now};
 use crate::status::ConnectorState;
 
 /// How long an upstream that is suspected to be gone may take to show that it is not.
-const PROBE: Duration = Duration::from_secs(5);
+pub(crate) const PROBE: Duration = Duration::from_secs(5);
 
 /// How long the lists rest after a change was read: an upstream that announces a change whenever its lists
 /// are read must not keep us reading.
@@ -52,6 +52,18 @@ pub(crate) async fn run(shared: Arc<Shared>, slot: Arc<Slot>, mut hints: mpsc::R
         }
         show(&shared, &slot, &health);
         wait(&shared, &slot, &mut hints, &mut health).await;
+    }
+}
+
+/// Looks after the connections that people have for themselves, for ever.
+pub(crate) async fn run_own(shared: Arc<Shared>, slot: Arc<Slot>) {
+    let Some(own) = &slot.own else { return };
+    slot.set_state(ConnectorState::Up, now(), None);
+    shared.publish();
+    let idle = shared.limits.own_idle;
+    loop {
+        tokio::time::sleep(idle / 4).await;
+        own.sweep(idle).await;
     }
 }
 
@@ -125,7 +137,7 @@ async fn attempt(shared: &Shared, slot: &Slot) -> Result<(Arc<Link>, Catalog)> {
 
 /// A client as the hub needs it: every question goes on to whoever's call it belongs to, and when the
 /// connection is lost it is the supervisor that opens another.
-fn client(shared: &Shared) -> loggia::client::ClientBuilder {
+pub(crate) fn client(shared: &Shared) -> loggia::client::ClientBuilder {
     let limits = &shared.limits;
     Client::builder()
         .identity(shared.identity.clone())

@@ -43,6 +43,9 @@ pub(crate) struct Pending {
     pub(crate) verifier: Secret,
     #[serde(default, serialize_with = "Secret::reveal_option", skip_serializing_if = "Option::is_none")]
     pub(crate) dpop_key: Option<Secret>,
+    /// What an ID token has to hold.
+    #[serde(default, serialize_with = "Secret::reveal_option", skip_serializing_if = "Option::is_none")]
+    pub(crate) nonce: Option<Secret>,
     pub(crate) until: u64,
 }
 
@@ -72,9 +75,12 @@ pub(crate) struct Beginning<'a> {
     pub(crate) discovered: &'a Discovered,
     pub(crate) client: &'a KnownClient,
     pub(crate) redirect_uri: &'a str,
+    /// What the token is for. Nothing: the person signs in at an identity provider, and at no server.
     pub(crate) resource: String,
     pub(crate) scopes: Scopes,
     pub(crate) prover: Option<&'a Prover>,
+    /// What an ID token has to hold, where one is wanted.
+    pub(crate) nonce: Option<Secret>,
 }
 
 impl Beginning<'_> {
@@ -96,6 +102,7 @@ impl Beginning<'_> {
             requested: self.scopes.clone(),
             verifier,
             dpop_key: self.prover.map(Prover::keep),
+            nonce: self.nonce.clone(),
             until: clock::seconds(until),
         };
         let saved =
@@ -116,6 +123,7 @@ impl Beginning<'_> {
         // OpenID Connect gives no refresh token for this scope unless the person is asked (Core, section 11).
         form.extend(self.scopes.contains("offline_access").then_some(("prompt", "consent")));
         form.extend(thumbprint.as_deref().map(|thumbprint| ("dpop_jkt", thumbprint)));
+        form.extend(self.nonce.as_ref().map(|nonce| ("nonce", nonce.expose())));
         let pushed = self.pushed(&form).await?;
         let mut page = endpoint.clone();
         let mut query = page.query_pairs_mut();
@@ -162,7 +170,7 @@ impl Beginning<'_> {
 
 /// The parameter that says what the token is for. 2025-03-26 does not know it.
 pub(crate) fn resource(of_march: bool, resource: &str) -> Option<(&'static str, &str)> {
-    (!of_march).then_some(("resource", resource))
+    (!of_march && !resource.is_empty()).then_some(("resource", resource))
 }
 
 fn pending_key(state: &Secret) -> String {

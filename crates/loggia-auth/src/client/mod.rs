@@ -8,6 +8,7 @@ pub(crate) mod credential;
 mod error;
 mod file;
 pub(crate) mod flow;
+pub(crate) mod lease;
 mod person;
 mod proof;
 mod refresh;
@@ -35,7 +36,7 @@ use crate::dpop::Prover;
 use crate::extensions::Grant;
 use crate::guard::{Guard, Policy};
 use crate::jose;
-use crate::registration::{ClientIdentity, Registrar};
+use crate::registration::{ClientIdentity, RegisteredClient, Registrar};
 use crate::scope::Scopes;
 use crate::secret::Secret;
 pub use credential::{Credential, KeptClient};
@@ -95,6 +96,12 @@ impl OAuthBuilder {
     /// How tokens are come by. Unless it is said, nobody signs in.
     pub fn grant(mut self, grant: Grant) -> OAuthBuilder {
         self.grant = grant;
+        self
+    }
+
+    /// A client that the person names now; see [`ClientIdentity::named`].
+    pub fn named(mut self, client: Option<RegisteredClient>) -> OAuthBuilder {
+        self.identity.named = client;
         self
     }
 

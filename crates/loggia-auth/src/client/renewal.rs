@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::credential::{self, Credential};
-use super::flow::PATIENCE;
+use super::lease::{Lease, Waiting};
 use super::token::Endpoint;
 use super::{AuthError, Current, Inner, Present, Source, Standing, detached};
 use crate::discovery::{self, AuthorizationServer, Demand};
@@ -40,12 +40,8 @@ const STEP_UP_MEMORY: Duration = Duration::from_secs(600);
 const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 /// How long a failure is everybody's answer: of those who waited for it too.
 const FAILURE_MEMORY: Duration = Duration::from_secs(3);
-/// How long the right to change a credential is lent; whoever is still at it asks again before.
-const LEASE: Duration = Duration::from_secs(30);
 /// How long an authorization server is what it said it is.
 const SERVER_MEMORY: Duration = Duration::from_secs(600);
-/// How often it is looked whether somebody else has given the lease back.
-const LEASE_POLL: Duration = Duration::from_millis(100);
 
 /// What was tried.
 #[derive(Default)]
@@ -95,14 +91,13 @@ impl Inner {
         let outcome = match self.leased(&sent, &reason).await {
             Ok(Some(current)) => Ok(current),
             Ok(None) => {
+                let lease = self.lease();
                 let outcome = tokio::select! {
                     biased;
                     outcome = self.obtain(&sent, &reason) => outcome,
-                    error = self.keep_lease() => Err(error),
+                    error = lease.keep() => Err(error),
                 };
-                if let Err(error) = self.store.release(&self.key, &self.holder).await {
-                    tracing::warn!(%error, "the lease of a credential runs on");
-                }
+                lease.give_back().await;
                 outcome
             }
             Err(error) => Err(error),
@@ -160,35 +155,25 @@ impl Inner {
         sent: &Option<Secret>,
         reason: &Reason,
     ) -> Result<Option<Arc<Current>>, AuthError> {
-        let end = Instant::now() + PATIENCE;
+        let waiting = Waiting::begin();
         loop {
-            let mine = self.store.lease(&self.key, &self.holder, LEASE).await?;
+            let mine = self.lease().take().await?;
             let current = self.reload().await?;
             if let Some(current) = current.filter(|current| self.serves(current, sent, reason)) {
                 if mine {
-                    self.store.release(&self.key, &self.holder).await?;
+                    self.lease().give_back().await;
                 }
                 return Ok(Some(current));
             }
             if mine {
                 return Ok(None);
             }
-            if Instant::now() >= end {
-                return Err(AuthError::Store("another process is signing in, and does not end".to_owned()));
-            }
-            sleep(LEASE_POLL).await;
+            waiting.a_while().await?;
         }
     }
 
-    /// Keeps the right to change the credential. Ends only if somebody else has it now.
-    async fn keep_lease(&self) -> AuthError {
-        loop {
-            sleep(LEASE / 3).await;
-            // A store that cannot be reached now may be there again before the lease ends.
-            if let Ok(false) = self.store.lease(&self.key, &self.holder, LEASE).await {
-                return AuthError::Store("somebody else changes this credential now; try again".to_owned());
-            }
-        }
+    fn lease(&self) -> Lease<'_> {
+        Lease { store: &*self.store, key: &self.key, holder: &self.holder }
     }
 
     /// Gets another token, with the right to do so.

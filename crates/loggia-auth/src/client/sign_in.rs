@@ -42,7 +42,7 @@ impl Inner {
     }
 
     async fn discovered(&self, demand: &Demand, current: Option<&Current>) -> Result<Discovered, AuthError> {
-        let by_hand = self.identity.registered.iter().find_map(|client| client.issuer.as_deref());
+        let by_hand = self.identity.by_hand().find_map(|client| client.issuer.as_deref());
         let wanted = current.map(|current| current.credential.issuer.as_str()).or(by_hand);
         discovery::discover(&self.guard, &self.server, demand, wanted).await
     }
@@ -89,20 +89,24 @@ impl Inner {
         let registrar = self.registrar();
         let before = registrar.redirect_before(&discovered.server.issuer).await?;
         let visit = person.prepare(before.as_deref()).await?;
-        let client = match registrar.client(&discovered.server, visit.redirect_uri()).await? {
-            Some(client) => client,
-            None => self.asked_for(person, discovered).await?,
+        let issuer = &discovered.server.issuer;
+        let (client, named) = match registrar.client(&discovered.server, visit.redirect_uri()).await? {
+            Some(client) => (client, self.identity.named.is_some()),
+            None => (self.asked_for(person, discovered).await?, true),
         };
         let begun = self.begun(discovered, &client, visit.redirect_uri(), scopes, prover.as_ref()).await?;
         let answered = match visit.show(begun).await {
             Err(AuthError::Declined(why)) => {
                 // A server that has forgotten us shows its page to nobody: the next time we register anew.
-                registrar.forget(&discovered.server.issuer).await?;
+                registrar.forget(issuer).await?;
                 return Err(AuthError::Declined(why));
             }
             other => other?,
         };
         let outcome = self.redeemed(&answered.answer, expected).await;
+        if named && outcome.is_ok() {
+            registrar.keep_named(issuer, &client).await?;
+        }
         if let Some(told) = answered.told {
             // Whoever waited may have gone.
             let _ = told.send(outcome.as_ref().map(drop).map_err(ToString::to_string));
@@ -148,6 +152,7 @@ impl Inner {
             resource: discovered.resource_identifier(&self.server),
             scopes,
             prover,
+            nonce: None,
         };
         beginning.begin().await
     }

@@ -107,6 +107,8 @@ pub(crate) struct Tokens {
     pub(crate) scope: Option<Scopes>,
     #[serde(default)]
     pub(crate) issued_token_type: Option<String>,
+    #[serde(default)]
+    pub(crate) id_token: Option<Secret>,
 }
 
 /// A number of seconds, which some servers write as a text or with a fraction.

@@ -52,7 +52,7 @@ pub struct IdentityProvider {
 pub struct Enterprise {
     /// The identity provider.
     pub provider: IdentityProvider,
-    /// What it said of the person when they signed in.
+    /// What it said of the person when they signed in, such as a [`SingleSignOn`](super::SingleSignOn).
     pub subject: Arc<dyn AssertionSource>,
     /// What kind of word that is.
     pub subject_kind: SubjectToken,
@@ -103,7 +103,13 @@ impl Enterprise {
             ("subject_token_type", self.subject_kind.as_str()),
         ];
         form.extend((!scope.is_empty()).then_some(("scope", scope.as_str())));
-        let tokens = endpoint.tokens(form).await.map_err(|error| self.explained(error))?;
+        let tokens = match endpoint.tokens(form).await {
+            Err(AuthError::Refused { error, description }) if error == "invalid_grant" => {
+                self.subject.refused(&subject).await;
+                return Err(self.sign_in_again(description));
+            }
+            other => other?,
+        };
         match tokens.issued_token_type.as_deref() {
             Some(ID_JAG) => Ok(tokens.access_token),
             other => Err(AuthError::Discovery(format!(
@@ -126,16 +132,11 @@ impl Enterprise {
         Ok((server.token_endpoint.clone(), provider.client.known_to(&server)))
     }
 
-    fn explained(&self, error: AuthError) -> AuthError {
-        match error {
-            AuthError::Refused { error, description } if error == "invalid_grant" => {
-                AuthError::SignInAgain(format!(
-                    "the identity provider {} does not accept the sign-in any more{}",
-                    self.provider.issuer,
-                    description.map(|said| format!(" ({said})")).unwrap_or_default()
-                ))
-            }
-            other => other,
-        }
+    fn sign_in_again(&self, description: Option<String>) -> AuthError {
+        let said = description.map(|said| format!(" ({said})")).unwrap_or_default();
+        AuthError::SignInAgain(format!(
+            "the identity provider {} does not accept the sign-in any more{said}",
+            self.provider.issuer
+        ))
     }
 }

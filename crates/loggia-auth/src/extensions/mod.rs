@@ -5,6 +5,7 @@
 
 mod client_credentials;
 mod enterprise;
+mod single_sign_on;
 mod workload;
 
 use std::fmt;
@@ -23,6 +24,7 @@ use crate::scope::Scopes;
 use crate::secret::Secret;
 pub use client_credentials::ClientCredentials;
 pub use enterprise::{Enterprise, IdentityProvider, SubjectToken};
+pub use single_sign_on::SingleSignOn;
 pub use workload::Workload;
 
 /// The JWT bearer grant (RFC 7523).
@@ -60,6 +62,12 @@ impl fmt::Debug for Grant {
 pub trait AssertionSource: Send + Sync + 'static {
     /// An assertion that is fresh enough to be used now. `audience` is the issuer it will be shown to.
     fn assertion<'a>(&'a self, audience: &'a str) -> BoxFuture<'a, Result<Secret, AuthError>>;
+
+    /// Hears that an assertion was refused: it is not worth showing again.
+    fn refused<'a>(&'a self, assertion: &'a Secret) -> BoxFuture<'a, ()> {
+        let _ = assertion;
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// One assertion, always the same.

@@ -13,8 +13,10 @@ use ring::rand::SystemRandom;
 use serde::Deserialize;
 use url::{Position, Url};
 
+use crate::client::{AuthError, TokenStore};
 use crate::clock;
 use crate::jose::{Algorithm, Jwt, NumericDate, decode, encode, sha256};
+use crate::secret::Secret;
 
 /// The algorithms that proofs may be signed with.
 pub const PROOF_ALGORITHMS: &[Algorithm] =
@@ -35,12 +37,13 @@ const MOST_TEXT: usize = 256;
 pub struct Dpop {
     required: bool,
     proofs: Arc<Proofs>,
+    shared: Option<Arc<dyn TokenStore>>,
 }
 
 impl Dpop {
     /// Bound tokens are accepted beside bearer tokens. A bound token is never accepted without its proof.
     pub fn accepted() -> Dpop {
-        Dpop { required: false, proofs: Arc::new(Proofs::default()) }
+        Dpop { required: false, proofs: Arc::new(Proofs::default()), shared: None }
     }
 
     /// Only bound tokens are accepted.
@@ -53,6 +56,22 @@ impl Dpop {
     pub fn nonces(mut self, key: NonceKey) -> Dpop {
         self.proofs = Arc::new(Proofs { nonces: Some(key), ..Proofs::default() });
         self
+    }
+
+    /// A proof counts once among all replicas that share a store, and not once with each. Every request with a bound
+    /// token writes to it: where that is too much, [`nonces`](Dpop::nonces) and the minute that a proof lasts bound what
+    /// a proof that was overheard is worth at another replica.
+    pub fn shared(mut self, store: Arc<dyn TokenStore>) -> Dpop {
+        self.shared = Some(store);
+        self
+    }
+
+    /// Whether a good proof is new to the other replicas too.
+    pub(super) async fn is_new(&self, proof: &Proof, now: SystemTime) -> Result<bool, AuthError> {
+        match &self.shared {
+            Some(store) => proof.count_once(&**store, now).await,
+            None => Ok(true),
+        }
     }
 
     pub(super) fn is_required(&self) -> bool {
@@ -101,9 +120,7 @@ impl NonceKey {
         let period = decode(nonce).ok().filter(|bytes| bytes.len() == 24);
         let period = period.and_then(|bytes| Some(u64::from_be_bytes(bytes[..8].try_into().ok()?)));
         let recent = period.filter(|period| (current.saturating_sub(1)..=current).contains(period));
-        recent.is_some_and(|period| {
-            crate::secret::Secret::new(self.of(period)) == crate::secret::Secret::new(nonce)
-        })
+        recent.is_some_and(|period| Secret::new(self.of(period)) == Secret::new(nonce))
     }
 }
 
@@ -112,6 +129,20 @@ impl NonceKey {
 pub struct Proof {
     /// The thumbprint of the key it was made with.
     pub key: String,
+    /// What it is remembered by.
+    name: String,
+}
+
+impl Proof {
+    /// Remembers the proof in a store for as long as it could be shown again; `false` where it was remembered before.
+    pub(crate) async fn count_once(
+        &self,
+        store: &dyn TokenStore,
+        now: SystemTime,
+    ) -> Result<bool, AuthError> {
+        let name = format!("proof/{}", self.name);
+        Ok(store.save(&name, Secret::new("used"), None, Some(now + 2 * WINDOW)).await?.is_some())
+    }
 }
 
 /// Why a proof is not accepted.
@@ -201,8 +232,9 @@ impl Proofs {
         if distance(claims.iat.time(), now) > WINDOW {
             return Err(invalid("The proof is too old, or from the future (iat): is the clock right?"));
         }
-        self.remember(&format!("{key} {}", claims.jti), &claims.jti, now)?;
-        Ok(Proof { key })
+        let name = sha256(format!("{key} {}", claims.jti));
+        self.remember(&name, &claims.jti, now)?;
+        Ok(Proof { key, name })
     }
 
     fn check_nonce(&self, nonce: Option<&str>, now: SystemTime) -> Result<(), ProofError> {
@@ -220,7 +252,6 @@ impl Proofs {
         if jti.is_empty() || jti.len() > MOST_TEXT {
             return Err(invalid("The proof needs a jti of at most 256 bytes"));
         }
-        let name = sha256(name);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let now = clock::seconds(now);
         if now.saturating_sub(seen.began) > 2 * WINDOW.as_secs() {
@@ -231,13 +262,13 @@ impl Proofs {
             }
             seen.began = now;
         }
-        if seen.previous.contains(&name) || seen.current.contains(&name) {
+        if seen.previous.contains(name) || seen.current.contains(name) {
             return Err(invalid("The proof was used before (jti)"));
         }
         if seen.current.len() >= MOST_SEEN {
             return Err(invalid("There are too many proofs at the moment; try again in two minutes"));
         }
-        seen.current.insert(name);
+        seen.current.insert(name.to_owned());
         Ok(())
     }
 }

@@ -5,14 +5,29 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use loggia::service::BoxFuture;
 use serde::Deserialize;
 
 use super::introspection::Introspection;
 use super::{Grant, TOKEN_ALGORITHMS, TokenError};
 use crate::jose::{Algorithm, Audience, Claims, JoseError, Jwt, KeySource, NumericDate, Rules};
 
-/// Says of a token that was found good whether its issuer has taken it back since.
-pub type Withdrawn = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+/// Knows which tokens that are good by signature and date their issuer has taken back. A function of the `jti` is one.
+pub trait Withdrawals: Send + Sync + 'static {
+    /// Whether a token was taken back, by its `jti`, as far as is known.
+    fn is_withdrawn(&self, jti: &str) -> bool;
+
+    /// Finds out what is new. `None`: what is known is recent enough.
+    fn catch_up(&self) -> Option<BoxFuture<'_, ()>> {
+        None
+    }
+}
+
+impl<F: Fn(&str) -> bool + Send + Sync + 'static> Withdrawals for F {
+    fn is_withdrawn(&self, jti: &str) -> bool {
+        self(jti)
+    }
+}
 
 /// An authorization server whose tokens are accepted.
 pub struct Issuer {
@@ -21,7 +36,7 @@ pub struct Issuer {
     introspection: Option<Introspection>,
     algorithms: Vec<Algorithm>,
     any_type: bool,
-    withdrawn: Option<Withdrawn>,
+    withdrawn: Option<Arc<dyn Withdrawals>>,
 }
 
 impl fmt::Debug for Issuer {
@@ -73,7 +88,7 @@ impl Issuer {
     }
 
     /// Asks `withdrawn` with a token's `jti` before it is accepted.
-    pub fn withdrawn(mut self, withdrawn: Withdrawn) -> Issuer {
+    pub fn withdrawn(mut self, withdrawn: Arc<dyn Withdrawals>) -> Issuer {
         self.withdrawn = Some(withdrawn);
         self
     }
@@ -108,9 +123,13 @@ impl Issuer {
         let claims: Claims = verified.claims().map_err(invalid)?;
         claims.check(&Rules { issuer: &self.name, audiences, now, skew }).map_err(invalid)?;
         let access: AccessClaims = verified.claims().map_err(invalid)?;
-        let is_withdrawn = |jti: &String| self.withdrawn.as_ref().is_some_and(|withdrawn| withdrawn(jti));
-        if claims.jti.as_ref().is_some_and(is_withdrawn) {
-            return Err(TokenError::Invalid("the token was revoked".to_owned()));
+        if let (Some(withdrawn), Some(jti)) = (&self.withdrawn, &claims.jti) {
+            if let Some(catching_up) = withdrawn.catch_up() {
+                catching_up.await;
+            }
+            if withdrawn.is_withdrawn(jti) {
+                return Err(TokenError::Invalid("the token was revoked".to_owned()));
+            }
         }
         let subject = claims.sub.ok_or_else(|| invalid(JoseError::Missing("sub")))?;
         access.grant(self.name.clone(), subject, claims.exp)

@@ -22,6 +22,7 @@ use super::challenge::{self, DPOP_NONCE, Refusal, Scheme};
 use super::dpop::{ProofError, Proofs};
 use super::{Grant, Resource, TokenError, scopes};
 use crate::jose::{Claims, Jwt};
+use crate::unread::read_away;
 
 /// The layer that [`Resource::layer`] makes.
 #[derive(Clone)]
@@ -92,13 +93,13 @@ where
 impl Gate {
     async fn admit(&self, request: Request<Body>) -> Result<Request<Body>, Refusal> {
         let (mut parts, body) = request.into_parts();
-        let (scheme, token) = credentials(&parts.headers)?;
-        let now = (self.resource.clock)();
-        let grant = self.grant(token, now).await.map_err(|error| match error {
-            TokenError::Invalid(why) => Refusal::Token(scheme, why),
-            TokenError::Unavailable(_) => Refusal::Unavailable,
-        })?;
-        self.check_binding(scheme, token, &grant, &parts, now)?;
+        let (scheme, grant) = match self.identify(&parts).await {
+            Ok(identified) => identified,
+            Err(refusal) => {
+                read_away(body).await;
+                return Err(refusal);
+            }
+        };
         let body = self.check_scopes(scheme, &grant, &parts, body).await?;
         // Nothing behind this layer sees the token, so nothing can pass it on.
         parts.headers.remove(AUTHORIZATION);
@@ -106,6 +107,18 @@ impl Gate {
         parts.extensions.insert(Arc::new(grant.principal()));
         parts.extensions.insert(Arc::new(grant));
         Ok(Request::from_parts(parts, body))
+    }
+
+    /// Whose request it is, by its head.
+    async fn identify(&self, parts: &Parts) -> Result<(Scheme, Grant), Refusal> {
+        let (scheme, token) = credentials(&parts.headers)?;
+        let now = (self.resource.clock)();
+        let grant = self.grant(token, now).await.map_err(|error| match error {
+            TokenError::Invalid(why) => Refusal::Token(scheme, why),
+            TokenError::Unavailable(_) => Refusal::Unavailable,
+        })?;
+        self.check_binding(scheme, token, &grant, parts, now).await?;
+        Ok((scheme, grant))
     }
 
     async fn grant(&self, token: &str, now: SystemTime) -> Result<Grant, TokenError> {
@@ -135,7 +148,7 @@ impl Gate {
     }
 
     /// RFC 9449, section 7: a bound token needs its proof, and is never a bearer token.
-    fn check_binding(
+    async fn check_binding(
         &self,
         scheme: Scheme,
         token: &str,
@@ -170,9 +183,16 @@ impl Gate {
                     ProofError::Invalid(why) => Refusal::Proof(why),
                     ProofError::Nonce(nonce) => Refusal::Nonce(nonce),
                 })?;
-                match proof.key == *key {
-                    true => Ok(()),
-                    false => refused("The token is bound to another key"),
+                if proof.key != *key {
+                    return refused("The token is bound to another key");
+                }
+                match dpop.is_new(&proof, now).await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(Refusal::Proof("The proof was used before (jti)".to_owned())),
+                    Err(error) => {
+                        tracing::warn!(%error, "a proof cannot be held against those of other replicas");
+                        Err(Refusal::Unavailable)
+                    }
                 }
             }
         }
@@ -197,10 +217,11 @@ impl Gate {
             false => (Vec::new(), body),
         };
         let needed = policy.needed(&operations);
-        match policy.allows(&grant.scopes, &needed) {
-            true => Ok(body),
-            false => Err(Refusal::Scope(scheme, needed)),
+        if policy.allows(&grant.scopes, &needed) {
+            return Ok(body);
         }
+        read_away(body).await;
+        Err(Refusal::Scope(scheme, needed))
     }
 
     /// Reads a body to see what it asks for. One that is no message is left to the endpoint to refuse.

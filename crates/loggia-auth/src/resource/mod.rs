@@ -47,7 +47,7 @@ use crate::jose::Algorithm;
 use crate::keys::ApiKeys;
 pub use dpop::{Dpop, NonceKey, PROOF_ALGORITHMS, Proof, ProofError, Proofs};
 pub use introspection::Introspection;
-pub use issuer::{Issuer, Withdrawn};
+pub use issuer::{Issuer, Withdrawals};
 pub use layer::{Protected, ResourceLayer};
 pub use scopes::{Operation, ScopePolicy};
 

@@ -17,14 +17,14 @@ use crate::client::AuthError;
 use crate::jose::{random, sha256};
 
 /// How long a person may take to sign in and to decide.
-const DECIDES: Duration = Duration::from_secs(15 * 60);
+pub(super) const DECIDES: Duration = Duration::from_secs(15 * 60);
 /// How long a code counts. Its record stays longer, so that a code that comes back is known for what it is.
 const CODE: Duration = Duration::from_secs(60);
 const CODE_KEPT: Duration = Duration::from_secs(60 * 60);
 /// How long a person's decision is remembered.
 const CONSENT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// Most requests that wait for people.
-const MOST_WAITING: usize = 10_000;
+pub(super) const MOST_WAITING: usize = 10_000;
 /// Longest `state`.
 const MOST_STATE: usize = 4096;
 
@@ -221,7 +221,9 @@ impl Shared {
 
     async fn try_go_on(&self, id: &str, headers: &HeaderMap) -> Result<Response<Body>, AuthError> {
         let name = Records::named("request", id);
-        let Some(found) = self.records.get::<Request>(&name).await? else { return Ok(too_late()) };
+        let Some(found) = self.records.get::<Request>(&name).await? else {
+            return Ok(self.go_on_visiting(id, headers).await?.unwrap_or_else(too_late));
+        };
         let mut request = found.value;
         let Some((session_name, session)) = self.session(headers).await? else {
             return match request.quiet {

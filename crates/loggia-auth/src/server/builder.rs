@@ -9,6 +9,7 @@ use url::Url;
 use super::clients::{Client, Clients};
 use super::family::Families;
 use super::http::Cookies;
+use super::rate::{RateLimit, Rates};
 use super::records::Records;
 use super::sign_in::{Admit, SignIn};
 use super::signing::Signing;
@@ -35,6 +36,7 @@ pub struct Builder {
     refresh_longest: Duration,
     refresh_grace: Duration,
     nonces: Option<NonceKey>,
+    rate_limit: Option<RateLimit>,
     clock: Clock,
 }
 
@@ -62,6 +64,7 @@ impl Builder {
             refresh_longest: 365 * day,
             refresh_grace: Duration::from_secs(30),
             nonces: None,
+            rate_limit: Some(RateLimit::default()),
             clock: clock::system(),
         }
     }
@@ -139,6 +142,13 @@ impl Builder {
         self
     }
 
+    /// How much one address may ask for, where the listener says where requests come from
+    /// ([`names_peers`](loggia::transport::http::Http::names_peers)). `None`: as much as it likes.
+    pub fn rate_limit(mut self, limit: Option<RateLimit>) -> Builder {
+        self.rate_limit = limit;
+        self
+    }
+
     /// Another clock. For tests.
     pub fn clock(mut self, clock: Clock) -> Builder {
         self.clock = clock;
@@ -161,8 +171,13 @@ impl Builder {
         }
         let sign_in = self.sign_in.ok_or_else(|| wrong("the authorization server needs a way to sign in"))?;
         let records = Records::new(self.store, self.clock.clone());
-        let families =
-            Families::new(records.clone(), self.refresh_idle, self.refresh_longest, self.refresh_grace);
+        let families = Families::new(
+            records.clone(),
+            self.clock.clone(),
+            self.refresh_idle,
+            self.refresh_longest,
+            self.refresh_grace,
+        );
         let shared = Shared {
             origin: url.origin().ascii_serialization(),
             base: url.path().trim_end_matches('/').to_owned(),
@@ -180,7 +195,8 @@ impl Builder {
             token_life: self.token_life,
             skew: Duration::from_secs(30),
             proofs: self.nonces.map_or_else(Proofs::default, Proofs::with_nonces),
-            cookies: Cookies { secure: url.scheme() == "https" },
+            rates: Rates::new(self.rate_limit),
+            cookies: Cookies { secure: url.scheme() == "https", port: url.port() },
             clock: self.clock,
         };
         Ok(AuthorizationServer { shared: Arc::new(shared) })

@@ -6,23 +6,21 @@
 //! short while longer, as long as none of its successors was used. A thief gains nothing by that: as soon
 //! as both have used theirs, the family ends all the same.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::ended::Ended;
 use super::http::OAuthError;
 use super::records::Records;
 use crate::client::AuthError;
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::jose::{random, sha256};
 
 const PREFIX: &str = "lgr_";
 /// Most successors of one token that wait to be used.
 const MOST_LIVE: usize = 32;
-/// Most families that ended and are remembered here.
-const MOST_ENDED: usize = 100_000;
 
 /// What was granted, to whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,20 +44,26 @@ struct Family {
     ended: bool,
 }
 
-/// The families, and those that ended lately: access tokens of theirs are refused, where this process is
-/// asked.
+/// The families, and those that ended lately.
 #[derive(Clone)]
 pub(super) struct Families {
     records: Records,
     idle: Duration,
     longest: Duration,
     grace: Duration,
-    ended: Arc<Mutex<HashMap<String, SystemTime>>>,
+    pub(super) ended: Arc<Ended>,
 }
 
 impl Families {
-    pub(super) fn new(records: Records, idle: Duration, longest: Duration, grace: Duration) -> Families {
-        Families { records, idle, longest, grace, ended: Arc::default() }
+    pub(super) fn new(
+        records: Records,
+        clock: Clock,
+        idle: Duration,
+        longest: Duration,
+        grace: Duration,
+    ) -> Families {
+        let ended = Arc::new(Ended::new(records.clone(), clock));
+        Families { records, idle, longest, grace, ended }
     }
 
     /// A name for a family that may come to be.
@@ -138,7 +142,7 @@ impl Families {
 
     /// Ends a family. Its record stays, so that a token that comes back is known for what it is.
     pub(super) async fn end(&self, name: &str, now: SystemTime) -> Result<(), AuthError> {
-        self.remember_ended(name, now);
+        self.ended.remember(name, now).await?;
         for _ in 0..10 {
             let Some(found) = self.records.get::<Family>(&record(name)).await? else { return Ok(()) };
             let family = Family { ended: true, live: Vec::new(), ..found.value };
@@ -148,21 +152,6 @@ impl Families {
             }
         }
         Err(AuthError::Store("a sign-in could not be ended".to_owned()))
-    }
-
-    fn remember_ended(&self, name: &str, now: SystemTime) {
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        // An access token lasts an hour at most.
-        ended.retain(|_, at| now.duration_since(*at).unwrap_or_default() < Duration::from_secs(2 * 60 * 60));
-        if ended.len() < MOST_ENDED {
-            ended.insert(name.to_owned(), now);
-        }
-    }
-
-    /// Whether an access token belongs to a family that ended. Its `jti` begins with the family's name.
-    pub(super) fn is_withdrawn(&self, jti: &str) -> bool {
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        jti.split_once('.').is_some_and(|(name, _)| ended.contains_key(name))
     }
 }
 

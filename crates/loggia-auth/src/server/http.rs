@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, COOKIE,
-    LOCATION, ORIGIN, SET_COOKIE, WWW_AUTHENTICATE,
+    LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -17,6 +17,7 @@ use loggia::transport::http::Body;
 use serde::Serialize;
 
 use crate::client::AuthError;
+use crate::unread::read_away;
 
 /// Longest body that is read.
 const MOST_BYTES: usize = 64 << 10;
@@ -136,6 +137,7 @@ pub(super) async fn read(body: Body) -> Result<Bytes, OAuthError> {
 
 /// Reads a form.
 pub(super) async fn form(headers: &HeaderMap, body: Body) -> Result<Params, OAuthError> {
+    let body = read(body).await?;
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind
         .split(';')
@@ -149,7 +151,6 @@ pub(super) async fn form(headers: &HeaderMap, body: Body) -> Result<Params, OAut
             "Send the parameters as application/x-www-form-urlencoded",
         ));
     }
-    let body = read(body).await?;
     Params::parse(&body).map_err(|error| OAuthError::new("invalid_request", error.to_string()))
 }
 
@@ -161,6 +162,25 @@ pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Response<Bo
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Too many requests came from one address.
+pub(super) fn too_many(wait: Duration) -> Response<Body> {
+    let error = OAuthError {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        ..OAuthError::new(
+            "temporarily_unavailable",
+            "Too many requests come from this address; try again later",
+        )
+    };
+    retry_after(error.response(), wait)
+}
+
+/// Says when to come again (RFC 9110, section 10.2.3).
+pub(super) fn retry_after(mut response: Response<Body>, wait: Duration) -> Response<Body> {
+    let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 
@@ -179,7 +199,8 @@ pub(super) fn redirect(to: &str) -> Response<Body> {
 }
 
 /// The path is right and the method is not.
-pub(super) fn not_allowed(allowed: &'static str) -> Response<Body> {
+pub(super) async fn not_allowed(body: Body, allowed: &'static str) -> Response<Body> {
+    read_away(body).await;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
@@ -190,7 +211,8 @@ pub(super) fn not_allowed(allowed: &'static str) -> Response<Body> {
 pub(super) fn open_to_pages(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("DPoP-Nonce, WWW-Authenticate"));
+    let exposed = "DPoP-Nonce, Retry-After, WWW-Authenticate";
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
     response
 }
 
@@ -206,15 +228,19 @@ pub(super) fn preflight() -> Response<Body> {
     response
 }
 
-/// Cookies of ours. On `https` their name makes browsers refuse them from anywhere else.
+/// Cookies of ours. On `https` their name makes browsers refuse them from anywhere else. Browsers send a host's cookies
+/// to all of its ports, so that of another server on the same machine is in the name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cookies {
     pub(super) secure: bool,
+    pub(super) port: Option<u16>,
 }
 
 impl Cookies {
     fn name(self, what: &str) -> String {
-        if self.secure { format!("__Host-loggia-{what}") } else { format!("loggia-{what}") }
+        let prefix = if self.secure { "__Host-" } else { "" };
+        let port = self.port.map(|port| format!("{port}-")).unwrap_or_default();
+        format!("{prefix}loggia-{port}{what}")
     }
 
     /// The value of a cookie. Where there are two, neither counts: one of them is not ours.

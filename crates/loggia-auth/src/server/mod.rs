@@ -39,15 +39,18 @@
 mod authorize;
 mod builder;
 mod clients;
+mod ended;
 mod family;
 mod http;
 mod metadata;
 mod pages;
+mod rate;
 mod records;
 mod redirect_uri;
 mod sign_in;
 mod signing;
 mod token;
+mod visit;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -70,14 +73,19 @@ use crate::guard::Guard;
 use crate::jose::KeySource;
 use crate::resource::{Issuer, Proofs};
 use crate::secret::Secret;
+use crate::unread::read_away;
 pub use builder::Builder;
 pub use clients::Client;
 use clients::Clients;
 use family::Families;
 use http::{Cookies, OAuthError, Params};
+pub use pages::{escape, page, problem};
+pub use rate::RateLimit;
+use rate::Rates;
 use records::Records;
 pub use sign_in::{Admit, OpenId, ShowLink, SignIn};
 use signing::Signing;
+pub use visit::{Form, Visitor};
 
 /// An embedded authorization server. Cheap to clone.
 #[derive(Clone)]
@@ -110,6 +118,7 @@ struct Shared {
     token_life: Duration,
     skew: Duration,
     proofs: Proofs,
+    rates: Rates,
     cookies: Cookies,
     clock: Clock,
 }
@@ -150,11 +159,11 @@ impl AuthorizationServer {
     }
 
     /// This server as a resource beside it trusts it: without a request to itself. What this process revokes
-    /// is refused at once; what another replica revokes, when its access token ends.
+    /// is refused at once; what another replica revokes, within ten seconds, or when its access token ends if the store
+    /// cannot be asked.
     pub fn issuer(&self) -> Issuer {
-        let families = self.shared.families.clone();
-        Issuer::signing(self.shared.issuer.clone(), self.shared.signing.clone())
-            .withdrawn(Arc::new(move |jti| families.is_withdrawn(jti)))
+        let ended = self.shared.families.ended.clone();
+        Issuer::signing(self.shared.issuer.clone(), self.shared.signing.clone()).withdrawn(ended)
     }
 
     /// A new link by which the person of [`SignIn::Link`] signs in, once, within ten minutes.
@@ -193,6 +202,13 @@ enum Endpoint {
     Callback,
 }
 
+impl Endpoint {
+    fn is_for_programs(self) -> bool {
+        use Endpoint::{Jwks, Metadata, Register, Revoke, Token};
+        matches!(self, Metadata | Jwks | Register | Token | Revoke)
+    }
+}
+
 impl Shared {
     fn now(&self) -> SystemTime {
         (self.clock)()
@@ -222,14 +238,20 @@ impl Shared {
     }
 
     async fn serve(&self, endpoint: Endpoint, request: Request<Body>) -> Response<Body> {
-        match endpoint {
-            Endpoint::Metadata | Endpoint::Jwks | Endpoint::Register | Endpoint::Token | Endpoint::Revoke => {
-                match request.method() {
-                    &Method::OPTIONS => http::preflight(),
-                    _ => http::open_to_pages(self.serve_program(endpoint, request).await),
-                }
-            }
-            _ => self.serve_person(endpoint, request).await,
+        if endpoint.is_for_programs() && request.method() == Method::OPTIONS {
+            return http::preflight();
+        }
+        let counted = self.rates.count(endpoint, &request, self.now());
+        if let Err(wait) = counted {
+            read_away(request.into_body()).await;
+            return match endpoint.is_for_programs() {
+                true => http::open_to_pages(http::too_many(wait)),
+                false => pages::too_many(wait),
+            };
+        }
+        match endpoint.is_for_programs() {
+            true => http::open_to_pages(self.serve_program(endpoint, request).await),
+            false => self.serve_person(endpoint, request).await,
         }
     }
 
@@ -243,14 +265,14 @@ impl Shared {
                 Ok(keys) => http::json(StatusCode::OK, &*keys),
                 Err(error) => OAuthError::from(error).response(),
             },
-            (Endpoint::Metadata | Endpoint::Jwks, _) => http::not_allowed("GET, HEAD, OPTIONS"),
+            (Endpoint::Metadata | Endpoint::Jwks, _) => http::not_allowed(body, "GET, HEAD, OPTIONS").await,
             (_, &Method::POST) if endpoint == Endpoint::Register => self.register(body).await,
             (_, &Method::POST) => match http::form(&parts.headers, body).await {
                 Ok(params) if endpoint == Endpoint::Token => self.token(&parts.headers, &params).await,
                 Ok(params) => self.revoke(&parts.headers, &params).await,
                 Err(error) => error.response(),
             },
-            _ => http::not_allowed("POST, OPTIONS"),
+            _ => http::not_allowed(body, "POST, OPTIONS").await,
         }
     }
 
@@ -262,9 +284,9 @@ impl Shared {
         match parts.method {
             Method::GET | Method::HEAD if takes_query => {}
             Method::POST if takes_form => {}
-            _ if !takes_form => return http::not_allowed("GET, HEAD"),
-            _ if !takes_query => return http::not_allowed("POST"),
-            _ => return http::not_allowed("GET, HEAD, POST"),
+            _ if !takes_form => return http::not_allowed(body, "GET, HEAD").await,
+            _ if !takes_query => return http::not_allowed(body, "POST").await,
+            _ => return http::not_allowed(body, "GET, HEAD, POST").await,
         }
         let text = match is_form {
             true => match http::read(body).await {

@@ -2,6 +2,7 @@
 //! to be framed by nobody, and to send forms only where they belong.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,8 +20,8 @@ margin:1rem 0}.warn{border-color:#b25000}code,b{overflow-wrap:anywhere}button,in
 border-radius:6px;border:1px solid #8e8e93}button.go{background:#0a5bd3;border-color:#0a5bd3;color:#fff}\
 @media(prefers-color-scheme:dark){body{color:#eee;background:#1c1c1e}input,button{background:#2c2c2e;color:#eee}}";
 
-/// A text between tags or in quotes.
-pub(super) fn escape(text: &str) -> String {
+/// A text as it stands in a page, between tags or in quotes.
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -39,7 +40,7 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// A page. `sends_to` are the places, besides this server, that its form may end up at.
-pub(super) fn page(status: StatusCode, title: &str, content: &str, sends_to: Option<&str>) -> Response<Body> {
+pub fn page(status: StatusCode, title: &str, content: &str, sends_to: Option<&str>) -> Response<Body> {
     let title = escape(title);
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -68,8 +69,14 @@ pub(super) fn page(status: StatusCode, title: &str, content: &str, sends_to: Opt
 }
 
 /// A page that says what went wrong, and with whom.
-pub(super) fn problem(status: StatusCode, title: &str, what: &str) -> Response<Body> {
+pub fn problem(status: StatusCode, title: &str, what: &str) -> Response<Body> {
     page(status, title, &format!("<p>{}</p>", escape(what)), None)
+}
+
+/// Too many requests came from one address.
+pub(super) fn too_many(wait: Duration) -> Response<Body> {
+    let what = "Too many requests come from this address. Wait a moment, then load this page again.";
+    super::http::retry_after(problem(StatusCode::TOO_MANY_REQUESTS, "Not so fast", what), wait)
 }
 
 /// A problem that the program which sent the person here should hear of. The person decides whether to go

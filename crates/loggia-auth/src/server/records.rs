@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::{AuthError, TokenStore};
 use crate::clock::{self, Clock};
 use crate::jose::sha256;
+use crate::resource::Proof;
 use crate::secret::Secret;
 
 #[derive(Clone)]
@@ -98,6 +99,20 @@ impl Records {
 
     pub(super) async fn count(&self, kind: &str) -> Result<usize, AuthError> {
         Ok(self.store.keys(&format!("{kind}/")).await?.len())
+    }
+
+    /// Whether a proof is shown for the first time, to any replica.
+    pub(super) async fn is_new(&self, proof: &Proof, now: SystemTime) -> Result<bool, AuthError> {
+        proof.count_once(&*self.store, now).await
+    }
+
+    /// What the records of a kind are named for.
+    pub(super) async fn names(&self, kind: &str) -> Result<Vec<String>, AuthError> {
+        let names = self.store.keys(&format!("{kind}/")).await?;
+        Ok(names
+            .into_iter()
+            .filter_map(|name| name.split_once('/').map(|(_, name)| name.to_owned()))
+            .collect())
     }
 }
 

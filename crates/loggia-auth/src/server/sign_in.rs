@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use super::authorize::{Request, Session, failed, too_late};
+use super::authorize::{Session, failed, too_late};
 use super::http::{Params, comes_from, redirect};
 use super::records::Records;
 use super::{Shared, pages};
 use crate::client::AuthError;
 use crate::guard::{Fetch, Guard};
-use crate::jose::{Algorithm, Claims, Jwt, KeySource, Rules, random, sha256};
+use crate::jose::{random, sha256};
+use crate::openid::Expected;
 use crate::provider::Provider;
 use crate::secret::Secret;
 
@@ -305,7 +306,7 @@ impl Shared {
             (openid.admit)(&claims).ok_or_else(|| refused("You are known, but you may not come in here."))?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         let name = text("name").or_else(|| text("email")).unwrap_or_else(|| subject.clone());
-        if self.records.get::<Request>(&Records::named("request", &away.request)).await?.is_none() {
+        if !self.is_expected(&away.request).await? {
             return Ok(too_late());
         }
         let mut response = redirect(&self.continue_at(&away.request));
@@ -357,41 +358,14 @@ impl Shared {
         }
         let answer: Answer =
             serde_json::from_slice(&reply.body).map_err(|_| unavailable("it gives no ID token"))?;
-        let claims = self.check_id_token(openid, answer.id_token.expose(), &away.nonce).await;
-        claims.map_err(|error| unavailable(&error.to_string()))
-    }
-
-    async fn check_id_token(
-        &self,
-        openid: &OpenId,
-        token: &str,
-        nonce: &str,
-    ) -> Result<Value, crate::jose::JoseError> {
-        #[derive(Deserialize)]
-        struct IdClaims {
-            nonce: Option<String>,
-            azp: Option<String>,
-        }
-        let jwt = Jwt::parse(token)?;
-        let kid = jwt.header().kid.clone();
-        let keys = openid.provider.keys(kid.as_deref(), jwt.algorithm()).await?;
-        let verified = jwt.verify_with(&keys, Algorithm::ALL)?;
-        let rules = Rules {
-            issuer: openid.provider.name(),
-            audiences: &[&openid.client_id],
+        let expected = Expected {
+            provider: &openid.provider,
+            client_id: &openid.client_id,
+            nonce: Some(&away.nonce),
             now: self.now(),
             skew: self.skew,
         };
-        let claims: Claims = verified.claims()?;
-        claims.check(&rules)?;
-        let own: IdClaims = verified.claims()?;
-        if own.nonce.as_deref() != Some(nonce) {
-            return Err(crate::jose::JoseError::Missing("nonce"));
-        }
-        let for_another = own.azp.as_deref().is_some_and(|azp| azp != openid.client_id);
-        if for_another || (claims.aud.0.len() > 1 && own.azp.is_none()) {
-            return Err(crate::jose::JoseError::Audience);
-        }
-        verified.claims()
+        let claims = expected.claims(answer.id_token.expose()).await;
+        claims.map_err(|error| unavailable(&error.to_string()))
     }
 }

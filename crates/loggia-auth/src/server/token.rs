@@ -72,7 +72,7 @@ impl Shared {
         if !matches!(grant, "authorization_code" | "refresh_token" | JWT_BEARER) {
             return Err(error("unsupported_grant_type", "There is no such grant here"));
         }
-        let key = self.proof(headers, &client)?;
+        let key = self.proof(headers, &client).await?;
         match grant {
             "authorization_code" => self.by_code(&client, params, key).await,
             "refresh_token" => self.by_refresh_token(&client, params, key).await,
@@ -81,11 +81,12 @@ impl Shared {
     }
 
     /// The key that a request proves to have (RFC 9449, section 5).
-    fn proof(&self, headers: &HeaderMap, client: &Client) -> Result<Option<String>, OAuthError> {
+    async fn proof(&self, headers: &HeaderMap, client: &Client) -> Result<Option<String>, OAuthError> {
         let url = Url::parse(&format!("{}{}", self.origin, self.path("token")));
         let url = url.map_err(|_| error("server_error", "The issuer is not a URL"))?;
         match self.proofs.check(headers, &Method::POST, &[&url], None, self.now()) {
-            Ok(proof) => Ok(Some(proof.key)),
+            Ok(proof) if self.records.is_new(&proof, self.now()).await? => Ok(Some(proof.key)),
+            Ok(_) => Err(error("invalid_dpop_proof", "The proof was used before (jti)")),
             Err(ProofError::Missing) if !client.always_bound => Ok(None),
             Err(ProofError::Missing) => {
                 Err(error("invalid_dpop_proof", "This client said it always sends a proof"))

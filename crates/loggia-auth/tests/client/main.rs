@@ -9,5 +9,8 @@ mod killed;
 mod real;
 mod renewal;
 mod sign_in;
+mod single_sign_on;
 mod stores;
+#[path = "../../src/testing.rs"]
+mod testing;
 mod world;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loggia_auth::client::{DpopUse, MemoryStore, OAuth, OAuthBuilder};
-use loggia_auth::extensions::{ClientCredentials, Grant};
+use loggia_auth::extensions::{AssertionSource, ClientCredentials, Grant, IdentityProvider, SingleSignOn};
 use loggia_auth::guard::{Fetch, Guard};
+use loggia_auth::jose::Jwt;
 use loggia_auth::loopback::Loopback;
 use loggia_auth::registration::{ClientIdentity, RegisteredClient};
 use loggia_auth::scope::Scopes;
@@ -71,8 +72,8 @@ impl Real {
         serde_json::from_value(self.ask("/control", query).await).unwrap()
     }
 
-    /// A client whose person's browser keeps cookies.
-    fn client(&self) -> OAuthBuilder {
+    /// A person whose browser keeps cookies.
+    fn person(&self) -> Loopback {
         let browse = self.server.join("/browse").unwrap();
         let person = Loopback::new(move |page| {
             let mut url = browse.clone();
@@ -80,9 +81,13 @@ impl Real {
             tokio::spawn(async move { Guard::new(policy()).unwrap().get(&url).await });
             Ok(())
         });
+        person.patience(PATIENCE)
+    }
+
+    fn client(&self) -> OAuthBuilder {
         OAuth::builder(self.server.clone(), ClientIdentity::new("test"))
             .policy(policy())
-            .person(person.patience(PATIENCE))
+            .person(self.person())
     }
 
     async fn call(&self, oauth: &OAuth) -> Result<u16, String> {
@@ -141,4 +146,23 @@ async fn a_program_of_its_own() {
     let oauth = real.client().grant(grant).dpop(DpopUse::Never).build().unwrap();
     assert_eq!(real.call(&oauth).await, Ok(200));
     assert_eq!(real.set(&[]).await, Counts { authorizations: 0, reused: 0 });
+}
+
+#[tokio::test]
+async fn single_sign_on() {
+    let Some(real) = Real::start(json!({})).await else { return };
+    let client = RegisteredClient::with_secret("desk", Secret::new("a secret"));
+    let provider = IdentityProvider { issuer: real.issuer.clone(), token_endpoint: None, client };
+    let store = Arc::new(MemoryStore::new());
+    let guard = Guard::new(policy()).unwrap();
+    let alone = || SingleSignOn::new(provider.clone(), store.clone(), guard.clone()).unwrap();
+    let mut shown = alone().person(real.person()).assertion("anybody").await.unwrap();
+    for _ in 0..3 {
+        // What was refused is renewed, without the person.
+        alone().refused(&shown).await;
+        shown = alone().assertion("anybody").await.unwrap();
+        let claims: Value = Jwt::parse(shown.expose()).unwrap().unverified().unwrap();
+        assert_eq!((claims["sub"].as_str(), claims["aud"].as_str()), (Some("me"), Some("desk")));
+    }
+    assert_eq!(real.set(&[]).await, Counts { authorizations: 1, reused: 0 });
 }

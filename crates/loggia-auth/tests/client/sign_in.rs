@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use loggia_auth::client::{Answer, ClientAuth, FileStore, MemoryStore, Proof, TokenStore};
+use loggia_auth::client::{Answer, ClientAuth, FileStore, MemoryStore, OAuth, Proof, TokenStore};
 use loggia_auth::discovery::Demand;
 use loggia_auth::extensions::{ClientCredentials, Grant};
 use loggia_auth::guard::Guard;
+use loggia_auth::jose::{Algorithm, Claims, JwkSet, Jwt, SigningKey};
 use loggia_auth::loopback::Loopback;
 use loggia_auth::registration::{ClientIdentity, RegisteredClient};
 use loggia_auth::secret::Secret;
@@ -176,8 +177,7 @@ async fn what_one_issuer_knows_is_shown_to_no_other() {
     let by_hand = |world: &World, client: RegisteredClient| {
         let identity = ClientIdentity::new("test").registered(client);
         let grant = Grant::Person(Arc::new(person()));
-        let oauth =
-            loggia_auth::client::OAuth::builder(world.server.clone(), identity).policy(policy()).grant(grant);
+        let oauth = OAuth::builder(world.server.clone(), identity).policy(policy()).grant(grant);
         oauth.store(store.clone(), "me").build().unwrap()
     };
     let client = RegisteredClient::public("mine");
@@ -197,6 +197,89 @@ async fn what_one_issuer_knows_is_shown_to_no_other() {
     let error = second.call(&second.client().grant(program).build().unwrap()).await.unwrap_err();
     assert!(error.contains("registered with https://as.example"), "{error}");
     assert_eq!(second.heard("/token").len(), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_the_person_names_is_kept_for_its_issuer() {
+    let store = Arc::new(MemoryStore::new());
+    let (first, second) = (World::new().await, World::new().await);
+    let sign_in = async |world: &World, key: &str, named: Option<RegisteredClient>| {
+        let identity = ClientIdentity { named, ..ClientIdentity::new("test") };
+        let oauth = OAuth::builder(world.server.clone(), identity).policy(policy());
+        let oauth = oauth.person(person()).store(store.clone(), key).build().unwrap();
+        let outcome = oauth.sign_in().await.map(|credential| credential.client.client_id);
+        let shown = world.heard("/token").pop().and_then(|heard| heard.headers.get("authorization").cloned());
+        outcome.map(|client| (client, shown.is_some())).map_err(|error| error.to_string())
+    };
+    let with_secret = |secret: &str| Some(RegisteredClient::with_secret("mine", Secret::new(secret)));
+    let mine = Ok(("mine".to_owned(), true));
+    let failing = Some(("/token", Odd::Text(400, "application/json", r#"{"error":"invalid_client"}"#)));
+    first.twist(|twists| twists.at = failing);
+    assert!(sign_in(&first, "one", with_secret("wrong")).await.unwrap_err().contains("invalid_client"));
+    first.twist(|twists| twists.at = None);
+    assert_ne!(sign_in(&first, "one", None).await, mine, "it led to nothing, and is not kept");
+    assert_eq!(sign_in(&first, "one", with_secret("sesame")).await, mine);
+    assert_eq!(sign_in(&first, "one", None).await, mine);
+    assert_eq!(sign_in(&first, "two", None).await, mine, "another server of the same issuer");
+    assert_ne!(sign_in(&second, "three", None).await, mine, "another issuer");
+    let other = Some(RegisteredClient::public("other"));
+    assert_eq!(sign_in(&first, "one", other).await, Ok(("other".to_owned(), false)));
+    assert_eq!(sign_in(&first, "two", None).await, Ok(("other".to_owned(), false)));
+}
+
+#[tokio::test]
+async fn a_program_with_a_key_is_known_by_its_document() {
+    let key = Arc::new(SigningKey::generate(Algorithm::Es256).unwrap());
+    let document = Url::parse("https://app.example/client.json").unwrap();
+    let identity = ClientIdentity::new("test").described_by(document.clone()).signing(key.clone());
+    let written = identity.document(&["http://127.0.0.1/callback"]).unwrap();
+    assert_eq!(written["client_id"], document.as_str());
+    assert_eq!(written["token_endpoint_auth_method"], "private_key_jwt");
+    assert_eq!(written["token_endpoint_auth_signing_alg"], "ES256");
+    assert_eq!(written["jwks"]["keys"][0], json!(key.public()));
+    assert!(!written.to_string().contains(r#""d""#), "{written}");
+
+    // What the server says of itself, and whether the program can be known there by its document.
+    let table = [
+        (json!({"client_id_metadata_document_supported": false}), false),
+        (json!({}), true),
+        (json!({"token_endpoint_auth_methods_supported": ["none", "private_key_jwt"]}), true),
+        (json!({"token_endpoint_auth_methods_supported": ["none"]}), false),
+        (json!({"token_endpoint_auth_signing_alg_values_supported": ["RS256"]}), false),
+        (json!({"token_endpoint_auth_signing_alg_values_supported": ["RS256", "ES256"]}), true),
+    ];
+    for (says, known) in table {
+        let mut metadata = json!({
+            "client_id_metadata_document_supported": true, "token_endpoint_auth_methods_supported": null,
+        });
+        metadata.as_object_mut().unwrap().extend(says.as_object().unwrap().clone());
+        let world = World::twisted(Twists { metadata: metadata.clone(), ..Twists::default() }).await;
+        let oauth =
+            OAuth::builder(world.server.clone(), identity.clone()).policy(policy()).clock(world.clock());
+        let oauth = oauth.person(person()).build().unwrap();
+        assert_eq!(world.call(&oauth).await, Ok(200), "{metadata}");
+        world.sleep(3590);
+        assert_eq!(world.call(&oauth).await, Ok(200), "{metadata}");
+        for token in world.heard("/token") {
+            assert_eq!(
+                token.form.get("client_id").is_some_and(|id| id == "registered"),
+                !known,
+                "{metadata}"
+            );
+            let assertion =
+                token.form.get("client_assertion").map(|assertion| Jwt::parse(assertion).unwrap());
+            assert_eq!(assertion.is_some(), known, "{metadata}");
+            if let Some(assertion) = assertion {
+                let keys = JwkSet { keys: vec![key.public().clone()] };
+                let claims: Claims = assertion.verify_with(&keys, Algorithm::ALL).unwrap().claims().unwrap();
+                assert_eq!(
+                    (claims.iss.as_deref(), claims.sub.as_deref()),
+                    (Some(document.as_str()), Some(document.as_str()))
+                );
+            }
+        }
+        assert_eq!(world.heard("/token").len(), 2, "{metadata}");
+    }
 }
 
 #[tokio::test]

@@ -186,6 +186,10 @@ impl World {
         Arc::new(move || clock::from_seconds(now.load(SeqCst)))
     }
 
+    pub(crate) fn seconds(&self) -> u64 {
+        self.now.load(SeqCst)
+    }
+
     pub(crate) fn sleep(&self, seconds: u64) {
         self.now.fetch_add(seconds, SeqCst);
     }

@@ -1,8 +1,16 @@
-use http::Request;
-use loggia_auth::server::Client;
-use serde_json::json;
+use std::sync::Arc;
 
-use super::world::{Browser, CALLBACK, ISSUER, MCP, World, encoded, redeem, request, request_with};
+use http::Request;
+use loggia::transport::http::Body;
+use loggia_auth::client::MemoryStore;
+use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::server::{AuthorizationServer, Client, SignIn};
+use serde_json::json;
+use tower_layer::Layer;
+use tower_service::Service;
+use url::Url;
+
+use super::world::{Behind, Browser, CALLBACK, ISSUER, MCP, World, encoded, redeem, request, request_with};
 
 #[tokio::test]
 async fn a_person_signs_in_allows_it_and_the_client_gets_in() {
@@ -340,4 +348,30 @@ async fn nothing_waits_for_ever() {
     let refresh = tokens["refresh_token"].as_str().unwrap();
     world.time.pass(30 * 24 * 60 * 60);
     assert_eq!(world.refresh(refresh).await.error(), "invalid_grant", "the refresh token");
+}
+
+/// Browsers send what one server on a machine sets to the others there, too.
+#[tokio::test]
+async fn servers_on_one_machine_do_not_take_each_others_cookies() {
+    let table = [
+        ("https://hub.example", "__Host-loggia-session="),
+        ("https://hub.example:8443", "__Host-loggia-8443-session="),
+        ("http://127.0.0.1:4000", "loggia-4000-session="),
+        ("http://127.0.0.1", "loggia-session="),
+    ];
+    for (issuer, name) in table {
+        let guard = Guard::new(Policy::development()).unwrap();
+        let sign_in = SignIn::Link { subject: "ada".to_owned(), show: Arc::new(|_: &Url| {}) };
+        let server = AuthorizationServer::builder(issuer, Arc::new(MemoryStore::new()), guard)
+            .resource(format!("{issuer}/mcp"), ["mcp"])
+            .sign_in(sign_in)
+            .build()
+            .unwrap();
+        let link = server.sign_in_link().await.unwrap();
+        let body = link.query().unwrap().to_owned();
+        let request = Request::post("/oauth/signin").body(Body::full(body)).unwrap();
+        let response = server.layer().layer(Behind).call(request).await.unwrap();
+        let cookie = response.headers()["set-cookie"].to_str().unwrap();
+        assert!(cookie.starts_with(name), "{issuer}: {cookie}");
+    }
 }

@@ -116,6 +116,20 @@ async fn people_sign_in_at_their_own_provider() {
     assert_eq!(provider.key.algorithm(), Algorithm::Es256);
 }
 
+#[tokio::test]
+async fn people_sign_in_there_on_the_way_to_a_page_too() {
+    let provider = Provider::new().await;
+    let (world, browser) = (provider.world(), Browser::new());
+    let sent = world.server.sign_in_first("/connect/a", &http::HeaderMap::new()).await;
+    let sent = browser.keep(Answer::of(sent).await);
+    let asked = sent.told();
+    *provider.claims.lock().unwrap() = provider.good(&world, &asked["nonce"]);
+    let answer = back(&world, &browser, &[("code", "c"), ("state", &asked["state"])]).await;
+    assert_eq!(answer.status, 303, "{}", answer.body);
+    let page = browser.get(&world, answer.location()).await;
+    assert_eq!((page.status, page.location()), (303, "/connect/a"), "{}", page.body);
+}
+
 /// Each line is an answer that signs nobody in.
 #[tokio::test]
 async fn answers_that_are_not_the_providers_are_refused() {

@@ -90,6 +90,16 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    pub(crate) async fn of(response: Response<Body>) -> Answer {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
@@ -156,13 +166,7 @@ impl World {
     pub(crate) async fn send(&self, request: http::request::Builder, body: &str) -> Answer {
         let request = request.body(Body::full(body.to_owned())).unwrap();
         let mut service = self.server.layer().layer(self.protected.clone());
-        let (parts, body) = service.call(request).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        Answer::of(service.call(request).await.unwrap()).await
     }
 
     /// A request of a program: a form to an endpoint.
@@ -280,6 +284,11 @@ impl Browser {
 
     pub(crate) async fn send(&self, world: &World, request: http::request::Builder, body: &str) -> Answer {
         let answer = world.send(request.header("cookie", self.cookie()), body).await;
+        self.keep(answer)
+    }
+
+    /// Takes an answer in: its cookies, and what every page must say.
+    pub(crate) fn keep(&self, answer: Answer) -> Answer {
         for cookie in answer.headers.get_all("set-cookie") {
             let (pair, attributes) = cookie.to_str().unwrap().split_once(';').unwrap();
             assert!(

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub(crate) use auth::{AuthArgs, AuthCommand};
+pub(crate) use auth::{
+    AuthArgs, AuthCommand, KeysArgs, KeysCommand, LoginArgs, NewKeyArgs, PeopleArgs, PeopleCommand,
+};
 pub(crate) use client::{
     CallArgs, CompleteArgs, ConnectArgs, EraArg, GlobalClientArgs, InspectArgs, ListArgs, PromptArgs,
     ReadArgs,

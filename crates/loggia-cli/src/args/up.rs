@@ -7,10 +7,16 @@ use clap::Args;
 const AFTER_HELP: &str = "\
 Without a configuration file, one connector is served: `files`, this folder, read-only.
 
+Environment:
+  DATABASE_URL          postgres://…: who is signed in is kept there, for several replicas
+  LOGGIA_MASTER_KEY     seals that, in place of the key file beside your credentials
+
 Examples:
   loggia up
   loggia up --root ~/notes --write
   loggia up --config team.toml
+  loggia up --auth                              people sign in by a link that is printed here
+  loggia up --listen 0.0.0.0:4000 --public-url https://mcp.example.com
   loggia up --stdio                             as a child process of an AI application";
 
 /// Arguments of `loggia up`.
@@ -41,4 +47,17 @@ pub(crate) struct UpArgs {
     /// Also answer web pages of this origin (may be repeated)
     #[arg(long, value_name = "ORIGIN", conflicts_with = "stdio")]
     pub(crate) allow_origin: Vec<String>,
+
+    /// Let nobody in who has not signed in, or shows no API key [default: only where other machines can reach
+    /// it]
+    #[arg(long, conflicts_with_all = ["stdio", "no_auth"])]
+    pub(crate) auth: bool,
+
+    /// Let everybody in who can reach it
+    #[arg(long, conflicts_with = "stdio")]
+    pub(crate) no_auth: bool,
+
+    /// URL under which clients reach it, without a path [default: http:// and the address, on this machine]
+    #[arg(long, value_name = "URL", conflicts_with = "stdio")]
+    pub(crate) public_url: Option<String>,
 }

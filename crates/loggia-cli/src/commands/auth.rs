@@ -7,11 +7,13 @@ use std::time::{Duration, SystemTime};
 use loggia_auth::client::{AuthError, Credential, OAuth, OAuthBuilder, Proof};
 use loggia_auth::guard::GuardError;
 use loggia_auth::loopback::Loopback;
+use loggia_auth::registration::RegisteredClient;
 use loggia_auth::scope::Scopes;
+use loggia_auth::secret::Secret;
 use serde::Serialize;
 
 use super::session::interrupted;
-use crate::args::{AuthArgs, AuthCommand, OutputArg};
+use crate::args::{AuthArgs, AuthCommand, LoginArgs, OutputArg};
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
@@ -19,6 +21,8 @@ use crate::out::{self, BAD, DIM, GOOD, NAME, WARN};
 use crate::render::text::one_line;
 use crate::target::{self, Target};
 
+/// Holds the secret of a client that the line names.
+const CLIENT_SECRET: &str = "LOGGIA_CLIENT_SECRET";
 /// Longest line that is read for an answer.
 const MAX_LINE: u64 = 16 << 10;
 /// How long a browser may take to hear that we leave, and how often we look.
@@ -38,12 +42,12 @@ pub(crate) async fn run(args: &AuthArgs, config: Option<&Path>, credentials: &Cr
 
 async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credentials) -> Outcome {
     match command {
-        AuthCommand::Login { at, no_browser, scope } => {
-            let url = url(&at.target, config)?;
-            let scopes: Scopes = scope.iter().flat_map(|scope| scope.split_whitespace()).collect();
-            let report = login(&url, credentials, *no_browser, scopes).await;
+        AuthCommand::Login(args) => {
+            let url = url(&args.at.target, config)?;
+            let client = client(args).await?;
+            let report = login(&url, credentials, args, client).await;
             goodbye().await;
-            show(&report.map_err(|error| failed(error, &at.target))?, at.output)
+            show(&report.map_err(|error| failed(error, &args.at.target))?, args.at.output)
         }
         AuthCommand::Status { target: Some(target), output } => {
             let report = status(&url(target, config)?, credentials).await;
@@ -56,6 +60,8 @@ async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credent
             let report = refresh(&url(&at.target, config)?, credentials).await;
             show(&report.map_err(|error| failed(error, &at.target))?, at.output)
         }
+        AuthCommand::Keys(args) => super::keys::run(args, config, credentials).await,
+        AuthCommand::People(args) => super::people::run(args, config, credentials).await,
         AuthCommand::Logout(at) => {
             let report = logout(&url(&at.target, config)?, credentials).await;
             show(&report.map_err(|error| failed(error, &at.target))?, at.output)
@@ -76,17 +82,43 @@ fn url(word: &str, config: Option<&Path>) -> Outcome<String> {
     }
 }
 
+/// The client that the line names.
+async fn client(args: &LoginArgs) -> Outcome<Option<RegisteredClient>> {
+    let Some(id) = &args.client_id else { return Ok(None) };
+    if !args.client_secret {
+        return Ok(Some(RegisteredClient::public(id)));
+    }
+    // Not on the line: what is there can be seen by everybody on the machine.
+    let given = std::env::var(CLIENT_SECRET).ok();
+    let given = match given.filter(|secret| !secret.is_empty()) {
+        Some(given) => Some(given),
+        None => tokio::task::spawn_blocking(typed_secret).await.ok().flatten(),
+    };
+    let secret = given.map(|given| Secret::new(given.trim())).filter(|secret| !secret.expose().is_empty());
+    let none = || Failure::usage("no client secret was given").hint(format!("{CLIENT_SECRET} can hold it"));
+    Ok(Some(RegisteredClient::with_secret(id, secret.ok_or_else(none)?)))
+}
+
+fn typed_secret() -> Option<String> {
+    match std::io::stdin().is_terminal() {
+        true => rpassword::prompt_password("Client secret: ").ok(),
+        false => pasted(),
+    }
+}
+
 async fn login(
     url: &str,
     credentials: &Credentials,
-    no_browser: bool,
-    more: Scopes,
+    args: &LoginArgs,
+    client: Option<RegisteredClient>,
 ) -> Result<Report, AuthError> {
     let before = credentials.oauth(url)?.build()?.credential().await?;
-    let anew = !more.is_empty();
+    let more: Scopes = args.scope.iter().flat_map(|scope| scope.split_whitespace()).collect();
+    let anew = client.is_some() || !more.is_empty();
     // A server that wanted more after all has to be asked for what there was, too.
     let scopes = before.as_ref().map_or(more.clone(), |before| more.union(&before.requested));
-    let oauth = credentials.oauth(url)?.person(person(no_browser)).scopes(scopes).build()?;
+    let person = person(args.no_browser).port(args.callback_port.unwrap_or_default());
+    let oauth = credentials.oauth(url)?.named(client).person(person).scopes(scopes).build()?;
     let credential = match anew {
         true => Some(oauth.sign_in().await?),
         false => oauth.ensure().await?,
@@ -221,7 +253,7 @@ fn pasted() -> Option<String> {
     None
 }
 
-fn failed(error: AuthError, target: &str) -> Failure {
+pub(super) fn failed(error: AuthError, target: &str) -> Failure {
     let code = match &error {
         AuthError::Configuration(_) | AuthError::Store(_) => Code::Usage,
         AuthError::Discovery(_) | AuthError::Answer(_) => Code::Protocol,
@@ -230,6 +262,9 @@ fn failed(error: AuthError, target: &str) -> Failure {
     };
     let failure = Failure::new(code, &error);
     match error {
+        AuthError::Registration(_) => failure.hint(format!(
+            "`loggia auth login {target} --client-id ID` signs in as a client that you registered"
+        )),
         AuthError::SignInAgain(_) => failure.hint(format!("`loggia auth login {target}` signs in")),
         _ => failure,
     }
@@ -349,7 +384,7 @@ impl Report {
 }
 
 /// A length of time as people say it.
-fn length(seconds: u64) -> String {
+pub(super) fn length(seconds: u64) -> String {
     match seconds {
         ..120 => format!("{seconds} s"),
         120..7200 => format!("{} min", seconds / 60),
@@ -365,7 +400,7 @@ fn show(report: &Report, output: OutputArg) -> Outcome {
     }
 }
 
-fn json(value: &impl Serialize) -> Outcome {
+pub(super) fn json(value: &impl Serialize) -> Outcome {
     let text = serde_json::to_string(value).expect("reports have no maps and no failing fields");
     Ok(out::print(text + "\n")?)
 }

@@ -2,25 +2,29 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::program::{Run, command, run, run_in, shows};
-use crate::protected::{Browser, Protected, get, start};
+use crate::protected::{Browser, Protected, get, start, start_with};
 use crate::server;
 
 /// How the answer comes back.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum By {
+pub(crate) enum By {
     Redirect,
     Paste,
 }
 
 /// Signs in as a person does.
-fn login(folder: &Path, target: &str, more: &[&str], browser: &mut Browser, by: By) -> Run {
+pub(crate) fn login(folder: &Path, target: &str, more: &[&str], browser: &mut Browser<'_>, by: By) -> Run {
     let args: Vec<&str> = ["auth", "login", target, "--no-browser"].iter().chain(more).copied().collect();
-    let mut child = command(folder, &args).stdin(Stdio::piped()).spawn().expect("it starts");
+    sign_in(command(folder, &args), browser, by)
+}
+
+fn sign_in(mut login: Command, browser: &mut Browser<'_>, by: By) -> Run {
+    let mut child = login.stdin(Stdio::piped()).spawn().expect("it starts");
     let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
     let mut stdin = child.stdin.take().expect("it is piped");
     let mut said = String::new();
@@ -52,6 +56,8 @@ fn signed_in(folder: &Path, server: &Protected) {
 fn help_says_everything() {
     shows!("auth_help", run(&["auth", "--help"]));
     shows!("auth_help_login", run(&["auth", "login", "--help"]));
+    shows!("auth_help_keys", run(&["auth", "keys", "create", "--help"]));
+    shows!("auth_help_people", run(&["auth", "people", "--help"]));
     shows!("auth_nothing", run(&["auth"]));
     shows!("auth_not_a_server", run(&["auth", "login", "unix:/run/server"]));
     shows!("auth_builtin", run(&["auth", "login", "files"]));
@@ -130,6 +136,41 @@ fn more_scopes_are_had_by_signing_in_anew() {
     };
     assert_eq!(scopes(&[]).as_deref(), Some("scopes   mcp offline_access"));
     assert_eq!(scopes(&["--scope", "mcp:write"]).as_deref(), Some("scopes   mcp mcp:write offline_access"));
+}
+
+#[test]
+fn a_client_that_was_registered_by_hand_is_named_once() {
+    let (folder, server) = (tempfile::tempdir().expect("a folder"), start_with(false));
+    shows!("auth_unlisted", run_in(folder.path(), &["auth", "login", &server.url]));
+    let mut browser = server.browser();
+    let mut login = |more: &[&str], secret: Option<&str>| {
+        let args = [&["auth", "login", &server.url, "--no-browser"], more].concat();
+        let mut login = command(folder.path(), &args);
+        login.envs(secret.map(|secret| ("LOGGIA_CLIENT_SECRET", secret)));
+        let run = sign_in(login, &mut browser, By::Redirect);
+        let port = port_of(&run);
+        (run.code, run.stderr.contains("client_id=by-hand"), port)
+    };
+    let named = ["--client-id", "by-hand", "--client-secret"];
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    let text = port.to_string();
+    let fixed = [&named[..], &["--callback-port", &text]].concat();
+    assert_eq!(login(&fixed, Some("sesame")), (Some(0), true, port));
+    let logout = || run_in(folder.path(), &["auth", "logout", &server.url]);
+    assert_eq!(logout().code, Some(0));
+    let (code, kept, _) = login(&[], None);
+    assert_eq!((code, kept), (Some(0), true), "it is kept for its issuer");
+    assert!(run_in(folder.path(), &["call", &server.url, "whoami"]).stdout.contains("me: mcp"));
+    let mut empty = command(folder.path(), &[&["auth", "login", &server.url], &named[..]].concat());
+    shows!("auth_no_secret", Run::from(empty.stdin(Stdio::null()).output().expect("it ends")));
+}
+
+/// The port to which the browser was sent.
+fn port_of(run: &Run) -> u16 {
+    let page = run.stderr.lines().find(|line| line.trim().starts_with("http://")).expect("a page");
+    let (_, rest) = page.split_once("redirect_uri=http%3A%2F%2F127.0.0.1%3A").expect("a redirect");
+    rest.split('%').next().and_then(|port| port.parse().ok()).expect("a port")
 }
 
 #[test]

@@ -2,6 +2,10 @@
 
 mod auth;
 mod client;
+mod forwarded;
+mod guarded;
+mod issuers;
+mod persons;
 mod program;
 mod protected;
 mod server;

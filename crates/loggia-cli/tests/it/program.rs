@@ -29,7 +29,16 @@ impl From<Output> for Run {
 pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loggia"));
     command.args(args).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for name in ["LOGGIA_CONFIG", "LOGGIA_LOG", "NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR"] {
+    for name in [
+        "DATABASE_URL",
+        "LOGGIA_MASTER_KEY",
+        "LOGGIA_CONFIG",
+        "LOGGIA_LOG",
+        "NO_COLOR",
+        "CLICOLOR_FORCE",
+        "COLUMNS",
+        "FORCE_COLOR",
+    ] {
         command.env_remove(name);
     }
     // Never the credentials of the person who runs the tests. A program that is told nothing at all says how it
@@ -58,6 +67,7 @@ pub(crate) fn settings() -> insta::Settings {
     settings.add_filter(r"\d+\.\d ms", "N.N ms");
     settings.add_filter(r"(/private)?/(tmp|var/folders)/[\w./-]+", "FOLDER");
     settings.add_filter(r"authorize\?\S+", "authorize?…");
+    settings.add_filter(r"signin\?\S+", "signin?…");
     settings.add_filter(r"(expires +in) \d+ \w+", "$1 TIME");
     settings.add_filter(r"loggia \d+\.\d+\.\d+", "loggia VERSION");
     settings

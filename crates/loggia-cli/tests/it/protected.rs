@@ -10,7 +10,8 @@ use loggia::transport::{Serve, Shutdown, http::http};
 use loggia_auth::client::{MemoryStore, TokenStore};
 use loggia_auth::guard::{Guard, Policy};
 use loggia_auth::resource::{Resource, ScopePolicy};
-use loggia_auth::server::{AuthorizationServer, SignIn};
+use loggia_auth::secret::Secret;
+use loggia_auth::server::{AuthorizationServer, Client, SignIn};
 use tokio::runtime::{Handle, Runtime};
 
 type Links = Arc<Mutex<Option<String>>>;
@@ -18,7 +19,7 @@ type Links = Arc<Mutex<Option<String>>>;
 /// The server, as long as this is kept.
 pub(crate) struct Protected {
     pub(crate) url: String,
-    issuer: String,
+    pub(crate) issuer: String,
     links: Links,
     server: AuthorizationServer,
     records: Arc<MemoryStore>,
@@ -29,6 +30,11 @@ pub(crate) struct Protected {
 
 /// Starts it on a free port.
 pub(crate) fn start() -> Protected {
+    start_with(true)
+}
+
+/// Starts one whose authorization server admits only clients that it has listed, unless it `registers` others.
+pub(crate) fn start_with(registers: bool) -> Protected {
     let runtime = Runtime::new().expect("a runtime");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let issuer = format!("http://{}", listener.local_addr().expect("it is bound"));
@@ -41,17 +47,23 @@ pub(crate) fn start() -> Protected {
     let server = AuthorizationServer::builder(&issuer, records.clone(), guard)
         .resource(&url, ["mcp", "mcp:write"])
         .sign_in(SignIn::Link { subject: "me".to_owned(), show })
+        .registration(registers)
+        .client(
+            Client::new("by-hand", "By hand", ["http://127.0.0.1/callback"]).secret(&Secret::new("sesame")),
+        )
         .build()
         .expect("an authorization server");
     let resource = Resource::new(url.parse().expect("a URL"))
         .expect("a resource")
         .issuer(server.issuer())
-        .scopes(ScopePolicy::new().always("mcp"));
+        .scopes(ScopePolicy::new().always("mcp").tool("write", "mcp:write"));
     let whoami = Tool::build("whoami").handler(|_: Arc<()>, cx: Cx, _: Args| async move {
         let principal = cx.principal().ok_or_else(|| ToolError::say("nobody"))?;
         Ok::<_, ToolError>(format!("{}: {}", principal.subject, principal.scopes.join(" ")))
     });
-    let mcp = Server::new("safe", "1.0.0").tool(whoami).build().expect("a server").into_service();
+    let write =
+        Tool::build("write").handler(|_: Arc<()>, _: Cx, _: Args| async { Ok::<_, ToolError>("written") });
+    let mcp = Server::new("safe", "1.0.0").tool(whoami).tool(write).build().expect("a server").into_service();
     let (shutdown, handle) = (Shutdown::new(), runtime.handle().clone());
     let (stop, layer) = (shutdown.clone(), server.layer());
     let thread = std::thread::spawn(move || {
@@ -66,8 +78,8 @@ pub(crate) fn start() -> Protected {
 }
 
 impl Protected {
-    pub(crate) fn browser(&self) -> Browser {
-        Browser { issuer: self.issuer.clone(), cookies: Vec::new(), links: self.links.clone() }
+    pub(crate) fn browser(&self) -> Browser<'_> {
+        Browser::new(&self.issuer, || self.links.lock().expect("no panic").take().expect("a link was shown"))
     }
 
     /// Takes back the access tokens that were given, and nothing else.
@@ -99,30 +111,34 @@ impl Drop for Protected {
 }
 
 /// A person with a browser who allows everything.
-pub(crate) struct Browser {
+pub(crate) struct Browser<'a> {
     issuer: String,
     cookies: Vec<String>,
-    links: Links,
+    /// The link that was shown last.
+    link: Box<dyn FnMut() -> String + 'a>,
 }
 
 /// Where a browser ended.
-enum Ended {
+#[derive(Debug)]
+pub(crate) enum Ended {
     /// At a page.
     Page(String),
     /// On the way to somebody else than the authorization server.
     Away(String),
 }
 
-impl Browser {
+impl<'a> Browser<'a> {
+    pub(crate) fn new(issuer: &str, link: impl FnMut() -> String + 'a) -> Browser<'a> {
+        Browser { issuer: issuer.to_owned(), cookies: Vec::new(), link: Box::new(link) }
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// Signs in and allows, and gives the address to which the browser is sent at the end.
     pub(crate) fn allow(&mut self, page: &str) -> String {
-        let mut page = self.page(page, None);
-        if page.contains("name=\"code\"") {
-            let link = self.links.lock().expect("no panic").take().expect("a link was shown");
-            let confirm = self.page(&link, None);
-            let form = [("code", field(&confirm, "code")), ("request", field(&confirm, "request"))];
-            page = self.page(&format!("{}/oauth/signin", self.issuer), Some(&form));
-        }
+        let page = self.see(page);
         let form = [
             ("request", field(&page, "request")),
             ("ticket", field(&page, "ticket")),
@@ -134,14 +150,26 @@ impl Browser {
         }
     }
 
-    fn page(&mut self, url: &str, form: Option<&[(&str, String)]>) -> String {
+    /// Opens a page, and signs in where that is needed first.
+    pub(crate) fn see(&mut self, url: &str) -> String {
+        let page = self.page(url, None);
+        if !page.contains("name=\"code\"") {
+            return page;
+        }
+        let link = (self.link)();
+        let confirm = self.page(&link, None);
+        let form = [("code", field(&confirm, "code")), ("request", field(&confirm, "request"))];
+        self.page(&format!("{}/oauth/signin", self.issuer), Some(&form))
+    }
+
+    pub(crate) fn page(&mut self, url: &str, form: Option<&[(&str, String)]>) -> String {
         match self.open(url, form) {
             Ended::Page(page) => page,
             Ended::Away(address) => panic!("{url} leads to {address}"),
         }
     }
 
-    fn open(&mut self, url: &str, form: Option<&[(&str, String)]>) -> Ended {
+    pub(crate) fn open(&mut self, url: &str, form: Option<&[(&str, String)]>) -> Ended {
         let (mut url, mut form) = (url.to_owned(), form);
         loop {
             let cookies = format!("Origin: {}\r\nCookie: {}\r\n", self.issuer, self.cookies.join("; "));
@@ -168,7 +196,11 @@ pub(crate) fn get(url: &str) -> String {
 }
 
 /// One HTTP request without a library: the headers and the body of the answer.
-fn send(url: &str, headers: &str, form: Option<&[(&str, String)]>) -> (Vec<(String, String)>, String) {
+pub(crate) fn send(
+    url: &str,
+    headers: &str,
+    form: Option<&[(&str, String)]>,
+) -> (Vec<(String, String)>, String) {
     let rest = url.strip_prefix("http://").expect("http");
     let (address, path) = rest.split_once('/').expect("a path");
     let method = if form.is_some() { "POST" } else { "GET" };
@@ -189,6 +221,24 @@ fn send(url: &str, headers: &str, form: Option<&[(&str, String)]>) -> (Vec<(Stri
     (headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect(), body.to_owned())
 }
 
+/// A JSON document to a URL: the head and the body of the answer.
+pub(crate) fn post_json(url: &str, headers: &str, body: &serde_json::Value) -> (String, String) {
+    let rest = url.strip_prefix("http://").expect("http");
+    let (address, path) = rest.split_once('/').expect("a path");
+    let (body, mut stream) = (body.to_string(), TcpStream::connect(address).expect("it listens"));
+    write!(
+        stream,
+        "POST /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}Accept: application/json, \
+         text/event-stream\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("answered");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a response");
+    (head.to_owned(), body.to_owned())
+}
+
 fn encoded(text: &str) -> String {
     let encode = |byte: u8| match byte.is_ascii_alphanumeric() {
         true => char::from(byte).to_string(),
@@ -197,7 +247,7 @@ fn encoded(text: &str) -> String {
     text.bytes().map(encode).collect()
 }
 
-fn field(page: &str, name: &str) -> String {
+pub(crate) fn field(page: &str, name: &str) -> String {
     let start = format!("name=\"{name}\" value=\"");
     let rest = page.split_once(&start).unwrap_or_else(|| panic!("no {name}: {page}")).1;
     rest.split('"').next().unwrap_or_default().to_owned()

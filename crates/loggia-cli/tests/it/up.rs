@@ -10,7 +10,8 @@ use crate::server;
 
 /// A running `loggia up`.
 pub(crate) struct Up {
-    child: Child,
+    /// None once it has ended.
+    child: Option<Child>,
     stdout: BufReader<std::process::ChildStdout>,
     /// What it printed before it said how to stop it.
     pub(crate) said: String,
@@ -19,12 +20,17 @@ pub(crate) struct Up {
 
 /// Starts it on a free port.
 pub(crate) fn up(folder: &Path, args: &[&str]) -> Up {
-    let args: Vec<&str> = ["up", "--listen", ":0"].iter().chain(args).copied().collect();
-    let mut child = command(folder, &args).spawn().expect("it starts");
+    up_at(folder, ":0", args)
+}
+
+/// Starts it at an address.
+pub(crate) fn up_at(folder: &Path, address: &str, args: &[&str]) -> Up {
+    let args: Vec<&str> = ["up", "--listen", address].iter().chain(args).copied().collect();
+    let mut child = command(folder, &args).env("USER", "ada").spawn().expect("it starts");
     let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-    let mut up = Up { child, stdout, said: String::new(), url: String::new() };
+    let mut up = Up { child: Some(child), stdout, said: String::new(), url: String::new() };
     up.until("Ctrl-C stops it.");
-    let url = up.said.split_whitespace().find(|word| word.starts_with("http://"));
+    let url = up.said.split_whitespace().find(|word| word.starts_with("http"));
     up.url = url.expect("a URL").to_owned();
     up
 }
@@ -38,20 +44,48 @@ impl Up {
         }
     }
 
+    /// The URL without a path.
+    pub(crate) fn base(&self) -> String {
+        self.url.trim_end_matches("/mcp").to_owned()
+    }
+
+    /// The next link to sign in by.
+    pub(crate) fn link(&mut self) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.stdout.read_line(&mut line).expect("it prints"), 0, "it ended: {}", self.said);
+            self.said.push_str(&line);
+            if let Some(link) = line.strip_prefix("Sign in at ") {
+                return link.trim().to_owned();
+            }
+        }
+    }
+
     /// Lets it end as Ctrl-C does, and gives what it said meanwhile.
     pub(crate) fn stop(mut self) -> Run {
-        let killed = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        let child = self.child.take().expect("it runs");
+        let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
         assert!(killed.expect("kill runs").success());
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).expect("it prints");
-        let mut run = Run::from(self.child.wait_with_output().expect("it ends"));
-        run.stdout = self.said + &rest;
+        let mut run = Run::from(child.wait_with_output().expect("it ends"));
+        run.stdout = std::mem::take(&mut self.said) + &rest;
         run
     }
 }
 
+/// A test that fails leaves none running.
+impl Drop for Up {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
 /// One HTTP request without a library: the status line and the body.
-fn get(url: &str, path: &str) -> (String, String) {
+pub(crate) fn get(url: &str, path: &str) -> (String, String) {
     let address = url.trim_start_matches("http://").split('/').next().expect("an address").to_owned();
     let mut stream = TcpStream::connect(&address).expect("it listens");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("sent");

@@ -14,8 +14,8 @@ use toml::Spanned;
 use super::error::{ManifestError, Problems, ResolveError, nearest};
 use super::raw::{Amount, RawConnector, RawFiles, RawManifest, RawServer, RawTools, Text, Texts};
 use super::{
-    Backend, Builtin, Connector, Listen, Manifest, Remote, ServerSection, Stdio, ToolFilter, Transport,
-    limits,
+    Backend, Builtin, Connector, Listen, Manifest, Remote, ServerSection, Stdio, ToolFilter, Transport, auth,
+    limits, personal,
 };
 use crate::secret::{Secret, Template};
 
@@ -62,8 +62,15 @@ fn server(raw: RawServer, problems: &mut Problems<'_>) -> ServerSection {
             }
         }
     });
+    let public_url = raw.public_url.and_then(|text| match text.as_ref().parse() {
+        Ok(url) => Some(url),
+        Err(message) => problems.add(text.span(), message),
+    });
     ServerSection {
         listen,
+        public_url,
+        auth: raw.auth.map(|raw| auth::section(raw, problems)),
+        vault_key: auth::vault_key(raw.vault, problems),
         path: path.unwrap_or(default.path),
         allowed_hosts: each(raw.allowed_hosts, is_host, HOST, problems),
         allowed_origins: each(raw.allowed_origins, is_origin, ORIGIN, problems),
@@ -185,6 +192,10 @@ fn check_keys(raw: &RawConnector, kind: &str, problems: &mut Problems<'_>) {
         ("url", "remote", text(&raw.url)),
         ("headers", "remote", raw.headers.as_ref().map(Spanned::span)),
         ("transport", "remote", text(&raw.transport)),
+        ("credentials", "remote", text(&raw.credentials)),
+        ("api_key", "remote", text(&raw.api_key)),
+        ("client_id", "remote", text(&raw.client_id)),
+        ("client_secret", "remote", text(&raw.client_secret)),
         ("name", "builtin", text(&raw.name)),
         ("options", "builtin", raw.options.as_ref().map(Spanned::span)),
     ];
@@ -272,13 +283,15 @@ fn remote(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) ->
     for (header, _) in headers.iter().filter(|(name, _)| name.as_ref().parse::<HeaderName>().is_err()) {
         problems.add::<()>(header.span(), "this cannot be the name of a header");
     }
+    let client = personal::Client { id: raw.client_id, secret: raw.client_secret };
+    let personal = personal::personal(raw.credentials, raw.api_key, client, &headers, problems);
     let transport = raw.transport.map_or(Some(Transport::Auto), |text| transport(&text, problems));
     let span = url.span();
     let url = template(url, problems)?;
     if url.is_plain() && !is_url(url.written()) {
         return problems.add(span, URL);
     }
-    Some(Remote { url, headers: templates(headers, problems), transport: transport? })
+    Some(Remote { url, headers: templates(headers, problems), transport: transport?, personal })
 }
 
 fn transport(text: &Text, problems: &mut Problems<'_>) -> Option<Transport> {
@@ -322,7 +335,7 @@ fn templates(texts: Texts, problems: &mut Problems<'_>) -> BTreeMap<String, Temp
         .collect()
 }
 
-fn template(text: Text, problems: &mut Problems<'_>) -> Option<Template> {
+pub(super) fn template(text: Text, problems: &mut Problems<'_>) -> Option<Template> {
     let span = text.span();
     match Template::parse(text.into_inner(), problems.location(span.clone())) {
         Ok(template) => Some(template),
@@ -344,7 +357,7 @@ pub(super) fn resolved(written: &Backend<Template>, values: &Backend<Secret>) ->
     Ok(())
 }
 
-fn is_url(text: &str) -> bool {
+pub(super) fn is_url(text: &str) -> bool {
     let scheme = text.starts_with("https://") || text.starts_with("http://");
     scheme && text.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()))
 }

@@ -1,7 +1,10 @@
-//! Where to listen, as people write it.
+//! Where to listen, and under which URL others find it, as people write it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
+
+use http::Uri;
 
 /// A host and a port. A host that is left out is this machine alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +13,13 @@ pub struct Listen {
     pub host: String,
     /// The port; 0 for any that is free.
     pub port: u16,
+}
+
+impl Listen {
+    /// Whether only this machine can reach it.
+    pub fn is_local(&self) -> bool {
+        is_local(&self.host)
+    }
 }
 
 impl FromStr for Listen {
@@ -37,4 +47,59 @@ impl fmt::Display for Listen {
             false => write!(f, "{}:{}", self.host, self.port),
         }
     }
+}
+
+/// The URL under which clients reach the endpoint, without a path: scheme, host and port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    origin: String,
+    authority: String,
+    local: bool,
+}
+
+impl PublicUrl {
+    /// The URL, without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        &self.origin
+    }
+
+    /// The host, with its port where that is not the usual one.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Whether only this machine is meant.
+    pub fn is_local(&self) -> bool {
+        self.local
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<PublicUrl, &'static str> {
+        const FORM: &str = "write scheme and host, without a path, for example \"https://mcp.example.com\"";
+        let uri: Uri = text.parse().map_err(|_| FORM)?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(FORM) };
+        let plain = matches!(uri.path(), "" | "/") && uri.query().is_none() && !text.contains('#');
+        if !plain || authority.as_str().contains('@') || authority.host().is_empty() {
+            return Err(FORM);
+        }
+        let local = is_local(authority.host().trim_start_matches('[').trim_end_matches(']'));
+        let usual = match scheme {
+            "https" => 443,
+            "http" if local => 80,
+            "http" => return Err("a URL that others reach must begin with https://"),
+            _ => return Err(FORM),
+        };
+        let host = authority.host().to_ascii_lowercase();
+        let port = authority.port_u16().filter(|port| *port != usual);
+        let authority = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+        Ok(PublicUrl { origin: format!("{scheme}://{authority}"), authority, local })
+    }
+}
+
+fn is_local(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

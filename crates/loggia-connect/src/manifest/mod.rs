@@ -26,10 +26,12 @@
 //! needs no environment. [`Connector::resolve`] fills in the variables of one connector when it is started,
 //! so that a token that is missing for one keeps only that one from starting.
 
+mod auth;
 mod check;
 mod error;
 mod limits;
 mod listen;
+mod personal;
 mod raw;
 
 use std::collections::BTreeMap;
@@ -44,8 +46,12 @@ use zeroize::Zeroizing;
 
 use crate::secret::{Environment, MissingVariable, Secret, Template};
 
+pub use auth::{
+    Admitted, Assertions, AuthSection, Client, Introspection, Issuer, OpenId, Scopes, SubjectClaim, VaultKey,
+};
 pub use error::{ManifestError, Problem, ResolveError};
-pub use listen::Listen;
+pub use listen::{Listen, PublicUrl};
+pub use personal::{KeyHeader, OwnClient, Personal};
 
 /// The longest manifest, in bytes.
 const MAX_MANIFEST: u64 = 1 << 20;
@@ -74,6 +80,12 @@ pub struct ServerSection {
     pub allowed_origins: Vec<String>,
     /// The bounds, those it does not mention at their defaults.
     pub limits: Limits,
+    /// The URL under which clients reach it, if it says so.
+    pub public_url: Option<PublicUrl>,
+    /// Who may use it, if it says so.
+    pub auth: Option<AuthSection>,
+    /// Where the key of the vault is.
+    pub vault_key: VaultKey,
 }
 
 impl Default for ServerSection {
@@ -84,6 +96,9 @@ impl Default for ServerSection {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             limits: Limits::default(),
+            public_url: None,
+            auth: None,
+            vault_key: VaultKey::File,
         }
     }
 }
@@ -141,6 +156,8 @@ pub struct Remote<T> {
     pub headers: BTreeMap<String, T>,
     /// By which transport.
     pub transport: Transport,
+    /// What everybody is given there for themselves; `None` where one credential is used for all.
+    pub personal: Option<Personal<T>>,
 }
 
 /// The transport of a remote connector.
@@ -231,10 +248,11 @@ impl Backend<Template> {
                 env: fill_map(env)?,
                 cwd: cwd.as_ref().map(fill).transpose()?,
             }),
-            Backend::Remote(Remote { url, headers, transport }) => Backend::Remote(Remote {
+            Backend::Remote(Remote { url, headers, transport, personal }) => Backend::Remote(Remote {
                 url: fill(url)?,
                 headers: fill_map(headers)?,
                 transport: *transport,
+                personal: personal.as_ref().map(|personal| personal.expand(&fill)).transpose()?,
             }),
             Backend::Builtin(Builtin::Files { path, write }) => {
                 Backend::Builtin(Builtin::Files { path: fill(path)?, write: *write })

@@ -32,6 +32,97 @@ pub(super) struct RawServer {
     pub(super) allowed_origins: Vec<Text>,
     #[serde(default)]
     pub(super) limits: BTreeMap<Spanned<String>, Spanned<Amount>>,
+    pub(super) public_url: Option<Text>,
+    pub(super) auth: Option<RawAuth>,
+    #[serde(default)]
+    pub(super) vault: RawVault,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAuth {
+    pub(super) enabled: Option<bool>,
+    pub(super) embedded: Option<Spanned<bool>>,
+    pub(super) openid: Option<Spanned<RawOpenId>>,
+    #[serde(default)]
+    pub(super) issuers: Vec<Spanned<RawIssuer>>,
+    #[serde(default)]
+    pub(super) assertions: Vec<Spanned<RawAssertions>>,
+    #[serde(default)]
+    pub(super) clients: Vec<Spanned<RawClient>>,
+    #[serde(default)]
+    pub(super) scopes: RawScopes,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawIssuer {
+    pub(super) issuer: Option<Text>,
+    pub(super) audience: Option<Text>,
+    #[serde(default)]
+    pub(super) any_token_type: bool,
+    pub(super) introspection: Option<Text>,
+    pub(super) client_id: Option<Text>,
+    pub(super) client_secret: Option<Text>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAssertions {
+    pub(super) issuer: Option<Text>,
+    #[serde(default)]
+    pub(super) emails: Vec<Text>,
+    #[serde(default)]
+    pub(super) domains: Vec<Text>,
+    #[serde(default)]
+    pub(super) anyone: bool,
+    pub(super) subject: Option<Text>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawClient {
+    pub(super) client_id: Option<Text>,
+    pub(super) name: Option<Text>,
+    pub(super) client_secret: Option<Text>,
+    #[serde(default)]
+    pub(super) redirect_uris: Vec<Text>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawScopes {
+    pub(super) required: Option<Vec<Text>>,
+    #[serde(default)]
+    pub(super) tools: Texts,
+    #[serde(default)]
+    pub(super) prompts: Texts,
+    #[serde(default)]
+    pub(super) resources: Texts,
+    #[serde(default)]
+    pub(super) implies: BTreeMap<Spanned<String>, Vec<Text>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOpenId {
+    pub(super) issuer: Option<Text>,
+    pub(super) client_id: Option<Text>,
+    pub(super) client_secret: Option<Text>,
+    #[serde(default)]
+    pub(super) emails: Vec<Text>,
+    #[serde(default)]
+    pub(super) domains: Vec<Text>,
+    #[serde(default)]
+    pub(super) anyone: bool,
+    pub(super) subject: Option<Text>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawVault {
+    pub(super) keyring: Option<Spanned<bool>>,
+    pub(super) key_command: Option<Spanned<Vec<Text>>>,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +142,10 @@ pub(super) struct RawConnector {
     pub(super) url: Option<Text>,
     pub(super) headers: Option<Spanned<Texts>>,
     pub(super) transport: Option<Text>,
+    pub(super) credentials: Option<Text>,
+    pub(super) api_key: Option<Text>,
+    pub(super) client_id: Option<Text>,
+    pub(super) client_secret: Option<Text>,
     pub(super) name: Option<Text>,
     pub(super) options: Option<Spanned<toml::Table>>,
 }

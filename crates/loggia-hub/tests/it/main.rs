@@ -5,4 +5,5 @@ mod crossed;
 mod fixture;
 mod lists;
 mod outages;
+mod own;
 mod parked;

@@ -1,5 +1,5 @@
 //! What lasts, tested on every database there is: the same tests on SQLite, and on a PostgreSQL that the
-//! tests start for themselves where it is installed.
+//! test command starts where it can be installed.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
@@ -75,7 +75,6 @@ pub(crate) struct Place {
     pub(crate) time: Time,
     pub(crate) keys: Mutex<MasterKeys>,
     folder: Folder,
-    _server: Option<Arc<postgres::Server>>,
 }
 
 impl Place {
@@ -94,21 +93,14 @@ impl Place {
 /// Every database, empty.
 pub(crate) async fn places(test: &str) -> Vec<Place> {
     let mut places = Vec::new();
-    let place = |kind, server, url: Option<String>| {
+    let place = |kind, url: Option<String>| {
         let folder = Folder::new(test);
         let url = url.unwrap_or_else(|| format!("sqlite:{}", folder.file("loggia.db").display()));
-        Place {
-            kind,
-            url,
-            time: Time::new(),
-            keys: Mutex::new(MasterKeys::generate()),
-            folder,
-            _server: server,
-        }
+        Place { kind, url, time: Time::new(), keys: Mutex::new(MasterKeys::generate()), folder }
     };
-    places.push(place("sqlite", None, None));
-    if let Some((server, url)) = postgres::database(test).await {
-        places.push(place("postgres", Some(server), Some(url)));
+    places.push(place("sqlite", None));
+    if let Some(url) = postgres::database(test).await {
+        places.push(place("postgres", Some(url)));
     }
     places
 }

@@ -1,146 +1,29 @@
-//! A PostgreSQL of the tests' own: one server for the test binary, on a free port of the loopback, in a
-//! temporary folder; one database for each test.
+//! The PostgreSQL that the tests are given: `cargo xtask test` starts one for them and says where it is. Each
+//! test has a database of its own in it.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::Folder;
+use tokio_postgres::NoTls;
+use url::Url;
 
-/// A server that runs as long as somebody holds it.
-pub(crate) struct Server {
-    child: Child,
-    port: u16,
-    programs: PathBuf,
-    databases: AtomicUsize,
-    _folder: Folder,
-}
+/// Names a server, as a URL, whose user may create databases.
+const SERVER: &str = "LOGGIA_TEST_POSTGRES";
 
-/// The server of the tests that run now.
-static RUNNING: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-
-/// A server and the URL of a new database in it; `None` where there is no PostgreSQL.
-pub(crate) async fn database(test: &str) -> Option<(Arc<Server>, String)> {
+/// The URL of a new database; `None` where no server was named.
+pub(crate) async fn database(test: &str) -> Option<String> {
     if cfg!(not(feature = "postgres")) {
         return None;
     }
-    let test = test.to_owned();
-    tokio::task::spawn_blocking(move || Server::shared(&test)).await.unwrap()
-}
-
-impl Server {
-    fn shared(test: &str) -> Option<(Arc<Server>, String)> {
-        let mut running = RUNNING.lock().unwrap();
-        let server = match running.upgrade() {
-            Some(server) => server,
-            None => Arc::new(Server::start()?),
-        };
-        *running = Arc::downgrade(&server);
-        let name = format!("{test}_{}", server.databases.fetch_add(1, Ordering::SeqCst));
-        server.sql(&format!("CREATE DATABASE {name}"));
-        let url = format!("postgres://loggia@127.0.0.1:{}/{name}", server.port);
-        Some((server, url))
-    }
-
-    fn start() -> Option<Server> {
-        let Some(programs) = programs() else {
-            println!("PostgreSQL is not installed here: its tests are left out");
-            return None;
-        };
-        let folder = Folder::new("postgres");
-        let data = folder.file("data");
-        own(folder.path());
-        let made = as_user(&programs.join("initdb"))
-            .args(["-U", "loggia", "--auth=trust", "--no-sync", "-E", "UTF8", "-D"])
-            .arg(&data)
-            .stdout(Stdio::null())
-            .status()
-            .unwrap();
-        assert!(made.success(), "initdb failed");
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = as_user(&programs.join("postgres"))
-            .arg("-D")
-            .arg(&data)
-            .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-F", "-c", "unix_socket_directories="])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let server = Server { child, port, programs, databases: AtomicUsize::new(0), _folder: folder };
-        server.wait();
-        Some(server)
-    }
-
-    fn wait(&self) {
-        let until = Instant::now() + Duration::from_secs(60);
-        while !self.ready() {
-            assert!(Instant::now() < until, "PostgreSQL did not start");
-            std::thread::park_timeout(Duration::from_millis(50));
-        }
-    }
-
-    fn ready(&self) -> bool {
-        let asked = Command::new(self.programs.join("pg_isready"))
-            .args(["-q", "-h", "127.0.0.1", "-U", "loggia", "-p", &self.port.to_string()])
-            .status();
-        asked.is_ok_and(|status| status.success())
-    }
-
-    fn sql(&self, statement: &str) {
-        let done = Command::new(self.programs.join("psql"))
-            .args([
-                "-q",
-                "-h",
-                "127.0.0.1",
-                "-U",
-                "loggia",
-                "-d",
-                "postgres",
-                "-p",
-                &self.port.to_string(),
-                "-c",
-                statement,
-            ])
-            .status()
-            .unwrap();
-        assert!(done.success(), "{statement}");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn programs() -> Option<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
-    let mut found: Vec<PathBuf> = versions.flatten().map(|version| version.path().join("bin")).collect();
-    found.retain(|programs| programs.join("initdb").exists() && programs.join("psql").exists());
-    found.sort();
-    found.pop()
-}
-
-fn is_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
-}
-
-/// PostgreSQL does not run as root; its package made a user for it.
-fn as_user(program: &Path) -> Command {
-    if !is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(program);
-    command.current_dir("/");
-    command
-}
-
-fn own(folder: &Path) {
-    if is_root() {
-        assert!(Command::new("chown").arg("postgres").arg(folder).status().unwrap().success());
-    }
+    let Ok(server) = std::env::var(SERVER) else {
+        println!("left out: {SERVER} names no PostgreSQL; `cargo xtask test unit` starts one");
+        return None;
+    };
+    let (client, connection) = tokio_postgres::connect(&server, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let unique = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    let name = format!("{test}_{}_{unique}", std::process::id());
+    client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+    let mut url = Url::parse(&server).unwrap();
+    url.set_path(&name);
+    Some(url.into())
 }

@@ -4,15 +4,17 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::UNIX_EPOCH;
 
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use loggia::transport::http::Body;
 use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::jose::{Algorithm, SigningKey};
 use loggia_auth::keys::{ApiKeys, NewKey};
 use loggia_auth::resource::Resource;
 use loggia_auth::server::{AuthorizationServer, Client, SignIn};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower_layer::Layer;
 use tower_service::Service;
 use url::Url;
@@ -103,10 +105,60 @@ impl Replica {
         self.send(Request::post("/oauth/token"), &[form, &[("client_id", "cli")]].concat()).await
     }
 
+    /// The access token and the refresh token that a request leads to.
+    async fn tokens(&self, form: &[(&str, &str)]) -> (String, String) {
+        let tokens = self.token(form).await.json();
+        let text =
+            |name: &str| tokens[name].as_str().unwrap_or_else(|| panic!("no {name}: {tokens}")).to_owned();
+        (text("access_token"), text("refresh_token"))
+    }
+
+    async fn signed_in(&self) -> (String, String) {
+        let code = sign_in(self, self).await;
+        self.tokens(&redemption(&code)).await
+    }
+
     async fn is_accepted(&self, token: &str) -> bool {
         let request = Request::post("/mcp").header("authorization", format!("Bearer {token}"));
         self.send(request, &[]).await.status == 200
     }
+}
+
+/// A sign-in that goes from one replica to the other and back; its code.
+async fn sign_in(one: &Replica, other: &Replica) -> String {
+    let query = [
+        ("response_type", "code"),
+        ("client_id", "cli"),
+        ("redirect_uri", "http://127.0.0.1:5000/cb"),
+        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+        ("code_challenge_method", "S256"),
+    ];
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    let page = one.send(Request::get(format!("/oauth/authorize?{query}")), &[]).await;
+    assert_eq!(page.status, 200, "{}", page.body);
+    let link = one.link.lock().unwrap().take().unwrap();
+    let confirm = other.send(Request::get(&link[url::Position::BeforePath..]), &[]).await;
+    let (code, request) = (confirm.field("code"), confirm.field("request"));
+    let entered = other.send(Request::post("/oauth/signin"), &[("code", &code), ("request", &request)]).await;
+    let asked = one.send(Request::get(&entered.location).header("cookie", &entered.cookie), &[]).await;
+    let form = [
+        ("request", asked.field("request")),
+        ("ticket", asked.field("ticket")),
+        ("decision", "allow".to_owned()),
+    ];
+    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let back = other.send(Request::post("/oauth/consent").header("cookie", &entered.cookie), &form).await;
+    let back = Url::parse(&back.location).unwrap();
+    back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned()
+}
+
+fn redemption(code: &str) -> [(&str, &str); 4] {
+    [
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("code_verifier", VERIFIER),
+        ("redirect_uri", "http://127.0.0.1:5000/cb"),
+    ]
 }
 
 #[tokio::test]
@@ -114,40 +166,9 @@ async fn a_sign_in_goes_on_at_any_replica() {
     for place in places("replicas").await {
         let kind = place.kind;
         let (one, other) = (Replica::new(&place).await, Replica::new(&place).await);
-        let query = [
-            ("response_type", "code"),
-            ("client_id", "cli"),
-            ("redirect_uri", "http://127.0.0.1:5000/cb"),
-            ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
-            ("code_challenge_method", "S256"),
-        ];
-        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-        let page = one.send(Request::get(format!("/oauth/authorize?{query}")), &[]).await;
-        assert_eq!(page.status, 200, "{kind}: {}", page.body);
-        let link = one.link.lock().unwrap().take().unwrap();
-        let confirm = other.send(Request::get(&link[url::Position::BeforePath..]), &[]).await;
-        let (code, request) = (confirm.field("code"), confirm.field("request"));
-        let entered =
-            other.send(Request::post("/oauth/signin"), &[("code", &code), ("request", &request)]).await;
-        let asked = one.send(Request::get(&entered.location).header("cookie", &entered.cookie), &[]).await;
-        let form = [
-            ("request", asked.field("request")),
-            ("ticket", asked.field("ticket")),
-            ("decision", "allow".to_owned()),
-        ];
-        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let back = other.send(Request::post("/oauth/consent").header("cookie", &entered.cookie), &form).await;
-        let back = Url::parse(&back.location).unwrap();
-        let code = back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
-        let redeem = [
-            ("grant_type", "authorization_code"),
-            ("code", &code),
-            ("code_verifier", VERIFIER),
-            ("redirect_uri", "http://127.0.0.1:5000/cb"),
-        ];
-        let tokens = one.token(&redeem).await.json();
-        let (access, refresh) =
-            (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
+        let code = sign_in(&one, &other).await;
+        let redeem = redemption(&code);
+        let (access, refresh) = &one.tokens(&redeem).await;
         assert!(
             one.is_accepted(access).await && other.is_accepted(access).await,
             "{kind}: the key is the same"
@@ -183,5 +204,56 @@ async fn api_keys_are_known_everywhere() {
         assert!(!other.is_accepted(secret.expose()).await, "{kind}: soon everywhere");
         let listed = other.keys.list().await.unwrap();
         assert_eq!((listed.len(), listed[0].label.as_str()), (1, "script"), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn what_one_revokes_the_others_refuse_soon() {
+    for place in places("revoked").await {
+        let kind = place.kind;
+        let (one, other) = (Replica::new(&place).await, Replica::new(&place).await);
+        let (mine, yours) = (one.signed_in().await, other.signed_in().await);
+        for (tokens, at) in [(&mine, &one), (&yours, &other)] {
+            assert!(one.is_accepted(&tokens.0).await && other.is_accepted(&tokens.0).await, "{kind}");
+            let revoked =
+                at.send(Request::post("/oauth/revoke"), &[("client_id", "cli"), ("token", &tokens.1)]).await;
+            assert_eq!(revoked.status, 200, "{kind}: {}", revoked.body);
+            assert!(!at.is_accepted(&tokens.0).await, "{kind}: at once where it was revoked");
+            place.time.pass(10);
+            assert!(
+                !one.is_accepted(&tokens.0).await && !other.is_accepted(&tokens.0).await,
+                "{kind}: soon elsewhere"
+            );
+        }
+        let third = one.signed_in().await;
+        assert!(other.is_accepted(&third.0).await, "{kind}: another sign-in goes on");
+        assert!(
+            !Replica::new(&place).await.is_accepted(&mine.0).await,
+            "{kind}: nor does one that comes later"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_proof_counts_once_among_all() {
+    for place in places("proofs").await {
+        let kind = place.kind;
+        let (one, other) = (Replica::new(&place).await, Replica::new(&place).await);
+        let key = SigningKey::generate(Algorithm::Es256).unwrap();
+        let claims = json!({
+            "jti": "1", "htm": "POST", "htu": "https://hub.example/oauth/token",
+            "iat": place.time.now().duration_since(UNIX_EPOCH).unwrap().as_secs(),
+        });
+        let proof = key.sign_with_key("dpop+jwt", &claims).unwrap();
+        let refresh = async |replica: &Replica, token: &str| {
+            let form = [("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "cli")];
+            replica.send(Request::post("/oauth/token").header("dpop", &proof), &form).await
+        };
+        let (mine, yours) = (one.signed_in().await.1, other.signed_in().await.1);
+        assert_eq!(refresh(&one, &mine).await.json()["token_type"], "DPoP", "{kind}");
+        let again = refresh(&other, &yours).await;
+        assert_eq!((again.status, &again.json()["error"]), (400, &json!("invalid_dpop_proof")), "{kind}");
+        let form = [("grant_type", "refresh_token"), ("refresh_token", &yours)];
+        assert_eq!(other.token(&form).await.status, 200, "{kind}: what came with it is not used up");
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use loggia_hub::{ConnectorState, ConnectorStatus, Hub};
 
+use super::access::Access;
 use crate::config::Config;
 use crate::out::{self, BAD, BOLD, DIM, GOOD, NAME, WARN};
 use crate::render::text::{count, one_line, pad};
@@ -30,8 +31,7 @@ enum Said {
 impl Banner {
     /// Speaks on stdout.
     pub(crate) fn on_stdout(hub: Arc<Hub>) -> Banner {
-        // A reader that went away is not missed: the server goes on.
-        Banner { hub, say: |line| drop(out::print(format!("{line}\n"))), said: HashMap::new() }
+        Banner { hub, say: on_stdout, said: HashMap::new() }
     }
 
     /// Speaks on stderr: stdout belongs to the protocol.
@@ -39,8 +39,8 @@ impl Banner {
         Banner { hub, say: |line| out::note(line), said: HashMap::new() }
     }
 
-    /// The URL, and what is served.
-    pub(crate) fn opening(&self, url: &str, config: &Config) {
+    /// The URL, what is served, and to whom.
+    pub(crate) fn opening(&self, url: &str, config: &Config, access: &Access) {
         let what = match (&config.file, config.folder()) {
             (Some(file), _) => format!("{} of {}", count(config.names().len(), "connector"), file.display()),
             (None, Some((root, true))) => format!("the folder {}, which may be changed", root.display()),
@@ -51,14 +51,32 @@ impl Banner {
         };
         (self.say)(format!("{BOLD}loggia {}{BOLD:#} serves {what}\n", env!("CARGO_PKG_VERSION")));
         (self.say)(format!("  {NAME}{url}{NAME:#}\n"));
+        match (access.is_protected(), access.is_exposed()) {
+            (true, _) => {
+                let how = match access.provider() {
+                    Some(issuer) => format!("at {issuer}"),
+                    None => "by a link that is shown here".to_owned(),
+                };
+                (self.say)(format!("  Authorization is on: people sign in {how}.\n"));
+            }
+            (false, true) => out::note(format!(
+                "{WARN}warning{WARN:#}: authorization is off, and other machines can reach this one: whoever does, acts \
+                 in your name"
+            )),
+            (false, false) => {}
+        }
     }
 
     /// How to go on.
-    pub(crate) fn hints(&self, url: &str) {
+    pub(crate) fn hints(&self, url: &str, access: &Access) {
+        let sign_in = match access.is_protected() {
+            true => format!("{DIM}Sign in yourself: {DIM:#}loggia auth login {url}\n"),
+            false => String::new(),
+        };
         (self.say)(format!(
             "\n{DIM}Add it to a client:{DIM:#}\n  \
              claude mcp add --transport http loggia {url}\n  \
-             {{\"mcpServers\": {{\"loggia\": {{\"type\": \"http\", \"url\": \"{url}\"}}}}}}\n\
+             {{\"mcpServers\": {{\"loggia\": {{\"type\": \"http\", \"url\": \"{url}\"}}}}}}\n{sign_in}\
              {DIM}Look around: {DIM:#}loggia tools {url}\n\
              {DIM}Ctrl-C stops it.{DIM:#}"
         ));
@@ -106,6 +124,10 @@ impl Banner {
     }
 
     fn up(&self, status: &ConnectorStatus) {
+        if status.personal {
+            let about = "everybody signs in for themselves";
+            return (self.say)(line(status, &format!("{GOOD}✓{GOOD:#}"), about));
+        }
         let counts = &status.counts;
         let amounts = [(counts.tools, "tool"), (counts.prompts, "prompt"), (counts.resources, "resource")];
         let amounts: Vec<String> =
@@ -128,6 +150,11 @@ impl Banner {
         );
         (self.say)(line(status, &format!("{BAD}✗{BAD:#}"), &about));
     }
+}
+
+/// Says a line on stdout. A reader that went away is not missed: the server goes on.
+pub(crate) fn on_stdout(line: String) {
+    drop(out::print(line + "\n"));
 }
 
 fn line(status: &ConnectorStatus, mark: &str, about: &str) -> String {

@@ -1,8 +1,13 @@
 //! `loggia up`: all connectors at one endpoint.
 
+mod access;
 mod banner;
+mod connect;
+mod gate;
 mod health;
+mod people;
 mod port;
+mod widening;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,15 +19,21 @@ use loggia::transport::http::http;
 use loggia::transport::stdio::stdio;
 use loggia::transport::{Serve, Shutdown};
 use loggia_connect::manifest::Listen;
-use loggia_hub::{Hub, HubLimits};
+use loggia_hub::{Connector, Hub, HubLimits};
 use tokio::net::TcpListener;
 
 use crate::args::UpArgs;
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
+use crate::vault;
+use access::Access;
 use banner::Banner;
+use connect::ConnectLayer;
+use gate::Gate;
 use health::HealthLayer;
+use people::Account;
+pub(super) use people::{API_KEY, Accounts};
 
 /// Where to listen when nobody says.
 const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
@@ -37,9 +48,10 @@ pub(crate) async fn run(args: &UpArgs, file: Option<&Path>, credentials: &Creden
         return serve_stdio(&config, credentials).await;
     }
     let listen = listen(args, &config)?;
+    let access = Access::decide(args, &config.server, &listen)?;
     // The address first: a hub that cannot be reached need not start anything.
     let listener = bind(&listen).await?;
-    serve_http(args, &config, credentials, &listen, listener).await
+    serve_http(args, &config, credentials, &access, listener).await
 }
 
 /// A folder named on the line is served in place of a configuration file.
@@ -72,13 +84,19 @@ fn check(config: &Config) -> Outcome {
     }
 }
 
-fn start(config: &Config, credentials: &Credentials) -> Outcome<Arc<Hub>> {
+/// Starts the hub. In `accounts` everybody has credentials of their own for those connectors.
+fn start(config: &Config, credentials: &Credentials, accounts: &[Account]) -> Outcome<Arc<Hub>> {
     let identity = Implementation::new("loggia", env!("CARGO_PKG_VERSION")).title("Loggia");
-    Hub::start(identity, config.connectors(credentials), HubLimits::default()).map_err(Failure::usage)
+    let own = |connector: Connector| match accounts.iter().find(|own| own.name() == connector.name()) {
+        Some(account) => connector.people(Arc::new(account.clone())),
+        None => connector,
+    };
+    let connectors = config.connectors(credentials).into_iter().map(own).collect();
+    Hub::start(identity, connectors, HubLimits::default()).map_err(Failure::usage)
 }
 
 async fn serve_stdio(config: &Config, credentials: &Credentials) -> Outcome {
-    let hub = start(config, credentials)?;
+    let hub = start(config, credentials, &[])?;
     let banner = Banner::on_stderr(hub.clone());
     let watching = tokio::spawn(async move { banner.watch().await });
     let served = stdio().serve(hub.clone(), config.server.limits.clone(), Shutdown::new()).await;
@@ -91,31 +109,57 @@ async fn serve_http(
     args: &UpArgs,
     config: &Config,
     credentials: &Credentials,
-    listen: &Listen,
+    access: &Access,
     listener: TcpListener,
 ) -> Outcome {
-    let hub = start(config, credentials)?;
-    let shutdown = Shutdown::new();
-    let address = listener.local_addr()?;
-    let url = format!("http://{address}{}", config.server.path);
     let server = &config.server;
-    let endpoint = http(listen.to_string())
+    let address = listener.local_addr()?;
+    let base = access.base(address);
+    let url = format!("{base}{}", server.path);
+    // Whoever cannot be let in need not be served.
+    let gate = match access.is_protected() {
+        true => Some(Gate::open(&base, &url, server, credentials).await?),
+        false => None,
+    };
+    let own = |gate: &Gate| config.own().into_iter().map(|own| gate.accounts.of(own)).collect();
+    let accounts: Vec<Account> = gate.as_ref().map(own).unwrap_or_default();
+    let hub = start(config, credentials, &accounts)?;
+    let shutdown = Shutdown::new();
+    let endpoint = http(address.to_string())
         .listener(listener.into_std()?)
         .path(server.path.clone())
         .allowed_hosts(server.allowed_hosts.iter().chain(&args.allow_host))
-        .allowed_origins(server.allowed_origins.iter().chain(&args.allow_origin))
-        .layer(HealthLayer::new(hub.clone(), shutdown.clone()));
+        .allowed_hosts(access.host(!server.allowed_hosts.is_empty() || !args.allow_host.is_empty()))
+        .allowed_origins(server.allowed_origins.iter().chain(&args.allow_origin));
     let mut banner = Banner::on_stdout(hub.clone());
-    banner.opening(&url, config);
+    banner.opening(&url, config, access);
+    let health = HealthLayer::new(hub.clone(), shutdown.clone());
+    let hints = access.clone();
     let watching = tokio::spawn(async move {
         banner.first_look(FIRST_LOOK).await;
-        banner.hints(&url);
+        banner.hints(&url, &hints);
         banner.watch().await;
     });
     tokio::spawn(stop_on_signals(shutdown.clone()));
-    let service: Arc<dyn Service> = hub.clone();
-    let served = endpoint.serve(service, server.limits.clone(), shutdown).await;
+    let tidying = gate.as_ref().map(|gate| tokio::spawn(vault::tidy(gate.vault.clone())));
+    let (service, limits): (Arc<dyn Service>, _) = (hub.clone(), server.limits.clone());
+    // The layer added last sees a request first.
+    let served = match gate {
+        None => endpoint.layer(health).serve(service, limits, shutdown).await,
+        Some(Gate { resource, server, sessions, .. }) => {
+            let pages = ConnectLayer::new(server.clone(), hub.clone(), accounts);
+            let endpoint = endpoint
+                .names_peers(true)
+                .session_key(sessions)
+                .layer(resource)
+                .layer(pages)
+                .layer(server.layer())
+                .layer(health);
+            endpoint.serve(service, limits, shutdown).await
+        }
+    };
     watching.abort();
+    tidying.inspect(|task| task.abort());
     hub.close().await;
     Ok(served?)
 }

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use loggia::limits::Limits;
 use loggia::wire::Version;
-use loggia_connect::manifest::{Backend, Builtin, Listen, Manifest, ManifestError, Remote, Stdio, Transport};
+use loggia_connect::manifest::{
+    Admitted, Backend, Builtin, Listen, Manifest, ManifestError, Personal, PublicUrl, Remote, Stdio,
+    SubjectClaim, Transport, VaultKey,
+};
 use loggia_connect::secret::{Location, Secret, Template};
 
 fn parse(text: &str) -> Result<Manifest, ManifestError> {
@@ -99,7 +102,7 @@ fn variables_are_filled_in_when_a_connector_starts() {
     let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
     assert_eq!(env, [("API_KEY", "t0k3n"), ("MODE", "fast")]);
     assert_eq!(cwd.as_ref().map(Secret::expose), Some("/users/ada/work"));
-    let Ok(Backend::Remote(Remote { url, headers, transport })) = wiki.resolve(&environment) else {
+    let Ok(Backend::Remote(Remote { url, headers, transport, .. })) = wiki.resolve(&environment) else {
         panic!()
     };
     assert_eq!((url.expose(), transport), ("https://wiki.example.com/mcp", Transport::Streamable));
@@ -203,4 +206,124 @@ fn every_limit_can_be_set() {
         let shown = format!("{:?}", manifest.server.limits);
         assert_eq!(shown, defaults.replace(field, &format!("{name}: {set}")), "{name}");
     }
+}
+
+#[test]
+fn who_may_use_the_endpoint() {
+    let server = |text: &str| parse(text).unwrap().server;
+    assert!(server("").auth.is_none());
+    assert_eq!(server("").vault_key, VaultKey::File);
+    assert_eq!(server("[server.vault]\nkeyring = true").vault_key, VaultKey::Keyring);
+    let command = server("[server.vault]\nkey_command = [\"kms\", \"read\"]").vault_key;
+    assert_eq!(command, VaultKey::Command(vec!["kms".into(), "read".into()]));
+    let whole = server(
+        "[server.auth]\nenabled = false\n[server.auth.openid]\nissuer = \"https://login.example.com\"\n\
+         client_id = \"loggia\"\nclient_secret = \"${TOKEN}\"\nemails = [\"Ada@x.example\"]\n\
+         domains = [\"Y.example\"]\nsubject = \"email\"",
+    );
+    let auth = whole.auth.unwrap();
+    let openid = auth.openid.unwrap();
+    assert_eq!((auth.enabled, openid.subject), (Some(false), SubjectClaim::Email));
+    assert_eq!((&*openid.issuer, &*openid.client_id), ("https://login.example.com", "loggia"));
+    assert_eq!(openid.client_secret.unwrap().expand(&environment).unwrap().expose(), "t0k3n");
+    let (emails, domains) = (vec!["ada@x.example".to_owned()], vec!["y.example".to_owned()]);
+    assert_eq!(openid.admitted, Admitted::Some { emails, domains });
+}
+
+#[test]
+fn public_urls() {
+    for (text, expected) in [
+        ("https://MCP.example.com/", Some(("https://mcp.example.com", "mcp.example.com", false))),
+        ("https://mcp.example.com:443", Some(("https://mcp.example.com", "mcp.example.com", false))),
+        (
+            "https://mcp.example.com:8443",
+            Some(("https://mcp.example.com:8443", "mcp.example.com:8443", false)),
+        ),
+        ("http://127.0.0.1:4000", Some(("http://127.0.0.1:4000", "127.0.0.1:4000", true))),
+        ("http://[::1]:4000", Some(("http://[::1]:4000", "[::1]:4000", true))),
+        ("https://localhost", Some(("https://localhost", "localhost", true))),
+        ("http://mcp.example.com", None),
+        ("https://mcp.example.com/mcp", None),
+        ("https://mcp.example.com?a=b", None),
+        ("https://mcp.example.com/#a", None),
+        ("https://ada@mcp.example.com", None),
+        ("mcp.example.com", None),
+        ("ftp://localhost", None),
+    ] {
+        let url: Option<PublicUrl> = text.parse().ok();
+        let found = url.as_ref().map(|url| (url.as_str(), url.authority(), url.is_local()));
+        assert_eq!(found, expected, "{text}");
+    }
+}
+
+#[test]
+fn what_everybody_has_for_themselves() {
+    let remote = |more: &str| {
+        let text = format!("[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\n{more}");
+        let Backend::Remote(remote) = parse(&text).unwrap().connectors[0].resolve(&environment).unwrap()
+        else {
+            panic!("{text}")
+        };
+        remote.personal
+    };
+    assert!(remote("").is_none() && remote("credentials = \"shared\"").is_none());
+    assert!(matches!(remote("credentials = \"person\""), Some(Personal::SignIn(None))));
+    let Some(Personal::SignIn(Some(client))) =
+        remote("credentials = \"person\"\nclient_id = \"hub\"\nclient_secret = \"${TOKEN}\"")
+    else {
+        panic!("it has a client")
+    };
+    assert_eq!((&*client.id, client.secret.unwrap().expose()), ("hub", "t0k3n"));
+    let Some(Personal::ApiKey(header)) =
+        remote("credentials = \"person\"\napi_key = \"Authorization: Bearer {key}\"")
+    else {
+        panic!("it has a key")
+    };
+    assert_eq!(header.name, "Authorization");
+    assert_eq!(header.value("t0k3n").unwrap().expose(), "Bearer t0k3n");
+    for bad in ["", "a\nb"] {
+        assert!(header.value(bad).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn whose_tokens_are_taken_and_what_for() {
+    let auth = |text: &str| parse(text).unwrap().server.auth.unwrap();
+    let plain = auth("[server.auth]");
+    assert!(plain.embedded && plain.issuers.is_empty() && plain.clients.is_empty());
+    assert_eq!(plain.scopes.all(), ["mcp"]);
+    let whole = auth(
+        r#"
+[server.auth]
+embedded = false
+[[server.auth.issuers]]
+issuer = "https://login.example.com"
+audience = "api://loggia"
+any_token_type = true
+[[server.auth.issuers]]
+issuer = "https://opaque.example.com"
+introspection = "https://opaque.example.com/introspect"
+client_id = "loggia"
+client_secret = "${TOKEN}"
+[[server.auth.assertions]]
+issuer = "https://idp.example.com"
+anyone = true
+[[server.auth.clients]]
+client_id = "agent"
+client_secret = "${TOKEN}"
+redirect_uris = ["https://agent.example.com/callback"]
+[server.auth.scopes]
+required = ["use"]
+tools = { "files_write" = "files:write", "github_*" = "code" }
+resources = { "file:///secret*" = "secrets" }
+implies = { admin = ["files:write", "code"] }
+"#,
+    );
+    let [login, opaque] = &whole.issuers[..] else { panic!("{whole:?}") };
+    assert!(!whole.embedded && login.introspection.is_none() && login.any_token_type);
+    assert_eq!(login.audience.as_deref(), Some("api://loggia"));
+    assert_eq!(opaque.introspection.as_ref().unwrap().endpoint, "https://opaque.example.com/introspect");
+    assert_eq!((&*whole.clients[0].name, &whole.assertions[0].admitted), ("agent", &Admitted::Anyone));
+    assert_eq!(whole.scopes.all(), ["use", "files:write", "code", "secrets", "admin"]);
+    assert!(!format!("{whole:?}").contains("t0k3n"));
 }

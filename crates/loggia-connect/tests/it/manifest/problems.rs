@@ -67,6 +67,58 @@ const WRONG: &[(&str, &str)] = &[
     ("a bad host", "[server]\nallowed_hosts = [\"ok.example\", \"https://x.example\"]"),
     ("a bad origin", "[server]\nallowed_origins = [\"*\", \"https://x.example/app\"]"),
     ("limits", "[server.limits]\nrequests = 0\nmessage_bytes = \"4MB\"\nidle = 5\nstreams = \"many\""),
+    ("a public URL with a path", "[server]\npublic_url = \"https://mcp.example.com/mcp\""),
+    ("a public URL that is not safe", "[server]\npublic_url = \"http://mcp.example.com\""),
+    ("nobody may come in", "[server.auth.openid]\nissuer = \"https://x.example\"\nclient_id = \"a\""),
+    (
+        "people who are none",
+        "[server.auth.openid]\nissuer = \"x.example\"\nclient_id = \"a\"\nsubject = \"mail\"\n\
+         emails = [\"ada\"]\ndomains = [\"@x.example\"]",
+    ),
+    ("two keys", "[server.vault]\nkeyring = true\nkey_command = [\"x\"]"),
+    ("no command", "[server.vault]\nkey_command = []"),
+    ("nobody gives tokens", "[server.auth]\nembedded = false"),
+    ("an issuer without a name", "[[server.auth.issuers]]\naudience = \"x\""),
+    (
+        "an issuer that cannot be asked",
+        "[[server.auth.issuers]]\nissuer = \"https://x.example\"\nintrospection = \"https://x.example/i\"\nclient_id = \"a\"",
+    ),
+    ("assertions of nobody", "[[server.auth.assertions]]\nissuer = \"https://x.example\""),
+    ("a client without an id", "[[server.auth.clients]]\nname = \"x\""),
+    (
+        "scopes that are none",
+        "[server.auth.scopes]\nrequired = [\"a b\"]\ntools = { \"a*b\" = \"x\", c = \"\" }\nimplies = { \"a b\" = [\"c d\"] }",
+    ),
+    (
+        "credentials of nobody",
+        "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\ncredentials = \"persons\"",
+    ),
+    (
+        "a key of everybody's",
+        "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\napi_key = \"X-Key: {key}\"",
+    ),
+    (
+        "a key in no header",
+        "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\ncredentials = \"person\"\napi_key = \"X-Key\"",
+    ),
+    (
+        "everybody's header for each",
+        "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\ncredentials = \"person\"\n\
+         headers = { Authorization = \"Bearer s3cret\" }",
+    ),
+    (
+        "a client of everybody's",
+        "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\nclient_id = \"a\"",
+    ),
+    (
+        "a secret of nobody's",
+        "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\ncredentials = \"person\"\nclient_secret = \"s3cret\"",
+    ),
+    (
+        "a key and a client",
+        "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\ncredentials = \"person\"\napi_key = \"X: {key}\"\nclient_id = \"a\"",
+    ),
+    ("a program of each", "[connectors.a]\nkind = \"stdio\"\ncommand = \"x\"\ncredentials = \"person\""),
     (
         "several at once",
         "[server]\npath = \"x\"\n[connectors.B]\nkind = \"stdio\"\nurl = \"x\"\n[connectors.c]\nkind = \"remote\"",

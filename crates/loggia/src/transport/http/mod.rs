@@ -10,4 +10,4 @@ pub mod server;
 #[cfg(feature = "http-server")]
 pub use body::{Body, BodyError};
 #[cfg(feature = "http-server")]
-pub use server::{Endpoint, Http, SessionKey, http};
+pub use server::{Endpoint, Http, PeerAddr, SessionKey, http};

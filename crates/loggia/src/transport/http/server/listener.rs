@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,6 +23,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::PeerAddr;
 use super::endpoint::Endpoint;
 use super::preface::{self, Begun, Protocol};
 use super::tls::Acceptor;
@@ -32,7 +34,10 @@ use crate::transport::http::{Body, BodyError};
 
 /// The endpoint in its layers, without its type: the HTTP stack below is compiled once, in this crate, and
 /// not again in every program that serves.
-pub(super) struct Handler(Box<dyn Handle>);
+pub(super) struct Handler {
+    service: Box<dyn Handle>,
+    names_peers: bool,
+}
 
 trait Handle: Send {
     fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>>;
@@ -66,8 +71,25 @@ where
     }
 }
 
+/// The handler of one connection, which says in each request who its peer is.
+struct OfPeer {
+    service: Box<dyn Handle>,
+    peer: PeerAddr,
+}
+
+impl Handle for OfPeer {
+    fn call(&self, mut request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        request.extensions_mut().insert(self.peer);
+        self.service.call(request)
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Handle> {
+        Box::new(OfPeer { service: self.service.boxed_clone(), peer: self.peer })
+    }
+}
+
 impl Handler {
-    pub(super) fn new<S>(service: S) -> Handler
+    pub(super) fn new<S>(service: S, names_peers: bool) -> Handler
     where
         S: tower_service::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
             + Clone
@@ -75,13 +97,18 @@ impl Handler {
             + 'static,
         S::Future: Send + 'static,
     {
-        Handler(Box::new(service))
+        Handler { service: Box::new(service), names_peers }
     }
-}
 
-impl Clone for Handler {
-    fn clone(&self) -> Handler {
-        Handler((*self.0).boxed_clone())
+    /// The handler of a connection.
+    fn of(&self, peer: SocketAddr) -> Handler {
+        let service = self.service.boxed_clone();
+        match self.names_peers {
+            true => {
+                Handler { service: Box::new(OfPeer { service, peer: PeerAddr(peer) }), names_peers: false }
+            }
+            false => Handler { service, names_peers: false },
+        }
     }
 }
 
@@ -100,8 +127,8 @@ pub(super) async fn run(
     loop {
         tokio::select! {
             () = shutdown.begun() => break,
-            (stream, place) = accept(&listener, &room) => {
-                let (server, service) = (server.clone(), service.clone());
+            (stream, peer, place) = accept(&listener, &room) => {
+                let (server, service) = (server.clone(), service.of(peer));
                 connections.spawn(async move {
                     server.serve(service, stream).await;
                     drop(place);
@@ -125,11 +152,11 @@ pub(super) async fn run(
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> (TcpStream, tokio::sync::OwnedSemaphorePermit) {
+) -> (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit) {
     loop {
         let place = room.clone().acquire_owned().await.expect("the semaphore is never closed");
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+            Ok((stream, peer)) => return (stream, peer, place),
             // The peer's doing: the next one may be fine.
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -366,7 +393,7 @@ impl hyper::service::Service<Request<Incoming>> for Adapter {
 
     fn call(&self, request: Request<Incoming>) -> Answering {
         let open = Open::new(&self.traffic);
-        Answering { answer: self.service.0.call(request.map(Body::from)), open: Some(open) }
+        Answering { answer: self.service.service.call(request.map(Body::from)), open: Some(open) }
     }
 }
 

@@ -73,9 +73,15 @@ pub fn http(address: impl Into<String>) -> Http {
         legacy_sse: false,
         session_key: None,
         clock: Arc::new(SystemTime::now),
+        names_peers: false,
         layer: Identity::new(),
     }
 }
+
+/// Who is at the other end of the connection that a request came on: the client, or a proxy before us. Among the
+/// extensions of requests where [`Http::names_peers`] asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddr(pub SocketAddr);
 
 /// An HTTP server to be. `L` is what [`layer`](Http::layer) put around its endpoint.
 pub struct Http<L = Identity> {
@@ -89,6 +95,7 @@ pub struct Http<L = Identity> {
     legacy_sse: bool,
     session_key: Option<SessionKey>,
     clock: Clock,
+    names_peers: bool,
     layer: L,
 }
 
@@ -168,7 +175,15 @@ impl<L> Http<L> {
             legacy_sse: self.legacy_sse,
             session_key: self.session_key,
             clock: self.clock,
+            names_peers: self.names_peers,
         }
+    }
+
+    /// Tells the layers where each request comes from, as a [`PeerAddr`] among its extensions. It costs every
+    /// request a little, so it is off unless a layer wants it.
+    pub fn names_peers(mut self, on: bool) -> Http<L> {
+        self.names_peers = on;
+        self
     }
 
     /// Takes the address now, so that [`local_addr`](Http::local_addr) is known and clients can connect
@@ -244,10 +259,11 @@ where
             let listener = tokio::net::TcpListener::from_std(listener)?;
             let local = listener.local_addr()?;
             http.address = local.to_string();
-            let tls = http.tls.take();
+            let (tls, names_peers) = (http.tls.take(), http.names_peers);
             let (endpoint, layer) = http.endpoint_for(service, limits, shutdown);
             tracing::info!(address = %local, path = endpoint.0.path, "listening");
-            listener::run(listener, tls, Handler::new(layer.layer(endpoint.clone())), endpoint).await
+            let handler = Handler::new(layer.layer(endpoint.clone()), names_peers);
+            listener::run(listener, tls, handler, endpoint).await
         })
     }
 }

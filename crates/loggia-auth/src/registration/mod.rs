@@ -4,6 +4,11 @@
 //!
 //! What one issuer gave us is kept under that issuer's name and is shown to no other.
 
+mod by_hand;
+mod document;
+
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -12,7 +17,10 @@ use crate::client::{AuthError, AuthMethod, ClientAuth, KnownClient, TokenStore, 
 use crate::clock::{self, Clock};
 use crate::discovery::AuthorizationServer;
 use crate::guard::{Fetch, Guard, Reply};
+use crate::jose::SigningKey;
 use crate::secret::Secret;
+pub use by_hand::RegisteredClient;
+use by_hand::secret_method;
 
 /// What kind of program a client is (OpenID Connect Dynamic Client Registration 1.0, section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,8 +43,13 @@ pub struct ClientIdentity {
     pub application_type: ApplicationType,
     /// Clients that were registered by hand.
     pub registered: Vec<RegisteredClient>,
+    /// A client that the person names now, before all others. Once they have signed in with it, it is kept in
+    /// the store for its issuer, and used there when nobody names one.
+    pub named: Option<RegisteredClient>,
     /// The document that describes us. Its URL is our name wherever such names are taken.
     pub metadata_document: Option<Url>,
+    /// The key whose public half is in that document, if the document says `private_key_jwt`.
+    pub document_key: Option<Arc<SigningKey>>,
     /// Whether we register ourselves where nothing else is possible.
     pub dynamic: bool,
 }
@@ -49,7 +62,9 @@ impl ClientIdentity {
             uri: None,
             application_type: ApplicationType::Native,
             registered: Vec::new(),
+            named: None,
             metadata_document: None,
+            document_key: None,
             dynamic: true,
         }
     }
@@ -67,60 +82,18 @@ impl ClientIdentity {
         self.metadata_document = Some(document);
         self
     }
-}
 
-/// A client that was registered by hand.
-#[derive(Debug, Clone)]
-pub struct RegisteredClient {
-    /// With whom. `None`: with whoever the server names at the first sign-in, and with nobody else after it.
-    pub issuer: Option<String>,
-    /// Its name there.
-    pub client_id: String,
-    /// What it proves itself with.
-    pub auth: ClientAuth,
-}
-
-impl RegisteredClient {
-    /// A client without a secret.
-    pub fn public(client_id: impl Into<String>) -> RegisteredClient {
-        RegisteredClient { issuer: None, client_id: client_id.into(), auth: ClientAuth::None }
-    }
-
-    /// A client with a secret.
-    pub fn with_secret(client_id: impl Into<String>, secret: Secret) -> RegisteredClient {
-        RegisteredClient { issuer: None, client_id: client_id.into(), auth: ClientAuth::Secret(secret) }
-    }
-
-    /// Registered with this issuer.
+    /// With the key by which the program of that document proves itself (`private_key_jwt`).
     #[must_use]
-    pub fn at(mut self, issuer: impl Into<String>) -> RegisteredClient {
-        self.issuer = Some(issuer.into());
+    pub fn signing(mut self, key: Arc<SigningKey>) -> ClientIdentity {
+        self.document_key = Some(key);
         self
     }
 
-    /// The client as a server sees it that we know nothing of.
-    pub(crate) fn known_anywhere(&self) -> KnownClient {
-        let method = match &self.auth {
-            ClientAuth::None => AuthMethod::None,
-            ClientAuth::Key(_) => AuthMethod::PrivateKey,
-            ClientAuth::Secret(_) => AuthMethod::Basic,
-        };
-        KnownClient { client_id: self.client_id.clone(), auth: self.auth.clone(), method }
+    /// The clients that somebody registered by hand, in the order in which they count.
+    pub(crate) fn by_hand(&self) -> impl Iterator<Item = &RegisteredClient> {
+        self.named.iter().chain(&self.registered)
     }
-
-    /// The client as an authorization server wants to see it.
-    pub(crate) fn known_to(&self, server: &AuthorizationServer) -> KnownClient {
-        let known = self.known_anywhere();
-        match known.method {
-            AuthMethod::Basic => KnownClient { method: secret_method(server), ..known },
-            _ => known,
-        }
-    }
-}
-
-fn secret_method(server: &AuthorizationServer) -> AuthMethod {
-    let post_only = !server.takes("client_secret_basic") && server.takes("client_secret_post");
-    if post_only { AuthMethod::Post } else { AuthMethod::Basic }
 }
 
 /// What a server gave us when we registered.
@@ -144,12 +117,6 @@ impl Registration {
     }
 }
 
-/// To which issuer a client is bound that was registered by hand.
-#[derive(Debug, Serialize, Deserialize)]
-struct Binding {
-    issuer: String,
-}
-
 /// Finds out who we are to an authorization server.
 pub(crate) struct Registrar<'a> {
     pub(crate) identity: &'a ClientIdentity,
@@ -171,10 +138,8 @@ impl Registrar<'_> {
         if let Some(client) = self.by_hand(server).await? {
             return Ok(Some(client));
         }
-        if let (Some(document), true) =
-            (&self.identity.metadata_document, server.features.client_id_metadata_document_supported)
-        {
-            return Ok(Some(described(document)));
+        if let Some(client) = self.identity.described_to(server) {
+            return Ok(Some(client));
         }
         let before = self.registration(&server.issuer).await?;
         let now = clock::seconds((self.clock)());
@@ -202,9 +167,9 @@ impl Registrar<'_> {
             client.client_id == kept.client_id
                 && client.issuer.as_ref().is_none_or(|own| *own == server.issuer)
         };
-        match self.identity.registered.iter().find(same) {
+        match self.identity.by_hand().find(same) {
             Some(client) => client.known_to(server),
-            None => kept.known(),
+            None => self.identity.described_as(&kept.client_id).unwrap_or_else(|| kept.known()),
         }
     }
 
@@ -224,46 +189,6 @@ impl Registrar<'_> {
     async fn registration(&self, issuer: &str) -> Result<Option<Versioned<Registration>>, AuthError> {
         let found = credential::load::<Registration>(self.store, &registration_key(issuer)).await?;
         Ok(found.filter(|found| found.record.issuer == issuer))
-    }
-
-    async fn by_hand(&self, server: &AuthorizationServer) -> Result<Option<KnownClient>, AuthError> {
-        let clients = &self.identity.registered;
-        if let Some(client) = clients.iter().find(|client| client.issuer.as_deref() == Some(&server.issuer)) {
-            return Ok(Some(client.known_to(server)));
-        }
-        if let Some(client) = clients.iter().find(|client| client.issuer.is_none()) {
-            self.bind(client, &server.issuer).await?;
-            return Ok(Some(client.known_to(server)));
-        }
-        match clients.iter().find_map(|client| client.issuer.as_ref().map(|issuer| (client, issuer))) {
-            Some((client, issuer)) => Err(moved(&client.client_id, issuer, &server.issuer)),
-            None => Ok(None),
-        }
-    }
-
-    /// Whether a client may be shown to an issuer.
-    pub(crate) async fn admit(&self, client: &RegisteredClient, issuer: &str) -> Result<(), AuthError> {
-        match &client.issuer {
-            Some(own) if own != issuer => Err(moved(&client.client_id, own, issuer)),
-            Some(_) => Ok(()),
-            None => self.bind(client, issuer).await,
-        }
-    }
-
-    /// A client that was given without an issuer belongs to the first that it is used with.
-    async fn bind(&self, client: &RegisteredClient, issuer: &str) -> Result<(), AuthError> {
-        let client_id = &client.client_id;
-        let key = format!("bound/{}/{client_id}", self.resource.origin().ascii_serialization());
-        match credential::load::<Binding>(self.store, &key).await? {
-            Some(bound) if bound.record.issuer != issuer => {
-                Err(moved(client_id, &bound.record.issuer, issuer))
-            }
-            Some(_) => Ok(()),
-            None => {
-                let value = credential::written(&Binding { issuer: issuer.to_owned() })?;
-                self.store.save(&key, value, None, None).await.map(drop)
-            }
-        }
     }
 
     async fn register(
@@ -300,17 +225,6 @@ impl Registrar<'_> {
 
 fn registration_key(issuer: &str) -> String {
     format!("client/{issuer}")
-}
-
-fn described(document: &Url) -> KnownClient {
-    KnownClient { client_id: document.to_string(), auth: ClientAuth::None, method: AuthMethod::None }
-}
-
-fn moved(client_id: &str, from: &str, to: &str) -> AuthError {
-    AuthError::Registration(format!(
-        "the client '{client_id}' is registered with {from}, but the server now names {to}: what one knows is not \
-         shown to the other. Register a client with {to} and configure it"
-    ))
 }
 
 /// A public client where that is possible: a program on a person's machine keeps no secret from them.

@@ -1,0 +1,74 @@
+//! Pages beside the authorization server: who looks at them, and how they come to be somebody.
+
+use http::HeaderMap;
+use loggia_auth::server::Visitor;
+
+use super::world::{Answer, Browser, World, encoded};
+
+fn headers(browser: &Browser) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("cookie", browser.cookie().parse().unwrap());
+    headers
+}
+
+async fn begin(world: &World, browser: &Browser, back: &str) -> Answer {
+    Answer::of(world.server.sign_in_first(back, &headers(browser)).await).await
+}
+
+#[tokio::test]
+async fn who_is_nobody_yet_signs_in_and_comes_back() {
+    // A page may send people on to itself, and to nowhere else.
+    for (back, expected) in [
+        ("/connect/a?invitation=b%26c", "/connect/a?invitation=b%26c"),
+        ("//evil.example/", "/"),
+        ("https://evil.example/", "/"),
+        ("/\\evil.example", "/"),
+    ] {
+        let (world, browser) = (World::new(), Browser::new());
+        assert_eq!(world.server.visitor(&headers(&browser)).await.unwrap(), None);
+        let page = begin(&world, &browser, back).await;
+        assert!(page.body.contains("name=\"code\""), "{}", page.body);
+        let back = browser.sign_in(&world, &page).await;
+        assert_eq!((back.status, back.location()), (303, expected), "{}", back.body);
+        let ada = Visitor { subject: "ada".to_owned(), name: "ada".to_owned() };
+        assert_eq!(world.server.visitor(&headers(&browser)).await.unwrap(), Some(ada));
+        world.time.pass(13 * 60 * 60);
+        assert_eq!(world.server.visitor(&headers(&browser)).await.unwrap(), None, "for half a day");
+    }
+}
+
+#[tokio::test]
+async fn the_way_to_a_page_is_gone_once_and_not_for_long() {
+    let (world, browser) = (World::new(), Browser::new());
+    let page = begin(&world, &browser, "/connect/a").await;
+    let id = page.field("request").unwrap();
+    browser.sign_in(&world, &page).await;
+    let again = browser.get(&world, &format!("/oauth/continue?{}", encoded(&[("request", &id)]))).await;
+    assert!(again.body.contains("took too long"), "{}", again.body);
+    let other = Browser::new();
+    let page = begin(&world, &other, "/connect/a").await;
+    world.time.pass(16 * 60);
+    let id = page.field("request").unwrap();
+    let late = other.get(&world, &format!("/oauth/continue?{}", encoded(&[("request", &id)]))).await;
+    assert!(late.body.contains("took too long"), "{}", late.body);
+}
+
+#[tokio::test]
+async fn forms_come_from_pages_of_ours() {
+    let world = World::new();
+    for (origin, kind, body, expected) in [
+        (Some("https://hub.example"), "application/x-www-form-urlencoded", "key=a%20b", Ok("a b")),
+        (None, "application/x-www-form-urlencoded; charset=utf-8", "key=a", Ok("a")),
+        (Some("https://evil.example"), "application/x-www-form-urlencoded", "key=a", Err(403)),
+        (Some("null"), "application/x-www-form-urlencoded", "key=a", Err(403)),
+        (None, "text/plain", "key=a", Err(400)),
+        (None, "application/x-www-form-urlencoded", "key=a&key=b", Err(400)),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", kind.parse().unwrap());
+        origin.map(|origin| headers.insert("origin", origin.parse().unwrap()));
+        let form = world.server.form(&headers, loggia::transport::http::Body::full(body)).await;
+        let found = form.as_ref().map(|form| form.get("key").unwrap_or_default());
+        assert_eq!(found.map_err(|answer| answer.status().as_u16()), expected, "{origin:?} {kind} {body}");
+    }
+}

@@ -1,0 +1,125 @@
+//! `loggia auth people`: who has signed in for themselves to connectors of this machine's `loggia up`, without what
+//! they were given; and the end of that, for somebody who leaves.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use loggia_store::{Entry, Kind, StoreError, Vault};
+use serde_json::{Value, json};
+
+use super::auth::{json as print_json, length};
+use super::up::{API_KEY, Accounts};
+use crate::args::{OutputArg, PeopleArgs, PeopleCommand};
+use crate::config::Config;
+use crate::credentials::Credentials;
+use crate::exit::{Failure, Outcome};
+use crate::out::{self, DIM, NAME, WARN};
+use crate::render::text::{one_line, pad};
+use crate::vault;
+
+/// What the names of tokens begin with. Beside them are sign-ins that were begun.
+const TOKENS: &str = "credential/";
+
+/// `loggia auth people`.
+pub(crate) async fn run(args: &PeopleArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
+    let config = Config::read(config)?;
+    let vault = vault::open(credentials, &config.server.vault_key).await?;
+    match &args.command {
+        PeopleCommand::List { output } => list(&vault, *output).await,
+        PeopleCommand::Forget { owner, connector, output } => {
+            forget(&vault, &config, owner, connector.as_deref(), *output).await
+        }
+    }
+}
+
+async fn list(vault: &Vault, output: OutputArg) -> Outcome {
+    let entries = held(vault, None).await?;
+    match output {
+        OutputArg::Json => print_json(&json!({ "people": entries.iter().map(report).collect::<Vec<_>>() })),
+        OutputArg::Human if entries.is_empty() => {
+            out::note("nobody has signed in to a connector for themselves");
+            Ok(())
+        }
+        OutputArg::Human => Ok(out::print(entries.iter().map(line).collect::<String>())?),
+    }
+}
+
+async fn forget(
+    vault: &Vault,
+    config: &Config,
+    owner: &str,
+    connector: Option<&str>,
+    output: OutputArg,
+) -> Outcome {
+    let mut entries = held(vault, Some(owner)).await?;
+    entries.retain(|entry| connector.is_none_or(|connector| entry.connector == connector));
+    if entries.is_empty() {
+        return Err(Failure::usage(format!("{owner:?} has signed in to no such connector"))
+            .hint("`loggia auth people list` shows who has signed in to what"));
+    }
+    let accounts = Accounts::new("", None, vault);
+    let own = config.own();
+    for entry in &entries {
+        let account =
+            own.iter().find(|own| own.name() == entry.connector).map(|own| accounts.of(own.clone()));
+        let taken_back = match account {
+            Some(account) => account.sign_out(owner).await.map_err(|error| error.to_string()),
+            None => Err("the configuration has no such connector any more".to_owned()),
+        };
+        if let Err(why) = taken_back {
+            out::note(format!(
+                "{WARN}{}: forgotten here, but not taken back where it was given: {}{WARN:#}",
+                entry.connector,
+                one_line(&why)
+            ));
+        }
+        vault.forget_connector(owner, &entry.connector).await.map_err(failed)?;
+    }
+    match output {
+        OutputArg::Json => {
+            print_json(&json!({ "forgotten": entries.iter().map(report).collect::<Vec<_>>() }))
+        }
+        OutputArg::Human => Ok(out::print(entries.iter().map(line).collect::<String>())?),
+    }
+}
+
+/// What people were given.
+async fn held(vault: &Vault, owner: Option<&str>) -> Outcome<Vec<Entry>> {
+    let mut entries = vault.list(owner).await.map_err(failed)?;
+    entries.retain(|entry| entry.name.starts_with(TOKENS) || entry.name == API_KEY);
+    Ok(entries)
+}
+
+fn failed(error: StoreError) -> Failure {
+    Failure::usage(error)
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::OAuth => "signed in",
+        _ => "API key",
+    }
+}
+
+fn report(entry: &Entry) -> Value {
+    json!({
+        "owner": entry.owner,
+        "connector": entry.connector,
+        "kind": entry.kind.to_string(),
+        "since": loggia_auth::clock::seconds(entry.created),
+        "renewedAt": loggia_auth::clock::seconds(entry.updated),
+    })
+}
+
+/// For people.
+fn line(entry: &Entry) -> String {
+    let ago = |time: SystemTime| length(SystemTime::now().duration_since(time).unwrap_or_default().as_secs());
+    format!(
+        "{NAME}{}{NAME:#} {} {}  {DIM}{} ago, renewed {} ago{DIM:#}\n",
+        pad(&one_line(&entry.owner), 16),
+        pad(&one_line(&entry.connector), 16),
+        kind(entry.kind),
+        ago(entry.created),
+        ago(entry.updated),
+    )
+}

@@ -1,0 +1,218 @@
+//! What stands before the endpoint where callers must say who they are: the layer that checks tokens, and the
+//! authorization server that gives them.
+
+use std::sync::Arc;
+
+use loggia::transport::http::SessionKey;
+use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::provider::Provider;
+use loggia_auth::resource::{Introspection, Issuer, Resource, ResourceLayer, ScopePolicy};
+use loggia_auth::secret::Secret;
+use loggia_auth::server::{Admit, AuthorizationServer, Client, OpenId, SignIn};
+use loggia_connect::manifest::{self, Admitted, AuthSection, PublicUrl, Scopes, ServerSection, SubjectClaim};
+use loggia_connect::secret::Template;
+use loggia_store::Vault;
+use serde_json::Value;
+use url::Url;
+
+use super::banner;
+use super::people::Accounts;
+use crate::credentials::Credentials;
+use crate::exit::{Failure, Outcome};
+use crate::{user, vault};
+
+/// The layers.
+pub(crate) struct Gate {
+    pub(crate) resource: ResourceLayer,
+    pub(crate) server: AuthorizationServer,
+    pub(crate) accounts: Accounts,
+    pub(crate) vault: Vault,
+    pub(crate) sessions: SessionKey,
+}
+
+impl Gate {
+    /// For the endpoint at `url`, whose URL without a path is `base`.
+    pub(crate) async fn open(
+        base: &str,
+        url: &str,
+        server: &ServerSection,
+        credentials: &Credentials,
+    ) -> Outcome<Gate> {
+        let vault = vault::open(credentials, &server.vault_key).await?;
+        // Clients of a server on this machine may be on this machine.
+        let local = base.parse::<PublicUrl>().is_ok_and(|url| url.is_local());
+        let policy = Policy { loopback: local, ..Policy::default() };
+        let auth = server.auth.clone().unwrap_or_default();
+        let issuer = embedded(base, url, &auth, &vault, &policy)?;
+        let mut resource = Resource::new(url.parse().map_err(Failure::usage)?)
+            .map_err(Failure::usage)?
+            .title("Loggia")
+            .api_keys(Arc::new(vault::api_keys(&vault)))
+            .scopes(scope_policy(&auth.scopes))
+            .message_bytes(server.limits.message_bytes);
+        if auth.embedded {
+            resource = resource.issuer(issuer.issuer());
+        }
+        for other in &auth.issuers {
+            resource = resource.issuer(other_issuer(other, &policy)?);
+            resource = other.audience.iter().fold(resource, |resource, audience| resource.audience(audience));
+        }
+        let accounts = Accounts::new(base, same_people(&auth), &vault);
+        let sessions = vault::session_key(&vault).await?;
+        Ok(Gate { resource: resource.layer(), server: issuer, accounts, vault, sessions })
+    }
+}
+
+/// The authorization server in this process.
+fn embedded(
+    base: &str,
+    url: &str,
+    auth: &AuthSection,
+    vault: &Vault,
+    policy: &Policy,
+) -> Outcome<AuthorizationServer> {
+    let guard = Guard::new(policy.clone()).map_err(Failure::usage)?;
+    let sign_in = match &auth.openid {
+        Some(provider) => SignIn::OpenId(Arc::new(openid_at(provider, policy)?)),
+        None => SignIn::Link { subject: user::name(), show: Arc::new(show) },
+    };
+    let store = Arc::new(vault.internal("authorization-server"));
+    let mut builder =
+        AuthorizationServer::builder(base, store, guard).resource(url, auth.scopes.all()).sign_in(sign_in);
+    for client in &auth.clients {
+        let known = Client::new(&client.client_id, &client.name, &client.redirect_uris);
+        builder = builder.client(match &client.client_secret {
+            Some(secret) => known.secret(&filled(secret)?),
+            None => known,
+        });
+    }
+    for provider in &auth.assertions {
+        let keys = Provider::new(&provider.issuer, trusting(&provider.issuer, policy)?);
+        let keys = Arc::new(keys.map_err(Failure::usage)?);
+        builder =
+            builder.assertions(&provider.issuer, keys, admit(provider.admitted.clone(), provider.subject));
+    }
+    builder.build().map_err(Failure::usage)
+}
+
+/// Another authorization server whose tokens are taken.
+fn other_issuer(other: &manifest::Issuer, policy: &Policy) -> Outcome<Issuer> {
+    let guard = trusting(&other.issuer, policy)?;
+    let issuer = match &other.introspection {
+        Some(asked) => {
+            let endpoint: Url = asked.endpoint.parse().map_err(Failure::usage)?;
+            let guard = Guard::new(policy.clone().trusting(&endpoint)).map_err(Failure::usage)?;
+            let secret = filled(&asked.client_secret)?;
+            let introspection = Introspection::new(endpoint, &asked.client_id, &secret, guard);
+            Issuer::introspecting(&other.issuer, introspection)
+        }
+        None => {
+            let keys = Provider::new(&other.issuer, guard).map_err(Failure::usage)?;
+            Issuer::signing(&other.issuer, Arc::new(keys))
+        }
+    };
+    Ok(if other.any_token_type { issuer.any_token_type() } else { issuer })
+}
+
+/// Whoever runs us named this issuer: wherever it is, it may be reached.
+fn trusting(issuer: &str, policy: &Policy) -> Outcome<Guard> {
+    let url: Url = issuer.parse().map_err(Failure::usage)?;
+    Guard::new(policy.clone().trusting(&url)).map_err(Failure::usage)
+}
+
+fn scope_policy(scopes: &Scopes) -> ScopePolicy {
+    let policy = scopes.required.iter().fold(ScopePolicy::new(), ScopePolicy::always);
+    let policy = scopes.tools.iter().fold(policy, |policy, (name, scope)| policy.tool(name, scope));
+    let policy = scopes.prompts.iter().fold(policy, |policy, (name, scope)| policy.prompt(name, scope));
+    let policy = scopes.resources.iter().fold(policy, |policy, (uri, scope)| policy.resource(uri, scope));
+    let pairs = scopes.implies.iter().flat_map(|(broad, all)| all.iter().map(move |narrow| (broad, narrow)));
+    pairs.fold(policy, |policy, (broad, narrow)| policy.implies(broad, narrow))
+}
+
+/// The issuer whose people are those who sign in here: they come from the same provider, and are known by the
+/// same name.
+fn same_people(auth: &AuthSection) -> Option<String> {
+    let openid = auth.openid.as_ref().filter(|openid| openid.subject == SubjectClaim::Sub)?;
+    Some(openid.issuer.clone())
+}
+
+/// Whoever sees the terminal is the one person of this machine.
+fn show(link: &Url) {
+    banner::on_stdout(format!("Sign in at {link}"));
+}
+
+fn openid_at(provider: &manifest::OpenId, policy: &Policy) -> Outcome<OpenId> {
+    let guard = trusting(&provider.issuer, policy)?;
+    let secret = provider.client_secret.as_ref().map(filled).transpose()?;
+    let openid = OpenId::new(&provider.issuer, &provider.client_id, secret, guard).map_err(Failure::usage)?;
+    Ok(openid.admit(admit(provider.admitted.clone(), provider.subject)))
+}
+
+/// A secret of the file, with the variables filled in.
+fn filled(template: &Template) -> Outcome<Secret> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let secret = template.expand(&environment).map_err(Failure::usage)?;
+    Ok(Secret::new(secret.expose()))
+}
+
+/// Who may come in, and under which name.
+fn admit(admitted: Admitted, subject: SubjectClaim) -> Admit {
+    Arc::new(move |claims: &Value| {
+        let email = verified_email(claims);
+        let may = match &admitted {
+            Admitted::Anyone => true,
+            Admitted::Some { emails, domains } => email.as_deref().is_some_and(|email| {
+                let domain = email.rsplit_once('@').map_or("", |(_, domain)| domain);
+                emails.iter().any(|known| known == email) || domains.iter().any(|known| known == domain)
+            }),
+        };
+        match subject {
+            _ if !may => None,
+            SubjectClaim::Sub => claims.get("sub")?.as_str().map(str::to_owned),
+            SubjectClaim::Email => email,
+        }
+    })
+}
+
+/// An address that the provider knows to be the person's own: anybody can claim one.
+fn verified_email(claims: &Value) -> Option<String> {
+    let verified = match claims.get("email_verified")? {
+        Value::Bool(verified) => *verified,
+        // As some providers write it.
+        Value::String(text) => text == "true",
+        _ => false,
+    };
+    verified.then(|| claims.get("email")?.as_str().map(str::to_ascii_lowercase)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_those_who_are_named_come_in() {
+        let some =
+            || Admitted::Some { emails: vec!["ada@x.example".into()], domains: vec!["y.example".into()] };
+        let claims =
+            |email: &str, verified: Value| json!({ "sub": "1", "email": email, "email_verified": verified });
+        let (sub, email) = (SubjectClaim::Sub, SubjectClaim::Email);
+        for (admitted, subject, claims, expected) in [
+            (Admitted::Anyone, sub, json!({ "sub": "1" }), Some("1")),
+            (Admitted::Anyone, email, json!({ "sub": "1" }), None),
+            (Admitted::Anyone, email, claims("ada@x.example", json!(false)), None),
+            (some(), sub, claims("Ada@X.example", json!(true)), Some("1")),
+            (some(), email, claims("Ada@X.example", json!("true")), Some("ada@x.example")),
+            (some(), sub, claims("eve@x.example", json!(true)), None),
+            (some(), sub, claims("eve@y.example", json!(true)), Some("1")),
+            (some(), sub, claims("eve@y.example", json!(false)), None),
+            (some(), sub, claims("eve@y.example", Value::Null), None),
+            (some(), sub, claims("eve@not-y.example", json!(true)), None),
+            (some(), sub, claims("eve@y.example@z.example", json!(true)), None),
+            (some(), sub, json!({ "sub": "1" }), None),
+        ] {
+            assert_eq!(admit(admitted, subject)(&claims).as_deref(), expected, "{claims}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! A credential that is not enough for what is asked. Nobody can be asked for more in the middle of a request, so
+//! what was missing is remembered, and the person's next sign-in asks for it too.
+
+use http::{HeaderMap, Method, StatusCode};
+use loggia::Result;
+use loggia::client::{Authorize, Challenge};
+use loggia::service::BoxFuture;
+use loggia_auth::client::OAuth;
+use loggia_auth::discovery::Demand;
+use url::Url;
+
+use super::people::Account;
+
+/// Somebody's authorization, which remembers what it lacked.
+pub(crate) struct Widening {
+    pub(crate) oauth: OAuth,
+    pub(crate) account: Account,
+    pub(crate) owner: String,
+}
+
+impl Authorize for Widening {
+    fn headers(&self, method: &Method, url: &Url) -> BoxFuture<'_, Result<HeaderMap>> {
+        self.oauth.headers(method, url)
+    }
+
+    fn challenged(&self, challenge: Challenge) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(async move {
+            let demand = Demand::read(&challenge.headers);
+            let outcome = self.oauth.challenged(challenge).await;
+            if let (Err(_), true, Some(scopes)) = (&outcome, demand.lacks_scope(), &demand.scope)
+                && let Err(error) = self.account.want(&self.owner, scopes).await
+            {
+                tracing::warn!(connector = self.account.name(), %error, "the next sign-in asks for no more");
+            }
+            outcome
+        })
+    }
+
+    fn heard(&self, sent: &HeaderMap, status: StatusCode, headers: &HeaderMap) {
+        self.oauth.heard(sent, status, headers);
+    }
+
+    fn context(&self) -> Option<String> {
+        self.oauth.context()
+    }
+}
