@@ -14,9 +14,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::hub::{Refusal, Shared, refusal};
-use crate::members::Members;
 use crate::own::{InUse, NoLink, Own};
 use crate::slot::Slot;
+use loggia::wire::Members;
 
 /// What the question is called in the rounds of a call.
 const KEY: &str = "loggia-sign-in";
