@@ -1,6 +1,7 @@
 //! What `loggia up` remembers of people, sealed: who is signed in, API keys, credentials. It is one file beside the
 //! person's own credentials, or the database that several replicas share.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ use crate::exit::{Failure, Outcome};
 const DATABASE: &str = "DATABASE_URL";
 /// Holds the keys, newest first.
 const MASTER_KEY: &str = "LOGGIA_MASTER_KEY";
+/// The vault of one machine, and its key beside it.
+const FILE: &str = "vault.db";
+const KEY_FILE: &str = "vault.key";
 /// How often what has ended is forgotten.
 const TIDY: Duration = Duration::from_secs(10 * 60);
 /// The account of the operating system's keyring.
@@ -29,9 +33,9 @@ const ACCOUNT: &str = "vault";
 /// Opens the vault, which is made where there is none.
 pub(crate) async fn open(credentials: &Credentials, key: &VaultKey) -> Outcome<Vault> {
     let keys = keys(credentials, key).await?;
-    let url = match std::env::var(DATABASE) {
-        Ok(url) if !url.is_empty() => url,
-        _ => format!("sqlite:{}", credentials.folder().map_err(Failure::usage)?.join("vault.db").display()),
+    let url = match database() {
+        Some(url) => url,
+        None => format!("sqlite:{}", credentials.folder().map_err(Failure::usage)?.join(FILE).display()),
     };
     let opened = match Database::open(&url).await {
         Ok(database) => Vault::open(database, keys).await,
@@ -69,7 +73,9 @@ async fn keys(credentials: &Credentials, key: &VaultKey) -> Outcome<MasterKeys> 
     }
     let keys = match key {
         VaultKey::File => {
-            MasterKeys::from_file(credentials.folder().map_err(Failure::usage)?.join("vault.key"))
+            let folder = credentials.folder().map_err(Failure::usage)?;
+            key_is_not_lost(folder)?;
+            MasterKeys::from_file(folder.join(KEY_FILE))
         }
         VaultKey::Command(command) => KeyTool::command(command).load().await,
         VaultKey::Keyring => match KeyTool::keyring(ACCOUNT) {
@@ -80,6 +86,23 @@ async fn keys(credentials: &Credentials, key: &VaultKey) -> Outcome<MasterKeys> 
     keys.map_err(failed)
 }
 
+/// A new key in the place of a lost one would open nothing, and hide what is missing.
+fn key_is_not_lost(folder: &Path) -> Outcome {
+    let (vault, key) = (folder.join(FILE), folder.join(KEY_FILE));
+    if database().is_some() || key.exists() || !vault.exists() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("the vault {} cannot be opened: its key {} is gone", vault.display(), key.display()))
+        .hint(format!(
+            "put the key back, or give it in {MASTER_KEY}; without it nothing in the vault can be read: move the vault \
+             away, and everybody signs in again"
+        )))
+}
+
+fn database() -> Option<String> {
+    std::env::var(DATABASE).ok().filter(|url| !url.is_empty())
+}
+
 fn failed(error: StoreError) -> Failure {
     let failure = Failure::usage(format!("the vault cannot be opened: {error}"));
     match error {
@@ -87,7 +110,7 @@ fn failed(error: StoreError) -> Failure {
             "the key is a file beside the vault, unless {MASTER_KEY} holds it, or [server.vault] names the keyring or a \
              key_command"
         )),
-        _ if std::env::var_os(DATABASE).is_some() => failure.hint(format!("{DATABASE} names the database")),
+        _ if database().is_some() => failure.hint(format!("{DATABASE} names the database")),
         _ => failure,
     }
 }

@@ -18,9 +18,11 @@ mod stage;
 mod verdict;
 
 use std::io::{IsTerminal, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::command::Run;
 use crate::outcome::Outcome;
+use crate::paths;
 use contender::{Contender, Role};
 use install::Installed;
 use machine::Cores;
@@ -43,6 +45,9 @@ struct Measured {
     cells: Vec<Cell>,
 }
 
+/// The most that the micro-benchmarks may take, their build with them.
+const MICRO: Duration = Duration::from_secs(1800);
+
 /// Runs the bench as `args` ask.
 pub(crate) fn run(args: &[String]) -> Result<Outcome, String> {
     if args.iter().any(|arg| arg == "--help" || arg == "-h") {
@@ -51,6 +56,9 @@ pub(crate) fn run(args: &[String]) -> Result<Outcome, String> {
     }
     if args.first().is_some_and(|arg| arg == "build") {
         return Ok(build::run(&args[1..]));
+    }
+    if args.first().is_some_and(|arg| arg == "micro") {
+        return micro(&args[1..]);
     }
     let options = Options::parse(args)?;
     let mut stage = Stage::new()?;
@@ -78,6 +86,17 @@ pub(crate) fn run(args: &[String]) -> Result<Outcome, String> {
         report::save(&all, &options, &facts)?;
     }
     Ok(outcome(&all))
+}
+
+/// The micro-benchmarks, with criterion's own report.
+fn micro(options: &[String]) -> Result<Outcome, String> {
+    let folder = paths::root().join("bench").join("micro");
+    let run =
+        Run::cargo("bench-micro").current_dir(&folder).args(["bench", "--bench", "messages", "--target-dir"]);
+    let ran = run.arg(paths::work().join("bench-micro")).arg("--").args(options).limit(MICRO).finish()?;
+    ran.check()?;
+    print!("{}", ran.stdout);
+    Ok(Outcome::default())
 }
 
 /// Who takes part in each row. Whose program cannot be had has failed already.

@@ -6,6 +6,7 @@ use super::rows::Row;
 pub(super) const USAGE: &str = "\
 Usage: cargo xtask bench [OPTIONS]
        cargo xtask bench build      what it takes to build a server; takes minutes
+       cargo xtask bench micro      what reading a message costs, beside other parsers (criterion; takes its options)
 
   --quick        a few rows, three short rounds
   --only TEXT    the rows whose name contains TEXT (several, with commas between them)

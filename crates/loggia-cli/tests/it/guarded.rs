@@ -82,6 +82,21 @@ fn sessions_go_on_after_a_restart() {
     second.stop();
 }
 
+#[test]
+fn a_lost_key_is_not_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = run_in(folder.path(), &["auth", "keys", "create"]);
+    assert_eq!(made.code, Some(0), "{made}");
+    let (key, aside) = (folder.path().join("credentials/vault.key"), folder.path().join("aside"));
+    std::fs::rename(&key, &aside).expect("it goes");
+    let lost = run_in(folder.path(), &["auth", "keys", "list"]);
+    assert!(lost.code == Some(2) && lost.stderr.contains("put the key back"), "{lost}");
+    assert!(!key.exists(), "no other was made");
+    std::fs::rename(&aside, &key).expect("it comes back");
+    let found = run_in(folder.path(), &["auth", "keys", "list"]);
+    assert_eq!(found.code, Some(0), "{found}");
+}
+
 #[cfg(unix)]
 #[test]
 fn what_is_remembered_is_for_its_owner_alone() {
@@ -96,9 +111,6 @@ fn what_is_remembered_is_for_its_owner_alone() {
             std::fs::metadata(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).permissions();
         assert_eq!(permissions.mode() & 0o777, mode, "{}", path.display());
     }
-    std::fs::remove_file(folder.path().join("credentials/vault.key")).expect("removed");
-    let lost = run_in(folder.path(), &["up", "--listen", ":0", "--auth"]);
-    assert!(lost.code == Some(2) && lost.stderr.contains("records are sealed with the key"), "{lost}");
     let wrong = command(folder.path(), &["up", "--listen", ":0", "--auth"])
         .env("LOGGIA_MASTER_KEY", "nonsense")
         .output()
