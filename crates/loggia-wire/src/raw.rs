@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::members::Members;
+use crate::scan;
 
 /// One JSON value as its bytes. Always valid UTF-8 and valid JSON: it is only ever made by a parser or a
 /// serializer. Cloning shares the buffer.
@@ -75,7 +76,10 @@ impl RawJson {
     /// The JSON text of one member of an object, the last where its name is repeated; `None` where there is
     /// none, or this is no object.
     pub fn member(&self, name: &str) -> Option<&[u8]> {
-        Members::of(self).ok()?.raw(name)
+        match scan::find(&self.0, name) {
+            Some(found) => found,
+            None => Members::of(self).ok()?.raw(name),
+        }
     }
 
     /// Whether the value is an object.

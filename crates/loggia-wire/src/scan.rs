@@ -69,6 +69,41 @@ impl<'t> Scanner<'t> {
         Some(&self.text[start..self.at])
     }
 
+    /// Passes over a value of text that is known to be JSON, and says where it stood.
+    fn skim(&mut self) -> Option<&'t [u8]> {
+        let first = self.peek()?;
+        let start = self.at;
+        match first {
+            b'"' => drop(self.string()?),
+            b'{' | b'[' => self.skim_nested()?,
+            _ => {
+                let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t');
+                let rest = &self.text[start..];
+                self.at += rest.iter().position(ends).unwrap_or(rest.len());
+            }
+        }
+        Some(&self.text[start..self.at])
+    }
+
+    fn skim_nested(&mut self) -> Option<()> {
+        let mut open = 0;
+        loop {
+            match *self.text.get(self.at)? {
+                b'"' => {
+                    self.string()?;
+                    continue;
+                }
+                b'{' | b'[' => open += 1,
+                b'}' | b']' => open -= 1,
+                _ => {}
+            }
+            self.at += 1;
+            if open == 0 {
+                return Some(());
+            }
+        }
+    }
+
     /// Says where what `read` reads stood.
     pub(crate) fn spanning(&mut self, read: impl FnOnce(&mut Scanner<'t>) -> Option<()>) -> Option<&'t [u8]> {
         self.peek()?;
@@ -218,6 +253,20 @@ impl<'t> Scanner<'t> {
     }
 }
 
+/// Where one member of an object stands, the last where its name is repeated, in text that is known to be JSON.
+/// `None` where that is for the parser to find out.
+pub(crate) fn find<'t>(object: &'t [u8], wanted: &str) -> Option<Option<&'t [u8]>> {
+    let mut found = None;
+    Scanner::new(object).object(|scanner, name| {
+        let value = scanner.skim()?;
+        if name == wanted.as_bytes() {
+            found = Some(value);
+        }
+        Some(())
+    })?;
+    Some(found)
+}
+
 /// How many bytes stand in a string before the next quote, backslash or control character.
 #[inline]
 fn plain_run(text: &[u8]) -> usize {
@@ -262,6 +311,7 @@ fn special_bytes(word: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
     use serde_json::value::RawValue;
 
     use super::*;
@@ -313,6 +363,22 @@ mod tests {
         }
     }
 
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            Just("-1.5e3".to_owned()),
+            ".*".prop_map(|text| json!(text).to_string()),
+            Just(r#""}]\\\"{""#.to_owned()),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4)
+                    .prop_map(|items| format!("[{}]", items.join(" , "))),
+                (inner.clone(), inner).prop_map(|(a, b)| format!(r#"{{"a":{a}, "b" :{b} }}"#)),
+            ]
+        })
+    }
+
     /// Pieces of JSON in any order: mostly malformed, and nearly right.
     fn nearly_json() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
@@ -346,6 +412,24 @@ mod tests {
             prop_assert!(!scans(text.as_bytes()) || parses, "{}", text);
             // Only some escapes are left to the parser.
             prop_assert!(scans(text.as_bytes()) == parses || text.contains('\\'), "{}", text);
+        }
+
+        #[test]
+        fn a_member_is_found_where_a_parser_finds_it(
+            members in prop::collection::vec(("[ab\n]?", json()), 0..5),
+            space in "[ \n]?",
+        ) {
+            let members: Vec<String> =
+                members.iter().map(|(name, value)| format!("{space}{}{space}:{value}", json!(name))).collect();
+            let text = format!("{{{}{space}}}", members.join(","));
+            let parsed: crate::Members<'_> = serde_json::from_str(&text).expect("an object");
+            for wanted in ["", "a", "b"] {
+                if let Some(found) = find(text.as_bytes(), wanted) {
+                    prop_assert_eq!(found, parsed.raw(wanted), "{} in {}", wanted, text);
+                } else {
+                    prop_assert!(text.contains('\\'), "{}", text);
+                }
+            }
         }
 
         #[test]

@@ -12,7 +12,7 @@ mod results;
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::jsonrpc::Id;
@@ -180,7 +180,7 @@ pub fn decode_result(
     }
     // Before the stateless era the member has no meaning: every result is complete.
     let kind = match version.is_stateless() {
-        true => result.decode::<Kind>().map_err(wrong)?.result_type,
+        true => result.member(RESULT_TYPE).map(serde_json::from_slice).transpose().map_err(wrong)?,
         false => None,
     };
     match kind.as_ref().map(Value::as_str) {
@@ -194,12 +194,6 @@ pub fn decode_result(
         // Another kind is an extension's: kept whole for whoever knows it.
         Some(_) => Ok(ServerResult::Custom(result.clone())),
     }
-}
-
-#[derive(Deserialize)]
-struct Kind {
-    #[serde(default, rename = "resultType", deserialize_with = "crate::model::some")]
-    result_type: Option<Value>,
 }
 
 /// Reads a result of the type that belongs to its method, from its text: each type is compiled for one parser.

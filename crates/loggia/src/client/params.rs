@@ -36,11 +36,16 @@ pub(crate) struct MetaPatch<'a> {
     pub extra: Option<&'a Meta>,
 }
 
-/// `params` with `patch` applied; `None` where nothing is left to say.
-pub(crate) fn compose(params: &RawJson, patch: &MetaPatch<'_>) -> Result<Option<RawJson>, Error> {
-    let members = Members::of(params).map_err(not_an_object)?;
-    let meta = compose_meta(&members, patch)?;
-    let mut out = ObjectWriter::new(params.as_bytes().len() + meta.as_ref().map_or(0, Vec::len));
+/// The members of `params`.
+pub(crate) fn members(params: &RawJson) -> Result<Members<'_>, Error> {
+    Members::of(params).map_err(not_an_object)
+}
+
+/// What has these members, with `patch` applied; `None` where nothing is left to say.
+pub(crate) fn compose(members: &Members<'_>, patch: &MetaPatch<'_>) -> Result<Option<RawJson>, Error> {
+    let meta = compose_meta(members, patch)?;
+    let given: usize = members.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    let mut out = ObjectWriter::new(given + meta.as_ref().map_or(0, |meta| meta.len() + 16));
     for (name, value) in members.iter().filter(|(name, _)| *name != "_meta") {
         out.member(name, value);
     }
@@ -55,9 +60,9 @@ pub(crate) fn with_members(
     params: &RawJson,
     additions: &[(&str, Option<RawJson>)],
 ) -> Result<RawJson, Error> {
-    let members = Members::of(params).map_err(not_an_object)?;
+    let given = members(params)?;
     let mut out = ObjectWriter::new(params.as_bytes().len() + 256);
-    for (name, value) in members.iter() {
+    for (name, value) in given.iter() {
         if !additions.iter().any(|(added, _)| *added == name) {
             out.member(name, value);
         }
@@ -100,11 +105,11 @@ fn compose_meta(members: &Members<'_>, patch: &MetaPatch<'_>) -> Result<Option<V
     if let Some(client) = &patch.client {
         write_client(&mut out, client);
     }
-    Ok(out.finish().map(|raw| raw.as_bytes().to_vec()))
+    Ok(out.written())
 }
 
 fn write_client(out: &mut ObjectWriter, client: &ClientMeta<'_>) {
-    out.member(meta::PROTOCOL_VERSION, format!("\"{}\"", client.version).as_bytes());
+    out.string(meta::PROTOCOL_VERSION, client.version.as_str());
     out.member(meta::CLIENT_INFO, client.info.as_bytes());
     out.member(meta::CLIENT_CAPABILITIES, client.capabilities.as_bytes());
     // A level is a plain name: writing it cannot fail.
@@ -132,13 +137,22 @@ impl ObjectWriter {
         self.0.extend_from_slice(value);
     }
 
+    fn string(&mut self, name: &str, value: &str) {
+        self.member(name, b"");
+        jsonrpc::write_string(&mut self.0, value);
+    }
+
     /// The object; `None` where it has no members.
-    fn finish(mut self) -> Option<RawJson> {
+    fn finish(self) -> Option<RawJson> {
+        self.written().map(RawJson::from_written)
+    }
+
+    fn written(mut self) -> Option<Vec<u8>> {
         if self.0.is_empty() {
             return None;
         }
         self.0.push(b'}');
-        Some(RawJson::from_written(self.0))
+        Some(self.0)
     }
 }
 
@@ -147,6 +161,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use serde_json::{Value, json};
+
+    fn composed(params: &Value, patch: &MetaPatch<'_>) -> Result<Option<RawJson>, Error> {
+        compose(&members(&RawJson::from(params))?, patch)
+    }
 
     fn value(raw: Option<RawJson>) -> Value {
         raw.map_or(Value::Null, |raw| raw.decode().expect("valid JSON"))
@@ -167,16 +185,16 @@ mod tests {
             progress_token: Some(7),
             extra: Some(&extra),
         };
-        let params = RawJson::from(&json!({
+        let params = json!({
             "name": "t\u{e9}\n",
             "_meta": {
                 "progressToken": "theirs", "traceparent": "00-a-b-01", "vendor/key": 1,
                 "io.modelcontextprotocol/logLevel": "debug",
                 "io.modelcontextprotocol/clientInfo": { "name": "theirs", "version": "0" },
             },
-        }));
+        });
         assert_eq!(
-            value(compose(&params, &patch).expect("objects")),
+            value(composed(&params, &patch).expect("objects")),
             json!({
                 "name": "t\u{e9}\n",
                 "_meta": {
@@ -194,10 +212,10 @@ mod tests {
     fn nothing_to_say_is_no_params() {
         let patch = MetaPatch::default();
         for params in [json!({}), json!({ "_meta": {} }), json!({ "_meta": { "progressToken": 1 } })] {
-            assert_eq!(compose(&RawJson::from(&params), &patch).expect("objects"), None, "{params}");
+            assert_eq!(composed(&params, &patch).expect("objects"), None, "{params}");
         }
-        assert!(compose(&RawJson::from(&json!([])), &patch).is_err());
-        assert!(compose(&RawJson::from(&json!({ "_meta": 1 })), &patch).is_err());
+        assert!(composed(&json!([]), &patch).is_err());
+        assert!(composed(&json!({ "_meta": 1 }), &patch).is_err());
     }
 
     #[test]
@@ -231,7 +249,7 @@ mod tests {
             let patch = MetaPatch { progress_token: Some(1), ..MetaPatch::default() };
             let mut expected = params.clone();
             expected["_meta"]["progressToken"] = 1.into();
-            prop_assert_eq!(value(compose(&RawJson::from(&params), &patch).expect("objects")), expected);
+            prop_assert_eq!(value(composed(&params, &patch).expect("objects")), expected);
         }
     }
 }

@@ -166,7 +166,7 @@ where
     }
 }
 
-async fn read(reader: &mut (impl AsyncBufReadExt + Unpin)) -> Option<Heard> {
+pub async fn read(reader: &mut (impl AsyncBufReadExt + Unpin)) -> Option<Heard> {
     let mut line = String::new();
     reader.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
     let mut words = line.split(' ');

@@ -5,6 +5,8 @@ mod client_calls;
 #[cfg(unix)]
 mod client_child;
 #[cfg(feature = "http")]
+mod client_connections;
+#[cfg(feature = "http")]
 mod client_http;
 #[cfg(feature = "http")]
 mod client_http_peer;

@@ -41,7 +41,7 @@ impl Engine {
         let request = match method {
             Method::Initialize => {
                 let params = Some(self.initialize_params(version));
-                Ok(outgoing(id, method, version, params, Vec::new()))
+                Ok(outgoing(id, method, version, params))
             }
             _ => self.composer.request(&Call::bare(method), version, id),
         };

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::model::ClientCapabilities;
-use loggia_wire::{Method, RawJson, RpcError, Version, codec};
+use loggia_wire::{Members, Method, RawJson, RpcError, Version, codec};
 
 use super::{Call, Engine, Settings};
 use crate::client::link::{Kind, Outgoing};
@@ -47,12 +47,23 @@ impl Composer {
 
     /// The request `id` as `version` has it.
     pub(crate) fn request(&self, call: &Call, version: Version, id: i64) -> Result<Outgoing, Error> {
-        let params = self.compose(call, version, id)?;
-        Ok(outgoing(id, call.method.clone(), version, params, call.headers.clone()))
+        let given = params::members(&call.params)?;
+        let params = self.compose(&given, call, version, id)?;
+        let mut outgoing = outgoing(id, call.method.clone(), version, params);
+        let name = call.method.name_member().and_then(|member| given.raw(member));
+        outgoing.name = name.and_then(|name| serde_json::from_slice(name).ok());
+        outgoing.headers.clone_from(&call.headers);
+        Ok(outgoing)
     }
 
     /// The params of a request as the revision has them.
-    fn compose(&self, call: &Call, version: Version, id: i64) -> Result<Option<RawJson>, Error> {
+    fn compose(
+        &self,
+        given: &Members<'_>,
+        call: &Call,
+        version: Version,
+        id: i64,
+    ) -> Result<Option<RawJson>, Error> {
         let stateless = version.is_stateless();
         let declared = call.capabilities.as_ref().filter(|_| stateless);
         let declared = declared.map(|declared| self.declared(declared, version));
@@ -64,22 +75,16 @@ impl Composer {
         });
         let patch =
             MetaPatch { client, progress_token: call.progress.then_some(id), extra: Some(&call.meta) };
-        params::compose(&call.params, &patch)
+        params::compose(given, &patch)
     }
 }
 
 /// A request with these params, as they are.
-pub(super) fn outgoing(
-    id: i64,
-    method: Method,
-    version: Version,
-    params: Option<RawJson>,
-    headers: Vec<(String, String)>,
-) -> Outgoing {
+pub(super) fn outgoing(id: i64, method: Method, version: Version, params: Option<RawJson>) -> Outgoing {
     let mut body = Vec::with_capacity(128 + params.as_ref().map_or(0, |params| params.as_bytes().len()));
     jsonrpc::write_request(&mut body, &Id::Number(id), &method, params.as_ref().map(RawJson::as_bytes));
-    let name = method.name_member().and_then(|member| params::string_member(params.as_ref()?, member));
-    Outgoing { kind: Kind::Request { id, method }, body: body.into(), version, name, headers }
+    let kind = Kind::Request { id, method };
+    Outgoing { kind, body: body.into(), version, name: None, headers: Vec::new() }
 }
 
 impl Engine {

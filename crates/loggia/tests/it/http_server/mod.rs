@@ -1,7 +1,7 @@
 //! The server side of HTTP, held against raw requests: what comes in is written here byte by byte or header
 //! by header, what comes out is compared with what the specification asks for.
 
-mod fixture;
+pub mod fixture;
 mod handshake;
 mod legacy;
 mod limits;

@@ -1,46 +1,49 @@
-//! The HTTP client underneath: connections with TLS and a time limit, authorization, and redirects that
-//! stay at home.
+//! The HTTP client underneath: how connections are made, with TLS and a time limit, authorization, and
+//! redirects that stay at home.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{HeaderValue, LOCATION, USER_AGENT, WWW_AUTHENTICATE};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 use url::Url;
 
+use super::pool::{Answer, Origin, Pool};
 use super::{Authorize, Challenge, HttpOptions};
 use crate::error::{Error, Result};
 
 #[cfg(feature = "tls")]
-type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
+pub(super) type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
 #[cfg(not(feature = "tls"))]
-type Connector = HttpConnector;
+pub(super) type Connector = HttpConnector;
+#[cfg(feature = "tls")]
+pub(super) type Stream = hyper_rustls::MaybeHttpsStream<TokioIo<TcpStream>>;
+#[cfg(not(feature = "tls"))]
+pub(super) type Stream = TokioIo<TcpStream>;
 
-/// Where requests go, in both forms that are needed.
+/// Where requests go, in all forms that are needed.
 #[derive(Debug)]
 pub(super) struct Address {
     pub(super) url: Url,
-    uri: Uri,
+    origin: Origin,
 }
 
 impl Address {
     pub(super) fn new(url: Url) -> Result<Address> {
-        let uri = url[..url::Position::AfterQuery]
-            .parse()
+        let origin = Origin::new(&url)
             .map_err(|error| Error::Configuration(format!("{url} cannot be requested: {error}")))?;
-        Ok(Address { url, uri })
+        Ok(Address { url, origin })
     }
 }
 
 /// Makes requests of one origin.
 pub(super) struct HttpClient {
-    client: Client<Connector, Full<Bytes>>,
+    pool: Pool,
     authorize: Option<Arc<dyn Authorize>>,
 }
 
@@ -58,11 +61,7 @@ impl HttpClient {
         tcp.set_keepalive(Some(Duration::from_secs(60)));
         tcp.enforce_http(false);
         let connector = secure(tcp, url, options)?;
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(60))
-            .build(connector);
-        Ok(HttpClient { client, authorize: options.authorize.clone() })
+        Ok(HttpClient { pool: Pool::new(connector), authorize: options.authorize.clone() })
     }
 
     /// Makes a request with what `headers` gives each time it is tried. A refusal that authorization could
@@ -73,7 +72,7 @@ impl HttpClient {
         address: &Address,
         headers: &(dyn Fn() -> HeaderMap + Sync),
         body: &Bytes,
-    ) -> Result<Response<Incoming>> {
+    ) -> Result<Response<Answer>> {
         for _ in 0..CHALLENGES {
             let (response, sent) = self.redirected(&method, address, headers, body).await?;
             let Some(challenge) = challenge(&response, sent) else { return Ok(response) };
@@ -96,7 +95,7 @@ impl HttpClient {
         address: &Address,
         headers: &(dyn Fn() -> HeaderMap + Sync),
         body: &Bytes,
-    ) -> Result<(Response<Incoming>, HeaderMap)> {
+    ) -> Result<(Response<Answer>, HeaderMap)> {
         let mut moved: Option<Address> = None;
         for _ in 0..=REDIRECTS {
             let address = moved.as_ref().unwrap_or(address);
@@ -130,10 +129,9 @@ impl HttpClient {
         address: &Address,
         headers: HeaderMap,
         body: &Bytes,
-    ) -> Result<(Response<Incoming>, HeaderMap)> {
+    ) -> Result<(Response<Answer>, HeaderMap)> {
         let mut request = Request::new(Full::new(body.clone()));
         *request.method_mut() = method.clone();
-        *request.uri_mut() = address.uri.clone();
         *request.headers_mut() = headers;
         request
             .headers_mut()
@@ -147,8 +145,7 @@ impl HttpClient {
         for (name, value) in &sent {
             request.headers_mut().insert(name, value.clone());
         }
-        let response = self.client.request(request).await;
-        let response = response.map_err(|error| Error::Connection(with_sources(&error)))?;
+        let response = self.pool.request(&address.origin, request).await?;
         if let Some(authorize) = &self.authorize {
             authorize.heard(&sent, response.status(), response.headers());
         }
@@ -195,7 +192,7 @@ fn secure(tcp: HttpConnector, url: &Url, _: &HttpOptions) -> Result<Connector> {
 }
 
 /// The challenge of a refusal that other authorization might lift.
-fn challenge(response: &Response<Incoming>, sent: HeaderMap) -> Option<Challenge> {
+fn challenge(response: &Response<Answer>, sent: HeaderMap) -> Option<Challenge> {
     let status = response.status();
     let challenges = response.headers().contains_key(WWW_AUTHENTICATE);
     let refused = status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && challenges);

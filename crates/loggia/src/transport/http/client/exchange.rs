@@ -1,15 +1,15 @@
 //! One POST and what comes of it.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use http_body_util::BodyExt;
 use loggia_wire::jsonrpc::Id;
 use loggia_wire::{Message, Method, RpcError, header};
 use std::time::Duration;
 
 use super::connect::with_sources;
+use super::pool::Answer;
 use super::stream::{EventStream, Place, is_event_stream, media_type};
 use super::{Remote, SESSION_ID, VERSION};
 use crate::client::link::{self, Failure, Kind, LinkEvent, Outgoing};
@@ -89,7 +89,7 @@ impl Remote {
     }
 
     /// An answer that is one JSON text.
-    async fn whole(&self, response: Response<Incoming>) -> Result<Bytes, Failure> {
+    async fn whole(&self, response: Response<Answer>) -> Result<Bytes, Failure> {
         let status = response.status();
         let is_json = media_type(response.headers()).is_some_and(is_json);
         let kind = (!is_json).then(|| media_type(response.headers()).unwrap_or("nothing").to_owned());
@@ -127,7 +127,7 @@ impl Remote {
         &self,
         id: i64,
         method: &Method,
-        response: Response<Incoming>,
+        response: Response<Answer>,
     ) -> Result<RpcError, Failure> {
         let status = response.status();
         let body = self.body(response, ERROR_BODY).await.unwrap_or_default();
@@ -166,7 +166,7 @@ impl Remote {
         }
     }
 
-    async fn post(&self, outgoing: &Outgoing) -> Result<Response<Incoming>, Failure> {
+    async fn post(&self, outgoing: &Outgoing) -> Result<Response<Answer>, Failure> {
         let headers = || self.headers_for(outgoing);
         let moved = self.session().post_address.clone();
         let address = moved.as_ref().unwrap_or(&self.address);
@@ -185,14 +185,22 @@ impl Remote {
         headers
     }
 
-    async fn body(&self, response: Response<Incoming>, most: usize) -> Result<Bytes> {
-        let body = Limited::new(response.into_body(), most).collect().await;
-        body.map(|body| body.to_bytes()).map_err(|error| {
-            match error.is::<http_body_util::LengthLimitError>() {
-                true => Error::Protocol(format!("the body of the response is longer than {most} bytes")),
-                false => Error::Connection(with_sources(&*error)),
+    async fn body(&self, response: Response<Answer>, most: usize) -> Result<Bytes> {
+        let mut answer = response.into_body();
+        let mut whole = Bytes::new();
+        while let Some(frame) = answer.frame().await {
+            let frame = frame.map_err(|error| Error::Connection(with_sources(&error)))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if whole.len() + data.len() > most {
+                return Err(Error::Protocol(format!("the body of the response is longer than {most} bytes")));
             }
-        })
+            // Most bodies come in one piece.
+            whole = match whole.is_empty() {
+                true => data,
+                false => joined(whole, &data),
+            };
+        }
+        Ok(whole)
     }
 
     /// Tells the server that the session is over.
@@ -231,6 +239,13 @@ fn mirror(headers: &mut HeaderMap, outgoing: &Outgoing) {
         }
     }
     headers.insert(VERSION, HeaderValue::from_static(outgoing.version.as_str()));
+}
+
+/// Appends to what nobody else holds without copying it.
+fn joined(whole: Bytes, data: &[u8]) -> Bytes {
+    let mut whole = BytesMut::from(whole);
+    whole.extend_from_slice(data);
+    whole.freeze()
 }
 
 fn is_json(kind: &str) -> bool {

@@ -4,7 +4,6 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use loggia_wire::jsonrpc::{self, DecodeError};
 use loggia_wire::{Message, RpcError, header};
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Remote;
 use super::connect::{Address, with_sources};
+use super::pool::Answer;
 use crate::client::link::{self, LinkEvent};
 use crate::error::{Error, Result};
 use crate::transport::sse::{Event, Parser};
@@ -32,7 +32,7 @@ const ATTEMPTS: u32 = 5;
 
 /// An event stream that is open.
 pub(crate) struct EventStream {
-    body: Incoming,
+    body: Answer,
     parser: Parser,
 }
 
@@ -61,7 +61,7 @@ impl Place {
 }
 
 impl EventStream {
-    pub(super) fn new(response: Response<Incoming>, most_bytes: usize) -> EventStream {
+    pub(super) fn new(response: Response<Answer>, most_bytes: usize) -> EventStream {
         EventStream { body: response.into_body(), parser: Parser::new(most_bytes) }
     }
 

@@ -1,0 +1,336 @@
+//! The open connections to one server. With HTTP/1.1 a request has a connection to itself, and moves it
+//! forward in its own task: no other has to be woken to write the request, or to hand over the answer. A
+//! connection that is at rest is looked at when it is taken up again, and closed when it was at rest for too
+//! long. With HTTP/2, where TLS negotiates it, all requests share one connection, which has a task.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, Response, Uri, Version, header::HOST};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use hyper_util::client::legacy::connect::Connection;
+use hyper_util::rt::TokioExecutor;
+use tokio::time::Instant;
+use tower_service::Service;
+use url::{Position, Url};
+
+use super::alarm::Alarm;
+use super::connect::{Connector, Stream, with_sources};
+use crate::error::{Error, Result};
+
+/// How long a connection may be at rest.
+const REST: Duration = Duration::from_secs(60);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Sent = Request<Full<Bytes>>;
+type Unsent = TrySendError<Sent>;
+
+/// Where requests go, in the forms that the two versions of HTTP want.
+#[derive(Debug)]
+pub(super) struct Origin {
+    /// With scheme and authority.
+    pub(super) absolute: Uri,
+    /// Path and query.
+    pub(super) path: Uri,
+    pub(super) host: HeaderValue,
+}
+
+impl Origin {
+    pub(super) fn new(url: &Url) -> Result<Origin, http::Error> {
+        let absolute: Uri = url[..Position::AfterQuery].parse()?;
+        let path = Uri::from(absolute.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")));
+        let host = HeaderValue::try_from(&url[Position::BeforeHost..Position::AfterPort])?;
+        Ok(Origin { absolute, path, host })
+    }
+}
+
+/// Connections to one origin.
+#[derive(Clone)]
+pub(super) struct Pool(Arc<Shared>);
+
+struct Shared {
+    connector: Connector,
+    connections: Mutex<Connections>,
+    /// Held while the first connection to a server that may speak HTTP/2 is opened: it is enough for all.
+    opening: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Connections {
+    at_rest: Vec<Http1>,
+    /// Whether a task will close what was at rest for too long.
+    swept: bool,
+    http2: Option<http2::SendRequest<Full<Bytes>>>,
+}
+
+/// A connection for one request at a time.
+struct Http1 {
+    alarm: Arc<Alarm>,
+    sender: http1::SendRequest<Full<Bytes>>,
+    /// Until it is at its end. Letting go of it hands back a request that was not sent.
+    connection: Option<Box<http1::Connection<Stream, Full<Bytes>>>>,
+    since: Instant,
+}
+
+enum Opened {
+    Http1(Http1),
+    Http2(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Pool {
+    pub(super) fn new(connector: Connector) -> Pool {
+        Pool(Arc::new(Shared {
+            connector,
+            connections: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// Makes a request. One that could not be sent, because the server had closed the connection meanwhile, is
+    /// made over another.
+    pub(super) async fn request(&self, origin: &Origin, mut request: Sent) -> Result<Response<Answer>> {
+        loop {
+            let used = self.0.take();
+            let again = used.is_some();
+            let opened = match used {
+                Some(opened) => opened,
+                // Large, and seldom.
+                None => Box::pin(self.0.open(origin)).await?,
+            };
+            let answered = match opened {
+                Opened::Http1(http1) => self.over_http1(http1, origin, request).await,
+                Opened::Http2(sender) => self.over_http2(sender, origin, request).await,
+            };
+            let mut failed = match answered {
+                Ok(response) => return Ok(response),
+                Err(failed) => failed,
+            };
+            match failed.take_message() {
+                Some(unsent) if again => request = unsent,
+                _ => return Err(Error::Connection(with_sources(failed.error()))),
+            }
+        }
+    }
+
+    async fn over_http1(
+        &self,
+        mut http1: Http1,
+        origin: &Origin,
+        mut request: Sent,
+    ) -> Result<Response<Answer>, Unsent> {
+        *request.uri_mut() = origin.path.clone();
+        request.headers_mut().insert(HOST, origin.host.clone());
+        let response = http1.send(request).await?;
+        let mut answer = response
+            .map(|incoming| Answer { incoming, driver: Some(Driver { http1, pool: self.0.clone() }) });
+        if answer.body().is_end_stream() {
+            answer.body_mut().release();
+        }
+        Ok(answer)
+    }
+
+    async fn over_http2(
+        &self,
+        mut sender: http2::SendRequest<Full<Bytes>>,
+        origin: &Origin,
+        mut request: Sent,
+    ) -> Result<Response<Answer>, Unsent> {
+        *request.uri_mut() = origin.absolute.clone();
+        *request.version_mut() = Version::HTTP_2;
+        request.headers_mut().remove(HOST);
+        let response = sender.try_send_request(request).await?;
+        Ok(response.map(|incoming| Answer { incoming, driver: None }))
+    }
+}
+
+impl Shared {
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection that is open and has room.
+    fn take(&self) -> Option<Opened> {
+        if let Some(sender) = self.http2() {
+            return Some(Opened::Http2(sender));
+        }
+        loop {
+            // The latest is the one that the server is least likely to have closed.
+            let mut http1 = self.connections().at_rest.pop()?;
+            http1.drive(&mut Context::from_waker(Waker::noop()));
+            if http1.is_free() {
+                return Some(Opened::Http1(http1));
+            }
+        }
+    }
+
+    fn http2(&self) -> Option<http2::SendRequest<Full<Bytes>>> {
+        let mut connections = self.connections();
+        connections.http2.take_if(|sender| sender.is_closed());
+        connections.http2.clone()
+    }
+
+    async fn open(&self, origin: &Origin) -> Result<Opened> {
+        let _opening = match origin.absolute.scheme_str() {
+            Some("https") => Some(self.opening.lock().await),
+            _ => None,
+        };
+        if let Some(opened) = self.take() {
+            return Ok(opened);
+        }
+        let stream = self.connector.clone().call(origin.absolute.clone()).await;
+        let stream = stream.map_err(|error| cannot_connect(origin, error))?;
+        if !stream.connected().is_negotiated_h2() {
+            let (sender, connection) =
+                http1::handshake(stream).await.map_err(|error| cannot_connect(origin, error))?;
+            return Ok(Opened::Http1(Http1 {
+                alarm: Arc::default(),
+                sender,
+                connection: Some(Box::new(connection)),
+                since: Instant::now(),
+            }));
+        }
+        let shaken = http2::handshake(TokioExecutor::new(), stream).await;
+        let (sender, connection) = shaken.map_err(|error| cannot_connect(origin, error))?;
+        tokio::spawn(connection.map(|ended| {
+            if let Err(error) = ended {
+                tracing::debug!(error = with_sources(&error), "a connection broke");
+            }
+        }));
+        self.connections().http2 = Some(sender.clone());
+        Ok(Opened::Http2(sender))
+    }
+
+    /// Keeps a connection for the next request.
+    fn keep(self: &Arc<Shared>, mut http1: Http1) {
+        http1.since = Instant::now();
+        let mut connections = self.connections();
+        connections.at_rest.push(http1);
+        if !std::mem::replace(&mut connections.swept, true) {
+            tokio::spawn(Shared::sweep(Arc::downgrade(self)));
+        }
+    }
+
+    /// Closes what was at rest for too long, until nothing is.
+    async fn sweep(shared: Weak<Shared>) {
+        loop {
+            tokio::time::sleep(REST).await;
+            let Some(shared) = shared.upgrade() else { return };
+            let mut connections = shared.connections();
+            connections.at_rest.retain(|http1| http1.since.elapsed() < REST);
+            if connections.at_rest.is_empty() {
+                connections.swept = false;
+                return;
+            }
+        }
+    }
+}
+
+fn cannot_connect(origin: &Origin, error: impl Into<BoxError>) -> Error {
+    Error::Connection(format!(
+        "cannot connect to {}: {}",
+        origin.host.to_str().unwrap_or_default(),
+        with_sources(&*error.into())
+    ))
+}
+
+impl Http1 {
+    /// Moves the connection forward.
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        if let Some(connection) = &mut self.connection
+            && Pin::new(connection).poll(cx).is_ready()
+        {
+            self.connection = None;
+        }
+    }
+
+    fn is_free(&self) -> bool {
+        self.connection.is_some() && self.sender.is_ready()
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    async fn send(&mut self, request: Sent) -> Result<Response<Incoming>, Unsent> {
+        let mut response = std::pin::pin!(self.sender.try_send_request(request));
+        let alarm = self.alarm.clone();
+        let answered = std::future::poll_fn(|cx| {
+            alarm.look(cx, |cx| {
+                self.drive(cx);
+                response.as_mut().poll(cx)
+            })
+        });
+        answered.await
+    }
+
+    /// Waits for the next piece of the answer's body.
+    fn poll_frame(
+        &mut self,
+        incoming: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        self.alarm.clone().look(cx, |cx| {
+            let frame = Pin::new(&mut *incoming).poll_frame(cx);
+            if frame.is_ready() {
+                return frame;
+            }
+            self.drive(cx);
+            Pin::new(&mut *incoming).poll_frame(cx)
+        })
+    }
+}
+
+/// The body of an answer. Over HTTP/1.1 it has the connection with it.
+pub(super) struct Answer {
+    incoming: Incoming,
+    driver: Option<Driver>,
+}
+
+/// What moves a connection forward, and where it goes then.
+struct Driver {
+    http1: Http1,
+    pool: Arc<Shared>,
+}
+
+impl Answer {
+    /// The body is at its end: the connection is free, if it can take a further request.
+    fn release(&mut self) {
+        if let Some(Driver { mut http1, pool }) = self.driver.take() {
+            http1.drive(&mut Context::from_waker(Waker::noop()));
+            if http1.is_free() {
+                pool.keep(http1);
+            }
+        }
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let this = self.get_mut();
+        let frame = match &mut this.driver {
+            Some(driver) => driver.http1.poll_frame(&mut this.incoming, cx),
+            None => Pin::new(&mut this.incoming).poll_frame(cx),
+        };
+        let frame = ready!(frame);
+        if frame.is_none() || this.incoming.is_end_stream() {
+            this.release();
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
