@@ -2,6 +2,7 @@
 //! and results stay the bytes they came in. It is written once, into one buffer.
 
 mod scanned;
+mod string;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,6 +15,7 @@ use crate::error::{ErrorCode, RpcError};
 use crate::method::Method;
 use crate::params::Params;
 use crate::raw::RawJson;
+pub use string::write_string;
 
 /// A request's id: a string or an integer, never null (specification, "Requests").
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -300,12 +302,6 @@ fn write_error_member(out: &mut Vec<u8>, error: &RpcError) {
     // An error is a number, a string and a `Value`: none of them can fail to serialize.
     let _ = serde_json::to_writer(&mut *out, error);
     out.push(b'}');
-}
-
-/// Writes a JSON string.
-pub fn write_string(out: &mut Vec<u8>, text: &str) {
-    // Writing a string into a Vec cannot fail.
-    let _ = serde_json::to_writer(&mut *out, text);
 }
 
 impl Id {

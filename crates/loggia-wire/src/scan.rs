@@ -269,7 +269,7 @@ pub(crate) fn find<'t>(object: &'t [u8], wanted: &str) -> Option<Option<&'t [u8]
 
 /// How many bytes stand in a string before the next quote, backslash or control character.
 #[inline]
-fn plain_run(text: &[u8]) -> usize {
+pub(crate) fn plain_run(text: &[u8]) -> usize {
     let (words, rest) = text.as_chunks::<8>();
     for (at, word) in words.iter().take(SHORT / 8).enumerate() {
         let special = special_bytes(u64::from_le_bytes(*word));

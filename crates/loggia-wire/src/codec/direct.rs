@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::{RESULT_TYPE, Restrict, result_type};
+use crate::jsonrpc;
 use crate::model::*;
 use crate::version::Version;
 
@@ -70,8 +71,7 @@ fn texts(out: &mut Vec<u8>, result: &CallToolResult) -> bool {
     for (at, text) in content.iter().filter_map(ContentBlock::as_text).enumerate() {
         out.extend_from_slice(if at == 0 { b"" } else { b"," });
         out.extend_from_slice(b"{\"type\":\"text\",\"text\":");
-        // Writing a string into a Vec cannot fail.
-        let _ = serde_json::to_writer(&mut *out, text);
+        jsonrpc::write_string(out, text);
         out.push(b'}');
     }
     out.push(b']');

@@ -1,0 +1,69 @@
+//! Strings written run by run: most of a text needs no escape, and long texts are most of what servers send.
+
+use crate::scan::plain_run;
+
+/// Writes a JSON string.
+pub fn write_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, special) = rest.split_at(plain_run(rest));
+        out.extend_from_slice(plain);
+        let Some((special, after)) = special.split_first() else { break };
+        write_escaped(out, *special);
+        rest = after;
+    }
+    out.push(b'"');
+}
+
+fn write_escaped(out: &mut Vec<u8>, byte: u8) {
+    let short = match byte {
+        b'"' => b'"',
+        b'\\' => b'\\',
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x08 => b'b',
+        0x0c => b'f',
+        control => {
+            let digit = |four: u8| b"0123456789abcdef"[usize::from(four)];
+            return out.extend_from_slice(&[
+                b'\\',
+                b'u',
+                b'0',
+                b'0',
+                digit(control >> 4),
+                digit(control & 15),
+            ]);
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(text: &str) -> String {
+        let mut out = Vec::new();
+        write_string(&mut out, text);
+        String::from_utf8(out).expect("UTF-8 goes in")
+    }
+
+    #[test]
+    fn every_byte_is_written_as_serde_json_writes_it() {
+        for character in (0..=0x100).filter_map(char::from_u32) {
+            let text = format!("{character}before{character}{character} and a long enough run after");
+            assert_eq!(written(&text), serde_json::to_string(&text).expect("a string"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_written_as_serde_json_writes_it(text in ".*|[a\"\\\\\\n]{0,90}") {
+            prop_assert_eq!(written(&text), serde_json::to_string(&text).expect("a string"));
+        }
+    }
+}
