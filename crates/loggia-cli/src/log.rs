@@ -5,7 +5,7 @@ use std::io;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, Targets};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt as lines};
@@ -26,15 +26,14 @@ pub(crate) fn start(args: &Args) {
         (Command::Up(_), 0) => "warn,loggia_hub::states=off",
         (_, 0) => "error",
     };
-    let filter =
-        EnvFilter::builder().parse_lossy(std::env::var("LOGGIA_LOG").unwrap_or_else(|_| default.to_owned()));
+    let asked = std::env::var("LOGGIA_LOG").unwrap_or_else(|_| default.to_owned());
+    // Filters that know beforehand what they let through: what nobody hears costs nothing.
+    let filter = EnvFilter::builder().parse_lossy(format!("{asked},{WIRE}=off"));
     let lines = lines::layer()
         .with_writer(|| anstream::AutoStream::auto(io::stderr()))
         .with_target(args.verbose > 0)
-        .with_filter(filter)
-        .with_filter(filter_fn(|metadata| metadata.target() != WIRE));
-    let messages =
-        args.trace().then(|| Messages.with_filter(filter_fn(|metadata| metadata.target() == WIRE)));
+        .with_filter(filter);
+    let messages = args.trace().then(|| Messages.with_filter(Targets::new().with_target(WIRE, Level::TRACE)));
     // It fails only where something else logs already.
     let _ = tracing_subscriber::registry().with(lines).with(messages).try_init();
 }

@@ -1,5 +1,6 @@
 //! The hub as a service: lists come from the snapshot, everything else goes to the one upstream it names.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -368,7 +369,7 @@ impl Shared {
         what: &str,
         find: for<'d> fn(&'d Directory, &str) -> Option<&'d Route>,
     ) -> Result<Reply, Refusal> {
-        let name = string_member(&request.params, "name")?;
+        let name = required(request.params.name(), "name")?.into_owned();
         let found = |directory: &Directory| find(directory, &name).cloned();
         let mut route = self.find(found).await;
         if route.is_none()
@@ -381,7 +382,7 @@ impl Shared {
                     true => Box::pin(self.sign_in(slot, own, request, exchange)).await,
                     // Everybody may have others.
                     false => {
-                        let request = renamed(request, "name", own_name)?;
+                        let request = renamed(request, own_name)?;
                         Box::pin(self.relay_own(slot, own, request, exchange)).await
                     }
                 };
@@ -391,7 +392,7 @@ impl Shared {
             route = found(&self.directory.load());
         }
         let route = route.ok_or_else(|| RpcError::invalid_params(format!("Unknown {what}: {name}")))?;
-        let request = renamed(request, "name", &route.name)?;
+        let request = renamed(request, &route.name)?;
         self.relay(route.connector, request, exchange).await
     }
 
@@ -406,7 +407,7 @@ impl Shared {
     }
 
     async fn read_resource(&self, request: Request, exchange: Exchange) -> Outcome {
-        let uri = string_member(&request.params, "uri")?;
+        let uri = required(request.params.uri(), "uri")?.into_owned();
         let route = self.find(|directory| directory.resource(&uri).map(UriRoute::into_owned)).await;
         let Some(UriRoute { connector, uri: own }) = route else {
             return Err(RpcError::resource_not_found(&uri));
@@ -414,7 +415,8 @@ impl Shared {
         if own == uri {
             return self.relay(connector, request, exchange).await.map_err(RpcError::from);
         }
-        let request = renamed(request, "uri", &own)?;
+        let params = request.params.with_uri(&own).map_err(invalid)?;
+        let request = Request { params, ..request };
         let reply = self.relay(connector, request, exchange).await?;
         qualified_contents(reply, &own, &uri)
     }
@@ -504,18 +506,15 @@ fn invalid(error: serde_json::Error) -> RpcError {
     RpcError::invalid_params(format!("Invalid params: {error}"))
 }
 
-fn string_member(params: &RawJson, name: &str) -> Result<String, RpcError> {
-    let members = Members::of(params).map_err(invalid)?;
-    let text = members
-        .string(name)
-        .ok_or_else(|| RpcError::invalid_params(format!("params.{name} must be a string")))?;
-    Ok(text.into_owned())
+/// A text that every request of its kind has.
+fn required<'p>(text: Option<Cow<'p, str>>, name: &str) -> Result<Cow<'p, str>, RpcError> {
+    text.ok_or_else(|| RpcError::invalid_params(format!("params.{name} must be a string")))
 }
 
 /// The same request for the upstream's own name of the thing.
-fn renamed(request: Request, member: &str, own: &str) -> Result<Request, RpcError> {
-    let params = Members::of(&request.params).map_err(invalid)?.rewrite(&[(member, own)], &[]);
-    Ok(Request { params: params.into(), ..request })
+fn renamed(request: Request, own: &str) -> Result<Request, RpcError> {
+    let params = request.params.with_name(own).map_err(invalid)?;
+    Ok(Request { params, ..request })
 }
 
 /// Where a completion goes, and its reference in the upstream's own names.

@@ -18,7 +18,7 @@ use loggia::model::{
     SamplingCapability, ServerResult, SetLevelParams,
 };
 use loggia::service::{self, BoxFuture, Outcome, Reply, Request};
-use loggia::wire::{ErrorCode, Method, RawJson, RpcError};
+use loggia::wire::{ErrorCode, Members, Method, Params, RawJson, RpcError};
 use loggia::{Error, Result};
 
 use crate::audience::Audience;
@@ -27,7 +27,6 @@ use crate::desk::{Desk, Way};
 use crate::limits::HubLimits;
 use crate::parking::{Parking, Running, Step};
 use crate::url_error;
-use loggia::wire::Members;
 
 /// Why an upstream gave no answer of its own.
 pub(crate) type Relayed = Error;
@@ -90,7 +89,7 @@ impl Relay {
             input: InputPolicy::Surface(None),
             ..self.options.clone()
         };
-        let reply = self.client.request(request.method.clone(), request.params.into_raw(), options).await;
+        let reply = self.client.request(request.method.clone(), request.params, options).await;
         let outcome = outcome(reply)?;
         Ok(outcome.map_err(|error| neutral(&request.method, error)))
     }
@@ -104,7 +103,7 @@ impl Relay {
             input: InputPolicy::Surface(None),
             ..self.options.clone()
         };
-        let reply = self.client.request(request.method, request.params.into_raw(), options).await;
+        let reply = self.client.request(request.method, request.params, options).await;
         outcome(reply)
     }
 
@@ -214,10 +213,13 @@ fn neutral(method: &Method, error: RpcError) -> RpcError {
 }
 
 /// The params without what only a later round of a stateless exchange has.
-fn first_round(params: &RawJson) -> RawJson {
+fn first_round(params: &Params) -> Params {
+    if params.routing().is_some_and(|routing| !routing.again) {
+        return params.clone();
+    }
     match Members::of(params) {
         Ok(members) if members.raw("inputResponses").is_some() || members.raw("requestState").is_some() => {
-            members.rewrite(&[], &["inputResponses", "requestState"])
+            members.rewrite(&[], &["inputResponses", "requestState"]).into()
         }
         _ => params.clone(),
     }

@@ -61,11 +61,7 @@ impl<'a> Members<'a> {
 
     /// One member as a string; `None` where it is absent or is no string.
     pub fn string(&self, name: &str) -> Option<Cow<'a, str>> {
-        let text = self.raw(name)?;
-        match plain_text(text) {
-            Some(plain) => Some(Cow::Borrowed(plain)),
-            None => serde_json::from_slice::<Text<'a>>(text).ok().map(|text| text.0),
-        }
+        string(self.raw(name)?)
     }
 
     /// The object again, with the JSON text `value` as the member `name`, where it has one.
@@ -100,11 +96,19 @@ impl<'a> Members<'a> {
     }
 }
 
+/// What a JSON text says; `None` where it is no string.
+pub(crate) fn string(json: &[u8]) -> Option<Cow<'_, str>> {
+    match plain_text(json) {
+        Some(plain) => Some(Cow::Borrowed(plain)),
+        None => serde_json::from_slice::<Text<'_>>(json).ok().map(|text| text.0),
+    }
+}
+
 /// A string that is borrowed where it has no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-fn json_string(text: &str) -> Vec<u8> {
+pub(crate) fn json_string(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 2);
     write_string(&mut out, text);
     out

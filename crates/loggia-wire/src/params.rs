@@ -1,9 +1,12 @@
 //! The params of a request: the bytes they came in, and where among them stands what routes the request. Who
 //! reads the envelope learns both in one pass.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
+use crate::jsonrpc::write_string;
+use crate::members::{self, Members};
 use crate::raw::RawJson;
 use crate::scan::Scanner;
 
@@ -70,6 +73,79 @@ impl Params {
         })
     }
 
+    /// The tool or the prompt; `None` where there is no such string.
+    pub fn name(&self) -> Option<Cow<'_, str>> {
+        self.string("name", |routing| routing.name)
+    }
+
+    /// The resource; `None` where there is no such string.
+    pub fn uri(&self) -> Option<Cow<'_, str>> {
+        self.string("uri", |routing| routing.uri)
+    }
+
+    fn string<'p>(
+        &'p self,
+        name: &str,
+        place: impl Fn(&Routing<'p>) -> Option<&'p [u8]>,
+    ) -> Option<Cow<'p, str>> {
+        match self.routing() {
+            Some(routing) => members::string(place(&routing)?),
+            None => Members::of(&self.raw).ok()?.string(name),
+        }
+    }
+
+    /// The same for another tool or prompt. Fails where the params are no object.
+    pub fn with_name(&self, name: &str) -> serde_json::Result<Params> {
+        self.with("name", |places| &mut places.name, &members::json_string(name))
+    }
+
+    /// The same for another resource. Fails where the params are no object.
+    pub fn with_uri(&self, uri: &str) -> serde_json::Result<Params> {
+        self.with("uri", |places| &mut places.uri, &members::json_string(uri))
+    }
+
+    /// The same with the JSON text `meta` as `_meta`. Fails where the params are no object.
+    pub fn with_meta(&self, meta: &[u8]) -> serde_json::Result<Params> {
+        self.with("_meta", |places| &mut places.meta, meta)
+    }
+
+    /// The same without `_meta`. Fails where the params are no object.
+    pub fn without_meta(&self) -> serde_json::Result<Params> {
+        match self.routing() {
+            Some(Routing { meta: None, .. }) => Ok(self.clone()),
+            _ => Ok(Members::of(&self.raw)?.rewrite(&[], &["_meta"]).into()),
+        }
+    }
+
+    /// The same with the JSON text `value` as the member `name`: where it stood, or at the end.
+    fn with(
+        &self,
+        name: &str,
+        which: fn(&mut Places) -> &mut Place,
+        value: &[u8],
+    ) -> serde_json::Result<Params> {
+        let known = self.places.and_then(|mut places| {
+            let old = std::mem::take(which(&mut places));
+            let (text, start) = match old == Place::default() {
+                true => appended(self.raw.as_bytes(), name, value)?,
+                false => (old.replaced(self.raw.as_bytes(), value), old.0 as usize),
+            };
+            let new = Place::new(start, start + value.len())?;
+            if old != Place::default() {
+                places.follow(old, new);
+            }
+            *which(&mut places) = new;
+            Some(Params { raw: RawJson::from_written(text), places: Some(places) })
+        });
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let others = Members::of(&self.raw)?.rewrite(&[], &[name]);
+        // What was just written ends with its bracket.
+        let text = appended(others.as_bytes(), name, value).map(|(text, _)| text).unwrap_or_default();
+        Ok(RawJson::from_written(text).into())
+    }
+
     /// The bytes alone.
     pub fn into_raw(self) -> RawJson {
         self.raw
@@ -86,8 +162,7 @@ impl Places {
             scanner.peek()?;
             let from = scanner.position() - start;
             scanner.value()?;
-            let place = Place(u32::try_from(from).ok()?, u32::try_from(scanner.position() - start).ok()?);
-            places.note(name, place)
+            places.note(name, Place::new(from, scanner.position() - start)?)
         })?;
         Some(places)
     }
@@ -107,6 +182,43 @@ impl Places {
         let before = std::mem::replace(known, place);
         (before == Place::default()).then_some(())
     }
+}
+
+impl Places {
+    /// Takes account of a member that has moved the end of what stands before it.
+    fn follow(&mut self, old: Place, new: Place) {
+        for place in [&mut self.meta, &mut self.name, &mut self.uri, &mut self.arguments] {
+            if place.0 >= old.1 {
+                *place = Place(place.0 - old.1 + new.1, place.1 - old.1 + new.1);
+            }
+        }
+    }
+}
+
+impl Place {
+    /// `None` where the text is longer than a place can say.
+    fn new(from: usize, to: usize) -> Option<Place> {
+        Some(Place(u32::try_from(from).ok()?, u32::try_from(to).ok()?))
+    }
+
+    fn replaced(self, text: &[u8], value: &[u8]) -> Vec<u8> {
+        [&text[..self.0 as usize], value, &text[self.1 as usize..]].concat()
+    }
+}
+
+/// The object with one more member, and where its value begins; `None` where something follows the object.
+fn appended(object: &[u8], name: &str, value: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let others = object.strip_suffix(b"}")?;
+    let comma = if others.trim_ascii_end().len() > 1 { "," } else { "" };
+    let mut out = Vec::with_capacity(object.len() + name.len() + value.len() + 4);
+    out.extend_from_slice(others);
+    out.extend_from_slice(comma.as_bytes());
+    write_string(&mut out, name);
+    out.push(b':');
+    let start = out.len();
+    out.extend_from_slice(value);
+    out.push(b'}');
+    Some((out, start))
 }
 
 impl Deref for Params {
@@ -134,5 +246,61 @@ impl From<Params> for RawJson {
 impl fmt::Debug for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.raw.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn parsed(text: &[u8]) -> Value {
+        serde_json::from_slice(text).expect("JSON")
+    }
+
+    proptest! {
+        #[test]
+        fn a_member_changes_and_nothing_else(
+            members in prop::collection::vec((0..6usize, "[a-c\\n\"]{0,3}"), 0..5),
+            value in ".{0,40}",
+            space in "[ \n]?",
+        ) {
+            const NAMES: [&str; 6] = [r#""name""#, r#""uri""#, r#""_meta""#, r#""other""#, r#""arguments""#, r#""n\u0061me""#];
+            let members: Vec<String> =
+                members.iter().map(|(at, text)| format!("{space}{}{space}:{}", NAMES[*at], json!(text))).collect();
+            let raw = RawJson::parse(format!("{{{}{space}}}", members.join(","))).expect("JSON");
+            let params = Params::from(raw.clone());
+            let text = json!(value).to_string();
+            for (name, changed) in [
+                ("name", params.with_name(&value)),
+                ("uri", params.with_uri(&value)),
+                ("_meta", params.with_meta(text.as_bytes())),
+            ] {
+                let changed = changed.expect("an object");
+                let mut expected = parsed(raw.as_bytes());
+                expected[name] = json!(value);
+                prop_assert_eq!(parsed(changed.as_bytes()), expected);
+                // Where things stand is what a look at the new text would find.
+                prop_assert_eq!(&changed, &Params::from(RawJson::from(changed.clone())));
+            }
+            let mut expected = parsed(raw.as_bytes());
+            for (found, name) in [(params.name(), "name"), (params.uri(), "uri")] {
+                prop_assert_eq!(found.as_deref(), expected[name].as_str());
+            }
+            expected.as_object_mut().expect("an object").remove("_meta");
+            let without = params.without_meta().expect("an object");
+            prop_assert_eq!(parsed(without.as_bytes()), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_cannot_be_changed() {
+        for text in ["[]", "1", "\"name\""] {
+            let params = Params::from(RawJson::parse(text.to_owned()).expect("JSON"));
+            assert!(params.with_name("n").is_err() && params.without_meta().is_err(), "{text}");
+            assert_eq!(params.name(), None, "{text}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use loggia_wire::jsonrpc::Id;
 use loggia_wire::model::{InputRequest, ServerNotification, SetLevelParams};
-use loggia_wire::{Method, RawJson, RpcError};
+use loggia_wire::{Method, Params, RawJson, RpcError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
@@ -287,7 +287,7 @@ impl Driver {
             let params = RawJson::encode(&SetLevelParams { level, meta: None, extra: Default::default() });
             let timing = Timing { idle: Some(self.common.options.timeout), total: None };
             let call = Call {
-                params: params.unwrap_or(RawJson::empty_object()),
+                params: params.map_or(Params::empty(), Params::from),
                 timing,
                 ..Call::bare(Method::SetLogLevel)
             };

@@ -251,7 +251,7 @@ impl Pair {
         self.client.start(
             self.now,
             id,
-            Call { params, progress: true, timing, ..Call::bare(Method::CallTool) },
+            Call { params: params.into(), progress: true, timing, ..Call::bare(Method::CallTool) },
         );
         self.perform();
         id

@@ -3,7 +3,7 @@
 //! were.
 
 use loggia_wire::model::{LoggingLevel, Meta};
-use loggia_wire::{Members, RawJson, Version, jsonrpc, meta};
+use loggia_wire::{Members, Params, RawJson, Version, jsonrpc, meta};
 
 use crate::error::Error;
 
@@ -36,23 +36,22 @@ pub(crate) struct MetaPatch<'a> {
     pub extra: Option<&'a Meta>,
 }
 
-/// The members of `params`.
-pub(crate) fn members(params: &RawJson) -> Result<Members<'_>, Error> {
-    Members::of(params).map_err(not_an_object)
+/// `params` with `patch` applied; `None` where nothing is left to say.
+pub(crate) fn compose(params: &Params, patch: &MetaPatch<'_>) -> Result<Option<RawJson>, Error> {
+    let given = match params.routing() {
+        Some(routing) => routing.meta.map(Members::read).transpose(),
+        None => Members::of(params).and_then(|all| all.raw("_meta").map(Members::read).transpose()),
+    };
+    let composed = match compose_meta(&given.map_err(not_an_object)?.unwrap_or_default(), patch) {
+        Some(meta) => params.with_meta(&meta),
+        None => params.without_meta(),
+    };
+    let composed = composed.map_err(not_an_object)?;
+    Ok((!is_empty(&composed)).then(|| composed.into_raw()))
 }
 
-/// What has these members, with `patch` applied; `None` where nothing is left to say.
-pub(crate) fn compose(members: &Members<'_>, patch: &MetaPatch<'_>) -> Result<Option<RawJson>, Error> {
-    let meta = compose_meta(members, patch)?;
-    let given: usize = members.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-    let mut out = ObjectWriter::new(given + meta.as_ref().map_or(0, |meta| meta.len() + 16));
-    for (name, value) in members.iter().filter(|(name, _)| *name != "_meta") {
-        out.member(name, value);
-    }
-    if let Some(meta) = meta {
-        out.member("_meta", &meta);
-    }
-    Ok(out.finish())
+fn is_empty(object: &RawJson) -> bool {
+    object.as_bytes().iter().all(|byte| matches!(byte, b'{' | b'}' | b' ' | b'\n' | b'\r' | b'\t'))
 }
 
 /// `params` with the members `additions` replaced or added: what a retry after `input_required` needs.
@@ -60,7 +59,7 @@ pub(crate) fn with_members(
     params: &RawJson,
     additions: &[(&str, Option<RawJson>)],
 ) -> Result<RawJson, Error> {
-    let given = members(params)?;
+    let given = Members::of(params).map_err(not_an_object)?;
     let mut out = ObjectWriter::new(params.as_bytes().len() + 256);
     for (name, value) in given.iter() {
         if !additions.iter().any(|(added, _)| *added == name) {
@@ -75,20 +74,14 @@ pub(crate) fn with_members(
     Ok(out.finish().unwrap_or(RawJson::empty_object()))
 }
 
-/// One member of `params`, where it is a string.
-pub(crate) fn string_member(params: &RawJson, wanted: &str) -> Option<String> {
-    serde_json::from_slice(params.member(wanted)?).ok()
-}
-
 /// One member of `params`.
 pub(crate) fn member(params: &RawJson, wanted: &str) -> Option<RawJson> {
     params.member(wanted).map(|value| params.part_at(value))
 }
 
-fn compose_meta(members: &Members<'_>, patch: &MetaPatch<'_>) -> Result<Option<Vec<u8>>, Error> {
+fn compose_meta(given: &Members<'_>, patch: &MetaPatch<'_>) -> Option<Vec<u8>> {
     let mut out = ObjectWriter::new(256);
-    let given = members.raw("_meta").map(Members::read).transpose();
-    for (name, value) in given.map_err(not_an_object)?.unwrap_or_default().iter() {
+    for (name, value) in given.iter() {
         let replaced = patch.extra.is_some_and(|extra| extra.contains_key(name));
         if !OWNED.contains(&name) && !replaced {
             out.member(name, value);
@@ -105,7 +98,7 @@ fn compose_meta(members: &Members<'_>, patch: &MetaPatch<'_>) -> Result<Option<V
     if let Some(client) = &patch.client {
         write_client(&mut out, client);
     }
-    Ok(out.written())
+    out.written()
 }
 
 fn write_client(out: &mut ObjectWriter, client: &ClientMeta<'_>) {
@@ -163,7 +156,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn composed(params: &Value, patch: &MetaPatch<'_>) -> Result<Option<RawJson>, Error> {
-        compose(&members(&RawJson::from(params))?, patch)
+        compose(&RawJson::from(params).into(), patch)
     }
 
     fn value(raw: Option<RawJson>) -> Value {

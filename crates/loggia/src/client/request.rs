@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use loggia_wire::model::{
     ClientCapabilities, InputRequest, InputRequests, InputRequired, LoggingLevel, Meta, ServerNotification,
 };
-use loggia_wire::{ErrorCode, Method, RawJson, RpcError};
+use loggia_wire::{ErrorCode, Method, Params, RawJson, RpcError};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -67,9 +67,10 @@ impl Client {
     pub async fn request(
         &self,
         method: Method,
-        params: RawJson,
+        params: impl Into<Params>,
         options: RequestOptions,
     ) -> Result<RawReply> {
+        let params = params.into();
         let declared =
             options.capabilities.as_ref().and_then(|declared| serde_json::to_string(declared).ok());
         let key = if options.cache && self.common().options.cache {
@@ -90,7 +91,7 @@ impl Client {
         Ok(reply)
     }
 
-    async fn run(&self, method: Method, params: RawJson, options: RequestOptions) -> Result<RawReply> {
+    async fn run(&self, method: Method, params: Params, options: RequestOptions) -> Result<RawReply> {
         Ok(self.run_counted(method, params, options).await?.0)
     }
 
@@ -98,7 +99,7 @@ impl Client {
     async fn run_counted(
         &self,
         method: Method,
-        params: RawJson,
+        params: Params,
         options: RequestOptions,
     ) -> Result<(RawReply, usize)> {
         let surfaces = matches!(options.input, InputPolicy::Surface(_));
@@ -122,13 +123,14 @@ impl Client {
     }
 
     /// The params of the retry: the original ones, the answers, and the state exactly as it came.
-    async fn next_round(&self, original: &RawJson, input: InputRequired) -> Result<RawJson> {
+    async fn next_round(&self, original: &RawJson, input: InputRequired) -> Result<Params> {
         let answers = match input.input_requests {
             Some(requests) => Some(self.answer_all(requests).await?),
             None => None,
         };
         let state = input.request_state.map(|state| RawJson::from(&Value::from(state)));
-        params::with_members(original, &[("inputResponses", answers), ("requestState", state)])
+        let next = params::with_members(original, &[("inputResponses", answers), ("requestState", state)])?;
+        Ok(next.into())
     }
 
     async fn answer_all(&self, requests: InputRequests) -> Result<RawJson> {
@@ -156,7 +158,7 @@ impl Client {
 
     /// Sends the request with the headers its tool asks for. A server that misses some has changed the
     /// tool: look again, once.
-    async fn mirrored(&self, method: &Method, params: RawJson, options: &RequestOptions) -> Result<RawReply> {
+    async fn mirrored(&self, method: &Method, params: Params, options: &RequestOptions) -> Result<RawReply> {
         if *method != Method::CallTool || !self.common().mirrors {
             return self.exchange(method, params, options, Vec::new()).await;
         }
@@ -173,11 +175,11 @@ impl Client {
         }
     }
 
-    fn headers_of(&self, params: &RawJson) -> Vec<(String, String)> {
+    fn headers_of(&self, params: &Params) -> Vec<(String, String)> {
         if !self.common().tools().any_has_headers() {
             return Vec::new();
         }
-        let known = params::string_member(params, "name").and_then(|name| self.common().tools().get(&name));
+        let known = params.name().and_then(|name| self.common().tools().get(&name));
         let Some(known) = known.filter(|known| !known.headers.is_empty()) else { return Vec::new() };
         let arguments =
             params::member(params, "arguments").and_then(|arguments| arguments.decode::<Value>().ok());
@@ -187,7 +189,7 @@ impl Client {
     async fn exchange(
         &self,
         method: &Method,
-        params: RawJson,
+        params: Params,
         options: &RequestOptions,
         headers: Vec<(String, String)>,
     ) -> Result<RawReply> {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use loggia_wire::jsonrpc::Id;
 use loggia_wire::model::{ClientCapabilities, Implementation, LoggingLevel, Meta};
-use loggia_wire::{Method, RawJson, RpcError, Version};
+use loggia_wire::{Method, Params, RawJson, RpcError, Version};
 
 use crate::client::era::Negotiation;
 use crate::client::link::{Failure, LinkEvent, Outgoing};
@@ -66,7 +66,7 @@ impl Ids {
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub method: Method,
-    pub params: RawJson,
+    pub params: Params,
     pub meta: Meta,
     /// Overrides what is declared, in the stateless era.
     pub capabilities: Option<ClientCapabilities>,
@@ -367,7 +367,7 @@ impl Call {
     pub(crate) fn bare(method: Method) -> Call {
         Call {
             method,
-            params: RawJson::empty_object(),
+            params: Params::empty(),
             meta: Meta::new(),
             capabilities: None,
             log_level: None,

@@ -1,10 +1,11 @@
 //! What we send: the messages as bytes, and what HTTP repeats of them.
 
+use std::borrow::Cow;
 use std::sync::Mutex;
 
 use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::model::ClientCapabilities;
-use loggia_wire::{Members, Method, RawJson, RpcError, Version, codec};
+use loggia_wire::{Method, RawJson, RpcError, Version, codec};
 
 use super::{Call, Engine, Settings};
 use crate::client::link::{Kind, Outgoing};
@@ -47,23 +48,19 @@ impl Composer {
 
     /// The request `id` as `version` has it.
     pub(crate) fn request(&self, call: &Call, version: Version, id: i64) -> Result<Outgoing, Error> {
-        let given = params::members(&call.params)?;
-        let params = self.compose(&given, call, version, id)?;
+        let params = self.compose(call, version, id)?;
         let mut outgoing = outgoing(id, call.method.clone(), version, params);
-        let name = call.method.name_member().and_then(|member| given.raw(member));
-        outgoing.name = name.and_then(|name| serde_json::from_slice(name).ok());
+        outgoing.name = match call.method.name_member() {
+            Some("uri") => call.params.uri().map(Cow::into_owned),
+            Some(_) => call.params.name().map(Cow::into_owned),
+            None => None,
+        };
         outgoing.headers.clone_from(&call.headers);
         Ok(outgoing)
     }
 
     /// The params of a request as the revision has them.
-    fn compose(
-        &self,
-        given: &Members<'_>,
-        call: &Call,
-        version: Version,
-        id: i64,
-    ) -> Result<Option<RawJson>, Error> {
+    fn compose(&self, call: &Call, version: Version, id: i64) -> Result<Option<RawJson>, Error> {
         let stateless = version.is_stateless();
         let declared = call.capabilities.as_ref().filter(|_| stateless);
         let declared = declared.map(|declared| self.declared(declared, version));
@@ -75,7 +72,7 @@ impl Composer {
         });
         let patch =
             MetaPatch { client, progress_token: call.progress.then_some(id), extra: Some(&call.meta) };
-        params::compose(given, &patch)
+        params::compose(&call.params, &patch)
     }
 }
 
