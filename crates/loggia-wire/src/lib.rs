@@ -11,6 +11,7 @@
 //! * [`params`]: a request's params, and what in them routes it.
 //! * [`meta`]: what a request says about itself (`_meta`); [`meta_key`]: the rules for its keys.
 //! * [`header`]: the HTTP headers that mirror the body.
+//! * [`shape`]: how the model is read and written.
 //! * [`schema`]: JSON Schema, bounded, without network.
 //! * [`uri_template`]: URI templates, expanded and matched.
 //! * [`plain`]: what the fast readings and writings are held against.
@@ -30,6 +31,7 @@ pub mod plain;
 pub mod raw;
 mod scan;
 pub mod schema;
+pub mod shape;
 pub mod uri_template;
 pub mod version;
 

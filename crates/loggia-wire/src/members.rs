@@ -83,6 +83,24 @@ impl<'a> Members<'a> {
         })
     }
 
+    /// Takes the member `name` out; the last one where a name is repeated.
+    pub(crate) fn take(&mut self, name: &str) -> Option<&'a [u8]> {
+        let at = self.0.iter().rposition(|(key, _)| key == name)?;
+        Some(self.0.remove(at).1)
+    }
+
+    /// Adds the member `name` where there is none.
+    pub(crate) fn or_insert(&mut self, name: &'static str, value: &'a [u8]) {
+        if self.raw(name).is_none() {
+            self.0.push((Cow::Borrowed(name), value));
+        }
+    }
+
+    /// The members in their order.
+    pub(crate) fn into_iter(self) -> impl Iterator<Item = (Cow<'a, str>, &'a [u8])> {
+        self.0.into_iter()
+    }
+
     fn write<'r>(&self, left_out: &[&str], replacement: impl Fn(&str) -> Option<&'r [u8]>) -> RawJson {
         let length = self.0.iter().map(|(key, value)| key.len() + value.len() + 4).sum::<usize>();
         let mut out = Vec::with_capacity(length + 64);

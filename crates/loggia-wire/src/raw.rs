@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::members::Members;
+use crate::shape::{Malformed, Model};
 
 /// One JSON value as its bytes. Always valid UTF-8 and valid JSON: it is only ever made by a parser or a
 /// serializer. Cloning shares the buffer.
@@ -70,6 +71,11 @@ impl RawJson {
     /// Reads the value as a `T`.
     pub fn decode<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(&self.0)
+    }
+
+    /// Reads the value as a type of the model.
+    pub fn read<T: Model>(&self) -> Result<T, Malformed> {
+        T::read(&self.0)
     }
 
     /// The JSON text of one member of an object, the last where its name is repeated; `None` where there is

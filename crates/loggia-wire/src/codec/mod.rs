@@ -10,9 +10,10 @@ mod items;
 mod messages;
 mod results;
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::jsonrpc::Id;
@@ -20,6 +21,7 @@ use crate::meta::{SERVER_INFO, SUBSCRIPTION_ID};
 use crate::method::Method;
 use crate::model::*;
 use crate::raw::RawJson;
+use crate::shape::{Malformed, members_of};
 use crate::version::Version;
 
 /// Takes away what `version` lacks.
@@ -174,20 +176,20 @@ pub fn decode_result(
     version: Version,
     result: &RawJson,
 ) -> Result<ServerResult, PayloadError> {
-    let wrong = |e: serde_json::Error| PayloadError::new(method, e);
+    let wrong = |malformed: Malformed| PayloadError::new(method, malformed);
     if !result.is_object() {
         return Err(PayloadError::new(method, "a result is an object"));
     }
     // Before the stateless era the member has no meaning: every result is complete.
     let kind = match version.is_stateless() {
-        true => result.decode::<Kind>().map_err(wrong)?.result_type,
+        true => kind_of(result).map_err(wrong)?,
         false => None,
     };
-    match kind.as_ref().map(Value::as_str) {
+    match kind.as_ref().map(Option::as_deref) {
         // A revision without the member means "complete".
         None | Some(Some("complete")) => decode_complete(method, result).map_err(wrong),
         Some(Some("input_required")) => {
-            let mut input: InputRequired = result.decode().map_err(wrong)?;
+            let mut input: InputRequired = result.read().map_err(wrong)?;
             input.extra.remove(RESULT_TYPE);
             Ok(ServerResult::InputRequired(input))
         }
@@ -196,17 +198,17 @@ pub fn decode_result(
     }
 }
 
-#[derive(Deserialize)]
-struct Kind {
-    #[serde(default, rename = "resultType", deserialize_with = "crate::model::some")]
-    result_type: Option<Value>,
+/// What `resultType` says; the inner `None` where it is no string.
+fn kind_of(result: &RawJson) -> Result<Option<Option<Cow<'_, str>>>, Malformed> {
+    let members = members_of(result.as_bytes())?;
+    Ok(members.raw(RESULT_TYPE).map(|_| members.string(RESULT_TYPE)))
 }
 
-/// Reads a result of the type that belongs to its method, from its text: each type is compiled for one parser.
-fn decode_complete(method: &Method, result: &RawJson) -> serde_json::Result<ServerResult> {
+/// Reads a result of the type that belongs to its method.
+fn decode_complete(method: &Method, result: &RawJson) -> Result<ServerResult, Malformed> {
     macro_rules! read {
         ($type:ty) => {{
-            let mut read: $type = result.decode()?;
+            let mut read: $type = result.read()?;
             read.extra.remove(RESULT_TYPE);
             ServerResult::from(read)
         }};
