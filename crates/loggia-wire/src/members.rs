@@ -12,6 +12,7 @@ use crate::RawJson;
 use crate::jsonrpc::write_string;
 use crate::raw::plain_text;
 use crate::scan::Scanner;
+use crate::shape::{Malformed, Model};
 
 /// An object, read one level deep.
 #[derive(Debug, Default)]
@@ -66,6 +67,28 @@ impl<'a> Members<'a> {
             Some(plain) => Some(Cow::Borrowed(plain)),
             None => serde_json::from_slice::<Text<'a>>(text).ok().map(|text| text.0),
         }
+    }
+
+    /// One member as a type of the model, which is an `Option` where it may be left out.
+    pub fn get<T: Model>(&self, name: &str) -> Result<T, Malformed> {
+        if self.0.iter().filter(|(key, _)| key == name).count() > 1 {
+            return Err(Malformed::duplicate(name));
+        }
+        let mut value = T::blank();
+        match self.raw(name) {
+            Some(text) => value.fill(text).map_err(|malformed| malformed.within(name))?,
+            None if value.may_be_absent() => {}
+            None => return Err(Malformed::missing(name)),
+        }
+        Ok(value)
+    }
+
+    /// The object again, with these members beside the others, or in the place of those of the same names.
+    pub fn with(&self, members: &[(&str, &RawJson)]) -> RawJson {
+        let left_out: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
+        let mut all = Members(self.0.iter().filter(|(key, _)| !left_out.contains(&&**key)).cloned().collect());
+        all.0.extend(members.iter().map(|(name, value)| (Cow::Borrowed(*name), value.as_bytes())));
+        all.write(&[], |_| None)
     }
 
     /// The object again, with the JSON text `value` as the member `name`, where it has one.

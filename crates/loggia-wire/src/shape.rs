@@ -30,6 +30,7 @@ pub trait Shape {
     fn view(&self) -> View<'_>;
 
     /// Takes over what the JSON value `text` says.
+    /// Of a value that is not blank, what `text` does not say may remain.
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed>;
 
     /// Whether a member of this type may be left out.
@@ -115,6 +116,10 @@ impl Malformed {
         Malformed::new(format!("missing field `{name}`"))
     }
 
+    pub(crate) fn duplicate(name: &str) -> Malformed {
+        Malformed::new(format!("duplicate field `{name}`"))
+    }
+
     /// `text` is something else than `what`.
     pub(crate) fn expected(what: &str, text: &[u8]) -> Malformed {
         const MOST: usize = 60;
@@ -178,7 +183,7 @@ fn fill_member(members: &mut Members<'_>, name: &str, place: &mut dyn Shape) -> 
 pub(crate) fn take<'t>(members: &mut Members<'t>, name: &str) -> Result<Option<&'t [u8]>, Malformed> {
     let found = members.take(name);
     match found.is_some() && members.raw(name).is_some() {
-        true => Err(Malformed::new(format!("duplicate field `{name}`"))),
+        true => Err(Malformed::duplicate(name)),
         false => Ok(found),
     }
 }
@@ -295,8 +300,10 @@ impl Serialize for View<'_> {
                 sequence.end()
             }
             View::Entries(entries) => {
-                let mut map = serializer.serialize_map(Some(entries.len()))?;
-                entries.iter().try_for_each(|(name, value)| map.serialize_entry(name, &value.view()))?;
+                let mut map = serializer.serialize_map(None)?;
+                let entries = entries.iter().map(|(name, value)| (name, value.view()));
+                let mut present = entries.filter(|(_, view)| !matches!(view, View::Absent));
+                present.try_for_each(|(name, view)| map.serialize_entry(name, &view))?;
                 map.end()
             }
             View::Record(record) => serialize_record(serializer, None, *record),

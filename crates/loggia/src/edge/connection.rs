@@ -293,7 +293,7 @@ impl Connection {
     fn handle_client_notification(&mut self, method: &Method, params: Option<&RawJson>) {
         match method {
             Method::Initialized => self.session.iter_mut().for_each(Session::initialized),
-            Method::Cancelled => match params.map(RawJson::decode::<CancelledParams>) {
+            Method::Cancelled => match params.map(RawJson::read::<CancelledParams>) {
                 Some(Ok(CancelledParams { request_id: Some(id), reason, .. })) => {
                     self.cancel(&id, reason.as_deref())
                 }
