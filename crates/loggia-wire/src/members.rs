@@ -119,6 +119,14 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// The same in the order of the names; those of one name stay in theirs.
+    pub(crate) fn sorted(mut self) -> Members<'a> {
+        if !self.0.is_sorted_by(|(one, _), (next, _)| one <= next) {
+            self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+        }
+        self
+    }
+
     /// The members in their order.
     pub(crate) fn into_iter(self) -> impl Iterator<Item = (Cow<'a, str>, &'a [u8])> {
         self.0.into_iter()

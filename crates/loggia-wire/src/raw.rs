@@ -37,11 +37,6 @@ impl RawJson {
         serde_json::to_vec(value).map(|bytes| RawJson(bytes.into()))
     }
 
-    /// The part of `buffer` that `raw`, borrowed from it, covers.
-    pub(crate) fn borrowed(buffer: &Bytes, raw: &serde_json::value::RawValue) -> RawJson {
-        RawJson(buffer.slice_ref(raw.get().as_bytes()))
-    }
-
     /// The part of `buffer` that `text`, borrowed from it and scanned, covers.
     pub(crate) fn scanned(buffer: &Bytes, text: &[u8]) -> RawJson {
         RawJson(buffer.slice_ref(text))

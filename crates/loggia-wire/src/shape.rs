@@ -20,8 +20,9 @@ use crate::members::Members;
 use crate::model::{Extra, JsonObject};
 use crate::raw::RawJson;
 use crate::scan::Scanner;
+use crate::sorted::Named;
 
-pub(crate) use leaf::value_of;
+pub use leaf::value_of;
 pub(crate) use macros::{record, serde_by_shape, tagged, words};
 
 /// What can be shown as JSON and filled from JSON.
@@ -121,7 +122,7 @@ impl Malformed {
     }
 
     /// `text` is something else than `what`.
-    pub(crate) fn expected(what: &str, text: &[u8]) -> Malformed {
+    pub fn expected(what: &str, text: &[u8]) -> Malformed {
         const MOST: usize = 60;
         let found = String::from_utf8_lossy(&text[..text.len().min(MOST)]);
         let dots = if text.len() > MOST { "…" } else { "" };
@@ -281,6 +282,40 @@ impl<T: Model> Model for BTreeMap<String, T> {
     }
 }
 
+impl<T: Model> Shape for Named<T> {
+    fn view(&self) -> View<'_> {
+        View::Entries(self.iter().map(|(name, value)| (name.as_str(), value as &dyn Shape)).collect())
+    }
+
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        // In order, so that nothing is moved however many there are.
+        for (name, text) in members_of(text)?.sorted().into_iter() {
+            let value = T::read(text).map_err(|malformed| malformed.within(&name))?;
+            self.insert(name.into_owned(), value);
+        }
+        Ok(())
+    }
+}
+
+impl<T: Model> Model for Named<T> {
+    fn blank() -> Named<T> {
+        Named::new()
+    }
+}
+
+impl<T: Model> Serialize for Named<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.view().serialize(serializer)
+    }
+}
+
+/// From JSON alone, for what is kept in it may be JSON as it came.
+impl<'de, T: Model> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Named<T>, D::Error> {
+        deserialize_raw(deserializer)
+    }
+}
+
 impl Serialize for View<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -337,8 +372,8 @@ fn serialize_record<S: Serializer>(
 
 /// Reads a model type from any format.
 pub(crate) fn deserialize<'de, T: Model, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    let text = Value::deserialize(deserializer)?.to_string();
-    T::read(text.as_bytes()).map_err(D::Error::custom)
+    let value = Value::deserialize(deserializer)?;
+    T::read(RawJson::from(&value).as_bytes()).map_err(D::Error::custom)
 }
 
 /// Reads a model type that keeps some of its JSON as it came, from JSON.

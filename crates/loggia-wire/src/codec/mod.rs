@@ -13,7 +13,6 @@ mod results;
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::jsonrpc::Id;
@@ -21,7 +20,7 @@ use crate::meta::{SERVER_INFO, SUBSCRIPTION_ID};
 use crate::method::Method;
 use crate::model::*;
 use crate::raw::RawJson;
-use crate::shape::{Malformed, members_of};
+use crate::shape::{Malformed, Shape, members_of, value_of};
 use crate::version::Version;
 
 /// Takes away what `version` lacks.
@@ -137,20 +136,20 @@ fn stamp(object: &mut Map<String, Value>, identity: &Implementation, version: Ve
 }
 
 /// A model type as text. Model types have string keys and no failing `Serialize`.
-fn written<T: Serialize>(value: &T) -> RawJson {
-    RawJson::encode(value).unwrap_or(RawJson::null())
+fn written(value: &dyn Shape) -> RawJson {
+    RawJson::encode(&value.view()).unwrap_or(RawJson::null())
 }
 
-/// A model type as a tree. By way of its text, so that each type is compiled for one serializer only.
-pub(crate) fn to_value<T: Serialize>(value: &T) -> Value {
-    written(value).decode().unwrap_or(Value::Null)
+/// A model type as a tree, by way of its text.
+pub(crate) fn to_value(value: &dyn Shape) -> Value {
+    value_of(written(value).as_bytes()).unwrap_or(Value::Null)
 }
 
 impl ServerResult {
     fn to_object(&self) -> Result<Map<String, Value>, RawJson> {
         let value = match self {
-            ServerResult::Initialize(r) => to_value(r),
-            ServerResult::Discover(r) => to_value(r),
+            ServerResult::Initialize(r) => to_value(&**r),
+            ServerResult::Discover(r) => to_value(&**r),
             ServerResult::ListTools(r) => to_value(r),
             ServerResult::CallTool(r) => to_value(r),
             ServerResult::ListResources(r) => to_value(r),
@@ -304,15 +303,15 @@ pub fn encode_input_request(mut request: InputRequest, version: Version) -> Opti
     }
     request.restrict(version);
     let params = match &request {
-        InputRequest::Elicit(params) => written(params),
-        InputRequest::CreateMessage(params) => written(params),
+        InputRequest::Elicit(params) => written(&**params),
+        InputRequest::CreateMessage(params) => written(&**params),
         InputRequest::ListRoots(params) => written(params),
     };
     Some((method, params))
 }
 
 /// The params of a request (or of anything that can be restricted) as `version` writes them.
-pub fn encode_params<T: Restrict + Serialize>(mut params: T, version: Version) -> RawJson {
+pub fn encode_params<T: Restrict + Shape>(mut params: T, version: Version) -> RawJson {
     params.restrict(version);
     written(&params)
 }

@@ -1,12 +1,11 @@
 //! What each side can do.
 
-use std::collections::BTreeMap;
-
 use super::{Extra, JsonObject};
 use crate::shape::record;
+use crate::sorted::Named;
 
 /// Settings of one extension, by its identifier.
-pub type Extensions = BTreeMap<String, JsonObject>;
+pub type Extensions = Named<JsonObject>;
 
 /// What a client can do.
 #[derive(Debug, Clone, PartialEq, Default)]

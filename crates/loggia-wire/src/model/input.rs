@@ -1,12 +1,11 @@
 //! What a server may ask of its client in the middle of a request: the person, the model, the folders. In
 //! the stateless era these travel inside a result (MRTR); in the handshake era each is a request of its own.
 
-use std::collections::BTreeMap;
-
 use super::{CreateMessageParams, ElicitParams, Extra, Meta};
 use crate::method::Method;
 use crate::raw::RawJson;
 use crate::shape::{Malformed, Model, Shape, View, members_of, record, serde_by_shape, take, take_tag};
+use crate::sorted::Named;
 
 /// One question to the client.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,10 +97,10 @@ impl Shape for Word {
 }
 
 /// Questions by the key their answers will carry.
-pub type InputRequests = BTreeMap<String, InputRequest>;
+pub type InputRequests = Named<InputRequest>;
 
 /// Answers by the key of their question. What shape an answer has follows from its question.
-pub type InputResponses = BTreeMap<String, RawJson>;
+pub type InputResponses = Named<RawJson>;
 
 /// The outcome "ask the client, then ask me again" (MRTR, "InputRequiredResult"). At least one of the two
 /// members is present.

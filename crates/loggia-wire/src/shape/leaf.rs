@@ -1,16 +1,16 @@
 //! What records are made of in the end: texts, numbers, JSON itself.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Number, Value};
 
 use super::{Malformed, Model, Shape, View};
-use crate::jsonrpc::Id;
 use crate::model::JsonObject;
 use crate::raw::{RawJson, plain_text};
 
 /// The JSON value `text` as a tree.
-pub(crate) fn value_of(text: &[u8]) -> Result<Value, Malformed> {
+pub fn value_of(text: &[u8]) -> Result<Value, Malformed> {
     serde_json::from_slice(text).map_err(|error| Malformed::new(error.to_string()))
 }
 
@@ -90,6 +90,7 @@ leaf! {
     f64, 0.0, this => View::Float(*this), text => float_of(text);
     Number, Number::from(0), this => View::Number(this), text => number_of(text, "a number");
     String, String::new(), this => View::Text(this), text => string_of(text);
+    Cow<'static, str>, Cow::Borrowed(""), this => View::Text(this), text => string_of(text).map(Cow::Owned);
     JsonObject, JsonObject::new(), this => View::Object(this), text => object_of(text);
     Arc<JsonObject>, Arc::default(), this => View::Object(this), text => object_of(text).map(Arc::new);
     RawJson, RawJson::null(), this => View::Raw(this),
@@ -115,29 +116,5 @@ impl Model for Value {
 
     fn takes_null() -> bool {
         true
-    }
-}
-
-impl Shape for Id {
-    fn view(&self) -> View<'_> {
-        match self {
-            Id::Number(number) => View::Signed(*number),
-            Id::String(text) => View::Text(text),
-        }
-    }
-
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
-        *self = match value_of(text)? {
-            Value::String(text) => Id::String(text.into()),
-            Value::Number(number) if number.is_i64() => Id::Number(number.as_i64().unwrap_or_default()),
-            _ => return Err(Malformed::expected("a string or an integer", text)),
-        };
-        Ok(())
-    }
-}
-
-impl Model for Id {
-    fn blank() -> Id {
-        Id::Number(0)
     }
 }

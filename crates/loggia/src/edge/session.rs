@@ -2,7 +2,6 @@
 //! the requests that only exist because there is a session. No I/O, no clock; a duplex connection holds one,
 //! HTTP seals one into the session id.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use loggia_wire::model::{
@@ -10,6 +9,7 @@ use loggia_wire::model::{
     ServerCapabilities, ServerResult, SetLevelParams, SubscribeParams, SubscriptionFilter,
 };
 use loggia_wire::shape::{Model, Shape, View};
+use loggia_wire::sorted::Named;
 use loggia_wire::{Era, Members, Method, Params, RawJson, RequestMeta, RpcError, Version};
 
 use crate::limits::Limits;
@@ -21,7 +21,7 @@ pub struct Session {
     /// What its requests say that say nothing themselves.
     meta: Arc<RequestMeta>,
     initialized: bool,
-    subscriptions: BTreeSet<String>,
+    subscriptions: Named<()>,
 }
 
 /// The level of log messages a session gets until it says otherwise ("Logging" leaves it to the server).
@@ -57,7 +57,7 @@ impl Session {
             meta: None,
             extra: Extra::new(),
         };
-        let session = Session { meta: Arc::new(meta), initialized: false, subscriptions: BTreeSet::new() };
+        let session = Session { meta: Arc::new(meta), initialized: false, subscriptions: Named::new() };
         Ok((session, ServerResult::from(result)))
     }
 
@@ -112,7 +112,7 @@ impl Session {
     pub fn filter(&self, server: &ServerCapabilities) -> SubscriptionFilter {
         let declared = |list_changed: Option<bool>| list_changed.filter(|declared| *declared);
         let subscriptions =
-            (!self.subscriptions.is_empty()).then(|| self.subscriptions.iter().cloned().collect());
+            (!self.subscriptions.is_empty()).then(|| self.subscriptions.keys().cloned().collect());
         SubscriptionFilter {
             tools_list_changed: declared(server.tools.as_ref().and_then(|tools| tools.list_changed)),
             prompts_list_changed: declared(server.prompts.as_ref().and_then(|prompts| prompts.list_changed)),
@@ -152,17 +152,17 @@ impl Session {
                 limits.uri_bytes
             )));
         }
-        if self.subscriptions.len() >= limits.subscriptions && !self.subscriptions.contains(&uri) {
+        if self.subscriptions.len() >= limits.subscriptions && !self.subscriptions.contains_key(&uri) {
             let most = limits.subscriptions;
             return Err(RpcError::invalid_params(format!(
                 "At most {most} resources can be subscribed to at once"
             )));
         }
-        let bytes = self.subscriptions.iter().map(String::len).sum::<usize>() + uri.len();
-        if bytes > limits.subscription_bytes && !self.subscriptions.contains(&uri) {
+        let bytes = self.subscriptions.keys().map(String::len).sum::<usize>() + uri.len();
+        if bytes > limits.subscription_bytes && !self.subscriptions.contains_key(&uri) {
             return Err(super::listen::too_many_bytes(limits));
         }
-        self.subscriptions.insert(uri);
+        self.subscriptions.insert(uri, ());
         Ok(())
     }
 
@@ -212,7 +212,7 @@ impl Session {
         (meta.version.era() == Era::Handshake).then(|| Session {
             meta: Arc::new(meta),
             initialized: true,
-            subscriptions: BTreeSet::new(),
+            subscriptions: Named::new(),
         })
     }
 }

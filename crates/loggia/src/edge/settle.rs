@@ -2,9 +2,9 @@
 //! client first" ([`InputRequired`]) whatever the era. A stateless client gets that as it is; for a handshake
 //! client, which has no such answer, the questions are asked here and the service is called again.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 
-use futures_util::future::try_join_all;
 use loggia_wire::model::{InputRequired, InputResponses, ServerResult};
 use loggia_wire::shape::Shape;
 use loggia_wire::{ErrorCode, Members, Method, RawJson, RequestMeta, RpcError};
@@ -107,7 +107,28 @@ async fn ask_all(
         )
     })?;
     let asked = requests.iter().map(|(key, question)| ask(&**live, key, question));
-    Ok(try_join_all(asked).await?.into_iter().collect())
+    all(asked.map(|asking| Box::pin(asking) as BoxFuture<'_, _>).collect()).await
+}
+
+/// Waits for all of them at once; the first that fails ends the others.
+async fn all(asking: Vec<BoxFuture<'_, Result<(String, RawJson), RpcError>>>) -> Result<InputResponses, RpcError> {
+    let mut asking: Vec<_> = asking.into_iter().map(Some).collect();
+    let mut answers = InputResponses::new();
+    poll_fn(|cx| {
+        for place in &mut asking {
+            match place.as_mut().map(|asking| asking.as_mut().poll(cx)) {
+                Some(Poll::Ready(answered)) => {
+                    let (key, answer) = answered?;
+                    answers.insert(key, answer);
+                    *place = None;
+                }
+                Some(Poll::Pending) | None => {}
+            }
+        }
+        if asking.iter().all(Option::is_none) { Poll::Ready(Ok(())) } else { Poll::Pending }
+    })
+    .await?;
+    Ok(answers)
 }
 
 async fn ask(

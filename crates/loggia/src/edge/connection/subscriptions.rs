@@ -174,8 +174,7 @@ impl Connection {
     /// Ends every subscription, gracefully.
     pub(super) fn end_subscriptions(&mut self, server: &Description) {
         let listening = self.slots.iter().filter(|(_, slot)| matches!(slot.kind, Kind::Listening { .. }));
-        let mut keys: Vec<Key> = listening.map(|(key, _)| *key).collect();
-        keys.sort_unstable();
+        let keys: Vec<Key> = listening.map(|(key, _)| *key).collect();
         for key in keys {
             self.actions.push_back(Action::Unlisten(key));
             self.end_listen(key, server);
