@@ -28,7 +28,7 @@ use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::model::{
     CacheHints, CacheScope, CompleteParams, CompleteResult, Completion, CompletionReference, GetPromptParams,
-    InputResponses, PageParams, ReadResourceParams, ReadResourceResult, ServerResult, SubscriptionFilter,
+    InputResponses, ReadResourceParams, ReadResourceResult, ServerResult, SubscriptionFilter,
 };
 use crate::service::{BoxFuture, Description, Outcome, Reply, Request};
 
@@ -389,7 +389,7 @@ fn result(result: impl Into<ServerResult>) -> Reply {
 }
 
 fn cursor(request: &Request) -> Result<Option<String>, RpcError> {
-    params::<PageParams>(request).map(|params| params.cursor)
+    Members::of(&request.params).map_err(invalid)?.get("cursor").map_err(invalid)
 }
 
 fn params<T: Model>(request: &Request) -> Result<T, RpcError> {
