@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::model::ClientCapabilities;
+use crate::shape::{Malformed, Model, Record, Shape, View, fill_record, serde_by_shape};
 use crate::version::Version;
 
 /// A JSON-RPC error code.
@@ -52,16 +53,47 @@ impl ErrorCode {
 }
 
 /// The `error` member of a response.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RpcError {
     /// What kind of error.
     pub code: ErrorCode,
     /// One sentence for a person.
     pub message: Cow<'static, str>,
     /// More, in a form the sender defines.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
 }
+
+impl Shape for RpcError {
+    fn view(&self) -> View<'_> {
+        View::Record(self)
+    }
+
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        fill_record(self, text)
+    }
+}
+
+impl Record for RpcError {
+    fn each(&self, show: &mut dyn FnMut(&'static str, &dyn Shape)) {
+        show("code", &self.code.0);
+        show("message", &self.message);
+        show("data", &self.data);
+    }
+
+    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Shape)) {
+        fill("code", &mut self.code.0);
+        fill("message", &mut self.message);
+        fill("data", &mut self.data);
+    }
+}
+
+impl Model for RpcError {
+    fn blank() -> RpcError {
+        RpcError { code: ErrorCode(0), message: Cow::Borrowed(""), data: None }
+    }
+}
+
+serde_by_shape!(RpcError, deserialize);
 
 impl RpcError {
     /// An error without `data`.
@@ -112,7 +144,7 @@ impl RpcError {
             ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY,
             "The client did not declare a capability this request needs",
         )
-        .with_data(json!({ "requiredCapabilities": required }))
+        .with_data(json!({ "requiredCapabilities": crate::codec::to_value(required) }))
     }
 
     /// `-32022`: the server does not speak `requested`.

@@ -8,13 +8,14 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error::{ErrorCode, RpcError};
+use crate::members::Members;
 use crate::method::Method;
 use crate::params::Params;
 use crate::raw::RawJson;
+use crate::shape::{Malformed, Model, Shape, View, serde_by_shape, take};
 pub use string::write_string;
 
 /// A request's id: a string or an integer, never null (specification, "Requests").
@@ -106,30 +107,6 @@ fn first_byte(text: &[u8]) -> Option<u8> {
     text.iter().copied().find(|b| !b.is_ascii_whitespace())
 }
 
-/// The members of every kind of message. Which are present tells the kind.
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow, default)]
-    jsonrpc: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    method: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    params: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    result: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-}
-
-/// Keeps `null` apart from absence.
-fn present<'de: 'a, 'a, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<&'a RawValue>, D::Error> {
-    <&'a RawValue>::deserialize(deserializer).map(Some)
-}
-
 /// Whether `text` nests deeper than [`MAX_DEPTH`]. Payloads stay raw, so no parser would notice. A text with
 /// few brackets, which is nearly every text, is cleared by counting them.
 fn too_deep(text: &[u8]) -> bool {
@@ -163,33 +140,69 @@ pub(crate) fn parse_single(buffer: &Bytes, text: &[u8]) -> Result<Message, Decod
     if too_deep(text) {
         return Err(DecodeError::invalid(format!("The message nests deeper than {MAX_DEPTH} levels")));
     }
-    let envelope: Envelope<'_> = serde_json::from_slice(text).map_err(|e| match e.classify() {
-        serde_json::error::Category::Data => DecodeError::invalid(format!("Not a JSON-RPC message: {e}")),
-        _ => DecodeError::parse(e),
-    })?;
-    let id = envelope.id.map(|raw| serde_json::from_str::<Id>(raw.get()));
+    let mut envelope = envelope(text)?;
+    let mut member = |name| take(&mut envelope, name).map_err(not_a_message);
+    let version = string(member("jsonrpc")?)?;
+    let (id, method) = (member("id")?.map(Id::read), string(member("method")?)?);
+    let (params, result, error) = (some(member("params")?), member("result")?, some(member("error")?));
     let reply_to = id.as_ref().and_then(|id| id.as_ref().ok()).cloned();
     let invalid = |message: &'static str| DecodeError {
         id: reply_to.clone(),
         error: RpcError::invalid_request(message),
     };
-    if envelope.jsonrpc.as_deref() != Some("2.0") {
+    if version.as_deref() != Some("2.0") {
         return Err(invalid("The member \"jsonrpc\" must be \"2.0\""));
     }
-    if let Some(method) = envelope.method {
-        return decode_call(buffer, id, &method, envelope.params, &invalid);
+    let raw = |text: &[u8]| RawJson::scanned(buffer, text);
+    if let Some(method) = method {
+        return decode_call(id, &method, params.map(raw), &invalid);
     }
-    decode_response(buffer, &envelope, id, &invalid)
+    let outcome =
+        match (result, error) {
+            (Some(result), None) => Ok(raw(result)),
+            (None, Some(error)) => Err(RpcError::read(error)
+                .map_err(|_| invalid("The member \"error\" needs a code and a message"))?),
+            (Some(_), Some(_)) => return Err(invalid("A response has a result or an error, not both")),
+            (None, None) => return Err(invalid("A message has a method, a result or an error")),
+        };
+    match id {
+        Some(Ok(id)) => Ok(Message::Response { id: Some(id), outcome }),
+        // JSON-RPC 2.0 answers a request whose id it could not read with a null id.
+        None | Some(Err(_)) if outcome.is_err() => Ok(Message::Response { id: None, outcome }),
+        _ => Err(invalid("A result needs the id of its request")),
+    }
+}
+
+/// The members of a message of any kind. Which are present tells the kind.
+fn envelope(text: &[u8]) -> Result<Members<'_>, DecodeError> {
+    if std::str::from_utf8(text).is_err() {
+        serde_json::from_slice::<&RawValue>(text).map_err(DecodeError::parse)?;
+    }
+    Members::read(text).map_err(|e| match e.classify() {
+        serde_json::error::Category::Data => not_a_message(e),
+        _ => DecodeError::parse(e),
+    })
+}
+
+fn not_a_message(reason: impl fmt::Display) -> DecodeError {
+    DecodeError::invalid(format!("Not a JSON-RPC message: {reason}"))
+}
+
+/// What is there and not `null`.
+fn some(member: Option<&[u8]>) -> Option<&[u8]> {
+    member.filter(|text| *text != b"null")
+}
+
+fn string(member: Option<&[u8]>) -> Result<Option<String>, DecodeError> {
+    some(member).map(String::read).transpose().map_err(not_a_message)
 }
 
 fn decode_call(
-    buffer: &Bytes,
-    id: Option<Result<Id, serde_json::Error>>,
+    id: Option<Result<Id, Malformed>>,
     method: &str,
-    params: Option<&RawValue>,
+    params: Option<RawJson>,
     invalid: &dyn Fn(&'static str) -> DecodeError,
 ) -> Result<Message, DecodeError> {
-    let params = params.map(|raw| RawJson::borrowed(buffer, raw));
     if params.as_ref().is_some_and(|p| !p.is_object()) {
         return Err(invalid("The member \"params\" must be an object"));
     }
@@ -198,27 +211,6 @@ fn decode_call(
         Some(Ok(id)) => Ok(Message::Request { id, method, params: params.map(Params::from) }),
         Some(Err(_)) => Err(invalid("The member \"id\" must be a string or an integer")),
         None => Ok(Message::Notification { method, params }),
-    }
-}
-
-fn decode_response(
-    buffer: &Bytes,
-    envelope: &Envelope<'_>,
-    id: Option<Result<Id, serde_json::Error>>,
-    invalid: &dyn Fn(&'static str) -> DecodeError,
-) -> Result<Message, DecodeError> {
-    let outcome = match (envelope.result, envelope.error) {
-        (Some(result), None) => Ok(RawJson::borrowed(buffer, result)),
-        (None, Some(error)) => Err(serde_json::from_str(error.get())
-            .map_err(|_| invalid("The member \"error\" needs a code and a message"))?),
-        (Some(_), Some(_)) => return Err(invalid("A response has a result or an error, not both")),
-        (None, None) => return Err(invalid("A message has a method, a result or an error")),
-    };
-    match id {
-        Some(Ok(id)) => Ok(Message::Response { id: Some(id), outcome }),
-        // JSON-RPC 2.0 answers a request whose id it could not read with a null id.
-        None | Some(Err(_)) if outcome.is_err() => Ok(Message::Response { id: None, outcome }),
-        _ => Err(invalid("A result needs the id of its request")),
     }
 }
 
@@ -300,7 +292,7 @@ pub fn write_error_without_id(out: &mut Vec<u8>, error: &RpcError) {
 fn write_error_member(out: &mut Vec<u8>, error: &RpcError) {
     out.extend_from_slice(br#","error":"#);
     // An error is a number, a string and a `Value`: none of them can fail to serialize.
-    let _ = serde_json::to_writer(&mut *out, error);
+    let _ = serde_json::to_writer(&mut *out, &error.view());
     out.push(b'}');
 }
 
@@ -336,39 +328,29 @@ impl From<&str> for Id {
     }
 }
 
-impl Serialize for Id {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Shape for Id {
+    fn view(&self) -> View<'_> {
         match self {
-            Id::Number(n) => serializer.serialize_i64(*n),
-            Id::String(s) => serializer.serialize_str(s),
+            Id::Number(number) => View::Signed(*number),
+            Id::String(text) => View::Text(text),
         }
     }
-}
 
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
-        deserializer.deserialize_any(IdVisitor)
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        *self = match text.first() {
+            Some(b'"') => Id::String(String::read(text)?.into()),
+            _ => {
+                Id::Number(i64::read(text).map_err(|_| Malformed::expected("a string or an integer", text))?)
+            }
+        };
+        Ok(())
     }
 }
 
-struct IdVisitor;
-
-impl serde::de::Visitor<'_> for IdVisitor {
-    type Value = Id;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string or an integer")
-    }
-
-    fn visit_i64<E>(self, n: i64) -> Result<Id, E> {
-        Ok(Id::Number(n))
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, n: u64) -> Result<Id, E> {
-        i64::try_from(n).map(Id::Number).map_err(|_| E::custom("the id is too large"))
-    }
-
-    fn visit_str<E>(self, s: &str) -> Result<Id, E> {
-        Ok(Id::String(s.into()))
+impl Model for Id {
+    fn blank() -> Id {
+        Id::Number(0)
     }
 }
+
+serde_by_shape!(Id, deserialize);

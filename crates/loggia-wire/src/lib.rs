@@ -11,6 +11,8 @@
 //! * [`params`]: a request's params, and what in them routes it.
 //! * [`meta`]: what a request says about itself (`_meta`); [`meta_key`]: the rules for its keys.
 //! * [`header`]: the HTTP headers that mirror the body.
+//! * [`shape`]: how the model is read and written.
+//! * [`sorted`]: a small map, of which the model and whoever uses it have many.
 //! * [`schema`]: JSON Schema, bounded, without network.
 //! * [`uri_template`]: URI templates, expanded and matched.
 //! * [`plain`]: what the fast readings and writings are held against.
@@ -30,6 +32,8 @@ pub mod plain;
 pub mod raw;
 mod scan;
 pub mod schema;
+pub mod shape;
+pub mod sorted;
 pub mod uri_template;
 pub mod version;
 

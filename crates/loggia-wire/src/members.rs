@@ -12,6 +12,7 @@ use crate::RawJson;
 use crate::jsonrpc::write_string;
 use crate::raw::plain_text;
 use crate::scan::Scanner;
+use crate::shape::{Malformed, Model};
 
 /// An object, read one level deep.
 #[derive(Debug, Default)]
@@ -64,6 +65,29 @@ impl<'a> Members<'a> {
         string(self.raw(name)?)
     }
 
+    /// One member as a type of the model, which is an `Option` where it may be left out.
+    pub fn get<T: Model>(&self, name: &str) -> Result<T, Malformed> {
+        if self.0.iter().filter(|(key, _)| key == name).count() > 1 {
+            return Err(Malformed::duplicate(name));
+        }
+        let mut value = T::blank();
+        match self.raw(name) {
+            Some(text) => value.fill(text).map_err(|malformed| malformed.within(name))?,
+            None if value.may_be_absent() => {}
+            None => return Err(Malformed::missing(name)),
+        }
+        Ok(value)
+    }
+
+    /// The object again, with these members beside the others, or in the place of those of the same names.
+    pub fn with(&self, members: &[(&str, &RawJson)]) -> RawJson {
+        let left_out: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
+        let mut all =
+            Members(self.0.iter().filter(|(key, _)| !left_out.contains(&&**key)).cloned().collect());
+        all.0.extend(members.iter().map(|(name, value)| (Cow::Borrowed(*name), value.as_bytes())));
+        all.write(&[], |_| None)
+    }
+
     /// The object again, with the JSON text `value` as the member `name`, where it has one.
     pub fn replaced(&self, name: &str, value: &[u8]) -> RawJson {
         self.write(&[], |key| (key == name).then_some(value))
@@ -77,6 +101,32 @@ impl<'a> Members<'a> {
         self.write(left_out, |key| {
             texts.iter().find(|(name, _)| *name == key).map(|(_, text)| text.as_slice())
         })
+    }
+
+    /// Takes the member `name` out; the last one where a name is repeated.
+    pub(crate) fn take(&mut self, name: &str) -> Option<&'a [u8]> {
+        let at = self.0.iter().rposition(|(key, _)| key == name)?;
+        Some(self.0.remove(at).1)
+    }
+
+    /// Adds the member `name` where there is none.
+    pub(crate) fn or_insert(&mut self, name: &'static str, value: &'a [u8]) {
+        if self.raw(name).is_none() {
+            self.0.push((Cow::Borrowed(name), value));
+        }
+    }
+
+    /// The same in the order of the names; those of one name stay in theirs.
+    pub(crate) fn sorted(mut self) -> Members<'a> {
+        if !self.0.is_sorted_by(|(one, _), (next, _)| one <= next) {
+            self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+        }
+        self
+    }
+
+    /// The members in their order.
+    pub(crate) fn into_iter(self) -> impl Iterator<Item = (Cow<'a, str>, &'a [u8])> {
+        self.0.into_iter()
     }
 
     fn write<'r>(&self, left_out: &[&str], replacement: impl Fn(&str) -> Option<&'r [u8]>) -> RawJson {

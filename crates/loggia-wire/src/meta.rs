@@ -6,13 +6,13 @@ mod fast;
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::RpcError;
 use crate::meta_key::drop_invalid_trace_context;
 use crate::model::{ClientCapabilities, Implementation, LoggingLevel, Meta, ProgressToken};
 use crate::params::Params;
+use crate::shape::{Model, members_of, take};
 use crate::version::Version;
 
 /// `_meta` key: the version of this request.
@@ -83,19 +83,13 @@ pub fn declared_version(params: Option<&Params>) -> Result<Declared, RpcError> {
     }
 }
 
-#[derive(Deserialize)]
-struct HasMeta {
-    #[serde(default, rename = "_meta")]
-    meta: Option<Meta>,
-}
-
 /// The `_meta` as a tree: for what is out of the ordinary, and for errors that name the key at fault.
 fn meta_of(params: Option<&Params>) -> Result<Meta, RpcError> {
     let Some(params) = params else { return Ok(Meta::default()) };
-    let holder: HasMeta = params
-        .decode()
-        .map_err(|e| RpcError::invalid_params(format!("params._meta must be an object: {e}")))?;
-    let mut meta = holder.meta.unwrap_or_default();
+    let wrong = |e| RpcError::invalid_params(format!("params._meta must be an object: {e}"));
+    let mut members = members_of(params.as_bytes()).map_err(wrong)?;
+    let meta = take(&mut members, "_meta").map_err(wrong)?.unwrap_or(b"null");
+    let mut meta = Option::<Meta>::read(meta).map_err(wrong)?.unwrap_or_default();
     drop_invalid_trace_context(&mut meta);
     Ok(meta)
 }
@@ -185,18 +179,15 @@ pub(crate) fn stateless_by_tree(
     })
 }
 
-fn required<T: serde::de::DeserializeOwned>(meta: &mut Meta, key: &'static str) -> Result<T, RpcError> {
+fn required<T: Model>(meta: &mut Meta, key: &'static str) -> Result<T, RpcError> {
     optional(meta, key)?
         .ok_or_else(|| RpcError::invalid_params(format!("params._meta lacks the required key {key:?}")))
 }
 
-fn optional<T: serde::de::DeserializeOwned>(
-    meta: &mut Meta,
-    key: &'static str,
-) -> Result<Option<T>, RpcError> {
+fn optional<T: Model>(meta: &mut Meta, key: &'static str) -> Result<Option<T>, RpcError> {
     meta.remove(key)
         .map(|value| {
-            serde_json::from_value(value)
+            T::read(value.to_string().as_bytes())
                 .map_err(|e| RpcError::invalid_params(format!("params._meta[{key:?}]: {e}")))
         })
         .transpose()

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::members::Members;
 use crate::scan;
+use crate::shape::{Malformed, Model};
 
 /// One JSON value as its bytes. Always valid UTF-8 and valid JSON: it is only ever made by a parser or a
 /// serializer. Cloning shares the buffer.
@@ -35,11 +36,6 @@ impl RawJson {
     /// Serializes `value`. Fails only where its `Serialize` does (a map with a non-string key, say).
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<RawJson, serde_json::Error> {
         serde_json::to_vec(value).map(|bytes| RawJson(bytes.into()))
-    }
-
-    /// The part of `buffer` that `raw`, borrowed from it, covers.
-    pub(crate) fn borrowed(buffer: &Bytes, raw: &serde_json::value::RawValue) -> RawJson {
-        RawJson(buffer.slice_ref(raw.get().as_bytes()))
     }
 
     /// The part of `buffer` that `text`, borrowed from it and scanned, covers.
@@ -71,6 +67,11 @@ impl RawJson {
     /// Reads the value as a `T`.
     pub fn decode<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(&self.0)
+    }
+
+    /// Reads the value as a type of the model.
+    pub fn read<T: Model>(&self) -> Result<T, Malformed> {
+        T::read(&self.0)
     }
 
     /// The JSON text of one member of an object, the last where its name is repeated; `None` where there is

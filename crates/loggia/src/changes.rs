@@ -4,10 +4,10 @@
 //! A subscription keeps a set of what is dirty, not a queue of events, so a client that never reads costs
 //! at most one entry for each thing it subscribed to.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use loggia_wire::model::SubscriptionFilter;
+use loggia_wire::sorted::Sorted;
 use tokio::sync::Notify;
 
 /// Something that changed.
@@ -43,7 +43,7 @@ struct Subscriber {
 
 #[derive(Default)]
 struct State {
-    dirty: BTreeSet<Change>,
+    dirty: Sorted<Change, ()>,
     closed: bool,
 }
 
@@ -77,7 +77,7 @@ impl Changes {
     pub fn announce(&self, change: Change) {
         self.each(|subscriber| {
             if subscriber.wants(&change) {
-                subscriber.state().dirty.insert(change.clone());
+                subscriber.state().dirty.insert(change.clone(), ());
                 subscriber.ready.notify_one();
             }
         });
@@ -142,7 +142,7 @@ impl Listening {
         loop {
             {
                 let mut state = self.subscriber.state();
-                if let Some(change) = state.dirty.pop_first() {
+                if let Some((change, ())) = state.dirty.pop_first() {
                     return Some(change);
                 }
                 if state.closed {

@@ -2,12 +2,14 @@
 //!
 //! The core is one function: a self-contained [`service::Request`] in, one [`service::Outcome`] out. A
 //! [`server::Server`] is that function made of tools, prompts and resources; the [`edge`] adapts each era of
-//! the protocol to it; a [`transport`] carries the bytes; a [`client::Client`] is the other end.
+//! the protocol to it; a [`transport`] carries the bytes; a `client::Client` is the other end.
 //!
-//! Features: `macros` (on by default) for the attributes and the derive; `http-server` and `http-client` for
+//! Features: `macros` (on by default) for the attributes and the derive; `client` for the client, which
+//! [`testing`](https://docs.rs/loggia/latest/loggia/testing) is made of; `http-server` and `http-client` for
 //! Streamable HTTP, `http` for both; `tls` for `https`.
 
 pub mod changes;
+#[cfg(feature = "client")]
 pub mod client;
 pub mod edge;
 pub mod error;
@@ -17,6 +19,7 @@ pub mod prelude;
 pub mod schema;
 pub mod server;
 pub mod service;
+#[cfg(feature = "client")]
 pub mod testing;
 pub mod transport;
 

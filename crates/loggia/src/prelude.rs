@@ -6,6 +6,7 @@ pub use std::sync::Arc;
 pub use crate::{prompt, prompts, resource, resources, tool, tools};
 
 pub use crate::JsonSchema;
+#[cfg(feature = "client")]
 pub use crate::client::Client;
 pub use crate::error::{Error, Result};
 pub use crate::model::{ContentBlock, PromptMessage};

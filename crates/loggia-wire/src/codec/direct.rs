@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{RESULT_TYPE, Restrict, result_type};
 use crate::jsonrpc;
 use crate::model::*;
+use crate::shape::Shape;
 use crate::version::Version;
 
 /// Writes `result`, which is restricted to `version` already. `false`, with `out` as it was, where only a tree
@@ -49,8 +50,8 @@ pub(super) fn write(
 
 /// Writes the members of `result`, where nothing among them is the codec's to change: no `_meta`, no unknown
 /// members.
-fn members<T: Serialize>(out: &mut Vec<u8>, result: &T, meta: Option<&Meta>, extra: &Extra) -> bool {
-    meta.is_none() && extra.is_empty() && serde_json::to_writer(out, result).is_ok()
+fn members(out: &mut Vec<u8>, result: &dyn Shape, meta: Option<&Meta>, extra: &Extra) -> bool {
+    meta.is_none() && extra.is_empty() && serde_json::to_writer(out, &result.view()).is_ok()
 }
 
 /// Writes what most tools come to, texts and no more, without a serializer between.

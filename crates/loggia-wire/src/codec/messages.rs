@@ -5,6 +5,7 @@ use super::{PayloadError, Restrict, written};
 use crate::method::Method;
 use crate::model::*;
 use crate::raw::RawJson;
+use crate::shape::Model;
 use crate::version::Version;
 use Version::V2025_03_26;
 
@@ -93,6 +94,6 @@ impl ClientNotification {
     }
 }
 
-fn read<'a, T: serde::Deserialize<'a>>(method: &Method, raw: &'a RawJson) -> Result<T, PayloadError> {
-    raw.decode().map_err(|e| PayloadError::new(method, e))
+fn read<T: Model>(method: &Method, raw: &RawJson) -> Result<T, PayloadError> {
+    raw.read().map_err(|e| PayloadError::new(method, e))
 }

@@ -12,14 +12,15 @@ mod results;
 
 use std::fmt;
 
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::jsonrpc::Id;
+use crate::members;
 use crate::meta::{SERVER_INFO, SUBSCRIPTION_ID};
 use crate::method::Method;
 use crate::model::*;
 use crate::raw::RawJson;
+use crate::shape::{Malformed, Shape, value_of};
 use crate::version::Version;
 
 /// Takes away what `version` lacks.
@@ -135,20 +136,20 @@ fn stamp(object: &mut Map<String, Value>, identity: &Implementation, version: Ve
 }
 
 /// A model type as text. Model types have string keys and no failing `Serialize`.
-fn written<T: Serialize>(value: &T) -> RawJson {
-    RawJson::encode(value).unwrap_or(RawJson::null())
+fn written(value: &dyn Shape) -> RawJson {
+    RawJson::encode(&value.view()).unwrap_or(RawJson::null())
 }
 
-/// A model type as a tree. By way of its text, so that each type is compiled for one serializer only.
-pub(crate) fn to_value<T: Serialize>(value: &T) -> Value {
-    written(value).decode().unwrap_or(Value::Null)
+/// A model type as a tree, by way of its text.
+pub(crate) fn to_value(value: &dyn Shape) -> Value {
+    value_of(written(value).as_bytes()).unwrap_or(Value::Null)
 }
 
 impl ServerResult {
     fn to_object(&self) -> Result<Map<String, Value>, RawJson> {
         let value = match self {
-            ServerResult::Initialize(r) => to_value(r),
-            ServerResult::Discover(r) => to_value(r),
+            ServerResult::Initialize(r) => to_value(&**r),
+            ServerResult::Discover(r) => to_value(&**r),
             ServerResult::ListTools(r) => to_value(r),
             ServerResult::CallTool(r) => to_value(r),
             ServerResult::ListResources(r) => to_value(r),
@@ -174,20 +175,20 @@ pub fn decode_result(
     version: Version,
     result: &RawJson,
 ) -> Result<ServerResult, PayloadError> {
-    let wrong = |e: serde_json::Error| PayloadError::new(method, e);
+    let wrong = |malformed: Malformed| PayloadError::new(method, malformed);
     if !result.is_object() {
         return Err(PayloadError::new(method, "a result is an object"));
     }
     // Before the stateless era the member has no meaning: every result is complete.
     let kind = match version.is_stateless() {
-        true => result.member(RESULT_TYPE).map(serde_json::from_slice).transpose().map_err(wrong)?,
+        true => result.member(RESULT_TYPE).map(members::string),
         false => None,
     };
-    match kind.as_ref().map(Value::as_str) {
+    match kind.as_ref().map(Option::as_deref) {
         // A revision without the member means "complete".
         None | Some(Some("complete")) => decode_complete(method, result).map_err(wrong),
         Some(Some("input_required")) => {
-            let mut input: InputRequired = result.decode().map_err(wrong)?;
+            let mut input: InputRequired = result.read().map_err(wrong)?;
             input.extra.remove(RESULT_TYPE);
             Ok(ServerResult::InputRequired(input))
         }
@@ -196,11 +197,11 @@ pub fn decode_result(
     }
 }
 
-/// Reads a result of the type that belongs to its method, from its text: each type is compiled for one parser.
-fn decode_complete(method: &Method, result: &RawJson) -> serde_json::Result<ServerResult> {
+/// Reads a result of the type that belongs to its method.
+fn decode_complete(method: &Method, result: &RawJson) -> Result<ServerResult, Malformed> {
     macro_rules! read {
         ($type:ty) => {{
-            let mut read: $type = result.decode()?;
+            let mut read: $type = result.read()?;
             read.extra.remove(RESULT_TYPE);
             ServerResult::from(read)
         }};
@@ -296,15 +297,15 @@ pub fn encode_input_request(mut request: InputRequest, version: Version) -> Opti
     }
     request.restrict(version);
     let params = match &request {
-        InputRequest::Elicit(params) => written(params),
-        InputRequest::CreateMessage(params) => written(params),
+        InputRequest::Elicit(params) => written(&**params),
+        InputRequest::CreateMessage(params) => written(&**params),
         InputRequest::ListRoots(params) => written(params),
     };
     Some((method, params))
 }
 
 /// The params of a request (or of anything that can be restricted) as `version` writes them.
-pub fn encode_params<T: Restrict + Serialize>(mut params: T, version: Version) -> RawJson {
+pub fn encode_params<T: Restrict + Shape>(mut params: T, version: Version) -> RawJson {
     params.restrict(version);
     written(&params)
 }

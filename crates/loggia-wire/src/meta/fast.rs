@@ -1,8 +1,6 @@
 //! `_meta` read straight into its fields, without a tree. Every request is read so; what does not fit at once
 //! (`None`) is read again as a tree, which knows how to word the error.
 
-use serde::Deserialize;
-
 use super::{
     CLIENT_CAPABILITIES, CLIENT_INFO, Declared, LOG_LEVEL, PROGRESS_TOKEN, PROTOCOL_VERSION, RequestMeta,
 };
@@ -11,6 +9,7 @@ use crate::model::{ClientCapabilities, Implementation, LoggingLevel, Meta, Progr
 use crate::params::Params;
 use crate::raw::plain_text;
 use crate::scan::Scanner;
+use crate::shape::Model;
 use crate::version::Version;
 
 /// The text of `_meta`; the inner `None` where there is none.
@@ -98,6 +97,6 @@ impl Fields {
     }
 }
 
-fn read<'t, T: Deserialize<'t>>(value: &'t [u8]) -> Option<T> {
-    serde_json::from_slice(value).ok()
+fn read<T: Model>(value: &[u8]) -> Option<T> {
+    T::read(value).ok()
 }

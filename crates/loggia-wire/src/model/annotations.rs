@@ -1,12 +1,10 @@
 //! What clients are told about a thing besides the thing: icons, audience, importance.
 
-use serde::{Deserialize, Serialize};
-
 use super::Extra;
+use crate::shape::{record, words};
 
 /// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// The person.
     User,
@@ -14,50 +12,47 @@ pub enum Role {
     Assistant,
 }
 
+words!(Role { User = "user", Assistant = "assistant" });
+
 /// Hints for a client that shows or uses a thing.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Annotations {
     /// For whom it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<Vec<Role>>,
     /// How important it is, from 0 to 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<f64>,
     /// When it last changed, as ISO 8601 text. Since 2025-06-18.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_modified: Option<String>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(Annotations { audience, priority, last_modified = "lastModified" });
+
 /// A picture. Since 2025-11-25.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Icon {
     /// An `https:` or `data:` URI.
     pub src: String,
     /// Its type, where the source does not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime_type: Option<String>,
     /// Sizes as `48x48` or `any`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sizes: Option<Vec<String>>,
     /// For which background.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub theme: Option<IconTheme>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(Icon { src, mime_type = "mimeType", sizes, theme });
+
 /// The background an icon is made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IconTheme {
     /// A light one.
     Light,
     /// A dark one.
     Dark,
 }
+
+words!(IconTheme { Light = "light", Dark = "dark" });

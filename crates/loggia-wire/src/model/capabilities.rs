@@ -1,79 +1,67 @@
 //! What each side can do.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-
 use super::{Extra, JsonObject};
+use crate::shape::record;
+use crate::sorted::Named;
 
 /// Settings of one extension, by its identifier.
-pub type Extensions = BTreeMap<String, JsonObject>;
+pub type Extensions = Named<JsonObject>;
 
 /// What a client can do.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ClientCapabilities {
     /// What no specification defines.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experimental: Option<Extensions>,
     /// It can say which folders matter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roots: Option<RootsCapability>,
     /// It can ask its model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling: Option<SamplingCapability>,
     /// It can ask the person. Since 2025-06-18.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elicitation: Option<ElicitationCapability>,
     /// Extensions it supports. Since 2026-07-28.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extensions: Option<Extensions>,
     /// Members we do not know (among them the experimental `tasks` of 2025-11-25).
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(ClientCapabilities { experimental, roots, sampling, elicitation, extensions });
 
 /// Details of `roots`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct RootsCapability {
     /// It announces when they change. Until 2025-11-25.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list_changed: Option<bool>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(RootsCapability { list_changed = "listChanged" });
 
 /// Details of `sampling`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct SamplingCapability {
     /// It honours `includeContext`. Since 2025-11-25.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<JsonObject>,
     /// Its model can use tools. Since 2025-11-25.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tools: Option<JsonObject>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(SamplingCapability { context, tools });
+
 /// Details of `elicitation`. An empty object means form mode alone.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ElicitationCapability {
     /// It can show a form. Since 2025-11-25.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<JsonObject>,
     /// It can open a URL. Since 2025-11-25.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<JsonObject>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(ElicitationCapability { form, url });
 
 impl ElicitationCapability {
     /// Whether it can show a form: said, or implied by saying nothing else.
@@ -88,58 +76,48 @@ impl ElicitationCapability {
 }
 
 /// What a server offers.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ServerCapabilities {
     /// What no specification defines.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experimental: Option<Extensions>,
     /// It sends log messages.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<JsonObject>,
     /// It completes arguments. Since 2025-03-26.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completions: Option<JsonObject>,
     /// It has prompts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompts: Option<ListCapability>,
     /// It has resources.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourcesCapability>,
     /// It has tools.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tools: Option<ListCapability>,
     /// Extensions it supports. Since 2026-07-28.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extensions: Option<Extensions>,
     /// Members we do not know (among them the experimental `tasks` of 2025-11-25).
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(ServerCapabilities { experimental, logging, completions, prompts, resources, tools, extensions });
 
 /// Details of `tools` and `prompts`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ListCapability {
     /// It announces when the list changes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list_changed: Option<bool>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(ListCapability { list_changed = "listChanged" });
+
 /// Details of `resources`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ResourcesCapability {
     /// It announces when one of them changes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscribe: Option<bool>,
     /// It announces when the list changes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list_changed: Option<bool>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(ResourcesCapability { subscribe, list_changed = "listChanged" });

@@ -2,28 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Extra, Meta};
+use crate::shape::{
+    Malformed, Model, Record, Shape, View, fill_from, members_of, record, serde_by_shape, take_tag,
+};
 
 /// Parameters of `completion/complete`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CompleteParams {
     /// Whose argument.
-    #[serde(rename = "ref")]
     pub reference: CompletionReference,
     /// Which argument, and what is typed so far.
     pub argument: CompletionArgument,
     /// What is known already. Since 2025-06-18.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<CompletionContext>,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(CompleteParams { reference = "ref", argument, context, meta = "_meta" });
 
 impl CompleteParams {
     /// What a person typed so far for an argument of a prompt.
@@ -55,78 +54,126 @@ impl CompleteParams {
 }
 
 /// Whose argument is completed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum CompletionReference {
     /// A prompt's.
-    #[serde(rename = "ref/prompt")]
     Prompt {
         /// The prompt's name.
         name: String,
         /// Its title. Since 2025-06-18.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         title: Option<String>,
     },
     /// A resource template's.
-    #[serde(rename = "ref/resource")]
     Resource {
         /// The template.
         uri: String,
     },
 }
 
+const PROMPT: &str = "ref/prompt";
+const RESOURCE: &str = "ref/resource";
+
+impl Shape for CompletionReference {
+    fn view(&self) -> View<'_> {
+        let kind = match self {
+            CompletionReference::Prompt { .. } => PROMPT,
+            CompletionReference::Resource { .. } => RESOURCE,
+        };
+        View::Tagged("type", kind, self)
+    }
+
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        let mut members = members_of(text)?;
+        *self = match &*take_tag(&mut members, "type")? {
+            PROMPT => CompletionReference::Prompt { name: String::new(), title: None },
+            RESOURCE => CompletionReference::Resource { uri: String::new() },
+            other => return Err(Malformed::unknown(other, &[PROMPT, RESOURCE])),
+        };
+        fill_from(self, members)
+    }
+}
+
+impl Record for CompletionReference {
+    fn each(&self, show: &mut dyn FnMut(&'static str, &dyn Shape)) {
+        match self {
+            CompletionReference::Prompt { name, title } => {
+                show("name", name);
+                show("title", title);
+            }
+            CompletionReference::Resource { uri } => show("uri", uri),
+        }
+    }
+
+    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Shape)) {
+        match self {
+            CompletionReference::Prompt { name, title } => {
+                fill("name", name);
+                fill("title", title);
+            }
+            CompletionReference::Resource { uri } => fill("uri", uri),
+        }
+    }
+}
+
+impl Model for CompletionReference {
+    fn blank() -> CompletionReference {
+        CompletionReference::Resource { uri: String::new() }
+    }
+}
+
+serde_by_shape!(CompletionReference, deserialize);
+
 /// The argument under completion.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CompletionArgument {
     /// Its name.
     pub name: String,
     /// What is typed so far.
     pub value: String,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(CompletionArgument { name, value });
 
 /// What is known already.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CompletionContext {
     /// The other arguments.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<BTreeMap<String, String>>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(CompletionContext { arguments });
+
 /// Result of `completion/complete`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CompleteResult {
     /// The proposals.
     pub completion: Completion,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(CompleteResult { completion, meta = "_meta" });
+
 /// Proposals for an argument.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Completion {
     /// At most [`Completion::MAX_VALUES`].
     pub values: Vec<String>,
     /// How many there are in all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
     /// Whether there are more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub has_more: Option<bool>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(Completion { values, total, has_more = "hasMore" });
 
 impl Completion {
     /// Most values in one answer (specification, "Completion Results").

@@ -1,13 +1,12 @@
 //! What a tool or a prompt gives to a model: text, pictures, sound, resources.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Annotations, Extra, JsonObject, Meta, Resource, ResourceContents, setters};
+use crate::shape::{record, tagged};
 
 /// One piece of content.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ContentBlock {
     /// Text.
     Text(TextContent),
@@ -20,6 +19,8 @@ pub enum ContentBlock {
     /// A resource with its contents.
     Resource(EmbeddedResource),
 }
+
+tagged!(ContentBlock by "type" { Text = "text", Image = "image", Audio = "audio", ResourceLink = "resource_link", Resource = "resource" });
 
 impl ContentBlock {
     /// Text.
@@ -69,20 +70,19 @@ impl From<String> for ContentBlock {
 }
 
 /// Text.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct TextContent {
     /// The text.
     pub text: String,
     /// Hints.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<Annotations>,
     /// `_meta`. Since 2025-06-18.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(TextContent { text, annotations, meta = "_meta" });
 
 impl TextContent {
     /// Text without hints.
@@ -99,23 +99,21 @@ impl TextContent {
 }
 
 /// A picture.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ImageContent {
     /// The bytes, in base64.
     pub data: String,
     /// Their type.
     pub mime_type: String,
     /// Hints.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<Annotations>,
     /// `_meta`. Since 2025-06-18.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(ImageContent { data, mime_type = "mimeType", annotations, meta = "_meta" });
 
 impl ImageContent {
     /// A picture without hints, from base64 text.
@@ -125,23 +123,21 @@ impl ImageContent {
 }
 
 /// Sound.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct AudioContent {
     /// The bytes, in base64.
     pub data: String,
     /// Their type.
     pub mime_type: String,
     /// Hints.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<Annotations>,
     /// `_meta`. Since 2025-06-18.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(AudioContent { data, mime_type = "mimeType", annotations, meta = "_meta" });
 
 impl AudioContent {
     /// Sound without hints, from base64 text.
@@ -151,23 +147,22 @@ impl AudioContent {
 }
 
 /// A resource with its contents.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct EmbeddedResource {
     /// The contents.
     pub resource: ResourceContents,
     /// Hints.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<Annotations>,
     /// `_meta`. Since 2025-06-18.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(EmbeddedResource { resource, annotations, meta = "_meta" });
+
 /// A model's wish to use a tool. Since 2025-11-25.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ToolUseContent {
     /// Pairs the result with it.
     pub id: String,
@@ -176,31 +171,28 @@ pub struct ToolUseContent {
     /// With what.
     pub input: JsonObject,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(ToolUseContent { id, name, input, meta = "_meta" });
+
 /// What a tool that a model used gave. Since 2025-11-25.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ToolResultContent {
     /// The wish it answers.
     pub tool_use_id: String,
     /// For the model.
     pub content: Vec<ContentBlock>,
     /// For programs.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::some")]
     pub structured_content: Option<Value>,
     /// Whether the tool failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_error: Option<bool>,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(ToolResultContent { tool_use_id = "toolUseId", content, structured_content = "structuredContent", is_error = "isError", meta = "_meta" });

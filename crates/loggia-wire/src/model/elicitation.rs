@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{Extra, Meta};
+use crate::shape::{Malformed, Model, Shape, View, members_of, record, serde_by_shape, words};
 
 /// Parameters of `elicitation/create`.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,57 +26,60 @@ impl ElicitParams {
     }
 }
 
-impl Serialize for ElicitParams {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Shape for ElicitParams {
+    fn view(&self) -> View<'_> {
         match self {
-            ElicitParams::Form(form) => form.serialize(serializer),
-            ElicitParams::Url(url) => url.serialize(serializer),
+            ElicitParams::Form(form) => form.view(),
+            ElicitParams::Url(url) => url.view(),
         }
+    }
+
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        *self = match members_of(text)?.string("mode").as_deref() {
+            Some("url") => ElicitParams::Url(Model::read(text)?),
+            Some("form") | None => ElicitParams::Form(Model::read(text)?),
+            Some(other) => return Err(Malformed::new(format!("unknown elicitation mode {other:?}"))),
+        };
+        Ok(())
     }
 }
 
-impl<'de> Deserialize<'de> for ElicitParams {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ElicitParams, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        match value.get("mode").and_then(Value::as_str) {
-            Some("url") => serde_json::from_value(value).map(ElicitParams::Url),
-            Some("form") | None => serde_json::from_value(value).map(ElicitParams::Form),
-            Some(other) => Err(serde_json::Error::custom(format!("unknown elicitation mode {other:?}"))),
-        }
-        .map_err(D::Error::custom)
+impl Model for ElicitParams {
+    fn blank() -> ElicitParams {
+        ElicitParams::Form(Model::blank())
     }
 }
+
+serde_by_shape!(ElicitParams, deserialize);
 
 /// A form to show.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ElicitFormParams {
     /// `form`, or absent. Since 2025-11-25.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<FormMode>,
     /// What the person is told.
     pub message: String,
     /// The fields.
     pub requested_schema: ElicitSchema,
     /// `_meta`. Until 2025-11-25.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know (among them the experimental `task` of 2025-11-25).
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(ElicitFormParams { mode, message, requested_schema = "requestedSchema", meta = "_meta" });
+
 /// The one value of a form's `mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FormMode {
     /// `form`.
     Form,
 }
 
+words!(FormMode { Form = "form" });
+
 /// A URL to open.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ElicitUrlParams {
     /// `url`.
     pub mode: UrlMode,
@@ -86,51 +88,50 @@ pub struct ElicitUrlParams {
     /// Where to go.
     pub url: String,
     /// Names this elicitation in later messages; required in 2025-11-25 and in no other revision.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elicitation_id: Option<String>,
     /// `_meta`. Until 2025-11-25.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(ElicitUrlParams { mode, message, url, elicitation_id = "elicitationId", meta = "_meta" });
+
 /// The one value of a URL's `mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UrlMode {
     /// `url`.
     Url,
 }
 
+words!(UrlMode { Url = "url" });
+
 /// The fields of a form: a flat object of primitives.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ElicitSchema {
     /// The dialect, where it is not the default. Since 2025-11-25.
-    #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
     /// `object`.
-    #[serde(rename = "type")]
     pub kind: ObjectType,
     /// The fields by name.
     pub properties: BTreeMap<String, PrimitiveSchema>,
     /// The fields that must be filled in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required: Option<Vec<String>>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(ElicitSchema { schema = "$schema", kind = "type", properties, required });
+
 /// The type `object`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ObjectType {
     /// `object`.
     #[default]
     Object,
 }
+
+words!(ObjectType { Object = "object" });
 
 /// One field of a form.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,113 +148,108 @@ pub enum PrimitiveSchema {
     MultiEnum(MultiEnumSchema),
 }
 
-impl PrimitiveSchema {
-    fn decode(value: Value) -> serde_json::Result<PrimitiveSchema> {
-        let has = |member: &str| value.get(member).is_some();
-        match value.get("type").and_then(Value::as_str) {
-            Some("string") if has("enum") || has("oneOf") => {
-                serde_json::from_value(value).map(PrimitiveSchema::Enum)
-            }
-            Some("string") => serde_json::from_value(value).map(PrimitiveSchema::String),
-            Some("number" | "integer") => serde_json::from_value(value).map(PrimitiveSchema::Number),
-            Some("boolean") => serde_json::from_value(value).map(PrimitiveSchema::Boolean),
-            Some("array") => several(value).map(PrimitiveSchema::MultiEnum),
-            other => Err(serde_json::Error::custom(format!("a form has no field of type {other:?}"))),
+impl Shape for PrimitiveSchema {
+    fn view(&self) -> View<'_> {
+        match self {
+            PrimitiveSchema::String(schema) => schema.view(),
+            PrimitiveSchema::Number(schema) => schema.view(),
+            PrimitiveSchema::Boolean(schema) => schema.view(),
+            PrimitiveSchema::Enum(schema) => schema.view(),
+            PrimitiveSchema::MultiEnum(schema) => schema.view(),
         }
+    }
+
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        let members = members_of(text)?;
+        let has = |member: &str| members.raw(member).is_some();
+        *self = match members.string("type").as_deref() {
+            Some("string") if has("enum") || has("oneOf") => PrimitiveSchema::Enum(Model::read(text)?),
+            Some("string") => PrimitiveSchema::String(Model::read(text)?),
+            Some("number" | "integer") => PrimitiveSchema::Number(Model::read(text)?),
+            Some("boolean") => PrimitiveSchema::Boolean(Model::read(text)?),
+            Some("array") => PrimitiveSchema::MultiEnum(several(text)?),
+            other => return Err(Malformed::new(format!("a form has no field of type {other:?}"))),
+        };
+        Ok(())
     }
 }
 
-fn several(value: Value) -> serde_json::Result<MultiEnumSchema> {
-    let field: MultiEnumSchema = serde_json::from_value(value)?;
+impl Model for PrimitiveSchema {
+    fn blank() -> PrimitiveSchema {
+        PrimitiveSchema::Boolean(Model::blank())
+    }
+}
+
+serde_by_shape!(PrimitiveSchema, deserialize);
+
+fn several(text: &[u8]) -> Result<MultiEnumSchema, Malformed> {
+    let field = MultiEnumSchema::read(text)?;
     match field.items.values.is_some() || field.items.any_of.is_some() {
         true => Ok(field),
-        false => {
-            Err(serde_json::Error::custom("a field of type \"array\" needs items with \"enum\" or \"anyOf\""))
-        }
-    }
-}
-
-impl Serialize for PrimitiveSchema {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            PrimitiveSchema::String(schema) => schema.serialize(serializer),
-            PrimitiveSchema::Number(schema) => schema.serialize(serializer),
-            PrimitiveSchema::Boolean(schema) => schema.serialize(serializer),
-            PrimitiveSchema::Enum(schema) => schema.serialize(serializer),
-            PrimitiveSchema::MultiEnum(schema) => schema.serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for PrimitiveSchema {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PrimitiveSchema, D::Error> {
-        PrimitiveSchema::decode(Value::deserialize(deserializer)?).map_err(D::Error::custom)
+        false => Err(Malformed::new("a field of type \"array\" needs items with \"enum\" or \"anyOf\"")),
     }
 }
 
 macro_rules! field_schema {
-    ($(#[$doc:meta])* $name:ident($kind:ty) { $($body:tt)* }) => {
+    (
+        $(#[$doc:meta])* $name:ident($kind:ty) {
+            $($(#[$field_doc:meta])* pub $field:ident = $json:literal: $type:ty,)*
+        }
+    ) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-        #[serde(rename_all = "camelCase")]
+        #[derive(Debug, Clone, PartialEq, Default)]
         pub struct $name {
             /// The type.
-            #[serde(rename = "type")]
             pub kind: $kind,
             /// For the person.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
             pub title: Option<String>,
             /// For the person.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
             pub description: Option<String>,
-            $($body)*
+            $($(#[$field_doc])* pub $field: $type,)*
             /// Members we do not know.
-            #[serde(flatten)]
             pub extra: Extra,
         }
+
+        record!($name { kind = "type", title, description, $($field = $json),* });
     };
 }
 
 macro_rules! type_name {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident),* }) => {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),* }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-        #[serde(rename_all = "lowercase")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
         #[allow(missing_docs, reason = "the names are JSON Schema's")]
         pub enum $name { #[default] $($variant),* }
+
+        words!($name { $($variant = $word),* });
     };
 }
 
 type_name! { /// The type `string`.
-StringType { String } }
+StringType { String = "string" } }
 type_name! { /// The numeric types.
-NumberType { Number, Integer } }
+NumberType { Number = "number", Integer = "integer" } }
 type_name! { /// The type `boolean`.
-BooleanType { Boolean } }
+BooleanType { Boolean = "boolean" } }
 type_name! { /// The type `array`.
-ArrayType { Array } }
+ArrayType { Array = "array" } }
 
 field_schema! {
     /// A text field.
     StringSchema(StringType) {
         /// Fewest characters.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub min_length: Option<u64>,
+        pub min_length = "minLength": Option<u64>,
         /// Most characters.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub max_length: Option<u64>,
+        pub max_length = "maxLength": Option<u64>,
         /// What kind of text.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub format: Option<StringFormat>,
+        pub format = "format": Option<StringFormat>,
         /// What is filled in already. Since 2025-11-25.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub default: Option<String>,
+        pub default = "default": Option<String>,
     }
 }
 
 /// What kind of text a field takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StringFormat {
     /// An address for mail.
     Email,
@@ -265,18 +261,17 @@ pub enum StringFormat {
     DateTime,
 }
 
+words!(StringFormat { Email = "email", Uri = "uri", Date = "date", DateTime = "date-time" });
+
 field_schema! {
     /// A number field.
     NumberSchema(NumberType) {
         /// Least value.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub minimum: Option<serde_json::Number>,
+        pub minimum = "minimum": Option<serde_json::Number>,
         /// Greatest value.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub maximum: Option<serde_json::Number>,
+        pub maximum = "maximum": Option<serde_json::Number>,
         /// What is filled in already. Since 2025-11-25.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub default: Option<serde_json::Number>,
+        pub default = "default": Option<serde_json::Number>,
     }
 }
 
@@ -284,8 +279,7 @@ field_schema! {
     /// A yes-or-no field.
     BooleanSchema(BooleanType) {
         /// What is filled in already.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub default: Option<bool>,
+        pub default = "default": Option<bool>,
     }
 }
 
@@ -294,17 +288,13 @@ field_schema! {
     /// way (`enum` with `enumNames`).
     EnumSchema(StringType) {
         /// The values.
-        #[serde(rename = "enum", default, skip_serializing_if = "Option::is_none")]
-        pub values: Option<Vec<String>>,
+        pub values = "enum": Option<Vec<String>>,
         /// Their titles, in the old way.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub enum_names: Option<Vec<String>>,
+        pub enum_names = "enumNames": Option<Vec<String>>,
         /// The values with their titles.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub one_of: Option<Vec<TitledValue>>,
+        pub one_of = "oneOf": Option<Vec<TitledValue>>,
         /// What is chosen already. Since 2025-11-25.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub default: Option<String>,
+        pub default = "default": Option<String>,
     }
 }
 
@@ -312,53 +302,46 @@ field_schema! {
     /// Some of several values.
     MultiEnumSchema(ArrayType) {
         /// Fewest choices.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub min_items: Option<u64>,
+        pub min_items = "minItems": Option<u64>,
         /// Most choices.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub max_items: Option<u64>,
+        pub max_items = "maxItems": Option<u64>,
         /// The values.
-        pub items: MultiEnumItems,
+        pub items = "items": MultiEnumItems,
         /// What is chosen already.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub default: Option<Vec<String>>,
+        pub default = "default": Option<Vec<String>>,
     }
 }
 
 /// The values of a field that takes several.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct MultiEnumItems {
     /// `string`, with `enum`.
-    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<StringType>,
     /// The values without titles.
-    #[serde(rename = "enum", default, skip_serializing_if = "Option::is_none")]
     pub values: Option<Vec<String>>,
     /// The values with titles.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub any_of: Option<Vec<TitledValue>>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(MultiEnumItems { kind = "type", values = "enum", any_of = "anyOf" });
+
 /// A value and what the person sees for it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TitledValue {
     /// The value.
-    #[serde(rename = "const")]
     pub value: String,
     /// What the person sees.
     pub title: String,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(TitledValue { value = "const", title });
+
 /// What the person did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ElicitAction {
     /// Agreed, and filled in the form.
     Accept,
@@ -368,21 +351,22 @@ pub enum ElicitAction {
     Cancel,
 }
 
+words!(ElicitAction { Accept = "accept", Decline = "decline", Cancel = "cancel" });
+
 /// Result of `elicitation/create`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ElicitResult {
     /// What the person did.
     pub action: ElicitAction,
     /// The form, after `accept` in form mode.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<BTreeMap<String, Value>>,
     /// `_meta`. Until 2025-11-25.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(ElicitResult { action, content, meta = "_meta" });
 
 impl ElicitResult {
     /// Agreed, with the form's values.

@@ -1,56 +1,48 @@
 //! What a server may ask of its client in the middle of a request: the person, the model, the folders. In
 //! the stateless era these travel inside a result (MRTR); in the handshake era each is a request of its own.
 
-use std::collections::BTreeMap;
-
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
-
 use super::{CreateMessageParams, ElicitParams, Extra, Meta};
 use crate::method::Method;
 use crate::raw::RawJson;
+use crate::shape::{Malformed, Model, Shape, View, members_of, record, serde_by_shape, take, take_tag};
+use crate::sorted::Named;
 
 /// One question to the client.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "method", content = "params")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum InputRequest {
     /// Ask the person.
-    #[serde(rename = "elicitation/create")]
     Elicit(Box<ElicitParams>),
     /// Ask the client's model.
-    #[serde(rename = "sampling/createMessage")]
     CreateMessage(Box<CreateMessageParams>),
     /// Ask which folders matter.
-    #[serde(rename = "roots/list")]
     ListRoots(ListRootsParams),
 }
 
 /// Parameters of `roots/list`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ListRootsParams {
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(ListRootsParams { meta = "_meta" });
 
 impl InputRequest {
     /// Reads the question `method` with `params`.
     pub fn decode(method: &Method, params: Option<&RawJson>) -> Result<InputRequest, String> {
-        let empty = RawJson::empty_object();
-        let params = params.unwrap_or(&empty);
-        let wrong = |e: serde_json::Error| format!("{method}: {e}");
-        match method {
-            Method::Elicit => params.decode().map(|p| InputRequest::Elicit(Box::new(p))).map_err(wrong),
-            Method::CreateMessage => {
-                params.decode().map(|p| InputRequest::CreateMessage(Box::new(p))).map_err(wrong)
-            }
-            Method::ListRoots => params.decode().map(InputRequest::ListRoots).map_err(wrong),
-            other => Err(format!("{other} is not a question to a client")),
-        }
+        InputRequest::read_params(method, params.map_or(b"{}", RawJson::as_bytes))
+            .map_err(|malformed| format!("{method}: {malformed}"))
+    }
+
+    fn read_params(method: &Method, params: &[u8]) -> Result<InputRequest, Malformed> {
+        Ok(match method {
+            Method::Elicit => InputRequest::Elicit(Box::new(Model::read(params)?)),
+            Method::CreateMessage => InputRequest::CreateMessage(Box::new(Model::read(params)?)),
+            Method::ListRoots => InputRequest::ListRoots(Model::read(params)?),
+            _ => return Err(Malformed::new("it is not a question to a client")),
+        })
     }
 
     /// The method it is.
@@ -63,41 +55,65 @@ impl InputRequest {
     }
 }
 
-impl<'de> Deserialize<'de> for InputRequest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<InputRequest, D::Error> {
-        #[derive(Deserialize)]
-        struct Parts {
-            method: String,
-            #[serde(default)]
-            params: Option<Value>,
-        }
-        let parts = Parts::deserialize(deserializer)?;
-        let params = parts.params.as_ref().map(RawJson::from);
-        InputRequest::decode(&Method::from(parts.method.as_str()), params.as_ref()).map_err(D::Error::custom)
+impl Shape for InputRequest {
+    fn view(&self) -> View<'_> {
+        let (method, params): (&'static dyn Shape, &dyn Shape) = match self {
+            InputRequest::Elicit(params) => (&Word("elicitation/create"), &**params),
+            InputRequest::CreateMessage(params) => (&Word("sampling/createMessage"), &**params),
+            InputRequest::ListRoots(params) => (&Word("roots/list"), params),
+        };
+        View::Entries(vec![("method", method), ("params", params)])
+    }
+
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        let mut members = members_of(text)?;
+        let method = Method::from(&*take_tag(&mut members, "method")?);
+        let params = take(&mut members, "params")?.filter(|text| *text != b"null");
+        *self = InputRequest::read_params(&method, params.unwrap_or(b"{}"))
+            .map_err(|malformed| malformed.within(method.as_str()))?;
+        Ok(())
+    }
+}
+
+impl Model for InputRequest {
+    fn blank() -> InputRequest {
+        InputRequest::ListRoots(ListRootsParams::default())
+    }
+}
+
+serde_by_shape!(InputRequest, deserialize);
+
+/// A text of the protocol's.
+struct Word(&'static str);
+
+impl Shape for Word {
+    fn view(&self) -> View<'_> {
+        View::Text(self.0)
+    }
+
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        Err(Malformed::expected(self.0, text))
     }
 }
 
 /// Questions by the key their answers will carry.
-pub type InputRequests = BTreeMap<String, InputRequest>;
+pub type InputRequests = Named<InputRequest>;
 
 /// Answers by the key of their question. What shape an answer has follows from its question.
-pub type InputResponses = BTreeMap<String, RawJson>;
+pub type InputResponses = Named<RawJson>;
 
 /// The outcome "ask the client, then ask me again" (MRTR, "InputRequiredResult"). At least one of the two
 /// members is present.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct InputRequired {
     /// What to ask.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_requests: Option<InputRequests>,
     /// What the client must send back unchanged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_state: Option<String>,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(InputRequired { input_requests = "inputRequests", request_state = "requestState", meta = "_meta" });

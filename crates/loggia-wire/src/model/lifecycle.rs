@@ -1,33 +1,28 @@
 //! Meeting: who each side is, and what a server says of itself.
 
-use serde::{Deserialize, Serialize};
-
 use super::{CacheHints, ClientCapabilities, Extra, Icon, Meta, ServerCapabilities, setters};
+use crate::shape::record;
 
 /// A program that speaks MCP. Self-reported.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Implementation {
     /// For programs.
     pub name: String,
     /// For people. Since 2025-06-18.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Its version.
     pub version: String,
     /// What it does. Since 2025-11-25.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Where to read more. Since 2025-11-25.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub website_url: Option<String>,
     /// Pictures. Since 2025-11-25.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icons: Option<Vec<Icon>>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(Implementation { name, title, version, description, website_url = "websiteUrl", icons });
 
 impl Implementation {
     /// A program by name and version.
@@ -48,8 +43,7 @@ impl Implementation {
 }
 
 /// Parameters of `initialize`. Until 2025-11-25.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct InitializeParams {
     /// The revision the client wants, as it wrote it.
     pub protocol_version: String,
@@ -58,16 +52,15 @@ pub struct InitializeParams {
     /// Who it is.
     pub client_info: Implementation,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(InitializeParams { protocol_version = "protocolVersion", capabilities, client_info = "clientInfo", meta = "_meta" });
+
 /// Result of `initialize`. Until 2025-11-25.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct InitializeResult {
     /// The revision of the session, as the server wrote it.
     pub protocol_version: String,
@@ -76,34 +69,30 @@ pub struct InitializeResult {
     /// Who it is.
     pub server_info: Implementation,
     /// How a model should use it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(InitializeResult { protocol_version = "protocolVersion", capabilities, server_info = "serverInfo", instructions, meta = "_meta" });
+
 /// Result of `server/discover`. Since 2026-07-28.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DiscoverResult {
     /// The revisions the server speaks, as it wrote them.
     pub supported_versions: Vec<String>,
     /// What it offers.
     pub capabilities: ServerCapabilities,
     /// How a model should use it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
     /// How long it may be kept.
-    #[serde(flatten)]
     pub cache: CacheHints,
     /// `_meta`; among it who the server is.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(DiscoverResult { supported_versions = "supportedVersions", capabilities, instructions, meta = "_meta"; cache });

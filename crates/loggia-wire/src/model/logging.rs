@@ -1,13 +1,12 @@
 //! Log messages for the client.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Extra, Meta};
+use crate::shape::{record, words};
 
 /// How bad it is (RFC 5424, section 6.2.1). Ordered from least to most severe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the names are RFC 5424's")]
 pub enum LoggingLevel {
     Debug,
@@ -20,36 +19,37 @@ pub enum LoggingLevel {
     Emergency,
 }
 
+words!(LoggingLevel { Debug = "debug", Info = "info", Notice = "notice", Warning = "warning", Error = "error", Critical = "critical", Alert = "alert", Emergency = "emergency" });
+
 /// Parameters of `logging/setLevel`. Until 2025-11-25.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SetLevelParams {
     /// The least severe messages wanted.
     pub level: LoggingLevel,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(SetLevelParams { level, meta = "_meta" });
+
 /// Parameters of `notifications/message`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LogParams {
     /// How bad it is.
     pub level: LoggingLevel,
     /// Which part speaks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logger: Option<String>,
     /// What it says: any JSON.
     pub data: Value,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(LogParams { level, logger, data, meta = "_meta" });
 
 impl LogParams {
     /// A message without a logger.

@@ -59,10 +59,3 @@ macro_rules! setters {
     };
 }
 pub(crate) use setters;
-
-/// Keeps a member that is `null` apart from one that is absent.
-pub(crate) fn some<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<serde_json::Value>, D::Error> {
-    serde::Deserialize::deserialize(deserializer).map(Some)
-}

@@ -1,54 +1,47 @@
 //! What either side tells the other without wanting an answer.
 
-use serde::{Deserialize, Serialize};
-
 use super::{Extra, LogParams, Meta, SubscriptionFilter};
 use crate::jsonrpc::Id;
 use crate::method::Method;
 use crate::raw::RawJson;
+use crate::shape::record;
 
 /// Names the request that progress belongs to: a string or an integer.
 pub type ProgressToken = Id;
 
 /// Parameters of `notifications/progress`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ProgressParams {
     /// The request's token.
     pub progress_token: ProgressToken,
     /// How far; grows with every notification.
     pub progress: f64,
     /// How far it goes in all, where known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<f64>,
     /// For the person. Since 2025-03-26.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(ProgressParams { progress_token = "progressToken", progress, total, message, meta = "_meta" });
+
 /// Parameters of `notifications/cancelled`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CancelledParams {
     /// The request that is no longer wanted. May be absent only where 2025-11-25 cancels a task; a cancellation without it is not sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<Id>,
     /// For logs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(CancelledParams { request_id = "requestId", reason, meta = "_meta" });
 
 impl CancelledParams {
     /// The request `id` is no longer wanted.
@@ -58,52 +51,52 @@ impl CancelledParams {
 }
 
 /// Parameters of `notifications/resources/updated`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ResourceUpdatedParams {
     /// Which resource.
     pub uri: String,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(ResourceUpdatedParams { uri, meta = "_meta" });
+
 /// Parameters of `notifications/elicitation/complete`. In 2025-11-25 alone.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ElicitationCompleteParams {
     /// Which elicitation.
     pub elicitation_id: String,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(ElicitationCompleteParams { elicitation_id = "elicitationId" });
+
 /// Parameters of `notifications/subscriptions/acknowledged`. Since 2026-07-28.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct SubscriptionsAcknowledgedParams {
     /// What the server agreed to.
     pub notifications: SubscriptionFilter,
     /// `_meta`; among it the subscription's id.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(SubscriptionsAcknowledgedParams { notifications, meta = "_meta" });
+
 /// Parameters of a notification that says nothing more.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct EmptyParams {
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(EmptyParams { meta = "_meta" });
 
 /// What a server tells its client.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,50 +1,88 @@
 //! Lists that come in pages, and how long an answer may be kept.
 
-use serde::{Deserialize, Serialize};
-
 use super::{Extra, Meta, Prompt, Resource, ResourceTemplate, Tool};
+use crate::shape::{Malformed, Model, Record, Shape, View, fill_record, record, serde_by_shape, words};
 
 /// Parameters of every request for a list.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct PageParams {
     /// Where to go on; opaque.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(PageParams { cursor, meta = "_meta" });
+
 /// How long, and by whom, a result may be kept. Required since 2026-07-28, absent before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CacheHints {
     /// For how many milliseconds it is fresh.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "ttl")]
     pub ttl_ms: Option<u64>,
     /// Who may share it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_scope: Option<CacheScope>,
 }
 
+impl Shape for CacheHints {
+    fn view(&self) -> View<'_> {
+        View::Record(self)
+    }
+
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        fill_record(self, text)
+    }
+}
+
+impl Record for CacheHints {
+    fn each(&self, show: &mut dyn FnMut(&'static str, &dyn Shape)) {
+        show("ttlMs", &self.ttl_ms);
+        show("cacheScope", &self.cache_scope);
+    }
+
+    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Shape)) {
+        fill("ttlMs", &mut Ttl(&mut self.ttl_ms));
+        fill("cacheScope", &mut self.cache_scope);
+    }
+}
+
+impl Model for CacheHints {
+    fn blank() -> CacheHints {
+        CacheHints::default()
+    }
+}
+
+serde_by_shape!(CacheHints, deserialize);
+
 /// A negative time to live is to be read as zero (specification, "Time-to-Live (TTL) Field").
-fn ttl<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    let ttl = Option::<f64>::deserialize(deserializer)?;
-    Ok(ttl.map(|ms| ms.max(0.0) as u64))
+struct Ttl<'a>(&'a mut Option<u64>);
+
+impl Shape for Ttl<'_> {
+    fn view(&self) -> View<'_> {
+        self.0.view()
+    }
+
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        *self.0 = Option::<f64>::read(text)?.map(|ms| ms.max(0.0) as u64);
+        Ok(())
+    }
+
+    fn may_be_absent(&self) -> bool {
+        true
+    }
 }
 
 /// Who may share a kept result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheScope {
     /// Anybody.
     Public,
     /// Whoever has the same authorization.
     Private,
 }
+
+words!(CacheScope { Public = "public", Private = "private" });
 
 impl CacheHints {
     /// Fresh for `ttl_ms` milliseconds.
@@ -54,42 +92,39 @@ impl CacheHints {
 }
 
 macro_rules! list_result {
-    ($(#[$doc:meta])* $name:ident, $member:ident: $item:ty) => {
+    ($(#[$doc:meta])* $name:ident, $member:ident = $json:literal: $item:ty) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-        #[serde(rename_all = "camelCase")]
+        #[derive(Debug, Clone, PartialEq, Default)]
         pub struct $name {
             /// This page.
             pub $member: Vec<$item>,
             /// Where to go on; absent on the last page.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
             pub next_cursor: Option<String>,
             /// How long it may be kept.
-            #[serde(flatten)]
             pub cache: CacheHints,
             /// `_meta`.
-            #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
             pub meta: Option<Meta>,
             /// Members we do not know.
-            #[serde(flatten)]
             pub extra: Extra,
         }
+
+        record!($name { $member = $json, next_cursor = "nextCursor", meta = "_meta"; cache });
     };
 }
 
 list_result! {
     /// Result of `tools/list`.
-    ListToolsResult, tools: Tool
+    ListToolsResult, tools = "tools": Tool
 }
 list_result! {
     /// Result of `resources/list`.
-    ListResourcesResult, resources: Resource
+    ListResourcesResult, resources = "resources": Resource
 }
 list_result! {
     /// Result of `resources/templates/list`.
-    ListResourceTemplatesResult, resource_templates: ResourceTemplate
+    ListResourceTemplatesResult, resource_templates = "resourceTemplates": ResourceTemplate
 }
 list_result! {
     /// Result of `prompts/list`.
-    ListPromptsResult, prompts: Prompt
+    ListPromptsResult, prompts = "prompts": Prompt
 }

@@ -1,44 +1,34 @@
 //! Resources: what a client can read by URI.
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
-
 use super::{Annotations, CacheHints, Extra, Icon, InputResponses, Meta, setters};
+use crate::shape::{Malformed, Model, Record, Shape, View, fill_from, members_of, record, serde_by_shape};
 
 /// A resource that can be read.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Resource {
     /// Where it is.
     pub uri: String,
     /// For programs.
     pub name: String,
     /// For people. Since 2025-06-18.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// What it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Its type.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime_type: Option<String>,
     /// Pictures. Since 2025-11-25.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icons: Option<Vec<Icon>>,
     /// Hints.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<Annotations>,
     /// Its size in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// `_meta`. Since 2025-06-18.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(Resource { uri, name, title, description, mime_type = "mimeType", icons, annotations, size, meta = "_meta" });
 
 impl Resource {
     /// The resource at `uri`.
@@ -61,35 +51,29 @@ impl Resource {
 }
 
 /// A family of resources (RFC 6570).
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ResourceTemplate {
     /// Where they are.
     pub uri_template: String,
     /// For programs.
     pub name: String,
     /// For people. Since 2025-06-18.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// What they are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Their type, where all have the same.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime_type: Option<String>,
     /// Pictures. Since 2025-11-25.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icons: Option<Vec<Icon>>,
     /// Hints.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<Annotations>,
     /// `_meta`. Since 2025-06-18.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(ResourceTemplate { uri_template = "uriTemplate", name, title, description, mime_type = "mimeType", icons, annotations, meta = "_meta" });
 
 impl ResourceTemplate {
     /// The resources at `uri_template`.
@@ -112,28 +96,22 @@ impl ResourceTemplate {
 }
 
 /// What a resource holds.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ResourceContents {
     /// Where it is.
     pub uri: String,
     /// Its type.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub mime_type: Option<String>,
     /// The text or the bytes.
-    #[serde(flatten)]
     pub body: ResourceBody,
     /// `_meta`. Since 2025-06-18.
-    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
 /// Text or bytes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ResourceBody {
     /// Text.
     Text(String),
@@ -182,83 +160,105 @@ impl ResourceContents {
     }
 }
 
-impl<'de> Deserialize<'de> for ResourceContents {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ResourceContents, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Members {
-            uri: String,
-            #[serde(default)]
-            mime_type: Option<String>,
-            #[serde(default)]
-            text: Option<String>,
-            #[serde(default)]
-            blob: Option<String>,
-            #[serde(rename = "_meta", default)]
-            meta: Option<Meta>,
-            #[serde(flatten)]
-            extra: Extra,
-        }
-        let mut members = Members::deserialize(deserializer)?;
-        let body = match (members.text, members.blob) {
-            (Some(text), None) => ResourceBody::Text(text),
-            (None, Some(blob)) => ResourceBody::Blob(blob),
-            (Some(text), Some(blob)) => {
-                members.extra.insert("blob".to_owned(), Value::String(blob));
-                ResourceBody::Text(text)
-            }
-            (None, None) => return Err(D::Error::custom("contents have neither text nor blob")),
+impl Shape for ResourceContents {
+    fn view(&self) -> View<'_> {
+        View::Record(self)
+    }
+
+    /// Where both are there, the text counts, and the bytes are a member we do not know.
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        let members = members_of(text)?;
+        let has = |name| members.raw(name).is_some_and(|text| text != b"null");
+        self.body = match (has("text"), has("blob")) {
+            (true, _) => ResourceBody::Text(String::new()),
+            (false, true) => ResourceBody::Blob(String::new()),
+            (false, false) => return Err(Malformed::new("contents have neither text nor blob")),
         };
-        let Members { uri, mime_type, meta, extra, .. } = members;
-        Ok(ResourceContents { uri, mime_type, body, meta, extra })
+        fill_from(self, members)?;
+        self.extra.retain(|name, value| !(value.is_null() && matches!(name.as_str(), "text" | "blob")));
+        Ok(())
     }
 }
 
+impl Record for ResourceContents {
+    fn each(&self, show: &mut dyn FnMut(&'static str, &dyn Shape)) {
+        show("uri", &self.uri);
+        show("mimeType", &self.mime_type);
+        match &self.body {
+            ResourceBody::Text(text) => show("text", text),
+            ResourceBody::Blob(blob) => show("blob", blob),
+        }
+        show("_meta", &self.meta);
+    }
+
+    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Shape)) {
+        fill("uri", &mut self.uri);
+        fill("mimeType", &mut self.mime_type);
+        match &mut self.body {
+            ResourceBody::Text(text) => fill("text", text),
+            ResourceBody::Blob(blob) => fill("blob", blob),
+        }
+        fill("_meta", &mut self.meta);
+    }
+
+    fn extra(&self) -> Option<&Extra> {
+        Some(&self.extra)
+    }
+
+    fn extra_mut(&mut self) -> Option<&mut Extra> {
+        Some(&mut self.extra)
+    }
+}
+
+impl Model for ResourceContents {
+    fn blank() -> ResourceContents {
+        ResourceContents::default()
+    }
+}
+
+serde_by_shape!(ResourceContents, deserialize);
+
 /// Parameters of `resources/read`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ReadResourceParams {
     /// What to read.
     pub uri: String,
     /// Answers to the questions of the round before. Since 2026-07-28.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_responses: Option<InputResponses>,
     /// The state of the round before. Since 2026-07-28.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_state: Option<String>,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(raw ReadResourceParams { uri, input_responses = "inputResponses", request_state = "requestState", meta = "_meta" });
+
 /// Result of `resources/read`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ReadResourceResult {
     /// What it holds.
     pub contents: Vec<ResourceContents>,
     /// How long it may be kept.
-    #[serde(flatten)]
     pub cache: CacheHints,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(ReadResourceResult { contents, meta = "_meta"; cache });
+
 /// Parameters of `resources/subscribe` and `resources/unsubscribe`. Until 2025-11-25.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct SubscribeParams {
     /// Which resource.
     pub uri: String,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(SubscribeParams { uri, meta = "_meta" });

@@ -1,13 +1,12 @@
 //! The results of every request, under one roof.
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     CallToolResult, CompleteResult, DiscoverResult, Extra, GetPromptResult, InitializeResult, InputRequired,
     ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, Meta,
     ReadResourceResult,
 };
 use crate::raw::RawJson;
+use crate::shape::record;
 
 /// What a server answers.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,15 +31,15 @@ pub enum ServerResult {
 }
 
 /// Success without data.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct EmptyResult {
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(EmptyResult { meta = "_meta" });
 
 macro_rules! from_large_result {
     ($($type:ident => $variant:ident),*) => {

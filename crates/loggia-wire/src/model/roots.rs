@@ -1,37 +1,35 @@
 //! Folders that a client says matter.
 
-use serde::{Deserialize, Serialize};
-
 use super::{Extra, Meta};
+use crate::shape::record;
 
 /// Result of `roots/list`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ListRootsResult {
     /// The folders.
     pub roots: Vec<Root>,
     /// `_meta`. Until 2025-11-25.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(ListRootsResult { roots, meta = "_meta" });
+
 /// One folder or file.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Root {
     /// A `file://` URI.
     pub uri: String,
     /// For people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// `_meta`. Since 2025-06-18.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(Root { uri, name, meta = "_meta" });
 
 impl Root {
     /// The folder or file at `uri`.

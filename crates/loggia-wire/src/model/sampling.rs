@@ -1,53 +1,41 @@
 //! Asking the client's model.
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
-
 use super::{
     AudioContent, Extra, ImageContent, JsonObject, Meta, Role, TextContent, Tool, ToolResultContent,
     ToolUseContent,
 };
+use crate::shape::{Malformed, Model, Shape, View, record, serde_by_shape, tagged, words};
 
 /// Parameters of `sampling/createMessage`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CreateMessageParams {
     /// The conversation so far.
     pub messages: Vec<SamplingMessage>,
     /// Which model would be good.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_preferences: Option<ModelPreferences>,
     /// What the model is told first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system_prompt: Option<String>,
     /// Whose context to add.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub include_context: Option<IncludeContext>,
     /// How free the model is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
     /// Most tokens.
     pub max_tokens: i64,
     /// Texts that end the answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_sequences: Option<Vec<String>>,
     /// For the model's provider.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<JsonObject>,
     /// What the model may use. Since 2025-11-25.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Tool>>,
     /// Whether it must. Since 2025-11-25.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<ToolChoice>,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(CreateMessageParams { messages, model_preferences = "modelPreferences", system_prompt = "systemPrompt", include_context = "includeContext", temperature, max_tokens = "maxTokens", stop_sequences = "stopSequences", metadata, tools, tool_choice = "toolChoice", meta = "_meta" });
 
 impl CreateMessageParams {
     /// One message by the person, answered with at most `max_tokens`.
@@ -61,8 +49,7 @@ impl CreateMessageParams {
 }
 
 /// Whose context to add.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IncludeContext {
     /// Nobody's.
     None,
@@ -72,20 +59,21 @@ pub enum IncludeContext {
     AllServers,
 }
 
+words!(IncludeContext { None = "none", ThisServer = "thisServer", AllServers = "allServers" });
+
 /// Whether a model uses tools. Since 2025-11-25.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ToolChoice {
     /// How.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<ToolChoiceMode>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(ToolChoice { mode });
+
 /// How a model uses tools.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToolChoiceMode {
     /// As it likes.
     Auto,
@@ -95,52 +83,50 @@ pub enum ToolChoiceMode {
     None,
 }
 
+words!(ToolChoiceMode { Auto = "auto", Required = "required", None = "none" });
+
 /// Which model would be good.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ModelPreferences {
     /// Names, the first that matches.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hints: Option<Vec<ModelHint>>,
     /// From 0 to 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_priority: Option<f64>,
     /// From 0 to 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speed_priority: Option<f64>,
     /// From 0 to 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intelligence_priority: Option<f64>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(ModelPreferences { hints, cost_priority = "costPriority", speed_priority = "speedPriority", intelligence_priority = "intelligencePriority" });
 
 /// A model by a part of its name.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ModelHint {
     /// The part.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
 
+record!(ModelHint { name });
+
 /// One message of a conversation with a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SamplingMessage {
     /// Who speaks.
     pub role: Role,
     /// What.
     pub content: SamplingContent,
     /// `_meta`. Since 2025-11-25.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(SamplingMessage { role, content, meta = "_meta" });
 
 impl SamplingMessage {
     /// The person says `text`.
@@ -194,29 +180,33 @@ impl SamplingContentBlock {
     }
 }
 
-impl Serialize for SamplingContent {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Shape for SamplingContent {
+    fn view(&self) -> View<'_> {
         match self {
-            SamplingContent::One(block) => block.serialize(serializer),
-            SamplingContent::Many(blocks) => blocks.serialize(serializer),
+            SamplingContent::One(block) => block.view(),
+            SamplingContent::Many(blocks) => blocks.view(),
         }
     }
-}
 
-impl<'de> Deserialize<'de> for SamplingContent {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SamplingContent, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        let content = match value {
-            Value::Array(_) => serde_json::from_value(value).map(SamplingContent::Many),
-            _ => serde_json::from_value(value).map(SamplingContent::One),
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        *self = match text.first() {
+            Some(b'[') => SamplingContent::Many(Model::read(text)?),
+            _ => SamplingContent::One(Model::read(text)?),
         };
-        content.map_err(D::Error::custom)
+        Ok(())
     }
 }
 
+impl Model for SamplingContent {
+    fn blank() -> SamplingContent {
+        SamplingContent::Many(Vec::new())
+    }
+}
+
+serde_by_shape!(SamplingContent, deserialize);
+
 /// One piece of a conversation with a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SamplingContentBlock {
     /// Text.
     Text(TextContent),
@@ -230,9 +220,10 @@ pub enum SamplingContentBlock {
     ToolResult(ToolResultContent),
 }
 
+tagged!(SamplingContentBlock by "type" { Text = "text", Image = "image", Audio = "audio", ToolUse = "tool_use", ToolResult = "tool_result" });
+
 /// Result of `sampling/createMessage`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CreateMessageResult {
     /// Who speaks: the model.
     pub role: Role,
@@ -241,15 +232,14 @@ pub struct CreateMessageResult {
     /// Which model.
     pub model: String,
     /// Why it stopped: `endTurn`, `stopSequence`, `maxTokens`, `toolUse`, or the provider's own word.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<String>,
     /// `_meta`.
-    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta>,
     /// Members we do not know.
-    #[serde(flatten)]
     pub extra: Extra,
 }
+
+record!(CreateMessageResult { role, content, model, stop_reason = "stopReason", meta = "_meta" });
 
 impl CreateMessageResult {
     /// The model `model` says `text` and ends its turn.

@@ -4,8 +4,8 @@
 use loggia_wire::codec::{self, Restrict};
 use loggia_wire::jsonrpc;
 use loggia_wire::model::*;
+use loggia_wire::shape::Shape;
 use loggia_wire::{Id, Method, RawJson, Version};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ fn result<T: DeserializeOwned + Into<ServerResult>>(
     codec::encode_result(result, version, Some(&identity())).decode().map(Some)
 }
 
-fn item<T: DeserializeOwned + Serialize + Restrict>(
+fn item<T: DeserializeOwned + Shape + Restrict>(
     value: &Value,
     version: Version,
 ) -> serde_json::Result<Option<Value>> {
@@ -65,7 +65,7 @@ fn item<T: DeserializeOwned + Serialize + Restrict>(
 }
 
 /// Writes the params as a whole request of `method`.
-fn request<T: DeserializeOwned + Serialize + Restrict>(
+fn request<T: DeserializeOwned + Shape + Restrict>(
     method: Method,
     value: &Value,
     version: Version,

@@ -1,12 +1,12 @@
 //! The questions a server has open with one handshake client: numbered, counted, timed, and withdrawn when
 //! nobody waits any more. A value without I/O and without a clock; times are handed in.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::model::InputRequest;
+use loggia_wire::sorted::Sorted;
 use loggia_wire::{ErrorCode, Method, RawJson, RequestMeta, RpcError, codec};
 
 use super::capability;
@@ -16,7 +16,7 @@ use crate::limits::Limits;
 #[derive(Debug)]
 pub struct Asks<K> {
     next: i64,
-    open: BTreeMap<i64, Open<K>>,
+    open: Sorted<i64, Open<K>>,
     most: usize,
     timeout: Duration,
 }
@@ -30,7 +30,7 @@ struct Open<K> {
 impl<K> Asks<K> {
     /// No questions yet.
     pub fn new(limits: &Limits) -> Asks<K> {
-        Asks { next: 1, open: BTreeMap::new(), most: limits.asks, timeout: limits.ask_timeout }
+        Asks { next: 1, open: Sorted::new(), most: limits.asks, timeout: limits.ask_timeout }
     }
 
     /// Numbers the questions from `first` on, for a client that other processes ask as well.
@@ -89,7 +89,7 @@ impl<K> Asks<K> {
     fn take(&mut self, selected: impl Fn(&Open<K>) -> bool) -> Vec<(i64, Open<K>)> {
         let numbers: Vec<i64> =
             self.open.iter().filter(|(_, open)| selected(open)).map(|(n, _)| *n).collect();
-        numbers.into_iter().filter_map(|number| self.open.remove_entry(&number)).collect()
+        numbers.into_iter().filter_map(|number| Some((number, self.open.remove(&number)?))).collect()
     }
 
     /// When to call [`handle_timeout`](Asks::handle_timeout).

@@ -12,7 +12,7 @@ mod batch;
 mod calls;
 mod subscriptions;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,6 +20,7 @@ use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, DecodeError, Id, Message};
 use loggia_wire::meta::{self, Declared, MetaMemo};
 use loggia_wire::model::{CancelledParams, EmptyResult, InputRequest, ServerResult, SubscriptionFilter};
+use loggia_wire::sorted::Sorted;
 use loggia_wire::{Era, Method, Params, RawJson, RequestMeta, RpcError, Version};
 
 use self::batch::{BatchKey, Batches};
@@ -38,8 +39,8 @@ pub struct Connection {
     session: Option<Session>,
     memo: MetaMemo,
     watch: Watch,
-    slots: HashMap<Key, Slot>,
-    ids: HashMap<Id, Key>,
+    slots: Sorted<Key, Slot>,
+    ids: Sorted<Id, Key>,
     waiting: VecDeque<(Key, Request)>,
     running: usize,
     running_bytes: usize,
@@ -125,8 +126,8 @@ impl Connection {
             session: None,
             memo: MetaMemo::default(),
             watch: Watch::default(),
-            slots: HashMap::new(),
-            ids: HashMap::new(),
+            slots: Sorted::new(),
+            ids: Sorted::new(),
             waiting: VecDeque::new(),
             running: 0,
             running_bytes: 0,
@@ -293,7 +294,7 @@ impl Connection {
     fn handle_client_notification(&mut self, method: &Method, params: Option<&RawJson>) {
         match method {
             Method::Initialized => self.session.iter_mut().for_each(Session::initialized),
-            Method::Cancelled => match params.map(RawJson::decode::<CancelledParams>) {
+            Method::Cancelled => match params.map(RawJson::read::<CancelledParams>) {
                 Some(Ok(CancelledParams { request_id: Some(id), reason, .. })) => {
                     self.cancel(&id, reason.as_deref())
                 }

@@ -8,7 +8,6 @@
 
 mod tasks;
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
@@ -16,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loggia_wire::model::SubscriptionFilter;
+use loggia_wire::sorted::Sorted;
 use loggia_wire::{RawJson, RpcError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -32,14 +32,17 @@ use crate::transport::framing::{Frame, ReadFrames, WriteFrames};
 
 /// Serves `service` on one connection until the peer closes it or `shutdown` begins. In either case running
 /// requests are given [`Limits::drain`] to finish. A peer that goes away is no error.
-pub async fn serve<R: ReadFrames, W: WriteFrames>(
+pub fn serve<R: ReadFrames, W: WriteFrames>(
     service: Arc<dyn Service>,
     reader: R,
     writer: W,
     limits: Limits,
     shutdown: Shutdown,
-) -> Result<()> {
-    let mut driver = Driver::new(service, reader, writer, limits);
+) -> impl Future<Output = Result<()>> + Send + 'static {
+    drive(Driver::new(service, Box::new(reader), Box::new(writer), limits), shutdown)
+}
+
+async fn drive(mut driver: Driver, shutdown: Shutdown) -> Result<()> {
     match driver.run(&shutdown).await {
         Err(Error::Io(error)) if is_gone(&error) => {
             tracing::debug!(%error, "the peer is gone");
@@ -49,12 +52,12 @@ pub async fn serve<R: ReadFrames, W: WriteFrames>(
     }
 }
 
-struct Driver<R, W> {
+struct Driver {
     service: Arc<dyn Service>,
     limits: Arc<Limits>,
     machine: Connection,
-    reader: R,
-    writer: W,
+    reader: Box<dyn ReadFrames>,
+    writer: Box<dyn WriteFrames>,
     /// Whether the peer may still send.
     open: bool,
     /// Since when the peer has read nothing of what waits for it.
@@ -63,9 +66,9 @@ struct Driver<R, W> {
     /// wait, so that others of its kind do not hold up the connection.
     spawn_at_once: u32,
     closed: bool,
-    calls: HashMap<Key, Task>,
-    listens: HashMap<Key, ListenTask>,
-    asks: HashMap<AskKey, oneshot::Sender<Result<RawJson, RpcError>>>,
+    calls: Sorted<Key, Task>,
+    listens: Sorted<Key, ListenTask>,
+    asks: Sorted<AskKey, oneshot::Sender<Result<RawJson, RpcError>>>,
     link: Arc<Link>,
     events: mpsc::Receiver<Event>,
     unasked: mpsc::UnboundedReceiver<AskKey>,
@@ -88,8 +91,13 @@ enum Woken {
     Stop,
 }
 
-impl<R: ReadFrames, W: WriteFrames> Driver<R, W> {
-    fn new(service: Arc<dyn Service>, reader: R, writer: W, limits: Limits) -> Driver<R, W> {
+impl Driver {
+    fn new(
+        service: Arc<dyn Service>,
+        reader: Box<dyn ReadFrames>,
+        writer: Box<dyn WriteFrames>,
+        limits: Limits,
+    ) -> Driver {
         let (link, events, unasked) = Link::new(EVENTS);
         Driver {
             machine: Connection::new(limits.clone()),
@@ -101,9 +109,9 @@ impl<R: ReadFrames, W: WriteFrames> Driver<R, W> {
             stalled: None,
             spawn_at_once: 0,
             closed: false,
-            calls: HashMap::new(),
-            listens: HashMap::new(),
-            asks: HashMap::new(),
+            calls: Sorted::new(),
+            listens: Sorted::new(),
+            asks: Sorted::new(),
             link,
             events,
             unasked,

@@ -20,7 +20,7 @@ pub fn filter(params: Option<&RawJson>, limits: &Limits) -> Result<SubscriptionF
     let empty = RawJson::empty_object();
     let params: ListenParams = params
         .unwrap_or(&empty)
-        .decode()
+        .read()
         .map_err(|error| RpcError::invalid_params(format!("Invalid params: {error}")))?;
     let uris = params.notifications.resource_subscriptions.as_deref().unwrap_or_default();
     if uris.len() > limits.subscriptions {

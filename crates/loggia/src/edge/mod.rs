@@ -17,13 +17,12 @@ pub mod notices;
 pub mod session;
 pub mod settle;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_util::FutureExt;
 use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::method::Sender;
 use loggia_wire::model::{
@@ -100,7 +99,7 @@ fn panicked(method: &Method, panic: &(dyn std::any::Any + Send)) -> RpcError {
 /// Polls `future` once: what is ready at once needs no timer, and no task of its own.
 pub(crate) async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    std::future::poll_fn(|cx| {
+    poll_fn(|cx| {
         Poll::Ready(match future.as_mut().poll(cx) {
             Poll::Ready(output) => Some(output),
             Poll::Pending => None,
@@ -116,8 +115,12 @@ pub async fn open_stream<S: Service + ?Sized>(
     principal: Option<Arc<Principal>>,
 ) -> Result<Listening, RpcError> {
     // The call itself may panic too, before there is a future.
-    let opening = async { service.listen(filter, principal).await };
-    AssertUnwindSafe(opening).catch_unwind().await.unwrap_or_else(|panic| {
+    let mut opening = pin!(async { service.listen(filter, principal).await });
+    let opened = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| opening.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    });
+    opened.await.unwrap_or_else(|panic| {
         let reference = correlation_id();
         tracing::error!(reference, panic = panic_message(&*panic), "opening a subscription panicked");
         Err(RpcError::internal(&reference))

@@ -2,15 +2,15 @@
 //! the requests that only exist because there is a session. No I/O, no clock; a duplex connection holds one,
 //! HTTP seals one into the session id.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use loggia_wire::model::{
     ClientCapabilities, EmptyResult, Extra, Implementation, InitializeResult, LoggingLevel, Meta,
-    ServerCapabilities, ServerResult, SetLevelParams, SubscriptionFilter,
+    ServerCapabilities, ServerResult, SetLevelParams, SubscribeParams, SubscriptionFilter,
 };
-use loggia_wire::{Era, Method, Params, RawJson, RequestMeta, RpcError, Version};
-use serde::{Deserialize, Serialize};
+use loggia_wire::shape::{Model, Shape, View};
+use loggia_wire::sorted::Named;
+use loggia_wire::{Era, Members, Method, Params, RawJson, RequestMeta, RpcError, Version};
 
 use crate::limits::Limits;
 use crate::service::Description;
@@ -21,28 +21,11 @@ pub struct Session {
     /// What its requests say that say nothing themselves.
     meta: Arc<RequestMeta>,
     initialized: bool,
-    subscriptions: BTreeSet<String>,
+    subscriptions: Named<()>,
 }
 
 /// The level of log messages a session gets until it says otherwise ("Logging" leaves it to the server).
 const DEFAULT_LOG_LEVEL: LoggingLevel = LoggingLevel::Info;
-
-/// `initialize` as old clients write it: some leave out what the schema requires.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct InitializeParams {
-    protocol_version: String,
-    #[serde(default)]
-    capabilities: ClientCapabilities,
-    #[serde(default)]
-    client_info: Option<Implementation>,
-}
-
-/// The parameters of `resources/subscribe` and `resources/unsubscribe`.
-#[derive(Deserialize)]
-pub(crate) struct UriParams {
-    pub(crate) uri: String,
-}
 
 impl Session {
     /// Answers `initialize`: the session, and the result to send. A version we do not serve is answered with
@@ -52,12 +35,16 @@ impl Session {
         params: Option<&RawJson>,
         server: &Description,
     ) -> Result<(Session, ServerResult), RpcError> {
-        let params: InitializeParams = decode(params)?;
-        let version = negotiate(&params.protocol_version, &server.versions)?;
+        let params = params.map_or(&b"{}"[..], RawJson::as_bytes);
+        let params = Members::read(params).map_err(|_| invalid("expected an object"))?;
+        let requested: String = params.get("protocolVersion").map_err(invalid)?;
+        // Some old clients leave out what the schema requires.
+        let capabilities: Option<ClientCapabilities> = params.get("capabilities").map_err(invalid)?;
+        let version = negotiate(&requested, &server.versions)?;
         let meta = RequestMeta {
             version,
-            client_info: params.client_info,
-            client_capabilities: params.capabilities,
+            client_info: params.get("clientInfo").map_err(invalid)?,
+            client_capabilities: capabilities.unwrap_or_default(),
             log_level: server.capabilities.logging.is_some().then_some(DEFAULT_LOG_LEVEL),
             progress_token: None,
             extra: Meta::new(),
@@ -70,7 +57,7 @@ impl Session {
             meta: None,
             extra: Extra::new(),
         };
-        let session = Session { meta: Arc::new(meta), initialized: false, subscriptions: BTreeSet::new() };
+        let session = Session { meta: Arc::new(meta), initialized: false, subscriptions: Named::new() };
         Ok((session, ServerResult::from(result)))
     }
 
@@ -125,7 +112,7 @@ impl Session {
     pub fn filter(&self, server: &ServerCapabilities) -> SubscriptionFilter {
         let declared = |list_changed: Option<bool>| list_changed.filter(|declared| *declared);
         let subscriptions =
-            (!self.subscriptions.is_empty()).then(|| self.subscriptions.iter().cloned().collect());
+            (!self.subscriptions.is_empty()).then(|| self.subscriptions.keys().cloned().collect());
         SubscriptionFilter {
             tools_list_changed: declared(server.tools.as_ref().and_then(|tools| tools.list_changed)),
             prompts_list_changed: declared(server.prompts.as_ref().and_then(|prompts| prompts.list_changed)),
@@ -158,80 +145,83 @@ impl Session {
         limits: &Limits,
     ) -> Result<(), RpcError> {
         declared(offers_subscriptions(server), &Method::Subscribe)?;
-        let UriParams { uri } = decode(params)?;
+        let SubscribeParams { uri, .. } = decode(params)?;
         if uri.len() > limits.uri_bytes {
             return Err(RpcError::invalid_params(format!(
                 "The uri is longer than {} bytes",
                 limits.uri_bytes
             )));
         }
-        if self.subscriptions.len() >= limits.subscriptions && !self.subscriptions.contains(&uri) {
+        if self.subscriptions.len() >= limits.subscriptions && !self.subscriptions.contains_key(&uri) {
             let most = limits.subscriptions;
             return Err(RpcError::invalid_params(format!(
                 "At most {most} resources can be subscribed to at once"
             )));
         }
-        let bytes = self.subscriptions.iter().map(String::len).sum::<usize>() + uri.len();
-        if bytes > limits.subscription_bytes && !self.subscriptions.contains(&uri) {
+        let bytes = self.subscriptions.keys().map(String::len).sum::<usize>() + uri.len();
+        if bytes > limits.subscription_bytes && !self.subscriptions.contains_key(&uri) {
             return Err(super::listen::too_many_bytes(limits));
         }
-        self.subscriptions.insert(uri);
+        self.subscriptions.insert(uri, ());
         Ok(())
     }
 
     fn unsubscribe(&mut self, params: Option<&RawJson>, server: &ServerCapabilities) -> Result<(), RpcError> {
         declared(offers_subscriptions(server), &Method::Unsubscribe)?;
-        self.subscriptions.remove(&decode::<UriParams>(params)?.uri);
+        self.subscriptions.remove(&decode::<SubscribeParams>(params)?.uri);
         Ok(())
     }
 }
 
 /// The small form of a session: what a replica that never saw `initialize` needs to serve its requests.
 /// Short names, no icons: it travels in every request of the session.
-#[derive(Serialize, Deserialize)]
-struct Small {
-    v: Version,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    n: Option<(String, String)>,
-    #[serde(default)]
-    c: ClientCapabilities,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    l: Option<LoggingLevel>,
-}
-
 impl Session {
     /// The small form. It holds what `initialize` settled (version, the client's name and capabilities, the
     /// level of log messages) and nothing that changes afterwards.
     pub fn to_bytes(&self) -> Vec<u8> {
         let meta = &self.meta;
-        let small = Small {
-            v: meta.version,
-            n: meta.client_info.as_ref().map(|info| (info.name.clone(), info.version.clone())),
-            c: meta.client_capabilities.clone(),
-            l: meta.log_level,
-        };
-        serde_json::to_vec(&small).expect("strings and objects with string keys always serialize")
+        let version = meta.version.to_string();
+        let info = meta.client_info.as_ref().map(|info| vec![info.name.clone(), info.version.clone()]);
+        let small: Vec<(&str, &dyn Shape)> = vec![
+            (VERSION, &version),
+            (INFO, &info),
+            (CAPABILITIES, &meta.client_capabilities),
+            (LEVEL, &meta.log_level),
+        ];
+        serde_json::to_vec(&View::Entries(small))
+            .expect("strings and objects with string keys always serialize")
     }
 
     /// Reads the small form back. The session counts as initialized: its client has sent a request since.
     /// `None` where the bytes are not ours (of another release, say): the client must start a new session.
     pub fn from_bytes(bytes: &[u8]) -> Option<Session> {
-        let small: Small = serde_json::from_slice(bytes).ok()?;
+        let small = Members::read(bytes).ok()?;
+        let info: Option<Vec<String>> = small.get(INFO).ok()?;
         let meta = RequestMeta {
-            version: small.v,
-            client_info: small.n.map(|(name, version)| Implementation::new(name, version)),
-            client_capabilities: small.c,
-            log_level: small.l,
+            version: small.string(VERSION)?.parse().ok()?,
+            client_info: match info.as_deref() {
+                None => None,
+                Some([name, version]) => Some(Implementation::new(name, version)),
+                Some(_) => return None,
+            },
+            client_capabilities: small.get(CAPABILITIES).ok()?,
+            log_level: small.get(LEVEL).ok()?,
             progress_token: None,
             extra: Meta::new(),
         };
         (meta.version.era() == Era::Handshake).then(|| Session {
             meta: Arc::new(meta),
             initialized: true,
-            subscriptions: BTreeSet::new(),
+            subscriptions: Named::new(),
         })
     }
 }
+
+// The members of the small form.
+const VERSION: &str = "v";
+const INFO: &str = "n";
+const CAPABILITIES: &str = "c";
+const LEVEL: &str = "l";
 
 fn negotiate(requested: &str, served: &[Version]) -> Result<Version, RpcError> {
     let wanted = Version::negotiate_handshake(requested);
@@ -243,12 +233,12 @@ fn negotiate(requested: &str, served: &[Version]) -> Result<Version, RpcError> {
         .ok_or_else(|| RpcError::unsupported_version(requested, served))
 }
 
-fn decode<T: for<'de> Deserialize<'de>>(params: Option<&RawJson>) -> Result<T, RpcError> {
-    let empty = RawJson::empty_object();
-    params
-        .unwrap_or(&empty)
-        .decode()
-        .map_err(|error| RpcError::invalid_params(format!("Invalid params: {error}")))
+fn decode<T: Model>(params: Option<&RawJson>) -> Result<T, RpcError> {
+    T::read(params.map_or(b"{}", RawJson::as_bytes)).map_err(invalid)
+}
+
+fn invalid(reason: impl std::fmt::Display) -> RpcError {
+    RpcError::invalid_params(format!("Invalid params: {reason}"))
 }
 
 fn declared(offered: bool, method: &Method) -> Result<(), RpcError> {

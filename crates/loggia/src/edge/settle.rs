@@ -2,13 +2,12 @@
 //! client first" ([`InputRequired`]) whatever the era. A stateless client gets that as it is; for a handshake
 //! client, which has no such answer, the questions are asked here and the service is called again.
 
-use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 
-use futures_util::future::try_join_all;
 use loggia_wire::model::{InputRequired, InputResponses, ServerResult};
-use loggia_wire::{ErrorCode, Method, RawJson, RequestMeta, RpcError};
-use serde_json::value::RawValue;
+use loggia_wire::shape::Shape;
+use loggia_wire::{ErrorCode, Members, Method, RawJson, RequestMeta, RpcError};
 
 use super::{Invoked, capability, correlation_id, invoke};
 use crate::exchange::{Exchange, LivePeer};
@@ -108,7 +107,30 @@ async fn ask_all(
         )
     })?;
     let asked = requests.iter().map(|(key, question)| ask(&**live, key, question));
-    Ok(try_join_all(asked).await?.into_iter().collect())
+    all(asked.map(|asking| Box::pin(asking) as BoxFuture<'_, _>).collect()).await
+}
+
+/// Waits for all of them at once; the first that fails ends the others.
+async fn all(
+    asking: Vec<BoxFuture<'_, Result<(String, RawJson), RpcError>>>,
+) -> Result<InputResponses, RpcError> {
+    let mut asking: Vec<_> = asking.into_iter().map(Some).collect();
+    let mut answers = InputResponses::new();
+    poll_fn(|cx| {
+        for place in &mut asking {
+            match place.as_mut().map(|asking| asking.as_mut().poll(cx)) {
+                Some(Poll::Ready(answered)) => {
+                    let (key, answer) = answered?;
+                    answers.insert(key, answer);
+                    *place = None;
+                }
+                Some(Poll::Pending) | None => {}
+            }
+        }
+        if asking.iter().all(Option::is_none) { Poll::Ready(Ok(())) } else { Poll::Pending }
+    })
+    .await?;
+    Ok(answers)
 }
 
 async fn ask(
@@ -130,17 +152,13 @@ fn with_answers(
     state: Option<&str>,
 ) -> Result<RawJson, RpcError> {
     let unreadable = |error: serde_json::Error| RpcError::invalid_params(format!("Invalid params: {error}"));
-    let raw = |json: &RawJson| json.decode::<&RawValue>().map(ToOwned::to_owned);
-    let mut members: BTreeMap<String, Box<RawValue>> = params.decode().map_err(unreadable)?;
-    members.remove("inputResponses");
-    members.remove("requestState");
-    if !answers.is_empty() {
-        let encoded = RawJson::encode(answers).map_err(unreadable)?;
-        members.insert("inputResponses".to_owned(), raw(&encoded).map_err(unreadable)?);
+    let params = Members::of(params).map_err(unreadable)?.rewrite(&[], &["inputResponses", "requestState"]);
+    let answers = RawJson::encode(&answers.view()).map_err(unreadable)?;
+    let state = state.map(RawJson::encode).transpose().map_err(unreadable)?;
+    let mut added = Vec::with_capacity(2);
+    if answers != RawJson::empty_object() {
+        added.push(("inputResponses", &answers));
     }
-    if let Some(state) = state {
-        let encoded = RawJson::encode(state).map_err(unreadable)?;
-        members.insert("requestState".to_owned(), raw(&encoded).map_err(unreadable)?);
-    }
-    RawJson::encode(&members).map_err(unreadable)
+    added.extend(state.as_ref().map(|state| ("requestState", state)));
+    Ok(Members::of(&params).map_err(unreadable)?.with(&added))
 }

@@ -1,7 +1,6 @@
 //! Walks types and writes their schemas, in place; a type that contains itself becomes a definition.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use loggia_wire::sorted::Sorted;
 use serde_json::Value;
 
 use super::{JsonSchema, Schema};
@@ -23,9 +22,9 @@ pub struct Generator {
     /// Named types whose schemas are being written, outermost first, by their Rust names.
     open: Vec<&'static str>,
     /// Of those, the ones met again inside themselves.
-    recursive: BTreeSet<&'static str>,
+    recursive: Vec<&'static str>,
     /// Definition names, by Rust names.
-    names: BTreeMap<&'static str, String>,
+    names: Sorted<&'static str, String>,
     definitions: JsonObject,
 }
 
@@ -35,8 +34,8 @@ impl Generator {
         Generator {
             direction,
             open: Vec::new(),
-            recursive: BTreeSet::new(),
-            names: BTreeMap::new(),
+            recursive: Vec::new(),
+            names: Sorted::new(),
             definitions: JsonObject::new(),
         }
     }
@@ -51,7 +50,7 @@ impl Generator {
         let id = std::any::type_name::<T>();
         self.open.push(id);
         let schema = T::schema(&mut self);
-        if let (true, Some(name)) = (self.recursive.contains(id), self.names.get(id)) {
+        if let (true, Some(name)) = (self.recursive.contains(&id), self.names.get(id)) {
             self.definitions.insert(name.clone(), schema.clone().into());
         }
         self.finish(schema)
@@ -71,13 +70,13 @@ impl Generator {
         let Some(name) = T::name() else { return T::schema(self) };
         let id = std::any::type_name::<T>();
         if self.open.contains(&id) {
-            self.recursive.insert(id);
+            self.recursive.push(id);
             return self.reference(id, name);
         }
         self.open.push(id);
         let schema = T::schema(self);
         self.open.pop();
-        if !self.recursive.contains(id) {
+        if !self.recursive.contains(&id) {
             return schema;
         }
         let reference = self.reference(id, name);

@@ -2,6 +2,7 @@
 //! eras: an answer is looked up; where there is none, a client that can be asked now is asked, and for one
 //! that cannot the question is recorded and the handler waits, which ends it (see [`super::replay`]).
 
+use loggia_wire::shape::Model;
 use loggia_wire::{ErrorCode, RawJson};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -109,7 +110,7 @@ impl Cx {
             extra: Extra::new(),
         })));
         let read = |raw: &RawJson| {
-            let result: ElicitResult = raw.decode().map_err(|error| error.to_string())?;
+            let result: ElicitResult = raw.read().map_err(|error| error.to_string())?;
             answer(result, |content| {
                 let mut content = Value::Object(content.unwrap_or_default().into_iter().collect());
                 if generated {
@@ -138,7 +139,7 @@ impl Cx {
             extra: Extra::new(),
         })));
         let read = |raw: &RawJson| {
-            let result: ElicitResult = raw.decode().map_err(|error| error.to_string())?;
+            let result: ElicitResult = raw.read().map_err(|error| error.to_string())?;
             answer(result, |_| Ok(()))
         };
         self.question(key, request, read).await
@@ -225,8 +226,8 @@ impl Cx {
     }
 }
 
-fn decoded<T: DeserializeOwned>(raw: &RawJson) -> Result<T, String> {
-    raw.decode().map_err(|error| error.to_string())
+fn decoded<T: Model>(raw: &RawJson) -> Result<T, String> {
+    raw.read().map_err(|error| error.to_string())
 }
 
 fn answer<T>(
@@ -263,7 +264,7 @@ fn form_of<T: JsonSchema>() -> Schema {
 
 /// The schema as a form's. Forms are flat: members are primitives ("Requested Schema").
 fn form_schema(schema: JsonObject) -> Result<ElicitSchema, ToolError> {
-    serde_json::from_value(Value::Object(schema)).map_err(|error| {
+    RawJson::from(&Value::Object(schema)).read().map_err(|error| {
         ToolError::internal(format!("this type cannot be asked as a form, whose fields are texts, numbers, booleans and choices: {error}"))
     })
 }

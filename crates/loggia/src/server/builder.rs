@@ -1,7 +1,7 @@
 //! Putting a server together. Nothing is checked until [`ServerBuilder::build`], which then tells everything
 //! that is wrong at once.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -180,7 +180,8 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
 
     /// The revisions it serves. All, unless said otherwise.
     pub fn versions(mut self, versions: impl IntoIterator<Item = Version>) -> Self {
-        self.parts.versions = versions.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let versions: Vec<Version> = versions.into_iter().collect();
+        self.parts.versions = Version::ALL.into_iter().filter(|version| versions.contains(version)).collect();
         self
     }
 
@@ -412,11 +413,12 @@ fn checked<T, E>(
     key: impl Fn(&E) -> &str,
     problems: &mut Problems,
 ) -> Vec<E> {
-    let mut keys = BTreeSet::new();
+    // Of the same type as the map of a list, and so compiled once.
+    let mut keys: HashMap<String, usize> = HashMap::new();
     let mut entries = Vec::new();
     for thing in things.unwrap_or_default() {
         match check(thing) {
-            Ok(entry) if !keys.insert(key(&entry).to_owned()) => {
+            Ok(entry) if keys.insert(key(&entry).to_owned(), entries.len()).is_some() => {
                 problems.push(format!("{what} {:?} is registered twice", key(&entry)));
             }
             Ok(entry) => entries.push(entry),

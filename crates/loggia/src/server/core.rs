@@ -8,9 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use loggia_wire::header::ParamHeaders;
 use loggia_wire::raw::plain_text;
-use loggia_wire::{Method, Params, RawJson, RequestMeta, RpcError};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use loggia_wire::shape::{Model, Shape};
+use loggia_wire::{Members, Method, Params, RawJson, RequestMeta, RpcError};
 
 use super::args::Texts;
 use super::arguments;
@@ -29,7 +28,7 @@ use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::model::{
     CacheHints, CacheScope, CompleteParams, CompleteResult, Completion, CompletionReference, GetPromptParams,
-    InputResponses, PageParams, ReadResourceParams, ReadResourceResult, ServerResult, SubscriptionFilter,
+    InputResponses, ReadResourceParams, ReadResourceResult, ServerResult, SubscriptionFilter,
 };
 use crate::service::{BoxFuture, Description, Outcome, Reply, Request};
 
@@ -152,7 +151,7 @@ impl Core {
                 )));
             }
         }
-        let arguments = RawJson::encode(&texts).unwrap_or(RawJson::empty_object());
+        let arguments = RawJson::encode(&texts.view()).unwrap_or(RawJson::empty_object());
         let subject = Subject { method: Method::GetPrompt, name: params.name, arguments };
         let version = request.meta.version;
         let cx = self.cx(request, exchange, subject, params.input_responses, params.request_state)?;
@@ -339,21 +338,16 @@ impl<'a> ToolCall<'a> {
     }
 
     fn any_round(request: &'a Request) -> Result<ToolCall<'a>, RpcError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Members<'a> {
-            #[serde(borrow)]
-            name: Cow<'a, str>,
-            #[serde(borrow, default)]
-            arguments: Option<&'a RawValue>,
-            #[serde(default)]
-            input_responses: Option<InputResponses>,
-            #[serde(default)]
-            request_state: Option<String>,
-        }
-        let Members { name, arguments, input_responses, request_state } = params(request)?;
-        let arguments = arguments.map(|raw| raw.get().as_bytes());
-        Ok(ToolCall { name, arguments, input_responses, request_state })
+        let members = Members::of(&request.params).map_err(|_| invalid("expected an object"))?;
+        // Whatever is wrong with it is said of it.
+        let name = members.get::<String>("name").map(Cow::Owned).map_err(invalid)?;
+        members.get::<Option<RawJson>>("arguments").map_err(invalid)?;
+        Ok(ToolCall {
+            name,
+            arguments: members.raw("arguments").filter(|text| *text != b"null"),
+            input_responses: members.get("inputResponses").map_err(invalid)?,
+            request_state: members.get("requestState").map_err(invalid)?,
+        })
     }
 }
 
@@ -395,9 +389,13 @@ fn result(result: impl Into<ServerResult>) -> Reply {
 }
 
 fn cursor(request: &Request) -> Result<Option<String>, RpcError> {
-    params::<PageParams>(request).map(|params| params.cursor)
+    Members::of(&request.params).map_err(invalid)?.get("cursor").map_err(invalid)
 }
 
-fn params<'a, T: Deserialize<'a>>(request: &'a Request) -> Result<T, RpcError> {
-    request.params.decode().map_err(|error| RpcError::invalid_params(format!("Invalid params: {error}")))
+fn params<T: Model>(request: &Request) -> Result<T, RpcError> {
+    request.params.read().map_err(invalid)
+}
+
+fn invalid(reason: impl std::fmt::Display) -> RpcError {
+    RpcError::invalid_params(format!("Invalid params: {reason}"))
 }

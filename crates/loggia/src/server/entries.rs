@@ -1,6 +1,6 @@
 //! Tools, prompts and resources as a built server holds them: checked, with their state in them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use loggia_wire::header::ParamHeaders;
@@ -121,13 +121,14 @@ impl PromptEntry {
         if name.is_empty() {
             problems.push("a prompt has no name".to_owned());
         }
-        let mut known = BTreeSet::new();
+        let mut known: Vec<&str> = Vec::new();
         for argument in definition.arguments.iter().flatten() {
-            if !known.insert(argument.name.as_str()) {
+            if known.contains(&argument.name.as_str()) {
                 problems.push(format!("prompt {name:?}: two arguments are called {:?}", argument.name));
             }
+            known.push(&argument.name);
         }
-        for argument in completers.keys().filter(|argument| !known.contains(argument.as_str())) {
+        for argument in completers.keys().filter(|argument| !known.contains(&argument.as_str())) {
             problems.push(format!("prompt {name:?}: it completes {argument:?}, which is no argument of it"));
         }
         if problems.is_empty() { Ok(PromptEntry { definition, handler, completers }) } else { Err(problems) }
@@ -151,8 +152,8 @@ impl AnyResource {
                 let uri = &definition.uri_template;
                 let template =
                     UriTemplate::parse(uri).map_err(|error| vec![format!("resource {uri:?}: {error}")])?;
-                let variables: BTreeSet<_> = template.variables().into_iter().map(str::to_owned).collect();
-                if let Some(variable) = completers.keys().find(|name| !variables.contains(*name)) {
+                let variables = template.variables();
+                if let Some(variable) = completers.keys().find(|name| !variables.contains(&name.as_str())) {
                     return Err(vec![format!(
                         "resource {uri:?}: it completes {variable:?}, which is no variable of it"
                     )]);

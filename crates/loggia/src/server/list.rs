@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use loggia_wire::RpcError;
+use loggia_wire::sorted::Sorted;
 
 use crate::model::{CacheHints, ServerResult};
 use crate::service::{Reply, SharedResult};
@@ -36,9 +37,10 @@ pub(crate) struct List<T> {
 struct Snapshot<T> {
     /// In order of their numbers. A number is never used again, so a cursor stays true when others go.
     entries: Vec<(u64, Arc<T>)>,
-    by_key: HashMap<String, Arc<T>>,
+    /// Where each is among the entries.
+    by_key: HashMap<String, usize>,
     /// Pages by the number after which they begin.
-    pages: HashMap<u64, Arc<SharedResult>>,
+    pages: Sorted<u64, Arc<SharedResult>>,
     next: u64,
 }
 
@@ -54,7 +56,8 @@ impl<T: Listed> List<T> {
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Arc<T>> {
-        self.snapshot().by_key.get(key).cloned()
+        let snapshot = self.snapshot();
+        snapshot.by_key.get(key).map(|at| snapshot.entries[*at].1.clone())
     }
 
     /// The first entry that `select` makes something of, in order.
@@ -123,8 +126,9 @@ impl<T: Listed> List<T> {
     }
 
     fn build(&self, entries: Vec<(u64, Arc<T>)>, next: u64) -> Snapshot<T> {
-        let by_key = entries.iter().map(|(_, entry)| (entry.key().to_owned(), entry.clone())).collect();
-        let mut pages = HashMap::new();
+        let by_key =
+            entries.iter().enumerate().map(|(at, (_, entry))| (entry.key().to_owned(), at)).collect();
+        let mut pages = Sorted::new();
         let mut after = Some(0);
         while let Some(start) = after {
             let (page, following) = self.build_page(&entries, start);
@@ -147,7 +151,7 @@ impl<T: Listed> List<T> {
 
 impl<T> Snapshot<T> {
     fn empty() -> Snapshot<T> {
-        Snapshot { entries: Vec::new(), by_key: HashMap::new(), pages: HashMap::new(), next: 1 }
+        Snapshot { entries: Vec::new(), by_key: HashMap::new(), pages: Sorted::new(), next: 1 }
     }
 }
 

@@ -3,7 +3,6 @@
 //! answers. What was answered or done in earlier rounds comes back in the sealed `requestState`, so the new
 //! run of the handler gets as far as the last one and goes on.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::Mutex;
 use std::task::{Poll, Waker};
@@ -11,8 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use loggia_wire::{ErrorCode, RawJson, RpcError};
-use serde::{Deserialize, Serialize};
+use loggia_wire::shape::{Malformed, Model, Shape, View};
+use loggia_wire::sorted::Named;
+use loggia_wire::{ErrorCode, Members, RawJson, RpcError};
 use serde_json::Value;
 
 use super::cx::{Call, Cx, lock};
@@ -47,36 +47,76 @@ enum State {
 }
 
 /// What travels in `requestState`.
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq)]
 struct Carried {
     /// When it expires, in seconds since 1970.
     until: u64,
     /// How many rounds there were.
     round: usize,
     /// The questions of the last round: the digest of each, by its key.
-    #[serde(default)]
-    asked: BTreeMap<String, String>,
+    asked: Named<String>,
     /// The answers of the rounds before.
-    #[serde(default)]
-    kept: BTreeMap<String, Kept>,
+    kept: Named<Kept>,
     /// Results of [`Cx::once`].
-    #[serde(default)]
-    once: BTreeMap<String, Value>,
+    once: Named<Value>,
 }
 
 /// An answer and the digest of its question.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 struct Kept {
     digest: String,
     answer: RawJson,
 }
 
+impl Carried {
+    fn write(&self) -> Result<RawJson, serde_json::Error> {
+        let (until, round) = (self.until, self.round as u64);
+        let members: Vec<(&str, &dyn Shape)> = vec![
+            ("until", &until),
+            ("round", &round),
+            ("asked", &self.asked),
+            ("kept", &self.kept),
+            ("once", &self.once),
+        ];
+        RawJson::encode(&View::Entries(members))
+    }
+
+    fn read(text: &[u8]) -> Result<Carried, Malformed> {
+        let members = Members::read(text).map_err(|_| Malformed::expected("an object", text))?;
+        Ok(Carried {
+            until: members.get("until")?,
+            round: members.get::<u64>("round")?.try_into().unwrap_or(usize::MAX),
+            asked: members.get("asked")?,
+            kept: members.get("kept")?,
+            once: members.get("once")?,
+        })
+    }
+}
+
+impl Shape for Kept {
+    fn view(&self) -> View<'_> {
+        View::Entries(vec![("digest", &self.digest), ("answer", &self.answer)])
+    }
+
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        let members = Members::read(text).map_err(|_| Malformed::expected("an object", text))?;
+        *self = Kept { digest: members.get("digest")?, answer: members.get("answer")? };
+        Ok(())
+    }
+}
+
+impl Model for Kept {
+    fn blank() -> Kept {
+        Kept { digest: String::new(), answer: RawJson::null() }
+    }
+}
+
 /// What this run has come to.
 #[derive(Default)]
 struct Now {
-    kept: BTreeMap<String, Kept>,
-    once: BTreeMap<String, Value>,
-    wanted: BTreeMap<String, (String, InputRequest)>,
+    kept: Named<Kept>,
+    once: Named<Value>,
+    wanted: Named<(String, InputRequest)>,
     waker: Option<Waker>,
 }
 
@@ -186,8 +226,8 @@ impl Rounds {
             ));
         }
         carried.until = seconds(call.core.now() + call.core.state_ttl);
-        carried.kept.append(&mut now.kept);
-        carried.once.append(&mut now.once);
+        carried.kept.extend(std::mem::take(&mut now.kept));
+        carried.once.extend(std::mem::take(&mut now.once));
         let wanted = std::mem::take(&mut now.wanted);
         carried.asked = wanted.iter().map(|(key, (digest, _))| (key.clone(), digest.clone())).collect();
         let requests: InputRequests = wanted.into_iter().map(|(key, (_, request))| (key, request)).collect();
@@ -221,7 +261,9 @@ impl Rounds {
 
 /// A short digest of a question: an answer counts only for the very question it was given to.
 pub(crate) fn question_digest(request: &InputRequest) -> String {
-    let text = serde_json::to_value(request).map(|value| canonical(&value)).unwrap_or_default();
+    let text =
+        RawJson::encode(&request.view()).and_then(|raw| raw.decode()).map(|value: Value| canonical(&value));
+    let text = text.unwrap_or_default();
     URL_SAFE_NO_PAD.encode(&digest([&text[..]])[..16])
 }
 
@@ -250,12 +292,13 @@ fn seal(call: &Call, carried: &Carried) -> Result<String, RpcError> {
         tracing::error!(reference, reason, "the state of a call could not be sealed");
         RpcError::internal(&reference)
     };
-    let plain = serde_json::to_vec(carried).map_err(|error| fault(&error.to_string()))?;
+    let plain = carried.write().map_err(|error| fault(&error.to_string()))?;
+    let plain = plain.as_bytes();
     let most = call.core.limits.request_state_bytes;
     if plain.len() > most {
         return Err(fault(&format!("it is larger than {most} bytes: keep less in once(), or ask for less")));
     }
-    call.core.sealer.seal(&context(call), &plain).ok_or_else(|| fault("there is no randomness"))
+    call.core.sealer.seal(&context(call), plain).ok_or_else(|| fault("there is no randomness"))
 }
 
 fn unseal(call: &Call, text: &str) -> Result<Carried, RpcError> {
@@ -264,7 +307,7 @@ fn unseal(call: &Call, text: &str) -> Result<Carried, RpcError> {
         return Err(refused());
     }
     let plain = call.core.sealer.open(&context(call), text).ok_or_else(refused)?;
-    let carried: Carried = serde_json::from_slice(&plain).map_err(|_| refused())?;
+    let carried = Carried::read(&plain).map_err(|_| refused())?;
     if carried.until < seconds(call.core.now()) {
         return Err(RpcError::invalid_params(
             "The requestState has expired: start the call again without it",

@@ -1,6 +1,7 @@
 //! What carries the bytes. A server transport is anything that can [`Serve`] a service until it ends or is
 //! told to stop by its [`Shutdown`]; it knows sockets and framing and leaves the protocol to [`crate::edge`].
 
+#[cfg(feature = "client")]
 pub mod child;
 pub mod framing;
 #[cfg(feature = "http-common")]

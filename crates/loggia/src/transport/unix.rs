@@ -63,6 +63,7 @@ mod os {
     use std::path::Path;
     use std::time::Duration;
 
+    use tokio::io::{AsyncRead, AsyncWrite};
     use tokio::net::{UnixListener, UnixStream};
     use tokio::sync::Semaphore;
     use tokio::task::JoinSet;
@@ -121,6 +122,9 @@ mod os {
 
     async fn connection(stream: UnixStream, service: Arc<dyn Service>, limits: Limits, shutdown: Shutdown) {
         let (reader, writer) = stream.into_split();
+        // What reads and writes lines is compiled once for all streams.
+        let reader: Box<dyn AsyncRead + Send + Unpin> = Box::new(reader);
+        let writer: Box<dyn AsyncWrite + Send + Unpin> = Box::new(writer);
         let reader = LineReader::new(reader, limits.message_bytes);
         if let Err(error) = duplex::serve(service, reader, LineWriter::new(writer), limits, shutdown).await {
             tracing::info!(%error, "a connection ended badly");

@@ -1,19 +1,18 @@
 //! JSON-RPC batches (2024-11-05 and 2025-03-26): the responses to a batch's requests are gathered and sent
 //! as one array, once the last of them is there.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
+use loggia_wire::sorted::Sorted;
 
 /// Names an open batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct BatchKey(u64);
 
 /// The batches whose responses are not all there.
 #[derive(Debug, Default)]
 pub(super) struct Batches {
     next: u64,
-    open: HashMap<BatchKey, Batch>,
+    open: Sorted<BatchKey, Batch>,
 }
 
 #[derive(Debug)]

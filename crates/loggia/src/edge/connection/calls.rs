@@ -112,8 +112,7 @@ impl Connection {
 
     /// Ends every request that still runs when a shutdown has waited long enough.
     pub(super) fn give_up_calls(&mut self) {
-        let mut keys: Vec<Key> = self.slots.keys().copied().collect();
-        keys.sort_unstable();
+        let keys: Vec<Key> = self.slots.keys().copied().collect();
         self.waiting.clear();
         for key in keys {
             let Some(slot) = self.take(key) else { continue };

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use loggia_wire::model::{EmptyResult, ServerResult, SubscriptionFilter};
+use loggia_wire::model::{EmptyResult, ServerResult, SubscribeParams, SubscriptionFilter};
 use loggia_wire::{ErrorCode, Method, RpcError, Version};
 
 use super::calls::Kind;
@@ -11,7 +11,7 @@ use super::{Action, Connection, Incoming, Key, shutting_down};
 use crate::changes::Change;
 use crate::edge::asks::cancelled;
 use crate::edge::listen;
-use crate::edge::session::{Session, UriParams};
+use crate::edge::session::Session;
 use crate::service::Description;
 
 /// The session's stream of changes. Each change of its filter is a new stream; a request that caused one is
@@ -152,10 +152,10 @@ impl Connection {
         let Some(Some(incoming)) = self.watch.opening.pop_front() else { return };
         let Some(session) = &mut self.session else { return };
         let version = session.version();
-        let uri = incoming.params.as_ref().and_then(|params| params.decode::<UriParams>().ok());
+        let uri = incoming.params.as_ref().and_then(|params| params.read::<SubscribeParams>().ok());
         let refused = match (opened, &uri) {
             (Err(error), _) => Some(error.clone()),
-            (Ok(accepted), Some(UriParams { uri })) if incoming.method == Method::Subscribe => {
+            (Ok(accepted), Some(SubscribeParams { uri, .. })) if incoming.method == Method::Subscribe => {
                 let heard = accepted.resource_subscriptions.iter().flatten().any(|accepted| accepted == uri);
                 (!heard).then(|| RpcError::resource_not_found(uri))
             }
@@ -163,7 +163,7 @@ impl Connection {
         };
         match refused {
             Some(error) => {
-                uri.iter().for_each(|UriParams { uri }| session.forget(uri));
+                uri.iter().for_each(|SubscribeParams { uri, .. }| session.forget(uri));
                 self.respond_error(&incoming.id, error, version, incoming.batch);
             }
             None => self.respond(incoming, ServerResult::Empty(EmptyResult::default()), version, server),
@@ -174,8 +174,7 @@ impl Connection {
     /// Ends every subscription, gracefully.
     pub(super) fn end_subscriptions(&mut self, server: &Description) {
         let listening = self.slots.iter().filter(|(_, slot)| matches!(slot.kind, Kind::Listening { .. }));
-        let mut keys: Vec<Key> = listening.map(|(key, _)| *key).collect();
-        keys.sort_unstable();
+        let keys: Vec<Key> = listening.map(|(key, _)| *key).collect();
         for key in keys {
             self.actions.push_back(Action::Unlisten(key));
             self.end_listen(key, server);

@@ -1,5 +1,6 @@
 //! One body type for requests and responses, so that a layer around the endpoint names no type of hyper's.
 
+use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -47,13 +48,16 @@ impl Body {
         Inner::Stream(Box::pin(stream)).into()
     }
 
-    /// Another crate's body.
+    /// Another crate's body; one of ours stays as it is.
     pub fn new<B>(body: B) -> Body
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BodyError>,
     {
-        Inner::Boxed(Box::pin(http_body_util::BodyExt::map_err(body, Into::into))).into()
+        let mut body = Some(body);
+        let own = (&mut body as &mut dyn Any).downcast_mut::<Option<Body>>().and_then(Option::take);
+        let boxed = |body| Inner::Boxed(Box::pin(http_body_util::BodyExt::map_err(body, Into::into))).into();
+        own.or_else(|| body.map(boxed)).unwrap_or_default()
     }
 
     /// Holds `permit` until the body is sent or dropped.

@@ -98,7 +98,7 @@ mod unix {
     /// Standard input, where it is a pipe or a socket.
     pub(super) fn input() -> Option<Box<dyn AsyncRead + Send + Unpin>> {
         let (fd, kind) = duplicate(io::stdin().as_fd())?;
-        let blocking = Blocking(fd.try_clone().ok()?);
+        let blocking = Blocking(fd.try_clone().ok()?.into());
         if kind.file_type().is_fifo() {
             let stream = pipe::Receiver::from_owned_fd(fd).ok()?;
             Some(Box::new(Stream { stream, _blocking: blocking }))
@@ -117,7 +117,7 @@ mod unix {
         if shared {
             return None;
         }
-        let blocking = Blocking(fd.try_clone().ok()?);
+        let blocking = Blocking(fd.try_clone().ok()?.into());
         if kind.file_type().is_fifo() {
             let stream = pipe::Sender::from_owned_fd(fd).ok()?;
             Some(Box::new(Stream { stream, _blocking: blocking }))
@@ -150,12 +150,13 @@ mod unix {
         _blocking: Blocking,
     }
 
-    struct Blocking(OwnedFd);
+    /// As a socket, for all that blocks and does not is set alike.
+    struct Blocking(std::os::unix::net::UnixStream);
 
     impl Drop for Blocking {
         fn drop(&mut self) {
             // There is nobody to tell.
-            let _ = rustix::io::ioctl_fionbio(&self.0, false);
+            let _ = self.0.set_nonblocking(false);
         }
     }
 

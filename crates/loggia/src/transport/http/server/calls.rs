@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, Id};
-use loggia_wire::model::ServerResult;
+use loggia_wire::model::{ServerResult, SubscribeParams};
 use loggia_wire::{Method, Params, RequestMeta, RpcError, Version, codec};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use super::endpoint::Shared;
 use super::local::{Local, Peer};
 use crate::edge::notices::Notices;
-use crate::edge::session::UriParams;
 use crate::edge::{self, admit, encode_outcome, settle};
 use crate::exchange::{CancelGuard, Exchange, LivePeer, Outbox};
 use crate::service::{Description, Outcome, Principal, Request};
@@ -98,8 +97,8 @@ async fn subscribe(
     }
     let filter = || local.state().session.filter(&server.capabilities);
     let followed = local.watch.follow(&*shared.service, filter, incoming.principal.clone()).await;
-    let uri = incoming.params.as_ref().and_then(|params| params.decode::<UriParams>().ok());
-    let (Method::Subscribe, Some(UriParams { uri })) = (&incoming.method, uri) else {
+    let uri = incoming.params.as_ref().and_then(|params| params.read::<SubscribeParams>().ok());
+    let (Method::Subscribe, Some(SubscribeParams { uri, .. })) = (&incoming.method, uri) else {
         return followed.map(|_| ());
     };
     let refused = match followed {

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONNECTION;
 use http::request::Parts;
 use http::{HeaderValue, Method as HttpMethod, Request, Response, StatusCode, Version as HttpVersion};
+use http_body::Body as _;
 use http_body_util::BodyExt;
 use loggia_wire::jsonrpc::{self, Frame, Message};
 use loggia_wire::meta::{self, Declared};
@@ -78,9 +79,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let shared = self.0.clone();
         let (parts, body) = request.into_parts();
-        Box::pin(async move { Ok(shared.serve(parts, body).await) })
+        self.0.clone().answer(parts, Body::new(body))
     }
 }
 
@@ -101,12 +101,17 @@ impl Shared {
         self.streams.clone().try_acquire_owned().ok()
     }
 
+    /// Of one type of body and boxed here, so that it is not compiled again in the program of whoever serves.
+    fn answer(
+        self: Arc<Shared>,
+        parts: Parts,
+        body: Body,
+    ) -> BoxFuture<'static, Result<Response<Body>, Infallible>> {
+        Box::pin(async move { Ok(self.serve(parts, body).await) })
+    }
+
     /// What nearly every request is, a message in a POST, stays in this one small future; the rest is apart.
-    async fn serve<B>(self: Arc<Shared>, parts: Parts, body: B) -> Response<Body>
-    where
-        B: http_body::Body<Data = Bytes> + Send,
-        B::Error: Into<BodyError>,
-    {
+    async fn serve(self: Arc<Shared>, parts: Parts, body: Body) -> Response<Body> {
         let admitted = match self.admit(&parts) {
             Ok(Some(permit)) => self.read(&parts, body).await.map(|text| (text, permit)),
             Ok(None) => return Box::pin(self.serve_other(&parts, body)).await,
@@ -138,11 +143,7 @@ impl Shared {
         self.admit_request().map(Some).ok_or_else(|| respond::busy(None))
     }
 
-    async fn serve_other<B>(self: &Arc<Shared>, parts: &Parts, body: B) -> Response<Body>
-    where
-        B: http_body::Body<Data = Bytes> + Send,
-        B::Error: Into<BodyError>,
-    {
+    async fn serve_other(self: &Arc<Shared>, parts: &Parts, body: Body) -> Response<Body> {
         let path = parts.uri.path();
         if let Some(legacy) = self.legacy.as_ref().filter(|legacy| legacy.serves(path)) {
             return legacy.serve(self, parts, body).await.unwrap_or_else(|refusal| refusal);
@@ -161,11 +162,7 @@ impl Shared {
 
     /// Reads a body, within its bounds of size and time. A connection whose body was not read to its end is of
     /// no further use.
-    pub(super) async fn read<B>(&self, parts: &Parts, body: B) -> Result<Bytes, Response<Body>>
-    where
-        B: http_body::Body<Data = Bytes>,
-        B::Error: Into<BodyError>,
-    {
+    pub(super) async fn read(&self, parts: &Parts, body: Body) -> Result<Bytes, Response<Body>> {
         let most = self.limits.message_bytes;
         let read = match body.size_hint().lower() > most as u64 {
             true => Ok(Ok(None)),
@@ -317,16 +314,12 @@ fn names_stateless(parts: &Parts) -> bool {
 }
 
 /// The whole body; `None` where it is longer than `most`. A body that came in one piece is not copied.
-async fn collect<B>(body: B, most: usize) -> Result<Option<Bytes>, BodyError>
-where
-    B: http_body::Body<Data = Bytes>,
-    B::Error: Into<BodyError>,
-{
+async fn collect(body: Body, most: usize) -> Result<Option<Bytes>, BodyError> {
     let mut body = std::pin::pin!(body);
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(Into::into)?.into_data() else { continue };
+        let Ok(data) = frame?.into_data() else { continue };
         if first.len() + whole.len() + data.len() > most {
             return Ok(None);
         }

@@ -185,7 +185,7 @@ impl Caller {
     fn notified(&self, method: &Method, params: Option<&RawJson>) {
         match method {
             Method::Initialized => self.local.state().session.initialized(),
-            Method::Cancelled => match params.map(RawJson::decode::<CancelledParams>) {
+            Method::Cancelled => match params.map(RawJson::read::<CancelledParams>) {
                 Some(Ok(CancelledParams { request_id: Some(id), reason, .. })) => {
                     tracing::debug!(%id, reason, "cancelled by the client");
                     if let Some(cancel) = self.local.state().running.get(&id) {

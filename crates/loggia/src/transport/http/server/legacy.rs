@@ -22,7 +22,7 @@ use super::seal::random;
 use crate::changes::Listening;
 use crate::exchange::Exchange;
 use crate::service::{BoxFuture, Description, Outcome, Principal, Request, Service};
-use crate::transport::http::{Body, BodyError};
+use crate::transport::http::Body;
 use crate::transport::memory::{self, Reader};
 use crate::transport::{Serve, sse};
 
@@ -84,11 +84,7 @@ impl Legacy {
         matches!(path, SSE_PATH | MESSAGES_PATH)
     }
 
-    pub(super) async fn serve<B>(&self, shared: &Arc<Shared>, parts: &Parts, body: B) -> Answered
-    where
-        B: http_body::Body<Data = Bytes>,
-        B::Error: Into<BodyError>,
-    {
+    pub(super) async fn serve(&self, shared: &Arc<Shared>, parts: &Parts, body: Body) -> Answered {
         match (parts.uri.path(), &parts.method) {
             (SSE_PATH, &Method::GET) => self.connect(shared, parts),
             (MESSAGES_PATH, &Method::POST) => self.receive(shared, parts, body).await,
@@ -123,11 +119,7 @@ impl Legacy {
         Ok(respond::event_stream(connection.events()).map(|body| body.holding(permit)))
     }
 
-    async fn receive<B>(&self, shared: &Shared, parts: &Parts, body: B) -> Answered
-    where
-        B: http_body::Body<Data = Bytes>,
-        B::Error: Into<BodyError>,
-    {
+    async fn receive(&self, shared: &Shared, parts: &Parts, body: Body) -> Answered {
         if !is_json(&parts.headers) {
             let message = "The Content-Type must be application/json";
             return Err(respond::refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));

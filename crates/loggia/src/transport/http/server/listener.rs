@@ -15,8 +15,12 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::server::conn::http1;
+#[cfg(feature = "http2")]
+use hyper::server::conn::http2;
+use hyper_util::rt::TokioIo;
+#[cfg(feature = "http2")]
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -112,8 +116,18 @@ impl Handler {
     }
 }
 
-/// Accepts and serves connections until the endpoint is told to stop.
-pub(super) async fn run(
+/// Accepts and serves connections until the endpoint is told to stop. Boxed here, so that none of it is compiled
+/// again in the program of whoever serves.
+pub(super) fn run(
+    listener: TcpListener,
+    tls: Option<Acceptor>,
+    service: Handler,
+    endpoint: Endpoint,
+) -> BoxFuture<'static, Result<()>> {
+    Box::pin(accept_all(listener, tls, service, endpoint))
+}
+
+async fn accept_all(
     listener: TcpListener,
     tls: Option<Acceptor>,
     service: Handler,
@@ -175,25 +189,36 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 /// How connections are served, in either version.
 struct Builders {
     one: http1::Builder,
+    #[cfg(feature = "http2")]
     two: http2::Builder<TokioExecutor>,
 }
 
 impl Builders {
     fn new(limits: &Limits) -> Builders {
-        let bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
-        let streams = u32::try_from(limits.requests_per_connection).unwrap_or(u32::MAX);
-        let (mut one, mut two) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
+        let mut one = http1::Builder::new();
         // The watch over each connection's traffic closes it: no timer for each request.
         one.header_read_timeout(None)
             // hyper wants at least its own first read.
             .max_buf_size(limits.header_bytes.max(8 << 10));
+        Builders {
+            one,
+            #[cfg(feature = "http2")]
+            two: Builders::two(limits),
+        }
+    }
+
+    #[cfg(feature = "http2")]
+    fn two(limits: &Limits) -> http2::Builder<TokioExecutor> {
+        let bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
+        let streams = u32::try_from(limits.requests_per_connection).unwrap_or(u32::MAX);
+        let mut two = http2::Builder::new(TokioExecutor::new());
         two.timer(TokioTimer::new())
             .max_header_list_size(bytes)
             .max_concurrent_streams(streams)
             .max_send_buf_size(64 << 10)
             .keep_alive_interval(limits.idle)
             .keep_alive_timeout(limits.read_timeout);
-        Builders { one, two }
+        two
     }
 
     fn connect<S: Stream>(
@@ -205,7 +230,11 @@ impl Builders {
         let stream = TokioIo::new(stream);
         match protocol {
             Protocol::Http1 => Box::pin(self.one.serve_connection(stream, service)),
+            #[cfg(feature = "http2")]
             Protocol::Http2 => Box::pin(self.two.serve_connection(stream, service)),
+            // What the first version makes of the preface of the second is an error.
+            #[cfg(not(feature = "http2"))]
+            Protocol::Http2 => Box::pin(self.one.serve_connection(stream, service)),
         }
     }
 }
@@ -226,6 +255,7 @@ impl<S: Stream> Connection for http1::Connection<TokioIo<S>, Adapter> {
     }
 }
 
+#[cfg(feature = "http2")]
 impl<S: Stream> Connection for http2::Connection<TokioIo<S>, Adapter, TokioExecutor> {
     fn graceful_shutdown(self: Pin<&mut Self>) {
         http2::Connection::graceful_shutdown(self);

@@ -8,9 +8,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use loggia_wire::header;
 use loggia_wire::meta::{self, Declared};
 use loggia_wire::raw::plain_text;
-use loggia_wire::{Method, Params, RequestMeta, RpcError, Version};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use loggia_wire::{Members, Method, Params, RawJson, RequestMeta, RpcError, Version};
 use serde_json::{Map, Value};
 
 use super::endpoint::{Said, Shared};
@@ -145,19 +143,6 @@ struct Target<'p> {
     arguments: Option<&'p [u8]>,
 }
 
-#[derive(Deserialize)]
-struct Members<'a> {
-    #[serde(borrow, default)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    uri: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    arguments: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
 impl<'p> Target<'p> {
     /// Only three methods have a target; what is not a string is for the service to refuse.
     fn of(method: &Method, params: Option<&'p Params>) -> Result<Target<'p>, Refusal> {
@@ -169,13 +154,13 @@ impl<'p> Target<'p> {
         {
             return Ok(Target { name: Some(Cow::Borrowed(name)), arguments: routing.arguments });
         }
-        let params: Members<'p> = params.decode().map_err(invalid)?;
-        let raw = if member == "uri" { params.uri } else { params.name };
-        let name = raw.and_then(|raw| serde_json::from_str::<Text<'p>>(raw.get()).ok());
-        Ok(Target {
-            name: name.map(|text| text.0),
-            arguments: params.arguments.map(|raw| raw.get().as_bytes()),
-        })
+        let params = Members::of(params).map_err(invalid)?;
+        // What is there twice is nobody's to choose from.
+        for member in ["name", "uri", "arguments"] {
+            params.get::<Option<RawJson>>(member).map_err(invalid)?;
+        }
+        let arguments = params.raw("arguments").filter(|text| *text != b"null");
+        Ok(Target { name: params.string(member), arguments })
     }
 
     fn arguments(&self) -> Result<Option<Map<String, Value>>, Refusal> {
@@ -188,6 +173,6 @@ impl<'p> Target<'p> {
     }
 }
 
-fn invalid(error: serde_json::Error) -> Refusal {
+fn invalid(error: impl std::fmt::Display) -> Refusal {
     Refusal::bad_request(RpcError::invalid_params(format!("Invalid params: {error}")))
 }

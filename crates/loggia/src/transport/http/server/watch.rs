@@ -2,12 +2,12 @@
 //! subscriptions change. It is kept while no connection carries it, so that a client that comes back finds
 //! what changed meanwhile: one entry for each thing, however often it changed.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
 use loggia_wire::RpcError;
 use loggia_wire::model::SubscriptionFilter;
+use loggia_wire::sorted::Sorted;
 use tokio::sync::Notify;
 
 use crate::changes::{Change, Listening};
@@ -28,7 +28,7 @@ struct State {
     filter: SubscriptionFilter,
     listening: Option<Arc<Listening>>,
     /// Left over from the streams before this one.
-    carried: BTreeSet<Change>,
+    carried: Sorted<Change, ()>,
 }
 
 impl Watch {
@@ -59,7 +59,7 @@ impl Watch {
         loop {
             let listening = {
                 let mut state = self.state();
-                if let Some(change) = state.carried.pop_first() {
+                if let Some((change, ())) = state.carried.pop_first() {
                     return Some(change);
                 }
                 state.listening.clone()
@@ -86,10 +86,10 @@ impl Watch {
         let mut state = self.state();
         let before = std::mem::replace(&mut state.listening, listening);
         while let Some(Some(Some(change))) = before.as_ref().map(|before| before.next().now_or_never()) {
-            state.carried.insert(change);
+            state.carried.insert(change, ());
         }
         let uris = filter.resource_subscriptions.as_deref().unwrap_or_default();
-        state.carried.retain(|change| !matches!(change, Change::Resource(uri) if !uris.contains(uri)));
+        state.carried.retain(|change, ()| !matches!(change, Change::Resource(uri) if !uris.contains(uri)));
         state.filter = filter;
         self.reopened.notify_one();
     }

@@ -1,0 +1,383 @@
+//! Model types as JSON, by one reader and one writer for all of them. A type says which members it has
+//! ([`Record`]) and nothing more, so that a program that uses a hundred of them carries a hundred short lists:
+//! serde's derive writes a reader and a writer of several kilobytes for each, for they keep unknown members.
+//!
+//! The types implement serde's traits by way of this, for whoever holds them in types of his own. Here, and
+//! wherever the text is at hand, [`Model::read`] is the short way.
+
+mod leaf;
+mod macros;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde_json::{Number, Value};
+
+use crate::members::Members;
+use crate::model::{Extra, JsonObject};
+use crate::raw::RawJson;
+use crate::scan::Scanner;
+use crate::sorted::Named;
+
+pub use leaf::value_of;
+pub(crate) use macros::{record, serde_by_shape, tagged, words};
+
+/// What can be shown as JSON and filled from JSON.
+pub trait Shape {
+    /// What it says.
+    fn view(&self) -> View<'_>;
+
+    /// Takes over what the JSON value `text` says.
+    /// Of a value that is not blank, what `text` does not say may remain.
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed>;
+
+    /// Whether a member of this type may be left out.
+    fn may_be_absent(&self) -> bool {
+        false
+    }
+}
+
+/// A type of the neutral model, or what one is made of.
+pub trait Model: Shape + Sized {
+    /// A value to be filled.
+    fn blank() -> Self;
+
+    /// Whether `null` is a value of it.
+    fn takes_null() -> bool {
+        false
+    }
+
+    /// Reads the JSON value `text`, which must be valid.
+    fn read(text: &[u8]) -> Result<Self, Malformed> {
+        let mut value = Self::blank();
+        value.fill(text)?;
+        Ok(value)
+    }
+}
+
+/// An object with members of known names.
+pub trait Record {
+    /// Shows each member to `show`.
+    fn each(&self, show: &mut dyn FnMut(&'static str, &dyn Shape));
+
+    /// Offers each member to be filled.
+    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Shape));
+
+    /// Members of other names; `None` where they are not kept.
+    fn extra(&self) -> Option<&Extra> {
+        None
+    }
+
+    /// The same, to be filled.
+    fn extra_mut(&mut self) -> Option<&mut Extra> {
+        None
+    }
+}
+
+/// What a value says, one level deep.
+#[allow(missing_docs, reason = "each is what JSON or Rust calls it")]
+pub enum View<'a> {
+    /// Nothing: as a member it is left out.
+    Absent,
+    Bool(bool),
+    Signed(i64),
+    Unsigned(u64),
+    Float(f64),
+    Number(&'a Number),
+    Text(&'a str),
+    Value(&'a Value),
+    Object(&'a JsonObject),
+    Raw(&'a RawJson),
+    Items(Vec<&'a dyn Shape>),
+    Entries(Vec<(&'a str, &'a dyn Shape)>),
+    Record(&'a dyn Record),
+    /// A record with one more member in front that tells its kind.
+    Tagged(&'static str, &'static str, &'a dyn Record),
+}
+
+/// JSON that is not of the type it was read as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed(Box<Fault>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fault {
+    path: String,
+    reason: String,
+}
+
+impl Malformed {
+    pub(crate) fn new(reason: impl Into<String>) -> Malformed {
+        Malformed(Box::new(Fault { path: String::new(), reason: reason.into() }))
+    }
+
+    pub(crate) fn missing(name: &str) -> Malformed {
+        Malformed::new(format!("missing field `{name}`"))
+    }
+
+    pub(crate) fn duplicate(name: &str) -> Malformed {
+        Malformed::new(format!("duplicate field `{name}`"))
+    }
+
+    /// `text` is something else than `what`.
+    pub fn expected(what: &str, text: &[u8]) -> Malformed {
+        const MOST: usize = 60;
+        let found = String::from_utf8_lossy(&text[..text.len().min(MOST)]);
+        let dots = if text.len() > MOST { "…" } else { "" };
+        Malformed::new(format!("expected {what}, got {}{dots}", found.trim_end_matches('\u{fffd}')))
+    }
+
+    pub(crate) fn unknown(kind: &str, known: &[&str]) -> Malformed {
+        Malformed::new(format!("unknown variant {kind:?}, expected one of {known:?}"))
+    }
+
+    pub(crate) fn within(mut self, name: &str) -> Malformed {
+        let dot = if self.0.path.is_empty() { "" } else { "." };
+        self.0.path = format!("{name}{dot}{}", self.0.path);
+        self
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Fault { path, reason } = &*self.0;
+        if path.is_empty() { f.write_str(reason) } else { write!(f, "{path}: {reason}") }
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// Fills `record` from the object `text`.
+pub(crate) fn fill_record(record: &mut dyn Record, text: &[u8]) -> Result<(), Malformed> {
+    fill_from(record, members_of(text)?)
+}
+
+/// Fills `record` from members that were read.
+pub(crate) fn fill_from(record: &mut dyn Record, mut members: Members<'_>) -> Result<(), Malformed> {
+    let mut outcome = Ok(());
+    record.each_mut(&mut |name, place| {
+        if outcome.is_ok() {
+            outcome = fill_member(&mut members, name, place);
+        }
+    });
+    outcome?;
+    if let Some(extra) = record.extra_mut() {
+        for (name, text) in members.into_iter() {
+            let value = value_of(text).map_err(|malformed| malformed.within(&name))?;
+            extra.insert(name.into_owned(), value);
+        }
+    }
+    Ok(())
+}
+
+fn fill_member(members: &mut Members<'_>, name: &str, place: &mut dyn Shape) -> Result<(), Malformed> {
+    match take(members, name)? {
+        Some(text) => place.fill(text).map_err(|malformed| malformed.within(name)),
+        None if place.may_be_absent() => Ok(()),
+        None => Err(Malformed::missing(name)),
+    }
+}
+
+/// Takes out the member `name`, which may be there once.
+pub(crate) fn take<'t>(members: &mut Members<'t>, name: &str) -> Result<Option<&'t [u8]>, Malformed> {
+    let found = members.take(name);
+    match found.is_some() && members.raw(name).is_some() {
+        true => Err(Malformed::duplicate(name)),
+        false => Ok(found),
+    }
+}
+
+/// Takes out the member that tells which of `known` kinds an object is.
+pub(crate) fn take_tag<'t>(members: &mut Members<'t>, name: &str) -> Result<Cow<'t, str>, Malformed> {
+    let tag = members.string(name);
+    match (take(members, name)?, tag) {
+        (Some(_), Some(tag)) => Ok(tag),
+        (Some(text), None) => Err(Malformed::expected("a string", text).within(name)),
+        (None, _) => Err(Malformed::missing(name)),
+    }
+}
+
+pub(crate) fn members_of(text: &[u8]) -> Result<Members<'_>, Malformed> {
+    Members::read(text).map_err(|_| Malformed::expected("an object", text))
+}
+
+/// The items of the array `text`.
+fn items_of(text: &[u8]) -> Result<Vec<&[u8]>, Malformed> {
+    let mut items = Vec::new();
+    let mut scanner = Scanner::new(text);
+    let scanned = scanner.array(|scanner| {
+        items.push(scanner.value()?);
+        Some(())
+    });
+    if scanned.is_some() && scanner.end().is_some() {
+        return Ok(items);
+    }
+    // What the scanner leaves, the parser reads.
+    let raw: Vec<&serde_json::value::RawValue> =
+        serde_json::from_slice(text).map_err(|_| Malformed::expected("an array", text))?;
+    Ok(raw.into_iter().map(|raw| raw.get().as_bytes()).collect())
+}
+
+impl<T: Model> Shape for Vec<T> {
+    fn view(&self) -> View<'_> {
+        View::Items(self.iter().map(|item| item as &dyn Shape).collect())
+    }
+
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        for (at, text) in items_of(text)?.into_iter().enumerate() {
+            self.push(T::read(text).map_err(|malformed| malformed.within(&at.to_string()))?);
+        }
+        Ok(())
+    }
+}
+
+impl<T: Model> Model for Vec<T> {
+    fn blank() -> Vec<T> {
+        Vec::new()
+    }
+}
+
+impl<T: Model> Shape for Option<T> {
+    fn view(&self) -> View<'_> {
+        self.as_ref().map_or(View::Absent, T::view)
+    }
+
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        if text != b"null" || T::takes_null() {
+            *self = Some(T::read(text)?);
+        }
+        Ok(())
+    }
+
+    fn may_be_absent(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Model> Model for Option<T> {
+    fn blank() -> Option<T> {
+        None
+    }
+}
+
+impl<T: Model> Shape for BTreeMap<String, T> {
+    fn view(&self) -> View<'_> {
+        View::Entries(self.iter().map(|(name, value)| (name.as_str(), value as &dyn Shape)).collect())
+    }
+
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        for (name, text) in members_of(text)?.into_iter() {
+            let value = T::read(text).map_err(|malformed| malformed.within(&name))?;
+            self.insert(name.into_owned(), value);
+        }
+        Ok(())
+    }
+}
+
+impl<T: Model> Model for BTreeMap<String, T> {
+    fn blank() -> BTreeMap<String, T> {
+        BTreeMap::new()
+    }
+}
+
+impl<T: Model> Shape for Named<T> {
+    fn view(&self) -> View<'_> {
+        View::Entries(self.iter().map(|(name, value)| (name.as_str(), value as &dyn Shape)).collect())
+    }
+
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        // In order, so that nothing is moved however many there are.
+        for (name, text) in members_of(text)?.sorted().into_iter() {
+            let value = T::read(text).map_err(|malformed| malformed.within(&name))?;
+            self.insert(name.into_owned(), value);
+        }
+        Ok(())
+    }
+}
+
+impl<T: Model> Model for Named<T> {
+    fn blank() -> Named<T> {
+        Named::new()
+    }
+}
+
+impl<T: Model> Serialize for Named<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.view().serialize(serializer)
+    }
+}
+
+/// From JSON alone, for what is kept in it may be JSON as it came.
+impl<'de, T: Model> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Named<T>, D::Error> {
+        deserialize_raw(deserializer)
+    }
+}
+
+impl Serialize for View<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            View::Absent => serializer.serialize_none(),
+            View::Bool(value) => serializer.serialize_bool(*value),
+            View::Signed(number) => serializer.serialize_i64(*number),
+            View::Unsigned(number) => serializer.serialize_u64(*number),
+            View::Float(number) => serializer.serialize_f64(*number),
+            View::Number(number) => number.serialize(serializer),
+            View::Text(text) => serializer.serialize_str(text),
+            View::Value(value) => value.serialize(serializer),
+            View::Object(object) => object.serialize(serializer),
+            View::Raw(raw) => raw.serialize(serializer),
+            View::Items(items) => {
+                let mut sequence = serializer.serialize_seq(Some(items.len()))?;
+                items.iter().try_for_each(|item| sequence.serialize_element(&item.view()))?;
+                sequence.end()
+            }
+            View::Entries(entries) => {
+                let mut map = serializer.serialize_map(None)?;
+                let entries = entries.iter().map(|(name, value)| (name, value.view()));
+                let mut present = entries.filter(|(_, view)| !matches!(view, View::Absent));
+                present.try_for_each(|(name, view)| map.serialize_entry(name, &view))?;
+                map.end()
+            }
+            View::Record(record) => serialize_record(serializer, None, *record),
+            View::Tagged(tag, kind, record) => serialize_record(serializer, Some((tag, kind)), *record),
+        }
+    }
+}
+
+fn serialize_record<S: Serializer>(
+    serializer: S,
+    tag: Option<(&str, &str)>,
+    record: &dyn Record,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    if let Some((tag, kind)) = tag {
+        map.serialize_entry(tag, kind)?;
+    }
+    let mut outcome = Ok(());
+    record.each(&mut |name, value| {
+        let view = value.view();
+        if outcome.is_ok() && !matches!(view, View::Absent) {
+            outcome = map.serialize_entry(name, &view);
+        }
+    });
+    outcome?;
+    for (name, value) in record.extra().into_iter().flatten() {
+        map.serialize_entry(name, value)?;
+    }
+    map.end()
+}
+
+/// Reads a model type from any format.
+pub(crate) fn deserialize<'de, T: Model, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    T::read(RawJson::from(&value).as_bytes()).map_err(D::Error::custom)
+}
+
+/// Reads a model type that keeps some of its JSON as it came, from JSON.
+pub(crate) fn deserialize_raw<'de, T: Model, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let text = RawJson::deserialize(deserializer)?;
+    T::read(text.as_bytes()).map_err(D::Error::custom)
+}

@@ -1,0 +1,120 @@
+//! What records are made of in the end: texts, numbers, JSON itself.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::{Number, Value};
+
+use super::{Malformed, Model, Shape, View};
+use crate::model::JsonObject;
+use crate::raw::{RawJson, plain_text};
+
+/// The JSON value `text` as a tree.
+pub fn value_of(text: &[u8]) -> Result<Value, Malformed> {
+    serde_json::from_slice(text).map_err(|error| Malformed::new(error.to_string()))
+}
+
+fn number_of(text: &[u8], what: &str) -> Result<Number, Malformed> {
+    match value_of(text)? {
+        Value::Number(number) => Ok(number),
+        _ => Err(Malformed::expected(what, text)),
+    }
+}
+
+fn object_of(text: &[u8]) -> Result<JsonObject, Malformed> {
+    match value_of(text)? {
+        Value::Object(object) => Ok(object),
+        _ => Err(Malformed::expected("an object", text)),
+    }
+}
+
+fn string_of(text: &[u8]) -> Result<String, Malformed> {
+    if let Some(plain) = plain_text(text) {
+        return Ok(plain.to_owned());
+    }
+    match value_of(text)? {
+        Value::String(string) => Ok(string),
+        _ => Err(Malformed::expected("a string", text)),
+    }
+}
+
+fn integer_of(text: &[u8]) -> Result<i64, Malformed> {
+    const WHAT: &str = "an integer";
+    number_of(text, WHAT)?.as_i64().ok_or_else(|| Malformed::expected(WHAT, text))
+}
+
+fn size_of(text: &[u8]) -> Result<u64, Malformed> {
+    const WHAT: &str = "an integer that is not negative";
+    number_of(text, WHAT)?.as_u64().ok_or_else(|| Malformed::expected(WHAT, text))
+}
+
+fn float_of(text: &[u8]) -> Result<f64, Malformed> {
+    const WHAT: &str = "a number";
+    number_of(text, WHAT)?.as_f64().ok_or_else(|| Malformed::expected(WHAT, text))
+}
+
+fn bool_of(text: &[u8]) -> Result<bool, Malformed> {
+    match text {
+        b"true" => Ok(true),
+        b"false" => Ok(false),
+        _ => Err(Malformed::expected("true or false", text)),
+    }
+}
+
+macro_rules! leaf {
+    ($($type:ty, $blank:expr, $this:ident => $view:expr, $text:ident => $read:expr;)*) => {
+        $(impl Shape for $type {
+            fn view(&self) -> View<'_> {
+                let $this = self;
+                $view
+            }
+
+            fn fill(&mut self, $text: &[u8]) -> Result<(), Malformed> {
+                *self = $read?;
+                Ok(())
+            }
+        }
+
+        impl Model for $type {
+            fn blank() -> $type {
+                $blank
+            }
+        })*
+    };
+}
+
+leaf! {
+    bool, false, this => View::Bool(*this), text => bool_of(text);
+    i64, 0, this => View::Signed(*this), text => integer_of(text);
+    u64, 0, this => View::Unsigned(*this), text => size_of(text);
+    f64, 0.0, this => View::Float(*this), text => float_of(text);
+    Number, Number::from(0), this => View::Number(this), text => number_of(text, "a number");
+    String, String::new(), this => View::Text(this), text => string_of(text);
+    Cow<'static, str>, Cow::Borrowed(""), this => View::Text(this), text => string_of(text).map(Cow::Owned);
+    JsonObject, JsonObject::new(), this => View::Object(this), text => object_of(text);
+    Arc<JsonObject>, Arc::default(), this => View::Object(this), text => object_of(text).map(Arc::new);
+    RawJson, RawJson::null(), this => View::Raw(this),
+        text => Ok::<_, Malformed>(RawJson::from_written(text.to_vec()));
+}
+
+impl Shape for Value {
+    fn view(&self) -> View<'_> {
+        View::Value(self)
+    }
+
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        *self = value_of(text)?;
+        Ok(())
+    }
+}
+
+/// A member that may be `null` is there when it is.
+impl Model for Value {
+    fn blank() -> Value {
+        Value::Null
+    }
+
+    fn takes_null() -> bool {
+        true
+    }
+}

@@ -1,0 +1,151 @@
+//! What a model type says of itself, as lists.
+
+/// The members of a struct: `record!(Tool { name, input_schema = "inputSchema" })`. After a semicolon: members
+/// whose own members stand among these. `raw` in front: some JSON is kept as it came.
+macro_rules! record {
+    (raw $type:ident $members:tt) => {
+        $crate::shape::record!(@record $type $members);
+        $crate::shape::record!(@shape $type);
+        $crate::shape::serde_by_shape!($type, deserialize_raw);
+    };
+    ($type:ident $members:tt) => {
+        $crate::shape::record!(@record $type $members);
+        $crate::shape::record!(@shape $type);
+        $crate::shape::serde_by_shape!($type, deserialize);
+    };
+    (@shape $type:ident) => {
+        impl $crate::shape::Shape for $type {
+            fn view(&self) -> $crate::shape::View<'_> {
+                $crate::shape::View::Record(self)
+            }
+
+            fn fill(&mut self, text: &[u8]) -> Result<(), $crate::shape::Malformed> {
+                $crate::shape::fill_record(self, text)
+            }
+        }
+    };
+    (@record $type:ident { $($field:ident $(= $name:literal)?),* $(; $($flat:ident),*)? }) => {
+        impl $crate::shape::Record for $type {
+            fn each(&self, show: &mut dyn FnMut(&'static str, &dyn $crate::shape::Shape)) {
+                $(show($crate::shape::record!(@name $field $($name)?), &self.$field);)*
+                $($($crate::shape::Record::each(&self.$flat, show);)*)?
+            }
+
+            fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn $crate::shape::Shape)) {
+                $(fill($crate::shape::record!(@name $field $($name)?), &mut self.$field);)*
+                $($($crate::shape::Record::each_mut(&mut self.$flat, fill);)*)?
+            }
+
+            fn extra(&self) -> Option<&$crate::model::Extra> {
+                Some(&self.extra)
+            }
+
+            fn extra_mut(&mut self) -> Option<&mut $crate::model::Extra> {
+                Some(&mut self.extra)
+            }
+        }
+
+        impl $crate::shape::Model for $type {
+            fn blank() -> $type {
+                $type {
+                    $($field: $crate::shape::Model::blank(),)*
+                    $($($flat: $crate::shape::Model::blank(),)*)?
+                    extra: $crate::model::Extra::new(),
+                }
+            }
+        }
+    };
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $name:literal) => { $name };
+}
+pub(crate) use record;
+
+/// The kinds of an enum of records, and the member that tells which it is.
+macro_rules! tagged {
+    ($type:ident by $tag:literal { $first:ident = $first_kind:literal, $($variant:ident = $kind:literal),* $(,)? }) => {
+        impl $crate::shape::Shape for $type {
+            fn view(&self) -> $crate::shape::View<'_> {
+                match self {
+                    $type::$first(record) => $crate::shape::View::Tagged($tag, $first_kind, record),
+                    $($type::$variant(record) => $crate::shape::View::Tagged($tag, $kind, record),)*
+                }
+            }
+
+            fn fill(&mut self, text: &[u8]) -> Result<(), $crate::shape::Malformed> {
+                let mut members = $crate::shape::members_of(text)?;
+                *self = match &*$crate::shape::take_tag(&mut members, $tag)? {
+                    $first_kind => $type::$first($crate::shape::Model::blank()),
+                    $($kind => $type::$variant($crate::shape::Model::blank()),)*
+                    other => {
+                        return Err($crate::shape::Malformed::unknown(other, &[$first_kind, $($kind),*]));
+                    }
+                };
+                let record: &mut dyn $crate::shape::Record = match self {
+                    $type::$first(record) => record,
+                    $($type::$variant(record) => record,)*
+                };
+                $crate::shape::fill_from(record, members)
+            }
+        }
+
+        impl $crate::shape::Model for $type {
+            fn blank() -> $type {
+                $type::$first($crate::shape::Model::blank())
+            }
+        }
+
+        $crate::shape::serde_by_shape!($type, deserialize);
+    };
+}
+pub(crate) use tagged;
+
+/// The words that an enum stands for.
+macro_rules! words {
+    ($type:ident { $first:ident = $first_word:literal $(, $variant:ident = $word:literal)* $(,)? }) => {
+        impl $crate::shape::Shape for $type {
+            fn view(&self) -> $crate::shape::View<'_> {
+                $crate::shape::View::Text(match self {
+                    $type::$first => $first_word,
+                    $($type::$variant => $word,)*
+                })
+            }
+
+            fn fill(&mut self, text: &[u8]) -> Result<(), $crate::shape::Malformed> {
+                let word: String = $crate::shape::Model::read(text)?;
+                *self = match word.as_str() {
+                    $first_word => $type::$first,
+                    $($word => $type::$variant,)*
+                    other => return Err($crate::shape::Malformed::unknown(other, &[$first_word $(, $word)*])),
+                };
+                Ok(())
+            }
+        }
+
+        impl $crate::shape::Model for $type {
+            fn blank() -> $type {
+                $type::$first
+            }
+        }
+
+        $crate::shape::serde_by_shape!($type, deserialize);
+    };
+}
+pub(crate) use words;
+
+/// serde's traits for a type with a shape.
+macro_rules! serde_by_shape {
+    ($type:ident, $deserialize:ident) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                $crate::shape::Shape::view(self).serialize(serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
+                $crate::shape::$deserialize(deserializer)
+            }
+        }
+    };
+}
+pub(crate) use serde_by_shape;
