@@ -155,13 +155,14 @@ pub(crate) fn parse_single(buffer: &Bytes, text: &[u8]) -> Result<Message, Decod
     if let Some(method) = method {
         return decode_call(id, &method, params.map(raw), &invalid);
     }
-    let outcome = match (result, error) {
-        (Some(result), None) => Ok(raw(result)),
-        (None, Some(error)) => Err(RpcError::read(error)
-            .map_err(|_| invalid("The member \"error\" needs a code and a message"))?),
-        (Some(_), Some(_)) => return Err(invalid("A response has a result or an error, not both")),
-        (None, None) => return Err(invalid("A message has a method, a result or an error")),
-    };
+    let outcome =
+        match (result, error) {
+            (Some(result), None) => Ok(raw(result)),
+            (None, Some(error)) => Err(RpcError::read(error)
+                .map_err(|_| invalid("The member \"error\" needs a code and a message"))?),
+            (Some(_), Some(_)) => return Err(invalid("A response has a result or an error, not both")),
+            (None, None) => return Err(invalid("A message has a method, a result or an error")),
+        };
     match id {
         Some(Ok(id)) => Ok(Message::Response { id: Some(id), outcome }),
         // JSON-RPC 2.0 answers a request whose id it could not read with a null id.
@@ -342,9 +343,9 @@ impl Shape for Id {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         *self = match text.first() {
             Some(b'"') => Id::String(String::read(text)?.into()),
-            _ => Id::Number(
-                i64::read(text).map_err(|_| Malformed::expected("a string or an integer", text))?,
-            ),
+            _ => {
+                Id::Number(i64::read(text).map_err(|_| Malformed::expected("a string or an integer", text))?)
+            }
         };
         Ok(())
     }

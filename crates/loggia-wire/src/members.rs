@@ -86,7 +86,8 @@ impl<'a> Members<'a> {
     /// The object again, with these members beside the others, or in the place of those of the same names.
     pub fn with(&self, members: &[(&str, &RawJson)]) -> RawJson {
         let left_out: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
-        let mut all = Members(self.0.iter().filter(|(key, _)| !left_out.contains(&&**key)).cloned().collect());
+        let mut all =
+            Members(self.0.iter().filter(|(key, _)| !left_out.contains(&&**key)).cloned().collect());
         all.0.extend(members.iter().map(|(name, value)| (Cow::Borrowed(*name), value.as_bytes())));
         all.write(&[], |_| None)
     }

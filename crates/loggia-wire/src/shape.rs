@@ -381,4 +381,3 @@ pub(crate) fn deserialize_raw<'de, T: Model, D: Deserializer<'de>>(deserializer:
     let text = RawJson::deserialize(deserializer)?;
     T::read(text.as_bytes()).map_err(D::Error::custom)
 }
-

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Extra, Meta};
-use crate::shape::{Malformed, Model, Record, Shape, View, fill_from, members_of, record, serde_by_shape, take_tag};
+use crate::shape::{
+    Malformed, Model, Record, Shape, View, fill_from, members_of, record, serde_by_shape, take_tag,
+};
 
 /// Parameters of `completion/complete`.
 #[derive(Debug, Clone, PartialEq)]

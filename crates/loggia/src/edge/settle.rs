@@ -111,7 +111,9 @@ async fn ask_all(
 }
 
 /// Waits for all of them at once; the first that fails ends the others.
-async fn all(asking: Vec<BoxFuture<'_, Result<(String, RawJson), RpcError>>>) -> Result<InputResponses, RpcError> {
+async fn all(
+    asking: Vec<BoxFuture<'_, Result<(String, RawJson), RpcError>>>,
+) -> Result<InputResponses, RpcError> {
     let mut asking: Vec<_> = asking.into_iter().map(Some).collect();
     let mut answers = InputResponses::new();
     poll_fn(|cx| {

@@ -126,7 +126,8 @@ impl<T: Listed> List<T> {
     }
 
     fn build(&self, entries: Vec<(u64, Arc<T>)>, next: u64) -> Snapshot<T> {
-        let by_key = entries.iter().enumerate().map(|(at, (_, entry))| (entry.key().to_owned(), at)).collect();
+        let by_key =
+            entries.iter().enumerate().map(|(at, (_, entry))| (entry.key().to_owned(), at)).collect();
         let mut pages = Sorted::new();
         let mut after = Some(0);
         while let Some(start) = after {

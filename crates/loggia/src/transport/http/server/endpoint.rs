@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use http::header::CONNECTION;
-use http_body::Body as _;
 use http::request::Parts;
 use http::{HeaderValue, Method as HttpMethod, Request, Response, StatusCode, Version as HttpVersion};
+use http_body::Body as _;
 use http_body_util::BodyExt;
 use loggia_wire::jsonrpc::{self, Frame, Message};
 use loggia_wire::meta::{self, Declared};
@@ -102,7 +102,11 @@ impl Shared {
     }
 
     /// Of one type of body and boxed here, so that it is not compiled again in the program of whoever serves.
-    fn answer(self: Arc<Shared>, parts: Parts, body: Body) -> BoxFuture<'static, Result<Response<Body>, Infallible>> {
+    fn answer(
+        self: Arc<Shared>,
+        parts: Parts,
+        body: Body,
+    ) -> BoxFuture<'static, Result<Response<Body>, Infallible>> {
         Box::pin(async move { Ok(self.serve(parts, body).await) })
     }
 

@@ -5,9 +5,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
-use loggia_wire::sorted::Sorted;
 use loggia_wire::RpcError;
 use loggia_wire::model::SubscriptionFilter;
+use loggia_wire::sorted::Sorted;
 use tokio::sync::Notify;
 
 use crate::changes::{Change, Listening};
