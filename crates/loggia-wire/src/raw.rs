@@ -28,7 +28,10 @@ impl RawJson {
 
     /// Checks that `bytes` hold exactly one JSON value.
     pub fn parse(bytes: impl Into<Bytes>) -> Result<RawJson, serde_json::Error> {
-        let bytes = bytes.into();
+        RawJson::check(bytes.into())
+    }
+
+    fn check(bytes: Bytes) -> Result<RawJson, serde_json::Error> {
         serde_json::from_slice::<&serde_json::value::RawValue>(&bytes)?;
         Ok(RawJson(bytes))
     }

@@ -20,7 +20,9 @@ pub enum ContentBlock {
     Resource(EmbeddedResource),
 }
 
-tagged!(ContentBlock by "type" { Text = "text", Image = "image", Audio = "audio", ResourceLink = "resource_link", Resource = "resource" });
+tagged!(ContentBlock by "type" {
+    Text = "text", Image = "image", Audio = "audio", ResourceLink = "resource_link", Resource = "resource"
+});
 
 impl ContentBlock {
     /// Text.
@@ -195,4 +197,7 @@ pub struct ToolResultContent {
     pub extra: Extra,
 }
 
-record!(ToolResultContent { tool_use_id = "toolUseId", content, structured_content = "structuredContent", is_error = "isError", meta = "_meta" });
+record!(ToolResultContent {
+    tool_use_id = "toolUseId", content, structured_content = "structuredContent", is_error = "isError",
+    meta = "_meta"
+});

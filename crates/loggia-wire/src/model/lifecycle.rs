@@ -57,7 +57,9 @@ pub struct InitializeParams {
     pub extra: Extra,
 }
 
-record!(InitializeParams { protocol_version = "protocolVersion", capabilities, client_info = "clientInfo", meta = "_meta" });
+record!(InitializeParams {
+    protocol_version = "protocolVersion", capabilities, client_info = "clientInfo", meta = "_meta"
+});
 
 /// Result of `initialize`. Until 2025-11-25.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,7 +78,10 @@ pub struct InitializeResult {
     pub extra: Extra,
 }
 
-record!(InitializeResult { protocol_version = "protocolVersion", capabilities, server_info = "serverInfo", instructions, meta = "_meta" });
+record!(InitializeResult {
+    protocol_version = "protocolVersion", capabilities, server_info = "serverInfo", instructions,
+    meta = "_meta"
+});
 
 /// Result of `server/discover`. Since 2026-07-28.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -95,4 +100,6 @@ pub struct DiscoverResult {
     pub extra: Extra,
 }
 
-record!(DiscoverResult { supported_versions = "supportedVersions", capabilities, instructions, meta = "_meta"; cache });
+record!(DiscoverResult {
+    supported_versions = "supportedVersions", capabilities, instructions, meta = "_meta"; cache
+});

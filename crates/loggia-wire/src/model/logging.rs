@@ -19,7 +19,10 @@ pub enum LoggingLevel {
     Emergency,
 }
 
-words!(LoggingLevel { Debug = "debug", Info = "info", Notice = "notice", Warning = "warning", Error = "error", Critical = "critical", Alert = "alert", Emergency = "emergency" });
+words!(LoggingLevel {
+    Debug = "debug", Info = "info", Notice = "notice", Warning = "warning", Error = "error",
+    Critical = "critical", Alert = "alert", Emergency = "emergency"
+});
 
 /// Parameters of `logging/setLevel`. Until 2025-11-25.
 #[derive(Debug, Clone, PartialEq)]

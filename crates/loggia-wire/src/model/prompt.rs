@@ -76,7 +76,9 @@ pub struct GetPromptParams {
     pub extra: Extra,
 }
 
-record!(raw GetPromptParams { name, arguments, input_responses = "inputResponses", request_state = "requestState", meta = "_meta" });
+record!(raw GetPromptParams {
+    name, arguments, input_responses = "inputResponses", request_state = "requestState", meta = "_meta"
+});
 
 /// Result of `prompts/get`.
 #[derive(Debug, Clone, PartialEq, Default)]

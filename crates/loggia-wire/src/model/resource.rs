@@ -28,7 +28,9 @@ pub struct Resource {
     pub extra: Extra,
 }
 
-record!(Resource { uri, name, title, description, mime_type = "mimeType", icons, annotations, size, meta = "_meta" });
+record!(Resource {
+    uri, name, title, description, mime_type = "mimeType", icons, annotations, size, meta = "_meta"
+});
 
 impl Resource {
     /// The resource at `uri`.
@@ -73,7 +75,10 @@ pub struct ResourceTemplate {
     pub extra: Extra,
 }
 
-record!(ResourceTemplate { uri_template = "uriTemplate", name, title, description, mime_type = "mimeType", icons, annotations, meta = "_meta" });
+record!(ResourceTemplate {
+    uri_template = "uriTemplate", name, title, description, mime_type = "mimeType", icons, annotations,
+    meta = "_meta"
+});
 
 impl ResourceTemplate {
     /// The resources at `uri_template`.
@@ -233,7 +238,9 @@ pub struct ReadResourceParams {
     pub extra: Extra,
 }
 
-record!(raw ReadResourceParams { uri, input_responses = "inputResponses", request_state = "requestState", meta = "_meta" });
+record!(raw ReadResourceParams {
+    uri, input_responses = "inputResponses", request_state = "requestState", meta = "_meta"
+});
 
 /// Result of `resources/read`.
 #[derive(Debug, Clone, PartialEq, Default)]

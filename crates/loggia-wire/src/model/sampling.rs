@@ -35,7 +35,11 @@ pub struct CreateMessageParams {
     pub extra: Extra,
 }
 
-record!(CreateMessageParams { messages, model_preferences = "modelPreferences", system_prompt = "systemPrompt", include_context = "includeContext", temperature, max_tokens = "maxTokens", stop_sequences = "stopSequences", metadata, tools, tool_choice = "toolChoice", meta = "_meta" });
+record!(CreateMessageParams {
+    messages, model_preferences = "modelPreferences", system_prompt = "systemPrompt",
+    include_context = "includeContext", temperature, max_tokens = "maxTokens",
+    stop_sequences = "stopSequences", metadata, tools, tool_choice = "toolChoice", meta = "_meta"
+});
 
 impl CreateMessageParams {
     /// One message by the person, answered with at most `max_tokens`.
@@ -100,7 +104,10 @@ pub struct ModelPreferences {
     pub extra: Extra,
 }
 
-record!(ModelPreferences { hints, cost_priority = "costPriority", speed_priority = "speedPriority", intelligence_priority = "intelligencePriority" });
+record!(ModelPreferences {
+    hints, cost_priority = "costPriority", speed_priority = "speedPriority",
+    intelligence_priority = "intelligencePriority"
+});
 
 /// A model by a part of its name.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -220,7 +227,9 @@ pub enum SamplingContentBlock {
     ToolResult(ToolResultContent),
 }
 
-tagged!(SamplingContentBlock by "type" { Text = "text", Image = "image", Audio = "audio", ToolUse = "tool_use", ToolResult = "tool_result" });
+tagged!(SamplingContentBlock by "type" {
+    Text = "text", Image = "image", Audio = "audio", ToolUse = "tool_use", ToolResult = "tool_result"
+});
 
 /// Result of `sampling/createMessage`.
 #[derive(Debug, Clone, PartialEq)]

@@ -31,4 +31,7 @@ pub struct SubscriptionFilter {
     pub extra: Extra,
 }
 
-record!(SubscriptionFilter { tools_list_changed = "toolsListChanged", prompts_list_changed = "promptsListChanged", resources_list_changed = "resourcesListChanged", resource_subscriptions = "resourceSubscriptions" });
+record!(SubscriptionFilter {
+    tools_list_changed = "toolsListChanged", prompts_list_changed = "promptsListChanged",
+    resources_list_changed = "resourcesListChanged", resource_subscriptions = "resourceSubscriptions"
+});

@@ -34,7 +34,10 @@ pub struct Tool {
     pub extra: Extra,
 }
 
-record!(Tool { name, title, description, input_schema = "inputSchema", output_schema = "outputSchema", annotations, icons, meta = "_meta" });
+record!(Tool {
+    name, title, description, input_schema = "inputSchema", output_schema = "outputSchema", annotations,
+    icons, meta = "_meta"
+});
 
 impl Tool {
     /// A tool that takes what `input_schema` describes.
@@ -75,7 +78,10 @@ pub struct ToolAnnotations {
     pub extra: Extra,
 }
 
-record!(ToolAnnotations { title, read_only_hint = "readOnlyHint", destructive_hint = "destructiveHint", idempotent_hint = "idempotentHint", open_world_hint = "openWorldHint" });
+record!(ToolAnnotations {
+    title, read_only_hint = "readOnlyHint", destructive_hint = "destructiveHint",
+    idempotent_hint = "idempotentHint", open_world_hint = "openWorldHint"
+});
 
 /// Parameters of `tools/call`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -94,7 +100,9 @@ pub struct CallToolParams {
     pub extra: Extra,
 }
 
-record!(raw CallToolParams { name, arguments, input_responses = "inputResponses", request_state = "requestState", meta = "_meta" });
+record!(raw CallToolParams {
+    name, arguments, input_responses = "inputResponses", request_state = "requestState", meta = "_meta"
+});
 
 /// Result of `tools/call`.
 #[derive(Debug, Clone, PartialEq, Default)]

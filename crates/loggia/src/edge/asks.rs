@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, Id};
-use loggia_wire::model::InputRequest;
+use loggia_wire::model::{CancelledParams, InputRequest};
+use loggia_wire::shape::Shape;
 use loggia_wire::sorted::Sorted;
 use loggia_wire::{ErrorCode, Method, RawJson, RequestMeta, RpcError, codec};
 
@@ -130,7 +131,8 @@ fn withdrawn(number: i64, reason: &str) -> Bytes {
 
 /// `notifications/cancelled` for `id`.
 pub fn cancelled(id: &Id, reason: &str) -> Bytes {
-    let params = RawJson::from(&serde_json::json!({ "requestId": id, "reason": reason }));
+    let params = CancelledParams::new(id.clone(), Some(reason.to_owned()));
+    let params = RawJson::encode(&params.view()).expect("an id and a text always serialize");
     let mut out = Vec::with_capacity(128);
     jsonrpc::write_notification(&mut out, &Method::Cancelled, Some(params.as_bytes()));
     out.into()

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use loggia_wire::RawJson;
+use loggia_wire::shape::value_of;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -92,9 +93,11 @@ impl Members {
         let read = |[name, value]: &[Place; 2]| {
             let text = self.text.as_bytes();
             let name = std::str::from_utf8(&text[range(*name)]).ok()?;
-            Some((name.to_owned(), serde_json::from_slice(&text[range(*value)]).ok()?))
+            Some((name.to_owned(), value_of(&text[range(*value)]).ok()?))
         };
-        self.places.iter().filter_map(read).collect()
+        let mut object = JsonObject::new();
+        object.extend(self.places.iter().filter_map(read));
+        object
     }
 }
 
@@ -122,7 +125,7 @@ impl Args {
                 Some(text) => match serde_json::from_slice(text) {
                     Ok(value) => return Ok(value),
                     // Read again, for an error that does not speak of lines and columns.
-                    Err(_) => serde_json::from_slice(text).ok(),
+                    Err(_) => value_of(text).ok(),
                 },
             },
         };

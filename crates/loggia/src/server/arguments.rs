@@ -27,7 +27,7 @@ fn in_text(tool: &ToolEntry, raw: &RawJson) -> Option<Args> {
 }
 
 fn as_tree(tool: &ToolEntry, raw: &RawJson) -> Result<JsonObject, ToolError> {
-    let mut value: Value = raw.decode().map_err(|error| invalid(tool, &error.to_string()))?;
+    let mut value: Value = raw.read().map_err(|error| invalid(tool, &error.to_string()))?;
     if tool.generated {
         settle(&mut value, &tool.definition.input_schema);
     }

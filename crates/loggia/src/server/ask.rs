@@ -112,7 +112,9 @@ impl Cx {
         let read = |raw: &RawJson| {
             let result: ElicitResult = raw.read().map_err(|error| error.to_string())?;
             answer(result, |content| {
-                let mut content = Value::Object(content.unwrap_or_default().into_iter().collect());
+                let mut given = JsonObject::new();
+                given.extend(content.unwrap_or_default());
+                let mut content = Value::Object(given);
                 if generated {
                     settle(&mut content, &schema);
                 }

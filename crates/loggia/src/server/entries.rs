@@ -182,7 +182,9 @@ fn has_scheme(uri: &str) -> bool {
 impl TemplateEntry {
     /// The variables of `uri`, where it is one of this family.
     pub(crate) fn matches(&self, uri: &str) -> Option<BTreeMap<String, String>> {
-        self.template.matches(uri).map(|variables| variables.into_iter().collect())
+        let mut texts = BTreeMap::new();
+        texts.extend(self.template.matches(uri)?);
+        Some(texts)
     }
 }
 

@@ -261,16 +261,15 @@ impl Rounds {
 
 /// A short digest of a question: an answer counts only for the very question it was given to.
 pub(crate) fn question_digest(request: &InputRequest) -> String {
-    let text =
-        RawJson::encode(&request.view()).and_then(|raw| raw.decode()).map(|value: Value| canonical(&value));
-    let text = text.unwrap_or_default();
+    let text = RawJson::encode(&request.view()).ok().and_then(|raw| raw.read::<Value>().ok());
+    let text = text.map(|value| canonical(&value)).unwrap_or_default();
     URL_SAFE_NO_PAD.encode(&digest([&text[..]])[..16])
 }
 
 /// What sealed state is bound to: who calls what with which arguments.
 pub(crate) fn context(call: &Call) -> [u8; 32] {
     let subject = &call.subject;
-    let arguments = subject.arguments.decode::<Value>().map(|value| canonical(&value)).unwrap_or_default();
+    let arguments = subject.arguments.read::<Value>().map(|value| canonical(&value)).unwrap_or_default();
     let (who, issuer) = match &call.principal {
         Some(principal) => (principal.subject.as_str(), principal.issuer.as_deref()),
         None => ("", None),

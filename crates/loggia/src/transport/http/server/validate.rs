@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use loggia_wire::header;
 use loggia_wire::meta::{self, Declared};
 use loggia_wire::raw::plain_text;
+use loggia_wire::shape::value_of;
 use loggia_wire::{Members, Method, Params, RawJson, RequestMeta, RpcError, Version};
 use serde_json::{Map, Value};
 
@@ -165,8 +166,7 @@ impl<'p> Target<'p> {
 
     fn arguments(&self) -> Result<Option<Map<String, Value>>, Refusal> {
         let Some(text) = self.arguments else { return Ok(None) };
-        let value: Value = serde_json::from_slice(text).map_err(invalid)?;
-        match value {
+        match value_of(text).map_err(invalid)? {
             Value::Object(arguments) => Ok(Some(arguments)),
             _ => Ok(None),
         }
