@@ -20,7 +20,7 @@ pub(crate) mod token;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -34,7 +34,7 @@ use crate::clock::{self, Clock};
 use crate::discovery::{AuthorizationServer, Demand};
 use crate::dpop::Prover;
 use crate::extensions::Grant;
-use crate::guard::{Guard, Policy};
+use crate::guard::{self, Guard, Policy};
 use crate::jose;
 use crate::registration::{ClientIdentity, RegisteredClient, Registrar};
 use crate::scope::Scopes;
@@ -46,9 +46,12 @@ pub use flow::Begun;
 pub use person::{Answer, Answered, Person, Visit};
 pub use proof::Proof;
 use renewal::{Attempts, Reason};
-pub use store::{MemoryStore, StoreFuture, Stored, TokenStore};
+pub use store::{MemoryStore, StoreFuture, Stored, TokenStore, UNREADABLE};
 pub(crate) use token::plain;
 pub use token::{AuthMethod, ClientAuth, KnownClient};
+
+/// How often it is looked whether others have changed a credential that is in use.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// When tokens are bound to a key of ours (RFC 9449).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -154,8 +157,13 @@ impl OAuthBuilder {
         if !matches!(server.scheme(), "http" | "https") || !server.has_host() {
             return Err(AuthError::Configuration(format!("{server} is not the URL of a server")));
         }
+        if server.scheme() == "http" && !guard::is_local(&server) {
+            return Err(AuthError::Configuration(format!(
+                "a token for {server} would cross the network in the clear: its URL has to begin with https"
+            )));
+        }
         if let Some(document) = self.identity.metadata_document.as_ref()
-            && (document.scheme() != "https" || document.path() == "/" || document.fragment().is_some())
+            && (!self.policy.is_safe(document) || document.path() == "/" || document.fragment().is_some())
         {
             return Err(AuthError::Configuration(format!(
                 "the document that describes this client must have an https URL with a path, not {document}"
@@ -249,8 +257,8 @@ struct Inner {
 /// The token as this process knows it.
 #[derive(Default)]
 struct Present {
-    /// Whether the store was asked.
-    loaded: bool,
+    /// When the store was asked last.
+    asked: Option<SystemTime>,
     current: Option<Arc<Current>>,
 }
 
@@ -328,6 +336,7 @@ impl OAuth {
     /// grant names.
     pub async fn sign_in(&self) -> Result<Credential, AuthError> {
         let demand = self.inner.probe().await?;
+        self.inner.make_room().await?;
         let current = self.inner.renewed(None, Reason::Wanted(demand)).await?;
         Ok(current.credential.clone())
     }
@@ -341,7 +350,8 @@ impl OAuth {
         Ok(renewed.credential.clone())
     }
 
-    /// Forgets the token, here and, where the server can do that, there too.
+    /// Forgets the token, here and, where the server can do that, there too. One that cannot be read any more is
+    /// forgotten here.
     pub async fn sign_out(&self) -> Result<(), AuthError> {
         let inner = self.inner.clone();
         detached(async move { inner.sign_out().await }).await
@@ -397,11 +407,11 @@ impl Inner {
     async fn load(&self) -> Result<Option<Arc<Current>>, AuthError> {
         let present = {
             let present = self.present();
-            (present.loaded, present.current.clone())
+            (present.asked, present.current.clone())
         };
         match present {
-            (true, current) => Ok(current),
-            (false, _) => self.reload().await,
+            (Some(_), current) => Ok(current),
+            (None, _) => self.reload().await,
         }
     }
 
@@ -409,7 +419,7 @@ impl Inner {
     async fn reload(&self) -> Result<Option<Arc<Current>>, AuthError> {
         let stored = credential::load::<Credential>(&*self.store, &self.key).await?;
         let mut present = self.present();
-        present.loaded = true;
+        present.asked = Some(self.now());
         let revision = stored.as_ref().map(|stored| stored.revision);
         if present.current.as_ref().map(|current| current.revision) != revision {
             present.current = match stored {
@@ -424,6 +434,38 @@ impl Inner {
         drop(present);
         self.tell(current.as_deref());
         Ok(current)
+    }
+
+    /// What cannot be read would be in the way of what comes in its place.
+    async fn make_room(&self) -> Result<(), AuthError> {
+        credential::load_or_discard::<Credential>(&*self.store, &self.key).await.map(drop)
+    }
+
+    /// Takes what was just written for what is.
+    fn hold(&self, current: Option<Arc<Current>>) {
+        *self.present() = Present { asked: Some(self.now()), current };
+    }
+
+    /// Others change a credential too: whoever signs out, or in as somebody else, in another process. Now and then
+    /// it is looked for beside a request, which does not wait for it.
+    fn look_around(self: &Arc<Inner>) {
+        let now = self.now();
+        {
+            let mut present = self.present();
+            let recent = |asked: SystemTime| now.duration_since(asked).is_ok_and(|age| age < LOOK);
+            match present.asked {
+                Some(asked) if !recent(asked) => present.asked = Some(now),
+                _ => return,
+            }
+        }
+        let inner = self.clone();
+        tokio::spawn(async move {
+            // Whoever changes it here looks anyway.
+            let Ok(_flight) = inner.flight.try_lock() else { return };
+            if let Err(error) = inner.reload().await {
+                tracing::warn!(%error, "whether a token is still kept cannot be found out");
+            }
+        });
     }
 
     fn tell(&self, current: Option<&Current>) {
@@ -480,6 +522,7 @@ impl Inner {
         if url.origin() != self.server.origin() {
             return Ok(HeaderMap::new());
         }
+        self.look_around();
         match self.ready().await? {
             Some(current) => self.carrying(&current, method, url),
             None => Ok(HeaderMap::new()),

@@ -73,6 +73,12 @@ impl Policy {
         self
     }
 
+    /// Whether what a URL says can be relied on to come from there: it is an `https` URL, or this machine's own where
+    /// that may be reached.
+    pub(crate) fn is_safe(&self, url: &Url) -> bool {
+        url.scheme() == "https" || (self.loopback && url.scheme() == "http" && is_local(url))
+    }
+
     fn trusts(&self, url: &Url) -> bool {
         self.trusted.iter().any(|trusted| trusted.origin() == url.origin())
     }
@@ -99,12 +105,10 @@ impl Policy {
         if self.trusts(url) && matches!(url.scheme(), "http" | "https") {
             return Ok(());
         }
-        let local = match url.host() {
-            Some(Host::Domain(name)) => is_localhost(name),
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical().is_loopback(),
-            None => return refused("it names no host"),
-        };
+        if url.host().is_none() {
+            return refused("it names no host");
+        }
+        let local = is_local(url);
         if local && !self.loopback {
             return refused("it points to the machine itself");
         }
@@ -120,6 +124,16 @@ impl Policy {
             Some(address) if !self.permits(address) => refused("its address is not a public one"),
             _ => Ok(()),
         }
+    }
+}
+
+/// Whether a URL is that of the machine itself, as far as can be seen before its name is resolved.
+pub fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => is_localhost(name),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical().is_loopback(),
+        None => false,
     }
 }
 
@@ -278,6 +292,13 @@ impl Fetch {
     }
 }
 
+/// Whether a character does something else than to be seen: steer a terminal, or turn a text around, so that one name
+/// looks like another.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
 /// An answer, whatever its status.
 #[derive(Clone)]
 pub struct Reply {
@@ -314,7 +335,7 @@ impl Reply {
     pub fn excerpt(&self) -> String {
         let text = String::from_utf8_lossy(&self.body[..self.body.len().min(2048)]).into_owned();
         let plain = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        plain.chars().filter(|c| !c.is_control()).take(200).collect()
+        plain.chars().filter(|c| !is_hidden(*c)).take(200).collect()
     }
 }
 

@@ -145,8 +145,11 @@ impl ApiKeys {
     async fn stored(&self) -> Result<Vec<ApiKey>, AuthError> {
         let mut keys = Vec::new();
         for name in self.store.keys(RECORD).await? {
-            if let Some(stored) = self.store.load(&name).await? {
-                keys.push(read(&stored.value)?);
+            let Some(stored) = self.store.load(&name).await? else { continue };
+            match read(&stored.value) {
+                Ok(key) => keys.push(key),
+                // One that is damaged is nobody's key, and keeps nobody else out.
+                Err(error) => tracing::error!(name, %error, "an API key is left out"),
             }
         }
         Ok(keys)

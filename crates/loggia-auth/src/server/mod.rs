@@ -241,7 +241,7 @@ impl Shared {
         if endpoint.is_for_programs() && request.method() == Method::OPTIONS {
             return http::preflight();
         }
-        let counted = self.rates.count(endpoint, &request, self.now());
+        let counted = self.rates.count(endpoint, (request.headers(), request.extensions()), self.now());
         if let Err(wait) = counted {
             read_away(request.into_body()).await;
             return match endpoint.is_for_programs() {

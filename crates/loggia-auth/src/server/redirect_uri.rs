@@ -6,17 +6,32 @@ use url::{Host, Url};
 
 /// Longest address that is taken.
 const MOST_BYTES: usize = 2048;
-/// Schemes that do something else in a browser than to open a program.
+/// Schemes that do something else in a browser than to open the program that registered them.
 const DANGEROUS: &[&str] = &[
     "about",
     "blob",
     "chrome",
+    "chrome-extension",
     "data",
+    "facetime",
     "file",
     "filesystem",
     "ftp",
+    "intent",
+    "jar",
     "javascript",
+    "ldap",
     "mailto",
+    "moz-extension",
+    "ms-msdt",
+    "resource",
+    "search-ms",
+    "shell",
+    "sms",
+    "smb",
+    "ssh",
+    "tel",
+    "telnet",
     "vbscript",
     "view-source",
     "ws",
@@ -74,6 +89,12 @@ pub(super) fn is_local(url: &Url) -> bool {
     }
 }
 
+/// Whether an address leads to a program on the person's own machine: by a port of it, or by a scheme that any
+/// program there can take for its own (RFC 8252, section 8.6).
+pub(super) fn opens_program(uri: &str) -> bool {
+    Url::parse(uri).is_ok_and(|uri| uri.scheme() != "https" && (uri.scheme() != "http" || is_local(&uri)))
+}
+
 /// What a person is told about an address: its host, or the program that opens it.
 pub(super) fn shown(uri: &str) -> String {
     match Url::parse(uri) {
@@ -128,6 +149,10 @@ mod tests {
             ("JavaScript:alert(1)", false),
             ("data:text/html,x", false),
             ("file:///etc/passwd", false),
+            ("intent://x#Intent;scheme=https;end", false),
+            ("chrome-extension://abc/cb", false),
+            ("search-ms:query=x", false),
+            ("smb://evil.example/share", false),
             ("/cb", false),
             ("https://app.example/c b", false),
             ("https://app.example/\r\nSet-Cookie:x", false),
