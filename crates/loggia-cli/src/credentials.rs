@@ -7,9 +7,9 @@ use std::sync::Arc;
 use loggia::Error;
 use loggia::client::ClientBuilder;
 use loggia_auth::client::{AuthError, FileStore, OAuth, OAuthBuilder, TokenStore};
-use loggia_auth::guard::Policy;
+use loggia_auth::guard::{Network, Policy, is_local};
 use loggia_auth::registration::ClientIdentity;
-use url::{Host, Url};
+use url::Url;
 
 /// What the names of the records of credentials begin with.
 const RECORDS: &str = "credential/";
@@ -18,18 +18,20 @@ const RECORDS: &str = "credential/";
 #[derive(Debug, Clone)]
 pub(crate) struct Credentials {
     folder: Option<PathBuf>,
+    networks: Vec<Network>,
 }
 
 impl Credentials {
-    /// Those in `folder`; without one, those in the person's own data folder.
-    pub(crate) fn new(folder: Option<PathBuf>) -> Credentials {
+    /// Those in `folder`; without one, those in the person's own data folder. On the way to them `networks` may be
+    /// reached, too.
+    pub(crate) fn new(folder: Option<PathBuf>, networks: Vec<Network>) -> Credentials {
         let usual = || dirs::data_local_dir().map(|data| data.join("loggia").join("credentials"));
-        Credentials { folder: folder.or_else(usual) }
+        Credentials { folder: folder.or_else(usual), networks }
     }
 
     /// None at all.
     pub(crate) fn none() -> Credentials {
-        Credentials { folder: None }
+        Credentials { folder: None, networks: Vec::new() }
     }
 
     /// The folder, which is made where there is none.
@@ -47,7 +49,7 @@ impl Credentials {
     pub(crate) fn oauth(&self, url: &str) -> Result<OAuthBuilder, AuthError> {
         let url = server(url)?;
         let key = url.to_string();
-        let policy = policy(&url);
+        let policy = self.policy(is_local(&url));
         let store = Arc::new(FileStore::open(self.folder()?)?);
         Ok(OAuth::builder(url, ClientIdentity::new("Loggia")).policy(policy).store(store, key))
     }
@@ -74,32 +76,25 @@ impl Credentials {
         })
     }
 
+    /// What may be fetched that others name: on this machine too, where `local` is all that they know us by.
+    pub(crate) fn policy(&self, local: bool) -> Policy {
+        Policy { loopback: local, networks: self.networks.clone(), ..Policy::default() }
+    }
+
     /// The folder, if anything was ever kept in it.
     fn there(&self) -> Option<&PathBuf> {
         self.folder.as_ref().filter(|folder| folder.is_dir())
     }
 }
 
-/// What may be fetched on the way to a token for a server.
-pub(crate) fn policy(server: &Url) -> Policy {
-    // What a server on this machine names may be on this machine too.
-    Policy { loopback: is_here(server), ..Policy::default() }
-}
-
 /// The URL of a server that can be signed in to.
 pub(crate) fn server(text: &str) -> Result<Url, AuthError> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    url.ok_or_else(|| {
-        AuthError::Configuration(format!("nobody signs in to {text:?}: it is no URL of a server"))
-    })
-}
-
-fn is_here(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+    let wrong = |why: &str| AuthError::Configuration(format!("nobody signs in to {text:?}: {why}"));
+    match url {
+        Some(url) if url.scheme() == "https" || is_local(&url) => Ok(url),
+        Some(_) => Err(wrong("what it would be shown would cross the network in the clear; it needs https")),
+        None => Err(wrong("it is no URL of a server")),
     }
 }
 
@@ -114,14 +109,15 @@ mod tests {
             ("http://127.0.0.1:4000/mcp", Some("http://127.0.0.1:4000/mcp"), true),
             ("http://[::1]/mcp", Some("http://[::1]/mcp"), true),
             ("http://localhost/mcp", Some("http://localhost/mcp"), true),
-            ("http://localhost.example/mcp", Some("http://localhost.example/mcp"), false),
+            ("http://localhost.example/mcp", None, false),
+            ("http://10.0.0.1/mcp", None, false),
             ("unix:/run/s", None, false),
             ("file:///etc/passwd", None, false),
             ("files", None, false),
         ] {
             let url = server(text).ok();
             assert_eq!(url.as_ref().map(Url::as_str), expected, "{text}");
-            assert_eq!(url.as_ref().is_some_and(is_here), here, "{text}");
+            assert_eq!(url.as_ref().is_some_and(is_local), here, "{text}");
         }
     }
 }

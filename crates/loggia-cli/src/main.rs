@@ -24,13 +24,11 @@ mod vault;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use args::{Args, Command};
 use exit::Outcome;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::read();
     out::choose_color(args.color);
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,

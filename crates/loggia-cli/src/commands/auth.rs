@@ -1,6 +1,6 @@
 //! `loggia auth`: sign in to servers, ask them whether they take the credential, renew it, forget it.
 
-use std::io::{BufRead, IsTerminal, Read};
+use std::io::{BufRead, ErrorKind, IsTerminal, Read};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -33,10 +33,7 @@ const GOODBYE_POLL: Duration = Duration::from_millis(5);
 pub(crate) async fn run(args: &AuthArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
     tokio::select! {
         outcome = Box::pin(act(&args.command, config, credentials)) => outcome,
-        () = interrupted() => {
-            out::note(format!("{WARN}cancelled{WARN:#}"));
-            Err(Failure::silent(Code::Cancelled))
-        }
+        () = interrupted() => Err(cancelled()),
     }
 }
 
@@ -92,18 +89,26 @@ async fn client(args: &LoginArgs) -> Outcome<Option<RegisteredClient>> {
     let given = std::env::var(CLIENT_SECRET).ok();
     let given = match given.filter(|secret| !secret.is_empty()) {
         Some(given) => Some(given),
-        None => tokio::task::spawn_blocking(typed_secret).await.ok().flatten(),
+        None => match tokio::task::spawn_blocking(typed_secret).await {
+            Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => return Err(cancelled()),
+            typed => typed.ok().and_then(Result::ok),
+        },
     };
     let secret = given.map(|given| Secret::new(given.trim())).filter(|secret| !secret.expose().is_empty());
     let none = || Failure::usage("no client secret was given").hint(format!("{CLIENT_SECRET} can hold it"));
     Ok(Some(RegisteredClient::with_secret(id, secret.ok_or_else(none)?)))
 }
 
-fn typed_secret() -> Option<String> {
+fn typed_secret() -> std::io::Result<String> {
     match std::io::stdin().is_terminal() {
-        true => rpassword::prompt_password("Client secret: ").ok(),
-        false => pasted(),
+        true => rpassword::prompt_password("Client secret: "),
+        false => Ok(pasted().unwrap_or_default()),
     }
+}
+
+fn cancelled() -> Failure {
+    out::note(format!("{WARN}cancelled{WARN:#}"));
+    Failure::silent(Code::Cancelled)
 }
 
 async fn login(
@@ -112,7 +117,13 @@ async fn login(
     args: &LoginArgs,
     client: Option<RegisteredClient>,
 ) -> Result<Report, AuthError> {
-    let before = credentials.oauth(url)?.build()?.credential().await?;
+    let before = match credentials.oauth(url)?.build()?.credential().await {
+        Err(AuthError::Unreadable(why)) => {
+            out::note(format!("{WARN}{}, so you sign in anew{WARN:#}", one_line(&why)));
+            None
+        }
+        other => other?,
+    };
     let more: Scopes = args.scope.iter().flat_map(|scope| scope.split_whitespace()).collect();
     let anew = client.is_some() || !more.is_empty();
     // A server that wanted more after all has to be asked for what there was, too.
@@ -183,11 +194,13 @@ async fn all(credentials: &Credentials, output: OutputArg) -> Outcome {
     let urls = credentials.servers().await.map_err(|error| failed(error, "TARGET"))?;
     let mut reports = Vec::new();
     for url in &urls {
-        reports.push(
-            status(url, credentials)
-                .await
-                .unwrap_or_else(|error| Report::new(url, State::Unknown).note(&one_line(&error.to_string()))),
-        );
+        reports.push(status(url, credentials).await.unwrap_or_else(|error| {
+            let state = match error {
+                AuthError::Unreadable(_) => State::SignInAgain,
+                _ => State::Unknown,
+            };
+            Report::new(url, state).note(&one_line(&error.to_string()))
+        }));
     }
     match output {
         OutputArg::Json => json(&serde_json::json!({ "servers": reports }))?,
@@ -208,10 +221,11 @@ async fn refresh(url: &str, credentials: &Credentials) -> Result<Report, AuthErr
 async fn logout(url: &str, credentials: &Credentials) -> Result<Report, AuthError> {
     let oauth = credentials.oauth(url).and_then(OAuthBuilder::build)?;
     let report = Report::new(url, State::SignedOut);
-    if oauth.credential().await?.is_none() {
-        return Ok(report.note("you were not signed in"));
+    match oauth.credential().await {
+        Ok(None) => return Ok(report.note("you were not signed in")),
+        Ok(Some(_)) | Err(AuthError::Unreadable(_)) => oauth.sign_out().await?,
+        Err(error) => return Err(error),
     }
-    oauth.sign_out().await?;
     Ok(report.note("the credential is forgotten"))
 }
 
@@ -235,7 +249,10 @@ fn person(no_browser: bool) -> Loopback {
         }
         Ok(())
     };
-    Loopback::new(show).paste(move || async move {
+    Loopback::new(show).paste(move |wrong| async move {
+        if let Some(wrong) = wrong {
+            out::note(format!("{WARN}{wrong}{WARN:#}"));
+        }
         tokio::task::spawn_blocking(move || reads.then(pasted).flatten()).await.ok().flatten()
     })
 }
@@ -265,7 +282,9 @@ pub(super) fn failed(error: AuthError, target: &str) -> Failure {
         AuthError::Registration(_) => failure.hint(format!(
             "`loggia auth login {target} --client-id ID` signs in as a client that you registered"
         )),
-        AuthError::SignInAgain(_) => failure.hint(format!("`loggia auth login {target}` signs in")),
+        AuthError::SignInAgain(_) | AuthError::Unreadable(_) => {
+            failure.hint(format!("`loggia auth login {target}` signs in"))
+        }
         _ => failure,
     }
 }

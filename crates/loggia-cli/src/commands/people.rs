@@ -27,7 +27,8 @@ pub(crate) async fn run(args: &PeopleArgs, config: Option<&Path>, credentials: &
     match &args.command {
         PeopleCommand::List { output } => list(&vault, *output).await,
         PeopleCommand::Forget { owner, connector, output } => {
-            forget(&vault, &config, owner, connector.as_deref(), *output).await
+            let accounts = Accounts::new("", None, &vault, credentials);
+            forget(&vault, &config, &accounts, (owner, connector.as_deref()), *output).await
         }
     }
 }
@@ -47,8 +48,8 @@ async fn list(vault: &Vault, output: OutputArg) -> Outcome {
 async fn forget(
     vault: &Vault,
     config: &Config,
-    owner: &str,
-    connector: Option<&str>,
+    accounts: &Accounts,
+    (owner, connector): (&str, Option<&str>),
     output: OutputArg,
 ) -> Outcome {
     let mut entries = held(vault, Some(owner)).await?;
@@ -57,7 +58,6 @@ async fn forget(
         return Err(Failure::usage(format!("{owner:?} has signed in to no such connector"))
             .hint("`loggia auth people list` shows who has signed in to what"));
     }
-    let accounts = Accounts::new("", None, vault);
     let own = config.own();
     for entry in &entries {
         let account =

@@ -41,7 +41,7 @@ impl Gate {
         let vault = vault::open(credentials, &server.vault_key).await?;
         // Clients of a server on this machine may be on this machine.
         let local = base.parse::<PublicUrl>().is_ok_and(|url| url.is_local());
-        let policy = Policy { loopback: local, ..Policy::default() };
+        let policy = credentials.policy(local);
         let auth = server.auth.clone().unwrap_or_default();
         let issuer = embedded(base, url, &auth, &vault, &policy)?;
         let mut resource = Resource::new(url.parse().map_err(Failure::usage)?)
@@ -57,7 +57,7 @@ impl Gate {
             resource = resource.issuer(other_issuer(other, &policy)?);
             resource = other.audience.iter().fold(resource, |resource, audience| resource.audience(audience));
         }
-        let accounts = Accounts::new(base, same_people(&auth), &vault);
+        let accounts = Accounts::new(base, same_people(&auth), &vault, credentials);
         let sessions = vault::session_key(&vault).await?;
         Ok(Gate { resource: resource.layer(), server: issuer, accounts, vault, sessions })
     }

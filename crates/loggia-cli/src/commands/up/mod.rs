@@ -5,6 +5,7 @@ mod banner;
 mod connect;
 mod gate;
 mod health;
+mod keyed;
 mod people;
 mod port;
 mod widening;
