@@ -2,8 +2,8 @@
 //!
 //! * `args`: the command line; `exit`: how it ends; `out`: where it writes; `log`: what it logs;
 //! * `config`: from `loggia.toml` to connectors; `target`: from a word on the line to a connected client;
-//! * `credentials`: what servers gave this person, and who uses it; `vault`: what `up` remembers; `user`: who
-//!   this person is to the operating system;
+//! * `credentials`: what servers gave this person, and who uses it; `way`: how that is come by where nobody signs in at
+//!   the server's own page; `vault`: what `up` remembers; `user`: who this person is to the operating system;
 //! * `commands`: what each command does; `render`: what people see of a server;
 //! * `pairs`: `key=value` to JSON; `ask`: questions of a server on the terminal; `progress`: how far it is.
 
@@ -21,6 +21,7 @@ mod render;
 mod target;
 mod user;
 mod vault;
+mod way;
 
 use std::process::ExitCode;
 

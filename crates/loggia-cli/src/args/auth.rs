@@ -18,6 +18,10 @@ Examples:
   loggia auth login https://mcp.example.com/mcp
   loggia auth login wiki --no-browser           on a machine without a browser
   loggia auth login wiki --client-id ID         as a client that you registered with the vendor
+  loggia auth login wiki --client-id ID --client-secret --program
+                                                as a program that acts for itself
+  loggia auth login wiki --client-id ID --sso https://login.example.com --sso-client-id ID
+                                                by way of your organisation's identity provider
   loggia auth status                            all servers that you have signed in to
   loggia auth keys create --label nightly       an API key for this machine's `loggia up`";
 
@@ -201,6 +205,22 @@ pub(crate) struct LoginArgs {
     /// That client has a secret: taken from LOGGIA_CLIENT_SECRET, or else asked for
     #[arg(long, requires = "client_id")]
     pub(crate) client_secret: bool,
+
+    /// Sign in at your organisation's identity provider, which decides (ID-JAG); --client-id is who you are at the server
+    #[arg(long, value_name = "ISSUER", requires_all = ["client_id", "sso_client_id"], conflicts_with = "program")]
+    pub(crate) sso: Option<String>,
+
+    /// The client that you are at the identity provider
+    #[arg(long, value_name = "ID", requires = "sso")]
+    pub(crate) sso_client_id: Option<String>,
+
+    /// That client has a secret: taken from LOGGIA_SSO_CLIENT_SECRET, or else asked for
+    #[arg(long, requires = "sso")]
+    pub(crate) sso_client_secret: bool,
+
+    /// Nobody signs in: the client acts for itself (client credentials)
+    #[arg(long, requires = "client_secret")]
+    pub(crate) program: bool,
 
     /// Hear the answer at http://127.0.0.1:PORT/callback, where a registration wants one port
     #[arg(long, value_name = "PORT")]

@@ -9,6 +9,7 @@ mod list;
 mod people;
 mod prompt;
 mod read;
+mod report;
 mod session;
 mod up;
 

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use loggia_store::{Entry, Kind, StoreError, Vault};
 use serde_json::{Value, json};
 
-use super::auth::{json as print_json, length};
+use super::report::{json as print_json, length};
 use super::up::{API_KEY, Accounts};
 use crate::args::{OutputArg, PeopleArgs, PeopleCommand};
 use crate::config::Config;
