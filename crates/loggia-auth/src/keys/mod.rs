@@ -134,6 +134,16 @@ impl ApiKeys {
         Err(AuthError::Store("the API key is changed by too many at once".to_owned()))
     }
 
+    /// Takes back all keys of somebody. How many there were.
+    pub async fn revoke_all(&self, subject: &str, now: SystemTime) -> Result<usize, AuthError> {
+        let mut revoked = 0;
+        for key in self.stored().await?.iter().filter(|key| key.subject == subject && key.revoked.is_none()) {
+            revoked += usize::from(self.mark(&key.id, clock::seconds(now)).await?);
+        }
+        self.load(now).await?;
+        Ok(revoked)
+    }
+
     /// Forgets a key for good; whether there was one of that name.
     pub async fn forget(&self, id: &str, now: SystemTime) -> Result<bool, AuthError> {
         let Some(stored) = self.store.load(&record(id)).await? else { return Ok(false) };

@@ -22,6 +22,8 @@ use crate::clock::{self, Clock};
 use crate::jose::{random, sha256};
 
 const PREFIX: &str = "lgr_";
+/// How long one that ended from beside its server is known for what it was.
+const ENDED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Most successors of one token that wait to be used.
 const MOST_LIVE: usize = 32;
 
@@ -67,6 +69,23 @@ impl Families {
     ) -> Families {
         let ended = Arc::new(Ended::new(records.clone(), clock));
         Families { records, idle, longest, grace, ended }
+    }
+
+    /// For looking at those there are, and ending them.
+    pub(super) fn reading(records: Records, clock: Clock) -> Families {
+        Families::new(records, clock, ENDED, ENDED, Duration::ZERO)
+    }
+
+    /// The name and the subject of each that has not ended.
+    pub(super) async fn lasting(&self) -> Result<Vec<(String, String)>, AuthError> {
+        let mut lasting = Vec::new();
+        for name in self.records.names("family").await? {
+            let found = self.records.get::<Family>(&record(&name)).await?;
+            if let Some(family) = found.map(|found| found.value).filter(|family| !family.ended) {
+                lasting.push((name, family.granted.subject));
+            }
+        }
+        Ok(lasting)
     }
 
     /// What a family that may come to be is [named](name_of) by.

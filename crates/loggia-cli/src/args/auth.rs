@@ -53,14 +53,18 @@ pub(crate) enum AuthCommand {
     Logout(AuthTarget),
     /// API keys of this machine's `loggia up`, for scripts that cannot sign in
     Keys(KeysArgs),
-    /// Who has signed in to connectors of this machine's `loggia up` for themselves
+    /// Who has signed in to this machine's `loggia up`, and to its connectors for themselves
     People(PeopleArgs),
 }
 
 const AFTER_PEOPLE_HELP: &str = "\
-People sign in for themselves to connectors with credentials = \"person\". What they were given is
-kept where `loggia up` keeps it: with the same --credentials and --config, or in the database of
-DATABASE_URL. It is never shown.";
+People sign in to `loggia up --auth`, and for themselves to connectors with credentials = \"person\".
+What they were given is kept where `loggia up` keeps it: with the same --credentials and --config, or in
+the database of DATABASE_URL. It is never shown.
+
+For somebody who leaves: `sign-out` ends what they have of this hub, within ten seconds in one that
+runs; `forget` ends what Loggia has of theirs at others. Whoever may still sign in can come back:
+your identity provider, and [server.auth], decide that.";
 
 /// Arguments of `loggia auth people`.
 #[derive(Debug, Args)]
@@ -73,8 +77,17 @@ pub(crate) struct PeopleArgs {
 /// What to do with people's credentials.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PeopleCommand {
-    /// List who has signed in to what
+    /// List who has signed in, to this hub and to what is behind it
     List {
+        /// For whom the output is
+        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
+        output: OutputArg,
+    },
+    /// Sign somebody out of this hub everywhere, and take back their API keys
+    SignOut {
+        /// Whom, as `list` shows them
+        owner: String,
+
         /// For whom the output is
         #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
         output: OutputArg,
