@@ -59,8 +59,8 @@ pub(crate) enum AuthCommand {
 
 const AFTER_PEOPLE_HELP: &str = "\
 People sign in to `loggia up --auth`, and for themselves to connectors with credentials = \"person\".
-What they were given is kept where `loggia up` keeps it: with the same --credentials and --config, or in
-the database of DATABASE_URL. It is never shown.
+What they were given is kept where `loggia up` keeps it: with the same --credentials and --config, or
+in the database of DATABASE_URL. It is never shown.
 
 For somebody who leaves: `sign-out` ends what they have of this hub, within ten seconds in one that
 runs; `forget` ends what Loggia has of theirs at others. Whoever may still sign in can come back:
