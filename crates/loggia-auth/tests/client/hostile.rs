@@ -538,6 +538,45 @@ async fn challenges_that_say_nothing() {
     }
 }
 
+/// Where the metadata is looked for, in the order of the specification: where the challenge says, or else below the
+/// server's own path and at the root.
+#[tokio::test]
+async fn metadata_is_found_where_it_may_be() {
+    let below = "/.well-known/oauth-protected-resource/mcp";
+    let table: [(&str, bool, &[&str]); 4] = [
+        ("Bearer", false, &[below]),
+        ("Bearer", true, &[below, RESOURCE]),
+        ("Bearer resource_metadata=\"/.well-known/oauth-protected-resource\"", true, &[RESOURCE]),
+        ("Bearer resource_metadata=\"/.well-known/oauth-protected-resource/mcp\"", false, &[below]),
+    ];
+    for (challenge, at_root, expected) in table {
+        let twists = Twists { challenge: Some(challenge.to_owned()), at_root, ..Twists::default() };
+        let world = World::twisted(twists).await;
+        assert_eq!(world.call(&world.client().build().unwrap()).await, Ok(200), "{challenge}");
+        let looked: Vec<String> = world.heard(RESOURCE).into_iter().map(|heard| heard.path).collect();
+        assert_eq!(looked, expected, "{challenge}");
+    }
+}
+
+/// What is asked for: what the challenge says, or else what the metadata does, or else nothing.
+#[tokio::test]
+async fn no_more_is_asked_for_than_is_needed() {
+    let table = [
+        (None, json!(["a", "b"]), Some("a b")),
+        (Some("c"), json!(["a", "b"]), Some("c")),
+        (None, serde_json::Value::Null, None),
+        (None, json!([]), None),
+    ];
+    for (challenged, supported, asked) in table {
+        let challenge = challenged.map_or("Bearer".to_owned(), |scope| format!("Bearer scope=\"{scope}\""));
+        let twists =
+            Twists { challenge: Some(challenge), ..resource(json!({ "scopes_supported": supported })) };
+        let world = World::twisted(twists).await;
+        assert_eq!(world.call(&world.client().build().unwrap()).await, Ok(200));
+        assert_eq!(world.heard("/authorize")[0].param("scope"), asked, "{challenged:?} {supported}");
+    }
+}
+
 /// What says what a token is for goes with everything that leads to one.
 #[tokio::test]
 async fn what_a_token_is_for_is_always_said() {
