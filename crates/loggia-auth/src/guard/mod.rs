@@ -8,6 +8,7 @@
 
 mod address;
 mod connector;
+mod redirect;
 
 use std::fmt;
 use std::io;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -27,6 +28,7 @@ use url::{Host, Url};
 use crate::secret::Secret;
 pub use address::{Network, is_public};
 use connector::{Connector, Refusal};
+use redirect::redirect;
 
 /// What a [`Guard`] lets through.
 #[derive(Debug, Clone)]
@@ -391,7 +393,7 @@ impl Guard {
         for _ in 0..=most {
             self.policy.check(&fetch.url)?;
             let response = self.once(&fetch).await?;
-            let Some(target) = redirect(&fetch.url, &response) else {
+            let Some(target) = redirect(&fetch.url, &response)? else {
                 return self.reply(fetch, response).await;
             };
             if most == 0 {
@@ -400,10 +402,6 @@ impl Guard {
             }
             if target.origin() != fetch.url.origin() {
                 fetch.headers.remove(AUTHORIZATION);
-            }
-            if fetch.url.scheme() == "https" && target.scheme() != "https" {
-                let why = "a redirect leads from https to another scheme".to_owned();
-                return Err(GuardError::Refused { url: shown(&target), why });
             }
             fetch.url = target;
         }
@@ -439,13 +437,6 @@ impl Guard {
         })?;
         Ok(Reply { url: fetch.url, status: parts.status, headers: parts.headers, body: body.to_bytes() })
     }
-}
-
-fn redirect(url: &Url, response: &http::Response<Incoming>) -> Option<Url> {
-    if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED {
-        return None;
-    }
-    url.join(response.headers().get(LOCATION)?.to_str().ok()?).ok()
 }
 
 /// A URL as it may be shown: what follows its path may hold a secret.

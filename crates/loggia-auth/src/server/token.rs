@@ -257,9 +257,8 @@ impl Shared {
             .resource
             .as_deref()
             .and_then(|resource| self.resources.iter().find(|known| known.is(resource)));
-        let resource = resource.ok_or_else(|| {
-            error("invalid_target", "The assertion is for a resource that is not known here")
-        })?;
+        let resource = resource
+            .ok_or_else(|| invalid("The assertion is for a resource that is not known here".to_owned()))?;
         self.check_target(params, &resource.identifier)?;
         self.use_once("assertion", &claims).await?;
         let document: serde_json::Value = verified.claims().map_err(refused)?;

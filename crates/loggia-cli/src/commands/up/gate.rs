@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loggia::transport::http::SessionKey;
 use loggia_auth::guard::{Guard, Network, Policy};
 use loggia_auth::provider::Provider;
-use loggia_auth::resource::{Introspection, Issuer, Resource, ResourceLayer, ScopePolicy};
+use loggia_auth::resource::{Dpop, Introspection, Issuer, Resource, ResourceLayer, ScopePolicy};
 use loggia_auth::secret::Secret;
 use loggia_auth::server::{Admit, AuthorizationServer, Client, OpenId, RateLimit, SignIn};
 use loggia_connect::manifest::{self, Admitted, AuthSection, PublicUrl, Scopes, ServerSection, SubjectClaim};
@@ -53,6 +53,7 @@ impl Gate {
             .title("Loggia")
             .api_keys(Arc::new(vault::api_keys(&vault)))
             .scopes(scope_policy(&auth.scopes))
+            .dpop(Dpop::accepted())
             .message_bytes(server.limits.message_bytes);
         if auth.embedded {
             resource = resource.issuer(issuer.issuer());
