@@ -424,6 +424,10 @@ impl Inner {
             // What came with the refusal was noted when it was heard.
             return Ok(challenge.headers.contains_key("dpop-nonce"));
         }
+        let prover = self.present().current.as_ref().and_then(|current| current.prover.clone());
+        if demand.refuses_proof() && prover.is_some_and(|own| own.note_time(&challenge.headers, self.now())) {
+            return Ok(true);
+        }
         let reason = match challenge.status {
             StatusCode::UNAUTHORIZED => Reason::Refused(demand),
             _ if demand.lacks_scope() => Reason::StepUp(demand),

@@ -159,15 +159,21 @@ impl Endpoint<'_> {
         }
     }
 
-    /// Makes a request; once more where the server wants its nonce in the proof.
+    /// Makes a request; once more where the server wants its nonce in the proof, or has another time than we.
     pub(crate) async fn request(&self, form: Form<'_>) -> Result<Reply, AuthError> {
         let reply = self.send(&form).await?;
         if reply.status.is_success() {
             return Ok(reply);
         }
         let refused = refusal(&reply);
-        let lacks_nonce = matches!(&refused, AuthError::Refused { error, .. } if error == "use_dpop_nonce");
-        if lacks_nonce && self.prover.is_some() {
+        let again = match (&refused, self.prover) {
+            (AuthError::Refused { error, .. }, Some(_)) if error == "use_dpop_nonce" => true,
+            (AuthError::Refused { error, .. }, Some(prover)) if error == "invalid_dpop_proof" => {
+                prover.note_time(&reply.headers, (self.clock)())
+            }
+            _ => false,
+        };
+        if again {
             let reply = self.send(&form).await?;
             return if reply.status.is_success() { Ok(reply) } else { Err(refusal(&reply)) };
         }

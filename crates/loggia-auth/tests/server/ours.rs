@@ -4,6 +4,7 @@
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::Request;
@@ -17,6 +18,7 @@ use loggia::server::{Args, Cx, Server, Tool, ToolError};
 use loggia::transport::Shutdown;
 use loggia::transport::http::http;
 use loggia_auth::client::{AuthError, DpopUse, MemoryStore, OAuth};
+use loggia_auth::clock::Clock;
 use loggia_auth::guard::{Guard, Policy};
 use loggia_auth::jose::{Algorithm, SigningKey};
 use loggia_auth::loopback::Loopback;
@@ -202,6 +204,42 @@ async fn our_client_signs_in_steps_up_and_renews() {
             "{what}: renewed when refused"
         );
         client.close().await;
+        running.shutdown.begin();
+    }
+}
+
+/// A clock that is wrong spoils proofs, until a server says what the time is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_clock_keeps_nobody_out() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let early: Clock = Arc::new(move || SystemTime::now() - day);
+    let late: Clock = Arc::new(move || SystemTime::now() + day);
+    for (what, clock) in [("early", early), ("late", late)] {
+        let running = Running::start(Some(Dpop::required())).await;
+        let (store, mut tokens) = (Arc::new(MemoryStore::new()), Vec::new());
+        // The second one is another process: it has the token, and does not know yet that its clock is wrong.
+        for _ in 0..2 {
+            let person = running.person.clone();
+            let loopback = Loopback::new(move |page| {
+                let (person, page) = (person.clone(), page.clone());
+                tokio::spawn(async move { person.allow(page).await });
+                Ok(())
+            });
+            let oauth = OAuth::builder(running.url.clone(), ClientIdentity::new("Ours")).person(loopback);
+            let oauth = oauth
+                .policy(Policy::development())
+                .store(store.clone(), "me")
+                .clock(clock.clone())
+                .build()
+                .unwrap();
+            let client = Client::builder().authorize(oauth.clone()).connect(running.url.as_str());
+            let client = client.await.unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_eq!(call(&client, "whoami").await, "me: mcp", "{what}");
+            client.close().await;
+            tokens.push(oauth.credential().await.unwrap().unwrap().access_token);
+        }
+        assert_eq!(tokens[0], tokens[1], "{what}: a token is not renewed for its proof");
+        assert_eq!(running.person.asked.load(Ordering::SeqCst), 1, "{what}");
         running.shutdown.begin();
     }
 }

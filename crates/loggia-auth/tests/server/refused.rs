@@ -42,7 +42,8 @@ async fn who_is_refused_goes_on_with_the_same_connection() {
                 tokio::task::yield_now().await;
             }
             stream.write_all(b"{}").await.unwrap_or_else(|error| panic!("{path} {turn}: {error}"));
-            let said = answer(&mut stream).await.unwrap_or_else(|| panic!("{path}: closed after {turn} answers"));
+            let said =
+                answer(&mut stream).await.unwrap_or_else(|| panic!("{path}: closed after {turn} answers"));
             refusals += usize::from(said.starts_with(&refused));
         }
         // On a slow machine the address earns a share or two in between.
