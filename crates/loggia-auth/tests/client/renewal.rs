@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use loggia_auth::client::{AuthError, FileStore, MemoryStore, OAuth, Standing, TokenStore};
 use loggia_auth::clock;
@@ -216,7 +216,10 @@ async fn who_signs_out_elsewhere_is_signed_out_here() {
     assert_eq!(world.call(&program).await, Ok(200));
     assert_eq!(session(program.clone()).await, first, "not with every request");
     world.sleep(6);
+    let begun = Instant::now();
+    let in_time = || assert!(begun.elapsed() < Duration::from_secs(20), "nobody looks what others did");
     while session(program.clone()).await == first {
+        in_time();
         assert_eq!(world.call(&program).await, Ok(200));
     }
     assert_eq!(session(program.clone()).await, session(person.clone()).await);
@@ -225,6 +228,7 @@ async fn who_signs_out_elsewhere_is_signed_out_here() {
     person.sign_out().await.unwrap();
     world.sleep(11);
     let error = loop {
+        in_time();
         if let Err(error) = world.call(&program).await {
             break error;
         }
