@@ -3,9 +3,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use http::header::DATE;
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::json;
 use url::Url;
@@ -18,11 +20,15 @@ use crate::secret::Secret;
 const MOST_NONCES: usize = 32;
 /// Longest nonce that is taken.
 const MOST_NONCE_BYTES: usize = 1024;
+/// How far a clock is off, in seconds, before that is looked at as the reason of a refusal.
+const OFF: u64 = 5;
 
 /// A key, and the nonces that servers want in the proofs made with it.
 pub struct Prover {
     key: SigningKey,
     nonces: Mutex<HashMap<String, String>>,
+    /// How many seconds the servers are ahead of our clock.
+    ahead: AtomicI64,
 }
 
 impl fmt::Debug for Prover {
@@ -39,7 +45,7 @@ impl Prover {
 
     /// A key that is there already.
     pub fn new(key: SigningKey) -> Prover {
-        Prover { key, nonces: Mutex::default() }
+        Prover { key, nonces: Mutex::default(), ahead: AtomicI64::new(0) }
     }
 
     /// A key that was [kept](Prover::keep).
@@ -69,8 +75,9 @@ impl Prover {
         let mut target = url.clone();
         target.set_query(None);
         target.set_fragment(None);
+        let time = clock::seconds(now).saturating_add_signed(self.ahead.load(Ordering::Relaxed));
         let mut claims = json!({
-            "jti": jose::random(16), "htm": method.as_str(), "htu": target.as_str(), "iat": clock::seconds(now),
+            "jti": jose::random(16), "htm": method.as_str(), "htu": target.as_str(), "iat": time,
         });
         if let Some(token) = token {
             claims["ath"] = jose::sha256(token.expose()).into();
@@ -99,6 +106,15 @@ impl Prover {
             nonces.clear();
         }
         nonces.insert(place, nonce.to_owned());
+    }
+
+    /// Notes what the time is at a server that refuses a proof: clocks of laptops go wrong. `false` where that is no
+    /// news, and another proof would be refused too.
+    pub fn note_time(&self, headers: &HeaderMap, now: SystemTime) -> bool {
+        let date = headers.get(DATE).and_then(|date| date.to_str().ok());
+        let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else { return false };
+        let ahead = clock::seconds(date).cast_signed().saturating_sub(clock::seconds(now).cast_signed());
+        self.ahead.swap(ahead, Ordering::Relaxed).abs_diff(ahead) > OFF
     }
 }
 
@@ -138,5 +154,25 @@ mod tests {
         assert_eq!(second["nonce"], "one");
         assert_eq!(second.get("ath"), None);
         assert_ne!(first["jti"], second["jti"]);
+    }
+
+    #[test]
+    fn the_time_is_the_servers_where_it_refuses_a_proof() {
+        let prover = Prover::generate().unwrap();
+        let url = Url::parse("https://a.example/token").unwrap();
+        let now = clock::from_seconds(784_111_777);
+        let time = || claims(&prover.proof(&Method::POST, &url, None, now).unwrap())["iat"].clone();
+        let table = [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", false, 784_111_777),
+            ("yesterday", false, 784_111_777),
+            ("Sun, 06 Nov 1994 09:49:37 GMT", true, 784_115_377),
+            ("Sun, 06 Nov 1994 09:49:38 GMT", false, 784_115_378),
+            ("Sun, 06 Nov 1994 08:39:37 GMT", true, 784_111_177),
+            ("", false, 784_111_177),
+        ];
+        for (date, news, said) in table {
+            let headers = HeaderMap::from_iter([(DATE, date.parse().unwrap())]);
+            assert_eq!((prover.note_time(&headers, now), time()), (news, said.into()), "{date}");
+        }
     }
 }

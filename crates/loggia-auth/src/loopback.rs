@@ -29,13 +29,16 @@ const PATH: &str = "/callback";
 const CONNECTIONS: usize = 16;
 /// How long the browser waits to hear what came of the answer.
 const TELLING: Duration = Duration::from_secs(60);
+/// How often something may be pasted.
+const PASTES: usize = 10;
 /// How long a request may take to arrive.
 const REQUEST: Duration = Duration::from_secs(10);
 
 /// Shows a page to the person, for instance by starting a browser.
 pub type Show = dyn Fn(&Url) -> Result<(), String> + Send + Sync;
-/// Waits for an address that the person pastes. `None`: they will not.
-pub type Paste = dyn Fn() -> BoxFuture<'static, Option<String>> + Send + Sync;
+/// Waits for an address that the person pastes. `None`: they will not. It is told why what was pasted before is not
+/// the answer.
+pub type Paste = dyn Fn(Option<String>) -> BoxFuture<'static, Option<String>> + Send + Sync;
 /// Asks for a client that was registered with an issuer.
 pub type AskClient = dyn Fn(&str) -> BoxFuture<'static, Option<RegisteredClient>> + Send + Sync;
 
@@ -68,14 +71,15 @@ impl Loopback {
         }
     }
 
-    /// The person can paste the address at which their browser ended, too.
+    /// The person can paste the address at which their browser ended, too. What is no answer to this sign-in does no
+    /// harm: they are told what is wrong with it, and may paste again.
     #[must_use]
     pub fn paste<F, Fut>(mut self, paste: F) -> Loopback
     where
-        F: Fn() -> Fut + Send + Sync + 'static,
+        F: Fn(Option<String>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Option<String>> + Send + 'static,
     {
-        self.paste = Some(Arc::new(move || Box::pin(paste())));
+        self.paste = Some(Arc::new(move |wrong| Box::pin(paste(wrong))));
         self
     }
 
@@ -182,26 +186,42 @@ impl LoopbackVisit {
     async fn answered(self, begun: Begun) -> Result<Answered, AuthError> {
         let Begun { page, state } = begun;
         let (sender, mut answers) = mpsc::channel(1);
-        let listening = Listening { state, port: port(&self.listener), answers: sender };
+        let listening = Listening { state: state.clone(), port: port(&self.listener), answers: sender };
         tokio::spawn(serve(self.listener, Arc::new(listening)));
         if let Err(error) = (self.show)(&page)
             && self.paste.is_none()
         {
             return Err(AuthError::Declined(format!("the sign-in page cannot be shown here: {error}")));
         }
-        let mut pasted = self.paste.map(|paste| paste());
+        let paste = |wrong| self.paste.as_ref().map(|paste| paste(wrong));
+        let mut pasted = paste(None);
+        let mut left = PASTES;
         loop {
             let text = tokio::select! {
                 Some(answered) = answers.recv() => return Ok(answered),
                 text = wait(&mut pasted) => text,
             };
+            left -= 1;
             // Whoever pastes nothing may still end in the browser here.
-            pasted = None;
-            if let Some(text) = text {
-                return Ok(Answered { answer: Answer::parse(&text)?, told: None });
-            }
+            pasted = match text.map(|text| pasted_answer(&text, &state)) {
+                Some(Ok(answer)) => return Ok(Answered { answer, told: None }),
+                Some(Err(wrong)) if left > 0 => paste(Some(wrong)),
+                Some(Err(_)) | None => None,
+            };
         }
     }
+}
+
+/// What somebody pasted, if it is the answer to the sign-in with this state; else what is wrong with it.
+fn pasted_answer(text: &str, state: &Secret) -> Result<Answer, String> {
+    let answer = Answer::parse(text).map_err(|error| error.to_string())?;
+    let wrong = match answer.state() {
+        Some(own) if own == state && answer.is_whole() => return Ok(answer),
+        Some(own) if own == state => "that is the page to open: sign in there first",
+        Some(_) => "that is the answer to another sign-in",
+        None => "that is no address at which a sign-in ends",
+    };
+    Err(format!("{wrong}. Paste the whole address at which the browser ended; it has 'state=' in it"))
 }
 
 async fn wait(pasted: &mut Option<BoxFuture<'static, Option<String>>>) -> Option<String> {
@@ -328,4 +348,33 @@ fn escaped(text: &str) -> String {
         }
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_answer_to_this_sign_in_is_taken() {
+        let state = Secret::new("s");
+        let table = [
+            ("http://127.0.0.1:1/callback?code=c&state=s", None),
+            (" ?code=c&state=s\n", None),
+            ("http://127.0.0.1:1/callback?error=access_denied&state=s", None),
+            ("http://127.0.0.1:1/callback?code=c&state=other", Some("another sign-in")),
+            ("http://127.0.0.1:1/callback?code=c", Some("no address")),
+            ("https://as.example/authorize?client_id=a&state=s&code_challenge=x", Some("page to open")),
+            ("http://127.0.0.1:1/callback?code=c&code=d&state=s", Some("'code' twice")),
+            ("hello", Some("no address")),
+            ("", Some("no address")),
+        ];
+        for (text, wrong) in table {
+            let answer = pasted_answer(text, &state);
+            match (answer, wrong) {
+                (Ok(_), None) => {}
+                (Err(said), Some(wrong)) => assert!(said.contains(wrong), "{text}: {said}"),
+                (answer, _) => panic!("{text}: {answer:?}"),
+            }
+        }
+    }
 }

@@ -611,6 +611,22 @@ async fn api_keys_are_scoped_end_and_are_taken_back() {
 }
 
 #[tokio::test]
+async fn the_keys_of_somebody_end_together() {
+    let keys = ApiKeys::new(Arc::new(MemoryStore::new()));
+    let now = loggia_auth::clock::from_seconds(NOW);
+    let mut made = Vec::new();
+    for subject in ["ada", "ada", "adam"] {
+        let new = NewKey { subject: subject.to_owned(), ..NewKey::default() };
+        made.push(keys.create(new, now).await.unwrap().1);
+    }
+    assert_eq!(keys.revoke_all("ada", now).await.unwrap(), 2);
+    for (key, counts) in made.iter().zip([false, false, true]) {
+        assert_eq!(keys.verify(key.expose(), now).await.is_ok(), counts);
+    }
+    assert_eq!(keys.revoke_all("ada", now).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn the_metadata_leads_to_the_authorization_server() {
     let key = key();
     let policy = ScopePolicy::new().always("mcp").always("offline_access");

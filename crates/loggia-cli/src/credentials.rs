@@ -6,30 +6,38 @@ use std::sync::Arc;
 
 use loggia::Error;
 use loggia::client::ClientBuilder;
-use loggia_auth::client::{AuthError, FileStore, OAuth, OAuthBuilder, TokenStore};
-use loggia_auth::guard::Policy;
+use loggia_auth::client::{AuthError, FileStore, OAuth, OAuthBuilder, Stored, TokenStore};
+use loggia_auth::guard::{Network, Policy, is_local};
+use loggia_auth::loopback::Loopback;
 use loggia_auth::registration::ClientIdentity;
-use url::{Host, Url};
+use loggia_auth::secret::Secret;
+use url::Url;
+
+use crate::way::Way;
 
 /// What the names of the records of credentials begin with.
 const RECORDS: &str = "credential/";
+/// What those of the ways to them begin with.
+const WAYS: &str = "way/";
 
 /// The credentials of the person who runs the program.
 #[derive(Debug, Clone)]
 pub(crate) struct Credentials {
     folder: Option<PathBuf>,
+    networks: Vec<Network>,
 }
 
 impl Credentials {
-    /// Those in `folder`; without one, those in the person's own data folder.
-    pub(crate) fn new(folder: Option<PathBuf>) -> Credentials {
+    /// Those in `folder`; without one, those in the person's own data folder. On the way to them `networks` may be
+    /// reached, too.
+    pub(crate) fn new(folder: Option<PathBuf>, networks: Vec<Network>) -> Credentials {
         let usual = || dirs::data_local_dir().map(|data| data.join("loggia").join("credentials"));
-        Credentials { folder: folder.or_else(usual) }
+        Credentials { folder: folder.or_else(usual), networks }
     }
 
     /// None at all.
     pub(crate) fn none() -> Credentials {
-        Credentials { folder: None }
+        Credentials { folder: None, networks: Vec::new() }
     }
 
     /// The folder, which is made where there is none.
@@ -43,13 +51,64 @@ impl Credentials {
         Ok(folder)
     }
 
-    /// Authorization for the server at `url`. Nobody is asked to sign in unless the builder is told whom.
-    pub(crate) fn oauth(&self, url: &str) -> Result<OAuthBuilder, AuthError> {
+    /// Authorization for the server at `url`, by the way that is kept for it. Nobody is asked to sign in.
+    pub(crate) async fn oauth(&self, url: &str) -> Result<OAuth, AuthError> {
+        let way = self.way(url).await?;
+        self.builder(url, way.as_ref(), None)?.build()
+    }
+
+    /// Authorization for the server at `url`, by a way or, without one, at the server's own sign-in page. Whoever has to
+    /// sign in is `person`, if they are there.
+    pub(crate) fn builder(
+        &self,
+        url: &str,
+        way: Option<&Way>,
+        person: Option<Loopback>,
+    ) -> Result<OAuthBuilder, AuthError> {
         let url = server(url)?;
-        let key = url.to_string();
-        let policy = policy(&url);
-        let store = Arc::new(FileStore::open(self.folder()?)?);
-        Ok(OAuth::builder(url, ClientIdentity::new("Loggia")).policy(policy).store(store, key))
+        let (key, policy) = (url.to_string(), self.policy(is_local(&url)));
+        let store = Arc::new(self.store()?);
+        let builder = OAuth::builder(url, ClientIdentity::new("Loggia")).store(store.clone(), key);
+        Ok(match (way, person) {
+            (Some(way), person) => {
+                let policy = way.widened(policy)?;
+                builder.grant(way.grant(store, &policy, person)?).policy(policy)
+            }
+            (None, Some(person)) => builder.policy(policy).person(person),
+            (None, None) => builder.policy(policy),
+        })
+    }
+
+    /// The way that is kept for the server at `url`.
+    pub(crate) async fn way(&self, url: &str) -> Result<Option<Way>, AuthError> {
+        Ok(way(&self.store()?, &way_key(url)?).await?.map(|(way, _)| way))
+    }
+
+    /// Keeps a way for the server at `url`; without one, forgets what was kept, with a sign-in that nobody else needs.
+    pub(crate) async fn keep_way(&self, url: &str, next: Option<&Way>) -> Result<(), AuthError> {
+        let (store, key) = (self.store()?, way_key(url)?);
+        let before = way(&store, &key).await?;
+        let revision = before.as_ref().map(|(_, revision)| *revision);
+        match (next, revision) {
+            (Some(next), revision) => {
+                let text = serde_json::to_string(next).expect("texts can be written");
+                let kept = store.save(&key, Secret::new(text), revision, None).await?;
+                kept.ok_or_else(|| AuthError::Store("another process signs in there, too".to_owned()))?;
+            }
+            (None, Some(revision)) => drop(store.remove(&key, revision).await?),
+            (None, None) => {}
+        }
+        let Some((before, _)) = before else { return Ok(()) };
+        for key in store.keys(WAYS).await? {
+            if way(&store, &key).await?.is_some_and(|(other, _)| other.shares_sign_in(&before)) {
+                return Ok(());
+            }
+        }
+        before.sign_out(Arc::new(store)).await
+    }
+
+    fn store(&self) -> Result<FileStore, AuthError> {
+        FileStore::open(self.folder()?)
     }
 
     /// The URLs of the servers that there are credentials for.
@@ -67,11 +126,16 @@ impl Credentials {
         if self.there().is_none() || server(url).is_err() {
             return Ok(client);
         }
-        let oauth = self.oauth(url).and_then(OAuthBuilder::build).map_err(Error::from)?;
+        let oauth = self.oauth(url).await.map_err(Error::from)?;
         Ok(match oauth.credential().await.map_err(Error::from)? {
             Some(_) => client.authorize(oauth),
             None => client,
         })
+    }
+
+    /// What may be fetched that others name: on this machine too, where `local` is all that they know us by.
+    pub(crate) fn policy(&self, local: bool) -> Policy {
+        Policy { loopback: local, networks: self.networks.clone(), ..Policy::default() }
     }
 
     /// The folder, if anything was ever kept in it.
@@ -80,26 +144,27 @@ impl Credentials {
     }
 }
 
-/// What may be fetched on the way to a token for a server.
-pub(crate) fn policy(server: &Url) -> Policy {
-    // What a server on this machine names may be on this machine too.
-    Policy { loopback: is_here(server), ..Policy::default() }
+fn way_key(url: &str) -> Result<String, AuthError> {
+    Ok(format!("{WAYS}{}", server(url)?))
+}
+
+/// A way, and its revision. One that makes no sense is none: whoever signs in anew says it again.
+async fn way(store: &FileStore, key: &str) -> Result<Option<(Way, u64)>, AuthError> {
+    let Some(Stored { value, revision }) = store.load(key).await? else { return Ok(None) };
+    match serde_json::from_str(value.expose()) {
+        Ok(way) => Ok(Some((way, revision))),
+        Err(_) => store.remove(key, revision).await.map(|_| None),
+    }
 }
 
 /// The URL of a server that can be signed in to.
 pub(crate) fn server(text: &str) -> Result<Url, AuthError> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    url.ok_or_else(|| {
-        AuthError::Configuration(format!("nobody signs in to {text:?}: it is no URL of a server"))
-    })
-}
-
-fn is_here(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+    let wrong = |why: &str| AuthError::Configuration(format!("nobody signs in to {text:?}: {why}"));
+    match url {
+        Some(url) if url.scheme() == "https" || is_local(&url) => Ok(url),
+        Some(_) => Err(wrong("what it would be shown would cross the network in the clear; it needs https")),
+        None => Err(wrong("it is no URL of a server")),
     }
 }
 
@@ -114,14 +179,15 @@ mod tests {
             ("http://127.0.0.1:4000/mcp", Some("http://127.0.0.1:4000/mcp"), true),
             ("http://[::1]/mcp", Some("http://[::1]/mcp"), true),
             ("http://localhost/mcp", Some("http://localhost/mcp"), true),
-            ("http://localhost.example/mcp", Some("http://localhost.example/mcp"), false),
+            ("http://localhost.example/mcp", None, false),
+            ("http://10.0.0.1/mcp", None, false),
             ("unix:/run/s", None, false),
             ("file:///etc/passwd", None, false),
             ("files", None, false),
         ] {
             let url = server(text).ok();
             assert_eq!(url.as_ref().map(Url::as_str), expected, "{text}");
-            assert_eq!(url.as_ref().is_some_and(is_here), here, "{text}");
+            assert_eq!(url.as_ref().is_some_and(is_local), here, "{text}");
         }
     }
 }

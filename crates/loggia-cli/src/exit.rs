@@ -22,6 +22,9 @@ pub(crate) enum Code {
     Cancelled = 130,
 }
 
+/// How servers, and we, say that a credential is good and not enough.
+const LACKS_SCOPE: [&str; 2] = ["insufficient_scope", "wants the scopes"];
+
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -68,12 +71,13 @@ impl Failure {
 
     /// Names the server where somebody has to sign in, if that is what helps.
     pub(crate) fn at(self, target: Option<&String>) -> Failure {
-        match target.filter(|_| self.sign_in) {
-            Some(target) => self.hint(format!(
-                "sign in with `loggia auth login {target}`, or give a token with --header 'Authorization: Bearer …'"
-            )),
-            None => self,
-        }
+        let Some(target) = target.filter(|_| self.sign_in) else { return self };
+        // A credential that is good would only be found good again.
+        let lacks_scope = LACKS_SCOPE.iter().any(|words| self.message.contains(words));
+        let scope = if lacks_scope { " --scope SCOPE" } else { "" };
+        self.hint(format!(
+            "sign in with `loggia auth login {target}{scope}`, or give a token with --header 'Authorization: Bearer …'"
+        ))
     }
 
     /// Prints the failure on stderr and gives the code for the shell.

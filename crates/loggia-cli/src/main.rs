@@ -2,8 +2,8 @@
 //!
 //! * `args`: the command line; `exit`: how it ends; `out`: where it writes; `log`: what it logs;
 //! * `config`: from `loggia.toml` to connectors; `target`: from a word on the line to a connected client;
-//! * `credentials`: what servers gave this person, and who uses it; `vault`: what `up` remembers; `user`: who
-//!   this person is to the operating system;
+//! * `credentials`: what servers gave this person, and who uses it; `way`: how that is come by where nobody signs in at
+//!   the server's own page; `vault`: what `up` remembers; `user`: who this person is to the operating system;
 //! * `commands`: what each command does; `render`: what people see of a server;
 //! * `pairs`: `key=value` to JSON; `ask`: questions of a server on the terminal; `progress`: how far it is.
 
@@ -21,16 +21,15 @@ mod render;
 mod target;
 mod user;
 mod vault;
+mod way;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use args::{Args, Command};
 use exit::Outcome;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::read();
     out::choose_color(args.color);
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,

@@ -22,6 +22,8 @@ use crate::relay::Relay;
 use crate::slot::{Listed, Slot, now};
 use crate::supervisor;
 
+/// How often a connection is opened anew because its person signed in meanwhile.
+const OPENINGS: usize = 3;
 /// How soon a list waits again for an upstream that it waited for in vain.
 const RETRY: Duration = Duration::from_secs(30);
 
@@ -41,6 +43,8 @@ struct Seat {
     listed: ArcSwapOption<Listed>,
     /// Held while a connection is being opened: one at a time.
     opening: tokio::sync::Mutex<()>,
+    /// How often the person has signed in: what is opened with what they had before is of no use.
+    sign_ins: AtomicU64,
     running: AtomicUsize,
     /// When it was used last, in milliseconds after the beginning.
     used: AtomicU64,
@@ -124,14 +128,38 @@ impl Own {
         if let Some(link) = seat.link.load_full() {
             return Ok(InUse { link, counted });
         }
-        let link = self.open(shared, slot, person).await?;
-        seat.link.store(Some(link.clone()));
+        let link = self.seated(shared, slot, person, &seat).await?;
         seat.in_vain.store(0, Ordering::Relaxed);
         self.keep(person, &seat);
         tokio::spawn(watch_end(seat.clone(), link.clone()));
         let in_use = InUse { link, counted };
         in_use.read(shared, slot).await;
         Ok(in_use)
+    }
+
+    /// Opens a connection with what the person has now, and not with what they had when it was begun: they may sign in,
+    /// maybe as somebody else, while it is opened.
+    async fn seated(
+        &self,
+        shared: &Shared,
+        slot: &Slot,
+        person: &str,
+        seat: &Seat,
+    ) -> Result<Arc<Link>, NoLink> {
+        let mut outcome = Err(NoLink::SignIn);
+        for _ in 0..OPENINGS {
+            let sign_ins = seat.sign_ins.load(Ordering::SeqCst);
+            outcome = self.open(shared, slot, person).await;
+            if let Ok(link) = &outcome {
+                seat.link.store(Some(link.clone()));
+            }
+            // Looked at after it was stored: who signs in now finds it, and closes it.
+            if seat.sign_ins.load(Ordering::SeqCst) == sign_ins {
+                return outcome;
+            }
+            leave(seat).await;
+        }
+        outcome
     }
 
     async fn open(&self, shared: &Shared, slot: &Slot, person: &str) -> Result<Arc<Link>, NoLink> {
@@ -190,6 +218,7 @@ impl Own {
     /// A person signed in, maybe as somebody else than before: the next call opens another connection.
     pub(crate) async fn signed_in(&self, person: &str) {
         let Some(seat) = self.seats.load().get(person).cloned() else { return };
+        seat.sign_ins.fetch_add(1, Ordering::SeqCst);
         leave(&seat).await;
         seat.signed_in.send_replace(());
     }
@@ -244,6 +273,7 @@ impl Own {
             link: ArcSwapOption::empty(),
             listed: ArcSwapOption::empty(),
             opening: tokio::sync::Mutex::default(),
+            sign_ins: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             used: AtomicU64::new(since(self.begun)),
             in_vain: AtomicU64::new(0),

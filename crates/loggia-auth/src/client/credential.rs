@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::AuthError;
-use super::store::{Stored, TokenStore};
+use super::store::{Stored, TokenStore, UNREADABLE};
 use super::token::{AuthMethod, ClientAuth, KnownClient};
 use crate::clock;
 use crate::scope::Scopes;
@@ -119,9 +119,35 @@ pub(crate) async fn load<T: for<'de> Deserialize<'de>>(
     let Some(Stored { value, revision }) = store.load(key).await? else { return Ok(None) };
     let record = serde_json::from_str(value.expose()).map_err(|error| {
         // The text around the error could be a part of a secret, so only its kind is told.
-        AuthError::Store(format!("the record {key} cannot be read ({:?}); sign in again", error.classify()))
+        AuthError::Unreadable(format!("the record {key} cannot be read ({:?})", error.classify()))
     })?;
     Ok(Some(Versioned { record, revision }))
+}
+
+/// Takes a record away, whether or not it can be read.
+pub(crate) async fn discard(store: &dyn TokenStore, key: &str) -> Result<(), AuthError> {
+    let revision = match store.load(key).await {
+        Ok(None) => return Ok(()),
+        Ok(Some(stored)) => stored.revision,
+        Err(AuthError::Unreadable(_)) => UNREADABLE,
+        Err(error) => return Err(error),
+    };
+    store.remove(key, revision).await.map(drop)
+}
+
+/// What can be had again, and is of no use if it cannot be read: then it counts as none.
+pub(crate) async fn load_or_discard<T: for<'de> Deserialize<'de>>(
+    store: &dyn TokenStore,
+    key: &str,
+) -> Result<Option<Versioned<T>>, AuthError> {
+    match load(store, key).await {
+        Err(AuthError::Unreadable(why)) => {
+            tracing::warn!(why, "a record is put away");
+            discard(store, key).await?;
+            Ok(None)
+        }
+        other => other,
+    }
 }
 
 pub(crate) fn written<T: Serialize>(record: &T) -> Result<Secret, AuthError> {

@@ -32,6 +32,8 @@ pub enum AuthError {
     NotEnough(String),
     /// Tokens could not be read or written.
     Store(String),
+    /// What was kept makes no sense any more. Signing in again, or signing out, puts it away.
+    Unreadable(String),
     /// The program or its user configured something wrongly.
     Configuration(String),
 }
@@ -69,6 +71,7 @@ impl fmt::Display for AuthError {
             | AuthError::Declined(what)
             | AuthError::NotEnough(what)
             | AuthError::Store(what)
+            | AuthError::Unreadable(what)
             | AuthError::Configuration(what) => f.write_str(what),
         }
     }
@@ -95,7 +98,43 @@ impl From<AuthError> for loggia::Error {
                 loggia::Error::Configuration(error.to_string())
             }
             AuthError::Configuration(what) => loggia::Error::Configuration(what),
+            // Nobody who signs in helps there.
+            AuthError::Store(what) => loggia::Error::Io(std::io::Error::other(what)),
+            passing if passing.is_temporary() => loggia::Error::Connection(passing.to_string()),
             other => loggia::Error::Unauthorized(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Where somebody is told to sign in, signing in has to help.
+    #[test]
+    fn only_what_a_sign_in_mends_asks_for_one() {
+        let text = || "x".to_owned();
+        let guarded = |error| AuthError::Guard(error);
+        let refused = |error: &str| AuthError::Refused { error: error.to_owned(), description: None };
+        let table = [
+            (AuthError::SignInAgain(text()), true),
+            (AuthError::NotEnough(text()), true),
+            (AuthError::Unreadable(text()), true),
+            (refused("invalid_grant"), true),
+            (refused("temporarily_unavailable"), false),
+            (refused("slow_down"), false),
+            (guarded(GuardError::TimedOut { url: text(), limit: Duration::ZERO }), false),
+            (guarded(GuardError::Failed { url: text(), why: text() }), false),
+            (guarded(GuardError::Configuration(text())), false),
+            (AuthError::Store(text()), false),
+            (AuthError::Configuration(text()), false),
+        ];
+        for (error, asks) in table {
+            let what = format!("{error:?}");
+            let asked = matches!(loggia::Error::from(error), loggia::Error::Unauthorized(_));
+            assert_eq!(asked, asks, "{what}");
         }
     }
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::AuthError;
-use super::store::{StoreFuture, Stored, TokenStore};
+use super::store::{StoreFuture, Stored, TokenStore, UNREADABLE};
 use crate::clock;
 use crate::jose;
 use crate::secret::Secret;
@@ -59,7 +59,10 @@ impl FileStore {
         let folder = folder.into();
         private::folder(&folder).map_err(|error| wrong(&folder, &error))?;
         let store = FileStore { folder: Arc::new(folder), leases: Arc::default() };
-        store.changing(|| store.sweep())?;
+        // A folder that may only be read is still of use: what is in it can be shown to its servers.
+        if let Err(error) = store.changing(|| store.sweep()) {
+            tracing::debug!(%error, "what is over stays");
+        }
         Ok(store)
     }
 
@@ -156,7 +159,11 @@ impl FileStore {
         let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
         let records = paths.filter(|path| path.extension().is_some_and(|end| end == "json"));
         let mut keys: Vec<String> = records
-            .filter_map(|path| read(&path).ok().flatten())
+            .filter_map(|path| {
+                let record = read(&path);
+                // Whose it was is in it.
+                record.inspect_err(|error| tracing::error!(%error, "a record is left out")).ok().flatten()
+            })
             .map(|record| record.key)
             .filter(|key| key.starts_with(start))
             .collect();
@@ -172,7 +179,8 @@ fn read(path: &Path) -> Result<Option<Record>, AuthError> {
         Err(error) => return Err(wrong(path, &error)),
     };
     let record: Record = serde_json::from_reader(io::Read::take(file, MOST_BYTES)).map_err(|error| {
-        AuthError::Store(format!("{} is damaged ({error}); remove it and sign in again", path.display()))
+        // The text around the error could be a part of a secret, so only its kind is told.
+        AuthError::Unreadable(format!("{} is damaged ({:?})", path.display(), error.classify()))
     })?;
     let now = clock::seconds(SystemTime::now());
     Ok(Some(record).filter(|record| record.until.is_none_or(|until| until > now)))
@@ -218,7 +226,11 @@ impl TokenStore for FileStore {
         let key = key.to_owned();
         self.blocking(move |store| {
             store.changing(|| {
-                let same = store.read(&key)?.is_some_and(|record| record.revision == expected);
+                let revision = match store.read(&key) {
+                    Err(AuthError::Unreadable(_)) => Some(UNREADABLE),
+                    other => other?.map(|record| record.revision),
+                };
+                let same = revision == Some(expected);
                 if same {
                     let path = store.path(&key, "json");
                     fs::remove_file(&path).map_err(|error| wrong(&path, &error))?;
@@ -257,7 +269,27 @@ mod private {
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(path)
+        builder.create(path)?;
+        close(path)
+    }
+
+    /// Takes away what others may do in a folder that was there before, if that is ours to do.
+    #[cfg(unix)]
+    fn close(path: &Path) -> io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let mut permissions = fs::metadata(path)?.permissions();
+        if permissions.mode() & 0o077 != 0 {
+            permissions.set_mode(permissions.mode() & 0o700);
+            if let Err(error) = fs::set_permissions(path, permissions) {
+                tracing::warn!(path = %path.display(), %error, "others can look into the folder of credentials");
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(not(unix))]
+    fn close(_: &Path) -> io::Result<()> {
+        Ok(())
     }
 
     pub(super) fn open(path: &Path) -> io::Result<File> {

@@ -4,6 +4,7 @@
 //! person in, and renews tokens ahead of their end; for one credential one thing happens at a time, however
 //! many tasks, processes and replicas want it, and what was given is written down before it is used.
 
+mod builder;
 pub(crate) mod credential;
 mod error;
 mod file;
@@ -20,7 +21,7 @@ pub(crate) mod token;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -34,11 +35,11 @@ use crate::clock::{self, Clock};
 use crate::discovery::{AuthorizationServer, Demand};
 use crate::dpop::Prover;
 use crate::extensions::Grant;
-use crate::guard::{Guard, Policy};
-use crate::jose;
-use crate::registration::{ClientIdentity, RegisteredClient, Registrar};
+use crate::guard::Guard;
+use crate::registration::{ClientIdentity, Registrar};
 use crate::scope::Scopes;
 use crate::secret::Secret;
+pub use builder::OAuthBuilder;
 pub use credential::{Credential, KeptClient};
 pub use error::AuthError;
 pub use file::FileStore;
@@ -46,9 +47,12 @@ pub use flow::Begun;
 pub use person::{Answer, Answered, Person, Visit};
 pub use proof::Proof;
 use renewal::{Attempts, Reason};
-pub use store::{MemoryStore, StoreFuture, Stored, TokenStore};
+pub use store::{MemoryStore, StoreFuture, Stored, TokenStore, UNREADABLE};
 pub(crate) use token::plain;
 pub use token::{AuthMethod, ClientAuth, KnownClient};
+
+/// How often it is looked whether others have changed a credential that is in use.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// When tokens are bound to a key of ours (RFC 9449).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,114 +80,6 @@ pub enum Standing {
     },
     /// There was one, and only the person can get another.
     SignInAgain(String),
-}
-
-/// Makes an [`OAuth`].
-pub struct OAuthBuilder {
-    server: Url,
-    identity: ClientIdentity,
-    grant: Grant,
-    store: Arc<dyn TokenStore>,
-    key: String,
-    scopes: Scopes,
-    dpop: DpopUse,
-    clock: Clock,
-    policy: Policy,
-    guard: Option<Guard>,
-}
-
-impl OAuthBuilder {
-    /// How tokens are come by. Unless it is said, nobody signs in.
-    pub fn grant(mut self, grant: Grant) -> OAuthBuilder {
-        self.grant = grant;
-        self
-    }
-
-    /// A client that the person names now; see [`ClientIdentity::named`].
-    pub fn named(mut self, client: Option<RegisteredClient>) -> OAuthBuilder {
-        self.identity.named = client;
-        self
-    }
-
-    /// The person who signs in.
-    pub fn person(self, person: impl Person) -> OAuthBuilder {
-        self.grant(Grant::Person(Arc::new(person)))
-    }
-
-    /// Where tokens are kept: in memory unless it is said. `key` names the credential: one person's access
-    /// to one server.
-    pub fn store(mut self, store: Arc<dyn TokenStore>, key: impl Into<String>) -> OAuthBuilder {
-        self.store = store;
-        self.key = format!("credential/{}", key.into());
-        self
-    }
-
-    /// Scopes to ask for beside those that the server wants.
-    pub fn scopes(mut self, scopes: Scopes) -> OAuthBuilder {
-        self.scopes = scopes;
-        self
-    }
-
-    /// When tokens are bound to a key.
-    pub fn dpop(mut self, dpop: DpopUse) -> OAuthBuilder {
-        self.dpop = dpop;
-        self
-    }
-
-    /// Which URLs of others may be fetched. The server's own always may.
-    pub fn policy(mut self, policy: Policy) -> OAuthBuilder {
-        self.policy = policy;
-        self
-    }
-
-    /// What fetches them, in place of one made by the policy.
-    pub fn guard(mut self, guard: Guard) -> OAuthBuilder {
-        self.guard = Some(guard);
-        self
-    }
-
-    /// Tells the time.
-    pub fn clock(mut self, clock: Clock) -> OAuthBuilder {
-        self.clock = clock;
-        self
-    }
-
-    /// Makes it.
-    pub fn build(self) -> Result<OAuth, AuthError> {
-        let server = self.server;
-        if !matches!(server.scheme(), "http" | "https") || !server.has_host() {
-            return Err(AuthError::Configuration(format!("{server} is not the URL of a server")));
-        }
-        if let Some(document) = self.identity.metadata_document.as_ref()
-            && (document.scheme() != "https" || document.path() == "/" || document.fragment().is_some())
-        {
-            return Err(AuthError::Configuration(format!(
-                "the document that describes this client must have an https URL with a path, not {document}"
-            )));
-        }
-        let guard = match self.guard {
-            Some(guard) => guard,
-            None => Guard::new(self.policy.trusting(&server))?,
-        };
-        let inner = Inner {
-            server,
-            key: self.key,
-            holder: jose::random(12),
-            identity: self.identity,
-            grant: self.grant,
-            extra_scopes: self.scopes,
-            dpop: self.dpop,
-            guard,
-            store: self.store,
-            clock: self.clock,
-            flight: tokio::sync::Mutex::new(()),
-            present: Mutex::default(),
-            attempts: Mutex::default(),
-            known_server: Mutex::default(),
-            standing: watch::Sender::new(Standing::Unknown),
-        };
-        Ok(OAuth { inner: Arc::new(inner) })
-    }
 }
 
 /// Authorization for one server. Cheap to clone; clones share the token.
@@ -249,8 +145,8 @@ struct Inner {
 /// The token as this process knows it.
 #[derive(Default)]
 struct Present {
-    /// Whether the store was asked.
-    loaded: bool,
+    /// When the store was asked last.
+    asked: Option<SystemTime>,
     current: Option<Arc<Current>>,
 }
 
@@ -300,18 +196,7 @@ impl Current {
 impl OAuth {
     /// Authorization for the server at a URL, for a client of an identity.
     pub fn builder(server: Url, identity: ClientIdentity) -> OAuthBuilder {
-        OAuthBuilder {
-            key: format!("credential/{server}"),
-            server,
-            identity,
-            grant: Grant::Nobody,
-            store: Arc::new(MemoryStore::new()),
-            scopes: Scopes::new(),
-            dpop: DpopUse::default(),
-            clock: clock::system(),
-            policy: Policy::default(),
-            guard: None,
-        }
+        OAuthBuilder::new(server, identity)
     }
 
     /// How things stand, now and whenever it changes.
@@ -328,6 +213,7 @@ impl OAuth {
     /// grant names.
     pub async fn sign_in(&self) -> Result<Credential, AuthError> {
         let demand = self.inner.probe().await?;
+        self.inner.make_room().await?;
         let current = self.inner.renewed(None, Reason::Wanted(demand)).await?;
         Ok(current.credential.clone())
     }
@@ -341,7 +227,8 @@ impl OAuth {
         Ok(renewed.credential.clone())
     }
 
-    /// Forgets the token, here and, where the server can do that, there too.
+    /// Forgets the token, here and, where the server can do that, there too. One that cannot be read any more is
+    /// forgotten here.
     pub async fn sign_out(&self) -> Result<(), AuthError> {
         let inner = self.inner.clone();
         detached(async move { inner.sign_out().await }).await
@@ -397,11 +284,11 @@ impl Inner {
     async fn load(&self) -> Result<Option<Arc<Current>>, AuthError> {
         let present = {
             let present = self.present();
-            (present.loaded, present.current.clone())
+            (present.asked, present.current.clone())
         };
         match present {
-            (true, current) => Ok(current),
-            (false, _) => self.reload().await,
+            (Some(_), current) => Ok(current),
+            (None, _) => self.reload().await,
         }
     }
 
@@ -409,7 +296,7 @@ impl Inner {
     async fn reload(&self) -> Result<Option<Arc<Current>>, AuthError> {
         let stored = credential::load::<Credential>(&*self.store, &self.key).await?;
         let mut present = self.present();
-        present.loaded = true;
+        present.asked = Some(self.now());
         let revision = stored.as_ref().map(|stored| stored.revision);
         if present.current.as_ref().map(|current| current.revision) != revision {
             present.current = match stored {
@@ -424,6 +311,38 @@ impl Inner {
         drop(present);
         self.tell(current.as_deref());
         Ok(current)
+    }
+
+    /// What cannot be read would be in the way of what comes in its place.
+    async fn make_room(&self) -> Result<(), AuthError> {
+        credential::load_or_discard::<Credential>(&*self.store, &self.key).await.map(drop)
+    }
+
+    /// Takes what was just written for what is.
+    fn hold(&self, current: Option<Arc<Current>>) {
+        *self.present() = Present { asked: Some(self.now()), current };
+    }
+
+    /// Others change a credential too: whoever signs out, or in as somebody else, in another process. Now and then
+    /// it is looked for beside a request, which does not wait for it.
+    fn look_around(self: &Arc<Inner>) {
+        let now = self.now();
+        {
+            let mut present = self.present();
+            let recent = |asked: SystemTime| now.duration_since(asked).is_ok_and(|age| age < LOOK);
+            match present.asked {
+                Some(asked) if !recent(asked) => present.asked = Some(now),
+                _ => return,
+            }
+        }
+        let inner = self.clone();
+        tokio::spawn(async move {
+            // Whoever changes it here looks anyway.
+            let Ok(_flight) = inner.flight.try_lock() else { return };
+            if let Err(error) = inner.reload().await {
+                tracing::warn!(%error, "whether a token is still kept cannot be found out");
+            }
+        });
     }
 
     fn tell(&self, current: Option<&Current>) {
@@ -480,6 +399,7 @@ impl Inner {
         if url.origin() != self.server.origin() {
             return Ok(HeaderMap::new());
         }
+        self.look_around();
         match self.ready().await? {
             Some(current) => self.carrying(&current, method, url),
             None => Ok(HeaderMap::new()),
@@ -503,6 +423,10 @@ impl Inner {
         if demand.lacks_nonce() && challenge.sent.contains_key("dpop") {
             // What came with the refusal was noted when it was heard.
             return Ok(challenge.headers.contains_key("dpop-nonce"));
+        }
+        let prover = self.present().current.as_ref().and_then(|current| current.prover.clone());
+        if demand.refuses_proof() && prover.is_some_and(|own| own.note_time(&challenge.headers, self.now())) {
+            return Ok(true);
         }
         let reason = match challenge.status {
             StatusCode::UNAUTHORIZED => Reason::Refused(demand),

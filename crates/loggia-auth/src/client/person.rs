@@ -83,6 +83,11 @@ impl Answer {
         Ok(answer)
     }
 
+    /// Whether it says how the sign-in ended.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.code.is_some() || self.error.is_some()
+    }
+
     /// What the sign-in page gave back of ours.
     pub fn state(&self) -> Option<&Secret> {
         self.state.as_ref()

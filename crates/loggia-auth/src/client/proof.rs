@@ -56,6 +56,7 @@ impl OAuth {
     /// people take longer than connections wait.
     pub async fn ensure(&self) -> Result<Option<Credential>, AuthError> {
         let inner = &self.inner;
+        inner.make_room().await?;
         for _ in 0..TRIES {
             let sent = inner.authorization(&Method::POST, &inner.server).await?;
             let Reply { status, headers, .. } = inner.ping(&sent).await?;

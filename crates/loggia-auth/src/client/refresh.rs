@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::credential;
 use super::flow::{self, Given};
 use super::token::{Endpoint, Form, Tokens};
-use super::{AuthError, Credential, Current, Inner, Present, Source};
+use super::{AuthError, Credential, Current, Inner, Source};
 use crate::discovery::AuthorizationServer;
 use crate::secret::Secret;
 
@@ -60,7 +60,7 @@ impl Inner {
         let tokens = endpoint.tokens(form).await?;
         // What is not said has not changed (RFC 6749, section 6).
         Ok(Tokens {
-            refresh_token: tokens.refresh_token.or_else(|| Some(refresh_token.clone())),
+            refresh_token: tokens.refresh_token.filter(said).or_else(|| Some(refresh_token.clone())),
             scope: tokens.scope.or_else(|| Some(credential.granted.clone())),
             ..tokens
         })
@@ -88,11 +88,16 @@ impl Inner {
         let value = credential::written(&retired)?;
         if let Some(revision) = self.store.save(&self.key, value, Some(current.revision), None).await? {
             let retired = Arc::new(Current::new(retired, revision, current.source, Some(current))?);
-            *self.present() = Present { loaded: true, current: Some(retired) };
+            self.hold(Some(retired));
         }
         let said = description.map(|said| format!(" ({said})")).unwrap_or_default();
         Err(AuthError::SignInAgain(format!("{issuer} does not renew the token any more: {error}{said}")))
     }
+}
+
+/// Some write nothing where they mean that nothing has changed.
+fn said(token: &Secret) -> bool {
+    !token.expose().is_empty()
 }
 
 fn is_final(error: &str) -> bool {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::credential::{self, Credential};
 use super::lease::{Lease, Waiting};
 use super::token::Endpoint;
-use super::{AuthError, Current, Inner, Present, Source, Standing, detached};
+use super::{AuthError, Current, Inner, Source, Standing, detached};
 use crate::discovery::{self, AuthorizationServer, Demand};
 use crate::extensions::Grant;
 use crate::scope::Scopes;
@@ -261,6 +261,13 @@ impl Inner {
                 false => format!("{} wants the scopes '{wanted}', which the token has already", self.server),
             }));
         }
+        if matches!(self.grant, Grant::Nobody) {
+            return Err(AuthError::SignInAgain(format!(
+                "{} wants the scopes '{}', which nobody has allowed yet",
+                self.server,
+                wanted.without(&granted)
+            )));
+        }
         if !self.attempts().step_up(&wanted) {
             return Err(AuthError::NotEnough(format!(
                 "{} wants the scopes '{}', which the authorization server does not give",
@@ -301,11 +308,9 @@ impl Inner {
         let value = credential::written(&credential)?;
         for _ in 0..3 {
             if let Some(revision) = self.store.save(&self.key, value.clone(), expected, None).await? {
-                let mut present = self.present();
-                let before = present.current.as_deref();
-                let current = Arc::new(Current::new(credential, revision, source, before)?);
-                *present = Present { loaded: true, current: Some(current.clone()) };
-                drop(present);
+                let before = self.present().current.clone();
+                let current = Arc::new(Current::new(credential, revision, source, before.as_deref())?);
+                self.hold(Some(current.clone()));
                 self.standing.send_replace(Standing::SignedIn {
                     until: current.credential.expires_at.map(crate::clock::from_seconds),
                 });
@@ -320,12 +325,18 @@ impl Inner {
     /// Forgets the credential.
     pub(super) async fn sign_out(&self) -> Result<(), AuthError> {
         let _flight = self.flight.lock().await;
-        let Some(current) = self.reload().await? else { return Ok(()) };
-        if let Err(error) = self.revoke(&current).await {
-            tracing::warn!(%error, "the token is forgotten here, but not revoked there");
+        match self.reload().await {
+            Ok(None) => return Ok(()),
+            Ok(Some(current)) => {
+                if let Err(error) = self.revoke(&current).await {
+                    tracing::warn!(%error, "the token is forgotten here, but not revoked there");
+                }
+                self.store.remove(&self.key, current.revision).await?;
+            }
+            Err(AuthError::Unreadable(_)) => credential::discard(&*self.store, &self.key).await?,
+            Err(error) => return Err(error),
         }
-        self.store.remove(&self.key, current.revision).await?;
-        *self.present() = Present { loaded: true, current: None };
+        self.hold(None);
         self.standing.send_replace(Standing::SignedOut);
         Ok(())
     }

@@ -27,6 +27,9 @@ pub struct Stored {
 /// What a store answers.
 pub type StoreFuture<'a, T> = BoxFuture<'a, Result<T, AuthError>>;
 
+/// The revision of a record that is there and cannot be read.
+pub const UNREADABLE: u64 = 0;
+
 /// Keeps records by name.
 pub trait TokenStore: Send + Sync + 'static {
     /// Reads a record.
@@ -43,7 +46,8 @@ pub trait TokenStore: Send + Sync + 'static {
         until: Option<SystemTime>,
     ) -> StoreFuture<'a, Option<u64>>;
 
-    /// Removes a record if it still has the revision `expected`. One of several who try gets `true`.
+    /// Removes a record if it still has the revision `expected`. One of several who try gets `true`. A record that
+    /// cannot be loaded because it is damaged has the revision [`UNREADABLE`].
     fn remove<'a>(&'a self, key: &'a str, expected: u64) -> StoreFuture<'a, bool>;
 
     /// Lends the right to change a record, for a time. `false`: somebody else has it. Whoever has it

@@ -14,7 +14,7 @@ use url::form_urlencoded;
 use super::AuthError;
 use crate::clock::{self, Clock};
 use crate::dpop::Prover;
-use crate::guard::{Fetch, Guard, Reply};
+use crate::guard::{self, Fetch, Guard, Reply};
 use crate::jose::{self, SigningKey};
 use crate::scope::Scopes;
 use crate::secret::Secret;
@@ -149,21 +149,31 @@ impl Endpoint<'_> {
     /// Asks for tokens.
     pub(crate) async fn tokens(&self, form: Form<'_>) -> Result<Tokens, AuthError> {
         let reply = self.request(form).await?;
-        serde_json::from_slice(&reply.body).map_err(|error| {
+        let tokens: Tokens = serde_json::from_slice(&reply.body).map_err(|error| {
             let what = error.classify();
             AuthError::Discovery(format!("{} answers with what is no token response ({what:?})", reply.url))
-        })
+        })?;
+        match tokens.access_token.expose().is_empty() {
+            true => Err(AuthError::Discovery(format!("{} gives a token that is empty", reply.url))),
+            false => Ok(tokens),
+        }
     }
 
-    /// Makes a request; once more where the server wants its nonce in the proof.
+    /// Makes a request; once more where the server wants its nonce in the proof, or has another time than we.
     pub(crate) async fn request(&self, form: Form<'_>) -> Result<Reply, AuthError> {
         let reply = self.send(&form).await?;
         if reply.status.is_success() {
             return Ok(reply);
         }
         let refused = refusal(&reply);
-        let lacks_nonce = matches!(&refused, AuthError::Refused { error, .. } if error == "use_dpop_nonce");
-        if lacks_nonce && self.prover.is_some() {
+        let again = match (&refused, self.prover) {
+            (AuthError::Refused { error, .. }, Some(_)) if error == "use_dpop_nonce" => true,
+            (AuthError::Refused { error, .. }, Some(prover)) if error == "invalid_dpop_proof" => {
+                prover.note_time(&reply.headers, (self.clock)())
+            }
+            _ => false,
+        };
+        if again {
             let reply = self.send(&form).await?;
             return if reply.status.is_success() { Ok(reply) } else { Err(refusal(&reply)) };
         }
@@ -240,9 +250,9 @@ fn said(reply: &Reply) -> String {
     format!("{} answers {}", reply.url, reply.status)
 }
 
-/// Somebody else's text in a message of ours: short, on one line, without control characters.
+/// Somebody else's text in a message of ours: short, on one line, and as it reads.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(300).collect()
+    text.chars().filter(|c| !guard::is_hidden(*c)).take(300).collect()
 }
 
 impl fmt::Display for AuthMethod {

@@ -47,6 +47,11 @@ impl Demand {
         self.error.as_deref() == Some("use_dpop_nonce")
     }
 
+    /// Whether a proof is wrong.
+    pub fn refuses_proof(&self) -> bool {
+        self.error.as_deref() == Some("invalid_dpop_proof")
+    }
+
     fn take(&mut self, challenge: Challenge<'_>) {
         let dpop = challenge.scheme.eq_ignore_ascii_case("dpop");
         if !dpop && !challenge.scheme.eq_ignore_ascii_case("bearer") {

@@ -66,10 +66,9 @@ pub async fn discover(
         return Ok(Discovered { resource: None, server });
     };
     let issuers = resource.authorization_servers.iter().map(String::as_str);
-    let (preferred, others): (Vec<&str>, Vec<&str>) =
-        issuers.take(MOST_SERVERS).partition(|issuer| Some(*issuer) == wanted);
+    let (preferred, others): (Vec<&str>, Vec<&str>) = issuers.partition(|issuer| Some(*issuer) == wanted);
     let mut failures = Vec::new();
-    for issuer in preferred.into_iter().chain(others) {
+    for issuer in preferred.into_iter().chain(others).take(MOST_SERVERS) {
         match server::find(guard, issuer).await {
             Ok(server) => return Ok(Discovered { resource: Some(resource), server }),
             Err(error) => failures.push(error.to_string()),

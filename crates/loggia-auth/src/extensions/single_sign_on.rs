@@ -124,7 +124,7 @@ impl AssertionSource for SingleSignOn {
 
 impl SingleSignOn {
     async fn load(&self) -> Result<Before, AuthError> {
-        credential::load(&*self.store, &self.key).await
+        credential::load_or_discard(&*self.store, &self.key).await
     }
 
     fn is_fresh(&self, signed_in: &SignedIn) -> bool {

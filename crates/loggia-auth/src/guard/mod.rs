@@ -8,6 +8,7 @@
 
 mod address;
 mod connector;
+mod redirect;
 
 use std::fmt;
 use std::io;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -27,6 +28,7 @@ use url::{Host, Url};
 use crate::secret::Secret;
 pub use address::{Network, is_public};
 use connector::{Connector, Refusal};
+use redirect::redirect;
 
 /// What a [`Guard`] lets through.
 #[derive(Debug, Clone)]
@@ -73,6 +75,12 @@ impl Policy {
         self
     }
 
+    /// Whether what a URL says can be relied on to come from there: it is an `https` URL, or this machine's own where
+    /// that may be reached.
+    pub(crate) fn is_safe(&self, url: &Url) -> bool {
+        url.scheme() == "https" || (self.loopback && url.scheme() == "http" && is_local(url))
+    }
+
     fn trusts(&self, url: &Url) -> bool {
         self.trusted.iter().any(|trusted| trusted.origin() == url.origin())
     }
@@ -99,12 +107,10 @@ impl Policy {
         if self.trusts(url) && matches!(url.scheme(), "http" | "https") {
             return Ok(());
         }
-        let local = match url.host() {
-            Some(Host::Domain(name)) => is_localhost(name),
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical().is_loopback(),
-            None => return refused("it names no host"),
-        };
+        if url.host().is_none() {
+            return refused("it names no host");
+        }
+        let local = is_local(url);
         if local && !self.loopback {
             return refused("it points to the machine itself");
         }
@@ -120,6 +126,16 @@ impl Policy {
             Some(address) if !self.permits(address) => refused("its address is not a public one"),
             _ => Ok(()),
         }
+    }
+}
+
+/// Whether a URL is that of the machine itself, as far as can be seen before its name is resolved.
+pub fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => is_localhost(name),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical().is_loopback(),
+        None => false,
     }
 }
 
@@ -278,6 +294,13 @@ impl Fetch {
     }
 }
 
+/// Whether a character does something else than to be seen: steer a terminal, or turn a text around, so that one name
+/// looks like another.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
 /// An answer, whatever its status.
 #[derive(Clone)]
 pub struct Reply {
@@ -314,7 +337,7 @@ impl Reply {
     pub fn excerpt(&self) -> String {
         let text = String::from_utf8_lossy(&self.body[..self.body.len().min(2048)]).into_owned();
         let plain = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        plain.chars().filter(|c| !c.is_control()).take(200).collect()
+        plain.chars().filter(|c| !is_hidden(*c)).take(200).collect()
     }
 }
 
@@ -370,7 +393,7 @@ impl Guard {
         for _ in 0..=most {
             self.policy.check(&fetch.url)?;
             let response = self.once(&fetch).await?;
-            let Some(target) = redirect(&fetch.url, &response) else {
+            let Some(target) = redirect(&fetch.url, &response)? else {
                 return self.reply(fetch, response).await;
             };
             if most == 0 {
@@ -379,10 +402,6 @@ impl Guard {
             }
             if target.origin() != fetch.url.origin() {
                 fetch.headers.remove(AUTHORIZATION);
-            }
-            if fetch.url.scheme() == "https" && target.scheme() != "https" {
-                let why = "a redirect leads from https to another scheme".to_owned();
-                return Err(GuardError::Refused { url: shown(&target), why });
             }
             fetch.url = target;
         }
@@ -418,13 +437,6 @@ impl Guard {
         })?;
         Ok(Reply { url: fetch.url, status: parts.status, headers: parts.headers, body: body.to_bytes() })
     }
-}
-
-fn redirect(url: &Url, response: &http::Response<Incoming>) -> Option<Url> {
-    if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED {
-        return None;
-    }
-    url.join(response.headers().get(LOCATION)?.to_str().ok()?).ok()
 }
 
 /// A URL as it may be shown: what follows its path may hold a secret.

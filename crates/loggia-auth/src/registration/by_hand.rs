@@ -88,7 +88,7 @@ impl Registrar<'_> {
             self.bind(client, issuer).await?;
             return Ok(Some(client.known_to(server)));
         }
-        if let Some(kept) = credential::load::<KeptClient>(self.store, &named_key(issuer)).await? {
+        if let Some(kept) = credential::load_or_discard::<KeptClient>(self.store, &named_key(issuer)).await? {
             return Ok(Some(kept.record.known()));
         }
         match clients.iter().find_map(|client| client.issuer.as_ref().map(|issuer| (client, issuer))) {

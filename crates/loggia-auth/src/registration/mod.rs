@@ -187,7 +187,8 @@ impl Registrar<'_> {
     }
 
     async fn registration(&self, issuer: &str) -> Result<Option<Versioned<Registration>>, AuthError> {
-        let found = credential::load::<Registration>(self.store, &registration_key(issuer)).await?;
+        let found =
+            credential::load_or_discard::<Registration>(self.store, &registration_key(issuer)).await?;
         Ok(found.filter(|found| found.record.issuer == issuer))
     }
 

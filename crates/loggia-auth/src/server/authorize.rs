@@ -48,7 +48,7 @@ pub(super) struct Request {
 /// What a code stands for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Code {
-    Fresh { request: Box<Request>, subject: String, family: String, until: u64 },
+    Fresh { request: Box<Request>, subject: String, seed: String, until: u64 },
     Used { family: String },
 }
 
@@ -89,14 +89,25 @@ impl Shared {
             Err(Refusal::Failed(error)) => failed(&error),
             Err(Refusal::Page(why)) => pages::problem(StatusCode::BAD_REQUEST, "This cannot be done", &why),
             Err(Refusal::Answer(client, uri, state, error)) => {
-                let back = self.answer_with_error(&uri, state.as_deref(), &error);
-                let local = Url::parse(&uri).is_ok_and(|uri| redirect_uri::is_local(&uri));
-                // Whoever registered an address could use us to send people there, without them seeing us.
-                match client.is_trusted() || local {
-                    true => redirect(&back),
-                    false => pages::way_back(&error.description, &redirect_uri::shown(&uri), &back),
-                }
+                self.send_back(&client, &uri, state.as_deref(), &error)
             }
+        }
+    }
+
+    /// Tells a client of an error that no person has seen. Whoever registered an address could use us to send people
+    /// there, without them seeing us: so where nobody vouched for it, they do.
+    fn send_back(
+        &self,
+        client: &Client,
+        uri: &str,
+        state: Option<&str>,
+        error: &OAuthError,
+    ) -> Response<Body> {
+        let back = self.answer_with_error(uri, state, error);
+        let local = Url::parse(uri).is_ok_and(|uri| redirect_uri::is_local(&uri));
+        match client.is_trusted() || local {
+            true => redirect(&back),
+            false => pages::way_back(&error.description, &redirect_uri::shown(uri), &back),
         }
     }
 
@@ -225,12 +236,10 @@ impl Shared {
             return Ok(self.go_on_visiting(id, headers).await?.unwrap_or_else(too_late));
         };
         let mut request = found.value;
-        let Some((session_name, session)) = self.session(headers).await? else {
-            return match request.quiet {
-                true => self.refuse_quietly(&name, &request, "login_required").await,
-                false => Ok(self.sign_in_page(id, headers).await),
-            };
-        };
+        let session = self.session(headers).await?;
+        if session.is_none() && !request.quiet {
+            return Ok(self.sign_in_page(id, headers).await);
+        }
         let client = match self.clients.find(&request.client, self.now()).await? {
             Ok(client) if redirect_uri::is_registered(&client.redirect_uris, &request.redirect_uri) => client,
             Ok(_) => return Ok(changed()),
@@ -238,11 +247,14 @@ impl Shared {
                 return Ok(pages::problem(StatusCode::BAD_REQUEST, "This cannot be done", &why));
             }
         };
+        let Some((session_name, session)) = session else {
+            return self.refuse_quietly(&name, &client, &request, "login_required").await;
+        };
         if !request.anew && self.has_agreed(&session.subject, &client, &request).await? {
             return self.allow(&name, &client, &session.subject).await;
         }
         if request.quiet {
-            return self.refuse_quietly(&name, &request, "consent_required").await;
+            return self.refuse_quietly(&name, &client, &request, "consent_required").await;
         }
         let ticket = random(24);
         request.asked = Some((session_name, sha256(&ticket)));
@@ -265,7 +277,7 @@ impl Shared {
             client: &client.name,
             vouched: client.vouched().as_deref(),
             redirect_host: &redirect_uri::shown(&request.redirect_uri),
-            is_local: Url::parse(&request.redirect_uri).is_ok_and(|uri| redirect_uri::is_local(&uri)),
+            is_local: redirect_uri::opens_program(&request.redirect_uri),
             resource: &request.resource,
             scopes: &request.scopes,
             person: &session.name,
@@ -326,7 +338,7 @@ impl Shared {
         let record = Code::Fresh {
             request: Box::new(request),
             subject: subject.to_owned(),
-            family: Families::name(),
+            seed: Families::seed(),
             until,
         };
         self.records.add(&Records::named("code", &code), &record, Some(self.now() + CODE_KEPT)).await?;
@@ -339,12 +351,13 @@ impl Shared {
     async fn refuse_quietly(
         &self,
         name: &str,
+        client: &Client,
         request: &Request,
         code: &'static str,
     ) -> Result<Response<Body>, AuthError> {
         self.records.take::<Request>(name).await?;
         let error = OAuthError::new(code, "The person has to be asked");
-        Ok(redirect(&self.answer_with_error(&request.redirect_uri, request.state.as_deref(), &error)))
+        Ok(self.send_back(client, &request.redirect_uri, request.state.as_deref(), &error))
     }
 
     /// RFC 6749, section 4.1.2.1, with the issuer as RFC 9207 has it.

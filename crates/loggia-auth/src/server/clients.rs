@@ -15,7 +15,7 @@ use super::records::Records;
 use super::redirect_uri;
 use crate::client::AuthError;
 use crate::clock;
-use crate::guard::{Fetch, Guard, Reply};
+use crate::guard::{Fetch, Guard, Reply, is_hidden};
 use crate::jose::{JwkSet, KeySource, RemoteKeys, random, sha256};
 use crate::secret::Secret;
 
@@ -29,8 +29,9 @@ const USUALLY_KEPT: Duration = Duration::from_secs(10 * 60);
 const MOST_KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most clients that registered themselves.
 const MOST_REGISTERED: usize = 10_000;
-/// How long a registration lasts before somebody signed in with it, and after.
-const UNUSED: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a registration lasts before somebody signed in with it, and after. One address alone, as fast as it may
+/// (see [`RateLimit`](super::RateLimit)), does not use up what there is for all.
+const UNUSED: Duration = Duration::from_secs(8 * 60 * 60);
 const USED: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
 /// Where a client comes from.
@@ -180,8 +181,11 @@ impl Described<'_> {
             _ => return Err(metadata("The token_endpoint_auth_method is not one that is supported")),
         };
         let name = self.client_name.unwrap_or_default();
-        let name: String = name.trim().chars().filter(|c| !c.is_control()).take(120).collect();
-        let name = if name.is_empty() { "A program without a name".to_owned() } else { name };
+        let name: String = name.chars().filter(|c| !is_hidden(*c)).take(120).collect();
+        let name = match name.trim() {
+            "" => "A program without a name".to_owned(),
+            name => name.to_owned(),
+        };
         Ok((
             Client {
                 id,
@@ -259,7 +263,7 @@ impl Clients {
         if self.records.count("client").await? >= MOST_REGISTERED {
             return Ok(Err(Refused(
                 "temporarily_unavailable",
-                "Too many clients have registered; try again tomorrow".to_owned(),
+                "Too many clients have registered; try again later".to_owned(),
             )));
         }
         self.records.add(&Records::named("client", &client.id), &client, Some(now + UNUSED)).await?;
@@ -410,4 +414,18 @@ pub(super) fn registered(
         document["client_secret_expires_at"] = 0.into();
     }
     document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::RateLimit;
+    use crate::server::rate::REGISTRATION;
+
+    #[test]
+    fn one_address_does_not_register_in_place_of_all() {
+        let limit = RateLimit::default();
+        let asked = f64::from(limit.burst) + f64::from(limit.per_second) * UNUSED.as_secs_f64();
+        assert!(asked / REGISTRATION < MOST_REGISTERED as f64 * 0.9);
+    }
 }

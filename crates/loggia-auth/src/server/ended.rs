@@ -60,6 +60,11 @@ impl Ended {
         self.records.add(&format!("{KIND}/{name}"), &true, Some(now + REMEMBERED)).await.map(drop)
     }
 
+    /// Whether one is remembered by any replica.
+    pub(super) async fn holds(&self, name: &str) -> Result<bool, AuthError> {
+        Ok(self.records.get::<bool>(&format!("{KIND}/{name}")).await?.is_some())
+    }
+
     /// How long ago the store was asked. A clock that was set back says nothing.
     fn age(&self) -> Duration {
         let age = self.known().asked.and_then(|asked| (self.clock)().duration_since(asked).ok());

@@ -5,6 +5,9 @@
 //! A client that dies between our answer and its disk still has the old token. So the old one counts for a
 //! short while longer, as long as none of its successors was used. A thief gains nothing by that: as soon
 //! as both have used theirs, the family ends all the same.
+//!
+//! The name of a family is in every access token of it, which servers see. What a refresh token begins with is not: from
+//! the name nobody can make up one that would be taken for an old one, and end the family.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,6 +22,8 @@ use crate::clock::{self, Clock};
 use crate::jose::{random, sha256};
 
 const PREFIX: &str = "lgr_";
+/// How long one that ended from beside its server is known for what it was.
+const ENDED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Most successors of one token that wait to be used.
 const MOST_LIVE: usize = 32;
 
@@ -66,25 +71,47 @@ impl Families {
         Families { records, idle, longest, grace, ended }
     }
 
-    /// A name for a family that may come to be.
-    pub(super) fn name() -> String {
+    /// For looking at those there are, and ending them.
+    pub(super) fn reading(records: Records, clock: Clock) -> Families {
+        Families::new(records, clock, ENDED, ENDED, Duration::ZERO)
+    }
+
+    /// The name and the subject of each that has not ended.
+    pub(super) async fn lasting(&self) -> Result<Vec<(String, String)>, AuthError> {
+        let mut lasting = Vec::new();
+        for name in self.records.names("family").await? {
+            let found = self.records.get::<Family>(&record(&name)).await?;
+            if let Some(family) = found.map(|found| found.value).filter(|family| !family.ended) {
+                lasting.push((name, family.granted.subject));
+            }
+        }
+        Ok(lasting)
+    }
+
+    /// What a family that may come to be is [named](name_of) by.
+    pub(super) fn seed() -> String {
         random(16)
     }
 
-    /// Begins a family; its first token.
+    /// Begins a family; its first token. `None`: it has ended meanwhile.
     pub(super) async fn begin(
         &self,
-        name: &str,
+        seed: &str,
         granted: Granted,
         now: SystemTime,
-    ) -> Result<String, AuthError> {
-        let (token, digest) = token(name);
+    ) -> Result<Option<String>, AuthError> {
+        let (name, (token, digest)) = (&named(seed), token(seed));
         let ends = clock::seconds(now + self.longest);
         let family = Family { granted, live: vec![digest], spent: None, ends, ended: false };
-        match self.records.add(&record(name), &family, Some(self.until(&family, now))).await? {
-            true => Ok(token),
-            false => Err(AuthError::Store("there is such a family already".to_owned())),
+        if !self.records.add(&record(name), &family, Some(self.until(&family, now))).await? {
+            return Err(AuthError::Store("there is such a family already".to_owned()));
         }
+        // Whoever ended it before it was there could not see it; now one of the two sees the other.
+        if self.ended.holds(name).await? {
+            self.end(name, now).await?;
+            return Ok(None);
+        }
+        Ok(Some(token))
     }
 
     fn until(&self, family: &Family, now: SystemTime) -> SystemTime {
@@ -94,21 +121,21 @@ impl Families {
     /// What a token was granted for, without using it.
     pub(super) async fn look(&self, token: &str) -> Result<(String, Granted), OAuthError> {
         let name = name_of(token).ok_or_else(unknown)?;
-        let found = self.records.get::<Family>(&record(name)).await?.ok_or_else(unknown)?;
-        Ok((name.to_owned(), found.value.granted))
+        let found = self.records.get::<Family>(&record(&name)).await?.ok_or_else(unknown)?;
+        Ok((name, found.value.granted))
     }
 
     /// Uses a token; the next one.
     pub(super) async fn rotate(&self, token_used: &str, now: SystemTime) -> Result<String, OAuthError> {
-        let name = name_of(token_used).ok_or_else(unknown)?;
-        let digest = sha256(token_used);
+        let seed = seed_of(token_used).ok_or_else(unknown)?;
+        let (name, digest) = (&named(seed), sha256(token_used));
         for _ in 0..10 {
             let found = self.records.get::<Family>(&record(name)).await?.ok_or_else(unknown)?;
             let mut family = found.value;
             if family.ended {
                 return Err(unknown());
             }
-            let (next, next_digest) = token(name);
+            let (next, next_digest) = token(seed);
             if family.live.contains(&digest) {
                 family.live = vec![next_digest];
                 family.spent = Some((digest.clone(), clock::seconds(now)));
@@ -163,14 +190,53 @@ fn record(name: &str) -> String {
     format!("family/{name}")
 }
 
-fn token(name: &str) -> (String, String) {
-    let token = format!("{PREFIX}{name}.{}", random(32));
+fn token(seed: &str) -> (String, String) {
+    let token = format!("{PREFIX}{seed}.{}", random(32));
     let digest = sha256(&token);
     (token, digest)
 }
 
-/// The family that a token says it is of.
-pub(super) fn name_of(token: &str) -> Option<&str> {
-    let (name, secret) = token.strip_prefix(PREFIX)?.split_once('.')?;
-    (name.len() == 22 && secret.len() == 43).then_some(name)
+/// The family that a token is of.
+pub(super) fn name_of(token: &str) -> Option<String> {
+    seed_of(token).map(named)
+}
+
+fn seed_of(token: &str) -> Option<&str> {
+    let (seed, secret) = token.strip_prefix(PREFIX)?.split_once('.')?;
+    (seed.len() == 22 && secret.len() == 43).then_some(seed)
+}
+
+/// The name of the family with a seed.
+pub(super) fn named(seed: &str) -> String {
+    let mut name = sha256(seed);
+    name.truncate(22);
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::MemoryStore;
+
+    /// A code is shown by two at once: the second finds out before the first has its refresh token.
+    #[tokio::test]
+    async fn what_ended_before_it_began_does_not_begin() {
+        let clock: Clock = clock::system();
+        let records = Records::new(Arc::new(MemoryStore::new()), clock.clone());
+        let day = Duration::from_secs(24 * 60 * 60);
+        let families = Families::new(records, clock.clone(), day, day, Duration::ZERO);
+        let granted = Granted {
+            subject: "ada".to_owned(),
+            client: "cli".to_owned(),
+            scopes: Vec::new(),
+            resource: String::new(),
+            key: None,
+        };
+        let (one, other) = (Families::seed(), Families::seed());
+        families.end(&named(&one), clock()).await.unwrap();
+        assert_eq!(families.begin(&one, granted.clone(), clock()).await.unwrap(), None);
+        let token = families.begin(&other, granted, clock()).await.unwrap().expect("nobody ended this one");
+        assert_eq!(name_of(&token), Some(named(&other)));
+        assert!(families.rotate(&token, clock()).await.is_ok());
+    }
 }

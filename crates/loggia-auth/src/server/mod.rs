@@ -42,6 +42,7 @@ mod clients;
 mod ended;
 mod family;
 mod http;
+mod leaving;
 mod metadata;
 mod pages;
 mod rate;
@@ -79,6 +80,7 @@ pub use clients::Client;
 use clients::Clients;
 use family::Families;
 use http::{Cookies, OAuthError, Params};
+pub use leaving::People;
 pub use pages::{escape, page, problem};
 pub use rate::RateLimit;
 use rate::Rates;
@@ -241,7 +243,7 @@ impl Shared {
         if endpoint.is_for_programs() && request.method() == Method::OPTIONS {
             return http::preflight();
         }
-        let counted = self.rates.count(endpoint, &request, self.now());
+        let counted = self.rates.count(endpoint, (request.headers(), request.extensions()), self.now());
         if let Err(wait) = counted {
             read_away(request.into_body()).await;
             return match endpoint.is_for_programs() {

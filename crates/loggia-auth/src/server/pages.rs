@@ -14,6 +14,8 @@ use http::{HeaderValue, Response, StatusCode};
 use loggia::transport::http::Body;
 use ring::digest::{SHA256, digest};
 
+use crate::guard::is_hidden;
+
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:12vh auto;padding:0 1rem;\
 color:#1c1c1e;background:#fff}h1{font-size:1.4rem}.box{border:1px solid #c7c7cc;border-radius:8px;padding:.8rem 1rem;\
 margin:1rem 0}.warn{border-color:#b25000}code,b{overflow-wrap:anywhere}button,input{font:inherit;padding:.5rem 1rem;\
@@ -30,9 +32,8 @@ pub fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            // What turns the direction of a text around could make one name look like another.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
             c if c.is_control() => escaped.push(' '),
+            c if is_hidden(c) => {}
             c => escaped.push(c),
         }
     }

@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, Request};
-use loggia::transport::http::{Body, PeerAddr};
+use http::{Extensions, HeaderMap};
+use loggia::transport::http::PeerAddr;
 
 use super::Endpoint;
 use crate::guard::{Network, is_public};
@@ -17,7 +17,7 @@ const MOST_KNOWN: usize = 10_000;
 /// Most addresses of one request's way to us that are looked at.
 const MOST_HOPS: usize = 16;
 /// What a registration costs: it leaves a record behind.
-const REGISTRATION: f64 = 20.0;
+pub(super) const REGISTRATION: f64 = 20.0;
 
 /// How many requests one address may make: so many at once, and after that so many a second.
 ///
@@ -62,7 +62,7 @@ impl Rates {
     pub(super) fn count(
         &self,
         endpoint: Endpoint,
-        request: &Request<Body>,
+        (headers, extensions): (&HeaderMap, &Extensions),
         now: SystemTime,
     ) -> Result<(), Duration> {
         let cost = match endpoint {
@@ -70,11 +70,9 @@ impl Rates {
             Endpoint::Register => REGISTRATION,
             _ => 1.0,
         };
-        let peer = request.extensions().get::<PeerAddr>();
+        let peer = extensions.get::<PeerAddr>();
         match (&self.limit, peer) {
-            (Some(limit), Some(peer)) => {
-                self.take(limit, limit.client(peer.0.ip(), request.headers()), cost, now)
-            }
+            (Some(limit), Some(peer)) => self.take(limit, limit.client(peer.0.ip(), headers), cost, now),
             _ => Ok(()),
         }
     }

@@ -6,17 +6,32 @@ use url::{Host, Url};
 
 /// Longest address that is taken.
 const MOST_BYTES: usize = 2048;
-/// Schemes that do something else in a browser than to open a program.
+/// Schemes that do something else in a browser than to open the program that registered them.
 const DANGEROUS: &[&str] = &[
     "about",
     "blob",
     "chrome",
+    "chrome-extension",
     "data",
+    "facetime",
     "file",
     "filesystem",
     "ftp",
+    "intent",
+    "jar",
     "javascript",
+    "ldap",
     "mailto",
+    "moz-extension",
+    "ms-msdt",
+    "resource",
+    "search-ms",
+    "shell",
+    "sms",
+    "smb",
+    "ssh",
+    "tel",
+    "telnet",
     "vbscript",
     "view-source",
     "ws",
@@ -74,6 +89,12 @@ pub(super) fn is_local(url: &Url) -> bool {
     }
 }
 
+/// Whether an address leads to a program on the person's own machine: by a port of it, or by a scheme that any
+/// program there can take for its own (RFC 8252, section 8.6).
+pub(super) fn opens_program(uri: &str) -> bool {
+    Url::parse(uri).is_ok_and(|uri| uri.scheme() != "https" && (uri.scheme() != "http" || is_local(&uri)))
+}
+
 /// What a person is told about an address: its host, or the program that opens it.
 pub(super) fn shown(uri: &str) -> String {
     match Url::parse(uri) {
@@ -86,9 +107,11 @@ pub(super) fn shown(uri: &str) -> String {
     }
 }
 
-/// The source that a page's policy has to name so that a browser follows a form there.
+/// The source that a page's policy has to name so that a browser follows a form there. Policies know no hosts in
+/// brackets (Content Security Policy Level 3, section 2.3.1): browsers would pass over one, and follow it nowhere.
 pub(super) fn source(uri: &str) -> String {
     match Url::parse(uri) {
+        Ok(url) if matches!(url.host(), Some(Host::Ipv6(_))) => format!("{}:", url.scheme()),
         Ok(url) if matches!(url.scheme(), "http" | "https") => url.origin().ascii_serialization(),
         Ok(url) => format!("{}:", url.scheme()),
         Err(_) => "'none'".to_owned(),
@@ -128,6 +151,10 @@ mod tests {
             ("JavaScript:alert(1)", false),
             ("data:text/html,x", false),
             ("file:///etc/passwd", false),
+            ("intent://x#Intent;scheme=https;end", false),
+            ("chrome-extension://abc/cb", false),
+            ("search-ms:query=x", false),
+            ("smb://evil.example/share", false),
             ("/cb", false),
             ("https://app.example/c b", false),
             ("https://app.example/\r\nSet-Cookie:x", false),
@@ -135,6 +162,22 @@ mod tests {
         ];
         for (uri, allowed) in table {
             assert_eq!(check(uri).is_ok(), allowed, "{uri}");
+        }
+    }
+
+    #[test]
+    fn forms_end_where_they_may() {
+        let table = [
+            ("https://app.example/cb?a=b", "https://app.example"),
+            ("https://app.example:8443/cb", "https://app.example:8443"),
+            ("http://127.0.0.1:50123/cb", "http://127.0.0.1:50123"),
+            ("http://localhost/cb", "http://localhost"),
+            ("http://[::1]:50123/cb", "http:"),
+            ("cursor://app/cb", "cursor:"),
+            ("com.example.app:/cb", "com.example.app:"),
+        ];
+        for (uri, expected) in table {
+            assert_eq!(source(uri), expected, "{uri}");
         }
     }
 

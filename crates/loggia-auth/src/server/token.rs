@@ -112,8 +112,8 @@ impl Shared {
         let name = Records::named("code", code);
         let unknown = || invalid("The code is not valid");
         let Found { value, revision } = self.records.get::<Code>(&name).await?.ok_or_else(unknown)?;
-        let (request, subject, family, until) = match value {
-            Code::Fresh { request, subject, family, until } => (request, subject, family, until),
+        let (request, subject, seed, until) = match value {
+            Code::Fresh { request, subject, seed, until } => (request, subject, seed, until),
             Code::Used { family } => {
                 tracing::warn!(client = client.id, "an authorization code was used twice: the sign-in ends");
                 self.families.end(&family, self.now()).await?;
@@ -124,6 +124,7 @@ impl Shared {
             return Err(unknown());
         }
         // Whatever comes of it, a code is used once.
+        let family = family::named(&seed);
         let used = Code::Used { family: family.clone() };
         let until_kept = Some(self.now() + LONGEST_ASSERTION);
         if !self.records.replace(&name, &used, revision, until_kept).await? {
@@ -157,7 +158,10 @@ impl Shared {
             key: bound,
         };
         let refresh = match refreshes {
-            true => Some(self.families.begin(&family, granted.clone(), self.now()).await?),
+            true => {
+                let begun = self.families.begin(&seed, granted.clone(), self.now()).await?;
+                Some(begun.ok_or_else(|| invalid("The code was used before"))?)
+            }
             false => None,
         };
         self.answer(&family, &granted, &granted.scopes, key, refresh).await
@@ -253,9 +257,8 @@ impl Shared {
             .resource
             .as_deref()
             .and_then(|resource| self.resources.iter().find(|known| known.is(resource)));
-        let resource = resource.ok_or_else(|| {
-            error("invalid_target", "The assertion is for a resource that is not known here")
-        })?;
+        let resource = resource
+            .ok_or_else(|| invalid("The assertion is for a resource that is not known here".to_owned()))?;
         self.check_target(params, &resource.identifier)?;
         self.use_once("assertion", &claims).await?;
         let document: serde_json::Value = verified.claims().map_err(refused)?;
@@ -281,7 +284,7 @@ impl Shared {
             resource: resource.identifier.clone(),
             key: None,
         };
-        self.answer(&Families::name(), &granted, &granted.scopes, key, None).await
+        self.answer(&family::named(&Families::seed()), &granted, &granted.scopes, key, None).await
     }
 
     /// Remembers an assertion until it ends: it counts once.
@@ -289,6 +292,10 @@ impl Shared {
         let (Some(iss), Some(jti), Some(exp)) = (&claims.iss, &claims.jti, claims.exp) else {
             return Err(error("invalid_grant", "The assertion needs iss, jti and exp"));
         };
+        // One that is for others too could be shown here by any of them.
+        if claims.aud.0.len() != 1 {
+            return Err(error("invalid_grant", "The assertion has to be for this server alone (aud)"));
+        }
         if exp.time() > self.now() + LONGEST_ASSERTION + self.skew || jti.len() > 512 {
             return Err(error(
                 "invalid_grant",

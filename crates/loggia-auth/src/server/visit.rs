@@ -1,6 +1,7 @@
 //! Pages of other parts of the program that need to know who looks at them: the same people, the same sign-in,
 //! the same session as the authorization server's own.
 
+use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 use loggia::transport::http::Body;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::authorize::{DECIDES, MOST_WAITING, Request, failed};
 use super::http::{Params, comes_from, form, redirect};
 use super::records::Records;
-use super::{AuthorizationServer, Shared, pages};
+use super::{AuthorizationServer, Endpoint, Shared, pages};
 use crate::client::AuthError;
 use crate::jose::random;
 
@@ -44,8 +45,14 @@ impl AuthorizationServer {
         Ok(session.map(|(_, session)| Visitor { subject: session.subject, name: session.name }))
     }
 
-    /// Has somebody sign in, and sends them back to a page of this server: its path and query.
-    pub async fn sign_in_first(&self, back: &str, headers: &HeaderMap) -> Response<Body> {
+    /// Has somebody sign in who asks with `asking`, and sends them back to a page of this server: its path and query.
+    /// Nobody knows them yet, so what one address may ask for is bounded as it is for the server's own pages.
+    pub async fn sign_in_first(&self, back: &str, asking: &Parts) -> Response<Body> {
+        let Parts { headers, extensions, .. } = asking;
+        let counted = self.shared.rates.count(Endpoint::Continue, (headers, extensions), self.shared.now());
+        if let Err(wait) = counted {
+            return pages::too_many(wait);
+        }
         let begun = self.shared.begin_visit(back).await;
         match begun {
             Ok(Some(id)) => self.shared.sign_in_page(&id, headers).await,

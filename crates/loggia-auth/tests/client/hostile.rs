@@ -58,6 +58,10 @@ fn set(answer: &mut [(String, String)], name: &str, value: &str) {
     answer.iter_mut().filter(|(own, _)| own == name).for_each(|(_, own)| *own = value.to_owned());
 }
 
+fn edit(answer: &mut [(String, String)], name: &str, change: fn(&str) -> String) {
+    answer.iter_mut().filter(|(own, _)| own == name).for_each(|(_, own)| *own = change(own));
+}
+
 fn sign_ins() -> Vec<Line> {
     vec![
         line(
@@ -78,6 +82,39 @@ fn sign_ins() -> Vec<Line> {
                 answer.iter_mut().filter(|(name, _)| name == "iss").for_each(|(_, iss)| iss.push('/'))
             }),
             "comes from another authorization server",
+            Never::Token,
+        ),
+        line(
+            "another server answers, and ours did not promise to name itself",
+            Twists {
+                metadata: json!({ "authorization_response_iss_parameter_supported": null }),
+                ..answer(|answer| set(answer, "iss", "https://evil.example"))
+            },
+            "comes from another authorization server",
+            Never::Token,
+        ),
+        line(
+            "the issuer is right but for its case",
+            answer(|answer| edit(answer, "iss", |iss| iss.replace("http", "HTTP"))),
+            "comes from another authorization server",
+            Never::Token,
+        ),
+        line(
+            "the issuer is right but for how it is encoded",
+            answer(|answer| edit(answer, "iss", |iss| iss.replace("127.0.0.1", "%31%32%37.0.0.1"))),
+            "comes from another authorization server",
+            Never::Token,
+        ),
+        line(
+            "a code, and an error too",
+            answer(|answer| answer.push(("error".to_owned(), "access_denied".to_owned()))),
+            "the sign-in was declined",
+            Never::Token,
+        ),
+        line(
+            "no state",
+            answer(|answer| answer.retain(|(name, _)| name != "state")),
+            "nobody signed in",
             Never::Token,
         ),
         line(
@@ -172,6 +209,109 @@ fn documents() -> Vec<Line> {
             Never::SignIn,
         ),
         line(
+            "an authorization server in our network by way of a translator",
+            resource(json!({ "authorization_servers": ["https://[64:ff9b::a9fe:a9fe]"] })),
+            "not a public one",
+            Never::SignIn,
+        ),
+        line(
+            "an authorization server by 6to4",
+            resource(json!({ "authorization_servers": ["https://[2002:a00:1::1]"] })),
+            "not a public one",
+            Never::SignIn,
+        ),
+        line(
+            "an authorization server anywhere here",
+            resource(json!({ "authorization_servers": ["https://0.0.0.0"] })),
+            "not a public one",
+            Never::SignIn,
+        ),
+        line(
+            "an authorization server with a user in its name",
+            resource(json!({ "authorization_servers": ["https://as.example@evil.example"] })),
+            "user name or password",
+            Never::SignIn,
+        ),
+        line(
+            "an authorization server with a query",
+            resource(json!({ "authorization_servers": ["https://as.example/?next=/"] })),
+            "has a query or fragment",
+            Never::SignIn,
+        ),
+        line(
+            "an authorization server that is no URL",
+            resource(json!({ "authorization_servers": ["../as"] })),
+            "not named by a URL",
+            Never::SignIn,
+        ),
+        line(
+            "authorization servers that are none",
+            resource(json!({ "authorization_servers": "https://as.example" })),
+            "not metadata",
+            Never::SignIn,
+        ),
+        line(
+            "a resource above a port of its own",
+            resource(json!({ "resource": "http://127.0.0.1:1/mcp" })),
+            "somebody else's",
+            Never::SignIn,
+        ),
+        line(
+            "an issuer in another case",
+            metadata(json!({ "issuer": "HTTP://127.0.0.1" })),
+            "not used",
+            Never::SignIn,
+        ),
+        line("an issuer that is a list", metadata(json!({ "issuer": ["a"] })), "not metadata", Never::SignIn),
+        line(
+            "a sign-in page without TLS",
+            metadata(json!({ "authorization_endpoint": "http://login.example/" })),
+            "not an https URL",
+            Never::SignIn,
+        ),
+        line(
+            "a sign-in page in its own URL",
+            metadata(json!({ "authorization_endpoint": "data:text/html,hello" })),
+            "names no host",
+            Never::SignIn,
+        ),
+        line(
+            "a place to revoke in our network",
+            metadata(json!({ "revocation_endpoint": "https://192.168.0.1/" })),
+            "not a public one",
+            Never::SignIn,
+        ),
+        line(
+            "requests that have to be pushed to nowhere",
+            metadata(json!({ "require_pushed_authorization_requests": true })),
+            "has no endpoint for them",
+            Never::SignIn,
+        ),
+        line(
+            "requests that have to be pushed into our network",
+            metadata(json!({
+                "require_pushed_authorization_requests": true,
+                "pushed_authorization_request_endpoint": "https://[fd00::1]/par",
+            })),
+            "not a public one",
+            Never::SignIn,
+        ),
+        line(
+            "metadata at a metadata service",
+            Twists {
+                challenge: Some("Bearer resource_metadata=\"https://169.254.169.254/latest\"".to_owned()),
+                ..Twists::default()
+            },
+            "not a public one",
+            Never::SignIn,
+        ),
+        line(
+            "a redirect to somebody's name",
+            at(RESOURCE, to("https://user@as.example/")),
+            "user name or password",
+            Never::SignIn,
+        ),
+        line(
             "no authorization server",
             resource(json!({ "authorization_servers": [] })),
             "names no",
@@ -233,6 +373,43 @@ fn endpoints() -> Vec<Line> {
         ),
         line("endless tokens", at("/token", Odd::Endless), "more than", Never::End),
         line(
+            "an empty token",
+            Twists { tokens: json!({ "access_token": "" }), ..Twists::default() },
+            "a token that is empty",
+            Never::End,
+        ),
+        line(
+            "a token that is a list",
+            Twists { tokens: json!({ "access_token": ["a"] }), ..Twists::default() },
+            "no token response",
+            Never::End,
+        ),
+        line(
+            "a refusal that would paint the terminal",
+            at(
+                "/token",
+                Odd::Text(
+                    400,
+                    "application/json",
+                    r#"{"error":"\u001b[2Jx","error_description":"\u0007y\u202e"}"#,
+                ),
+            ),
+            "refuses with [2Jx: y",
+            Never::End,
+        ),
+        line(
+            "a registration without a name",
+            Twists { registration: Some((201, "{\"client_name\":\"x\"}")), ..Twists::default() },
+            "what is no registration",
+            Never::SignIn,
+        ),
+        line(
+            "a registration refused in colours",
+            Twists { registration: Some((400, "\u{1b}[31mno\u{7}")), ..Twists::default() },
+            "400 Bad Request ([31mno)",
+            Never::SignIn,
+        ),
+        line(
             "an error page for tokens",
             at("/token", Odd::Text(502, "text/html", "<h1>Bad\ngateway</h1>")),
             "502",
@@ -291,6 +468,7 @@ async fn meet(line: Line) {
     let error = world.call(&oauth).await.expect_err(what);
     assert!(error.contains(said), "{what}: {error}");
     assert!(!error.contains("555"), "{what}: {error}");
+    assert!(!error.contains(|c: char| c.is_control() || c == '\u{202e}'), "{what}: {error:?}");
     if never == Never::SignIn {
         assert_eq!(world.heard("/authorize").len(), 0, "{what}");
     }
@@ -335,5 +513,108 @@ async fn secrets_are_not_shown() {
     let shown = format!("{oauth:?} {credential:?} {renewed:?} {:?}", oauth.standing().borrow());
     for secret in [&credential.access_token, credential.refresh_token.as_ref().unwrap()] {
         assert!(!shown.contains(secret.expose()), "{shown}");
+    }
+}
+
+/// Each line is a challenge that cannot be relied on: the metadata is looked for where it has to be, and nobody is led
+/// elsewhere.
+#[tokio::test]
+async fn challenges_that_say_nothing() {
+    let long = format!("Bearer resource_metadata=\"https://evil.example/{}\"", "x".repeat(17 << 10));
+    for challenge in [
+        "Bearer resource_metadata=\"https://a.example\", resource_metadata=\"https://evil.example\"",
+        "Basic resource_metadata=\"https://evil.example\"",
+        "Bearer resource_metadata=\"\"",
+        "Bearer resource_metadata",
+        "x",
+        "",
+        &long,
+    ] {
+        let twists = Twists { challenge: Some(challenge.to_owned()), ..Twists::default() };
+        let world = World::twisted(twists).await;
+        let oauth = world.client().build().unwrap();
+        assert_eq!(world.call(&oauth).await, Ok(200), "{}", &challenge[..challenge.len().min(100)]);
+        assert_eq!(world.heard(RESOURCE).len(), 1);
+    }
+}
+
+/// Where the metadata is looked for, in the order of the specification: where the challenge says, or else below the
+/// server's own path and at the root.
+#[tokio::test]
+async fn metadata_is_found_where_it_may_be() {
+    let below = "/.well-known/oauth-protected-resource/mcp";
+    let table: [(&str, bool, &[&str]); 4] = [
+        ("Bearer", false, &[below]),
+        ("Bearer", true, &[below, RESOURCE]),
+        ("Bearer resource_metadata=\"/.well-known/oauth-protected-resource\"", true, &[RESOURCE]),
+        ("Bearer resource_metadata=\"/.well-known/oauth-protected-resource/mcp\"", false, &[below]),
+    ];
+    for (challenge, at_root, expected) in table {
+        let twists = Twists { challenge: Some(challenge.to_owned()), at_root, ..Twists::default() };
+        let world = World::twisted(twists).await;
+        assert_eq!(world.call(&world.client().build().unwrap()).await, Ok(200), "{challenge}");
+        let looked: Vec<String> = world.heard(RESOURCE).into_iter().map(|heard| heard.path).collect();
+        assert_eq!(looked, expected, "{challenge}");
+    }
+}
+
+/// What is asked for: what the challenge says, or else what the metadata does, or else nothing.
+#[tokio::test]
+async fn no_more_is_asked_for_than_is_needed() {
+    let table = [
+        (None, json!(["a", "b"]), Some("a b")),
+        (Some("c"), json!(["a", "b"]), Some("c")),
+        (None, serde_json::Value::Null, None),
+        (None, json!([]), None),
+    ];
+    for (challenged, supported, asked) in table {
+        let challenge = challenged.map_or("Bearer".to_owned(), |scope| format!("Bearer scope=\"{scope}\""));
+        let twists =
+            Twists { challenge: Some(challenge), ..resource(json!({ "scopes_supported": supported })) };
+        let world = World::twisted(twists).await;
+        assert_eq!(world.call(&world.client().build().unwrap()).await, Ok(200));
+        assert_eq!(world.heard("/authorize")[0].param("scope"), asked, "{challenged:?} {supported}");
+    }
+}
+
+/// What says what a token is for goes with everything that leads to one.
+#[tokio::test]
+async fn what_a_token_is_for_is_always_said() {
+    let world = World::new().await;
+    let oauth = world.client().build().unwrap();
+    assert_eq!(world.call(&oauth).await, Ok(200));
+    world.sleep(3590);
+    assert_eq!(world.call(&oauth).await, Ok(200));
+    let asked = world.heard("/authorize").pop().unwrap();
+    assert_eq!(asked.param("resource"), Some(world.server.as_str()));
+    assert_eq!(asked.param("code_challenge_method"), Some("S256"));
+    let forms: Vec<_> = world.heard("/token").into_iter().map(|heard| heard.form).collect();
+    assert_eq!(
+        forms.iter().map(|form| &*form["grant_type"]).collect::<Vec<_>>(),
+        ["authorization_code", "refresh_token"]
+    );
+    assert!(forms.iter().all(|form| form["resource"] == world.server.as_str()), "{forms:?}");
+}
+
+/// A token in the clear is everybody's.
+#[tokio::test]
+async fn tokens_stay_off_open_networks() {
+    use loggia_auth::client::OAuth;
+    use loggia_auth::registration::ClientIdentity;
+    let table = [
+        ("https://mcp.example/mcp", true),
+        ("http://127.0.0.1:4000/mcp", true),
+        ("http://[::1]/mcp", true),
+        ("http://localhost/mcp", true),
+        ("http://app.localhost:1/mcp", true),
+        ("http://mcp.example/mcp", false),
+        ("http://10.0.0.1/mcp", false),
+        ("http://localhost.example/mcp", false),
+        ("http://127.0.0.1.example/mcp", false),
+        ("ftp://127.0.0.1/mcp", false),
+    ];
+    for (server, safe) in table {
+        let built = OAuth::builder(server.parse().unwrap(), ClientIdentity::new("test")).build();
+        assert_eq!(built.is_ok(), safe, "{server}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use loggia_auth::client::{AuthError, FileStore, MemoryStore, OAuth, Standing, TokenStore};
 use loggia_auth::clock;
@@ -195,4 +195,116 @@ async fn signing_out_revokes() {
     assert_eq!(store.keys("credential/").await.unwrap(), [] as [&str; 0]);
     assert!(oauth.credential().await.unwrap().is_none());
     oauth.sign_out().await.unwrap();
+}
+
+/// What another process does with a credential counts here soon, though nothing here ended.
+#[tokio::test]
+async fn who_signs_out_elsewhere_is_signed_out_here() {
+    let (world, store) = (World::new().await, Arc::new(MemoryStore::new()));
+    world.twist(|twists| twists.lifetime = Some(24 * HOUR));
+    let person = world.client().store(store.clone(), "me").build().unwrap();
+    assert_eq!(world.call(&person).await, Ok(200));
+    let program = world.client().grant(Grant::Nobody).store(store, "me").build().unwrap();
+    assert_eq!(world.call(&program).await, Ok(200));
+    let session =
+        |oauth: OAuth| async move { oauth.credential().await.unwrap().map(|credential| credential.session) };
+    let first = session(program.clone()).await;
+
+    // Somebody else signs in: their token is the one that is shown.
+    person.sign_in().await.unwrap();
+    world.sleep(5);
+    assert_eq!(world.call(&program).await, Ok(200));
+    assert_eq!(session(program.clone()).await, first, "not with every request");
+    world.sleep(6);
+    let begun = Instant::now();
+    let in_time = || assert!(begun.elapsed() < Duration::from_secs(20), "nobody looks what others did");
+    while session(program.clone()).await == first {
+        in_time();
+        assert_eq!(world.call(&program).await, Ok(200));
+    }
+    assert_eq!(session(program.clone()).await, session(person.clone()).await);
+
+    // The token is good at the server still. It is not used.
+    person.sign_out().await.unwrap();
+    world.sleep(11);
+    let error = loop {
+        in_time();
+        if let Err(error) = world.call(&program).await {
+            break error;
+        }
+    };
+    assert!(error.contains("wants somebody to sign in"), "{error}");
+    assert_eq!(
+        *program.standing().borrow(),
+        Standing::SignInAgain(error.split_once("again: ").unwrap().1.to_owned())
+    );
+}
+
+/// Where nobody can be asked for more, it is said what is missing.
+#[tokio::test]
+async fn what_nobody_has_allowed_is_named() {
+    let (world, store) = (World::new().await, Arc::new(MemoryStore::new()));
+    world.twist(|twists| twists.needs = "read");
+    let person = world.client().store(store.clone(), "me").build().unwrap();
+    assert_eq!(world.call(&person).await, Ok(200));
+    let program = world.client().grant(Grant::Nobody).store(store, "me").build().unwrap();
+    world.twist(|twists| twists.needs = "read write admin");
+    let error = world.call(&program).await.unwrap_err();
+    assert!(error.contains("wants the scopes 'admin write', which nobody has allowed yet"), "{error}");
+    assert_eq!(world.heard("/authorize").len(), 2, "for 'read' alone");
+}
+
+/// A server that gives no new refresh token means the old one, however it writes that.
+#[tokio::test]
+async fn a_refresh_token_that_is_not_replaced_stays() {
+    for nothing in [serde_json::json!(""), serde_json::Value::Null] {
+        let world = World::new().await;
+        let oauth = world.client().build().unwrap();
+        assert_eq!(world.call(&oauth).await, Ok(200));
+        let first = oauth.credential().await.unwrap().unwrap().refresh_token;
+        world.twist(|twists| twists.tokens = serde_json::json!({ "refresh_token": nothing }));
+        world.sleep(HOUR);
+        assert_eq!(world.call(&oauth).await, Ok(200));
+        assert_eq!((world.grants("refresh_token"), world.heard("/authorize").len()), (1, 1));
+        assert_eq!(oauth.credential().await.unwrap().unwrap().refresh_token, first, "{nothing}");
+    }
+}
+
+/// What was kept makes no sense any more: signing in puts it away, and so does signing out.
+#[tokio::test]
+async fn what_cannot_be_read_is_put_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new().await;
+    let client = || {
+        let store = Arc::new(FileStore::open(folder.path()).unwrap());
+        world.client().store(store, "me").build().unwrap()
+    };
+    let record = || {
+        let is_record = |path: &std::path::PathBuf| path.extension().is_some_and(|end| end == "json");
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        files
+            .filter(is_record)
+            .find(|path| std::fs::read_to_string(path).unwrap().contains("\"key\":\"credential/me\""))
+            .expect("it is kept")
+    };
+    let damages: [fn(&str) -> String; 3] = [
+        |_| String::new(),
+        |text| text[..text.len() / 2].to_owned(),
+        |text| text.replace("access_token", "axess_token"),
+    ];
+    for damage in damages {
+        assert_eq!(world.call(&client()).await, Ok(200));
+        let path = record();
+        let whole = std::fs::read_to_string(&path).unwrap();
+        let spoil = || std::fs::write(&path, damage(&whole)).unwrap();
+        spoil();
+        let error = client().credential().await.unwrap_err();
+        assert!(matches!(error, AuthError::Unreadable(_)), "{error:?}");
+        assert!(client().sign_in().await.is_ok());
+        spoil();
+        assert!(client().ensure().await.unwrap().is_some());
+        spoil();
+        client().sign_out().await.unwrap();
+        assert!(client().credential().await.unwrap().is_none());
+    }
 }

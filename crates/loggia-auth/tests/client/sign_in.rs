@@ -92,21 +92,49 @@ async fn the_answer_can_be_pasted() {
     let pages = Arc::new(tokio::sync::Mutex::new(pages));
     let person = Loopback::new(move |page| sender.send(page.clone()).map_err(|error| error.to_string()));
     let elsewhere = world.clone();
-    let person = person.paste(move || {
-        let (pages, world) = (pages.clone(), elsewhere.clone());
+    let complaints = Arc::new(Mutex::new(Vec::new()));
+    let heard = complaints.clone();
+    let person = person.paste(move |wrong| {
+        let (pages, world, heard) = (pages.clone(), elsewhere.clone(), heard.clone());
         async move {
+            if let Some(wrong) = wrong {
+                let mut heard = heard.lock().unwrap();
+                heard.push(wrong);
+                let answer = world.answer_to(&world.heard("/authorize").pop().unwrap());
+                return Some(if heard.len() < 3 { answer.replace("state=", "state=x") } else { answer });
+            }
             // Another machine's browser ends at an address that leads nowhere there.
             let page = pages.lock().await.recv().await.unwrap();
             let browser = Guard::new(policy()).unwrap();
             let stuck = browser.send(loggia_auth::guard::Fetch::get(page).redirects(0)).await.unwrap_err();
             assert!(stuck.to_string().contains("/callback"), "{stuck}");
-            let heard = world.heard("/authorize").pop().unwrap();
-            let answer = world.answer_to(&heard);
-            Some(format!("  {answer}\n"))
+            Some("  what was in the clipboard\n".to_owned())
         }
     });
     let oauth = world.client().person(person).build().unwrap();
     assert_eq!(world.call(&oauth).await, Ok(200));
+    let complaints = complaints.lock().unwrap().clone();
+    assert_eq!(complaints.len(), 3, "{complaints:?}");
+    assert!(
+        complaints[0].contains("no address") && complaints[1].contains("another sign-in"),
+        "{complaints:?}"
+    );
+    assert_eq!(world.heard("/authorize").len(), 1);
+}
+
+/// Whatever fills the input, it is not read for ever.
+#[tokio::test]
+async fn nobody_pastes_for_ever() {
+    let world = World::new().await;
+    let pasted = Arc::new(Mutex::new(0));
+    let count = pasted.clone();
+    let person = Loopback::new(|_| Ok(())).patience(Duration::from_millis(300)).paste(move |_| {
+        *count.lock().unwrap() += 1;
+        async { Some("y".to_owned()) }
+    });
+    let oauth = world.client().person(person).build().unwrap();
+    assert!(world.call(&oauth).await.unwrap_err().contains("nobody signed in"));
+    assert_eq!(*pasted.lock().unwrap(), 10);
 }
 
 #[tokio::test]

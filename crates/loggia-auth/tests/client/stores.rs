@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use loggia_auth::client::{FileStore, MemoryStore, TokenStore};
+use loggia_auth::client::{AuthError, FileStore, MemoryStore, TokenStore, UNREADABLE};
 use loggia_auth::secret::Secret;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -87,9 +87,42 @@ async fn a_damaged_file_says_what_to_do() {
     let files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
     let file = files.into_iter().find(|path| path.extension().is_some_and(|end| end == "json")).unwrap();
     std::fs::write(&file, "{\"value\":\"sesame").unwrap();
-    let error = store.load("k").await.unwrap_err().to_string();
-    assert!(error.contains("is damaged") && error.contains("sign in again"), "{error}");
-    assert!(!error.contains("sesame"), "{error}");
+    let error = store.load("k").await.unwrap_err();
+    assert!(matches!(error, AuthError::Unreadable(_)), "{error:?}");
+    let error = error.to_string();
+    assert!(error.contains("is damaged") && !error.contains("sesame"), "{error}");
+    assert!(!store.remove("k", UNREADABLE + 1).await.unwrap());
+    assert!(store.remove("k", UNREADABLE).await.unwrap());
+    assert_eq!(store.load("k").await.unwrap(), None);
+    assert!(!store.remove("k", UNREADABLE).await.unwrap());
+}
+
+/// A folder that may only be read, as a container is given one: what is in it is of use all the same.
+#[tokio::test]
+async fn what_may_only_be_read_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let revision =
+        FileStore::open(folder.path()).unwrap().save("k", Secret::new("sesame"), None, None).await.unwrap();
+    // Nobody can write to it who cannot lock it; not even whoever may do everything.
+    let lock = folder.path().join("lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    let store = FileStore::open(folder.path()).unwrap();
+    assert_eq!(store.load("k").await.unwrap().map(|stored| stored.revision), revision);
+    assert_eq!(store.keys("").await.unwrap(), ["k"]);
+    assert!(matches!(store.save("k", Secret::new("x"), revision, None).await, Err(AuthError::Store(_))));
+}
+
+/// A folder that came from somewhere else is closed.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_folder_that_others_could_look_into_is_closed() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    FileStore::open(folder.path()).unwrap();
+    let mode = std::fs::metadata(folder.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
 }
 
 #[tokio::test]

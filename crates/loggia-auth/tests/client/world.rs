@@ -60,6 +60,8 @@ pub(crate) struct Twists {
     pub(crate) at: Option<(&'static str, Odd)>,
     /// The challenge of a refusal.
     pub(crate) challenge: Option<String>,
+    /// The metadata of the resource is at the root alone.
+    pub(crate) at_root: bool,
     /// Every token is refused, with this status.
     pub(crate) refuses_all: Option<u16>,
     /// The scopes that a request needs.
@@ -254,7 +256,8 @@ impl World {
         let state = self.state();
         let twists = &state.twists;
         let well_known = self.server.join("/.well-known/oauth-protected-resource/mcp").unwrap();
-        if heard.path == well_known.path() {
+        let root = "/.well-known/oauth-protected-resource";
+        if heard.path == if twists.at_root { root } else { well_known.path() } {
             let honest = json!({ "resource": self.server.as_str(), "authorization_servers": [self.issuer] });
             return reply(200, &merged(honest, &twists.resource));
         }

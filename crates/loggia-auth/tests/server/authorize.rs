@@ -73,6 +73,20 @@ async fn no_open_redirect() {
         ("redirect_uri", "https://app.example.evil.example/cb"),
         ("redirect_uri", "//evil.example/cb"),
         ("redirect_uri", "javascript:alert(1)"),
+        ("redirect_uri", "HTTP://127.0.0.1:50123/callback"),
+        ("redirect_uri", "http://127.0.0.1.:50123/callback"),
+        ("redirect_uri", "http://127.0.0.2:50123/callback"),
+        ("redirect_uri", "http://127.1:50123/callback"),
+        ("redirect_uri", "http://[::1]:50123/callback"),
+        ("redirect_uri", "http://user@127.0.0.1:50123/callback"),
+        ("redirect_uri", "http://127.0.0.1:50123\\@evil.example/callback"),
+        ("redirect_uri", "http://127.0.0.1:50123/callback/"),
+        ("redirect_uri", "http://127.0.0.1:50123/%63allback"),
+        ("redirect_uri", "http://127.0.0.1:99999/callback"),
+        ("redirect_uri", "https://app.example/cb%0d%0aset-cookie:x"),
+        ("redirect_uri", "https://app.example/cb\r\nset-cookie:x"),
+        ("client_id", "https://\u{24db}ocalhost/client.json"),
+        ("client_id", "lgc_../../session/x"),
     ];
     for (name, value) in table {
         let path = format!("/oauth/authorize?{}", encoded(&request_with(&[(name, value)])));
@@ -99,6 +113,44 @@ async fn no_open_redirect() {
         "{}",
         answer.body
     );
+    // Nor quietly: neither who has not signed in nor who has not allowed it is sent there unseen.
+    let quiet =
+        request_with(&[("client_id", ""), ("redirect_uri", "https://evil.example/cb"), ("prompt", "none")]);
+    let quiet = encoded(&[&quiet[..], &[("client_id", id)]].concat());
+    let (stranger, known) = (Browser::new(), Browser::new());
+    world.allowed(&known, &request()).await;
+    for (browser, error) in [(stranger, "login_required"), (known, "consent_required")] {
+        let answer = browser.get(&world, &format!("/oauth/authorize?{quiet}")).await;
+        assert_eq!((answer.status, answer.location()), (400, ""), "{error}");
+        assert!(
+            answer.body.contains("Go back to evil.example") && answer.body.contains(error),
+            "{}",
+            answer.body
+        );
+    }
+}
+
+/// Any program on a machine can take a port or a scheme for its own.
+#[tokio::test]
+async fn a_program_on_this_computer_is_not_taken_for_a_web_server() {
+    let table = [
+        ("http://127.0.0.1:50123/callback", "127.0.0.1:50123", true),
+        ("http://[::1]:50123/callback", "[::1]:50123", true),
+        ("http://localhost:50123/callback", "localhost:50123", true),
+        ("cursor://app/callback", "the program for cursor: links", true),
+        ("com.example.app:/callback", "the program for com.example.app: links", true),
+        ("https://app.example/callback", "app.example", false),
+        ("https://localhost/callback", "localhost", false),
+    ];
+    for (uri, shown, warned) in table {
+        let world = World::with(|builder| builder.client(Client::new("any", "Any", [uri])));
+        let browser = Browser::new();
+        let ask = request_with(&[("client_id", "any"), ("redirect_uri", uri)]);
+        let page = browser.get(&world, &format!("/oauth/authorize?{}", encoded(&ask))).await;
+        let asked = browser.sign_in(&world, &page).await;
+        assert!(asked.body.contains(&format!("sent to <b>{shown}</b>")), "{uri}: {}", asked.body);
+        assert_eq!(asked.body.contains("on this computer"), warned, "{uri}");
+    }
 }
 
 #[tokio::test]

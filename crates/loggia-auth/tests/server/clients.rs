@@ -34,6 +34,18 @@ async fn older_clients_register_themselves() {
         (json!({"redirect_uris": ["https://app.example/#x"]}), 400, "invalid_redirect_uri"),
         (json!({"redirect_uris": vec!["https://app.example/"; 21]}), 400, "invalid_redirect_uri"),
         (json!({"redirect_uris": "https://app.example/"}), 400, "invalid_client_metadata"),
+        (json!({"redirect_uris": ["https://app.example/\u{2028}"]}), 400, "invalid_redirect_uri"),
+        (json!({"redirect_uris": ["https://b\u{fc}cher.example/"]}), 400, "invalid_redirect_uri"),
+        (json!({"redirect_uris": ["https://a:b@app.example/"]}), 400, "invalid_redirect_uri"),
+        (json!({"redirect_uris": ["intent://x#Intent;end"]}), 400, "invalid_redirect_uri"),
+        (json!({"redirect_uris": ["https:///cb"]}), 201, ""),
+        (
+            json!({"redirect_uris": [format!("https://app.example/{}", "x".repeat(3000))]}),
+            400,
+            "invalid_redirect_uri",
+        ),
+        (json!({"client_name": "\u{202e}\u{200b}\n"}), 201, ""),
+        (json!({"jwks_uri": "not a URL"}), 400, "invalid_client_metadata"),
         (json!({"response_types": ["token"]}), 400, "invalid_client_metadata"),
         (json!({"token_endpoint_auth_method": "tls_client_auth"}), 400, "invalid_client_metadata"),
         (json!({"token_endpoint_auth_method": "private_key_jwt"}), 400, "invalid_client_metadata"),
@@ -292,6 +304,11 @@ async fn a_description_that_changes_counts_as_it_is_now() {
     let once = assertion(json!({}));
     let table = [
         ("another audience", assertion(json!({"aud": "https://other.example"})), "invalid_client"),
+        (
+            "others' too",
+            assertion(json!({"aud": ["https://hub.example", "https://other.example"]})),
+            "invalid_client",
+        ),
         ("another issuer", assertion(json!({"iss": "x"})), "invalid_client"),
         ("another subject", assertion(json!({"sub": "x"})), "invalid_request"),
         ("ended", assertion(json!({"exp": world.time.seconds() - 60})), "invalid_client"),

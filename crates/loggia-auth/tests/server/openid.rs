@@ -3,6 +3,7 @@ use std::net::TcpListener;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
+use http::Request;
 use loggia::transport::http::http;
 use loggia_auth::client::MemoryStore;
 use loggia_auth::guard::{Fetch, Guard, Policy};
@@ -120,7 +121,7 @@ async fn people_sign_in_at_their_own_provider() {
 async fn people_sign_in_there_on_the_way_to_a_page_too() {
     let provider = Provider::new().await;
     let (world, browser) = (provider.world(), Browser::new());
-    let sent = world.server.sign_in_first("/connect/a", &http::HeaderMap::new()).await;
+    let sent = world.server.sign_in_first("/connect/a", &Request::new(()).into_parts().0).await;
     let sent = browser.keep(Answer::of(sent).await);
     let asked = sent.told();
     *provider.claims.lock().unwrap() = provider.good(&world, &asked["nonce"]);

@@ -4,6 +4,7 @@
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::Request;
@@ -16,8 +17,10 @@ use loggia::client::{Client, Negotiation};
 use loggia::server::{Args, Cx, Server, Tool, ToolError};
 use loggia::transport::Shutdown;
 use loggia::transport::http::http;
-use loggia_auth::client::{DpopUse, MemoryStore, OAuth};
+use loggia_auth::client::{AuthError, DpopUse, MemoryStore, OAuth};
+use loggia_auth::clock::Clock;
 use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::jose::{Algorithm, SigningKey};
 use loggia_auth::loopback::Loopback;
 use loggia_auth::registration::ClientIdentity;
 use loggia_auth::resource::{Dpop, NonceKey, Resource, ScopePolicy};
@@ -26,6 +29,7 @@ use serde_json::json;
 use url::Url;
 
 use super::world::{Time, encoded};
+use crate::testing::{answer, serve};
 
 pub(crate) type Links = Arc<Mutex<Option<Url>>>;
 
@@ -144,20 +148,19 @@ impl Running {
         Running { url, person: Person::new(links), time, server, shutdown }
     }
 
-    async fn client(&self, negotiation: Negotiation, dpop: DpopUse) -> Client {
+    fn oauth(&self, identity: ClientIdentity, dpop: DpopUse) -> OAuth {
         let person = self.person.clone();
         let loopback = Loopback::new(move |page| {
             let (person, page) = (person.clone(), page.clone());
             tokio::spawn(async move { person.allow(page).await });
             Ok(())
         });
-        let oauth = OAuth::builder(self.url.clone(), ClientIdentity::new("Ours"))
-            .policy(Policy::development())
-            .person(loopback)
-            .dpop(dpop)
-            .clock(self.time.clock())
-            .build()
-            .unwrap();
+        let oauth = OAuth::builder(self.url.clone(), identity).policy(Policy::development()).person(loopback);
+        oauth.dpop(dpop).clock(self.time.clock()).build().unwrap()
+    }
+
+    async fn client(&self, negotiation: Negotiation, dpop: DpopUse) -> Client {
+        let oauth = self.oauth(ClientIdentity::new("Ours"), dpop);
         Client::builder().negotiation(negotiation).authorize(oauth).connect(self.url.as_str()).await.unwrap()
     }
 }
@@ -203,4 +206,73 @@ async fn our_client_signs_in_steps_up_and_renews() {
         client.close().await;
         running.shutdown.begin();
     }
+}
+
+/// A clock that is wrong spoils proofs, until a server says what the time is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_clock_keeps_nobody_out() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let early: Clock = Arc::new(move || SystemTime::now() - day);
+    let late: Clock = Arc::new(move || SystemTime::now() + day);
+    for (what, clock) in [("early", early), ("late", late)] {
+        let running = Running::start(Some(Dpop::required())).await;
+        let (store, mut tokens) = (Arc::new(MemoryStore::new()), Vec::new());
+        // The second one is another process: it has the token, and does not know yet that its clock is wrong.
+        for _ in 0..2 {
+            let person = running.person.clone();
+            let loopback = Loopback::new(move |page| {
+                let (person, page) = (person.clone(), page.clone());
+                tokio::spawn(async move { person.allow(page).await });
+                Ok(())
+            });
+            let oauth = OAuth::builder(running.url.clone(), ClientIdentity::new("Ours")).person(loopback);
+            let oauth = oauth
+                .policy(Policy::development())
+                .store(store.clone(), "me")
+                .clock(clock.clone())
+                .build()
+                .unwrap();
+            let client = Client::builder().authorize(oauth.clone()).connect(running.url.as_str());
+            let client = client.await.unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_eq!(call(&client, "whoami").await, "me: mcp", "{what}");
+            client.close().await;
+            tokens.push(oauth.credential().await.unwrap().unwrap().access_token);
+        }
+        assert_eq!(tokens[0], tokens[1], "{what}: a token is not renewed for its proof");
+        assert_eq!(running.person.asked.load(Ordering::SeqCst), 1, "{what}");
+        running.shutdown.begin();
+    }
+}
+
+/// Client ID Metadata Documents with `private_key_jwt`, from one end to the other: whoever knows the name of a program
+/// is not that program.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_proves_itself_by_the_key_in_its_document() {
+    let running = Running::start(None).await;
+    let document = Arc::new(Mutex::new(serde_json::Value::Null));
+    let served = document.clone();
+    let web = serve(move |_| answer(200, &served.lock().unwrap().to_string())).await;
+    let described = ClientIdentity::new("Ours").described_by(web.url("/client.json"));
+    let key = || Arc::new(SigningKey::generate(Algorithm::Es256).unwrap());
+    let own = described.clone().signing(key());
+    *document.lock().unwrap() = own.document(&["http://127.0.0.1/callback"]).unwrap();
+
+    let oauth = running.oauth(own, DpopUse::Never);
+    let client = Client::builder().authorize(oauth.clone()).connect(running.url.as_str()).await.unwrap();
+    assert_eq!(call(&client, "whoami").await, "me: mcp");
+    let credential = oauth.credential().await.unwrap().unwrap();
+    assert_eq!(credential.client.client_id, web.url("/client.json").as_str());
+    running.time.pass(16 * 60);
+    assert_eq!(call(&client, "whoami").await, "me: mcp", "renewed");
+    assert_eq!(running.person.asked.load(Ordering::SeqCst), 1);
+    client.close().await;
+
+    for (what, thief) in [("another key", described.clone().signing(key())), ("no key", described)] {
+        let error = running.oauth(thief, DpopUse::Never).sign_in().await.unwrap_err();
+        assert!(
+            matches!(&error, AuthError::Refused { error, .. } if error == "invalid_client"),
+            "{what}: {error}"
+        );
+    }
+    running.shutdown.begin();
 }

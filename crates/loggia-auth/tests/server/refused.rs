@@ -31,7 +31,9 @@ async fn who_is_refused_goes_on_with_the_same_connection() {
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n"
         );
-        let mut said = String::new();
+        stream.set_nodelay(true).unwrap();
+        let refused = format!("HTTP/1.1 {status} ");
+        let mut refusals = 0;
         // What uses up the address's share; and then the refusals.
         for turn in 0..22 {
             stream.write_all(head.as_bytes()).await.unwrap();
@@ -40,9 +42,12 @@ async fn who_is_refused_goes_on_with_the_same_connection() {
                 tokio::task::yield_now().await;
             }
             stream.write_all(b"{}").await.unwrap_or_else(|error| panic!("{path} {turn}: {error}"));
-            said = answer(&mut stream).await.unwrap_or_else(|| panic!("{path}: closed after {turn} answers"));
+            let said =
+                answer(&mut stream).await.unwrap_or_else(|| panic!("{path}: closed after {turn} answers"));
+            refusals += usize::from(said.starts_with(&refused));
         }
-        assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {said}");
+        // On a slow machine the address earns a share or two in between.
+        assert!(refusals >= 2, "{path}: {refusals} refusals");
         shutdown.begin();
     }
 }

@@ -7,7 +7,7 @@ use loggia_auth::secret::Secret;
 use loggia_auth::server::Client;
 use serde_json::{Value, json};
 
-use super::world::{Answer, Browser, CALLBACK, MCP, VERIFIER, World, redeem, request, request_with};
+use super::world::{Answer, Browser, CALLBACK, MCP, VERIFIER, World, encoded, redeem, request, request_with};
 
 fn with<'a>(mut form: Vec<(&'a str, &'a str)>, changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     for (name, value) in changes {
@@ -32,7 +32,7 @@ async fn code(world: &World) -> String {
 #[tokio::test]
 async fn a_code_is_redeemed_in_one_way() {
     let world = World::new();
-    let other = "x".repeat(43);
+    let (other, long) = ("x".repeat(43), "x".repeat(129));
     let table: &[(&[(&str, &str)], &str, u16)] = &[
         (&[("grant_type", "")], "invalid_request", 400),
         (&[("grant_type", "password")], "unsupported_grant_type", 400),
@@ -44,6 +44,9 @@ async fn a_code_is_redeemed_in_one_way() {
         (&[("code", "wrong")], "invalid_grant", 400),
         (&[("code_verifier", "")], "invalid_request", 400),
         (&[("code_verifier", &other)], "invalid_grant", 400),
+        (&[("code_verifier", &long)], "invalid_grant", 400),
+        (&[("client_assertion", "x")], "invalid_client", 401),
+        (&[("client_id", "https://app.example/client.json")], "invalid_client", 401),
         (&[("code_verifier", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")], "invalid_grant", 400),
         (&[("redirect_uri", "")], "invalid_request", 400),
         (&[("redirect_uri", CALLBACK)], "invalid_grant", 400),
@@ -72,6 +75,9 @@ async fn a_code_is_redeemed_in_one_way() {
     world.time.pass(60);
     assert_eq!(world.post("/oauth/token", &redeem(&late)).await.error(), "invalid_grant");
     let code = code(&world).await;
+    // What is in a URL is in logs, too: it does not count.
+    let in_url = world.post(&format!("/oauth/token?{}", encoded(&redeem(&code))), &[]).await;
+    assert_eq!((in_url.status, in_url.error().as_str()), (401, "invalid_client"));
     let json = http::Request::post("/oauth/token").header("content-type", "application/json");
     assert_eq!(world.send(json, "{}").await.status, 400);
     let long = "x".repeat(70_000);
@@ -86,6 +92,7 @@ async fn a_code_that_is_used_twice_ends_what_came_of_it() {
     let tokens = world.post("/oauth/token", &redeem(&code)).await.json();
     let access = tokens["access_token"].as_str().unwrap();
     assert!(world.is_accepted(access).await);
+    // Whoever has the code is enough: a thief need not know whose it is.
     let again = world.post("/oauth/token", &redeem(&code)).await;
     assert_eq!((again.status, again.error().as_str()), (400, "invalid_grant"));
     assert!(!world.is_accepted(access).await);
@@ -129,6 +136,27 @@ async fn refresh_tokens_rotate_and_tell_on_thieves() {
         let unique: HashSet<_> = issued.iter().collect();
         assert_eq!(unique.len(), issued.len(), "{what}");
     }
+}
+
+/// Servers see access tokens, and what is in them. By that they sign nobody out.
+#[tokio::test]
+async fn a_refresh_token_is_not_made_up_from_an_access_token() {
+    let world = World::new();
+    let tokens = world.tokens().await;
+    let access = tokens["access_token"].as_str().unwrap();
+    let claims = loggia_auth::jose::decode(access.split('.').nth(1).unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    let name = claims["jti"].as_str().unwrap().split('.').next().unwrap();
+    assert_eq!(name.len(), 22);
+    for made_up in [format!("lgr_{name}.{}", random(32)), format!("lgr_{name}.{}", "x".repeat(43))] {
+        assert_eq!(world.refresh(&made_up).await.error(), "invalid_grant");
+        assert_eq!(
+            world.post("/oauth/revoke", &[("token", made_up.as_str()), ("client_id", "cli")]).await.status,
+            200
+        );
+    }
+    assert!(world.is_accepted(access).await);
+    assert_eq!(world.refresh(&refresh_token(&tokens)).await.status, 200);
 }
 
 #[tokio::test]

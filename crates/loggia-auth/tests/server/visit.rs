@@ -1,7 +1,10 @@
 //! Pages beside the authorization server: who looks at them, and how they come to be somebody.
 
-use http::HeaderMap;
-use loggia_auth::server::Visitor;
+use std::net::SocketAddr;
+
+use http::{HeaderMap, Request};
+use loggia::transport::http::PeerAddr;
+use loggia_auth::server::{RateLimit, Visitor};
 
 use super::world::{Answer, Browser, World, encoded};
 
@@ -12,7 +15,26 @@ fn headers(browser: &Browser) -> HeaderMap {
 }
 
 async fn begin(world: &World, browser: &Browser, back: &str) -> Answer {
-    Answer::of(world.server.sign_in_first(back, &headers(browser)).await).await
+    let request = Request::get(back).header("cookie", browser.cookie());
+    Answer::of(world.server.sign_in_first(back, &request.body(()).unwrap().into_parts().0).await).await
+}
+
+/// Pages beside the server are as open to strangers as its own, and so as bounded.
+#[tokio::test]
+async fn strangers_do_not_fill_the_way_to_a_page() {
+    let limit = RateLimit { burst: 20, per_second: 1, proxies: Vec::new() };
+    let world = World::with(|builder| builder.rate_limit(Some(limit)));
+    let ask = async |peer: &str| {
+        let peer = PeerAddr(SocketAddr::new(peer.parse().unwrap(), 4000));
+        let parts = Request::get("/connect/a").extension(peer).body(()).unwrap().into_parts().0;
+        Answer::of(world.server.sign_in_first("/connect/a", &parts).await).await.status
+    };
+    let mut statuses = Vec::new();
+    for _ in 0..22 {
+        statuses.push(ask("8.8.8.8").await);
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 20, "{statuses:?}");
+    assert_eq!((statuses[21], ask("9.9.9.9").await), (429, 200));
 }
 
 #[tokio::test]

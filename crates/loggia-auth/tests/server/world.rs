@@ -78,6 +78,7 @@ pub(crate) struct World {
     pub(crate) server: AuthorizationServer,
     pub(crate) time: Time,
     pub(crate) links: Arc<Mutex<Vec<Url>>>,
+    pub(crate) store: Arc<MemoryStore>,
     protected: Protected<Behind>,
 }
 
@@ -146,7 +147,8 @@ impl World {
         let shown = links.clone();
         let show = Arc::new(move |link: &Url| shown.lock().unwrap().push(link.clone()));
         let guard = Guard::new(Policy::development()).unwrap();
-        let builder = AuthorizationServer::builder(ISSUER, Arc::new(MemoryStore::new()), guard)
+        let store = Arc::new(MemoryStore::new());
+        let builder = AuthorizationServer::builder(ISSUER, store.clone(), guard)
             .resource(MCP, ["mcp", "mcp:write"])
             .resource("https://hub.example/other", ["other"])
             .sign_in(SignIn::Link { subject: "ada".to_owned(), show })
@@ -160,7 +162,7 @@ impl World {
         let resource = Resource::new(MCP.parse().unwrap()).unwrap();
         let resource = resource.issuer(server.issuer()).scopes(ScopePolicy::new().always("mcp"));
         let resource = resource.dpop(loggia_auth::resource::Dpop::accepted()).clock(time.clock());
-        World { protected: resource.layer().layer(Behind), server, time, links }
+        World { protected: resource.layer().layer(Behind), server, time, links, store }
     }
 
     pub(crate) async fn send(&self, request: http::request::Builder, body: &str) -> Answer {

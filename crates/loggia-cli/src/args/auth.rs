@@ -18,6 +18,10 @@ Examples:
   loggia auth login https://mcp.example.com/mcp
   loggia auth login wiki --no-browser           on a machine without a browser
   loggia auth login wiki --client-id ID         as a client that you registered with the vendor
+  loggia auth login wiki --client-id ID --client-secret --program
+                                                as a program that acts for itself
+  loggia auth login wiki --client-id ID --sso https://login.example.com --sso-client-id ID
+                                                by way of your organisation's identity provider
   loggia auth status                            all servers that you have signed in to
   loggia auth keys create --label nightly       an API key for this machine's `loggia up`";
 
@@ -49,14 +53,18 @@ pub(crate) enum AuthCommand {
     Logout(AuthTarget),
     /// API keys of this machine's `loggia up`, for scripts that cannot sign in
     Keys(KeysArgs),
-    /// Who has signed in to connectors of this machine's `loggia up` for themselves
+    /// Who has signed in to this machine's `loggia up`, and to its connectors for themselves
     People(PeopleArgs),
 }
 
 const AFTER_PEOPLE_HELP: &str = "\
-People sign in for themselves to connectors with credentials = \"person\". What they were given is
-kept where `loggia up` keeps it: with the same --credentials and --config, or in the database of
-DATABASE_URL. It is never shown.";
+People sign in to `loggia up --auth`, and for themselves to connectors with credentials = \"person\".
+What they were given is kept where `loggia up` keeps it: with the same --credentials and --config, or
+in the database of DATABASE_URL. It is never shown.
+
+For somebody who leaves: `sign-out` ends what they have of this hub, within ten seconds in one that
+runs; `forget` ends what Loggia has of theirs at others. Whoever may still sign in can come back:
+your identity provider, and [server.auth], decide that.";
 
 /// Arguments of `loggia auth people`.
 #[derive(Debug, Args)]
@@ -69,8 +77,17 @@ pub(crate) struct PeopleArgs {
 /// What to do with people's credentials.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PeopleCommand {
-    /// List who has signed in to what
+    /// List who has signed in, to this hub and to what is behind it
     List {
+        /// For whom the output is
+        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
+        output: OutputArg,
+    },
+    /// Sign somebody out of this hub everywhere, and take back their API keys
+    SignOut {
+        /// Whom, as `list` shows them
+        owner: String,
+
         /// For whom the output is
         #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
         output: OutputArg,
@@ -201,6 +218,22 @@ pub(crate) struct LoginArgs {
     /// That client has a secret: taken from LOGGIA_CLIENT_SECRET, or else asked for
     #[arg(long, requires = "client_id")]
     pub(crate) client_secret: bool,
+
+    /// Sign in at your organisation's identity provider, which decides (ID-JAG); --client-id is who you are at the server
+    #[arg(long, value_name = "ISSUER", requires_all = ["client_id", "sso_client_id"], conflicts_with = "program")]
+    pub(crate) sso: Option<String>,
+
+    /// The client that you are at the identity provider
+    #[arg(long, value_name = "ID", requires = "sso")]
+    pub(crate) sso_client_id: Option<String>,
+
+    /// That client has a secret: taken from LOGGIA_SSO_CLIENT_SECRET, or else asked for
+    #[arg(long, requires = "sso")]
+    pub(crate) sso_client_secret: bool,
+
+    /// Nobody signs in: the client acts for itself (client credentials)
+    #[arg(long, requires = "client_secret")]
+    pub(crate) program: bool,
 
     /// Hear the answer at http://127.0.0.1:PORT/callback, where a registration wants one port
     #[arg(long, value_name = "PORT")]

@@ -7,7 +7,9 @@ mod up;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use loggia_auth::guard::Network;
 
 pub(crate) use auth::{
     AuthArgs, AuthCommand, KeysArgs, KeysCommand, LoginArgs, NewKeyArgs, PeopleArgs, PeopleCommand,
@@ -58,13 +60,18 @@ pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// Configuration file [default: loggia.toml in this folder, where there is one]
-    #[arg(long, value_name = "PATH", env = "LOGGIA_CONFIG", global = true, hide_env_values = true)]
+    /// Configuration file [default: LOGGIA_CONFIG, or loggia.toml in this folder, where there is one]
+    #[arg(long, value_name = "PATH", global = true)]
     pub(crate) config: Option<PathBuf>,
 
-    /// Folder of your credentials [default: loggia/credentials in your data folder]
-    #[arg(long, value_name = "DIR", env = "LOGGIA_CREDENTIALS", global = true, hide_env_values = true)]
+    /// Folder of your credentials [default: LOGGIA_CREDENTIALS, or loggia/credentials in your data folder]
+    #[arg(long, value_name = "DIR", global = true)]
     pub(crate) credentials: Option<PathBuf>,
+
+    /// On the way to a sign-in, also go to addresses of this network, which is not public: 10.1.0.0/16 (may be
+    /// repeated) [default: LOGGIA_ALLOW_NETWORK]
+    #[arg(long, value_name = "NETWORK", global = true)]
+    pub(crate) allow_network: Vec<Network>,
 
     /// Say more on stderr; twice for protocol detail. LOGGIA_LOG sets filters by name
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
@@ -135,6 +142,19 @@ pub(crate) enum OutputArg {
 }
 
 impl Args {
+    /// What the line says, and what the environment says where the line does not. The line is read first and alone: who
+    /// types nothing is told how the program is used, whatever is in the environment.
+    pub(crate) fn read() -> Args {
+        let mut args = Args::parse();
+        let path = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+        args.config = args.config.or_else(|| path("LOGGIA_CONFIG"));
+        args.credentials = args.credentials.or_else(|| path("LOGGIA_CREDENTIALS"));
+        if args.allow_network.is_empty() {
+            args.allow_network = networks(&std::env::var("LOGGIA_ALLOW_NETWORK").unwrap_or_default());
+        }
+        args
+    }
+
     /// Whether protocol messages are to be printed.
     pub(crate) fn trace(&self) -> bool {
         let client = match &self.command {
@@ -148,4 +168,14 @@ impl Args {
         };
         client.connect.trace
     }
+}
+
+/// Networks, apart by commas or spaces. What is none ends the program, as it would on the line.
+fn networks(text: &str) -> Vec<Network> {
+    let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
+    let read: Result<Vec<Network>, _> = parts.map(str::parse).collect();
+    read.unwrap_or_else(|error| {
+        let what = format!("LOGGIA_ALLOW_NETWORK: {error}");
+        Args::command().error(ErrorKind::ValueValidation, what).exit()
+    })
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use loggia_auth::guard::Network;
 
 const AFTER_HELP: &str = "\
 Without a configuration file, one connector is served: `files`, this folder, read-only.
@@ -56,6 +57,11 @@ pub(crate) struct UpArgs {
     /// Let everybody in who can reach it
     #[arg(long, conflicts_with = "stdio")]
     pub(crate) no_auth: bool,
+
+    /// Requests come by way of proxies in this network: each is counted as that of whom they name in X-Forwarded-For
+    /// (may be repeated) [default: networks that are not public]
+    #[arg(long, value_name = "NETWORK", conflicts_with = "stdio")]
+    pub(crate) trusted_proxy: Vec<Network>,
 
     /// URL under which clients reach it, without a path [default: http:// and the address, on this machine]
     #[arg(long, value_name = "URL", conflicts_with = "stdio")]

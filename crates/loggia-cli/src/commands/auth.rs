@@ -1,28 +1,30 @@
 //! `loggia auth`: sign in to servers, ask them whether they take the credential, renew it, forget it.
 
-use std::io::{BufRead, IsTerminal, Read};
+use std::io::{BufRead, ErrorKind, IsTerminal, Read};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use loggia_auth::client::{AuthError, Credential, OAuth, OAuthBuilder, Proof};
+use loggia_auth::client::{AuthError, Credential, OAuth, Proof};
 use loggia_auth::guard::GuardError;
 use loggia_auth::loopback::Loopback;
-use loggia_auth::registration::RegisteredClient;
 use loggia_auth::scope::Scopes;
 use loggia_auth::secret::Secret;
-use serde::Serialize;
 
+use super::report::{Report, State, json, show};
 use super::session::interrupted;
 use crate::args::{AuthArgs, AuthCommand, LoginArgs, OutputArg};
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
-use crate::out::{self, BAD, DIM, GOOD, NAME, WARN};
+use crate::out::{self, BAD, DIM, NAME, WARN};
 use crate::render::text::one_line;
 use crate::target::{self, Target};
+use crate::way::{Known, Way};
 
 /// Holds the secret of a client that the line names.
 const CLIENT_SECRET: &str = "LOGGIA_CLIENT_SECRET";
+/// Holds that of the client at the identity provider.
+const SSO_SECRET: &str = "LOGGIA_SSO_CLIENT_SECRET";
 /// Longest line that is read for an answer.
 const MAX_LINE: u64 = 16 << 10;
 /// How long a browser may take to hear that we leave, and how often we look.
@@ -33,10 +35,7 @@ const GOODBYE_POLL: Duration = Duration::from_millis(5);
 pub(crate) async fn run(args: &AuthArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
     tokio::select! {
         outcome = Box::pin(act(&args.command, config, credentials)) => outcome,
-        () = interrupted() => {
-            out::note(format!("{WARN}cancelled{WARN:#}"));
-            Err(Failure::silent(Code::Cancelled))
-        }
+        () = interrupted() => Err(cancelled()),
     }
 }
 
@@ -45,7 +44,8 @@ async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credent
         AuthCommand::Login(args) => {
             let url = url(&args.at.target, config)?;
             let client = client(args).await?;
-            let report = login(&url, credentials, args, client).await;
+            let way = way(args, client.as_ref()).await?;
+            let report = login(&url, credentials, args, client, way).await;
             goodbye().await;
             show(&report.map_err(|error| failed(error, &args.at.target))?, args.at.output)
         }
@@ -83,52 +83,94 @@ fn url(word: &str, config: Option<&Path>) -> Outcome<String> {
 }
 
 /// The client that the line names.
-async fn client(args: &LoginArgs) -> Outcome<Option<RegisteredClient>> {
-    let Some(id) = &args.client_id else { return Ok(None) };
-    if !args.client_secret {
-        return Ok(Some(RegisteredClient::public(id)));
-    }
-    // Not on the line: what is there can be seen by everybody on the machine.
-    let given = std::env::var(CLIENT_SECRET).ok();
-    let given = match given.filter(|secret| !secret.is_empty()) {
-        Some(given) => Some(given),
-        None => tokio::task::spawn_blocking(typed_secret).await.ok().flatten(),
+async fn client(args: &LoginArgs) -> Outcome<Option<Known>> {
+    let Some(id) = args.client_id.clone() else { return Ok(None) };
+    let secret = match args.client_secret {
+        true => Some(secret(CLIENT_SECRET, "Client secret").await?),
+        false => None,
     };
-    let secret = given.map(|given| Secret::new(given.trim())).filter(|secret| !secret.expose().is_empty());
-    let none = || Failure::usage("no client secret was given").hint(format!("{CLIENT_SECRET} can hold it"));
-    Ok(Some(RegisteredClient::with_secret(id, secret.ok_or_else(none)?)))
+    Ok(Some(Known { id, secret }))
 }
 
-fn typed_secret() -> Option<String> {
+/// The way that the line names; without one, the server's own sign-in page is it.
+async fn way(args: &LoginArgs, client: Option<&Known>) -> Outcome<Option<Way>> {
+    let Some(client) = client.cloned() else { return Ok(None) };
+    let (Some(issuer), Some(id)) = (args.sso.clone(), args.sso_client_id.clone()) else {
+        return Ok(args.program.then_some(Way::Program(client)));
+    };
+    let secret = match args.sso_client_secret {
+        true => Some(secret(SSO_SECRET, "Client secret at the identity provider").await?),
+        false => None,
+    };
+    Ok(Some(Way::Organisation { issuer, there: Known { id, secret }, here: client }))
+}
+
+/// A secret, which is not on the line: what is there can be seen by everybody on the machine.
+async fn secret(variable: &str, prompt: &'static str) -> Outcome<Secret> {
+    let given = std::env::var(variable).ok();
+    let given = match given.filter(|secret| !secret.is_empty()) {
+        Some(given) => Some(given),
+        None => match tokio::task::spawn_blocking(move || typed_secret(prompt)).await {
+            Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => return Err(cancelled()),
+            typed => typed.ok().and_then(Result::ok),
+        },
+    };
+    let secret = given.map(|given| Secret::new(given.trim())).filter(|secret| !secret.expose().is_empty());
+    let none = || Failure::usage("no client secret was given").hint(format!("{variable} can hold it"));
+    secret.ok_or_else(none)
+}
+
+fn typed_secret(prompt: &str) -> std::io::Result<String> {
     match std::io::stdin().is_terminal() {
-        true => rpassword::prompt_password("Client secret: ").ok(),
-        false => pasted(),
+        true => rpassword::prompt_password(format!("{prompt}: ")),
+        false => Ok(pasted().unwrap_or_default()),
     }
+}
+
+fn cancelled() -> Failure {
+    out::note(format!("{WARN}cancelled{WARN:#}"));
+    Failure::silent(Code::Cancelled)
 }
 
 async fn login(
     url: &str,
     credentials: &Credentials,
     args: &LoginArgs,
-    client: Option<RegisteredClient>,
+    client: Option<Known>,
+    way: Option<Way>,
 ) -> Result<Report, AuthError> {
-    let before = credentials.oauth(url)?.build()?.credential().await?;
+    let before = match credentials.oauth(url).await?.credential().await {
+        Err(AuthError::Unreadable(why)) => {
+            out::note(format!("{WARN}{}, so you sign in anew{WARN:#}", one_line(&why)));
+            None
+        }
+        other => other?,
+    };
     let more: Scopes = args.scope.iter().flat_map(|scope| scope.split_whitespace()).collect();
     let anew = client.is_some() || !more.is_empty();
     // A server that wanted more after all has to be asked for what there was, too.
     let scopes = before.as_ref().map_or(more.clone(), |before| more.union(&before.requested));
     let person = person(args.no_browser).port(args.callback_port.unwrap_or_default());
-    let oauth = credentials.oauth(url)?.named(client).person(person).scopes(scopes).build()?;
+    let way = match client {
+        Some(_) => way,
+        None => credentials.way(url).await?,
+    };
+    let named = client.as_ref().filter(|_| way.is_none()).map(Known::client);
+    let oauth = credentials.builder(url, way.as_ref(), Some(person))?.named(named).scopes(scopes).build()?;
     let credential = match anew {
         true => Some(oauth.sign_in().await?),
         false => oauth.ensure().await?,
     };
+    if anew {
+        credentials.keep_way(url, way.as_ref()).await?;
+    }
+    let report = |now: &Credential| Report::of(url, now, way.is_some());
     Ok(match (credential, before) {
         (None, _) => Report::new(url, State::NotNeeded),
         (Some(now), Some(before)) if now.access_token == before.access_token => {
-            Report::of(url, &now).note("you were signed in already")
+            report(&now).note("you were signed in already")
         }
-        (Some(now), _) => Report::of(url, &now),
+        (Some(now), _) => report(&now),
     })
 }
 
@@ -145,11 +187,12 @@ async fn goodbye() {
 }
 
 async fn status(url: &str, credentials: &Credentials) -> Result<Report, AuthError> {
-    let oauth = credentials.oauth(url)?.build()?;
+    let oauth = credentials.oauth(url).await?;
+    let has_way = credentials.way(url).await?.is_some();
     let mut proof = oauth.prove().await?;
     let mut renewed = false;
     // A token that is over, and can be renewed, signs nobody out.
-    if matches!(proof, Proof::Refused(_)) && can_renew(&oauth).await? {
+    if matches!(proof, Proof::Refused(_)) && (has_way || can_renew(&oauth).await?) {
         match oauth.refresh().await {
             Ok(_) => (proof, renewed) = (oauth.prove().await?, true),
             Err(AuthError::SignInAgain(_) | AuthError::Refused { .. }) => {}
@@ -158,7 +201,7 @@ async fn status(url: &str, credentials: &Credentials) -> Result<Report, AuthErro
     }
     let credential = oauth.credential().await?;
     let report = |state| match &credential {
-        Some(credential) => Report { state, ..Report::of(url, credential) },
+        Some(credential) => Report::of(url, credential, has_way).state(state),
         None => Report::new(url, state),
     };
     Ok(match proof {
@@ -183,11 +226,13 @@ async fn all(credentials: &Credentials, output: OutputArg) -> Outcome {
     let urls = credentials.servers().await.map_err(|error| failed(error, "TARGET"))?;
     let mut reports = Vec::new();
     for url in &urls {
-        reports.push(
-            status(url, credentials)
-                .await
-                .unwrap_or_else(|error| Report::new(url, State::Unknown).note(&one_line(&error.to_string()))),
-        );
+        reports.push(status(url, credentials).await.unwrap_or_else(|error| {
+            let state = match error {
+                AuthError::Unreadable(_) => State::SignInAgain,
+                _ => State::Unknown,
+            };
+            Report::new(url, state).note(&one_line(&error.to_string()))
+        }));
     }
     match output {
         OutputArg::Json => json(&serde_json::json!({ "servers": reports }))?,
@@ -201,17 +246,20 @@ async fn all(credentials: &Credentials, output: OutputArg) -> Outcome {
 }
 
 async fn refresh(url: &str, credentials: &Credentials) -> Result<Report, AuthError> {
-    let oauth = credentials.oauth(url).and_then(OAuthBuilder::build)?;
-    Ok(Report::of(url, &oauth.refresh().await?).note("the credential has been renewed"))
+    let has_way = credentials.way(url).await?.is_some();
+    let renewed = credentials.oauth(url).await?.refresh().await?;
+    Ok(Report::of(url, &renewed, has_way).note("the credential has been renewed"))
 }
 
 async fn logout(url: &str, credentials: &Credentials) -> Result<Report, AuthError> {
-    let oauth = credentials.oauth(url).and_then(OAuthBuilder::build)?;
+    let oauth = credentials.oauth(url).await?;
+    credentials.keep_way(url, None).await?;
     let report = Report::new(url, State::SignedOut);
-    if oauth.credential().await?.is_none() {
-        return Ok(report.note("you were not signed in"));
+    match oauth.credential().await {
+        Ok(None) => return Ok(report.note("you were not signed in")),
+        Ok(Some(_)) | Err(AuthError::Unreadable(_)) => oauth.sign_out().await?,
+        Err(error) => return Err(error),
     }
-    oauth.sign_out().await?;
     Ok(report.note("the credential is forgotten"))
 }
 
@@ -235,7 +283,10 @@ fn person(no_browser: bool) -> Loopback {
         }
         Ok(())
     };
-    Loopback::new(show).paste(move || async move {
+    Loopback::new(show).paste(move |wrong| async move {
+        if let Some(wrong) = wrong {
+            out::note(format!("{WARN}{wrong}{WARN:#}"));
+        }
         tokio::task::spawn_blocking(move || reads.then(pasted).flatten()).await.ok().flatten()
     })
 }
@@ -265,142 +316,9 @@ pub(super) fn failed(error: AuthError, target: &str) -> Failure {
         AuthError::Registration(_) => failure.hint(format!(
             "`loggia auth login {target} --client-id ID` signs in as a client that you registered"
         )),
-        AuthError::SignInAgain(_) => failure.hint(format!("`loggia auth login {target}` signs in")),
+        AuthError::SignInAgain(_) | AuthError::Unreadable(_) => {
+            failure.hint(format!("`loggia auth login {target}` signs in"))
+        }
         _ => failure,
     }
-}
-
-/// How things stand with a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum State {
-    SignedIn,
-    NotNeeded,
-    SignedOut,
-    SignInAgain,
-    Unknown,
-}
-
-impl State {
-    fn is_well(self) -> bool {
-        matches!(self, State::SignedIn | State::NotNeeded)
-    }
-
-    /// What `status` of one server ends with.
-    fn outcome(self, target: &str) -> Outcome {
-        if self.is_well() {
-            return Ok(());
-        }
-        out::note(format!("{DIM}`loggia auth login {target}` signs in{DIM:#}"));
-        Err(Failure::silent(Code::Connect))
-    }
-}
-
-/// What there is to say of a credential.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Report {
-    server: String,
-    state: State,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scopes: Option<Vec<String>>,
-    /// In seconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<u64>,
-    renewable: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
-    #[serde(skip)]
-    remaining: Option<u64>,
-}
-
-impl Report {
-    fn new(url: &str, state: State) -> Report {
-        Report {
-            server: url.to_owned(),
-            state,
-            issuer: None,
-            scopes: None,
-            expires_at: None,
-            renewable: false,
-            note: None,
-            remaining: None,
-        }
-    }
-
-    fn of(url: &str, credential: &Credential) -> Report {
-        Report {
-            issuer: Some(credential.issuer.clone()),
-            scopes: Some(credential.granted.iter().map(str::to_owned).collect()),
-            expires_at: credential.expires_at,
-            renewable: credential.refresh_token.is_some(),
-            remaining: credential.remaining(SystemTime::now()).map(|left| left.as_secs()),
-            ..Report::new(url, State::SignedIn)
-        }
-    }
-
-    fn note(mut self, note: &str) -> Report {
-        self.note = Some(note.to_owned());
-        self
-    }
-
-    /// For people.
-    fn text(&self) -> String {
-        let (mark, what) = match self.state {
-            State::SignedIn => (format!("{GOOD}✓{GOOD:#}"), "signed in"),
-            State::NotNeeded => (format!("{GOOD}✓{GOOD:#}"), "wants nobody to sign in"),
-            State::SignedOut => (format!("{WARN}-{WARN:#}"), "not signed in"),
-            State::SignInAgain => (format!("{BAD}✗{BAD:#}"), "sign in again"),
-            State::Unknown => (format!("{BAD}✗{BAD:#}"), "nobody knows"),
-        };
-        let note = self.note.as_ref().map(|note| format!("{DIM} ({note}){DIM:#}")).unwrap_or_default();
-        let mut text = format!("{mark} {NAME}{}{NAME:#}: {what}{note}\n", one_line(&self.server));
-        let mut line = |name: &str, value: &str| {
-            text.push_str(&format!("  {DIM}{name:<8}{DIM:#} {}\n", one_line(value)));
-        };
-        if let Some(issuer) = &self.issuer {
-            line("issuer", issuer);
-        }
-        if let Some(scopes) = self.scopes.as_ref().filter(|scopes| !scopes.is_empty()) {
-            line("scopes", &scopes.join(" "));
-        }
-        if self.state == State::SignedIn {
-            line("expires", &self.expiry());
-        }
-        text
-    }
-
-    fn expiry(&self) -> String {
-        let when = match self.remaining {
-            None => return "the server does not say when".to_owned(),
-            Some(0) => "now".to_owned(),
-            Some(left) => format!("in {}", length(left)),
-        };
-        let then = if self.renewable { ", renewed before that" } else { ", and cannot be renewed" };
-        when + then
-    }
-}
-
-/// A length of time as people say it.
-pub(super) fn length(seconds: u64) -> String {
-    match seconds {
-        ..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        7200..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} days", seconds / 86_400),
-    }
-}
-
-fn show(report: &Report, output: OutputArg) -> Outcome {
-    match output {
-        OutputArg::Json => json(&report),
-        OutputArg::Human => Ok(out::print(report.text())?),
-    }
-}
-
-pub(super) fn json(value: &impl Serialize) -> Outcome {
-    let text = serde_json::to_string(value).expect("reports have no maps and no failing fields");
-    Ok(out::print(text + "\n")?)
 }

@@ -8,7 +8,8 @@ use loggia_auth::client::AuthError;
 use loggia_auth::keys::{ApiKey, ApiKeys, NewKey};
 use serde_json::{Value, json};
 
-use super::auth::{failed, json as print_json, length};
+use super::auth::failed;
+use super::report::{json as print_json, length};
 use crate::args::{KeysArgs, KeysCommand, NewKeyArgs, OutputArg};
 use crate::config::Config;
 use crate::credentials::Credentials;

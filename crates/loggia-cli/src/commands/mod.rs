@@ -9,6 +9,7 @@ mod list;
 mod people;
 mod prompt;
 mod read;
+mod report;
 mod session;
 mod up;
 
@@ -23,7 +24,7 @@ use session::Session;
 /// Runs a command.
 pub(crate) async fn run(args: Args) -> Outcome {
     let config = args.config.as_deref();
-    let credentials = &Credentials::new(args.credentials.clone());
+    let credentials = &Credentials::new(args.credentials.clone(), args.allow_network.clone());
     match &args.command {
         Command::Up(up) => up::run(up, config, credentials).await,
         Command::Auth(auth) => auth::run(auth, config, credentials).await,

@@ -1,20 +1,24 @@
-//! `loggia auth people`: who has signed in for themselves to connectors of this machine's `loggia up`, without what
-//! they were given; and the end of that, for somebody who leaves.
+//! `loggia auth people`: who has signed in to this machine's `loggia up`, and to its connectors for themselves, without
+//! what they were given; and the end of that, for somebody who leaves.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use loggia_auth::client::AuthError;
+use loggia_auth::clock::system;
+use loggia_auth::server::People;
 use loggia_store::{Entry, Kind, StoreError, Vault};
 use serde_json::{Value, json};
 
-use super::auth::{json as print_json, length};
-use super::up::{API_KEY, Accounts};
+use super::report::{json as print_json, length};
+use super::up::{API_KEY, AUTHORIZATION, Accounts};
 use crate::args::{OutputArg, PeopleArgs, PeopleCommand};
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::exit::{Failure, Outcome};
 use crate::out::{self, DIM, NAME, WARN};
-use crate::render::text::{one_line, pad};
+use crate::render::text::{count, one_line, pad};
 use crate::vault;
 
 /// What the names of tokens begin with. Beside them are sign-ins that were begun.
@@ -26,29 +30,70 @@ pub(crate) async fn run(args: &PeopleArgs, config: Option<&Path>, credentials: &
     let vault = vault::open(credentials, &config.server.vault_key).await?;
     match &args.command {
         PeopleCommand::List { output } => list(&vault, *output).await,
+        PeopleCommand::SignOut { owner, output } => sign_out(&vault, owner, *output).await,
         PeopleCommand::Forget { owner, connector, output } => {
-            forget(&vault, &config, owner, connector.as_deref(), *output).await
+            let accounts = Accounts::new("", None, &vault, credentials);
+            forget(&vault, &config, &accounts, (owner, connector.as_deref()), *output).await
         }
     }
 }
 
 async fn list(vault: &Vault, output: OutputArg) -> Outcome {
     let entries = held(vault, None).await?;
+    let here = people(vault).signed_in().await.map_err(wrong)?;
     match output {
-        OutputArg::Json => print_json(&json!({ "people": entries.iter().map(report).collect::<Vec<_>>() })),
-        OutputArg::Human if entries.is_empty() => {
-            out::note("nobody has signed in to a connector for themselves");
+        OutputArg::Json => {
+            let here: Vec<Value> = here
+                .iter()
+                .map(|(owner, programs)| json!({ "owner": owner, "programs": programs }))
+                .collect();
+            print_json(&json!({ "hub": here, "people": entries.iter().map(report).collect::<Vec<_>>() }))
+        }
+        OutputArg::Human if entries.is_empty() && here.is_empty() => {
+            out::note("nobody has signed in");
             Ok(())
         }
-        OutputArg::Human => Ok(out::print(entries.iter().map(line).collect::<String>())?),
+        OutputArg::Human => {
+            let here = here.iter().map(|(owner, programs)| {
+                let with = count(*programs, "program");
+                format!(
+                    "{NAME}{}{NAME:#} this hub         signed in  {DIM}with {with}{DIM:#}\n",
+                    pad(&one_line(owner), 16)
+                )
+            });
+            Ok(out::print(here.chain(entries.iter().map(line)).collect::<String>())?)
+        }
     }
+}
+
+async fn sign_out(vault: &Vault, owner: &str, output: OutputArg) -> Outcome {
+    let ended = people(vault).sign_out(owner).await.map_err(wrong)?;
+    let keys = vault::api_keys(vault).revoke_all(owner, SystemTime::now()).await.map_err(wrong)?;
+    if ended + keys == 0 {
+        return Err(Failure::usage(format!("{owner:?} is not signed in, and has no API key"))
+            .hint("`loggia auth people list` shows who has signed in"));
+    }
+    match output {
+        OutputArg::Json => print_json(&json!({ "owner": owner, "signedOut": ended, "keysRevoked": keys })),
+        OutputArg::Human => Ok(out::print(format!(
+            "{NAME}{}{NAME:#} is signed out: {} and {} ended\n",
+            one_line(owner),
+            count(ended, "sign-in"),
+            count(keys, "API key"),
+        ))?),
+    }
+}
+
+/// Who has signed in to the hub itself.
+fn people(vault: &Vault) -> People {
+    People::new(Arc::new(vault.internal(AUTHORIZATION)), system())
 }
 
 async fn forget(
     vault: &Vault,
     config: &Config,
-    owner: &str,
-    connector: Option<&str>,
+    accounts: &Accounts,
+    (owner, connector): (&str, Option<&str>),
     output: OutputArg,
 ) -> Outcome {
     let mut entries = held(vault, Some(owner)).await?;
@@ -57,7 +102,6 @@ async fn forget(
         return Err(Failure::usage(format!("{owner:?} has signed in to no such connector"))
             .hint("`loggia auth people list` shows who has signed in to what"));
     }
-    let accounts = Accounts::new("", None, vault);
     let own = config.own();
     for entry in &entries {
         let account =
@@ -91,6 +135,10 @@ async fn held(vault: &Vault, owner: Option<&str>) -> Outcome<Vec<Entry>> {
 }
 
 fn failed(error: StoreError) -> Failure {
+    Failure::usage(error)
+}
+
+fn wrong(error: AuthError) -> Failure {
     Failure::usage(error)
 }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::program::{Run, command, run, run_in, shows};
+use crate::program::{Run, command, run, run_in, settings, shows};
 use crate::protected::{Browser, Protected, get, start, start_with};
 use crate::server;
 
@@ -15,6 +15,8 @@ use crate::server;
 pub(crate) enum By {
     Redirect,
     Paste,
+    /// After what else was in the clipboard.
+    WrongPaste,
 }
 
 /// Signs in as a person does.
@@ -40,6 +42,7 @@ fn sign_in(mut login: Command, browser: &mut Browser<'_>, by: By) -> Run {
     match by {
         By::Redirect => assert!(get(&address).contains("Signed in")),
         By::Paste => writeln!(stdin, "\n  {address}").expect("it reads"),
+        By::WrongPaste => writeln!(stdin, "hello\n{page}\n{address}x&state=y\n{address}").expect("it reads"),
     }
     stderr.read_to_string(&mut said).expect("it prints");
     let mut run = Run::from(child.wait_with_output().expect("it ends"));
@@ -62,6 +65,11 @@ fn help_says_everything() {
     shows!("auth_not_a_server", run(&["auth", "login", "unix:/run/server"]));
     shows!("auth_builtin", run(&["auth", "login", "files"]));
     shows!("auth_status_nowhere", run(&["auth", "status"]));
+    shows!("auth_open_network", run(&["auth", "login", "http://mcp.example.com/mcp"]));
+    shows!("auth_no_network", run(&["auth", "status", "--allow-network", "10.0.0.0/33"]));
+    let variable =
+        command(&std::env::temp_dir(), &["auth", "status"]).env("LOGGIA_ALLOW_NETWORK", "10.0.0/8").output();
+    shows!("auth_no_network_variable", Run::from(variable.expect("it ends")));
 }
 
 #[test]
@@ -81,6 +89,71 @@ fn signing_in_lasts_until_signing_out() {
     shows!("auth_logout", here(&["auth", "logout", url]));
     shows!("auth_logout_again", here(&["auth", "logout", url]));
     assert_eq!(here(&["call", url, "whoami"]).code, Some(3));
+}
+
+#[test]
+fn what_is_pasted_wrongly_is_pasted_again() {
+    let (folder, server) = (tempfile::tempdir().expect("a folder"), start());
+    let login = login(folder.path(), &server.url, &[], &mut server.browser(), By::WrongPaste);
+    shows!("auth_login_pasted", login);
+}
+
+/// What was kept is damaged, or of a version that does not understand it: it stands in nobody's way.
+#[test]
+fn what_cannot_be_read_is_said_and_put_away() {
+    let (folder, server) = (tempfile::tempdir().expect("a folder"), start());
+    let here = |args: &[&str]| run_in(folder.path(), args);
+    let mut browser = server.browser();
+    let mut sign_in = || login(folder.path(), &server.url, &[], &mut browser, By::Redirect);
+    let spoil = |login: Run, with: fn(&str) -> String| {
+        assert_eq!(login.code, Some(0), "{login}");
+        let files = std::fs::read_dir(folder.path().join("credentials")).expect("a folder");
+        let records = files.map(|file| file.expect("read").path()).filter(|path| path.is_file());
+        let is_it = |text: &str| text.contains("\"key\":\"credential/");
+        for path in records {
+            let text = std::fs::read_to_string(&path).expect("text");
+            if is_it(&text) {
+                std::fs::write(path, with(&text)).expect("written");
+            }
+        }
+    };
+    let damaged: fn(&str) -> String = |text| text[..40].to_owned();
+    let strange: fn(&str) -> String = |text| text.replace("access_token", "token_of_access");
+    let mut settings = settings();
+    settings.add_filter(r"[\w-]{43}\.json", "FILE.json");
+    settings.add_filter(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME");
+    settings.bind(|| {
+        for (name, spoilt) in [("damaged", damaged), ("strange", strange)] {
+            spoil(sign_in(), spoilt);
+            let shows = |what: &str, args: &[&str]| {
+                insta::assert_snapshot!(format!("auth_{name}_{what}"), here(args).to_string());
+            };
+            shows("status", &["auth", "status", &server.url]);
+            shows("status_all", &["auth", "status"]);
+            shows("call", &["call", &server.url, "whoami"]);
+            shows("logout", &["auth", "logout", &server.url]);
+            shows("logout_again", &["auth", "logout", &server.url]);
+            spoil(sign_in(), spoilt);
+            insta::assert_snapshot!(format!("auth_{name}_login"), sign_in().to_string());
+            assert_eq!(here(&["auth", "logout", &server.url]).code, Some(0));
+        }
+    });
+}
+
+/// A folder of credentials that nobody may write to keeps nobody from servers that want none, or that take what is there.
+#[test]
+fn credentials_that_may_only_be_read_are_used() {
+    let (folder, server, open) = (tempfile::tempdir().expect("a folder"), start(), server::start());
+    signed_in(folder.path(), &server);
+    let lock = folder.path().join("credentials/lock");
+    std::fs::remove_file(&lock).expect("removed");
+    std::fs::create_dir(&lock).expect("created");
+    let here = |args: &[&str]| run_in(folder.path(), args);
+    let call = here(&["call", &server.url, "whoami"]);
+    assert!(call.stdout.contains("me: mcp"), "{call}");
+    assert_eq!(here(&["auth", "status", &server.url]).code, Some(0));
+    assert_eq!(here(&["tools", &open.url]).code, Some(0));
+    shows!("auth_only_read", here(&["auth", "logout", &server.url]));
 }
 
 #[test]
@@ -135,6 +208,7 @@ fn more_scopes_are_had_by_signing_in_anew() {
         login.stdout.lines().find(|line| line.contains("scopes")).map(|line| line.trim().to_owned())
     };
     assert_eq!(scopes(&[]).as_deref(), Some("scopes   mcp offline_access"));
+    shows!("auth_lacks_scope", run_in(folder.path(), &["call", &server.url, "write"]));
     assert_eq!(scopes(&["--scope", "mcp:write"]).as_deref(), Some("scopes   mcp mcp:write offline_access"));
 }
 

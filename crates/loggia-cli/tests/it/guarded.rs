@@ -82,6 +82,55 @@ fn sessions_go_on_after_a_restart() {
     second.stop();
 }
 
+/// Somebody leaves: what they have of the hub ends while it runs.
+#[cfg(unix)]
+#[test]
+fn who_leaves_is_signed_out_of_a_hub_that_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut up = up(folder.path(), &["--auth"]);
+    let url = up.url.clone();
+    let here = |args: &[&str]| {
+        let output = command(folder.path(), args).env("USER", "ada").output();
+        Run::from(output.expect("it runs"))
+    };
+    shows!("people_none", here(&["auth", "people", "list"]));
+    sign_in(folder.path(), &mut up);
+    let key = here(&["auth", "keys", "create"]);
+    shows!("people_signed_in", here(&["auth", "people", "list"]));
+    let by_token = || here(&["call", &url, "files_find", "glob=*"]);
+    let header = format!("Authorization: Bearer {}", key.stdout.trim());
+    let by_key = || here(&["call", &url, "files_find", "glob=*", "--header", &header]);
+    assert_eq!((by_token().code, by_key().code), (Some(0), Some(0)));
+    shows!("people_sign_out", here(&["auth", "people", "sign-out", "ada"]));
+    until_it_says("was revoked", by_key);
+    until_it_says("sign in again", by_token);
+    shows!("people_sign_out_again", here(&["auth", "people", "sign-out", "ada"]));
+    let all = here(&["auth", "people", "list", "-o", "json"]);
+    assert_eq!(all.stdout, "{\"hub\":[],\"people\":[]}\n");
+    up.stop();
+}
+
+/// Clients that come by way of a proxy at a public address are told apart where the proxy is trusted, and nowhere else.
+#[cfg(unix)]
+#[test]
+fn clients_behind_a_trusted_proxy_are_told_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (args, apart) in [(&["--auth"][..], false), (&["--auth", "--trusted-proxy", "198.41.128.0/17"], true)]
+    {
+        let up = up(folder.path(), args);
+        let status = |client: &str| {
+            let headers = format!("X-Forwarded-For: {client}, 198.41.200.1\r\n");
+            let (head, _) =
+                post_json(&format!("{}/oauth/token", up.base()), &headers, &serde_json::json!({}));
+            head.split_whitespace().nth(1).expect("a status").to_owned()
+        };
+        // More than any burst with what comes back meanwhile.
+        assert!((0..2000).any(|_| status("8.8.8.8") == "429"), "{args:?}");
+        assert_eq!(status("9.9.9.9") != "429", apart, "{args:?}");
+        up.stop();
+    }
+}
+
 #[test]
 fn a_lost_key_is_not_replaced() {
     let folder = tempfile::tempdir().expect("a folder");

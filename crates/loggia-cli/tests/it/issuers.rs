@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -57,7 +57,7 @@ impl Mock {
         let metadata = json!({
             "issuer": url, "authorization_endpoint": format!("{url}/authorize"),
             "token_endpoint": format!("{url}/token"), "jwks_uri": format!("{url}/jwks"),
-            "response_types_supported": ["code"],
+            "response_types_supported": ["code"], "code_challenge_methods_supported": ["S256"],
         });
         mock.answer("/.well-known/openid-configuration", metadata.clone());
         mock.answer("/.well-known/oauth-authorization-server", metadata);
@@ -200,6 +200,100 @@ fn an_enterprise_decides_by_assertion() {
     let run = call(folder.path(), &url, tokens["access_token"].as_str().unwrap_or("none"), "files_find");
     assert_eq!(run.code, Some(0), "{tokens} {run}");
     assert_eq!(ask("eve@elsewhere.example")["error"], "invalid_grant");
+    hub.stop();
+}
+
+/// The whole way of an ID-JAG: a person signs in at their organisation, once, and every command, and whatever renews,
+/// comes in by what the organisation says.
+#[test]
+fn the_organisation_lets_its_people_in_from_the_command_line() {
+    let key = SigningKey::generate(Algorithm::Es256).expect("a key");
+    let (idp, folder) = (Mock::provider(&key), tempfile::tempdir().expect("a folder"));
+    let auth = format!(
+        "[[server.auth.assertions]]\nissuer = \"{}\"\nanyone = true\n\
+         [[server.auth.clients]]\nclient_id = \"agent\"\nclient_secret = \"s3cret\"",
+        idp.url
+    );
+    let hub = hub(folder.path(), &auth);
+    let (base, url) = (hub.base(), hub.url.clone());
+    // What the provider says of the person to us, and to the hub.
+    let says = |nonce: &str| {
+        let person = json!({ "iss": idp.url, "sub": "u1", "iat": now(), "exp": now() + 300, "aud": "desk", "nonce": nonce });
+        let grant = json!({
+            "iss": idp.url, "sub": "u1", "iat": now(), "exp": now() + 300, "aud": base, "resource": url,
+            "client_id": "agent", "jti": random(12), "scope": "mcp",
+        });
+        idp.answer("/token", json!({
+            "id_token": key.sign("JWT", &person).expect("signed"),
+            "access_token": key.sign("oauth-id-jag+jwt", &grant).expect("signed"),
+            "issued_token_type": "urn:ietf:params:oauth:token-type:id-jag", "token_type": "N_A", "expires_in": 300,
+        }));
+    };
+    let sso = ["--client-id", "agent", "--client-secret", "--sso", &idp.url, "--sso-client-id", "desk"];
+    let args = [&["auth", "login", &url, "--no-browser"], &sso[..]].concat();
+    let mut login = command(folder.path(), &args);
+    let mut child = login.env("LOGGIA_CLIENT_SECRET", "s3cret").spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines().map_while(Result::ok);
+    let page = lines.find(|line| line.trim().starts_with("http://")).expect("a page");
+    let page: url::Url = page.trim().parse().expect("a URL");
+    assert!(page.as_str().starts_with(&format!("{}/authorize?", idp.url)), "{page}");
+    let asked: BTreeMap<String, String> = page.query_pairs().into_owned().collect();
+    assert_eq!((&*asked["client_id"], &*asked["scope"]), ("desk", "openid"));
+    says(&asked["nonce"]);
+    protected::get(&format!("{}?code=c&state={}", asked["redirect_uri"], asked["state"]));
+    let signed_in = Run::from(child.wait_with_output().expect("it ends"));
+    assert!(signed_in.code == Some(0) && signed_in.stdout.contains("renewed before that"), "{signed_in}");
+
+    let here = |args: &[&str]| run_in(folder.path(), args);
+    let find = || here(&["call", &url, "files_find", "glob=*"]);
+    assert_eq!(find().code, Some(0), "{}", find());
+    says("of no use without a person");
+    let renewed = here(&["auth", "refresh", &url]);
+    assert_eq!(renewed.code, Some(0), "nobody is asked: {renewed}");
+    assert_eq!(find().code, Some(0), "{}", find());
+    let again = here(&["auth", "login", &url]);
+    assert!(again.stdout.contains("you were signed in already"), "{again}");
+    let heard = idp.heard();
+    assert_eq!(
+        heard.matches("requested_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aid-jag").count(),
+        2
+    );
+    assert_eq!(heard.matches("grant_type=authorization_code").count(), 1, "the person signed in once");
+    let kept = || {
+        let files = std::fs::read_dir(folder.path().join("credentials")).expect("a folder").flatten();
+        let texts = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
+        texts.filter(|text| text.contains("\"key\":\"identity/") || text.contains("\"key\":\"way/")).count()
+    };
+    assert_eq!(kept(), 2);
+    assert_eq!(here(&["auth", "logout", &url]).code, Some(0));
+    assert_eq!((kept(), find().code), (0, Some(3)), "with the credential goes what led to it");
+    hub.stop();
+}
+
+#[test]
+fn a_program_acts_for_itself_from_the_command_line() {
+    let key = SigningKey::generate(Algorithm::Es256).expect("a key");
+    let (issuer, folder) = (Mock::provider(&key), tempfile::tempdir().expect("a folder"));
+    let auth =
+        format!("[server.auth]\nembedded = false\n[[server.auth.issuers]]\nissuer = \"{}\"", issuer.url);
+    let hub = hub(folder.path(), &auth);
+    let gives = |sub: &str| {
+        let claims = json!({
+            "iss": issuer.url, "sub": sub, "client_id": sub, "aud": hub.url, "scope": "mcp", "iat": now(), "exp": now() + 300,
+        });
+        let token = key.sign("at+jwt", &claims).expect("signed");
+        issuer.answer("/token", json!({ "access_token": token, "token_type": "Bearer", "expires_in": 300 }));
+    };
+    gives("robot");
+    let args = ["auth", "login", &hub.url, "--program", "--client-id", "robot", "--client-secret"];
+    let login = command(folder.path(), &args).env("LOGGIA_CLIENT_SECRET", "s3cret").output();
+    let login = Run::from(login.expect("it runs"));
+    assert!(login.code == Some(0) && login.stdout.contains("renewed before that"), "{login}");
+    assert_eq!(run_in(folder.path(), &["call", &hub.url, "files_find", "glob=*"]).code, Some(0));
+    assert_eq!(run_in(folder.path(), &["auth", "refresh", &hub.url]).code, Some(0));
+    let heard = issuer.heard();
+    assert_eq!(heard.matches("grant_type=client_credentials").count(), 2, "{heard}");
+    assert!(!heard.contains("s3cret"), "the secret goes by HTTP's own authentication");
     hub.stop();
 }
 

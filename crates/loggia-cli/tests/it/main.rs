@@ -8,5 +8,6 @@ mod issuers;
 mod persons;
 mod program;
 mod protected;
+mod replicas;
 mod server;
 mod up;

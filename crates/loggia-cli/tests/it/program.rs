@@ -33,6 +33,7 @@ pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
         "DATABASE_URL",
         "LOGGIA_MASTER_KEY",
         "LOGGIA_CONFIG",
+        "LOGGIA_ALLOW_NETWORK",
         "LOGGIA_LOG",
         "NO_COLOR",
         "CLICOLOR_FORCE",
@@ -41,11 +42,8 @@ pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
     ] {
         command.env_remove(name);
     }
-    // Never the credentials of the person who runs the tests. A program that is told nothing at all says how it
-    // is used, and a variable counts as being told something.
-    if !args.is_empty() {
-        command.env("LOGGIA_CREDENTIALS", folder.join("credentials"));
-    }
+    // Never the credentials of the person who runs the tests.
+    command.env("LOGGIA_CREDENTIALS", folder.join("credentials"));
     command
 }
 

@@ -192,7 +192,7 @@ impl Pages {
         }
         let code: String = url::form_urlencoded::byte_serialize(code.as_bytes()).collect();
         let back = format!("/connect/{}?invitation={code}", account.name());
-        Err(Not::But(Box::new(self.server.sign_in_first(&back, &parts.headers).await)))
+        Err(Not::But(Box::new(self.server.sign_in_first(&back, parts).await)))
     }
 
     async fn done(&self, account: &Account, owner: &str) -> Response<Body> {

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use loggia::transport::http::SessionKey;
-use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::guard::{Guard, Network, Policy};
 use loggia_auth::provider::Provider;
-use loggia_auth::resource::{Introspection, Issuer, Resource, ResourceLayer, ScopePolicy};
+use loggia_auth::resource::{Dpop, Introspection, Issuer, Resource, ResourceLayer, ScopePolicy};
 use loggia_auth::secret::Secret;
-use loggia_auth::server::{Admit, AuthorizationServer, Client, OpenId, SignIn};
+use loggia_auth::server::{Admit, AuthorizationServer, Client, OpenId, RateLimit, SignIn};
 use loggia_connect::manifest::{self, Admitted, AuthSection, PublicUrl, Scopes, ServerSection, SubjectClaim};
 use loggia_connect::secret::Template;
 use loggia_store::Vault;
@@ -20,6 +20,9 @@ use super::people::Accounts;
 use crate::credentials::Credentials;
 use crate::exit::{Failure, Outcome};
 use crate::{user, vault};
+
+/// Where the authorization server keeps its records.
+pub(crate) const AUTHORIZATION: &str = "authorization-server";
 
 /// The layers.
 pub(crate) struct Gate {
@@ -37,18 +40,20 @@ impl Gate {
         url: &str,
         server: &ServerSection,
         credentials: &Credentials,
+        proxies: &[Network],
     ) -> Outcome<Gate> {
         let vault = vault::open(credentials, &server.vault_key).await?;
         // Clients of a server on this machine may be on this machine.
         let local = base.parse::<PublicUrl>().is_ok_and(|url| url.is_local());
-        let policy = Policy { loopback: local, ..Policy::default() };
+        let policy = credentials.policy(local);
         let auth = server.auth.clone().unwrap_or_default();
-        let issuer = embedded(base, url, &auth, &vault, &policy)?;
+        let issuer = embedded(base, url, &auth, &vault, &policy, proxies.to_vec())?;
         let mut resource = Resource::new(url.parse().map_err(Failure::usage)?)
             .map_err(Failure::usage)?
             .title("Loggia")
             .api_keys(Arc::new(vault::api_keys(&vault)))
             .scopes(scope_policy(&auth.scopes))
+            .dpop(Dpop::accepted())
             .message_bytes(server.limits.message_bytes);
         if auth.embedded {
             resource = resource.issuer(issuer.issuer());
@@ -57,7 +62,7 @@ impl Gate {
             resource = resource.issuer(other_issuer(other, &policy)?);
             resource = other.audience.iter().fold(resource, |resource, audience| resource.audience(audience));
         }
-        let accounts = Accounts::new(base, same_people(&auth), &vault);
+        let accounts = Accounts::new(base, same_people(&auth), &vault, credentials);
         let sessions = vault::session_key(&vault).await?;
         Ok(Gate { resource: resource.layer(), server: issuer, accounts, vault, sessions })
     }
@@ -70,15 +75,17 @@ fn embedded(
     auth: &AuthSection,
     vault: &Vault,
     policy: &Policy,
+    proxies: Vec<Network>,
 ) -> Outcome<AuthorizationServer> {
     let guard = Guard::new(policy.clone()).map_err(Failure::usage)?;
     let sign_in = match &auth.openid {
         Some(provider) => SignIn::OpenId(Arc::new(openid_at(provider, policy)?)),
         None => SignIn::Link { subject: user::name(), show: Arc::new(show) },
     };
-    let store = Arc::new(vault.internal("authorization-server"));
+    let store = Arc::new(vault.internal(AUTHORIZATION));
     let mut builder =
         AuthorizationServer::builder(base, store, guard).resource(url, auth.scopes.all()).sign_in(sign_in);
+    builder = builder.rate_limit(Some(RateLimit { proxies, ..RateLimit::default() }));
     for client in &auth.clients {
         let known = Client::new(&client.client_id, &client.name, &client.redirect_uris);
         builder = builder.client(match &client.client_secret {

@@ -5,6 +5,7 @@ mod banner;
 mod connect;
 mod gate;
 mod health;
+mod keyed;
 mod people;
 mod port;
 mod widening;
@@ -30,6 +31,7 @@ use crate::vault;
 use access::Access;
 use banner::Banner;
 use connect::ConnectLayer;
+pub(super) use gate::AUTHORIZATION;
 use gate::Gate;
 use health::HealthLayer;
 use people::Account;
@@ -118,7 +120,7 @@ async fn serve_http(
     let url = format!("{base}{}", server.path);
     // Whoever cannot be let in need not be served.
     let gate = match access.is_protected() {
-        true => Some(Gate::open(&base, &url, server, credentials).await?),
+        true => Some(Gate::open(&base, &url, server, credentials, &args.trusted_proxy).await?),
         false => None,
     };
     let own = |gate: &Gate| config.own().into_iter().map(|own| gate.accounts.of(own)).collect();

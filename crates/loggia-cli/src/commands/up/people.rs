@@ -7,15 +7,17 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use http::HeaderMap;
 use loggia::client::ClientBuilder;
 use loggia::service::{BoxFuture, Principal};
 use loggia::{Error, Result};
 use loggia_auth::client::{AuthError, Begun, OAuth, OAuthBuilder, StoreFuture, Stored, TokenStore};
+use loggia_auth::guard::is_local;
 use loggia_auth::jose::{random, sha256};
 use loggia_auth::registration::{ApplicationType, ClientIdentity, RegisteredClient};
 use loggia_auth::scope::Scopes;
 use loggia_auth::secret::Secret;
-use loggia_connect::manifest::{Personal, Remote};
+use loggia_connect::manifest::{KeyHeader, Personal, Remote};
 use loggia_connect::secret;
 use loggia_hub::{Opened, People};
 use loggia_store::{Login, Scope, Vault};
@@ -24,9 +26,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::keyed::Keyed;
 use super::widening::Widening;
 use crate::config::{self, Own};
-use crate::credentials;
+use crate::credentials::{self, Credentials};
 
 /// How long a link counts, and how soon before its end another one is made.
 const INVITATION: Duration = Duration::from_secs(10 * 60);
@@ -44,6 +47,7 @@ pub(crate) struct Accounts {
     /// Another issuer whose people are the same.
     same: Option<String>,
     vault: Vault,
+    credentials: Credentials,
 }
 
 /// One connector to which everybody signs in for themselves.
@@ -62,8 +66,13 @@ struct Invitation {
 }
 
 impl Accounts {
-    pub(crate) fn new(base: &str, same: Option<String>, vault: &Vault) -> Accounts {
-        Accounts { base: base.to_owned(), same, vault: vault.clone() }
+    pub(crate) fn new(
+        base: &str,
+        same: Option<String>,
+        vault: &Vault,
+        credentials: &Credentials,
+    ) -> Accounts {
+        Accounts { base: base.to_owned(), same, vault: vault.clone(), credentials: credentials.clone() }
     }
 
     pub(crate) fn of(&self, own: Own) -> Account {
@@ -159,7 +168,7 @@ impl Account {
                 None => RegisteredClient::public(id),
             });
         }
-        let policy = credentials::policy(&url);
+        let policy = self.accounts.credentials.policy(is_local(&url));
         Ok(OAuth::builder(url, identity).policy(policy).store(Arc::new(store), TOKENS))
     }
 
@@ -260,18 +269,23 @@ impl Account {
         Ok(format!("{}/connect/{}?invitation={code}", self.accounts.base, self.name()))
     }
 
+    /// What shows the API key of somebody, if they have one.
+    pub(super) async fn key_headers(&self, owner: &str, header: &KeyHeader) -> Result<Option<HeaderMap>> {
+        let login = self.accounts.vault.get(owner, self.name(), API_KEY).await.map_err(AuthError::from)?;
+        let Some(Login::ApiKey(key)) = login else { return Ok(None) };
+        let value = header.value(key.expose()).map_err(|why| Error::Configuration(why.to_owned()))?;
+        Ok(Some(HeaderMap::from_iter([config::header(&header.name, value.expose())?])))
+    }
+
     async fn open_for(&self, client: ClientBuilder, owner: &str) -> Result<Option<Opened>> {
         let remote = self.remote()?;
         let url = remote.url.expose();
         let client = config::prepared(&remote, self.own.versioned(client))?;
         let client = match &remote.personal {
             Some(Personal::ApiKey(header)) => {
-                let login =
-                    self.accounts.vault.get(owner, self.name(), API_KEY).await.map_err(AuthError::from)?;
-                let Some(Login::ApiKey(key)) = login else { return Ok(None) };
-                let value = header.value(key.expose()).map_err(|why| Error::Configuration(why.to_owned()))?;
-                let (name, value) = config::header(&header.name, value.expose())?;
-                client.header(name, value)
+                let Some(shown) = self.key_headers(owner, header).await? else { return Ok(None) };
+                let server = Url::parse(url).map_err(|error| Error::Configuration(error.to_string()))?;
+                client.authorize(Keyed::new(self.clone(), owner, header.clone(), &server, shown))
             }
             _ => {
                 let oauth = self.oauth(&remote, owner)?;

@@ -1,0 +1,47 @@
+//! Somebody leaves: nothing that they had opens a door any more.
+
+use loggia_auth::server::People;
+use serde_json::Value;
+
+use super::world::{Browser, World, encoded, redeem, request};
+
+fn text(tokens: &Value, name: &str) -> String {
+    tokens[name].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn who_leaves_is_signed_out_everywhere() {
+    let world = World::new();
+    let people = People::new(world.store.clone(), world.time.clock());
+    assert!(people.signed_in().await.unwrap().is_empty());
+    let (desk, phone) = (Browser::new(), Browser::new());
+    let mut tokens = Vec::new();
+    for browser in [&desk, &phone] {
+        let told = world.allowed(browser, &request()).await;
+        tokens.push(world.post("/oauth/token", &redeem(&told["code"])).await.json());
+    }
+    // One that was not redeemed yet, and one that ended by itself.
+    let waiting = world.allowed(&desk, &request()).await["code"].clone();
+    let over = world.tokens().await;
+    world.post("/oauth/revoke", &[("token", &text(&over, "refresh_token")), ("client_id", "cli")]).await;
+    let known = people.signed_in().await.unwrap();
+    assert_eq!(known.into_iter().collect::<Vec<_>>(), [("ada".to_owned(), 2)]);
+
+    assert_eq!(people.sign_out("bob").await.unwrap(), 0);
+    let page = format!("/oauth/authorize?{}", encoded(&request()));
+    assert!(desk.get(&world, &page).await.field("ticket").is_some(), "still signed in");
+    // Two browsers, that of the third sign-in, and two programs.
+    assert_eq!(people.sign_out("ada").await.unwrap(), 5);
+    for browser in [&desk, &phone] {
+        assert!(browser.get(&world, &page).await.body.contains("name=\"code\""), "signed out");
+    }
+    assert_eq!(world.post("/oauth/token", &redeem(&waiting)).await.error(), "invalid_grant");
+    // The server hears of it from its store.
+    world.time.pass(10);
+    for tokens in tokens {
+        assert!(!world.is_accepted(&text(&tokens, "access_token")).await);
+        assert_eq!(world.refresh(&text(&tokens, "refresh_token")).await.error(), "invalid_grant");
+    }
+    assert!(people.signed_in().await.unwrap().is_empty());
+    assert_eq!(people.sign_out("ada").await.unwrap(), 0);
+}

@@ -1,0 +1,151 @@
+//! What is said of a credential: how things stand with its server, and for how long.
+
+use std::time::SystemTime;
+
+use loggia_auth::client::Credential;
+use serde::Serialize;
+
+use crate::args::OutputArg;
+use crate::exit::{Code, Failure, Outcome};
+use crate::out::{self, BAD, DIM, GOOD, NAME, WARN};
+use crate::render::text::one_line;
+
+/// How things stand with a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum State {
+    SignedIn,
+    NotNeeded,
+    SignedOut,
+    SignInAgain,
+    Unknown,
+}
+
+impl State {
+    pub(super) fn is_well(self) -> bool {
+        matches!(self, State::SignedIn | State::NotNeeded)
+    }
+
+    /// What `status` of one server ends with.
+    pub(super) fn outcome(self, target: &str) -> Outcome {
+        if self.is_well() {
+            return Ok(());
+        }
+        out::note(format!("{DIM}`loggia auth login {target}` signs in{DIM:#}"));
+        Err(Failure::silent(Code::Connect))
+    }
+}
+
+/// What there is to say of a credential.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Report {
+    server: String,
+    pub(super) state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scopes: Option<Vec<String>>,
+    /// In seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
+    renewable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    #[serde(skip)]
+    remaining: Option<u64>,
+}
+
+impl Report {
+    pub(super) fn new(url: &str, state: State) -> Report {
+        Report {
+            server: url.to_owned(),
+            state,
+            issuer: None,
+            scopes: None,
+            expires_at: None,
+            renewable: false,
+            note: None,
+            remaining: None,
+        }
+    }
+
+    /// `has_way` where another token can be had without anybody signing in.
+    pub(super) fn of(url: &str, credential: &Credential, has_way: bool) -> Report {
+        Report {
+            issuer: Some(credential.issuer.clone()),
+            scopes: Some(credential.granted.iter().map(str::to_owned).collect()),
+            expires_at: credential.expires_at,
+            renewable: has_way || credential.refresh_token.is_some(),
+            remaining: credential.remaining(SystemTime::now()).map(|left| left.as_secs()),
+            ..Report::new(url, State::SignedIn)
+        }
+    }
+
+    pub(super) fn state(self, state: State) -> Report {
+        Report { state, ..self }
+    }
+
+    pub(super) fn note(mut self, note: &str) -> Report {
+        self.note = Some(note.to_owned());
+        self
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let (mark, what) = match self.state {
+            State::SignedIn => (format!("{GOOD}✓{GOOD:#}"), "signed in"),
+            State::NotNeeded => (format!("{GOOD}✓{GOOD:#}"), "wants nobody to sign in"),
+            State::SignedOut => (format!("{WARN}-{WARN:#}"), "not signed in"),
+            State::SignInAgain => (format!("{BAD}✗{BAD:#}"), "sign in again"),
+            State::Unknown => (format!("{BAD}✗{BAD:#}"), "nobody knows"),
+        };
+        let note = self.note.as_ref().map(|note| format!("{DIM} ({note}){DIM:#}")).unwrap_or_default();
+        let mut text = format!("{mark} {NAME}{}{NAME:#}: {what}{note}\n", one_line(&self.server));
+        let mut line = |name: &str, value: &str| {
+            text.push_str(&format!("  {DIM}{name:<8}{DIM:#} {}\n", one_line(value)));
+        };
+        if let Some(issuer) = &self.issuer {
+            line("issuer", issuer);
+        }
+        if let Some(scopes) = self.scopes.as_ref().filter(|scopes| !scopes.is_empty()) {
+            line("scopes", &scopes.join(" "));
+        }
+        if self.state == State::SignedIn {
+            line("expires", &self.expiry());
+        }
+        text
+    }
+
+    fn expiry(&self) -> String {
+        let when = match self.remaining {
+            None => return "the server does not say when".to_owned(),
+            Some(0) => "now".to_owned(),
+            Some(left) => format!("in {}", length(left)),
+        };
+        let then = if self.renewable { ", renewed before that" } else { ", and cannot be renewed" };
+        when + then
+    }
+}
+
+/// A length of time as people say it.
+pub(super) fn length(seconds: u64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+pub(super) fn show(report: &Report, output: OutputArg) -> Outcome {
+    match output {
+        OutputArg::Json => json(&report),
+        OutputArg::Human => Ok(out::print(report.text())?),
+    }
+}
+
+pub(super) fn json(value: &impl Serialize) -> Outcome {
+    let text = serde_json::to_string(value).expect("reports have no maps and no failing fields");
+    Ok(out::print(text + "\n")?)
+}

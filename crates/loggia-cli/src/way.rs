@@ -1,0 +1,108 @@
+//! How tokens for a server are come by where nobody signs in at its own page: by the word of the organisation's identity
+//! provider, or as a program that acts for itself. It is kept beside the credential, so that every command, and
+//! `loggia up`, comes by the next one in the same way.
+
+use std::sync::Arc;
+
+use loggia_auth::client::{AuthError, TokenStore};
+use loggia_auth::extensions::{
+    ClientCredentials, Enterprise, Grant, IdentityProvider, SingleSignOn, SubjectToken,
+};
+use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::loopback::Loopback;
+use loggia_auth::registration::RegisteredClient;
+use loggia_auth::secret::Secret;
+use serde::{Deserialize, Serialize};
+
+use crate::credentials::server;
+
+/// The way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Way {
+    /// The identity provider of an organisation decides.
+    Organisation {
+        /// The identity provider.
+        issuer: String,
+        /// Who we are there.
+        there: Known,
+        /// Who we are at the server's own authorization server.
+        here: Known,
+    },
+    /// Nobody's program.
+    Program(Known),
+}
+
+/// A client that somebody registered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Known {
+    pub(crate) id: String,
+    #[serde(default, serialize_with = "Secret::reveal_option", skip_serializing_if = "Option::is_none")]
+    pub(crate) secret: Option<Secret>,
+}
+
+impl Known {
+    pub(crate) fn client(&self) -> RegisteredClient {
+        match &self.secret {
+            Some(secret) => RegisteredClient::with_secret(&self.id, secret.clone()),
+            None => RegisteredClient::public(&self.id),
+        }
+    }
+}
+
+impl Way {
+    /// What may be fetched on it, where that much may be fetched anyway: the person named the identity provider.
+    pub(crate) fn widened(&self, policy: Policy) -> Result<Policy, AuthError> {
+        Ok(match self {
+            Way::Organisation { issuer, .. } => policy.trusting(&server(issuer)?),
+            Way::Program(_) => policy,
+        })
+    }
+
+    /// The grant. If somebody has to sign in for it, `person` does, if they are there.
+    pub(crate) fn grant(
+        &self,
+        store: Arc<dyn TokenStore>,
+        policy: &Policy,
+        person: Option<Loopback>,
+    ) -> Result<Grant, AuthError> {
+        let (issuer, there, here) = match self {
+            Way::Organisation { issuer, there, here } => (issuer, there, here),
+            Way::Program(known) => {
+                return Ok(Grant::ClientCredentials(ClientCredentials { client: known.client() }));
+            }
+        };
+        let provider =
+            IdentityProvider { issuer: issuer.clone(), token_endpoint: None, client: there.client() };
+        let sign_on = SingleSignOn::new(provider.clone(), store, Guard::new(policy.clone())?)?;
+        let sign_on = match person {
+            Some(person) => sign_on.person(person),
+            None => sign_on,
+        };
+        Ok(Grant::Enterprise(Enterprise {
+            provider,
+            subject: Arc::new(sign_on),
+            subject_kind: SubjectToken::IdToken,
+            client: here.client(),
+        }))
+    }
+
+    /// Forgets what the identity provider said of the person.
+    pub(crate) async fn sign_out(&self, store: Arc<dyn TokenStore>) -> Result<(), AuthError> {
+        let Way::Organisation { issuer, there, .. } = self else { return Ok(()) };
+        let provider =
+            IdentityProvider { issuer: issuer.clone(), token_endpoint: None, client: there.client() };
+        SingleSignOn::new(provider, store, Guard::new(Policy::default())?)?.sign_out().await
+    }
+
+    /// Whether the same person signed in at the same place for another server.
+    pub(crate) fn shares_sign_in(&self, other: &Way) -> bool {
+        match (self, other) {
+            (
+                Way::Organisation { issuer, there, .. },
+                Way::Organisation { issuer: other, there: known, .. },
+            ) => issuer == other && there.id == known.id,
+            _ => false,
+        }
+    }
+}
