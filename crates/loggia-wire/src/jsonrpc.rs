@@ -175,9 +175,7 @@ pub(crate) fn parse_single(buffer: &Bytes, text: &[u8]) -> Result<Message, Decod
 
 /// The members of a message of any kind. Which are present tells the kind.
 fn envelope(text: &[u8]) -> Result<Members<'_>, DecodeError> {
-    if std::str::from_utf8(text).is_err() {
-        serde_json::from_slice::<&RawValue>(text).map_err(DecodeError::parse)?;
-    }
+    std::str::from_utf8(text).map_err(DecodeError::parse)?;
     Members::read(text).map_err(|e| match e.classify() {
         serde_json::error::Category::Data => not_a_message(e),
         _ => DecodeError::parse(e),
@@ -215,7 +213,7 @@ fn decode_call(
 }
 
 impl DecodeError {
-    fn parse(error: serde_json::Error) -> DecodeError {
+    fn parse(error: impl fmt::Display) -> DecodeError {
         DecodeError {
             id: None,
             error: RpcError::new(ErrorCode::PARSE_ERROR, format!("Parse error: {error}")),

@@ -1,7 +1,7 @@
 //! Results written from their type straight into the buffer. What the protocol adds to every result follows
 //! its own members, so that a tree is only needed where the result says something of that itself.
 
-use serde::Serialize;
+use std::borrow::Cow;
 
 use super::{RESULT_TYPE, Restrict, result_type};
 use crate::jsonrpc;
@@ -39,10 +39,9 @@ pub(super) fn write(
         return false;
     }
     if version.is_stateless() {
-        add(out, start, RESULT_TYPE, result_type(result));
+        add_member(out, start, RESULT_TYPE, |out| jsonrpc::write_string(out, result_type(result)));
         if let Some(identity) = identity {
-            let stamp = Stamp { server_info: Restricted(identity, version) };
-            add(out, start, "_meta", &stamp);
+            add_member(out, start, "_meta", |out| stamp(out, identity, version));
         }
     }
     true
@@ -86,7 +85,7 @@ fn texts(out: &mut Vec<u8>, result: &CallToolResult) -> bool {
 }
 
 /// Adds a member to the object that `out` ends with.
-fn add<T: Serialize + ?Sized>(out: &mut Vec<u8>, start: usize, name: &'static str, value: &T) {
+fn add_member(out: &mut Vec<u8>, start: usize, name: &'static str, value: impl FnOnce(&mut Vec<u8>)) {
     debug_assert_eq!(out.last(), Some(&b'}'), "an object was written");
     out.pop();
     if out.len() > start + 1 {
@@ -95,30 +94,45 @@ fn add<T: Serialize + ?Sized>(out: &mut Vec<u8>, start: usize, name: &'static st
     out.push(b'"');
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
-    // Model types have string keys and no failing `Serialize`.
-    let _ = serde_json::to_writer(&mut *out, value);
+    value(out);
     out.push(b'}');
 }
 
-#[derive(Serialize)]
-struct Stamp<'a> {
-    #[serde(rename = "io.modelcontextprotocol/serverInfo")]
-    server_info: Restricted<'a>,
-}
-
-struct Restricted<'a>(&'a Implementation, Version);
-
-impl Serialize for Restricted<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Restricted(identity, version) = *self;
-        // The newest revision has every member there is.
-        if version == Version::LATEST {
-            return identity.serialize(serializer);
+/// Writes the `_meta` that says who answers: the same with every result, so what nearly all servers say of themselves
+/// is written without a serializer.
+fn stamp(out: &mut Vec<u8>, identity: &Implementation, version: Version) {
+    out.extend_from_slice(b"{\"io.modelcontextprotocol/serverInfo\":");
+    match identity {
+        Implementation {
+            name,
+            title,
+            version: own,
+            description: None,
+            website_url: None,
+            icons: None,
+            extra,
+        } if extra.is_empty() => {
+            out.extend_from_slice(b"{\"name\":");
+            jsonrpc::write_string(out, name);
+            if let Some(title) = title {
+                out.extend_from_slice(b",\"title\":");
+                jsonrpc::write_string(out, title);
+            }
+            out.extend_from_slice(b",\"version\":");
+            jsonrpc::write_string(out, own);
+            out.push(b'}');
         }
-        let mut identity = identity.clone();
-        identity.restrict(version);
-        identity.serialize(serializer)
+        _ => {
+            let mut identity = Cow::Borrowed(identity);
+            // The newest revision has every member there is.
+            if version != Version::LATEST {
+                identity.to_mut().restrict(version);
+            }
+            // Model types have string keys and no failing `Serialize`.
+            let _ = serde_json::to_writer(&mut *out, &*identity);
+        }
     }
+    out.push(b'}');
 }
 
 #[cfg(test)]
@@ -127,10 +141,22 @@ mod tests {
     use crate::meta::SERVER_INFO;
 
     #[test]
-    fn the_stamp_has_the_key_of_the_specification() {
-        let identity = Implementation::new("s", "1");
-        let stamp = serde_json::to_value(Stamp { server_info: Restricted(&identity, Version::LATEST) });
-        let stamp = stamp.expect("a stamp is written");
-        assert!(stamp.as_object().is_some_and(|stamp| stamp.keys().eq([SERVER_INFO])), "{stamp}");
+    fn the_stamp_is_what_a_serializer_makes_of_it() {
+        let plain = || Implementation::new("s\n", "1");
+        let mut unknown = plain();
+        unknown.extra.insert("colour".to_owned(), "red".into());
+        let table = [
+            plain(),
+            plain().title("S"),
+            plain().description("D"),
+            plain().website_url("https://s.example"),
+            unknown,
+        ];
+        for identity in table {
+            let mut out = Vec::new();
+            stamp(&mut out, &identity, Version::LATEST);
+            let written: serde_json::Value = serde_json::from_slice(&out).expect("JSON is written");
+            assert_eq!(written, serde_json::json!({ SERVER_INFO: identity }));
+        }
     }
 }

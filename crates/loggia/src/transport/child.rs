@@ -257,7 +257,6 @@ async fn listen(stderr: ChildStderr, server: String, said: LastLines) {
         let line = match frame {
             Ok(text) => String::from_utf8_lossy(&text).into_owned(),
             Err(BadFrame::TooLong(most)) => format!("(a line of more than {most} bytes)"),
-            Err(BadFrame::NotUtf8) => "(a line that is not UTF-8)".to_owned(),
         };
         tracing::debug!(target: "loggia::child", server, "{line}");
         said.push(line);

@@ -1,12 +1,13 @@
 //! Messages on a byte stream: one JSON text on each line ("stdio": messages are delimited by newlines and
 //! must not contain any). Reading is bounded and never fails on what a peer writes: a line that is too long
-//! or is not UTF-8 becomes a [`BadFrame`] to answer, and the next line is read as usual.
+//! becomes a [`BadFrame`] to answer, and the next line is read as usual. Whether it is UTF-8 is for whoever decodes it
+//! to find out.
 
 use std::fmt;
 use std::io;
 
 use bytes::{Buf, Bytes, BytesMut};
-use loggia_wire::{ErrorCode, RpcError};
+use loggia_wire::RpcError;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::service::BoxFuture;
@@ -19,18 +20,12 @@ pub type Frame = Result<Bytes, BadFrame>;
 pub enum BadFrame {
     /// It is longer than this many bytes. It was skipped to its end.
     TooLong(usize),
-    /// It is not UTF-8.
-    NotUtf8,
 }
 
 impl BadFrame {
     /// What to answer its sender.
     pub fn to_rpc_error(self) -> RpcError {
-        let code = match self {
-            BadFrame::TooLong(_) => ErrorCode::INVALID_REQUEST,
-            BadFrame::NotUtf8 => ErrorCode::PARSE_ERROR,
-        };
-        RpcError::new(code, self.to_string())
+        RpcError::invalid_request(self.to_string())
     }
 }
 
@@ -40,7 +35,6 @@ impl fmt::Display for BadFrame {
             BadFrame::TooLong(most) => {
                 write!(f, "The message is longer than {most} bytes, the most accepted here")
             }
-            BadFrame::NotUtf8 => f.write_str("Parse error: the message is not UTF-8"),
         }
     }
 }
@@ -147,8 +141,6 @@ impl<R: AsyncRead + Unpin + Send + 'static> LineReader<R> {
             None
         } else if line.len() > self.most {
             Some(Err(BadFrame::TooLong(self.most)))
-        } else if std::str::from_utf8(&line).is_err() {
-            Some(Err(BadFrame::NotUtf8))
         } else {
             Some(Ok(line))
         }
@@ -285,7 +277,6 @@ mod tests {
             (&[b"1234567890", b"1234567890", b"12\n1\n"], vec![LONG, ok("1")]),
             (&[b"1234567890", b"1234567890"], vec![LONG]),
             (&[b"1234567890", b"\n", b"1\n"], vec![LONG, ok("1")]),
-            (&[b"\"\xff\"\n1\n"], vec![Err(BadFrame::NotUtf8), ok("1")]),
             (&[b"\"\xe2\x82", b"\xac\"\n"], vec![ok("\"€\"")]),
             (&[], vec![]),
         ];

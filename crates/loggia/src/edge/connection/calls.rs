@@ -81,8 +81,11 @@ impl Connection {
         };
         self.ids.insert(id, key);
         self.slots.insert(key, slot);
-        self.waiting.push_back((key, crate::edge::request(method, params, meta)));
-        self.run_waiting();
+        let request = crate::edge::request(method, params, meta);
+        match room {
+            true => self.run(key, bytes, request),
+            false => self.waiting.push_back((key, request)),
+        }
         Ok(())
     }
 

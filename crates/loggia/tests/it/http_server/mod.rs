@@ -3,6 +3,7 @@
 
 pub mod fixture;
 mod handshake;
+mod lasting;
 mod legacy;
 mod limits;
 mod peer;

@@ -116,7 +116,7 @@ impl Legacy {
         self.lock().insert(id.clone(), inbox);
         let place = Place { id, open: self.open.clone() };
         let connection = Connection { reader, place, announced: false, keep_alive: shared.limits.keep_alive };
-        Ok(respond::event_stream(connection.events()).map(|body| body.holding(permit)))
+        Ok(respond::lasting_event_stream(connection.events()).map(|body| body.holding(permit)))
     }
 
     async fn receive(&self, shared: &Shared, parts: &Parts, body: Body) -> Answered {

@@ -7,13 +7,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::{Frame, SizeHint};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 #[cfg(feature = "http2")]
@@ -25,12 +22,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::PeerAddr;
 use super::endpoint::Endpoint;
+use super::lasting::{Aside, Flushing, Lasting};
 use super::preface::{self, Begun, Protocol};
 use super::tls::Acceptor;
+use super::traffic::{Counted, Open, Quiet, Traffic, Watch};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::service::BoxFuture;
@@ -228,14 +226,15 @@ impl Builders {
         service: Adapter,
     ) -> Pin<Box<dyn Connection>> {
         let stream = TokioIo::new(stream);
-        match protocol {
-            Protocol::Http1 => Box::pin(self.one.serve_connection(stream, service)),
-            #[cfg(feature = "http2")]
-            Protocol::Http2 => Box::pin(self.two.serve_connection(stream, service)),
-            // What the first version makes of the preface of the second is an error.
-            #[cfg(not(feature = "http2"))]
-            Protocol::Http2 => Box::pin(self.one.serve_connection(stream, service)),
+        #[cfg(feature = "http2")]
+        if protocol == Protocol::Http2 {
+            return Box::pin(Two(self.two.serve_connection(stream, service)));
         }
+        // What the first version makes of the preface of the second is an error.
+        let _ = protocol;
+        let aside = service.aside.clone();
+        let connection = self.one.serve_connection(Flushing::new(stream, aside.clone()), service);
+        Box::pin(One { connection: Some(connection), aside })
     }
 }
 
@@ -244,21 +243,77 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
 
-/// A connection of either version. It ends when the peer closes it, or after what runs when it is told to.
-trait Connection: Future<Output = hyper::Result<()>> + Send {
+/// A connection. It ends when the peer closes it, or after what runs when it is told to; or it goes on as another.
+trait Connection: Future<Output = Result<Option<Next>, BodyError>> + Send {
     fn graceful_shutdown(self: Pin<&mut Self>);
 }
 
-impl<S: Stream> Connection for http1::Connection<TokioIo<S>, Adapter> {
-    fn graceful_shutdown(self: Pin<&mut Self>) {
-        http1::Connection::graceful_shutdown(self);
+/// What a connection goes on as.
+struct Next(Pin<Box<dyn Connection>>);
+
+/// HTTP/1.1, until a stream lasts.
+struct One<S: Stream> {
+    /// There until it is over.
+    connection: Option<http1::Connection<Flushing<TokioIo<S>>, Adapter>>,
+    aside: Aside,
+}
+
+impl<S: Stream> Future for One<S> {
+    type Output = Result<Option<Next>, BodyError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let one = &mut *self;
+        let Some(connection) = &mut one.connection else { return Poll::Ready(Ok(None)) };
+        if let Poll::Ready(served) = Pin::new(connection).poll(cx) {
+            return Poll::Ready(served.map(|()| None).map_err(Into::into));
+        }
+        let Some(response) = one.aside.take() else { return Poll::Pending };
+        let connection = one.connection.take().expect("it was there a moment ago");
+        let stream = connection.into_parts().io.into_inner().into_inner();
+        Poll::Ready(Ok(Some(Next(Box::pin(Last(Lasting::new(stream, response)))))))
+    }
+}
+
+impl<S: Stream> Connection for One<S> {
+    fn graceful_shutdown(mut self: Pin<&mut Self>) {
+        if let Some(connection) = &mut self.connection {
+            Pin::new(connection).graceful_shutdown();
+        }
+    }
+}
+
+/// The last stream of a connection.
+struct Last<S: Stream>(Lasting<S>);
+
+impl<S: Stream> Future for Last<S> {
+    type Output = Result<Option<Next>, BodyError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map_ok(|()| None)
+    }
+}
+
+impl<S: Stream> Connection for Last<S> {
+    /// The stream ends by itself.
+    fn graceful_shutdown(self: Pin<&mut Self>) {}
+}
+
+#[cfg(feature = "http2")]
+struct Two<S: Stream>(http2::Connection<TokioIo<S>, Adapter, TokioExecutor>);
+
+#[cfg(feature = "http2")]
+impl<S: Stream> Future for Two<S> {
+    type Output = Result<Option<Next>, BodyError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map_ok(|()| None).map_err(Into::into)
     }
 }
 
 #[cfg(feature = "http2")]
-impl<S: Stream> Connection for http2::Connection<TokioIo<S>, Adapter, TokioExecutor> {
-    fn graceful_shutdown(self: Pin<&mut Self>) {
-        http2::Connection::graceful_shutdown(self);
+impl<S: Stream> Connection for Two<S> {
+    fn graceful_shutdown(mut self: Pin<&mut Self>) {
+        Pin::new(&mut self.0).graceful_shutdown();
     }
 }
 
@@ -302,17 +357,20 @@ impl Server {
         };
         let traffic = Traffic::default();
         let mut watch = Watch::new(traffic.clone());
-        let mut connection = self.http.connect(protocol, stream, Adapter { service, traffic });
+        let adapter = Adapter { service, traffic, aside: Aside::default() };
+        let mut connection = self.http.connect(protocol, stream, adapter);
         let mut closing = false;
         loop {
             tokio::select! {
                 biased;
-                served = connection.as_mut() => {
-                    if let Err(error) = served {
-                        tracing::debug!(%error, "a connection ended with an error");
+                served = connection.as_mut() => match served {
+                    Ok(Some(Next(next))) => connection = next,
+                    Ok(None) => return,
+                    Err(error) => {
+                        tracing::debug!(error, "a connection ended with an error");
+                        return;
                     }
-                    return;
-                }
+                },
                 () = shutdown.begun(), if !closing => {
                     closing = true;
                     connection.as_mut().graceful_shutdown();
@@ -329,91 +387,11 @@ impl Server {
     }
 }
 
-/// What happens on one connection, as far as time limits care. Counted without a clock and without a lock:
-/// every request passes here several times.
-#[derive(Clone, Default)]
-struct Traffic(Arc<Counts>);
-
-#[derive(Default)]
-struct Counts {
-    /// Requests whose response is not sent.
-    open: AtomicUsize,
-    /// Responses that have something to send and wait for the peer to take it.
-    waiting: AtomicUsize,
-    /// Whatever happened, counted: a request began or ended, a peer took something.
-    events: AtomicUsize,
-}
-
-impl Counts {
-    fn event(&self) {
-        self.events.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-enum Quiet {
-    /// No request for too long.
-    Idle,
-    /// The peer reads nothing of what it asked for.
-    Stalled,
-}
-
-/// Looks at the traffic from time to time.
-struct Watch {
-    traffic: Traffic,
-    /// The events at the last look.
-    events: usize,
-    /// When that was, or when the connection was told to close.
-    last: Instant,
-}
-
-impl Watch {
-    fn new(traffic: Traffic) -> Watch {
-        Watch { traffic, events: 0, last: Instant::now() }
-    }
-
-    /// Waits until the connection is quiet for longer than it may be, to within a quarter of the shortest of
-    /// the limits. One that is told to close has the time that a peer may take to read.
-    async fn quiet(&mut self, limits: &Limits, closing: bool) -> Quiet {
-        let between = limits.read_timeout.min(limits.write_timeout).min(limits.idle) / 4;
-        if closing {
-            self.last = Instant::now();
-        }
-        loop {
-            let now = Instant::now();
-            let events = self.traffic.0.events.load(Ordering::Relaxed);
-            if std::mem::replace(&mut self.events, events) != events {
-                self.last = now;
-            }
-            let next = now + between.max(TICK);
-            let next = match self.judge(limits, closing) {
-                Some((quiet, limit)) if self.last + limit <= now => return quiet,
-                Some((_, limit)) => next.min(self.last + limit),
-                None => next,
-            };
-            tokio::time::sleep_until(next).await;
-        }
-    }
-
-    /// What the connection is if nothing happens, and for how long it may be. `None` while a request runs.
-    fn judge(&self, limits: &Limits, closing: bool) -> Option<(Quiet, Duration)> {
-        let counts = &*self.traffic.0;
-        match (counts.open.load(Ordering::Relaxed), counts.waiting.load(Ordering::Relaxed)) {
-            (0, _) if closing => Some((Quiet::Idle, limits.write_timeout)),
-            (0, _) if self.events > 0 => Some((Quiet::Idle, limits.idle)),
-            (0, _) => Some((Quiet::Idle, limits.read_timeout)),
-            (_, 0) => None,
-            _ => Some((Quiet::Stalled, limits.write_timeout)),
-        }
-    }
-}
-
-/// The least time between two looks.
-const TICK: Duration = Duration::from_millis(1);
-
-/// hyper's view of the service: it counts what is open.
+/// hyper's view of the service: it counts what is open, and puts aside what lasts.
 struct Adapter {
     service: Handler,
     traffic: Traffic,
+    aside: Aside,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Adapter {
@@ -422,95 +400,36 @@ impl hyper::service::Service<Request<Incoming>> for Adapter {
     type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Answering {
-        let open = Open::new(&self.traffic);
-        Answering { answer: self.service.service.call(request.map(Body::from)), open: Some(open) }
+        let (open, version) = (Open::new(&self.traffic), request.version());
+        let answer = self.service.service.call(request.map(Body::from));
+        Answering { answer, open: Some(open), version, aside: self.aside.clone() }
     }
 }
 
 /// A request on its way through the service.
 struct Answering {
     answer: BoxFuture<'static, Response<Body>>,
+    /// There until it is answered.
     open: Option<Open>,
+    version: Version,
+    aside: Aside,
 }
 
 impl Future for Answering {
     type Output = Result<Response<Counted>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(self.answer.as_mut().poll(cx));
-        let open = self.open.take().expect("a future is not polled after it is ready");
-        Poll::Ready(Ok(response.map(|body| Counted::new(body, open))))
-    }
-}
-
-/// A request whose response is not sent yet.
-struct Open(Traffic);
-
-impl Open {
-    fn new(traffic: &Traffic) -> Open {
-        traffic.0.open.fetch_add(1, Ordering::Relaxed);
-        traffic.0.event();
-        Open(traffic.clone())
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.0.open.fetch_sub(1, Ordering::Relaxed);
-        self.0.0.event();
-    }
-}
-
-/// A response body that tells whether it waits for its peer or its peer for it.
-struct Counted {
-    body: Body,
-    waiting: bool,
-    open: Open,
-}
-
-impl Counted {
-    fn new(body: Body, open: Open) -> Counted {
-        let mut counted = Counted { body, waiting: false, open };
-        counted.set_waiting(true);
-        counted
-    }
-
-    fn set_waiting(&mut self, waiting: bool) {
-        let counts = &*self.open.0.0;
-        match (std::mem::replace(&mut self.waiting, waiting), waiting) {
-            (false, true) => drop(counts.waiting.fetch_add(1, Ordering::Relaxed)),
-            (true, false) => drop(counts.waiting.fetch_sub(1, Ordering::Relaxed)),
-            _ => {}
+        // What was put aside is no business of hyper's any more.
+        if self.open.is_none() {
+            return Poll::Pending;
         }
-        counts.event();
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.set_waiting(false);
-    }
-}
-
-impl http_body::Body for Counted {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let counted = self.get_mut();
-        let polled = Pin::new(&mut counted.body).poll_frame(cx);
-        counted.set_waiting(matches!(polled, Poll::Ready(Some(Ok(_)))));
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let response = ready!(self.answer.as_mut().poll(cx));
+        let Some(open) = self.open.take() else { return Poll::Pending };
+        let response = response.map(|body| Counted::new(body, open));
+        if Aside::wants(self.version, &response) {
+            self.aside.put(response);
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(response))
     }
 }

@@ -8,6 +8,7 @@ mod calls;
 mod endpoint;
 mod guard;
 mod handshake;
+mod lasting;
 mod legacy;
 mod listener;
 mod local;
@@ -20,6 +21,7 @@ mod sessions;
 mod stateless;
 mod streams;
 mod tls;
+mod traffic;
 mod validate;
 mod watch;
 

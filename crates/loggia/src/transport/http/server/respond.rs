@@ -11,6 +11,7 @@ use loggia_wire::jsonrpc::{self, DecodeError, Id};
 use loggia_wire::{ErrorCode, RpcError};
 
 use super::accept::{EVENT_STREAM, JSON};
+use super::lasting::Lasts;
 use crate::transport::http::Body;
 
 /// Keeps nginx and its kin from holding events back.
@@ -82,6 +83,13 @@ pub(super) fn empty(status: StatusCode) -> Response<Body> {
 /// An event stream.
 pub(super) fn event_stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
     events_of(Body::stream(events))
+}
+
+/// An event stream that stays open while nothing happens.
+pub(super) fn lasting_event_stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
+    let mut response = event_stream(events);
+    response.extensions_mut().insert(Lasts);
+    response
 }
 
 /// An event stream of which every event is known already.

@@ -238,7 +238,7 @@ async fn subscribe(
     match edge::open_stream(&*shared.service, filter, principal).await {
         Ok(listening) => {
             let stream = Subscription { shared, id, meta, server, listening, state: State::Opening };
-            respond::event_stream(stream.events()).map(|body| body.holding(permit))
+            respond::lasting_event_stream(stream.events()).map(|body| body.holding(permit))
         }
         Err(error) => refuse(error),
     }

@@ -58,7 +58,7 @@ async fn carried(peer: &Peer, calls: Vec<Running>, batch: bool) -> Response<Body
 
 /// Answers a GET that takes up a stream.
 pub(super) fn taken_up(shared: &Arc<Shared>, local: &Arc<Local>, carrier: Carrier) -> Response<Body> {
-    Sending::new(shared, local, carrier, Work(None)).into_stream()
+    respond::lasting_event_stream(Sending::new(shared, local, carrier, Work(None)).into_events())
 }
 
 /// A connection that carries a stream.
@@ -121,14 +121,18 @@ impl Sending {
     }
 
     fn into_stream(self) -> Response<Body> {
-        respond::event_stream(stream::unfold(Some(self), |sending| async move {
+        respond::event_stream(self.into_events())
+    }
+
+    fn into_events(self) -> impl futures_core::Stream<Item = Bytes> + Send {
+        stream::unfold(Some(self), |sending| async move {
             let mut sending = sending?;
             match sending.next().await {
                 Step::Send(events) => Some((events, Some(sending))),
                 Step::Last(events) => Some((events, None)),
                 Step::End => None,
             }
-        }))
+        })
     }
 
     async fn next(&mut self) -> Step {

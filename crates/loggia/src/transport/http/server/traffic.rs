@@ -1,0 +1,168 @@
+//! What happens on a connection, as far as time limits care: one that is idle, or whose peer does not read, is closed.
+//! Counted without a clock and without a lock, for every request passes here several times; a task looks at the
+//! counters from time to time.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::time::Instant;
+
+use crate::limits::Limits;
+use crate::transport::http::{Body, BodyError};
+
+/// What happens on one connection.
+#[derive(Clone, Default)]
+pub(super) struct Traffic(Arc<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    /// Requests whose response is not sent.
+    open: AtomicUsize,
+    /// Responses that have something to send and wait for the peer to take it.
+    waiting: AtomicUsize,
+    /// Whatever happened, counted: a request began or ended, a peer took something.
+    events: AtomicUsize,
+}
+
+impl Counts {
+    fn event(&self) {
+        self.events.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+pub(super) enum Quiet {
+    /// No request for too long.
+    Idle,
+    /// The peer reads nothing of what it asked for.
+    Stalled,
+}
+
+/// Looks at the traffic from time to time.
+pub(super) struct Watch {
+    traffic: Traffic,
+    /// The events at the last look.
+    events: usize,
+    /// When that was, or when the connection was told to close.
+    last: Instant,
+}
+
+impl Watch {
+    pub(super) fn new(traffic: Traffic) -> Watch {
+        Watch { traffic, events: 0, last: Instant::now() }
+    }
+
+    /// Waits until the connection is quiet for longer than it may be, to within a quarter of the shortest of
+    /// the limits. One that is told to close has the time that a peer may take to read.
+    pub(super) async fn quiet(&mut self, limits: &Limits, closing: bool) -> Quiet {
+        let between = limits.read_timeout.min(limits.write_timeout).min(limits.idle) / 4;
+        if closing {
+            self.last = Instant::now();
+        }
+        loop {
+            let now = Instant::now();
+            let events = self.traffic.0.events.load(Ordering::Relaxed);
+            if std::mem::replace(&mut self.events, events) != events {
+                self.last = now;
+            }
+            let next = now + between.max(TICK);
+            let next = match self.judge(limits, closing) {
+                Some((quiet, limit)) if self.last + limit <= now => return quiet,
+                Some((_, limit)) => next.min(self.last + limit),
+                None => next,
+            };
+            tokio::time::sleep_until(next).await;
+        }
+    }
+
+    /// What the connection is if nothing happens, and for how long it may be. `None` while a request runs.
+    fn judge(&self, limits: &Limits, closing: bool) -> Option<(Quiet, Duration)> {
+        let counts = &*self.traffic.0;
+        match (counts.open.load(Ordering::Relaxed), counts.waiting.load(Ordering::Relaxed)) {
+            (0, _) if closing => Some((Quiet::Idle, limits.write_timeout)),
+            (0, _) if self.events > 0 => Some((Quiet::Idle, limits.idle)),
+            (0, _) => Some((Quiet::Idle, limits.read_timeout)),
+            (_, 0) => None,
+            _ => Some((Quiet::Stalled, limits.write_timeout)),
+        }
+    }
+}
+
+/// The least time between two looks.
+const TICK: Duration = Duration::from_millis(1);
+
+/// A request whose response is not sent yet.
+pub(super) struct Open(Traffic);
+
+impl Open {
+    pub(super) fn new(traffic: &Traffic) -> Open {
+        traffic.0.open.fetch_add(1, Ordering::Relaxed);
+        traffic.0.event();
+        Open(traffic.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.event();
+    }
+}
+
+/// A response body that tells whether it waits for its peer or its peer for it.
+pub(super) struct Counted {
+    body: Body,
+    waiting: bool,
+    open: Open,
+}
+
+impl Counted {
+    pub(super) fn new(body: Body, open: Open) -> Counted {
+        let mut counted = Counted { body, waiting: false, open };
+        counted.set_waiting(true);
+        counted
+    }
+
+    fn set_waiting(&mut self, waiting: bool) {
+        let counts = &*self.open.0.0;
+        match (std::mem::replace(&mut self.waiting, waiting), waiting) {
+            (false, true) => drop(counts.waiting.fetch_add(1, Ordering::Relaxed)),
+            (true, false) => drop(counts.waiting.fetch_sub(1, Ordering::Relaxed)),
+            _ => {}
+        }
+        counts.event();
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.set_waiting(false);
+    }
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let counted = self.get_mut();
+        let polled = Pin::new(&mut counted.body).poll_frame(cx);
+        counted.set_waiting(matches!(polled, Poll::Ready(Some(Ok(_)))));
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
