@@ -20,7 +20,7 @@ use crate::meta::{SERVER_INFO, SUBSCRIPTION_ID};
 use crate::method::Method;
 use crate::model::*;
 use crate::raw::RawJson;
-use crate::shape::{Malformed, Shape, value_of};
+use crate::shape::{self, Malformed, Model, Shape, value_of};
 use crate::version::Version;
 
 /// Takes away what `version` lacks.
@@ -186,7 +186,7 @@ pub fn decode_result(
     };
     match kind.as_ref().map(Option::as_deref) {
         // A revision without the member means "complete".
-        None | Some(Some("complete")) => decode_complete(method, result).map_err(wrong),
+        None | Some(Some("complete")) => decode_complete_result(method, result),
         Some(Some("input_required")) => {
             let mut input: InputRequired = result.read().map_err(wrong)?;
             input.extra.remove(RESULT_TYPE);
@@ -197,12 +197,19 @@ pub fn decode_result(
     }
 }
 
-/// Reads a result of the type that belongs to its method.
-fn decode_complete(method: &Method, result: &RawJson) -> Result<ServerResult, Malformed> {
+/// Reads a result that is known to be complete: one of the type that belongs to its method.
+pub fn decode_complete_result(method: &Method, result: &RawJson) -> Result<ServerResult, PayloadError> {
+    complete(method, result).map_err(|malformed| PayloadError::new(method, malformed))
+}
+
+fn complete(method: &Method, result: &RawJson) -> Result<ServerResult, Malformed> {
     macro_rules! read {
         ($type:ty) => {{
-            let mut read: $type = result.read()?;
-            read.extra.remove(RESULT_TYPE);
+            let mut members = shape::members_of(result.as_bytes())?;
+            // The codec's own: it says no more than is known here.
+            while members.take(RESULT_TYPE).is_some() {}
+            let mut read = <$type>::blank();
+            shape::fill_from(&mut read, members)?;
             ServerResult::from(read)
         }};
     }

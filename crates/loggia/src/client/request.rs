@@ -283,8 +283,8 @@ fn kind_of(method: &Method, result: &RawJson) -> Result<ResultKind> {
     let wrong =
         |error: serde_json::Error| Error::Protocol(format!("the result of {method} is malformed: {error}"));
     let kind: Option<Cow<'_, str>> = match result.member("resultType") {
+        None | Some(b"\"complete\"") => return Ok(ResultKind::Complete),
         Some(kind) => serde_json::from_slice(kind).map_err(wrong)?,
-        None => None,
     };
     match kind.as_deref() {
         None | Some("complete") => Ok(ResultKind::Complete),

@@ -153,7 +153,7 @@ impl Client {
             Error::Configuration(format!("the params of {method} cannot be written: {error}"))
         })?;
         let reply = self.request(method.clone(), params, options).await?;
-        let result = codec::decode_result(&method, reply.version, &reply.result)
+        let result = codec::decode_complete_result(&method, &reply.result)
             .map_err(|error| Error::Protocol(error.to_string()))?;
         T::take(result)
             .ok_or_else(|| Error::Protocol(format!("{method} answered with the result of something else")))
