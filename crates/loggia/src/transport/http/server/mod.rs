@@ -5,6 +5,7 @@
 
 mod accept;
 mod calls;
+mod connection;
 mod endpoint;
 mod guard;
 mod handshake;
