@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::model::ClientCapabilities;
-use crate::shape::{Malformed, Model, Record, Shape, View, fill_record, serde_by_shape};
+use crate::shape::{Fill, FillRecord, Malformed, Model, Record, Shape, View, fill_record, serde_by_shape};
 use crate::version::Version;
 
 /// A JSON-RPC error code.
@@ -67,7 +67,9 @@ impl Shape for RpcError {
     fn view(&self) -> View<'_> {
         View::Record(self)
     }
+}
 
+impl Fill for RpcError {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         fill_record(self, text)
     }
@@ -79,8 +81,10 @@ impl Record for RpcError {
         show("message", &self.message);
         show("data", &self.data);
     }
+}
 
-    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Shape)) {
+impl FillRecord for RpcError {
+    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Fill)) {
         fill("code", &mut self.code.0);
         fill("message", &mut self.message);
         fill("data", &mut self.data);

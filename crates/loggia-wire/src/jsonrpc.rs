@@ -15,7 +15,7 @@ use crate::members::Members;
 use crate::method::Method;
 use crate::params::Params;
 use crate::raw::RawJson;
-use crate::shape::{Malformed, Model, Shape, View, serde_by_shape, take};
+use crate::shape::{Fill, Malformed, Model, Shape, View, serde_by_shape, take};
 pub use string::write_string;
 
 /// A request's id: a string or an integer, never null (specification, "Requests").
@@ -333,7 +333,9 @@ impl Shape for Id {
             Id::String(text) => View::Text(text),
         }
     }
+}
 
+impl Fill for Id {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         *self = match text.first() {
             Some(b'"') => Id::String(String::read(text)?.into()),

@@ -1,6 +1,7 @@
 //! Model types as JSON, by one reader and one writer for all of them. A type says which members it has
-//! ([`Record`]) and nothing more, so that a program that uses a hundred of them carries a hundred short lists:
-//! serde's derive writes a reader and a writer of several kilobytes for each, for they keep unknown members.
+//! ([`Record`], [`FillRecord`]) and nothing more, so that a program that uses a hundred of them carries a hundred
+//! short lists: serde's derive writes a reader and a writer of several kilobytes for each, for they keep unknown
+//! members.
 //!
 //! The types implement serde's traits by way of this, for whoever holds them in types of his own. Here, and
 //! wherever the text is at hand, [`Model::read`] is the short way.
@@ -25,11 +26,15 @@ use crate::sorted::Named;
 pub use leaf::value_of;
 pub(crate) use macros::{record, serde_by_shape, tagged, words};
 
-/// What can be shown as JSON and filled from JSON.
+/// What can be shown as JSON. Apart from [`Fill`], so that a program that only writes a type does not carry its
+/// reader along: what a `dyn` may be asked for cannot be left out by a linker.
 pub trait Shape {
     /// What it says.
     fn view(&self) -> View<'_>;
+}
 
+/// What can be filled from JSON.
+pub trait Fill {
     /// Takes over what the JSON value `text` says.
     /// Of a value that is not blank, what `text` does not say may remain.
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed>;
@@ -41,7 +46,7 @@ pub trait Shape {
 }
 
 /// A type of the neutral model, or what one is made of.
-pub trait Model: Shape + Sized {
+pub trait Model: Shape + Fill + Sized {
     /// A value to be filled.
     fn blank() -> Self;
 
@@ -63,15 +68,18 @@ pub trait Record {
     /// Shows each member to `show`.
     fn each(&self, show: &mut dyn FnMut(&'static str, &dyn Shape));
 
-    /// Offers each member to be filled.
-    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Shape));
-
     /// Members of other names; `None` where they are not kept.
     fn extra(&self) -> Option<&Extra> {
         None
     }
+}
 
-    /// The same, to be filled.
+/// An object whose members can be filled.
+pub trait FillRecord {
+    /// Offers each member to be filled.
+    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Fill));
+
+    /// Where members of other names go; `None` where they are not kept.
     fn extra_mut(&mut self) -> Option<&mut Extra> {
         None
     }
@@ -150,12 +158,12 @@ impl fmt::Display for Malformed {
 impl std::error::Error for Malformed {}
 
 /// Fills `record` from the object `text`.
-pub(crate) fn fill_record(record: &mut dyn Record, text: &[u8]) -> Result<(), Malformed> {
+pub(crate) fn fill_record(record: &mut dyn FillRecord, text: &[u8]) -> Result<(), Malformed> {
     fill_from(record, members_of(text)?)
 }
 
 /// Fills `record` from members that were read.
-pub(crate) fn fill_from(record: &mut dyn Record, mut members: Members<'_>) -> Result<(), Malformed> {
+pub(crate) fn fill_from(record: &mut dyn FillRecord, mut members: Members<'_>) -> Result<(), Malformed> {
     let mut outcome = Ok(());
     record.each_mut(&mut |name, place| {
         if outcome.is_ok() {
@@ -172,7 +180,7 @@ pub(crate) fn fill_from(record: &mut dyn Record, mut members: Members<'_>) -> Re
     Ok(())
 }
 
-fn fill_member(members: &mut Members<'_>, name: &str, place: &mut dyn Shape) -> Result<(), Malformed> {
+fn fill_member(members: &mut Members<'_>, name: &str, place: &mut dyn Fill) -> Result<(), Malformed> {
     match take(members, name)? {
         Some(text) => place.fill(text).map_err(|malformed| malformed.within(name)),
         None if place.may_be_absent() => Ok(()),
@@ -220,11 +228,13 @@ fn items_of(text: &[u8]) -> Result<Vec<&[u8]>, Malformed> {
     Ok(raw.into_iter().map(|raw| raw.get().as_bytes()).collect())
 }
 
-impl<T: Model> Shape for Vec<T> {
+impl<T: Shape> Shape for Vec<T> {
     fn view(&self) -> View<'_> {
         View::Items(self.iter().map(|item| item as &dyn Shape).collect())
     }
+}
 
+impl<T: Model> Fill for Vec<T> {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         for (at, text) in items_of(text)?.into_iter().enumerate() {
             self.push(T::read(text).map_err(|malformed| malformed.within(&at.to_string()))?);
@@ -239,11 +249,13 @@ impl<T: Model> Model for Vec<T> {
     }
 }
 
-impl<T: Model> Shape for Option<T> {
+impl<T: Shape> Shape for Option<T> {
     fn view(&self) -> View<'_> {
         self.as_ref().map_or(View::Absent, T::view)
     }
+}
 
+impl<T: Model> Fill for Option<T> {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         if text != b"null" || T::takes_null() {
             *self = Some(T::read(text)?);
@@ -262,11 +274,13 @@ impl<T: Model> Model for Option<T> {
     }
 }
 
-impl<T: Model> Shape for BTreeMap<String, T> {
+impl<T: Shape> Shape for BTreeMap<String, T> {
     fn view(&self) -> View<'_> {
         View::Entries(self.iter().map(|(name, value)| (name.as_str(), value as &dyn Shape)).collect())
     }
+}
 
+impl<T: Model> Fill for BTreeMap<String, T> {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         for (name, text) in members_of(text)?.into_iter() {
             let value = T::read(text).map_err(|malformed| malformed.within(&name))?;
@@ -282,11 +296,13 @@ impl<T: Model> Model for BTreeMap<String, T> {
     }
 }
 
-impl<T: Model> Shape for Named<T> {
+impl<T: Shape> Shape for Named<T> {
     fn view(&self) -> View<'_> {
         View::Entries(self.iter().map(|(name, value)| (name.as_str(), value as &dyn Shape)).collect())
     }
+}
 
+impl<T: Model> Fill for Named<T> {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         // In order, so that nothing is moved however many there are.
         for (name, text) in members_of(text)?.sorted().into_iter() {
@@ -303,7 +319,7 @@ impl<T: Model> Model for Named<T> {
     }
 }
 
-impl<T: Model> Serialize for Named<T> {
+impl<T: Shape> Serialize for Named<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.view().serialize(serializer)
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Extra, Meta};
 use crate::shape::{
-    Malformed, Model, Record, Shape, View, fill_from, members_of, record, serde_by_shape, take_tag,
+    Fill, FillRecord, Malformed, Model, Record, Shape, View, fill_from, members_of, record, serde_by_shape,
+    take_tag,
 };
 
 /// Parameters of `completion/complete`.
@@ -81,7 +82,9 @@ impl Shape for CompletionReference {
         };
         View::Tagged("type", kind, self)
     }
+}
 
+impl Fill for CompletionReference {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         let mut members = members_of(text)?;
         *self = match &*take_tag(&mut members, "type")? {
@@ -103,8 +106,10 @@ impl Record for CompletionReference {
             CompletionReference::Resource { uri } => show("uri", uri),
         }
     }
+}
 
-    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Shape)) {
+impl FillRecord for CompletionReference {
+    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Fill)) {
         match self {
             CompletionReference::Prompt { name, title } => {
                 fill("name", name);

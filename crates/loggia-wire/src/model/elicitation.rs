@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Extra, Meta};
-use crate::shape::{Malformed, Model, Shape, View, members_of, record, serde_by_shape, words};
+use crate::shape::{Fill, Malformed, Model, Shape, View, members_of, record, serde_by_shape, words};
 
 /// Parameters of `elicitation/create`.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +33,9 @@ impl Shape for ElicitParams {
             ElicitParams::Url(url) => url.view(),
         }
     }
+}
 
+impl Fill for ElicitParams {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         *self = match members_of(text)?.string("mode").as_deref() {
             Some("url") => ElicitParams::Url(Model::read(text)?),
@@ -158,7 +160,9 @@ impl Shape for PrimitiveSchema {
             PrimitiveSchema::MultiEnum(schema) => schema.view(),
         }
     }
+}
 
+impl Fill for PrimitiveSchema {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         let members = members_of(text)?;
         let has = |member: &str| members.raw(member).is_some();

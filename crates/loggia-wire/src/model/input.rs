@@ -4,7 +4,7 @@
 use super::{CreateMessageParams, ElicitParams, Extra, Meta};
 use crate::method::Method;
 use crate::raw::RawJson;
-use crate::shape::{Malformed, Model, Shape, View, members_of, record, serde_by_shape, take, take_tag};
+use crate::shape::{Fill, Malformed, Model, Shape, View, members_of, record, serde_by_shape, take, take_tag};
 use crate::sorted::Named;
 
 /// One question to the client.
@@ -64,7 +64,9 @@ impl Shape for InputRequest {
         };
         View::Entries(vec![("method", method), ("params", params)])
     }
+}
 
+impl Fill for InputRequest {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         let mut members = members_of(text)?;
         let method = Method::from(&*take_tag(&mut members, "method")?);
@@ -89,10 +91,6 @@ struct Word(&'static str);
 impl Shape for Word {
     fn view(&self) -> View<'_> {
         View::Text(self.0)
-    }
-
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
-        Err(Malformed::expected(self.0, text))
     }
 }
 

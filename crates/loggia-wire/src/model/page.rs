@@ -1,7 +1,9 @@
 //! Lists that come in pages, and how long an answer may be kept.
 
 use super::{Extra, Meta, Prompt, Resource, ResourceTemplate, Tool};
-use crate::shape::{Malformed, Model, Record, Shape, View, fill_record, record, serde_by_shape, words};
+use crate::shape::{
+    Fill, FillRecord, Malformed, Model, Record, Shape, View, fill_record, record, serde_by_shape, words,
+};
 
 /// Parameters of every request for a list.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,7 +31,9 @@ impl Shape for CacheHints {
     fn view(&self) -> View<'_> {
         View::Record(self)
     }
+}
 
+impl Fill for CacheHints {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         fill_record(self, text)
     }
@@ -40,8 +44,10 @@ impl Record for CacheHints {
         show("ttlMs", &self.ttl_ms);
         show("cacheScope", &self.cache_scope);
     }
+}
 
-    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Shape)) {
+impl FillRecord for CacheHints {
+    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Fill)) {
         fill("ttlMs", &mut Ttl(&mut self.ttl_ms));
         fill("cacheScope", &mut self.cache_scope);
     }
@@ -62,7 +68,9 @@ impl Shape for Ttl<'_> {
     fn view(&self) -> View<'_> {
         self.0.view()
     }
+}
 
+impl Fill for Ttl<'_> {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         *self.0 = Option::<f64>::read(text)?.map(|ms| ms.max(0.0) as u64);
         Ok(())

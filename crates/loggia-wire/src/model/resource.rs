@@ -1,7 +1,9 @@
 //! Resources: what a client can read by URI.
 
 use super::{Annotations, CacheHints, Extra, Icon, InputResponses, Meta, setters};
-use crate::shape::{Malformed, Model, Record, Shape, View, fill_from, members_of, record, serde_by_shape};
+use crate::shape::{
+    Fill, FillRecord, Malformed, Model, Record, Shape, View, fill_from, members_of, record, serde_by_shape,
+};
 
 /// A resource that can be read.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -169,7 +171,9 @@ impl Shape for ResourceContents {
     fn view(&self) -> View<'_> {
         View::Record(self)
     }
+}
 
+impl Fill for ResourceContents {
     /// Where both are there, the text counts, and the bytes are a member we do not know.
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         let members = members_of(text)?;
@@ -196,7 +200,13 @@ impl Record for ResourceContents {
         show("_meta", &self.meta);
     }
 
-    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Shape)) {
+    fn extra(&self) -> Option<&Extra> {
+        Some(&self.extra)
+    }
+}
+
+impl FillRecord for ResourceContents {
+    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Fill)) {
         fill("uri", &mut self.uri);
         fill("mimeType", &mut self.mime_type);
         match &mut self.body {
@@ -204,10 +214,6 @@ impl Record for ResourceContents {
             ResourceBody::Blob(blob) => fill("blob", blob),
         }
         fill("_meta", &mut self.meta);
-    }
-
-    fn extra(&self) -> Option<&Extra> {
-        Some(&self.extra)
     }
 
     fn extra_mut(&mut self) -> Option<&mut Extra> {

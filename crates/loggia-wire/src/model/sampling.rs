@@ -4,7 +4,7 @@ use super::{
     AudioContent, Extra, ImageContent, JsonObject, Meta, Role, TextContent, Tool, ToolResultContent,
     ToolUseContent,
 };
-use crate::shape::{Malformed, Model, Shape, View, record, serde_by_shape, tagged, words};
+use crate::shape::{Fill, Malformed, Model, Shape, View, record, serde_by_shape, tagged, words};
 
 /// Parameters of `sampling/createMessage`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -194,7 +194,9 @@ impl Shape for SamplingContent {
             SamplingContent::Many(blocks) => blocks.view(),
         }
     }
+}
 
+impl Fill for SamplingContent {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         *self = match text.first() {
             Some(b'[') => SamplingContent::Many(Model::read(text)?),

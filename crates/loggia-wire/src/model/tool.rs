@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{ContentBlock, Extra, Icon, InputResponses, JsonObject, Meta, setters};
 use crate::raw::RawJson;
-use crate::shape::{Malformed, Shape, View, fill_from, members_of, record, serde_by_shape};
+use crate::shape::{Fill, Malformed, Shape, View, fill_from, members_of, record, serde_by_shape};
 
 /// A JSON Schema that is an object. Shared, because every list sends it again.
 pub type Schema = Arc<JsonObject>;
@@ -128,7 +128,9 @@ impl Shape for CallToolResult {
     fn view(&self) -> View<'_> {
         View::Record(self)
     }
+}
 
+impl Fill for CallToolResult {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         let mut members = members_of(text)?;
         members.or_insert("content", b"[]");

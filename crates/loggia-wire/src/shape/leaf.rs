@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Number, Value};
 
-use super::{Malformed, Model, Shape, View};
+use super::{Fill, Malformed, Model, Shape, View};
 use crate::model::JsonObject;
 use crate::raw::{RawJson, plain_text};
 
@@ -68,7 +68,9 @@ macro_rules! leaf {
                 let $this = self;
                 $view
             }
+        }
 
+        impl Fill for $type {
             fn fill(&mut self, $text: &[u8]) -> Result<(), Malformed> {
                 *self = $read?;
                 Ok(())
@@ -101,7 +103,9 @@ impl Shape for Value {
     fn view(&self) -> View<'_> {
         View::Value(self)
     }
+}
 
+impl Fill for Value {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         *self = value_of(text)?;
         Ok(())

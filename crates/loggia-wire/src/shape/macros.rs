@@ -18,7 +18,9 @@ macro_rules! record {
             fn view(&self) -> $crate::shape::View<'_> {
                 $crate::shape::View::Record(self)
             }
+        }
 
+        impl $crate::shape::Fill for $type {
             fn fill(&mut self, text: &[u8]) -> Result<(), $crate::shape::Malformed> {
                 $crate::shape::fill_record(self, text)
             }
@@ -31,13 +33,15 @@ macro_rules! record {
                 $($($crate::shape::Record::each(&self.$flat, show);)*)?
             }
 
-            fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn $crate::shape::Shape)) {
-                $(fill($crate::shape::record!(@name $field $($name)?), &mut self.$field);)*
-                $($($crate::shape::Record::each_mut(&mut self.$flat, fill);)*)?
-            }
-
             fn extra(&self) -> Option<&$crate::model::Extra> {
                 Some(&self.extra)
+            }
+        }
+
+        impl $crate::shape::FillRecord for $type {
+            fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn $crate::shape::Fill)) {
+                $(fill($crate::shape::record!(@name $field $($name)?), &mut self.$field);)*
+                $($($crate::shape::FillRecord::each_mut(&mut self.$flat, fill);)*)?
             }
 
             fn extra_mut(&mut self) -> Option<&mut $crate::model::Extra> {
@@ -70,7 +74,9 @@ macro_rules! tagged {
                     $($type::$variant(record) => $crate::shape::View::Tagged($tag, $kind, record),)*
                 }
             }
+        }
 
+        impl $crate::shape::Fill for $type {
             fn fill(&mut self, text: &[u8]) -> Result<(), $crate::shape::Malformed> {
                 let mut members = $crate::shape::members_of(text)?;
                 *self = match &*$crate::shape::take_tag(&mut members, $tag)? {
@@ -80,7 +86,7 @@ macro_rules! tagged {
                         return Err($crate::shape::Malformed::unknown(other, &[$first_kind, $($kind),*]));
                     }
                 };
-                let record: &mut dyn $crate::shape::Record = match self {
+                let record: &mut dyn $crate::shape::FillRecord = match self {
                     $type::$first(record) => record,
                     $($type::$variant(record) => record,)*
                 };
@@ -109,7 +115,9 @@ macro_rules! words {
                     $($type::$variant => $word,)*
                 })
             }
+        }
 
+        impl $crate::shape::Fill for $type {
             fn fill(&mut self, text: &[u8]) -> Result<(), $crate::shape::Malformed> {
                 let word: String = $crate::shape::Model::read(text)?;
                 *self = match word.as_str() {

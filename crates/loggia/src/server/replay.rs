@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use loggia_wire::shape::{Malformed, Model, Shape, View};
+use loggia_wire::shape::{Fill, Malformed, Model, Shape, View};
 use loggia_wire::sorted::Named;
 use loggia_wire::{ErrorCode, Members, RawJson, RpcError};
 use serde_json::Value;
@@ -97,7 +97,9 @@ impl Shape for Kept {
     fn view(&self) -> View<'_> {
         View::Entries(vec![("digest", &self.digest), ("answer", &self.answer)])
     }
+}
 
+impl Fill for Kept {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         let members = Members::read(text).map_err(|_| Malformed::expected("an object", text))?;
         *self = Kept { digest: members.get("digest")?, answer: members.get("answer")? };
