@@ -192,7 +192,8 @@ impl Param {
             )),
             (Some(found), Some(argument)) if agrees(found, argument) => Ok(()),
             (Some(found), Some(argument)) => {
-                Err(mismatch(&self.header, found, &shortened(&argument.to_string())))
+                let argument = serde_json::to_string(argument).unwrap_or_default();
+                Err(mismatch(&self.header, found, &shortened(&argument)))
             }
         }
     }

@@ -119,7 +119,10 @@ impl<'a> Members<'a> {
     /// The same in the order of the names; those of one name stay in theirs.
     pub(crate) fn sorted(mut self) -> Members<'a> {
         if !self.0.is_sorted_by(|(one, _), (next, _)| one <= next) {
-            self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+            // The texts are parts of one buffer: those of one name stay in their order.
+            self.0.sort_unstable_by(|(one, first), (other, second)| {
+                one.cmp(other).then_with(|| first.as_ptr().cmp(&second.as_ptr()))
+            });
         }
         self
     }

@@ -12,6 +12,7 @@ use crate::error::RpcError;
 use crate::meta_key::drop_invalid_trace_context;
 use crate::model::{ClientCapabilities, Implementation, LoggingLevel, Meta, ProgressToken};
 use crate::params::Params;
+use crate::raw::RawJson;
 use crate::shape::{Model, members_of, take};
 use crate::version::Version;
 
@@ -187,7 +188,7 @@ fn required<T: Model>(meta: &mut Meta, key: &'static str) -> Result<T, RpcError>
 fn optional<T: Model>(meta: &mut Meta, key: &'static str) -> Result<Option<T>, RpcError> {
     meta.remove(key)
         .map(|value| {
-            T::read(value.to_string().as_bytes())
+            T::read(RawJson::from(&value).as_bytes())
                 .map_err(|e| RpcError::invalid_params(format!("params._meta[{key:?}]: {e}")))
         })
         .transpose()

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::members::Members;
 use crate::scan;
-use crate::shape::{Malformed, Model};
+use crate::shape::{Malformed, Model, Shape};
 
 /// One JSON value as its bytes. Always valid UTF-8 and valid JSON: it is only ever made by a parser or a
 /// serializer. Cloning shares the buffer.
@@ -39,6 +39,11 @@ impl RawJson {
     /// Serializes `value`. Fails only where its `Serialize` does (a map with a non-string key, say).
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<RawJson, serde_json::Error> {
         serde_json::to_vec(value).map(|bytes| RawJson(bytes.into()))
+    }
+
+    /// A type of the model as text. Its members have names and its numbers are JSON's, so nothing can fail.
+    pub fn of(value: &dyn Shape) -> RawJson {
+        RawJson::encode(&value.view()).unwrap_or(RawJson::null())
     }
 
     /// The part of `buffer` that `text`, borrowed from it and scanned, covers.
@@ -106,8 +111,8 @@ impl fmt::Debug for RawJson {
 
 impl From<&serde_json::Value> for RawJson {
     fn from(value: &serde_json::Value) -> RawJson {
-        // `Value`'s own Display writes JSON and cannot fail.
-        RawJson(value.to_string().into())
+        // Not by its Display, which has a writer of its own for each of two styles.
+        RawJson::encode(value).expect("the keys of a tree are texts")
     }
 }
 

@@ -2,6 +2,7 @@
 //! that differs between revisions and transports happens before and after it (see [`crate::edge`]), so the
 //! builder's servers, the hub and a hand-written service are served by the same code.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -145,32 +146,41 @@ impl Relayed {
 }
 
 /// A result that many requests share. Each revision's form is written at most once.
-#[derive(Debug)]
 pub struct SharedResult {
-    result: ServerResult,
+    /// Copies it. The copy is of its own type and no other: whoever shares lists carries nothing else along.
+    copy: Box<dyn Fn() -> ServerResult + Send + Sync>,
     encoded: [OnceLock<RawJson>; Version::ALL.len()],
 }
 
 impl SharedResult {
     /// Wraps `result`.
-    pub fn new(result: ServerResult) -> SharedResult {
-        SharedResult { result, encoded: Default::default() }
+    pub fn new<T>(result: T) -> SharedResult
+    where
+        T: Into<ServerResult> + Clone + Send + Sync + 'static,
+    {
+        SharedResult { copy: Box::new(move || result.clone().into()), encoded: Default::default() }
     }
 
     /// The neutral form.
-    pub fn result(&self) -> &ServerResult {
-        &self.result
+    pub fn result(&self) -> ServerResult {
+        (self.copy)()
     }
 
     fn encode(&self, version: Version, identity: &Implementation) -> RawJson {
         self.encoded[version as usize]
-            .get_or_init(|| codec::encode_result(self.result.clone(), version, Some(identity)))
+            .get_or_init(|| codec::encode_result(self.result(), version, Some(identity)))
             .clone()
     }
 }
 
+impl fmt::Debug for SharedResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SharedResult").field(&self.result()).finish()
+    }
+}
+
 impl Reply {
-    /// Whether the reply asks the client for input.
+    /// What the reply asks the client for, where it does.
     pub fn input_required(&self) -> Option<&InputRequired> {
         match self {
             Reply::Result(ServerResult::InputRequired(input)) => Some(input),

@@ -120,7 +120,8 @@ fn in_words(block: &SamplingContentBlock) -> String {
         SamplingContentBlock::Image(content) => format!("[{} omitted]", content.mime_type),
         SamplingContentBlock::Audio(content) => format!("[{} omitted]", content.mime_type),
         SamplingContentBlock::ToolUse(content) => {
-            format!("[uses tool {} with {}]", content.name, super::to_value(&content.input))
+            let input = serde_json::to_string(&content.input).unwrap_or_default();
+            format!("[uses tool {} with {input}]", content.name)
         }
         SamplingContentBlock::ToolResult(content) => {
             let texts: Vec<&str> = content.content.iter().filter_map(ContentBlock::as_text).collect();

@@ -1,7 +1,7 @@
 //! Notifications: what each revision lacks of them, and how they are read.
 
 use super::items::since;
-use super::{PayloadError, Restrict, written};
+use super::{PayloadError, Restrict};
 use crate::method::Method;
 use crate::model::*;
 use crate::raw::RawJson;
@@ -35,15 +35,15 @@ impl ServerNotification {
     /// The params as text, or the raw ones of a notification we do not know.
     pub(super) fn params(&self) -> Result<RawJson, Option<RawJson>> {
         Ok(match self {
-            ServerNotification::Progress(p) => written(p),
-            ServerNotification::Log(p) => written(p),
-            ServerNotification::Cancelled(p) => written(p),
-            ServerNotification::ResourceUpdated(p) => written(p),
+            ServerNotification::Progress(p) => RawJson::of(p),
+            ServerNotification::Log(p) => RawJson::of(p),
+            ServerNotification::Cancelled(p) => RawJson::of(p),
+            ServerNotification::ResourceUpdated(p) => RawJson::of(p),
             ServerNotification::ResourcesListChanged(p)
             | ServerNotification::ToolsListChanged(p)
-            | ServerNotification::PromptsListChanged(p) => written(p),
-            ServerNotification::ElicitationComplete(p) => written(p),
-            ServerNotification::SubscriptionsAcknowledged(p) => written(p),
+            | ServerNotification::PromptsListChanged(p) => RawJson::of(p),
+            ServerNotification::ElicitationComplete(p) => RawJson::of(p),
+            ServerNotification::SubscriptionsAcknowledged(p) => RawJson::of(p),
             ServerNotification::Custom { params, .. } => return Err(params.clone()),
         })
     }
@@ -73,9 +73,9 @@ impl ClientNotification {
     /// The params as text, or the raw ones of a notification we do not know.
     pub(super) fn params(&self) -> Result<RawJson, Option<RawJson>> {
         Ok(match self {
-            ClientNotification::Initialized(p) | ClientNotification::RootsListChanged(p) => written(p),
-            ClientNotification::Cancelled(p) => written(p),
-            ClientNotification::Progress(p) => written(p),
+            ClientNotification::Initialized(p) | ClientNotification::RootsListChanged(p) => RawJson::of(p),
+            ClientNotification::Cancelled(p) => RawJson::of(p),
+            ClientNotification::Progress(p) => RawJson::of(p),
             ClientNotification::Custom { params, .. } => return Err(params.clone()),
         })
     }

@@ -135,14 +135,9 @@ fn stamp(object: &mut Map<String, Value>, identity: &Implementation, version: Ve
     }
 }
 
-/// A model type as text. Model types have string keys and no failing `Serialize`.
-fn written(value: &dyn Shape) -> RawJson {
-    RawJson::encode(&value.view()).unwrap_or(RawJson::null())
-}
-
 /// A model type as a tree, by way of its text.
 pub(crate) fn to_value(value: &dyn Shape) -> Value {
-    value_of(written(value).as_bytes()).unwrap_or(Value::Null)
+    value_of(RawJson::of(value).as_bytes()).unwrap_or(Value::Null)
 }
 
 impl ServerResult {
@@ -304,9 +299,9 @@ pub fn encode_input_request(mut request: InputRequest, version: Version) -> Opti
     }
     request.restrict(version);
     let params = match &request {
-        InputRequest::Elicit(params) => written(&**params),
-        InputRequest::CreateMessage(params) => written(&**params),
-        InputRequest::ListRoots(params) => written(params),
+        InputRequest::Elicit(params) => RawJson::of(&**params),
+        InputRequest::CreateMessage(params) => RawJson::of(&**params),
+        InputRequest::ListRoots(params) => RawJson::of(params),
     };
     Some((method, params))
 }
@@ -314,7 +309,7 @@ pub fn encode_input_request(mut request: InputRequest, version: Version) -> Opti
 /// The params of a request (or of anything that can be restricted) as `version` writes them.
 pub fn encode_params<T: Restrict + Shape>(mut params: T, version: Version) -> RawJson {
     params.restrict(version);
-    written(&params)
+    RawJson::of(&params)
 }
 
 /// `params` with the members of `meta` added to its `_meta`: what a client says with every request. Members

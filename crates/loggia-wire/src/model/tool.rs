@@ -153,7 +153,8 @@ impl CallToolResult {
 
     /// A value for programs, and the same as text for models.
     pub fn structured(value: Value) -> CallToolResult {
-        CallToolResult { structured_content: Some(value.clone()), ..CallToolResult::text(value.to_string()) }
+        let text = serde_json::to_string(&value).unwrap_or_default();
+        CallToolResult { structured_content: Some(value), ..CallToolResult::text(text) }
     }
 
     /// Whether the tool failed.

@@ -35,7 +35,7 @@ pub(super) fn found(value: &Value) -> String {
 
 /// `value` as JSON, shortened.
 pub(super) fn literal(value: &Value) -> String {
-    shortened(&value.to_string()).into_owned()
+    shortened(&serde_json::to_string(value).unwrap_or_default()).into_owned()
 }
 
 pub(super) fn wrong_type(types: Types, value: &Value) -> String {

@@ -293,7 +293,7 @@ impl Pair {
         self.waiting.insert(self.asked);
         self.asked_by.insert(self.asked, self.running[&key]);
         let question = InputRequest::Elicit(Box::new(ElicitParams::Form(form)));
-        self.server.handle_ask(AskKey(self.asked), key, &question, self.now);
+        self.server.handle_ask(AskKey(self.asked), key, question, self.now);
         self.perform();
         self.asked
     }

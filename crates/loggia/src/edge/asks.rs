@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::model::{CancelledParams, InputRequest};
-use loggia_wire::shape::Shape;
 use loggia_wire::sorted::Sorted;
 use loggia_wire::{ErrorCode, Method, RawJson, RequestMeta, RpcError, codec};
 
@@ -45,12 +44,12 @@ impl<K> Asks<K> {
     pub fn open(
         &mut self,
         waiting: K,
-        request: &InputRequest,
+        request: InputRequest,
         client: &RequestMeta,
         now: Instant,
     ) -> Result<Bytes, RpcError> {
-        capability::check(request, client.version, &client.client_capabilities)?;
-        let (method, params) = codec::encode_input_request(request.clone(), client.version)
+        capability::check(&request, client.version, &client.client_capabilities)?;
+        let (method, params) = codec::encode_input_request(request, client.version)
             .expect("whoever passed the check has the method");
         if self.open.len() >= self.most {
             let most = self.most;
@@ -132,7 +131,7 @@ fn withdrawn(number: i64, reason: &str) -> Bytes {
 /// `notifications/cancelled` for `id`.
 pub fn cancelled(id: &Id, reason: &str) -> Bytes {
     let params = CancelledParams::new(id.clone(), Some(reason.to_owned()));
-    let params = RawJson::encode(&params.view()).expect("an id and a text always serialize");
+    let params = RawJson::of(&params);
     let mut out = Vec::with_capacity(128);
     jsonrpc::write_notification(&mut out, &Method::Cancelled, Some(params.as_bytes()));
     out.into()

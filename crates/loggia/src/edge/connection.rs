@@ -204,7 +204,7 @@ impl Connection {
     }
 
     /// Call it when a running request asks the client something. The outcome comes as [`Action::Answer`].
-    pub fn handle_ask(&mut self, ask: AskKey, call: Key, request: &InputRequest, now: Instant) {
+    pub fn handle_ask(&mut self, ask: AskKey, call: Key, request: InputRequest, now: Instant) {
         let handshake = self.slots.get(&call).is_some_and(|slot| !slot.version.is_stateless());
         let opened = match &self.session {
             Some(session) if handshake && !session.is_initialized() => Err(RpcError::invalid_request(

@@ -197,7 +197,7 @@ impl Driver {
             Event::Ask { reply, .. } if reply.is_closed() => {}
             Event::Ask { ask, call, request, reply } => {
                 self.asks.insert(ask, reply);
-                self.machine.handle_ask(ask, call, &request, Instant::now().into_std());
+                self.machine.handle_ask(ask, call, *request, Instant::now().into_std());
             }
             Event::Listening(key, opened) => {
                 self.machine.handle_listening(key, opened, &self.service.describe());

@@ -5,8 +5,7 @@
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 
-use loggia_wire::model::{InputRequired, InputResponses, ServerResult};
-use loggia_wire::shape::Shape;
+use loggia_wire::model::{InputRequest, InputRequired, InputResponses, ServerResult};
 use loggia_wire::{ErrorCode, Members, Method, RawJson, RequestMeta, RpcError};
 
 use super::{Invoked, capability, correlation_id, invoke};
@@ -63,9 +62,13 @@ async fn settle<S: Service + ?Sized>(
 ) -> Outcome {
     for _ in 0..limits.input_rounds {
         let reply = invoke(service, request.clone(), exchange.clone()).await?;
-        let Some(input) = questions(&request, &reply)? else { return Ok(reply) };
-        let answers = ask_all(&input, &request, &exchange).await?;
-        request.params = with_answers(&request.params, &answers, input.request_state.as_deref())?.into();
+        let mut input = match questions(&request, reply)? {
+            Asked::No(reply) => return Ok(reply),
+            Asked::Yes(input) => input,
+        };
+        let state = input.request_state.take();
+        let answers = ask_all(input, &request, &exchange).await?;
+        request.params = with_answers(&request.params, &answers, state.as_ref())?.into();
     }
     Err(RpcError::new(
         ErrorCode::INTERNAL_ERROR,
@@ -73,19 +76,26 @@ async fn settle<S: Service + ?Sized>(
     ))
 }
 
+/// Whether a reply asks the client.
+enum Asked {
+    Yes(InputRequired),
+    No(Reply),
+}
+
 /// The questions of `reply`, also where it is relayed from a stateless server.
-fn questions(request: &Request, reply: &Reply) -> Result<Option<InputRequired>, RpcError> {
-    if let Some(input) = reply.input_required() {
-        return Ok(Some(input.clone()));
-    }
-    let Reply::Raw(relayed) = reply else { return Ok(None) };
+fn questions(request: &Request, reply: Reply) -> Result<Asked, RpcError> {
+    let relayed = match reply {
+        Reply::Result(ServerResult::InputRequired(input)) => return Ok(Asked::Yes(input)),
+        Reply::Raw(relayed) => relayed,
+        other => return Ok(Asked::No(other)),
+    };
     let may_ask = || memchr::memmem::find(relayed.raw().as_bytes(), b"input_required").is_some();
     if !relayed.version().is_stateless() || !may_ask() {
-        return Ok(None);
+        return Ok(Asked::No(Reply::Raw(relayed)));
     }
     match relayed.decode(&request.method) {
-        Ok(ServerResult::InputRequired(input)) => Ok(Some(input)),
-        Ok(_) => Ok(None),
+        Ok(ServerResult::InputRequired(input)) => Ok(Asked::Yes(input)),
+        Ok(_) => Ok(Asked::No(Reply::Raw(relayed))),
         Err(error) => {
             let reference = correlation_id();
             tracing::warn!(%error, reference, "a relayed result could not be read");
@@ -95,18 +105,18 @@ fn questions(request: &Request, reply: &Reply) -> Result<Option<InputRequired>, 
 }
 
 async fn ask_all(
-    input: &InputRequired,
+    input: InputRequired,
     request: &Request,
     exchange: &Exchange,
 ) -> Result<InputResponses, RpcError> {
-    capability::check_all(input, request.meta.version, &request.meta.client_capabilities)?;
-    let Some(requests) = &input.input_requests else { return Ok(InputResponses::new()) };
+    capability::check_all(&input, request.meta.version, &request.meta.client_capabilities)?;
+    let Some(requests) = input.input_requests else { return Ok(InputResponses::new()) };
     let live = exchange.live().ok_or_else(|| {
         RpcError::invalid_request(
             "This request needs the client's input, and this connection cannot carry questions",
         )
     })?;
-    let asked = requests.iter().map(|(key, question)| ask(&**live, key, question));
+    let asked = requests.into_iter().map(|(key, question)| ask(&**live, key, question));
     all(asked.map(|asking| Box::pin(asking) as BoxFuture<'_, _>).collect()).await
 }
 
@@ -135,26 +145,26 @@ async fn all(
 
 async fn ask(
     live: &dyn LivePeer,
-    key: &str,
-    question: &loggia_wire::model::InputRequest,
+    key: String,
+    question: InputRequest,
 ) -> Result<(String, RawJson), RpcError> {
-    let answer = live.ask(question.clone()).await.map_err(|error| {
-        let method = question.method();
+    let method = question.method();
+    let answer = live.ask(question).await.map_err(|error| {
         RpcError::new(error.code, format!("The client did not answer {method} ({key:?}): {}", error.message))
     })?;
-    Ok((key.to_owned(), answer))
+    Ok((key, answer))
 }
 
 /// `params` as a stateless client would send them again.
 fn with_answers(
     params: &RawJson,
     answers: &InputResponses,
-    state: Option<&str>,
+    state: Option<&String>,
 ) -> Result<RawJson, RpcError> {
     let unreadable = |error: serde_json::Error| RpcError::invalid_params(format!("Invalid params: {error}"));
     let params = Members::of(params).map_err(unreadable)?.rewrite(&[], &["inputResponses", "requestState"]);
-    let answers = RawJson::encode(&answers.view()).map_err(unreadable)?;
-    let state = state.map(RawJson::encode).transpose().map_err(unreadable)?;
+    let answers = RawJson::of(answers);
+    let state = state.map(|state| RawJson::of(state));
     let mut added = Vec::with_capacity(2);
     if answers != RawJson::empty_object() {
         added.push(("inputResponses", &answers));

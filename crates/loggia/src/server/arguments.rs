@@ -4,8 +4,8 @@ use loggia_wire::RawJson;
 use serde_json::Value;
 
 use super::args::{Args, Members};
-use super::entries::ToolEntry;
 use super::error::ToolError;
+use super::offers::tools::ToolEntry;
 use crate::model::JsonObject;
 
 /// The arguments as the tool is to get them. What is wrong is told to the model, with the path to it, so

@@ -178,7 +178,7 @@ impl Cx {
         T: Serialize + DeserializeOwned,
         F: AsyncFnOnce() -> Result<T, ToolError>,
     {
-        if let Some(kept) = self.call().rounds.kept_once(key)? {
+        if let Some(kept) = self.call().rounds.kept_once(self.call(), key)? {
             return Ok(serde_json::from_value(kept)?);
         }
         let result = work().await?;
@@ -208,7 +208,7 @@ impl Cx {
         capability::check(&request, call.meta.version, &call.meta.client_capabilities)
             .map_err(|error| ToolError::missing_capability(request.method(), error))?;
         let digest = super::replay::question_digest(&request);
-        let answer = match call.rounds.lookup(key, &digest)? {
+        let answer = match call.rounds.lookup(call, key, &digest)? {
             Some(answer) => answer,
             None => match call.exchange.live() {
                 Some(client) => client.ask(request).await.map_err(|error| unanswered(&error.message))?,

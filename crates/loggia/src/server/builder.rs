@@ -1,7 +1,5 @@
-//! Putting a server together. Nothing is checked until [`ServerBuilder::build`], which then tells everything
-//! that is wrong at once.
+//! Putting a server together. [`ServerBuilder::build`] tells everything that is wrong with it at once.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,9 +10,12 @@ use tower_layer::Layer;
 use super::completion::{Completer, Completing, IntoCompletion, completer};
 use super::core::{Clock, Core};
 use super::cx::Cx;
-use super::entries::{AnyResource, Problems, PromptEntry, ToolEntry};
 use super::layer::{Call, Handlers};
-use super::list::{List, Listed};
+use super::list::List;
+use super::offers::prompts::{self, PromptEntry};
+use super::offers::resources::{self, AnyResource, Resources};
+use super::offers::tools::{self, ToolEntry};
+use super::offers::{Answering, Paging, Problems, Registered, completions};
 use super::prompt::{IntoPrompt, Prompt};
 use super::resource::{IntoResource, Resource};
 use super::seal::{Sealer, StateKey};
@@ -43,13 +44,14 @@ struct Parts {
     versions: Vec<Version>,
     extensions: Option<Extensions>,
     /// What is declared, registered or not.
-    tools: Option<Vec<Tool<()>>>,
-    prompts: Option<Vec<Prompt<()>>>,
-    resources: Option<Vec<Resource<()>>>,
+    tools: Option<Registered<ToolEntry, List<ToolEntry>>>,
+    prompts: Option<Registered<PromptEntry, List<PromptEntry>>>,
+    resources: Option<Registered<AnyResource, Resources>>,
+    /// Where anything could be completed.
+    complete: Option<Answering>,
     completer: Option<Completer<()>>,
     layers: Vec<WrapHandlers>,
-    page_size: usize,
-    cache: CacheHints,
+    paging: Paging,
     limits: Limits,
     changes: Changes,
     clock: Clock,
@@ -69,10 +71,10 @@ impl ServerBuilder<()> {
             tools: None,
             prompts: None,
             resources: None,
+            complete: None,
             completer: None,
             layers: Vec::new(),
-            page_size: 250,
-            cache: CacheHints::new(60_000, CacheScope::Private),
+            paging: Paging { size: 250, cache: CacheHints::new(60_000, CacheScope::Private) },
             limits: Limits::default(),
             changes: Changes::new(),
             clock: Arc::new(SystemTime::now),
@@ -98,42 +100,48 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
     /// Adds one tool: a [`Tool`], or a function marked `#[tool]`.
     pub fn tool(mut self, tool: impl IntoTool<S>) -> Self {
         let tool = tool.into_tool().bind(self.state.clone());
-        self.parts.tools.get_or_insert_default().push(tool);
+        self.parts.tools().add(ToolEntry::new(tool));
         self
     }
 
     /// Adds tools. An empty list declares that tools may come later, by [`Server::registry`].
     pub fn tools(mut self, tools: impl IntoIterator<Item = Tool<S>>) -> Self {
-        let bound = tools.into_iter().map(|tool| tool.bind(self.state.clone()));
-        self.parts.tools.get_or_insert_default().extend(bound);
+        let registered = self.parts.tools();
+        for tool in tools {
+            registered.add(ToolEntry::new(tool.bind(self.state.clone())));
+        }
         self
     }
 
     /// Adds one prompt: a [`Prompt`], or a function marked `#[prompt]`.
     pub fn prompt(mut self, prompt: impl IntoPrompt<S>) -> Self {
         let prompt = prompt.into_prompt().bind(self.state.clone());
-        self.parts.prompts.get_or_insert_default().push(prompt);
+        self.parts.prompts().add(PromptEntry::new(prompt));
         self
     }
 
     /// Adds prompts. An empty list declares that prompts may come later.
     pub fn prompts(mut self, prompts: impl IntoIterator<Item = Prompt<S>>) -> Self {
-        let bound = prompts.into_iter().map(|prompt| prompt.bind(self.state.clone()));
-        self.parts.prompts.get_or_insert_default().extend(bound);
+        let registered = self.parts.prompts();
+        for prompt in prompts {
+            registered.add(PromptEntry::new(prompt.bind(self.state.clone())));
+        }
         self
     }
 
     /// Adds one resource or template: a [`Resource`], or a function marked `#[resource("…")]`.
     pub fn resource(mut self, resource: impl IntoResource<S>) -> Self {
         let resource = resource.into_resource().bind(self.state.clone());
-        self.parts.resources.get_or_insert_default().push(resource);
+        self.parts.resources().add(AnyResource::new(resource));
         self
     }
 
     /// Adds resources and templates. An empty list declares that resources may come later.
     pub fn resources(mut self, resources: impl IntoIterator<Item = Resource<S>>) -> Self {
-        let bound = resources.into_iter().map(|resource| resource.bind(self.state.clone()));
-        self.parts.resources.get_or_insert_default().extend(bound);
+        let registered = self.parts.resources();
+        for resource in resources {
+            registered.add(AnyResource::new(resource.bind(self.state.clone())));
+        }
         self
     }
 
@@ -143,6 +151,7 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
         F: Fn(Arc<S>, Cx, Completing) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoCompletion> + Send + 'static,
     {
+        self.parts.complete.get_or_insert(completions::answer);
         let (state, complete) = (self.state.clone(), completer(complete));
         self.parts.completer = Some(Arc::new(move |_, cx, request| complete(state.clone(), cx, request)));
         self
@@ -253,7 +262,7 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
 
     /// Most entries on one page of a list. 250, unless said otherwise: few clients fetch a second page.
     pub fn page_size(mut self, entries: usize) -> Self {
-        self.parts.page_size = entries.max(1);
+        self.parts.paging.size = entries.max(1);
         self
     }
 
@@ -261,7 +270,7 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
     /// otherwise; clients that listen hear of changes at once. Resources say it for themselves.
     pub fn cache(mut self, ttl: Duration, scope: CacheScope) -> Self {
         let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-        self.parts.cache = CacheHints::new(ttl, scope);
+        self.parts.paging.cache = CacheHints::new(ttl, scope);
         self
     }
 
@@ -320,51 +329,54 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
 }
 
 impl Parts {
+    fn tools(&mut self) -> &mut Registered<ToolEntry, List<ToolEntry>> {
+        self.tools.get_or_insert_with(tools::registered)
+    }
+
+    fn prompts(&mut self) -> &mut Registered<PromptEntry, List<PromptEntry>> {
+        self.complete.get_or_insert(completions::answer);
+        self.prompts.get_or_insert_with(prompts::registered)
+    }
+
+    fn resources(&mut self) -> &mut Registered<AnyResource, Resources> {
+        self.complete.get_or_insert(completions::answer);
+        self.resources.get_or_insert_with(resources::registered)
+    }
+
     fn build(mut self) -> Result<Server> {
-        let mut problems = Problems::new();
-        if self.identity.name.is_empty() || self.versions.is_empty() {
-            problems.push("a server has a name and serves at least one version".to_owned());
-        }
-        let capabilities = self.capabilities();
-        let tools = checked("tool", self.tools.take(), ToolEntry::new, ToolEntry::key, &mut problems);
-        let prompts =
-            checked("prompt", self.prompts.take(), PromptEntry::new, PromptEntry::key, &mut problems);
-        let resources =
-            checked("resource", self.resources.take(), AnyResource::new, AnyResource::uri, &mut problems);
+        let problems = self.problems();
         if !problems.is_empty() {
             let list = problems.join("\n  - ");
             return Err(Error::Configuration(format!("the server cannot be built:\n  - {list}")));
         }
-        Ok(self.assemble(capabilities, tools, prompts, resources))
+        Ok(self.assemble())
     }
 
-    fn assemble(
-        self,
-        capabilities: ServerCapabilities,
-        tools: Vec<ToolEntry>,
-        prompts: Vec<PromptEntry>,
-        all_resources: Vec<AnyResource>,
-    ) -> Server {
-        let (mut resources, mut templates) = (Vec::new(), Vec::new());
-        for resource in all_resources {
-            match resource {
-                AnyResource::One(entry) => resources.push(entry),
-                AnyResource::Template(entry) => templates.push(entry),
-            }
+    fn problems(&mut self) -> Problems {
+        let mut problems = Problems::new();
+        if self.identity.name.is_empty() || self.versions.is_empty() {
+            problems.push("a server has a name and serves at least one version".to_owned());
         }
-        let (page_size, cache) = (self.page_size, self.cache);
+        problems.extend(self.tools.as_mut().map(Registered::problems).unwrap_or_default());
+        problems.extend(self.prompts.as_mut().map(Registered::problems).unwrap_or_default());
+        problems.extend(self.resources.as_mut().map(Registered::problems).unwrap_or_default());
+        problems
+    }
+
+    fn assemble(self) -> Server {
+        let capabilities = self.capabilities();
         let core = Arc::new(Core {
+            tools: self.tools.map(|tools| tools.offer(self.paging)),
+            prompts: self.prompts.map(|prompts| prompts.offer(self.paging)),
+            resources: self.resources.map(|resources| resources.offer(self.paging)),
+            completions: self.complete.filter(|_| capabilities.completions.is_some()),
+            completer: self.completer,
             description: Arc::new(Description {
                 identity: self.identity,
                 capabilities,
                 instructions: self.instructions,
                 versions: self.versions,
             }),
-            tools: List::new(tools, page_size, cache),
-            prompts: List::new(prompts, page_size, cache),
-            resources: List::new(resources, page_size, cache),
-            templates: List::new(templates, page_size, cache),
-            completer: self.completer,
             changes: self.changes,
             limits: self.limits,
             clock: self.clock,
@@ -385,8 +397,8 @@ impl Parts {
             declared.then(|| ListCapability { list_changed: Some(true), ..ListCapability::default() })
         };
         let completes = self.completer.is_some()
-            || self.prompts.iter().flatten().any(|prompt| !prompt.completers.is_empty())
-            || self.resources.iter().flatten().any(|resource| !resource.completers.is_empty());
+            || self.prompts.iter().flat_map(Registered::entries).any(PromptEntry::completes)
+            || self.resources.iter().flat_map(Registered::entries).any(AnyResource::completes);
         let anything = self.tools.is_some() || self.prompts.is_some() || self.resources.is_some();
         ServerCapabilities {
             tools: list(self.tools.is_some()),
@@ -403,27 +415,4 @@ impl Parts {
             ..ServerCapabilities::default()
         }
     }
-}
-
-/// Checks each of `things` and that no two have one key.
-fn checked<T, E>(
-    what: &str,
-    things: Option<Vec<T>>,
-    check: impl Fn(T) -> std::result::Result<E, Problems>,
-    key: impl Fn(&E) -> &str,
-    problems: &mut Problems,
-) -> Vec<E> {
-    // Of the same type as the map of a list, and so compiled once.
-    let mut keys: HashMap<String, usize> = HashMap::new();
-    let mut entries = Vec::new();
-    for thing in things.unwrap_or_default() {
-        match check(thing) {
-            Ok(entry) if keys.insert(key(&entry).to_owned(), entries.len()).is_some() => {
-                problems.push(format!("{what} {:?} is registered twice", key(&entry)));
-            }
-            Ok(entry) => entries.push(entry),
-            Err(more) => problems.extend(more),
-        }
-    }
-    entries
 }

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use loggia_wire::RpcError;
 use loggia_wire::sorted::Sorted;
 
+use super::offers::Paging;
 use crate::model::{CacheHints, ServerResult};
 use crate::service::{Reply, SharedResult};
 
@@ -16,6 +17,8 @@ use crate::service::{Reply, SharedResult};
 pub(crate) trait Listed: Send + Sync + 'static {
     /// What the list shows of it.
     type Item;
+    /// What a page is.
+    type Page: Into<ServerResult> + Clone + Send + Sync + 'static;
     /// Tells cursors of different lists apart.
     const LIST: char;
 
@@ -24,13 +27,12 @@ pub(crate) trait Listed: Send + Sync + 'static {
     /// What the list shows of it.
     fn item(&self) -> Self::Item;
     /// One page.
-    fn page(items: Vec<Self::Item>, next_cursor: Option<String>, cache: CacheHints) -> ServerResult;
+    fn page(items: Vec<Self::Item>, next_cursor: Option<String>, cache: CacheHints) -> Self::Page;
 }
 
 /// A list that can be changed while it is read: a reader holds a snapshot.
 pub(crate) struct List<T> {
-    page_size: usize,
-    cache: CacheHints,
+    paging: Paging,
     current: RwLock<Arc<Snapshot<T>>>,
 }
 
@@ -46,11 +48,10 @@ struct Snapshot<T> {
 
 impl<T: Listed> List<T> {
     /// A list of `entries`, whose keys must differ.
-    pub(crate) fn new(entries: Vec<T>, page_size: usize, cache: CacheHints) -> List<T> {
+    pub(crate) fn new(entries: Vec<T>, paging: Paging) -> List<T> {
         let next = entries.len() as u64 + 1;
         let entries = (1..).zip(entries.into_iter().map(Arc::new)).collect();
-        let list =
-            List { page_size: page_size.max(1), cache, current: RwLock::new(Arc::new(Snapshot::empty())) };
+        let list = List { paging, current: RwLock::new(Arc::new(Snapshot::empty())) };
         list.replace(entries, next);
         list
     }
@@ -103,7 +104,7 @@ impl<T: Listed> List<T> {
         match snapshot.pages.get(&after) {
             Some(page) => Ok(Reply::Shared(page.clone())),
             // The list changed since the cursor was given; its place in the order is still known.
-            None => Ok(self.build_page(&snapshot.entries, after).0.into()),
+            None => Ok(Reply::Result(self.build_page(&snapshot.entries, after).0.into())),
         }
     }
 
@@ -139,13 +140,13 @@ impl<T: Listed> List<T> {
     }
 
     /// The page that begins after the number `after`, and where the next begins.
-    fn build_page(&self, entries: &[(u64, Arc<T>)], after: u64) -> (ServerResult, Option<u64>) {
+    fn build_page(&self, entries: &[(u64, Arc<T>)], after: u64) -> (T::Page, Option<u64>) {
         let start = entries.partition_point(|(number, _)| *number <= after);
-        let end = entries.len().min(start + self.page_size);
+        let end = entries.len().min(start + self.paging.size);
         let page = &entries[start..end];
         let following = page.last().filter(|_| end < entries.len()).map(|(number, _)| *number);
         let items = page.iter().map(|(_, entry)| entry.item()).collect();
-        (T::page(items, following.map(write_cursor::<T>), self.cache), following)
+        (T::page(items, following.map(write_cursor::<T>), self.paging.cache), following)
     }
 }
 

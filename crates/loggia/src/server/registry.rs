@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::core::Core;
-use super::entries::{AnyResource, Problems, PromptEntry, ToolEntry};
+use super::offers::Problems;
+use super::offers::prompts::PromptEntry;
+use super::offers::resources::{AnyResource, Resources};
+use super::offers::tools::ToolEntry;
 use super::prompt::IntoPrompt;
 use super::resource::IntoResource;
 use super::tool::IntoTool;
@@ -23,16 +26,16 @@ impl Registry {
     /// Adds a tool, in the place of one with the same name where there is one. The server must have declared
     /// tools: `.tools([])` does so for one that begins without any.
     pub fn add_tool(&self, tool: impl IntoTool<()>) -> Result<()> {
-        self.declared(self.0.description.capabilities.tools.is_some(), "tools")?;
+        let tools = declared(self.0.tools(), "tools")?;
         let entry = ToolEntry::new(tool.into_tool()).map_err(configuration)?;
-        self.0.tools.insert(entry);
+        tools.insert(entry);
         self.0.changes.tools();
         Ok(())
     }
 
     /// Removes a tool. `false` where there is none of that name.
     pub fn remove_tool(&self, name: &str) -> bool {
-        let removed = self.0.tools.remove(name);
+        let removed = self.0.tools().is_some_and(|tools| tools.remove(name));
         if removed {
             self.0.changes.tools();
         }
@@ -41,16 +44,16 @@ impl Registry {
 
     /// Adds a prompt, in the place of one with the same name where there is one.
     pub fn add_prompt(&self, prompt: impl IntoPrompt<()>) -> Result<()> {
-        self.declared(self.0.description.capabilities.prompts.is_some(), "prompts")?;
+        let prompts = declared(self.0.prompts(), "prompts")?;
         let entry = PromptEntry::new(prompt.into_prompt()).map_err(configuration)?;
-        self.0.prompts.insert(entry);
+        prompts.insert(entry);
         self.0.changes.prompts();
         Ok(())
     }
 
     /// Removes a prompt. `false` where there is none of that name.
     pub fn remove_prompt(&self, name: &str) -> bool {
-        let removed = self.0.prompts.remove(name);
+        let removed = self.0.prompts().is_some_and(|prompts| prompts.remove(name));
         if removed {
             self.0.changes.prompts();
         }
@@ -59,10 +62,10 @@ impl Registry {
 
     /// Adds a resource or a template, in the place of one with the same URI where there is one.
     pub fn add_resource(&self, resource: impl IntoResource<()>) -> Result<()> {
-        self.declared(self.0.description.capabilities.resources.is_some(), "resources")?;
+        let resources = declared(self.0.resources(), "resources")?;
         match AnyResource::new(resource.into_resource()).map_err(configuration)? {
-            AnyResource::One(entry) => self.0.resources.insert(entry),
-            AnyResource::Template(entry) => self.0.templates.insert(entry),
+            AnyResource::One(entry) => resources.ones.insert(entry),
+            AnyResource::Template(entry) => resources.templates.insert(entry),
         }
         self.0.changes.resources();
         Ok(())
@@ -70,7 +73,8 @@ impl Registry {
 
     /// Removes a resource or a template. `false` where there is none of that URI.
     pub fn remove_resource(&self, uri: &str) -> bool {
-        let removed = self.0.resources.remove(uri) || self.0.templates.remove(uri);
+        let remove = |all: &Resources| all.ones.remove(uri) || all.templates.remove(uri);
+        let removed = self.0.resources().is_some_and(remove);
         if removed {
             self.0.changes.resources();
         }
@@ -81,15 +85,14 @@ impl Registry {
     pub fn changes(&self) -> &Changes {
         &self.0.changes
     }
+}
 
-    fn declared(&self, is_declared: bool, what: &str) -> Result<()> {
-        if is_declared {
-            return Ok(());
-        }
-        Err(Error::Configuration(format!(
+fn declared<'a, L>(list: Option<&'a L>, what: &str) -> Result<&'a L> {
+    list.ok_or_else(|| {
+        Error::Configuration(format!(
             "the server was built without {what}: call `.{what}([])` before it is built"
-        )))
-    }
+        ))
+    })
 }
 
 pub(crate) fn configuration(problems: Problems) -> Error {

@@ -4,7 +4,7 @@
 //! run of the handler gets as far as the last one and goes on.
 
 use std::future::poll_fn;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::task::{Poll, Waker};
 use std::time::{Duration, SystemTime};
 
@@ -33,17 +33,9 @@ pub(crate) struct Rounds {
 #[derive(Default)]
 struct Came {
     responses: InputResponses,
-    state: State,
-}
-
-#[derive(Default)]
-enum State {
-    #[default]
-    None,
-    /// Made by a handler, which is to judge it.
-    Foreign(String),
-    /// Made here.
-    Ours(Carried),
+    state: Option<String>,
+    /// The state, opened when a handler first needs it.
+    opened: OnceLock<Result<Carried, RpcError>>,
 }
 
 /// What travels in `requestState`.
@@ -52,7 +44,7 @@ struct Carried {
     /// When it expires, in seconds since 1970.
     until: u64,
     /// How many rounds there were.
-    round: usize,
+    round: u64,
     /// The questions of the last round: the digest of each, by its key.
     asked: Named<String>,
     /// The answers of the rounds before.
@@ -69,27 +61,27 @@ struct Kept {
 }
 
 impl Carried {
-    fn write(&self) -> Result<RawJson, serde_json::Error> {
-        let (until, round) = (self.until, self.round as u64);
-        let members: Vec<(&str, &dyn Shape)> = vec![
-            ("until", &until),
-            ("round", &round),
-            ("asked", &self.asked),
-            ("kept", &self.kept),
-            ("once", &self.once),
-        ];
-        RawJson::encode(&View::Entries(members))
-    }
-
     fn read(text: &[u8]) -> Result<Carried, Malformed> {
         let members = Members::read(text).map_err(|_| Malformed::expected("an object", text))?;
         Ok(Carried {
             until: members.get("until")?,
-            round: members.get::<u64>("round")?.try_into().unwrap_or(usize::MAX),
+            round: members.get("round")?,
             asked: members.get("asked")?,
             kept: members.get("kept")?,
             once: members.get("once")?,
         })
+    }
+}
+
+impl Shape for Carried {
+    fn view(&self) -> View<'_> {
+        View::Entries(vec![
+            ("until", &self.until),
+            ("round", &self.round),
+            ("asked", &self.asked),
+            ("kept", &self.kept),
+            ("once", &self.once),
+        ])
     }
 }
 
@@ -119,40 +111,38 @@ struct Now {
     kept: Named<Kept>,
     once: Named<Value>,
     wanted: Named<(String, InputRequest)>,
+    /// Set by whoever asks.
+    end: Option<End>,
     waker: Option<Waker>,
 }
 
-/// Runs a handler until it ends, or until it waits for an answer that only another round can bring (`None`).
-pub(crate) async fn run<T>(cx: &Cx, mut handler: BoxFuture<'static, T>) -> Option<T> {
+/// Ends a call that waits for answers. Reached by way of who asks, so that a program whose handlers never ask
+/// does not carry the sealing of state along.
+pub(crate) type End = fn(&Call) -> Result<InputRequired, RpcError>;
+
+/// Runs a handler until it is done, or until it waits for an answer that only another round can bring.
+pub(crate) async fn run<T>(cx: &Cx, mut handler: BoxFuture<'static, T>) -> Result<T, End> {
     poll_fn(|task| match handler.as_mut().poll(task) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if cx.call().rounds.has_questions(task.waker()) => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
+        Poll::Ready(output) => Poll::Ready(Ok(output)),
+        Poll::Pending => {
+            cx.call().rounds.end(task.waker()).map_or(Poll::Pending, |end| Poll::Ready(Err(end)))
+        }
     })
     .await
 }
 
 impl Rounds {
-    /// Reads what came with a request. State that was sealed here and does not open is refused.
-    pub(crate) fn open(
-        call: &Call,
-        responses: Option<InputResponses>,
-        state: Option<String>,
-    ) -> Result<Rounds, RpcError> {
-        if responses.is_none() && state.is_none() {
-            return Ok(Rounds::default());
-        }
-        let state = match state {
-            None => State::None,
-            Some(text) if is_sealed(&text) => State::Ours(unseal(call, &text)?),
-            Some(text) => State::Foreign(text),
-        };
-        let came = Came { responses: responses.unwrap_or_default(), state };
-        Ok(Rounds { came: Some(Box::new(came)), now: Mutex::default() })
+    /// What came with a request.
+    pub(crate) fn new(responses: Option<InputResponses>, state: Option<String>) -> Rounds {
+        let nothing = responses.is_none() && state.is_none();
+        let came = (!nothing).then(|| {
+            Box::new(Came { responses: responses.unwrap_or_default(), state, opened: OnceLock::new() })
+        });
+        Rounds { came, now: Mutex::default() }
     }
 
-    /// The answer to `key`, where there is one.
-    pub(crate) fn lookup(&self, key: &str, digest: &str) -> Result<Option<RawJson>, ToolError> {
+    /// The answer to `key`, where there is one. State that does not open is refused.
+    pub(crate) fn lookup(&self, call: &Call, key: &str, digest: &str) -> Result<Option<RawJson>, ToolError> {
         let now = lock(&self.now);
         if let Some(kept) = now.kept.get(key) {
             return if kept.digest == digest { Ok(Some(kept.answer.clone())) } else { Err(reused(key)) };
@@ -160,7 +150,7 @@ impl Rounds {
         if now.wanted.get(key).is_some_and(|(other, _)| other != digest) {
             return Err(reused(key));
         }
-        let carried = self.carried()?;
+        let carried = self.carried(call)?;
         let earlier = carried.and_then(|carried| carried.kept.get(key)).filter(|kept| kept.digest == digest);
         if let Some(kept) = earlier {
             return Ok(Some(kept.answer.clone()));
@@ -181,6 +171,7 @@ impl Rounds {
         let waker = {
             let mut now = lock(&self.now);
             now.wanted.insert(key.to_owned(), (digest, request));
+            now.end = Some(input_required);
             now.waker.take()
         };
         if let Some(waker) = waker {
@@ -189,12 +180,12 @@ impl Rounds {
         std::future::pending().await
     }
 
-    pub(crate) fn kept_once(&self, key: &str) -> Result<Option<Value>, ToolError> {
+    pub(crate) fn kept_once(&self, call: &Call, key: &str) -> Result<Option<Value>, ToolError> {
         let now = lock(&self.now);
         if let Some(value) = now.once.get(key) {
             return Ok(Some(value.clone()));
         }
-        Ok(self.carried()?.and_then(|carried| carried.once.get(key)).cloned())
+        Ok(self.carried(call)?.and_then(|carried| carried.once.get(key)).cloned())
     }
 
     pub(crate) fn keep_once(&self, key: &str, value: Value) {
@@ -206,64 +197,52 @@ impl Rounds {
     }
 
     pub(crate) fn foreign_state(&self) -> Option<String> {
-        match self.state() {
-            State::Foreign(text) => Some(text.clone()),
-            _ => None,
-        }
+        self.came.as_ref()?.state.clone().filter(|text| !is_sealed(text))
     }
 
-    /// What to answer when the handler waits for answers.
-    pub(crate) fn input_required(&self, call: &Call) -> Result<InputRequired, RpcError> {
+    /// How to end the run, where it waits for answers. If it does not, `waker` is woken as soon as it does.
+    fn end(&self, waker: &Waker) -> Option<End> {
         let mut now = lock(&self.now);
-        let mut carried = match self.state() {
-            State::Ours(carried) => carried.clone(),
-            _ => Carried::default(),
-        };
-        carried.round += 1;
-        let most = call.core.limits.input_rounds;
-        if carried.round > most {
-            return Err(RpcError::new(
-                ErrorCode::INTERNAL_ERROR,
-                format!("This call asked for input more than {most} times: start it again"),
-            ));
-        }
-        carried.until = seconds(call.core.now() + call.core.state_ttl);
-        carried.kept.extend(std::mem::take(&mut now.kept));
-        carried.once.extend(std::mem::take(&mut now.once));
-        let wanted = std::mem::take(&mut now.wanted);
-        carried.asked = wanted.iter().map(|(key, (digest, _))| (key.clone(), digest.clone())).collect();
-        let requests: InputRequests = wanted.into_iter().map(|(key, (_, request))| (key, request)).collect();
-        let request_state = Some(seal(call, &carried)?);
-        Ok(InputRequired { input_requests: Some(requests), request_state, ..InputRequired::default() })
-    }
-
-    /// Whether the run waits for answers. If not, `waker` is woken as soon as it does.
-    fn has_questions(&self, waker: &Waker) -> bool {
-        let mut now = lock(&self.now);
-        if now.wanted.is_empty() {
+        if now.end.is_none() {
             now.waker = Some(waker.clone());
-            return false;
         }
-        true
+        now.end
     }
 
-    fn state(&self) -> &State {
-        self.came.as_ref().map_or(&State::None, |came| &came.state)
+    /// What earlier rounds left. State that was not made here, or was changed, is an error for whoever needs it.
+    fn carried(&self, call: &Call) -> Result<Option<&Carried>, ToolError> {
+        let Some(came) = &self.came else { return Ok(None) };
+        let Some(state) = &came.state else { return Ok(None) };
+        let opened = came.opened.get_or_init(|| unseal(call, state));
+        opened.as_ref().map(Some).map_err(|error| ToolError::rpc(error.clone()))
     }
+}
 
-    /// What earlier rounds left. State that was not made here is an error for whoever needs it.
-    fn carried(&self) -> Result<Option<&Carried>, ToolError> {
-        match self.state() {
-            State::None => Ok(None),
-            State::Ours(carried) => Ok(Some(carried)),
-            State::Foreign(_) => Err(ToolError::rpc(refused())),
-        }
+/// What to answer when a handler waits for answers.
+fn input_required(call: &Call) -> Result<InputRequired, RpcError> {
+    let mut carried = call.rounds.carried(call).ok().flatten().cloned().unwrap_or_default();
+    let mut now = lock(&call.rounds.now);
+    carried.round += 1;
+    let most = call.core.limits.input_rounds;
+    if carried.round > most as u64 {
+        return Err(RpcError::new(
+            ErrorCode::INTERNAL_ERROR,
+            format!("This call asked for input more than {most} times: start it again"),
+        ));
     }
+    carried.until = seconds(call.core.now() + call.core.state_ttl);
+    carried.kept.extend(std::mem::take(&mut now.kept));
+    carried.once.extend(std::mem::take(&mut now.once));
+    let wanted = std::mem::take(&mut now.wanted);
+    carried.asked = wanted.iter().map(|(key, (digest, _))| (key.clone(), digest.clone())).collect();
+    let requests: InputRequests = wanted.into_iter().map(|(key, (_, request))| (key, request)).collect();
+    let request_state = Some(seal(call, &carried)?);
+    Ok(InputRequired { input_requests: Some(requests), request_state, ..InputRequired::default() })
 }
 
 /// A short digest of a question: an answer counts only for the very question it was given to.
 pub(crate) fn question_digest(request: &InputRequest) -> String {
-    let text = RawJson::encode(&request.view()).ok().and_then(|raw| raw.read::<Value>().ok());
+    let text = RawJson::of(request).read::<Value>().ok();
     let text = text.map(|value| canonical(&value)).unwrap_or_default();
     URL_SAFE_NO_PAD.encode(&digest([&text[..]])[..16])
 }
@@ -293,7 +272,7 @@ fn seal(call: &Call, carried: &Carried) -> Result<String, RpcError> {
         tracing::error!(reference, reason, "the state of a call could not be sealed");
         RpcError::internal(&reference)
     };
-    let plain = carried.write().map_err(|error| fault(&error.to_string()))?;
+    let plain = RawJson::of(carried);
     let plain = plain.as_bytes();
     let most = call.core.limits.request_state_bytes;
     if plain.len() > most {
@@ -304,7 +283,7 @@ fn seal(call: &Call, carried: &Carried) -> Result<String, RpcError> {
 
 fn unseal(call: &Call, text: &str) -> Result<Carried, RpcError> {
     // Encryption and base64 add little over a third.
-    if text.len() > call.core.limits.request_state_bytes * 2 {
+    if !is_sealed(text) || text.len() > call.core.limits.request_state_bytes * 2 {
         return Err(refused());
     }
     let plain = call.core.sealer.open(&context(call), text).ok_or_else(refused)?;

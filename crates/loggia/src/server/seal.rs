@@ -5,6 +5,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use loggia_wire::RawJson;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{Context, SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -17,21 +18,24 @@ const PREFIX: &str = "lg1.";
 ///
 /// Its `Debug` shows nothing of it.
 #[derive(Clone)]
-pub struct StateKey(LessSafeKey);
+pub struct StateKey([u8; 32]);
 
 impl StateKey {
     /// A key from 32 secret bytes.
     pub fn new(secret: &[u8; 32]) -> StateKey {
-        let key =
-            UnboundKey::new(&CHACHA20_POLY1305, secret).expect("32 bytes are the length of a ChaCha20 key");
-        StateKey(LessSafeKey::new(key))
+        StateKey(*secret)
     }
 
     /// A key that nobody knows; it dies with the process.
     pub fn random() -> StateKey {
         let mut secret = [0; 32];
         SystemRandom::new().fill(&mut secret).expect("the operating system has randomness");
-        StateKey::new(&secret)
+        StateKey(secret)
+    }
+
+    fn cipher(&self) -> LessSafeKey {
+        let key = UnboundKey::new(&CHACHA20_POLY1305, &self.0);
+        LessSafeKey::new(key.expect("32 bytes are the length of a ChaCha20 key"))
     }
 }
 
@@ -57,7 +61,7 @@ impl Sealer {
         let mut nonce = [0; NONCE_LEN];
         SystemRandom::new().fill(&mut nonce).ok()?;
         let mut sealed = plain.to_vec();
-        let key = &self.keys.first()?.0;
+        let key = self.keys.first()?.cipher();
         key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut sealed)
             .ok()?;
         let mut text = PREFIX.to_owned();
@@ -72,7 +76,7 @@ impl Sealer {
         self.keys.iter().find_map(|key| {
             let mut sealed = sealed.to_vec();
             let plain = key
-                .0
+                .cipher()
                 .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(context), &mut sealed)
                 .ok()?;
             Some(plain.to_vec())
@@ -111,7 +115,7 @@ fn write_canonical(value: &Value, out: &mut Vec<u8>) {
             members.sort_by_key(|(name, _)| *name);
             out.push(b'{');
             for (name, member) in members {
-                out.extend_from_slice(Value::from(name.as_str()).to_string().as_bytes());
+                out.extend_from_slice(RawJson::of(name).as_bytes());
                 out.push(b':');
                 write_canonical(member, out);
                 out.push(b',');
@@ -126,7 +130,7 @@ fn write_canonical(value: &Value, out: &mut Vec<u8>) {
             }
             out.push(b']');
         }
-        plain => out.extend_from_slice(plain.to_string().as_bytes()),
+        plain => out.extend_from_slice(RawJson::of(plain).as_bytes()),
     }
 }
 

@@ -156,7 +156,7 @@ fn a_client_that_is_gone_answers_nothing() {
     machine.connection.handle_end(machine.now, &machine.server);
     machine.perform();
     assert!(matches!(outcome(&machine, 1), Some(Err(_))));
-    machine.connection.handle_ask(AskKey(2), machine.last_call(), &form(), machine.now);
+    machine.connection.handle_ask(AskKey(2), machine.last_call(), form(), machine.now);
     machine.perform();
     assert!(matches!(outcome(&machine, 2), Some(Err(_))));
     machine.hears_nothing();

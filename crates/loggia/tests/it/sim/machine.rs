@@ -146,7 +146,7 @@ impl Machine {
 
     /// The call asks its client to fill in a form.
     pub fn ask(&mut self, ask: u64, call: Key) {
-        self.connection.handle_ask(AskKey(ask), call, &form(), self.now);
+        self.connection.handle_ask(AskKey(ask), call, form(), self.now);
         self.perform();
     }
 

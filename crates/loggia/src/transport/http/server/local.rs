@@ -196,7 +196,7 @@ impl LivePeer for Peer {
     fn ask(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>> {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
-            let open = self.open(answer, &request)?;
+            let open = self.open(answer, request)?;
             let limit = self.shared.limits.ask_timeout;
             match tokio::time::timeout(limit, answered).await {
                 Ok(Ok(outcome)) => outcome,
@@ -232,7 +232,7 @@ impl Peer {
     fn open(
         &self,
         answer: oneshot::Sender<Result<RawJson, RpcError>>,
-        request: &InputRequest,
+        request: InputRequest,
     ) -> Result<OpenAsk<'_>, RpcError> {
         let mut state = self.local.state();
         let state = &mut *state;

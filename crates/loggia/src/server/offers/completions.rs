@@ -1,0 +1,81 @@
+//! Completions: proposals for what a person types into a prompt's argument or a template's variable.
+
+use std::sync::Arc;
+
+use loggia_wire::{Method, RawJson, RpcError};
+
+use super::{read_params, result};
+use crate::exchange::Exchange;
+use crate::model::{CompleteParams, CompleteResult, Completion, CompletionReference};
+use crate::server::completion::{Completer, Completing};
+use crate::server::core::Core;
+use crate::server::cx::Subject;
+use crate::server::error::ToolError;
+use crate::server::replay;
+use crate::service::{BoxFuture, Outcome, Reply, Request};
+
+pub(crate) fn answer(core: Arc<Core>, request: Request, exchange: Exchange) -> BoxFuture<'static, Outcome> {
+    Box::pin(complete(core, request, exchange))
+}
+
+async fn complete(core: Arc<Core>, request: Request, exchange: Exchange) -> Outcome {
+    let params: CompleteParams = read_params(&request)?;
+    let completer = completer_for(&core, &params)?;
+    let version = request.meta.version;
+    let name = match &params.reference {
+        CompletionReference::Prompt { name, .. } => name.clone(),
+        CompletionReference::Resource { uri } => uri.clone(),
+    };
+    let subject = Subject { method: Method::Complete, name, arguments: RawJson::empty_object() };
+    let completing = Completing {
+        reference: params.reference,
+        argument: params.argument.name,
+        value: params.argument.value,
+        context: params.context.and_then(|context| context.arguments).unwrap_or_default(),
+    };
+    let Some(completer) = completer else { return Ok(completed(Completion::default())) };
+    let cx = core.cx(request, exchange, subject, None, None);
+    let handler: BoxFuture<'static, Result<Completion, ToolError>> =
+        completer(core.no_state.clone(), cx.clone(), completing);
+    match replay::run(&cx, handler).await {
+        Ok(Ok(completion)) => Ok(completed(completion)),
+        Ok(Err(error)) => Err(error.into_rpc(&cx.call().subject.name, version)),
+        // "Supported Requests": a completion may not ask.
+        Err(_) => Err(ToolError::internal("a completer asked the client, which it may not")
+            .into_rpc(&cx.call().subject.name, version)),
+    }
+}
+
+/// The completer of what `params` names; `None` where there is nothing to propose. What does not exist
+/// is refused.
+fn completer_for(core: &Core, params: &CompleteParams) -> Result<Option<Completer<()>>, RpcError> {
+    let (argument, resources) = (&params.argument.name, core.resources());
+    let own = match &params.reference {
+        CompletionReference::Prompt { name, .. } => {
+            let prompt = core.prompts().and_then(|prompts| prompts.get(name));
+            let prompt = prompt.ok_or_else(|| RpcError::invalid_params(format!("Unknown prompt: {name}")))?;
+            if !prompt.definition.arguments.iter().flatten().any(|known| known.name == *argument) {
+                return Err(RpcError::invalid_params(format!(
+                    "The prompt {name} has no argument {argument}"
+                )));
+            }
+            prompt.completers.get(argument).cloned()
+        }
+        CompletionReference::Resource { uri } => {
+            match resources.and_then(|resources| resources.templates.get(uri)) {
+                Some(template) if !template.template.variables().contains(&argument.as_str()) => {
+                    return Err(RpcError::invalid_params(format!("{uri} has no variable {argument}")));
+                }
+                Some(template) => template.completers.get(argument).cloned(),
+                // A URI without variables has nothing to complete.
+                None if resources.is_some_and(|resources| resources.ones.get(uri).is_some()) => None,
+                None => return Err(RpcError::invalid_params(format!("Unknown resource template: {uri}"))),
+            }
+        }
+    };
+    Ok(own.or_else(|| core.completer.clone()))
+}
+
+fn completed(completion: Completion) -> Reply {
+    result(CompleteResult { completion, ..CompleteResult::default() })
+}
