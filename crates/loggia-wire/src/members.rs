@@ -12,7 +12,7 @@ use crate::RawJson;
 use crate::jsonrpc::write_string;
 use crate::raw::plain_text;
 use crate::scan::Scanner;
-use crate::shape::{Malformed, Model};
+use crate::shape::{Fill, Malformed, Model};
 
 /// An object, read one level deep.
 #[derive(Debug, Default)]
@@ -67,16 +67,20 @@ impl<'a> Members<'a> {
 
     /// One member as a type of the model, which is an `Option` where it may be left out.
     pub fn get<T: Model>(&self, name: &str) -> Result<T, Malformed> {
+        let mut value = T::blank();
+        self.fill(name, &mut value)?;
+        Ok(value)
+    }
+
+    fn fill(&self, name: &str, place: &mut dyn Fill) -> Result<(), Malformed> {
         if self.0.iter().filter(|(key, _)| key == name).count() > 1 {
             return Err(Malformed::duplicate(name));
         }
-        let mut value = T::blank();
         match self.raw(name) {
-            Some(text) => value.fill(text).map_err(|malformed| malformed.within(name))?,
-            None if value.may_be_absent() => {}
-            None => return Err(Malformed::missing(name)),
+            Some(text) => place.fill(text).map_err(|malformed| malformed.within(name)),
+            None if place.may_be_absent() => Ok(()),
+            None => Err(Malformed::missing(name)),
         }
-        Ok(value)
     }
 
     /// The object again, with these members beside the others, or in the place of those of the same names.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::members::Members;
 use crate::scan;
-use crate::shape::{Malformed, Model, Shape};
+use crate::shape::{Malformed, Model, Shape, View};
 
 /// One JSON value as its bytes. Always valid UTF-8 and valid JSON: it is only ever made by a parser or a
 /// serializer. Cloning shares the buffer.
@@ -41,9 +41,9 @@ impl RawJson {
         serde_json::to_vec(value).map(|bytes| RawJson(bytes.into()))
     }
 
-    /// A type of the model as text. Its members have names and its numbers are JSON's, so nothing can fail.
+    /// A type of the model as text.
     pub fn of(value: &dyn Shape) -> RawJson {
-        RawJson::encode(&value.view()).unwrap_or(RawJson::null())
+        value.view().into()
     }
 
     /// The part of `buffer` that `text`, borrowed from it and scanned, covers.
@@ -106,6 +106,13 @@ pub fn plain_text(json: &[u8]) -> Option<&str> {
 impl fmt::Debug for RawJson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl From<View<'_>> for RawJson {
+    fn from(view: View<'_>) -> RawJson {
+        // Members have names, every number can be written, and what is raw was JSON: nothing fails.
+        RawJson::encode(&view).unwrap_or(RawJson::null())
     }
 }
 

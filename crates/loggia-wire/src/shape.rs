@@ -85,6 +85,21 @@ pub trait FillRecord {
     }
 }
 
+/// An array of things of one type.
+pub trait Items {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// Shows each to `show`.
+    fn each(&self, show: &mut dyn FnMut(&dyn Shape));
+}
+
+/// Things of one type by name.
+pub trait Entries {
+    /// Shows each to `show`.
+    fn each(&self, show: &mut dyn FnMut(&str, &dyn Shape));
+}
+
 /// What a value says, one level deep.
 #[allow(missing_docs, reason = "each is what JSON or Rust calls it")]
 pub enum View<'a> {
@@ -99,8 +114,10 @@ pub enum View<'a> {
     Value(&'a Value),
     Object(&'a JsonObject),
     Raw(&'a RawJson),
-    Items(Vec<&'a dyn Shape>),
-    Entries(Vec<(&'a str, &'a dyn Shape)>),
+    Items(&'a dyn Items),
+    Entries(&'a dyn Entries),
+    /// An object that is put together where it is shown.
+    Members(Vec<(&'static str, &'a dyn Shape)>),
     Record(&'a dyn Record),
     /// A record with one more member in front that tells its kind.
     Tagged(&'static str, &'static str, &'a dyn Record),
@@ -228,18 +245,48 @@ fn items_of(text: &[u8]) -> Result<Vec<&[u8]>, Malformed> {
     Ok(raw.into_iter().map(|raw| raw.get().as_bytes()).collect())
 }
 
+/// Hands each item of the array `text` to `take`.
+fn fill_items(text: &[u8], take: &mut dyn FnMut(&[u8]) -> Result<(), Malformed>) -> Result<(), Malformed> {
+    for (at, text) in items_of(text)?.into_iter().enumerate() {
+        take(text).map_err(|malformed| malformed.within(&at.to_string()))?;
+    }
+    Ok(())
+}
+
+type TakeEntry<'a> = dyn FnMut(String, &[u8]) -> Result<(), Malformed> + 'a;
+
+/// Hands each member of `members` to `take`.
+fn fill_entries(members: Members<'_>, take: &mut TakeEntry<'_>) -> Result<(), Malformed> {
+    for (name, text) in members.into_iter() {
+        take(name.clone().into_owned(), text).map_err(|malformed| malformed.within(&name))?;
+    }
+    Ok(())
+}
+
+impl<T: Shape> Items for Vec<T> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn each(&self, show: &mut dyn FnMut(&dyn Shape)) {
+        for item in self {
+            show(item);
+        }
+    }
+}
+
 impl<T: Shape> Shape for Vec<T> {
     fn view(&self) -> View<'_> {
-        View::Items(self.iter().map(|item| item as &dyn Shape).collect())
+        View::Items(self)
     }
 }
 
 impl<T: Model> Fill for Vec<T> {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
-        for (at, text) in items_of(text)?.into_iter().enumerate() {
-            self.push(T::read(text).map_err(|malformed| malformed.within(&at.to_string()))?);
-        }
-        Ok(())
+        fill_items(text, &mut |text| {
+            self.push(T::read(text)?);
+            Ok(())
+        })
     }
 }
 
@@ -251,14 +298,17 @@ impl<T: Model> Model for Vec<T> {
 
 impl<T: Shape> Shape for Option<T> {
     fn view(&self) -> View<'_> {
-        self.as_ref().map_or(View::Absent, T::view)
+        match self {
+            Some(value) => value.view(),
+            None => View::Absent,
+        }
     }
 }
 
 impl<T: Model> Fill for Option<T> {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         if text != b"null" || T::takes_null() {
-            *self = Some(T::read(text)?);
+            self.insert(T::blank()).fill(text)?;
         }
         Ok(())
     }
@@ -274,19 +324,26 @@ impl<T: Model> Model for Option<T> {
     }
 }
 
+impl<T: Shape> Entries for BTreeMap<String, T> {
+    fn each(&self, show: &mut dyn FnMut(&str, &dyn Shape)) {
+        for (name, value) in self {
+            show(name, value);
+        }
+    }
+}
+
 impl<T: Shape> Shape for BTreeMap<String, T> {
     fn view(&self) -> View<'_> {
-        View::Entries(self.iter().map(|(name, value)| (name.as_str(), value as &dyn Shape)).collect())
+        View::Entries(self)
     }
 }
 
 impl<T: Model> Fill for BTreeMap<String, T> {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
-        for (name, text) in members_of(text)?.into_iter() {
-            let value = T::read(text).map_err(|malformed| malformed.within(&name))?;
-            self.insert(name.into_owned(), value);
-        }
-        Ok(())
+        fill_entries(members_of(text)?, &mut |name, text| {
+            self.insert(name, T::read(text)?);
+            Ok(())
+        })
     }
 }
 
@@ -296,20 +353,27 @@ impl<T: Model> Model for BTreeMap<String, T> {
     }
 }
 
+impl<T: Shape> Entries for Named<T> {
+    fn each(&self, show: &mut dyn FnMut(&str, &dyn Shape)) {
+        for (name, value) in self {
+            show(name, value);
+        }
+    }
+}
+
 impl<T: Shape> Shape for Named<T> {
     fn view(&self) -> View<'_> {
-        View::Entries(self.iter().map(|(name, value)| (name.as_str(), value as &dyn Shape)).collect())
+        View::Entries(self)
     }
 }
 
 impl<T: Model> Fill for Named<T> {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         // In order, so that nothing is moved however many there are.
-        for (name, text) in members_of(text)?.sorted().into_iter() {
-            let value = T::read(text).map_err(|malformed| malformed.within(&name))?;
-            self.insert(name.into_owned(), value);
-        }
-        Ok(())
+        fill_entries(members_of(text)?.sorted(), &mut |name, text| {
+            self.insert(name, T::read(text)?);
+            Ok(())
+        })
     }
 }
 
@@ -346,16 +410,25 @@ impl Serialize for View<'_> {
             View::Object(object) => object.serialize(serializer),
             View::Raw(raw) => raw.serialize(serializer),
             View::Items(items) => {
-                let mut sequence = serializer.serialize_seq(Some(items.len()))?;
-                items.iter().try_for_each(|item| sequence.serialize_element(&item.view()))?;
+                let mut sequence = serializer.serialize_seq(Some(items.count()))?;
+                let mut outcome = Ok(());
+                items.each(&mut |item| {
+                    if outcome.is_ok() {
+                        outcome = sequence.serialize_element(&item.view());
+                    }
+                });
+                outcome?;
                 sequence.end()
             }
             View::Entries(entries) => {
-                let mut map = serializer.serialize_map(None)?;
-                let entries = entries.iter().map(|(name, value)| (name, value.view()));
-                let mut present = entries.filter(|(_, view)| !matches!(view, View::Absent));
-                present.try_for_each(|(name, view)| map.serialize_entry(name, &view))?;
-                map.end()
+                let mut writer = MemberWriter::new(serializer)?;
+                entries.each(&mut |name, value| writer.write(name, value));
+                writer.end()
+            }
+            View::Members(members) => {
+                let mut writer = MemberWriter::new(serializer)?;
+                members.iter().for_each(|(name, value)| writer.write(name, *value));
+                writer.end()
             }
             View::Record(record) => serialize_record(serializer, None, *record),
             View::Tagged(tag, kind, record) => serialize_record(serializer, Some((tag, kind)), *record),
@@ -368,22 +441,48 @@ fn serialize_record<S: Serializer>(
     tag: Option<(&str, &str)>,
     record: &dyn Record,
 ) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(None)?;
+    let mut writer = MemberWriter::new(serializer)?;
     if let Some((tag, kind)) = tag {
-        map.serialize_entry(tag, kind)?;
+        writer.map.serialize_entry(tag, kind)?;
     }
-    let mut outcome = Ok(());
-    record.each(&mut |name, value| {
-        let view = value.view();
-        if outcome.is_ok() && !matches!(view, View::Absent) {
-            outcome = map.serialize_entry(name, &view);
-        }
-    });
-    outcome?;
+    record.each(&mut |name, value| writer.write(name, value));
     for (name, value) in record.extra().into_iter().flatten() {
-        map.serialize_entry(name, value)?;
+        writer.write(name, value);
     }
-    map.end()
+    writer.end()
+}
+
+/// Writes the members of an object one after the other, up to the first that fails.
+struct MemberWriter<M: SerializeMap> {
+    map: M,
+    outcome: Result<(), M::Error>,
+}
+
+impl<M: SerializeMap> MemberWriter<M> {
+    fn new<S>(serializer: S) -> Result<MemberWriter<M>, M::Error>
+    where
+        S: Serializer<SerializeMap = M, Ok = M::Ok, Error = M::Error>,
+    {
+        Ok(MemberWriter { map: serializer.serialize_map(None)?, outcome: Ok(()) })
+    }
+
+    fn write(&mut self, name: &str, value: &dyn Shape) {
+        let view = value.view();
+        if self.outcome.is_ok() && !matches!(view, View::Absent) {
+            self.outcome = self.map.serialize_entry(name, &view);
+        }
+    }
+
+    fn end(self) -> Result<M::Ok, M::Error> {
+        self.outcome?;
+        self.map.end()
+    }
+}
+
+/// Which of `words` the text `text` is.
+pub(crate) fn word_at(text: &[u8], words: &[&str]) -> Result<usize, Malformed> {
+    let word = String::read(text)?;
+    words.iter().position(|known| *known == word).ok_or_else(|| Malformed::unknown(&word, words))
 }
 
 /// Reads a model type from any format.

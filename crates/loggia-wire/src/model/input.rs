@@ -62,7 +62,7 @@ impl Shape for InputRequest {
             InputRequest::CreateMessage(params) => (&Word("sampling/createMessage"), &**params),
             InputRequest::ListRoots(params) => (&Word("roots/list"), params),
         };
-        View::Entries(vec![("method", method), ("params", params)])
+        View::Members(vec![("method", method), ("params", params)])
     }
 }
 

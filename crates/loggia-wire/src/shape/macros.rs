@@ -119,12 +119,8 @@ macro_rules! words {
 
         impl $crate::shape::Fill for $type {
             fn fill(&mut self, text: &[u8]) -> Result<(), $crate::shape::Malformed> {
-                let word: String = $crate::shape::Model::read(text)?;
-                *self = match word.as_str() {
-                    $first_word => $type::$first,
-                    $($word => $type::$variant,)*
-                    other => return Err($crate::shape::Malformed::unknown(other, &[$first_word $(, $word)*])),
-                };
+                let at = $crate::shape::word_at(text, &[$first_word $(, $word)*])?;
+                *self = [$type::$first $(, $type::$variant)*][at];
                 Ok(())
             }
         }

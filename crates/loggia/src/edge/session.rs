@@ -188,8 +188,7 @@ impl Session {
             (CAPABILITIES, &meta.client_capabilities),
             (LEVEL, &meta.log_level),
         ];
-        serde_json::to_vec(&View::Entries(small))
-            .expect("strings and objects with string keys always serialize")
+        RawJson::from(View::Members(small)).into_bytes().into()
     }
 
     /// Reads the small form back. The session counts as initialized: its client has sent a request since.

@@ -75,7 +75,7 @@ impl Carried {
 
 impl Shape for Carried {
     fn view(&self) -> View<'_> {
-        View::Entries(vec![
+        View::Members(vec![
             ("until", &self.until),
             ("round", &self.round),
             ("asked", &self.asked),
@@ -87,7 +87,7 @@ impl Shape for Carried {
 
 impl Shape for Kept {
     fn view(&self) -> View<'_> {
-        View::Entries(vec![("digest", &self.digest), ("answer", &self.answer)])
+        View::Members(vec![("digest", &self.digest), ("answer", &self.answer)])
     }
 }
 
