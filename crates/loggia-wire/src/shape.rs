@@ -36,7 +36,7 @@ pub trait Shape {
 /// What can be filled from JSON.
 pub trait Fill {
     /// Takes over what the JSON value `text` says.
-    /// Of a value that is not blank, what `text` does not say may remain.
+    /// Of a value that is not blank, what `text` does not say may remain; after an error it may say anything.
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed>;
 
     /// Whether a member of this type may be left out.

@@ -64,12 +64,6 @@ serde_by_shape!(CacheHints, deserialize);
 /// A negative time to live is to be read as zero (specification, "Time-to-Live (TTL) Field").
 struct Ttl<'a>(&'a mut Option<u64>);
 
-impl Shape for Ttl<'_> {
-    fn view(&self) -> View<'_> {
-        self.0.view()
-    }
-}
-
 impl Fill for Ttl<'_> {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
         *self.0 = Option::<f64>::read(text)?.map(|ms| ms.max(0.0) as u64);

@@ -178,7 +178,7 @@ impl Cx {
         T: Serialize + DeserializeOwned,
         F: AsyncFnOnce() -> Result<T, ToolError>,
     {
-        if let Some(kept) = self.call().rounds.kept_once(self.call(), key)? {
+        if let Some(kept) = super::replay::kept_once(self.call(), key)? {
             return Ok(serde_json::from_value(kept)?);
         }
         let result = work().await?;
@@ -195,7 +195,7 @@ impl Cx {
     /// The state that came with this call, unread. It is what the client sent: trust nothing in it. For
     /// gateways that return `InputRequired` themselves.
     pub fn request_state(&self) -> Option<String> {
-        self.call().rounds.foreign_state()
+        super::replay::foreign_state(self.call())
     }
 
     async fn question<T>(
@@ -208,7 +208,7 @@ impl Cx {
         capability::check(&request, call.meta.version, &call.meta.client_capabilities)
             .map_err(|error| ToolError::missing_capability(request.method(), error))?;
         let digest = super::replay::question_digest(&request);
-        let answer = match call.rounds.lookup(call, key, &digest)? {
+        let answer = match super::replay::lookup(call, key, &digest)? {
             Some(answer) => answer,
             None => match call.exchange.live() {
                 Some(client) => client.ask(request).await.map_err(|error| unanswered(&error.message))?,

@@ -311,7 +311,7 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
         self
     }
 
-    /// Checks everything and makes the server. The error lists all that is wrong: names that occur twice,
+    /// Makes the server. The error lists all that is wrong with what was registered: names that occur twice,
     /// schemas that are not schemas, `x-mcp-header` annotations that break a rule.
     pub fn build(self) -> Result<Server> {
         self.parts.build()
@@ -357,9 +357,9 @@ impl Parts {
         if self.identity.name.is_empty() || self.versions.is_empty() {
             problems.push("a server has a name and serves at least one version".to_owned());
         }
-        problems.extend(self.tools.as_mut().map(Registered::problems).unwrap_or_default());
-        problems.extend(self.prompts.as_mut().map(Registered::problems).unwrap_or_default());
-        problems.extend(self.resources.as_mut().map(Registered::problems).unwrap_or_default());
+        problems.extend(self.tools.as_mut().map(Registered::take_problems).unwrap_or_default());
+        problems.extend(self.prompts.as_mut().map(Registered::take_problems).unwrap_or_default());
+        problems.extend(self.resources.as_mut().map(Registered::take_problems).unwrap_or_default());
         problems
     }
 

@@ -112,7 +112,7 @@ impl Core {
             principal: request.principal,
             exchange,
             subject,
-            rounds: Rounds::new(responses, state),
+            rounds: Rounds::new(self, responses, state),
             progress: Mutex::new(None),
             logged: Mutex::new(Logged::default()),
         })

@@ -15,6 +15,7 @@ use loggia_wire::sorted::Named;
 use loggia_wire::{ErrorCode, Members, RawJson, RpcError};
 use serde_json::Value;
 
+use super::core::Core;
 use super::cx::{Call, Cx, lock};
 use super::error::ToolError;
 use super::seal::{canonical, digest, is_sealed};
@@ -22,7 +23,6 @@ use crate::model::{InputRequest, InputRequests, InputRequired, InputResponses};
 use crate::service::BoxFuture;
 
 /// What is known of a call's questions.
-#[derive(Default)]
 pub(crate) struct Rounds {
     /// Apart, for most requests bring nothing.
     came: Option<Box<Came>>,
@@ -30,10 +30,11 @@ pub(crate) struct Rounds {
 }
 
 /// What came with the request.
-#[derive(Default)]
 struct Came {
     responses: InputResponses,
     state: Option<String>,
+    /// When it came: what a handler does before its first question takes nothing of the time.
+    at: SystemTime,
     /// The state, opened when a handler first needs it.
     opened: OnceLock<Result<Carried, RpcError>>,
 }
@@ -133,32 +134,13 @@ pub(crate) async fn run<T>(cx: &Cx, mut handler: BoxFuture<'static, T>) -> Resul
 
 impl Rounds {
     /// What came with a request.
-    pub(crate) fn new(responses: Option<InputResponses>, state: Option<String>) -> Rounds {
+    pub(crate) fn new(core: &Core, responses: Option<InputResponses>, state: Option<String>) -> Rounds {
         let nothing = responses.is_none() && state.is_none();
         let came = (!nothing).then(|| {
-            Box::new(Came { responses: responses.unwrap_or_default(), state, opened: OnceLock::new() })
+            let responses = responses.unwrap_or_default();
+            Box::new(Came { responses, state, at: core.now(), opened: OnceLock::new() })
         });
         Rounds { came, now: Mutex::default() }
-    }
-
-    /// The answer to `key`, where there is one. State that does not open is refused.
-    pub(crate) fn lookup(&self, call: &Call, key: &str, digest: &str) -> Result<Option<RawJson>, ToolError> {
-        let now = lock(&self.now);
-        if let Some(kept) = now.kept.get(key) {
-            return if kept.digest == digest { Ok(Some(kept.answer.clone())) } else { Err(reused(key)) };
-        }
-        if now.wanted.get(key).is_some_and(|(other, _)| other != digest) {
-            return Err(reused(key));
-        }
-        let carried = self.carried(call)?;
-        let earlier = carried.and_then(|carried| carried.kept.get(key)).filter(|kept| kept.digest == digest);
-        if let Some(kept) = earlier {
-            return Ok(Some(kept.answer.clone()));
-        }
-        // Without state there was no earlier round to compare with: the client answers unasked.
-        let fits = carried.is_none_or(|carried| carried.asked.get(key).is_some_and(|asked| asked == digest));
-        let response = self.came.as_ref().and_then(|came| came.responses.get(key));
-        Ok(response.filter(|_| fits).cloned())
     }
 
     /// Remembers an answer that was used.
@@ -180,24 +162,12 @@ impl Rounds {
         std::future::pending().await
     }
 
-    pub(crate) fn kept_once(&self, call: &Call, key: &str) -> Result<Option<Value>, ToolError> {
-        let now = lock(&self.now);
-        if let Some(value) = now.once.get(key) {
-            return Ok(Some(value.clone()));
-        }
-        Ok(self.carried(call)?.and_then(|carried| carried.once.get(key)).cloned())
-    }
-
     pub(crate) fn keep_once(&self, key: &str, value: Value) {
         lock(&self.now).once.insert(key.to_owned(), value);
     }
 
     pub(crate) fn responses(&self) -> InputResponses {
         self.came.as_ref().map(|came| came.responses.clone()).unwrap_or_default()
-    }
-
-    pub(crate) fn foreign_state(&self) -> Option<String> {
-        self.came.as_ref()?.state.clone().filter(|text| !is_sealed(text))
     }
 
     /// How to end the run, where it waits for answers. If it does not, `waker` is woken as soon as it does.
@@ -208,19 +178,54 @@ impl Rounds {
         }
         now.end
     }
+}
 
-    /// What earlier rounds left. State that was not made here, or was changed, is an error for whoever needs it.
-    fn carried(&self, call: &Call) -> Result<Option<&Carried>, ToolError> {
-        let Some(came) = &self.came else { return Ok(None) };
-        let Some(state) = &came.state else { return Ok(None) };
-        let opened = came.opened.get_or_init(|| unseal(call, state));
-        opened.as_ref().map(Some).map_err(|error| ToolError::rpc(error.clone()))
+/// The answer to `key`, where there is one. State that does not open is refused.
+pub(crate) fn lookup(call: &Call, key: &str, digest: &str) -> Result<Option<RawJson>, ToolError> {
+    let carried = carried(call);
+    let now = lock(&call.rounds.now);
+    if let Some(kept) = now.kept.get(key) {
+        return if kept.digest == digest { Ok(Some(kept.answer.clone())) } else { Err(reused(key)) };
     }
+    if now.wanted.get(key).is_some_and(|(other, _)| other != digest) {
+        return Err(reused(key));
+    }
+    let carried = carried.map_err(ToolError::rpc)?;
+    let earlier = carried.and_then(|carried| carried.kept.get(key)).filter(|kept| kept.digest == digest);
+    if let Some(kept) = earlier {
+        return Ok(Some(kept.answer.clone()));
+    }
+    // Without state there was no earlier round to compare with: the client answers unasked.
+    let fits = carried.is_none_or(|carried| carried.asked.get(key).is_some_and(|asked| asked == digest));
+    let response = call.rounds.came.as_ref().and_then(|came| came.responses.get(key));
+    Ok(response.filter(|_| fits).cloned())
+}
+
+/// The result of [`Cx::once`] under `key`, where there is one. State that does not open is refused.
+pub(crate) fn kept_once(call: &Call, key: &str) -> Result<Option<Value>, ToolError> {
+    if let Some(value) = lock(&call.rounds.now).once.get(key) {
+        return Ok(Some(value.clone()));
+    }
+    let carried = carried(call).map_err(ToolError::rpc)?;
+    Ok(carried.and_then(|carried| carried.once.get(key)).cloned())
+}
+
+/// The state that came, where it is of somebody else's making: a handler that made it is to judge it.
+pub(crate) fn foreign_state(call: &Call) -> Option<String> {
+    let state = call.rounds.came.as_ref()?.state.clone();
+    state.filter(|_| carried(call).is_err())
+}
+
+/// What earlier rounds left. State that was not made here, or was changed, is an error for whoever needs it.
+fn carried(call: &Call) -> Result<Option<&Carried>, RpcError> {
+    let Some(came) = &call.rounds.came else { return Ok(None) };
+    let Some(state) = &came.state else { return Ok(None) };
+    came.opened.get_or_init(|| unseal(call, state, came.at)).as_ref().map(Some).map_err(RpcError::clone)
 }
 
 /// What to answer when a handler waits for answers.
 fn input_required(call: &Call) -> Result<InputRequired, RpcError> {
-    let mut carried = call.rounds.carried(call).ok().flatten().cloned().unwrap_or_default();
+    let mut carried = carried(call)?.cloned().unwrap_or_default();
     let mut now = lock(&call.rounds.now);
     carried.round += 1;
     let most = call.core.limits.input_rounds;
@@ -281,14 +286,14 @@ fn seal(call: &Call, carried: &Carried) -> Result<String, RpcError> {
     call.core.sealer.seal(&context(call), plain).ok_or_else(|| fault("there is no randomness"))
 }
 
-fn unseal(call: &Call, text: &str) -> Result<Carried, RpcError> {
+fn unseal(call: &Call, text: &str, at: SystemTime) -> Result<Carried, RpcError> {
     // Encryption and base64 add little over a third.
     if !is_sealed(text) || text.len() > call.core.limits.request_state_bytes * 2 {
         return Err(refused());
     }
     let plain = call.core.sealer.open(&context(call), text).ok_or_else(refused)?;
     let carried = Carried::read(&plain).map_err(|_| refused())?;
-    if carried.until < seconds(call.core.now()) {
+    if carried.until < seconds(at) {
         return Err(RpcError::invalid_params(
             "The requestState has expired: start the call again without it",
         ));

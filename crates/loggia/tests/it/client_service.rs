@@ -141,11 +141,11 @@ impl Over {
     ];
 
     fn carries(self, version: Version) -> bool {
-        match self {
-            #[cfg(feature = "http")]
-            Over::HttpSse => !version.is_stateless(),
-            _ => true,
-        }
+        #[cfg(feature = "http")]
+        let stateful_alone = matches!(self, Over::HttpSse);
+        #[cfg(not(feature = "http"))]
+        let stateful_alone = false;
+        !(stateful_alone && version.is_stateless())
     }
 
     async fn target(self, service: Arc<Fixture>) -> Target {

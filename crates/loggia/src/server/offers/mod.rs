@@ -79,7 +79,7 @@ impl<E, L> Registered<E, L> {
         &self.entries
     }
 
-    pub(crate) fn problems(&mut self) -> Problems {
+    pub(crate) fn take_problems(&mut self) -> Problems {
         std::mem::take(&mut self.problems)
     }
 

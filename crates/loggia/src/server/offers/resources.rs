@@ -105,6 +105,9 @@ impl AnyResource {
                         definition.uri
                     )]);
                 }
+                if let Some(variable) = completers.keys().next() {
+                    return Err(vec![no_variable(&definition.uri, variable)]);
+                }
                 Ok(AnyResource::One(ResourceEntry { definition, handler, cache }))
             }
             resource::Definition::Template(definition) => {
@@ -113,9 +116,7 @@ impl AnyResource {
                     UriTemplate::parse(uri).map_err(|error| vec![format!("resource {uri:?}: {error}")])?;
                 let variables = template.variables();
                 if let Some(variable) = completers.keys().find(|name| !variables.contains(&name.as_str())) {
-                    return Err(vec![format!(
-                        "resource {uri:?}: it completes {variable:?}, which is no variable of it"
-                    )]);
+                    return Err(vec![no_variable(uri, variable)]);
                 }
                 Ok(AnyResource::Template(TemplateEntry { definition, template, handler, completers, cache }))
             }
@@ -133,6 +134,10 @@ impl AnyResource {
             AnyResource::Template(entry) => &entry.definition.uri_template,
         }
     }
+}
+
+fn no_variable(uri: &str, variable: &str) -> String {
+    format!("resource {uri:?}: it completes {variable:?}, which is no variable of it")
 }
 
 /// RFC 3986, section 3.1.

@@ -465,6 +465,16 @@ async fn state_that_was_changed_or_belongs_elsewhere_is_refused() {
     assert_eq!(message_of(&reordered, "last"), "Last name?");
 }
 
+/// State is opened by the first question or `once`: a call without either is the same with any.
+#[tokio::test]
+async fn a_call_that_asks_nothing_has_no_use_for_state() {
+    let plain = Tool::build("plain").handler(|_: Arc<()>, _cx, _args| async { "done" });
+    let server = loggia::server!().tool(plain).build().expect("it is well made");
+    let params = json!({ "name": "plain", "requestState": "lg1.of another call" });
+    let called = Caller::new(&server, Version::V2026_07_28).once("tools/call", params).await;
+    assert_eq!(called.expect("it ran")["content"][0]["text"], "done");
+}
+
 #[tokio::test]
 async fn state_expires_by_the_servers_clock() {
     let now = Arc::new(AtomicU64::new(1_000_000));
@@ -545,10 +555,13 @@ async fn state_and_rounds_have_a_bound() {
 #[tokio::test]
 async fn a_gateway_returns_its_own_questions_and_reads_its_own_state() {
     for version in BOTH {
-        let caller = Caller::new(&desk(), version);
-        let params = json!({ "name": "gateway", "requestState": "theirs", "inputResponses": { "a": {} } });
-        let result = caller.once("tools/call", params).await.expect("a result");
-        assert_eq!(result["content"][0]["text"], "theirs 1");
+        // The second is of a server like this one, behind the gateway.
+        for state in ["theirs", "lg1.theirs"] {
+            let caller = Caller::new(&desk(), version);
+            let params = json!({ "name": "gateway", "requestState": state, "inputResponses": { "a": {} } });
+            let result = caller.once("tools/call", params).await.expect("a result");
+            assert_eq!(result["content"][0]["text"], format!("{state} 1"));
+        }
     }
     let round =
         Caller::new(&desk(), Version::V2026_07_28).once("tools/call", json!({ "name": "gateway" })).await;

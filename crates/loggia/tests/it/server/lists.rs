@@ -204,6 +204,9 @@ fn a_server_tells_all_that_is_wrong_with_it_at_once() {
         .argument("a", "", true)
         .complete("b", |_: Arc<()>, _: Cx, _| async move { vec!["x"] })
         .handler(|_: Arc<()>, _: Cx, _: Texts| async move { "ok" });
+    let fixed = Resource::build("a://fixed", "f")
+        .complete("c", |_: Arc<()>, _: Cx, _| async move { vec!["x"] })
+        .handler(|_: Arc<()>, _: Cx, _: Texts| async move { "ok" });
     let error = Server::new("s", "1")
         .tools([tool("a"), tool("a"), tool("no spaces"), tool("")])
         .tools([
@@ -221,7 +224,7 @@ fn a_server_tells_all_that_is_wrong_with_it_at_once() {
                 Some(Arc::new(serde_json::Map::from_iter([("type".to_owned(), json!(5))])))
         }))
         .prompts([completing, prompt("q"), prompt("q")])
-        .resources([resource("a://b"), resource("a://b"), resource("no-scheme"), resource("a://{")])
+        .resources([resource("a://b"), resource("a://b"), resource("no-scheme"), resource("a://{"), fixed])
         .build()
         .map(drop)
         .expect_err("nearly everything is wrong");
