@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use futures_util::stream;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use loggia_wire::RpcError;
@@ -19,6 +18,7 @@ use super::accept::{EVENT_STREAM, accepts, is_json};
 use super::endpoint::{Shared, principal};
 use super::respond::{self, keep_alive};
 use super::seal::random;
+use super::unfold::unfold;
 use crate::changes::Listening;
 use crate::exchange::Exchange;
 use crate::service::{BoxFuture, Description, Outcome, Principal, Request, Service};
@@ -179,7 +179,7 @@ impl Drop for Place {
 
 impl Connection {
     fn events(self) -> impl futures_core::Stream<Item = Bytes> + Send {
-        stream::unfold(self, |mut connection| async move {
+        unfold(self, |mut connection| async move {
             let event = connection.next().await?;
             Some((event, connection))
         })

@@ -23,6 +23,7 @@ mod stateless;
 mod streams;
 mod tls;
 mod traffic;
+mod unfold;
 mod validate;
 mod watch;
 

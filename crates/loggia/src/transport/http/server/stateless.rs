@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
 use http::request::Parts;
 use http::{Response, StatusCode};
 use loggia_wire::jsonrpc::{self, Id, Message};
@@ -16,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::endpoint::{Answer, Said, Shared, principal};
 use super::respond::{self, keep_alive};
+use super::unfold::unfold;
 use super::validate;
 use crate::changes::Listening;
 use crate::edge::notices::Notices;
@@ -188,7 +188,7 @@ impl Running {
 
     /// The call keeps its place until its last event is taken.
     fn into_stream(self) -> Response<Body> {
-        respond::event_stream(stream::unfold((self, false), |(mut running, over)| async move {
+        respond::event_stream(unfold((self, false), |(mut running, over)| async move {
             if over {
                 return None;
             }
@@ -262,7 +262,7 @@ enum State {
 
 impl Subscription {
     fn events(self) -> impl futures_core::Stream<Item = Bytes> + Send {
-        stream::unfold(self, |mut subscription| async move {
+        unfold(self, |mut subscription| async move {
             let event = subscription.next().await?;
             Some((event, subscription))
         })

@@ -2,13 +2,13 @@
 //! while the connection lasts, so a client that does not read slows its own calls down; when the connection
 //! goes, they go on by themselves and their stream waits to be taken up again.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
-use futures_util::stream;
 use http::{Response, StatusCode};
 use loggia_wire::Version;
 use tokio::sync::Notify;
@@ -18,6 +18,7 @@ use super::endpoint::Shared;
 use super::local::{Local, Peer};
 use super::log::{Carrier, Next, STANDALONE, Shape};
 use super::respond::{self, keep_alive};
+use super::unfold::unfold;
 use crate::edge::listen;
 use crate::transport::http::Body;
 use crate::transport::sse;
@@ -125,7 +126,7 @@ impl Sending {
     }
 
     fn into_events(self) -> impl futures_core::Stream<Item = Bytes> + Send {
-        stream::unfold(Some(self), |sending| async move {
+        unfold(Some(self), |sending| async move {
             let mut sending = sending?;
             match sending.next().await {
                 Step::Send(events) => Some((events, Some(sending))),
@@ -218,6 +219,15 @@ struct Work(Option<Running>);
 
 type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Runs all of them to their ends, side by side.
+async fn join(mut running: Vec<Running>) {
+    poll_fn(|cx| {
+        running.retain_mut(|one| one.as_mut().poll(cx).is_pending());
+        if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
 impl Work {
     fn new(mut calls: Vec<Running>, local: &Arc<Local>, stream: u64) -> Work {
         let local = local.clone();
@@ -226,7 +236,7 @@ impl Work {
                 Some(call) if calls.is_empty() => call.await,
                 Some(call) => {
                     calls.push(call);
-                    drop(join_all(calls).await);
+                    join(calls).await;
                 }
                 None => {}
             }

@@ -2,9 +2,11 @@
 //! subscriptions change. It is kept while no connection carries it, so that a client that comes back finds
 //! what changed meanwhile: one entry for each thing, however often it changed.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
-use futures_util::FutureExt;
 use loggia_wire::RpcError;
 use loggia_wire::model::SubscriptionFilter;
 use loggia_wire::sorted::Sorted;
@@ -13,6 +15,14 @@ use tokio::sync::Notify;
 use crate::changes::{Change, Listening};
 use crate::edge::open_stream;
 use crate::service::{Principal, Service};
+
+/// What `future` comes to, where it need not wait.
+fn now<F: Future>(future: F) -> Option<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
 
 /// A session's view of the service's changes.
 #[derive(Default)]
@@ -85,7 +95,7 @@ impl Watch {
     fn replace(&self, filter: SubscriptionFilter, listening: Option<Arc<Listening>>) {
         let mut state = self.state();
         let before = std::mem::replace(&mut state.listening, listening);
-        while let Some(Some(Some(change))) = before.as_ref().map(|before| before.next().now_or_never()) {
+        while let Some(Some(Some(change))) = before.as_ref().map(|before| now(before.next())) {
             state.carried.insert(change, ());
         }
         let uris = filter.resource_subscriptions.as_deref().unwrap_or_default();
