@@ -70,9 +70,7 @@ impl ToolEntry {
         };
         Ok(ToolEntry { definition, handler, validator, generated, needed_in_text, output, param_headers })
     }
-}
 
-impl ToolEntry {
     /// Whether `result` is what the output schema promises ("Servers MUST provide structured results that
     /// conform to this schema").
     pub(crate) fn check(&self, result: &CallToolResult) -> Result<(), ToolError> {

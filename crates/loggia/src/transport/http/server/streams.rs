@@ -225,21 +225,14 @@ async fn join(mut running: Vec<Running>) {
         running.retain_mut(|one| one.as_mut().poll(cx).is_pending());
         if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     })
-    .await;
+    .await
 }
 
 impl Work {
-    fn new(mut calls: Vec<Running>, local: &Arc<Local>, stream: u64) -> Work {
+    fn new(calls: Vec<Running>, local: &Arc<Local>, stream: u64) -> Work {
         let local = local.clone();
         Work(Some(Box::pin(async move {
-            match calls.pop() {
-                Some(call) if calls.is_empty() => call.await,
-                Some(call) => {
-                    calls.push(call);
-                    join(calls).await;
-                }
-                None => {}
-            }
+            join(calls).await;
             local.state().log.finish(stream);
         })))
     }
