@@ -125,10 +125,9 @@ impl Everything {
 }
 
 async fn filled_in(cx: &Cx, message: &str, form: Value) -> Result<String, ToolError> {
-    let Value::Object(form) = form else { unreachable!("forms are written as objects") };
     Ok(match cx.ask_with("form", message, Schema::from(form)).await? {
         Answer::Accept(content) => {
-            format!("Elicitation completed: action=accept, content={}", Value::Object(content))
+            format!("Elicitation completed: action=accept, content={}", content.as_str())
         }
         Answer::Decline => "Elicitation completed: action=decline".to_owned(),
         Answer::Cancel => "Elicitation completed: action=cancel".to_owned(),

@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use loggia::model::JsonObject;
-use serde_json::{Map, Value};
+use loggia::wire::{JsonText, RawJson};
+use serde_json::Value;
 
 use crate::exit::{Failure, Outcome};
 
@@ -15,8 +16,8 @@ const MAX_REFS: usize = 16;
 
 /// The arguments that `words` spell for a tool with this input schema.
 pub(crate) fn arguments(words: &[String], schema: &JsonObject) -> Outcome<JsonObject> {
-    let schema = Value::Object(schema.clone());
-    let mut arguments = Map::new();
+    let schema = Value::Object(schema.to_map());
+    let mut arguments = JsonObject::new();
     for word in words {
         let pair = Pair::parse(word)?;
         let path = pair.path(&schema);
@@ -77,10 +78,11 @@ impl<'a> Pair<'a> {
         if whole { vec![self.key] } else { self.key.split('.').collect() }
     }
 
-    fn value(&self, root: &Value, target: Option<&Value>) -> Outcome<Value> {
+    /// The value as it is sent: JSON in the spelling that was typed.
+    fn value(&self, root: &Value, target: Option<&Value>) -> Outcome<RawJson> {
         let text = read_text(self.value)?;
         let read = match self.form {
-            Form::Json => serde_json::from_str(&text).map_err(|e| format!("this is not JSON: {e}")),
+            Form::Json => json(&text).map_err(|e| format!("this is not JSON: {e}")),
             Form::Text => coerce(&text, root, target),
         };
         read.map_err(|what| Failure::usage(format!("{}={}: {what}", self.key, self.value)))
@@ -141,13 +143,13 @@ fn types<'s>(root: &'s Value, schema: &'s Value) -> Vec<&'s str> {
     all
 }
 
-fn coerce(text: &str, root: &Value, target: Option<&Value>) -> Result<Value, String> {
+fn coerce(text: &str, root: &Value, target: Option<&Value>) -> Result<RawJson, String> {
     let allowed = target.map(|schema| types(root, schema)).unwrap_or_default();
     if allowed.is_empty() {
         return Ok(guess(text));
     }
     if allowed.contains(&"string") {
-        return Ok(Value::String(text.to_owned()));
+        return Ok(text.into());
     }
     allowed
         .iter()
@@ -155,53 +157,58 @@ fn coerce(text: &str, root: &Value, target: Option<&Value>) -> Result<Value, Str
         .ok_or_else(|| format!("the tool wants {}", allowed.join(" or ")))
 }
 
-/// Without a schema, what looks like a JSON literal is one.
-fn guess(text: &str) -> Value {
-    serde_json::from_str(text)
-        .ok()
-        .filter(|v: &Value| !v.is_string())
-        .unwrap_or_else(|| Value::String(text.to_owned()))
+fn json(text: &str) -> Result<RawJson, serde_json::Error> {
+    RawJson::parse(text.trim().to_owned())
 }
 
-fn read_as(name: &str, text: &str, root: &Value, target: Option<&Value>) -> Option<Value> {
-    let json = || serde_json::from_str::<Value>(text).ok();
+/// Without a schema, what looks like a JSON literal is one.
+fn guess(text: &str) -> RawJson {
+    json(text).ok().filter(|value| value.as_text().as_str().is_none()).unwrap_or_else(|| text.into())
+}
+
+fn read_as(name: &str, text: &str, root: &Value, target: Option<&Value>) -> Option<RawJson> {
+    let is = |check: fn(JsonText<'_>) -> bool| json(text).ok().filter(|value| check(value.as_text()));
     match name {
-        "integer" => json().filter(|v| v.is_i64() || v.is_u64()),
-        "number" => json().filter(Value::is_number),
-        "boolean" => json().filter(Value::is_boolean),
-        "null" => json().filter(Value::is_null),
-        "object" => json().filter(Value::is_object),
-        "array" => json().filter(Value::is_array).or_else(|| split_list(text, root, target)),
+        "integer" => is(|value| is_number(value) && value.as_bytes().iter().all(|b| !b".eE".contains(b))),
+        "number" => is(is_number),
+        "boolean" => is(|value| value.as_bool().is_some()),
+        "null" => is(|value| value.is_null()),
+        "object" => is(|value| value.is_object()),
+        "array" => is(|value| value.is_array()).or_else(|| split_list(text, root, target)),
         _ => None,
     }
 }
 
-/// `a,b,c` as a list of what the schema's `items` say.
-fn split_list(text: &str, root: &Value, target: Option<&Value>) -> Option<Value> {
-    let items = target.and_then(|schema| resolve(root, schema).get("items"));
-    let parts = if text.is_empty() { Vec::new() } else { text.split(',').collect() };
-    parts
-        .into_iter()
-        .map(|part| coerce(part.trim(), root, items))
-        .collect::<Result<_, _>>()
-        .ok()
-        .map(Value::Array)
+fn is_number(value: JsonText<'_>) -> bool {
+    value.as_bytes().first().is_some_and(|first| *first == b'-' || first.is_ascii_digit())
 }
 
-fn insert(into: &mut JsonObject, path: &[&str], value: Value) -> Result<(), String> {
-    let Some((last, parents)) = path.split_last() else { return Ok(()) };
-    let mut at = into;
-    for key in parents {
-        at = at
-            .entry(*key)
-            .or_insert_with(|| Value::Object(Map::new()))
-            .as_object_mut()
-            .ok_or_else(|| format!("{key:?} already has a value that is no object"))?;
+/// `a,b,c` as a list of what the schema's `items` say.
+fn split_list(text: &str, root: &Value, target: Option<&Value>) -> Option<RawJson> {
+    let items = target.and_then(|schema| resolve(root, schema).get("items"));
+    let parts = if text.is_empty() { Vec::new() } else { text.split(',').collect() };
+    let items = parts.into_iter().map(|part| coerce(part.trim(), root, items));
+    items.collect::<Result<Vec<_>, _>>().ok().map(|items| RawJson::of(&items))
+}
+
+fn insert(into: &mut JsonObject, path: &[&str], value: RawJson) -> Result<(), String> {
+    let Some((key, rest)) = path.split_first() else { return Ok(()) };
+    let present = into.get(key).map(JsonText::to_raw);
+    if !rest.is_empty() {
+        let inner = present.map_or(Some(JsonObject::new()), |present| present.as_text().to_object());
+        let mut inner = inner.ok_or_else(|| format!("{key:?} already has a value that is no object"))?;
+        insert(&mut inner, rest, value)?;
+        into.insert(key, inner);
+        return Ok(());
     }
-    match (at.get_mut(*last), value) {
-        (None, value) => drop(at.insert((*last).to_owned(), value)),
-        (Some(Value::Array(list)), Value::Array(more)) => list.extend(more),
-        (Some(_), _) => return Err(format!("{last:?} is given twice")),
+    match present {
+        None => into.insert(key, value),
+        Some(list) => {
+            let (Some(list), Some(more)) = (list.as_text().items(), value.as_text().items()) else {
+                return Err(format!("{key:?} is given twice"));
+            };
+            into.insert(key, list.chain(more).collect::<Vec<_>>());
+        }
     }
     Ok(())
 }
@@ -229,12 +236,33 @@ mod tests {
                 "where": { "type": "object", "properties": { "line": { "type": "integer" } } },
             },
         });
-        schema.as_object().expect("an object").clone()
+        JsonObject::try_from(schema).expect("an object")
     }
 
     fn read(words: &[&str]) -> Result<Value, String> {
         let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
-        arguments(&words, &schema()).map(Value::Object).map_err(|failure| format!("{failure:?}"))
+        arguments(&words, &schema())
+            .map(|arguments| arguments.to_raw().to_value())
+            .map_err(|failure| format!("{failure:?}"))
+    }
+
+    #[test]
+    fn arguments_are_sent_as_they_are_typed() {
+        let words = [
+            "text=b",
+            r#"sort:={"z":-1,"a":1.0}"#,
+            "where.z=1e3",
+            "where.a=12345678901234567890123",
+            "count=12345678901234567890123",
+            "labels=b",
+            "labels=a",
+        ];
+        let words = words.map(str::to_owned);
+        let sent = arguments(&words, &schema()).expect("arguments");
+        assert_eq!(
+            sent.as_str(),
+            r#"{"text":"b","sort":{"z":-1,"a":1.0},"where":{"z":1e3,"a":12345678901234567890123},"count":12345678901234567890123,"labels":["b","a"]}"#
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How far a call is, on stderr: one line that is rewritten where somebody watches, a line now and then where
 //! nobody does.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -66,7 +67,7 @@ impl Screen {
         };
         let level = format!("{:?}", log.level).to_lowercase();
         let logger = log.logger.as_deref().map(|name| format!(" {}", one_line(name))).unwrap_or_default();
-        let data = log.data.as_str().map_or_else(|| log.data.to_string(), str::to_owned);
+        let data = log.data.as_text().as_str().map_or_else(|| log.data.to_string(), Cow::into_owned);
         self.note(format!("{style}{level}{logger}{style:#}: {}", one_line(&data)));
     }
 

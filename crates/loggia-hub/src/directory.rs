@@ -284,7 +284,7 @@ impl Builder {
     fn add_sign_in(&mut self, prefix: &str, connector_name: &str) {
         let name = exposed(prefix, SIGN_IN);
         self.tools.retain(|tool| tool.name != name);
-        let schema = JsonObject::from_iter([("type".to_owned(), "object".into())]);
+        let schema = JsonObject::from_iter([("type", "object")]);
         let about = format!(
             "Signs the person you work for in to {connector_name}, or says that they are. Its other tools ask for that \
              by themselves, and some may be listed only afterwards."

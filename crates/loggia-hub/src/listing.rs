@@ -35,7 +35,7 @@ pub(crate) async fn all<T>(service: &dyn Service, method: Method, take: Take<T>)
 
 fn request(method: &Method, cursor: Option<String>) -> Result<Request> {
     let params = PageParams { cursor, ..PageParams::default() };
-    let params = RawJson::encode(&params).map_err(|error| Error::Protocol(error.to_string()))?;
+    let params = RawJson::of(&params);
     let meta = RequestMeta {
         version: Version::LATEST,
         client_info: None,

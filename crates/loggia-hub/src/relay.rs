@@ -183,7 +183,7 @@ impl LogLevel {
         // Calls that come meanwhile need not say it too.
         *lock(&self.0) = Some(level);
         let params = SetLevelParams { level, meta: None, extra: JsonObject::new() };
-        let Ok(params) = RawJson::encode(&params) else { return };
+        let params = RawJson::of(&params);
         if let Err(error) = client.request(Method::SetLogLevel, params, RequestOptions::default()).await {
             tracing::debug!(%error, "the upstream does not take a log level");
             let mut told = lock(&self.0);
@@ -205,7 +205,7 @@ fn outcome(reply: Result<loggia::client::RawReply>) -> CallResult {
 /// An error of the stateless era as the core knows it: that a resource does not exist has a code of its own
 /// in the handshake era, and in this one only the data tells it ("Error Handling" of resources).
 fn neutral(method: &Method, error: RpcError) -> RpcError {
-    let names_uri = error.data.as_ref().is_some_and(|data| data.get("uri").is_some());
+    let names_uri = error.data.as_ref().is_some_and(|data| data.member("uri").is_some());
     if *method == Method::ReadResource && error.code == ErrorCode::INVALID_PARAMS && names_uri {
         return RpcError { code: ErrorCode::RESOURCE_NOT_FOUND, ..error };
     }

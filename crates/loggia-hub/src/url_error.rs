@@ -5,10 +5,7 @@
 use loggia::edge::capability;
 use loggia::model::{ElicitParams, ElicitUrlParams, InputRequest, InputRequests, InputRequired};
 use loggia::service::Request;
-use loggia::wire::{ErrorCode, RpcError};
-use serde_json::Value;
-
-use loggia::wire::Members;
+use loggia::wire::{ErrorCode, JsonText, Members, RpcError};
 
 /// The questions that `error` stands for. `None` where it is another error, where the client cannot open
 /// URLs, or where it has answered already: then the person declined, or has yet to finish there.
@@ -16,8 +13,8 @@ pub(crate) fn questions(error: &RpcError, request: &Request) -> Option<InputRequ
     if error.code != ErrorCode::URL_ELICITATION_REQUIRED {
         return None;
     }
-    let listed = error.data.as_ref()?.get("elicitations")?.as_array()?;
-    let questions: InputRequests = listed.iter().map(question).collect::<Option<_>>()?;
+    let data = error.data.as_ref()?.as_text().to_object()?;
+    let questions: InputRequests = data.get("elicitations")?.items()?.map(question).collect::<Option<_>>()?;
     let declared = &request.meta.client_capabilities;
     let askable = |question| capability::check(question, request.meta.version, declared).is_ok();
     if questions.is_empty() || !questions.values().all(askable) || answered(&questions, request) {
@@ -26,8 +23,8 @@ pub(crate) fn questions(error: &RpcError, request: &Request) -> Option<InputRequ
     Some(InputRequired { input_requests: Some(questions), ..InputRequired::default() })
 }
 
-fn question(listed: &Value) -> Option<(String, InputRequest)> {
-    let params: ElicitUrlParams = serde_json::from_value(listed.clone()).ok()?;
+fn question(listed: JsonText<'_>) -> Option<(String, InputRequest)> {
+    let params: ElicitUrlParams = listed.decode().ok()?;
     let key = params.elicitation_id.clone()?;
     Some((key, InputRequest::Elicit(Box::new(ElicitParams::Url(params)))))
 }

@@ -7,9 +7,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::json_object::JsonObject;
 use crate::model::ClientCapabilities;
+use crate::raw::RawJson;
 use crate::shape::{Fill, FillRecord, Malformed, Model, Record, Shape, View, fill_record, serde_by_shape};
 use crate::version::Version;
 
@@ -60,7 +62,7 @@ pub struct RpcError {
     /// One sentence for a person.
     pub message: Cow<'static, str>,
     /// More, in a form the sender defines.
-    pub data: Option<Value>,
+    pub data: Option<RawJson>,
 }
 
 impl Shape for RpcError {
@@ -97,7 +99,7 @@ impl Model for RpcError {
     }
 }
 
-serde_by_shape!(RpcError, deserialize);
+serde_by_shape!(RpcError);
 
 impl RpcError {
     /// An error without `data`.
@@ -106,8 +108,8 @@ impl RpcError {
     }
 
     /// The same error with `data`.
-    pub fn with_data(mut self, data: Value) -> RpcError {
-        self.data = Some(data);
+    pub fn with_data(mut self, data: impl Shape) -> RpcError {
+        self.data = Some(RawJson::of(&data));
         self
     }
 
@@ -148,7 +150,7 @@ impl RpcError {
             ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY,
             "The client did not declare a capability this request needs",
         )
-        .with_data(json!({ "requiredCapabilities": crate::codec::to_value(required) }))
+        .with_data(JsonObject::from([("requiredCapabilities", required)]))
     }
 
     /// `-32022`: the server does not speak `requested`.

@@ -10,6 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value};
 
+use crate::json_object::JsonObject;
+
 use crate::schema::{MAX_SCHEMA_DEPTH, Step, each_subschema};
 
 /// The header that carries the revision of a request.
@@ -123,9 +125,14 @@ struct Param {
 impl ParamHeaders {
     /// Reads the `x-mcp-header` annotations of a tool's input schema. An error makes the whole tool
     /// invalid: a client leaves it out of its list, a server refuses to be built with it.
-    pub fn from_schema(input_schema: &Map<String, Value>) -> Result<ParamHeaders, HeaderRuleError> {
+    pub fn from_schema(input_schema: &JsonObject) -> Result<ParamHeaders, HeaderRuleError> {
         let mut walk = Walk { found: Vec::new(), seen: HashMap::new() };
-        walk.schema(input_schema, &Place { pointer: "#".to_owned(), path: Some(Vec::new()), depth: 0 })?;
+        if !input_schema.as_str().contains(X_MCP_HEADER) {
+            return Ok(ParamHeaders { params: walk.found });
+        }
+        let unreadable = |_| HeaderRuleError { path: "#".to_owned(), rule: HeaderRule::Unreadable };
+        let input_schema: Map<String, Value> = input_schema.decode().map_err(unreadable)?;
+        walk.schema(&input_schema, &Place { pointer: "#".to_owned(), path: Some(Vec::new()), depth: 0 })?;
         Ok(ParamHeaders { params: walk.found })
     }
 
@@ -223,6 +230,8 @@ pub enum HeaderRule {
     NotReachable,
     /// The schema is not too deep to look through.
     TooDeep,
+    /// The schema nests within what a parser reads, and its numbers fit an `f64`.
+    Unreadable,
 }
 
 impl fmt::Display for HeaderRuleError {
@@ -254,6 +263,9 @@ impl fmt::Display for HeaderRuleError {
                 "x-mcp-header at {path} is not allowed there: only on properties reached from the root through \
                  \"properties\" alone"
             ),
+            HeaderRule::Unreadable => {
+                f.write_str("the schema nests too deeply, or has a number that no 64-bit float can hold")
+            }
             HeaderRule::TooDeep => {
                 write!(f, "the schema nests deeper than {MAX_SCHEMA_DEPTH} levels at {path}")
             }

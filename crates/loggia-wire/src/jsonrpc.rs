@@ -15,7 +15,7 @@ use crate::members::Members;
 use crate::method::Method;
 use crate::params::Params;
 use crate::raw::RawJson;
-use crate::shape::{Fill, Malformed, Model, Shape, View, serde_by_shape, take};
+use crate::shape::{Fill, Malformed, Model, Shape, View, serde_by_shape, take, write_view};
 pub use string::write_string;
 
 /// A request's id: a string or an integer, never null (specification, "Requests").
@@ -289,8 +289,7 @@ pub fn write_error_without_id(out: &mut Vec<u8>, error: &RpcError) {
 
 fn write_error_member(out: &mut Vec<u8>, error: &RpcError) {
     out.extend_from_slice(br#","error":"#);
-    // An error is a number, a string and a `Value`: none of them can fail to serialize.
-    let _ = serde_json::to_writer(&mut *out, &error.view());
+    write_view(out, &error.view());
     out.push(b'}');
 }
 
@@ -353,4 +352,4 @@ impl Model for Id {
     }
 }
 
-serde_by_shape!(Id, deserialize);
+serde_by_shape!(Id);

@@ -12,7 +12,7 @@
 //! * [`meta`]: what a request says about itself (`_meta`); [`meta_key`]: the rules for its keys.
 //! * [`header`]: the HTTP headers that mirror the body.
 //! * [`shape`]: how the model is read and written.
-//! * [`sorted`]: a small map, of which the model and whoever uses it have many.
+//! * [`vec_map`]: a small map in the order of insertion.
 //! * [`schema`]: JSON Schema, bounded, without network.
 //! * [`uri_template`]: URI templates, expanded and matched.
 //! * [`plain`]: what the fast readings and writings are held against.
@@ -21,6 +21,7 @@
 pub mod codec;
 pub mod error;
 pub mod header;
+mod json_object;
 pub mod jsonrpc;
 pub mod members;
 pub mod meta;
@@ -33,11 +34,12 @@ pub mod raw;
 mod scan;
 pub mod schema;
 pub mod shape;
-pub mod sorted;
 pub mod uri_template;
+pub mod vec_map;
 pub mod version;
 
 pub use error::{ErrorCode, RpcError};
+pub use json_object::{JsonObject, JsonText};
 pub use jsonrpc::{Id, Message};
 pub use members::Members;
 pub use meta::RequestMeta;

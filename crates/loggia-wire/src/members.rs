@@ -2,6 +2,7 @@
 //! `_meta`) copies the others, builds no tree and loses no field.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Deserialize;
@@ -120,14 +121,12 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// The same in the order of the names; those of one name stay in theirs.
-    pub(crate) fn sorted(mut self) -> Members<'a> {
-        if !self.0.is_sorted_by(|(one, _), (next, _)| one <= next) {
-            // The texts are parts of one buffer: those of one name stay in their order.
-            self.0.sort_unstable_by(|(one, first), (other, second)| {
-                one.cmp(other).then_with(|| first.as_ptr().cmp(&second.as_ptr()))
-            });
-        }
+    /// Leaves out every member whose name comes again later: as serde_json does, the last counts.
+    pub(crate) fn unique(mut self) -> Members<'a> {
+        let mut seen = BTreeSet::new();
+        let last: Vec<bool> = self.0.iter().rev().map(|(name, _)| seen.insert(name.clone())).collect();
+        let mut is_last = last.into_iter().rev();
+        self.0.retain(|_| is_last.next().unwrap_or(true));
         self
     }
 
@@ -165,10 +164,21 @@ pub(crate) fn string(json: &[u8]) -> Option<Cow<'_, str>> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
+/// Takes a text that is known to be JSON as serde_json's raw value, which serializers write as it is.
+pub(crate) fn raw_value(text: &[u8]) -> Result<&RawValue, serde_json::Error> {
+    serde_json::from_slice(text)
+}
+
 pub(crate) fn json_string(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 2);
     write_string(&mut out, text);
     out
+}
+
+impl<'a> FromIterator<(Cow<'a, str>, &'a [u8])> for Members<'a> {
+    fn from_iter<I: IntoIterator<Item = (Cow<'a, str>, &'a [u8])>>(members: I) -> Members<'a> {
+        Members(members.into_iter().collect())
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {

@@ -6,13 +6,10 @@ mod fast;
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::error::RpcError;
 use crate::meta_key::drop_invalid_trace_context;
 use crate::model::{ClientCapabilities, Implementation, LoggingLevel, Meta, ProgressToken};
 use crate::params::Params;
-use crate::raw::RawJson;
 use crate::shape::{Model, members_of, take};
 use crate::version::Version;
 
@@ -77,10 +74,12 @@ pub fn declared_version(params: Option<&Params>) -> Result<Declared, RpcError> {
     }
     match meta_of(params)?.remove(PROTOCOL_VERSION) {
         None => Ok(Declared::Nothing),
-        Some(Value::String(version)) => Ok(Declared::from(version.as_str())),
-        Some(_) => {
-            Err(RpcError::invalid_params(format!("params._meta[{PROTOCOL_VERSION:?}] must be a string")))
-        }
+        Some(version) => match version.as_text().as_str() {
+            Some(version) => Ok(Declared::from(&*version)),
+            None => {
+                Err(RpcError::invalid_params(format!("params._meta[{PROTOCOL_VERSION:?}] must be a string")))
+            }
+        },
     }
 }
 
@@ -188,7 +187,7 @@ fn required<T: Model>(meta: &mut Meta, key: &'static str) -> Result<T, RpcError>
 fn optional<T: Model>(meta: &mut Meta, key: &'static str) -> Result<Option<T>, RpcError> {
     meta.remove(key)
         .map(|value| {
-            T::read(RawJson::from(&value).as_bytes())
+            T::read(value.as_bytes())
                 .map_err(|e| RpcError::invalid_params(format!("params._meta[{key:?}]: {e}")))
         })
         .transpose()

@@ -4,9 +4,8 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use serde_json::{Map, Value};
-
 use crate::header::is_token;
+use crate::json_object::JsonObject;
 
 /// `_meta` key: the span that the sender is in (W3C Trace Context).
 pub const TRACEPARENT: &str = "traceparent";
@@ -94,14 +93,14 @@ impl std::error::Error for MetaKeyError {}
 
 /// Takes trace context that is malformed out of `_meta` and names what was taken. Without a valid
 /// `traceparent` a `tracestate` means nothing and goes too.
-pub fn drop_invalid_trace_context(meta: &mut Map<String, Value>) -> Vec<&'static str> {
+pub fn drop_invalid_trace_context(meta: &mut JsonObject) -> Vec<&'static str> {
     type Rule = fn(&str) -> bool;
     const RULES: [(&str, Rule); 3] =
         [(TRACEPARENT, is_traceparent), (TRACESTATE, is_tracestate), (BAGGAGE, is_baggage)];
     let mut dropped = Vec::new();
     for (key, valid) in RULES {
         let orphan = key == TRACESTATE && !meta.contains_key(TRACEPARENT);
-        if meta.get(key).is_some_and(|value| orphan || !value.as_str().is_some_and(valid)) {
+        if meta.get(key).is_some_and(|value| orphan || !value.as_str().is_some_and(|text| valid(&text))) {
             meta.remove(key);
             dropped.push(key);
         }

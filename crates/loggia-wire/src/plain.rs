@@ -25,8 +25,5 @@ pub fn request_meta(params: Option<&Params>, supported: &[Version]) -> Result<cr
 /// What [`codec::encode_result`] writes; the order of members may differ.
 pub fn result(mut result: ServerResult, version: Version, identity: Option<&Implementation>) -> RawJson {
     codec::Restrict::restrict(&mut result, version);
-    match codec::by_tree(&result, version, identity) {
-        Ok(object) => RawJson::from(&serde_json::Value::Object(object)),
-        Err(raw) => raw,
-    }
+    codec::as_object(&result, version, identity).map_or_else(|raw| raw, |object| object.to_raw())
 }

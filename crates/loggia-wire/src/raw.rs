@@ -6,9 +6,10 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::json_object::{JsonObject, JsonText};
 use crate::members::Members;
 use crate::scan;
-use crate::shape::{Malformed, Model, Shape, View};
+use crate::shape::{Malformed, Model, Shape, View, write_view};
 
 /// One JSON value as its bytes. Always valid UTF-8 and valid JSON: it is only ever made by a parser or a
 /// serializer. Cloning shares the buffer.
@@ -42,7 +43,7 @@ impl RawJson {
     }
 
     /// A type of the model as text.
-    pub fn of(value: &dyn Shape) -> RawJson {
+    pub fn of<T: Shape + ?Sized>(value: &T) -> RawJson {
         value.view().into()
     }
 
@@ -91,6 +92,16 @@ impl RawJson {
         }
     }
 
+    /// Returns the value's text, to be looked at.
+    pub fn as_text(&self) -> JsonText<'_> {
+        JsonText::of_scanned(self.0.trim_ascii())
+    }
+
+    /// Returns the value as a tree. `null` where a number in it is none that a tree can hold (`1e400`).
+    pub fn to_value(&self) -> serde_json::Value {
+        self.as_text().to_value()
+    }
+
     /// Whether the value is an object.
     pub fn is_object(&self) -> bool {
         self.0.first() == Some(&b'{')
@@ -111,8 +122,48 @@ impl fmt::Debug for RawJson {
 
 impl From<View<'_>> for RawJson {
     fn from(view: View<'_>) -> RawJson {
-        // Members have names, every number can be written, and what is raw was JSON: nothing fails.
-        RawJson::encode(&view).unwrap_or(RawJson::null())
+        let mut out = Vec::with_capacity(128);
+        write_view(&mut out, &view);
+        RawJson(out.into())
+    }
+}
+
+impl fmt::Display for RawJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+/// Compares what they say: order and spelling do not count.
+impl PartialEq<serde_json::Value> for RawJson {
+    fn eq(&self, other: &serde_json::Value) -> bool {
+        self.decode::<serde_json::Value>().is_ok_and(|value| value == *other)
+    }
+}
+
+impl From<serde_json::Value> for RawJson {
+    fn from(value: serde_json::Value) -> RawJson {
+        RawJson::from(&value)
+    }
+}
+
+impl From<JsonObject> for RawJson {
+    fn from(object: JsonObject) -> RawJson {
+        object.to_raw()
+    }
+}
+
+/// A JSON string.
+impl From<&str> for RawJson {
+    fn from(text: &str) -> RawJson {
+        RawJson::of(text)
+    }
+}
+
+/// A JSON string.
+impl From<String> for RawJson {
+    fn from(text: String) -> RawJson {
+        RawJson::of(&text)
     }
 }
 

@@ -3,11 +3,13 @@
 //! short lists: serde's derive writes a reader and a writer of several kilobytes for each, for they keep unknown
 //! members.
 //!
-//! The types implement serde's traits by way of this, for whoever holds them in types of his own. Here, and
-//! wherever the text is at hand, [`Model::read`] is the short way.
+//! The types implement serde's traits by way of this, for programs that hold them in types of their own. They serialize
+//! to every format and deserialize from JSON alone. Serde writes the numbers in JSON that a type carries in its own
+//! spelling; [`Model::read`] and [`RawJson::of`] keep every byte.
 
 mod leaf;
 mod macros;
+mod write;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,10 +23,11 @@ use crate::members::Members;
 use crate::model::{Extra, JsonObject};
 use crate::raw::RawJson;
 use crate::scan::Scanner;
-use crate::sorted::Named;
+use crate::vec_map::Named;
 
 pub use leaf::value_of;
 pub(crate) use macros::{record, serde_by_shape, tagged, words};
+pub use write::write_view;
 
 /// What can be shown as JSON. Apart from [`Fill`], so that a program that only writes a type does not carry its
 /// reader along: what a `dyn` may be asked for cannot be left out by a linker.
@@ -112,8 +115,8 @@ pub enum View<'a> {
     Number(&'a Number),
     Text(&'a str),
     Value(&'a Value),
-    Object(&'a JsonObject),
-    Raw(&'a RawJson),
+    /// The text of one JSON value.
+    Raw(&'a [u8]),
     Items(&'a dyn Items),
     Entries(&'a dyn Entries),
     /// An object that is put together where it is shown.
@@ -189,10 +192,7 @@ pub(crate) fn fill_from(record: &mut dyn FillRecord, mut members: Members<'_>) -
     });
     outcome?;
     if let Some(extra) = record.extra_mut() {
-        for (name, text) in members.into_iter() {
-            let value = value_of(text).map_err(|malformed| malformed.within(&name))?;
-            extra.insert(name.into_owned(), value);
-        }
+        *extra = JsonObject::from_members(members.into_iter());
     }
     Ok(())
 }
@@ -229,7 +229,7 @@ pub(crate) fn members_of(text: &[u8]) -> Result<Members<'_>, Malformed> {
 }
 
 /// The items of the array `text`.
-fn items_of(text: &[u8]) -> Result<Vec<&[u8]>, Malformed> {
+pub(crate) fn items_of(text: &[u8]) -> Result<Vec<&[u8]>, Malformed> {
     let mut items = Vec::new();
     let mut scanner = Scanner::new(text);
     let scanned = scanner.array(|scanner| {
@@ -272,6 +272,24 @@ impl<T: Shape> Items for Vec<T> {
         for item in self {
             show(item);
         }
+    }
+}
+
+impl<T: Shape, const N: usize> Items for [T; N] {
+    fn count(&self) -> usize {
+        N
+    }
+
+    fn each(&self, show: &mut dyn FnMut(&dyn Shape)) {
+        for item in self {
+            show(item);
+        }
+    }
+}
+
+impl<T: Shape, const N: usize> Shape for [T; N] {
+    fn view(&self) -> View<'_> {
+        View::Items(self)
     }
 }
 
@@ -369,9 +387,8 @@ impl<T: Shape> Shape for Named<T> {
 
 impl<T: Model> Fill for Named<T> {
     fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
-        // In order, so that nothing is moved however many there are.
-        fill_entries(members_of(text)?.sorted(), &mut |name, text| {
-            self.insert(name, T::read(text)?);
+        fill_entries(members_of(text)?.unique(), &mut |name, text| {
+            self.push_new(name, T::read(text)?);
             Ok(())
         })
     }
@@ -392,7 +409,7 @@ impl<T: Shape> Serialize for Named<T> {
 /// From JSON alone, for what is kept in it may be JSON as it came.
 impl<'de, T: Model> Deserialize<'de> for Named<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Named<T>, D::Error> {
-        deserialize_raw(deserializer)
+        deserialize(deserializer)
     }
 }
 
@@ -407,8 +424,7 @@ impl Serialize for View<'_> {
             View::Number(number) => number.serialize(serializer),
             View::Text(text) => serializer.serialize_str(text),
             View::Value(value) => value.serialize(serializer),
-            View::Object(object) => object.serialize(serializer),
-            View::Raw(raw) => raw.serialize(serializer),
+            View::Raw(text) => Transcoded(text).serialize(serializer),
             View::Items(items) => {
                 let mut sequence = serializer.serialize_seq(Some(items.count()))?;
                 let mut outcome = Ok(());
@@ -436,6 +452,27 @@ impl Serialize for View<'_> {
     }
 }
 
+/// JSON text for serializers of any format: the order of members stays, numbers become the serializer's own.
+struct Transcoded<'t>(&'t [u8]);
+
+impl Serialize for Transcoded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::Error;
+
+        match self.0.first() {
+            Some(b'{') => {
+                let members = members_of(self.0).map_err(S::Error::custom)?;
+                serializer.collect_map(members.iter().map(|(name, value)| (name, Transcoded(value))))
+            }
+            Some(b'[') => {
+                let items = items_of(self.0).map_err(S::Error::custom)?;
+                serializer.collect_seq(items.into_iter().map(Transcoded))
+            }
+            _ => value_of(self.0).map_err(S::Error::custom)?.serialize(serializer),
+        }
+    }
+}
+
 fn serialize_record<S: Serializer>(
     serializer: S,
     tag: Option<(&str, &str)>,
@@ -446,8 +483,8 @@ fn serialize_record<S: Serializer>(
         writer.map.serialize_entry(tag, kind)?;
     }
     record.each(&mut |name, value| writer.write(name, value));
-    for (name, value) in record.extra().into_iter().flatten() {
-        writer.write(name, value);
+    if let Some(extra) = record.extra().filter(|extra| !extra.is_empty()) {
+        extra.iter().for_each(|(name, value)| writer.write(&name, &value));
     }
     writer.end()
 }
@@ -485,14 +522,8 @@ pub(crate) fn word_at(text: &[u8], words: &[&str]) -> Result<usize, Malformed> {
     words.iter().position(|known| *known == word).ok_or_else(|| Malformed::unknown(&word, words))
 }
 
-/// Reads a model type from any format.
+/// Reads a model type from JSON, some of which it keeps as it came.
 pub(crate) fn deserialize<'de, T: Model, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    T::read(RawJson::from(&value).as_bytes()).map_err(D::Error::custom)
-}
-
-/// Reads a model type that keeps some of its JSON as it came, from JSON.
-pub(crate) fn deserialize_raw<'de, T: Model, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     let text = RawJson::deserialize(deserializer)?;
     T::read(text.as_bytes()).map_err(D::Error::custom)
 }

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use loggia_wire::model::SubscriptionFilter;
-use loggia_wire::sorted::Sorted;
+use std::collections::BTreeMap;
 use tokio::sync::Notify;
 
 /// Something that changed.
@@ -43,7 +43,7 @@ struct Subscriber {
 
 #[derive(Default)]
 struct State {
-    dirty: Sorted<Change, ()>,
+    dirty: BTreeMap<Change, ()>,
     closed: bool,
 }
 

@@ -141,7 +141,7 @@ impl Relayed {
             tracing::warn!(%error, %method, from = %self.version, to = %version, "a relayed result could not be translated");
             RpcError::internal("relay")
         })?;
-        Ok(codec::encode_result(decoded, version, Some(identity)))
+        Ok(codec::keep_spelling(&self.result, codec::encode_result(decoded, version, Some(identity))))
     }
 }
 

@@ -1,11 +1,9 @@
 //! A form, one field after the other: what it is, what is allowed, what is filled in already. An answer that
 //! does not fit is asked for again.
 
-use std::collections::BTreeMap;
-
 use loggia::model::{
-    BooleanSchema, ElicitFormParams, ElicitResult, EnumSchema, MultiEnumSchema, NumberSchema, NumberType,
-    PrimitiveSchema, StringFormat, StringSchema, TitledValue,
+    BooleanSchema, ElicitFormParams, ElicitResult, EnumSchema, JsonObject, MultiEnumSchema, NumberSchema,
+    NumberType, PrimitiveSchema, StringFormat, StringSchema, TitledValue,
 };
 use serde_json::Value;
 
@@ -26,11 +24,11 @@ enum Line {
 /// Asks for every field, then whether to send.
 pub(super) fn fill(console: &mut dyn Console, params: &ElicitFormParams) -> ElicitResult {
     console.say(&format!("{BOLD}The server asks:{BOLD:#} {}", one_line(&params.message)));
-    let mut content = BTreeMap::new();
+    let mut content = JsonObject::new();
     let required = params.requested_schema.required.as_deref().unwrap_or_default();
     for (name, field) in &params.requested_schema.properties {
         match ask(console, name, field, required.contains(name)) {
-            Some(Some(value)) => drop(content.insert(name.clone(), value)),
+            Some(Some(value)) => content.insert(name, value),
             Some(None) => {}
             None => return ElicitResult::cancel(),
         }

@@ -3,9 +3,8 @@
 use std::io::Read;
 use std::path::Path;
 
-use loggia::model::{JsonObject, LoggingLevel, ServerResult};
-use loggia::wire::Method;
-use serde_json::{Value, json};
+use loggia::model::{CallToolParams, JsonObject, LoggingLevel, ServerResult};
+use loggia::wire::{Method, RawJson};
 
 use super::session::{Session, unknown, wrong_result};
 use crate::args::CallArgs;
@@ -33,8 +32,9 @@ pub(crate) async fn run(session: &Session<'_>, args: &CallArgs, words: &[String]
     if let Some(level) = log_level {
         session.client().set_log_level(level).await?;
     }
-    let params = json!({ "name": name, "arguments": arguments });
-    let (raw, result) = session.request(Method::CallTool, &params, log_level).await?;
+    let params =
+        CallToolParams { name: name.clone(), arguments: Some(arguments), ..CallToolParams::default() };
+    let (raw, result) = session.request(Method::CallTool, RawJson::of(&params), log_level).await?;
     let ServerResult::CallTool(result) = result else { return Err(wrong_result()) };
     session.print(&raw, || content::call(&result, &mut Saving::new(args.save.as_deref())))?;
     if result.failed() {
@@ -64,10 +64,9 @@ fn read_json(text: &str) -> Outcome<JsonObject> {
         None => text.to_owned(),
     };
     let wrong = |what: &dyn std::fmt::Display| Failure::usage(format!("--json: {what}"));
-    match serde_json::from_str::<Value>(&text).map_err(|error| wrong(&error))? {
-        Value::Object(arguments) => Ok(arguments),
-        _ => Err(wrong(&"the arguments of a tool are an object: {…}")),
-    }
+    let raw = RawJson::parse(text).map_err(|error| wrong(&error))?;
+    let object = raw.as_text().to_object();
+    object.ok_or_else(|| wrong(&"the arguments of a tool are an object: {…}"))
 }
 
 fn read_stdin() -> Outcome<String> {
@@ -77,7 +76,7 @@ fn read_stdin() -> Outcome<String> {
 }
 
 fn level(name: &str) -> Outcome<LoggingLevel> {
-    serde_json::from_value(Value::from(name)).map_err(|_| {
+    RawJson::from(name).decode().map_err(|_| {
         Failure::usage(format!("there is no level {name:?}"))
             .hint("debug, info, notice, warning, error, critical, alert or emergency")
     })

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use loggia::model::ServerResult;
-use loggia::wire::Method;
-use serde_json::json;
+use loggia::model::{CompleteParams, CompletionContext, ServerResult};
+use loggia::wire::{Method, RawJson};
 
 use super::session::{Session, wrong_result};
 use crate::exit::{Failure, Outcome};
@@ -17,16 +16,15 @@ pub(crate) async fn run(session: &Session<'_>, words: &[String]) -> Outcome {
     let mut pairs = pairs::texts(words)?.into_iter();
     let Some((name, value)) = pairs.next() else { return Err(usage()) };
     // A URI has a colon, and the name of a prompt has none.
-    let reference = match of.contains(':') {
-        true => json!({ "type": "ref/resource", "uri": of }),
-        false => json!({ "type": "ref/prompt", "name": of }),
+    let mut params = match of.contains(':') {
+        true => CompleteParams::resource(of, name, value),
+        false => CompleteParams::prompt(of, name, value),
     };
-    let mut params = json!({ "ref": reference, "argument": { "name": name, "value": value } });
     let known: BTreeMap<String, String> = pairs.collect();
     if !known.is_empty() {
-        params["context"] = json!({ "arguments": known });
+        params.context = Some(CompletionContext { arguments: Some(known), ..CompletionContext::default() });
     }
-    let (raw, result) = session.request(Method::Complete, &params, None).await?;
+    let (raw, result) = session.request(Method::Complete, RawJson::of(&params), None).await?;
     let ServerResult::Complete(result) = result else { return Err(wrong_result()) };
     session.print(&raw, || {
         Ok(result.completion.values.iter().map(|value| format!("{}\n", one_line(value))).collect())

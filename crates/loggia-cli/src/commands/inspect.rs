@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use loggia::client::{Client, RequestOptions, ServerFacts};
 use loggia::model::{Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, Tool};
-use loggia::wire::{Method, RawJson};
+use loggia::wire::shape::Shape;
+use loggia::wire::{JsonObject, Method, RawJson};
 use serde_json::{Value, json};
 
 use super::session::Session;
@@ -45,7 +46,7 @@ pub(crate) async fn run(session: &Session<'_>, _: &[String]) -> Outcome {
     let findings = look(session).await?;
     let problems = findings.problems();
     if session.json() {
-        return session.print_json(&RawJson::from(&findings.as_json(&problems)));
+        return session.print_json(&findings.as_json(&problems).to_raw());
     }
     Ok(out::print(findings.as_text(&problems, out::width()))?)
 }
@@ -119,26 +120,27 @@ impl Findings {
         found
     }
 
-    fn as_json(&self, problems: &[String]) -> Value {
-        json!({
-            "server": self.identity,
-            "era": self.era(),
-            "version": self.version,
-            "supportedVersions": self.versions,
-            "capabilities": self.capabilities,
-            "instructions": self.instructions,
-            "timing": {
-                "connectMs": millis(self.connected_in),
-                "pingMs": self.ping.as_ref().ok().copied().map(millis),
-            },
-            "lists": {
-                "tools": list_json(self.tools.as_ref()),
-                "prompts": list_json(self.prompts.as_ref()),
-                "resources": list_json(self.resources.as_ref()),
-                "resourceTemplates": list_json(self.templates.as_ref()),
-            },
-            "problems": problems,
-        })
+    fn as_json(&self, problems: &[String]) -> JsonObject {
+        let mut timing = JsonObject::new();
+        timing.insert("connectMs", millis(self.connected_in));
+        timing.insert("pingMs", json!(self.ping.as_ref().ok().copied().map(millis)));
+        let lists = JsonObject::from_iter([
+            ("tools", list_json(self.tools.as_ref())),
+            ("prompts", list_json(self.prompts.as_ref())),
+            ("resources", list_json(self.resources.as_ref())),
+            ("resourceTemplates", list_json(self.templates.as_ref())),
+        ]);
+        let mut all = JsonObject::new();
+        all.insert("server", or_null(self.identity.as_ref()));
+        all.insert("era", self.era());
+        all.insert("version", &self.version);
+        all.insert("supportedVersions", &self.versions);
+        all.insert("capabilities", &self.capabilities);
+        all.insert("instructions", or_null(self.instructions.as_ref()));
+        all.insert("timing", timing);
+        all.insert("lists", lists);
+        all.insert("problems", json!(problems));
+        all
     }
 
     fn as_text(&self, problems: &[String], width: usize) -> String {
@@ -211,6 +213,11 @@ fn list_text<T>(noun: &str, list: Option<&Listed<T>>) -> Option<String> {
         Ok(entries) => format!("{} in {}", count(entries.len(), noun), ms(*took)),
         Err(why) => format!("{noun}s cannot be listed: {}", one_line(why)),
     })
+}
+
+/// What is not known is `null`: the members of the report are the same for every server.
+fn or_null<T: Shape>(value: Option<&T>) -> RawJson {
+    value.map_or(RawJson::null(), |value| RawJson::of(value))
 }
 
 fn list_json<T>(list: Option<&Listed<T>>) -> Value {

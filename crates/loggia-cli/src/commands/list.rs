@@ -2,8 +2,8 @@
 
 use loggia::client::Client;
 use loggia::model::{Resource, ResourceTemplate};
-use loggia::wire::RawJson;
-use serde::Serialize;
+use loggia::wire::shape::Shape;
+use loggia::wire::{JsonObject, RawJson};
 
 use super::session::{Session, unknown};
 use crate::exit::{Failure, Outcome};
@@ -48,8 +48,10 @@ pub(crate) async fn resources(session: &Session<'_>, words: &[String]) -> Outcom
     };
     match one(words)? {
         None if session.json() => {
-            let both = serde_json::json!({ "resources": resources, "resourceTemplates": templates });
-            session.print_json(&RawJson::from(&both))
+            let mut both = JsonObject::new();
+            both.insert("resources", &resources);
+            both.insert("resourceTemplates", &templates);
+            session.print_json(&both.to_raw())
         }
         None if resources.is_empty() && templates.is_empty() => none("resources"),
         None => Ok(out::print(lists::resources(&resources, &templates, out::width()))?),
@@ -79,14 +81,14 @@ fn one(words: &[String]) -> Outcome<Option<&str>> {
     }
 }
 
-fn show<T: Serialize>(
+fn show<T: Shape>(
     session: &Session<'_>,
     what: &str,
-    all: &[T],
+    all: &Vec<T>,
     table: impl FnOnce(usize) -> String,
 ) -> Outcome {
     if session.json() {
-        return session.print_json(&RawJson::from(&serde_json::json!({ what: all })));
+        return session.print_json(&JsonObject::from_iter([(what, all)]).to_raw());
     }
     if all.is_empty() {
         return none(what);
@@ -94,9 +96,9 @@ fn show<T: Serialize>(
     Ok(out::print(table(out::width()))?)
 }
 
-fn show_one<T: Serialize>(session: &Session<'_>, one: &T, page: impl FnOnce(usize) -> String) -> Outcome {
+fn show_one<T: Shape>(session: &Session<'_>, one: &T, page: impl FnOnce(usize) -> String) -> Outcome {
     if session.json() {
-        return session.print_json(&RawJson::from(&serde_json::json!(one)));
+        return session.print_json(&RawJson::of(one));
     }
     Ok(out::print(page(out::width()))?)
 }

@@ -14,7 +14,7 @@ pub(crate) async fn run(session: &Session<'_>, args: &ReadArgs, words: &[String]
     let [uri] = words else {
         return Err(Failure::usage("which resource? Give its URI").hint("`loggia resources` lists them"));
     };
-    let (raw, result) = session.request(Method::ReadResource, &json!({ "uri": uri }), None).await?;
+    let (raw, result) = session.request(Method::ReadResource, json!({ "uri": uri }).into(), None).await?;
     let ServerResult::ReadResource(result) = result else { return Err(wrong_result()) };
     session.print(&raw, || content::read(&result, &mut Saving::new(args.save.as_deref())))
 }

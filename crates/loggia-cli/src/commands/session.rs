@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use loggia::client::{Client, NotificationSink, RequestOptions};
 use loggia::model::{LoggingLevel, ServerCapabilities, ServerNotification, ServerResult};
 use loggia::wire::{Method, RawJson, codec};
-use serde_json::Value;
 
 use crate::args::{GlobalClientArgs, OutputArg};
 use crate::credentials::Credentials;
@@ -108,12 +107,12 @@ impl<'a> Session<'a> {
     pub(crate) async fn request(
         &self,
         method: Method,
-        params: &Value,
+        params: RawJson,
         log_level: Option<LoggingLevel>,
     ) -> Outcome<(RawJson, ServerResult)> {
         let options =
             RequestOptions { on_notification: Some(self.sink()), log_level, ..RequestOptions::default() };
-        let reply = self.client().request(method.clone(), RawJson::from(params), options).await?;
+        let reply = self.client().request(method.clone(), params, options).await?;
         self.screen.clear();
         let result = codec::decode_result(&method, reply.version, &reply.result).map_err(|error| {
             Failure::new(Code::Protocol, format!("the server's answer makes no sense: {error}"))

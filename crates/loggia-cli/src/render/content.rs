@@ -13,6 +13,7 @@ use loggia::model::{
 use super::text::{bytes, harmless, one_line};
 use crate::exit::{Failure, Outcome};
 use crate::out::{BOLD, DIM, NAME};
+use crate::render::json::pretty;
 
 /// Where pictures, sound and files go.
 pub(crate) struct Saving<'a> {
@@ -72,8 +73,8 @@ pub(crate) fn call(result: &CallToolResult, saving: &mut Saving<'_>) -> Outcome<
         block(&mut out, content, saving)?;
     }
     if let Some(structured) = result.structured_content.as_ref().filter(|_| result.content.is_empty()) {
-        // Writing into a String cannot fail, and a value always serializes.
-        let _ = writeln!(out, "{}", serde_json::to_string_pretty(structured).unwrap_or_default());
+        // Writing into a String cannot fail.
+        let _ = writeln!(out, "{}", pretty(structured));
     }
     Ok(out)
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use loggia::model::JsonObject;
+use loggia::wire::JsonText;
 use serde_json::Value;
 
 use super::text::{one_line, pad, paragraph};
@@ -10,23 +11,24 @@ use crate::out::{DIM, NAME};
 
 /// `path, limit?, glob?`: the arguments in one line, required ones first.
 pub(crate) fn signature(schema: &JsonObject) -> String {
-    let mut arguments: Vec<(bool, String)> = properties(schema)
-        .map(|(name, _)| {
-            let required = is_required(schema, name);
-            (!required, format!("{}{}", one_line(name), if required { "" } else { "?" }))
-        })
-        .collect();
+    let describe = |(name, _): (String, Value)| {
+        let required = is_required(schema, &name);
+        (!required, format!("{}{}", one_line(&name), if required { "" } else { "?" }))
+    };
+    let mut arguments: Vec<(bool, String)> = properties(schema).into_iter().map(describe).collect();
     arguments.sort_by_key(|(optional, _)| *optional);
     arguments.into_iter().map(|(_, name)| name).collect::<Vec<_>>().join(", ")
 }
 
 /// Every argument with its type and description.
 pub(crate) fn arguments(out: &mut String, schema: &JsonObject, width: usize) {
-    let longest = properties(schema).map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(24);
-    for (name, property) in properties(schema) {
+    let root = Value::Object(schema.to_map());
+    let properties = properties(schema);
+    let longest = properties.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(24);
+    for (name, property) in &properties {
         let optional = if is_required(schema, name) { "" } else { ", optional" };
         let default = property.get("default").map(|value| format!(", default {value}")).unwrap_or_default();
-        let kind = one_line(&format!("{}{optional}{default}", type_of(schema, property)));
+        let kind = one_line(&format!("{}{optional}{default}", type_of(&root, property)));
         // Writing into a String cannot fail.
         let _ = writeln!(out, "  {NAME}{}{NAME:#}  {DIM}{kind}{DIM:#}", pad(&one_line(name), longest));
         if let Some(description) = property.get("description").and_then(Value::as_str) {
@@ -35,21 +37,23 @@ pub(crate) fn arguments(out: &mut String, schema: &JsonObject, width: usize) {
     }
 }
 
-fn properties(schema: &JsonObject) -> impl Iterator<Item = (&String, &Value)> {
-    schema.get("properties").and_then(Value::as_object).into_iter().flatten()
+/// The arguments in the order of the schema.
+fn properties(schema: &JsonObject) -> Vec<(String, Value)> {
+    let properties = schema.get("properties").and_then(JsonText::to_object).unwrap_or_default();
+    properties.iter().map(|(name, schema)| (name.into_owned(), schema.to_value())).collect()
 }
 
 fn is_required(schema: &JsonObject, name: &str) -> bool {
-    let required = schema.get("required").and_then(Value::as_array);
-    required.is_some_and(|required| required.iter().any(|entry| entry.as_str() == Some(name)))
+    let required = schema.get("required").and_then(JsonText::items);
+    required.is_some_and(|mut required| required.any(|entry| entry.is_str(name)))
 }
 
 /// A type as people write it: `string`, `integer[]`, `"a" | "b"`.
-fn type_of(root: &JsonObject, schema: &Value) -> String {
+fn type_of(root: &Value, schema: &Value) -> String {
     type_within(root, schema, 4)
 }
 
-fn type_within(root: &JsonObject, schema: &Value, depth: usize) -> String {
+fn type_within(root: &Value, schema: &Value, depth: usize) -> String {
     let schema = resolve(root, schema);
     if depth == 0 {
         return "…".to_owned();
@@ -84,7 +88,7 @@ fn bracketed(name: String) -> String {
     if name.contains(' ') { format!("({name})") } else { name }
 }
 
-fn resolve<'s>(root: &'s JsonObject, schema: &'s Value) -> &'s Value {
+fn resolve<'s>(root: &'s Value, schema: &'s Value) -> &'s Value {
     let pointer =
         schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix("#/"));
     let found = pointer.and_then(|pointer| {
@@ -103,7 +107,6 @@ mod tests {
     #[test]
     fn types_are_written_as_people_write_them() {
         let root = json!({ "$defs": { "Level": { "type": "integer" } } });
-        let root = root.as_object().expect("an object");
         for (schema, expected) in [
             (json!({ "type": "string" }), "string"),
             (json!({ "type": ["integer", "null"] }), "integer | null"),
@@ -114,14 +117,14 @@ mod tests {
             (json!({ "const": 5 }), "5"),
             (json!(true), "any"),
         ] {
-            assert_eq!(type_of(root, &schema), expected);
+            assert_eq!(type_of(&root, &schema), expected);
         }
     }
 
     #[test]
     fn a_signature_has_the_required_arguments_first() {
         let schema = json!({ "properties": { "a": {}, "b": {}, "c": {} }, "required": ["b"] });
-        assert_eq!(signature(schema.as_object().expect("an object")), "b, a?, c?");
+        assert_eq!(signature(&JsonObject::try_from(schema).expect("an object")), "b, a?, c?");
         assert_eq!(signature(&JsonObject::new()), "");
     }
 }

@@ -35,7 +35,7 @@ async fn a_failed_tool_and_a_refused_call_stay_what_they_are() {
         let refused = client.call_tool("up_refuse", json!({})).await;
         assert!(
             matches!(&refused, Err(Error::Rpc(e)) if e.code == ErrorCode(-32050) && e.message == "not today"
-                && e.data == Some(json!({ "why": "rain" }))),
+                && e.data == Some(json!({ "why": "rain" }).into())),
             "{down} {up}: {refused:?}"
         );
     }
@@ -176,7 +176,7 @@ async fn log_messages_come_from_the_wanted_level_on() {
                 client.set_log_level(level).await.expect("taken");
             }
             client.call_tool("up_log", json!({})).await.expect("a result");
-            let heard: Vec<Value> = heard.lock().expect("not poisoned").clone();
+            let heard: Vec<RawJson> = heard.lock().expect("not poisoned").clone();
             assert_eq!(json!(heard), json!(expected), "{down} {up} {level:?}");
         }
     }

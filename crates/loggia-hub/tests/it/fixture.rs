@@ -85,7 +85,7 @@ impl Upstream {
     }
 
     fn list_tools(&self) -> ListToolsResult {
-        let schema = json!({ "type": "object" }).as_object().cloned().unwrap_or_default();
+        let schema = loggia::model::JsonObject::from([("type", "object")]);
         let names = self.tools.lock().expect("not poisoned");
         let tools = names.iter().map(|name| Tool::new(name.clone(), schema.clone())).collect();
         ListToolsResult { tools, ..ListToolsResult::default() }

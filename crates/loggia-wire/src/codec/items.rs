@@ -62,7 +62,7 @@ impl Restrict for ServerCapabilities {
 impl Restrict for Tool {
     fn restrict(&mut self, version: Version) {
         if !is_object_schema(&self.input_schema) {
-            Schema::make_mut(&mut self.input_schema).insert("type".to_owned(), "object".into());
+            Schema::make_mut(&mut self.input_schema).insert("type", "object");
         }
         since!(version, V2025_03_26: self.annotations);
         since!(version, V2025_06_18: self.title, self.output_schema, self.meta);
@@ -75,7 +75,7 @@ impl Restrict for Tool {
 
 /// What arguments are, and before 2026-07-28 structured results too.
 fn is_object_schema(schema: &Schema) -> bool {
-    schema.get("type").and_then(|t| t.as_str()) == Some("object")
+    schema.get("type").is_some_and(|kind| kind.is_str("object"))
 }
 
 impl Restrict for Resource {

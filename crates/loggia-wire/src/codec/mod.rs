@@ -9,18 +9,20 @@ mod elicitation;
 mod items;
 mod messages;
 mod results;
+mod spelling;
+
+pub use spelling::keep_spelling;
 
 use std::fmt;
 
-use serde_json::{Map, Value, json};
-
+use crate::json_object::{JsonObject, JsonText};
 use crate::jsonrpc::Id;
 use crate::members;
 use crate::meta::{SERVER_INFO, SUBSCRIPTION_ID};
 use crate::method::Method;
 use crate::model::*;
 use crate::raw::RawJson;
-use crate::shape::{self, Malformed, Model, Shape, value_of};
+use crate::shape::{self, Malformed, Model, Shape};
 use crate::version::Version;
 
 /// Takes away what `version` lacks.
@@ -87,26 +89,25 @@ pub fn write_result(
     if direct::write(out, &result, version, identity) {
         return;
     }
-    match by_tree(&result, version, identity) {
-        // Writing a tree into a Vec cannot fail.
-        Ok(object) => drop(serde_json::to_writer(out, &object)),
+    match as_object(&result, version, identity) {
+        Ok(object) => out.extend_from_slice(object.as_str().as_bytes()),
         Err(raw) => out.extend_from_slice(raw.as_bytes()),
     }
 }
 
-/// A result as a tree, where something is in it that only a tree shows. `Err` is what is sent as it is.
-pub(crate) fn by_tree(
+/// Returns a result as an object with what `version` adds to it. `Err` is a result that is sent as it is.
+pub(crate) fn as_object(
     result: &ServerResult,
     version: Version,
     identity: Option<&Implementation>,
-) -> Result<Map<String, Value>, RawJson> {
-    // What is not an object is an extension's business.
+) -> Result<JsonObject, RawJson> {
+    // A result that is not an object belongs to an extension.
     let mut object = result.to_object()?;
     if version.is_stateless() {
         if !matches!(result, ServerResult::Custom(_)) {
             object.remove(RESULT_TYPE);
         }
-        object.entry(RESULT_TYPE).or_insert_with(|| json!(result_type(result)));
+        object.insert_if_absent(RESULT_TYPE, result_type(result));
         if let Some(identity) = identity {
             stamp(&mut object, identity, version);
         }
@@ -124,43 +125,43 @@ fn result_type(result: &ServerResult) -> &'static str {
 }
 
 /// Says in a result's `_meta` who made it, unless it says so already.
-fn stamp(object: &mut Map<String, Value>, identity: &Implementation, version: Version) {
-    let meta = object.entry("_meta").or_insert_with(|| json!({}));
-    if let Value::Object(meta) = meta
-        && !meta.contains_key(SERVER_INFO)
-    {
-        let mut identity = identity.clone();
-        identity.restrict(version);
-        meta.insert(SERVER_INFO.to_owned(), to_value(&identity));
+fn stamp(object: &mut JsonObject, identity: &Implementation, version: Version) {
+    change_meta(object, |meta| {
+        if !meta.contains_key(SERVER_INFO) {
+            let mut identity = identity.clone();
+            identity.restrict(version);
+            meta.insert(SERVER_INFO, identity);
+        }
+    });
+}
+
+/// Changes the `_meta` of `object`, which is made where there is none and left alone where it is no object.
+fn change_meta(object: &mut JsonObject, change: impl FnOnce(&mut JsonObject)) {
+    let meta = object.get("_meta").map_or(Some(JsonObject::new()), JsonText::to_object);
+    if let Some(mut meta) = meta {
+        change(&mut meta);
+        object.insert("_meta", meta);
     }
 }
 
-/// A model type as a tree, by way of its text.
-pub(crate) fn to_value(value: &dyn Shape) -> Value {
-    value_of(RawJson::of(value).as_bytes()).unwrap_or(Value::Null)
-}
-
 impl ServerResult {
-    fn to_object(&self) -> Result<Map<String, Value>, RawJson> {
-        let value = match self {
-            ServerResult::Initialize(r) => to_value(&**r),
-            ServerResult::Discover(r) => to_value(&**r),
-            ServerResult::ListTools(r) => to_value(r),
-            ServerResult::CallTool(r) => to_value(r),
-            ServerResult::ListResources(r) => to_value(r),
-            ServerResult::ListResourceTemplates(r) => to_value(r),
-            ServerResult::ReadResource(r) => to_value(r),
-            ServerResult::ListPrompts(r) => to_value(r),
-            ServerResult::GetPrompt(r) => to_value(r),
-            ServerResult::Complete(r) => to_value(r),
-            ServerResult::InputRequired(r) => to_value(r),
-            ServerResult::Empty(r) => to_value(r),
-            ServerResult::Custom(raw) => raw.decode().map_err(|_| raw.clone())?,
+    fn to_object(&self) -> Result<JsonObject, RawJson> {
+        let raw = match self {
+            ServerResult::Initialize(r) => RawJson::of(&**r),
+            ServerResult::Discover(r) => RawJson::of(&**r),
+            ServerResult::ListTools(r) => RawJson::of(r),
+            ServerResult::CallTool(r) => RawJson::of(r),
+            ServerResult::ListResources(r) => RawJson::of(r),
+            ServerResult::ListResourceTemplates(r) => RawJson::of(r),
+            ServerResult::ReadResource(r) => RawJson::of(r),
+            ServerResult::ListPrompts(r) => RawJson::of(r),
+            ServerResult::GetPrompt(r) => RawJson::of(r),
+            ServerResult::Complete(r) => RawJson::of(r),
+            ServerResult::InputRequired(r) => RawJson::of(r),
+            ServerResult::Empty(r) => RawJson::of(r),
+            ServerResult::Custom(raw) => raw.clone(),
         };
-        match value {
-            Value::Object(object) => Ok(object),
-            other => Err(RawJson::from(&other)),
-        }
+        JsonObject::read(raw.as_bytes()).map_err(|_| raw)
     }
 }
 
@@ -226,7 +227,8 @@ fn complete(method: &Method, result: &RawJson) -> Result<ServerResult, Malformed
     })
 }
 
-/// A `result` of `method` written in `from`, rewritten for `to`: for a relay between two revisions.
+/// Rewrites a `result` of `method` from the revision `from` for `to`, for a relay between two revisions. Everything that
+/// both revisions have keeps its bytes.
 pub fn translate_result(
     method: &Method,
     result: &RawJson,
@@ -234,7 +236,8 @@ pub fn translate_result(
     to: Version,
     identity: Option<&Implementation>,
 ) -> Result<RawJson, PayloadError> {
-    decode_result(method, from, result).map(|result| encode_result(result, to, identity))
+    let decoded = decode_result(method, from, result)?;
+    Ok(keep_spelling(result, encode_result(decoded, to, identity)))
 }
 
 /// The method and params of a notification as `version` writes it; `None` where the revision lacks it.
@@ -260,11 +263,9 @@ pub fn encode_server_notification(
 }
 
 fn tagged(params: &RawJson, subscription: &Id) -> RawJson {
-    let mut params: Map<String, Value> = params.decode().unwrap_or_default();
-    if let Value::Object(meta) = params.entry("_meta").or_insert_with(|| json!({})) {
-        meta.insert(SUBSCRIPTION_ID.to_owned(), to_value(subscription));
-    }
-    RawJson::from(&Value::Object(params))
+    let mut params = JsonObject::read(params.as_bytes()).unwrap_or_default();
+    change_meta(&mut params, |meta| meta.insert(SUBSCRIPTION_ID, subscription));
+    params.to_raw()
 }
 
 fn unless_empty(params: RawJson) -> Option<RawJson> {
@@ -315,14 +316,11 @@ pub fn encode_params<T: Restrict + Shape>(mut params: T, version: Version) -> Ra
 /// `params` with the members of `meta` added to its `_meta`: what a client says with every request. Members
 /// that are there already stay.
 pub fn with_request_meta(params: &RawJson, meta: &JsonObject) -> RawJson {
-    let mut params: Map<String, Value> = params.decode().unwrap_or_default();
-    if meta.is_empty() {
-        return RawJson::from(&Value::Object(params));
+    let mut params = JsonObject::read(params.as_bytes()).unwrap_or_default();
+    if !meta.is_empty() {
+        change_meta(&mut params, |present| {
+            meta.iter().for_each(|(key, value)| present.insert_if_absent(&key, value));
+        });
     }
-    if let Value::Object(present) = params.entry("_meta").or_insert_with(|| json!({})) {
-        for (key, value) in meta {
-            present.entry(key.clone()).or_insert_with(|| value.clone());
-        }
-    }
-    RawJson::from(&Value::Object(params))
+    params.to_raw()
 }

@@ -1,10 +1,9 @@
 //! What each revision lacks, and what the newest requires, of the results.
 
-use serde_json::Value;
-
 use super::Restrict;
 use super::items::since;
 use crate::model::*;
+use crate::raw::RawJson;
 use crate::version::Version;
 use Version::{V2025_06_18, V2025_11_25};
 
@@ -99,7 +98,7 @@ impl Restrict for GetPromptResult {
 impl Restrict for CallToolResult {
     fn restrict(&mut self, version: Version) {
         since!(version, V2025_06_18: self.structured_content);
-        if !version.is_stateless() && !matches!(self.structured_content, None | Some(Value::Object(_))) {
+        if !version.is_stateless() && !self.structured_content.as_ref().is_none_or(RawJson::is_object) {
             self.structured_content = None;
         }
         self.content.restrict(version);

@@ -1,9 +1,12 @@
 //! `_meta` read straight into its fields, without a tree. Every request is read so; what does not fit at once
 //! (`None`) is read again as a tree, which knows how to word the error.
 
+use std::borrow::Cow;
+
 use super::{
     CLIENT_CAPABILITIES, CLIENT_INFO, Declared, LOG_LEVEL, PROGRESS_TOKEN, PROTOCOL_VERSION, RequestMeta,
 };
+use crate::json_object::JsonObject;
 use crate::meta_key::drop_invalid_trace_context;
 use crate::model::{ClientCapabilities, Implementation, LoggingLevel, Meta, ProgressToken};
 use crate::params::Params;
@@ -35,53 +38,60 @@ pub(super) fn declared(params: Option<&Params>) -> Option<Declared> {
 
 /// The `_meta` of a stateless request that lacks nothing.
 pub(super) fn stateless(params: Option<&Params>, supported: &[Version]) -> Option<RequestMeta> {
-    let fields = Fields::read(text(params)??)?;
+    let mut fields = Fields::read(text(params)??)?;
     let version = fields.version.filter(|version| version.is_stateless() && supported.contains(version))?;
     Some(RequestMeta {
         version,
+        extra: fields.extra(),
         client_info: fields.client_info,
         client_capabilities: fields.client_capabilities?,
         log_level: fields.log_level,
         progress_token: fields.progress_token,
-        extra: fields.extra,
     })
 }
 
 /// What the `_meta` of a session's request may say.
 pub(super) fn in_session(params: Option<&Params>) -> Option<(Option<ProgressToken>, Meta)> {
     let Some(meta) = text(params)? else { return Some((None, Meta::new())) };
-    let fields = Fields::read(meta)?;
+    let mut fields = Fields::read(meta)?;
     // The other keys have no meaning in a session: they are kept as they came.
     let plain = fields.version.is_none()
         && fields.client_info.is_none()
         && fields.client_capabilities.is_none()
         && fields.log_level.is_none();
-    plain.then_some((fields.progress_token, fields.extra))
+    plain.then(|| (fields.progress_token.take(), fields.extra()))
 }
 
 /// The keys of `_meta` that have a meaning here.
 #[derive(Default)]
-struct Fields {
+struct Fields<'m> {
     version: Option<Version>,
     client_info: Option<Implementation>,
     client_capabilities: Option<ClientCapabilities>,
     log_level: Option<LoggingLevel>,
     progress_token: Option<ProgressToken>,
-    extra: Meta,
+    others: Vec<(Cow<'m, str>, &'m [u8])>,
 }
 
-impl Fields {
-    fn read(meta: &[u8]) -> Option<Fields> {
+impl<'m> Fields<'m> {
+    fn read(meta: &'m [u8]) -> Option<Fields<'m>> {
         let mut fields = Fields::default();
         Scanner::new(meta)
             .object(|scanner, name| fields.take(std::str::from_utf8(name).ok()?, scanner.value()?))?;
-        if !fields.extra.is_empty() {
-            drop_invalid_trace_context(&mut fields.extra);
-        }
         Some(fields)
     }
 
-    fn take(&mut self, name: &str, value: &[u8]) -> Option<()> {
+    /// Returns the keys that have no meaning here, as they came.
+    fn extra(&mut self) -> Meta {
+        if self.others.is_empty() {
+            return Meta::new();
+        }
+        let mut extra = JsonObject::from_members(self.others.drain(..));
+        drop_invalid_trace_context(&mut extra);
+        extra
+    }
+
+    fn take(&mut self, name: &'m str, value: &'m [u8]) -> Option<()> {
         match name {
             PROTOCOL_VERSION => self.version = Version::named(plain_text(value)?),
             CLIENT_INFO => self.client_info = Some(read(value)?),
@@ -91,7 +101,7 @@ impl Fields {
             CLIENT_CAPABILITIES => self.client_capabilities = Some(read(value)?),
             LOG_LEVEL => self.log_level = Some(read(value)?),
             PROGRESS_TOKEN => self.progress_token = Some(read(value)?),
-            other => drop(self.extra.insert(other.to_owned(), read(value)?)),
+            other => self.others.push((Cow::Borrowed(other), value)),
         }
         Some(())
     }

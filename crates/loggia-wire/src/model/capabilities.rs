@@ -2,7 +2,7 @@
 
 use super::{Extra, JsonObject};
 use crate::shape::record;
-use crate::sorted::Named;
+use crate::vec_map::Named;
 
 /// Settings of one extension, by its identifier.
 pub type Extensions = Named<JsonObject>;

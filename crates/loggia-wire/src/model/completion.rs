@@ -126,7 +126,7 @@ impl Model for CompletionReference {
     }
 }
 
-serde_by_shape!(CompletionReference, deserialize);
+serde_by_shape!(CompletionReference);
 
 /// The argument under completion.
 #[derive(Debug, Clone, PartialEq)]

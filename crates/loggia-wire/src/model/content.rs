@@ -1,8 +1,7 @@
 //! What a tool or a prompt gives to a model: text, pictures, sound, resources.
 
-use serde_json::Value;
-
 use super::{Annotations, Extra, JsonObject, Meta, Resource, ResourceContents, setters};
+use crate::raw::RawJson;
 use crate::shape::{record, tagged};
 
 /// One piece of content.
@@ -188,7 +187,7 @@ pub struct ToolResultContent {
     /// For the model.
     pub content: Vec<ContentBlock>,
     /// For programs.
-    pub structured_content: Option<Value>,
+    pub structured_content: Option<RawJson>,
     /// Whether the tool failed.
     pub is_error: Option<bool>,
     /// `_meta`.

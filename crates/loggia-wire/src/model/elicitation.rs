@@ -1,11 +1,8 @@
 //! Asking the person: a form of primitive fields, or a URL to open. Since 2025-06-18.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-
-use super::{Extra, Meta};
+use super::{Extra, JsonObject, Meta};
 use crate::shape::{Fill, Malformed, Model, Shape, View, members_of, record, serde_by_shape, words};
+use crate::vec_map::Named;
 
 /// Parameters of `elicitation/create`.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +49,7 @@ impl Model for ElicitParams {
     }
 }
 
-serde_by_shape!(ElicitParams, deserialize);
+serde_by_shape!(ElicitParams);
 
 /// A form to show.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,7 +113,7 @@ pub struct ElicitSchema {
     /// `object`.
     pub kind: ObjectType,
     /// The fields by name.
-    pub properties: BTreeMap<String, PrimitiveSchema>,
+    pub properties: Named<PrimitiveSchema>,
     /// The fields that must be filled in.
     pub required: Option<Vec<String>>,
     /// Members we do not know.
@@ -184,7 +181,7 @@ impl Model for PrimitiveSchema {
     }
 }
 
-serde_by_shape!(PrimitiveSchema, deserialize);
+serde_by_shape!(PrimitiveSchema);
 
 fn several(text: &[u8]) -> Result<MultiEnumSchema, Malformed> {
     let field = MultiEnumSchema::read(text)?;
@@ -363,7 +360,7 @@ pub struct ElicitResult {
     /// What the person did.
     pub action: ElicitAction,
     /// The form, after `accept` in form mode.
-    pub content: Option<BTreeMap<String, Value>>,
+    pub content: Option<JsonObject>,
     /// `_meta`. Until 2025-11-25.
     pub meta: Option<Meta>,
     /// Members we do not know.
@@ -374,7 +371,7 @@ record!(ElicitResult { action, content, meta = "_meta" });
 
 impl ElicitResult {
     /// Agreed, with the form's values.
-    pub fn accept(content: BTreeMap<String, Value>) -> ElicitResult {
+    pub fn accept(content: JsonObject) -> ElicitResult {
         ElicitResult { content: Some(content), ..ElicitResult::without_content(ElicitAction::Accept) }
     }
 

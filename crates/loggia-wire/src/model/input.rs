@@ -5,7 +5,7 @@ use super::{CreateMessageParams, ElicitParams, Extra, Meta};
 use crate::method::Method;
 use crate::raw::RawJson;
 use crate::shape::{Fill, Malformed, Model, Shape, View, members_of, record, serde_by_shape, take, take_tag};
-use crate::sorted::Named;
+use crate::vec_map::Named;
 
 /// One question to the client.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,7 +83,7 @@ impl Model for InputRequest {
     }
 }
 
-serde_by_shape!(InputRequest, deserialize);
+serde_by_shape!(InputRequest);
 
 /// A text of the protocol's.
 struct Word(&'static str);

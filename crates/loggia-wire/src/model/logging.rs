@@ -1,9 +1,8 @@
 //! Log messages for the client.
 
-use serde_json::Value;
-
 use super::{Extra, Meta};
-use crate::shape::{record, words};
+use crate::raw::RawJson;
+use crate::shape::{Shape, record, words};
 
 /// How bad it is (RFC 5424, section 6.2.1). Ordered from least to most severe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +44,7 @@ pub struct LogParams {
     /// Which part speaks.
     pub logger: Option<String>,
     /// What it says: any JSON.
-    pub data: Value,
+    pub data: RawJson,
     /// `_meta`.
     pub meta: Option<Meta>,
     /// Members we do not know.
@@ -56,7 +55,7 @@ record!(LogParams { level, logger, data, meta = "_meta" });
 
 impl LogParams {
     /// A message without a logger.
-    pub fn new(level: LoggingLevel, data: impl Into<Value>) -> LogParams {
-        LogParams { level, logger: None, data: data.into(), meta: None, extra: Extra::new() }
+    pub fn new(level: LoggingLevel, data: impl Shape) -> LogParams {
+        LogParams { level, logger: None, data: RawJson::of(&data), meta: None, extra: Extra::new() }
     }
 }

@@ -41,8 +41,8 @@ pub use sampling::*;
 pub use subscription::*;
 pub use tool::*;
 
-/// A JSON object.
-pub type JsonObject = serde_json::Map<String, serde_json::Value>;
+pub use crate::json_object::JsonObject;
+
 /// The contents of `_meta`.
 pub type Meta = JsonObject;
 /// Members that no revision names.

@@ -59,7 +59,7 @@ impl Model for CacheHints {
     }
 }
 
-serde_by_shape!(CacheHints, deserialize);
+serde_by_shape!(CacheHints);
 
 /// A negative time to live is to be read as zero (specification, "Time-to-Live (TTL) Field").
 struct Ttl<'a>(&'a mut Option<u64>);

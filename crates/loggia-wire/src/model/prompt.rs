@@ -1,9 +1,8 @@
 //! Prompts: messages a person chooses by name.
 
-use std::collections::BTreeMap;
-
 use super::{ContentBlock, Extra, Icon, InputResponses, Meta, Role, setters};
 use crate::shape::record;
+use crate::vec_map::Named;
 
 /// A prompt that can be rendered.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -65,7 +64,7 @@ pub struct GetPromptParams {
     /// Which prompt.
     pub name: String,
     /// With what.
-    pub arguments: Option<BTreeMap<String, String>>,
+    pub arguments: Option<Named<String>>,
     /// Answers to the questions of the round before. Since 2026-07-28.
     pub input_responses: Option<InputResponses>,
     /// The state of the round before. Since 2026-07-28.
@@ -76,7 +75,7 @@ pub struct GetPromptParams {
     pub extra: Extra,
 }
 
-record!(raw GetPromptParams {
+record!(GetPromptParams {
     name, arguments, input_responses = "inputResponses", request_state = "requestState", meta = "_meta"
 });
 

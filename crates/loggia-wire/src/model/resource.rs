@@ -184,7 +184,7 @@ impl Fill for ResourceContents {
             (false, false) => return Err(Malformed::new("contents have neither text nor blob")),
         };
         fill_from(self, members)?;
-        self.extra.retain(|name, value| !(value.is_null() && matches!(name.as_str(), "text" | "blob")));
+        self.extra.retain(|name, value| !(value.is_null() && matches!(name, "text" | "blob")));
         Ok(())
     }
 }
@@ -227,7 +227,7 @@ impl Model for ResourceContents {
     }
 }
 
-serde_by_shape!(ResourceContents, deserialize);
+serde_by_shape!(ResourceContents);
 
 /// Parameters of `resources/read`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -244,7 +244,7 @@ pub struct ReadResourceParams {
     pub extra: Extra,
 }
 
-record!(raw ReadResourceParams {
+record!(ReadResourceParams {
     uri, input_responses = "inputResponses", request_state = "requestState", meta = "_meta"
 });
 

@@ -212,7 +212,7 @@ impl Model for SamplingContent {
     }
 }
 
-serde_by_shape!(SamplingContent, deserialize);
+serde_by_shape!(SamplingContent);
 
 /// One piece of a conversation with a model.
 #[derive(Debug, Clone, PartialEq)]

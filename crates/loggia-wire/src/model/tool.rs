@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::{ContentBlock, Extra, Icon, InputResponses, JsonObject, Meta, setters};
 use crate::raw::RawJson;
 use crate::shape::{Fill, Malformed, Shape, View, fill_from, members_of, record, serde_by_shape};
@@ -88,8 +86,8 @@ record!(ToolAnnotations {
 pub struct CallToolParams {
     /// Which tool.
     pub name: String,
-    /// With what: an object, kept as bytes for the tool's own type.
-    pub arguments: Option<RawJson>,
+    /// With what, in the order and spelling of the caller.
+    pub arguments: Option<JsonObject>,
     /// Answers to the questions of the round before. Since 2026-07-28.
     pub input_responses: Option<InputResponses>,
     /// The state of the round before. Since 2026-07-28.
@@ -100,7 +98,7 @@ pub struct CallToolParams {
     pub extra: Extra,
 }
 
-record!(raw CallToolParams {
+record!(CallToolParams {
     name, arguments, input_responses = "inputResponses", request_state = "requestState", meta = "_meta"
 });
 
@@ -110,7 +108,7 @@ pub struct CallToolResult {
     /// For the model.
     pub content: Vec<ContentBlock>,
     /// For programs: any JSON (an object before 2026-07-28). Since 2025-06-18.
-    pub structured_content: Option<Value>,
+    pub structured_content: Option<RawJson>,
     /// Whether the tool failed, in a way the model should read.
     pub is_error: Option<bool>,
     /// `_meta`.
@@ -138,7 +136,7 @@ impl Fill for CallToolResult {
     }
 }
 
-serde_by_shape!(CallToolResult, deserialize);
+serde_by_shape!(CallToolResult);
 
 impl CallToolResult {
     /// One text.
@@ -152,8 +150,9 @@ impl CallToolResult {
     }
 
     /// A value for programs, and the same as text for models.
-    pub fn structured(value: Value) -> CallToolResult {
-        let text = serde_json::to_string(&value).unwrap_or_default();
+    pub fn structured(value: impl Shape) -> CallToolResult {
+        let value = RawJson::of(&value);
+        let text = value.to_string();
         CallToolResult { structured_content: Some(value), ..CallToolResult::text(text) }
     }
 

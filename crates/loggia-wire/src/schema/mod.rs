@@ -25,6 +25,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::json_object::JsonObject;
+
 pub use error::{SchemaError, SchemaErrorKind, Violation, Violations};
 pub(crate) use keyword::{Step, each_subschema};
 pub(crate) use uri::percent_decode;
@@ -73,7 +75,11 @@ struct Compiled {
 
 impl Validator {
     /// Compiles the schema of a tool. Unknown keywords are ignored; malformed ones are errors.
-    pub fn compile(schema: &Map<String, Value>) -> Result<Validator, SchemaError> {
+    pub fn compile(schema: &JsonObject) -> Result<Validator, SchemaError> {
+        Validator::compile_tree(&tree(schema)?)
+    }
+
+    fn compile_tree(schema: &Map<String, Value>) -> Result<Validator, SchemaError> {
         let compiled = compile::compile(schema, None)?;
         Ok(Validator { compiled: Arc::new(compiled) })
     }
@@ -81,18 +87,16 @@ impl Validator {
     /// Compiles a schema that somebody else wrote, and that has to be lived with. A `pattern` that cannot be
     /// used (look-around, say, which peers with a backtracking engine write) is not checked but returned, to
     /// be logged; a value is then refused only where it is invalid whatever that pattern says.
-    pub fn compile_foreign(
-        schema: &Map<String, Value>,
-    ) -> Result<(Validator, Vec<SchemaError>), SchemaError> {
+    pub fn compile_foreign(schema: &JsonObject) -> Result<(Validator, Vec<SchemaError>), SchemaError> {
         let mut unchecked = Vec::new();
-        let compiled = compile::compile(schema, Some(&mut unchecked))?;
+        let compiled = compile::compile(&tree(schema)?, Some(&mut unchecked))?;
         Ok((Validator { compiled: Arc::new(compiled) }, unchecked))
     }
 
     /// Compiles any schema: an object, or `true` or `false`.
     pub fn compile_value(schema: &Value) -> Result<Validator, SchemaError> {
         match schema {
-            Value::Object(schema) => Validator::compile(schema),
+            Value::Object(schema) => Validator::compile_tree(schema),
             Value::Bool(allowed) => Ok(Validator { compiled: Arc::new(compile::constant(*allowed)) }),
             _ => Err(SchemaError::new("#", SchemaErrorKind::NotASchema)),
         }
@@ -114,4 +118,9 @@ impl Validator {
     pub fn is_valid(&self, value: &Value) -> bool {
         check::holds(&self.compiled, value)
     }
+}
+
+/// Returns `schema` as a tree. Fails where a number in it is larger than any `f64`.
+fn tree(schema: &JsonObject) -> Result<Map<String, Value>, SchemaError> {
+    schema.decode().map_err(|_| SchemaError::new("#", SchemaErrorKind::NotASchema))
 }

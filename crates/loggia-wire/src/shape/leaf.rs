@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Number, Value};
 
 use super::{Fill, Malformed, Model, Shape, View};
-use crate::model::JsonObject;
+use crate::json_object::{JsonObject, JsonText};
 use crate::raw::{RawJson, plain_text};
 
 /// The JSON value `text` as a tree.
@@ -18,13 +18,6 @@ fn number_of(text: &[u8], what: &str) -> Result<Number, Malformed> {
     match value_of(text)? {
         Value::Number(number) => Ok(number),
         _ => Err(Malformed::expected(what, text)),
-    }
-}
-
-fn object_of(text: &[u8]) -> Result<JsonObject, Malformed> {
-    match value_of(text)? {
-        Value::Object(object) => Ok(object),
-        _ => Err(Malformed::expected("an object", text)),
     }
 }
 
@@ -93,10 +86,33 @@ leaf! {
     Number, Number::from(0), this => View::Number(this), text => number_of(text, "a number");
     String, String::new(), this => View::Text(this), text => string_of(text);
     Cow<'static, str>, Cow::Borrowed(""), this => View::Text(this), text => string_of(text).map(Cow::Owned);
-    JsonObject, JsonObject::new(), this => View::Object(this), text => object_of(text);
-    Arc<JsonObject>, Arc::default(), this => View::Object(this), text => object_of(text).map(Arc::new);
-    RawJson, RawJson::null(), this => View::Raw(this),
-        text => Ok::<_, Malformed>(RawJson::from_written(text.to_vec()));
+    JsonObject, JsonObject::new(), this => View::Raw(this.as_str().as_bytes()), text => JsonObject::read(text);
+    Arc<JsonObject>, Arc::default(), this => View::Raw(this.as_str().as_bytes()),
+        text => JsonObject::read(text).map(Arc::new);
+}
+
+impl Shape for RawJson {
+    fn view(&self) -> View<'_> {
+        View::Raw(self.as_bytes())
+    }
+}
+
+impl Fill for RawJson {
+    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+        *self = RawJson::from_written(text.to_vec());
+        Ok(())
+    }
+}
+
+/// A member that may be `null` is there when it is.
+impl Model for RawJson {
+    fn blank() -> RawJson {
+        RawJson::null()
+    }
+
+    fn takes_null() -> bool {
+        true
+    }
 }
 
 impl Shape for Value {
@@ -105,20 +121,45 @@ impl Shape for Value {
     }
 }
 
-impl Fill for Value {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
-        *self = value_of(text)?;
-        Ok(())
+macro_rules! integers {
+    ($($type:ty => $view:ident($wide:ty);)*) => {
+        $(impl Shape for $type {
+            fn view(&self) -> View<'_> {
+                View::$view(<$wide>::from(*self))
+            }
+        })*
+    };
+}
+
+integers! {
+    i8 => Signed(i64);
+    i16 => Signed(i64);
+    i32 => Signed(i64);
+    u8 => Unsigned(u64);
+    u16 => Unsigned(u64);
+    u32 => Unsigned(u64);
+}
+
+impl Shape for usize {
+    fn view(&self) -> View<'_> {
+        View::Unsigned(*self as u64)
     }
 }
 
-/// A member that may be `null` is there when it is.
-impl Model for Value {
-    fn blank() -> Value {
-        Value::Null
+impl Shape for JsonText<'_> {
+    fn view(&self) -> View<'_> {
+        View::Raw(self.as_bytes())
     }
+}
 
-    fn takes_null() -> bool {
-        true
+impl Shape for str {
+    fn view(&self) -> View<'_> {
+        View::Text(self)
+    }
+}
+
+impl<T: Shape + ?Sized> Shape for &T {
+    fn view(&self) -> View<'_> {
+        (**self).view()
     }
 }

@@ -1,17 +1,12 @@
 //! What a model type says of itself, as lists.
 
 /// The members of a struct: `record!(Tool { name, input_schema = "inputSchema" })`. After a semicolon: members
-/// whose own members stand among these. `raw` in front: some JSON is kept as it came.
+/// whose own members stand among these.
 macro_rules! record {
-    (raw $type:ident $members:tt) => {
-        $crate::shape::record!(@record $type $members);
-        $crate::shape::record!(@shape $type);
-        $crate::shape::serde_by_shape!($type, deserialize_raw);
-    };
     ($type:ident $members:tt) => {
         $crate::shape::record!(@record $type $members);
         $crate::shape::record!(@shape $type);
-        $crate::shape::serde_by_shape!($type, deserialize);
+        $crate::shape::serde_by_shape!($type);
     };
     (@shape $type:ident) => {
         impl $crate::shape::Shape for $type {
@@ -100,7 +95,7 @@ macro_rules! tagged {
             }
         }
 
-        $crate::shape::serde_by_shape!($type, deserialize);
+        $crate::shape::serde_by_shape!($type);
     };
 }
 pub(crate) use tagged;
@@ -131,14 +126,14 @@ macro_rules! words {
             }
         }
 
-        $crate::shape::serde_by_shape!($type, deserialize);
+        $crate::shape::serde_by_shape!($type);
     };
 }
 pub(crate) use words;
 
 /// serde's traits for a type with a shape.
 macro_rules! serde_by_shape {
-    ($type:ident, $deserialize:ident) => {
+    ($type:ident) => {
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 $crate::shape::Shape::view(self).serialize(serializer)
@@ -147,7 +142,7 @@ macro_rules! serde_by_shape {
 
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
-                $crate::shape::$deserialize(deserializer)
+                $crate::shape::deserialize(deserializer)
             }
         }
     };

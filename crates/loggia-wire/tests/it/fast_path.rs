@@ -190,7 +190,7 @@ fn usual_messages_take_the_fast_path() {
 #[test]
 fn results_are_written_alike() {
     let identity = Implementation::new("server", "1").title("The server");
-    let meta = json!({ "a": 1 }).as_object().cloned();
+    let meta = Some(JsonObject::from([("a", 1)]));
     let results: Vec<ServerResult> = vec![
         CallToolResult::text("x\n\"y\"").into(),
         CallToolResult { is_error: Some(false), content: vec!["a".into(), "b".into()], ..Default::default() }
@@ -200,13 +200,9 @@ fn results_are_written_alike() {
         CallToolResult::structured(json!([1])).into(),
         CallToolResult { meta: meta.clone(), ..CallToolResult::error("no") }.into(),
         EmptyResult::default().into(),
-        EmptyResult { extra: json!({ "resultType": "mine" }).as_object().cloned().unwrap(), meta }.into(),
+        EmptyResult { extra: JsonObject::from([("resultType", "mine")]), meta }.into(),
         InputRequired { request_state: Some("s".to_owned()), ..InputRequired::default() }.into(),
-        ListToolsResult {
-            tools: vec![Tool::new("t", json!({}).as_object().cloned().unwrap())],
-            ..Default::default()
-        }
-        .into(),
+        ListToolsResult { tools: vec![Tool::new("t", JsonObject::new())], ..Default::default() }.into(),
         DiscoverResult::default().into(),
         RawJson::parse(&br#"{"own":true}"#[..]).unwrap().into(),
         RawJson::parse(&b"7"[..]).unwrap().into(),

@@ -1,13 +1,14 @@
 //! Header values and the headers that mirror arguments.
 
+use loggia_wire::JsonObject;
 use loggia_wire::header::{
     HeaderRule, HeaderValueError, ParamHeaders, check_mirror, decode_value, encode_value,
 };
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-fn object(value: Value) -> Map<String, Value> {
-    value.as_object().expect("the test gives an object").clone()
+fn object(value: Value) -> JsonObject {
+    JsonObject::try_from(value).expect("the test gives an object")
 }
 
 #[test]
@@ -208,12 +209,12 @@ fn what_only_looks_like_an_annotation_is_none() {
 
 #[test]
 fn a_schema_without_end_is_refused() {
-    let mut schema = json!({});
+    let mut schema = json!({ "x-mcp-header": "a" });
     for _ in 0..200 {
         schema = json!({ "properties": { "a": schema } });
     }
     let error = ParamHeaders::from_schema(&object(schema)).expect_err("it is too deep");
-    assert_eq!(error.rule, HeaderRule::TooDeep);
+    assert_eq!(error.rule, HeaderRule::Unreadable);
 }
 
 fn example() -> ParamHeaders {
@@ -247,7 +248,7 @@ fn arguments_become_headers() {
         (json!({}), vec![]),
     ];
     for (arguments, headers) in table {
-        let mut found = example().values(Some(&object(arguments.clone())));
+        let mut found = example().values(arguments.as_object());
         found.sort();
         let found: Vec<_> = found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(found, headers, "{arguments}");
@@ -290,7 +291,7 @@ fn headers_are_checked_against_arguments() {
             let name = name.strip_prefix("mcp-param-").expect("the name is a parameter's").to_owned();
             headers.iter().filter(move |(known, _)| *known == name).map(|(_, value)| *value)
         };
-        let result = example().check(lookup, Some(&object(arguments.clone())));
+        let result = example().check(lookup, arguments.as_object());
         match (&result, error) {
             (Ok(()), None) => {}
             (Err(message), Some(part)) => {
@@ -325,10 +326,10 @@ proptest! {
         verbose in any::<Option<bool>>(),
     ) {
         let arguments = object(json!({ "region": region, "priority": priority, "verbose": verbose }));
-        let headers = example().values(Some(&arguments));
+        let headers = example().values(Some(&arguments.to_map()));
         let lookup = |name: &str| {
             headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_bytes())
         };
-        prop_assert_eq!(example().check(lookup, Some(&arguments)), Ok(()));
+        prop_assert_eq!(example().check(lookup, Some(&arguments.to_map())), Ok(()));
     }
 }

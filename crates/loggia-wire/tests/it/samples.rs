@@ -90,7 +90,7 @@ fn stateless_meta(version: Version) -> JsonObject {
         loggia_wire::meta::CLIENT_INFO: implementation(),
         loggia_wire::meta::CLIENT_CAPABILITIES: {},
     });
-    meta.as_object().unwrap().clone()
+    JsonObject::try_from(meta).unwrap()
 }
 
 macro_rules! requests {

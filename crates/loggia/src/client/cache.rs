@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use loggia_wire::model::{CacheHints, CacheScope};
 use loggia_wire::{Method, RawJson};
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::changes::Change;
@@ -92,14 +91,14 @@ impl Cache {
         generation: u64,
         now: Instant,
     ) {
-        let Ok(hints) = reply.result.decode::<Hints>() else { return };
-        let ttl = Duration::from_millis(hints.cache.ttl_ms.unwrap_or(0)).min(MOST_TTL);
+        let Ok(hints) = reply.result.read::<CacheHints>() else { return };
+        let ttl = Duration::from_millis(hints.ttl_ms.unwrap_or(0)).min(MOST_TTL);
         let size = reply.result.as_bytes().len();
-        let complete = hints.result_type.as_deref().is_none_or(|kind| kind == "complete");
+        let complete = reply.result.member("resultType").is_none_or(|kind| kind == b"\"complete\"");
         if ttl.is_zero() || !complete || generation != self.generation || size > self.most_bytes {
             return;
         }
-        let owner = match hints.cache.cache_scope {
+        let owner = match hints.cache_scope {
             Some(CacheScope::Public) => None,
             // What says nothing is treated as private.
             _ => context.map(str::to_owned),
@@ -156,15 +155,6 @@ impl Cache {
             }
         }
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Hints {
-    #[serde(default)]
-    result_type: Option<String>,
-    #[serde(flatten)]
-    cache: CacheHints,
 }
 
 #[cfg(test)]

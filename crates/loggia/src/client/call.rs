@@ -6,9 +6,9 @@ use std::time::Duration;
 use loggia_wire::model::{
     CallToolParams, CallToolResult, LogParams, LoggingLevel, ProgressParams, ServerNotification,
 };
-use loggia_wire::{Method, RawJson};
+use loggia_wire::shape::Shape;
+use loggia_wire::{JsonObject, Method, RawJson};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::client::{Client, NotificationSink, RequestOptions};
 use crate::error::{Error, Result};
@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 pub struct ToolCall<'a> {
     client: &'a Client,
     name: String,
-    arguments: Result<Option<RawJson>, serde_json::Error>,
+    arguments: Result<Option<JsonObject>, String>,
     options: RequestOptions,
     hears: Vec<NotificationSink>,
 }
@@ -49,7 +49,10 @@ impl Client {
 impl ToolCall<'_> {
     /// The arguments: anything that serializes to a JSON object.
     pub fn args(mut self, arguments: impl Serialize) -> Self {
-        self.arguments = RawJson::encode(&arguments).map(Some);
+        let encoded = RawJson::encode(&arguments).map_err(|error| error.to_string());
+        let object =
+            encoded.and_then(|raw| JsonObject::read(raw.as_bytes()).map_err(|error| error.to_string()));
+        self.arguments = object.map(Some);
         self
     }
 
@@ -66,8 +69,8 @@ impl ToolCall<'_> {
     }
 
     /// Adds a key to `_meta`.
-    pub fn meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.options.meta.insert(key.into(), value.into());
+    pub fn meta(mut self, key: impl AsRef<str>, value: impl Shape) -> Self {
+        self.options.meta.insert(key.as_ref(), value);
         self
     }
 
@@ -105,7 +108,7 @@ impl ToolCall<'_> {
     pub async fn send(mut self) -> Result<CallToolResult> {
         let arguments = self.arguments.map_err(|error| {
             Error::Configuration(format!(
-                "the arguments of the tool {:?} cannot be written as JSON: {error}",
+                "the arguments of the tool {:?} cannot be written as a JSON object: {error}",
                 self.name
             ))
         })?;

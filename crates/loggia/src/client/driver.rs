@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use loggia_wire::jsonrpc::Id;
 use loggia_wire::model::{InputRequest, ServerNotification, SetLevelParams};
-use loggia_wire::{Method, Params, RawJson, RpcError};
+use loggia_wire::{Method, RawJson, RpcError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
@@ -284,13 +284,9 @@ impl Driver {
     fn announce_log_level(&mut self, facts: &ServerFacts) {
         let wanted = self.common.log_level().filter(|_| facts.capabilities.logging.is_some());
         if let Some(level) = wanted.filter(|_| !facts.version.is_stateless()) {
-            let params = RawJson::encode(&SetLevelParams { level, meta: None, extra: Default::default() });
+            let params = RawJson::of(&SetLevelParams { level, meta: None, extra: Default::default() });
             let timing = Timing { idle: Some(self.common.options.timeout), total: None };
-            let call = Call {
-                params: params.map_or(Params::empty(), Params::from),
-                timing,
-                ..Call::bare(Method::SetLogLevel)
-            };
+            let call = Call { params: params.into(), timing, ..Call::bare(Method::SetLogLevel) };
             // Nobody waits for it: a server that refuses has its reasons.
             self.engine.start(now(), self.common.ids.next(), call);
         }

@@ -2,7 +2,6 @@
 //! something. The same handler serves a handshake server's live questions and the rounds of
 //! `input_required` of a stateless one.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use loggia_wire::model::{
     ElicitParams, ElicitResult, ElicitUrlParams, ElicitationCapability, InputRequest, JsonObject,
     ListRootsResult, PrimitiveSchema, RootsCapability, SamplingCapability, ServerNotification,
 };
+use loggia_wire::vec_map::Named;
 use loggia_wire::{RawJson, RpcError};
 use serde_json::Value;
 
@@ -69,7 +69,7 @@ impl ClientHandler for NoHandler {}
 
 /// Answers `request` with `handler`.
 pub(crate) async fn answer(handler: &dyn ClientHandler, request: InputRequest) -> Result<RawJson, RpcError> {
-    let encoded = match request {
+    Ok(match request {
         InputRequest::Elicit(params) => {
             let form = match &*params {
                 ElicitParams::Form(form) => Some(form.requested_schema.properties.clone()),
@@ -79,19 +79,15 @@ pub(crate) async fn answer(handler: &dyn ClientHandler, request: InputRequest) -
             if let Some(fields) = form {
                 apply_defaults(&mut result, &fields);
             }
-            RawJson::encode(&result)
+            RawJson::of(&result)
         }
-        InputRequest::CreateMessage(params) => RawJson::encode(&handler.create_message(*params).await?),
-        InputRequest::ListRoots(_) => RawJson::encode(&handler.list_roots().await?),
-    };
-    encoded.map_err(|error| {
-        tracing::error!(%error, "a handler's answer cannot be written as JSON");
-        RpcError::internal("client handler")
+        InputRequest::CreateMessage(params) => RawJson::of(&handler.create_message(*params).await?),
+        InputRequest::ListRoots(_) => RawJson::of(&handler.list_roots().await?),
     })
 }
 
 /// Fills fields that an accepted form leaves out with their defaults (SEP-1034).
-fn apply_defaults(result: &mut ElicitResult, fields: &BTreeMap<String, PrimitiveSchema>) {
+fn apply_defaults(result: &mut ElicitResult, fields: &Named<PrimitiveSchema>) {
     if result.action != ElicitAction::Accept {
         return;
     }
@@ -100,7 +96,7 @@ fn apply_defaults(result: &mut ElicitResult, fields: &BTreeMap<String, Primitive
         if !content.contains_key(name)
             && let Some(default) = default_of(schema)
         {
-            content.insert(name.clone(), default);
+            content.insert(name, default);
         }
     }
 }
@@ -242,7 +238,7 @@ mod tests {
 
     #[test]
     fn defaults_fill_what_an_accepted_form_leaves_out() {
-        let fields: BTreeMap<String, PrimitiveSchema> = serde_json::from_value(json!({
+        let fields: Named<PrimitiveSchema> = serde_json::from_value(json!({
             "name": { "type": "string", "default": "Ann" },
             "age": { "type": "integer", "default": 3 },
             "score": { "type": "number", "default": 1.5 },
@@ -252,7 +248,7 @@ mod tests {
             "free": { "type": "string" },
         }))
         .expect("fields");
-        let mut accepted = ElicitResult::accept(BTreeMap::from([("name".to_owned(), json!("Bob"))]));
+        let mut accepted = ElicitResult::accept([("name", "Bob")].into());
         apply_defaults(&mut accepted, &fields);
         assert_eq!(
             json!(accepted.content),

@@ -143,10 +143,7 @@ impl Keeper {
     /// One `subscriptions/listen` request from its beginning to its end.
     async fn stateless(&mut self) -> Ended {
         let params = ListenParams { notifications: self.filter.clone(), ..ListenParams::default() };
-        let params = match RawJson::encode(&params) {
-            Ok(params) => params,
-            Err(error) => return Ended::For(Error::Configuration(error.to_string())),
-        };
+        let params = RawJson::of(&params);
         let (acknowledge, acknowledged) = oneshot::channel();
         let acknowledge = Mutex::new(Some(acknowledge));
         let options = RequestOptions {

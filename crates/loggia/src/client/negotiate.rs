@@ -360,6 +360,11 @@ fn read_initialize(result: &RawJson) -> Result<Initialized, String> {
 
 /// The list that comes with `UnsupportedProtocolVersion`.
 fn supported_in(error: &RpcError) -> Vec<String> {
-    let list = error.data.as_ref().and_then(|data| data.get("supported")).and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    #[derive(Deserialize)]
+    struct Supported {
+        supported: Vec<String>,
+    }
+
+    let data = error.data.as_ref().and_then(|data| data.decode::<Supported>().ok());
+    data.map(|data| data.supported).unwrap_or_default()
 }

@@ -87,9 +87,9 @@ fn compose_meta(given: &Members<'_>, patch: &MetaPatch<'_>) -> Option<Vec<u8>> {
             out.member(name, value);
         }
     }
-    for (name, value) in patch.extra.into_iter().flatten() {
-        if !OWNED.contains(&name.as_str()) {
-            out.member(name, RawJson::from(value).as_bytes());
+    for (name, value) in patch.extra.into_iter().flat_map(Meta::iter) {
+        if !OWNED.contains(&&*name) {
+            out.member(&name, value.as_bytes());
         }
     }
     if let Some(token) = patch.progress_token {
@@ -105,9 +105,8 @@ fn write_client(out: &mut ObjectWriter, client: &ClientMeta<'_>) {
     out.string(meta::PROTOCOL_VERSION, client.version.as_str());
     out.member(meta::CLIENT_INFO, client.info.as_bytes());
     out.member(meta::CLIENT_CAPABILITIES, client.capabilities.as_bytes());
-    // A level is a plain name: writing it cannot fail.
-    if let Some(Ok(level)) = client.log_level.map(|level| RawJson::encode(&level)) {
-        out.member(meta::LOG_LEVEL, level.as_bytes());
+    if let Some(level) = client.log_level {
+        out.member(meta::LOG_LEVEL, RawJson::of(&level).as_bytes());
     }
 }
 

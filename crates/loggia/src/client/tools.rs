@@ -107,7 +107,7 @@ impl ToolFacts {
         let Some(value) = &result.structured_content else {
             return Err(wrong_output(name, "it has none"));
         };
-        schema.validate(value).map_err(|violations| wrong_output(name, &violations.to_string()))
+        schema.validate(&value.to_value()).map_err(|violations| wrong_output(name, &violations.to_string()))
     }
 
     /// The headers that mirror `arguments`.

@@ -1,6 +1,6 @@
 //! A method for each of the protocol's requests.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use loggia_wire::model::{
     CallToolResult, CompleteParams, CompleteResult, EmptyResult, GetPromptParams, GetPromptResult,
@@ -8,8 +8,9 @@ use loggia_wire::model::{
     PageParams, Prompt, ReadResourceParams, ReadResourceResult, Resource, ResourceTemplate, ServerResult,
     SetLevelParams, SubscribeParams, Tool,
 };
+use loggia_wire::shape::Shape;
+use loggia_wire::vec_map::Named;
 use loggia_wire::{ErrorCode, Method, RawJson, codec};
-use serde::Serialize;
 
 use crate::client::{Client, RequestOptions};
 use crate::error::{Error, Result};
@@ -98,7 +99,7 @@ impl Client {
         name: impl Into<String>,
         arguments: impl IntoIterator<Item = (K, V)>,
     ) -> Result<GetPromptResult> {
-        let arguments: BTreeMap<String, String> =
+        let arguments: Named<String> =
             arguments.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         let arguments = (!arguments.is_empty()).then_some(arguments);
         let params = GetPromptParams { name: name.into(), arguments, ..GetPromptParams::default() };
@@ -146,13 +147,10 @@ impl Client {
     pub(crate) async fn typed<T: FromServerResult>(
         &self,
         method: Method,
-        params: &impl Serialize,
+        params: &impl Shape,
         options: RequestOptions,
     ) -> Result<T> {
-        let params = RawJson::encode(params).map_err(|error| {
-            Error::Configuration(format!("the params of {method} cannot be written: {error}"))
-        })?;
-        let reply = self.request(method.clone(), params, options).await?;
+        let reply = self.request(method.clone(), RawJson::of(params), options).await?;
         let result = codec::decode_complete_result(&method, &reply.result)
             .map_err(|error| Error::Protocol(error.to_string()))?;
         T::take(result)

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::model::{CancelledParams, InputRequest};
-use loggia_wire::sorted::Sorted;
 use loggia_wire::{ErrorCode, Method, RawJson, RequestMeta, RpcError, codec};
+use std::collections::BTreeMap;
 
 use super::capability;
 use crate::limits::Limits;
@@ -16,7 +16,7 @@ use crate::limits::Limits;
 #[derive(Debug)]
 pub struct Asks<K> {
     next: i64,
-    open: Sorted<i64, Open<K>>,
+    open: BTreeMap<i64, Open<K>>,
     most: usize,
     timeout: Duration,
 }
@@ -30,7 +30,7 @@ struct Open<K> {
 impl<K> Asks<K> {
     /// No questions yet.
     pub fn new(limits: &Limits) -> Asks<K> {
-        Asks { next: 1, open: Sorted::new(), most: limits.asks, timeout: limits.ask_timeout }
+        Asks { next: 1, open: BTreeMap::new(), most: limits.asks, timeout: limits.ask_timeout }
     }
 
     /// Numbers the questions from `first` on, for a client that other processes ask as well.

@@ -20,8 +20,8 @@ use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, DecodeError, Id, Message};
 use loggia_wire::meta::{self, Declared, MetaMemo};
 use loggia_wire::model::{CancelledParams, EmptyResult, InputRequest, ServerResult, SubscriptionFilter};
-use loggia_wire::sorted::Sorted;
 use loggia_wire::{Era, Method, Params, RawJson, RequestMeta, RpcError, Version};
+use std::collections::BTreeMap;
 
 use self::batch::{BatchKey, Batches};
 use self::calls::Slot;
@@ -39,8 +39,8 @@ pub struct Connection {
     session: Option<Session>,
     memo: MetaMemo,
     watch: Watch,
-    slots: Sorted<Key, Slot>,
-    ids: Sorted<Id, Key>,
+    slots: BTreeMap<Key, Slot>,
+    ids: BTreeMap<Id, Key>,
     waiting: VecDeque<(Key, Request)>,
     running: usize,
     running_bytes: usize,
@@ -126,8 +126,8 @@ impl Connection {
             session: None,
             memo: MetaMemo::default(),
             watch: Watch::default(),
-            slots: Sorted::new(),
-            ids: Sorted::new(),
+            slots: BTreeMap::new(),
+            ids: BTreeMap::new(),
             waiting: VecDeque::new(),
             running: 0,
             running_bytes: 0,

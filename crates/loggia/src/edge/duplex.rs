@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loggia_wire::model::SubscriptionFilter;
-use loggia_wire::sorted::Sorted;
 use loggia_wire::{RawJson, RpcError};
+use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -66,9 +66,9 @@ struct Driver {
     /// wait, so that others of its kind do not hold up the connection.
     spawn_at_once: u32,
     closed: bool,
-    calls: Sorted<Key, Task>,
-    listens: Sorted<Key, ListenTask>,
-    asks: Sorted<AskKey, oneshot::Sender<Result<RawJson, RpcError>>>,
+    calls: BTreeMap<Key, Task>,
+    listens: BTreeMap<Key, ListenTask>,
+    asks: BTreeMap<AskKey, oneshot::Sender<Result<RawJson, RpcError>>>,
     link: Arc<Link>,
     events: mpsc::Receiver<Event>,
     unasked: mpsc::UnboundedReceiver<AskKey>,
@@ -109,9 +109,9 @@ impl Driver {
             stalled: None,
             spawn_at_once: 0,
             closed: false,
-            calls: Sorted::new(),
-            listens: Sorted::new(),
-            asks: Sorted::new(),
+            calls: BTreeMap::new(),
+            listens: BTreeMap::new(),
+            asks: BTreeMap::new(),
             link,
             events,
             unasked,

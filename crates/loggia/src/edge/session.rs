@@ -9,7 +9,7 @@ use loggia_wire::model::{
     ServerCapabilities, ServerResult, SetLevelParams, SubscribeParams, SubscriptionFilter,
 };
 use loggia_wire::shape::{Model, Shape, View};
-use loggia_wire::sorted::Named;
+use loggia_wire::vec_map::Named;
 use loggia_wire::{Era, Members, Method, Params, RawJson, RequestMeta, RpcError, Version};
 
 use crate::limits::Limits;

@@ -1,7 +1,6 @@
 //! Walks types and writes their schemas, in place; a type that contains itself becomes a definition.
 
-use loggia_wire::sorted::Sorted;
-use serde_json::Value;
+use std::collections::BTreeMap;
 
 use super::{JsonSchema, Schema};
 use crate::model::JsonObject;
@@ -24,7 +23,7 @@ pub struct Generator {
     /// Of those, the ones met again inside themselves.
     recursive: Vec<&'static str>,
     /// Definition names, by Rust names.
-    names: Sorted<&'static str, String>,
+    names: BTreeMap<&'static str, String>,
     definitions: JsonObject,
 }
 
@@ -35,7 +34,7 @@ impl Generator {
             direction,
             open: Vec::new(),
             recursive: Vec::new(),
-            names: Sorted::new(),
+            names: BTreeMap::new(),
             definitions: JsonObject::new(),
         }
     }
@@ -51,18 +50,14 @@ impl Generator {
         self.open.push(id);
         let schema = T::schema(&mut self);
         if let (true, Some(name)) = (self.recursive.contains(&id), self.names.get(id)) {
-            self.definitions.insert(name.clone(), schema.clone().into());
+            self.definitions.insert(name, &schema);
         }
         self.finish(schema)
     }
 
     /// `schema` with the definitions that were met while it was written.
     pub fn finish(self, schema: Schema) -> Schema {
-        if self.definitions.is_empty() {
-            schema
-        } else {
-            schema.with("$defs", Value::Object(self.definitions))
-        }
+        if self.definitions.is_empty() { schema } else { schema.with("$defs", self.definitions) }
     }
 
     /// The schema of a `T` inside another type.
@@ -81,7 +76,7 @@ impl Generator {
         }
         let reference = self.reference(id, name);
         let key = self.names[id].clone();
-        self.definitions.insert(key, schema.into());
+        self.definitions.insert(&key, schema);
         reference
     }
 

@@ -15,6 +15,9 @@ pub use serde_json::Value;
 pub use generator::{Direction, Generator};
 pub use object::{Object, Property};
 
+use loggia_wire::JsonText;
+use loggia_wire::shape::{Shape, View};
+
 use crate::model::JsonObject;
 
 /// A type with a JSON Schema.
@@ -72,36 +75,36 @@ impl Schema {
 
     /// One of these strings.
     pub fn one_of_strings(names: impl IntoIterator<Item = &'static str>) -> Schema {
-        Schema::typed("string").with("enum", names.into_iter().map(Value::from).collect::<Vec<_>>())
+        Schema::typed("string").with("enum", names.into_iter().collect::<Vec<_>>())
     }
 
     /// One of these strings, each with a title for people.
     pub fn titled_strings(names: impl IntoIterator<Item = (&'static str, &'static str)>) -> Schema {
-        let choice = |(name, title): (&str, &str)| serde_json::json!({ "const": name, "title": title });
+        let choice = |(name, title)| JsonObject::from_iter([("const", name), ("title", title)]);
         Schema::typed("string").with("oneOf", names.into_iter().map(choice).collect::<Vec<_>>())
     }
 
     /// Whatever one of `schemas` allows.
     pub fn any_of(schemas: impl IntoIterator<Item = Schema>) -> Schema {
-        Schema::any().with("anyOf", schemas.into_iter().map(Value::from).collect::<Vec<_>>())
+        Schema::any().with("anyOf", schemas.into_iter().map(Schema::into_object).collect::<Vec<_>>())
     }
 
     /// A fixed row of values.
     pub fn tuple(schemas: impl IntoIterator<Item = Schema>) -> Schema {
-        let items: Vec<Value> = schemas.into_iter().map(Value::from).collect();
+        let items: Vec<JsonObject> = schemas.into_iter().map(Schema::into_object).collect();
         let count = items.len();
         Schema::typed("array").with("prefixItems", items).with("minItems", count).with("maxItems", count)
     }
 
     /// Sets one keyword.
-    pub fn with(mut self, keyword: &str, value: impl Into<Value>) -> Schema {
+    pub fn with(mut self, keyword: &str, value: impl Shape) -> Schema {
         self.set(keyword, value);
         self
     }
 
     /// Sets one keyword.
-    pub fn set(&mut self, keyword: &str, value: impl Into<Value>) {
-        self.0.insert(keyword.to_owned(), value.into());
+    pub fn set(&mut self, keyword: &str, value: impl Shape) {
+        self.0.insert(keyword, value);
     }
 
     /// Sets the description, unless it is empty.
@@ -110,7 +113,7 @@ impl Schema {
     }
 
     /// The keyword's value.
-    pub fn get(&self, keyword: &str) -> Option<&Value> {
+    pub fn get(&self, keyword: &str) -> Option<JsonText<'_>> {
         self.0.get(keyword)
     }
 
@@ -125,6 +128,12 @@ impl Schema {
     }
 }
 
+impl Shape for Schema {
+    fn view(&self) -> View<'_> {
+        self.0.view()
+    }
+}
+
 impl From<JsonObject> for Schema {
     fn from(keywords: JsonObject) -> Schema {
         Schema(keywords)
@@ -135,7 +144,7 @@ impl From<JsonObject> for Schema {
 impl From<Value> for Schema {
     fn from(value: Value) -> Schema {
         match value {
-            Value::Object(keywords) => Schema(keywords),
+            Value::Object(keywords) => Schema(keywords.into()),
             Value::Bool(true) => Schema::any(),
             _ => Schema::any().with("not", JsonObject::new()),
         }
@@ -144,6 +153,6 @@ impl From<Value> for Schema {
 
 impl From<Schema> for Value {
     fn from(schema: Schema) -> Value {
-        Value::Object(schema.0)
+        Value::Object(schema.0.to_map())
     }
 }

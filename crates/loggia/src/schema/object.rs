@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use loggia_wire::JsonText;
+use loggia_wire::shape::Shape;
 
 use super::{Direction, Generator, JsonSchema, Schema};
 use crate::model::JsonObject;
@@ -37,7 +38,7 @@ impl Property {
     }
 
     /// The value it has when it is left out.
-    pub fn default_value(self, value: impl Into<Value>) -> Property {
+    pub fn default_value(self, value: impl Shape) -> Property {
         self.defaulted().with("default", value)
     }
 
@@ -59,8 +60,8 @@ impl Property {
     }
 
     /// Sets one keyword of its schema: `minimum`, `pattern`, …
-    pub fn with(mut self, keyword: &str, value: impl Into<Value>) -> Property {
-        self.keywords.insert(keyword.to_owned(), value.into());
+    pub fn with(mut self, keyword: &str, value: impl Shape) -> Property {
+        self.keywords.insert(keyword, value);
         self
     }
 
@@ -84,8 +85,8 @@ impl Property {
         if null_is_written {
             schema = Schema::any_of([schema, Schema::typed("null")]);
         }
-        for (keyword, value) in &self.keywords {
-            schema.set(keyword, value.clone());
+        for (keyword, value) in self.keywords.iter() {
+            schema.set(&keyword, value);
         }
         schema
     }
@@ -95,9 +96,9 @@ impl Property {
 #[derive(Debug, Clone, Default)]
 pub struct Object {
     properties: JsonObject,
-    required: Vec<Value>,
+    required: Vec<String>,
     closed: bool,
-    rest: Option<Value>,
+    rest: Option<JsonObject>,
 }
 
 impl Object {
@@ -109,24 +110,24 @@ impl Object {
     /// Adds a member.
     pub fn property(mut self, generator: &mut Generator, property: Property) -> Object {
         if property.is_required(generator.direction()) {
-            self.required.push(Value::from(property.name()));
+            self.required.push(property.name().to_owned());
         }
         let schema = property.schema(generator);
-        self.properties.insert(property.name.into_owned(), schema.into());
+        self.properties.insert(&property.name, schema);
         self
     }
 
     /// Adds a member that always holds `value`: the tag of an enum.
     pub fn tag(mut self, name: &str, value: &'static str) -> Object {
-        self.required.push(Value::from(name));
-        self.properties.insert(name.to_owned(), Schema::one_of_strings([value]).into());
+        self.required.push(name.to_owned());
+        self.properties.insert(name, Schema::one_of_strings([value]));
         self
     }
 
     /// Adds a required member with this schema.
     pub fn member(mut self, name: &str, schema: Schema) -> Object {
-        self.required.push(Value::from(name));
-        self.properties.insert(name.to_owned(), schema.into());
+        self.required.push(name.to_owned());
+        self.properties.insert(name, schema);
         self
     }
 
@@ -134,13 +135,16 @@ impl Object {
     pub fn flatten<T: JsonSchema>(mut self, generator: &mut Generator) -> Object {
         // Members cannot be merged through a reference, so the type is written out here.
         let keywords = T::schema(generator).into_object();
-        for (keyword, value) in keywords {
-            match (keyword.as_str(), value) {
-                ("properties", Value::Object(members)) => self.properties.extend(members),
-                ("required", Value::Array(names)) if !T::is_optional() => self.required.extend(names),
-                ("additionalProperties", rest @ Value::Object(_)) => self.rest = Some(rest),
-                _ => {}
-            }
+        if let Some(properties) = keywords.get("properties").and_then(JsonText::to_object) {
+            properties.iter().for_each(|(name, schema)| self.properties.insert(&name, schema));
+        }
+        if let Some(Ok(required)) = keywords.get("required").map(JsonText::decode::<Vec<String>>)
+            && !T::is_optional()
+        {
+            self.required.extend(required);
+        }
+        if let Some(rest) = keywords.get("additionalProperties").and_then(JsonText::to_object) {
+            self.rest = Some(rest);
         }
         self
     }

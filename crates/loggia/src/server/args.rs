@@ -39,8 +39,8 @@ pub struct Args(Given);
 enum Given {
     /// As they came; they are known to fit the schema. Each is read when it is taken.
     Text(Members),
-    /// Read already.
-    Tree(JsonObject),
+    /// Out of the ordinary (names with escapes, say), or completed with defaults.
+    Object(JsonObject),
 }
 
 /// Where the members of an object stand in its text.
@@ -88,16 +88,13 @@ impl Members {
         Some(&self.text.as_bytes()[range(value)])
     }
 
-    /// A tree of what was not taken.
+    /// Returns what was not taken.
     fn into_object(self) -> JsonObject {
         let read = |[name, value]: &[Place; 2]| {
-            let text = self.text.as_bytes();
-            let name = std::str::from_utf8(&text[range(*name)]).ok()?;
-            Some((name.to_owned(), value_of(&text[range(*value)]).ok()?))
+            let name = std::str::from_utf8(&self.text.as_bytes()[range(*name)]).ok()?;
+            Some((name, self.text.part_at(&self.text.as_bytes()[range(*value)])))
         };
-        let mut object = JsonObject::new();
-        object.extend(self.places.iter().filter_map(read));
-        object
+        self.places.iter().filter_map(read).collect()
     }
 }
 
@@ -109,7 +106,7 @@ impl Default for Args {
 
 impl Args {
     pub(crate) fn new(arguments: JsonObject) -> Args {
-        Args(Given::Tree(arguments))
+        Args(Given::Object(arguments))
     }
 
     pub(crate) fn in_text(members: Members) -> Args {
@@ -118,41 +115,38 @@ impl Args {
 
     /// The argument `name`. One that is missing or of another shape is an error that the model can read.
     pub fn take<T: Parameter>(&mut self, name: &str) -> Result<T, ToolError> {
-        let value = match &mut self.0 {
-            Given::Tree(arguments) => arguments.remove(name),
-            Given::Text(members) => match members.take(name) {
-                None => None,
-                Some(text) => match serde_json::from_slice(text) {
-                    Ok(value) => return Ok(value),
-                    // Read again, for an error that does not speak of lines and columns.
-                    Err(_) => value_of(text).ok(),
-                },
-            },
+        let removed;
+        let text = match &mut self.0 {
+            Given::Text(members) => members.take(name),
+            Given::Object(arguments) => {
+                removed = arguments.remove(name);
+                removed.as_ref().map(RawJson::as_bytes)
+            }
         };
-        let value = match value {
-            Some(value) => value,
-            None if T::is_optional() => Value::Null,
+        let text = match text {
+            Some(text) => text,
+            None if T::is_optional() => b"null",
             None => return Err(ToolError::say(format!("Invalid arguments: {name:?} is required"))),
         };
-        serde_json::from_value(value).map_err(|error| invalid(name, &error))
+        serde_json::from_slice(text).or_else(|_| decode_again(name, text))
     }
 
     /// All of them.
     pub fn into_object(self) -> JsonObject {
         match self.0 {
-            Given::Tree(arguments) => arguments,
+            Given::Object(arguments) => arguments,
             Given::Text(members) => members.into_object(),
         }
     }
 
     /// All of them as one type.
     pub(crate) fn decode<T: DeserializeOwned>(self) -> Result<T, ToolError> {
-        if let Given::Text(members) = &self.0
-            && let Ok(value) = members.text.decode()
-        {
-            return Ok(value);
-        }
-        serde_json::from_value(Value::Object(self.into_object()))
+        let read = match &self.0 {
+            Given::Text(members) => members.text.decode(),
+            Given::Object(arguments) => arguments.decode(),
+        };
+        // Read again as a tree, for an error that does not speak of lines and columns.
+        read.or_else(|_| serde_json::from_value(Value::Object(self.into_object().to_map())))
             .map_err(|error| ToolError::say(format!("Invalid arguments: {error}")))
     }
 }
@@ -186,6 +180,12 @@ impl Texts {
     pub fn into_map(self) -> BTreeMap<String, String> {
         self.0
     }
+}
+
+/// Reads an argument that did not fit as a tree, for an error that does not speak of lines and columns.
+fn decode_again<T: Parameter>(name: &str, text: &[u8]) -> Result<T, ToolError> {
+    let value = value_of(text).map_err(|error| invalid(name, &error))?;
+    serde_json::from_value(value).map_err(|error| invalid(name, &error))
 }
 
 fn invalid(name: &str, error: &dyn fmt::Display) -> ToolError {

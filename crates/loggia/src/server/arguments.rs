@@ -1,6 +1,6 @@
 //! Arguments of a tool call, checked against its schema before the tool sees them.
 
-use loggia_wire::RawJson;
+use loggia_wire::{JsonText, RawJson};
 use serde_json::Value;
 
 use super::args::{Args, Members};
@@ -13,11 +13,11 @@ use crate::model::JsonObject;
 pub(crate) fn read(tool: &ToolEntry, raw: &RawJson) -> Result<Args, ToolError> {
     match in_text(tool, raw) {
         Some(args) => Ok(args),
-        None => as_tree(tool, raw).map(Args::new),
+        None => checked(tool, raw).map(Args::new),
     }
 }
 
-/// Arguments that are in order need no tree: they are checked and taken in the text they came in.
+/// Arguments that are in order are checked and taken in the text they came in.
 fn in_text(tool: &ToolEntry, raw: &RawJson) -> Option<Args> {
     let needed = tool.needed_in_text.as_ref()?;
     u32::try_from(raw.as_bytes().len()).ok()?;
@@ -26,84 +26,93 @@ fn in_text(tool: &ToolEntry, raw: &RawJson) -> Option<Args> {
     (fits && needed.iter().all(|name| members.has(name))).then(|| Args::in_text(members))
 }
 
-fn as_tree(tool: &ToolEntry, raw: &RawJson) -> Result<JsonObject, ToolError> {
-    let mut value: Value = raw.read().map_err(|error| invalid(tool, &error.to_string()))?;
+fn checked(tool: &ToolEntry, raw: &RawJson) -> Result<JsonObject, ToolError> {
+    let mut arguments =
+        JsonObject::read(raw.as_bytes()).map_err(|error| invalid(tool, &error.to_string()))?;
     if tool.generated {
-        settle(&mut value, &tool.definition.input_schema);
+        arguments = apply_defaults(arguments, &tool.definition.input_schema);
     }
-    tool.validator.validate(&value).map_err(|violations| invalid(tool, &violations.to_string()))?;
-    match value {
-        Value::Object(arguments) => Ok(arguments),
-        // A schema of type `object` allows nothing else.
-        _ => Err(invalid(tool, "they are not an object")),
-    }
+    let tree: Value = arguments.decode().map_err(|error| invalid(tool, &error.to_string()))?;
+    tool.validator.validate(&tree).map_err(|violations| invalid(tool, &violations.to_string()))?;
+    Ok(arguments)
 }
 
-/// The members that arguments must have to be taken in their text: those with a default, which [`settle`]
-/// would supply. `None` where defaults stand deeper, and only a tree will do.
+/// The members that arguments must have to be taken in their text: those with a default, which [`apply_defaults`]
+/// would supply. `None` where defaults stand deeper.
 pub(crate) fn needed_in_text(schema: &JsonObject) -> Option<Vec<String>> {
-    let Some(Value::Object(properties)) = schema.get("properties") else { return Some(Vec::new()) };
     let mut needed = Vec::new();
-    for (name, property) in properties {
-        let Value::Object(property) = property else { continue };
+    for (name, property) in properties(schema) {
         if property.contains_key("default") {
-            needed.push(name.clone());
+            needed.push(name);
         }
-        if has_defaults(property) {
+        if has_defaults(&property) {
             return None;
         }
     }
     Some(needed)
 }
 
-/// Whether [`settle`] would find a default within a value of this schema.
+/// Whether [`apply_defaults`] would find a default within a value of this schema.
 fn has_defaults(schema: &JsonObject) -> bool {
-    let within = |schema: &Value| {
-        schema.as_object().is_some_and(|schema| schema.contains_key("default") || has_defaults(schema))
-    };
-    schema.get("properties").and_then(Value::as_object).is_some_and(|all| all.values().any(within))
-        || schema.get("items").is_some_and(within)
+    let within = |schema: &JsonObject| schema.contains_key("default") || has_defaults(schema);
+    properties(schema).iter().any(|(_, property)| within(property))
+        || schema.get("items").and_then(JsonText::to_object).is_some_and(|items| within(&items))
+}
+
+/// The schemas of an object's members that are objects themselves.
+fn properties(schema: &JsonObject) -> Vec<(String, JsonObject)> {
+    let properties = schema.get("properties").and_then(JsonText::to_object).unwrap_or_default();
+    properties.iter().filter_map(|(name, schema)| Some((name.into_owned(), schema.to_object()?))).collect()
 }
 
 fn invalid(tool: &ToolEntry, reason: &str) -> ToolError {
     ToolError::say(format!("Invalid arguments for {}: {reason}", tool.definition.name))
 }
 
-/// Models write `null` for what they leave out, and leave out what has a default. Schemas made from types
-/// mean the same by both.
-pub(crate) fn settle(value: &mut Value, schema: &JsonObject) {
-    match value {
-        Value::Object(members) => settle_object(members, schema),
-        Value::Array(items) => {
-            let Some(Value::Object(schema)) = schema.get("items") else { return };
-            items.iter_mut().for_each(|item| settle(item, schema));
+/// Completes an object whose schema was made from a type. Models write `null` for what they leave out, and leave out
+/// what has a default; such schemas mean the same by both.
+pub(crate) fn apply_defaults(mut object: JsonObject, schema: &JsonObject) -> JsonObject {
+    let required = schema.get("required").map(JsonText::decode::<Vec<String>>);
+    let required = required.and_then(Result::ok).unwrap_or_default();
+    for (name, property) in properties(schema) {
+        let given = object.get(&name).map(JsonText::to_raw);
+        let is_left_out = given.as_ref().is_some_and(|value| {
+            value.as_text().is_null() && !required.contains(&name) && !allows_null(&property)
+        });
+        if is_left_out {
+            object.remove(&name);
         }
-        _ => {}
-    }
-}
-
-fn settle_object(members: &mut JsonObject, schema: &JsonObject) {
-    let Some(Value::Object(properties)) = schema.get("properties") else { return };
-    let required = schema.get("required").and_then(Value::as_array);
-    for (name, property) in properties {
-        let Value::Object(property) = property else { continue };
-        let is_required = required.is_some_and(|required| required.iter().any(|other| other == name));
-        if !is_required && members.get(name).is_some_and(Value::is_null) && !allows_null(property) {
-            members.remove(name);
-        }
-        match (members.get_mut(name), property.get("default")) {
-            (Some(member), _) => settle(member, property),
-            (None, Some(default)) => drop(members.insert(name.clone(), default.clone())),
+        match (given.filter(|_| !is_left_out), property.get("default")) {
+            (Some(value), _) => {
+                let completed = apply_inner_defaults(value.as_text(), &property);
+                if completed != value {
+                    object.insert(&name, completed);
+                }
+            }
+            (None, Some(default)) => object.insert(&name, default),
             (None, None) => {}
         }
+    }
+    object
+}
+
+fn apply_inner_defaults(value: JsonText<'_>, schema: &JsonObject) -> RawJson {
+    if let Some(object) = value.to_object() {
+        return apply_defaults(object, schema).to_raw();
+    }
+    match (value.items(), schema.get("items").and_then(JsonText::to_object)) {
+        (Some(items), Some(schema)) => {
+            RawJson::of(&items.map(|item| apply_inner_defaults(item, &schema)).collect::<Vec<_>>())
+        }
+        _ => value.to_raw(),
     }
 }
 
 /// Whether `schema` allows `null`. Only the forms that are made from types matter.
 fn allows_null(schema: &JsonObject) -> bool {
-    match (schema.get("type"), schema.get("anyOf")) {
-        (Some(kind), _) => kind == "null",
-        (None, Some(Value::Array(any))) => any.iter().any(|one| one.as_object().is_some_and(allows_null)),
-        (None, _) => !schema.contains_key("$ref") && !schema.contains_key("enum"),
+    match (schema.get("type"), schema.get("anyOf").and_then(JsonText::items)) {
+        (Some(kind), _) => kind.is_str("null"),
+        (None, Some(mut any)) => any.any(|one| one.to_object().is_some_and(|one| allows_null(&one))),
+        (None, None) => !schema.contains_key("$ref") && !schema.contains_key("enum"),
     }
 }

@@ -3,12 +3,12 @@
 //! that cannot the question is recorded and the handler waits, which ends it (see [`super::replay`]).
 
 use loggia_wire::shape::Model;
-use loggia_wire::{ErrorCode, RawJson};
+use loggia_wire::{ErrorCode, JsonText, RawJson};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::arguments::settle;
+use super::arguments::apply_defaults;
 use super::cx::Cx;
 use super::error::ToolError;
 use crate::edge::capability;
@@ -73,10 +73,9 @@ impl Cx {
     ) -> Result<Answer<T>, ToolError> {
         let answer = self.form(key, message, form_of::<T>(), true).await?;
         Ok(match answer {
-            Answer::Accept(content) => Answer::Accept(
-                serde_json::from_value(Value::Object(content))
-                    .map_err(|error| invalid_answer(key, &error.to_string()))?,
-            ),
+            Answer::Accept(content) => {
+                Answer::Accept(content.decode().map_err(|error| invalid_answer(key, &error.to_string()))?)
+            }
             Answer::Decline => Answer::Decline,
             Answer::Cancel => Answer::Cancel,
         })
@@ -112,17 +111,13 @@ impl Cx {
         let read = |raw: &RawJson| {
             let result: ElicitResult = raw.read().map_err(|error| error.to_string())?;
             answer(result, |content| {
-                let mut given = JsonObject::new();
-                given.extend(content.unwrap_or_default());
-                let mut content = Value::Object(given);
+                let mut content = content.unwrap_or_default();
                 if generated {
-                    settle(&mut content, &schema);
+                    content = apply_defaults(content, &schema);
                 }
-                validator.validate(&content).map_err(|violations| violations.to_string())?;
-                match content {
-                    Value::Object(content) => Ok(content),
-                    _ => Err("not an object".to_owned()),
-                }
+                let tree: Value = content.decode().map_err(|error| error.to_string())?;
+                validator.validate(&tree).map_err(|violations| violations.to_string())?;
+                Ok(content)
             })
         };
         self.question(key, request, read).await
@@ -179,10 +174,10 @@ impl Cx {
         F: AsyncFnOnce() -> Result<T, ToolError>,
     {
         if let Some(kept) = super::replay::kept_once(self.call(), key)? {
-            return Ok(serde_json::from_value(kept)?);
+            return Ok(kept.decode()?);
         }
         let result = work().await?;
-        self.call().rounds.keep_once(key, serde_json::to_value(&result)?);
+        self.call().rounds.keep_once(key, RawJson::encode(&result)?);
         Ok(result)
     }
 
@@ -234,7 +229,7 @@ fn decoded<T: Model>(raw: &RawJson) -> Result<T, String> {
 
 fn answer<T>(
     result: ElicitResult,
-    accept: impl FnOnce(Option<std::collections::BTreeMap<String, Value>>) -> Result<T, String>,
+    accept: impl FnOnce(Option<JsonObject>) -> Result<T, String>,
 ) -> Result<Answer<T>, String> {
     Ok(match result.action {
         ElicitAction::Accept => Answer::Accept(accept(result.content)?),
@@ -250,23 +245,29 @@ fn form_of<T: JsonSchema>() -> Schema {
     for keyword in ["description", "title", "additionalProperties"] {
         schema.remove(keyword);
     }
-    let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
-    for field in fields.into_iter().flat_map(|fields| fields.values_mut()) {
-        if let Some(field) = field.as_object_mut() {
-            field.remove("uniqueItems");
-        }
-        let Some(items) = field.get_mut("items").and_then(Value::as_object_mut) else { continue };
-        if let Some(titled) = items.remove("oneOf") {
-            items.remove("type");
-            items.insert("anyOf".to_owned(), titled);
-        }
+    if let Some(fields) = schema.get("properties").and_then(JsonText::to_object) {
+        let fields = fields.iter().map(|(name, field)| (name, form_field(field)));
+        schema.insert("properties", fields.collect::<JsonObject>());
     }
     schema.into()
 }
 
+fn form_field(field: JsonText<'_>) -> RawJson {
+    let Some(mut field) = field.to_object() else { return field.to_raw() };
+    field.remove("uniqueItems");
+    if let Some(mut items) = field.get("items").and_then(JsonText::to_object)
+        && let Some(titled) = items.remove("oneOf")
+    {
+        items.remove("type");
+        items.insert("anyOf", titled);
+        field.insert("items", items);
+    }
+    field.to_raw()
+}
+
 /// The schema as a form's. Forms are flat: members are primitives ("Requested Schema").
 fn form_schema(schema: JsonObject) -> Result<ElicitSchema, ToolError> {
-    RawJson::from(&Value::Object(schema)).read().map_err(|error| {
+    schema.to_raw().read().map_err(|error| {
         ToolError::internal(format!("this type cannot be asked as a form, whose fields are texts, numbers, booleans and choices: {error}"))
     })
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::cx::Cx;
 use super::error::ToolError;
-use loggia_wire::sorted::Named;
 
 use crate::model::{Completion, CompletionReference};
 use crate::service::BoxFuture;
@@ -86,7 +85,7 @@ where
 }
 
 /// A completer by the name of the argument it completes.
-pub(crate) type Completers<S> = Named<Completer<S>>;
+pub(crate) type Completers<S> = BTreeMap<String, Completer<S>>;
 
 /// The same completers with their state in them.
 pub(crate) fn bind<S: Send + Sync + 'static>(completers: Completers<S>, state: &Arc<S>) -> Completers<()> {

@@ -81,7 +81,7 @@ impl Cx {
         if self.0.meta.log_level.is_none_or(|least| level < least) || !self.may_log() {
             return;
         }
-        match serde_json::to_value(data) {
+        match RawJson::encode(&data) {
             Ok(data) => self.0.exchange.notify(ServerNotification::Log(LogParams::new(level, data))),
             Err(error) => tracing::warn!(%error, "a log message for the client could not be written"),
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use loggia_wire::RpcError;
-use loggia_wire::sorted::Sorted;
+use std::collections::BTreeMap;
 
 use super::offers::Paging;
 use crate::model::{CacheHints, ServerResult};
@@ -42,7 +42,7 @@ struct Snapshot<T> {
     /// Where each is among the entries.
     by_key: HashMap<String, usize>,
     /// Pages by the number after which they begin.
-    pages: Sorted<u64, Arc<SharedResult>>,
+    pages: BTreeMap<u64, Arc<SharedResult>>,
     next: u64,
 }
 
@@ -129,7 +129,7 @@ impl<T: Listed> List<T> {
     fn build(&self, entries: Vec<(u64, Arc<T>)>, next: u64) -> Snapshot<T> {
         let by_key =
             entries.iter().enumerate().map(|(at, (_, entry))| (entry.key().to_owned(), at)).collect();
-        let mut pages = Sorted::new();
+        let mut pages = BTreeMap::new();
         let mut after = Some(0);
         while let Some(start) = after {
             let (page, following) = self.build_page(&entries, start);
@@ -152,7 +152,7 @@ impl<T: Listed> List<T> {
 
 impl<T> Snapshot<T> {
     fn empty() -> Snapshot<T> {
-        Snapshot { entries: Vec::new(), by_key: HashMap::new(), pages: Sorted::new(), next: 1 }
+        Snapshot { entries: Vec::new(), by_key: HashMap::new(), pages: BTreeMap::new(), next: 1 }
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use loggia_wire::RawJson;
 use serde::Serialize;
 
 use super::error::ToolError;
@@ -43,8 +44,7 @@ pub struct Json<T>(pub T);
 
 impl<T: Serialize + JsonSchema> IntoToolResult for Json<T> {
     fn into_tool_result(self) -> Result<ToolOutput, ToolError> {
-        let value = serde_json::to_value(&self.0)?;
-        Ok(ToolOutput::Result(CallToolResult::structured(value)))
+        Ok(ToolOutput::Result(CallToolResult::structured(RawJson::encode(&self.0)?)))
     }
 
     fn output_schema() -> Option<Schema> {

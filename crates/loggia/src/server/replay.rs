@@ -11,9 +11,8 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use loggia_wire::shape::{Fill, Malformed, Model, Shape, View};
-use loggia_wire::sorted::Named;
+use loggia_wire::vec_map::Named;
 use loggia_wire::{ErrorCode, Members, RawJson, RpcError};
-use serde_json::Value;
 
 use super::core::Core;
 use super::cx::{Call, Cx, lock};
@@ -51,7 +50,7 @@ struct Carried {
     /// The answers of the rounds before.
     kept: Named<Kept>,
     /// Results of [`Cx::once`].
-    once: Named<Value>,
+    once: Named<RawJson>,
 }
 
 /// An answer and the digest of its question.
@@ -110,7 +109,7 @@ impl Model for Kept {
 #[derive(Default)]
 struct Now {
     kept: Named<Kept>,
-    once: Named<Value>,
+    once: Named<RawJson>,
     wanted: Named<(String, InputRequest)>,
     /// Set by whoever asks.
     end: Option<End>,
@@ -162,7 +161,7 @@ impl Rounds {
         std::future::pending().await
     }
 
-    pub(crate) fn keep_once(&self, key: &str, value: Value) {
+    pub(crate) fn keep_once(&self, key: &str, value: RawJson) {
         lock(&self.now).once.insert(key.to_owned(), value);
     }
 
@@ -202,7 +201,7 @@ pub(crate) fn lookup(call: &Call, key: &str, digest: &str) -> Result<Option<RawJ
 }
 
 /// The result of [`Cx::once`] under `key`, where there is one. State that does not open is refused.
-pub(crate) fn kept_once(call: &Call, key: &str) -> Result<Option<Value>, ToolError> {
+pub(crate) fn kept_once(call: &Call, key: &str) -> Result<Option<RawJson>, ToolError> {
     if let Some(value) = lock(&call.rounds.now).once.get(key) {
         return Ok(Some(value.clone()));
     }
@@ -247,15 +246,14 @@ fn input_required(call: &Call) -> Result<InputRequired, RpcError> {
 
 /// A short digest of a question: an answer counts only for the very question it was given to.
 pub(crate) fn question_digest(request: &InputRequest) -> String {
-    let text = RawJson::of(request).read::<Value>().ok();
-    let text = text.map(|value| canonical(&value)).unwrap_or_default();
+    let text = canonical(RawJson::of(request).as_text());
     URL_SAFE_NO_PAD.encode(&digest([&text[..]])[..16])
 }
 
 /// What sealed state is bound to: who calls what with which arguments.
 pub(crate) fn context(call: &Call) -> [u8; 32] {
     let subject = &call.subject;
-    let arguments = subject.arguments.read::<Value>().map(|value| canonical(&value)).unwrap_or_default();
+    let arguments = canonical(subject.arguments.as_text());
     let (who, issuer) = match &call.principal {
         Some(principal) => (principal.subject.as_str(), principal.issuer.as_deref()),
         None => ("", None),

@@ -5,11 +5,10 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use loggia_wire::RawJson;
+use loggia_wire::{JsonText, RawJson};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{Context, SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
-use serde_json::Value;
 
 /// What every sealed text begins with, so that a state of somebody else's making is told apart.
 const PREFIX: &str = "lg1.";
@@ -101,43 +100,54 @@ pub(crate) fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] 
     out
 }
 
-/// `value` as JSON with sorted keys: two values that mean the same give the same bytes.
-pub(crate) fn canonical(value: &Value) -> Vec<u8> {
+/// Returns `value` as JSON with sorted keys: two values with the same meaning give the same bytes. Numbers that a peer
+/// may respell (`1.0` and `1e0`) are one; integers that no peer can hold exactly stay as they are written.
+pub(crate) fn canonical(value: JsonText<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     write_canonical(value, &mut out);
     out
 }
 
-fn write_canonical(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_by_key(|(name, _)| *name);
-            out.push(b'{');
-            for (name, member) in members {
-                out.extend_from_slice(RawJson::of(name).as_bytes());
-                out.push(b':');
-                write_canonical(member, out);
-                out.push(b',');
-            }
-            out.push(b'}');
+fn write_canonical(value: JsonText<'_>, out: &mut Vec<u8>) {
+    if let Some(object) = value.to_object() {
+        let mut members: Vec<_> = object.iter().collect();
+        members.sort_by(|(one, _), (other, _)| one.cmp(other));
+        out.push(b'{');
+        for (name, member) in members {
+            out.extend_from_slice(RawJson::from(&*name).as_bytes());
+            out.push(b':');
+            write_canonical(member, out);
+            out.push(b',');
         }
-        Value::Array(items) => {
-            out.push(b'[');
-            for item in items {
-                write_canonical(item, out);
-                out.push(b',');
-            }
-            out.push(b']');
+        out.push(b'}');
+    } else if let Some(items) = value.items() {
+        out.push(b'[');
+        for item in items {
+            write_canonical(item, out);
+            out.push(b',');
         }
-        plain => out.extend_from_slice(RawJson::of(plain).as_bytes()),
+        out.push(b']');
+    } else if let Some(text) = value.as_str() {
+        out.extend_from_slice(RawJson::from(&*text).as_bytes());
+    } else {
+        write_canonical_scalar(value, out);
+    }
+}
+
+fn write_canonical_scalar(value: JsonText<'_>, out: &mut Vec<u8>) {
+    let text = value.as_bytes();
+    let is_integer = !text.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
+    match value.decode::<serde_json::Number>() {
+        Ok(number) if !(number.is_f64() && is_integer) => {
+            out.extend_from_slice(number.to_string().as_bytes());
+        }
+        _ => out.extend_from_slice(text),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
 
@@ -183,7 +193,7 @@ mod tests {
 
     #[test]
     fn canonical_text_forgets_order_and_nothing_else() {
-        let of = |text: &str| canonical(&serde_json::from_str(text).expect("it is JSON"));
+        let of = |text: &str| canonical(RawJson::parse(text.to_owned()).expect("it is JSON").as_text());
         assert_eq!(of(r#"{"a":1,"b":[{"c":2,"d":3}]}"#), of(r#"{ "b": [{ "d": 3, "c": 2 }], "a": 1 }"#));
         let different = [
             r#"{"a":1}"#,
@@ -196,6 +206,7 @@ mod tests {
             "{}",
             "null",
             r#""""#,
+            "1e400",
         ];
         for (index, one) in different.iter().enumerate() {
             for other in &different[index + 1..] {
@@ -203,7 +214,9 @@ mod tests {
             }
         }
         assert_ne!(digest([&b"ab"[..], b"c"]), digest([&b"a"[..], b"bc"]));
-        assert_ne!(canonical(&json!({ "a\"": 1 })), canonical(&json!({ "a": 1 })));
+        assert_ne!(of(r#"{"a\"":1}"#), of(r#"{"a":1}"#));
+        assert_eq!(of("[1.0,1e3]"), of("[1e0,1000.0]"));
+        assert_ne!(of("12345678901234567890123"), of("12345678901234567890124"));
     }
 
     #[test]

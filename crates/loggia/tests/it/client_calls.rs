@@ -188,7 +188,7 @@ async fn an_error_of_the_server_comes_as_it_is() {
     let (result, ()) = tokio::join!(client.read_resource("x"), serve);
     match result {
         Err(Error::Rpc(error)) => {
-            assert_eq!((error.code.0, error.data), (-32602, Some(json!({ "uri": "x" }))))
+            assert_eq!((error.code.0, error.data), (-32602, Some(json!({ "uri": "x" }).into())))
         }
         other => panic!("{other:?}"),
     }

@@ -259,7 +259,7 @@ async fn an_error_answers_whatever_its_status() {
         let peer = modern(move |heard| async move { heard.error(status, -32602, json!("why")) }).await;
         let client = Client::connect(&peer.url).await.expect("it opens");
         match client.call_tool("t", json!({})).await {
-            Err(Error::Rpc(error)) => assert_eq!((error.code.0, error.data), (-32602, Some(json!("why")))),
+            Err(Error::Rpc(error)) => assert_eq!((error.code.0, error.data), (-32602, Some("why".into()))),
             other => panic!("{status}: {other:?}"),
         }
     }

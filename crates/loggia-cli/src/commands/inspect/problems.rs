@@ -7,7 +7,6 @@ use loggia::model::{Icon, JsonObject, Prompt, Resource, ResourceTemplate, Tool};
 use loggia::wire::header::ParamHeaders;
 use loggia::wire::schema::Validator;
 use loggia::wire::uri_template::UriTemplate;
-use serde_json::Value;
 
 /// Names longer than this are refused by the APIs of several models.
 const LONG_NAME: usize = 64;
@@ -24,7 +23,7 @@ pub(super) fn of_tools(tools: &[Tool]) -> Vec<String> {
             add("has no description: a model can only guess what it does".to_owned());
         }
         bad_schema("input schema", &tool.input_schema).into_iter().for_each(&mut add);
-        if tool.input_schema.get("type").and_then(Value::as_str) != Some("object") {
+        if !tool.input_schema.get("type").is_some_and(|kind| kind.is_str("object")) {
             add("its input schema is not of type \"object\"".to_owned());
         }
         if let Err(error) = ParamHeaders::from_schema(&tool.input_schema) {

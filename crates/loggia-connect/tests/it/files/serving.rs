@@ -36,10 +36,10 @@ fn text(result: &CallToolResult) -> &str {
 /// The structured result; from the text where the revision has none.
 fn value(result: &CallToolResult) -> Value {
     assert!(!result.failed(), "{}", text(result));
-    result
-        .structured_content
-        .clone()
-        .unwrap_or_else(|| serde_json::from_str(text(result)).expect("it is JSON"))
+    match &result.structured_content {
+        Some(value) => value.to_value(),
+        None => serde_json::from_str(text(result)).expect("it is JSON"),
+    }
 }
 
 #[tokio::test]

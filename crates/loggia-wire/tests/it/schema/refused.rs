@@ -1,5 +1,6 @@
 //! Schemas that do not compile, and what is said about them.
 
+use loggia_wire::JsonObject;
 use loggia_wire::schema::Validator;
 use serde_json::json;
 
@@ -24,7 +25,7 @@ fn foreign_patterns_are_left_unchecked_where_they_cannot_be_used() {
         (json!({"anyOf": [{"pattern": email}, {"type": "null"}], "maxLength": 3}), vec![json!("x")], vec![]),
     ];
     for (schema, valid, invalid) in table {
-        let object = schema.as_object().expect("the test gives an object");
+        let object = &JsonObject::try_from(schema.clone()).expect("the test gives an object");
         assert!(Validator::compile(object).is_err(), "{schema}");
         let (validator, unchecked) = Validator::compile_foreign(object).expect("it is tolerated");
         assert_eq!(unchecked.len(), 1, "{schema}");
@@ -43,10 +44,10 @@ fn foreign_patterns_are_left_unchecked_where_they_cannot_be_used() {
         }
     }
     let named = json!({"patternProperties": {email: true}, "additionalProperties": false});
-    let error = Validator::compile_foreign(named.as_object().expect("it is an object"));
+    let error = Validator::compile_foreign(&JsonObject::try_from(named).expect("it is an object"));
     assert!(error.is_err(), "which properties are allowed depends on the pattern");
     let (_, unchecked) =
-        Validator::compile_foreign(json!({"pattern": "a"}).as_object().expect("it is an object"))
+        Validator::compile_foreign(&JsonObject::try_from(json!({"pattern": "a"})).expect("it is an object"))
             .expect("nothing is wrong with it");
     assert!(unchecked.is_empty());
 }

@@ -45,10 +45,7 @@ impl Engine {
         if let Some(version) = pending.sent {
             if !(self.settings.own_streams && version.is_stateless()) {
                 let params = CancelledParams::new(Id::Number(id), Some(reason.to_owned()));
-                // Numbers and strings: cannot fail to serialize.
-                if let Ok(params) = RawJson::encode(&params) {
-                    self.transmit_notification(version, Method::Cancelled, Some(&params));
-                }
+                self.transmit_notification(version, Method::Cancelled, Some(&RawJson::of(&params)));
             }
             self.outputs.push_back(Output::Abandon(id));
         }

@@ -2,7 +2,7 @@
 //! as one array, once the last of them is there.
 
 use bytes::Bytes;
-use loggia_wire::sorted::Sorted;
+use std::collections::BTreeMap;
 
 /// Names an open batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,7 +12,7 @@ pub(super) struct BatchKey(u64);
 #[derive(Debug, Default)]
 pub(super) struct Batches {
     next: u64,
-    open: Sorted<BatchKey, Batch>,
+    open: BTreeMap<BatchKey, Batch>,
 }
 
 #[derive(Debug)]

@@ -98,7 +98,8 @@ async fn get(core: Arc<Core>, request: Request, exchange: Exchange) -> Outcome {
     let subject = Subject { method: Method::GetPrompt, name: params.name, arguments };
     let version = request.meta.version;
     let cx = core.cx(request, exchange, subject, params.input_responses, params.request_state);
-    let handler = (prompt.handler)(core.no_state.clone(), cx.clone(), Texts::new(texts));
+    let handler =
+        (prompt.handler)(core.no_state.clone(), cx.clone(), Texts::new(texts.into_iter().collect()));
     match replay::run(&cx, handler).await {
         Err(end) => end(cx.call()).map(result),
         Ok(Ok(PromptOutput::Result(mut output))) => {

@@ -78,14 +78,14 @@ impl ToolEntry {
         let Some(value) = &result.structured_content else {
             return Err(ToolError::internal("the tool promises structured output and gave none"));
         };
-        validator.validate(value).map_err(|violations| {
+        validator.validate(&value.to_value()).map_err(|violations| {
             ToolError::internal(format!("the structured output breaks its schema: {violations}"))
         })
     }
 }
 
 fn input_validator(name: &str, schema: &JsonObject, problems: &mut Problems) -> Option<Validator> {
-    if schema.get("type").and_then(|kind| kind.as_str()) != Some("object") {
+    if !schema.get("type").is_some_and(|kind| kind.is_str("object")) {
         problems.push(format!("tool {name:?}: its input must be an object: take a struct with named fields"));
     }
     Validator::compile(schema)

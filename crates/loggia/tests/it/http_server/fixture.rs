@@ -62,7 +62,9 @@ impl Fixture {
         let schema = json!({ "type": "object", "properties": {
             "region": { "type": "string", "x-mcp-header": "Region" }, "count": { "type": "integer", "x-mcp-header": "Count" }
         }});
-        let headers = ParamHeaders::from_schema(schema.as_object().expect("object")).expect("valid");
+        let headers =
+            ParamHeaders::from_schema(&loggia::model::JsonObject::try_from(schema).expect("object"))
+                .expect("valid");
         let fixture = Fixture {
             changes: Changes::new(),
             gate: Arc::new(Notify::new()),

@@ -132,7 +132,7 @@ impl Caller {
             log_level: take("log").map(|level| serde_json::from_value(level).expect("this is a level")),
             progress_token: take("progressToken")
                 .map(|token| serde_json::from_value(token).expect("this is a token")),
-            extra: meta,
+            extra: meta.into(),
         }
     }
 }

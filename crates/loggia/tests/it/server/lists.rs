@@ -4,7 +4,7 @@ use loggia::changes::Change;
 use loggia::model::{CacheScope, SubscriptionFilter};
 use loggia::prelude::*;
 use loggia::server::{Args, Texts};
-use loggia::wire::Version;
+use loggia::wire::{JsonObject, Version};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -219,10 +219,10 @@ fn a_server_tells_all_that_is_wrong_with_it_at_once() {
             with_schema("header", header("Re gion", "string")),
             with_schema("number", header("Region", "number")),
         ])
-        .tool(tool("output").map(|definition| {
-            definition.output_schema =
-                Some(Arc::new(serde_json::Map::from_iter([("type".to_owned(), json!(5))])))
-        }))
+        .tool(
+            tool("output")
+                .map(|definition| definition.output_schema = Some(Arc::new(JsonObject::from([("type", 5)])))),
+        )
         .prompts([completing, prompt("q"), prompt("q")])
         .resources([resource("a://b"), resource("a://b"), resource("no-scheme"), resource("a://{"), fixed])
         .build()

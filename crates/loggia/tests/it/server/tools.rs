@@ -350,7 +350,7 @@ async fn a_promise_about_the_output_is_kept() {
     let tool = |name: &str, structured: Option<Value>| {
         Tool::build(name).output_schema(json!({ "type": "object", "required": ["a"] })).handler(
             move |_: Arc<()>, _: Cx, _: Args| {
-                let structured_content = structured.clone();
+                let structured_content = structured.clone().map(loggia::wire::RawJson::from);
                 async move { CallToolResult { structured_content, ..CallToolResult::text("x") } }
             },
         )

@@ -8,6 +8,7 @@ use loggia::JsonSchema;
 use loggia::model::{CallToolResult, ContentBlock, ResourceContents};
 use loggia::schema::Schema;
 use loggia::server::{IntoToolResult, ToolError, ToolOutput};
+use loggia::wire::RawJson;
 use serde::Serialize;
 
 use crate::builtin::files::{Content, ReadResult};
@@ -46,7 +47,7 @@ struct Structured<'r> {
 
 impl IntoToolResult for Reading {
     fn into_tool_result(self) -> Result<ToolOutput, ToolError> {
-        let structured_content = Some(serde_json::to_value(self.structured())?);
+        let structured_content = Some(RawJson::encode(&self.structured())?);
         let content = vec![block(&self.0), ContentBlock::text(facts(&self.0))];
         Ok(ToolOutput::Result(CallToolResult { content, structured_content, ..CallToolResult::default() }))
     }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use loggia_wire::RpcError;
 use loggia_wire::model::SubscriptionFilter;
-use loggia_wire::sorted::Sorted;
+use std::collections::BTreeMap;
 use tokio::sync::Notify;
 
 use crate::changes::{Change, Listening};
@@ -38,7 +38,7 @@ struct State {
     filter: SubscriptionFilter,
     listening: Option<Arc<Listening>>,
     /// Left over from the streams before this one.
-    carried: Sorted<Change, ()>,
+    carried: BTreeMap<Change, ()>,
 }
 
 impl Watch {

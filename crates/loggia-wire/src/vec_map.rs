@@ -1,22 +1,21 @@
-//! A map for few entries, as a sorted list. The standard maps are compiled anew for every type that is kept in
-//! them, at several kilobytes each; this one is a vector and a search.
+//! A map for few entries that keeps them in the order of their insertion. The standard maps are compiled anew for every
+//! type that is kept in them, at several kilobytes each; this one is a vector and a search.
 
 use std::borrow::Borrow;
 use std::iter::Map;
 use std::{slice, vec};
 
-/// Values by key, in the order of the keys. Adding keys in their order costs nothing; out of order, what comes
-/// after them is moved.
+/// Values by key, in the order of their insertion. A lookup compares with each key in turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sorted<K, V>(Vec<(K, V)>);
+pub struct VecMap<K, V>(Vec<(K, V)>);
 
 /// Values by name.
-pub type Named<V> = Sorted<String, V>;
+pub type Named<V> = VecMap<String, V>;
 
-impl<K: Ord, V> Sorted<K, V> {
+impl<K: PartialEq, V> VecMap<K, V> {
     /// A map without entries.
-    pub const fn new() -> Sorted<K, V> {
-        Sorted(Vec::new())
+    pub const fn new() -> VecMap<K, V> {
+        VecMap(Vec::new())
     }
 
     /// How many entries there are.
@@ -30,46 +29,46 @@ impl<K: Ord, V> Sorted<K, V> {
     }
 
     /// The value of `key`.
-    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    pub fn get<Q: PartialEq + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
-        self.place(key).ok().map(|at| &self.0[at].1)
+        self.position(key).map(|at| &self.0[at].1)
     }
 
     /// The same, to be changed.
-    pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    pub fn get_mut<Q: PartialEq + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
     {
-        self.place(key).ok().map(|at| &mut self.0[at].1)
+        self.position(key).map(|at| &mut self.0[at].1)
     }
 
     /// Whether `key` has a value.
-    pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
+    pub fn contains_key<Q: PartialEq + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
     {
-        self.place(key).is_ok()
+        self.position(key).is_some()
     }
 
     /// Sets the value of `key`; the one it had before.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        match self.place(&key) {
-            Ok(at) => Some(std::mem::replace(&mut self.0[at].1, value)),
-            Err(at) => {
-                self.0.insert(at, (key, value));
+        match self.position(&key) {
+            Some(at) => Some(std::mem::replace(&mut self.0[at].1, value)),
+            None => {
+                self.0.push((key, value));
                 None
             }
         }
     }
 
     /// Takes the value of `key` out.
-    pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
+    pub fn remove<Q: PartialEq + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        self.place(key).ok().map(|at| self.0.remove(at).1)
+        self.position(key).map(|at| self.0.remove(at).1)
     }
 
     /// Takes the first entry out.
@@ -112,29 +111,29 @@ impl<K: Ord, V> Sorted<K, V> {
         self.0.retain_mut(|(key, value)| keep(key, value));
     }
 
-    /// Where `key` is, or belongs.
-    fn place<Q: Ord + ?Sized>(&self, key: &Q) -> Result<usize, usize>
+    /// Adds an entry whose key the caller knows to be new, without a lookup.
+    pub(crate) fn push_new(&mut self, key: K, value: V) {
+        self.0.push((key, value));
+    }
+
+    fn position<Q: PartialEq + ?Sized>(&self, key: &Q) -> Option<usize>
     where
         K: Borrow<Q>,
     {
-        match self.0.last() {
-            // Most come in order.
-            Some((last, _)) if last.borrow() < key => Err(self.0.len()),
-            _ => self.0.binary_search_by(|(other, _)| other.borrow().cmp(key)),
-        }
+        self.0.iter().position(|(other, _)| other.borrow() == key)
     }
 }
 
-impl<K, V> Default for Sorted<K, V> {
-    fn default() -> Sorted<K, V> {
-        Sorted(Vec::new())
+impl<K, V> Default for VecMap<K, V> {
+    fn default() -> VecMap<K, V> {
+        VecMap(Vec::new())
     }
 }
 
-/// See [`Sorted::iter`].
+/// See [`VecMap::iter`].
 pub type Iter<'a, K, V> = Map<slice::Iter<'a, (K, V)>, fn(&'a (K, V)) -> (&'a K, &'a V)>;
 
-impl<'a, K, V> IntoIterator for &'a Sorted<K, V> {
+impl<'a, K, V> IntoIterator for &'a VecMap<K, V> {
     type Item = (&'a K, &'a V);
     type IntoIter = Iter<'a, K, V>;
 
@@ -143,7 +142,7 @@ impl<'a, K, V> IntoIterator for &'a Sorted<K, V> {
     }
 }
 
-impl<K, V> IntoIterator for Sorted<K, V> {
+impl<K, V> IntoIterator for VecMap<K, V> {
     type Item = (K, V);
     type IntoIter = vec::IntoIter<(K, V)>;
 
@@ -152,7 +151,7 @@ impl<K, V> IntoIterator for Sorted<K, V> {
     }
 }
 
-impl<K: Ord, V> Extend<(K, V)> for Sorted<K, V> {
+impl<K: PartialEq, V> Extend<(K, V)> for VecMap<K, V> {
     fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, entries: I) {
         for (key, value) in entries {
             self.insert(key, value);
@@ -160,21 +159,21 @@ impl<K: Ord, V> Extend<(K, V)> for Sorted<K, V> {
     }
 }
 
-impl<K: Ord, V> FromIterator<(K, V)> for Sorted<K, V> {
-    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Sorted<K, V> {
-        let mut map = Sorted::new();
+impl<K: PartialEq, V> FromIterator<(K, V)> for VecMap<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> VecMap<K, V> {
+        let mut map = VecMap::new();
         map.extend(entries);
         map
     }
 }
 
-impl<K: Ord, V, const N: usize> From<[(K, V); N]> for Sorted<K, V> {
-    fn from(entries: [(K, V); N]) -> Sorted<K, V> {
+impl<K: PartialEq, V, const N: usize> From<[(K, V); N]> for VecMap<K, V> {
+    fn from(entries: [(K, V); N]) -> VecMap<K, V> {
         entries.into_iter().collect()
     }
 }
 
-impl<K: Ord + Borrow<Q>, Q: Ord + ?Sized, V> std::ops::Index<&Q> for Sorted<K, V> {
+impl<K: PartialEq + Borrow<Q>, Q: PartialEq + ?Sized, V> std::ops::Index<&Q> for VecMap<K, V> {
     type Output = V;
 
     /// The value of `key`, which must be there.
@@ -191,22 +190,31 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn entries_stay_in_the_order_of_their_insertion() {
+        let mut map = VecMap::from([("z", 1), ("a", 2), ("m", 3)]);
+        map.insert("a", 4);
+        assert!(map.iter().eq([(&"z", &1), (&"a", &4), (&"m", &3)]));
+    }
+
     proptest! {
         #[test]
         fn it_does_what_a_map_does(steps in proptest::collection::vec((0_u8..3, 0_u8..12, any::<u16>()), 0..60)) {
-            let (mut map, mut sorted) = (BTreeMap::new(), Sorted::new());
+            let (mut map, mut vec_map) = (BTreeMap::new(), VecMap::new());
             for (step, key, value) in steps {
                 match step {
-                    0 => prop_assert_eq!(sorted.remove(&key), map.remove(&key)),
-                    _ => prop_assert_eq!(sorted.insert(key, value), map.insert(key, value)),
+                    0 => prop_assert_eq!(vec_map.remove(&key), map.remove(&key)),
+                    _ => prop_assert_eq!(vec_map.insert(key, value), map.insert(key, value)),
                 }
-                prop_assert_eq!(sorted.get(&key), map.get(&key));
-                prop_assert_eq!(sorted.contains_key(&key), map.contains_key(&key));
+                prop_assert_eq!(vec_map.get(&key), map.get(&key));
+                prop_assert_eq!(vec_map.contains_key(&key), map.contains_key(&key));
             }
-            sorted.retain(|key, _| key % 2 == 0);
+            vec_map.retain(|key, _| key % 2 == 0);
             map.retain(|key, _| key % 2 == 0);
-            prop_assert_eq!(sorted.len(), map.len());
-            prop_assert!(sorted.iter().eq(map.iter()));
+            prop_assert_eq!(vec_map.len(), map.len());
+            let mut entries: Vec<_> = vec_map.into_iter().collect();
+            entries.sort_unstable();
+            prop_assert!(entries.into_iter().eq(map));
         }
     }
 }

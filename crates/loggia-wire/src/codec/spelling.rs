@@ -1,0 +1,171 @@
+//! Keeps the spelling of JSON that is rewritten for another revision. The codec reads a result into the model and writes
+//! it anew, which loses the order of members, the notation of numbers and the escapes in strings. A relay puts them back:
+//! whatever means the same in the source and in the rewritten text is copied from the source, byte by byte.
+
+use std::collections::HashMap;
+
+use crate::json_object::JsonText;
+use crate::jsonrpc::write_string;
+use crate::members::Members;
+use crate::raw::RawJson;
+
+/// Returns `rewritten` in the spelling of `source`: members in the order of the source, with those that only `rewritten`
+/// has after them; equal values as the source wrote them.
+pub fn keep_spelling(source: &RawJson, rewritten: RawJson) -> RawJson {
+    match merge(source.as_text(), rewritten.as_text()) {
+        Merged::Source => source.clone(),
+        Merged::Rewritten => rewritten,
+        Merged::Text(text) => RawJson::from_written(text),
+    }
+}
+
+/// The text of two values that were compared.
+enum Merged {
+    /// They mean the same: the source's text.
+    Source,
+    /// They have nothing in common: the rewritten text.
+    Rewritten,
+    /// They agree in part.
+    Text(Vec<u8>),
+}
+
+impl Merged {
+    fn text<'t>(&'t self, source: JsonText<'t>, rewritten: JsonText<'t>) -> &'t [u8] {
+        match self {
+            Merged::Source => source.as_bytes(),
+            Merged::Rewritten => rewritten.as_bytes(),
+            Merged::Text(text) => text,
+        }
+    }
+}
+
+fn merge(source: JsonText<'_>, rewritten: JsonText<'_>) -> Merged {
+    if source == rewritten {
+        return Merged::Source;
+    }
+    match (source.as_bytes().first(), rewritten.as_bytes().first()) {
+        (Some(b'{'), Some(b'{')) => {
+            match (Members::read(source.as_bytes()), Members::read(rewritten.as_bytes())) {
+                (Ok(source), Ok(rewritten)) => merge_objects(&source, &rewritten),
+                _ => Merged::Rewritten,
+            }
+        }
+        (Some(b'['), Some(b'[')) => merge_arrays(source, rewritten),
+        (Some(b'"'), Some(b'"')) if source.as_str() == rewritten.as_str() => Merged::Source,
+        (Some(b'-' | b'0'..=b'9'), Some(b'-' | b'0'..=b'9')) if is_same_number(source, rewritten) => {
+            Merged::Source
+        }
+        _ => Merged::Rewritten,
+    }
+}
+
+fn merge_objects(source: &Members<'_>, rewritten: &Members<'_>) -> Merged {
+    let mut left: HashMap<&str, JsonText<'_>> =
+        rewritten.iter().map(|(name, value)| (name, JsonText::of_scanned(value))).collect();
+    let mut is_same = true;
+    let mut out = ObjectText::default();
+    for (name, value) in source.iter() {
+        // A name that the source repeats, or that the rewritten object lacks, is left out.
+        let Some(new) = left.remove(name) else {
+            is_same = false;
+            continue;
+        };
+        let old = JsonText::of_scanned(value);
+        let merged = merge(old, new);
+        is_same &= matches!(merged, Merged::Source);
+        out.push(name, merged.text(old, new));
+    }
+    if is_same && left.is_empty() {
+        return Merged::Source;
+    }
+    for (name, _) in rewritten.iter() {
+        if let Some(value) = left.remove(name) {
+            out.push(name, value.as_bytes());
+        }
+    }
+    Merged::Text(out.finish())
+}
+
+fn merge_arrays(source: JsonText<'_>, rewritten: JsonText<'_>) -> Merged {
+    let (Some(source), Some(rewritten)) = (source.items(), rewritten.items()) else {
+        return Merged::Rewritten;
+    };
+    let (source, rewritten): (Vec<_>, Vec<_>) = (source.collect(), rewritten.collect());
+    if source.len() != rewritten.len() {
+        return Merged::Rewritten;
+    }
+    let merged: Vec<Merged> = source.iter().zip(&rewritten).map(|(old, new)| merge(*old, *new)).collect();
+    if merged.iter().all(|item| matches!(item, Merged::Source)) {
+        return Merged::Source;
+    }
+    let texts =
+        merged.iter().zip(source.iter().zip(&rewritten)).map(|(item, (old, new))| item.text(*old, *new));
+    let mut out = vec![b'['];
+    for (at, text) in texts.enumerate() {
+        out.extend_from_slice(if at == 0 { b"" } else { b"," });
+        out.extend_from_slice(text);
+    }
+    out.push(b']');
+    Merged::Text(out)
+}
+
+/// Whether two numbers are one for a reader that knows `f64` alone, as the model does.
+fn is_same_number(one: JsonText<'_>, other: JsonText<'_>) -> bool {
+    matches!((one.decode::<f64>(), other.decode::<f64>()), (Ok(one), Ok(other)) if one == other)
+}
+
+/// An object as it is written.
+#[derive(Default)]
+struct ObjectText(Vec<u8>);
+
+impl ObjectText {
+    fn push(&mut self, name: &str, value: &[u8]) {
+        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
+        write_string(&mut self.0, name);
+        self.0.push(b':');
+        self.0.extend_from_slice(value);
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        if self.0.is_empty() {
+            self.0.push(b'{');
+        }
+        self.0.push(b'}');
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merged(source: &str, rewritten: &str) -> String {
+        let raw = |text: &str| RawJson::parse(text.to_owned()).expect("JSON");
+        keep_spelling(&raw(source), raw(rewritten)).to_string()
+    }
+
+    #[test]
+    fn equal_parts_are_copied_from_the_source() {
+        for (source, rewritten, expected) in [
+            (r#"{ "b": 1e3, "a":"\u00e9" }"#, r#"{"a":"é","b":1000.0}"#, r#"{ "b": 1e3, "a":"\u00e9" }"#),
+            (r#"{"b":1.0,"a":2,"gone":3}"#, r#"{"a":2,"b":1}"#, r#"{"b":1.0,"a":2}"#),
+            (r#"{"b":1.0}"#, r#"{"b":1,"new":[]}"#, r#"{"b":1.0,"new":[]}"#),
+            (r#"{"b":1.0}"#, r#"{"b":2}"#, r#"{"b":2}"#),
+            (r#"[{"y":1E0,"x":2},3]"#, r#"[{"x":2,"y":1},4]"#, r#"[{"y":1E0,"x":2},4]"#),
+            (r#"[1.0,2]"#, "[1]", "[1]"),
+            (
+                r#"{"n":12345678901234567890123}"#,
+                r#"{"n":1.2345678901234568e22}"#,
+                r#"{"n":12345678901234567890123}"#,
+            ),
+            (r#"{"a":1,"a":2.0}"#, r#"{"a":2}"#, r#"{"a":2}"#),
+            (r#"{"a":1}"#, "{}", "{}"),
+            ("{}", r#"{"a":1}"#, r#"{"a":1}"#),
+            (r#""a""#, "1", "1"),
+            ("null", "null", "null"),
+            ("true", "false", "false"),
+        ] {
+            assert_eq!(merged(source, rewritten), expected, "{source} {rewritten}");
+        }
+    }
+}

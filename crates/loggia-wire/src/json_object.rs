@@ -1,0 +1,398 @@
+//! JSON objects that keep the order of their members and the spelling of their values. Both are data: a model writes
+//! arguments in the order of a schema's properties, a database reads `{"b":1,"a":-1}` as another sort than
+//! `{"a":-1,"b":1}`, and `12345678901234567890123` has no exact `f64`.
+//!
+//! An object is held as its text, so reading one copies it and builds no tree.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
+use serde::ser::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::jsonrpc::write_string;
+use crate::members::{self, Members};
+use crate::raw::RawJson;
+use crate::scan;
+use crate::shape::{Malformed, Shape, items_of};
+
+/// A JSON object as its text: members in their order, values as they were written.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct JsonObject {
+    /// The whole text, braces included. `None` for the object without members: it needs no memory, and most objects of
+    /// the model are empty.
+    text: Option<Box<str>>,
+}
+
+impl JsonObject {
+    /// Returns the object without members.
+    pub const fn new() -> JsonObject {
+        JsonObject { text: None }
+    }
+
+    /// Reads `text`, which must be valid JSON. Fails where it is no object.
+    pub fn read(text: &[u8]) -> Result<JsonObject, Malformed> {
+        let text = text.trim_ascii();
+        match text {
+            [b'{', inner @ .., b'}'] if inner.trim_ascii().is_empty() => Ok(JsonObject::new()),
+            [b'{', .., b'}'] => match std::str::from_utf8(text) {
+                Ok(text) => Ok(JsonObject { text: Some(text.into()) }),
+                Err(_) => Err(Malformed::expected("an object", text)),
+            },
+            _ => Err(Malformed::expected("an object", text)),
+        }
+    }
+
+    /// Returns the JSON text.
+    pub fn as_str(&self) -> &str {
+        self.text.as_deref().unwrap_or("{}")
+    }
+
+    /// Whether there are no members.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_none()
+    }
+
+    /// Returns the number of members.
+    pub fn len(&self) -> usize {
+        self.members().iter().count()
+    }
+
+    /// Returns the value of the member `name`, the last where the name is repeated.
+    pub fn get(&self, name: &str) -> Option<JsonText<'_>> {
+        let text = self.text.as_deref()?.as_bytes();
+        let found = scan::find(text, name).unwrap_or_else(|| self.members().raw(name));
+        found.map(JsonText::of_scanned)
+    }
+
+    /// Whether there is a member `name`.
+    pub fn contains_key(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Sets the member `name`: in its place where it exists, otherwise after all others.
+    pub fn insert(&mut self, name: &str, value: impl Shape) {
+        let value = RawJson::of(&value);
+        if self.contains_key(name) {
+            let rewritten = self.members().replaced(name, value.as_bytes());
+            self.set(rewritten);
+        } else {
+            self.push(name, value.as_bytes());
+        }
+    }
+
+    /// Sets the member `name` where it does not exist.
+    pub fn insert_if_absent(&mut self, name: &str, value: impl Shape) {
+        if !self.contains_key(name) {
+            self.push(name, RawJson::of(&value).as_bytes());
+        }
+    }
+
+    /// Removes the member `name` and returns its value.
+    pub fn remove(&mut self, name: &str) -> Option<RawJson> {
+        let removed = self.get(name)?.to_raw();
+        let rest = self.members().rewrite(&[], &[name]);
+        self.set(rest);
+        Some(removed)
+    }
+
+    /// Keeps the members that `keep` accepts.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, JsonText<'_>) -> bool) {
+        let kept = self.members().into_iter().filter(|(name, value)| keep(name, JsonText::of_scanned(value)));
+        *self = JsonObject::from_members(kept);
+    }
+
+    /// Returns the members in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, JsonText<'_>)> {
+        self.members().into_iter().map(|(name, value)| (name, JsonText::of_scanned(value)))
+    }
+
+    /// Returns the names in their order.
+    pub fn keys(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.iter().map(|(name, _)| name)
+    }
+
+    /// Returns the object as a tree, which sorts members unless serde_json's feature `preserve_order` is on.
+    pub fn to_map(&self) -> Map<String, Value> {
+        self.iter().map(|(name, value)| (name.into_owned(), value.to_value())).collect()
+    }
+
+    /// Reads the object as a `T`.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.as_str())
+    }
+
+    /// Returns the JSON text as a value of its own.
+    pub fn to_raw(&self) -> RawJson {
+        self.text.as_deref().map_or(RawJson::empty_object(), |text| RawJson::from_written(text.into()))
+    }
+
+    /// Adds members that are not there yet, in one pass. Repeated names stay as they come.
+    pub fn append<'t>(&mut self, members: impl Iterator<Item = (Cow<'t, str>, JsonText<'t>)>) {
+        let all = std::mem::take(self);
+        *self = JsonObject::from_members(
+            all.members().into_iter().chain(members.map(|(name, value)| (name, value.as_bytes()))),
+        );
+    }
+
+    /// Collects members in one pass. Repeated names stay as they came.
+    pub(crate) fn from_members<'t>(members: impl Iterator<Item = (Cow<'t, str>, &'t [u8])>) -> JsonObject {
+        let mut text = Vec::new();
+        for (name, value) in members {
+            push_member(&mut text, &name, value);
+        }
+        if text.is_empty() {
+            return JsonObject::new();
+        }
+        text.push(b'}');
+        JsonObject::of_written(text)
+    }
+
+    fn members(&self) -> Members<'_> {
+        // The text is an object, so reading it does not fail.
+        self.text.as_deref().and_then(|text| Members::read(text.as_bytes()).ok()).unwrap_or_default()
+    }
+
+    fn push(&mut self, name: &str, value: &[u8]) {
+        let mut text = self.text.take().map_or(Vec::new(), |text| text.into_boxed_bytes().into_vec());
+        text.pop();
+        push_member(&mut text, name, value);
+        text.push(b'}');
+        *self = JsonObject::of_written(text);
+    }
+
+    fn set(&mut self, object: RawJson) {
+        *self = JsonObject::read(object.as_bytes()).unwrap_or_default();
+    }
+
+    /// Takes a text that was joined from names and values, which are UTF-8.
+    fn of_written(text: Vec<u8>) -> JsonObject {
+        JsonObject { text: String::from_utf8(text).ok().map(String::into_boxed_str) }
+    }
+}
+
+/// Appends a member to a text that lacks its closing brace, or is empty.
+fn push_member(text: &mut Vec<u8>, name: &str, value: &[u8]) {
+    text.push(if text.is_empty() { b'{' } else { b',' });
+    write_string(text, name);
+    text.push(b':');
+    text.extend_from_slice(value);
+}
+
+impl fmt::Debug for JsonObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Reads JSON text. Fails where it is not JSON, or no object.
+impl FromStr for JsonObject {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<JsonObject, Malformed> {
+        let checked = RawJson::parse(text.to_owned()).map_err(|error| Malformed::new(error.to_string()))?;
+        JsonObject::read(checked.as_bytes())
+    }
+}
+
+impl From<Map<String, Value>> for JsonObject {
+    fn from(map: Map<String, Value>) -> JsonObject {
+        map.iter().collect()
+    }
+}
+
+/// Fails with the value where it is no object.
+impl TryFrom<Value> for JsonObject {
+    type Error = Value;
+
+    fn try_from(value: Value) -> Result<JsonObject, Value> {
+        match value {
+            Value::Object(map) => Ok(map.into()),
+            other => Err(other),
+        }
+    }
+}
+
+/// Members in the order given. Of a repeated name the last counts.
+impl<N: AsRef<str>, V: Shape> FromIterator<(N, V)> for JsonObject {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(members: I) -> JsonObject {
+        let members: Vec<(N, RawJson)> =
+            members.into_iter().map(|(name, value)| (name, RawJson::of(&value))).collect();
+        let texts = members.iter().map(|(name, value)| (Cow::Borrowed(name.as_ref()), value.as_bytes()));
+        JsonObject::from_members(Members::from_iter(texts).unique().into_iter())
+    }
+}
+
+impl<N: AsRef<str>, V: Shape, const COUNT: usize> From<[(N, V); COUNT]> for JsonObject {
+    fn from(members: [(N, V); COUNT]) -> JsonObject {
+        members.into_iter().collect()
+    }
+}
+
+impl Serialize for JsonObject {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        members::raw_value(self.as_str().as_bytes()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+/// Reads JSON alone, because the text is kept.
+impl<'de> Deserialize<'de> for JsonObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<JsonObject, D::Error> {
+        let raw = RawJson::deserialize(deserializer)?;
+        JsonObject::read(raw.as_bytes()).map_err(D::Error::custom)
+    }
+}
+
+/// A JSON value as its text, borrowed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct JsonText<'t>(&'t [u8]);
+
+impl<'t> JsonText<'t> {
+    /// Takes a text that a scanner or parser found to be one JSON value.
+    pub(crate) fn of_scanned(text: &'t [u8]) -> JsonText<'t> {
+        JsonText(text)
+    }
+
+    /// Returns the JSON text.
+    pub fn as_bytes(self) -> &'t [u8] {
+        self.0
+    }
+
+    /// Returns the content of a string; `None` for any other value.
+    pub fn as_str(self) -> Option<Cow<'t, str>> {
+        members::string(self.0)
+    }
+
+    /// Returns a boolean; `None` for any other value.
+    pub fn as_bool(self) -> Option<bool> {
+        match self.0 {
+            b"true" => Some(true),
+            b"false" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Whether the value is `null`.
+    pub fn is_null(self) -> bool {
+        self.0 == b"null"
+    }
+
+    /// Whether the value is an array.
+    pub fn is_array(self) -> bool {
+        self.0.first() == Some(&b'[')
+    }
+
+    /// Whether the value is an object.
+    pub fn is_object(self) -> bool {
+        self.0.first() == Some(&b'{')
+    }
+
+    /// Whether the value is the string `text`.
+    pub fn is_str(self, text: &str) -> bool {
+        self.as_str().is_some_and(|found| found == text)
+    }
+
+    /// Returns the value as an object; `None` for any other value.
+    pub fn to_object(self) -> Option<JsonObject> {
+        JsonObject::read(self.0).ok()
+    }
+
+    /// Returns the items of an array; `None` for any other value.
+    pub fn items(self) -> Option<impl Iterator<Item = JsonText<'t>>> {
+        Some(items_of(self.0).ok()?.into_iter().map(JsonText::of_scanned))
+    }
+
+    /// Returns the value as a tree. `null` where a number in it is none that a tree can hold (`1e400`).
+    pub fn to_value(self) -> Value {
+        serde_json::from_slice(self.0).unwrap_or_default()
+    }
+
+    /// Returns the text as a value of its own.
+    pub fn to_raw(self) -> RawJson {
+        RawJson::from_written(self.0.to_vec())
+    }
+
+    /// Reads the value as a `T`.
+    pub fn decode<T: Deserialize<'t>>(self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(self.0)
+    }
+}
+
+impl fmt::Debug for JsonText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(text: &str) -> JsonObject {
+        JsonObject::read(text.as_bytes()).expect("an object")
+    }
+
+    #[test]
+    fn the_text_stays_as_it_came() {
+        for text in [
+            r#"{"z":1.0,"a":12345678901234567890123,"b":{"y":1e3,"x":1E400}}"#,
+            r#"{ "b" : [ 1 , 2 ] , "a":"\u0061" }"#,
+            r#"{"a":1,"a":2}"#,
+        ] {
+            let object = object(text);
+            assert_eq!(object.as_str(), text);
+            assert_eq!(serde_json::to_string(&object).expect("JSON"), text);
+            assert_eq!(serde_json::from_str::<JsonObject>(text).expect("an object"), object);
+        }
+    }
+
+    #[test]
+    fn objects_without_members_are_one_object() {
+        for text in ["{}", " { } ", "{\n}"] {
+            assert_eq!(object(text), JsonObject::new(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn other_values_are_refused() {
+        for text in ["[]", "1", "\"{}\"", "null", ""] {
+            assert!(JsonObject::read(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_change_moves_no_other_member() {
+        type Change = fn(&mut JsonObject);
+        let table: &[(&str, Change, &str)] = &[
+            (r#"{"b":1e0,"a":2}"#, |o| o.insert("b", true), r#"{"b":true,"a":2}"#),
+            (r#"{"b":1e0,"a":2}"#, |o| o.insert("0", "x"), r#"{"b":1e0,"a":2,"0":"x"}"#),
+            ("{}", |o| o.insert("q\"", json!([1])), r#"{"q\"":[1]}"#),
+            (r#"{"b":1e0,"a":2}"#, |o| drop(o.remove("b")), r#"{"a":2}"#),
+            (r#"{"b":1}"#, |o| drop(o.remove("b")), "{}"),
+            (r#"{"b":1}"#, |o| drop(o.remove("c")), r#"{"b":1}"#),
+            (r#"{"b":1}"#, |o| o.insert_if_absent("b", 2_i64), r#"{"b":1}"#),
+            (r#"{"c":1,"b":[1.0],"a":3}"#, |o| o.retain(|name, _| name != "c"), r#"{"b":[1.0],"a":3}"#),
+        ];
+        for (before, change, after) in table {
+            let mut object = object(before);
+            change(&mut object);
+            assert_eq!(object.as_str(), *after);
+        }
+    }
+
+    #[test]
+    fn members_are_found_whatever_their_spelling() {
+        let object = object(r#"{"k\u0061y":"a\nb","t":true,"o":{ "x":1 },"t2":null}"#);
+        assert_eq!(object.get("kay").and_then(JsonText::as_str).as_deref(), Some("a\nb"));
+        assert_eq!(object.get("t").and_then(JsonText::as_bool), Some(true));
+        assert_eq!(object.get("o").map(JsonText::as_bytes), Some(&br#"{ "x":1 }"#[..]));
+        assert_eq!(object.get("t2").map(JsonText::to_value), Some(Value::Null));
+        assert_eq!(object.get("absent"), None);
+        assert_eq!(object.keys().collect::<Vec<_>>(), ["kay", "t", "o", "t2"]);
+        assert_eq!(object.len(), 4);
+    }
+}
