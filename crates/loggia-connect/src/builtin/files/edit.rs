@@ -9,8 +9,9 @@ use loggia::JsonSchema;
 use serde::Serialize;
 use similar::TextDiff;
 
+use super::change::{ChangePermit, ExpectedContent, LockedEntry};
 use super::path::RelPath;
-use super::{EditProblem, Files, FilesError, Result, stat};
+use super::{EditProblem, Files, FilesError, Result, check_regular, stat};
 
 /// Edits in one request.
 const MAX_EDITS: usize = 200;
@@ -63,22 +64,23 @@ pub struct Edited {
 impl Files {
     /// Edits a text file.
     pub fn edit(&self, request: &EditRequest) -> Result<Edited> {
-        let mut change = self.change()?;
+        let change = self.change()?;
         let path = self.parse(&request.path)?;
         if !(1..=MAX_EDITS).contains(&request.edits.len()) {
             let reason = format!("give 1 to {MAX_EDITS} edits");
             return Err(FilesError::BadRequest { reason });
         }
-        let (before, metadata) = self.text_to_edit(&path)?;
-        if let Some(expected) =
-            request.if_unchanged.as_ref().filter(|hash| **hash != stat::hash(before.as_bytes()))
-        {
-            self.check_unchanged(&path, expected)?;
+        let place = self.place_to_edit(&change, &path)?;
+        let (before, metadata) = self.text_to_edit(&place)?;
+        let hash = stat::hash(before.as_bytes());
+        if let Some(expected) = request.if_unchanged.as_ref().filter(|expected| **expected != hash) {
+            change.check_unchanged(&place, expected)?;
         }
         let (after, replaced) = self.apply(&path, &before, &request.edits)?;
         self.check_size(&path, after.len() as u64)?;
         if !request.dry_run {
-            self.replace(&mut change, &path, after.as_bytes(), Some(&metadata))?;
+            let expected = ExpectedContent::Hash(&hash);
+            change.replace(&place, after.as_bytes(), Some(&metadata), expected)?;
         }
         Ok(Edited {
             path: path.to_string(),
@@ -89,8 +91,16 @@ impl Files {
         })
     }
 
-    fn text_to_edit(&self, path: &RelPath) -> Result<(String, Metadata)> {
-        let (file, metadata) = self.open_file(path)?;
+    fn place_to_edit(&self, change: &ChangePermit<'_>, path: &RelPath) -> Result<LockedEntry> {
+        let (_, metadata) = self.open_file(path)?;
+        self.check_size(path, metadata.len())?;
+        change.lock(change.open(path, &self.locate(path)?, false)?)
+    }
+
+    fn text_to_edit(&self, place: &LockedEntry) -> Result<(String, Metadata)> {
+        let path = &place.entry.path;
+        let (file, metadata) = place.entry.open_file().map_err(|e| self.explain(path, &e))?;
+        check_regular(path, &metadata)?;
         let limit = self.limits().write_max;
         let mut bytes = Vec::new();
         file.take(limit + 1).read_to_end(&mut bytes).map_err(|e| self.explain(path, &e))?;

@@ -109,6 +109,11 @@ pub enum FilesError {
         /// The path.
         path: String,
     },
+    /// Other processes kept the directory locked for as long as the operation may take.
+    Busy {
+        /// The path.
+        path: String,
+    },
     /// The operation did not end within its time.
     TimedOut {
         /// The path.
@@ -217,6 +222,10 @@ impl fmt::Display for FilesError {
                 f,
                 "no permission for '{path}': the account that runs this server may not do that; nothing the \
                  caller sends can change it"
+            ),
+            FilesError::Busy { path } => write!(
+                f,
+                "another process has locked the directory of '{path}', so nothing was changed; try again later"
             ),
             FilesError::TimedOut { path } => write!(
                 f,

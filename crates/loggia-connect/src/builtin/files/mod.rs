@@ -9,11 +9,13 @@
 //! [`Files`] blocks: call it from a thread that may. It knows nothing of MCP; [`server`] makes a server of it.
 
 mod budget;
+mod change;
 mod edit;
 mod error;
 mod find;
 mod grep;
 mod list;
+mod lock;
 mod manage;
 mod mime;
 mod path;
@@ -21,11 +23,12 @@ mod read;
 mod serve;
 mod stat;
 mod suggest;
+mod temporary;
 mod walk;
 mod write;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cap_fs_ext::OpenOptionsSyncExt as _;
@@ -57,9 +60,8 @@ pub struct Files {
     /// The absolute forms of the root that a caller's absolute path may begin with.
     roots: Arc<[PathBuf]>,
     options: FilesOptions,
-    /// Held while something changes, so that changes made here do not interleave. The number makes
-    /// the names of temporary files differ.
-    changes: Arc<Mutex<u64>>,
+    /// Held while something changes, so that changes made here do not interleave.
+    changes: Arc<Mutex<()>>,
     stop: Stop,
 }
 
@@ -190,14 +192,6 @@ impl Files {
         RelPath::parse(input, &self.roots)
     }
 
-    /// The permission to change something, and the lock that orders changes.
-    fn change(&self) -> Result<MutexGuard<'_, u64>> {
-        if !self.options.writable {
-            return Err(FilesError::ReadOnly);
-        }
-        Ok(self.changes.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// What is at `path`, after links.
     fn metadata(&self, path: &RelPath) -> Result<Metadata> {
         self.root.metadata(path.as_path()).map_err(|e| self.explain(path, &e))
@@ -208,24 +202,25 @@ impl Files {
     }
 
     fn open_file(&self, path: &RelPath) -> Result<(File, Metadata)> {
-        let advice = "list it to see what is in it";
         if path.is_root() {
-            return Err(FilesError::NotAFile {
-                path: path.to_string(),
-                found: Kind::Directory.noun(),
-                advice,
-            });
+            check_regular(path, &self.metadata(path)?)?;
         }
         let (file, metadata) =
             open_regular(&self.root, path.as_path()).map_err(|e| self.explain(path, &e))?;
-        let kind = Kind::of(metadata.file_type());
-        let advice = match kind {
-            Kind::File => return Ok((file, metadata)),
-            Kind::Directory => advice,
-            _ => "only regular files can be read",
-        };
-        Err(FilesError::NotAFile { path: path.to_string(), found: kind.noun(), advice })
+        check_regular(path, &metadata)?;
+        Ok((file, metadata))
     }
+}
+
+/// Fails unless `metadata` is of a regular file.
+fn check_regular(path: &RelPath, metadata: &Metadata) -> Result<()> {
+    let kind = Kind::of(metadata.file_type());
+    let advice = match kind {
+        Kind::File => return Ok(()),
+        Kind::Directory => "list it to see what is in it",
+        _ => "only regular files can be read",
+    };
+    Err(FilesError::NotAFile { path: path.to_string(), found: kind.noun(), advice })
 }
 
 /// Opens what may be a file without waiting: a pipe would otherwise block until somebody writes.

@@ -29,6 +29,10 @@ pub fn server(files: Files) -> loggia::Result<Server> {
     let mut tools = Folder::reading();
     if files.is_writable() {
         tools.extend(Folder::writing());
+        let files = files.clone();
+        std::thread::Builder::new()
+            .name("files-leftovers".to_owned())
+            .spawn(move || files.remove_leftovers())?;
     }
     Server::new("files", env!("CARGO_PKG_VERSION"))
         .title("Files")

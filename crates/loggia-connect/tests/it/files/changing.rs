@@ -240,22 +240,27 @@ fn a_reader_never_sees_a_part() {
     });
 }
 
+#[cfg(unix)]
 #[test]
-fn a_leftover_temporary_file_is_in_nobodys_way() {
-    let leftover = format!(".loggia-{}-1.tmp", std::process::id());
-    let folder = folder(&[(&leftover, "left")]);
-    let files = writable(folder.path());
-    files.write(&write("a", "a")).unwrap();
-    assert_eq!(text(&folder, &leftover), "left");
+fn a_new_file_has_the_mode_that_the_system_gives() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder(&[("other", "")]);
+    writable(folder.path()).write(&write("new", "x")).unwrap();
+    let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+    assert_eq!(mode("new"), mode("other"));
 }
 
 #[cfg(unix)]
 #[test]
 fn a_replaced_file_keeps_its_permissions() {
     use std::os::unix::fs::PermissionsExt as _;
-    let folder = folder(&[("run.sh", "#!/bin/sh\n")]);
-    let path = folder.path().join("run.sh");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o750)).unwrap();
-    writable(folder.path()).edit(&edit("run.sh", &[("sh\n", "bash\n")])).unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o750);
+    let folder = folder(&[("file", "old")]);
+    let path = folder.path().join("file");
+    for mode in [0o750, 0o600, 0o640, 0o644, 0o400, 0o444, 0o000] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let content = format!("{mode:o}").into_bytes();
+        let request = WriteRequest { content, overwrite: true, ..write("file", "") };
+        writable(folder.path()).write(&request).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, mode, "{mode:o}");
+    }
 }

@@ -6,6 +6,7 @@ mod messages;
 mod reading;
 mod searching;
 mod serving;
+mod sharing;
 
 use std::path::Path;
 
