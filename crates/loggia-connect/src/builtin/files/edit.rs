@@ -11,13 +11,16 @@ use similar::TextDiff;
 
 use super::change::{ChangePermit, ExpectedContent, LockedEntry};
 use super::path::RelPath;
-use super::{EditProblem, Files, FilesError, Result, check_regular, stat};
+use super::{EditProblem, Files, FilesError, Result, check_regular, error, stat};
 
 /// Edits in one request.
 const MAX_EDITS: usize = 200;
 
 /// Lines named when a passage is not unique.
 const MAX_NAMED: usize = 10;
+
+/// The characters of a passage that a hint shows.
+const MAX_HINT: usize = 4000;
 
 /// How long the smallest diff is looked for before a larger one will do.
 const DIFF_TIME: Duration = Duration::from_millis(500);
@@ -171,7 +174,8 @@ fn near_miss(text: &str, old: &str) -> Option<EditProblem> {
         return None;
     }
     let at = squeezed.windows(wanted.len()).position(|window| window == wanted)?;
-    Some(EditProblem::WhiteSpace { line: at + 1, text: lines[at..at + wanted.len()].join("\n") })
+    let text = error::bounded(&lines[at..at + wanted.len()].join("\n"), MAX_HINT);
+    Some(EditProblem::WhiteSpace { line: at + 1, text })
 }
 
 fn diff(path: &RelPath, before: &str, after: &str, max: usize) -> String {

@@ -176,6 +176,29 @@ impl FilesError {
     }
 }
 
+/// The characters of a caller's text that an error shows.
+const MAX_EXCERPT: usize = 80;
+
+/// The start of a caller's text, on one line.
+pub(super) fn excerpt(text: &str) -> String {
+    let escaped: String = text.chars().take(MAX_EXCERPT).flat_map(char::escape_debug).collect();
+    if text.chars().nth(MAX_EXCERPT).is_some() { escaped + "…" } else { escaped }
+}
+
+/// The first `most` characters of a message that repeats a caller's text, control characters escaped.
+pub(super) fn bounded(message: &str, most: usize) -> String {
+    let mut bounded = String::new();
+    for (n, character) in message.chars().enumerate() {
+        match character {
+            _ if n == most => return bounded + "…",
+            '\n' | '\t' => bounded.push(character),
+            control if control.is_control() => bounded.extend(control.escape_default()),
+            plain => bounded.push(plain),
+        }
+    }
+    bounded
+}
+
 /// cap-std makes this error itself when a path leads out, so that no error number comes with it.
 fn is_escape(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()

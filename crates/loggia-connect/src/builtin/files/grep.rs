@@ -13,7 +13,7 @@ use super::budget::{Budget, Metered};
 use super::find::Glob;
 use super::path::RelPath;
 use super::walk::{Flow, Scope, Walk};
-use super::{Files, FilesError, Kind, Result, open_regular};
+use super::{Files, FilesError, Kind, Result, error, open_regular};
 
 /// Matches returned where the caller names no number.
 const DEFAULT_MATCHES: usize = 200;
@@ -27,6 +27,12 @@ const BEFORE: usize = 100;
 
 /// Memory for one line. A file with a longer one is not searched to its end.
 const HEAP: usize = 8 << 20;
+
+/// The longest pattern, in bytes.
+const MAX_PATTERN: usize = 4096;
+
+/// The characters of a parser's message that are shown. The message repeats the pattern.
+const MAX_REASON: usize = 1000;
 
 /// Memory for a compiled pattern.
 const PATTERN: usize = 4 << 20;
@@ -197,9 +203,12 @@ impl Search {
 }
 
 fn matcher(request: &GrepRequest) -> Result<RegexMatcher> {
-    let bad = |reason: String| FilesError::BadPattern { pattern: request.pattern.clone(), reason };
+    let bad = |reason| FilesError::BadPattern { pattern: error::excerpt(&request.pattern), reason };
     if request.pattern.is_empty() {
         return Err(bad("it is empty".to_owned()));
+    }
+    if request.pattern.len() > MAX_PATTERN {
+        return Err(bad(format!("it has more than {MAX_PATTERN} bytes; search for a part of it")));
     }
     RegexMatcherBuilder::new()
         .fixed_strings(request.literal)
@@ -209,7 +218,8 @@ fn matcher(request: &GrepRequest) -> Result<RegexMatcher> {
         .dfa_size_limit(PATTERN)
         .build(&request.pattern)
         .map_err(|e| {
-            bad(format!("{e}; the search is line by line, and literal takes the pattern as plain text"))
+            let reason = error::bounded(&e.to_string(), MAX_REASON);
+            bad(format!("{reason}; the search is line by line, and literal takes the pattern as plain text"))
         })
 }
 

@@ -14,6 +14,7 @@ mod edit;
 mod error;
 mod find;
 mod grep;
+mod limiter;
 mod list;
 mod lock;
 mod manage;
@@ -95,6 +96,10 @@ pub struct Limits {
     pub scan: u64,
     /// How long one operation reads or walks (10 s).
     pub time: Duration,
+    /// Calls to the server of a folder that run at once (8).
+    pub running: usize,
+    /// Calls to the server of a folder that wait at most; others are refused (64).
+    pub waiting: usize,
 }
 
 impl Default for Limits {
@@ -109,6 +114,8 @@ impl Default for Limits {
             entries: 200_000,
             scan: 1 << 30,
             time: Duration::from_secs(10),
+            running: 8,
+            waiting: 64,
         }
     }
 }

@@ -11,6 +11,7 @@ use loggia::{JsonSchema, Server, resources, tools};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::limiter::CallLimiter;
 use super::{
     DeleteRequest, Deleted, Edit, EditRequest, Edited, Files, FilesError, FindRequest, GrepRequest,
     GrepResult, ListRequest, Listing, MoveRequest, ReadRange, ReadRequest, Stat, WriteRequest, Written,
@@ -21,7 +22,10 @@ use output::Reading;
 const MOST_COUNTED: usize = 10_000;
 
 /// The tools and resources of one folder.
-struct Folder(Files);
+struct Folder {
+    files: Files,
+    limiter: CallLimiter,
+}
 
 /// Makes a server of a folder.
 pub fn server(files: Files) -> loggia::Result<Server> {
@@ -37,7 +41,7 @@ pub fn server(files: Files) -> loggia::Result<Server> {
     Server::new("files", env!("CARGO_PKG_VERSION"))
         .title("Files")
         .instructions(instructions)
-        .state(Folder(files))
+        .state(Folder { limiter: CallLimiter::new(files.limits()), files })
         .tools(tools)
         .resources(Folder::resources())
         .build()
@@ -354,8 +358,8 @@ impl Folder {
         cx: &Cx,
         #[complete(Self::paths)] path: String,
     ) -> Result<ResourceContents, ToolError> {
-        let most = self.0.limits().read_max;
-        let path = self.0.absolute(&path).unwrap_or(path);
+        let most = self.files.limits().read_max;
+        let path = self.files.absolute(&path).unwrap_or(path);
         let request = ReadRequest { path, max_bytes: Some(most), ..ReadRequest::default() };
         let uri = cx.uri().unwrap_or_default();
         let read = match self.work(cx, move |files| files.read(&request)).await? {
@@ -372,21 +376,32 @@ impl Folder {
     }
 
     async fn paths(&self, typed: &Completing) -> Vec<String> {
-        let (files, typed) = (self.0.clone(), typed.value.clone());
-        tokio::task::spawn_blocking(move || files.complete(&typed)).await.unwrap_or_default()
+        let (files, typed) = (self.files.clone(), typed.value.clone());
+        let Ok(permit) = self.limiter.enter().await else { return Vec::new() };
+        let work = move || {
+            let _permit = permit;
+            files.complete(&typed)
+        };
+        tokio::task::spawn_blocking(work).await.unwrap_or_default()
     }
 }
 
 impl Folder {
-    /// Does blocking work on a thread that may block, until nobody waits for it.
+    /// Does blocking work on a thread that may block, once the limiter admits it, until the caller has gone.
     async fn work<T: Send + 'static>(
         &self,
         cx: &Cx,
         work: impl FnOnce(&Files) -> super::Result<T> + Send + 'static,
     ) -> Result<super::Result<T>, ToolError> {
         let cancelled = cx.cancelled();
-        let files = self.0.until(move || cancelled.is_cancelled());
-        Ok(tokio::task::spawn_blocking(move || work(&files)).await?)
+        let files = self.files.until(move || cancelled.is_cancelled());
+        let permit = self.limiter.enter().await.map_err(|e| ToolError::say(e.to_string()))?;
+        let work = move || {
+            // The work goes on after its caller has gone, until it notices.
+            let _permit = permit;
+            work(&files)
+        };
+        Ok(tokio::task::spawn_blocking(work).await?)
     }
 
     /// The same, where the model is to read every error.

@@ -97,6 +97,7 @@ impl Walk {
                 self.left_out
             ));
         }
+        notes.extend(self.ignored.note());
         if self.not_entered > 0 {
             notes.push(format!("{} directories could not be opened", self.not_entered));
         }

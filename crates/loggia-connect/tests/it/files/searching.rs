@@ -19,6 +19,68 @@ const TREE: &[(&str, &str)] = &[
     ("target/out.rs", "needle"),
 ];
 
+/// Patterns that once cost hundreds of megabytes or ended the call with a panic, and what is like them.
+#[test]
+fn a_pattern_is_an_error_or_matches_whatever_it_is() {
+    let folder = folder(TREE);
+    let files = read_only(folder.path());
+    let stars = (0..100_000).map(|n| format!("*****{n}")).collect::<Vec<_>>().join(",");
+    let table = [
+        format!("{{{stars}}}"),
+        "{".repeat(200_000),
+        "*".repeat(1 << 20),
+        format!("{}a{}", "(".repeat(100_000), ")".repeat(100_000)),
+        "[^a]{1000}{1000}{1000}".to_owned(),
+        format!("({}){{1000}}", "a?".repeat(500)),
+        "\u{1b}[31m\n".repeat(1000),
+        "\u{1b}[31m(".to_owned(),
+        "\n".repeat(1000),
+        "[a".to_owned(),
+    ];
+    for pattern in &table {
+        let start: String = pattern.chars().take(40).collect();
+        let errors = [
+            files.find(&find(pattern)).map(drop),
+            files.grep(&grep(pattern)).map(drop),
+            files.grep(&GrepRequest { glob: Some(pattern.clone()), ..grep("needle") }).map(drop),
+            files.grep(&GrepRequest { literal: true, ..grep(pattern) }).map(drop),
+        ];
+        let messages = errors.into_iter().filter_map(|result| Some(result.err()?.to_string()));
+        for message in messages {
+            assert!(message.len() < 2_000, "{start}: {} bytes", message.len());
+            assert!(!message.contains('\u{1b}'), "{start}: {message:?}");
+        }
+    }
+    assert!(files.find(&find(&table[0])).is_err() && files.grep(&grep(&table[3])).is_err());
+}
+
+/// Compiled rules need a hundred times the memory of their text.
+#[test]
+fn a_gitignore_above_its_bounds_applies_in_part_and_says_so() {
+    let deep: Vec<(String, String)> =
+        (1..=20).map(|n| (format!("{}.gitignore", "d/".repeat(n)), format!("x{n}\n"))).collect();
+    let deep: Vec<(&str, &str)> = deep.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let rules = format!("out\n{}", "*x\n".repeat(1_000_000));
+    let rule = format!("out\n{}\n", "{*****0,".repeat(100_000));
+    let bytes = format!("out\n{}", format!("{}\n", "a".repeat(1000)).repeat(200));
+    let table: &[(&str, &str, &[(&str, &str)], bool)] = &[
+        ("as usual", "out\n", &[], false),
+        ("rules", &rules, &[], true),
+        ("a rule", &rule, &[], true),
+        ("bytes", &bytes, &[], true),
+        ("directories", "out\n", &deep, true),
+    ];
+    for (what, ignore, below, incomplete) in table {
+        let folder = folder(&[&[(".gitignore", *ignore), ("out", ""), ("in", "")], *below].concat());
+        let listing = read_only(folder.path()).list(&list("", 100)).unwrap();
+        let notes: Vec<&String> =
+            listing.notes.iter().filter(|note| note.starts_with("not all rules")).collect();
+        assert_eq!(notes.len(), usize::from(*incomplete), "{what}: {:?}", listing.notes);
+        let shown: Vec<String> = paths(&listing).into_iter().filter(|path| !path.starts_with('d')).collect();
+        assert_eq!(shown, ["in"], "{what}");
+    }
+}
+
 fn list(path: &str, depth: usize) -> ListRequest {
     ListRequest { path: path.into(), depth, ..Default::default() }
 }
