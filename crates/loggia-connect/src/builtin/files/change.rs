@@ -15,10 +15,14 @@ use super::lock::DirectoryLocks;
 use super::path::RelPath;
 use super::temporary::{self, TemporaryFile};
 use super::walk::{Flow, Scope, Walk};
+use super::write::not_a_file;
 use super::{Files, FilesError, Kind, Limits, Result, open_regular};
 
 /// Directory entries that a change looks at to find leftover temporary files.
 const LOOK_AT: usize = 1_000;
+
+/// Links that lead to links.
+const MAX_LINKS: usize = 40;
 
 /// The permission to change something. Changes of one [`Files`] happen one after the other.
 pub(super) struct ChangePermit<'f> {
@@ -61,31 +65,29 @@ impl Files {
         Ok(ChangePermit { files: self, _order: order })
     }
 
-    /// The place that `path` leads to after links, relative to the root. It need not exist.
-    pub(super) fn locate(&self, path: &RelPath) -> Result<PathBuf> {
-        match self.root.canonicalize(path.as_path()) {
-            Ok(real) => Ok(real),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => self.locate_missing(path, &e),
-            Err(e) => Err(self.explain(path, &e)),
+    /// Follows the links that `path` itself is, and returns the path that the last one leads to, which need not exist.
+    /// Directories on the way are left to the system, which follows and confines them when one is opened.
+    ///
+    /// `canonicalize` would not do: it reads the path of an open file, which is another one once the file is replaced.
+    pub(super) fn follow_links(&self, path: &RelPath) -> Result<PathBuf> {
+        let mut real = path.as_path().to_owned();
+        for followed in 0..MAX_LINKS {
+            match self.root.symlink_metadata(&real) {
+                Ok(metadata) if metadata.is_symlink() => {
+                    let target = self.root.read_link_contents(&real).map_err(|e| self.explain(path, &e))?;
+                    real = real.parent().unwrap_or(Path::new("")).join(target);
+                }
+                // A link that leads nowhere would be replaced unseen.
+                Err(e) if e.kind() == io::ErrorKind::NotFound && followed > 0 => {
+                    let advice = "it is a symbolic link that leads to nothing; write to the path it leads to";
+                    return Err(FilesError::Exists { path: path.to_string(), advice });
+                }
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(self.explain(path, &e)),
+                _ => return Ok(real),
+            }
         }
-    }
-
-    /// Nothing has the name. A link that leads nowhere would be replaced unseen.
-    fn locate_missing(&self, path: &RelPath, error: &io::Error) -> Result<PathBuf> {
-        if self.root.symlink_metadata(path.as_path()).is_ok() {
-            let advice = "it is a symbolic link that leads to nothing; write to the path it leads to";
-            return Err(FilesError::Exists { path: path.to_string(), advice });
-        }
-        let parent = path.parent().ok_or_else(|| self.explain(path, error))?;
-        Ok(self.locate(&parent)?.join(path.name()))
-    }
-
-    /// The place of `path` itself: links on the way are followed, the last name is not.
-    pub(super) fn locate_entry(&self, path: &RelPath) -> Result<PathBuf> {
-        match path.parent() {
-            Some(parent) => Ok(self.locate(&parent)?.join(path.name())),
-            None => Ok(PathBuf::new()),
-        }
+        let reason = "it is a symbolic link that leads to too many others";
+        Err(FilesError::BadPath { path: path.to_string(), reason })
     }
 
     /// Removes the temporary files that ended processes left anywhere in the folder, as far as one operation may walk.
@@ -109,26 +111,19 @@ impl Files {
         // A folder that cannot be walked has nothing to remove, and reading it says why.
         drop(walked);
     }
-
-    fn create_directories(&self, path: &RelPath, real: &Path) -> Result<()> {
-        if real == Path::new("") {
-            return Ok(());
-        }
-        self.root.create_dir_all(real).map_err(|e| self.explain(path, &e))
-    }
 }
 
 impl ChangePermit<'_> {
-    /// Opens the directory of `real`, the place that `path` leads to. It is created with `create`.
+    /// Opens the directory of `real`, the path that `path` leads to. It is created with `create`.
     pub(super) fn open(&self, path: &RelPath, real: &Path, create: bool) -> Result<DirectoryEntry> {
-        let name = real.file_name().ok_or(FilesError::Root { verb: "replaced" })?.to_owned();
+        let name = real.file_name().ok_or_else(|| not_a_file(path, Kind::Directory))?.to_owned();
         if temporary::is_temporary(&name) {
             let reason = "this server keeps names of this form for temporary files; choose another name";
             return Err(FilesError::BadPath { path: path.to_string(), reason });
         }
         let parent = real.parent().unwrap_or(Path::new(""));
         if create {
-            self.files.create_directories(&path.parent().unwrap_or_default(), parent)?;
+            self.create_directories(&path.parent().unwrap_or_default(), parent)?;
         }
         let opened = match parent.as_os_str().is_empty() {
             true => self.files.root.try_clone(),
@@ -136,6 +131,13 @@ impl ChangePermit<'_> {
         };
         let dir = opened.map_err(|e| self.files.explain(path, &e))?;
         Ok(DirectoryEntry { path: path.clone(), dir, name })
+    }
+
+    fn create_directories(&self, path: &RelPath, real: &Path) -> Result<()> {
+        if real == Path::new("") {
+            return Ok(());
+        }
+        self.files.root.create_dir_all(real).map_err(|e| self.files.explain(path, &e))
     }
 
     /// Keeps other processes from changing what is in the directory of `entry`.

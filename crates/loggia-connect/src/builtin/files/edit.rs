@@ -97,7 +97,7 @@ impl Files {
     fn place_to_edit(&self, change: &ChangePermit<'_>, path: &RelPath) -> Result<LockedEntry> {
         let (_, metadata) = self.open_file(path)?;
         self.check_size(path, metadata.len())?;
-        change.lock(change.open(path, &self.locate(path)?, false)?)
+        change.lock(change.open(path, &self.follow_links(path)?, false)?)
     }
 
     fn text_to_edit(&self, place: &LockedEntry) -> Result<(String, Metadata)> {

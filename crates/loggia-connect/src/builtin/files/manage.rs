@@ -57,8 +57,8 @@ impl Files {
             let reason = format!("'{to}' is inside '{from}': a directory cannot be moved into itself");
             return Err(FilesError::BadRequest { reason });
         }
-        let source = change.open(&from, &self.locate_entry(&from)?, false)?;
-        let target = change.open(&to, &self.locate_entry(&to)?, true)?;
+        let source = change.open(&from, from.as_path(), false)?;
+        let target = change.open(&to, to.as_path(), true)?;
         let _locks = change.lock_all(&[&source, &target])?;
         self.rename_entry(&source, &target, request.overwrite)?;
         self.stat(to.as_str())
@@ -79,7 +79,7 @@ impl Files {
         if path.is_root() {
             return Ok(false);
         }
-        let entry = change.open(&path, &self.locate(&path)?, true)?;
+        let entry = change.open(&path, &self.follow_links(&path)?, true)?;
         match entry.dir.create_dir(entry.as_path()) {
             Ok(()) => Ok(true),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match entry.metadata() {
@@ -103,7 +103,7 @@ impl Files {
         }
         let explain = |e: io::Error| self.explain(&path, &e);
         self.root.symlink_metadata(path.as_path()).map_err(explain)?;
-        let place = change.lock(change.open(&path, &self.locate_entry(&path)?, false)?)?;
+        let place = change.lock(change.open(&path, path.as_path(), false)?)?;
         let (dir, name) = (&place.entry.dir, place.entry.as_path());
         let kind = Kind::of(place.entry.metadata().map_err(explain)?.file_type());
         let deleted = match kind {

@@ -68,7 +68,7 @@ impl Files {
         if path.is_root() {
             return Err(not_a_file(path, Kind::Directory));
         }
-        let real = self.locate(path)?;
+        let real = self.follow_links(path)?;
         let missing = || FilesError::Changed { path: path.to_string(), now: None };
         match change.open(path, &real, request.if_unchanged.is_none()) {
             Err(FilesError::NotFound { .. }) if request.if_unchanged.is_some() => Err(missing()),
@@ -115,7 +115,7 @@ impl Files {
     }
 }
 
-fn not_a_file(path: &RelPath, kind: Kind) -> FilesError {
+pub(super) fn not_a_file(path: &RelPath, kind: Kind) -> FilesError {
     let advice = "give the path of a file, for example one in it";
     FilesError::NotAFile { path: path.to_string(), found: kind.noun(), advice }
 }

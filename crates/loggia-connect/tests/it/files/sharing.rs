@@ -1,7 +1,7 @@
 //! Several servers on one folder at once: no acknowledged change is lost, and nothing is done twice.
 
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn edits_by_another_process() {
 fn other_process(folder: &Path, lines: &str) -> Child {
     let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
     command.args(["--exact", "files::sharing::edits_by_another_process"]);
-    command.env(SHARED, folder).env(LINES, lines).stdout(std::process::Stdio::null());
+    command.env(SHARED, folder).env(LINES, lines).stdout(Stdio::piped());
     command.spawn().expect("it starts")
 }
 
@@ -54,8 +54,9 @@ fn edits_by_several_processes_are_all_kept() {
     };
     let folder = folder(&[("file", &lines("old"))]);
     let children = ["a", "b"].map(|lines| other_process(folder.path(), lines));
-    for mut child in children {
-        assert!(child.wait().expect("it ends").success());
+    for child in children {
+        let ended = child.wait_with_output().expect("it ends");
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
     }
     assert_eq!(std::fs::read_to_string(folder.path().join("file")).unwrap(), lines("new"));
     assert_eq!(folder.path().read_dir().unwrap().count(), 1, "nothing is left behind");
