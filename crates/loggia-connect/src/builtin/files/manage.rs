@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::change::DirectoryEntry;
 use super::stat::Stat;
 use super::temporary;
-use super::walk::{Flow, Scope, Walk};
+use super::walk::{Flow, Scope, Walk, first_names};
 use super::{Files, FilesError, Kind, Result};
 
 /// Paths offered to complete one.
@@ -132,17 +132,17 @@ impl Files {
     pub fn complete(&self, typed: &str) -> Vec<String> {
         let (directory, begun) = typed.rsplit_once('/').unwrap_or(("", typed));
         let Ok(directory) = self.parse(directory) else { return Vec::new() };
-        let scope = Scope { hidden: begun.starts_with('.'), ignored: true, depth: Some(1), after: None };
-        let mut paths = Vec::new();
-        let mut walk = Walk::new(scope, self.budget());
-        let walked = walk.run(self, &directory, &mut |found, _| {
-            if found.name().starts_with(begun) {
-                let slash = if found.kind == Kind::Directory { "/" } else { "" };
-                paths.push(format!("{}{slash}", found.path));
-            }
-            if paths.len() < MAX_COMPLETIONS { Flow::Continue } else { Flow::Stop }
-        });
-        if walked.is_ok() { paths } else { Vec::new() }
+        let Ok(dir) = self.open_dir(&directory) else { return Vec::new() };
+        let wanted =
+            |name: &str| name.starts_with(begun) && (begun.starts_with('.') || !name.starts_with('.'));
+        let found = first_names(&dir, MAX_COMPLETIONS, &mut self.budget(), wanted).unwrap_or_default();
+        found
+            .into_iter()
+            .map(|(name, kind)| {
+                let slash = if kind == Kind::Directory { "/" } else { "" };
+                format!("{}{slash}", directory.join(&name))
+            })
+            .collect()
     }
 }
 

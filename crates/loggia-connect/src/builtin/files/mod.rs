@@ -90,8 +90,10 @@ pub struct Limits {
     pub page: usize,
     /// Matches that a search by content returns at most (1000).
     pub matches: usize,
-    /// Directory entries that one operation looks at (200 000).
+    /// Directory entries that one operation visits (200 000).
     pub entries: usize,
+    /// Names that one operation holds in memory to put them in order (100 000). A directory may have more.
+    pub held: usize,
     /// Bytes that one operation reads from files (1 GiB).
     pub scan: u64,
     /// How long one operation reads or walks (10 s).
@@ -112,6 +114,7 @@ impl Default for Limits {
             page: 1000,
             matches: 1000,
             entries: 200_000,
+            held: 100_000,
             scan: 1 << 30,
             time: Duration::from_secs(10),
             running: 8,

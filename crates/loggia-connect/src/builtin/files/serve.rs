@@ -151,6 +151,8 @@ impl Folder {
         /// How many matching lines at most; 200 where it is left out
         #[arg(min = 1, max = 1000)]
         limit: Option<usize>,
+        /// next_cursor of the search before
+        cursor: Option<String>,
     ) -> Result<Json<GrepResult>, ToolError> {
         let request = GrepRequest {
             pattern,
@@ -162,6 +164,7 @@ impl Folder {
             hidden: hidden.unwrap_or_default(),
             ignored: ignored.unwrap_or_default(),
             limit,
+            cursor,
         };
         self.run(cx, move |files| files.grep(&request)).await.map(Json)
     }
