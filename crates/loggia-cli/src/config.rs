@@ -187,9 +187,7 @@ fn folder(root: PathBuf, write: bool) -> Connector {
 
 fn open_folder(root: &Path, writable: bool) -> loggia::Result<Arc<dyn Service>> {
     let options = FilesOptions { writable, ..FilesOptions::default() };
-    let files = Files::open(root, options).map_err(|error| {
-        Error::Configuration(format!("the folder {} cannot be opened: {error}", root.display()))
-    })?;
+    let files = Files::open(root, options).map_err(|error| Error::Configuration(error.to_string()))?;
     Ok(files::server(files)?.into_service())
 }
 

@@ -15,6 +15,8 @@ pub enum FilesError {
         /// A path that does exist and may have been meant.
         suggestion: Option<String>,
     },
+    /// The folder itself was deleted after it was opened.
+    RootGone,
     /// The path, or a link on its way, leads out of the folder.
     Outside {
         /// The path that was asked for.
@@ -215,6 +217,10 @@ impl fmt::Display for FilesError {
             FilesError::NotFound { path, suggestion: None } => {
                 write!(f, "no file or directory '{path}'; list the directory to see what is there")
             }
+            FilesError::RootGone => f.write_str(
+                "the folder of this server was deleted, so there is nothing to read or change; the administrator can \
+                 create it again and restart the server",
+            ),
             FilesError::Outside { path } => write!(
                 f,
                 "the path '{path}' leaves the folder this server may use; give a path inside it, relative to \

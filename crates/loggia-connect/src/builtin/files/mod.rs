@@ -21,6 +21,7 @@ mod manage;
 mod mime;
 mod path;
 mod read;
+mod root;
 mod serve;
 mod stat;
 mod suggest;
@@ -44,6 +45,7 @@ pub use grep::{FileMatches, GrepRequest, GrepResult, MatchLine};
 pub use list::{Entry, ListRequest, Listing};
 pub use manage::{DeleteRequest, Deleted, MoveRequest};
 pub use read::{Content, ReadRange, ReadRequest, ReadResult};
+pub use root::OpenError;
 pub use serve::server;
 pub use stat::Stat;
 pub use write::{WriteRequest, Written};
@@ -158,10 +160,12 @@ impl Kind {
 }
 
 impl Files {
-    /// Opens the folder `root`. This alone uses the whole file system.
-    pub fn open(root: &Path, options: FilesOptions) -> std::io::Result<Files> {
-        let handle = Dir::open_ambient_dir(root, cap_std::ambient_authority())?;
-        let roots = Arc::new([std::path::absolute(root)?, std::fs::canonicalize(root)?]);
+    /// Opens the folder `root`, and fails where it cannot be listed and entered. This alone uses the whole file system.
+    pub fn open(root: &Path, options: FilesOptions) -> std::result::Result<Files, OpenError> {
+        let handle = root::open(root)?;
+        let absolute =
+            std::path::absolute(root).and_then(|root| Ok([root.clone(), std::fs::canonicalize(root)?]));
+        let roots = Arc::new(absolute.map_err(|error| OpenError::new(root, error))?);
         Ok(Files { root: Arc::new(handle), roots, options, changes: Arc::default(), stop: Stop::default() })
     }
 
@@ -204,11 +208,18 @@ impl Files {
 
     /// What is at `path`, after links.
     fn metadata(&self, path: &RelPath) -> Result<Metadata> {
+        self.check_root(path)?;
         self.root.metadata(path.as_path()).map_err(|e| self.explain(path, &e))
     }
 
     fn open_dir(&self, path: &RelPath) -> Result<Dir> {
+        self.check_root(path)?;
         self.root.open_dir(path.as_path()).map_err(|e| self.explain(path, &e))
+    }
+
+    /// Fails where `path` is the folder itself, and it was deleted; for other paths, the system fails.
+    fn check_root(&self, path: &RelPath) -> Result<()> {
+        if path.is_root() && root::is_deleted(&self.root) { Err(FilesError::RootGone) } else { Ok(()) }
     }
 
     fn open_file(&self, path: &RelPath) -> Result<(File, Metadata)> {

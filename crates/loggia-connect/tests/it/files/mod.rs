@@ -4,6 +4,7 @@ mod changing;
 mod confinement;
 mod messages;
 mod reading;
+mod roots;
 mod searching;
 mod serving;
 mod sharing;
