@@ -321,9 +321,11 @@ fn builtin(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -
             problems.add_toml(&error, Some(span));
             None
         }
-        Ok(RawFiles { path, write }) => {
+        Ok(RawFiles { write: false, write_sensitive: true, .. }) => problems
+            .add(span, "write_sensitive has no effect without write = true; add it, or leave both out"),
+        Ok(RawFiles { path, write, write_sensitive }) => {
             let path = Spanned::new(span, path.unwrap_or_else(|| ".".to_owned()));
-            Some(Builtin::Files { path: template(path, problems)?, write })
+            Some(Builtin::Files { path: template(path, problems)?, write, write_sensitive })
         }
     }
 }

@@ -181,6 +181,8 @@ pub enum Builtin<T> {
         path: T,
         /// Whether it may be changed.
         write: bool,
+        /// Whether files may be changed that other programs execute or trust.
+        write_sensitive: bool,
     },
 }
 
@@ -254,8 +256,9 @@ impl Backend<Template> {
                 transport: *transport,
                 personal: personal.as_ref().map(|personal| personal.expand(&fill)).transpose()?,
             }),
-            Backend::Builtin(Builtin::Files { path, write }) => {
-                Backend::Builtin(Builtin::Files { path: fill(path)?, write: *write })
+            Backend::Builtin(Builtin::Files { path, write, write_sensitive }) => {
+                let (path, write, write_sensitive) = (fill(path)?, *write, *write_sensitive);
+                Backend::Builtin(Builtin::Files { path, write, write_sensitive })
             }
         })
     }

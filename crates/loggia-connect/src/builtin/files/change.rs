@@ -114,13 +114,14 @@ impl Files {
 }
 
 impl ChangePermit<'_> {
-    /// Opens the directory of `real`, the path that `path` leads to. It is created with `create`.
+    /// Opens the directory of `real`, the path that `path` leads to, if that may be changed. It is created with `create`.
     pub(super) fn open(&self, path: &RelPath, real: &Path, create: bool) -> Result<DirectoryEntry> {
         let name = real.file_name().ok_or_else(|| not_a_file(path, Kind::Directory))?.to_owned();
         if temporary::is_temporary(&name) {
             let reason = "this server keeps names of this form for temporary files; choose another name";
             return Err(FilesError::BadPath { path: path.to_string(), reason });
         }
+        self.files.check_sensitive(path, real)?;
         let parent = real.parent().unwrap_or(Path::new(""));
         if create {
             self.create_directories(&path.parent().unwrap_or_default(), parent)?;

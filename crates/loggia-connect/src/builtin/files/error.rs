@@ -31,6 +31,11 @@ pub enum FilesError {
     },
     /// A change was asked of a server that may only read.
     ReadOnly,
+    /// Other programs execute or trust the file, and the option to change such files is off.
+    Sensitive {
+        /// The path, or that of something in it.
+        path: String,
+    },
     /// A file was needed here.
     NotAFile {
         /// The path that was asked for.
@@ -229,6 +234,12 @@ impl fmt::Display for FilesError {
             FilesError::BadPath { path, reason } => write!(f, "the path '{path}' cannot be used: {reason}"),
             FilesError::ReadOnly => f.write_str(
                 "this server is read-only, so nothing was changed; whoever runs it can start it with --write",
+            ),
+            FilesError::Sensitive { path } => write!(
+                f,
+                "other programs execute or trust '{path}' (such as .git, shell profiles, editor tasks), so nothing was \
+                 changed; the administrator can allow it with --write-sensitive, or with write_sensitive = true in \
+                 loggia.toml"
             ),
             FilesError::NotAFile { path, found, advice } => {
                 write!(f, "'{path}' is {found}, not a file; {advice}")

@@ -57,6 +57,9 @@ impl Files {
             let reason = format!("'{to}' is inside '{from}': a directory cannot be moved into itself");
             return Err(FilesError::BadRequest { reason });
         }
+        for renamed in [&from, &to] {
+            self.check_renamed_directory(renamed, &from)?;
+        }
         let source = change.open(&from, from.as_path(), false)?;
         let target = change.open(&to, to.as_path(), true)?;
         let _locks = change.lock_all(&[&source, &target])?;
@@ -106,6 +109,9 @@ impl Files {
         let place = change.lock(change.open(&path, path.as_path(), false)?)?;
         let (dir, name) = (&place.entry.dir, place.entry.as_path());
         let kind = Kind::of(place.entry.metadata().map_err(explain)?.file_type());
+        if kind == Kind::Directory && request.recursive {
+            self.check_sensitive_below(&path)?;
+        }
         let deleted = match kind {
             Kind::Directory if request.recursive => dir.remove_dir_all(name),
             Kind::Directory => dir.remove_dir(name),
@@ -113,6 +119,13 @@ impl Files {
         };
         deleted.map_err(explain)?;
         Ok(Deleted { path: path.to_string(), kind })
+    }
+
+    /// Fails where the directory `path` may not be deleted with all that is in it.
+    pub(super) fn check_deletable(&self, path: &str) -> Result<()> {
+        let path = self.parse(path)?;
+        self.check_sensitive(&path, path.as_path())?;
+        self.check_sensitive_below(&path)
     }
 
     /// How many files and directories are below `path`, counted up to `most`.

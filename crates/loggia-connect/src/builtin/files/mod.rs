@@ -22,6 +22,7 @@ mod mime;
 mod path;
 mod read;
 mod root;
+mod sensitive;
 mod serve;
 mod stat;
 mod suggest;
@@ -63,6 +64,8 @@ pub struct Files {
     /// The absolute forms of the root that a caller's absolute path may begin with.
     roots: Arc<[PathBuf]>,
     options: FilesOptions,
+    /// Whether the folder as a whole is one that other programs execute or trust.
+    root_is_sensitive: bool,
     /// Held while something changes, so that changes made here do not interleave.
     changes: Arc<Mutex<()>>,
     stop: Stop,
@@ -73,6 +76,9 @@ pub struct Files {
 pub struct FilesOptions {
     /// Whether anything may be changed.
     pub writable: bool,
+    /// Whether files may be changed that other programs execute or trust, such as `.git`, profiles of shells and tasks of
+    /// editors.
+    pub write_sensitive: bool,
     /// The bounds.
     pub limits: Limits,
 }
@@ -165,8 +171,15 @@ impl Files {
         let handle = root::open(root)?;
         let absolute =
             std::path::absolute(root).and_then(|root| Ok([root.clone(), std::fs::canonicalize(root)?]));
-        let roots = Arc::new(absolute.map_err(|error| OpenError::new(root, error))?);
-        Ok(Files { root: Arc::new(handle), roots, options, changes: Arc::default(), stop: Stop::default() })
+        let roots: Arc<[PathBuf; 2]> = Arc::new(absolute.map_err(|error| OpenError::new(root, error))?);
+        Ok(Files {
+            root: Arc::new(handle),
+            root_is_sensitive: sensitive::is_sensitive_root(&roots[1]),
+            roots,
+            options,
+            changes: Arc::default(),
+            stop: Stop::default(),
+        })
     }
 
     /// The same folder, whose operations end early once `stop` says so: their caller has gone.

@@ -48,7 +48,13 @@ pub fn server(files: Files) -> loggia::Result<Server> {
 }
 
 fn instructions(files: &Files) -> String {
-    let changing = if files.is_writable() { "It may be changed." } else { "It is read-only." };
+    let changing = match (files.is_writable(), files.options.write_sensitive) {
+        (false, _) => "It is read-only.",
+        (true, true) => "It may be changed.",
+        (true, false) => {
+            "It may be changed, but for files that other programs execute or trust, such as .git."
+        }
+    };
     format!(
         "The files of one folder, {}. {changing} Paths are relative to it, with forward slashes; '' is the folder itself. \
          Hidden and git-ignored files are left out unless asked for. Find files with find (by name) and search (by content), \
@@ -423,7 +429,9 @@ impl Folder {
         let Ok(count) = self
             .work(cx, {
                 let path = path.clone();
-                move |files| files.count_below(&path, MOST_COUNTED)
+                move |files| {
+                    files.check_deletable(&path).and_then(|()| files.count_below(&path, MOST_COUNTED))
+                }
             })
             .await?
         else {
