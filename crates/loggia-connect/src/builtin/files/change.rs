@@ -126,9 +126,10 @@ impl ChangePermit<'_> {
         if create {
             self.create_directories(&path.parent().unwrap_or_default(), parent)?;
         }
-        let opened = match parent.as_os_str().is_empty() {
-            true => self.files.root.try_clone(),
-            false => self.files.root.open_dir(parent),
+        let opened = if parent.as_os_str().is_empty() {
+            self.files.root.try_clone()
+        } else {
+            self.files.root.open_dir(parent)
         };
         let dir = opened.map_err(|e| self.files.explain(path, &e))?;
         Ok(DirectoryEntry { path: path.clone(), dir, name })

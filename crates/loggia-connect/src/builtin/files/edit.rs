@@ -10,6 +10,7 @@ use serde::Serialize;
 use similar::TextDiff;
 
 use super::change::{ChangePermit, ExpectedContent, LockedEntry};
+use super::passage::{FoundPassage, PlainText};
 use super::path::RelPath;
 use super::{EditProblem, Files, FilesError, Result, check_regular, error, stat};
 
@@ -126,42 +127,59 @@ impl Files {
 }
 
 fn apply_one(text: &str, edit: &Edit, limit: u64) -> std::result::Result<(String, usize), EditProblem> {
-    let crlf = uses_crlf(text);
-    let [old, new] = [&edit.old, &edit.new].map(|passage| in_line_endings(passage, crlf));
-    if old.is_empty() {
+    if edit.old.is_empty() {
         return Err(EditProblem::Empty);
     }
-    if old == new {
+    if edit.old == edit.new {
         return Err(EditProblem::NoChange);
     }
-    let count = text.matches(&old).count();
-    match count {
-        0 => return Err(near_miss(text, &old).unwrap_or(EditProblem::NoMatch)),
-        1 => {}
-        _ if !edit.replace_all => return Err(ambiguous(text, &old, count)),
-        _ => {}
+    let [plain, old, new] = [text, &edit.old, &edit.new].map(PlainText::new);
+    let count = plain.find(&old).count();
+    let one = match count {
+        0 => plain
+            .find_last(&old)
+            .ok_or_else(|| near_miss(&plain.plain, &old.plain).unwrap_or(EditProblem::NoMatch))?,
+        2.. if !edit.replace_all => choose(&plain, &old, count)?,
+        _ => return replace(&plain, plain.find(&old), [&old, &new], limit),
+    };
+    replace(&plain, std::iter::once(one), [&old, &new], limit)
+}
+
+/// Of several passages, the one with the very line ends of the old text is meant.
+fn choose(
+    text: &PlainText<'_>,
+    old: &PlainText<'_>,
+    count: usize,
+) -> std::result::Result<FoundPassage, EditProblem> {
+    let mut exact = text.find(old).filter(|found| text.raw[found.raw.clone()] == *old.raw);
+    match (exact.next(), exact.next()) {
+        (Some(one), None) => Ok(one),
+        _ => {
+            let lines = text.find(old).take(MAX_NAMED).map(|found| text.line(&found)).collect();
+            Err(EditProblem::Ambiguous { count, lines })
+        }
     }
-    let grown = text.len() as u64 + (count as u64).saturating_mul(new.len() as u64);
-    if grown.saturating_sub((count * old.len()) as u64) > limit {
-        return Err(EditProblem::TooLarge { limit });
+}
+
+/// The text with the new passage in place of those found, and how many these are.
+fn replace(
+    text: &PlainText<'_>,
+    found: impl Iterator<Item = FoundPassage>,
+    [old, new]: [&PlainText<'_>; 2],
+    limit: u64,
+) -> std::result::Result<(String, usize), EditProblem> {
+    let mut after = String::new();
+    let (mut end, mut count) = (0, 0);
+    for passage in found {
+        after.push_str(&text.raw[end..passage.raw.start]);
+        after.push_str(&text.replacement(&passage, old, new));
+        (end, count) = (passage.raw.end, count + 1);
+        if (after.len() + text.raw.len() - end) as u64 > limit {
+            return Err(EditProblem::TooLarge { limit });
+        }
     }
-    Ok((text.replace(&old, &new), count))
-}
-
-/// Whether every line of `text` ends in CR LF.
-fn uses_crlf(text: &str) -> bool {
-    let crlf = text.matches("\r\n").count();
-    crlf > 0 && crlf == text.matches('\n').count()
-}
-
-/// A model writes LF. In a file of CR LF it means the file's own line endings.
-fn in_line_endings(passage: &str, crlf: bool) -> String {
-    if crlf { passage.replace("\r\n", "\n").replace('\n', "\r\n") } else { passage.to_owned() }
-}
-
-fn ambiguous(text: &str, old: &str, count: usize) -> EditProblem {
-    let lines = text.match_indices(old).take(MAX_NAMED).map(|(at, _)| text[..at].matches('\n').count() + 1);
-    EditProblem::Ambiguous { count, lines: lines.collect() }
+    after.push_str(&text.raw[end..]);
+    if after == text.raw { Err(EditProblem::NoChange) } else { Ok((after, count)) }
 }
 
 /// A passage whose lines are those of `old` but for white space at their ends and inside.

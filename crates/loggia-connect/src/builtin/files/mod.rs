@@ -19,6 +19,7 @@ mod list;
 mod lock;
 mod manage;
 mod mime;
+mod passage;
 mod path;
 mod read;
 mod root;

@@ -273,8 +273,8 @@ impl Folder {
         Ok(Json(written))
     }
 
-    /// Changes passages of a text file and shows the difference. Each old text must be exactly as in the file,
-    /// and occur once unless replace_all is set. Either all edits are made or none.
+    /// Changes passages of a text file and shows the difference. Each old text must be exactly as in the file (but for
+    /// line ends, which stay as they are), and occur once unless replace_all is set. Either all edits are made or none.
     #[tool(title = "Edit a file", destructive, open_world = false)]
     async fn edit(
         &self,

@@ -99,6 +99,39 @@ fn edits_show_a_diff_and_keep_line_endings() {
     assert_eq!(text(&folder, "mixed"), "1\r\n2\nthree\n");
 }
 
+/// Several edits of one file, in which the lines end in different ways.
+#[test]
+fn edits_match_whatever_the_line_ends_and_keep_them() {
+    let all = |old: &str, new: &str| Edit { old: old.into(), new: new.into(), replace_all: true };
+    let one = |old: &str, new: &str| Edit { old: old.into(), new: new.into(), replace_all: false };
+    let table: &[(&str, Vec<Edit>, &str)] = &[
+        ("one\r\ntwo\r\nbare\nend\r\n", vec![one("one\ntwo", "1\n2")], "1\r\n2\r\nbare\nend\r\n"),
+        (
+            "one\r\ntwo\r\nbare\nend\r\n",
+            vec![one("two\nbare\nend\n", "2\nbare\n3\n"), one("one\n2", "1\n2")],
+            "1\r\n2\r\nbare\n3\r\n",
+        ),
+        ("a\r\nb\r\na\nb\n", vec![all("a\nb\n", "1\n2\n")], "1\r\n2\r\n1\n2\n"),
+        ("a\r\nb\r\na\nb\n", vec![one("a\nb\n", "1\n2\n")], "a\r\nb\r\n1\n2\n"),
+        ("a\rb\r", vec![one("a\nb", "1\n2")], "1\r2\r"),
+        ("\u{feff}a\r\nb", vec![one("a\nb\n", "1\n2\n"), one("2", "2\n3")], "\u{feff}1\r\n2\r\n3"),
+    ];
+    for (before, edits, after) in table {
+        let folder = folder(&[("file", before)]);
+        let request = EditRequest { path: "file".into(), edits: edits.clone(), ..Default::default() };
+        let edited = writable(folder.path()).edit(&request);
+        assert!(edited.is_ok(), "{before:?}: {edited:?}");
+        assert_eq!(text(&folder, "file"), *after, "{before:?}");
+    }
+    let refused = [("a\r\nb\r\na\r\nb\r\n", "a\nb"), ("a\r\nb", "a\nc"), ("a\r\nb", "a\n\nb")];
+    for (before, old) in refused {
+        let folder = folder(&[("file", before)]);
+        let error = writable(folder.path()).edit(&edit("file", &[(old, "x")])).expect_err(before);
+        assert!(!error.to_string().contains("take this as the old text"), "{before:?}: {error}");
+        assert_eq!(text(&folder, "file"), before);
+    }
+}
+
 #[test]
 fn an_edit_that_cannot_be_made_changes_nothing() {
     const TEXT: &str = "fn a() {\n    one();\n}\nfn b() {\n    one();\n}\n";
