@@ -30,7 +30,7 @@ pub(crate) struct Config {
 
 enum Connectors {
     Manifest { base: PathBuf, all: Vec<manifest::Connector> },
-    Folder { root: PathBuf, write: bool },
+    Folder { root: PathBuf, options: FilesOptions },
 }
 
 /// The one connector there is without a configuration file.
@@ -47,7 +47,7 @@ impl Config {
         };
         match file {
             Some(file) => Config::of_file(file),
-            None => Ok(Config::of_folder(PathBuf::from("."), false)),
+            None => Ok(Config::of_folder(PathBuf::from("."), FilesOptions::default())),
         }
     }
 
@@ -62,19 +62,19 @@ impl Config {
     }
 
     /// The built-in connector on `root`.
-    pub(crate) fn of_folder(root: PathBuf, write: bool) -> Config {
+    pub(crate) fn of_folder(root: PathBuf, options: FilesOptions) -> Config {
         let root = std::path::absolute(&root).unwrap_or(root);
         Config {
             file: None,
             server: ServerSection::default(),
-            connectors: Connectors::Folder { root, write },
+            connectors: Connectors::Folder { root, options },
         }
     }
 
     /// The folder that is served, where there is no file.
     pub(crate) fn folder(&self) -> Option<(&Path, bool)> {
         match &self.connectors {
-            Connectors::Folder { root, write } => Some((root, *write)),
+            Connectors::Folder { root, options } => Some((root, options.writable)),
             Connectors::Manifest { .. } => None,
         }
     }
@@ -89,7 +89,7 @@ impl Config {
     /// The connectors for the hub.
     pub(crate) fn connectors(&self, credentials: &Credentials) -> Vec<Connector> {
         match &self.connectors {
-            Connectors::Folder { root, write } => vec![folder(root.clone(), *write)],
+            Connectors::Folder { root, options } => vec![folder(root.clone(), options.clone())],
             Connectors::Manifest { base, all } => {
                 all.iter().map(|one| connector(base.clone(), one.clone(), credentials.clone())).collect()
             }
@@ -129,8 +129,8 @@ impl Config {
         credentials: &Credentials,
     ) -> Option<loggia::Result<Client>> {
         let opened = match &self.connectors {
-            Connectors::Folder { root, write } if name == FOLDER => {
-                open_folder(root, *write).map(Opened::Service)
+            Connectors::Folder { root, options } if name == FOLDER => {
+                open_folder(root, options.clone()).map(Opened::Service)
             }
             Connectors::Manifest { base, all } => {
                 let connector = all.iter().find(|connector| connector.name == name)?;
@@ -177,19 +177,16 @@ impl Own {
     }
 }
 
-fn folder(root: PathBuf, write: bool) -> Connector {
+fn folder(root: PathBuf, options: FilesOptions) -> Connector {
     let source = move |_: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
-        let opened = open_folder(&root, write).map(Opened::Service);
+        let opened = open_folder(&root, options.clone()).map(Opened::Service);
         Box::pin(async move { opened })
     };
     Connector::new(FOLDER, source).kind("builtin")
 }
 
-fn open_folder(root: &Path, writable: bool) -> loggia::Result<Arc<dyn Service>> {
-    let options = FilesOptions { writable, ..FilesOptions::default() };
-    let files = Files::open(root, options).map_err(|error| {
-        Error::Configuration(format!("the folder {} cannot be opened: {error}", root.display()))
-    })?;
+fn open_folder(root: &Path, options: FilesOptions) -> loggia::Result<Arc<dyn Service>> {
+    let files = Files::open(root, options).map_err(|error| Error::Configuration(error.to_string()))?;
     Ok(files::server(files)?.into_service())
 }
 
@@ -232,8 +229,9 @@ async fn open(
             let opened = open_remote(&remote, client, credentials).await.map(Opened::Client);
             opened.map_err(|error| signing_in(error, &from.name))
         }
-        Backend::Builtin(Builtin::Files { path, write }) => {
-            open_folder(&base.join(path.expose()), write).map(Opened::Service)
+        Backend::Builtin(Builtin::Files { path, write: writable, write_sensitive }) => {
+            let options = FilesOptions { writable, write_sensitive, ..FilesOptions::default() };
+            open_folder(&base.join(path.expose()), options).map(Opened::Service)
         }
     }
 }

@@ -9,5 +9,6 @@
 //! * [`builtin`]: connectors that run in this process and need no other program.
 
 pub mod builtin;
+mod glob;
 pub mod manifest;
 pub mod secret;

@@ -41,6 +41,10 @@ pub(crate) struct UpArgs {
     #[arg(long)]
     pub(crate) write: bool,
 
+    /// With --write: also files that other programs execute or trust, such as .git, shell profiles and editor tasks
+    #[arg(long, requires = "write")]
+    pub(crate) write_sensitive: bool,
+
     /// Also answer requests addressed to this host name (may be repeated)
     #[arg(long, value_name = "HOST", conflicts_with = "stdio")]
     pub(crate) allow_host: Vec<String>,

@@ -126,6 +126,19 @@ fn a_folder_can_be_named_and_written() {
 
 #[cfg(unix)]
 #[test]
+fn files_that_others_execute_are_written_with_an_option_only() {
+    for (options, code) in [(&["--write"][..], Some(1)), (&["--write", "--write-sensitive"], Some(0))] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let up = up(folder.path(), options);
+        let written = run(&["call", &up.url, "files_write", "path=.git/hooks/pre-commit", "content=x"]);
+        assert_eq!(written.code, code, "{options:?}: {written}");
+        assert_eq!(folder.path().join(".git").exists(), code == Some(0), "{options:?}");
+        assert_eq!(up.stop().code, Some(0));
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn connectors_of_a_file_are_served_and_a_broken_one_hides_nobody() {
     let kitchen = server::start();
     let folder = tempfile::tempdir().expect("a folder");

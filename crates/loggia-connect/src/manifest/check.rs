@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use globset::Glob;
 use http::{HeaderName, HeaderValue, Uri};
 use loggia::limits::Limits;
 use loggia::wire::Version;
@@ -17,6 +16,7 @@ use super::{
     Backend, Builtin, Connector, Listen, Manifest, Remote, ServerSection, Stdio, ToolFilter, Transport, auth,
     limits, personal,
 };
+use crate::glob::{BoundedGlob, GlobOptions};
 use crate::secret::{Secret, Template};
 
 const KINDS: [&str; 3] = ["stdio", "remote", "builtin"];
@@ -224,9 +224,9 @@ fn protocol(text: &Text, problems: &mut Problems<'_>) -> Option<Version> {
 }
 
 fn filter(raw: &RawTools, problems: &mut Problems<'_>) -> ToolFilter {
-    let mut glob = |text: &Text| match Glob::new(text.as_ref()) {
-        Ok(glob) => Some(glob.compile_matcher()),
-        Err(e) => problems.add(text.span(), format!("this pattern does not parse: {}", e.kind())),
+    let mut glob = |text: &Text| match BoundedGlob::compile(text.as_ref(), GlobOptions::default()) {
+        Ok(glob) => Some(glob),
+        Err(reason) => problems.add(text.span(), format!("this pattern does not parse: {reason}")),
     };
     ToolFilter {
         allow: raw.allow.as_ref().map(|allow| allow.iter().filter_map(&mut glob).collect()),
@@ -321,9 +321,11 @@ fn builtin(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -
             problems.add_toml(&error, Some(span));
             None
         }
-        Ok(RawFiles { path, write }) => {
+        Ok(RawFiles { write: false, write_sensitive: true, .. }) => problems
+            .add(span, "write_sensitive has no effect without write = true; add it, or leave both out"),
+        Ok(RawFiles { path, write, write_sensitive }) => {
             let path = Spanned::new(span, path.unwrap_or_else(|| ".".to_owned()));
-            Some(Builtin::Files { path: template(path, problems)?, write })
+            Some(Builtin::Files { path: template(path, problems)?, write, write_sensitive })
         }
     }
 }

@@ -39,11 +39,11 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use globset::GlobMatcher;
 use loggia::limits::Limits;
 use loggia::wire::Version;
 use zeroize::Zeroizing;
 
+use crate::glob::BoundedGlob;
 use crate::secret::{Environment, MissingVariable, Secret, Template};
 
 pub use auth::{
@@ -181,20 +181,22 @@ pub enum Builtin<T> {
         path: T,
         /// Whether it may be changed.
         write: bool,
+        /// Whether files may be changed that other programs execute or trust.
+        write_sensitive: bool,
     },
 }
 
 /// Which tools are served, by the names the connector itself gives them.
 #[derive(Debug, Clone, Default)]
 pub struct ToolFilter {
-    allow: Option<Vec<GlobMatcher>>,
-    deny: Vec<GlobMatcher>,
+    allow: Option<Vec<BoundedGlob>>,
+    deny: Vec<BoundedGlob>,
 }
 
 impl ToolFilter {
     /// Whether a tool is served: `deny` is stronger, and without `allow` everything else is.
     pub fn allows(&self, tool: &str) -> bool {
-        let any = |globs: &[GlobMatcher]| globs.iter().any(|glob| glob.is_match(tool));
+        let any = |globs: &[BoundedGlob]| globs.iter().any(|glob| glob.is_match(tool));
         !any(&self.deny) && self.allow.as_deref().is_none_or(any)
     }
 }
@@ -254,8 +256,9 @@ impl Backend<Template> {
                 transport: *transport,
                 personal: personal.as_ref().map(|personal| personal.expand(&fill)).transpose()?,
             }),
-            Backend::Builtin(Builtin::Files { path, write }) => {
-                Backend::Builtin(Builtin::Files { path: fill(path)?, write: *write })
+            Backend::Builtin(Builtin::Files { path, write, write_sensitive }) => {
+                let (path, write, write_sensitive) = (fill(path)?, *write, *write_sensitive);
+                Backend::Builtin(Builtin::Files { path, write, write_sensitive })
             }
         })
     }

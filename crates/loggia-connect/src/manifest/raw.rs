@@ -165,6 +165,8 @@ pub(super) struct RawFiles {
     pub(super) path: Option<String>,
     #[serde(default)]
     pub(super) write: bool,
+    #[serde(default)]
+    pub(super) write_sensitive: bool,
 }
 
 /// A number, or a text that means one: `30`, `"30s"`, `"4MiB"`.

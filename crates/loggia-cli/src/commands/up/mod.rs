@@ -19,6 +19,7 @@ use loggia::model::Implementation;
 use loggia::transport::http::http;
 use loggia::transport::stdio::stdio;
 use loggia::transport::{Serve, Shutdown};
+use loggia_connect::builtin::files::FilesOptions;
 use loggia_connect::manifest::Listen;
 use loggia_hub::{Connector, Hub, HubLimits};
 use tokio::net::TcpListener;
@@ -69,7 +70,8 @@ fn config(args: &UpArgs, file: Option<&Path>) -> Outcome<Config> {
         .hint("write the folder into the file, or leave --config out"));
     }
     let root = args.root.clone().unwrap_or_else(|| ".".into());
-    Ok(Config::of_folder(root, args.write))
+    let (writable, write_sensitive) = (args.write, args.write_sensitive);
+    Ok(Config::of_folder(root, FilesOptions { writable, write_sensitive, ..FilesOptions::default() }))
 }
 
 /// What can be known to be wrong before anything is started.

@@ -84,7 +84,8 @@ impl Budget {
         self.time()
     }
 
-    fn time(&mut self) -> Result<(), Spent> {
+    /// Fails once the time is over or the caller has gone.
+    pub(super) fn time(&mut self) -> Result<(), Spent> {
         if Instant::now() >= self.deadline || self.stop.now() { self.end(Spent::Time) } else { Ok(()) }
     }
 

@@ -9,14 +9,19 @@ use loggia::JsonSchema;
 use serde::Serialize;
 use similar::TextDiff;
 
+use super::change::{ChangePermit, ExpectedContent, LockedEntry};
+use super::passage::{FoundPassage, PlainText};
 use super::path::RelPath;
-use super::{EditProblem, Files, FilesError, Result, stat};
+use super::{EditProblem, Files, FilesError, Result, check_regular, error, stat};
 
 /// Edits in one request.
 const MAX_EDITS: usize = 200;
 
 /// Lines named when a passage is not unique.
 const MAX_NAMED: usize = 10;
+
+/// The characters of a passage that a hint shows.
+const MAX_HINT: usize = 4000;
 
 /// How long the smallest diff is looked for before a larger one will do.
 const DIFF_TIME: Duration = Duration::from_millis(500);
@@ -63,22 +68,23 @@ pub struct Edited {
 impl Files {
     /// Edits a text file.
     pub fn edit(&self, request: &EditRequest) -> Result<Edited> {
-        let mut change = self.change()?;
+        let change = self.change()?;
         let path = self.parse(&request.path)?;
         if !(1..=MAX_EDITS).contains(&request.edits.len()) {
             let reason = format!("give 1 to {MAX_EDITS} edits");
             return Err(FilesError::BadRequest { reason });
         }
-        let (before, metadata) = self.text_to_edit(&path)?;
-        if let Some(expected) =
-            request.if_unchanged.as_ref().filter(|hash| **hash != stat::hash(before.as_bytes()))
-        {
-            self.check_unchanged(&path, expected)?;
+        let place = self.place_to_edit(&change, &path)?;
+        let (before, metadata) = self.text_to_edit(&place)?;
+        let hash = stat::hash(before.as_bytes());
+        if let Some(expected) = request.if_unchanged.as_ref().filter(|expected| **expected != hash) {
+            change.check_unchanged(&place, expected)?;
         }
         let (after, replaced) = self.apply(&path, &before, &request.edits)?;
         self.check_size(&path, after.len() as u64)?;
         if !request.dry_run {
-            self.replace(&mut change, &path, after.as_bytes(), Some(&metadata))?;
+            let expected = ExpectedContent::Hash(&hash);
+            change.replace(&place, after.as_bytes(), Some(&metadata), expected)?;
         }
         Ok(Edited {
             path: path.to_string(),
@@ -89,8 +95,16 @@ impl Files {
         })
     }
 
-    fn text_to_edit(&self, path: &RelPath) -> Result<(String, Metadata)> {
-        let (file, metadata) = self.open_file(path)?;
+    fn place_to_edit(&self, change: &ChangePermit<'_>, path: &RelPath) -> Result<LockedEntry> {
+        let (_, metadata) = self.open_file(path)?;
+        self.check_size(path, metadata.len())?;
+        change.lock(change.open(path, &self.follow_links(path)?, false)?)
+    }
+
+    fn text_to_edit(&self, place: &LockedEntry) -> Result<(String, Metadata)> {
+        let path = &place.entry.path;
+        let (file, metadata) = place.entry.open_file().map_err(|e| self.explain(path, &e))?;
+        check_regular(path, &metadata)?;
         let limit = self.limits().write_max;
         let mut bytes = Vec::new();
         file.take(limit + 1).read_to_end(&mut bytes).map_err(|e| self.explain(path, &e))?;
@@ -113,42 +127,59 @@ impl Files {
 }
 
 fn apply_one(text: &str, edit: &Edit, limit: u64) -> std::result::Result<(String, usize), EditProblem> {
-    let crlf = uses_crlf(text);
-    let [old, new] = [&edit.old, &edit.new].map(|passage| in_line_endings(passage, crlf));
-    if old.is_empty() {
+    if edit.old.is_empty() {
         return Err(EditProblem::Empty);
     }
-    if old == new {
+    if edit.old == edit.new {
         return Err(EditProblem::NoChange);
     }
-    let count = text.matches(&old).count();
-    match count {
-        0 => return Err(near_miss(text, &old).unwrap_or(EditProblem::NoMatch)),
-        1 => {}
-        _ if !edit.replace_all => return Err(ambiguous(text, &old, count)),
-        _ => {}
+    let [plain, old, new] = [text, &edit.old, &edit.new].map(PlainText::new);
+    let count = plain.find(&old).count();
+    let one = match count {
+        0 => plain
+            .find_last(&old)
+            .ok_or_else(|| near_miss(&plain.plain, &old.plain).unwrap_or(EditProblem::NoMatch))?,
+        2.. if !edit.replace_all => choose(&plain, &old, count)?,
+        _ => return replace(&plain, plain.find(&old), [&old, &new], limit),
+    };
+    replace(&plain, std::iter::once(one), [&old, &new], limit)
+}
+
+/// Of several passages, the one with the very line ends of the old text is meant.
+fn choose(
+    text: &PlainText<'_>,
+    old: &PlainText<'_>,
+    count: usize,
+) -> std::result::Result<FoundPassage, EditProblem> {
+    let mut exact = text.find(old).filter(|found| text.raw[found.raw.clone()] == *old.raw);
+    match (exact.next(), exact.next()) {
+        (Some(one), None) => Ok(one),
+        _ => {
+            let lines = text.find(old).take(MAX_NAMED).map(|found| text.line(&found)).collect();
+            Err(EditProblem::Ambiguous { count, lines })
+        }
     }
-    let grown = text.len() as u64 + (count as u64).saturating_mul(new.len() as u64);
-    if grown.saturating_sub((count * old.len()) as u64) > limit {
-        return Err(EditProblem::TooLarge { limit });
+}
+
+/// The text with the new passage in place of those found, and how many these are.
+fn replace(
+    text: &PlainText<'_>,
+    found: impl Iterator<Item = FoundPassage>,
+    [old, new]: [&PlainText<'_>; 2],
+    limit: u64,
+) -> std::result::Result<(String, usize), EditProblem> {
+    let mut after = String::new();
+    let (mut end, mut count) = (0, 0);
+    for passage in found {
+        after.push_str(&text.raw[end..passage.raw.start]);
+        after.push_str(&text.replacement(&passage, old, new));
+        (end, count) = (passage.raw.end, count + 1);
+        if (after.len() + text.raw.len() - end) as u64 > limit {
+            return Err(EditProblem::TooLarge { limit });
+        }
     }
-    Ok((text.replace(&old, &new), count))
-}
-
-/// Whether every line of `text` ends in CR LF.
-fn uses_crlf(text: &str) -> bool {
-    let crlf = text.matches("\r\n").count();
-    crlf > 0 && crlf == text.matches('\n').count()
-}
-
-/// A model writes LF. In a file of CR LF it means the file's own line endings.
-fn in_line_endings(passage: &str, crlf: bool) -> String {
-    if crlf { passage.replace("\r\n", "\n").replace('\n', "\r\n") } else { passage.to_owned() }
-}
-
-fn ambiguous(text: &str, old: &str, count: usize) -> EditProblem {
-    let lines = text.match_indices(old).take(MAX_NAMED).map(|(at, _)| text[..at].matches('\n').count() + 1);
-    EditProblem::Ambiguous { count, lines: lines.collect() }
+    after.push_str(&text.raw[end..]);
+    if after == text.raw { Err(EditProblem::NoChange) } else { Ok((after, count)) }
 }
 
 /// A passage whose lines are those of `old` but for white space at their ends and inside.
@@ -161,7 +192,8 @@ fn near_miss(text: &str, old: &str) -> Option<EditProblem> {
         return None;
     }
     let at = squeezed.windows(wanted.len()).position(|window| window == wanted)?;
-    Some(EditProblem::WhiteSpace { line: at + 1, text: lines[at..at + wanted.len()].join("\n") })
+    let text = error::bounded(&lines[at..at + wanted.len()].join("\n"), MAX_HINT);
+    Some(EditProblem::WhiteSpace { line: at + 1, text })
 }
 
 fn diff(path: &RelPath, before: &str, after: &str, max: usize) -> String {

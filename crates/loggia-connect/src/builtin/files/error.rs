@@ -15,6 +15,8 @@ pub enum FilesError {
         /// A path that does exist and may have been meant.
         suggestion: Option<String>,
     },
+    /// The folder itself was deleted after it was opened.
+    RootGone,
     /// The path, or a link on its way, leads out of the folder.
     Outside {
         /// The path that was asked for.
@@ -29,6 +31,11 @@ pub enum FilesError {
     },
     /// A change was asked of a server that may only read.
     ReadOnly,
+    /// Other programs execute or trust the file, and the option to change such files is off.
+    Sensitive {
+        /// The path, or that of something in it.
+        path: String,
+    },
     /// A file was needed here.
     NotAFile {
         /// The path that was asked for.
@@ -109,6 +116,11 @@ pub enum FilesError {
         /// The path.
         path: String,
     },
+    /// Other processes kept the directory locked for as long as the operation may take.
+    Busy {
+        /// The path.
+        path: String,
+    },
     /// The operation did not end within its time.
     TimedOut {
         /// The path.
@@ -171,6 +183,29 @@ impl FilesError {
     }
 }
 
+/// The characters of a caller's text that an error shows.
+const MAX_EXCERPT: usize = 80;
+
+/// The start of a caller's text, on one line.
+pub(super) fn excerpt(text: &str) -> String {
+    let escaped: String = text.chars().take(MAX_EXCERPT).flat_map(char::escape_debug).collect();
+    if text.chars().nth(MAX_EXCERPT).is_some() { escaped + "…" } else { escaped }
+}
+
+/// The first `most` characters of a message that repeats a caller's text, control characters escaped.
+pub(super) fn bounded(message: &str, most: usize) -> String {
+    let mut bounded = String::new();
+    for (n, character) in message.chars().enumerate() {
+        match character {
+            _ if n == most => return bounded + "…",
+            '\n' | '\t' => bounded.push(character),
+            control if control.is_control() => bounded.extend(control.escape_default()),
+            plain => bounded.push(plain),
+        }
+    }
+    bounded
+}
+
 /// cap-std makes this error itself when a path leads out, so that no error number comes with it.
 fn is_escape(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
@@ -187,6 +222,10 @@ impl fmt::Display for FilesError {
             FilesError::NotFound { path, suggestion: None } => {
                 write!(f, "no file or directory '{path}'; list the directory to see what is there")
             }
+            FilesError::RootGone => f.write_str(
+                "the folder of this server was deleted, so there is nothing to read or change; the administrator can \
+                 create it again and restart the server",
+            ),
             FilesError::Outside { path } => write!(
                 f,
                 "the path '{path}' leaves the folder this server may use; give a path inside it, relative to \
@@ -195,6 +234,12 @@ impl fmt::Display for FilesError {
             FilesError::BadPath { path, reason } => write!(f, "the path '{path}' cannot be used: {reason}"),
             FilesError::ReadOnly => f.write_str(
                 "this server is read-only, so nothing was changed; whoever runs it can start it with --write",
+            ),
+            FilesError::Sensitive { path } => write!(
+                f,
+                "other programs execute or trust '{path}' (such as .git, shell profiles, editor tasks), so nothing was \
+                 changed; the administrator can allow it with --write-sensitive, or with write_sensitive = true in \
+                 loggia.toml"
             ),
             FilesError::NotAFile { path, found, advice } => {
                 write!(f, "'{path}' is {found}, not a file; {advice}")
@@ -217,6 +262,10 @@ impl fmt::Display for FilesError {
                 f,
                 "no permission for '{path}': the account that runs this server may not do that; nothing the \
                  caller sends can change it"
+            ),
+            FilesError::Busy { path } => write!(
+                f,
+                "another process has locked the directory of '{path}', so nothing was changed; try again later"
             ),
             FilesError::TimedOut { path } => write!(
                 f,

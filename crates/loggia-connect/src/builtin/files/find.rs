@@ -1,9 +1,8 @@
 //! Search by name: globs.
 
-use globset::{GlobBuilder, GlobMatcher};
-
 use super::walk::{Found, Scope};
-use super::{Files, FilesError, Listing, Result};
+use super::{Files, FilesError, Listing, Result, error};
+use crate::glob::{BoundedGlob, GlobOptions};
 
 /// What to find.
 #[derive(Debug, Clone, Default)]
@@ -42,19 +41,19 @@ impl Files {
 
 /// A glob, and what it is matched against.
 pub(super) struct Glob {
-    matcher: GlobMatcher,
+    matcher: BoundedGlob,
     whole_path: bool,
 }
 
 impl Glob {
     pub(super) fn parse(pattern: &str, ignore_case: bool) -> Result<Glob> {
         let relative = pattern.strip_prefix("./").unwrap_or(pattern).trim_start_matches('/');
-        let glob = GlobBuilder::new(relative).literal_separator(true).case_insensitive(ignore_case).build();
-        let glob = glob.map_err(|e| FilesError::BadPattern {
-            pattern: pattern.to_owned(),
-            reason: format!("{}; a glob is for example 'src/**/*.rs'", e.kind()),
+        let options = GlobOptions { literal_separator: true, ignore_case };
+        let matcher = BoundedGlob::compile(relative, options).map_err(|reason| FilesError::BadPattern {
+            pattern: error::excerpt(pattern),
+            reason: format!("{reason}; a glob is for example 'src/**/*.rs'"),
         })?;
-        Ok(Glob { matcher: glob.compile_matcher(), whole_path: pattern.contains('/') })
+        Ok(Glob { matcher, whole_path: pattern.contains('/') })
     }
 
     pub(super) fn matches(&self, start: &str, found: &Found<'_>) -> bool {

@@ -11,9 +11,10 @@ use serde::Serialize;
 
 use super::budget::{Budget, Metered};
 use super::find::Glob;
+use super::list::check_cursor;
 use super::path::RelPath;
 use super::walk::{Flow, Scope, Walk};
-use super::{Files, FilesError, Kind, Result, open_regular};
+use super::{Files, FilesError, Kind, Result, error, open_regular};
 
 /// Matches returned where the caller names no number.
 const DEFAULT_MATCHES: usize = 200;
@@ -27,6 +28,12 @@ const BEFORE: usize = 100;
 
 /// Memory for one line. A file with a longer one is not searched to its end.
 const HEAP: usize = 8 << 20;
+
+/// The longest pattern, in bytes.
+const MAX_PATTERN: usize = 4096;
+
+/// The characters of a parser's message that are shown. The message repeats the pattern.
+const MAX_REASON: usize = 1000;
 
 /// Memory for a compiled pattern.
 const PATTERN: usize = 4 << 20;
@@ -52,6 +59,8 @@ pub struct GrepRequest {
     pub ignored: bool,
     /// How many matching lines are returned at most.
     pub limit: Option<usize>,
+    /// The file with which an earlier search ended.
+    pub cursor: Option<String>,
 }
 
 /// What a search found.
@@ -63,6 +72,9 @@ pub struct GrepResult {
     pub matches: usize,
     /// How many files were searched.
     pub searched: usize,
+    /// What to send as `cursor` to search the files after these; absent where all were searched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
     /// What was left out, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -97,7 +109,9 @@ impl Files {
             return self.grep_file(search, &start);
         }
         let glob = request.glob.as_deref().map(|g| Glob::parse(g, request.ignore_case)).transpose()?;
-        let scope = Scope { hidden: request.hidden, ignored: request.ignored, ..Scope::default() };
+        check_cursor(&start, request.cursor.as_deref())?;
+        let after = request.cursor.clone();
+        let scope = Scope { hidden: request.hidden, ignored: request.ignored, depth: None, after };
         let mut walk = Walk::new(scope, self.budget());
         walk.run(self, &start, &mut |found, budget| {
             let wanted = glob.as_ref().is_none_or(|glob| glob.matches(start.as_str(), &found));
@@ -108,8 +122,13 @@ impl Files {
                 Ok((file, metadata)) if metadata.is_file() => search.file(&found.path, file, budget),
                 _ => search.unread += 1,
             }
-            if search.full() || budget.spent().is_some() { Flow::Stop } else { Flow::Continue }
+            if search.full() || budget.spent().is_some() {
+                search.result.next_cursor = Some(found.path);
+                return Flow::Stop;
+            }
+            Flow::Continue
         })?;
+        search.result.next_cursor = search.result.next_cursor.or_else(|| walk.cursor());
         Ok(search.finish(walk.notes()))
     }
 
@@ -131,6 +150,8 @@ struct Search {
     binary: usize,
     /// Files that could not be opened or read to their end.
     unread: usize,
+    /// The file that has more matches than there was room for.
+    cut: Option<String>,
 }
 
 impl Search {
@@ -150,6 +171,7 @@ impl Search {
             result: GrepResult::default(),
             binary: 0,
             unread: 0,
+            cut: None,
         })
     }
 
@@ -163,17 +185,19 @@ impl Search {
             room: self.limit - self.result.matches,
             lines: Vec::new(),
             matches: 0,
+            cut: false,
             binary: false,
         };
         let reader: &mut dyn Read = &mut Metered { inner: file, budget };
         let ended = self.searcher.search_reader(&self.matcher, reader, &mut lines);
-        let Lines { lines, matches, binary, .. } = lines;
+        let Lines { lines, matches, cut, binary, .. } = lines;
         self.result.searched += 1;
         self.binary += usize::from(binary);
         self.unread += usize::from(ended.is_err());
         // Bytes that follow the matches make the file binary, and the matches noise.
         if matches > 0 && !binary {
             self.result.matches += matches;
+            self.cut = cut.then(|| path.to_owned());
             self.result.files.push(FileMatches { path: path.to_owned(), lines });
         }
     }
@@ -181,10 +205,14 @@ impl Search {
     fn finish(self, walk_notes: Vec<String>) -> GrepResult {
         let mut notes = walk_notes;
         if self.full() {
+            let go_on = if self.result.next_cursor.is_some() { "go on with next_cursor, or " } else { "" };
             notes.push(format!(
-                "stopped at {} matches; narrow the search with path, glob or a longer pattern",
+                "stopped at {} matches; {go_on}narrow the search with path, glob or a longer pattern",
                 self.limit
             ));
+        }
+        if let Some(path) = &self.cut {
+            notes.push(format!("'{path}' has more matches; raise limit, or search this file alone"));
         }
         if self.binary > 0 {
             notes.push(format!("{} binary files were skipped", self.binary));
@@ -197,9 +225,12 @@ impl Search {
 }
 
 fn matcher(request: &GrepRequest) -> Result<RegexMatcher> {
-    let bad = |reason: String| FilesError::BadPattern { pattern: request.pattern.clone(), reason };
+    let bad = |reason| FilesError::BadPattern { pattern: error::excerpt(&request.pattern), reason };
     if request.pattern.is_empty() {
         return Err(bad("it is empty".to_owned()));
+    }
+    if request.pattern.len() > MAX_PATTERN {
+        return Err(bad(format!("it has more than {MAX_PATTERN} bytes; search for a part of it")));
     }
     RegexMatcherBuilder::new()
         .fixed_strings(request.literal)
@@ -209,7 +240,8 @@ fn matcher(request: &GrepRequest) -> Result<RegexMatcher> {
         .dfa_size_limit(PATTERN)
         .build(&request.pattern)
         .map_err(|e| {
-            bad(format!("{e}; the search is line by line, and literal takes the pattern as plain text"))
+            let reason = error::bounded(&e.to_string(), MAX_REASON);
+            bad(format!("{reason}; the search is line by line, and literal takes the pattern as plain text"))
         })
 }
 
@@ -219,6 +251,8 @@ struct Lines<'m> {
     room: usize,
     lines: Vec<MatchLine>,
     matches: usize,
+    /// Whether there is a match for which there was no room.
+    cut: bool,
     binary: bool,
 }
 
@@ -234,6 +268,7 @@ impl Sink for Lines<'_> {
 
     fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> std::io::Result<bool> {
         if self.matches == self.room {
+            self.cut = true;
             return Ok(false);
         }
         self.matches += 1;

@@ -85,7 +85,7 @@ impl Files {
         limit: Option<usize>,
         mut wanted: impl FnMut(&Found<'_>) -> bool,
     ) -> Result<Listing> {
-        self.check_cursor(start, scope.after.as_deref())?;
+        check_cursor(start, scope.after.as_deref())?;
         let limit = limit.unwrap_or(self.limits().page).clamp(1, self.limits().page);
         let mut listing = Listing::default();
         let mut walk = Walk::new(scope, self.budget());
@@ -100,22 +100,24 @@ impl Files {
             listing.entries.push(Entry::of(&found));
             Flow::Continue
         })?;
+        listing.next_cursor = listing.next_cursor.or_else(|| walk.cursor());
         listing.notes = walk.notes();
         Ok(listing)
     }
+}
 
-    fn check_cursor(&self, start: &RelPath, cursor: Option<&str>) -> Result<()> {
-        let Some(cursor) = cursor else { return Ok(()) };
-        let normal = self.parse(cursor).is_ok_and(|path| path.as_str() == cursor);
-        let below =
-            start.is_root() || cursor.strip_prefix(start.as_str()).is_some_and(|rest| rest.starts_with('/'));
-        if normal && below {
-            return Ok(());
-        }
-        let reason = "the cursor does not belong to this path; send next_cursor back exactly, with the other \
-                      arguments unchanged, or leave it out to begin again";
-        Err(FilesError::BadRequest { reason: reason.to_owned() })
+/// Fails unless `cursor` can be the path of something below `start`. It may be longer than a caller's path.
+pub(super) fn check_cursor(start: &RelPath, cursor: Option<&str>) -> Result<()> {
+    let Some(cursor) = cursor else { return Ok(()) };
+    let is_name = |name: &str| !name.is_empty() && name != "." && name != "..";
+    let below =
+        start.is_root() || cursor.strip_prefix(start.as_str()).is_some_and(|rest| rest.starts_with('/'));
+    if below && cursor.split('/').all(is_name) {
+        return Ok(());
     }
+    let reason = "the cursor does not belong to this path; send next_cursor back exactly, with the other \
+                  arguments unchanged, or leave it out to begin again";
+    Err(FilesError::BadRequest { reason: reason.to_owned() })
 }
 
 impl Entry {

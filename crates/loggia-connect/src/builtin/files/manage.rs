@@ -6,9 +6,10 @@ use cap_fs_ext::DirExt as _;
 use loggia::JsonSchema;
 use serde::Serialize;
 
-use super::path::RelPath;
+use super::change::DirectoryEntry;
 use super::stat::Stat;
-use super::walk::{Flow, Scope, Walk};
+use super::temporary;
+use super::walk::{Flow, Scope, Walk, first_names};
 use super::{Files, FilesError, Kind, Result};
 
 /// Paths offered to complete one.
@@ -46,7 +47,7 @@ pub struct Deleted {
 impl Files {
     /// Moves or renames a file or a directory.
     pub fn rename(&self, request: &MoveRequest) -> Result<Stat> {
-        let _change = self.change()?;
+        let change = self.change()?;
         let (from, to) = (self.parse(&request.from)?, self.parse(&request.to)?);
         if from.is_root() || to.is_root() {
             return Err(FilesError::Root { verb: "moved or replaced" });
@@ -56,60 +57,75 @@ impl Files {
             let reason = format!("'{to}' is inside '{from}': a directory cannot be moved into itself");
             return Err(FilesError::BadRequest { reason });
         }
-        self.check_target(&from, &to, request.overwrite)?;
-        self.create_parents(&to)?;
-        self.root.rename(from.as_path(), &self.root, to.as_path()).map_err(|e| self.explain(&to, &e))?;
+        for renamed in [&from, &to] {
+            self.check_renamed_directory(renamed, &from)?;
+        }
+        let source = change.open(&from, from.as_path(), false)?;
+        let target = change.open(&to, to.as_path(), true)?;
+        let _locks = change.lock_all(&[&source, &target])?;
+        self.rename_entry(&source, &target, request.overwrite)?;
         self.stat(to.as_str())
     }
 
-    /// Another process may still create `to` between this look and the move; the systems have no common
-    /// way to move without replacing.
-    fn check_target(&self, from: &RelPath, to: &RelPath, overwrite: bool) -> Result<()> {
-        let Ok(metadata) = self.root.symlink_metadata(to.as_path()) else { return Ok(()) };
-        let same_name_in_other_case =
-            from.as_str().to_lowercase() == to.as_str().to_lowercase() && from != to;
-        let advice = match Kind::of(metadata.file_type()) {
-            Kind::Directory => "give the whole new path, with the name it shall have in that directory",
-            _ if overwrite || same_name_in_other_case => return Ok(()),
-            _ => "set overwrite to replace it, or choose another name",
-        };
-        Err(FilesError::Exists { path: to.to_string(), advice })
+    fn rename_entry(&self, from: &DirectoryEntry, to: &DirectoryEntry, overwrite: bool) -> Result<()> {
+        if check_target(from, to, overwrite)? {
+            let renamed = from.dir.rename(from.as_path(), &to.dir, to.as_path());
+            return renamed.map_err(|e| self.explain(&to.path, &e));
+        }
+        temporary::rename_new(&from.dir, from.as_path(), &to.dir, &to.name).map_err(|e| to.refused(self, &e))
     }
 
     /// Creates a directory, with those on the way to it. Returns whether it was not there before.
     pub fn create_directory(&self, path: &str) -> Result<bool> {
-        let _change = self.change()?;
+        let change = self.change()?;
         let path = self.parse(path)?;
-        match self.root.metadata(path.as_path()) {
-            Ok(metadata) if metadata.is_dir() => Ok(false),
-            Ok(_) => Err(FilesError::Exists {
-                path: path.to_string(),
-                advice: "it is not a directory; choose another name, or move it away first",
-            }),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                self.root.create_dir_all(path.as_path()).map_err(|e| self.explain(&path, &e))?;
-                Ok(true)
-            }
+        if path.is_root() {
+            return Ok(false);
+        }
+        let entry = change.open(&path, &self.follow_links(&path)?, true)?;
+        match entry.dir.create_dir(entry.as_path()) {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => Ok(false),
+                Ok(_) => Err(FilesError::Exists {
+                    path: path.to_string(),
+                    advice: "it is not a directory; choose another name, or move it away first",
+                }),
+                Err(e) => Err(self.explain(&path, &e)),
+            },
             Err(e) => Err(self.explain(&path, &e)),
         }
     }
 
     /// Deletes a file, a link (not what it leads to) or a directory.
     pub fn delete(&self, request: &DeleteRequest) -> Result<Deleted> {
-        let _change = self.change()?;
+        let change = self.change()?;
         let path = self.parse(&request.path)?;
         if path.is_root() {
             return Err(FilesError::Root { verb: "deleted" });
         }
-        let metadata = self.root.symlink_metadata(path.as_path()).map_err(|e| self.explain(&path, &e))?;
-        let kind = Kind::of(metadata.file_type());
+        let explain = |e: io::Error| self.explain(&path, &e);
+        self.root.symlink_metadata(path.as_path()).map_err(explain)?;
+        let place = change.lock(change.open(&path, path.as_path(), false)?)?;
+        let (dir, name) = (&place.entry.dir, place.entry.as_path());
+        let kind = Kind::of(place.entry.metadata().map_err(explain)?.file_type());
+        if kind == Kind::Directory && request.recursive {
+            self.check_sensitive_below(&path)?;
+        }
         let deleted = match kind {
-            Kind::Directory if request.recursive => self.root.remove_dir_all(path.as_path()),
-            Kind::Directory => self.root.remove_dir(path.as_path()),
-            _ => self.root.remove_file_or_symlink(path.as_path()),
+            Kind::Directory if request.recursive => dir.remove_dir_all(name),
+            Kind::Directory => dir.remove_dir(name),
+            _ => dir.remove_file_or_symlink(name),
         };
-        deleted.map_err(|e| self.explain(&path, &e))?;
+        deleted.map_err(explain)?;
         Ok(Deleted { path: path.to_string(), kind })
+    }
+
+    /// Fails where the directory `path` may not be deleted with all that is in it.
+    pub(super) fn check_deletable(&self, path: &str) -> Result<()> {
+        let path = self.parse(path)?;
+        self.check_sensitive(&path, path.as_path())?;
+        self.check_sensitive_below(&path)
     }
 
     /// How many files and directories are below `path`, counted up to `most`.
@@ -129,16 +145,29 @@ impl Files {
     pub fn complete(&self, typed: &str) -> Vec<String> {
         let (directory, begun) = typed.rsplit_once('/').unwrap_or(("", typed));
         let Ok(directory) = self.parse(directory) else { return Vec::new() };
-        let scope = Scope { hidden: begun.starts_with('.'), ignored: true, depth: Some(1), after: None };
-        let mut paths = Vec::new();
-        let mut walk = Walk::new(scope, self.budget());
-        let walked = walk.run(self, &directory, &mut |found, _| {
-            if found.name().starts_with(begun) {
-                let slash = if found.kind == Kind::Directory { "/" } else { "" };
-                paths.push(format!("{}{slash}", found.path));
-            }
-            if paths.len() < MAX_COMPLETIONS { Flow::Continue } else { Flow::Stop }
-        });
-        if walked.is_ok() { paths } else { Vec::new() }
+        let Ok(dir) = self.open_dir(&directory) else { return Vec::new() };
+        let wanted =
+            |name: &str| name.starts_with(begun) && (begun.starts_with('.') || !name.starts_with('.'));
+        let found = first_names(&dir, MAX_COMPLETIONS, &mut self.budget(), wanted).unwrap_or_default();
+        found
+            .into_iter()
+            .map(|(name, kind)| {
+                let slash = if kind == Kind::Directory { "/" } else { "" };
+                format!("{}{slash}", directory.join(&name))
+            })
+            .collect()
     }
+}
+
+/// Whether something that may be replaced has the new name; fails where it may not.
+fn check_target(from: &DirectoryEntry, to: &DirectoryEntry, overwrite: bool) -> Result<bool> {
+    let Ok(metadata) = to.metadata() else { return Ok(false) };
+    let (old, new) = (from.path.as_str(), to.path.as_str());
+    let same_name_in_other_case = old.to_lowercase() == new.to_lowercase() && old != new;
+    let advice = match Kind::of(metadata.file_type()) {
+        Kind::Directory => "give the whole new path, with the name it shall have in that directory",
+        _ if overwrite || same_name_in_other_case => return Ok(true),
+        _ => "set overwrite to replace it, or choose another name",
+    };
+    Err(FilesError::Exists { path: to.path.to_string(), advice })
 }

@@ -9,23 +9,30 @@
 //! [`Files`] blocks: call it from a thread that may. It knows nothing of MCP; [`server`] makes a server of it.
 
 mod budget;
+mod change;
 mod edit;
 mod error;
 mod find;
 mod grep;
+mod limiter;
 mod list;
+mod lock;
 mod manage;
 mod mime;
+mod passage;
 mod path;
 mod read;
+mod root;
+mod sensitive;
 mod serve;
 mod stat;
 mod suggest;
+mod temporary;
 mod walk;
 mod write;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cap_fs_ext::OpenOptionsSyncExt as _;
@@ -40,6 +47,7 @@ pub use grep::{FileMatches, GrepRequest, GrepResult, MatchLine};
 pub use list::{Entry, ListRequest, Listing};
 pub use manage::{DeleteRequest, Deleted, MoveRequest};
 pub use read::{Content, ReadRange, ReadRequest, ReadResult};
+pub use root::OpenError;
 pub use serve::server;
 pub use stat::Stat;
 pub use write::{WriteRequest, Written};
@@ -57,9 +65,10 @@ pub struct Files {
     /// The absolute forms of the root that a caller's absolute path may begin with.
     roots: Arc<[PathBuf]>,
     options: FilesOptions,
-    /// Held while something changes, so that changes made here do not interleave. The number makes
-    /// the names of temporary files differ.
-    changes: Arc<Mutex<u64>>,
+    /// Whether the folder as a whole is one that other programs execute or trust.
+    root_is_sensitive: bool,
+    /// Held while something changes, so that changes made here do not interleave.
+    changes: Arc<Mutex<()>>,
     stop: Stop,
 }
 
@@ -68,6 +77,9 @@ pub struct Files {
 pub struct FilesOptions {
     /// Whether anything may be changed.
     pub writable: bool,
+    /// Whether files may be changed that other programs execute or trust, such as `.git`, profiles of shells and tasks of
+    /// editors.
+    pub write_sensitive: bool,
     /// The bounds.
     pub limits: Limits,
 }
@@ -87,12 +99,18 @@ pub struct Limits {
     pub page: usize,
     /// Matches that a search by content returns at most (1000).
     pub matches: usize,
-    /// Directory entries that one operation looks at (200 000).
+    /// Directory entries that one operation visits (200 000).
     pub entries: usize,
+    /// Names that one operation holds in memory to put them in order (100 000). A directory may have more.
+    pub held: usize,
     /// Bytes that one operation reads from files (1 GiB).
     pub scan: u64,
     /// How long one operation reads or walks (10 s).
     pub time: Duration,
+    /// Calls to the server of a folder that run at once (8).
+    pub running: usize,
+    /// Calls to the server of a folder that wait at most; others are refused (64).
+    pub waiting: usize,
 }
 
 impl Default for Limits {
@@ -105,8 +123,11 @@ impl Default for Limits {
             page: 1000,
             matches: 1000,
             entries: 200_000,
+            held: 100_000,
             scan: 1 << 30,
             time: Duration::from_secs(10),
+            running: 8,
+            waiting: 64,
         }
     }
 }
@@ -146,11 +167,20 @@ impl Kind {
 }
 
 impl Files {
-    /// Opens the folder `root`. This alone uses the whole file system.
-    pub fn open(root: &Path, options: FilesOptions) -> std::io::Result<Files> {
-        let handle = Dir::open_ambient_dir(root, cap_std::ambient_authority())?;
-        let roots = Arc::new([std::path::absolute(root)?, std::fs::canonicalize(root)?]);
-        Ok(Files { root: Arc::new(handle), roots, options, changes: Arc::default(), stop: Stop::default() })
+    /// Opens the folder `root`, and fails where it cannot be listed and entered. This alone uses the whole file system.
+    pub fn open(root: &Path, options: FilesOptions) -> std::result::Result<Files, OpenError> {
+        let handle = root::open(root)?;
+        let absolute =
+            std::path::absolute(root).and_then(|root| Ok([root.clone(), std::fs::canonicalize(root)?]));
+        let roots: Arc<[PathBuf; 2]> = Arc::new(absolute.map_err(|error| OpenError::new(root, error))?);
+        Ok(Files {
+            root: Arc::new(handle),
+            root_is_sensitive: sensitive::is_sensitive_root(&roots[1]),
+            roots,
+            options,
+            changes: Arc::default(),
+            stop: Stop::default(),
+        })
     }
 
     /// The same folder, whose operations end early once `stop` says so: their caller has gone.
@@ -190,42 +220,42 @@ impl Files {
         RelPath::parse(input, &self.roots)
     }
 
-    /// The permission to change something, and the lock that orders changes.
-    fn change(&self) -> Result<MutexGuard<'_, u64>> {
-        if !self.options.writable {
-            return Err(FilesError::ReadOnly);
-        }
-        Ok(self.changes.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// What is at `path`, after links.
     fn metadata(&self, path: &RelPath) -> Result<Metadata> {
+        self.check_root(path)?;
         self.root.metadata(path.as_path()).map_err(|e| self.explain(path, &e))
     }
 
     fn open_dir(&self, path: &RelPath) -> Result<Dir> {
+        self.check_root(path)?;
         self.root.open_dir(path.as_path()).map_err(|e| self.explain(path, &e))
     }
 
+    /// Fails where `path` is the folder itself, and it was deleted; for other paths, the system fails.
+    fn check_root(&self, path: &RelPath) -> Result<()> {
+        if path.is_root() && root::is_deleted(&self.root) { Err(FilesError::RootGone) } else { Ok(()) }
+    }
+
     fn open_file(&self, path: &RelPath) -> Result<(File, Metadata)> {
-        let advice = "list it to see what is in it";
         if path.is_root() {
-            return Err(FilesError::NotAFile {
-                path: path.to_string(),
-                found: Kind::Directory.noun(),
-                advice,
-            });
+            check_regular(path, &self.metadata(path)?)?;
         }
         let (file, metadata) =
             open_regular(&self.root, path.as_path()).map_err(|e| self.explain(path, &e))?;
-        let kind = Kind::of(metadata.file_type());
-        let advice = match kind {
-            Kind::File => return Ok((file, metadata)),
-            Kind::Directory => advice,
-            _ => "only regular files can be read",
-        };
-        Err(FilesError::NotAFile { path: path.to_string(), found: kind.noun(), advice })
+        check_regular(path, &metadata)?;
+        Ok((file, metadata))
     }
+}
+
+/// Fails unless `metadata` is of a regular file.
+fn check_regular(path: &RelPath, metadata: &Metadata) -> Result<()> {
+    let kind = Kind::of(metadata.file_type());
+    let advice = match kind {
+        Kind::File => return Ok(()),
+        Kind::Directory => "list it to see what is in it",
+        _ => "only regular files can be read",
+    };
+    Err(FilesError::NotAFile { path: path.to_string(), found: kind.noun(), advice })
 }
 
 /// Opens what may be a file without waiting: a pipe would otherwise block until somebody writes.

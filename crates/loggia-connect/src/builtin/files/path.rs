@@ -8,7 +8,7 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
-use super::error::FilesError;
+use super::error::{self, FilesError};
 
 /// The longest path taken from a caller, in bytes.
 const MAX_PATH: usize = 4096;
@@ -20,17 +20,14 @@ pub(super) struct RelPath(String);
 impl RelPath {
     /// Reads a caller's path. One that is absolute must begin with one of `roots`.
     pub(super) fn parse(input: &str, roots: &[PathBuf]) -> Result<RelPath, FilesError> {
-        let bad = |reason| FilesError::BadPath {
-            path: input.chars().take(80).flat_map(char::escape_debug).collect(),
-            reason,
-        };
+        let bad = |reason| FilesError::BadPath { path: error::excerpt(input), reason };
         if input.len() > MAX_PATH {
             return Err(bad("it is longer than 4096 bytes"));
         }
         if input.contains('\0') {
             return Err(bad("it has a NUL character in it"));
         }
-        let outside = || FilesError::Outside { path: input.to_owned() };
+        let outside = || FilesError::Outside { path: error::excerpt(input) };
         let relative = strip_root(Path::new(input), roots).ok_or_else(outside)?;
         normalise(relative).map(RelPath).ok_or_else(outside)
     }

@@ -11,6 +11,7 @@ use loggia::{JsonSchema, Server, resources, tools};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::limiter::CallLimiter;
 use super::{
     DeleteRequest, Deleted, Edit, EditRequest, Edited, Files, FilesError, FindRequest, GrepRequest,
     GrepResult, ListRequest, Listing, MoveRequest, ReadRange, ReadRequest, Stat, WriteRequest, Written,
@@ -21,7 +22,10 @@ use output::Reading;
 const MOST_COUNTED: usize = 10_000;
 
 /// The tools and resources of one folder.
-struct Folder(Files);
+struct Folder {
+    files: Files,
+    limiter: CallLimiter,
+}
 
 /// Makes a server of a folder.
 pub fn server(files: Files) -> loggia::Result<Server> {
@@ -29,18 +33,28 @@ pub fn server(files: Files) -> loggia::Result<Server> {
     let mut tools = Folder::reading();
     if files.is_writable() {
         tools.extend(Folder::writing());
+        let files = files.clone();
+        std::thread::Builder::new()
+            .name("files-leftovers".to_owned())
+            .spawn(move || files.remove_leftovers())?;
     }
     Server::new("files", env!("CARGO_PKG_VERSION"))
         .title("Files")
         .instructions(instructions)
-        .state(Folder(files))
+        .state(Folder { limiter: CallLimiter::new(files.limits()), files })
         .tools(tools)
         .resources(Folder::resources())
         .build()
 }
 
 fn instructions(files: &Files) -> String {
-    let changing = if files.is_writable() { "It may be changed." } else { "It is read-only." };
+    let changing = match (files.is_writable(), files.options.write_sensitive) {
+        (false, _) => "It is read-only.",
+        (true, true) => "It may be changed.",
+        (true, false) => {
+            "It may be changed, but for files that other programs execute or trust, such as .git."
+        }
+    };
     format!(
         "The files of one folder, {}. {changing} Paths are relative to it, with forward slashes; '' is the folder itself. \
          Hidden and git-ignored files are left out unless asked for. Find files with find (by name) and search (by content), \
@@ -143,6 +157,8 @@ impl Folder {
         /// How many matching lines at most; 200 where it is left out
         #[arg(min = 1, max = 1000)]
         limit: Option<usize>,
+        /// next_cursor of the search before
+        cursor: Option<String>,
     ) -> Result<Json<GrepResult>, ToolError> {
         let request = GrepRequest {
             pattern,
@@ -154,6 +170,7 @@ impl Folder {
             hidden: hidden.unwrap_or_default(),
             ignored: ignored.unwrap_or_default(),
             limit,
+            cursor,
         };
         self.run(cx, move |files| files.grep(&request)).await.map(Json)
     }
@@ -256,8 +273,8 @@ impl Folder {
         Ok(Json(written))
     }
 
-    /// Changes passages of a text file and shows the difference. Each old text must be exactly as in the file,
-    /// and occur once unless replace_all is set. Either all edits are made or none.
+    /// Changes passages of a text file and shows the difference. Each old text must be exactly as in the file (but for
+    /// line ends, which stay as they are), and occur once unless replace_all is set. Either all edits are made or none.
     #[tool(title = "Edit a file", destructive, open_world = false)]
     async fn edit(
         &self,
@@ -350,8 +367,8 @@ impl Folder {
         cx: &Cx,
         #[complete(Self::paths)] path: String,
     ) -> Result<ResourceContents, ToolError> {
-        let most = self.0.limits().read_max;
-        let path = self.0.absolute(&path).unwrap_or(path);
+        let most = self.files.limits().read_max;
+        let path = self.files.absolute(&path).unwrap_or(path);
         let request = ReadRequest { path, max_bytes: Some(most), ..ReadRequest::default() };
         let uri = cx.uri().unwrap_or_default();
         let read = match self.work(cx, move |files| files.read(&request)).await? {
@@ -368,21 +385,32 @@ impl Folder {
     }
 
     async fn paths(&self, typed: &Completing) -> Vec<String> {
-        let (files, typed) = (self.0.clone(), typed.value.clone());
-        tokio::task::spawn_blocking(move || files.complete(&typed)).await.unwrap_or_default()
+        let (files, typed) = (self.files.clone(), typed.value.clone());
+        let Ok(permit) = self.limiter.enter().await else { return Vec::new() };
+        let work = move || {
+            let _permit = permit;
+            files.complete(&typed)
+        };
+        tokio::task::spawn_blocking(work).await.unwrap_or_default()
     }
 }
 
 impl Folder {
-    /// Does blocking work on a thread that may block, until nobody waits for it.
+    /// Does blocking work on a thread that may block, once the limiter admits it, until the caller has gone.
     async fn work<T: Send + 'static>(
         &self,
         cx: &Cx,
         work: impl FnOnce(&Files) -> super::Result<T> + Send + 'static,
     ) -> Result<super::Result<T>, ToolError> {
         let cancelled = cx.cancelled();
-        let files = self.0.until(move || cancelled.is_cancelled());
-        Ok(tokio::task::spawn_blocking(move || work(&files)).await?)
+        let files = self.files.until(move || cancelled.is_cancelled());
+        let permit = self.limiter.enter().await.map_err(|e| ToolError::say(e.to_string()))?;
+        let work = move || {
+            // The work goes on after its caller has gone, until it notices.
+            let _permit = permit;
+            work(&files)
+        };
+        Ok(tokio::task::spawn_blocking(work).await?)
     }
 
     /// The same, where the model is to read every error.
@@ -401,7 +429,9 @@ impl Folder {
         let Ok(count) = self
             .work(cx, {
                 let path = path.clone();
-                move |files| files.count_below(&path, MOST_COUNTED)
+                move |files| {
+                    files.check_deletable(&path).and_then(|()| files.count_below(&path, MOST_COUNTED))
+                }
             })
             .await?
         else {

@@ -5,7 +5,7 @@ use std::io;
 use super::error::FilesError;
 use super::path::RelPath;
 use super::walk::{Flow, Scope, Walk};
-use super::{Files, Limits};
+use super::{Files, Limits, root};
 
 /// Below this similarity (Jaro-Winkler, 0 to 1) two names are unrelated.
 const ALIKE: f64 = 0.85;
@@ -17,6 +17,7 @@ impl Files {
     /// The error for the caller.
     pub(super) fn explain(&self, path: &RelPath, error: &io::Error) -> FilesError {
         match FilesError::from_io(&path.to_string(), error) {
+            FilesError::NotFound { .. } if root::is_deleted(&self.root) => FilesError::RootGone,
             FilesError::NotFound { path: text, .. } => {
                 FilesError::NotFound { path: text, suggestion: self.suggest(path) }
             }

@@ -1,8 +1,10 @@
 //! Walking the folder: depth first, names in order, links not followed, each directory opened beneath its
 //! parent's handle. A cursor is a path; the walk goes on after it, so that pages are stable while files come and go.
+//! A walk that stops early knows the last path it passed, so that another can go on from there.
 
 use std::cmp::Ordering;
-use std::ffi::OsString;
+use std::ffi::OsStr;
+use std::io;
 
 use cap_fs_ext::DirExt as _;
 use cap_std::fs::Dir;
@@ -12,8 +14,12 @@ use super::path::{self, RelPath};
 use super::{Files, Kind, Result};
 
 mod ignored;
+mod names;
 
 use ignored::Ignored;
+use names::{ChunkStart, EntryName, NameChunk};
+
+pub(super) use names::first_names;
 
 /// The deepest directory below the start that is entered. Each level keeps a handle open.
 const MAX_DEPTH: usize = 100;
@@ -39,7 +45,7 @@ pub(super) struct Found<'d> {
     /// The directory it is in, by handle.
     pub(super) dir: &'d Dir,
     /// Its name in that directory.
-    pub(super) os_name: &'d OsString,
+    pub(super) os_name: &'d OsStr,
 }
 
 impl Found<'_> {
@@ -65,13 +71,33 @@ pub(super) struct Walk {
     ignored: Ignored,
     /// Hidden and ignored entries that were left out.
     pub(super) left_out: usize,
-    /// Directories that could not be opened or were too deep.
+    /// Directories that could not be opened or read.
     pub(super) not_entered: usize,
+    /// Directories below [`MAX_DEPTH`].
+    too_deep: usize,
+    /// The last path that was visited or left out.
+    passed: Option<String>,
+    /// The names that may be in memory, and those that are.
+    most_held: usize,
+    held: usize,
+    /// Why the start could not be read.
+    failed: Option<io::Error>,
 }
 
 impl Walk {
     pub(super) fn new(scope: Scope, budget: Budget) -> Walk {
-        Walk { scope, budget, ignored: Ignored::default(), left_out: 0, not_entered: 0 }
+        Walk {
+            scope,
+            budget,
+            ignored: Ignored::default(),
+            left_out: 0,
+            not_entered: 0,
+            too_deep: 0,
+            passed: None,
+            most_held: 0,
+            held: 0,
+            failed: None,
+        }
     }
 
     /// Visits everything below the directory `start`, until told to stop or the budget is spent.
@@ -80,16 +106,29 @@ impl Walk {
         if !self.scope.ignored {
             self.ignored = Ignored::above(files, start);
         }
+        self.most_held = files.limits().held;
         let levels = self.scope.depth.unwrap_or(MAX_DEPTH).min(MAX_DEPTH);
         self.enter(&dir, start.as_str(), levels, visit);
-        Ok(())
+        match self.failed.take() {
+            Some(error) => Err(files.explain(start, &error)),
+            None => Ok(()),
+        }
+    }
+
+    /// The cursor with which another walk goes on, where this one ended because the budget was spent.
+    pub(super) fn cursor(&self) -> Option<String> {
+        self.passed.clone().filter(|_| self.budget.spent().is_some())
     }
 
     /// What a caller should know about how the walk went.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some(spent) = self.budget.spent() {
-            notes.push(format!("{}; choose a smaller directory or depth", spent.note()));
+            let advice = match &self.passed {
+                Some(_) => "go on with next_cursor, or choose a smaller directory or depth",
+                None => "choose a smaller directory or depth, or give the paths in it",
+            };
+            notes.push(format!("{}; {advice}", spent.note()));
         }
         if self.left_out > 0 {
             notes.push(format!(
@@ -97,8 +136,15 @@ impl Walk {
                 self.left_out
             ));
         }
+        notes.extend(self.ignored.note());
         if self.not_entered > 0 {
             notes.push(format!("{} directories could not be opened", self.not_entered));
+        }
+        if self.too_deep > 0 {
+            notes.push(format!(
+                "{} directories more than {MAX_DEPTH} levels down were not entered; give the path of one",
+                self.too_deep
+            ));
         }
         notes
     }
@@ -115,34 +161,95 @@ impl Walk {
     }
 
     fn entries(&mut self, dir: &Dir, at: &str, levels: usize, visit: &mut Visit<'_>) -> Flow {
-        for (name, os_name, kind) in self.sorted(dir) {
-            let path = path::join(at, &name);
-            let place = Place::of(&path, self.scope.after.as_deref());
-            if place == Place::Before || self.leaves_out(&path, &name, kind) {
-                continue;
-            }
-            let found = Found { path: path.clone(), kind, dir, os_name: &os_name };
-            if place == Place::After && visit(found, &mut self.budget) == Flow::Stop {
+        let mut next = Some(ChunkStart::below(at, self.scope.after.as_deref()));
+        while let Some(start) = next {
+            let most = self.chunk_size();
+            let chunk = match NameChunk::read(dir, &start, most, &mut self.budget) {
+                Ok(chunk) => chunk,
+                Err(error) => return self.unread(error),
+            };
+            self.held += chunk.names.len();
+            let flow = self.chunk(&chunk, dir, at, levels, visit);
+            self.held -= chunk.names.len();
+            if flow == Flow::Stop || self.budget.spent().is_some() {
                 return Flow::Stop;
             }
-            if kind == Kind::Directory
-                && levels > 1
-                && self.descend(dir, &os_name, &path, levels, visit) == Flow::Stop
-            {
-                return Flow::Stop;
-            }
+            next = chunk.next();
         }
-        if self.budget.spent().is_some() { Flow::Stop } else { Flow::Continue }
+        Flow::Continue
     }
 
-    fn descend(
+    /// Half of the names for which there is room, so that the directories below have some as well.
+    fn chunk_size(&self) -> usize {
+        (self.most_held.saturating_sub(self.held) / 2).max(self.most_held / MAX_DEPTH).max(1)
+    }
+
+    /// A directory that cannot be read is left out, unless it is the one that was asked for.
+    fn unread(&mut self, error: io::Error) -> Flow {
+        if self.passed.is_none() && self.held == 0 {
+            self.failed = Some(error);
+            return Flow::Stop;
+        }
+        self.not_entered += 1;
+        Flow::Continue
+    }
+
+    fn chunk(
         &mut self,
+        chunk: &NameChunk,
         dir: &Dir,
-        name: &OsString,
-        path: &str,
+        at: &str,
         levels: usize,
         visit: &mut Visit<'_>,
     ) -> Flow {
+        for (name, kind) in &chunk.names {
+            if self.entry(dir, at, name, *kind, levels, visit) == Flow::Stop {
+                return Flow::Stop;
+            }
+        }
+        Flow::Continue
+    }
+
+    fn entry(
+        &mut self,
+        dir: &Dir,
+        at: &str,
+        name: &EntryName,
+        kind: Kind,
+        levels: usize,
+        visit: &mut Visit<'_>,
+    ) -> Flow {
+        let path = path::join(at, &name.text);
+        let place = Place::of(&path, self.scope.after.as_deref());
+        // What is on the way to the cursor costs nothing, so that each page gets further than the one before.
+        if place == Place::After && self.budget.entry().is_err() {
+            return Flow::Stop;
+        }
+        if place == Place::Before {
+            return Flow::Continue;
+        }
+        let left_out = self.leaves_out(&path, &name.text, kind);
+        if place == Place::After {
+            let found = Found { path: path.clone(), kind, dir, os_name: name.as_os_str() };
+            if !left_out && visit(found, &mut self.budget) == Flow::Stop {
+                return Flow::Stop;
+            }
+            self.passed = Some(path.clone());
+        }
+        if left_out {
+            return Flow::Continue;
+        }
+        match kind {
+            Kind::Directory if levels > 1 => self.descend(dir, name.as_os_str(), &path, levels, visit),
+            Kind::Directory => {
+                self.too_deep += usize::from(self.scope.depth.is_none_or(|depth| depth > MAX_DEPTH));
+                Flow::Continue
+            }
+            _ => Flow::Continue,
+        }
+    }
+
+    fn descend(&mut self, dir: &Dir, name: &OsStr, path: &str, levels: usize, visit: &mut Visit<'_>) -> Flow {
         match dir.open_dir_nofollow(name) {
             Ok(child) => self.enter(&child, path, levels - 1, visit),
             Err(_) => {
@@ -150,25 +257,6 @@ impl Walk {
                 Flow::Continue
             }
         }
-    }
-
-    /// The entries of `dir` in order of name, as far as the budget goes.
-    fn sorted(&mut self, dir: &Dir) -> Vec<(String, OsString, Kind)> {
-        let Ok(entries) = dir.entries() else {
-            self.not_entered += 1;
-            return Vec::new();
-        };
-        let mut sorted = Vec::new();
-        for entry in entries.flatten() {
-            if self.budget.entry().is_err() {
-                break;
-            }
-            let kind = entry.file_type().map_or(Kind::Other, Kind::of);
-            let name = entry.file_name();
-            sorted.push((name.to_string_lossy().into_owned(), name, kind));
-        }
-        sorted.sort_by(|(a, a_os, _), (b, b_os, _)| (a, a_os).cmp(&(b, b_os)));
-        sorted
     }
 
     fn leaves_out(&mut self, path: &str, name: &str, kind: Kind) -> bool {

@@ -99,6 +99,39 @@ fn edits_show_a_diff_and_keep_line_endings() {
     assert_eq!(text(&folder, "mixed"), "1\r\n2\nthree\n");
 }
 
+/// Several edits of one file, in which the lines end in different ways.
+#[test]
+fn edits_match_whatever_the_line_ends_and_keep_them() {
+    let all = |old: &str, new: &str| Edit { old: old.into(), new: new.into(), replace_all: true };
+    let one = |old: &str, new: &str| Edit { old: old.into(), new: new.into(), replace_all: false };
+    let table: &[(&str, Vec<Edit>, &str)] = &[
+        ("one\r\ntwo\r\nbare\nend\r\n", vec![one("one\ntwo", "1\n2")], "1\r\n2\r\nbare\nend\r\n"),
+        (
+            "one\r\ntwo\r\nbare\nend\r\n",
+            vec![one("two\nbare\nend\n", "2\nbare\n3\n"), one("one\n2", "1\n2")],
+            "1\r\n2\r\nbare\n3\r\n",
+        ),
+        ("a\r\nb\r\na\nb\n", vec![all("a\nb\n", "1\n2\n")], "1\r\n2\r\n1\n2\n"),
+        ("a\r\nb\r\na\nb\n", vec![one("a\nb\n", "1\n2\n")], "a\r\nb\r\n1\n2\n"),
+        ("a\rb\r", vec![one("a\nb", "1\n2")], "1\r2\r"),
+        ("\u{feff}a\r\nb", vec![one("a\nb\n", "1\n2\n"), one("2", "2\n3")], "\u{feff}1\r\n2\r\n3"),
+    ];
+    for (before, edits, after) in table {
+        let folder = folder(&[("file", before)]);
+        let request = EditRequest { path: "file".into(), edits: edits.clone(), ..Default::default() };
+        let edited = writable(folder.path()).edit(&request);
+        assert!(edited.is_ok(), "{before:?}: {edited:?}");
+        assert_eq!(text(&folder, "file"), *after, "{before:?}");
+    }
+    let refused = [("a\r\nb\r\na\r\nb\r\n", "a\nb"), ("a\r\nb", "a\nc"), ("a\r\nb", "a\n\nb")];
+    for (before, old) in refused {
+        let folder = folder(&[("file", before)]);
+        let error = writable(folder.path()).edit(&edit("file", &[(old, "x")])).expect_err(before);
+        assert!(!error.to_string().contains("take this as the old text"), "{before:?}: {error}");
+        assert_eq!(text(&folder, "file"), before);
+    }
+}
+
 #[test]
 fn an_edit_that_cannot_be_made_changes_nothing() {
     const TEXT: &str = "fn a() {\n    one();\n}\nfn b() {\n    one();\n}\n";
@@ -240,22 +273,27 @@ fn a_reader_never_sees_a_part() {
     });
 }
 
+#[cfg(unix)]
 #[test]
-fn a_leftover_temporary_file_is_in_nobodys_way() {
-    let leftover = format!(".loggia-{}-1.tmp", std::process::id());
-    let folder = folder(&[(&leftover, "left")]);
-    let files = writable(folder.path());
-    files.write(&write("a", "a")).unwrap();
-    assert_eq!(text(&folder, &leftover), "left");
+fn a_new_file_has_the_mode_that_the_system_gives() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder(&[("other", "")]);
+    writable(folder.path()).write(&write("new", "x")).unwrap();
+    let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+    assert_eq!(mode("new"), mode("other"));
 }
 
 #[cfg(unix)]
 #[test]
 fn a_replaced_file_keeps_its_permissions() {
     use std::os::unix::fs::PermissionsExt as _;
-    let folder = folder(&[("run.sh", "#!/bin/sh\n")]);
-    let path = folder.path().join("run.sh");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o750)).unwrap();
-    writable(folder.path()).edit(&edit("run.sh", &[("sh\n", "bash\n")])).unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o750);
+    let folder = folder(&[("file", "old")]);
+    let path = folder.path().join("file");
+    for mode in [0o750, 0o600, 0o640, 0o644, 0o400, 0o444, 0o000] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let content = format!("{mode:o}").into_bytes();
+        let request = WriteRequest { content, overwrite: true, ..write("file", "") };
+        writable(folder.path()).write(&request).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, mode, "{mode:o}");
+    }
 }

@@ -63,6 +63,7 @@ fn messages() {
         ("a directory in the way", failed(files.write(&write("src")))),
         ("not empty", failed(files.delete(&DeleteRequest { path: "src".into(), recursive: false }))),
         ("the root deleted", failed(files.delete(&DeleteRequest { path: ".".into(), recursive: true }))),
+        ("a file that others execute", failed(files.write(&write(".git/hooks/pre-commit")))),
         ("read-only", failed(frozen.write(&write("x")))),
     ];
     let mut said = String::new();
@@ -81,6 +82,8 @@ fn messages_of_the_machine() {
         FilesError::Denied { path: path() },
         FilesError::Io { path: path(), reason: "No space left on device (os error 28)".into() },
         FilesError::TimedOut { path: path() },
+        FilesError::Busy { path: path() },
+        FilesError::RootGone,
         FilesError::Changed { path: path(), now: Some("0123".into()) },
         FilesError::Changed { path: path(), now: None },
         FilesError::TooLarge { path: path(), size: 11, limit: 10, advice: "split it" },

@@ -4,8 +4,11 @@ mod changing;
 mod confinement;
 mod messages;
 mod reading;
+mod roots;
 mod searching;
+mod sensitive;
 mod serving;
+mod sharing;
 
 use std::path::Path;
 
@@ -36,7 +39,8 @@ fn writable(root: &Path) -> Files {
 }
 
 fn with_limits(root: &Path, limits: Limits) -> Files {
-    Files::open(root, FilesOptions { writable: true, limits }).expect("the folder opens")
+    Files::open(root, FilesOptions { writable: true, limits, ..FilesOptions::default() })
+        .expect("the folder opens")
 }
 
 /// The paths of a listing, a directory with a slash.

@@ -19,6 +19,68 @@ const TREE: &[(&str, &str)] = &[
     ("target/out.rs", "needle"),
 ];
 
+/// Patterns that once cost hundreds of megabytes or ended the call with a panic, and what is like them.
+#[test]
+fn a_pattern_is_an_error_or_matches_whatever_it_is() {
+    let folder = folder(TREE);
+    let files = read_only(folder.path());
+    let stars = (0..100_000).map(|n| format!("*****{n}")).collect::<Vec<_>>().join(",");
+    let table = [
+        format!("{{{stars}}}"),
+        "{".repeat(200_000),
+        "*".repeat(1 << 20),
+        format!("{}a{}", "(".repeat(100_000), ")".repeat(100_000)),
+        "[^a]{1000}{1000}{1000}".to_owned(),
+        format!("({}){{1000}}", "a?".repeat(500)),
+        "\u{1b}[31m\n".repeat(1000),
+        "\u{1b}[31m(".to_owned(),
+        "\n".repeat(1000),
+        "[a".to_owned(),
+    ];
+    for pattern in &table {
+        let start: String = pattern.chars().take(40).collect();
+        let errors = [
+            files.find(&find(pattern)).map(drop),
+            files.grep(&grep(pattern)).map(drop),
+            files.grep(&GrepRequest { glob: Some(pattern.clone()), ..grep("needle") }).map(drop),
+            files.grep(&GrepRequest { literal: true, ..grep(pattern) }).map(drop),
+        ];
+        let messages = errors.into_iter().filter_map(|result| Some(result.err()?.to_string()));
+        for message in messages {
+            assert!(message.len() < 2_000, "{start}: {} bytes", message.len());
+            assert!(!message.contains('\u{1b}'), "{start}: {message:?}");
+        }
+    }
+    assert!(files.find(&find(&table[0])).is_err() && files.grep(&grep(&table[3])).is_err());
+}
+
+/// Compiled rules need a hundred times the memory of their text.
+#[test]
+fn a_gitignore_above_its_bounds_applies_in_part_and_says_so() {
+    let deep: Vec<(String, String)> =
+        (1..=20).map(|n| (format!("{}.gitignore", "d/".repeat(n)), format!("x{n}\n"))).collect();
+    let deep: Vec<(&str, &str)> = deep.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let rules = format!("out\n{}", "*x\n".repeat(1_000_000));
+    let rule = format!("out\n{}\n", "{*****0,".repeat(100_000));
+    let bytes = format!("out\n{}", format!("{}\n", "a".repeat(1000)).repeat(200));
+    let table = [
+        ("as usual", "out\n", &[][..], false),
+        ("rules", &rules, &[], true),
+        ("a rule", &rule, &[], true),
+        ("bytes", &bytes, &[], true),
+        ("directories", "out\n", &deep[..], true),
+    ];
+    for (what, content, below, incomplete) in table {
+        let folder = folder(&[&[(".gitignore", content), ("out", ""), ("in", "")], below].concat());
+        let listing = read_only(folder.path()).list(&list("", 100)).unwrap();
+        let notes: Vec<&String> =
+            listing.notes.iter().filter(|note| note.starts_with("not all rules")).collect();
+        assert_eq!(notes.len(), usize::from(incomplete), "{what}: {:?}", listing.notes);
+        let shown: Vec<String> = paths(&listing).into_iter().filter(|path| !path.starts_with('d')).collect();
+        assert_eq!(shown, ["in"], "{what}");
+    }
+}
+
 fn list(path: &str, depth: usize) -> ListRequest {
     ListRequest { path: path.into(), depth, ..Default::default() }
 }
@@ -68,6 +130,104 @@ fn pages_join_to_the_whole_list() {
             }
         }
         assert_eq!(joined, whole, "pages of {size}");
+    }
+}
+
+/// Follows the cursor of `page` until there is none.
+fn all_pages<T>(mut page: impl FnMut(Option<String>) -> (Vec<T>, Option<String>)) -> Vec<T> {
+    let mut joined = Vec::new();
+    let mut cursor = None;
+    loop {
+        let (part, next) = page(cursor.clone());
+        joined.extend(part);
+        match next {
+            Some(next) => assert!(cursor.replace(next.clone()) != Some(next), "each page goes on"),
+            None => return joined,
+        }
+    }
+}
+
+/// A folder with more names than an operation holds in memory or visits, in one directory and below it.
+#[test]
+fn the_names_above_every_bound_are_reachable_by_cursor() {
+    let content: Vec<(String, &str)> = (0..300).map(|n| (format!("flat/{n:03}.txt"), "needle\n")).collect();
+    let deep = (0..60).map(|n| (format!("deep/{}/{}{n}", n % 7, "d/".repeat(n % 5)), "needle\n"));
+    let content: Vec<(String, &str)> = content.into_iter().chain(deep).collect();
+    let folder = folder(&content.iter().map(|(path, text)| (path.as_str(), *text)).collect::<Vec<_>>());
+    let unbounded = read_only(folder.path());
+    let whole = paths(&unbounded.list(&list("", 9)).unwrap());
+    let limits = Limits::default();
+    let table = [
+        Limits { held: 8, ..limits.clone() },
+        Limits { held: 1, ..limits.clone() },
+        Limits { entries: 7, ..limits.clone() },
+        Limits { entries: 1, held: 2, ..limits.clone() },
+        Limits { page: 10, held: 100, ..limits.clone() },
+        Limits { page: 10, held: 30, entries: 50, ..limits },
+    ];
+    for limits in table {
+        let files = with_limits(folder.path(), limits.clone());
+        let complete = |notes: &[String], next: &Option<String>| {
+            let stopped = notes.iter().any(|note| note.starts_with("stopped"));
+            assert!(!stopped || next.is_some(), "{limits:?}: {notes:?}");
+        };
+        let listed = all_pages(|cursor| {
+            let page = files.list(&ListRequest { cursor, ..list("", 9) }).unwrap();
+            complete(&page.notes, &page.next_cursor);
+            (paths(&page), page.next_cursor)
+        });
+        assert_eq!(listed, whole, "{limits:?}");
+        let found = all_pages(|cursor| {
+            let page = files.find(&FindRequest { cursor, ..find("29?.txt") }).unwrap();
+            complete(&page.notes, &page.next_cursor);
+            (paths(&page), page.next_cursor)
+        });
+        assert_eq!(found.len(), 10, "{limits:?}");
+        let searched = all_pages(|cursor| {
+            let result = files.grep(&GrepRequest { cursor, limit: Some(20), ..grep("needle") }).unwrap();
+            complete(&result.notes, &result.next_cursor);
+            (show(&result), result.next_cursor)
+        });
+        assert_eq!(searched.len(), 360, "{limits:?}");
+        assert_eq!(files.complete("flat/29").len(), 10, "{limits:?}");
+    }
+}
+
+#[test]
+fn directories_that_are_too_deep_are_told_of() {
+    let path = format!("{}file", "d/".repeat(102));
+    let folder = folder(&[(&path, "needle")]);
+    let files = read_only(folder.path());
+    let notes = [
+        files.find(&find("file")).unwrap().notes,
+        files.grep(&grep("needle")).unwrap().notes,
+        files.list(&list("", 200)).unwrap().notes,
+    ];
+    for notes in notes {
+        assert!(notes.iter().any(|note| note.contains("more than 100 levels down")), "{notes:?}");
+    }
+    assert!(files.list(&list("", 5)).unwrap().notes.is_empty(), "asked for as many levels");
+    let start = "d/".repeat(50).trim_end_matches('/').to_owned();
+    assert_eq!(files.grep(&GrepRequest { path: start, ..grep("needle") }).unwrap().matches, 1);
+}
+
+/// The matches of a file for which there was no room are told of, since the next page begins after the file.
+#[test]
+fn a_file_with_more_matches_than_are_shown_is_named() {
+    let folder = folder(&[("a", "x\nx\n"), ("b", "x\nx\n"), ("c", "x\n")]);
+    let files = read_only(folder.path());
+    let table = [
+        (1, Some("a"), Some("a")),
+        (2, Some("a"), None),
+        (3, Some("b"), Some("b")),
+        (4, Some("b"), None),
+        (6, None, None),
+    ];
+    for (limit, cursor, cut) in table {
+        let result = files.grep(&GrepRequest { limit: Some(limit), ..grep("x") }).unwrap();
+        assert_eq!(result.next_cursor.as_deref(), cursor, "{limit}");
+        let named = result.notes.iter().find(|note| note.contains("has more matches"));
+        assert_eq!(named.map(|note| &note[1..2]), cut, "{limit}");
     }
 }
 
@@ -180,7 +340,10 @@ fn a_search_says_what_it_left_out() {
     assert_eq!((limited.matches, limited.searched), (2, 1));
     assert_eq!(
         limited.notes,
-        ["stopped at 2 matches; narrow the search with path, glob or a longer pattern"]
+        [
+            "stopped at 2 matches; go on with next_cursor, or narrow the search with path, glob or a longer pattern",
+            "'a' has more matches; raise limit, or search this file alone"
+        ]
     );
     let binary = files.grep(&grep("x")).unwrap();
     assert_eq!(

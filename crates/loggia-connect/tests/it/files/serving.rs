@@ -8,10 +8,10 @@ use loggia::model::{
     SubscriptionFilter,
 };
 use loggia::wire::Version;
-use loggia_connect::builtin::files::{Files, server};
+use loggia_connect::builtin::files::{Files, Limits, server};
 use serde_json::{Value, json};
 
-use super::{folder, read_only, writable};
+use super::{folder, read_only, with_limits, writable};
 
 /// One of each era, and an old one without structured output.
 const VERSIONS: [Version; 3] = [Version::V2025_03_26, Version::V2025_11_25, Version::V2026_07_28];
@@ -261,4 +261,35 @@ async fn whoever_listens_hears_of_changes() {
         call(&client, "edit", json!({ "path": "a b", "edits": edits })).await;
         assert_eq!(listening.next().await, Some(loggia::changes::Change::Resource(uri)), "{version}");
     }
+}
+
+/// While a directory is locked by another process, calls that change it wait; as many run and wait as may.
+#[cfg(unix)]
+#[tokio::test]
+async fn calls_above_the_bound_are_refused_and_the_others_are_answered() {
+    const CALLS: usize = 20;
+    const ADMITTED: usize = 3;
+    let folder = folder(&[]);
+    let lock = std::fs::File::open(folder.path()).unwrap();
+    fs4::FileExt::lock(&lock).expect("it is locked");
+    let limits = Limits { running: 1, waiting: ADMITTED - 1, ..Limits::default() };
+    let client = Arc::new(plain(with_limits(folder.path(), limits), Version::V2026_07_28).await);
+    let (sender, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    for n in 0..CALLS {
+        let (client, sender) = (client.clone(), sender.clone());
+        tokio::spawn(async move {
+            let args = json!({ "path": format!("{n}"), "content": "x" });
+            sender.send(call(&client, "write", args).await).expect("the test waits");
+        });
+    }
+    for _ in ADMITTED..CALLS {
+        let refused = answers.recv().await.expect("all are answered");
+        assert!(refused.failed() && text(&refused).contains("try again later"), "{refused:?}");
+    }
+    drop(lock);
+    for _ in 0..ADMITTED {
+        let written = answers.recv().await.expect("all are answered");
+        assert!(!written.failed(), "{written:?}");
+    }
+    assert_eq!(folder.path().read_dir().unwrap().count(), ADMITTED);
 }

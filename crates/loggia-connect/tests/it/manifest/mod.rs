@@ -61,7 +61,7 @@ tools = { allow = ["page_*"], deny = ["*_delete"] }
 kind = "builtin"
 name = "files"
 enabled = false
-options = { path = "notes", write = true }
+options = { path = "notes", write = true, write_sensitive = true }
 "#;
 
 #[test]
@@ -107,8 +107,11 @@ fn variables_are_filled_in_when_a_connector_starts() {
     };
     assert_eq!((url.expose(), transport), ("https://wiki.example.com/mcp", Transport::Streamable));
     assert_eq!(headers["Authorization"].expose(), "Bearer t0k3n");
-    let Ok(Backend::Builtin(Builtin::Files { path, write })) = notes.resolve(&environment) else { panic!() };
-    assert_eq!((path.expose(), write), ("notes", true));
+    let Ok(Backend::Builtin(Builtin::Files { path, write, write_sensitive })) = notes.resolve(&environment)
+    else {
+        panic!()
+    };
+    assert_eq!((path.expose(), write, write_sensitive), ("notes", true, true));
 }
 
 #[test]

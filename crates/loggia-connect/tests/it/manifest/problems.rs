@@ -30,6 +30,10 @@ const WRONG: &[(&str, &str)] = &[
         "an option of the wrong type",
         "[connectors.a]\nkind = \"builtin\"\nname = \"files\"\noptions = { write = \"yes\" }",
     ),
+    (
+        "an option without the one that it needs",
+        "[connectors.a]\nkind = \"builtin\"\nname = \"files\"\noptions = { write_sensitive = true }",
+    ),
     ("a bad name", "[connectors.My_Files]\nkind = \"builtin\"\nname = \"files\""),
     ("a long name", "[connectors.abcdefghijklmnopqrstuvwxyzabcdefg]\nkind = \"builtin\"\nname = \"files\""),
     ("a bad prefix", "[connectors.a]\nkind = \"builtin\"\nname = \"files\"\nprefix = \"a_b\""),

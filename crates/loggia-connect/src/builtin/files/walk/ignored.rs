@@ -1,5 +1,9 @@
-//! What `.gitignore` files exclude. They are read through the walk's own directory handles; the rules and
+//! The rules of `.gitignore` files. They are read through the walk's own directory handles; the rules and
 //! their order of precedence are git's, by the `ignore` crate.
+//!
+//! Compiled rules need a hundred times the memory of their text, and each file with rules needs some more while it
+//! is matched. So the rules that apply at once are bounded in number and bytes, and the files in number; a walk says
+//! when it left some out.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -9,18 +13,38 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::super::path::RelPath;
 use super::super::{Files, open_regular};
+use crate::glob;
 
-/// The longest `.gitignore` that is read, in bytes.
-const MAX_FILE: u64 = 1 << 20;
+/// The most rules that apply at once.
+const MAX_RULES: usize = 4_000;
 
-/// The rules in force, from the root to where the walk is.
+/// The most bytes of rules that apply at once.
+const MAX_BYTES: usize = 128 << 10;
+
+/// The most directories whose rules apply at once.
+const MAX_DIRECTORIES: usize = 16;
+
+/// The rules in force, from the root to the directory where the walk is.
 #[derive(Default)]
-pub(super) struct Ignored(Vec<Level>);
+pub(super) struct Ignored {
+    levels: Vec<Level>,
+    /// The first directory whose rules do not all apply.
+    incomplete: Option<String>,
+}
 
 struct Level {
     /// How many bytes of a path name this level's directory, with the slash after it.
     prefix: usize,
     rules: Gitignore,
+    size: RuleSize,
+}
+
+/// What rules count against the bounds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct RuleSize {
+    rules: usize,
+    bytes: usize,
+    directories: usize,
 }
 
 impl Ignored {
@@ -40,33 +64,119 @@ impl Ignored {
     /// Enters the directory `at`.
     pub(super) fn push(&mut self, dir: &Dir, at: &str) {
         let prefix = if at.is_empty() { 0 } else { at.len() + 1 };
-        self.0.push(Level { prefix, rules: rules(dir).unwrap_or_else(Gitignore::empty) });
+        let (rules, size, complete) = match text(dir) {
+            Some((text, whole)) => {
+                let (rules, size, complete) = compile(&text, self.room());
+                (rules, size, complete && whole)
+            }
+            None => (Gitignore::empty(), RuleSize::default(), true),
+        };
+        if !complete && self.incomplete.is_none() {
+            self.incomplete = Some(if at.is_empty() { "." } else { at }.to_owned());
+        }
+        self.levels.push(Level { prefix, rules, size });
     }
 
     /// Leaves the directory entered last.
     pub(super) fn pop(&mut self) {
-        self.0.pop();
+        self.levels.pop();
     }
 
     /// Whether the path is excluded. The deepest directory with an opinion decides.
     pub(super) fn contains(&self, path: &str, name: &str, is_dir: bool) -> bool {
-        let decided =
-            self.0.iter().rev().map(|level| level.rules.matched(Path::new(&path[level.prefix..]), is_dir));
+        let levels = self.levels.iter().rev();
+        let decided = levels.map(|level| level.rules.matched(Path::new(&path[level.prefix..]), is_dir));
         name == ".git" || decided.into_iter().find(|m| !m.is_none()).is_some_and(|m| m.is_ignore())
+    }
+
+    /// Says which rules do not apply, if any.
+    pub(super) fn note(&self) -> Option<String> {
+        let first = self.incomplete.as_ref()?;
+        Some(format!(
+            "not all rules of the .gitignore in '{first}' were applied, so what they exclude is shown: at most {MAX_RULES} \
+             rules, {MAX_BYTES} bytes and {MAX_DIRECTORIES} files of rules apply at once, and no rule above {} bytes",
+            glob::MAX_GLOB
+        ))
+    }
+
+    fn room(&self) -> RuleSize {
+        let max = RuleSize { rules: MAX_RULES, bytes: MAX_BYTES, directories: MAX_DIRECTORIES };
+        self.levels.iter().fold(max, |room, level| RuleSize {
+            rules: room.rules.saturating_sub(level.size.rules),
+            bytes: room.bytes.saturating_sub(level.size.bytes),
+            directories: room.directories.saturating_sub(level.size.directories),
+        })
     }
 }
 
-fn rules(dir: &Dir) -> Option<Gitignore> {
+/// The lines of the `.gitignore` in `dir`, as many as can apply, and whether these are all.
+fn text(dir: &Dir) -> Option<(String, bool)> {
     let (file, metadata) = open_regular(dir, Path::new(".gitignore")).ok()?;
     if !metadata.is_file() {
         return None;
     }
-    let mut text = String::new();
-    file.take(MAX_FILE).read_to_string(&mut text).ok()?;
+    let mut text = Vec::new();
+    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut text).ok()?;
+    let whole = text.len() <= MAX_BYTES;
+    if !whole {
+        // The last line may have been cut, and would then be another rule.
+        text.truncate(text.iter().rposition(|byte| *byte == b'\n').unwrap_or_default());
+    }
+    Some((String::from_utf8_lossy(&text).into_owned(), whole))
+}
+
+/// Compiles the rules for which there is room. Says how much of it they take, and whether these are all.
+fn compile(text: &str, room: RuleSize) -> (Gitignore, RuleSize, bool) {
     let mut builder = GitignoreBuilder::new("");
-    for line in text.lines() {
+    let mut size = RuleSize::default();
+    let mut complete = true;
+    for line in text.lines().filter(|line| is_rule(line)) {
+        let fits = size.rules < room.rules && size.bytes + line.len() <= room.bytes && room.directories > 0;
+        if !fits {
+            complete = false;
+            break;
+        }
+        if glob::check(line).is_err() {
+            complete = false;
+            continue;
+        }
         // A line that does not parse is git's to complain about; the others still count.
         let _ = builder.add_line(None, line);
+        size = RuleSize { rules: size.rules + 1, bytes: size.bytes + line.len(), directories: 1 };
     }
-    builder.build().ok()
+    match builder.build() {
+        Ok(rules) => (rules, size, complete),
+        Err(_) => (Gitignore::empty(), RuleSize::default(), false),
+    }
+}
+
+fn is_rule(line: &str) -> bool {
+    !line.trim().is_empty() && !line.starts_with('#')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_apply_as_far_as_there_is_room() {
+        let room = RuleSize { rules: 3, bytes: 20, directories: 1 };
+        let long = "a".repeat(glob::MAX_GLOB + 1);
+        let wide = RuleSize { rules: 9_999, bytes: usize::MAX / 2, directories: 1 };
+        let table = [
+            ("# note\n\na\nb\n", room, RuleSize { rules: 2, bytes: 2, directories: 1 }, true),
+            ("", room, RuleSize::default(), true),
+            ("a\nb\nc\nd\n", room, RuleSize { rules: 3, bytes: 3, directories: 1 }, false),
+            ("1234567890\n12345678901\n", room, RuleSize { rules: 1, bytes: 10, directories: 1 }, false),
+            ("a\n", RuleSize { directories: 0, ..room }, RuleSize::default(), false),
+            (&format!("{long}\na\n"), wide, RuleSize { rules: 1, bytes: 1, directories: 1 }, false),
+            (&"{".repeat(1000), wide, RuleSize::default(), false),
+            (&"*\n".repeat(9_000), wide, RuleSize { rules: 9_000, bytes: 9_000, directories: 1 }, true),
+        ];
+        for (text, room, size, complete) in table {
+            let start: String = text.chars().take(30).collect();
+            let (_, found, all) = compile(text, room);
+            assert_eq!((found, all), (size, complete), "{start}");
+        }
+    }
 }

@@ -1,0 +1,268 @@
+//! The right to change something, and the place where a change happens: a name in an open, locked directory.
+//!
+//! A change is decided on what is there while the lock is held, so that it cannot undo another one: no operation
+//! goes back to a path once its directory is locked.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cap_std::fs::{Dir, File, Metadata};
+
+use super::lock::DirectoryLocks;
+use super::path::RelPath;
+use super::temporary::{self, TemporaryFile};
+use super::walk::{Flow, Scope, Walk};
+use super::write::not_a_file;
+use super::{Files, FilesError, Kind, Limits, Result, open_regular};
+
+/// Directory entries that a change looks at to find leftover temporary files.
+const LOOK_AT: usize = 1_000;
+
+/// Links that lead to links.
+const MAX_LINKS: usize = 40;
+
+/// The permission to change something. Changes of one [`Files`] happen one after the other.
+pub(super) struct ChangePermit<'f> {
+    files: &'f Files,
+    _order: MutexGuard<'f, ()>,
+}
+
+/// A name in an open directory.
+pub(super) struct DirectoryEntry {
+    /// The path as the caller gave it, for errors.
+    pub(super) path: RelPath,
+    pub(super) dir: Dir,
+    pub(super) name: OsString,
+}
+
+/// A name in a directory that stays locked.
+pub(super) struct LockedEntry {
+    pub(super) entry: DirectoryEntry,
+    _locks: DirectoryLocks,
+}
+
+/// The content that a file must still have when it is replaced.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ExpectedContent<'c> {
+    /// There must be no file.
+    Absent,
+    /// Any content may be replaced.
+    Any,
+    /// The content with this hash, as in [`super::Stat::hash`].
+    Hash(&'c str),
+}
+
+impl Files {
+    /// The permission to change something; waits for the changes under way.
+    pub(super) fn change(&self) -> Result<ChangePermit<'_>> {
+        if !self.options.writable {
+            return Err(FilesError::ReadOnly);
+        }
+        let order = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(ChangePermit { files: self, _order: order })
+    }
+
+    /// Follows the links that `path` itself is, and returns the path that the last one leads to, which need not exist.
+    /// Directories on the way are left to the system, which follows and confines them when one is opened.
+    ///
+    /// `canonicalize` would not do: it reads the path of an open file, which is another one once the file is replaced.
+    pub(super) fn follow_links(&self, path: &RelPath) -> Result<PathBuf> {
+        let mut real = path.as_path().to_owned();
+        for followed in 0..MAX_LINKS {
+            match self.root.symlink_metadata(&real) {
+                Ok(metadata) if metadata.is_symlink() => {
+                    let target = self.root.read_link_contents(&real).map_err(|e| self.explain(path, &e))?;
+                    real = real.parent().unwrap_or(Path::new("")).join(target);
+                }
+                // A link that leads nowhere would be replaced unseen.
+                Err(e) if e.kind() == io::ErrorKind::NotFound && followed > 0 => {
+                    let advice = "it is a symbolic link that leads to nothing; write to the path it leads to";
+                    return Err(FilesError::Exists { path: path.to_string(), advice });
+                }
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(self.explain(path, &e)),
+                _ => return Ok(real),
+            }
+        }
+        let reason = "it is a symbolic link that leads to too many others";
+        Err(FilesError::BadPath { path: path.to_string(), reason })
+    }
+
+    /// Removes the temporary files that ended processes left anywhere in the folder, as far as one operation may walk.
+    /// A read-only folder is left as it is.
+    pub fn remove_leftovers(&self) {
+        if !self.is_writable() {
+            return;
+        }
+        let at_once = Limits { time: Duration::ZERO, ..self.limits().clone() };
+        let scope = Scope { hidden: true, ignored: true, ..Scope::default() };
+        let walked = Walk::new(scope, self.budget()).run(self, &RelPath::default(), &mut |found, _| {
+            if found.kind == Kind::File && temporary::is_temporary(found.os_name) {
+                let locks = DirectoryLocks::acquire(&[found.dir], &self.root, &mut self.budget_of(&at_once));
+                if locks.as_ref().is_ok_and(DirectoryLocks::exclude_others) {
+                    // One that cannot be removed is in no other file's place.
+                    let _ = found.dir.remove_file(found.os_name);
+                }
+            }
+            Flow::Continue
+        });
+        // A folder that cannot be walked has nothing to remove, and reading it says why.
+        drop(walked);
+    }
+}
+
+impl ChangePermit<'_> {
+    /// Opens the directory of `real`, the path that `path` leads to, if that may be changed. It is created with `create`.
+    pub(super) fn open(&self, path: &RelPath, real: &Path, create: bool) -> Result<DirectoryEntry> {
+        let name = real.file_name().ok_or_else(|| not_a_file(path, Kind::Directory))?.to_owned();
+        if temporary::is_temporary(&name) {
+            let reason = "this server keeps names of this form for temporary files; choose another name";
+            return Err(FilesError::BadPath { path: path.to_string(), reason });
+        }
+        self.files.check_sensitive(path, real)?;
+        let parent = real.parent().unwrap_or(Path::new(""));
+        if create {
+            self.create_directories(&path.parent().unwrap_or_default(), parent)?;
+        }
+        let opened = if parent.as_os_str().is_empty() {
+            self.files.root.try_clone()
+        } else {
+            self.files.root.open_dir(parent)
+        };
+        let dir = opened.map_err(|e| self.files.explain(path, &e))?;
+        Ok(DirectoryEntry { path: path.clone(), dir, name })
+    }
+
+    fn create_directories(&self, path: &RelPath, real: &Path) -> Result<()> {
+        if real == Path::new("") {
+            return Ok(());
+        }
+        self.files.root.create_dir_all(real).map_err(|e| self.files.explain(path, &e))
+    }
+
+    /// Keeps other processes from changing what is in the directory of `entry`.
+    pub(super) fn lock(&self, entry: DirectoryEntry) -> Result<LockedEntry> {
+        let locks = self.lock_all(&[&entry])?;
+        if locks.exclude_others() {
+            temporary::remove_leftovers(&entry.dir, LOOK_AT);
+        }
+        Ok(LockedEntry { entry, _locks: locks })
+    }
+
+    /// Locks the directories of several entries at once.
+    pub(super) fn lock_all(&self, entries: &[&DirectoryEntry]) -> Result<DirectoryLocks> {
+        let directories: Vec<&Dir> = entries.iter().map(|entry| &entry.dir).collect();
+        let busy =
+            |_| FilesError::Busy { path: entries.first().map_or_else(String::new, |e| e.path.to_string()) };
+        DirectoryLocks::acquire(&directories, &self.files.root, &mut self.files.budget()).map_err(busy)
+    }
+
+    /// Gives the file at `place` the content `content` in one step, if it still has the content `expected`.
+    /// `replaced` is the file that is there.
+    pub(super) fn replace(
+        &self,
+        place: &LockedEntry,
+        content: &[u8],
+        replaced: Option<&Metadata>,
+        expected: ExpectedContent<'_>,
+    ) -> Result<()> {
+        let DirectoryEntry { path, dir, name } = &place.entry;
+        let io = |e: io::Error| self.files.explain(path, &e);
+        let mut temporary = TemporaryFile::create(dir, replaced).map_err(io)?;
+        temporary.fill(content, replaced).map_err(io)?;
+        // Programs that do not know of the lock may have changed the file in the meantime.
+        match expected {
+            ExpectedContent::Absent => {
+                return temporary.publish_new(name).map_err(|e| place.entry.refused(self.files, &e));
+            }
+            ExpectedContent::Any => {}
+            ExpectedContent::Hash(hash) => self.check_unchanged(place, hash)?,
+        }
+        temporary.replace(name).map_err(io)
+    }
+
+    /// Fails unless the file at `place` has the hash `expected`.
+    pub(super) fn check_unchanged(&self, place: &LockedEntry, expected: &str) -> Result<()> {
+        let path = place.entry.path.to_string();
+        let hashed = place
+            .entry
+            .open_file()
+            .and_then(|(mut file, metadata)| self.files.hash_file(&mut file, &metadata));
+        match hashed {
+            Ok(Some(now)) if now == expected => Ok(()),
+            Ok(now) => {
+                Err(FilesError::Changed { path, now: Some(now.unwrap_or_else(|| "unknown".to_owned())) })
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(FilesError::Changed { path, now: None }),
+            Err(e) => Err(self.files.explain(&place.entry.path, &e)),
+        }
+    }
+}
+
+impl DirectoryEntry {
+    pub(super) fn open_file(&self) -> io::Result<(File, Metadata)> {
+        open_regular(&self.dir, self.as_path())
+    }
+
+    /// What has the name, without following a link.
+    pub(super) fn metadata(&self) -> io::Result<Metadata> {
+        self.dir.symlink_metadata(self.as_path())
+    }
+
+    pub(super) fn as_path(&self) -> &Path {
+        Path::new::<OsStr>(&self.name)
+    }
+
+    /// The error for a name that another program took just before.
+    pub(super) fn refused(&self, files: &Files, error: &io::Error) -> FilesError {
+        if error.kind() != io::ErrorKind::AlreadyExists {
+            return files.explain(&self.path, error);
+        }
+        let advice = "another program has just created it; read it before you decide what to do with it";
+        FilesError::Exists { path: self.path.to_string(), advice }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::FilesOptions;
+    use super::super::stat::hash;
+    use super::*;
+
+    /// Another program may change the file while the new content is being written.
+    #[test]
+    fn a_file_is_replaced_only_if_it_is_still_as_expected() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = FilesOptions { writable: true, ..FilesOptions::default() };
+        let files = Files::open(folder.path(), options).unwrap();
+        let change = files.change().unwrap();
+        let (old, other) = (hash(b"old"), hash(b"other"));
+        let table = [
+            (Some("old"), ExpectedContent::Hash(&old), true),
+            (Some("old"), ExpectedContent::Any, true),
+            (None, ExpectedContent::Absent, true),
+            (Some("old"), ExpectedContent::Hash(&other), false),
+            (None, ExpectedContent::Hash(&old), false),
+            (Some("old"), ExpectedContent::Absent, false),
+        ];
+        for (there, expected, replaced) in table {
+            let file = folder.path().join("file");
+            match there {
+                Some(content) => std::fs::write(&file, content).unwrap(),
+                None => drop(std::fs::remove_file(&file)),
+            }
+            let path = files.parse("file").unwrap();
+            let place = change.lock(change.open(&path, Path::new("file"), false).unwrap()).unwrap();
+            assert_eq!(
+                change.replace(&place, b"new", None, expected).is_ok(),
+                replaced,
+                "{there:?} {expected:?}"
+            );
+            let left = std::fs::read_to_string(&file).ok();
+            assert_eq!(left.as_deref(), if replaced { Some("new") } else { there }, "{there:?} {expected:?}");
+            assert!(folder.path().read_dir().unwrap().count() <= 1, "nothing is left behind");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! A bound on the calls of one folder that run or wait at once. Each call has bounds of its own (see
+//! [`Limits`]), so that together they bound the memory and the threads of all.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::Limits;
+
+/// Admits calls in the order in which they come.
+#[derive(Debug, Clone)]
+pub(super) struct CallLimiter {
+    /// One permit for each call that runs or waits.
+    admitted: Arc<Semaphore>,
+    /// One permit for each call that runs.
+    running: Arc<Semaphore>,
+}
+
+/// Belongs to a running call, and moves with its work to the thread that does it.
+#[derive(Debug)]
+pub(super) struct CallPermit {
+    _running: OwnedSemaphorePermit,
+    _admitted: OwnedSemaphorePermit,
+}
+
+/// As many calls as may wait are waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooManyCalls;
+
+impl fmt::Display for TooManyCalls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this server works on as many calls as it may, and as many wait; nothing was done, try again later")
+    }
+}
+
+impl CallLimiter {
+    pub(super) fn new(limits: &Limits) -> CallLimiter {
+        let running = limits.running.max(1);
+        CallLimiter {
+            admitted: Arc::new(Semaphore::new(
+                running.saturating_add(limits.waiting).min(Semaphore::MAX_PERMITS),
+            )),
+            running: Arc::new(Semaphore::new(running.min(Semaphore::MAX_PERMITS))),
+        }
+    }
+
+    /// Waits until a call may run.
+    pub(super) async fn enter(&self) -> Result<CallPermit, TooManyCalls> {
+        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| TooManyCalls)?;
+        let running = self.running.clone().acquire_owned().await.map_err(|_| TooManyCalls)?;
+        Ok(CallPermit { _running: running, _admitted: admitted })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    #[test]
+    fn calls_run_wait_and_are_refused() {
+        let limiter = CallLimiter::new(&Limits { running: 2, waiting: 1, ..Limits::default() });
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut calls: Vec<_> = (0..4).map(|_| Box::pin(limiter.enter())).collect();
+        let mut polled: Vec<_> = calls.iter_mut().map(|call| call.as_mut().poll(&mut cx)).collect();
+        assert!(matches!(
+            polled[..],
+            [Poll::Ready(Ok(_)), Poll::Ready(Ok(_)), Poll::Pending, Poll::Ready(Err(TooManyCalls))]
+        ));
+        drop(polled.remove(0));
+        assert!(calls[2].as_mut().poll(&mut cx).is_ready(), "the one that waited runs");
+        // A call that stops waiting makes room for another.
+        drop((polled, calls));
+        let held: Vec<_> = (0..2).map(|_| pin!(limiter.enter()).poll(&mut cx)).collect();
+        drop(Box::pin(limiter.enter()).as_mut().poll(&mut cx));
+        assert!(Box::pin(limiter.enter()).as_mut().poll(&mut cx).is_pending());
+        assert_eq!(held.len(), 2);
+    }
+}

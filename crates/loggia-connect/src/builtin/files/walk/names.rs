@@ -1,0 +1,139 @@
+//! The names of one directory in order, a chunk at a time.
+//!
+//! A directory gives its names in no order, and may have more of them than fit in memory. So each chunk reads the
+//! directory again and keeps the first names that come after the chunk before.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io;
+
+use cap_std::fs::Dir;
+
+use super::super::Kind;
+use super::super::budget::Budget;
+
+/// A name in a directory. Names are ordered by the text that is shown.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct EntryName {
+    /// The name, with a replacement character where it is not UTF-8.
+    pub(super) text: String,
+    /// The name itself, where it is not UTF-8.
+    raw: Option<OsString>,
+}
+
+/// The place in a directory where a chunk begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ChunkStart {
+    First,
+    /// At this text, or after it.
+    At(String),
+    /// After this name.
+    After(EntryName),
+}
+
+/// Names that follow each other.
+#[derive(Debug, Default)]
+pub(super) struct NameChunk {
+    pub(super) names: BTreeMap<EntryName, Kind>,
+    /// Whether there are names after these.
+    pub(super) more: bool,
+}
+
+impl EntryName {
+    pub(super) fn new(name: OsString) -> EntryName {
+        match name.into_string() {
+            Ok(text) => EntryName { text, raw: None },
+            Err(raw) => EntryName { text: raw.to_string_lossy().into_owned(), raw: Some(raw) },
+        }
+    }
+
+    pub(super) fn as_os_str(&self) -> &OsStr {
+        self.raw.as_deref().unwrap_or(self.text.as_ref())
+    }
+}
+
+impl ChunkStart {
+    /// The start in the directory `at` of a walk that goes on after the path `cursor`.
+    pub(super) fn below(at: &str, cursor: Option<&str>) -> ChunkStart {
+        let Some(cursor) = cursor else { return ChunkStart::First };
+        let rest = if at.is_empty() {
+            Some(cursor)
+        } else {
+            cursor.strip_prefix(at).and_then(|r| r.strip_prefix('/'))
+        };
+        match rest.and_then(|rest| rest.split('/').next()) {
+            Some(name) => ChunkStart::At(name.to_owned()),
+            None => ChunkStart::First,
+        }
+    }
+
+    fn admits(&self, name: &EntryName) -> bool {
+        match self {
+            ChunkStart::First => true,
+            ChunkStart::At(text) => name.text >= *text,
+            ChunkStart::After(last) => name > last,
+        }
+    }
+}
+
+impl NameChunk {
+    /// Reads the first `most` names of `dir` from `start`. Empty once the budget is spent: what was read by then
+    /// may not be the first names.
+    pub(super) fn read(
+        dir: &Dir,
+        start: &ChunkStart,
+        most: usize,
+        budget: &mut Budget,
+    ) -> io::Result<NameChunk> {
+        let mut chunk = NameChunk::default();
+        for entry in dir.entries()? {
+            if budget.time().is_err() {
+                return Ok(NameChunk::default());
+            }
+            let entry = entry?;
+            let name = EntryName::new(entry.file_name());
+            if start.admits(&name) {
+                chunk.insert(name, most, || entry.file_type().map_or(Kind::Other, Kind::of));
+            }
+        }
+        Ok(chunk)
+    }
+
+    fn insert(&mut self, name: EntryName, most: usize, kind: impl FnOnce() -> Kind) {
+        if self.names.len() >= most {
+            self.more = true;
+            if self.names.last_key_value().is_some_and(|(last, _)| name > *last) {
+                return;
+            }
+            self.names.pop_last();
+        }
+        self.names.insert(name, kind());
+    }
+
+    /// The start of the chunk after this one, if there is one.
+    pub(super) fn next(mut self) -> Option<ChunkStart> {
+        let (last, _) = self.names.pop_last().filter(|_| self.more)?;
+        Some(ChunkStart::After(last))
+    }
+}
+
+/// The first `most` names of `dir` that are `wanted`, in order.
+pub(in super::super) fn first_names(
+    dir: &Dir,
+    most: usize,
+    budget: &mut Budget,
+    wanted: impl Fn(&str) -> bool,
+) -> io::Result<Vec<(String, Kind)>> {
+    let mut chunk = NameChunk::default();
+    for entry in dir.entries()? {
+        if budget.time().is_err() {
+            break;
+        }
+        let entry = entry?;
+        let name = EntryName::new(entry.file_name());
+        if wanted(&name.text) {
+            chunk.insert(name, most, || entry.file_type().map_or(Kind::Other, Kind::of));
+        }
+    }
+    Ok(chunk.names.into_iter().map(|(name, kind)| (name.text, kind)).collect())
+}
