@@ -13,14 +13,15 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use loggia::transport::http::Body;
-use loggia::wire::jsonrpc;
+use loggia::wire::jsonrpc::{self, Frame};
 use tower_layer::Layer;
 use tower_service::Service;
 use url::Url;
 
 use super::challenge::{self, DPOP_NONCE, Refusal, Scheme};
 use super::dpop::{ProofError, Proofs};
-use super::{Grant, Resource, TokenError, scopes};
+use super::operation::{self, Operation, Unclear};
+use super::{Grant, Resource, TokenError};
 use crate::jose::{Claims, Jwt};
 use crate::unread::read_away;
 
@@ -225,7 +226,7 @@ impl Gate {
     }
 
     /// Reads a body to see what it asks for. One that is no message is left to the endpoint to refuse.
-    async fn operations(&self, body: Body) -> Result<(Vec<scopes::Operation>, Body), Refusal> {
+    async fn operations(&self, body: Body) -> Result<(Vec<Operation>, Body), Refusal> {
         let collected = Limited::new(body, self.resource.most_bytes).collect();
         let collected = tokio::time::timeout(self.resource.read_timeout, collected).await;
         let text: Bytes = match collected {
@@ -234,10 +235,16 @@ impl Gate {
             Err(_) => return Err(Refusal::Unreadable(StatusCode::REQUEST_TIMEOUT)),
         };
         let operations = match jsonrpc::decode_frame(&text) {
-            Ok(frame) => scopes::operations(&frame).map_err(|_| Refusal::Unclear)?,
+            Ok(frame) => self.clear_operations(&frame).map_err(|Unclear(why)| Refusal::Unclear(why))?,
             Err(_) => Vec::new(),
         };
         Ok((operations, Body::full(text)))
+    }
+
+    fn clear_operations(&self, frame: &Frame) -> Result<Vec<Operation>, Unclear> {
+        let operations = operation::operations(frame)?;
+        self.resource.scopes.check_uris(&operations)?;
+        Ok(operations)
     }
 
     fn refuse(&self, refusal: &Refusal) -> Response<Body> {

@@ -9,5 +9,6 @@ mod persons;
 mod program;
 mod protected;
 mod replicas;
+mod resource_scopes;
 mod server;
 mod up;

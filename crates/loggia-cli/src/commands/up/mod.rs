@@ -120,7 +120,7 @@ async fn serve_http(
     let url = format!("{base}{}", server.path);
     // Whoever cannot be let in need not be served.
     let gate = match access.is_protected() {
-        true => Some(Gate::open(&base, &url, server, credentials, &args.trusted_proxy).await?),
+        true => Some(Gate::open(&base, &url, config, credentials, &args.trusted_proxy).await?),
         false => None,
     };
     let own = |gate: &Gate| config.own().into_iter().map(|own| gate.accounts.of(own)).collect();

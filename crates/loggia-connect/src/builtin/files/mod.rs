@@ -21,6 +21,7 @@ mod read;
 mod serve;
 mod stat;
 mod suggest;
+mod uri;
 mod walk;
 mod write;
 
@@ -42,6 +43,7 @@ pub use manage::{DeleteRequest, Deleted, MoveRequest};
 pub use read::{Content, ReadRange, ReadRequest, ReadResult};
 pub use serve::server;
 pub use stat::Stat;
+pub use uri::root_uris;
 pub use write::{WriteRequest, Written};
 
 use budget::{Budget, Stop};

@@ -10,6 +10,7 @@ use loggia::schema::Schema;
 use loggia::server::{IntoToolResult, ToolError, ToolOutput};
 use serde::Serialize;
 
+use crate::builtin::files::uri::uri;
 use crate::builtin::files::{Content, ReadResult};
 
 /// The result of the tool `read`.
@@ -115,17 +116,4 @@ fn facts(read: &ReadResult) -> String {
     }
     facts.push(')');
     facts
-}
-
-/// The URI of a file.
-pub(super) fn uri(path: &str) -> String {
-    let mut uri = "file:///".to_owned();
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            let _ = write!(uri, "%{byte:02X}");
-        }
-    }
-    uri
 }
