@@ -8,7 +8,7 @@ use loggia_auth::guard::{Guard, Network, Policy};
 use loggia_auth::provider::Provider;
 use loggia_auth::resource::{Dpop, Introspection, Issuer, Resource, ResourceLayer, ScopePolicy};
 use loggia_auth::secret::Secret;
-use loggia_auth::server::{Admit, AuthorizationServer, Client, OpenId, RateLimit, SignIn};
+use loggia_auth::server::{Admit, AuthorizationServer, Client, OpenId, RateLimit, SignIn, SignInLink};
 use loggia_connect::builtin::files;
 use loggia_connect::manifest::{self, Admitted, AuthSection, PublicUrl, Scopes, SubjectClaim};
 use loggia_connect::secret::Template;
@@ -149,9 +149,15 @@ fn same_people(auth: &AuthSection) -> Option<String> {
     Some(openid.issuer.clone())
 }
 
-/// Whoever sees the terminal is the one person of this machine.
-fn show(link: &Url) {
-    banner::on_stdout(format!("Sign in at {link}"));
+/// Prints the link: the person who sees the terminal is the one person of this machine.
+fn show(link: &SignInLink) {
+    let url = link.url();
+    banner::on_stdout(match (link.program(), link.destination()) {
+        (Some(program), Some(destination)) => {
+            format!("Sign in at {url}\n  for the program {program:?}, which takes you to {destination}")
+        }
+        _ => format!("Sign in at {url}\n  for a page of this hub"),
+    });
 }
 
 fn openid_at(provider: &manifest::OpenId, policy: &Policy) -> Outcome<OpenId> {
