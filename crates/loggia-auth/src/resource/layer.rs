@@ -23,7 +23,6 @@ use super::dpop::{ProofError, Proofs};
 use super::operation::{self, Operation, Unclear};
 use super::{Grant, Resource, TokenError};
 use crate::jose::{Claims, Jwt};
-use crate::unread::read_away;
 
 /// The layer that [`Resource::layer`] makes.
 #[derive(Clone)]
@@ -94,13 +93,7 @@ where
 impl Gate {
     async fn admit(&self, request: Request<Body>) -> Result<Request<Body>, Refusal> {
         let (mut parts, body) = request.into_parts();
-        let (scheme, grant) = match self.identify(&parts).await {
-            Ok(identified) => identified,
-            Err(refusal) => {
-                read_away(body).await;
-                return Err(refusal);
-            }
-        };
+        let (scheme, grant) = self.identify(&parts).await?;
         let body = self.check_scopes(scheme, &grant, &parts, body).await?;
         // Nothing behind this layer sees the token, so nothing can pass it on.
         parts.headers.remove(AUTHORIZATION);
@@ -221,7 +214,6 @@ impl Gate {
         if policy.allows(&grant.scopes, &needed) {
             return Ok(body);
         }
-        read_away(body).await;
         Err(Refusal::Scope(scheme, needed))
     }
 

@@ -76,7 +76,6 @@ use crate::guard::Guard;
 use crate::jose::KeySource;
 use crate::resource::{Issuer, Proofs};
 use crate::secret::Secret;
-use crate::unread::read_away;
 pub use builder::Builder;
 pub use clients::Client;
 use clients::Clients;
@@ -250,7 +249,6 @@ impl Shared {
         }
         let counted = self.rates.count(endpoint, (request.headers(), request.extensions()), self.now());
         if let Err(wait) = counted {
-            read_away(request.into_body()).await;
             return match endpoint.is_for_programs() {
                 true => http::open_to_pages(http::too_many(wait)),
                 false => pages::too_many(wait),
@@ -272,14 +270,14 @@ impl Shared {
                 Ok(keys) => http::json(StatusCode::OK, &*keys),
                 Err(error) => OAuthError::from(error).response(),
             },
-            (Endpoint::Metadata | Endpoint::Jwks, _) => http::not_allowed(body, "GET, HEAD, OPTIONS").await,
+            (Endpoint::Metadata | Endpoint::Jwks, _) => http::not_allowed("GET, HEAD, OPTIONS"),
             (_, &Method::POST) if endpoint == Endpoint::Register => self.register(&parts, body).await,
             (_, &Method::POST) => match http::form(&parts.headers, body).await {
                 Ok(params) if endpoint == Endpoint::Token => self.token(&parts.headers, &params).await,
                 Ok(params) => self.revoke(&parts.headers, &params).await,
                 Err(error) => error.response(),
             },
-            _ => http::not_allowed(body, "POST, OPTIONS").await,
+            _ => http::not_allowed("POST, OPTIONS"),
         }
     }
 
@@ -291,9 +289,9 @@ impl Shared {
         match parts.method {
             Method::GET | Method::HEAD if takes_query => {}
             Method::POST if takes_form => {}
-            _ if !takes_form => return http::not_allowed(body, "GET, HEAD").await,
-            _ if !takes_query => return http::not_allowed(body, "POST").await,
-            _ => return http::not_allowed(body, "GET, HEAD, POST").await,
+            _ if !takes_form => return http::not_allowed("GET, HEAD"),
+            _ if !takes_query => return http::not_allowed("POST"),
+            _ => return http::not_allowed("GET, HEAD, POST"),
         }
         let text = match is_form {
             true => match http::read(body).await {

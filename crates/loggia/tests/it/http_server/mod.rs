@@ -7,6 +7,7 @@ mod lasting;
 mod legacy;
 mod limits;
 mod peer;
+mod refusals;
 mod stateless;
 #[cfg(feature = "tls")]
 mod tls;
