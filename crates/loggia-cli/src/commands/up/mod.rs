@@ -132,10 +132,11 @@ async fn serve_http(
         .path(server.path.clone())
         .allowed_hosts(server.allowed_hosts.iter().chain(&args.allow_host))
         .allowed_hosts(access.host(!server.allowed_hosts.is_empty() || !args.allow_host.is_empty()))
-        .allowed_origins(server.allowed_origins.iter().chain(&args.allow_origin));
+        .allowed_origins(server.allowed_origins.iter().chain(&args.allow_origin))
+        .allowed_origins(access.origin());
     let mut banner = Banner::on_stdout(hub.clone());
     banner.opening(&url, config, access);
-    let health = HealthLayer::new(hub.clone(), shutdown.clone());
+    let health = HealthLayer::new(hub.clone(), shutdown.clone(), !access.is_protected());
     let hints = access.clone();
     let watching = tokio::spawn(async move {
         banner.first_look(FIRST_LOOK).await;

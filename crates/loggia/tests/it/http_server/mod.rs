@@ -1,6 +1,7 @@
 //! The server side of HTTP, held against raw requests: what comes in is written here byte by byte or header
 //! by header, what comes out is compared with what the specification asks for.
 
+mod browsers;
 pub mod fixture;
 mod handshake;
 mod lasting;

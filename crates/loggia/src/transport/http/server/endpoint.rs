@@ -18,9 +18,9 @@ use loggia_wire::{Method, Params, RequestMeta, RpcError, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::accept::{accepts_both, is_json};
-use super::guard::Guard;
 use super::legacy::Legacy;
 use super::memo::Memos;
+use super::origin::{self, OriginFilter, Verdict};
 use super::sessions::Sessions;
 use super::{handshake, respond, stateless, validate};
 use crate::edge::poll_once;
@@ -41,7 +41,8 @@ pub(super) struct Shared {
     pub(super) service: Arc<dyn Service>,
     pub(super) limits: Limits,
     pub(super) path: String,
-    pub(super) guard: Guard,
+    /// `None` where the listener has checked the request before the layers.
+    pub(super) filter: Option<OriginFilter>,
     pub(super) sessions: Sessions,
     pub(super) requests: Arc<Semaphore>,
     pub(super) streams: Arc<Semaphore>,
@@ -107,7 +108,17 @@ impl Shared {
         parts: Parts,
         body: Body,
     ) -> BoxFuture<'static, Result<Response<Body>, Infallible>> {
-        Box::pin(async move { Ok(self.serve(parts, body).await) })
+        let verdict =
+            self.filter.as_ref().map(|filter| filter.judge(&parts.method, &parts.uri, &parts.headers));
+        match verdict {
+            None | Some(Verdict::Pass) => Box::pin(async move { Ok(self.serve(parts, body).await) }),
+            Some(Verdict::Answered(response)) => Box::pin(std::future::ready(Ok(response))),
+            Some(Verdict::PassFor(page)) => Box::pin(async move {
+                let mut response = self.serve(parts, body).await;
+                origin::mark(&mut response, page);
+                Ok(response)
+            }),
+        }
     }
 
     /// What nearly every request is, a message in a POST, stays in this one small future; the rest is apart.
@@ -127,8 +138,6 @@ impl Shared {
 
     /// Lets a message in; `None` for what is not a POST to the endpoint.
     fn admit(&self, parts: &Parts) -> Result<Option<OwnedSemaphorePermit>, Response<Body>> {
-        let refused = |message| respond::refuse(StatusCode::FORBIDDEN, message);
-        self.guard.check(&parts.uri, &parts.headers).map_err(refused)?;
         if parts.uri.path().trim_end_matches('/') != self.path || parts.method != HttpMethod::POST {
             return Ok(None);
         }

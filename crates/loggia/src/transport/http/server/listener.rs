@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::PeerAddr;
 use super::connection::{Builders, Next, Stream};
 use super::endpoint::Endpoint;
+use super::origin::{self, OriginFilter, Verdict};
 use super::preface;
 use super::tls::Acceptor;
 use super::traffic::{Quiet, Traffic, Watch};
@@ -28,6 +29,7 @@ use crate::transport::http::Body;
 pub(super) struct Handler {
     service: Box<dyn Handle>,
     names_peers: bool,
+    filter: Arc<OriginFilter>,
 }
 
 trait Handle: Send {
@@ -80,7 +82,7 @@ impl Handle for OfPeer {
 }
 
 impl Handler {
-    pub(super) fn new<S>(service: S, names_peers: bool) -> Handler
+    pub(super) fn new<S>(service: S, names_peers: bool, filter: Arc<OriginFilter>) -> Handler
     where
         S: tower_service::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
             + Clone
@@ -88,22 +90,31 @@ impl Handler {
             + 'static,
         S::Future: Send + 'static,
     {
-        Handler { service: Box::new(service), names_peers }
+        Handler { service: Box::new(service), names_peers, filter }
     }
 
     pub(super) fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
-        self.service.call(request)
+        match self.filter.judge(request.method(), request.uri(), request.headers()) {
+            Verdict::Pass => self.service.call(request),
+            Verdict::Answered(response) => Box::pin(std::future::ready(response)),
+            Verdict::PassFor(page) => {
+                let answer = self.service.call(request);
+                Box::pin(async move {
+                    let mut response = answer.await;
+                    origin::mark(&mut response, page);
+                    response
+                })
+            }
+        }
     }
 
     /// The handler of a connection.
     fn of(&self, peer: SocketAddr) -> Handler {
-        let service = self.service.boxed_clone();
-        match self.names_peers {
-            true => {
-                Handler { service: Box::new(OfPeer { service, peer: PeerAddr(peer) }), names_peers: false }
-            }
-            false => Handler { service, names_peers: false },
+        let mut service = self.service.boxed_clone();
+        if self.names_peers {
+            service = Box::new(OfPeer { service, peer: PeerAddr(peer) });
         }
+        Handler { service, names_peers: false, filter: self.filter.clone() }
     }
 }
 
