@@ -146,6 +146,15 @@ impl Config {
         url.map(Some).ok_or_else(local)
     }
 
+    /// Returns the issuer that a remote connector names.
+    pub(crate) fn issuer(&self, name: &str) -> Option<String> {
+        let Connectors::Manifest { all, .. } = &self.connectors else { return None };
+        match &all.iter().find(|connector| connector.name == name)?.backend {
+            Backend::Remote(remote) => remote.issuer.clone(),
+            Backend::Stdio(_) | Backend::Builtin(_) => None,
+        }
+    }
+
     /// Connects to one connector without a hub; `None` where there is none of this name.
     pub(crate) async fn connect(
         &self,
