@@ -4,6 +4,7 @@
 mod browsers;
 pub mod fixture;
 mod handshake;
+mod json_only;
 mod lasting;
 mod legacy;
 mod limits;

@@ -9,6 +9,7 @@ mod connection;
 mod endpoint;
 mod guard;
 mod handshake;
+mod json_only;
 mod lasting;
 mod legacy;
 mod listener;
