@@ -30,7 +30,7 @@ use loggia::transport::http::http;
 use loggia_auth::client::MemoryStore;
 use loggia_auth::guard::{Guard, Policy};
 use loggia_auth::resource::{Resource, ScopePolicy};
-use loggia_auth::server::{AuthorizationServer, Client, SignIn};
+use loggia_auth::server::{AuthorizationServer, Client, SignIn, SignInLink};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use url::Url;
@@ -55,9 +55,9 @@ async fn main() -> Result<ExitCode, Failure> {
 }
 
 fn server(issuer: &str, links: Links) -> Result<AuthorizationServer, Failure> {
-    let show = Arc::new(move |link: &Url| {
-        println!("Sign in at {link}");
-        *links.lock().expect("nobody panics with it") = Some(link.clone());
+    let show = Arc::new(move |link: &SignInLink| {
+        println!("Sign in at {}", link.url());
+        *links.lock().expect("nobody panics with it") = Some(link.url().clone());
     });
     let store = Arc::new(MemoryStore::new());
     let server = AuthorizationServer::builder(issuer, store, Guard::new(Policy::development())?)

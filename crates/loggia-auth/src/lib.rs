@@ -22,4 +22,3 @@ pub mod secret;
 pub mod server;
 #[cfg(test)]
 mod testing;
-mod unread;

@@ -104,6 +104,31 @@ impl Config {
         }
     }
 
+    /// Returns the names that may stand before the URI of a resource, as `NAME+URI`.
+    pub(crate) fn qualifiers(&self) -> Vec<&str> {
+        match &self.connectors {
+            Connectors::Folder { .. } => vec![FOLDER],
+            Connectors::Manifest { all, .. } => all.iter().map(manifest::Connector::prefix).collect(),
+        }
+    }
+
+    /// Returns the folders that the built-in connector `files` serves.
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        match &self.connectors {
+            Connectors::Folder { root, .. } => vec![root.clone()],
+            Connectors::Manifest { base, all } => {
+                let builtin = all.iter().filter(|connector| matches!(connector.backend, Backend::Builtin(_)));
+                // A connector that cannot be resolved is not served.
+                let resolved = builtin.filter_map(|connector| resolved(connector).ok());
+                let folder = |backend: Backend<Secret>| match backend {
+                    Backend::Builtin(Builtin::Files { path, .. }) => Some(base.join(path.expose())),
+                    _ => None,
+                };
+                resolved.filter_map(folder).collect()
+            }
+        }
+    }
+
     /// The URL of a remote connector; `None` where there is no connector of this name.
     pub(crate) fn remote(&self, name: &str) -> Outcome<Option<String>> {
         let url = match &self.connectors {
@@ -119,6 +144,15 @@ impl Config {
         };
         let local = || Failure::usage(format!("nobody signs in to the connector {name:?}: it has no URL"));
         url.map(Some).ok_or_else(local)
+    }
+
+    /// Returns the issuer that a remote connector names.
+    pub(crate) fn issuer(&self, name: &str) -> Option<String> {
+        let Connectors::Manifest { all, .. } = &self.connectors else { return None };
+        match &all.iter().find(|connector| connector.name == name)?.backend {
+            Backend::Remote(remote) => remote.issuer.clone(),
+            Backend::Stdio(_) | Backend::Builtin(_) => None,
+        }
     }
 
     /// Connects to one connector without a hub; `None` where there is none of this name.

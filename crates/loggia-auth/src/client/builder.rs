@@ -21,6 +21,7 @@ pub struct OAuthBuilder {
     store: Arc<dyn TokenStore>,
     key: String,
     scopes: Scopes,
+    issuer: Option<String>,
     dpop: DpopUse,
     clock: Clock,
     policy: Policy,
@@ -36,6 +37,7 @@ impl OAuthBuilder {
             grant: Grant::Nobody,
             store: Arc::new(MemoryStore::new()),
             scopes: Scopes::new(),
+            issuer: None,
             dpop: DpopUse::default(),
             clock: clock::system(),
             policy: Policy::default(),
@@ -71,6 +73,13 @@ impl OAuthBuilder {
     /// Scopes to ask for beside those that the server wants.
     pub fn scopes(mut self, scopes: Scopes) -> OAuthBuilder {
         self.scopes = scopes;
+        self
+    }
+
+    /// The issuer that gives tokens for this server, as its own metadata names it. It is preferred where the server lists
+    /// several, and accepted where the server lists it with a slash at the end too much or too little.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> OAuthBuilder {
+        self.issuer = Some(issuer.into());
         self
     }
 
@@ -127,6 +136,7 @@ impl OAuthBuilder {
             identity: self.identity,
             grant: self.grant,
             extra_scopes: self.scopes,
+            issuer: self.issuer,
             dpop: self.dpop,
             guard,
             store: self.store,

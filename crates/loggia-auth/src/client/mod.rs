@@ -129,6 +129,8 @@ struct Inner {
     identity: ClientIdentity,
     grant: Grant,
     extra_scopes: Scopes,
+    /// The issuer that the caller named.
+    issuer: Option<String>,
     dpop: DpopUse,
     guard: Guard,
     store: Arc<dyn TokenStore>,

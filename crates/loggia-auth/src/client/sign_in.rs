@@ -43,7 +43,8 @@ impl Inner {
 
     async fn discovered(&self, demand: &Demand, current: Option<&Current>) -> Result<Discovered, AuthError> {
         let by_hand = self.identity.by_hand().find_map(|client| client.issuer.as_deref());
-        let wanted = current.map(|current| current.credential.issuer.as_str()).or(by_hand);
+        let known = current.map(|current| current.credential.issuer.as_str());
+        let wanted = self.issuer.as_deref().or(known).or(by_hand);
         discovery::discover(&self.guard, &self.server, demand, wanted).await
     }
 

@@ -53,8 +53,9 @@ fn canonical(server: &Url) -> String {
     }
 }
 
-/// Finds the authorization server of a protected server. `wanted` is an issuer that is preferred where the
-/// resource lists several: the one that knows us already.
+/// Finds the authorization server of a protected server. `wanted` is an issuer that is preferred where the resource lists
+/// several, because it knows the client already. It is accepted where the resource lists it with a slash at the end too
+/// much or too little.
 pub async fn discover(
     guard: &Guard,
     server: &Url,
@@ -66,10 +67,12 @@ pub async fn discover(
         return Ok(Discovered { resource: None, server });
     };
     let issuers = resource.authorization_servers.iter().map(String::as_str);
-    let (preferred, others): (Vec<&str>, Vec<&str>) = issuers.partition(|issuer| Some(*issuer) == wanted);
+    let (preferred, others): (Vec<&str>, Vec<&str>) = issuers.partition(|issuer| {
+        wanted.is_some_and(|wanted| wanted == *issuer || server::differ_by_slash(wanted, issuer))
+    });
     let mut failures = Vec::new();
     for issuer in preferred.into_iter().chain(others).take(MOST_SERVERS) {
-        match server::find(guard, issuer).await {
+        match server::find(guard, issuer, wanted).await {
             Ok(server) => return Ok(Discovered { resource: Some(resource), server }),
             Err(error) => failures.push(error.to_string()),
         }
@@ -82,7 +85,7 @@ pub async fn discover(
 
 /// The metadata of an issuer that is known from before.
 pub async fn issuer(guard: &Guard, issuer: &str) -> Result<AuthorizationServer, AuthError> {
-    server::find(guard, issuer).await
+    server::find(guard, issuer, None).await
 }
 
 /// The authorization server of a server of 2025-03-26.

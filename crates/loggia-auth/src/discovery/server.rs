@@ -84,8 +84,13 @@ struct Document {
     features: Features,
 }
 
-/// Fetches the metadata of an issuer, from the places and in the order that the specification says.
-pub(super) async fn find(guard: &Guard, issuer: &str) -> Result<AuthorizationServer, AuthError> {
+/// Fetches the metadata of an issuer, from the places and in the order that the specification says. The issuer that the
+/// metadata names has to be identical (RFC 8414, section 3.3), or `accepted` where only a slash at the end differs.
+pub(super) async fn find(
+    guard: &Guard,
+    issuer: &str,
+    accepted: Option<&str>,
+) -> Result<AuthorizationServer, AuthError> {
     let url = Url::parse(issuer).map_err(|_| {
         AuthError::Discovery(format!("the authorization server '{issuer}' is not named by a URL"))
     })?;
@@ -97,12 +102,13 @@ pub(super) async fn find(guard: &Guard, issuer: &str) -> Result<AuthorizationSer
     for place in places(&url) {
         match document::<Document>(guard, &place).await {
             Ok(None) => {}
-            Ok(Some(document)) if document.issuer == issuer => return document.checked(guard, false),
             Ok(Some(document)) => {
-                failure = Some(AuthError::Discovery(format!(
-                    "{place} says that its issuer is '{}', not '{issuer}': it is not used",
-                    document.issuer
-                )));
+                let named = &document.issuer;
+                let is_accepted = accepted == Some(named.as_str()) && differ_by_slash(named, issuer);
+                if named == issuer || is_accepted {
+                    return document.checked(guard, false);
+                }
+                failure = Some(AuthError::Discovery(mismatch(&place, named, issuer)));
             }
             Err(error) => failure = Some(error),
         }
@@ -110,6 +116,23 @@ pub(super) async fn find(guard: &Guard, issuer: &str) -> Result<AuthorizationSer
     Err(failure.unwrap_or_else(|| {
         AuthError::Discovery(format!("the authorization server {issuer} publishes no metadata"))
     }))
+}
+
+/// Whether two issuers are the same but for one slash at the end.
+pub(super) fn differ_by_slash(one: &str, other: &str) -> bool {
+    one.strip_suffix('/') == Some(other) || other.strip_suffix('/') == Some(one)
+}
+
+fn mismatch(place: &Url, named: &str, issuer: &str) -> String {
+    if differ_by_slash(named, issuer) {
+        return format!(
+            "{place} says that its issuer is '{named}', and the server lists '{issuer}': only the slash at the end \
+             differs, but they have to be identical (RFC 8414, section 3.3). The operator of the server, or of its \
+             authorization server, has to correct one of them. To accept it for this one server, name the issuer \
+             '{named}' in its settings (--issuer of `loggia auth login`, issuer of the connector, OAuthBuilder::issuer)"
+        );
+    }
+    format!("{place} says that its issuer is '{named}', not '{issuer}': it is not used")
 }
 
 fn places(issuer: &Url) -> Vec<Url> {

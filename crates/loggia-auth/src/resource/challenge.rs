@@ -36,8 +36,8 @@ pub(super) enum Refusal {
     Scope(Scheme, BTreeSet<String>),
     /// It cannot be found out now whether the token is good.
     Unavailable,
-    /// What is asked for is not clear.
-    Unclear,
+    /// The request does not say clearly what it asks for.
+    Unclear(String),
     /// It is too long, or came too slowly.
     Unreadable(StatusCode),
 }
@@ -75,7 +75,7 @@ impl Refusal {
             Refusal::Nothing | Refusal::Token(..) | Refusal::Proof(_) | Refusal::Nonce(_) => {
                 StatusCode::UNAUTHORIZED
             }
-            Refusal::Malformed(_) | Refusal::Unclear => StatusCode::BAD_REQUEST,
+            Refusal::Malformed(_) | Refusal::Unclear(_) => StatusCode::BAD_REQUEST,
             Refusal::Scope(..) => StatusCode::FORBIDDEN,
             Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Unreadable(status) => *status,
@@ -85,7 +85,7 @@ impl Refusal {
     fn code(&self) -> &'static str {
         match self {
             Refusal::Nothing => "unauthorized",
-            Refusal::Malformed(_) | Refusal::Unclear | Refusal::Unreadable(_) => "invalid_request",
+            Refusal::Malformed(_) | Refusal::Unclear(_) | Refusal::Unreadable(_) => "invalid_request",
             Refusal::Token(..) => "invalid_token",
             Refusal::Proof(_) => "invalid_dpop_proof",
             Refusal::Nonce(_) => "use_dpop_nonce",
@@ -97,11 +97,13 @@ impl Refusal {
     fn description(&self) -> String {
         match self {
             Refusal::Nothing => "Sign in: send an access token in the Authorization header".to_owned(),
-            Refusal::Malformed(why) | Refusal::Token(_, why) | Refusal::Proof(why) => why.clone(),
+            Refusal::Malformed(why)
+            | Refusal::Token(_, why)
+            | Refusal::Proof(why)
+            | Refusal::Unclear(why) => why.clone(),
             Refusal::Nonce(_) => "The proof must hold the nonce in the DPoP-Nonce header".to_owned(),
             Refusal::Scope(_, needed) => format!("This needs the scopes: {}", joined(needed)),
             Refusal::Unavailable => "The token cannot be checked at the moment; try again".to_owned(),
-            Refusal::Unclear => "The parameters must be clear about what is asked for".to_owned(),
             Refusal::Unreadable(_) => "The message is too long, or took too long to arrive".to_owned(),
         }
     }
@@ -117,7 +119,7 @@ impl Refusal {
             Refusal::Nothing | Refusal::Malformed(_) => None,
             Refusal::Token(scheme, _) | Refusal::Scope(scheme, _) => Some(*scheme),
             Refusal::Proof(_) | Refusal::Nonce(_) => Some(Scheme::Dpop),
-            Refusal::Unavailable | Refusal::Unclear | Refusal::Unreadable(_) => return Vec::new(),
+            Refusal::Unavailable | Refusal::Unclear(_) | Refusal::Unreadable(_) => return Vec::new(),
         };
         let offered = [
             (Scheme::Bearer, context.dpop.is_none_or(|dpop| !dpop.is_required())),

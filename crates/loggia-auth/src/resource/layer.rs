@@ -13,16 +13,16 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use loggia::transport::http::Body;
-use loggia::wire::jsonrpc;
+use loggia::wire::jsonrpc::{self, Frame};
 use tower_layer::Layer;
 use tower_service::Service;
 use url::Url;
 
 use super::challenge::{self, DPOP_NONCE, Refusal, Scheme};
 use super::dpop::{ProofError, Proofs};
-use super::{Grant, Resource, TokenError, scopes};
+use super::operation::{self, Operation, Unclear};
+use super::{Grant, Resource, TokenError};
 use crate::jose::{Claims, Jwt};
-use crate::unread::read_away;
 
 /// The layer that [`Resource::layer`] makes.
 #[derive(Clone)]
@@ -93,13 +93,7 @@ where
 impl Gate {
     async fn admit(&self, request: Request<Body>) -> Result<Request<Body>, Refusal> {
         let (mut parts, body) = request.into_parts();
-        let (scheme, grant) = match self.identify(&parts).await {
-            Ok(identified) => identified,
-            Err(refusal) => {
-                read_away(body).await;
-                return Err(refusal);
-            }
-        };
+        let (scheme, grant) = self.identify(&parts).await?;
         let body = self.check_scopes(scheme, &grant, &parts, body).await?;
         // Nothing behind this layer sees the token, so nothing can pass it on.
         parts.headers.remove(AUTHORIZATION);
@@ -220,12 +214,11 @@ impl Gate {
         if policy.allows(&grant.scopes, &needed) {
             return Ok(body);
         }
-        read_away(body).await;
         Err(Refusal::Scope(scheme, needed))
     }
 
     /// Reads a body to see what it asks for. One that is no message is left to the endpoint to refuse.
-    async fn operations(&self, body: Body) -> Result<(Vec<scopes::Operation>, Body), Refusal> {
+    async fn operations(&self, body: Body) -> Result<(Vec<Operation>, Body), Refusal> {
         let collected = Limited::new(body, self.resource.most_bytes).collect();
         let collected = tokio::time::timeout(self.resource.read_timeout, collected).await;
         let text: Bytes = match collected {
@@ -234,10 +227,16 @@ impl Gate {
             Err(_) => return Err(Refusal::Unreadable(StatusCode::REQUEST_TIMEOUT)),
         };
         let operations = match jsonrpc::decode_frame(&text) {
-            Ok(frame) => scopes::operations(&frame).map_err(|_| Refusal::Unclear)?,
+            Ok(frame) => self.clear_operations(&frame).map_err(|Unclear(why)| Refusal::Unclear(why))?,
             Err(_) => Vec::new(),
         };
         Ok((operations, Body::full(text)))
+    }
+
+    fn clear_operations(&self, frame: &Frame) -> Result<Vec<Operation>, Unclear> {
+        let operations = operation::operations(frame)?;
+        self.resource.scopes.check_uris(&operations)?;
+        Ok(operations)
     }
 
     fn refuse(&self, refusal: &Refusal) -> Response<Body> {

@@ -28,12 +28,16 @@
 //! ```
 
 mod challenge;
+mod completed;
 mod dpop;
 mod introspection;
 mod issuer;
 mod layer;
 mod metadata;
+mod operation;
 mod scopes;
+mod subject;
+mod uri_rules;
 
 use std::fmt;
 use std::sync::Arc;
@@ -49,7 +53,9 @@ pub use dpop::{Dpop, NonceKey, PROOF_ALGORITHMS, Proof, ProofError, Proofs};
 pub use introspection::Introspection;
 pub use issuer::{Issuer, Withdrawals};
 pub use layer::{Protected, ResourceLayer};
-pub use scopes::{Operation, ScopePolicy};
+pub use operation::Operation;
+pub use scopes::ScopePolicy;
+pub use subject::Subject;
 
 /// Algorithms that access tokens may be signed with, unless fewer are named.
 pub const TOKEN_ALGORITHMS: &[Algorithm] = Algorithm::ALL;

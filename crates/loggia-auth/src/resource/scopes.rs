@@ -3,25 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use loggia::wire::jsonrpc::{Frame, Message};
-use loggia::wire::{Method, RawJson};
-use serde::Deserialize;
+use loggia::wire::uri::AmbiguousUri;
 
-/// One thing that a request asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operation {
-    /// The method.
-    pub method: Method,
-    /// The tool, prompt or URI it is about.
-    pub subject: Option<String>,
-}
+use super::operation::Operation;
+use super::subject::Subject;
+use super::uri_rules::UriSpellings;
 
-/// What operations demand. Without rules a good token is enough for everything.
+/// The scopes that operations need. Without rules a good token is enough for everything.
 #[derive(Debug, Clone, Default)]
 pub struct ScopePolicy {
     always: BTreeSet<String>,
     rules: Vec<Rule>,
     implies: BTreeMap<String, BTreeSet<String>>,
+    spellings: UriSpellings,
 }
 
 #[derive(Debug, Clone)]
@@ -66,9 +60,25 @@ impl ScopePolicy {
         self.rule(Kind::Prompt, name.into(), scope.into())
     }
 
-    /// Reading or following a resource needs this scope.
+    /// Reading or following a resource, or completing its URI, needs this scope.
+    ///
+    /// URIs are compared in their normal form ([`NormalUri`](loggia::wire::uri::NormalUri)), so a rule holds for every
+    /// spelling of a URI. With a rule for resources, a request whose URI has no normal form is refused.
     pub fn resource(self, uri: impl Into<String>, scope: impl Into<String>) -> ScopePolicy {
         self.rule(Kind::Resource, uri.into(), scope.into())
+    }
+
+    /// `NAME+URI` is the same resource as `URI`: the qualified URIs of a hub.
+    pub fn qualifier(mut self, name: impl Into<String>) -> ScopePolicy {
+        self.spellings.qualifiers.push(format!("{}+", name.into()));
+        self
+    }
+
+    /// A URI that begins with `alias` is the same resource as the URI with `prefix` in that place, such as
+    /// `file:///srv/notes/` and `file:///` for a server that takes absolute and relative paths.
+    pub fn alias(mut self, alias: &str, prefix: &str) -> ScopePolicy {
+        self.spellings.aliases.push((alias.to_owned(), prefix.to_owned()));
+        self
     }
 
     /// Whoever has `broad` has `narrow` too.
@@ -94,9 +104,22 @@ impl ScopePolicy {
 
     /// All that these operations need together.
     pub fn needed(&self, operations: &[Operation]) -> BTreeSet<String> {
-        let rules =
-            self.rules.iter().filter(|rule| operations.iter().any(|operation| rule.applies(operation)));
-        rules.map(|rule| rule.scope.clone()).chain(self.always.iter().cloned()).collect()
+        let targets: Vec<Target<'_>> =
+            operations.iter().map(|operation| Target::of(operation, &self.spellings)).collect();
+        let applies = |rule: &&Rule| targets.iter().any(|target| rule.applies(target, &self.spellings));
+        let scopes = self.rules.iter().filter(applies).map(|rule| rule.scope.clone());
+        scopes.chain(self.always.iter().cloned()).collect()
+    }
+
+    /// Checks that every URI is clear, where a rule depends on it.
+    pub(super) fn check_uris(&self, operations: &[Operation]) -> Result<(), AmbiguousUri> {
+        if self.rules.iter().all(|rule| rule.kind != Kind::Resource) {
+            return Ok(());
+        }
+        operations.iter().try_for_each(|operation| match &operation.subject {
+            Some(Subject::Resource(uri)) => self.spellings.normal(uri).map(drop),
+            _ => Ok(()),
+        })
     }
 
     /// Whether what was granted is enough.
@@ -117,88 +140,45 @@ impl ScopePolicy {
     }
 }
 
-impl Rule {
-    fn applies(&self, operation: &Operation) -> bool {
-        let subject = || operation.subject.as_deref();
-        let tested = match (self.kind, &operation.method) {
-            (Kind::Method, method) => Some(method.as_str()),
-            (Kind::Tool, Method::CallTool) | (Kind::Prompt, Method::GetPrompt) => subject(),
-            (
-                Kind::Resource,
-                Method::ReadResource | Method::Subscribe | Method::Unsubscribe | Method::Listen,
-            ) => subject(),
+/// An operation with what rules are compared with.
+struct Target<'o> {
+    operation: &'o Operation,
+    /// The normal form of its URI; `None` where it has no URI, or the URI has no normal form.
+    normal: Option<String>,
+}
+
+impl<'o> Target<'o> {
+    fn of(operation: &'o Operation, spellings: &UriSpellings) -> Target<'o> {
+        let normal = match &operation.subject {
+            Some(Subject::Resource(uri) | Subject::ResourcesUnder(uri)) => spellings.normal(uri).ok(),
             _ => None,
         };
-        tested.is_some_and(|tested| match self.pattern.strip_suffix('*') {
+        Target { operation, normal }
+    }
+}
+
+impl Rule {
+    fn applies(&self, target: &Target<'_>, spellings: &UriSpellings) -> bool {
+        match (self.kind, &target.operation.subject) {
+            (Kind::Method, _) => self.matches(target.operation.method.as_str()),
+            (Kind::Tool, Some(Subject::Tool(name))) | (Kind::Prompt, Some(Subject::Prompt(name))) => {
+                self.matches(name)
+            }
+            (Kind::Resource, Some(Subject::Resource(uri))) => {
+                // The spelling too: a server need not read the URI as we do.
+                self.matches(uri) || spellings.pattern(&self.pattern).covers(target.normal.as_deref())
+            }
+            (Kind::Resource, Some(Subject::ResourcesUnder(_))) => {
+                spellings.pattern(&self.pattern).may_cover_below(target.normal.as_deref())
+            }
+            _ => false,
+        }
+    }
+
+    fn matches(&self, tested: &str) -> bool {
+        match self.pattern.strip_suffix('*') {
             Some(start) => tested.starts_with(start),
             None => tested == self.pattern,
-        })
-    }
-}
-
-/// A request is not clear about what it asks for.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unclear;
-
-/// The operations in a body. What cannot be read unambiguously is refused: what is judged here must be what
-/// is done behind.
-pub(super) fn operations(frame: &Frame) -> Result<Vec<Operation>, Unclear> {
-    let mut found = Vec::new();
-    let messages: Vec<&Message> = match frame {
-        Frame::Single(message) => vec![message],
-        Frame::Batch(members) => members.iter().filter_map(|member| member.as_ref().ok()).collect(),
-    };
-    for message in messages {
-        let called = match message {
-            Message::Request { method, params, .. } => Some((method, params.as_deref())),
-            Message::Notification { method, params } => Some((method, params.as_ref())),
-            Message::Response { .. } => None,
-        };
-        if let Some((method, params)) = called {
-            read(method, params, &mut found)?;
         }
     }
-    Ok(found)
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Located {
-    uri: String,
-}
-
-#[derive(Deserialize)]
-struct Listening {
-    notifications: Followed,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Followed {
-    #[serde(default)]
-    resource_subscriptions: Option<Vec<String>>,
-}
-
-fn read(method: &Method, params: Option<&RawJson>, found: &mut Vec<Operation>) -> Result<(), Unclear> {
-    let params = params.ok_or(Unclear);
-    let subjects: Vec<Option<String>> = match method {
-        Method::CallTool | Method::GetPrompt => {
-            vec![Some(params?.decode::<Named>().map_err(|_| Unclear)?.name)]
-        }
-        Method::ReadResource | Method::Subscribe | Method::Unsubscribe => {
-            vec![Some(params?.decode::<Located>().map_err(|_| Unclear)?.uri)]
-        }
-        Method::Listen => {
-            let listening = params?.decode::<Listening>().map_err(|_| Unclear)?;
-            let followed = listening.notifications.resource_subscriptions.unwrap_or_default();
-            followed.into_iter().map(Some).chain([None]).collect()
-        }
-        _ => vec![None],
-    };
-    found.extend(subjects.into_iter().map(|subject| Operation { method: method.clone(), subject }));
-    Ok(())
 }

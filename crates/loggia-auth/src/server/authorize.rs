@@ -1,8 +1,10 @@
 //! The authorization endpoint: what a client asks for is checked, the person signs in, is asked, and is sent
 //! back with a code, or with the reason why not.
 
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
+use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 use loggia::transport::http::Body;
 use serde::{Deserialize, Serialize};
@@ -83,9 +85,9 @@ pub(super) fn failed(error: &AuthError) -> Response<Body> {
 
 impl Shared {
     /// `GET authorize`: checks the request and keeps it while the person signs in.
-    pub(super) async fn authorize(&self, query: &str, headers: &HeaderMap) -> Response<Body> {
-        match self.begin(query).await {
-            Ok(id) => self.go_on(&id, headers).await,
+    pub(super) async fn authorize(&self, query: &str, parts: &Parts) -> Response<Body> {
+        match self.begin(query, self.rates.address(parts)).await {
+            Ok(id) => self.go_on(&id, parts).await,
             Err(Refusal::Failed(error)) => failed(&error),
             Err(Refusal::Page(why)) => pages::problem(StatusCode::BAD_REQUEST, "This cannot be done", &why),
             Err(Refusal::Answer(client, uri, state, error)) => {
@@ -111,22 +113,18 @@ impl Shared {
         }
     }
 
-    async fn begin(&self, query: &str) -> Result<String, Refusal> {
+    async fn begin(&self, query: &str, source: Option<IpAddr>) -> Result<String, Refusal> {
         let params = Params::parse(query.as_bytes()).map_err(|error| Refusal::Page(error.to_string()))?;
         let (client, uri) = self.destination(&params).await?;
         let state = params.get("state").map(str::to_owned);
         let checked = self.check(&params, &client, &uri);
         let refused = |error| Refusal::Answer(Box::new(client.clone()), uri.clone(), state.clone(), error);
         let request = checked.map_err(refused)?;
-        if self.records.count("request").await? >= MOST_WAITING {
-            return Err(refused(OAuthError::new(
-                "temporarily_unavailable",
-                "Too many people are signing in at once",
-            )));
+        let (id, now) = (random(24), self.now());
+        if self.requests.add(&id, &request, source, (now, now + DECIDES)).await? {
+            return Ok(id);
         }
-        let id = random(24);
-        self.records.add(&Records::named("request", &id), &request, Some(self.now() + DECIDES)).await?;
-        Ok(id)
+        Err(refused(OAuthError::new("temporarily_unavailable", "Too many people are signing in at once")))
     }
 
     /// Who asks, and where the answer goes. As long as that is not certain, nobody is sent anywhere.
@@ -142,7 +140,9 @@ impl Shared {
         let uri = params.get("redirect_uri").ok_or_else(|| {
             page("The program that sent you here did not say where to send you afterwards (redirect_uri).")
         })?;
-        match redirect_uri::is_registered(&client.redirect_uris, uri) {
+        // A registration can be older than the rule.
+        let is_allowed = client.is_trusted() || redirect_uri::check(uri).is_ok();
+        match is_allowed && redirect_uri::is_registered(&client.redirect_uris, uri) {
             true => Ok((client, uri.to_owned())),
             false => Err(page(
                 "The program that sent you here wants you sent to an address that it has not registered (redirect_uri).",
@@ -226,19 +226,19 @@ impl Shared {
     }
 
     /// `GET continue`: whatever comes next for a request that waits.
-    pub(super) async fn go_on(&self, id: &str, headers: &HeaderMap) -> Response<Body> {
-        self.try_go_on(id, headers).await.unwrap_or_else(|error| failed(&error))
+    pub(super) async fn go_on(&self, id: &str, parts: &Parts) -> Response<Body> {
+        self.try_go_on(id, parts).await.unwrap_or_else(|error| failed(&error))
     }
 
-    async fn try_go_on(&self, id: &str, headers: &HeaderMap) -> Result<Response<Body>, AuthError> {
+    async fn try_go_on(&self, id: &str, parts: &Parts) -> Result<Response<Body>, AuthError> {
         let name = Records::named("request", id);
         let Some(found) = self.records.get::<Request>(&name).await? else {
-            return Ok(self.go_on_visiting(id, headers).await?.unwrap_or_else(too_late));
+            return Ok(self.go_on_visiting(id, parts).await?.unwrap_or_else(too_late));
         };
         let mut request = found.value;
-        let session = self.session(headers).await?;
+        let session = self.session(&parts.headers).await?;
         if session.is_none() && !request.quiet {
-            return Ok(self.sign_in_page(id, headers).await);
+            return Ok(self.sign_in_page(id, parts).await);
         }
         let client = match self.clients.find(&request.client, self.now()).await? {
             Ok(client) if redirect_uri::is_registered(&client.redirect_uris, &request.redirect_uri) => client,
@@ -312,7 +312,7 @@ impl Shared {
             return Ok(elsewhere());
         }
         if params.get("decision") != Some("allow") {
-            self.records.take::<Request>(&name).await?;
+            self.take_request(&name).await?;
             let error = OAuthError::new("access_denied", "The person did not allow it");
             return Ok(redirect(&self.answer_with_error(
                 &request.redirect_uri,
@@ -330,7 +330,7 @@ impl Shared {
 
     /// Sends the person back with a code. The request is used up.
     async fn allow(&self, name: &str, client: &Client, subject: &str) -> Result<Response<Body>, AuthError> {
-        let Some(request) = self.records.take::<Request>(name).await? else { return Ok(too_late()) };
+        let Some(request) = self.take_request(name).await? else { return Ok(too_late()) };
         self.clients.used(client, self.now()).await?;
         let (uri, state) = (request.redirect_uri.clone(), request.state.clone());
         let code = random(32);
@@ -348,6 +348,12 @@ impl Shared {
         Ok(redirect(&redirect_uri::with_answer(&uri, &answer)))
     }
 
+    /// Takes a request that was decided out of the store.
+    async fn take_request(&self, name: &str) -> Result<Option<Request>, AuthError> {
+        self.requests.finish(name).await?;
+        self.records.take::<Request>(name).await
+    }
+
     async fn refuse_quietly(
         &self,
         name: &str,
@@ -355,7 +361,7 @@ impl Shared {
         request: &Request,
         code: &'static str,
     ) -> Result<Response<Body>, AuthError> {
-        self.records.take::<Request>(name).await?;
+        self.take_request(name).await?;
         let error = OAuthError::new(code, "The person has to be asked");
         Ok(self.send_back(client, &request.redirect_uri, request.state.as_deref(), &error))
     }

@@ -1,14 +1,16 @@
 //! What an authorization server is to be, before it is one.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
+use super::authorize::MOST_WAITING;
 use super::clients::{Client, Clients};
 use super::family::Families;
 use super::http::Cookies;
+use super::pending::PendingRecords;
 use super::rate::{RateLimit, Rates};
 use super::records::Records;
 use super::sign_in::{Admit, SignIn};
@@ -186,11 +188,12 @@ impl Builder {
             clients: Clients::new(self.clients, records.clone(), self.guard),
             registers: self.registers,
             sign_in,
-            link_shown: Mutex::default(),
             session_life: self.session_life,
             assertions: self.assertions,
             families,
             signing: Arc::new(Signing::new(records.clone(), self.clock.clone())),
+            requests: PendingRecords::new(records.clone(), "request", MOST_WAITING),
+            visits: PendingRecords::new(records.clone(), "visit", MOST_WAITING),
             records,
             token_life: self.token_life,
             skew: Duration::from_secs(30),

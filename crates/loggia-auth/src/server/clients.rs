@@ -2,6 +2,7 @@
 //! that is their name (Client ID Metadata Documents), and those that registered themselves (RFC 7591).
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +12,7 @@ use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use url::Url;
 
+use super::pending::PendingRecords;
 use super::records::Records;
 use super::redirect_uri;
 use crate::client::AuthError;
@@ -29,8 +31,7 @@ const USUALLY_KEPT: Duration = Duration::from_secs(10 * 60);
 const MOST_KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most clients that registered themselves.
 const MOST_REGISTERED: usize = 10_000;
-/// How long a registration lasts before somebody signed in with it, and after. One address alone, as fast as it may
-/// (see [`RateLimit`](super::RateLimit)), does not use up what there is for all.
+/// How long a registration lasts before a person signed in with it, and after.
 const UNUSED: Duration = Duration::from_secs(8 * 60 * 60);
 const USED: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
@@ -217,6 +218,7 @@ fn keys(published: Option<&RawValue>, at: Option<Url>) -> Result<Proves, Refused
 pub(super) struct Clients {
     entered: HashMap<String, Client>,
     records: Records,
+    registrations: PendingRecords,
     guard: Guard,
     documents: Mutex<HashMap<String, (Client, SystemTime)>>,
     keys: Mutex<HashMap<Url, Arc<RemoteKeys>>>,
@@ -227,6 +229,7 @@ impl Clients {
     pub(super) fn new(entered: Vec<Client>, records: Records, guard: Guard) -> Clients {
         Clients {
             entered: entered.into_iter().map(|client| (client.id.clone(), client)).collect(),
+            registrations: PendingRecords::new(records.clone(), "client", MOST_REGISTERED),
             records,
             guard,
             documents: Mutex::default(),
@@ -253,6 +256,7 @@ impl Clients {
     pub(super) async fn register(
         &self,
         described: Described<'_>,
+        source: Option<IpAddr>,
         now: SystemTime,
     ) -> Result<Result<(Client, Option<Secret>), Refused>, AuthError> {
         let id = format!("lgc_{}", random(16));
@@ -260,22 +264,19 @@ impl Clients {
             Ok(made) => made,
             Err(refused) => return Ok(Err(refused)),
         };
-        if self.records.count("client").await? >= MOST_REGISTERED {
-            return Ok(Err(Refused(
-                "temporarily_unavailable",
-                "Too many clients have registered; try again later".to_owned(),
-            )));
+        if self.registrations.add(&client.id, &client, source, (now, now + UNUSED)).await? {
+            return Ok(Ok((client, secret)));
         }
-        self.records.add(&Records::named("client", &client.id), &client, Some(now + UNUSED)).await?;
-        Ok(Ok((client, secret)))
+        Ok(Err(Refused("temporarily_unavailable", "Too many registered clients are in use".to_owned())))
     }
 
-    /// Somebody signed in with a client: it stays.
+    /// Extends the registration of a client with which a person signed in.
     pub(super) async fn used(&self, client: &Client, now: SystemTime) -> Result<(), AuthError> {
         if client.origin != Origin::Registered {
             return Ok(());
         }
         let name = Records::named("client", &client.id);
+        self.registrations.finish(&name).await?;
         if let Some(found) = self.records.get::<Client>(&name).await? {
             self.records.replace(&name, &found.value, found.revision, Some(now + USED)).await?;
         }
@@ -414,18 +415,4 @@ pub(super) fn registered(
         document["client_secret_expires_at"] = 0.into();
     }
     document
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::server::RateLimit;
-    use crate::server::rate::REGISTRATION;
-
-    #[test]
-    fn one_address_does_not_register_in_place_of_all() {
-        let limit = RateLimit::default();
-        let asked = f64::from(limit.burst) + f64::from(limit.per_second) * UNUSED.as_secs_f64();
-        assert!(asked / REGISTRATION < MOST_REGISTERED as f64 * 0.9);
-    }
 }

@@ -17,7 +17,6 @@ use loggia::transport::http::Body;
 use serde::Serialize;
 
 use crate::client::AuthError;
-use crate::unread::read_away;
 
 /// Longest body that is read.
 const MOST_BYTES: usize = 64 << 10;
@@ -199,8 +198,7 @@ pub(super) fn redirect(to: &str) -> Response<Body> {
 }
 
 /// The path is right and the method is not.
-pub(super) async fn not_allowed(body: Body, allowed: &'static str) -> Response<Body> {
-    read_away(body).await;
+pub(super) fn not_allowed(allowed: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));

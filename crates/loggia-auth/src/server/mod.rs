@@ -21,7 +21,7 @@
 //! use loggia_auth::server::{AuthorizationServer, SignIn};
 //!
 //! let guard = Guard::new(Policy::default())?;
-//! let link = SignIn::Link { subject: "me".into(), show: Arc::new(|link| println!("Sign in at {link}")) };
+//! let link = SignIn::Link { subject: "me".into(), show: Arc::new(|link| println!("Sign in at {}", link.url())) };
 //! let server = AuthorizationServer::builder("http://127.0.0.1:8080", Arc::new(MemoryStore::new()), guard)
 //!     .resource("http://127.0.0.1:8080/mcp", ["mcp"])
 //!     .sign_in(link)
@@ -45,6 +45,7 @@ mod http;
 mod leaving;
 mod metadata;
 mod pages;
+mod pending;
 mod rate;
 mod records;
 mod redirect_uri;
@@ -56,10 +57,11 @@ mod visit;
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
+use ::http::request::Parts;
 use ::http::{Method, Request, Response, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -74,7 +76,6 @@ use crate::guard::Guard;
 use crate::jose::KeySource;
 use crate::resource::{Issuer, Proofs};
 use crate::secret::Secret;
-use crate::unread::read_away;
 pub use builder::Builder;
 pub use clients::Client;
 use clients::Clients;
@@ -82,10 +83,11 @@ use family::Families;
 use http::{Cookies, OAuthError, Params};
 pub use leaving::People;
 pub use pages::{escape, page, problem};
+use pending::PendingRecords;
 pub use rate::RateLimit;
 use rate::Rates;
 use records::Records;
-pub use sign_in::{Admit, OpenId, ShowLink, SignIn};
+pub use sign_in::{Admit, OpenId, ShowLink, SignIn, SignInLink};
 use signing::Signing;
 pub use visit::{Form, Visitor};
 
@@ -109,10 +111,12 @@ struct Shared {
     base: String,
     resources: Vec<Known>,
     records: Records,
+    /// Authorization requests that wait for the person.
+    requests: PendingRecords,
+    visits: PendingRecords,
     clients: Clients,
     registers: bool,
     sign_in: SignIn,
-    link_shown: Mutex<Option<SystemTime>>,
     session_life: Duration,
     assertions: Vec<Trusted>,
     families: Families,
@@ -245,7 +249,6 @@ impl Shared {
         }
         let counted = self.rates.count(endpoint, (request.headers(), request.extensions()), self.now());
         if let Err(wait) = counted {
-            read_away(request.into_body()).await;
             return match endpoint.is_for_programs() {
                 true => http::open_to_pages(http::too_many(wait)),
                 false => pages::too_many(wait),
@@ -267,14 +270,14 @@ impl Shared {
                 Ok(keys) => http::json(StatusCode::OK, &*keys),
                 Err(error) => OAuthError::from(error).response(),
             },
-            (Endpoint::Metadata | Endpoint::Jwks, _) => http::not_allowed(body, "GET, HEAD, OPTIONS").await,
-            (_, &Method::POST) if endpoint == Endpoint::Register => self.register(body).await,
+            (Endpoint::Metadata | Endpoint::Jwks, _) => http::not_allowed("GET, HEAD, OPTIONS"),
+            (_, &Method::POST) if endpoint == Endpoint::Register => self.register(&parts, body).await,
             (_, &Method::POST) => match http::form(&parts.headers, body).await {
                 Ok(params) if endpoint == Endpoint::Token => self.token(&parts.headers, &params).await,
                 Ok(params) => self.revoke(&parts.headers, &params).await,
                 Err(error) => error.response(),
             },
-            _ => http::not_allowed(body, "POST, OPTIONS").await,
+            _ => http::not_allowed("POST, OPTIONS"),
         }
     }
 
@@ -286,9 +289,9 @@ impl Shared {
         match parts.method {
             Method::GET | Method::HEAD if takes_query => {}
             Method::POST if takes_form => {}
-            _ if !takes_form => return http::not_allowed(body, "GET, HEAD").await,
-            _ if !takes_query => return http::not_allowed(body, "POST").await,
-            _ => return http::not_allowed(body, "GET, HEAD, POST").await,
+            _ if !takes_form => return http::not_allowed("GET, HEAD"),
+            _ if !takes_query => return http::not_allowed("POST"),
+            _ => return http::not_allowed("GET, HEAD, POST"),
         }
         let text = match is_form {
             true => match http::read(body).await {
@@ -298,7 +301,7 @@ impl Shared {
             false => parts.uri.query().unwrap_or_default().to_owned(),
         };
         if endpoint == Endpoint::Authorize {
-            return self.authorize(&text, &parts.headers).await;
+            return self.authorize(&text, &parts).await;
         }
         let params = match Params::parse(text.as_bytes()) {
             Ok(params) => params,
@@ -311,12 +314,12 @@ impl Shared {
             Endpoint::SignIn if is_form => self.enter(&params, &parts.headers).await,
             Endpoint::SignIn => self.opened(&params),
             Endpoint::Callback => self.came_back(&params, &parts.headers).await,
-            _ => self.go_on(params.get("request").unwrap_or_default(), &parts.headers).await,
+            _ => self.go_on(params.get("request").unwrap_or_default(), &parts).await,
         }
     }
 
     /// `POST register`.
-    async fn register(&self, body: Body) -> Response<Body> {
+    async fn register(&self, parts: &Parts, body: Body) -> Response<Body> {
         let text = match http::read(body).await {
             Ok(text) => text,
             Err(error) => return error.response(),
@@ -330,7 +333,7 @@ impl Shared {
         };
         let usual = "client_secret_basic".to_owned();
         let method = described.token_endpoint_auth_method.clone().unwrap_or(usual);
-        match self.clients.register(described, self.now()).await {
+        match self.clients.register(described, self.rates.address(parts), self.now()).await {
             Ok(Ok((client, secret))) => {
                 let document = clients::registered(&client, secret.as_ref(), &method, self.now());
                 http::json(StatusCode::CREATED, &document)

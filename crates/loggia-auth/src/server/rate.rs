@@ -3,10 +3,12 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use http::{Extensions, HeaderMap};
+use http::request::Parts;
+use http::{Extensions, HeaderMap, HeaderName};
 use loggia::transport::http::PeerAddr;
 
 use super::Endpoint;
@@ -16,20 +18,23 @@ use crate::guard::{Network, is_public};
 const MOST_KNOWN: usize = 10_000;
 /// Most addresses of one request's way to us that are looked at.
 const MOST_HOPS: usize = 16;
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// What a registration costs: it leaves a record behind.
-pub(super) const REGISTRATION: f64 = 20.0;
+const REGISTRATION: f64 = 20.0;
+/// What a link that is shown out of band costs.
+const LINK: f64 = 10.0;
 
 /// How many requests one address may make: so many at once, and after that so many a second.
 ///
-/// A proxy's clients are told apart by `X-Forwarded-For`, which is read only where the proxies wrote it: as far as
-/// the addresses from which requests come are `proxies`, or not public.
+/// The clients of a proxy are told apart by `X-Forwarded-For`. It is read only as far as the addresses from which the
+/// request came are `proxies`: any other program can write what it likes into it.
 #[derive(Debug, Clone)]
 pub struct RateLimit {
     /// At once.
     pub burst: u32,
     /// In a second.
     pub per_second: u32,
-    /// Proxies at public addresses.
+    /// The addresses of proxies.
     pub proxies: Vec<Network>,
 }
 
@@ -44,6 +49,7 @@ impl Default for RateLimit {
 pub(super) struct Rates {
     limit: Option<RateLimit>,
     left: Mutex<HashMap<Option<IpAddr>, Left>>,
+    has_warned: AtomicBool,
 }
 
 #[derive(Clone, Copy)]
@@ -54,7 +60,7 @@ struct Left {
 
 impl Rates {
     pub(super) fn new(limit: Option<RateLimit>) -> Rates {
-        Rates { limit, left: Mutex::default() }
+        Rates { limit, left: Mutex::default(), has_warned: AtomicBool::default() }
     }
 
     /// Counts a request; or says after how long the same one would be taken. Where nobody says where requests come
@@ -70,10 +76,41 @@ impl Rates {
             Endpoint::Register => REGISTRATION,
             _ => 1.0,
         };
-        let peer = extensions.get::<PeerAddr>();
-        match (&self.limit, peer) {
-            (Some(limit), Some(peer)) => self.take(limit, limit.client(peer.0.ip(), headers), cost, now),
+        match (&self.limit, extensions.get::<PeerAddr>()) {
+            (Some(limit), Some(peer)) => {
+                self.warn_of_proxy(limit, peer.0.ip(), headers);
+                self.take(limit, limit.client(peer.0.ip(), headers), cost, now)
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// Counts a link that is shown out of band: a person has to read it.
+    pub(super) fn count_link(&self, parts: &Parts, now: SystemTime) -> Result<(), Duration> {
+        match (&self.limit, self.address(parts)) {
+            (Some(limit), Some(client)) => self.take(limit, client, LINK, now),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the address that a request counts for; `None` where the listener does not say.
+    pub(super) fn address(&self, parts: &Parts) -> Option<IpAddr> {
+        let peer = parts.extensions.get::<PeerAddr>()?.0.ip();
+        let limit = self.limit.as_ref();
+        Some(
+            limit.map_or_else(|| network_of(peer.to_canonical()), |limit| limit.client(peer, &parts.headers)),
+        )
+    }
+
+    /// Warns once of what may be a proxy that is not named: all of its clients count as one.
+    fn warn_of_proxy(&self, limit: &RateLimit, peer: IpAddr, headers: &HeaderMap) {
+        let is_unknown = headers.contains_key(FORWARDED_FOR) && !is_public(peer) && !limit.is_proxy(peer);
+        if is_unknown && !self.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                %peer,
+                "X-Forwarded-For is ignored: the address is not among the trusted proxies, so all clients behind it \
+                 share one rate limit"
+            );
         }
     }
 
@@ -106,21 +143,22 @@ impl RateLimit {
         (left.requests + since * f64::from(self.per_second.max(1))).min(self.most())
     }
 
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        self.proxies.iter().any(|network| network.contains(address.to_canonical()))
+    }
+
     /// Whose request it is: the nearest address that is no proxy.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let is_proxy = |address: IpAddr| {
-            !is_public(address) || self.proxies.iter().any(|network| network.contains(address))
-        };
         let mut client = peer.to_canonical();
         let written: Vec<&str> = headers
-            .get_all("x-forwarded-for")
+            .get_all(FORWARDED_FOR)
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .collect();
         for hop in written.into_iter().rev().take(MOST_HOPS) {
             match hop.trim().parse::<IpAddr>() {
-                Ok(address) if is_proxy(client) => client = address.to_canonical(),
+                Ok(address) if self.is_proxy(client) => client = address.to_canonical(),
                 _ => break,
             }
         }
@@ -146,12 +184,18 @@ mod tests {
 
     #[test]
     fn the_nearest_address_that_is_no_proxy_counts() {
-        let limit = RateLimit { proxies: vec!["198.41.128.0/17".parse().unwrap()], ..RateLimit::default() };
-        let table: [(&str, &[&str], &str); 12] = [
+        let limit = RateLimit {
+            proxies: ["198.41.128.0/17", "10.0.0.0/24"].map(|network| network.parse().unwrap()).to_vec(),
+            ..RateLimit::default()
+        };
+        let table: [(&str, &[&str], &str); 15] = [
             ("8.8.8.8", &[], "8.8.8.8"),
             ("8.8.8.8", &["9.9.9.9"], "8.8.8.8"),
             ("127.0.0.1", &[], "127.0.0.1"),
-            ("127.0.0.1", &["9.9.9.9"], "9.9.9.9"),
+            ("127.0.0.1", &["9.9.9.9"], "127.0.0.1"),
+            ("192.168.1.1", &["9.9.9.9"], "192.168.1.1"),
+            ("::1", &["9.9.9.9"], "::"),
+            ("::ffff:10.0.0.2", &["9.9.9.9"], "9.9.9.9"),
             ("10.0.0.2", &["1.1.1.1, 9.9.9.9"], "9.9.9.9"),
             ("10.0.0.2", &["1.1.1.1", "9.9.9.9, 10.0.0.9"], "9.9.9.9"),
             ("198.41.200.1", &["9.9.9.9"], "9.9.9.9"),

@@ -106,6 +106,11 @@ impl Records {
         proof.count_once(&*self.store, now).await
     }
 
+    /// Returns the names of all records whose names begin like this.
+    pub(super) async fn names_under(&self, prefix: &str) -> Result<Vec<String>, AuthError> {
+        self.store.keys(prefix).await
+    }
+
     /// What the records of a kind are named for.
     pub(super) async fn names(&self, kind: &str) -> Result<Vec<String>, AuthError> {
         let names = self.store.keys(&format!("{kind}/")).await?;

@@ -6,37 +6,41 @@ use url::{Host, Url};
 
 /// Longest address that is taken.
 const MOST_BYTES: usize = 2048;
-/// Schemes that do something else in a browser than to open the program that registered them.
-const DANGEROUS: &[&str] = &[
-    "about",
-    "blob",
-    "chrome",
-    "chrome-extension",
-    "data",
-    "facetime",
-    "file",
-    "filesystem",
-    "ftp",
-    "intent",
-    "jar",
-    "javascript",
-    "ldap",
-    "mailto",
-    "moz-extension",
-    "ms-msdt",
-    "resource",
-    "search-ms",
-    "shell",
-    "sms",
-    "smb",
-    "ssh",
-    "tel",
-    "telnet",
-    "vbscript",
-    "view-source",
-    "ws",
-    "wss",
+/// Programs whose scheme is not a domain name in reverse order, and the hosts that lead to their sign-in. Other links of
+/// the same scheme do other things: they open files, install MCP servers, run commands.
+const KNOWN_PROGRAMS: &[(&str, KnownHost)] = &[
+    ("antigravity", KnownHost::Extension),
+    ("claude", KnownHost::Named("claude.ai")),
+    ("cursor", KnownHost::Extension),
+    ("kiro", KnownHost::Extension),
+    ("trae", KnownHost::Extension),
+    ("vscode", KnownHost::Extension),
+    ("vscode-insiders", KnownHost::Extension),
+    ("vscodium", KnownHost::Extension),
+    ("warp", KnownHost::Named("mcp")),
+    ("windsurf", KnownHost::Extension),
+    ("windsurf-next", KnownHost::Extension),
 ];
+/// Cursor's handler of links that install MCP servers and fill in prompts.
+const DEEP_LINKS: &str = "anysphere.cursor-deeplink";
+
+/// The host of a known program's redirect URI.
+#[derive(Debug, Clone, Copy)]
+enum KnownHost {
+    /// This host.
+    Named(&'static str),
+    /// The identifier of an editor's extension: `publisher.name`.
+    Extension,
+}
+
+impl KnownHost {
+    fn allows(self, host: &str) -> bool {
+        match self {
+            KnownHost::Named(name) => host == name,
+            KnownHost::Extension => host.contains('.') && !host.eq_ignore_ascii_case(DEEP_LINKS),
+        }
+    }
+}
 
 /// Whether an address may be registered; else why not.
 pub(super) fn check(uri: &str) -> Result<(), &'static str> {
@@ -54,9 +58,30 @@ pub(super) fn check(uri: &str) -> Result<(), &'static str> {
         "https" if url.has_host() => Ok(()),
         "http" if is_local(&url) => Ok(()),
         "http" | "https" => Err("it must be an https URL, or an http URL of the person's own machine"),
-        scheme if DANGEROUS.contains(&scheme) => Err("its scheme does not open a program"),
-        _ => Ok(()),
+        _ if opens_known_program(&url) || is_reverse_domain(url.scheme()) => Ok(()),
+        _ => Err(
+            "its scheme is neither https nor the domain name of a program in reverse order (com.example.app); an \
+             administrator can enter the client",
+        ),
     }
+}
+
+fn opens_known_program(url: &Url) -> bool {
+    let known = KNOWN_PROGRAMS.iter().find(|(scheme, _)| *scheme == url.scheme());
+    known.zip(url.host_str()).is_some_and(|((_, known), host)| known.allows(host))
+}
+
+/// Whether a scheme is a domain name in reverse order (RFC 8252, section 7.1). Those of operating systems
+/// (`x-apple.systempreferences`) begin with no top-level domain.
+fn is_reverse_domain(scheme: &str) -> bool {
+    let mut labels = scheme.split('.');
+    let top = labels.next().unwrap_or_default();
+    let is_label = |label: &str| !label.is_empty() && !label.contains('+');
+    let mut rest = labels.peekable();
+    top.len() > 1
+        && top.bytes().all(|byte| byte.is_ascii_lowercase())
+        && rest.peek().is_some()
+        && rest.all(is_label)
 }
 
 /// Whether an address that a request names is one that was registered.
@@ -140,7 +165,38 @@ mod tests {
             ("http://[::1]:3000/cb", true),
             ("http://localhost:3000/cb", true),
             ("com.example.app:/cb", true),
-            ("cursor://app/oauth/cb", true),
+            ("io.example:/cb", true),
+            ("cursor://anysphere.cursor-mcp/oauth/callback", true),
+            ("cursor://anysphere.cursor-retrieval/oauth/user-abc/callback", true),
+            ("vscode://example.extension/callback", true),
+            ("vscode-insiders://example.extension/callback", true),
+            ("windsurf://codeium.windsurf/callback", true),
+            ("claude://claude.ai/mcp/callback", true),
+            ("warp://mcp/oauth2callback", true),
+            ("cursor://anysphere.cursor-deeplink/mcp/install?name=x&config=e30", false),
+            ("cursor://ANYSPHERE.cursor-deeplink/prompt?text=x", false),
+            ("cursor://file/etc/passwd", false),
+            ("vscode://file/etc/passwd", false),
+            ("vscode:mcp/install?%7B%7D", false),
+            ("cursor:", false),
+            ("claude://evil.example/callback", false),
+            ("claude:callback", false),
+            ("ms-officecmd:{}", false),
+            ("ms-officecmd:%7B%7D", false),
+            ("jnlp:http://evil.example/x.jnlp", false),
+            ("jnlps://evil.example/x.jnlp", false),
+            ("feed:javascript:alert(1)", false),
+            ("view-source:https://app.example/", false),
+            ("steam://run/1", false),
+            ("zoommtg://zoom.us/join", false),
+            ("vnc://evil.example", false),
+            ("x-apple.systempreferences:com.apple.preference", false),
+            ("x-scheme:cb", false),
+            ("a.example:/cb", false),
+            (".example:/cb", false),
+            ("com.:/cb", false),
+            ("com..app:/cb", false),
+            ("myapp:/cb", false),
             ("http://app.example/cb", false),
             ("http://localhost.evil.example/cb", false),
             ("http://127.0.0.1.evil.example/cb", false),

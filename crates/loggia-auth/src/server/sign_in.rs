@@ -3,18 +3,19 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 use loggia::transport::http::Body;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use super::authorize::{Session, failed, too_late};
+use super::authorize::{Request, Session, failed, too_late};
 use super::http::{Params, comes_from, redirect};
 use super::records::Records;
-use super::{Shared, pages};
+use super::{Shared, pages, redirect_uri};
 use crate::client::AuthError;
 use crate::guard::{Fetch, Guard};
 use crate::jose::{random, sha256};
@@ -24,13 +25,37 @@ use crate::secret::Secret;
 
 /// How long a link counts.
 const LINK: Duration = Duration::from_secs(10 * 60);
-/// How soon another link may be shown unasked.
-const PAUSE: Duration = Duration::from_secs(5);
+/// How soon another link is shown for the same sign-in.
+const PAUSE: Duration = Duration::from_secs(60);
 /// How long a person may take at the identity provider.
 const AWAY: Duration = Duration::from_secs(15 * 60);
 
-/// Shows a link to the person who runs the program. The link is a secret: whoever opens it is signed in.
-pub type ShowLink = Arc<dyn Fn(&Url) + Send + Sync>;
+/// Shows a link to the person who runs the program. The link is a secret: it signs in the browser that opens it.
+pub type ShowLink = Arc<dyn Fn(&SignInLink) + Send + Sync>;
+
+/// A link by which a person signs in, and the program that asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInLink {
+    url: Url,
+    program: Option<(String, String)>,
+}
+
+impl SignInLink {
+    /// Returns the link.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Returns the name that the program gives itself; `None` for a sign-in to a page of this server.
+    pub fn program(&self) -> Option<&str> {
+        self.program.as_ref().map(|(name, _)| name.as_str())
+    }
+
+    /// Returns the host that the person is sent to afterwards, or the kind of links that opens the program.
+    pub fn destination(&self) -> Option<&str> {
+        self.program.as_ref().map(|(_, destination)| destination.as_str())
+    }
+}
 
 /// Says who somebody is in Loggia, from the claims of their ID token; `None` for somebody who may not come
 /// in.
@@ -154,10 +179,10 @@ impl Shared {
     }
 
     /// What somebody sees who is not signed in.
-    pub(super) async fn sign_in_page(&self, request: &str, headers: &HeaderMap) -> Response<Body> {
+    pub(super) async fn sign_in_page(&self, request: &str, parts: &Parts) -> Response<Body> {
         let page = match &self.sign_in {
-            SignIn::Link { subject, show } => self.link_page(subject, show, request).await,
-            SignIn::OpenId(openid) => self.send_away(openid, request, headers).await,
+            SignIn::Link { subject, show } => self.link_page(subject, show, request, parts).await,
+            SignIn::OpenId(openid) => self.send_away(openid, request, &parts.headers).await,
         };
         page.unwrap_or_else(|error| failed(&error))
     }
@@ -167,23 +192,27 @@ impl Shared {
         subject: &str,
         show: &ShowLink,
         request: &str,
+        parts: &Parts,
     ) -> Result<Response<Body>, AuthError> {
-        if self.may_show_link() {
-            show(&self.link(subject, Some(request)).await?);
+        let (now, shown) = (self.now(), Records::named("link-shown", request));
+        if self.records.add(&shown, &(), Some(now + PAUSE)).await? {
+            if let Err(wait) = self.rates.count_link(parts, now) {
+                self.records.take::<()>(&shown).await?;
+                return Ok(pages::too_many(wait));
+            }
+            let url = self.link(subject, Some(request)).await?;
+            show(&SignInLink { url, program: self.program_of(request).await? });
         }
         Ok(pages::enter_code(&self.path("signin"), Some(request), false))
     }
 
-    /// Whoever can reach this server can have links shown, so not too many of them.
-    fn may_show_link(&self) -> bool {
-        let now = self.now();
-        let mut shown = self.link_shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let recent =
-            shown.is_some_and(|shown: SystemTime| now.duration_since(shown).unwrap_or_default() < PAUSE);
-        if !recent {
-            *shown = Some(now);
-        }
-        !recent
+    /// Returns the name of the program that a person signs in for, and where it has them sent.
+    async fn program_of(&self, request: &str) -> Result<Option<(String, String)>, AuthError> {
+        let found = self.records.get::<Request>(&Records::named("request", request)).await?;
+        let Some(request) = found.map(|found| found.value) else { return Ok(None) };
+        let client = self.clients.find(&request.client, self.now()).await?.ok();
+        let name = client.map_or_else(|| request.client.clone(), |client| client.name);
+        Ok(Some((name, redirect_uri::shown(&request.redirect_uri))))
     }
 
     /// `GET signin`: somebody opened a link.

@@ -1,12 +1,14 @@
 //! Pages of other parts of the program that need to know who looks at them: the same people, the same sign-in,
 //! the same session as the authorization server's own.
 
+use std::net::IpAddr;
+
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 use loggia::transport::http::Body;
 use serde::{Deserialize, Serialize};
 
-use super::authorize::{DECIDES, MOST_WAITING, Request, failed};
+use super::authorize::{DECIDES, Request, failed};
 use super::http::{Params, comes_from, form, redirect};
 use super::records::Records;
 use super::{AuthorizationServer, Endpoint, Shared, pages};
@@ -53,9 +55,9 @@ impl AuthorizationServer {
         if let Err(wait) = counted {
             return pages::too_many(wait);
         }
-        let begun = self.shared.begin_visit(back).await;
+        let begun = self.shared.begin_visit(back, self.shared.rates.address(asking)).await;
         match begun {
-            Ok(Some(id)) => self.shared.sign_in_page(&id, headers).await,
+            Ok(Some(id)) => self.shared.sign_in_page(&id, asking).await,
             Ok(None) => pages::problem(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Try again later",
@@ -83,29 +85,26 @@ impl AuthorizationServer {
 
 impl Shared {
     /// `None` where too many sign in.
-    async fn begin_visit(&self, back: &str) -> Result<Option<String>, AuthError> {
+    async fn begin_visit(&self, back: &str, source: Option<IpAddr>) -> Result<Option<String>, AuthError> {
         // Nowhere else than to this server.
         let own = back.starts_with('/') && !back.starts_with("//") && !back.contains('\\');
-        if self.records.count("visit").await? >= MOST_WAITING {
-            return Ok(None);
-        }
         let visit = Visit { back: if own { back } else { "/" }.to_owned() };
-        let id = random(24);
-        self.records.add(&Records::named("visit", &id), &visit, Some(self.now() + DECIDES)).await?;
-        Ok(Some(id))
+        let (id, now) = (random(24), self.now());
+        Ok(self.visits.add(&id, &visit, source, (now, now + DECIDES)).await?.then_some(id))
     }
 
     /// `GET continue` of somebody who is on the way to a page; `None` where nobody is.
     pub(super) async fn go_on_visiting(
         &self,
         id: &str,
-        headers: &HeaderMap,
+        parts: &Parts,
     ) -> Result<Option<Response<Body>>, AuthError> {
         let name = Records::named("visit", id);
         let Some(visit) = self.records.get::<Visit>(&name).await? else { return Ok(None) };
-        if self.session(headers).await?.is_none() {
-            return Ok(Some(self.sign_in_page(id, headers).await));
+        if self.session(&parts.headers).await?.is_none() {
+            return Ok(Some(self.sign_in_page(id, parts).await));
         }
+        self.visits.finish(&name).await?;
         self.records.take::<Visit>(&name).await?;
         Ok(Some(redirect(&visit.value.back)))
     }

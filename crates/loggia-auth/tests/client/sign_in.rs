@@ -227,6 +227,45 @@ async fn what_one_issuer_knows_is_shown_to_no_other() {
     assert_eq!(second.heard("/token").len(), 0);
 }
 
+/// A slash at the end of the issuer makes two issuers, unless the user names the one that is meant.
+#[tokio::test]
+async fn an_issuer_that_differs_by_a_slash_has_to_be_named() {
+    fn add_slash(answer: &mut Vec<(String, String)>) {
+        answer.iter_mut().filter(|(name, _)| name == "iss").for_each(|(_, iss)| iss.push('/'));
+    }
+    for names_slash in [true, false] {
+        let world = World::new().await;
+        let with_slash = format!("{}/", world.issuer);
+        let (named, listed) = match names_slash {
+            true => (with_slash.clone(), world.issuer.clone()),
+            false => (world.issuer.clone(), with_slash.clone()),
+        };
+        world.twist(|twists| {
+            twists.resource = json!({ "authorization_servers": [listed] });
+            twists.metadata = json!({ "issuer": named });
+            twists.answer = names_slash.then_some(add_slash);
+        });
+        let store = Arc::new(MemoryStore::new());
+        let client = |issuer: Option<&str>| {
+            let oauth = OAuth::builder(world.server.clone(), ClientIdentity::new("test")).policy(policy());
+            let oauth = oauth.person(person()).store(store.clone(), "me");
+            issuer.into_iter().fold(oauth, |oauth, issuer| oauth.issuer(issuer)).build().unwrap()
+        };
+        for other in [None, Some(listed.as_str()), Some("https://as.example/")] {
+            let error = world.call(&client(other)).await.unwrap_err();
+            for part in
+                [named.as_str(), &listed, "only the slash at the end differs", "has to correct", "--issuer"]
+            {
+                assert!(error.contains(part), "{part}: {error}");
+            }
+        }
+        assert_eq!(world.heard("/authorize").len(), 0);
+        assert_eq!(world.call(&client(Some(&named))).await, Ok(200), "{named}");
+        world.revoke();
+        assert_eq!(world.call(&client(None)).await, Ok(200), "the credential remembers its issuer");
+    }
+}
+
 #[tokio::test]
 async fn a_client_that_the_person_names_is_kept_for_its_issuer() {
     let store = Arc::new(MemoryStore::new());

@@ -4,11 +4,10 @@ use http::Request;
 use loggia::transport::http::Body;
 use loggia_auth::client::MemoryStore;
 use loggia_auth::guard::{Guard, Policy};
-use loggia_auth::server::{AuthorizationServer, Client, SignIn};
+use loggia_auth::server::{AuthorizationServer, Client, SignIn, SignInLink};
 use serde_json::json;
 use tower_layer::Layer;
 use tower_service::Service;
-use url::Url;
 
 use super::world::{Behind, Browser, CALLBACK, ISSUER, MCP, World, encoded, redeem, request, request_with};
 
@@ -137,7 +136,7 @@ async fn a_program_on_this_computer_is_not_taken_for_a_web_server() {
         ("http://127.0.0.1:50123/callback", "127.0.0.1:50123", true),
         ("http://[::1]:50123/callback", "[::1]:50123", true),
         ("http://localhost:50123/callback", "localhost:50123", true),
-        ("cursor://app/callback", "the program for cursor: links", true),
+        ("cursor://anysphere.cursor-mcp/oauth/callback", "the program for cursor: links", true),
         ("com.example.app:/callback", "the program for com.example.app: links", true),
         ("https://app.example/callback", "app.example", false),
         ("https://localhost/callback", "localhost", false),
@@ -307,11 +306,35 @@ async fn a_link_counts_once_and_not_for_long() {
             "{wrong}"
         );
     }
-    // A stranger who knocks often does not fill the terminal.
-    for _ in 0..20 {
-        Browser::new().get(&world, &format!("/oauth/authorize?{}", encoded(&request()))).await;
+}
+
+/// Two programs that begin at the same time both have their link shown, with their name and where they send people.
+#[tokio::test]
+async fn each_sign_in_has_a_link_that_names_its_program() {
+    let world = World::new();
+    let begin = async |pairs: &[(&str, &str)]| {
+        Browser::new().get(&world, &format!("/oauth/authorize?{}", encoded(pairs))).await
+    };
+    let local = begin(&request()).await;
+    begin(&request_with(&[("redirect_uri", "https://app.example/cb")])).await;
+    let again = format!("/oauth/continue?request={}", local.field("request").unwrap());
+    for (wait, shown) in [(0, 2), (59, 2), (2, 3), (0, 3)] {
+        world.time.pass(wait);
+        Browser::new().get(&world, &again).await;
+        assert_eq!(world.links.lock().unwrap().len(), shown, "after {wait} s");
     }
-    assert_eq!(world.links.lock().unwrap().len(), 1);
+    let links = world.links.lock().unwrap().clone();
+    let about: Vec<_> = links.iter().map(|link| (link.program(), link.destination())).collect();
+    let program = Some("The command line");
+    assert_eq!(
+        about,
+        [
+            (program, Some("127.0.0.1:50123")),
+            (program, Some("app.example")),
+            (program, Some("127.0.0.1:50123"))
+        ]
+    );
+    assert_ne!(links[0].url(), links[2].url());
 }
 
 #[tokio::test]
@@ -413,7 +436,7 @@ async fn servers_on_one_machine_do_not_take_each_others_cookies() {
     ];
     for (issuer, name) in table {
         let guard = Guard::new(Policy::development()).unwrap();
-        let sign_in = SignIn::Link { subject: "ada".to_owned(), show: Arc::new(|_: &Url| {}) };
+        let sign_in = SignIn::Link { subject: "ada".to_owned(), show: Arc::new(|_: &SignInLink| {}) };
         let server = AuthorizationServer::builder(issuer, Arc::new(MemoryStore::new()), guard)
             .resource(format!("{issuer}/mcp"), ["mcp"])
             .sign_in(sign_in)

@@ -22,7 +22,7 @@ async fn older_clients_register_themselves() {
         (json!({"client_name": null}), 201, ""),
         (json!({"token_endpoint_auth_method": null}), 201, ""),
         (json!({"token_endpoint_auth_method": "client_secret_post"}), 201, ""),
-        (json!({"redirect_uris": ["cursor://app/cb"]}), 201, ""),
+        (json!({"redirect_uris": ["cursor://anysphere.cursor-mcp/oauth/callback"]}), 201, ""),
         (json!({"redirect_uris": null}), 400, "invalid_redirect_uri"),
         (json!({"redirect_uris": []}), 400, "invalid_redirect_uri"),
         (json!({"redirect_uris": ["http://app.example/cb"]}), 400, "invalid_redirect_uri"),

@@ -24,7 +24,7 @@ use loggia_auth::jose::{Algorithm, SigningKey};
 use loggia_auth::loopback::Loopback;
 use loggia_auth::registration::ClientIdentity;
 use loggia_auth::resource::{Dpop, NonceKey, Resource, ScopePolicy};
-use loggia_auth::server::{AuthorizationServer, SignIn};
+use loggia_auth::server::{AuthorizationServer, SignIn, SignInLink};
 use serde_json::json;
 use url::Url;
 
@@ -120,7 +120,7 @@ impl Running {
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let (links, time) = (Links::default(), Time::new());
         let shown = links.clone();
-        let show = Arc::new(move |link: &Url| *shown.lock().unwrap() = Some(link.clone()));
+        let show = Arc::new(move |link: &SignInLink| *shown.lock().unwrap() = Some(link.url().clone()));
         let guard = Guard::new(Policy::development()).unwrap();
         let server = AuthorizationServer::builder(&issuer, Arc::new(MemoryStore::new()), guard)
             .resource(format!("{issuer}/mcp"), ["mcp", "mcp:write"])

@@ -7,10 +7,16 @@ use loggia::transport::http::{PeerAddr, http};
 use loggia_auth::guard::{Fetch, Guard, Policy};
 use loggia_auth::server::RateLimit;
 
-use super::world::{Answer, World};
+use super::world::{Answer, World, encoded, request};
 
 fn world(burst: u32) -> World {
-    World::with(|builder| builder.rate_limit(Some(RateLimit { burst, per_second: 1, proxies: Vec::new() })))
+    World::with(|builder| {
+        builder.rate_limit(Some(RateLimit {
+            burst,
+            per_second: 1,
+            proxies: vec!["10.0.0.0/24".parse().unwrap()],
+        }))
+    })
 }
 
 async fn ask(world: &World, peer: &str, forwarded: &str, method: &str, path: &str) -> Answer {
@@ -26,7 +32,10 @@ async fn ask(world: &World, peer: &str, forwarded: &str, method: &str, path: &st
 /// How many of so many requests are taken.
 async fn taken(world: &World, count: usize, peer: &str, forwarded: &str, method: &str, path: &str) -> usize {
     let mut taken = 0;
-    for _ in 0..count {
+    for n in 0..count {
+        // Each request names another client.
+        let another = format!("9.9.9.{n}");
+        let forwarded = if forwarded == "*" { &another } else { forwarded };
         taken += usize::from(ask(world, peer, forwarded, method, path).await.status != 429);
     }
     taken
@@ -47,6 +56,10 @@ async fn what_one_address_may_ask_for_is_bounded() {
         ("keys", "8.8.8.8", "", "GET", "/oauth/jwks", 25),
         ("metadata", "8.8.8.8", "", "GET", "/.well-known/oauth-authorization-server", 25),
         ("this machine", "127.0.0.1", "", "POST", "/oauth/token", 20),
+        ("this machine as a proxy that nobody named", "127.0.0.1", "*", "POST", "/oauth/token", 20),
+        ("a private network, too", "192.168.0.1", "*", "POST", "/oauth/token", 20),
+        ("a public address, too", "8.8.8.8", "*", "POST", "/oauth/token", 20),
+        ("a proxy that is trusted", "10.0.0.1", "*", "POST", "/oauth/token", 25),
         ("what is behind", "8.8.8.8", "", "POST", "/mcp", 25),
     ];
     for (what, peer, forwarded, method, path, expected) in table {
@@ -82,6 +95,17 @@ async fn addresses_are_told_apart_and_may_come_again() {
 
     let unlimited = World::with(|builder| builder.rate_limit(None));
     assert_eq!(taken(&unlimited, 400, "8.8.8.8", "", "POST", "/oauth/token").await, 400);
+}
+
+/// Links that a person has to read are bounded for each address, and one address does not take them from another.
+#[tokio::test]
+async fn one_address_does_not_fill_the_terminal() {
+    let world = world(50);
+    let path = format!("/oauth/authorize?{}", encoded(&request()));
+    assert_eq!(taken(&world, 50, "8.8.8.8", "*", "GET", &path).await, 4, "a request and a link count eleven");
+    assert_eq!(world.links.lock().unwrap().len(), 4);
+    assert_eq!(taken(&world, 1, "9.9.9.9", "", "GET", &path).await, 1);
+    assert_eq!(world.links.lock().unwrap().len(), 5);
 }
 
 /// A listener that is told to says where requests come from; another does not, and nothing is counted.

@@ -22,7 +22,8 @@ async fn begin(world: &World, browser: &Browser, back: &str) -> Answer {
 /// Pages beside the server are as open to strangers as its own, and so as bounded.
 #[tokio::test]
 async fn strangers_do_not_fill_the_way_to_a_page() {
-    let limit = RateLimit { burst: 20, per_second: 1, proxies: Vec::new() };
+    // A visit and the link that is shown for it count eleven.
+    let limit = RateLimit { burst: 220, per_second: 1, proxies: Vec::new() };
     let world = World::with(|builder| builder.rate_limit(Some(limit)));
     let ask = async |peer: &str| {
         let peer = PeerAddr(SocketAddr::new(peer.parse().unwrap(), 4000));

@@ -17,7 +17,7 @@ use loggia_auth::guard::{Guard, Policy};
 use loggia_auth::jose::sha256;
 use loggia_auth::resource::{Protected, Resource, ScopePolicy};
 use loggia_auth::secret::Secret;
-use loggia_auth::server::{AuthorizationServer, Builder, Client, SignIn};
+use loggia_auth::server::{AuthorizationServer, Builder, Client, SignIn, SignInLink};
 use serde_json::Value;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -77,7 +77,7 @@ impl Service<Request<Body>> for Behind {
 pub(crate) struct World {
     pub(crate) server: AuthorizationServer,
     pub(crate) time: Time,
-    pub(crate) links: Arc<Mutex<Vec<Url>>>,
+    pub(crate) links: Arc<Mutex<Vec<SignInLink>>>,
     pub(crate) store: Arc<MemoryStore>,
     protected: Protected<Behind>,
 }
@@ -145,7 +145,7 @@ impl World {
         let time = Time::new();
         let links = Arc::new(Mutex::new(Vec::new()));
         let shown = links.clone();
-        let show = Arc::new(move |link: &Url| shown.lock().unwrap().push(link.clone()));
+        let show = Arc::new(move |link: &SignInLink| shown.lock().unwrap().push(link.clone()));
         let guard = Guard::new(Policy::development()).unwrap();
         let store = Arc::new(MemoryStore::new());
         let builder = AuthorizationServer::builder(ISSUER, store.clone(), guard)
@@ -333,7 +333,7 @@ impl Browser {
         // Unless a link was shown for this one, the person asks for one.
         let shown = world.links.lock().unwrap().pop();
         let link = match shown {
-            Some(link) => link,
+            Some(link) => link.url().clone(),
             None => {
                 let mut link = world.server.sign_in_link().await.unwrap();
                 link.query_pairs_mut().append_pair("request", &page.field("request").unwrap());

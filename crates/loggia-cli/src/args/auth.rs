@@ -62,9 +62,9 @@ People sign in to `loggia up --auth`, and for themselves to connectors with cred
 What they were given is kept where `loggia up` keeps it: with the same --credentials and --config, or
 in the database of DATABASE_URL. It is never shown.
 
-For somebody who leaves: `sign-out` ends what they have of this hub, within ten seconds in one that
-runs; `forget` ends what Loggia has of theirs at others. Whoever may still sign in can come back:
-your identity provider, and [server.auth], decide that.";
+For a person who leaves: `remove` ends everything. `sign-out` alone ends what they have of this hub,
+within ten seconds in one that runs; `forget` alone ends what Loggia has of theirs at other servers.
+A person who may still sign in can come back: your identity provider, and [server.auth], decide that.";
 
 /// Arguments of `loggia auth people`.
 #[derive(Debug, Args)]
@@ -79,6 +79,15 @@ pub(crate) struct PeopleArgs {
 pub(crate) enum PeopleCommand {
     /// List who has signed in, to this hub and to what is behind it
     List {
+        /// For whom the output is
+        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
+        output: OutputArg,
+    },
+    /// End everything of a person who leaves: sign-ins, API keys, and what other servers gave them
+    Remove {
+        /// The person, as `list` shows them
+        owner: String,
+
         /// For whom the output is
         #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
         output: OutputArg,
@@ -218,6 +227,10 @@ pub(crate) struct LoginArgs {
     /// That client has a secret: taken from LOGGIA_CLIENT_SECRET, or else asked for
     #[arg(long, requires = "client_id")]
     pub(crate) client_secret: bool,
+
+    /// Accept this issuer where the server lists it with another slash at its end [default: issuer of the connector]
+    #[arg(long, value_name = "URL")]
+    pub(crate) issuer: Option<String>,
 
     /// Sign in at your organisation's identity provider, which decides (ID-JAG); --client-id is who you are at the server
     #[arg(long, value_name = "ISSUER", requires_all = ["client_id", "sso_client_id"], conflicts_with = "program")]

@@ -62,8 +62,8 @@ pub(crate) struct UpArgs {
     #[arg(long, conflicts_with = "stdio")]
     pub(crate) no_auth: bool,
 
-    /// Requests come by way of proxies in this network: each is counted as that of whom they name in X-Forwarded-For
-    /// (may be repeated) [default: networks that are not public]
+    /// Trust X-Forwarded-For of proxies in this network, such as 127.0.0.1 or 10.1.0.0/16, so that each client behind
+    /// them has a rate limit of its own (may be repeated) [default: none]
     #[arg(long, value_name = "NETWORK", conflicts_with = "stdio")]
     pub(crate) trusted_proxy: Vec<Network>,
 

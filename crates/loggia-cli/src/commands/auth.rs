@@ -45,7 +45,8 @@ async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credent
             let url = url(&args.at.target, config)?;
             let client = client(args).await?;
             let way = way(args, client.as_ref()).await?;
-            let report = login(&url, credentials, args, client, way).await;
+            let issuer = issuer(args, config)?;
+            let report = login(&url, credentials, args, (client, issuer), way).await;
             goodbye().await;
             show(&report.map_err(|error| failed(error, &args.at.target))?, args.at.output)
         }
@@ -79,6 +80,18 @@ fn url(word: &str, config: Option<&Path>) -> Outcome<String> {
             config.remote(name)?.ok_or_else(|| target::no_connector(name, &config))
         }
         Target::Command(_) => Err(Failure::usage("nobody signs in to a command")),
+    }
+}
+
+/// The issuer that the line names, or else the connector.
+fn issuer(args: &LoginArgs, config: Option<&Path>) -> Outcome<Option<String>> {
+    if args.issuer.is_some() {
+        return Ok(args.issuer.clone());
+    }
+    let words = [args.at.target.clone()];
+    match target::split(&words, &[])?.0 {
+        Target::Connector(name) => Ok(Config::read(config)?.issuer(name)),
+        _ => Ok(None),
     }
 }
 
@@ -136,7 +149,7 @@ async fn login(
     url: &str,
     credentials: &Credentials,
     args: &LoginArgs,
-    client: Option<Known>,
+    (client, issuer): (Option<Known>, Option<String>),
     way: Option<Way>,
 ) -> Result<Report, AuthError> {
     let before = match credentials.oauth(url).await?.credential().await {
@@ -156,7 +169,8 @@ async fn login(
         None => credentials.way(url).await?,
     };
     let named = client.as_ref().filter(|_| way.is_none()).map(Known::client);
-    let oauth = credentials.builder(url, way.as_ref(), Some(person))?.named(named).scopes(scopes).build()?;
+    let builder = credentials.builder(url, way.as_ref(), Some(person))?.named(named).scopes(scopes);
+    let oauth = issuer.iter().fold(builder, |builder, issuer| builder.issuer(issuer)).build()?;
     let credential = match anew {
         true => Some(oauth.sign_in().await?),
         false => oauth.ensure().await?,

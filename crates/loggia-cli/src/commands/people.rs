@@ -30,6 +30,10 @@ pub(crate) async fn run(args: &PeopleArgs, config: Option<&Path>, credentials: &
     let vault = vault::open(credentials, &config.server.vault_key).await?;
     match &args.command {
         PeopleCommand::List { output } => list(&vault, *output).await,
+        PeopleCommand::Remove { owner, output } => {
+            let accounts = Accounts::new("", None, &vault, credentials);
+            remove(&vault, &config, &accounts, owner, *output).await
+        }
         PeopleCommand::SignOut { owner, output } => sign_out(&vault, owner, *output).await,
         PeopleCommand::Forget { owner, connector, output } => {
             let accounts = Accounts::new("", None, &vault, credentials);
@@ -66,21 +70,75 @@ async fn list(vault: &Vault, output: OutputArg) -> Outcome {
     }
 }
 
+/// Ends everything of a person who leaves. Their sign-ins and keys end first, so that nothing new begins meanwhile.
+async fn remove(
+    vault: &Vault,
+    config: &Config,
+    accounts: &Accounts,
+    owner: &str,
+    output: OutputArg,
+) -> Outcome {
+    let access = HubAccess::end(vault, owner).await?;
+    let entries = held(vault, Some(owner)).await?;
+    if access.is_empty() && entries.is_empty() {
+        return Err(Failure::usage(format!("{owner:?} has nothing here"))
+            .hint("`loggia auth people list` shows who has signed in"));
+    }
+    forget_all(vault, config, accounts, owner, &entries).await?;
+    match output {
+        OutputArg::Json => {
+            let forgotten = entries.iter().map(report).collect::<Vec<_>>();
+            let HubAccess { sign_ins, keys } = access;
+            print_json(
+                &json!({ "owner": owner, "signedOut": sign_ins, "keysRevoked": keys, "forgotten": forgotten }),
+            )
+        }
+        OutputArg::Human => {
+            Ok(out::print(access.line(owner) + &entries.iter().map(line).collect::<String>())?)
+        }
+    }
+}
+
 async fn sign_out(vault: &Vault, owner: &str, output: OutputArg) -> Outcome {
-    let ended = people(vault).sign_out(owner).await.map_err(wrong)?;
-    let keys = vault::api_keys(vault).revoke_all(owner, SystemTime::now()).await.map_err(wrong)?;
-    if ended + keys == 0 {
+    let access = HubAccess::end(vault, owner).await?;
+    if access.is_empty() {
         return Err(Failure::usage(format!("{owner:?} is not signed in, and has no API key"))
             .hint("`loggia auth people list` shows who has signed in"));
     }
     match output {
-        OutputArg::Json => print_json(&json!({ "owner": owner, "signedOut": ended, "keysRevoked": keys })),
-        OutputArg::Human => Ok(out::print(format!(
+        OutputArg::Json => {
+            let HubAccess { sign_ins, keys } = access;
+            print_json(&json!({ "owner": owner, "signedOut": sign_ins, "keysRevoked": keys }))
+        }
+        OutputArg::Human => Ok(out::print(access.line(owner))?),
+    }
+}
+
+/// What a person had of the hub itself, once it has ended.
+struct HubAccess {
+    sign_ins: usize,
+    keys: usize,
+}
+
+impl HubAccess {
+    /// Ends the sign-ins of a person, and revokes their API keys.
+    async fn end(vault: &Vault, owner: &str) -> Outcome<HubAccess> {
+        let sign_ins = people(vault).sign_out(owner).await.map_err(wrong)?;
+        let keys = vault::api_keys(vault).revoke_all(owner, SystemTime::now()).await.map_err(wrong)?;
+        Ok(HubAccess { sign_ins, keys })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.sign_ins + self.keys == 0
+    }
+
+    fn line(&self, owner: &str) -> String {
+        format!(
             "{NAME}{}{NAME:#} is signed out: {} and {} ended\n",
             one_line(owner),
-            count(ended, "sign-in"),
-            count(keys, "API key"),
-        ))?),
+            count(self.sign_ins, "sign-in"),
+            count(self.keys, "API key"),
+        )
     }
 }
 
@@ -102,8 +160,25 @@ async fn forget(
         return Err(Failure::usage(format!("{owner:?} has signed in to no such connector"))
             .hint("`loggia auth people list` shows who has signed in to what"));
     }
+    forget_all(vault, config, accounts, owner, &entries).await?;
+    match output {
+        OutputArg::Json => {
+            print_json(&json!({ "forgotten": entries.iter().map(report).collect::<Vec<_>>() }))
+        }
+        OutputArg::Human => Ok(out::print(entries.iter().map(line).collect::<String>())?),
+    }
+}
+
+/// Deletes credentials of a person, and revokes them at the servers that gave them.
+async fn forget_all(
+    vault: &Vault,
+    config: &Config,
+    accounts: &Accounts,
+    owner: &str,
+    entries: &[Entry],
+) -> Outcome {
     let own = config.own();
-    for entry in &entries {
+    for entry in entries {
         let account =
             own.iter().find(|own| own.name() == entry.connector).map(|own| accounts.of(own.clone()));
         let taken_back = match account {
@@ -119,12 +194,7 @@ async fn forget(
         }
         vault.forget_connector(owner, &entry.connector).await.map_err(failed)?;
     }
-    match output {
-        OutputArg::Json => {
-            print_json(&json!({ "forgotten": entries.iter().map(report).collect::<Vec<_>>() }))
-        }
-        OutputArg::Human => Ok(out::print(entries.iter().map(line).collect::<String>())?),
-    }
+    Ok(())
 }
 
 /// What people were given.

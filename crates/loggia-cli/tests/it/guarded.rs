@@ -110,13 +110,16 @@ fn who_leaves_is_signed_out_of_a_hub_that_runs() {
     up.stop();
 }
 
-/// Clients that come by way of a proxy at a public address are told apart where the proxy is trusted, and nowhere else.
+/// Clients behind proxies are told apart only where all proxies on the way are trusted, on this machine too.
 #[cfg(unix)]
 #[test]
 fn clients_behind_a_trusted_proxy_are_told_apart() {
     let folder = tempfile::tempdir().expect("a folder");
-    for (args, apart) in [(&["--auth"][..], false), (&["--auth", "--trusted-proxy", "198.41.128.0/17"], true)]
+    let (local, remote) = (["--trusted-proxy", "127.0.0.0/8"], ["--trusted-proxy", "198.41.128.0/17"]);
+    for (proxies, apart) in
+        [(vec![], false), (local.to_vec(), false), (remote.to_vec(), false), ([local, remote].concat(), true)]
     {
+        let args = &[&["--auth"][..], &proxies].concat();
         let up = up(folder.path(), args);
         let status = |client: &str| {
             let headers = format!("X-Forwarded-For: {client}, 198.41.200.1\r\n");

@@ -1,6 +1,7 @@
 //! The program as its users see it: what it prints, where, and how it ends.
 
 mod auth;
+mod browsers;
 mod client;
 mod forwarded;
 mod guarded;
@@ -9,5 +10,6 @@ mod persons;
 mod program;
 mod protected;
 mod replicas;
+mod resource_scopes;
 mod server;
 mod up;

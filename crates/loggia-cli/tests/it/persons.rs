@@ -146,6 +146,39 @@ fn a_person_is_asked_to_sign_in_and_the_call_goes_on() {
     assert!(said.starts_with("You have to sign in to \"safe\" first: open http"), "{said}");
 }
 
+/// A person who leaves: one command ends their sign-in at the hub, their API keys and what vendors gave them.
+#[test]
+fn one_command_ends_everything_of_a_person() {
+    let vendor = protected::start();
+    let mut office = Office::open(&format!(
+        "[connectors.safe]\nkind = \"remote\"\nurl = \"{}\"\ncredentials = \"person\"\n",
+        vendor.url
+    ));
+    let ada = office.key("ada");
+    let link = link(&office.call(Client::builder(), &ada, "safe_sign_in"));
+    let mut browser = office.browser();
+    let Ended::Away(sign_in) = go(&mut browser, &link) else { panic!("it leads to the vendor") };
+    let answer = vendor.browser().allow(&sign_in);
+    assert!(browser.see(&answer).contains("You are signed in"));
+    drop(browser);
+    assert_eq!(office.call(Client::builder(), &ada, "safe_whoami"), "me: mcp");
+
+    let here = |args: &[&str]| run_in(office.folder.path(), args);
+    let removed = here(&["auth", "people", "remove", "ada", "-o", "json"]);
+    assert_eq!(removed.code, Some(0), "{removed}");
+    let removed: serde_json::Value = serde_json::from_str(&removed.stdout).expect("JSON");
+    assert_eq!((&removed["owner"], &removed["keysRevoked"]), (&json!("ada"), &json!(1)), "{removed}");
+    assert!(removed["signedOut"].as_u64().is_some_and(|ended| ended >= 1), "{removed}");
+    assert_eq!(removed["forgotten"][0]["connector"], "safe", "{removed}");
+    let left = here(&["auth", "people", "list", "-o", "json"]);
+    assert_eq!(left.stdout, "{\"hub\":[],\"people\":[]}\n");
+    let keys = here(&["auth", "keys", "list", "-o", "json"]);
+    assert!(!keys.stdout.contains("\"revokedAt\":null"), "{keys}");
+    let again = here(&["auth", "people", "remove", "ada"]);
+    assert!(again.code == Some(2) && again.stderr.contains("has nothing here"), "{again}");
+    drop(vendor);
+}
+
 #[test]
 fn what_the_vendor_takes_back_is_asked_for_again() {
     let vendor = protected::start();

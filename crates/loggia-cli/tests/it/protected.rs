@@ -42,7 +42,7 @@ pub(crate) fn start_with(registers: bool) -> Protected {
     let (links, records) = (Links::default(), Arc::new(MemoryStore::new()));
     let shown = links.clone();
     let show: loggia_auth::server::ShowLink =
-        Arc::new(move |link| *shown.lock().expect("no panic") = Some(link.to_string()));
+        Arc::new(move |link| *shown.lock().expect("no panic") = Some(link.url().to_string()));
     let guard = Guard::new(Policy::development()).expect("a guard");
     let server = AuthorizationServer::builder(&issuer, records.clone(), guard)
         .resource(&url, ["mcp", "mcp:write"])

@@ -196,6 +196,7 @@ fn check_keys(raw: &RawConnector, kind: &str, problems: &mut Problems<'_>) {
         ("api_key", "remote", text(&raw.api_key)),
         ("client_id", "remote", text(&raw.client_id)),
         ("client_secret", "remote", text(&raw.client_secret)),
+        ("issuer", "remote", text(&raw.issuer)),
         ("name", "builtin", text(&raw.name)),
         ("options", "builtin", raw.options.as_ref().map(Spanned::span)),
     ];
@@ -285,13 +286,21 @@ fn remote(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) ->
     }
     let client = personal::Client { id: raw.client_id, secret: raw.client_secret };
     let personal = personal::personal(raw.credentials, raw.api_key, client, &headers, problems);
+    let issuer = raw.issuer.and_then(|text| issuer(text, problems));
     let transport = raw.transport.map_or(Some(Transport::Auto), |text| transport(&text, problems));
     let span = url.span();
     let url = template(url, problems)?;
     if url.is_plain() && !is_url(url.written()) {
         return problems.add(span, URL);
     }
-    Some(Remote { url, headers: templates(headers, problems), transport: transport?, personal })
+    Some(Remote { url, headers: templates(headers, problems), transport: transport?, personal, issuer })
+}
+
+fn issuer(text: Text, problems: &mut Problems<'_>) -> Option<String> {
+    if is_url(text.as_ref()) {
+        return Some(text.into_inner());
+    }
+    problems.add(text.span(), "an issuer is a URL, as the metadata of the authorization server names it")
 }
 
 fn transport(text: &Text, problems: &mut Problems<'_>) -> Option<Transport> {

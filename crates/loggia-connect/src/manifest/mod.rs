@@ -158,6 +158,8 @@ pub struct Remote<T> {
     pub transport: Transport,
     /// What everybody is given there for themselves; `None` where one credential is used for all.
     pub personal: Option<Personal<T>>,
+    /// The issuer that gives tokens for it, where it lists that issuer with another slash at the end.
+    pub issuer: Option<String>,
 }
 
 /// The transport of a remote connector.
@@ -250,12 +252,15 @@ impl Backend<Template> {
                 env: fill_map(env)?,
                 cwd: cwd.as_ref().map(fill).transpose()?,
             }),
-            Backend::Remote(Remote { url, headers, transport, personal }) => Backend::Remote(Remote {
-                url: fill(url)?,
-                headers: fill_map(headers)?,
-                transport: *transport,
-                personal: personal.as_ref().map(|personal| personal.expand(&fill)).transpose()?,
-            }),
+            Backend::Remote(Remote { url, headers, transport, personal, issuer }) => {
+                Backend::Remote(Remote {
+                    url: fill(url)?,
+                    headers: fill_map(headers)?,
+                    transport: *transport,
+                    personal: personal.as_ref().map(|personal| personal.expand(&fill)).transpose()?,
+                    issuer: issuer.clone(),
+                })
+            }
             Backend::Builtin(Builtin::Files { path, write, write_sensitive }) => {
                 let (path, write, write_sensitive) = (fill(path)?, *write, *write_sensitive);
                 Backend::Builtin(Builtin::Files { path, write, write_sensitive })

@@ -146,6 +146,7 @@ pub(super) struct RawConnector {
     pub(super) api_key: Option<Text>,
     pub(super) client_id: Option<Text>,
     pub(super) client_secret: Option<Text>,
+    pub(super) issuer: Option<Text>,
     pub(super) name: Option<Text>,
     pub(super) options: Option<Spanned<toml::Table>>,
 }

@@ -15,7 +15,7 @@ use loggia_auth::guard::{Guard, Policy};
 use loggia_auth::loopback::Loopback;
 use loggia_auth::registration::ClientIdentity;
 use loggia_auth::resource::{Resource, ScopePolicy};
-use loggia_auth::server::{AuthorizationServer, SignIn};
+use loggia_auth::server::{AuthorizationServer, SignIn, SignInLink};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
@@ -96,7 +96,7 @@ fn field(page: &str, name: &str) -> String {
 async fn start(place: &Place, links: Links, shutdown: Shutdown) -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let issuer = format!("http://{}", listener.local_addr().unwrap());
-    let show = Arc::new(move |link: &Url| *links.lock().unwrap() = Some(link.clone()));
+    let show = Arc::new(move |link: &SignInLink| *links.lock().unwrap() = Some(link.url().clone()));
     let store = Arc::new(place.vault().await.internal("authorization-server"));
     let server = AuthorizationServer::builder(&issuer, store, Guard::new(Policy::development()).unwrap())
         .resource(format!("{issuer}/mcp"), ["mcp"])

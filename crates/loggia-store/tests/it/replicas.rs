@@ -13,7 +13,7 @@ use loggia_auth::guard::{Guard, Policy};
 use loggia_auth::jose::{Algorithm, SigningKey};
 use loggia_auth::keys::{ApiKeys, NewKey};
 use loggia_auth::resource::Resource;
-use loggia_auth::server::{AuthorizationServer, Client, SignIn};
+use loggia_auth::server::{AuthorizationServer, Client, SignIn, SignInLink};
 use serde_json::{Value, json};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -72,7 +72,7 @@ impl Replica {
         let vault = place.vault().await;
         let link = Arc::new(Mutex::new(None));
         let shown = link.clone();
-        let show = Arc::new(move |url: &Url| *shown.lock().unwrap() = Some(url.clone()));
+        let show = Arc::new(move |link: &SignInLink| *shown.lock().unwrap() = Some(link.url().clone()));
         let store = Arc::new(vault.internal("authorization-server"));
         let guard = Guard::new(Policy::default()).unwrap();
         let server = AuthorizationServer::builder("https://hub.example", store, guard)

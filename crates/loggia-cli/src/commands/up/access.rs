@@ -68,6 +68,11 @@ impl Access {
         }
     }
 
+    /// Returns the origin of the pages that are served under the public URL.
+    pub(crate) fn origin(&self) -> Option<&str> {
+        self.public_url.as_ref().map(PublicUrl::as_str)
+    }
+
     /// The host of the public URL, where only hosts that were named are answered.
     pub(crate) fn host(&self, some_are_named: bool) -> Option<&str> {
         self.public_url.as_ref().map(PublicUrl::authority).filter(|_| self.local || some_are_named)

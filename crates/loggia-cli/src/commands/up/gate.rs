@@ -8,8 +8,9 @@ use loggia_auth::guard::{Guard, Network, Policy};
 use loggia_auth::provider::Provider;
 use loggia_auth::resource::{Dpop, Introspection, Issuer, Resource, ResourceLayer, ScopePolicy};
 use loggia_auth::secret::Secret;
-use loggia_auth::server::{Admit, AuthorizationServer, Client, OpenId, RateLimit, SignIn};
-use loggia_connect::manifest::{self, Admitted, AuthSection, PublicUrl, Scopes, ServerSection, SubjectClaim};
+use loggia_auth::server::{Admit, AuthorizationServer, Client, OpenId, RateLimit, SignIn, SignInLink};
+use loggia_connect::builtin::files;
+use loggia_connect::manifest::{self, Admitted, AuthSection, PublicUrl, Scopes, SubjectClaim};
 use loggia_connect::secret::Template;
 use loggia_store::Vault;
 use serde_json::Value;
@@ -17,6 +18,7 @@ use url::Url;
 
 use super::banner;
 use super::people::Accounts;
+use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::exit::{Failure, Outcome};
 use crate::{user, vault};
@@ -38,10 +40,11 @@ impl Gate {
     pub(crate) async fn open(
         base: &str,
         url: &str,
-        server: &ServerSection,
+        config: &Config,
         credentials: &Credentials,
         proxies: &[Network],
     ) -> Outcome<Gate> {
+        let server = &config.server;
         let vault = vault::open(credentials, &server.vault_key).await?;
         // Clients of a server on this machine may be on this machine.
         let local = base.parse::<PublicUrl>().is_ok_and(|url| url.is_local());
@@ -52,7 +55,7 @@ impl Gate {
             .map_err(Failure::usage)?
             .title("Loggia")
             .api_keys(Arc::new(vault::api_keys(&vault)))
-            .scopes(scope_policy(&auth.scopes))
+            .scopes(scope_policy(&auth.scopes, config))
             .dpop(Dpop::accepted())
             .message_bytes(server.limits.message_bytes);
         if auth.embedded {
@@ -127,11 +130,14 @@ fn trusting(issuer: &str, policy: &Policy) -> Outcome<Guard> {
     Guard::new(policy.clone().trusting(&url)).map_err(Failure::usage)
 }
 
-fn scope_policy(scopes: &Scopes) -> ScopePolicy {
+fn scope_policy(scopes: &Scopes, config: &Config) -> ScopePolicy {
     let policy = scopes.required.iter().fold(ScopePolicy::new(), ScopePolicy::always);
     let policy = scopes.tools.iter().fold(policy, |policy, (name, scope)| policy.tool(name, scope));
     let policy = scopes.prompts.iter().fold(policy, |policy, (name, scope)| policy.prompt(name, scope));
     let policy = scopes.resources.iter().fold(policy, |policy, (uri, scope)| policy.resource(uri, scope));
+    let policy = config.qualifiers().into_iter().fold(policy, ScopePolicy::qualifier);
+    let roots = config.folders().into_iter().flat_map(|folder| files::root_uris(&folder));
+    let policy = roots.fold(policy, |policy, root| policy.alias(&root, "file:///"));
     let pairs = scopes.implies.iter().flat_map(|(broad, all)| all.iter().map(move |narrow| (broad, narrow)));
     pairs.fold(policy, |policy, (broad, narrow)| policy.implies(broad, narrow))
 }
@@ -143,9 +149,15 @@ fn same_people(auth: &AuthSection) -> Option<String> {
     Some(openid.issuer.clone())
 }
 
-/// Whoever sees the terminal is the one person of this machine.
-fn show(link: &Url) {
-    banner::on_stdout(format!("Sign in at {link}"));
+/// Prints the link: the person who sees the terminal is the one person of this machine.
+fn show(link: &SignInLink) {
+    let url = link.url();
+    banner::on_stdout(match (link.program(), link.destination()) {
+        (Some(program), Some(destination)) => {
+            format!("Sign in at {url}\n  for the program {program:?}, which takes you to {destination}")
+        }
+        _ => format!("Sign in at {url}\n  for a page of this hub"),
+    });
 }
 
 fn openid_at(provider: &manifest::OpenId, policy: &Policy) -> Outcome<OpenId> {

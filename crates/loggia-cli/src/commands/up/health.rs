@@ -2,7 +2,7 @@
 //!
 //! * `/healthz`: 200 as long as the process answers.
 //! * `/readyz`: 200 once every connector has been tried, 503 before that and while it stops. A connector that
-//!   is down does not make it unready: the others are served.
+//!   is down does not make it unready: the others are served. It names the connectors where callers need not sign in.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,11 +22,13 @@ use tower_service::Service;
 pub(crate) struct HealthLayer {
     hub: Arc<Hub>,
     shutdown: Shutdown,
+    /// Whether every caller may know the connectors.
+    names_connectors: bool,
 }
 
 impl HealthLayer {
-    pub(crate) fn new(hub: Arc<Hub>, shutdown: Shutdown) -> HealthLayer {
-        HealthLayer { hub, shutdown }
+    pub(crate) fn new(hub: Arc<Hub>, shutdown: Shutdown, names_connectors: bool) -> HealthLayer {
+        HealthLayer { hub, shutdown, names_connectors }
     }
 
     fn answer(&self, path: &str) -> Option<(StatusCode, Value)> {
@@ -40,6 +42,10 @@ impl HealthLayer {
     fn ready(&self) -> (StatusCode, Value) {
         let all = self.hub.status();
         let ready = !self.shutdown.is_begun() && all.iter().all(|status| status.tried);
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        if !self.names_connectors {
+            return (status, json!({ "ready": ready }));
+        }
         let connectors: Map<String, Value> = all
             .iter()
             .map(|status| {
@@ -51,7 +57,6 @@ impl HealthLayer {
                 (status.name.to_string(), Value::from(state))
             })
             .collect();
-        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         (status, json!({ "ready": ready, "connectors": connectors }))
     }
 }

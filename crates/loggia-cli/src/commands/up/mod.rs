@@ -122,7 +122,7 @@ async fn serve_http(
     let url = format!("{base}{}", server.path);
     // Whoever cannot be let in need not be served.
     let gate = match access.is_protected() {
-        true => Some(Gate::open(&base, &url, server, credentials, &args.trusted_proxy).await?),
+        true => Some(Gate::open(&base, &url, config, credentials, &args.trusted_proxy).await?),
         false => None,
     };
     let own = |gate: &Gate| config.own().into_iter().map(|own| gate.accounts.of(own)).collect();
@@ -134,10 +134,11 @@ async fn serve_http(
         .path(server.path.clone())
         .allowed_hosts(server.allowed_hosts.iter().chain(&args.allow_host))
         .allowed_hosts(access.host(!server.allowed_hosts.is_empty() || !args.allow_host.is_empty()))
-        .allowed_origins(server.allowed_origins.iter().chain(&args.allow_origin));
+        .allowed_origins(server.allowed_origins.iter().chain(&args.allow_origin))
+        .allowed_origins(access.origin());
     let mut banner = Banner::on_stdout(hub.clone());
     banner.opening(&url, config, access);
-    let health = HealthLayer::new(hub.clone(), shutdown.clone());
+    let health = HealthLayer::new(hub.clone(), shutdown.clone(), !access.is_protected());
     let hints = access.clone();
     let watching = tokio::spawn(async move {
         banner.first_look(FIRST_LOOK).await;

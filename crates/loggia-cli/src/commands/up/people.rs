@@ -169,7 +169,8 @@ impl Account {
             });
         }
         let policy = self.accounts.credentials.policy(is_local(&url));
-        Ok(OAuth::builder(url, identity).policy(policy).store(Arc::new(store), TOKENS))
+        let builder = OAuth::builder(url, identity).policy(policy).store(Arc::new(store), TOKENS);
+        Ok(remote.issuer.iter().fold(builder, |builder, issuer| builder.issuer(issuer)))
     }
 
     /// Takes back what somebody was given there, where that is possible, and forgets it.

@@ -166,6 +166,11 @@ pub enum EditProblem {
 }
 
 impl FilesError {
+    /// Makes the error for a path that cannot be used, with its beginning on one line.
+    pub(super) fn bad_path(path: &str, reason: &'static str) -> FilesError {
+        FilesError::BadPath { path: excerpt(path), reason }
+    }
+
     /// What an error of the operating system means at `path`.
     pub(super) fn from_io(path: &str, error: &io::Error) -> FilesError {
         let path = path.to_owned();

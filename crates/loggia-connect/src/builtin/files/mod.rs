@@ -28,6 +28,7 @@ mod serve;
 mod stat;
 mod suggest;
 mod temporary;
+mod uri;
 mod walk;
 mod write;
 
@@ -50,6 +51,7 @@ pub use read::{Content, ReadRange, ReadRequest, ReadResult};
 pub use root::OpenError;
 pub use serve::server;
 pub use stat::Stat;
+pub use uri::root_uris;
 pub use write::{WriteRequest, Written};
 
 use budget::{Budget, Stop};

@@ -20,7 +20,7 @@ pub(super) struct RelPath(String);
 impl RelPath {
     /// Reads a caller's path. One that is absolute must begin with one of `roots`.
     pub(super) fn parse(input: &str, roots: &[PathBuf]) -> Result<RelPath, FilesError> {
-        let bad = |reason| FilesError::BadPath { path: error::excerpt(input), reason };
+        let bad = |reason| FilesError::bad_path(input, reason);
         if input.len() > MAX_PATH {
             return Err(bad("it is longer than 4096 bytes"));
         }

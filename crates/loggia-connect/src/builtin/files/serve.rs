@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::limiter::CallLimiter;
+use super::uri::{self, path_of};
 use super::{
     DeleteRequest, Deleted, Edit, EditRequest, Edited, Files, FilesError, FindRequest, GrepRequest,
     GrepResult, ListRequest, Listing, MoveRequest, ReadRange, ReadRequest, Stat, WriteRequest, Written,
@@ -368,9 +369,10 @@ impl Folder {
         #[complete(Self::paths)] path: String,
     ) -> Result<ResourceContents, ToolError> {
         let most = self.files.limits().read_max;
+        let uri = cx.uri().unwrap_or_default();
+        let path = path_of(uri).map_err(|reason| say(FilesError::bad_path(&path, reason)))?;
         let path = self.files.absolute(&path).unwrap_or(path);
         let request = ReadRequest { path, max_bytes: Some(most), ..ReadRequest::default() };
-        let uri = cx.uri().unwrap_or_default();
         let read = match self.work(cx, move |files| files.read(&request)).await? {
             Err(FilesError::NotFound { .. }) => return Err(ToolError::resource_not_found(uri)),
             read => read.map_err(say)?,
@@ -458,5 +460,5 @@ fn say(error: FilesError) -> ToolError {
 }
 
 fn announce(cx: &Cx, path: &str) {
-    cx.changes().resource(output::uri(path));
+    cx.changes().resource(uri::uri(path));
 }

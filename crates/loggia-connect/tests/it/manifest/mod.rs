@@ -290,6 +290,17 @@ fn what_everybody_has_for_themselves() {
 }
 
 #[test]
+fn an_issuer_is_kept_letter_by_letter() {
+    for issuer in ["https://login.example", "https://login.example/"] {
+        let text =
+            format!("[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\nissuer = \"{issuer}\"");
+        let resolved = parse(&text).unwrap().connectors[0].resolve(&environment).unwrap();
+        let Backend::Remote(remote) = resolved else { panic!("{text}") };
+        assert_eq!(remote.issuer.as_deref(), Some(issuer));
+    }
+}
+
+#[test]
 fn whose_tokens_are_taken_and_what_for() {
     let auth = |text: &str| parse(text).unwrap().server.auth.unwrap();
     let plain = auth("[server.auth]");

@@ -48,6 +48,14 @@ const WRONG: &[(&str, &str)] = &[
         "an unknown transport",
         "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\ntransport = \"streaming\"",
     ),
+    (
+        "an issuer that is no URL",
+        "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\nissuer = \"login\"",
+    ),
+    (
+        "an issuer of a command",
+        "[connectors.a]\nkind = \"stdio\"\ncommand = \"x\"\nissuer = \"https://login.example/\"",
+    ),
     ("no scheme", "[connectors.a]\nkind = \"remote\"\nurl = \"x.example/mcp\""),
     (
         "a bad header",

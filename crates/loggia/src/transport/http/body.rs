@@ -8,8 +8,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
+
+use super::request_body::RequestBody;
 
 /// Why a body could not be read to its end.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -24,7 +25,7 @@ pub struct Body {
 enum Inner {
     Full(Bytes),
     Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
-    Incoming(Incoming),
+    Request(RequestBody),
     Boxed(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>),
 }
 
@@ -60,6 +61,11 @@ impl Body {
         own.or_else(|| body.map(boxed)).unwrap_or_default()
     }
 
+    /// The body of a request from the network.
+    pub(super) fn of_request(body: RequestBody) -> Body {
+        Inner::Request(body).into()
+    }
+
     /// Holds `permit` until the body is sent or dropped.
     pub(super) fn holding(mut self, permit: OwnedSemaphorePermit) -> Body {
         self.permit = Some(permit);
@@ -70,12 +76,6 @@ impl Body {
 impl From<Inner> for Body {
     fn from(inner: Inner) -> Body {
         Body { inner, permit: None }
-    }
-}
-
-impl From<Incoming> for Body {
-    fn from(incoming: Incoming) -> Body {
-        Inner::Incoming(incoming).into()
     }
 }
 
@@ -90,7 +90,7 @@ impl fmt::Debug for Body {
         f.write_str(match self.inner {
             Inner::Full(_) => "Body(full)",
             Inner::Stream(_) => "Body(stream)",
-            Inner::Incoming(_) => "Body(incoming)",
+            Inner::Request(_) => "Body(request)",
             Inner::Boxed(_) => "Body(boxed)",
         })
     }
@@ -108,7 +108,7 @@ impl http_body::Body for Body {
             Inner::Full(rest) if rest.is_empty() => Poll::Ready(None),
             Inner::Full(rest) => Poll::Ready(Some(Ok(Frame::data(rest.split_to(rest.len().min(PIECE)))))),
             Inner::Stream(stream) => stream.as_mut().poll_next(cx).map(|item| item.map(Frame::data).map(Ok)),
-            Inner::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Inner::Request(body) => body.poll_frame(cx).map_err(Into::into),
             Inner::Boxed(body) => body.as_mut().poll_frame(cx),
         }
     }
@@ -117,7 +117,7 @@ impl http_body::Body for Body {
         match &self.inner {
             Inner::Full(rest) => rest.is_empty(),
             Inner::Stream(_) => false,
-            Inner::Incoming(body) => body.is_end_stream(),
+            Inner::Request(body) => body.is_end_stream(),
             Inner::Boxed(body) => body.is_end_stream(),
         }
     }
@@ -126,7 +126,7 @@ impl http_body::Body for Body {
         match &self.inner {
             Inner::Full(rest) => SizeHint::with_exact(rest.len() as u64),
             Inner::Stream(_) => SizeHint::default(),
-            Inner::Incoming(body) => body.size_hint(),
+            Inner::Request(body) => body.size_hint(),
             Inner::Boxed(body) => body.size_hint(),
         }
     }

@@ -5,6 +5,8 @@ mod body;
 #[cfg(feature = "http-client")]
 pub mod client;
 #[cfg(feature = "http-server")]
+mod request_body;
+#[cfg(feature = "http-server")]
 pub mod server;
 
 #[cfg(feature = "http-server")]

@@ -73,6 +73,28 @@ async fn bodies_that_do_not_arrive() {
     server.stop().await;
 }
 
+/// The head of a request has the time to read that is documented, on a new connection and between two requests.
+#[tokio::test]
+async fn heads_that_do_not_arrive() {
+    let hour = Duration::from_secs(3600);
+    let limits = Limits { read_timeout: Duration::from_millis(50), idle: hour, ..Limits::default() };
+    let server = Server::with(limits, |http| http).await;
+    let whole = call(&server, "echo", json!({}));
+    for (before, head) in [(&b""[..], &b"P"[..]), (b"", b"POST /mcp HTTP/1.1\r\nX-A: "), (&whole, b"POST /m")]
+    {
+        let mut stream = TcpStream::connect(server.address).await.expect("the server listens");
+        let mut answer = Vec::new();
+        stream.write_all(before).await.expect("written");
+        while !before.is_empty() && !answer.ends_with(b"}") {
+            assert_ne!(stream.read_buf(&mut answer).await.expect("answered"), 0);
+        }
+        stream.write_all(head).await.expect("written");
+        let closing = stream.read_to_end(&mut answer);
+        tokio::time::timeout(Duration::from_secs(60), closing).await.expect("it is closed").expect("read");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn what_is_no_http() {
     let server = Server::start().await;

@@ -1,12 +1,15 @@
 //! The server side of HTTP, held against raw requests: what comes in is written here byte by byte or header
 //! by header, what comes out is compared with what the specification asks for.
 
+mod browsers;
 pub mod fixture;
 mod handshake;
+mod json_only;
 mod lasting;
 mod legacy;
 mod limits;
 mod peer;
+mod refusals;
 mod stateless;
 #[cfg(feature = "tls")]
 mod tls;

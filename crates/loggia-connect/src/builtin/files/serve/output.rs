@@ -11,6 +11,7 @@ use loggia::server::{IntoToolResult, ToolError, ToolOutput};
 use loggia::wire::RawJson;
 use serde::Serialize;
 
+use crate::builtin::files::uri::uri;
 use crate::builtin::files::{Content, ReadResult};
 
 /// The result of the tool `read`.
@@ -116,17 +117,4 @@ fn facts(read: &ReadResult) -> String {
     }
     facts.push(')');
     facts
-}
-
-/// The URI of a file.
-pub(super) fn uri(path: &str) -> String {
-    let mut uri = "file:///".to_owned();
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            let _ = write!(uri, "%{byte:02X}");
-        }
-    }
-    uri
 }

@@ -17,13 +17,26 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(JSON)
 }
 
-/// Whether the client reads both kinds of answer.
-pub(super) fn accepts_both(headers: &HeaderMap) -> bool {
+/// The kinds of answer that a client reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Accepted {
+    /// JSON and event streams, as the specification asks of clients.
+    Both,
+    /// JSON alone.
+    Json,
+}
+
+/// Returns the kinds of answer that the client reads; `None` where JSON is not among them.
+pub(super) fn accepted(headers: &HeaderMap) -> Option<Accepted> {
     // As nearly every client writes it.
     const BOTH: [&str; 2] = ["application/json, text/event-stream", "application/json,text/event-stream"];
     let mut values = headers.get_all(ACCEPT).iter();
     let usual = values.next().is_some_and(|value| BOTH.iter().any(|both| value == both));
-    (usual && values.next().is_none()) || (accepts(headers, JSON) && accepts(headers, EVENT_STREAM))
+    if usual && values.next().is_none() {
+        return Some(Accepted::Both);
+    }
+    let json = if accepts(headers, EVENT_STREAM) { Accepted::Both } else { Accepted::Json };
+    accepts(headers, JSON).then_some(json)
 }
 
 /// Whether the client reads `media_type`. Without an `Accept` header it reads everything (RFC 9110, 12.5.1).
@@ -76,7 +89,8 @@ mod tests {
             values.iter().for_each(|value| {
                 headers.append(ACCEPT, value.parse().expect("header"));
             });
-            assert_eq!(accepts_both(&headers), *json && *stream, "{values:?}");
+            let expected = if *stream { Accepted::Both } else { Accepted::Json };
+            assert_eq!(accepted(&headers), json.then_some(expected), "{values:?}");
             assert_eq!(
                 (accepts(&headers, JSON), accepts(&headers, EVENT_STREAM)),
                 (*json, *stream),

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use http::header::EXPECT;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -21,6 +22,7 @@ use super::preface::{Begun, Protocol};
 use super::traffic::{Counted, Open, Traffic};
 use crate::limits::Limits;
 use crate::service::BoxFuture;
+use crate::transport::http::request_body::RequestBody;
 use crate::transport::http::{Body, BodyError};
 
 /// How connections are served, in either version.
@@ -65,14 +67,14 @@ impl Builders {
         handler: Handler,
         traffic: Traffic,
     ) -> Pin<Box<dyn Connection>> {
+        // Frames of HTTP/2 come between requests, too.
+        let stream = if protocol == Protocol::Http1 { stream.counted(traffic.clone()) } else { stream };
         let stream = TokioIo::new(stream);
         let service = Adapter { handler, traffic, aside: Aside::default() };
         #[cfg(feature = "http2")]
         if protocol == Protocol::Http2 {
             return Box::pin(Two(self.two.serve_connection(stream, service)));
         }
-        // What the first version makes of the preface of the second is an error.
-        let _ = protocol;
         let aside = service.aside.clone();
         let connection = self.one.serve_connection(Flushing::new(stream, aside.clone()), service);
         Box::pin(One { connection: Some(connection), aside })
@@ -172,7 +174,9 @@ impl hyper::service::Service<Request<Incoming>> for Adapter {
 
     fn call(&self, request: Request<Incoming>) -> Answering {
         let (open, version) = (Open::new(&self.traffic), request.version());
-        let answer = self.handler.call(request.map(Body::from));
+        // A client that waits for 100 Continue sends no body once it sees a refusal.
+        let is_sent = !request.headers().contains_key(EXPECT);
+        let answer = self.handler.call(request.map(|body| Body::of_request(RequestBody::new(body, is_sent))));
         Answering { answer, open: Some(open), version, aside: self.aside.clone() }
     }
 }

@@ -17,12 +17,12 @@ use loggia_wire::meta::{self, Declared};
 use loggia_wire::{Method, Params, RequestMeta, RpcError, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::accept::{accepts_both, is_json};
-use super::guard::Guard;
+use super::accept::{Accepted, accepted, is_json};
 use super::legacy::Legacy;
 use super::memo::Memos;
+use super::origin::{self, OriginFilter, Verdict};
 use super::sessions::Sessions;
-use super::{handshake, respond, stateless, validate};
+use super::{handshake, json_only, respond, stateless, validate};
 use crate::edge::poll_once;
 use crate::limits::Limits;
 use crate::service::{BoxFuture, Principal, Service};
@@ -41,7 +41,8 @@ pub(super) struct Shared {
     pub(super) service: Arc<dyn Service>,
     pub(super) limits: Limits,
     pub(super) path: String,
-    pub(super) guard: Guard,
+    /// `None` where the listener has checked the request before the layers.
+    pub(super) filter: Option<OriginFilter>,
     pub(super) sessions: Sessions,
     pub(super) requests: Arc<Semaphore>,
     pub(super) streams: Arc<Semaphore>,
@@ -107,28 +108,60 @@ impl Shared {
         parts: Parts,
         body: Body,
     ) -> BoxFuture<'static, Result<Response<Body>, Infallible>> {
-        Box::pin(async move { Ok(self.serve(parts, body).await) })
+        let verdict =
+            self.filter.as_ref().map(|filter| filter.judge(&parts.method, &parts.uri, &parts.headers));
+        match verdict {
+            None | Some(Verdict::Pass) => Box::pin(async move { Ok(self.serve(parts, body).await) }),
+            Some(Verdict::Answered(response)) => Box::pin(std::future::ready(Ok(response))),
+            Some(Verdict::PassFor(page)) => Box::pin(async move {
+                let mut response = self.serve(parts, body).await;
+                origin::mark(&mut response, page);
+                Ok(response)
+            }),
+        }
     }
 
     /// What nearly every request is, a message in a POST, stays in this one small future; the rest is apart.
     async fn serve(self: Arc<Shared>, parts: Parts, body: Body) -> Response<Body> {
         let admitted = match self.admit(&parts) {
-            Ok(Some(permit)) => self.read(&parts, body).await.map(|text| (text, permit)),
+            Ok(Some((permit, Accepted::Both))) => self.read(&parts, body).await.map(|text| (text, permit)),
+            Ok(Some((permit, Accepted::Json))) => {
+                return Box::pin(self.serve_json(parts, body, permit)).await;
+            }
             Ok(None) => return Box::pin(self.serve_other(&parts, body)).await,
             Err(refusal) => Err(refusal),
         };
-        let answer = admitted.and_then(|(text, permit)| self.route(parts, &text, permit));
-        match answer {
-            Ok(Answer::Now(response)) | Err(response) => response,
-            Ok(Answer::Running(call)) => call.answer().await,
-            Ok(Answer::Later(response)) => response.await,
+        match admitted.and_then(|(text, permit)| self.route(parts, &text, permit)) {
+            Ok(answer) => answer.response().await,
+            Err(response) => response,
         }
     }
 
+    /// Serves a message of a client that reads no event streams.
+    async fn serve_json(
+        self: Arc<Shared>,
+        parts: Parts,
+        body: Body,
+        permit: OwnedSemaphorePermit,
+    ) -> Response<Body> {
+        let text = match self.read(&parts, body).await {
+            Ok(text) => text,
+            Err(response) => return response,
+        };
+        let response = match self.route(parts, &text, permit) {
+            Ok(answer) => answer.response().await,
+            Err(response) => return response,
+        };
+        let frame = jsonrpc::decode_frame(&text).ok();
+        let id = match &frame {
+            Some(Frame::Single(Message::Request { id, .. })) => Some(id),
+            _ => None,
+        };
+        json_only::without_stream(response, id, matches!(frame, Some(Frame::Batch(_)))).await
+    }
+
     /// Lets a message in; `None` for what is not a POST to the endpoint.
-    fn admit(&self, parts: &Parts) -> Result<Option<OwnedSemaphorePermit>, Response<Body>> {
-        let refused = |message| respond::refuse(StatusCode::FORBIDDEN, message);
-        self.guard.check(&parts.uri, &parts.headers).map_err(refused)?;
+    fn admit(&self, parts: &Parts) -> Result<Option<(OwnedSemaphorePermit, Accepted)>, Response<Body>> {
         if parts.uri.path().trim_end_matches('/') != self.path || parts.method != HttpMethod::POST {
             return Ok(None);
         }
@@ -136,11 +169,11 @@ impl Shared {
             let message = "The Content-Type must be application/json";
             return Err(respond::refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
-        if !accepts_both(&parts.headers) {
-            let message = "The Accept header must allow both application/json and text/event-stream";
+        let Some(accepted) = accepted(&parts.headers) else {
+            let message = "The Accept header must allow application/json, and should allow text/event-stream";
             return Err(respond::refuse(StatusCode::NOT_ACCEPTABLE, message));
-        }
-        self.admit_request().map(Some).ok_or_else(|| respond::busy(None))
+        };
+        self.admit_request().map(|permit| Some((permit, accepted))).ok_or_else(|| respond::busy(None))
     }
 
     async fn serve_other(self: &Arc<Shared>, parts: &Parts, body: Body) -> Response<Body> {
@@ -284,6 +317,16 @@ pub(super) enum Answer {
     Running(stateless::Running),
     /// Something else has to happen first.
     Later(BoxFuture<'static, Response<Body>>),
+}
+
+impl Answer {
+    async fn response(self) -> Response<Body> {
+        match self {
+            Answer::Now(response) => response,
+            Answer::Running(call) => call.answer().await,
+            Answer::Later(response) => response.await,
+        }
+    }
 }
 
 /// What a request says about itself, as far as it is known yet.

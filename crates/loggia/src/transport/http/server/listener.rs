@@ -11,10 +11,12 @@ use http::{Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::PeerAddr;
 use super::connection::{Builders, Next, Stream};
 use super::endpoint::Endpoint;
+use super::origin::{self, OriginFilter, Verdict};
 use super::preface;
 use super::tls::Acceptor;
 use super::traffic::{Quiet, Traffic, Watch};
@@ -27,6 +29,7 @@ use crate::transport::http::Body;
 pub(super) struct Handler {
     service: Box<dyn Handle>,
     names_peers: bool,
+    filter: Arc<OriginFilter>,
 }
 
 trait Handle: Send {
@@ -79,7 +82,7 @@ impl Handle for OfPeer {
 }
 
 impl Handler {
-    pub(super) fn new<S>(service: S, names_peers: bool) -> Handler
+    pub(super) fn new<S>(service: S, names_peers: bool, filter: Arc<OriginFilter>) -> Handler
     where
         S: tower_service::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
             + Clone
@@ -87,22 +90,31 @@ impl Handler {
             + 'static,
         S::Future: Send + 'static,
     {
-        Handler { service: Box::new(service), names_peers }
+        Handler { service: Box::new(service), names_peers, filter }
     }
 
     pub(super) fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
-        self.service.call(request)
+        match self.filter.judge(request.method(), request.uri(), request.headers()) {
+            Verdict::Pass => self.service.call(request),
+            Verdict::Answered(response) => Box::pin(std::future::ready(response)),
+            Verdict::PassFor(page) => {
+                let answer = self.service.call(request);
+                Box::pin(async move {
+                    let mut response = answer.await;
+                    origin::mark(&mut response, page);
+                    response
+                })
+            }
+        }
     }
 
     /// The handler of a connection.
     fn of(&self, peer: SocketAddr) -> Handler {
-        let service = self.service.boxed_clone();
-        match self.names_peers {
-            true => {
-                Handler { service: Box::new(OfPeer { service, peer: PeerAddr(peer) }), names_peers: false }
-            }
-            false => Handler { service, names_peers: false },
+        let mut service = self.service.boxed_clone();
+        if self.names_peers {
+            service = Box::new(OfPeer { service, peer: PeerAddr(peer) });
         }
+        Handler { service, names_peers: false, filter: self.filter.clone() }
     }
 }
 
@@ -132,9 +144,9 @@ async fn accept_all(
         tokio::select! {
             () = shutdown.begun() => break,
             (stream, peer, place) = accept(&listener, &room) => {
-                let (server, service) = (server.clone(), service.of(peer));
+                let (server, service, accepted) = (server.clone(), service.of(peer), Instant::now());
                 connections.spawn(async move {
-                    server.serve(service, stream).await;
+                    server.serve(service, stream, accepted).await;
                     drop(place);
                 });
             }
@@ -185,29 +197,31 @@ struct Server {
 impl Server {
     /// There is one of these futures for every connection: what is large is apart, and only there while it is
     /// needed.
-    async fn serve(self: Arc<Server>, service: Handler, stream: TcpStream) {
+    async fn serve(self: Arc<Server>, service: Handler, stream: TcpStream, accepted: Instant) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
         match &self.tls {
-            None => self.serve_http(service, stream).await,
-            Some(tls) => Box::pin(self.serve_tls(tls, service, stream)).await,
+            None => self.serve_http(service, stream, accepted).await,
+            Some(tls) => Box::pin(self.serve_tls(tls, service, stream, accepted)).await,
         }
     }
 
-    async fn serve_tls(&self, tls: &Acceptor, service: Handler, stream: TcpStream) {
-        let limit = self.endpoint.0.limits.read_timeout;
-        match tokio::time::timeout(limit, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.serve_http(service, stream).await,
+    async fn serve_tls(&self, tls: &Acceptor, service: Handler, stream: TcpStream, accepted: Instant) {
+        let deadline = accepted + self.endpoint.0.limits.read_timeout;
+        match tokio::time::timeout_at(deadline, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.serve_http(service, stream, accepted).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
     }
 
-    async fn serve_http(&self, service: Handler, stream: impl Stream) {
+    /// The first request, with all of its headers and a TLS handshake before it, has [`Limits::read_timeout`] from the
+    /// moment the connection was accepted.
+    async fn serve_http(&self, service: Handler, stream: impl Stream, accepted: Instant) {
         let (limits, shutdown) = (&self.endpoint.0.limits, &self.endpoint.0.shutdown);
         let begun = tokio::select! {
-            begun = tokio::time::timeout(limits.read_timeout, preface::begin(stream)) => begun,
+            begun = tokio::time::timeout_at(accepted + limits.read_timeout, preface::begin(stream)) => begun,
             () = shutdown.begun() => return,
         };
         let Ok(Ok((protocol, stream))) = begun else {
@@ -215,7 +229,7 @@ impl Server {
             return;
         };
         let traffic = Traffic::default();
-        let mut watch = Watch::new(traffic.clone());
+        let mut watch = Watch::new(traffic.clone(), accepted);
         let mut connection = self.http.connect(protocol, stream, service, traffic);
         let mut closing = false;
         loop {

@@ -9,12 +9,14 @@ mod connection;
 mod endpoint;
 mod guard;
 mod handshake;
+mod json_only;
 mod lasting;
 mod legacy;
 mod listener;
 mod local;
 mod log;
 mod memo;
+mod origin;
 mod preface;
 mod respond;
 mod seal;
@@ -44,6 +46,7 @@ pub use seal::SessionKey;
 use self::endpoint::Shared;
 use self::guard::{Guard, is_loopback};
 use self::legacy::Legacy;
+use self::origin::OriginFilter;
 use self::sessions::{Clock, Sessions};
 use self::tls::Acceptor;
 use super::Body;
@@ -110,7 +113,7 @@ impl<L> Http<L> {
         self
     }
 
-    /// Names under which clients may address the endpoint, as `host` or `host:port`. Without any, an
+    /// Names under which clients may address the server, on every path, as `host` or `host:port`. Without any, an
     /// endpoint on a loopback address answers to loopback names alone and any other to every name. `"*"`
     /// allows all.
     pub fn allowed_hosts(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> Http<L> {
@@ -118,8 +121,9 @@ impl<L> Http<L> {
         self
     }
 
-    /// Web origins (`https://app.example.com`) whose pages may call the endpoint, besides pages of its own
-    /// hosts; a host that only `"*"` allows is not one of them. `"*"` allows all.
+    /// Web origins (`https://app.example.com`) whose pages may call the server, on every path, besides pages of its own
+    /// hosts; a host that only `"*"` allows is not one of them. `"*"` allows all. Preflights of these origins are
+    /// answered, and their pages may read the responses (CORS).
     pub fn allowed_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Http<L> {
         self.origins.extend(origins.into_iter().map(Into::into));
         self
@@ -210,17 +214,28 @@ impl<L> Http<L> {
     /// The endpoint alone, for a program with its own HTTP stack. What concerns connections (TLS, layers,
     /// the listener) is that program's; the address only tells which hosts and origins are its own.
     pub fn endpoint(self, service: Arc<dyn Service>) -> Endpoint {
-        self.endpoint_for(service, Limits::default(), Shutdown::new()).0
+        let filter = self.origin_filter();
+        self.endpoint_for(service, Limits::default(), Shutdown::new(), Some(filter)).0
     }
 
-    fn endpoint_for(self, service: Arc<dyn Service>, limits: Limits, shutdown: Shutdown) -> (Endpoint, L) {
-        let limits = self.limits.clone().unwrap_or(limits);
+    fn origin_filter(&self) -> OriginFilter {
         let guard = Guard::new(self.is_local(), &self.hosts, &self.origins);
+        OriginFilter::new(guard, !self.origins.is_empty())
+    }
+
+    fn endpoint_for(
+        self,
+        service: Arc<dyn Service>,
+        limits: Limits,
+        shutdown: Shutdown,
+        filter: Option<OriginFilter>,
+    ) -> (Endpoint, L) {
+        let limits = self.limits.clone().unwrap_or(limits);
         let key = self.session_key.unwrap_or_else(SessionKey::random);
         let shared = Shared {
             service,
             path: self.path.trim_end_matches('/').to_owned(),
-            guard,
+            filter,
             sessions: Sessions::new(key, self.clock, limits.clone()),
             requests: Arc::new(Semaphore::new(limits.requests.min(Semaphore::MAX_PERMITS))),
             streams: Arc::new(Semaphore::new(limits.streams.min(Semaphore::MAX_PERMITS))),
@@ -264,9 +279,10 @@ where
             let local = listener.local_addr()?;
             http.address = local.to_string();
             let (tls, names_peers) = (http.tls.take(), http.names_peers);
-            let (endpoint, layer) = http.endpoint_for(service, limits, shutdown);
+            let filter = Arc::new(http.origin_filter());
+            let (endpoint, layer) = http.endpoint_for(service, limits, shutdown, None);
             tracing::info!(address = %local, path = endpoint.0.path, "listening");
-            let handler = Handler::new(layer.layer(endpoint.clone()), names_peers);
+            let handler = Handler::new(layer.layer(endpoint.clone()), names_peers, filter);
             listener::run(listener, tls, handler, endpoint).await
         })
     }

@@ -8,6 +8,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
+use super::traffic::Traffic;
+
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A version of HTTP, as far as connections differ.
@@ -23,6 +25,15 @@ pub(super) struct Begun<S> {
     head: [u8; PREFACE.len()],
     read: u8,
     len: u8,
+    /// Told of bytes that come.
+    traffic: Option<Traffic>,
+}
+
+impl<S> Begun<S> {
+    /// Tells `traffic` of bytes that come.
+    pub(super) fn counted(self, traffic: Traffic) -> Begun<S> {
+        Begun { traffic: Some(traffic), ..self }
+    }
 }
 
 /// Waits for as much as shows what the connection speaks.
@@ -37,7 +48,7 @@ pub(super) async fn begin<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<(Pr
     }
     let protocol = if head == *PREFACE { Protocol::Http2 } else { Protocol::Http1 };
     let len = u8::try_from(len).expect("a preface is shorter than that");
-    Ok((protocol, Begun { stream, head, read: 0, len }))
+    Ok((protocol, Begun { stream, head, read: 0, len, traffic: None }))
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Begun<S> {
@@ -48,7 +59,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Begun<S> {
     ) -> Poll<io::Result<()>> {
         let begun = &mut *self;
         if begun.read == begun.len {
-            return Pin::new(&mut begun.stream).poll_read(cx, into);
+            let before = into.filled().len();
+            let polled = Pin::new(&mut begun.stream).poll_read(cx, into);
+            if let Some(traffic) = &begun.traffic
+                && into.filled().len() > before
+            {
+                traffic.received();
+            }
+            return polled;
         }
         let left = &begun.head[usize::from(begun.read)..usize::from(begun.len)];
         let taken = left.len().min(into.remaining());

@@ -4,7 +4,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,8 +25,10 @@ struct Counts {
     open: AtomicUsize,
     /// Responses that have something to send and wait for the peer to take it.
     waiting: AtomicUsize,
-    /// Whatever happened, counted: a request began or ended, a peer took something.
+    /// Whatever happened, counted: a request began or ended, a peer took something, the head of a request began.
     events: AtomicUsize,
+    /// Whether some bytes of the next request came, but not all of its head.
+    head_begun: AtomicBool,
 }
 
 impl Counts {
@@ -52,8 +54,9 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(traffic: Traffic) -> Watch {
-        Watch { traffic, events: 0, last: Instant::now() }
+    /// Watches a connection that was accepted at a time.
+    pub(super) fn new(traffic: Traffic, accepted: Instant) -> Watch {
+        Watch { traffic, events: 0, last: accepted }
     }
 
     /// Waits until the connection is quiet for longer than it may be, to within a quarter of the shortest of
@@ -84,10 +87,25 @@ impl Watch {
         let counts = &*self.traffic.0;
         match (counts.open.load(Ordering::Relaxed), counts.waiting.load(Ordering::Relaxed)) {
             (0, _) if closing => Some((Quiet::Idle, limits.write_timeout)),
+            (0, _) if counts.head_begun.load(Ordering::Relaxed) => Some((Quiet::Idle, limits.read_timeout)),
             (0, _) if self.events > 0 => Some((Quiet::Idle, limits.idle)),
             (0, _) => Some((Quiet::Idle, limits.read_timeout)),
             (_, 0) => None,
             _ => Some((Quiet::Stalled, limits.write_timeout)),
+        }
+    }
+}
+
+impl Traffic {
+    /// Notes that bytes came. Those that come while a request runs are of its body.
+    pub(super) fn received(&self) {
+        let counts = &*self.0;
+        if counts.events.load(Ordering::Relaxed) > 0
+            && counts.open.load(Ordering::Relaxed) == 0
+            && !counts.head_begun.load(Ordering::Relaxed)
+        {
+            counts.head_begun.store(true, Ordering::Relaxed);
+            counts.event();
         }
     }
 }
@@ -101,6 +119,7 @@ pub(super) struct Open(Traffic);
 impl Open {
     pub(super) fn new(traffic: &Traffic) -> Open {
         traffic.0.open.fetch_add(1, Ordering::Relaxed);
+        traffic.0.head_begun.store(false, Ordering::Relaxed);
         traffic.0.event();
         Open(traffic.clone())
     }
@@ -164,5 +183,47 @@ impl http_body::Body for Counted {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// How long a connection stays open after what happened on it.
+    async fn lasts(age: Duration, happened: impl Fn(&Traffic)) -> Duration {
+        let limits = Limits { read_timeout: 30 * SECOND, idle: 120 * SECOND, ..Limits::default() };
+        let (traffic, begun) = (Traffic::default(), Instant::now());
+        let mut watch = Watch::new(traffic.clone(), begun - age);
+        happened(&traffic);
+        assert!(matches!(watch.quiet(&limits, false).await, Quiet::Idle));
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_head_of_a_request_has_its_time_and_an_idle_connection_another() {
+        let request = |traffic: &Traffic| drop(Open::new(traffic));
+        assert_eq!(lasts(Duration::ZERO, |_| {}).await, 30 * SECOND);
+        assert_eq!(lasts(29 * SECOND, |_| {}).await, SECOND, "counted from the accept");
+        assert_eq!(lasts(29 * SECOND, |traffic| traffic.received()).await, SECOND, "bytes give no more time");
+        assert_eq!(lasts(Duration::ZERO, request).await, 120 * SECOND);
+        let begins_another = |traffic: &Traffic| {
+            request(traffic);
+            traffic.received();
+        };
+        assert_eq!(lasts(Duration::ZERO, begins_another).await, 30 * SECOND);
+        let sends_it = |traffic: &Traffic| {
+            begins_another(traffic);
+            request(traffic);
+        };
+        assert_eq!(lasts(Duration::ZERO, sends_it).await, 120 * SECOND);
+        let reads_a_body = |traffic: &Traffic| {
+            let open = Open::new(traffic);
+            traffic.received();
+            drop(open);
+        };
+        assert_eq!(lasts(Duration::ZERO, reads_a_body).await, 120 * SECOND);
     }
 }

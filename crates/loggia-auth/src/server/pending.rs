@@ -1,0 +1,188 @@
+//! Records that anyone can cause without signing in: registrations that are not in use, and sign-ins that were begun.
+//! Their number is bounded. At the bound the address with the most of them loses its oldest one, so a flood from one
+//! place takes room from itself and honest clients are not refused.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::records::Records;
+use crate::client::AuthError;
+use crate::clock;
+use crate::jose::sha256;
+
+/// The pending records of one kind.
+pub(super) struct PendingRecords {
+    records: Records,
+    kind: &'static str,
+    most: usize,
+}
+
+/// One pending record, as the name of its index entry describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    record: String,
+    /// The digest of the address that caused it.
+    source: String,
+    /// When it was written, in seconds with leading zeros.
+    at: String,
+}
+
+impl PendingRecords {
+    pub(super) fn new(records: Records, kind: &'static str, most: usize) -> PendingRecords {
+        PendingRecords { records, kind, most }
+    }
+
+    /// Writes a new record. Returns `false` where there is no room, because all records are in use.
+    pub(super) async fn add(
+        &self,
+        id: &str,
+        value: &impl Serialize,
+        source: Option<IpAddr>,
+        (now, until): (SystemTime, SystemTime),
+    ) -> Result<bool, AuthError> {
+        if self.records.count(self.kind).await? >= self.most && !self.evict().await? {
+            return Ok(false);
+        }
+        let name = Records::named(self.kind, id);
+        let source = sha256(source.map(|address| address.to_string()).unwrap_or_default());
+        let index = format!("{}{source}/{:012}", self.index_of(&name), clock::seconds(now));
+        self.records.add(&index, &(), Some(until)).await?;
+        self.records.add(&name, value, Some(until)).await?;
+        Ok(true)
+    }
+
+    /// Marks a record, by its name, as used or finished: it cannot be evicted any more.
+    pub(super) async fn finish(&self, name: &str) -> Result<(), AuthError> {
+        for entry in self.entries(&self.index_of(name)).await? {
+            self.remove_entry(&entry).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the oldest record of the address that has the most. Returns `false` where there is none.
+    async fn evict(&self) -> Result<bool, AuthError> {
+        let mut entries = self.entries(&format!("pending-{}/", self.kind)).await?;
+        while let Some(entry) = next_to_evict(&entries) {
+            entries.retain(|other| *other != entry);
+            self.remove_entry(&entry).await?;
+            let evicted = self.records.take::<serde_json::Value>(&self.name_of(&entry)).await?;
+            if evicted.is_some() {
+                tracing::info!(kind = self.kind, "too many sign-ins or registrations; the oldest is dropped");
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn entries(&self, prefix: &str) -> Result<Vec<Entry>, AuthError> {
+        let names = self.records.names_under(prefix).await?;
+        Ok(names.iter().filter_map(|name| Entry::parse(name)).collect())
+    }
+
+    async fn remove_entry(&self, entry: &Entry) -> Result<(), AuthError> {
+        let Entry { source, at, .. } = entry;
+        let name = format!("{}{source}/{at}", self.index_of(&self.name_of(entry)));
+        self.records.take::<()>(&name).await.map(drop)
+    }
+
+    fn name_of(&self, entry: &Entry) -> String {
+        format!("{}/{}", self.kind, entry.record)
+    }
+
+    /// Returns the beginning of the names of a record's index entry.
+    fn index_of(&self, name: &str) -> String {
+        format!("pending-{name}/")
+    }
+}
+
+impl Entry {
+    fn parse(name: &str) -> Option<Entry> {
+        let mut parts = name.split('/').skip(1).map(str::to_owned);
+        Some(Entry { record: parts.next()?, source: parts.next()?, at: parts.next()? })
+    }
+}
+
+fn next_to_evict(entries: &[Entry]) -> Option<Entry> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    entries.iter().for_each(|entry| *counts.entry(&entry.source).or_default() += 1);
+    let most = counts.values().copied().max()?;
+    let candidates = entries.iter().filter(|entry| counts[&*entry.source] == most);
+    candidates.min_by(|a, b| (&a.at, &a.record).cmp(&(&b.at, &b.record))).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::client::MemoryStore;
+
+    struct Fixture {
+        pending: PendingRecords,
+        records: Records,
+        now: SystemTime,
+    }
+
+    impl Fixture {
+        fn new(most: usize) -> Fixture {
+            let now = SystemTime::now();
+            let records = Records::new(Arc::new(MemoryStore::new()), Arc::new(move || now));
+            Fixture { pending: PendingRecords::new(records.clone(), "client", most), records, now }
+        }
+
+        /// Adds `id` at a second, from an address that ends in `source`.
+        async fn add(&self, id: &str, source: Option<u8>, second: u64) -> bool {
+            let source = source.map(|last| IpAddr::from([192, 0, 2, last]));
+            let now = self.now + Duration::from_secs(second);
+            self.pending.add(id, &id, source, (now, now + Duration::from_secs(3600))).await.unwrap()
+        }
+
+        async fn left(&self, ids: &[&str]) -> Vec<String> {
+            let mut left = Vec::new();
+            for id in ids {
+                let found = self.records.get::<String>(&Records::named("client", id)).await.unwrap();
+                left.extend(found.map(|found| found.value));
+            }
+            left
+        }
+    }
+
+    /// Each line: who adds what, and what is left of all.
+    #[tokio::test]
+    async fn a_flood_takes_room_from_itself() {
+        let table: [(&[(&str, Option<u8>)], &[&str]); 4] = [
+            (
+                &[("a1", Some(1)), ("b1", Some(2)), ("a2", Some(1)), ("a3", Some(1)), ("b2", Some(2))],
+                &["a3", "b1", "b2"],
+            ),
+            (&[("a1", Some(1)), ("b1", Some(2)), ("b2", Some(2)), ("c1", Some(3))], &["a1", "b2", "c1"]),
+            (&[("a1", Some(1)), ("b1", Some(2)), ("c1", Some(3)), ("d1", Some(4))], &["b1", "c1", "d1"]),
+            (&[("n1", None), ("n2", None), ("n3", None), ("n4", None)], &["n2", "n3", "n4"]),
+        ];
+        for (added, left) in table {
+            let fixture = Fixture::new(3);
+            for (second, (id, source)) in added.iter().enumerate() {
+                assert!(fixture.add(id, *source, second as u64).await, "{id}");
+            }
+            let mut ids: Vec<&str> = added.iter().map(|(id, _)| *id).collect();
+            ids.sort_unstable();
+            assert_eq!(fixture.left(&ids).await, left, "{added:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn records_in_use_are_never_evicted() {
+        let fixture = Fixture::new(2);
+        assert!(fixture.add("a1", Some(1), 0).await && fixture.add("a2", Some(1), 1).await);
+        fixture.pending.finish(&Records::named("client", "a1")).await.unwrap();
+        assert!(fixture.add("b1", Some(2), 2).await);
+        assert_eq!(fixture.left(&["a1", "a2", "b1"]).await, ["a1", "b1"]);
+        fixture.pending.finish(&Records::named("client", "b1")).await.unwrap();
+        assert!(!fixture.add("c1", Some(3), 3).await, "all are in use");
+        assert_eq!(fixture.left(&["a1", "b1", "c1"]).await, ["a1", "b1"]);
+    }
+}
