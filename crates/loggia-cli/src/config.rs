@@ -16,9 +16,6 @@ use loggia_hub::{Connector, Opened};
 use crate::credentials::Credentials;
 use crate::exit::{Failure, Outcome};
 
-/// The configuration file that is read where none is named.
-const DEFAULT_FILE: &str = "loggia.toml";
-
 /// What there is to serve.
 pub(crate) struct Config {
     /// The file it is from; none where there is no file.
@@ -37,14 +34,9 @@ enum Connectors {
 const FOLDER: &str = "files";
 
 impl Config {
-    /// Reads `file`; without one, `loggia.toml` in this folder; without that, the built-in connector on
-    /// this folder, read-only.
+    /// Reads `file`; without one, the built-in connector serves this folder, read-only. The command line finds the
+    /// file ([`crate::args::Args::read`]): a file that is there is read or refused, never passed over.
     pub(crate) fn read(file: Option<&Path>) -> Outcome<Config> {
-        let default = Path::new(DEFAULT_FILE);
-        let file = match file {
-            Some(file) => Some(file),
-            None => default.is_file().then_some(default),
-        };
         match file {
             Some(file) => Config::of_file(file),
             None => Ok(Config::of_folder(PathBuf::from("."), false)),

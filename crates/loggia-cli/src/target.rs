@@ -95,6 +95,7 @@ fn child(words: &[String], args: &ConnectArgs) -> Child {
 pub(crate) fn no_connector(name: &str, config: &Config) -> Failure {
     let names = config.names().join(", ");
     let place = match &config.file {
+        Some(file) if names.is_empty() => format!("{} has no connector that is enabled", file.display()),
         Some(file) => format!("{} has: {names}", file.display()),
         None => format!("without a configuration file there is only: {names}"),
     };

@@ -2,6 +2,7 @@
 
 mod auth;
 mod client;
+mod configuration;
 mod forwarded;
 mod guarded;
 mod issuers;

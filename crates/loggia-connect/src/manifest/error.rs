@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::secret::{Location, MissingVariable};
@@ -41,8 +42,8 @@ pub enum ResolveError {
 }
 
 impl ManifestError {
-    pub(super) fn unreadable(file: &str, reason: &std::io::Error) -> ManifestError {
-        let message = format!("the configuration file {file} cannot be read: {reason}");
+    pub(super) fn unreadable(file: &Path, reason: &dyn fmt::Display) -> ManifestError {
+        let message = format!("the configuration file {} cannot be read: {reason}", file.display());
         ManifestError { problems: vec![Problem { location: None, message }] }
     }
 }

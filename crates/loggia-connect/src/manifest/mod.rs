@@ -202,16 +202,19 @@ impl ToolFilter {
 impl Manifest {
     /// Reads the file `path`.
     pub fn read(path: &Path) -> Result<Manifest, ManifestError> {
-        let file = path.display().to_string();
-        let unreadable = |reason: std::io::Error| ManifestError::unreadable(&file, &reason);
         // The text may hold secrets.
-        let mut text = Zeroizing::new(String::new());
-        let reader = std::fs::File::open(path).map_err(unreadable)?;
-        reader.take(MAX_MANIFEST + 1).read_to_string(&mut text).map_err(unreadable)?;
-        if text.len() as u64 > MAX_MANIFEST {
-            return Err(unreadable(std::io::Error::other("it is longer than 1 MiB")));
+        let mut bytes = Zeroizing::new(Vec::new());
+        let unreadable = |reason: &dyn std::fmt::Display| ManifestError::unreadable(path, reason);
+        let reader = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
+        reader.take(MAX_MANIFEST + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+        if bytes.len() as u64 > MAX_MANIFEST {
+            return Err(unreadable(&"it is longer than 1 MiB"));
         }
-        Manifest::parse(&text, path)
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+            unreadable(&format_args!("line {line} is not UTF-8 text; save the file as UTF-8"))
+        })?;
+        Manifest::parse(text, path)
     }
 
     /// Reads a manifest that would be the file `path`.
