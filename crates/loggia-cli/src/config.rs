@@ -10,6 +10,7 @@ use loggia::service::BoxFuture;
 use loggia::{Error, Service};
 use loggia_connect::builtin::files::{self, Files, FilesOptions};
 use loggia_connect::manifest::{self, Backend, Builtin, Manifest, Remote, ServerSection, Stdio, Transport};
+use loggia_connect::redact::Redactor;
 use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
 
@@ -36,16 +37,19 @@ const FOLDER: &str = "files";
 impl Config {
     /// Reads `file`; without one, the built-in connector serves this folder, read-only. The command line finds the
     /// file ([`crate::args::Args::read`]): a file that is there is read or refused, never passed over.
-    pub(crate) fn read(file: Option<&Path>) -> Outcome<Config> {
+    ///
+    /// `redactor` learns the values of the file's variables before anything is opened with them.
+    pub(crate) fn read(file: Option<&Path>, redactor: &Redactor) -> Outcome<Config> {
         match file {
-            Some(file) => Config::of_file(file),
+            Some(file) => Config::of_file(file, redactor),
             None => Ok(Config::of_folder(PathBuf::from("."), false)),
         }
     }
 
-    fn of_file(file: &Path) -> Outcome<Config> {
+    fn of_file(file: &Path, redactor: &Redactor) -> Outcome<Config> {
         let manifest = Manifest::read(file).map_err(Failure::usage)?;
-        let Manifest { server, connectors, base } = manifest;
+        manifest.redact(redactor, &environment);
+        let Manifest { server, connectors, base, .. } = manifest;
         let all = connectors.into_iter().filter(|connector| connector.enabled).collect();
         // Commands run in the folder of the file; a bare file name is in this one.
         let base = if base.as_os_str().is_empty() { PathBuf::from(".") } else { base };
@@ -194,6 +198,7 @@ fn connector(base: PathBuf, from: manifest::Connector, credentials: Credentials)
     let (prefix, timeout, tools) = (from.prefix().to_owned(), from.timeout, from.tools.clone());
     let name = from.name.clone();
     let from = Arc::new(from);
+    let redactor = credentials.redactor().clone();
     let source = move |client: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
         let (base, from, credentials) = (base.clone(), from.clone(), credentials.clone());
         Box::pin(async move { open(&base, &from, client, &credentials).await })
@@ -204,6 +209,7 @@ fn connector(base: PathBuf, from: manifest::Connector, credentials: Credentials)
         .timeout(timeout)
         .shared_channel(shared_channel)
         .shows(move |tool| tools.allows(tool))
+        .redact(move |text| redactor.redact(text).into_owned())
 }
 
 /// Opens a connection to what a manifest describes.
@@ -230,8 +236,12 @@ async fn open(
     }
 }
 
+/// The value of an environment variable.
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 fn resolved(from: &manifest::Connector) -> loggia::Result<Backend<Secret>> {
-    let environment = |name: &str| std::env::var(name).ok();
     from.resolve(&environment).map_err(|error| Error::Configuration(error.to_string()))
 }
 

@@ -5,9 +5,11 @@
 //! holds the backends they name.
 //!
 //! * [`manifest`]: what `loggia.toml` says, with errors that point at the place.
+//! * [`redact`]: texts without the values that variables stand for.
 //! * [`secret`]: what must not be shown, and what stands for it in a file.
 //! * [`builtin`]: connectors that run in this process and need no other program.
 
 pub mod builtin;
 pub mod manifest;
+pub mod redact;
 pub mod secret;

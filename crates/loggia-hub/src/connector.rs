@@ -20,6 +20,7 @@ pub struct Connector {
     pub(crate) timeout: Option<Duration>,
     pub(crate) shared_channel: bool,
     pub(crate) people: Option<Arc<dyn People>>,
+    pub(crate) redact: Arc<dyn Fn(&str) -> String + Send + Sync>,
 }
 
 /// Opens connections to one upstream.
@@ -76,6 +77,7 @@ impl Connector {
             timeout: None,
             shared_channel: true,
             people: None,
+            redact: Arc::new(str::to_owned),
         }
     }
 
@@ -118,6 +120,13 @@ impl Connector {
     /// people run. True unless said otherwise.
     pub fn shared_channel(mut self, shared: bool) -> Connector {
         self.shared_channel = shared;
+        self
+    }
+
+    /// Rewrites the reason of a failure before it is kept, shown or logged: to take secrets out of it that the program or
+    /// the server behind it repeats. It stays as it is by default.
+    pub fn redact(mut self, redact: impl Fn(&str) -> String + Send + Sync + 'static) -> Connector {
+        self.redact = Arc::new(redact);
         self
     }
 

@@ -20,6 +20,7 @@ use loggia::{Error, Service, edge};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::connector::Connector;
 use crate::directory::{Directory, Route, SIGN_IN, UriRoute, View};
@@ -89,9 +90,15 @@ impl Hub {
         });
         let mut supervisors = JoinSet::new();
         for (slot, hints) in shared.slots.iter().zip(hints) {
+            // Its lines in the log name the connector, whichever module writes them.
+            let span = tracing::error_span!("connector", name = slot.connector.name);
             match slot.own {
-                Some(_) => supervisors.spawn(supervisor::run_own(shared.clone(), slot.clone())),
-                None => supervisors.spawn(supervisor::run(shared.clone(), slot.clone(), hints)),
+                Some(_) => {
+                    supervisors.spawn(supervisor::run_own(shared.clone(), slot.clone()).instrument(span))
+                }
+                None => {
+                    supervisors.spawn(supervisor::run(shared.clone(), slot.clone(), hints).instrument(span))
+                }
             };
         }
         Ok(Arc::new(Hub { shared, supervisors: Mutex::new(supervisors) }))

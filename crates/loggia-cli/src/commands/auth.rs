@@ -42,40 +42,43 @@ pub(crate) async fn run(args: &AuthArgs, config: Option<&Path>, credentials: &Cr
 async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credentials) -> Outcome {
     match command {
         AuthCommand::Login(args) => {
-            let url = url(&args.at.target, config)?;
+            let url = url(&args.at.target, config, credentials)?;
             let client = client(args).await?;
             let way = way(args, client.as_ref()).await?;
             let report = login(&url, credentials, args, client, way).await;
             goodbye().await;
-            show(&report.map_err(|error| failed(error, &args.at.target))?, args.at.output)
+            let report = report.map_err(|error| failed(error, &args.at.target))?;
+            show(&report.redacted(credentials.redactor()), args.at.output)
         }
         AuthCommand::Status { target: Some(target), output } => {
-            let report = status(&url(target, config)?, credentials).await;
-            let report = report.map_err(|error| failed(error, target))?;
+            let report = status(&url(target, config, credentials)?, credentials).await;
+            let report = report.map_err(|error| failed(error, target))?.redacted(credentials.redactor());
             show(&report, *output)?;
             report.state.outcome(target)
         }
         AuthCommand::Status { target: None, output } => all(credentials, *output).await,
         AuthCommand::Refresh(at) => {
-            let report = refresh(&url(&at.target, config)?, credentials).await;
-            show(&report.map_err(|error| failed(error, &at.target))?, at.output)
+            let report = refresh(&url(&at.target, config, credentials)?, credentials).await;
+            let report = report.map_err(|error| failed(error, &at.target))?;
+            show(&report.redacted(credentials.redactor()), at.output)
         }
         AuthCommand::Keys(args) => super::keys::run(args, config, credentials).await,
         AuthCommand::People(args) => super::people::run(args, config, credentials).await,
         AuthCommand::Logout(at) => {
-            let report = logout(&url(&at.target, config)?, credentials).await;
-            show(&report.map_err(|error| failed(error, &at.target))?, at.output)
+            let report = logout(&url(&at.target, config, credentials)?, credentials).await;
+            let report = report.map_err(|error| failed(error, &at.target))?;
+            show(&report.redacted(credentials.redactor()), at.output)
         }
     }
 }
 
 /// The URL that a word on the line means.
-fn url(word: &str, config: Option<&Path>) -> Outcome<String> {
+fn url(word: &str, config: Option<&Path>, credentials: &Credentials) -> Outcome<String> {
     let words = [word.to_owned()];
     match target::split(&words, &[])?.0 {
         Target::Url(url) => Ok(url.to_owned()),
         Target::Connector(name) => {
-            let config = Config::read(config)?;
+            let config = Config::read(config, credentials.redactor())?;
             config.remote(name)?.ok_or_else(|| target::no_connector(name, &config))
         }
         Target::Command(_) => Err(Failure::usage("nobody signs in to a command")),
@@ -285,7 +288,7 @@ fn person(no_browser: bool) -> Loopback {
     };
     Loopback::new(show).paste(move |wrong| async move {
         if let Some(wrong) = wrong {
-            out::note(format!("{WARN}{wrong}{WARN:#}"));
+            out::note(format!("{WARN}{}{WARN:#}", one_line(&wrong)));
         }
         tokio::task::spawn_blocking(move || reads.then(pasted).flatten()).await.ok().flatten()
     })

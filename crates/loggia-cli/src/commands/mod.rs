@@ -14,6 +14,7 @@ mod session;
 mod up;
 
 use clap::CommandFactory;
+use loggia_connect::redact::Redactor;
 
 use crate::args::{Args, Command};
 use crate::credentials::Credentials;
@@ -22,9 +23,9 @@ use crate::out;
 use session::Session;
 
 /// Runs a command.
-pub(crate) async fn run(args: Args) -> Outcome {
+pub(crate) async fn run(args: Args, redactor: Redactor) -> Outcome {
     let config = args.config.as_deref();
-    let credentials = &Credentials::new(args.credentials.clone(), args.allow_network.clone());
+    let credentials = &Credentials::new(args.credentials.clone(), args.allow_network.clone(), redactor);
     match &args.command {
         Command::Up(up) => up::run(up, config, credentials).await,
         Command::Auth(auth) => auth::run(auth, config, credentials).await,

@@ -26,7 +26,7 @@ const TOKENS: &str = "credential/";
 
 /// `loggia auth people`.
 pub(crate) async fn run(args: &PeopleArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
-    let config = Config::read(config)?;
+    let config = Config::read(config, credentials.redactor())?;
     let vault = vault::open(credentials, &config.server.vault_key).await?;
     match &args.command {
         PeopleCommand::List { output } => list(&vault, *output).await,

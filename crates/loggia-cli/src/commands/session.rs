@@ -99,6 +99,11 @@ impl<'a> Session<'a> {
         self.connected_in.get().copied().unwrap_or_default()
     }
 
+    /// Returns the text of an error that goes into a result.
+    pub(crate) fn told(&self, error: &loggia::Error) -> String {
+        self.credentials.redactor().redact(&error.to_string()).into_owned()
+    }
+
     /// Whether the output is for programs.
     pub(crate) fn json(&self) -> bool {
         self.args.output == OutputArg::Json
@@ -141,9 +146,7 @@ impl<'a> Session<'a> {
 
     /// Prints one JSON value and a line break.
     pub(crate) fn print_json(&self, raw: &RawJson) -> Outcome {
-        let mut bytes = raw.as_bytes().to_vec();
-        bytes.push(b'\n');
-        Ok(out::write_bytes(&bytes)?)
+        Ok(out::print_json(&String::from_utf8_lossy(raw.as_bytes()))?)
     }
 }
 

@@ -10,7 +10,7 @@ use loggia::model::{
     CallToolResult, ContentBlock, GetPromptResult, ReadResourceResult, ResourceBody, ResourceContents, Role,
 };
 
-use super::text::{bytes, harmless, one_line};
+use super::text::{bytes, escape_json, harmless, one_line};
 use crate::exit::{Failure, Outcome};
 use crate::out::{BOLD, DIM, NAME};
 
@@ -73,7 +73,8 @@ pub(crate) fn call(result: &CallToolResult, saving: &mut Saving<'_>) -> Outcome<
     }
     if let Some(structured) = result.structured_content.as_ref().filter(|_| result.content.is_empty()) {
         // Writing into a String cannot fail, and a value always serializes.
-        let _ = writeln!(out, "{}", serde_json::to_string_pretty(structured).unwrap_or_default());
+        let text = serde_json::to_string_pretty(structured).unwrap_or_default();
+        let _ = writeln!(out, "{}", escape_json(&text));
     }
     Ok(out)
 }

@@ -6,6 +6,7 @@ mod configuration;
 mod forwarded;
 mod guarded;
 mod issuers;
+mod output;
 mod persons;
 mod program;
 mod protected;

@@ -34,17 +34,19 @@ const HEADER_VALUE: &str =
 pub(super) fn manifest(text: &str, path: &Path) -> Result<Manifest, ManifestError> {
     let mut problems = Problems::new(text, &path.display().to_string());
     let base = path.parent().unwrap_or(Path::new("")).to_owned();
-    let mut manifest = Manifest { server: ServerSection::default(), connectors: Vec::new(), base };
+    let (server, connectors, templates) = (ServerSection::default(), Vec::new(), Vec::new());
+    let mut manifest = Manifest { server, connectors, base, templates };
     match toml::from_str::<RawManifest>(text) {
         Err(error) => problems.add_toml(&error, None),
         Ok(raw) => {
-            manifest.server = server(raw.server, &mut problems);
+            manifest.server = self::server(raw.server, &mut problems);
             check_prefixes(&raw.connectors, &mut problems);
             let connectors = raw.connectors.into_iter();
             manifest.connectors =
                 connectors.filter_map(|(name, raw)| connector(name, raw, &mut problems)).collect();
         }
     }
+    manifest.templates = std::mem::take(&mut problems.templates);
     problems.unless_any(manifest)
 }
 
@@ -338,7 +340,10 @@ fn templates(texts: Texts, problems: &mut Problems<'_>) -> BTreeMap<String, Temp
 pub(super) fn template(text: Text, problems: &mut Problems<'_>) -> Option<Template> {
     let span = text.span();
     match Template::parse(text.into_inner(), problems.location(span.clone())) {
-        Ok(template) => Some(template),
+        Ok(template) => {
+            problems.templates.push(template.clone());
+            Some(template)
+        }
         Err(message) => problems.add(span, message),
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::secret::{Location, MissingVariable};
+use crate::secret::{Location, MissingVariable, Template};
 
 /// Below this similarity (Jaro-Winkler, 0 to 1) two names are unrelated.
 const ALIKE: f64 = 0.7;
@@ -80,16 +80,17 @@ impl From<MissingVariable> for ResolveError {
     }
 }
 
-/// The problems found so far in one text.
+/// What reading one text has found so far: problems, and the templates in it.
 pub(super) struct Problems<'t> {
     text: &'t str,
     file: Arc<str>,
+    pub(super) templates: Vec<Template>,
     found: Vec<Problem>,
 }
 
 impl<'t> Problems<'t> {
     pub(super) fn new(text: &'t str, file: &str) -> Problems<'t> {
-        Problems { text, file: file.into(), found: Vec::new() }
+        Problems { text, file: file.into(), templates: Vec::new(), found: Vec::new() }
     }
 
     /// Notes a problem, and gives nothing, which is what there is to go on with.

@@ -44,6 +44,7 @@ use loggia::limits::Limits;
 use loggia::wire::Version;
 use zeroize::Zeroizing;
 
+use crate::redact::Redactor;
 use crate::secret::{Environment, MissingVariable, Secret, Template};
 
 pub use auth::{
@@ -65,6 +66,8 @@ pub struct Manifest {
     pub connectors: Vec<Connector>,
     /// The directory that relative paths in it begin at: the one the file is in.
     pub base: PathBuf,
+    /// All templates in it, whichever section they are in.
+    templates: Vec<Template>,
 }
 
 /// The section `[server]`.
@@ -215,6 +218,11 @@ impl Manifest {
             unreadable(&format_args!("line {line} is not UTF-8 text; save the file as UTF-8"))
         })?;
         Manifest::parse(text, path)
+    }
+
+    /// Tells `redactor` the values of all variables in it, so that no text that is shown afterwards has one.
+    pub fn redact(&self, redactor: &Redactor, environment: &Environment<'_>) {
+        redactor.learn(&self.templates, environment);
     }
 
     /// Reads a manifest that would be the file `path`.

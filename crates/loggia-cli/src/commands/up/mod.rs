@@ -44,7 +44,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// `loggia up`.
 pub(crate) async fn run(args: &UpArgs, file: Option<&Path>, credentials: &Credentials) -> Outcome {
-    let config = config(args, file)?;
+    let config = config(args, file, credentials)?;
     check(&config)?;
     if args.stdio {
         return serve_stdio(&config, credentials).await;
@@ -58,9 +58,9 @@ pub(crate) async fn run(args: &UpArgs, file: Option<&Path>, credentials: &Creden
 
 /// Chooses between the configuration file and a folder named on the line. With both, the folder would be served
 /// without what the file says of authorization and of connectors: that is refused.
-fn config(args: &UpArgs, file: Option<&Path>) -> Outcome<Config> {
+fn config(args: &UpArgs, file: Option<&Path>, credentials: &Credentials) -> Outcome<Config> {
     let option = match (&args.root, args.write) {
-        (None, false) => return Config::read(file),
+        (None, false) => return Config::read(file, credentials.redactor()),
         (Some(_), _) => "--root",
         (None, true) => "--write",
     };
