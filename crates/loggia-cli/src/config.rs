@@ -105,7 +105,7 @@ impl Config {
         let url = match &self.connectors {
             Connectors::Folder { .. } if name == FOLDER => None,
             Connectors::Folder { .. } => return Ok(None),
-            Connectors::Manifest { all, .. } => match all.iter().find(|connector| connector.name == name) {
+            Connectors::Manifest { all, .. } => match find(all, name) {
                 None => return Ok(None),
                 Some(connector) => match resolved(connector)? {
                     Backend::Remote(remote) => Some(remote.url.expose().to_owned()),
@@ -129,7 +129,7 @@ impl Config {
                 open_folder(root, *write).map(Opened::Service)
             }
             Connectors::Manifest { base, all } => {
-                let connector = all.iter().find(|connector| connector.name == name)?;
+                let connector = find(all, name)?;
                 match open(base, connector, client.clone(), credentials).await {
                     Ok(opened) => Ok(opened),
                     Err(error) => return Some(Err(error)),
@@ -143,6 +143,12 @@ impl Config {
             Err(error) => Err(error),
         })
     }
+}
+
+/// Finds a connector by its name, or by the name as it is written in the file.
+fn find<'c>(all: &'c [manifest::Connector], written: &str) -> Option<&'c manifest::Connector> {
+    let name = manifest::connector_name(written).ok()?;
+    all.iter().find(|connector| connector.name == name)
 }
 
 /// A remote connector to which everybody signs in for themselves.

@@ -14,6 +14,8 @@ use loggia::service::{BoxFuture, Principal};
 pub struct Connector {
     pub(crate) name: String,
     pub(crate) prefix: String,
+    /// Whether names are listed without the prefix, as far as they are free.
+    pub(crate) unprefixed: bool,
     pub(crate) kind: String,
     pub(crate) source: Arc<dyn Source>,
     pub(crate) shows: Arc<dyn Fn(&str) -> bool + Send + Sync>,
@@ -70,6 +72,7 @@ impl Connector {
         let name = name.into();
         Connector {
             prefix: name.clone(),
+            unprefixed: false,
             name,
             kind: "connector".to_owned(),
             source: Arc::new(source),
@@ -91,9 +94,13 @@ impl Connector {
         Connector::new(name, InProcess(service)).kind("builtin")
     }
 
-    /// Another prefix than the name.
+    /// Sets another prefix than the name. With an empty one, tools and prompts keep the names that the connector gives
+    /// them, unless a name begins with the prefix of another connector: then it gets the connector's name as its prefix.
+    /// One connector of a hub may have an empty prefix.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Connector {
-        self.prefix = prefix.into();
+        let prefix = prefix.into();
+        self.unprefixed = prefix.is_empty();
+        self.prefix = if self.unprefixed { self.name.clone() } else { prefix };
         self
     }
 

@@ -2,6 +2,7 @@
 
 mod auth;
 mod client;
+mod import;
 mod up;
 
 use std::ffi::OsStr;
@@ -19,10 +20,11 @@ pub(crate) use client::{
     CallArgs, CompleteArgs, ConnectArgs, EraArg, GlobalClientArgs, InspectArgs, ListArgs, PromptArgs,
     ReadArgs,
 };
+pub(crate) use import::ImportArgs;
 pub(crate) use up::UpArgs;
 
 /// The configuration file that is read if none is named.
-const DEFAULT_CONFIG: &str = "loggia.toml";
+pub(crate) const DEFAULT_CONFIG: &str = "loggia.toml";
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -122,6 +124,8 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Sign in to servers, and look after what they gave you
     Auth(AuthArgs),
+    /// Add the servers of an MCP client's configuration to yours
+    Import(ImportArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -171,7 +175,9 @@ impl Args {
     /// Whether protocol messages are to be printed.
     pub(crate) fn trace(&self) -> bool {
         let client = match &self.command {
-            Command::Up(_) | Command::Auth(_) | Command::Completions { .. } => return false,
+            Command::Up(_) | Command::Auth(_) | Command::Import(_) | Command::Completions { .. } => {
+                return false;
+            }
             Command::Tools(args) | Command::Resources(args) | Command::Prompts(args) => &args.client,
             Command::Call(args) => &args.client,
             Command::Read(args) => &args.client,

@@ -3,6 +3,7 @@
 mod auth;
 mod call;
 mod complete;
+mod import;
 mod inspect;
 mod keys;
 mod list;
@@ -55,6 +56,7 @@ pub(crate) async fn run(args: Args, redactor: Redactor) -> Outcome {
         Command::Inspect(inspect) => {
             Session::new(&inspect.client, config, credentials).run(&inspect.words, inspect::run).await
         }
+        Command::Import(import) => import::run(import, config),
         // Answered before anything else is started.
         Command::Completions { shell } => completions(*shell),
     }

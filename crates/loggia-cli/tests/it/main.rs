@@ -5,6 +5,7 @@ mod client;
 mod configuration;
 mod forwarded;
 mod guarded;
+mod import;
 mod issuers;
 mod output;
 mod persons;

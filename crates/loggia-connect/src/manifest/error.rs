@@ -136,13 +136,45 @@ pub(super) fn nearest(name: &str, known: &[&str]) -> String {
     }
 }
 
+/// Keys of other programs, and ours for the same thing.
+const OTHER_KEYS: [(&str, &str); 18] = [
+    ("type", "kind"),
+    ("transporttype", "kind"),
+    ("mcpservers", "connectors"),
+    ("servers", "connectors"),
+    ("cmd", "command"),
+    ("program", "command"),
+    ("arguments", "args"),
+    ("environment", "env"),
+    ("envs", "env"),
+    ("workingdirectory", "cwd"),
+    ("directory", "cwd"),
+    ("serverurl", "url"),
+    ("httpurl", "url"),
+    ("uri", "url"),
+    ("endpoint", "url"),
+    ("httpheaders", "headers"),
+    ("requestinit", "headers"),
+    ("disabled", "enabled"),
+];
+
+/// The key that is meant by one that is unknown: by its name in other programs, or by its looks.
+fn meant(unknown: &str, known: &[&str]) -> String {
+    let plain = unknown.replace(['_', '-'], "").to_lowercase();
+    let other = OTHER_KEYS.iter().find(|(other, key)| *other == plain && known.contains(key));
+    match other {
+        Some((_, key)) => format!("did you mean '{key}'?"),
+        None => nearest(unknown, known),
+    }
+}
+
 /// serde's sentences name Rust's types and quote the value; these do not. Others are the TOML parser's own,
 /// about the syntax, and stay.
 fn in_our_words(message: &str) -> String {
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let names: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
         if let Some((unknown, known)) = names.split_first() {
-            return format!("there is no key '{unknown}' here; {}", nearest(unknown, known));
+            return format!("there is no key '{unknown}' here; {}", meant(unknown, known));
         }
     }
     let invalid = message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected "));

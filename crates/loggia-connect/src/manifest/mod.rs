@@ -31,6 +31,7 @@ mod check;
 mod error;
 mod limits;
 mod listen;
+mod name;
 mod personal;
 mod raw;
 
@@ -52,6 +53,7 @@ pub use auth::{
 };
 pub use error::{ManifestError, Problem, ResolveError};
 pub use listen::{Listen, PublicUrl};
+pub use name::connector_name;
 pub use personal::{KeyHeader, OwnClient, Personal};
 
 /// The longest manifest, in bytes.
@@ -109,7 +111,7 @@ impl Default for ServerSection {
 /// One system and how it is reached.
 #[derive(Debug, Clone)]
 pub struct Connector {
-    /// Its name in the manifest.
+    /// Its name, which [`connector_name`] makes of the one that is written.
     pub name: String,
     /// Whether it is served.
     pub enabled: bool,
@@ -232,7 +234,7 @@ impl Manifest {
 }
 
 impl Connector {
-    /// What the tools' names begin with.
+    /// What the tools' names begin with; empty where they begin with nothing.
     pub fn prefix(&self) -> &str {
         self.prefix.as_deref().unwrap_or(&self.name)
     }
