@@ -36,6 +36,8 @@ pub(super) enum Refusal {
     Scope(Scheme, BTreeSet<String>),
     /// It cannot be found out now whether the token is good.
     Unavailable,
+    /// It cannot be found out until something is mended here.
+    Failed,
     /// What is asked for is not clear.
     Unclear,
     /// It is too long, or came too slowly.
@@ -78,6 +80,7 @@ impl Refusal {
             Refusal::Malformed(_) | Refusal::Unclear => StatusCode::BAD_REQUEST,
             Refusal::Scope(..) => StatusCode::FORBIDDEN,
             Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Failed => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::Unreadable(status) => *status,
         }
     }
@@ -91,6 +94,7 @@ impl Refusal {
             Refusal::Nonce(_) => "use_dpop_nonce",
             Refusal::Scope(..) => "insufficient_scope",
             Refusal::Unavailable => "temporarily_unavailable",
+            Refusal::Failed => "server_error",
         }
     }
 
@@ -101,6 +105,9 @@ impl Refusal {
             Refusal::Nonce(_) => "The proof must hold the nonce in the DPoP-Nonce header".to_owned(),
             Refusal::Scope(_, needed) => format!("This needs the scopes: {}", joined(needed)),
             Refusal::Unavailable => "The token cannot be checked at the moment; try again".to_owned(),
+            Refusal::Failed => {
+                "The token cannot be checked: this server failed, and its log has the reason".to_owned()
+            }
             Refusal::Unclear => "The parameters must be clear about what is asked for".to_owned(),
             Refusal::Unreadable(_) => "The message is too long, or took too long to arrive".to_owned(),
         }
@@ -117,7 +124,9 @@ impl Refusal {
             Refusal::Nothing | Refusal::Malformed(_) => None,
             Refusal::Token(scheme, _) | Refusal::Scope(scheme, _) => Some(*scheme),
             Refusal::Proof(_) | Refusal::Nonce(_) => Some(Scheme::Dpop),
-            Refusal::Unavailable | Refusal::Unclear | Refusal::Unreadable(_) => return Vec::new(),
+            Refusal::Unavailable | Refusal::Failed | Refusal::Unclear | Refusal::Unreadable(_) => {
+                return Vec::new();
+            }
         };
         let offered = [
             (Scheme::Bearer, context.dpop.is_none_or(|dpop| !dpop.is_required())),

@@ -309,7 +309,7 @@ fn pasted() -> Option<String> {
 
 pub(super) fn failed(error: AuthError, target: &str) -> Failure {
     let code = match &error {
-        AuthError::Configuration(_) | AuthError::Store(_) => Code::Usage,
+        AuthError::Configuration(_) | AuthError::Store(_) | AuthError::StoreUnavailable(_) => Code::Usage,
         AuthError::Discovery(_) | AuthError::Answer(_) => Code::Protocol,
         AuthError::Guard(GuardError::TimedOut { .. }) => Code::Timeout,
         _ => Code::Connect,
