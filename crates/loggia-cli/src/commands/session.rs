@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use loggia::client::{Client, NotificationSink, RequestOptions};
 use loggia::model::{LoggingLevel, ServerCapabilities, ServerNotification, ServerResult};
-use loggia::wire::{Method, RawJson, codec};
+use loggia::wire::{Method, RawJson};
 use serde_json::Value;
 
 use crate::args::{GlobalClientArgs, OutputArg};
@@ -15,6 +15,7 @@ use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, WARN};
 use crate::progress::Screen;
+use crate::render::lenient;
 use crate::target;
 
 /// How long a server may take to hear that we leave.
@@ -120,7 +121,7 @@ impl<'a> Session<'a> {
             RequestOptions { on_notification: Some(self.sink()), log_level, ..RequestOptions::default() };
         let reply = self.client().request(method.clone(), RawJson::from(params), options).await?;
         self.screen.clear();
-        let result = codec::decode_result(&method, reply.version, &reply.result).map_err(|error| {
+        let result = lenient::decode(&method, reply.version, &reply.result).map_err(|error| {
             Failure::new(Code::Protocol, format!("the server's answer makes no sense: {error}"))
         })?;
         Ok((reply.result, result))

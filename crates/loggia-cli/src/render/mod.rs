@@ -2,6 +2,7 @@
 //! ANSI sequences that [`crate::out`] takes away where nobody sees them.
 
 pub(crate) mod content;
+pub(crate) mod lenient;
 pub(crate) mod lists;
 pub(crate) mod schema;
 pub(crate) mod text;
