@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// How long a line is not written again.
+/// The time in which a line is not written again.
 const PAUSE: Duration = Duration::from_secs(10 * 60);
 /// Most lines that are remembered.
 const REMEMBERED: usize = 256;

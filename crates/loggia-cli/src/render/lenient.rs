@@ -58,7 +58,7 @@ fn described(block: &Value) -> String {
     format!("[{what}]\n{:#}", shortened(block))
 }
 
-/// The same with long texts cut: they are data that nobody reads here.
+/// Returns the same with long texts cut: they are data, not text to read.
 fn shortened(value: &Value) -> Value {
     match value {
         Value::String(text) => match text.char_indices().nth(LONGEST) {

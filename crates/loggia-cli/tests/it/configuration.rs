@@ -45,7 +45,7 @@ fn options_that_would_pass_over_a_configuration_file_are_refused() {
     }
 }
 
-/// What is in the place of the file, and what is said about it.
+/// Each case: a content of the file, and a part of the error.
 #[test]
 fn a_configuration_file_that_cannot_be_used_is_never_passed_over() {
     let cases: &[(&str, &[u8], &str)] = &[

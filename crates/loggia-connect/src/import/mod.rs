@@ -17,7 +17,7 @@ use toml_edit::{DocumentMut, Item, Table};
 use crate::manifest::{Manifest, ManifestError, connector_name};
 use secrets::Variables;
 
-/// Where clients keep their servers: the keys on the way to them.
+/// The places of servers in the files of clients, as keys from the root.
 const PLACES: [&[&str]; 4] = [&["mcpServers"], &["servers"], &["mcp", "servers"], &["context_servers"]];
 
 /// The servers of a client.
@@ -31,9 +31,9 @@ pub struct ImportedServer {
     pub name: String,
     /// Its name at the client.
     pub written: String,
-    /// What it is, in a few words without any value that may be a secret.
+    /// A few words about it, without any value that may be a secret.
     pub summary: String,
-    /// What the user has to know or do: variables to set, settings that were left out.
+    /// Notes for the user: variables to set, settings that were left out.
     pub notes: Vec<String>,
     section: Table,
 }
@@ -112,7 +112,7 @@ impl Import {
         let mut document: DocumentMut = existing.parse().map_err(|_| ImportError::Inline)?;
         let mut implicit = Table::new();
         implicit.set_implicit(true);
-        // What stands after the last section stays before the new ones.
+        // Comments after the last section stay before the new ones.
         let mut before = document.trailing().as_str().unwrap_or_default().to_owned();
         document.set_trailing("");
         let connectors = document.entry("connectors").or_insert(Item::Table(implicit));

@@ -22,7 +22,7 @@ use crate::secret::{Secret, Template};
 
 const KINDS: [&str; 3] = ["stdio", "remote", "builtin"];
 const BUILTINS: [&str; 1] = ["files"];
-/// What other programs call a kind.
+/// Names of kinds in other programs, and ours.
 const OTHER_KINDS: [(&str, &str); 10] = [
     ("http", "remote"),
     ("https", "remote"),

@@ -80,7 +80,7 @@ impl From<MissingVariable> for ResolveError {
     }
 }
 
-/// What reading one text has found so far: problems, and the templates in it.
+/// The findings of reading one text: problems, and the templates in it.
 pub(super) struct Problems<'t> {
     text: &'t str,
     file: Arc<str>,

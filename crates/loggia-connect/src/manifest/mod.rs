@@ -234,7 +234,7 @@ impl Manifest {
 }
 
 impl Connector {
-    /// What the tools' names begin with; empty where they begin with nothing.
+    /// The prefix of its tools; empty if they have none.
     pub fn prefix(&self) -> &str {
         self.prefix.as_deref().unwrap_or(&self.name)
     }

@@ -28,7 +28,7 @@ const MIGRATING: i64 = 0x6c6f_6767_6961;
 
 pub(super) struct Postgres {
     pool: Pool,
-    /// Where it is, without user and password.
+    /// The place of the database, without user and password.
     place: String,
 }
 

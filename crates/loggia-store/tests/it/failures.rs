@@ -9,7 +9,7 @@ use crate::Folder;
 
 async fn open(url: &str) -> Result<Vault, StoreError> {
     let vault = Vault::open(Database::open(url).await?, MasterKeys::generate()).await?;
-    // What is damaged inside shows when it is read.
+    // Damage inside shows when the records are read.
     vault.list(None).await.map(|_| vault)
 }
 
