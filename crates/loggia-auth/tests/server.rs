@@ -10,6 +10,7 @@ mod server {
     pub(crate) mod assertions;
     pub(crate) mod authorize;
     pub(crate) mod clients;
+    pub(crate) mod failing;
     pub(crate) mod leaving;
     pub(crate) mod openid;
     pub(crate) mod ours;

@@ -10,14 +10,12 @@ use loggia::service::BoxFuture;
 use loggia::{Error, Service};
 use loggia_connect::builtin::files::{self, Files, FilesOptions};
 use loggia_connect::manifest::{self, Backend, Builtin, Manifest, Remote, ServerSection, Stdio, Transport};
+use loggia_connect::redact::Redactor;
 use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
 
 use crate::credentials::Credentials;
 use crate::exit::{Failure, Outcome};
-
-/// The configuration file that is read where none is named.
-const DEFAULT_FILE: &str = "loggia.toml";
 
 /// What there is to serve.
 pub(crate) struct Config {
@@ -37,23 +35,21 @@ enum Connectors {
 const FOLDER: &str = "files";
 
 impl Config {
-    /// Reads `file`; without one, `loggia.toml` in this folder; without that, the built-in connector on
-    /// this folder, read-only.
-    pub(crate) fn read(file: Option<&Path>) -> Outcome<Config> {
-        let default = Path::new(DEFAULT_FILE);
-        let file = match file {
-            Some(file) => Some(file),
-            None => default.is_file().then_some(default),
-        };
+    /// Reads `file`; without one, the built-in connector serves this folder, read-only. The command line finds the
+    /// file ([`crate::args::Args::read`]): a file that is there is read or refused, never passed over.
+    ///
+    /// `redactor` learns the values of the file's variables before anything is opened with them.
+    pub(crate) fn read(file: Option<&Path>, redactor: &Redactor) -> Outcome<Config> {
         match file {
-            Some(file) => Config::of_file(file),
+            Some(file) => Config::of_file(file, redactor),
             None => Ok(Config::of_folder(PathBuf::from("."), FilesOptions::default())),
         }
     }
 
-    fn of_file(file: &Path) -> Outcome<Config> {
+    fn of_file(file: &Path, redactor: &Redactor) -> Outcome<Config> {
         let manifest = Manifest::read(file).map_err(Failure::usage)?;
-        let Manifest { server, connectors, base } = manifest;
+        manifest.redact(redactor, &environment);
+        let Manifest { server, connectors, base, .. } = manifest;
         let all = connectors.into_iter().filter(|connector| connector.enabled).collect();
         // Commands run in the folder of the file; a bare file name is in this one.
         let base = if base.as_os_str().is_empty() { PathBuf::from(".") } else { base };
@@ -134,7 +130,7 @@ impl Config {
         let url = match &self.connectors {
             Connectors::Folder { .. } if name == FOLDER => None,
             Connectors::Folder { .. } => return Ok(None),
-            Connectors::Manifest { all, .. } => match all.iter().find(|connector| connector.name == name) {
+            Connectors::Manifest { all, .. } => match find(all, name) {
                 None => return Ok(None),
                 Some(connector) => match resolved(connector)? {
                     Backend::Remote(remote) => Some(remote.url.expose().to_owned()),
@@ -167,7 +163,7 @@ impl Config {
                 open_folder(root, options.clone()).map(Opened::Service)
             }
             Connectors::Manifest { base, all } => {
-                let connector = all.iter().find(|connector| connector.name == name)?;
+                let connector = find(all, name)?;
                 match open(base, connector, client.clone(), credentials).await {
                     Ok(opened) => Ok(opened),
                     Err(error) => return Some(Err(error)),
@@ -181,6 +177,12 @@ impl Config {
             Err(error) => Err(error),
         })
     }
+}
+
+/// Finds a connector by its name, or by the name as it is written in the file.
+fn find<'c>(all: &'c [manifest::Connector], written: &str) -> Option<&'c manifest::Connector> {
+    let name = manifest::connector_name(written).ok()?;
+    all.iter().find(|connector| connector.name == name)
 }
 
 /// A remote connector to which everybody signs in for themselves.
@@ -233,6 +235,7 @@ fn connector(base: PathBuf, from: manifest::Connector, credentials: Credentials)
     let (prefix, timeout, tools) = (from.prefix().to_owned(), from.timeout, from.tools.clone());
     let name = from.name.clone();
     let from = Arc::new(from);
+    let redactor = credentials.redactor().clone();
     let source = move |client: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
         let (base, from, credentials) = (base.clone(), from.clone(), credentials.clone());
         Box::pin(async move { open(&base, &from, client, &credentials).await })
@@ -243,6 +246,7 @@ fn connector(base: PathBuf, from: manifest::Connector, credentials: Credentials)
         .timeout(timeout)
         .shared_channel(shared_channel)
         .shows(move |tool| tools.allows(tool))
+        .redact(move |text| redactor.redact(text).into_owned())
 }
 
 /// Opens a connection to what a manifest describes.
@@ -270,8 +274,12 @@ async fn open(
     }
 }
 
+/// The value of an environment variable.
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 fn resolved(from: &manifest::Connector) -> loggia::Result<Backend<Secret>> {
-    let environment = |name: &str| std::env::var(name).ok();
     from.resolve(&environment).map_err(|error| Error::Configuration(error.to_string()))
 }
 

@@ -11,6 +11,7 @@ use loggia_auth::guard::{Network, Policy, is_local};
 use loggia_auth::loopback::Loopback;
 use loggia_auth::registration::ClientIdentity;
 use loggia_auth::secret::Secret;
+use loggia_connect::redact::Redactor;
 use url::Url;
 
 use crate::way::Way;
@@ -25,19 +26,27 @@ const WAYS: &str = "way/";
 pub(crate) struct Credentials {
     folder: Option<PathBuf>,
     networks: Vec<Network>,
+    redactor: Redactor,
 }
 
 impl Credentials {
     /// Those in `folder`; without one, those in the person's own data folder. On the way to them `networks` may be
     /// reached, too.
-    pub(crate) fn new(folder: Option<PathBuf>, networks: Vec<Network>) -> Credentials {
+    ///
+    /// `redactor` takes out of texts what must not be shown.
+    pub(crate) fn new(folder: Option<PathBuf>, networks: Vec<Network>, redactor: Redactor) -> Credentials {
         let usual = || dirs::data_local_dir().map(|data| data.join("loggia").join("credentials"));
-        Credentials { folder: folder.or_else(usual), networks }
+        Credentials { folder: folder.or_else(usual), networks, redactor }
     }
 
-    /// None at all.
-    pub(crate) fn none() -> Credentials {
-        Credentials { folder: None, networks: Vec::new() }
+    /// The same without any credential.
+    pub(crate) fn none(&self) -> Credentials {
+        Credentials { folder: None, networks: Vec::new(), redactor: self.redactor.clone() }
+    }
+
+    /// Takes out of texts what must not be shown.
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// The folder, which is made where there is none.

@@ -4,6 +4,9 @@ use std::fmt;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use loggia_connect::redact::Redactor;
+
+use crate::render::text::indented;
 
 /// Exit codes, as `loggia --help` documents them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,17 +83,19 @@ impl Failure {
         ))
     }
 
-    /// Prints the failure on stderr and gives the code for the shell.
-    pub(crate) fn report(&self) -> ExitCode {
+    /// Prints the failure on stderr and gives the code for the shell. It may quote a server or a file: `redactor` takes
+    /// secrets out of it, and nothing in it reaches the terminal as a command or as a line of ours.
+    pub(crate) fn report(&self, redactor: &Redactor) -> ExitCode {
         use std::io::Write;
+        let shown = |text: &str| indented(&redactor.redact(text));
         let mut err = anstream::stderr().lock();
         let (red, dim) = (AnsiColor::Red.on_default().bold(), Style::new().dimmed());
         if !self.message.is_empty() {
             // Nobody is left to tell when stderr itself is gone.
-            let _ = writeln!(err, "{red}error{red:#}: {}", self.message);
+            let _ = writeln!(err, "{red}error{red:#}: {}", shown(&self.message));
         }
         if let Some(hint) = &self.hint {
-            let _ = writeln!(err, "{dim}  hint: {hint}{dim:#}");
+            let _ = writeln!(err, "{dim}  hint: {}{dim:#}", shown(hint));
         }
         ExitCode::from(self.code as u8)
     }

@@ -1,7 +1,12 @@
 //! What the program logs, always on stderr: stdout belongs to results, and with `up --stdio` to the protocol.
 
+mod fields;
+mod repeats;
+
 use std::fmt;
 use std::io;
+
+use loggia_connect::redact::Redactor;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -12,12 +17,15 @@ use tracing_subscriber::{Layer, fmt as lines};
 
 use crate::args::{Args, Command};
 use crate::out::{self, DIM, GOOD, NAME};
+use crate::render::text::one_line;
+use fields::EscapedFields;
+use repeats::CountRepeats;
 
 /// Where the SDK traces the messages of its clients.
 const WIRE: &str = "loggia::wire";
 
-/// Starts to log as the command line says.
-pub(crate) fn start(args: &Args) {
+/// Starts to log as the command line says, without what `redactor` takes out.
+pub(crate) fn start(args: &Args, redactor: &Redactor) {
     let default = match (&args.command, args.verbose) {
         (_, 2..) => "debug,loggia=trace,loggia_hub=trace",
         (_, 1) => "info,loggia=debug,loggia_hub=debug,loggia_connect=debug",
@@ -29,17 +37,20 @@ pub(crate) fn start(args: &Args) {
     let asked = std::env::var("LOGGIA_LOG").unwrap_or_else(|_| default.to_owned());
     // Filters that know beforehand what they let through: what nobody hears costs nothing.
     let filter = EnvFilter::builder().parse_lossy(format!("{asked},{WIRE}=off"));
+    let format = CountRepeats::new(lines::format().with_target(args.verbose > 0));
     let lines = lines::layer()
+        .event_format(format)
+        .fmt_fields(EscapedFields(redactor.clone()))
         .with_writer(|| anstream::AutoStream::auto(io::stderr()))
-        .with_target(args.verbose > 0)
         .with_filter(filter);
-    let messages = args.trace().then(|| Messages.with_filter(Targets::new().with_target(WIRE, Level::TRACE)));
+    let messages = Messages(redactor.clone());
+    let messages = args.trace().then(|| messages.with_filter(Targets::new().with_target(WIRE, Level::TRACE)));
     // It fails only where something else logs already.
     let _ = tracing_subscriber::registry().with(lines).with(messages).try_init();
 }
 
 /// Prints protocol messages, one a line.
-struct Messages;
+struct Messages(Redactor);
 
 impl<S: Subscriber> Layer<S> for Messages {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
@@ -49,7 +60,7 @@ impl<S: Subscriber> Layer<S> for Messages {
         let mut seen = Seen::default();
         event.record(&mut seen);
         let arrow = if seen.sent { format!("{NAME}→{NAME:#}") } else { format!("{GOOD}←{GOOD:#}") };
-        out::note(format!("{arrow} {DIM}{}{DIM:#}", crate::render::text::harmless(&seen.body)));
+        out::note(format!("{arrow} {DIM}{}{DIM:#}", one_line(&self.0.redact(&seen.body))));
     }
 }
 

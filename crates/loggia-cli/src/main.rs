@@ -27,23 +27,25 @@ use std::process::ExitCode;
 
 use args::{Args, Command};
 use exit::Outcome;
+use loggia_connect::redact::Redactor;
 
 fn main() -> ExitCode {
     let args = Args::read();
     out::choose_color(args.color);
-    match run(args) {
+    let redactor = Redactor::default();
+    match run(args, &redactor) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(&redactor),
     }
 }
 
-fn run(args: Args) -> Outcome {
+fn run(args: Args, redactor: &Redactor) -> Outcome {
     if let Command::Completions { shell } = args.command {
         return commands::completions(shell);
     }
-    log::start(&args);
+    log::start(&args, redactor);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(commands::run(args));
+    let outcome = runtime.block_on(commands::run(args, redactor.clone()));
     // A question on the terminal may still wait for a line that nobody will type.
     runtime.shutdown_background();
     outcome

@@ -8,6 +8,7 @@ use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 
 use crate::args::ColorArg;
+use crate::render::text::escape_json;
 
 /// Width of a table where nobody can see it.
 const PIPE_WIDTH: usize = 100;
@@ -47,6 +48,14 @@ pub(crate) fn write_bytes(bytes: &[u8]) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
+    }
+}
+
+/// Writes one JSON value and a line break to stdout: to a program as it is, to a terminal without what it would obey.
+pub(crate) fn print_json(text: &str) -> io::Result<()> {
+    match io::stdout().is_terminal() {
+        true => print(escape_json(text) + "\n"),
+        false => write_bytes(format!("{text}\n").as_bytes()),
     }
 }
 

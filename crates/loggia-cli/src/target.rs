@@ -48,7 +48,7 @@ pub(crate) async fn connect(
     let builder = builder(&args.connect)?;
     // What is given on the line is what is meant.
     let given = args.connect.header.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-    let credentials = if given { &Credentials::none() } else { credentials };
+    let credentials = if given { &credentials.none() } else { credentials };
     let builder = Asking::new(screen.clone(), args.no_input).handle(builder);
     let connected = match target {
         Target::Url(url) => match credentials.authorize(builder, url).await {
@@ -57,7 +57,7 @@ pub(crate) async fn connect(
         },
         Target::Command(words) => builder.connect(child(words, &args.connect)).await,
         Target::Connector(name) => {
-            let config = Config::read(config)?;
+            let config = Config::read(config, credentials.redactor())?;
             match config.connect(name, builder, credentials).await {
                 Some(connected) => connected,
                 None => return Err(no_connector(name, &config)),
@@ -95,6 +95,7 @@ fn child(words: &[String], args: &ConnectArgs) -> Child {
 pub(crate) fn no_connector(name: &str, config: &Config) -> Failure {
     let names = config.names().join(", ");
     let place = match &config.file {
+        Some(file) if names.is_empty() => format!("{} has no connector that is enabled", file.display()),
         Some(file) => format!("{} has: {names}", file.display()),
         None => format!("without a configuration file there is only: {names}"),
     };

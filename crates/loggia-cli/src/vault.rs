@@ -1,6 +1,7 @@
 //! What `loggia up` remembers of people, sealed: who is signed in, API keys, credentials. It is one file beside the
 //! person's own credentials, or the database that several replicas share.
 
+use std::env::VarError;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +34,7 @@ const ACCOUNT: &str = "vault";
 /// Opens the vault, which is made where there is none.
 pub(crate) async fn open(credentials: &Credentials, key: &VaultKey) -> Outcome<Vault> {
     let keys = keys(credentials, key).await?;
-    let url = match database() {
+    let url = match database()? {
         Some(url) => url,
         None => format!("sqlite:{}", credentials.folder().map_err(Failure::usage)?.join(FILE).display()),
     };
@@ -89,7 +90,7 @@ async fn keys(credentials: &Credentials, key: &VaultKey) -> Outcome<MasterKeys> 
 /// A new key in the place of a lost one would open nothing, and hide what is missing.
 fn key_is_not_lost(folder: &Path) -> Outcome {
     let (vault, key) = (folder.join(FILE), folder.join(KEY_FILE));
-    if database().is_some() || key.exists() || !vault.exists() {
+    if database()?.is_some() || key.exists() || !vault.exists() {
         return Ok(());
     }
     Err(Failure::usage(format!("the vault {} cannot be opened: its key {} is gone", vault.display(), key.display()))
@@ -99,8 +100,15 @@ fn key_is_not_lost(folder: &Path) -> Outcome {
         )))
 }
 
-fn database() -> Option<String> {
-    std::env::var(DATABASE).ok().filter(|url| !url.is_empty())
+/// The URL of the shared database, if one is named.
+fn database() -> Outcome<Option<String>> {
+    match std::env::var(DATABASE) {
+        Ok(url) => Ok(Some(url).filter(|url| !url.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(Failure::usage(format!("{DATABASE} is not UTF-8 text")).hint(
+            format!("write {DATABASE}=postgres://USER@HOST/NAME, or unset it to use a file on this machine"),
+        )),
+    }
 }
 
 fn failed(error: StoreError) -> Failure {
@@ -110,7 +118,7 @@ fn failed(error: StoreError) -> Failure {
             "the key is a file beside the vault, unless {MASTER_KEY} holds it, or [server.vault] names the keyring or a \
              key_command"
         )),
-        _ if database().is_some() => failure.hint(format!("{DATABASE} names the database")),
+        _ if std::env::var_os(DATABASE).is_some() => failure.hint(format!("{DATABASE} names the database")),
         _ => failure,
     }
 }

@@ -5,10 +5,14 @@
 //! holds the backends they name.
 //!
 //! * [`manifest`]: what `loggia.toml` says, with errors that point at the place.
+//! * [`import`]: the servers of an MCP client, as connectors.
+//! * [`redact`]: texts without the values that variables stand for.
 //! * [`secret`]: what must not be shown, and what stands for it in a file.
 //! * [`builtin`]: connectors that run in this process and need no other program.
 
 pub mod builtin;
 mod glob;
+pub mod import;
 pub mod manifest;
+pub mod redact;
 pub mod secret;

@@ -97,6 +97,16 @@ impl Template {
         parts(self.written()).all(|part| matches!(part, Ok(Part::Text(_))))
     }
 
+    /// Returns the variables that the environment has a value for, each with it.
+    pub(crate) fn values(&self, environment: &Environment<'_>) -> Vec<(&str, Secret)> {
+        let names = parts(self.written()).filter_map(|part| match part {
+            Ok(Part::Variable { name, .. }) => Some(name),
+            _ => None,
+        });
+        let values = names.filter_map(|name| Some((name, Secret::new(environment(name)?))));
+        values.filter(|(_, value)| !value.expose().is_empty()).collect()
+    }
+
     /// The text with each variable's value in its place.
     pub fn expand(&self, environment: &Environment<'_>) -> Result<Secret, MissingVariable> {
         let mut values = Vec::new();

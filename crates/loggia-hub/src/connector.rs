@@ -14,12 +14,15 @@ use loggia::service::{BoxFuture, Principal};
 pub struct Connector {
     pub(crate) name: String,
     pub(crate) prefix: String,
+    /// Whether names are listed without the prefix, as far as they are free.
+    pub(crate) unprefixed: bool,
     pub(crate) kind: String,
     pub(crate) source: Arc<dyn Source>,
     pub(crate) shows: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) shared_channel: bool,
     pub(crate) people: Option<Arc<dyn People>>,
+    pub(crate) redact: Arc<dyn Fn(&str) -> String + Send + Sync>,
 }
 
 /// Opens connections to one upstream.
@@ -69,6 +72,7 @@ impl Connector {
         let name = name.into();
         Connector {
             prefix: name.clone(),
+            unprefixed: false,
             name,
             kind: "connector".to_owned(),
             source: Arc::new(source),
@@ -76,6 +80,7 @@ impl Connector {
             timeout: None,
             shared_channel: true,
             people: None,
+            redact: Arc::new(str::to_owned),
         }
     }
 
@@ -89,9 +94,13 @@ impl Connector {
         Connector::new(name, InProcess(service)).kind("builtin")
     }
 
-    /// Another prefix than the name.
+    /// Sets another prefix than the name. With an empty one, tools and prompts keep the names that the connector gives
+    /// them, unless a name begins with the prefix of another connector: then it gets the connector's name as its prefix.
+    /// One connector of a hub may have an empty prefix.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Connector {
-        self.prefix = prefix.into();
+        let prefix = prefix.into();
+        self.unprefixed = prefix.is_empty();
+        self.prefix = if self.unprefixed { self.name.clone() } else { prefix };
         self
     }
 
@@ -118,6 +127,13 @@ impl Connector {
     /// people run. True unless said otherwise.
     pub fn shared_channel(mut self, shared: bool) -> Connector {
         self.shared_channel = shared;
+        self
+    }
+
+    /// Rewrites the reason of a failure before it is kept, shown or logged: to take secrets out of it that the program or
+    /// the server behind it repeats. It stays as it is by default.
+    pub fn redact(mut self, redact: impl Fn(&str) -> String + Send + Sync + 'static) -> Connector {
+        self.redact = Arc::new(redact);
         self
     }
 

@@ -21,7 +21,7 @@ use loggia::wire::{RpcError, Version};
 
 use crate::catalog::Catalog;
 use crate::limits::HubLimits;
-use crate::names::exposed;
+use crate::names::{exposed, unprefixed};
 use crate::uris::{literal_len, qualify, scheme, split_qualified};
 
 /// What the tool to sign in by is called, after the prefix.
@@ -30,6 +30,8 @@ pub(crate) const SIGN_IN: &str = "sign_in";
 /// One connector, as the directory is made of it.
 pub(crate) struct View<'a> {
     pub(crate) prefix: &'a str,
+    /// Whether names are listed without it, as far as they are free.
+    pub(crate) unprefixed: bool,
     pub(crate) catalog: Option<&'a Catalog>,
     pub(crate) shows: &'a (dyn Fn(&str) -> bool + Send + Sync),
     /// The connector's name, where everybody signs in to it for themselves.
@@ -101,6 +103,8 @@ impl Directory {
         let mut builder = Builder::default();
         for (connector, view) in views.iter().enumerate() {
             builder.prefixes.insert(view.prefix.to_owned(), connector);
+        }
+        for (connector, view) in views.iter().enumerate() {
             if let Some(catalog) = view.catalog {
                 builder.add(connector, view, catalog);
             }
@@ -250,10 +254,10 @@ struct Builder {
 impl Builder {
     fn add(&mut self, connector: usize, view: &View<'_>, catalog: &Catalog) {
         for tool in catalog.tools.iter().filter(|tool| (view.shows)(&tool.name)) {
-            self.add_tool(connector, view.prefix, tool);
+            self.add_tool(connector, view, tool);
         }
         for prompt in &catalog.prompts {
-            self.add_prompt(connector, view.prefix, prompt);
+            self.add_prompt(connector, view, prompt);
         }
         let personal = view.sign_in.is_some();
         for resource in &catalog.resources {
@@ -267,8 +271,26 @@ impl Builder {
         }
     }
 
-    fn add_tool(&mut self, connector: usize, prefix: &str, tool: &Tool) {
-        let name = exposed(prefix, &tool.name);
+    /// The name under which `name` of a connector is listed.
+    fn listed_name(&self, connector: usize, view: &View<'_>, name: &str) -> String {
+        if !view.unprefixed {
+            return exposed(view.prefix, name);
+        }
+        let is_others = |prefix: &str| self.prefixes.get(prefix).is_some_and(|other| *other != connector);
+        let listed = unprefixed(view.prefix, name, is_others);
+        if listed != name {
+            tracing::warn!(
+                connector = view.prefix,
+                name,
+                listed,
+                "listed with a prefix: the name alone would be taken for one of another connector, or clients refuse it"
+            );
+        }
+        listed
+    }
+
+    fn add_tool(&mut self, connector: usize, view: &View<'_>, tool: &Tool) {
+        let (name, prefix) = (self.listed_name(connector, view, &tool.name), view.prefix);
         if self.tool_routes.contains_key(&name) {
             return tracing::warn!(prefix, tool = tool.name, "left out: the connector lists this tool twice");
         }
@@ -292,8 +314,8 @@ impl Builder {
         self.tools.push(Tool { description: Some(about), ..Tool::new(name, schema) });
     }
 
-    fn add_prompt(&mut self, connector: usize, prefix: &str, prompt: &Prompt) {
-        let name = exposed(prefix, &prompt.name);
+    fn add_prompt(&mut self, connector: usize, view: &View<'_>, prompt: &Prompt) {
+        let (name, prefix) = (self.listed_name(connector, view, &prompt.name), view.prefix);
         if self.prompt_routes.contains_key(&name) {
             return tracing::warn!(
                 prefix,

@@ -20,12 +20,13 @@ use loggia::{Error, Service, edge};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::connector::Connector;
 use crate::directory::{Directory, Route, SIGN_IN, UriRoute, View};
 use crate::limits::HubLimits;
 use crate::listing;
-use crate::names::{BadName, SEPARATOR, check_connector, exposed};
+use crate::names::{BadName, SEPARATOR, check_connector, exposed, unprefixed};
 use crate::slot::{Hint, Listed, Slot, Wants, now};
 use crate::status::ConnectorStatus;
 use crate::supervisor;
@@ -70,6 +71,9 @@ impl Hub {
             if connectors[..at].iter().any(|other| other.prefix == connector.prefix) {
                 return Err(BadName(format!("{} (twice)", connector.prefix)));
             }
+            if connector.unprefixed && connectors[..at].iter().any(|other| other.unprefixed) {
+                return Err(BadName(" (twice)".to_owned()));
+            }
         }
         let (slots, hints): (Vec<_>, Vec<_>) =
             connectors.into_iter().enumerate().map(|(index, connector)| Slot::new(index, connector)).unzip();
@@ -89,9 +93,15 @@ impl Hub {
         });
         let mut supervisors = JoinSet::new();
         for (slot, hints) in shared.slots.iter().zip(hints) {
+            // Its lines in the log name the connector, whichever module writes them.
+            let span = tracing::error_span!("connector", name = slot.connector.name);
             match slot.own {
-                Some(_) => supervisors.spawn(supervisor::run_own(shared.clone(), slot.clone())),
-                None => supervisors.spawn(supervisor::run(shared.clone(), slot.clone(), hints)),
+                Some(_) => {
+                    supervisors.spawn(supervisor::run_own(shared.clone(), slot.clone()).instrument(span))
+                }
+                None => {
+                    supervisors.spawn(supervisor::run(shared.clone(), slot.clone(), hints).instrument(span))
+                }
             };
         }
         Ok(Arc::new(Hub { shared, supervisors: Mutex::new(supervisors) }))
@@ -114,7 +124,7 @@ impl Hub {
             return Vec::new();
         };
         let shown = listed.catalog.tools.iter().filter(|tool| (slot.connector.shows)(&tool.name));
-        shown.map(|tool| exposed(&slot.connector.prefix, &tool.name)).collect()
+        shown.map(|tool| self.shared.listed_name(slot, &tool.name)).collect()
     }
 
     /// A person ([`People::person`](crate::People::person)) has signed in to a connector: from now on that is
@@ -189,6 +199,7 @@ impl Shared {
             .zip(listed)
             .map(|(slot, listed)| View {
                 prefix: &slot.connector.prefix,
+                unprefixed: slot.connector.unprefixed,
                 catalog: listed.as_ref().map(|listed| &listed.catalog),
                 shows: &*slot.connector.shows,
                 sign_in: slot.own.is_some().then_some(&*slot.connector.name),
@@ -399,11 +410,26 @@ impl Shared {
     /// The connector whose prefix `name` has, where it is not known what it offers to everybody, and what the
     /// connector itself may call the thing.
     fn unlisted<'n>(&self, name: &'n str) -> Option<(&Arc<Slot>, &'n str)> {
-        self.slots.iter().find_map(|slot| {
+        let prefixed = self.slots.iter().find_map(|slot| {
             let own_name = name.strip_prefix(&*slot.connector.prefix)?.strip_prefix(SEPARATOR)?;
-            let unknown = slot.own.is_some() || slot.listed().is_none();
-            unknown.then_some((slot, own_name))
-        })
+            Some((slot, own_name))
+        });
+        let unprefixed = || Some((self.slots.iter().find(|slot| slot.connector.unprefixed)?, name));
+        let (slot, own_name) = prefixed.or_else(unprefixed)?;
+        let unknown = slot.own.is_some() || slot.listed().is_none();
+        unknown.then_some((slot, own_name))
+    }
+
+    /// The name under which `name` of a connector is listed.
+    fn listed_name(&self, slot: &Slot, name: &str) -> String {
+        let prefix = &slot.connector.prefix;
+        let is_others = |first: &str| {
+            self.slots.iter().any(|other| other.index != slot.index && other.connector.prefix == first)
+        };
+        match slot.connector.unprefixed {
+            true => unprefixed(prefix, name, is_others),
+            false => exposed(prefix, name),
+        }
     }
 
     async fn read_resource(&self, request: Request, exchange: Exchange) -> Outcome {

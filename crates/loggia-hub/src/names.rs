@@ -5,6 +5,8 @@
 //! has learned to call. So `read` of the connector `files` is always `files_read`.
 //!
 //! * The separator is `_`, which connector names cannot contain: two connectors never share a prefix.
+//! * One connector may do without a prefix. Its names stay its own unless they begin with the prefix of another
+//!   connector, whichever is up: those get its name as their prefix.
 //! * A name that strict clients would refuse (a character outside `A-Z a-z 0-9 _ - .`, or more than 64 of
 //!   them) is made safe, and ends in a short digest of what it was, so that two such names stay two.
 
@@ -44,6 +46,14 @@ pub fn check_connector(name: &str) -> Result<(), BadName> {
     let fits =
         (1..=MAX_CONNECTOR).contains(&name.len()) && name.starts_with(|c: char| c.is_ascii_lowercase());
     if fits && name.chars().all(allowed) { Ok(()) } else { Err(BadName(name.to_owned())) }
+}
+
+/// Returns the name under which `name` of an unprefixed `connector` is listed: itself, if it is a name that strict clients
+/// take and does not begin with a prefix of others.
+pub(crate) fn unprefixed(connector: &str, name: &str, is_others: impl Fn(&str) -> bool) -> String {
+    let free = !name.split_once(SEPARATOR).is_some_and(|(first, _)| is_others(first));
+    let fits = (1..=MAX_NAME).contains(&name.len()) && name.chars().all(is_safe);
+    if free && fits { name.to_owned() } else { exposed(connector, name) }
 }
 
 /// The name under which `name` of `connector` is listed.
@@ -91,6 +101,26 @@ mod tests {
             let [first, second] = pair.map(|name| exposed("files", name));
             assert_ne!(first, second);
             assert!(first.starts_with("files_"), "{first}");
+        }
+    }
+
+    #[test]
+    fn names_without_a_prefix_leave_those_of_others_alone() {
+        let is_others = |prefix: &str| ["files", "git-hub"].contains(&prefix);
+        for (name, expected) in [
+            ("search", "search"),
+            ("web_search", "web_search"),
+            ("main_search", "main_search"),
+            ("files", "files"),
+            ("filesystem_read", "filesystem_read"),
+            ("files_read", "main_files_read"),
+            ("git-hub_", "main_git-hub_"),
+            ("a.b-c", "a.b-c"),
+        ] {
+            assert_eq!(unprefixed("main", name, is_others), expected);
+        }
+        for name in ["", "a b", "ä", &"x".repeat(MAX_NAME + 1)] {
+            assert_eq!(unprefixed("main", name, is_others), exposed("main", name));
         }
     }
 

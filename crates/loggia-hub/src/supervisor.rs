@@ -101,7 +101,8 @@ fn show(shared: &Shared, slot: &Slot, health: &Health) {
         State::Up => ConnectorState::Up,
         State::Down { retry_at } => ConnectorState::Down { retry_at },
     };
-    let error = health.last_error().filter(|_| state != ConnectorState::Up).cloned();
+    let error = health.last_error().filter(|_| state != ConnectorState::Up);
+    let error: Option<Arc<str>> = error.map(|error| (slot.connector.redact)(error).into());
     if let (ConnectorState::Down { retry_at }, Some(error)) = (state, &error) {
         tell(&slot.connector.name, error, health.failures(), retry_at);
     }

@@ -10,8 +10,10 @@ use loggia_auth::client::AuthError;
 pub enum StoreError {
     /// The configuration cannot be used; the text says what to change.
     Configuration(String),
-    /// The database failed.
+    /// The database failed, and trying again does not help: it is damaged, or not ours to use.
     Database(String),
+    /// The database cannot be used at the moment: it is away or busy, or its disk is full.
+    Unavailable(String),
     /// The master key cannot be had.
     Key(String),
     /// A record cannot be opened with the master keys there are: it was sealed with another one, or somebody
@@ -26,6 +28,7 @@ impl fmt::Display for StoreError {
         match self {
             StoreError::Configuration(what) => f.write_str(what),
             StoreError::Database(what) => write!(f, "the database failed: {what}"),
+            StoreError::Unavailable(what) => write!(f, "the database cannot be used at the moment: {what}"),
             StoreError::Key(what) => write!(f, "the master key cannot be had: {what}"),
             StoreError::Sealed(name) => write!(
                 f,
@@ -42,6 +45,9 @@ impl std::error::Error for StoreError {}
 
 impl From<StoreError> for AuthError {
     fn from(error: StoreError) -> AuthError {
-        AuthError::Store(error.to_string())
+        match error {
+            StoreError::Unavailable(_) => AuthError::StoreUnavailable(error.to_string()),
+            _ => AuthError::Store(error.to_string()),
+        }
     }
 }

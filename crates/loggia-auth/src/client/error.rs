@@ -1,6 +1,8 @@
 //! What can go wrong on the way to a token, and who has to do something about it.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 
 use crate::guard::GuardError;
 use crate::jose::JoseError;
@@ -30,8 +32,10 @@ pub enum AuthError {
     SignInAgain(String),
     /// The token that was just given is not accepted, or not enough.
     NotEnough(String),
-    /// Tokens could not be read or written.
+    /// Tokens could not be read or written, and trying again does not help: a file is damaged, or not ours to use.
     Store(String),
+    /// Tokens cannot be read or written at the moment: the database is away or busy, or the disk is full.
+    StoreUnavailable(String),
     /// What was kept makes no sense any more. Signing in again, or signing out, puts it away.
     Unreadable(String),
     /// The program or its user configured something wrongly.
@@ -48,8 +52,23 @@ impl AuthError {
             AuthError::Refused { error, .. } => {
                 matches!(error.as_str(), "temporarily_unavailable" | "server_error" | "slow_down")
             }
-            AuthError::Store(_) => true,
+            AuthError::Store(_) | AuthError::StoreUnavailable(_) => true,
             _ => false,
+        }
+    }
+
+    /// Whether a request that failed with this may succeed if it is made again: what HTTP answers with 503, and not
+    /// with 500.
+    pub fn is_unavailable(&self) -> bool {
+        self.is_temporary() && !matches!(self, AuthError::Store(_))
+    }
+
+    /// The error of reading or writing the tokens in a file.
+    pub(crate) fn of_file(path: &Path, error: &io::Error) -> AuthError {
+        let text = format!("the tokens in {} cannot be used: {}", path.display(), with_advice(error));
+        match is_passing(error) {
+            true => AuthError::StoreUnavailable(text),
+            false => AuthError::Store(text),
         }
     }
 }
@@ -71,6 +90,7 @@ impl fmt::Display for AuthError {
             | AuthError::Declined(what)
             | AuthError::NotEnough(what)
             | AuthError::Store(what)
+            | AuthError::StoreUnavailable(what)
             | AuthError::Unreadable(what)
             | AuthError::Configuration(what) => f.write_str(what),
         }
@@ -78,6 +98,28 @@ impl fmt::Display for AuthError {
 }
 
 impl std::error::Error for AuthError {}
+
+/// Whether an error of a file passes, because of what others do: the same may succeed later.
+pub fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, QuotaExceeded, ResourceBusy, StorageFull, TimedOut, WouldBlock};
+    matches!(error.kind(), StorageFull | QuotaExceeded | ResourceBusy | TimedOut | WouldBlock | Interrupted)
+}
+
+/// Returns the text of an error of a file, and what to do about it.
+pub fn with_advice(error: &io::Error) -> String {
+    use io::ErrorKind::{
+        IsADirectory, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    let advice = match error.kind() {
+        PermissionDenied | ReadOnlyFilesystem => {
+            "; let the user who runs this program read and write it and its folder"
+        }
+        StorageFull | QuotaExceeded => "; free some space on its disk",
+        IsADirectory | NotADirectory => "; something else has its name: move that away",
+        _ => "",
+    };
+    format!("{error}{advice}")
+}
 
 impl From<GuardError> for AuthError {
     fn from(error: GuardError) -> AuthError {
@@ -98,8 +140,10 @@ impl From<AuthError> for loggia::Error {
                 loggia::Error::Configuration(error.to_string())
             }
             AuthError::Configuration(what) => loggia::Error::Configuration(what),
-            // Nobody who signs in helps there.
-            AuthError::Store(what) => loggia::Error::Io(std::io::Error::other(what)),
+            // Signing in does not help.
+            AuthError::Store(what) | AuthError::StoreUnavailable(what) => {
+                loggia::Error::Io(std::io::Error::other(what))
+            }
             passing if passing.is_temporary() => loggia::Error::Connection(passing.to_string()),
             other => loggia::Error::Unauthorized(other.to_string()),
         }
@@ -129,12 +173,32 @@ mod tests {
             (guarded(GuardError::Failed { url: text(), why: text() }), false),
             (guarded(GuardError::Configuration(text())), false),
             (AuthError::Store(text()), false),
+            (AuthError::StoreUnavailable(text()), false),
             (AuthError::Configuration(text()), false),
         ];
         for (error, asks) in table {
             let what = format!("{error:?}");
             let asked = matches!(loggia::Error::from(error), loggia::Error::Unauthorized(_));
             assert_eq!(asked, asks, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_fails_is_named_with_the_next_step() {
+        use io::ErrorKind;
+        for (kind, passes, advice) in [
+            (ErrorKind::PermissionDenied, false, "let the user who runs this program"),
+            (ErrorKind::ReadOnlyFilesystem, false, "let the user who runs this program"),
+            (ErrorKind::StorageFull, true, "free some space"),
+            (ErrorKind::QuotaExceeded, true, "free some space"),
+            (ErrorKind::IsADirectory, false, "move that away"),
+            (ErrorKind::WouldBlock, true, ""),
+            (ErrorKind::InvalidData, false, ""),
+        ] {
+            let error = AuthError::of_file(Path::new("/x/tokens"), &io::Error::from(kind));
+            assert_eq!(error.is_unavailable(), passes, "{kind}");
+            let text = error.to_string();
+            assert!(text.contains("/x/tokens") && text.contains(advice), "{text}");
         }
     }
 }

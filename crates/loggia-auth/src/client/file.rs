@@ -187,7 +187,7 @@ fn read(path: &Path) -> Result<Option<Record>, AuthError> {
 }
 
 fn wrong(path: &Path, error: &io::Error) -> AuthError {
-    AuthError::Store(format!("the tokens in {} cannot be used: {error}", path.display()))
+    AuthError::of_file(path, error)
 }
 
 impl TokenStore for FileStore {

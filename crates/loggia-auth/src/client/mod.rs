@@ -41,7 +41,7 @@ use crate::scope::Scopes;
 use crate::secret::Secret;
 pub use builder::OAuthBuilder;
 pub use credential::{Credential, KeptClient};
-pub use error::AuthError;
+pub use error::{AuthError, is_passing, with_advice};
 pub use file::FileStore;
 pub use flow::Begun;
 pub use person::{Answer, Answered, Person, Visit};

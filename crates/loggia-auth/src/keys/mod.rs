@@ -131,7 +131,7 @@ impl ApiKeys {
                 return Ok(true);
             }
         }
-        Err(AuthError::Store("the API key is changed by too many at once".to_owned()))
+        Err(AuthError::StoreUnavailable("the API key is changed by too many at once".to_owned()))
     }
 
     /// Takes back all keys of somebody. How many there were.
@@ -207,7 +207,7 @@ impl ApiKeys {
         // Whoever was here before may have just loaded them.
         let current = self.known();
         let current = match current.loaded == known.loaded {
-            true => self.load(now).await.map_err(|error| TokenError::Unavailable(error.to_string()))?,
+            true => self.load(now).await.map_err(unverified)?,
             false => current,
         };
         Ok(current.keys.get(id).cloned())
@@ -223,6 +223,15 @@ impl ApiKeys {
         let known = Known { keys: Arc::new(keys), loaded: Some(now) };
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known.clone();
         Ok(known)
+    }
+}
+
+/// The keys cannot be read. The caller learns no more than whether trying again helps; the log has the reason.
+fn unverified(error: AuthError) -> TokenError {
+    tracing::error!(%error, "API keys cannot be read");
+    match error.is_unavailable() {
+        true => TokenError::Unavailable(error.to_string()),
+        false => TokenError::Failed(error.to_string()),
     }
 }
 

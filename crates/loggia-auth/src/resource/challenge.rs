@@ -38,6 +38,8 @@ pub(super) enum Refusal {
     Unavailable,
     /// The request does not say clearly what it asks for.
     Unclear(String),
+    /// It cannot be found out until something is mended here.
+    Failed,
     /// It is too long, or came too slowly.
     Unreadable(StatusCode),
 }
@@ -78,6 +80,7 @@ impl Refusal {
             Refusal::Malformed(_) | Refusal::Unclear(_) => StatusCode::BAD_REQUEST,
             Refusal::Scope(..) => StatusCode::FORBIDDEN,
             Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Failed => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::Unreadable(status) => *status,
         }
     }
@@ -91,6 +94,7 @@ impl Refusal {
             Refusal::Nonce(_) => "use_dpop_nonce",
             Refusal::Scope(..) => "insufficient_scope",
             Refusal::Unavailable => "temporarily_unavailable",
+            Refusal::Failed => "server_error",
         }
     }
 
@@ -104,6 +108,9 @@ impl Refusal {
             Refusal::Nonce(_) => "The proof must hold the nonce in the DPoP-Nonce header".to_owned(),
             Refusal::Scope(_, needed) => format!("This needs the scopes: {}", joined(needed)),
             Refusal::Unavailable => "The token cannot be checked at the moment; try again".to_owned(),
+            Refusal::Failed => {
+                "The token cannot be checked: this server failed, and its log has the reason".to_owned()
+            }
             Refusal::Unreadable(_) => "The message is too long, or took too long to arrive".to_owned(),
         }
     }
@@ -119,7 +126,9 @@ impl Refusal {
             Refusal::Nothing | Refusal::Malformed(_) => None,
             Refusal::Token(scheme, _) | Refusal::Scope(scheme, _) => Some(*scheme),
             Refusal::Proof(_) | Refusal::Nonce(_) => Some(Scheme::Dpop),
-            Refusal::Unavailable | Refusal::Unclear(_) | Refusal::Unreadable(_) => return Vec::new(),
+            Refusal::Unavailable | Refusal::Failed | Refusal::Unclear(_) | Refusal::Unreadable(_) => {
+                return Vec::new();
+            }
         };
         let offered = [
             (Scheme::Bearer, context.dpop.is_none_or(|dpop| !dpop.is_required())),

@@ -110,6 +110,7 @@ impl Gate {
         let grant = self.grant(token, now).await.map_err(|error| match error {
             TokenError::Invalid(why) => Refusal::Token(scheme, why),
             TokenError::Unavailable(_) => Refusal::Unavailable,
+            TokenError::Failed(_) => Refusal::Failed,
         })?;
         self.check_binding(scheme, token, &grant, parts, now).await?;
         Ok((scheme, grant))
@@ -185,7 +186,7 @@ impl Gate {
                     Ok(false) => Err(Refusal::Proof("The proof was used before (jti)".to_owned())),
                     Err(error) => {
                         tracing::warn!(%error, "a proof cannot be held against those of other replicas");
-                        Err(Refusal::Unavailable)
+                        Err(if error.is_unavailable() { Refusal::Unavailable } else { Refusal::Failed })
                     }
                 }
             }

@@ -91,6 +91,8 @@ pub enum TokenError {
     Invalid(String),
     /// Whether it is good could not be found out, through no fault of the caller.
     Unavailable(String),
+    /// Whether it is good cannot be found out until the operator has mended something here.
+    Failed(String),
 }
 
 impl fmt::Display for TokenError {
@@ -98,6 +100,7 @@ impl fmt::Display for TokenError {
         match self {
             TokenError::Invalid(why) => f.write_str(why),
             TokenError::Unavailable(why) => write!(f, "the token cannot be checked now: {why}"),
+            TokenError::Failed(why) => write!(f, "the token cannot be checked: {why}"),
         }
     }
 }

@@ -76,11 +76,7 @@ impl From<AuthError> for Refusal {
 
 pub(super) fn failed(error: &AuthError) -> Response<Body> {
     tracing::error!(%error, "the authorization server failed");
-    pages::problem(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "Something went wrong",
-        "It was not your fault. Try again.",
-    )
+    pages::failed(error)
 }
 
 impl Shared {

@@ -178,7 +178,7 @@ impl Families {
                 return Ok(());
             }
         }
-        Err(AuthError::Store("a sign-in could not be ended".to_owned()))
+        Err(AuthError::StoreUnavailable("a sign-in could not be ended".to_owned()))
     }
 }
 

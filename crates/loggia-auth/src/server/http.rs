@@ -22,6 +22,8 @@ use crate::client::AuthError;
 const MOST_BYTES: usize = 64 << 10;
 /// How long a body may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// In how many seconds a client tries again where that helps.
+pub(super) const TRY_AGAIN: HeaderValue = HeaderValue::from_static("5");
 /// Most parameters of one request.
 const MOST_PARAMETERS: usize = 64;
 
@@ -55,6 +57,9 @@ impl OAuthError {
         if let Some(nonce) = self.nonce.as_deref().and_then(|nonce| HeaderValue::from_str(nonce).ok()) {
             headers.insert(HeaderName::from_static("dpop-nonce"), nonce);
         }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, TRY_AGAIN);
+        }
         if self.basic && self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"clients\""));
         }
@@ -66,7 +71,15 @@ impl OAuthError {
 impl From<AuthError> for OAuthError {
     fn from(error: AuthError) -> OAuthError {
         tracing::error!(%error, "the authorization server failed");
-        OAuthError::new("server_error", "The authorization server failed; try again")
+        match error.is_unavailable() {
+            true => OAuthError::new(
+                "temporarily_unavailable",
+                "The authorization server cannot answer now; try again",
+            ),
+            false => {
+                OAuthError::new("server_error", "The authorization server failed, and its log has the reason")
+            }
+        }
     }
 }
 

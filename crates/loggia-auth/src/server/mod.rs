@@ -82,7 +82,7 @@ use clients::Clients;
 use family::Families;
 use http::{Cookies, OAuthError, Params};
 pub use leaving::People;
-pub use pages::{escape, page, problem};
+pub use pages::{escape, failed, page, problem};
 use pending::PendingRecords;
 pub use rate::RateLimit;
 use rate::Rates;

@@ -7,13 +7,15 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
 use loggia::transport::http::Body;
 use ring::digest::{SHA256, digest};
 
+use super::http::TRY_AGAIN;
+use crate::client::AuthError;
 use crate::guard::is_hidden;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:12vh auto;padding:0 1rem;\
@@ -72,6 +74,18 @@ pub fn page(status: StatusCode, title: &str, content: &str, sends_to: Option<&st
 /// A page that says what went wrong, and with whom.
 pub fn problem(status: StatusCode, title: &str, what: &str) -> Response<Body> {
     page(status, title, &format!("<p>{}</p>", escape(what)), None)
+}
+
+/// Something failed here. Trying again helps only where the failure passes; nothing else is told.
+pub fn failed(error: &AuthError) -> Response<Body> {
+    if !error.is_unavailable() {
+        let what = "It was not your fault. The administrator of this server finds the reason in its log.";
+        return problem(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", what);
+    }
+    let what = "It was not your fault. Wait a moment, then try again.";
+    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "Something went wrong", what);
+    response.headers_mut().insert(RETRY_AFTER, TRY_AGAIN);
+    response
 }
 
 /// Too many requests came from one address.

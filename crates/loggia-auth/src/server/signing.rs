@@ -126,7 +126,7 @@ impl Signing {
                 return Ok(());
             }
         }
-        Err(AuthError::Store("the signing keys are changed by too many at once".to_owned()))
+        Err(AuthError::StoreUnavailable("the signing keys are changed by too many at once".to_owned()))
     }
 }
 

@@ -363,6 +363,8 @@ impl Shared {
                     Ok(self.families.end(&family, self.now()).await?)
                 }
                 Ok(_) => Err(error("invalid_grant", "The token is another client's")),
+                // A client that is told so believes that the token is revoked.
+                Err(failure) if failure.status.is_server_error() => Err(failure),
                 Err(_) => Ok(()),
             };
         }

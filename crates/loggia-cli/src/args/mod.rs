@@ -2,9 +2,11 @@
 
 mod auth;
 mod client;
+mod import;
 mod up;
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::ErrorKind;
@@ -18,7 +20,11 @@ pub(crate) use client::{
     CallArgs, CompleteArgs, ConnectArgs, EraArg, GlobalClientArgs, InspectArgs, ListArgs, PromptArgs,
     ReadArgs,
 };
+pub(crate) use import::ImportArgs;
 pub(crate) use up::UpArgs;
+
+/// The configuration file that is read if none is named.
+pub(crate) const DEFAULT_CONFIG: &str = "loggia.toml";
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -63,6 +69,10 @@ pub(crate) struct Args {
     /// Configuration file [default: LOGGIA_CONFIG, or loggia.toml in this folder, where there is one]
     #[arg(long, value_name = "PATH", global = true)]
     pub(crate) config: Option<PathBuf>,
+
+    /// Read no configuration file, even if LOGGIA_CONFIG or loggia.toml in this folder is there
+    #[arg(long, global = true, conflicts_with = "config")]
+    pub(crate) no_config: bool,
 
     /// Folder of your credentials [default: LOGGIA_CREDENTIALS, or loggia/credentials in your data folder]
     #[arg(long, value_name = "DIR", global = true)]
@@ -114,6 +124,8 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Sign in to servers, and look after what they gave you
     Auth(AuthArgs),
+    /// Add the servers of an MCP client's configuration to yours
+    Import(ImportArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -142,15 +154,20 @@ pub(crate) enum OutputArg {
 }
 
 impl Args {
-    /// What the line says, and what the environment says where the line does not. The line is read first and alone: who
-    /// types nothing is told how the program is used, whatever is in the environment.
+    /// Reads the command line, then the environment for options that the line leaves out. `config` is the file to use
+    /// afterwards; without one there is none. The line is parsed first and alone: without arguments the usage is shown,
+    /// whatever is in the environment.
     pub(crate) fn read() -> Args {
         let mut args = Args::parse();
         let path = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
-        args.config = args.config.or_else(|| path("LOGGIA_CONFIG"));
+        let default = || is_there(Path::new(DEFAULT_CONFIG)).then(|| PathBuf::from(DEFAULT_CONFIG));
+        args.config = match args.no_config {
+            true => None,
+            false => args.config.or_else(|| path("LOGGIA_CONFIG")).or_else(default),
+        };
         args.credentials = args.credentials.or_else(|| path("LOGGIA_CREDENTIALS"));
         if args.allow_network.is_empty() {
-            args.allow_network = networks(&std::env::var("LOGGIA_ALLOW_NETWORK").unwrap_or_default());
+            args.allow_network = networks(&std::env::var_os("LOGGIA_ALLOW_NETWORK").unwrap_or_default());
         }
         args
     }
@@ -158,7 +175,9 @@ impl Args {
     /// Whether protocol messages are to be printed.
     pub(crate) fn trace(&self) -> bool {
         let client = match &self.command {
-            Command::Up(_) | Command::Auth(_) | Command::Completions { .. } => return false,
+            Command::Up(_) | Command::Auth(_) | Command::Import(_) | Command::Completions { .. } => {
+                return false;
+            }
             Command::Tools(args) | Command::Resources(args) | Command::Prompts(args) => &args.client,
             Command::Call(args) => &args.client,
             Command::Read(args) => &args.client,
@@ -170,10 +189,19 @@ impl Args {
     }
 }
 
-/// Networks, apart by commas or spaces. What is none ends the program, as it would on the line.
-fn networks(text: &str) -> Vec<Network> {
-    let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
-    let read: Result<Vec<Network>, _> = parts.map(str::parse).collect();
+/// Whether anything has this name: also a folder, a link that leads nowhere, or a file that cannot be examined. Only an
+/// absent file is passed over; reading any other one says what is wrong with it.
+fn is_there(file: &Path) -> bool {
+    !matches!(file.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// Parses networks separated by commas or spaces. An invalid one ends the program, as it would on the line.
+fn networks(text: &OsStr) -> Vec<Network> {
+    let parts = text.to_str().ok_or_else(|| "it is not UTF-8 text".to_owned());
+    let read = parts.and_then(|text| {
+        let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
+        parts.map(|part| part.parse::<Network>().map_err(|error| error.to_string())).collect()
+    });
     read.unwrap_or_else(|error| {
         let what = format!("LOGGIA_ALLOW_NETWORK: {error}");
         Args::command().error(ErrorKind::ValueValidation, what).exit()

@@ -33,11 +33,11 @@ pub(crate) struct UpArgs {
     #[arg(long)]
     pub(crate) stdio: bool,
 
-    /// Folder that the built-in `files` connector serves, without a configuration file [default: this one]
+    /// Folder that the built-in `files` connector serves; refused if there is a configuration file [default: this one]
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
 
-    /// Let the built-in `files` connector write, edit and move
+    /// Let the built-in `files` connector write, edit and move; refused if there is a configuration file
     #[arg(long)]
     pub(crate) write: bool,
 

@@ -42,41 +42,44 @@ pub(crate) async fn run(args: &AuthArgs, config: Option<&Path>, credentials: &Cr
 async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credentials) -> Outcome {
     match command {
         AuthCommand::Login(args) => {
-            let url = url(&args.at.target, config)?;
+            let url = url(&args.at.target, config, credentials)?;
             let client = client(args).await?;
             let way = way(args, client.as_ref()).await?;
-            let issuer = issuer(args, config)?;
+            let issuer = issuer(args, config, credentials)?;
             let report = login(&url, credentials, args, (client, issuer), way).await;
             goodbye().await;
-            show(&report.map_err(|error| failed(error, &args.at.target))?, args.at.output)
+            let report = report.map_err(|error| failed(error, &args.at.target))?;
+            show(&report.redacted(credentials.redactor()), args.at.output)
         }
         AuthCommand::Status { target: Some(target), output } => {
-            let report = status(&url(target, config)?, credentials).await;
-            let report = report.map_err(|error| failed(error, target))?;
+            let report = status(&url(target, config, credentials)?, credentials).await;
+            let report = report.map_err(|error| failed(error, target))?.redacted(credentials.redactor());
             show(&report, *output)?;
             report.state.outcome(target)
         }
         AuthCommand::Status { target: None, output } => all(credentials, *output).await,
         AuthCommand::Refresh(at) => {
-            let report = refresh(&url(&at.target, config)?, credentials).await;
-            show(&report.map_err(|error| failed(error, &at.target))?, at.output)
+            let report = refresh(&url(&at.target, config, credentials)?, credentials).await;
+            let report = report.map_err(|error| failed(error, &at.target))?;
+            show(&report.redacted(credentials.redactor()), at.output)
         }
         AuthCommand::Keys(args) => super::keys::run(args, config, credentials).await,
         AuthCommand::People(args) => super::people::run(args, config, credentials).await,
         AuthCommand::Logout(at) => {
-            let report = logout(&url(&at.target, config)?, credentials).await;
-            show(&report.map_err(|error| failed(error, &at.target))?, at.output)
+            let report = logout(&url(&at.target, config, credentials)?, credentials).await;
+            let report = report.map_err(|error| failed(error, &at.target))?;
+            show(&report.redacted(credentials.redactor()), at.output)
         }
     }
 }
 
 /// The URL that a word on the line means.
-fn url(word: &str, config: Option<&Path>) -> Outcome<String> {
+fn url(word: &str, config: Option<&Path>, credentials: &Credentials) -> Outcome<String> {
     let words = [word.to_owned()];
     match target::split(&words, &[])?.0 {
         Target::Url(url) => Ok(url.to_owned()),
         Target::Connector(name) => {
-            let config = Config::read(config)?;
+            let config = Config::read(config, credentials.redactor())?;
             config.remote(name)?.ok_or_else(|| target::no_connector(name, &config))
         }
         Target::Command(_) => Err(Failure::usage("nobody signs in to a command")),
@@ -84,13 +87,17 @@ fn url(word: &str, config: Option<&Path>) -> Outcome<String> {
 }
 
 /// The issuer that the line names, or else the connector.
-fn issuer(args: &LoginArgs, config: Option<&Path>) -> Outcome<Option<String>> {
+fn issuer(
+    args: &LoginArgs,
+    config: Option<&Path>,
+    credentials: &Credentials,
+) -> Outcome<Option<String>> {
     if args.issuer.is_some() {
         return Ok(args.issuer.clone());
     }
     let words = [args.at.target.clone()];
     match target::split(&words, &[])?.0 {
-        Target::Connector(name) => Ok(Config::read(config)?.issuer(name)),
+        Target::Connector(name) => Ok(Config::read(config, credentials.redactor())?.issuer(name)),
         _ => Ok(None),
     }
 }
@@ -299,7 +306,7 @@ fn person(no_browser: bool) -> Loopback {
     };
     Loopback::new(show).paste(move |wrong| async move {
         if let Some(wrong) = wrong {
-            out::note(format!("{WARN}{wrong}{WARN:#}"));
+            out::note(format!("{WARN}{}{WARN:#}", one_line(&wrong)));
         }
         tokio::task::spawn_blocking(move || reads.then(pasted).flatten()).await.ok().flatten()
     })
@@ -320,7 +327,7 @@ fn pasted() -> Option<String> {
 
 pub(super) fn failed(error: AuthError, target: &str) -> Failure {
     let code = match &error {
-        AuthError::Configuration(_) | AuthError::Store(_) => Code::Usage,
+        AuthError::Configuration(_) | AuthError::Store(_) | AuthError::StoreUnavailable(_) => Code::Usage,
         AuthError::Discovery(_) | AuthError::Answer(_) => Code::Protocol,
         AuthError::Guard(GuardError::TimedOut { .. }) => Code::Timeout,
         _ => Code::Connect,

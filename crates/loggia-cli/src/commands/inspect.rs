@@ -64,11 +64,11 @@ async fn look(session: &Session<'_>) -> Outcome<Findings> {
         versions: versions(client, &facts).await,
         instructions: facts.instructions.clone(),
         connected_in: session.connected_in(),
-        ping: ping.map(|()| took).map_err(|error| error.to_string()),
-        tools: listed(capabilities.tools.is_some(), client.list_all_tools()).await,
-        prompts: listed(capabilities.prompts.is_some(), client.list_all_prompts()).await,
-        resources: listed(has_resources, client.list_all_resources()).await,
-        templates: listed(has_resources, client.list_all_resource_templates()).await,
+        ping: ping.map(|()| took).map_err(|error| session.told(&error)),
+        tools: listed(session, capabilities.tools.is_some(), client.list_all_tools()).await,
+        prompts: listed(session, capabilities.prompts.is_some(), client.list_all_prompts()).await,
+        resources: listed(session, has_resources, client.list_all_resources()).await,
+        templates: listed(session, has_resources, client.list_all_resource_templates()).await,
         capabilities,
     })
 }
@@ -92,12 +92,16 @@ async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
     (result, started.elapsed())
 }
 
-async fn listed<T>(declared: bool, list: impl Future<Output = loggia::Result<Vec<T>>>) -> Option<Listed<T>> {
+async fn listed<T>(
+    session: &Session<'_>,
+    declared: bool,
+    list: impl Future<Output = loggia::Result<Vec<T>>>,
+) -> Option<Listed<T>> {
     if !declared {
         return None;
     }
     let (entries, took) = timed(list).await;
-    Some(Listed { entries: entries.map_err(|error| error.to_string()), took })
+    Some(Listed { entries: entries.map_err(|error| session.told(&error)), took })
 }
 
 impl<T> Listed<T> {

@@ -20,7 +20,7 @@ use crate::{user, vault};
 
 /// `loggia auth keys`.
 pub(crate) async fn run(args: &KeysArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
-    let config = Config::read(config)?;
+    let config = Config::read(config, credentials.redactor())?;
     let keys = vault::api_keys(&vault::open(credentials, &config.server.vault_key).await?);
     match &args.command {
         KeysCommand::Create(new) => {

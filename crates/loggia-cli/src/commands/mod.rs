@@ -3,6 +3,7 @@
 mod auth;
 mod call;
 mod complete;
+mod import;
 mod inspect;
 mod keys;
 mod list;
@@ -14,6 +15,7 @@ mod session;
 mod up;
 
 use clap::CommandFactory;
+use loggia_connect::redact::Redactor;
 
 use crate::args::{Args, Command};
 use crate::credentials::Credentials;
@@ -22,9 +24,9 @@ use crate::out;
 use session::Session;
 
 /// Runs a command.
-pub(crate) async fn run(args: Args) -> Outcome {
+pub(crate) async fn run(args: Args, redactor: Redactor) -> Outcome {
     let config = args.config.as_deref();
-    let credentials = &Credentials::new(args.credentials.clone(), args.allow_network.clone());
+    let credentials = &Credentials::new(args.credentials.clone(), args.allow_network.clone(), redactor);
     match &args.command {
         Command::Up(up) => up::run(up, config, credentials).await,
         Command::Auth(auth) => auth::run(auth, config, credentials).await,
@@ -54,6 +56,7 @@ pub(crate) async fn run(args: Args) -> Outcome {
         Command::Inspect(inspect) => {
             Session::new(&inspect.client, config, credentials).run(&inspect.words, inspect::run).await
         }
+        Command::Import(import) => import::run(import, config),
         // Answered before anything else is started.
         Command::Completions { shell } => completions(*shell),
     }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use loggia_auth::client::AuthError;
 use loggia_auth::clock::system;
 use loggia_auth::server::People;
+use loggia_connect::manifest::connector_name;
 use loggia_store::{Entry, Kind, StoreError, Vault};
 use serde_json::{Value, json};
 
@@ -26,7 +27,7 @@ const TOKENS: &str = "credential/";
 
 /// `loggia auth people`.
 pub(crate) async fn run(args: &PeopleArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
-    let config = Config::read(config)?;
+    let config = Config::read(config, credentials.redactor())?;
     let vault = vault::open(credentials, &config.server.vault_key).await?;
     match &args.command {
         PeopleCommand::List { output } => list(&vault, *output).await,
@@ -155,7 +156,8 @@ async fn forget(
     output: OutputArg,
 ) -> Outcome {
     let mut entries = held(vault, Some(owner)).await?;
-    entries.retain(|entry| connector.is_none_or(|connector| entry.connector == connector));
+    let connector = connector.map(|written| connector_name(written).unwrap_or_else(|_| written.to_owned()));
+    entries.retain(|entry| connector.as_ref().is_none_or(|connector| entry.connector == *connector));
     if entries.is_empty() {
         return Err(Failure::usage(format!("{owner:?} has signed in to no such connector"))
             .hint("`loggia auth people list` shows who has signed in to what"));

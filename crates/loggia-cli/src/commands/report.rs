@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use loggia_auth::client::Credential;
+use loggia_connect::redact::Redactor;
 use serde::Serialize;
 
 use crate::args::OutputArg;
@@ -91,6 +92,13 @@ impl Report {
         self
     }
 
+    /// The same without the values that `${NAME}` stands for in the configuration.
+    pub(super) fn redacted(mut self, redactor: &Redactor) -> Report {
+        self.server = redactor.redact(&self.server).into_owned();
+        self.note = self.note.map(|note| redactor.redact(&note).into_owned());
+        self
+    }
+
     /// For people.
     pub(super) fn text(&self) -> String {
         let (mark, what) = match self.state {
@@ -100,7 +108,8 @@ impl Report {
             State::SignInAgain => (format!("{BAD}✗{BAD:#}"), "sign in again"),
             State::Unknown => (format!("{BAD}✗{BAD:#}"), "nobody knows"),
         };
-        let note = self.note.as_ref().map(|note| format!("{DIM} ({note}){DIM:#}")).unwrap_or_default();
+        let note =
+            self.note.as_ref().map(|note| format!("{DIM} ({}){DIM:#}", one_line(note))).unwrap_or_default();
         let mut text = format!("{mark} {NAME}{}{NAME:#}: {what}{note}\n", one_line(&self.server));
         let mut line = |name: &str, value: &str| {
             text.push_str(&format!("  {DIM}{name:<8}{DIM:#} {}\n", one_line(value)));
@@ -147,5 +156,5 @@ pub(super) fn show(report: &Report, output: OutputArg) -> Outcome {
 
 pub(super) fn json(value: &impl Serialize) -> Outcome {
     let text = serde_json::to_string(value).expect("reports have no maps and no failing fields");
-    Ok(out::print(text + "\n")?)
+    Ok(out::print_json(&text)?)
 }

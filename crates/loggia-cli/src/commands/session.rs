@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use loggia::client::{Client, NotificationSink, RequestOptions};
 use loggia::model::{LoggingLevel, ServerCapabilities, ServerNotification, ServerResult};
-use loggia::wire::{Method, RawJson, codec};
+use loggia::wire::{Method, RawJson};
 
 use crate::args::{GlobalClientArgs, OutputArg};
 use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, WARN};
 use crate::progress::Screen;
+use crate::render::lenient;
 use crate::target;
 
 /// How long a server may take to hear that we leave.
@@ -98,6 +99,11 @@ impl<'a> Session<'a> {
         self.connected_in.get().copied().unwrap_or_default()
     }
 
+    /// Returns the text of an error that goes into a result.
+    pub(crate) fn told(&self, error: &loggia::Error) -> String {
+        self.credentials.redactor().redact(&error.to_string()).into_owned()
+    }
+
     /// Whether the output is for programs.
     pub(crate) fn json(&self) -> bool {
         self.args.output == OutputArg::Json
@@ -114,7 +120,7 @@ impl<'a> Session<'a> {
             RequestOptions { on_notification: Some(self.sink()), log_level, ..RequestOptions::default() };
         let reply = self.client().request(method.clone(), params, options).await?;
         self.screen.clear();
-        let result = codec::decode_result(&method, reply.version, &reply.result).map_err(|error| {
+        let result = lenient::decode(&method, reply.version, &reply.result).map_err(|error| {
             Failure::new(Code::Protocol, format!("the server's answer makes no sense: {error}"))
         })?;
         Ok((reply.result, result))
@@ -140,9 +146,7 @@ impl<'a> Session<'a> {
 
     /// Prints one JSON value and a line break.
     pub(crate) fn print_json(&self, raw: &RawJson) -> Outcome {
-        let mut bytes = raw.as_bytes().to_vec();
-        bytes.push(b'\n');
-        Ok(out::write_bytes(&bytes)?)
+        Ok(out::print_json(&String::from_utf8_lossy(raw.as_bytes()))?)
     }
 }
 

@@ -10,7 +10,7 @@ use loggia::model::{
     CallToolResult, ContentBlock, GetPromptResult, ReadResourceResult, ResourceBody, ResourceContents, Role,
 };
 
-use super::text::{bytes, harmless, one_line};
+use super::text::{bytes, escape_json, harmless, one_line};
 use crate::exit::{Failure, Outcome};
 use crate::out::{BOLD, DIM, NAME};
 use crate::render::json::pretty;
@@ -74,7 +74,7 @@ pub(crate) fn call(result: &CallToolResult, saving: &mut Saving<'_>) -> Outcome<
     }
     if let Some(structured) = result.structured_content.as_ref().filter(|_| result.content.is_empty()) {
         // Writing into a String cannot fail.
-        let _ = writeln!(out, "{}", pretty(structured));
+        let _ = writeln!(out, "{}", escape_json(&pretty(structured)));
     }
     Ok(out)
 }

@@ -74,7 +74,7 @@ fn nothing_that_a_caller_shows_goes_further() {
         "[connectors.new]\nkind = \"remote\"\nurl = \"{url}\"\n\
          [connectors.old]\nkind = \"remote\"\nurl = \"{url}\"\nprotocol = \"2025-06-18\"\n\
          [connectors.child]\nkind = \"stdio\"\ncommand = \"sh\"\n\
-         args = [\"-c\", \"env > environment; tee asked | '{loggia}' up --stdio --root .\"]\n"
+         args = [\"-c\", \"env > environment; tee asked | '{loggia}' up --stdio --no-config --root .\"]\n"
     );
     std::fs::write(folder.path().join("loggia.toml"), config).expect("written");
     let mut hub = up(folder.path(), &["--auth"]);

@@ -151,6 +151,55 @@ fn a_lost_key_is_not_replaced() {
 
 #[cfg(unix)]
 #[test]
+fn a_vault_that_cannot_be_used_is_named_with_the_next_step() {
+    use std::os::unix::fs::PermissionsExt;
+    let damage = |file: &str, how: fn(&std::path::Path)| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let made = run_in(folder.path(), &["auth", "keys", "create"]);
+        assert_eq!(made.code, Some(0), "{made}");
+        for end in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(folder.path().join(format!("credentials/{file}{end}")));
+        }
+        how(&folder.path().join("credentials").join(file));
+        folder
+    };
+    let garbage: fn(&std::path::Path) = |path| std::fs::write(path, vec![b'x'; 9000]).expect("written");
+    let a_folder: fn(&std::path::Path) = |path| {
+        std::fs::remove_file(path).expect("it goes");
+        std::fs::create_dir(path).expect("created");
+    };
+    let open_to_all: fn(&std::path::Path) =
+        |path| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).expect("set");
+    for (file, how, advice) in [
+        ("vault.db", garbage, "restore it from a backup"),
+        ("vault.db", a_folder, "move that away"),
+        ("vault.key", garbage, "does not have 32 bytes"),
+        ("vault.key", open_to_all, "chmod 600"),
+    ] {
+        let folder = damage(file, how);
+        for line in [
+            &["up", "--auth", "--listen", ":0"] as &[&str],
+            &["auth", "keys", "list"],
+            &["auth", "keys", "create"],
+            &["auth", "people", "list"],
+        ] {
+            let run = run_in(folder.path(), line);
+            assert!(run.code == Some(2) && run.stdout.is_empty(), "{file}, {line:?}: {run}");
+            assert!(run.stderr.contains(file) && run.stderr.contains(advice), "{file}, {line:?}: {run}");
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let away = command(folder.path(), &["auth", "keys", "list"])
+        .env("DATABASE_URL", "postgres://ada:s3cret@127.0.0.1:1/team")
+        .output()
+        .expect("it runs");
+    let away = Run::from(away);
+    assert!(away.stderr.contains("PostgreSQL at 127.0.0.1:1/team"), "{away}");
+    assert!(away.stderr.contains("DATABASE_URL") && !away.stderr.contains("s3cret"), "{away}");
+}
+
+#[cfg(unix)]
+#[test]
 fn what_is_remembered_is_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().expect("a folder");

@@ -3,9 +3,12 @@
 mod auth;
 mod browsers;
 mod client;
+mod configuration;
 mod forwarded;
 mod guarded;
+mod import;
 mod issuers;
+mod output;
 mod persons;
 mod program;
 mod protected;

@@ -145,7 +145,7 @@ fn connectors_of_a_file_are_served_and_a_broken_one_hides_nobody() {
     let loggia = env!("CARGO_BIN_EXE_loggia");
     let config = format!(
         "[connectors.kitchen]\nkind = \"remote\"\nurl = \"{}\"\nprefix = \"k\"\ntools = {{ deny = [\"hang\"] }}\n\
-         [connectors.nested]\nkind = \"stdio\"\ncommand = \"{loggia}\"\nargs = [\"up\", \"--stdio\", \"--root\", \".\"]\n\
+         [connectors.nested]\nkind = \"stdio\"\ncommand = \"{loggia}\"\nargs = [\"up\", \"--stdio\", \"--no-config\", \"--root\", \".\"]\n\
          [connectors.broken]\nkind = \"stdio\"\ncommand = \"no-such-program-anywhere\"\n\
          [connectors.secret]\nkind = \"remote\"\nurl = \"https://example.invalid\"\n\
          headers = {{ Authorization = \"${{NO_SUCH_VARIABLE_ANYWHERE}}\" }}\n\

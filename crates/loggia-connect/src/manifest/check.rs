@@ -11,6 +11,7 @@ use serde::Deserialize as _;
 use toml::Spanned;
 
 use super::error::{ManifestError, Problems, ResolveError, nearest};
+use super::name::{check_prefix, connector_name};
 use super::raw::{Amount, RawConnector, RawFiles, RawManifest, RawServer, RawTools, Text, Texts};
 use super::{
     Backend, Builtin, Connector, Listen, Manifest, Remote, ServerSection, Stdio, ToolFilter, Transport, auth,
@@ -21,10 +22,22 @@ use crate::secret::{Secret, Template};
 
 const KINDS: [&str; 3] = ["stdio", "remote", "builtin"];
 const BUILTINS: [&str; 1] = ["files"];
+/// Names of kinds in other programs, and ours.
+const OTHER_KINDS: [(&str, &str); 10] = [
+    ("http", "remote"),
+    ("https", "remote"),
+    ("sse", "remote"),
+    ("streamable-http", "remote"),
+    ("streamable_http", "remote"),
+    ("streamableHttp", "remote"),
+    ("url", "remote"),
+    ("command", "stdio"),
+    ("local", "stdio"),
+    ("process", "stdio"),
+];
 const TRANSPORTS: [(&str, Transport); 3] =
     [("auto", Transport::Auto), ("streamable", Transport::Streamable), ("sse", Transport::Sse)];
 
-const NAME: &str = "a name is 1 to 32 of a-z, 0-9 and '-', and begins with a letter";
 const URL: &str = "write a whole URL, for example \"https://example.com/mcp\"";
 const HOST: &str = "write a host name, with a port or without, for example \"mcp.example.com\"";
 const ORIGIN: &str = "write scheme and host, without a path, for example \"https://app.example.com\"";
@@ -34,18 +47,38 @@ const HEADER_VALUE: &str =
 pub(super) fn manifest(text: &str, path: &Path) -> Result<Manifest, ManifestError> {
     let mut problems = Problems::new(text, &path.display().to_string());
     let base = path.parent().unwrap_or(Path::new("")).to_owned();
-    let mut manifest = Manifest { server: ServerSection::default(), connectors: Vec::new(), base };
+    let (server, connectors, templates) = (ServerSection::default(), Vec::new(), Vec::new());
+    let mut manifest = Manifest { server, connectors, base, templates };
+    if looks_like_json(text, path) {
+        problems.add::<()>(0..0, json_hint(path));
+        return problems.unless_any(manifest);
+    }
     match toml::from_str::<RawManifest>(text) {
         Err(error) => problems.add_toml(&error, None),
         Ok(raw) => {
-            manifest.server = server(raw.server, &mut problems);
+            manifest.server = self::server(raw.server, &mut problems);
             check_prefixes(&raw.connectors, &mut problems);
             let connectors = raw.connectors.into_iter();
             manifest.connectors =
                 connectors.filter_map(|(name, raw)| connector(name, raw, &mut problems)).collect();
         }
     }
+    manifest.templates = std::mem::take(&mut problems.templates);
     problems.unless_any(manifest)
+}
+
+/// Whether this is the configuration of another program. No TOML document begins with a brace.
+fn looks_like_json(text: &str, path: &Path) -> bool {
+    let is_named_so = path.extension().is_some_and(|extension| extension == "json" || extension == "jsonc");
+    is_named_so || text.trim_start_matches('\u{feff}').trim_start().starts_with('{')
+}
+
+fn json_hint(path: &Path) -> String {
+    format!(
+        "this is JSON, and the configuration of Loggia is TOML; if it lists servers for an MCP client (mcpServers, or \
+         servers), `loggia import {}` adds them to loggia.toml",
+        path.display()
+    )
 }
 
 fn server(raw: RawServer, problems: &mut Problems<'_>) -> ServerSection {
@@ -110,15 +143,33 @@ fn is_origin(text: &str) -> bool {
     host.is_some_and(is_host)
 }
 
-/// A prefix tells which connector a tool belongs to, so that no two may have the same.
+/// A prefix tells which connector a tool belongs to, so that no two may have the same. A connector without a prefix has
+/// its name as one where the name of a tool alone would be another's.
 fn check_prefixes(connectors: &BTreeMap<Spanned<String>, RawConnector>, problems: &mut Problems<'_>) {
-    let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
-    for (name, raw) in connectors {
-        let (prefix, span) = match &raw.prefix {
-            Some(prefix) => (prefix.as_ref().as_str(), prefix.span()),
-            None => (name.as_ref().as_str(), name.span()),
+    let mut names: BTreeMap<String, &str> = BTreeMap::new();
+    let mut prefixes: BTreeMap<String, &str> = BTreeMap::new();
+    let mut unprefixed = None;
+    for (written, raw) in connectors {
+        let Ok(name) = connector_name(written.as_ref()) else { continue };
+        if let Some(other) = names.insert(name.clone(), written.as_ref()) {
+            let message = format!("connector '{other}' has the name '{name}' too; rename one of them");
+            problems.add::<()>(written.span(), message);
+            continue;
+        }
+        let set = raw.prefix.as_ref().map(|prefix| (prefix.as_ref().as_str(), prefix.span()));
+        let (prefix, span) = match set {
+            Some(("", span)) => {
+                if let Some(other) = unprefixed.replace(written.as_ref()) {
+                    let message =
+                        format!("connector '{other}' has an empty prefix too; give one of them another");
+                    problems.add::<()>(span.clone(), message);
+                }
+                (name, span)
+            }
+            Some((prefix, span)) => (prefix.to_owned(), span),
+            None => (name, written.span()),
         };
-        if let Some(other) = taken.insert(prefix, name.as_ref()) {
+        if let Some(other) = prefixes.insert(prefix.clone(), written.as_ref()) {
             let message =
                 format!("connector '{other}' has the prefix '{prefix}' too; give one of them another");
             problems.add::<()>(span, message);
@@ -128,14 +179,15 @@ fn check_prefixes(connectors: &BTreeMap<Spanned<String>, RawConnector>, problems
 
 fn connector(name: Spanned<String>, raw: RawConnector, problems: &mut Problems<'_>) -> Option<Connector> {
     let span = name.span();
-    if !is_name(name.as_ref()) {
-        problems.add::<()>(span.clone(), format!("'{}' cannot name a connector: {NAME}", name.as_ref()));
-    }
+    let name = connector_name(name.as_ref()).unwrap_or_else(|message| {
+        problems.add::<()>(span.clone(), message);
+        String::new()
+    });
     let kind = kind(&raw, span.clone(), problems)?;
     check_keys(&raw, kind, problems);
-    let prefix = raw.prefix.as_ref().and_then(|prefix| match is_name(prefix.as_ref()) {
-        true => Some(prefix.as_ref().clone()),
-        false => problems.add(prefix.span(), format!("this cannot be a prefix: {NAME}")),
+    let prefix = raw.prefix.as_ref().and_then(|prefix| match check_prefix(prefix.as_ref()) {
+        Ok(()) => Some(prefix.as_ref().clone()),
+        Err(message) => problems.add(prefix.span(), message),
     });
     let timeout = raw.timeout.as_ref().and_then(|timeout| match limits::time(timeout.as_ref()) {
         Ok(time) => Some(time),
@@ -149,15 +201,8 @@ fn connector(name: Spanned<String>, raw: RawConnector, problems: &mut Problems<'
         tools: filter(&raw.tools, problems),
         protocol,
         backend: backend(raw, kind, span, problems)?,
-        name: name.into_inner(),
+        name,
     })
-}
-
-fn is_name(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=32).contains(&name.len())
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(allowed)
 }
 
 /// The kind, by which the other keys are read.
@@ -175,8 +220,12 @@ fn kind(raw: &RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -> 
     match KINDS.into_iter().find(|known| known == kind.as_ref()) {
         Some(known) => Some(known),
         None => {
-            let nearest = nearest(kind.as_ref(), &KINDS);
-            problems.add(kind.span(), format!("there is no such kind of connector; {nearest}"))
+            let other = OTHER_KINDS.iter().find(|(other, _)| other == kind.as_ref());
+            let meant = match other {
+                Some((_, known)) => format!("did you mean '{known}'?"),
+                None => nearest(kind.as_ref(), &KINDS),
+            };
+            problems.add(kind.span(), format!("there is no such kind of connector; {meant}"))
         }
     }
 }
@@ -349,7 +398,10 @@ fn templates(texts: Texts, problems: &mut Problems<'_>) -> BTreeMap<String, Temp
 pub(super) fn template(text: Text, problems: &mut Problems<'_>) -> Option<Template> {
     let span = text.span();
     match Template::parse(text.into_inner(), problems.location(span.clone())) {
-        Ok(template) => Some(template),
+        Ok(template) => {
+            problems.templates.push(template.clone());
+            Some(template)
+        }
         Err(message) => problems.add(span, message),
     }
 }

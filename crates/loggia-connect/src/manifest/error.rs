@@ -3,9 +3,10 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::secret::{Location, MissingVariable};
+use crate::secret::{Location, MissingVariable, Template};
 
 /// Below this similarity (Jaro-Winkler, 0 to 1) two names are unrelated.
 const ALIKE: f64 = 0.7;
@@ -41,8 +42,8 @@ pub enum ResolveError {
 }
 
 impl ManifestError {
-    pub(super) fn unreadable(file: &str, reason: &std::io::Error) -> ManifestError {
-        let message = format!("the configuration file {file} cannot be read: {reason}");
+    pub(super) fn unreadable(file: &Path, reason: &dyn fmt::Display) -> ManifestError {
+        let message = format!("the configuration file {} cannot be read: {reason}", file.display());
         ManifestError { problems: vec![Problem { location: None, message }] }
     }
 }
@@ -79,16 +80,17 @@ impl From<MissingVariable> for ResolveError {
     }
 }
 
-/// The problems found so far in one text.
+/// The findings of reading one text: problems, and the templates in it.
 pub(super) struct Problems<'t> {
     text: &'t str,
     file: Arc<str>,
+    pub(super) templates: Vec<Template>,
     found: Vec<Problem>,
 }
 
 impl<'t> Problems<'t> {
     pub(super) fn new(text: &'t str, file: &str) -> Problems<'t> {
-        Problems { text, file: file.into(), found: Vec::new() }
+        Problems { text, file: file.into(), templates: Vec::new(), found: Vec::new() }
     }
 
     /// Notes a problem, and gives nothing, which is what there is to go on with.
@@ -134,13 +136,45 @@ pub(super) fn nearest(name: &str, known: &[&str]) -> String {
     }
 }
 
+/// Keys of other programs, and ours for the same thing.
+const OTHER_KEYS: [(&str, &str); 18] = [
+    ("type", "kind"),
+    ("transporttype", "kind"),
+    ("mcpservers", "connectors"),
+    ("servers", "connectors"),
+    ("cmd", "command"),
+    ("program", "command"),
+    ("arguments", "args"),
+    ("environment", "env"),
+    ("envs", "env"),
+    ("workingdirectory", "cwd"),
+    ("directory", "cwd"),
+    ("serverurl", "url"),
+    ("httpurl", "url"),
+    ("uri", "url"),
+    ("endpoint", "url"),
+    ("httpheaders", "headers"),
+    ("requestinit", "headers"),
+    ("disabled", "enabled"),
+];
+
+/// The key that is meant by one that is unknown: by its name in other programs, or by its looks.
+fn meant(unknown: &str, known: &[&str]) -> String {
+    let plain = unknown.replace(['_', '-'], "").to_lowercase();
+    let other = OTHER_KEYS.iter().find(|(other, key)| *other == plain && known.contains(key));
+    match other {
+        Some((_, key)) => format!("did you mean '{key}'?"),
+        None => nearest(unknown, known),
+    }
+}
+
 /// serde's sentences name Rust's types and quote the value; these do not. Others are the TOML parser's own,
 /// about the syntax, and stay.
 fn in_our_words(message: &str) -> String {
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let names: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
         if let Some((unknown, known)) = names.split_first() {
-            return format!("there is no key '{unknown}' here; {}", nearest(unknown, known));
+            return format!("there is no key '{unknown}' here; {}", meant(unknown, known));
         }
     }
     let invalid = message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected "));

@@ -31,6 +31,7 @@ mod check;
 mod error;
 mod limits;
 mod listen;
+mod name;
 mod personal;
 mod raw;
 
@@ -44,6 +45,7 @@ use loggia::wire::Version;
 use zeroize::Zeroizing;
 
 use crate::glob::BoundedGlob;
+use crate::redact::Redactor;
 use crate::secret::{Environment, MissingVariable, Secret, Template};
 
 pub use auth::{
@@ -51,6 +53,7 @@ pub use auth::{
 };
 pub use error::{ManifestError, Problem, ResolveError};
 pub use listen::{Listen, PublicUrl};
+pub use name::connector_name;
 pub use personal::{KeyHeader, OwnClient, Personal};
 
 /// The longest manifest, in bytes.
@@ -65,6 +68,8 @@ pub struct Manifest {
     pub connectors: Vec<Connector>,
     /// The directory that relative paths in it begin at: the one the file is in.
     pub base: PathBuf,
+    /// All templates in it, whichever section they are in.
+    templates: Vec<Template>,
 }
 
 /// The section `[server]`.
@@ -106,7 +111,7 @@ impl Default for ServerSection {
 /// One system and how it is reached.
 #[derive(Debug, Clone)]
 pub struct Connector {
-    /// Its name in the manifest.
+    /// Its name, which [`connector_name`] makes of the one that is written.
     pub name: String,
     /// Whether it is served.
     pub enabled: bool,
@@ -206,16 +211,24 @@ impl ToolFilter {
 impl Manifest {
     /// Reads the file `path`.
     pub fn read(path: &Path) -> Result<Manifest, ManifestError> {
-        let file = path.display().to_string();
-        let unreadable = |reason: std::io::Error| ManifestError::unreadable(&file, &reason);
         // The text may hold secrets.
-        let mut text = Zeroizing::new(String::new());
-        let reader = std::fs::File::open(path).map_err(unreadable)?;
-        reader.take(MAX_MANIFEST + 1).read_to_string(&mut text).map_err(unreadable)?;
-        if text.len() as u64 > MAX_MANIFEST {
-            return Err(unreadable(std::io::Error::other("it is longer than 1 MiB")));
+        let mut bytes = Zeroizing::new(Vec::new());
+        let unreadable = |reason: &dyn std::fmt::Display| ManifestError::unreadable(path, reason);
+        let reader = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
+        reader.take(MAX_MANIFEST + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+        if bytes.len() as u64 > MAX_MANIFEST {
+            return Err(unreadable(&"it is longer than 1 MiB"));
         }
-        Manifest::parse(&text, path)
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+            unreadable(&format_args!("line {line} is not UTF-8 text; save the file as UTF-8"))
+        })?;
+        Manifest::parse(text, path)
+    }
+
+    /// Tells `redactor` the values of all variables in it, so that no text that is shown afterwards has one.
+    pub fn redact(&self, redactor: &Redactor, environment: &Environment<'_>) {
+        redactor.learn(&self.templates, environment);
     }
 
     /// Reads a manifest that would be the file `path`.
@@ -225,7 +238,7 @@ impl Manifest {
 }
 
 impl Connector {
-    /// What the tools' names begin with.
+    /// The prefix of its tools; empty if they have none.
     pub fn prefix(&self) -> &str {
         self.prefix.as_deref().unwrap_or(&self.name)
     }

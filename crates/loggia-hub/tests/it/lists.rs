@@ -33,6 +33,27 @@ async fn a_prefix_may_differ_from_the_name_and_tools_may_be_hidden() {
 }
 
 #[tokio::test]
+async fn one_connector_may_have_no_prefix_and_takes_no_name_of_another() {
+    let (one, two) = (Upstream::new(), Upstream::new());
+    *one.tools.lock().expect("not poisoned") =
+        vec!["echo".to_owned(), "two_echo".to_owned(), "ab_c".to_owned()];
+    *two.tools.lock().expect("not poisoned") = vec!["echo".to_owned()];
+    let connectors = || vec![connector("main", &one, ERAS[0]).prefix(""), connector("two", &two, ERAS[1])];
+    let hub = hub(connectors()).await;
+    let client = client(&hub, ERAS[0]).await;
+    let tools: Vec<String> =
+        client.list_all_tools().await.expect("tools").into_iter().map(|tool| tool.name).collect();
+    assert_eq!(tools, ["echo", "main_two_echo", "ab_c", "two_echo"]);
+    assert_eq!(hub.tool_names("main"), ["echo", "main_two_echo", "ab_c"]);
+    for name in ["echo", "two_echo"] {
+        let said = client.call_tool(name, serde_json::json!({ "text": name })).await.expect("an answer");
+        assert!(!said.failed(), "{name}: {said:?}");
+    }
+    let twice = connectors().into_iter().map(|connector| connector.prefix("")).collect();
+    assert!(Hub::start(Implementation::new("hub", "0"), twice, HubLimits::default()).is_err());
+}
+
+#[tokio::test]
 async fn a_uri_that_two_have_belongs_to_the_first_and_is_qualified_for_the_second() {
     let one = Upstream::with_resources(vec!["note:///same", "note:///only-one"]);
     let two = Upstream::with_resources(vec!["note:///same", "note:///only-two"]);

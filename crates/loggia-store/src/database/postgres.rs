@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio_postgres::Config;
+use tokio_postgres::config::Host;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -25,11 +26,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Names the lock under which tables are changed: any number will do that nobody else uses.
 const MIGRATING: i64 = 0x6c6f_6767_6961;
 
-pub(super) struct Postgres(Pool);
+pub(super) struct Postgres {
+    pool: Pool,
+    /// The place of the database, without user and password.
+    place: String,
+}
 
 impl Postgres {
     pub(super) async fn open(url: &str) -> Result<Postgres, StoreError> {
         let (config, roots) = settings(url)?;
+        let place = place(&config);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(config, MakeRustlsConnect::new(tls(roots.as_deref())?), recycling);
         let pool = Pool::builder(manager)
@@ -40,13 +46,26 @@ impl Postgres {
             .recycle_timeout(Some(PATIENCE))
             .build()
             .map_err(|error| StoreError::Database(error.to_string()))?;
-        let postgres = Postgres(pool);
-        drop(postgres.connection().await?);
+        let postgres = Postgres { pool, place };
+        drop(postgres.connection().await.map_err(|error| postgres.named(error))?);
         Ok(postgres)
     }
 
     async fn connection(&self) -> Result<Object, StoreError> {
-        self.0.get().await.map_err(|error| StoreError::Database(with_sources(&error)))
+        self.pool.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => failed(error),
+            other => StoreError::Unavailable(with_sources(&other)),
+        })
+    }
+
+    /// The same error with the database's place in it.
+    fn named(&self, error: StoreError) -> StoreError {
+        let named = |what: String| format!("PostgreSQL at {}: {what}", self.place);
+        match error {
+            StoreError::Database(what) => StoreError::Database(named(what)),
+            StoreError::Unavailable(what) => StoreError::Unavailable(named(what)),
+            other => other,
+        }
     }
 }
 
@@ -91,7 +110,30 @@ fn tls(file: Option<&Path>) -> Result<rustls::ClientConfig, StoreError> {
 }
 
 fn failed(error: tokio_postgres::Error) -> StoreError {
-    StoreError::Database(with_sources(&error))
+    let text = with_sources(&error);
+    match error.code().is_none_or(|code| passes(code.code())) {
+        true => StoreError::Unavailable(text),
+        false => StoreError::Database(text),
+    }
+}
+
+/// Whether a state that the server reports passes: a connection that broke, resources that are short, a server that
+/// starts or stops, transactions that were in each other's way (PostgreSQL, appendix A). Without a state there is no
+/// server.
+fn passes(state: &str) -> bool {
+    ["08", "53", "57", "40", "55P03"].iter().any(|class| state.starts_with(class))
+}
+
+/// Host, port and name of a database.
+fn place(config: &Config) -> String {
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        #[cfg(unix)]
+        Host::Unix(folder) => folder.display().to_string(),
+    });
+    let ports = config.get_ports().iter().copied().chain(std::iter::repeat(5432));
+    let places: Vec<String> = hosts.zip(ports).map(|(host, port)| format!("{host}:{port}")).collect();
+    format!("{}/{}", places.join(","), config.get_dbname().unwrap_or_default())
 }
 
 fn with_sources(error: &dyn Error) -> String {
@@ -132,11 +174,12 @@ fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
 
 impl Backend for Postgres {
     fn execute(&self, statement: &'static str, values: Vec<Value>) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(async move {
+        let done = async move {
             let connection = self.connection().await?;
             let statement = connection.prepare_cached(&translated(statement)).await.map_err(failed)?;
             connection.execute(&statement, &parameters(&values)).await.map_err(failed)
-        })
+        };
+        Box::pin(async move { done.await.map_err(|error| self.named(error)) })
     }
 
     fn query(
@@ -144,16 +187,17 @@ impl Backend for Postgres {
         statement: &'static str,
         values: Vec<Value>,
     ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        Box::pin(async move {
+        let done = async move {
             let connection = self.connection().await?;
             let statement = connection.prepare_cached(&translated(statement)).await.map_err(failed)?;
             let rows = connection.query(&statement, &parameters(&values)).await.map_err(failed)?;
-            rows.iter().map(row).collect()
-        })
+            rows.iter().map(row).collect::<Result<Vec<Row>, StoreError>>()
+        };
+        Box::pin(async move { done.await.map_err(|error| self.named(error)) })
     }
 
     fn migrate(&self, migrations: &'static [&'static str]) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
+        let done = async move {
             let mut connection = self.connection().await?;
             let transaction = connection.transaction().await.map_err(failed)?;
             // Another replica may be at it: the lock ends with the transaction.
@@ -168,7 +212,8 @@ impl Backend for Postgres {
                 transaction.execute(note, &[&n]).await.map_err(failed)?;
             }
             transaction.commit().await.map_err(failed)
-        })
+        };
+        Box::pin(async move { done.await.map_err(|error| self.named(error)) })
     }
 }
 
@@ -189,6 +234,34 @@ mod tests {
     use tokio_postgres::config::SslMode;
 
     use super::*;
+
+    #[test]
+    fn states_that_pass_are_told_from_those_that_do_not() {
+        for (state, expected) in [
+            ("08006", true),
+            ("53300", true),
+            ("57P03", true),
+            ("40001", true),
+            ("55P03", true),
+            ("28P01", false),
+            ("3D000", false),
+            ("42501", false),
+            ("XX001", false),
+        ] {
+            assert_eq!(passes(state), expected, "{state}");
+        }
+    }
+
+    #[test]
+    fn a_database_is_named_without_user_and_password() {
+        for (url, expected) in [
+            ("postgres://u:p@h/d", "h:5432/d"),
+            ("postgres://u:p@h:5433/d?sslmode=disable", "h:5433/d"),
+            ("postgres://u:p@h", "h:5432/"),
+        ] {
+            assert_eq!(place(&settings(url).unwrap().0), expected, "{url}");
+        }
+    }
 
     #[test]
     fn addresses_are_read_as_libpq_reads_them() {

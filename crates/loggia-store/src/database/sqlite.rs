@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use loggia_auth::client::{is_passing, with_advice};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, params_from_iter};
 
@@ -15,7 +16,10 @@ use crate::error::StoreError;
 /// How long another process may hold the file.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) struct Sqlite(Arc<Mutex<Connection>>);
+pub(super) struct Sqlite {
+    connection: Arc<Mutex<Connection>>,
+    path: Arc<str>,
+}
 
 impl Sqlite {
     pub(super) async fn open(path: &str) -> Result<Sqlite, StoreError> {
@@ -26,30 +30,34 @@ impl Sqlite {
 
     fn open_waiting(path: &str) -> Result<Sqlite, StoreError> {
         if path != ":memory:" {
-            private(Path::new(path))
-                .map_err(|error| StoreError::Configuration(format!("{path} cannot be opened: {error}")))?;
+            private(Path::new(path)).map_err(|error| cannot_open(path, &error))?;
         }
-        let connection = Connection::open(path).map_err(failed)?;
-        connection.busy_timeout(PATIENCE).map_err(failed)?;
-        write_ahead(&connection).map_err(failed)?;
+        let connection = Sqlite::prepared(path).map_err(|error| failed(path, &error))?;
+        Ok(Sqlite { connection: Arc::new(Mutex::new(connection)), path: path.into() })
+    }
+
+    fn prepared(path: &str) -> rusqlite::Result<Connection> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(PATIENCE)?;
+        write_ahead(&connection)?;
         // A commit is on the disk before it is acknowledged, even if the power fails.
         for (pragma, value) in [("synchronous", "FULL"), ("foreign_keys", "ON"), ("secure_delete", "ON")] {
-            connection.pragma_update(None, pragma, value).map_err(failed)?;
+            connection.pragma_update(None, pragma, value)?;
         }
-        Ok(Sqlite(Arc::new(Mutex::new(connection))))
+        Ok(connection)
     }
 
     fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
-        let connection = self.0.clone();
+        let connection = self.connection.clone();
         Box::pin(async move {
             let done = tokio::task::spawn_blocking(move || {
                 work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner))
             });
             match done.await {
-                Ok(done) => done.map_err(failed),
+                Ok(done) => done.map_err(|error| failed(&self.path, &error)),
                 Err(_) => Err(StoreError::Database("the work on it broke off".to_owned())),
             }
         })
@@ -83,8 +91,33 @@ fn private(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
-fn failed(error: rusqlite::Error) -> StoreError {
-    StoreError::Database(error.to_string())
+fn cannot_open(path: &str, error: &std::io::Error) -> StoreError {
+    let text = format!("{path} cannot be opened: {}", with_advice(error));
+    if is_passing(error) { StoreError::Unavailable(text) } else { StoreError::Configuration(text) }
+}
+
+/// Names the file, and what to do about it.
+fn failed(path: &str, error: &rusqlite::Error) -> StoreError {
+    let code = error.sqlite_error_code();
+    let advice = match code {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "; it is damaged: restore it from a backup, or move it away, and a new one is made, without what it held"
+        }
+        Some(ErrorCode::DiskFull) => "; free some space on its disk",
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            "; let the user who runs this program read and write it and its folder"
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "; another process holds it",
+        Some(ErrorCode::SystemIoFailure) => "; see whether its disk works and has space",
+        _ => "",
+    };
+    let text = format!("{path}: {error}{advice}");
+    match code {
+        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            StoreError::Unavailable(text)
+        }
+        _ => StoreError::Database(text),
+    }
 }
 
 impl ToSql for Value {
@@ -143,5 +176,32 @@ fn value(value: ValueRef<'_>) -> Value {
         ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
         ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
         ValueRef::Null | ValueRef::Real(_) => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    #[test]
+    fn a_failure_names_the_file_the_next_step_and_whether_it_passes() {
+        for (code, passes, advice) in [
+            (ffi::SQLITE_CORRUPT, false, "restore it from a backup"),
+            (ffi::SQLITE_NOTADB, false, "restore it from a backup"),
+            (ffi::SQLITE_FULL, true, "free some space"),
+            (ffi::SQLITE_BUSY, true, "another process holds it"),
+            (ffi::SQLITE_LOCKED, true, "another process holds it"),
+            (ffi::SQLITE_READONLY, false, "let the user who runs this program"),
+            (ffi::SQLITE_CANTOPEN, false, "let the user who runs this program"),
+            (ffi::SQLITE_PERM, false, "let the user who runs this program"),
+            (ffi::SQLITE_IOERR, false, "see whether its disk works"),
+            (ffi::SQLITE_MISUSE, false, ""),
+        ] {
+            let error = failed("/x/vault.db", &rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+            assert_eq!(matches!(error, StoreError::Unavailable(_)), passes, "{error}");
+            let text = error.to_string();
+            assert!(text.contains("/x/vault.db: ") && text.contains(advice), "{text}");
+        }
     }
 }

@@ -13,6 +13,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use loggia_auth::client::with_advice;
 use loggia_auth::secret::Secret;
 use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
@@ -89,7 +90,10 @@ impl MasterKeys {
     pub fn from_file(path: impl AsRef<Path>) -> Result<MasterKeys, StoreError> {
         let path = path.as_ref();
         match read(path) {
-            Ok(text) => MasterKeys::parse(&text),
+            Ok(text) => MasterKeys::parse(&text).map_err(|error| match error {
+                StoreError::Key(what) => StoreError::Key(format!("{}: {what}", path.display())),
+                other => other,
+            }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let keys = MasterKeys::generate();
                 match create(path, &keys) {
@@ -146,7 +150,7 @@ fn named(key: Key) -> (String, Key) {
 }
 
 fn unusable(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Key(format!("{}: {error}", path.display()))
+    StoreError::Key(format!("{}: {}", path.display(), with_advice(error)))
 }
 
 fn read(path: &Path) -> io::Result<Secret> {
@@ -187,10 +191,7 @@ fn check_private(metadata: &fs::Metadata) -> io::Result<()> {
 
     match metadata.permissions().mode() & 0o077 {
         0 => Ok(()),
-        _ => Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "others than its owner can use it; take their rights away with chmod 600",
-        )),
+        _ => Err(io::Error::other("others than its owner can use it; take their rights away with chmod 600")),
     }
 }
 

@@ -138,7 +138,7 @@ async fn addresses_that_cannot_be_used_are_explained() {
         #[cfg(feature = "postgres")]
         ("postgres://user:sesame@host:port/db", "cannot be read"),
         #[cfg(feature = "postgres")]
-        ("postgres://user:sesame@127.0.0.1:1/db", "database failed"),
+        ("postgres://user:sesame@127.0.0.1:1/db", "cannot be used at the moment"),
     ] {
         let error = Database::open(url).await.unwrap_err().to_string();
         assert!(error.contains(reason) && !error.contains("sesame"), "{url}: {error}");

@@ -278,6 +278,7 @@ impl ClientBuilder {
             handler: Arc::new(handlers),
             ids,
             options,
+            span: tracing::Span::current(),
             #[cfg(feature = "http-client")]
             composer: engine.composer(),
             #[cfg(feature = "http-client")]
@@ -310,6 +311,7 @@ fn settings(options: &Options, handlers: &Closures, connector: &Connector) -> Se
         sse_allowed: false,
         most_asks: options.limits.asks,
         most_malformed: options.limits.malformed,
+        span: tracing::Span::current(),
     }
 }
 

@@ -168,7 +168,13 @@ impl Exchange<'_> {
 
     fn malformed(&mut self, what: &str) -> Result<()> {
         self.malformed += 1;
-        tracing::warn!(what, in_a_row = self.malformed, "the server sent something that is not a message");
+        self.common.span.in_scope(|| {
+            tracing::warn!(
+                what,
+                in_a_row = self.malformed,
+                "the server sent something that is not a message"
+            );
+        });
         if self.malformed < self.common.options.limits.malformed {
             return Ok(());
         }

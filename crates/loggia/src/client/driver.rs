@@ -361,7 +361,9 @@ impl Common {
     ) {
         let notification = match ServerNotification::decode(method, params) {
             Ok(notification) => notification,
-            Err(error) => return tracing::warn!(%error, "a notification that cannot be read"),
+            Err(error) => {
+                return self.span.in_scope(|| tracing::warn!(%error, "a notification that cannot be read"));
+            }
         };
         if let Some(change) = change_of(&notification) {
             self.changed(change);

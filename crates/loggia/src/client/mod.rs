@@ -95,6 +95,8 @@ pub(crate) struct Common {
     options: Options,
     handler: Arc<dyn ClientHandler>,
     ids: Ids,
+    /// The span that the client was made in.
+    span: tracing::Span,
     #[cfg(feature = "http-client")]
     composer: Arc<Composer>,
     /// Where requests can be made without the client's task.

@@ -111,6 +111,7 @@ impl Pair {
             sse_allowed: false,
             most_asks: 64,
             most_malformed: 4,
+            span: tracing::Span::none(),
         };
         let limits = Limits { ask_timeout: Duration::from_secs(300), ..Limits::default() };
         Pair {

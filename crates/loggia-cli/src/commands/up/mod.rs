@@ -45,7 +45,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// `loggia up`.
 pub(crate) async fn run(args: &UpArgs, file: Option<&Path>, credentials: &Credentials) -> Outcome {
-    let config = config(args, file)?;
+    let config = config(args, file, credentials)?;
     check(&config)?;
     if args.stdio {
         return serve_stdio(&config, credentials).await;
@@ -57,17 +57,20 @@ pub(crate) async fn run(args: &UpArgs, file: Option<&Path>, credentials: &Creden
     serve_http(args, &config, credentials, &access, listener).await
 }
 
-/// A folder named on the line is served in place of a configuration file.
-fn config(args: &UpArgs, file: Option<&Path>) -> Outcome<Config> {
-    if args.root.is_none() && !args.write {
-        return Config::read(file);
-    }
+/// Chooses between the configuration file and a folder named on the line. With both, the folder would be served
+/// without what the file says of authorization and of connectors: that is refused.
+fn config(args: &UpArgs, file: Option<&Path>, credentials: &Credentials) -> Outcome<Config> {
+    let option = match (&args.root, args.write) {
+        (None, false) => return Config::read(file, credentials.redactor()),
+        (Some(_), _) => "--root",
+        (None, true) => "--write",
+    };
     if let Some(file) = file {
-        return Err(Failure::usage(format!(
-            "--root and --write are for the built-in connector, and {} says what to serve",
-            file.display()
-        ))
-        .hint("write the folder into the file, or leave --config out"));
+        let file = file.display();
+        return Err(Failure::usage(format!("{option} would pass over the configuration file {file}")).hint(format!(
+            "write the folder into {file}: a connector with kind = \"builtin\", name = \"files\" and options = {{ path \
+             = \"DIR\", write = true }}; or add --no-config to serve the folder without the file"
+        )));
     }
     let root = args.root.clone().unwrap_or_else(|| ".".into());
     let (writable, write_sensitive) = (args.write, args.write_sensitive);

@@ -262,7 +262,9 @@ impl Account {
                 let next = Invitation { code: random(24), until: seconds(until) };
                 let revision = before.map(|(_, revision)| revision);
                 if !notes.save(&name, &next, revision, until).await? {
-                    return Err(AuthError::Store("the same link is made by several at once".to_owned()));
+                    return Err(AuthError::StoreUnavailable(
+                        "the same link is made by several at once".to_owned(),
+                    ));
                 }
                 next.code
             }

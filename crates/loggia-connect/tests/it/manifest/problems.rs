@@ -34,7 +34,31 @@ const WRONG: &[(&str, &str)] = &[
         "an option without the one that it needs",
         "[connectors.a]\nkind = \"builtin\"\nname = \"files\"\noptions = { write_sensitive = true }",
     ),
-    ("a bad name", "[connectors.My_Files]\nkind = \"builtin\"\nname = \"files\""),
+    ("a name without letters", "[connectors.\"日本\"]\nkind = \"builtin\"\nname = \"files\""),
+    (
+        "two names that are one",
+        "[connectors.My_Files]\nkind = \"builtin\"\nname = \"files\"\n[connectors.my-files]\nkind = \"builtin\"\nname = \"files\"",
+    ),
+    (
+        "two empty prefixes",
+        "[connectors.a]\nkind = \"builtin\"\nname = \"files\"\nprefix = \"\"\n[connectors.b]\nkind = \"builtin\"\nname = \"files\"\nprefix = \"\"",
+    ),
+    (
+        "the prefix of one without",
+        "[connectors.a]\nkind = \"builtin\"\nname = \"files\"\nprefix = \"\"\n[connectors.b]\nkind = \"builtin\"\nname = \"files\"\nprefix = \"a\"",
+    ),
+    ("JSON", "{\"mcpServers\": {\"a\": {\"command\": \"npx\"}}}"),
+    ("another program's key for the kind", "[connectors.a]\ntype = \"stdio\"\ncommand = \"x\""),
+    (
+        "another program's key for the url",
+        "[connectors.a]\nkind = \"remote\"\nserverUrl = \"https://x.example/\"",
+    ),
+    (
+        "another program's key for the folder",
+        "[connectors.a]\nkind = \"stdio\"\ncommand = \"x\"\nworking_directory = \"x\"",
+    ),
+    ("another program's section", "[mcpServers.a]\ncommand = \"x\""),
+    ("another program's kind", "[connectors.a]\nkind = \"streamable-http\"\nurl = \"https://x.example/\""),
     ("a long name", "[connectors.abcdefghijklmnopqrstuvwxyzabcdefg]\nkind = \"builtin\"\nname = \"files\""),
     ("a bad prefix", "[connectors.a]\nkind = \"builtin\"\nname = \"files\"\nprefix = \"a_b\""),
     (

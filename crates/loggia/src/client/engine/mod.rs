@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub most_asks: usize,
     /// Most malformed messages in a row before the connection is given up.
     pub most_malformed: usize,
+    /// The span that the client was made in: it tells in the log which server a line is about.
+    pub(crate) span: tracing::Span,
 }
 
 /// The numbers of requests: never used twice in a client's life.
@@ -355,7 +357,13 @@ impl Engine {
 
     fn note_malformed(&mut self, what: &str) {
         self.malformed += 1;
-        tracing::warn!(what, in_a_row = self.malformed, "the server sent something that is not a message");
+        self.settings.span.in_scope(|| {
+            tracing::warn!(
+                what,
+                in_a_row = self.malformed,
+                "the server sent something that is not a message"
+            );
+        });
         if self.malformed >= self.settings.most_malformed {
             self.closed(format!("the server sends no messages of the protocol; the last: {what}"));
         }

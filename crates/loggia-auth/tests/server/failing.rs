@@ -1,0 +1,135 @@
+//! Endpoints whose store fails: the status says whether trying again helps, and nothing says what failed.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::Request;
+use loggia::transport::http::Body;
+use loggia_auth::client::{AuthError, MemoryStore, StoreFuture, Stored, TokenStore};
+use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::keys::{ApiKeys, NewKey};
+use loggia_auth::resource::{Resource, ScopePolicy};
+use loggia_auth::secret::Secret;
+use loggia_auth::server::{AuthorizationServer, Client, SignIn};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::world::{Answer, Behind, CALLBACK, ISSUER, MCP, encoded, redeem, request};
+
+/// A store that fails as it is told to.
+#[derive(Default)]
+struct FailingStore {
+    inner: MemoryStore,
+    /// Which error, and from which kind of access on.
+    error: Mutex<Option<AuthError>>,
+    loads_only: bool,
+}
+
+impl FailingStore {
+    fn check<'a, T: Send + 'a>(&'a self, is_load: bool, then: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
+        match self.error.lock().unwrap().clone().filter(|_| is_load || !self.loads_only) {
+            Some(error) => Box::pin(std::future::ready(Err(error))),
+            None => then,
+        }
+    }
+}
+
+impl TokenStore for FailingStore {
+    fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
+        self.check(true, self.inner.load(key))
+    }
+
+    fn save<'a>(
+        &'a self,
+        key: &'a str,
+        value: Secret,
+        expected: Option<u64>,
+        until: Option<SystemTime>,
+    ) -> StoreFuture<'a, Option<u64>> {
+        self.check(false, self.inner.save(key, value, expected, until))
+    }
+
+    fn remove<'a>(&'a self, key: &'a str, expected: u64) -> StoreFuture<'a, bool> {
+        self.check(false, self.inner.remove(key, expected))
+    }
+
+    fn lease<'a>(&'a self, key: &'a str, holder: &'a str, time: Duration) -> StoreFuture<'a, bool> {
+        self.check(false, self.inner.lease(key, holder, time))
+    }
+
+    fn release<'a>(&'a self, key: &'a str, holder: &'a str) -> StoreFuture<'a, ()> {
+        self.check(false, self.inner.release(key, holder))
+    }
+
+    fn keys<'a>(&'a self, start: &'a str) -> StoreFuture<'a, Vec<String>> {
+        self.check(false, self.inner.keys(start))
+    }
+}
+
+/// The errors, and the status that each ends with.
+fn errors() -> [(AuthError, u16); 2] {
+    let text = || "/secret/place/vault.db: it failed".to_owned();
+    [(AuthError::StoreUnavailable(text()), 503), (AuthError::Store(text()), 500)]
+}
+
+#[tokio::test]
+async fn endpoints_say_whether_trying_again_helps() {
+    let store = Arc::new(FailingStore::default());
+    let guard = Guard::new(Policy::development()).unwrap();
+    let server = AuthorizationServer::builder(ISSUER, store.clone(), guard)
+        .resource(MCP, ["mcp"])
+        .sign_in(SignIn::Link { subject: "ada".to_owned(), show: Arc::new(|_| {}) })
+        .client(Client::new("cli", "The command line", [CALLBACK]))
+        .build()
+        .unwrap();
+    let form = |path: &str| Request::post(path).header("content-type", "application/x-www-form-urlencoded");
+    let authorize = format!("/oauth/authorize?{}", encoded(&request()));
+    let register = r#"{"client_name": "x", "redirect_uris": ["http://127.0.0.1/cb"]}"#;
+    // Tokens that could be ours, so that they are looked for.
+    let token = format!("lgr_{}.{}", "a".repeat(22), "b".repeat(43));
+    let refresh = [("grant_type", "refresh_token"), ("client_id", "cli"), ("refresh_token", &*token)];
+    for (error, status) in errors() {
+        *store.error.lock().unwrap() = Some(error);
+        let json = Request::post("/oauth/register").header("content-type", "application/json");
+        for (what, request, body) in [
+            ("authorize", Request::get(&*authorize), String::new()),
+            ("register", json, register.to_owned()),
+            ("a code", form("/oauth/token"), encoded(&redeem("x.y"))),
+            ("a refresh token", form("/oauth/token"), encoded(&refresh)),
+            ("revoke", form("/oauth/revoke"), encoded(&[("client_id", "cli"), ("token", &*token)])),
+        ] {
+            let request = request.body(Body::full(body)).unwrap();
+            let answer = Answer::of(server.layer().layer(Behind).call(request).await.unwrap()).await;
+            let again = answer.headers.contains_key("retry-after");
+            assert_eq!((answer.status, again), (status, status == 503), "{what}: {}", answer.body);
+            assert!(!answer.body.contains("vault.db"), "{what}: {}", answer.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_api_key_that_cannot_be_checked_is_not_called_wrong() {
+    for loads_only in [false, true] {
+        for (error, status) in errors() {
+            let store = Arc::new(FailingStore { loads_only, ..FailingStore::default() });
+            let keys = Arc::new(ApiKeys::new(store.clone()));
+            let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+            let new =
+                NewKey { subject: "ada".to_owned(), scopes: vec!["mcp".to_owned()], ..NewKey::default() };
+            let (_, secret) = keys.create(new, now).await.unwrap();
+            let resource = Resource::new(MCP.parse().unwrap()).unwrap().api_keys(keys);
+            let resource = resource
+                .scopes(ScopePolicy::new().always("mcp"))
+                .clock(Arc::new(move || now + Duration::from_secs(60)));
+            let mut service = resource.layer().layer(Behind);
+            *store.error.lock().unwrap() = Some(error);
+            let request =
+                Request::post("/mcp").header("authorization", format!("Bearer {}", secret.expose()));
+            let answer = service.call(request.body(Body::full("{}")).unwrap()).await.unwrap();
+            let answer = Answer::of(answer).await;
+            let again = answer.headers.contains_key("retry-after");
+            assert_eq!((answer.status, again), (status, status == 503), "{loads_only}: {}", answer.body);
+            assert!(!answer.body.contains("vault.db"), "{}", answer.body);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! `loggia import`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+const AFTER_HELP: &str = "\
+Values that look like secrets are not copied: ${VARIABLE} takes their place, and a note says which variable to set.
+
+Examples:
+  loggia import ~/.cursor/mcp.json
+  loggia import .vscode/mcp.json github search     only these servers
+  loggia import - --file team.toml < servers.json";
+
+/// Arguments of `loggia import`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct ImportArgs {
+    /// JSON file of an MCP client, with mcpServers (Claude, Cursor, …) or servers (VS Code); - reads stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) source: PathBuf,
+
+    /// Names of the servers to import [default: all]
+    #[arg(value_name = "SERVER")]
+    pub(crate) names: Vec<String>,
+
+    /// Configuration file to add the connectors to [default: --config, LOGGIA_CONFIG or loggia.toml]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) file: Option<PathBuf>,
+}

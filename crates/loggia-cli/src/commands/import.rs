@@ -1,0 +1,111 @@
+//! `loggia import`: the servers of an MCP client become connectors of the configuration file.
+
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use loggia_connect::import::{Import, ImportError};
+
+use crate::args::{DEFAULT_CONFIG, ImportArgs};
+use crate::exit::{Failure, Outcome};
+use crate::out::{self, DIM, GOOD, NAME, WARN};
+use crate::render::text::{count, one_line, pad};
+
+/// Longest file that is read.
+const LONGEST: u64 = 1 << 20;
+
+/// `loggia import`.
+pub(crate) fn run(args: &ImportArgs, config: Option<&Path>) -> Outcome {
+    let file = args.file.as_deref().or(config).unwrap_or(Path::new(DEFAULT_CONFIG));
+    let source = read_source(&args.source)?;
+    let import = Import::parse(&source, &args.names).map_err(|error| failed(error, &args.source))?;
+    let existing = match read(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        existing => existing.map_err(|error| unreadable(file, &error))?,
+    };
+    let text = import.add_to(&existing, file).map_err(|error| failed(error, file))?;
+    replace(file, &text).map_err(|error| {
+        Failure::usage(format!("cannot write {}: {error}", file.display())).hint("nothing was changed")
+    })?;
+    Ok(out::print(report(&import, file))?)
+}
+
+fn report(import: &Import, file: &Path) -> String {
+    let servers = import.servers();
+    let mut text =
+        format!("{GOOD}✓{GOOD:#} {} added to {}\n", count(servers.len(), "connector"), file.display());
+    for server in servers {
+        let summary = one_line(&server.summary);
+        text.push_str(&format!("  {NAME}{}{NAME:#} {DIM}{summary}{DIM:#}\n", pad(&server.name, 16)));
+        for note in &server.notes {
+            text.push_str(&format!("    {WARN}{}{WARN:#}\n", one_line(note)));
+        }
+    }
+    text
+}
+
+fn failed(error: ImportError, file: &Path) -> Failure {
+    let failure = match &error {
+        // Each of its lines names the file already.
+        ImportError::Manifest(_) => Failure::usage(&error),
+        _ => Failure::usage(format!("{}: {error}", file.display())),
+    };
+    match error {
+        ImportError::NameTaken { .. } => {
+            failure.hint("rename one of them, or name the servers to import: loggia import FILE SERVER…")
+        }
+        _ => failure.hint("nothing was changed"),
+    }
+}
+
+fn unreadable(file: &Path, error: &io::Error) -> Failure {
+    Failure::usage(format!("cannot read {}: {error}", file.display())).hint("nothing was changed")
+}
+
+fn read_source(source: &Path) -> Outcome<String> {
+    match source == Path::new("-") {
+        true => bounded(io::stdin().lock()),
+        false => read(source),
+    }
+    .map_err(|error| unreadable(source, &error))
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    bounded(fs::File::open(file)?)
+}
+
+fn bounded(reader: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    reader.take(LONGEST + 1).read_to_string(&mut text)?;
+    match text.len() as u64 > LONGEST {
+        true => Err(io::Error::other("it is longer than 1 MiB")),
+        false => Ok(text),
+    }
+}
+
+/// Replaces a file as a whole, with the permissions that it has. A link stays one.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let new = beside(&file);
+    let written = write_new(&new, &file, text).and_then(|()| fs::rename(&new, &file));
+    if written.is_err() {
+        // The first error says what is wrong.
+        let _ = fs::remove_file(&new);
+    }
+    written
+}
+
+fn beside(file: &Path) -> PathBuf {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    file.with_file_name(name)
+}
+
+fn write_new(new: &Path, old: &Path, text: &str) -> io::Result<()> {
+    let mut written = fs::OpenOptions::new().write(true).create_new(true).open(new)?;
+    if let Ok(old) = fs::metadata(old) {
+        written.set_permissions(old.permissions())?;
+    }
+    written.write_all(text.as_bytes())?;
+    written.sync_all()
+}

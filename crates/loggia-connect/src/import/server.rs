@@ -1,0 +1,266 @@
+//! One server of a client's configuration: from the keys that clients know to a section of `loggia.toml`.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, value};
+
+use super::secrets::{Setting, Variables, variable};
+use super::{ImportError, ImportedServer};
+use crate::manifest::{Manifest, ManifestError, connector_name};
+use crate::secret::{Location, Template};
+
+/// Keys of a URL, whichever client wrote them.
+const URLS: [&str; 4] = ["url", "serverUrl", "httpUrl", "uri"];
+/// Keys that say what the others show, or that are for people.
+const SILENT: [&str; 8] =
+    ["type", "transport", "name", "title", "description", "disabled", "enabled", "gallery"];
+
+/// Reads the settings of one server, and notes what is not carried over.
+struct Reader<'s, 'v> {
+    server: &'s str,
+    settings: &'s Map<String, Value>,
+    variables: &'v mut Variables,
+    used: Vec<&'static str>,
+    notes: Vec<String>,
+}
+
+impl ImportedServer {
+    /// Reads the server `written` of a client.
+    pub(super) fn read(
+        written: &str,
+        settings: &Value,
+        variables: &mut Variables,
+    ) -> Result<ImportedServer, ImportError> {
+        let fail = |reason: String| ImportError::Server { name: written.to_owned(), reason };
+        let name = connector_name(written).map_err(fail)?;
+        let settings = settings.as_object().ok_or_else(|| fail("its settings are no object".to_owned()))?;
+        let mut reader =
+            Reader { server: &name, settings, variables, used: SILENT.to_vec(), notes: Vec::new() };
+        let mut section = Table::new();
+        let summary = reader.fill(&mut section).map_err(fail)?;
+        check(&name, &section).map_err(fail)?;
+        if name != written {
+            reader.notes.insert(0, format!("{written:?} is called {name} here"));
+        }
+        let notes = reader.finish();
+        Ok(ImportedServer { name, written: written.to_owned(), summary, notes, section })
+    }
+}
+
+impl Reader<'_, '_> {
+    /// Fills the section, and returns what the server is in a few words.
+    fn fill(&mut self, section: &mut Table) -> Result<String, String> {
+        let url = URLS.iter().find(|key| self.settings.contains_key(**key));
+        let summary = match (self.settings.contains_key("command"), url) {
+            (true, _) => self.stdio(section)?,
+            (false, Some(key)) => self.remote(section, key)?,
+            (false, None) => return Err("it has neither a command nor a url".to_owned()),
+        };
+        self.tools(section)?;
+        let is = |key: &str, set: bool| self.settings.get(key).and_then(Value::as_bool) == Some(set);
+        if is("disabled", true) || is("enabled", false) {
+            section.insert("enabled", value(false));
+        }
+        Ok(summary)
+    }
+
+    fn stdio(&mut self, section: &mut Table) -> Result<String, String> {
+        let mut words = self.words("command")?;
+        words.extend(self.words("args")?);
+        if words.first().is_none_or(String::is_empty) {
+            return Err("its command is empty".to_owned());
+        }
+        let program = self.template(&words.remove(0));
+        let args = self.without_secrets(words);
+        section.insert("kind", value("stdio"));
+        section.insert("command", value(&program));
+        if !args.is_empty() {
+            section.insert("args", value(args.iter().map(String::as_str).collect::<Array>()));
+        }
+        self.pairs("env", section)?;
+        if let [cwd] = &self.words("cwd")?[..] {
+            section.insert("cwd", value(self.template(cwd)));
+        }
+        // A path may come from a variable with a secret in it; the last part says enough.
+        let shown = program.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+        Ok(format!("stdio, {shown}"))
+    }
+
+    fn remote(&mut self, section: &mut Table, key: &'static str) -> Result<String, String> {
+        let [url] = &self.words(key)?[..] else { return Err(format!("its {key} is no text")) };
+        let url = self.url_without_secrets(url);
+        section.insert("kind", value("remote"));
+        section.insert("url", value(self.template(&url)));
+        self.pairs("headers", section)?;
+        if self.text("type").or(self.text("transport")) == Some("sse") {
+            section.insert("transport", value("sse"));
+        }
+        let host = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+        let host = host.and_then(|authority| authority.rsplit('@').next()).unwrap_or_default();
+        Ok(format!("remote, {host}"))
+    }
+
+    /// The tools that the client shows and hides.
+    fn tools(&mut self, section: &mut Table) -> Result<(), String> {
+        let mut filter = InlineTable::new();
+        for (theirs, ours) in [("includeTools", "allow"), ("excludeTools", "deny")] {
+            let tools = self.words(theirs)?;
+            if self.settings.contains_key(theirs) {
+                filter.insert(ours, tools.iter().map(String::as_str).collect::<Array>().into());
+            }
+        }
+        if !filter.is_empty() {
+            section.insert("tools", value(filter));
+        }
+        Ok(())
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        self.settings.get(key).and_then(Value::as_str)
+    }
+
+    /// A text or a list of texts; nothing if there is no such key.
+    fn words(&mut self, key: &'static str) -> Result<Vec<String>, String> {
+        self.used.push(key);
+        match self.settings.get(key) {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::Array(list)) => list.iter().map(|item| scalar(key, item)).collect(),
+            Some(one) => Ok(vec![scalar(key, one)?]),
+        }
+    }
+
+    /// Copies names and values, without secrets.
+    fn pairs(&mut self, key: &'static str, section: &mut Table) -> Result<(), String> {
+        self.used.push(key);
+        let Some(pairs) = self.settings.get(key).filter(|pairs| !pairs.is_null()) else { return Ok(()) };
+        let pairs = pairs.as_object().ok_or_else(|| format!("its {key} is no object"))?;
+        let mut table = InlineTable::new();
+        for (name, text) in pairs {
+            let setting = if key == "env" { Setting::Variable(name) } else { Setting::Named(name) };
+            let text = self.secret(key, &setting, &scalar(key, text)?);
+            table.insert(name, self.template(&text).into());
+        }
+        if !table.is_empty() {
+            section.insert(key, value(table));
+        }
+        Ok(())
+    }
+
+    /// Returns a value, or the variable that takes its place, with a note.
+    fn secret(&mut self, place: &str, setting: &Setting<'_>, text: &str) -> String {
+        let (text, variable) = self.variables.take(self.server, setting, text);
+        if let Some(variable) = variable {
+            self.notes
+                .push(format!("set {variable} before you start: its value, under {place}, was not copied"));
+        }
+        text
+    }
+
+    /// Arguments, with variables for secrets: `--api-key=X`, `--api-key X`, `Authorization: Bearer X`, and `sk-…` alone.
+    fn without_secrets(&mut self, args: Vec<String>) -> Vec<String> {
+        let mut option = None;
+        let mut safe = Vec::new();
+        for arg in args {
+            let before: Option<String> = option.take();
+            let split = arg.split_once('=').filter(|(name, _)| arg.starts_with('-') && !name.contains(' '));
+            let header =
+                arg.split_once(':').filter(|(name, rest)| is_header_name(name) && !rest.starts_with("//"));
+            let text = match (split, header) {
+                (Some((name, text)), _) => {
+                    format!("{name}={}", self.secret("args", &Setting::Named(name), text))
+                }
+                (None, Some((name, text))) => {
+                    let space = &text[..text.len() - text.trim_start().len()];
+                    format!("{name}:{space}{}", self.secret("args", &Setting::Named(name), text.trim_start()))
+                }
+                (None, None) if arg.starts_with('-') => {
+                    option = Some(arg.clone());
+                    arg
+                }
+                (None, None) => {
+                    let setting = before.as_deref().map_or(Setting::Argument, Setting::Named);
+                    self.secret("args", &setting, &arg)
+                }
+            };
+            safe.push(self.template(&text));
+        }
+        safe
+    }
+
+    /// A URL, with variables for secrets in its query.
+    fn url_without_secrets(&mut self, url: &str) -> String {
+        let Some((path, query)) = url.split_once('?') else { return url.to_owned() };
+        let pairs: Vec<String> = query
+            .split('&')
+            .map(|pair| match pair.split_once('=') {
+                Some((name, text)) => format!("{name}={}", self.secret("url", &Setting::Named(name), text)),
+                None => pair.to_owned(),
+            })
+            .collect();
+        format!("{path}?{}", pairs.join("&"))
+    }
+
+    /// A text with a client's variables, as a template of ours: `${env:A}` and `${input:a}` are `${A}`.
+    fn template(&mut self, text: &str) -> String {
+        let mut result = String::new();
+        let mut rest = text;
+        while let Some((before, (inside, after))) =
+            rest.split_once("${").and_then(|(before, after)| Some((before, after.split_once('}')?)))
+        {
+            result.push_str(before);
+            result.push_str(&self.variable(inside));
+            rest = after;
+        }
+        result.push_str(rest);
+        let location = Location { file: "".into(), line: 1, column: 1 };
+        // Text that is no template stands for itself.
+        if Template::parse(&*result, location).is_ok() { result } else { result.replace("${", "$${") }
+    }
+
+    /// A variable as a client writes it between braces.
+    fn variable(&mut self, inside: &str) -> String {
+        match inside.split_once(':') {
+            Some(("env", name)) => format!("${{{name}}}"),
+            Some(("input", name)) => {
+                let name = variable(name);
+                self.notes.push(format!("set {name} before you start: the client asks for it"));
+                format!("${{{name}}}")
+            }
+            _ if inside == "userHome" => "${HOME}".to_owned(),
+            _ if inside.starts_with("workspace") => ".".to_owned(),
+            _ => format!("${{{inside}}}"),
+        }
+    }
+
+    /// The notes, with those of the keys that were not looked at.
+    fn finish(mut self) -> Vec<String> {
+        for key in self.settings.keys().filter(|key| !self.used.contains(&key.as_str())) {
+            self.notes.push(format!("{key:?} was left out: there is no key for it"));
+        }
+        self.notes
+    }
+}
+
+fn is_header_name(name: &str) -> bool {
+    name.len() > 1 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
+/// A text, a number or a switch as a text.
+fn scalar(key: &str, item: &Value) -> Result<String, String> {
+    match item {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Bool(switch) => Ok(switch.to_string()),
+        _ => Err(format!("its {key} holds something that is no text")),
+    }
+}
+
+/// Checks a section alone; the error is about the server and not about a place in a file.
+fn check(name: &str, section: &Table) -> Result<(), String> {
+    let mut document = DocumentMut::new();
+    document["connectors"][name] = Item::Table(section.clone());
+    let parsed = Manifest::parse(&document.to_string(), Path::new(""));
+    let reason = |error: ManifestError| error.problems.into_iter().next().map(|problem| problem.message);
+    parsed.map(drop).map_err(|error| reason(error).unwrap_or_default())
+}

@@ -1,0 +1,69 @@
+//! Databases and keys that cannot be used: the error names the place and the next step.
+
+use std::path::Path;
+
+use loggia_auth::client::AuthError;
+use loggia_store::{Database, MasterKeys, StoreError, Vault};
+
+use crate::Folder;
+
+async fn open(url: &str) -> Result<Vault, StoreError> {
+    let vault = Vault::open(Database::open(url).await?, MasterKeys::generate()).await?;
+    // Damage inside shows when the records are read.
+    vault.list(None).await.map(|_| vault)
+}
+
+/// A sound database, all of whose pages but the first are overwritten.
+async fn damaged_inside(path: &Path) {
+    drop(open(&format!("sqlite:{}", path.display())).await.unwrap());
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", path.display()));
+    }
+    let mut bytes = std::fs::read(path).unwrap();
+    assert!(bytes.len() > 8192, "{} bytes", bytes.len());
+    bytes[4096..].fill(0xff);
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_used_is_named_with_the_next_step() {
+    let folder = Folder::new("failures");
+    std::fs::write(folder.file("text.db"), "this is no database at all, and long enough to be read as one")
+        .unwrap();
+    std::fs::create_dir(folder.file("folder.db")).unwrap();
+    std::fs::write(folder.file("file"), "").unwrap();
+    damaged_inside(&folder.file("inside.db")).await;
+    for (place, advice) in [
+        ("text.db", "restore it from a backup"),
+        ("inside.db", "restore it from a backup"),
+        ("folder.db", "move that away"),
+        ("file/in.db", "move that away"),
+    ] {
+        let path = folder.file(place);
+        let error = open(&format!("sqlite:{}", path.display())).await.expect_err(place);
+        let text = error.to_string();
+        assert!(text.contains(&*path.to_string_lossy()) && text.contains(advice), "{place}: {text}");
+        assert!(!AuthError::from(error).is_unavailable(), "{place}");
+    }
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn a_database_that_is_away_is_named_without_its_password() {
+    // Nothing listens at port 1.
+    let error = open("postgres://ada:s3cret@127.0.0.1:1/team").await.expect_err("it is away");
+    let text = error.to_string();
+    assert!(text.contains("PostgreSQL at 127.0.0.1:1/team") && !text.contains("s3cret"), "{text}");
+    assert!(AuthError::from(error).is_unavailable(), "{text}");
+}
+
+#[test]
+fn a_key_file_that_cannot_be_used_is_named_with_the_next_step() {
+    let folder = Folder::new("failing-keys");
+    std::fs::create_dir(folder.file("folder.key")).unwrap();
+    std::fs::write(folder.file("file"), "").unwrap();
+    for (place, advice) in [("folder.key", ""), ("file/in.key", "move that away")] {
+        let text = MasterKeys::from_file(folder.file(place)).expect_err(place).to_string();
+        assert!(text.contains(&*folder.file(place).to_string_lossy()) && text.contains(advice), "{text}");
+    }
+}
