@@ -87,11 +87,7 @@ fn url(word: &str, config: Option<&Path>, credentials: &Credentials) -> Outcome<
 }
 
 /// The issuer that the line names, or else the connector.
-fn issuer(
-    args: &LoginArgs,
-    config: Option<&Path>,
-    credentials: &Credentials,
-) -> Outcome<Option<String>> {
+fn issuer(args: &LoginArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome<Option<String>> {
     if args.issuer.is_some() {
         return Ok(args.issuer.clone());
     }

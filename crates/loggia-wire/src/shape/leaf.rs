@@ -33,12 +33,22 @@ fn string_of(text: &[u8]) -> Result<String, Malformed> {
 
 fn integer_of(text: &[u8]) -> Result<i64, Malformed> {
     const WHAT: &str = "an integer";
-    number_of(text, WHAT)?.as_i64().ok_or_else(|| Malformed::expected(WHAT, text))
+    let number = number_of(text, WHAT)?;
+    number.as_i64().or_else(|| whole(&number)).ok_or_else(|| Malformed::expected(WHAT, text))
+}
+
+/// The integer that a peer without integers may write as `1e3` or `1000.0`.
+fn whole(number: &Number) -> Option<i64> {
+    const EXACT: f64 = (1_u64 << 53) as f64;
+    let float = number.as_f64()?;
+    (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i64)
 }
 
 fn size_of(text: &[u8]) -> Result<u64, Malformed> {
     const WHAT: &str = "an integer that is not negative";
-    number_of(text, WHAT)?.as_u64().ok_or_else(|| Malformed::expected(WHAT, text))
+    let number = number_of(text, WHAT)?;
+    let unsigned = number.as_u64().or_else(|| u64::try_from(whole(&number)?).ok());
+    unsigned.ok_or_else(|| Malformed::expected(WHAT, text))
 }
 
 fn float_of(text: &[u8]) -> Result<f64, Malformed> {

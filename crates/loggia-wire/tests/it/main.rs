@@ -9,6 +9,7 @@
 mod envelope;
 mod examples;
 mod fast_path;
+mod fidelity;
 mod header;
 mod meta_key;
 mod official;
