@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use url::Url;
 
-use crate::world::{Odd, Twists, World, person, policy};
+use crate::world::{Odd, Params, Twists, World, person, policy};
 
 /// The pages that a browser saw, in the order in which it saw them.
 type Pages = Arc<Mutex<Vec<String>>>;
@@ -230,9 +230,9 @@ async fn what_one_issuer_knows_is_shown_to_no_other() {
 /// A slash at the end of the issuer makes two issuers, unless the user names the one that is meant.
 #[tokio::test]
 async fn an_issuer_that_differs_by_a_slash_has_to_be_named() {
-    fn add_slash(answer: &mut Vec<(String, String)>) {
+    let add_slash: fn(&mut Params) = |answer| {
         answer.iter_mut().filter(|(name, _)| name == "iss").for_each(|(_, iss)| iss.push('/'));
-    }
+    };
     for names_slash in [true, false] {
         let world = World::new().await;
         let with_slash = format!("{}/", world.issuer);
