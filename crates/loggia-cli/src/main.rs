@@ -27,14 +27,27 @@ use std::process::ExitCode;
 
 use args::{Args, Command};
 use exit::Outcome;
+use loggia::client::ChildGuard;
+
+/// Makes this program the guard of a child process. No user writes it, so `--help` does not list it.
+const CHILD_GUARD: &str = "child-guard";
 
 fn main() -> ExitCode {
+    let mut line = std::env::args_os().skip(1);
+    if line.next().is_some_and(|word| word == CHILD_GUARD) {
+        return child_guard().run(line);
+    }
     let args = Args::read();
     out::choose_color(args.color);
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// The guard that ends a server's processes when this program ends.
+fn child_guard() -> ChildGuard {
+    ChildGuard::current_program([CHILD_GUARD])
 }
 
 fn run(args: Args) -> Outcome {

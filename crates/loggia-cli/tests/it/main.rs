@@ -1,6 +1,8 @@
 //! The program as its users see it: what it prints, where, and how it ends.
 
 mod auth;
+#[cfg(target_os = "linux")]
+mod children;
 mod client;
 mod forwarded;
 mod guarded;

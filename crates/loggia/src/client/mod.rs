@@ -58,7 +58,7 @@ use crate::error::{Error, Result};
 #[cfg(feature = "http-client")]
 use crate::transport::Shutdown;
 
-pub use crate::transport::child::Child;
+pub use crate::transport::child::{Child, ChildGuard};
 #[cfg(feature = "http-client")]
 pub use crate::transport::http::client::{Authorize, Challenge};
 pub use builder::ClientBuilder;
