@@ -483,6 +483,9 @@ pub(crate) fn refusal(slot: &Slot, error: Error) -> Refusal {
             "The connector {name:?} gave no answer within {} s. It may still be working on the request.",
             after.as_secs()
         ),
+        Error::TooLarge(most) => format!(
+            "The connector {name:?} answered with more than {most} bytes, the limit (reply_bytes). Ask for less."
+        ),
         Error::Unauthorized(_) => format!(
             "The connector {name:?} is not authorized at its service: its credentials in Loggia's configuration are \
              missing, wrong or expired."

@@ -18,6 +18,8 @@ pub enum Error {
     Rpc(RpcError),
     /// The peer broke the protocol.
     Protocol(String),
+    /// The answer is larger than the client takes, this many bytes: `Limits::reply_bytes`.
+    TooLarge(usize),
     /// The connection failed or closed.
     Connection(String),
     /// Nothing came within this time.
@@ -44,6 +46,9 @@ impl fmt::Display for Error {
         match self {
             Error::Rpc(error) => write!(f, "the peer answered with an error: {error}"),
             Error::Protocol(what) => write!(f, "the peer broke the protocol: {what}"),
+            Error::TooLarge(most) => {
+                write!(f, "the server's answer is larger than the limit of {most} bytes (reply_bytes)")
+            }
             Error::Connection(what) => write!(f, "the connection failed: {what}"),
             Error::Timeout(after) => write!(f, "no answer within {} s", after.as_secs_f32()),
             Error::NoCommonVersion { wanted, offered } => write_versions(f, wanted, offered),

@@ -35,6 +35,7 @@ mod handler;
 pub(crate) mod link;
 mod listen;
 mod negotiate;
+mod noise;
 #[cfg(test)]
 mod pair;
 mod params;

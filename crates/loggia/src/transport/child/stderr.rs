@@ -41,7 +41,7 @@ pub(super) async fn listen(stderr: ChildStderr, server: String, said: LastLines)
     while let Ok(Some(frame)) = lines.next().await {
         let line = match frame {
             Ok(text) => String::from_utf8_lossy(&text).into_owned(),
-            Err(BadFrame::TooLong(most)) => format!("(a line of more than {most} bytes)"),
+            Err(BadFrame::TooLong { most, .. }) => format!("(a line of more than {most} bytes)"),
         };
         tracing::debug!(target: "loggia::child", server, "{line}");
         said.push(line);
