@@ -120,7 +120,7 @@ impl Link {
         match tokio::time::timeout(limit, relay.client().ping()).await {
             Ok(Ok(()) | Err(Error::Rpc(_) | Error::Protocol(_) | Error::TooLarge(_))) => Ok(()),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(Error::Timeout(limit)),
+            Err(_) => Err(Error::timeout(limit)),
         }
     }
 

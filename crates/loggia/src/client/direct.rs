@@ -206,7 +206,7 @@ impl Clock {
             () = self.sleep.as_mut() => {
                 let in_all = ends.is_some_and(|ends| ends <= self.sleep.deadline());
                 let after = if in_all { timing.total } else { timing.idle };
-                Err(Error::Timeout(after.unwrap_or_default()))
+                Err(Error::timeout(after.unwrap_or_default()))
             }
         }
     }

@@ -159,6 +159,15 @@ impl Link {
         }
     }
 
+    /// The last lines that a server process wrote to its error output.
+    pub(crate) fn server_output(&self) -> String {
+        match self {
+            Link::Frames(link) => link.process.as_ref().map(Process::error_output).unwrap_or_default(),
+            #[cfg(feature = "http-client")]
+            Link::Http(_) => String::new(),
+        }
+    }
+
     /// The stream of this request is no longer wanted.
     pub(crate) fn abandon(&mut self, id: i64) {
         match self {

@@ -105,7 +105,10 @@ async fn silence_ends_a_request_and_the_server_is_told() {
         let (client, mut peer) = with_peer(Client::builder().timeout(Duration::from_secs(7)), modern).await;
         let started = Instant::now();
         let ended = client.call_tool("t", json!({})).await;
-        assert!(matches!(ended, Err(Error::Timeout(after)) if after == Duration::from_secs(7)), "{ended:?}");
+        assert!(
+            matches!(&ended, Err(Error::Timeout(details)) if details.after == Duration::from_secs(7)),
+            "{ended:?}"
+        );
         assert_eq!(started.elapsed().as_secs(), 7);
         let request = peer.expect("tools/call").await;
         let cancelled = peer.expect("notifications/cancelled").await;
@@ -143,7 +146,10 @@ async fn progress_starts_the_time_anew_up_to_the_most() {
         },
         serve
     );
-    assert!(matches!(ended, Err(Error::Timeout(after)) if after == Duration::from_secs(25)), "{ended:?}");
+    assert!(
+        matches!(&ended, Err(Error::Timeout(details)) if details.after == Duration::from_secs(25)),
+        "{ended:?}"
+    );
     assert_eq!(*heard.lock().expect("not poisoned"), [1.0, 2.0, 3.0]);
 }
 

@@ -301,7 +301,7 @@ impl Engine {
                 pending.call.timing.idle
             };
             self.outputs
-                .push_back(Output::Finished { id, outcome: Err(Error::Timeout(after.unwrap_or_default())) });
+                .push_back(Output::Finished { id, outcome: Err(Error::timeout(after.unwrap_or_default())) });
         }
     }
 

@@ -81,6 +81,11 @@ impl Process {
         words
     }
 
+    /// The last lines of its error output.
+    pub(crate) fn error_output(&self) -> String {
+        self.said.text()
+    }
+
     /// Why a guarded child could not be started.
     fn not_started(&self, status: Option<ExitStatus>) -> Option<String> {
         let failed = self.guarded && status?.code() == Some(NOT_STARTED);

@@ -40,10 +40,42 @@ pub(super) async fn listen(stderr: ChildStderr, server: String, said: LastLines)
     let mut lines = LineReader::new(stderr, LastLines::BYTES);
     while let Ok(Some(frame)) = lines.next().await {
         let line = match frame {
-            Ok(text) => String::from_utf8_lossy(&text).into_owned(),
+            Ok(text) => printable(&String::from_utf8_lossy(&text)),
             Err(BadFrame::TooLong { most, .. }) => format!("(a line of more than {most} bytes)"),
         };
         tracing::debug!(target: "loggia::child", server, "{line}");
         said.push(line);
+    }
+}
+
+/// A line whose control characters, and characters that change the direction of text, are escaped: it is shown on
+/// terminals and in logs.
+fn printable(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    for char in line.chars() {
+        let is_direction =
+            matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if (char.is_control() && char != '\t') || is_direction {
+            shown.extend(char.escape_unicode());
+        } else {
+            shown.push(char);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn nothing_that_is_shown_moves_the_cursor() {
+        for (line, expected) in [
+            ("plain \"é\"\t€", "plain \"é\"\t€"),
+            ("\u{1b}[2Jred", "\\u{1b}[2Jred"),
+            ("a\rb\u{202e}c\u{2066}", "a\\u{d}b\\u{202e}c\\u{2066}"),
+        ] {
+            assert_eq!(printable(line), expected);
+        }
     }
 }

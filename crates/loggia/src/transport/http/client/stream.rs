@@ -226,7 +226,7 @@ impl Remote {
     /// POST.
     pub(super) async fn run_sse(&self) {
         let opened = timeout(self.connect_timeout, self.open_sse_stream()).await;
-        let mut stream = match opened.unwrap_or(Err(Error::Timeout(self.connect_timeout))) {
+        let mut stream = match opened.unwrap_or(Err(Error::timeout(self.connect_timeout))) {
             Ok(stream) => stream,
             Err(error) => return self.report(LinkEvent::SseOpened(Err(error))).await,
         };
