@@ -295,8 +295,10 @@ fn signing_in(error: Error, name: &str) -> Error {
 
 fn child(base: &Path, stdio: &Stdio<Secret>) -> Child {
     let directory = stdio.cwd.as_ref().map_or_else(|| base.to_owned(), |cwd| base.join(cwd.expose()));
-    let child =
-        Child::new(stdio.command.expose()).args(stdio.args.iter().map(Secret::expose)).current_dir(directory);
+    let child = Child::new(stdio.command.expose())
+        .args(stdio.args.iter().map(Secret::expose))
+        .current_dir(directory)
+        .guard(crate::child_guard());
     stdio.env.iter().fold(child, |child, (name, value)| child.env(name, value.expose()))
 }
 

@@ -105,7 +105,7 @@ impl From<loggia::Error> for Failure {
     fn from(error: loggia::Error) -> Failure {
         use loggia::Error;
         let code = match &error {
-            Error::Rpc(_) | Error::Protocol(_) | Error::Unanswered(_) => Code::Protocol,
+            Error::Rpc(_) | Error::Protocol(_) | Error::TooLarge(_) | Error::Unanswered(_) => Code::Protocol,
             Error::Timeout(_) => Code::Timeout,
             Error::Configuration(_) => Code::Usage,
             _ => Code::Connect,

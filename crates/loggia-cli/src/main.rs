@@ -27,9 +27,17 @@ use std::process::ExitCode;
 
 use args::{Args, Command};
 use exit::Outcome;
+use loggia::client::ChildGuard;
 use loggia_connect::redact::Redactor;
 
+/// Makes this program the guard of a child process. No user writes it, so `--help` does not list it.
+const CHILD_GUARD: &str = "child-guard";
+
 fn main() -> ExitCode {
+    let mut line = std::env::args_os().skip(1);
+    if line.next().is_some_and(|word| word == CHILD_GUARD) {
+        return child_guard().run(line);
+    }
     let args = Args::read();
     out::choose_color(args.color);
     let redactor = Redactor::default();
@@ -37,6 +45,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(&redactor),
     }
+}
+
+/// The guard that ends a server's processes when this program ends.
+fn child_guard() -> ChildGuard {
+    ChildGuard::current_program([CHILD_GUARD])
 }
 
 fn run(args: Args, redactor: &Redactor) -> Outcome {

@@ -88,7 +88,8 @@ fn builder(args: &ConnectArgs) -> Outcome<ClientBuilder> {
 fn child(words: &[String], args: &ConnectArgs) -> Child {
     let (program, rest) =
         words.split_first().map_or(("", [].as_slice()), |(first, rest)| (first.as_str(), rest));
-    args.env.iter().fold(Child::new(program).args(rest), |child, (name, value)| child.env(name, value))
+    let child = Child::new(program).args(rest).guard(crate::child_guard());
+    args.env.iter().fold(child, |child, (name, value)| child.env(name, value))
 }
 
 /// There is no connector of this name.

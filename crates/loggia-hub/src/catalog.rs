@@ -101,7 +101,7 @@ async fn bounded<T>(what: &str, most: usize, list: impl Future<Output = Result<V
             Ok(entries)
         }
         Err(Error::Rpc(error)) if error.code == ErrorCode::METHOD_NOT_FOUND => Ok(Vec::new()),
-        Err(error @ (Error::Rpc(_) | Error::Protocol(_))) => {
+        Err(error @ (Error::Rpc(_) | Error::Protocol(_) | Error::TooLarge(_))) => {
             tracing::warn!(what, %error, "a list cannot be read and is taken for empty");
             Ok(Vec::new())
         }

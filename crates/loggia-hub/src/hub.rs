@@ -505,9 +505,12 @@ pub(crate) fn refusal(slot: &Slot, error: Error) -> Refusal {
     let reference = edge::correlation_id();
     tracing::warn!(connector = name, %error, reference, "a request to the connector failed");
     Refusal::Unavailable(match error {
-        Error::Timeout(after) => format!(
+        Error::Timeout(details) => format!(
             "The connector {name:?} gave no answer within {} s. It may still be working on the request.",
-            after.as_secs()
+            details.after.as_secs()
+        ),
+        Error::TooLarge(most) => format!(
+            "The connector {name:?} answered with more than {most} bytes, the limit (reply_bytes). Ask for less."
         ),
         Error::Unauthorized(_) => format!(
             "The connector {name:?} is not authorized at its service: its credentials in Loggia's configuration are \

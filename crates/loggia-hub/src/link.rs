@@ -118,9 +118,9 @@ impl Link {
     pub(crate) async fn probe(&self, limit: Duration) -> Result<()> {
         let Link::Client(relay) = self else { return Ok(()) };
         match tokio::time::timeout(limit, relay.client().ping()).await {
-            Ok(Ok(()) | Err(Error::Rpc(_) | Error::Protocol(_))) => Ok(()),
+            Ok(Ok(()) | Err(Error::Rpc(_) | Error::Protocol(_) | Error::TooLarge(_))) => Ok(()),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(Error::Timeout(limit)),
+            Err(_) => Err(Error::timeout(limit)),
         }
     }
 

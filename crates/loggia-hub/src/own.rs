@@ -165,7 +165,7 @@ impl Own {
     async fn open(&self, shared: &Shared, slot: &Slot, person: &str) -> Result<Arc<Link>, NoLink> {
         let limit = shared.limits.connect_timeout;
         let opening = self.people.open(supervisor::client(shared), person);
-        let opened = tokio::time::timeout(limit, opening).await.unwrap_or(Err(Error::Timeout(limit)));
+        let opened = tokio::time::timeout(limit, opening).await.unwrap_or(Err(Error::timeout(limit)));
         match opened {
             Ok(Some(Opened::Service(service))) => Ok(Arc::new(Link::Service(service))),
             Ok(Some(Opened::Client(client))) => {

@@ -120,6 +120,9 @@ fn tell(connector: &str, error: &str, failures: u32, retry_at: Instant) {
     }
 }
 
+/// How much longer than its client the supervisor waits for a connection.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Opens a connection and reads the lists.
 async fn attempt(shared: &Shared, slot: &Slot) -> Result<(Arc<Link>, Catalog)> {
     let limits = &shared.limits;
@@ -131,9 +134,10 @@ async fn attempt(shared: &Shared, slot: &Slot) -> Result<(Arc<Link>, Catalog)> {
         let catalog = Catalog::read(&link, limits.list_entries).await?;
         Ok((Arc::new(link), catalog))
     };
-    tokio::time::timeout(limits.connect_timeout, opening)
+    // The client keeps these limits itself, and its error shows what the server wrote: it comes first.
+    tokio::time::timeout(limits.connect_timeout + limits.probe_timeout + GRACE, opening)
         .await
-        .unwrap_or(Err(Error::Timeout(limits.connect_timeout)))
+        .unwrap_or(Err(Error::timeout(limits.connect_timeout)))
 }
 
 /// A client as the hub needs it: every question goes on to whoever's call it belongs to, and when the

@@ -1,6 +1,7 @@
 //! The JSON-RPC 2.0 envelope. It is read once, without a tree: the id and the method are taken out, params
 //! and results stay the bytes they came in. It is written once, into one buffer.
 
+mod partial;
 mod scanned;
 mod string;
 
@@ -16,6 +17,7 @@ use crate::method::Method;
 use crate::params::Params;
 use crate::raw::RawJson;
 use crate::shape::{Fill, Malformed, Model, Shape, View, serde_by_shape, take, write_view};
+pub use partial::PartialEnvelope;
 pub use string::write_string;
 
 /// A request's id: a string or an integer, never null (specification, "Requests").

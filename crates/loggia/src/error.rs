@@ -18,10 +18,12 @@ pub enum Error {
     Rpc(RpcError),
     /// The peer broke the protocol.
     Protocol(String),
+    /// The answer is larger than the client takes, this many bytes: `Limits::reply_bytes`.
+    TooLarge(usize),
     /// The connection failed or closed.
     Connection(String),
-    /// Nothing came within this time.
-    Timeout(Duration),
+    /// Nothing came within some time.
+    Timeout(TimeoutDetails),
     /// The two sides share no revision.
     NoCommonVersion {
         /// What we wanted.
@@ -39,13 +41,48 @@ pub enum Error {
     Io(io::Error),
 }
 
+/// How long an answer was waited for, and what a server that is a child process wrote meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeoutDetails {
+    /// The time within which nothing came.
+    pub after: Duration,
+    /// The last lines that the server wrote to its error output; empty where it has none.
+    pub server_output: String,
+}
+
+impl From<Duration> for TimeoutDetails {
+    fn from(after: Duration) -> TimeoutDetails {
+        TimeoutDetails { after, server_output: String::new() }
+    }
+}
+
+impl fmt::Display for TimeoutDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no answer within {} s", self.after.as_secs_f32())?;
+        if self.server_output.is_empty() {
+            return Ok(());
+        }
+        write!(f, "; the last it wrote to its error output:\n{}", self.server_output)
+    }
+}
+
+impl Error {
+    /// Nothing came within `after`.
+    pub fn timeout(after: Duration) -> Error {
+        Error::Timeout(after.into())
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Rpc(error) => write!(f, "the peer answered with an error: {error}"),
             Error::Protocol(what) => write!(f, "the peer broke the protocol: {what}"),
+            Error::TooLarge(most) => {
+                write!(f, "the server's answer is larger than the limit of {most} bytes (reply_bytes)")
+            }
             Error::Connection(what) => write!(f, "the connection failed: {what}"),
-            Error::Timeout(after) => write!(f, "no answer within {} s", after.as_secs_f32()),
+            Error::Timeout(details) => details.fmt(f),
             Error::NoCommonVersion { wanted, offered } => write_versions(f, wanted, offered),
             Error::Unauthorized(challenge) => write!(f, "the server needs authorization: {challenge}"),
             Error::Unanswered(what) => f.write_str(what),

@@ -60,7 +60,8 @@ pub struct Limits {
     pub drain: Duration,
     /// Longest message a client takes from its server, in bytes. Results may carry pictures and files.
     pub reply_bytes: usize,
-    /// Most messages in a row that make no sense before a client gives its server up.
+    /// Most bytes of output that is not a message (a banner, debug lines) a client takes from its server within a
+    /// minute and without a message in between. Beyond it the server is given up.
     pub malformed: usize,
     /// Most pages of one list that a client fetches.
     pub list_pages: usize,
@@ -100,7 +101,7 @@ impl Default for Limits {
             ask_timeout: Duration::from_secs(10 * 60),
             drain: Duration::from_secs(10),
             reply_bytes: 32 << 20,
-            malformed: 32,
+            malformed: 1 << 20,
             list_pages: 1000,
             cache_entries: 1024,
             cache_bytes: 16 << 20,

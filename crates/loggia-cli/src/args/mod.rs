@@ -48,7 +48,7 @@ Exit codes:
   3    the server cannot be reached, or asks for authorization
   4    the server answered with an error, or broke the protocol
   5    no answer within the time limit
-  130  cancelled (Ctrl-C)
+  130  cancelled (Ctrl-C, or another signal that ends it)
 
 Examples:
   loggia up                                     serve this folder at http://127.0.0.1:4000/mcp

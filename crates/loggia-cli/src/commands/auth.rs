@@ -11,7 +11,6 @@ use loggia_auth::scope::Scopes;
 use loggia_auth::secret::Secret;
 
 use super::report::{Report, State, json, show};
-use super::session::interrupted;
 use crate::args::{AuthArgs, AuthCommand, LoginArgs, OutputArg};
 use crate::config::Config;
 use crate::credentials::Credentials;
@@ -20,6 +19,7 @@ use crate::out::{self, BAD, DIM, NAME, WARN};
 use crate::render::text::one_line;
 use crate::target::{self, Target};
 use crate::way::{Known, Way};
+use loggia::transport::TerminationSignals;
 
 /// Holds the secret of a client that the line names.
 const CLIENT_SECRET: &str = "LOGGIA_CLIENT_SECRET";
@@ -33,9 +33,10 @@ const GOODBYE_POLL: Duration = Duration::from_millis(5);
 
 /// `loggia auth`.
 pub(crate) async fn run(args: &AuthArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
+    let mut signals = TerminationSignals::listen();
     tokio::select! {
         outcome = Box::pin(act(&args.command, config, credentials)) => outcome,
-        () = interrupted() => Err(cancelled()),
+        () = signals.next() => Err(cancelled()),
     }
 }
 

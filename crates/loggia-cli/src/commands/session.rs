@@ -1,5 +1,5 @@
-//! What the commands that talk to one server have in common: connect, do one thing, let Ctrl-C cancel it, say
-//! goodbye.
+//! The common part of the commands that talk to one server: connect, do one thing, let a signal cancel it, close
+//! the connection.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use loggia::client::{Client, NotificationSink, RequestOptions};
 use loggia::model::{LoggingLevel, ServerCapabilities, ServerNotification, ServerResult};
+use loggia::transport::TerminationSignals;
 use loggia::wire::{Method, RawJson};
 
 use crate::args::{GlobalClientArgs, OutputArg};
@@ -53,6 +54,7 @@ impl<'a> Session<'a> {
         act: impl AsyncFn(&Session<'_>, &[String]) -> Outcome,
     ) -> Outcome {
         let (target, rest) = target::split(words, &self.args.server)?;
+        let mut signals = TerminationSignals::listen();
         let work = async {
             let started = Instant::now();
             let client =
@@ -64,7 +66,7 @@ impl<'a> Session<'a> {
         };
         let outcome = tokio::select! {
             outcome = work => outcome.map_err(|failure| failure.at(words.first())),
-            () = interrupted() => Err(self.cancelled()),
+            () = signals.next() => Err(self.cancelled(signals)),
         };
         self.screen.clear();
         if let Some(client) = self.client.get() {
@@ -74,11 +76,11 @@ impl<'a> Session<'a> {
         outcome
     }
 
-    /// The first Ctrl-C cancels; a second one does not wait for anybody.
-    fn cancelled(&self) -> Failure {
+    /// The first signal cancels. The second ends the program without waiting for the server.
+    fn cancelled(&self, mut signals: TerminationSignals) -> Failure {
         self.screen.note(format!("{WARN}cancelled{WARN:#}"));
-        tokio::spawn(async {
-            interrupted().await;
+        tokio::spawn(async move {
+            signals.next().await;
             std::process::exit(Code::Cancelled as i32);
         });
         Failure::silent(Code::Cancelled)
@@ -175,12 +177,4 @@ fn is_alike(name: &str, wanted: &str) -> bool {
     const ALIKE: f64 = 0.8;
     let (name, wanted) = (name.to_lowercase(), wanted.to_lowercase());
     name.contains(&wanted) || wanted.contains(&name) || strsim::jaro_winkler(&name, &wanted) > ALIKE
-}
-
-/// Waits for Ctrl-C.
-pub(crate) async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        // There is no such thing here: nothing interrupts.
-        std::future::pending::<()>().await;
-    }
 }

@@ -152,6 +152,18 @@ fn what_cannot_be_reached_is_said() {
 }
 
 #[test]
+fn a_server_that_hangs_shows_what_it_wrote() {
+    let script = "echo 'no network: https://api.example' >&2; sleep 333";
+    for args in [&["tools"][..], &["call", "t"], &["inspect"]] {
+        let rest = ["--timeout", "1s", "--", "sh", "-c", script];
+        let hangs = run(&[args, &rest].concat());
+        assert_eq!(hangs.code, Some(5), "{hangs}");
+        assert!(hangs.stderr.contains("no answer within 1 s"), "{hangs}");
+        assert!(hangs.stderr.contains("no network: https://api.example"), "{hangs}");
+    }
+}
+
+#[test]
 fn a_server_may_be_a_command() {
     let loggia = env!("CARGO_BIN_EXE_loggia");
     let folder = tempfile::tempdir().expect("a folder");

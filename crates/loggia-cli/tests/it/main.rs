@@ -2,6 +2,8 @@
 
 mod auth;
 mod browsers;
+#[cfg(target_os = "linux")]
+mod children;
 mod client;
 mod configuration;
 mod forwarded;

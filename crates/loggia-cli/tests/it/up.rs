@@ -62,10 +62,29 @@ impl Up {
     }
 
     /// Lets it end as Ctrl-C does, and gives what it said meanwhile.
-    pub(crate) fn stop(mut self) -> Run {
-        let child = self.child.take().expect("it runs");
-        let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    pub(crate) fn stop(self) -> Run {
+        self.end(&["INT"])
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        let child = self.child.as_ref().expect("it runs");
+        let killed = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
         assert!(killed.expect("kill runs").success());
+    }
+
+    /// Waits until it says that it stops.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn until_stopping(&mut self) {
+        let stderr = self.child.as_mut().expect("it runs").stderr.take().expect("it is piped");
+        let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.starts_with("stopping;")), "it hears the signal");
+    }
+
+    /// Sends it signals, waits for its end, and gives what it said meanwhile.
+    pub(crate) fn end(mut self, signals: &[&str]) -> Run {
+        signals.iter().for_each(|signal| self.signal(signal));
+        let child = self.child.take().expect("it runs");
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).expect("it prints");
         let mut run = Run::from(child.wait_with_output().expect("it ends"));

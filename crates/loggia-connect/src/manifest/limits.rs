@@ -42,7 +42,7 @@ const BOUNDS: &[(&str, Bound)] = &[
     ("ask_timeout", Bound::Time(|l| &mut l.ask_timeout)),
     ("drain", Bound::Time(|l| &mut l.drain)),
     ("reply_bytes", Bound::Bytes(|l| &mut l.reply_bytes)),
-    ("malformed", Bound::Count(|l| &mut l.malformed)),
+    ("malformed", Bound::Bytes(|l| &mut l.malformed)),
     ("list_pages", Bound::Count(|l| &mut l.list_pages)),
     ("cache_entries", Bound::Count(|l| &mut l.cache_entries)),
     ("cache_bytes", Bound::Bytes(|l| &mut l.cache_bytes)),

@@ -310,7 +310,7 @@ fn settings(options: &Options, handlers: &Closures, connector: &Connector) -> Se
         #[cfg(not(feature = "http-client"))]
         sse_allowed: false,
         most_asks: options.limits.asks,
-        most_malformed: options.limits.malformed,
+        most_noise: options.limits.malformed,
         span: tracing::Span::current(),
     }
 }

@@ -15,6 +15,8 @@ use crate::client::engine::{Call, RawReply, Timing};
 use crate::client::era::Negotiation;
 use crate::client::link::{self, Failure};
 use crate::client::negotiate::ServerFacts;
+use crate::client::noise::{NoiseBudget, UnreadableMessage};
+use crate::client::request::now;
 use crate::client::{Client, Common, NotificationSink};
 use crate::error::{Error, Result};
 use crate::transport::http::client::{Answering, EventStream, Remote};
@@ -59,7 +61,8 @@ impl Client {
         // A request without limits of time is a subscription: its answer is its end.
         let direct = self.common().direct().filter(|_| call.timing != Timing::default())?;
         let common = self.common();
-        let exchange = Exchange { common, direct: &direct, id: common.ids.next(), call, sink, malformed: 0 };
+        let noise = NoiseBudget::new(common.options.limits.malformed);
+        let exchange = Exchange { common, direct: &direct, id: common.ids.next(), call, sink, noise };
         // Large, and waiting most of the time.
         let outcome = tokio::select! {
             biased;
@@ -87,7 +90,7 @@ struct Exchange<'a> {
     id: i64,
     call: &'a Call,
     sink: Option<&'a NotificationSink>,
-    malformed: usize,
+    noise: NoiseBudget,
 }
 
 impl Exchange<'_> {
@@ -143,9 +146,11 @@ impl Exchange<'_> {
                 }
                 Ok(Message::Request { method, .. }) => {
                     // Nothing may be answered: in this era clients write no responses.
-                    self.malformed(&format!("a request ({method}) from a server of the stateless era"))?;
+                    let what = format!("a request ({method}) from a server of the stateless era");
+                    self.note_noise(&UnreadableMessage::of_message(what))?;
                 }
-                Err(error) => self.malformed(&error.to_string())?,
+                Err(noise) if noise.answers(Some(self.id)) == Some(self.id) => return Err(noise.into_error()),
+                Err(noise) => self.note_noise(&noise)?,
             }
         }
         let version = self.direct.facts.version;
@@ -166,19 +171,8 @@ impl Exchange<'_> {
         self.common.notified(self.sink, method, params);
     }
 
-    fn malformed(&mut self, what: &str) -> Result<()> {
-        self.malformed += 1;
-        self.common.span.in_scope(|| {
-            tracing::warn!(
-                what,
-                in_a_row = self.malformed,
-                "the server sent something that is not a message"
-            );
-        });
-        if self.malformed < self.common.options.limits.malformed {
-            return Ok(());
-        }
-        Err(Error::Protocol(format!("the server sends no messages of the protocol; the last: {what}")))
+    fn note_noise(&mut self, noise: &UnreadableMessage) -> Result<()> {
+        self.common.span.in_scope(|| self.noise.count(now(), noise)).map_err(Error::Protocol)
     }
 }
 
@@ -212,7 +206,7 @@ impl Clock {
             () = self.sleep.as_mut() => {
                 let in_all = ends.is_some_and(|ends| ends <= self.sleep.deadline());
                 let after = if in_all { timing.total } else { timing.idle };
-                Err(Error::Timeout(after.unwrap_or_default()))
+                Err(Error::timeout(after.unwrap_or_default()))
             }
         }
     }

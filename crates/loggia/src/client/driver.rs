@@ -23,7 +23,7 @@ use crate::client::negotiate::ServerFacts;
 use crate::client::request::{ask, now};
 use crate::client::target::Connector;
 use crate::client::{Common, NotificationSink};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TimeoutDetails};
 use crate::service::BoxFuture;
 
 /// What a client's handle tells its task.
@@ -234,7 +234,7 @@ impl Driver {
         match output {
             Output::Finished { id, outcome } => {
                 if let Some(caller) = self.callers.remove(&id) {
-                    let _ = caller.reply.send(outcome);
+                    let _ = caller.reply.send(outcome.map_err(|error| self.with_server_output(error)));
                 }
             }
             Output::Notification { call, method, params } => self.notified(call, &method, params.as_ref()),
@@ -245,7 +245,7 @@ impl Driver {
                 }
             }
             Output::Ready(facts) => self.ready(facts),
-            Output::Refused(error) => self.refused(error),
+            Output::Refused(error) => self.refused(self.with_server_output(error)),
             Output::Reopen => {
                 self.drop_link();
                 self.open(Duration::ZERO);
@@ -253,6 +253,17 @@ impl Driver {
             Output::OpenSse => self.with_link(Link::open_sse),
             Output::Abandon(id) => self.with_link(|link| link.abandon(id)),
             Output::Lost(reason) => self.lost(reason),
+        }
+    }
+
+    /// A server that hangs has often said why to its error output.
+    fn with_server_output(&self, error: Error) -> Error {
+        match error {
+            Error::Timeout(TimeoutDetails { after, .. }) => {
+                let server_output = self.link.as_ref().map(Link::server_output).unwrap_or_default();
+                Error::Timeout(TimeoutDetails { after, server_output })
+            }
+            other => other,
         }
     }
 

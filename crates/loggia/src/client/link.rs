@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use loggia_wire::jsonrpc::{self, DecodeError};
+use loggia_wire::jsonrpc;
 use loggia_wire::{Message, Method, Version};
 use tokio::time::Instant;
 
+use crate::client::noise::UnreadableMessage;
 use crate::error::Error;
 use crate::transport::child::Process;
 use crate::transport::framing::{Frame, ReadFrames, WriteFrames};
@@ -47,8 +48,8 @@ pub(crate) enum Kind {
 pub(crate) enum LinkEvent {
     /// A message. `stream` is the request on whose own stream it came (HTTP); `None` on a shared channel.
     Message { stream: Option<i64>, message: Message },
-    /// Something that is not a message.
-    Malformed(DecodeError),
+    /// Something that is not a message. `stream` as above.
+    Unreadable { stream: Option<i64>, noise: UnreadableMessage },
     /// The request `id` will not be answered.
     Failed { id: i64, failure: Failure },
     /// The server no longer knows the session.
@@ -97,12 +98,15 @@ pub(crate) fn trace(sent: bool, text: &[u8]) {
 }
 
 /// The messages of a text that came from the server.
-pub(crate) fn decode(text: &Bytes) -> Vec<Result<Message, DecodeError>> {
+pub(crate) fn decode(text: &Bytes) -> Vec<Result<Message, UnreadableMessage>> {
     trace(false, text);
+    let unreadable = |error| UnreadableMessage::of_text(text, &error);
     match jsonrpc::decode_frame(text) {
         Ok(jsonrpc::Frame::Single(message)) => vec![Ok(message)],
-        Ok(jsonrpc::Frame::Batch(members)) => members,
-        Err(error) => vec![Err(error)],
+        Ok(jsonrpc::Frame::Batch(members)) => {
+            members.into_iter().map(|member| member.map_err(unreadable)).collect()
+        }
+        Err(error) => vec![Err(unreadable(error))],
     }
 }
 
@@ -152,6 +156,15 @@ impl Link {
             Link::Frames(link) => link.next(read).await,
             #[cfg(feature = "http-client")]
             Link::Http(link) => link.next(read).await,
+        }
+    }
+
+    /// The last lines that a server process wrote to its error output.
+    pub(crate) fn server_output(&self) -> String {
+        match self {
+            Link::Frames(link) => link.process.as_ref().map(Process::error_output).unwrap_or_default(),
+            #[cfg(feature = "http-client")]
+            Link::Http(_) => String::new(),
         }
     }
 
@@ -261,12 +274,12 @@ impl FramesLink {
 
     fn take(&mut self, frame: Frame) {
         let events = match frame {
-            Err(bad) => vec![Err(DecodeError { id: None, error: bad.to_rpc_error() })],
+            Err(bad) => vec![Err(UnreadableMessage::of_frame(bad))],
             Ok(text) => decode(&text),
         };
         self.batch.extend(events.into_iter().map(|event| match event {
             Ok(message) => LinkEvent::Message { stream: None, message },
-            Err(error) => LinkEvent::Malformed(error),
+            Err(noise) => LinkEvent::Unreadable { stream: None, noise },
         }));
     }
 

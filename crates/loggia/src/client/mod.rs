@@ -35,6 +35,7 @@ mod handler;
 pub(crate) mod link;
 mod listen;
 mod negotiate;
+mod noise;
 #[cfg(test)]
 mod pair;
 mod params;
@@ -58,7 +59,7 @@ use crate::error::{Error, Result};
 #[cfg(feature = "http-client")]
 use crate::transport::Shutdown;
 
-pub use crate::transport::child::Child;
+pub use crate::transport::child::{Child, ChildGuard};
 #[cfg(feature = "http-client")]
 pub use crate::transport::http::client::{Authorize, Challenge};
 pub use builder::ClientBuilder;

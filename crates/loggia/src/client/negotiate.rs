@@ -198,7 +198,7 @@ impl Opening {
             Answer::Error(error) if error.code.is_modern() => Step::Failed(Error::Rpc(error)),
             Answer::Error(error) => self.fall_back(Error::Rpc(error)),
             Answer::Status { message, .. } => self.fall_back(Error::Connection(message)),
-            Answer::Silence => self.fall_back(Error::Timeout(self.patience.probe)),
+            Answer::Silence => self.fall_back(Error::timeout(self.patience.probe)),
             Answer::Closed(reason) => self.fall_back(Error::Connection(reason)),
             Answer::Failed(error) => Step::Failed(error),
         }
@@ -268,7 +268,7 @@ impl Opening {
             }
             Answer::Error(error) => Error::Rpc(error),
             Answer::Status { message, .. } => Error::Connection(message),
-            Answer::Silence => Error::Timeout(self.patience.handshake),
+            Answer::Silence => Error::timeout(self.patience.handshake),
             Answer::Closed(reason) => Error::Connection(reason),
             Answer::Failed(error) => return Step::Failed(error),
         };

@@ -110,7 +110,7 @@ impl Pair {
             reopens: false,
             sse_allowed: false,
             most_asks: 64,
-            most_malformed: 4,
+            most_noise: 4096,
             span: tracing::Span::none(),
         };
         let limits = Limits { ask_timeout: Duration::from_secs(300), ..Limits::default() };

@@ -213,7 +213,7 @@ impl Connector {
         use crate::transport::framing::{LineReader, LineWriter};
         let stream = tokio::time::timeout(self.connect_timeout, tokio::net::UnixStream::connect(path))
             .await
-            .map_err(|_| Error::Timeout(self.connect_timeout))?
+            .map_err(|_| Error::timeout(self.connect_timeout))?
             .map_err(|error| Error::Connection(format!("{}: {error}", path.display())))?;
         let (reader, writer) = stream.into_split();
         let reader = LineReader::new(reader, self.limits.reply_bytes);

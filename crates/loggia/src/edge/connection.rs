@@ -31,7 +31,7 @@ use super::session::Session;
 use super::{admit, discover};
 use crate::limits::Limits;
 use crate::service::{Description, Request};
-use crate::transport::framing::Frame;
+use crate::transport::framing::{BadFrame, Frame};
 
 /// One connection's server side.
 pub struct Connection {
@@ -170,7 +170,7 @@ impl Connection {
         }
         match frame {
             Ok(text) => self.handle_text(&text, server),
-            Err(bad) => self.refuse(DecodeError { id: None, error: bad.to_rpc_error() }, None),
+            Err(bad) => self.handle_bad_frame(bad),
         }
     }
 
@@ -224,6 +224,17 @@ impl Connection {
     /// Call it when nobody waits for the answer to a question any more.
     pub fn handle_unask(&mut self, ask: AskKey) {
         self.withdraw_asks(|asker| asker.ask == ask);
+    }
+
+    /// A frame that is no message. Where its id could be read, it fails the request that it is, or answers.
+    fn handle_bad_frame(&mut self, bad: BadFrame) {
+        let error = bad.to_rpc_error();
+        let BadFrame::TooLong { envelope, .. } = bad;
+        let answered = envelope.id.as_ref().filter(|_| !envelope.has_method);
+        match answered.and_then(|id| self.asks.handle_response(id)) {
+            Some(asker) => self.answer(asker.ask, Err(error)),
+            None => self.refuse(DecodeError { id: envelope.id, error }, None),
+        }
     }
 
     fn handle_text(&mut self, text: &Bytes, server: &Description) {

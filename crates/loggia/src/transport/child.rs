@@ -2,23 +2,30 @@
 //! over its standard streams, its error output kept for the day it dies, and stopped in steps that a well
 //! behaved server never sees the end of.
 
+mod guard;
+mod leftovers;
 mod os;
+mod process;
+#[cfg(target_os = "linux")]
+mod procfs;
+mod stderr;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::process::{ChildStderr, Command};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::process::Command;
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::transport::framing::{BadFrame, LineReader, LineWriter, ReadFrames, WriteFrames};
+use crate::transport::framing::{LineReader, LineWriter, ReadFrames, WriteFrames};
+pub use guard::ChildGuard;
+use leftovers::Mark;
+pub(crate) use process::Process;
+use stderr::LastLines;
 
 /// A command that starts a server on its standard streams: what [`Client::connect`] takes for a local
 /// server.
@@ -26,6 +33,11 @@ use crate::transport::framing::{BadFrame, LineReader, LineWriter, ReadFrames, Wr
 /// The child sees of our environment only what a program needs to find itself (`PATH`, `HOME`, `LANG` and
 /// their like); everything else, secrets above all, is given to it by name with [`Child::env`] or
 /// [`Child::inherit`].
+///
+/// The child leads a process group of its own. Closing or dropping the client ends the group: its input is closed,
+/// then it gets SIGTERM, then SIGKILL; a drop sends SIGKILL at once. This holds as long as the program runs, and
+/// for the group only. When the program itself is killed, or ends without dropping the client, the child sees no
+/// more than the end of its input. [`Child::guard`] ends it in these cases too.
 ///
 /// [`Client::connect`]: crate::client::Client::connect
 #[derive(Clone)]
@@ -35,6 +47,7 @@ pub struct Child {
     env: BTreeMap<OsString, OsString>,
     directory: Option<PathBuf>,
     stop_timeout: Duration,
+    guard: Option<ChildGuard>,
 }
 
 impl Child {
@@ -46,6 +59,7 @@ impl Child {
             env: BTreeMap::new(),
             directory: None,
             stop_timeout: Duration::from_secs(2),
+            guard: None,
         }
     }
 
@@ -88,6 +102,14 @@ impl Child {
         self
     }
 
+    /// Starts the child under a guard process, which ends the child and everything it started when this program
+    /// ends in any way: a signal, a panic, SIGKILL. On Linux this includes processes that left the process group
+    /// (`setsid`, background daemons). Systems other than Unix have no guards; there this changes nothing.
+    pub fn guard(mut self, guard: ChildGuard) -> Child {
+        self.guard = Some(guard);
+        self
+    }
+
     /// What a client remembers the server under. Arguments may be secrets, and memories are written down:
     /// only their digest is told.
     pub(crate) fn key(&self) -> String {
@@ -102,15 +124,10 @@ impl Child {
 
     /// Starts it.
     pub(crate) fn start(&self, limits: &Limits) -> Result<Started> {
-        let mut command = Command::new(os::program(&self.program));
-        command.args(&self.args).env_clear().envs(inherited()).envs(&self.env);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        if let Some(directory) = &self.directory {
-            command.current_dir(directory);
-        }
-        os::prepare(&mut command);
         let name = self.program.to_string_lossy().into_owned();
-        let mut child = command.spawn().map_err(|error| {
+        let guard = self.guard.as_ref().filter(|_| cfg!(unix));
+        let mark = guard.and_then(|_| Mark::new());
+        let mut child = self.command(guard, mark.as_ref()).spawn().map_err(|error| {
             Error::Connection(format!("the server `{name}` could not be started: {error}"))
         })?;
         let (Some(stdin), Some(stdout), Some(stderr)) =
@@ -119,22 +136,33 @@ impl Child {
             return Err(Error::Connection(format!("the server `{name}` has no standard streams")));
         };
         let said = LastLines::default();
-        let listening = tokio::spawn(listen(stderr, name.clone(), said.clone()));
-        let group = os::Group::of(&child);
+        let listening = tokio::spawn(stderr::listen(stderr, name.clone(), said.clone()));
         Ok(Started {
             reader: Box::new(LineReader::new(stdout, limits.reply_bytes)),
             writer: Box::new(LineWriter::new(stdin)),
-            process: Process {
-                name,
-                child,
-                group,
-                said,
-                listening,
-                stop_timeout: self.stop_timeout,
-                exit_by: None,
-                ended: false,
-            },
+            process: Process::new(name, child, guard.is_some(), mark, said, listening, self.stop_timeout),
         })
+    }
+
+    fn command(&self, guard: Option<&ChildGuard>, mark: Option<&Mark>) -> Command {
+        let program = os::program(&self.program);
+        let mut command = match guard {
+            Some(guard) => guard.watching(&program),
+            None => Command::new(&program),
+        };
+        command.args(&self.args).env_clear().envs(inherited()).envs(&self.env);
+        command.envs(mark.map(|mark| (leftovers::VARIABLE, mark.to_string())));
+        // SIGKILL would end a guard alone.
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(guard.is_none());
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        os::prepare(&mut command);
+        command
     }
 }
 
@@ -150,117 +178,6 @@ pub(crate) struct Started {
     pub reader: Box<dyn ReadFrames>,
     pub writer: Box<dyn WriteFrames>,
     pub process: Process,
-}
-
-/// A child's process, apart from the streams that carry messages.
-pub(crate) struct Process {
-    name: String,
-    child: tokio::process::Child,
-    group: os::Group,
-    said: LastLines,
-    listening: JoinHandle<()>,
-    stop_timeout: Duration,
-    /// Until when the exit of a child that closed its output is waited for.
-    exit_by: Option<Instant>,
-    ended: bool,
-}
-
-impl Process {
-    /// How long the exit of a child that closed its output is waited for.
-    const EXIT: Duration = Duration::from_secs(2);
-
-    /// What to say of a connection that ended because of `reason`. A future that was dropped may be asked for
-    /// again: the time runs on.
-    pub(crate) async fn last_words(&mut self, reason: &str) -> String {
-        let exit_by = *self.exit_by.get_or_insert_with(|| Instant::now() + Process::EXIT);
-        let status = self.exit(exit_by).await;
-        if status.is_some() && !self.listening.is_finished() {
-            // Its error output ends with it, unless a grandchild keeps it open.
-            let _ = timeout(Duration::from_millis(200), &mut self.listening).await;
-        }
-        let name = &self.name;
-        let mut words = match status {
-            Some(status) => format!("the server process `{name}` ended ({status})"),
-            None => format!("the server process `{name}` runs but {reason}"),
-        };
-        let said = self.said.text();
-        if !said.is_empty() {
-            words.push_str("; the last it wrote to its error output:\n");
-            words.push_str(&said);
-        }
-        words
-    }
-
-    /// Stops it: waits for it to leave now that its input is closed, then asks, then kills. What it still
-    /// writes is read and dropped, lest it wait for us.
-    pub(crate) async fn stop(mut self, mut reader: Box<dyn ReadFrames>) {
-        let drain = tokio::spawn(async move { while let Ok(Some(_)) = reader.next().await {} });
-        if self.exit(Instant::now() + self.stop_timeout).await.is_none() {
-            tracing::debug!(server = self.name, "still runs with its input closed: asked to terminate");
-            self.group.terminate(&mut self.child);
-            if self.exit(Instant::now() + self.stop_timeout).await.is_none() {
-                tracing::warn!(server = self.name, "does not terminate: killed");
-                self.group.kill(&mut self.child);
-                let _ = self.exit(Instant::now() + self.stop_timeout).await;
-            }
-        }
-        drain.abort();
-    }
-
-    async fn exit(&mut self, by: Instant) -> Option<ExitStatus> {
-        let status = timeout_at(by, self.child.wait()).await.ok()?.ok()?;
-        if !std::mem::replace(&mut self.ended, true) {
-            // Helpers it started and left behind go with it.
-            self.group.terminate(&mut self.child);
-        }
-        Some(status)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.listening.abort();
-        if !self.ended {
-            self.group.kill(&mut self.child);
-        }
-    }
-}
-
-/// The last lines of a child's error output.
-#[derive(Clone, Default)]
-struct LastLines(Arc<Mutex<VecDeque<String>>>);
-
-impl LastLines {
-    /// Most lines kept.
-    const LINES: usize = 20;
-    /// Longest line kept, in bytes.
-    const BYTES: usize = 4 << 10;
-
-    fn push(&self, line: String) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == LastLines::LINES {
-            lines.pop_front();
-        }
-        lines.push_back(line);
-    }
-
-    fn text(&self) -> String {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
-    }
-}
-
-/// Passes a child's error output to the log, line by line. It says nothing about success or failure.
-async fn listen(stderr: ChildStderr, server: String, said: LastLines) {
-    let mut lines = LineReader::new(stderr, LastLines::BYTES);
-    while let Ok(Some(frame)) = lines.next().await {
-        let line = match frame {
-            Ok(text) => String::from_utf8_lossy(&text).into_owned(),
-            Err(BadFrame::TooLong(most)) => format!("(a line of more than {most} bytes)"),
-        };
-        tracing::debug!(target: "loggia::child", server, "{line}");
-        said.push(line);
-    }
 }
 
 /// What a child sees of our environment. A value that begins like a shell function is none of its business.

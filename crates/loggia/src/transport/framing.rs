@@ -3,28 +3,37 @@
 //! becomes a [`BadFrame`] to answer, and the next line is read as usual. Whether it is UTF-8 is for whoever decodes it
 //! to find out.
 
+mod long_line;
+
 use std::fmt;
 use std::io;
 
 use bytes::{Buf, Bytes, BytesMut};
 use loggia_wire::RpcError;
+use loggia_wire::jsonrpc::PartialEnvelope;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::service::BoxFuture;
+use long_line::LongLine;
 
 /// What arrived: the text of a message, or why there is none.
 pub type Frame = Result<Bytes, BadFrame>;
 
 /// A frame that cannot be a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadFrame {
-    /// It is longer than this many bytes. It was skipped to its end.
-    TooLong(usize),
+    /// It is too long. It is skipped to its end.
+    TooLong {
+        /// The most bytes it may have.
+        most: usize,
+        /// What could be read of it.
+        envelope: PartialEnvelope,
+    },
 }
 
 impl BadFrame {
     /// What to answer its sender.
-    pub fn to_rpc_error(self) -> RpcError {
+    pub fn to_rpc_error(&self) -> RpcError {
         RpcError::invalid_request(self.to_string())
     }
 }
@@ -32,7 +41,7 @@ impl BadFrame {
 impl fmt::Display for BadFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BadFrame::TooLong(most) => {
+            BadFrame::TooLong { most, .. } => {
                 write!(f, "The message is longer than {most} bytes, the most accepted here")
             }
         }
@@ -69,8 +78,8 @@ pub struct LineReader<R> {
     buffer: BytesMut,
     /// How much of the buffer is known to hold no newline.
     scanned: usize,
-    /// Whether the rest of an over-long line is being skipped.
-    skipping: bool,
+    /// The line whose rest is being skipped: it is too long.
+    skipping: Option<LongLine>,
     most: usize,
 }
 
@@ -80,7 +89,7 @@ const CHUNK: usize = 16 << 10;
 impl<R: AsyncRead + Unpin + Send + 'static> LineReader<R> {
     /// Reads lines of at most `most` bytes from `source`.
     pub fn new(source: R, most: usize) -> LineReader<R> {
-        LineReader { source, buffer: BytesMut::new(), scanned: 0, skipping: false, most }
+        LineReader { source, buffer: BytesMut::new(), scanned: 0, skipping: None, most }
     }
 
     async fn read(&mut self) -> io::Result<Option<Frame>> {
@@ -105,10 +114,11 @@ impl<R: AsyncRead + Unpin + Send + 'static> LineReader<R> {
             let line = self.buffer.split_to(self.scanned + end).freeze();
             self.buffer.advance(1);
             self.scanned = 0;
-            if std::mem::take(&mut self.skipping) {
-                continue;
-            }
-            if let Some(frame) = self.frame(line) {
+            let frame = match self.skipping.take() {
+                Some(mut long) => long.end(&line).map(Err),
+                None => self.frame(line),
+            };
+            if let Some(frame) = frame {
                 return Some(frame);
             }
         }
@@ -117,21 +127,24 @@ impl<R: AsyncRead + Unpin + Send + 'static> LineReader<R> {
     /// Without a newline in sight, keeps the buffer within its bound.
     fn give_up_on_long_line(&mut self) -> Option<Frame> {
         // One byte more than the bound: a line may end with a carriage return that does not count.
-        let too_long = self.scanned > self.most + 1;
-        if too_long || self.skipping {
-            self.buffer.clear();
-            self.scanned = 0;
+        if self.scanned > self.most + 1 && self.skipping.is_none() {
+            self.skipping = Some(LongLine::new(self.most));
         }
-        let first_notice = too_long && !self.skipping;
-        self.skipping |= too_long;
-        first_notice.then_some(Err(BadFrame::TooLong(self.most)))
+        let long = self.skipping.as_mut()?;
+        let bad = long.push(&self.buffer);
+        self.buffer.clear();
+        self.scanned = 0;
+        bad.map(Err)
     }
 
     /// What the stream ended with, where it did not end with a newline.
     fn rest(&mut self) -> Option<Frame> {
         let line = self.buffer.split().freeze();
         self.scanned = 0;
-        if self.skipping { None } else { self.frame(line) }
+        match self.skipping.take() {
+            Some(mut long) => long.end(&line).map(Err),
+            None => self.frame(line),
+        }
     }
 
     /// A line as a frame; `None` for a blank one, which carries nothing.
@@ -140,7 +153,7 @@ impl<R: AsyncRead + Unpin + Send + 'static> LineReader<R> {
         if line.is_empty() {
             None
         } else if line.len() > self.most {
-            Some(Err(BadFrame::TooLong(self.most)))
+            LongLine::new(self.most).end(&line).map(Err)
         } else {
             Some(Ok(line))
         }
@@ -265,7 +278,7 @@ mod tests {
 
     #[tokio::test]
     async fn lines() {
-        const LONG: Frame = Err(BadFrame::TooLong(8));
+        let long = || -> Frame { Err(BadFrame::TooLong { most: 8, envelope: PartialEnvelope::default() }) };
         let table: &[(&[&[u8]], Vec<Frame>)] = &[
             (&[b"{}\n[]\n"], vec![ok("{}"), ok("[]")]),
             (&[b"{", b"}", b"\n"], vec![ok("{}")]),
@@ -273,15 +286,42 @@ mod tests {
             (&[b"\n \r\n\t{} \n"], vec![ok("{}")]),
             (&[b"{}\n{\"a\":"], vec![ok("{}"), ok("{\"a\":")]),
             (&[b"12345678\r\n"], vec![ok("12345678")]),
-            (&[b"123456789\n1\n"], vec![LONG, ok("1")]),
-            (&[b"1234567890", b"1234567890", b"12\n1\n"], vec![LONG, ok("1")]),
-            (&[b"1234567890", b"1234567890"], vec![LONG]),
-            (&[b"1234567890", b"\n", b"1\n"], vec![LONG, ok("1")]),
+            (&[b"123456789\n1\n"], vec![long(), ok("1")]),
+            (&[b"1234567890", b"1234567890", b"12\n1\n"], vec![long(), ok("1")]),
+            (&[b"1234567890", b"1234567890"], vec![long()]),
+            (&[b"1234567890", b"\n", b"1\n"], vec![long(), ok("1")]),
             (&[b"\"\xe2\x82", b"\xac\"\n"], vec![ok("\"€\"")]),
             (&[], vec![]),
         ];
         for (chunks, expected) in table {
             assert_eq!(&read_all(chunks, 8).await, expected, "{chunks:?}");
+        }
+    }
+
+    /// A line is given in parts, so that it is known to be too long before its end.
+    #[tokio::test]
+    async fn lines_that_are_too_long_tell_their_id() {
+        let id = |id: i64| Some(loggia_wire::jsonrpc::Id::Number(id));
+        let filler = "x".repeat(64 << 10);
+        for (parts, expected, has_method) in [
+            (vec![r#"{"jsonrpc":"2.0","id":7,"result":""#, &filler, "\"}\n"], id(7), false),
+            (vec![r#"{"result":""#, &filler, "\",\"jsonrpc\":\"2.0\"", ",\"id\":7}\n"], id(7), false),
+            (vec![r#"{"result":""#, &filler, "\",\"jsonrpc\":\"2.0\",\"id\":7}"], id(7), false),
+            (vec![r#"{"method":"m","params":{"a":""#, &filler, "\"},\"id\":7}\n"], id(7), true),
+            (vec![r#"{"jsonrpc":"2.0","method":"m","params":{"a":""#, &filler, "\"}}\n"], None, true),
+            (vec![&filler, "\n"], None, false),
+            // It does not end: once it is much too long, it is not waited for.
+            (vec![&filler, &filler, &filler], None, false),
+        ] {
+            let whole = parts.concat();
+            for size in [1000, 16_000] {
+                let chunks: Vec<&[u8]> = whole.as_bytes().chunks(size).collect();
+                let frames = read_all(&chunks, 8 << 10).await;
+                let [Err(BadFrame::TooLong { envelope, .. })] = &frames[..] else {
+                    panic!("one long line: {frames:?}")
+                };
+                assert_eq!((&envelope.id, envelope.has_method), (&expected, has_method), "{:.60}", whole);
+            }
         }
     }
 

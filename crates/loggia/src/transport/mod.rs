@@ -7,6 +7,7 @@ pub mod framing;
 #[cfg(feature = "http-common")]
 pub mod http;
 pub mod memory;
+mod signals;
 #[cfg(feature = "http-common")]
 pub mod sse;
 pub mod stdio;
@@ -20,6 +21,7 @@ use tokio::sync::Notify;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::service::{BoxFuture, Service};
+pub use signals::TerminationSignals;
 
 /// A transport that can serve a service: what `.serve(transport)` takes.
 pub trait Serve {

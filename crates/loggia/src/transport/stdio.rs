@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::framing::{LineReader, LineWriter};
-use super::{Serve, Shutdown};
+use super::{Serve, Shutdown, TerminationSignals};
 use crate::edge::duplex;
 use crate::error::Result;
 use crate::limits::Limits;
@@ -16,7 +16,7 @@ use crate::service::{BoxFuture, Service};
 
 /// The standard streams of this process, as a transport to serve on.
 ///
-/// Serving ends when standard input does, or on SIGTERM or SIGINT; requests that run are given
+/// Serving ends when standard input does, or on one of the [`TerminationSignals`]; requests that run are given
 /// [`Limits::drain`] to finish. A second signal ends it at once.
 pub fn stdio() -> Stdio {
     Stdio { _private: () }
@@ -36,7 +36,7 @@ impl Serve for Stdio {
     ) -> BoxFuture<'static, Result<()>> {
         Box::pin(async move {
             // Before anything is answered: whoever has an answer may signal.
-            let mut signals = Signals::listen();
+            let mut signals = TerminationSignals::listen();
             let streams = streams::open()?;
             let reader = LineReader::new(streams.input, limits.message_bytes);
             let writer = LineWriter::new(streams.output);
@@ -56,7 +56,7 @@ impl Serve for Stdio {
 }
 
 /// Passes the first signal on as the order to stop; returns on the second.
-async fn stop_on_signals(signals: &mut Signals, shutdown: &Shutdown) {
+async fn stop_on_signals(signals: &mut TerminationSignals, shutdown: &Shutdown) {
     for _ in 0..2 {
         signals.next().await;
         if shutdown.is_begun() {
@@ -64,45 +64,5 @@ async fn stop_on_signals(signals: &mut Signals, shutdown: &Shutdown) {
         }
         tracing::info!("told to stop; running requests may finish");
         shutdown.begin();
-    }
-}
-
-/// How the operating system asks this process to end. Heard from the moment there is a value of it; where
-/// signals cannot be heard, none comes.
-#[cfg(unix)]
-struct Signals(Option<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)>);
-
-#[cfg(unix)]
-impl Signals {
-    fn listen() -> Signals {
-        use tokio::signal::unix::{SignalKind, signal};
-        Signals(signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok()))
-    }
-
-    async fn next(&mut self) {
-        match &mut self.0 {
-            Some((terminate, interrupt)) => tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            },
-            None => std::future::pending().await,
-        }
-    }
-}
-
-/// How the operating system asks this process to end; where that cannot be heard, it never does.
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn listen() -> Signals {
-        Signals
-    }
-
-    async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
-        }
     }
 }

@@ -3,17 +3,20 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use loggia::client::{Client, InputHandler, InputPolicy, RequestOptions, Status};
+use loggia::client::{Client, Halves, InputHandler, InputPolicy, RequestOptions, Status, Target};
 use loggia::error::Error;
+use loggia::limits::Limits;
 use loggia::model::{
     CreateMessageResult, ElicitResult, InputRequest, LoggingLevel, Root, ServerNotification,
 };
 use loggia::service::BoxFuture;
+use loggia::transport::framing::{LineReader, LineWriter};
 use loggia::wire::{Method, RawJson, RpcError, Version};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::time::Instant;
 
-use crate::client_peer::{Peer, pass};
+use crate::client_peer::{Peer, discovered, pass};
 
 async fn stateless() -> (Client, Peer) {
     with_peer(Client::builder(), true).await
@@ -102,7 +105,10 @@ async fn silence_ends_a_request_and_the_server_is_told() {
         let (client, mut peer) = with_peer(Client::builder().timeout(Duration::from_secs(7)), modern).await;
         let started = Instant::now();
         let ended = client.call_tool("t", json!({})).await;
-        assert!(matches!(ended, Err(Error::Timeout(after)) if after == Duration::from_secs(7)), "{ended:?}");
+        assert!(
+            matches!(&ended, Err(Error::Timeout(details)) if details.after == Duration::from_secs(7)),
+            "{ended:?}"
+        );
         assert_eq!(started.elapsed().as_secs(), 7);
         let request = peer.expect("tools/call").await;
         let cancelled = peer.expect("notifications/cancelled").await;
@@ -140,7 +146,10 @@ async fn progress_starts_the_time_anew_up_to_the_most() {
         },
         serve
     );
-    assert!(matches!(ended, Err(Error::Timeout(after)) if after == Duration::from_secs(25)), "{ended:?}");
+    assert!(
+        matches!(&ended, Err(Error::Timeout(details)) if details.after == Duration::from_secs(25)),
+        "{ended:?}"
+    );
     assert_eq!(*heard.lock().expect("not poisoned"), [1.0, 2.0, 3.0]);
 }
 
@@ -547,7 +556,8 @@ async fn roots_that_change_are_told_to_handshake_servers_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn nonsense_is_passed_over_until_it_is_too_much() {
-    let (client, mut peer) = stateless().await;
+    let limits = Limits { malformed: 2000, ..Limits::default() };
+    let (client, mut peer) = with_peer(Client::builder().limits(limits), true).await;
     let serve = async {
         let request = peer.expect("tools/call").await;
         let id = request["id"].clone();
@@ -557,7 +567,6 @@ async fn nonsense_is_passed_over_until_it_is_too_much() {
             "{\"jsonrpc\":\"1.0\",\"method\":\"x\"}".to_owned(),
             json!({ "jsonrpc": "2.0", "id": 9_999, "result": {} }).to_string(),
             json!({ "jsonrpc": "2.0", "id": "x", "result": {} }).to_string(),
-            json!({ "jsonrpc": "2.0", "id": id, "result": {}, "error": { "code": 1, "message": "" } }).to_string(),
             json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": { "progress": "half" } }).to_string(),
             json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": { "progressToken": id, "progress": "half" } }).to_string(),
         ] {
@@ -570,16 +579,127 @@ async fn nonsense_is_passed_over_until_it_is_too_much() {
 
     let flood = async {
         peer.expect("tools/call").await;
-        for _ in 0..100 {
-            if !peer.0.send("nonsense").await {
+        for _ in 0..1000 {
+            if !peer.0.send("Nonsense: nobody\u{202e} listens").await {
                 break;
             }
         }
     };
     let (result, ()) = tokio::join!(client.call_tool("t", json!({})), flood);
     let error = result.expect_err("it gives up").to_string();
-    assert!(error.contains("no messages of the protocol"), "{error}");
+    for part in ["no messages of the protocol", "2000 bytes", r"Nonsense: nobody\u{202e} listens"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
     assert!(matches!(client.status(), Status::Closed(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_of_a_banner_and_debug_lines_in_each_call_do_no_harm() {
+    let (target, mut peer) = Peer::pair();
+    let serve = async {
+        for line in 0..40 {
+            peer.0.send(format!("banner {line}")).await;
+        }
+        peer.open_stateless().await;
+        for _ in 0..3 {
+            let request = peer.expect("tools/call").await;
+            for line in 0..40 {
+                peer.0.send(format!("[debug] line {line} of {request}")).await;
+                peer.0.send(json!({ "level": "debug", "id": request["id"], "line": line }).to_string()).await;
+            }
+            peer.result(&request, text("done")).await;
+        }
+    };
+    let calls = async {
+        let client = Client::builder().connect(target).await.expect("it opens");
+        for _ in 0..3 {
+            client.call_tool("t", json!({})).await.expect("it answers");
+        }
+    };
+    tokio::join!(calls, serve);
+}
+
+/// Answers that cannot be read, to the first of one or two calls. `ID` is its id.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_cannot_be_read_ends_its_request_at_once() {
+    let long = "x".repeat(5000);
+    let too_long = "larger than the limit of 4096 bytes (reply_bytes)";
+    for (answer, calls, expected) in [
+        (
+            r#"{"jsonrpc":"2.0","id":ID,"result":{"structuredContent":{"v":NaN}}}"#.to_owned(),
+            2,
+            Some("Parse error"),
+        ),
+        (r#"{"result":{"v":NaN},"jsonrpc":"2.0","id":ID}"#.to_owned(), 2, Some("Parse error")),
+        (
+            r#"{"jsonrpc":"2.0","id":ID,"result":{},"error":{"code":1,"message":""}}"#.to_owned(),
+            2,
+            Some("not both"),
+        ),
+        (r#"{"jsonrpc":"2.0","id":ID,"result":{"v":"#.to_owned(), 2, Some("Parse error")),
+        (r#"{"jsonrpc":"2.0","result":{"v":NaN}}"#.to_owned(), 1, Some("Parse error")),
+        (r#"{"jsonrpc":"2.0","result":{"v":NaN}}"#.to_owned(), 2, None),
+        (r#"{"jsonrpc":"2.0","method":"x","params":{"v":NaN},"id":ID}"#.to_owned(), 1, None),
+        (format!(r#"{{"jsonrpc":"2.0","id":ID,"result":{{"v":"{long}"}}}}"#), 2, Some(too_long)),
+        (format!(r#"{{"result":{{"v":"{long}"}},"jsonrpc":"2.0","id":ID}}"#), 2, Some(too_long)),
+        (format!(r#"{{"jsonrpc":"2.0","result":{{"v":"{long}"}}}}"#), 1, Some(too_long)),
+        (long, 2, None),
+    ] {
+        let failed = first_of_calls(&answer, calls).await;
+        match expected {
+            Some(part) => {
+                let error = failed.expect_err(&answer).to_string();
+                assert!(error.contains(part), "{answer:.100}: {error}");
+            }
+            None => assert!(failed.is_ok(), "{answer:.100}: {failed:?}"),
+        }
+    }
+}
+
+/// Makes calls over lines of text, of which the first is answered with `answer` first.
+async fn first_of_calls(answer: &str, calls: usize) -> Result<loggia::model::CallToolResult, Error> {
+    let (ours, theirs) = tokio::io::duplex(1 << 20);
+    let (reader, writer) = tokio::io::split(ours);
+    let halves: Halves = (Box::new(LineReader::new(reader, 4096)), Box::new(LineWriter::new(writer)));
+    let halves = Mutex::new(Some(halves));
+    let target = Target::custom(move || {
+        let halves = halves.lock().expect("nobody panics with it").take();
+        async move { halves.ok_or_else(|| Error::Connection("gone".to_owned())) }
+    });
+    let serve = async {
+        let (reader, mut writer) = tokio::io::split(theirs);
+        let mut lines = BufReader::new(reader).lines();
+        let mut read = async || -> Value {
+            let line = lines.next_line().await.expect("it reads").expect("the client is there");
+            serde_json::from_str(&line).expect("the client sends JSON")
+        };
+        let mut write =
+            async |line: String| writer.write_all(format!("{line}\n").as_bytes()).await.expect("it writes");
+        let result = |request: &Value, result: Value| {
+            json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }).to_string()
+        };
+        let opening = read().await;
+        write(result(&opening, discovered(&["2026-07-28"]))).await;
+        let mut requests = Vec::new();
+        for _ in 0..calls {
+            requests.push(read().await);
+        }
+        write(answer.replace("ID", &requests[0]["id"].to_string())).await;
+        // The same request is answered again: too late where it has failed.
+        for request in &requests {
+            write(result(request, text("done"))).await;
+        }
+        requests
+    };
+    let client = async {
+        let client = Client::builder().connect(target).await.expect("it opens");
+        let rest = futures_util::future::join_all((1..calls).map(|_| client.call_tool("t", json!({}))));
+        let (first, rest) = tokio::join!(client.call_tool("t", json!({})), rest);
+        assert!(rest.iter().all(Result::is_ok), "{answer:.100} concerns one call: {rest:?}");
+        first
+    };
+    let (first, _) = tokio::join!(client, serve);
+    first
 }
 
 #[tokio::test(start_paused = true)]

@@ -94,8 +94,12 @@ async fn children_that_never_speak() {
     assert!(error.contains("`loggia-no-such-program` could not be started"), "{error}");
     let error = connect_error("echo 'bad luck' >&2; exit 7").await;
     assert!(error.contains("exit status: 7") && error.contains("bad luck"), "{error}");
-    let error = connect_error("exec sleep 100").await;
-    assert!(error.contains("no answer within"), "{error}");
+    for (before, says) in
+        [("", ""), ("echo 'cannot reach https://api.example' >&2;", "cannot reach https://api.example")]
+    {
+        let error = connect_error(&format!("{before} exec sleep 100")).await;
+        assert!(error.contains("no answer within") && error.contains(says), "{error}");
+    }
 }
 
 async fn connect_error(before: &str) -> String {
@@ -144,6 +148,22 @@ async fn stopping_goes_as_far_as_it_must() {
             assert!(!runs(pid), "{name}: {pid} of {pids} still runs");
         }
     }
+}
+
+#[tokio::test]
+async fn a_call_that_hangs_shows_what_the_server_wrote() {
+    let builder = Client::builder().negotiation(Negotiation::Handshake).timeout(Duration::from_secs(1));
+    let client = builder
+        .connect(server("echo 'waiting for \\033[31mthe database' >&2", ""))
+        .await
+        .expect("sh is there");
+    let error = client.call_tool("hang", json!({})).await.expect_err("it hangs");
+    assert!(matches!(error, Error::Timeout(_)), "{error}");
+    let error = error.to_string();
+    assert!(
+        error.contains("no answer within 1 s") && error.contains(r"waiting for \u{1b}[31mthe database"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

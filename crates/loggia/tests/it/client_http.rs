@@ -219,6 +219,18 @@ async fn an_answer_may_be_a_stream() {
     assert_eq!(heard.load(SeqCst), 1);
 }
 
+/// The answers of a server of both eras to everything but calls.
+fn opening(heard: &Heard) -> Option<Reply> {
+    match heard.method().as_str() {
+        "server/discover" => Some(heard.result(discovered(&["2026-07-28"]))),
+        "initialize" => Some(heard.result(initialized("2025-11-25"))),
+        "tools/call" => None,
+        // A request that is no POST has no method.
+        "" => Some(Reply::text(405, "")),
+        _ => Some(Reply::text(202, "")),
+    }
+}
+
 /// Answers that are none.
 #[tokio::test]
 async fn answers_that_are_none() {
@@ -232,11 +244,42 @@ async fn answers_that_are_none() {
             "does not hold the answer",
         ),
         (
+            "not JSON, with an id",
+            |heard| {
+                let body = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{"v":NaN}}}}"#, heard.body["id"]);
+                Reply::text(200, body).with("content-type", "application/json")
+            },
+            "Parse error",
+        ),
+        (
+            "not JSON, in an event",
+            |heard| {
+                let event = format!(
+                    "data: {{\"level\":\"debug\"}}\n\ndata: {{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":NaN}}\n\n",
+                    heard.body["id"]
+                );
+                Reply::text(200, event).with("content-type", "text/event-stream")
+            },
+            "Parse error",
+        ),
+        (
+            "too long, in an event",
+            |_| {
+                let event = format!("data: {}\n\n", "x".repeat(5000));
+                Reply::text(200, event).with("content-type", "text/event-stream")
+            },
+            "larger than the limit of 4096 bytes (reply_bytes)",
+        ),
+        (
             "another's answer",
             |_| Reply::json(200, json!({ "jsonrpc": "2.0", "id": 999, "result": {} })),
             "does not hold",
         ),
-        ("too long", |heard| heard.result(text(&"x".repeat(5000))), "longer than 4096 bytes"),
+        (
+            "too long",
+            |heard| heard.result(text(&"x".repeat(5000))),
+            "larger than the limit of 4096 bytes (reply_bytes)",
+        ),
         (
             "elsewhere",
             |_| Reply::text(302, "").with("location", "https://example.com/"),
@@ -245,11 +288,17 @@ async fn answers_that_are_none() {
         ("in circles", |_| Reply::text(307, "").with("location", "/mcp"), "redirects more than"),
     ];
     for (name, answer, part) in cases {
-        let peer = modern(move |heard| async move { answer(&heard) }).await;
-        let limits = Limits { reply_bytes: 4096, ..Limits::default() };
-        let client = Client::builder().limits(limits).connect(&peer.url).await.expect("it opens");
-        let error = client.call_tool("t", json!({})).await.expect_err("it is no answer").to_string();
-        assert!(error.contains(part), "{name}: {error}");
+        for version in [V2026_07_28, V2025_11_25] {
+            let peer = HttpPeer::start(move |heard| {
+                Box::pin(async move { opening(&heard).unwrap_or_else(|| answer(&heard)) })
+            })
+            .await;
+            let limits = Limits { reply_bytes: 4096, ..Limits::default() };
+            let client =
+                Client::builder().limits(limits).version(version).connect(&peer.url).await.expect("it opens");
+            let error = client.call_tool("t", json!({})).await.expect_err("it is no answer").to_string();
+            assert!(error.contains(part), "{version} {name}: {error}");
+        }
     }
 }
 

@@ -209,12 +209,18 @@ fn the_first_signal_waits_for_what_runs_and_the_second_does_not() {
     if serves() {
         return;
     }
-    let mut server = Server::start(NAME, Stdio::piped(), Stdio::piped());
+    for (first, second) in [("-TERM", "-INT"), ("-INT", "-HUP"), ("-HUP", "-QUIT"), ("-QUIT", "-TERM")] {
+        drains_and_ends(NAME, first, second);
+    }
+}
+
+fn drains_and_ends(test: &str, first: &str, second: &str) {
+    let mut server = Server::start(test, Stdio::piped(), Stdio::piped());
     let mut input = server.0.stdin.take().expect("it is a pipe");
     let mut output = messages(server.0.stdout.take().expect("it is a pipe"));
     input.write_all([tool(1, "hang"), tool(2, "echo")].concat().as_bytes()).expect("the server reads");
     assert_eq!(output.next().expect("an answer")["id"], 2);
-    server.signal("-TERM");
+    server.signal(first);
     // Refused as soon as the signal was heard.
     let mut id = 2;
     let refused = loop {
@@ -226,7 +232,7 @@ fn the_first_signal_waits_for_what_runs_and_the_second_does_not() {
         }
     };
     assert_eq!(refused["error"]["message"], "The server is shutting down");
-    assert_eq!(server.0.try_wait().expect("it can be asked"), None, "a call still runs");
-    server.signal("-INT");
-    server.0.wait().expect("it ends");
+    assert_eq!(server.0.try_wait().expect("it can be asked"), None, "{first}: a call still runs");
+    server.signal(second);
+    assert!(server.0.wait().expect("it ends").success(), "{second}: a signal that is heard kills nothing");
 }

@@ -15,10 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loggia::Service;
+use loggia::client::ChildGuard;
 use loggia::model::Implementation;
 use loggia::transport::http::http;
 use loggia::transport::stdio::stdio;
-use loggia::transport::{Serve, Shutdown};
+use loggia::transport::{Serve, Shutdown, TerminationSignals};
 use loggia_connect::builtin::files::FilesOptions;
 use loggia_connect::manifest::Listen;
 use loggia_hub::{Connector, Hub, HubLimits};
@@ -47,6 +48,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(2);
 pub(crate) async fn run(args: &UpArgs, file: Option<&Path>, credentials: &Credentials) -> Outcome {
     let config = config(args, file, credentials)?;
     check(&config)?;
+    end_leftovers();
     if args.stdio {
         return serve_stdio(&config, credentials).await;
     }
@@ -103,6 +105,8 @@ fn start(config: &Config, credentials: &Credentials, accounts: &[Account]) -> Ou
 }
 
 async fn serve_stdio(config: &Config, credentials: &Credentials) -> Outcome {
+    // The transport itself hears the first signal; the second must not wait for the connectors either.
+    tokio::spawn(stop_on_signals(TerminationSignals::listen(), || {}));
     let hub = start(config, credentials, &[])?;
     let banner = Banner::on_stderr(hub.clone());
     let watching = tokio::spawn(async move { banner.watch().await });
@@ -119,6 +123,7 @@ async fn serve_http(
     access: &Access,
     listener: TcpListener,
 ) -> Outcome {
+    let signals = TerminationSignals::listen();
     let server = &config.server;
     let address = listener.local_addr()?;
     let base = access.base(address);
@@ -148,7 +153,8 @@ async fn serve_http(
         banner.hints(&url, &hints);
         banner.watch().await;
     });
-    tokio::spawn(stop_on_signals(shutdown.clone()));
+    let stop = shutdown.clone();
+    tokio::spawn(stop_on_signals(signals, move || stop.begin()));
     let tidying = gate.as_ref().map(|gate| tokio::spawn(vault::tidy(gate.vault.clone())));
     let (service, limits): (Arc<dyn Service>, _) = (hub.clone(), server.limits.clone());
     // The layer added last sees a request first.
@@ -196,28 +202,19 @@ async fn bind(listen: &Listen) -> Outcome<TcpListener> {
     })
 }
 
-/// The first signal lets running requests finish, the second ends at once.
-async fn stop_on_signals(shutdown: Shutdown) {
-    signal().await;
+/// The first signal lets running requests finish, the second ends at once; guards end the children.
+async fn stop_on_signals(mut signals: TerminationSignals, stop: impl FnOnce()) {
+    signals.next().await;
     crate::out::note("stopping; running requests may finish (once more to stop at once)");
-    shutdown.begin();
-    signal().await;
+    stop();
+    signals.next().await;
     std::process::exit(Code::Cancelled as i32);
 }
 
-#[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return super::session::interrupted().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        () = super::session::interrupted() => {}
+/// Ends what gateways left that were killed together with the guards of their children.
+fn end_leftovers() {
+    let ended = ChildGuard::end_leftovers();
+    if !ended.is_empty() {
+        tracing::warn!(processes = ?ended, "ended server processes of a gateway that was killed");
     }
-}
-
-#[cfg(not(unix))]
-async fn signal() {
-    super::session::interrupted().await;
 }

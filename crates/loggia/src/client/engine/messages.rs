@@ -10,6 +10,7 @@ use super::pending::Pending;
 use super::{Engine, Output, Phase, RawReply};
 use crate::client::era::Negotiation;
 use crate::client::negotiate::Answer;
+use crate::client::noise::UnreadableMessage;
 use crate::client::params;
 use crate::error::Error;
 
@@ -37,7 +38,10 @@ impl Engine {
             // The server could not read an id. Where only one request can be meant, it is that one.
             None => match stream.or_else(|| self.only_request()) {
                 Some(id) => id,
-                None => return self.note_malformed("an error that answers no request in particular"),
+                None => {
+                    let what = "an error that answers no request in particular".to_owned();
+                    return self.note_noise(now, &UnreadableMessage::of_message(what));
+                }
             },
         };
         let answer = match outcome {
@@ -160,7 +164,8 @@ impl Engine {
         };
         if version.is_stateless() {
             // Nothing may be answered: in this era clients write no responses.
-            return self.note_malformed(&format!("a request ({method}) from a server of the stateless era"));
+            let what = format!("a request ({method}) from a server of the stateless era");
+            return self.note_noise(now, &UnreadableMessage::of_message(what));
         }
         match method {
             Method::Ping => self.respond(&id, Ok(RawJson::empty_object())),

@@ -22,6 +22,7 @@ use loggia_wire::{Method, Params, RawJson, RpcError, Version};
 use crate::client::era::Negotiation;
 use crate::client::link::{Failure, LinkEvent, Outgoing};
 use crate::client::negotiate::{Answer, Opening, Patience, ServerFacts};
+use crate::client::noise::{NoiseBudget, UnreadableMessage};
 use crate::error::Error;
 use pending::Pending;
 
@@ -44,8 +45,8 @@ pub(crate) struct Settings {
     pub sse_allowed: bool,
     /// Most questions of the server's that are answered at once.
     pub most_asks: usize,
-    /// Most malformed messages in a row before the connection is given up.
-    pub most_malformed: usize,
+    /// Most bytes of something else than messages before the connection is given up, see [`NoiseBudget`].
+    pub most_noise: usize,
     /// The span that the client was made in: it tells in the log which server a line is about.
     pub(crate) span: tracing::Span,
 }
@@ -139,7 +140,7 @@ pub(crate) struct Engine {
     asks: HashMap<Id, Option<i64>>,
     transmits: VecDeque<Outgoing>,
     outputs: VecDeque<Output>,
-    malformed: usize,
+    noise: NoiseBudget,
 }
 
 enum Phase {
@@ -158,6 +159,7 @@ impl Engine {
     /// An engine without a connection. `known` is what the server spoke last time.
     pub(crate) fn new(settings: Settings, ids: Ids, known: Option<Version>) -> Engine {
         let composer = Arc::new(Composer::new(&settings));
+        let noise = NoiseBudget::new(settings.most_noise);
         Engine {
             settings,
             ids,
@@ -169,7 +171,7 @@ impl Engine {
             asks: HashMap::new(),
             transmits: VecDeque::new(),
             outputs: VecDeque::new(),
-            malformed: 0,
+            noise,
         }
     }
 
@@ -205,7 +207,7 @@ impl Engine {
 
     /// A connection is open: begin, or go on, with the opening.
     pub(crate) fn opened(&mut self, now: Instant) {
-        self.malformed = 0;
+        self.noise.reset();
         match &mut self.phase {
             Phase::Opening { machine, closed, .. } if closed.is_some() => {
                 let reason = closed.take().unwrap_or_default();
@@ -262,10 +264,10 @@ impl Engine {
     pub(crate) fn handle(&mut self, now: Instant, event: LinkEvent) {
         match event {
             LinkEvent::Message { stream, message } => {
-                self.malformed = 0;
+                self.noise.reset();
                 self.message(now, stream, message);
             }
-            LinkEvent::Malformed(error) => self.note_malformed(&error.to_string()),
+            LinkEvent::Unreadable { stream, noise } => self.unreadable(now, stream, noise),
             LinkEvent::Failed { id, failure } => self.failed(now, id, failure),
             LinkEvent::SessionExpired => {
                 if matches!(self.phase, Phase::Ready(_)) {
@@ -301,7 +303,7 @@ impl Engine {
                 pending.call.timing.idle
             };
             self.outputs
-                .push_back(Output::Finished { id, outcome: Err(Error::Timeout(after.unwrap_or_default())) });
+                .push_back(Output::Finished { id, outcome: Err(Error::timeout(after.unwrap_or_default())) });
         }
     }
 
@@ -355,17 +357,24 @@ impl Engine {
         }
     }
 
-    fn note_malformed(&mut self, what: &str) {
-        self.malformed += 1;
-        self.settings.span.in_scope(|| {
-            tracing::warn!(
-                what,
-                in_a_row = self.malformed,
-                "the server sent something that is not a message"
-            );
-        });
-        if self.malformed >= self.settings.most_malformed {
-            self.closed(format!("the server sends no messages of the protocol; the last: {what}"));
+    /// An answer that cannot be read ends its request. Everything else that is no message is skipped, up to a bound.
+    fn unreadable(&mut self, now: Instant, stream: Option<i64>, noise: UnreadableMessage) {
+        let answered = noise.answers(stream.or_else(|| self.only_request()));
+        match answered.filter(|id| self.is_under_way(*id)) {
+            Some(id) => self.failed(now, id, Failure::Error(noise.into_error())),
+            None => self.note_noise(now, &noise),
+        }
+    }
+
+    fn is_under_way(&self, id: i64) -> bool {
+        let asked = matches!(&self.phase, Phase::Opening { asked: Some(asked), .. } if asked.id == id);
+        asked || self.pending.get(&id).is_some_and(|pending| pending.sent.is_some())
+    }
+
+    fn note_noise(&mut self, now: Instant, noise: &UnreadableMessage) {
+        let counted = self.settings.span.in_scope(|| self.noise.count(now, noise));
+        if let Err(reason) = counted {
+            self.closed(reason);
         }
     }
 }

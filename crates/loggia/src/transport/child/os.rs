@@ -9,8 +9,10 @@ pub(super) use unix::*;
 #[cfg(unix)]
 mod unix {
     use std::ffi::{OsStr, OsString};
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
 
-    use rustix::process::{Pid, Signal, kill_process_group};
+    use rustix::process::{Pid, Signal, kill_process, kill_process_group};
     use tokio::process::{Child, Command};
 
     /// Variables of our environment that a child sees.
@@ -27,28 +29,43 @@ mod unix {
         command.process_group(0);
     }
 
-    /// The child and whatever it started.
-    pub(in super::super) struct Group(Option<Pid>);
+    /// The signals that end a child and the processes it started: sent to its process group, or to its guard,
+    /// which passes them on.
+    pub(in super::super) struct Group {
+        leader: Option<Pid>,
+        guarded: bool,
+    }
 
     impl Group {
-        pub(in super::super) fn of(child: &Child) -> Group {
+        pub(in super::super) fn of(child: &Child, guarded: bool) -> Group {
             // The child leads its group, so the two have one number.
-            Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())))
+            Group { leader: child.id().and_then(|id| Pid::from_raw(id.cast_signed())), guarded }
         }
 
         pub(in super::super) fn terminate(&self, _: &mut Child) {
-            self.signal(Signal::TERM);
+            self.signal(Signal::TERM, Signal::TERM);
         }
 
         pub(in super::super) fn kill(&self, _: &mut Child) {
-            self.signal(Signal::KILL);
+            // SIGKILL would end the guard alone.
+            self.signal(Signal::KILL, Signal::QUIT);
         }
 
-        fn signal(&self, signal: Signal) {
-            if let Some(group) = self.0 {
-                // It fails only where nobody is left in the group.
-                let _ = kill_process_group(group, signal);
-            }
+        fn signal(&self, group: Signal, guard: Signal) {
+            // Either fails only where the process has ended.
+            let _ = match self.leader {
+                Some(leader) if self.guarded => kill_process(leader, guard),
+                Some(leader) => kill_process_group(leader, group),
+                None => Ok(()),
+            };
+        }
+    }
+
+    /// The exit status of a guarded child: its guard reports a signal as 128 and the signal's number, as shells do.
+    pub(in super::super) fn guarded_status(guard: ExitStatus) -> ExitStatus {
+        match guard.code() {
+            Some(code @ 129..=192) => ExitStatus::from_raw(code - 128),
+            _ => guard,
         }
     }
 }
@@ -57,6 +74,7 @@ mod unix {
 mod portable {
     use std::ffi::{OsStr, OsString};
     use std::path::{Path, PathBuf};
+    use std::process::ExitStatus;
 
     use tokio::process::{Child, Command};
 
@@ -111,11 +129,16 @@ mod portable {
         let _ = command;
     }
 
+    /// The exit status of a guarded child. This system has no guards.
+    pub(in super::super) fn guarded_status(guard: ExitStatus) -> ExitStatus {
+        guard
+    }
+
     /// The child.
     pub(in super::super) struct Group;
 
     impl Group {
-        pub(in super::super) fn of(_: &Child) -> Group {
+        pub(in super::super) fn of(_: &Child, _: bool) -> Group {
             Group
         }
 

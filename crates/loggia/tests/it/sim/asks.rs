@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use loggia::edge::connection::AskKey;
 use loggia::limits::Limits;
+use loggia::transport::framing::BadFrame;
 use loggia::wire::Version;
+use loggia::wire::jsonrpc::PartialEnvelope;
 use serde_json::{Value, json};
 
 use super::machine::{Machine, call, cancel, form, initialize, modern};
@@ -25,6 +27,19 @@ fn outcome(machine: &Machine, ask: u64) -> Option<Result<Value, i64>> {
         Ok(result) => Ok(result.decode().expect("a result is JSON")),
         Err(error) => Err(error.code.0),
     })
+}
+
+#[test]
+fn an_answer_that_is_too_long_fails_its_question() {
+    let mut machine = asking();
+    let question = machine.hear();
+    let id = serde_json::from_value(question["id"].clone()).expect("an id");
+    let envelope =
+        PartialEnvelope { id: Some(id), has_method: false, is_json_rpc: true, ..PartialEnvelope::default() };
+    machine.connection.handle_frame(Err(BadFrame::TooLong { most: 9, envelope }), &machine.server);
+    machine.perform();
+    assert_eq!(outcome(&machine, 1), Some(Err(-32600)));
+    machine.hears_nothing();
 }
 
 #[test]

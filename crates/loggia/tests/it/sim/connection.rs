@@ -6,6 +6,7 @@ use loggia::limits::Limits;
 use loggia::model::{LogParams, LoggingLevel, ServerNotification};
 use loggia::transport::framing::BadFrame;
 use loggia::wire::Version;
+use loggia::wire::jsonrpc::{Id, PartialEnvelope};
 use serde_json::{Value, json};
 
 use super::machine::{Machine, call, cancel, everything, initialize, modern, request};
@@ -367,6 +368,31 @@ fn an_idle_connection_closes_at_once() {
     assert!(machine.closed);
 }
 
+fn too_long(envelope: PartialEnvelope) -> BadFrame {
+    BadFrame::TooLong { most: 9, envelope }
+}
+
+#[test]
+fn a_frame_that_is_too_long_is_answered_with_its_id() {
+    for version in [None, Some(Version::V2024_11_05), Some(Version::V2025_11_25)] {
+        let mut machine = version.map_or_else(Machine::new, Machine::session);
+        let envelope = PartialEnvelope {
+            id: Some(Id::from("seven")),
+            has_method: true,
+            is_json_rpc: true,
+            ..PartialEnvelope::default()
+        };
+        machine.connection.handle_frame(Err(too_long(envelope)), &machine.server);
+        machine.perform();
+        let answer = machine.hear();
+        assert_eq!(
+            (&answer["id"], &answer["error"]["code"]),
+            (&json!("seven"), &json!(-32600)),
+            "{version:?}"
+        );
+    }
+}
+
 #[test]
 fn what_is_no_frame_is_answered_in_the_form_of_the_revision() {
     let table = [
@@ -377,7 +403,7 @@ fn what_is_no_frame_is_answered_in_the_form_of_the_revision() {
     ];
     for (version, mut expected) in table {
         let mut machine = version.map_or_else(Machine::new, Machine::session);
-        machine.connection.handle_frame(Err(BadFrame::TooLong(9)), &machine.server);
+        machine.connection.handle_frame(Err(too_long(PartialEnvelope::default())), &machine.server);
         machine.perform();
         let message = "The message is longer than 9 bytes, the most accepted here";
         expected["error"] = json!({ "code": -32600, "message": message });

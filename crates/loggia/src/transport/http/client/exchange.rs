@@ -192,7 +192,7 @@ impl Remote {
             let frame = frame.map_err(|error| Error::Connection(with_sources(&error)))?;
             let Ok(data) = frame.into_data() else { continue };
             if whole.len() + data.len() > most {
-                return Err(Error::Protocol(format!("the body of the response is longer than {most} bytes")));
+                return Err(Error::TooLarge(most));
             }
             // Most bodies come in one piece.
             whole = match whole.is_empty() {

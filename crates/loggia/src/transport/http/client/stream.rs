@@ -4,8 +4,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt;
-use loggia_wire::jsonrpc::{self, DecodeError};
-use loggia_wire::{Message, RpcError, header};
+use loggia_wire::{Message, header, jsonrpc};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -71,7 +70,7 @@ impl EventStream {
             match self.parser.next_event() {
                 Ok(Some(event)) => return Ok(Some(event)),
                 Ok(None) => {}
-                Err(too_long) => return Err(Error::Protocol(too_long.to_string())),
+                Err(too_long) => return Err(Error::TooLarge(too_long.limit)),
             }
             match self.body.frame().await {
                 Some(Ok(frame)) => {
@@ -108,11 +107,6 @@ impl Remote {
 
     /// Reports the messages of one text. Says whether the answer to `request` was among them.
     pub(super) async fn report_text(&self, text: Bytes, request: Option<i64>) -> bool {
-        if std::str::from_utf8(&text).is_err() {
-            let error = RpcError::invalid_request("not UTF-8");
-            self.report(LinkEvent::Malformed(DecodeError { id: None, error })).await;
-            return false;
-        }
         let mut answered = false;
         for member in link::decode(&text) {
             match member {
@@ -120,7 +114,10 @@ impl Remote {
                     answered |= answers(&message, request);
                     self.report(LinkEvent::Message { stream: request, message }).await;
                 }
-                Err(error) => self.report(LinkEvent::Malformed(error)).await,
+                Err(noise) => {
+                    answered |= request.is_some() && noise.answers(request) == request;
+                    self.report(LinkEvent::Unreadable { stream: request, noise }).await;
+                }
             }
         }
         answered
@@ -229,7 +226,7 @@ impl Remote {
     /// POST.
     pub(super) async fn run_sse(&self) {
         let opened = timeout(self.connect_timeout, self.open_sse_stream()).await;
-        let mut stream = match opened.unwrap_or(Err(Error::Timeout(self.connect_timeout))) {
+        let mut stream = match opened.unwrap_or(Err(Error::timeout(self.connect_timeout))) {
             Ok(stream) => stream,
             Err(error) => return self.report(LinkEvent::SseOpened(Err(error))).await,
         };

@@ -1,0 +1,196 @@
+//! What can be told of a message that cannot be read as a whole, because it is not JSON (`NaN`, a text cut short) or
+//! longer than it may be. Its sender, or the request it answers, waits otherwise until time is up.
+
+use super::Id;
+
+/// The parts of an envelope that were found in the beginning and the end of a message. A guess, to choose whom to
+/// tell: the text may be anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PartialEnvelope {
+    /// The id, where it was found.
+    pub id: Option<Id>,
+    /// Whether it has a `method`: it is a request or a notification.
+    pub has_method: bool,
+    /// Whether it has a `result` or an `error`, or begins one: it is a response.
+    pub has_outcome: bool,
+    /// Whether it has the member `jsonrpc`: it is meant to be a message.
+    pub is_json_rpc: bool,
+}
+
+impl PartialEnvelope {
+    /// Looks at a text of which the beginning and the end are here. They may overlap, or be the same.
+    pub fn read(head: &[u8], tail: &[u8]) -> PartialEnvelope {
+        let mut found = PartialEnvelope::default();
+        let Some(b'{') = head.trim_ascii_start().first() else { return found };
+        found.read_head(&head.trim_ascii_start()[1..]);
+        if found.id.is_none() {
+            found.read_tail(tail.trim_ascii_end());
+        }
+        found
+    }
+
+    /// Reads members from the beginning, as far as their values end.
+    fn read_head(&mut self, mut text: &[u8]) {
+        while let Some((name, value, rest)) = member(text) {
+            self.note(name, value);
+            match rest.split_first() {
+                Some((b',', rest)) => text = rest,
+                _ => return,
+            }
+        }
+        // The value that does not end here.
+        let begun = text.trim_ascii_start();
+        self.has_outcome |= begun.starts_with(b"\"result\"") || begun.starts_with(b"\"error\"");
+    }
+
+    /// Reads the last members. From one that begins after a comma up to the brace that ends the text, and has no
+    /// other brace, everything is in the outermost object.
+    fn read_tail(&mut self, tail: &[u8]) {
+        let starts = tail.iter().enumerate().filter(|(_, byte)| **byte == b'"').map(|(at, _)| at);
+        let after_comma = |at: &usize| tail[..*at].trim_ascii_end().last() == Some(&b',');
+        for start in starts.filter(after_comma) {
+            if let Some(members) = last_members(&tail[start..]) {
+                return members.into_iter().for_each(|(name, value)| self.note(name, value));
+            }
+        }
+    }
+
+    fn note(&mut self, name: &[u8], value: &[u8]) {
+        match name {
+            b"id" => self.id = serde_json::from_slice(value).ok(),
+            b"result" | b"error" => self.has_outcome = true,
+            b"method" => self.has_method = true,
+            b"jsonrpc" => self.is_json_rpc = true,
+            _ => {}
+        }
+    }
+}
+
+/// Name and value.
+type Member<'a> = (&'a [u8], &'a [u8]);
+
+/// The members of a text that is nothing but members with plain values and a closing brace.
+fn last_members(mut text: &[u8]) -> Option<Vec<Member<'_>>> {
+    let mut members = Vec::new();
+    loop {
+        let (name, value, rest) = member(text)?;
+        if matches!(value.first(), Some(b'{' | b'[')) {
+            return None;
+        }
+        members.push((name, value));
+        match rest {
+            [b'}'] => return Some(members),
+            [b',', rest @ ..] => text = rest,
+            _ => return None,
+        }
+    }
+}
+
+/// The first member of a text, and what follows it, without the white space between.
+fn member(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let text = text.trim_ascii_start();
+    let name_end = string_end(text)?;
+    let value = text[name_end..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+    let end = value_end(value)?;
+    Some((&text[1..name_end - 1], value[..end].trim_ascii_end(), value[end..].trim_ascii_start()))
+}
+
+/// Where a value ends. What is between brackets is not looked at, so it need not be JSON.
+fn value_end(text: &[u8]) -> Option<usize> {
+    match text.first()? {
+        b'"' => string_end(text),
+        b'{' | b'[' => nested_end(text),
+        _ => text.iter().position(|byte| matches!(byte, b',' | b'}' | b']')),
+    }
+}
+
+/// Where a string ends, quotes included.
+fn string_end(text: &[u8]) -> Option<usize> {
+    let mut escaped = false;
+    let mut bytes = text.iter().enumerate();
+    if bytes.next()?.1 != &b'"' {
+        return None;
+    }
+    let end = bytes.find(|(_, byte)| {
+        let ends = !escaped && **byte == b'"';
+        escaped = !escaped && **byte == b'\\';
+        ends
+    });
+    end.map(|(at, _)| at + 1)
+}
+
+/// Where an object or an array ends.
+fn nested_end(text: &[u8]) -> Option<usize> {
+    let (mut depth, mut at) = (0usize, 0);
+    loop {
+        match text.get(at)? {
+            b'"' => {
+                at += string_end(&text[at..])?;
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(id: Option<Id>, has_method: bool, is_json_rpc: bool) -> PartialEnvelope {
+        // In the tables it is one or the other.
+        PartialEnvelope { id, has_method, has_outcome: !has_method, is_json_rpc }
+    }
+
+    #[test]
+    fn texts_that_are_not_json() {
+        let seven = || Some(Id::Number(7));
+        for (text, expected) in [
+            (r#"{"jsonrpc":"2.0","id":7,"result":{"v":NaN}}"#, found(seven(), false, true)),
+            (r#"{"result":{"v":[NaN,{"a":Infinity}]},"jsonrpc":"2.0","id":7}"#, found(seven(), false, true)),
+            (r#"{"result":NaN,"jsonrpc":"2.0","id":7}"#, found(seven(), false, true)),
+            (r#" {"id" : "a\"b" , "result" : {"#, found(Some(Id::from("a\"b")), false, false)),
+            (r#"{"jsonrpc":"2.0","method":"m","params":{"v":NaN},"id":7}"#, found(seven(), true, true)),
+            (r#"{"jsonrpc":"2.0","result":{"id":7,"v":"}}"#, found(None, false, true)),
+            (r#"{"jsonrpc":"2.0","id":7,"result":{}} {"jsonrpc":"2.0","id":8}"#, found(seven(), false, true)),
+            (r#"{"jsonrpc":"2.0","id":null,"result":{}"#, found(None, false, true)),
+            (r#"{"level":"info","id":7}"#, PartialEnvelope { id: seven(), ..PartialEnvelope::default() }),
+            (r#"{"jsonrpc":"2.0"}"#, PartialEnvelope { is_json_rpc: true, ..PartialEnvelope::default() }),
+            (r#"got {"jsonrpc":"2.0","result":{},"id":7}"#, PartialEnvelope::default()),
+            (r#"[{"jsonrpc":"2.0","result":{},"id":7}]"#, PartialEnvelope::default()),
+            ("Listening on port 3000", PartialEnvelope::default()),
+            ("", PartialEnvelope::default()),
+            ("{", PartialEnvelope::default()),
+        ] {
+            assert_eq!(PartialEnvelope::read(text.as_bytes(), text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_of_which_the_middle_is_missing() {
+        let seven = || Some(Id::Number(7));
+        for (head, tail, expected) in [
+            (r#"{"jsonrpc":"2.0","id":7,"result":{"t":"aa"#, r#"aa"}}"#, found(seven(), false, true)),
+            (r#"{"result":{"t":"aa"#, r#"aa"},"jsonrpc":"2.0","id":7}"#, found(seven(), false, true)),
+            (r#"{"result":{"t":"aa"#, r#"aa"} , "id" : 7 , "jsonrpc":"2.0" } "#, found(seven(), false, true)),
+            (
+                r#"{"method":"m","params":{"t":"aa"#,
+                r#"aa"},"jsonrpc":"2.0","id":7}"#,
+                found(seven(), true, true),
+            ),
+            (r#"{"result":{"t":"aa"#, r#"aa","id":7}}"#, found(None, false, false)),
+            (r#"{"result":{"t":"aa"#, r#"aa,\"id\":7}"}}"#, found(None, false, false)),
+            (r#"{"result":{"t":"aa"#, r#"aa"},"id":7,"x":{}}"#, found(None, false, false)),
+            (r#"{"result":{"t":"aa"#, "aaaa", found(None, false, false)),
+        ] {
+            let read = PartialEnvelope::read(head.as_bytes(), tail.as_bytes());
+            assert_eq!(read, expected, "{head} … {tail}");
+        }
+    }
+}

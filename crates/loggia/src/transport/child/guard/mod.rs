@@ -1,0 +1,167 @@
+//! A process between a program and its child that ends the child, and everything the child started, when the
+//! program ends in any way, SIGKILL included. A process that is killed cannot clean up, so another one has to.
+//!
+//! The guard is the program itself, started with arguments of its own. It starts the child with the streams it
+//! was given, lets go of them, and waits: messages do not pass through it. On Linux it adopts the orphans of its
+//! child (`PR_SET_CHILD_SUBREAPER`), so a process that leaves the process group or goes into the background
+//! is found too. Invariant: no process of the child's outlives both the guard and the program.
+
+#[cfg(unix)]
+mod supervise;
+#[cfg(unix)]
+mod system;
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::process::ExitCode;
+
+use tokio::process::Command;
+
+/// Makes the guard start the child and watch over it.
+const WATCH: &str = "watch";
+/// Makes the process become the child, once it is tied to the life of its guard.
+const EXEC: &str = "exec";
+/// The guard's exit code where the child could not be started, as in shells.
+pub(super) const NOT_STARTED: i32 = 127;
+/// Begins the line that says why the child could not be started.
+pub(super) const NOT_STARTED_LINE: &str = "child-guard: the program could not be started: ";
+
+/// The command line that makes this program the guard of a child: see [`Child::guard`].
+///
+/// ```no_run
+/// use std::process::ExitCode;
+/// use loggia::client::{Child, ChildGuard};
+///
+/// fn main() -> ExitCode {
+///     let guard = ChildGuard::current_program(["child-guard"]);
+///     let mut args = std::env::args_os().skip(1);
+///     if args.next().is_some_and(|first| first == "child-guard") {
+///         // Before threads, a runtime or anything else is started.
+///         return guard.run(args);
+///     }
+///     let server = Child::new("npx").args(["-y", "some-server"]).guard(guard);
+///     // …connect to it.
+///     ExitCode::SUCCESS
+/// }
+/// ```
+///
+/// [`Child::guard`]: crate::client::Child::guard
+#[derive(Clone)]
+pub struct ChildGuard {
+    program: OsString,
+    args: Vec<OsString>,
+}
+
+impl ChildGuard {
+    /// This program, which calls [`ChildGuard::run`] when it is started with `args` and further arguments.
+    pub fn current_program(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> ChildGuard {
+        let args = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+        ChildGuard { program: current_program(), args }
+    }
+
+    /// Does the work of the guard, in the process that was started as one: `args` are the arguments after those
+    /// given to [`ChildGuard::current_program`]. Returns when the child and everything it started has ended. The
+    /// exit code is the child's; for a child that a signal ended it is 128 and the signal's number.
+    pub fn run(&self, args: impl IntoIterator<Item = OsString>) -> ExitCode {
+        match Order::read(args.into_iter().collect()) {
+            Some(order) => self.obey(&order),
+            None => ExitCode::from(2),
+        }
+    }
+
+    #[cfg(unix)]
+    fn obey(&self, order: &Order) -> ExitCode {
+        if order.becomes_child { supervise::become_child(order) } else { supervise::watch(self, order) }
+    }
+
+    /// This system has no guards: [`Child::guard`](crate::client::Child::guard) starts none.
+    #[cfg(not(unix))]
+    fn obey(&self, _: &Order) -> ExitCode {
+        ExitCode::from(2)
+    }
+
+    /// Kills the children of programs that were killed together with their guards, and returns their process
+    /// numbers. A program that starts guarded children calls it when it starts. Only Linux can find them.
+    pub fn end_leftovers() -> Vec<i32> {
+        super::leftovers::end_all()
+    }
+
+    /// The command that starts the guard of `program`, to which the program's arguments are added.
+    pub(super) fn watching(&self, program: &OsStr) -> Command {
+        let mut command = Command::new(&self.program);
+        #[cfg(unix)]
+        command.arg0(own_name());
+        command.args(self.line(WATCH, program));
+        command
+    }
+
+    fn line(&self, mode: &str, program: &OsStr) -> Vec<OsString> {
+        let parent = std::process::id().to_string();
+        self.args.iter().cloned().chain([mode.into(), parent.into(), program.to_owned()]).collect()
+    }
+}
+
+impl fmt::Debug for ChildGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildGuard").field("program", &self.program).finish_non_exhaustive()
+    }
+}
+
+/// What a guard is started with: `MODE PARENT PROGRAM ARGS…`.
+#[cfg_attr(not(unix), expect(dead_code, reason = "this system has no guards"))]
+struct Order {
+    becomes_child: bool,
+    /// The process that started this one. Another parent means that it has ended already.
+    parent: i32,
+    program: OsString,
+    args: Vec<OsString>,
+}
+
+impl Order {
+    fn read(args: Vec<OsString>) -> Option<Order> {
+        let mut args = args.into_iter();
+        let becomes_child = match args.next()?.to_str()? {
+            WATCH => false,
+            EXEC => true,
+            _ => return None,
+        };
+        let parent = args.next()?.to_str()?.parse().ok()?;
+        Some(Order { becomes_child, parent, program: args.next()?, args: args.collect() })
+    }
+}
+
+/// The name that this program was started under, for listings of processes.
+#[cfg(unix)]
+fn own_name() -> OsString {
+    std::env::args_os().next().unwrap_or_else(|| OsStr::new("child-guard").to_owned())
+}
+
+/// A name under which this program can be started again, also after its file was replaced.
+fn current_program() -> OsString {
+    const SELF: &str = "/proc/self/exe";
+    if cfg!(target_os = "linux") && std::fs::read_link(SELF).is_ok() {
+        return SELF.into();
+    }
+    std::env::current_exe().map_or_else(|_| std::env::args_os().next().unwrap_or_default(), Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guard_reads_only_what_it_is_started_with() {
+        let guard = ChildGuard::current_program(["child-guard"]);
+        let mut line = guard.line(WATCH, OsStr::new("npx"));
+        line.push("-y".into());
+        assert_eq!(line.remove(0), "child-guard");
+        let order = Order::read(line).expect("its own line");
+        assert_eq!(
+            (order.becomes_child, order.program, order.args),
+            (false, "npx".into(), vec!["-y".into()])
+        );
+        for bad in [&[][..], &["watch"], &["watch", "1"], &["watch", "x", "npx"], &["help", "1", "npx"]] {
+            assert!(Order::read(bad.iter().map(OsString::from).collect()).is_none(), "{bad:?}");
+        }
+    }
+}

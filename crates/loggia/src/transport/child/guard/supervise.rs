@@ -1,0 +1,208 @@
+//! The guard at work: a process with one thread that sleeps until its child ends, its parent ends, or it is told
+//! to end the child.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getppid};
+use tokio::signal::unix::{Signal as Received, SignalKind, signal};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{ChildGuard, EXEC, NOT_STARTED, NOT_STARTED_LINE, Order, own_name, system};
+
+/// How long the child may clean up when the guard's parent has ended.
+const PARENT_GONE: Duration = Duration::from_secs(1);
+/// How long processes that the child left behind may clean up.
+const LEFT_BEHIND: Duration = Duration::from_millis(500);
+/// How long processes may take to end after SIGKILL. In an uninterruptible system call they do not end.
+const KILLED: Duration = Duration::from_secs(5);
+/// How often the processes that must end are looked for again: one may have started another meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Starts the child and watches over it.
+pub(super) fn watch(guard: &ChildGuard, order: &Order) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = runtime.and_then(|runtime| runtime.block_on(supervise(guard, order)));
+    ended.unwrap_or_else(|error| not_started(&error))
+}
+
+/// Becomes the child. On Linux it is killed when the guard is, which only SIGKILL can do.
+pub(super) fn become_child(order: &Order) -> ExitCode {
+    system::die_with_parent();
+    if parent() != Some(order.parent) {
+        return ExitCode::from(2);
+    }
+    not_started(&Command::new(&order.program).args(&order.args).exec())
+}
+
+fn parent() -> Option<i32> {
+    getppid().map(Pid::as_raw_pid)
+}
+
+#[expect(clippy::print_stderr, reason = "it is how the parent hears of it")]
+fn not_started(error: &io::Error) -> ExitCode {
+    eprintln!("{NOT_STARTED_LINE}{error}");
+    ExitCode::from(NOT_STARTED as u8)
+}
+
+async fn supervise(guard: &ChildGuard, order: &Order) -> io::Result<ExitCode> {
+    let parent_ended = system::parent_ended(order.parent);
+    if parent() != Some(order.parent) {
+        return Ok(ExitCode::from(2));
+    }
+    let mut orders = Orders::listen()?;
+    system::adopt_orphans();
+    system::name_process();
+    let mut tree = ProcessTree::start(&mut child_command(guard, order))?;
+    release_streams()?;
+    let mut parent_ended = std::pin::pin!(parent_ended);
+    loop {
+        tokio::select! {
+            () = &mut parent_ended => {
+                tree.end(PARENT_GONE, &mut orders).await;
+                return Ok(ExitCode::FAILURE);
+            }
+            status = tree.child_ended() => {
+                tree.end(LEFT_BEHIND, &mut orders).await;
+                return Ok(exit_code(status));
+            }
+            signal = orders.next() => match signal {
+                Signal::QUIT => tree.kill().await,
+                _ => tree.signal(Signal::TERM),
+            },
+        }
+    }
+}
+
+/// The command that starts the child. On Linux this program becomes it, see [`become_child`].
+fn child_command(guard: &ChildGuard, order: &Order) -> Command {
+    let mut command = if cfg!(target_os = "linux") {
+        let mut command = Command::new(&guard.program);
+        command.arg0(own_name()).args(guard.line(EXEC, &order.program));
+        command
+    } else {
+        Command::new(&order.program)
+    };
+    command.args(&order.args).process_group(0);
+    command
+}
+
+/// Lets go of the streams that are the child's now: as long as the guard holds them, neither side sees the other
+/// close one.
+fn release_streams() -> io::Result<()> {
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    Ok(())
+}
+
+fn exit_code(status: WaitStatus) -> ExitCode {
+    let code = status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal));
+    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+/// What the guard is told by signals: SIGQUIT to kill the child, the others to ask it to terminate.
+struct Orders {
+    kill: Received,
+    terminate: Received,
+    interrupt: Received,
+    hangup: Received,
+}
+
+impl Orders {
+    fn listen() -> io::Result<Orders> {
+        Ok(Orders {
+            kill: signal(SignalKind::quit())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.kill.recv() => Signal::QUIT,
+            _ = self.terminate.recv() => Signal::TERM,
+            _ = self.interrupt.recv() => Signal::INT,
+            _ = self.hangup.recv() => Signal::HUP,
+        }
+    }
+}
+
+/// The child and the processes that descend from it.
+struct ProcessTree {
+    child: Pid,
+    status: Option<WaitStatus>,
+    /// SIGCHLD: a process of the tree has ended.
+    ended: Received,
+}
+
+impl ProcessTree {
+    fn start(command: &mut Command) -> io::Result<ProcessTree> {
+        let ended = signal(SignalKind::child())?;
+        let child = command.spawn()?;
+        let child = Pid::from_raw(child.id().cast_signed()).ok_or(io::ErrorKind::NotFound)?;
+        Ok(ProcessTree { child, status: None, ended })
+    }
+
+    /// Waits for the child itself.
+    async fn child_ended(&mut self) -> WaitStatus {
+        loop {
+            self.reap();
+            if let Some(status) = self.status {
+                return status;
+            }
+            self.ended.recv().await;
+        }
+    }
+
+    /// Collects every process that has ended. Returns whether any is left to wait for.
+    fn reap(&mut self) -> bool {
+        loop {
+            match rustix::process::wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) if pid == self.child => self.status = Some(status),
+                Ok(Some(_)) => {}
+                Ok(None) => return true,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        system::signal_tree(self.child, signal);
+    }
+
+    /// Asks every process to terminate and kills those that have not after `grace`, or when told to.
+    async fn end(&mut self, grace: Duration, orders: &mut Orders) {
+        self.signal(Signal::TERM);
+        let by = Instant::now() + grace;
+        while self.reap() {
+            tokio::select! {
+                _ = self.ended.recv() => {}
+                _ = orders.kill.recv() => break,
+                () = sleep_until(by) => break,
+            }
+        }
+        self.kill().await;
+    }
+
+    /// Kills every process, and those that they started meanwhile.
+    async fn kill(&mut self) {
+        let by = Instant::now() + KILLED;
+        loop {
+            self.signal(Signal::KILL);
+            if !self.reap() || Instant::now() >= by {
+                return;
+            }
+            tokio::select! {
+                _ = self.ended.recv() => {}
+                () = sleep(LOOK_AGAIN) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Children that outlived both their program and their guard, as after `killall -9`. Each guarded child carries the
+//! program that started it in its environment, which its own children inherit, so a later start finds them.
+//! Only Linux shows the environment of another process; elsewhere none is found.
+
+#[cfg(target_os = "linux")]
+pub(super) use linux::{Mark, end_all};
+#[cfg(not(target_os = "linux"))]
+pub(super) use portable::{Mark, end_all};
+
+/// The variable that marks a guarded child.
+pub(super) const VARIABLE: &str = "LOGGIA_GUARDED_BY";
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fmt;
+    use std::fs;
+    use std::io::Read;
+    use std::path::PathBuf;
+
+    use ring::rand::{SystemRandom, generate};
+    use rustix::process::{Pid, Signal, getpid, kill_process};
+
+    use super::super::procfs::{self, ProcessStat};
+    use super::VARIABLE;
+
+    /// Longest environment that is searched, in bytes.
+    const ENVIRONMENT: u64 = 1 << 20;
+
+    /// Which child of which program: `PID:START:NAMESPACE:CHILD`. Process numbers mean something within their PID
+    /// namespace only.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub(in super::super) struct Mark {
+        pid: i32,
+        start: u64,
+        namespace: String,
+        child: u64,
+    }
+
+    impl Mark {
+        /// A mark for another child of this process.
+        pub(in super::super) fn new() -> Option<Mark> {
+            let own = getpid();
+            let child: [u8; 8] = generate(&SystemRandom::new()).ok()?.expose();
+            Some(Mark {
+                pid: own.as_raw_pid(),
+                start: ProcessStat::of(own)?.start,
+                namespace: namespace(own)?,
+                child: u64::from_le_bytes(child),
+            })
+        }
+
+        fn parse(text: &str) -> Option<Mark> {
+            let mut parts = text.split(':');
+            let mark = Mark {
+                pid: parts.next()?.parse().ok()?,
+                start: parts.next()?.parse().ok()?,
+                namespace: parts.next()?.to_owned(),
+                child: parts.next()?.parse().ok()?,
+            };
+            parts.next().is_none().then_some(mark)
+        }
+
+        fn read(pid: Pid) -> Option<Mark> {
+            let mut environment = Vec::new();
+            let file = fs::File::open(procfs::path(pid, "environ")).ok()?;
+            file.take(ENVIRONMENT).read_to_end(&mut environment).ok()?;
+            let mut variables = environment.split(|byte| *byte == 0);
+            let value =
+                variables.find_map(|text| text.strip_prefix(VARIABLE.as_bytes())?.strip_prefix(b"="))?;
+            Mark::parse(std::str::from_utf8(value).ok()?)
+        }
+
+        /// Whether the program that started the child still runs.
+        fn program_runs(&self) -> bool {
+            let stat = Pid::from_raw(self.pid).and_then(ProcessStat::of);
+            stat.is_some_and(|stat| stat.start == self.start)
+        }
+
+        /// Kills what is left of this child.
+        pub(in super::super) fn end(&self) -> usize {
+            kill_where(|mark| mark == self).len()
+        }
+    }
+
+    impl fmt::Display for Mark {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "{}:{}:{}:{}", self.pid, self.start, self.namespace, self.child)
+        }
+    }
+
+    /// Kills the children of programs that no longer run. Returns their process numbers.
+    pub(in super::super) fn end_all() -> Vec<i32> {
+        kill_where(|mark| !mark.program_runs())
+    }
+
+    fn kill_where(wanted: impl Fn(&Mark) -> bool) -> Vec<i32> {
+        let Some(own_namespace) = namespace(getpid()) else { return Vec::new() };
+        let spared = ancestors();
+        let is_left = |pid: &Pid| {
+            !spared.contains(pid)
+                && Mark::read(*pid).is_some_and(|mark| mark.namespace == own_namespace && wanted(&mark))
+                && namespace(*pid).is_some_and(|namespace| namespace == own_namespace)
+        };
+        let left = procfs::processes().unwrap_or_default().into_iter().filter(is_left);
+        left.filter(|pid| kill_process(*pid, Signal::KILL).is_ok()).map(Pid::as_raw_pid).collect()
+    }
+
+    /// This process and those it descends from, which may be marked themselves.
+    fn ancestors() -> Vec<Pid> {
+        let mut all = vec![getpid()];
+        while let Some(parent) =
+            all.last().copied().and_then(ProcessStat::of).and_then(|stat| Pid::from_raw(stat.parent))
+            && !all.contains(&parent)
+        {
+            all.push(parent);
+        }
+        all
+    }
+
+    /// The number of a process's PID namespace.
+    fn namespace(pid: Pid) -> Option<String> {
+        let link: PathBuf = fs::read_link(procfs::path(pid, "ns/pid")).ok()?;
+        Some(link.to_str()?.trim_start_matches("pid:[").trim_end_matches(']').to_owned())
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_mark_is_read_as_it_was_written() {
+            let mark = Mark::new().expect("this is Linux");
+            assert_eq!(Mark::parse(&mark.to_string()), Some(mark.clone()));
+            assert!(mark.program_runs());
+            assert!(
+                !Mark { start: mark.start + 1, ..mark.clone() }.program_runs(),
+                "another process of this number"
+            );
+            for bad in ["", "1", "1:2:3", "1:2:3:4:5", "a:2:3:4"] {
+                assert_eq!(Mark::parse(bad), None, "{bad}");
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod portable {
+    use std::fmt;
+
+    /// A mark that no start could find: there is none.
+    pub(in super::super) enum Mark {}
+
+    impl Mark {
+        pub(in super::super) fn new() -> Option<Mark> {
+            None
+        }
+
+        pub(in super::super) fn end(&self) -> usize {
+            match *self {}
+        }
+    }
+
+    impl fmt::Display for Mark {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match *self {}
+        }
+    }
+
+    /// Finds none.
+    pub(in super::super) fn end_all() -> Vec<i32> {
+        Vec::new()
+    }
+}

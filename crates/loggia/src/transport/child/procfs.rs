@@ -1,0 +1,84 @@
+//! Processes as Linux lists them in `/proc`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use rustix::process::{Pid, getpid};
+
+/// A process: its parent, and when it started in clock ticks since the system did. A number is used again, a
+/// number with a start is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProcessStat {
+    pub(super) parent: i32,
+    pub(super) start: u64,
+}
+
+impl ProcessStat {
+    /// The process with this number, where there is one.
+    pub(super) fn of(pid: Pid) -> Option<ProcessStat> {
+        ProcessStat::read(&fs::read_to_string(path(pid, "stat")).ok()?)
+    }
+
+    /// Reads `/proc/PID/stat`: fields 4 and 22 (`proc_pid_stat(5)`). The second is a name in parentheses, which may
+    /// hold anything.
+    fn read(stat: &str) -> Option<ProcessStat> {
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        Some(ProcessStat { parent: fields.get(1)?.parse().ok()?, start: fields.get(19)?.parse().ok()? })
+    }
+}
+
+/// A file of a process.
+pub(super) fn path(pid: Pid, file: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/{file}", pid.as_raw_pid()))
+}
+
+/// Every process; `None` where they are not listed.
+pub(super) fn processes() -> Option<Vec<Pid>> {
+    let entries = fs::read_dir("/proc").ok()?.flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let all: Vec<Pid> = numbers.filter_map(Pid::from_raw).collect();
+    all.contains(&getpid()).then_some(all)
+}
+
+/// Every process that descends from `ancestor`, parents first; `None` where processes are not listed.
+pub(super) fn descendants(ancestor: Pid) -> Option<Vec<Pid>> {
+    let mut children: BTreeMap<i32, Vec<Pid>> = BTreeMap::new();
+    for pid in processes()? {
+        if let Some(stat) = ProcessStat::of(pid) {
+            children.entry(stat.parent).or_default().push(pid);
+        }
+    }
+    let mut found = children.remove(&ancestor.as_raw_pid()).unwrap_or_default();
+    let mut next = 0;
+    while let Some(pid) = found.get(next) {
+        next += 1;
+        found.extend(children.remove(&pid.as_raw_pid()).unwrap_or_default());
+    }
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_look_like_fields() {
+        let rest = "S 7 5 5 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1";
+        for name in ["sh", "a) S 1 2", "((", ""] {
+            let read = ProcessStat::read(&format!("9 ({name}) {rest}"));
+            assert_eq!(read, Some(ProcessStat { parent: 7, start: 4242 }), "{name}");
+        }
+        assert_eq!(ProcessStat::read("9 (sh) S 7"), None);
+    }
+
+    #[test]
+    fn a_child_of_this_process_is_among_its_descendants() {
+        let mut child = std::process::Command::new("sleep").arg("100").spawn().expect("sleep is there");
+        let pid = Pid::from_raw(child.id().cast_signed()).expect("a number");
+        let found = descendants(getpid());
+        child.kill().expect("it runs");
+        child.wait().expect("it ends");
+        assert!(found.expect("processes are listed").contains(&pid));
+    }
+}

@@ -1,0 +1,81 @@
+//! The error output of a child: logged line by line, and its last lines kept for the error that ends it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::process::ChildStderr;
+
+use crate::transport::framing::{BadFrame, LineReader, ReadFrames};
+
+/// The last lines of a child's error output.
+#[derive(Clone, Default)]
+pub(super) struct LastLines(Arc<Mutex<VecDeque<String>>>);
+
+impl LastLines {
+    /// Most lines kept.
+    const LINES: usize = 20;
+    /// Longest line kept, in bytes.
+    const BYTES: usize = 4 << 10;
+
+    fn push(&self, line: String) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == LastLines::LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+
+    pub(super) fn last(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).back().cloned()
+    }
+
+    pub(super) fn text(&self) -> String {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Passes a child's error output to the log, line by line. It says nothing about success or failure.
+pub(super) async fn listen(stderr: ChildStderr, server: String, said: LastLines) {
+    let mut lines = LineReader::new(stderr, LastLines::BYTES);
+    while let Ok(Some(frame)) = lines.next().await {
+        let line = match frame {
+            Ok(text) => printable(&String::from_utf8_lossy(&text)),
+            Err(BadFrame::TooLong { most, .. }) => format!("(a line of more than {most} bytes)"),
+        };
+        tracing::debug!(target: "loggia::child", server, "{line}");
+        said.push(line);
+    }
+}
+
+/// A line whose control characters, and characters that change the direction of text, are escaped: it is shown on
+/// terminals and in logs.
+fn printable(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    for char in line.chars() {
+        let is_direction =
+            matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if (char.is_control() && char != '\t') || is_direction {
+            shown.extend(char.escape_unicode());
+        } else {
+            shown.push(char);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn nothing_that_is_shown_moves_the_cursor() {
+        for (line, expected) in [
+            ("plain \"é\"\t€", "plain \"é\"\t€"),
+            ("\u{1b}[2Jred", "\\u{1b}[2Jred"),
+            ("a\rb\u{202e}c\u{2066}", "a\\u{d}b\\u{202e}c\\u{2066}"),
+        ] {
+            assert_eq!(printable(line), expected);
+        }
+    }
+}
