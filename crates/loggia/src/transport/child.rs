@@ -2,11 +2,14 @@
 //! over its standard streams, its error output kept for the day it dies, and stopped in steps that a well
 //! behaved server never sees the end of.
 
+mod activity;
 mod os;
+mod start_watch;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +22,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::transport::framing::{BadFrame, LineReader, LineWriter, ReadFrames, WriteFrames};
+use activity::Activity;
+pub(crate) use start_watch::StartWatch;
+
+/// Hears each line of a child's error output.
+pub(crate) type ErrorOutputHook = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A command that starts a server on its standard streams: what [`Client::connect`] takes for a local
 /// server.
@@ -88,20 +96,20 @@ impl Child {
         self
     }
 
-    /// What a client remembers the server under. Arguments may be secrets, and memories are written down:
-    /// only their digest is told.
+    /// Names the server in the memory of a client: a digest of the command line, because parts of it may be
+    /// secrets and memories are written down.
     pub(crate) fn key(&self) -> String {
         let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
-        for arg in &self.args {
+        for arg in [&self.program].into_iter().chain(&self.args) {
             digest.update(arg.as_encoded_bytes());
             digest.update(b"\0");
         }
         let digest: String = digest.finish().as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{} {digest}", self.program.to_string_lossy())
+        format!("child {digest}")
     }
 
-    /// Starts it.
-    pub(crate) fn start(&self, limits: &Limits) -> Result<Started> {
+    /// Starts it. `hook` hears its error output.
+    pub(crate) fn start(&self, limits: &Limits, hook: Option<ErrorOutputHook>) -> Result<Started> {
         let mut command = Command::new(os::program(&self.program));
         command.args(&self.args).env_clear().envs(inherited()).envs(&self.env);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -111,19 +119,22 @@ impl Child {
         os::prepare(&mut command);
         let name = self.program.to_string_lossy().into_owned();
         let mut child = command.spawn().map_err(|error| {
-            Error::Connection(format!("the server `{name}` could not be started: {error}"))
+            let what = format!("the server `{name}` could not be started: {error}");
+            Error::Io(std::io::Error::new(os::kind_of_spawn_error(&error), what))
         })?;
+        let activity = Activity::of(&child);
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(Error::Connection(format!("the server `{name}` has no standard streams")));
         };
         let said = LastLines::default();
-        let listening = tokio::spawn(listen(stderr, name.clone(), said.clone()));
+        let listening = tokio::spawn(listen(stderr, name.clone(), said.clone(), hook));
         let group = os::Group::of(&child);
         Ok(Started {
             reader: Box::new(LineReader::new(stdout, limits.reply_bytes)),
             writer: Box::new(LineWriter::new(stdin)),
+            watch: StartWatch::new(activity, said.clone()),
             process: Process {
                 name,
                 child,
@@ -149,6 +160,7 @@ impl fmt::Debug for Child {
 pub(crate) struct Started {
     pub reader: Box<dyn ReadFrames>,
     pub writer: Box<dyn WriteFrames>,
+    pub watch: StartWatch,
     pub process: Process,
 }
 
@@ -251,7 +263,7 @@ impl LastLines {
 }
 
 /// Passes a child's error output to the log, line by line. It says nothing about success or failure.
-async fn listen(stderr: ChildStderr, server: String, said: LastLines) {
+async fn listen(stderr: ChildStderr, server: String, said: LastLines, hook: Option<ErrorOutputHook>) {
     let mut lines = LineReader::new(stderr, LastLines::BYTES);
     while let Ok(Some(frame)) = lines.next().await {
         let line = match frame {
@@ -259,6 +271,11 @@ async fn listen(stderr: ChildStderr, server: String, said: LastLines) {
             Err(BadFrame::TooLong(most)) => format!("(a line of more than {most} bytes)"),
         };
         tracing::debug!(target: "loggia::child", server, "{line}");
+        if let Some(hook) = &hook
+            && catch_unwind(AssertUnwindSafe(|| hook(&line))).is_err()
+        {
+            tracing::error!(server, "the program's handler of a child's error output panicked");
+        }
         said.push(line);
     }
 }
