@@ -21,7 +21,7 @@ use crate::client::engine::{Engine, Ids, Settings};
 use crate::client::era::{EraMemory, Negotiation};
 use crate::client::handler::{ClientHandler, Closures};
 use crate::client::negotiate::Patience;
-use crate::client::start::StartProgress;
+use crate::client::start::{StartHook, StartProgress};
 use crate::client::target::{Connector, IntoTarget};
 use crate::client::tools::Tools;
 use crate::client::{Client, Common, Handle, backoff};
@@ -50,7 +50,7 @@ pub(crate) struct Options {
     pub reconnect: bool,
     pub jitter: Arc<dyn Fn() -> f64 + Send + Sync>,
     pub error_output: Option<ErrorOutputHook>,
-    pub start_progress: Option<Arc<dyn Fn(&StartProgress) + Send + Sync>>,
+    pub start_progress: Option<StartHook>,
     #[cfg(feature = "http-client")]
     pub http: crate::transport::http::client::HttpOptions,
 }

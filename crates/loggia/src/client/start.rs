@@ -16,6 +16,9 @@ pub struct StartProgress {
     pub last_line: Option<String>,
 }
 
+/// Hears how a start goes on.
+pub(crate) type StartHook = std::sync::Arc<dyn Fn(&StartProgress) + Send + Sync>;
+
 impl StartProgress {
     /// A report, for tests of what hears it.
     pub fn new(elapsed: Duration, working: bool, last_line: Option<String>) -> StartProgress {
