@@ -85,8 +85,9 @@ impl InUse {
                 return tracing::warn!(connector = slot.connector.name, %error, "lists cannot be read");
             }
         };
-        let next = Arc::new(Listed { catalog, read_at: now() });
+        let next = Arc::new(Listed { catalog, read_at: now(), remembered: false });
         let before = self.counted.seat.listed.swap(Some(next.clone()));
+        next.catalog.log_problems(&slot.connector.name, before.as_ref().map(|before| &before.catalog));
         let nothing = Catalog::default();
         let changes = next.catalog.changes_since(before.as_ref().map_or(&nothing, |before| &before.catalog));
         // Whoever it is not for finds everything as it was.
