@@ -188,7 +188,11 @@ fn folder(root: PathBuf, write: bool) -> Connector {
 fn open_folder(root: &Path, writable: bool) -> loggia::Result<Arc<dyn Service>> {
     let options = FilesOptions { writable, ..FilesOptions::default() };
     let files = Files::open(root, options).map_err(|error| {
-        Error::Configuration(format!("the folder {} cannot be opened: {error}", root.display()))
+        let kind = error.kind();
+        Error::Io(std::io::Error::new(
+            kind,
+            format!("the folder {} cannot be opened: {error}", root.display()),
+        ))
     })?;
     Ok(files::server(files)?.into_service())
 }
@@ -200,7 +204,11 @@ fn connector(base: PathBuf, from: manifest::Connector, credentials: Credentials)
         Backend::Builtin(_) => ("builtin", false),
     };
     let (prefix, timeout, tools) = (from.prefix().to_owned(), from.timeout, from.tools.clone());
-    let name = from.name.clone();
+    let (name, fingerprint) = (from.name.clone(), from.fingerprint());
+    let start_timeout = match &from.backend {
+        Backend::Stdio(stdio) => stdio.start_timeout,
+        Backend::Remote(_) | Backend::Builtin(_) => None,
+    };
     let from = Arc::new(from);
     let source = move |client: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
         let (base, from, credentials) = (base.clone(), from.clone(), credentials.clone());
@@ -211,6 +219,9 @@ fn connector(base: PathBuf, from: manifest::Connector, credentials: Credentials)
         .prefix(prefix)
         .timeout(timeout)
         .shared_channel(shared_channel)
+        .starts_process(kind == "stdio")
+        .start_timeout(start_timeout)
+        .fingerprint(fingerprint)
         .shows(move |tool| tools.allows(tool))
 }
 
@@ -222,6 +233,10 @@ async fn open(
     credentials: &Credentials,
 ) -> loggia::Result<Opened> {
     let backend = resolved(from)?;
+    let client = match &backend {
+        Backend::Stdio(Stdio { start_timeout: Some(timeout), .. }) => client.start_timeout(*timeout),
+        _ => client,
+    };
     let client = match from.protocol {
         Some(version) => client.version(version),
         None => client,

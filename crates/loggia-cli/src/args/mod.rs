@@ -2,6 +2,7 @@
 
 mod auth;
 mod client;
+mod status;
 mod up;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub(crate) use client::{
     CallArgs, CompleteArgs, ConnectArgs, EraArg, GlobalClientArgs, InspectArgs, ListArgs, PromptArgs,
     ReadArgs,
 };
+pub(crate) use status::StatusArgs;
 pub(crate) use up::UpArgs;
 
 const STYLES: Styles = Styles::styled()
@@ -87,6 +89,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Serve all connectors at one endpoint
     Up(UpArgs),
+    /// Show how the gateways that run here are: connectors, reasons, error output
+    Status(StatusArgs),
     /// List a server's tools, or describe one
     #[command(
         override_usage = "loggia tools [OPTIONS] <TARGET> [NAME]\n       loggia tools [OPTIONS] [NAME] -- <COMMAND>..."
@@ -158,7 +162,9 @@ impl Args {
     /// Whether protocol messages are to be printed.
     pub(crate) fn trace(&self) -> bool {
         let client = match &self.command {
-            Command::Up(_) | Command::Auth(_) | Command::Completions { .. } => return false,
+            Command::Up(_) | Command::Status(_) | Command::Auth(_) | Command::Completions { .. } => {
+                return false;
+            }
             Command::Tools(args) | Command::Resources(args) | Command::Prompts(args) => &args.client,
             Command::Call(args) => &args.client,
             Command::Read(args) => &args.client,

@@ -4,4 +4,5 @@
 pub(crate) mod content;
 pub(crate) mod lists;
 pub(crate) mod schema;
+pub(crate) mod status;
 pub(crate) mod text;

@@ -10,4 +10,6 @@ mod program;
 mod protected;
 mod replicas;
 mod server;
+#[cfg(unix)]
+mod starting;
 mod up;

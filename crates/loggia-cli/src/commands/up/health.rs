@@ -2,7 +2,7 @@
 //!
 //! * `/healthz`: 200 as long as the process answers.
 //! * `/readyz`: 200 once every connector has been tried, 503 before that and while it stops. A connector that
-//!   is down does not make it unready: the others are served.
+//!   is down does not make it unready: the others are served. Reasons are for the operator: `loggia status`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use loggia::service::BoxFuture;
 use loggia::transport::Shutdown;
 use loggia::transport::http::Body;
-use loggia_hub::{ConnectorState, Hub};
+use loggia_hub::Hub;
 use serde_json::{Map, Value, json};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -40,17 +40,8 @@ impl HealthLayer {
     fn ready(&self) -> (StatusCode, Value) {
         let all = self.hub.status();
         let ready = !self.shutdown.is_begun() && all.iter().all(|status| status.tried);
-        let connectors: Map<String, Value> = all
-            .iter()
-            .map(|status| {
-                let state = match status.state {
-                    ConnectorState::Connecting => "connecting",
-                    ConnectorState::Up => "up",
-                    ConnectorState::Down { .. } => "down",
-                };
-                (status.name.to_string(), Value::from(state))
-            })
-            .collect();
+        let connectors: Map<String, Value> =
+            all.iter().map(|status| (status.name.to_string(), Value::from(status.state_name()))).collect();
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         (status, json!({ "ready": ready, "connectors": connectors }))
     }
