@@ -21,8 +21,9 @@ use crate::slot::Slot;
 const FORMAT: u32 = 1;
 /// Most bytes of the file.
 const FILE_BYTES: u64 = 64 << 20;
-/// Most bytes of the lists of one connector.
+/// Most bytes of the lists of one connector, and of all of them.
 const CONNECTOR_BYTES: usize = 8 << 20;
+const ALL_BYTES: usize = 48 << 20;
 
 /// Where a hub remembers the lists of its connectors, and which revision each of them spoke.
 #[derive(Debug, Default)]
@@ -95,7 +96,9 @@ impl HubMemory {
         let lists = Lists::new(fingerprint, catalog);
         let Ok(raw) = serde_json::value::to_raw_value(&lists) else { return false };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if raw.get().len() > CONNECTOR_BYTES {
+        let others = kept.connectors.iter().filter(|(other, _)| *other != name);
+        let others: usize = others.map(|(_, lists)| lists.get().len()).sum();
+        if !fits(others, raw.get().len()) {
             return kept.connectors.remove(name).is_some();
         }
         let same = kept.connectors.get(name).is_some_and(|before| before.get() == raw.get());
@@ -148,6 +151,11 @@ impl Shared {
             tracing::warn!(%error, "the lists cannot be kept for the next start");
         }
     }
+}
+
+/// Whether lists of `own` bytes may be kept beside `others` bytes.
+fn fits(others: usize, own: usize) -> bool {
+    own <= CONNECTOR_BYTES && others + own <= ALL_BYTES
 }
 
 fn read(path: &Path) -> Option<File> {
@@ -211,5 +219,51 @@ impl From<Lists> for Catalog {
             templates: lists.templates,
             problems: BTreeMap::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use loggia::wire::Version;
+
+    #[test]
+    fn what_is_kept_is_bounded_for_each_connector_and_for_all() {
+        for (others, own, expected) in [
+            (0, 0, true),
+            (0, CONNECTOR_BYTES, true),
+            (0, CONNECTOR_BYTES + 1, false),
+            (ALL_BYTES - 10, 10, true),
+            (ALL_BYTES - 10, 11, false),
+        ] {
+            assert_eq!(fits(others, own), expected, "{own} beside {others}");
+        }
+        let memory = HubMemory::at(std::env::temp_dir().join("loggia-no-such-folder").join("lists.json"));
+        let with = |bytes: usize| Catalog {
+            tools: vec![Tool::new("x".repeat(bytes), serde_json::Map::new())],
+            ..Catalog::default()
+        };
+        assert!(memory.keep("one", "f", &with(10)) && memory.catalog("one", "f").is_some());
+        assert!(!memory.keep("one", "f", &with(10)), "nothing new");
+        memory.keep("one", "f", &with(CONNECTOR_BYTES));
+        assert!(memory.catalog("one", "f").is_none(), "an older list is worse than none");
+    }
+
+    #[test]
+    fn servers_at_urls_are_not_written() {
+        let folder = std::env::temp_dir().join(format!("loggia-memory-{}", std::process::id()));
+        let path = folder.join("lists.json");
+        let memory = HubMemory::at(&path);
+        let known = |server: &str| KnownServer {
+            server: server.to_owned(),
+            version: Version::V2025_11_25,
+            software: Some("server 1".to_owned()),
+        };
+        memory
+            .write(&[], vec![known("child 1234"), known("https://x.example/?key=s3cret")])
+            .expect("written");
+        assert_eq!(HubMemory::at(&path).servers(), [known("child 1234")]);
+        assert!(!std::fs::read_to_string(&path).expect("text").contains("s3cret"));
+        std::fs::remove_dir_all(folder).expect("removed");
     }
 }

@@ -107,9 +107,13 @@ impl Banner {
         let tried = tokio::time::timeout(most, hub.tried()).await;
         self.report();
         if tried.is_err() {
-            for status in self.hub.status().iter().filter(|status| !status.tried) {
-                self.slow.insert(status.name.clone(), SLOW);
-                self.starting(status);
+            let all = self.hub.status();
+            let (queued, running): (Vec<_>, Vec<_>) =
+                all.iter().filter(|status| !status.tried).partition(|status| is_queued(status));
+            running.into_iter().for_each(|status| self.starting(status));
+            if !queued.is_empty() {
+                let waiting = count(queued.len(), "connector");
+                (self.say)(format!("  {DIM}…{DIM:#} {waiting} more, one after the other"));
             }
         }
     }
@@ -153,7 +157,7 @@ impl Banner {
     fn report_slow(&mut self, status: &ConnectorStatus) {
         let elapsed = status.since.elapsed();
         let next = self.slow.entry(status.name.clone()).or_insert(SLOW);
-        if status.tried || elapsed < *next {
+        if status.tried || elapsed < *next || is_queued(status) {
             return;
         }
         *next = elapsed * 2;
@@ -163,7 +167,6 @@ impl Banner {
     fn starting(&self, status: &ConnectorStatus) {
         let seconds = status.since.elapsed().as_secs();
         let about = match &status.starting {
-            Some(Starting::Queued) => format!("waits for others to start, {seconds} s"),
             Some(Starting::Running { last_line: Some(text) }) => {
                 format!("still starting, {seconds} s: {}", one_line(text))
             }
@@ -213,6 +216,10 @@ impl Banner {
         );
         (self.say)(line(status, &format!("{BAD}✗{BAD:#}"), &about));
     }
+}
+
+fn is_queued(status: &ConnectorStatus) -> bool {
+    status.starting == Some(Starting::Queued)
 }
 
 /// The first of `names`, as many as fit into `width` columns; `…` stands for the others.

@@ -131,3 +131,57 @@ mod portable {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::process::Stdio;
+
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::process::{Child, Command};
+
+    use super::Activity;
+
+    fn shell(script: &str) -> Child {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        command.spawn().expect("sh is there")
+    }
+
+    /// Looks until `worked` says so. It must in the end: the test has no other limit than that of all tests.
+    async fn look_until(activity: &mut Activity, worked: bool) {
+        while activity.worked() != worked {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn work_is_seen_in_the_child_and_in_what_it_started() {
+        for script in ["while :; do :; done", "(while :; do :; done) & read -r end; kill $!"] {
+            let mut child = shell(script);
+            look_until(&mut Activity::of(&child), true).await;
+            // What the child started ends with its input.
+            drop(child.stdin.take());
+            if script.ends_with("kill $!") {
+                child.wait().await.expect("it ends");
+            }
+        }
+        look_until(&mut Activity::of(&shell("exec sleep 1000")), false).await;
+    }
+
+    #[tokio::test]
+    async fn input_counts_as_read_when_the_child_has_taken_all_of_it() {
+        let mut child =
+            shell("trap 'read -r line; echo read' USR1; echo ready; while :; do sleep 0.01; done");
+        let activity = Activity::of(&child);
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        assert_eq!(lines.next_line().await.expect("a line").as_deref(), Some("ready"));
+        let mut input = child.stdin.take().expect("it is piped");
+        input.write_all(b"question\n").await.expect("written");
+        input.flush().await.expect("written");
+        assert_eq!(activity.has_read_input(), Some(false));
+        let pid = child.id().expect("it runs").to_string();
+        assert!(Command::new("kill").args(["-USR1", &pid]).status().await.expect("kill is there").success());
+        assert_eq!(lines.next_line().await.expect("a line").as_deref(), Some("read"));
+        assert_eq!(activity.has_read_input(), Some(true));
+    }
+}
