@@ -16,7 +16,8 @@ pub struct HubLimits {
     pub start_turn: Duration,
     /// How long one attempt to connect may take: sign-in and negotiation, without the start of a process.
     pub connect_timeout: Duration,
-    /// How long reading the lists of an upstream for the first time may take.
+    /// How long reading the lists of an upstream may take in all. Lists that are not there by then are missing, and
+    /// read another time.
     pub list_timeout: Duration,
     /// How long an upstream may take to say that it does not know `server/discover`. Only old servers that
     /// stay silent cost this time.

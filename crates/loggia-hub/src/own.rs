@@ -79,7 +79,7 @@ impl InUse {
 
     /// Reads what the upstream offers the person, and announces what is new.
     async fn read(&self, shared: &Shared, slot: &Slot) {
-        let catalog = match Catalog::read(&self.link, shared.limits.list_entries).await {
+        let catalog = match Catalog::read(&self.link, &shared.limits).await {
             Ok(catalog) => catalog,
             Err(error) => {
                 return tracing::warn!(connector = slot.connector.name, %error, "lists cannot be read");

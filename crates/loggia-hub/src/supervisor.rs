@@ -150,7 +150,7 @@ async fn attempt(shared: &Arc<Shared>, slot: &Arc<Slot>) -> Result<(Arc<Link>, C
         Opened::Service(service) => Link::Service(service),
         Opened::Client(client) => Link::Client(Box::new(Relay::new(client, &slot.connector, limits))),
     };
-    let catalog = within(limits.list_timeout, Box::pin(Catalog::read(&link, limits.list_entries))).await?;
+    let catalog = Box::pin(Catalog::read(&link, limits)).await?;
     Ok((Arc::new(link), catalog))
 }
 
@@ -296,9 +296,7 @@ async fn next_change(lists: &mut Option<Watch>, rested: Instant) -> Option<Chang
 async fn refresh(shared: &Shared, slot: &Slot, link: &Link, lists: &[Change]) -> Result<()> {
     let Some(listed) = slot.listed() else { return Ok(()) };
     let mut catalog = listed.catalog.clone();
-    for change in lists {
-        catalog.refresh(link, change, shared.limits.list_entries).await?;
-    }
+    catalog.refresh(link, lists, &shared.limits).await?;
     slot.list(catalog);
     shared.remember(slot);
     shared.rebuild();

@@ -45,7 +45,10 @@ fn a_slow_connector_comes_up_and_is_listed_from_memory_before_it_does() {
         assert_eq!(states(&up)["connectors"]["slow"], "connecting", "{run_number}");
         let tools = run(&["tools", &up.url]);
         assert_eq!(tools.stdout.contains("slow_files_read"), listed, "{run_number}: {tools}");
-        let status = run_in(folder.path(), &["status", &up.url]);
+        // The line of the error output comes when the child gets to it.
+        let status = std::iter::repeat_with(|| run_in(folder.path(), &["status", &up.url]))
+            .find(|status| status.stdout.contains("downloading"))
+            .expect("it comes");
         for part in ["… slow", "stdio; starting", "| downloading the parts"] {
             assert!(status.stdout.contains(part), "{run_number}, {part}: {status}");
         }
@@ -134,7 +137,10 @@ fn what_only_the_configuration_can_mend_is_not_tried_again() {
     let connectors: String =
         cases.iter().map(|(name, keys, _)| format!("[connectors.{name}]\n{keys}\n")).collect();
     configure(folder.path(), &connectors);
-    let up = up(folder.path(), &[]);
+    let mut up = up(folder.path(), &[]);
+    for (name, ..) in &cases {
+        up.until(&format!("✗ {name}"));
+    }
     let (states, told) = (states(&up), told(folder.path(), &up.url));
     let status = run_in(folder.path(), &["status"]);
     let said = up.stop();

@@ -163,7 +163,7 @@ async fn the_file_of_the_memory_is_private_and_a_damaged_one_is_none() {
     assert_eq!(names.len(), 1, "no leftovers: {names:?}");
 }
 
-/// An upstream that answers one method with an error.
+/// An upstream that answers one method with an error, or never.
 struct Failing {
     upstream: Arc<Upstream>,
     method: Method,
@@ -178,6 +178,7 @@ impl Service for Failing {
     fn call(&self, request: Request, exchange: Exchange) -> BoxFuture<'_, Outcome> {
         let error = self.error.lock().expect("not poisoned").clone();
         match error.filter(|_| request.method == self.method) {
+            Some(error) if error.code == SILENCE => Box::pin(std::future::pending()),
             Some(error) => Box::pin(async move { Err(error) }),
             None => self.upstream.call(request, exchange),
         }
@@ -192,6 +193,9 @@ impl Service for Failing {
     }
 }
 
+/// Stands for an answer that never comes.
+const SILENCE: ErrorCode = ErrorCode(1);
+
 #[tokio::test(start_paused = true)]
 async fn a_list_that_fails_is_a_problem_until_it_can_be_read() {
     let broken = || RpcError::new(ErrorCode(-32050), "the disk is full");
@@ -199,6 +203,11 @@ async fn a_list_that_fails_is_a_problem_until_it_can_be_read() {
     let cases = [
         (Method::ListTools, broken(), Some("the tools cannot be listed")),
         (Method::ListTools, unknown(), Some("the tools cannot be listed")),
+        (
+            Method::ListTools,
+            RpcError::new(SILENCE, ""),
+            Some("the tools cannot be listed: no answer within 120 s"),
+        ),
         (Method::ListPrompts, broken(), Some("the prompts cannot be listed")),
         (Method::ListResources, broken(), Some("the resources cannot be listed")),
         (Method::ListResourceTemplates, broken(), Some("the resource templates cannot be listed")),
