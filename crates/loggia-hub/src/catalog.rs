@@ -72,10 +72,10 @@ impl Catalog {
         let wants = |declared: bool, change: Change| declared && changes.contains(&change);
         let resources = wants(has.resources.is_some(), Change::Resources);
         let (tools, prompts, resources, templates) = tokio::join!(
-            bounds.read(wants(has.tools.is_some(), Change::Tools), "tools", link.tools()),
-            bounds.read(wants(has.prompts.is_some(), Change::Prompts), "prompts", link.prompts()),
-            bounds.read(resources, "resources", link.resources()),
-            bounds.read(resources, TEMPLATES, link.templates()),
+            bounds.read(wants(has.tools.is_some(), Change::Tools), "tools", Box::pin(link.tools())),
+            bounds.read(wants(has.prompts.is_some(), Change::Prompts), "prompts", Box::pin(link.prompts())),
+            bounds.read(resources, "resources", Box::pin(link.resources())),
+            bounds.read(resources, TEMPLATES, Box::pin(link.templates())),
         );
         self.take("tools", tools?, |catalog| &mut catalog.tools);
         self.take("prompts", prompts?, |catalog| &mut catalog.prompts);
