@@ -222,7 +222,8 @@ fn folder(root: PathBuf, options: FilesOptions) -> Connector {
 }
 
 fn open_folder(root: &Path, options: FilesOptions) -> loggia::Result<Arc<dyn Service>> {
-    let files = Files::open(root, options).map_err(|error| Error::Configuration(error.to_string()))?;
+    let files = Files::open(root, options)
+        .map_err(|error| Error::Io(std::io::Error::new(error.kind(), error.to_string())))?;
     Ok(files::server(files)?.into_service())
 }
 
@@ -233,7 +234,11 @@ fn connector(base: PathBuf, from: manifest::Connector, credentials: Credentials)
         Backend::Builtin(_) => ("builtin", false),
     };
     let (prefix, timeout, tools) = (from.prefix().to_owned(), from.timeout, from.tools.clone());
-    let name = from.name.clone();
+    let (name, fingerprint) = (from.name.clone(), from.fingerprint());
+    let start_timeout = match &from.backend {
+        Backend::Stdio(stdio) => stdio.start_timeout,
+        Backend::Remote(_) | Backend::Builtin(_) => None,
+    };
     let from = Arc::new(from);
     let redactor = credentials.redactor().clone();
     let source = move |client: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
@@ -245,6 +250,9 @@ fn connector(base: PathBuf, from: manifest::Connector, credentials: Credentials)
         .prefix(prefix)
         .timeout(timeout)
         .shared_channel(shared_channel)
+        .starts_process(kind == "stdio")
+        .start_timeout(start_timeout)
+        .fingerprint(fingerprint)
         .shows(move |tool| tools.allows(tool))
         .redact(move |text| redactor.redact(text).into_owned())
 }
@@ -257,6 +265,10 @@ async fn open(
     credentials: &Credentials,
 ) -> loggia::Result<Opened> {
     let backend = resolved(from)?;
+    let client = match &backend {
+        Backend::Stdio(Stdio { start_timeout: Some(timeout), .. }) => client.start_timeout(*timeout),
+        _ => client,
+    };
     let client = match from.protocol {
         Some(version) => client.version(version),
         None => client,

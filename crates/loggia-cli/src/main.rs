@@ -4,6 +4,7 @@
 //! * `config`: from `loggia.toml` to connectors; `target`: from a word on the line to a connected client;
 //! * `credentials`: what servers gave this person, and who uses it; `way`: how that is come by where nobody signs in at
 //!   the server's own page; `vault`: what `up` remembers; `user`: who this person is to the operating system;
+//! * `state`: where it keeps what it may lose;
 //! * `commands`: what each command does; `render`: what people see of a server;
 //! * `pairs`: `key=value` to JSON; `ask`: questions of a server on the terminal; `progress`: how far it is.
 
@@ -18,6 +19,7 @@ mod out;
 mod pairs;
 mod progress;
 mod render;
+mod state;
 mod target;
 mod user;
 mod vault;

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use loggia::client::StartProgress;
 use loggia::model::{LogParams, LoggingLevel, ProgressParams};
 
 use crate::out::{BAD, DIM, NAME, WARN};
@@ -13,6 +14,10 @@ use crate::render::text::one_line;
 
 /// How often a line is written where nobody watches.
 const QUIET: Duration = Duration::from_secs(1);
+/// The same for a server that starts.
+const QUIET_START: Duration = Duration::from_secs(10);
+/// The time after which the start of a server is shown.
+const SLOW_START: Duration = Duration::from_secs(3);
 /// Columns of the bar.
 const BAR: usize = 24;
 
@@ -42,6 +47,22 @@ impl Screen {
 
     /// Shows how far a call is.
     pub(crate) fn progress(&self, progress: &ProgressParams) {
+        self.line("progress: ", QUIET, || describe(progress));
+    }
+
+    /// Shows that a server takes its time to start.
+    pub(crate) fn starting(&self, progress: &StartProgress) {
+        if progress.elapsed < SLOW_START {
+            return;
+        }
+        self.line("", QUIET_START, || {
+            let last = progress.last_line.as_deref().map(|line| format!(": {}", one_line(line)));
+            format!("starting, {} s{}", progress.elapsed.as_secs(), last.unwrap_or_default())
+        });
+    }
+
+    /// Shows one line. Into a pipe it is written with `label` before it, and not again before `pause` is over.
+    fn line(&self, label: &str, pause: Duration, text: impl FnOnce() -> String) {
         let mut state = self.state();
         if state.held {
             return;
@@ -49,12 +70,12 @@ impl Screen {
         if self.watched {
             let width =
                 terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
-            let line: String = describe(progress).chars().take(width.saturating_sub(1)).collect();
+            let line: String = text().chars().take(width.saturating_sub(1)).collect();
             write(&format!("\r\x1b[2K{NAME}{line}{NAME:#}"));
             state.shown = true;
-        } else if state.last.is_none_or(|last| last.elapsed() >= QUIET) {
+        } else if state.last.is_none_or(|last| last.elapsed() >= pause) {
             state.last = Some(Instant::now());
-            write(&format!("progress: {}\n", describe(progress)));
+            write(&format!("{label}{}\n", text()));
         }
     }
 

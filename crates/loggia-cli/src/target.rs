@@ -49,7 +49,10 @@ pub(crate) async fn connect(
     // What is given on the line is what is meant.
     let given = args.connect.header.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     let credentials = if given { &credentials.none() } else { credentials };
-    let builder = Asking::new(screen.clone(), args.no_input).handle(builder);
+    let shown = screen.clone();
+    let builder = Asking::new(screen.clone(), args.no_input)
+        .handle(builder)
+        .on_start(move |progress| shown.starting(progress));
     let connected = match target {
         Target::Url(url) => match credentials.authorize(builder, url).await {
             Ok(builder) => builder.connect(*url).await,
@@ -75,6 +78,7 @@ fn builder(args: &ConnectArgs) -> Outcome<ClientBuilder> {
             EraArg::Handshake => Negotiation::Handshake,
             EraArg::Fixed(version) => Negotiation::Fixed(version),
         })
+        .start_timeout(args.timeout)
         .connect_timeout(args.timeout)
         .timeout(args.timeout)
         .reconnect(false);

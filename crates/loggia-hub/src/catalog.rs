@@ -1,14 +1,21 @@
 //! What one upstream offers, as read at one moment.
 
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::time::Duration;
 
 use loggia::changes::Change;
 use loggia::model::{Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, Tool};
 use loggia::wire::{ErrorCode, Version};
 use loggia::{Error, Result};
+use tokio::time::Instant;
 
+use crate::limits::HubLimits;
 use crate::link::Link;
 use crate::status::Counts;
+
+/// The name of the list of resource templates.
+const TEMPLATES: &str = "resource templates";
 
 /// What one upstream offers.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,11 +28,14 @@ pub(crate) struct Catalog {
     pub(crate) prompts: Vec<Prompt>,
     pub(crate) resources: Vec<Resource>,
     pub(crate) templates: Vec<ResourceTemplate>,
+    /// The lists that could not be read last time, and why.
+    pub(crate) problems: BTreeMap<&'static str, String>,
 }
 
 impl Catalog {
-    /// Reads everything. Fails only where the upstream cannot be spoken to: a list that it refuses is empty.
-    pub(crate) async fn read(link: &Link, most: usize) -> Result<Catalog> {
+    /// Reads everything. Fails only where the upstream cannot be spoken to: a list that it refuses is empty,
+    /// and a problem.
+    pub(crate) async fn read(link: &Link, limits: &HubLimits) -> Result<Catalog> {
         let about = link.about().await?;
         let mut catalog = Catalog {
             version: about.version,
@@ -34,9 +44,7 @@ impl Catalog {
             instructions: about.instructions,
             ..Catalog::default()
         };
-        for change in [Change::Tools, Change::Prompts, Change::Resources] {
-            catalog.refresh(link, &change, most).await?;
-        }
+        catalog.refresh(link, &[Change::Tools, Change::Prompts, Change::Resources], limits).await?;
         Ok(catalog)
     }
 
@@ -51,26 +59,60 @@ impl Catalog {
         lists.into_iter().filter_map(|(differs, change)| differs.then_some(change)).collect()
     }
 
-    /// Reads the list that `change` is about again.
-    pub(crate) async fn refresh(&mut self, link: &Link, change: &Change, most: usize) -> Result<()> {
-        match change {
-            Change::Tools if self.capabilities.tools.is_some() => {
-                self.tools = bounded("tools", most, link.tools()).await?;
-            }
-            Change::Prompts if self.capabilities.prompts.is_some() => {
-                self.prompts = bounded("prompts", most, link.prompts()).await?;
-            }
-            Change::Resources if self.capabilities.resources.is_some() => {
-                self.resources = bounded("resources", most, link.resources()).await?;
-                self.templates = bounded("resource templates", most, link.templates()).await?;
-            }
-            _ => {}
-        }
+    /// Reads the lists that `changes` are about, at once: one that takes long does not keep the others from being
+    /// read, and is a problem like one that is refused. The connection is good, and may bring it another time.
+    pub(crate) async fn refresh(
+        &mut self,
+        link: &Link,
+        changes: &[Change],
+        limits: &HubLimits,
+    ) -> Result<()> {
+        let bounds = ListBounds::new(limits);
+        let has = &self.capabilities;
+        let wants = |declared: bool, change: Change| declared && changes.contains(&change);
+        let resources = wants(has.resources.is_some(), Change::Resources);
+        let (tools, prompts, resources, templates) = tokio::join!(
+            bounds.read(wants(has.tools.is_some(), Change::Tools), "tools", Box::pin(link.tools())),
+            bounds.read(wants(has.prompts.is_some(), Change::Prompts), "prompts", Box::pin(link.prompts())),
+            bounds.read(resources, "resources", Box::pin(link.resources())),
+            bounds.read(resources, TEMPLATES, Box::pin(link.templates())),
+        );
+        self.take("tools", tools?, |catalog| &mut catalog.tools);
+        self.take("prompts", prompts?, |catalog| &mut catalog.prompts);
+        self.take("resources", resources?, |catalog| &mut catalog.resources);
+        self.take(TEMPLATES, templates?, |catalog| &mut catalog.templates);
         Ok(())
     }
 
-    /// Whether the upstream announces when any list it has changes.
+    /// Keeps a list that was read. One that was not stays as it was.
+    fn take<T>(&mut self, list: &'static str, read: ReadList<T>, field: fn(&mut Catalog) -> &mut Vec<T>) {
+        match read {
+            None => {}
+            Some(Ok(entries)) => {
+                *field(self) = entries;
+                self.problems.remove(list);
+            }
+            Some(Err(error)) => {
+                self.problems.insert(list, error.to_string());
+            }
+        }
+    }
+
+    /// Logs the problems that `before` did not have.
+    pub(crate) fn log_problems(&self, connector: &str, before: Option<&Catalog>) {
+        for (list, error) in &self.problems {
+            if before.and_then(|before| before.problems.get(list)) != Some(error) {
+                tracing::warn!(connector, list, error, "a list cannot be read");
+            }
+        }
+    }
+
+    /// Whether the upstream announces when any list it has changes. A list that could not be read may be
+    /// readable later without a change.
     pub(crate) fn announces(&self) -> bool {
+        if !self.problems.is_empty() {
+            return false;
+        }
         let lists = [
             self.capabilities.tools.as_ref().map(|c| c.list_changed),
             self.capabilities.prompts.as_ref().map(|c| c.list_changed),
@@ -89,22 +131,52 @@ impl Catalog {
     }
 }
 
-/// A list within its bound. One that the upstream answers with an error is taken for empty: servers declare
-/// `resources` and know no templates, and one broken list is no reason to hide the others.
-async fn bounded<T>(what: &str, most: usize, list: impl Future<Output = Result<Vec<T>>>) -> Result<Vec<T>> {
-    match list.await {
-        Ok(mut entries) => {
-            if entries.len() > most {
-                tracing::warn!(what, count = entries.len(), most, "a list is too long: the rest is left out");
-                entries.truncate(most);
+/// What reading a list came to; `None` where it was not wanted.
+type ReadList<T> = Option<Result<Vec<T>>>;
+
+/// The bounds of lists that are read together: most entries of each, and the time for all.
+struct ListBounds {
+    entries: usize,
+    limit: Duration,
+    deadline: Instant,
+}
+
+impl ListBounds {
+    fn new(limits: &HubLimits) -> ListBounds {
+        let limit = limits.list_timeout;
+        ListBounds { entries: limits.list_entries, limit, deadline: Instant::now() + limit }
+    }
+
+    /// Reads one list, where it is wanted; the outer error means that the upstream cannot be spoken to. Servers
+    /// declare `resources` and know no templates: that is no error.
+    async fn read<T>(
+        &self,
+        wanted: bool,
+        what: &'static str,
+        list: impl Future<Output = Result<Vec<T>>>,
+    ) -> Result<ReadList<T>> {
+        if !wanted {
+            return Ok(None);
+        }
+        match tokio::time::timeout_at(self.deadline, list).await {
+            Err(_) => Ok(Some(Err(Error::timeout(self.limit)))),
+            Ok(Ok(entries)) => Ok(Some(Ok(self.cut(what, entries)))),
+            Ok(Err(Error::Rpc(error))) if what == TEMPLATES && error.code == ErrorCode::METHOD_NOT_FOUND => {
+                Ok(Some(Ok(Vec::new())))
             }
-            Ok(entries)
+            Ok(Err(
+                error @ (Error::Rpc(_) | Error::Protocol(_) | Error::TooLarge(_) | Error::Timeout(_)),
+            )) => Ok(Some(Err(error))),
+            Ok(Err(error)) => Err(error),
         }
-        Err(Error::Rpc(error)) if error.code == ErrorCode::METHOD_NOT_FOUND => Ok(Vec::new()),
-        Err(error @ (Error::Rpc(_) | Error::Protocol(_) | Error::TooLarge(_))) => {
-            tracing::warn!(what, %error, "a list cannot be read and is taken for empty");
-            Ok(Vec::new())
+    }
+
+    fn cut<T>(&self, what: &str, mut entries: Vec<T>) -> Vec<T> {
+        if entries.len() > self.entries {
+            let (count, most) = (entries.len(), self.entries);
+            tracing::warn!(what, count, most, "a list is too long: the rest is left out");
+            entries.truncate(self.entries);
         }
-        Err(error) => Err(error),
+        entries
     }
 }

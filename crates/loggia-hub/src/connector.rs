@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::catalog::Catalog;
+use crate::memory::HubMemory;
 use loggia::Service;
 use loggia::client::{Client, ClientBuilder};
 use loggia::service::{BoxFuture, Principal};
@@ -20,6 +22,9 @@ pub struct Connector {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) shows: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) start_timeout: Option<Duration>,
+    pub(crate) starts_process: bool,
+    pub(crate) fingerprint: Option<String>,
     pub(crate) shared_channel: bool,
     pub(crate) people: Option<Arc<dyn People>>,
     pub(crate) redact: Arc<dyn Fn(&str) -> String + Send + Sync>,
@@ -78,6 +83,9 @@ impl Connector {
             source: Arc::new(source),
             shows: Arc::new(|_| true),
             timeout: None,
+            start_timeout: None,
+            starts_process: false,
+            fingerprint: None,
             shared_channel: true,
             people: None,
             redact: Arc::new(str::to_owned),
@@ -122,6 +130,26 @@ impl Connector {
         self
     }
 
+    /// Whether opening a connection starts a process. Such starts are paced, and have
+    /// [a limit of their own](Connector::start_timeout). False unless said otherwise.
+    pub fn starts_process(mut self, starts: bool) -> Connector {
+        self.starts_process = starts;
+        self
+    }
+
+    /// How long its process may show no sign of work before its first message.
+    pub fn start_timeout(mut self, timeout: Option<Duration>) -> Connector {
+        self.start_timeout = timeout;
+        self
+    }
+
+    /// Identifies how it is reached, without secrets: a digest of its configuration. Its lists are remembered
+    /// over a restart only under the same fingerprint, and not at all without one.
+    pub fn fingerprint(mut self, fingerprint: impl Into<String>) -> Connector {
+        self.fingerprint = Some(fingerprint.into());
+        self
+    }
+
     /// Whether all requests share one channel (stdio, sockets). There a handshake server does not say to
     /// which request a question of its belongs, so that one is not passed on while requests of different
     /// people run. True unless said otherwise.
@@ -142,6 +170,18 @@ impl Connector {
     pub fn people(mut self, people: Arc<dyn People>) -> Connector {
         self.people = Some(people);
         self
+    }
+}
+
+impl Connector {
+    /// The fingerprint under which its lists are remembered. Lists that differ from person to person are not.
+    pub(crate) fn remembered_as(&self) -> Option<&str> {
+        self.fingerprint.as_deref().filter(|_| self.people.is_none())
+    }
+
+    /// What it offered in an earlier run.
+    pub(crate) fn remembered(&self, memory: &HubMemory) -> Option<Catalog> {
+        memory.catalog(&self.name, self.remembered_as()?)
     }
 }
 

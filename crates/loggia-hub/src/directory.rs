@@ -33,6 +33,8 @@ pub(crate) struct View<'a> {
     /// Whether names are listed without it, as far as they are free.
     pub(crate) unprefixed: bool,
     pub(crate) catalog: Option<&'a Catalog>,
+    /// What is no longer listed: its URIs lead to the connector all the same.
+    pub(crate) unlisted: Option<&'a Catalog>,
     pub(crate) shows: &'a (dyn Fn(&str) -> bool + Send + Sync),
     /// The connector's name, where everybody signs in to it for themselves.
     pub(crate) sign_in: Option<&'a str>,
@@ -54,12 +56,15 @@ pub(crate) struct UriRoute<'u> {
     pub(crate) connector: usize,
     /// What it calls the resource.
     pub(crate) uri: Cow<'u, str>,
+    /// How many connectors, from the first on, the answer depends on: one of them that lists the URI itself would
+    /// own it.
+    pub(crate) depends_on: usize,
 }
 
 impl UriRoute<'_> {
     /// The same, with a life of its own.
     pub(crate) fn into_owned(self) -> UriRoute<'static> {
-        UriRoute { connector: self.connector, uri: Cow::Owned(self.uri.into_owned()) }
+        UriRoute { uri: Cow::Owned(self.uri.into_owned()), ..self }
     }
 }
 
@@ -74,6 +79,12 @@ struct TemplateRoute {
     route: Route,
 }
 
+impl TemplateRoute {
+    fn matches(&self, uri: &str) -> bool {
+        self.pattern.as_ref().is_some_and(|pattern| pattern.matches(uri).is_some())
+    }
+}
+
 /// The pages of one list.
 type Pages = Vec<Arc<SharedResult>>;
 
@@ -82,7 +93,7 @@ pub(crate) struct Directory {
     tools: HashMap<String, ToolRoute>,
     prompts: HashMap<String, Route>,
     resources: HashMap<String, Route>,
-    /// The most specific first.
+    /// In the order of the connectors; of one connector the most specific first.
     templates: Vec<TemplateRoute>,
     prefixes: HashMap<String, usize>,
     /// Which connector alone has resources of a scheme; `None` where several have.
@@ -107,6 +118,8 @@ impl Directory {
         for (connector, view) in views.iter().enumerate() {
             if let Some(catalog) = view.catalog {
                 builder.add(connector, view, catalog);
+            } else if let Some(catalog) = view.unlisted {
+                builder.claim(connector, view, catalog);
             }
             if let Some(name) = view.sign_in {
                 builder.add_sign_in(view.prefix, name);
@@ -135,12 +148,15 @@ impl Directory {
         self.prompts.get(name)
     }
 
-    /// Where `uri` leads: to whoever lists it; else to whoever has a template for it; else, for a qualified
-    /// URI, to the connector it names; else to the only connector with resources of its scheme; else to the
-    /// only one with resources.
+    /// Where `uri` leads: for a qualified URI to the connector it names; else to the first connector that lists it
+    /// or has a template for it (its most specific one); else to the only connector with resources of its scheme;
+    /// else to the only one with resources. First means the order of the connectors, whichever of them are up.
     pub(crate) fn resource<'u>(&self, uri: &'u str) -> Option<UriRoute<'u>> {
         if let Some(route) = self.resources.get(uri) {
-            return Some(UriRoute { connector: route.connector, uri: Cow::Owned(route.name.to_string()) });
+            // An earlier connector that lists the same is the owner; a qualified form names its connector.
+            let depends_on = if *route.name == *uri { route.connector } else { 0 };
+            let own = Cow::Owned(route.name.to_string());
+            return Some(UriRoute { connector: route.connector, uri: own, depends_on });
         }
         self.by_qualifier(uri).or_else(|| self.by_template(uri)).or_else(|| self.by_elimination(uri))
     }
@@ -153,6 +169,7 @@ impl Directory {
             Some(found) => Some(UriRoute {
                 connector: found.route.connector,
                 uri: Cow::Owned(found.route.name.to_string()),
+                depends_on: if *found.route.name == *uri_template { found.route.connector } else { 0 },
             }),
             None => self.resource(uri_template),
         }
@@ -167,14 +184,13 @@ impl Directory {
     fn by_qualifier<'u>(&self, uri: &'u str) -> Option<UriRoute<'u>> {
         let (prefix, rest) = split_qualified(uri)?;
         let connector = *self.prefixes.get(prefix)?;
-        Some(UriRoute { connector, uri: Cow::Borrowed(rest) })
+        Some(UriRoute { connector, uri: Cow::Borrowed(rest), depends_on: 0 })
     }
 
     fn by_template<'u>(&self, uri: &'u str) -> Option<UriRoute<'u>> {
-        let matches =
-            |template: &&TemplateRoute| template.pattern.as_ref().is_some_and(|p| p.matches(uri).is_some());
-        let found = self.templates.iter().find(matches)?;
-        Some(UriRoute { connector: found.route.connector, uri: Cow::Borrowed(uri) })
+        let found = self.templates.iter().find(|template| template.matches(uri))?;
+        let depends_on = found.route.connector;
+        Some(UriRoute { connector: found.route.connector, uri: Cow::Borrowed(uri), depends_on })
     }
 
     fn by_elimination<'u>(&self, uri: &'u str) -> Option<UriRoute<'u>> {
@@ -185,7 +201,7 @@ impl Directory {
                 _ => return None,
             },
         };
-        Some(UriRoute { connector, uri: Cow::Borrowed(uri) })
+        Some(UriRoute { connector, uri: Cow::Borrowed(uri), depends_on: self.prefixes.len() })
     }
 
     /// One page of the tools.
@@ -271,6 +287,15 @@ impl Builder {
         }
     }
 
+    /// Keeps the URIs of a connector its own without listing them.
+    fn claim(&mut self, connector: usize, view: &View<'_>, catalog: &Catalog) {
+        let (resources, templates) = (self.resources.len(), self.templates.len());
+        let only_uris = Catalog { tools: Vec::new(), prompts: Vec::new(), ..catalog.clone() };
+        self.add(connector, view, &only_uris);
+        self.resources.truncate(resources);
+        self.templates.truncate(templates);
+    }
+
     /// The name under which `name` of a connector is listed.
     fn listed_name(&self, connector: usize, view: &View<'_>, name: &str) -> String {
         if !view.unprefixed {
@@ -345,6 +370,7 @@ impl Builder {
     /// lists it twice.
     fn free_uri(&self, connector: usize, prefix: &str, uri: &str) -> Option<String> {
         match self.resource_routes.get(uri) {
+            None if self.matches_earlier(connector, uri) => Some(qualify(prefix, uri)),
             None => Some(uri.to_owned()),
             Some(taken) if taken.connector == connector => {
                 tracing::debug!(prefix, uri, "left out: the connector lists this resource twice");
@@ -352,6 +378,13 @@ impl Builder {
             }
             Some(_) => Some(qualify(prefix, uri)).filter(|uri| !self.resource_routes.contains_key(uri)),
         }
+    }
+
+    /// Whether an earlier connector has a template for `uri`, and so owns it.
+    fn matches_earlier(&self, connector: usize, uri: &str) -> bool {
+        self.template_routes
+            .iter()
+            .any(|template| template.route.connector < connector && template.matches(uri))
     }
 
     fn add_template(&mut self, connector: usize, prefix: &str, template: &ResourceTemplate, personal: bool) {
@@ -382,7 +415,11 @@ impl Builder {
     }
 
     fn finish(mut self, description: Description, limits: &HubLimits) -> Directory {
-        self.template_routes.sort_by_key(|template| std::cmp::Reverse(literal_len(&template.route.name)));
+        // The first connector owns a URI; within it the most specific template counts.
+        let order = |template: &TemplateRoute| {
+            (template.route.connector, std::cmp::Reverse(literal_len(&template.route.name)))
+        };
+        self.template_routes.sort_by_key(order);
         let page = limits.page.max(1);
         let cache = CacheHints::new(limits.list_ttl.as_millis() as u64, CacheScope::Private);
         Directory {

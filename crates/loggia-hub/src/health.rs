@@ -8,6 +8,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::retry::Retry;
+
 /// How patient the hub is with an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Patience {
@@ -44,6 +46,8 @@ pub(crate) enum State {
         /// When.
         retry_at: Instant,
     },
+    /// It cannot be started with its configuration, and is not tried again.
+    Failed,
 }
 
 /// What the supervisor must do now.
@@ -69,16 +73,10 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// An upstream that was never tried. Start an attempt at once.
-    pub(crate) fn new(patience: Patience, now: Instant) -> Health {
-        Health {
-            patience,
-            state: State::Connecting,
-            since: now,
-            failures: 0,
-            last_error: None,
-            listed: false,
-        }
+    /// An upstream that was never tried. Start an attempt at once. `listed` says whether lists of it are shown
+    /// already.
+    pub(crate) fn new(patience: Patience, now: Instant, listed: bool) -> Health {
+        Health { patience, state: State::Connecting, since: now, failures: 0, last_error: None, listed }
     }
 
     /// What can be said of it.
@@ -109,9 +107,16 @@ impl Health {
     }
 
     /// An attempt failed. `spread` is random, from 0 up to 1.
-    pub(crate) fn failed(&mut self, now: Instant, why: impl Into<Arc<str>>, spread: f64) {
+    pub(crate) fn failed(&mut self, now: Instant, why: impl Into<Arc<str>>, retry: Retry, spread: f64) {
         self.failures = self.failures.saturating_add(1);
-        self.wait(now, why.into(), spread);
+        match retry {
+            Retry::Soon => self.wait(now, why.into(), spread),
+            Retry::Slowly => self.wait_for(now, self.patience.longest_retry, why.into(), spread),
+            Retry::Never => {
+                self.last_error = Some(why.into());
+                self.state = State::Failed;
+            }
+        }
     }
 
     /// The connection ended. `spread` is random, from 0 up to 1.
@@ -126,14 +131,15 @@ impl Health {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let retry = match self.state {
             State::Down { retry_at } => Some(retry_at),
-            State::Connecting | State::Up => None,
+            State::Connecting | State::Up | State::Failed => None,
         };
         retry.into_iter().chain(self.forget_at()).min()
     }
 
     /// What is due at `now`. Call again until it answers `None`.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Due> {
-        if self.forget_at().is_some_and(|at| at <= now) {
+        let due = self.forget_at().is_some_and(|at| at <= now);
+        if due || (self.listed && self.state == State::Failed) {
             self.listed = false;
             return Some(Due::Forget);
         }
@@ -152,7 +158,10 @@ impl Health {
 
     fn wait(&mut self, now: Instant, why: Arc<str>, spread: f64) {
         let doubled = self.patience.first_retry.saturating_mul(1 << (self.failures - 1).min(20));
-        let delay = doubled.min(self.patience.longest_retry);
+        self.wait_for(now, doubled.min(self.patience.longest_retry), why, spread);
+    }
+
+    fn wait_for(&mut self, now: Instant, delay: Duration, why: Arc<str>, spread: f64) {
         // Between half and the whole of the delay.
         let delay = delay.mul_f64(0.5 + spread.clamp(0.0, 1.0) / 2.0);
         self.last_error = Some(why);
@@ -183,10 +192,10 @@ mod tests {
     #[test]
     fn delays_double_up_to_the_longest() {
         let mut now = Instant::now();
-        let mut health = Health::new(Patience::default(), now);
+        let mut health = Health::new(Patience::default(), now, false);
         let mut delays = Vec::new();
         for _ in 0..9 {
-            health.failed(now, "refused", 1.0);
+            health.failed(now, "refused", Retry::Soon, 1.0);
             delays.push(retry_delay(&health, now).as_millis());
             assert_eq!(next_due(&mut health, &mut now), Due::Connect);
         }
@@ -197,8 +206,8 @@ mod tests {
     fn the_spread_takes_at_most_half_away() {
         let now = Instant::now();
         for (spread, expected) in [(0.0, 250), (0.5, 375), (1.0, 500), (7.0, 500), (-1.0, 250)] {
-            let mut health = Health::new(Patience::default(), now);
-            health.failed(now, "refused", spread);
+            let mut health = Health::new(Patience::default(), now, false);
+            health.failed(now, "refused", Retry::Soon, spread);
             assert_eq!(retry_delay(&health, now).as_millis(), expected, "{spread}");
         }
     }
@@ -207,8 +216,8 @@ mod tests {
     fn a_connection_that_lasted_forgives_earlier_failures_and_a_short_one_does_not() {
         for (lasted, expected_failures) in [(29 * SECOND, 4), (30 * SECOND, 1)] {
             let now = Instant::now();
-            let mut health = Health::new(Patience::default(), now);
-            (0..3).for_each(|_| health.failed(now, "refused", 0.0));
+            let mut health = Health::new(Patience::default(), now, false);
+            (0..3).for_each(|_| health.failed(now, "refused", Retry::Soon, 0.0));
             health.connected(now);
             health.lost(now + lasted, "closed", 0.0);
             assert_eq!(health.failures(), expected_failures);
@@ -220,14 +229,14 @@ mod tests {
     fn the_time_away_counts_from_the_loss_through_every_attempt() {
         let start = Instant::now();
         let mut now = start;
-        let mut health = Health::new(Patience::default(), now);
+        let mut health = Health::new(Patience::default(), now, false);
         health.connected(now);
         let lost_at = now + 40 * SECOND;
         now = lost_at;
         health.lost(now, "closed", 0.0);
         for _ in 0..4 {
             assert_eq!(next_due(&mut health, &mut now), Due::Connect);
-            health.failed(now, "refused", 0.0);
+            health.failed(now, "refused", Retry::Soon, 0.0);
             assert_eq!(health.since(), lost_at);
         }
         health.connected(now);
@@ -238,14 +247,14 @@ mod tests {
     fn lists_are_forgotten_once_and_come_back() {
         let patience = Patience { keep_listed: 700 * MS, first_retry: 400 * MS, ..Patience::default() };
         let mut now = Instant::now();
-        let mut health = Health::new(patience, now);
+        let mut health = Health::new(patience, now, false);
         health.connected(now);
         health.lost(now, "closed", 1.0);
         let due: Vec<Due> = (0..4)
             .map(|_| {
                 let due = next_due(&mut health, &mut now);
                 if due == Due::Connect {
-                    health.failed(now, "refused", 1.0);
+                    health.failed(now, "refused", Retry::Soon, 1.0);
                 }
                 due
             })
@@ -260,8 +269,43 @@ mod tests {
     #[test]
     fn an_upstream_that_was_never_up_has_nothing_to_forget() {
         let mut now = Instant::now();
-        let mut health = Health::new(Patience { keep_listed: MS, ..Patience::default() }, now);
-        health.failed(now, "refused", 0.0);
+        let mut health = Health::new(Patience { keep_listed: MS, ..Patience::default() }, now, false);
+        health.failed(now, "refused", Retry::Soon, 0.0);
         assert_eq!(next_due(&mut health, &mut now), Due::Connect);
+    }
+
+    #[test]
+    fn the_kind_of_failure_decides_when_to_try_again() {
+        let cases = [
+            (Retry::Soon, Some(Duration::from_millis(500))),
+            (Retry::Slowly, Some(60 * SECOND)),
+            (Retry::Never, None),
+        ];
+        for (retry, delay) in cases {
+            let now = Instant::now();
+            let mut health = Health::new(Patience::default(), now, true);
+            health.failed(now, "wrong", retry, 1.0);
+            match delay {
+                Some(delay) => assert_eq!(retry_delay(&health, now), delay, "{retry:?}"),
+                None => {
+                    // What can never be called again is not listed.
+                    assert_eq!(*health.state(), State::Failed);
+                    assert_eq!(health.handle_timeout(now), Some(Due::Forget));
+                    assert_eq!((health.handle_timeout(now), health.poll_timeout()), (None, None));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn remembered_lists_are_forgotten_like_others() {
+        let patience =
+            Patience { keep_listed: 5 * SECOND, longest_retry: 60 * SECOND, ..Patience::default() };
+        let start = Instant::now();
+        let mut health = Health::new(patience, start, true);
+        health.failed(start, "missing", Retry::Slowly, 1.0);
+        assert_eq!(health.poll_timeout(), Some(start + 5 * SECOND));
+        assert_eq!(health.handle_timeout(start + 5 * SECOND), Some(Due::Forget));
+        assert_eq!(health.poll_timeout(), Some(start + 60 * SECOND));
     }
 }

@@ -10,23 +10,24 @@ use loggia::changes::{Change, Changes, Listening};
 use loggia::client::EraMemory;
 use loggia::exchange::Exchange;
 use loggia::model::{
-    CallToolResult, CompleteResult, Implementation, PageParams, ReadResourceResult, ServerResult,
-    SubscriptionFilter,
+    CallToolResult, CompleteResult, Implementation, PageParams, ServerResult, SubscriptionFilter,
 };
 use loggia::service::{BoxFuture, Description, Outcome, Principal, Reply, Request, SharedResult};
 use loggia::wire::header::ParamHeaders;
-use loggia::wire::{ErrorCode, Method, RawJson, RpcError};
+use loggia::wire::{ErrorCode, Method, RpcError};
 use loggia::{Error, Service, edge};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::connector::Connector;
-use crate::directory::{Directory, Route, SIGN_IN, UriRoute, View};
+use crate::directory::{Directory, Route, SIGN_IN, View};
 use crate::limits::HubLimits;
-use crate::listing;
+use crate::memory::HubMemory;
 use crate::names::{BadName, SEPARATOR, check_connector, exposed, unprefixed};
+use crate::pace::StartPace;
+use crate::report::ConnectorReport;
 use crate::slot::{Hint, Listed, Slot, Wants, now};
 use crate::status::ConnectorStatus;
 use crate::supervisor;
@@ -44,14 +45,19 @@ pub(crate) struct Shared {
     pub(crate) limits: HubLimits,
     /// Which revision each upstream spoke last: one that was old is not probed again when it returns.
     pub(crate) eras: EraMemory,
-    slots: Vec<Arc<Slot>>,
+    pub(crate) slots: Vec<Arc<Slot>>,
     /// Whether there are connectors to which everybody signs in for themselves.
     personal: bool,
-    directory: ArcSwap<Directory>,
+    pub(crate) directory: ArcSwap<Directory>,
     /// Held while the directory is made anew: never by a request.
     rebuilding: Mutex<()>,
     changes: Changes,
     status: watch::Sender<Arc<Vec<ConnectorStatus>>>,
+    /// Paces the starts of processes.
+    pub(crate) pace: StartPace,
+    pub(crate) memory: HubMemory,
+    /// Told when there is something new to remember.
+    pub(crate) memory_changed: Notify,
     /// Until when requests wait for connectors that were not tried yet.
     settles_at: Instant,
     settled: AtomicBool,
@@ -66,6 +72,17 @@ impl Hub {
         connectors: Vec<Connector>,
         limits: HubLimits,
     ) -> Result<Arc<Hub>, BadName> {
+        Hub::start_with_memory(identity, connectors, limits, HubMemory::none())
+    }
+
+    /// Starts like [`Hub::start`], with the lists of an earlier run. They are shown until a connector is connected,
+    /// and replaced by what it lists then.
+    pub fn start_with_memory(
+        identity: Implementation,
+        connectors: Vec<Connector>,
+        limits: HubLimits,
+        memory: HubMemory,
+    ) -> Result<Arc<Hub>, BadName> {
         for (at, connector) in connectors.iter().enumerate() {
             check_connector(&connector.prefix)?;
             if connectors[..at].iter().any(|other| other.prefix == connector.prefix) {
@@ -75,17 +92,25 @@ impl Hub {
                 return Err(BadName(" (twice)".to_owned()));
             }
         }
-        let (slots, hints): (Vec<_>, Vec<_>) =
-            connectors.into_iter().enumerate().map(|(index, connector)| Slot::new(index, connector)).unzip();
+        let slot = |(index, connector): (usize, Connector)| {
+            let remembered = connector.remembered(&memory);
+            Slot::new(index, connector, remembered)
+        };
+        let (slots, hints): (Vec<_>, Vec<_>) = connectors.into_iter().enumerate().map(slot).unzip();
+        let eras = EraMemory::new();
+        memory.servers().into_iter().for_each(|known| eras.restore(known));
         let directory = ArcSwap::from_pointee(Shared::merged(&slots, &identity, &limits));
         let shared = Arc::new(Shared {
             status: watch::Sender::new(Arc::new(slots.iter().map(|slot| slot.status()).collect())),
             settles_at: Instant::now() + limits.settle,
             settled: AtomicBool::new(false),
+            pace: StartPace::new(limits.starts, limits.start_turn),
+            memory,
+            memory_changed: Notify::new(),
             personal: slots.iter().any(|slot| slot.own.is_some()),
             identity,
             limits,
-            eras: EraMemory::new(),
+            eras,
             slots,
             directory,
             rebuilding: Mutex::new(()),
@@ -104,6 +129,7 @@ impl Hub {
                 }
             };
         }
+        supervisors.spawn(supervisor::remember(shared.clone()));
         Ok(Arc::new(Hub { shared, supervisors: Mutex::new(supervisors) }))
     }
 
@@ -115,6 +141,11 @@ impl Hub {
     /// How each connector is, and a notice whenever that changes.
     pub fn watch(&self) -> watch::Receiver<Arc<Vec<ConnectorStatus>>> {
         self.shared.status.subscribe()
+    }
+
+    /// How each connector is, in full, for the operator: reasons and error output may hold what no client may see.
+    pub fn report(&self) -> Vec<ConnectorReport> {
+        self.shared.slots.iter().map(|slot| slot.report()).collect()
     }
 
     /// The tools of one connector, as they are listed.
@@ -156,6 +187,7 @@ impl Hub {
         supervisors.shutdown().await;
         let links = self.shared.slots.iter().map(|slot| slot.close());
         join_all(links).await;
+        self.shared.write_memory().await;
     }
 }
 
@@ -194,13 +226,16 @@ impl Shared {
         identity: &Implementation,
         limits: &HubLimits,
     ) -> Directory {
+        let unlisted: Vec<_> = slots.iter().map(|slot| slot.last_listed()).collect();
         let views: Vec<View<'_>> = slots
             .iter()
             .zip(listed)
-            .map(|(slot, listed)| View {
+            .zip(&unlisted)
+            .map(|((slot, listed), unlisted)| View {
                 prefix: &slot.connector.prefix,
                 unprefixed: slot.connector.unprefixed,
                 catalog: listed.as_ref().map(|listed| &listed.catalog),
+                unlisted: unlisted.as_ref().map(|listed| &listed.catalog),
                 shows: &*slot.connector.shows,
                 sign_in: slot.own.is_some().then_some(&*slot.connector.name),
             })
@@ -214,17 +249,19 @@ impl Shared {
         let _ = status.wait_for(|all| all.iter().all(|status| status.tried)).await;
     }
 
-    /// Waits for the connectors that were not tried yet, for a short while after the start.
-    async fn settle(&self) {
+    /// Waits for the connectors of which nothing is known yet, for a short while after the start.
+    pub(crate) async fn settle(&self) {
         if !self.settled.load(Ordering::Relaxed) {
+            let mut status = self.status.subscribe();
+            let known = status.wait_for(|all| all.iter().all(|status| status.tried || status.remembered));
             // Running out of time is an end like the other.
-            let _ = tokio::time::timeout_at(self.settles_at, self.tried()).await;
+            let _ = tokio::time::timeout_at(self.settles_at, known).await;
             self.settled.store(true, Ordering::Relaxed);
         }
     }
 
     /// Looks something up; where it is not there yet, again when the hub has settled.
-    async fn find<T>(&self, find: impl Fn(&Directory) -> Option<T>) -> Option<T> {
+    pub(crate) async fn find<T>(&self, find: impl Fn(&Directory) -> Option<T>) -> Option<T> {
         if let Some(found) = find(&self.directory.load()) {
             return Some(found);
         }
@@ -273,7 +310,10 @@ impl Shared {
             .into_iter()
             .flatten()
             .filter(|uri| match directory.resource(uri) {
-                Some(route) if self.subscribable(route.connector) => {
+                Some(route)
+                    if self.subscribable(route.connector)
+                        && self.starting_before(route.depends_on).is_none() =>
+                {
                     by_slot[route.connector].push(route.uri.into_owned());
                     true
                 }
@@ -416,7 +456,7 @@ impl Shared {
         });
         let unprefixed = || Some((self.slots.iter().find(|slot| slot.connector.unprefixed)?, name));
         let (slot, own_name) = prefixed.or_else(unprefixed)?;
-        let unknown = slot.own.is_some() || slot.listed().is_none();
+        let unknown = slot.own.is_some() || slot.listed().is_none_or(|listed| listed.remembered);
         unknown.then_some((slot, own_name))
     }
 
@@ -432,27 +472,12 @@ impl Shared {
         }
     }
 
-    async fn read_resource(&self, request: Request, exchange: Exchange) -> Outcome {
-        let uri = required(request.params.uri(), "uri")?.into_owned();
-        let route = self.find(|directory| directory.resource(&uri).map(UriRoute::into_owned)).await;
-        let Some(UriRoute { connector, uri: own }) = route else {
-            return Err(RpcError::resource_not_found(&uri));
-        };
-        if own == uri {
-            return self.relay(connector, request, exchange).await.map_err(RpcError::from);
-        }
-        let params = request.params.with_uri(&own).map_err(invalid)?;
-        let request = Request { params, ..request };
-        let reply = self.relay(connector, request, exchange).await?;
-        qualified_contents(reply, &own, &uri)
-    }
-
     async fn complete(&self, request: Request, exchange: Exchange) -> Outcome {
         let members = Members::of(&request.params).map_err(invalid)?;
         let reference =
             members.value("ref").ok_or_else(|| RpcError::invalid_params("params.ref is missing"))?;
         let directory = self.directory.load_full();
-        let (connector, reference) = completion_route(&directory, &reference)?;
+        let (connector, reference) = self.completion_route(&directory, &reference)?;
         let params = members.replaced("ref", reference.as_bytes());
         let completes = self.slots[connector].capabilities().is_some_and(|c| c.completions.is_some());
         if !completes && self.slots[connector].status().is_up() {
@@ -463,11 +488,28 @@ impl Shared {
     }
 
     /// Sends a request to one upstream.
-    async fn relay(&self, connector: usize, request: Request, exchange: Exchange) -> Result<Reply, Refusal> {
+    pub(crate) async fn relay(
+        &self,
+        connector: usize,
+        request: Request,
+        exchange: Exchange,
+    ) -> Result<Reply, Refusal> {
         let slot = &self.slots[connector];
-        if let Some(own) = &slot.own {
-            return Box::pin(self.relay_own(slot, own, request, exchange)).await;
-        }
+        let reply = match &slot.own {
+            Some(own) => Box::pin(self.relay_own(slot, own, request, exchange)).await,
+            None => self.relay_shared(slot, request, exchange).await,
+        };
+        slot.counts.add(reply.is_err());
+        reply
+    }
+
+    /// Sends a request over the connection that everybody uses.
+    async fn relay_shared(
+        &self,
+        slot: &Slot,
+        request: Request,
+        exchange: Exchange,
+    ) -> Result<Reply, Refusal> {
         let link = slot.link(self.limits.patience).await.map_err(Refusal::Unavailable)?;
         match link.call(request, exchange).await {
             Ok(outcome) => outcome.map_err(Refusal::Rpc),
@@ -531,12 +573,12 @@ pub(crate) fn refusal(slot: &Slot, error: Error) -> Refusal {
     })
 }
 
-fn invalid(error: serde_json::Error) -> RpcError {
+pub(crate) fn invalid(error: serde_json::Error) -> RpcError {
     RpcError::invalid_params(format!("Invalid params: {error}"))
 }
 
 /// A text that every request of its kind has.
-fn required<'p>(text: Option<Cow<'p, str>>, name: &str) -> Result<Cow<'p, str>, RpcError> {
+pub(crate) fn required<'p>(text: Option<Cow<'p, str>>, name: &str) -> Result<Cow<'p, str>, RpcError> {
     text.ok_or_else(|| RpcError::invalid_params(format!("params.{name} must be a string")))
 }
 
@@ -544,55 +586,4 @@ fn required<'p>(text: Option<Cow<'p, str>>, name: &str) -> Result<Cow<'p, str>, 
 fn renamed(request: Request, own: &str) -> Result<Request, RpcError> {
     let params = request.params.with_name(own).map_err(invalid)?;
     Ok(Request { params, ..request })
-}
-
-/// Where a completion goes, and its reference in the upstream's own names.
-fn completion_route(directory: &Directory, reference: &RawJson) -> Result<(usize, RawJson), RpcError> {
-    let members = Members::of(reference).map_err(invalid)?;
-    let text = |name: &str| {
-        members
-            .string(name)
-            .ok_or_else(|| RpcError::invalid_params(format!("params.ref.{name} must be a string")))
-    };
-    match &*text("type")? {
-        "ref/prompt" => {
-            let name = text("name")?;
-            let route = directory
-                .prompt(&name)
-                .ok_or_else(|| RpcError::invalid_params(format!("Unknown prompt: {name}")))?;
-            Ok((route.connector, members.rewrite(&[("name", &route.name)], &[])))
-        }
-        "ref/resource" => {
-            let uri = text("uri")?;
-            let route = directory.template(&uri).ok_or_else(|| RpcError::resource_not_found(&uri))?;
-            Ok((route.connector, members.rewrite(&[("uri", &route.uri)], &[])))
-        }
-        other => Err(RpcError::invalid_params(format!("Unknown type of reference: {other}"))),
-    }
-}
-
-/// The contents under the name that the client asked for. Only here does the hub read what it relays, and
-/// only where two connectors have the same URI.
-fn qualified_contents(reply: Reply, own: &str, asked: &str) -> Outcome {
-    if reply.input_required().is_some() {
-        return Ok(reply);
-    }
-    let result = listing::result(&Method::ReadResource, reply).map_err(|error| {
-        let reference = edge::correlation_id();
-        tracing::warn!(%error, reference, "the contents of a resource cannot be read");
-        RpcError::internal(&reference)
-    })?;
-    Ok(Reply::from(match result {
-        ServerResult::ReadResource(mut read) => {
-            rename_contents(&mut read, own, asked);
-            ServerResult::ReadResource(read)
-        }
-        other => other,
-    }))
-}
-
-fn rename_contents(read: &mut ReadResourceResult, own: &str, asked: &str) {
-    for contents in read.contents.iter_mut().filter(|contents| contents.uri == own) {
-        contents.uri = asked.to_owned();
-    }
 }

@@ -6,11 +6,14 @@
 //! * `connector`: what the hub is told of a connector, and how it is reached; `limits`: the bounds;
 //! * `names`, `uris`: what a connector's tools, prompts and resources are called here;
 //! * `catalog`: what one upstream offers; `directory`: all of them merged, as a snapshot swapped as a whole;
+//! * `pace`: how many processes start at once; `retry`: whether another attempt may help; `memory`: the lists of
+//!   the last run; `report`: how a connector is, for the operator;
 //! * `health`: when an upstream is tried again, as a machine without I/O; `supervisor`: the task that drives
 //!   it; `slot`: one connector while the hub runs;
 //! * `relay`: one request on its way to an upstream and back; `audience`: who hears of it; `desk`: who is
 //!   asked; `parking`: calls of a handshake upstream that
 //!   wait for a stateless client to come back with an answer; `url_error`: an error that is a question;
+//! * `resources`: which connector owns a URI;
 //! * `own`: connections that people have for themselves; `sign_in`: who has to sign in first;
 //! * `hub`: the service itself.
 
@@ -24,10 +27,15 @@ mod hub;
 mod limits;
 mod link;
 mod listing;
+mod memory;
 mod names;
 mod own;
+mod pace;
 mod parking;
 mod relay;
+mod report;
+mod resources;
+mod retry;
 mod sign_in;
 mod slot;
 mod status;
@@ -39,5 +47,7 @@ pub use connector::{Connector, Opened, People, Source};
 pub use health::Patience;
 pub use hub::Hub;
 pub use limits::HubLimits;
+pub use memory::HubMemory;
 pub use names::{BadName, MAX_NAME, check_connector, exposed};
-pub use status::{ConnectorState, ConnectorStatus, Counts};
+pub use report::ConnectorReport;
+pub use status::{ConnectorState, ConnectorStatus, Counts, Starting};

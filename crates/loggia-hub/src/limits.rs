@@ -7,18 +7,28 @@ use crate::health::Patience;
 /// The bounds of one hub.
 #[derive(Debug, Clone)]
 pub struct HubLimits {
-    /// How long one attempt to reach an upstream may take, with reading its lists. A package runner may have
-    /// to download the server first.
+    /// How long a process that is started for an upstream may show no sign of work before its first message,
+    /// where its connector does not say.
+    pub start_timeout: Duration,
+    /// How many processes start at once. One that idles, or has started for `start_turn`, makes room.
+    pub starts: usize,
+    /// The longest time for which a starting process keeps others from starting.
+    pub start_turn: Duration,
+    /// How long one attempt to connect may take: sign-in and negotiation, without the start of a process.
     pub connect_timeout: Duration,
-    /// How long an upstream may take to say that it does not know `server/discover`, its start included. Only
-    /// old servers that stay silent cost this time.
+    /// How long reading the lists of an upstream may take in all. Lists that are not there by then are missing, and
+    /// read another time.
+    pub list_timeout: Duration,
+    /// How long an upstream may take to say that it does not know `server/discover`. Only old servers that
+    /// stay silent cost this time.
     pub probe_timeout: Duration,
     /// How long an upstream may be silent during a request, where its connector does not say.
     pub timeout: Duration,
     /// How long a request may take in all.
     pub max_timeout: Duration,
     /// For how long after its start the hub lets a request for a list wait for connectors that were not tried
-    /// yet: a client that starts the hub itself asks at once, and many ask only once.
+    /// yet and whose lists are not remembered: a client that starts the hub itself asks at once, and many ask
+    /// only once.
     pub settle: Duration,
     /// How long a request waits for an upstream that is just being connected to.
     pub patience: Duration,
@@ -53,7 +63,12 @@ pub struct HubLimits {
 impl Default for HubLimits {
     fn default() -> HubLimits {
         HubLimits {
+            start_timeout: Duration::from_secs(5 * 60),
+            // Two at least: one may wait for the network while the other computes.
+            starts: std::thread::available_parallelism().map_or(2, usize::from).max(2),
+            start_turn: Duration::from_secs(20),
             connect_timeout: Duration::from_secs(60),
+            list_timeout: Duration::from_secs(2 * 60),
             probe_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(10 * 60),
             max_timeout: Duration::from_secs(60 * 60),

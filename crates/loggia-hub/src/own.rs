@@ -79,14 +79,15 @@ impl InUse {
 
     /// Reads what the upstream offers the person, and announces what is new.
     async fn read(&self, shared: &Shared, slot: &Slot) {
-        let catalog = match Catalog::read(&self.link, shared.limits.list_entries).await {
+        let catalog = match Catalog::read(&self.link, &shared.limits).await {
             Ok(catalog) => catalog,
             Err(error) => {
                 return tracing::warn!(connector = slot.connector.name, %error, "lists cannot be read");
             }
         };
-        let next = Arc::new(Listed { catalog, read_at: now() });
+        let next = Arc::new(Listed { catalog, read_at: now(), remembered: false });
         let before = self.counted.seat.listed.swap(Some(next.clone()));
+        next.catalog.log_problems(&slot.connector.name, before.as_ref().map(|before| &before.catalog));
         let nothing = Catalog::default();
         let changes = next.catalog.changes_since(before.as_ref().map_or(&nothing, |before| &before.catalog));
         // Whoever it is not for finds everything as it was.

@@ -13,7 +13,8 @@ use crate::catalog::Catalog;
 use crate::connector::Connector;
 use crate::link::Link;
 use crate::own::Own;
-use crate::status::{ConnectorState, ConnectorStatus};
+use crate::report::{CallCounts, ConnectorReport, ErrorOutput};
+use crate::status::{ConnectorState, ConnectorStatus, Starting};
 
 /// What requests tell a connector's supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,10 @@ pub(crate) struct Slot {
     pub(crate) own: Option<Own>,
     link: ArcSwapOption<Link>,
     catalog: ArcSwapOption<Listed>,
+    /// What it offered when it was last seen, where that is no longer listed: its URIs stay its own.
+    forgotten: ArcSwapOption<Listed>,
+    pub(crate) counts: CallCounts,
+    pub(crate) error_output: ErrorOutput,
     status: watch::Sender<ConnectorStatus>,
     hints: mpsc::Sender<Hint>,
     /// How many subscriptions want each resource, by the connector's own URIs.
@@ -44,20 +49,33 @@ pub(crate) struct Slot {
 pub(crate) struct Listed {
     pub(crate) catalog: Catalog,
     pub(crate) read_at: Instant,
+    /// Whether it is from an earlier run.
+    pub(crate) remembered: bool,
 }
 
 impl Slot {
-    /// A connector that was not tried yet, and the hints for its supervisor.
-    pub(crate) fn new(index: usize, connector: Connector) -> (Arc<Slot>, mpsc::Receiver<Hint>) {
+    /// A connector that was not tried yet, and the hints for its supervisor. `remembered` is what it offered in
+    /// an earlier run.
+    pub(crate) fn new(
+        index: usize,
+        connector: Connector,
+        remembered: Option<Catalog>,
+    ) -> (Arc<Slot>, mpsc::Receiver<Hint>) {
         let (hints, heard) = mpsc::channel(16);
         let mut status = ConnectorStatus::new(&connector.name, &connector.prefix, &connector.kind, now());
         status.personal = connector.people.is_some();
+        status.remembered = remembered.is_some();
+        status.counts = remembered.as_ref().map(Catalog::counts).unwrap_or_default();
+        let remembered = remembered.map(|catalog| Listed { catalog, read_at: now(), remembered: true });
         let slot = Slot {
             index,
             own: connector.people.clone().map(Own::new),
             connector,
             link: ArcSwapOption::empty(),
-            catalog: ArcSwapOption::empty(),
+            catalog: ArcSwapOption::new(remembered.map(Arc::new)),
+            forgotten: ArcSwapOption::empty(),
+            counts: CallCounts::default(),
+            error_output: ErrorOutput::default(),
             status: watch::Sender::new(status),
             hints,
             wanted: Mutex::default(),
@@ -73,6 +91,22 @@ impl Slot {
     /// What it offers, as far as it is known.
     pub(crate) fn listed(&self) -> Option<Arc<Listed>> {
         self.catalog.load_full()
+    }
+
+    /// What it offers or, where that is no longer listed, offered: its URIs belong to it all the same.
+    pub(crate) fn last_listed(&self) -> Option<Arc<Listed>> {
+        self.listed().or_else(|| self.forgotten.load_full())
+    }
+
+    /// Whether it is known which URIs are its own, as far as they ever will be before it is connected.
+    pub(crate) fn has_settled(&self) -> bool {
+        self.status.borrow().tried || self.listed().is_some()
+    }
+
+    /// How it is, in full.
+    pub(crate) fn report(&self) -> ConnectorReport {
+        let (calls, errors) = self.counts.get();
+        ConnectorReport { status: self.status(), calls, errors, error_output: self.error_output.lines() }
     }
 
     pub(crate) fn capabilities(&self) -> Option<ServerCapabilities> {
@@ -106,9 +140,17 @@ impl Slot {
 
     /// Shows other lists.
     pub(crate) fn list(&self, catalog: Catalog) {
+        let before = self.listed().filter(|listed| !listed.remembered);
+        catalog.log_problems(&self.connector.name, before.as_ref().map(|listed| &listed.catalog));
         let (counts, version, identity) = (catalog.counts(), catalog.version, catalog.identity.clone());
-        self.catalog.store(Some(Arc::new(Listed { catalog, read_at: now() })));
+        let problem =
+            |(list, error): (&&str, &String)| format!("the {list} cannot be listed: {error}").into();
+        let problems = catalog.problems.iter().map(problem).collect();
+        self.catalog.store(Some(Arc::new(Listed { catalog, read_at: now(), remembered: false })));
+        self.forgotten.store(None);
         self.status.send_modify(|status| {
+            status.problems = problems;
+            status.remembered = false;
             status.counts = counts;
             status.version = version;
             status.identity = identity;
@@ -132,8 +174,11 @@ impl Slot {
 
     /// Shows no lists any more.
     pub(crate) fn forget(&self) {
-        self.catalog.store(None);
-        self.status.send_modify(|status| status.counts = Default::default());
+        self.forgotten.store(self.catalog.swap(None));
+        self.status.send_modify(|status| {
+            status.counts = Default::default();
+            status.remembered = false;
+        });
     }
 
     pub(crate) fn set_state(&self, state: ConnectorState, since: Instant, last_error: Option<Arc<str>>) {
@@ -142,7 +187,23 @@ impl Slot {
             status.state = state;
             status.since = since;
             status.last_error = last_error;
+            status.starting = None;
+            if state != ConnectorState::Up {
+                status.problems.clear();
+            }
         });
+    }
+
+    /// Shows how the start of the process goes on. Returns whether that is news.
+    pub(crate) fn set_starting(&self, starting: Starting) -> bool {
+        self.status.send_if_modified(|status| {
+            let news =
+                status.state == ConnectorState::Connecting && status.starting.as_ref() != Some(&starting);
+            if news {
+                status.starting = Some(starting);
+            }
+            news
+        })
     }
 
     // Subscriptions --------------------------------------------------------------------------------------

@@ -32,6 +32,24 @@ pub struct ConnectorStatus {
     pub personal: bool,
     /// Why the last attempt failed or the last connection ended, in words for the operator.
     pub last_error: Option<Arc<str>>,
+    /// Which of its lists cannot be read, and why, in words for the operator.
+    pub problems: Vec<Arc<str>>,
+    /// Whether its lists are those of an earlier run, shown until it is connected.
+    pub remembered: bool,
+    /// How the start of its process goes on.
+    pub starting: Option<Starting>,
+}
+
+/// How the start of a process goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Starting {
+    /// It waits until others have started.
+    Queued,
+    /// It runs, and has sent no message yet.
+    Running {
+        /// The last line of its error output.
+        last_line: Option<Arc<str>>,
+    },
 }
 
 /// Whether a connector can be used.
@@ -46,6 +64,8 @@ pub enum ConnectorState {
         /// When it is tried again.
         retry_at: Instant,
     },
+    /// It cannot be started with its configuration, and is not tried again.
+    Failed,
 }
 
 /// How many entries each list of a connector has.
@@ -75,6 +95,21 @@ impl ConnectorStatus {
             counts: Counts::default(),
             personal: false,
             last_error: None,
+            problems: Vec::new(),
+            remembered: false,
+            starting: None,
+        }
+    }
+
+    /// Names its state in one word: `connecting`, `up`, `degraded` (it is up, and a list of it cannot be read),
+    /// `down` or `failed`.
+    pub fn state_name(&self) -> &'static str {
+        match self.state {
+            ConnectorState::Connecting => "connecting",
+            ConnectorState::Up if self.problems.is_empty() => "up",
+            ConnectorState::Up => "degraded",
+            ConnectorState::Down { .. } => "down",
+            ConnectorState::Failed => "failed",
         }
     }
 
@@ -101,6 +136,10 @@ impl ConnectorStatus {
                 "The connector {name:?} has been down for {away}. Loggia tries it again in {}; the reason is in \
                  Loggia's log. Other connectors are not affected.",
                 Span(retry_at.saturating_duration_since(now)),
+            ),
+            ConnectorState::Failed => format!(
+                "The connector {name:?} cannot be started with its present configuration, and Loggia does not try \
+                 again. Ask the operator of Loggia: `loggia status` shows the reason. Other connectors are not affected."
             ),
         }
     }
@@ -146,5 +185,8 @@ mod tests {
         let told = status.explain(now);
         assert!(told.contains("down for 1 min 15 s. Loggia tries it again in 8 s"), "{told}");
         assert!(!told.contains("secret"), "{told}");
+        status.state = ConnectorState::Failed;
+        let told = status.explain(now);
+        assert!(told.contains("does not try again") && !told.contains("secret"), "{told}");
     }
 }

@@ -19,8 +19,9 @@ use crate::health::{Due, Health, State};
 use crate::hub::Shared;
 use crate::link::{Link, Watch};
 use crate::relay::{NobodyAsked, Relay};
+use crate::retry::Retry;
 use crate::slot::{Hint, Slot, now};
-use crate::status::ConnectorState;
+use crate::status::{ConnectorState, Starting};
 
 /// How long an upstream that is suspected to be gone may take to show that it is not.
 pub(crate) const PROBE: Duration = Duration::from_secs(5);
@@ -39,7 +40,7 @@ const STATES: &str = "loggia_hub::states";
 
 /// Keeps one connector connected, for ever.
 pub(crate) async fn run(shared: Arc<Shared>, slot: Arc<Slot>, mut hints: mpsc::Receiver<Hint>) {
-    let mut health = Health::new(shared.limits.retry.clone(), now());
+    let mut health = Health::new(shared.limits.retry.clone(), now(), slot.listed().is_some());
     loop {
         show(&shared, &slot, &health);
         match attempt(&shared, &slot).await {
@@ -48,10 +49,22 @@ pub(crate) async fn run(shared: Arc<Shared>, slot: Arc<Slot>, mut hints: mpsc::R
                 let why = serve(&shared, &slot, &mut hints, &health, link, catalog).await;
                 health.lost(now(), why, spread());
             }
-            Err(error) => health.failed(now(), error.to_string(), spread()),
+            Err(error) => health.failed(now(), error.to_string(), Retry::from(&error), spread()),
         }
         show(&shared, &slot, &health);
+        if *health.state() == State::Failed {
+            forget(&shared, &slot);
+            return;
+        }
         wait(&shared, &slot, &mut hints, &mut health).await;
+    }
+}
+
+/// Writes what is remembered whenever that changes, for ever.
+pub(crate) async fn remember(shared: Arc<Shared>) {
+    loop {
+        shared.memory_changed().await;
+        shared.write_memory().await;
     }
 }
 
@@ -77,8 +90,7 @@ async fn wait(shared: &Shared, slot: &Slot, hints: &mut mpsc::Receiver<Hint>, he
                     connector = slot.connector.name,
                     "down for too long: its tools are no longer listed"
                 );
-                slot.forget();
-                shared.rebuild();
+                forget(shared, slot);
             }
             None => {
                 let deadline = health.poll_timeout().unwrap_or_else(|| now() + PROBE);
@@ -88,6 +100,13 @@ async fn wait(shared: &Shared, slot: &Slot, hints: &mut mpsc::Receiver<Hint>, he
         // What was said of the connection before is of no use to the next one.
         while hints.try_recv().is_ok() {}
     }
+}
+
+/// Lists what the connector offers no longer.
+fn forget(shared: &Shared, slot: &Slot) {
+    slot.forget();
+    shared.rebuild();
+    shared.publish();
 }
 
 async fn sleep_until(deadline: Instant) {
@@ -100,11 +119,16 @@ fn show(shared: &Shared, slot: &Slot, health: &Health) {
         State::Connecting => ConnectorState::Connecting,
         State::Up => ConnectorState::Up,
         State::Down { retry_at } => ConnectorState::Down { retry_at },
+        State::Failed => ConnectorState::Failed,
     };
     let error = health.last_error().filter(|_| state != ConnectorState::Up);
     let error: Option<Arc<str>> = error.map(|error| (slot.connector.redact)(error).into());
     if let (ConnectorState::Down { retry_at }, Some(error)) = (state, &error) {
         tell(&slot.connector.name, error, health.failures(), retry_at);
+    }
+    if let (ConnectorState::Failed, Some(error)) = (state, &error) {
+        let connector = &slot.connector.name;
+        tracing::error!(target: STATES, connector, %error, "the connector cannot be started with its configuration");
     }
     slot.set_state(state, health.since(), error);
     shared.publish();
@@ -120,24 +144,53 @@ fn tell(connector: &str, error: &str, failures: u32, retry_at: Instant) {
     }
 }
 
-/// How much longer than its client the supervisor waits for a connection.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// Opens a connection and reads the lists.
-async fn attempt(shared: &Shared, slot: &Slot) -> Result<(Arc<Link>, Catalog)> {
+/// Opens a connection and reads the lists. The start of a process, the negotiation and the lists have a limit each.
+async fn attempt(shared: &Arc<Shared>, slot: &Arc<Slot>) -> Result<(Arc<Link>, Catalog)> {
     let limits = &shared.limits;
-    let opening = async {
-        let link = match slot.connector.source.open(client(shared)).await? {
-            Opened::Service(service) => Link::Service(service),
-            Opened::Client(client) => Link::Client(Box::new(Relay::new(client, &slot.connector, limits))),
-        };
-        let catalog = Catalog::read(&link, limits.list_entries).await?;
-        Ok((Arc::new(link), catalog))
+    let link = match open(shared, slot).await? {
+        Opened::Service(service) => Link::Service(service),
+        Opened::Client(client) => Link::Client(Box::new(Relay::new(client, &slot.connector, limits))),
     };
-    // The client keeps these limits itself, and its error shows what the server wrote: it comes first.
-    tokio::time::timeout(limits.connect_timeout + limits.probe_timeout + GRACE, opening)
-        .await
-        .unwrap_or(Err(Error::timeout(limits.connect_timeout)))
+    let catalog = Box::pin(Catalog::read(&link, limits)).await?;
+    Ok((Arc::new(link), catalog))
+}
+
+/// Opens a connection. Where that starts a process, it waits for its turn, and the limit of the start is the
+/// client's to keep: it sees whether the process works.
+async fn open(shared: &Arc<Shared>, slot: &Arc<Slot>) -> Result<Opened> {
+    let limits = &shared.limits;
+    let source = &slot.connector.source;
+    if !slot.connector.starts_process {
+        return within(limits.connect_timeout, source.open(client(shared))).await;
+    }
+    if shared.pace.is_full() {
+        show_start(shared, slot, Starting::Queued);
+    }
+    let turn = Arc::new(shared.pace.turn().await);
+    show_start(shared, slot, Starting::Running { last_line: None });
+    let (hub, watched, watching, writing) = (shared.clone(), slot.clone(), turn.clone(), slot.clone());
+    let client = client(shared)
+        .start_timeout(slot.connector.start_timeout.unwrap_or(limits.start_timeout))
+        .on_error_output(move |line| writing.error_output.push(line))
+        .on_start(move |progress| {
+            watching.observe(progress);
+            let last_line = progress.last_line.as_deref().map(Arc::from);
+            show_start(&hub, &watched, Starting::Running { last_line });
+        });
+    let opened = source.open(client).await;
+    turn.end();
+    opened
+}
+
+/// Makes visible how a start goes on.
+fn show_start(shared: &Shared, slot: &Slot, starting: Starting) {
+    if slot.set_starting(starting) {
+        shared.publish();
+    }
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(Error::timeout(limit)))
 }
 
 /// A client as the hub needs it: every question goes on to whoever's call it belongs to, and when the
@@ -167,7 +220,8 @@ async fn serve(
 ) -> String {
     let mut lists = watch_lists(&link, &catalog.capabilities, &slot.connector.name).await;
     slot.list(catalog);
-    // Whoever finds it up must find its tools.
+    shared.remember(slot);
+    // A client that finds it up must find its tools.
     shared.rebuild();
     slot.up(link.clone());
     tracing::info!(target: STATES, connector = slot.connector.name, "the connector is up");
@@ -243,10 +297,9 @@ async fn next_change(lists: &mut Option<Watch>, rested: Instant) -> Option<Chang
 async fn refresh(shared: &Shared, slot: &Slot, link: &Link, lists: &[Change]) -> Result<()> {
     let Some(listed) = slot.listed() else { return Ok(()) };
     let mut catalog = listed.catalog.clone();
-    for change in lists {
-        catalog.refresh(link, change, shared.limits.list_entries).await?;
-    }
+    catalog.refresh(link, lists, &shared.limits).await?;
     slot.list(catalog);
+    shared.remember(slot);
     shared.rebuild();
     shared.publish();
     Ok(())

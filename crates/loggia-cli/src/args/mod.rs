@@ -3,6 +3,7 @@
 mod auth;
 mod client;
 mod import;
+mod status;
 mod up;
 
 use std::ffi::OsStr;
@@ -21,6 +22,7 @@ pub(crate) use client::{
     ReadArgs,
 };
 pub(crate) use import::ImportArgs;
+pub(crate) use status::StatusArgs;
 pub(crate) use up::UpArgs;
 
 /// The configuration file that is read if none is named.
@@ -97,6 +99,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Serve all connectors at one endpoint
     Up(UpArgs),
+    /// Show how the gateways that run here are: connectors, reasons, error output
+    Status(StatusArgs),
     /// List a server's tools, or describe one
     #[command(
         override_usage = "loggia tools [OPTIONS] <TARGET> [NAME]\n       loggia tools [OPTIONS] [NAME] -- <COMMAND>..."
@@ -175,7 +179,11 @@ impl Args {
     /// Whether protocol messages are to be printed.
     pub(crate) fn trace(&self) -> bool {
         let client = match &self.command {
-            Command::Up(_) | Command::Auth(_) | Command::Import(_) | Command::Completions { .. } => {
+            Command::Up(_)
+            | Command::Status(_)
+            | Command::Auth(_)
+            | Command::Import(_)
+            | Command::Completions { .. } => {
                 return false;
             }
             Command::Tools(args) | Command::Resources(args) | Command::Prompts(args) => &args.client,

@@ -11,6 +11,7 @@ Without a configuration file, one connector is served: `files`, this folder, rea
 Environment:
   DATABASE_URL          postgres://…: who is signed in is kept there, for several replicas
   LOGGIA_MASTER_KEY     seals that, in place of the key file beside your credentials
+  LOGGIA_STATE          the lists of the last run are kept there [default: loggia in your state folder]
 
 Examples:
   loggia up

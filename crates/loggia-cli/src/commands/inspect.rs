@@ -68,7 +68,7 @@ async fn look(session: &Session<'_>) -> Outcome<Findings> {
         tools: listed(session, capabilities.tools.is_some(), client.list_all_tools()).await,
         prompts: listed(session, capabilities.prompts.is_some(), client.list_all_prompts()).await,
         resources: listed(session, has_resources, client.list_all_resources()).await,
-        templates: listed(session, has_resources, client.list_all_resource_templates()).await,
+        templates: listed(session, has_resources, super::list::templates(client)).await,
         capabilities,
     })
 }
@@ -118,6 +118,19 @@ impl Findings {
             self.resources.as_ref().map(Listed::entries).unwrap_or_default(),
             self.templates.as_ref().map(Listed::entries).unwrap_or_default(),
         ));
+        let lists = [
+            ("tools", failure(self.tools.as_ref())),
+            ("prompts", failure(self.prompts.as_ref())),
+            ("resources", failure(self.resources.as_ref())),
+            ("resource templates", failure(self.templates.as_ref())),
+            ("ping", self.ping.as_ref().err()),
+        ];
+        for (list, why) in lists {
+            found.extend(why.map(|why| match list {
+                "ping" => format!("ping failed: {why}"),
+                _ => format!("the {list} cannot be listed: {why}"),
+            }));
+        }
         if self.identity.is_none() {
             found.push("the server does not say who it is".to_owned());
         }
@@ -197,6 +210,11 @@ impl Findings {
         let (name, version) = (one_line(&identity.name), one_line(&identity.version));
         format!("{NAME}{name}{NAME:#} {version}{title}{}", site.unwrap_or_default())
     }
+}
+
+/// Why a list is missing.
+fn failure<T>(list: Option<&Listed<T>>) -> Option<&String> {
+    list?.entries.as_ref().err()
 }
 
 fn row(out: &mut String, name: &str, value: &str) {

@@ -3,12 +3,13 @@
 use loggia::client::Client;
 use loggia::model::{Resource, ResourceTemplate};
 use loggia::wire::shape::Shape;
-use loggia::wire::{JsonObject, RawJson};
+use loggia::wire::{ErrorCode, JsonObject, RawJson};
 
 use super::session::{Session, unknown};
 use crate::exit::{Failure, Outcome};
-use crate::out;
+use crate::out::{self, WARN};
 use crate::render::lists;
+use crate::render::text::one_line;
 
 /// `loggia tools`.
 pub(crate) async fn tools(session: &Session<'_>, words: &[String]) -> Outcome {
@@ -64,11 +65,25 @@ pub(crate) async fn resources(session: &Session<'_>, words: &[String]) -> Outcom
 
 async fn both(client: &Client) -> Outcome<(Vec<Resource>, Vec<ResourceTemplate>)> {
     let resources = client.list_all_resources().await?;
-    match client.list_all_resource_templates().await {
+    match templates(client).await {
         Ok(templates) => Ok((resources, templates)),
-        // Servers without templates need not know the question.
-        Err(loggia::Error::Rpc(_)) => Ok((resources, Vec::new())),
+        // The resources are there all the same.
+        Err(error @ loggia::Error::Rpc(_)) => {
+            out::note(format!(
+                "{WARN}warning{WARN:#}: the templates cannot be listed: {}",
+                one_line(&error.to_string())
+            ));
+            Ok((resources, Vec::new()))
+        }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The resource templates. Servers that have none need not know the question.
+pub(crate) async fn templates(client: &Client) -> loggia::Result<Vec<ResourceTemplate>> {
+    match client.list_all_resource_templates().await {
+        Err(loggia::Error::Rpc(error)) if error.code == ErrorCode::METHOD_NOT_FOUND => Ok(Vec::new()),
+        listed => listed,
     }
 }
 

@@ -12,6 +12,7 @@ mod prompt;
 mod read;
 mod report;
 mod session;
+mod status;
 mod up;
 
 use clap::CommandFactory;
@@ -29,6 +30,7 @@ pub(crate) async fn run(args: Args, redactor: Redactor) -> Outcome {
     let credentials = &Credentials::new(args.credentials.clone(), args.allow_network.clone(), redactor);
     match &args.command {
         Command::Up(up) => up::run(up, config, credentials).await,
+        Command::Status(args) => status::run(args),
         Command::Auth(auth) => auth::run(auth, config, credentials).await,
         Command::Tools(list) => {
             Session::new(&list.client, config, credentials).run(&list.words, list::tools).await

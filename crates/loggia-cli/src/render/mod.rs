@@ -6,4 +6,5 @@ pub(crate) mod json;
 pub(crate) mod lenient;
 pub(crate) mod lists;
 pub(crate) mod schema;
+pub(crate) mod status;
 pub(crate) mod text;

@@ -122,6 +122,24 @@ pub(crate) fn pad(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
+/// `text` in at most `width` columns; `…` stands for what is left out.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut shown = String::new();
+    for c in text.chars() {
+        let mut next = shown.clone();
+        next.push(c);
+        if next.width() >= width {
+            break;
+        }
+        shown = next;
+    }
+    shown.push('…');
+    shown
+}
+
 /// An amount of bytes for a person.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];

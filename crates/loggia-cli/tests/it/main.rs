@@ -17,4 +17,6 @@ mod protected;
 mod replicas;
 mod resource_scopes;
 mod server;
+#[cfg(unix)]
+mod starting;
 mod up;

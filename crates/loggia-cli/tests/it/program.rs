@@ -42,6 +42,7 @@ pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
     ] {
         command.env_remove(name);
     }
+    command.env("LOGGIA_STATE", folder.join("state"));
     // Never the credentials of the person who runs the tests.
     command.env("LOGGIA_CREDENTIALS", folder.join("credentials"));
     command

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
 use loggia::limits::Limits;
@@ -58,7 +59,10 @@ pub(super) fn manifest(text: &str, path: &Path) -> Result<Manifest, ManifestErro
         Ok(raw) => {
             manifest.server = self::server(raw.server, &mut problems);
             check_prefixes(&raw.connectors, &mut problems);
-            let connectors = raw.connectors.into_iter();
+            // The order of the file decides which connector owns a URI that several have.
+            let mut connectors: Vec<_> = raw.connectors.into_iter().collect();
+            connectors.sort_by_key(|(name, _)| name.span().start);
+            let connectors = connectors.into_iter();
             manifest.connectors =
                 connectors.filter_map(|(name, raw)| connector(name, raw, &mut problems)).collect();
         }
@@ -99,8 +103,10 @@ fn server(raw: RawServer, problems: &mut Problems<'_>) -> ServerSection {
         Ok(url) => Some(url),
         Err(message) => problems.add(text.span(), message),
     });
+    let list_wait = raw.list_wait.and_then(|amount| time(&amount, problems));
     ServerSection {
         listen,
+        list_wait,
         public_url,
         auth: raw.auth.map(|raw| auth::section(raw, problems)),
         vault_key: auth::vault_key(raw.vault, problems),
@@ -108,6 +114,13 @@ fn server(raw: RawServer, problems: &mut Problems<'_>) -> ServerSection {
         allowed_hosts: each(raw.allowed_hosts, is_host, HOST, problems),
         allowed_origins: each(raw.allowed_origins, is_origin, ORIGIN, problems),
         limits: bounds(raw.limits, problems),
+    }
+}
+
+fn time(amount: &Spanned<Amount>, problems: &mut Problems<'_>) -> Option<Duration> {
+    match limits::time(amount.as_ref()) {
+        Ok(time) => Some(time),
+        Err(message) => problems.add(amount.span(), message),
     }
 }
 
@@ -189,10 +202,7 @@ fn connector(name: Spanned<String>, raw: RawConnector, problems: &mut Problems<'
         Ok(()) => Some(prefix.as_ref().clone()),
         Err(message) => problems.add(prefix.span(), message),
     });
-    let timeout = raw.timeout.as_ref().and_then(|timeout| match limits::time(timeout.as_ref()) {
-        Ok(time) => Some(time),
-        Err(message) => problems.add(timeout.span(), message),
-    });
+    let timeout = raw.timeout.as_ref().and_then(|timeout| time(timeout, problems));
     let protocol = raw.protocol.as_ref().and_then(|text| protocol(text, problems));
     Some(Connector {
         enabled: raw.enabled.unwrap_or(true),
@@ -238,6 +248,7 @@ fn check_keys(raw: &RawConnector, kind: &str, problems: &mut Problems<'_>) {
         ("args", "stdio", raw.args.as_ref().map(Spanned::span)),
         ("env", "stdio", raw.env.as_ref().map(Spanned::span)),
         ("cwd", "stdio", text(&raw.cwd)),
+        ("start_timeout", "stdio", raw.start_timeout.as_ref().map(Spanned::span)),
         ("url", "remote", text(&raw.url)),
         ("headers", "remote", raw.headers.as_ref().map(Spanned::span)),
         ("transport", "remote", text(&raw.transport)),
@@ -319,6 +330,7 @@ fn stdio(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -> 
             .collect(),
         env: templates(env, problems),
         cwd: raw.cwd.and_then(|cwd| template(cwd, problems)),
+        start_timeout: raw.start_timeout.and_then(|timeout| time(&timeout, problems)),
     })
 }
 

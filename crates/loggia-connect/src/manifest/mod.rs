@@ -29,6 +29,7 @@
 mod auth;
 mod check;
 mod error;
+mod fingerprint;
 mod limits;
 mod listen;
 mod name;
@@ -64,7 +65,7 @@ const MAX_MANIFEST: u64 = 1 << 20;
 pub struct Manifest {
     /// How the connectors are served.
     pub server: ServerSection,
-    /// The connectors, in order of name.
+    /// The connectors, in the order of the file.
     pub connectors: Vec<Connector>,
     /// The directory that relative paths in it begin at: the one the file is in.
     pub base: PathBuf,
@@ -91,6 +92,8 @@ pub struct ServerSection {
     pub auth: Option<AuthSection>,
     /// Where the key of the vault is.
     pub vault_key: VaultKey,
+    /// How long the first request for a list waits for connectors that were not tried yet, if it says so.
+    pub list_wait: Option<Duration>,
 }
 
 impl Default for ServerSection {
@@ -104,6 +107,7 @@ impl Default for ServerSection {
             public_url: None,
             auth: None,
             vault_key: VaultKey::File,
+            list_wait: None,
         }
     }
 }
@@ -150,6 +154,8 @@ pub struct Stdio<T> {
     pub env: BTreeMap<String, T>,
     /// The directory it starts in.
     pub cwd: Option<T>,
+    /// How long it may show no sign of work before its first message, where it says so.
+    pub start_timeout: Option<Duration>,
 }
 
 /// A server to connect to.
@@ -259,11 +265,12 @@ impl Backend<Template> {
                 map.iter().map(|(name, value)| Ok((name.clone(), fill(value)?))).collect()
             };
         Ok(match self {
-            Backend::Stdio(Stdio { command, args, env, cwd }) => Backend::Stdio(Stdio {
+            Backend::Stdio(Stdio { command, args, env, cwd, start_timeout }) => Backend::Stdio(Stdio {
                 command: fill(command)?,
                 args: args.iter().map(fill).collect::<Result<_, _>>()?,
                 env: fill_map(env)?,
                 cwd: cwd.as_ref().map(fill).transpose()?,
+                start_timeout: *start_timeout,
             }),
             Backend::Remote(Remote { url, headers, transport, personal, issuer }) => {
                 Backend::Remote(Remote {

@@ -33,6 +33,7 @@ pub(super) struct RawServer {
     #[serde(default)]
     pub(super) limits: BTreeMap<Spanned<String>, Spanned<Amount>>,
     pub(super) public_url: Option<Text>,
+    pub(super) list_wait: Option<Spanned<Amount>>,
     pub(super) auth: Option<RawAuth>,
     #[serde(default)]
     pub(super) vault: RawVault,
@@ -139,6 +140,7 @@ pub(super) struct RawConnector {
     pub(super) args: Option<Spanned<Vec<Text>>>,
     pub(super) env: Option<Spanned<Texts>>,
     pub(super) cwd: Option<Text>,
+    pub(super) start_timeout: Option<Spanned<Amount>>,
     pub(super) url: Option<Text>,
     pub(super) headers: Option<Spanned<Texts>>,
     pub(super) transport: Option<Text>,

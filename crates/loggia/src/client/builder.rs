@@ -21,6 +21,7 @@ use crate::client::engine::{Engine, Ids, Settings};
 use crate::client::era::{EraMemory, Negotiation};
 use crate::client::handler::{ClientHandler, Closures};
 use crate::client::negotiate::Patience;
+use crate::client::start::{StartHook, StartProgress};
 use crate::client::target::{Connector, IntoTarget};
 use crate::client::tools::Tools;
 use crate::client::{Client, Common, Handle, backoff};
@@ -28,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 #[cfg(feature = "http-client")]
 use crate::transport::Shutdown;
+use crate::transport::child::ErrorOutputHook;
 
 /// What a client is built with.
 #[derive(Clone)]
@@ -37,6 +39,7 @@ pub(crate) struct Options {
     pub negotiation: Negotiation,
     pub memory: EraMemory,
     pub probe_timeout: Duration,
+    pub start_timeout: Duration,
     pub connect_timeout: Duration,
     pub timeout: Duration,
     pub max_timeout: Duration,
@@ -46,6 +49,8 @@ pub(crate) struct Options {
     pub validate_output: bool,
     pub reconnect: bool,
     pub jitter: Arc<dyn Fn() -> f64 + Send + Sync>,
+    pub error_output: Option<ErrorOutputHook>,
+    pub start_progress: Option<StartHook>,
     #[cfg(feature = "http-client")]
     pub http: crate::transport::http::client::HttpOptions,
 }
@@ -66,6 +71,7 @@ impl ClientBuilder {
                 negotiation: Negotiation::Auto,
                 memory: EraMemory::new(),
                 probe_timeout: Duration::from_secs(5),
+                start_timeout: Duration::from_secs(5 * 60),
                 connect_timeout: Duration::from_secs(30),
                 timeout: Duration::from_secs(60),
                 max_timeout: Duration::from_secs(10 * 60),
@@ -75,6 +81,8 @@ impl ClientBuilder {
                 validate_output: true,
                 reconnect: true,
                 jitter: Arc::new(backoff::random),
+                error_output: None,
+                start_progress: None,
                 #[cfg(feature = "http-client")]
                 http: Default::default(),
             },
@@ -113,13 +121,37 @@ impl ClientBuilder {
     }
 
     /// How long an unknown server may take to answer `server/discover` before it is taken for an old one.
-    /// Five seconds by default.
+    /// Five seconds by default. For a child process the time begins when it has read the question, and starts
+    /// anew while the process works.
     pub fn probe_timeout(mut self, timeout: Duration) -> Self {
         self.options.probe_timeout = timeout;
         self
     }
 
-    /// How long opening a connection may take, and each step of the opening. Thirty seconds by default.
+    /// How long a server that is started as a child process may show no sign of work before its first
+    /// message. Five minutes by default. A process that works (uses the processor, reads, writes) is waited
+    /// for up to twelve times as long.
+    pub fn start_timeout(mut self, timeout: Duration) -> Self {
+        self.options.start_timeout = timeout;
+        self
+    }
+
+    /// Hears how the start of a child process goes on, twice a second until its first message. Called on the
+    /// connection's own task: return at once.
+    pub fn on_start(mut self, f: impl Fn(&StartProgress) + Send + Sync + 'static) -> Self {
+        self.options.start_progress = Some(Arc::new(f));
+        self
+    }
+
+    /// Hears each line that a child process writes to its error output. Called on a task of its own: return
+    /// at once.
+    pub fn on_error_output(mut self, f: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.options.error_output = Some(Arc::new(f));
+        self
+    }
+
+    /// How long opening a connection may take, and each step of the opening. Thirty seconds by default. The
+    /// start of a child process has [a limit of its own](ClientBuilder::start_timeout).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.options.connect_timeout = timeout;
         self
@@ -261,6 +293,7 @@ impl ClientBuilder {
             target: target.into_target()?,
             limits: options.limits.clone(),
             connect_timeout: options.connect_timeout,
+            error_output: options.error_output.clone(),
             #[cfg(feature = "http-client")]
             http: options.http.clone(),
         });
@@ -303,6 +336,7 @@ fn settings(options: &Options, handlers: &Closures, connector: &Connector) -> Se
         capabilities: options.capabilities.clone().unwrap_or_else(|| handlers.capabilities()),
         negotiation: options.negotiation,
         patience: Patience { probe: options.probe_timeout, handshake: options.connect_timeout },
+        start_limit: connector.starts_process().then_some(options.start_timeout),
         own_streams: connector.own_streams(),
         reopens: connector.reopens(),
         #[cfg(feature = "http-client")]

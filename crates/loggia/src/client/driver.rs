@@ -18,7 +18,7 @@ use crate::client::backoff::Backoff;
 use crate::client::engine::{Call, Engine, Output, RawReply, Timing};
 use crate::client::era::Negotiation;
 use crate::client::handler::InputHandler;
-use crate::client::link::Link;
+use crate::client::link::{Link, LinkEvent};
 use crate::client::negotiate::ServerFacts;
 use crate::client::request::{ask, now};
 use crate::client::target::Connector;
@@ -127,6 +127,7 @@ impl Driver {
                 opened = opened(&mut self.opening) => self.opened(opened),
                 event = next_event(&mut self.link, read) => {
                     if let Some(event) = event {
+                        self.report_start(&event);
                         self.engine.handle(now(), event);
                     }
                 }
@@ -147,6 +148,15 @@ impl Driver {
         if let Some(done) = closed {
             // Whoever asked may have stopped waiting.
             let _ = done.send(());
+        }
+    }
+
+    /// Tells the program how a start goes on.
+    fn report_start(&self, event: &LinkEvent) {
+        if let (LinkEvent::Starting(sign), Some(hear)) = (event, &self.common.options.start_progress)
+            && catch_unwind(AssertUnwindSafe(|| hear(&sign.progress))).is_err()
+        {
+            tracing::error!("the program's handler of a start panicked");
         }
     }
 
@@ -277,7 +287,7 @@ impl Driver {
         // A version that was forced says nothing about what the server would have agreed to.
         let negotiated = self.common.options.negotiation == Negotiation::Auto;
         if let Some(key) = self.connector.key().filter(|_| negotiated) {
-            self.common.options.memory.remember(&key, facts.version);
+            self.common.options.memory.opened(&key, facts.version, facts.identity.as_ref());
         }
         // What was kept may be of another server under the same address.
         self.common.forget_everything();
@@ -409,7 +419,7 @@ async fn opened(opening: &mut Option<BoxFuture<'static, Result<Link>>>) -> Resul
     }
 }
 
-async fn next_event(link: &mut Option<Link>, read: bool) -> Option<crate::client::link::LinkEvent> {
+async fn next_event(link: &mut Option<Link>, read: bool) -> Option<LinkEvent> {
     match link {
         Some(link) => link.next(read).await,
         None => std::future::pending().await,

@@ -10,8 +10,9 @@ use loggia_wire::{Message, Method, Version};
 use tokio::time::Instant;
 
 use crate::client::noise::UnreadableMessage;
+use crate::client::start::StartSign;
 use crate::error::Error;
-use crate::transport::child::Process;
+use crate::transport::child::{Process, StartWatch};
 use crate::transport::framing::{Frame, ReadFrames, WriteFrames};
 
 /// One message to be sent.
@@ -50,6 +51,8 @@ pub(crate) enum LinkEvent {
     Message { stream: Option<i64>, message: Message },
     /// Something that is not a message. `stream` as above.
     Unreadable { stream: Option<i64>, noise: UnreadableMessage },
+    /// The server, a child process, has sent no message yet.
+    Starting(StartSign),
     /// The request `id` will not be answered.
     Failed { id: i64, failure: Failure },
     /// The server no longer knows the session.
@@ -203,6 +206,8 @@ pub(crate) struct FramesLink {
     reader: Box<dyn ReadFrames>,
     writer: Box<dyn WriteFrames>,
     process: Option<Process>,
+    /// Watches the process until its first message.
+    start: Option<StartWatch>,
     /// Members of a batch that wait to be reported.
     batch: VecDeque<LinkEvent>,
     /// How long the peer may refuse to read.
@@ -228,11 +233,18 @@ impl FramesLink {
             reader,
             writer,
             process,
+            start: None,
             batch: VecDeque::new(),
             patience,
             stalled_at: None,
             broken: None,
         }
+    }
+
+    /// The same link to a child process that has just been started.
+    pub(crate) fn starting(mut self, watch: StartWatch) -> FramesLink {
+        self.start = Some(watch);
+        self
     }
 
     fn has_room(&self) -> bool {
@@ -264,6 +276,7 @@ impl FramesLink {
                         return None;
                     }
                 }
+                sign = next_sign(&mut self.start), if read => return Some(LinkEvent::Starting(sign)),
                 () = sleep_until(deadline) => {
                     let reason = self.broken.take().map_or("the server reads nothing".to_owned(), |(reason, _)| reason);
                     return Some(LinkEvent::Closed(self.last_words(&reason).await));
@@ -277,6 +290,9 @@ impl FramesLink {
             Err(bad) => vec![Err(UnreadableMessage::of_frame(bad))],
             Ok(text) => decode(&text),
         };
+        if events.iter().any(Result::is_ok) {
+            self.start = None;
+        }
         self.batch.extend(events.into_iter().map(|event| match event {
             Ok(message) => LinkEvent::Message { stream: None, message },
             Err(noise) => LinkEvent::Unreadable { stream: None, noise },
@@ -314,7 +330,9 @@ impl FramesLink {
     }
 
     async fn close(self) {
-        let FramesLink { reader, mut writer, process, .. } = self;
+        let FramesLink { reader, mut writer, process, start, .. } = self;
+        // It holds the child's input open.
+        drop(start);
         // What was queued (a cancellation, say) still goes out, if the peer takes it at once.
         let _ = tokio::time::timeout(Duration::from_millis(200), async {
             while writer.queued() > 0 && writer.progress().await.is_ok() {}
@@ -324,6 +342,13 @@ impl FramesLink {
         if let Some(process) = process {
             process.stop(reader).await;
         }
+    }
+}
+
+async fn next_sign(start: &mut Option<StartWatch>) -> StartSign {
+    match start {
+        Some(watch) => watch.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -31,8 +31,9 @@ pub struct ServerFacts {
 /// What to do next.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Ask this, written in `version`, and wait at most `limit` for the answer.
-    Ask { method: Method, version: Version, limit: Duration },
+    /// Ask this, written in `version`, and wait at most `limit` for the answer. No answer to a probe means
+    /// an old server.
+    Ask { method: Method, version: Version, limit: Duration, is_probe: bool },
     /// Open the HTTP+SSE transport of 2024-11-05 (HTTP only) and report with [`Opening::sse_opened`].
     OpenSse,
     /// The two sides agree.
@@ -77,8 +78,6 @@ pub(crate) struct Opening {
     asked: Asked,
     /// Versions asked for with `server/discover` so far: a server that refuses what it offers ends the loop.
     discovers: u32,
-    /// What a probe answered after we had stopped waiting for it.
-    late: Option<Box<ServerFacts>>,
     /// Why the HTTP+SSE transport was tried.
     sse_reason: Option<String>,
 }
@@ -111,7 +110,6 @@ impl Opening {
             known,
             asked: Asked::Nothing,
             discovers: 0,
-            late: None,
             sse_reason: None,
         }
     }
@@ -146,14 +144,14 @@ impl Opening {
         }
     }
 
-    /// A probe was answered after its limit: remembered for the case that `initialize` fails.
-    pub(crate) fn late_answer(&mut self, answer: Answer) {
-        if let Answer::Result(result) = answer {
-            self.late = read_discover(&result).ok().and_then(|found| {
-                let version = self.choose(&found.supported_versions)?;
-                version.is_stateless().then(|| Box::new(found.facts(version)))
-            });
-        }
+    /// Takes the answer to a probe that came after its limit and before that to `initialize`. A server
+    /// answers in order, so a `DiscoverResult` still identifies a modern one: how slow the machine is must not
+    /// decide the revision. Any other answer changes nothing.
+    pub(crate) fn late_answer(&mut self, answer: Answer) -> Option<Step> {
+        let Answer::Result(result) = answer else { return None };
+        let found = read_discover(&result).ok()?;
+        let version = self.choose(&found.supported_versions).filter(|version| version.is_stateless())?;
+        Some(Step::Done(Box::new(found.facts(version))))
     }
 
     /// The old transport is open (`Ok`) or is not there either.
@@ -174,16 +172,15 @@ impl Opening {
         self.asked = Asked::Discover(version);
         self.discovers += 1;
         // Where silence means "an old server" we wait less than where it means "no server".
-        let limit = match (self.policy, self.known) {
-            (Negotiation::Auto, None) => self.patience.probe,
-            _ => self.patience.handshake,
-        };
-        Step::Ask { method: Method::Discover, version, limit }
+        let is_probe = matches!((self.policy, self.known), (Negotiation::Auto, None));
+        let limit = if is_probe { self.patience.probe } else { self.patience.handshake };
+        Step::Ask { method: Method::Discover, version, limit, is_probe }
     }
 
     fn initialize(&mut self, version: Version) -> Step {
         self.asked = Asked::Initialize(version);
-        Step::Ask { method: Method::Initialize, version, limit: self.patience.handshake }
+        let limit = self.patience.handshake;
+        Step::Ask { method: Method::Initialize, version, limit, is_probe: false }
     }
 
     fn discover_answered(&mut self, asked: Version, answer: Answer) -> Step {
@@ -272,7 +269,7 @@ impl Opening {
             Answer::Closed(reason) => Error::Connection(reason),
             Answer::Failed(error) => return Step::Failed(error),
         };
-        self.initialize_failed(reason)
+        Step::Failed(reason)
     }
 
     fn may_open_sse(&self, status: u16) -> bool {
@@ -282,13 +279,6 @@ impl Opening {
     /// Whether we opened with `initialize` only because we remember the server as old.
     fn skipped_probe(&self) -> bool {
         self.policy == Negotiation::Auto && self.discovers == 0
-    }
-
-    fn initialize_failed(&mut self, reason: Error) -> Step {
-        match self.late.take() {
-            Some(late) => Step::Done(late),
-            None => Step::Failed(reason),
-        }
     }
 
     fn initialized(&mut self, asked: Version, found: Initialized) -> Step {

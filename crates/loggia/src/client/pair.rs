@@ -106,6 +106,7 @@ impl Pair {
             },
             negotiation,
             patience: Patience { probe: PROBE, handshake: HANDSHAKE },
+            start_limit: None,
             own_streams: false,
             reopens: false,
             sse_allowed: false,

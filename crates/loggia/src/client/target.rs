@@ -9,7 +9,7 @@ use crate::client::link::{FramesLink, Link};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::service::{BoxFuture, Service};
-use crate::transport::child::Child;
+use crate::transport::child::{Child, ErrorOutputHook};
 use crate::transport::framing::{ReadFrames, WriteFrames};
 use crate::transport::{Serve, Shutdown, memory};
 
@@ -143,6 +143,8 @@ pub(crate) struct Connector {
     pub target: Target,
     pub limits: Limits,
     pub connect_timeout: Duration,
+    /// Hears the error output of a child.
+    pub error_output: Option<ErrorOutputHook>,
     #[cfg(feature = "http-client")]
     pub http: crate::transport::http::client::HttpOptions,
 }
@@ -169,6 +171,11 @@ impl Connector {
         false
     }
 
+    /// Whether opening a connection starts a process.
+    pub(crate) fn starts_process(&self) -> bool {
+        matches!(self.target.0, Kind::Child(_))
+    }
+
     /// Whether a connection that was lost can be opened again.
     pub(crate) fn reopens(&self) -> bool {
         !matches!(self.target.0, Kind::Frames(_))
@@ -178,22 +185,24 @@ impl Connector {
     pub(crate) async fn open(&self) -> Result<Link> {
         match &self.target.0 {
             Kind::Child(child) => {
-                let started = child.start(&self.limits)?;
-                Ok(self.frames(started.reader, started.writer, Some(started.process)))
+                let started = child.start(&self.limits, self.error_output.clone())?;
+                let (reader, writer, process) = (started.reader, started.writer, Some(started.process));
+                let link = FramesLink::new(reader, writer, process, self.limits.write_timeout);
+                Ok(Link::Frames(Box::new(link.starting(started.watch))))
             }
             Kind::Service(service) => {
                 let (ours, theirs) = memory::pair();
                 tokio::spawn(theirs.serve(service.clone(), self.limits.clone(), Shutdown::new()));
                 let (reader, writer) = ours.split();
-                Ok(self.frames(Box::new(reader), Box::new(writer), None))
+                Ok(self.frames(Box::new(reader), Box::new(writer)))
             }
             Kind::Frames(halves) => match halves.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                Some((reader, writer)) => Ok(self.frames(reader, writer, None)),
+                Some((reader, writer)) => Ok(self.frames(reader, writer)),
                 None => Err(Error::Connection("the connection ended and cannot be opened again".to_owned())),
             },
             Kind::Custom(open) => {
                 let (reader, writer) = open().await?;
-                Ok(self.frames(reader, writer, None))
+                Ok(self.frames(reader, writer))
             }
             #[cfg(unix)]
             Kind::Unix(path) => self.open_unix(path).await,
@@ -217,15 +226,10 @@ impl Connector {
             .map_err(|error| Error::Connection(format!("{}: {error}", path.display())))?;
         let (reader, writer) = stream.into_split();
         let reader = LineReader::new(reader, self.limits.reply_bytes);
-        Ok(self.frames(Box::new(reader), Box::new(LineWriter::new(writer)), None))
+        Ok(self.frames(Box::new(reader), Box::new(LineWriter::new(writer))))
     }
 
-    fn frames(
-        &self,
-        reader: Box<dyn ReadFrames>,
-        writer: Box<dyn WriteFrames>,
-        process: Option<crate::transport::child::Process>,
-    ) -> Link {
-        Link::Frames(Box::new(FramesLink::new(reader, writer, process, self.limits.write_timeout)))
+    fn frames(&self, reader: Box<dyn ReadFrames>, writer: Box<dyn WriteFrames>) -> Link {
+        Link::Frames(Box::new(FramesLink::new(reader, writer, None, self.limits.write_timeout)))
     }
 }

@@ -2,12 +2,14 @@
 //! over its standard streams, its error output kept for the day it dies, and stopped in steps that a well
 //! behaved server never sees the end of.
 
+mod activity;
 mod guard;
 mod leftovers;
 mod os;
 mod process;
 #[cfg(target_os = "linux")]
 mod procfs;
+mod start_watch;
 mod stderr;
 
 use std::collections::BTreeMap;
@@ -22,9 +24,12 @@ use tokio::process::Command;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::transport::framing::{LineReader, LineWriter, ReadFrames, WriteFrames};
+use activity::Activity;
 pub use guard::ChildGuard;
 use leftovers::Mark;
 pub(crate) use process::Process;
+pub(crate) use start_watch::StartWatch;
+pub(crate) use stderr::ErrorOutputHook;
 use stderr::LastLines;
 
 /// A command that starts a server on its standard streams: what [`Client::connect`] takes for a local
@@ -110,36 +115,39 @@ impl Child {
         self
     }
 
-    /// What a client remembers the server under. Arguments may be secrets, and memories are written down:
-    /// only their digest is told.
+    /// Names the server in the memory of a client: a digest of the command line, because parts of it may be
+    /// secrets and memories are written down.
     pub(crate) fn key(&self) -> String {
         let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
-        for arg in &self.args {
+        for arg in [&self.program].into_iter().chain(&self.args) {
             digest.update(arg.as_encoded_bytes());
             digest.update(b"\0");
         }
         let digest: String = digest.finish().as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{} {digest}", self.program.to_string_lossy())
+        format!("child {digest}")
     }
 
-    /// Starts it.
-    pub(crate) fn start(&self, limits: &Limits) -> Result<Started> {
+    /// Starts it. `hook` hears its error output.
+    pub(crate) fn start(&self, limits: &Limits, hook: Option<ErrorOutputHook>) -> Result<Started> {
         let name = self.program.to_string_lossy().into_owned();
         let guard = self.guard.as_ref().filter(|_| cfg!(unix));
         let mark = guard.and_then(|_| Mark::new());
         let mut child = self.command(guard, mark.as_ref()).spawn().map_err(|error| {
-            Error::Connection(format!("the server `{name}` could not be started: {error}"))
+            let what = format!("the server `{name}` could not be started: {error}");
+            Error::Io(std::io::Error::new(os::kind_of_spawn_error(&error), what))
         })?;
+        let activity = Activity::of(&child);
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(Error::Connection(format!("the server `{name}` has no standard streams")));
         };
         let said = LastLines::default();
-        let listening = tokio::spawn(stderr::listen(stderr, name.clone(), said.clone()));
+        let listening = tokio::spawn(stderr::listen(stderr, name.clone(), said.clone(), hook));
         Ok(Started {
             reader: Box::new(LineReader::new(stdout, limits.reply_bytes)),
             writer: Box::new(LineWriter::new(stdin)),
+            watch: StartWatch::new(activity, said.clone()),
             process: Process::new(name, child, guard.is_some(), mark, said, listening, self.stop_timeout),
         })
     }
@@ -177,6 +185,7 @@ impl fmt::Debug for Child {
 pub(crate) struct Started {
     pub reader: Box<dyn ReadFrames>,
     pub writer: Box<dyn WriteFrames>,
+    pub watch: StartWatch,
     pub process: Process,
 }
 

@@ -1,10 +1,12 @@
 //! Servers as child processes. The server is a few lines of shell; what it shows is the life of a process.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use loggia::client::{Child, Client, EraMemory, Negotiation, Status};
 use loggia::error::Error;
+use loggia::wire::Version;
 use serde_json::json;
 
 /// Speaks just enough of the handshake era. `$1` runs first.
@@ -103,9 +105,8 @@ async fn children_that_never_speak() {
 }
 
 async fn connect_error(before: &str) -> String {
-    let builder = Client::builder()
-        .probe_timeout(Duration::from_millis(50))
-        .connect_timeout(Duration::from_millis(300));
+    let builder =
+        Client::builder().probe_timeout(Duration::from_millis(50)).start_timeout(Duration::from_millis(300));
     builder.connect(server(before, "")).await.expect_err("it does not speak").to_string()
 }
 
@@ -119,6 +120,82 @@ async fn a_child_that_leaves_when_probed_is_remembered() {
         Client::builder().era_memory(memory.clone()).connect(server(picky, "")).await.expect("it opens");
     assert_eq!(client.version(), Some(loggia::wire::Version::V2025_06_18));
     assert_eq!(memory.entries().len(), 1);
+}
+
+/// A server whose answers to `server/discover` and `initialize` are `$2` and `$3`; none where they are empty. `$1`
+/// runs first.
+const OPENS: &str = r#"
+eval "$1"
+while read -r line; do
+  id=${line#*\"id\":}; id=${id%%,*}
+  case $line in
+    *'"server/discover"'*) answer=$2 ;;
+    *'"initialize"'*) answer=$3 ;;
+    *) answer= ;;
+  esac
+  [ -n "$answer" ] && printf '{"jsonrpc":"2.0","id":%s,%s}\n' "$id" "$answer"
+done
+"#;
+
+/// A server that starts slowly speaks the same revision as one that starts at once, and is not given up: neither the
+/// limit of the probe nor that of the negotiation begins before it reads.
+#[tokio::test]
+async fn how_long_a_child_takes_to_start_decides_nothing() {
+    const MODERN: &str = r#""result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{},"ttlMs":0,"cacheScope":"private"}"#;
+    const LEGACY: &str = r#""result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"sh","version":"1"}}"#;
+    const UNKNOWN: &str = r#""error":{"code":-32601,"message":"no"}"#;
+    let folder = tempfile();
+    let gate = folder.join("gate");
+    assert!(Command::new("mkfifo").arg(&gate).status().expect("mkfifo is there").success());
+    let slow = format!("echo downloading >&2; read -r go < {}", gate.display());
+    let cases = [
+        ("modern", MODERN, UNKNOWN, Version::V2026_07_28),
+        ("both", MODERN, LEGACY, Version::V2026_07_28),
+        ("legacy", UNKNOWN, LEGACY, Version::V2025_11_25),
+        ("legacy and silent", "", LEGACY, Version::V2025_11_25),
+    ];
+    for (name, discover, initialize, expected) in cases {
+        for (pace, before) in [("fast", "echo downloading >&2"), ("slow", &*slow)] {
+            let (gate, reports) = (gate.clone(), AtomicUsize::new(0));
+            let builder = Client::builder()
+                .probe_timeout(Duration::from_millis(50))
+                .connect_timeout(Duration::from_secs(30))
+                .on_start(move |progress| {
+                    // The third report comes long after the limit of the probe.
+                    let waited = progress.last_line.is_some() && reports.fetch_add(1, Ordering::SeqCst) == 2;
+                    if pace == "slow" && waited {
+                        let gate = gate.clone();
+                        std::thread::spawn(move || std::fs::write(gate, "go\n"));
+                    }
+                });
+            let child = Child::new("sh").args(["-c", OPENS, "sh", before, discover, initialize]);
+            let client = builder.connect(child).await.expect("it starts");
+            assert_eq!(client.version(), Some(expected), "{name}, {pace}");
+            client.close().await;
+        }
+    }
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+/// The error output of a child is heard line by line, and the last line is part of what is said of its start.
+#[tokio::test]
+async fn what_a_starting_child_writes_is_heard() {
+    let (lines, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let (reports, mut progress) = tokio::sync::mpsc::unbounded_channel();
+    let builder = Client::builder()
+        .on_error_output(move |line| drop(lines.send(line.to_owned())))
+        .on_start(move |progress| drop(reports.send(progress.last_line.clone())));
+    let starting = tokio::spawn(builder.connect(server("echo one >&2; echo two >&2; exec sleep 1000", "")));
+    assert_eq!(heard.recv().await.as_deref(), Some("one"));
+    assert_eq!(heard.recv().await.as_deref(), Some("two"));
+    while progress.recv().await.flatten().as_deref() != Some("two") {}
+    starting.abort();
+}
+
+fn tempfile() -> std::path::PathBuf {
+    let folder = std::env::temp_dir().join(format!("loggia-start-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
 }
 
 /// How long each step of stopping waits.

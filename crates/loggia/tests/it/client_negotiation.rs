@@ -236,20 +236,37 @@ async fn what_a_server_says_of_itself() {
     assert!(client.capabilities().is_some_and(|c| c.tools.is_some() && c.prompts.is_none()));
 }
 
-/// A slow modern server: the probe is answered only after we began to fall back.
+/// A slow server answers the probe only after the client began to fall back, and then `initialize`: what it
+/// answers decides, and not when.
 #[tokio::test(start_paused = true)]
-async fn a_late_answer_to_the_probe_counts_where_initialize_fails() {
-    let (target, mut peer) = Peer::pair();
-    let server = tokio::spawn(async move {
-        let probe = peer.expect(PROBE).await;
-        let open = peer.expect(OPEN).await;
-        peer.result(&probe, discovered(&["2026-07-28"])).await;
-        peer.error(&open, -32601, Value::Null).await;
-        peer
-    });
-    let client = Client::connect(target).await.expect("it opens");
-    assert_eq!(client.version(), Some(V2026_07_28));
-    drop(server);
+async fn a_late_answer_to_the_probe_decides_like_one_in_time() {
+    let modern = || Answer(discovered(&["2026-07-28"]));
+    let old = || Answer(initialized("2025-11-25"));
+    let cases = [
+        ("modern alone", modern(), Refuse(-32601, Value::Null), V2026_07_28),
+        ("both", modern(), old(), V2026_07_28),
+        ("legacy", Refuse(-32601, Value::Null), old(), V2025_11_25),
+        ("legacy, answers anything", Answer(json!({})), old(), V2025_11_25),
+        ("lists legacy revisions", Answer(discovered(&["2025-11-25"])), old(), V2025_11_25),
+    ];
+    for (name, discover, initialize, expected) in cases {
+        let (target, mut peer) = Peer::pair();
+        let server = tokio::spawn(async move {
+            let probe = peer.expect(PROBE).await;
+            let open = peer.expect(OPEN).await;
+            for (request, does) in [(probe, discover), (open, initialize)] {
+                match does {
+                    Answer(result) => peer.result(&request, result).await,
+                    Refuse(code, data) => peer.error(&request, code, data).await,
+                    Silence | Nameless(_) | Noise(_) => {}
+                }
+            }
+            peer
+        });
+        let client = Client::connect(target).await.expect("it opens");
+        assert_eq!(client.version(), Some(expected), "{name}");
+        drop(server);
+    }
 }
 
 /// Some old servers leave when they hear anything before `initialize`.
@@ -283,6 +300,9 @@ async fn what_was_agreed_on_is_remembered_and_doubted_when_it_fails() {
     assert_eq!(memory.get("a"), None);
     (0..EraMemory::CAPACITY + 10).for_each(|n| memory.remember(&n.to_string(), V2026_07_28));
     assert_eq!(memory.entries().len(), EraMemory::CAPACITY);
+    let restored = EraMemory::new();
+    memory.entries().into_iter().for_each(|known| restored.restore(known));
+    assert_eq!(restored.entries(), memory.entries());
 }
 
 /// After a loss the client goes straight to what worked before, and to the other era where it no longer does.

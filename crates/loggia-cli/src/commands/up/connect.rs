@@ -44,7 +44,9 @@ const DOCUMENT: &str = "/connect/client.json";
 
 impl ConnectLayer {
     pub(crate) fn new(server: AuthorizationServer, hub: Arc<Hub>, accounts: Vec<Account>) -> ConnectLayer {
-        let callbacks: Vec<String> = accounts.iter().map(Account::callback).collect();
+        let mut callbacks: Vec<String> = accounts.iter().map(Account::callback).collect();
+        // The document must not change with the order of the file.
+        callbacks.sort();
         let document = accounts.first().map(|any| any.accounts().document(&callbacks).to_string());
         let accounts = accounts.into_iter().map(|account| (account.name().to_owned(), account)).collect();
         ConnectLayer { pages: Arc::new(Pages { server, hub, accounts, document }) }

@@ -3,6 +3,7 @@
 //! * `/healthz`: 200 as long as the process answers.
 //! * `/readyz`: 200 once every connector has been tried, 503 before that and while it stops. A connector that
 //!   is down does not make it unready: the others are served. It names the connectors where callers need not sign in.
+//!   Reasons are for the operator: `loggia status`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use loggia::service::BoxFuture;
 use loggia::transport::Shutdown;
 use loggia::transport::http::Body;
-use loggia_hub::{ConnectorState, Hub};
+use loggia_hub::Hub;
 use serde_json::{Map, Value, json};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -46,17 +47,8 @@ impl HealthLayer {
         if !self.names_connectors {
             return (status, json!({ "ready": ready }));
         }
-        let connectors: Map<String, Value> = all
-            .iter()
-            .map(|status| {
-                let state = match status.state {
-                    ConnectorState::Connecting => "connecting",
-                    ConnectorState::Up => "up",
-                    ConnectorState::Down { .. } => "down",
-                };
-                (status.name.to_string(), Value::from(state))
-            })
-            .collect();
+        let connectors: Map<String, Value> =
+            all.iter().map(|status| (status.name.to_string(), Value::from(status.state_name()))).collect();
         (status, json!({ "ready": ready, "connectors": connectors }))
     }
 }

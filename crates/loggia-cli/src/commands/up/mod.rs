@@ -3,6 +3,7 @@
 mod access;
 mod banner;
 mod connect;
+mod control;
 mod gate;
 mod health;
 mod keyed;
@@ -22,17 +23,18 @@ use loggia::transport::stdio::stdio;
 use loggia::transport::{Serve, Shutdown, TerminationSignals};
 use loggia_connect::builtin::files::FilesOptions;
 use loggia_connect::manifest::Listen;
-use loggia_hub::{Connector, Hub, HubLimits};
+use loggia_hub::{Connector, Hub, HubLimits, HubMemory};
 use tokio::net::TcpListener;
 
 use crate::args::UpArgs;
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
-use crate::vault;
+use crate::{state, vault};
 use access::Access;
 use banner::Banner;
 use connect::ConnectLayer;
+use control::Control;
 pub(super) use gate::AUTHORIZATION;
 use gate::Gate;
 use health::HealthLayer;
@@ -101,14 +103,19 @@ fn start(config: &Config, credentials: &Credentials, accounts: &[Account]) -> Ou
         None => connector,
     };
     let connectors = config.connectors(credentials).into_iter().map(own).collect();
-    Hub::start(identity, connectors, HubLimits::default()).map_err(Failure::usage)
+    let mut limits = HubLimits::default();
+    limits.settle = config.server.list_wait.unwrap_or(limits.settle);
+    let memory = config.file.as_deref().and_then(state::lists).map_or_else(HubMemory::none, HubMemory::at);
+    Hub::start_with_memory(identity, connectors, limits, memory).map_err(Failure::usage)
 }
 
 async fn serve_stdio(config: &Config, credentials: &Credentials) -> Outcome {
     // The transport itself hears the first signal; the second must not wait for the connectors either.
     tokio::spawn(stop_on_signals(TerminationSignals::listen(), || {}));
     let hub = start(config, credentials, &[])?;
-    let banner = Banner::on_stderr(hub.clone());
+    let banner = Banner::on_stderr(hub.clone(), config.file.as_deref());
+    let control = Control::new(hub.clone(), "stdio", config.file.clone());
+    let _control = control.listen(&format!("stdio-{}", std::process::id()));
     let watching = tokio::spawn(async move { banner.watch().await });
     let served = stdio().serve(hub.clone(), config.server.limits.clone(), Shutdown::new()).await;
     watching.abort();
@@ -144,7 +151,9 @@ async fn serve_http(
         .allowed_hosts(access.host(!server.allowed_hosts.is_empty() || !args.allow_host.is_empty()))
         .allowed_origins(server.allowed_origins.iter().chain(&args.allow_origin))
         .allowed_origins(access.origin());
-    let mut banner = Banner::on_stdout(hub.clone());
+    let control = Control::new(hub.clone(), url.clone(), config.file.clone());
+    let _control = control.listen(&address.port().to_string());
+    let mut banner = Banner::on_stdout(hub.clone(), config.file.as_deref());
     banner.opening(&url, config, access);
     let health = HealthLayer::new(hub.clone(), shutdown.clone(), !access.is_protected());
     let hints = access.clone();

@@ -47,6 +47,11 @@ impl OpenError {
     pub(super) fn new(root: &Path, error: io::Error) -> OpenError {
         OpenError { root: root.to_owned(), step: OpenStep::Open, error }
     }
+
+    /// Returns the kind of the system's error, which tells whether another try may help.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.error.kind()
+    }
 }
 
 impl fmt::Display for OpenError {

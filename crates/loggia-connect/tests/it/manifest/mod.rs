@@ -76,7 +76,7 @@ fn a_whole_manifest() {
     assert_eq!((limits.message_bytes, limits.requests, limits.idle), (8 << 20, 10, Duration::from_secs(300)));
     assert_eq!(limits.streams, Limits::default().streams);
 
-    let [notes, search, wiki] = &manifest.connectors[..] else { panic!("{:?}", manifest.connectors) };
+    let [search, wiki, notes] = &manifest.connectors[..] else { panic!("{:?}", manifest.connectors) };
     assert_eq!((notes.enabled, notes.prefix(), notes.timeout), (false, "notes", None));
     assert_eq!((search.enabled, search.prefix()), (true, "search"));
     assert_eq!(
@@ -93,8 +93,8 @@ fn a_whole_manifest() {
 #[test]
 fn variables_are_filled_in_when_a_connector_starts() {
     let manifest = parse(WHOLE).unwrap();
-    let [notes, search, wiki] = &manifest.connectors[..] else { panic!("{:?}", manifest.connectors) };
-    let Ok(Backend::Stdio(Stdio { command, args, env, cwd })) = search.resolve(&environment) else {
+    let [search, wiki, notes] = &manifest.connectors[..] else { panic!("{:?}", manifest.connectors) };
+    let Ok(Backend::Stdio(Stdio { command, args, env, cwd, .. })) = search.resolve(&environment) else {
         panic!()
     };
     assert_eq!(command.expose(), "npx");
@@ -340,4 +340,74 @@ implies = { admin = ["files:write", "code"] }
     assert_eq!((&*whole.clients[0].name, &whole.assertions[0].admitted), ("agent", &Admitted::Anyone));
     assert_eq!(whole.scopes.all(), ["use", "files:write", "code", "secrets", "admin"]);
     assert!(!format!("{whole:?}").contains("t0k3n"));
+}
+
+#[test]
+fn connectors_keep_the_order_of_the_file() {
+    let files = |name: &str| format!("[connectors.{name}]\nkind = \"builtin\"\nname = \"files\"\n");
+    let cases = [
+        (["zeta", "alpha", "mid"].map(files).concat(), ["zeta", "alpha", "mid"]),
+        (["mid", "zeta", "alpha"].map(files).concat(), ["mid", "zeta", "alpha"]),
+        (
+            "[connectors]\nzeta = { kind = \"builtin\", name = \"files\" }\nmid = { kind = \"builtin\", name = \
+             \"files\" }\nalpha = { kind = \"builtin\", name = \"files\" }\n"
+                .to_owned(),
+            ["zeta", "mid", "alpha"],
+        ),
+    ];
+    for (text, expected) in cases {
+        let names: Vec<String> = parse(&text)
+            .expect("a manifest")
+            .connectors
+            .into_iter()
+            .map(|connector| connector.name)
+            .collect();
+        assert_eq!(names, expected, "{text}");
+    }
+}
+
+#[test]
+fn starts_and_first_lists_have_limits_of_their_own() {
+    let manifest = parse(
+        "[server]\nlist_wait = \"45s\"\n[connectors.a]\nkind = \"stdio\"\ncommand = \"x\"\nstart_timeout = \"20m\"\n",
+    )
+    .expect("a manifest");
+    assert_eq!(manifest.server.list_wait, Some(Duration::from_secs(45)));
+    let Backend::Stdio(stdio) = &manifest.connectors[0].backend else { panic!("not stdio") };
+    assert_eq!(stdio.start_timeout, Some(Duration::from_secs(20 * 60)));
+    for (text, part) in [
+        ("[server]\nlist_wait = 5\n", "with its unit"),
+        ("[connectors.a]\nkind = \"stdio\"\ncommand = \"x\"\nstart_timeout = \"0s\"\n", "above zero"),
+        (
+            "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example\"\nstart_timeout = \"1m\"\n",
+            "kind \"stdio\"",
+        ),
+    ] {
+        let error = parse(text).expect_err("refused").to_string();
+        assert!(error.contains(part), "{text}: {error}");
+    }
+}
+
+/// The fingerprint changes with the server that is meant, and neither with secrets nor with what is only shown.
+#[test]
+fn a_fingerprint_stands_for_the_server_and_for_no_secret() {
+    let of = |text: &str| {
+        parse(&format!("[connectors.a]\n{text}")).expect("a manifest").connectors[0].fingerprint()
+    };
+    let stdio = "kind = \"stdio\"\ncommand = \"npx\"\nargs = [\"one\", \"two\"]\n";
+    let remote = "kind = \"remote\"\nurl = \"https://x.example/mcp\"\n";
+    let cases = [
+        (stdio, "env = { KEY = \"1\" }\n", "env = { KEY = \"2\" }\n", true),
+        (stdio, "timeout = \"1s\"\n", "start_timeout = \"2s\"\n", true),
+        (stdio, "", "cwd = \"/tmp\"\n", false),
+        (stdio, "", "protocol = \"2025-06-18\"\n", false),
+        (remote, "headers = { A = \"1\" }\n", "headers = { A = \"2\" }\n", true),
+        (remote, "", "headers = { A = \"2\" }\n", false),
+    ];
+    for (base, one, other, same) in cases {
+        assert_eq!(of(&format!("{base}{one}")) == of(&format!("{base}{other}")), same, "{one} {other}");
+    }
+    let joined = "kind = \"stdio\"\ncommand = \"npx\"\nargs = [\"onetwo\"]\n";
+    assert_ne!(of(stdio), of(joined));
+    assert_ne!(of(stdio), of(remote));
 }

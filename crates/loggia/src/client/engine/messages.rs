@@ -87,7 +87,7 @@ impl Engine {
             pending.sent = None;
         }
         if matches!(self.phase, Phase::Ready(_)) {
-            self.begin_opening(now);
+            self.begin_opening(now, None);
         }
     }
 

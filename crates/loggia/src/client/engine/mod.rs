@@ -23,6 +23,7 @@ use crate::client::era::Negotiation;
 use crate::client::link::{Failure, LinkEvent, Outgoing};
 use crate::client::negotiate::{Answer, Opening, Patience, ServerFacts};
 use crate::client::noise::{NoiseBudget, UnreadableMessage};
+use crate::client::start::StartClock;
 use crate::error::Error;
 use pending::Pending;
 
@@ -36,6 +37,9 @@ pub(crate) struct Settings {
     pub capabilities: ClientCapabilities,
     pub negotiation: Negotiation,
     pub patience: Patience,
+    /// How long a server that is started as a process may show no sign of work before its first message;
+    /// `None` where no process is started.
+    pub start_limit: Option<Duration>,
     /// Whether each request has a stream of its own (Streamable HTTP): then closing it is cancelling, in
     /// the stateless era.
     pub own_streams: bool,
@@ -145,14 +149,36 @@ pub(crate) struct Engine {
 
 enum Phase {
     Down,
-    Opening { machine: Box<Opening>, asked: Option<Asked>, overdue: Option<i64>, closed: Option<String> },
+    Opening {
+        machine: Box<Opening>,
+        asked: Option<Asked>,
+        overdue: Option<i64>,
+        closed: Option<String>,
+        /// Runs until the first message of a server that was started as a process.
+        start: Option<StartClock>,
+    },
     Ready(Arc<ServerFacts>),
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     id: i64,
-    until: Instant,
+    /// When it was asked, or when the server first spoke after that.
+    since: Instant,
+    limit: Duration,
+    /// Whether no answer within the limit is an answer, too: that of an old server.
+    is_probe: bool,
+}
+
+impl Asked {
+    /// When the question counts as unanswered.
+    fn until(&self, start: Option<&StartClock>) -> Instant {
+        match start {
+            Some(clock) if self.is_probe => clock.silent_at(self.limit),
+            Some(clock) => clock.give_up_at(),
+            None => self.since + self.limit,
+        }
+    }
 }
 
 impl Engine {
@@ -199,7 +225,7 @@ impl Engine {
     /// When [`Engine::handle_timeout`] is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let opening = match &self.phase {
-            Phase::Opening { asked: Some(asked), .. } => Some(asked.until),
+            Phase::Opening { asked: Some(asked), start, .. } => Some(asked.until(start.as_ref())),
             _ => None,
         };
         opening.into_iter().chain(self.deadlines.first().map(|(at, _)| *at)).min()
@@ -208,13 +234,15 @@ impl Engine {
     /// A connection is open: begin, or go on, with the opening.
     pub(crate) fn opened(&mut self, now: Instant) {
         self.noise.reset();
+        let clock = self.settings.start_limit.map(|limit| StartClock::new(now, limit));
         match &mut self.phase {
-            Phase::Opening { machine, closed, .. } if closed.is_some() => {
+            Phase::Opening { machine, closed, start, .. } if closed.is_some() => {
+                *start = clock;
                 let reason = closed.take().unwrap_or_default();
                 let step = machine.answer(Answer::Closed(reason));
                 self.step(now, step);
             }
-            _ => self.begin_opening(now),
+            _ => self.begin_opening(now, clock),
         }
     }
 
@@ -265,13 +293,19 @@ impl Engine {
         match event {
             LinkEvent::Message { stream, message } => {
                 self.noise.reset();
+                self.spoke(now);
                 self.message(now, stream, message);
             }
             LinkEvent::Unreadable { stream, noise } => self.unreadable(now, stream, noise),
+            LinkEvent::Starting(sign) => {
+                if let Phase::Opening { start: Some(clock), .. } = &mut self.phase {
+                    clock.handle_sign(now, &sign);
+                }
+            }
             LinkEvent::Failed { id, failure } => self.failed(now, id, failure),
             LinkEvent::SessionExpired => {
                 if matches!(self.phase, Phase::Ready(_)) {
-                    self.begin_opening(now);
+                    self.begin_opening(now, None);
                 }
             }
             LinkEvent::SseOpened(outcome) => {
@@ -286,14 +320,7 @@ impl Engine {
 
     /// What is due at `now`.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        if let Phase::Opening { machine, asked, overdue, .. } = &mut self.phase
-            && let Some(late) = asked.filter(|asked| asked.until <= now)
-        {
-            *overdue = Some(late.id);
-            *asked = None;
-            let step = machine.answer(Answer::Silence);
-            self.step(now, step);
-        }
+        self.opening_timeout(now);
         while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             self.deadlines.remove(&(at, id));
             let Some(pending) = self.withdraw(id, "no answer in time") else { continue };

@@ -2,7 +2,7 @@
 //! their answers given to it; then the requests that waited go out.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use loggia_wire::{Method, RawJson, Version, codec};
 
@@ -10,19 +10,25 @@ use super::write::outgoing;
 use super::{Asked, Call, Engine, Output, Phase, Settings};
 use crate::client::negotiate::{Answer, Opening, ServerFacts, Step};
 use crate::client::params;
+use crate::client::start::StartClock;
+use crate::error::Error;
 
 impl Engine {
-    pub(super) fn begin_opening(&mut self, now: Instant) {
+    /// Begins with the first question. `start` is the clock of a process that was just started.
+    pub(super) fn begin_opening(&mut self, now: Instant, start: Option<StartClock>) {
         let Settings { negotiation, patience, sse_allowed, .. } = self.settings;
         let mut machine = Box::new(Opening::new(negotiation, patience, self.known, sse_allowed));
         let step = machine.start();
-        self.phase = Phase::Opening { machine, asked: None, overdue: None, closed: None };
+        self.phase = Phase::Opening { machine, asked: None, overdue: None, closed: None, start };
         self.step(now, step);
     }
 
     pub(super) fn step(&mut self, now: Instant, step: Step) {
         match step {
-            Step::Ask { method, version, limit } => self.ask_server(now, method, version, limit),
+            Step::Ask { method, version, limit, is_probe } => {
+                let asked = Asked { id: self.ids.next(), since: now, limit, is_probe };
+                self.ask_server(asked, method, version);
+            }
             Step::OpenSse => self.outputs.push_back(Output::OpenSse),
             Step::Done(facts) => self.ready(Arc::new(*facts)),
             Step::Failed(error) => {
@@ -33,10 +39,35 @@ impl Engine {
         }
     }
 
-    pub(super) fn ask_server(&mut self, now: Instant, method: Method, version: Version, limit: Duration) {
-        let id = self.ids.next();
+    /// The first message of a server ends its start: from here on the limits of the negotiation count.
+    pub(super) fn spoke(&mut self, now: Instant) {
+        if let Phase::Opening { asked, start, .. } = &mut self.phase
+            && start.take().is_some()
+            && let Some(asked) = asked
+        {
+            asked.since = now;
+        }
+    }
+
+    /// Ends the wait for an answer that is due at `now`.
+    pub(super) fn opening_timeout(&mut self, now: Instant) {
+        let Phase::Opening { machine, asked, overdue, start, .. } = &mut self.phase else { return };
+        let Some(late) = asked.filter(|asked| asked.until(start.as_ref()) <= now) else { return };
+        *asked = None;
+        let step = match start.filter(|clock| clock.give_up_at() <= now) {
+            Some(clock) => Step::Failed(Error::timeout(clock.limit())),
+            None => {
+                *overdue = Some(late.id);
+                machine.answer(Answer::Silence)
+            }
+        };
+        self.step(now, step);
+    }
+
+    fn ask_server(&mut self, question: Asked, method: Method, version: Version) {
+        let id = question.id;
         if let Phase::Opening { asked, .. } = &mut self.phase {
-            *asked = Some(Asked { id, until: now + limit });
+            *asked = Some(question);
         }
         let request = match method {
             Method::Initialize => {
@@ -65,8 +96,9 @@ impl Engine {
 
     pub(super) fn ready(&mut self, facts: Arc<ServerFacts>) {
         self.known = Some(facts.version);
-        if let Phase::Opening { overdue: Some(id), .. } = self.phase {
-            self.outputs.push_back(Output::Abandon(id));
+        if let Phase::Opening { overdue, asked, .. } = self.phase {
+            let open = overdue.into_iter().chain(asked.map(|asked| asked.id));
+            self.outputs.extend(open.map(Output::Abandon));
         }
         if !facts.version.is_stateless() {
             self.transmit_notification(facts.version, Method::Initialized, None);
@@ -90,7 +122,9 @@ impl Engine {
             None
         } else if *overdue == Some(id) {
             *overdue = None;
-            machine.late_answer(answer);
+            if let Some(step) = machine.late_answer(answer) {
+                self.step(now, step);
+            }
             None
         } else {
             Some(answer)

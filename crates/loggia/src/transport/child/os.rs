@@ -24,6 +24,14 @@ mod unix {
         name.to_owned()
     }
 
+    /// The kind of an error of starting a program. A file that is not a program has no kind of its own.
+    pub(in super::super) fn kind_of_spawn_error(error: &std::io::Error) -> std::io::ErrorKind {
+        if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) {
+            return std::io::ErrorKind::InvalidInput;
+        }
+        error.kind()
+    }
+
     /// Gives the child a process group of its own: a Ctrl-C at our terminal is ours to handle.
     pub(in super::super) fn prepare(command: &mut Command) {
         command.process_group(0);
@@ -116,6 +124,11 @@ mod portable {
                     .collect::<Vec<_>>()
             })
             .find(|candidate| candidate.is_file())
+    }
+
+    /// The kind of an error of starting a program.
+    pub(in super::super) fn kind_of_spawn_error(error: &std::io::Error) -> std::io::ErrorKind {
+        error.kind()
     }
 
     /// Keeps a console window from opening, and a Ctrl-C at ours from reaching the child.

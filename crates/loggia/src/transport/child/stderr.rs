@@ -1,11 +1,15 @@
 //! The error output of a child: logged line by line, and its last lines kept for the error that ends it.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::process::ChildStderr;
 
 use crate::transport::framing::{BadFrame, LineReader, ReadFrames};
+
+/// Hears each line of a child's error output.
+pub(crate) type ErrorOutputHook = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The last lines of a child's error output.
 #[derive(Clone, Default)]
@@ -36,7 +40,12 @@ impl LastLines {
 }
 
 /// Passes a child's error output to the log, line by line. It says nothing about success or failure.
-pub(super) async fn listen(stderr: ChildStderr, server: String, said: LastLines) {
+pub(super) async fn listen(
+    stderr: ChildStderr,
+    server: String,
+    said: LastLines,
+    hook: Option<ErrorOutputHook>,
+) {
     let mut lines = LineReader::new(stderr, LastLines::BYTES);
     while let Ok(Some(frame)) = lines.next().await {
         let line = match frame {
@@ -44,6 +53,11 @@ pub(super) async fn listen(stderr: ChildStderr, server: String, said: LastLines)
             Err(BadFrame::TooLong { most, .. }) => format!("(a line of more than {most} bytes)"),
         };
         tracing::debug!(target: "loggia::child", server, "{line}");
+        if let Some(hook) = &hook
+            && catch_unwind(AssertUnwindSafe(|| hook(&line))).is_err()
+        {
+            tracing::error!(server, "the program's handler of a child's error output panicked");
+        }
         said.push(line);
     }
 }

@@ -1,0 +1,187 @@
+//! How `loggia up` starts its connectors, and what it and `loggia status` say of those that are slow or broken.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::program::{run, run_in};
+use crate::up::{Up, get, up};
+
+fn configure(folder: &Path, config: &str) {
+    std::fs::write(folder.join("loggia.toml"), config).expect("written");
+}
+
+/// `/readyz` as JSON.
+fn states(up: &Up) -> Value {
+    serde_json::from_str(&get(&up.url, "/readyz").1).expect("JSON")
+}
+
+/// What `loggia status -o json` tells of the only gateway of a folder.
+fn told(folder: &Path, url: &str) -> Value {
+    let status = run_in(folder, &["status", url, "-o", "json"]);
+    assert_eq!(status.code, Some(0), "{status}");
+    serde_json::from_str::<Value>(&status.stdout).expect("JSON")["gateways"][0].clone()
+}
+
+/// Nothing ends the start of a slow connector. In the first run nothing is known of it; in the second its tools of
+/// the first are listed until it is there.
+#[test]
+fn a_slow_connector_comes_up_and_is_listed_from_memory_before_it_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gate = folder.path().join("gate");
+    assert!(Command::new("mkfifo").arg(&gate).status().expect("mkfifo is there").success());
+    let loggia = env!("CARGO_BIN_EXE_loggia");
+    configure(
+        folder.path(),
+        &format!(
+            "[server]\nlist_wait = \"1s\"\n[connectors.slow]\nkind = \"stdio\"\ncommand = \"sh\"\nargs = [\"-c\", \
+             \"echo downloading the parts >&2; read -r go < gate; exec {loggia} up --stdio --root .\"]\n"
+        ),
+    );
+    for (run_number, listed) in [("first", false), ("second", true)] {
+        let mut up = up(folder.path(), &[]);
+        assert_eq!(states(&up)["connectors"]["slow"], "connecting", "{run_number}");
+        let tools = run(&["tools", &up.url]);
+        assert_eq!(tools.stdout.contains("slow_files_read"), listed, "{run_number}: {tools}");
+        // The line of the error output comes when the child gets to it.
+        let status = std::iter::repeat_with(|| run_in(folder.path(), &["status", &up.url]))
+            .find(|status| status.stdout.contains("downloading"))
+            .expect("it comes");
+        for part in ["… slow", "stdio; starting", "| downloading the parts"] {
+            assert!(status.stdout.contains(part), "{run_number}, {part}: {status}");
+        }
+        assert_eq!(status.stdout.contains("(of the last run)"), listed, "{run_number}: {status}");
+        std::fs::write(&gate, "go\n").expect("it waits");
+        up.until("✓ slow");
+        let tools = run(&["tools", &up.url]);
+        assert!(tools.stdout.contains("slow_files_read"), "{run_number}: {tools}");
+        assert_eq!(up.stop().code, Some(0), "{run_number}");
+    }
+}
+
+/// A server of 2025-11-25 that answers one list with an error.
+const BROKEN: &str = r#"while read -r line; do
+  id=${line#*\"id\":}; id=${id%%,*}
+  case $line in
+    *'"initialize"'*) answer='"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"prompts":{},"resources":{}},"serverInfo":{"name":"sh","version":"1"}}' ;;
+    *"\"$1\""*) answer='"error":{"code":-32603,"message":"the disk is full"}' ;;
+    *'"tools/list"'*) answer='"result":{"tools":[]}' ;;
+    *'"prompts/list"'*) answer='"result":{"prompts":[]}' ;;
+    *'"resources/list"'*) answer='"result":{"resources":[]}' ;;
+    *'"resources/templates/list"'*) answer='"result":{"resourceTemplates":[]}' ;;
+    *'"ping"'*) answer='"result":{}' ;;
+    *'"id"'*) answer='"error":{"code":-32601,"message":"no"}' ;;
+    *) continue ;;
+  esac
+  printf '{"jsonrpc":"2.0","id":%s,%s}\n' "$id" "$answer"
+done"#;
+
+#[test]
+fn a_list_that_fails_is_shown_everywhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("broken.sh"), BROKEN).expect("written");
+    let cases = [
+        ("tools/list", "the tools cannot be listed"),
+        ("prompts/list", "the prompts cannot be listed"),
+        ("resources/list", "the resources cannot be listed"),
+        ("resources/templates/list", "the resource templates cannot be listed"),
+    ];
+    let connectors: String = cases
+        .iter()
+        .enumerate()
+        .map(|(n, (method, _))| {
+            format!("[connectors.c{n}]\nkind = \"stdio\"\ncommand = \"sh\"\nargs = [\"broken.sh\", \"{method}\"]\n")
+        })
+        .collect();
+    configure(folder.path(), &connectors);
+    let mut up = up(folder.path(), &[]);
+    for (_, problem) in cases {
+        up.until(problem);
+    }
+    let (states, told) = (states(&up), told(folder.path(), &up.url));
+    for (n, (method, problem)) in cases.iter().enumerate() {
+        assert!(up.said.contains(&format!("! c{n}")), "{method}: {}", up.said);
+        assert_eq!(states["connectors"][format!("c{n}")], "degraded", "{method}");
+        assert_eq!(told["connectors"][n]["state"], "degraded", "{method}");
+        let said = told["connectors"][n]["problems"][0].as_str().unwrap_or_default();
+        assert!(said.starts_with(problem) && said.contains("the disk is full"), "{method}: {told}");
+        let inspect = run_in(folder.path(), &["inspect", "--", "sh", "broken.sh", method]);
+        assert!(
+            inspect.stdout.contains("1 problem") && inspect.stdout.contains(problem),
+            "{method}: {inspect}"
+        );
+    }
+    assert!(get(&up.url, "/readyz").0.contains("200"), "the others are served");
+}
+
+#[test]
+fn what_only_the_configuration_can_mend_is_not_tried_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("directory")).expect("made");
+    std::fs::write(folder.path().join("text"), "no program").expect("written");
+    let cases = [
+        (
+            "header",
+            "kind = \"remote\"\nurl = \"https://x.invalid/mcp\"\nheaders = { A = \"${LOGGIA_TEST_BREAK:-a\\nb}\" }",
+            "failed",
+        ),
+        ("url", "kind = \"remote\"\nurl = \"${LOGGIA_TEST_URL:-ftp://x}\"", "failed"),
+        ("variable", "kind = \"remote\"\nurl = \"${NO_SUCH_VARIABLE_ANYWHERE}\"", "failed"),
+        ("directory", "kind = \"stdio\"\ncommand = \"./directory\"", "failed"),
+        ("text", "kind = \"stdio\"\ncommand = \"./text\"", "failed"),
+        // It may be installed meanwhile.
+        ("missing", "kind = \"stdio\"\ncommand = \"./missing\"", "down"),
+    ];
+    let connectors: String =
+        cases.iter().map(|(name, keys, _)| format!("[connectors.{name}]\n{keys}\n")).collect();
+    configure(folder.path(), &connectors);
+    let mut up = up(folder.path(), &[]);
+    for (name, ..) in &cases {
+        up.until(&format!("✗ {name}"));
+    }
+    let (states, told) = (states(&up), told(folder.path(), &up.url));
+    let status = run_in(folder.path(), &["status"]);
+    let said = up.stop();
+    for (n, (name, _, state)) in cases.iter().enumerate() {
+        assert_eq!(states["connectors"][name], *state, "{said}");
+        assert_eq!(told["connectors"][n]["name"], *name, "in the order of the file");
+        assert_eq!(told["connectors"][n]["state"], *state, "{told}");
+        assert!(told["connectors"][n]["reason"].is_string(), "{told}");
+        let line = said.stdout.lines().find(|line| line.contains(&format!("✗ {name}"))).unwrap_or_default();
+        assert_eq!(line.contains("(not retried: fix loggia.toml)"), *state == "failed", "{name}: {said}");
+    }
+    assert!(status.stdout.contains("not retried: fix the configuration"), "{status}");
+}
+
+#[test]
+fn status_is_told_to_its_user_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let none = run_in(folder.path(), &["status"]);
+    assert!(none.code == Some(3) && none.stderr.contains("loggia up"), "{none}");
+    for wrong in ["nonsense", "http://", "127.0.0.1:99999"] {
+        let refused = run_in(folder.path(), &["status", wrong]);
+        assert!(refused.code == Some(2) && refused.stderr.contains("for example"), "{wrong}: {refused}");
+    }
+    let up = up(folder.path(), &[]);
+    let port = up.base().rsplit(':').next().expect("a port").to_owned();
+    let socket = folder.path().join("state/run").join(format!("{port}.sock"));
+    let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!((mode(&socket), mode(socket.parent().expect("a folder"))), (0o600, 0o700));
+    assert_eq!(run(&["call", &up.url, "files_list"]).code, Some(0));
+    assert_eq!(run(&["call", &up.url, "files_read", "path=missing"]).code, Some(1));
+    for which in [None, Some(&*up.url), Some(&*port)] {
+        let args: Vec<&str> = ["status", "-o", "json"].into_iter().chain(which).collect();
+        let status = run_in(folder.path(), &args);
+        let told: Value = serde_json::from_str(&status.stdout).expect("JSON");
+        let gateway = &told["gateways"][0];
+        assert_eq!(gateway["gateway"]["url"], *up.url, "{which:?}: {status}");
+        assert_eq!(gateway["connectors"][0]["state"], "up", "{which:?}: {status}");
+        assert_eq!(gateway["connectors"][0]["calls"], 2, "{which:?}: {status}");
+    }
+    let elsewhere = run_in(folder.path(), &["status", "1"]);
+    assert_eq!(elsewhere.code, Some(3), "{elsewhere}");
+    assert_eq!(up.stop().code, Some(0));
+    assert!(!socket.exists(), "the socket goes with the gateway");
+}

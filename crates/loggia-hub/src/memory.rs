@@ -1,0 +1,269 @@
+//! The lists of the last run, on disk. A client that starts the hub asks for its lists at once, and many ask only
+//! once: what a slow connector offered last time stands in for it until it is connected.
+//!
+//! The file holds what the servers list, so only its owner may read it. It holds nothing of the configuration but
+//! digests, and no list that belongs to one person. A file that cannot be read is as good as none.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use loggia::client::KnownServer;
+use loggia::model::{Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, Tool};
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::Catalog;
+use crate::hub::Shared;
+use crate::slot::Slot;
+
+/// The form of the file.
+const FORMAT: u32 = 1;
+/// Most bytes of the file.
+const FILE_BYTES: u64 = 64 << 20;
+/// Most bytes of the lists of one connector, and of all of them.
+const CONNECTOR_BYTES: usize = 8 << 20;
+const ALL_BYTES: usize = 48 << 20;
+
+/// Where a hub remembers the lists of its connectors, and which revision each of them spoke.
+#[derive(Debug, Default)]
+pub struct HubMemory {
+    path: Option<PathBuf>,
+    kept: Mutex<File>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct File {
+    format: u32,
+    #[serde(default)]
+    servers: Vec<Server>,
+    #[serde(default)]
+    connectors: BTreeMap<String, Box<serde_json::value::RawValue>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Server {
+    server: String,
+    version: String,
+    software: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Lists {
+    fingerprint: String,
+    version: Option<String>,
+    identity: Option<Implementation>,
+    capabilities: ServerCapabilities,
+    instructions: Option<String>,
+    tools: Vec<Tool>,
+    prompts: Vec<Prompt>,
+    resources: Vec<Resource>,
+    templates: Vec<ResourceTemplate>,
+}
+
+impl HubMemory {
+    /// A memory that ends with the hub.
+    pub fn none() -> HubMemory {
+        HubMemory::default()
+    }
+
+    /// A memory in the file `path`. Its folder is made where there is none.
+    pub fn at(path: impl Into<PathBuf>) -> HubMemory {
+        let path = path.into();
+        let kept = read(&path).unwrap_or_default();
+        HubMemory { path: Some(path), kept: Mutex::new(kept) }
+    }
+
+    /// The servers whose revision is known.
+    pub(crate) fn servers(&self) -> Vec<KnownServer> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept.servers.iter().filter_map(|server| {
+            let version = server.version.parse().ok()?;
+            Some(KnownServer { server: server.server.clone(), version, software: server.software.clone() })
+        });
+        known.collect()
+    }
+
+    /// What the connector `name` offered last time, where it is reached in the same way.
+    pub(crate) fn catalog(&self, name: &str, fingerprint: &str) -> Option<Catalog> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let lists: Lists = serde_json::from_str(kept.connectors.get(name)?.get()).ok()?;
+        (lists.fingerprint == fingerprint).then(|| Catalog::from(lists))
+    }
+
+    /// Keeps what the connector `name` offers. Returns whether there is something new to write.
+    pub(crate) fn keep(&self, name: &str, fingerprint: &str, catalog: &Catalog) -> bool {
+        let lists = Lists::new(fingerprint, catalog);
+        let Ok(raw) = serde_json::value::to_raw_value(&lists) else { return false };
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = kept.connectors.iter().filter(|(other, _)| *other != name);
+        let others: usize = others.map(|(_, lists)| lists.get().len()).sum();
+        if !fits(others, raw.get().len()) {
+            return kept.connectors.remove(name).is_some();
+        }
+        let same = kept.connectors.get(name).is_some_and(|before| before.get() == raw.get());
+        if !same {
+            kept.connectors.insert(name.to_owned(), raw);
+        }
+        !same && self.path.is_some()
+    }
+
+    /// Writes the file, with the connectors `names` and the servers `known`. URLs may hold secrets: servers at a
+    /// URL are left out.
+    pub(crate) fn write(&self, names: &[&str], known: Vec<KnownServer>) -> std::io::Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let text = {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.format = FORMAT;
+            kept.connectors.retain(|name, _| names.contains(&name.as_str()));
+            let known = known.into_iter().filter(|known| !known.server.contains("://"));
+            kept.servers = known.map(Server::from).collect();
+            serde_json::to_vec(&*kept)?
+        };
+        write_privately(path, &text)
+    }
+}
+
+impl Shared {
+    /// Keeps what a connector offers for the next run.
+    pub(crate) fn remember(&self, slot: &Slot) {
+        let (Some(listed), Some(fingerprint)) = (slot.listed(), slot.connector.remembered_as()) else {
+            return;
+        };
+        if self.memory.keep(&slot.connector.name, fingerprint, &listed.catalog) {
+            self.memory_changed.notify_one();
+        }
+    }
+
+    /// Waits until there is something new to remember.
+    pub(crate) async fn memory_changed(&self) {
+        self.memory_changed.notified().await;
+    }
+
+    /// Writes what is remembered.
+    pub(crate) async fn write_memory(self: &Arc<Shared>) {
+        let shared = self.clone();
+        let write = move || {
+            let names: Vec<&str> = shared.slots.iter().map(|slot| slot.connector.name.as_str()).collect();
+            shared.memory.write(&names, shared.eras.entries())
+        };
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(write).await {
+            tracing::warn!(%error, "the lists cannot be kept for the next start");
+        }
+    }
+}
+
+/// Whether lists of `own` bytes may be kept beside `others` bytes.
+fn fits(others: usize, own: usize) -> bool {
+    own <= CONNECTOR_BYTES && others + own <= ALL_BYTES
+}
+
+fn read(path: &Path) -> Option<File> {
+    let mut text = String::new();
+    std::fs::File::open(path).ok()?.take(FILE_BYTES).read_to_string(&mut text).ok()?;
+    let file: File = serde_json::from_str(&text).ok()?;
+    (file.format == FORMAT).then_some(file)
+}
+
+/// Replaces the file as a whole: a reader finds the old or the new one.
+fn write_privately(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&temporary).and_then(|mut file| file.write_all(text));
+    let moved = written.and_then(|()| std::fs::rename(&temporary, path));
+    if moved.is_err() {
+        // The error is the news; a leftover is overwritten next time.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    moved
+}
+
+impl From<KnownServer> for Server {
+    fn from(known: KnownServer) -> Server {
+        Server { server: known.server, version: known.version.to_string(), software: known.software }
+    }
+}
+
+impl Lists {
+    fn new(fingerprint: &str, catalog: &Catalog) -> Lists {
+        Lists {
+            fingerprint: fingerprint.to_owned(),
+            version: catalog.version.map(|version| version.to_string()),
+            identity: catalog.identity.clone(),
+            capabilities: catalog.capabilities.clone(),
+            instructions: catalog.instructions.clone(),
+            tools: catalog.tools.clone(),
+            prompts: catalog.prompts.clone(),
+            resources: catalog.resources.clone(),
+            templates: catalog.templates.clone(),
+        }
+    }
+}
+
+impl From<Lists> for Catalog {
+    fn from(lists: Lists) -> Catalog {
+        Catalog {
+            version: lists.version.and_then(|version| version.parse().ok()),
+            identity: lists.identity,
+            capabilities: lists.capabilities,
+            instructions: lists.instructions,
+            tools: lists.tools,
+            prompts: lists.prompts,
+            resources: lists.resources,
+            templates: lists.templates,
+            problems: BTreeMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use loggia::wire::Version;
+
+    #[test]
+    fn what_is_kept_is_bounded_for_each_connector_and_for_all() {
+        for (others, own, expected) in [
+            (0, 0, true),
+            (0, CONNECTOR_BYTES, true),
+            (0, CONNECTOR_BYTES + 1, false),
+            (ALL_BYTES - 10, 10, true),
+            (ALL_BYTES - 10, 11, false),
+        ] {
+            assert_eq!(fits(others, own), expected, "{own} beside {others}");
+        }
+        let memory = HubMemory::at(std::env::temp_dir().join("loggia-no-such-folder").join("lists.json"));
+        let with = |bytes: usize| Catalog {
+            tools: vec![Tool::new("x".repeat(bytes), loggia::model::JsonObject::new())],
+            ..Catalog::default()
+        };
+        assert!(memory.keep("one", "f", &with(10)) && memory.catalog("one", "f").is_some());
+        assert!(!memory.keep("one", "f", &with(10)), "nothing new");
+        memory.keep("one", "f", &with(CONNECTOR_BYTES));
+        assert!(memory.catalog("one", "f").is_none(), "an older list is worse than none");
+    }
+
+    #[test]
+    fn servers_at_urls_are_not_written() {
+        let folder = std::env::temp_dir().join(format!("loggia-memory-{}", std::process::id()));
+        let path = folder.join("lists.json");
+        let memory = HubMemory::at(&path);
+        let known = |server: &str| KnownServer {
+            server: server.to_owned(),
+            version: Version::V2025_11_25,
+            software: Some("server 1".to_owned()),
+        };
+        memory
+            .write(&[], vec![known("child 1234"), known("https://x.example/?key=s3cret")])
+            .expect("written");
+        assert_eq!(HubMemory::at(&path).servers(), [known("child 1234")]);
+        assert!(!std::fs::read_to_string(&path).expect("text").contains("s3cret"));
+        std::fs::remove_dir_all(folder).expect("removed");
+    }
+}

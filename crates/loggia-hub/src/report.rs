@@ -1,0 +1,124 @@
+//! How a connector is, in full: for the operator of the hub, and for no client. Reasons and error output may hold
+//! paths, addresses and whatever a server writes.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::status::{ConnectorState, ConnectorStatus, Starting};
+
+/// How a connector is, and what it did since the hub started.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ConnectorReport {
+    /// How it is.
+    pub status: ConnectorStatus,
+    /// Requests that were sent on to it.
+    pub calls: u64,
+    /// Those of them that ended with an error, or without an answer.
+    pub errors: u64,
+    /// The last lines of its error output, the oldest first.
+    pub error_output: Vec<String>,
+}
+
+impl ConnectorReport {
+    /// The report as JSON, as it is at `now`.
+    pub fn to_json(&self, now: Instant) -> Value {
+        let status = &self.status;
+        let seconds = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs();
+        let retry_in = match status.state {
+            ConnectorState::Down { retry_at } => Some(seconds(now, retry_at)),
+            _ => None,
+        };
+        let starting = status.starting.as_ref().map(|starting| match starting {
+            Starting::Queued => json!({ "queued": true }),
+            Starting::Running { last_line } => json!({ "queued": false, "lastLine": last_line.as_deref() }),
+        });
+        json!({
+            "name": &*status.name,
+            "prefix": &*status.prefix,
+            "kind": &*status.kind,
+            "state": status.state_name(),
+            "sinceSeconds": seconds(status.since, now),
+            "reason": status.last_error.as_deref(),
+            "retryInSeconds": retry_in,
+            "starting": starting,
+            "problems": status.problems.iter().map(|problem| &**problem).collect::<Vec<_>>(),
+            "protocolVersion": status.version.map(|version| version.as_str()),
+            "server": &status.identity,
+            "personal": status.personal,
+            "remembered": status.remembered,
+            "tools": status.counts.tools,
+            "prompts": status.counts.prompts,
+            "resources": status.counts.resources,
+            "resourceTemplates": status.counts.templates,
+            "calls": self.calls,
+            "errors": self.errors,
+            "errorOutput": &self.error_output,
+        })
+    }
+}
+
+/// Counts the requests of one connector.
+#[derive(Debug, Default)]
+pub(crate) struct CallCounts {
+    calls: AtomicU64,
+    errors: AtomicU64,
+}
+
+impl CallCounts {
+    /// Counts one request.
+    pub(crate) fn add(&self, failed: bool) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if failed {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Requests, and those of them that failed.
+    pub(crate) fn get(&self) -> (u64, u64) {
+        (self.calls.load(Ordering::Relaxed), self.errors.load(Ordering::Relaxed))
+    }
+}
+
+/// The last lines of the error output of one connector's processes.
+#[derive(Debug, Default)]
+pub(crate) struct ErrorOutput(Mutex<VecDeque<String>>);
+
+impl ErrorOutput {
+    /// Most lines kept.
+    const LINES: usize = 20;
+    /// Most characters kept of a line.
+    const CHARS: usize = 500;
+
+    /// Keeps a line.
+    pub(crate) fn push(&self, line: &str) {
+        let line: String = line.trim_end().chars().take(ErrorOutput::CHARS).collect();
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == ErrorOutput::LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+
+    /// The lines, the oldest first.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_output_is_bounded_in_lines_and_in_their_length() {
+        let output = ErrorOutput::default();
+        (0..100).for_each(|n| output.push(&format!("{n} {}\n", "x".repeat(10_000))));
+        let lines = output.lines();
+        assert_eq!((lines.len(), lines[0].len(), &lines[19][..3]), (20, 500, "99 "));
+    }
+}

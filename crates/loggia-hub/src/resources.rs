@@ -1,0 +1,123 @@
+//! Requests about one resource: which connector owns its URI, and the URI that the connector knows it by.
+
+use std::sync::Arc;
+
+use loggia::edge;
+use loggia::exchange::Exchange;
+use loggia::model::{ReadResourceResult, ServerResult};
+use loggia::service::{Outcome, Reply, Request};
+use loggia::wire::{ErrorCode, Members, Method, RawJson, RpcError};
+
+use crate::directory::{Directory, UriRoute};
+use crate::hub::{Shared, invalid, required};
+use crate::listing;
+use crate::slot::Slot;
+use crate::uris::qualify;
+
+impl Shared {
+    /// Answers `resources/read`.
+    pub(crate) async fn read_resource(&self, request: Request, exchange: Exchange) -> Outcome {
+        let uri = required(request.params.uri(), "uri")?.into_owned();
+        let UriRoute { connector, uri: own, .. } = self.find_resource(&uri).await?;
+        if own == uri {
+            return self.relay(connector, request, exchange).await.map_err(RpcError::from);
+        }
+        let params = request.params.with_uri(&own).map_err(invalid)?;
+        let request = Request { params, ..request };
+        let reply = self.relay(connector, request, exchange).await?;
+        qualified_contents(reply, &own, &uri)
+    }
+
+    /// Finds the owner of a URI. A connector that is being started for the first time, and stands before the one
+    /// that was found, may own it: it is waited for, and then the URI is refused rather than given to another.
+    async fn find_resource(&self, uri: &str) -> Result<UriRoute<'static>, RpcError> {
+        let find = |directory: &Directory| directory.resource(uri).map(UriRoute::into_owned);
+        let route = self.find(find).await;
+        let is_open = |route: &UriRoute<'_>| self.starting_before(route.depends_on).is_some();
+        let route = match route {
+            Some(route) if is_open(&route) => {
+                self.settle().await;
+                find(&self.directory.load())
+            }
+            route => route,
+        };
+        let route = route.ok_or_else(|| RpcError::resource_not_found(uri))?;
+        self.check_owner(&route, uri)?;
+        Ok(route)
+    }
+
+    /// Fails where another connector may own the URI.
+    fn check_owner(&self, route: &UriRoute<'_>, uri: &str) -> Result<(), RpcError> {
+        let Some(starting) = self.starting_before(route.depends_on) else { return Ok(()) };
+        Err(RpcError::new(
+            ErrorCode::INTERNAL_ERROR,
+            format!(
+                "The connector {:?} is being started for the first time and may own {uri}. Try again shortly, or \
+                 read {}.",
+                starting.connector.name,
+                qualify(&self.slots[route.connector].connector.prefix, &route.uri),
+            ),
+        ))
+    }
+
+    /// The connector of a completion, and its reference in the upstream's own names.
+    pub(crate) fn completion_route(
+        &self,
+        directory: &Directory,
+        reference: &RawJson,
+    ) -> Result<(usize, RawJson), RpcError> {
+        let members = Members::of(reference).map_err(invalid)?;
+        let text = |name: &str| {
+            members
+                .string(name)
+                .ok_or_else(|| RpcError::invalid_params(format!("params.ref.{name} must be a string")))
+        };
+        match &*text("type")? {
+            "ref/prompt" => {
+                let name = text("name")?;
+                let route = directory
+                    .prompt(&name)
+                    .ok_or_else(|| RpcError::invalid_params(format!("Unknown prompt: {name}")))?;
+                Ok((route.connector, members.rewrite(&[("name", &route.name)], &[])))
+            }
+            "ref/resource" => {
+                let uri = text("uri")?;
+                let route = directory.template(&uri).ok_or_else(|| RpcError::resource_not_found(&uri))?;
+                self.check_owner(&route, &uri)?;
+                Ok((route.connector, members.rewrite(&[("uri", &route.uri)], &[])))
+            }
+            other => Err(RpcError::invalid_params(format!("Unknown type of reference: {other}"))),
+        }
+    }
+
+    /// The first of the connectors before `end` of which nothing is known yet.
+    pub(crate) fn starting_before(&self, end: usize) -> Option<&Arc<Slot>> {
+        self.slots[..end].iter().find(|slot| !slot.has_settled())
+    }
+}
+
+/// The contents under the name that the client asked for. Only here does the hub read what it relays, and
+/// only where two connectors have the same URI.
+fn qualified_contents(reply: Reply, own: &str, asked: &str) -> Outcome {
+    if reply.input_required().is_some() {
+        return Ok(reply);
+    }
+    let result = listing::result(&Method::ReadResource, reply).map_err(|error| {
+        let reference = edge::correlation_id();
+        tracing::warn!(%error, reference, "the contents of a resource cannot be read");
+        RpcError::internal(&reference)
+    })?;
+    Ok(Reply::from(match result {
+        ServerResult::ReadResource(mut read) => {
+            rename_contents(&mut read, own, asked);
+            ServerResult::ReadResource(read)
+        }
+        other => other,
+    }))
+}
+
+fn rename_contents(read: &mut ReadResourceResult, own: &str, asked: &str) {
+    for contents in read.contents.iter_mut().filter(|contents| contents.uri == own) {
+        contents.uri = asked.to_owned();
+    }
+}

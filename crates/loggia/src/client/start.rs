@@ -1,0 +1,130 @@
+//! The start of a server that runs as a child process: until its first message it is neither taken for an old
+//! server nor given up as long as it works, however slow the machine is.
+
+use std::time::{Duration, Instant};
+
+/// How far the start of a server that runs as a child process has come. Reported twice a second until its
+/// first message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StartProgress {
+    /// The time since it was started.
+    pub elapsed: Duration,
+    /// Whether it did anything since the report before: used the processor, read or wrote.
+    pub working: bool,
+    /// The last line of its error output.
+    pub last_line: Option<String>,
+}
+
+/// Hears how a start goes on.
+pub(crate) type StartHook = std::sync::Arc<dyn Fn(&StartProgress) + Send + Sync>;
+
+impl StartProgress {
+    /// A report, for tests of what hears it.
+    pub fn new(elapsed: Duration, working: bool, last_line: Option<String>) -> StartProgress {
+        StartProgress { elapsed, working, last_line }
+    }
+}
+
+/// What one look at a starting child shows.
+#[derive(Debug, Clone)]
+pub(crate) struct StartSign {
+    pub(crate) progress: StartProgress,
+    /// Whether it has read everything written to its input, where the system tells.
+    pub(crate) has_read_input: Option<bool>,
+}
+
+/// Deadlines of a child that has sent no message yet. A machine without I/O.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StartClock {
+    limit: Duration,
+    begun: Instant,
+    give_up_at: Instant,
+    /// Since when it reads its input, and since when it does so without a sign of work.
+    reading: Option<(Instant, Instant)>,
+}
+
+impl StartClock {
+    /// Work extends the limit up to this many times.
+    const EXTENSIONS: u32 = 12;
+    /// Work extends the limit of a probe up to this many times: an old server may be busy for ever.
+    const PROBE_EXTENSIONS: u32 = 6;
+
+    /// A child that was started `now` and may go without a sign of work for `limit`.
+    pub(crate) fn new(now: Instant, limit: Duration) -> StartClock {
+        StartClock { limit, begun: now, give_up_at: now + limit, reading: None }
+    }
+
+    /// The time without a sign of work after which a child is given up.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Takes a look at the child.
+    pub(crate) fn handle_sign(&mut self, now: Instant, sign: &StartSign) {
+        if sign.progress.working {
+            let latest = self.begun + self.limit * StartClock::EXTENSIONS;
+            self.give_up_at = (now + self.limit).min(latest);
+        }
+        match &mut self.reading {
+            Some((_, quiet_since)) if sign.progress.working => *quiet_since = now,
+            None if sign.has_read_input != Some(false) => self.reading = Some((now, now)),
+            _ => {}
+        }
+    }
+
+    /// When the child is given up.
+    pub(crate) fn give_up_at(&self) -> Instant {
+        self.give_up_at
+    }
+
+    /// When a probe that may stay unanswered for `limit` counts as unanswered. A child that has not read it
+    /// cannot have ignored it.
+    pub(crate) fn silent_at(&self, limit: Duration) -> Instant {
+        let silent = self.reading.map(|(since, quiet_since)| {
+            (quiet_since + limit).min(since + limit * StartClock::PROBE_EXTENSIONS)
+        });
+        silent.map_or(self.give_up_at, |at| at.min(self.give_up_at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const LIMIT: Duration = Duration::from_secs(300);
+    const PROBE: Duration = Duration::from_secs(5);
+
+    fn sign(working: bool, has_read_input: Option<bool>) -> StartSign {
+        let progress = StartProgress { elapsed: Duration::ZERO, working, last_line: None };
+        StartSign { progress, has_read_input }
+    }
+
+    /// Signs at seconds after the start; then, in seconds after the start, when a probe counts as unanswered
+    /// and when the child is given up.
+    type Case = (&'static str, Vec<(u32, bool, Option<bool>)>, u32, u32);
+
+    #[test]
+    fn a_child_that_works_is_waited_for_and_one_that_idles_is_not() {
+        let cases: Vec<Case> = vec![
+            ("nothing is known yet", vec![], 300, 300),
+            ("sleeps and reads nothing", vec![(1, false, Some(false)), (70, false, Some(false))], 300, 300),
+            ("works and reads nothing", vec![(1, true, Some(false)), (70, true, Some(false))], 370, 370),
+            ("reads after a long sleep", vec![(1, false, Some(false)), (70, false, Some(true))], 75, 300),
+            ("reads and still works", vec![(1, false, Some(true)), (4, true, Some(true))], 9, 304),
+            ("reads and is busy for ever", (1..=200).map(|s| (s, true, Some(true))).collect(), 31, 500),
+            ("works for ever", (1..=3590).map(|s| (s, true, Some(false))).collect(), 3600, 3600),
+            ("a system that tells nothing", vec![(1, false, None), (70, false, None)], 6, 300),
+        ];
+        for (name, signs, silent, given_up) in cases {
+            let start = Instant::now();
+            let mut clock = StartClock::new(start, LIMIT);
+            for (at, working, read) in signs {
+                clock.handle_sign(start + SECOND * at, &sign(working, read));
+            }
+            assert_eq!(clock.silent_at(PROBE) - start, SECOND * silent, "{name}");
+            assert_eq!(clock.give_up_at() - start, SECOND * given_up, "{name}");
+        }
+    }
+}
