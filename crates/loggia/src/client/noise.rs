@@ -13,7 +13,7 @@ use crate::transport::framing::BadFrame;
 #[derive(Debug)]
 pub(crate) struct UnreadableMessage {
     error: Error,
-    envelope: PartialEnvelope,
+    envelope: Box<PartialEnvelope>,
     length: usize,
     excerpt: String,
 }
@@ -23,7 +23,7 @@ impl UnreadableMessage {
     pub(crate) fn of_text(text: &Bytes, error: &DecodeError) -> UnreadableMessage {
         UnreadableMessage {
             error: Error::Protocol(format!("the answer cannot be read: {error}")),
-            envelope: PartialEnvelope::read(text, text),
+            envelope: Box::new(PartialEnvelope::read(text, text)),
             length: text.len(),
             excerpt: excerpt(text),
         }
@@ -33,14 +33,19 @@ impl UnreadableMessage {
     pub(crate) fn of_frame(bad: BadFrame) -> UnreadableMessage {
         let BadFrame::TooLong { most, envelope } = bad;
         let excerpt = format!("a message of more than {most} bytes");
-        UnreadableMessage { error: Error::TooLarge(most), envelope, length: most, excerpt }
+        UnreadableMessage {
+            error: Error::TooLarge(most),
+            envelope: Box::new(envelope),
+            length: most,
+            excerpt,
+        }
     }
 
     /// A message that has no place in the protocol.
     pub(crate) fn of_message(what: String) -> UnreadableMessage {
         UnreadableMessage {
             error: Error::Protocol(what.clone()),
-            envelope: PartialEnvelope { has_method: true, ..PartialEnvelope::default() },
+            envelope: Box::new(PartialEnvelope { has_method: true, ..PartialEnvelope::default() }),
             length: what.len(),
             excerpt: what,
         }
@@ -49,7 +54,7 @@ impl UnreadableMessage {
     /// The request it answers. `only` is the one it must be where there is no id: the request whose stream it came
     /// on, or the only one under way.
     pub(crate) fn answers(&self, only: Option<i64>) -> Option<i64> {
-        let PartialEnvelope { id, has_method, has_outcome, is_json_rpc } = &self.envelope;
+        let PartialEnvelope { id, has_method, has_outcome, is_json_rpc } = &*self.envelope;
         // A debug line may be an object with an id, but no debug line is this long.
         let too_large = matches!(self.error, Error::TooLarge(_));
         match id {
