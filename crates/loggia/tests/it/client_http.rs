@@ -39,7 +39,7 @@ where
 }
 
 /// A server of the handshake era with sessions: answers the opening itself, the rest with `rest`.
-async fn legacy<F, Fut>(rest: F) -> HttpPeer
+pub async fn legacy<F, Fut>(rest: F) -> HttpPeer
 where
     F: Fn(Heard) -> Fut + Send + Sync + Clone + 'static,
     Fut: Future<Output = Reply> + Send + 'static,
@@ -324,38 +324,6 @@ async fn a_header_mismatch_lists_the_tools_again_and_retries_once() {
     let error = client.call_tool("t", json!({ "region": "us" })).await.expect_err("the header is not it");
     assert!(matches!(error, Error::Rpc(error) if error.code.0 == -32020));
     assert_eq!(peer.methods().len(), 7);
-}
-
-#[tokio::test]
-async fn a_forgotten_session_is_opened_again_and_the_call_made_again() {
-    let peer = legacy(|heard| async move {
-        match (heard.method().as_str(), heard.header("mcp-session-id")) {
-            ("GET", _) => Reply::text(405, ""),
-            ("DELETE", _) => Reply::text(204, ""),
-            (_, Some("s1")) => heard.error(404, -32001, Value::Null),
-            _ => heard.result(json!({ "content": [] })),
-        }
-    })
-    .await;
-    let client = Client::connect(&peer.url).await.expect("it opens");
-    client.call_tool("t", json!({})).await.expect("in the new session");
-    let methods: Vec<String> = peer.methods().into_iter().filter(|method| method != "GET").collect();
-    let opening = ["initialize", "notifications/initialized", "tools/call"];
-    assert_eq!(methods, [&["server/discover"][..], &opening, &opening].concat());
-}
-
-#[tokio::test]
-async fn a_server_that_forgets_at_once_is_not_asked_for_ever() {
-    let peer = legacy(|heard| async move {
-        match heard.method().as_str() {
-            "GET" => Reply::text(405, ""),
-            _ => Reply::text(404, ""),
-        }
-    })
-    .await;
-    let client = Client::connect(&peer.url).await.expect("it opens");
-    let error = client.call_tool("t", json!({})).await.expect_err("it forgets").to_string();
-    assert!(error.contains("forgets its sessions"), "{error}");
 }
 
 #[tokio::test]

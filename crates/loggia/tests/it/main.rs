@@ -15,6 +15,8 @@ mod client_negotiation;
 mod client_peer;
 mod client_service;
 #[cfg(feature = "http")]
+mod client_sessions;
+#[cfg(feature = "http")]
 mod http_server;
 mod server;
 mod sim;

@@ -27,7 +27,7 @@ impl Engine {
             Step::Done(facts) => self.ready(Arc::new(*facts)),
             Step::Failed(error) => {
                 self.phase = Phase::Down;
-                self.fail_waiting(&error.to_string());
+                self.fail_waiting(&error);
                 self.outputs.push_back(Output::Refused(error));
             }
         }

@@ -8,6 +8,7 @@ mod alarm;
 mod connect;
 mod exchange;
 mod pool;
+mod session;
 mod stream;
 
 use std::collections::HashMap;
@@ -25,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::service::BoxFuture;
 use connect::{Address, HttpClient};
-pub(crate) use exchange::Answering;
+pub(crate) use exchange::{Answering, RequestContext};
 pub(crate) use stream::EventStream;
 
 /// Gives HTTP requests their authorization.
