@@ -26,6 +26,7 @@ use crate::directory::{Directory, Route, SIGN_IN, UriRoute, View};
 use crate::limits::HubLimits;
 use crate::listing;
 use crate::names::{BadName, SEPARATOR, check_connector, exposed};
+use crate::shares::{CallShare, HubShares};
 use crate::slot::{Hint, Listed, Slot, Wants, now};
 use crate::status::ConnectorStatus;
 use crate::supervisor;
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) limits: HubLimits,
     /// Which revision each upstream spoke last: one that was old is not probed again when it returns.
     pub(crate) eras: EraMemory,
+    pub(crate) shares: HubShares,
     slots: Vec<Arc<Slot>>,
     /// Whether there are connectors to which everybody signs in for themselves.
     personal: bool,
@@ -79,6 +81,7 @@ impl Hub {
             settles_at: Instant::now() + limits.settle,
             settled: AtomicBool::new(false),
             personal: slots.iter().any(|slot| slot.own.is_some()),
+            shares: HubShares::new(&limits, slots.len()),
             identity,
             limits,
             eras: EraMemory::new(),
@@ -379,15 +382,16 @@ impl Shared {
                 let may = what != "tool" || own_name == SIGN_IN || (slot.connector.shows)(own_name);
                 return match what == "tool" && own_name == SIGN_IN {
                     _ if !may => Err(RpcError::invalid_params(format!("Unknown {what}: {name}")).into()),
-                    true => Box::pin(self.sign_in(slot, own, request, exchange)).await,
-                    // Everybody may have others.
-                    false => {
-                        let request = renamed(request, own_name)?;
-                        Box::pin(self.relay_own(slot, own, request, exchange)).await
+                    true => {
+                        let _share = self.share(slot, &request)?;
+                        Box::pin(self.sign_in(slot, own, request, exchange)).await
                     }
+                    // Each user may have tools that are not in the common list.
+                    false => self.relay(slot.index, renamed(request, own_name)?, exchange).await,
                 };
             }
             // It may have the thing, and is just being connected to.
+            let _share = self.share(slot, &request)?;
             slot.link(self.limits.patience).await.map_err(Refusal::Unavailable)?;
             route = found(&self.directory.load());
         }
@@ -439,6 +443,7 @@ impl Shared {
     /// Sends a request to one upstream.
     async fn relay(&self, connector: usize, request: Request, exchange: Exchange) -> Result<Reply, Refusal> {
         let slot = &self.slots[connector];
+        let _share = self.share(slot, &request)?;
         if let Some(own) = &slot.own {
             return Box::pin(self.relay_own(slot, own, request, exchange)).await;
         }
@@ -447,6 +452,11 @@ impl Shared {
             Ok(outcome) => outcome.map_err(Refusal::Rpc),
             Err(error) => Err(refusal(slot, error)),
         }
+    }
+
+    /// Makes room for one more call to a connector, among those of others.
+    fn share(&self, slot: &Slot, request: &Request) -> Result<CallShare, Refusal> {
+        self.shares.call(slot.index, &slot.connector.name, request.principal.as_deref())
     }
 }
 

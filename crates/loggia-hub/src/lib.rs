@@ -11,6 +11,7 @@
 //! * `relay`: one request on its way to an upstream and back; `audience`: who hears of it; `desk`: who is
 //!   asked; `parking`: calls of a handshake upstream that
 //!   wait for a stateless client to come back with an answer; `url_error`: an error that is a question;
+//! * `shares`: bounds that all connectors and callers share;
 //! * `own`: connections that people have for themselves; `sign_in`: who has to sign in first;
 //! * `hub`: the service itself.
 
@@ -28,6 +29,7 @@ mod names;
 mod own;
 mod parking;
 mod relay;
+mod shares;
 mod sign_in;
 mod slot;
 mod status;

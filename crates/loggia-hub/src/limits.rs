@@ -20,6 +20,9 @@ pub struct HubLimits {
     /// For how long after its start the hub lets a request for a list wait for connectors that were not tried
     /// yet: a client that starts the hub itself asks at once, and many ask only once.
     pub settle: Duration,
+    /// Most calls that run at once; one connector, or one caller, gets a share of them
+    /// ([`Budget`](loggia::budget::Budget)). Further ones are refused.
+    pub requests: usize,
     /// How long a request waits for an upstream that is just being connected to.
     pub patience: Duration,
     /// How patient the hub is with an upstream that fails.
@@ -58,6 +61,7 @@ impl Default for HubLimits {
             timeout: Duration::from_secs(10 * 60),
             max_timeout: Duration::from_secs(60 * 60),
             settle: Duration::from_secs(10),
+            requests: 4096,
             patience: Duration::from_secs(10),
             retry: Patience::default(),
             list_entries: 10_000,

@@ -24,9 +24,11 @@ pub struct Limits {
     pub uri_bytes: usize,
     /// Most bytes of all URIs that one session or listen request subscribes to.
     pub subscription_bytes: usize,
-    /// Most requests that run at once, for one endpoint; further ones are refused as busy.
+    /// Most requests that run at once, for one endpoint; a caller who is known gets a share of them. Further ones are
+    /// refused as busy.
     pub requests: usize,
-    /// Most long streams (`subscriptions/listen`, GET) open at once, for one endpoint.
+    /// Most long streams (`subscriptions/listen`, GET) open at once, for one endpoint; a caller who is known gets a
+    /// share of them.
     pub streams: usize,
     /// Most connections, for one endpoint.
     pub connections: usize,

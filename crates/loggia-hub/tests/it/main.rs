@@ -7,3 +7,4 @@ mod lists;
 mod outages;
 mod own;
 mod parked;
+mod shares;

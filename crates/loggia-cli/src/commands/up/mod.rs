@@ -86,19 +86,28 @@ fn check(config: &Config) -> Outcome {
     }
 }
 
-/// Starts the hub. In `accounts` everybody has credentials of their own for those connectors.
-fn start(config: &Config, credentials: &Credentials, accounts: &[Account]) -> Outcome<Arc<Hub>> {
+/// Starts the hub, where `requests` run at once. In `accounts` everybody has credentials of their own for those
+/// connectors.
+fn start(
+    config: &Config,
+    credentials: &Credentials,
+    accounts: &[Account],
+    requests: usize,
+) -> Outcome<Arc<Hub>> {
     let identity = Implementation::new("loggia", env!("CARGO_PKG_VERSION")).title("Loggia");
     let own = |connector: Connector| match accounts.iter().find(|own| own.name() == connector.name()) {
         Some(account) => connector.people(Arc::new(account.clone())),
         None => connector,
     };
     let connectors = config.connectors(credentials).into_iter().map(own).collect();
-    Hub::start(identity, connectors, HubLimits::default()).map_err(Failure::usage)
+    let limits = HubLimits { requests, ..HubLimits::default() };
+    Hub::start(identity, connectors, limits).map_err(Failure::usage)
 }
 
 async fn serve_stdio(config: &Config, credentials: &Credentials) -> Outcome {
-    let hub = start(config, credentials, &[])?;
+    // There is one connection: what it runs at once is all that runs.
+    let requests = config.server.limits.requests.min(config.server.limits.requests_per_connection);
+    let hub = start(config, credentials, &[], requests)?;
     let banner = Banner::on_stderr(hub.clone());
     let watching = tokio::spawn(async move { banner.watch().await });
     let served = stdio().serve(hub.clone(), config.server.limits.clone(), Shutdown::new()).await;
@@ -125,7 +134,7 @@ async fn serve_http(
     };
     let own = |gate: &Gate| config.own().into_iter().map(|own| gate.accounts.of(own)).collect();
     let accounts: Vec<Account> = gate.as_ref().map(own).unwrap_or_default();
-    let hub = start(config, credentials, &accounts)?;
+    let hub = start(config, credentials, &accounts, server.limits.requests)?;
     let shutdown = Shutdown::new();
     let endpoint = http(address.to_string())
         .listener(listener.into_std()?)

@@ -85,7 +85,7 @@ mod tests {
         if retry_after {
             headers.insert(header::RETRY_AFTER, http::HeaderValue::from_static("1"));
         }
-        let error = error.map(|(code, message)| RpcError::new(ErrorCode(code), message));
+        let error = error.map(|(code, message)| RpcError::new(ErrorCode(code), message.to_owned()));
         let status = StatusCode::from_u16(status).expect("a status");
         Refused { status, headers: &headers, error: error.as_ref(), answers }.loses_session()
     }

@@ -7,10 +7,12 @@ use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::model::{ServerResult, SubscribeParams};
 use loggia_wire::{Method, Params, RequestMeta, RpcError, Version, codec};
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 
+use super::admission::Overload;
 use super::endpoint::Shared;
 use super::local::{Local, Peer};
+use crate::budget::Admission;
 use crate::edge::notices::Notices;
 use crate::edge::{self, admit, encode_outcome, settle};
 use crate::exchange::{CancelGuard, Exchange, LivePeer, Outbox};
@@ -23,7 +25,7 @@ pub(super) struct Incoming {
     pub(super) params: Option<Params>,
     pub(super) principal: Option<Arc<Principal>>,
     /// What the POST was admitted with: its first call runs on it.
-    pub(super) permit: Option<OwnedSemaphorePermit>,
+    pub(super) permit: Option<Admission>,
 }
 
 /// How a request is answered.
@@ -33,7 +35,7 @@ pub(super) enum Plan {
     /// It has to run.
     Run(Box<Call>),
     /// Too much runs already.
-    Busy(Id),
+    Busy(Id, Overload),
 }
 
 /// A request that is to run.
@@ -45,7 +47,7 @@ pub(super) struct Call {
     principal: Option<Arc<Principal>>,
     cancel: Arc<Notify>,
     running: Running,
-    permit: OwnedSemaphorePermit,
+    permit: Admission,
 }
 
 /// Writes the response that carries `result`.
@@ -120,7 +122,10 @@ fn start(shared: &Shared, local: &Arc<Local>, incoming: Incoming) -> Result<Plan
     if state.running.contains_key(&id) {
         return Err(RpcError::invalid_request(format!("A request with the id {id} is not answered yet")));
     }
-    let Some(permit) = permit.or_else(|| shared.admit_request()) else { return Ok(Plan::Busy(id)) };
+    let permit = match permit.map_or_else(|| shared.requests.admit(principal.as_deref()), Ok) {
+        Ok(permit) => permit,
+        Err(why) => return Ok(Plan::Busy(id, why)),
+    };
     let cancel = Arc::new(Notify::new());
     state.running.insert(id.clone(), cancel.clone());
     let running = Running { local: local.clone(), id: id.clone() };
@@ -169,7 +174,7 @@ pub(super) struct Begun {
     outbox: Outbox,
     cancel: Arc<Notify>,
     running: Running,
-    permit: OwnedSemaphorePermit,
+    permit: Admission,
     /// Tells work outside the call's future that the call is over.
     _guard: CancelGuard,
 }

@@ -11,6 +11,7 @@ use loggia_wire::jsonrpc::{self, DecodeError, Id};
 use loggia_wire::{ErrorCode, RpcError};
 
 use super::accept::{EVENT_STREAM, JSON};
+use super::admission::Overload;
 use super::lasting::Lasts;
 use crate::transport::http::Body;
 
@@ -56,21 +57,21 @@ pub(super) fn method_not_allowed(allowed: &'static str) -> Response<Body> {
 }
 
 /// Too much runs already.
-pub(super) fn busy(id: Option<&Id>) -> Response<Body> {
-    let mut response = self::error(StatusCode::SERVICE_UNAVAILABLE, id, &too_busy());
+pub(super) fn busy(id: Option<&Id>, why: &Overload) -> Response<Body> {
+    let mut response = self::error(StatusCode::SERVICE_UNAVAILABLE, id, &too_busy(why));
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
 /// The same inside a batch, where each member has its own answer.
-pub(super) fn busy_message(id: &Id) -> Bytes {
+pub(super) fn busy_message(id: &Id, why: &Overload) -> Bytes {
     let mut out = Vec::with_capacity(128);
-    jsonrpc::write_error(&mut out, Some(id), &too_busy());
+    jsonrpc::write_error(&mut out, Some(id), &too_busy(why));
     out.into()
 }
 
-fn too_busy() -> RpcError {
-    RpcError::new(ErrorCode::INTERNAL_ERROR, "The server is busy: try again in a moment")
+fn too_busy(why: &Overload) -> RpcError {
+    RpcError::new(ErrorCode::INTERNAL_ERROR, why.to_string())
 }
 
 /// Nothing to say: `202` for a message that wants no answer, `204` for a session that is gone.

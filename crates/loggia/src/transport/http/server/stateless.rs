@@ -11,12 +11,12 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 use loggia_wire::jsonrpc::{self, Id, Message};
 use loggia_wire::{ErrorCode, Method, Params, RequestMeta, RpcError, codec};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::endpoint::{Answer, Said, Shared, principal};
 use super::respond::{self, keep_alive};
 use super::unfold::unfold;
 use super::validate;
+use crate::budget::Admission;
 use crate::changes::Listening;
 use crate::edge::notices::Notices;
 use crate::edge::{self, discover, encode_outcome, listen, settle};
@@ -31,7 +31,7 @@ pub(super) fn serve(
     parts: &Parts,
     said: Said,
     message: Message,
-    permit: OwnedSemaphorePermit,
+    permit: Admission,
 ) -> Answer {
     match message {
         Message::Request { id, method, params } => {
@@ -55,7 +55,7 @@ struct Incoming {
     id: Id,
     method: Method,
     params: Option<Params>,
-    permit: OwnedSemaphorePermit,
+    permit: Admission,
 }
 
 fn request(shared: &Arc<Shared>, parts: &Parts, said: Said, incoming: Incoming) -> Answer {
@@ -90,7 +90,7 @@ fn status_of(outcome: &Outcome) -> StatusCode {
     }
 }
 
-fn with_permit(response: Response<Body>, permit: OwnedSemaphorePermit) -> Response<Body> {
+fn with_permit(response: Response<Body>, permit: Admission) -> Response<Body> {
     response.map(|body| body.holding(permit))
 }
 
@@ -106,7 +106,7 @@ pub(super) struct Running {
     /// What was said and not sent yet, as events.
     said: Vec<u8>,
     keep_alive: Duration,
-    permit: OwnedSemaphorePermit,
+    permit: Admission,
     /// Tells work outside the call's future that the call is over.
     _guard: CancelGuard,
 }
@@ -234,7 +234,10 @@ async fn subscribe(
         Ok(filter) => filter,
         Err(error) => return refuse(error),
     };
-    let Some(permit) = shared.admit_stream() else { return respond::busy(Some(&id)) };
+    let permit = match shared.streams.admit(principal.as_deref()) {
+        Ok(permit) => permit,
+        Err(why) => return respond::busy(Some(&id), &why),
+    };
     match edge::open_stream(&*shared.service, filter, principal).await {
         Ok(listening) => {
             let stream = Subscription { shared, id, meta, server, listening, state: State::Opening };

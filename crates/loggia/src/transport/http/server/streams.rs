@@ -44,7 +44,7 @@ pub(super) async fn answer_all(shared: &Arc<Shared>, local: &Arc<Local>, plans: 
         match plan {
             Plan::Run(call) => calls.push(call.begin(peer.clone()).carry()),
             Plan::Answered(response) => local.push(stream, response, true),
-            Plan::Busy(id) => local.push(stream, respond::busy_message(&id), true),
+            Plan::Busy(id, why) => local.push(stream, respond::busy_message(&id, &why), true),
         }
     }
     carried(&peer, calls, true).await
