@@ -2,6 +2,7 @@
 //! by header, what comes out is compared with what the specification asks for.
 
 pub mod fixture;
+mod guarded;
 mod handshake;
 mod lasting;
 mod legacy;

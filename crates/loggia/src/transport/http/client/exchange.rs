@@ -12,7 +12,7 @@ use super::connect::{RequestError, with_sources};
 use super::pool::Answer;
 use super::session::Refused;
 use super::stream::{EventStream, Place, is_event_stream, media_type};
-use super::{Remote, SESSION_ID, VERSION};
+use super::{LONG_ANSWER, Remote, SESSION_ID, VERSION};
 use crate::client::link::{self, Failure, Kind, LinkEvent, Outgoing, SessionRefusal};
 use crate::error::{Error, Result};
 
@@ -100,7 +100,7 @@ impl Remote {
             self.session().id = response.headers().get(SESSION_ID).cloned();
         }
         if is_event_stream(response.headers()) {
-            return Ok(Answering::Events(Box::new(EventStream::new(response, self.most_bytes))));
+            return Ok(Answering::Events(Box::new(self.event_stream(response))));
         }
         if self.session().post_address.is_some() {
             return Ok(Answering::Elsewhere);
@@ -236,11 +236,15 @@ impl Remote {
     async fn body(&self, response: Response<Answer>, most: usize) -> Result<Bytes> {
         let mut answer = response.into_body();
         let mut whole = Bytes::new();
+        let mut room = None;
         while let Some(frame) = answer.frame().await {
             let frame = frame.map_err(|error| Error::Connection(with_sources(&error)))?;
             let Ok(data) = frame.into_data() else { continue };
             if whole.len() + data.len() > most {
                 return Err(Error::Protocol(format!("the body of the response is longer than {most} bytes")));
+            }
+            if room.is_none() && whole.len() + data.len() > LONG_ANSWER {
+                room = self.long_answers.acquire().await.ok();
             }
             // Most bodies come in one piece.
             whole = match whole.is_empty() {

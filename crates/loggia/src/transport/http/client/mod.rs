@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use loggia_wire::{Method, Version, header};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use url::Url;
 
@@ -103,6 +103,11 @@ pub(crate) struct HttpLink {
     listener: Option<AbortHandle>,
 }
 
+/// The length from which on an answer is long.
+const LONG_ANSWER: usize = 1 << 20;
+/// Long answers of one server that are received at once; others wait at that length, and their server with them.
+const LONG_ANSWERS: usize = 2;
+
 /// What all tasks of a link share.
 pub(crate) struct Remote {
     http: HttpClient,
@@ -113,6 +118,8 @@ pub(crate) struct Remote {
     /// Whether requests may go out: not while `notifications/initialized` is on its way.
     gate: watch::Sender<bool>,
     most_bytes: usize,
+    /// Room for answers that are long and still arriving.
+    long_answers: Arc<Semaphore>,
     connect_timeout: Duration,
 }
 
@@ -151,6 +158,7 @@ impl HttpLink {
             reports: sender,
             gate: watch::Sender::new(true),
             most_bytes: limits.reply_bytes,
+            long_answers: Arc::new(Semaphore::new(LONG_ANSWERS)),
             connect_timeout,
         });
         Ok(HttpLink { remote, reports, tasks: JoinSet::new(), requests: HashMap::new(), listener: None })

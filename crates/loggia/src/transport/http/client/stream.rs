@@ -8,13 +8,14 @@ use loggia_wire::jsonrpc::{self, DecodeError};
 use loggia_wire::{Message, RpcError, header};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use super::Remote;
 use super::connect::{Address, RequestError, with_sources};
 use super::exchange::RequestContext;
 use super::pool::Answer;
 use super::session::{ends_stream, names_session};
+use super::{LONG_ANSWER, Remote};
 use crate::client::link::{self, Failure, LinkEvent};
 use crate::error::{Error, Result};
 use crate::transport::sse::{Event, Parser};
@@ -36,6 +37,9 @@ const ATTEMPTS: u32 = 5;
 pub(crate) struct EventStream {
     body: Answer,
     parser: Parser,
+    long_answers: Arc<Semaphore>,
+    /// Held while the event that is being received is long.
+    room: Option<OwnedSemaphorePermit>,
 }
 
 /// A place in a stream, from which it can be taken up again.
@@ -63,21 +67,28 @@ impl Place {
 }
 
 impl EventStream {
-    pub(super) fn new(response: Response<Answer>, most_bytes: usize) -> EventStream {
-        EventStream { body: response.into_body(), parser: Parser::new(most_bytes) }
+    /// Waits for room where the event that is being received gets long with `bytes` more.
+    async fn make_room(&mut self, bytes: usize) {
+        if self.room.is_none() && self.parser.buffered() + bytes > LONG_ANSWER {
+            self.room = self.long_answers.clone().acquire_owned().await.ok();
+        }
     }
 
     /// The next event; `None` at the end of the stream, orderly or not.
     pub(crate) async fn next(&mut self) -> Result<Option<Event>> {
         loop {
             match self.parser.next_event() {
-                Ok(Some(event)) => return Ok(Some(event)),
+                Ok(Some(event)) => {
+                    self.room = None;
+                    return Ok(Some(event));
+                }
                 Ok(None) => {}
                 Err(too_long) => return Err(Error::Protocol(too_long.to_string())),
             }
             match self.body.frame().await {
                 Some(Ok(frame)) => {
                     if let Some(data) = frame.data_ref() {
+                        self.make_room(data.len()).await;
                         self.parser.feed(data);
                     }
                 }
@@ -100,6 +111,15 @@ impl EventStream {
 }
 
 impl Remote {
+    pub(super) fn event_stream(&self, response: Response<Answer>) -> EventStream {
+        EventStream {
+            body: response.into_body(),
+            parser: Parser::new(self.most_bytes),
+            long_answers: self.long_answers.clone(),
+            room: None,
+        }
+    }
+
     /// Reports the messages of one event. Says whether the answer to `request` was among them.
     pub(super) async fn report_event(
         &self,
@@ -269,7 +289,7 @@ impl Remote {
         };
         match response.status() {
             status if status.is_success() && is_event_stream(response.headers()) => {
-                Ok(Taken::Open(Box::new(EventStream::new(response, self.most_bytes))))
+                Ok(Taken::Open(Box::new(self.event_stream(response))))
             }
             // Something answers, but not with a stream: as good as having none.
             status if status.is_success() => Ok(Taken::Refused(StatusCode::METHOD_NOT_ALLOWED, None)),

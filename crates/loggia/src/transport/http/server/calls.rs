@@ -12,11 +12,12 @@ use tokio::sync::Notify;
 use super::admission::Overload;
 use super::endpoint::Shared;
 use super::local::{Local, Peer};
+use super::respond;
 use crate::budget::Admission;
 use crate::edge::notices::Notices;
 use crate::edge::{self, admit, encode_outcome, settle};
 use crate::exchange::{CancelGuard, Exchange, LivePeer, Outbox};
-use crate::service::{Description, Outcome, Principal, Request};
+use crate::service::{Description, Outcome, Principal, Reply, Request};
 
 /// A request as it arrived.
 pub(super) struct Incoming {
@@ -182,7 +183,7 @@ pub(super) struct Begun {
 impl Begun {
     /// The response, where the call is over at once and has nothing else to say: most are, and no stream is
     /// opened for them.
-    pub(super) async fn at_once(mut self) -> Result<Vec<u8>, Begun> {
+    pub(super) async fn at_once(mut self) -> Result<Bytes, Begun> {
         self.outcome = edge::poll_once(&mut self.call).await;
         match self.outcome.take() {
             Some(outcome) if self.outbox.is_empty() && !self.peer.has_stream() => Ok(self.encode(outcome)),
@@ -205,16 +206,20 @@ impl Begun {
                     let Begun { running, permit, .. } = self;
                     // Whoever reads the response may use its id again at once.
                     drop(running);
-                    peer.local.push(stream, response.into(), true);
+                    peer.local.push(stream, response, true);
                     drop(permit);
                 }
             }
         })
     }
 
-    fn encode(&self, outcome: Outcome) -> Vec<u8> {
+    fn encode(&self, outcome: Outcome) -> Bytes {
         let server = self.peer.shared.service.describe();
-        encode_outcome(&self.id, &self.method, outcome, self.version, &server.identity)
+        let guard = outcome.as_ref().ok().and_then(Reply::guard);
+        respond::guarded(
+            encode_outcome(&self.id, &self.method, outcome, self.version, &server.identity),
+            guard,
+        )
     }
 
     /// Waits for the outcome; passes on what is said meanwhile.

@@ -18,6 +18,20 @@ use crate::transport::http::Body;
 /// Keeps nginx and its kin from holding events back.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
+/// Bytes that keep `guard` until the last of them was sent or dropped.
+pub(super) fn guarded<G: Send + 'static>(bytes: Vec<u8>, guard: Option<G>) -> Bytes {
+    struct Guarded<G>(Vec<u8>, #[allow(dead_code, reason = "it is only dropped")] G);
+    impl<G> AsRef<[u8]> for Guarded<G> {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    match guard {
+        Some(guard) => Bytes::from_owner(Guarded(bytes, guard)),
+        None => bytes.into(),
+    }
+}
+
 /// One JSON document.
 pub(super) fn json(status: StatusCode, bytes: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(Body::full(bytes));
@@ -94,7 +108,7 @@ pub(super) fn lasting_event_stream(events: impl Stream<Item = Bytes> + Send + 's
 }
 
 /// An event stream of which every event is known already.
-pub(super) fn whole_event_stream(events: Vec<u8>) -> Response<Body> {
+pub(super) fn whole_event_stream(events: impl Into<Bytes>) -> Response<Body> {
     events_of(Body::full(events))
 }
 

@@ -21,7 +21,7 @@ use crate::changes::Listening;
 use crate::edge::notices::Notices;
 use crate::edge::{self, discover, encode_outcome, listen, settle};
 use crate::exchange::{CancelGuard, Exchange, Outbox};
-use crate::service::{Description, Outcome, Principal, Request};
+use crate::service::{Description, Outcome, Principal, Reply, Request, ResultGuard};
 use crate::transport::http::Body;
 use crate::transport::sse;
 
@@ -90,6 +90,10 @@ fn status_of(outcome: &Outcome) -> StatusCode {
     }
 }
 
+fn guard(outcome: &Outcome) -> Option<ResultGuard> {
+    outcome.as_ref().ok().and_then(Reply::guard)
+}
+
 fn with_permit(response: Response<Body>, permit: Admission) -> Response<Body> {
     response.map(|body| body.holding(permit))
 }
@@ -145,14 +149,15 @@ impl Running {
     pub(super) async fn answer(mut self) -> Response<Body> {
         let Some(outcome) = self.outcome_before_anything().await else { return self.into_stream() };
         let status = status_of(&outcome);
+        let guard = guard(&outcome);
         let message = self.encode(outcome);
         self.drain();
         if self.said.is_empty() {
-            return with_permit(respond::json(status, message), self.permit);
+            return with_permit(respond::json(status, respond::guarded(message, guard)), self.permit);
         }
         let mut events = self.said;
         sse::write_event(&mut events, None, None, &message);
-        with_permit(respond::whole_event_stream(events), self.permit)
+        with_permit(respond::whole_event_stream(respond::guarded(events, guard)), self.permit)
     }
 
     /// The outcome, if the client need not be told anything before it, and soon.
@@ -208,8 +213,9 @@ impl Running {
                 outcome = &mut self.call => {
                     self.drain();
                     let mut events = std::mem::take(&mut self.said);
+                    let guard = guard(&outcome);
                     sse::write_event(&mut events, None, None, &self.encode(outcome));
-                    return (events.into(), true);
+                    return (respond::guarded(events, guard), true);
                 }
                 () = self.outbox.ready() => self.drain(),
                 comment = keep_alive(self.keep_alive) => return (comment, false),
