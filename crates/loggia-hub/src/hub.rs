@@ -444,6 +444,17 @@ impl Shared {
     async fn relay(&self, connector: usize, request: Request, exchange: Exchange) -> Result<Reply, Refusal> {
         let slot = &self.slots[connector];
         let _share = self.share(slot, &request)?;
+        let caller = request.principal.clone();
+        match self.send(slot, request, exchange).await? {
+            Reply::Raw(relayed) => {
+                let (index, name) = (slot.index, &slot.connector.name);
+                self.shares.result(index, name, caller.as_deref(), relayed).map(Reply::Raw)
+            }
+            reply => Ok(reply),
+        }
+    }
+
+    async fn send(&self, slot: &Slot, request: Request, exchange: Exchange) -> Result<Reply, Refusal> {
         if let Some(own) = &slot.own {
             return Box::pin(self.relay_own(slot, own, request, exchange)).await;
         }

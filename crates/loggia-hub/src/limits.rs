@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use loggia::limits::Limits;
+
 use crate::health::Patience;
 
 /// The bounds of one hub.
 #[derive(Debug, Clone)]
 pub struct HubLimits {
+    /// The bounds on what each upstream sends: messages, lists, results that are kept.
+    pub upstream: Limits,
     /// How long one attempt to reach an upstream may take, with reading its lists. A package runner may have
     /// to download the server first.
     pub connect_timeout: Duration,
@@ -23,6 +27,9 @@ pub struct HubLimits {
     /// Most calls that run at once; one connector, or one caller, gets a share of them
     /// ([`Budget`](loggia::budget::Budget)). Further ones are refused.
     pub requests: usize,
+    /// Most bytes of results that clients have not taken yet; one connector, or one caller, gets a share of them. A
+    /// result that finds no room is dropped.
+    pub result_bytes: usize,
     /// How long a request waits for an upstream that is just being connected to.
     pub patience: Duration,
     /// How patient the hub is with an upstream that fails.
@@ -56,12 +63,14 @@ pub struct HubLimits {
 impl Default for HubLimits {
     fn default() -> HubLimits {
         HubLimits {
+            upstream: Limits::default(),
             connect_timeout: Duration::from_secs(60),
             probe_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(10 * 60),
             max_timeout: Duration::from_secs(60 * 60),
             settle: Duration::from_secs(10),
             requests: 4096,
+            result_bytes: 256 << 20,
             patience: Duration::from_secs(10),
             retry: Patience::default(),
             list_entries: 10_000,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use loggia::budget::{Budget, Share, ShareExceeded};
-use loggia::service::Principal;
+use loggia::service::{Principal, Relayed};
 
 use crate::hub::Refusal;
 use crate::limits::HubLimits;
@@ -14,9 +14,13 @@ use crate::limits::HubLimits;
 /// Callers that are counted apart. With more of them, some share one count.
 const CALLERS: usize = 1024;
 
+/// The shortest result that is counted. Shorter ones are bounded by the number of requests.
+const COUNTED: usize = 16 << 10;
+
 /// The shared bounds of one hub.
 pub(crate) struct HubShares {
     running: SharedBound,
+    results: SharedBound,
 }
 
 /// One bound, with a share for each connector and for each caller.
@@ -39,7 +43,10 @@ enum ShareHolder {
 
 impl HubShares {
     pub(crate) fn new(limits: &HubLimits, connectors: usize) -> HubShares {
-        HubShares { running: SharedBound::new(limits.requests, connectors) }
+        HubShares {
+            running: SharedBound::new(limits.requests, connectors),
+            results: SharedBound::new(limits.result_bytes, connectors),
+        }
     }
 
     /// Makes room for one more call to the connector at `index`.
@@ -62,6 +69,43 @@ impl HubShares {
                 ),
             })
         })
+    }
+
+    /// Counts a result until its client has taken it. One that finds no room is dropped.
+    pub(crate) fn result(
+        &self,
+        index: usize,
+        name: &str,
+        caller: Option<&Principal>,
+        result: Relayed,
+    ) -> Result<Relayed, Refusal> {
+        let bytes = result.raw().as_bytes().len();
+        if bytes < COUNTED {
+            return Ok(result);
+        }
+        match self.results.take(index, caller, bytes) {
+            Ok(share) => Ok(result.with_guard(share)),
+            Err(exceeded) => {
+                let (whose, ShareExceeded { held, total }) = match exceeded {
+                    ShareHolder::Connector(exceeded) => {
+                        (format!("results of the connector {name:?}"), exceeded)
+                    }
+                    ShareHolder::Caller(exceeded) => ("your results".to_owned(), exceeded),
+                };
+                tracing::warn!(
+                    connector = name,
+                    bytes,
+                    held,
+                    total,
+                    "a result was dropped: clients do not take theirs"
+                );
+                Err(Refusal::Unavailable(format!(
+                    "The connector {name:?} ran the request, but its result of {bytes} bytes was dropped: {held} bytes \
+                     of {whose} wait to be taken by clients, and with it they would exceed their share of {total} \
+                     (`result_bytes` in [server.limits]). Read the results that wait, then ask for less at once."
+                )))
+            }
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, ListSource};
 use crate::connector::Opened;
 use crate::health::{Due, Health, State};
 use crate::hub::Shared;
@@ -127,7 +127,8 @@ async fn attempt(shared: &Shared, slot: &Slot) -> Result<(Arc<Link>, Catalog)> {
             Opened::Service(service) => Link::Service(service),
             Opened::Client(client) => Link::Client(Box::new(Relay::new(client, &slot.connector, limits))),
         };
-        let catalog = Catalog::read(&link, limits.list_entries).await?;
+        let source = ListSource { link: &link, connector: &slot.connector.name, limits };
+        let catalog = Catalog::read(source).await?;
         Ok((Arc::new(link), catalog))
     };
     tokio::time::timeout(limits.connect_timeout, opening)
@@ -147,6 +148,7 @@ pub(crate) fn client(shared: &Shared) -> loggia::client::ClientBuilder {
         .connect_timeout(limits.connect_timeout)
         .timeout(limits.timeout)
         .max_timeout(limits.max_timeout)
+        .limits(limits.upstream.clone())
         .validate_output(false)
         .reconnect(false)
 }
@@ -239,7 +241,8 @@ async fn refresh(shared: &Shared, slot: &Slot, link: &Link, lists: &[Change]) ->
     let Some(listed) = slot.listed() else { return Ok(()) };
     let mut catalog = listed.catalog.clone();
     for change in lists {
-        catalog.refresh(link, change, shared.limits.list_entries).await?;
+        let source = ListSource { link, connector: &slot.connector.name, limits: &shared.limits };
+        catalog.refresh(source, change).await?;
     }
     slot.list(catalog);
     shared.rebuild();

@@ -5,7 +5,7 @@ mod problems;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use loggia::client::{Client, RequestOptions, ServerFacts};
+use loggia::client::{Client, Listing, RequestOptions, ServerFacts};
 use loggia::model::{Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, Tool};
 use loggia::wire::{Method, RawJson};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ struct Findings {
 
 /// A list and how long it took; or why there is none.
 struct Listed<T> {
-    entries: Result<Vec<T>, String>,
+    listing: Result<Listing<T>, String>,
     took: Duration,
 }
 
@@ -64,10 +64,10 @@ async fn look(session: &Session<'_>) -> Outcome<Findings> {
         instructions: facts.instructions.clone(),
         connected_in: session.connected_in(),
         ping: ping.map(|()| took).map_err(|error| error.to_string()),
-        tools: listed(capabilities.tools.is_some(), client.list_all_tools()).await,
-        prompts: listed(capabilities.prompts.is_some(), client.list_all_prompts()).await,
-        resources: listed(has_resources, client.list_all_resources()).await,
-        templates: listed(has_resources, client.list_all_resource_templates()).await,
+        tools: listed(capabilities.tools.is_some(), client.read_tool_list()).await,
+        prompts: listed(capabilities.prompts.is_some(), client.read_prompt_list()).await,
+        resources: listed(has_resources, client.read_resource_list()).await,
+        templates: listed(has_resources, client.read_resource_template_list()).await,
         capabilities,
     })
 }
@@ -91,17 +91,26 @@ async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
     (result, started.elapsed())
 }
 
-async fn listed<T>(declared: bool, list: impl Future<Output = loggia::Result<Vec<T>>>) -> Option<Listed<T>> {
+async fn listed<T>(
+    declared: bool,
+    list: impl Future<Output = loggia::Result<Listing<T>>>,
+) -> Option<Listed<T>> {
     if !declared {
         return None;
     }
-    let (entries, took) = timed(list).await;
-    Some(Listed { entries: entries.map_err(|error| error.to_string()), took })
+    let (listing, took) = timed(list).await;
+    Some(Listed { listing: listing.map_err(|error| error.to_string()), took })
 }
 
 impl<T> Listed<T> {
     fn entries(&self) -> &[T] {
-        self.entries.as_deref().unwrap_or_default()
+        self.listing.as_ref().map(|listing| &*listing.entries).unwrap_or_default()
+    }
+
+    /// What is missing in the list of `what`.
+    fn problems(&self, what: &str) -> Vec<String> {
+        let warnings = self.listing.as_ref().map(|listing| &*listing.warnings).unwrap_or_default();
+        warnings.iter().map(|warning| format!("{what}: {warning}")).collect()
     }
 }
 
@@ -113,6 +122,10 @@ impl Findings {
             self.resources.as_ref().map(Listed::entries).unwrap_or_default(),
             self.templates.as_ref().map(Listed::entries).unwrap_or_default(),
         ));
+        found.extend(self.tools.iter().flat_map(|list| list.problems("tools")));
+        found.extend(self.prompts.iter().flat_map(|list| list.problems("prompts")));
+        found.extend(self.resources.iter().flat_map(|list| list.problems("resources")));
+        found.extend(self.templates.iter().flat_map(|list| list.problems("resource templates")));
         if self.identity.is_none() {
             found.push("the server does not say who it is".to_owned());
         }
@@ -206,9 +219,9 @@ fn long_row(out: &mut String, name: &str, value: &str, width: usize) {
 }
 
 fn list_text<T>(noun: &str, list: Option<&Listed<T>>) -> Option<String> {
-    let Listed { entries, took } = list?;
-    Some(match entries {
-        Ok(entries) => format!("{} in {}", count(entries.len(), noun), ms(*took)),
+    let Listed { listing, took } = list?;
+    Some(match listing {
+        Ok(listing) => format!("{} in {}", count(listing.entries.len(), noun), ms(*took)),
         Err(why) => format!("{noun}s cannot be listed: {}", one_line(why)),
     })
 }
@@ -216,8 +229,10 @@ fn list_text<T>(noun: &str, list: Option<&Listed<T>>) -> Option<String> {
 fn list_json<T>(list: Option<&Listed<T>>) -> Value {
     match list {
         None => Value::Null,
-        Some(Listed { entries: Ok(entries), took }) => json!({ "count": entries.len(), "ms": millis(*took) }),
-        Some(Listed { entries: Err(why), took }) => json!({ "error": why, "ms": millis(*took) }),
+        Some(Listed { listing: Ok(listing), took }) => {
+            json!({ "count": listing.entries.len(), "ms": millis(*took) })
+        }
+        Some(Listed { listing: Err(why), took }) => json!({ "error": why, "ms": millis(*took) }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `loggia tools|resources|prompts`: a table, or one entry in full.
 
-use loggia::client::Client;
+use loggia::client::{Client, Listing};
 use loggia::model::{Resource, ResourceTemplate};
 use loggia::wire::RawJson;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::render::lists;
 /// `loggia tools`.
 pub(crate) async fn tools(session: &Session<'_>, words: &[String]) -> Outcome {
     let tools = match session.capabilities().tools {
-        Some(_) => session.client().list_all_tools().await?,
+        Some(_) => whole(session.client().read_tool_list().await?),
         None => Vec::new(),
     };
     match one(words)? {
@@ -28,7 +28,7 @@ pub(crate) async fn tools(session: &Session<'_>, words: &[String]) -> Outcome {
 /// `loggia prompts`.
 pub(crate) async fn prompts(session: &Session<'_>, words: &[String]) -> Outcome {
     let prompts = match session.capabilities().prompts {
-        Some(_) => session.client().list_all_prompts().await?,
+        Some(_) => whole(session.client().read_prompt_list().await?),
         None => Vec::new(),
     };
     match one(words)? {
@@ -61,13 +61,21 @@ pub(crate) async fn resources(session: &Session<'_>, words: &[String]) -> Outcom
 }
 
 async fn both(client: &Client) -> Outcome<(Vec<Resource>, Vec<ResourceTemplate>)> {
-    let resources = client.list_all_resources().await?;
-    match client.list_all_resource_templates().await {
-        Ok(templates) => Ok((resources, templates)),
+    let resources = whole(client.read_resource_list().await?);
+    match client.read_resource_template_list().await {
+        Ok(templates) => Ok((resources, whole(templates))),
         // Servers without templates need not know the question.
         Err(loggia::Error::Rpc(_)) => Ok((resources, Vec::new())),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The entries of a list; what is missing is said on stderr.
+fn whole<T>(listing: Listing<T>) -> Vec<T> {
+    for warning in &listing.warnings {
+        out::note(format!("warning: {warning}"));
+    }
+    listing.entries
 }
 
 /// The name of the one entry that is wanted.

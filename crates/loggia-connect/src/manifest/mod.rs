@@ -29,6 +29,7 @@
 mod auth;
 mod check;
 mod error;
+mod gateway;
 mod limits;
 mod listen;
 mod personal;
@@ -50,6 +51,7 @@ pub use auth::{
     Admitted, Assertions, AuthSection, Client, Introspection, Issuer, OpenId, Scopes, SubjectClaim, VaultKey,
 };
 pub use error::{ManifestError, Problem, ResolveError};
+pub use gateway::GatewayLimits;
 pub use listen::{Listen, PublicUrl};
 pub use personal::{KeyHeader, OwnClient, Personal};
 
@@ -80,6 +82,8 @@ pub struct ServerSection {
     pub allowed_origins: Vec<String>,
     /// The bounds, those it does not mention at their defaults.
     pub limits: Limits,
+    /// The bounds of the gateway itself.
+    pub gateway: GatewayLimits,
     /// The URL under which clients reach it, if it says so.
     pub public_url: Option<PublicUrl>,
     /// Who may use it, if it says so.
@@ -96,6 +100,7 @@ impl Default for ServerSection {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             limits: Limits::default(),
+            gateway: GatewayLimits::default(),
             public_url: None,
             auth: None,
             vault_key: VaultKey::File,

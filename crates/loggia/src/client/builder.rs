@@ -309,6 +309,7 @@ fn settings(options: &Options, handlers: &Closures, connector: &Connector) -> Se
         #[cfg(not(feature = "http-client"))]
         sse_allowed: false,
         most_asks: options.limits.asks,
+        most_opening: options.limits.opening_bytes,
         most_malformed: options.limits.malformed,
     }
 }

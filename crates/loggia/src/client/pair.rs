@@ -110,6 +110,7 @@ impl Pair {
             reopens: false,
             sse_allowed: false,
             most_asks: 64,
+            most_opening: 1 << 20,
             most_malformed: 4,
         };
         let limits = Limits { ask_timeout: Duration::from_secs(300), ..Limits::default() };

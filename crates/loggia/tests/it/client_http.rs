@@ -532,3 +532,53 @@ async fn credentials_do_not_belong_into_urls() {
         assert!(!error.to_string().contains("secret"));
     }
 }
+
+/// Long answers of one server are received two at a time; what is short does not wait for them.
+#[tokio::test]
+async fn long_answers_wait_for_each_other_and_short_ones_do_not() {
+    // More than the sockets between the two hold.
+    const LONG: usize = 16 << 20;
+    let (written, mut finished) = mpsc::unbounded_channel();
+    let peer = modern(move |heard| {
+        let written = written.clone();
+        async move {
+            let name = heard.body["params"]["name"].as_str().unwrap_or_default().to_owned();
+            if name == "short" {
+                return heard.result(json!({ "resultType": "complete", "content": [] }));
+            }
+            let (sender, reply) = Reply::stream();
+            tokio::spawn(async move {
+                let piece = "x".repeat(64 << 10);
+                let mut pieces =
+                    std::iter::once("data: ").chain(std::iter::repeat_n(&*piece, LONG / piece.len()));
+                let mut open = true;
+                while open && let Some(piece) = pieces.next() {
+                    open = sender.send(piece.to_owned()).await.is_ok();
+                }
+                let _ = written.send(name);
+                // The answer never ends.
+                sender.closed().await;
+            });
+            reply
+        }
+    })
+    .await;
+    let client = Client::connect(&peer.url).await.expect("it opens");
+    let call = |name: &'static str| {
+        let client = client.clone();
+        tokio::spawn(async move { client.call_tool(name, json!({})).await })
+    };
+    let first = [call("first"), call("first")];
+    for _ in &first {
+        assert_eq!(finished.recv().await.as_deref(), Some("first"));
+    }
+    let third = call("third");
+    // Long enough for the third to arrive, if it did not wait.
+    for _ in 0..100 {
+        call("short").await.expect("no panic").expect("it does not wait");
+    }
+    assert!(finished.try_recv().is_err(), "two long answers are being received");
+    first.iter().for_each(tokio::task::JoinHandle::abort);
+    assert_eq!(finished.recv().await.as_deref(), Some("third"));
+    third.abort();
+}

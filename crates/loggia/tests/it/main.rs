@@ -1,6 +1,7 @@
 //! The crate's one test binary.
 #![allow(missing_docs, unreachable_pub, reason = "tests")]
 
+mod client_broken_lists;
 mod client_calls;
 #[cfg(unix)]
 mod client_child;

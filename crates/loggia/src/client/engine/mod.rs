@@ -45,6 +45,8 @@ pub(crate) struct Settings {
     pub sse_allowed: bool,
     /// Most questions of the server's that are answered at once.
     pub most_asks: usize,
+    /// Longest answer to a question of the opening, in bytes.
+    pub most_opening: usize,
     /// Most malformed messages in a row before the connection is given up.
     pub most_malformed: usize,
 }

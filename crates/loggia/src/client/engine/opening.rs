@@ -10,6 +10,7 @@ use super::write::outgoing;
 use super::{Asked, Call, Engine, Output, Phase, Settings};
 use crate::client::negotiate::{Answer, Opening, ServerFacts, Step};
 use crate::client::params;
+use crate::error::Error;
 
 impl Engine {
     pub(super) fn begin_opening(&mut self, now: Instant) {
@@ -85,6 +86,7 @@ impl Engine {
         let Phase::Opening { machine, asked, overdue, .. } = &mut self.phase else { return Some(answer) };
         if asked.is_some_and(|asked| asked.id == id) {
             *asked = None;
+            let answer = bounded(answer, self.settings.most_opening);
             let step = machine.answer(answer);
             self.step(now, step);
             None
@@ -95,5 +97,15 @@ impl Engine {
         } else {
             Some(answer)
         }
+    }
+}
+
+/// The answer, unless it is too long: it is kept for as long as the connection lasts.
+fn bounded(answer: Answer, most: usize) -> Answer {
+    match answer {
+        Answer::Result(result) if result.as_bytes().len() > most => Answer::Failed(Error::Protocol(format!(
+            "the server describes itself in more than {most} bytes (`opening_bytes`)"
+        ))),
+        answer => answer,
     }
 }

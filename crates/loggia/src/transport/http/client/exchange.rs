@@ -305,7 +305,7 @@ fn joined(whole: Bytes, data: &[u8]) -> Bytes {
 /// The refusal of a request, for a message: its status, and its error or the beginning of its body.
 fn refusal_text(status: StatusCode, error: Option<&RpcError>, body: &[u8]) -> String {
     let said = match error {
-        Some(error) => error.message.clone().into(),
+        Some(error) => error.message.clone(),
         None => String::from_utf8_lossy(body),
     };
     let said: String = said.trim().chars().take(200).collect();

@@ -93,7 +93,9 @@ mod tests {
     /// The real answers of servers, and what each means: `Some(true)` may have run.
     #[test]
     fn refusals_that_lose_the_session_are_told_from_others() {
-        let cases: &[(u16, Option<(i64, &str)>, bool, bool, Option<bool>)] = &[
+        // The status, the error, whether it has our id, whether there is Retry-After; and what it means.
+        type Case = (u16, Option<(i64, &'static str)>, bool, bool, Option<bool>);
+        let cases: &[Case] = &[
             // The specification.
             (404, None, false, false, Some(false)),
             (404, Some((-32001, "Session not found")), false, false, Some(false)),
