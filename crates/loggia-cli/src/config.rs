@@ -128,6 +128,7 @@ impl Config {
         client: ClientBuilder,
         credentials: &Credentials,
     ) -> Option<loggia::Result<Client>> {
+        let client = client.limits(self.server.limits.clone());
         let opened = match &self.connectors {
             Connectors::Folder { root, write } if name == FOLDER => {
                 open_folder(root, *write).map(Opened::Service)

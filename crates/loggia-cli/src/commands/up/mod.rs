@@ -2,6 +2,7 @@
 
 mod access;
 mod banner;
+mod bounds;
 mod connect;
 mod gate;
 mod health;
@@ -20,7 +21,7 @@ use loggia::transport::http::http;
 use loggia::transport::stdio::stdio;
 use loggia::transport::{Serve, Shutdown};
 use loggia_connect::manifest::Listen;
-use loggia_hub::{Connector, Hub, HubLimits};
+use loggia_hub::{Connector, Hub};
 use tokio::net::TcpListener;
 
 use crate::args::UpArgs;
@@ -30,6 +31,7 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::vault;
 use access::Access;
 use banner::Banner;
+use bounds::hub_limits;
 use connect::ConnectLayer;
 pub(super) use gate::AUTHORIZATION;
 use gate::Gate;
@@ -100,7 +102,7 @@ fn start(
         None => connector,
     };
     let connectors = config.connectors(credentials).into_iter().map(own).collect();
-    let limits = HubLimits { requests, ..HubLimits::default() };
+    let limits = hub_limits(&config.server, requests);
     Hub::start(identity, connectors, limits).map_err(Failure::usage)
 }
 
