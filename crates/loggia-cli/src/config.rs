@@ -158,6 +158,7 @@ impl Config {
         client: ClientBuilder,
         credentials: &Credentials,
     ) -> Option<loggia::Result<Client>> {
+        let client = client.limits(self.server.limits.clone());
         let opened = match &self.connectors {
             Connectors::Folder { root, options } if name == FOLDER => {
                 open_folder(root, options.clone()).map(Opened::Service)

@@ -5,11 +5,13 @@ use std::future::Future;
 use std::time::Duration;
 
 use loggia::changes::Change;
+use loggia::client::{ListWarning, Listing};
 use loggia::model::{Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, Tool};
 use loggia::wire::{ErrorCode, Version};
 use loggia::{Error, Result};
 use tokio::time::Instant;
 
+use crate::directory::cut;
 use crate::limits::HubLimits;
 use crate::link::Link;
 use crate::status::Counts;
@@ -30,21 +32,31 @@ pub(crate) struct Catalog {
     pub(crate) templates: Vec<ResourceTemplate>,
     /// The lists that could not be read last time, and why.
     pub(crate) problems: BTreeMap<&'static str, String>,
+    /// What was left out of each list.
+    pub(crate) warnings: BTreeMap<&'static str, Vec<ListWarning>>,
+}
+
+/// The upstream whose lists are read, and their bounds.
+#[derive(Clone, Copy)]
+pub(crate) struct ListSource<'a> {
+    pub(crate) link: &'a Link,
+    pub(crate) connector: &'a str,
+    pub(crate) limits: &'a HubLimits,
 }
 
 impl Catalog {
     /// Reads everything. Fails only where the upstream cannot be spoken to: a list that it refuses is empty,
     /// and a problem.
-    pub(crate) async fn read(link: &Link, limits: &HubLimits) -> Result<Catalog> {
-        let about = link.about().await?;
+    pub(crate) async fn read(source: ListSource<'_>) -> Result<Catalog> {
+        let about = source.link.about().await?;
         let mut catalog = Catalog {
             version: about.version,
             identity: about.identity,
             capabilities: about.capabilities,
-            instructions: about.instructions,
+            instructions: about.instructions.map(|text| cut(&text, source.limits.instructions).to_owned()),
             ..Catalog::default()
         };
-        catalog.refresh(link, &[Change::Tools, Change::Prompts, Change::Resources], limits).await?;
+        catalog.refresh(source, &[Change::Tools, Change::Prompts, Change::Resources]).await?;
         Ok(catalog)
     }
 
@@ -61,41 +73,59 @@ impl Catalog {
 
     /// Reads the lists that `changes` are about, at once: one that takes long does not keep the others from being
     /// read, and is a problem like one that is refused. The connection is good, and may bring it another time.
-    pub(crate) async fn refresh(
-        &mut self,
-        link: &Link,
-        changes: &[Change],
-        limits: &HubLimits,
-    ) -> Result<()> {
-        let bounds = ListBounds::new(limits);
+    pub(crate) async fn refresh(&mut self, source: ListSource<'_>, changes: &[Change]) -> Result<()> {
+        let (link, pages) = (source.link, source.limits.upstream.list_pages);
+        let bounds = ListBounds::new(source);
         let has = &self.capabilities;
         let wants = |declared: bool, change: Change| declared && changes.contains(&change);
         let resources = wants(has.resources.is_some(), Change::Resources);
         let (tools, prompts, resources, templates) = tokio::join!(
-            bounds.read(wants(has.tools.is_some(), Change::Tools), "tools", Box::pin(link.tools())),
-            bounds.read(wants(has.prompts.is_some(), Change::Prompts), "prompts", Box::pin(link.prompts())),
-            bounds.read(resources, "resources", Box::pin(link.resources())),
-            bounds.read(resources, TEMPLATES, Box::pin(link.templates())),
+            bounds.read(wants(has.tools.is_some(), Change::Tools), "tools", Box::pin(link.tools(pages))),
+            bounds.read(
+                wants(has.prompts.is_some(), Change::Prompts),
+                "prompts",
+                Box::pin(link.prompts(pages))
+            ),
+            bounds.read(resources, "resources", Box::pin(link.resources(pages))),
+            bounds.read(resources, TEMPLATES, Box::pin(link.templates(pages))),
         );
-        self.take("tools", tools?, |catalog| &mut catalog.tools);
-        self.take("prompts", prompts?, |catalog| &mut catalog.prompts);
-        self.take("resources", resources?, |catalog| &mut catalog.resources);
-        self.take(TEMPLATES, templates?, |catalog| &mut catalog.templates);
+        self.take("tools", source.connector, tools?, |catalog| &mut catalog.tools);
+        self.take("prompts", source.connector, prompts?, |catalog| &mut catalog.prompts);
+        self.take("resources", source.connector, resources?, |catalog| &mut catalog.resources);
+        self.take(TEMPLATES, source.connector, templates?, |catalog| &mut catalog.templates);
         Ok(())
     }
 
     /// Keeps a list that was read. One that was not stays as it was.
-    fn take<T>(&mut self, list: &'static str, read: ReadList<T>, field: fn(&mut Catalog) -> &mut Vec<T>) {
+    fn take<T>(
+        &mut self,
+        list: &'static str,
+        connector: &str,
+        read: ReadList<T>,
+        field: fn(&mut Catalog) -> &mut Vec<T>,
+    ) {
         match read {
             None => {}
-            Some(Ok(entries)) => {
+            Some(Ok(Listing { entries, warnings, .. })) => {
                 *field(self) = entries;
                 self.problems.remove(list);
+                self.left_out(list, connector, warnings);
             }
             Some(Err(error)) => {
                 self.problems.insert(list, error.to_string());
             }
         }
+    }
+
+    /// Logs what was left out of a list, unless it is the same as the last time.
+    fn left_out(&mut self, list: &'static str, connector: &str, warnings: Vec<ListWarning>) {
+        if self.warnings.get(list).is_some_and(|before| *before == warnings) {
+            return;
+        }
+        for warning in &warnings {
+            tracing::warn!(connector, list, %warning, "a list is not complete");
+        }
+        self.warnings.insert(list, warnings);
     }
 
     /// Logs the problems that `before` did not have.
@@ -132,19 +162,20 @@ impl Catalog {
 }
 
 /// What reading a list came to; `None` where it was not wanted.
-type ReadList<T> = Option<Result<Vec<T>>>;
+type ReadList<T> = Option<Result<Listing<T>>>;
 
 /// The bounds of lists that are read together: most entries of each, and the time for all.
-struct ListBounds {
+struct ListBounds<'a> {
+    connector: &'a str,
     entries: usize,
     limit: Duration,
     deadline: Instant,
 }
 
-impl ListBounds {
-    fn new(limits: &HubLimits) -> ListBounds {
+impl<'a> ListBounds<'a> {
+    fn new(ListSource { connector, limits, .. }: ListSource<'a>) -> ListBounds<'a> {
         let limit = limits.list_timeout;
-        ListBounds { entries: limits.list_entries, limit, deadline: Instant::now() + limit }
+        ListBounds { connector, entries: limits.list_entries, limit, deadline: Instant::now() + limit }
     }
 
     /// Reads one list, where it is wanted; the outer error means that the upstream cannot be spoken to. Servers
@@ -153,16 +184,16 @@ impl ListBounds {
         &self,
         wanted: bool,
         what: &'static str,
-        list: impl Future<Output = Result<Vec<T>>>,
+        list: impl Future<Output = Result<Listing<T>>>,
     ) -> Result<ReadList<T>> {
         if !wanted {
             return Ok(None);
         }
         match tokio::time::timeout_at(self.deadline, list).await {
             Err(_) => Ok(Some(Err(Error::timeout(self.limit)))),
-            Ok(Ok(entries)) => Ok(Some(Ok(self.cut(what, entries)))),
+            Ok(Ok(listing)) => Ok(Some(Ok(self.cut(what, listing)))),
             Ok(Err(Error::Rpc(error))) if what == TEMPLATES && error.code == ErrorCode::METHOD_NOT_FOUND => {
-                Ok(Some(Ok(Vec::new())))
+                Ok(Some(Ok(Listing::default())))
             }
             Ok(Err(
                 error @ (Error::Rpc(_) | Error::Protocol(_) | Error::TooLarge(_) | Error::Timeout(_)),
@@ -171,12 +202,12 @@ impl ListBounds {
         }
     }
 
-    fn cut<T>(&self, what: &str, mut entries: Vec<T>) -> Vec<T> {
-        if entries.len() > self.entries {
-            let (count, most) = (entries.len(), self.entries);
-            tracing::warn!(what, count, most, "a list is too long: the rest is left out");
-            entries.truncate(self.entries);
+    fn cut<T>(&self, what: &str, mut listing: Listing<T>) -> Listing<T> {
+        if listing.entries.len() > self.entries {
+            let (connector, count, most) = (self.connector, listing.entries.len(), self.entries);
+            tracing::warn!(connector, what, count, most, "a list is too long: the rest is left out");
+            listing.entries.truncate(self.entries);
         }
-        entries
+        listing
     }
 }

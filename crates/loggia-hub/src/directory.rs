@@ -508,7 +508,7 @@ fn instructions(views: &[View<'_>], limits: &HubLimits) -> String {
 }
 
 /// At most `most` bytes of `text`, whole characters.
-fn cut(text: &str, most: usize) -> &str {
+pub(crate) fn cut(text: &str, most: usize) -> &str {
     let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     &text[..end]
 }

@@ -28,6 +28,7 @@ use crate::memory::HubMemory;
 use crate::names::{BadName, SEPARATOR, check_connector, exposed, unprefixed};
 use crate::pace::StartPace;
 use crate::report::ConnectorReport;
+use crate::shares::{CallShare, HubShares};
 use crate::slot::{Hint, Listed, Slot, Wants, now};
 use crate::status::ConnectorStatus;
 use crate::supervisor;
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) limits: HubLimits,
     /// Which revision each upstream spoke last: one that was old is not probed again when it returns.
     pub(crate) eras: EraMemory,
+    pub(crate) shares: HubShares,
     pub(crate) slots: Vec<Arc<Slot>>,
     /// Whether there are connectors to which everybody signs in for themselves.
     personal: bool,
@@ -108,6 +110,7 @@ impl Hub {
             memory,
             memory_changed: Notify::new(),
             personal: slots.iter().any(|slot| slot.own.is_some()),
+            shares: HubShares::new(&limits, slots.len()),
             identity,
             limits,
             eras,
@@ -430,15 +433,16 @@ impl Shared {
                 let may = what != "tool" || own_name == SIGN_IN || (slot.connector.shows)(own_name);
                 return match what == "tool" && own_name == SIGN_IN {
                     _ if !may => Err(RpcError::invalid_params(format!("Unknown {what}: {name}")).into()),
-                    true => Box::pin(self.sign_in(slot, own, request, exchange)).await,
-                    // Everybody may have others.
-                    false => {
-                        let request = renamed(request, own_name)?;
-                        Box::pin(self.relay_own(slot, own, request, exchange)).await
+                    true => {
+                        let _share = self.share(slot, &request)?;
+                        Box::pin(self.sign_in(slot, own, request, exchange)).await
                     }
+                    // Each user may have tools that are not in the common list.
+                    false => self.relay(slot.index, renamed(request, own_name)?, exchange).await,
                 };
             }
             // It may have the thing, and is just being connected to.
+            let _share = self.share(slot, &request)?;
             slot.link(self.limits.patience).await.map_err(Refusal::Unavailable)?;
             route = found(&self.directory.load());
         }
@@ -495,26 +499,43 @@ impl Shared {
         exchange: Exchange,
     ) -> Result<Reply, Refusal> {
         let slot = &self.slots[connector];
-        let reply = match &slot.own {
-            Some(own) => Box::pin(self.relay_own(slot, own, request, exchange)).await,
-            None => self.relay_shared(slot, request, exchange).await,
-        };
+        let reply = self.send_in_share(slot, request, exchange).await;
         slot.counts.add(reply.is_err());
         reply
     }
 
-    /// Sends a request over the connection that everybody uses.
-    async fn relay_shared(
+    /// Sends a request to one upstream within the shares of the connector and the caller.
+    async fn send_in_share(
         &self,
         slot: &Slot,
         request: Request,
         exchange: Exchange,
     ) -> Result<Reply, Refusal> {
+        let _share = self.share(slot, &request)?;
+        let caller = request.principal.clone();
+        match self.send(slot, request, exchange).await? {
+            Reply::Raw(relayed) => {
+                let (index, name) = (slot.index, &slot.connector.name);
+                self.shares.result(index, name, caller.as_deref(), relayed).map(Reply::Raw)
+            }
+            reply => Ok(reply),
+        }
+    }
+
+    async fn send(&self, slot: &Slot, request: Request, exchange: Exchange) -> Result<Reply, Refusal> {
+        if let Some(own) = &slot.own {
+            return Box::pin(self.relay_own(slot, own, request, exchange)).await;
+        }
         let link = slot.link(self.limits.patience).await.map_err(Refusal::Unavailable)?;
         match link.call(request, exchange).await {
             Ok(outcome) => outcome.map_err(Refusal::Rpc),
             Err(error) => Err(refusal(slot, error)),
         }
+    }
+
+    /// Makes room for one more call to a connector, among those of others.
+    fn share(&self, slot: &Slot, request: &Request) -> Result<CallShare, Refusal> {
+        self.shares.call(slot.index, &slot.connector.name, request.principal.as_deref())
     }
 }
 

@@ -14,6 +14,7 @@
 //!   asked; `parking`: calls of a handshake upstream that
 //!   wait for a stateless client to come back with an answer; `url_error`: an error that is a question;
 //! * `resources`: which connector owns a URI;
+//! * `shares`: bounds that all connectors and callers share;
 //! * `own`: connections that people have for themselves; `sign_in`: who has to sign in first;
 //! * `hub`: the service itself.
 
@@ -36,6 +37,7 @@ mod relay;
 mod report;
 mod resources;
 mod retry;
+mod shares;
 mod sign_in;
 mod slot;
 mod status;

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use loggia::limits::Limits;
+
 use crate::health::Patience;
 
 /// The bounds of one hub.
 #[derive(Debug, Clone)]
 pub struct HubLimits {
+    /// The bounds on what each upstream sends: messages, lists, results that are kept.
+    pub upstream: Limits,
     /// How long a process that is started for an upstream may show no sign of work before its first message,
     /// where its connector does not say.
     pub start_timeout: Duration,
@@ -30,6 +34,12 @@ pub struct HubLimits {
     /// yet and whose lists are not remembered: a client that starts the hub itself asks at once, and many ask
     /// only once.
     pub settle: Duration,
+    /// Most calls that run at once; one connector, or one caller, gets a share of them
+    /// ([`Budget`](loggia::budget::Budget)). Further ones are refused.
+    pub requests: usize,
+    /// Most bytes of results that clients have not taken yet; one connector, or one caller, gets a share of them. A
+    /// result that finds no room is dropped.
+    pub result_bytes: usize,
     /// How long a request waits for an upstream that is just being connected to.
     pub patience: Duration,
     /// How patient the hub is with an upstream that fails.
@@ -63,6 +73,7 @@ pub struct HubLimits {
 impl Default for HubLimits {
     fn default() -> HubLimits {
         HubLimits {
+            upstream: Limits::default(),
             start_timeout: Duration::from_secs(5 * 60),
             // Two at least: one may wait for the network while the other computes.
             starts: std::thread::available_parallelism().map_or(2, usize::from).max(2),
@@ -73,6 +84,8 @@ impl Default for HubLimits {
             timeout: Duration::from_secs(10 * 60),
             max_timeout: Duration::from_secs(60 * 60),
             settle: Duration::from_secs(10),
+            requests: 4096,
+            result_bytes: 256 << 20,
             patience: Duration::from_secs(10),
             retry: Patience::default(),
             list_entries: 10_000,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loggia::changes::{Change, Listening};
-use loggia::client::{ServerFacts, Subscription};
+use loggia::client::{Listing, ServerFacts, Subscription};
 use loggia::exchange::Exchange;
 use loggia::model::{
     Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, SubscriptionFilter, Tool,
@@ -72,34 +72,38 @@ impl Link {
         }
     }
 
-    pub(crate) async fn tools(&self) -> Result<Vec<Tool>> {
+    pub(crate) async fn tools(&self, most_pages: usize) -> Result<Listing<Tool>> {
         match self {
-            Link::Client(relay) => relay.client().list_all_tools().await,
-            Link::Service(service) => listing::all(&**service, Method::ListTools, listing::tools).await,
-        }
-    }
-
-    pub(crate) async fn prompts(&self) -> Result<Vec<Prompt>> {
-        match self {
-            Link::Client(relay) => relay.client().list_all_prompts().await,
-            Link::Service(service) => listing::all(&**service, Method::ListPrompts, listing::prompts).await,
-        }
-    }
-
-    pub(crate) async fn resources(&self) -> Result<Vec<Resource>> {
-        match self {
-            Link::Client(relay) => relay.client().list_all_resources().await,
+            Link::Client(relay) => relay.client().read_tool_list().await,
             Link::Service(service) => {
-                listing::all(&**service, Method::ListResources, listing::resources).await
+                listing::all(&**service, Method::ListTools, listing::tools, most_pages).await
             }
         }
     }
 
-    pub(crate) async fn templates(&self) -> Result<Vec<ResourceTemplate>> {
+    pub(crate) async fn prompts(&self, most_pages: usize) -> Result<Listing<Prompt>> {
         match self {
-            Link::Client(relay) => relay.client().list_all_resource_templates().await,
+            Link::Client(relay) => relay.client().read_prompt_list().await,
             Link::Service(service) => {
-                listing::all(&**service, Method::ListResourceTemplates, listing::templates).await
+                listing::all(&**service, Method::ListPrompts, listing::prompts, most_pages).await
+            }
+        }
+    }
+
+    pub(crate) async fn resources(&self, most_pages: usize) -> Result<Listing<Resource>> {
+        match self {
+            Link::Client(relay) => relay.client().read_resource_list().await,
+            Link::Service(service) => {
+                listing::all(&**service, Method::ListResources, listing::resources, most_pages).await
+            }
+        }
+    }
+
+    pub(crate) async fn templates(&self, most_pages: usize) -> Result<Listing<ResourceTemplate>> {
+        match self {
+            Link::Client(relay) => relay.client().read_resource_template_list().await,
+            Link::Service(service) => {
+                listing::all(&**service, Method::ListResourceTemplates, listing::templates, most_pages).await
             }
         }
     }

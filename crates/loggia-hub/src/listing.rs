@@ -1,36 +1,46 @@
 //! Reads the lists of a server in this process, page after page, as a client would.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use loggia::client::{ListWarning, Listing};
 use loggia::exchange::Exchange;
 use loggia::model::{ClientCapabilities, PageParams, Prompt, Resource, ResourceTemplate, ServerResult, Tool};
 use loggia::service::{Reply, Request};
 use loggia::wire::{Method, RawJson, RequestMeta, Version};
 use loggia::{Error, Result, Service};
 
-/// Most pages that are read of one list.
-const MOST_PAGES: usize = 1000;
-
 /// Takes the entries of a page and the cursor of the next one out of a result.
 type Take<T> = fn(ServerResult) -> Option<(Vec<T>, Option<String>)>;
 
-/// The whole list behind `method`.
-pub(crate) async fn all<T>(service: &dyn Service, method: Method, take: Take<T>) -> Result<Vec<T>> {
-    let mut entries = Vec::new();
+/// The whole list behind `method`, up to `most_pages` pages. Its entries are valid: they come as values.
+pub(crate) async fn all<T>(
+    service: &dyn Service,
+    method: Method,
+    take: Take<T>,
+    most_pages: usize,
+) -> Result<Listing<T>> {
+    let mut listing = Listing::default();
+    let mut cursors = HashSet::new();
     let mut cursor = None;
-    for _ in 0..MOST_PAGES {
+    for _ in 0..most_pages {
         let (exchange, _outbox, _guard) = Exchange::new(None);
         let reply = service.call(request(&method, cursor)?, exchange).await.map_err(Error::Rpc)?;
         let Some((page, next)) = take(result(&method, reply)?) else {
             return Err(Error::Protocol(format!("{method} answered with the result of something else")));
         };
-        entries.extend(page);
+        listing.entries.extend(page);
         match next {
+            None => return Ok(listing),
+            Some(next) if !cursors.insert(next.clone()) => {
+                listing.warn(ListWarning::RepeatedCursor(next));
+                return Ok(listing);
+            }
             Some(next) => cursor = Some(next),
-            None => return Ok(entries),
         }
     }
-    Err(Error::Protocol(format!("{method} has more than {MOST_PAGES} pages")))
+    listing.warn(ListWarning::TooManyPages(most_pages));
+    Ok(listing)
 }
 
 fn request(method: &Method, cursor: Option<String>) -> Result<Request> {

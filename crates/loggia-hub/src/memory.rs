@@ -218,6 +218,7 @@ impl From<Lists> for Catalog {
             resources: lists.resources,
             templates: lists.templates,
             problems: BTreeMap::new(),
+            warnings: BTreeMap::new(),
         }
     }
 }

@@ -14,7 +14,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use loggia::Error;
 use tokio::sync::watch;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, ListSource};
 use crate::connector::{Opened, People};
 use crate::hub::Shared;
 use crate::link::Link;
@@ -79,7 +79,9 @@ impl InUse {
 
     /// Reads what the upstream offers the person, and announces what is new.
     async fn read(&self, shared: &Shared, slot: &Slot) {
-        let catalog = match Catalog::read(&self.link, &shared.limits).await {
+        let (link, connector) = (&*self.link, &*slot.connector.name);
+        let source = ListSource { link, connector, limits: &shared.limits };
+        let catalog = match Catalog::read(source).await {
             Ok(catalog) => catalog,
             Err(error) => {
                 return tracing::warn!(connector = slot.connector.name, %error, "lists cannot be read");

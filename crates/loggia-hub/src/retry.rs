@@ -50,7 +50,7 @@ mod tests {
             (io(ErrorKind::OutOfMemory), Retry::Soon),
             (Error::Connection("refused".to_owned()), Retry::Soon),
             (Error::Unauthorized("Bearer".to_owned()), Retry::Soon),
-            (Error::Timeout(std::time::Duration::from_secs(1)), Retry::Soon),
+            (Error::timeout(std::time::Duration::from_secs(1)), Retry::Soon),
         ];
         for (error, expected) in cases {
             assert_eq!(Retry::from(&error), expected, "{error}");

@@ -13,7 +13,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, ListSource};
 use crate::connector::Opened;
 use crate::health::{Due, Health, State};
 use crate::hub::Shared;
@@ -151,7 +151,8 @@ async fn attempt(shared: &Arc<Shared>, slot: &Arc<Slot>) -> Result<(Arc<Link>, C
         Opened::Service(service) => Link::Service(service),
         Opened::Client(client) => Link::Client(Box::new(Relay::new(client, &slot.connector, limits))),
     };
-    let catalog = Box::pin(Catalog::read(&link, limits)).await?;
+    let source = ListSource { link: &link, connector: &slot.connector.name, limits };
+    let catalog = Box::pin(Catalog::read(source)).await?;
     Ok((Arc::new(link), catalog))
 }
 
@@ -205,6 +206,7 @@ pub(crate) fn client(shared: &Shared) -> loggia::client::ClientBuilder {
         .connect_timeout(limits.connect_timeout)
         .timeout(limits.timeout)
         .max_timeout(limits.max_timeout)
+        .limits(limits.upstream.clone())
         .validate_output(false)
         .reconnect(false)
 }
@@ -297,7 +299,8 @@ async fn next_change(lists: &mut Option<Watch>, rested: Instant) -> Option<Chang
 async fn refresh(shared: &Shared, slot: &Slot, link: &Link, lists: &[Change]) -> Result<()> {
     let Some(listed) = slot.listed() else { return Ok(()) };
     let mut catalog = listed.catalog.clone();
-    catalog.refresh(link, lists, &shared.limits).await?;
+    let source = ListSource { link, connector: &slot.connector.name, limits: &shared.limits };
+    catalog.refresh(source, lists).await?;
     slot.list(catalog);
     shared.remember(slot);
     shared.rebuild();

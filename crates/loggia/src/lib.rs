@@ -8,6 +8,7 @@
 //! [`testing`](https://docs.rs/loggia/latest/loggia/testing) is made of; `http-server` and `http-client` for
 //! Streamable HTTP, `http` for both; `tls` for `https`.
 
+pub mod budget;
 pub mod changes;
 #[cfg(feature = "client")]
 pub mod client;

@@ -24,9 +24,11 @@ pub struct Limits {
     pub uri_bytes: usize,
     /// Most bytes of all URIs that one session or listen request subscribes to.
     pub subscription_bytes: usize,
-    /// Most requests that run at once, for one endpoint; further ones are refused as busy.
+    /// Most requests that run at once, for one endpoint; a caller who is known gets a share of them. Further ones are
+    /// refused as busy.
     pub requests: usize,
-    /// Most long streams (`subscriptions/listen`, GET) open at once, for one endpoint.
+    /// Most long streams (`subscriptions/listen`, GET) open at once, for one endpoint; a caller who is known gets a
+    /// share of them.
     pub streams: usize,
     /// Most connections, for one endpoint.
     pub connections: usize,
@@ -65,6 +67,12 @@ pub struct Limits {
     pub malformed: usize,
     /// Most pages of one list that a client fetches.
     pub list_pages: usize,
+    /// Most bytes of one list that a client reads; the rest is left out.
+    pub list_bytes: usize,
+    /// Longest entry of a list that a client keeps (a tool with its schemas), in bytes; a longer one is left out.
+    pub entry_bytes: usize,
+    /// Longest answer to `initialize` or `server/discover` that a client takes, in bytes.
+    pub opening_bytes: usize,
     /// Most results a client keeps.
     pub cache_entries: usize,
     /// Most bytes of results a client keeps.
@@ -103,6 +111,9 @@ impl Default for Limits {
             reply_bytes: 32 << 20,
             malformed: 1 << 20,
             list_pages: 1000,
+            list_bytes: 8 << 20,
+            entry_bytes: 1 << 20,
+            opening_bytes: 1 << 20,
             cache_entries: 1024,
             cache_bytes: 16 << 20,
         }

@@ -2,6 +2,7 @@
 //! that differs between revisions and transports happens before and after it (see [`crate::edge`]), so the
 //! builder's servers, the hub and a hand-written service are served by the same code.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -105,12 +106,22 @@ pub struct Relayed {
     /// How it is read for a client of another revision. A pointer, so that programs which relay nothing do
     /// not carry the reading of every result there is.
     decode: fn(&Method, Version, &RawJson) -> Result<ServerResult, codec::PayloadError>,
+    guard: Option<ResultGuard>,
 }
+
+/// A value that is dropped when a response was sent, or can no longer be.
+pub(crate) type ResultGuard = Arc<dyn Any + Send + Sync>;
 
 impl Relayed {
     /// The `result` member as it was written in `version`.
     pub fn new(version: Version, result: RawJson) -> Relayed {
-        Relayed { version, result, decode: codec::decode_result }
+        Relayed { version, result, decode: codec::decode_result, guard: None }
+    }
+
+    /// Keeps `guard` until the response with this result was sent over HTTP, or handed to the writer of another
+    /// transport: a gateway counts what clients have not taken yet.
+    pub fn with_guard(self, guard: impl Any + Send + Sync) -> Relayed {
+        Relayed { guard: Some(Arc::new(guard)), ..self }
     }
 
     /// The revision it is written in.
@@ -180,6 +191,15 @@ impl fmt::Debug for SharedResult {
 }
 
 impl Reply {
+    /// The guard of a relayed result.
+    #[cfg_attr(not(feature = "http-server"), allow(dead_code, reason = "only HTTP holds responses"))]
+    pub(crate) fn guard(&self) -> Option<ResultGuard> {
+        match self {
+            Reply::Raw(relayed) => relayed.guard.clone(),
+            Reply::Result(_) | Reply::Shared(_) => None,
+        }
+    }
+
     /// What the reply asks the client for, where it does.
     pub fn input_required(&self) -> Option<&InputRequired> {
         match self {

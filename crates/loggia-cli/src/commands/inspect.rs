@@ -5,7 +5,7 @@ mod problems;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use loggia::client::{Client, RequestOptions, ServerFacts};
+use loggia::client::{Client, Listing, RequestOptions, ServerFacts};
 use loggia::model::{Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, Tool};
 use loggia::wire::shape::Shape;
 use loggia::wire::{JsonObject, Method, RawJson};
@@ -37,7 +37,7 @@ struct Findings {
 
 /// A list and how long it took; or why there is none.
 struct Listed<T> {
-    entries: Result<Vec<T>, String>,
+    listing: Result<Listing<T>, String>,
     took: Duration,
 }
 
@@ -65,9 +65,9 @@ async fn look(session: &Session<'_>) -> Outcome<Findings> {
         instructions: facts.instructions.clone(),
         connected_in: session.connected_in(),
         ping: ping.map(|()| took).map_err(|error| session.told(&error)),
-        tools: listed(session, capabilities.tools.is_some(), client.list_all_tools()).await,
-        prompts: listed(session, capabilities.prompts.is_some(), client.list_all_prompts()).await,
-        resources: listed(session, has_resources, client.list_all_resources()).await,
+        tools: listed(session, capabilities.tools.is_some(), client.read_tool_list()).await,
+        prompts: listed(session, capabilities.prompts.is_some(), client.read_prompt_list()).await,
+        resources: listed(session, has_resources, client.read_resource_list()).await,
         templates: listed(session, has_resources, super::list::templates(client)).await,
         capabilities,
     })
@@ -95,18 +95,24 @@ async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
 async fn listed<T>(
     session: &Session<'_>,
     declared: bool,
-    list: impl Future<Output = loggia::Result<Vec<T>>>,
+    list: impl Future<Output = loggia::Result<Listing<T>>>,
 ) -> Option<Listed<T>> {
     if !declared {
         return None;
     }
-    let (entries, took) = timed(list).await;
-    Some(Listed { entries: entries.map_err(|error| session.told(&error)), took })
+    let (listing, took) = timed(list).await;
+    Some(Listed { listing: listing.map_err(|error| session.told(&error)), took })
 }
 
 impl<T> Listed<T> {
     fn entries(&self) -> &[T] {
-        self.entries.as_deref().unwrap_or_default()
+        self.listing.as_ref().map(|listing| &*listing.entries).unwrap_or_default()
+    }
+
+    /// What is missing in the list of `what`.
+    fn problems(&self, what: &str) -> Vec<String> {
+        let warnings = self.listing.as_ref().map(|listing| &*listing.warnings).unwrap_or_default();
+        warnings.iter().map(|warning| format!("{what}: {warning}")).collect()
     }
 }
 
@@ -118,19 +124,11 @@ impl Findings {
             self.resources.as_ref().map(Listed::entries).unwrap_or_default(),
             self.templates.as_ref().map(Listed::entries).unwrap_or_default(),
         ));
-        let lists = [
-            ("tools", failure(self.tools.as_ref())),
-            ("prompts", failure(self.prompts.as_ref())),
-            ("resources", failure(self.resources.as_ref())),
-            ("resource templates", failure(self.templates.as_ref())),
-            ("ping", self.ping.as_ref().err()),
-        ];
-        for (list, why) in lists {
-            found.extend(why.map(|why| match list {
-                "ping" => format!("ping failed: {why}"),
-                _ => format!("the {list} cannot be listed: {why}"),
-            }));
-        }
+        found.extend(self.tools.iter().flat_map(|list| list.problems("tools")));
+        found.extend(self.prompts.iter().flat_map(|list| list.problems("prompts")));
+        found.extend(self.resources.iter().flat_map(|list| list.problems("resources")));
+        found.extend(self.templates.iter().flat_map(|list| list.problems("resource templates")));
+        found.extend(self.ping.as_ref().err().map(|why| format!("ping failed: {why}")));
         if self.identity.is_none() {
             found.push("the server does not say who it is".to_owned());
         }
@@ -212,11 +210,6 @@ impl Findings {
     }
 }
 
-/// Why a list is missing.
-fn failure<T>(list: Option<&Listed<T>>) -> Option<&String> {
-    list?.entries.as_ref().err()
-}
-
 fn row(out: &mut String, name: &str, value: &str) {
     // Writing into a String cannot fail.
     let _ = writeln!(out, "{BOLD}{name:<NAMES$}{BOLD:#}{value}");
@@ -230,9 +223,9 @@ fn long_row(out: &mut String, name: &str, value: &str, width: usize) {
 }
 
 fn list_text<T>(noun: &str, list: Option<&Listed<T>>) -> Option<String> {
-    let Listed { entries, took } = list?;
-    Some(match entries {
-        Ok(entries) => format!("{} in {}", count(entries.len(), noun), ms(*took)),
+    let Listed { listing, took } = list?;
+    Some(match listing {
+        Ok(listing) => format!("{} in {}", count(listing.entries.len(), noun), ms(*took)),
         Err(why) => format!("{noun}s cannot be listed: {}", one_line(why)),
     })
 }
@@ -245,8 +238,10 @@ fn or_null<T: Shape>(value: Option<&T>) -> RawJson {
 fn list_json<T>(list: Option<&Listed<T>>) -> Value {
     match list {
         None => Value::Null,
-        Some(Listed { entries: Ok(entries), took }) => json!({ "count": entries.len(), "ms": millis(*took) }),
-        Some(Listed { entries: Err(why), took }) => json!({ "error": why, "ms": millis(*took) }),
+        Some(Listed { listing: Ok(listing), took }) => {
+            json!({ "count": listing.entries.len(), "ms": millis(*took) })
+        }
+        Some(Listed { listing: Err(why), took }) => json!({ "error": why, "ms": millis(*took) }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `loggia tools|resources|prompts`: a table, or one entry in full.
 
-use loggia::client::Client;
+use loggia::client::{Client, Listing};
 use loggia::model::{Resource, ResourceTemplate};
 use loggia::wire::shape::Shape;
 use loggia::wire::{ErrorCode, JsonObject, RawJson};
@@ -14,7 +14,7 @@ use crate::render::text::one_line;
 /// `loggia tools`.
 pub(crate) async fn tools(session: &Session<'_>, words: &[String]) -> Outcome {
     let tools = match session.capabilities().tools {
-        Some(_) => session.client().list_all_tools().await?,
+        Some(_) => whole(session.client().read_tool_list().await?),
         None => Vec::new(),
     };
     match one(words)? {
@@ -29,7 +29,7 @@ pub(crate) async fn tools(session: &Session<'_>, words: &[String]) -> Outcome {
 /// `loggia prompts`.
 pub(crate) async fn prompts(session: &Session<'_>, words: &[String]) -> Outcome {
     let prompts = match session.capabilities().prompts {
-        Some(_) => session.client().list_all_prompts().await?,
+        Some(_) => whole(session.client().read_prompt_list().await?),
         None => Vec::new(),
     };
     match one(words)? {
@@ -64,9 +64,9 @@ pub(crate) async fn resources(session: &Session<'_>, words: &[String]) -> Outcom
 }
 
 async fn both(client: &Client) -> Outcome<(Vec<Resource>, Vec<ResourceTemplate>)> {
-    let resources = client.list_all_resources().await?;
+    let resources = whole(client.read_resource_list().await?);
     match templates(client).await {
-        Ok(templates) => Ok((resources, templates)),
+        Ok(templates) => Ok((resources, whole(templates))),
         // The resources are there all the same.
         Err(error @ loggia::Error::Rpc(_)) => {
             out::note(format!(
@@ -80,11 +80,19 @@ async fn both(client: &Client) -> Outcome<(Vec<Resource>, Vec<ResourceTemplate>)
 }
 
 /// The resource templates. Servers that have none need not know the question.
-pub(crate) async fn templates(client: &Client) -> loggia::Result<Vec<ResourceTemplate>> {
-    match client.list_all_resource_templates().await {
-        Err(loggia::Error::Rpc(error)) if error.code == ErrorCode::METHOD_NOT_FOUND => Ok(Vec::new()),
+pub(crate) async fn templates(client: &Client) -> loggia::Result<Listing<ResourceTemplate>> {
+    match client.read_resource_template_list().await {
+        Err(loggia::Error::Rpc(error)) if error.code == ErrorCode::METHOD_NOT_FOUND => Ok(Listing::default()),
         listed => listed,
     }
+}
+
+/// The entries of a list; what is missing is said on stderr.
+fn whole<T>(listing: Listing<T>) -> Vec<T> {
+    for warning in &listing.warnings {
+        out::note(format!("{WARN}warning{WARN:#}: {}", one_line(&warning.to_string())));
+    }
+    listing.entries
 }
 
 /// The name of the one entry that is wanted.

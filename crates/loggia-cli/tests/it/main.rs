@@ -1,6 +1,7 @@
 //! The program as its users see it: what it prints, where, and how it ends.
 
 mod auth;
+mod bounds;
 mod browsers;
 #[cfg(target_os = "linux")]
 mod children;

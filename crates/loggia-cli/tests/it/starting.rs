@@ -36,7 +36,7 @@ fn a_slow_connector_comes_up_and_is_listed_from_memory_before_it_does() {
     configure(
         folder.path(),
         &format!(
-            "[server]\nlist_wait = \"1s\"\n[connectors.slow]\nkind = \"stdio\"\ncommand = \"sh\"\nargs = [\"-c\", \
+            "[server.limits]\nfirst_list_wait = \"1s\"\n[connectors.slow]\nkind = \"stdio\"\ncommand = \"sh\"\nargs = [\"-c\", \
              \"echo downloading the parts >&2; read -r go < gate; exec {loggia} up --stdio --root .\"]\n"
         ),
     );

@@ -15,8 +15,8 @@ use super::error::{ManifestError, Problems, ResolveError, nearest};
 use super::name::{check_prefix, connector_name};
 use super::raw::{Amount, RawConnector, RawFiles, RawManifest, RawServer, RawTools, Text, Texts};
 use super::{
-    Backend, Builtin, Connector, Listen, Manifest, Remote, ServerSection, Stdio, ToolFilter, Transport, auth,
-    limits, personal,
+    Backend, Builtin, Connector, GatewayLimits, Listen, Manifest, Remote, ServerSection, Stdio, ToolFilter,
+    Transport, auth, limits, personal,
 };
 use crate::glob::{BoundedGlob, GlobOptions};
 use crate::secret::{Secret, Template};
@@ -103,17 +103,17 @@ fn server(raw: RawServer, problems: &mut Problems<'_>) -> ServerSection {
         Ok(url) => Some(url),
         Err(message) => problems.add(text.span(), message),
     });
-    let list_wait = raw.list_wait.and_then(|amount| time(&amount, problems));
+    let (limits, gateway) = bounds(raw.limits, problems);
     ServerSection {
         listen,
-        list_wait,
         public_url,
         auth: raw.auth.map(|raw| auth::section(raw, problems)),
         vault_key: auth::vault_key(raw.vault, problems),
         path: path.unwrap_or(default.path),
         allowed_hosts: each(raw.allowed_hosts, is_host, HOST, problems),
         allowed_origins: each(raw.allowed_origins, is_origin, ORIGIN, problems),
-        limits: bounds(raw.limits, problems),
+        limits,
+        gateway,
     }
 }
 
@@ -124,18 +124,21 @@ fn time(amount: &Spanned<Amount>, problems: &mut Problems<'_>) -> Option<Duratio
     }
 }
 
-fn bounds(raw: BTreeMap<Spanned<String>, Spanned<Amount>>, problems: &mut Problems<'_>) -> Limits {
-    let mut bounds = Limits::default();
+fn bounds(
+    raw: BTreeMap<Spanned<String>, Spanned<Amount>>,
+    problems: &mut Problems<'_>,
+) -> (Limits, GatewayLimits) {
+    let (mut bounds, mut gateway) = (Limits::default(), GatewayLimits::default());
     for (name, amount) in raw {
         let (span, name) = (name.span(), name.as_ref());
         if !limits::names().contains(&name.as_str()) {
             problems
                 .add::<()>(span, format!("there is no limit '{name}'; {}", nearest(name, &limits::names())));
-        } else if let Err(message) = limits::set(&mut bounds, name, amount.as_ref()) {
+        } else if let Err(message) = limits::set(&mut bounds, &mut gateway, name, amount.as_ref()) {
             problems.add::<()>(amount.span(), message);
         }
     }
-    bounds
+    (bounds, gateway)
 }
 
 /// Those that are `good`; for the others a problem is noted.

@@ -1,9 +1,10 @@
-//! The section `[server.limits]`: a name and an amount for each bound of the SDK.
+//! The section `[server.limits]`: a name and an amount for each bound of the SDK, and of the gateway.
 
 use std::time::Duration;
 
 use loggia::limits::Limits;
 
+use super::gateway::GatewayLimits;
 use super::raw::Amount;
 
 /// One bound, and what its amount counts.
@@ -12,6 +13,13 @@ enum Bound {
     Rate(fn(&mut Limits) -> &mut u32),
     Bytes(fn(&mut Limits) -> &mut usize),
     Time(fn(&mut Limits) -> &mut Duration),
+}
+
+/// One bound of the gateway, and what its amount counts.
+enum GatewayBound {
+    Count(fn(&mut GatewayLimits) -> &mut Option<usize>),
+    Bytes(fn(&mut GatewayLimits) -> &mut Option<usize>),
+    Time(fn(&mut GatewayLimits) -> &mut Option<Duration>),
 }
 
 const BOUNDS: &[(&str, Bound)] = &[
@@ -44,23 +52,68 @@ const BOUNDS: &[(&str, Bound)] = &[
     ("reply_bytes", Bound::Bytes(|l| &mut l.reply_bytes)),
     ("malformed", Bound::Bytes(|l| &mut l.malformed)),
     ("list_pages", Bound::Count(|l| &mut l.list_pages)),
+    ("list_bytes", Bound::Bytes(|l| &mut l.list_bytes)),
+    ("entry_bytes", Bound::Bytes(|l| &mut l.entry_bytes)),
+    ("opening_bytes", Bound::Bytes(|l| &mut l.opening_bytes)),
     ("cache_entries", Bound::Count(|l| &mut l.cache_entries)),
     ("cache_bytes", Bound::Bytes(|l| &mut l.cache_bytes)),
 ];
 
+const GATEWAY_BOUNDS: &[(&str, GatewayBound)] = &[
+    ("start_timeout", GatewayBound::Time(|l| &mut l.start_timeout)),
+    ("starts", GatewayBound::Count(|l| &mut l.starts)),
+    ("start_turn", GatewayBound::Time(|l| &mut l.start_turn)),
+    ("connect_timeout", GatewayBound::Time(|l| &mut l.connect_timeout)),
+    ("list_timeout", GatewayBound::Time(|l| &mut l.list_timeout)),
+    ("probe_timeout", GatewayBound::Time(|l| &mut l.probe_timeout)),
+    ("call_timeout", GatewayBound::Time(|l| &mut l.call_timeout)),
+    ("call_max_timeout", GatewayBound::Time(|l| &mut l.call_max_timeout)),
+    ("first_list_wait", GatewayBound::Time(|l| &mut l.first_list_wait)),
+    ("connect_wait", GatewayBound::Time(|l| &mut l.connect_wait)),
+    ("retry_first", GatewayBound::Time(|l| &mut l.retry_first)),
+    ("retry_longest", GatewayBound::Time(|l| &mut l.retry_longest)),
+    ("retry_stable_after", GatewayBound::Time(|l| &mut l.retry_stable_after)),
+    ("keep_listed", GatewayBound::Time(|l| &mut l.keep_listed)),
+    ("list_entries", GatewayBound::Count(|l| &mut l.list_entries)),
+    ("list_page", GatewayBound::Count(|l| &mut l.list_page)),
+    ("list_refresh_after", GatewayBound::Time(|l| &mut l.list_refresh_after)),
+    ("list_ttl", GatewayBound::Time(|l| &mut l.list_ttl)),
+    ("suspended_calls", GatewayBound::Count(|l| &mut l.suspended_calls)),
+    ("suspended_call_timeout", GatewayBound::Time(|l| &mut l.suspended_call_timeout)),
+    ("connector_subscriptions", GatewayBound::Count(|l| &mut l.connector_subscriptions)),
+    ("instructions_bytes", GatewayBound::Bytes(|l| &mut l.instructions_bytes)),
+    ("user_connections", GatewayBound::Count(|l| &mut l.user_connections)),
+    ("user_connection_idle", GatewayBound::Time(|l| &mut l.user_connection_idle)),
+    ("sign_in_timeout", GatewayBound::Time(|l| &mut l.sign_in_timeout)),
+    ("result_bytes", GatewayBound::Bytes(|l| &mut l.result_bytes)),
+];
+
 /// The names of the bounds.
 pub(super) fn names() -> Vec<&'static str> {
-    BOUNDS.iter().map(|(name, _)| *name).collect()
+    BOUNDS.iter().map(|(name, _)| *name).chain(GATEWAY_BOUNDS.iter().map(|(name, _)| *name)).collect()
 }
 
 /// Sets one bound, which must be one of [`names`]; the error says how to write the amount.
-pub(super) fn set(limits: &mut Limits, name: &str, amount: &Amount) -> Result<(), &'static str> {
-    let Some((_, bound)) = BOUNDS.iter().find(|(known, _)| *known == name) else { return Ok(()) };
-    match bound {
-        Bound::Count(field) => *field(limits) = count(amount)?,
-        Bound::Rate(field) => *field(limits) = u32::try_from(count(amount)?).unwrap_or(u32::MAX),
-        Bound::Bytes(field) => *field(limits) = bytes(amount)?,
-        Bound::Time(field) => *field(limits) = time(amount)?,
+pub(super) fn set(
+    limits: &mut Limits,
+    gateway: &mut GatewayLimits,
+    name: &str,
+    amount: &Amount,
+) -> Result<(), &'static str> {
+    if let Some((_, bound)) = BOUNDS.iter().find(|(known, _)| *known == name) {
+        match bound {
+            Bound::Count(field) => *field(limits) = count(amount)?,
+            Bound::Rate(field) => *field(limits) = u32::try_from(count(amount)?).unwrap_or(u32::MAX),
+            Bound::Bytes(field) => *field(limits) = bytes(amount)?,
+            Bound::Time(field) => *field(limits) = time(amount)?,
+        }
+    }
+    if let Some((_, bound)) = GATEWAY_BOUNDS.iter().find(|(known, _)| *known == name) {
+        match bound {
+            GatewayBound::Count(field) => *field(gateway) = Some(count(amount)?),
+            GatewayBound::Bytes(field) => *field(gateway) = Some(bytes(amount)?),
+            GatewayBound::Time(field) => *field(gateway) = Some(time(amount)?),
+        }
     }
     Ok(())
 }

@@ -30,6 +30,7 @@ mod auth;
 mod check;
 mod error;
 mod fingerprint;
+mod gateway;
 mod limits;
 mod listen;
 mod name;
@@ -53,6 +54,7 @@ pub use auth::{
     Admitted, Assertions, AuthSection, Client, Introspection, Issuer, OpenId, Scopes, SubjectClaim, VaultKey,
 };
 pub use error::{ManifestError, Problem, ResolveError};
+pub use gateway::GatewayLimits;
 pub use listen::{Listen, PublicUrl};
 pub use name::connector_name;
 pub use personal::{KeyHeader, OwnClient, Personal};
@@ -86,14 +88,14 @@ pub struct ServerSection {
     pub allowed_origins: Vec<String>,
     /// The bounds, those it does not mention at their defaults.
     pub limits: Limits,
+    /// The bounds of the gateway itself.
+    pub gateway: GatewayLimits,
     /// The URL under which clients reach it, if it says so.
     pub public_url: Option<PublicUrl>,
     /// Who may use it, if it says so.
     pub auth: Option<AuthSection>,
     /// Where the key of the vault is.
     pub vault_key: VaultKey,
-    /// How long the first request for a list waits for connectors that were not tried yet, if it says so.
-    pub list_wait: Option<Duration>,
 }
 
 impl Default for ServerSection {
@@ -104,10 +106,10 @@ impl Default for ServerSection {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             limits: Limits::default(),
+            gateway: GatewayLimits::default(),
             public_url: None,
             auth: None,
             vault_key: VaultKey::File,
-            list_wait: None,
         }
     }
 }

@@ -33,7 +33,6 @@ pub(super) struct RawServer {
     #[serde(default)]
     pub(super) limits: BTreeMap<Spanned<String>, Spanned<Amount>>,
     pub(super) public_url: Option<Text>,
-    pub(super) list_wait: Option<Spanned<Amount>>,
     pub(super) auth: Option<RawAuth>,
     #[serde(default)]
     pub(super) vault: RawVault,

@@ -1,5 +1,6 @@
 //! The hub between real clients and real servers in memory, in every pair of eras.
 
+mod broken_lists;
 mod calls;
 mod crossed;
 mod fixture;
@@ -7,4 +8,5 @@ mod lists;
 mod outages;
 mod own;
 mod parked;
+mod shares;
 mod starting;

@@ -346,6 +346,7 @@ fn settings(options: &Options, handlers: &Closures, connector: &Connector) -> Se
         most_asks: options.limits.asks,
         most_noise: options.limits.malformed,
         span: tracing::Span::current(),
+        most_opening: options.limits.opening_bytes,
     }
 }
 

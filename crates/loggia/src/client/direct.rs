@@ -19,7 +19,7 @@ use crate::client::noise::{NoiseBudget, UnreadableMessage};
 use crate::client::request::now;
 use crate::client::{Client, Common, NotificationSink};
 use crate::error::{Error, Result};
-use crate::transport::http::client::{Answering, EventStream, Remote};
+use crate::transport::http::client::{Answering, EventStream, Remote, RequestContext};
 
 /// A server that requests can be made of directly.
 pub(crate) struct Direct {
@@ -102,7 +102,8 @@ impl Exchange<'_> {
         let outgoing = self.common.composer.request(self.call, version, self.id)?;
         link::trace(true, &outgoing.body);
         let mut clock = Clock::new(self.call.timing);
-        let asking = self.direct.remote.ask(self.id, &self.call.method, &outgoing);
+        let request = RequestContext::without_session(self.id);
+        let asking = self.direct.remote.ask(&request, &self.call.method, &outgoing);
         match clock.limit(asking).await?.map_err(Failure::into_error)? {
             Answering::Text(text) => {
                 let answer = self.read(&text, &mut clock)?;

@@ -55,7 +55,7 @@ pub(crate) enum LinkEvent {
     Starting(StartSign),
     /// The request `id` will not be answered.
     Failed { id: i64, failure: Failure },
-    /// The server no longer knows the session.
+    /// The server no longer has the session.
     SessionExpired,
     /// What came of opening the HTTP+SSE transport.
     SseOpened(Result<(), Error>),
@@ -69,12 +69,24 @@ pub(crate) enum LinkEvent {
 pub(crate) enum Failure {
     /// An HTTP status with no JSON-RPC body.
     Status { status: u16, message: String },
-    /// The server no longer knows the session; it did not look at the request.
-    SessionExpired,
+    /// The server no longer has the session.
+    Session(SessionRefusal),
     /// Its stream ended, and cannot be taken up again.
     Ended,
     /// Anything else.
     Error(Error),
+}
+
+/// A request that was refused because its session is gone.
+#[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has sessions"))]
+#[derive(Debug)]
+pub(crate) struct SessionRefusal {
+    /// The answer of the server.
+    pub error: Error,
+    /// Whether the server may have processed the request.
+    pub may_have_run: bool,
+    /// Whether the session of the request is still in use; otherwise a new one was begun meanwhile.
+    pub current: bool,
 }
 
 impl Failure {
@@ -82,9 +94,7 @@ impl Failure {
     pub(crate) fn into_error(self) -> Error {
         match self {
             Failure::Status { message, .. } => Error::Connection(message),
-            Failure::SessionExpired => {
-                Error::Connection("the server forgets its sessions at once".to_owned())
-            }
+            Failure::Session(refusal) => refusal.error,
             Failure::Ended => Error::Connection("the stream ended before the answer came".to_owned()),
             Failure::Error(error) => error,
         }

@@ -19,7 +19,7 @@
 //! * `era`, `negotiate`: which revision is spoken; `engine`: one connection as a machine without I/O;
 //! * `driver`, `link`, `target`: the task, and what carries its messages;
 //! * `direct`: requests to a stateless server over HTTP, which need no task;
-//! * `request`, `typed`, `call`: requests; `cache`: results kept; `listen`: changes;
+//! * `request`, `typed`, `lists`, `call`: requests; `cache`: results kept; `listen`: changes;
 //! * `handler`: what the program answers when the server asks.
 
 mod backoff;
@@ -34,6 +34,7 @@ mod era;
 mod handler;
 pub(crate) mod link;
 mod listen;
+mod lists;
 mod negotiate;
 mod noise;
 #[cfg(test)]
@@ -70,6 +71,7 @@ pub use engine::RawReply;
 pub use era::{EraMemory, KnownServer, Negotiation};
 pub use handler::{ClientHandler, InputHandler};
 pub use listen::Subscription;
+pub use lists::{ListWarning, Listing};
 pub use negotiate::ServerFacts;
 pub use request::{InputPolicy, NotificationSink, RequestOptions};
 pub use start::StartProgress;

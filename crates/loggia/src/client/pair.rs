@@ -113,6 +113,7 @@ impl Pair {
             most_asks: 64,
             most_noise: 4096,
             span: tracing::Span::none(),
+            most_opening: 1 << 20,
         };
         let limits = Limits { ask_timeout: Duration::from_secs(300), ..Limits::default() };
         Pair {

@@ -1,16 +1,13 @@
 //! A method for each of the protocol's requests.
 
-use std::collections::HashSet;
-
 use loggia_wire::model::{
     CallToolResult, CompleteParams, CompleteResult, EmptyResult, GetPromptParams, GetPromptResult,
     ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel,
-    PageParams, Prompt, ReadResourceParams, ReadResourceResult, Resource, ResourceTemplate, ServerResult,
-    SetLevelParams, SubscribeParams, Tool,
+    ReadResourceParams, ReadResourceResult, ServerResult, SetLevelParams, SubscribeParams,
 };
 use loggia_wire::shape::Shape;
 use loggia_wire::vec_map::Named;
-use loggia_wire::{ErrorCode, Method, RawJson, codec};
+use loggia_wire::{Method, RawJson, codec};
 
 use crate::client::{Client, RequestOptions};
 use crate::error::{Error, Result};
@@ -43,47 +40,6 @@ results! {
     GetPrompt: GetPromptResult,
     Complete: CompleteResult,
     Empty: EmptyResult,
-}
-
-/// The two ways to list: a page, and everything.
-macro_rules! lists {
-    ($($page:ident, $all:ident, $method:ident, $result:ident { $member:ident: $item:ident }, $what:literal;)*) => {
-        impl Client {
-            $(
-                #[doc = concat!("One page of the ", $what, "; without a cursor the first.")]
-                pub async fn $page(&self, cursor: Option<String>) -> Result<$result> {
-                    self.page(Method::$method, cursor).await
-                }
-
-                #[doc = concat!("All the ", $what, ", page after page.")]
-                pub async fn $all(&self) -> Result<Vec<$item>> {
-                    let mut pages = Pages::new(Method::$method);
-                    let mut all = Vec::new();
-                    while pages.more(self)? {
-                        match self.$page(pages.cursor()).await {
-                            Ok(page) => {
-                                all.extend(page.$member);
-                                pages.next(page.next_cursor)?;
-                            }
-                            Err(error) => {
-                                pages.start_over(self, error)?;
-                                all.clear();
-                            }
-                        }
-                    }
-                    Ok(all)
-                }
-            )*
-        }
-    };
-}
-
-lists! {
-    list_tools, list_all_tools, ListTools, ListToolsResult { tools: Tool }, "tools";
-    list_resources, list_all_resources, ListResources, ListResourcesResult { resources: Resource }, "resources";
-    list_resource_templates, list_all_resource_templates, ListResourceTemplates,
-        ListResourceTemplatesResult { resource_templates: ResourceTemplate }, "resource templates";
-    list_prompts, list_all_prompts, ListPrompts, ListPromptsResult { prompts: Prompt }, "prompts";
 }
 
 impl Client {
@@ -136,13 +92,6 @@ impl Client {
         self.typed::<EmptyResult>(method, &params, RequestOptions::default()).await.map(drop)
     }
 
-    async fn page<T: FromServerResult + Learn>(&self, method: Method, cursor: Option<String>) -> Result<T> {
-        let params = PageParams { cursor, ..PageParams::default() };
-        let mut page: T = self.typed(method, &params, cached()).await?;
-        page.learn(self);
-        Ok(page)
-    }
-
     /// Makes a request and reads its result.
     pub(crate) async fn typed<T: FromServerResult>(
         &self,
@@ -158,86 +107,6 @@ impl Client {
     }
 }
 
-fn cached() -> RequestOptions {
+pub(crate) fn cached() -> RequestOptions {
     RequestOptions { cache: true, ..RequestOptions::default() }
-}
-
-/// What a page teaches the client.
-trait Learn {
-    fn learn(&mut self, client: &Client);
-}
-
-impl Learn for ListToolsResult {
-    fn learn(&mut self, client: &Client) {
-        let stateless = client.version().is_none_or(|version| version.is_stateless());
-        client.common().tools().learn(&mut self.tools, client.common().mirrors && stateless);
-    }
-}
-
-impl Learn for ListResourcesResult {
-    fn learn(&mut self, _: &Client) {}
-}
-
-impl Learn for ListResourceTemplatesResult {
-    fn learn(&mut self, _: &Client) {}
-}
-
-impl Learn for ListPromptsResult {
-    fn learn(&mut self, _: &Client) {}
-}
-
-/// The way through a list: bounded, never in a circle.
-struct Pages {
-    method: Method,
-    cursor: Option<String>,
-    seen: HashSet<String>,
-    fetched: usize,
-    done: bool,
-    started_over: bool,
-}
-
-impl Pages {
-    fn new(method: Method) -> Pages {
-        Pages { method, cursor: None, seen: HashSet::new(), fetched: 0, done: false, started_over: false }
-    }
-
-    /// Whether another page is to be fetched.
-    fn more(&self, client: &Client) -> Result<bool> {
-        let most = client.common().options.limits.list_pages;
-        if !self.done && self.fetched >= most {
-            return Err(Error::Protocol(format!("{} has more than {most} pages", self.method)));
-        }
-        Ok(!self.done)
-    }
-
-    fn cursor(&self) -> Option<String> {
-        self.cursor.clone()
-    }
-
-    fn next(&mut self, cursor: Option<String>) -> Result<()> {
-        self.fetched += 1;
-        self.done = cursor.is_none();
-        if let Some(cursor) = &cursor
-            && !self.seen.insert(cursor.clone())
-        {
-            return Err(Error::Protocol(format!(
-                "{} goes in circles: it repeats the cursor {cursor:?}",
-                self.method
-            )));
-        }
-        self.cursor = cursor;
-        Ok(())
-    }
-
-    /// A cursor that the server no longer knows means that the list changed while we read it: begin again,
-    /// once ("Interaction with Pagination").
-    fn start_over(&mut self, client: &Client, error: Error) -> Result<()> {
-        let stale = matches!(&error, Error::Rpc(error) if error.code == ErrorCode::INVALID_PARAMS);
-        if !stale || self.cursor.is_none() || self.started_over {
-            return Err(error);
-        }
-        client.common().cache().forget(&self.method);
-        *self = Pages { started_over: true, ..Pages::new(self.method.clone()) };
-        Ok(())
-    }
 }

@@ -125,7 +125,7 @@ impl Parser {
                 chunk = &chunk[1..];
                 continue;
             }
-            let end = chunk.iter().position(|b| is_break(*b));
+            let end = memchr::memchr2(b'\n', b'\r', chunk);
             self.extend_line(&chunk[..end.unwrap_or(chunk.len())]);
             let Some(end) = end else { return };
             self.after_cr = chunk[end] == b'\r';
@@ -143,6 +143,11 @@ impl Parser {
             None if self.too_long => Err(TooLong { limit: self.limit }),
             None => Ok(None),
         }
+    }
+
+    /// The bytes of the event that has begun and is not complete.
+    pub fn buffered(&self) -> usize {
+        self.line.len() + self.event.data.len()
     }
 
     /// The last id of the stream so far: what to send as `Last-Event-ID` when reconnecting.

@@ -39,7 +39,7 @@ where
 }
 
 /// A server of the handshake era with sessions: answers the opening itself, the rest with `rest`.
-async fn legacy<F, Fut>(rest: F) -> HttpPeer
+pub async fn legacy<F, Fut>(rest: F) -> HttpPeer
 where
     F: Fn(Heard) -> Fut + Send + Sync + Clone + 'static,
     Fut: Future<Output = Reply> + Send + 'static,
@@ -376,38 +376,6 @@ async fn a_header_mismatch_lists_the_tools_again_and_retries_once() {
 }
 
 #[tokio::test]
-async fn a_forgotten_session_is_opened_again_and_the_call_made_again() {
-    let peer = legacy(|heard| async move {
-        match (heard.method().as_str(), heard.header("mcp-session-id")) {
-            ("GET", _) => Reply::text(405, ""),
-            ("DELETE", _) => Reply::text(204, ""),
-            (_, Some("s1")) => heard.error(404, -32001, Value::Null),
-            _ => heard.result(json!({ "content": [] })),
-        }
-    })
-    .await;
-    let client = Client::connect(&peer.url).await.expect("it opens");
-    client.call_tool("t", json!({})).await.expect("in the new session");
-    let methods: Vec<String> = peer.methods().into_iter().filter(|method| method != "GET").collect();
-    let opening = ["initialize", "notifications/initialized", "tools/call"];
-    assert_eq!(methods, [&["server/discover"][..], &opening, &opening].concat());
-}
-
-#[tokio::test]
-async fn a_server_that_forgets_at_once_is_not_asked_for_ever() {
-    let peer = legacy(|heard| async move {
-        match heard.method().as_str() {
-            "GET" => Reply::text(405, ""),
-            _ => Reply::text(404, ""),
-        }
-    })
-    .await;
-    let client = Client::connect(&peer.url).await.expect("it opens");
-    let error = client.call_tool("t", json!({})).await.expect_err("it forgets").to_string();
-    assert!(error.contains("forgets its sessions"), "{error}");
-}
-
-#[tokio::test]
 async fn a_broken_stream_is_taken_up_where_it_broke() {
     let closed_at = Arc::new(Mutex::new(None));
     let resumed_after = Arc::new(Mutex::new(None));
@@ -612,4 +580,54 @@ async fn credentials_do_not_belong_into_urls() {
         assert!(matches!(error, Error::Configuration(_)), "{error}");
         assert!(!error.to_string().contains("secret"));
     }
+}
+
+/// Long answers of one server are received two at a time; what is short does not wait for them.
+#[tokio::test]
+async fn long_answers_wait_for_each_other_and_short_ones_do_not() {
+    // More than the sockets between the two hold.
+    const LONG: usize = 16 << 20;
+    let (written, mut finished) = mpsc::unbounded_channel();
+    let peer = modern(move |heard| {
+        let written = written.clone();
+        async move {
+            let name = heard.body["params"]["name"].as_str().unwrap_or_default().to_owned();
+            if name == "short" {
+                return heard.result(json!({ "resultType": "complete", "content": [] }));
+            }
+            let (sender, reply) = Reply::stream();
+            tokio::spawn(async move {
+                let piece = "x".repeat(64 << 10);
+                let mut pieces =
+                    std::iter::once("data: ").chain(std::iter::repeat_n(&*piece, LONG / piece.len()));
+                let mut open = true;
+                while open && let Some(piece) = pieces.next() {
+                    open = sender.send(piece.to_owned()).await.is_ok();
+                }
+                let _ = written.send(name);
+                // The answer never ends.
+                sender.closed().await;
+            });
+            reply
+        }
+    })
+    .await;
+    let client = Client::connect(&peer.url).await.expect("it opens");
+    let call = |name: &'static str| {
+        let client = client.clone();
+        tokio::spawn(async move { client.call_tool(name, json!({})).await })
+    };
+    let first = [call("first"), call("first")];
+    for _ in &first {
+        assert_eq!(finished.recv().await.as_deref(), Some("first"));
+    }
+    let third = call("third");
+    // Long enough for the third to arrive, if it did not wait.
+    for _ in 0..100 {
+        call("short").await.expect("no panic").expect("it does not wait");
+    }
+    assert!(finished.try_recv().is_err(), "two long answers are being received");
+    first.iter().for_each(tokio::task::JoinHandle::abort);
+    assert_eq!(finished.recv().await.as_deref(), Some("third"));
+    third.abort();
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod banner;
+mod bounds;
 mod connect;
 mod control;
 mod gate;
@@ -23,7 +24,7 @@ use loggia::transport::stdio::stdio;
 use loggia::transport::{Serve, Shutdown, TerminationSignals};
 use loggia_connect::builtin::files::FilesOptions;
 use loggia_connect::manifest::Listen;
-use loggia_hub::{Connector, Hub, HubLimits, HubMemory};
+use loggia_hub::{Connector, Hub, HubMemory};
 use tokio::net::TcpListener;
 
 use crate::args::UpArgs;
@@ -33,6 +34,7 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::{state, vault};
 use access::Access;
 use banner::Banner;
+use bounds::hub_limits;
 use connect::ConnectLayer;
 use control::Control;
 pub(super) use gate::AUTHORIZATION;
@@ -95,16 +97,21 @@ fn check(config: &Config) -> Outcome {
     }
 }
 
-/// Starts the hub. In `accounts` everybody has credentials of their own for those connectors.
-fn start(config: &Config, credentials: &Credentials, accounts: &[Account]) -> Outcome<Arc<Hub>> {
+/// Starts the hub, where `requests` run at once. In `accounts` everybody has credentials of their own for those
+/// connectors.
+fn start(
+    config: &Config,
+    credentials: &Credentials,
+    accounts: &[Account],
+    requests: usize,
+) -> Outcome<Arc<Hub>> {
     let identity = Implementation::new("loggia", env!("CARGO_PKG_VERSION")).title("Loggia");
     let own = |connector: Connector| match accounts.iter().find(|own| own.name() == connector.name()) {
         Some(account) => connector.people(Arc::new(account.clone())),
         None => connector,
     };
     let connectors = config.connectors(credentials).into_iter().map(own).collect();
-    let mut limits = HubLimits::default();
-    limits.settle = config.server.list_wait.unwrap_or(limits.settle);
+    let limits = hub_limits(&config.server, requests);
     let memory = config.file.as_deref().and_then(state::lists).map_or_else(HubMemory::none, HubMemory::at);
     Hub::start_with_memory(identity, connectors, limits, memory).map_err(Failure::usage)
 }
@@ -112,7 +119,9 @@ fn start(config: &Config, credentials: &Credentials, accounts: &[Account]) -> Ou
 async fn serve_stdio(config: &Config, credentials: &Credentials) -> Outcome {
     // The transport itself hears the first signal; the second must not wait for the connectors either.
     tokio::spawn(stop_on_signals(TerminationSignals::listen(), || {}));
-    let hub = start(config, credentials, &[])?;
+    // There is one connection: what it runs at once is all that runs.
+    let requests = config.server.limits.requests.min(config.server.limits.requests_per_connection);
+    let hub = start(config, credentials, &[], requests)?;
     let banner = Banner::on_stderr(hub.clone(), config.file.as_deref());
     let control = Control::new(hub.clone(), "stdio", config.file.clone());
     let _control = control.listen(&format!("stdio-{}", std::process::id()));
@@ -142,7 +151,7 @@ async fn serve_http(
     };
     let own = |gate: &Gate| config.own().into_iter().map(|own| gate.accounts.of(own)).collect();
     let accounts: Vec<Account> = gate.as_ref().map(own).unwrap_or_default();
-    let hub = start(config, credentials, &accounts)?;
+    let hub = start(config, credentials, &accounts, server.limits.requests)?;
     let shutdown = Shutdown::new();
     let endpoint = http(address.to_string())
         .listener(listener.into_std()?)

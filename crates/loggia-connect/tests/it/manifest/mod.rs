@@ -369,14 +369,14 @@ fn connectors_keep_the_order_of_the_file() {
 #[test]
 fn starts_and_first_lists_have_limits_of_their_own() {
     let manifest = parse(
-        "[server]\nlist_wait = \"45s\"\n[connectors.a]\nkind = \"stdio\"\ncommand = \"x\"\nstart_timeout = \"20m\"\n",
+        "[server.limits]\nfirst_list_wait = \"45s\"\n[connectors.a]\nkind = \"stdio\"\ncommand = \"x\"\nstart_timeout = \"20m\"\n",
     )
     .expect("a manifest");
-    assert_eq!(manifest.server.list_wait, Some(Duration::from_secs(45)));
+    assert_eq!(manifest.server.gateway.first_list_wait, Some(Duration::from_secs(45)));
     let Backend::Stdio(stdio) = &manifest.connectors[0].backend else { panic!("not stdio") };
     assert_eq!(stdio.start_timeout, Some(Duration::from_secs(20 * 60)));
     for (text, part) in [
-        ("[server]\nlist_wait = 5\n", "with its unit"),
+        ("[server.limits]\nfirst_list_wait = 5\n", "with its unit"),
         ("[connectors.a]\nkind = \"stdio\"\ncommand = \"x\"\nstart_timeout = \"0s\"\n", "above zero"),
         (
             "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example\"\nstart_timeout = \"1m\"\n",

@@ -82,10 +82,7 @@ impl Engine {
 
     /// Sends the request again once a new opening is through.
     pub(super) fn start_over(&mut self, now: Instant, id: i64) {
-        if let Some(pending) = self.pending.get_mut(&id) {
-            pending.retried = true;
-            pending.sent = None;
-        }
+        self.wait_again(id);
         if matches!(self.phase, Phase::Ready(_)) {
             self.begin_opening(now, None);
         }

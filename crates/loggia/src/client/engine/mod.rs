@@ -8,6 +8,7 @@
 mod messages;
 mod opening;
 mod pending;
+mod session;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -20,7 +21,7 @@ use loggia_wire::model::{ClientCapabilities, Implementation, LoggingLevel, Meta}
 use loggia_wire::{Method, Params, RawJson, RpcError, Version};
 
 use crate::client::era::Negotiation;
-use crate::client::link::{Failure, LinkEvent, Outgoing};
+use crate::client::link::{Failure, LinkEvent, Outgoing, SessionRefusal};
 use crate::client::negotiate::{Answer, Opening, Patience, ServerFacts};
 use crate::client::noise::{NoiseBudget, UnreadableMessage};
 use crate::client::start::StartClock;
@@ -53,6 +54,8 @@ pub(crate) struct Settings {
     pub most_noise: usize,
     /// The span that the client was made in: it tells in the log which server a line is about.
     pub(crate) span: tracing::Span,
+    /// Longest answer to a question of the opening, in bytes.
+    pub most_opening: usize,
 }
 
 /// The numbers of requests: never used twice in a client's life.
@@ -249,7 +252,7 @@ impl Engine {
     /// No connection could be opened: whatever waits for one fails.
     pub(crate) fn unreachable(&mut self, error: &Error) {
         self.phase = Phase::Down;
-        self.fail_waiting(&error.to_string());
+        self.fail_waiting(error);
     }
 
     /// Starts a request. It waits where the connection is not ready.
@@ -339,7 +342,7 @@ impl Engine {
         if in_opening {
             let answer = match failure {
                 Failure::Status { status, message } => Answer::Status { status, message },
-                Failure::SessionExpired => Answer::Closed("the server forgot the session".to_owned()),
+                Failure::Session(SessionRefusal { error, .. }) => Answer::Failed(error),
                 Failure::Ended => Answer::Closed("the stream ended before the answer came".to_owned()),
                 // It answered, though not with what a server of our era would.
                 Failure::Error(Error::Protocol(message)) => Answer::Status { status: 200, message },
@@ -349,9 +352,7 @@ impl Engine {
             return;
         }
         match failure {
-            Failure::SessionExpired if self.pending.get(&id).is_some_and(|pending| !pending.retried) => {
-                self.start_over(now, id);
-            }
+            Failure::Session(refusal) => self.session_refused(now, id, refusal),
             failure => self.finish(id, Err(failure.into_error())),
         }
     }
@@ -377,8 +378,9 @@ impl Engine {
             self.finish(id, Err(Error::Connection(reason.clone())));
         }
         if opening {
-            self.fail_waiting(&reason);
-            self.outputs.push_back(Output::Refused(Error::Connection(reason)));
+            let error = Error::Connection(reason);
+            self.fail_waiting(&error);
+            self.outputs.push_back(Output::Refused(error));
         } else {
             self.outputs.push_back(Output::Lost(reason));
         }

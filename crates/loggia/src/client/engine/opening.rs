@@ -33,7 +33,7 @@ impl Engine {
             Step::Done(facts) => self.ready(Arc::new(*facts)),
             Step::Failed(error) => {
                 self.phase = Phase::Down;
-                self.fail_waiting(&error.to_string());
+                self.fail_waiting(&error);
                 self.outputs.push_back(Output::Refused(error));
             }
         }
@@ -117,6 +117,7 @@ impl Engine {
         let Phase::Opening { machine, asked, overdue, .. } = &mut self.phase else { return Some(answer) };
         if asked.is_some_and(|asked| asked.id == id) {
             *asked = None;
+            let answer = bounded(answer, self.settings.most_opening);
             let step = machine.answer(answer);
             self.step(now, step);
             None
@@ -129,5 +130,15 @@ impl Engine {
         } else {
             Some(answer)
         }
+    }
+}
+
+/// The answer, unless it is too long: it is kept for as long as the connection lasts.
+fn bounded(answer: Answer, most: usize) -> Answer {
+    match answer {
+        Answer::Result(result) if result.as_bytes().len() > most => Answer::Failed(Error::Protocol(format!(
+            "the server describes itself in more than {most} bytes (`opening_bytes`)"
+        ))),
+        answer => answer,
     }
 }

@@ -83,10 +83,15 @@ impl Engine {
         self.schedule(id);
     }
 
-    pub(super) fn fail_waiting(&mut self, reason: &str) {
+    /// Ends every request: there is no connection, for this reason.
+    pub(super) fn fail_waiting(&mut self, reason: &Error) {
         let waiting: Vec<i64> = self.pending.keys().copied().collect();
         for id in waiting {
-            self.finish(id, Err(Error::Connection(reason.to_owned())));
+            let error = match reason {
+                Error::Unauthorized(challenge) => Error::Unauthorized(challenge.clone()),
+                other => Error::Connection(other.to_string()),
+            };
+            self.finish(id, Err(error));
         }
     }
 }

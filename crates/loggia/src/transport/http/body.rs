@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::request_body::RequestBody;
+use crate::budget::Admission;
 
 /// Why a body could not be read to its end.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -19,7 +19,7 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 pub struct Body {
     inner: Inner,
     /// What the exchange occupies until its last byte was taken.
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<Admission>,
 }
 
 enum Inner {
@@ -67,7 +67,7 @@ impl Body {
     }
 
     /// Holds `permit` until the body is sent or dropped.
-    pub(super) fn holding(mut self, permit: OwnedSemaphorePermit) -> Body {
+    pub(super) fn holding(mut self, permit: Admission) -> Body {
         self.permit = Some(permit);
         self
     }

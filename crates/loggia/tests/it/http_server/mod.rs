@@ -3,6 +3,7 @@
 
 mod browsers;
 pub mod fixture;
+mod guarded;
 mod handshake;
 mod json_only;
 mod lasting;

@@ -72,19 +72,22 @@ impl HttpClient {
         address: &Address,
         headers: &(dyn Fn() -> HeaderMap + Sync),
         body: &Bytes,
-    ) -> Result<Response<Answer>> {
+    ) -> Result<Response<Answer>, RequestError> {
+        let mut denied = None;
         for _ in 0..CHALLENGES {
             let (response, sent) = self.redirected(&method, address, headers, body).await?;
             let Some(challenge) = challenge(&response, sent) else { return Ok(response) };
+            denied = Some(challenge.status);
             let again = match &self.authorize {
                 Some(authorize) => authorize.challenged(challenge.clone()).await?,
                 None => false,
             };
             if !again {
-                return Err(unauthorized(&challenge));
+                return Err(RequestError { denied, error: unauthorized(&challenge) });
             }
         }
-        Err(Error::Unauthorized(format!("refused {CHALLENGES} times")))
+        let error = Error::Unauthorized(format!("refused {CHALLENGES} times"));
+        Err(RequestError { denied, error })
     }
 
     /// Follows redirects that keep the method and the origin; any other would show the request, and the
@@ -188,6 +191,20 @@ fn secure(tcp: HttpConnector, url: &Url, _: &HttpOptions) -> Result<Connector> {
         _ => Err(Error::Configuration(format!(
             "to connect to {url} enable the feature `tls` of the crate `loggia`"
         ))),
+    }
+}
+
+/// A request without a response that can be used.
+#[derive(Debug)]
+pub(super) struct RequestError {
+    /// The status of the response, where the server asked for other authorization and there is none.
+    pub(super) denied: Option<StatusCode>,
+    pub(super) error: Error,
+}
+
+impl From<Error> for RequestError {
+    fn from(error: Error) -> RequestError {
+        RequestError { denied: None, error }
     }
 }
 

@@ -8,11 +8,12 @@ use loggia_wire::jsonrpc::Id;
 use loggia_wire::{Message, Method, RpcError, header};
 use std::time::Duration;
 
-use super::connect::with_sources;
+use super::connect::{RequestError, with_sources};
 use super::pool::Answer;
+use super::session::Refused;
 use super::stream::{EventStream, Place, is_event_stream, media_type};
-use super::{Remote, SESSION_ID, VERSION};
-use crate::client::link::{self, Failure, Kind, LinkEvent, Outgoing};
+use super::{LONG_ANSWER, Remote, SESSION_ID, VERSION};
+use crate::client::link::{self, Failure, Kind, LinkEvent, Outgoing, SessionRefusal};
 use crate::error::{Error, Result};
 
 /// How much of an error's body is read.
@@ -22,6 +23,20 @@ const DELETE: Duration = Duration::from_secs(2);
 
 const METHOD: HeaderName = HeaderName::from_static(header::MCP_METHOD);
 const NAME: HeaderName = HeaderName::from_static(header::MCP_NAME);
+
+/// A request on its way: its id, and the session it belongs to.
+pub(crate) struct RequestContext {
+    pub(super) id: i64,
+    /// The session id it was sent with.
+    pub(super) session: Option<HeaderValue>,
+}
+
+impl RequestContext {
+    /// A request of the stateless era.
+    pub(crate) fn without_session(id: i64) -> RequestContext {
+        RequestContext { id, session: None }
+    }
+}
 
 /// What comes back for a request.
 pub(crate) enum Answering {
@@ -45,12 +60,13 @@ impl Remote {
     }
 
     async fn answer(&self, id: i64, method: &Method, outgoing: &Outgoing) -> Result<(), Failure> {
-        match self.ask(id, method, outgoing).await? {
-            Answering::Text(text) => match self.report_text(text, Some(id)).await {
+        let request = RequestContext { id, session: self.session().id.clone() };
+        match self.ask(&request, method, outgoing).await? {
+            Answering::Text(text) => match self.report_text(text, Some(&request)).await? {
                 true => Ok(()),
                 false => Err(without_answer()),
             },
-            Answering::Events(stream) => self.streamed(id, outgoing, *stream).await,
+            Answering::Events(stream) => self.streamed(&request, outgoing, *stream).await,
             Answering::Error(error) => {
                 let message = Message::Response { id: Some(Id::Number(id)), outcome: Err(error) };
                 self.report(LinkEvent::Message { stream: Some(id), message }).await;
@@ -63,24 +79,28 @@ impl Remote {
     /// Sends a request and reads as much of what comes back as shows its form.
     pub(crate) async fn ask(
         &self,
-        id: i64,
+        request: &RequestContext,
         method: &Method,
         outgoing: &Outgoing,
     ) -> Result<Answering, Failure> {
-        let in_session = self.session().id.is_some();
-        let response = self.post(outgoing).await?;
-        let status = response.status();
-        if status == StatusCode::NOT_FOUND && in_session {
-            return Err(Failure::SessionExpired);
-        }
-        if !status.is_success() {
-            return self.refused(id, method, response).await.map(Answering::Error);
+        let response = match self.post(outgoing).await {
+            Ok(response) => response,
+            // Some servers answer 401 to a session that they do not know.
+            Err(RequestError { denied: Some(StatusCode::UNAUTHORIZED), error })
+                if request.session.is_some() =>
+            {
+                return Err(self.session_refused(request, error, false));
+            }
+            Err(RequestError { error, .. }) => return Err(Failure::Error(error)),
+        };
+        if !response.status().is_success() {
+            return self.refused(request, method, response).await.map(Answering::Error);
         }
         if *method == Method::Initialize {
             self.session().id = response.headers().get(SESSION_ID).cloned();
         }
         if is_event_stream(response.headers()) {
-            return Ok(Answering::Events(Box::new(EventStream::new(response, self.most_bytes))));
+            return Ok(Answering::Events(Box::new(self.event_stream(response))));
         }
         if self.session().post_address.is_some() {
             return Ok(Answering::Elsewhere);
@@ -106,11 +126,16 @@ impl Remote {
     }
 
     /// An answer that comes event by event.
-    async fn streamed(&self, id: i64, outgoing: &Outgoing, mut stream: EventStream) -> Result<(), Failure> {
+    async fn streamed(
+        &self,
+        request: &RequestContext,
+        outgoing: &Outgoing,
+        mut stream: EventStream,
+    ) -> Result<(), Failure> {
         let mut place = Place::default();
         while let Some(event) = stream.next().await.map_err(Failure::Error)? {
             stream.note(&mut place);
-            if self.report_event(event, Some(id)).await {
+            if self.report_event(event, Some(request)).await? {
                 return Ok(());
             }
         }
@@ -119,26 +144,36 @@ impl Remote {
             return Err(Failure::Ended);
         }
         drop(stream);
-        self.resume(id, place).await.map_err(Failure::Error)
+        self.resume(request, place).await
     }
 
     /// A refusal: a JSON-RPC error in the body is the answer, anything else a status.
     async fn refused(
         &self,
-        id: i64,
+        request: &RequestContext,
         method: &Method,
         response: Response<Answer>,
     ) -> Result<RpcError, Failure> {
-        let status = response.status();
+        let (status, headers) = (response.status(), response.headers().clone());
         let body = self.body(response, ERROR_BODY).await.unwrap_or_default();
-        let error = link::decode(&body).into_iter().find_map(|message| match message {
-            Ok(Message::Response { id: answered, outcome: Err(error) })
-                if answered.is_none() || answered == Some(Id::Number(id)) =>
-            {
-                Some(error)
-            }
+        let found = link::decode(&body).into_iter().find_map(|message| match message {
+            Ok(Message::Response { id, outcome: Err(error) }) => Some((id, error)),
             _ => None,
         });
+        let id = Id::Number(request.id);
+        let answers = found.as_ref().is_some_and(|(answered, _)| answered.as_ref() == Some(&id));
+        let said = found.as_ref().map(|(_, error)| error);
+        let loses = Refused { status, headers: &headers, error: said, answers }.loses_session();
+        if let Some(may_have_run) = loses.filter(|_| self.has_session(request, method)) {
+            let text = refusal_text(status, said, &body);
+            if request.session.is_none() {
+                // HTTP+SSE: the session is the stream, and a new one needs a new connection.
+                self.report(LinkEvent::Closed(text)).await;
+                return Err(Failure::Ended);
+            }
+            return Err(self.session_refused(request, Error::Connection(text), may_have_run));
+        }
+        let error = found.filter(|(answered, _)| answers || answered.is_none()).map(|(_, error)| error);
         match error {
             // Only a server of the stateless era answers like this: its word counts more than its status.
             Some(error) if error.code.is_modern() || *method != Method::Initialize => Ok(error),
@@ -146,32 +181,45 @@ impl Remote {
                 Err(Failure::Status { status: status.as_u16(), message: format!("{status}: {error}") })
             }
             None => {
-                let said = String::from_utf8_lossy(&body);
-                let said: String = said.trim().chars().take(200).collect();
-                let message = format!("the server answered {status} {said}").trim_end().to_owned();
+                let message = refusal_text(status, None, &body);
                 Err(Failure::Status { status: status.as_u16(), message })
             }
         }
     }
 
+    /// Whether the server keeps something between this request and the opening: a session, or with HTTP+SSE the
+    /// stream whose POST address names it.
+    fn has_session(&self, request: &RequestContext, method: &Method) -> bool {
+        request.session.is_some() || (*method != Method::Initialize && self.session().post_address.is_some())
+    }
+
+    /// The failure of a request whose session is gone.
+    pub(super) fn session_refused(
+        &self,
+        request: &RequestContext,
+        error: Error,
+        may_have_run: bool,
+    ) -> Failure {
+        let current = self.session().id == request.session;
+        Failure::Session(SessionRefusal { error, may_have_run, current })
+    }
+
     /// Sends a message that has no answer.
     pub(super) async fn post_quietly(&self, outgoing: &Outgoing) {
-        let posted = tokio::time::timeout(self.connect_timeout, self.post(outgoing)).await;
-        match posted.unwrap_or(Err(Failure::Ended)) {
-            Ok(response) if response.status().is_success() => {}
-            Ok(response) => {
+        match tokio::time::timeout(self.connect_timeout, self.post(outgoing)).await {
+            Ok(Ok(response)) if response.status().is_success() => {}
+            Ok(Ok(response)) => {
                 tracing::debug!(status = %response.status(), kind = ?outgoing.kind, "not accepted")
             }
-            Err(_) => tracing::debug!(kind = ?outgoing.kind, "not sent"),
+            Ok(Err(_)) | Err(_) => tracing::debug!(kind = ?outgoing.kind, "not sent"),
         }
     }
 
-    async fn post(&self, outgoing: &Outgoing) -> Result<Response<Answer>, Failure> {
+    async fn post(&self, outgoing: &Outgoing) -> Result<Response<Answer>, RequestError> {
         let headers = || self.headers_for(outgoing);
         let moved = self.session().post_address.clone();
         let address = moved.as_ref().unwrap_or(&self.address);
-        let posted = self.http.request(http::Method::POST, address, &headers, &outgoing.body);
-        posted.await.map_err(Failure::Error)
+        self.http.request(http::Method::POST, address, &headers, &outgoing.body).await
     }
 
     fn headers_for(&self, outgoing: &Outgoing) -> HeaderMap {
@@ -188,11 +236,15 @@ impl Remote {
     async fn body(&self, response: Response<Answer>, most: usize) -> Result<Bytes> {
         let mut answer = response.into_body();
         let mut whole = Bytes::new();
+        let mut room = None;
         while let Some(frame) = answer.frame().await {
             let frame = frame.map_err(|error| Error::Connection(with_sources(&error)))?;
             let Ok(data) = frame.into_data() else { continue };
             if whole.len() + data.len() > most {
                 return Err(Error::TooLarge(most));
+            }
+            if room.is_none() && whole.len() + data.len() > LONG_ANSWER {
+                room = self.long_answers.acquire().await.ok();
             }
             // Most bodies come in one piece.
             whole = match whole.is_empty() {
@@ -213,7 +265,9 @@ impl Remote {
         let deleted = self.http.request(http::Method::DELETE, &self.address, &headers, &body);
         match tokio::time::timeout(DELETE, deleted).await {
             Ok(Ok(response)) => tracing::debug!(status = %response.status(), "session ended"),
-            Ok(Err(error)) => tracing::debug!(%error, "the session's end could not be told"),
+            Ok(Err(RequestError { error, .. })) => {
+                tracing::debug!(%error, "the session's end could not be told")
+            }
             Err(_) => tracing::debug!("the session's end was not acknowledged"),
         }
     }
@@ -246,6 +300,16 @@ fn joined(whole: Bytes, data: &[u8]) -> Bytes {
     let mut whole = BytesMut::from(whole);
     whole.extend_from_slice(data);
     whole.freeze()
+}
+
+/// The refusal of a request, for a message: its status, and its error or the beginning of its body.
+fn refusal_text(status: StatusCode, error: Option<&RpcError>, body: &[u8]) -> String {
+    let said = match error {
+        Some(error) => error.message.clone(),
+        None => String::from_utf8_lossy(body),
+    };
+    let said: String = said.trim().chars().take(200).collect();
+    format!("the server answered {status} {said}").trim_end().to_owned()
 }
 
 fn is_json(kind: &str) -> bool {

@@ -8,6 +8,7 @@ mod alarm;
 mod connect;
 mod exchange;
 mod pool;
+mod session;
 mod stream;
 
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use loggia_wire::{Method, Version, header};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use url::Url;
 
@@ -25,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::service::BoxFuture;
 use connect::{Address, HttpClient};
-pub(crate) use exchange::Answering;
+pub(crate) use exchange::{Answering, RequestContext};
 pub(crate) use stream::EventStream;
 
 /// Gives HTTP requests their authorization.
@@ -102,6 +103,11 @@ pub(crate) struct HttpLink {
     listener: Option<AbortHandle>,
 }
 
+/// The length from which on an answer is long.
+const LONG_ANSWER: usize = 1 << 20;
+/// Long answers of one server that are received at once; others wait at that length, and their server with them.
+const LONG_ANSWERS: usize = 2;
+
 /// What all tasks of a link share.
 pub(crate) struct Remote {
     http: HttpClient,
@@ -112,6 +118,8 @@ pub(crate) struct Remote {
     /// Whether requests may go out: not while `notifications/initialized` is on its way.
     gate: watch::Sender<bool>,
     most_bytes: usize,
+    /// Room for answers that are long and still arriving.
+    long_answers: Arc<Semaphore>,
     connect_timeout: Duration,
 }
 
@@ -150,6 +158,7 @@ impl HttpLink {
             reports: sender,
             gate: watch::Sender::new(true),
             most_bytes: limits.reply_bytes,
+            long_answers: Arc::new(Semaphore::new(LONG_ANSWERS)),
             connect_timeout,
         });
         Ok(HttpLink { remote, reports, tasks: JoinSet::new(), requests: HashMap::new(), listener: None })

@@ -7,12 +7,15 @@ use http_body_util::BodyExt;
 use loggia_wire::{Message, header, jsonrpc};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use super::Remote;
-use super::connect::{Address, with_sources};
+use super::connect::{Address, RequestError, with_sources};
+use super::exchange::RequestContext;
 use super::pool::Answer;
-use crate::client::link::{self, LinkEvent};
+use super::session::{ends_stream, names_session};
+use super::{LONG_ANSWER, Remote};
+use crate::client::link::{self, Failure, LinkEvent};
 use crate::error::{Error, Result};
 use crate::transport::sse::{Event, Parser};
 
@@ -33,6 +36,9 @@ const ATTEMPTS: u32 = 5;
 pub(crate) struct EventStream {
     body: Answer,
     parser: Parser,
+    long_answers: Arc<Semaphore>,
+    /// Held while the event that is being received is long.
+    room: Option<OwnedSemaphorePermit>,
 }
 
 /// A place in a stream, from which it can be taken up again.
@@ -60,21 +66,28 @@ impl Place {
 }
 
 impl EventStream {
-    pub(super) fn new(response: Response<Answer>, most_bytes: usize) -> EventStream {
-        EventStream { body: response.into_body(), parser: Parser::new(most_bytes) }
+    /// Waits for room where the event that is being received gets long with `bytes` more.
+    async fn make_room(&mut self, bytes: usize) {
+        if self.room.is_none() && self.parser.buffered() + bytes > LONG_ANSWER {
+            self.room = self.long_answers.clone().acquire_owned().await.ok();
+        }
     }
 
     /// The next event; `None` at the end of the stream, orderly or not.
     pub(crate) async fn next(&mut self) -> Result<Option<Event>> {
         loop {
             match self.parser.next_event() {
-                Ok(Some(event)) => return Ok(Some(event)),
+                Ok(Some(event)) => {
+                    self.room = None;
+                    return Ok(Some(event));
+                }
                 Ok(None) => {}
                 Err(too_long) => return Err(Error::TooLarge(too_long.limit)),
             }
             match self.body.frame().await {
                 Some(Ok(frame)) => {
                     if let Some(data) = frame.data_ref() {
+                        self.make_room(data.len()).await;
                         self.parser.feed(data);
                     }
                 }
@@ -97,30 +110,64 @@ impl EventStream {
 }
 
 impl Remote {
+    pub(super) fn event_stream(&self, response: Response<Answer>) -> EventStream {
+        EventStream {
+            body: response.into_body(),
+            parser: Parser::new(self.most_bytes),
+            long_answers: self.long_answers.clone(),
+            room: None,
+        }
+    }
+
     /// Reports the messages of one event. Says whether the answer to `request` was among them.
-    pub(super) async fn report_event(&self, event: Event, request: Option<i64>) -> bool {
+    pub(super) async fn report_event(
+        &self,
+        event: Event,
+        request: Option<&RequestContext>,
+    ) -> Result<bool, Failure> {
         if event.data.is_empty() || event.name.is_some_and(|name| name != "message") {
-            return false;
+            return Ok(false);
         }
         self.report_text(event.data.into(), request).await
     }
 
-    /// Reports the messages of one text. Says whether the answer to `request` was among them.
-    pub(super) async fn report_text(&self, text: Bytes, request: Option<i64>) -> bool {
+    /// Reports the messages of one text. Says whether the answer to `request` was among them; an answer that says
+    /// that the session is gone is not reported, it is the error.
+    pub(super) async fn report_text(
+        &self,
+        text: Bytes,
+        request: Option<&RequestContext>,
+    ) -> Result<bool, Failure> {
+        let stream = request.map(|request| request.id);
         let mut answered = false;
         for member in link::decode(&text) {
             match member {
                 Ok(message) => {
-                    answered |= answers(&message, request);
-                    self.report(LinkEvent::Message { stream: request, message }).await;
+                    let answer = answers(&message, stream);
+                    if answer
+                        && let Some(failure) = request.and_then(|sent| self.lost_session(sent, &message))
+                    {
+                        return Err(failure);
+                    }
+                    answered |= answer;
+                    self.report(LinkEvent::Message { stream, message }).await;
                 }
                 Err(noise) => {
-                    answered |= request.is_some() && noise.answers(request) == request;
-                    self.report(LinkEvent::Unreadable { stream: request, noise }).await;
+                    answered |= stream.is_some() && noise.answers(stream) == stream;
+                    self.report(LinkEvent::Unreadable { stream, noise }).await;
                 }
             }
         }
-        answered
+        Ok(answered)
+    }
+
+    /// The failure, where the answer to a request of a session says that the session is gone.
+    fn lost_session(&self, request: &RequestContext, answer: &Message) -> Option<Failure> {
+        let Message::Response { outcome: Err(error), .. } = answer else { return None };
+        if request.session.is_none() || !names_session(error) {
+            return None;
+        }
+        Some(self.session_refused(request, Error::Rpc(error.clone()), false))
     }
 
     /// The stream of a handshake session that belongs to no request: whatever the server says by itself.
@@ -128,24 +175,27 @@ impl Remote {
     pub(super) async fn run_listener(&self) {
         let mut place = Place::default();
         let mut failures = 0;
+        let mut was_open = false;
         let mut taken = self.take_up_first().await;
         loop {
             match taken {
                 Ok(Taken::Open(mut stream)) => {
                     failures = 0;
+                    was_open = true;
                     while let Ok(Some(event)) = stream.next().await {
                         stream.note(&mut place);
-                        self.report_event(event, None).await;
+                        // Only a request's own stream can say that its session is gone.
+                        let _ = self.report_event(event, None).await;
                     }
                     stream.note(&mut place);
                 }
-                Ok(Taken::Refused(StatusCode::NOT_FOUND)) if self.session().id.is_some() => {
+                Ok(Taken::Refused(status, _)) if self.ends_session(status, was_open) => {
                     return self.report(LinkEvent::SessionExpired).await;
                 }
-                Ok(Taken::Refused(status)) if status.is_client_error() => {
+                Ok(Taken::Refused(status, _)) if status.is_client_error() => {
                     return tracing::debug!(%status, "the server has no stream for what belongs to no request");
                 }
-                Ok(Taken::Refused(status)) => {
+                Ok(Taken::Refused(status, _)) => {
                     tracing::debug!(%status, "the server's stream cannot be opened now");
                     failures += 1;
                 }
@@ -157,6 +207,12 @@ impl Remote {
             sleep(place.wait(failures)).await;
             taken = self.take_up(&place).await;
         }
+    }
+
+    /// Whether a refusal of the stream that belongs to no request means that the session is gone. A server that never
+    /// opened that stream may refuse it with any status.
+    fn ends_session(&self, status: StatusCode, was_open: bool) -> bool {
+        self.session().id.is_some() && (status == StatusCode::NOT_FOUND || (was_open && ends_stream(status)))
     }
 
     /// Opens the stream that belongs to no request and lets other messages go out: once it is open, or is
@@ -173,31 +229,41 @@ impl Remote {
     }
 
     /// Goes on with the stream of `request` where it broke off, until its answer has come.
-    pub(super) async fn resume(&self, request: i64, mut place: Place) -> Result<()> {
+    pub(super) async fn resume(&self, request: &RequestContext, mut place: Place) -> Result<(), Failure> {
         let mut failures = 0;
         while failures < ATTEMPTS {
             sleep(place.wait(failures)).await;
             match self.take_up(&place).await {
                 Ok(Taken::Open(mut stream)) => {
                     failures = 0;
-                    while let Some(event) = stream.next().await? {
+                    while let Some(event) = stream.next().await.map_err(Failure::Error)? {
                         stream.note(&mut place);
-                        if self.report_event(event, Some(request)).await {
+                        if self.report_event(event, Some(request)).await? {
                             return Ok(());
                         }
                     }
                     stream.note(&mut place);
                 }
-                Ok(Taken::Refused(status)) if status.is_client_error() => {
-                    return Err(Error::Connection(format!(
-                        "the answer's stream broke off and cannot be taken up again: the server answered {status}"
-                    )));
+                Ok(Taken::Refused(status, _)) if status.is_client_error() => {
+                    return Err(self.not_resumed(request, status));
                 }
-                Ok(Taken::Refused(_)) | Err(Error::Connection(_)) => failures += 1,
-                Err(error) => return Err(error),
+                Ok(Taken::Refused(..)) | Err(Error::Connection(_)) => failures += 1,
+                Err(error) => return Err(Failure::Error(error)),
             }
         }
-        Err(Error::Connection("the answer's stream broke off and could not be taken up again".to_owned()))
+        let text = "the answer's stream broke off and could not be taken up again";
+        Err(Failure::Error(Error::Connection(text.to_owned())))
+    }
+
+    /// The failure of a request whose stream broke and whose server refuses to open it again.
+    fn not_resumed(&self, request: &RequestContext, status: StatusCode) -> Failure {
+        let error = Error::Connection(format!(
+            "the answer's stream broke off and cannot be taken up again: the server answered {status}"
+        ));
+        match request.session.is_some() && ends_stream(status) {
+            true => self.session_refused(request, error, true),
+            false => Failure::Error(error),
+        }
     }
 
     async fn take_up(&self, place: &Place) -> Result<Taken> {
@@ -211,14 +277,20 @@ impl Remote {
             }
             headers
         };
-        let response = self.http.request(Method::GET, &self.address, &headers, &Bytes::new()).await?;
+        let response = match self.http.request(Method::GET, &self.address, &headers, &Bytes::new()).await {
+            Ok(response) => response,
+            Err(RequestError { denied: Some(status), error }) => {
+                return Ok(Taken::Refused(status, Some(error)));
+            }
+            Err(RequestError { error, .. }) => return Err(error),
+        };
         match response.status() {
             status if status.is_success() && is_event_stream(response.headers()) => {
-                Ok(Taken::Open(Box::new(EventStream::new(response, self.most_bytes))))
+                Ok(Taken::Open(Box::new(self.event_stream(response))))
             }
             // Something answers, but not with a stream: as good as having none.
-            status if status.is_success() => Ok(Taken::Refused(StatusCode::METHOD_NOT_ALLOWED)),
-            status => Ok(Taken::Refused(status)),
+            status if status.is_success() => Ok(Taken::Refused(StatusCode::METHOD_NOT_ALLOWED, None)),
+            status => Ok(Taken::Refused(status, None)),
         }
     }
 
@@ -233,7 +305,8 @@ impl Remote {
         self.report(LinkEvent::SseOpened(Ok(()))).await;
         let reason = loop {
             match stream.next().await {
-                Ok(Some(event)) => _ = self.report_event(event, None).await,
+                // No request has this stream for itself.
+                Ok(Some(event)) => drop(self.report_event(event, None).await),
                 Ok(None) => break "the server closed its event stream".to_owned(),
                 Err(error) => break error.to_string(),
             }
@@ -244,7 +317,8 @@ impl Remote {
     async fn open_sse_stream(&self) -> Result<Box<EventStream>> {
         let mut stream = match self.take_up(&Place::default()).await? {
             Taken::Open(stream) => stream,
-            Taken::Refused(status) => {
+            Taken::Refused(_, Some(error)) => return Err(error),
+            Taken::Refused(status, None) => {
                 return Err(Error::Connection(format!(
                     "the server answered {status} to a GET for an event stream"
                 )));
@@ -270,7 +344,8 @@ impl Remote {
 
 enum Taken {
     Open(Box<EventStream>),
-    Refused(StatusCode),
+    /// The status, and the error where the server asked for other authorization.
+    Refused(StatusCode, Option<Error>),
 }
 
 /// Whether `message` answers the request with this id.

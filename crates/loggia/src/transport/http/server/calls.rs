@@ -7,14 +7,17 @@ use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::model::{ServerResult, SubscribeParams};
 use loggia_wire::{Method, Params, RequestMeta, RpcError, Version, codec};
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 
+use super::admission::Overload;
 use super::endpoint::Shared;
 use super::local::{Local, Peer};
+use super::respond;
+use crate::budget::Admission;
 use crate::edge::notices::Notices;
 use crate::edge::{self, admit, encode_outcome, settle};
 use crate::exchange::{CancelGuard, Exchange, LivePeer, Outbox};
-use crate::service::{Description, Outcome, Principal, Request};
+use crate::service::{Description, Outcome, Principal, Reply, Request};
 
 /// A request as it arrived.
 pub(super) struct Incoming {
@@ -23,7 +26,7 @@ pub(super) struct Incoming {
     pub(super) params: Option<Params>,
     pub(super) principal: Option<Arc<Principal>>,
     /// What the POST was admitted with: its first call runs on it.
-    pub(super) permit: Option<OwnedSemaphorePermit>,
+    pub(super) permit: Option<Admission>,
 }
 
 /// How a request is answered.
@@ -33,7 +36,7 @@ pub(super) enum Plan {
     /// It has to run.
     Run(Box<Call>),
     /// Too much runs already.
-    Busy(Id),
+    Busy(Id, Overload),
 }
 
 /// A request that is to run.
@@ -45,7 +48,7 @@ pub(super) struct Call {
     principal: Option<Arc<Principal>>,
     cancel: Arc<Notify>,
     running: Running,
-    permit: OwnedSemaphorePermit,
+    permit: Admission,
 }
 
 /// Writes the response that carries `result`.
@@ -120,7 +123,10 @@ fn start(shared: &Shared, local: &Arc<Local>, incoming: Incoming) -> Result<Plan
     if state.running.contains_key(&id) {
         return Err(RpcError::invalid_request(format!("A request with the id {id} is not answered yet")));
     }
-    let Some(permit) = permit.or_else(|| shared.admit_request()) else { return Ok(Plan::Busy(id)) };
+    let permit = match permit.map_or_else(|| shared.requests.admit(principal.as_deref()), Ok) {
+        Ok(permit) => permit,
+        Err(why) => return Ok(Plan::Busy(id, why)),
+    };
     let cancel = Arc::new(Notify::new());
     state.running.insert(id.clone(), cancel.clone());
     let running = Running { local: local.clone(), id: id.clone() };
@@ -169,7 +175,7 @@ pub(super) struct Begun {
     outbox: Outbox,
     cancel: Arc<Notify>,
     running: Running,
-    permit: OwnedSemaphorePermit,
+    permit: Admission,
     /// Tells work outside the call's future that the call is over.
     _guard: CancelGuard,
 }
@@ -177,7 +183,7 @@ pub(super) struct Begun {
 impl Begun {
     /// The response, where the call is over at once and has nothing else to say: most are, and no stream is
     /// opened for them.
-    pub(super) async fn at_once(mut self) -> Result<Vec<u8>, Begun> {
+    pub(super) async fn at_once(mut self) -> Result<Bytes, Begun> {
         self.outcome = edge::poll_once(&mut self.call).await;
         match self.outcome.take() {
             Some(outcome) if self.outbox.is_empty() && !self.peer.has_stream() => Ok(self.encode(outcome)),
@@ -200,16 +206,20 @@ impl Begun {
                     let Begun { running, permit, .. } = self;
                     // Whoever reads the response may use its id again at once.
                     drop(running);
-                    peer.local.push(stream, response.into(), true);
+                    peer.local.push(stream, response, true);
                     drop(permit);
                 }
             }
         })
     }
 
-    fn encode(&self, outcome: Outcome) -> Vec<u8> {
+    fn encode(&self, outcome: Outcome) -> Bytes {
         let server = self.peer.shared.service.describe();
-        encode_outcome(&self.id, &self.method, outcome, self.version, &server.identity)
+        let guard = outcome.as_ref().ok().and_then(Reply::guard);
+        respond::guarded(
+            encode_outcome(&self.id, &self.method, outcome, self.version, &server.identity),
+            guard,
+        )
     }
 
     /// Waits for the outcome; passes on what is said meanwhile.

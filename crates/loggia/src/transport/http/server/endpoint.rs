@@ -15,14 +15,15 @@ use http_body_util::BodyExt;
 use loggia_wire::jsonrpc::{self, Frame, Message};
 use loggia_wire::meta::{self, Declared};
 use loggia_wire::{Method, Params, RequestMeta, RpcError, Version};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::accept::{Accepted, accepted, is_json};
+use super::admission::AdmissionControl;
 use super::legacy::Legacy;
 use super::memo::Memos;
 use super::origin::{self, OriginFilter, Verdict};
 use super::sessions::Sessions;
 use super::{handshake, json_only, respond, stateless, validate};
+use crate::budget::Admission;
 use crate::edge::poll_once;
 use crate::limits::Limits;
 use crate::service::{BoxFuture, Principal, Service};
@@ -44,8 +45,8 @@ pub(super) struct Shared {
     /// `None` where the listener has checked the request before the layers.
     pub(super) filter: Option<OriginFilter>,
     pub(super) sessions: Sessions,
-    pub(super) requests: Arc<Semaphore>,
-    pub(super) streams: Arc<Semaphore>,
+    pub(super) requests: AdmissionControl,
+    pub(super) streams: AdmissionControl,
     pub(super) memos: Memos,
     pub(super) shutdown: Shutdown,
     pub(super) legacy: Option<Legacy>,
@@ -57,9 +58,7 @@ impl Endpoint {
     pub async fn shut_down(&self) {
         let shared = &self.0;
         shared.shutdown.begin();
-        let all = u32::try_from(shared.limits.requests).unwrap_or(u32::MAX);
-        let idle = shared.requests.acquire_many(all);
-        if tokio::time::timeout(shared.limits.drain, idle).await.is_err() {
+        if tokio::time::timeout(shared.limits.drain, shared.requests.drained()).await.is_err() {
             tracing::warn!("requests still ran when the time to drain was over");
         }
         shared.sessions.end_all();
@@ -92,16 +91,6 @@ pub(super) fn principal(parts: &Parts) -> Option<Arc<Principal>> {
 }
 
 impl Shared {
-    /// A place for one more request that runs.
-    pub(super) fn admit_request(&self) -> Option<OwnedSemaphorePermit> {
-        self.requests.clone().try_acquire_owned().ok()
-    }
-
-    /// A place for one more stream that stays open.
-    pub(super) fn admit_stream(&self) -> Option<OwnedSemaphorePermit> {
-        self.streams.clone().try_acquire_owned().ok()
-    }
-
     /// Of one type of body and boxed here, so that it is not compiled again in the program of whoever serves.
     fn answer(
         self: Arc<Shared>,
@@ -138,12 +127,7 @@ impl Shared {
     }
 
     /// Serves a message of a client that reads no event streams.
-    async fn serve_json(
-        self: Arc<Shared>,
-        parts: Parts,
-        body: Body,
-        permit: OwnedSemaphorePermit,
-    ) -> Response<Body> {
+    async fn serve_json(self: Arc<Shared>, parts: Parts, body: Body, permit: Admission) -> Response<Body> {
         let text = match self.read(&parts, body).await {
             Ok(text) => text,
             Err(response) => return response,
@@ -161,7 +145,7 @@ impl Shared {
     }
 
     /// Lets a message in; `None` for what is not a POST to the endpoint.
-    fn admit(&self, parts: &Parts) -> Result<Option<(OwnedSemaphorePermit, Accepted)>, Response<Body>> {
+    fn admit(&self, parts: &Parts) -> Result<Option<(Admission, Accepted)>, Response<Body>> {
         if parts.uri.path().trim_end_matches('/') != self.path || parts.method != HttpMethod::POST {
             return Ok(None);
         }
@@ -173,7 +157,9 @@ impl Shared {
             let message = "The Accept header must allow application/json, and should allow text/event-stream";
             return Err(respond::refuse(StatusCode::NOT_ACCEPTABLE, message));
         };
-        self.admit_request().map(|permit| Some((permit, accepted))).ok_or_else(|| respond::busy(None))
+        let caller = principal(parts);
+        let admitted = self.requests.admit(caller.as_deref());
+        admitted.map(|permit| Some((permit, accepted))).map_err(|why| respond::busy(None, &why))
     }
 
     async fn serve_other(self: &Arc<Shared>, parts: &Parts, body: Body) -> Response<Body> {
@@ -227,7 +213,7 @@ impl Shared {
         self: &Arc<Shared>,
         parts: Parts,
         text: &Bytes,
-        permit: OwnedSemaphorePermit,
+        permit: Admission,
     ) -> Result<Answer, Response<Body>> {
         let frame = jsonrpc::decode_frame(text).map_err(|error| respond::undecodable(&error))?;
         match self.form(&parts, &frame)? {

@@ -10,8 +10,6 @@ use loggia_wire::jsonrpc::{self, DecodeError, Frame, Id, Message};
 use loggia_wire::model::CancelledParams;
 use loggia_wire::{Era, Method, RawJson, RpcError, Version};
 
-use tokio::sync::OwnedSemaphorePermit;
-
 use super::accept::{EVENT_STREAM, accepts};
 use super::calls::{self, Incoming, Plan};
 use super::endpoint::{Shared, principal};
@@ -20,6 +18,7 @@ use super::log::{EventId, STANDALONE};
 use super::respond;
 use super::streams;
 use super::validate::{LAST_EVENT_ID, SESSION_ID, VERSION, single};
+use crate::budget::Admission;
 use crate::edge::session::Session;
 use crate::service::Principal;
 use crate::transport::http::Body;
@@ -56,7 +55,7 @@ pub(super) async fn post(
     shared: &Arc<Shared>,
     parts: &Parts,
     frame: Frame,
-    permit: OwnedSemaphorePermit,
+    permit: Admission,
 ) -> Response<Body> {
     let id = match &frame {
         Frame::Single(Message::Request { id, .. }) => Some(id),
@@ -71,7 +70,7 @@ pub(super) async fn post(
         Frame::Single(message) => match session.take(shared, Ok(message), &mut permit).await {
             None => respond::empty(StatusCode::ACCEPTED),
             Some(Plan::Answered(response)) => respond::json(StatusCode::OK, response),
-            Some(Plan::Busy(id)) => respond::busy(Some(&id)),
+            Some(Plan::Busy(id, why)) => respond::busy(Some(&id), &why),
             Some(Plan::Run(call)) => streams::answer(shared, &session.local, *call).await,
         },
         Frame::Batch(messages) => Box::pin(session.batch(shared, messages, permit)).await,
@@ -134,7 +133,7 @@ impl Caller {
         &self,
         shared: &Arc<Shared>,
         messages: Vec<Result<Message, DecodeError>>,
-        mut permit: Option<OwnedSemaphorePermit>,
+        mut permit: Option<Admission>,
     ) -> Response<Body> {
         if !self.local.version().has_batches() {
             let message = "This revision has no batches: send one message at a time";
@@ -148,7 +147,7 @@ impl Caller {
         }
         match plans.as_slice() {
             [] => respond::empty(StatusCode::ACCEPTED),
-            [Plan::Busy(id)] => respond::busy(Some(id)),
+            [Plan::Busy(id, why)] => respond::busy(Some(id), why),
             _ => streams::answer_all(shared, &self.local, plans).await,
         }
     }
@@ -158,7 +157,7 @@ impl Caller {
         &self,
         shared: &Shared,
         message: Result<Message, DecodeError>,
-        permit: &mut Option<OwnedSemaphorePermit>,
+        permit: &mut Option<Admission>,
     ) -> Option<Plan> {
         match message {
             Ok(Message::Request { id, method, params }) => {
@@ -218,7 +217,8 @@ async fn open_stream(shared: &Arc<Shared>, parts: &Parts, session: Caller) -> An
         )
     };
     let last = last.map(|id| EventId::parse(id).ok_or_else(gone)).transpose()?;
-    let permit = shared.admit_stream().ok_or_else(|| respond::busy(None))?;
+    let admitted = shared.streams.admit(session.principal.as_deref());
+    let permit = admitted.map_err(|why| respond::busy(None, &why))?;
     let local = session.local;
     let carrier = match last {
         Some(id) if id.stream != STANDALONE => local.state().log.resume(id).ok_or_else(gone)?,

@@ -15,6 +15,7 @@ use loggia_wire::model::SubscriptionFilter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::accept::{EVENT_STREAM, accepts, is_json};
+use super::admission::Overload;
 use super::endpoint::{Shared, principal};
 use super::respond::{self, keep_alive};
 use super::seal::random;
@@ -98,9 +99,10 @@ impl Legacy {
             let message = "The Accept header must allow text/event-stream";
             return Err(respond::refuse(StatusCode::NOT_ACCEPTABLE, message));
         }
-        let permit = shared.admit_stream().ok_or_else(|| respond::busy(None))?;
-        let (ours, theirs) = memory::pair();
         let principal = principal(parts);
+        let admitted = shared.streams.admit(principal.as_deref());
+        let permit = admitted.map_err(|why| respond::busy(None, &why))?;
+        let (ours, theirs) = memory::pair();
         let service = Arc::new(For { service: shared.service.clone(), principal: principal.clone() });
         let serving = theirs.serve(service, shared.limits.clone(), shared.shutdown.clone());
         tokio::spawn(async move {
@@ -127,7 +129,8 @@ impl Legacy {
         let messages = self.inbox(parts).ok_or_else(|| {
             respond::refuse(StatusCode::NOT_FOUND, "There is no such session: open a new one with GET /sse")
         })?;
-        let _permit = shared.admit_request().ok_or_else(|| respond::busy(None))?;
+        let admitted = shared.requests.admit(principal(parts).as_deref());
+        let _permit = admitted.map_err(|why| respond::busy(None, &why))?;
         let text = shared.read(parts, body).await?;
         let frame = jsonrpc::decode_frame(&text).map_err(|error| respond::undecodable(&error))?;
         let is_answer = matches!(frame, Frame::Single(Message::Response { .. }));
@@ -135,7 +138,7 @@ impl Legacy {
         let sent = tokio::time::timeout(shared.limits.write_timeout, messages.send(text, is_answer)).await;
         match sent {
             Ok(Some(())) => Ok(respond::empty(StatusCode::ACCEPTED)),
-            _ => Err(respond::busy(None)),
+            _ => Err(respond::busy(None, &Overload::Backlog)),
         }
     }
 

@@ -19,6 +19,9 @@ pub(super) const STANDALONE: u64 = 0;
 /// Most events that wait for the connection that carries their stream, before what can be spared is left out.
 const MOST_UNSENT: u64 = 1024;
 
+/// The shortest message that may have a guard, which lasts until its event was sent.
+pub(super) const LARGE: usize = 16 << 10;
+
 /// The event streams of one session.
 pub(super) struct EventLog {
     streams: BTreeMap<u64, Stream>,
@@ -227,8 +230,9 @@ impl EventLog {
 
     /// What the connection does next.
     pub(super) fn next(&mut self, carrier: Carrier) -> Next {
+        let most = self.most_bytes;
         let Some(state) = self.carried(carrier) else { return Next::End };
-        let Some(event) = state.kept.iter().find(|event| event.place >= state.cursor) else {
+        let Some(event) = state.kept.iter_mut().find(|event| event.place >= state.cursor) else {
             return match (state.finished, std::mem::take(&mut state.released)) {
                 (true, _) => Next::End,
                 (false, true) => Next::Release,
@@ -236,6 +240,10 @@ impl EventLog {
             };
         };
         let (place, message) = (event.place, event.message.clone());
+        if (LARGE..=most).contains(&message.len()) {
+            // The copy that is kept for resumption has its own bound, and no guard.
+            event.message = Bytes::copy_from_slice(&message);
+        }
         state.cursor = place + 1;
         state.known = true;
         self.trim();

@@ -4,6 +4,7 @@
 #![allow(clippy::result_large_err, reason = "a refusal is a response; it is moved once or twice a request")]
 
 mod accept;
+mod admission;
 mod calls;
 mod connection;
 mod endpoint;
@@ -37,12 +38,12 @@ use std::time::SystemTime;
 use http::{Request, Response};
 
 use listener::Handler;
-use tokio::sync::Semaphore;
 use tower_layer::{Identity, Layer, Stack};
 
 pub use endpoint::Endpoint;
 pub use seal::SessionKey;
 
+use self::admission::AdmissionControl;
 use self::endpoint::Shared;
 use self::guard::{Guard, is_loopback};
 use self::legacy::Legacy;
@@ -237,8 +238,8 @@ impl<L> Http<L> {
             path: self.path.trim_end_matches('/').to_owned(),
             filter,
             sessions: Sessions::new(key, self.clock, limits.clone()),
-            requests: Arc::new(Semaphore::new(limits.requests.min(Semaphore::MAX_PERMITS))),
-            streams: Arc::new(Semaphore::new(limits.streams.min(Semaphore::MAX_PERMITS))),
+            requests: AdmissionControl::new("requests", "requests running", limits.requests),
+            streams: AdmissionControl::new("streams", "streams open", limits.streams),
             limits,
             memos: Default::default(),
             shutdown,

@@ -11,11 +11,26 @@ use loggia_wire::jsonrpc::{self, DecodeError, Id};
 use loggia_wire::{ErrorCode, RpcError};
 
 use super::accept::{EVENT_STREAM, JSON};
+use super::admission::Overload;
 use super::lasting::Lasts;
 use crate::transport::http::Body;
 
 /// Keeps nginx and its kin from holding events back.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Bytes that keep `guard` until the last of them was sent or dropped.
+pub(super) fn guarded<G: Send + 'static>(bytes: Vec<u8>, guard: Option<G>) -> Bytes {
+    struct Guarded<G>(Vec<u8>, #[allow(dead_code, reason = "it is only dropped")] G);
+    impl<G> AsRef<[u8]> for Guarded<G> {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    match guard {
+        Some(guard) => Bytes::from_owner(Guarded(bytes, guard)),
+        None => bytes.into(),
+    }
+}
 
 /// One JSON document.
 pub(super) fn json(status: StatusCode, bytes: impl Into<Bytes>) -> Response<Body> {
@@ -56,21 +71,21 @@ pub(super) fn method_not_allowed(allowed: &'static str) -> Response<Body> {
 }
 
 /// Too much runs already.
-pub(super) fn busy(id: Option<&Id>) -> Response<Body> {
-    let mut response = self::error(StatusCode::SERVICE_UNAVAILABLE, id, &too_busy());
+pub(super) fn busy(id: Option<&Id>, why: &Overload) -> Response<Body> {
+    let mut response = self::error(StatusCode::SERVICE_UNAVAILABLE, id, &too_busy(why));
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
 /// The same inside a batch, where each member has its own answer.
-pub(super) fn busy_message(id: &Id) -> Bytes {
+pub(super) fn busy_message(id: &Id, why: &Overload) -> Bytes {
     let mut out = Vec::with_capacity(128);
-    jsonrpc::write_error(&mut out, Some(id), &too_busy());
+    jsonrpc::write_error(&mut out, Some(id), &too_busy(why));
     out.into()
 }
 
-fn too_busy() -> RpcError {
-    RpcError::new(ErrorCode::INTERNAL_ERROR, "The server is busy: try again in a moment")
+fn too_busy(why: &Overload) -> RpcError {
+    RpcError::new(ErrorCode::INTERNAL_ERROR, why.to_string())
 }
 
 /// Nothing to say: `202` for a message that wants no answer, `204` for a session that is gone.
@@ -93,7 +108,7 @@ pub(super) fn lasting_event_stream(events: impl Stream<Item = Bytes> + Send + 's
 }
 
 /// An event stream of which every event is known already.
-pub(super) fn whole_event_stream(events: Vec<u8>) -> Response<Body> {
+pub(super) fn whole_event_stream(events: impl Into<Bytes>) -> Response<Body> {
     events_of(Body::full(events))
 }
 

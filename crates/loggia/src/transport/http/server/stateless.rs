@@ -11,17 +11,17 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 use loggia_wire::jsonrpc::{self, Id, Message};
 use loggia_wire::{ErrorCode, Method, Params, RequestMeta, RpcError, codec};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::endpoint::{Answer, Said, Shared, principal};
 use super::respond::{self, keep_alive};
 use super::unfold::unfold;
 use super::validate;
+use crate::budget::Admission;
 use crate::changes::Listening;
 use crate::edge::notices::Notices;
 use crate::edge::{self, discover, encode_outcome, listen, settle};
 use crate::exchange::{CancelGuard, Exchange, Outbox};
-use crate::service::{Description, Outcome, Principal, Request};
+use crate::service::{Description, Outcome, Principal, Reply, Request, ResultGuard};
 use crate::transport::http::Body;
 use crate::transport::sse;
 
@@ -31,7 +31,7 @@ pub(super) fn serve(
     parts: &Parts,
     said: Said,
     message: Message,
-    permit: OwnedSemaphorePermit,
+    permit: Admission,
 ) -> Answer {
     match message {
         Message::Request { id, method, params } => {
@@ -55,7 +55,7 @@ struct Incoming {
     id: Id,
     method: Method,
     params: Option<Params>,
-    permit: OwnedSemaphorePermit,
+    permit: Admission,
 }
 
 fn request(shared: &Arc<Shared>, parts: &Parts, said: Said, incoming: Incoming) -> Answer {
@@ -90,7 +90,11 @@ fn status_of(outcome: &Outcome) -> StatusCode {
     }
 }
 
-fn with_permit(response: Response<Body>, permit: OwnedSemaphorePermit) -> Response<Body> {
+fn guard(outcome: &Outcome) -> Option<ResultGuard> {
+    outcome.as_ref().ok().and_then(Reply::guard)
+}
+
+fn with_permit(response: Response<Body>, permit: Admission) -> Response<Body> {
     response.map(|body| body.holding(permit))
 }
 
@@ -106,7 +110,7 @@ pub(super) struct Running {
     /// What was said and not sent yet, as events.
     said: Vec<u8>,
     keep_alive: Duration,
-    permit: OwnedSemaphorePermit,
+    permit: Admission,
     /// Tells work outside the call's future that the call is over.
     _guard: CancelGuard,
 }
@@ -145,14 +149,15 @@ impl Running {
     pub(super) async fn answer(mut self) -> Response<Body> {
         let Some(outcome) = self.outcome_before_anything().await else { return self.into_stream() };
         let status = status_of(&outcome);
+        let guard = guard(&outcome);
         let message = self.encode(outcome);
         self.drain();
         if self.said.is_empty() {
-            return with_permit(respond::json(status, message), self.permit);
+            return with_permit(respond::json(status, respond::guarded(message, guard)), self.permit);
         }
         let mut events = self.said;
         sse::write_event(&mut events, None, None, &message);
-        with_permit(respond::whole_event_stream(events), self.permit)
+        with_permit(respond::whole_event_stream(respond::guarded(events, guard)), self.permit)
     }
 
     /// The outcome, if the client need not be told anything before it, and soon.
@@ -208,8 +213,9 @@ impl Running {
                 outcome = &mut self.call => {
                     self.drain();
                     let mut events = std::mem::take(&mut self.said);
+                    let guard = guard(&outcome);
                     sse::write_event(&mut events, None, None, &self.encode(outcome));
-                    return (events.into(), true);
+                    return (respond::guarded(events, guard), true);
                 }
                 () = self.outbox.ready() => self.drain(),
                 comment = keep_alive(self.keep_alive) => return (comment, false),
@@ -234,7 +240,10 @@ async fn subscribe(
         Ok(filter) => filter,
         Err(error) => return refuse(error),
     };
-    let Some(permit) = shared.admit_stream() else { return respond::busy(Some(&id)) };
+    let permit = match shared.streams.admit(principal.as_deref()) {
+        Ok(permit) => permit,
+        Err(why) => return respond::busy(Some(&id), &why),
+    };
     match edge::open_stream(&*shared.service, filter, principal).await {
         Ok(listening) => {
             let stream = Subscription { shared, id, meta, server, listening, state: State::Opening };

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::calls::{Call, Plan};
 use super::endpoint::Shared;
 use super::local::{Local, Peer};
-use super::log::{Carrier, Next, STANDALONE, Shape};
+use super::log::{Carrier, LARGE, Next, STANDALONE, Shape};
 use super::respond::{self, keep_alive};
 use super::unfold::unfold;
 use crate::edge::listen;
@@ -44,7 +44,7 @@ pub(super) async fn answer_all(shared: &Arc<Shared>, local: &Arc<Local>, plans: 
         match plan {
             Plan::Run(call) => calls.push(call.begin(peer.clone()).carry()),
             Plan::Answered(response) => local.push(stream, response, true),
-            Plan::Busy(id) => local.push(stream, respond::busy_message(&id), true),
+            Plan::Busy(id, why) => local.push(stream, respond::busy_message(&id, &why), true),
         }
     }
     carried(&peer, calls, true).await
@@ -116,7 +116,8 @@ impl Sending {
             [] => respond::whole_event_stream(Vec::new()),
             [answer] if !batch => respond::json(StatusCode::OK, answer.clone()),
             answers => {
-                respond::json(StatusCode::OK, [b"[".as_slice(), &answers.join(&b","[..]), b"]"].concat())
+                let all = [b"[".as_slice(), &answers.join(&b","[..]), b"]"].concat();
+                respond::json(StatusCode::OK, respond::guarded(all, Some(answers.to_vec())))
             }
         }
     }
@@ -143,7 +144,7 @@ impl Sending {
         loop {
             let next = self.hold.local.state().log.next(self.hold.carrier);
             let ready = match next {
-                Next::Send(id, message) => return Step::Send(event(&id.to_string(), &message)),
+                Next::Send(id, message) => return Step::Send(event(&id.to_string(), message)),
                 Next::End => return Step::End,
                 Next::Release if self.polls() => return Step::Last(retry()),
                 Next::Release => continue,
@@ -201,10 +202,11 @@ enum Step {
     End,
 }
 
-fn event(id: &str, message: &[u8]) -> Bytes {
+/// An event, which keeps the guard of its message as the message does.
+fn event(id: &str, message: Bytes) -> Bytes {
     let mut out = Vec::with_capacity(message.len() + id.len() + 16);
-    sse::write_event(&mut out, None, Some(id), message);
-    out.into()
+    sse::write_event(&mut out, None, Some(id), &message);
+    respond::guarded(out, (message.len() >= LARGE).then_some(message))
 }
 
 fn retry() -> Bytes {

@@ -1,0 +1,130 @@
+//! Bounds that all connectors and callers share: calls that run, and bytes of results that clients have not taken.
+//!
+//! A connector that hangs, or answers with more than clients take, and a caller that asks for too much, reach the end
+//! of their share. Others still find room ([`Budget`]).
+
+use std::sync::Arc;
+
+use loggia::budget::{Budget, Share, ShareExceeded};
+use loggia::service::{Principal, Relayed};
+
+use crate::hub::Refusal;
+use crate::limits::HubLimits;
+
+/// Callers that are counted apart. With more of them, some share one count.
+const CALLERS: usize = 1024;
+
+/// The shortest result that is counted. Shorter ones are bounded by the number of requests.
+const COUNTED: usize = 16 << 10;
+
+/// The shared bounds of one hub.
+pub(crate) struct HubShares {
+    running: SharedBound,
+    results: SharedBound,
+}
+
+/// One bound, with a share for each connector and for each caller.
+struct SharedBound {
+    connectors: Arc<Budget>,
+    callers: Arc<Budget>,
+}
+
+/// A call's part of the shared bounds, given back when it is dropped.
+pub(crate) struct CallShare {
+    _connector: Share,
+    _caller: Option<Share>,
+}
+
+/// The holder of a share that is used up.
+enum ShareHolder {
+    Connector(ShareExceeded),
+    Caller(ShareExceeded),
+}
+
+impl HubShares {
+    pub(crate) fn new(limits: &HubLimits, connectors: usize) -> HubShares {
+        HubShares {
+            running: SharedBound::new(limits.requests, connectors),
+            results: SharedBound::new(limits.result_bytes, connectors),
+        }
+    }
+
+    /// Makes room for one more call to the connector at `index`.
+    pub(crate) fn call(
+        &self,
+        index: usize,
+        name: &str,
+        caller: Option<&Principal>,
+    ) -> Result<CallShare, Refusal> {
+        self.running.take(index, caller, 1).map_err(|exceeded| {
+            Refusal::Unavailable(match exceeded {
+                ShareHolder::Connector(ShareExceeded { held, total }) => format!(
+                    "The connector {name:?} already runs {held} requests, which is its share of the {total} that may \
+                     run at once (`requests` in [server.limits]). Other connectors can be used. Try again when some of \
+                     its requests have ended."
+                ),
+                ShareHolder::Caller(ShareExceeded { held, total }) => format!(
+                    "You already run {held} requests, which is your share of the {total} that may run at once \
+                     (`requests` in [server.limits]). Try again when some of them have ended."
+                ),
+            })
+        })
+    }
+
+    /// Counts a result until its client has taken it. One that finds no room is dropped.
+    pub(crate) fn result(
+        &self,
+        index: usize,
+        name: &str,
+        caller: Option<&Principal>,
+        result: Relayed,
+    ) -> Result<Relayed, Refusal> {
+        let bytes = result.raw().as_bytes().len();
+        if bytes < COUNTED {
+            return Ok(result);
+        }
+        match self.results.take(index, caller, bytes) {
+            Ok(share) => Ok(result.with_guard(share)),
+            Err(exceeded) => {
+                let (whose, ShareExceeded { held, total }) = match exceeded {
+                    ShareHolder::Connector(exceeded) => {
+                        (format!("results of the connector {name:?}"), exceeded)
+                    }
+                    ShareHolder::Caller(exceeded) => ("your results".to_owned(), exceeded),
+                };
+                tracing::warn!(
+                    connector = name,
+                    bytes,
+                    held,
+                    total,
+                    "a result was dropped: clients do not take theirs"
+                );
+                Err(Refusal::Unavailable(format!(
+                    "The connector {name:?} ran the request, but its result of {bytes} bytes was dropped: {held} bytes \
+                     of {whose} wait to be taken by clients, and with it they would exceed their share of {total} \
+                     (`result_bytes` in [server.limits]). Read the results that wait, then ask for less at once."
+                )))
+            }
+        }
+    }
+}
+
+impl SharedBound {
+    fn new(total: usize, connectors: usize) -> SharedBound {
+        SharedBound { connectors: Budget::new(total, connectors), callers: Budget::new(total, CALLERS) }
+    }
+
+    fn take(
+        &self,
+        connector: usize,
+        caller: Option<&Principal>,
+        amount: usize,
+    ) -> Result<CallShare, ShareHolder> {
+        let of_connector = self.connectors.take(connector, amount).map_err(ShareHolder::Connector)?;
+        let of_caller = caller.map(|caller| self.callers.take(self.callers.caller(caller), amount));
+        Ok(CallShare {
+            _connector: of_connector,
+            _caller: of_caller.transpose().map_err(ShareHolder::Caller)?,
+        })
+    }
+}

@@ -1,0 +1,139 @@
+//! One page of a list, read entry by entry where it is too long or something on it is not valid.
+
+use loggia_wire::{RawJson, codec};
+use serde_json::value::RawValue;
+
+use super::{ListPage, ListWarning};
+use crate::client::params;
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+
+/// The bytes that may still be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PageBounds {
+    /// Of this list.
+    pub(super) left: usize,
+    /// Of one entry.
+    entry: usize,
+    /// Of a list, for the warning.
+    total: usize,
+}
+
+impl PageBounds {
+    pub(super) fn of(limits: &Limits) -> PageBounds {
+        PageBounds { left: limits.list_bytes, entry: limits.entry_bytes, total: limits.list_bytes }
+    }
+}
+
+/// A page as far as it could be read.
+#[derive(Debug)]
+pub(super) struct PageRead<P> {
+    pub(super) page: P,
+    pub(super) warnings: Vec<ListWarning>,
+    /// The length of the page.
+    pub(super) bytes: usize,
+    /// Whether the list is over its bound.
+    pub(super) cut: bool,
+}
+
+/// Reads a page. Fails where neither its entries nor its cursor can be read.
+pub(super) fn read<P: ListPage>(result: &RawJson, bounds: PageBounds) -> Result<PageRead<P>> {
+    let bytes = result.as_bytes().len();
+    if bytes > bounds.left.min(bounds.entry) {
+        return read_entries(result, bounds, None);
+    }
+    match decode(result) {
+        Ok(page) => Ok(PageRead { page, warnings: Vec::new(), bytes, cut: false }),
+        Err(error) => read_entries(result, bounds, Some(error)),
+    }
+}
+
+/// Reads a page entry by entry; `error` is the reason why it cannot be read as a whole, where that is known.
+fn read_entries<P: ListPage>(
+    result: &RawJson,
+    bounds: PageBounds,
+    error: Option<String>,
+) -> Result<PageRead<P>> {
+    let (page, invalid) = without_entries::<P>(result);
+    let entries = result.member(P::MEMBER).map(serde_json::from_slice::<Vec<&RawValue>>);
+    let mut read = PageRead { page, warnings: Vec::new(), bytes: result.as_bytes().len(), cut: false };
+    match entries {
+        Some(Ok(entries)) => take(&mut read, &entries, bounds),
+        None | Some(Err(_)) => {
+            let why = error.unwrap_or_else(|| format!("{:?} is no array", P::MEMBER));
+            if read.page.cursor().is_none() {
+                return Err(Error::Protocol(why));
+            }
+            read.warnings.push(ListWarning::InvalidPage(why));
+        }
+    }
+    read.warnings.extend(invalid.map(ListWarning::InvalidPage));
+    Ok(read)
+}
+
+/// The members of a page other than its entries. Where they are not valid only the cursor is kept.
+fn without_entries<P: ListPage>(result: &RawJson) -> (P, Option<String>) {
+    let empty = params::with_members(result, &[(P::MEMBER, Some(RawJson::from_written(b"[]".to_vec())))]);
+    match empty.map_err(|error| error.to_string()).and_then(|rest| decode::<P>(&rest)) {
+        Ok(page) => (page, None),
+        Err(why) => {
+            let mut page = P::default();
+            let cursor = result.member("nextCursor").map(serde_json::from_slice::<Option<String>>);
+            *page.cursor() = cursor.and_then(Result::ok).flatten();
+            (page, Some(why))
+        }
+    }
+}
+
+/// Takes the entries that are valid and within the bounds.
+fn take<P: ListPage>(read: &mut PageRead<P>, entries: &[&RawValue], bounds: PageBounds) {
+    let mut used = 0;
+    for (index, entry) in entries.iter().enumerate() {
+        let text = entry.get();
+        if used + text.len() > bounds.left {
+            read.cut = true;
+            return read.warnings.push(ListWarning::TooManyBytes(bounds.total));
+        }
+        used += text.len();
+        if text.len() > bounds.entry {
+            read.warnings.push(ListWarning::EntryTooLong(label(index, text), bounds.entry));
+            continue;
+        }
+        match one::<P>(text) {
+            Ok(mut page) => read.page.entries().append(page.entries()),
+            Err(why) => read.warnings.push(ListWarning::InvalidEntry(label(index, text), why)),
+        }
+    }
+    // What is not entries counts too: a list without end must not be free.
+    read.cut = read.bytes > bounds.left;
+    if read.cut {
+        read.warnings.push(ListWarning::TooManyBytes(bounds.total));
+    }
+}
+
+/// A page with one entry.
+fn one<P: ListPage>(entry: &str) -> Result<P, String> {
+    decode(&RawJson::from_written(format!("{{\"{}\":[{entry}]}}", P::MEMBER).into_bytes()))
+}
+
+fn decode<P: ListPage>(result: &RawJson) -> Result<P, String> {
+    let decoded = codec::decode_complete_result(&P::METHOD, result).map_err(|error| error.to_string())?;
+    P::take(decoded).ok_or_else(|| format!("{} answered with the result of something else", P::METHOD))
+}
+
+/// The name or URI of an entry as the server wrote it, or its place.
+fn label(index: usize, entry: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        name: Option<serde_json::Value>,
+        uri: Option<serde_json::Value>,
+    }
+    let named = serde_json::from_str::<Named>(entry).ok();
+    let text = named.and_then(|named| {
+        [named.name, named.uri].into_iter().flatten().find_map(|name| name.as_str().map(str::to_owned))
+    });
+    match text {
+        Some(text) => format!("{text:?}"),
+        None => format!("the entry number {}", index + 1),
+    }
+}

@@ -1,0 +1,84 @@
+//! The reasons why a list is not complete.
+
+use std::fmt;
+
+/// A part of a list that was left out. Its text is one line, without control characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ListWarning {
+    /// An entry is not valid: its name, or its place on its page, and the reason.
+    InvalidEntry(String, String),
+    /// An entry is longer than this many bytes.
+    EntryTooLong(String, usize),
+    /// A page, or everything from it on, could not be read, for this reason.
+    InvalidPage(String),
+    /// The server repeats a cursor: its list has no end.
+    RepeatedCursor(String),
+    /// The list has more than this many pages.
+    TooManyPages(usize),
+    /// The list has more than this many bytes.
+    TooManyBytes(usize),
+    /// This many further warnings.
+    More(usize),
+}
+
+impl fmt::Display for ListWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ListWarning::InvalidEntry(entry, why) => {
+                write!(f, "{} is not valid and is left out: {}", one_line(entry), one_line(why))
+            }
+            ListWarning::EntryTooLong(entry, most) => {
+                write!(f, "{} is longer than {most} bytes and is left out", one_line(entry))
+            }
+            ListWarning::InvalidPage(why) => write!(f, "a page cannot be read: {}", one_line(why)),
+            ListWarning::RepeatedCursor(cursor) => {
+                write!(
+                    f,
+                    "the server repeats the cursor {}; the rest is left out",
+                    one_line(&format!("{cursor:?}"))
+                )
+            }
+            ListWarning::TooManyPages(most) => {
+                write!(f, "the list has more than {most} pages (`list_pages`); the rest is left out")
+            }
+            ListWarning::TooManyBytes(most) => {
+                write!(f, "the list has more than {most} bytes (`list_bytes`); the rest is left out")
+            }
+            ListWarning::More(count) => write!(f, "{count} more warnings like these"),
+        }
+    }
+}
+
+/// A text from the server, shortened, with everything escaped that could leave its line.
+fn one_line(text: &str) -> String {
+    const MOST: usize = 200;
+    let mut line = String::new();
+    for (count, char) in text.chars().enumerate() {
+        if count == MOST {
+            line.push('…');
+            break;
+        }
+        match char {
+            '"' | '\'' | '\\' => line.push(char),
+            other => line.extend(other.escape_debug()),
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_one_line_whatever_the_server_wrote() {
+        let reason = format!("a\nb\u{202e}c \"d\" {}", "x".repeat(1000));
+        let text = ListWarning::InvalidEntry("\"e\rf\"".to_owned(), reason).to_string();
+        assert!(
+            text.starts_with("\"e\\rf\" is not valid and is left out: a\\nb\\u{202e}c \"d\" xx"),
+            "{text}"
+        );
+        assert!(text.ends_with('…') && text.len() < 400, "{text}");
+    }
+}
