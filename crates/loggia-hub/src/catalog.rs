@@ -12,6 +12,7 @@ use loggia::{Error, Result};
 use tokio::time::Instant;
 
 use crate::directory::cut;
+use crate::entry::CatalogEntry;
 use crate::limits::HubLimits;
 use crate::link::Link;
 use crate::status::Counts;
@@ -26,10 +27,10 @@ pub(crate) struct Catalog {
     pub(crate) identity: Option<Implementation>,
     pub(crate) capabilities: ServerCapabilities,
     pub(crate) instructions: Option<String>,
-    pub(crate) tools: Vec<Tool>,
-    pub(crate) prompts: Vec<Prompt>,
-    pub(crate) resources: Vec<Resource>,
-    pub(crate) templates: Vec<ResourceTemplate>,
+    pub(crate) tools: Vec<CatalogEntry<Tool>>,
+    pub(crate) prompts: Vec<CatalogEntry<Prompt>>,
+    pub(crate) resources: Vec<CatalogEntry<Resource>>,
+    pub(crate) templates: Vec<CatalogEntry<ResourceTemplate>>,
     /// The lists that could not be read last time, and why.
     pub(crate) problems: BTreeMap<&'static str, String>,
     /// What was left out of each list.
@@ -102,12 +103,12 @@ impl Catalog {
         list: &'static str,
         connector: &str,
         read: ReadList<T>,
-        field: fn(&mut Catalog) -> &mut Vec<T>,
+        field: fn(&mut Catalog) -> &mut Vec<CatalogEntry<T>>,
     ) {
         match read {
             None => {}
-            Some(Ok(Listing { entries, warnings, .. })) => {
-                *field(self) = entries;
+            Some(Ok(Listing { entries, sources, warnings })) => {
+                *field(self) = CatalogEntry::pair(entries, sources);
                 self.problems.remove(list);
                 self.left_out(list, connector, warnings);
             }

@@ -14,12 +14,13 @@ use loggia::model::{
     ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, Prompt, Resource, ResourceTemplate,
     ResourcesCapability, ServerCapabilities, ServerResult, Tool,
 };
-use loggia::service::{Description, SharedResult};
+use loggia::service::{Description, EntrySources, SharedResult};
 use loggia::wire::header::ParamHeaders;
 use loggia::wire::uri_template::UriTemplate;
 use loggia::wire::{RpcError, Version};
 
 use crate::catalog::Catalog;
+use crate::entry::CatalogEntry;
 use crate::limits::HubLimits;
 use crate::names::{exposed, unprefixed};
 use crate::uris::{literal_len, qualify, scheme, split_qualified};
@@ -254,13 +255,13 @@ impl Directory {
 
 #[derive(Default)]
 struct Builder {
-    tools: Vec<Tool>,
+    tools: Vec<CatalogEntry<Tool>>,
     tool_routes: HashMap<String, ToolRoute>,
-    prompts: Vec<Prompt>,
+    prompts: Vec<CatalogEntry<Prompt>>,
     prompt_routes: HashMap<String, Route>,
-    resources: Vec<Resource>,
+    resources: Vec<CatalogEntry<Resource>>,
     resource_routes: HashMap<String, Route>,
-    templates: Vec<ResourceTemplate>,
+    templates: Vec<CatalogEntry<ResourceTemplate>>,
     template_routes: Vec<TemplateRoute>,
     prefixes: HashMap<String, usize>,
     schemes: HashMap<String, Option<usize>>,
@@ -314,7 +315,7 @@ impl Builder {
         listed
     }
 
-    fn add_tool(&mut self, connector: usize, view: &View<'_>, tool: &Tool) {
+    fn add_tool(&mut self, connector: usize, view: &View<'_>, tool: &CatalogEntry<Tool>) {
         let (name, prefix) = (self.listed_name(connector, view, &tool.name), view.prefix);
         if self.tool_routes.contains_key(&name) {
             return tracing::warn!(prefix, tool = tool.name, "left out: the connector lists this tool twice");
@@ -323,7 +324,8 @@ impl Builder {
             ParamHeaders::from_schema(&tool.input_schema).ok().filter(|headers| !headers.is_empty());
         let route = Route { connector, name: tool.name.as_str().into() };
         self.tool_routes.insert(name.clone(), ToolRoute { route, headers: headers.map(Arc::new) });
-        self.tools.push(Tool { name, ..tool.clone() });
+        let value = Tool { name, ..tool.value.clone() };
+        self.tools.push(CatalogEntry { value, source: tool.source.clone() });
     }
 
     /// A tool that is always there, whoever has signed in: what a model has learned stays true. It stands before
@@ -336,10 +338,10 @@ impl Builder {
             "Signs the person you work for in to {connector_name}, or says that they are. Its other tools ask for that \
              by themselves, and some may be listed only afterwards."
         );
-        self.tools.push(Tool { description: Some(about), ..Tool::new(name, schema) });
+        self.tools.push(Tool { description: Some(about), ..Tool::new(name, schema) }.into());
     }
 
-    fn add_prompt(&mut self, connector: usize, view: &View<'_>, prompt: &Prompt) {
+    fn add_prompt(&mut self, connector: usize, view: &View<'_>, prompt: &CatalogEntry<Prompt>) {
         let (name, prefix) = (self.listed_name(connector, view, &prompt.name), view.prefix);
         if self.prompt_routes.contains_key(&name) {
             return tracing::warn!(
@@ -349,11 +351,18 @@ impl Builder {
             );
         }
         self.prompt_routes.insert(name.clone(), Route { connector, name: prompt.name.as_str().into() });
-        self.prompts.push(Prompt { name, ..prompt.clone() });
+        let value = Prompt { name, ..prompt.value.clone() };
+        self.prompts.push(CatalogEntry { value, source: prompt.source.clone() });
     }
 
     /// What is `personal` has its qualified URI always: it leads there whoever else has the plain one.
-    fn add_resource(&mut self, connector: usize, prefix: &str, resource: &Resource, personal: bool) {
+    fn add_resource(
+        &mut self,
+        connector: usize,
+        prefix: &str,
+        resource: &CatalogEntry<Resource>,
+        personal: bool,
+    ) {
         let uri = match personal {
             true => {
                 Some(qualify(prefix, &resource.uri)).filter(|uri| !self.resource_routes.contains_key(uri))
@@ -363,7 +372,8 @@ impl Builder {
         let Some(uri) = uri else { return };
         self.own_scheme(connector, &resource.uri);
         self.resource_routes.insert(uri.clone(), Route { connector, name: resource.uri.as_str().into() });
-        self.resources.push(Resource { uri, ..resource.clone() });
+        let value = Resource { uri, ..resource.value.clone() };
+        self.resources.push(CatalogEntry { value, source: resource.source.clone() });
     }
 
     /// `uri`, or its qualified form where another connector has it already; `None` where this connector
@@ -387,7 +397,13 @@ impl Builder {
             .any(|template| template.route.connector < connector && template.matches(uri))
     }
 
-    fn add_template(&mut self, connector: usize, prefix: &str, template: &ResourceTemplate, personal: bool) {
+    fn add_template(
+        &mut self,
+        connector: usize,
+        prefix: &str,
+        template: &CatalogEntry<ResourceTemplate>,
+        personal: bool,
+    ) {
         let plain = &template.uri_template;
         let taken = self.template_routes.iter().find(|other| other.exposed == *plain);
         let exposed = match taken {
@@ -403,7 +419,8 @@ impl Builder {
         let pattern = if exposed == *plain { UriTemplate::parse(plain).ok() } else { None };
         let route = Route { connector, name: plain.as_str().into() };
         self.template_routes.push(TemplateRoute { pattern, exposed: exposed.clone(), route });
-        self.templates.push(ResourceTemplate { uri_template: exposed, ..template.clone() });
+        let value = ResourceTemplate { uri_template: exposed, ..template.value.clone() };
+        self.templates.push(CatalogEntry { value, source: template.source.clone() });
     }
 
     fn own_scheme(&mut self, connector: usize, uri: &str) {
@@ -431,19 +448,29 @@ impl Builder {
             schemes: self.schemes,
             resourceful: self.resourceful,
             page,
-            tool_pages: paginate(&self.tools, page, |tools, next_cursor| {
+            tool_pages: paginate("tools", &self.tools, page, |tools, next_cursor| {
                 ListToolsResult { tools, next_cursor, cache, ..ListToolsResult::default() }.into()
             }),
-            prompt_pages: paginate(&self.prompts, page, |prompts, next_cursor| {
+            prompt_pages: paginate("prompts", &self.prompts, page, |prompts, next_cursor| {
                 ListPromptsResult { prompts, next_cursor, cache, ..ListPromptsResult::default() }.into()
             }),
-            resource_pages: paginate(&self.resources, page, |resources, next_cursor| {
+            resource_pages: paginate("resources", &self.resources, page, |resources, next_cursor| {
                 ListResourcesResult { resources, next_cursor, cache, ..ListResourcesResult::default() }.into()
             }),
-            template_pages: paginate(&self.templates, page, |resource_templates, next_cursor| {
-                ListResourceTemplatesResult { resource_templates, next_cursor, cache, ..Default::default() }
+            template_pages: paginate(
+                "resourceTemplates",
+                &self.templates,
+                page,
+                |resource_templates, next_cursor| {
+                    ListResourceTemplatesResult {
+                        resource_templates,
+                        next_cursor,
+                        cache,
+                        ..Default::default()
+                    }
                     .into()
-            }),
+                },
+            ),
             description: Arc::new(description),
         }
     }
@@ -451,7 +478,8 @@ impl Builder {
 
 /// Pages of `page` entries; one empty page where there are none. The cursor of a page is where it begins.
 fn paginate<T: Clone>(
-    entries: &[T],
+    member: &'static str,
+    entries: &[CatalogEntry<T>],
     page: usize,
     result: impl Fn(Vec<T>, Option<String>) -> ServerResult,
 ) -> Pages {
@@ -459,7 +487,9 @@ fn paginate<T: Clone>(
     let nth = |n: usize| {
         let end = entries.len().min((n + 1) * page);
         let next = (end < entries.len()).then(|| end.to_string());
-        Arc::new(SharedResult::new(result(entries[n * page..end].to_vec(), next)))
+        let (values, texts) =
+            entries[n * page..end].iter().cloned().map(|entry| (entry.value, entry.source)).unzip();
+        Arc::new(SharedResult::new(result(values, next)).with_sources(EntrySources { member, texts }))
     };
     (0..pages).map(nth).collect()
 }

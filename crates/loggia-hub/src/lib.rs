@@ -23,6 +23,7 @@ mod catalog;
 mod connector;
 mod desk;
 mod directory;
+mod entry;
 mod health;
 mod hub;
 mod limits;

@@ -14,6 +14,7 @@ use loggia::model::{Implementation, Prompt, Resource, ResourceTemplate, ServerCa
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Catalog;
+use crate::entry::CatalogEntry;
 use crate::hub::Shared;
 use crate::slot::Slot;
 
@@ -55,10 +56,10 @@ struct Lists {
     identity: Option<Implementation>,
     capabilities: ServerCapabilities,
     instructions: Option<String>,
-    tools: Vec<Tool>,
-    prompts: Vec<Prompt>,
-    resources: Vec<Resource>,
-    templates: Vec<ResourceTemplate>,
+    tools: Vec<CatalogEntry<Tool>>,
+    prompts: Vec<CatalogEntry<Prompt>>,
+    resources: Vec<CatalogEntry<Resource>>,
+    templates: Vec<CatalogEntry<ResourceTemplate>>,
 }
 
 impl HubMemory {

@@ -143,8 +143,9 @@ impl Slot {
         let before = self.listed().filter(|listed| !listed.remembered);
         catalog.log_problems(&self.connector.name, before.as_ref().map(|listed| &listed.catalog));
         let (counts, version, identity) = (catalog.counts(), catalog.version, catalog.identity.clone());
-        let problem =
-            |(list, error): (&&str, &String)| format!("the {list} cannot be listed: {error}").into();
+        let problem = |(list, error): (&&str, &String)| {
+            (self.connector.redact)(&format!("the {list} cannot be listed: {error}")).into()
+        };
         let problems = catalog.problems.iter().map(problem).collect();
         self.catalog.store(Some(Arc::new(Listed { catalog, read_at: now(), remembered: false })));
         self.forgotten.store(None);

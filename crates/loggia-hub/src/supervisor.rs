@@ -172,10 +172,10 @@ async fn open(shared: &Arc<Shared>, slot: &Arc<Slot>) -> Result<Opened> {
     let (hub, watched, watching, writing) = (shared.clone(), slot.clone(), turn.clone(), slot.clone());
     let client = client(shared)
         .start_timeout(slot.connector.start_timeout.unwrap_or(limits.start_timeout))
-        .on_error_output(move |line| writing.error_output.push(line))
+        .on_error_output(move |line| writing.error_output.push(&(writing.connector.redact)(line)))
         .on_start(move |progress| {
             watching.observe(progress);
-            let last_line = progress.last_line.as_deref().map(Arc::from);
+            let last_line = progress.last_line.as_deref().map(|line| (watched.connector.redact)(line).into());
             show_start(&hub, &watched, Starting::Running { last_line });
         });
     let opened = source.open(client).await;

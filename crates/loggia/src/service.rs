@@ -160,7 +160,17 @@ impl Relayed {
 pub struct SharedResult {
     /// Copies it. The copy is of its own type and no other: whoever shares lists carries nothing else along.
     copy: Box<dyn Fn() -> ServerResult + Send + Sync>,
+    sources: Option<EntrySources>,
     encoded: [OnceLock<RawJson>; Version::ALL.len()],
+}
+
+/// The JSON texts that the entries of a list were read from, in its order.
+#[derive(Debug, Clone)]
+pub struct EntrySources {
+    /// The member of the result that holds the entries.
+    pub member: &'static str,
+    /// The text of each entry; `None` for one that was not read from JSON.
+    pub texts: Vec<Option<RawJson>>,
 }
 
 impl SharedResult {
@@ -169,7 +179,18 @@ impl SharedResult {
     where
         T: Into<ServerResult> + Clone + Send + Sync + 'static,
     {
-        SharedResult { copy: Box::new(move || result.clone().into()), encoded: Default::default() }
+        SharedResult {
+            copy: Box::new(move || result.clone().into()),
+            sources: None,
+            encoded: Default::default(),
+        }
+    }
+
+    /// Gives the entries of a list the order and spelling of the texts that they were read from, wherever those mean the
+    /// same: for a gateway that lists what others serve.
+    pub fn with_sources(mut self, sources: EntrySources) -> SharedResult {
+        self.sources = Some(sources);
+        self
     }
 
     /// The neutral form.
@@ -179,7 +200,13 @@ impl SharedResult {
 
     fn encode(&self, version: Version, identity: &Implementation) -> RawJson {
         self.encoded[version as usize]
-            .get_or_init(|| codec::encode_result(self.result(), version, Some(identity)))
+            .get_or_init(|| {
+                let result = codec::encode_result(self.result(), version, Some(identity));
+                match &self.sources {
+                    Some(EntrySources { member, texts }) => codec::keep_entry_spelling(member, texts, result),
+                    None => result,
+                }
+            })
             .clone()
     }
 }

@@ -111,8 +111,10 @@ impl<T> Listed<T> {
 
     /// What is missing in the list of `what`.
     fn problems(&self, what: &str) -> Vec<String> {
-        let warnings = self.listing.as_ref().map(|listing| &*listing.warnings).unwrap_or_default();
-        warnings.iter().map(|warning| format!("{what}: {warning}")).collect()
+        match &self.listing {
+            Ok(listing) => listing.warnings.iter().map(|warning| format!("{what}: {warning}")).collect(),
+            Err(why) => vec![format!("the {what} cannot be listed: {why}")],
+        }
     }
 }
 

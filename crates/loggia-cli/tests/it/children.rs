@@ -107,7 +107,9 @@ fn every_kind(folder: &Path, marked: &Marked) {
             marked.value()
         )
     };
-    let config: String = KINDS.into_iter().map(section).collect();
+    // All of them at once: some never speak, and would keep the others from starting.
+    let limits = "[server.limits]\nstarts = 16\n".to_owned();
+    let config: String = std::iter::once(limits).chain(KINDS.into_iter().map(section)).collect();
     fs::write(folder.join("loggia.toml"), config).expect("written");
 }
 

@@ -37,7 +37,7 @@ fn a_slow_connector_comes_up_and_is_listed_from_memory_before_it_does() {
         folder.path(),
         &format!(
             "[server.limits]\nfirst_list_wait = \"1s\"\n[connectors.slow]\nkind = \"stdio\"\ncommand = \"sh\"\nargs = [\"-c\", \
-             \"echo downloading the parts >&2; read -r go < gate; exec {loggia} up --stdio --root .\"]\n"
+             \"echo downloading the parts >&2; read -r go < gate; exec {loggia} up --no-config --stdio --root .\"]\n"
         ),
     );
     for (run_number, listed) in [("first", false), ("second", true)] {

@@ -11,7 +11,7 @@ mod messages;
 mod results;
 mod spelling;
 
-pub use spelling::keep_spelling;
+pub use spelling::{keep_entry_spelling, keep_spelling};
 
 use std::fmt;
 

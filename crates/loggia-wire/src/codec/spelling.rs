@@ -19,6 +19,23 @@ pub fn keep_spelling(source: &RawJson, rewritten: RawJson) -> RawJson {
     }
 }
 
+/// Returns the list `result`, whose entries are its member `member`, with each entry in the spelling of its source.
+/// `sources` has one place for each entry.
+pub fn keep_entry_spelling(member: &str, sources: &[Option<RawJson>], result: RawJson) -> RawJson {
+    let Some(entries) = result.member(member).and_then(|text| JsonText::of_scanned(text).items()) else {
+        return result;
+    };
+    let keep = |(at, entry): (usize, JsonText<'_>)| match sources.get(at).and_then(Option::as_ref) {
+        Some(source) => keep_spelling(source, entry.to_raw()),
+        None => entry.to_raw(),
+    };
+    let entries: Vec<RawJson> = entries.enumerate().map(keep).collect();
+    match Members::of(&result) {
+        Ok(members) => members.replaced(member, RawJson::of(&entries).as_bytes()),
+        Err(_) => result,
+    }
+}
+
 /// The text of two values that were compared.
 enum Merged {
     /// They mean the same: the source's text.

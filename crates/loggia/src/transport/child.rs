@@ -132,7 +132,9 @@ impl Child {
         let name = self.program.to_string_lossy().into_owned();
         let guard = self.guard.as_ref().filter(|_| cfg!(unix));
         let mark = guard.and_then(|_| Mark::new());
-        let mut child = self.command(guard, mark.as_ref()).spawn().map_err(|error| {
+        let checked = guard.map_or(Ok(()), |_| self.check_program());
+        let spawned = checked.and_then(|()| self.command(guard, mark.as_ref()).spawn());
+        let mut child = spawned.map_err(|error| {
             let what = format!("the server `{name}` could not be started: {error}");
             Error::Io(std::io::Error::new(os::kind_of_spawn_error(&error), what))
         })?;
@@ -150,6 +152,11 @@ impl Child {
             watch: StartWatch::new(activity, said.clone()),
             process: Process::new(name, child, guard.is_some(), mark, said, listening, self.stop_timeout),
         })
+    }
+
+    fn check_program(&self) -> std::io::Result<()> {
+        let path = self.env.get(OsStr::new("PATH")).cloned().or_else(|| std::env::var_os("PATH"));
+        os::check_program(&self.program, self.directory.as_deref(), path.as_deref())
     }
 
     fn command(&self, guard: Option<&ChildGuard>, mark: Option<&Mark>) -> Command {

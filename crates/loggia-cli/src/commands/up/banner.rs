@@ -203,7 +203,7 @@ impl Banner {
         }
         (self.say)(line(status, &format!("{WARN}!{WARN:#}"), &about));
         for problem in &status.problems {
-            (self.say)(format!("      {WARN}{}{WARN:#}", one_line(problem)));
+            (self.say)(format!("      {WARN}{}: {}{WARN:#}", status.name, one_line(problem)));
         }
     }
 

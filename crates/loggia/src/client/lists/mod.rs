@@ -27,13 +27,15 @@ pub use warning::ListWarning;
 pub struct Listing<T> {
     /// The entries, in the order of the server, each name or URI once.
     pub entries: Vec<T>,
+    /// The JSON text of each entry, as the server wrote it. Empty where the entries were not read from JSON.
+    pub sources: Vec<RawJson>,
     /// What is missing, and why. At most [`Listing::MOST_WARNINGS`]; the last one then counts the others.
     pub warnings: Vec<ListWarning>,
 }
 
 impl<T> Default for Listing<T> {
     fn default() -> Listing<T> {
-        Listing { entries: Vec::new(), warnings: Vec::new() }
+        Listing { entries: Vec::new(), sources: Vec::new(), warnings: Vec::new() }
     }
 }
 
@@ -150,10 +152,7 @@ fn log(method: Method, warnings: &[ListWarning]) {
 impl Client {
     async fn page<P: ListPage>(&self, cursor: Option<String>, bounds: PageBounds) -> Result<PageRead<P>> {
         let params = PageParams { cursor, ..PageParams::default() };
-        let params = RawJson::encode(&params).map_err(|error| {
-            Error::Configuration(format!("the params of {} cannot be written: {error}", P::METHOD))
-        })?;
-        let reply = self.request(P::METHOD, params, cached()).await?;
+        let reply = self.request(P::METHOD, RawJson::of(&params), cached()).await?;
         let mut read = page::read::<P>(&reply.result, bounds)?;
         read.page.learn(self);
         Ok(read)
@@ -219,7 +218,7 @@ impl<P: ListPage> ListReading<P> {
     }
 
     fn add(&mut self, read: PageRead<P>) {
-        let PageRead { mut page, warnings, bytes, cut } = read;
+        let PageRead { mut page, sources, warnings, bytes, cut } = read;
         self.pages += 1;
         self.bounds.left = self.bounds.left.saturating_sub(bytes);
         for warning in warnings {
@@ -228,10 +227,14 @@ impl<P: ListPage> ListReading<P> {
             }
             self.listing.warn(warning);
         }
+        let mut sources = sources.into_iter();
         for entry in std::mem::take(page.entries()) {
+            // Some entries may have been taken out since their sources were noted.
+            let source = sources.find(|(key, _)| key == P::key(&entry));
             // A server that repeats a page repeats its entries.
             if self.keys.insert(P::key(&entry).to_owned()) {
                 self.listing.entries.push(entry);
+                self.listing.sources.extend(source.map(|(_, source)| source));
             }
         }
         self.go_on(page.cursor().take(), cut);

@@ -29,6 +29,8 @@ impl PageBounds {
 #[derive(Debug)]
 pub(super) struct PageRead<P> {
     pub(super) page: P,
+    /// The key of each entry, and its JSON text.
+    pub(super) sources: Vec<(String, RawJson)>,
     pub(super) warnings: Vec<ListWarning>,
     /// The length of the page.
     pub(super) bytes: usize,
@@ -42,8 +44,11 @@ pub(super) fn read<P: ListPage>(result: &RawJson, bounds: PageBounds) -> Result<
     if bytes > bounds.left.min(bounds.entry) {
         return read_entries(result, bounds, None);
     }
-    match decode(result) {
-        Ok(page) => Ok(PageRead { page, warnings: Vec::new(), bytes, cut: false }),
+    match decode::<P>(result) {
+        Ok(mut page) => {
+            let sources = sources::<P>(page.entries(), result);
+            Ok(PageRead { page, sources, warnings: Vec::new(), bytes, cut: false })
+        }
         Err(error) => read_entries(result, bounds, Some(error)),
     }
 }
@@ -56,7 +61,8 @@ fn read_entries<P: ListPage>(
 ) -> Result<PageRead<P>> {
     let (page, invalid) = without_entries::<P>(result);
     let entries = result.member(P::MEMBER).map(serde_json::from_slice::<Vec<&RawValue>>);
-    let mut read = PageRead { page, warnings: Vec::new(), bytes: result.as_bytes().len(), cut: false };
+    let bytes = result.as_bytes().len();
+    let mut read = PageRead { page, sources: Vec::new(), warnings: Vec::new(), bytes, cut: false };
     match entries {
         Some(Ok(entries)) => take(&mut read, &entries, bounds),
         None | Some(Err(_)) => {
@@ -69,6 +75,14 @@ fn read_entries<P: ListPage>(
     }
     read.warnings.extend(invalid.map(ListWarning::InvalidPage));
     Ok(read)
+}
+
+/// The key and the JSON text of each entry of a page. The texts are copied: what is kept of a page must not keep all
+/// of it.
+fn sources<P: ListPage>(entries: &[P::Entry], result: &RawJson) -> Vec<(String, RawJson)> {
+    let member = result.member(P::MEMBER).map(|text| result.part_at(text));
+    let texts = member.as_ref().and_then(|member| member.as_text().items()).into_iter().flatten();
+    entries.iter().zip(texts).map(|(entry, text)| (P::key(entry).to_owned(), text.to_raw())).collect()
 }
 
 /// The members of a page other than its entries. Where they are not valid only the cursor is kept.
@@ -100,7 +114,12 @@ fn take<P: ListPage>(read: &mut PageRead<P>, entries: &[&RawValue], bounds: Page
             continue;
         }
         match one::<P>(text) {
-            Ok(mut page) => read.page.entries().append(page.entries()),
+            Ok(mut page) => {
+                let source = RawJson::from_written(text.as_bytes().to_vec());
+                let key = |entry: &P::Entry| (P::key(entry).to_owned(), source.clone());
+                read.sources.extend(page.entries().iter().map(key));
+                read.page.entries().append(page.entries());
+            }
             Err(why) => read.warnings.push(ListWarning::InvalidEntry(label(index, text), why)),
         }
     }

@@ -9,9 +9,13 @@ pub(super) use unix::*;
 #[cfg(unix)]
 mod unix {
     use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::process::ExitStatusExt;
+    use std::path::Path;
     use std::process::ExitStatus;
 
+    use rustix::fs::{Access, AtFlags, CWD};
+    use rustix::io::Errno;
     use rustix::process::{Pid, Signal, kill_process, kill_process_group};
     use tokio::process::{Child, Command};
 
@@ -24,9 +28,40 @@ mod unix {
         name.to_owned()
     }
 
+    /// Checks that `program` can be executed, found as `execvp` finds it. A guard is started in its place, so starting
+    /// says nothing about the program itself.
+    pub(in super::super) fn check_program(
+        program: &OsStr,
+        directory: Option<&Path>,
+        path: Option<&OsStr>,
+    ) -> std::io::Result<()> {
+        let directory = directory.unwrap_or(Path::new(""));
+        if program.as_bytes().contains(&b'/') {
+            return check_executable(&directory.join(program));
+        }
+        let mut refused = std::io::Error::from(Errno::NOENT);
+        for folder in std::env::split_paths(path.unwrap_or(OsStr::new("/bin:/usr/bin"))) {
+            match check_executable(&directory.join(folder).join(program)) {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => refused = error,
+                Err(_) => {}
+            }
+        }
+        Err(refused)
+    }
+
+    fn check_executable(file: &Path) -> std::io::Result<()> {
+        let metadata = std::fs::metadata(file)?;
+        let may = rustix::fs::accessat(CWD, file, Access::EXEC_OK, AtFlags::EACCESS).is_ok();
+        match metadata.is_file() && may {
+            true => Ok(()),
+            false => Err(Errno::ACCESS.into()),
+        }
+    }
+
     /// The kind of an error of starting a program. A file that is not a program has no kind of its own.
     pub(in super::super) fn kind_of_spawn_error(error: &std::io::Error) -> std::io::ErrorKind {
-        if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) {
+        if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) {
             return std::io::ErrorKind::InvalidInput;
         }
         error.kind()
@@ -105,6 +140,15 @@ mod portable {
         "USERNAME",
         "USERPROFILE",
     ];
+
+    /// Systems without guards tell when they start the program.
+    pub(in super::super) fn check_program(
+        _: &OsStr,
+        _: Option<&Path>,
+        _: Option<&OsStr>,
+    ) -> std::io::Result<()> {
+        Ok(())
+    }
 
     /// The program to start. Windows finds `npx.cmd` under the name `npx` only in a shell: look for it.
     pub(in super::super) fn program(name: &OsStr) -> OsString {

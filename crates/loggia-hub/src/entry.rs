@@ -1,0 +1,57 @@
+//! One entry of an upstream's list: what it says, and the text it came in. The text is what clients get, so that the
+//! order of members and the spelling of values stay those of the upstream.
+
+use std::ops::Deref;
+
+use loggia::wire::RawJson;
+use loggia::wire::shape::{Model, Shape};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A tool, prompt, resource or template of an upstream.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CatalogEntry<T> {
+    pub(crate) value: T,
+    /// `None` for an entry of a server in this process.
+    pub(crate) source: Option<RawJson>,
+}
+
+impl<T> CatalogEntry<T> {
+    /// Joins the entries of a list with their sources, of which there is one for each or none at all.
+    pub(crate) fn pair(entries: Vec<T>, sources: Vec<RawJson>) -> Vec<CatalogEntry<T>> {
+        let sources = sources.into_iter().map(Some).chain(std::iter::repeat(None));
+        entries.into_iter().zip(sources).map(|(value, source)| CatalogEntry { value, source }).collect()
+    }
+}
+
+impl<T> Deref for CatalogEntry<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> From<T> for CatalogEntry<T> {
+    fn from(value: T) -> CatalogEntry<T> {
+        CatalogEntry { value, source: None }
+    }
+}
+
+/// Kept as its source.
+impl<T: Shape> Serialize for CatalogEntry<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.source {
+            Some(source) => source.serialize(serializer),
+            None => RawJson::of(&self.value).serialize(serializer),
+        }
+    }
+}
+
+impl<'de, T: Model> Deserialize<'de> for CatalogEntry<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<CatalogEntry<T>, D::Error> {
+        let source = RawJson::deserialize(deserializer)?;
+        let value = source.read().map_err(D::Error::custom)?;
+        Ok(CatalogEntry { value, source: Some(source) })
+    }
+}
