@@ -76,7 +76,7 @@ impl Catalog {
     /// read, and is a problem like one that is refused. The connection is good, and may bring it another time.
     pub(crate) async fn refresh(&mut self, source: ListSource<'_>, changes: &[Change]) -> Result<()> {
         let (link, pages) = (source.link, source.limits.upstream.list_pages);
-        let bounds = ListBounds::new(source);
+        let bounds = ListBounds::new(source.limits);
         let has = &self.capabilities;
         let wants = |declared: bool, change: Change| declared && changes.contains(&change);
         let resources = wants(has.resources.is_some(), Change::Resources);
@@ -114,6 +114,18 @@ impl Catalog {
             }
             Some(Err(error)) => {
                 self.problems.insert(list, error.to_string());
+            }
+        }
+    }
+
+    /// Takes the lists that could not be read this time from `before`: what was there is likely there still.
+    pub(crate) fn keep_unread(&mut self, before: &Catalog) {
+        for list in self.problems.keys() {
+            match *list {
+                "tools" => self.tools = before.tools.clone(),
+                "prompts" => self.prompts = before.prompts.clone(),
+                "resources" => self.resources = before.resources.clone(),
+                _ => self.templates = before.templates.clone(),
             }
         }
     }
@@ -162,21 +174,20 @@ impl Catalog {
     }
 }
 
-/// What reading a list came to; `None` where it was not wanted.
+/// The outcome of reading a list; `None` where it was not wanted.
 type ReadList<T> = Option<Result<Listing<T>>>;
 
 /// The bounds of lists that are read together: most entries of each, and the time for all.
-struct ListBounds<'a> {
-    connector: &'a str,
+struct ListBounds {
     entries: usize,
     limit: Duration,
     deadline: Instant,
 }
 
-impl<'a> ListBounds<'a> {
-    fn new(ListSource { connector, limits, .. }: ListSource<'a>) -> ListBounds<'a> {
+impl ListBounds {
+    fn new(limits: &HubLimits) -> ListBounds {
         let limit = limits.list_timeout;
-        ListBounds { connector, entries: limits.list_entries, limit, deadline: Instant::now() + limit }
+        ListBounds { entries: limits.list_entries, limit, deadline: Instant::now() + limit }
     }
 
     /// Reads one list, where it is wanted; the outer error means that the upstream cannot be spoken to. Servers
@@ -192,7 +203,7 @@ impl<'a> ListBounds<'a> {
         }
         match tokio::time::timeout_at(self.deadline, list).await {
             Err(_) => Ok(Some(Err(Error::timeout(self.limit)))),
-            Ok(Ok(listing)) => Ok(Some(Ok(self.cut(what, listing)))),
+            Ok(Ok(listing)) => Ok(Some(Ok(self.cut(listing)))),
             Ok(Err(Error::Rpc(error))) if what == TEMPLATES && error.code == ErrorCode::METHOD_NOT_FOUND => {
                 Ok(Some(Ok(Listing::default())))
             }
@@ -203,12 +214,29 @@ impl<'a> ListBounds<'a> {
         }
     }
 
-    fn cut<T>(&self, what: &str, mut listing: Listing<T>) -> Listing<T> {
+    fn cut<T>(&self, mut listing: Listing<T>) -> Listing<T> {
         if listing.entries.len() > self.entries {
-            let (connector, count, most) = (self.connector, listing.entries.len(), self.entries);
-            tracing::warn!(connector, what, count, most, "a list is too long: the rest is left out");
             listing.entries.truncate(self.entries);
+            listing.warn(ListWarning::TooManyEntries(self.entries));
         }
         listing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use loggia::model::JsonObject;
+
+    use super::*;
+
+    #[test]
+    fn a_list_that_cannot_be_read_stays_as_it_was() {
+        let tool = |name: &str| CatalogEntry::from(Tool::new(name, JsonObject::new()));
+        let before =
+            Catalog { tools: vec![tool("a")], prompts: vec![Prompt::default().into()], ..Catalog::default() };
+        let mut now = Catalog::default();
+        now.problems.insert("tools", "refused".to_owned());
+        now.keep_unread(&before);
+        assert_eq!((now.tools.len(), now.prompts.len()), (1, 0));
     }
 }

@@ -82,7 +82,11 @@ struct TemplateRoute {
 
 impl TemplateRoute {
     fn matches(&self, uri: &str) -> bool {
-        self.pattern.as_ref().is_some_and(|pattern| pattern.matches(uri).is_some())
+        // Most templates differ from most URIs in the text before the first variable, which costs little to compare.
+        let end = self.route.name.find(|c: char| !c.is_ascii() || matches!(c, '{' | '%'));
+        let literal = &self.route.name[..end.unwrap_or(self.route.name.len())];
+        let pattern = self.pattern.as_ref().filter(|_| uri.starts_with(literal));
+        pattern.is_some_and(|pattern| pattern.matches(uri).is_some())
     }
 }
 
@@ -380,7 +384,9 @@ impl Builder {
     /// lists it twice.
     fn free_uri(&self, connector: usize, prefix: &str, uri: &str) -> Option<String> {
         match self.resource_routes.get(uri) {
-            None if self.matches_earlier(connector, uri) => Some(qualify(prefix, uri)),
+            None if self.matches_earlier(connector, uri) => {
+                Some(qualify(prefix, uri)).filter(|uri| !self.resource_routes.contains_key(uri))
+            }
             None => Some(uri.to_owned()),
             Some(taken) if taken.connector == connector => {
                 tracing::debug!(prefix, uri, "left out: the connector lists this resource twice");

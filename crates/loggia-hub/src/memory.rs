@@ -242,7 +242,7 @@ mod tests {
         }
         let memory = HubMemory::at(std::env::temp_dir().join("loggia-no-such-folder").join("lists.json"));
         let with = |bytes: usize| Catalog {
-            tools: vec![Tool::new("x".repeat(bytes), loggia::model::JsonObject::new())],
+            tools: vec![Tool::new("x".repeat(bytes), loggia::model::JsonObject::new()).into()],
             ..Catalog::default()
         };
         assert!(memory.keep("one", "f", &with(10)) && memory.catalog("one", "f").is_some());

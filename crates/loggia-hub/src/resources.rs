@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use loggia::edge;
 use loggia::exchange::Exchange;
-use loggia::model::{ReadResourceResult, ServerResult};
+use loggia::model::ServerResult;
 use loggia::service::{Outcome, Reply, Request};
-use loggia::wire::{ErrorCode, Members, Method, RawJson, RpcError};
+use loggia::wire::{ErrorCode, JsonText, Members, RawJson, RpcError};
 
 use crate::directory::{Directory, UriRoute};
 use crate::hub::{Shared, invalid, required};
-use crate::listing;
 use crate::slot::Slot;
 use crate::uris::qualify;
 
@@ -96,28 +94,67 @@ impl Shared {
     }
 }
 
-/// The contents under the name that the client asked for. Only here does the hub read what it relays, and
-/// only where two connectors have the same URI.
+/// Gives contents the URI that the client asked for. Of a relayed result only that member is rewritten.
 fn qualified_contents(reply: Reply, own: &str, asked: &str) -> Outcome {
-    if reply.input_required().is_some() {
-        return Ok(reply);
-    }
-    let result = listing::result(&Method::ReadResource, reply).map_err(|error| {
-        let reference = edge::correlation_id();
-        tracing::warn!(%error, reference, "the contents of a resource cannot be read");
-        RpcError::internal(&reference)
-    })?;
-    Ok(Reply::from(match result {
-        ServerResult::ReadResource(mut read) => {
-            rename_contents(&mut read, own, asked);
-            ServerResult::ReadResource(read)
+    match reply {
+        Reply::Raw(relayed) => {
+            let renamed = renamed_contents(relayed.raw(), own, asked);
+            Ok(match renamed {
+                Some(renamed) => relayed.with_raw(renamed),
+                None => relayed,
+            }
+            .into())
         }
-        other => other,
-    }))
+        Reply::Result(ServerResult::ReadResource(mut read)) => {
+            for contents in read.contents.iter_mut().filter(|contents| contents.uri == own) {
+                contents.uri = asked.to_owned();
+            }
+            Ok(ServerResult::ReadResource(read).into())
+        }
+        other => Ok(other),
+    }
 }
 
-fn rename_contents(read: &mut ReadResourceResult, own: &str, asked: &str) {
-    for contents in read.contents.iter_mut().filter(|contents| contents.uri == own) {
-        contents.uri = asked.to_owned();
+/// `None` where the result has no contents of this URI: an error, or a request for input.
+fn renamed_contents(result: &RawJson, own: &str, asked: &str) -> Option<RawJson> {
+    let object = result.as_text().to_object()?;
+    let contents = object.get("contents").and_then(JsonText::items)?;
+    let mut is_changed = false;
+    let renamed: Vec<RawJson> = contents
+        .map(|item| match item.to_object() {
+            Some(mut object) if object.get("uri").is_some_and(|uri| uri.is_str(own)) => {
+                is_changed = true;
+                object.insert("uri", asked);
+                object.to_raw()
+            }
+            _ => item.to_raw(),
+        })
+        .collect();
+    let renamed = is_changed.then(|| RawJson::of(&renamed))?;
+    Some(Members::of(result).ok()?.replaced("contents", renamed.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_uri_of_the_contents_that_were_asked_for_changes() {
+        let table = [
+            (
+                r#"{"contents":[{"text":"\u0041","uri":"a:\/b","n":1.0},{"uri":"c:d","text":""}],"x":1e3}"#,
+                Some(
+                    r#"{"contents":[{"text":"\u0041","uri":"p+a:/b","n":1.0},{"uri":"c:d","text":""}],"x":1e3}"#,
+                ),
+            ),
+            (r#"{"contents":[{"uri":"c:d"}]}"#, None),
+            (r#"{"contents":[7,null]}"#, None),
+            (r#"{"resultType":"input_required","requestState":"s"}"#, None),
+        ];
+        for (result, expected) in table {
+            let result = RawJson::parse(result).expect("JSON");
+            let renamed = renamed_contents(&result, "a:/b", "p+a:/b");
+            assert_eq!(renamed.map(|renamed| renamed.to_string()).as_deref(), expected, "{result}");
+        }
     }
 }

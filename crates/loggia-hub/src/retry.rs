@@ -15,6 +15,17 @@ pub(crate) enum Retry {
     Never,
 }
 
+impl Retry {
+    /// When to try again after `error`. A connector that was up before has a configuration that works: what keeps it
+    /// from starting now, a folder that is remounted or a program that is replaced, may pass.
+    pub(crate) fn after(error: &Error, was_up: bool) -> Retry {
+        match Retry::from(error) {
+            Retry::Never if was_up && matches!(error, Error::Io(_)) => Retry::Slowly,
+            retry => retry,
+        }
+    }
+}
+
 impl From<&Error> for Retry {
     fn from(error: &Error) -> Retry {
         match error {
@@ -36,6 +47,20 @@ impl From<&Error> for Retry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connector_that_was_up_is_tried_again_unless_its_configuration_is_wrong() {
+        let denied =
+            || Error::Io(std::io::Error::new(ErrorKind::PermissionDenied, "the folder cannot be opened"));
+        for (error, was_up, expected) in [
+            (denied(), false, Retry::Never),
+            (denied(), true, Retry::Slowly),
+            (Error::Configuration("no header".to_owned()), true, Retry::Never),
+            (Error::Connection("refused".to_owned()), true, Retry::Soon),
+        ] {
+            assert_eq!(Retry::after(&error, was_up), expected, "{error} {was_up}");
+        }
+    }
 
     #[test]
     fn only_the_configuration_mends_an_error_of_the_configuration() {

@@ -175,7 +175,10 @@ impl Slot {
 
     /// Shows no lists any more.
     pub(crate) fn forget(&self) {
-        self.forgotten.store(self.catalog.swap(None));
+        // Lists that were forgotten before keep their URIs.
+        if let Some(listed) = self.catalog.swap(None) {
+            self.forgotten.store(Some(listed));
+        }
         self.status.send_modify(|status| {
             status.counts = Default::default();
             status.remembered = false;

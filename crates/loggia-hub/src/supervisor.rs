@@ -41,15 +41,17 @@ const STATES: &str = "loggia_hub::states";
 /// Keeps one connector connected, for ever.
 pub(crate) async fn run(shared: Arc<Shared>, slot: Arc<Slot>, mut hints: mpsc::Receiver<Hint>) {
     let mut health = Health::new(shared.limits.retry.clone(), now(), slot.listed().is_some());
+    let mut was_up = false;
     loop {
         show(&shared, &slot, &health);
         match attempt(&shared, &slot).await {
             Ok((link, catalog)) => {
                 health.connected(now());
+                was_up = true;
                 let why = serve(&shared, &slot, &mut hints, &health, link, catalog).await;
                 health.lost(now(), why, spread());
             }
-            Err(error) => health.failed(now(), error.to_string(), Retry::from(&error), spread()),
+            Err(error) => health.failed(now(), error.to_string(), Retry::after(&error, was_up), spread()),
         }
         show(&shared, &slot, &health);
         if *health.state() == State::Failed {
@@ -60,7 +62,7 @@ pub(crate) async fn run(shared: Arc<Shared>, slot: Arc<Slot>, mut hints: mpsc::R
     }
 }
 
-/// Writes what is remembered whenever that changes, for ever.
+/// Writes the remembered lists to disk after each change. Runs until it is aborted.
 pub(crate) async fn remember(shared: Arc<Shared>) {
     loop {
         shared.memory_changed().await;
@@ -178,7 +180,17 @@ async fn open(shared: &Arc<Shared>, slot: &Arc<Slot>) -> Result<Opened> {
             let last_line = progress.last_line.as_deref().map(|line| (watched.connector.redact)(line).into());
             show_start(&hub, &watched, Starting::Running { last_line });
         });
-    let opened = source.open(client).await;
+    let longest = tokio::time::sleep(limits.start_turn);
+    let opening = source.open(client);
+    tokio::pin!(opening, longest);
+    // The reports end with the first message; what comes after it keeps no other from starting for longer.
+    let opened = tokio::select! {
+        opened = &mut opening => opened,
+        () = longest => {
+            turn.end();
+            opening.await
+        }
+    };
     turn.end();
     opened
 }
@@ -221,6 +233,10 @@ async fn serve(
     catalog: Catalog,
 ) -> String {
     let mut lists = watch_lists(&link, &catalog.capabilities, &slot.connector.name).await;
+    let mut catalog = catalog;
+    if let Some(before) = slot.listed() {
+        catalog.keep_unread(&before.catalog);
+    }
     slot.list(catalog);
     shared.remember(slot);
     // A client that finds it up must find its tools.

@@ -127,7 +127,8 @@ impl ParamHeaders {
     /// invalid: a client leaves it out of its list, a server refuses to be built with it.
     pub fn from_schema(input_schema: &JsonObject) -> Result<ParamHeaders, HeaderRuleError> {
         let mut walk = Walk { found: Vec::new(), seen: HashMap::new() };
-        if !input_schema.as_str().contains(X_MCP_HEADER) {
+        let text = input_schema.as_str();
+        if !text.contains(X_MCP_HEADER) && !text.contains("\\u") {
             return Ok(ParamHeaders { params: walk.found });
         }
         let unreadable = |_| HeaderRuleError { path: "#".to_owned(), rule: HeaderRule::Unreadable };

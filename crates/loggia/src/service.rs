@@ -124,6 +124,11 @@ impl Relayed {
         Relayed { guard: Some(Arc::new(guard)), ..self }
     }
 
+    /// The same with another text in the place of the result, which is written in the same revision.
+    pub fn with_raw(self, result: RawJson) -> Relayed {
+        Relayed { result, ..self }
+    }
+
     /// The revision it is written in.
     pub fn version(&self) -> Version {
         self.version

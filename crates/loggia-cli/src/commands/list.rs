@@ -13,14 +13,15 @@ use crate::render::text::one_line;
 
 /// `loggia tools`.
 pub(crate) async fn tools(session: &Session<'_>, words: &[String]) -> Outcome {
-    let tools = match session.capabilities().tools {
-        Some(_) => whole(session.client().read_tool_list().await?),
-        None => Vec::new(),
+    let listing = match session.capabilities().tools {
+        Some(_) => warned(session.client().read_tool_list().await?),
+        None => Listing::default(),
     };
+    let tools = &listing.entries;
     match one(words)? {
-        None => show(session, "tools", &tools, |width| lists::tools(&tools, width)),
-        Some(name) => match tools.iter().find(|tool| tool.name == name) {
-            Some(tool) => show_one(session, tool, |width| lists::tool(tool, width)),
+        None => show(session, "tools", &listing, |width| lists::tools(tools, width)),
+        Some(name) => match tools.iter().position(|tool| tool.name == name) {
+            Some(at) => show_one(session, &listing, at, |width| lists::tool(&tools[at], width)),
             None => Err(unknown("tool", name, tools.iter().map(|tool| tool.name.as_str()))),
         },
     }
@@ -28,14 +29,15 @@ pub(crate) async fn tools(session: &Session<'_>, words: &[String]) -> Outcome {
 
 /// `loggia prompts`.
 pub(crate) async fn prompts(session: &Session<'_>, words: &[String]) -> Outcome {
-    let prompts = match session.capabilities().prompts {
-        Some(_) => whole(session.client().read_prompt_list().await?),
-        None => Vec::new(),
+    let listing = match session.capabilities().prompts {
+        Some(_) => warned(session.client().read_prompt_list().await?),
+        None => Listing::default(),
     };
+    let prompts = &listing.entries;
     match one(words)? {
-        None => show(session, "prompts", &prompts, |width| lists::prompts(&prompts, width)),
-        Some(name) => match prompts.iter().find(|prompt| prompt.name == name) {
-            Some(prompt) => show_one(session, prompt, |width| lists::prompt(prompt, width)),
+        None => show(session, "prompts", &listing, |width| lists::prompts(prompts, width)),
+        Some(name) => match prompts.iter().position(|prompt| prompt.name == name) {
+            Some(at) => show_one(session, &listing, at, |width| lists::prompt(&prompts[at], width)),
             None => Err(unknown("prompt", name, prompts.iter().map(|prompt| prompt.name.as_str()))),
         },
     }
@@ -45,35 +47,34 @@ pub(crate) async fn prompts(session: &Session<'_>, words: &[String]) -> Outcome 
 pub(crate) async fn resources(session: &Session<'_>, words: &[String]) -> Outcome {
     let (resources, templates) = match session.capabilities().resources {
         Some(_) => both(session.client()).await?,
-        None => (Vec::new(), Vec::new()),
+        None => (Listing::default(), Listing::default()),
     };
+    let entries = &resources.entries;
     match one(words)? {
         None if session.json() => {
-            let mut both = JsonObject::new();
-            both.insert("resources", &resources);
-            both.insert("resourceTemplates", &templates);
-            session.print_json(&both.to_raw())
+            let both = [("resources", texts(&resources)), ("resourceTemplates", texts(&templates))];
+            session.print_json(&JsonObject::from(both).to_raw())
         }
-        None if resources.is_empty() && templates.is_empty() => none("resources"),
-        None => Ok(out::print(lists::resources(&resources, &templates, out::width()))?),
-        Some(uri) => match resources.iter().find(|resource| resource.uri == uri) {
-            Some(resource) => show_one(session, resource, |width| lists::resource(resource, width)),
-            None => Err(unknown("resource", uri, resources.iter().map(|resource| resource.uri.as_str()))),
+        None if entries.is_empty() && templates.entries.is_empty() => none("resources"),
+        None => Ok(out::print(lists::resources(entries, &templates.entries, out::width()))?),
+        Some(uri) => match entries.iter().position(|resource| resource.uri == uri) {
+            Some(at) => show_one(session, &resources, at, |width| lists::resource(&entries[at], width)),
+            None => Err(unknown("resource", uri, entries.iter().map(|resource| resource.uri.as_str()))),
         },
     }
 }
 
-async fn both(client: &Client) -> Outcome<(Vec<Resource>, Vec<ResourceTemplate>)> {
-    let resources = whole(client.read_resource_list().await?);
+async fn both(client: &Client) -> Outcome<(Listing<Resource>, Listing<ResourceTemplate>)> {
+    let resources = warned(client.read_resource_list().await?);
     match templates(client).await {
-        Ok(templates) => Ok((resources, whole(templates))),
+        Ok(templates) => Ok((resources, warned(templates))),
         // The resources are there all the same.
         Err(error @ loggia::Error::Rpc(_)) => {
             out::note(format!(
                 "{WARN}warning{WARN:#}: the templates cannot be listed: {}",
                 one_line(&error.to_string())
             ));
-            Ok((resources, Vec::new()))
+            Ok((resources, Listing::default()))
         }
         Err(error) => Err(error.into()),
     }
@@ -87,12 +88,20 @@ pub(crate) async fn templates(client: &Client) -> loggia::Result<Listing<Resourc
     }
 }
 
-/// The entries of a list; what is missing is said on stderr.
-fn whole<T>(listing: Listing<T>) -> Vec<T> {
+/// Says on stderr what is missing of a list.
+fn warned<T>(listing: Listing<T>) -> Listing<T> {
     for warning in &listing.warnings {
         out::note(format!("{WARN}warning{WARN:#}: {}", one_line(&warning.to_string())));
     }
-    listing.entries
+    listing
+}
+
+/// The entries of a list as the server wrote them.
+fn texts<T: Shape>(listing: &Listing<T>) -> RawJson {
+    match listing.sources.len() == listing.entries.len() {
+        true => RawJson::of(&listing.sources),
+        false => RawJson::of(&listing.entries),
+    }
 }
 
 /// The name of the one entry that is wanted.
@@ -107,21 +116,27 @@ fn one(words: &[String]) -> Outcome<Option<&str>> {
 fn show<T: Shape>(
     session: &Session<'_>,
     what: &str,
-    all: &Vec<T>,
+    all: &Listing<T>,
     table: impl FnOnce(usize) -> String,
 ) -> Outcome {
     if session.json() {
-        return session.print_json(&JsonObject::from_iter([(what, all)]).to_raw());
+        return session.print_json(&JsonObject::from([(what, texts(all))]).to_raw());
     }
-    if all.is_empty() {
+    if all.entries.is_empty() {
         return none(what);
     }
     Ok(out::print(table(out::width()))?)
 }
 
-fn show_one<T: Shape>(session: &Session<'_>, one: &T, page: impl FnOnce(usize) -> String) -> Outcome {
+fn show_one<T: Shape>(
+    session: &Session<'_>,
+    all: &Listing<T>,
+    at: usize,
+    page: impl FnOnce(usize) -> String,
+) -> Outcome {
     if session.json() {
-        return session.print_json(&RawJson::of(one));
+        let source = all.sources.get(at).cloned();
+        return session.print_json(&source.unwrap_or_else(|| RawJson::of(&all.entries[at])));
     }
     Ok(out::print(page(out::width()))?)
 }

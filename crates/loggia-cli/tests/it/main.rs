@@ -7,6 +7,8 @@ mod browsers;
 mod children;
 mod client;
 mod configuration;
+#[cfg(unix)]
+mod fidelity;
 mod forwarded;
 mod guarded;
 mod import;

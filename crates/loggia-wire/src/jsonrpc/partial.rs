@@ -18,13 +18,18 @@ pub struct PartialEnvelope {
 }
 
 impl PartialEnvelope {
+    /// How much of the end of a text is looked at, in bytes. Each place where the last members may begin is tried, so
+    /// the work grows with the square of it.
+    pub const TAIL: usize = 1 << 10;
+
     /// Looks at a text of which the beginning and the end are here. They may overlap, or be the same.
     pub fn read(head: &[u8], tail: &[u8]) -> PartialEnvelope {
         let mut found = PartialEnvelope::default();
         let Some(b'{') = head.trim_ascii_start().first() else { return found };
         found.read_head(&head.trim_ascii_start()[1..]);
         if found.id.is_none() {
-            found.read_tail(tail.trim_ascii_end());
+            let tail = tail.trim_ascii_end();
+            found.read_tail(&tail[tail.len().saturating_sub(PartialEnvelope::TAIL)..]);
         }
         found
     }
@@ -146,6 +151,19 @@ mod tests {
     fn found(id: Option<Id>, has_method: bool, is_json_rpc: bool) -> PartialEnvelope {
         // In the tables it is one or the other.
         PartialEnvelope { id, has_method, has_outcome: !has_method, is_json_rpc }
+    }
+
+    #[test]
+    fn the_end_is_looked_at_within_a_bound() {
+        let many = r#","a":1"#.repeat(40_000);
+        for (text, expected) in [
+            (format!(r#"{{"v":NaN{many},"id":7}}"#), Some(Id::Number(7))),
+            (format!(r#"{{"v":NaN,"id":7{many},"z":[]}}"#), None),
+            (format!(r#"{{"v":[NaN],"z":[[]{many},"id":7{many}}}"#), None),
+        ] {
+            let text = text.replacen(r#""v":NaN"#, r#""v":[NaN"#, 1);
+            assert_eq!(PartialEnvelope::read(text.as_bytes(), text.as_bytes()).id, expected);
+        }
     }
 
     #[test]

@@ -33,10 +33,12 @@ impl UnreadableMessage {
     pub(crate) fn of_frame(bad: BadFrame) -> UnreadableMessage {
         let BadFrame::TooLong { most, envelope } = bad;
         let excerpt = format!("a message of more than {most} bytes");
+        // A message that is only too long, a notification for example, is no sign of a server that sends no messages.
+        let is_message = envelope.has_method || envelope.is_json_rpc || envelope.id.is_some();
         UnreadableMessage {
             error: Error::TooLarge(most),
             envelope: Box::new(envelope),
-            length: most,
+            length: if is_message { excerpt.len() } else { most },
             excerpt,
         }
     }
@@ -134,6 +136,26 @@ mod tests {
         let text = Bytes::from(text.to_owned());
         let error = loggia_wire::jsonrpc::decode(&text).expect_err("not a message");
         UnreadableMessage::of_text(&text, &error)
+    }
+
+    #[test]
+    fn messages_that_are_only_too_long_do_not_use_up_the_budget() {
+        let frame = |head: &str| {
+            UnreadableMessage::of_frame(BadFrame::TooLong {
+                most: 1 << 20,
+                envelope: PartialEnvelope::read(head.as_bytes(), b""),
+            })
+        };
+        let start = Instant::now();
+        for (head, is_given_up) in [
+            (r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"#, false),
+            (r#"{"jsonrpc":"2.0","id":7,"result":{"#, false),
+            ("....", true),
+        ] {
+            let mut budget = NoiseBudget::new(1 << 20);
+            let counted = (0..8).try_for_each(|_| budget.count(start, &frame(head)));
+            assert_eq!(counted.is_err(), is_given_up, "{head}");
+        }
     }
 
     #[test]

@@ -66,6 +66,9 @@ const DISCOVER_TTL_MS: u64 = 5 * 60 * 1000;
 /// Runs one request. A panic is caught, logged and answered as our fault; the next call works.
 pub fn invoke<S: Service + ?Sized>(service: &S, request: Request, exchange: Exchange) -> Invoked<'_> {
     let method = request.method.clone();
+    if let Err(error) = check_arguments(&request) {
+        return Invoked { call: Box::pin(std::future::ready(Err(error))), method };
+    }
     // The call itself may panic too, before there is a future.
     let call = catch_unwind(AssertUnwindSafe(|| service.call(request, exchange)));
     let call = call.unwrap_or_else(|panic| {
@@ -73,6 +76,22 @@ pub fn invoke<S: Service + ?Sized>(service: &S, request: Request, exchange: Exch
         Box::pin(std::future::ready(Err(failed)))
     });
     Invoked { call, method }
+}
+
+/// Checks that the arguments of a tool or a prompt are an object, as the schema of the request demands. Only what a
+/// tool's own schema says of them is for the model to read ("Error Handling" of tools). `null` stands for none.
+fn check_arguments(request: &Request) -> Result<(), RpcError> {
+    if !matches!(request.method, Method::CallTool | Method::GetPrompt) {
+        return Ok(());
+    }
+    let arguments = match request.params.routing() {
+        Some(routing) => routing.arguments,
+        None => request.params.member("arguments"),
+    };
+    match arguments {
+        None | Some([b'{', ..] | b"null") => Ok(()),
+        Some(_) => Err(RpcError::invalid_params("params.arguments must be an object")),
+    }
 }
 
 /// See [`invoke`].

@@ -115,12 +115,15 @@ impl Child {
         self
     }
 
-    /// Names the server in the memory of a client: a digest of the command line, because parts of it may be
-    /// secrets and memories are written down.
+    /// Names the server in the memory of a client: a digest of the command line, the folder and the environment. They
+    /// may hold secrets, and memories are written down.
     pub(crate) fn key(&self) -> String {
         let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
-        for arg in [&self.program].into_iter().chain(&self.args) {
-            digest.update(arg.as_encoded_bytes());
+        let env = self.env.iter().flat_map(|(name, value)| [name.as_os_str(), value.as_os_str()]);
+        let directory = self.directory.iter().map(|directory| directory.as_os_str());
+        let command = [&self.program].into_iter().chain(&self.args).map(OsString::as_os_str);
+        for part in command.chain([OsStr::new("\0")]).chain(directory).chain([OsStr::new("\0")]).chain(env) {
+            digest.update(part.as_encoded_bytes());
             digest.update(b"\0");
         }
         let digest: String = digest.finish().as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();

@@ -18,6 +18,8 @@ pub enum ListWarning {
     TooManyPages(usize),
     /// The list has more than this many bytes.
     TooManyBytes(usize),
+    /// The list has more than this many entries.
+    TooManyEntries(usize),
     /// This many further warnings.
     More(usize),
 }
@@ -44,6 +46,9 @@ impl fmt::Display for ListWarning {
             }
             ListWarning::TooManyBytes(most) => {
                 write!(f, "the list has more than {most} bytes (`list_bytes`); the rest is left out")
+            }
+            ListWarning::TooManyEntries(most) => {
+                write!(f, "the list has more than {most} entries (`list_entries`); the rest is left out")
             }
             ListWarning::More(count) => write!(f, "{count} more warnings like these"),
         }

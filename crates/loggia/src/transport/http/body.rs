@@ -66,6 +66,11 @@ impl Body {
         Inner::Request(body).into()
     }
 
+    /// Takes out what the exchange occupies, for a body that is sent in the place of this one.
+    pub(super) fn take_permit(&mut self) -> Option<Admission> {
+        self.permit.take()
+    }
+
     /// Holds `permit` until the body is sent or dropped.
     pub(super) fn holding(mut self, permit: Admission) -> Body {
         self.permit = Some(permit);

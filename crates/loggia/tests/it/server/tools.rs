@@ -191,14 +191,11 @@ async fn an_argument_that_only_its_type_refuses_is_named_too() {
 }
 
 #[tokio::test]
-async fn arguments_may_be_left_out_or_be_something_else() {
+async fn arguments_may_be_left_out() {
     for version in BOTH {
         let caller = Caller::new(&kitchen(), version);
         let left_out = caller.ask("tools/call", json!({ "name": "served" })).await.expect("it answers");
         assert_eq!(left_out["content"][0]["text"], "0");
-        let refused =
-            caller.ask("tools/call", json!({ "name": "served", "arguments": [1] })).await.expect("a result");
-        assert!(is_error(&refused), "{refused}");
     }
 }
 

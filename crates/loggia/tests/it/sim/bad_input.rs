@@ -191,6 +191,39 @@ async fn within_a_session() {
 }
 
 #[tokio::test]
+async fn arguments_that_are_no_object_are_invalid_params_in_every_revision() {
+    let modern = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    for (method, arguments, code) in [
+        ("tools/call", "[1]", Some(-32602)),
+        ("tools/call", "\"a\"", Some(-32602)),
+        ("tools/call", "7", Some(-32602)),
+        ("tools/call", "false", Some(-32602)),
+        ("prompts/get", "[]", Some(-32602)),
+        ("tools/call", "{}", None),
+        // Clients write it for "none".
+        ("tools/call", "null", None),
+    ] {
+        for escaped in [false, true] {
+            let name = if escaped { r"argument\u0073" } else { "arguments" };
+            let request = |meta: &str| {
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"name":"lines","{name}":{arguments}{meta}}}}}"#
+                )
+            };
+            let in_session = [initialize(0, "2025-11-25").to_string(), request("")].join("\n");
+            for input in [in_session, request(&format!(r#","_meta":{modern}"#))] {
+                let answers = exchange(input.as_bytes()).await;
+                let answer = answers.iter().find(|answer| answer["id"] == 1).expect("an answer");
+                assert_eq!(answer["error"]["code"].as_i64(), code, "{input}: {answer}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_written_stays_on_one_line() {
     let call = |name: &str| {
         let params = json!({ "name": name, "_meta": {

@@ -23,8 +23,12 @@ pub(super) struct Refused<'a> {
 impl Refused<'_> {
     /// Whether the session is gone and, if so, whether the request may have run all the same.
     pub(super) fn loses_session(&self) -> Option<bool> {
-        if is_gone(self.status) || self.error.is_some_and(names_session) {
+        if is_gone(self.status) {
             return Some(false);
+        }
+        if self.error.is_some_and(names_session) {
+            // The answer to the request, in a 200, may be about a session of the tool's own, after it ran.
+            return Some(self.answers && self.status.is_success());
         }
         if self.answers {
             return None;
@@ -112,7 +116,8 @@ mod tests {
             (503, Some((-32000, "Session expired or unknown")), false, false, Some(false)),
             (503, None, false, false, Some(true)),
             (502, None, false, false, Some(true)),
-            (200, Some((-32001, "Session not found")), true, false, Some(false)),
+            (200, Some((-32001, "Session not found")), true, false, Some(true)),
+            (200, Some((-32000, "Browser session expired")), true, false, Some(true)),
             (200, Some((-32000, "Bad Request: No valid session ID provided")), false, false, Some(false)),
             // A request that the server read, or does not want now.
             (400, Some((-32602, "Invalid params")), true, false, None),

@@ -163,11 +163,12 @@ impl Remote {
 
     /// The failure, where the answer to a request of a session says that the session is gone.
     fn lost_session(&self, request: &RequestContext, answer: &Message) -> Option<Failure> {
-        let Message::Response { outcome: Err(error), .. } = answer else { return None };
+        let Message::Response { id, outcome: Err(error) } = answer else { return None };
         if request.session.is_none() || !names_session(error) {
             return None;
         }
-        Some(self.session_refused(request, Error::Rpc(error.clone()), false))
+        // With the id of the request, it may be about a session of the tool's own, after it ran.
+        Some(self.session_refused(request, Error::Rpc(error.clone()), id.is_some()))
     }
 
     /// The stream of a handshake session that belongs to no request: whatever the server says by itself.

@@ -24,21 +24,33 @@ pub(super) async fn without_stream(response: Response<Body>, id: Option<&Id>, ba
         let message = "The answer is an event stream: the Accept header must allow text/event-stream";
         return respond::refuse(StatusCode::NOT_ACCEPTABLE, message);
     }
-    match responses(response.into_body()).await {
-        Ok(mut responses) if !batch && !responses.is_empty() => {
-            respond::json(StatusCode::OK, responses.swap_remove(0))
+    let mut body = response.into_body();
+    let permit = body.take_permit();
+    let response = match responses(body).await {
+        Ok((responses, frames)) => {
+            let text = match &responses[..] {
+                [response] if !batch => response.to_vec(),
+                all => [b"[", &*all.join(&b","[..]), b"]"].concat(),
+            };
+            // The frames hold what bounds the results: they stay until the client has taken the answer.
+            respond::json(StatusCode::OK, respond::guarded(text, Some(frames)))
         }
-        Ok(responses) => respond::json(StatusCode::OK, [b"[", &*responses.join(&b","[..]), b"]"].concat()),
         Err(error) => respond::error(StatusCode::OK, id, &error),
+    };
+    match permit {
+        Some(permit) => response.map(|body| body.holding(permit)),
+        None => response,
     }
 }
 
-/// Reads the responses of a stream.
-async fn responses(mut body: Body) -> Result<Vec<Bytes>, RpcError> {
+/// Reads the responses of a stream, and returns them with the frames that they came in.
+async fn responses(mut body: Body) -> Result<(Vec<Bytes>, Vec<Bytes>), RpcError> {
     let mut parser = Parser::new(usize::MAX);
-    let mut responses = Vec::new();
+    let (mut responses, mut frames) = (Vec::new(), Vec::new());
     while let Some(Ok(frame)) = body.frame().await {
-        parser.feed(frame.data_ref().map_or(&b""[..], |data| &data[..]));
+        let data = frame.into_data().unwrap_or_default();
+        parser.feed(&data);
+        frames.push(data);
         while let Ok(Some(event)) = parser.next_event() {
             let message = Bytes::from(event.data);
             match jsonrpc::decode_frame(&message) {
@@ -49,7 +61,7 @@ async fn responses(mut body: Body) -> Result<Vec<Bytes>, RpcError> {
             }
         }
     }
-    Ok(responses)
+    Ok((responses, frames))
 }
 
 fn needs_stream() -> RpcError {
