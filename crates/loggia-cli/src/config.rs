@@ -104,7 +104,7 @@ impl Config {
     pub(crate) fn qualifiers(&self) -> Vec<&str> {
         match &self.connectors {
             Connectors::Folder { .. } => vec![FOLDER],
-            Connectors::Manifest { all, .. } => all.iter().map(manifest::Connector::prefix).collect(),
+            Connectors::Manifest { all, .. } => all.iter().map(manifest::Connector::qualifier).collect(),
         }
     }
 
