@@ -65,7 +65,8 @@ impl ScopePolicy {
     /// Reading or following a resource, or completing its URI, needs this scope.
     ///
     /// URIs are compared in their normal form ([`NormalUri`](loggia::wire::uri::NormalUri)), so a rule holds for every
-    /// spelling of a URI. With a rule for resources, a request whose URI has no normal form is refused.
+    /// spelling of a URI. Paths of `file:` URIs are compared without regard to case, which some file systems ignore; the
+    /// Unicode normalization form counts. With a rule for resources, a request whose URI has no normal form is refused.
     pub fn resource(self, uri: impl Into<String>, scope: impl Into<String>) -> ScopePolicy {
         self.rule(Kind::Resource, uri.into(), scope.into())
     }

@@ -29,7 +29,7 @@ struct UriAlias {
 /// A resource URI, or the beginning of one, in the forms in which it is compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ComparableUri {
-    /// The normal form.
+    /// The normal form, in one case where file systems may ignore case.
     text: String,
     /// The normal form in one case.
     folded: String,
@@ -119,8 +119,11 @@ impl UriAlias {
 
 impl From<NormalUri> for ComparableUri {
     fn from(uri: NormalUri) -> ComparableUri {
+        // A file system may ignore case, and nothing tells whether it does.
+        let ignores_case = uri.scheme() == "file";
         let text = uri.to_string();
-        ComparableUri { folded: text.to_lowercase(), text }
+        let folded = uri.fold_case().to_string();
+        ComparableUri { text: if ignores_case { folded.clone() } else { text }, folded }
     }
 }
 
@@ -243,6 +246,25 @@ mod tests {
     }
 
     #[test]
+    fn rules_for_files_ignore_case() {
+        let table = [
+            ("file:///secret/*", "file:///SECRET/x", true),
+            ("file:///Secret/X", "file:///sEcret/x", true),
+            ("file:///Geheim/\u{c9}t\u{e9}/*", "file:///geheim/%C3%A9T%C3%89/x", true),
+            ("file:///\u{3c3}\u{3c2}/*", "file:///\u{3a3}\u{3a3}/x", true),
+            ("file:///secret/*", "file:///\u{17f}ecret/x", true),
+            ("file:///secret/*", "file:///SRV/Root/Secret/x", true),
+            ("file:///SRV/ROOT/secret/*", "file:///secret/x", true),
+            ("FILE:///secret/*", "files+file:///Secret/x", true),
+            ("db://users/Secret", "db://users/secret", false),
+            ("http://h/Secret/*", "http://h/secret/x", false),
+        ];
+        for (pattern, uri, holds) in table {
+            assert_eq!(covers(&spellings(&["file:///srv/root/"]), pattern, uri), holds, "{pattern} {uri}");
+        }
+    }
+
+    #[test]
     fn completions_need_what_their_suggestions_could() {
         let table = [
             ("file:///secret/*", "file:///", true),
@@ -255,6 +277,7 @@ mod tests {
             ("file:///secret/*", "file:///public/", false),
             ("file:///secret", "file:///secret/a", false),
             ("file:///secret", "files+file:///s", true),
+            ("db://Users/\u{c9}*", "db://users/%C3%A9t", true),
         ];
         let spellings = spellings(&["file:///srv/root/"]);
         for (pattern, start, may) in table {
