@@ -3,9 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use loggia::wire::uri::AmbiguousUri;
-
-use super::operation::Operation;
+use super::operation::{Operation, Unclear};
 use super::subject::Subject;
 use super::uri_rules::{ComparableUri, UriPattern, UriSpellings};
 
@@ -122,22 +120,36 @@ impl ScopePolicy {
 
     /// All that these operations need together.
     pub fn needed(&self, operations: &[Operation]) -> BTreeSet<String> {
+        let spellings = self.judges_uris().then_some(&self.spellings);
         let targets: Vec<Target<'_>> =
-            operations.iter().map(|operation| Target::of(operation, &self.spellings)).collect();
+            operations.iter().map(|operation| Target::of(operation, spellings)).collect();
         let applies = |rule: &&Rule| targets.iter().any(|target| rule.applies(target));
         let scopes = self.rules.iter().filter(applies).map(|rule| rule.scope.clone());
         scopes.chain(self.always.iter().cloned()).collect()
     }
 
-    /// Checks that every URI is clear, where a rule depends on it.
-    pub(super) fn check_uris(&self, operations: &[Operation]) -> Result<(), AmbiguousUri> {
-        if self.rules.iter().all(|rule| rule.kind != Kind::Resource) {
+    /// Whether a rule depends on URIs.
+    fn judges_uris(&self) -> bool {
+        self.rules.iter().any(|rule| rule.kind == Kind::Resource)
+    }
+
+    /// Checks that the URIs can be judged, where a rule depends on them: they are at most `most`, and each is clear.
+    pub(super) fn check_uris(&self, operations: &[Operation], most: usize) -> Result<(), Unclear> {
+        if !self.judges_uris() {
             return Ok(());
         }
-        operations.iter().try_for_each(|operation| match &operation.subject {
-            Some(Subject::Resource(uri)) => self.spellings.comparable(uri).map(drop),
-            _ => Ok(()),
-        })
+        let subjects = operations.iter().filter_map(|operation| operation.subject.as_ref());
+        let is_about_uris =
+            |subject: &&Subject| matches!(subject, Subject::Resource(_) | Subject::ResourcesUnder(_));
+        if subjects.clone().filter(is_about_uris).count() > most {
+            return Err(Unclear::too_many_resources(most));
+        }
+        for subject in subjects {
+            if let Subject::Resource(uri) = subject {
+                self.spellings.comparable(uri)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether what was granted is enough.
@@ -161,14 +173,16 @@ impl ScopePolicy {
 /// An operation with what rules are compared with.
 struct Target<'o> {
     operation: &'o Operation,
-    /// `None` where it has no URI, or the URI has no normal form.
+    /// `None` where it has no URI, the URI has no normal form, or no rule depends on URIs.
     uri: Option<ComparableUri>,
 }
 
 impl<'o> Target<'o> {
-    fn of(operation: &'o Operation, spellings: &UriSpellings) -> Target<'o> {
-        let uri = match &operation.subject {
-            Some(Subject::Resource(uri) | Subject::ResourcesUnder(uri)) => spellings.comparable(uri).ok(),
+    fn of(operation: &'o Operation, spellings: Option<&UriSpellings>) -> Target<'o> {
+        let uri = match (&operation.subject, spellings) {
+            (Some(Subject::Resource(uri) | Subject::ResourcesUnder(uri)), Some(spellings)) => {
+                spellings.comparable(uri).ok()
+            }
             _ => None,
         };
         Target { operation, uri }

@@ -57,7 +57,8 @@ impl Gate {
             .api_keys(Arc::new(vault::api_keys(&vault)))
             .scopes(scope_policy(&auth.scopes, config))
             .dpop(Dpop::accepted())
-            .message_bytes(server.limits.message_bytes);
+            .message_bytes(server.limits.message_bytes)
+            .resources_per_request(server.limits.subscriptions);
         if auth.embedded {
             resource = resource.issuer(issuer.issuer());
         }
