@@ -272,6 +272,44 @@ async fn the_header_has_one_form() {
     assert_eq!(door.let_in(), 0);
 }
 
+/// Each line: the bound, the body, and the status. Only rules for resources are about URIs.
+#[tokio::test]
+async fn a_request_names_no_more_resources_than_are_judged() {
+    let key = key();
+    let token = key.sign("at+jwt", &changed(json!({"scope": "mcp"}))).unwrap();
+    let listen = |count: usize| {
+        let uris = vec!["a:b"; count];
+        let params = json!({"notifications": {"resourceSubscriptions": uris}});
+        json!({"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": params})
+    };
+    let read = || json!({"jsonrpc": "2.0", "id": 2, "method": "resources/read", "params": {"uri": "a:b"}});
+    let about_resources = || ScopePolicy::new().resource("file:///etc/*", "files:read");
+    let about_tools = || ScopePolicy::new().tool("drop", "admin");
+    let table = [
+        (about_resources(), Some(3), listen(3), 200),
+        (about_resources(), Some(3), listen(4), 400),
+        (about_resources(), Some(3), json!([read(), read(), read()]), 200),
+        (about_resources(), Some(3), json!([read(), read(), read(), read()]), 400),
+        (about_resources(), Some(3), json!([listen(2), read(), read()]), 400),
+        (about_resources(), None, listen(1024), 200),
+        (about_resources(), None, listen(1025), 400),
+        (about_tools(), Some(3), listen(4), 200),
+    ];
+    for (at, (policy, most, body, status)) in table.into_iter().enumerate() {
+        let guarded = resource().issuer(signing(&key)).scopes(policy);
+        let guarded = most.into_iter().fold(guarded, Resource::resources_per_request);
+        let request = post().header("authorization", format!("Bearer {token}"));
+        let answer = Door::new(guarded).knock(request, &body.to_string()).await;
+        assert_eq!(answer.status, status, "line {at}: {}", answer.body);
+        assert_eq!(
+            answer.body.contains("resources. Name fewer"),
+            status == 400,
+            "line {at}: {}",
+            answer.body
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_missing_scope_is_named_before_anything_runs() {
     let key = key();

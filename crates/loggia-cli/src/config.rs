@@ -104,7 +104,7 @@ impl Config {
     pub(crate) fn qualifiers(&self) -> Vec<&str> {
         match &self.connectors {
             Connectors::Folder { .. } => vec![FOLDER],
-            Connectors::Manifest { all, .. } => all.iter().map(manifest::Connector::prefix).collect(),
+            Connectors::Manifest { all, .. } => all.iter().map(manifest::Connector::qualifier).collect(),
         }
     }
 
@@ -145,7 +145,7 @@ impl Config {
     /// Returns the issuer that a remote connector names.
     pub(crate) fn issuer(&self, name: &str) -> Option<String> {
         let Connectors::Manifest { all, .. } = &self.connectors else { return None };
-        match &all.iter().find(|connector| connector.name == name)?.backend {
+        match &find(all, name)?.backend {
             Backend::Remote(remote) => remote.issuer.clone(),
             Backend::Stdio(_) | Backend::Builtin(_) => None,
         }
@@ -347,4 +347,25 @@ pub(crate) fn header(name: &str, value: &str) -> loggia::Result<(HeaderName, Hea
         HeaderValue::from_str(value).map_err(|_| wrong("its value has characters that no header carries"))?;
     value.set_sensitive(true);
     Ok((parsed, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connectors_are_found_by_every_spelling_of_their_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("loggia.toml");
+        let text = "[connectors.My_Server]\nkind = \"remote\"\nurl = \"https://mcp.example.com/mcp\"\n\
+                    issuer = \"https://login.example.com/\"\n";
+        std::fs::write(&file, text).expect("written");
+        let config = Config::read(Some(&file), &Redactor::default()).unwrap_or_else(|_| panic!("it is read"));
+        for (name, is_found) in [("My_Server", true), ("my-server", true), ("MY SERVER", true), ("my", false)]
+        {
+            let url = config.remote(name).unwrap_or_else(|_| panic!("{name} is remote"));
+            assert_eq!(url.is_some(), is_found, "{name}");
+            assert_eq!(config.issuer(name).is_some(), is_found, "{name}");
+        }
+    }
 }

@@ -125,6 +125,24 @@ impl NormalUri {
         Ok(())
     }
 
+    /// Returns the URI with the letters of its path and query in one case, as file systems that ignore case compare names.
+    /// Variants of one letter (`ς` and `σ`, `ſ` and `s`) become equal too; the Unicode normalization forms of a text do
+    /// not.
+    ///
+    /// ```
+    /// use loggia_wire::uri::NormalUri;
+    ///
+    /// let folded = NormalUri::parse("file:///Secret/X")?.fold_case();
+    /// assert_eq!(folded, NormalUri::parse("file:///secret/x")?);
+    /// # Ok::<(), loggia_wire::uri::AmbiguousUri>(())
+    /// ```
+    #[must_use]
+    pub fn fold_case(mut self) -> NormalUri {
+        self.segments.iter_mut().for_each(|segment| *segment = folded(segment));
+        self.query = self.query.map(|query| folded_query(&query));
+        self
+    }
+
     /// Returns the scheme in small letters; empty for a text without one.
     pub fn scheme(&self) -> &str {
         &self.scheme
@@ -249,6 +267,20 @@ fn normal_query(query: &str) -> Result<String, AmbiguousUri> {
     Ok(normal)
 }
 
+/// Folds each letter without regard to the ones around it, so that the beginning of a text is folded like the whole.
+fn folded(text: &str) -> String {
+    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+}
+
+/// Folds the ASCII letters of a query in normal form.
+fn folded_query(query: &str) -> String {
+    let mut folded = String::with_capacity(query.len());
+    for (byte, was_encoded) in octets(query).flatten() {
+        push_encoded(&mut folded, byte.to_ascii_lowercase(), !was_encoded);
+    }
+    folded
+}
+
 /// Yields each octet that a text stands for, and whether it was percent-encoded.
 fn octets(text: &str) -> impl Iterator<Item = Result<(u8, bool), AmbiguousUri>> + '_ {
     let mut rest = text.as_bytes();
@@ -350,7 +382,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_letters_of_paths_and_queries_are_folded() {
+        for (uri, expected) in [
+            ("file:///Secret/X", "file:///secret/x"),
+            ("file:///\u{c9}t\u{e9}", "file:///%C3%A9t%C3%A9"),
+            ("file:///\u{3a3}\u{3c3}\u{3c2}", "file:///%CF%83%CF%83%CF%83"),
+            ("file:///\u{17f}\u{212a}", "file:///sk"),
+            ("file:///\u{df}", "file:///ss"),
+            ("db://Users/Row?Q=A%C3%89", "db://users/row?q=a%C3%89"),
+            ("urn:ISBN", "urn://isbn"),
+        ] {
+            let folded = NormalUri::parse(uri).map(|uri| uri.fold_case().to_string());
+            assert_eq!(folded.as_deref(), Ok(expected), "{uri}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn the_folded_form_of_a_beginning_is_the_beginning_of_the_folded_form(
+            start in "[a-zA-Z\u{df}\u{e9}\u{130}\u{17f}\u{3a3}\u{3c2}\u{3c3}]{0,9}",
+            rest in "[a-zA-Z\u{df}\u{3a3}]{0,9}",
+        ) {
+            let fold = |path: String| NormalUri::parse(&format!("file:///{path}")).map(|uri| uri.fold_case().to_string());
+            let (start, whole) = (fold(start.clone()), fold(format!("{start}{rest}")));
+            prop_assert!(whole.expect("clear").starts_with(&start.expect("clear")));
+        }
+
         #[test]
         fn the_normal_form_of_a_normal_form_is_itself(text in "[a-z]{0,4}:?/{0,3}[a-zA-Z%./@?# é0-9]{0,30}") {
             if let Ok(normal) = NormalUri::parse(&text) {

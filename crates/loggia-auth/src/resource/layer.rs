@@ -236,7 +236,7 @@ impl Gate {
 
     fn clear_operations(&self, frame: &Frame) -> Result<Vec<Operation>, Unclear> {
         let operations = operation::operations(frame)?;
-        self.resource.scopes.check_uris(&operations)?;
+        self.resource.scopes.check_uris(&operations, self.resource.most_resources)?;
         Ok(operations)
     }
 

@@ -43,6 +43,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use loggia::limits::Limits;
 use loggia::service::Principal;
 use url::Url;
 
@@ -137,6 +138,7 @@ pub struct Resource {
     title: Option<String>,
     skew: Duration,
     most_bytes: usize,
+    most_resources: usize,
     read_timeout: Duration,
     clock: Clock,
 }
@@ -173,6 +175,7 @@ impl Resource {
             title: None,
             skew: Duration::from_secs(30),
             most_bytes: 4 << 20,
+            most_resources: Limits::default().subscriptions,
             read_timeout: Duration::from_secs(30),
             clock: clock::system(),
         })
@@ -231,6 +234,13 @@ impl Resource {
     /// The longest message that is read to find out its operation. It should be the endpoint's own bound.
     pub fn message_bytes(mut self, most: usize) -> Resource {
         self.most_bytes = most;
+        self
+    }
+
+    /// Sets the most resources that one request may name where scope rules are about resources; 1024 unless set. It
+    /// should be the endpoint's own bound ([`Limits::subscriptions`]). A request that names more is refused with `400`.
+    pub fn resources_per_request(mut self, most: usize) -> Resource {
+        self.most_resources = most;
         self
     }
 

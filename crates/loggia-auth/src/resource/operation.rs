@@ -28,6 +28,11 @@ impl From<AmbiguousUri> for Unclear {
 }
 
 impl Unclear {
+    /// The request names more resources than are judged.
+    pub(super) fn too_many_resources(most: usize) -> Unclear {
+        Unclear(format!("The request names more than {most} resources. Name fewer in each request"))
+    }
+
     fn params(method: &Method) -> Unclear {
         Unclear(format!("The params of {} do not say unambiguously what is asked for", method.as_str()))
     }

@@ -3,11 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use loggia::wire::uri::AmbiguousUri;
-
-use super::operation::Operation;
+use super::operation::{Operation, Unclear};
 use super::subject::Subject;
-use super::uri_rules::UriSpellings;
+use super::uri_rules::{ComparableUri, UriPattern, UriSpellings};
 
 /// The scopes that operations need. Without rules a good token is enough for everything.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +20,8 @@ pub struct ScopePolicy {
 struct Rule {
     kind: Kind,
     pattern: String,
+    /// The pattern of a rule for resources, compiled.
+    uris: UriPattern,
     scope: String,
 }
 
@@ -63,22 +63,27 @@ impl ScopePolicy {
     /// Reading or following a resource, or completing its URI, needs this scope.
     ///
     /// URIs are compared in their normal form ([`NormalUri`](loggia::wire::uri::NormalUri)), so a rule holds for every
-    /// spelling of a URI. With a rule for resources, a request whose URI has no normal form is refused.
+    /// spelling of a URI. Paths of `file:` URIs are compared without regard to case, which some file systems ignore; the
+    /// Unicode normalization form counts. With a rule for resources, a request whose URI has no normal form is refused.
     pub fn resource(self, uri: impl Into<String>, scope: impl Into<String>) -> ScopePolicy {
         self.rule(Kind::Resource, uri.into(), scope.into())
     }
 
     /// `NAME+URI` is the same resource as `URI`: the qualified URIs of a hub.
     pub fn qualifier(mut self, name: impl Into<String>) -> ScopePolicy {
-        self.spellings.qualifiers.push(format!("{}+", name.into()));
-        self
+        self.spellings.add_qualifier(&name.into());
+        self.compiled()
     }
 
     /// A URI that begins with `alias` is the same resource as the URI with `prefix` in that place, such as
     /// `file:///srv/notes/` and `file:///` for a server that takes absolute and relative paths.
+    ///
+    /// With several aliases of one prefix, a rule holds for all URIs that it may be about: a rule for `file:///a` holds
+    /// for that path in each folder, and a rule for a folder above the alias (`file:///srv/*`) for everything below
+    /// `file:///`.
     pub fn alias(mut self, alias: &str, prefix: &str) -> ScopePolicy {
-        self.spellings.aliases.push((alias.to_owned(), prefix.to_owned()));
-        self
+        self.spellings.add_alias(alias, prefix);
+        self.compiled()
     }
 
     /// Whoever has `broad` has `narrow` too.
@@ -88,7 +93,18 @@ impl ScopePolicy {
     }
 
     fn rule(mut self, kind: Kind, pattern: String, scope: String) -> ScopePolicy {
-        self.rules.push(Rule { kind, pattern, scope });
+        let uris = match kind {
+            Kind::Resource => self.spellings.pattern(&pattern),
+            Kind::Method | Kind::Tool | Kind::Prompt => UriPattern::default(),
+        };
+        self.rules.push(Rule { kind, pattern, uris, scope });
+        self
+    }
+
+    /// Compiles all rules anew: the spellings of URIs have changed.
+    fn compiled(mut self) -> ScopePolicy {
+        let resources = self.rules.iter_mut().filter(|rule| rule.kind == Kind::Resource);
+        resources.for_each(|rule| rule.uris = self.spellings.pattern(&rule.pattern));
         self
     }
 
@@ -104,22 +120,36 @@ impl ScopePolicy {
 
     /// All that these operations need together.
     pub fn needed(&self, operations: &[Operation]) -> BTreeSet<String> {
+        let spellings = self.judges_uris().then_some(&self.spellings);
         let targets: Vec<Target<'_>> =
-            operations.iter().map(|operation| Target::of(operation, &self.spellings)).collect();
-        let applies = |rule: &&Rule| targets.iter().any(|target| rule.applies(target, &self.spellings));
+            operations.iter().map(|operation| Target::of(operation, spellings)).collect();
+        let applies = |rule: &&Rule| targets.iter().any(|target| rule.applies(target));
         let scopes = self.rules.iter().filter(applies).map(|rule| rule.scope.clone());
         scopes.chain(self.always.iter().cloned()).collect()
     }
 
-    /// Checks that every URI is clear, where a rule depends on it.
-    pub(super) fn check_uris(&self, operations: &[Operation]) -> Result<(), AmbiguousUri> {
-        if self.rules.iter().all(|rule| rule.kind != Kind::Resource) {
+    /// Whether a rule depends on URIs.
+    fn judges_uris(&self) -> bool {
+        self.rules.iter().any(|rule| rule.kind == Kind::Resource)
+    }
+
+    /// Checks that the URIs can be judged, where a rule depends on them: they are at most `most`, and each is clear.
+    pub(super) fn check_uris(&self, operations: &[Operation], most: usize) -> Result<(), Unclear> {
+        if !self.judges_uris() {
             return Ok(());
         }
-        operations.iter().try_for_each(|operation| match &operation.subject {
-            Some(Subject::Resource(uri)) => self.spellings.normal(uri).map(drop),
-            _ => Ok(()),
-        })
+        let subjects = operations.iter().filter_map(|operation| operation.subject.as_ref());
+        let is_about_uris =
+            |subject: &&Subject| matches!(subject, Subject::Resource(_) | Subject::ResourcesUnder(_));
+        if subjects.clone().filter(is_about_uris).count() > most {
+            return Err(Unclear::too_many_resources(most));
+        }
+        for subject in subjects {
+            if let Subject::Resource(uri) = subject {
+                self.spellings.comparable(uri)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether what was granted is enough.
@@ -143,22 +173,24 @@ impl ScopePolicy {
 /// An operation with what rules are compared with.
 struct Target<'o> {
     operation: &'o Operation,
-    /// The normal form of its URI; `None` where it has no URI, or the URI has no normal form.
-    normal: Option<String>,
+    /// `None` where it has no URI, the URI has no normal form, or no rule depends on URIs.
+    uri: Option<ComparableUri>,
 }
 
 impl<'o> Target<'o> {
-    fn of(operation: &'o Operation, spellings: &UriSpellings) -> Target<'o> {
-        let normal = match &operation.subject {
-            Some(Subject::Resource(uri) | Subject::ResourcesUnder(uri)) => spellings.normal(uri).ok(),
+    fn of(operation: &'o Operation, spellings: Option<&UriSpellings>) -> Target<'o> {
+        let uri = match (&operation.subject, spellings) {
+            (Some(Subject::Resource(uri) | Subject::ResourcesUnder(uri)), Some(spellings)) => {
+                spellings.comparable(uri).ok()
+            }
             _ => None,
         };
-        Target { operation, normal }
+        Target { operation, uri }
     }
 }
 
 impl Rule {
-    fn applies(&self, target: &Target<'_>, spellings: &UriSpellings) -> bool {
+    fn applies(&self, target: &Target<'_>) -> bool {
         match (self.kind, &target.operation.subject) {
             (Kind::Method, _) => self.matches(target.operation.method.as_str()),
             (Kind::Tool, Some(Subject::Tool(name))) | (Kind::Prompt, Some(Subject::Prompt(name))) => {
@@ -166,10 +198,10 @@ impl Rule {
             }
             (Kind::Resource, Some(Subject::Resource(uri))) => {
                 // The spelling too: a server need not read the URI as we do.
-                self.matches(uri) || spellings.pattern(&self.pattern).covers(target.normal.as_deref())
+                self.matches(uri) || self.uris.covers(target.uri.as_ref())
             }
             (Kind::Resource, Some(Subject::ResourcesUnder(_))) => {
-                spellings.pattern(&self.pattern).may_cover_below(target.normal.as_deref())
+                self.uris.may_cover_below(target.uri.as_ref())
             }
             _ => false,
         }
@@ -179,6 +211,35 @@ impl Rule {
         match self.pattern.strip_suffix('*') {
             Some(start) => tested.starts_with(start),
             None => tested == self.pattern,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use loggia::wire::Method;
+
+    use super::*;
+
+    /// Rules are compiled when they are added, and the spellings of URIs may be added before or after.
+    #[test]
+    fn rules_know_the_spellings_that_are_added_after_them() {
+        let spelled = |policy: ScopePolicy| policy.qualifier("files").alias("file:///srv/", "file:///");
+        let ruled = |policy: ScopePolicy| policy.resource("file:///secret/*", "secret").tool("drop", "write");
+        let read = |uri: &str| {
+            let subject = Some(Subject::Resource(uri.to_owned()));
+            [Operation { method: Method::ReadResource, subject }]
+        };
+        for policy in [ruled(spelled(ScopePolicy::new())), spelled(ruled(ScopePolicy::new()))] {
+            for (uri, is_secret) in [
+                ("file:///secret/x", true),
+                ("file:///srv/secret/x", true),
+                ("files+file:///secret/x", true),
+                ("file:///public/x", false),
+            ] {
+                let needed = policy.needed(&read(uri));
+                assert_eq!(needed.contains("secret"), is_secret, "{uri}: {policy:?}");
+            }
         }
     }
 }

@@ -1,63 +1,158 @@
-//! Rules for resource URIs, compared with what a request names in all its spellings.
+//! Rules for resource URIs, compared with the URI of a request in every spelling.
+//!
+//! A rule is compiled into all texts that mean what its pattern says: as it is written, with the absolute path of each
+//! folder before it, and relative to each folder that it is in. A URI is then compared in its normal form alone. A rule
+//! may hold for more than its pattern says (a relative path is one of several folders), and never for less.
+
+use std::collections::BTreeSet;
 
 use loggia::wire::uri::{AmbiguousUri, NormalUri};
 
-/// The ways in which one resource is spelled, beside those that the normal form of URIs makes one.
+/// How often a path can be read as one of another folder: by the alias of one folder, inside another one.
+const ALIAS_ROUNDS: usize = 2;
+
+/// The spellings of one resource that the normal form of URIs does not make equal.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UriSpellings {
     /// Each with its `+`.
-    pub(super) qualifiers: Vec<String>,
-    /// A beginning, and the beginning that means the same.
-    pub(super) aliases: Vec<(String, String)>,
+    qualifiers: Vec<String>,
+    aliases: Vec<UriAlias>,
+}
+
+/// The beginning of a URI, and the beginning that means the same, both in normal form.
+#[derive(Debug, Clone)]
+struct UriAlias {
+    alias: String,
+    prefix: String,
+}
+
+/// A resource URI, or the beginning of one, in the forms in which it is compared.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ComparableUri {
+    /// The normal form, in one case where file systems may ignore case.
+    text: String,
+    /// The normal form in one case.
+    folded: String,
 }
 
 impl UriSpellings {
-    /// Returns the form in which URIs, and the beginnings of URIs, are compared.
-    pub(super) fn normal(&self, uri: &str) -> Result<String, AmbiguousUri> {
-        let plain = self.qualifiers.iter().find_map(|qualifier| uri.strip_prefix(qualifier.as_str()));
-        let normal = NormalUri::parse(plain.unwrap_or(uri))?.to_string();
-        let aliased = self.aliases.iter().find_map(|(alias, prefix)| {
-            let rest = normal.strip_prefix(NormalUri::parse(alias).ok()?.to_string().as_str())?;
-            Some(format!("{prefix}{rest}"))
-        });
-        Ok(aliased.unwrap_or(normal))
+    /// Adds a name that may stand before a URI, as `NAME+URI`.
+    pub(super) fn add_qualifier(&mut self, name: &str) {
+        self.qualifiers.push(format!("{name}+"));
     }
 
-    /// Reads the pattern of a rule.
+    /// Adds a beginning of URIs that means the same as `prefix`.
+    pub(super) fn add_alias(&mut self, alias: &str, prefix: &str) {
+        let (alias, prefix) = (self.clear_beginning(alias).0, self.clear_beginning(prefix).0);
+        self.aliases.push(UriAlias { alias: alias.text, prefix: prefix.text });
+    }
+
+    /// Returns the form in which a URI, or the beginning of one, is compared.
+    pub(super) fn comparable(&self, uri: &str) -> Result<ComparableUri, AmbiguousUri> {
+        let plain = self.qualifiers.iter().find_map(|qualifier| uri.strip_prefix(qualifier.as_str()));
+        NormalUri::parse(plain.unwrap_or(uri)).map(ComparableUri::from)
+    }
+
+    /// Compiles the pattern of a rule.
     pub(super) fn pattern(&self, pattern: &str) -> UriPattern {
         let (text, is_prefix) = pattern.strip_suffix('*').map_or((pattern, false), |text| (text, true));
-        if let Ok(text) = self.normal(text) {
-            return UriPattern { text, is_prefix };
+        let (beginning, is_clear) = self.clear_beginning(text);
+        // No clear URI is spelled like the rest of the pattern, so the rule holds for all that begins alike.
+        let is_prefix = is_prefix || !is_clear;
+        let texts = self.equal_texts(beginning.text, is_prefix);
+        // The texts are in normal form, so each of them is comparable.
+        let forms = texts.iter().filter_map(|text| NormalUri::parse(text).ok()).map(ComparableUri::from);
+        UriPattern { forms: forms.collect(), is_prefix }
+    }
+
+    /// Returns the longest beginning that has a normal form, and whether it is the whole text.
+    fn clear_beginning(&self, text: &str) -> (ComparableUri, bool) {
+        if let Ok(whole) = self.comparable(text) {
+            return (whole, true);
         }
-        // No clear URI is spelled like this, so the rule holds for all that begins like its clear part.
-        let clear = text.find(|c: char| c.is_control() || "%\\ .".contains(c)).unwrap_or(text.len());
-        UriPattern { text: self.normal(&text[..clear]).unwrap_or_default(), is_prefix: true }
+        let end = text.find(|c: char| c.is_control() || "%\\ .".contains(c)).unwrap_or(text.len());
+        let clear = self.comparable(&text[..end]);
+        (clear.unwrap_or_else(|_| ComparableUri { text: String::new(), folded: String::new() }), false)
+    }
+
+    /// Returns the texts that mean the same as `text`.
+    fn equal_texts(&self, text: String, is_prefix: bool) -> BTreeSet<String> {
+        let mut relative = BTreeSet::from([text.clone()]);
+        let mut absolute = self.absolute(&relative);
+        absolute.insert(text);
+        for _ in 0..ALIAS_ROUNDS {
+            relative.extend(self.relative(&absolute, is_prefix));
+            absolute.extend(self.absolute(&self.relative(&absolute, is_prefix)));
+        }
+        relative.extend(self.relative(&absolute, is_prefix));
+        absolute.union(&relative).cloned().collect()
+    }
+
+    fn absolute(&self, texts: &BTreeSet<String>) -> BTreeSet<String> {
+        let each = |text: &'_ String| self.aliases.iter().filter_map(|alias| alias.absolute(text)).collect();
+        texts.iter().flat_map::<Vec<String>, _>(each).collect()
+    }
+
+    fn relative(&self, texts: &BTreeSet<String>, is_prefix: bool) -> BTreeSet<String> {
+        let each = |text: &'_ String| {
+            self.aliases.iter().filter_map(|alias| alias.relative(text, is_prefix)).collect()
+        };
+        texts.iter().flat_map::<Vec<String>, _>(each).collect()
+    }
+}
+
+impl UriAlias {
+    /// Returns the text with the alias for the prefix at its beginning.
+    fn absolute(&self, text: &str) -> Option<String> {
+        text.strip_prefix(&self.prefix).map(|rest| format!("{}{rest}", self.alias))
+    }
+
+    /// Returns the text with the prefix for the alias at its beginning. A rule for a folder above the alias holds for
+    /// everything below the prefix.
+    fn relative(&self, text: &str, is_prefix: bool) -> Option<String> {
+        if is_prefix && self.alias.starts_with(text) {
+            return Some(self.prefix.clone());
+        }
+        text.strip_prefix(&self.alias).map(|rest| format!("{}{rest}", self.prefix))
+    }
+}
+
+impl From<NormalUri> for ComparableUri {
+    fn from(uri: NormalUri) -> ComparableUri {
+        // A file system may ignore case, and nothing tells whether it does.
+        let ignores_case = uri.scheme() == "file";
+        let text = uri.to_string();
+        let folded = uri.fold_case().to_string();
+        ComparableUri { text: if ignores_case { folded.clone() } else { text }, folded }
     }
 }
 
 /// The URIs for which a rule holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct UriPattern {
-    text: String,
-    /// Whether it stands for every URI that begins with it.
+    forms: Vec<ComparableUri>,
+    /// Whether each form stands for every URI that begins with it.
     is_prefix: bool,
 }
 
 impl UriPattern {
-    /// Whether the rule holds for a URI in normal form. Every rule holds for one that has none.
-    pub(super) fn covers(&self, normal: Option<&str>) -> bool {
-        normal.is_none_or(|uri| match self.is_prefix {
-            true => uri.starts_with(&self.text),
+    /// Whether the rule holds for a URI. Every rule holds for one that has no normal form.
+    pub(super) fn covers(&self, uri: Option<&ComparableUri>) -> bool {
+        let Some(ComparableUri { text: uri, .. }) = uri else { return true };
+        self.forms.iter().any(|ComparableUri { text, .. }| match self.is_prefix {
+            true => uri.starts_with(text),
             // Servers seldom tell a resource from the one with a slash at its end.
-            false => uri.trim_end_matches('/') == self.text.trim_end_matches('/'),
+            false => uri.trim_end_matches('/') == text.trim_end_matches('/'),
         })
     }
 
     /// Whether the rule may hold for some URI that begins like this one. Completions ignore the case of letters.
-    pub(super) fn may_cover_below(&self, normal: Option<&str>) -> bool {
-        let Some(start) = normal else { return true };
-        let (start, text) = (start.to_lowercase(), self.text.to_lowercase());
-        text.starts_with(&start) || (self.is_prefix && start.starts_with(&text))
+    pub(super) fn may_cover_below(&self, start: Option<&ComparableUri>) -> bool {
+        let Some(ComparableUri { folded: start, .. }) = start else { return true };
+        let may = |form: &ComparableUri| {
+            form.folded.starts_with(start) || (self.is_prefix && start.starts_with(&form.folded))
+        };
+        self.forms.iter().any(may)
     }
 }
 
@@ -65,11 +160,16 @@ impl UriPattern {
 mod tests {
     use super::*;
 
-    fn spellings() -> UriSpellings {
-        UriSpellings {
-            qualifiers: vec!["files+".to_owned(), "a-b+".to_owned()],
-            aliases: vec![("file:///srv/root/".to_owned(), "file:///".to_owned())],
-        }
+    /// The aliases of `file:///`.
+    fn spellings(roots: &[&str]) -> UriSpellings {
+        let mut spellings = UriSpellings::default();
+        ["files", "a", "b", "a-b"].iter().for_each(|name| spellings.add_qualifier(name));
+        roots.iter().for_each(|root| spellings.add_alias(root, "file:///"));
+        spellings
+    }
+
+    fn covers(spellings: &UriSpellings, pattern: &str, uri: &str) -> bool {
+        spellings.pattern(pattern).covers(Some(&spellings.comparable(uri).expect(uri)))
     }
 
     #[test]
@@ -96,11 +196,72 @@ mod tests {
             ("file:///100%/*", "file:///99", false),
             ("file:///a%2Fb", "file:///a/b", true),
         ];
+        let spellings = spellings(&["file:///srv/root/"]);
         for (pattern, uri, holds) in table {
-            let normal = spellings().normal(uri).expect(uri);
-            assert_eq!(spellings().pattern(pattern).covers(Some(&normal)), holds, "{pattern} {uri}");
+            assert_eq!(covers(&spellings, pattern, uri), holds, "{pattern} {uri}");
         }
-        assert!(spellings().pattern("file:///x").covers(None));
+        assert!(spellings.pattern("file:///x").covers(None));
+    }
+
+    #[test]
+    fn rules_hold_for_absolute_and_relative_paths_of_every_folder() {
+        let one: &[&str] = &["file:///home/me/notes/"];
+        let nested: &[&str] = &["file:///srv/", "file:///srv/b/"];
+        let nested_first: &[&str] = &["file:///srv/b/", "file:///srv/"];
+        let linked: &[&str] = &["file:///link/a/", "file:///srv/", "file:///link/b/", "file:///srv/b/"];
+        let unclear: &[&str] = &["file:///home/a%0Ab/"];
+        let table = [
+            // A rule that is broader than the folder.
+            (one, "file:///home/*", "file:///a.md", true),
+            (one, "file:///home/me/no*", "file:///a.md", true),
+            (one, "file:///*", "file:///a.md", true),
+            (one, "file:///home/me/notes", "file:///a.md", false),
+            (one, "file:///home/you/*", "file:///a.md", false),
+            (unclear, "file:///home/*", "file:///a.md", true),
+            (unclear, "file:///srv/*", "file:///a.md", false),
+            // A folder inside another one.
+            (nested, "file:///srv/b/secret/*", "b+file:///secret/x", true),
+            (nested, "file:///srv/b/secret/*", "a+file:///b/secret/x", true),
+            (nested, "file:///srv/b/secret/*", "file:///srv/b/secret/x", true),
+            (nested, "file:///secret/*", "a+file:///b/secret/x", true),
+            (nested, "file:///secret/*", "file:///srv/b/secret/x", true),
+            (nested, "file:///b/secret/*", "b+file:///secret/x", true),
+            (nested, "file:///b/secret/x", "b+file:///secret/x", true),
+            (nested, "file:///b/secret/x", "b+file:///secret/y", false),
+            (nested, "file:///srv/b/secret/*", "file:///b/public/x", false),
+            (nested, "file:///srv/b/secret/*", "file:///public/x", false),
+            (nested_first, "file:///srv/b/secret/*", "b+file:///secret/x", true),
+            (nested_first, "file:///secret/*", "a+file:///b/secret/x", true),
+            (nested_first, "file:///b/secret/*", "b+file:///secret/x", true),
+            // Folders that are given by symbolic links.
+            (linked, "file:///link/a/b/secret/*", "b+file:///secret/x", true),
+            (linked, "file:///link/a/b/secret/*", "file:///link/b/secret/x", true),
+            (linked, "file:///link/b/secret/*", "a+file:///b/secret/x", true),
+            (linked, "file:///link/b/secret/*", "file:///link/a/b/secret/x", true),
+            (linked, "file:///link/b/secret/*", "file:///public/x", false),
+        ];
+        for (roots, pattern, uri, holds) in table {
+            assert_eq!(covers(&spellings(roots), pattern, uri), holds, "{roots:?} {pattern} {uri}");
+        }
+    }
+
+    #[test]
+    fn rules_for_files_ignore_case() {
+        let table = [
+            ("file:///secret/*", "file:///SECRET/x", true),
+            ("file:///Secret/X", "file:///sEcret/x", true),
+            ("file:///Geheim/\u{c9}t\u{e9}/*", "file:///geheim/%C3%A9T%C3%89/x", true),
+            ("file:///\u{3c3}\u{3c2}/*", "file:///\u{3a3}\u{3a3}/x", true),
+            ("file:///secret/*", "file:///\u{17f}ecret/x", true),
+            ("file:///secret/*", "file:///SRV/Root/Secret/x", true),
+            ("file:///SRV/ROOT/secret/*", "file:///secret/x", true),
+            ("FILE:///secret/*", "files+file:///Secret/x", true),
+            ("db://users/Secret", "db://users/secret", false),
+            ("http://h/Secret/*", "http://h/secret/x", false),
+        ];
+        for (pattern, uri, holds) in table {
+            assert_eq!(covers(&spellings(&["file:///srv/root/"]), pattern, uri), holds, "{pattern} {uri}");
+        }
     }
 
     #[test]
@@ -111,14 +272,22 @@ mod tests {
             ("file:///secret/*", "file:///SECRET/a", true),
             ("file:///secret/*", "file:///public/../secret/", true),
             ("file:///secret/*", "file:///srv/root/secret/a", true),
+            ("file:///secret/*", "file:///srv/ro", true),
+            ("file:///srv/*", "file:///pub", true),
             ("file:///secret/*", "file:///public/", false),
             ("file:///secret", "file:///secret/a", false),
             ("file:///secret", "files+file:///s", true),
+            ("db://Users/\u{c9}*", "db://users/%C3%A9t", true),
         ];
+        let spellings = spellings(&["file:///srv/root/"]);
         for (pattern, start, may) in table {
-            let normal = spellings().normal(start).expect(start);
-            assert_eq!(spellings().pattern(pattern).may_cover_below(Some(&normal)), may, "{pattern} {start}");
+            let start_form = spellings.comparable(start).expect(start);
+            assert_eq!(
+                spellings.pattern(pattern).may_cover_below(Some(&start_form)),
+                may,
+                "{pattern} {start}"
+            );
         }
-        assert!(spellings().pattern("file:///x").may_cover_below(None));
+        assert!(spellings.pattern("file:///x").may_cover_below(None));
     }
 }

@@ -67,9 +67,7 @@ impl PendingRecords {
         let mut entries = self.entries(&format!("pending-{}/", self.kind)).await?;
         while let Some(entry) = next_to_evict(&entries) {
             entries.retain(|other| *other != entry);
-            self.remove_entry(&entry).await?;
-            let evicted = self.records.take::<serde_json::Value>(&self.name_of(&entry)).await?;
-            if evicted.is_some() {
+            if self.evict_entry(&entry).await? {
                 tracing::info!(kind = self.kind, "too many sign-ins or registrations; the oldest is dropped");
                 return Ok(true);
             }
@@ -77,15 +75,30 @@ impl PendingRecords {
         Ok(false)
     }
 
+    /// Deletes a record that is still pending. Another request may have put it into use since it was listed: then its
+    /// index entry is gone, or the record has another revision than before the entry was deleted.
+    async fn evict_entry(&self, entry: &Entry) -> Result<bool, AuthError> {
+        let name = self.name_of(entry);
+        let found = self.records.get::<serde_json::Value>(&name).await?;
+        if !self.remove_entry(entry).await? {
+            return Ok(false);
+        }
+        match found {
+            Some(found) => self.records.remove(&name, found.revision).await,
+            None => Ok(false),
+        }
+    }
+
     async fn entries(&self, prefix: &str) -> Result<Vec<Entry>, AuthError> {
         let names = self.records.names_under(prefix).await?;
         Ok(names.iter().filter_map(|name| Entry::parse(name)).collect())
     }
 
-    async fn remove_entry(&self, entry: &Entry) -> Result<(), AuthError> {
+    /// Deletes an index entry. Returns `false` where another request has deleted it before.
+    async fn remove_entry(&self, entry: &Entry) -> Result<bool, AuthError> {
         let Entry { source, at, .. } = entry;
         let name = format!("{}{source}/{at}", self.index_of(&self.name_of(entry)));
-        self.records.take::<()>(&name).await.map(drop)
+        Ok(self.records.take::<()>(&name).await?.is_some())
     }
 
     fn name_of(&self, entry: &Entry) -> String {
@@ -118,8 +131,11 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
-    use crate::client::MemoryStore;
+    use crate::client::{MemoryStore, StoreFuture, Stored, TokenStore};
+    use crate::secret::Secret;
 
     struct Fixture {
         pending: PendingRecords,
@@ -187,5 +203,103 @@ mod tests {
         fixture.pending.finish(&Records::named("client", "b1")).await.unwrap();
         assert!(!fixture.add("c1", Some(3), 3).await, "all are in use");
         assert_eq!(fixture.left(&["a1", "b1", "c1"]).await, ["a1", "b1"]);
+    }
+
+    /// The moment of an eviction at which another request puts the record into use.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Moment {
+        AfterList,
+        AfterIndexRemoval,
+    }
+
+    /// A store in which another request puts the client `a1` into use, once, at one moment.
+    struct RacingStore {
+        store: Arc<MemoryStore>,
+        moment: Moment,
+        armed: AtomicBool,
+        now: SystemTime,
+    }
+
+    impl RacingStore {
+        fn records(&self, store: Arc<dyn TokenStore>) -> Records {
+            let now = self.now;
+            Records::new(store, Arc::new(move || now))
+        }
+
+        async fn other_request(&self, moment: Moment) -> Result<(), AuthError> {
+            if self.moment != moment || !self.armed.swap(false, Ordering::Relaxed) {
+                return Ok(());
+            }
+            let records = self.records(self.store.clone());
+            let name = Records::named("client", "a1");
+            PendingRecords::new(records.clone(), "client", 1).finish(&name).await?;
+            let found = records.get::<String>(&name).await?.expect("the client is registered");
+            assert!(records.replace(&name, &found.value, found.revision, None).await?);
+            Ok(())
+        }
+    }
+
+    impl TokenStore for RacingStore {
+        fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
+            self.store.load(key)
+        }
+
+        fn save<'a>(
+            &'a self,
+            key: &'a str,
+            value: Secret,
+            expected: Option<u64>,
+            until: Option<SystemTime>,
+        ) -> StoreFuture<'a, Option<u64>> {
+            self.store.save(key, value, expected, until)
+        }
+
+        fn remove<'a>(&'a self, key: &'a str, expected: u64) -> StoreFuture<'a, bool> {
+            Box::pin(async move {
+                let removed = self.store.remove(key, expected).await?;
+                if key.starts_with("pending-") {
+                    self.other_request(Moment::AfterIndexRemoval).await?;
+                }
+                Ok(removed)
+            })
+        }
+
+        fn lease<'a>(&'a self, key: &'a str, holder: &'a str, time: Duration) -> StoreFuture<'a, bool> {
+            self.store.lease(key, holder, time)
+        }
+
+        fn release<'a>(&'a self, key: &'a str, holder: &'a str) -> StoreFuture<'a, ()> {
+            self.store.release(key, holder)
+        }
+
+        fn keys<'a>(&'a self, start: &'a str) -> StoreFuture<'a, Vec<String>> {
+            Box::pin(async move {
+                let keys = self.store.keys(start).await?;
+                if start.starts_with("pending-") {
+                    self.other_request(Moment::AfterList).await?;
+                }
+                Ok(keys)
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_that_comes_into_use_during_an_eviction_stays() {
+        for moment in [Moment::AfterList, Moment::AfterIndexRemoval] {
+            let (store, now) = (Arc::new(MemoryStore::new()), SystemTime::now());
+            let racing = Arc::new(RacingStore { store, moment, armed: AtomicBool::new(false), now });
+            let records = racing.records(racing.clone());
+            let pending = PendingRecords::new(records.clone(), "client", 1);
+            let times = (now, now + Duration::from_secs(3600));
+            assert!(pending.add("a1", &"a1", None, times).await.unwrap(), "{moment:?}");
+            racing.armed.store(true, Ordering::Relaxed);
+            assert!(
+                !pending.add("b1", &"b1", None, times).await.unwrap(),
+                "{moment:?}: the client is in use"
+            );
+            assert!(!racing.armed.load(Ordering::Relaxed), "{moment:?}");
+            let kept = records.get::<String>(&Records::named("client", "a1")).await.unwrap();
+            assert!(kept.is_some(), "{moment:?}");
+        }
     }
 }

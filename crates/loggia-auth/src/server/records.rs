@@ -94,7 +94,12 @@ impl Records {
     /// Takes a record away. Of several who try, one gets it.
     pub(super) async fn take<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, AuthError> {
         let Some(found) = self.get(name).await? else { return Ok(None) };
-        Ok(self.store.remove(name, found.revision).await?.then_some(found.value))
+        Ok(self.remove(name, found.revision).await?.then_some(found.value))
+    }
+
+    /// Deletes a record that has this revision. Returns `false` where it has another one, or is gone.
+    pub(super) async fn remove(&self, name: &str, revision: u64) -> Result<bool, AuthError> {
+        self.store.remove(name, revision).await
     }
 
     pub(super) async fn count(&self, kind: &str) -> Result<usize, AuthError> {

@@ -120,6 +120,31 @@ fn a_rule_for_resources_holds_for_every_spelling() {
     assert_eq!(up.stop().code, Some(0));
 }
 
+/// Each line: the prefix that the file gives the connector, and the name before the qualified URIs of the hub.
+#[test]
+fn a_rule_for_resources_holds_for_the_qualified_uri_with_every_prefix() {
+    for (prefix, name) in [("", "files"), ("prefix = \"\"\n", "files"), ("prefix = \"docs\"\n", "docs")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(folder.path().join("root/secret")).expect("created");
+        std::fs::write(folder.path().join("root/secret/x"), TEXT).expect("written");
+        let config = format!(
+            "[server.auth.scopes]\nresources = {{ \"file:///secret/*\" = \"secret\" }}\n\
+             [connectors.files]\nkind = \"builtin\"\nname = \"files\"\n{prefix}options = {{ path = \"root\" }}\n"
+        );
+        std::fs::write(folder.path().join("loggia.toml"), config).expect("written");
+        let key = run_in(folder.path(), &["auth", "keys", "create", "--scope", "mcp"]).stdout;
+        let up = up(folder.path(), &[]);
+        for uri in ["file:///secret/x".to_owned(), format!("{name}+file:///secret/x")] {
+            let (status, body) = ask(&up, key.trim(), "resources/read", json!({ "uri": uri }));
+            assert!(
+                status == "403" && body.contains("insufficient_scope"),
+                "{prefix:?} {uri}: {status} {body}"
+            );
+        }
+        assert_eq!(up.stop().code, Some(0));
+    }
+}
+
 fn completion(template: &str, value: &str) -> Value {
     json!({
         "ref": { "type": "ref/resource", "uri": template },

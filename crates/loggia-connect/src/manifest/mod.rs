@@ -251,6 +251,12 @@ impl Connector {
         self.prefix.as_deref().unwrap_or(&self.name)
     }
 
+    /// Returns the name before the URIs of its resources, as `NAME+URI`: its prefix, or its name where the prefix is
+    /// empty.
+    pub fn qualifier(&self) -> &str {
+        self.prefix.as_deref().filter(|prefix| !prefix.is_empty()).unwrap_or(&self.name)
+    }
+
     /// How it is reached, with the variables filled in.
     pub fn resolve(&self, environment: &Environment<'_>) -> Result<Backend<Secret>, ResolveError> {
         let backend = self.backend.expand(environment)?;

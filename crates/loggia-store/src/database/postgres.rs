@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 use tokio_postgres::types::private::BytesMut;
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::{IsNull, ToSql, Type, WrongType, to_sql_checked};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
@@ -25,6 +25,9 @@ const CONNECTIONS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Names the lock under which tables are changed: any number will do that nobody else uses.
 const MIGRATING: i64 = 0x6c6f_6767_6961;
+
+/// The next step where a table has columns of other types.
+const OTHER_TABLES: &str = "its tables are not as this program made them: restore a backup, or name an empty database in its address";
 
 pub(super) struct Postgres {
     pool: Pool,
@@ -54,7 +57,8 @@ impl Postgres {
     async fn connection(&self) -> Result<Object, StoreError> {
         self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(error) => failed(error),
-            other => StoreError::Unavailable(with_sources(&other)),
+            PoolError::Timeout(_) | PoolError::Closed => StoreError::Unavailable(with_sources(&error)),
+            other => StoreError::Database(with_sources(&other)),
         })
     }
 
@@ -111,17 +115,50 @@ fn tls(file: Option<&Path>) -> Result<rustls::ClientConfig, StoreError> {
 
 fn failed(error: tokio_postgres::Error) -> StoreError {
     let text = with_sources(&error);
-    match error.code().is_none_or(|code| passes(code.code())) {
+    let passes = match error.code() {
+        Some(state) => passes(state.code()),
+        None => error.is_closed() || io_error(&error).is_some_and(breaks_off),
+    };
+    match passes {
         true => StoreError::Unavailable(text),
-        false => StoreError::Database(text),
+        false => StoreError::Database(format!("{text}; {}", advice(&error))),
     }
 }
 
 /// Whether a state that the server reports passes: a connection that broke, resources that are short, a server that
-/// starts or stops, transactions that were in each other's way (PostgreSQL, appendix A). Without a state there is no
-/// server.
+/// starts or stops, transactions that were in each other's way (PostgreSQL, appendix A). A database that was dropped
+/// does not come back.
 fn passes(state: &str) -> bool {
-    ["08", "53", "57", "40", "55P03"].iter().any(|class| state.starts_with(class))
+    ["08", "53", "57", "40", "55P03"].iter().any(|class| state.starts_with(class)) && state != "57P04"
+}
+
+fn io_error(error: &tokio_postgres::Error) -> Option<&std::io::Error> {
+    error.source()?.downcast_ref()
+}
+
+/// Whether the connection could not be made or broke. Other errors tell of what was read or written (TLS included), or
+/// of a socket that this user may not use: they stay until somebody changes the configuration.
+fn breaks_off(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput, PermissionDenied};
+    !matches!(error.kind(), InvalidData | InvalidInput | PermissionDenied)
+}
+
+/// Returns the next step after an error that does not pass.
+fn advice(error: &tokio_postgres::Error) -> &'static str {
+    let source = error.source();
+    let tls = io_error(error).and_then(|error| error.get_ref()?.downcast_ref::<rustls::Error>());
+    match error.code().map(|state| state.code()) {
+        Some(state) if state.starts_with("28") => "check the user and the password in its address",
+        Some("3D000" | "57P04") => "create this database, or name another one in its address",
+        Some("42501") => "let its user create and change tables",
+        Some("25006") => "name the server that takes writes in its address",
+        Some(_) => "the log of PostgreSQL may tell more",
+        None if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) => {
+            "name the file with the authority of its certificate in its address (sslrootcert=FILE)"
+        }
+        None if source.is_some_and(|source| source.is::<WrongType>()) => OTHER_TABLES,
+        None => "check its address (password, sslmode), and how the server lets this user in (pg_hba.conf)",
+    }
 }
 
 /// Host, port and name of a database.
@@ -223,7 +260,10 @@ fn row(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
             Type::INT8 => Value::from(row.try_get::<_, Option<i64>>(n).map_err(failed)?),
             Type::TEXT => Value::from(row.try_get::<_, Option<&str>>(n).map_err(failed)?),
             Type::BYTEA => Value::from(row.try_get::<_, Option<Vec<u8>>>(n).map_err(failed)?),
-            _ => return Err(StoreError::Database(format!("column {} is of an unknown type", column.name()))),
+            _ => {
+                let text = format!("column {} is of an unknown type; {OTHER_TABLES}", column.name());
+                return Err(StoreError::Database(text));
+            }
         })
     };
     row.columns().iter().enumerate().map(value).collect::<Result<_, _>>().map(Row)
@@ -243,6 +283,7 @@ mod tests {
             ("57P03", true),
             ("40001", true),
             ("55P03", true),
+            ("57P04", false),
             ("28P01", false),
             ("3D000", false),
             ("42501", false),

@@ -57,6 +57,51 @@ async fn a_database_that_is_away_is_named_without_its_password() {
     assert!(AuthError::from(error).is_unavailable(), "{text}");
 }
 
+/// Each line: the parameters of the address, what the server does, whether the failure passes, and the next step.
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn a_postgres_that_refuses_is_told_from_one_that_is_away() {
+    use crate::postgres::Script::{Ask, Close, Fail, Speak, Tls};
+    let table = [
+        ("ada@", "", Close, true, ""),
+        ("ada@", "", Fail("57P03"), true, ""),
+        ("ada@", "", Fail("53300"), true, ""),
+        ("ada@", "", Fail("28P01"), false, "check the user and the password"),
+        ("ada@", "", Fail("3D000"), false, "create this database"),
+        ("ada@", "", Fail("XX000"), false, "the log of PostgreSQL"),
+        // A password is asked for in the clear, as a digest, and by SASL; and then in a way that is not known.
+        ("ada@", "", Ask(&[0, 0, 0, 3]), false, "check its address (password"),
+        ("ada@", "", Ask(&[0, 0, 0, 5, 1, 2, 3, 4]), false, "check its address (password"),
+        ("ada@", "", Ask(b"\0\0\0\x0aSCRAM-SHA-256\0\0"), false, "check its address (password"),
+        ("ada:s3cret@", "", Ask(b"\0\0\0\x0aOTHER\0\0"), false, "check its address (password"),
+        ("ada@", "?sslmode=require", Close, false, "sslmode"),
+        ("ada@", "?sslmode=require", Speak(b"HTTP/1.1 400 Bad Request\r\n\r\n"), false, "sslmode"),
+        ("ada@", "?sslmode=verify-full", Tls, false, "sslrootcert=FILE"),
+    ];
+    for (user, parameters, script, is_passing, advice) in table {
+        let address = crate::postgres::scripted(script);
+        let url = format!("postgres://{user}{address}/team{parameters}");
+        let error = open(&url).await.expect_err(&url);
+        let text = error.to_string();
+        assert!(text.contains(&format!("PostgreSQL at {address}/team")), "{script:?}: {text}");
+        assert!(text.contains(advice) && !text.contains("s3cret"), "{script:?}: {text}");
+        assert_eq!(AuthError::from(error).is_unavailable(), is_passing, "{script:?}: {text}");
+    }
+}
+
+/// A value that a table cannot hold is refused by the client's library, without a state of the server.
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn tables_of_another_program_are_no_passing_failure() {
+    let Some(url) = crate::postgres::database("tables").await else { return };
+    drop(open(&url).await.unwrap());
+    crate::postgres::run(&url, "ALTER TABLE secrets ALTER COLUMN until TYPE INTEGER").await;
+    let error = open(&url).await.expect_err("the column is of another type");
+    let text = error.to_string();
+    assert!(text.contains("name an empty database"), "{text}");
+    assert!(!AuthError::from(error).is_unavailable(), "{text}");
+}
+
 #[test]
 fn a_key_file_that_cannot_be_used_is_named_with_the_next_step() {
     let folder = Folder::new("failing-keys");

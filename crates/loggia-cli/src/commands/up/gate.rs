@@ -57,7 +57,8 @@ impl Gate {
             .api_keys(Arc::new(vault::api_keys(&vault)))
             .scopes(scope_policy(&auth.scopes, config))
             .dpop(Dpop::accepted())
-            .message_bytes(server.limits.message_bytes);
+            .message_bytes(server.limits.message_bytes)
+            .resources_per_request(server.limits.subscriptions);
         if auth.embedded {
             resource = resource.issuer(issuer.issuer());
         }
@@ -134,10 +135,11 @@ fn scope_policy(scopes: &Scopes, config: &Config) -> ScopePolicy {
     let policy = scopes.required.iter().fold(ScopePolicy::new(), ScopePolicy::always);
     let policy = scopes.tools.iter().fold(policy, |policy, (name, scope)| policy.tool(name, scope));
     let policy = scopes.prompts.iter().fold(policy, |policy, (name, scope)| policy.prompt(name, scope));
-    let policy = scopes.resources.iter().fold(policy, |policy, (uri, scope)| policy.resource(uri, scope));
     let policy = config.qualifiers().into_iter().fold(policy, ScopePolicy::qualifier);
     let roots = config.folders().into_iter().flat_map(|folder| files::root_uris(&folder));
     let policy = roots.fold(policy, |policy, root| policy.alias(&root, "file:///"));
+    // After the spellings, so that each rule is compiled once.
+    let policy = scopes.resources.iter().fold(policy, |policy, (uri, scope)| policy.resource(uri, scope));
     let pairs = scopes.implies.iter().flat_map(|(broad, all)| all.iter().map(move |narrow| (broad, narrow)));
     pairs.fold(policy, |policy, (broad, narrow)| policy.implies(broad, narrow))
 }

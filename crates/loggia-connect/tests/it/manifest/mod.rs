@@ -83,7 +83,7 @@ fn a_whole_manifest() {
         (search.timeout, search.protocol),
         (Some(Duration::from_secs(90)), Some(Version::V2025_06_18))
     );
-    assert_eq!(wiki.prefix(), "w");
+    assert_eq!((wiki.prefix(), wiki.qualifier()), ("w", "w"));
     for (tool, allowed) in [("page_get", true), ("page_delete", false), ("search", false)] {
         assert_eq!(wiki.tools.allows(tool), allowed, "{tool}");
     }
