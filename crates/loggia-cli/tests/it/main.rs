@@ -15,6 +15,7 @@ mod output;
 mod persons;
 mod program;
 mod protected;
+mod references;
 mod replicas;
 mod resource_scopes;
 mod server;
