@@ -3,6 +3,7 @@
 mod auth;
 mod bounds;
 mod browsers;
+mod child_environment;
 #[cfg(target_os = "linux")]
 mod children;
 mod client;
