@@ -7,7 +7,6 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::program::{run, run_in};
-use crate::server;
 use crate::up::{Up, get, up};
 
 fn configure(folder: &Path, config: &str) {
@@ -60,6 +59,39 @@ fn a_slow_connector_comes_up_and_is_listed_from_memory_before_it_does() {
         assert!(tools.stdout.contains("slow_files_read"), "{run_number}: {tools}");
         assert_eq!(up.stop().code, Some(0), "{run_number}");
     }
+}
+
+/// The file holds lists and digests: nothing of how a server is reached, and no secret.
+#[test]
+fn the_lists_on_disk_hold_no_part_of_the_configuration() {
+    let kitchen = crate::server::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let loggia = env!("CARGO_BIN_EXE_loggia");
+    configure(
+        folder.path(),
+        &format!(
+            "[connectors.child]\nkind = \"stdio\"\ncommand = \"sh\"\nenv = {{ GIVEN = \"s3cret-1\" }}\n\
+             args = [\"-c\", \"exec '{loggia}' up --stdio --no-config --root .\", \"s3cret-2\"]\n\
+             [connectors.remote]\nkind = \"remote\"\nurl = \"{}?key=s3cret-3\"\n\
+             headers = {{ Authorization = \"Bearer s3cret-4\", X-Given = \"s3cret-5\" }}\n",
+            kitchen.url
+        ),
+    );
+    let mut up = up(folder.path(), &[]);
+    ["✓ child", "✓ remote"].iter().for_each(|line| up.until(line));
+    let ended = up.stop();
+    let lists = std::fs::read_dir(folder.path().join("state/lists")).expect("a folder").flatten();
+    let files: Vec<_> = lists.map(|file| file.path()).collect();
+    let [file] = &*files else { panic!("one file: {files:?}, {ended}") };
+    let text = std::fs::read_to_string(file).expect("text");
+    for tool in ["\"files_read\"", "\"echo\""] {
+        assert!(text.contains(tool), "{tool}: {text}");
+    }
+    for part in ["s3cret", "GIVEN", "X-Given", "Authorization", "--no-config", &kitchen.url] {
+        assert!(!text.contains(part), "{part}: {text}");
+    }
+    let mode = std::fs::metadata(file).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600, "{}", file.display());
 }
 
 /// A server of 2025-11-25 that answers one list with an error.
@@ -154,39 +186,6 @@ fn what_only_the_configuration_can_mend_is_not_tried_again() {
         assert_eq!(line.contains("(not retried: fix loggia.toml)"), *state == "failed", "{name}: {said}");
     }
     assert!(status.stdout.contains("not retried: fix the configuration"), "{status}");
-}
-
-/// The file holds lists and digests: nothing of how a server is reached, and no secret.
-#[test]
-fn the_lists_on_disk_hold_no_part_of_the_configuration() {
-    let kitchen = server::start();
-    let folder = tempfile::tempdir().expect("a folder");
-    let loggia = env!("CARGO_BIN_EXE_loggia");
-    configure(
-        folder.path(),
-        &format!(
-            "[connectors.child]\nkind = \"stdio\"\ncommand = \"sh\"\nenv = {{ GIVEN = \"s3cret-1\" }}\n\
-             args = [\"-c\", \"exec '{loggia}' up --stdio --no-config --root .\", \"s3cret-2\"]\n\
-             [connectors.remote]\nkind = \"remote\"\nurl = \"{}?key=s3cret-3\"\n\
-             headers = {{ Authorization = \"Bearer s3cret-4\", X-Given = \"s3cret-5\" }}\n",
-            kitchen.url
-        ),
-    );
-    let mut up = up(folder.path(), &[]);
-    ["✓ child", "✓ remote"].iter().for_each(|line| up.until(line));
-    let ended = up.stop();
-    let lists = std::fs::read_dir(folder.path().join("state/lists")).expect("a folder").flatten();
-    let files: Vec<_> = lists.map(|file| file.path()).collect();
-    let [file] = &*files else { panic!("one file: {files:?}, {ended}") };
-    let text = std::fs::read_to_string(file).expect("text");
-    for tool in ["\"files_read\"", "\"echo\""] {
-        assert!(text.contains(tool), "{tool}: {text}");
-    }
-    for part in ["s3cret", "GIVEN", "X-Given", "Authorization", "--no-config", &kitchen.url] {
-        assert!(!text.contains(part), "{part}: {text}");
-    }
-    let mode = std::fs::metadata(file).expect("it is there").permissions().mode() & 0o777;
-    assert_eq!(mode, 0o600, "{}", file.display());
 }
 
 #[test]
