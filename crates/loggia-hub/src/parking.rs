@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use loggia::edge::correlation_id;
 use loggia::model::{InputRequest, InputRequests, InputRequired};
 use loggia::service::{BoxFuture, Principal, Request};
 use loggia::wire::{ErrorCode, Method, RawJson, RpcError};
@@ -250,8 +251,11 @@ fn expired() -> RpcError {
 
 fn handle() -> Result<String, RpcError> {
     let mut bytes = [0u8; 16];
-    let refused = |_| RpcError::internal("no randomness");
-    SystemRandom::new().fill(&mut bytes).map_err(refused)?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| {
+        let reference = correlation_id();
+        tracing::error!(reference, "a call cannot be suspended: the operating system gives no randomness");
+        RpcError::internal(&reference)
+    })?;
     let hex = bytes.iter().map(|byte| format!("{byte:02x}"));
     Ok(std::iter::once(HANDLE.to_owned()).chain(hex).collect())
 }

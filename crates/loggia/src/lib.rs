@@ -17,6 +17,7 @@ pub mod error;
 pub mod exchange;
 pub mod limits;
 pub mod prelude;
+mod reference;
 pub mod schema;
 pub mod server;
 pub mod service;

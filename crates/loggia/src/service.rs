@@ -18,6 +18,7 @@ use loggia_wire::{Method, Params, RawJson, RequestMeta, RpcError, Version};
 
 use crate::changes::Listening;
 use crate::exchange::Exchange;
+use crate::reference::correlation_id;
 
 /// A future on the heap, for traits used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -154,8 +155,12 @@ impl Relayed {
             return Ok(self.result);
         }
         let decoded = self.decode(method).map_err(|error| {
-            tracing::warn!(%error, %method, from = %self.version, to = %version, "a relayed result could not be translated");
-            RpcError::internal("relay")
+            let reference = correlation_id();
+            tracing::warn!(
+                %error, reference, %method, from = %self.version, to = %version,
+                "a relayed result could not be translated"
+            );
+            RpcError::internal(&reference)
         })?;
         Ok(codec::keep_spelling(&self.result, codec::encode_result(decoded, version, Some(identity))))
     }

@@ -3,6 +3,7 @@
 
 mod dependencies;
 mod files;
+mod promises;
 mod source;
 mod text;
 
@@ -54,6 +55,7 @@ const RULES: &[(&str, Rule)] = &[
     ("every module says why it exists", files::modules_have_a_reason),
     ("no machine's path and no package registry's address", files::no_machine),
     ("links between documents lead somewhere", files::links_lead_somewhere),
+    ("each promise of SECURITY.md names tests that prove it", promises::name_their_tests),
 ];
 
 /// Runs every rule.

@@ -3,6 +3,7 @@
 mod auth;
 mod bounds;
 mod browsers;
+mod child_environment;
 #[cfg(target_os = "linux")]
 mod children;
 mod client;
@@ -17,6 +18,7 @@ mod output;
 mod persons;
 mod program;
 mod protected;
+mod references;
 mod replicas;
 mod resource_scopes;
 mod server;

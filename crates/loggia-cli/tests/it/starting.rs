@@ -61,6 +61,39 @@ fn a_slow_connector_comes_up_and_is_listed_from_memory_before_it_does() {
     }
 }
 
+/// The file holds lists and digests: nothing of how a server is reached, and no secret.
+#[test]
+fn the_lists_on_disk_hold_no_part_of_the_configuration() {
+    let kitchen = crate::server::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let loggia = env!("CARGO_BIN_EXE_loggia");
+    configure(
+        folder.path(),
+        &format!(
+            "[connectors.child]\nkind = \"stdio\"\ncommand = \"sh\"\nenv = {{ GIVEN = \"s3cret-1\" }}\n\
+             args = [\"-c\", \"exec '{loggia}' up --stdio --no-config --root .\", \"s3cret-2\"]\n\
+             [connectors.remote]\nkind = \"remote\"\nurl = \"{}?key=s3cret-3\"\n\
+             headers = {{ Authorization = \"Bearer s3cret-4\", X-Given = \"s3cret-5\" }}\n",
+            kitchen.url
+        ),
+    );
+    let mut up = up(folder.path(), &[]);
+    ["✓ child", "✓ remote"].iter().for_each(|line| up.until(line));
+    let ended = up.stop();
+    let lists = std::fs::read_dir(folder.path().join("state/lists")).expect("a folder").flatten();
+    let files: Vec<_> = lists.map(|file| file.path()).collect();
+    let [file] = &*files else { panic!("one file: {files:?}, {ended}") };
+    let text = std::fs::read_to_string(file).expect("text");
+    for tool in ["\"files_read\"", "\"echo\""] {
+        assert!(text.contains(tool), "{tool}: {text}");
+    }
+    for part in ["s3cret", "GIVEN", "X-Given", "Authorization", "--no-config", &kitchen.url] {
+        assert!(!text.contains(part), "{part}: {text}");
+    }
+    let mode = std::fs::metadata(file).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600, "{}", file.display());
+}
+
 /// A server of 2025-11-25 that answers one list with an error.
 const BROKEN: &str = r#"while read -r line; do
   id=${line#*\"id\":}; id=${id%%,*}

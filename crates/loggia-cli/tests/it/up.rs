@@ -25,8 +25,15 @@ pub(crate) fn up(folder: &Path, args: &[&str]) -> Up {
 
 /// Starts it at an address.
 pub(crate) fn up_at(folder: &Path, address: &str, args: &[&str]) -> Up {
+    up_with(folder, address, args, |_| ())
+}
+
+/// Starts it with a command that `change` has changed.
+pub(crate) fn up_with(folder: &Path, address: &str, args: &[&str], change: impl FnOnce(&mut Command)) -> Up {
     let args: Vec<&str> = ["up", "--listen", address].iter().chain(args).copied().collect();
-    let mut child = command(folder, &args).env("USER", "ada").spawn().expect("it starts");
+    let mut command = command(folder, &args);
+    change(command.env("USER", "ada"));
+    let mut child = command.spawn().expect("it starts");
     let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
     let mut up = Up { child: Some(child), stdout, said: String::new(), url: String::new() };
     up.until("Ctrl-C stops it.");

@@ -13,7 +13,7 @@ use loggia::model::{ElicitAction, ElicitResult, Implementation, SubscriptionFilt
 use loggia::service::{BoxFuture, Description, Outcome, Principal, Request};
 use loggia::wire::{RpcError, Version};
 use loggia::{Error, Service};
-use loggia_hub::{Connector, Hub, HubLimits, Opened, People};
+use loggia_hub::{Connector, Hub, HubLimits, HubMemory, Opened, People};
 use serde_json::json;
 
 use crate::fixture::{ERAS, Upstream, builder, limits, pairs, text};
@@ -225,6 +225,27 @@ async fn a_client_that_can_open_pages_goes_on_when_its_person_has_signed_in() {
             assert_eq!(accounts.invited.load(Ordering::SeqCst), 1 + again, "{down} {up}");
         }
     }
+}
+
+/// What a person is shown is theirs: the file of the lists has the connectors that are the same for everybody.
+#[tokio::test]
+async fn lists_of_one_person_are_not_written() {
+    let folder = std::env::temp_dir().join(format!("loggia-hub-persons-{}", std::process::id()));
+    for version in ERAS {
+        let accounts = Accounts::new(version, &["ada"]);
+        accounts.upstreams["ada"].tools.lock().expect("not poisoned").push("adas".to_owned());
+        let everybodys = crate::fixture::connector("all", &Upstream::new(), version).fingerprint("x");
+        let connectors = vec![connector(&accounts).fingerprint("y"), everybodys];
+        let (identity, memory) = (Implementation::new("hub", "0"), HubMemory::at(folder.join("lists.json")));
+        let hub = Hub::start_with_memory(identity, connectors, limits(), memory).expect("good names");
+        hub.tried().await;
+        let ada = client_of(&hub, Some("ada"), builder(version)).await;
+        assert!(tools(&ada).await.contains(&"up_adas".to_owned()));
+        hub.close().await;
+        let text = std::fs::read_to_string(folder.join("lists.json")).expect("text");
+        assert!(text.contains("\"echo\"") && !text.contains("adas"), "{text}");
+    }
+    std::fs::remove_dir_all(folder).expect("removed");
 }
 
 #[tokio::test]

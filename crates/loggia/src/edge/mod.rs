@@ -32,6 +32,7 @@ use loggia_wire::{Method, Params, RequestMeta, RpcError, Version};
 
 use crate::changes::Listening;
 use crate::exchange::Exchange;
+pub use crate::reference::correlation_id;
 use crate::service::{BoxFuture, Description, Outcome, Principal, Request, Service};
 
 /// Whether `method` is one that a client may ask a server in `version`: otherwise the answer is `-32601`.
@@ -159,15 +160,6 @@ pub fn encode_outcome(
         jsonrpc::write_error(&mut out, Some(id), &error.for_version(version));
         out
     })
-}
-
-/// A short random name that joins what a client is told with what the log says.
-pub fn correlation_id() -> String {
-    use ring::rand::SecureRandom;
-    let mut bytes = [0u8; 6];
-    // Without randomness the reference is only less unique; the answer still goes out.
-    let _ = ring::rand::SystemRandom::new().fill(&mut bytes);
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -20,7 +20,7 @@ while read -r line; do
     *'"initialize"'*) say '"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"sh","version":"1"}}' ;;
     *'"die"'*) echo 'one last word' >&2; exit 3 ;;
     *'"hang"'*) ;;
-    *'"see"'*) text "$LOGGIA_TEST_GIVEN|$LOGGIA_TEST_SECRET|$PWD|${PATH:+path}" ;;
+    *'"see"'*) text "$LOGGIA_TEST_GIVEN|$CARGO_MANIFEST_DIR|$PWD|${PATH:+path}" ;;
     *'"pid"'*) text "$$ $helper" ;;
     *'"id"'*) say '"error":{"code":-32601,"message":"no"}' ;;
   esac
@@ -54,7 +54,8 @@ fn runs(pid: &str) -> bool {
 #[tokio::test]
 async fn a_child_sees_what_it_is_given_and_little_more() {
     let folder = std::env::temp_dir().canonicalize().expect("there is one");
-    // Set in no child's sight: this test process has it only if the machine's owner has.
+    // Cargo sets it for this process.
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some(), "there is something to hide");
     let child =
         server("", "").env("LOGGIA_TEST_GIVEN", "given").inherit("LOGGIA_TEST_UNSET").current_dir(&folder);
     let client = connect(child).await;
