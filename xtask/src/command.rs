@@ -5,11 +5,29 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::paths;
 
+/// The variables that the gateway hands on to the servers it starts.
+const INHERITED: &[&str] = &[
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LOGNAME",
+    "PATH",
+    "PATHEXT",
+    "SHELL",
+    "SYSTEMROOT",
+    "TEMP",
+    "TERM",
+    "TMP",
+    "TMPDIR",
+    "TZ",
+    "USER",
+];
 const POLL: Duration = Duration::from_millis(20);
 
 /// A program about to be run.
@@ -69,6 +87,13 @@ impl Run {
         self
     }
 
+    /// Leaves out all variables except those that the gateway hands on to a server.
+    pub(crate) fn only_inherited_env(mut self) -> Self {
+        self.command.env_clear();
+        self.command.envs(INHERITED.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))));
+        self
+    }
+
     pub(crate) fn current_dir(mut self, dir: &Path) -> Self {
         self.command.current_dir(dir);
         self
@@ -92,14 +117,35 @@ impl Run {
 
     /// Starts the program and leaves it running until the guard is dropped.
     pub(crate) fn start(mut self) -> Result<Daemon, String> {
+        let output = self.log_file("out")?;
+        self.command.stdout(output);
+        self.spawn()
+    }
+
+    /// Starts the program with pipes as standard input and output, and leaves it running until the guard is dropped.
+    pub(crate) fn start_with_pipes(mut self) -> Result<(Daemon, ChildStdin, ChildStdout), String> {
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut daemon = self.spawn()?;
+        match (daemon.child.stdin.take(), daemon.child.stdout.take()) {
+            (Some(stdin), Some(stdout)) => Ok((daemon, stdin, stdout)),
+            _ => Err(format!("{} has no pipes", daemon.program.display())),
+        }
+    }
+
+    fn log_file(&self, kind: &str) -> Result<File, String> {
+        let path = with_kind(&self.log_path()?, kind);
+        File::create(&path).map_err(|e| format!("cannot write {}: {e}", path.display()))
+    }
+
+    fn log_path(&self) -> Result<PathBuf, String> {
         let logs = paths::work().join("logs");
         std::fs::create_dir_all(&logs).map_err(|e| format!("cannot create {}: {e}", logs.display()))?;
-        let log = logs.join(&self.log);
-        let file = |kind: &str| {
-            let path = with_kind(&log, kind);
-            File::create(&path).map_err(|e| format!("cannot write {}: {e}", path.display()))
-        };
-        self.command.stdout(file("out")?).stderr(file("err")?);
+        Ok(logs.join(&self.log))
+    }
+
+    fn spawn(mut self) -> Result<Daemon, String> {
+        let (log, errors) = (self.log_path()?, self.log_file("err")?);
+        self.command.stderr(errors);
         own_group(&mut self.command);
         let child =
             self.command.spawn().map_err(|e| format!("cannot run {}: {e}", self.program.display()))?;

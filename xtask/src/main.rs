@@ -16,6 +16,7 @@ mod outcome;
 mod paths;
 mod peers;
 mod postgres;
+mod real_servers;
 mod stages;
 mod tidy;
 
@@ -35,6 +36,8 @@ Usage: cargo xtask COMMAND
                                       --built takes the programs as they were last built
   browser [--built]                   a browser and three other clients sign in at `loggia up`
   five [--built]                      five servers behind one `loggia up`, for three clients at once
+  servers [--filter SERVER] [--built] real servers, whose lists and results are compared with and without
+                                      `loggia up`, byte by byte
   bench [--quick] [--only ROWS] [--no-peers]
                                       what a call costs, beside the least it could cost and what it costs others
 ";
@@ -61,6 +64,7 @@ fn dispatch(command: &str, args: &[String]) -> Result<Outcome, String> {
         "interop" => stages::with_needs("interop", args, interop::run),
         "browser" => stages::with_needs("browser", args, |_| browser::run()),
         "five" => stages::with_needs("five", args, |_| interop::five()),
+        "servers" => stages::with_needs("servers", args, real_servers::run),
         "bench" => bench::run(args),
         "conformance" => stages::with_needs("conformance", args, conformance::run),
         "tidy" => Ok(stages::alone("tidy", tidy::run)),

@@ -15,16 +15,9 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(900);
 /// are resolved.
 pub(crate) fn npm() -> Result<(), String> {
     let dir = npm_dir();
-    let lock = paths::root().join("interop").join("package-lock.json");
-    unless_installed(&dir, &lock, || {
-        for name in ["package.json", "package-lock.json"] {
-            copy(&paths::root().join("interop").join(name), &dir.join(name))?;
-        }
-        let args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"];
-        Run::new(npm_program(), "npm-ci").args(args).current_dir(&dir).limit(INSTALL_LIMIT).finish()?.check()
-    })?;
+    npm_ci(&interop(), &dir, &[])?;
     for folder in ["browser", "clients", "servers"] {
-        copy_folder(&paths::root().join("interop").join(folder), &dir.join(folder))?;
+        copy_folder(&interop().join(folder), &dir.join(folder))?;
     }
     Run::new(node(), "node-version").arg("--version").finish().and_then(|ran| {
         let version = ran.stdout.trim().trim_start_matches('v').to_owned();
@@ -40,15 +33,52 @@ pub(crate) fn npm() -> Result<(), String> {
 /// Installs the peers from Python's index into an environment of their own, or, where Python comes without
 /// `venv`, into a folder.
 pub(crate) fn python() -> Result<(), String> {
-    let dir = python_dir();
-    let lock = paths::root().join("interop").join("requirements.txt");
-    unless_installed(&dir, &lock, || {
-        let venv = Run::new("python3", "venv").args(["-m", "venv"]).arg(&dir).finish();
+    python_env(&python_dir(), &interop().join("requirements.txt"))
+}
+
+/// Installs the real servers: those from npm, and those from Python's index in two environments, because they need
+/// different versions of one SDK.
+pub(crate) fn real_servers() -> Result<(), String> {
+    let from = interop().join("real-servers");
+    npm_ci(&from, &real_servers_dir().join("npm"), &["--omit=optional"])?;
+    python_env(&real_servers_dir().join("python"), &from.join("requirements.txt"))?;
+    python_env(&real_servers_dir().join("redis"), &from.join("requirements-redis.txt"))
+}
+
+/// The file `path` of a real server from npm.
+pub(crate) fn real_server_file(path: &str) -> PathBuf {
+    real_servers_dir().join("npm/node_modules").join(path)
+}
+
+/// The Python of the environment `name` of real servers.
+pub(crate) fn real_server_python(name: &str) -> PathBuf {
+    existing_python(&real_servers_dir().join(name))
+}
+
+/// The packages of the environment `name`, where it is a folder only.
+pub(crate) fn real_server_python_packages(name: &str) -> PathBuf {
+    packages_of(&real_servers_dir().join(name))
+}
+
+fn npm_ci(from: &Path, dir: &Path, options: &[&str]) -> Result<(), String> {
+    unless_installed(dir, &from.join("package-lock.json"), || {
+        for name in ["package.json", "package-lock.json"] {
+            copy(&from.join(name), &dir.join(name))?;
+        }
+        let args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"];
+        let run = Run::new(npm_program(), "npm-ci").args(args).args(options).current_dir(dir);
+        run.limit(INSTALL_LIMIT).finish()?.check()
+    })
+}
+
+fn python_env(dir: &Path, lock: &Path) -> Result<(), String> {
+    unless_installed(dir, lock, || {
+        let venv = Run::new("python3", "venv").args(["-m", "venv"]).arg(dir).finish();
         let pip = if venv.is_ok_and(|made| made.is_ok()) {
-            Run::new(venv_python(), "pip").args(["-m", "pip", "install", "--quiet", "-r"]).arg(&lock)
+            Run::new(python_of(dir), "pip").args(["-m", "pip", "install", "--quiet", "-r"]).arg(lock)
         } else {
-            let plain = Run::new("python3", "pip").args(["-m", "pip", "install", "--quiet", "-r"]).arg(&lock);
-            plain.arg("--target").arg(python_packages())
+            let plain = Run::new("python3", "pip").args(["-m", "pip", "install", "--quiet", "-r"]).arg(lock);
+            plain.arg("--target").arg(packages_of(dir))
         };
         pip.limit(INSTALL_LIMIT).finish()?.check()
     })
@@ -67,14 +97,12 @@ pub(crate) fn python_script(script: &str, log: &str) -> Run {
 
 /// Where Python finds the peers if they have no environment of their own.
 pub(crate) fn python_packages() -> PathBuf {
-    python_dir().join("packages")
+    packages_of(&python_dir())
 }
 
 /// The program and the arguments that run a Python script.
 pub(crate) fn python_command(script: &str) -> (PathBuf, Vec<PathBuf>) {
-    let venv = venv_python();
-    let program = if venv.exists() { venv } else { "python3".into() };
-    (program, vec![paths::root().join("interop").join(script)])
+    (existing_python(&python_dir()), vec![interop().join(script)])
 }
 
 /// The entry point of an npm package's program, to be run by [`node`].
@@ -107,8 +135,26 @@ fn python_dir() -> PathBuf {
     paths::work().join("python")
 }
 
-fn venv_python() -> PathBuf {
-    if cfg!(windows) { python_dir().join("Scripts/python.exe") } else { python_dir().join("bin/python") }
+fn real_servers_dir() -> PathBuf {
+    paths::work().join("real-servers-install")
+}
+
+fn interop() -> PathBuf {
+    paths::root().join("interop")
+}
+
+fn packages_of(dir: &Path) -> PathBuf {
+    dir.join("packages")
+}
+
+/// The Python of an environment, or the machine's where it comes without `venv`.
+fn existing_python(dir: &Path) -> PathBuf {
+    let own = python_of(dir);
+    if own.exists() { own } else { "python3".into() }
+}
+
+fn python_of(dir: &Path) -> PathBuf {
+    dir.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
 
 fn npm_program() -> &'static str {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::outcome::Outcome;
-use crate::{browser, cargo, conformance, instructions, interop, peers, postgres, tidy};
+use crate::{browser, cargo, conformance, instructions, interop, peers, postgres, real_servers, tidy};
 
 /// What must be there before a stage can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +17,8 @@ enum Need {
     Npm,
     /// The peers from Python's index.
     Python,
+    /// The real servers from npm and from Python's index.
+    RealServers,
     /// PostgreSQL, where it can be installed.
     Postgres,
     /// Chromium, where it can be installed.
@@ -83,6 +85,12 @@ const STAGES: &[Stage] = &[
         about: "five real servers behind one `loggia up`, for three clients at once",
         needs: &[Need::Release, Need::Npm, Need::Python],
         run: interop::five,
+    },
+    Stage {
+        name: "servers",
+        about: "ten real servers, byte by byte with and without `loggia up`, in every pair of revisions",
+        needs: &[Need::Release, Need::Npm, Need::RealServers],
+        run: || real_servers::run(&[]),
     },
 ];
 
@@ -158,6 +166,7 @@ fn prepare(need: Need) -> Result<(), String> {
         Need::Release => ("built the release programs", cargo::release()),
         Need::Npm => ("installed the peers from npm", peers::npm()),
         Need::Python => ("installed the peers from Python's index", peers::python()),
+        Need::RealServers => ("installed the real servers", peers::real_servers()),
         Need::Postgres => ("installed PostgreSQL", or_left_out(postgres::install())),
         Need::Chromium => ("installed Chromium", or_left_out(browser::install())),
     };

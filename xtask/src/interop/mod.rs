@@ -15,6 +15,7 @@ use std::time::Instant;
 use crate::outcome::Outcome;
 use clients::{CLIENTS, Client};
 use plan::Plans;
+pub(crate) use servers::start_gateway;
 use servers::{Kind, Wire};
 use table::Row;
 

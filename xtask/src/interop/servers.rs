@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -171,22 +171,30 @@ pub(crate) fn start_hub(wire: Wire, connectors: &[(&str, Kind)], log: &str) -> R
         };
         write_connector(&mut config, name, &entry);
     }
-    let file = config_file(log, &config)?;
-    let mut command = Kind::Hub.command();
-    command.extend(["--config".into(), file]);
     if wire == Wire::Stdio {
+        let mut command = Kind::Hub.command();
+        command.extend(["--config".into(), config_file(log, &config)?]);
         return Ok(Running { target: json!({ "command": command }), daemons });
     }
-    let port = free_port()?;
-    let listen = format!("127.0.0.1:{port}");
-    command.retain(|part| part != Path::new("--stdio"));
-    let run = Run::new(&command[0], &format!("{log}-up")).args(&command[1..]).args(["--listen", &listen]);
-    let mut daemon = run.start()?;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let (daemon, address) = start_gateway(&config, log, &[])?;
+    daemons.push(daemon);
+    Ok(Running { target: json!({ "url": endpoint(address.port()) }), daemons })
+}
+
+/// Starts `loggia up` with the text of a `loggia.toml`, waits until it has tried every connector, and returns its address.
+pub(crate) fn start_gateway(
+    config: &str,
+    log: &str,
+    env: &[(&str, String)],
+) -> Result<(Daemon, SocketAddr), String> {
+    let file = config_file(log, config)?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+    let run = Run::new(paths::release("loggia"), &format!("{log}-up")).args(["up", "--listen"]);
+    let run = run.arg(address.to_string()).arg("--config").arg(file);
+    let mut daemon = env.iter().fold(run, |run, (name, value)| run.env(name, value)).start()?;
     daemon.wait_for_port(address, START_LIMIT)?;
     wait_until_ready(address)?;
-    daemons.push(daemon);
-    Ok(Running { target: json!({ "url": endpoint(port) }), daemons })
+    Ok((daemon, address))
 }
 
 /// Waits until `loggia up` has tried every connector.

@@ -1,0 +1,209 @@
+//! The text that a client of a revision has to receive for a text of a server. The gateway may leave out what the revision
+//! of the client does not have, and has to add what that revision requires; everything else stays as the server wrote it.
+//! A result between a server and a client of one revision is relayed as it is, whatever members it has.
+
+use super::json_tree::{JsonTree, raw_member};
+use super::revision::Revision;
+
+use Revision::{V2025_03_26, V2025_06_18, V2025_11_25, V2026_07_28};
+
+/// An object of the protocol's schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SchemaType {
+    Tool,
+    Prompt,
+    PromptArgument,
+    PromptMessage,
+    Resource,
+    ResourceTemplate,
+    ResourceContents,
+    ContentBlock,
+    Annotations,
+    CallToolResult,
+    GetPromptResult,
+    ReadResourceResult,
+}
+
+use SchemaType::{
+    Annotations, CallToolResult, ContentBlock, GetPromptResult, Prompt, PromptArgument, PromptMessage,
+    ReadResourceResult, Resource, ResourceContents, ResourceTemplate, Tool,
+};
+
+/// Members that a schema gained, with the first revision that has them. Clients of older revisions do not get them.
+const ADDED: &[(Revision, SchemaType, &[&str])] = &[
+    (V2025_03_26, Tool, &["annotations"]),
+    (V2025_06_18, Tool, &["title", "outputSchema", "_meta"]),
+    (V2025_11_25, Tool, &["icons"]),
+    (V2025_06_18, Prompt, &["title", "_meta"]),
+    (V2025_11_25, Prompt, &["icons"]),
+    (V2025_06_18, PromptArgument, &["title"]),
+    (V2025_06_18, Resource, &["title", "_meta"]),
+    (V2025_11_25, Resource, &["icons"]),
+    (V2025_06_18, ResourceTemplate, &["title", "_meta"]),
+    (V2025_11_25, ResourceTemplate, &["icons"]),
+    (V2025_06_18, ResourceContents, &["_meta"]),
+    (V2025_06_18, ContentBlock, &["_meta"]),
+    (V2025_06_18, Annotations, &["lastModified"]),
+    (V2025_06_18, CallToolResult, &["structuredContent"]),
+    (V2026_07_28, CallToolResult, &["resultType"]),
+    (V2026_07_28, GetPromptResult, &["resultType"]),
+    (V2026_07_28, ReadResourceResult, &["resultType", "ttlMs", "cacheScope"]),
+];
+
+/// Members that hold objects of another type, or arrays of them.
+const NESTED: &[(SchemaType, &str, SchemaType)] = &[
+    (Prompt, "arguments", PromptArgument),
+    (Resource, "annotations", Annotations),
+    (ResourceTemplate, "annotations", Annotations),
+    (CallToolResult, "content", ContentBlock),
+    (GetPromptResult, "messages", PromptMessage),
+    (PromptMessage, "content", ContentBlock),
+    (ContentBlock, "annotations", Annotations),
+    (ContentBlock, "resource", ResourceContents),
+    (ReadResourceResult, "contents", ResourceContents),
+];
+
+/// Members that the gateway adds to a result for a modern client, in this order, where the server's revision lacks them.
+const MODERN: &[(SchemaType, &str, &str)] = &[
+    (ReadResourceResult, "ttlMs", "0"),
+    (ReadResourceResult, "cacheScope", "\"private\""),
+    (CallToolResult, "resultType", "\"complete\""),
+    (GetPromptResult, "resultType", "\"complete\""),
+    (ReadResourceResult, "resultType", "\"complete\""),
+    (CallToolResult, "_meta", GATEWAY),
+    (GetPromptResult, "_meta", GATEWAY),
+    (ReadResourceResult, "_meta", GATEWAY),
+];
+
+/// The gateway's `_meta` of a result that had none: its own name and version.
+const GATEWAY: &str = concat!(
+    r#"{"io.modelcontextprotocol/serverInfo":{"name":"loggia","title":"Loggia","version":""#,
+    env!("CARGO_PKG_VERSION"),
+    r#""}}"#
+);
+
+/// Rewrites an entry of a list for a client of `revision`.
+pub(super) fn entry_for_client(mut entry: JsonTree, of: SchemaType, revision: Revision) -> JsonTree {
+    restrict(&mut entry, of, revision);
+    entry
+}
+
+/// Rewrites a result of a server of the revision `from` for a client of the revision `to`.
+pub(super) fn result_for_client(
+    mut result: JsonTree,
+    of: SchemaType,
+    from: Revision,
+    to: Revision,
+) -> JsonTree {
+    if from != to {
+        restrict(&mut result, of, to);
+    }
+    if let (JsonTree::Object(members), true) = (&mut result, from < to && to.is_modern()) {
+        for (_, name, value) in MODERN.iter().filter(|(schema, _, _)| *schema == of) {
+            let name = format!("\"{name}\"");
+            if members.iter().all(|(member, _)| *member != name) {
+                members.push((name, JsonTree::parse(value).expect("the table holds JSON")));
+            }
+        }
+    }
+    result
+}
+
+fn restrict(value: &mut JsonTree, of: SchemaType, revision: Revision) {
+    if let JsonTree::Array(elements) = value {
+        elements.iter_mut().for_each(|element| restrict(element, of, revision));
+        return;
+    }
+    let later = ADDED.iter().filter(|(first, added, _)| *added == of && revision < *first);
+    later.flat_map(|(_, _, names)| *names).for_each(|name| value.remove(name));
+    for (_, name, nested) in NESTED.iter().filter(|(outer, _, _)| *outer == of) {
+        if let Some(inner) = value.get_mut(name) {
+            restrict(inner, *nested, revision);
+        }
+    }
+}
+
+/// Removes `prefix`, which the gateway puts before the name of a tool or a prompt, from the text `entry` of a list.
+pub(super) fn without_prefix(entry: &str, prefix: &str) -> String {
+    let Some(name) = raw_member(entry, "name") else { return entry.to_owned() };
+    let after_quote = name.as_ptr() as usize - entry.as_ptr() as usize + 1;
+    match entry[after_quote..].strip_prefix(prefix) {
+        Some(rest) => format!("{}{rest}", &entry[..after_quote]),
+        None => entry.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Revision::V2024_11_05;
+
+    #[test]
+    fn a_client_is_not_sent_members_of_an_entry_that_its_revision_lacks() {
+        let tool = r#"{"name":"a","title":"A","annotations":{"title":"x"},"inputSchema":{"title":"t"},"icons":[],"x":1.0}"#;
+        let prompt = r#"{"name":"a","arguments":[{"name":"b","title":"B"}]}"#;
+        let resource = r#"{"uri":"a:","name":"a","annotations":{"priority":1.0,"lastModified":"x"}}"#;
+        let cases = [
+            (Tool, tool, V2024_11_05, r#"{"name":"a","inputSchema":{"title":"t"},"x":1.0}"#),
+            (
+                Tool,
+                tool,
+                V2025_03_26,
+                r#"{"name":"a","annotations":{"title":"x"},"inputSchema":{"title":"t"},"x":1.0}"#,
+            ),
+            (Tool, tool, V2025_11_25, tool),
+            (Tool, tool, V2026_07_28, tool),
+            (Prompt, prompt, V2025_03_26, r#"{"name":"a","arguments":[{"name":"b"}]}"#),
+            (Prompt, prompt, V2025_06_18, prompt),
+            (Resource, resource, V2025_03_26, r#"{"uri":"a:","name":"a","annotations":{"priority":1.0}}"#),
+        ];
+        for (of, sent, revision, received) in cases {
+            let tree = JsonTree::parse(sent).expect(sent);
+            assert_eq!(entry_for_client(tree, of, revision).to_string(), received, "{sent} for {revision:?}");
+        }
+    }
+
+    #[test]
+    fn a_result_changes_only_between_different_revisions() {
+        let structured =
+            r#"{"content":[{"type":"text","text":"\u0061","_meta":{}}],"structuredContent":{"a":1}}"#;
+        let modern = r#"{"resultType":"complete","content":[]}"#;
+        let added = |text: &str| text.replace("META", GATEWAY);
+        let cases = [
+            (structured, V2024_11_05, V2024_11_05, structured.to_owned()),
+            (structured, V2025_06_18, V2025_11_25, structured.to_owned()),
+            (
+                structured,
+                V2025_06_18,
+                V2025_03_26,
+                r#"{"content":[{"type":"text","text":"\u0061"}]}"#.to_owned(),
+            ),
+            (
+                r#"{"content":[]}"#,
+                V2025_11_25,
+                V2026_07_28,
+                added(r#"{"content":[],"resultType":"complete","_meta":META}"#),
+            ),
+            (modern, V2026_07_28, V2026_07_28, modern.to_owned()),
+            (modern, V2026_07_28, V2025_11_25, r#"{"content":[]}"#.to_owned()),
+        ];
+        for (sent, from, to, received) in cases {
+            let tree = JsonTree::parse(sent).expect(sent);
+            let got = result_for_client(tree, CallToolResult, from, to).to_string();
+            assert_eq!(got, received, "{sent} from {from:?} to {to:?}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_removed_from_the_name_of_an_entry_and_from_nothing_else() {
+        let cases = [
+            (r#"{"name":"p_a","description":"p_a"}"#, r#"{"name":"a","description":"p_a"}"#),
+            (r#"{"x":{"name":"p_"},"name":"p_a"}"#, r#"{"x":{"name":"p_"},"name":"a"}"#),
+            (r#"{"title":"p_","name":"p_p_a"}"#, r#"{"title":"p_","name":"p_a"}"#),
+            (r#"{"name":"a"}"#, r#"{"name":"a"}"#),
+        ];
+        for (entry, expected) in cases {
+            assert_eq!(without_prefix(entry, "p_"), expected);
+        }
+    }
+}
