@@ -115,11 +115,11 @@ impl Child {
         self
     }
 
-    /// Names the server in the memory of a client: a digest of the command line, the folder and the environment. They
-    /// may hold secrets, and memories are written down.
+    /// Names the server in the memory of a client: a digest of the command line, the folder and the names of the
+    /// variables. Their values are left out: they may be short secrets, and memories are written down.
     pub(crate) fn key(&self) -> String {
         let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
-        let env = self.env.iter().flat_map(|(name, value)| [name.as_os_str(), value.as_os_str()]);
+        let env = self.env.keys().map(OsString::as_os_str);
         let directory = self.directory.iter().map(|directory| directory.as_os_str());
         let command = [&self.program].into_iter().chain(&self.args).map(OsString::as_os_str);
         for part in command.chain([OsStr::new("\0")]).chain(directory).chain([OsStr::new("\0")]).chain(env) {
