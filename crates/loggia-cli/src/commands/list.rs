@@ -7,14 +7,13 @@ use loggia::wire::{ErrorCode, JsonObject, RawJson};
 
 use super::session::{Session, unknown};
 use crate::exit::{Failure, Outcome};
-use crate::out::{self, WARN};
+use crate::out;
 use crate::render::lists;
-use crate::render::text::one_line;
 
 /// `loggia tools`.
 pub(crate) async fn tools(session: &Session<'_>, words: &[String]) -> Outcome {
     let tools = match session.capabilities().tools {
-        Some(_) => whole(session.client().read_tool_list().await?),
+        Some(_) => whole(session, session.client().read_tool_list().await?),
         None => Vec::new(),
     };
     match one(words)? {
@@ -29,7 +28,7 @@ pub(crate) async fn tools(session: &Session<'_>, words: &[String]) -> Outcome {
 /// `loggia prompts`.
 pub(crate) async fn prompts(session: &Session<'_>, words: &[String]) -> Outcome {
     let prompts = match session.capabilities().prompts {
-        Some(_) => whole(session.client().read_prompt_list().await?),
+        Some(_) => whole(session, session.client().read_prompt_list().await?),
         None => Vec::new(),
     };
     match one(words)? {
@@ -44,7 +43,7 @@ pub(crate) async fn prompts(session: &Session<'_>, words: &[String]) -> Outcome 
 /// `loggia resources`.
 pub(crate) async fn resources(session: &Session<'_>, words: &[String]) -> Outcome {
     let (resources, templates) = match session.capabilities().resources {
-        Some(_) => both(session.client()).await?,
+        Some(_) => both(session).await?,
         None => (Vec::new(), Vec::new()),
     };
     match one(words)? {
@@ -63,16 +62,14 @@ pub(crate) async fn resources(session: &Session<'_>, words: &[String]) -> Outcom
     }
 }
 
-async fn both(client: &Client) -> Outcome<(Vec<Resource>, Vec<ResourceTemplate>)> {
-    let resources = whole(client.read_resource_list().await?);
+async fn both(session: &Session<'_>) -> Outcome<(Vec<Resource>, Vec<ResourceTemplate>)> {
+    let client = session.client();
+    let resources = whole(session, client.read_resource_list().await?);
     match templates(client).await {
-        Ok(templates) => Ok((resources, whole(templates))),
+        Ok(templates) => Ok((resources, whole(session, templates))),
         // The resources are there all the same.
         Err(error @ loggia::Error::Rpc(_)) => {
-            out::note(format!(
-                "{WARN}warning{WARN:#}: the templates cannot be listed: {}",
-                one_line(&error.to_string())
-            ));
+            session.warn(&format!("the templates cannot be listed: {error}"));
             Ok((resources, Vec::new()))
         }
         Err(error) => Err(error.into()),
@@ -87,11 +84,9 @@ pub(crate) async fn templates(client: &Client) -> loggia::Result<Listing<Resourc
     }
 }
 
-/// The entries of a list; what is missing is said on stderr.
-fn whole<T>(listing: Listing<T>) -> Vec<T> {
-    for warning in &listing.warnings {
-        out::note(format!("{WARN}warning{WARN:#}: {}", one_line(&warning.to_string())));
-    }
+/// Returns the entries of a list, and warns of those that are missing.
+fn whole<T>(session: &Session<'_>, listing: Listing<T>) -> Vec<T> {
+    listing.warnings.iter().for_each(|warning| session.warn(warning));
     listing.entries
 }
 
