@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::program::{run, run_in};
+use crate::program::{Run, run, run_in, run_until};
 use crate::up::{Up, get, up};
 
 fn configure(folder: &Path, config: &str) {
@@ -46,9 +46,8 @@ fn a_slow_connector_comes_up_and_is_listed_from_memory_before_it_does() {
         let tools = run(&["tools", &up.url]);
         assert_eq!(tools.stdout.contains("slow_files_read"), listed, "{run_number}: {tools}");
         // The line of the error output comes when the child gets to it.
-        let status = std::iter::repeat_with(|| run_in(folder.path(), &["status", &up.url]))
-            .find(|status| status.stdout.contains("downloading"))
-            .expect("it comes");
+        let has_line = |status: &Run| status.stdout.contains("downloading");
+        let status = run_until(folder.path(), &["status", &up.url], has_line);
         for part in ["… slow", "stdio; starting", "| downloading the parts"] {
             assert!(status.stdout.contains(part), "{run_number}, {part}: {status}");
         }
