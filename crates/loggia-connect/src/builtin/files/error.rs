@@ -118,7 +118,7 @@ pub enum FilesError {
         /// The path.
         path: String,
     },
-    /// Other processes kept the directory locked for as long as the operation may take.
+    /// Other changes, of this process or of another, took longer than the operation may wait.
     Busy {
         /// The path.
         path: String,
@@ -268,7 +268,7 @@ impl fmt::Display for FilesError {
             ),
             FilesError::Busy { path } => write!(
                 f,
-                "another process has locked the directory of '{path}', so nothing was changed; try again later"
+                "other changes of this folder, by this server or another process, took too long, so '{path}' was not changed; try again later"
             ),
             FilesError::TimedOut { path } => write!(
                 f,
