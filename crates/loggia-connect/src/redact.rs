@@ -18,7 +18,20 @@ const INSIDE_WORDS: usize = 8;
 
 /// Replaces the values of variables in texts. Clones share what they know.
 #[derive(Clone, Default)]
-pub struct Redactor(Arc<RwLock<Vec<Redaction>>>);
+pub struct Redactor(Arc<RwLock<KnownValues>>);
+
+/// The values, the longest first.
+struct KnownValues {
+    redactions: Vec<Redaction>,
+    /// The bytes that a value begins with, in small letters: most places of a text are passed over by them alone.
+    first_bytes: [bool; 256],
+}
+
+impl Default for KnownValues {
+    fn default() -> KnownValues {
+        KnownValues { redactions: Vec::new(), first_bytes: [false; 256] }
+    }
+}
 
 /// One form of one value, and the text that takes its place.
 struct Redaction {
@@ -43,36 +56,61 @@ impl Redactor {
             let named = values.into_iter().map(|(name, value)| (format!("${{{name}}}"), value));
             for (replacement, value) in named.chain(whole) {
                 let forms = forms(value.expose()).into_iter();
-                known.extend(forms.map(|value| Redaction { value, replacement: replacement.clone() }));
+                known
+                    .redactions
+                    .extend(forms.map(|value| Redaction { value, replacement: replacement.clone() }));
             }
         }
         // Of two values that begin at the same place, the longer one is replaced.
-        known.sort_by_key(|redaction| Reverse(redaction.value.expose().len()));
-        known.dedup_by(|a, b| a.value.expose() == b.value.expose());
+        known.redactions.sort_by_key(|redaction| Reverse(redaction.value.expose().len()));
+        known.redactions.dedup_by(|a, b| a.value.expose() == b.value.expose());
+        for n in 0..known.redactions.len() {
+            let first = known.redactions[n].first_byte();
+            known.first_bytes[first] = true;
+        }
     }
 
-    /// `text` with `${NAME}` in the place of each known value. Letters are compared without regard to ASCII case, because
-    /// host names are written in small letters.
+    /// Returns `text` with `${NAME}` in the place of each known value. Letters are compared without regard to ASCII case,
+    /// because host names are written in small letters.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.redact_start(text, usize::MAX).0
+    }
+
+    /// Returns the start of `text`, redacted, in about `most` characters, and how many bytes of `text` it stands for. Only
+    /// these are looked at, however long the text is.
+    pub fn redact_start<'t>(&self, text: &'t str, most: usize) -> (Cow<'t, str>, usize) {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut redacted = String::new();
-        let (mut copied, mut at) = (0, 0);
-        while let Some(next) = text[at..].chars().next() {
-            match known.iter().find(|redaction| redaction.matches(text, at)) {
+        let (mut copied, mut at, mut shown) = (0, 0, 0);
+        while let Some(next) = text[at..].chars().next().filter(|_| shown < most) {
+            match known.find(text, at) {
                 Some(Redaction { value, replacement }) => {
                     redacted.push_str(&text[copied..at]);
                     redacted.push_str(replacement);
+                    shown += replacement.chars().count();
                     at += value.expose().len();
                     copied = at;
                 }
-                None => at += next.len_utf8(),
+                None => {
+                    shown += 1;
+                    at += next.len_utf8();
+                }
             }
         }
         if copied == 0 {
-            return Cow::Borrowed(text);
+            return (Cow::Borrowed(&text[..at]), at);
         }
-        redacted.push_str(&text[copied..]);
-        Cow::Owned(redacted)
+        redacted.push_str(&text[copied..at]);
+        (Cow::Owned(redacted), at)
+    }
+}
+
+impl KnownValues {
+    /// Returns the longest value that begins at the byte `at` of `text`.
+    fn find(&self, text: &str, at: usize) -> Option<&Redaction> {
+        let first = text.as_bytes()[at].to_ascii_lowercase();
+        let may_begin = self.first_bytes[usize::from(first)];
+        self.redactions.iter().filter(|_| may_begin).find(|redaction| redaction.matches(text, at))
     }
 }
 
@@ -83,6 +121,11 @@ impl fmt::Debug for Redactor {
 }
 
 impl Redaction {
+    /// Returns the first byte of the value, in small letters.
+    fn first_byte(&self) -> usize {
+        self.value.expose().bytes().next().map_or(0, |byte| usize::from(byte.to_ascii_lowercase()))
+    }
+
     fn matches(&self, text: &str, at: usize) -> bool {
         let value = self.value.expose();
         let end = at + value.len();
@@ -177,6 +220,26 @@ mod tests {
             ("ä€😀", "ä€😀"),
         ] {
             assert_eq!(redactor.redact(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_start_of_a_text_is_redacted_as_the_whole_is() {
+        let redactor = redactor(&["${KEY}"]);
+        let long = "s3cret-t0ken ".repeat(100_000);
+        for (text, most, expected, bytes) in [
+            ("plain", 0, "", 0),
+            ("plain", 2, "pl", 2),
+            ("plain", 9, "plain", 5),
+            ("äöü", 2, "äö", 4),
+            ("a s3cret-t0ken b", 2, "a ", 2),
+            // A value that begins within the part that is shown is replaced as a whole.
+            ("a s3cret-t0ken b", 3, "a ${KEY}", 14),
+            ("a s3cret-t0ken b", 9, "a ${KEY} ", 15),
+            (&long, 14, "${KEY} ${KEY} ", 26),
+        ] {
+            let (redacted, read) = redactor.redact_start(text, most);
+            assert_eq!((&*redacted, read), (expected, bytes), "{most}");
         }
     }
 

@@ -14,6 +14,7 @@
 //! * [`shape`]: how the model is read and written.
 //! * [`vec_map`]: a small map in the order of insertion.
 //! * [`schema`]: JSON Schema, bounded, without network.
+//! * [`text`]: text from outside, safe to show.
 //! * [`uri`]: resource URIs in a normal form, for access rules.
 //! * [`uri_template`]: URI templates, expanded and matched.
 //! * [`plain`]: what the fast readings and writings are held against.
@@ -35,6 +36,7 @@ pub mod raw;
 mod scan;
 pub mod schema;
 pub mod shape;
+pub mod text;
 pub mod uri;
 pub mod uri_template;
 pub mod vec_map;

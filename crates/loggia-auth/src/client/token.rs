@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderName;
+use loggia::wire::text::is_unsafe;
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 use url::form_urlencoded;
@@ -14,7 +15,7 @@ use url::form_urlencoded;
 use super::AuthError;
 use crate::clock::{self, Clock};
 use crate::dpop::Prover;
-use crate::guard::{self, Fetch, Guard, Reply};
+use crate::guard::{Fetch, Guard, Reply};
 use crate::jose::{self, SigningKey};
 use crate::scope::Scopes;
 use crate::secret::Secret;
@@ -252,7 +253,7 @@ fn said(reply: &Reply) -> String {
 
 /// Somebody else's text in a message of ours: short, on one line, and as it reads.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().filter(|c| !guard::is_hidden(*c)).take(300).collect()
+    text.chars().filter(|c| !is_unsafe(*c)).take(300).collect()
 }
 
 impl fmt::Display for AuthMethod {

@@ -23,6 +23,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
+use loggia::wire::text::is_unsafe;
 use url::{Host, Url};
 
 use crate::secret::Secret;
@@ -294,13 +295,6 @@ impl Fetch {
     }
 }
 
-/// Whether a character does something else than to be seen: steer a terminal, or turn a text around, so that one name
-/// looks like another.
-pub(crate) fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
 /// An answer, whatever its status.
 #[derive(Clone)]
 pub struct Reply {
@@ -337,7 +331,7 @@ impl Reply {
     pub fn excerpt(&self) -> String {
         let text = String::from_utf8_lossy(&self.body[..self.body.len().min(2048)]).into_owned();
         let plain = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        plain.chars().filter(|c| !is_hidden(*c)).take(200).collect()
+        plain.chars().filter(|c| !is_unsafe(*c)).take(200).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::header::CACHE_CONTROL;
+use loggia::wire::text::is_unsafe;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
@@ -17,7 +18,7 @@ use super::records::Records;
 use super::redirect_uri;
 use crate::client::AuthError;
 use crate::clock;
-use crate::guard::{Fetch, Guard, Reply, is_hidden};
+use crate::guard::{Fetch, Guard, Reply};
 use crate::jose::{JwkSet, KeySource, RemoteKeys, random, sha256};
 use crate::secret::Secret;
 
@@ -182,7 +183,7 @@ impl Described<'_> {
             _ => return Err(metadata("The token_endpoint_auth_method is not one that is supported")),
         };
         let name = self.client_name.unwrap_or_default();
-        let name: String = name.chars().filter(|c| !is_hidden(*c)).take(120).collect();
+        let name: String = name.chars().filter(|c| !is_unsafe(*c)).take(120).collect();
         let name = match name.trim() {
             "" => "A program without a name".to_owned(),
             name => name.to_owned(),

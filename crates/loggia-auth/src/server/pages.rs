@@ -12,11 +12,11 @@ use http::header::{
 };
 use http::{HeaderValue, Response, StatusCode};
 use loggia::transport::http::Body;
+use loggia::wire::text::is_unsafe;
 use ring::digest::{SHA256, digest};
 
 use super::http::TRY_AGAIN;
 use crate::client::AuthError;
-use crate::guard::is_hidden;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:12vh auto;padding:0 1rem;\
 color:#1c1c1e;background:#fff}h1{font-size:1.4rem}.box{border:1px solid #c7c7cc;border-radius:8px;padding:.8rem 1rem;\
@@ -35,7 +35,7 @@ pub fn escape(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
             c if c.is_control() => escaped.push(' '),
-            c if is_hidden(c) => {}
+            c if is_unsafe(c) => {}
             c => escaped.push(c),
         }
     }

@@ -36,12 +36,14 @@ impl Asking {
             .on_elicit_url(move |params| url.clone().url(params))
     }
 
-    async fn form(self, params: ElicitFormParams) -> Result<ElicitResult, RpcError> {
+    async fn form(self, mut params: ElicitFormParams) -> Result<ElicitResult, RpcError> {
+        params.message = self.screen.shown(&params.message);
         let message = params.message.clone();
         self.put(&message, move |console| form::fill(console, &params)).await
     }
 
-    async fn url(self, params: ElicitUrlParams) -> Result<ElicitResult, RpcError> {
+    async fn url(self, mut params: ElicitUrlParams) -> Result<ElicitResult, RpcError> {
+        params.message = self.screen.shown(&params.message);
         let message = params.message.clone();
         self.put(&message, move |console| visit(console, &params)).await
     }
@@ -52,7 +54,6 @@ impl Asking {
         ask: impl FnOnce(&mut dyn Console) -> ElicitResult + Send + 'static,
     ) -> Result<ElicitResult, RpcError> {
         if !self.interactive {
-            let message = one_line(message);
             self.screen.note(format!(
                 "{WARN}note{WARN:#}: the server asks: {message:?}. Nobody is at a terminal to answer, so it was declined"
             ));

@@ -102,10 +102,51 @@ fn beside(file: &Path) -> PathBuf {
 }
 
 fn write_new(new: &Path, old: &Path, text: &str) -> io::Result<()> {
-    let mut written = fs::OpenOptions::new().write(true).create_new(true).open(new)?;
-    if let Ok(old) = fs::metadata(old) {
+    let old = fs::metadata(old).ok();
+    let mut written = create(new, old.is_some())?;
+    written.write_all(text.as_bytes())?;
+    if let Some(old) = old {
         written.set_permissions(old.permissions())?;
     }
-    written.write_all(text.as_bytes())?;
     written.sync_all()
+}
+
+/// Creates the file that takes the place of another. Until it has the permissions of that one, only its owner may open it:
+/// a file opened earlier stays open, whatever its permissions become.
+fn create(new: &Path, replaces: bool) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if replaces {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    #[cfg(not(unix))]
+    let _ = replaces;
+    options.open(new)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs::{Permissions, metadata, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_replaced_is_at_no_moment_open_to_more_users() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, new) = (folder.path().join("loggia.toml"), folder.path().join("new"));
+        let mode = |path: &Path| metadata(path).expect("a file").permissions().mode() & 0o777;
+        for before in [0o600, 0o640, 0o644, 0o664, 0o400] {
+            fs::write(&file, "old").expect("written");
+            set_permissions(&file, Permissions::from_mode(before)).expect("changed");
+            drop(create(&new, true).expect("created"));
+            assert_eq!(mode(&new) & 0o077, 0, "{before:o}");
+            fs::remove_file(&new).expect("removed");
+            replace(&file, "new").expect("replaced");
+            assert_eq!((mode(&file), fs::read_to_string(&file).expect("read")), (before, "new".to_owned()));
+            fs::remove_file(&file).expect("removed");
+        }
+    }
 }

@@ -44,7 +44,7 @@ struct Listed<T> {
 /// `loggia inspect`.
 pub(crate) async fn run(session: &Session<'_>, _: &[String]) -> Outcome {
     let findings = look(session).await?;
-    let problems = findings.problems();
+    let problems: Vec<String> = findings.problems().iter().map(|problem| session.told(problem)).collect();
     if session.json() {
         return session.print_json(&findings.as_json(&problems).to_raw());
     }

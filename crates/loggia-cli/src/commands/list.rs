@@ -7,14 +7,13 @@ use loggia::wire::{ErrorCode, JsonObject, RawJson};
 
 use super::session::{Session, unknown};
 use crate::exit::{Failure, Outcome};
-use crate::out::{self, WARN};
+use crate::out;
 use crate::render::lists;
-use crate::render::text::one_line;
 
 /// `loggia tools`.
 pub(crate) async fn tools(session: &Session<'_>, words: &[String]) -> Outcome {
     let listing = match session.capabilities().tools {
-        Some(_) => warned(session.client().read_tool_list().await?),
+        Some(_) => warned(session, session.client().read_tool_list().await?),
         None => Listing::default(),
     };
     let tools = &listing.entries;
@@ -30,7 +29,7 @@ pub(crate) async fn tools(session: &Session<'_>, words: &[String]) -> Outcome {
 /// `loggia prompts`.
 pub(crate) async fn prompts(session: &Session<'_>, words: &[String]) -> Outcome {
     let listing = match session.capabilities().prompts {
-        Some(_) => warned(session.client().read_prompt_list().await?),
+        Some(_) => warned(session, session.client().read_prompt_list().await?),
         None => Listing::default(),
     };
     let prompts = &listing.entries;
@@ -46,7 +45,7 @@ pub(crate) async fn prompts(session: &Session<'_>, words: &[String]) -> Outcome 
 /// `loggia resources`.
 pub(crate) async fn resources(session: &Session<'_>, words: &[String]) -> Outcome {
     let (resources, templates) = match session.capabilities().resources {
-        Some(_) => both(session.client()).await?,
+        Some(_) => both(session).await?,
         None => (Listing::default(), Listing::default()),
     };
     let entries = &resources.entries;
@@ -64,16 +63,14 @@ pub(crate) async fn resources(session: &Session<'_>, words: &[String]) -> Outcom
     }
 }
 
-async fn both(client: &Client) -> Outcome<(Listing<Resource>, Listing<ResourceTemplate>)> {
-    let resources = warned(client.read_resource_list().await?);
+async fn both(session: &Session<'_>) -> Outcome<(Listing<Resource>, Listing<ResourceTemplate>)> {
+    let client = session.client();
+    let resources = warned(session, client.read_resource_list().await?);
     match templates(client).await {
-        Ok(templates) => Ok((resources, warned(templates))),
+        Ok(templates) => Ok((resources, warned(session, templates))),
         // The resources are there all the same.
         Err(error @ loggia::Error::Rpc(_)) => {
-            out::note(format!(
-                "{WARN}warning{WARN:#}: the templates cannot be listed: {}",
-                one_line(&error.to_string())
-            ));
+            session.warn(&format!("the templates cannot be listed: {error}"));
             Ok((resources, Listing::default()))
         }
         Err(error) => Err(error.into()),
@@ -88,11 +85,9 @@ pub(crate) async fn templates(client: &Client) -> loggia::Result<Listing<Resourc
     }
 }
 
-/// Says on stderr what is missing of a list.
-fn warned<T>(listing: Listing<T>) -> Listing<T> {
-    for warning in &listing.warnings {
-        out::note(format!("{WARN}warning{WARN:#}: {}", one_line(&warning.to_string())));
-    }
+/// Warns of the entries that are missing in a list.
+fn warned<T>(session: &Session<'_>, listing: Listing<T>) -> Listing<T> {
+    listing.warnings.iter().for_each(|warning| session.warn(warning));
     listing
 }
 

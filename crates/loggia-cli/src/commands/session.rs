@@ -1,6 +1,7 @@
 //! The common part of the commands that talk to one server: connect, do one thing, let a signal cancel it, close
 //! the connection.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, WARN};
 use crate::progress::Screen;
 use crate::render::lenient;
+use crate::render::text::one_line;
 use crate::target;
 
 /// How long a server may take to hear that we leave.
@@ -41,7 +43,7 @@ impl<'a> Session<'a> {
             args,
             config,
             credentials,
-            screen: Arc::new(Screen::new()),
+            screen: Arc::new(Screen::new(credentials.redactor().clone())),
             client: OnceLock::new(),
             connected_in: OnceLock::new(),
         }
@@ -101,9 +103,14 @@ impl<'a> Session<'a> {
         self.connected_in.get().copied().unwrap_or_default()
     }
 
-    /// Returns the text of an error that goes into a result.
-    pub(crate) fn told(&self, error: &loggia::Error) -> String {
-        self.credentials.redactor().redact(&error.to_string()).into_owned()
+    /// Returns the text of an error, a warning or a problem, without secrets.
+    pub(crate) fn told(&self, problem: &impl fmt::Display) -> String {
+        self.credentials.redactor().redact(&problem.to_string()).into_owned()
+    }
+
+    /// Writes a warning to stderr, without secrets and on one line.
+    pub(crate) fn warn(&self, warning: &impl fmt::Display) {
+        out::note(format!("{WARN}warning{WARN:#}: {}", one_line(&self.told(warning))));
     }
 
     /// Whether the output is for programs.

@@ -1,4 +1,6 @@
-//! `loggia status`: how the gateways of this user are, asked over their sockets.
+//! `loggia status`: the state of the gateways of this user, asked over their sockets.
+
+mod filter;
 
 use serde_json::{Value, json};
 
@@ -6,6 +8,7 @@ use crate::args::{OutputArg, StatusArgs};
 use crate::exit::{Code, Failure, Outcome};
 use crate::out;
 use crate::render::status;
+use filter::GatewayFilter;
 
 /// Most bytes that one gateway may tell.
 #[cfg(unix)]
@@ -16,10 +19,11 @@ const ANSWER: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// `loggia status`.
 pub(crate) fn run(args: &StatusArgs) -> Outcome {
-    let port = args.url.as_deref().map(port).transpose()?;
-    let gateways = gateways(port)?;
+    let filter = args.url.as_deref().map(filter).transpose()?;
+    let mut gateways = gateways()?;
+    gateways.retain(|told| filter.as_ref().is_none_or(|filter| filter.matches(&told["gateway"])));
     if gateways.is_empty() {
-        return Err(none(port));
+        return Err(none(args.url.as_deref()));
     }
     match args.output {
         OutputArg::Json => {
@@ -31,48 +35,48 @@ pub(crate) fn run(args: &StatusArgs) -> Outcome {
     }
 }
 
-/// The port in a URL, or in an address as `loggia up --listen` takes it.
-fn port(text: &str) -> Outcome<u16> {
-    let wrong = || {
+fn filter(text: &str) -> Outcome<GatewayFilter> {
+    GatewayFilter::parse(text).ok_or_else(|| {
         Failure::usage(format!("{text:?} is neither the URL nor the port of a gateway")).hint(
             "for example http://127.0.0.1:4000/mcp, or 4000; without it all gateways of yours are shown",
         )
-    };
-    if text.contains("://") {
-        let url = url::Url::parse(text).map_err(|_| wrong())?;
-        return url.port_or_known_default().ok_or_else(wrong);
-    }
-    text.rsplit(':').next().and_then(|port| port.parse().ok()).ok_or_else(wrong)
+    })
 }
 
-fn none(port: Option<u16>) -> Failure {
-    let which = port.map(|port| format!(" at port {port}")).unwrap_or_default();
+fn none(which: Option<&str>) -> Failure {
+    let which = which.map(|which| format!(" at {which}")).unwrap_or_default();
     Failure::new(Code::Connect, format!("no gateway of this user runs on this machine{which}"))
         .hint("`loggia up` starts one; status is told only to the user who started it, on the same machine")
 }
 
-/// What the gateways tell of themselves; of those that listen on `port`, where one is given.
+/// Returns the documents of all gateways.
 #[cfg(unix)]
-fn gateways(port: Option<u16>) -> Outcome<Vec<Value>> {
+fn gateways() -> Outcome<Vec<Value>> {
     let Some(folder) = crate::state::sockets() else { return Ok(Vec::new()) };
-    let wanted = port.map(|port| format!("{port}.sock"));
     let mut paths: Vec<_> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "sock"))
-        .filter(|path| wanted.as_deref().is_none_or(|name| path.file_name().is_some_and(|own| own == name)))
         .collect();
     paths.sort();
     Ok(paths.iter().filter_map(|path| ask(path)).collect())
 }
 
-/// What one gateway tells; nothing where it is gone.
+/// Returns the document of one gateway. A socket that nothing listens on was left by a gateway that was killed: it is
+/// deleted.
 #[cfg(unix)]
 fn ask(path: &std::path::Path) -> Option<Value> {
-    use std::io::Read;
-    let stream = std::os::unix::net::UnixStream::connect(path).ok()?;
+    use std::io::{ErrorKind, Read};
+    let stream = match std::os::unix::net::UnixStream::connect(path) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            // Another command may have been faster.
+            let _ = std::fs::remove_file(path);
+            return None;
+        }
+        stream => stream.ok()?,
+    };
     stream.set_read_timeout(Some(ANSWER)).ok()?;
     let mut text = String::new();
     stream.take(DOCUMENT).read_to_string(&mut text).ok()?;
@@ -80,7 +84,7 @@ fn ask(path: &std::path::Path) -> Option<Value> {
 }
 
 #[cfg(not(unix))]
-fn gateways(_: Option<u16>) -> Outcome<Vec<Value>> {
+fn gateways() -> Outcome<Vec<Value>> {
     Err(Failure::usage("status is told over Unix sockets, which this system does not have")
         .hint("/readyz of the gateway says which connectors are up"))
 }

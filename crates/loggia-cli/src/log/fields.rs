@@ -35,7 +35,7 @@ impl FieldLine<'_> {
         if !self.text.is_empty() {
             self.text.push(' ');
         }
-        let value = escape_line(&shortened(&self.redactor.redact(value)));
+        let value = escape_line(&shortened(value, self.redactor));
         // Writing into a String cannot fail.
         let _ = match field.name() {
             "message" => write!(self.text, "{value}"),
@@ -60,9 +60,33 @@ fn is_word(value: &str) -> bool {
     !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '='))
 }
 
-fn shortened(value: &str) -> String {
-    match value.char_indices().nth(LONGEST) {
-        None => value.to_owned(),
-        Some((end, _)) => format!("{}… ({} bytes more)", &value[..end], value.len() - end),
+/// Returns the start of a value, redacted. A value may be many megabytes long: the rest of it is not looked at.
+fn shortened(value: &str, redactor: &Redactor) -> String {
+    let (start, read) = redactor.redact_start(value, LONGEST);
+    match value.len() - read {
+        0 => start.into_owned(),
+        more => format!("{start}… ({more} bytes more)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use loggia_connect::secret::{Location, Template};
+
+    #[test]
+    fn a_long_value_is_shortened_and_has_no_part_of_a_secret() {
+        let location = Location { file: "x.toml".into(), line: 1, column: 1 };
+        let redactor = Redactor::default();
+        let secret = "s3cret-t0ken".repeat(20);
+        let variable = |_: &str| Some(secret.clone());
+        redactor.learn([&Template::parse("${KEY}", location).expect("a template")], &variable);
+        for before in [0, 1, LONGEST - 100, LONGEST - 1, LONGEST] {
+            let value = format!("{}{secret}{}", "x".repeat(before), format!("{secret}y").repeat(10_000));
+            let shown = shortened(&value, &redactor);
+            assert!(!shown.contains("s3cret") && shown.contains(" bytes more)"), "{before}: {shown}");
+            assert!(shown.chars().count() < LONGEST + 50, "{before}");
+        }
+        assert_eq!(shortened("short", &redactor), "short");
     }
 }

@@ -3,14 +3,16 @@
 
 use std::fmt::Write;
 
+use loggia::wire::text::{is_layout, is_unsafe};
 use unicode_width::UnicodeWidthStr;
+
+/// Escapes text on one line, to be examined.
+pub(crate) use loggia::wire::text::escape_line;
 
 /// Returns `text` of several lines without characters that a terminal obeys or that reorder or hide others; line breaks
 /// and tabs stay, and so do the invisible characters that scripts and emoji are written with.
 pub(crate) fn harmless(text: &str) -> String {
-    let written =
-        |c: char| matches!(c, '\n' | '\t' | '\u{200c}'..='\u{200f}' | '\u{61c}' | '\u{e0100}'..='\u{e01ef}');
-    let keep = |c: char| written(c) || !is_unsafe(c);
+    let keep = |c: char| is_layout(c) || !is_unsafe(c);
     text.chars().filter(|c| *c != '\r').map(|c| if keep(c) { c } else { '\u{fffd}' }).collect()
 }
 
@@ -22,18 +24,6 @@ pub(crate) fn one_line(text: &str) -> String {
         c => c,
     };
     text.chars().filter(|c| *c != '\r').map(safe).collect()
-}
-
-/// Returns `text` harmless and on one line, to be examined: every unsafe character is written as its escape.
-pub(crate) fn escape_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        match is_unsafe(c) {
-            true => line.extend(c.escape_default()),
-            false => line.push(c),
-        }
-    }
-    line
 }
 
 /// Returns the JSON `text` with every unsafe character escaped as JSON does: it is the same value. In JSON such characters
@@ -56,23 +46,6 @@ pub(crate) fn escape_json(text: &str) -> String {
 /// Returns `text` of several lines such that only the first begins at the margin: no other can pass for one of ours.
 pub(crate) fn indented(text: &str) -> String {
     harmless(text).trim_end().replace('\n', "\n  ")
-}
-
-/// Whether a character does something else than stand in a line: control characters, bidirectional controls, line
-/// separators, invisible characters and tags.
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e0fff}'
-        )
 }
 
 /// `text` in lines of at most `width` columns, broken between words. Its own line breaks stay.

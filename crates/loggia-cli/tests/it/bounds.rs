@@ -193,3 +193,65 @@ fn the_limits_of_the_file_bound_the_connectors() {
     let tools: Value = serde_json::from_str(&direct.stdout).expect("JSON");
     assert_eq!(tools["tools"].as_array().map(Vec::len), Some(2), "{direct}");
 }
+
+/// Answers `initialize`, lists three tools, and answers their calls. `$1` is what it has much of.
+#[cfg(unix)]
+const MUCH: &str = r#"
+long=$(printf '%02000d' 0)
+noise() { printf 'debug: %s\n' "$long" "$long"; }
+say() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$1"; }
+tool() { printf '{"name":"%s","description":"%s","inputSchema":{"type":"object"}}' "$1" "$2"; }
+each='' last='' instructions='' text=done
+case $1 in
+  list) each=$long last=$long ;;
+  entry) last=$long ;;
+  opening) instructions=$long ;;
+  result) text=$(printf '%0300000d' 0) ;;
+esac
+while read -r line; do
+  id=${line#*\"id\":}; id=${id%%,*}; id=${id%\}}
+  case $line in
+    *'"initialize"'*)
+      if [ "$1" = noise ]; then noise; fi
+      say '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"sh","version":"1"},"instructions":"'"$instructions"'"}' ;;
+    *'"tools/list"'*) say "{\"tools\":[$(tool a "$each"),$(tool b "$each"),$(tool c "$last")]}" ;;
+    *'"tools/call"'*) say "{\"content\":[{\"type\":\"text\",\"text\":\"$text\"}]}" ;;
+    *'"id"'*) printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no"}}\n' "$id" ;;
+  esac
+done
+"#;
+
+/// Each bound lets the server pass by default, and stops it once it is smaller.
+#[cfg(unix)]
+#[test]
+fn bounds_of_the_file_take_effect_on_connectors() {
+    let all = ("✓ one", "one_a one_b one_c", true);
+    for (much, key, bytes, bounded) in [
+        ("noise", "malformed", 3000, ("✗ one", "", false)),
+        ("opening", "opening_bytes", 1500, ("✗ one", "", false)),
+        ("list", "list_bytes", 4500, ("✓ one", "one_a one_b", true)),
+        ("entry", "entry_bytes", 1500, ("✓ one", "one_a one_b", true)),
+        ("result", "result_bytes", 200_000, ("✓ one", "one_a one_b one_c", false)),
+    ] {
+        for (limit, (mark, tools, is_called)) in
+            [(String::new(), all), (format!("[server.limits]\n{key} = {bytes}\n"), bounded)]
+        {
+            let folder = tempfile::tempdir().expect("a folder");
+            std::fs::write(folder.path().join("much.sh"), MUCH).expect("written");
+            let connector = format!(
+                "[connectors.one]\nkind = \"stdio\"\ncommand = \"sh\"\nargs = [\"much.sh\", \"{much}\"]\n"
+            );
+            std::fs::write(folder.path().join("loggia.toml"), limit.clone() + &connector).expect("written");
+            let mut up = up(folder.path(), &[]);
+            up.until(mark);
+            let listed = run(&["tools", &up.url, "-o", "json"]);
+            let list: Value = serde_json::from_str(&listed.stdout).expect("JSON");
+            let list = list["tools"].as_array().expect("a list").iter();
+            let names: Vec<&str> = list.filter_map(|tool| tool["name"].as_str()).collect();
+            assert_eq!(names.join(" "), tools, "{much}, {limit:?}: {listed}");
+            let called = run(&["call", &up.url, "one_a"]);
+            assert_eq!(called.code == Some(0), is_called, "{much}, {limit:?}: {called}");
+            assert!(mark == all.0 || up.said.contains(key), "{much}: {}", up.said);
+        }
+    }
+}

@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::Stdio;
 
+#[cfg(unix)]
+use crate::program::run_until;
 use crate::program::{Run, command};
 
 /// A value that no output may hold, in any case.
@@ -68,8 +70,35 @@ options = { path = "/nowhere/${K}" }
 const VARIABLES: [(&str, &str); 4] =
     [("K", SECRET), ("Q", "S3cret-T0ken\"q"), ("W", "S3cret-T0ken"), ("B", "S3cret-T0ken-b\nx")];
 
-/// Runs `up --stdio` in `folder` until it has said each of `marks` on stderr.
-fn up_until(folder: &Path, log: &str, marks: &[String]) -> Run {
+/// A connector that comes up and repeats its secret: in its error output, in lists that fail or are not complete, and
+/// while a tool runs. The result of the tool has the secret only if the tool is `say`.
+const TALKING: &str = r#"
+echo "my key is $KEY" >&2
+say() { printf '{"jsonrpc":"2.0",%s}\n' "$1"; }
+while read -r line; do
+  id=${line#*\"id\":}; id=${id%%,*}; id=${id%\}}
+  case $line in
+    *'"initialize"'*) say "\"id\":$id,"'"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{},"prompts":{},"resources":{},"logging":{}},"serverInfo":{"name":"x","version":"1"}}' ;;
+    *'"tools/list"'*) say "\"id\":$id,"'"result":{"tools":[{"name":"say","inputSchema":{"type":"object"}},{"name":"run","inputSchema":{"type":"object"}},{"name":"bad\n'"$KEY"'"}]}' ;;
+    *'"prompts/list"'*) say "\"id\":$id,\"error\":{\"code\":-32603,\"message\":\"no $KEY\"}" ;;
+    *'"resources/list"'*) say "\"id\":$id,"'"result":{"resources":[]}' ;;
+    *'"resources/templates/list"'*) say "\"id\":$id,\"error\":{\"code\":-32603,\"message\":\"no $KEY\"}" ;;
+    *'"logging/setLevel"'*) say "\"id\":$id,\"result\":{}" ;;
+    *'"tools/call"'*)
+      token=${line#*\"progressToken\":}; token=${token%%[,\}]*}
+      say "\"method\":\"notifications/progress\",\"params\":{\"progressToken\":$token,\"progress\":1,\"message\":\"progress with $KEY\"}"
+      say "\"method\":\"notifications/message\",\"params\":{\"level\":\"error\",\"logger\":\"$KEY\",\"data\":\"log with $KEY\"}"
+      case $line in *'"say"'*) result=$KEY ;; *) result=done ;; esac
+      say "\"id\":$id,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"$result\"}]}" ;;
+    *'"id"'*) say "\"id\":$id,"'"error":{"code":-32601,"message":"no"}' ;;
+  esac
+done
+"#;
+/// The configuration for it.
+const TALKING_CONFIG: &str = "[connectors.talking]\nkind = \"stdio\"\ncommand = \"sh\"\nargs = [\"talking.sh\"]\nenv = { KEY = \"${W}\" }\n";
+
+/// Runs `up --stdio` in `folder` until it has said each of `marks` on stderr, and does `work` before it ends.
+fn up_until(folder: &Path, log: &str, marks: &[String], work: impl FnOnce()) -> Run {
     let mut up = command(folder, &["up", "--stdio"]);
     let mut child =
         up.envs(VARIABLES).env("LOGGIA_LOG", log).stdin(Stdio::piped()).spawn().expect("it starts");
@@ -78,6 +107,7 @@ fn up_until(folder: &Path, log: &str, marks: &[String]) -> Run {
     while !marks.iter().all(|mark| said.contains(mark)) {
         assert_ne!(stderr.read_line(&mut said).expect("it prints UTF-8"), 0, "it ended: {said}");
     }
+    work();
     writeln!(child.stdin.take().expect("it is piped")).expect("it reads");
     stderr.read_to_string(&mut said).expect("it prints UTF-8");
     let mut run = Run::from(child.wait_with_output().expect("it ends with its input"));
@@ -99,7 +129,7 @@ fn no_output_has_a_value_that_a_variable_stands_for() {
         assert!(!shown.contains("s3cret") && !shown.contains("t0ken"), "{what}: {run}");
     };
     let marks: Vec<String> = names(REPEATING).iter().map(|name| format!("✗ {name}")).collect();
-    let up = up_until(folder.path(), "trace", &marks);
+    let up = up_until(folder.path(), "trace", &marks, || {});
     shows_none(&up, "up");
     for part in ["/nowhere/${K}", "wrong key: ${K}", "--key=x${K}x", "${W}.invalid", "folder /nowhere/${K}"] {
         assert!(up.stderr.contains(part), "{part}: {up}");
@@ -116,6 +146,50 @@ fn no_output_has_a_value_that_a_variable_stands_for() {
             let run: Run = command(folder.path(), line).envs(VARIABLES).output().expect("it runs").into();
             shows_none(&run, &format!("{line:?}"));
         }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_connector_that_is_up_shows_its_secret_in_results_of_tools_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("loggia.toml"), TALKING_CONFIG).expect("written");
+    std::fs::write(folder.path().join("talking.sh"), TALKING).expect("written");
+    let run = |line: &[&str]| -> Run {
+        command(folder.path(), line).envs(VARIABLES).output().expect("it runs").into()
+    };
+    let shows_none = |run: &Run, what: &str| {
+        assert!(!run.to_string().to_lowercase().contains("s3cret"), "{what}: {run}");
+    };
+    let mut told = Vec::new();
+    let up = up_until(folder.path(), "trace", &["! talking".to_owned(), "no ${W}".to_owned()], || {
+        // The hub reads the error output and the lists side by side.
+        let is_read = |status: &Run| status.stdout.contains("my key is");
+        told.push(run_until(folder.path(), &["status", "-o", "json"], is_read));
+        told.push(run(&["status"]));
+    });
+    shows_none(&up, "up");
+    told.iter().for_each(|status| shows_none(status, "status"));
+    assert!(told[0].stdout.contains("my key is ${W}") && told[0].stdout.contains("no ${W}"), "{}", told[0]);
+    for (line, shown) in [
+        (&["tools", "talking"] as &[&str], "warning: "),
+        (&["tools", "talking", "-o", "json"], "warning: "),
+        (&["prompts", "-vv", "talking"], "no ${W}"),
+        (&["resources", "talking"], "the templates cannot be listed: "),
+        (&["inspect", "talking"], "prompts cannot be listed: "),
+        (&["inspect", "talking", "-o", "json"], "no ${W}"),
+        (&["call", "talking", "run"], "progress with ${W}"),
+        (&["call", "--log-level", "error", "talking", "run", "-o", "json"], "error ${W}: log with ${W}"),
+        (&["call", "--trace", "talking", "run"], "log with ${W}"),
+    ] {
+        let run = run(line);
+        shows_none(&run, &format!("{line:?}"));
+        assert!(run.to_string().contains(shown), "{line:?}, {shown:?}: {run}");
+    }
+    for line in [&["call", "talking", "say"] as &[&str], &["call", "talking", "say", "-o", "json"]] {
+        let run = run(line);
+        assert!(run.stdout.contains("S3cret-T0ken"), "a result is printed as it is: {line:?}: {run}");
+        assert!(!run.stderr.to_lowercase().contains("s3cret"), "{line:?}: {run}");
     }
 }
 
@@ -155,7 +229,7 @@ fn text_from_outside_stays_on_one_line_that_names_its_connector() {
     );
     std::fs::write(folder.path().join("loggia.toml"), config).expect("written");
     let marks = ["✗ dies", "connector{name=lists}"].map(str::to_owned);
-    let up = up_until(folder.path(), "warn", &marks);
+    let up = up_until(folder.path(), "warn", &marks, || {});
     for line in up.stderr.lines() {
         let unsafe_char = |c: char| {
             c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}')

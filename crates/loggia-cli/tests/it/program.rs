@@ -3,6 +3,12 @@
 use std::fmt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+#[cfg(unix)]
+use std::time::{Duration, Instant};
+
+/// The time that anything may take. It is reached only where something is wrong.
+#[cfg(unix)]
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What came of one run.
 pub(crate) struct Run {
@@ -57,6 +63,19 @@ pub(crate) fn run(args: &[&str]) -> Run {
 /// Runs it in `folder`.
 pub(crate) fn run_in(folder: &Path, args: &[&str]) -> Run {
     command(folder, args).output().expect("the program runs").into()
+}
+
+/// Runs it in `folder` again and again until `done` says that its output is the one that is waited for.
+#[cfg(unix)]
+pub(crate) fn run_until(folder: &Path, args: &[&str], done: impl Fn(&Run) -> bool) -> Run {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let run = run_in(folder, args);
+        if done(&run) {
+            return run;
+        }
+        assert!(Instant::now() < deadline, "{args:?} never says what is waited for: {run}");
+    }
 }
 
 /// Snapshots in which what differs from run to run is replaced.

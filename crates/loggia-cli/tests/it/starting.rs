@@ -1,12 +1,14 @@
 //! How `loggia up` starts its connectors, and what it and `loggia status` say of those that are slow or broken.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::program::{run, run_in};
+use crate::program::{Run, command, run, run_in, run_until};
+#[cfg(target_os = "linux")]
+use crate::up::up_at;
 use crate::up::{Up, get, up};
 
 fn configure(folder: &Path, config: &str) {
@@ -46,9 +48,8 @@ fn a_slow_connector_comes_up_and_is_listed_from_memory_before_it_does() {
         let tools = run(&["tools", &up.url]);
         assert_eq!(tools.stdout.contains("slow_files_read"), listed, "{run_number}: {tools}");
         // The line of the error output comes when the child gets to it.
-        let status = std::iter::repeat_with(|| run_in(folder.path(), &["status", &up.url]))
-            .find(|status| status.stdout.contains("downloading"))
-            .expect("it comes");
+        let has_line = |status: &Run| status.stdout.contains("downloading");
+        let status = run_until(folder.path(), &["status", &up.url], has_line);
         for part in ["… slow", "stdio; starting", "| downloading the parts"] {
             assert!(status.stdout.contains(part), "{run_number}, {part}: {status}");
         }
@@ -188,6 +189,60 @@ fn what_only_the_configuration_can_mend_is_not_tried_again() {
     assert!(status.stdout.contains("not retried: fix the configuration"), "{status}");
 }
 
+/// What is in the folder of the sockets.
+fn sockets(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder.join("state/run")).expect("a folder");
+    entries.map(|entry| entry.expect("an entry").path()).collect()
+}
+
+#[test]
+fn sockets_of_gateways_that_were_killed_are_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let begin = || {
+        let mut gateway = command(folder.path(), &["up", "--stdio"]);
+        gateway.stdin(Stdio::piped()).spawn().expect("it starts")
+    };
+    let (mut killed, mut living) = (begin(), begin());
+    for gateway in [&killed, &living] {
+        let pid = format!("process {}", gateway.id());
+        run_until(folder.path(), &["status"], |status| status.stdout.contains(&pid));
+    }
+    assert_eq!(sockets(folder.path()).len(), 2);
+    killed.kill().expect("it runs");
+    killed.wait().expect("it ends");
+    let status = run_in(folder.path(), &["status"]);
+    let is_told = |gateway: &Child| status.stdout.contains(&format!("process {}", gateway.id()));
+    assert!(!is_told(&killed) && is_told(&living), "{status}");
+    assert_eq!(sockets(folder.path()).len(), 1, "the socket that nothing listens on is gone");
+    drop(living.stdin.take());
+    assert!(living.wait().expect("it ends").success());
+    assert!(sockets(folder.path()).is_empty());
+}
+
+/// Other systems have one loopback address.
+#[cfg(target_os = "linux")]
+#[test]
+fn gateways_at_two_addresses_with_one_port_are_told_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = up(folder.path(), &[]);
+    let port = first.base().rsplit(':').next().expect("a port").to_owned();
+    let second = up_at(folder.path(), &format!("127.0.0.2:{port}"), &[]);
+    for (which, expected) in [
+        (&*first.url, vec![&*first.url]),
+        (&*second.url, vec![&*second.url]),
+        (&*port, vec![&*first.url, &*second.url]),
+    ] {
+        let status = run_in(folder.path(), &["status", which, "-o", "json"]);
+        let told: Value = serde_json::from_str(&status.stdout).expect("JSON");
+        let gateways = told["gateways"].as_array().expect("a list").iter();
+        let urls: Vec<&str> = gateways.filter_map(|told| told["gateway"]["url"].as_str()).collect();
+        assert_eq!(urls, expected, "{which}: {status}");
+    }
+    for up in [first, second] {
+        assert_eq!(up.stop().code, Some(0));
+    }
+}
+
 #[test]
 fn status_is_told_to_its_user_alone() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -199,9 +254,10 @@ fn status_is_told_to_its_user_alone() {
     }
     let up = up(folder.path(), &[]);
     let port = up.base().rsplit(':').next().expect("a port").to_owned();
-    let socket = folder.path().join("state/run").join(format!("{port}.sock"));
+    let sockets = sockets(folder.path());
+    let [socket] = &sockets[..] else { panic!("there is one socket: {sockets:?}") };
     let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
-    assert_eq!((mode(&socket), mode(socket.parent().expect("a folder"))), (0o600, 0o700));
+    assert_eq!((mode(socket), mode(socket.parent().expect("a folder"))), (0o600, 0o700));
     assert_eq!(run(&["call", &up.url, "files_list"]).code, Some(0));
     assert_eq!(run(&["call", &up.url, "files_read", "path=missing"]).code, Some(1));
     for which in [None, Some(&*up.url), Some(&*port)] {

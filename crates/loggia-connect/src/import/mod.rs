@@ -4,6 +4,7 @@
 //! A client's file often holds secrets, and `loggia.toml` is kept and shared. So a value that looks like a secret is not
 //! copied: a variable takes its place, and a note says which. Invariant: no error and no note quotes a value.
 
+mod detect;
 mod secrets;
 mod server;
 

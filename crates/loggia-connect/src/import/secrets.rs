@@ -1,43 +1,9 @@
-//! Values of a client's configuration that look like secrets, and the variables that take their place.
+//! The variables that take the place of secrets of a client's configuration.
 
 use std::collections::BTreeMap;
 
+use super::detect::{has_secret, scheme_length, variable};
 use crate::secret::Secret;
-
-/// Parts of names whose values are secrets.
-const SECRET_NAMES: [&str; 10] = [
-    "KEY",
-    "TOKEN",
-    "SECRET",
-    "PASSWORD",
-    "PASSWD",
-    "PASSPHRASE",
-    "CREDENTIAL",
-    "AUTHORIZATION",
-    "COOKIE",
-    "_PAT",
-];
-/// Ends of names whose values are not, whatever is before.
-const PLAIN_ENDS: [&str; 6] = ["_FILE", "_PATH", "_DIR", "_TYPE", "_MODE", "_ID"];
-/// Beginnings of values that vendors give to secrets.
-const SECRET_VALUES: [&str; 14] = [
-    "sk-",
-    "sk_",
-    "rk_",
-    "pk_live",
-    "ghp_",
-    "gho_",
-    "github_pat_",
-    "glpat-",
-    "xoxb-",
-    "xoxp-",
-    "AKIA",
-    "eyJ",
-    "ntn_",
-    "secret_",
-];
-/// Words before a credential in a header.
-const SCHEMES: [&str; 3] = ["Bearer ", "Basic ", "Token "];
 
 /// A setting that may be a secret.
 pub(super) enum Setting<'n> {
@@ -50,7 +16,7 @@ pub(super) enum Setting<'n> {
 }
 
 impl Setting<'_> {
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         match self {
             Setting::Variable(name) | Setting::Named(name) => name,
             Setting::Argument => "ARGUMENT",
@@ -87,15 +53,19 @@ impl Variables {
         setting: &Setting<'_>,
         value: &str,
     ) -> (String, Option<String>) {
-        if !is_secret(setting.name(), value) {
+        if !has_secret(setting.name(), value) {
             return (value.to_owned(), None);
         }
-        let scheme = SCHEMES
-            .iter()
-            .find(|scheme| value.get(..scheme.len()).is_some_and(|v| v.eq_ignore_ascii_case(scheme)));
-        let (before, secret) = value.split_at(scheme.map_or(0, |scheme| scheme.len()));
+        let (text, variable) = self.replace(server, setting, value);
+        (text, Some(variable))
+    }
+
+    /// Returns `value` of the setting, which is a secret, with a variable in its place, and the variable. The name of an
+    /// authentication scheme stays.
+    pub(super) fn replace(&mut self, server: &str, setting: &Setting<'_>, value: &str) -> (String, String) {
+        let (scheme, secret) = value.split_at(scheme_length(value));
         let variable = self.name_for(server, setting, secret);
-        (format!("{before}${{{variable}}}"), Some(variable))
+        (format!("{scheme}${{{variable}}}"), variable)
     }
 }
 
@@ -104,56 +74,9 @@ fn is_ours(name: &str) -> bool {
     name == "DATABASE_URL" || name.starts_with("LOGGIA_")
 }
 
-/// Whether a setting looks like a secret. One that refers to a variable is none.
-fn is_secret(name: &str, value: &str) -> bool {
-    let name = format!("_{}", variable(name));
-    let by_name = SECRET_NAMES.iter().any(|part| name.contains(part))
-        && !PLAIN_ENDS.iter().any(|end| name.ends_with(end));
-    !value.is_empty() && !value.contains("${") && (by_name || is_secret_value(value))
-}
-
-/// Whether a value is a secret by its looks: as vendors write them, or a URL with a password.
-fn is_secret_value(value: &str) -> bool {
-    let user = value.split_once("://").and_then(|(_, rest)| rest.split(['/', '?']).next()?.rsplit_once('@'));
-    SECRET_VALUES.iter().any(|begin| value.starts_with(begin))
-        || user.is_some_and(|(user, _)| user.contains(':'))
-}
-
-/// Returns a text as the name of a variable: capitals, digits and `_`.
-pub(super) fn variable(text: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-    let name: String = text.chars().map(plain).collect();
-    let name = name.split('_').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_");
-    match name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() {
-        true => format!("VALUE_{name}"),
-        false => name,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_are_known_by_their_names_and_their_looks() {
-        for (name, value, secret) in [
-            ("GITHUB_TOKEN", "x", true),
-            ("x-api-key", "x", true),
-            ("--password", "x", true),
-            ("GITHUB_PAT", "x", true),
-            ("Authorization", "Bearer x", true),
-            ("MODE", "sk-abc", true),
-            ("DATABASE_URL", "postgres://ada:pw@host/db", true),
-            ("DATABASE_URL", "postgres://host/db?a=b@c:d", false),
-            ("API_KEY", "${API_KEY}", false),
-            ("API_KEY", "", false),
-            ("KEY_FILE", "/etc/key", false),
-            ("PATH", "/bin", false),
-            ("MODE", "fast", false),
-        ] {
-            assert_eq!(is_secret(name, value), secret, "{name} {value}");
-        }
-    }
 
     #[test]
     fn one_variable_stands_for_one_secret() {

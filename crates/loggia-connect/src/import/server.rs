@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::{Map, Value};
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, value};
 
-use super::secrets::{Setting, Variables, variable};
+use super::detect::{UrlText, assignment, header, is_secret_name, variable};
+use super::secrets::{Setting, Variables};
 use super::{ImportError, ImportedServer};
 use crate::manifest::{Manifest, ManifestError, connector_name};
 use crate::secret::{Location, Template};
@@ -71,7 +72,8 @@ impl Reader<'_, '_> {
         if words.first().is_none_or(String::is_empty) {
             return Err("its command is empty".to_owned());
         }
-        let program = self.template(&words.remove(0));
+        let program = self.without_secret("command", &Setting::Named("command"), &words.remove(0));
+        let program = self.template(&program);
         let args = self.without_secrets(words);
         section.insert("kind", value("stdio"));
         section.insert("command", value(&program));
@@ -80,7 +82,8 @@ impl Reader<'_, '_> {
         }
         self.pairs("env", section)?;
         if let [cwd] = &self.words("cwd")?[..] {
-            section.insert("cwd", value(self.template(cwd)));
+            let cwd = self.without_secret("cwd", &Setting::Named("cwd"), cwd);
+            section.insert("cwd", value(self.template(&cwd)));
         }
         // A path may come from a variable with a secret in it; the last part says enough.
         let shown = program.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
@@ -89,7 +92,7 @@ impl Reader<'_, '_> {
 
     fn remote(&mut self, section: &mut Table, key: &'static str) -> Result<String, String> {
         let [url] = &self.words(key)?[..] else { return Err(format!("its {key} is no text")) };
-        let url = self.url_without_secrets(url);
+        let url = self.without_secret("url", &Setting::Named("url"), url);
         section.insert("kind", value("remote"));
         section.insert("url", value(self.template(&url)));
         self.pairs("headers", section)?;
@@ -151,36 +154,37 @@ impl Reader<'_, '_> {
     fn secret(&mut self, place: &str, setting: &Setting<'_>, text: &str) -> String {
         let (text, variable) = self.variables.take(self.server, setting, text);
         if let Some(variable) = variable {
-            self.notes
-                .push(format!("set {variable} before you start: its value, under {place}, was not copied"));
+            self.note_variable(place, &variable);
         }
         text
     }
 
-    /// Arguments, with variables for secrets: `--api-key=X`, `--api-key X`, `Authorization: Bearer X`, and `sk-…` alone.
+    /// Returns the variable that takes the place of a secret, with a note.
+    fn replaced(&mut self, place: &str, name: &str, secret: &str) -> String {
+        let (text, variable) = self.variables.replace(self.server, &Setting::Named(name), secret);
+        self.note_variable(place, &variable);
+        text
+    }
+
+    fn note_variable(&mut self, place: &str, variable: &str) {
+        self.notes.push(format!("set {variable} before you start: its value, under {place}, was not copied"));
+    }
+
+    /// Returns arguments, with variables for secrets: `--api-key=X`, `--api-key X`, `-e API_KEY=X`,
+    /// `Authorization: Bearer X`, `https://h/?key=X`, and `sk-…` alone.
     fn without_secrets(&mut self, args: Vec<String>) -> Vec<String> {
-        let mut option = None;
+        let mut option: Option<String> = None;
         let mut safe = Vec::new();
         for arg in args {
-            let before: Option<String> = option.take();
-            let split = arg.split_once('=').filter(|(name, _)| arg.starts_with('-') && !name.contains(' '));
-            let header =
-                arg.split_once(':').filter(|(name, rest)| is_header_name(name) && !rest.starts_with("//"));
-            let text = match (split, header) {
-                (Some((name, text)), _) => {
-                    format!("{name}={}", self.secret("args", &Setting::Named(name), text))
-                }
-                (None, Some((name, text))) => {
-                    let space = &text[..text.len() - text.trim_start().len()];
-                    format!("{name}:{space}{}", self.secret("args", &Setting::Named(name), text.trim_start()))
-                }
-                (None, None) if arg.starts_with('-') => {
+            let before = option.take();
+            let text = match arg.starts_with('-') && !arg.contains(['=', ' ']) {
+                true => {
                     option = Some(arg.clone());
-                    arg
+                    self.without_secret("args", &Setting::Argument, &arg)
                 }
-                (None, None) => {
+                false => {
                     let setting = before.as_deref().map_or(Setting::Argument, Setting::Named);
-                    self.secret("args", &setting, &arg)
+                    self.without_secret("args", &setting, &arg)
                 }
             };
             safe.push(self.template(&text));
@@ -188,17 +192,63 @@ impl Reader<'_, '_> {
         safe
     }
 
-    /// A URL, with variables for secrets in its query.
-    fn url_without_secrets(&mut self, url: &str) -> String {
-        let Some((path, query)) = url.split_once('?') else { return url.to_owned() };
-        let pairs: Vec<String> = query
-            .split('&')
-            .map(|pair| match pair.split_once('=') {
-                Some((name, text)) => format!("{name}={}", self.secret("url", &Setting::Named(name), text)),
-                None => pair.to_owned(),
-            })
-            .collect();
-        format!("{path}?{}", pairs.join("&"))
+    /// Returns a text with variables for the secrets in it. Of a URL, a header or `NAME=value` only the secret parts are
+    /// replaced; any other text is replaced as a whole.
+    fn without_secret(&mut self, place: &str, setting: &Setting<'_>, text: &str) -> String {
+        if is_secret_name(setting.name()) {
+            return self.secret(place, setting, text);
+        }
+        if let Some(url) = UrlText::split(text) {
+            return self.url_without_secrets(place, &url);
+        }
+        if let Some((name, value)) = assignment(text) {
+            return format!("{name}={}", self.without_secret(place, &Setting::Named(name), value));
+        }
+        if let Some((name, space, value)) = header(text) {
+            return format!("{name}:{space}{}", self.without_secret(place, &Setting::Named(name), value));
+        }
+        self.secret(place, setting, text)
+    }
+
+    /// Returns a URL with variables for secrets in its user information, path, query and fragment.
+    fn url_without_secrets(&mut self, place: &str, url: &UrlText<'_>) -> String {
+        let mut safe = url.scheme.to_owned();
+        match url.user {
+            Some(user) if url.has_secret_user() => {
+                safe.push_str(&format!("{}@", self.replaced(place, "url-user", user)));
+            }
+            Some(user) => safe.push_str(&format!("{user}@")),
+            None => {}
+        }
+        safe.push_str(url.host);
+        let mut segments = Vec::new();
+        for segment in url.path.split('/') {
+            segments.push(match url.is_secret_segment(segment) {
+                true => self.replaced(place, "url-path", segment),
+                false => segment.to_owned(),
+            });
+        }
+        safe.push_str(&segments.join("/"));
+        for (mark, part) in [('?', url.query), ('#', url.fragment)] {
+            if let Some(part) = part {
+                safe.push(mark);
+                safe.push_str(&self.parameters_without_secrets(place, url, part));
+            }
+        }
+        safe
+    }
+
+    fn parameters_without_secrets(&mut self, place: &str, url: &UrlText<'_>, part: &str) -> String {
+        let mut safe = Vec::new();
+        for pair in part.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or(("", pair));
+            safe.push(match (url.is_secret_parameter(name, value), name) {
+                (false, _) => pair.to_owned(),
+                (true, "") => self.replaced(place, "url-query", value),
+                (true, name) => format!("{name}={}", self.replaced(place, name, value)),
+            });
+        }
+        safe.join("&")
     }
 
     /// A text with a client's variables, as a template of ours: `${env:A}` and `${input:a}` are `${A}`.
@@ -240,10 +290,6 @@ impl Reader<'_, '_> {
         }
         self.notes
     }
-}
-
-fn is_header_name(name: &str) -> bool {
-    name.len() > 1 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
 /// A text, a number or a switch as a text.

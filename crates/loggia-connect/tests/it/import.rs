@@ -36,6 +36,22 @@ const FILES: &[(&str, &str)] = &[
         }"#,
     ),
     (
+        "secrets inside of values: JSON, URLs, headers behind options, assignments, lines of a shell",
+        r#"{"mcpServers": {
+            "notion": {"command": "npx", "args": ["-y", "notion-mcp"], "env": {"OPENAPI_MCP_HEADERS": "{\"Authorization\":\"Bearer ntn_s3cret1\",\"Notion-Version\":\"2022-06-28\"}"}},
+            "query": {"command": "npx", "args": ["mcp-remote", "https://x.example/sse?api_key=s3cret2&page=1#access_token=s3cret3"]},
+            "header": {"command": "npx", "args": ["mcp-remote", "https://x.example/sse", "--header=Authorization: Bearer s3cret4", "--header", "X-Api-Key:s3cret5", "--allow-http"]},
+            "user": {"url": "https://ada:s3cret6@u.example/mcp"},
+            "path": {"url": "https://u.example/api/s/s3cretAbCdEfGh0123456789AbCd/mcp?plain=1"},
+            "docker": {"command": "docker", "args": ["run", "-i", "-e", "GITHUB_TOKEN=s3cret7", "--env=DB_PASS=s3cret8", "-e", "MODE=fast", "-e", "A=https://ada:s3cret9@h/", "image"]},
+            "shell": {"command": "sh", "args": ["-c", "API=1 server --api-key s3cret10"]},
+            "json": {"command": "server", "args": ["--config", "{\"token\":\"s3cret11\",\"a\":1}", "postgres://ada:s3cret/12@h/db"]},
+            "line": {"command": "npx server --token s3cret13", "cwd": "/srv"},
+            "mixed": {"command": "x", "env": {"HEADERS": "A: ${env:A}, Authorization: Bearer s3cret14"}},
+            "plain": {"command": "uvx", "args": ["--from", "git+https://h/x@0123456789abcdef0123456789abcdef01234567", "C:\\dir", "host:80", "--name=a=b", "ssh://git@h/x"]}
+        }}"#,
+    ),
+    (
         "one variable, two values",
         r#"{"mcp": {"servers": {
             "one": {"command": "a", "env": {"API_KEY": "s3cret1", "DEBUG": true, "PORT": 8080}},

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use loggia_wire::jsonrpc::{DecodeError, Id, PartialEnvelope};
+use loggia_wire::text::escape_line;
 
 use crate::error::Error;
 use crate::transport::framing::BadFrame;
@@ -78,7 +79,7 @@ fn excerpt(text: &[u8]) -> String {
     const MOST: usize = 200;
     let head = String::from_utf8_lossy(&text[..text.len().min(MOST)]);
     let more = if text.len() > MOST { "…" } else { "" };
-    format!("{}{more}", head.escape_debug())
+    escape_line(&head) + more
 }
 
 /// How much of it a server may still send. The bound is one of bytes within a minute: what is counted fades, and

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_of_the_book_arrives_where_it_is_used() {
+    fn every_key_of_the_book_sets_a_bound_of_the_hub() {
         let shown = |server: &ServerSection| {
             let requests = server.limits.requests;
             (format!("{:?}", server.limits), format!("{:?}", hub_limits(server, requests)))

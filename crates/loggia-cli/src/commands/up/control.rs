@@ -1,6 +1,7 @@
 //! Tells the operator how the gateway is, over a Unix socket that only its user can open: reasons and error output
 //! are not for clients. Each connection is given one JSON document (`gateway`, `connectors`) and closed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,19 +9,26 @@ use std::time::Instant;
 use loggia_hub::Hub;
 use serde_json::{Value, json};
 
-/// What `loggia status` is told of one gateway.
+/// The state of one gateway, for `loggia status`.
 pub(crate) struct Control {
     hub: Arc<Hub>,
     /// The URL, or `stdio`.
     at: String,
+    /// The address that it listens on; none on standard streams.
+    listen: Option<SocketAddr>,
     config: Option<PathBuf>,
     begun: Instant,
 }
 
 impl Control {
-    /// Tells of `hub`, which serves the configuration `config` at `at`.
-    pub(crate) fn new(hub: Arc<Hub>, at: impl Into<String>, config: Option<PathBuf>) -> Control {
-        Control { hub, at: at.into(), config, begun: Instant::now() }
+    /// Reports on `hub`, which serves the configuration `config` on standard streams.
+    pub(crate) fn stdio(hub: Arc<Hub>, config: Option<PathBuf>) -> Control {
+        Control { hub, at: "stdio".to_owned(), listen: None, config, begun: Instant::now() }
+    }
+
+    /// Reports on `hub`, which serves the configuration `config` at `url` and listens on `listen`.
+    pub(crate) fn http(hub: Arc<Hub>, url: String, listen: SocketAddr, config: Option<PathBuf>) -> Control {
+        Control { hub, at: url, listen: Some(listen), config, begun: Instant::now() }
     }
 
     #[cfg_attr(not(unix), allow(dead_code, reason = "there is no socket to tell it over"))]
@@ -30,6 +38,7 @@ impl Control {
         json!({
             "gateway": {
                 "url": self.at,
+                "listen": self.listen.map(|address| address.to_string()),
                 "config": self.config.as_ref().map(|path| path.display().to_string()),
                 "pid": std::process::id(),
                 "version": env!("CARGO_PKG_VERSION"),
@@ -39,12 +48,12 @@ impl Control {
         })
     }
 
-    /// Listens under `name` until the result is dropped. A gateway that cannot be asked still serves.
+    /// Listens until the result is dropped. A gateway that cannot be asked still serves.
     #[cfg(unix)]
-    pub(crate) fn listen(self, name: &str) -> Option<unix::Listening> {
+    pub(crate) fn listen(self) -> Option<unix::ControlSocket> {
         let folder = crate::state::sockets()?;
-        match unix::bind(&folder, name) {
-            Ok((listener, path)) => Some(unix::Listening::new(listener, path, self)),
+        match unix::bind(&folder, &self.name()) {
+            Ok((listener, path)) => Some(unix::ControlSocket::new(listener, path, self)),
             Err(error) => {
                 let folder = folder.display();
                 tracing::warn!(%folder, %error, "`loggia status` cannot ask this gateway: no socket");
@@ -55,8 +64,19 @@ impl Control {
 
     /// There are no sockets of this kind here.
     #[cfg(not(unix))]
-    pub(crate) fn listen(self, _: &str) -> Option<()> {
+    pub(crate) fn listen(self) -> Option<()> {
         None
+    }
+
+    /// Returns a name that no other gateway has: two may listen on one port, at two addresses or while the first of them
+    /// drains.
+    #[cfg(unix)]
+    fn name(&self) -> String {
+        let pid = std::process::id();
+        match self.listen {
+            Some(address) => format!("{}-{}-{pid}", address.ip(), address.port()),
+            None => format!("stdio-{pid}"),
+        }
     }
 }
 
@@ -79,36 +99,36 @@ mod unix {
     /// The pause after a connection that could not be accepted.
     const PAUSE: Duration = Duration::from_millis(200);
 
-    /// A socket that answers. Dropping it takes it away.
-    pub(crate) struct Listening {
+    /// A socket that answers. Dropping it removes it.
+    pub(crate) struct ControlSocket {
         path: PathBuf,
         task: JoinHandle<()>,
     }
 
-    impl Listening {
-        pub(super) fn new(listener: UnixListener, path: PathBuf, control: Control) -> Listening {
-            Listening { path, task: tokio::spawn(serve(listener, control)) }
+    impl ControlSocket {
+        pub(super) fn new(listener: UnixListener, path: PathBuf, control: Control) -> ControlSocket {
+            ControlSocket { path, task: tokio::spawn(serve(listener, control)) }
         }
     }
 
-    impl Drop for Listening {
+    impl Drop for ControlSocket {
         fn drop(&mut self) {
             self.task.abort();
-            // The next gateway under this name replaces a leftover.
+            // `loggia status` removes what is left.
             let _ = std::fs::remove_file(&self.path);
         }
     }
 
-    /// Binds the socket. One that is left over from a gateway that is gone is replaced.
+    /// Binds the socket. It gets its name once it listens: one that refuses connections is taken for a leftover.
     pub(super) fn bind(folder: &Path, name: &str) -> io::Result<(UnixListener, PathBuf)> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
-        let path = folder.join(format!("{name}.sock"));
-        if path.exists() && std::os::unix::net::UnixStream::connect(&path).is_err() {
-            std::fs::remove_file(&path)?;
-        }
-        let listener = UnixListener::bind(&path)?;
-        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        let (new, path) = (folder.join(format!("{name}.new")), folder.join(format!("{name}.sock")));
+        // Left by a process of the same number, which was killed.
+        let _ = std::fs::remove_file(&new);
+        let listener = UnixListener::bind(&new)?;
+        std::fs::set_permissions(&new, Permissions::from_mode(0o600))?;
+        std::fs::rename(&new, &path)?;
         Ok((listener, path))
     }
 

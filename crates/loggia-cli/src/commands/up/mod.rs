@@ -123,8 +123,7 @@ async fn serve_stdio(config: &Config, credentials: &Credentials) -> Outcome {
     let requests = config.server.limits.requests.min(config.server.limits.requests_per_connection);
     let hub = start(config, credentials, &[], requests)?;
     let banner = Banner::on_stderr(hub.clone(), config.file.as_deref());
-    let control = Control::new(hub.clone(), "stdio", config.file.clone());
-    let _control = control.listen(&format!("stdio-{}", std::process::id()));
+    let _control = Control::stdio(hub.clone(), config.file.clone()).listen();
     let watching = tokio::spawn(async move { banner.watch().await });
     let served = stdio().serve(hub.clone(), config.server.limits.clone(), Shutdown::new()).await;
     watching.abort();
@@ -160,8 +159,7 @@ async fn serve_http(
         .allowed_hosts(access.host(!server.allowed_hosts.is_empty() || !args.allow_host.is_empty()))
         .allowed_origins(server.allowed_origins.iter().chain(&args.allow_origin))
         .allowed_origins(access.origin());
-    let control = Control::new(hub.clone(), url.clone(), config.file.clone());
-    let _control = control.listen(&address.port().to_string());
+    let _control = Control::http(hub.clone(), url.clone(), address, config.file.clone()).listen();
     let mut banner = Banner::on_stdout(hub.clone(), config.file.as_deref());
     banner.opening(&url, config, access);
     let health = HealthLayer::new(hub.clone(), shutdown.clone(), !access.is_protected());

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::Limits;
 
 /// What is left.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Budget {
     entries: usize,
     bytes: u64,

@@ -6,12 +6,15 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{MutexGuard, TryLockError};
+use std::thread;
 use std::time::Duration;
 
 use cap_std::fs::{Dir, File, Metadata};
 
-use super::lock::DirectoryLocks;
+use super::budget::Budget;
+use super::error::excerpt;
+use super::lock::{DirectoryLocks, LOCK_FILE, RETRY};
 use super::path::RelPath;
 use super::temporary::{self, TemporaryFile};
 use super::walk::{Flow, Scope, Walk};
@@ -27,6 +30,8 @@ const MAX_LINKS: usize = 40;
 /// The permission to change something. Changes of one [`Files`] happen one after the other.
 pub(super) struct ChangePermit<'f> {
     files: &'f Files,
+    /// What waiting for other changes may cost in sum: those of this process and of others.
+    waiting: Budget,
     _order: MutexGuard<'f, ()>,
 }
 
@@ -56,13 +61,31 @@ pub(super) enum ExpectedContent<'c> {
 }
 
 impl Files {
-    /// The permission to change something; waits for the changes under way.
-    pub(super) fn change(&self) -> Result<ChangePermit<'_>> {
+    /// Returns the permission to change `path`; waits for the changes under way.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder is read-only, or if the changes under way do not end in the time of one operation or before
+    /// the caller has gone.
+    pub(super) fn change(&self, path: &str) -> Result<ChangePermit<'_>> {
         if !self.options.writable {
             return Err(FilesError::ReadOnly);
         }
-        let order = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(ChangePermit { files: self, _order: order })
+        let mut waiting = self.budget();
+        loop {
+            match self.changes.try_lock() {
+                Ok(order) => return Ok(ChangePermit { files: self, waiting, _order: order }),
+                // The folder is the state, and a change that panicked left it whole.
+                Err(TryLockError::Poisoned(poisoned)) => {
+                    return Ok(ChangePermit { files: self, waiting, _order: poisoned.into_inner() });
+                }
+                Err(TryLockError::WouldBlock) => {}
+            }
+            if waiting.time().is_err() {
+                return Err(FilesError::Busy { path: excerpt(path) });
+            }
+            thread::sleep(RETRY);
+        }
     }
 
     /// Follows the links that `path` itself is, and returns the path that the last one leads to, which need not exist.
@@ -117,8 +140,8 @@ impl ChangePermit<'_> {
     /// Opens the directory of `real`, the path that `path` leads to, if that may be changed. It is created with `create`.
     pub(super) fn open(&self, path: &RelPath, real: &Path, create: bool) -> Result<DirectoryEntry> {
         let name = real.file_name().ok_or_else(|| not_a_file(path, Kind::Directory))?.to_owned();
-        if temporary::is_temporary(&name) {
-            let reason = "this server keeps names of this form for temporary files; choose another name";
+        if temporary::is_temporary(&name) || name == LOCK_FILE {
+            let reason = "this server keeps names of this form for its own files; choose another name";
             return Err(FilesError::BadPath { path: path.to_string(), reason });
         }
         self.files.check_sensitive(path, real)?;
@@ -156,7 +179,7 @@ impl ChangePermit<'_> {
         let directories: Vec<&Dir> = entries.iter().map(|entry| &entry.dir).collect();
         let busy =
             |_| FilesError::Busy { path: entries.first().map_or_else(String::new, |e| e.path.to_string()) };
-        DirectoryLocks::acquire(&directories, &self.files.root, &mut self.files.budget()).map_err(busy)
+        DirectoryLocks::acquire(&directories, &self.files.root, &mut self.waiting.clone()).map_err(busy)
     }
 
     /// Gives the file at `place` the content `content` in one step, if it still has the content `expected`.
@@ -231,13 +254,42 @@ mod tests {
     use super::super::stat::hash;
     use super::*;
 
+    /// A call that waits ends with its time or its caller, whatever the change under way does.
+    #[test]
+    fn the_wait_for_the_change_under_way_is_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = FilesOptions { writable: true, ..FilesOptions::default() };
+        let files = Files::open(folder.path(), options.clone()).unwrap();
+        let at_once = Limits { time: Duration::ZERO, ..Limits::default() };
+        let impatient =
+            Files { options: FilesOptions { limits: at_once, ..options.clone() }, ..files.clone() };
+        let gone = files.until(|| true);
+        let busy = Err(FilesError::Busy { path: "file".to_owned() });
+        for (what, waiting) in [("no time is left", &impatient), ("the caller has gone", &gone)] {
+            let permit = files.change("file").unwrap();
+            assert_eq!(waiting.change("file").map(drop), busy, "{what}");
+            drop(permit);
+            assert!(waiting.change("file").is_ok(), "{what}: nothing is waited for");
+        }
+        // The directory is locked by another process: the time before counts, too. A new budget would last an hour.
+        let an_hour = Limits { time: Duration::from_secs(3600), ..Limits::default() };
+        let patient = Files { options: FilesOptions { limits: an_hour, ..options }, ..files.clone() };
+        let mut permit = patient.change("file").unwrap();
+        permit.waiting = impatient.budget();
+        let other = std::fs::File::open(folder.path()).unwrap();
+        fs4::FileExt::lock(&other).unwrap();
+        let path = files.parse("file").unwrap();
+        let entry = permit.open(&path, Path::new("file"), false).unwrap();
+        assert_eq!(permit.lock(entry).map(drop), busy);
+    }
+
     /// Another program may change the file while the new content is being written.
     #[test]
     fn a_file_is_replaced_only_if_it_is_still_as_expected() {
         let folder = tempfile::tempdir().unwrap();
         let options = FilesOptions { writable: true, ..FilesOptions::default() };
         let files = Files::open(folder.path(), options).unwrap();
-        let change = files.change().unwrap();
+        let change = files.change("file").unwrap();
         let (old, other) = (hash(b"old"), hash(b"other"));
         let table = [
             (Some("old"), ExpectedContent::Hash(&old), true),

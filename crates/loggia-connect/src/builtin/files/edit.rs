@@ -68,7 +68,7 @@ pub struct Edited {
 impl Files {
     /// Edits a text file.
     pub fn edit(&self, request: &EditRequest) -> Result<Edited> {
-        let change = self.change()?;
+        let change = self.change(&request.path)?;
         let path = self.parse(&request.path)?;
         if !(1..=MAX_EDITS).contains(&request.edits.len()) {
             let reason = format!("give 1 to {MAX_EDITS} edits");

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::io;
 
+use loggia::wire::text::{escape_except, escape_line, is_layout};
+
 /// Why an operation on the folder was refused or failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -116,7 +118,7 @@ pub enum FilesError {
         /// The path.
         path: String,
     },
-    /// Other processes kept the directory locked for as long as the operation may take.
+    /// Other changes, of this process or of another, took longer than the operation may wait.
     Busy {
         /// The path.
         path: String,
@@ -191,24 +193,20 @@ impl FilesError {
 /// The characters of a caller's text that an error shows.
 const MAX_EXCERPT: usize = 80;
 
-/// The start of a caller's text, on one line.
+/// Returns the start of a caller's text, on one line.
 pub(super) fn excerpt(text: &str) -> String {
-    let escaped: String = text.chars().take(MAX_EXCERPT).flat_map(char::escape_debug).collect();
-    if text.chars().nth(MAX_EXCERPT).is_some() { escaped + "…" } else { escaped }
+    match text.char_indices().nth(MAX_EXCERPT) {
+        Some((end, _)) => escape_line(&text[..end]) + "…",
+        None => escape_line(text),
+    }
 }
 
-/// The first `most` characters of a message that repeats a caller's text, control characters escaped.
+/// Returns the first `most` characters of a message of several lines that repeats a text from outside.
 pub(super) fn bounded(message: &str, most: usize) -> String {
-    let mut bounded = String::new();
-    for (n, character) in message.chars().enumerate() {
-        match character {
-            _ if n == most => return bounded + "…",
-            '\n' | '\t' => bounded.push(character),
-            control if control.is_control() => bounded.extend(control.escape_default()),
-            plain => bounded.push(plain),
-        }
+    match message.char_indices().nth(most) {
+        Some((end, _)) => escape_except(&message[..end], is_layout) + "…",
+        None => escape_except(message, is_layout),
     }
-    bounded
 }
 
 /// cap-std makes this error itself when a path leads out, so that no error number comes with it.
@@ -270,7 +268,7 @@ impl fmt::Display for FilesError {
             ),
             FilesError::Busy { path } => write!(
                 f,
-                "another process has locked the directory of '{path}', so nothing was changed; try again later"
+                "other changes of this folder, by this server or another process, took too long, so '{path}' was not changed; try again later"
             ),
             FilesError::TimedOut { path } => write!(
                 f,
@@ -330,5 +328,21 @@ impl fmt::Display for EditProblem {
                 )
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_is_repeated_is_short_and_does_nothing_to_a_terminal() {
+        let forged = "a\u{202e}b\u{2066}c\u{200b}d\u{1b}[2J\u{e0041}\r";
+        let escaped = "a\\u{202e}b\\u{2066}c\\u{200b}d\\u{1b}[2J\\u{e0041}\\r";
+        assert_eq!(bounded(&format!("{forged}\n\tx"), 80), format!("{escaped}\n\tx"));
+        assert_eq!(excerpt(&format!("{forged}\n\tx")), format!("{escaped}\\n\\tx"));
+        assert_eq!(bounded("äöü", 2), "äö…");
+        assert_eq!(bounded("äöü", 3), "äöü");
+        assert_eq!(excerpt(&"ä".repeat(100)), "ä".repeat(80) + "…");
     }
 }

@@ -3,6 +3,9 @@
 //! A change reads a name of a directory, decides, and renames; another process that does the same at once
 //! would undo it. The lock is on the directory that holds the name, and not on the folder, so that two servers
 //! whose folders overlap exclude each other as well. The kernel releases it with the process, however that ends.
+//!
+//! Where directories cannot be locked, a file in the folder is: then only servers of the same folder exclude each other. A
+//! file in each directory would serve overlapping folders too, but no directory could be deleted as an empty one.
 
 use std::io;
 use std::thread;
@@ -15,10 +18,10 @@ use fs4::{FileExt, TryLockError};
 use super::budget::Budget;
 
 /// The time between two attempts at a lock that another process holds.
-const RETRY: Duration = Duration::from_millis(2);
+pub(super) const RETRY: Duration = Duration::from_millis(2);
 
 /// The file that is locked where directories cannot be, as on Windows and NFS.
-const LOCK_FILE: &str = ".loggia.lock";
+pub(super) const LOCK_FILE: &str = ".loggia.lock";
 
 /// The locks of one change, released on drop.
 #[derive(Debug, Default)]

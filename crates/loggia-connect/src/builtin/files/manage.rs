@@ -47,7 +47,7 @@ pub struct Deleted {
 impl Files {
     /// Moves or renames a file or a directory.
     pub fn rename(&self, request: &MoveRequest) -> Result<Stat> {
-        let change = self.change()?;
+        let change = self.change(&request.from)?;
         let (from, to) = (self.parse(&request.from)?, self.parse(&request.to)?);
         if from.is_root() || to.is_root() {
             return Err(FilesError::Root { verb: "moved or replaced" });
@@ -77,7 +77,7 @@ impl Files {
 
     /// Creates a directory, with those on the way to it. Returns whether it was not there before.
     pub fn create_directory(&self, path: &str) -> Result<bool> {
-        let change = self.change()?;
+        let change = self.change(path)?;
         let path = self.parse(path)?;
         if path.is_root() {
             return Ok(false);
@@ -99,7 +99,7 @@ impl Files {
 
     /// Deletes a file, a link (not what it leads to) or a directory.
     pub fn delete(&self, request: &DeleteRequest) -> Result<Deleted> {
-        let change = self.change()?;
+        let change = self.change(&request.path)?;
         let path = self.parse(&request.path)?;
         if path.is_root() {
             return Err(FilesError::Root { verb: "deleted" });

@@ -39,7 +39,7 @@ pub struct Written {
 impl Files {
     /// Creates a file, or replaces its content.
     pub fn write(&self, request: &WriteRequest) -> Result<Written> {
-        let change = self.change()?;
+        let change = self.change(&request.path)?;
         let path = self.parse(&request.path)?;
         self.check_size(&path, request.content.len() as u64)?;
         let place = self.place_to_write(&change, &path, request)?;

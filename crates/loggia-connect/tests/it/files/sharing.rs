@@ -202,6 +202,8 @@ fn temporary_files_of_ended_processes_are_removed() {
     drop(locked);
     files.write(&write("locked/new", "x")).unwrap();
     assert_eq!(paths(&files.list(&all).unwrap()), [&kept[..], &["locked/", "locked/new"]].concat());
-    let taken = files.write(&write("dir/.loggia-1-1.tmp", "x"));
-    assert!(matches!(taken, Err(FilesError::BadPath { .. })), "{taken:?}");
+    for own in ["dir/.loggia-1-1.tmp", ".loggia.lock"] {
+        let taken = files.write(&write(own, "x"));
+        assert!(matches!(taken, Err(FilesError::BadPath { .. })), "{own}: {taken:?}");
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use loggia_wire::text::escape_line;
+
 /// A part of a list that was left out. Its text is one line, without control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -58,18 +60,10 @@ impl fmt::Display for ListWarning {
 /// A text from the server, shortened, with everything escaped that could leave its line.
 fn one_line(text: &str) -> String {
     const MOST: usize = 200;
-    let mut line = String::new();
-    for (count, char) in text.chars().enumerate() {
-        if count == MOST {
-            line.push('…');
-            break;
-        }
-        match char {
-            '"' | '\'' | '\\' => line.push(char),
-            other => line.extend(other.escape_debug()),
-        }
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => escape_line(&text[..end]) + "…",
+        None => escape_line(text),
     }
-    line
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use loggia_wire::text::escape_except;
 use tokio::process::ChildStderr;
 
 use crate::transport::framing::{BadFrame, LineReader, ReadFrames};
@@ -62,20 +63,9 @@ pub(super) async fn listen(
     }
 }
 
-/// A line whose control characters, and characters that change the direction of text, are escaped: it is shown on
-/// terminals and in logs.
+/// Returns a line as it may be shown on terminals and in logs; tabs stay.
 fn printable(line: &str) -> String {
-    let mut shown = String::with_capacity(line.len());
-    for char in line.chars() {
-        let is_direction =
-            matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if (char.is_control() && char != '\t') || is_direction {
-            shown.extend(char.escape_unicode());
-        } else {
-            shown.push(char);
-        }
-    }
-    shown
+    escape_except(line, |c| c == '\t')
 }
 
 #[cfg(test)]
@@ -87,7 +77,8 @@ mod tests {
         for (line, expected) in [
             ("plain \"é\"\t€", "plain \"é\"\t€"),
             ("\u{1b}[2Jred", "\\u{1b}[2Jred"),
-            ("a\rb\u{202e}c\u{2066}", "a\\u{d}b\\u{202e}c\\u{2066}"),
+            ("a\rb\u{202e}c\u{2066}", "a\\rb\\u{202e}c\\u{2066}"),
+            ("a\u{200b}b\u{e0041}\u{feff}\u{9b}", "a\\u{200b}b\\u{e0041}\\u{feff}\\u{9b}"),
         ] {
             assert_eq!(printable(line), expected);
         }

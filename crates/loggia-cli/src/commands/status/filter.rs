@@ -1,0 +1,99 @@
+//! Selection of the gateways that `loggia status URL` shows.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde_json::Value;
+use url::Url;
+
+/// The place of a gateway, as the user names it: a URL, an address or a port.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct GatewayFilter {
+    /// The host; any if it is not named.
+    host: Option<String>,
+    port: u16,
+}
+
+impl GatewayFilter {
+    /// Reads `http://127.0.0.1:4000/mcp`, `127.0.0.1:4000`, `:4000` or `4000`.
+    pub(super) fn parse(text: &str) -> Option<GatewayFilter> {
+        if text.contains("://") {
+            return GatewayFilter::of_url(&Url::parse(text).ok()?);
+        }
+        let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+        let port: u16 = port.parse().ok()?;
+        match host {
+            "" => Some(GatewayFilter { host: None, port }),
+            host => GatewayFilter::of_url(&Url::parse(&format!("http://{host}:{port}/")).ok()?)
+                // The port that a URL leaves out is its own default.
+                .map(|filter| GatewayFilter { port, ..filter }),
+        }
+    }
+
+    fn of_url(url: &Url) -> Option<GatewayFilter> {
+        let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
+        Some(GatewayFilter { host: Some(host), port: url.port_or_known_default()? })
+    }
+
+    /// Whether `gateway` is at this place: by its URL, which may be public, or by the address that it listens on.
+    pub(super) fn matches(&self, gateway: &Value) -> bool {
+        let url = gateway["url"].as_str().and_then(|url| GatewayFilter::of_url(&Url::parse(url).ok()?));
+        let listen = gateway["listen"].as_str().and_then(|listen| listen.parse::<SocketAddr>().ok());
+        url.is_some_and(|url| self.port == url.port && (self.host.is_none() || self.host == url.host))
+            || listen.is_some_and(|listen| self.port == listen.port() && self.names(listen.ip()))
+    }
+
+    /// Whether the host may be the address `ip`.
+    fn names(&self, ip: IpAddr) -> bool {
+        let Some(host) = &self.host else { return true };
+        match host.parse::<IpAddr>() {
+            _ if ip.is_unspecified() => true,
+            Ok(named) => named == ip,
+            Err(_) => host.eq_ignore_ascii_case("localhost") && ip.is_loopback(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_gateway_is_found_by_its_url_its_address_and_its_port() {
+        let here = json!({ "url": "http://127.0.0.1:4000/mcp", "listen": "127.0.0.1:4000" });
+        let beside = json!({ "url": "http://127.0.0.2:4000/mcp", "listen": "127.0.0.2:4000" });
+        let public = json!({ "url": "https://hub.example/mcp", "listen": "[::1]:4001" });
+        let open = json!({ "url": "http://0.0.0.0:80/mcp", "listen": "0.0.0.0:80" });
+        let stdio = json!({ "url": "stdio", "listen": null });
+        let all =
+            [("here", &here), ("beside", &beside), ("public", &public), ("open", &open), ("stdio", &stdio)];
+        for (text, expected) in [
+            ("4000", Some("here beside")),
+            (":4000", Some("here beside")),
+            ("127.0.0.1:4000", Some("here")),
+            ("http://127.0.0.1:4000/mcp", Some("here")),
+            ("http://127.0.0.2:4000", Some("beside")),
+            ("localhost:4000", Some("here beside")),
+            ("other.example:4000", Some("")),
+            ("https://hub.example/other", Some("public")),
+            ("http://[::1]:4001/mcp", Some("public")),
+            ("[::1]:4001", Some("public")),
+            ("443", Some("public")),
+            ("http://10.0.0.1/mcp", Some("open")),
+            ("10.0.0.1:80", Some("open")),
+            ("1", Some("")),
+            ("nonsense", None),
+            ("http://", None),
+            ("127.0.0.1:99999", None),
+            ("a b:80", None),
+            ("stdio", None),
+        ] {
+            let filter = GatewayFilter::parse(text);
+            let found = filter.map(|filter| {
+                let found = all.iter().filter(|(_, gateway)| filter.matches(gateway)).map(|(name, _)| *name);
+                found.collect::<Vec<_>>().join(" ")
+            });
+            assert_eq!(found.as_deref(), expected, "{text}");
+        }
+    }
+}
