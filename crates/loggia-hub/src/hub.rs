@@ -451,15 +451,16 @@ impl Shared {
         self.relay(route.connector, request, exchange).await
     }
 
-    /// The connector whose prefix `name` has, where it is not known what it offers to everybody, and what the
-    /// connector itself may call the thing.
+    /// Returns the connector that may list `name`, where its lists are not known or differ by user, and the name there.
+    /// A tool has no other name than the listed one, which access rules judge.
     fn unlisted<'n>(&self, name: &'n str) -> Option<(&Arc<Slot>, &'n str)> {
-        let prefixed = self.slots.iter().find_map(|slot| {
-            let own_name = name.strip_prefix(&*slot.connector.prefix)?.strip_prefix(SEPARATOR)?;
-            Some((slot, own_name))
-        });
-        let unprefixed = || Some((self.slots.iter().find(|slot| slot.connector.unprefixed)?, name));
-        let (slot, own_name) = prefixed.or_else(unprefixed)?;
+        let prefixed = |slot: &Slot| name.strip_prefix(&*slot.connector.prefix)?.strip_prefix(SEPARATOR);
+        let prefixed = self.slots.iter().filter_map(|slot| Some((slot, prefixed(slot)?)));
+        let unprefixed = self.slots.iter().filter(|slot| slot.connector.unprefixed).map(|slot| (slot, name));
+        let is_listed = |(slot, own_name): &(&Arc<Slot>, &str)| {
+            *own_name == SIGN_IN || self.listed_name(slot, own_name) == name
+        };
+        let (slot, own_name) = prefixed.chain(unprefixed).find(is_listed)?;
         let unknown = slot.own.is_some() || slot.listed().is_none_or(|listed| listed.remembered);
         unknown.then_some((slot, own_name))
     }

@@ -166,6 +166,30 @@ async fn everybody_calls_over_a_connection_of_their_own() {
     }
 }
 
+/// A rule of the gateway judges the name of a tool, so only the name that is listed leads to it. Each line: the prefix, a
+/// name, and whether it leads to the tool `echo`.
+#[tokio::test]
+async fn a_tool_is_reached_only_under_the_name_that_is_listed() {
+    for (prefix, name, is_reached) in [
+        ("up", "up_echo", true),
+        ("up", "echo", false),
+        ("docs", "docs_echo", true),
+        ("docs", "up_echo", false),
+        ("", "echo", true),
+        ("", "up_echo", false),
+    ] {
+        let accounts = Accounts::new(Version::V2026_07_28, &["ada"]);
+        let hub = start(connector(&accounts).prefix(prefix), limits());
+        let ada = client_of(&hub, Some("ada"), builder(Version::V2026_07_28)).await;
+        let said = said(&ada, name).await;
+        assert_eq!(said == "hi", is_reached, "{prefix:?} {name}: {said}");
+        let sign_in =
+            ada.call_tool(if prefix == "docs" { "docs_sign_in" } else { "up_sign_in" }, json!({})).await;
+        assert!(sign_in.is_ok_and(|result| text(&result).contains("You are signed in")), "{prefix:?}");
+        hub.close().await;
+    }
+}
+
 #[tokio::test]
 async fn who_has_not_signed_in_is_told_where() {
     for (down, up) in pairs() {
