@@ -164,7 +164,7 @@ fn with_answers(
     let unreadable = |error: serde_json::Error| RpcError::invalid_params(format!("Invalid params: {error}"));
     let params = Members::of(params).map_err(unreadable)?.rewrite(&[], &["inputResponses", "requestState"]);
     let answers = RawJson::of(answers);
-    let state = state.map(|state| RawJson::of(state));
+    let state = state.map(RawJson::of);
     let mut added = Vec::with_capacity(2);
     if answers != RawJson::empty_object() {
         added.push(("inputResponses", &answers));
