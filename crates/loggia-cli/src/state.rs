@@ -1,4 +1,4 @@
-//! Where the program keeps what it may lose: lists of the last run, and the sockets of gateways that run.
+//! Paths of the files that the program may lose: lists of the last run, and the sockets of running gateways.
 
 use std::path::{Path, PathBuf};
 

@@ -109,7 +109,7 @@ impl<T> Listed<T> {
         self.listing.as_ref().map(|listing| &*listing.entries).unwrap_or_default()
     }
 
-    /// What is missing in the list of `what`.
+    /// Returns the parts that are missing in the list of `what`.
     fn problems(&self, what: &str) -> Vec<String> {
         match &self.listing {
             Ok(listing) => listing.warnings.iter().map(|warning| format!("{what}: {warning}")).collect(),
@@ -232,7 +232,7 @@ fn list_text<T>(noun: &str, list: Option<&Listed<T>>) -> Option<String> {
     })
 }
 
-/// What is not known is `null`: the members of the report are the same for every server.
+/// Returns `null` for a member that is not known: the members of the report are the same for every server.
 fn or_null<T: Shape>(value: Option<&T>) -> RawJson {
     value.map_or(RawJson::null(), |value| RawJson::of(value))
 }

@@ -115,7 +115,7 @@ async fn sign_out(vault: &Vault, owner: &str, output: OutputArg) -> Outcome {
     }
 }
 
-/// What a person had of the hub itself, once it has ended.
+/// The access of one person to the hub itself, after it was ended.
 struct HubAccess {
     sign_ins: usize,
     keys: usize,

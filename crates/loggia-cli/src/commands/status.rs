@@ -13,7 +13,7 @@ use filter::GatewayFilter;
 /// Most bytes that one gateway may tell.
 #[cfg(unix)]
 const DOCUMENT: u64 = 16 << 20;
-/// How long one gateway may take.
+/// The time that one gateway has to answer.
 #[cfg(unix)]
 const ANSWER: std::time::Duration = std::time::Duration::from_secs(5);
 

@@ -21,9 +21,9 @@ const VARYING: [&str; 4] = ["retry_in", "wait", "failures", "in_a_row"];
 
 /// Which lines were written lately. It is told the time.
 #[derive(Default)]
-struct RecentLines(HashMap<u64, Recent>);
+struct RecentLines(HashMap<u64, LineRecord>);
 
-struct Recent {
+struct LineRecord {
     written: Instant,
     hidden: u32,
 }
@@ -45,7 +45,7 @@ impl RecentLines {
         {
             self.0.remove(&oldest);
         }
-        self.0.insert(line, Recent { written: now, hidden: 0 });
+        self.0.insert(line, LineRecord { written: now, hidden: 0 });
         Some(0)
     }
 }

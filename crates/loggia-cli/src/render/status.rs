@@ -1,4 +1,4 @@
-//! How gateways and their connectors are. Reasons and error output come from servers: each is made harmless and cut
+//! The state of gateways and their connectors as text. Reasons and error output come from servers: each is made harmless and cut
 //! to the width of the terminal.
 
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! What browsers and their pages get of `loggia up --auth`, on every path.
+//! Answers to browsers and their pages of `loggia up --auth`, on every path.
 #![cfg(unix)]
 
 use std::io::{Read, Write};

@@ -10,7 +10,7 @@ use crate::up::{Up, up};
 
 /// The variable by which the processes of a test are found.
 const MARK: &str = "LOGGIA_TEST_CHILDREN";
-/// How long anything may take. It is reached only where something is wrong.
+/// The time that anything may take. It is reached only where something is wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Answers `initialize`, and lists one tool. A call of it says so in a file, and is answered once another file is there.
@@ -39,11 +39,11 @@ const KINDS: [(&str, &str); 7] = [
 ];
 
 /// The processes of one test: everything that has its mark in the environment, guards included.
-struct Marked(String);
+struct MarkedProcesses(String);
 
-impl Marked {
-    fn new(name: &str) -> Marked {
-        Marked(format!("{MARK}={name}-{}", std::process::id()))
+impl MarkedProcesses {
+    fn new(name: &str) -> MarkedProcesses {
+        MarkedProcesses(format!("{MARK}={name}-{}", std::process::id()))
     }
 
     fn value(&self) -> &str {
@@ -69,7 +69,7 @@ impl Marked {
 }
 
 /// A test that fails leaves nothing running.
-impl Drop for Marked {
+impl Drop for MarkedProcesses {
     fn drop(&mut self) {
         for (pid, _) in self.running() {
             let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
@@ -99,7 +99,7 @@ fn kill(signal: &str, pid: u32) {
 }
 
 /// A configuration with every kind of child.
-fn every_kind(folder: &Path, marked: &Marked) {
+fn every_kind(folder: &Path, marked: &MarkedProcesses) {
     let section = |(name, script): (&str, &str)| {
         format!(
             "[connectors.{name}]\nkind = \"stdio\"\ncommand = \"sh\"\nargs = [\"-c\", '''{script}''']\n\
@@ -113,7 +113,7 @@ fn every_kind(folder: &Path, marked: &Marked) {
     fs::write(folder.join("loggia.toml"), config).expect("written");
 }
 
-fn up_with_every_kind(folder: &Path, marked: &Marked) -> Up {
+fn up_with_every_kind(folder: &Path, marked: &MarkedProcesses) -> Up {
     every_kind(folder, marked);
     let up = up(folder, &[]);
     KINDS.iter().for_each(|(name, _)| wait_for_file(folder, name));
@@ -139,7 +139,7 @@ fn no_child_outlives_the_gateway() {
     ];
     at_once(&rows, |(signals, codes)| {
         let folder = tempfile::tempdir().expect("a folder");
-        let marked = Marked::new(&format!("up-{}", signals.join("-")));
+        let marked = MarkedProcesses::new(&format!("up-{}", signals.join("-")));
         let ended = up_with_every_kind(folder.path(), &marked).end(signals);
         assert!(codes.contains(&ended.code), "{signals:?}: {ended}");
         marked.wait_for_end(&format!("{signals:?}"));
@@ -149,7 +149,7 @@ fn no_child_outlives_the_gateway() {
 #[test]
 fn the_next_gateway_ends_what_a_killed_one_and_its_guards_left() {
     let folder = tempfile::tempdir().expect("a folder");
-    let marked = Marked::new("leftovers");
+    let marked = MarkedProcesses::new("leftovers");
     let up_one = up_with_every_kind(folder.path(), &marked);
     // As `killall -9` would, before any guard can act.
     let guards = marked.running().into_iter().filter(|(_, name)| name == "mcp-child-guard");
@@ -172,7 +172,7 @@ fn no_child_outlives_a_command() {
         [("KILL", None), ("TERM", Some(130)), ("HUP", Some(130)), ("QUIT", Some(130)), ("INT", Some(130))];
     at_once(&rows, |(signal, code)| {
         let folder = tempfile::tempdir().expect("a folder");
-        let marked = Marked::new(&format!("call-{signal}"));
+        let marked = MarkedProcesses::new(&format!("call-{signal}"));
         let commands: Vec<Child> = KINDS.iter().map(|kind| tools(folder.path(), &marked, kind)).collect();
         KINDS.iter().for_each(|(name, _)| wait_for_file(folder.path(), name));
         commands.iter().for_each(|command| kill(signal, command.id()));
@@ -187,7 +187,7 @@ fn no_child_outlives_a_command() {
 }
 
 /// `loggia tools` of a child.
-fn tools(folder: &Path, marked: &Marked, (_, script): &(&str, &str)) -> Child {
+fn tools(folder: &Path, marked: &MarkedProcesses, (_, script): &(&str, &str)) -> Child {
     let args = ["tools", "--timeout", "600s", "--env", &marked.0, "--", "sh", "-c", script];
     command(folder, &args).spawn().expect("it starts")
 }
@@ -195,7 +195,7 @@ fn tools(folder: &Path, marked: &Marked, (_, script): &(&str, &str)) -> Child {
 #[test]
 fn a_guard_that_is_killed_takes_its_child_along() {
     let folder = tempfile::tempdir().expect("a folder");
-    let marked = Marked::new("guard");
+    let marked = MarkedProcesses::new("guard");
     let script = format!("setsid -f sleep 333; sleep 334 & {SERVER}");
     // Its helpers hold its output: nothing but the time limit tells that the server is gone.
     let args = ["call", "wait", "--timeout", "4s", "--env", &marked.0, "--", "sh", "-c", &script];
@@ -212,7 +212,7 @@ fn a_guard_that_is_killed_takes_its_child_along() {
 fn a_call_that_hangs_does_not_keep_its_server() {
     for signal in ["TERM", "HUP", "QUIT", "INT", "KILL"] {
         let folder = tempfile::tempdir().expect("a folder");
-        let marked = Marked::new(&format!("hang-{signal}"));
+        let marked = MarkedProcesses::new(&format!("hang-{signal}"));
         let args = ["call", "wait", "--env", &marked.0, "--", "sh", "-c", SERVER];
         let call = command(folder.path(), &args).spawn().expect("it starts");
         wait_for_file(folder.path(), "called");

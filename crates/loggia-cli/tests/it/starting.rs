@@ -1,4 +1,4 @@
-//! How `loggia up` starts its connectors, and what it and `loggia status` say of those that are slow or broken.
+//! Starts of connectors by `loggia up`, and reports of it and of `loggia status` on those that are slow or broken.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ fn states(up: &Up) -> Value {
     serde_json::from_str(&get(&up.url, "/readyz").1).expect("JSON")
 }
 
-/// What `loggia status -o json` tells of the only gateway of a folder.
+/// Returns the report of `loggia status -o json` on the only gateway of a folder.
 fn told(folder: &Path, url: &str) -> Value {
     let status = run_in(folder, &["status", url, "-o", "json"]);
     assert_eq!(status.code, Some(0), "{status}");
@@ -189,7 +189,7 @@ fn what_only_the_configuration_can_mend_is_not_tried_again() {
     assert!(status.stdout.contains("not retried: fix the configuration"), "{status}");
 }
 
-/// What is in the folder of the sockets.
+/// Returns the files in the folder of the sockets.
 fn sockets(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder.join("state/run")).expect("a folder");
     entries.map(|entry| entry.expect("an entry").path()).collect()

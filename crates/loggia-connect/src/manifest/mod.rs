@@ -156,7 +156,7 @@ pub struct Stdio<T> {
     pub env: BTreeMap<String, T>,
     /// The directory it starts in.
     pub cwd: Option<T>,
-    /// How long it may show no sign of work before its first message, where it says so.
+    /// The time without any sign of work that it has before its first message; the default if absent.
     pub start_timeout: Option<Duration>,
 }
 

@@ -18,7 +18,7 @@ use crate::render::text::{count, cut, one_line, pad};
 const HEAD: usize = 26;
 /// When a start that takes long is told of for the first time; after that, whenever it took twice as long.
 const SLOW: Duration = Duration::from_secs(10);
-/// How often starts are looked at.
+/// The time between two looks at the connectors that start.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Speaks for a running hub.

@@ -1,5 +1,5 @@
-//! Tells the operator how the gateway is, over a Unix socket that only its user can open: reasons and error output
-//! are not for clients. Each connection is given one JSON document (`gateway`, `connectors`) and closed.
+//! Reports the state of the gateway to the operator over a Unix socket that only its user can open: reasons and error
+//! output are not for clients. Each connection gets one JSON document (`gateway`, `connectors`) and is closed.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -94,7 +94,7 @@ mod unix {
 
     use super::Control;
 
-    /// How long one reader may take.
+    /// The time that one reader has.
     const READER: Duration = Duration::from_secs(5);
     /// The pause after a connection that could not be accepted.
     const PAUSE: Duration = Duration::from_millis(200);

@@ -30,7 +30,7 @@ const MAX_LINKS: usize = 40;
 /// The permission to change something. Changes of one [`Files`] happen one after the other.
 pub(super) struct ChangePermit<'f> {
     files: &'f Files,
-    /// What waiting for other changes may cost in sum: those of this process and of others.
+    /// The time for waiting in sum: for changes of this process and of others.
     waiting: Budget,
     _order: MutexGuard<'f, ()>,
 }
@@ -229,7 +229,7 @@ impl DirectoryEntry {
         open_regular(&self.dir, self.as_path())
     }
 
-    /// What has the name, without following a link.
+    /// Returns the metadata of the entry that has the name, without following a link.
     pub(super) fn metadata(&self) -> io::Result<Metadata> {
         self.dir.symlink_metadata(self.as_path())
     }

@@ -4,7 +4,7 @@
 //! would undo it. The lock is on the directory that holds the name, and not on the folder, so that two servers
 //! whose folders overlap exclude each other as well. The kernel releases it with the process, however that ends.
 //!
-//! Where directories cannot be locked, a file in the folder is: then only servers of the same folder exclude each other. A
+//! If directories cannot be locked, a file in the folder is: then only servers of the same folder exclude each other. A
 //! file in each directory would serve overlapping folders too, but no directory could be deleted as an empty one.
 
 use std::io;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use similar::{ChangeTag, TextDiff};
 
-/// How long the lines that stay are looked for in a passage of mixed line ends.
+/// The time to look for the lines that stay in a passage of mixed line ends.
 const DIFF_TIME: Duration = Duration::from_millis(200);
 
 /// A text, and the same with all line ends as LF.
@@ -24,9 +24,9 @@ pub(super) struct PlainText<'t> {
 /// A passage that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FoundPassage {
-    /// Where it is in the raw text.
+    /// The bytes of the raw text.
     pub(super) raw: Range<usize>,
-    /// Where it begins in the plain text.
+    /// The first byte in the plain text.
     plain: usize,
     /// Whether the text ends before the last line end of the passage.
     ends_early: bool,

@@ -16,7 +16,7 @@ use super::{Files, Kind, Result};
 mod ignored;
 mod names;
 
-use ignored::Ignored;
+use ignored::IgnoreRules;
 use names::{ChunkStart, EntryName, NameChunk};
 
 pub(super) use names::first_names;
@@ -68,7 +68,7 @@ pub(super) type Visit<'v> = dyn FnMut(Found<'_>, &mut Budget) -> Flow + 'v;
 pub(super) struct Walk {
     scope: Scope,
     pub(super) budget: Budget,
-    ignored: Ignored,
+    ignored: IgnoreRules,
     /// Hidden and ignored entries that were left out.
     pub(super) left_out: usize,
     /// Directories that could not be opened or read.
@@ -89,7 +89,7 @@ impl Walk {
         Walk {
             scope,
             budget,
-            ignored: Ignored::default(),
+            ignored: IgnoreRules::default(),
             left_out: 0,
             not_entered: 0,
             too_deep: 0,
@@ -104,7 +104,7 @@ impl Walk {
     pub(super) fn run(&mut self, files: &Files, start: &RelPath, visit: &mut Visit<'_>) -> Result<()> {
         let dir = files.open_dir(start)?;
         if !self.scope.ignored {
-            self.ignored = Ignored::above(files, start);
+            self.ignored = IgnoreRules::above(files, start);
         }
         self.most_held = files.limits().held;
         let levels = self.scope.depth.unwrap_or(MAX_DEPTH).min(MAX_DEPTH);

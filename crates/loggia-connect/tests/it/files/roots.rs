@@ -27,7 +27,7 @@ fn a_root_that_cannot_be_used_is_an_error_of_the_start() {
     );
 }
 
-/// Who runs this as an administrator may list every folder, and sees nothing here; the messages are held by a test
+/// An administrator may list every folder, so the test shows nothing then; the messages are held by a test
 /// beside the code.
 #[cfg(unix)]
 #[test]

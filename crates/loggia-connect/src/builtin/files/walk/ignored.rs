@@ -26,7 +26,7 @@ const MAX_DIRECTORIES: usize = 16;
 
 /// The rules in force, from the root to the directory where the walk is.
 #[derive(Default)]
-pub(super) struct Ignored {
+pub(super) struct IgnoreRules {
     levels: Vec<Level>,
     /// The first directory whose rules do not all apply.
     incomplete: Option<String>,
@@ -39,7 +39,7 @@ struct Level {
     size: RuleSize,
 }
 
-/// What rules count against the bounds.
+/// The amount of rules that counts against the bounds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct RuleSize {
     rules: usize,
@@ -47,12 +47,12 @@ struct RuleSize {
     directories: usize,
 }
 
-impl Ignored {
+impl IgnoreRules {
     /// The rules of every directory above `start`.
-    pub(super) fn above(files: &Files, start: &RelPath) -> Ignored {
+    pub(super) fn above(files: &Files, start: &RelPath) -> IgnoreRules {
         let mut ancestors: Vec<RelPath> = std::iter::successors(start.parent(), RelPath::parent).collect();
         ancestors.reverse();
-        let mut ignored = Ignored::default();
+        let mut ignored = IgnoreRules::default();
         for ancestor in ancestors {
             if let Ok(dir) = files.open_dir(&ancestor) {
                 ignored.push(&dir, ancestor.as_str());
