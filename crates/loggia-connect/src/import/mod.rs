@@ -131,7 +131,14 @@ impl Import {
             section.decor_mut().set_prefix(format!("{}\n", std::mem::take(&mut before)));
             connectors.insert(&server.name, Item::Table(section));
         }
-        let text = document.to_string();
+        let mut text = document.to_string();
+        if existing.is_empty() {
+            // The blank line before the first section.
+            text = text.trim_start().to_owned();
+        }
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
         Manifest::parse(&text, path).map_err(ImportError::Manifest)?;
         Ok(text)
     }
