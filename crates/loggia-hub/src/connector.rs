@@ -1,12 +1,12 @@
-//! What the hub is told of a connector. How a connector is reached (which command, which URL, which secrets)
-//! is not the hub's to know: a [`Source`] opens the connection, as often as it must be opened.
+//! The description of a connector that the hub is given. The hub does not know the command, URL or secrets of a
+//! connector: a [`Source`] opens a connection each time that one is needed.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::catalog::Catalog;
 use crate::memory::HubMemory;
+use crate::upstream_lists::UpstreamLists;
 use loggia::Service;
 use loggia::client::{Client, ClientBuilder};
 use loggia::service::{BoxFuture, Principal};
@@ -16,7 +16,7 @@ use loggia::service::{BoxFuture, Principal};
 pub struct Connector {
     pub(crate) name: String,
     pub(crate) prefix: String,
-    /// Whether names are listed without the prefix, as far as they are free.
+    /// Lists names without the prefix, as far as they are free.
     pub(crate) unprefixed: bool,
     pub(crate) kind: String,
     pub(crate) source: Arc<dyn Source>,
@@ -39,7 +39,7 @@ pub trait Source: Send + Sync + 'static {
 
 /// Opens connections in the name of people, each with what that person was given at the upstream.
 pub trait People: Send + Sync + 'static {
-    /// Who somebody is: one text for one person, however they came in.
+    /// Identifies the user: one text for one user, whichever way they signed in.
     fn person(&self, principal: &Principal) -> String;
 
     /// Opens a connection in the name of a person. `None` where they have to sign in first.
@@ -51,7 +51,7 @@ pub trait People: Send + Sync + 'static {
 
     /// The URL of a page where the person signs in. Whoever serves that page makes sure that it is this person
     /// who opens it, and tells [`Hub::signed_in`](crate::Hub::signed_in).
-    fn invite<'a>(&'a self, person: &'a str) -> BoxFuture<'a, loggia::Result<String>>;
+    fn sign_in_url<'a>(&'a self, person: &'a str) -> BoxFuture<'a, loggia::Result<String>>;
 }
 
 impl<F> Source for F
@@ -112,7 +112,7 @@ impl Connector {
         self
     }
 
-    /// What kind of connector a person is told it is.
+    /// The kind of connector that users are shown.
     pub fn kind(mut self, kind: impl Into<String>) -> Connector {
         self.kind = kind.into();
         self
@@ -124,20 +124,20 @@ impl Connector {
         self
     }
 
-    /// How long it may be silent during a request.
+    /// The time that it may be silent during a request.
     pub fn timeout(mut self, timeout: Option<Duration>) -> Connector {
         self.timeout = timeout;
         self
     }
 
-    /// Whether opening a connection starts a process. Such starts are paced, and have
+    /// States that opening a connection starts a process. Such starts are paced, and have
     /// [a limit of their own](Connector::start_timeout). False unless said otherwise.
     pub fn starts_process(mut self, starts: bool) -> Connector {
         self.starts_process = starts;
         self
     }
 
-    /// How long its process may show no sign of work before its first message.
+    /// The time that its process may show no sign of work before its first message.
     pub fn start_timeout(mut self, timeout: Option<Duration>) -> Connector {
         self.start_timeout = timeout;
         self
@@ -150,7 +150,7 @@ impl Connector {
         self
     }
 
-    /// Whether all requests share one channel (stdio, sockets). There a handshake server does not say to
+    /// States that all requests share one channel (stdio, sockets). There a handshake server does not say to
     /// which request a question of its belongs, so that one is not passed on while requests of different
     /// people run. True unless said otherwise.
     pub fn shared_channel(mut self, shared: bool) -> Connector {
@@ -179,8 +179,8 @@ impl Connector {
         self.fingerprint.as_deref().filter(|_| self.people.is_none())
     }
 
-    /// What it offered in an earlier run.
-    pub(crate) fn remembered(&self, memory: &HubMemory) -> Option<Catalog> {
+    /// The lists of an earlier run.
+    pub(crate) fn remembered(&self, memory: &HubMemory) -> Option<UpstreamLists> {
         memory.catalog(&self.name, self.remembered_as()?)
     }
 }

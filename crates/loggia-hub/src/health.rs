@@ -1,5 +1,5 @@
-//! Whether one upstream can be used, and when to try again, as a machine without I/O: the supervisor tells it
-//! what happened and what time it is, and asks it what to do next.
+//! The health of one upstream as a machine without I/O: the supervisor reports events with their time, and asks for
+//! the next step.
 //!
 //! An upstream that fails is tried again after a delay that doubles with each failure and is spread at random,
 //! so that many hubs do not return to a recovering server at the same instant. An upstream that keeps dying
@@ -10,22 +10,22 @@ use std::time::{Duration, Instant};
 
 use crate::retry::Retry;
 
-/// How patient the hub is with an upstream.
+/// The pauses between attempts to reach an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// Delay after the first failure.
     pub first_retry: Duration,
     /// Longest delay between two attempts.
     pub longest_retry: Duration,
-    /// How long a connection must last for the failures before it to be forgiven.
+    /// The time that a connection must last for earlier failures not to count.
     pub stable_after: Duration,
-    /// How long the tools of an upstream that is down stay listed.
+    /// The time that the tools of an upstream that is down stay listed.
     pub keep_listed: Duration,
 }
 
-impl Default for Patience {
-    fn default() -> Patience {
-        Patience {
+impl Default for RetryPolicy {
+    fn default() -> RetryPolicy {
+        RetryPolicy {
             first_retry: Duration::from_millis(500),
             longest_retry: Duration::from_secs(60),
             stable_after: Duration::from_secs(30),
@@ -34,7 +34,7 @@ impl Default for Patience {
     }
 }
 
-/// What can be said of an upstream at a moment.
+/// The state of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum State {
     /// An attempt is under way.
@@ -50,7 +50,7 @@ pub(crate) enum State {
     Failed,
 }
 
-/// What the supervisor must do now.
+/// The next step of the supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Due {
     /// Start an attempt to connect, then report [`Health::connected`] or [`Health::failed`].
@@ -62,7 +62,7 @@ pub(crate) enum Due {
 /// The health of one upstream.
 #[derive(Debug, Clone)]
 pub(crate) struct Health {
-    patience: Patience,
+    patience: RetryPolicy,
     state: State,
     /// Since when the state is what it is; for an upstream that is not up, since when it is away.
     since: Instant,
@@ -75,11 +75,11 @@ pub(crate) struct Health {
 impl Health {
     /// An upstream that was never tried. Start an attempt at once. `listed` says whether lists of it are shown
     /// already.
-    pub(crate) fn new(patience: Patience, now: Instant, listed: bool) -> Health {
+    pub(crate) fn new(patience: RetryPolicy, now: Instant, listed: bool) -> Health {
         Health { patience, state: State::Connecting, since: now, failures: 0, last_error: None, listed }
     }
 
-    /// What can be said of it.
+    /// Returns the state.
     pub(crate) fn state(&self) -> &State {
         &self.state
     }
@@ -136,7 +136,7 @@ impl Health {
         retry.into_iter().chain(self.forget_at()).min()
     }
 
-    /// What is due at `now`. Call again until it answers `None`.
+    /// Returns the step that is due at `now`. Call it again until it returns `None`.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Due> {
         let due = self.forget_at().is_some_and(|at| at <= now);
         if due || (self.listed && self.state == State::Failed) {
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn delays_double_up_to_the_longest() {
         let mut now = Instant::now();
-        let mut health = Health::new(Patience::default(), now, false);
+        let mut health = Health::new(RetryPolicy::default(), now, false);
         let mut delays = Vec::new();
         for _ in 0..9 {
             health.failed(now, "refused", Retry::Soon, 1.0);
@@ -206,7 +206,7 @@ mod tests {
     fn the_spread_takes_at_most_half_away() {
         let now = Instant::now();
         for (spread, expected) in [(0.0, 250), (0.5, 375), (1.0, 500), (7.0, 500), (-1.0, 250)] {
-            let mut health = Health::new(Patience::default(), now, false);
+            let mut health = Health::new(RetryPolicy::default(), now, false);
             health.failed(now, "refused", Retry::Soon, spread);
             assert_eq!(retry_delay(&health, now).as_millis(), expected, "{spread}");
         }
@@ -216,7 +216,7 @@ mod tests {
     fn a_connection_that_lasted_forgives_earlier_failures_and_a_short_one_does_not() {
         for (lasted, expected_failures) in [(29 * SECOND, 4), (30 * SECOND, 1)] {
             let now = Instant::now();
-            let mut health = Health::new(Patience::default(), now, false);
+            let mut health = Health::new(RetryPolicy::default(), now, false);
             (0..3).for_each(|_| health.failed(now, "refused", Retry::Soon, 0.0));
             health.connected(now);
             health.lost(now + lasted, "closed", 0.0);
@@ -229,7 +229,7 @@ mod tests {
     fn the_time_away_counts_from_the_loss_through_every_attempt() {
         let start = Instant::now();
         let mut now = start;
-        let mut health = Health::new(Patience::default(), now, false);
+        let mut health = Health::new(RetryPolicy::default(), now, false);
         health.connected(now);
         let lost_at = now + 40 * SECOND;
         now = lost_at;
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn lists_are_forgotten_once_and_come_back() {
-        let patience = Patience { keep_listed: 700 * MS, first_retry: 400 * MS, ..Patience::default() };
+        let patience = RetryPolicy { keep_listed: 700 * MS, first_retry: 400 * MS, ..RetryPolicy::default() };
         let mut now = Instant::now();
         let mut health = Health::new(patience, now, false);
         health.connected(now);
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn an_upstream_that_was_never_up_has_nothing_to_forget() {
         let mut now = Instant::now();
-        let mut health = Health::new(Patience { keep_listed: MS, ..Patience::default() }, now, false);
+        let mut health = Health::new(RetryPolicy { keep_listed: MS, ..RetryPolicy::default() }, now, false);
         health.failed(now, "refused", Retry::Soon, 0.0);
         assert_eq!(next_due(&mut health, &mut now), Due::Connect);
     }
@@ -283,7 +283,7 @@ mod tests {
         ];
         for (retry, delay) in cases {
             let now = Instant::now();
-            let mut health = Health::new(Patience::default(), now, true);
+            let mut health = Health::new(RetryPolicy::default(), now, true);
             health.failed(now, "wrong", retry, 1.0);
             match delay {
                 Some(delay) => assert_eq!(retry_delay(&health, now), delay, "{retry:?}"),
@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn remembered_lists_are_forgotten_like_others() {
         let patience =
-            Patience { keep_listed: 5 * SECOND, longest_retry: 60 * SECOND, ..Patience::default() };
+            RetryPolicy { keep_listed: 5 * SECOND, longest_retry: 60 * SECOND, ..RetryPolicy::default() };
         let start = Instant::now();
         let mut health = Health::new(patience, start, true);
         health.failed(start, "missing", Retry::Slowly, 1.0);

@@ -22,14 +22,14 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::connector::Connector;
-use crate::directory::{Directory, Route, SIGN_IN, View};
+use crate::connector_handle::{ConnectorHandle, Hint, Listed, SubscriptionGuard, now};
 use crate::limits::HubLimits;
 use crate::memory::HubMemory;
 use crate::names::{BadName, SEPARATOR, check_connector, exposed, unprefixed};
 use crate::pace::StartPace;
 use crate::report::ConnectorReport;
+use crate::routing_table::{Route, RoutingTable, SIGN_IN, View};
 use crate::shares::{CallShare, HubShares};
-use crate::slot::{Hint, Listed, Slot, Wants, now};
 use crate::status::ConnectorStatus;
 use crate::supervisor;
 use loggia::wire::Members;
@@ -40,17 +40,17 @@ pub struct Hub {
     supervisors: Mutex<JoinSet<()>>,
 }
 
-/// What the service and the supervisors share.
+/// The state that the service and the supervisors share.
 pub(crate) struct Shared {
     pub(crate) identity: Implementation,
     pub(crate) limits: HubLimits,
     /// Which revision each upstream spoke last: one that was old is not probed again when it returns.
     pub(crate) eras: EraMemory,
     pub(crate) shares: HubShares,
-    pub(crate) slots: Vec<Arc<Slot>>,
-    /// Whether there are connectors to which everybody signs in for themselves.
+    pub(crate) handles: Vec<Arc<ConnectorHandle>>,
+    /// Whether each user signs in to some connector.
     personal: bool,
-    pub(crate) directory: ArcSwap<Directory>,
+    pub(crate) directory: ArcSwap<RoutingTable>,
     /// Held while the directory is made anew: never by a request.
     rebuilding: Mutex<()>,
     changes: Changes,
@@ -94,41 +94,41 @@ impl Hub {
                 return Err(BadName(" (twice)".to_owned()));
             }
         }
-        let slot = |(index, connector): (usize, Connector)| {
+        let handle = |(index, connector): (usize, Connector)| {
             let remembered = connector.remembered(&memory);
-            Slot::new(index, connector, remembered)
+            ConnectorHandle::new(index, connector, remembered)
         };
-        let (slots, hints): (Vec<_>, Vec<_>) = connectors.into_iter().enumerate().map(slot).unzip();
+        let (handles, hints): (Vec<_>, Vec<_>) = connectors.into_iter().enumerate().map(handle).unzip();
         let eras = EraMemory::new();
         memory.servers().into_iter().for_each(|known| eras.restore(known));
-        let directory = ArcSwap::from_pointee(Shared::merged(&slots, &identity, &limits));
+        let directory = ArcSwap::from_pointee(Shared::merged(&handles, &identity, &limits));
         let shared = Arc::new(Shared {
-            status: watch::Sender::new(Arc::new(slots.iter().map(|slot| slot.status()).collect())),
+            status: watch::Sender::new(Arc::new(handles.iter().map(|handle| handle.status()).collect())),
             settles_at: Instant::now() + limits.settle,
             settled: AtomicBool::new(false),
             pace: StartPace::new(limits.starts, limits.start_turn),
             memory,
             memory_changed: Notify::new(),
-            personal: slots.iter().any(|slot| slot.own.is_some()),
-            shares: HubShares::new(&limits, slots.len()),
+            personal: handles.iter().any(|handle| handle.own.is_some()),
+            shares: HubShares::new(&limits, handles.len()),
             identity,
             limits,
             eras,
-            slots,
+            handles,
             directory,
             rebuilding: Mutex::new(()),
             changes: Changes::new(),
         });
         let mut supervisors = JoinSet::new();
-        for (slot, hints) in shared.slots.iter().zip(hints) {
+        for (handle, hints) in shared.handles.iter().zip(hints) {
             // Its lines in the log name the connector, whichever module writes them.
-            let span = tracing::error_span!("connector", name = slot.connector.name);
-            match slot.own {
+            let span = tracing::error_span!("connector", name = handle.connector.name);
+            match handle.own {
                 Some(_) => {
-                    supervisors.spawn(supervisor::run_own(shared.clone(), slot.clone()).instrument(span))
+                    supervisors.spawn(supervisor::run_own(shared.clone(), handle.clone()).instrument(span))
                 }
                 None => {
-                    supervisors.spawn(supervisor::run(shared.clone(), slot.clone(), hints).instrument(span))
+                    supervisors.spawn(supervisor::run(shared.clone(), handle.clone(), hints).instrument(span))
                 }
             };
         }
@@ -136,42 +136,43 @@ impl Hub {
         Ok(Arc::new(Hub { shared, supervisors: Mutex::new(supervisors) }))
     }
 
-    /// How each connector is.
+    /// Returns the status of each connector.
     pub fn status(&self) -> Arc<Vec<ConnectorStatus>> {
         self.shared.status.borrow().clone()
     }
 
-    /// How each connector is, and a notice whenever that changes.
+    /// Returns a receiver of the status of each connector.
     pub fn watch(&self) -> watch::Receiver<Arc<Vec<ConnectorStatus>>> {
         self.shared.status.subscribe()
     }
 
-    /// How each connector is, in full, for the operator: reasons and error output may hold what no client may see.
+    /// Returns the full status of each connector for the administrator: reasons and error output may hold details that no
+    /// client may see.
     pub fn report(&self) -> Vec<ConnectorReport> {
-        self.shared.slots.iter().map(|slot| slot.report()).collect()
+        self.shared.handles.iter().map(|handle| handle.report()).collect()
     }
 
     /// The tools of one connector, as they are listed.
     pub fn tool_names(&self, connector: &str) -> Vec<String> {
-        let of = self.shared.slots.iter().find(|slot| slot.connector.name == connector);
-        let Some((slot, listed)) = of.and_then(|slot| Some((slot, slot.listed()?))) else {
+        let of = self.shared.handles.iter().find(|handle| handle.connector.name == connector);
+        let Some((handle, listed)) = of.and_then(|handle| Some((handle, handle.listed()?))) else {
             return Vec::new();
         };
-        let shown = listed.catalog.tools.iter().filter(|tool| (slot.connector.shows)(&tool.name));
-        shown.map(|tool| self.shared.listed_name(slot, &tool.name)).collect()
+        let shown = listed.catalog.tools.iter().filter(|tool| (handle.connector.shows)(&tool.name));
+        shown.map(|tool| self.shared.listed_name(handle, &tool.name)).collect()
     }
 
     /// A person ([`People::person`](crate::People::person)) has signed in to a connector: from now on that is
     /// what their calls go with, and those that wait for it go on.
     pub async fn signed_in(&self, connector: &str, person: &str) {
-        for slot in self.shared.slots.iter().filter(|slot| slot.connector.name == connector) {
-            let Some(own) = &slot.own else { continue };
+        for handle in self.shared.handles.iter().filter(|handle| handle.connector.name == connector) {
+            let Some(own) = &handle.own else { continue };
             own.signed_in(person).await;
             // What is there for them now is announced as soon as it is known.
-            let (shared, slot, person) = (self.shared.clone(), slot.clone(), person.to_owned());
+            let (shared, handle, person) = (self.shared.clone(), handle.clone(), person.to_owned());
             tokio::spawn(async move {
-                if let Some(own) = &slot.own {
-                    drop(own.link(&shared, &slot, &person).await);
+                if let Some(own) = &handle.own {
+                    drop(own.link(&shared, &handle, &person).await);
                 }
             });
         }
@@ -188,7 +189,7 @@ impl Hub {
         let mut supervisors =
             std::mem::take(&mut *self.supervisors.lock().unwrap_or_else(PoisonError::into_inner));
         supervisors.shutdown().await;
-        let links = self.shared.slots.iter().map(|slot| slot.close());
+        let links = self.shared.handles.iter().map(|handle| handle.close());
         join_all(links).await;
         self.shared.write_memory().await;
     }
@@ -217,33 +218,37 @@ impl Service for Hub {
 }
 
 impl Shared {
-    /// What everybody sees.
-    fn merged(slots: &[Arc<Slot>], identity: &Implementation, limits: &HubLimits) -> Directory {
-        let listed: Vec<_> = slots.iter().map(|slot| slot.listed()).collect();
-        Shared::merge(slots, &listed, identity, limits)
+    /// The routing table without connections of single users.
+    fn merged(
+        handles: &[Arc<ConnectorHandle>],
+        identity: &Implementation,
+        limits: &HubLimits,
+    ) -> RoutingTable {
+        let listed: Vec<_> = handles.iter().map(|handle| handle.listed()).collect();
+        Shared::merge(handles, &listed, identity, limits)
     }
 
     fn merge(
-        slots: &[Arc<Slot>],
+        handles: &[Arc<ConnectorHandle>],
         listed: &[Option<Arc<Listed>>],
         identity: &Implementation,
         limits: &HubLimits,
-    ) -> Directory {
-        let unlisted: Vec<_> = slots.iter().map(|slot| slot.last_listed()).collect();
-        let views: Vec<View<'_>> = slots
+    ) -> RoutingTable {
+        let unlisted: Vec<_> = handles.iter().map(|handle| handle.last_listed()).collect();
+        let views: Vec<View<'_>> = handles
             .iter()
             .zip(listed)
             .zip(&unlisted)
-            .map(|((slot, listed), unlisted)| View {
-                prefix: &slot.connector.prefix,
-                unprefixed: slot.connector.unprefixed,
+            .map(|((handle, listed), unlisted)| View {
+                prefix: &handle.connector.prefix,
+                unprefixed: handle.connector.unprefixed,
                 catalog: listed.as_ref().map(|listed| &listed.catalog),
                 unlisted: unlisted.as_ref().map(|listed| &listed.catalog),
-                shows: &*slot.connector.shows,
-                sign_in: slot.own.is_some().then_some(&*slot.connector.name),
+                shows: &*handle.connector.shows,
+                sign_in: handle.own.is_some().then_some(&*handle.connector.name),
             })
             .collect();
-        Directory::of(&views, identity, limits)
+        RoutingTable::of(&views, identity, limits)
     }
 
     async fn tried(&self) {
@@ -264,7 +269,7 @@ impl Shared {
     }
 
     /// Looks something up; where it is not there yet, again when the hub has settled.
-    pub(crate) async fn find<T>(&self, find: impl Fn(&Directory) -> Option<T>) -> Option<T> {
+    pub(crate) async fn find<T>(&self, find: impl Fn(&RoutingTable) -> Option<T>) -> Option<T> {
         if let Some(found) = find(&self.directory.load()) {
             return Some(found);
         }
@@ -275,7 +280,7 @@ impl Shared {
     /// Makes the directory anew and announces the lists that changed with it.
     pub(crate) fn rebuild(&self) {
         let _alone = self.rebuilding.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = Arc::new(Shared::merged(&self.slots, &self.identity, &self.limits));
+        let next = Arc::new(Shared::merged(&self.handles, &self.identity, &self.limits));
         let before = self.directory.swap(next.clone());
         next.changes_since(&before).into_iter().for_each(|change| self.changes.announce(change));
     }
@@ -287,7 +292,7 @@ impl Shared {
 
     /// Makes the state of the connectors visible.
     pub(crate) fn publish(&self) {
-        let all: Vec<ConnectorStatus> = self.slots.iter().map(|slot| slot.status()).collect();
+        let all: Vec<ConnectorStatus> = self.handles.iter().map(|handle| handle.status()).collect();
         self.status.send_if_modified(|shown| {
             let changed = **shown != all;
             if changed {
@@ -298,16 +303,16 @@ impl Shared {
     }
 
     /// A connector announced that one of its resources changed.
-    pub(crate) fn resource_changed(&self, slot: &Slot, uri: &str) {
+    pub(crate) fn resource_changed(&self, handle: &ConnectorHandle, uri: &str) {
         let directory = self.directory.load();
-        for name in directory.names_of(slot.index, &slot.connector.prefix, uri) {
+        for name in directory.names_of(handle.index, &handle.connector.prefix, uri) {
             self.changes.resource(name);
         }
     }
 
     fn listen(&self, filter: SubscriptionFilter) -> Listening {
         let directory = self.directory.load_full();
-        let mut by_slot: Vec<Vec<String>> = vec![Vec::new(); self.slots.len()];
+        let mut by_slot: Vec<Vec<String>> = vec![Vec::new(); self.handles.len()];
         let accepted: Vec<String> = filter
             .resource_subscriptions
             .into_iter()
@@ -323,12 +328,12 @@ impl Shared {
                 _ => false,
             })
             .collect();
-        let wants: Vec<Wants> = self
-            .slots
+        let wants: Vec<SubscriptionGuard> = self
+            .handles
             .iter()
             .zip(by_slot)
             .filter(|(_, uris)| !uris.is_empty())
-            .map(|(slot, uris)| slot.want(uris))
+            .map(|(handle, uris)| handle.want(uris))
             .collect();
         let accepted = SubscriptionFilter {
             tools_list_changed: filter.tools_list_changed,
@@ -341,16 +346,16 @@ impl Shared {
     }
 
     fn subscribable(&self, connector: usize) -> bool {
-        let capabilities = self.slots[connector].capabilities();
+        let capabilities = self.handles[connector].capabilities();
         capabilities.and_then(|c| c.resources).is_some_and(|resources| resources.subscribe == Some(true))
     }
 
     async fn call(&self, request: Request, exchange: Exchange) -> Outcome {
         match &request.method {
-            Method::ListTools => self.page(&request, Directory::tool_page).await,
-            Method::ListPrompts => self.page(&request, Directory::prompt_page).await,
-            Method::ListResources => self.page(&request, Directory::resource_page).await,
-            Method::ListResourceTemplates => self.page(&request, Directory::template_page).await,
+            Method::ListTools => self.page(&request, RoutingTable::tool_page).await,
+            Method::ListPrompts => self.page(&request, RoutingTable::prompt_page).await,
+            Method::ListResources => self.page(&request, RoutingTable::resource_page).await,
+            Method::ListResourceTemplates => self.page(&request, RoutingTable::template_page).await,
             Method::CallTool => self.call_tool(request, exchange).await,
             Method::GetPrompt => self.get_prompt(request, exchange).await,
             Method::ReadResource => self.read_resource(request, exchange).await,
@@ -362,7 +367,7 @@ impl Shared {
     async fn page(
         &self,
         request: &Request,
-        page: fn(&Directory, Option<&str>) -> Result<Arc<SharedResult>, RpcError>,
+        page: fn(&RoutingTable, Option<&str>) -> Result<Arc<SharedResult>, RpcError>,
     ) -> Outcome {
         let params: PageParams = request.params.decode().map_err(invalid)?;
         self.settle().await;
@@ -378,33 +383,33 @@ impl Shared {
     /// Lists of upstreams that announce no changes are read again when somebody asks and they are old. Who
     /// asks gets what is known, and is told when it changes.
     fn look_again(&self) {
-        for slot in &self.slots {
-            let Some(listed) = slot.listed() else { continue };
+        for handle in &self.handles {
+            let Some(listed) = handle.listed() else { continue };
             let age = now().saturating_duration_since(listed.read_at);
             if age >= self.limits.refresh_after && !listed.catalog.announces() {
-                slot.hint(Hint::Stale);
+                handle.hint(Hint::Stale);
             }
         }
     }
 
     /// The directory with what somebody has for themselves, read over their own connections; `None` where they
     /// have nothing else than everybody.
-    async fn seen_by(&self, principal: &Principal) -> Option<Directory> {
-        let looks = self.slots.iter().map(|slot| async move {
-            let own = slot.own.as_ref()?;
-            own.listed(self, slot, &own.people.person(principal)).await
+    async fn seen_by(&self, principal: &Principal) -> Option<RoutingTable> {
+        let looks = self.handles.iter().map(|handle| async move {
+            let own = handle.own.as_ref()?;
+            own.listed(self, handle, &own.people.person(principal)).await
         });
         let own: Vec<Option<Arc<Listed>>> = join_all(looks).await;
         if own.iter().all(Option::is_none) {
             return None;
         }
         let listed: Vec<_> =
-            self.slots.iter().zip(own).map(|(slot, own)| own.or_else(|| slot.listed())).collect();
-        Some(Shared::merge(&self.slots, &listed, &self.identity, &self.limits))
+            self.handles.iter().zip(own).map(|(handle, own)| own.or_else(|| handle.listed())).collect();
+        Some(Shared::merge(&self.handles, &listed, &self.identity, &self.limits))
     }
 
     async fn call_tool(&self, request: Request, exchange: Exchange) -> Outcome {
-        match self.call_named(request, exchange, "tool", Directory::tool).await {
+        match self.call_named(request, exchange, "tool", RoutingTable::tool).await {
             // The model can read this, and tell the person.
             Err(Refusal::Unavailable(why)) => Ok(Reply::from(ServerResult::from(CallToolResult::error(why)))),
             Err(Refusal::Rpc(error)) => Err(error),
@@ -413,7 +418,7 @@ impl Shared {
     }
 
     async fn get_prompt(&self, request: Request, exchange: Exchange) -> Outcome {
-        self.call_named(request, exchange, "prompt", Directory::prompt).await.map_err(RpcError::from)
+        self.call_named(request, exchange, "prompt", RoutingTable::prompt).await.map_err(RpcError::from)
     }
 
     async fn call_named(
@@ -421,29 +426,29 @@ impl Shared {
         request: Request,
         exchange: Exchange,
         what: &str,
-        find: for<'d> fn(&'d Directory, &str) -> Option<&'d Route>,
+        find: for<'d> fn(&'d RoutingTable, &str) -> Option<&'d Route>,
     ) -> Result<Reply, Refusal> {
         let name = required(request.params.name(), "name")?.into_owned();
-        let found = |directory: &Directory| find(directory, &name).cloned();
+        let found = |directory: &RoutingTable| find(directory, &name).cloned();
         let mut route = self.find(found).await;
         if route.is_none()
-            && let Some((slot, own_name)) = self.unlisted(&name)
+            && let Some((handle, own_name)) = self.unlisted(&name)
         {
-            if let Some(own) = &slot.own {
-                let may = what != "tool" || own_name == SIGN_IN || (slot.connector.shows)(own_name);
+            if let Some(own) = &handle.own {
+                let may = what != "tool" || own_name == SIGN_IN || (handle.connector.shows)(own_name);
                 return match what == "tool" && own_name == SIGN_IN {
                     _ if !may => Err(RpcError::invalid_params(format!("Unknown {what}: {name}")).into()),
                     true => {
-                        let _share = self.share(slot, &request)?;
-                        Box::pin(self.sign_in(slot, own, request, exchange)).await
+                        let _share = self.share(handle, &request)?;
+                        Box::pin(self.sign_in(handle, own, request, exchange)).await
                     }
                     // Each user may have tools that are not in the common list.
-                    false => self.relay(slot.index, renamed(request, own_name)?, exchange).await,
+                    false => self.relay(handle.index, renamed(request, own_name)?, exchange).await,
                 };
             }
             // It may have the thing, and is just being connected to.
-            let _share = self.share(slot, &request)?;
-            slot.link(self.limits.patience).await.map_err(Refusal::Unavailable)?;
+            let _share = self.share(handle, &request)?;
+            handle.link(self.limits.patience).await.map_err(Refusal::Unavailable)?;
             route = found(&self.directory.load());
         }
         let route = route.ok_or_else(|| RpcError::invalid_params(format!("Unknown {what}: {name}")))?;
@@ -453,25 +458,27 @@ impl Shared {
 
     /// Returns the connector that may list `name`, where its lists are not known or differ by user, and the name there.
     /// A tool has no other name than the listed one, which access rules judge.
-    fn unlisted<'n>(&self, name: &'n str) -> Option<(&Arc<Slot>, &'n str)> {
-        let prefixed = |slot: &Slot| name.strip_prefix(&*slot.connector.prefix)?.strip_prefix(SEPARATOR);
-        let prefixed = self.slots.iter().filter_map(|slot| Some((slot, prefixed(slot)?)));
-        let unprefixed = self.slots.iter().filter(|slot| slot.connector.unprefixed).map(|slot| (slot, name));
-        let is_listed = |(slot, own_name): &(&Arc<Slot>, &str)| {
-            *own_name == SIGN_IN || self.listed_name(slot, own_name) == name
+    fn unlisted<'n>(&self, name: &'n str) -> Option<(&Arc<ConnectorHandle>, &'n str)> {
+        let prefixed =
+            |handle: &ConnectorHandle| name.strip_prefix(&*handle.connector.prefix)?.strip_prefix(SEPARATOR);
+        let prefixed = self.handles.iter().filter_map(|handle| Some((handle, prefixed(handle)?)));
+        let unprefixed =
+            self.handles.iter().filter(|handle| handle.connector.unprefixed).map(|handle| (handle, name));
+        let is_listed = |(handle, own_name): &(&Arc<ConnectorHandle>, &str)| {
+            *own_name == SIGN_IN || self.listed_name(handle, own_name) == name
         };
-        let (slot, own_name) = prefixed.chain(unprefixed).find(is_listed)?;
-        let unknown = slot.own.is_some() || slot.listed().is_none_or(|listed| listed.remembered);
-        unknown.then_some((slot, own_name))
+        let (handle, own_name) = prefixed.chain(unprefixed).find(is_listed)?;
+        let unknown = handle.own.is_some() || handle.listed().is_none_or(|listed| listed.remembered);
+        unknown.then_some((handle, own_name))
     }
 
     /// The name under which `name` of a connector is listed.
-    fn listed_name(&self, slot: &Slot, name: &str) -> String {
-        let prefix = &slot.connector.prefix;
+    fn listed_name(&self, handle: &ConnectorHandle, name: &str) -> String {
+        let prefix = &handle.connector.prefix;
         let is_others = |first: &str| {
-            self.slots.iter().any(|other| other.index != slot.index && other.connector.prefix == first)
+            self.handles.iter().any(|other| other.index != handle.index && other.connector.prefix == first)
         };
-        match slot.connector.unprefixed {
+        match handle.connector.unprefixed {
             true => unprefixed(prefix, name, is_others),
             false => exposed(prefix, name),
         }
@@ -484,8 +491,8 @@ impl Shared {
         let directory = self.directory.load_full();
         let (connector, reference) = self.completion_route(&directory, &reference)?;
         let params = members.replaced("ref", reference.as_bytes());
-        let completes = self.slots[connector].capabilities().is_some_and(|c| c.completions.is_some());
-        if !completes && self.slots[connector].status().is_up() {
+        let completes = self.handles[connector].capabilities().is_some_and(|c| c.completions.is_some());
+        if !completes && self.handles[connector].status().is_up() {
             return Ok(Reply::from(ServerResult::from(CompleteResult::default())));
         }
         let request = Request { params: params.into(), ..request };
@@ -499,44 +506,49 @@ impl Shared {
         request: Request,
         exchange: Exchange,
     ) -> Result<Reply, Refusal> {
-        let slot = &self.slots[connector];
-        let reply = self.send_in_share(slot, request, exchange).await;
-        slot.counts.add(reply.is_err());
+        let handle = &self.handles[connector];
+        let reply = self.send_in_share(handle, request, exchange).await;
+        handle.counts.add(reply.is_err());
         reply
     }
 
     /// Sends a request to one upstream within the shares of the connector and the caller.
     async fn send_in_share(
         &self,
-        slot: &Slot,
+        handle: &ConnectorHandle,
         request: Request,
         exchange: Exchange,
     ) -> Result<Reply, Refusal> {
-        let _share = self.share(slot, &request)?;
+        let _share = self.share(handle, &request)?;
         let caller = request.principal.clone();
-        match self.send(slot, request, exchange).await? {
+        match self.send(handle, request, exchange).await? {
             Reply::Raw(relayed) => {
-                let (index, name) = (slot.index, &slot.connector.name);
+                let (index, name) = (handle.index, &handle.connector.name);
                 self.shares.result(index, name, caller.as_deref(), relayed).map(Reply::Raw)
             }
             reply => Ok(reply),
         }
     }
 
-    async fn send(&self, slot: &Slot, request: Request, exchange: Exchange) -> Result<Reply, Refusal> {
-        if let Some(own) = &slot.own {
-            return Box::pin(self.relay_own(slot, own, request, exchange)).await;
+    async fn send(
+        &self,
+        handle: &ConnectorHandle,
+        request: Request,
+        exchange: Exchange,
+    ) -> Result<Reply, Refusal> {
+        if let Some(own) = &handle.own {
+            return Box::pin(self.relay_own(handle, own, request, exchange)).await;
         }
-        let link = slot.link(self.limits.patience).await.map_err(Refusal::Unavailable)?;
+        let link = handle.link(self.limits.patience).await.map_err(Refusal::Unavailable)?;
         match link.call(request, exchange).await {
             Ok(outcome) => outcome.map_err(Refusal::Rpc),
-            Err(error) => Err(refusal(slot, error)),
+            Err(error) => Err(refusal(handle, error)),
         }
     }
 
     /// Makes room for one more call to a connector, among those of others.
-    fn share(&self, slot: &Slot, request: &Request) -> Result<CallShare, Refusal> {
-        self.shares.call(slot.index, &slot.connector.name, request.principal.as_deref())
+    fn share(&self, handle: &ConnectorHandle, request: &Request) -> Result<CallShare, Refusal> {
+        self.shares.call(handle.index, &handle.connector.name, request.principal.as_deref())
     }
 }
 
@@ -563,9 +575,9 @@ impl From<Refusal> for RpcError {
     }
 }
 
-/// What a client is told of an upstream that gave no answer. The detail goes to the log.
-pub(crate) fn refusal(slot: &Slot, error: Error) -> Refusal {
-    let name = &slot.connector.name;
+/// Returns the error for a client whose upstream gave no answer. The detail goes to the log.
+pub(crate) fn refusal(handle: &ConnectorHandle, error: Error) -> Refusal {
+    let name = &handle.connector.name;
     let reference = edge::correlation_id();
     tracing::warn!(connector = name, %error, reference, "a request to the connector failed");
     Refusal::Unavailable(match error {
@@ -586,7 +598,7 @@ pub(crate) fn refusal(slot: &Slot, error: Error) -> Refusal {
             )
         }
         _ => {
-            slot.hint(Hint::Suspect);
+            handle.hint(Hint::Suspect);
             format!(
                 "The connection to the connector {name:?} failed during this request; whether it had an effect is not \
                  known. Loggia connects again by itself (reference {reference} in its log)."

@@ -4,31 +4,31 @@ use std::time::Duration;
 
 use loggia::limits::Limits;
 
-use crate::health::Patience;
+use crate::health::RetryPolicy;
 
 /// The bounds of one hub.
 #[derive(Debug, Clone)]
 pub struct HubLimits {
     /// The bounds on what each upstream sends: messages, lists, results that are kept.
     pub upstream: Limits,
-    /// How long a process that is started for an upstream may show no sign of work before its first message,
+    /// The time that a starting process may show no sign of work before its first message,
     /// where its connector does not say.
     pub start_timeout: Duration,
-    /// How many processes start at once. One that idles, or has started for `start_turn`, makes room.
+    /// The number of processes that start at once. One that idles, or has started for `start_turn`, makes room.
     pub starts: usize,
     /// The longest time for which a starting process keeps others from starting.
     pub start_turn: Duration,
-    /// How long one attempt to connect may take: sign-in and negotiation, without the start of a process.
+    /// The time of one attempt to connect: sign-in and negotiation, without the start of a process.
     pub connect_timeout: Duration,
-    /// How long reading the lists of an upstream may take in all. Lists that are not there by then are missing, and
+    /// The time for reading all lists of an upstream. Lists that are not there by then are missing, and
     /// read another time.
     pub list_timeout: Duration,
-    /// How long an upstream may take to say that it does not know `server/discover`. Only old servers that
+    /// The time for an upstream to refuse `server/discover`. Only old servers that
     /// stay silent cost this time.
     pub probe_timeout: Duration,
-    /// How long an upstream may be silent during a request, where its connector does not say.
+    /// The time that an upstream may be silent during a request, where its connector does not say.
     pub timeout: Duration,
-    /// How long a request may take in all.
+    /// The time for a request in all.
     pub max_timeout: Duration,
     /// For how long after its start the hub lets a request for a list wait for connectors that were not tried
     /// yet and whose lists are not remembered: a client that starts the hub itself asks at once, and many ask
@@ -40,22 +40,22 @@ pub struct HubLimits {
     /// Most bytes of results that clients have not taken yet; one connector, or one caller, gets a share of them. A
     /// result that finds no room is dropped.
     pub result_bytes: usize,
-    /// How long a request waits for an upstream that is just being connected to.
+    /// The time that a request waits for an upstream that is being connected to.
     pub patience: Duration,
-    /// How patient the hub is with an upstream that fails.
-    pub retry: Patience,
+    /// The pauses between attempts to reach an upstream.
+    pub retry: RetryPolicy,
     /// Most entries of one list of one upstream; further ones are left out, with a warning.
     pub list_entries: usize,
     /// Entries on one page of a merged list.
     pub page: usize,
-    /// How old the lists of an upstream that does not announce changes may be before they are read again,
+    /// The age at which the lists of an upstream that does not announce changes are read again,
     /// when somebody asks for them.
     pub refresh_after: Duration,
     /// For how long clients may keep a merged list.
     pub list_ttl: Duration,
     /// Most calls of one upstream that wait for a stateless client to answer a question.
     pub parked: usize,
-    /// How long such a call waits.
+    /// The time that such a call waits.
     pub parked_for: Duration,
     /// Most resources of one upstream that are subscribed to at once.
     pub subscriptions: usize,
@@ -64,9 +64,9 @@ pub struct HubLimits {
     /// Most people who have a connection of one connector for themselves; beyond that whoever has not used
     /// theirs for longest loses it.
     pub own_links: usize,
-    /// How long such a connection may rest before it is closed.
+    /// The time after which such a connection is closed when it is not used.
     pub own_idle: Duration,
-    /// How long a call waits for a person who agreed to sign in.
+    /// The time that a call waits for a user who agreed to sign in.
     pub sign_in_wait: Duration,
 }
 
@@ -87,7 +87,7 @@ impl Default for HubLimits {
             requests: 4096,
             result_bytes: 256 << 20,
             patience: Duration::from_secs(10),
-            retry: Patience::default(),
+            retry: RetryPolicy::default(),
             list_entries: 10_000,
             page: 1000,
             refresh_after: Duration::from_secs(60),

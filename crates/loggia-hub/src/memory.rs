@@ -13,10 +13,10 @@ use loggia::client::KnownServer;
 use loggia::model::{Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, Tool};
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::Catalog;
-use crate::entry::CatalogEntry;
+use crate::connector_handle::ConnectorHandle;
 use crate::hub::Shared;
-use crate::slot::Slot;
+use crate::list_entry::ListEntry;
+use crate::upstream_lists::UpstreamLists;
 
 /// The form of the file.
 const FORMAT: u32 = 1;
@@ -26,7 +26,7 @@ const FILE_BYTES: u64 = 64 << 20;
 const CONNECTOR_BYTES: usize = 8 << 20;
 const ALL_BYTES: usize = 48 << 20;
 
-/// Where a hub remembers the lists of its connectors, and which revision each of them spoke.
+/// The lists of connectors and their revisions, kept for the next run.
 #[derive(Debug, Default)]
 pub struct HubMemory {
     path: Option<PathBuf>,
@@ -56,10 +56,10 @@ struct Lists {
     identity: Option<Implementation>,
     capabilities: ServerCapabilities,
     instructions: Option<String>,
-    tools: Vec<CatalogEntry<Tool>>,
-    prompts: Vec<CatalogEntry<Prompt>>,
-    resources: Vec<CatalogEntry<Resource>>,
-    templates: Vec<CatalogEntry<ResourceTemplate>>,
+    tools: Vec<ListEntry<Tool>>,
+    prompts: Vec<ListEntry<Prompt>>,
+    resources: Vec<ListEntry<Resource>>,
+    templates: Vec<ListEntry<ResourceTemplate>>,
 }
 
 impl HubMemory {
@@ -85,15 +85,15 @@ impl HubMemory {
         known.collect()
     }
 
-    /// What the connector `name` offered last time, where it is reached in the same way.
-    pub(crate) fn catalog(&self, name: &str, fingerprint: &str) -> Option<Catalog> {
+    /// Returns the lists of the connector `name` in the last run, if it is reached in the same way.
+    pub(crate) fn catalog(&self, name: &str, fingerprint: &str) -> Option<UpstreamLists> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let lists: Lists = serde_json::from_str(kept.connectors.get(name)?.get()).ok()?;
-        (lists.fingerprint == fingerprint).then(|| Catalog::from(lists))
+        (lists.fingerprint == fingerprint).then(|| UpstreamLists::from(lists))
     }
 
     /// Keeps what the connector `name` offers. Returns whether there is something new to write.
-    pub(crate) fn keep(&self, name: &str, fingerprint: &str, catalog: &Catalog) -> bool {
+    pub(crate) fn keep(&self, name: &str, fingerprint: &str, catalog: &UpstreamLists) -> bool {
         let lists = Lists::new(fingerprint, catalog);
         let Ok(raw) = serde_json::value::to_raw_value(&lists) else { return false };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -127,11 +127,11 @@ impl HubMemory {
 
 impl Shared {
     /// Keeps what a connector offers for the next run.
-    pub(crate) fn remember(&self, slot: &Slot) {
-        let (Some(listed), Some(fingerprint)) = (slot.listed(), slot.connector.remembered_as()) else {
+    pub(crate) fn remember(&self, handle: &ConnectorHandle) {
+        let (Some(listed), Some(fingerprint)) = (handle.listed(), handle.connector.remembered_as()) else {
             return;
         };
-        if self.memory.keep(&slot.connector.name, fingerprint, &listed.catalog) {
+        if self.memory.keep(&handle.connector.name, fingerprint, &listed.catalog) {
             self.memory_changed.notify_one();
         }
     }
@@ -145,7 +145,8 @@ impl Shared {
     pub(crate) async fn write_memory(self: &Arc<Shared>) {
         let shared = self.clone();
         let write = move || {
-            let names: Vec<&str> = shared.slots.iter().map(|slot| slot.connector.name.as_str()).collect();
+            let names: Vec<&str> =
+                shared.handles.iter().map(|handle| handle.connector.name.as_str()).collect();
             shared.memory.write(&names, shared.eras.entries())
         };
         if let Ok(Err(error)) = tokio::task::spawn_blocking(write).await {
@@ -192,7 +193,7 @@ impl From<KnownServer> for Server {
 }
 
 impl Lists {
-    fn new(fingerprint: &str, catalog: &Catalog) -> Lists {
+    fn new(fingerprint: &str, catalog: &UpstreamLists) -> Lists {
         Lists {
             fingerprint: fingerprint.to_owned(),
             version: catalog.version.map(|version| version.to_string()),
@@ -207,9 +208,9 @@ impl Lists {
     }
 }
 
-impl From<Lists> for Catalog {
-    fn from(lists: Lists) -> Catalog {
-        Catalog {
+impl From<Lists> for UpstreamLists {
+    fn from(lists: Lists) -> UpstreamLists {
+        UpstreamLists {
             version: lists.version.and_then(|version| version.parse().ok()),
             identity: lists.identity,
             capabilities: lists.capabilities,
@@ -241,9 +242,9 @@ mod tests {
             assert_eq!(fits(others, own), expected, "{own} beside {others}");
         }
         let memory = HubMemory::at(std::env::temp_dir().join("loggia-no-such-folder").join("lists.json"));
-        let with = |bytes: usize| Catalog {
+        let with = |bytes: usize| UpstreamLists {
             tools: vec![Tool::new("x".repeat(bytes), loggia::model::JsonObject::new()).into()],
-            ..Catalog::default()
+            ..UpstreamLists::default()
         };
         assert!(memory.keep("one", "f", &with(10)) && memory.catalog("one", "f").is_some());
         assert!(!memory.keep("one", "f", &with(10)), "nothing new");

@@ -1,4 +1,4 @@
-//! What a connector's tools and prompts are called in the merged lists.
+//! The names of tools and prompts in the merged lists.
 //!
 //! A name seen through the hub is a function of the connector and of the name the connector gave, and of
 //! nothing else: which other connectors are up, and in which order they answered, never changes what a model

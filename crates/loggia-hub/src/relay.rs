@@ -1,12 +1,11 @@
 //! One request on its way to an upstream in another process, and back.
 //!
-//! Whatever era the two sides speak, the same few things have to meet: the bytes of the request and of the
-//! result (passed on as they are), notifications while it runs, questions of the upstream's, cancellation
-//! (dropping the future, all the way through). What differs is only where a question goes:
+//! In every combination of eras the bytes of the request and of the result are passed on as they are, notifications
+//! are relayed while the request runs, and dropping the future cancels it. Only questions of the upstream differ:
 //!
 //! | client \ upstream | stateless | handshake |
 //! |---|---|---|
-//! | stateless | its `input_required` is passed on | the call is parked, the client gets `input_required` |
+//! | stateless | its `input_required` is passed on | the call is suspended, the client gets `input_required` |
 //! | handshake | the edge asks the client and calls again | the client is asked live |
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,11 +20,11 @@ use loggia::service::{self, BoxFuture, Outcome, Reply, Request};
 use loggia::wire::{ErrorCode, Members, Method, Params, RawJson, RpcError};
 use loggia::{Error, Result};
 
-use crate::audience::Audience;
 use crate::connector::Connector;
-use crate::desk::{Desk, Way};
+use crate::elicitation_router::{ElicitationRouter, InputRoute};
 use crate::limits::HubLimits;
-use crate::parking::{Parking, Running, Step};
+use crate::notification_router::NotificationRouter;
+use crate::suspended_calls::{Running, Step, SuspendedCalls};
 use crate::url_error;
 
 /// Why an upstream gave no answer of its own.
@@ -37,8 +36,8 @@ type CallResult = Result<Outcome, Relayed>;
 pub(crate) struct Relay {
     client: Client,
     options: RequestOptions,
-    parking: Parking<CallResult>,
-    desk: Arc<Desk>,
+    suspended: SuspendedCalls<CallResult>,
+    router: Arc<ElicitationRouter>,
     /// The least severe messages a handshake upstream was told to send.
     log_level: Arc<LogLevel>,
 }
@@ -53,8 +52,8 @@ impl Relay {
                 max_timeout: Some(limits.max_timeout.max(timeout)),
                 ..RequestOptions::default()
             },
-            parking: Parking::new(limits.parked, limits.parked_for),
-            desk: Desk::new(connector.shared_channel),
+            suspended: SuspendedCalls::new(limits.parked, limits.parked_for),
+            router: ElicitationRouter::new(connector.shared_channel),
             log_level: Arc::default(),
         }
     }
@@ -75,17 +74,17 @@ impl Relay {
         }
     }
 
-    fn audience(&self, request: &Request, exchange: Exchange) -> Arc<Audience> {
-        Audience::new(&self.desk, request, exchange)
+    fn notifications(&self, request: &Request, exchange: Exchange) -> Arc<NotificationRouter> {
+        NotificationRouter::new(&self.router, request, exchange)
     }
 
     /// To an upstream whose questions are part of its results.
     async fn stateless(&self, request: Request, exchange: Exchange) -> CallResult {
-        let _counted = self.desk.count(&request);
+        let _counted = self.router.count(&request);
         let options = RequestOptions {
             capabilities: Some(relayable(&request.meta.client_capabilities)),
             log_level: request.meta.log_level,
-            on_notification: self.audience(&request, exchange).sink(),
+            on_notification: self.notifications(&request, exchange).sink(),
             input: InputPolicy::Surface(None),
             ..self.options.clone()
         };
@@ -96,10 +95,10 @@ impl Relay {
 
     /// To a handshake upstream, a request in the middle of which nothing can be asked.
     async fn plain(&self, request: Request, exchange: Exchange) -> CallResult {
-        let _counted = self.desk.count(&request);
+        let _counted = self.router.count(&request);
         let options = RequestOptions {
             log_level: request.meta.log_level,
-            on_notification: self.audience(&request, exchange).sink(),
+            on_notification: self.notifications(&request, exchange).sink(),
             input: InputPolicy::Surface(None),
             ..self.options.clone()
         };
@@ -110,13 +109,13 @@ impl Relay {
     /// To a handshake upstream, a request in the middle of which it may ask.
     async fn handshake(&self, request: Request, exchange: Exchange) -> CallResult {
         if !request.meta.version.is_stateless() {
-            let way = exchange.live().cloned().map_or(Way::None, Way::Live);
-            return self.start(&request, self.audience(&request, exchange), way).await;
+            let route = exchange.live().cloned().map_or(InputRoute::None, InputRoute::Live);
+            return self.start(&request, self.notifications(&request, exchange), route).await;
         }
-        let mut running = match self.parking.take_up(&request).await {
+        let mut running = match self.suspended.take_up(&request).await {
             Err(refused) => return Ok(Err(refused)),
             Ok(Some(running)) => {
-                running.audience.moved(&request, exchange);
+                running.notifications.moved(&request, exchange);
                 running
             }
             Ok(None) => self.run(&request, exchange),
@@ -128,8 +127,8 @@ impl Relay {
             }),
             Step::Finished(outcome) => outcome,
             Step::Asks => {
-                running.audience.gone();
-                Ok(self.parking.park(running, &request).map(|asked| Reply::from(ServerResult::from(asked))))
+                running.notifications.gone();
+                Ok(self.suspended.park(running, &request).map(|asked| Reply::from(ServerResult::from(asked))))
             }
         }
     }
@@ -137,19 +136,24 @@ impl Relay {
     /// Starts a call that can outlive the request that started it.
     fn run(&self, request: &Request, exchange: Exchange) -> Running<CallResult> {
         let (questions, asked) = Running::<CallResult>::channel();
-        let audience = self.audience(request, exchange);
-        let call = self.start(request, audience.clone(), Way::Parked(questions));
-        Running::new(call, asked, audience)
+        let notifications = self.notifications(request, exchange);
+        let call = self.start(request, notifications.clone(), InputRoute::Parked(questions));
+        Running::new(call, asked, notifications)
     }
 
-    fn start(&self, request: &Request, audience: Arc<Audience>, way: Way) -> BoxFuture<'static, CallResult> {
-        let sitting = self.desk.sit(request, way);
+    fn start(
+        &self,
+        request: &Request,
+        notifications: Arc<NotificationRouter>,
+        route: InputRoute,
+    ) -> BoxFuture<'static, CallResult> {
+        let guard = self.router.enter(request, route);
         let options = RequestOptions {
             log_level: request.meta.log_level,
-            on_notification: audience.sink(),
+            on_notification: notifications.sink(),
             // A call whose client can be asked nothing must not draw the questions of others.
             input: InputPolicy::Surface(
-                can_be_asked(&request.meta.client_capabilities).then(|| sitting.handler()),
+                can_be_asked(&request.meta.client_capabilities).then(|| guard.handler()),
             ),
             ..self.options.clone()
         };
@@ -157,7 +161,7 @@ impl Relay {
         let params = first_round(&request.params);
         let (log_level, wanted) = (self.log_level.clone(), request.meta.log_level);
         Box::pin(async move {
-            let _sitting = sitting;
+            let _guard = guard;
             if let Some(level) = wanted {
                 log_level.want(&client, level).await;
             }
@@ -229,7 +233,7 @@ fn can_be_asked(client: &ClientCapabilities) -> bool {
     client.elicitation.is_some() || client.sampling.is_some() || client.roots.is_some()
 }
 
-/// What the hub can pass on of what a client can do.
+/// Returns the capabilities of a client that the hub can relay.
 fn relayable(client: &ClientCapabilities) -> ClientCapabilities {
     ClientCapabilities {
         roots: client.roots.as_ref().map(|_| RootsCapability::default()),
@@ -239,7 +243,7 @@ fn relayable(client: &ClientCapabilities) -> ClientCapabilities {
     }
 }
 
-/// What the hub declares to a handshake upstream, which learns it once and for all clients: everything that
+/// Returns the capabilities that the hub declares to a handshake upstream, which learns them once for all clients: everything that
 /// can be passed on. A question that one client cannot be asked is refused when it comes.
 pub(crate) fn declared() -> ClientCapabilities {
     let yes = || Some(JsonObject::new());

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 use crate::status::{ConnectorState, ConnectorStatus, Starting};
 
-/// How a connector is, and what it did since the hub started.
+/// The status of a connector, and its calls since the hub started.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ConnectorReport {
-    /// How it is.
+    /// Its status.
     pub status: ConnectorStatus,
     /// Requests that were sent on to it.
     pub calls: u64,

@@ -7,9 +7,9 @@ use loggia::model::ServerResult;
 use loggia::service::{Outcome, Reply, Request};
 use loggia::wire::{ErrorCode, JsonText, Members, RawJson, RpcError};
 
-use crate::directory::{Directory, UriRoute};
+use crate::connector_handle::ConnectorHandle;
 use crate::hub::{Shared, invalid, required};
-use crate::slot::Slot;
+use crate::routing_table::{RoutingTable, UriRoute};
 use crate::uris::qualify;
 
 impl Shared {
@@ -29,7 +29,7 @@ impl Shared {
     /// Finds the owner of a URI. A connector that is being started for the first time, and stands before the one
     /// that was found, may own it: it is waited for, and then the URI is refused rather than given to another.
     async fn find_resource(&self, uri: &str) -> Result<UriRoute<'static>, RpcError> {
-        let find = |directory: &Directory| directory.resource(uri).map(UriRoute::into_owned);
+        let find = |directory: &RoutingTable| directory.resource(uri).map(UriRoute::into_owned);
         let route = self.find(find).await;
         let is_open = |route: &UriRoute<'_>| self.starting_before(route.depends_on).is_some();
         let route = match route {
@@ -53,7 +53,7 @@ impl Shared {
                 "The connector {:?} is being started for the first time and may own {uri}. Try again shortly, or \
                  read {}.",
                 starting.connector.name,
-                qualify(&self.slots[route.connector].connector.prefix, &route.uri),
+                qualify(&self.handles[route.connector].connector.prefix, &route.uri),
             ),
         ))
     }
@@ -61,7 +61,7 @@ impl Shared {
     /// The connector of a completion, and its reference in the upstream's own names.
     pub(crate) fn completion_route(
         &self,
-        directory: &Directory,
+        directory: &RoutingTable,
         reference: &RawJson,
     ) -> Result<(usize, RawJson), RpcError> {
         let members = Members::of(reference).map_err(invalid)?;
@@ -89,8 +89,8 @@ impl Shared {
     }
 
     /// The first of the connectors before `end` of which nothing is known yet.
-    pub(crate) fn starting_before(&self, end: usize) -> Option<&Arc<Slot>> {
-        self.slots[..end].iter().find(|slot| !slot.has_settled())
+    pub(crate) fn starting_before(&self, end: usize) -> Option<&Arc<ConnectorHandle>> {
+        self.handles[..end].iter().find(|handle| !handle.has_settled())
     }
 }
 

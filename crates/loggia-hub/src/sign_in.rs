@@ -1,6 +1,6 @@
-//! A call of somebody who has to sign in first. Where the client can open a page for its person, it is asked to,
-//! and the call goes on once they have been there; otherwise the answer says where to go. The page is our own:
-//! who opens it is made sure of there.
+//! Calls of users who have to sign in first. A client that can open pages is asked to open the sign-in page, and the
+//! call goes on after the sign-in; any other client gets the URL. The page is served by the gateway, which checks
+//! there which user opens it.
 
 use loggia::edge::capability;
 use loggia::exchange::Exchange;
@@ -13,14 +13,14 @@ use loggia::{Error, edge};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::connector_handle::ConnectorHandle;
 use crate::hub::{Refusal, Shared, refusal};
-use crate::own::{InUse, NoLink, Own};
-use crate::slot::Slot;
+use crate::user_connections::{NoConnection, UserConnectionGuard, UserConnections};
 use loggia::wire::Members;
 
-/// What the question is called in the rounds of a call.
+/// The key of the question in the rounds of a call.
 const KEY: &str = "loggia-sign-in";
-/// How often another replica is asked whether the person signed in there.
+/// The pause between two looks for a sign-in at another replica.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// Why there is no connection yet.
@@ -44,19 +44,19 @@ impl Shared {
     /// Sends a request over the connection of whoever makes it.
     pub(crate) async fn relay_own(
         &self,
-        slot: &Slot,
-        own: &Own,
+        handle: &ConnectorHandle,
+        own: &UserConnections,
         request: Request,
         exchange: Exchange,
     ) -> Result<Reply, Refusal> {
-        let person = person(own, slot, &request)?;
+        let person = person(own, handle, &request)?;
         let (request, answer) = without_answer(request);
         // Heard of from now on: a sign-in that ends while the call runs counts.
         let heard = match answer {
             Some(ElicitAction::Accept) => own.hear(&person, self.limits.own_links).ok(),
             _ => None,
         };
-        let in_use = match self.seated(slot, own, &person, answer, &request, &exchange).await {
+        let in_use = match self.seated(handle, own, &person, answer, &request, &exchange).await {
             Ok(in_use) => in_use,
             Err(not_yet) => return not_yet.into(),
         };
@@ -66,13 +66,13 @@ impl Shared {
             Err(Error::Unauthorized(_)) => {
                 own.leave(&person).await;
                 match heard {
-                    None => self.ask(slot, own, &person, &request, &exchange).await.into(),
-                    Some(heard) => self.once_more(slot, own, &person, heard, request, exchange).await,
+                    None => self.ask(handle, own, &person, &request, &exchange).await.into(),
+                    Some(heard) => self.once_more(handle, own, &person, heard, request, exchange).await,
                 }
             }
             Err(error) => {
                 in_use.suspect();
-                Err(refusal(slot, error))
+                Err(refusal(handle, error))
             }
         }
     }
@@ -81,41 +81,41 @@ impl Shared {
     /// they have, and tries once more.
     async fn once_more(
         &self,
-        slot: &Slot,
-        own: &Own,
+        handle: &ConnectorHandle,
+        own: &UserConnections,
         person: &str,
         mut heard: watch::Receiver<()>,
         request: Request,
         exchange: Exchange,
     ) -> Result<Reply, Refusal> {
         if !matches!(tokio::time::timeout(self.limits.sign_in_wait, heard.changed()).await, Ok(Ok(()))) {
-            return NotYet::Refused(unfinished(&slot.connector.name)).into();
+            return NotYet::Refused(unfinished(&handle.connector.name)).into();
         }
-        let in_use = match own.link(self, slot, person).await {
+        let in_use = match own.link(self, handle, person).await {
             Ok(in_use) => in_use,
-            Err(NoLink::Unavailable(why)) => return Err(Refusal::Unavailable(why)),
-            Err(NoLink::SignIn) => return told(slot, own, person).await.into(),
+            Err(NoConnection::Unavailable(why)) => return Err(Refusal::Unavailable(why)),
+            Err(NoConnection::SignIn) => return told(handle, own, person).await.into(),
         };
         match in_use.link.call(request, exchange).await {
             Ok(outcome) => outcome.map_err(Refusal::Rpc),
-            Err(Error::Unauthorized(_)) => told(slot, own, person).await.into(),
-            Err(error) => Err(refusal(slot, error)),
+            Err(Error::Unauthorized(_)) => told(handle, own, person).await.into(),
+            Err(error) => Err(refusal(handle, error)),
         }
     }
 
     /// The tool of ours by which somebody signs in before anything else.
     pub(crate) async fn sign_in(
         &self,
-        slot: &Slot,
-        own: &Own,
+        handle: &ConnectorHandle,
+        own: &UserConnections,
         request: Request,
         exchange: Exchange,
     ) -> Result<Reply, Refusal> {
-        let person = person(own, slot, &request)?;
+        let person = person(own, handle, &request)?;
         let (request, answer) = without_answer(request);
-        match self.seated(slot, own, &person, answer, &request, &exchange).await {
+        match self.seated(handle, own, &person, answer, &request, &exchange).await {
             Ok(_) => {
-                let text = format!("You are signed in to {:?}.", slot.connector.name);
+                let text = format!("You are signed in to {:?}.", handle.connector.name);
                 Ok(Reply::from(ServerResult::from(CallToolResult::text(text))))
             }
             Err(not_yet) => not_yet.into(),
@@ -125,36 +125,41 @@ impl Shared {
     /// The connection of a person, who is asked to sign in, and waited for once they agreed to.
     async fn seated(
         &self,
-        slot: &Slot,
-        own: &Own,
+        handle: &ConnectorHandle,
+        own: &UserConnections,
         person: &str,
         answer: Option<ElicitAction>,
         request: &Request,
         exchange: &Exchange,
-    ) -> Result<InUse, NotYet> {
-        match (own.link(self, slot, person).await, answer) {
+    ) -> Result<UserConnectionGuard, NotYet> {
+        match (own.link(self, handle, person).await, answer) {
             (Ok(in_use), _) => Ok(in_use),
-            (Err(NoLink::Unavailable(why)), _) => Err(NotYet::Refused(why)),
-            (Err(NoLink::SignIn), None) => Err(self.ask(slot, own, person, request, exchange).await),
-            (Err(NoLink::SignIn), Some(ElicitAction::Accept)) => self.wait(slot, own, person).await,
+            (Err(NoConnection::Unavailable(why)), _) => Err(NotYet::Refused(why)),
+            (Err(NoConnection::SignIn), None) => Err(self.ask(handle, own, person, request, exchange).await),
+            (Err(NoConnection::SignIn), Some(ElicitAction::Accept)) => self.wait(handle, own, person).await,
             // Maybe there was nobody to ask, and somebody reads this later.
-            (Err(NoLink::SignIn), Some(_)) => Err(told(slot, own, person).await),
+            (Err(NoConnection::SignIn), Some(_)) => Err(told(handle, own, person).await),
         }
     }
 
     /// Waits until the person has signed in, here or at another replica.
-    async fn wait(&self, slot: &Slot, own: &Own, person: &str) -> Result<InUse, NotYet> {
+    async fn wait(
+        &self,
+        handle: &ConnectorHandle,
+        own: &UserConnections,
+        person: &str,
+    ) -> Result<UserConnectionGuard, NotYet> {
         let deadline = Instant::now() + self.limits.sign_in_wait;
-        let name = &slot.connector.name;
+        let name = &handle.connector.name;
         let mut heard = own.hear(person, self.limits.own_links).map_err(|_| too_many(name))?;
         while Instant::now() < deadline {
             let next = deadline.min(Instant::now() + LOOK);
             // Nobody signing in for a while is an answer too.
             let _ = tokio::time::timeout_at(next, heard.changed()).await;
-            match own.link(self, slot, person).await {
+            match own.link(self, handle, person).await {
                 Ok(in_use) => return Ok(in_use),
-                Err(NoLink::SignIn) => {}
-                Err(NoLink::Unavailable(why)) => return Err(NotYet::Refused(why)),
+                Err(NoConnection::SignIn) => {}
+                Err(NoConnection::Unavailable(why)) => return Err(NotYet::Refused(why)),
             }
         }
         Err(NotYet::Refused(unfinished(name)))
@@ -162,17 +167,17 @@ impl Shared {
 
     async fn ask(
         &self,
-        slot: &Slot,
-        own: &Own,
+        handle: &ConnectorHandle,
+        own: &UserConnections,
         person: &str,
         request: &Request,
         exchange: &Exchange,
     ) -> NotYet {
-        let url = match invite(slot, own, person).await {
+        let url = match sign_in_url(handle, own, person).await {
             Ok(url) => url,
             Err(not_yet) => return not_yet,
         };
-        let question = question(&slot.connector.name, &url);
+        let question = question(&handle.connector.name, &url);
         let meta = &request.meta;
         let can = capability::check(&question, meta.version, &meta.client_capabilities).is_ok()
             && request.method.may_require_input()
@@ -182,21 +187,25 @@ impl Shared {
                 input_requests: Some(InputRequests::from([(KEY.to_owned(), question)])),
                 ..InputRequired::default()
             })),
-            false => NotYet::Refused(where_to(&slot.connector.name, &url)),
+            false => NotYet::Refused(where_to(&handle.connector.name, &url)),
         }
     }
 }
 
-async fn told(slot: &Slot, own: &Own, person: &str) -> NotYet {
-    match invite(slot, own, person).await {
-        Ok(url) => NotYet::Refused(where_to(&slot.connector.name, &url)),
+async fn told(handle: &ConnectorHandle, own: &UserConnections, person: &str) -> NotYet {
+    match sign_in_url(handle, own, person).await {
+        Ok(url) => NotYet::Refused(where_to(&handle.connector.name, &url)),
         Err(not_yet) => not_yet,
     }
 }
 
-async fn invite(slot: &Slot, own: &Own, person: &str) -> Result<String, NotYet> {
-    let name = &slot.connector.name;
-    own.people.invite(person).await.map_err(|error| {
+async fn sign_in_url(
+    handle: &ConnectorHandle,
+    own: &UserConnections,
+    person: &str,
+) -> Result<String, NotYet> {
+    let name = &handle.connector.name;
+    own.people.sign_in_url(person).await.map_err(|error| {
         let reference = edge::correlation_id();
         tracing::warn!(connector = name, %error, reference, "nobody can be invited to sign in");
         NotYet::Refused(format!(
@@ -220,12 +229,12 @@ fn too_many(name: &str) -> NotYet {
     NotYet::Refused(format!("Too many people use {name:?} at once. Try again later."))
 }
 
-/// Who makes a request.
-fn person(own: &Own, slot: &Slot, request: &Request) -> Result<String, Refusal> {
+/// Returns the user who makes a request.
+fn person(own: &UserConnections, handle: &ConnectorHandle, request: &Request) -> Result<String, Refusal> {
     let nobody = || {
         Refusal::Unavailable(format!(
             "Everybody signs in to {:?} for themselves, and it is not known who you are.",
-            slot.connector.name
+            handle.connector.name
         ))
     };
     request.principal.as_deref().map(|principal| own.people.person(principal)).ok_or_else(nobody)

@@ -1,4 +1,4 @@
-//! How each connector is: for the terminal, for `/readyz`, for the text of an error.
+//! The status of connectors: for the terminal, for `/readyz`, for the text of errors.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use loggia::model::Implementation;
 use loggia::wire::Version;
 
-/// How one connector is.
+/// The status of one connector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConnectorStatus {
     /// Its name.

@@ -1,5 +1,5 @@
 //! The task behind one connector: it connects, reads the lists, hears of changes, notices the end, and tries
-//! again. When to try is [`Health`]'s to say; what others see is the [`Slot`]'s to show.
+//! again. When to try is [`Health`]'s to say; what others see is the [`ConnectorHandle`]'s to show.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::catalog::{Catalog, ListSource};
 use crate::connector::Opened;
+use crate::connector_handle::{ConnectorHandle, Hint, now};
 use crate::health::{Due, Health, State};
 use crate::hub::Shared;
-use crate::link::{Link, Watch};
 use crate::relay::{NobodyAsked, Relay};
 use crate::retry::Retry;
-use crate::slot::{Hint, Slot, now};
 use crate::status::{ConnectorState, Starting};
+use crate::upstream::{Upstream, Watch};
+use crate::upstream_lists::{ListSource, UpstreamLists};
 
 /// How long an upstream that is suspected to be gone may take to show that it is not.
 pub(crate) const PROBE: Duration = Duration::from_secs(5);
@@ -39,26 +39,26 @@ const LONGEST_RESUBSCRIBE: Duration = Duration::from_secs(10 * 60);
 const STATES: &str = "loggia_hub::states";
 
 /// Keeps one connector connected, for ever.
-pub(crate) async fn run(shared: Arc<Shared>, slot: Arc<Slot>, mut hints: mpsc::Receiver<Hint>) {
-    let mut health = Health::new(shared.limits.retry.clone(), now(), slot.listed().is_some());
+pub(crate) async fn run(shared: Arc<Shared>, handle: Arc<ConnectorHandle>, mut hints: mpsc::Receiver<Hint>) {
+    let mut health = Health::new(shared.limits.retry.clone(), now(), handle.listed().is_some());
     let mut was_up = false;
     loop {
-        show(&shared, &slot, &health);
-        match attempt(&shared, &slot).await {
+        show(&shared, &handle, &health);
+        match attempt(&shared, &handle).await {
             Ok((link, catalog)) => {
                 health.connected(now());
                 was_up = true;
-                let why = serve(&shared, &slot, &mut hints, &health, link, catalog).await;
+                let why = serve(&shared, &handle, &mut hints, &health, link, catalog).await;
                 health.lost(now(), why, spread());
             }
             Err(error) => health.failed(now(), error.to_string(), Retry::after(&error, was_up), spread()),
         }
-        show(&shared, &slot, &health);
+        show(&shared, &handle, &health);
         if *health.state() == State::Failed {
-            forget(&shared, &slot);
+            forget(&shared, &handle);
             return;
         }
-        wait(&shared, &slot, &mut hints, &mut health).await;
+        wait(&shared, &handle, &mut hints, &mut health).await;
     }
 }
 
@@ -71,9 +71,9 @@ pub(crate) async fn remember(shared: Arc<Shared>) {
 }
 
 /// Looks after the connections that people have for themselves, for ever.
-pub(crate) async fn run_own(shared: Arc<Shared>, slot: Arc<Slot>) {
-    let Some(own) = &slot.own else { return };
-    slot.set_state(ConnectorState::Up, now(), None);
+pub(crate) async fn run_own(shared: Arc<Shared>, handle: Arc<ConnectorHandle>) {
+    let Some(own) = &handle.own else { return };
+    handle.set_state(ConnectorState::Up, now(), None);
     shared.publish();
     let idle = shared.limits.own_idle;
     loop {
@@ -83,16 +83,21 @@ pub(crate) async fn run_own(shared: Arc<Shared>, slot: Arc<Slot>) {
 }
 
 /// Waits until the next attempt is due.
-async fn wait(shared: &Shared, slot: &Slot, hints: &mut mpsc::Receiver<Hint>, health: &mut Health) {
+async fn wait(
+    shared: &Shared,
+    handle: &ConnectorHandle,
+    hints: &mut mpsc::Receiver<Hint>,
+    health: &mut Health,
+) {
     loop {
         match health.handle_timeout(now()) {
             Some(Due::Connect) => return,
             Some(Due::Forget) => {
                 tracing::warn!(
-                    connector = slot.connector.name,
+                    connector = handle.connector.name,
                     "down for too long: its tools are no longer listed"
                 );
-                forget(shared, slot);
+                forget(shared, handle);
             }
             None => {
                 let deadline = health.poll_timeout().unwrap_or_else(|| now() + PROBE);
@@ -105,8 +110,8 @@ async fn wait(shared: &Shared, slot: &Slot, hints: &mut mpsc::Receiver<Hint>, he
 }
 
 /// Lists what the connector offers no longer.
-fn forget(shared: &Shared, slot: &Slot) {
-    slot.forget();
+fn forget(shared: &Shared, handle: &ConnectorHandle) {
+    handle.forget();
     shared.rebuild();
     shared.publish();
 }
@@ -116,7 +121,7 @@ async fn sleep_until(deadline: Instant) {
 }
 
 /// Makes the state visible.
-fn show(shared: &Shared, slot: &Slot, health: &Health) {
+fn show(shared: &Shared, handle: &ConnectorHandle, health: &Health) {
     let state = match *health.state() {
         State::Connecting => ConnectorState::Connecting,
         State::Up => ConnectorState::Up,
@@ -124,15 +129,15 @@ fn show(shared: &Shared, slot: &Slot, health: &Health) {
         State::Failed => ConnectorState::Failed,
     };
     let error = health.last_error().filter(|_| state != ConnectorState::Up);
-    let error: Option<Arc<str>> = error.map(|error| (slot.connector.redact)(error).into());
+    let error: Option<Arc<str>> = error.map(|error| (handle.connector.redact)(error).into());
     if let (ConnectorState::Down { retry_at }, Some(error)) = (state, &error) {
-        tell(&slot.connector.name, error, health.failures(), retry_at);
+        tell(&handle.connector.name, error, health.failures(), retry_at);
     }
     if let (ConnectorState::Failed, Some(error)) = (state, &error) {
-        let connector = &slot.connector.name;
+        let connector = &handle.connector.name;
         tracing::error!(target: STATES, connector, %error, "the connector cannot be started with its configuration");
     }
-    slot.set_state(state, health.since(), error);
+    handle.set_state(state, health.since(), error);
     shared.publish();
 }
 
@@ -147,33 +152,36 @@ fn tell(connector: &str, error: &str, failures: u32, retry_at: Instant) {
 }
 
 /// Opens a connection and reads the lists. The start of a process, the negotiation and the lists have a limit each.
-async fn attempt(shared: &Arc<Shared>, slot: &Arc<Slot>) -> Result<(Arc<Link>, Catalog)> {
+async fn attempt(
+    shared: &Arc<Shared>,
+    handle: &Arc<ConnectorHandle>,
+) -> Result<(Arc<Upstream>, UpstreamLists)> {
     let limits = &shared.limits;
-    let link = match open(shared, slot).await? {
-        Opened::Service(service) => Link::Service(service),
-        Opened::Client(client) => Link::Client(Box::new(Relay::new(client, &slot.connector, limits))),
+    let link = match open(shared, handle).await? {
+        Opened::Service(service) => Upstream::Service(service),
+        Opened::Client(client) => Upstream::Client(Box::new(Relay::new(client, &handle.connector, limits))),
     };
-    let source = ListSource { link: &link, connector: &slot.connector.name, limits };
-    let catalog = Box::pin(Catalog::read(source)).await?;
+    let source = ListSource { link: &link, connector: &handle.connector.name, limits };
+    let catalog = Box::pin(UpstreamLists::read(source)).await?;
     Ok((Arc::new(link), catalog))
 }
 
 /// Opens a connection. Where that starts a process, it waits for its turn, and the limit of the start is the
 /// client's to keep: it sees whether the process works.
-async fn open(shared: &Arc<Shared>, slot: &Arc<Slot>) -> Result<Opened> {
+async fn open(shared: &Arc<Shared>, handle: &Arc<ConnectorHandle>) -> Result<Opened> {
     let limits = &shared.limits;
-    let source = &slot.connector.source;
-    if !slot.connector.starts_process {
+    let source = &handle.connector.source;
+    if !handle.connector.starts_process {
         return within(limits.connect_timeout, source.open(client(shared))).await;
     }
     if shared.pace.is_full() {
-        show_start(shared, slot, Starting::Queued);
+        show_start(shared, handle, Starting::Queued);
     }
     let turn = Arc::new(shared.pace.turn().await);
-    show_start(shared, slot, Starting::Running { last_line: None });
-    let (hub, watched, watching, writing) = (shared.clone(), slot.clone(), turn.clone(), slot.clone());
+    show_start(shared, handle, Starting::Running { last_line: None });
+    let (hub, watched, watching, writing) = (shared.clone(), handle.clone(), turn.clone(), handle.clone());
     let client = client(shared)
-        .start_timeout(slot.connector.start_timeout.unwrap_or(limits.start_timeout))
+        .start_timeout(handle.connector.start_timeout.unwrap_or(limits.start_timeout))
         .on_error_output(move |line| writing.error_output.push(&(writing.connector.redact)(line)))
         .on_start(move |progress| {
             watching.observe(progress);
@@ -196,8 +204,8 @@ async fn open(shared: &Arc<Shared>, slot: &Arc<Slot>) -> Result<Opened> {
 }
 
 /// Makes visible how a start goes on.
-fn show_start(shared: &Shared, slot: &Slot, starting: Starting) {
-    if slot.set_starting(starting) {
+fn show_start(shared: &Shared, handle: &ConnectorHandle, starting: Starting) {
+    if handle.set_starting(starting) {
         shared.publish();
     }
 }
@@ -226,25 +234,25 @@ pub(crate) fn client(shared: &Shared) -> loggia::client::ClientBuilder {
 /// While the connection lasts. The answer is why it ended.
 async fn serve(
     shared: &Arc<Shared>,
-    slot: &Arc<Slot>,
+    handle: &Arc<ConnectorHandle>,
     hints: &mut mpsc::Receiver<Hint>,
     health: &Health,
-    link: Arc<Link>,
-    catalog: Catalog,
+    link: Arc<Upstream>,
+    catalog: UpstreamLists,
 ) -> String {
-    let mut lists = watch_lists(&link, &catalog.capabilities, &slot.connector.name).await;
+    let mut lists = watch_lists(&link, &catalog.capabilities, &handle.connector.name).await;
     let mut catalog = catalog;
-    if let Some(before) = slot.listed() {
+    if let Some(before) = handle.listed() {
         catalog.keep_unread(&before.catalog);
     }
-    slot.list(catalog);
-    shared.remember(slot);
+    handle.list(catalog);
+    shared.remember(handle);
     // A client that finds it up must find its tools.
     shared.rebuild();
-    slot.up(link.clone());
-    tracing::info!(target: STATES, connector = slot.connector.name, "the connector is up");
-    show(shared, slot, health);
-    let mut subscriptions = Subscriptions::new(shared.clone(), slot.clone(), link.clone());
+    handle.up(link.clone());
+    tracing::info!(target: STATES, connector = handle.connector.name, "the connector is up");
+    show(shared, handle, health);
+    let mut subscriptions = Subscriptions::new(shared.clone(), handle.clone(), link.clone());
     subscriptions.missed();
     subscriptions.adjust();
     let mut rested = now();
@@ -254,7 +262,7 @@ async fn serve(
             change = next_change(&mut lists, rested) => match change {
                 Some(Change::Resource(_)) | None => continue,
                 Some(change) => {
-                    let read = refresh(shared, slot, &link, &[change]).await;
+                    let read = refresh(shared, handle, &link, &[change]).await;
                     rested = now() + REST;
                     read
                 }
@@ -264,7 +272,7 @@ async fn serve(
                     subscriptions.adjust();
                     Ok(())
                 }
-                Hint::Stale => refresh(shared, slot, &link, &[Change::Tools, Change::Prompts, Change::Resources]).await,
+                Hint::Stale => refresh(shared, handle, &link, &[Change::Tools, Change::Prompts, Change::Resources]).await,
                 Hint::Suspect => link.probe(PROBE).await,
             },
         };
@@ -272,13 +280,13 @@ async fn serve(
             break error.to_string();
         }
     };
-    slot.gone();
+    handle.gone();
     link.close().await;
     why
 }
 
 /// A stream of the lists' changes, where the upstream announces them.
-async fn watch_lists(link: &Link, capabilities: &ServerCapabilities, connector: &str) -> Option<Watch> {
+async fn watch_lists(link: &Upstream, capabilities: &ServerCapabilities, connector: &str) -> Option<Watch> {
     let announced = |list_changed: Option<Option<bool>>| list_changed.flatten().filter(|yes| *yes);
     let filter = SubscriptionFilter {
         tools_list_changed: announced(capabilities.tools.as_ref().map(|c| c.list_changed)),
@@ -312,13 +320,13 @@ async fn next_change(lists: &mut Option<Watch>, rested: Instant) -> Option<Chang
 }
 
 /// Reads lists again.
-async fn refresh(shared: &Shared, slot: &Slot, link: &Link, lists: &[Change]) -> Result<()> {
-    let Some(listed) = slot.listed() else { return Ok(()) };
+async fn refresh(shared: &Shared, handle: &ConnectorHandle, link: &Upstream, lists: &[Change]) -> Result<()> {
+    let Some(listed) = handle.listed() else { return Ok(()) };
     let mut catalog = listed.catalog.clone();
-    let source = ListSource { link, connector: &slot.connector.name, limits: &shared.limits };
+    let source = ListSource { link, connector: &handle.connector.name, limits: &shared.limits };
     catalog.refresh(source, lists).await?;
-    slot.list(catalog);
-    shared.remember(slot);
+    handle.list(catalog);
+    shared.remember(handle);
     shared.rebuild();
     shared.publish();
     Ok(())
@@ -327,26 +335,26 @@ async fn refresh(shared: &Shared, slot: &Slot, link: &Link, lists: &[Change]) ->
 /// The resources of one upstream that are subscribed to.
 struct Subscriptions {
     shared: Arc<Shared>,
-    slot: Arc<Slot>,
-    link: Arc<Link>,
+    handle: Arc<ConnectorHandle>,
+    link: Arc<Upstream>,
     open: HashMap<String, AbortHandle>,
 }
 
 impl Subscriptions {
-    fn new(shared: Arc<Shared>, slot: Arc<Slot>, link: Arc<Link>) -> Subscriptions {
-        Subscriptions { shared, slot, link, open: HashMap::new() }
+    fn new(shared: Arc<Shared>, handle: Arc<ConnectorHandle>, link: Arc<Upstream>) -> Subscriptions {
+        Subscriptions { shared, handle, link, open: HashMap::new() }
     }
 
     /// Nobody knows what changed while there was no connection.
     fn missed(&self) {
-        for uri in self.slot.wanted_uris() {
-            self.shared.resource_changed(&self.slot, &uri);
+        for uri in self.handle.wanted_uris() {
+            self.shared.resource_changed(&self.handle, &uri);
         }
     }
 
     /// Opens what is wanted and closes what is not.
     fn adjust(&mut self) {
-        let wanted = self.slot.wanted_uris();
+        let wanted = self.handle.wanted_uris();
         self.open.retain(|uri, task| {
             let keep = wanted.contains(uri);
             if !keep {
@@ -359,11 +367,11 @@ impl Subscriptions {
         for uri in missing {
             if self.open.len() >= self.shared.limits.subscriptions {
                 return tracing::warn!(
-                    connector = self.slot.connector.name,
+                    connector = self.handle.connector.name,
                     "too many subscriptions: some are left out"
                 );
             }
-            let task = hear(self.shared.clone(), self.slot.clone(), self.link.clone(), uri.clone());
+            let task = hear(self.shared.clone(), self.handle.clone(), self.link.clone(), uri.clone());
             self.open.insert(uri, tokio::spawn(task).abort_handle());
         }
     }
@@ -377,7 +385,7 @@ impl Drop for Subscriptions {
 
 /// Passes the changes of one resource on. An upstream that refuses may do so for the moment only: it is asked
 /// again, ever less often.
-async fn hear(shared: Arc<Shared>, slot: Arc<Slot>, link: Arc<Link>, uri: String) {
+async fn hear(shared: Arc<Shared>, handle: Arc<ConnectorHandle>, link: Arc<Upstream>, uri: String) {
     let filter = SubscriptionFilter {
         resource_subscriptions: Some(vec![uri.clone()]),
         ..SubscriptionFilter::default()
@@ -388,12 +396,12 @@ async fn hear(shared: Arc<Shared>, slot: Arc<Slot>, link: Arc<Link>, uri: String
             Ok(mut watch) => {
                 while let Some(change) = watch.next().await {
                     if let Change::Resource(uri) = change {
-                        shared.resource_changed(&slot, &uri);
+                        shared.resource_changed(&handle, &uri);
                     }
                 }
             }
             Err(error) => {
-                tracing::warn!(connector = slot.connector.name, uri, %error, ?wait, "cannot subscribe");
+                tracing::warn!(connector = handle.connector.name, uri, %error, ?wait, "cannot subscribe");
             }
         }
         tokio::time::sleep(wait).await;

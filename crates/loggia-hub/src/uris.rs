@@ -1,9 +1,9 @@
-//! How resources of many connectors share one space of URIs.
+//! One space of URIs for the resources of all connectors.
 //!
 //! A URI stays as its connector wrote it: results that mention it are then relayed untouched, and a link in a
 //! tool's output still leads to a resource. Only where an earlier connector (in the order of the
-//! configuration) lists the same URI, or has a template for it, does the later one get a qualified form, `CONNECTOR+URI`. That is again a URI, is undone
-//! without a table, and is accepted for every resource, listed or not.
+//! configuration) lists the same URI, or has a template for it, does the later one get a qualified form,
+//! `CONNECTOR+URI`. That is again a URI, is undone without a table, and is accepted for every resource.
 
 /// `uri` of `connector` in its qualified form.
 pub(crate) fn qualify(connector: &str, uri: &str) -> String {

@@ -17,7 +17,7 @@ use loggia::model::{
 };
 use loggia::service::{BoxFuture, Description, Outcome, Principal, Reply, Request};
 use loggia::wire::{ErrorCode, Method, RawJson, RpcError, Version};
-use loggia_hub::{Connector, Hub, HubLimits, Opened, Patience};
+use loggia_hub::{Connector, Hub, HubLimits, Opened, RetryPolicy};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -342,7 +342,7 @@ pub(crate) fn connector(name: &str, upstream: &Arc<Upstream>, version: Version) 
 
 pub(crate) fn limits() -> HubLimits {
     HubLimits {
-        retry: Patience { keep_listed: Duration::from_secs(600), ..Patience::default() },
+        retry: RetryPolicy { keep_listed: Duration::from_secs(600), ..RetryPolicy::default() },
         parked_for: Duration::from_secs(300),
         ..HubLimits::default()
     }

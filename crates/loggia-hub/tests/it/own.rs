@@ -93,7 +93,7 @@ impl People for Accounts {
         })
     }
 
-    fn invite<'a>(&'a self, person: &'a str) -> BoxFuture<'a, loggia::Result<String>> {
+    fn sign_in_url<'a>(&'a self, person: &'a str) -> BoxFuture<'a, loggia::Result<String>> {
         self.invited.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move { Ok(format!("https://hub.example/connect/up?for={person}")) })
     }

@@ -1,7 +1,7 @@
 //! From `[server.limits]` to the bounds of the hub.
 
 use loggia_connect::manifest::{GatewayLimits, ServerSection};
-use loggia_hub::{HubLimits, Patience};
+use loggia_hub::{HubLimits, RetryPolicy};
 
 /// The bounds of a hub that runs at most `requests` calls at once.
 pub(crate) fn hub_limits(server: &ServerSection, requests: usize) -> HubLimits {
@@ -49,7 +49,7 @@ pub(crate) fn hub_limits(server: &ServerSection, requests: usize) -> HubLimits {
         max_timeout: call_max_timeout.unwrap_or(default.max_timeout),
         settle: first_list_wait.unwrap_or(default.settle),
         patience: connect_wait.unwrap_or(default.patience),
-        retry: Patience {
+        retry: RetryPolicy {
             first_retry: retry_first.unwrap_or(default.retry.first_retry),
             longest_retry: retry_longest.unwrap_or(default.retry.longest_retry),
             stable_after: retry_stable_after.unwrap_or(default.retry.stable_after),

@@ -312,7 +312,7 @@ impl People for Account {
         Box::pin(self.open_for(client, person))
     }
 
-    fn invite<'a>(&'a self, person: &'a str) -> BoxFuture<'a, Result<String>> {
+    fn sign_in_url<'a>(&'a self, person: &'a str) -> BoxFuture<'a, Result<String>> {
         Box::pin(async move {
             // Somebody of another issuer cannot be recognised in a browser.
             if person.contains("://") && !person.starts_with("own ") {

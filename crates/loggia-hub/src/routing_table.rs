@@ -1,5 +1,5 @@
-//! Everything the upstreams offer, merged: one immutable snapshot, made anew when anything changes and
-//! swapped as a whole. A request looks its name up here and touches nothing that another request may hold.
+//! The merged lists of all upstreams as one immutable snapshot, built anew on each change and swapped as a whole. A
+//! request looks its name up here and takes no lock.
 //!
 //! Order: connectors as they were given to the hub, and within one the order of its own list.
 
@@ -19,45 +19,45 @@ use loggia::wire::header::ParamHeaders;
 use loggia::wire::uri_template::UriTemplate;
 use loggia::wire::{RpcError, Version};
 
-use crate::catalog::Catalog;
-use crate::entry::CatalogEntry;
 use crate::limits::HubLimits;
+use crate::list_entry::ListEntry;
 use crate::names::{exposed, unprefixed};
+use crate::upstream_lists::UpstreamLists;
 use crate::uris::{literal_len, qualify, scheme, split_qualified};
 
-/// What the tool to sign in by is called, after the prefix.
+/// The name of the sign-in tool, after the prefix.
 pub(crate) const SIGN_IN: &str = "sign_in";
 
 /// One connector, as the directory is made of it.
 pub(crate) struct View<'a> {
     pub(crate) prefix: &'a str,
-    /// Whether names are listed without it, as far as they are free.
+    /// Whether names are listed without the prefix, as far as they are free.
     pub(crate) unprefixed: bool,
-    pub(crate) catalog: Option<&'a Catalog>,
-    /// What is no longer listed: its URIs lead to the connector all the same.
-    pub(crate) unlisted: Option<&'a Catalog>,
+    pub(crate) catalog: Option<&'a UpstreamLists>,
+    /// Lists that are no longer shown: their URIs lead to the connector all the same.
+    pub(crate) unlisted: Option<&'a UpstreamLists>,
     pub(crate) shows: &'a (dyn Fn(&str) -> bool + Send + Sync),
     /// The connector's name, where everybody signs in to it for themselves.
     pub(crate) sign_in: Option<&'a str>,
 }
 
-/// Where a name leads.
+/// The route of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Route {
     /// Which connector.
     pub(crate) connector: usize,
-    /// What it calls the thing.
+    /// The name that the connector uses.
     pub(crate) name: Arc<str>,
 }
 
-/// Where a URI leads.
+/// The route of a URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UriRoute<'u> {
     /// Which connector.
     pub(crate) connector: usize,
-    /// What it calls the resource.
+    /// The URI that the connector uses.
     pub(crate) uri: Cow<'u, str>,
-    /// How many connectors, from the first on, the answer depends on: one of them that lists the URI itself would
+    /// The number of connectors, from the first on, that the route depends on: one of them that lists the URI itself would
     /// own it.
     pub(crate) depends_on: usize,
 }
@@ -94,7 +94,7 @@ impl TemplateRoute {
 type Pages = Vec<Arc<SharedResult>>;
 
 /// The snapshot.
-pub(crate) struct Directory {
+pub(crate) struct RoutingTable {
     tools: HashMap<String, ToolRoute>,
     prompts: HashMap<String, Route>,
     resources: HashMap<String, Route>,
@@ -113,9 +113,9 @@ pub(crate) struct Directory {
     description: Arc<Description>,
 }
 
-impl Directory {
+impl RoutingTable {
     /// Merges `views`.
-    pub(crate) fn of(views: &[View<'_>], identity: &Implementation, limits: &HubLimits) -> Directory {
+    pub(crate) fn of(views: &[View<'_>], identity: &Implementation, limits: &HubLimits) -> RoutingTable {
         let mut builder = Builder::default();
         for (connector, view) in views.iter().enumerate() {
             builder.prefixes.insert(view.prefix.to_owned(), connector);
@@ -133,12 +133,12 @@ impl Directory {
         builder.finish(describe(views, identity, limits), limits)
     }
 
-    /// What the hub says of itself.
+    /// Returns the description of the hub.
     pub(crate) fn description(&self) -> &Arc<Description> {
         &self.description
     }
 
-    /// Where the tool `name` leads.
+    /// Returns the route of the tool `name`.
     pub(crate) fn tool(&self, name: &str) -> Option<&Route> {
         self.tools.get(name).map(|tool| &tool.route)
     }
@@ -148,12 +148,12 @@ impl Directory {
         self.tools.get(name)?.headers.clone()
     }
 
-    /// Where the prompt `name` leads.
+    /// Returns the route of the prompt `name`.
     pub(crate) fn prompt(&self, name: &str) -> Option<&Route> {
         self.prompts.get(name)
     }
 
-    /// Where `uri` leads: for a qualified URI to the connector it names; else to the first connector that lists it
+    /// Returns the route of `uri`: for a qualified URI to the connector it names; else to the first connector that lists it
     /// or has a template for it (its most specific one); else to the only connector with resources of its scheme;
     /// else to the only one with resources. First means the order of the connectors, whichever of them are up.
     pub(crate) fn resource<'u>(&self, uri: &'u str) -> Option<UriRoute<'u>> {
@@ -166,7 +166,7 @@ impl Directory {
         self.by_qualifier(uri).or_else(|| self.by_template(uri)).or_else(|| self.by_elimination(uri))
     }
 
-    /// Where the template `uri_template` leads, as completion names it; a plain URI leads where reading it
+    /// Returns the route of the template `uri_template`, as completion names it; a plain URI leads where reading it
     /// would.
     pub(crate) fn template<'u>(&self, uri_template: &'u str) -> Option<UriRoute<'u>> {
         let listed = self.templates.iter().find(|template| template.exposed == uri_template);
@@ -244,7 +244,7 @@ impl Directory {
     }
 
     /// The lists in which this snapshot differs from `before`.
-    pub(crate) fn changes_since(&self, before: &Directory) -> Vec<Change> {
+    pub(crate) fn changes_since(&self, before: &RoutingTable) -> Vec<Change> {
         let differ = |a: &Pages, b: &Pages| !a.iter().map(|p| p.result()).eq(b.iter().map(|p| p.result()));
         let resources = differ(&self.resource_pages, &before.resource_pages)
             || differ(&self.template_pages, &before.template_pages);
@@ -259,13 +259,13 @@ impl Directory {
 
 #[derive(Default)]
 struct Builder {
-    tools: Vec<CatalogEntry<Tool>>,
+    tools: Vec<ListEntry<Tool>>,
     tool_routes: HashMap<String, ToolRoute>,
-    prompts: Vec<CatalogEntry<Prompt>>,
+    prompts: Vec<ListEntry<Prompt>>,
     prompt_routes: HashMap<String, Route>,
-    resources: Vec<CatalogEntry<Resource>>,
+    resources: Vec<ListEntry<Resource>>,
     resource_routes: HashMap<String, Route>,
-    templates: Vec<CatalogEntry<ResourceTemplate>>,
+    templates: Vec<ListEntry<ResourceTemplate>>,
     template_routes: Vec<TemplateRoute>,
     prefixes: HashMap<String, usize>,
     schemes: HashMap<String, Option<usize>>,
@@ -273,7 +273,7 @@ struct Builder {
 }
 
 impl Builder {
-    fn add(&mut self, connector: usize, view: &View<'_>, catalog: &Catalog) {
+    fn add(&mut self, connector: usize, view: &View<'_>, catalog: &UpstreamLists) {
         for tool in catalog.tools.iter().filter(|tool| (view.shows)(&tool.name)) {
             self.add_tool(connector, view, tool);
         }
@@ -293,9 +293,9 @@ impl Builder {
     }
 
     /// Keeps the URIs of a connector its own without listing them.
-    fn claim(&mut self, connector: usize, view: &View<'_>, catalog: &Catalog) {
+    fn claim(&mut self, connector: usize, view: &View<'_>, catalog: &UpstreamLists) {
         let (resources, templates) = (self.resources.len(), self.templates.len());
-        let only_uris = Catalog { tools: Vec::new(), prompts: Vec::new(), ..catalog.clone() };
+        let only_uris = UpstreamLists { tools: Vec::new(), prompts: Vec::new(), ..catalog.clone() };
         self.add(connector, view, &only_uris);
         self.resources.truncate(resources);
         self.templates.truncate(templates);
@@ -319,7 +319,7 @@ impl Builder {
         listed
     }
 
-    fn add_tool(&mut self, connector: usize, view: &View<'_>, tool: &CatalogEntry<Tool>) {
+    fn add_tool(&mut self, connector: usize, view: &View<'_>, tool: &ListEntry<Tool>) {
         let (name, prefix) = (self.listed_name(connector, view, &tool.name), view.prefix);
         if self.tool_routes.contains_key(&name) {
             return tracing::warn!(prefix, tool = tool.name, "left out: the connector lists this tool twice");
@@ -329,7 +329,7 @@ impl Builder {
         let route = Route { connector, name: tool.name.as_str().into() };
         self.tool_routes.insert(name.clone(), ToolRoute { route, headers: headers.map(Arc::new) });
         let value = Tool { name, ..tool.value.clone() };
-        self.tools.push(CatalogEntry { value, source: tool.source.clone() });
+        self.tools.push(ListEntry { value, source: tool.source.clone() });
     }
 
     /// A tool that is always there, whoever has signed in: what a model has learned stays true. It stands before
@@ -345,7 +345,7 @@ impl Builder {
         self.tools.push(Tool { description: Some(about), ..Tool::new(name, schema) }.into());
     }
 
-    fn add_prompt(&mut self, connector: usize, view: &View<'_>, prompt: &CatalogEntry<Prompt>) {
+    fn add_prompt(&mut self, connector: usize, view: &View<'_>, prompt: &ListEntry<Prompt>) {
         let (name, prefix) = (self.listed_name(connector, view, &prompt.name), view.prefix);
         if self.prompt_routes.contains_key(&name) {
             return tracing::warn!(
@@ -356,15 +356,15 @@ impl Builder {
         }
         self.prompt_routes.insert(name.clone(), Route { connector, name: prompt.name.as_str().into() });
         let value = Prompt { name, ..prompt.value.clone() };
-        self.prompts.push(CatalogEntry { value, source: prompt.source.clone() });
+        self.prompts.push(ListEntry { value, source: prompt.source.clone() });
     }
 
-    /// What is `personal` has its qualified URI always: it leads there whoever else has the plain one.
+    /// A `personal` resource always has its qualified URI, which leads to it also if another connector has the plain one.
     fn add_resource(
         &mut self,
         connector: usize,
         prefix: &str,
-        resource: &CatalogEntry<Resource>,
+        resource: &ListEntry<Resource>,
         personal: bool,
     ) {
         let uri = match personal {
@@ -377,7 +377,7 @@ impl Builder {
         self.own_scheme(connector, &resource.uri);
         self.resource_routes.insert(uri.clone(), Route { connector, name: resource.uri.as_str().into() });
         let value = Resource { uri, ..resource.value.clone() };
-        self.resources.push(CatalogEntry { value, source: resource.source.clone() });
+        self.resources.push(ListEntry { value, source: resource.source.clone() });
     }
 
     /// `uri`, or its qualified form where another connector has it already; `None` where this connector
@@ -407,7 +407,7 @@ impl Builder {
         &mut self,
         connector: usize,
         prefix: &str,
-        template: &CatalogEntry<ResourceTemplate>,
+        template: &ListEntry<ResourceTemplate>,
         personal: bool,
     ) {
         let plain = &template.uri_template;
@@ -426,7 +426,7 @@ impl Builder {
         let route = Route { connector, name: plain.as_str().into() };
         self.template_routes.push(TemplateRoute { pattern, exposed: exposed.clone(), route });
         let value = ResourceTemplate { uri_template: exposed, ..template.value.clone() };
-        self.templates.push(CatalogEntry { value, source: template.source.clone() });
+        self.templates.push(ListEntry { value, source: template.source.clone() });
     }
 
     fn own_scheme(&mut self, connector: usize, uri: &str) {
@@ -437,7 +437,7 @@ impl Builder {
         }
     }
 
-    fn finish(mut self, description: Description, limits: &HubLimits) -> Directory {
+    fn finish(mut self, description: Description, limits: &HubLimits) -> RoutingTable {
         // The first connector owns a URI; within it the most specific template counts.
         let order = |template: &TemplateRoute| {
             (template.route.connector, std::cmp::Reverse(literal_len(&template.route.name)))
@@ -445,7 +445,7 @@ impl Builder {
         self.template_routes.sort_by_key(order);
         let page = limits.page.max(1);
         let cache = CacheHints::new(limits.list_ttl.as_millis() as u64, CacheScope::Private);
-        Directory {
+        RoutingTable {
             tools: self.tool_routes,
             prompts: self.prompt_routes,
             resources: self.resource_routes,
@@ -485,7 +485,7 @@ impl Builder {
 /// Pages of `page` entries; one empty page where there are none. The cursor of a page is where it begins.
 fn paginate<T: Clone>(
     member: &'static str,
-    entries: &[CatalogEntry<T>],
+    entries: &[ListEntry<T>],
     page: usize,
     result: impl Fn(Vec<T>, Option<String>) -> ServerResult,
 ) -> Pages {

@@ -17,14 +17,14 @@ use crate::listing;
 use crate::relay::{Relay, Relayed};
 
 /// One open upstream.
-pub(crate) enum Link {
+pub(crate) enum Upstream {
     /// A server elsewhere.
     Client(Box<Relay>),
     /// A server in this process.
     Service(Arc<dyn Service>),
 }
 
-/// What an upstream says of itself.
+/// The description that an upstream gives of itself.
 pub(crate) struct About {
     pub(crate) version: Option<Version>,
     pub(crate) identity: Option<Implementation>,
@@ -48,11 +48,11 @@ impl Watch {
     }
 }
 
-impl Link {
+impl Upstream {
     pub(crate) async fn about(&self) -> Result<About> {
         Ok(match self {
-            Link::Client(relay) => About::from(&*relay.client().server().await?),
-            Link::Service(service) => {
+            Upstream::Client(relay) => About::from(&*relay.client().server().await?),
+            Upstream::Service(service) => {
                 let description = service.describe();
                 About {
                     version: None,
@@ -67,15 +67,15 @@ impl Link {
     /// Runs one request, whose names are already the upstream's own.
     pub(crate) async fn call(&self, request: Request, exchange: Exchange) -> Result<Outcome, Relayed> {
         match self {
-            Link::Client(relay) => relay.call(request, exchange).await,
-            Link::Service(service) => Ok(service.call(request, exchange).await),
+            Upstream::Client(relay) => relay.call(request, exchange).await,
+            Upstream::Service(service) => Ok(service.call(request, exchange).await),
         }
     }
 
     pub(crate) async fn tools(&self, most_pages: usize) -> Result<Listing<Tool>> {
         match self {
-            Link::Client(relay) => relay.client().read_tool_list().await,
-            Link::Service(service) => {
+            Upstream::Client(relay) => relay.client().read_tool_list().await,
+            Upstream::Service(service) => {
                 listing::all(&**service, Method::ListTools, listing::tools, most_pages).await
             }
         }
@@ -83,8 +83,8 @@ impl Link {
 
     pub(crate) async fn prompts(&self, most_pages: usize) -> Result<Listing<Prompt>> {
         match self {
-            Link::Client(relay) => relay.client().read_prompt_list().await,
-            Link::Service(service) => {
+            Upstream::Client(relay) => relay.client().read_prompt_list().await,
+            Upstream::Service(service) => {
                 listing::all(&**service, Method::ListPrompts, listing::prompts, most_pages).await
             }
         }
@@ -92,8 +92,8 @@ impl Link {
 
     pub(crate) async fn resources(&self, most_pages: usize) -> Result<Listing<Resource>> {
         match self {
-            Link::Client(relay) => relay.client().read_resource_list().await,
-            Link::Service(service) => {
+            Upstream::Client(relay) => relay.client().read_resource_list().await,
+            Upstream::Service(service) => {
                 listing::all(&**service, Method::ListResources, listing::resources, most_pages).await
             }
         }
@@ -101,8 +101,8 @@ impl Link {
 
     pub(crate) async fn templates(&self, most_pages: usize) -> Result<Listing<ResourceTemplate>> {
         match self {
-            Link::Client(relay) => relay.client().read_resource_template_list().await,
-            Link::Service(service) => {
+            Upstream::Client(relay) => relay.client().read_resource_template_list().await,
+            Upstream::Service(service) => {
                 listing::all(&**service, Method::ListResourceTemplates, listing::templates, most_pages).await
             }
         }
@@ -111,8 +111,8 @@ impl Link {
     /// Hears of changes for as long as the result is kept.
     pub(crate) async fn watch(&self, filter: SubscriptionFilter) -> Result<Watch> {
         match self {
-            Link::Client(relay) => relay.client().listen(filter).await.map(Watch::Client),
-            Link::Service(service) => {
+            Upstream::Client(relay) => relay.client().listen(filter).await.map(Watch::Client),
+            Upstream::Service(service) => {
                 service.listen(filter, None).await.map(Watch::Service).map_err(Error::Rpc)
             }
         }
@@ -120,7 +120,7 @@ impl Link {
 
     /// Whether it still answers: whatever it answers will do.
     pub(crate) async fn probe(&self, limit: Duration) -> Result<()> {
-        let Link::Client(relay) = self else { return Ok(()) };
+        let Upstream::Client(relay) = self else { return Ok(()) };
         match tokio::time::timeout(limit, relay.client().ping()).await {
             Ok(Ok(()) | Err(Error::Rpc(_) | Error::Protocol(_) | Error::TooLarge(_))) => Ok(()),
             Ok(Err(error)) => Err(error),
@@ -131,14 +131,14 @@ impl Link {
     /// Waits until the connection is gone and says why.
     pub(crate) async fn closed(&self) -> String {
         match self {
-            Link::Client(relay) => relay.client().closed().await,
-            Link::Service(_) => std::future::pending().await,
+            Upstream::Client(relay) => relay.client().closed().await,
+            Upstream::Service(_) => std::future::pending().await,
         }
     }
 
     /// Ends the connection.
     pub(crate) async fn close(&self) {
-        if let Link::Client(relay) = self {
+        if let Upstream::Client(relay) = self {
             relay.client().close().await;
         }
     }

@@ -1,4 +1,4 @@
-//! What one upstream offers, as read at one moment.
+//! The lists of one upstream, as read at one moment.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -11,26 +11,26 @@ use loggia::wire::{ErrorCode, Version};
 use loggia::{Error, Result};
 use tokio::time::Instant;
 
-use crate::directory::cut;
-use crate::entry::CatalogEntry;
 use crate::limits::HubLimits;
-use crate::link::Link;
+use crate::list_entry::ListEntry;
+use crate::routing_table::cut;
 use crate::status::Counts;
+use crate::upstream::Upstream;
 
 /// The name of the list of resource templates.
 const TEMPLATES: &str = "resource templates";
 
-/// What one upstream offers.
+/// The lists of one upstream, and its description of itself.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Catalog {
+pub(crate) struct UpstreamLists {
     pub(crate) version: Option<Version>,
     pub(crate) identity: Option<Implementation>,
     pub(crate) capabilities: ServerCapabilities,
     pub(crate) instructions: Option<String>,
-    pub(crate) tools: Vec<CatalogEntry<Tool>>,
-    pub(crate) prompts: Vec<CatalogEntry<Prompt>>,
-    pub(crate) resources: Vec<CatalogEntry<Resource>>,
-    pub(crate) templates: Vec<CatalogEntry<ResourceTemplate>>,
+    pub(crate) tools: Vec<ListEntry<Tool>>,
+    pub(crate) prompts: Vec<ListEntry<Prompt>>,
+    pub(crate) resources: Vec<ListEntry<Resource>>,
+    pub(crate) templates: Vec<ListEntry<ResourceTemplate>>,
     /// The lists that could not be read last time, and why.
     pub(crate) problems: BTreeMap<&'static str, String>,
     /// What was left out of each list.
@@ -40,29 +40,29 @@ pub(crate) struct Catalog {
 /// The upstream whose lists are read, and their bounds.
 #[derive(Clone, Copy)]
 pub(crate) struct ListSource<'a> {
-    pub(crate) link: &'a Link,
+    pub(crate) link: &'a Upstream,
     pub(crate) connector: &'a str,
     pub(crate) limits: &'a HubLimits,
 }
 
-impl Catalog {
+impl UpstreamLists {
     /// Reads everything. Fails only where the upstream cannot be spoken to: a list that it refuses is empty,
     /// and a problem.
-    pub(crate) async fn read(source: ListSource<'_>) -> Result<Catalog> {
+    pub(crate) async fn read(source: ListSource<'_>) -> Result<UpstreamLists> {
         let about = source.link.about().await?;
-        let mut catalog = Catalog {
+        let mut catalog = UpstreamLists {
             version: about.version,
             identity: about.identity,
             capabilities: about.capabilities,
             instructions: about.instructions.map(|text| cut(&text, source.limits.instructions).to_owned()),
-            ..Catalog::default()
+            ..UpstreamLists::default()
         };
         catalog.refresh(source, &[Change::Tools, Change::Prompts, Change::Resources]).await?;
         Ok(catalog)
     }
 
     /// The lists in which it differs from `before`.
-    pub(crate) fn changes_since(&self, before: &Catalog) -> Vec<Change> {
+    pub(crate) fn changes_since(&self, before: &UpstreamLists) -> Vec<Change> {
         let resources = self.resources != before.resources || self.templates != before.templates;
         let lists = [
             (self.tools != before.tools, Change::Tools),
@@ -103,12 +103,12 @@ impl Catalog {
         list: &'static str,
         connector: &str,
         read: ReadList<T>,
-        field: fn(&mut Catalog) -> &mut Vec<CatalogEntry<T>>,
+        field: fn(&mut UpstreamLists) -> &mut Vec<ListEntry<T>>,
     ) {
         match read {
             None => {}
             Some(Ok(Listing { entries, sources, warnings })) => {
-                *field(self) = CatalogEntry::pair(entries, sources);
+                *field(self) = ListEntry::pair(entries, sources);
                 self.problems.remove(list);
                 self.left_out(list, connector, warnings);
             }
@@ -119,7 +119,7 @@ impl Catalog {
     }
 
     /// Takes the lists that could not be read this time from `before`: what was there is likely there still.
-    pub(crate) fn keep_unread(&mut self, before: &Catalog) {
+    pub(crate) fn keep_unread(&mut self, before: &UpstreamLists) {
         for list in self.problems.keys() {
             match *list {
                 "tools" => self.tools = before.tools.clone(),
@@ -142,7 +142,7 @@ impl Catalog {
     }
 
     /// Logs the problems that `before` did not have.
-    pub(crate) fn log_problems(&self, connector: &str, before: Option<&Catalog>) {
+    pub(crate) fn log_problems(&self, connector: &str, before: Option<&UpstreamLists>) {
         for (list, error) in &self.problems {
             if before.and_then(|before| before.problems.get(list)) != Some(error) {
                 tracing::warn!(connector, list, error, "a list cannot be read");
@@ -231,10 +231,13 @@ mod tests {
 
     #[test]
     fn a_list_that_cannot_be_read_stays_as_it_was() {
-        let tool = |name: &str| CatalogEntry::from(Tool::new(name, JsonObject::new()));
-        let before =
-            Catalog { tools: vec![tool("a")], prompts: vec![Prompt::default().into()], ..Catalog::default() };
-        let mut now = Catalog::default();
+        let tool = |name: &str| ListEntry::from(Tool::new(name, JsonObject::new()));
+        let before = UpstreamLists {
+            tools: vec![tool("a")],
+            prompts: vec![Prompt::default().into()],
+            ..UpstreamLists::default()
+        };
+        let mut now = UpstreamLists::default();
         now.problems.insert("tools", "refused".to_owned());
         now.keep_unread(&before);
         assert_eq!((now.tools.len(), now.prompts.len()), (1, 0));

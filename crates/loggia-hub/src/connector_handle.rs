@@ -1,5 +1,5 @@
-//! One connector while the hub runs: its open connection, what it offers, how it is, and who wants to hear of
-//! its resources. The supervisor writes, requests read; nothing here is held while an upstream is awaited.
+//! One connector while the hub runs: its connection, lists, status and subscriptions. The supervisor writes them and
+//! requests read them. No lock is held while an upstream is awaited.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,14 +9,14 @@ use arc_swap::ArcSwapOption;
 use loggia::model::ServerCapabilities;
 use tokio::sync::{mpsc, watch};
 
-use crate::catalog::Catalog;
 use crate::connector::Connector;
-use crate::link::Link;
-use crate::own::Own;
 use crate::report::{CallCounts, ConnectorReport, ErrorOutput};
 use crate::status::{ConnectorState, ConnectorStatus, Starting};
+use crate::upstream::Upstream;
+use crate::upstream_lists::UpstreamLists;
+use crate::user_connections::UserConnections;
 
-/// What requests tell a connector's supervisor.
+/// Messages from requests to a connector's supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hint {
     /// A request failed as if the connection were gone.
@@ -28,48 +28,48 @@ pub(crate) enum Hint {
 }
 
 /// One connector while the hub runs.
-pub(crate) struct Slot {
+pub(crate) struct ConnectorHandle {
     pub(crate) index: usize,
     pub(crate) connector: Connector,
     /// The connections that people have for themselves, where everybody does.
-    pub(crate) own: Option<Own>,
-    link: ArcSwapOption<Link>,
+    pub(crate) own: Option<UserConnections>,
+    link: ArcSwapOption<Upstream>,
     catalog: ArcSwapOption<Listed>,
-    /// What it offered when it was last seen, where that is no longer listed: its URIs stay its own.
+    /// The lists of the last connection once they are no longer shown: their URIs stay its own.
     forgotten: ArcSwapOption<Listed>,
     pub(crate) counts: CallCounts,
     pub(crate) error_output: ErrorOutput,
     status: watch::Sender<ConnectorStatus>,
     hints: mpsc::Sender<Hint>,
-    /// How many subscriptions want each resource, by the connector's own URIs.
+    /// The number of subscriptions of each resource, by the connector's own URIs.
     wanted: Mutex<BTreeMap<String, usize>>,
 }
 
 /// A catalog, and when it was read.
 pub(crate) struct Listed {
-    pub(crate) catalog: Catalog,
+    pub(crate) catalog: UpstreamLists,
     pub(crate) read_at: Instant,
-    /// Whether it is from an earlier run.
+    /// Whether the lists are from an earlier run.
     pub(crate) remembered: bool,
 }
 
-impl Slot {
+impl ConnectorHandle {
     /// A connector that was not tried yet, and the hints for its supervisor. `remembered` is what it offered in
     /// an earlier run.
     pub(crate) fn new(
         index: usize,
         connector: Connector,
-        remembered: Option<Catalog>,
-    ) -> (Arc<Slot>, mpsc::Receiver<Hint>) {
+        remembered: Option<UpstreamLists>,
+    ) -> (Arc<ConnectorHandle>, mpsc::Receiver<Hint>) {
         let (hints, heard) = mpsc::channel(16);
         let mut status = ConnectorStatus::new(&connector.name, &connector.prefix, &connector.kind, now());
         status.personal = connector.people.is_some();
         status.remembered = remembered.is_some();
-        status.counts = remembered.as_ref().map(Catalog::counts).unwrap_or_default();
+        status.counts = remembered.as_ref().map(UpstreamLists::counts).unwrap_or_default();
         let remembered = remembered.map(|catalog| Listed { catalog, read_at: now(), remembered: true });
-        let slot = Slot {
+        let handle = ConnectorHandle {
             index,
-            own: connector.people.clone().map(Own::new),
+            own: connector.people.clone().map(UserConnections::new),
             connector,
             link: ArcSwapOption::empty(),
             catalog: ArcSwapOption::new(remembered.map(Arc::new)),
@@ -80,30 +80,30 @@ impl Slot {
             hints,
             wanted: Mutex::default(),
         };
-        (Arc::new(slot), heard)
+        (Arc::new(handle), heard)
     }
 
-    /// How it is.
+    /// Returns its status.
     pub(crate) fn status(&self) -> ConnectorStatus {
         self.status.borrow().clone()
     }
 
-    /// What it offers, as far as it is known.
+    /// Returns its lists, as far as they are known.
     pub(crate) fn listed(&self) -> Option<Arc<Listed>> {
         self.catalog.load_full()
     }
 
-    /// What it offers or, where that is no longer listed, offered: its URIs belong to it all the same.
+    /// Returns its lists, also those that are no longer shown: their URIs belong to it all the same.
     pub(crate) fn last_listed(&self) -> Option<Arc<Listed>> {
         self.listed().or_else(|| self.forgotten.load_full())
     }
 
-    /// Whether it is known which URIs are its own, as far as they ever will be before it is connected.
+    /// Whether its URIs are known, as far as they can be before it is connected.
     pub(crate) fn has_settled(&self) -> bool {
         self.status.borrow().tried || self.listed().is_some()
     }
 
-    /// How it is, in full.
+    /// Returns its status with reasons and error output.
     pub(crate) fn report(&self) -> ConnectorReport {
         let (calls, errors) = self.counts.get();
         ConnectorReport { status: self.status(), calls, errors, error_output: self.error_output.lines() }
@@ -115,7 +115,7 @@ impl Slot {
 
     /// The open connection. Where one is just being opened it is waited for, a little; otherwise the error
     /// says how things are.
-    pub(crate) async fn link(&self, patience: Duration) -> Result<Arc<Link>, String> {
+    pub(crate) async fn link(&self, patience: Duration) -> Result<Arc<Upstream>, String> {
         if let Some(link) = self.link.load_full() {
             return Ok(link);
         }
@@ -134,12 +134,12 @@ impl Slot {
     // The supervisor's side ------------------------------------------------------------------------------
 
     /// Lets requests use `link`.
-    pub(crate) fn up(&self, link: Arc<Link>) {
+    pub(crate) fn up(&self, link: Arc<Upstream>) {
         self.link.store(Some(link));
     }
 
     /// Shows other lists.
-    pub(crate) fn list(&self, catalog: Catalog) {
+    pub(crate) fn list(&self, catalog: UpstreamLists) {
         let before = self.listed().filter(|listed| !listed.remembered);
         catalog.log_problems(&self.connector.name, before.as_ref().map(|listed| &listed.catalog));
         let (counts, version, identity) = (catalog.counts(), catalog.version, catalog.identity.clone());
@@ -212,8 +212,8 @@ impl Slot {
 
     // Subscriptions --------------------------------------------------------------------------------------
 
-    /// Wants to hear of `uris` for as long as the result is kept.
-    pub(crate) fn want(self: &Arc<Slot>, uris: Vec<String>) -> Wants {
+    /// SubscriptionGuard to hear of `uris` for as long as the result is kept.
+    pub(crate) fn want(self: &Arc<ConnectorHandle>, uris: Vec<String>) -> SubscriptionGuard {
         {
             let mut wanted = self.wanted();
             for uri in &uris {
@@ -221,7 +221,7 @@ impl Slot {
             }
         }
         self.hint(Hint::Wanted);
-        Wants { slot: self.clone(), uris }
+        SubscriptionGuard { handle: self.clone(), uris }
     }
 
     /// The resources that somebody wants to hear of.
@@ -235,14 +235,14 @@ impl Slot {
 }
 
 /// Somebody's wish to hear of resources.
-pub(crate) struct Wants {
-    slot: Arc<Slot>,
+pub(crate) struct SubscriptionGuard {
+    handle: Arc<ConnectorHandle>,
     uris: Vec<String>,
 }
 
-impl Drop for Wants {
+impl Drop for SubscriptionGuard {
     fn drop(&mut self) {
-        let mut wanted = self.slot.wanted();
+        let mut wanted = self.handle.wanted();
         for uri in &self.uris {
             if let Some(count) = wanted.get_mut(uri) {
                 *count -= 1;
@@ -252,7 +252,7 @@ impl Drop for Wants {
             }
         }
         drop(wanted);
-        self.slot.hint(Hint::Wanted);
+        self.handle.hint(Hint::Wanted);
     }
 }
 

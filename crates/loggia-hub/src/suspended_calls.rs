@@ -1,10 +1,9 @@
 //! Calls of a handshake upstream that wait for a stateless client.
 //!
-//! A handshake server asks its question in the middle of a call and waits. A stateless client cannot be asked
-//! in the middle of anything: it gets `input_required`, and comes back with the answers in a new request. In
-//! between the running call stays here, under a random handle that only its client knows. It is bound to who
-//! made it and to what was asked, it is handed out once, and a client that never comes back costs one entry
-//! for a bounded time, after which the upstream is told that the call is cancelled.
+//! A handshake server asks its question in the middle of a call and waits. A stateless client gets
+//! `input_required`, and sends the answers in a new request. In between the call stays here, under a random handle
+//! that only its client knows. The handle is bound to the caller and the request and counts once. A client that
+//! does not return costs one entry for a bounded time; then the call is cancelled at the upstream.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +19,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::audience::Audience;
+use crate::notification_router::NotificationRouter;
 use loggia::wire::Members;
 
 /// What a handle begins with: tells ours from the state of another server.
@@ -45,7 +44,7 @@ pub(crate) struct Running<T> {
     pending: Vec<(String, Question)>,
     asked: u32,
     /// Where its notifications go.
-    pub(crate) audience: Arc<Audience>,
+    pub(crate) notifications: Arc<NotificationRouter>,
 }
 
 /// Where a running call has got to.
@@ -65,9 +64,9 @@ impl<T> Running<T> {
     pub(crate) fn new(
         call: BoxFuture<'static, T>,
         questions: mpsc::Receiver<Question>,
-        audience: Arc<Audience>,
+        notifications: Arc<NotificationRouter>,
     ) -> Running<T> {
-        Running { call: Some(call), finished: None, questions, pending: Vec::new(), asked: 0, audience }
+        Running { call: Some(call), finished: None, questions, pending: Vec::new(), asked: 0, notifications }
     }
 
     /// Goes on until the call is over or asks something.
@@ -150,16 +149,16 @@ struct Entry<T> {
 type Table<T> = Arc<Mutex<HashMap<String, Entry<T>>>>;
 
 /// The parked calls of one upstream.
-pub(crate) struct Parking<T> {
+pub(crate) struct SuspendedCalls<T> {
     table: Table<T>,
     most: usize,
     stay: Duration,
 }
 
-impl<T: Send + 'static> Parking<T> {
+impl<T: Send + 'static> SuspendedCalls<T> {
     /// Room for `most` calls, each for at most `stay`.
-    pub(crate) fn new(most: usize, stay: Duration) -> Parking<T> {
-        Parking { table: Table::default(), most, stay }
+    pub(crate) fn new(most: usize, stay: Duration) -> SuspendedCalls<T> {
+        SuspendedCalls { table: Table::default(), most, stay }
     }
 
     /// Parks `running`, which asks something, and gives the answer for its client.
@@ -211,7 +210,7 @@ impl<T: Send + 'static> Parking<T> {
 }
 
 /// Nobody can take the calls up again: the upstream is told that they are cancelled.
-impl<T> Drop for Parking<T> {
+impl<T> Drop for SuspendedCalls<T> {
     fn drop(&mut self) {
         for (_, entry) in lock(&self.table).drain() {
             entry.keeper.abort();

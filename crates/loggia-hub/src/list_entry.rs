@@ -10,21 +10,21 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A tool, prompt, resource or template of an upstream.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct CatalogEntry<T> {
+pub(crate) struct ListEntry<T> {
     pub(crate) value: T,
     /// `None` for an entry of a server in this process.
     pub(crate) source: Option<RawJson>,
 }
 
-impl<T> CatalogEntry<T> {
+impl<T> ListEntry<T> {
     /// Joins the entries of a list with their sources, of which there is one for each or none at all.
-    pub(crate) fn pair(entries: Vec<T>, sources: Vec<RawJson>) -> Vec<CatalogEntry<T>> {
+    pub(crate) fn pair(entries: Vec<T>, sources: Vec<RawJson>) -> Vec<ListEntry<T>> {
         let sources = sources.into_iter().map(Some).chain(std::iter::repeat(None));
-        entries.into_iter().zip(sources).map(|(value, source)| CatalogEntry { value, source }).collect()
+        entries.into_iter().zip(sources).map(|(value, source)| ListEntry { value, source }).collect()
     }
 }
 
-impl<T> Deref for CatalogEntry<T> {
+impl<T> Deref for ListEntry<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -32,14 +32,14 @@ impl<T> Deref for CatalogEntry<T> {
     }
 }
 
-impl<T> From<T> for CatalogEntry<T> {
-    fn from(value: T) -> CatalogEntry<T> {
-        CatalogEntry { value, source: None }
+impl<T> From<T> for ListEntry<T> {
+    fn from(value: T) -> ListEntry<T> {
+        ListEntry { value, source: None }
     }
 }
 
 /// Kept as its source.
-impl<T: Shape> Serialize for CatalogEntry<T> {
+impl<T: Shape> Serialize for ListEntry<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.source {
             Some(source) => source.serialize(serializer),
@@ -48,10 +48,10 @@ impl<T: Shape> Serialize for CatalogEntry<T> {
     }
 }
 
-impl<'de, T: Model> Deserialize<'de> for CatalogEntry<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<CatalogEntry<T>, D::Error> {
+impl<'de, T: Model> Deserialize<'de> for ListEntry<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ListEntry<T>, D::Error> {
         let source = RawJson::deserialize(deserializer)?;
         let value = source.read().map_err(D::Error::custom)?;
-        Ok(CatalogEntry { value, source: Some(source) })
+        Ok(ListEntry { value, source: Some(source) })
     }
 }

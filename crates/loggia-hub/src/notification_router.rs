@@ -1,4 +1,4 @@
-//! Where the notifications of one call go: to the client that made it, under the names that client gave.
+//! Routes the notifications of one call to the client that made it, under the progress token of that client.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,13 +7,13 @@ use loggia::exchange::Exchange;
 use loggia::model::{LoggingLevel, ProgressToken, ServerNotification};
 use loggia::service::Request;
 
-use crate::desk::Desk;
+use crate::elicitation_router::ElicitationRouter;
 
-/// Where the notifications of one call go. A parked call changes its client's request, and has none for a
+/// The destination of the notifications of one call. A suspended call changes its client's request, and has none for a
 /// while.
-pub(crate) struct Audience {
+pub(crate) struct NotificationRouter {
     current: Mutex<Option<Listener>>,
-    desk: Arc<Desk>,
+    router: Arc<ElicitationRouter>,
 }
 
 struct Listener {
@@ -31,7 +31,7 @@ impl Listener {
         }
     }
 
-    /// What the client asked to be told, under the name it gave.
+    /// Rewrites a notification for the client, under the progress token that it gave.
     fn tell(&self, notification: ServerNotification) {
         match notification {
             ServerNotification::Progress(mut progress) => {
@@ -52,24 +52,31 @@ impl Listener {
     }
 }
 
-impl Audience {
-    pub(crate) fn new(desk: &Arc<Desk>, request: &Request, exchange: Exchange) -> Arc<Audience> {
-        Arc::new(Audience { current: Mutex::new(Some(Listener::of(request, exchange))), desk: desk.clone() })
+impl NotificationRouter {
+    pub(crate) fn new(
+        router: &Arc<ElicitationRouter>,
+        request: &Request,
+        exchange: Exchange,
+    ) -> Arc<NotificationRouter> {
+        Arc::new(NotificationRouter {
+            current: Mutex::new(Some(Listener::of(request, exchange))),
+            router: router.clone(),
+        })
     }
 
-    /// What the connection tells; `None` where the client wants to hear nothing.
-    pub(crate) fn sink(self: &Arc<Audience>) -> Option<NotificationSink> {
+    /// Returns a receiver of the notifications; `None` where the client wants to hear nothing.
+    pub(crate) fn sink(self: &Arc<NotificationRouter>) -> Option<NotificationSink> {
         let wanted = lock(&self.current)
             .as_ref()
             .is_some_and(|listener| listener.progress_token.is_some() || listener.log_level.is_some());
-        let audience = self.clone();
+        let router = self.clone();
         wanted.then(|| -> NotificationSink {
             Arc::new(move |notification| {
                 // On a shared channel nothing tells whose request a log message is about.
-                if matches!(notification, ServerNotification::Log(_)) && !audience.desk.one_person() {
+                if matches!(notification, ServerNotification::Log(_)) && !router.router.one_person() {
                     return;
                 }
-                if let Some(listener) = &*lock(&audience.current) {
+                if let Some(listener) = &*lock(&router.current) {
                     listener.tell(notification);
                 }
             })

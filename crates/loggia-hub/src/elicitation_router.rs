@@ -1,10 +1,10 @@
-//! Whose question is it? A handshake upstream asks in the middle of a call and waits for the answer.
+//! Routes the questions of a handshake upstream, which asks in the middle of a call and waits for the answer.
 //!
-//! Where every request has a stream of its own (HTTP) the question came on the stream of its call. On a shared
-//! channel (stdio) nothing tells it, while the answer finds its question whoever gave it. So what is at stake
-//! is only to put each question to the right client, and that is decided here:
+//! Over HTTP every request has a stream, and a question comes on the stream of its call. On a shared channel
+//! (stdio) a question does not name its call. Responses match by id, so only the client that is asked has to be
+//! chosen:
 //!
-//! * While requests of several people run, no question is put to anybody.
+//! * While requests of several users run, no client is asked.
 //! * Of the calls whose client can be asked this, one without an open question comes first, then one of a tool
 //!   that is known to ask, then the newest: tools mostly ask soon after they are called.
 //! * If that call ends while its client still thinks, it cannot have been the one: the question moves on.
@@ -21,14 +21,14 @@ use loggia::service::{BoxFuture, Principal, Request};
 use loggia::wire::{ErrorCode, RawJson, RpcError, Version};
 use tokio::sync::{oneshot, watch};
 
-use crate::parking::{Question, Questions};
+use crate::suspended_calls::{Question, Questions};
 use loggia::wire::Members;
 
 /// Most tools that are remembered as ones that ask.
-const MOST_CURIOUS: usize = 1024;
+const MOST_KNOWN_ASKERS: usize = 1024;
 
-/// Where a call's questions go.
-pub(crate) enum Way {
+/// The destination of the questions of a call.
+pub(crate) enum InputRoute {
     /// To its client, now.
     Live(Arc<dyn LivePeer>),
     /// Into the outcome of its request.
@@ -37,20 +37,20 @@ pub(crate) enum Way {
     None,
 }
 
-/// The calls of one upstream that are under way.
-pub(crate) struct Desk {
+/// The calls of one upstream that are under route.
+pub(crate) struct ElicitationRouter {
     shared_channel: bool,
     /// In order of arrival. Kept on shared channels only: elsewhere nothing is to be decided.
-    seats: Mutex<Vec<Arc<Seat>>>,
+    calls: Mutex<Vec<Arc<ActiveCall>>>,
     /// Tools that have asked while no other call could have.
-    curious: Mutex<HashSet<String>>,
+    known_askers: Mutex<HashSet<String>>,
 }
 
-/// One call under way.
-struct Seat {
+/// One call under route.
+struct ActiveCall {
     person: Option<Person>,
     tool: String,
-    way: Way,
+    route: InputRoute,
     version: Version,
     declared: ClientCapabilities,
     open: AtomicUsize,
@@ -70,79 +70,85 @@ impl From<&Principal> for Person {
 }
 
 /// A call's place, for as long as it is kept.
-pub(crate) struct Sitting {
-    desk: Arc<Desk>,
-    seat: Arc<Seat>,
+pub(crate) struct CallGuard {
+    router: Arc<ElicitationRouter>,
+    call: Arc<ActiveCall>,
 }
 
-impl Desk {
-    pub(crate) fn new(shared_channel: bool) -> Arc<Desk> {
-        Arc::new(Desk { shared_channel, seats: Mutex::default(), curious: Mutex::default() })
+impl ElicitationRouter {
+    pub(crate) fn new(shared_channel: bool) -> Arc<ElicitationRouter> {
+        Arc::new(ElicitationRouter {
+            shared_channel,
+            calls: Mutex::default(),
+            known_askers: Mutex::default(),
+        })
     }
 
     /// A request begins in the middle of which nothing is asked. `None` where nobody need be counted.
-    pub(crate) fn count(self: &Arc<Desk>, request: &Request) -> Option<Sitting> {
-        self.shared_channel.then(|| self.sit(request, Way::None))
+    pub(crate) fn count(self: &Arc<ElicitationRouter>, request: &Request) -> Option<CallGuard> {
+        self.shared_channel.then(|| self.enter(request, InputRoute::None))
     }
 
     /// A call begins.
-    pub(crate) fn sit(self: &Arc<Desk>, request: &Request, way: Way) -> Sitting {
+    pub(crate) fn enter(self: &Arc<ElicitationRouter>, request: &Request, route: InputRoute) -> CallGuard {
         let params = Members::of(&request.params).ok().filter(|_| self.shared_channel);
         let tool = params.and_then(|params| params.string("name").map(|name| name.into_owned()));
-        let seat = Arc::new(Seat {
+        let call = Arc::new(ActiveCall {
             person: request.principal.as_deref().map(Person::from),
             tool: tool.unwrap_or_default(),
-            way,
+            route,
             version: request.meta.version,
             declared: request.meta.client_capabilities.clone(),
             open: AtomicUsize::new(0),
             over: watch::Sender::new(false),
         });
         if self.shared_channel {
-            lock(&self.seats).push(seat.clone());
+            lock(&self.calls).push(call.clone());
         }
-        Sitting { desk: self.clone(), seat }
+        CallGuard { router: self.clone(), call }
     }
 
-    /// Whether what the upstream asks or tells must belong to the person it is about to be put to.
+    /// Whether every call under way belongs to one user, so that a message of the upstream cannot reach another.
     pub(crate) fn one_person(&self) -> bool {
-        !self.shared_channel || is_one_person(&lock(&self.seats))
+        !self.shared_channel || is_one_person(&lock(&self.calls))
     }
 
     /// Puts a question that came with `own`'s call to whoever it is for.
-    async fn ask(&self, own: &Arc<Seat>, question: InputRequest) -> Result<RawJson, RpcError> {
+    async fn ask(&self, own: &Arc<ActiveCall>, question: InputRequest) -> Result<RawJson, RpcError> {
         loop {
-            let seat = self.choose(own, &question)?;
-            if let Some(outcome) = seat.put(question.clone()).await {
+            let call = self.choose(own, &question)?;
+            if let Some(outcome) = call.put(question.clone()).await {
                 return outcome;
             }
         }
     }
 
-    fn choose(&self, own: &Arc<Seat>, question: &InputRequest) -> Result<Arc<Seat>, RpcError> {
+    fn choose(&self, own: &Arc<ActiveCall>, question: &InputRequest) -> Result<Arc<ActiveCall>, RpcError> {
         if !self.shared_channel {
             return own.admit(question).map(|()| own.clone());
         }
-        let seats = lock(&self.seats);
-        if !is_one_person(&seats) {
+        let calls = lock(&self.calls);
+        if !is_one_person(&calls) {
             return Err(refused("Requests of several people run, and nothing tells whose this question is"));
         }
-        let mut curious = lock(&self.curious);
-        let mut can_ask = seats.iter().filter(|seat| !matches!(seat.way, Way::None));
+        let mut known_askers = lock(&self.known_askers);
+        let mut can_ask = calls.iter().filter(|call| !matches!(call.route, InputRoute::None));
         if let (Some(only), None) = (can_ask.next(), can_ask.next())
-            && curious.len() < MOST_CURIOUS
+            && known_askers.len() < MOST_KNOWN_ASKERS
         {
-            curious.insert(only.tool.clone());
+            known_askers.insert(only.tool.clone());
         }
         // Of equals the last one is taken, which is the newest.
-        let rank = |seat: &&Arc<Seat>| (seat.open.load(Ordering::Relaxed) == 0, curious.contains(&seat.tool));
-        let best = seats.iter().filter(|seat| seat.admit(question).is_ok()).max_by_key(rank);
+        let rank = |call: &&Arc<ActiveCall>| {
+            (call.open.load(Ordering::Relaxed) == 0, known_askers.contains(&call.tool))
+        };
+        let best = calls.iter().filter(|call| call.admit(question).is_ok()).max_by_key(rank);
         best.cloned().ok_or_else(|| own.admit(question).err().unwrap_or_else(|| refused(GONE)))
     }
 }
 
-fn is_one_person(seats: &[Arc<Seat>]) -> bool {
-    seats.iter().all(|seat| seat.person == seats[0].person)
+fn is_one_person(calls: &[Arc<ActiveCall>]) -> bool {
+    calls.iter().all(|call| call.person == calls[0].person)
 }
 
 const GONE: &str = "The client that made this call is gone";
@@ -151,8 +157,8 @@ fn refused(why: &'static str) -> RpcError {
     RpcError::new(ErrorCode::INTERNAL_ERROR, why)
 }
 
-impl Seat {
-    /// Whether the client of this call can be asked this.
+impl ActiveCall {
+    /// Returns an error where the client of this call cannot be asked this question.
     fn admit(&self, question: &InputRequest) -> Result<(), RpcError> {
         if *self.over.borrow() {
             return Err(refused(GONE));
@@ -162,9 +168,11 @@ impl Seat {
             let why = format!("The client that made this call does not support {method} in this form");
             RpcError::new(ErrorCode::METHOD_NOT_FOUND, why)
         })?;
-        match self.way {
-            Way::None => Err(refused("The client that made this call cannot be asked over its connection")),
-            Way::Live(_) | Way::Parked(_) => Ok(()),
+        match self.route {
+            InputRoute::None => {
+                Err(refused("The client that made this call cannot be asked over its connection"))
+            }
+            InputRoute::Live(_) | InputRoute::Parked(_) => Ok(()),
         }
     }
 
@@ -173,10 +181,10 @@ impl Seat {
         let _open = Open::new(&self.open);
         let mut over = self.over.subscribe();
         let answered = async {
-            match &self.way {
-                Way::Live(live) => Some(live.ask(question).await),
-                Way::Parked(questions) => park(questions, question).await,
-                Way::None => None,
+            match &self.route {
+                InputRoute::Live(live) => Some(live.ask(question).await),
+                InputRoute::Parked(questions) => park(questions, question).await,
+                InputRoute::None => None,
             }
         };
         tokio::select! {
@@ -209,29 +217,29 @@ impl Drop for Open<'_> {
     }
 }
 
-impl Sitting {
+impl CallGuard {
     /// Takes the questions that come with this call.
     pub(crate) fn handler(&self) -> Arc<dyn InputHandler> {
-        Arc::new(Asker { desk: self.desk.clone(), seat: self.seat.clone() })
+        Arc::new(Asker { router: self.router.clone(), call: self.call.clone() })
     }
 }
 
-impl Drop for Sitting {
+impl Drop for CallGuard {
     fn drop(&mut self) {
-        lock(&self.desk.seats).retain(|seat| !Arc::ptr_eq(seat, &self.seat));
-        self.seat.over.send_replace(true);
+        lock(&self.router.calls).retain(|call| !Arc::ptr_eq(call, &self.call));
+        self.call.over.send_replace(true);
     }
 }
 
 /// Takes the questions that come with one call.
 struct Asker {
-    desk: Arc<Desk>,
-    seat: Arc<Seat>,
+    router: Arc<ElicitationRouter>,
+    call: Arc<ActiveCall>,
 }
 
 impl InputHandler for Asker {
     fn input(&self, question: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>> {
-        Box::pin(self.desk.ask(&self.seat, question))
+        Box::pin(self.router.ask(&self.call, question))
     }
 }
 

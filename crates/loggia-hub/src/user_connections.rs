@@ -1,0 +1,385 @@
+//! Connections of single users, for connectors that each user signs in to: one shared connection would let all users
+//! act in the name of one. A connection is opened with the first call of its user and closed when it was idle for a
+//! while.
+//!
+//! A call finds the connection of its user in a snapshot and takes no lock that the call of another user needs. The
+//! connector's [`People`] opens connections and knows which users have signed in.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use loggia::Error;
+use tokio::sync::watch;
+
+use crate::connector::{Opened, People};
+use crate::connector_handle::{ConnectorHandle, Listed, now};
+use crate::hub::Shared;
+use crate::relay::Relay;
+use crate::supervisor;
+use crate::upstream::Upstream;
+use crate::upstream_lists::{ListSource, UpstreamLists};
+
+/// How often a connection is opened anew because its person signed in meanwhile.
+const OPENINGS: usize = 3;
+/// How soon a list waits again for an upstream that it waited for in vain.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// The connections of one connector, by person.
+pub(crate) struct UserConnections {
+    pub(crate) people: Arc<dyn People>,
+    connections: ArcSwap<HashMap<String, Arc<UserConnection>>>,
+    /// Held while a connection is added or taken away: never while one is only used.
+    changing: Mutex<()>,
+    begun: Instant,
+}
+
+/// One person's place.
+struct UserConnection {
+    link: ArcSwapOption<Upstream>,
+    /// What the upstream offers this person, as far as it is known.
+    listed: ArcSwapOption<Listed>,
+    /// Held while a connection is being opened: one at a time.
+    opening: tokio::sync::Mutex<()>,
+    /// How often the person has signed in: what is opened with what they had before is of no use.
+    sign_ins: AtomicU64,
+    running: AtomicUsize,
+    /// When it was used last, in milliseconds after the beginning.
+    used: AtomicU64,
+    /// When a list waited for a connection in vain; in milliseconds after the beginning, and 0 for never.
+    in_vain: AtomicU64,
+    /// Changes when the person signs in.
+    signed_in: watch::Sender<()>,
+}
+
+/// A connection that a call uses, for as long as it is kept.
+pub(crate) struct UserConnectionGuard {
+    pub(crate) link: Arc<Upstream>,
+    counted: Counted,
+}
+
+struct Counted {
+    connection: Arc<UserConnection>,
+    begun: Instant,
+}
+
+impl UserConnectionGuard {
+    /// What the upstream offers the person, read again where that was too long ago.
+    async fn listed(&self, shared: &Shared, handle: &ConnectorHandle) -> Option<Arc<Listed>> {
+        let listed = || self.counted.connection.listed.load_full();
+        let old =
+            |listed: &Listed| now().saturating_duration_since(listed.read_at) >= shared.limits.refresh_after;
+        if listed().is_none_or(|listed| old(&listed)) {
+            self.read(shared, handle).await;
+        }
+        listed()
+    }
+
+    /// Reads what the upstream offers the person, and announces what is new.
+    async fn read(&self, shared: &Shared, handle: &ConnectorHandle) {
+        let (link, connector) = (&*self.link, &*handle.connector.name);
+        let source = ListSource { link, connector, limits: &shared.limits };
+        let catalog = match UpstreamLists::read(source).await {
+            Ok(catalog) => catalog,
+            Err(error) => {
+                return tracing::warn!(connector = handle.connector.name, %error, "lists cannot be read");
+            }
+        };
+        let next = Arc::new(Listed { catalog, read_at: now(), remembered: false });
+        let before = self.counted.connection.listed.swap(Some(next.clone()));
+        next.catalog.log_problems(&handle.connector.name, before.as_ref().map(|before| &before.catalog));
+        let nothing = UpstreamLists::default();
+        let changes = next.catalog.changes_since(before.as_ref().map_or(&nothing, |before| &before.catalog));
+        // Whoever it is not for finds everything as it was.
+        changes.into_iter().for_each(|change| shared.announce(change));
+    }
+
+    /// A request failed as if the connection were gone: finds out whether it is.
+    pub(crate) fn suspect(&self) {
+        let (connection, link) = (self.counted.connection.clone(), self.link.clone());
+        tokio::spawn(async move {
+            if link.probe(supervisor::PROBE).await.is_err() && is_current(&connection, &link) {
+                leave(&connection).await;
+            }
+        });
+    }
+}
+
+/// Why a person has no connection.
+pub(crate) enum NoConnection {
+    /// They have to sign in.
+    SignIn,
+    /// Something else; in words for them.
+    Unavailable(String),
+}
+
+impl UserConnections {
+    pub(crate) fn new(people: Arc<dyn People>) -> UserConnections {
+        UserConnections { people, connections: ArcSwap::default(), changing: Mutex::default(), begun: now() }
+    }
+
+    /// The connection of a person, opened if there is none.
+    pub(crate) async fn link(
+        &self,
+        shared: &Shared,
+        handle: &ConnectorHandle,
+        person: &str,
+    ) -> Result<UserConnectionGuard, NoConnection> {
+        let connection = self.connection(person, shared.limits.own_links)?;
+        let counted = Counted::new(&connection, self.begun);
+        if let Some(link) = connection.link.load_full() {
+            return Ok(UserConnectionGuard { link, counted });
+        }
+        let _alone = connection.opening.lock().await;
+        if let Some(link) = connection.link.load_full() {
+            return Ok(UserConnectionGuard { link, counted });
+        }
+        let link = self.seated(shared, handle, person, &connection).await?;
+        connection.in_vain.store(0, Ordering::Relaxed);
+        self.keep(person, &connection);
+        tokio::spawn(watch_end(connection.clone(), link.clone()));
+        let in_use = UserConnectionGuard { link, counted };
+        in_use.read(shared, handle).await;
+        Ok(in_use)
+    }
+
+    /// Opens a connection with what the person has now, and not with what they had when it was begun: they may sign in,
+    /// maybe as somebody else, while it is opened.
+    async fn seated(
+        &self,
+        shared: &Shared,
+        handle: &ConnectorHandle,
+        person: &str,
+        connection: &UserConnection,
+    ) -> Result<Arc<Upstream>, NoConnection> {
+        let mut outcome = Err(NoConnection::SignIn);
+        for _ in 0..OPENINGS {
+            let sign_ins = connection.sign_ins.load(Ordering::SeqCst);
+            outcome = self.open(shared, handle, person).await;
+            if let Ok(link) = &outcome {
+                connection.link.store(Some(link.clone()));
+            }
+            // Looked at after it was stored: who signs in now finds it, and closes it.
+            if connection.sign_ins.load(Ordering::SeqCst) == sign_ins {
+                return outcome;
+            }
+            leave(connection).await;
+        }
+        outcome
+    }
+
+    async fn open(
+        &self,
+        shared: &Shared,
+        handle: &ConnectorHandle,
+        person: &str,
+    ) -> Result<Arc<Upstream>, NoConnection> {
+        let limit = shared.limits.connect_timeout;
+        let opening = self.people.open(supervisor::client(shared), person);
+        let opened = tokio::time::timeout(limit, opening).await.unwrap_or(Err(Error::timeout(limit)));
+        match opened {
+            Ok(Some(Opened::Service(service))) => Ok(Arc::new(Upstream::Service(service))),
+            Ok(Some(Opened::Client(client))) => {
+                let relay = Relay::new(client, &handle.connector, &shared.limits);
+                Ok(Arc::new(Upstream::Client(Box::new(relay))))
+            }
+            // What was given once is not taken any more.
+            Ok(None) | Err(Error::Unauthorized(_)) => Err(NoConnection::SignIn),
+            Err(error) => {
+                let name = &handle.connector.name;
+                let reference = loggia::edge::correlation_id();
+                tracing::warn!(connector = name, %error, reference, "no connection for a person");
+                Err(NoConnection::Unavailable(format!(
+                    "The connector {name:?} cannot be reached now (reference {reference} in Loggia's log). Try again \
+                     later."
+                )))
+            }
+        }
+    }
+
+    /// What the upstream offers a person. Who asks for a list waits a little for it, but not each time for one
+    /// that does not answer: it must not hide the others.
+    pub(crate) async fn listed(
+        &self,
+        shared: &Shared,
+        handle: &ConnectorHandle,
+        person: &str,
+    ) -> Option<Arc<Listed>> {
+        let connection = self.connection(person, shared.limits.own_links).ok()?;
+        let in_vain = connection.in_vain.load(Ordering::Relaxed);
+        if in_vain > 0 && since(self.begun).saturating_sub(in_vain) < millis(RETRY) {
+            return None;
+        }
+        let look = async {
+            match self.link(shared, handle, person).await {
+                Ok(in_use) => Ok(in_use.listed(shared, handle).await),
+                Err(NoConnection::SignIn) => Ok(None),
+                Err(NoConnection::Unavailable(_)) => Err(()),
+            }
+        };
+        match tokio::time::timeout(shared.limits.patience, look).await {
+            Ok(Ok(listed)) => listed,
+            Ok(Err(())) | Err(_) => {
+                connection.in_vain.store(since(self.begun).max(1), Ordering::Relaxed);
+                None
+            }
+        }
+    }
+
+    /// Hears when a person signs in.
+    pub(crate) fn hear(&self, person: &str, most: usize) -> Result<watch::Receiver<()>, NoConnection> {
+        Ok(self.connection(person, most)?.signed_in.subscribe())
+    }
+
+    /// A person signed in, maybe as somebody else than before: the next call opens another connection.
+    pub(crate) async fn signed_in(&self, person: &str) {
+        let Some(connection) = self.connections.load().get(person).cloned() else { return };
+        connection.sign_ins.fetch_add(1, Ordering::SeqCst);
+        leave(&connection).await;
+        connection.signed_in.send_replace(());
+    }
+
+    /// The connection of a person is of no use any more.
+    pub(crate) async fn leave(&self, person: &str) {
+        let connection = self.connections.load().get(person).cloned();
+        if let Some(connection) = connection {
+            leave(&connection).await;
+        }
+    }
+
+    /// Closes the connections that have rested for so long.
+    pub(crate) async fn sweep(&self, idle: Duration) {
+        let Some(before) = since(self.begun).checked_sub(millis(idle)) else { return };
+        for connection in self.take_away(|connection| connection.rests_since() <= before) {
+            leave(&connection).await;
+        }
+    }
+
+    /// Closes everything.
+    pub(crate) async fn close(&self) {
+        for connection in self.take_away(|_| true) {
+            leave(&connection).await;
+        }
+    }
+
+    fn connection(&self, person: &str, most: usize) -> Result<Arc<UserConnection>, NoConnection> {
+        if let Some(connection) = self.connections.load().get(person) {
+            return Ok(connection.clone());
+        }
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connections = HashMap::clone(&self.connections.load());
+        if let Some(connection) = connections.get(person) {
+            return Ok(connection.clone());
+        }
+        if connections.len() >= most {
+            let unused = connections.iter().filter(|(_, connection)| connection.rests_since() < u64::MAX);
+            // Who has no connection loses nothing.
+            let longest = unused
+                .min_by_key(|(_, connection)| (connection.link.load().is_some(), connection.rests_since()));
+            let longest = longest.map(|(name, _)| name.clone());
+            let busy = || {
+                NoConnection::Unavailable(
+                    "Too many people use this connector at once. Try again later.".into(),
+                )
+            };
+            let away = connections.remove(&longest.ok_or_else(busy)?);
+            tokio::spawn(async move {
+                if let Some(connection) = away {
+                    leave(&connection).await;
+                }
+            });
+        }
+        let connection = Arc::new(UserConnection {
+            link: ArcSwapOption::empty(),
+            listed: ArcSwapOption::empty(),
+            opening: tokio::sync::Mutex::default(),
+            sign_ins: AtomicU64::new(0),
+            running: AtomicUsize::new(0),
+            used: AtomicU64::new(since(self.begun)),
+            in_vain: AtomicU64::new(0),
+            signed_in: watch::Sender::new(()),
+        });
+        connections.insert(person.to_owned(), connection.clone());
+        self.connections.store(Arc::new(connections));
+        Ok(connection)
+    }
+
+    /// Keeps a connection that was taken away for resting just as it was used again.
+    fn keep(&self, person: &str, connection: &Arc<UserConnection>) {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let connections = self.connections.load();
+        if !connections.contains_key(person) {
+            let mut connections = HashMap::clone(&connections);
+            connections.insert(person.to_owned(), connection.clone());
+            self.connections.store(Arc::new(connections));
+        }
+    }
+
+    fn take_away(&self, which: impl Fn(&UserConnection) -> bool) -> Vec<Arc<UserConnection>> {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let connections = self.connections.load();
+        let (away, kept): (HashMap<_, _>, HashMap<_, _>) = connections
+            .iter()
+            .map(|(name, connection)| (name.clone(), connection.clone()))
+            .partition(|(_, connection)| which(connection));
+        if !away.is_empty() {
+            self.connections.store(Arc::new(kept));
+        }
+        away.into_values().collect()
+    }
+}
+
+impl UserConnection {
+    /// Since when nobody uses it; later than ever where somebody does.
+    fn rests_since(&self) -> u64 {
+        let listened = self.signed_in.receiver_count() > 0;
+        match self.running.load(Ordering::Acquire) > 0 || listened {
+            true => u64::MAX,
+            false => self.used.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Counted {
+    fn new(connection: &Arc<UserConnection>, begun: Instant) -> Counted {
+        connection.running.fetch_add(1, Ordering::AcqRel);
+        Counted { connection: connection.clone(), begun }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.connection.used.store(since(self.begun), Ordering::Relaxed);
+        self.connection.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+async fn leave(connection: &UserConnection) {
+    if let Some(link) = connection.link.swap(None) {
+        link.close().await;
+    }
+}
+
+/// Takes a connection that ended by itself out of use.
+async fn watch_end(connection: Arc<UserConnection>, link: Arc<Upstream>) {
+    let why = link.closed().await;
+    tracing::debug!(why, "the connection of a person ended");
+    if is_current(&connection, &link) {
+        connection.link.store(None);
+    }
+}
+
+fn is_current(connection: &UserConnection, link: &Arc<Upstream>) -> bool {
+    connection.link.load_full().is_some_and(|current| Arc::ptr_eq(&current, link))
+}
+
+/// Milliseconds from then until now.
+fn since(begun: Instant) -> u64 {
+    millis(now().saturating_duration_since(begun))
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
