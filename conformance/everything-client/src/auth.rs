@@ -7,7 +7,7 @@ use loggia_auth::client::{ClientAuth, OAuth};
 use loggia_auth::extensions::{
     ClientCredentials, Enterprise, FixedAssertion, Grant, IdentityProvider, SubjectToken, Workload,
 };
-use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::guard::{Policy, RestrictedHttpClient};
 use loggia_auth::jose::SigningKey;
 use loggia_auth::loopback::Loopback;
 use loggia_auth::registration::{ClientIdentity, RegisteredClient};
@@ -66,7 +66,7 @@ pub(crate) fn oauth(scenario: &str, url: &str) -> Result<OAuth, Box<dyn Error>> 
 
 /// A person whose browser goes where it is sent.
 fn person() -> Result<Loopback, Box<dyn Error>> {
-    let browser = Guard::new(Policy::development())?;
+    let browser = RestrictedHttpClient::new(Policy::development())?;
     Ok(Loopback::new(move |page| {
         let (browser, page) = (browser.clone(), page.clone());
         tokio::spawn(async move { browser.get(&page).await });

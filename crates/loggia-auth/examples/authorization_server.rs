@@ -28,7 +28,7 @@ use hyper_util::rt::TokioExecutor;
 use loggia::server::{Args, Cx, Server, Tool, ToolError};
 use loggia::transport::http::http;
 use loggia_auth::client::MemoryStore;
-use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::guard::{Policy, RestrictedHttpClient};
 use loggia_auth::resource::{Resource, ScopePolicy};
 use loggia_auth::server::{AuthorizationServer, Client, SignIn, SignInLink};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -60,11 +60,12 @@ fn server(issuer: &str, links: Links) -> Result<AuthorizationServer, Failure> {
         *links.lock().expect("nobody panics with it") = Some(link.url().clone());
     });
     let store = Arc::new(MemoryStore::new());
-    let server = AuthorizationServer::builder(issuer, store, Guard::new(Policy::development())?)
-        .resource(format!("{issuer}/mcp"), ["mcp"])
-        .sign_in(SignIn::Link { subject: "me".to_owned(), show })
-        .client(Client::new("conformance", "The conformance suite", ["http://127.0.0.1/callback"]))
-        .build()?;
+    let server =
+        AuthorizationServer::builder(issuer, store, RestrictedHttpClient::new(Policy::development())?)
+            .resource(format!("{issuer}/mcp"), ["mcp"])
+            .sign_in(SignIn::Link { subject: "me".to_owned(), show })
+            .client(Client::new("conformance", "The conformance suite", ["http://127.0.0.1/callback"]))
+            .build()?;
     Ok(server)
 }
 

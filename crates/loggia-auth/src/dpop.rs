@@ -23,34 +23,34 @@ const MOST_NONCE_BYTES: usize = 1024;
 /// How far a clock is off, in seconds, before that is looked at as the reason of a refusal.
 const OFF: u64 = 5;
 
-/// A key, and the nonces that servers want in the proofs made with it.
-pub struct Prover {
+/// Signs DPoP proofs (RFC 9449): a key, and the nonces that servers want in the proofs made with it.
+pub struct DpopSigner {
     key: SigningKey,
     nonces: Mutex<HashMap<String, String>>,
     /// How many seconds the servers are ahead of our clock.
     ahead: AtomicI64,
 }
 
-impl fmt::Debug for Prover {
+impl fmt::Debug for DpopSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prover").field("key", self.key.public()).finish_non_exhaustive()
+        f.debug_struct("DpopSigner").field("key", self.key.public()).finish_non_exhaustive()
     }
 }
 
-impl Prover {
+impl DpopSigner {
     /// A new key, for ES256.
-    pub fn generate() -> Result<Prover, JoseError> {
-        SigningKey::generate(Algorithm::Es256).map(Prover::new)
+    pub fn generate() -> Result<DpopSigner, JoseError> {
+        SigningKey::generate(Algorithm::Es256).map(DpopSigner::new)
     }
 
     /// A key that is there already.
-    pub fn new(key: SigningKey) -> Prover {
-        Prover { key, nonces: Mutex::default(), ahead: AtomicI64::new(0) }
+    pub fn new(key: SigningKey) -> DpopSigner {
+        DpopSigner { key, nonces: Mutex::default(), ahead: AtomicI64::new(0) }
     }
 
-    /// A key that was [kept](Prover::keep).
-    pub fn restore(kept: &Secret) -> Result<Prover, JoseError> {
-        SigningKey::from_pkcs8(&jose::decode(kept.expose())?, None).map(Prover::new)
+    /// A key that was [kept](DpopSigner::keep).
+    pub fn restore(kept: &Secret) -> Result<DpopSigner, JoseError> {
+        SigningKey::from_pkcs8(&jose::decode(kept.expose())?, None).map(DpopSigner::new)
     }
 
     /// The key for keeping.
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn each_proof_is_new_and_carries_the_servers_nonce() {
-        let prover = Prover::restore(&Prover::generate().unwrap().keep()).unwrap();
+        let prover = DpopSigner::restore(&DpopSigner::generate().unwrap().keep()).unwrap();
         let now = clock::from_seconds(1_000);
         let url = Url::parse("https://a.example:8443/mcp?x=1#y").unwrap();
         let token = Secret::new("token");
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_time_is_the_servers_where_it_refuses_a_proof() {
-        let prover = Prover::generate().unwrap();
+        let prover = DpopSigner::generate().unwrap();
         let url = Url::parse("https://a.example/token").unwrap();
         let now = clock::from_seconds(784_111_777);
         let time = || claims(&prover.proof(&Method::POST, &url, None, now).unwrap())["iat"].clone();

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use url::Url;
 
-use crate::client::{Answer, Answered, AuthError, Begun, Person, Visit};
+use crate::client::{Answer, Answered, AuthError, AuthorizationRequest, Person, Visit};
 use crate::registration::RegisteredClient;
 use crate::secret::Secret;
 
@@ -170,7 +170,7 @@ impl Visit for LoopbackVisit {
         &self.redirect_uri
     }
 
-    fn show(self: Box<Self>, begun: Begun) -> BoxFuture<'static, Result<Answered, AuthError>> {
+    fn show(self: Box<Self>, begun: AuthorizationRequest) -> BoxFuture<'static, Result<Answered, AuthError>> {
         Box::pin(async move {
             let patience = self.patience;
             let answered = tokio::time::timeout(patience, self.answered(begun)).await;
@@ -183,8 +183,8 @@ impl Visit for LoopbackVisit {
 }
 
 impl LoopbackVisit {
-    async fn answered(self, begun: Begun) -> Result<Answered, AuthError> {
-        let Begun { page, state } = begun;
+    async fn answered(self, begun: AuthorizationRequest) -> Result<Answered, AuthError> {
+        let AuthorizationRequest { page, state } = begun;
         let (sender, mut answers) = mpsc::channel(1);
         let listening = Listening { state: state.clone(), port: port(&self.listener), answers: sender };
         tokio::spawn(serve(self.listener, Arc::new(listening)));

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
 
-use crate::guard::{Guard, GuardError};
+use crate::guard::{GuardError, RestrictedHttpClient};
 use crate::jose::{Algorithm, JoseError, KeySource, KeysFuture, RemoteKeys};
 
 /// How long after a failure the next try may follow.
@@ -36,7 +36,7 @@ pub struct ProviderMetadata {
 pub struct Provider {
     issuer: Url,
     name: String,
-    guard: Guard,
+    guard: RestrictedHttpClient,
     known: Mutex<Known>,
 }
 
@@ -54,7 +54,7 @@ impl fmt::Debug for Provider {
 
 impl Provider {
     /// The issuer of this name, as it writes it itself.
-    pub fn new(issuer: &str, guard: Guard) -> Result<Provider, url::ParseError> {
+    pub fn new(issuer: &str, guard: RestrictedHttpClient) -> Result<Provider, url::ParseError> {
         Ok(Provider { issuer: issuer.parse()?, name: issuer.to_owned(), guard, known: Mutex::default() })
     }
 

@@ -19,7 +19,7 @@ use loggia::service::Principal;
 use loggia::transport::http::Body;
 use loggia_auth::client::MemoryStore;
 use loggia_auth::clock::{self, Clock};
-use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::guard::{Policy, RestrictedHttpClient};
 use loggia_auth::jose::{Algorithm, JwkSet, SigningKey, encode, sha256};
 use loggia_auth::keys::{ApiKeys, NewKey};
 use loggia_auth::resource::{Dpop, Introspection, Issuer, NonceKey, Protected, Resource, ScopePolicy};
@@ -414,7 +414,7 @@ async fn opaque_tokens_are_asked_about_and_remembered_shortly() {
         }
     })
     .await;
-    let guard = Guard::new(Policy::development()).unwrap();
+    let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
     let secret = Secret::new("s&t");
     let introspection = Introspection::new(server.url("/introspect"), "rs:1", &secret, guard);
     let door = Door::new(resource().issuer(Issuer::introspecting(ISSUER, introspection)));

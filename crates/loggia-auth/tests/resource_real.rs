@@ -14,7 +14,7 @@ use http::header::{HeaderName, HeaderValue};
 use http::{Request, Response};
 use loggia::transport::http::Body;
 use loggia_auth::clock::{Clock, seconds, system};
-use loggia_auth::guard::{Fetch, Guard, Policy};
+use loggia_auth::guard::{Fetch, Policy, RestrictedHttpClient};
 use loggia_auth::jose::{Algorithm, SigningKey, random, sha256};
 use loggia_auth::provider::Provider;
 use loggia_auth::resource::{Dpop, Introspection, Issuer, Resource, ScopePolicy};
@@ -58,8 +58,8 @@ impl Service<Request<Body>> for Behind {
     }
 }
 
-fn guard() -> Guard {
-    Guard::new(Policy::development()).unwrap()
+fn guard() -> RestrictedHttpClient {
+    RestrictedHttpClient::new(Policy::development()).unwrap()
 }
 
 impl Real {

@@ -14,7 +14,7 @@ use loggia_auth::secret::Secret;
 use loggia_connect::redact::Redactor;
 use url::Url;
 
-use crate::way::Way;
+use crate::token_source::TokenSource;
 
 /// What the names of the records of credentials begin with.
 const RECORDS: &str = "credential/";
@@ -71,7 +71,7 @@ impl Credentials {
     pub(crate) fn builder(
         &self,
         url: &str,
-        way: Option<&Way>,
+        way: Option<&TokenSource>,
         person: Option<Loopback>,
     ) -> Result<OAuthBuilder, AuthError> {
         let url = server(url)?;
@@ -89,12 +89,12 @@ impl Credentials {
     }
 
     /// The way that is kept for the server at `url`.
-    pub(crate) async fn way(&self, url: &str) -> Result<Option<Way>, AuthError> {
+    pub(crate) async fn way(&self, url: &str) -> Result<Option<TokenSource>, AuthError> {
         Ok(way(&self.store()?, &way_key(url)?).await?.map(|(way, _)| way))
     }
 
     /// Keeps a way for the server at `url`; without one, forgets what was kept, with a sign-in that nobody else needs.
-    pub(crate) async fn keep_way(&self, url: &str, next: Option<&Way>) -> Result<(), AuthError> {
+    pub(crate) async fn keep_way(&self, url: &str, next: Option<&TokenSource>) -> Result<(), AuthError> {
         let (store, key) = (self.store()?, way_key(url)?);
         let before = way(&store, &key).await?;
         let revision = before.as_ref().map(|(_, revision)| *revision);
@@ -158,7 +158,7 @@ fn way_key(url: &str) -> Result<String, AuthError> {
 }
 
 /// A way, and its revision. One that makes no sense is none: whoever signs in anew says it again.
-async fn way(store: &FileStore, key: &str) -> Result<Option<(Way, u64)>, AuthError> {
+async fn way(store: &FileStore, key: &str) -> Result<Option<(TokenSource, u64)>, AuthError> {
     let Some(Stored { value, revision }) = store.load(key).await? else { return Ok(None) };
     match serde_json::from_str(value.expose()) {
         Ok(way) => Ok(Some((way, revision))),

@@ -21,9 +21,9 @@ mod progress;
 mod render;
 mod state;
 mod target;
+mod token_source;
 mod user;
 mod vault;
-mod way;
 
 use std::process::ExitCode;
 

@@ -13,14 +13,14 @@ pub(crate) const KEY_LEN: usize = 32;
 
 /// What a seal is bound to.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct RecordId<'a> {
     pub(crate) owner: &'a str,
     pub(crate) connector: &'a str,
     pub(crate) name: &'a str,
     pub(crate) kind: &'a str,
 }
 
-impl Place<'_> {
+impl RecordId<'_> {
     fn aad(&self, purpose: &str) -> Vec<u8> {
         let mut aad = Vec::new();
         for part in ["loggia vault 1", purpose, self.owner, self.connector, self.name, self.kind] {
@@ -38,7 +38,7 @@ pub(crate) struct Envelope {
 }
 
 /// Seals `plain` with a new data key, and that one with `master`.
-pub(crate) fn seal(master: &[u8; KEY_LEN], place: Place<'_>, plain: &[u8]) -> Envelope {
+pub(crate) fn seal(master: &[u8; KEY_LEN], place: RecordId<'_>, plain: &[u8]) -> Envelope {
     let mut data = Zeroizing::new([0; KEY_LEN]);
     fill(&mut data[..]);
     Envelope {
@@ -50,7 +50,7 @@ pub(crate) fn seal(master: &[u8; KEY_LEN], place: Place<'_>, plain: &[u8]) -> En
 /// Opens a record.
 pub(crate) fn open(
     master: &[u8; KEY_LEN],
-    place: Place<'_>,
+    place: RecordId<'_>,
     envelope: &Envelope,
 ) -> Option<Zeroizing<Vec<u8>>> {
     let data = data_key(master, place, &envelope.wrapped)?;
@@ -61,7 +61,7 @@ pub(crate) fn open(
 pub(crate) fn rewrap(
     old: &[u8; KEY_LEN],
     new: &[u8; KEY_LEN],
-    place: Place<'_>,
+    place: RecordId<'_>,
     wrapped: &[u8],
 ) -> Option<Vec<u8>> {
     let data = data_key(old, place, wrapped)?;
@@ -73,7 +73,7 @@ pub(crate) fn fill(bytes: &mut [u8]) {
     SystemRandom::new().fill(bytes).expect("the operating system has random numbers");
 }
 
-fn data_key(master: &[u8; KEY_LEN], place: Place<'_>, wrapped: &[u8]) -> Option<Zeroizing<[u8; KEY_LEN]>> {
+fn data_key(master: &[u8; KEY_LEN], place: RecordId<'_>, wrapped: &[u8]) -> Option<Zeroizing<[u8; KEY_LEN]>> {
     let data = reveal(master, &place.aad("key"), wrapped)?;
     data[..].try_into().ok().map(Zeroizing::new)
 }
@@ -105,7 +105,8 @@ fn reveal(secret: &[u8; KEY_LEN], aad: &[u8], sealed: &[u8]) -> Option<Zeroizing
 mod tests {
     use super::*;
 
-    const HERE: Place<'_> = Place { owner: "ada", connector: "tracker", name: "default", kind: "oauth" };
+    const HERE: RecordId<'_> =
+        RecordId { owner: "ada", connector: "tracker", name: "default", kind: "oauth" };
 
     #[test]
     fn a_record_opens_only_where_it_belongs_and_unchanged() {
@@ -114,11 +115,11 @@ mod tests {
         assert_eq!(open(&master, HERE, &envelope).unwrap().as_slice(), b"sesame");
         assert!(open(&other, HERE, &envelope).is_none());
         let elsewhere = [
-            Place { owner: "eve", ..HERE },
-            Place { connector: "files", ..HERE },
-            Place { name: "other", ..HERE },
-            Place { kind: "api_key", ..HERE },
-            Place { owner: "adat", connector: "racker", ..HERE },
+            RecordId { owner: "eve", ..HERE },
+            RecordId { connector: "files", ..HERE },
+            RecordId { name: "other", ..HERE },
+            RecordId { kind: "api_key", ..HERE },
+            RecordId { owner: "adat", connector: "racker", ..HERE },
         ];
         for place in elsewhere {
             assert!(open(&master, place, &envelope).is_none());

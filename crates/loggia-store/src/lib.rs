@@ -27,11 +27,11 @@ mod database;
 mod envelope;
 mod error;
 mod master;
-mod scope;
+mod namespace;
 mod vault;
 
 pub use database::Database;
 pub use error::StoreError;
 pub use master::{KeyTool, MasterKeys};
-pub use scope::Scope;
+pub use namespace::Namespace;
 pub use vault::{Entry, Kind, Login, Vault};

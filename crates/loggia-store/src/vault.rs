@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::database::{Database, Row, Value};
-use crate::envelope::{self, Envelope, Place};
+use crate::envelope::{self, Envelope, RecordId};
 use crate::error::StoreError;
 use crate::master::MasterKeys;
-use crate::scope::Scope;
+use crate::namespace::Namespace;
 
 /// What kind of credential a record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,13 +148,13 @@ impl Vault {
     }
 
     /// The records of one person for one connector, as a client of an authorization server uses them.
-    pub fn scope(&self, owner: impl Into<String>, connector: impl Into<String>) -> Scope {
-        Scope::new(self.clone(), owner.into(), connector.into(), Kind::OAuth)
+    pub fn scope(&self, owner: impl Into<String>, connector: impl Into<String>) -> Namespace {
+        Namespace::new(self.clone(), owner.into(), connector.into(), Kind::OAuth)
     }
 
     /// Records of Loggia's own: the state of the authorization server, API keys.
-    pub fn internal(&self, part: impl Into<String>) -> Scope {
-        Scope::new(self.clone(), String::new(), part.into(), Kind::Internal)
+    pub fn internal(&self, part: impl Into<String>) -> Namespace {
+        Namespace::new(self.clone(), String::new(), part.into(), Kind::Internal)
     }
 
     /// Keeps what a person entered, in place of what was there.
@@ -173,7 +173,7 @@ impl Vault {
         };
         let text =
             serde_json::to_string(&written).map_err(|error| StoreError::Unreadable(error.to_string()))?;
-        let place = Place { owner, connector, name, kind: kind.as_str() };
+        let place = RecordId { owner, connector, name, kind: kind.as_str() };
         self.database().execute(REPLACE, self.row(place, &Secret::new(text), None)).await.map(|_| ())
     }
 
@@ -242,7 +242,7 @@ impl Vault {
             for mut row in rows {
                 let (owner, connector, name, kind) = (row.text(0)?, row.text(1)?, row.text(2)?, row.text(3)?);
                 let (old, wrapped) = (row.text(4)?, row.blob(5)?);
-                let place = Place { owner: &owner, connector: &connector, name: &name, kind: &kind };
+                let place = RecordId { owner: &owner, connector: &connector, name: &name, kind: &kind };
                 let anew = keys.get(&old).and_then(|old| envelope::rewrap(old, key, place, &wrapped));
                 let anew = anew.ok_or_else(|| StoreError::Sealed(format!("{owner}/{connector}/{name}")))?;
                 let values = vec![
@@ -279,7 +279,7 @@ impl Vault {
     }
 
     /// The values of a new row, in the order of [`REPLACE`].
-    pub(crate) fn row(&self, place: Place<'_>, plain: &Secret, until: Option<SystemTime>) -> Vec<Value> {
+    pub(crate) fn row(&self, place: RecordId<'_>, plain: &Secret, until: Option<SystemTime>) -> Vec<Value> {
         let keys = self.keys();
         let (master, key) = keys.newest_key();
         let Envelope { wrapped, sealed } = envelope::seal(key, place, plain.expose().as_bytes());
@@ -308,7 +308,7 @@ impl Vault {
         let Some(mut row) = self.database().query(READ, values).await?.pop() else { return Ok(None) };
         let (kind, revision, master) = (row.text(0)?, row.int(1)?, row.text(2)?);
         let envelope = Envelope { wrapped: row.blob(3)?, sealed: row.blob(4)? };
-        let place = Place { owner, connector, name, kind: &kind };
+        let place = RecordId { owner, connector, name, kind: &kind };
         let full_name = || format!("{owner}/{connector}/{name}");
         let plain = self.keys().get(&master).and_then(|key| envelope::open(key, place, &envelope));
         let plain = plain.ok_or_else(|| StoreError::Sealed(full_name()))?;

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use url::Url;
 
-use super::{AuthError, DpopUse, Inner, MemoryStore, OAuth, Person, Standing, TokenStore};
+use super::{AuthError, AuthStatus, DpopUse, Inner, MemoryStore, OAuth, Person, TokenStore};
 use crate::clock::{self, Clock};
 use crate::extensions::Grant;
-use crate::guard::{self, Guard, Policy};
+use crate::guard::{self, Policy, RestrictedHttpClient};
 use crate::jose;
 use crate::registration::{ClientIdentity, RegisteredClient};
 use crate::scope::Scopes;
@@ -25,7 +25,7 @@ pub struct OAuthBuilder {
     dpop: DpopUse,
     clock: Clock,
     policy: Policy,
-    guard: Option<Guard>,
+    guard: Option<RestrictedHttpClient>,
 }
 
 impl OAuthBuilder {
@@ -96,7 +96,7 @@ impl OAuthBuilder {
     }
 
     /// What fetches them, in place of one made by the policy.
-    pub fn guard(mut self, guard: Guard) -> OAuthBuilder {
+    pub fn guard(mut self, guard: RestrictedHttpClient) -> OAuthBuilder {
         self.guard = Some(guard);
         self
     }
@@ -127,7 +127,7 @@ impl OAuthBuilder {
         }
         let guard = match self.guard {
             Some(guard) => guard,
-            None => Guard::new(self.policy.trusting(&server))?,
+            None => RestrictedHttpClient::new(self.policy.trusting(&server))?,
         };
         let inner = Inner {
             server,
@@ -145,7 +145,7 @@ impl OAuthBuilder {
             present: Mutex::default(),
             attempts: Mutex::default(),
             known_server: Mutex::default(),
-            standing: watch::Sender::new(Standing::Unknown),
+            standing: watch::Sender::new(AuthStatus::Unknown),
         };
         Ok(OAuth { inner: Arc::new(inner) })
     }

@@ -12,7 +12,7 @@ use crate::jose::JoseError;
 #[non_exhaustive]
 pub enum AuthError {
     /// A server could not be reached, or must not be.
-    Guard(GuardError),
+    RestrictedHttpClient(GuardError),
     /// What a server says of itself cannot be used.
     Discovery(String),
     /// The authorization server does not take us as a client.
@@ -46,7 +46,7 @@ impl AuthError {
     /// Whether the same may succeed in a while, without anybody doing anything.
     pub fn is_temporary(&self) -> bool {
         match self {
-            AuthError::Guard(error) => {
+            AuthError::RestrictedHttpClient(error) => {
                 matches!(error, GuardError::Failed { .. } | GuardError::TimedOut { .. })
             }
             AuthError::Refused { error, .. } => {
@@ -76,7 +76,7 @@ impl AuthError {
 impl fmt::Display for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AuthError::Guard(error) => error.fmt(f),
+            AuthError::RestrictedHttpClient(error) => error.fmt(f),
             AuthError::Refused { error, description: Some(description) } => {
                 write!(f, "the authorization server refuses with {error}: {description}")
             }
@@ -123,7 +123,7 @@ pub fn with_advice(error: &io::Error) -> String {
 
 impl From<GuardError> for AuthError {
     fn from(error: GuardError) -> AuthError {
-        AuthError::Guard(error)
+        AuthError::RestrictedHttpClient(error)
     }
 }
 
@@ -136,7 +136,7 @@ impl From<JoseError> for AuthError {
 impl From<AuthError> for loggia::Error {
     fn from(error: AuthError) -> loggia::Error {
         match error {
-            AuthError::Guard(error) if matches!(error, GuardError::Configuration(_)) => {
+            AuthError::RestrictedHttpClient(error) if matches!(error, GuardError::Configuration(_)) => {
                 loggia::Error::Configuration(error.to_string())
             }
             AuthError::Configuration(what) => loggia::Error::Configuration(what),
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn only_what_a_sign_in_mends_asks_for_one() {
         let text = || "x".to_owned();
-        let guarded = |error| AuthError::Guard(error);
+        let guarded = |error| AuthError::RestrictedHttpClient(error);
         let refused = |error: &str| AuthError::Refused { error: error.to_owned(), description: None };
         let table = [
             (AuthError::SignInAgain(text()), true),

@@ -16,8 +16,8 @@ use super::token::{Endpoint, Form, KnownClient, Tokens};
 use super::{AuthError, TokenStore};
 use crate::clock::{self, Clock};
 use crate::discovery::Discovered;
-use crate::dpop::Prover;
-use crate::guard::Guard;
+use crate::dpop::DpopSigner;
+use crate::guard::RestrictedHttpClient;
 use crate::jose;
 use crate::scope::Scopes;
 use crate::secret::Secret;
@@ -49,9 +49,9 @@ pub(crate) struct Pending {
     pub(crate) until: u64,
 }
 
-/// A sign-in that was begun.
+/// An authorization request (RFC 6749, section 4.1.1) whose response is awaited.
 #[derive(Clone)]
-pub struct Begun {
+pub struct AuthorizationRequest {
     /// The page to show.
     pub page: Url,
     /// What the answer will have as its `state`. Whoever hears answers for several people makes sure that
@@ -59,17 +59,19 @@ pub struct Begun {
     pub state: Secret,
 }
 
-impl fmt::Debug for Begun {
+impl fmt::Debug for AuthorizationRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The rest of the URL holds the state.
-        f.debug_struct("Begun").field("page", &&self.page[..url::Position::AfterPath]).finish_non_exhaustive()
+        f.debug_struct("AuthorizationRequest")
+            .field("page", &&self.page[..url::Position::AfterPath])
+            .finish_non_exhaustive()
     }
 }
 
 /// Everything a sign-in is begun with.
 pub(crate) struct Beginning<'a> {
     pub(crate) key: &'a str,
-    pub(crate) guard: &'a Guard,
+    pub(crate) guard: &'a RestrictedHttpClient,
     pub(crate) store: &'a dyn TokenStore,
     pub(crate) clock: &'a Clock,
     pub(crate) discovered: &'a Discovered,
@@ -78,14 +80,14 @@ pub(crate) struct Beginning<'a> {
     /// What the token is for. Nothing: the person signs in at an identity provider, and at no server.
     pub(crate) resource: String,
     pub(crate) scopes: Scopes,
-    pub(crate) prover: Option<&'a Prover>,
+    pub(crate) prover: Option<&'a DpopSigner>,
     /// What an ID token has to hold, where one is wanted.
     pub(crate) nonce: Option<Secret>,
 }
 
 impl Beginning<'_> {
     /// Writes the record down and makes the URL of the page.
-    pub(crate) async fn begin(self) -> Result<Begun, AuthError> {
+    pub(crate) async fn begin(self) -> Result<AuthorizationRequest, AuthError> {
         let server = &self.discovered.server;
         let endpoint = server.sign_in_endpoint()?;
         let (state, verifier) = (Secret::new(jose::random(32)), Secret::new(jose::random(32)));
@@ -101,7 +103,7 @@ impl Beginning<'_> {
             resource: self.resource.clone(),
             requested: self.scopes.clone(),
             verifier,
-            dpop_key: self.prover.map(Prover::keep),
+            dpop_key: self.prover.map(DpopSigner::keep),
             nonce: self.nonce.clone(),
             until: clock::seconds(until),
         };
@@ -110,7 +112,7 @@ impl Beginning<'_> {
         saved.ok_or_else(|| AuthError::Store("a random name is taken".to_owned()))?;
 
         let scope = self.scopes.to_string();
-        let thumbprint = self.prover.map(Prover::thumbprint);
+        let thumbprint = self.prover.map(DpopSigner::thumbprint);
         let mut form: Form<'_> = vec![
             ("response_type", "code"),
             ("redirect_uri", self.redirect_uri),
@@ -133,7 +135,7 @@ impl Beginning<'_> {
             None => query.extend_pairs(form),
         };
         drop(query);
-        Ok(Begun { page, state })
+        Ok(AuthorizationRequest { page, state })
     }
 
     /// Pushes the request to the server, where it wants that (RFC 9126).

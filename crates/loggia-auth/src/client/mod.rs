@@ -32,10 +32,10 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::clock::{self, Clock};
-use crate::discovery::{AuthorizationServer, Demand};
-use crate::dpop::Prover;
+use crate::discovery::{AuthorizationServer, BearerChallenge};
+use crate::dpop::DpopSigner;
 use crate::extensions::Grant;
-use crate::guard::Guard;
+use crate::guard::RestrictedHttpClient;
 use crate::registration::{ClientIdentity, Registrar};
 use crate::scope::Scopes;
 use crate::secret::Secret;
@@ -43,7 +43,7 @@ pub use builder::OAuthBuilder;
 pub use credential::{Credential, KeptClient};
 pub use error::{AuthError, is_passing, with_advice};
 pub use file::FileStore;
-pub use flow::Begun;
+pub use flow::AuthorizationRequest;
 pub use person::{Answer, Answered, Person, Visit};
 pub use proof::Proof;
 use renewal::{Attempts, Reason};
@@ -66,9 +66,9 @@ pub enum DpopUse {
     Always,
 }
 
-/// How things stand with a credential.
+/// The state of a credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum AuthStatus {
     /// Nothing was looked at yet.
     Unknown,
     /// There is no token.
@@ -132,7 +132,7 @@ struct Inner {
     /// The issuer that the caller named.
     issuer: Option<String>,
     dpop: DpopUse,
-    guard: Guard,
+    guard: RestrictedHttpClient,
     store: Arc<dyn TokenStore>,
     clock: Clock,
     /// One thing at a time.
@@ -141,7 +141,7 @@ struct Inner {
     attempts: Mutex<Attempts>,
     /// The authorization server that was asked last, for a while.
     known_server: Mutex<Option<(Instant, AuthorizationServer)>>,
-    standing: watch::Sender<Standing>,
+    standing: watch::Sender<AuthStatus>,
 }
 
 /// The token as this process knows it.
@@ -157,7 +157,7 @@ struct Current {
     credential: Credential,
     revision: u64,
     source: Source,
-    prover: Option<Arc<Prover>>,
+    prover: Option<Arc<DpopSigner>>,
     /// Whether the server took the token at least once.
     proved: AtomicBool,
 }
@@ -180,7 +180,7 @@ impl Current {
         let same = before.filter(|before| before.credential.dpop_key == credential.dpop_key);
         let prover = match (same, &credential.dpop_key) {
             (Some(before), _) => before.prover.clone(),
-            (None, Some(key)) => Some(Arc::new(Prover::restore(key)?)),
+            (None, Some(key)) => Some(Arc::new(DpopSigner::restore(key)?)),
             (None, None) => None,
         };
         Ok(Current { credential, revision, source, prover, proved: AtomicBool::new(false) })
@@ -202,7 +202,7 @@ impl OAuth {
     }
 
     /// How things stand, now and whenever it changes.
-    pub fn standing(&self) -> watch::Receiver<Standing> {
+    pub fn standing(&self) -> watch::Receiver<AuthStatus> {
         self.inner.standing.subscribe()
     }
 
@@ -237,7 +237,7 @@ impl OAuth {
     }
 
     /// Begins a sign-in whose answer will come to `redirect_uri`, which this process or another listens on.
-    pub async fn begin(&self, redirect_uri: &str) -> Result<Begun, AuthError> {
+    pub async fn begin(&self, redirect_uri: &str) -> Result<AuthorizationRequest, AuthError> {
         let demand = self.inner.probe().await?;
         self.inner.begin(redirect_uri, &demand).await
     }
@@ -350,12 +350,12 @@ impl Inner {
     fn tell(&self, current: Option<&Current>) {
         let standing = match current {
             Some(current) => {
-                Standing::SignedIn { until: current.credential.expires_at.map(clock::from_seconds) }
+                AuthStatus::SignedIn { until: current.credential.expires_at.map(clock::from_seconds) }
             }
-            None => Standing::SignedOut,
+            None => AuthStatus::SignedOut,
         };
         self.standing.send_if_modified(|present| {
-            let over = matches!((&*present, &standing), (Standing::SignInAgain(_), Standing::SignedOut));
+            let over = matches!((&*present, &standing), (AuthStatus::SignInAgain(_), AuthStatus::SignedOut));
             let changes = !over && *present != standing;
             if changes {
                 *present = standing;
@@ -420,7 +420,7 @@ impl Inner {
     }
 
     async fn challenged(self: &Arc<Inner>, challenge: Challenge) -> Result<bool, AuthError> {
-        let demand = Demand::read(&challenge.headers);
+        let demand = BearerChallenge::read(&challenge.headers);
         let sent = sent_token(&challenge.sent);
         if demand.lacks_nonce() && challenge.sent.contains_key("dpop") {
             // What came with the refusal was noted when it was heard.

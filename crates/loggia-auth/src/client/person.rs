@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use url::form_urlencoded;
 
 use super::AuthError;
-use super::flow::Begun;
+use super::flow::AuthorizationRequest;
 use super::token::plain;
 use crate::registration::RegisteredClient;
 use crate::secret::Secret;
@@ -32,7 +32,7 @@ pub trait Visit: Send {
     fn redirect_uri(&self) -> &str;
 
     /// Shows the page and waits for the answer. One with another `state` is not the answer.
-    fn show(self: Box<Self>, begun: Begun) -> BoxFuture<'static, Result<Answered, AuthError>>;
+    fn show(self: Box<Self>, begun: AuthorizationRequest) -> BoxFuture<'static, Result<Answered, AuthError>>;
 }
 
 /// An answer, and somebody who waits to hear what came of it.

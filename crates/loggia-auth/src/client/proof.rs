@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use loggia::client::Challenge;
 
 use super::{AuthError, Credential, Inner, OAuth};
-use crate::discovery::Demand;
+use crate::discovery::BearerChallenge;
 use crate::guard::{Fetch, Reply};
 
 /// What a server says to a token.
@@ -19,9 +19,9 @@ pub enum Proof {
     /// It takes requests without any.
     NotNeeded,
     /// There is none, and the server wants one.
-    Missing(Demand),
+    Missing(BearerChallenge),
     /// It refuses it.
-    Refused(Demand),
+    Refused(BearerChallenge),
 }
 
 /// How often a request is tried: without a token, with one, with the nonce that is wanted, with more scopes.
@@ -35,18 +35,18 @@ impl OAuth {
         let Some(current) = inner.load().await? else {
             let reply = inner.spoken(inner.ping(&HeaderMap::new()).await?)?;
             return Ok(match is_refusal(reply.status) {
-                true => Proof::Missing(Demand::read(&reply.headers)),
+                true => Proof::Missing(BearerChallenge::read(&reply.headers)),
                 false => Proof::NotNeeded,
             });
         };
         // A proof of possession may lack the nonce that only the refusal tells.
         let mut reply = inner.ping(&inner.carrying(&current, &Method::POST, &inner.server)?).await?;
-        if Demand::read(&reply.headers).lacks_nonce() {
+        if BearerChallenge::read(&reply.headers).lacks_nonce() {
             reply = inner.ping(&inner.carrying(&current, &Method::POST, &inner.server)?).await?;
         }
         let reply = inner.spoken(reply)?;
         Ok(match is_refusal(reply.status) {
-            true => Proof::Refused(Demand::read(&reply.headers)),
+            true => Proof::Refused(BearerChallenge::read(&reply.headers)),
             false => Proof::Taken,
         })
     }
@@ -110,7 +110,7 @@ impl Inner {
     }
 
     /// Asks the server what it demands, without a token.
-    pub(super) async fn probe(self: &Arc<Inner>) -> Result<Demand, AuthError> {
-        Ok(Demand::read(&self.ping(&HeaderMap::new()).await?.headers))
+    pub(super) async fn probe(self: &Arc<Inner>) -> Result<BearerChallenge, AuthError> {
+        Ok(BearerChallenge::read(&self.ping(&HeaderMap::new()).await?.headers))
     }
 }

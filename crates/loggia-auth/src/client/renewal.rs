@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::credential::{self, Credential};
 use super::lease::{Lease, Waiting};
 use super::token::Endpoint;
-use super::{AuthError, Current, Inner, Source, Standing, detached};
-use crate::discovery::{self, AuthorizationServer, Demand};
+use super::{AuthError, AuthStatus, Current, Inner, Source, detached};
+use crate::discovery::{self, AuthorizationServer, BearerChallenge};
 use crate::extensions::Grant;
 use crate::scope::Scopes;
 use crate::secret::Secret;
@@ -25,11 +25,11 @@ pub(super) enum Reason {
     /// Somebody wants it renewed.
     Forced,
     /// Somebody wants to sign in.
-    Wanted(Demand),
+    Wanted(BearerChallenge),
     /// The server refused the request.
-    Refused(Demand),
+    Refused(BearerChallenge),
     /// The server wants more scopes.
-    StepUp(Demand),
+    StepUp(BearerChallenge),
 }
 
 /// How often more scopes are asked for, for the same scopes.
@@ -145,7 +145,7 @@ impl Inner {
         };
         drop(attempts);
         if let Some(AuthError::SignInAgain(why)) = error {
-            self.standing.send_replace(Standing::SignInAgain(why.clone()));
+            self.standing.send_replace(AuthStatus::SignInAgain(why.clone()));
         }
     }
 
@@ -184,7 +184,8 @@ impl Inner {
                 Grant::Person(_) | Grant::Nobody => self.refreshed(&current).await,
                 _ if current.credential.refresh_token.is_some() => self.refreshed(&current).await,
                 _ => {
-                    let demand = Demand { dpop: current.credential.dpop, ..Demand::default() };
+                    let demand =
+                        BearerChallenge { dpop: current.credential.dpop, ..BearerChallenge::default() };
                     self.granted(&demand, current.credential.requested.clone(), Some(&current)).await
                 }
             },
@@ -203,7 +204,7 @@ impl Inner {
     /// A token in place of one that the server refuses.
     async fn replaced(
         &self,
-        demand: &Demand,
+        demand: &BearerChallenge,
         current: &Current,
         sent: &Option<Secret>,
     ) -> Result<Arc<Current>, AuthError> {
@@ -236,7 +237,11 @@ impl Inner {
     }
 
     /// Whether the server still names the issuer of a credential: one that moved is signed in to anew.
-    async fn still_theirs(&self, demand: &Demand, credential: &Credential) -> Result<bool, AuthError> {
+    async fn still_theirs(
+        &self,
+        demand: &BearerChallenge,
+        credential: &Credential,
+    ) -> Result<bool, AuthError> {
         let found = discovery::discover(&self.guard, &self.server, demand, Some(&credential.issuer)).await?;
         Ok(found.server.issuer == credential.issuer
             && (found.server.of_march || found.resource_identifier(&self.server) == credential.resource))
@@ -244,7 +249,7 @@ impl Inner {
 
     async fn stepped_up(
         &self,
-        demand: &Demand,
+        demand: &BearerChallenge,
         current: Option<&Current>,
     ) -> Result<Arc<Current>, AuthError> {
         let wanted = demand.scope.clone().unwrap_or_default();
@@ -311,7 +316,7 @@ impl Inner {
                 let before = self.present().current.clone();
                 let current = Arc::new(Current::new(credential, revision, source, before.as_deref())?);
                 self.hold(Some(current.clone()));
-                self.standing.send_replace(Standing::SignedIn {
+                self.standing.send_replace(AuthStatus::SignedIn {
                     until: current.credential.expires_at.map(crate::clock::from_seconds),
                 });
                 return Ok(current);
@@ -337,7 +342,7 @@ impl Inner {
             Err(error) => return Err(error),
         }
         self.hold(None);
-        self.standing.send_replace(Standing::SignedOut);
+        self.standing.send_replace(AuthStatus::SignedOut);
         Ok(())
     }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::flow::{self, Beginning, Begun, Given};
+use super::flow::{self, AuthorizationRequest, Beginning, Given};
 use super::person::{Answer, Person};
 use super::token::{Endpoint, KnownClient};
 use super::{AuthError, Current, DpopUse, Inner, Source};
-use crate::discovery::{self, Demand, Discovered};
-use crate::dpop::Prover;
+use crate::discovery::{self, BearerChallenge, Discovered};
+use crate::dpop::DpopSigner;
 use crate::extensions::{Asking, Grant};
 use crate::jose;
 use crate::scope::Scopes;
@@ -18,7 +18,7 @@ impl Inner {
     /// A token by the grant, for what the server demands and what was asked for before.
     pub(super) async fn granted(
         &self,
-        demand: &Demand,
+        demand: &BearerChallenge,
         before: Scopes,
         current: Option<&Current>,
     ) -> Result<Arc<Current>, AuthError> {
@@ -41,7 +41,11 @@ impl Inner {
         AuthError::SignInAgain(format!("{} wants somebody to sign in", self.server))
     }
 
-    async fn discovered(&self, demand: &Demand, current: Option<&Current>) -> Result<Discovered, AuthError> {
+    async fn discovered(
+        &self,
+        demand: &BearerChallenge,
+        current: Option<&Current>,
+    ) -> Result<Discovered, AuthError> {
         let by_hand = self.identity.by_hand().find_map(|client| client.issuer.as_deref());
         let known = current.map(|current| current.credential.issuer.as_str());
         let wanted = self.issuer.as_deref().or(known).or(by_hand);
@@ -49,7 +53,13 @@ impl Inner {
     }
 
     /// The scopes to ask for ("Scope Selection Strategy").
-    fn scopes(&self, demand: &Demand, discovered: &Discovered, before: Scopes, person: bool) -> Scopes {
+    fn scopes(
+        &self,
+        demand: &BearerChallenge,
+        discovered: &Discovered,
+        before: Scopes,
+        person: bool,
+    ) -> Scopes {
         let metadata = || discovered.resource.as_ref().and_then(|resource| resource.scopes());
         let wanted = match &demand.scope {
             Some(scope) => scope.clone(),
@@ -67,7 +77,11 @@ impl Inner {
         }
     }
 
-    fn prover(&self, demand: &Demand, discovered: &Discovered) -> Result<Option<Prover>, AuthError> {
+    fn prover(
+        &self,
+        demand: &BearerChallenge,
+        discovered: &Discovered,
+    ) -> Result<Option<DpopSigner>, AuthError> {
         let resource = discovered.resource.as_ref();
         let asked = demand.dpop || resource.is_some_and(|resource| resource.reads_proofs());
         let must = resource.is_some_and(|resource| resource.dpop_bound_access_tokens_required);
@@ -76,7 +90,7 @@ impl Inner {
             DpopUse::WhenAsked => must || (asked && discovered.server.binds_tokens()),
             DpopUse::Always => true,
         };
-        Ok(wanted.then(Prover::generate).transpose()?)
+        Ok(wanted.then(DpopSigner::generate).transpose()?)
     }
 
     async fn by_person(
@@ -84,7 +98,7 @@ impl Inner {
         person: &dyn Person,
         discovered: &Discovered,
         scopes: Scopes,
-        prover: Option<Prover>,
+        prover: Option<DpopSigner>,
         expected: Option<u64>,
     ) -> Result<Arc<Current>, AuthError> {
         let registrar = self.registrar();
@@ -140,8 +154,8 @@ impl Inner {
         client: &KnownClient,
         redirect_uri: &str,
         scopes: Scopes,
-        prover: Option<&Prover>,
-    ) -> Result<Begun, AuthError> {
+        prover: Option<&DpopSigner>,
+    ) -> Result<AuthorizationRequest, AuthError> {
         let beginning = Beginning {
             key: &self.key,
             guard: &self.guard,
@@ -159,7 +173,11 @@ impl Inner {
     }
 
     /// The page of a sign-in whose answer is heard elsewhere.
-    pub(super) async fn begin(&self, redirect_uri: &str, demand: &Demand) -> Result<Begun, AuthError> {
+    pub(super) async fn begin(
+        &self,
+        redirect_uri: &str,
+        demand: &BearerChallenge,
+    ) -> Result<AuthorizationRequest, AuthError> {
         let current = self.load().await?;
         let before = current.as_ref().map(|current| current.credential.requested.clone()).unwrap_or_default();
         let discovered = self.discovered(demand, current.as_deref()).await?;
@@ -192,7 +210,7 @@ impl Inner {
         let code = pending.code(answer)?;
         let server = self.server_of(&pending.issuer, pending.of_march).await?;
         let client = self.registrar().known(&server, &pending.client);
-        let prover = pending.dpop_key.as_ref().map(Prover::restore).transpose()?;
+        let prover = pending.dpop_key.as_ref().map(DpopSigner::restore).transpose()?;
         let endpoint = self.endpoint(&server, &client, prover.as_ref());
         let tokens = match pending.redeem(&endpoint, code).await {
             Err(AuthError::Refused { error, description }) if error == "invalid_client" => {
@@ -218,7 +236,7 @@ impl Inner {
         &'a self,
         server: &'a discovery::AuthorizationServer,
         client: &'a KnownClient,
-        prover: Option<&'a Prover>,
+        prover: Option<&'a DpopSigner>,
     ) -> Endpoint<'a> {
         Endpoint {
             guard: &self.guard,
@@ -244,7 +262,7 @@ impl Inner {
         &self,
         discovered: &Discovered,
         scopes: Scopes,
-        prover: Option<Prover>,
+        prover: Option<DpopSigner>,
         expected: Option<u64>,
     ) -> Result<Arc<Current>, AuthError> {
         let server = &discovered.server;
@@ -261,7 +279,7 @@ impl Inner {
             resource: &resource,
             client: &prepared.client,
             requested: &scopes,
-            dpop_key: prover.as_ref().map(Prover::keep),
+            dpop_key: prover.as_ref().map(DpopSigner::keep),
             session: jose::random(12),
         };
         self.keep(given.credential(tokens, self.now())?, Source::Grant, expected).await

@@ -14,8 +14,8 @@ use url::form_urlencoded;
 
 use super::AuthError;
 use crate::clock::{self, Clock};
-use crate::dpop::Prover;
-use crate::guard::{Fetch, Guard, Reply};
+use crate::dpop::DpopSigner;
+use crate::guard::{Fetch, Reply, RestrictedHttpClient};
 use crate::jose::{self, SigningKey};
 use crate::scope::Scopes;
 use crate::secret::Secret;
@@ -82,12 +82,12 @@ pub struct KnownClient {
 
 /// A token endpoint and who talks to it.
 pub(crate) struct Endpoint<'a> {
-    pub(crate) guard: &'a Guard,
+    pub(crate) guard: &'a RestrictedHttpClient,
     pub(crate) url: &'a Url,
     /// The audience of assertions.
     pub(crate) issuer: &'a str,
     pub(crate) client: &'a KnownClient,
-    pub(crate) prover: Option<&'a Prover>,
+    pub(crate) prover: Option<&'a DpopSigner>,
     pub(crate) clock: &'a Clock,
 }
 

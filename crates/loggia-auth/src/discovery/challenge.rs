@@ -9,9 +9,9 @@ use crate::scope::Scopes;
 /// Longest header that is looked at.
 const MOST_BYTES: usize = 16 << 10;
 
-/// What a server demands.
+/// The parameters of a `WWW-Authenticate` challenge (RFC 6750, section 3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Demand {
+pub struct BearerChallenge {
     /// Whether it wants tokens that are bound to a key (RFC 9449).
     pub dpop: bool,
     /// Where its metadata is.
@@ -24,10 +24,10 @@ pub struct Demand {
     pub description: Option<String>,
 }
 
-impl Demand {
+impl BearerChallenge {
     /// Reads the challenges of a response. Those that are for tokens are taken together.
-    pub fn read(headers: &HeaderMap) -> Demand {
-        let mut demand = Demand::default();
+    pub fn read(headers: &HeaderMap) -> BearerChallenge {
+        let mut demand = BearerChallenge::default();
         for value in headers.get_all(WWW_AUTHENTICATE).iter().filter(|value| value.len() <= MOST_BYTES) {
             let text = String::from_utf8_lossy(value.as_bytes());
             for challenge in challenges(&text) {
@@ -155,12 +155,12 @@ fn parameter_value(text: &str) -> Option<(String, &str)> {
 mod tests {
     use super::*;
 
-    fn demand(values: &[&str]) -> Demand {
+    fn demand(values: &[&str]) -> BearerChallenge {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(WWW_AUTHENTICATE, value.parse().unwrap());
         }
-        Demand::read(&headers)
+        BearerChallenge::read(&headers)
     }
 
     #[test]

@@ -13,8 +13,8 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::client::AuthError;
-use crate::guard::{Fetch, Guard};
-pub use challenge::Demand;
+use crate::guard::{Fetch, RestrictedHttpClient};
+pub use challenge::BearerChallenge;
 pub use resource::{ResourceMetadata, covers};
 pub use server::{AuthorizationServer, Kind};
 
@@ -57,9 +57,9 @@ fn canonical(server: &Url) -> String {
 /// several, because it knows the client already. It is accepted where the resource lists it with a slash at the end too
 /// much or too little.
 pub async fn discover(
-    guard: &Guard,
+    guard: &RestrictedHttpClient,
     server: &Url,
-    demand: &Demand,
+    demand: &BearerChallenge,
     wanted: Option<&str>,
 ) -> Result<Discovered, AuthError> {
     let Some(resource) = resource::find(guard, server, demand.resource_metadata.as_deref()).await? else {
@@ -84,17 +84,20 @@ pub async fn discover(
 }
 
 /// The metadata of an issuer that is known from before.
-pub async fn issuer(guard: &Guard, issuer: &str) -> Result<AuthorizationServer, AuthError> {
+pub async fn issuer(guard: &RestrictedHttpClient, issuer: &str) -> Result<AuthorizationServer, AuthError> {
     server::find(guard, issuer, None).await
 }
 
 /// The authorization server of a server of 2025-03-26.
-pub async fn of_march(guard: &Guard, server: &Url) -> Result<AuthorizationServer, AuthError> {
+pub async fn of_march(guard: &RestrictedHttpClient, server: &Url) -> Result<AuthorizationServer, AuthError> {
     server::of_march(guard, server).await
 }
 
 /// Fetches a document. `None`: there is none at this URL.
-async fn document<T: DeserializeOwned>(guard: &Guard, url: &Url) -> Result<Option<T>, AuthError> {
+async fn document<T: DeserializeOwned>(
+    guard: &RestrictedHttpClient,
+    url: &Url,
+) -> Result<Option<T>, AuthError> {
     let reply = guard.send(Fetch::get(url.clone()).most_bytes(MOST_BYTES)).await?;
     // A server that is only busy may well have it.
     let busy = matches!(reply.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::{document, well_known};
 use crate::client::AuthError;
-use crate::guard::Guard;
+use crate::guard::RestrictedHttpClient;
 use crate::scope::Scopes;
 
 /// What a protected server says of itself. What is not used here is passed over.
@@ -48,7 +48,7 @@ const NAME: &str = "oauth-protected-resource";
 /// Fetches the metadata: from where the refusal points, or else from the two well-known places. A server of
 /// 2025-03-26 has none.
 pub(super) async fn find(
-    guard: &Guard,
+    guard: &RestrictedHttpClient,
     server: &Url,
     hint: Option<&str>,
 ) -> Result<Option<ResourceMetadata>, AuthError> {

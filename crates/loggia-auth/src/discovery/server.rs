@@ -5,7 +5,7 @@ use url::Url;
 
 use super::{document, well_known};
 use crate::client::AuthError;
-use crate::guard::Guard;
+use crate::guard::RestrictedHttpClient;
 
 const OAUTH: &str = "oauth-authorization-server";
 const OPENID: &str = "openid-configuration";
@@ -87,7 +87,7 @@ struct Document {
 /// Fetches the metadata of an issuer, from the places and in the order that the specification says. The issuer that the
 /// metadata names has to be identical (RFC 8414, section 3.3), or `accepted` where only a slash at the end differs.
 pub(super) async fn find(
-    guard: &Guard,
+    guard: &RestrictedHttpClient,
     issuer: &str,
     accepted: Option<&str>,
 ) -> Result<AuthorizationServer, AuthError> {
@@ -147,7 +147,10 @@ fn places(issuer: &Url) -> Vec<Url> {
 
 /// The authorization server of a server of 2025-03-26: at its root, with metadata or with the default
 /// endpoints.
-pub(super) async fn of_march(guard: &Guard, server: &Url) -> Result<AuthorizationServer, AuthError> {
+pub(super) async fn of_march(
+    guard: &RestrictedHttpClient,
+    server: &Url,
+) -> Result<AuthorizationServer, AuthError> {
     let origin = server.origin().ascii_serialization();
     let base = Url::parse(&origin)
         .map_err(|_| AuthError::Configuration(format!("{server} is not a URL that could be signed in to")))?;
@@ -176,7 +179,7 @@ pub(super) async fn of_march(guard: &Guard, server: &Url) -> Result<Authorizatio
 }
 
 impl Document {
-    fn checked(self, guard: &Guard, of_march: bool) -> Result<AuthorizationServer, AuthError> {
+    fn checked(self, guard: &RestrictedHttpClient, of_march: bool) -> Result<AuthorizationServer, AuthError> {
         let issuer = &self.issuer;
         let endpoint = |name: &str, text: &Option<String>| match text {
             None => Ok::<_, AuthError>(None),

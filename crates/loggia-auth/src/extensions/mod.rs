@@ -18,7 +18,7 @@ use crate::client::token::{Form, KnownClient};
 use crate::client::{AuthError, Person};
 use crate::clock::Clock;
 use crate::discovery::{AuthorizationServer, Discovered};
-use crate::guard::Guard;
+use crate::guard::RestrictedHttpClient;
 use crate::registration::Registrar;
 use crate::scope::Scopes;
 use crate::secret::Secret;
@@ -129,7 +129,7 @@ impl Grant {
 
 /// What a grant is asked with.
 pub(crate) struct Asking<'a> {
-    pub(crate) guard: &'a Guard,
+    pub(crate) guard: &'a RestrictedHttpClient,
     pub(crate) clock: &'a Clock,
     pub(crate) discovered: &'a Discovered,
     pub(crate) resource: &'a str,

@@ -17,7 +17,7 @@ use crate::client::token::{Endpoint, Form, KnownClient, Tokens};
 use crate::client::{Answer, AuthError, Person, TokenStore};
 use crate::clock::{self, Clock};
 use crate::discovery::{self, AuthorizationServer, Discovered};
-use crate::guard::Guard;
+use crate::guard::RestrictedHttpClient;
 use crate::jose;
 use crate::openid::Expected;
 use crate::provider::Provider;
@@ -38,7 +38,7 @@ pub struct SingleSignOn {
     store: Arc<dyn TokenStore>,
     key: String,
     holder: String,
-    guard: Guard,
+    guard: RestrictedHttpClient,
     clock: Clock,
     flight: tokio::sync::Mutex<()>,
 }
@@ -67,7 +67,7 @@ impl SingleSignOn {
     pub fn new(
         provider: IdentityProvider,
         store: Arc<dyn TokenStore>,
-        guard: Guard,
+        guard: RestrictedHttpClient,
     ) -> Result<SingleSignOn, AuthError> {
         let wrong = |_| AuthError::Configuration(format!("the issuer {:?} is not a URL", provider.issuer));
         Ok(SingleSignOn {

@@ -31,7 +31,7 @@ pub use address::{Network, is_public};
 use connector::{Connector, Refusal};
 use redirect::redirect;
 
-/// What a [`Guard`] lets through.
+/// What a [`RestrictedHttpClient`] lets through.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// Whether the machine itself may be reached, by `http` too. For development and for tests.
@@ -335,30 +335,31 @@ impl Reply {
     }
 }
 
-/// Fetches URLs that somebody else chose. Cheap to clone; clones share their connections.
+/// An HTTP client for URLs that another party chose: it follows a [`Policy`] on schemes, addresses, redirects and sizes.
+/// Cheap to clone; clones share their connections.
 #[derive(Clone)]
-pub struct Guard {
+pub struct RestrictedHttpClient {
     policy: Arc<Policy>,
     client: Client<Connector, Full<Bytes>>,
 }
 
-impl fmt::Debug for Guard {
+impl fmt::Debug for RestrictedHttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("RestrictedHttpClient").field("policy", &self.policy).finish_non_exhaustive()
     }
 }
 
-impl Guard {
+impl RestrictedHttpClient {
     /// A client that resolves names as the operating system does.
-    pub fn new(policy: Policy) -> Result<Guard, GuardError> {
-        Guard::with_resolver(policy, SystemResolver)
+    pub fn new(policy: Policy) -> Result<RestrictedHttpClient, GuardError> {
+        RestrictedHttpClient::with_resolver(policy, SystemResolver)
     }
 
     /// A client with a resolver of its own.
-    pub fn with_resolver(policy: Policy, resolver: impl Resolve) -> Result<Guard, GuardError> {
+    pub fn with_resolver(policy: Policy, resolver: impl Resolve) -> Result<RestrictedHttpClient, GuardError> {
         let policy = Arc::new(policy);
         let client = connector::client(&policy, Arc::new(resolver))?;
-        Ok(Guard { policy, client })
+        Ok(RestrictedHttpClient { policy, client })
     }
 
     /// What is let through.

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{Algorithm, JoseError, JwkSet};
 use crate::clock::{self, Clock};
-use crate::guard::{Fetch, Guard, GuardError};
+use crate::guard::{Fetch, GuardError, RestrictedHttpClient};
 
 /// How long fetched keys are good without asking again.
 const FRESH: Duration = Duration::from_secs(15 * 60);
@@ -42,7 +42,7 @@ impl KeySource for JwkSet {
 /// The keys at a URL.
 pub struct RemoteKeys {
     url: Url,
-    guard: Guard,
+    guard: RestrictedHttpClient,
     clock: Clock,
     known: RwLock<Option<Known>>,
     /// The last fetch; held while one runs.
@@ -69,7 +69,7 @@ impl fmt::Debug for RemoteKeys {
 
 impl RemoteKeys {
     /// The keys that are published at `url`, its issuer's `jwks_uri`.
-    pub fn new(url: Url, guard: Guard) -> RemoteKeys {
+    pub fn new(url: Url, guard: RestrictedHttpClient) -> RemoteKeys {
         RemoteKeys {
             url,
             guard,

@@ -16,7 +16,7 @@ use crate::client::credential::{self, KeptClient, Versioned};
 use crate::client::{AuthError, AuthMethod, ClientAuth, KnownClient, TokenStore, plain};
 use crate::clock::{self, Clock};
 use crate::discovery::AuthorizationServer;
-use crate::guard::{Fetch, Guard, Reply};
+use crate::guard::{Fetch, Reply, RestrictedHttpClient};
 use crate::jose::SigningKey;
 use crate::secret::Secret;
 pub use by_hand::RegisteredClient;
@@ -120,7 +120,7 @@ impl Registration {
 /// Finds out who we are to an authorization server.
 pub(crate) struct Registrar<'a> {
     pub(crate) identity: &'a ClientIdentity,
-    pub(crate) guard: &'a Guard,
+    pub(crate) guard: &'a RestrictedHttpClient,
     pub(crate) store: &'a dyn TokenStore,
     pub(crate) clock: &'a Clock,
     /// The protected server, for which clients without an issuer were registered.

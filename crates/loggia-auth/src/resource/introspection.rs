@@ -15,7 +15,7 @@ use url::Url;
 
 use super::issuer::{AccessClaims, invalid};
 use super::{Grant, TokenError};
-use crate::guard::{Fetch, Guard};
+use crate::guard::{Fetch, RestrictedHttpClient};
 use crate::jose::{Claims, JoseError, sha256};
 use crate::secret::Secret;
 
@@ -28,7 +28,7 @@ const MOST_ASKED: usize = 64;
 pub struct Introspection {
     endpoint: Url,
     credentials: Credentials,
-    guard: Guard,
+    guard: RestrictedHttpClient,
     keep: Duration,
     kept: Mutex<HashMap<String, Kept>>,
     asking: Semaphore,
@@ -53,7 +53,12 @@ impl fmt::Debug for Introspection {
 
 impl Introspection {
     /// An endpoint where we are a client with an id and a secret.
-    pub fn new(endpoint: Url, client_id: &str, client_secret: &Secret, guard: Guard) -> Introspection {
+    pub fn new(
+        endpoint: Url,
+        client_id: &str,
+        client_secret: &Secret,
+        guard: RestrictedHttpClient,
+    ) -> Introspection {
         // RFC 6749, section 2.3.1: both are form-encoded before they are joined.
         let form = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let pair = format!("{}:{}", form(client_id), form(client_secret.expose()));
@@ -61,11 +66,11 @@ impl Introspection {
     }
 
     /// An endpoint that wants a token of its own.
-    pub fn with_token(endpoint: Url, token: Secret, guard: Guard) -> Introspection {
+    pub fn with_token(endpoint: Url, token: Secret, guard: RestrictedHttpClient) -> Introspection {
         Introspection::with(endpoint, Credentials::Bearer(token), guard)
     }
 
-    fn with(endpoint: Url, credentials: Credentials, guard: Guard) -> Introspection {
+    fn with(endpoint: Url, credentials: Credentials, guard: RestrictedHttpClient) -> Introspection {
         Introspection {
             endpoint,
             credentials,

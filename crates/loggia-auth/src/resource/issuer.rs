@@ -12,8 +12,8 @@ use super::introspection::Introspection;
 use super::{Grant, TOKEN_ALGORITHMS, TokenError};
 use crate::jose::{Algorithm, Audience, Claims, JoseError, Jwt, KeySource, NumericDate, Rules};
 
-/// Knows which tokens that are good by signature and date their issuer has taken back. A function of the `jti` is one.
-pub trait Withdrawals: Send + Sync + 'static {
+/// Tells which tokens their issuer has revoked before they expire. A function of the `jti` is one.
+pub trait RevocationCheck: Send + Sync + 'static {
     /// Whether a token was taken back, by its `jti`, as far as is known.
     fn is_withdrawn(&self, jti: &str) -> bool;
 
@@ -23,7 +23,7 @@ pub trait Withdrawals: Send + Sync + 'static {
     }
 }
 
-impl<F: Fn(&str) -> bool + Send + Sync + 'static> Withdrawals for F {
+impl<F: Fn(&str) -> bool + Send + Sync + 'static> RevocationCheck for F {
     fn is_withdrawn(&self, jti: &str) -> bool {
         self(jti)
     }
@@ -36,7 +36,7 @@ pub struct Issuer {
     introspection: Option<Introspection>,
     algorithms: Vec<Algorithm>,
     any_type: bool,
-    withdrawn: Option<Arc<dyn Withdrawals>>,
+    withdrawn: Option<Arc<dyn RevocationCheck>>,
 }
 
 impl fmt::Debug for Issuer {
@@ -88,7 +88,7 @@ impl Issuer {
     }
 
     /// Asks `withdrawn` with a token's `jti` before it is accepted.
-    pub fn withdrawn(mut self, withdrawn: Arc<dyn Withdrawals>) -> Issuer {
+    pub fn withdrawn(mut self, withdrawn: Arc<dyn RevocationCheck>) -> Issuer {
         self.withdrawn = Some(withdrawn);
         self
     }

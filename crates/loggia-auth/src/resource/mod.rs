@@ -13,11 +13,11 @@
 //! use loggia::limits::Limits;
 //! use loggia::transport::http::http;
 //! use loggia::transport::{Serve, Shutdown};
-//! use loggia_auth::guard::{Guard, Policy};
+//! use loggia_auth::guard::{RestrictedHttpClient, Policy};
 //! use loggia_auth::jose::RemoteKeys;
 //! use loggia_auth::resource::{Issuer, Resource, ScopePolicy};
 //!
-//! let guard = Guard::new(Policy::default())?;
+//! let guard = RestrictedHttpClient::new(Policy::default())?;
 //! let keys = RemoteKeys::new("https://id.example.com/jwks".parse()?, guard);
 //! let resource = Resource::new("https://mcp.example.com/mcp".parse()?)?
 //!     .issuer(Issuer::signing("https://id.example.com", Arc::new(keys)))
@@ -52,7 +52,7 @@ use crate::jose::Algorithm;
 use crate::keys::ApiKeys;
 pub use dpop::{Dpop, NonceKey, PROOF_ALGORITHMS, Proof, ProofError, Proofs};
 pub use introspection::Introspection;
-pub use issuer::{Issuer, Withdrawals};
+pub use issuer::{Issuer, RevocationCheck};
 pub use layer::{Protected, ResourceLayer};
 pub use operation::Operation;
 pub use scopes::ScopePolicy;

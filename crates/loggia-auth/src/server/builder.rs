@@ -18,7 +18,7 @@ use super::signing::Signing;
 use super::{AuthorizationServer, Known, Shared, Trusted, redirect_uri};
 use crate::client::{AuthError, TokenStore};
 use crate::clock::{self, Clock};
-use crate::guard::Guard;
+use crate::guard::RestrictedHttpClient;
 use crate::jose::KeySource;
 use crate::resource::{NonceKey, Proofs};
 
@@ -26,7 +26,7 @@ use crate::resource::{NonceKey, Proofs};
 pub struct Builder {
     issuer: String,
     store: Arc<dyn TokenStore>,
-    guard: Guard,
+    guard: RestrictedHttpClient,
     resources: Vec<Known>,
     clients: Vec<Client>,
     registers: bool,
@@ -49,7 +49,7 @@ impl fmt::Debug for Builder {
 }
 
 impl Builder {
-    pub(super) fn new(issuer: String, store: Arc<dyn TokenStore>, guard: Guard) -> Builder {
+    pub(super) fn new(issuer: String, store: Arc<dyn TokenStore>, guard: RestrictedHttpClient) -> Builder {
         let day = Duration::from_secs(24 * 60 * 60);
         Builder {
             issuer,

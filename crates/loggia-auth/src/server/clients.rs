@@ -18,7 +18,7 @@ use super::records::Records;
 use super::redirect_uri;
 use crate::client::AuthError;
 use crate::clock;
-use crate::guard::{Fetch, Guard, Reply};
+use crate::guard::{Fetch, Reply, RestrictedHttpClient};
 use crate::jose::{JwkSet, KeySource, RemoteKeys, random, sha256};
 use crate::secret::Secret;
 
@@ -220,14 +220,14 @@ pub(super) struct Clients {
     entered: HashMap<String, Client>,
     records: Records,
     registrations: PendingRecords,
-    guard: Guard,
+    guard: RestrictedHttpClient,
     documents: Mutex<HashMap<String, (Client, SystemTime)>>,
     keys: Mutex<HashMap<Url, Arc<RemoteKeys>>>,
     fetching: Semaphore,
 }
 
 impl Clients {
-    pub(super) fn new(entered: Vec<Client>, records: Records, guard: Guard) -> Clients {
+    pub(super) fn new(entered: Vec<Client>, records: Records, guard: RestrictedHttpClient) -> Clients {
         Clients {
             entered: entered.into_iter().map(|client| (client.id.clone(), client)).collect(),
             registrations: PendingRecords::new(records.clone(), "client", MOST_REGISTERED),

@@ -11,7 +11,7 @@ use loggia::service::BoxFuture;
 use super::records::Records;
 use crate::client::AuthError;
 use crate::clock::Clock;
-use crate::resource::Withdrawals;
+use crate::resource::RevocationCheck;
 
 /// How long they are remembered: an access token lasts an hour at most.
 const REMEMBERED: Duration = Duration::from_secs(2 * 60 * 60);
@@ -92,7 +92,7 @@ impl Ended {
     }
 }
 
-impl Withdrawals for Ended {
+impl RevocationCheck for Ended {
     /// The `jti` of an access token begins with its sign-in's name.
     fn is_withdrawn(&self, jti: &str) -> bool {
         let Some((name, _)) = jti.split_once('.') else { return false };

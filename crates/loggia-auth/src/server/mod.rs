@@ -16,11 +16,11 @@
 //! use loggia::transport::http::http;
 //! use loggia::transport::{Serve, Shutdown};
 //! use loggia_auth::client::MemoryStore;
-//! use loggia_auth::guard::{Guard, Policy};
+//! use loggia_auth::guard::{RestrictedHttpClient, Policy};
 //! use loggia_auth::resource::{Resource, ScopePolicy};
 //! use loggia_auth::server::{AuthorizationServer, SignIn};
 //!
-//! let guard = Guard::new(Policy::default())?;
+//! let guard = RestrictedHttpClient::new(Policy::default())?;
 //! let link = SignIn::Link { subject: "me".into(), show: Arc::new(|link| println!("Sign in at {}", link.url())) };
 //! let server = AuthorizationServer::builder("http://127.0.0.1:8080", Arc::new(MemoryStore::new()), guard)
 //!     .resource("http://127.0.0.1:8080/mcp", ["mcp"])
@@ -72,7 +72,7 @@ use url::Url;
 
 use crate::client::{AuthError, TokenStore};
 use crate::clock::Clock;
-use crate::guard::Guard;
+use crate::guard::RestrictedHttpClient;
 use crate::jose::KeySource;
 use crate::resource::{Issuer, Proofs};
 use crate::secret::Secret;
@@ -155,7 +155,11 @@ struct Trusted {
 impl AuthorizationServer {
     /// The server of this name, which is the URL that people and clients reach it under, without a slash at
     /// its end. What it remembers is in `store`; what clients name is fetched through `guard`.
-    pub fn builder(issuer: impl Into<String>, store: Arc<dyn TokenStore>, guard: Guard) -> Builder {
+    pub fn builder(
+        issuer: impl Into<String>,
+        store: Arc<dyn TokenStore>,
+        guard: RestrictedHttpClient,
+    ) -> Builder {
         Builder::new(issuer.into(), store, guard)
     }
 

@@ -17,7 +17,7 @@ use super::http::{Params, comes_from, redirect};
 use super::records::Records;
 use super::{Shared, pages, redirect_uri};
 use crate::client::AuthError;
-use crate::guard::{Fetch, Guard};
+use crate::guard::{Fetch, RestrictedHttpClient};
 use crate::jose::{random, sha256};
 use crate::openid::Expected;
 use crate::provider::Provider;
@@ -94,7 +94,7 @@ pub struct OpenId {
     client_secret: Option<Secret>,
     scopes: String,
     admit: Admit,
-    guard: Guard,
+    guard: RestrictedHttpClient,
 }
 
 impl fmt::Debug for OpenId {
@@ -109,7 +109,7 @@ impl OpenId {
         issuer: &str,
         client_id: impl Into<String>,
         client_secret: Option<Secret>,
-        guard: Guard,
+        guard: RestrictedHttpClient,
     ) -> Result<OpenId, url::ParseError> {
         Ok(OpenId {
             provider: Provider::new(issuer, guard.clone())?,
@@ -263,7 +263,7 @@ impl Shared {
         request: &str,
         headers: &HeaderMap,
     ) -> Result<Response<Body>, AuthError> {
-        let metadata = openid.provider.metadata().await.map_err(AuthError::Guard)?;
+        let metadata = openid.provider.metadata().await.map_err(AuthError::RestrictedHttpClient)?;
         let no_endpoint =
             || AuthError::Discovery("the identity provider names no place to sign in".to_owned());
         let mut url = metadata.authorization_endpoint.ok_or_else(no_endpoint)?;

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use loggia_auth::guard::{Fetch, Guard, GuardError, Policy, Resolve};
+use loggia_auth::guard::{Fetch, GuardError, Policy, Resolve, RestrictedHttpClient};
 use url::Url;
 
 use crate::world::{Odd, Twists, World};
@@ -91,7 +91,7 @@ async fn addresses_are_checked_before_and_after_resolving() {
         (&open, "http://app.localhost/", "leads to an address that is not a public one"),
     ];
     for (policy, url, said) in table {
-        let guard = Guard::with_resolver((*policy).clone(), names.clone()).unwrap();
+        let guard = RestrictedHttpClient::with_resolver((*policy).clone(), names.clone()).unwrap();
         let error = guard.get(&Url::parse(url).unwrap()).await.unwrap_err();
         assert!(error.to_string().contains(said), "{url}: {error}");
     }
@@ -106,9 +106,9 @@ async fn addresses_are_checked_before_and_after_resolving() {
 async fn a_server_that_we_were_told_to_use_may_be_anywhere() {
     let world = World::new().await;
     let policy = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
-    let closed = Guard::new(policy.clone()).unwrap();
+    let closed = RestrictedHttpClient::new(policy.clone()).unwrap();
     assert!(matches!(closed.get(&world.server).await, Err(GuardError::Refused { .. })));
-    let open = Guard::new(policy.trusting(&world.server)).unwrap();
+    let open = RestrictedHttpClient::new(policy.trusting(&world.server)).unwrap();
     assert_eq!(open.get(&world.server).await.unwrap().status, 401);
     let other = Url::parse(&world.issuer).unwrap();
     assert!(matches!(open.get(&other).await, Err(GuardError::Refused { .. })), "only that one, though");
@@ -117,7 +117,9 @@ async fn a_server_that_we_were_told_to_use_may_be_anywhere() {
 #[tokio::test]
 async fn redirects_are_followed_as_far_as_they_may() {
     let world = World::new().await;
-    let guard = Guard::new(Policy { timeout: Duration::from_secs(5), ..Policy::development() }).unwrap();
+    let guard =
+        RestrictedHttpClient::new(Policy { timeout: Duration::from_secs(5), ..Policy::development() })
+            .unwrap();
     let twist = |at: &'static str, odd| {
         world.twist(|twists| *twists = Twists { at: Some((at, odd)), ..Twists::default() })
     };
@@ -143,7 +145,7 @@ async fn redirects_are_followed_as_far_as_they_may() {
 async fn answers_have_an_end() {
     let world = World::new().await;
     let policy = Policy { timeout: Duration::from_millis(300), most_bytes: 1000, ..Policy::development() };
-    let guard = Guard::new(policy).unwrap();
+    let guard = RestrictedHttpClient::new(policy).unwrap();
     world.twist(|twists| twists.at = Some(("/mcp", Odd::Endless)));
     assert!(matches!(guard.get(&world.server).await, Err(GuardError::TooLong { limit: 1000, .. })));
     world.twist(|twists| twists.at = Some(("/mcp", Odd::Never)));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use loggia_auth::client::{DpopUse, MemoryStore, OAuth, OAuthBuilder};
 use loggia_auth::extensions::{AssertionSource, ClientCredentials, Grant, IdentityProvider, SingleSignOn};
-use loggia_auth::guard::{Fetch, Guard};
+use loggia_auth::guard::{Fetch, RestrictedHttpClient};
 use loggia_auth::jose::Jwt;
 use loggia_auth::loopback::Loopback;
 use loggia_auth::registration::{ClientIdentity, RegisteredClient};
@@ -64,7 +64,7 @@ impl Real {
     async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Value {
         let mut url = self.server.join(path).unwrap();
         url.query_pairs_mut().extend_pairs(query);
-        let reply = Guard::new(policy()).unwrap().send(Fetch::get(url)).await.unwrap();
+        let reply = RestrictedHttpClient::new(policy()).unwrap().send(Fetch::get(url)).await.unwrap();
         serde_json::from_slice(&reply.body).unwrap()
     }
 
@@ -78,7 +78,7 @@ impl Real {
         let person = Loopback::new(move |page| {
             let mut url = browse.clone();
             url.query_pairs_mut().append_pair("page", page.as_str());
-            tokio::spawn(async move { Guard::new(policy()).unwrap().get(&url).await });
+            tokio::spawn(async move { RestrictedHttpClient::new(policy()).unwrap().get(&url).await });
             Ok(())
         });
         person.patience(PATIENCE)
@@ -154,7 +154,7 @@ async fn single_sign_on() {
     let client = RegisteredClient::with_secret("desk", Secret::new("a secret"));
     let provider = IdentityProvider { issuer: real.issuer.clone(), token_endpoint: None, client };
     let store = Arc::new(MemoryStore::new());
-    let guard = Guard::new(policy()).unwrap();
+    let guard = RestrictedHttpClient::new(policy()).unwrap();
     let alone = || SingleSignOn::new(provider.clone(), store.clone(), guard.clone()).unwrap();
     let mut shown = alone().person(real.person()).assertion("anybody").await.unwrap();
     for _ in 0..3 {

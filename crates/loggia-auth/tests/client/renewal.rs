@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use loggia_auth::client::{AuthError, FileStore, MemoryStore, OAuth, Standing, TokenStore};
+use loggia_auth::client::{AuthError, AuthStatus, FileStore, MemoryStore, OAuth, TokenStore};
 use loggia_auth::clock;
 use loggia_auth::extensions::Grant;
 use loggia_auth::loopback::Loopback;
@@ -120,17 +120,17 @@ async fn when_it_is_over_it_says_so() {
     let program = world.client().grant(Grant::Nobody).store(store, "me").build().unwrap();
     let standing = program.standing();
     assert_eq!(world.call(&program).await, Ok(200));
-    assert!(matches!(*standing.borrow(), Standing::SignedIn { until: Some(_) }));
+    assert!(matches!(*standing.borrow(), AuthStatus::SignedIn { until: Some(_) }));
     world.revoke();
     let error = world.call(&program).await.unwrap_err();
     assert!(error.contains("sign in again"), "{error}");
-    assert!(matches!(*standing.borrow(), Standing::SignInAgain(_)));
+    assert!(matches!(*standing.borrow(), AuthStatus::SignInAgain(_)));
     assert!(matches!(program.refresh().await, Err(AuthError::SignInAgain(_))));
     assert_eq!(world.grants("refresh_token"), 1, "a refresh token that was refused is not shown again");
     // Somebody signs in elsewhere; here it is noticed.
     assert!(person.sign_in().await.is_ok());
     assert_eq!(world.call(&program).await, Ok(200));
-    assert!(matches!(*standing.borrow(), Standing::SignedIn { .. }));
+    assert!(matches!(*standing.borrow(), AuthStatus::SignedIn { .. }));
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn who_signs_out_elsewhere_is_signed_out_here() {
     assert!(error.contains("wants somebody to sign in"), "{error}");
     assert_eq!(
         *program.standing().borrow(),
-        Standing::SignInAgain(error.split_once("again: ").unwrap().1.to_owned())
+        AuthStatus::SignInAgain(error.split_once("again: ").unwrap().1.to_owned())
     );
 }
 

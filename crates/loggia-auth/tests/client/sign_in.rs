@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use loggia_auth::client::{Answer, ClientAuth, FileStore, MemoryStore, OAuth, Proof, TokenStore};
-use loggia_auth::discovery::Demand;
+use loggia_auth::discovery::BearerChallenge;
 use loggia_auth::extensions::{ClientCredentials, Grant};
-use loggia_auth::guard::Guard;
+use loggia_auth::guard::RestrictedHttpClient;
 use loggia_auth::jose::{Algorithm, Claims, JwkSet, Jwt, SigningKey};
 use loggia_auth::loopback::Loopback;
 use loggia_auth::registration::{ClientIdentity, RegisteredClient};
@@ -26,7 +26,7 @@ fn browsing(seen: &Pages, done: mpsc::Sender<()>, pages: fn(&Url) -> Vec<String>
     Loopback::new(move |page| {
         let (seen, done, pages) = (seen.clone(), done.clone(), pages(page));
         tokio::spawn(async move {
-            let browser = Guard::new(policy()).unwrap();
+            let browser = RestrictedHttpClient::new(policy()).unwrap();
             for page in pages {
                 let reply = browser.get(&Url::parse(&page).unwrap()).await.unwrap();
                 let text = String::from_utf8_lossy(&reply.body).into_owned();
@@ -105,7 +105,7 @@ async fn the_answer_can_be_pasted() {
             }
             // Another machine's browser ends at an address that leads nowhere there.
             let page = pages.lock().await.recv().await.unwrap();
-            let browser = Guard::new(policy()).unwrap();
+            let browser = RestrictedHttpClient::new(policy()).unwrap();
             let stuck = browser.send(loggia_auth::guard::Fetch::get(page).redirects(0)).await.unwrap_err();
             assert!(stuck.to_string().contains("/callback"), "{stuck}");
             Some("  what was in the clipboard\n".to_owned())
@@ -149,7 +149,7 @@ async fn an_answer_may_come_to_another_process_and_is_good_once() {
     let answered = |page: Url| {
         let world = world.clone();
         async move {
-            let browser = Guard::new(policy()).unwrap();
+            let browser = RestrictedHttpClient::new(policy()).unwrap();
             let _ = browser.send(loggia_auth::guard::Fetch::get(page).redirects(0)).await;
             Answer::parse(&world.answer_to(&world.heard("/authorize").pop().unwrap())).unwrap()
         }
@@ -401,7 +401,10 @@ async fn nobody_is_waited_for_for_ever() {
 async fn a_token_is_proved_by_a_call() {
     let world = World::new().await;
     let oauth = world.client().build().unwrap();
-    assert!(matches!(oauth.prove().await, Ok(Proof::Missing(Demand { resource_metadata: Some(_), .. }))));
+    assert!(matches!(
+        oauth.prove().await,
+        Ok(Proof::Missing(BearerChallenge { resource_metadata: Some(_), .. }))
+    ));
     assert_eq!(world.heard("/authorize").len(), 0, "asking signs nobody in");
     assert!(oauth.ensure().await.unwrap().is_some());
     assert_eq!(oauth.prove().await, Ok(Proof::Taken));

@@ -10,7 +10,7 @@ use loggia_auth::client::{AuthError, MemoryStore};
 use loggia_auth::extensions::{
     AssertionSource, Enterprise, Grant, IdentityProvider, SingleSignOn, SubjectToken,
 };
-use loggia_auth::guard::Guard;
+use loggia_auth::guard::RestrictedHttpClient;
 use loggia_auth::jose::{Algorithm, Jwt, SigningKey, sha256};
 use loggia_auth::registration::RegisteredClient;
 use loggia_auth::secret::Secret;
@@ -155,7 +155,7 @@ impl Provider {
 
     /// Another process's view of the sign-in, with nobody to ask.
     fn alone(&self) -> SingleSignOn {
-        let guard = Guard::new(policy()).unwrap();
+        let guard = RestrictedHttpClient::new(policy()).unwrap();
         SingleSignOn::new(self.described(), self.store.clone(), guard).unwrap().clock(self.world.clock())
     }
 

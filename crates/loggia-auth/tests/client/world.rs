@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use loggia::client::{Authorize, Challenge};
 use loggia_auth::client::{OAuth, OAuthBuilder};
 use loggia_auth::clock::{self, Clock};
-use loggia_auth::guard::{Fetch, Guard, Policy, Reply};
+use loggia_auth::guard::{Fetch, Policy, Reply, RestrictedHttpClient};
 use loggia_auth::jose;
 use loggia_auth::loopback::Loopback;
 use loggia_auth::registration::ClientIdentity;
@@ -405,7 +405,7 @@ impl State {
 
 /// Makes one request as the SDK does.
 pub(crate) async fn call(server: &Url, oauth: &OAuth) -> Result<u16, String> {
-    let browser = Guard::new(policy()).unwrap();
+    let browser = RestrictedHttpClient::new(policy()).unwrap();
     for _ in 0..4 {
         let headers = oauth.headers(&Method::POST, server).await.map_err(|error| error.to_string())?;
         let mut fetch = Fetch::json(server.clone(), "{}");
@@ -434,7 +434,7 @@ pub(crate) fn policy() -> Policy {
 pub(crate) fn person() -> Loopback {
     Loopback::new(|page| {
         let page = page.clone();
-        tokio::spawn(async move { Guard::new(policy()).unwrap().get(&page).await });
+        tokio::spawn(async move { RestrictedHttpClient::new(policy()).unwrap().get(&page).await });
         Ok(())
     })
 }

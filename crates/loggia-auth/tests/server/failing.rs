@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::Request;
 use loggia::transport::http::Body;
 use loggia_auth::client::{AuthError, MemoryStore, StoreFuture, Stored, TokenStore};
-use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::guard::{Policy, RestrictedHttpClient};
 use loggia_auth::keys::{ApiKeys, NewKey};
 use loggia_auth::resource::{Resource, ScopePolicy};
 use loggia_auth::secret::Secret;
@@ -75,7 +75,7 @@ fn errors() -> [(AuthError, u16); 2] {
 #[tokio::test]
 async fn endpoints_say_whether_trying_again_helps() {
     let store = Arc::new(FailingStore::default());
-    let guard = Guard::new(Policy::development()).unwrap();
+    let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
     let server = AuthorizationServer::builder(ISSUER, store.clone(), guard)
         .resource(MCP, ["mcp"])
         .sign_in(SignIn::Link { subject: "ada".to_owned(), show: Arc::new(|_| {}) })

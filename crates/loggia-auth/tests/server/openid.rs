@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use http::Request;
 use loggia::transport::http::http;
 use loggia_auth::client::MemoryStore;
-use loggia_auth::guard::{Fetch, Guard, Policy};
+use loggia_auth::guard::{Fetch, Policy, RestrictedHttpClient};
 use loggia_auth::jose::{Algorithm, JwkSet, SigningKey, sha256};
 use loggia_auth::secret::Secret;
 use loggia_auth::server::{AuthorizationServer, Client, OpenId, SignIn};
@@ -63,7 +63,7 @@ impl Provider {
     }
 
     fn world(&self) -> World {
-        let guard = Guard::new(Policy::development()).unwrap();
+        let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
         let openid = OpenId::new(&self.issuer(), "hub", Some(Secret::new("s&cret")), guard).unwrap();
         let openid = openid.admit(Arc::new(|claims| {
             let email = claims["email"].as_str()?;
@@ -204,7 +204,7 @@ async fn a_real_provider_signs_people_in() {
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let ours = format!("http://{}", listener.local_addr().unwrap());
-    let guard = Guard::new(Policy::development()).unwrap();
+    let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
     let body = json!({
         "client_name": "hub", "redirect_uris": [format!("{ours}/oauth/callback")], "application_type": "native",
         "grant_types": ["authorization_code"], "response_types": ["code"], "token_endpoint_auth_method": "none",

@@ -19,7 +19,7 @@ use loggia::transport::Shutdown;
 use loggia::transport::http::http;
 use loggia_auth::client::{AuthError, DpopUse, MemoryStore, OAuth};
 use loggia_auth::clock::Clock;
-use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::guard::{Policy, RestrictedHttpClient};
 use loggia_auth::jose::{Algorithm, SigningKey};
 use loggia_auth::loopback::Loopback;
 use loggia_auth::registration::ClientIdentity;
@@ -121,7 +121,7 @@ impl Running {
         let (links, time) = (Links::default(), Time::new());
         let shown = links.clone();
         let show = Arc::new(move |link: &SignInLink| *shown.lock().unwrap() = Some(link.url().clone()));
-        let guard = Guard::new(Policy::development()).unwrap();
+        let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
         let server = AuthorizationServer::builder(&issuer, Arc::new(MemoryStore::new()), guard)
             .resource(format!("{issuer}/mcp"), ["mcp", "mcp:write"])
             .sign_in(SignIn::Link { subject: "me".to_owned(), show })

@@ -4,7 +4,7 @@ use http::Request;
 use loggia::server::Server;
 use loggia::transport::Shutdown;
 use loggia::transport::http::{PeerAddr, http};
-use loggia_auth::guard::{Fetch, Guard, Policy};
+use loggia_auth::guard::{Fetch, Policy, RestrictedHttpClient};
 use loggia_auth::server::RateLimit;
 
 use super::world::{Answer, World, encoded, request};
@@ -120,7 +120,7 @@ async fn the_listener_says_where_requests_come_from() {
         let shutdown = Shutdown::new();
         let http = http("127.0.0.1:0").listener(listener).names_peers(named).layer(world.server.layer());
         tokio::spawn(Server::new("test", "1").build().unwrap().serve_until(http, shutdown.clone()));
-        let guard = Guard::new(Policy::development()).unwrap();
+        let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
         let mut statuses = Vec::new();
         for _ in 0..3 {
             let form = Fetch::form(Clone::clone(&url), vec![("client_id", "unknown")]);

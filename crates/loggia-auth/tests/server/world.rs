@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use loggia::transport::http::Body;
 use loggia_auth::client::MemoryStore;
 use loggia_auth::clock::Clock;
-use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::guard::{Policy, RestrictedHttpClient};
 use loggia_auth::jose::sha256;
 use loggia_auth::resource::{Protected, Resource, ScopePolicy};
 use loggia_auth::secret::Secret;
@@ -146,7 +146,7 @@ impl World {
         let links = Arc::new(Mutex::new(Vec::new()));
         let shown = links.clone();
         let show = Arc::new(move |link: &SignInLink| shown.lock().unwrap().push(link.clone()));
-        let guard = Guard::new(Policy::development()).unwrap();
+        let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
         let store = Arc::new(MemoryStore::new());
         let builder = AuthorizationServer::builder(ISSUER, store.clone(), guard)
             .resource(MCP, ["mcp", "mcp:write"])

@@ -18,7 +18,7 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, BAD, DIM, NAME, WARN};
 use crate::render::text::one_line;
 use crate::target::{self, Target};
-use crate::way::{Known, Way};
+use crate::token_source::{Known, TokenSource};
 use loggia::transport::TerminationSignals;
 
 /// Holds the secret of a client that the line names.
@@ -110,16 +110,16 @@ async fn client(args: &LoginArgs) -> Outcome<Option<Known>> {
 }
 
 /// The way that the line names; without one, the server's own sign-in page is it.
-async fn way(args: &LoginArgs, client: Option<&Known>) -> Outcome<Option<Way>> {
+async fn way(args: &LoginArgs, client: Option<&Known>) -> Outcome<Option<TokenSource>> {
     let Some(client) = client.cloned() else { return Ok(None) };
     let (Some(issuer), Some(id)) = (args.sso.clone(), args.sso_client_id.clone()) else {
-        return Ok(args.program.then_some(Way::Program(client)));
+        return Ok(args.program.then_some(TokenSource::Program(client)));
     };
     let secret = match args.sso_client_secret {
         true => Some(secret(SSO_SECRET, "Client secret at the identity provider").await?),
         false => None,
     };
-    Ok(Some(Way::Organisation { issuer, there: Known { id, secret }, here: client }))
+    Ok(Some(TokenSource::Organisation { issuer, there: Known { id, secret }, here: client }))
 }
 
 /// A secret, which is not on the line: what is there can be seen by everybody on the machine.
@@ -154,7 +154,7 @@ async fn login(
     credentials: &Credentials,
     args: &LoginArgs,
     (client, issuer): (Option<Known>, Option<String>),
-    way: Option<Way>,
+    way: Option<TokenSource>,
 ) -> Result<Report, AuthError> {
     let before = match credentials.oauth(url).await?.credential().await {
         Err(AuthError::Unreadable(why)) => {
@@ -326,7 +326,7 @@ pub(super) fn failed(error: AuthError, target: &str) -> Failure {
     let code = match &error {
         AuthError::Configuration(_) | AuthError::Store(_) | AuthError::StoreUnavailable(_) => Code::Usage,
         AuthError::Discovery(_) | AuthError::Answer(_) => Code::Protocol,
-        AuthError::Guard(GuardError::TimedOut { .. }) => Code::Timeout,
+        AuthError::RestrictedHttpClient(GuardError::TimedOut { .. }) => Code::Timeout,
         _ => Code::Connect,
     };
     let failure = Failure::new(code, &error);

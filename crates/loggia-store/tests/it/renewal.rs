@@ -11,7 +11,7 @@ use loggia::server::{Args, Cx, Server, Tool, ToolError};
 use loggia::transport::Shutdown;
 use loggia::transport::http::http;
 use loggia_auth::client::OAuth;
-use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::guard::{Policy, RestrictedHttpClient};
 use loggia_auth::loopback::Loopback;
 use loggia_auth::registration::ClientIdentity;
 use loggia_auth::resource::{Resource, ScopePolicy};
@@ -98,13 +98,17 @@ async fn start(place: &Place, links: Links, shutdown: Shutdown) -> Url {
     let issuer = format!("http://{}", listener.local_addr().unwrap());
     let show = Arc::new(move |link: &SignInLink| *links.lock().unwrap() = Some(link.url().clone()));
     let store = Arc::new(place.vault().await.internal("authorization-server"));
-    let server = AuthorizationServer::builder(&issuer, store, Guard::new(Policy::development()).unwrap())
-        .resource(format!("{issuer}/mcp"), ["mcp"])
-        .sign_in(SignIn::Link { subject: "ada".to_owned(), show })
-        .refresh_grace(Duration::ZERO)
-        .clock(place.time.clock())
-        .build()
-        .unwrap();
+    let server = AuthorizationServer::builder(
+        &issuer,
+        store,
+        RestrictedHttpClient::new(Policy::development()).unwrap(),
+    )
+    .resource(format!("{issuer}/mcp"), ["mcp"])
+    .sign_in(SignIn::Link { subject: "ada".to_owned(), show })
+    .refresh_grace(Duration::ZERO)
+    .clock(place.time.clock())
+    .build()
+    .unwrap();
     let url: Url = format!("{issuer}/mcp").parse().unwrap();
     let resource = Resource::new(url.clone()).unwrap().issuer(server.issuer()).clock(place.time.clock());
     let resource = resource.scopes(ScopePolicy::new().always("mcp"));

@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use loggia::transport::http::Body;
-use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::guard::{Policy, RestrictedHttpClient};
 use loggia_auth::jose::{Algorithm, SigningKey};
 use loggia_auth::keys::{ApiKeys, NewKey};
 use loggia_auth::resource::Resource;
@@ -74,7 +74,7 @@ impl Replica {
         let shown = link.clone();
         let show = Arc::new(move |link: &SignInLink| *shown.lock().unwrap() = Some(link.url().clone()));
         let store = Arc::new(vault.internal("authorization-server"));
-        let guard = Guard::new(Policy::default()).unwrap();
+        let guard = RestrictedHttpClient::new(Policy::default()).unwrap();
         let server = AuthorizationServer::builder("https://hub.example", store, guard)
             .resource(MCP, ["mcp"])
             .client(Client::new("cli", "The command line", ["http://127.0.0.1/cb"]))

@@ -1,16 +1,16 @@
 //! `loggia up`: all connectors at one endpoint.
 
 mod access;
+mod api_key_auth;
+mod auth_stack;
 mod banner;
 mod bounds;
 mod connect;
 mod control;
-mod gate;
 mod health;
-mod keyed;
 mod people;
 mod port;
-mod widening;
+mod step_up_auth;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -33,12 +33,12 @@ use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
 use crate::{state, vault};
 use access::Access;
+pub(super) use auth_stack::AUTHORIZATION;
+use auth_stack::AuthStack;
 use banner::Banner;
 use bounds::hub_limits;
 use connect::ConnectLayer;
 use control::Control;
-pub(super) use gate::AUTHORIZATION;
-use gate::Gate;
 use health::HealthLayer;
 use people::Account;
 pub(super) use people::{API_KEY, Accounts};
@@ -145,10 +145,10 @@ async fn serve_http(
     let url = format!("{base}{}", server.path);
     // Whoever cannot be let in need not be served.
     let gate = match access.is_protected() {
-        true => Some(Gate::open(&base, &url, config, credentials, &args.trusted_proxy).await?),
+        true => Some(AuthStack::open(&base, &url, config, credentials, &args.trusted_proxy).await?),
         false => None,
     };
-    let own = |gate: &Gate| config.own().into_iter().map(|own| gate.accounts.of(own)).collect();
+    let own = |gate: &AuthStack| config.own().into_iter().map(|own| gate.accounts.of(own)).collect();
     let accounts: Vec<Account> = gate.as_ref().map(own).unwrap_or_default();
     let hub = start(config, credentials, &accounts, server.limits.requests)?;
     let shutdown = Shutdown::new();
@@ -176,7 +176,7 @@ async fn serve_http(
     // The layer added last sees a request first.
     let served = match gate {
         None => endpoint.layer(health).serve(service, limits, shutdown).await,
-        Some(Gate { resource, server, sessions, .. }) => {
+        Some(AuthStack { resource, server, sessions, .. }) => {
             let pages = ConnectLayer::new(server.clone(), hub.clone(), accounts);
             let endpoint = endpoint
                 .names_peers(true)

@@ -11,7 +11,9 @@ use http::HeaderMap;
 use loggia::client::ClientBuilder;
 use loggia::service::{BoxFuture, Principal};
 use loggia::{Error, Result};
-use loggia_auth::client::{AuthError, Begun, OAuth, OAuthBuilder, StoreFuture, Stored, TokenStore};
+use loggia_auth::client::{
+    AuthError, AuthorizationRequest, OAuth, OAuthBuilder, StoreFuture, Stored, TokenStore,
+};
 use loggia_auth::guard::is_local;
 use loggia_auth::jose::{random, sha256};
 use loggia_auth::registration::{ApplicationType, ClientIdentity, RegisteredClient};
@@ -20,14 +22,14 @@ use loggia_auth::secret::Secret;
 use loggia_connect::manifest::{KeyHeader, Personal, Remote};
 use loggia_connect::secret;
 use loggia_hub::{Opened, People};
-use loggia_store::{Login, Scope, Vault};
+use loggia_store::{Login, Namespace, Vault};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::keyed::Keyed;
-use super::widening::Widening;
+use super::api_key_auth::ApiKeyAuth;
+use super::step_up_auth::StepUpAuth;
 use crate::config::{self, Own};
 use crate::credentials::{self, Credentials};
 
@@ -147,7 +149,7 @@ impl Account {
         &self,
         remote: &Remote<secret::Secret>,
         owner: &str,
-    ) -> Result<Begun, AuthError> {
+    ) -> Result<AuthorizationRequest, AuthError> {
         let scopes = self.wanted(owner).await?;
         self.oauth_builder(remote, owner)?.scopes(scopes).build()?.begin(&self.callback()).await
     }
@@ -155,7 +157,7 @@ impl Account {
     fn oauth_builder(&self, remote: &Remote<secret::Secret>, owner: &str) -> Result<OAuthBuilder, AuthError> {
         let url = credentials::server(remote.url.expose())?;
         let vault = &self.accounts.vault;
-        let store = Shelf { own: vault.scope(owner, self.name()), clients: vault.internal("clients") };
+        let store = SplitStore { own: vault.scope(owner, self.name()), clients: vault.internal("clients") };
         let mut identity = ClientIdentity::new("Loggia");
         if self.accounts.is_public() {
             identity.application_type = ApplicationType::Web;
@@ -288,7 +290,7 @@ impl Account {
             Some(Personal::ApiKey(header)) => {
                 let Some(shown) = self.key_headers(owner, header).await? else { return Ok(None) };
                 let server = Url::parse(url).map_err(|error| Error::Configuration(error.to_string()))?;
-                client.authorize(Keyed::new(self.clone(), owner, header.clone(), &server, shown))
+                client.authorize(ApiKeyAuth::new(self.clone(), owner, header.clone(), &server, shown))
             }
             _ => {
                 let oauth = self.oauth(&remote, owner)?;
@@ -296,7 +298,7 @@ impl Account {
                     return Ok(None);
                 }
                 let (account, owner) = (self.clone(), owner.to_owned());
-                client.authorize(Widening { oauth, account, owner })
+                client.authorize(StepUpAuth { oauth, account, owner })
             }
         };
         client.connect(url).await.map(|client| Some(Opened::Client(client)))
@@ -335,7 +337,7 @@ fn seconds(time: SystemTime) -> u64 {
 }
 
 /// Records of our own, as JSON.
-struct Notes(Scope);
+struct Notes(Namespace);
 
 impl Notes {
     async fn load<T: DeserializeOwned>(&self, name: &str) -> Result<Option<(T, u64)>, AuthError> {
@@ -359,13 +361,13 @@ impl Notes {
 
 /// One person's records for one connector; but what authorization servers know Loggia as is the same for
 /// everybody, so that it registers once.
-struct Shelf {
-    own: Scope,
-    clients: Scope,
+struct SplitStore {
+    own: Namespace,
+    clients: Namespace,
 }
 
-impl Shelf {
-    fn of(&self, key: &str) -> &Scope {
+impl SplitStore {
+    fn of(&self, key: &str) -> &Namespace {
         match key.starts_with("client/") || key.starts_with("bound/") {
             true => &self.clients,
             false => &self.own,
@@ -373,7 +375,7 @@ impl Shelf {
     }
 }
 
-impl TokenStore for Shelf {
+impl TokenStore for SplitStore {
     fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
         self.of(key).load(key)
     }

@@ -1,6 +1,5 @@
-//! How tokens for a server are come by where nobody signs in at its own page: by the word of the organisation's identity
-//! provider, or as a program that acts for itself. It is kept beside the credential, so that every command, and
-//! `loggia up`, comes by the next one in the same way.
+//! Non-interactive token sources: enterprise-managed authorization (ID-JAG) and client credentials. The source is kept
+//! beside the credential, so that every command and `loggia up` get the next token in the same way.
 
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use loggia_auth::client::{AuthError, TokenStore};
 use loggia_auth::extensions::{
     ClientCredentials, Enterprise, Grant, IdentityProvider, SingleSignOn, SubjectToken,
 };
-use loggia_auth::guard::{Guard, Policy};
+use loggia_auth::guard::{Policy, RestrictedHttpClient};
 use loggia_auth::loopback::Loopback;
 use loggia_auth::registration::RegisteredClient;
 use loggia_auth::secret::Secret;
@@ -19,7 +18,7 @@ use crate::credentials::server;
 /// The way.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Way {
+pub(crate) enum TokenSource {
     /// The identity provider of an organisation decides.
     Organisation {
         /// The identity provider.
@@ -50,12 +49,12 @@ impl Known {
     }
 }
 
-impl Way {
+impl TokenSource {
     /// What may be fetched on it, where that much may be fetched anyway: the person named the identity provider.
     pub(crate) fn widened(&self, policy: Policy) -> Result<Policy, AuthError> {
         Ok(match self {
-            Way::Organisation { issuer, .. } => policy.trusting(&server(issuer)?),
-            Way::Program(_) => policy,
+            TokenSource::Organisation { issuer, .. } => policy.trusting(&server(issuer)?),
+            TokenSource::Program(_) => policy,
         })
     }
 
@@ -67,14 +66,14 @@ impl Way {
         person: Option<Loopback>,
     ) -> Result<Grant, AuthError> {
         let (issuer, there, here) = match self {
-            Way::Organisation { issuer, there, here } => (issuer, there, here),
-            Way::Program(known) => {
+            TokenSource::Organisation { issuer, there, here } => (issuer, there, here),
+            TokenSource::Program(known) => {
                 return Ok(Grant::ClientCredentials(ClientCredentials { client: known.client() }));
             }
         };
         let provider =
             IdentityProvider { issuer: issuer.clone(), token_endpoint: None, client: there.client() };
-        let sign_on = SingleSignOn::new(provider.clone(), store, Guard::new(policy.clone())?)?;
+        let sign_on = SingleSignOn::new(provider.clone(), store, RestrictedHttpClient::new(policy.clone())?)?;
         let sign_on = match person {
             Some(person) => sign_on.person(person),
             None => sign_on,
@@ -89,18 +88,18 @@ impl Way {
 
     /// Forgets what the identity provider said of the person.
     pub(crate) async fn sign_out(&self, store: Arc<dyn TokenStore>) -> Result<(), AuthError> {
-        let Way::Organisation { issuer, there, .. } = self else { return Ok(()) };
+        let TokenSource::Organisation { issuer, there, .. } = self else { return Ok(()) };
         let provider =
             IdentityProvider { issuer: issuer.clone(), token_endpoint: None, client: there.client() };
-        SingleSignOn::new(provider, store, Guard::new(Policy::default())?)?.sign_out().await
+        SingleSignOn::new(provider, store, RestrictedHttpClient::new(Policy::default())?)?.sign_out().await
     }
 
     /// Whether the same person signed in at the same place for another server.
-    pub(crate) fn shares_sign_in(&self, other: &Way) -> bool {
+    pub(crate) fn shares_sign_in(&self, other: &TokenSource) -> bool {
         match (self, other) {
             (
-                Way::Organisation { issuer, there, .. },
-                Way::Organisation { issuer: other, there: known, .. },
+                TokenSource::Organisation { issuer, there, .. },
+                TokenSource::Organisation { issuer: other, there: known, .. },
             ) => issuer == other && there.id == known.id,
             _ => false,
         }

@@ -1,6 +1,5 @@
-//! A part of the vault as the place where a client keeps its tokens, and the authorization server its state:
-//! records that change only where nobody changed them in between, and the right to change one, lent for a
-//! time.
+//! The records of one owner in the vault: the tokens of a client, or the state of the authorization server. A record is
+//! changed only if it is still the one that was read, and a lease gives the right to change one for a time.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,26 +7,26 @@ use loggia_auth::client::{StoreFuture, Stored, TokenStore};
 use loggia_auth::secret::Secret;
 
 use crate::database::Value;
-use crate::envelope::Place;
+use crate::envelope::RecordId;
 use crate::error::StoreError;
 use crate::vault::{Kind, Vault};
 
 /// The records of one owner for one connector. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Scope {
+pub struct Namespace {
     vault: Vault,
     owner: String,
     connector: String,
     kind: Kind,
 }
 
-impl Scope {
-    pub(crate) fn new(vault: Vault, owner: String, connector: String, kind: Kind) -> Scope {
-        Scope { vault, owner, connector, kind }
+impl Namespace {
+    pub(crate) fn new(vault: Vault, owner: String, connector: String, kind: Kind) -> Namespace {
+        Namespace { vault, owner, connector, kind }
     }
 
-    fn place<'a>(&'a self, name: &'a str) -> Place<'a> {
-        Place { owner: &self.owner, connector: &self.connector, name, kind: self.kind.as_str() }
+    fn place<'a>(&'a self, name: &'a str) -> RecordId<'a> {
+        RecordId { owner: &self.owner, connector: &self.connector, name, kind: self.kind.as_str() }
     }
 
     /// The name of a lease. Its parts cannot run into one another.
@@ -71,7 +70,7 @@ fn number(revision: u64) -> Result<i64, StoreError> {
     i64::try_from(revision).map_err(|_| StoreError::Database("there is no such revision".to_owned()))
 }
 
-impl TokenStore for Scope {
+impl TokenStore for Namespace {
     fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
         Box::pin(async move {
             let opened = self.vault.read(&self.owner, &self.connector, key).await?;

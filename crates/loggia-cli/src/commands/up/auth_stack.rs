@@ -1,10 +1,9 @@
-//! What stands before the endpoint where callers must say who they are: the layer that checks tokens, and the
-//! authorization server that gives them.
+//! The layers before an endpoint with authorization: the check of tokens and the authorization server that issues them.
 
 use std::sync::Arc;
 
 use loggia::transport::http::SessionKey;
-use loggia_auth::guard::{Guard, Network, Policy};
+use loggia_auth::guard::{Network, Policy, RestrictedHttpClient};
 use loggia_auth::provider::Provider;
 use loggia_auth::resource::{Dpop, Introspection, Issuer, Resource, ResourceLayer, ScopePolicy};
 use loggia_auth::secret::Secret;
@@ -27,7 +26,7 @@ use crate::{user, vault};
 pub(crate) const AUTHORIZATION: &str = "authorization-server";
 
 /// The layers.
-pub(crate) struct Gate {
+pub(crate) struct AuthStack {
     pub(crate) resource: ResourceLayer,
     pub(crate) server: AuthorizationServer,
     pub(crate) accounts: Accounts,
@@ -35,7 +34,7 @@ pub(crate) struct Gate {
     pub(crate) sessions: SessionKey,
 }
 
-impl Gate {
+impl AuthStack {
     /// For the endpoint at `url`, whose URL without a path is `base`.
     pub(crate) async fn open(
         base: &str,
@@ -43,7 +42,7 @@ impl Gate {
         config: &Config,
         credentials: &Credentials,
         proxies: &[Network],
-    ) -> Outcome<Gate> {
+    ) -> Outcome<AuthStack> {
         let server = &config.server;
         let vault = vault::open(credentials, &server.vault_key).await?;
         // Clients of a server on this machine may be on this machine.
@@ -68,7 +67,7 @@ impl Gate {
         }
         let accounts = Accounts::new(base, same_people(&auth), &vault, credentials);
         let sessions = vault::session_key(&vault).await?;
-        Ok(Gate { resource: resource.layer(), server: issuer, accounts, vault, sessions })
+        Ok(AuthStack { resource: resource.layer(), server: issuer, accounts, vault, sessions })
     }
 }
 
@@ -81,7 +80,7 @@ fn embedded(
     policy: &Policy,
     proxies: Vec<Network>,
 ) -> Outcome<AuthorizationServer> {
-    let guard = Guard::new(policy.clone()).map_err(Failure::usage)?;
+    let guard = RestrictedHttpClient::new(policy.clone()).map_err(Failure::usage)?;
     let sign_in = match &auth.openid {
         Some(provider) => SignIn::OpenId(Arc::new(openid_at(provider, policy)?)),
         None => SignIn::Link { subject: user::name(), show: Arc::new(show) },
@@ -112,7 +111,8 @@ fn other_issuer(other: &manifest::Issuer, policy: &Policy) -> Outcome<Issuer> {
     let issuer = match &other.introspection {
         Some(asked) => {
             let endpoint: Url = asked.endpoint.parse().map_err(Failure::usage)?;
-            let guard = Guard::new(policy.clone().trusting(&endpoint)).map_err(Failure::usage)?;
+            let guard =
+                RestrictedHttpClient::new(policy.clone().trusting(&endpoint)).map_err(Failure::usage)?;
             let secret = filled(&asked.client_secret)?;
             let introspection = Introspection::new(endpoint, &asked.client_id, &secret, guard);
             Issuer::introspecting(&other.issuer, introspection)
@@ -126,9 +126,9 @@ fn other_issuer(other: &manifest::Issuer, policy: &Policy) -> Outcome<Issuer> {
 }
 
 /// Whoever runs us named this issuer: wherever it is, it may be reached.
-fn trusting(issuer: &str, policy: &Policy) -> Outcome<Guard> {
+fn trusting(issuer: &str, policy: &Policy) -> Outcome<RestrictedHttpClient> {
     let url: Url = issuer.parse().map_err(Failure::usage)?;
-    Guard::new(policy.clone().trusting(&url)).map_err(Failure::usage)
+    RestrictedHttpClient::new(policy.clone().trusting(&url)).map_err(Failure::usage)
 }
 
 fn scope_policy(scopes: &Scopes, config: &Config) -> ScopePolicy {

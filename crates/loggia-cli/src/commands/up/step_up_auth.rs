@@ -1,31 +1,31 @@
-//! A credential that is not enough for what is asked. Nobody can be asked for more in the middle of a request, so
-//! what was missing is remembered, and the person's next sign-in asks for it too.
+//! Step-up authorization: a credential lacks a scope that a request needs. The user cannot be asked in the middle of a
+//! request, so the missing scope is remembered, and the next sign-in asks for it too.
 
 use http::{HeaderMap, Method, StatusCode};
 use loggia::Result;
 use loggia::client::{Authorize, Challenge};
 use loggia::service::BoxFuture;
 use loggia_auth::client::OAuth;
-use loggia_auth::discovery::Demand;
+use loggia_auth::discovery::BearerChallenge;
 use url::Url;
 
 use super::people::Account;
 
 /// Somebody's authorization, which remembers what it lacked.
-pub(crate) struct Widening {
+pub(crate) struct StepUpAuth {
     pub(crate) oauth: OAuth,
     pub(crate) account: Account,
     pub(crate) owner: String,
 }
 
-impl Authorize for Widening {
+impl Authorize for StepUpAuth {
     fn headers(&self, method: &Method, url: &Url) -> BoxFuture<'_, Result<HeaderMap>> {
         self.oauth.headers(method, url)
     }
 
     fn challenged(&self, challenge: Challenge) -> BoxFuture<'_, Result<bool>> {
         Box::pin(async move {
-            let demand = Demand::read(&challenge.headers);
+            let demand = BearerChallenge::read(&challenge.headers);
             let outcome = self.oauth.challenged(challenge).await;
             if let (Err(_), true, Some(scopes)) = (&outcome, demand.lacks_scope(), &demand.scope)
                 && let Err(error) = self.account.want(&self.owner, scopes).await

@@ -1,5 +1,5 @@
-//! Somebody's API key for a connector, as it goes with each request: for as long as it is kept. No request waits for the
-//! vault; what was taken back there is not shown any more a little later.
+//! The API key of one user for a connector, sent with each request while the vault has it. No request waits for the
+//! vault: a revoked key is no longer sent a few seconds later.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use super::people::Account;
 const LOOK: Duration = Duration::from_secs(10);
 
 /// An API key in use.
-pub(crate) struct Keyed(Arc<Held>);
+pub(crate) struct ApiKeyAuth(Arc<Held>);
 
 struct Held {
     account: Account,
@@ -33,7 +33,7 @@ struct Known {
     asked: Instant,
 }
 
-impl Keyed {
+impl ApiKeyAuth {
     /// The key of `owner`, which is shown by these headers now.
     pub(crate) fn new(
         account: Account,
@@ -41,9 +41,15 @@ impl Keyed {
         header: KeyHeader,
         server: &Url,
         shown: HeaderMap,
-    ) -> Keyed {
+    ) -> ApiKeyAuth {
         let known = Mutex::new(Known { shown: Some(shown), asked: Instant::now() });
-        Keyed(Arc::new(Held { account, owner: owner.to_owned(), header, origin: server.origin(), known }))
+        ApiKeyAuth(Arc::new(Held {
+            account,
+            owner: owner.to_owned(),
+            header,
+            origin: server.origin(),
+            known,
+        }))
     }
 
     fn look_around(&self) {
@@ -70,7 +76,7 @@ impl Held {
     }
 }
 
-impl Authorize for Keyed {
+impl Authorize for ApiKeyAuth {
     fn headers(&self, _: &Method, url: &Url) -> BoxFuture<'_, Result<HeaderMap>> {
         self.look_around();
         let shown = match url.origin() == self.0.origin {
