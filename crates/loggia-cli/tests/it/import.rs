@@ -28,7 +28,7 @@ fn a_clients_file_is_refused_as_configuration_and_imported_once() {
     let one = run_in(folder.path(), &["import", "client.json", "web", "--file", "team.toml"]);
     assert_eq!(one.code, Some(0), "{one}");
     let team = std::fs::read_to_string(folder.path().join("team.toml")).expect("a file");
-    assert_eq!(team, "\n[connectors.web]\nkind = \"remote\"\nurl = \"https://w.example/mcp\"\n");
+    assert_eq!(team, "[connectors.web]\nkind = \"remote\"\nurl = \"https://w.example/mcp\"\n");
 }
 
 #[test]
