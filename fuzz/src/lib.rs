@@ -8,7 +8,7 @@ use loggia_wire::jsonrpc::{self, Frame, Message};
 use loggia_wire::model::{ClientNotification, ServerNotification, ServerResult};
 use loggia_wire::schema::Validator;
 use loggia_wire::uri_template::UriTemplate;
-use loggia_wire::{Method, Params, RawJson, RequestMeta, Version, codec, header, meta, plain};
+use loggia_wire::{JsonObject, Method, Params, RawJson, RequestMeta, Version, codec, header, meta, plain};
 use serde_json::{Map, Value};
 
 /// What a target does with its input.
@@ -180,7 +180,7 @@ fn payload(data: &[u8]) -> Option<(Version, Method, RawJson)> {
     Some((version, method, RawJson::parse(json.to_vec()).ok()?))
 }
 
-fn two_objects(data: &[u8]) -> Option<(Map<String, Value>, Map<String, Value>)> {
+fn two_objects(data: &[u8]) -> Option<(JsonObject, Map<String, Value>)> {
     let at = data.iter().position(|byte| *byte == 0)?;
     Some((serde_json::from_slice(&data[..at]).ok()?, serde_json::from_slice(&data[at + 1..]).ok()?))
 }
