@@ -98,7 +98,7 @@ impl ConnectorHandle {
         self.listed().or_else(|| self.forgotten.load_full())
     }
 
-    /// Whether its URIs are known, as far as they can be before it is connected.
+    /// Returns whether its URIs are known, as far as they can be before it is connected.
     pub(crate) fn has_settled(&self) -> bool {
         self.status.borrow().tried || self.listed().is_some()
     }

@@ -108,7 +108,7 @@ impl ElicitationRouter {
         CallGuard { router: self.clone(), call }
     }
 
-    /// Whether every call under way belongs to one user, so that a message of the upstream cannot reach another.
+    /// Returns whether all running calls belong to one user, so that a message of the upstream cannot reach another.
     pub(crate) fn one_person(&self) -> bool {
         !self.shared_channel || is_one_person(&lock(&self.calls))
     }

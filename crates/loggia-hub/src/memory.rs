@@ -155,7 +155,7 @@ impl Shared {
     }
 }
 
-/// Whether lists of `own` bytes may be kept beside `others` bytes.
+/// Returns whether lists of `own` bytes may be kept beside `others` bytes.
 fn fits(others: usize, own: usize) -> bool {
     own <= CONNECTOR_BYTES && others + own <= ALL_BYTES
 }

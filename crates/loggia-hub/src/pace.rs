@@ -37,7 +37,7 @@ impl StartPace {
         StartTurn { permit: Mutex::new(permit), idle: AtomicU32::new(0), longest: self.longest }
     }
 
-    /// Whether a process that wants to start has to wait.
+    /// Returns whether a process that wants to start has to wait.
     pub(crate) fn is_full(&self) -> bool {
         self.turns.available_permits() == 0
     }

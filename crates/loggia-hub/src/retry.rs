@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use loggia::Error;
 
-/// When to try again.
+/// The time of the next attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retry {
     /// After a pause that grows.
@@ -16,8 +16,8 @@ pub(crate) enum Retry {
 }
 
 impl Retry {
-    /// When to try again after `error`. A connector that was up before has a configuration that works: what keeps it
-    /// from starting now, a folder that is remounted or a program that is replaced, may pass.
+    /// Returns the time of the next attempt after `error`. A connector that was up before has a working
+    /// configuration, so every failure may be temporary: a folder that is remounted, a program that is replaced.
     pub(crate) fn after(error: &Error, was_up: bool) -> Retry {
         match Retry::from(error) {
             Retry::Never if was_up && matches!(error, Error::Io(_)) => Retry::Slowly,

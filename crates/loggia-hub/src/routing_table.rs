@@ -396,7 +396,7 @@ impl Builder {
         }
     }
 
-    /// Whether an earlier connector has a template for `uri`, and so owns it.
+    /// Returns whether an earlier connector has a template for `uri`, and so owns it.
     fn matches_earlier(&self, connector: usize, uri: &str) -> bool {
         self.template_routes
             .iter()

@@ -51,18 +51,18 @@ impl Shared {
     ) -> Result<Reply, Refusal> {
         let person = person(own, handle, &request)?;
         let (request, answer) = without_answer(request);
-        // Heard of from now on: a sign-in that ends while the call runs counts.
+        // Subscribed before the call, so that a sign-in that finishes while it runs counts.
         let heard = match answer {
             Some(ElicitAction::Accept) => own.hear(&person, self.limits.own_links).ok(),
             _ => None,
         };
-        let in_use = match self.seated(handle, own, &person, answer, &request, &exchange).await {
+        let in_use = match self.connect_or_ask(handle, own, &person, answer, &request, &exchange).await {
             Ok(in_use) => in_use,
             Err(not_yet) => return not_yet.into(),
         };
         match in_use.link.call(request.clone(), exchange.clone()).await {
             Ok(outcome) => outcome.map_err(Refusal::Rpc),
-            // The credential was good until now.
+            // The upstream accepted the credential until now.
             Err(Error::Unauthorized(_)) => {
                 own.leave(&person).await;
                 match heard {
@@ -77,8 +77,8 @@ impl Shared {
         }
     }
 
-    /// A call of somebody who has agreed to sign in, and whose credential is as little use as before: waits until
-    /// they have, and tries once more.
+    /// Repeats a call whose credential was refused after the user agreed to sign in: waits until they have signed in,
+    /// then tries once more.
     async fn once_more(
         &self,
         handle: &ConnectorHandle,
@@ -103,7 +103,7 @@ impl Shared {
         }
     }
 
-    /// The tool of ours by which somebody signs in before anything else.
+    /// Handles the sign-in tool, which the hub offers until the user has signed in.
     pub(crate) async fn sign_in(
         &self,
         handle: &ConnectorHandle,
@@ -113,7 +113,7 @@ impl Shared {
     ) -> Result<Reply, Refusal> {
         let person = person(own, handle, &request)?;
         let (request, answer) = without_answer(request);
-        match self.seated(handle, own, &person, answer, &request, &exchange).await {
+        match self.connect_or_ask(handle, own, &person, answer, &request, &exchange).await {
             Ok(_) => {
                 let text = format!("You are signed in to {:?}.", handle.connector.name);
                 Ok(Reply::from(ServerResult::from(CallToolResult::text(text))))
@@ -122,8 +122,8 @@ impl Shared {
         }
     }
 
-    /// The connection of a person, who is asked to sign in, and waited for once they agreed to.
-    async fn seated(
+    /// Returns the connection of a user. Asks a user without one to sign in, and waits if they accept.
+    async fn connect_or_ask(
         &self,
         handle: &ConnectorHandle,
         own: &UserConnections,
@@ -137,7 +137,7 @@ impl Shared {
             (Err(NoConnection::Unavailable(why)), _) => Err(NotYet::Refused(why)),
             (Err(NoConnection::SignIn), None) => Err(self.ask(handle, own, person, request, exchange).await),
             (Err(NoConnection::SignIn), Some(ElicitAction::Accept)) => self.wait(handle, own, person).await,
-            // Maybe there was nobody to ask, and somebody reads this later.
+            // The client may have declined without asking; the user may read the message later.
             (Err(NoConnection::SignIn), Some(_)) => Err(told(handle, own, person).await),
         }
     }

@@ -32,15 +32,15 @@ pub struct ConnectorStatus {
     pub personal: bool,
     /// Why the last attempt failed or the last connection ended, in words for the operator.
     pub last_error: Option<Arc<str>>,
-    /// Which of its lists cannot be read, and why, in words for the operator.
+    /// The lists that cannot be read, with the reason, as text for the operator.
     pub problems: Vec<Arc<str>>,
     /// Whether its lists are those of an earlier run, shown until it is connected.
     pub remembered: bool,
-    /// How the start of its process goes on.
+    /// Progress of the start of its process.
     pub starting: Option<Starting>,
 }
 
-/// How the start of a process goes on.
+/// Progress of the start of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Starting {
     /// It waits until others have started.

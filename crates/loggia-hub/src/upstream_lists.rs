@@ -33,7 +33,7 @@ pub(crate) struct UpstreamLists {
     pub(crate) templates: Vec<ListEntry<ResourceTemplate>>,
     /// The lists that could not be read last time, and why.
     pub(crate) problems: BTreeMap<&'static str, String>,
-    /// What was left out of each list.
+    /// The entries that were left out, for each list.
     pub(crate) warnings: BTreeMap<&'static str, Vec<ListWarning>>,
 }
 
@@ -150,7 +150,7 @@ impl UpstreamLists {
         }
     }
 
-    /// Whether the upstream announces when any list it has changes. A list that could not be read may be
+    /// Returns whether the upstream announces when any list it has changes. A list that could not be read may be
     /// readable later without a change.
     pub(crate) fn announces(&self) -> bool {
         if !self.problems.is_empty() {

@@ -22,9 +22,9 @@ use crate::supervisor;
 use crate::upstream::Upstream;
 use crate::upstream_lists::{ListSource, UpstreamLists};
 
-/// How often a connection is opened anew because its person signed in meanwhile.
+/// The number of times that a connection is opened again because its user signed in meanwhile.
 const OPENINGS: usize = 3;
-/// How soon a list waits again for an upstream that it waited for in vain.
+/// Time until a list waits again for an upstream that did not answer in time.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// The connections of one connector, by person.
@@ -39,16 +39,16 @@ pub(crate) struct UserConnections {
 /// One person's place.
 struct UserConnection {
     link: ArcSwapOption<Upstream>,
-    /// What the upstream offers this person, as far as it is known.
+    /// The lists of the upstream for this user, once they are known.
     listed: ArcSwapOption<Listed>,
     /// Held while a connection is being opened: one at a time.
     opening: tokio::sync::Mutex<()>,
-    /// How often the person has signed in: what is opened with what they had before is of no use.
+    /// The number of sign-ins. A connection opened with earlier credentials is discarded.
     sign_ins: AtomicU64,
     running: AtomicUsize,
-    /// When it was used last, in milliseconds after the beginning.
+    /// Time of the last use, in milliseconds since `UserConnections::begun`.
     used: AtomicU64,
-    /// When a list waited for a connection in vain; in milliseconds after the beginning, and 0 for never.
+    /// Time at which a list last gave up waiting, in milliseconds since `UserConnections::begun`; 0 for never.
     in_vain: AtomicU64,
     /// Changes when the person signs in.
     signed_in: watch::Sender<()>,
@@ -66,7 +66,7 @@ struct Counted {
 }
 
 impl UserConnectionGuard {
-    /// What the upstream offers the person, read again where that was too long ago.
+    /// Returns the lists of the upstream for this user, and reads them again when they are too old.
     async fn listed(&self, shared: &Shared, handle: &ConnectorHandle) -> Option<Arc<Listed>> {
         let listed = || self.counted.connection.listed.load_full();
         let old =
@@ -92,7 +92,7 @@ impl UserConnectionGuard {
         next.catalog.log_problems(&handle.connector.name, before.as_ref().map(|before| &before.catalog));
         let nothing = UpstreamLists::default();
         let changes = next.catalog.changes_since(before.as_ref().map_or(&nothing, |before| &before.catalog));
-        // Whoever it is not for finds everything as it was.
+        // A client of another user that is notified too reads the same lists as before.
         changes.into_iter().for_each(|change| shared.announce(change));
     }
 
@@ -107,11 +107,11 @@ impl UserConnectionGuard {
     }
 }
 
-/// Why a person has no connection.
+/// The reason that a user has no connection.
 pub(crate) enum NoConnection {
-    /// They have to sign in.
+    /// The user has to sign in.
     SignIn,
-    /// Something else; in words for them.
+    /// Another reason, as text for the user.
     Unavailable(String),
 }
 
@@ -120,7 +120,7 @@ impl UserConnections {
         UserConnections { people, connections: ArcSwap::default(), changing: Mutex::default(), begun: now() }
     }
 
-    /// The connection of a person, opened if there is none.
+    /// Returns the connection of a user, and opens it if there is none.
     pub(crate) async fn link(
         &self,
         shared: &Shared,
@@ -136,7 +136,7 @@ impl UserConnections {
         if let Some(link) = connection.link.load_full() {
             return Ok(UserConnectionGuard { link, counted });
         }
-        let link = self.seated(shared, handle, person, &connection).await?;
+        let link = self.open_current(shared, handle, person, &connection).await?;
         connection.in_vain.store(0, Ordering::Relaxed);
         self.keep(person, &connection);
         tokio::spawn(watch_end(connection.clone(), link.clone()));
@@ -145,9 +145,9 @@ impl UserConnections {
         Ok(in_use)
     }
 
-    /// Opens a connection with what the person has now, and not with what they had when it was begun: they may sign in,
-    /// maybe as somebody else, while it is opened.
-    async fn seated(
+    /// Opens a connection with the current credentials of the user. If the user signs in meanwhile, perhaps with
+    /// another account, the connection is opened again.
+    async fn open_current(
         &self,
         shared: &Shared,
         handle: &ConnectorHandle,
@@ -161,7 +161,7 @@ impl UserConnections {
             if let Ok(link) = &outcome {
                 connection.link.store(Some(link.clone()));
             }
-            // Looked at after it was stored: who signs in now finds it, and closes it.
+            // Compared after the connection was stored: a sign-in from now on finds it and closes it.
             if connection.sign_ins.load(Ordering::SeqCst) == sign_ins {
                 return outcome;
             }
@@ -185,7 +185,7 @@ impl UserConnections {
                 let relay = Relay::new(client, &handle.connector, &shared.limits);
                 Ok(Arc::new(Upstream::Client(Box::new(relay))))
             }
-            // What was given once is not taken any more.
+            // The upstream refuses the stored credential.
             Ok(None) | Err(Error::Unauthorized(_)) => Err(NoConnection::SignIn),
             Err(error) => {
                 let name = &handle.connector.name;
@@ -199,8 +199,8 @@ impl UserConnections {
         }
     }
 
-    /// What the upstream offers a person. Who asks for a list waits a little for it, but not each time for one
-    /// that does not answer: it must not hide the others.
+    /// Returns the lists of the upstream for a user. A list request waits a little for the connection, but not
+    /// each time for an upstream that does not answer: the lists of the others must not wait for it.
     pub(crate) async fn listed(
         &self,
         shared: &Shared,
@@ -228,12 +228,12 @@ impl UserConnections {
         }
     }
 
-    /// Hears when a person signs in.
+    /// Returns a receiver that is notified when the user signs in.
     pub(crate) fn hear(&self, person: &str, most: usize) -> Result<watch::Receiver<()>, NoConnection> {
         Ok(self.connection(person, most)?.signed_in.subscribe())
     }
 
-    /// A person signed in, maybe as somebody else than before: the next call opens another connection.
+    /// Ends the connection of a user who signed in, perhaps with another account: the next call opens a new one.
     pub(crate) async fn signed_in(&self, person: &str) {
         let Some(connection) = self.connections.load().get(person).cloned() else { return };
         connection.sign_ins.fetch_add(1, Ordering::SeqCst);
@@ -332,7 +332,7 @@ impl UserConnections {
 }
 
 impl UserConnection {
-    /// Since when nobody uses it; later than ever where somebody does.
+    /// Time since which it is unused; the greatest value while it is used.
     fn rests_since(&self) -> u64 {
         let listened = self.signed_in.receiver_count() > 0;
         match self.running.load(Ordering::Acquire) > 0 || listened {
@@ -362,7 +362,7 @@ async fn leave(connection: &UserConnection) {
     }
 }
 
-/// Takes a connection that ended by itself out of use.
+/// Removes a connection that the upstream ended.
 async fn watch_end(connection: Arc<UserConnection>, link: Arc<Upstream>) {
     let why = link.closed().await;
     tracing::debug!(why, "the connection of a person ended");

@@ -50,7 +50,7 @@ impl JsonObject {
         self.text.as_deref().unwrap_or("{}")
     }
 
-    /// Whether there are no members.
+    /// Returns whether there are no members.
     pub fn is_empty(&self) -> bool {
         self.text.is_none()
     }
@@ -67,7 +67,7 @@ impl JsonObject {
         found.map(JsonText::of_scanned)
     }
 
-    /// Whether there is a member `name`.
+    /// Returns whether there is a member `name`.
     pub fn contains_key(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
@@ -274,22 +274,22 @@ impl<'t> JsonText<'t> {
         }
     }
 
-    /// Whether the value is `null`.
+    /// Returns whether the value is `null`.
     pub fn is_null(self) -> bool {
         self.0 == b"null"
     }
 
-    /// Whether the value is an array.
+    /// Returns whether the value is an array.
     pub fn is_array(self) -> bool {
         self.0.first() == Some(&b'[')
     }
 
-    /// Whether the value is an object.
+    /// Returns whether the value is an object.
     pub fn is_object(self) -> bool {
         self.0.first() == Some(&b'{')
     }
 
-    /// Whether the value is the string `text`.
+    /// Returns whether the value is the string `text`.
     pub fn is_str(self, text: &str) -> bool {
         self.as_str().is_some_and(|found| found == text)
     }

@@ -3,8 +3,8 @@
 //! Names, messages and error output come from peers and may contain characters that move the cursor, reorder or hide other
 //! text. One function decides which characters these are, for all crates.
 
-/// Whether a character does something else than stand in a line: control characters (C0, C1), bidirectional controls, line
-/// separators, invisible characters and tags.
+/// Returns whether a character can change more than its own place in a line: control characters (C0, C1), bidirectional
+/// controls, line separators, invisible characters and tags.
 ///
 /// ```
 /// use loggia_wire::text::is_unsafe;
@@ -26,8 +26,8 @@ pub fn is_unsafe(c: char) -> bool {
         )
 }
 
-/// Whether an unsafe character belongs to a text of several lines: line breaks, tabs, and the invisible characters that
-/// scripts and emoji are written with.
+/// Returns whether an unsafe character belongs to a text of several lines: line breaks, tabs, and the invisible
+/// characters that scripts and emoji are written with.
 pub fn is_layout(c: char) -> bool {
     matches!(c, '\n' | '\t' | '\u{200c}'..='\u{200f}' | '\u{61c}' | '\u{e0100}'..='\u{e01ef}')
 }

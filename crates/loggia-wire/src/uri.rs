@@ -158,7 +158,7 @@ impl NormalUri {
         &self.segments
     }
 
-    /// Whether the path ends with a slash.
+    /// Returns whether the path ends with a slash.
     pub fn ends_with_slash(&self) -> bool {
         self.ends_with_slash
     }

@@ -41,7 +41,7 @@ pub enum Error {
     Io(io::Error),
 }
 
-/// How long an answer was waited for, and what a server that is a child process wrote meanwhile.
+/// The time that the client waited, and the error output of a server that is a child process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeoutDetails {
     /// The time within which nothing came.

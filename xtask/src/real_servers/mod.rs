@@ -26,7 +26,7 @@ use servers::RealServer;
 use session::RawSession;
 use stdio::StdioTransport;
 
-/// How many servers are compared at once.
+/// The number of servers that are compared at once.
 const WORKERS: usize = 3;
 
 /// A server in one of its revisions.

@@ -28,7 +28,7 @@ impl Revision {
         Self::ALL.into_iter().find(|revision| revision.as_str() == text)
     }
 
-    /// Whether the revision has no `initialize`: every request carries its own context.
+    /// Returns whether the revision has no `initialize`: every request carries its own context.
     pub(super) fn is_modern(self) -> bool {
         self >= Self::V2026_07_28
     }

@@ -57,7 +57,7 @@ impl AuthError {
         }
     }
 
-    /// Whether a request that failed with this may succeed if it is made again: what HTTP answers with 503, and not
+    /// Returns whether a request that failed with this error may succeed later: HTTP answers it with 503, and not
     /// with 500.
     pub fn is_unavailable(&self) -> bool {
         self.is_temporary() && !matches!(self, AuthError::Store(_))
@@ -99,7 +99,7 @@ impl fmt::Display for AuthError {
 
 impl std::error::Error for AuthError {}
 
-/// Whether an error of a file passes, because of what others do: the same may succeed later.
+/// Returns whether an error of a file passes, because of what others do: the same may succeed later.
 pub fn is_passing(error: &io::Error) -> bool {
     use io::ErrorKind::{Interrupted, QuotaExceeded, ResourceBusy, StorageFull, TimedOut, WouldBlock};
     matches!(error.kind(), StorageFull | QuotaExceeded | ResourceBusy | TimedOut | WouldBlock | Interrupted)

@@ -118,7 +118,7 @@ pub(super) async fn find(
     }))
 }
 
-/// Whether two issuers are the same but for one slash at the end.
+/// Returns whether two issuers are the same but for one slash at the end.
 pub(super) fn differ_by_slash(one: &str, other: &str) -> bool {
     one.strip_suffix('/') == Some(other) || other.strip_suffix('/') == Some(one)
 }

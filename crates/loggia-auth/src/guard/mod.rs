@@ -31,7 +31,7 @@ pub use address::{Network, is_public};
 use connector::{Connector, Refusal};
 use redirect::redirect;
 
-/// What a [`RestrictedHttpClient`] lets through.
+/// The requests that a [`RestrictedHttpClient`] allows.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// Whether the machine itself may be reached, by `http` too. For development and for tests.

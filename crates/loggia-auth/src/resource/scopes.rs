@@ -128,7 +128,7 @@ impl ScopePolicy {
         scopes.chain(self.always.iter().cloned()).collect()
     }
 
-    /// Whether a rule depends on URIs.
+    /// Returns whether a rule depends on URIs.
     fn judges_uris(&self) -> bool {
         self.rules.iter().any(|rule| rule.kind == Kind::Resource)
     }

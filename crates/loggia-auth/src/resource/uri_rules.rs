@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use loggia::wire::uri::{AmbiguousUri, NormalUri};
 
-/// How often a path can be read as one of another folder: by the alias of one folder, inside another one.
+/// The number of alias substitutions in one path: a folder can have an alias inside another folder's alias.
 const ALIAS_ROUNDS: usize = 2;
 
 /// The spellings of one resource that the normal form of URIs does not make equal.
@@ -136,7 +136,7 @@ pub(super) struct UriPattern {
 }
 
 impl UriPattern {
-    /// Whether the rule holds for a URI. Every rule holds for one that has no normal form.
+    /// Returns whether the rule holds for a URI. Every rule holds for one that has no normal form.
     pub(super) fn covers(&self, uri: Option<&ComparableUri>) -> bool {
         let Some(ComparableUri { text: uri, .. }) = uri else { return true };
         self.forms.iter().any(|ComparableUri { text, .. }| match self.is_prefix {
@@ -146,7 +146,7 @@ impl UriPattern {
         })
     }
 
-    /// Whether the rule may hold for some URI that begins like this one. Completions ignore the case of letters.
+    /// Returns whether the rule may hold for a URI that begins like this one. Completions ignore case.
     pub(super) fn may_cover_below(&self, start: Option<&ComparableUri>) -> bool {
         let Some(ComparableUri { folded: start, .. }) = start else { return true };
         let may = |form: &ComparableUri| {

@@ -32,7 +32,7 @@ const USUALLY_KEPT: Duration = Duration::from_secs(10 * 60);
 const MOST_KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most clients that registered themselves.
 const MOST_REGISTERED: usize = 10_000;
-/// How long a registration lasts before a person signed in with it, and after.
+/// Lifetime of a registration before the first sign-in with it, and after.
 const UNUSED: Duration = Duration::from_secs(8 * 60 * 60);
 const USED: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 

@@ -26,7 +26,7 @@ struct Entry {
     record: String,
     /// The digest of the address that caused it.
     source: String,
-    /// When it was written, in seconds with leading zeros.
+    /// Creation time in seconds since the epoch, with leading zeros.
     at: String,
 }
 

@@ -21,7 +21,7 @@ const MOST_HOPS: usize = 16;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// What a registration costs: it leaves a record behind.
 const REGISTRATION: f64 = 20.0;
-/// What a link that is shown out of band costs.
+/// The cost of a link that is shown out of band, in requests.
 const LINK: f64 = 10.0;
 
 /// How many requests one address may make: so many at once, and after that so many a second.

@@ -71,7 +71,7 @@ fn opens_known_program(url: &Url) -> bool {
     known.zip(url.host_str()).is_some_and(|((_, known), host)| known.allows(host))
 }
 
-/// Whether a scheme is a domain name in reverse order (RFC 8252, section 7.1). Those of operating systems
+/// Returns whether a scheme is a domain name in reverse order (RFC 8252, section 7.1). Those of operating systems
 /// (`x-apple.systempreferences`) begin with no top-level domain.
 fn is_reverse_domain(scheme: &str) -> bool {
     let mut labels = scheme.split('.');

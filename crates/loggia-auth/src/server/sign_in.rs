@@ -25,7 +25,7 @@ use crate::secret::Secret;
 
 /// How long a link counts.
 const LINK: Duration = Duration::from_secs(10 * 60);
-/// How soon another link is shown for the same sign-in.
+/// The shortest time between two links for the same sign-in.
 const PAUSE: Duration = Duration::from_secs(60);
 /// How long a person may take at the identity provider.
 const AWAY: Duration = Duration::from_secs(15 * 60);

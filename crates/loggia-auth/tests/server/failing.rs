@@ -20,7 +20,7 @@ use super::world::{Answer, Behind, CALLBACK, ISSUER, MCP, encoded, redeem, reque
 #[derive(Default)]
 struct FailingStore {
     inner: MemoryStore,
-    /// Which error, and from which kind of access on.
+    /// The error, and the first kind of access that returns it.
     error: Mutex<Option<AuthError>>,
     loads_only: bool,
 }

@@ -197,7 +197,7 @@ impl Args {
     }
 }
 
-/// Whether anything has this name: also a folder, a link that leads nowhere, or a file that cannot be examined. Only an
+/// Returns whether the name is in use: also by a folder, a dangling link or a file that cannot be examined. Only an
 /// absent file is passed over; reading any other one says what is wrong with it.
 fn is_there(file: &Path) -> bool {
     !matches!(file.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound)

@@ -55,7 +55,7 @@ impl Visit for FieldLine<'_> {
     }
 }
 
-/// Whether a value can stand without quotes and not be taken for another field.
+/// Returns whether a value can stand without quotes and not be taken for another field.
 fn is_word(value: &str) -> bool {
     !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '='))
 }

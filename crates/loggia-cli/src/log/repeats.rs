@@ -19,7 +19,7 @@ const REMEMBERED: usize = 256;
 /// Fields that differ each time that the same thing happens.
 const VARYING: [&str; 4] = ["retry_in", "wait", "failures", "in_a_row"];
 
-/// Which lines were written lately. It is told the time.
+/// The lines that were written lately. The caller passes the time.
 #[derive(Default)]
 struct RecentLines(HashMap<u64, LineRecord>);
 
@@ -29,7 +29,7 @@ struct LineRecord {
 }
 
 impl RecentLines {
-    /// Whether the line is to be written now, and how often it was not since the last time.
+    /// Returns whether the line is to be written now, and how often it was not since the last time.
     fn repeated(&mut self, line: u64, now: Instant) -> Option<u32> {
         if let Some(recent) = self.0.get_mut(&line) {
             if now.saturating_duration_since(recent.written) < PAUSE {

@@ -80,14 +80,14 @@ const HEXADECIMAL: usize = 32;
 /// Levels of JSON that are searched.
 const DEPTH: usize = 16;
 
-/// Whether the value of a setting is, or contains, a secret. A reference to a variable is none.
+/// Returns whether the value of a setting is, or contains, a secret. A reference to a variable is none.
 pub(super) fn has_secret(name: &str, value: &str) -> bool {
     let refers = value.contains("${");
     (is_secret_name(name) && !value.is_empty() && !refers)
         || text_has_secret(&without_variables(value), DEPTH)
 }
 
-/// Whether a setting of this name holds a secret.
+/// Returns whether a setting of this name holds a secret.
 pub(super) fn is_secret_name(name: &str) -> bool {
     let name = format!("_{}", variable(name));
     let is_plain = name == "_PWD" || PLAIN_ENDS.iter().any(|end| name.ends_with(end));
@@ -102,7 +102,7 @@ pub(super) fn scheme_length(value: &str) -> usize {
     SCHEMES.iter().find(begins).map_or(0, |scheme| scheme.len())
 }
 
-/// Whether a value has more than the name of an authentication scheme.
+/// Returns whether a value has more than the name of an authentication scheme.
 fn is_filled(value: &str) -> bool {
     !value[scheme_length(value)..].trim().is_empty()
 }
@@ -167,19 +167,19 @@ impl<'t> UrlText<'t> {
         Some(UrlText { scheme, user, host, path, query, fragment })
     }
 
-    /// Whether the user information is a secret: a password, or a token. A user of SSH is a name.
+    /// Returns whether the user information is a secret: a password, or a token. A user of SSH is a name.
     pub(super) fn has_secret_user(&self) -> bool {
         let is_secret = |user: &str| user.contains(':') || self.is_web() || text_has_secret(user, 0);
         self.user.is_some_and(|user| !without_variables(user).is_empty() && is_secret(user))
     }
 
-    /// Whether a segment of the path is a secret: some services give each user a URL that nobody can guess.
+    /// Returns whether a segment of the path is a secret: some services give each user a URL that cannot be guessed.
     pub(super) fn is_secret_segment(&self, segment: &str) -> bool {
         let segment = &without_variables(segment);
         self.is_web() && (words(segment).any(is_hexadecimal) || text_has_secret(segment, 0))
     }
 
-    /// Whether a parameter of the query or of the fragment is a secret.
+    /// Returns whether a parameter of the query or of the fragment is a secret.
     pub(super) fn is_secret_parameter(&self, name: &str, value: &str) -> bool {
         has_secret(name, value) || (!is_plain(name) && words(&without_variables(value)).any(is_hexadecimal))
     }
@@ -219,7 +219,7 @@ fn is_plain(name: &str) -> bool {
     PLAIN_ENDS.iter().any(|end| name.ends_with(end))
 }
 
-/// Whether a text without variables contains a secret.
+/// Returns whether a text without variables contains a secret.
 fn text_has_secret(text: &str, depth: usize) -> bool {
     has_credential(text)
         || words(text).any(is_random)
@@ -227,7 +227,7 @@ fn text_has_secret(text: &str, depth: usize) -> bool {
         || (depth > 0 && (json_has_secret(text, depth) || pieces_have_secret(text, depth)))
 }
 
-/// Whether a credential follows the name of an authentication scheme.
+/// Returns whether a credential follows the name of an authentication scheme.
 fn has_credential(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     SCHEMES_ANYWHERE.iter().any(|scheme| {
@@ -238,13 +238,13 @@ fn has_credential(text: &str) -> bool {
     })
 }
 
-/// Whether a word begins as the secrets of a vendor do.
+/// Returns whether a word begins as the secrets of a vendor do.
 fn has_secret_word(text: &str) -> bool {
     let begins = |at: usize| !text[..at].ends_with(is_word_char);
     SECRET_WORDS.iter().any(|word| text.match_indices(word).any(|(at, _)| begins(at)))
 }
 
-/// Whether JSON has a secret under a name or in a text.
+/// Returns whether JSON has a secret under a name or in a text.
 fn json_has_secret(text: &str, depth: usize) -> bool {
     let is_json = text.trim_start().starts_with(['{', '[']);
     is_json && serde_json::from_str(text).is_ok_and(|value: Value| value_has_secret("", &value, depth))
@@ -263,7 +263,7 @@ fn value_has_secret(name: &str, value: &Value, depth: usize) -> bool {
     }
 }
 
-/// Whether one of the pieces of a command line is a secret: `--api-key x`, `API_KEY=x`, `X-Api-Key: x` or a URL.
+/// Returns whether a piece of a command line is a secret: `--api-key x`, `API_KEY=x`, `X-Api-Key: x` or a URL.
 fn pieces_have_secret(text: &str, depth: usize) -> bool {
     let mut before = "";
     text.split_whitespace().map(|piece| piece.trim_matches(['"', '\'', '`', ',', ';'])).any(|piece| {

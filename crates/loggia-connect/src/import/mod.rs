@@ -39,7 +39,7 @@ pub struct ImportedServer {
     section: Table,
 }
 
-/// Why servers cannot be imported.
+/// The reason that servers cannot be imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImportError {
     /// The text is not JSON.

@@ -69,7 +69,7 @@ impl Variables {
     }
 }
 
-/// Whether a variable configures Loggia itself.
+/// Returns whether a variable configures Loggia itself.
 fn is_ours(name: &str) -> bool {
     name == "DATABASE_URL" || name.starts_with("LOGGIA_")
 }

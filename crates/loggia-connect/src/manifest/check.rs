@@ -71,7 +71,7 @@ pub(super) fn manifest(text: &str, path: &Path) -> Result<Manifest, ManifestErro
     problems.unless_any(manifest)
 }
 
-/// Whether this is the configuration of another program. No TOML document begins with a brace.
+/// Returns whether this is the configuration of another program. No TOML document begins with a brace.
 fn looks_like_json(text: &str, path: &Path) -> bool {
     let is_named_so = path.extension().is_some_and(|extension| extension == "json" || extension == "jsonc");
     is_named_so || text.trim_start_matches('\u{feff}').trim_start().starts_with('{')

@@ -107,7 +107,7 @@ async fn hub(connectors: Vec<Connector>, limits: HubLimits) -> Arc<Hub> {
     hub
 }
 
-/// How many entries the connector at `index` has: tools, prompts, resources, templates.
+/// Counts the entries of the connector at `index`: tools, prompts, resources, templates.
 fn counts(hub: &Hub, index: usize) -> [usize; 4] {
     let counts = hub.status()[index].counts;
     [counts.tools, counts.prompts, counts.resources, counts.templates]

@@ -251,7 +251,7 @@ async fn a_client_that_can_open_pages_goes_on_when_its_person_has_signed_in() {
     }
 }
 
-/// What a person is shown is theirs: the file of the lists has the connectors that are the same for everybody.
+/// Lists that depend on the user are not written: the file has only connectors with shared credentials.
 #[tokio::test]
 async fn lists_of_one_person_are_not_written() {
     let folder = std::env::temp_dir().join(format!("loggia-hub-persons-{}", std::process::id()));

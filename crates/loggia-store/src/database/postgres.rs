@@ -125,9 +125,9 @@ fn failed(error: tokio_postgres::Error) -> StoreError {
     }
 }
 
-/// Whether a state that the server reports passes: a connection that broke, resources that are short, a server that
-/// starts or stops, transactions that were in each other's way (PostgreSQL, appendix A). A database that was dropped
-/// does not come back.
+/// Returns whether a state that the server reports passes: a connection that broke, resources that are short, a
+/// server that starts or stops, transactions that were in each other's way (PostgreSQL, appendix A). A database that
+/// was dropped does not come back.
 fn passes(state: &str) -> bool {
     ["08", "53", "57", "40", "55P03"].iter().any(|class| state.starts_with(class)) && state != "57P04"
 }
@@ -136,8 +136,8 @@ fn io_error(error: &tokio_postgres::Error) -> Option<&std::io::Error> {
     error.source()?.downcast_ref()
 }
 
-/// Whether the connection could not be made or broke. Other errors tell of what was read or written (TLS included), or
-/// of a socket that this user may not use: they stay until somebody changes the configuration.
+/// Returns whether the connection could not be made or broke. Other errors tell of what was read or written (TLS
+/// included), or of a socket that this user may not use: they stay until the configuration changes.
 fn breaks_off(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{InvalidData, InvalidInput, PermissionDenied};
     !matches!(error.kind(), InvalidData | InvalidInput | PermissionDenied)

@@ -40,7 +40,7 @@ pub(crate) async fn run(url: &str, statement: &str) {
     client.batch_execute(statement).await.unwrap();
 }
 
-/// What a server does with a connection (PostgreSQL, "Frontend/Backend Protocol"). It offers no TLS, but for `Tls`.
+/// The behaviour of a server (PostgreSQL, "Frontend/Backend Protocol"). Only `Tls` offers TLS.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Script {
     /// Closes it after the first message.

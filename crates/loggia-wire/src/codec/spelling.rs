@@ -126,7 +126,7 @@ fn merge_arrays(source: JsonText<'_>, rewritten: JsonText<'_>) -> Merged {
     Merged::Text(out)
 }
 
-/// Whether two numbers are one for a reader that knows `f64` alone, as the model does.
+/// Returns whether two numbers are one for a reader that knows `f64` alone, as the model does.
 fn is_same_number(one: JsonText<'_>, other: JsonText<'_>) -> bool {
     matches!((one.decode::<f64>(), other.decode::<f64>()), (Ok(one), Ok(other)) if one == other)
 }

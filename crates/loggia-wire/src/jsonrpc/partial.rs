@@ -18,8 +18,8 @@ pub struct PartialEnvelope {
 }
 
 impl PartialEnvelope {
-    /// How much of the end of a text is looked at, in bytes. Each place where the last members may begin is tried, so
-    /// the work grows with the square of it.
+    /// The number of bytes at the end of a text that are examined. Each place where the last members may begin is
+    /// tried, so the work grows with the square of it.
     pub const TAIL: usize = 1 << 10;
 
     /// Looks at a text of which the beginning and the end are here. They may overlap, or be the same.
@@ -100,7 +100,7 @@ fn member(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((&text[1..name_end - 1], value[..end].trim_ascii_end(), value[end..].trim_ascii_start()))
 }
 
-/// Where a value ends. What is between brackets is not looked at, so it need not be JSON.
+/// Returns the end of a value. The text between brackets is not examined, so it need not be JSON.
 fn value_end(text: &[u8]) -> Option<usize> {
     match text.first()? {
         b'"' => string_end(text),
@@ -109,7 +109,7 @@ fn value_end(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Where a string ends, quotes included.
+/// Returns the end of a string, after the closing quote.
 fn string_end(text: &[u8]) -> Option<usize> {
     let mut escaped = false;
     let mut bytes = text.iter().enumerate();
@@ -124,7 +124,7 @@ fn string_end(text: &[u8]) -> Option<usize> {
     end.map(|(at, _)| at + 1)
 }
 
-/// Where an object or an array ends.
+/// Returns the end of an object or an array.
 fn nested_end(text: &[u8]) -> Option<usize> {
     let (mut depth, mut at) = (0usize, 0);
     loop {

@@ -128,7 +128,7 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a server that is started as a child process may show no sign of work before its first
+    /// Sets how long a server that is started as a child process may show no sign of work before its first
     /// message. Five minutes by default. A process that works (uses the processor, reads, writes) is waited
     /// for up to twelve times as long.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
@@ -150,7 +150,7 @@ impl ClientBuilder {
         self
     }
 
-    /// How long opening a connection may take, and each step of the opening. Thirty seconds by default. The
+    /// Sets how long opening a connection may take, and each step of the opening. Thirty seconds by default. The
     /// start of a child process has [a limit of its own](ClientBuilder::start_timeout).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.options.connect_timeout = timeout;

@@ -31,9 +31,9 @@ impl Negotiation {
     }
 }
 
-/// What is remembered of servers met before: for each the revision that was agreed on, and with which version
-/// of its software. Clones share the memory. To keep it across restarts, write [`EraMemory::entries`] somewhere
-/// and read it back with [`EraMemory::restore`].
+/// The revisions that were agreed on with servers before, each with the version of the server's software. Clones
+/// share the memory. To keep it across restarts, save [`EraMemory::entries`] and pass them to
+/// [`EraMemory::restore`].
 #[derive(Debug, Clone, Default)]
 pub struct EraMemory(Arc<Mutex<BTreeMap<String, Agreement>>>);
 

@@ -68,7 +68,7 @@ impl UnreadableMessage {
         }
     }
 
-    /// Why the request it answers failed.
+    /// Returns the error of the request that it answers.
     pub(crate) fn into_error(self) -> Error {
         self.error
     }
@@ -82,8 +82,8 @@ fn excerpt(text: &[u8]) -> String {
     escape_line(&head) + more
 }
 
-/// How much of it a server may still send. The bound is one of bytes within a minute: what is counted fades, and
-/// each message starts the count anew.
+/// The unreadable bytes that a server may still send. The bound holds for a minute: the count falls over time, and
+/// each message resets it.
 #[derive(Debug)]
 pub(crate) struct NoiseBudget {
     most: usize,
@@ -92,7 +92,7 @@ pub(crate) struct NoiseBudget {
 }
 
 impl NoiseBudget {
-    /// How long it takes until a full count has faded.
+    /// Time in which a full count falls to zero.
     const WINDOW: Duration = Duration::from_secs(60);
 
     /// A budget of `most` bytes.

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-/// How far the start of a server that runs as a child process has come. Reported twice a second until its
-/// first message.
+/// Progress of the start of a server that runs as a child process. Reported twice a second until its first
+/// message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StartProgress {
@@ -26,7 +26,7 @@ impl StartProgress {
     }
 }
 
-/// What one look at a starting child shows.
+/// One observation of a starting child.
 #[derive(Debug, Clone)]
 pub(crate) struct StartSign {
     pub(crate) progress: StartProgress,
@@ -73,13 +73,13 @@ impl StartClock {
         }
     }
 
-    /// When the child is given up.
+    /// Returns the time at which the start fails.
     pub(crate) fn give_up_at(&self) -> Instant {
         self.give_up_at
     }
 
-    /// When a probe that may stay unanswered for `limit` counts as unanswered. A child that has not read it
-    /// cannot have ignored it.
+    /// Returns the time at which a probe that may stay unanswered for `limit` counts as unanswered. A child that
+    /// has not read it cannot have ignored it.
     pub(crate) fn silent_at(&self, limit: Duration) -> Instant {
         let silent = self.reading.map(|(since, quiet_since)| {
             (quiet_since + limit).min(since + limit * StartClock::PROBE_EXTENSIONS)

@@ -171,7 +171,7 @@ impl Connector {
         false
     }
 
-    /// Whether opening a connection starts a process.
+    /// Returns whether opening a connection starts a process.
     pub(crate) fn starts_process(&self) -> bool {
         matches!(self.target.0, Kind::Child(_))
     }

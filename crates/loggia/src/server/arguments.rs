@@ -52,7 +52,7 @@ pub(crate) fn needed_in_text(schema: &JsonObject) -> Option<Vec<String>> {
     Some(needed)
 }
 
-/// Whether [`apply_defaults`] would find a default within a value of this schema.
+/// Returns whether [`apply_defaults`] would find a default within a value of this schema.
 fn has_defaults(schema: &JsonObject) -> bool {
     let within = |schema: &JsonObject| schema.contains_key("default") || has_defaults(schema);
     properties(schema).iter().any(|(_, property)| within(property))

@@ -26,7 +26,7 @@ pub enum BadFrame {
     TooLong {
         /// The most bytes it may have.
         most: usize,
-        /// What could be read of it.
+        /// The part of it that could be read.
         envelope: PartialEnvelope,
     },
 }

@@ -47,14 +47,14 @@ mod platform {
         }
     }
 
-    /// Whether the process was started with SIGHUP ignored. Only Linux tells; a program that catches the signal
+    /// Returns whether the process was started with SIGHUP ignored. Only Linux tells; a program that catches the signal
     /// itself does not ignore it.
     fn hangup_is_ignored() -> bool {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         ignores(&status, SignalKind::hangup().as_raw_value())
     }
 
-    /// Whether the `SigIgn` mask of `/proc/PID/status` has the signal.
+    /// Returns whether the `SigIgn` mask of `/proc/PID/status` has the signal.
     fn ignores(status: &str, signal: i32) -> bool {
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
         let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());

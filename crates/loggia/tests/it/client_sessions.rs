@@ -82,7 +82,7 @@ const REFUSALS: &[Refusal] = &[
 ];
 
 impl Refusal {
-    /// Whether it answers the request, so that the tool may have run.
+    /// Returns whether it answers the request, so that the tool may have run.
     fn may_follow_a_run(&self) -> bool {
         self.status == 200
             && match self.body {

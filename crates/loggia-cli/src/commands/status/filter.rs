@@ -34,7 +34,7 @@ impl GatewayFilter {
         Some(GatewayFilter { host: Some(host), port: url.port_or_known_default()? })
     }
 
-    /// Whether `gateway` is at this place: by its URL, which may be public, or by the address that it listens on.
+    /// Returns whether `gateway` has this URL, which may be its public one, or listens on this address.
     pub(super) fn matches(&self, gateway: &Value) -> bool {
         let url = gateway["url"].as_str().and_then(|url| GatewayFilter::of_url(&Url::parse(url).ok()?));
         let listen = gateway["listen"].as_str().and_then(|listen| listen.parse::<SocketAddr>().ok());
@@ -42,7 +42,7 @@ impl GatewayFilter {
             || listen.is_some_and(|listen| self.port == listen.port() && self.names(listen.ip()))
     }
 
-    /// Whether the host may be the address `ip`.
+    /// Returns whether the host may be the address `ip`.
     fn names(&self, ip: IpAddr) -> bool {
         let Some(host) = &self.host else { return true };
         match host.parse::<IpAddr>() {

@@ -16,7 +16,7 @@ use crate::render::text::{count, cut, one_line, pad};
 
 /// Columns before what is said of a connector.
 const HEAD: usize = 26;
-/// When a start that takes long is told of for the first time; after that, whenever it took twice as long.
+/// Time until a slow start is reported first; each later report comes after twice that time.
 const SLOW: Duration = Duration::from_secs(10);
 /// The time between two looks at the connectors that start.
 const LOOK: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ pub(crate) struct Banner {
     hub: Arc<Hub>,
     say: fn(String),
     said: HashMap<Arc<str>, Said>,
-    /// When a connector that starts is told of next.
+    /// For each connector that starts, the time of the next report.
     slow: HashMap<Arc<str>, Duration>,
     /// The configuration file, as it was named.
     file: String,

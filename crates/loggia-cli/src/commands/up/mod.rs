@@ -97,8 +97,8 @@ fn check(config: &Config) -> Outcome {
     }
 }
 
-/// Starts the hub, where `requests` run at once. In `accounts` everybody has credentials of their own for those
-/// connectors.
+/// Starts the hub, in which at most `requests` run at once. For the connectors in `accounts` each user has separate
+/// credentials.
 fn start(
     config: &Config,
     credentials: &Credentials,

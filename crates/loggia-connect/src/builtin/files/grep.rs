@@ -72,7 +72,7 @@ pub struct GrepResult {
     pub matches: usize,
     /// How many files were searched.
     pub searched: usize,
-    /// What to send as `cursor` to search the files after these; absent where all were searched.
+    /// Cursor for the next call, which searches the files after these; absent when all were searched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
     /// What was left out, and why.

@@ -52,7 +52,7 @@ impl DirectoryLocks {
         Ok(locks)
     }
 
-    /// Whether other processes are kept out.
+    /// Returns whether other processes are kept out.
     pub(super) fn exclude_others(&self) -> bool {
         !self.held.is_empty()
     }

@@ -159,7 +159,7 @@ impl Files {
     }
 }
 
-/// Whether something that may be replaced has the new name; fails where it may not.
+/// Returns whether something that may be replaced has the new name; fails where it may not.
 fn check_target(from: &DirectoryEntry, to: &DirectoryEntry, overwrite: bool) -> Result<bool> {
     let Ok(metadata) = to.metadata() else { return Ok(false) };
     let (old, new) = (from.path.as_str(), to.path.as_str());

@@ -37,7 +37,7 @@ fn list(dir: &Dir) -> io::Result<()> {
     dir.entries()?.next().transpose().map(drop)
 }
 
-/// Whether an open directory was deleted. Its handle stays, and shows an empty directory.
+/// Returns whether an open directory was deleted. Its handle stays, and shows an empty directory.
 pub(super) fn is_deleted(dir: &Dir) -> bool {
     dir.dir_metadata().is_ok_and(|metadata| metadata.nlink() == 0)
 }

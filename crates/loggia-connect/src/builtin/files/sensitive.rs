@@ -184,7 +184,7 @@ impl Files {
         real.to_owned()
     }
 
-    /// Whether one of the directories on the way is a git directory, or becomes one by the next name of the path.
+    /// Returns whether a directory of the path is a git directory, or becomes one by the next name of the path.
     fn is_in_git_directory(&self, resolved: &Path) -> bool {
         let mut above = PathBuf::from(".");
         for component in resolved.components() {
@@ -199,7 +199,7 @@ impl Files {
     }
 }
 
-/// Whether a folder is sensitive as a whole: its own path has sensitive names, or it is in a git directory.
+/// Returns whether a folder is sensitive as a whole: its own path has sensitive names, or it is in a git directory.
 pub(super) fn is_sensitive_root(root: &Path) -> bool {
     let in_git_directory = |folder: &Path| {
         let has = |name: &str| folder.join(name).exists();
@@ -208,7 +208,7 @@ pub(super) fn is_sensitive_root(root: &Path) -> bool {
     has_sensitive_names(root) || root.ancestors().any(in_git_directory)
 }
 
-/// Whether `dir` is a git directory once it has the entry `added`.
+/// Returns whether `dir` is a git directory once it has the entry `added`.
 fn is_git_directory(dir: &Dir, added: &OsStr) -> bool {
     let added = normal(added);
     let has = |name: &str| name.to_lowercase() == added || dir.symlink_metadata(name).is_ok();

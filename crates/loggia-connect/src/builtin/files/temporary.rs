@@ -79,7 +79,7 @@ fn name(attempt: u32) -> String {
     format!(".loggia-{}-{attempt}.tmp", std::process::id())
 }
 
-/// Whether `name` is one that [`TemporaryFile`] gives.
+/// Returns whether `name` is one that [`TemporaryFile`] gives.
 pub(super) fn is_temporary(name: &OsStr) -> bool {
     let numbers = name.to_str().and_then(|name| name.strip_prefix(".loggia-")?.strip_suffix(".tmp"));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

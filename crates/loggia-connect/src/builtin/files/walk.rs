@@ -80,7 +80,7 @@ pub(super) struct Walk {
     /// The names that may be in memory, and those that are.
     most_held: usize,
     held: usize,
-    /// Why the start could not be read.
+    /// The error, if the first folder could not be read.
     failed: Option<io::Error>,
 }
 

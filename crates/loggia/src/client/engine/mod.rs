@@ -38,7 +38,7 @@ pub(crate) struct Settings {
     pub capabilities: ClientCapabilities,
     pub negotiation: Negotiation,
     pub patience: Patience,
-    /// How long a server that is started as a process may show no sign of work before its first message;
+    /// The longest time without a sign of work before the first message of a server that is started as a process;
     /// `None` where no process is started.
     pub start_limit: Option<Duration>,
     /// Whether each request has a stream of its own (Streamable HTTP): then closing it is cancelling, in
@@ -166,7 +166,7 @@ enum Phase {
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     id: i64,
-    /// When it was asked, or when the server first spoke after that.
+    /// Time of the probe, or of the first message of the server after it.
     since: Instant,
     limit: Duration,
     /// Whether no answer within the limit is an answer, too: that of an old server.
@@ -174,7 +174,7 @@ struct Asked {
 }
 
 impl Asked {
-    /// When the question counts as unanswered.
+    /// Returns the time at which the probe counts as unanswered.
     fn until(&self, start: Option<&StartClock>) -> Instant {
         match start {
             Some(clock) if self.is_probe => clock.silent_at(self.limit),

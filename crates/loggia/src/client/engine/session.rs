@@ -43,7 +43,7 @@ impl Engine {
     }
 }
 
-/// Whether running a request twice does what running it once does.
+/// Returns whether running a request twice does what running it once does.
 fn is_repeatable(method: &Method) -> bool {
     matches!(
         method,

@@ -29,7 +29,7 @@ pub struct Listing<T> {
     pub entries: Vec<T>,
     /// The JSON text of each entry, as the server wrote it. Empty where the entries were not read from JSON.
     pub sources: Vec<RawJson>,
-    /// What is missing, and why. At most [`Listing::MOST_WARNINGS`]; the last one then counts the others.
+    /// The missing entries, with the reasons. At most [`Listing::MOST_WARNINGS`]; the last one then counts the others.
     pub warnings: Vec<ListWarning>,
 }
 
@@ -251,8 +251,8 @@ impl<P: ListPage> ListReading<P> {
         self.cursor = cursor;
     }
 
-    /// Whether an error means that the list changed while it was read: a cursor that the server no longer knows. Then
-    /// it is read from its beginning, once ("Interaction with Pagination").
+    /// Returns whether an error means that the list changed while it was read: a cursor that the server no longer
+    /// knows. Then it is read from its beginning, once ("Interaction with Pagination").
     fn is_stale(&self, error: &Error) -> bool {
         let refused = matches!(error, Error::Rpc(error) if error.code == ErrorCode::INVALID_PARAMS);
         refused && self.cursor.is_some() && !self.started_over

@@ -80,7 +80,7 @@ mod linux {
         sum
     }
 
-    /// Whether a process runs or waits for a disk, and the processor time it has used (proc(5), `stat`).
+    /// Returns whether a process runs or waits for a disk, and the processor time it has used (proc(5), `stat`).
     fn read_stat(process: u32) -> Option<(bool, u64)> {
         let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
         // The name, in parentheses, may hold anything.

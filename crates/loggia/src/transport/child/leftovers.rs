@@ -26,8 +26,8 @@ mod linux {
     /// Longest environment that is searched, in bytes.
     const ENVIRONMENT: u64 = 1 << 20;
 
-    /// Which child of which program: `PID:START:NAMESPACE:CHILD`. Process numbers mean something within their PID
-    /// namespace only.
+    /// Identity of a child and of the program that started it: `PID:START:NAMESPACE:CHILD`. Process numbers are valid
+    /// within their PID namespace only.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub(in super::super) struct Mark {
         pid: i32,
@@ -70,7 +70,7 @@ mod linux {
             Mark::parse(std::str::from_utf8(value).ok()?)
         }
 
-        /// Whether the program that started the child still runs.
+        /// Returns whether the program that started the child still runs.
         fn program_runs(&self) -> bool {
             let stat = Pid::from_raw(self.pid).and_then(ProcessStat::of);
             stat.is_some_and(|stat| stat.start == self.start)

@@ -29,7 +29,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// How long the exit of a child that closed its output is waited for.
+    /// Time that a child has to exit after it closed its output.
     const EXIT: Duration = Duration::from_secs(2);
 
     pub(super) fn new(
@@ -56,8 +56,8 @@ impl Process {
         }
     }
 
-    /// What to say of a connection that ended because of `reason`. A future that was dropped may be asked for
-    /// again: the time runs on.
+    /// Describes a connection that ended because of `reason`. After the future was dropped, the method can be called
+    /// again: the time limit keeps running.
     pub(crate) async fn last_words(&mut self, reason: &str) -> String {
         let exit_by = *self.exit_by.get_or_insert_with(|| Instant::now() + Process::EXIT);
         let status = self.exit(exit_by).await;
@@ -86,7 +86,7 @@ impl Process {
         self.said.text()
     }
 
-    /// Why a guarded child could not be started.
+    /// Returns the reason that a guarded child could not be started.
     fn not_started(&self, status: Option<ExitStatus>) -> Option<String> {
         let failed = self.guarded && status?.code() == Some(NOT_STARTED);
         let last = self.said.last().filter(|_| failed)?;

@@ -4,15 +4,15 @@ use loggia_wire::jsonrpc::PartialEnvelope;
 
 use super::BadFrame;
 
-/// How much of the beginning is kept, in bytes. Most libraries write the id there.
+/// The number of bytes of the beginning that are kept. Most libraries write the id there.
 const HEAD: usize = 4 << 10;
-/// How much of the end is kept, in bytes. The others write it last.
+/// The number of bytes of the end that are kept. The other libraries write the id last.
 const TAIL: usize = 1 << 10;
 
-/// How many times longer than it may be a line is before its end is not waited for.
+/// A line longer than this many times its bound is reported before it ends.
 const ENDLESS: usize = 16;
 
-/// What is kept of it. It is reported once: at its end, or before where more of it would tell nothing new.
+/// The kept beginning and end of a line over its bound. It is reported once: when it ends, or at [`ENDLESS`].
 pub(super) struct LongLine {
     most: usize,
     head: Vec<u8>,

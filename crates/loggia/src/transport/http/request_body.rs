@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 
 /// Most bytes that are dropped.
 const MOST_DROPPED: usize = 64 << 20;
-/// How long that may take.
+/// The longest time for that.
 const DROP_TIME: Duration = Duration::from_secs(10);
 
 /// A body from the network.

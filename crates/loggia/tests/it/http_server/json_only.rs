@@ -61,7 +61,7 @@ async fn a_batch_is_answered_by_an_array() {
     server.stop().await;
 }
 
-/// What only a stream can carry is refused, and says what to send.
+/// A request that needs a stream is refused, and the error says what to send.
 #[tokio::test]
 async fn what_needs_a_stream_says_so() {
     // The call that is left waiting for an answer does not delay the end.

@@ -107,7 +107,7 @@ impl fmt::Debug for ChildGuard {
     }
 }
 
-/// What a guard is started with: `MODE PARENT PROGRAM ARGS…`.
+/// The arguments of a guard: `MODE PARENT PROGRAM ARGS…`.
 #[cfg_attr(not(unix), expect(dead_code, reason = "this system has no guards"))]
 struct Order {
     becomes_child: bool,

@@ -13,13 +13,13 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{ChildGuard, EXEC, NOT_STARTED, NOT_STARTED_LINE, Order, own_name, system};
 
-/// How long the child may clean up when the guard's parent has ended.
+/// Time that the child has to clean up after the guard's parent has ended.
 const PARENT_GONE: Duration = Duration::from_secs(1);
-/// How long processes that the child left behind may clean up.
+/// Time that processes which outlive the child have to clean up.
 const LEFT_BEHIND: Duration = Duration::from_millis(500);
-/// How long processes may take to end after SIGKILL. In an uninterruptible system call they do not end.
+/// Time that processes have to end after SIGKILL. In an uninterruptible system call they do not end.
 const KILLED: Duration = Duration::from_secs(5);
-/// How often the processes that must end are looked for again: one may have started another meanwhile.
+/// Interval between two searches for processes that must end: one may have started another meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Starts the child and watches over it.
@@ -105,7 +105,7 @@ fn exit_code(status: WaitStatus) -> ExitCode {
     ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
-/// What the guard is told by signals: SIGQUIT to kill the child, the others to ask it to terminate.
+/// Signals to the guard: SIGQUIT kills the child, the others ask it to terminate.
 struct Orders {
     kill: Received,
     terminate: Received,

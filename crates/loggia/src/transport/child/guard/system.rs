@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getppid, kill_process_group};
 
-/// How often the parent is looked for where its end is not reported.
+/// Interval between two checks of the parent, on systems that do not report its end.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Waits until this process has another parent.

@@ -187,7 +187,7 @@ impl Remote {
         }
     }
 
-    /// Whether the server keeps something between this request and the opening: a session, or with HTTP+SSE the
+    /// Returns whether the server keeps something between this request and the opening: a session, or with HTTP+SSE the
     /// stream whose POST address names it.
     fn has_session(&self, request: &RequestContext, method: &Method) -> bool {
         request.session.is_some() || (*method != Method::Initialize && self.session().post_address.is_some())

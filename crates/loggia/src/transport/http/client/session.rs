@@ -21,7 +21,7 @@ pub(super) struct Refused<'a> {
 }
 
 impl Refused<'_> {
-    /// Whether the session is gone and, if so, whether the request may have run all the same.
+    /// Returns whether the session is gone and, if so, whether the request may have run all the same.
     pub(super) fn loses_session(&self) -> Option<bool> {
         if is_gone(self.status) {
             return Some(false);
@@ -42,7 +42,7 @@ impl Refused<'_> {
     }
 }
 
-/// Whether a stream of a session that was open cannot be opened again because the session is gone.
+/// Returns whether a stream of a session that was open cannot be opened again because the session is gone.
 pub(super) fn ends_stream(status: StatusCode) -> bool {
     is_gone(status) || matches!(status.as_u16(), 400 | 401 | 409 | 421 | 422 | 440)
 }
@@ -52,7 +52,7 @@ fn is_gone(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
 }
 
-/// Whether an error is about the session and not about the request.
+/// Returns whether an error is about the session and not about the request.
 pub(super) fn names_session(error: &RpcError) -> bool {
     const DEFECTS: [&str; 14] = [
         "not found",

@@ -210,8 +210,8 @@ impl Remote {
         }
     }
 
-    /// Whether a refusal of the stream that belongs to no request means that the session is gone. A server that never
-    /// opened that stream may refuse it with any status.
+    /// Returns whether a refusal of the stream that belongs to no request means that the session is gone. A server
+    /// that never opened that stream may refuse it with any status.
     fn ends_session(&self, status: StatusCode, was_open: bool) -> bool {
         self.session().id.is_some() && (status == StatusCode::NOT_FOUND || (was_open && ends_stream(status)))
     }

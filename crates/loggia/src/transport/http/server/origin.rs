@@ -20,7 +20,7 @@ const PARAM_PREFIX: &str = "mcp-param-";
 const METHODS: &str = "GET, POST, DELETE, OPTIONS";
 /// Response headers that a page may read.
 const EXPOSED: &str = "Mcp-Session-Id, WWW-Authenticate, MCP-Protocol-Version, DPoP-Nonce, Retry-After";
-/// How long a browser keeps the answer to a preflight, in seconds.
+/// Seconds that a browser may cache the response to a preflight.
 const MAX_AGE: &str = "600";
 /// Longest list of headers in a preflight that is read, in bytes.
 const MOST_REQUESTED: usize = 8 << 10;
@@ -33,7 +33,7 @@ pub(super) struct OriginFilter {
     varies: bool,
 }
 
-/// What becomes of a request.
+/// The decision on a request.
 pub(super) enum Verdict {
     /// It is passed on.
     Pass,

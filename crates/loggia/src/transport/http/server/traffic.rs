@@ -25,7 +25,7 @@ struct Counts {
     open: AtomicUsize,
     /// Responses that have something to send and wait for the peer to take it.
     waiting: AtomicUsize,
-    /// Whatever happened, counted: a request began or ended, a peer took something, the head of a request began.
+    /// Number of events: a request began or ended, a peer read data, the head of a request began.
     events: AtomicUsize,
     /// Whether some bytes of the next request came, but not all of its head.
     head_begun: AtomicBool,
@@ -192,7 +192,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// How long a connection stays open after what happened on it.
+    /// Returns how long a connection stays open after the events on it.
     async fn lasts(age: Duration, happened: impl Fn(&Traffic)) -> Duration {
         let limits = Limits { read_timeout: 30 * SECOND, idle: 120 * SECOND, ..Limits::default() };
         let (traffic, begun) = (Traffic::default(), Instant::now());
