@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
 
-use crate::guard::{GuardError, RestrictedHttpClient};
+use crate::guard::{FetchError, RestrictedHttpClient};
 use crate::jose::{Algorithm, JoseError, KeySource, KeysFuture, RemoteKeys};
 
 /// How long after a failure the next try may follow.
@@ -43,7 +43,7 @@ pub struct Provider {
 #[derive(Default)]
 struct Known {
     found: Option<(ProviderMetadata, std::sync::Arc<RemoteKeys>)>,
-    failed: Option<(Instant, GuardError)>,
+    failed: Option<(Instant, FetchError)>,
 }
 
 impl fmt::Debug for Provider {
@@ -64,11 +64,11 @@ impl Provider {
     }
 
     /// The issuer's metadata.
-    pub async fn metadata(&self) -> Result<ProviderMetadata, GuardError> {
+    pub async fn metadata(&self) -> Result<ProviderMetadata, FetchError> {
         Ok(self.found().await?.0)
     }
 
-    async fn found(&self) -> Result<(ProviderMetadata, std::sync::Arc<RemoteKeys>), GuardError> {
+    async fn found(&self) -> Result<(ProviderMetadata, std::sync::Arc<RemoteKeys>), FetchError> {
         let mut known = self.known.lock().await;
         if let Some(found) = &known.found {
             return Ok(found.clone());
@@ -92,13 +92,13 @@ impl Provider {
         }
     }
 
-    async fn discover(&self) -> Result<ProviderMetadata, GuardError> {
+    async fn discover(&self) -> Result<ProviderMetadata, FetchError> {
         let mut last = None;
         for url in self.places() {
             let outcome = self.guard.get(&url).await;
             let found = outcome.and_then(|reply| {
                 let wrong =
-                    |why: &str| GuardError::Failed { url: url.as_str().to_owned(), why: why.to_owned() };
+                    |why: &str| FetchError::Failed { url: url.as_str().to_owned(), why: why.to_owned() };
                 if !reply.status.is_success() {
                     return Err(wrong("it does not answer with metadata"));
                 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use crate::guard::GuardError;
+use crate::guard::FetchError;
 use crate::jose::JoseError;
 
 /// Why there is no token.
@@ -12,7 +12,7 @@ use crate::jose::JoseError;
 #[non_exhaustive]
 pub enum AuthError {
     /// A server could not be reached, or must not be.
-    RestrictedHttpClient(GuardError),
+    Fetch(FetchError),
     /// What a server says of itself cannot be used.
     Discovery(String),
     /// The authorization server does not take us as a client.
@@ -46,8 +46,8 @@ impl AuthError {
     /// Whether the same may succeed in a while, without anybody doing anything.
     pub fn is_temporary(&self) -> bool {
         match self {
-            AuthError::RestrictedHttpClient(error) => {
-                matches!(error, GuardError::Failed { .. } | GuardError::TimedOut { .. })
+            AuthError::Fetch(error) => {
+                matches!(error, FetchError::Failed { .. } | FetchError::TimedOut { .. })
             }
             AuthError::Refused { error, .. } => {
                 matches!(error.as_str(), "temporarily_unavailable" | "server_error" | "slow_down")
@@ -76,7 +76,7 @@ impl AuthError {
 impl fmt::Display for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AuthError::RestrictedHttpClient(error) => error.fmt(f),
+            AuthError::Fetch(error) => error.fmt(f),
             AuthError::Refused { error, description: Some(description) } => {
                 write!(f, "the authorization server refuses with {error}: {description}")
             }
@@ -121,9 +121,9 @@ pub fn with_advice(error: &io::Error) -> String {
     format!("{error}{advice}")
 }
 
-impl From<GuardError> for AuthError {
-    fn from(error: GuardError) -> AuthError {
-        AuthError::RestrictedHttpClient(error)
+impl From<FetchError> for AuthError {
+    fn from(error: FetchError) -> AuthError {
+        AuthError::Fetch(error)
     }
 }
 
@@ -136,7 +136,7 @@ impl From<JoseError> for AuthError {
 impl From<AuthError> for loggia::Error {
     fn from(error: AuthError) -> loggia::Error {
         match error {
-            AuthError::RestrictedHttpClient(error) if matches!(error, GuardError::Configuration(_)) => {
+            AuthError::Fetch(error) if matches!(error, FetchError::Configuration(_)) => {
                 loggia::Error::Configuration(error.to_string())
             }
             AuthError::Configuration(what) => loggia::Error::Configuration(what),
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn only_what_a_sign_in_mends_asks_for_one() {
         let text = || "x".to_owned();
-        let guarded = |error| AuthError::RestrictedHttpClient(error);
+        let guarded = |error| AuthError::Fetch(error);
         let refused = |error: &str| AuthError::Refused { error: error.to_owned(), description: None };
         let table = [
             (AuthError::SignInAgain(text()), true),
@@ -169,9 +169,9 @@ mod tests {
             (refused("invalid_grant"), true),
             (refused("temporarily_unavailable"), false),
             (refused("slow_down"), false),
-            (guarded(GuardError::TimedOut { url: text(), limit: Duration::ZERO }), false),
-            (guarded(GuardError::Failed { url: text(), why: text() }), false),
-            (guarded(GuardError::Configuration(text())), false),
+            (guarded(FetchError::TimedOut { url: text(), limit: Duration::ZERO }), false),
+            (guarded(FetchError::Failed { url: text(), why: text() }), false),
+            (guarded(FetchError::Configuration(text())), false),
             (AuthError::Store(text()), false),
             (AuthError::StoreUnavailable(text()), false),
             (AuthError::Configuration(text()), false),

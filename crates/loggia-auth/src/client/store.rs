@@ -79,6 +79,12 @@ struct Kept {
     until: Option<SystemTime>,
 }
 
+impl Kept {
+    fn is_live(&self, now: SystemTime) -> bool {
+        self.until.is_none_or(|until| until > now)
+    }
+}
+
 impl MemoryStore {
     /// An empty store.
     pub fn new() -> MemoryStore {
@@ -114,7 +120,7 @@ impl TokenStore for MemoryStore {
     ) -> StoreFuture<'a, Option<u64>> {
         let mut content = self.content();
         let now = SystemTime::now();
-        content.records.retain(|_, kept| kept.until.is_none_or(|until| until > now));
+        content.records.retain(|_, kept| kept.is_live(now));
         if content.records.get(key).map(|kept| kept.stored.revision) != expected {
             return ready(None);
         }
@@ -152,9 +158,30 @@ impl TokenStore for MemoryStore {
     }
 
     fn keys<'a>(&'a self, start: &'a str) -> StoreFuture<'a, Vec<String>> {
+        let now = SystemTime::now();
+        let content = self.content();
+        let live = content.records.iter().filter(|(_, kept)| kept.is_live(now));
         let mut keys: Vec<String> =
-            self.content().records.keys().filter(|key| key.starts_with(start)).cloned().collect();
+            live.map(|(key, _)| key).filter(|key| key.starts_with(start)).cloned().collect();
         keys.sort();
         ready(keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What counts records must not count those that are over.
+    #[tokio::test]
+    async fn a_record_that_is_over_has_no_key() {
+        let store = MemoryStore::new();
+        let now = SystemTime::now();
+        let times =
+            [("a/over", Some(now)), ("a/later", Some(now + Duration::from_secs(3600))), ("a/ever", None)];
+        for (key, until) in times {
+            store.save(key, Secret::new("x"), None, until).await.unwrap();
+        }
+        assert_eq!(store.keys("a/").await.unwrap(), ["a/ever", "a/later"]);
     }
 }

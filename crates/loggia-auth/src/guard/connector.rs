@@ -19,7 +19,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tower_service::Service;
 
-use super::{GuardError, Policy, Resolve, is_localhost};
+use super::{FetchError, Policy, Resolve, is_localhost};
 
 pub(super) type Connector = hyper_rustls::HttpsConnector<HttpConnector<CheckedResolver>>;
 
@@ -38,7 +38,7 @@ impl std::error::Error for Refusal {}
 pub(super) fn client(
     policy: &Arc<Policy>,
     resolver: Arc<dyn Resolve>,
-) -> Result<Client<Connector, Full<Bytes>>, GuardError> {
+) -> Result<Client<Connector, Full<Bytes>>, FetchError> {
     let mut tcp = HttpConnector::new_with_resolver(CheckedResolver { policy: policy.clone(), resolver });
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(policy.timeout));
@@ -56,9 +56,9 @@ pub(super) fn client(
         .build(connector))
 }
 
-fn tls(policy: &Policy) -> Result<rustls::ClientConfig, GuardError> {
+fn tls(policy: &Policy) -> Result<rustls::ClientConfig, FetchError> {
     let wrong =
-        |what: String| GuardError::Configuration(format!("the root certificates cannot be used: {what}"));
+        |what: String| FetchError::Configuration(format!("the root certificates cannot be used: {what}"));
     let mut roots = rustls::RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     for certificate in policy.roots.iter().flat_map(|pem| CertificateDer::pem_slice_iter(pem)) {

@@ -100,8 +100,8 @@ impl Policy {
     }
 
     /// Whether a URL may be fetched, as far as can be seen before its name is resolved.
-    pub fn check(&self, url: &Url) -> Result<(), GuardError> {
-        let refused = |why: &str| Err(GuardError::Refused { url: shown(url), why: why.to_owned() });
+    pub fn check(&self, url: &Url) -> Result<(), FetchError> {
+        let refused = |why: &str| Err(FetchError::Refused { url: shown(url), why: why.to_owned() });
         if !url.username().is_empty() || url.password().is_some() {
             return refused("it holds a user name or password");
         }
@@ -173,7 +173,7 @@ impl Resolve for SystemResolver {
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum GuardError {
+pub enum FetchError {
     /// The URL may not be fetched.
     Refused {
         /// The URL without its query.
@@ -206,21 +206,21 @@ pub enum GuardError {
     Configuration(String),
 }
 
-impl fmt::Display for GuardError {
+impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            GuardError::Refused { url, why } => write!(f, "{url} is not fetched: {why}"),
-            GuardError::Failed { url, why } => write!(f, "{url} cannot be fetched: {why}"),
-            GuardError::TimedOut { url, limit } => {
+            FetchError::Refused { url, why } => write!(f, "{url} is not fetched: {why}"),
+            FetchError::Failed { url, why } => write!(f, "{url} cannot be fetched: {why}"),
+            FetchError::TimedOut { url, limit } => {
                 write!(f, "{url} did not answer within {} seconds", limit.as_secs_f32())
             }
-            GuardError::TooLong { url, limit } => write!(f, "{url} answers with more than {limit} bytes"),
-            GuardError::Configuration(what) => f.write_str(what),
+            FetchError::TooLong { url, limit } => write!(f, "{url} answers with more than {limit} bytes"),
+            FetchError::Configuration(what) => f.write_str(what),
         }
     }
 }
 
-impl std::error::Error for GuardError {}
+impl std::error::Error for FetchError {}
 
 /// A request.
 #[derive(Debug, Clone)]
@@ -272,10 +272,10 @@ impl Fetch {
     }
 
     /// Adds `Authorization`. It is not taken along to another origin.
-    pub fn authorization(self, scheme: &str, credentials: &Secret) -> Result<Fetch, GuardError> {
+    pub fn authorization(self, scheme: &str, credentials: &Secret) -> Result<Fetch, FetchError> {
         let value = format!("{scheme} {}", credentials.expose());
         let mut value = HeaderValue::try_from(value).map_err(|_| {
-            GuardError::Configuration("the credentials hold a character that no header may have".to_owned())
+            FetchError::Configuration("the credentials hold a character that no header may have".to_owned())
         })?;
         value.set_sensitive(true);
         Ok(self.header(AUTHORIZATION, value))
@@ -351,12 +351,12 @@ impl fmt::Debug for RestrictedHttpClient {
 
 impl RestrictedHttpClient {
     /// A client that resolves names as the operating system does.
-    pub fn new(policy: Policy) -> Result<RestrictedHttpClient, GuardError> {
+    pub fn new(policy: Policy) -> Result<RestrictedHttpClient, FetchError> {
         RestrictedHttpClient::with_resolver(policy, SystemResolver)
     }
 
     /// A client with a resolver of its own.
-    pub fn with_resolver(policy: Policy, resolver: impl Resolve) -> Result<RestrictedHttpClient, GuardError> {
+    pub fn with_resolver(policy: Policy, resolver: impl Resolve) -> Result<RestrictedHttpClient, FetchError> {
         let policy = Arc::new(policy);
         let client = connector::client(&policy, Arc::new(resolver))?;
         Ok(RestrictedHttpClient { policy, client })
@@ -368,19 +368,19 @@ impl RestrictedHttpClient {
     }
 
     /// Asks for a document.
-    pub async fn get(&self, url: &Url) -> Result<Reply, GuardError> {
+    pub async fn get(&self, url: &Url) -> Result<Reply, FetchError> {
         self.send(Fetch::get(url.clone())).await
     }
 
     /// Makes a request. The answer may have any status but a redirect that is not followed.
-    pub async fn send(&self, fetch: Fetch) -> Result<Reply, GuardError> {
+    pub async fn send(&self, fetch: Fetch) -> Result<Reply, FetchError> {
         let limit = self.policy.timeout;
         let url = shown(&fetch.url);
         let timed = tokio::time::timeout(limit, Box::pin(self.followed(fetch))).await;
-        timed.unwrap_or(Err(GuardError::TimedOut { url, limit }))
+        timed.unwrap_or(Err(FetchError::TimedOut { url, limit }))
     }
 
-    async fn followed(&self, mut fetch: Fetch) -> Result<Reply, GuardError> {
+    async fn followed(&self, mut fetch: Fetch) -> Result<Reply, FetchError> {
         let most = match fetch.method {
             Method::GET => fetch.redirects.unwrap_or(usize::MAX).min(self.policy.redirects),
             _ => 0,
@@ -393,7 +393,7 @@ impl RestrictedHttpClient {
             };
             if most == 0 {
                 let why = format!("it answers {} and points to {}", response.status(), shown(&target));
-                return Err(GuardError::Refused { url: shown(&fetch.url), why });
+                return Err(FetchError::Refused { url: shown(&fetch.url), why });
             }
             if target.origin() != fetch.url.origin() {
                 fetch.headers.remove(AUTHORIZATION);
@@ -401,11 +401,11 @@ impl RestrictedHttpClient {
             fetch.url = target;
         }
         let why = format!("it is behind more than {most} redirects");
-        Err(GuardError::Refused { url: shown(&fetch.url), why })
+        Err(FetchError::Refused { url: shown(&fetch.url), why })
     }
 
-    async fn once(&self, fetch: &Fetch) -> Result<http::Response<Incoming>, GuardError> {
-        let failed = |why: String| GuardError::Failed { url: shown(&fetch.url), why };
+    async fn once(&self, fetch: &Fetch) -> Result<http::Response<Incoming>, FetchError> {
+        let failed = |why: String| FetchError::Failed { url: shown(&fetch.url), why };
         let mut request = http::Request::new(Full::new(fetch.body.clone()));
         *request.method_mut() = fetch.method.clone();
         *request.uri_mut() = fetch.url[..url::Position::AfterQuery]
@@ -415,19 +415,19 @@ impl RestrictedHttpClient {
         let agent = HeaderValue::from_static(concat!("loggia/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().entry(USER_AGENT).or_insert(agent);
         self.client.request(request).await.map_err(|error| match refusal(&error) {
-            Some(why) => GuardError::Refused { url: shown(&fetch.url), why },
+            Some(why) => FetchError::Refused { url: shown(&fetch.url), why },
             None => failed(with_sources(&error)),
         })
     }
 
-    async fn reply(&self, fetch: Fetch, response: http::Response<Incoming>) -> Result<Reply, GuardError> {
+    async fn reply(&self, fetch: Fetch, response: http::Response<Incoming>) -> Result<Reply, FetchError> {
         let limit = fetch.most_bytes.unwrap_or(usize::MAX).min(self.policy.most_bytes);
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, limit).collect().await.map_err(|error| {
             let url = shown(&fetch.url);
             match error.is::<LengthLimitError>() {
-                true => GuardError::TooLong { url, limit },
-                false => GuardError::Failed { url, why: with_sources(&*error) },
+                true => FetchError::TooLong { url, limit },
+                false => FetchError::Failed { url, why: with_sources(&*error) },
             }
         })?;
         Ok(Reply { url: fetch.url, status: parts.status, headers: parts.headers, body: body.to_bytes() })

@@ -4,10 +4,10 @@ use http::header::LOCATION;
 use http::{Response, StatusCode};
 use url::Url;
 
-use super::{GuardError, shown};
+use super::{FetchError, shown};
 
 /// Where an answer from `url` points to. What began with https stays with it.
-pub(super) fn redirect<B>(url: &Url, response: &Response<B>) -> Result<Option<Url>, GuardError> {
+pub(super) fn redirect<B>(url: &Url, response: &Response<B>) -> Result<Option<Url>, FetchError> {
     if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED {
         return Ok(None);
     }
@@ -16,7 +16,7 @@ pub(super) fn redirect<B>(url: &Url, response: &Response<B>) -> Result<Option<Ur
     match target {
         Some(target) if url.scheme() == "https" && target.scheme() != "https" => {
             let why = "a redirect leads from https to another scheme".to_owned();
-            Err(GuardError::Refused { url: shown(&target), why })
+            Err(FetchError::Refused { url: shown(&target), why })
         }
         target => Ok(target),
     }

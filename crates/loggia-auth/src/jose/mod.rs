@@ -20,7 +20,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::guard::GuardError;
+use crate::guard::FetchError;
 pub use algorithm::Algorithm;
 pub use jwk::{Jwk, JwkSet};
 pub use jwt::{Audience, Claims, Header, Jwt, MOST_BYTES, NumericDate, Rules, Verified};
@@ -54,7 +54,7 @@ pub enum JoseError {
     /// A claim that must be there is not.
     Missing(&'static str),
     /// The keys could not be fetched.
-    Keys(GuardError),
+    Keys(FetchError),
 }
 
 impl JoseError {

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{Algorithm, JoseError, JwkSet};
 use crate::clock::{self, Clock};
-use crate::guard::{Fetch, GuardError, RestrictedHttpClient};
+use crate::guard::{Fetch, FetchError, RestrictedHttpClient};
 
 /// How long fetched keys are good without asking again.
 const FRESH: Duration = Duration::from_secs(15 * 60);
@@ -96,7 +96,7 @@ impl RemoteKeys {
 
     async fn fetch(&self) -> Result<Arc<JwkSet>, JoseError> {
         let failed = |why: &str| {
-            JoseError::Keys(GuardError::Failed { url: self.url.as_str().to_owned(), why: why.to_owned() })
+            JoseError::Keys(FetchError::Failed { url: self.url.as_str().to_owned(), why: why.to_owned() })
         };
         let reply = self.guard.send(Fetch::get(self.url.clone())).await.map_err(JoseError::Keys)?;
         if !reply.status.is_success() {

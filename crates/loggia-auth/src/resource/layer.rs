@@ -1,5 +1,6 @@
 //! The layer itself: from a request with a token to a request with a principal, or to a refusal.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -20,7 +21,7 @@ use url::Url;
 
 use super::challenge::{self, DPOP_NONCE, Refusal, Scheme};
 use super::dpop::{ProofError, Proofs};
-use super::operation::{self, Operation, Unclear};
+use super::operation::{self, Unclear};
 use super::{Grant, Resource, TokenError};
 use crate::jose::{Claims, Jwt};
 
@@ -207,19 +208,19 @@ impl Gate {
         body: Body,
     ) -> Result<Body, Refusal> {
         let policy = &self.resource.scopes;
-        let (operations, body) = match parts.method == Method::POST && policy.looks_inside() {
-            true => self.operations(body).await?,
-            false => (Vec::new(), body),
+        let (needed, body) = if parts.method == Method::POST && policy.looks_inside() {
+            self.needed_scopes(body).await?
+        } else {
+            (policy.base().clone(), body)
         };
-        let needed = policy.needed(&operations);
         if policy.allows(&grant.scopes, &needed) {
             return Ok(body);
         }
         Err(Refusal::Scope(scheme, needed))
     }
 
-    /// Reads a body to see what it asks for. One that is no message is left to the endpoint to refuse.
-    async fn operations(&self, body: Body) -> Result<(Vec<Operation>, Body), Refusal> {
+    /// Reads a body and returns the scopes that it needs. The endpoint refuses a body that is no message.
+    async fn needed_scopes(&self, body: Body) -> Result<(BTreeSet<String>, Body), Refusal> {
         let collected = Limited::new(body, self.resource.most_bytes).collect();
         let collected = tokio::time::timeout(self.resource.read_timeout, collected).await;
         let text: Bytes = match collected {
@@ -227,17 +228,16 @@ impl Gate {
             Ok(Err(_)) => return Err(Refusal::Unreadable(StatusCode::PAYLOAD_TOO_LARGE)),
             Err(_) => return Err(Refusal::Unreadable(StatusCode::REQUEST_TIMEOUT)),
         };
-        let operations = match jsonrpc::decode_frame(&text) {
-            Ok(frame) => self.clear_operations(&frame).map_err(|Unclear(why)| Refusal::Unclear(why))?,
-            Err(_) => Vec::new(),
+        let needed = match jsonrpc::decode_frame(&text) {
+            Ok(frame) => self.scopes_of(&frame).map_err(|Unclear(why)| Refusal::Unclear(why))?,
+            Err(_) => self.resource.scopes.base().clone(),
         };
-        Ok((operations, Body::full(text)))
+        Ok((needed, Body::full(text)))
     }
 
-    fn clear_operations(&self, frame: &Frame) -> Result<Vec<Operation>, Unclear> {
+    fn scopes_of(&self, frame: &Frame) -> Result<BTreeSet<String>, Unclear> {
         let operations = operation::operations(frame)?;
-        self.resource.scopes.check_uris(&operations, self.resource.most_resources)?;
-        Ok(operations)
+        self.resource.scopes.needed(&operations, self.resource.most_resources)
     }
 
     fn refuse(&self, refusal: &Refusal) -> Response<Body> {

@@ -17,6 +17,16 @@ pub struct Operation {
     pub subject: Option<Subject>,
 }
 
+impl Operation {
+    /// Returns the URI of the resource, or the beginning of the URIs, that it is about.
+    pub(super) fn uri(&self) -> Option<&str> {
+        match self.subject.as_ref()? {
+            Subject::Resource(uri) | Subject::ResourcesUnder(uri) => Some(uri),
+            Subject::Tool(_) | Subject::Prompt(_) => None,
+        }
+    }
+}
+
 /// A request is not clear about what it asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unclear(pub(super) String);

@@ -118,38 +118,28 @@ impl ScopePolicy {
         !self.rules.is_empty()
     }
 
-    /// All that these operations need together.
-    pub fn needed(&self, operations: &[Operation]) -> BTreeSet<String> {
+    /// Returns the scopes that these operations need together. Where a rule depends on URIs, there may be at most
+    /// `most_uris` of them, and each URI of a resource must have a normal form.
+    pub(super) fn needed(
+        &self,
+        operations: &[Operation],
+        most_uris: usize,
+    ) -> Result<BTreeSet<String>, Unclear> {
         let spellings = self.judges_uris().then_some(&self.spellings);
-        let targets: Vec<Target<'_>> =
-            operations.iter().map(|operation| Target::of(operation, spellings)).collect();
+        let uris = operations.iter().filter(|operation| operation.uri().is_some());
+        if spellings.is_some() && uris.count() > most_uris {
+            return Err(Unclear::too_many_resources(most_uris));
+        }
+        let targets = operations.iter().map(|operation| Target::of(operation, spellings));
+        let targets: Vec<Target<'_>> = targets.collect::<Result<_, Unclear>>()?;
         let applies = |rule: &&Rule| targets.iter().any(|target| rule.applies(target));
         let scopes = self.rules.iter().filter(applies).map(|rule| rule.scope.clone());
-        scopes.chain(self.always.iter().cloned()).collect()
+        Ok(scopes.chain(self.always.iter().cloned()).collect())
     }
 
     /// Returns whether a rule depends on URIs.
     fn judges_uris(&self) -> bool {
         self.rules.iter().any(|rule| rule.kind == Kind::Resource)
-    }
-
-    /// Checks that the URIs can be judged, where a rule depends on them: they are at most `most`, and each is clear.
-    pub(super) fn check_uris(&self, operations: &[Operation], most: usize) -> Result<(), Unclear> {
-        if !self.judges_uris() {
-            return Ok(());
-        }
-        let subjects = operations.iter().filter_map(|operation| operation.subject.as_ref());
-        let is_about_uris =
-            |subject: &&Subject| matches!(subject, Subject::Resource(_) | Subject::ResourcesUnder(_));
-        if subjects.clone().filter(is_about_uris).count() > most {
-            return Err(Unclear::too_many_resources(most));
-        }
-        for subject in subjects {
-            if let Subject::Resource(uri) = subject {
-                self.spellings.comparable(uri)?;
-            }
-        }
-        Ok(())
     }
 
     /// Whether what was granted is enough.
@@ -173,19 +163,18 @@ impl ScopePolicy {
 /// An operation with what rules are compared with.
 struct Target<'o> {
     operation: &'o Operation,
-    /// `None` where it has no URI, the URI has no normal form, or no rule depends on URIs.
+    /// `None` where it has no URI, the beginning of a URI has no normal form, or no rule depends on URIs.
     uri: Option<ComparableUri>,
 }
 
 impl<'o> Target<'o> {
-    fn of(operation: &'o Operation, spellings: Option<&UriSpellings>) -> Target<'o> {
+    fn of(operation: &'o Operation, spellings: Option<&UriSpellings>) -> Result<Target<'o>, Unclear> {
         let uri = match (&operation.subject, spellings) {
-            (Some(Subject::Resource(uri) | Subject::ResourcesUnder(uri)), Some(spellings)) => {
-                spellings.comparable(uri).ok()
-            }
+            (Some(Subject::Resource(uri)), Some(spellings)) => Some(spellings.comparable(uri)?),
+            (Some(Subject::ResourcesUnder(start)), Some(spellings)) => spellings.comparable(start).ok(),
             _ => None,
         };
-        Target { operation, uri }
+        Ok(Target { operation, uri })
     }
 }
 
@@ -237,7 +226,7 @@ mod tests {
                 ("files+file:///secret/x", true),
                 ("file:///public/x", false),
             ] {
-                let needed = policy.needed(&read(uri));
+                let needed = policy.needed(&read(uri), 1).expect(uri);
                 assert_eq!(needed.contains("secret"), is_secret, "{uri}: {policy:?}");
             }
         }

@@ -133,6 +133,7 @@ mod tests {
             key: &'a str,
             value: Secret,
             expected: Option<u64>,
+            // The records of the test end by its own clock, which is behind the store's.
             _: Option<SystemTime>,
         ) -> StoreFuture<'a, Option<u64>> {
             self.store.save(key, value, expected, None)

@@ -37,7 +37,11 @@ impl KnownHost {
     fn allows(self, host: &str) -> bool {
         match self {
             KnownHost::Named(name) => host == name,
-            KnownHost::Extension => host.contains('.') && !host.eq_ignore_ascii_case(DEEP_LINKS),
+            // Editors decode percent-encoding in the host, so only hosts that decode to themselves are compared.
+            KnownHost::Extension => {
+                let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+                host.contains('.') && host.bytes().all(is_plain) && !host.eq_ignore_ascii_case(DEEP_LINKS)
+            }
         }
     }
 }
@@ -174,6 +178,8 @@ mod tests {
             ("claude://claude.ai/mcp/callback", true),
             ("warp://mcp/oauth2callback", true),
             ("cursor://anysphere.cursor-deeplink/mcp/install?name=x&config=e30", false),
+            ("cursor://anysphere.cursor%2Ddeeplink/mcp/install?name=x&config=e30", false),
+            ("vscode://publisher%2Ename/callback", false),
             ("cursor://ANYSPHERE.cursor-deeplink/prompt?text=x", false),
             ("cursor://file/etc/passwd", false),
             ("vscode://file/etc/passwd", false),

@@ -195,13 +195,20 @@ impl Shared {
         parts: &Parts,
     ) -> Result<Response<Body>, AuthError> {
         let (now, shown) = (self.now(), Records::named("link-shown", request));
+        let program = self.program_of(request).await?;
         if self.records.add(&shown, &(), Some(now + PAUSE)).await? {
             if let Err(wait) = self.rates.count_link(parts, now) {
                 self.records.take::<()>(&shown).await?;
                 return Ok(pages::too_many(wait));
             }
-            let url = self.link(subject, Some(request)).await?;
-            show(&SignInLink { url, program: self.program_of(request).await? });
+            match self.link(subject, Some(request)).await {
+                Ok(url) => show(&SignInLink { url, program }),
+                Err(error) => {
+                    // The next request must not wait for a link that was never shown.
+                    self.records.take::<()>(&shown).await?;
+                    return Err(error);
+                }
+            }
         }
         Ok(pages::enter_code(&self.path("signin"), Some(request), false))
     }
@@ -263,7 +270,7 @@ impl Shared {
         request: &str,
         headers: &HeaderMap,
     ) -> Result<Response<Body>, AuthError> {
-        let metadata = openid.provider.metadata().await.map_err(AuthError::RestrictedHttpClient)?;
+        let metadata = openid.provider.metadata().await.map_err(AuthError::Fetch)?;
         let no_endpoint =
             || AuthError::Discovery("the identity provider names no place to sign in".to_owned());
         let mut url = metadata.authorization_endpoint.ok_or_else(no_endpoint)?;

@@ -173,7 +173,7 @@ impl KeySource for Signing {
             let keys = |known: Result<Known, AuthError>| {
                 let known = known.map_err(|error| {
                     let url = RECORD.to_owned();
-                    JoseError::Keys(crate::guard::GuardError::Failed { url, why: error.to_string() })
+                    JoseError::Keys(crate::guard::FetchError::Failed { url, why: error.to_string() })
                 })?;
                 Ok::<_, JoseError>(known.published)
             };

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use loggia_auth::guard::{Fetch, GuardError, Policy, Resolve, RestrictedHttpClient};
+use loggia_auth::guard::{Fetch, FetchError, Policy, Resolve, RestrictedHttpClient};
 use url::Url;
 
 use crate::world::{Odd, Twists, World};
@@ -107,11 +107,11 @@ async fn a_server_that_we_were_told_to_use_may_be_anywhere() {
     let world = World::new().await;
     let policy = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
     let closed = RestrictedHttpClient::new(policy.clone()).unwrap();
-    assert!(matches!(closed.get(&world.server).await, Err(GuardError::Refused { .. })));
+    assert!(matches!(closed.get(&world.server).await, Err(FetchError::Refused { .. })));
     let open = RestrictedHttpClient::new(policy.trusting(&world.server)).unwrap();
     assert_eq!(open.get(&world.server).await.unwrap().status, 401);
     let other = Url::parse(&world.issuer).unwrap();
-    assert!(matches!(open.get(&other).await, Err(GuardError::Refused { .. })), "only that one, though");
+    assert!(matches!(open.get(&other).await, Err(FetchError::Refused { .. })), "only that one, though");
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn redirects_are_followed_as_far_as_they_may() {
     let none = guard.send(Fetch::get(world.server.clone()).redirects(0)).await.unwrap_err().to_string();
     assert!(none.contains("points to") && !none.contains("secret"), "{none}");
     let posted = guard.send(Fetch::form(world.server.clone(), [("a", "b")])).await.unwrap_err();
-    assert!(matches!(posted, GuardError::Refused { .. }));
+    assert!(matches!(posted, FetchError::Refused { .. }));
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn answers_have_an_end() {
     let policy = Policy { timeout: Duration::from_millis(300), most_bytes: 1000, ..Policy::development() };
     let guard = RestrictedHttpClient::new(policy).unwrap();
     world.twist(|twists| twists.at = Some(("/mcp", Odd::Endless)));
-    assert!(matches!(guard.get(&world.server).await, Err(GuardError::TooLong { limit: 1000, .. })));
+    assert!(matches!(guard.get(&world.server).await, Err(FetchError::TooLong { limit: 1000, .. })));
     world.twist(|twists| twists.at = Some(("/mcp", Odd::Never)));
-    assert!(matches!(guard.get(&world.server).await, Err(GuardError::TimedOut { .. })));
+    assert!(matches!(guard.get(&world.server).await, Err(FetchError::TimedOut { .. })));
 }

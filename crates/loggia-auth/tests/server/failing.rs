@@ -1,5 +1,6 @@
 //! Endpoints whose store fails: the status says whether trying again helps, and nothing says what failed.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +11,7 @@ use loggia_auth::guard::{Policy, RestrictedHttpClient};
 use loggia_auth::keys::{ApiKeys, NewKey};
 use loggia_auth::resource::{Resource, ScopePolicy};
 use loggia_auth::secret::Secret;
-use loggia_auth::server::{AuthorizationServer, Client, SignIn};
+use loggia_auth::server::{AuthorizationServer, Client, SignIn, SignInLink};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -20,14 +21,21 @@ use super::world::{Answer, Behind, CALLBACK, ISSUER, MCP, encoded, redeem, reque
 #[derive(Default)]
 struct FailingStore {
     inner: MemoryStore,
-    /// The error, and the first kind of access that returns it.
     error: Mutex<Option<AuthError>>,
-    loads_only: bool,
+    /// The accesses that return the error; all of them by default.
+    fails: Option<fn(Access<'_>) -> bool>,
+}
+
+enum Access<'a> {
+    Load,
+    /// Writes the record with this key.
+    Save(&'a str),
+    Other,
 }
 
 impl FailingStore {
-    fn check<'a, T: Send + 'a>(&'a self, is_load: bool, then: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
-        match self.error.lock().unwrap().clone().filter(|_| is_load || !self.loads_only) {
+    fn check<'a, T: Send + 'a>(&'a self, access: Access<'a>, then: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
+        match self.error.lock().unwrap().clone().filter(|_| self.fails.is_none_or(|fails| fails(access))) {
             Some(error) => Box::pin(std::future::ready(Err(error))),
             None => then,
         }
@@ -36,7 +44,7 @@ impl FailingStore {
 
 impl TokenStore for FailingStore {
     fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
-        self.check(true, self.inner.load(key))
+        self.check(Access::Load, self.inner.load(key))
     }
 
     fn save<'a>(
@@ -46,23 +54,23 @@ impl TokenStore for FailingStore {
         expected: Option<u64>,
         until: Option<SystemTime>,
     ) -> StoreFuture<'a, Option<u64>> {
-        self.check(false, self.inner.save(key, value, expected, until))
+        self.check(Access::Save(key), self.inner.save(key, value, expected, until))
     }
 
     fn remove<'a>(&'a self, key: &'a str, expected: u64) -> StoreFuture<'a, bool> {
-        self.check(false, self.inner.remove(key, expected))
+        self.check(Access::Other, self.inner.remove(key, expected))
     }
 
     fn lease<'a>(&'a self, key: &'a str, holder: &'a str, time: Duration) -> StoreFuture<'a, bool> {
-        self.check(false, self.inner.lease(key, holder, time))
+        self.check(Access::Other, self.inner.lease(key, holder, time))
     }
 
     fn release<'a>(&'a self, key: &'a str, holder: &'a str) -> StoreFuture<'a, ()> {
-        self.check(false, self.inner.release(key, holder))
+        self.check(Access::Other, self.inner.release(key, holder))
     }
 
     fn keys<'a>(&'a self, start: &'a str) -> StoreFuture<'a, Vec<String>> {
-        self.check(false, self.inner.keys(start))
+        self.check(Access::Other, self.inner.keys(start))
     }
 }
 
@@ -107,11 +115,48 @@ async fn endpoints_say_whether_trying_again_helps() {
     }
 }
 
+/// The minute between two links begins with a link that was shown.
+#[tokio::test]
+async fn a_link_that_could_not_be_made_does_not_delay_the_next() {
+    let links: fn(Access<'_>) -> bool =
+        |access| matches!(access, Access::Save(key) if key.starts_with("link/"));
+    let store = Arc::new(FailingStore { fails: Some(links), ..FailingStore::default() });
+    // The memory deletes records that are over by the clock of the machine.
+    let (start, seconds) = (SystemTime::now(), Arc::new(AtomicU64::new(0)));
+    let shown = Arc::new(AtomicUsize::new(0));
+    let (now, count) = (seconds.clone(), shown.clone());
+    let show = Arc::new(move |_: &SignInLink| {
+        count.fetch_add(1, Relaxed);
+    });
+    let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
+    let server = AuthorizationServer::builder(ISSUER, store.clone(), guard)
+        .resource(MCP, ["mcp"])
+        .sign_in(SignIn::Link { subject: "ada".to_owned(), show })
+        .client(Client::new("cli", "The command line", [CALLBACK]))
+        .clock(Arc::new(move || start + Duration::from_secs(now.load(Relaxed))))
+        .build()
+        .unwrap();
+    let get = async |path: &str| {
+        let request = Request::get(path).body(Body::full("")).unwrap();
+        Answer::of(server.layer().layer(Behind).call(request).await.unwrap()).await
+    };
+    let page = get(&format!("/oauth/authorize?{}", encoded(&request()))).await;
+    let again = format!("/oauth/continue?request={}", page.field("request").unwrap());
+    let [(unavailable, _), _] = errors();
+    let rows = [(0, None, 200, 1), (61, Some(unavailable), 503, 1), (0, None, 200, 2), (0, None, 200, 2)];
+    for (pause, error, status, links) in rows {
+        seconds.fetch_add(pause, Relaxed);
+        *store.error.lock().unwrap() = error;
+        assert_eq!((get(&again).await.status, shown.load(Relaxed)), (status, links));
+    }
+}
+
 #[tokio::test]
 async fn an_api_key_that_cannot_be_checked_is_not_called_wrong() {
-    for loads_only in [false, true] {
+    let loads: fn(Access<'_>) -> bool = |access| matches!(access, Access::Load);
+    for fails in [None, Some(loads)] {
         for (error, status) in errors() {
-            let store = Arc::new(FailingStore { loads_only, ..FailingStore::default() });
+            let store = Arc::new(FailingStore { fails, ..FailingStore::default() });
             let keys = Arc::new(ApiKeys::new(store.clone()));
             let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
             let new =
@@ -128,7 +173,13 @@ async fn an_api_key_that_cannot_be_checked_is_not_called_wrong() {
             let answer = service.call(request.body(Body::full("{}")).unwrap()).await.unwrap();
             let answer = Answer::of(answer).await;
             let again = answer.headers.contains_key("retry-after");
-            assert_eq!((answer.status, again), (status, status == 503), "{loads_only}: {}", answer.body);
+            assert_eq!(
+                (answer.status, again),
+                (status, status == 503),
+                "{}: {}",
+                fails.is_some(),
+                answer.body
+            );
             assert!(!answer.body.contains("vault.db"), "{}", answer.body);
         }
     }

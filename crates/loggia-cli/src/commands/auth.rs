@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use loggia_auth::client::{AuthError, Credential, OAuth, Proof};
-use loggia_auth::guard::GuardError;
+use loggia_auth::guard::FetchError;
 use loggia_auth::loopback::Loopback;
 use loggia_auth::scope::Scopes;
 use loggia_auth::secret::Secret;
@@ -326,7 +326,7 @@ pub(super) fn failed(error: AuthError, target: &str) -> Failure {
     let code = match &error {
         AuthError::Configuration(_) | AuthError::Store(_) | AuthError::StoreUnavailable(_) => Code::Usage,
         AuthError::Discovery(_) | AuthError::Answer(_) => Code::Protocol,
-        AuthError::RestrictedHttpClient(GuardError::TimedOut { .. }) => Code::Timeout,
+        AuthError::Fetch(FetchError::TimedOut { .. }) => Code::Timeout,
         _ => Code::Connect,
     };
     let failure = Failure::new(code, &error);
