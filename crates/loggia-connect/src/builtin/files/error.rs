@@ -272,7 +272,8 @@ impl fmt::Display for FilesError {
             ),
             FilesError::TimedOut { path } => write!(
                 f,
-                "reading '{path}' took too long and was stopped; ask for a smaller range, by offset and length"
+                "reading '{path}' took too long and was stopped; ask for a smaller range, by offset and length, or for a \
+                 smaller directory"
             ),
             FilesError::Io { path, reason } => write!(f, "'{path}': {reason}"),
             FilesError::Changed { path, now: Some(hash) } => write!(

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use cap_fs_ext::DirExt as _;
+use cap_fs_ext::{DirExt as _, MetadataExt as _};
+use cap_std::fs::Metadata;
 use loggia::JsonSchema;
 use serde::Serialize;
 
@@ -121,14 +122,31 @@ impl Files {
         Ok(Deleted { path: path.to_string(), kind })
     }
 
-    /// Fails where the directory `path` may not be deleted with all that is in it.
-    pub(super) fn check_deletable(&self, path: &str) -> Result<()> {
+    /// Returns how many files and directories a recursive deletion of `path` takes with it, counted up to `most`; 0 for a
+    /// file or a link.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `path` may not be deleted, or if the time of one operation ends first.
+    pub(super) fn count_deleted(&self, path: &str, most: usize) -> Result<usize> {
         let path = self.parse(path)?;
+        if path.is_root() {
+            return Err(FilesError::Root { verb: "deleted" });
+        }
+        let metadata = self.root.symlink_metadata(path.as_path()).map_err(|e| self.explain(&path, &e))?;
         self.check_sensitive(&path, path.as_path())?;
-        self.check_sensitive_below(&path)
+        if !metadata.is_dir() {
+            return Ok(0);
+        }
+        self.check_sensitive_below(&path)?;
+        self.count_below(path.as_str(), most)
     }
 
-    /// How many files and directories are below `path`, counted up to `most`.
+    /// Returns how many files and directories are below `path`, counted up to `most`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the budget of one operation ends before `most` is reached: the count would be too small.
     pub fn count_below(&self, path: &str, most: usize) -> Result<usize> {
         let path = self.parse(path)?;
         let scope = Scope { hidden: true, ignored: true, ..Scope::default() };
@@ -138,7 +156,10 @@ impl Files {
             count += 1;
             if count < most { Flow::Continue } else { Flow::Stop }
         })?;
-        Ok(count)
+        match walk.budget.spent() {
+            Some(_) => Err(FilesError::TimedOut { path: path.to_string() }),
+            None => Ok(count),
+        }
     }
 
     /// The paths that begin with `typed`, one level deep; directories end in a slash.
@@ -162,12 +183,19 @@ impl Files {
 /// Returns whether something that may be replaced has the new name; fails where it may not.
 fn check_target(from: &DirectoryEntry, to: &DirectoryEntry, overwrite: bool) -> Result<bool> {
     let Ok(metadata) = to.metadata() else { return Ok(false) };
-    let (old, new) = (from.path.as_str(), to.path.as_str());
-    let same_name_in_other_case = old.to_lowercase() == new.to_lowercase() && old != new;
     let advice = match Kind::of(metadata.file_type()) {
         Kind::Directory => "give the whole new path, with the name it shall have in that directory",
-        _ if overwrite || same_name_in_other_case => return Ok(true),
+        _ if overwrite || is_same_name_in_other_case(from, to, &metadata) => return Ok(true),
         _ => "set overwrite to replace it, or choose another name",
     };
     Err(FilesError::Exists { path: to.path.to_string(), advice })
+}
+
+/// Returns whether `to` is `from` under a name that differs only in case, as on a file system that ignores case. A file
+/// system that does not may have two files of these names.
+fn is_same_name_in_other_case(from: &DirectoryEntry, to: &DirectoryEntry, target: &Metadata) -> bool {
+    let (old, new) = (from.path.as_str(), to.path.as_str());
+    let identity = |metadata: &Metadata| (metadata.dev(), metadata.ino());
+    let is_same_file = || from.metadata().is_ok_and(|source| identity(&source) == identity(target));
+    old != new && old.to_lowercase() == new.to_lowercase() && is_same_file()
 }

@@ -167,7 +167,8 @@ impl Files {
             }
             Flow::Continue
         })?;
-        match sensitive.or_else(|| walk.cursor()) {
+        let unsure = || walk.is_incomplete().then(|| walk.cursor().unwrap_or_else(|| path.to_string()));
+        match sensitive.or_else(unsure) {
             Some(path) => Err(FilesError::Sensitive { path }),
             None => Ok(()),
         }

@@ -427,20 +427,13 @@ impl Folder {
     /// Asks the person before a directory goes with all that is in it, where the client can ask.
     async fn confirm(&self, cx: &Cx, path: &str) -> Result<(), ToolError> {
         let can_ask = cx.client_capabilities().elicitation.as_ref().is_some_and(|asks| asks.supports_form());
-        let path = path.to_owned();
-        let Ok(count) = self
-            .work(cx, {
-                let path = path.clone();
-                move |files| {
-                    files.check_deletable(&path).and_then(|()| files.count_below(&path, MOST_COUNTED))
-                }
-            })
-            .await?
-        else {
-            // Whatever is wrong, deleting says it.
+        if !can_ask {
             return Ok(());
-        };
-        if !can_ask || count == 0 {
+        }
+        let counted = path.to_owned();
+        // An error ends the call: deleting may succeed a moment later, and would not have asked.
+        let count = self.run(cx, move |files| files.count_deleted(&counted, MOST_COUNTED)).await?;
+        if count == 0 {
             return Ok(());
         }
         let more = if count == MOST_COUNTED { "or more " } else { "" };

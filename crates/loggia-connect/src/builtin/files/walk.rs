@@ -120,6 +120,11 @@ impl Walk {
         self.passed.clone().filter(|_| self.budget.spent().is_some())
     }
 
+    /// Returns whether the walk left something out because the budget was spent or a directory was too deep.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.budget.spent().is_some() || self.too_deep > 0
+    }
+
     /// What a caller should know about how the walk went.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();

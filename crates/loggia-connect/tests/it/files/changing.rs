@@ -204,6 +204,28 @@ fn moves() {
     assert_eq!(text(&folder, "x/y/a"), "b");
 }
 
+/// Names that differ only in case are two files on some file systems, and one on others.
+#[test]
+fn a_move_to_a_name_in_other_case_replaces_no_other_file() {
+    let folder = folder(&[("File", "upper"), ("dir/a", "")]);
+    let files = writable(folder.path());
+    let go = |from: &str, to: &str| {
+        files
+            .rename(&MoveRequest { from: from.into(), to: to.into(), overwrite: false })
+            .map(|stat| stat.path)
+    };
+    assert_eq!(go("File", "fILE"), Ok("fILE".into()));
+    std::fs::write(folder.path().join("file"), "lower").unwrap();
+    let are_two = folder.path().read_dir().unwrap().count() == 3;
+    let moved = go("fILE", "file");
+    if are_two {
+        assert!(matches!(moved, Err(FilesError::Exists { .. })), "{moved:?}");
+        assert_eq!((text(&folder, "fILE"), text(&folder, "file")), ("upper".into(), "lower".into()));
+    } else {
+        assert_eq!((moved, text(&folder, "file")), (Ok("file".into()), "lower".into()));
+    }
+}
+
 #[test]
 fn creates_and_deletes() {
     let folder = folder(&[("file", ""), ("dir/a/b", "")]);
@@ -220,6 +242,8 @@ fn creates_and_deletes() {
     );
     assert_eq!(files.count_below("dir", 100), Ok(2));
     assert_eq!(files.count_below("dir", 1), Ok(1));
+    let cut = files.until(|| true).count_below("dir", 100);
+    assert_eq!(cut, Err(FilesError::TimedOut { path: "dir".into() }), "a part of the count is none");
     assert_eq!(delete("file", false), Ok(Kind::File));
     assert_eq!(delete("new/deep", false), Ok(Kind::Directory));
     assert_eq!(delete("dir", true), Ok(Kind::Directory));

@@ -160,7 +160,7 @@ fn a_line_far_into_a_large_file_costs_no_more_than_the_limit() {
     let files = with_limits(folder.path(), Limits { scan: 1000, ..Limits::default() });
     let request = ReadRequest { path: "long".into(), range: lines(90_000, 1), ..Default::default() };
     let error = files.read(&request).expect_err("it is too far");
-    insta::assert_snapshot!(error, @"reading 'long' took too long and was stopped; ask for a smaller range, by offset and length");
+    insta::assert_snapshot!(error, @"reading 'long' took too long and was stopped; ask for a smaller range, by offset and length, or for a smaller directory");
 }
 
 #[test]

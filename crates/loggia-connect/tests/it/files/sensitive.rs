@@ -1,11 +1,13 @@
 //! Files that other programs execute or trust are changed with an option of their own only.
 
+use std::time::Duration;
+
 use loggia_connect::builtin::files::{
-    DeleteRequest, Edit, EditRequest, Files, FilesError, FilesOptions, MoveRequest, WriteRequest,
+    DeleteRequest, Edit, EditRequest, Files, FilesError, FilesOptions, Limits, MoveRequest, WriteRequest,
 };
 use tempfile::TempDir;
 
-use super::{folder, writable};
+use super::{folder, with_limits, writable};
 
 /// A repository, one in it, a submodule, a bare one, and what is innocent.
 fn project() -> TempDir {
@@ -169,4 +171,27 @@ fn a_folder_that_is_sensitive_itself_needs_the_option_for_everything() {
     for root in ["dir", "nested", ".github", "almost"] {
         assert_eq!(write(&writable(&project.path().join(root)), "new"), Ok(()), "{root}");
     }
+}
+
+/// A directory that is not checked as a whole is not deleted: it may contain such a file.
+#[test]
+fn a_directory_that_cannot_be_checked_stays() {
+    let deep = "a/".repeat(120);
+    let (hook, shallow) = (format!("{deep}.git/hooks/pre-commit"), "dir/.git/config");
+    let folder = folder(&[(&hook, "old"), (shallow, "old"), ("plain/file", "old")]);
+    let files = writable(folder.path());
+    let cases: [(&str, &str, Files); 4] = [
+        ("the caller has gone", "dir", files.until(|| true)),
+        ("the caller has gone before an innocent one was checked", "plain", files.until(|| true)),
+        ("no time", "dir", with_limits(folder.path(), Limits { time: Duration::ZERO, ..Limits::default() })),
+        ("too deep", "a", files.clone()),
+    ];
+    for (what, path, files) in cases {
+        let refused = delete(&files, path);
+        assert!(matches!(refused, Err(FilesError::Sensitive { .. })), "{what}: {refused:?}");
+    }
+    for path in [hook.as_str(), shallow, "plain/file"] {
+        assert!(folder.path().join(path).exists(), "{path}");
+    }
+    assert_eq!(delete(&files, "plain"), Ok(()));
 }

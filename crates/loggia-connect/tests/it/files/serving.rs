@@ -1,6 +1,7 @@
 //! The folder as a server, in both eras: the same calls, the same answers.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use loggia::client::{Client, ClientBuilder};
 use loggia::model::{
@@ -8,7 +9,7 @@ use loggia::model::{
     SubscriptionFilter,
 };
 use loggia::wire::Version;
-use loggia_connect::builtin::files::{Files, Limits, server};
+use loggia_connect::builtin::files::{Files, FilesOptions, Limits, server};
 use serde_json::{Value, json};
 
 use super::{folder, read_only, with_limits, writable};
@@ -220,6 +221,45 @@ async fn a_person_is_asked_before_a_directory_goes() {
             assert!(!folder.path().join("empty").exists());
         }
     }
+}
+
+/// A client that agrees to everything, and the questions that it was asked.
+fn agreeing() -> (ClientBuilder, Arc<Mutex<Vec<String>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let questions = asked.clone();
+    let builder = Client::builder().on_elicit(move |form| {
+        questions.lock().unwrap().push(form.message);
+        std::future::ready(Ok(ElicitResult::accept(Default::default())))
+    });
+    (builder, asked)
+}
+
+/// With `write_sensitive` the directory is not searched before it is deleted: only the count stands before it.
+#[tokio::test]
+async fn a_directory_that_cannot_be_counted_stays() {
+    let limits = Limits { time: Duration::ZERO, ..Limits::default() };
+    let options = FilesOptions { writable: true, write_sensitive: true, limits };
+    let folder = folder(&[("dir/a", "")]);
+    let (builder, asked) = agreeing();
+    let files = Files::open(folder.path(), options).unwrap();
+    let client = connect(files, builder, Version::V2025_11_25).await;
+    let result = call(&client, "delete", json!({ "path": "dir", "recursive": true })).await;
+    assert!(result.failed() && text(&result).contains("took too long"), "{result:?}");
+    assert!(folder.path().join("dir/a").exists() && asked.lock().unwrap().is_empty());
+}
+
+/// A link goes, and not the directory that it leads to: the person is not asked about that.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_to_a_directory_goes_without_a_question() {
+    let folder = folder(&[("dir/a", "")]);
+    std::os::unix::fs::symlink("dir", folder.path().join("link")).unwrap();
+    let (builder, asked) = agreeing();
+    let client = connect(writable(folder.path()), builder, Version::V2025_11_25).await;
+    let result = call(&client, "delete", json!({ "path": "link", "recursive": true })).await;
+    assert!(!result.failed(), "{result:?}");
+    assert!(asked.lock().unwrap().is_empty());
+    assert!(folder.path().join("dir/a").exists() && !folder.path().join("link").exists());
 }
 
 #[tokio::test]
