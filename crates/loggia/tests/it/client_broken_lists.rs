@@ -8,7 +8,8 @@ use loggia::error::{Error, Result};
 use loggia::limits::Limits;
 use serde_json::{Value, json};
 
-use crate::client_lists::{open, serve};
+use crate::client_lists::{open_at, serve};
+use crate::client_peer::Peer;
 
 /// One kind of list: the member with the entries, a valid entry of this name, and how it is read.
 #[derive(Clone, Copy)]
@@ -57,7 +58,8 @@ async fn listing(
     modern: bool,
     pages: impl Fn(&Value) -> Result<Value, i64> + Send + 'static,
 ) -> (Client, Arc<AtomicUsize>) {
-    let (client, peer) = open(Client::builder().limits(limits).cache(false), modern).await;
+    let connection = Peer::bounded(limits.reply_bytes);
+    let (client, peer) = open_at(Client::builder().limits(limits).cache(false), connection, modern).await;
     (client, serve(peer, pages))
 }
 
@@ -87,16 +89,20 @@ async fn a_bad_page_loses_only_itself() {
         unreadable[member] = json!("none");
         let mut odd = kind.page(&all[..1], Some("x"));
         odd["ttlMs"] = json!("soon");
+        let limits = Limits { reply_bytes: 4096, ..Limits::default() };
+        let mut long = kind.page(&all[1..], None);
+        long["padding"] = json!("x".repeat(limits.reply_bytes));
         type Pages = [Result<Value, i64>; 3];
-        let cases: [(&str, Pages, &[&str]); 5] = [
+        let cases: [(&str, Pages, &[&str]); 6] = [
             ("no array", [Ok(first.clone()), Ok(unreadable.clone()), Ok(last.clone())], &["a", "b"]),
             ("an error", [Ok(first.clone()), Err(-32603), Ok(last.clone())], &["a"]),
+            ("too long", [Ok(first.clone()), Ok(long), Ok(last.clone())], &["a"]),
             ("no object", [Ok(first.clone()), Ok(json!([])), Ok(last.clone())], &["a"]),
             ("the first", [Ok(unreadable.clone()), Ok(last.clone()), Ok(last.clone())], &["b"]),
             ("another member", [Ok(odd), Ok(last.clone()), Ok(last.clone())], &["a", "b"]),
         ];
         for (what, pages, expected) in cases {
-            let (client, _) = listing(Limits::default(), false, move |cursor| match cursor.as_str() {
+            let (client, _) = listing(limits.clone(), false, move |cursor| match cursor.as_str() {
                 None => pages[0].clone(),
                 Some("x") => pages[1].clone(),
                 Some(_) => pages[2].clone(),
@@ -232,7 +238,7 @@ async fn a_list_full_of_invalid_entries_has_a_bounded_number_of_warnings() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_describes_itself_without_end_is_refused() {
     for modern in [true, false] {
-        let (target, mut peer) = crate::client_peer::Peer::pair();
+        let (target, mut peer) = Peer::pair();
         let limits = Limits { opening_bytes: 100, ..Limits::default() };
         // It waits in vain for what a client says after the opening, and may notice that before this test ends.
         let serving = tokio::spawn(async move {

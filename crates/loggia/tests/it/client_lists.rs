@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use loggia::changes::Change;
-use loggia::client::{Client, ClientBuilder};
+use loggia::client::{Client, ClientBuilder, IntoTarget};
 use loggia::error::Error;
 use loggia::model::SubscriptionFilter;
 use serde_json::{Value, json};
@@ -13,7 +13,15 @@ use serde_json::{Value, json};
 use crate::client_peer::{Peer, pass};
 
 pub async fn open(builder: ClientBuilder, modern: bool) -> (Client, Peer) {
-    let (target, mut peer) = Peer::pair();
+    open_at(builder, Peer::pair(), modern).await
+}
+
+/// Connects to `target`, where `peer` serves.
+pub async fn open_at<T: IntoTarget>(
+    builder: ClientBuilder,
+    (target, mut peer): (T, Peer),
+    modern: bool,
+) -> (Client, Peer) {
     let open = async { if modern { peer.open_stateless().await } else { peer.open_handshake().await } };
     let (client, ()) = tokio::join!(builder.connect(target), open);
     (client.expect("it opens"), peer)

@@ -1,12 +1,16 @@
 //! A server made of a script: what it hears is looked at, what it says is written down.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use loggia::client::{Halves, Target};
 use loggia::error::{Error, Result};
-use loggia::transport::memory::{self, End};
+use loggia::service::BoxFuture;
+use loggia::transport::framing::{BadFrame, Frame, ReadFrames};
+use loggia::transport::memory::{self, End, Reader};
+use loggia::wire::jsonrpc::PartialEnvelope;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
@@ -23,6 +27,19 @@ impl Peer {
     pub fn pair() -> (End, Peer) {
         let (client, server) = memory::pair();
         (client, Peer(server))
+    }
+
+    /// A target whose client skips messages longer than `most` bytes, and the server it will find there.
+    pub fn bounded(most: usize) -> (Target, Peer) {
+        let (client, peer) = Peer::pair();
+        let (reader, writer) = client.split();
+        let halves: Halves = (Box::new(BoundedReader { reader, most }), Box::new(writer));
+        let halves = Mutex::new(Some(halves));
+        let target = Target::custom(move || {
+            let next = halves.lock().expect("nobody panics with it").take();
+            async move { next.ok_or_else(|| Error::Connection("nobody listens".to_owned())) }
+        });
+        (target, peer)
     }
 
     /// A target that can be connected to once for each peer, in their order.
@@ -84,6 +101,35 @@ impl Peer {
         let request = self.expect("initialize").await;
         self.result(&request, initialized(version)).await;
         self.expect("notifications/initialized").await;
+    }
+}
+
+/// Reads messages and skips the long ones, as a reader of lines does.
+struct BoundedReader {
+    reader: Reader,
+    most: usize,
+}
+
+impl BoundedReader {
+    fn bound(&self, frame: Frame) -> Frame {
+        frame.and_then(|text| {
+            let envelope = PartialEnvelope::read(&text, &text);
+            if text.len() > self.most {
+                Err(BadFrame::TooLong { most: self.most, envelope })
+            } else {
+                Ok(text)
+            }
+        })
+    }
+}
+
+impl ReadFrames for BoundedReader {
+    fn next(&mut self) -> BoxFuture<'_, io::Result<Option<Frame>>> {
+        Box::pin(async { Ok(self.reader.next().await?.map(|frame| self.bound(frame))) })
+    }
+
+    fn ready(&mut self) -> Option<Frame> {
+        self.reader.ready().map(|frame| self.bound(frame))
     }
 }
 

@@ -261,7 +261,7 @@ impl<P: ListPage> ListReading<P> {
     /// Notes that a page cannot be had. What came before it is kept, unless the connection is at fault: then the whole
     /// list can be read later.
     fn fail(&mut self, error: Error) -> Result<()> {
-        if !matches!(error, Error::Rpc(_) | Error::Protocol(_)) {
+        if !matches!(error, Error::Rpc(_) | Error::Protocol(_) | Error::TooLarge(_)) {
             return Err(error);
         }
         self.over = true;
