@@ -226,13 +226,14 @@ impl Connection {
         self.withdraw_asks(|asker| asker.ask == ask);
     }
 
-    /// A frame that is no message. Where its id could be read, it fails the request that it is, or answers.
+    /// Handles a frame that is too long to be a message: a response fails its question, anything else is refused.
+    /// Nothing is sent for a response, because its id may also be that of a request of the client.
     fn handle_bad_frame(&mut self, bad: BadFrame) {
         let error = bad.to_rpc_error();
         let BadFrame::TooLong { envelope, .. } = bad;
-        let answered = envelope.id.as_ref().filter(|_| !envelope.has_method);
-        match answered.and_then(|id| self.asks.handle_response(id)) {
-            Some(asker) => self.answer(asker.ask, Err(error)),
+        let is_response = envelope.has_outcome && !envelope.has_method;
+        match envelope.id.as_ref().filter(|_| is_response) {
+            Some(id) => self.handle_response(id, Err(error)),
             None => self.refuse(DecodeError { id: envelope.id, error }, None),
         }
     }

@@ -6,7 +6,7 @@ use loggia::edge::connection::AskKey;
 use loggia::limits::Limits;
 use loggia::transport::framing::BadFrame;
 use loggia::wire::Version;
-use loggia::wire::jsonrpc::PartialEnvelope;
+use loggia::wire::jsonrpc::{Id, PartialEnvelope};
 use serde_json::{Value, json};
 
 use super::machine::{Machine, call, cancel, form, initialize, modern};
@@ -34,12 +34,38 @@ fn an_answer_that_is_too_long_fails_its_question() {
     let mut machine = asking();
     let question = machine.hear();
     let id = serde_json::from_value(question["id"].clone()).expect("an id");
-    let envelope =
-        PartialEnvelope { id: Some(id), has_method: false, is_json_rpc: true, ..PartialEnvelope::default() };
-    machine.connection.handle_frame(Err(BadFrame::TooLong { most: 9, envelope }), &machine.server);
-    machine.perform();
+    say_too_long(&mut machine, id, true);
     assert_eq!(outcome(&machine, 1), Some(Err(-32600)));
     machine.hears_nothing();
+}
+
+/// The client numbers its requests too: an error with this id would end another request of the client.
+#[test]
+fn a_response_that_is_too_long_and_answers_nothing_is_not_answered() {
+    let mut machine = asking();
+    machine.hear();
+    say_too_long(&mut machine, Id::Number(99), true);
+    say_too_long(&mut machine, Id::String("unknown".into()), true);
+    assert_eq!(outcome(&machine, 1), None);
+    machine.hears_nothing();
+}
+
+/// The method of a request may come last, after the long parameters.
+#[test]
+fn a_request_that_is_too_long_is_no_answer_though_its_id_is_that_of_a_question() {
+    let mut machine = asking();
+    let question = machine.hear();
+    say_too_long(&mut machine, serde_json::from_value(question["id"].clone()).expect("an id"), false);
+    assert_eq!(outcome(&machine, 1), None);
+    let refused = machine.hear();
+    assert_eq!((&refused["id"], &refused["error"]["code"]), (&question["id"], &json!(-32600)));
+}
+
+/// Sends a frame over the bound, of which the id was read, and whether it has a result or an error.
+fn say_too_long(machine: &mut Machine, id: Id, has_outcome: bool) {
+    let envelope = PartialEnvelope { id: Some(id), has_outcome, has_method: false, is_json_rpc: true };
+    machine.connection.handle_frame(Err(BadFrame::TooLong { most: 9, envelope }), &machine.server);
+    machine.perform();
 }
 
 #[test]
