@@ -243,6 +243,37 @@ async fn a_call_that_may_have_run_is_not_made_again_but_the_session_is() {
     }
 }
 
+/// The program must learn that it has to sign in, with or without a session.
+#[tokio::test]
+async fn a_stream_that_is_taken_up_without_authorization_fails_its_call_with_the_challenge() {
+    const CHALLENGE: &str = r#"Bearer scope="more""#;
+    for (status, has_session) in [(401, true), (403, true), (401, false), (403, false)] {
+        let peer = HttpPeer::start(move |heard| {
+            Box::pin(async move {
+                match (heard.method().as_str(), heard.header("last-event-id")) {
+                    ("server/discover", _) => Reply::text(400, ""),
+                    ("initialize", _) => match (heard.result(initialized("2025-11-25")), has_session) {
+                        (reply, true) => reply.with("mcp-session-id", "s1"),
+                        (reply, false) => reply,
+                    },
+                    ("notifications/initialized", _) => Reply::text(202, ""),
+                    ("GET", Some(_)) => Reply::text(status, "").with("www-authenticate", CHALLENGE),
+                    ("GET" | "DELETE", _) => Reply::text(405, ""),
+                    _ => Reply::pieces(broken_stream().expect("pieces")).await,
+                }
+            })
+        })
+        .await;
+        let client = Client::connect(&peer.url).await.expect("it opens");
+        let error = client.call_tool("t", json!({})).await.expect_err("it is not authorized");
+        assert!(
+            matches!(&error, Error::Unauthorized(challenge) if challenge == CHALLENGE),
+            "{status}, session: {has_session}: {error}"
+        );
+        assert_eq!(count(&peer, "tools/call"), 1, "{status}, session: {has_session}");
+    }
+}
+
 #[tokio::test]
 async fn a_refused_stream_of_notifications_opens_a_new_session() {
     for status in [400, 401, 404, 410] {

@@ -20,7 +20,7 @@ impl Engine {
             return self.finish(id, Err(refused_again(error)));
         }
         if harmful {
-            self.finish(id, Err(not_repeated(&error)));
+            self.finish(id, Err(not_repeated(error)));
         } else {
             self.wait_again(id);
         }
@@ -68,8 +68,12 @@ fn refused_again(error: Error) -> Error {
     }
 }
 
-fn not_repeated(error: &Error) -> Error {
-    Error::Connection(format!(
-        "the session ended while the request was on its way ({error}). It may have run, so it was not sent again"
-    ))
+fn not_repeated(error: Error) -> Error {
+    match error {
+        // The program can sign in, which is more than it could do about any other refusal.
+        Error::Unauthorized(challenge) => Error::Unauthorized(challenge),
+        other => Error::Connection(format!(
+            "the session ended while the request was on its way ({other}). It may have run, so it was not sent again"
+        )),
+    }
 }

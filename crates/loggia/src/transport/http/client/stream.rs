@@ -245,8 +245,8 @@ impl Remote {
                     }
                     stream.note(&mut place);
                 }
-                Ok(Taken::Refused(status, _)) if status.is_client_error() => {
-                    return Err(self.not_resumed(request, status));
+                Ok(Taken::Refused(status, denied)) if status.is_client_error() => {
+                    return Err(self.not_resumed(request, status, denied));
                 }
                 Ok(Taken::Refused(..)) | Err(Error::Connection(_)) => failures += 1,
                 Err(error) => return Err(Failure::Error(error)),
@@ -256,11 +256,14 @@ impl Remote {
         Err(Failure::Error(Error::Connection(text.to_owned())))
     }
 
-    /// The failure of a request whose stream broke and whose server refuses to open it again.
-    fn not_resumed(&self, request: &RequestContext, status: StatusCode) -> Failure {
-        let error = Error::Connection(format!(
-            "the answer's stream broke off and cannot be taken up again: the server answered {status}"
-        ));
+    /// The failure of a request whose stream broke and whose server refuses to open it again. `denied` is the error
+    /// where the server asked for other authorization.
+    fn not_resumed(&self, request: &RequestContext, status: StatusCode, denied: Option<Error>) -> Failure {
+        let error = denied.unwrap_or_else(|| {
+            Error::Connection(format!(
+                "the answer's stream broke off and cannot be taken up again: the server answered {status}"
+            ))
+        });
         match request.session.is_some() && ends_stream(status) {
             true => self.session_refused(request, error, true),
             false => Failure::Error(error),
