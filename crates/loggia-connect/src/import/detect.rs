@@ -80,11 +80,15 @@ const HEXADECIMAL: usize = 32;
 /// Levels of JSON that are searched.
 const DEPTH: usize = 16;
 
-/// Returns whether the value of a setting is, or contains, a secret. A reference to a variable is none.
+/// Returns whether the value of a setting is, or contains, a secret. A reference to a variable is none, and nor is
+/// punctuation beside it.
 pub(super) fn has_secret(name: &str, value: &str) -> bool {
-    let refers = value.contains("${");
-    (is_secret_name(name) && !value.is_empty() && !refers)
-        || text_has_secret(&without_variables(value), DEPTH)
+    let rest = without_variables(value);
+    let is_filled = match rest == value {
+        true => !value.is_empty(),
+        false => rest[scheme_length(&rest)..].contains(char::is_alphanumeric),
+    };
+    (is_secret_name(name) && is_filled) || text_has_secret(&rest, DEPTH)
 }
 
 /// Returns whether a setting of this name holds a secret.
@@ -279,11 +283,18 @@ fn pieces_have_secret(text: &str, depth: usize) -> bool {
     })
 }
 
-/// Returns a text without its references to variables.
+/// Returns a text without its references to variables. The default of a reference, `${NAME:-default}`, is kept.
 fn without_variables(text: &str) -> String {
     let mut parts = text.split("${");
     let mut rest = parts.next().unwrap_or_default().to_owned();
-    parts.for_each(|part| rest.push_str(part.split_once('}').map_or(part, |(_, after)| after)));
+    for part in parts {
+        let Some((inside, after)) = part.split_once('}') else {
+            rest.push_str(part);
+            continue;
+        };
+        rest.push_str(inside.split_once(":-").map_or("", |(_, default)| default));
+        rest.push_str(after);
+    }
     rest
 }
 
@@ -358,6 +369,20 @@ mod tests {
             ("OTHER", "aB3dEfGh1jKlMn0pQrStUvWxYz", true),
             ("OTHER", "/Users/ada/Library/Application Support/Claude2/x", false),
             ("API_KEY", "${API_KEY}", false),
+            ("API_KEY", "${P}hunter2", true),
+            ("API_KEY", "${P}:${Q}", false),
+            ("API_KEY", "${P:-hunter2}", true),
+            ("API_KEY", "${P:-}", false),
+            ("API_KEY", "${P", true),
+            ("API_KEY", "***", true),
+            ("API_KEY", "Bearer ${X}", false),
+            ("API_KEY", "Bearer ${X}hunter2", true),
+            ("HEADERS", r#"{"Authorization":"Bearer ${X}hunter2"}"#, true),
+            ("LINE", "npx server --api-key ${X}hunter2", true),
+            ("WEB", "https://h.example/mcp?api_key=${X}", false),
+            ("WEB", "https://h.example/mcp?api_key=${X}hunter2", true),
+            ("WEB", "https://h.example/mcp?api_key=${X:-hunter2}", true),
+            ("HOST", "${HOST:-localhost}", false),
             ("API_KEY", "", false),
             ("KEY_FILE", "/etc/key", false),
             ("PATH", "/bin", false),
@@ -365,6 +390,19 @@ mod tests {
             ("MODE", "fast", false),
         ] {
             assert_eq!(has_secret(name, value), secret, "{name} {value}");
+        }
+    }
+
+    #[test]
+    fn a_reference_in_a_parameter_hides_no_secret_beside_it() {
+        let url = UrlText::split("https://h.example/mcp").expect("a URL");
+        for (name, value, secret) in [
+            ("api_key", "${X}", false),
+            ("api_key", "${X}hunter2", true),
+            ("api_key", "${X:-hunter2}", true),
+            ("page", "${X}2", false),
+        ] {
+            assert_eq!(url.is_secret_parameter(name, value), secret, "{name}={value}");
         }
     }
 

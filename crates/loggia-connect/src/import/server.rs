@@ -262,15 +262,13 @@ impl Reader<'_, '_> {
             result.push_str(&self.variable(inside));
             rest = after;
         }
-        result.push_str(rest);
-        let location = Location { file: "".into(), line: 1, column: 1 };
-        // Text that is no template stands for itself.
-        if Template::parse(&*result, location).is_ok() { result } else { result.replace("${", "$${") }
+        result.push_str(&escaped(rest));
+        result
     }
 
-    /// A variable as a client writes it between braces.
+    /// Returns the reference of ours for what a client writes between braces. Text that is no reference stands for itself.
     fn variable(&mut self, inside: &str) -> String {
-        match inside.split_once(':') {
+        let reference = match inside.split_once(':') {
             Some(("env", name)) => format!("${{{name}}}"),
             Some(("input", name)) => {
                 let name = variable(name);
@@ -280,6 +278,11 @@ impl Reader<'_, '_> {
             _ if inside == "userHome" => "${HOME}".to_owned(),
             _ if inside.starts_with("workspace") => ".".to_owned(),
             _ => format!("${{{inside}}}"),
+        };
+        let location = Location { file: "".into(), line: 1, column: 1 };
+        match Template::parse(&*reference, location) {
+            Ok(_) => reference,
+            Err(_) => escaped(&format!("${{{inside}}}")),
         }
     }
 
@@ -290,6 +293,11 @@ impl Reader<'_, '_> {
         }
         self.notes
     }
+}
+
+/// Returns a template for the text itself, without references.
+fn escaped(text: &str) -> String {
+    text.replace("${", "$${")
 }
 
 /// A text, a number or a switch as a text.

@@ -52,6 +52,14 @@ const FILES: &[(&str, &str)] = &[
         }}"#,
     ),
     (
+        "references beside secrets, and texts that are no references",
+        r#"{"mcpServers": {
+            "prefix": {"command": "x", "env": {"API_KEY": "${PREFIX}s3cret1", "AUTHORIZATION": "Bearer ${TOKEN}", "TOKEN": "${TOKEN:-s3cret2}"}},
+            "odd": {"command": "x", "args": ["${my odd}", "--key=s3cret3", "a ${my odd} b ${env:A} c ${ d", "${a${A}", "${env:my odd}"]},
+            "query": {"url": "https://h.example/${my.odd}?key=s3cret4&token=${T}s3cret5&api_key=${K}"}
+        }}"#,
+    ),
+    (
         "one variable, two values",
         r#"{"mcp": {"servers": {
             "one": {"command": "a", "env": {"API_KEY": "s3cret1", "DEBUG": true, "PORT": 8080}},
