@@ -212,7 +212,7 @@ impl ConnectorHandle {
 
     // Subscriptions --------------------------------------------------------------------------------------
 
-    /// SubscriptionGuard to hear of `uris` for as long as the result is kept.
+    /// Subscribes to `uris` for as long as the result is kept.
     pub(crate) fn want(self: &Arc<ConnectorHandle>, uris: Vec<String>) -> SubscriptionGuard {
         {
             let mut wanted = self.wanted();

@@ -22,7 +22,6 @@ use loggia::wire::{ErrorCode, RawJson, RpcError, Version};
 use tokio::sync::{oneshot, watch};
 
 use crate::suspended_calls::{Question, Questions};
-use loggia::wire::Members;
 
 /// Most tools that are remembered as ones that ask.
 const MOST_KNOWN_ASKERS: usize = 1024;
@@ -37,7 +36,7 @@ pub(crate) enum InputRoute {
     None,
 }
 
-/// The calls of one upstream that are under route.
+/// The running calls of one upstream.
 pub(crate) struct ElicitationRouter {
     shared_channel: bool,
     /// In order of arrival. Kept on shared channels only: elsewhere nothing is to be decided.
@@ -46,7 +45,7 @@ pub(crate) struct ElicitationRouter {
     known_askers: Mutex<HashSet<String>>,
 }
 
-/// One call under route.
+/// One running call.
 struct ActiveCall {
     person: Option<Person>,
     tool: String,
@@ -91,11 +90,10 @@ impl ElicitationRouter {
 
     /// A call begins.
     pub(crate) fn enter(self: &Arc<ElicitationRouter>, request: &Request, route: InputRoute) -> CallGuard {
-        let params = Members::of(&request.params).ok().filter(|_| self.shared_channel);
-        let tool = params.and_then(|params| params.string("name").map(|name| name.into_owned()));
+        let tool = if self.shared_channel { request.params.name() } else { None };
         let call = Arc::new(ActiveCall {
             person: request.principal.as_deref().map(Person::from),
-            tool: tool.unwrap_or_default(),
+            tool: tool.unwrap_or_default().into_owned(),
             route,
             version: request.meta.version,
             declared: request.meta.client_capabilities.clone(),

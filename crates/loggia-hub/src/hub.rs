@@ -28,7 +28,7 @@ use crate::memory::HubMemory;
 use crate::names::{BadName, SEPARATOR, check_connector, exposed, unprefixed};
 use crate::pace::StartPace;
 use crate::report::ConnectorReport;
-use crate::routing_table::{Route, RoutingTable, SIGN_IN, View};
+use crate::routing_table::{Route, RoutingTable, View, is_sign_in};
 use crate::shares::{CallShare, HubShares};
 use crate::status::ConnectorStatus;
 use crate::supervisor;
@@ -435,8 +435,9 @@ impl Shared {
             && let Some((handle, own_name)) = self.unlisted(&name)
         {
             if let Some(own) = &handle.own {
-                let may = what != "tool" || own_name == SIGN_IN || (handle.connector.shows)(own_name);
-                return match what == "tool" && own_name == SIGN_IN {
+                let is_sign_in = what == "tool" && is_sign_in(&handle.connector.prefix, &name);
+                let may = what != "tool" || is_sign_in || (handle.connector.shows)(own_name);
+                return match is_sign_in {
                     _ if !may => Err(RpcError::invalid_params(format!("Unknown {what}: {name}")).into()),
                     true => {
                         let _share = self.share(handle, &request)?;
@@ -465,7 +466,7 @@ impl Shared {
         let unprefixed =
             self.handles.iter().filter(|handle| handle.connector.unprefixed).map(|handle| (handle, name));
         let is_listed = |(handle, own_name): &(&Arc<ConnectorHandle>, &str)| {
-            *own_name == SIGN_IN || self.listed_name(handle, own_name) == name
+            is_sign_in(&handle.connector.prefix, name) || self.listed_name(handle, own_name) == name
         };
         let (handle, own_name) = prefixed.chain(unprefixed).find(is_listed)?;
         let unknown = handle.own.is_some() || handle.listed().is_none_or(|listed| listed.remembered);

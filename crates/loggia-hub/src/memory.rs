@@ -31,6 +31,8 @@ const ALL_BYTES: usize = 48 << 20;
 pub struct HubMemory {
     path: Option<PathBuf>,
     kept: Mutex<File>,
+    /// Held during a write: the last one may begin while another goes on in the background.
+    writing: Mutex<()>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -72,7 +74,7 @@ impl HubMemory {
     pub fn at(path: impl Into<PathBuf>) -> HubMemory {
         let path = path.into();
         let kept = read(&path).unwrap_or_default();
-        HubMemory { path: Some(path), kept: Mutex::new(kept) }
+        HubMemory { path: Some(path), kept: Mutex::new(kept), writing: Mutex::default() }
     }
 
     /// The servers whose revision is known.
@@ -113,6 +115,7 @@ impl HubMemory {
     /// URL are left out.
     pub(crate) fn write(&self, names: &[&str], known: Vec<KnownServer>) -> std::io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
+        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let text = {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             kept.format = FORMAT;

@@ -16,6 +16,8 @@ use loggia::model::{
 };
 use loggia::service::{Description, EntrySources, SharedResult};
 use loggia::wire::header::ParamHeaders;
+use loggia::wire::text::truncated;
+use loggia::wire::uri::scheme;
 use loggia::wire::uri_template::UriTemplate;
 use loggia::wire::{RpcError, Version};
 
@@ -23,10 +25,10 @@ use crate::limits::HubLimits;
 use crate::list_entry::ListEntry;
 use crate::names::{exposed, unprefixed};
 use crate::upstream_lists::UpstreamLists;
-use crate::uris::{literal_len, qualify, scheme, split_qualified};
+use crate::uris::{literal_len, qualify, split_qualified};
 
 /// The name of the sign-in tool, after the prefix.
-pub(crate) const SIGN_IN: &str = "sign_in";
+const SIGN_IN: &str = "sign_in";
 
 /// One connector, as the directory is made of it.
 pub(crate) struct View<'a> {
@@ -309,7 +311,7 @@ impl Builder {
         let is_others = |prefix: &str| self.prefixes.get(prefix).is_some_and(|other| *other != connector);
         let listed = unprefixed(view.prefix, name, is_others);
         if listed != name {
-            tracing::warn!(
+            tracing::debug!(
                 connector = view.prefix,
                 name,
                 listed,
@@ -524,11 +526,20 @@ fn describe(views: &[View<'_>], identity: &Implementation, limits: &HubLimits) -
     }
 }
 
+/// Returns whether `name` is the listed name of the sign-in tool of the connector with this prefix.
+pub(crate) fn is_sign_in(prefix: &str, name: &str) -> bool {
+    name == exposed(prefix, SIGN_IN)
+}
+
 fn instructions(views: &[View<'_>], limits: &HubLimits) -> String {
     let mut text =
         "This server joins several systems. The name of each tool and prompt begins with the system it \
                     belongs to, then an underscore."
             .to_owned();
+    if let Some(view) = views.iter().find(|view| view.unprefixed) {
+        // Writing into a String cannot fail.
+        let _ = write!(text, " Other names belong to {}.", view.prefix);
+    }
     for view in views {
         let own = view
             .catalog
@@ -537,14 +548,8 @@ fn instructions(views: &[View<'_>], limits: &HubLimits) -> String {
             .unwrap_or_default();
         if !own.is_empty() {
             // Writing into a String cannot fail.
-            let _ = write!(text, "\n\n# {}\n\n{}", view.prefix, cut(own, limits.instructions));
+            let _ = write!(text, "\n\n# {}\n\n{}", view.prefix, truncated(own, limits.instructions));
         }
     }
     text
-}
-
-/// At most `most` bytes of `text`, whole characters.
-pub(crate) fn cut(text: &str, most: usize) -> &str {
-    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    &text[..end]
 }

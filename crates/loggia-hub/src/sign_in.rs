@@ -254,6 +254,9 @@ fn question(name: &str, url: &str) -> InputRequest {
 /// The request as the upstream is to see it, and what the person answered to our question, if this is the round
 /// that brings the answer.
 fn without_answer(request: Request) -> (Request, Option<ElicitAction>) {
+    if request.params.routing().is_some_and(|routing| !routing.again) {
+        return (request, None);
+    }
     let answer = (|| {
         let responses = Members::of(&request.params).ok()?.value("inputResponses")?;
         let answer = Members::of(&responses).ok()?.value(KEY)?;

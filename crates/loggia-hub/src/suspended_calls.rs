@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use loggia::budget::{Budget, Share, ShareExceeded};
 use loggia::edge::correlation_id;
 use loggia::model::{InputRequest, InputRequests, InputRequired};
 use loggia::service::{BoxFuture, Principal, Request};
@@ -26,6 +27,8 @@ use loggia::wire::Members;
 const HANDLE: &str = "loggia-parked-";
 /// Most questions of one call that wait at once.
 const MOST_QUESTIONS: usize = 64;
+/// Callers that are counted apart. With more of them, some share one count.
+const CALLERS: usize = 64;
 
 /// A question of the upstream's, and the way back for its answer.
 pub(crate) struct Question {
@@ -144,6 +147,7 @@ struct Entry<T> {
     binding: Binding,
     wake: oneshot::Sender<()>,
     keeper: JoinHandle<Option<Running<T>>>,
+    _share: Option<Share>,
 }
 
 type Table<T> = Arc<Mutex<HashMap<String, Entry<T>>>>;
@@ -152,13 +156,15 @@ type Table<T> = Arc<Mutex<HashMap<String, Entry<T>>>>;
 pub(crate) struct SuspendedCalls<T> {
     table: Table<T>,
     most: usize,
+    /// A share of `most` for each caller.
+    callers: Arc<Budget>,
     stay: Duration,
 }
 
 impl<T: Send + 'static> SuspendedCalls<T> {
     /// Room for `most` calls, each for at most `stay`.
     pub(crate) fn new(most: usize, stay: Duration) -> SuspendedCalls<T> {
-        SuspendedCalls { table: Table::default(), most, stay }
+        SuspendedCalls { table: Table::default(), most, callers: Budget::new(most, CALLERS), stay }
     }
 
     /// Parks `running`, which asks something, and gives the answer for its client.
@@ -170,6 +176,7 @@ impl<T: Send + 'static> SuspendedCalls<T> {
             request_state: Some(handle.clone()),
             ..InputRequired::default()
         };
+        let share = self.share_of(request)?;
         let mut table = lock(&self.table);
         if table.len() >= self.most {
             return Err(RpcError::new(
@@ -179,8 +186,22 @@ impl<T: Send + 'static> SuspendedCalls<T> {
         }
         let (wake, woken) = oneshot::channel();
         let keeper = tokio::spawn(keep(running, woken, self.stay, self.table.clone(), handle.clone()));
-        table.insert(handle, Entry { binding, wake, keeper });
+        table.insert(handle, Entry { binding, wake, keeper, _share: share });
         Ok(asked)
+    }
+
+    fn share_of(&self, request: &Request) -> Result<Option<Share>, RpcError> {
+        let Some(principal) = request.principal.as_deref() else { return Ok(None) };
+        let share = self.callers.take(self.callers.caller(principal), 1);
+        share.map(Some).map_err(|ShareExceeded { held, total }| {
+            RpcError::new(
+                ErrorCode::INTERNAL_ERROR,
+                format!(
+                    "{held} of your calls wait for an answer of their clients, which is your share of the {total} that \
+                     may wait at once: answer some of them, or try again later"
+                ),
+            )
+        })
     }
 
     /// The parked call that `request` brings answers for; `None` where it is a request of its own.
@@ -261,6 +282,9 @@ fn handle() -> Result<String, RpcError> {
 
 /// The handle that a request brings.
 fn state_of(request: &Request) -> Result<Option<String>, RpcError> {
+    if request.params.routing().is_some_and(|routing| !routing.again) {
+        return Ok(None);
+    }
     let members = read(&request.params)?;
     match members.raw("requestState") {
         None => Ok(None),

@@ -7,13 +7,13 @@ use std::time::Duration;
 use loggia::changes::Change;
 use loggia::client::{ListWarning, Listing};
 use loggia::model::{Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, Tool};
+use loggia::wire::text::truncated;
 use loggia::wire::{ErrorCode, Version};
 use loggia::{Error, Result};
 use tokio::time::Instant;
 
 use crate::limits::HubLimits;
 use crate::list_entry::ListEntry;
-use crate::routing_table::cut;
 use crate::status::Counts;
 use crate::upstream::Upstream;
 
@@ -54,7 +54,9 @@ impl UpstreamLists {
             version: about.version,
             identity: about.identity,
             capabilities: about.capabilities,
-            instructions: about.instructions.map(|text| cut(&text, source.limits.instructions).to_owned()),
+            instructions: about
+                .instructions
+                .map(|text| truncated(&text, source.limits.instructions).to_owned()),
             ..UpstreamLists::default()
         };
         catalog.refresh(source, &[Change::Tools, Change::Prompts, Change::Resources]).await?;

@@ -5,6 +5,8 @@
 //! configuration) lists the same URI, or has a template for it, does the later one get a qualified form,
 //! `CONNECTOR+URI`. That is again a URI, is undone without a table, and is accepted for every resource.
 
+use loggia::wire::uri::scheme;
+
 /// `uri` of `connector` in its qualified form.
 pub(crate) fn qualify(connector: &str, uri: &str) -> String {
     format!("{connector}+{uri}")
@@ -14,14 +16,6 @@ pub(crate) fn qualify(connector: &str, uri: &str) -> String {
 pub(crate) fn split_qualified(uri: &str) -> Option<(&str, &str)> {
     let (connector, rest) = uri.split_once('+')?;
     (crate::names::check_connector(connector).is_ok() && scheme(rest).is_some()).then_some((connector, rest))
-}
-
-/// The scheme of `uri` (RFC 3986, section 3.1).
-pub(crate) fn scheme(uri: &str) -> Option<&str> {
-    let (scheme, _) = uri.split_once(':')?;
-    let mut chars = scheme.chars();
-    let first = chars.next()?.is_ascii_alphabetic();
-    (first && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))).then_some(scheme)
 }
 
 /// How much of a template is fixed text: of two templates that match a URI, the more specific one wins.

@@ -129,6 +129,12 @@ impl JsonObject {
         self.text.as_deref().map_or(RawJson::empty_object(), |text| RawJson::from_written(text.into()))
     }
 
+    /// Turns the object into a value, without a copy.
+    pub(crate) fn into_raw(self) -> RawJson {
+        let text = self.text.map(|text| text.into_boxed_bytes().into_vec());
+        text.map_or(RawJson::empty_object(), RawJson::from_written)
+    }
+
     /// Adds members that are not there yet, in one pass. Repeated names stay as they come.
     pub fn append<'t>(&mut self, members: impl Iterator<Item = (Cow<'t, str>, JsonText<'t>)>) {
         let all = std::mem::take(self);
@@ -163,18 +169,28 @@ impl JsonObject {
         *self = JsonObject::of_written(text);
     }
 
-    fn set(&mut self, object: RawJson) {
-        *self = JsonObject::read(object.as_bytes()).unwrap_or_default();
+    /// Takes over a value that is an object, and its memory if nothing else uses it.
+    pub(crate) fn from_raw(raw: RawJson) -> Result<JsonObject, RawJson> {
+        match raw.as_bytes() {
+            [b'{', inner @ .., b'}'] if !inner.trim_ascii().is_empty() => {
+                Ok(JsonObject::of_written(Vec::from(raw.into_bytes())))
+            }
+            text => JsonObject::read(text).map_err(|_| raw),
+        }
     }
 
-    /// Takes a text that was joined from names and values, which are UTF-8.
+    fn set(&mut self, object: RawJson) {
+        *self = JsonObject::from_raw(object).unwrap_or_default();
+    }
+
+    /// Takes the text of an object with members, which is UTF-8.
     fn of_written(text: Vec<u8>) -> JsonObject {
         JsonObject { text: String::from_utf8(text).ok().map(String::into_boxed_str) }
     }
 }
 
 /// Appends a member to a text that lacks its closing brace, or is empty.
-fn push_member(text: &mut Vec<u8>, name: &str, value: &[u8]) {
+pub(crate) fn push_member(text: &mut Vec<u8>, name: &str, value: &[u8]) {
     text.push(if text.is_empty() { b'{' } else { b',' });
     write_string(text, name);
     text.push(b':');

@@ -149,7 +149,7 @@ impl From<serde_json::Value> for RawJson {
 
 impl From<JsonObject> for RawJson {
     fn from(object: JsonObject) -> RawJson {
-        object.to_raw()
+        object.into_raw()
     }
 }
 

@@ -32,6 +32,12 @@ pub fn is_layout(c: char) -> bool {
     matches!(c, '\n' | '\t' | '\u{200c}'..='\u{200f}' | '\u{61c}' | '\u{e0100}'..='\u{e01ef}')
 }
 
+/// Returns the beginning of `text`: whole characters, at most `most` bytes.
+pub fn truncated(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    &text[..end]
+}
+
 /// Returns `text` on one line: every unsafe character is written as its escape (`\n`, `\u{202e}`).
 pub fn escape_line(text: &str) -> String {
     escape_except(text, |_| false)

@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::uri_template::{self, Allowed};
+
 /// Schemes whose authority names a host (WHATWG URL, "special scheme"), with their default ports.
 const HOST_SCHEMES: &[(&str, &str)] =
     &[("http", "80"), ("https", "443"), ("ws", "80"), ("wss", "443"), ("ftp", "21"), ("file", "")];
@@ -195,12 +197,7 @@ impl fmt::Display for NormalUri {
 
 /// Percent-encodes a segment of a path: everything but the unreserved characters (RFC 3986, section 2.3).
 pub fn encode_segment(segment: &str) -> Cow<'_, str> {
-    if segment.bytes().all(is_unreserved) {
-        return Cow::Borrowed(segment);
-    }
-    let mut encoded = String::with_capacity(segment.len() + 8);
-    segment.bytes().for_each(|byte| push_encoded(&mut encoded, byte, is_unreserved(byte)));
-    Cow::Owned(encoded)
+    uri_template::encode(segment, Allowed::Unreserved)
 }
 
 fn is_unreserved(byte: u8) -> bool {
@@ -217,14 +214,18 @@ fn push_encoded(text: &mut String, byte: u8, plain: bool) {
 
 /// Splits a scheme (RFC 3986, section 3.1) off, in small letters.
 fn split_scheme(uri: &str) -> (String, &str) {
-    let is_scheme = |text: &str| {
-        text.starts_with(|c: char| c.is_ascii_alphabetic())
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
-    };
-    match uri.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) {
-        Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
+    match scheme(uri) {
+        Some(scheme) => (scheme.to_ascii_lowercase(), &uri[scheme.len() + 1..]),
         None => (String::new(), uri),
     }
+}
+
+/// Returns the scheme of a URI (RFC 3986, section 3.1), as it is written; `None` for a relative reference.
+pub fn scheme(uri: &str) -> Option<&str> {
+    let (scheme, _) = uri.split_once(':')?;
+    let is_valid = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    is_valid.then_some(scheme)
 }
 
 fn normal_host(scheme: &str, authority: &str, default_port: &str) -> Result<String, AmbiguousUri> {

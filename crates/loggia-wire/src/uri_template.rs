@@ -394,13 +394,13 @@ fn pieces(operator: Operator, variable: &Variable, value: TemplateValue) -> Vec<
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Allowed {
+pub(crate) enum Allowed {
     Unreserved,
     /// Reserved characters and what is percent-encoded already, too.
     Reserved,
 }
 
-fn encode(text: &str, allowed: Allowed) -> Cow<'_, str> {
+pub(crate) fn encode(text: &str, allowed: Allowed) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let stays = |at: usize| {
         let b = bytes[at];

@@ -350,7 +350,11 @@ pub(crate) fn limits() -> HubLimits {
 
 /// A hub whose connectors have been tried.
 pub(crate) async fn hub(connectors: Vec<Connector>) -> Arc<Hub> {
-    let hub = Hub::start(Implementation::new("hub", "0"), connectors, limits()).expect("good names");
+    hub_with(limits(), connectors).await
+}
+
+pub(crate) async fn hub_with(limits: HubLimits, connectors: Vec<Connector>) -> Arc<Hub> {
+    let hub = Hub::start(Implementation::new("hub", "0"), connectors, limits).expect("good names");
     hub.tried().await;
     hub
 }

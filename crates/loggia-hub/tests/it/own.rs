@@ -177,12 +177,14 @@ async fn a_tool_is_reached_only_under_the_name_that_is_listed() {
         ("docs", "up_echo", false),
         ("", "echo", true),
         ("", "up_echo", false),
+        ("", "sign_in", false),
     ] {
         let accounts = Accounts::new(Version::V2026_07_28, &["ada"]);
         let hub = start(connector(&accounts).prefix(prefix), limits());
         let ada = client_of(&hub, Some("ada"), builder(Version::V2026_07_28)).await;
         let said = said(&ada, name).await;
         assert_eq!(said == "hi", is_reached, "{prefix:?} {name}: {said}");
+        assert!(!said.contains("You are signed in"), "{prefix:?} {name}: {said}");
         let sign_in =
             ada.call_tool(if prefix == "docs" { "docs_sign_in" } else { "up_sign_in" }, json!({})).await;
         assert!(sign_in.is_ok_and(|result| text(&result).contains("You are signed in")), "{prefix:?}");

@@ -7,12 +7,13 @@ use std::time::Duration;
 use loggia::client::{Client, InputPolicy, RequestOptions};
 use loggia::exchange::Exchange;
 use loggia::model::{ClientCapabilities, ElicitationCapability};
-use loggia::service::{Principal, Request};
-use loggia::wire::{ErrorCode, Method, RawJson, RequestMeta, Version};
+use loggia::service::{Principal, Reply, Request};
+use loggia::wire::{ErrorCode, Method, RawJson, RequestMeta, RpcError, Version};
 use loggia::{Error, Service};
+use loggia_hub::{Hub, HubLimits};
 use serde_json::{Value, json};
 
-use crate::fixture::{Upstream, builder, connect, hub_of};
+use crate::fixture::{Upstream, builder, connect, connector, hub_of, hub_with, limits};
 
 const UPSTREAM: Version = Version::V2025_11_25;
 
@@ -52,6 +53,30 @@ fn question(result: &Value) -> (String, String) {
 fn retry(tool: &str, key: &str, state: &str) -> Value {
     let answers = json!({ key: { "action": "accept", "content": { "name": "Ann" } } });
     json!({ "name": tool, "arguments": {}, "inputResponses": answers, "requestState": state })
+}
+
+fn principal(issuer: Option<&str>, subject: &str, scopes: &[&str]) -> Principal {
+    Principal {
+        subject: subject.to_owned(),
+        issuer: issuer.map(str::to_owned),
+        scopes: scopes.iter().map(|scope| scope.to_string()).collect(),
+    }
+}
+
+/// Calls a tool as a stateless client that can show forms.
+async fn call_by(hub: &Hub, principal: Option<Principal>, params: Value) -> Result<Reply, RpcError> {
+    let params = RawJson::from(&params).into();
+    let session = Arc::new(RequestMeta {
+        version: Version::V2026_07_28,
+        client_info: None,
+        client_capabilities: forms(),
+        log_level: None,
+        progress_token: None,
+        extra: Default::default(),
+    });
+    let meta = RequestMeta::from_session(Some(&params), &session).expect("readable");
+    let request = Request { method: Method::CallTool, params, meta, principal: principal.map(Arc::new) };
+    hub.call(request, Exchange::new(None).0).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,25 +130,8 @@ async fn a_state_is_good_once_and_for_its_own_request_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_parked_call_is_for_whoever_made_it_whatever_else_they_may_do_now() {
     let hub = hub_of(&Upstream::new(), UPSTREAM).await;
-    let of = |issuer: Option<&str>, subject: &str, scopes: &[&str]| Principal {
-        subject: subject.to_owned(),
-        issuer: issuer.map(str::to_owned),
-        scopes: scopes.iter().map(|scope| scope.to_string()).collect(),
-    };
-    let by = async |principal: Option<Principal>, params: Value| {
-        let params = RawJson::from(&params).into();
-        let session = Arc::new(RequestMeta {
-            version: Version::V2026_07_28,
-            client_info: None,
-            client_capabilities: forms(),
-            log_level: None,
-            progress_token: None,
-            extra: Default::default(),
-        });
-        let meta = RequestMeta::from_session(Some(&params), &session).expect("readable");
-        let request = Request { method: Method::CallTool, params, meta, principal: principal.map(Arc::new) };
-        hub.call(request, Exchange::new(None).0).await
-    };
+    let by = async |principal, params| call_by(&hub, principal, params).await;
+    let of = principal;
     let asked = by(Some(of(Some("i"), "ann", &["a"])), json!({ "name": "up_ask", "arguments": {} })).await;
     let asked = asked.expect("a round").input_required().expect("a question").clone();
     let key = asked.input_requests.expect("one").into_keys().next().expect("one");
@@ -133,6 +141,26 @@ async fn a_parked_call_is_for_whoever_made_it_whatever_else_they_may_do_now() {
         assert_eq!(refused.code, ErrorCode::INVALID_PARAMS, "{other:?}");
     }
     by(Some(of(Some("i"), "ann", &["a", "b"])), retry).await.expect("a result");
+}
+
+/// With room for two calls, one user has one of them, and gets it back with the answer. `Budget`'s tests show that the
+/// rest is free for others.
+#[tokio::test(start_paused = true)]
+async fn one_user_cannot_take_all_the_room_for_calls_that_wait() {
+    let limits = HubLimits { parked: 2, ..limits() };
+    let hub = hub_with(limits, vec![connector("up", &Upstream::new(), UPSTREAM)]).await;
+    let ask = async |params: Value| {
+        let outcome = call_by(&hub, Some(principal(None, "ann", &[])), params).await;
+        outcome.map(|reply| reply.input_required().cloned())
+    };
+    let call = || json!({ "name": "up_ask", "arguments": {} });
+    let asked = ask(call()).await.expect("a round").expect("a question");
+    let refused = ask(call()).await.expect_err("her share is used up");
+    assert!(refused.message.contains("your share of the 2"), "{}", refused.message);
+    let key = asked.input_requests.expect("one").into_keys().next().expect("one");
+    let answer = retry("up_ask", &key, &asked.request_state.expect("a state"));
+    assert!(ask(answer).await.expect("a result").is_none());
+    assert!(ask(call()).await.expect("a round").is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -161,7 +161,7 @@ impl ServerResult {
             ServerResult::Empty(r) => RawJson::of(r),
             ServerResult::Custom(raw) => raw.clone(),
         };
-        JsonObject::read(raw.as_bytes()).map_err(|_| raw)
+        JsonObject::from_raw(raw)
     }
 }
 
@@ -311,16 +311,4 @@ pub fn encode_input_request(mut request: InputRequest, version: Version) -> Opti
 pub fn encode_params<T: Restrict + Shape>(mut params: T, version: Version) -> RawJson {
     params.restrict(version);
     RawJson::of(&params)
-}
-
-/// `params` with the members of `meta` added to its `_meta`: what a client says with every request. Members
-/// that are there already stay.
-pub fn with_request_meta(params: &RawJson, meta: &JsonObject) -> RawJson {
-    let mut params = JsonObject::read(params.as_bytes()).unwrap_or_default();
-    if !meta.is_empty() {
-        change_meta(&mut params, |present| {
-            meta.iter().for_each(|(key, value)| present.insert_if_absent(&key, value));
-        });
-    }
-    params.to_raw()
 }

@@ -4,8 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::json_object::JsonText;
-use crate::jsonrpc::write_string;
+use crate::json_object::{JsonText, push_member};
 use crate::members::Members;
 use crate::raw::RawJson;
 
@@ -26,8 +25,8 @@ pub fn keep_entry_spelling(member: &str, sources: &[Option<RawJson>], result: Ra
         return result;
     };
     let keep = |(at, entry): (usize, JsonText<'_>)| match sources.get(at).and_then(Option::as_ref) {
-        Some(source) => keep_spelling(source, entry.to_raw()),
-        None => entry.to_raw(),
+        Some(source) => keep_spelling(source, result.part_at(entry.as_bytes())),
+        None => result.part_at(entry.as_bytes()),
     };
     let entries: Vec<RawJson> = entries.enumerate().map(keep).collect();
     match Members::of(&result) {
@@ -80,7 +79,7 @@ fn merge_objects(source: &Members<'_>, rewritten: &Members<'_>) -> Merged {
     let mut left: HashMap<&str, JsonText<'_>> =
         rewritten.iter().map(|(name, value)| (name, JsonText::of_scanned(value))).collect();
     let mut is_same = true;
-    let mut out = ObjectText::default();
+    let mut out = Vec::new();
     for (name, value) in source.iter() {
         // A name that the source repeats, or that the rewritten object lacks, is left out.
         let Some(new) = left.remove(name) else {
@@ -90,17 +89,21 @@ fn merge_objects(source: &Members<'_>, rewritten: &Members<'_>) -> Merged {
         let old = JsonText::of_scanned(value);
         let merged = merge(old, new);
         is_same &= matches!(merged, Merged::Source);
-        out.push(name, merged.text(old, new));
+        push_member(&mut out, name, merged.text(old, new));
     }
     if is_same && left.is_empty() {
         return Merged::Source;
     }
     for (name, _) in rewritten.iter() {
         if let Some(value) = left.remove(name) {
-            out.push(name, value.as_bytes());
+            push_member(&mut out, name, value.as_bytes());
         }
     }
-    Merged::Text(out.finish())
+    if out.is_empty() {
+        out.push(b'{');
+    }
+    out.push(b'}');
+    Merged::Text(out)
 }
 
 fn merge_arrays(source: JsonText<'_>, rewritten: JsonText<'_>) -> Merged {
@@ -129,27 +132,6 @@ fn merge_arrays(source: JsonText<'_>, rewritten: JsonText<'_>) -> Merged {
 /// Returns whether two numbers are one for a reader that knows `f64` alone, as the model does.
 fn is_same_number(one: JsonText<'_>, other: JsonText<'_>) -> bool {
     matches!((one.decode::<f64>(), other.decode::<f64>()), (Ok(one), Ok(other)) if one == other)
-}
-
-/// An object as it is written.
-#[derive(Default)]
-struct ObjectText(Vec<u8>);
-
-impl ObjectText {
-    fn push(&mut self, name: &str, value: &[u8]) {
-        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
-        write_string(&mut self.0, name);
-        self.0.push(b':');
-        self.0.extend_from_slice(value);
-    }
-
-    fn finish(mut self) -> Vec<u8> {
-        if self.0.is_empty() {
-            self.0.push(b'{');
-        }
-        self.0.push(b'}');
-        self.0
-    }
 }
 
 #[cfg(test)]

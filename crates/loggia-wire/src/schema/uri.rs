@@ -1,5 +1,7 @@
 //! As much of RFC 3986 as `$id` and `$ref` need: telling URIs apart and resolving a reference.
 
+use crate::uri::scheme;
+
 /// Splits off the fragment: the URI without it, and what follows `#` if there is one.
 pub(super) fn split_fragment(reference: &str) -> (&str, Option<&str>) {
     match reference.split_once('#') {
@@ -43,14 +45,6 @@ pub(super) fn resolve(base: &str, reference: &str) -> String {
         format!("{directory}{reference}")
     };
     format!("{scheme}{authority}{}{query}", remove_dots(&merged))
-}
-
-/// The scheme of an absolute URI.
-pub(super) fn scheme(uri: &str) -> Option<&str> {
-    let (scheme, _) = uri.split_once(':')?;
-    let valid = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-    valid.then_some(scheme)
 }
 
 /// Decodes `%XX`. `None` where that does not give UTF-8.

@@ -75,7 +75,13 @@ fn request<T: DeserializeOwned + Shape + Restrict>(
         return Ok(None);
     }
     let params = codec::encode_params(params, version);
-    let params = codec::with_request_meta(&params, &stateless_meta(version));
+    let mut params = JsonObject::read(params.as_bytes()).expect("params are an object");
+    let mut meta = params.get("_meta").and_then(|meta| meta.to_object()).unwrap_or_default();
+    stateless_meta(version).iter().for_each(|(name, value)| meta.insert_if_absent(&name, value));
+    if !meta.is_empty() {
+        params.insert("_meta", meta);
+    }
+    let params = params.to_raw();
     let mut out = Vec::new();
     jsonrpc::write_request(&mut out, &Id::Number(1), &method, Some(params.as_bytes()));
     serde_json::from_slice(&out).map(Some)
