@@ -31,14 +31,6 @@ pub struct Share {
     amount: usize,
 }
 
-/// Room for one request or stream of an HTTP endpoint, until it is dropped.
-#[cfg(feature = "http-common")]
-#[cfg_attr(not(feature = "http-server"), allow(dead_code, reason = "only servers admit requests"))]
-pub(crate) struct Admission {
-    pub(crate) _room: tokio::sync::OwnedSemaphorePermit,
-    pub(crate) _share: Option<Share>,
-}
-
 /// A holder asked for more than its share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShareExceeded {

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use loggia_wire::model::SubscriptionFilter;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use tokio::sync::Notify;
 
 /// Something that changed.
@@ -43,7 +43,7 @@ struct Subscriber {
 
 #[derive(Default)]
 struct State {
-    dirty: BTreeMap<Change, ()>,
+    dirty: BTreeSet<Change>,
     closed: bool,
 }
 
@@ -77,7 +77,7 @@ impl Changes {
     pub fn announce(&self, change: Change) {
         self.each(|subscriber| {
             if subscriber.wants(&change) {
-                subscriber.state().dirty.insert(change.clone(), ());
+                subscriber.state().dirty.insert(change.clone());
                 subscriber.ready.notify_one();
             }
         });
@@ -142,7 +142,7 @@ impl Listening {
         loop {
             {
                 let mut state = self.subscriber.state();
-                if let Some((change, ())) = state.dirty.pop_first() {
+                if let Some(change) = state.dirty.pop_first() {
                     return Some(change);
                 }
                 if state.closed {

@@ -143,6 +143,7 @@ impl Exchange<'_> {
                     Some(id) => tracing::debug!(%id, "an answer to a request that was not made here"),
                 },
                 Ok(Message::Notification { method, params }) => {
+                    self.noise.reset();
                     self.notified(&method, params.as_ref(), clock);
                 }
                 Ok(Message::Request { method, .. }) => {

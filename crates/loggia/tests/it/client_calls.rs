@@ -593,6 +593,28 @@ async fn nonsense_is_passed_over_until_it_is_too_much() {
     assert!(matches!(client.status(), Status::Closed(_)));
 }
 
+/// In the stateless era a server asks nothing: its requests are no sign that it speaks the protocol.
+#[tokio::test(start_paused = true)]
+async fn a_stateless_server_that_sends_nothing_but_requests_is_given_up() {
+    let limits = Limits { malformed: 2000, ..Limits::default() };
+    let (client, mut peer) = with_peer(Client::builder().limits(limits), true).await;
+    let flood = async {
+        peer.expect("tools/call").await;
+        let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }).to_string();
+        for _ in 0..1000 {
+            if !peer.0.send(ping.clone()).await {
+                break;
+            }
+        }
+        peer
+    };
+    let (result, _peer) = tokio::join!(client.call_tool("t", json!({})), flood);
+    let error = result.expect_err("it gives up").to_string();
+    for part in ["no messages of the protocol", "2000 bytes", "a request (ping)"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn lines_of_a_banner_and_debug_lines_in_each_call_do_no_harm() {
     let (target, mut peer) = Peer::pair();

@@ -302,6 +302,33 @@ async fn answers_that_are_none() {
     }
 }
 
+/// `Limits::malformed` holds "without a message in between", as on every other connection.
+#[tokio::test]
+async fn noise_on_a_stream_is_counted_from_the_last_message_on() {
+    for (has_message, is_given_up) in [(true, false), (false, true)] {
+        let peer = modern(move |heard| async move {
+            let noise = format!("data: {}\n\n", "x".repeat(1500));
+            let log = json!({
+                "jsonrpc": "2.0", "method": "notifications/message", "params": { "level": "info", "data": "on" }
+            });
+            let between = if has_message { event(None, &log) } else { String::new() };
+            let answer = json!({ "jsonrpc": "2.0", "id": heard.body["id"], "result": text("done") });
+            Reply::pieces([noise.clone(), between, noise, event(None, &answer)]).await
+        })
+        .await;
+        let limits = Limits { malformed: 2000, ..Limits::default() };
+        let client = Client::builder().limits(limits).connect(&peer.url).await.expect("it opens");
+        let called = client.call_tool("t", json!({})).await;
+        match is_given_up {
+            true => {
+                let error = called.expect_err("too much noise").to_string();
+                assert!(error.contains("2000 bytes"), "{error}");
+            }
+            false => assert!(called.is_ok(), "{called:?}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_error_answers_whatever_its_status() {
     for status in [200, 400, 404, 500] {

@@ -15,35 +15,60 @@ use crate::client::params;
 use crate::error::Error;
 
 impl Engine {
-    pub(super) fn message(&mut self, now: Instant, stream: Option<i64>, message: Message) {
+    /// Takes a message. The error is a message that has no place here: it counts as noise.
+    pub(super) fn message(
+        &mut self,
+        now: Instant,
+        stream: Option<i64>,
+        message: Message,
+    ) -> Result<(), UnreadableMessage> {
         match message {
-            Message::Response { id, outcome } => self.response(now, stream, id, outcome),
+            Message::Response { id, outcome } => {
+                let id = self.answered(stream, id)?;
+                self.response(now, stream, id, outcome);
+            }
             Message::Notification { method, params } => self.notification(now, stream, method, params),
             Message::Request { id, method, params } => {
-                self.request(now, stream, id, method, params.map(Params::into_raw))
+                let version = self.asking_version(&method)?;
+                self.request(now, stream, version, id, method, params.map(Params::into_raw));
             }
         }
+        Ok(())
+    }
+
+    /// Returns the id of the request that a response answers.
+    fn answered(&self, stream: Option<i64>, id: Option<Id>) -> Result<Id, UnreadableMessage> {
+        // The server could not read an id. Where only one request can be meant, it is that one.
+        let meant = id.or_else(|| stream.or_else(|| self.only_request()).map(Id::Number));
+        meant.ok_or_else(|| {
+            let what = "an error that answers no request in particular".to_owned();
+            UnreadableMessage::of_message(what)
+        })
+    }
+
+    /// Returns the revision in which the server may ask.
+    fn asking_version(&self, method: &Method) -> Result<Version, UnreadableMessage> {
+        let version = match &self.phase {
+            Phase::Ready(facts) => facts.version,
+            // Until the opening is through only a handshake server may ask, and only "are you there?".
+            _ => Version::LATEST_HANDSHAKE,
+        };
+        if version.is_stateless() {
+            // Nothing may be answered: in this era clients write no responses.
+            let what = format!("a request ({method}) from a server of the stateless era");
+            return Err(UnreadableMessage::of_message(what));
+        }
+        Ok(version)
     }
 
     pub(super) fn response(
         &mut self,
         now: Instant,
         stream: Option<i64>,
-        id: Option<Id>,
+        id: Id,
         outcome: Result<RawJson, RpcError>,
     ) {
-        let id = match id {
-            Some(Id::Number(id)) => id,
-            Some(Id::String(id)) => return tracing::debug!(%id, "an answer to a request we never made"),
-            // The server could not read an id. Where only one request can be meant, it is that one.
-            None => match stream.or_else(|| self.only_request()) {
-                Some(id) => id,
-                None => {
-                    let what = "an error that answers no request in particular".to_owned();
-                    return self.note_noise(now, &UnreadableMessage::of_message(what));
-                }
-            },
-        };
+        let Id::Number(id) = id else { return tracing::debug!(%id, "an answer to a request we never made") };
         let answer = match outcome {
             Ok(result) => Answer::Result(result),
             Err(error) => Answer::Error(error),
@@ -150,20 +175,11 @@ impl Engine {
         &mut self,
         now: Instant,
         stream: Option<i64>,
+        version: Version,
         id: Id,
         method: Method,
         params: Option<RawJson>,
     ) {
-        let version = match &self.phase {
-            Phase::Ready(facts) => facts.version,
-            // Until the opening is through only a handshake server may ask, and only "are you there?".
-            _ => Version::LATEST_HANDSHAKE,
-        };
-        if version.is_stateless() {
-            // Nothing may be answered: in this era clients write no responses.
-            let what = format!("a request ({method}) from a server of the stateless era");
-            return self.note_noise(now, &UnreadableMessage::of_message(what));
-        }
         match method {
             Method::Ping => self.respond(&id, Ok(RawJson::empty_object())),
             Method::Elicit | Method::CreateMessage | Method::ListRoots if method.exists_in(version) => {

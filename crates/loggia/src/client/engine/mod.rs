@@ -295,9 +295,11 @@ impl Engine {
     pub(crate) fn handle(&mut self, now: Instant, event: LinkEvent) {
         match event {
             LinkEvent::Message { stream, message } => {
-                self.noise.reset();
                 self.spoke(now);
-                self.message(now, stream, message);
+                match self.message(now, stream, message) {
+                    Ok(()) => self.noise.reset(),
+                    Err(noise) => self.note_noise(now, &noise),
+                }
             }
             LinkEvent::Unreadable { stream, noise } => self.unreadable(now, stream, noise),
             LinkEvent::Starting(sign) => {

@@ -12,7 +12,10 @@ pub(super) use portable::*;
 mod linux {
     use std::os::fd::{AsFd, OwnedFd};
 
+    use rustix::process::Pid;
     use tokio::process::Child;
+
+    use super::super::procfs::{self, ProcessStat};
 
     /// Most processes that are looked at.
     const PROCESSES: usize = 64;
@@ -22,7 +25,7 @@ mod linux {
 
     /// Watches one child and its descendants.
     pub(in super::super) struct Activity {
-        child: Option<u32>,
+        child: Option<Pid>,
         /// A second handle on the child's standard input, closed with this value.
         input: Option<OwnedFd>,
         last: Footprint,
@@ -41,7 +44,8 @@ mod linux {
         /// Watches `child`, whose standard input has not been taken yet.
         pub(in super::super) fn of(child: &Child) -> Activity {
             let input = child.stdin.as_ref().and_then(|stdin| stdin.as_fd().try_clone_to_owned().ok());
-            Activity { child: child.id(), input, last: Footprint::default() }
+            let child = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+            Activity { child, input, last: Footprint::default() }
         }
 
         /// Returns whether the processes did anything since the last call.
@@ -63,47 +67,26 @@ mod linux {
         }
     }
 
-    fn footprint(child: u32) -> Footprint {
+    fn footprint(child: Pid) -> Footprint {
         let mut sum = Footprint::default();
-        let mut open = vec![child];
-        while let Some(process) = open.pop() {
-            if sum.processes == PROCESSES {
-                break;
-            }
-            let Some((runnable, ticks)) = read_stat(process) else { continue };
+        let started = procfs::descendants(child).unwrap_or_default();
+        for process in std::iter::once(child).chain(started).take(PROCESSES) {
+            let Some(stat) = ProcessStat::of(process) else { continue };
             sum.processes += 1;
-            sum.runnable |= runnable;
-            sum.ticks += ticks;
+            sum.runnable |= stat.runnable;
+            sum.ticks += stat.ticks;
             sum.bytes += read_io(process);
-            open.extend(children(process));
         }
         sum
     }
 
-    /// Returns whether a process runs or waits for a disk, and the processor time it has used (proc(5), `stat`).
-    fn read_stat(process: u32) -> Option<(bool, u64)> {
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        // The name, in parentheses, may hold anything.
-        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        let ticks = |field: usize| fields.get(field).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-        Some((matches!(fields.first(), Some(&("R" | "D"))), ticks(11) + ticks(12)))
-    }
-
     /// Bytes that a process has read and written (proc(5), `io`).
-    fn read_io(process: u32) -> u64 {
-        let io = std::fs::read_to_string(format!("/proc/{process}/io")).unwrap_or_default();
+    fn read_io(process: Pid) -> u64 {
+        let io = std::fs::read_to_string(procfs::path(process, "io")).unwrap_or_default();
         let amounts = io.lines().filter_map(|line| {
             line.strip_prefix("rchar: ").or_else(|| line.strip_prefix("wchar: "))?.parse::<u64>().ok()
         });
         amounts.sum()
-    }
-
-    fn children(process: u32) -> Vec<u32> {
-        let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-        let listed = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-        listed
-            .flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>())
-            .collect()
     }
 }
 
@@ -147,25 +130,35 @@ mod tests {
         command.spawn().expect("sh is there")
     }
 
-    /// Looks until `worked` says so. It must in the end: the test has no other limit than that of all tests.
-    async fn look_until(activity: &mut Activity, worked: bool) {
-        while activity.worked() != worked {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    /// Looks until `looks` in a row say `worked`. They must in the end: the test has no other limit than that of all
+    /// tests.
+    async fn look_until(activity: &mut Activity, worked: bool, looks: usize) {
+        let mut in_a_row = 0;
+        while in_a_row < looks {
+            in_a_row = if activity.worked() == worked { in_a_row + 1 } else { 0 };
+            tokio::task::yield_now().await;
         }
     }
 
     #[tokio::test]
     async fn work_is_seen_in_the_child_and_in_what_it_started() {
-        for script in ["while :; do :; done", "(while :; do :; done) & read -r end; kill $!"] {
+        for script in
+            ["echo ready; while :; do :; done", "(while :; do :; done) & echo ready; read -r end; kill $!"]
+        {
             let mut child = shell(script);
-            look_until(&mut Activity::of(&child), true).await;
-            // What the child started ends with its input.
-            drop(child.stdin.take());
+            let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+            assert_eq!(lines.next_line().await.expect("a line").as_deref(), Some("ready"));
+            let mut activity = Activity::of(&child);
+            // The first look counts every process as new. A start makes a few more look like work.
+            activity.worked();
+            look_until(&mut activity, true, 100).await;
+            // What the child started ends with its input, of which the activity has a handle.
+            drop((activity, child.stdin.take()));
             if script.ends_with("kill $!") {
                 child.wait().await.expect("it ends");
             }
         }
-        look_until(&mut Activity::of(&shell("exec sleep 1000")), false).await;
+        look_until(&mut Activity::of(&shell("exec sleep 1000")), false, 1).await;
     }
 
     #[tokio::test]

@@ -6,12 +6,17 @@ use std::path::PathBuf;
 
 use rustix::process::{Pid, getpid};
 
-/// A process: its parent, and when it started in clock ticks since the system did. A number is used again, a
-/// number with a start is not.
+/// A process at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProcessStat {
     pub(super) parent: i32,
+    /// The time of its start, in clock ticks since that of the system. A number is used again, a number with a start is
+    /// not.
     pub(super) start: u64,
+    /// Whether it runs, waits for a processor, or waits for a disk.
+    pub(super) runnable: bool,
+    /// The processor time that it has used, in clock ticks.
+    pub(super) ticks: u64,
 }
 
 impl ProcessStat {
@@ -20,11 +25,17 @@ impl ProcessStat {
         ProcessStat::read(&fs::read_to_string(path(pid, "stat")).ok()?)
     }
 
-    /// Reads `/proc/PID/stat`: fields 4 and 22 (`proc_pid_stat(5)`). The second is a name in parentheses, which may
-    /// hold anything.
+    /// Reads `/proc/PID/stat`: fields 3, 4, 14, 15 and 22 (`proc_pid_stat(5)`). The second is a name in parentheses,
+    /// which may hold anything.
     fn read(stat: &str) -> Option<ProcessStat> {
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        Some(ProcessStat { parent: fields.get(1)?.parse().ok()?, start: fields.get(19)?.parse().ok()? })
+        let number = |field: usize| fields.get(field)?.parse::<u64>().ok();
+        Some(ProcessStat {
+            parent: fields.get(1)?.parse().ok()?,
+            start: number(19)?,
+            runnable: matches!(fields.first(), Some(&("R" | "D"))),
+            ticks: number(11)?.saturating_add(number(12)?),
+        })
     }
 }
 
@@ -64,10 +75,13 @@ mod tests {
 
     #[test]
     fn a_name_may_look_like_fields() {
-        let rest = "S 7 5 5 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1";
+        let rest = "7 5 5 0 -1 4194304 1 0 0 0 30 4 0 0 20 0 1 0 4242 1 1";
         for name in ["sh", "a) S 1 2", "((", ""] {
-            let read = ProcessStat::read(&format!("9 ({name}) {rest}"));
-            assert_eq!(read, Some(ProcessStat { parent: 7, start: 4242 }), "{name}");
+            for (state, runnable) in [("S", false), ("R", true), ("D", true), ("Z", false)] {
+                let read = ProcessStat::read(&format!("9 ({name}) {state} {rest}"));
+                let expected = ProcessStat { parent: 7, start: 4242, runnable, ticks: 34 };
+                assert_eq!(read, Some(expected), "{name} {state}");
+            }
         }
         assert_eq!(ProcessStat::read("9 (sh) S 7"), None);
     }

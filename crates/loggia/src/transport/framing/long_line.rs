@@ -7,7 +7,7 @@ use super::BadFrame;
 /// The number of bytes of the beginning that are kept. Most libraries write the id there.
 const HEAD: usize = 4 << 10;
 /// The number of bytes of the end that are kept. The other libraries write the id last.
-const TAIL: usize = 1 << 10;
+const TAIL: usize = PartialEnvelope::TAIL;
 
 /// A line longer than this many times its bound is reported before it ends.
 const ENDLESS: usize = 16;
@@ -29,6 +29,9 @@ impl LongLine {
 
     /// Takes what follows. Gives the frame where the line need not be waited for any longer.
     pub(super) fn push(&mut self, part: &[u8]) -> Option<BadFrame> {
+        if self.reported {
+            return None;
+        }
         self.keep(part);
         let envelope = PartialEnvelope::read(&self.head, &[]);
         let endless = self.length / ENDLESS > self.most;
@@ -37,6 +40,9 @@ impl LongLine {
 
     /// Takes the rest. Gives the frame, unless it was given before.
     pub(super) fn end(&mut self, rest: &[u8]) -> Option<BadFrame> {
+        if self.reported {
+            return None;
+        }
         self.keep(rest);
         self.report(PartialEnvelope::read(&self.head, &self.tail))
     }
@@ -49,7 +55,7 @@ impl LongLine {
     }
 
     fn report(&mut self, envelope: PartialEnvelope) -> Option<BadFrame> {
-        let first = !std::mem::replace(&mut self.reported, true);
-        first.then_some(BadFrame::TooLong { most: self.most, envelope })
+        self.reported = true;
+        Some(BadFrame::TooLong { most: self.most, envelope })
     }
 }

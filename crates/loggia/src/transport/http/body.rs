@@ -8,9 +8,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::request_body::RequestBody;
-use crate::budget::Admission;
+use crate::budget::Share;
 
 /// Why a body could not be read to its end.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -20,6 +21,12 @@ pub struct Body {
     inner: Inner,
     /// What the exchange occupies until its last byte was taken.
     permit: Option<Admission>,
+}
+
+/// Room for one request or stream of an endpoint, until it is dropped.
+pub(super) struct Admission {
+    pub(super) _room: OwnedSemaphorePermit,
+    pub(super) _share: Option<Share>,
 }
 
 enum Inner {

@@ -108,6 +108,7 @@ impl Fixture {
             }
             "release" => {
                 exchange.release();
+                let _ = self.events.send(Event::Started(name.to_owned()));
                 self.gate.notified().await;
                 text("released")
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use loggia::limits::Limits;
 use loggia::wire::Version;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use super::fixture::{Event, Server};
 use super::peer::{Session, call_modern_with, post, said};
@@ -75,10 +76,6 @@ async fn what_needs_a_stream_says_so() {
     let session = Session::open(server.address, "2025-11-25").await;
     let mut headers = session.headers();
     headers.push(JSON);
-    let call = |id: i64, tool: &str| {
-        let params = json!({ "name": tool, "arguments": {} });
-        json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params }).to_string()
-    };
     let asked = post(server.address, &headers, call(3, "ask")).await.json().await;
     assert_eq!(asked["id"], 3, "{asked}");
     assert!(
@@ -86,18 +83,57 @@ async fn what_needs_a_stream_says_so() {
         "{asked}"
     );
 
-    let waiting = tokio::spawn({
-        let (address, headers, body) = (server.address, headers.clone(), call(4, "begin"));
-        let headers: Vec<(String, String)> =
-            headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        async move {
-            let headers: Vec<(&str, &str)> =
-                headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-            post(address, &headers, body).await.json().await
-        }
-    });
+    let waiting = begin(&server, &headers, call(4, "begin"));
     assert_eq!(server.event().await, Event::Started("begin".into()));
     server.fixture.gate.notify_one();
     assert_eq!(said(&waiting.await.expect("an answer")), "waited");
     server.stop().await;
+}
+
+/// A client that reads JSON alone cannot come back for the answer, so it is not let go.
+#[tokio::test]
+async fn a_call_that_may_be_polled_for_is_answered_all_the_same() {
+    let mut server = Server::start().await;
+    let session = Session::open(server.address, "2025-11-25").await;
+    let mut headers = session.headers();
+    headers.push(JSON);
+    let waiting = begin(&server, &headers, call(3, "release"));
+    assert_eq!(server.event().await, Event::Started("release".into()));
+    server.fixture.gate.notify_one();
+    let answer = waiting.await.expect("an answer");
+    assert_eq!((said(&answer), &answer["id"]), ("released", &json!(3)));
+    server.stop().await;
+}
+
+/// Each request has a response, even if nobody waits for it any more.
+#[tokio::test]
+async fn a_cancelled_call_is_answered_by_an_error() {
+    let mut server = Server::start().await;
+    let session = Session::open(server.address, "2025-11-25").await;
+    let mut headers = session.headers();
+    headers.push(JSON);
+    let waiting = begin(&server, &headers, call(3, "wait"));
+    assert_eq!(server.event().await, Event::Started("wait".into()));
+    let cancel =
+        json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 3 } });
+    assert_eq!(post(server.address, &headers, cancel.to_string()).await.status, 202);
+    let answer = waiting.await.expect("an answer");
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(3), &json!(-32603)), "{answer}");
+    server.stop().await;
+}
+
+fn call(id: i64, tool: &str) -> String {
+    let params = json!({ "name": tool, "arguments": {} });
+    json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params }).to_string()
+}
+
+/// Sends a POST whose answer comes later.
+fn begin(server: &Server, headers: &[(&str, &str)], body: String) -> JoinHandle<Value> {
+    let address = server.address;
+    let headers: Vec<(String, String)> =
+        headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    tokio::spawn(async move {
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        post(address, &headers, body).await.json().await
+    })
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::budget::{Admission, Budget, ShareExceeded};
+use crate::budget::{Budget, ShareExceeded};
 use crate::service::Principal;
+use crate::transport::http::body::Admission;
 
 /// Callers that are counted apart. With more of them, some share one count.
 const CALLERS: usize = 1024;

@@ -13,11 +13,11 @@ use super::admission::Overload;
 use super::endpoint::Shared;
 use super::local::{Local, Peer};
 use super::respond;
-use crate::budget::Admission;
 use crate::edge::notices::Notices;
 use crate::edge::{self, admit, encode_outcome, settle};
 use crate::exchange::{CancelGuard, Exchange, LivePeer, Outbox};
 use crate::service::{Description, Outcome, Principal, Reply, Request};
+use crate::transport::http::body::Admission;
 
 /// A request as it arrived.
 pub(super) struct Incoming {

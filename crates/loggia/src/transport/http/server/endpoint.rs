@@ -23,12 +23,11 @@ use super::memo::Memos;
 use super::origin::{self, OriginFilter, Verdict};
 use super::sessions::Sessions;
 use super::{handshake, json_only, respond, stateless, validate};
-use crate::budget::Admission;
 use crate::edge::poll_once;
 use crate::limits::Limits;
 use crate::service::{BoxFuture, Principal, Service};
 use crate::transport::Shutdown;
-use crate::transport::http::{Body, BodyError};
+use crate::transport::http::body::{Admission, Body, BodyError};
 
 /// An MCP endpoint as a [`tower_service::Service`], to be mounted in any HTTP stack. Cheap to clone.
 ///
@@ -120,7 +119,7 @@ impl Shared {
             Ok(None) => return Box::pin(self.serve_other(&parts, body)).await,
             Err(refusal) => Err(refusal),
         };
-        match admitted.and_then(|(text, permit)| self.route(parts, &text, permit)) {
+        match admitted.and_then(|(text, permit)| self.route(parts, &text, permit, Accepted::Both)) {
             Ok(answer) => answer.response().await,
             Err(response) => response,
         }
@@ -132,16 +131,10 @@ impl Shared {
             Ok(text) => text,
             Err(response) => return response,
         };
-        let response = match self.route(parts, &text, permit) {
-            Ok(answer) => answer.response().await,
-            Err(response) => return response,
-        };
-        let frame = jsonrpc::decode_frame(&text).ok();
-        let id = match &frame {
-            Some(Frame::Single(Message::Request { id, .. })) => Some(id),
-            _ => None,
-        };
-        json_only::without_stream(response, id, matches!(frame, Some(Frame::Batch(_)))).await
+        match self.route(parts, &text, permit, Accepted::Json) {
+            Ok(answer) => json_only::without_stream(answer.response().await, &text).await,
+            Err(response) => response,
+        }
     }
 
     /// Lets a message in; `None` for what is not a POST to the endpoint.
@@ -214,6 +207,7 @@ impl Shared {
         parts: Parts,
         text: &Bytes,
         permit: Admission,
+        accepted: Accepted,
     ) -> Result<Answer, Response<Body>> {
         let frame = jsonrpc::decode_frame(text).map_err(|error| respond::undecodable(&error))?;
         match self.form(&parts, &frame)? {
@@ -232,7 +226,7 @@ impl Shared {
             },
             Form::Session => {
                 let shared = self.clone();
-                let answer = async move { handshake::post(&shared, &parts, frame, permit).await };
+                let answer = async move { handshake::post(&shared, &parts, frame, permit, accepted).await };
                 Ok(Answer::Later(Box::pin(answer)))
             }
         }

@@ -10,7 +10,7 @@ use loggia_wire::jsonrpc::{self, DecodeError, Frame, Id, Message};
 use loggia_wire::model::CancelledParams;
 use loggia_wire::{Era, Method, RawJson, RpcError, Version};
 
-use super::accept::{EVENT_STREAM, accepts};
+use super::accept::{Accepted, EVENT_STREAM, accepts};
 use super::calls::{self, Incoming, Plan};
 use super::endpoint::{Shared, principal};
 use super::local::Local;
@@ -18,10 +18,9 @@ use super::log::{EventId, STANDALONE};
 use super::respond;
 use super::streams;
 use super::validate::{LAST_EVENT_ID, SESSION_ID, VERSION, single};
-use crate::budget::Admission;
 use crate::edge::session::Session;
 use crate::service::Principal;
-use crate::transport::http::Body;
+use crate::transport::http::body::{Admission, Body};
 
 type Answered = Result<Response<Body>, Response<Body>>;
 
@@ -56,6 +55,7 @@ pub(super) async fn post(
     parts: &Parts,
     frame: Frame,
     permit: Admission,
+    accepted: Accepted,
 ) -> Response<Body> {
     let id = match &frame {
         Frame::Single(Message::Request { id, .. }) => Some(id),
@@ -71,9 +71,9 @@ pub(super) async fn post(
             None => respond::empty(StatusCode::ACCEPTED),
             Some(Plan::Answered(response)) => respond::json(StatusCode::OK, response),
             Some(Plan::Busy(id, why)) => respond::busy(Some(&id), &why),
-            Some(Plan::Run(call)) => streams::answer(shared, &session.local, *call).await,
+            Some(Plan::Run(call)) => streams::answer(shared, &session.local, *call, accepted).await,
         },
-        Frame::Batch(messages) => Box::pin(session.batch(shared, messages, permit)).await,
+        Frame::Batch(messages) => Box::pin(session.batch(shared, messages, permit, accepted)).await,
     }
 }
 
@@ -134,6 +134,7 @@ impl Caller {
         shared: &Arc<Shared>,
         messages: Vec<Result<Message, DecodeError>>,
         mut permit: Option<Admission>,
+        accepted: Accepted,
     ) -> Response<Body> {
         if !self.local.version().has_batches() {
             let message = "This revision has no batches: send one message at a time";
@@ -148,7 +149,7 @@ impl Caller {
         match plans.as_slice() {
             [] => respond::empty(StatusCode::ACCEPTED),
             [Plan::Busy(id, why)] => respond::busy(Some(id), why),
-            _ => streams::answer_all(shared, &self.local, plans).await,
+            _ => streams::answer_all(shared, &self.local, plans, accepted).await,
         }
     }
 

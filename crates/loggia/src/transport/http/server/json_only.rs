@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
-use loggia_wire::jsonrpc::{self, Frame, Id, Message};
+use loggia_wire::jsonrpc::{self, Frame, Message};
 use loggia_wire::{ErrorCode, RpcError};
 
 use super::accept::EVENT_STREAM;
@@ -14,8 +14,8 @@ use super::respond;
 use crate::transport::http::Body;
 use crate::transport::sse::Parser;
 
-/// Turns an event stream into JSON; any other response stays as it is. `id` is that of the request, where it is one.
-pub(super) async fn without_stream(response: Response<Body>, id: Option<&Id>, batch: bool) -> Response<Body> {
+/// Turns the event stream that answers `posted` into JSON; any other response stays as it is.
+pub(super) async fn without_stream(response: Response<Body>, posted: &Bytes) -> Response<Body> {
     let is_stream = response.headers().get(CONTENT_TYPE) == Some(&HeaderValue::from_static(EVENT_STREAM));
     if !is_stream {
         return response;
@@ -24,9 +24,17 @@ pub(super) async fn without_stream(response: Response<Body>, id: Option<&Id>, ba
         let message = "The answer is an event stream: the Accept header must allow text/event-stream";
         return respond::refuse(StatusCode::NOT_ACCEPTABLE, message);
     }
+    let (id, batch) = match jsonrpc::decode_frame(posted) {
+        Ok(Frame::Single(Message::Request { id, .. })) => (Some(id), false),
+        Ok(frame) => (None, matches!(frame, Frame::Batch(_))),
+        Err(_) => (None, false),
+    };
     let mut body = response.into_body();
     let permit = body.take_permit();
     let response = match responses(body).await {
+        Ok((responses, _)) if responses.is_empty() => {
+            respond::error(StatusCode::OK, id.as_ref(), &without_response())
+        }
         Ok((responses, frames)) => {
             let text = match &responses[..] {
                 [response] if !batch => response.to_vec(),
@@ -35,7 +43,7 @@ pub(super) async fn without_stream(response: Response<Body>, id: Option<&Id>, ba
             // The frames hold what bounds the results: they stay until the client has taken the answer.
             respond::json(StatusCode::OK, respond::guarded(text, Some(frames)))
         }
-        Err(error) => respond::error(StatusCode::OK, id, &error),
+        Err(error) => respond::error(StatusCode::OK, id.as_ref(), &error),
     };
     match permit {
         Some(permit) => response.map(|body| body.holding(permit)),
@@ -50,7 +58,7 @@ async fn responses(mut body: Body) -> Result<(Vec<Bytes>, Vec<Bytes>), RpcError>
     while let Some(Ok(frame)) = body.frame().await {
         let data = frame.into_data().unwrap_or_default();
         parser.feed(&data);
-        frames.push(data);
+        let before = responses.len();
         while let Ok(Some(event)) = parser.next_event() {
             let message = Bytes::from(event.data);
             match jsonrpc::decode_frame(&message) {
@@ -60,8 +68,19 @@ async fn responses(mut body: Body) -> Result<(Vec<Bytes>, Vec<Bytes>), RpcError>
                 _ => {}
             }
         }
+        if responses.len() > before {
+            frames.push(data);
+        }
     }
     Ok((responses, frames))
+}
+
+/// The error of a request whose call was cancelled, or whose session ended.
+fn without_response() -> RpcError {
+    RpcError::new(
+        ErrorCode::INTERNAL_ERROR,
+        "The request has no response: it was cancelled, or its session ended",
+    )
 }
 
 fn needs_stream() -> RpcError {
@@ -70,4 +89,26 @@ fn needs_stream() -> RpcError {
         "The request needs input from the client, which can only be asked for on an event stream: send the Accept \
          header application/json, text/event-stream",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::http::server::unfold::unfold;
+
+    /// A frame may hold what bounds a result, so it stays as long as the response; the others can be many.
+    #[tokio::test]
+    async fn frames_are_kept_for_their_responses_alone() {
+        let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#;
+        let response = |id: i64| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
+        let texts = [progress.to_owned(), response(1), progress.to_owned(), response(2), progress.to_owned()];
+        let mut events = texts.map(|text| Bytes::from(format!("data: {text}\n\n"))).into_iter();
+        let expected = [events.as_slice()[1].clone(), events.as_slice()[3].clone()];
+        let body = Body::stream(unfold((), move |()| {
+            let next = events.next().map(|event| (event, ()));
+            async { next }
+        }));
+        let (responses, frames) = super::responses(body).await.expect("responses");
+        assert_eq!((responses.len(), frames), (2, expected.to_vec()));
+    }
 }

@@ -16,13 +16,12 @@ use super::endpoint::{Answer, Said, Shared, principal};
 use super::respond::{self, keep_alive};
 use super::unfold::unfold;
 use super::validate;
-use crate::budget::Admission;
 use crate::changes::Listening;
 use crate::edge::notices::Notices;
 use crate::edge::{self, discover, encode_outcome, listen, settle};
 use crate::exchange::{CancelGuard, Exchange, Outbox};
 use crate::service::{Description, Outcome, Principal, Reply, Request, ResultGuard};
-use crate::transport::http::Body;
+use crate::transport::http::body::{Admission, Body};
 use crate::transport::sse;
 
 /// Answers one message of the stateless era.

@@ -13,6 +13,7 @@ use http::{Response, StatusCode};
 use loggia_wire::Version;
 use tokio::sync::Notify;
 
+use super::accept::Accepted;
 use super::calls::{Call, Plan};
 use super::endpoint::Shared;
 use super::local::{Local, Peer};
@@ -27,16 +28,26 @@ use crate::transport::sse;
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Answers a POST of one request, which has to run.
-pub(super) async fn answer(shared: &Arc<Shared>, local: &Arc<Local>, call: Call) -> Response<Body> {
+pub(super) async fn answer(
+    shared: &Arc<Shared>,
+    local: &Arc<Local>,
+    call: Call,
+    accepted: Accepted,
+) -> Response<Body> {
     let peer = Arc::new(Peer::new(shared, local));
     match call.begin(peer.clone()).at_once().await {
         Ok(response) => respond::json(StatusCode::OK, response),
-        Err(running) => carried(&peer, vec![running.carry()], false).await,
+        Err(running) => carried(&peer, vec![running.carry()], false, accepted).await,
     }
 }
 
 /// Answers the requests of a batch.
-pub(super) async fn answer_all(shared: &Arc<Shared>, local: &Arc<Local>, plans: Vec<Plan>) -> Response<Body> {
+pub(super) async fn answer_all(
+    shared: &Arc<Shared>,
+    local: &Arc<Local>,
+    plans: Vec<Plan>,
+    accepted: Accepted,
+) -> Response<Body> {
     let peer = Arc::new(Peer::new(shared, local));
     let stream = peer.carrier().stream;
     let mut calls = Vec::new();
@@ -47,19 +58,20 @@ pub(super) async fn answer_all(shared: &Arc<Shared>, local: &Arc<Local>, plans: 
             Plan::Busy(id, why) => local.push(stream, respond::busy_message(&id, &why), true),
         }
     }
-    carried(&peer, calls, true).await
+    carried(&peer, calls, true, accepted).await
 }
 
-async fn carried(peer: &Peer, calls: Vec<Running>, batch: bool) -> Response<Body> {
+async fn carried(peer: &Peer, calls: Vec<Running>, batch: bool, accepted: Accepted) -> Response<Body> {
     let (shared, local, carrier) = (&peer.shared, &peer.local, peer.carrier());
     let work = Work::new(calls, local, carrier.stream);
     // Apart: few calls come here, and every request would have room for this.
-    Box::pin(Sending::new(shared, local, carrier, work).answer(batch)).await
+    Box::pin(Sending::new(shared, local, carrier, work, accepted).answer(batch)).await
 }
 
 /// Answers a GET that takes up a stream.
 pub(super) fn taken_up(shared: &Arc<Shared>, local: &Arc<Local>, carrier: Carrier) -> Response<Body> {
-    respond::lasting_event_stream(Sending::new(shared, local, carrier, Work(None)).into_events())
+    let sending = Sending::new(shared, local, carrier, Work(None), Accepted::Both);
+    respond::lasting_event_stream(sending.into_events())
 }
 
 /// A connection that carries a stream.
@@ -68,6 +80,7 @@ struct Sending {
     hold: Hold,
     work: Work,
     primed: bool,
+    accepted: Accepted,
 }
 
 /// Keeps the stream carried by this connection, until it is dropped.
@@ -84,9 +97,15 @@ impl Drop for Hold {
 }
 
 impl Sending {
-    fn new(shared: &Arc<Shared>, local: &Arc<Local>, carrier: Carrier, work: Work) -> Sending {
+    fn new(
+        shared: &Arc<Shared>,
+        local: &Arc<Local>,
+        carrier: Carrier,
+        work: Work,
+        accepted: Accepted,
+    ) -> Sending {
         let hold = Hold { local: local.clone(), carrier };
-        Sending { shared: shared.clone(), hold, work, primed: false }
+        Sending { shared: shared.clone(), hold, work, primed: false, accepted }
     }
 
     /// The response to a POST: JSON if nothing but answers comes, and soon.
@@ -190,9 +209,10 @@ impl Sending {
         Some(out.into())
     }
 
-    /// Whether the client comes back by itself when the connection closes before the stream ended.
+    /// Returns whether the client opens the stream again when the connection closes before the stream ended. A client
+    /// that reads JSON alone cannot.
     fn polls(&self) -> bool {
-        self.hold.local.version() >= Version::V2025_11_25
+        self.accepted == Accepted::Both && self.hold.local.version() >= Version::V2025_11_25
     }
 }
 

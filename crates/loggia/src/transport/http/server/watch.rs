@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use loggia_wire::RpcError;
 use loggia_wire::model::SubscriptionFilter;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use tokio::sync::Notify;
 
 use crate::changes::{Change, Listening};
@@ -38,7 +38,7 @@ struct State {
     filter: SubscriptionFilter,
     listening: Option<Arc<Listening>>,
     /// Left over from the streams before this one.
-    carried: BTreeMap<Change, ()>,
+    carried: BTreeSet<Change>,
 }
 
 impl Watch {
@@ -69,7 +69,7 @@ impl Watch {
         loop {
             let listening = {
                 let mut state = self.state();
-                if let Some((change, ())) = state.carried.pop_first() {
+                if let Some(change) = state.carried.pop_first() {
                     return Some(change);
                 }
                 state.listening.clone()
@@ -96,10 +96,10 @@ impl Watch {
         let mut state = self.state();
         let before = std::mem::replace(&mut state.listening, listening);
         while let Some(Some(Some(change))) = before.as_ref().map(|before| now(before.next())) {
-            state.carried.insert(change, ());
+            state.carried.insert(change);
         }
         let uris = filter.resource_subscriptions.as_deref().unwrap_or_default();
-        state.carried.retain(|change, ()| !matches!(change, Change::Resource(uri) if !uris.contains(uri)));
+        state.carried.retain(|change| !matches!(change, Change::Resource(uri) if !uris.contains(uri)));
         state.filter = filter;
         self.reopened.notify_one();
     }
