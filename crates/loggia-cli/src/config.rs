@@ -287,8 +287,8 @@ async fn open(
     }
 }
 
-/// The value of an environment variable.
-fn environment(name: &str) -> Option<String> {
+/// Returns the value of an environment variable.
+pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 

@@ -43,10 +43,10 @@ pub(crate) async fn run(args: &AuthArgs, config: Option<&Path>, credentials: &Cr
 async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credentials) -> Outcome {
     match command {
         AuthCommand::Login(args) => {
-            let url = url(&args.at.target, config, credentials)?;
+            let (url, named) = server(&args.at.target, config, credentials)?;
             let client = client(args).await?;
             let way = way(args, client.as_ref()).await?;
-            let issuer = issuer(args, config, credentials)?;
+            let issuer = args.issuer.clone().or(named);
             let report = login(&url, credentials, args, (client, issuer), way).await;
             goodbye().await;
             let report = report.map_err(|error| failed(error, &args.at.target))?;
@@ -74,28 +74,22 @@ async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credent
     }
 }
 
-/// The URL that a word on the line means.
+/// Returns the URL that a word on the line means.
 fn url(word: &str, config: Option<&Path>, credentials: &Credentials) -> Outcome<String> {
-    let words = [word.to_owned()];
-    match target::split(&words, &[])?.0 {
-        Target::Url(url) => Ok(url.to_owned()),
-        Target::Connector(name) => {
-            let config = Config::read(config, credentials.redactor())?;
-            config.remote(name)?.ok_or_else(|| target::no_connector(name, &config))
-        }
-        Target::Command(_) => Err(Failure::usage("nobody signs in to a command")),
-    }
+    Ok(server(word, config, credentials)?.0)
 }
 
-/// The issuer that the line names, or else the connector.
-fn issuer(args: &LoginArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome<Option<String>> {
-    if args.issuer.is_some() {
-        return Ok(args.issuer.clone());
-    }
-    let words = [args.at.target.clone()];
+/// Returns the URL that a word on the line means, and the issuer that its connector names.
+fn server(word: &str, config: Option<&Path>, credentials: &Credentials) -> Outcome<(String, Option<String>)> {
+    let words = [word.to_owned()];
     match target::split(&words, &[])?.0 {
-        Target::Connector(name) => Ok(Config::read(config, credentials.redactor())?.issuer(name)),
-        _ => Ok(None),
+        Target::Url(url) => Ok((url.to_owned(), None)),
+        Target::Connector(name) => {
+            let config = Config::read(config, credentials.redactor())?;
+            let url = config.remote(name)?.ok_or_else(|| target::no_connector(name, &config))?;
+            Ok((url, config.issuer(name)))
+        }
+        Target::Command(_) => Err(Failure::usage("nobody signs in to a command")),
     }
 }
 

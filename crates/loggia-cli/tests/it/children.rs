@@ -57,6 +57,15 @@ impl MarkedProcesses {
         pids.filter(|pid| self.has(*pid)).map(|pid| (pid, name(pid))).collect()
     }
 
+    /// Returns the process ids of the guards, of which there are `count`.
+    fn guards(&self, count: usize) -> Vec<u32> {
+        let running = self.running();
+        let guards = running.iter().filter(|(_, name)| name == "mcp-child-guard");
+        let guards: Vec<u32> = guards.map(|(pid, _)| *pid).collect();
+        assert_eq!(guards.len(), count, "each child has a guard: {running:?}");
+        guards
+    }
+
     /// A process that has ended but was not waited for has no environment.
     fn has(&self, pid: u32) -> bool {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
@@ -152,9 +161,7 @@ fn the_next_gateway_ends_what_a_killed_one_and_its_guards_left() {
     let marked = MarkedProcesses::new("leftovers");
     let up_one = up_with_every_kind(folder.path(), &marked);
     // As `killall -9` would, before any guard can act.
-    let guards = marked.running().into_iter().filter(|(_, name)| name == "mcp-child-guard");
-    let guards: Vec<String> = guards.map(|(pid, _)| pid.to_string()).collect();
-    assert_eq!(guards.len(), KINDS.len(), "each child has a guard: {:?}", marked.running());
+    let guards: Vec<String> = marked.guards(KINDS.len()).iter().map(u32::to_string).collect();
     let all = [&["-STOP".to_owned()][..], &guards].concat();
     assert!(Command::new("kill").args(all).status().expect("kill runs").success());
     up_one.end(&["KILL"]);
@@ -201,8 +208,7 @@ fn a_guard_that_is_killed_takes_its_child_along() {
     let args = ["call", "wait", "--timeout", "4s", "--env", &marked.0, "--", "sh", "-c", &script];
     let call = command(folder.path(), &args).spawn().expect("it starts");
     wait_for_file(folder.path(), "called");
-    let guards = marked.running().into_iter().filter(|(_, name)| name == "mcp-child-guard");
-    guards.for_each(|(pid, _)| kill("KILL", pid));
+    marked.guards(1).into_iter().for_each(|guard| kill("KILL", guard));
     let ended = call.wait_with_output().expect("it ends");
     assert_eq!(ended.status.code(), Some(5), "{ended:?}");
     marked.wait_for_end("its guard was killed");

@@ -1,13 +1,12 @@
 //! Texts from outside, as they reach logs and terminals: without secrets, and without anything that a terminal obeys or
 //! that passes for a line of ours.
+#![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::Stdio;
 
-#[cfg(unix)]
-use crate::program::run_until;
-use crate::program::{Run, command};
+use crate::program::{Run, command, run_until};
 
 /// A value that no output may hold, in any case.
 const SECRET: &str = "S3cret-T0ken/x y";
@@ -119,7 +118,6 @@ fn names(config: &str) -> Vec<&str> {
     config.lines().filter_map(|line| line.strip_prefix("[connectors.")?.strip_suffix(']')).collect()
 }
 
-#[cfg(unix)]
 #[test]
 fn no_output_has_a_value_that_a_variable_stands_for() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -149,7 +147,6 @@ fn no_output_has_a_value_that_a_variable_stands_for() {
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn a_connector_that_is_up_shows_its_secret_in_results_of_tools_alone() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -213,7 +210,6 @@ const FORGED_JSON: &str =
 const FORGED: &str =
     "bad\n2026-01-01T00:00:00Z  WARN all is well\r\u{1b}[2J\u{9b}1A\u{202e}abc\u{2066}\u{200b}";
 
-#[cfg(unix)]
 #[test]
 fn text_from_outside_stays_on_one_line_that_names_its_connector() {
     let folder = tempfile::tempdir().expect("a folder");

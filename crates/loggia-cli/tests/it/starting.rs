@@ -1,5 +1,6 @@
 //! Starts of connectors by `loggia up`, and reports of it and of `loggia status` on those that are slow or broken.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -217,6 +218,30 @@ fn sockets_of_gateways_that_were_killed_are_removed() {
     drop(living.stdin.take());
     assert!(living.wait().expect("it ends").success());
     assert!(sockets(folder.path()).is_empty());
+}
+
+/// A gateway that does not answer may be the one that is meant.
+#[test]
+fn a_gateway_that_sends_no_document_is_warned_of_and_not_denied() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let up = up(folder.path(), &[]);
+    let socket = folder.path().join("state/run/cut.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).expect("bound");
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            for stream in listener.incoming().take(2) {
+                stream.expect("a connection").write_all(b"{\"gateway\":").expect("written");
+            }
+        });
+        for (which, code) in [(&*up.url, 0), ("1", 3)] {
+            let status = run_in(folder.path(), &["status", which]);
+            assert_eq!(status.code, Some(code), "{which}: {status}");
+            assert!(status.stderr.contains("warning") && status.stderr.contains("cut.sock"), "{status}");
+            assert!(!status.stderr.contains("no gateway of this user runs"), "{which}: {status}");
+            assert_eq!(status.stdout.contains(&*up.url), code == 0, "{which}: {status}");
+        }
+    });
+    assert_eq!(up.stop().code, Some(0));
 }
 
 /// Other systems have one loopback address.

@@ -17,7 +17,7 @@ use url::Url;
 
 use super::banner;
 use super::people::Accounts;
-use crate::config::Config;
+use crate::config::{Config, environment};
 use crate::credentials::Credentials;
 use crate::exit::{Failure, Outcome};
 use crate::{user, vault};
@@ -171,7 +171,6 @@ fn openid_at(provider: &manifest::OpenId, policy: &Policy) -> Outcome<OpenId> {
 
 /// A secret of the file, with the variables filled in.
 fn filled(template: &Template) -> Outcome<Secret> {
-    let environment = |name: &str| std::env::var(name).ok();
     let secret = template.expand(&environment).map_err(Failure::usage)?;
     Ok(Secret::new(secret.expose()))
 }
