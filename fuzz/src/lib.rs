@@ -50,11 +50,11 @@ pub fn jsonrpc(data: &[u8]) {
 pub fn results(data: &[u8]) {
     let Some((version, method, result)) = payload(data) else { return };
     let Ok(decoded) = codec::decode_result(&method, version, &result) else { return };
-    // Before the stateless era a question to the client is a request and not a result; and what nobody but an
+    // Before the modern era a question to the client is a request and not a result; and what nobody but an
     // extension understands says nothing in another era.
     let to = match &decoded {
         ServerResult::Custom(_) => vec![version],
-        ServerResult::InputRequired(_) => Version::ALL.into_iter().filter(|to| to.is_stateless()).collect(),
+        ServerResult::InputRequired(_) => Version::ALL.into_iter().filter(|to| to.is_modern()).collect(),
         _ => Version::ALL.to_vec(),
     };
     for to in to {
@@ -85,12 +85,12 @@ pub fn notifications(data: &[u8]) {
     }
 }
 
-/// What a stateless request says of itself is read or refused.
+/// What a modern request says of itself is read or refused.
 pub fn request_meta(data: &[u8]) {
     let Ok(raw) = RawJson::parse(data.to_vec()) else { return };
     let params = Params::from(raw);
     let _ = meta::declared_version(Some(&params));
-    let fast = RequestMeta::from_stateless(Some(&params), &Version::ALL);
+    let fast = RequestMeta::from_modern(Some(&params), &Version::ALL);
     let plain = plain::request_meta(Some(&params), &Version::ALL);
     assert_eq!(format!("{fast:?}"), format!("{plain:?}"));
 }

@@ -1,4 +1,4 @@
-// Drives the TypeScript SDK 1.32, a client of the handshake era, through a plan; see plan.mjs.
+// Drives the TypeScript SDK 1.32, a client of the legacy era, through a plan; see plan.mjs.
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';

@@ -125,7 +125,7 @@ async def unsubscribe(ctx, params):
     return types.EmptyResult()
 
 
-# Handshake clients subscribe with requests of their own, which only the lower level of the SDK offers.
+# Legacy clients subscribe with requests of their own, which only the lower level of the SDK offers.
 lowlevel = server._lowlevel_server
 lowlevel.add_request_handler("resources/subscribe", types.SubscribeRequestParams, subscribe)
 lowlevel.add_request_handler("resources/unsubscribe", types.UnsubscribeRequestParams, unsubscribe)

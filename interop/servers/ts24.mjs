@@ -116,7 +116,7 @@ function asking(server) {
   );
 }
 
-/** Handshake clients get sessions, so that the server can ask them while a call runs. */
+/** Legacy clients get sessions, so that the server can ask them while a call runs. */
 async function legacy(sessions, request, response, body) {
   let transport = sessions.get(request.headers['mcp-session-id']);
   if (!transport) {

@@ -45,8 +45,8 @@ const LATER: &[(&str, &str)] =
 
 /// Checks that are skipped by right: scenario, the check's name, reason.
 const SKIPPED: &[(&str, &str, &str)] = &[
-    ("http-standard-headers", "ClientMcpMethodHeader_initialize", "the stateless revision has no handshake"),
-    ("http-standard-headers", "ClientMcpMethodHeader_notifications_initialized", "it has no handshake"),
+    ("http-standard-headers", "ClientMcpMethodHeader_initialize", "the modern revision has no initialize"),
+    ("http-standard-headers", "ClientMcpMethodHeader_notifications_initialized", "it has no initialize"),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use serde::Deserialize;
 
 use crate::Failure;
 
-/// The stateless revision.
+/// The modern revision.
 pub const MODERN: &str = "2026-07-28";
 /// The last revision with sessions.
-pub const HANDSHAKE: &str = "2025-11-25";
+pub const LEGACY: &str = "2025-11-25";
 /// The text of a call: 32 bytes, repeated where a longer one is asked for.
 const TEXT: &str = "0123456789abcdef0123456789abcdef";
 const MODERN_META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}"#;
@@ -21,7 +21,7 @@ pub enum Era {
     /// 2026-07-28: no session.
     Modern,
     /// 2025-11-25: after `initialize`, in a session.
-    Handshake,
+    Legacy,
 }
 
 /// What is asked of the server.
@@ -95,8 +95,8 @@ impl Question {
         let meta = match (self.era, token) {
             (Era::Modern, "") => format!(r#""_meta":{{{MODERN_META}}}"#),
             (Era::Modern, token) => format!(r#""_meta":{{{token},{MODERN_META}}}"#),
-            (Era::Handshake, "") => String::new(),
-            (Era::Handshake, token) => format!(r#""_meta":{{{token}}}"#),
+            (Era::Legacy, "") => String::new(),
+            (Era::Legacy, token) => format!(r#""_meta":{{{token}}}"#),
         };
         let call = self
             .tool()
@@ -122,7 +122,7 @@ impl Question {
 /// `initialize` of the last revision with sessions.
 pub fn initialize() -> String {
     format!(
-        r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{HANDSHAKE}","capabilities":{{}},"clientInfo":{{"name":"bench","version":"1"}}}}}}"#
+        r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{LEGACY}","capabilities":{{}},"clientInfo":{{"name":"bench","version":"1"}}}}}}"#
     )
 }
 
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn questions_are_json() {
-        for era in [Era::Modern, Era::Handshake] {
+        for era in [Era::Modern, Era::Legacy] {
             for kind in [Kind::Echo, Kind::Progress, Kind::List] {
                 let body = Question::new(era, kind, 40).body(3);
                 let parsed: Result<serde_json::Value, _> = serde_json::from_str(&body);

@@ -26,7 +26,7 @@ fn main() {
     let path = arguments.next().unwrap_or_default();
     let count: usize = arguments.next().and_then(|count| count.parse().ok()).unwrap_or_default();
     let Some(mut walk) = Walk::named(&path) else {
-        eprintln!("usage: bench-instructions decode|stateless|handshake|list COUNT");
+        eprintln!("usage: bench-instructions decode|modern|legacy|list COUNT");
         std::process::exit(2);
     };
     for _ in 0..count {
@@ -50,10 +50,10 @@ struct Serving {
 impl Walk {
     fn named(path: &str) -> Option<Walk> {
         let (frame, server) = match path {
-            "decode" => (stateless("tools/call", call()), None),
-            "stateless" => (stateless("tools/call", call()), Some(Serving::new(0))),
-            "list" => (stateless("tools/list", json!({})), Some(Serving::new(100))),
-            "handshake" => {
+            "decode" => (modern("tools/call", call()), None),
+            "modern" => (modern("tools/call", call()), Some(Serving::new(0))),
+            "list" => (modern("tools/list", json!({})), Some(Serving::new(100))),
+            "legacy" => {
                 let mut serving = Serving::new(0);
                 let opening = json!({ "protocolVersion": "2025-11-25", "capabilities": {},
                     "clientInfo": { "name": "bench", "version": "1" } });
@@ -104,7 +104,7 @@ fn call() -> Value {
     json!({ "name": "echo", "arguments": { "text": "x".repeat(32) } })
 }
 
-fn stateless(method: &str, mut params: Value) -> Bytes {
+fn modern(method: &str, mut params: Value) -> Bytes {
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": { "name": "bench", "version": "1" },

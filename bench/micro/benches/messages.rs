@@ -164,7 +164,7 @@ fn meta(criterion: &mut Criterion) {
         panic!("a request");
     };
     criterion.bench_function("meta/read", |bench| {
-        bench.iter(|| RequestMeta::from_stateless(black_box(params.as_ref()), &Version::ALL));
+        bench.iter(|| RequestMeta::from_modern(black_box(params.as_ref()), &Version::ALL));
     });
 }
 

@@ -99,10 +99,10 @@ async fn refused(scenario: &str, url: &str) -> Outcome {
 }
 
 async fn connect(scenario: &str, url: &str) -> loggia::Result<Client> {
-    let stateless = std::env::var("MCP_CONFORMANCE_PROTOCOL_VERSION")
+    let modern = std::env::var("MCP_CONFORMANCE_PROTOCOL_VERSION")
         .ok()
         .and_then(|version| version.parse::<Version>().ok())
-        .is_none_or(Version::is_stateless);
+        .is_none_or(Version::is_modern);
     let builder = match scenario.starts_with("auth/") {
         true => {
             let oauth = auth::oauth(scenario, url);
@@ -113,7 +113,7 @@ async fn connect(scenario: &str, url: &str) -> loggia::Result<Client> {
     };
     builder
         .identity(Implementation::new("everything-client", env!("CARGO_PKG_VERSION")))
-        .negotiation(if stateless { Negotiation::Fixed(Version::LATEST) } else { Negotiation::Handshake })
+        .negotiation(if modern { Negotiation::Fixed(Version::LATEST) } else { Negotiation::Legacy })
         .on_elicit(|form| async move { Ok(agree(&form)) })
         .on_sample(|_| async { Ok(CreateMessageResult::text("everything-client", "Paris")) })
         .roots([Root::new("file:///project")])

@@ -1,4 +1,4 @@
-//! Tools whose calls take several rounds on the stateless revision (SEP-2322).
+//! Tools whose calls take several rounds on the modern revision (SEP-2322).
 
 use loggia::model::CreateMessageParams;
 use loggia::prelude::*;

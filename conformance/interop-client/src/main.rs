@@ -50,7 +50,7 @@ async fn connect(config: &Config, answers: &Arc<Answers>) -> Outcome<Client> {
         .identity(Implementation::new("interop-client", env!("CARGO_PKG_VERSION")))
         .negotiation(match config.era.as_str() {
             "modern" => Negotiation::Fixed(Version::LATEST),
-            "legacy" => Negotiation::Handshake,
+            "legacy" => Negotiation::Legacy,
             _ => Negotiation::Auto,
         })
         .on_elicit(move |_| {

@@ -75,7 +75,7 @@ fn builder(args: &ConnectArgs) -> Outcome<ClientBuilder> {
         .identity(Implementation::new("loggia-cli", env!("CARGO_PKG_VERSION")).title("Loggia"))
         .negotiation(match args.era {
             EraArg::Auto => Negotiation::Auto,
-            EraArg::Handshake => Negotiation::Handshake,
+            EraArg::Legacy => Negotiation::Legacy,
             EraArg::Fixed(version) => Negotiation::Fixed(version),
         })
         .start_timeout(args.timeout)

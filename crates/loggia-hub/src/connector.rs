@@ -150,7 +150,7 @@ impl Connector {
         self
     }
 
-    /// States that all requests share one channel (stdio, sockets). There a handshake server does not say to
+    /// States that all requests share one channel (stdio, sockets). There a legacy server does not say to
     /// which request a question of its belongs, so that one is not passed on while requests of different
     /// people run. True unless said otherwise.
     pub fn shared_channel(mut self, shared: bool) -> Connector {

@@ -1,4 +1,4 @@
-//! Routes the questions of a handshake upstream, which asks in the middle of a call and waits for the answer.
+//! Routes the questions of a legacy upstream, which asks in the middle of a call and waits for the answer.
 //!
 //! Over HTTP every request has a stream, and a question comes on the stream of its call. On a shared channel
 //! (stdio) a question does not name its call. Responses match by id, so only the client that is asked has to be

@@ -12,8 +12,8 @@
 //! * `health`: when an upstream is tried again, as a machine without I/O; `supervisor`: the task that drives
 //!   it; `connector_handle`: one connector while the hub runs; `upstream`: one open connection;
 //! * `relay`: one request on its way to an upstream and back; `notification_router`, `elicitation_router`: the
-//!   clients that its notifications and questions go to; `suspended_calls`: calls of a handshake upstream that wait
-//!   for the answer of a stateless client; `url_error`: an error that is a question;
+//!   clients that its notifications and questions go to; `suspended_calls`: calls of a legacy upstream that wait
+//!   for the answer of a modern client; `url_error`: an error that is a question;
 //! * `resources`: which connector owns a URI;
 //! * `shares`: bounds that all connectors and callers share;
 //! * `user_connections`: connections of single users; `sign_in`: calls of users who have to sign in first;

@@ -53,7 +53,7 @@ pub struct HubLimits {
     pub refresh_after: Duration,
     /// For how long clients may keep a merged list.
     pub list_ttl: Duration,
-    /// Most calls of one upstream that wait for a stateless client to answer a question.
+    /// Most calls of one upstream that wait for a modern client to answer a question.
     pub parked: usize,
     /// The time that such a call waits.
     pub parked_for: Duration,

@@ -3,10 +3,10 @@
 //! In every combination of eras the bytes of the request and of the result are passed on as they are, notifications
 //! are relayed while the request runs, and dropping the future cancels it. Only questions of the upstream differ:
 //!
-//! | client \ upstream | stateless | handshake |
+//! | client \ upstream | modern | legacy |
 //! |---|---|---|
-//! | stateless | its `input_required` is passed on | the call is suspended, the client gets `input_required` |
-//! | handshake | the edge asks the client and calls again | the client is asked live |
+//! | modern | its `input_required` is passed on | the call is suspended, the client gets `input_required` |
+//! | legacy | the edge asks the client and calls again | the client is asked live |
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -38,7 +38,7 @@ pub(crate) struct Relay {
     options: RequestOptions,
     suspended: SuspendedCalls<CallResult>,
     router: Arc<ElicitationRouter>,
-    /// The least severe messages a handshake upstream was told to send.
+    /// The least severe messages a legacy upstream was told to send.
     log_level: Arc<LogLevel>,
 }
 
@@ -65,10 +65,10 @@ impl Relay {
     /// Runs one request. The outer error means that the upstream did not answer.
     pub(crate) async fn call(&self, request: Request, exchange: Exchange) -> CallResult {
         let version = self.client.server().await?.version;
-        if version.is_stateless() {
-            self.stateless(request, exchange).await
+        if version.is_modern() {
+            self.modern(request, exchange).await
         } else if request.method.may_require_input() {
-            self.handshake(request, exchange).await
+            self.legacy(request, exchange).await
         } else {
             self.plain(request, exchange).await
         }
@@ -79,7 +79,7 @@ impl Relay {
     }
 
     /// To an upstream whose questions are part of its results.
-    async fn stateless(&self, request: Request, exchange: Exchange) -> CallResult {
+    async fn modern(&self, request: Request, exchange: Exchange) -> CallResult {
         let _counted = self.router.count(&request);
         let options = RequestOptions {
             capabilities: Some(relayable(&request.meta.client_capabilities)),
@@ -93,7 +93,7 @@ impl Relay {
         Ok(outcome.map_err(|error| neutral(&request.method, error)))
     }
 
-    /// To a handshake upstream, a request in the middle of which nothing can be asked.
+    /// To a legacy upstream, a request in the middle of which nothing can be asked.
     async fn plain(&self, request: Request, exchange: Exchange) -> CallResult {
         let _counted = self.router.count(&request);
         let options = RequestOptions {
@@ -106,9 +106,9 @@ impl Relay {
         outcome(reply)
     }
 
-    /// To a handshake upstream, a request in the middle of which it may ask.
-    async fn handshake(&self, request: Request, exchange: Exchange) -> CallResult {
-        if !request.meta.version.is_stateless() {
+    /// To a legacy upstream, a request in the middle of which it may ask.
+    async fn legacy(&self, request: Request, exchange: Exchange) -> CallResult {
+        if !request.meta.version.is_modern() {
             let route = exchange.live().cloned().map_or(InputRoute::None, InputRoute::Live);
             return self.start(&request, self.notifications(&request, exchange), route).await;
         }
@@ -170,7 +170,7 @@ impl Relay {
     }
 }
 
-/// A handshake upstream has one log level for everybody: the least severe that anyone wants. What others do
+/// A legacy upstream has one log level for everybody: the least severe that anyone wants. What others do
 /// not want is left out on the way to them.
 #[derive(Default)]
 struct LogLevel(Mutex<Option<LoggingLevel>>);
@@ -206,8 +206,8 @@ fn outcome(reply: Result<loggia::client::RawReply>) -> CallResult {
     }
 }
 
-/// An error of the stateless era as the core knows it: that a resource does not exist has a code of its own
-/// in the handshake era, and in this one only the data tells it ("Error Handling" of resources).
+/// An error of the modern era as the core knows it: that a resource does not exist has a code of its own
+/// in the legacy era, and in this one only the data tells it ("Error Handling" of resources).
 fn neutral(method: &Method, error: RpcError) -> RpcError {
     let names_uri = error.data.as_ref().is_some_and(|data| data.member("uri").is_some());
     if *method == Method::ReadResource && error.code == ErrorCode::INVALID_PARAMS && names_uri {
@@ -216,7 +216,7 @@ fn neutral(method: &Method, error: RpcError) -> RpcError {
     error
 }
 
-/// The params without what only a later round of a stateless exchange has.
+/// The params without what only a later round of a modern exchange has.
 fn first_round(params: &Params) -> Params {
     if params.routing().is_some_and(|routing| !routing.again) {
         return params.clone();
@@ -243,7 +243,7 @@ fn relayable(client: &ClientCapabilities) -> ClientCapabilities {
     }
 }
 
-/// Returns the capabilities that the hub declares to a handshake upstream, which learns them once for all clients: everything that
+/// Returns the capabilities that the hub declares to a legacy upstream, which learns them once for all clients: everything that
 /// can be passed on. A question that one client cannot be asked is refused when it comes.
 pub(crate) fn declared() -> ClientCapabilities {
     let yes = || Some(JsonObject::new());

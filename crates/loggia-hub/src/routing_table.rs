@@ -502,7 +502,7 @@ fn paginate<T: Clone>(
     (0..pages).map(nth).collect()
 }
 
-/// Everything is always declared: a handshake client fixes what it believes of a server for a whole session,
+/// Everything is always declared: a legacy client fixes what it believes of a server for a whole session,
 /// and the upstream that brings the first prompt may come up in the middle of it.
 fn describe(views: &[View<'_>], identity: &Implementation, limits: &HubLimits) -> Description {
     let list = || Some(ListCapability { list_changed: Some(true), ..ListCapability::default() });

@@ -181,7 +181,7 @@ impl Shared {
         let meta = &request.meta;
         let can = capability::check(&question, meta.version, &meta.client_capabilities).is_ok()
             && request.method.may_require_input()
-            && (meta.version.is_stateless() || exchange.live().is_some());
+            && (meta.version.is_modern() || exchange.live().is_some());
         match can {
             true => NotYet::Ask(Box::new(InputRequired {
                 input_requests: Some(InputRequests::from([(KEY.to_owned(), question)])),

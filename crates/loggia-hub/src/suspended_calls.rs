@@ -1,6 +1,6 @@
-//! Calls of a handshake upstream that wait for a stateless client.
+//! Calls of a legacy upstream that wait for a modern client.
 //!
-//! A handshake server asks its question in the middle of a call and waits. A stateless client gets
+//! A legacy server asks its question in the middle of a call and waits. A modern client gets
 //! `input_required`, and sends the answers in a new request. In between the call stays here, under a random handle
 //! that only its client knows. The handle is bound to the caller and the request and counts once. A client that
 //! does not return costs one entry for a bounded time; then the call is cancelled at the upstream.

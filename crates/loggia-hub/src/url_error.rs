@@ -1,5 +1,5 @@
 //! A server of 2025-11-25 may refuse a call until a person has been at some URL, with an error that only that
-//! revision knows. For a stateless client this is a question like any other: it gets `input_required`, and
+//! revision knows. For a modern client this is a question like any other: it gets `input_required`, and
 //! its retry is simply the call again.
 
 use loggia::edge::capability;

@@ -42,7 +42,7 @@ impl ErrorCode {
     /// The server does not speak the request's version (2026-07-28).
     pub const UNSUPPORTED_PROTOCOL_VERSION: ErrorCode = ErrorCode(-32022);
 
-    /// Whether only a server of the stateless era would send this code: what tells a client that probes
+    /// Whether only a server of the modern era would send this code: what tells a client that probes
     /// that it must not fall back to `initialize`.
     pub fn is_modern(self) -> bool {
         matches!(
@@ -164,10 +164,10 @@ impl RpcError {
 
     /// This error as `version` writes it: codes a revision lacks become the ones it has.
     pub fn for_version(mut self, version: Version) -> RpcError {
-        if version.is_stateless() && self.code == ErrorCode::RESOURCE_NOT_FOUND {
+        if version.is_modern() && self.code == ErrorCode::RESOURCE_NOT_FOUND {
             self.code = ErrorCode::INVALID_PARAMS;
         }
-        if !version.is_stateless() && self.code.is_modern() {
+        if !version.is_modern() && self.code.is_modern() {
             self.code = ErrorCode::INVALID_PARAMS;
         }
         if version != Version::V2025_11_25 && self.code == ErrorCode::URL_ELICITATION_REQUIRED {

@@ -20,7 +20,7 @@ pub const MCP_PROTOCOL_VERSION: &str = "mcp-protocol-version";
 pub const MCP_METHOD: &str = "mcp-method";
 /// The header that mirrors `params.name` or `params.uri`.
 pub const MCP_NAME: &str = "mcp-name";
-/// The header that names a handshake session.
+/// The header that names a legacy session.
 pub const MCP_SESSION_ID: &str = "mcp-session-id";
 /// The header with which an event stream is taken up again.
 pub const LAST_EVENT_ID: &str = "last-event-id";

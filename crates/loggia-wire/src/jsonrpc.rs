@@ -273,7 +273,7 @@ pub fn write_result_with(out: &mut Vec<u8>, id: &Id, write: impl FnOnce(&mut Vec
 }
 
 /// Writes a response that carries `error`. Without an id the member is `null`, as JSON-RPC 2.0 has it; the
-/// stateless era leaves it out instead, see [`write_error_without_id`].
+/// modern era leaves it out instead, see [`write_error_without_id`].
 pub fn write_error(out: &mut Vec<u8>, id: Option<&Id>, error: &RpcError) {
     out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
     match id {

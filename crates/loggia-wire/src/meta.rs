@@ -1,5 +1,5 @@
 //! What a request says about itself: `params._meta`, read into one structure whatever the revision. In the
-//! stateless era everything is in the request; in the handshake era the session supplies what the request
+//! modern era everything is in the request; in the legacy era the session supplies what the request
 //! leaves out (see [`RequestMeta::from_session`]).
 
 mod fast;
@@ -48,7 +48,7 @@ pub struct RequestMeta {
 /// Where a request's `_meta` says it belongs, before anything else of it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Declared {
-    /// It names no version: a handshake request.
+    /// It names no version: a legacy request.
     Nothing,
     /// It names a version we know.
     Known(Version),
@@ -128,16 +128,16 @@ pub fn text(params: Option<&Params>) -> Option<&[u8]> {
 }
 
 impl RequestMeta {
-    /// Reads the `_meta` of a stateless request. A version we do not speak is
+    /// Reads the `_meta` of a modern request. A version we do not speak is
     /// [`RpcError::unsupported_version`]; a missing required key is `-32602`.
-    pub fn from_stateless(params: Option<&Params>, supported: &[Version]) -> Result<RequestMeta, RpcError> {
-        if let Some(meta) = fast::stateless(params, supported) {
+    pub fn from_modern(params: Option<&Params>, supported: &[Version]) -> Result<RequestMeta, RpcError> {
+        if let Some(meta) = fast::modern(params, supported) {
             return Ok(meta);
         }
-        stateless_by_tree(params, supported)
+        modern_by_tree(params, supported)
     }
 
-    /// What a handshake session knows, joined with the little its request says. One that says nothing, as
+    /// What a legacy session knows, joined with the little its request says. One that says nothing, as
     /// nearly all do, shares what the session has.
     pub fn from_session(
         params: Option<&Params>,
@@ -157,8 +157,8 @@ impl RequestMeta {
     }
 }
 
-/// See [`RequestMeta::from_stateless`].
-pub(crate) fn stateless_by_tree(
+/// See [`RequestMeta::from_modern`].
+pub(crate) fn modern_by_tree(
     params: Option<&Params>,
     supported: &[Version],
 ) -> Result<RequestMeta, RpcError> {
@@ -167,7 +167,7 @@ pub(crate) fn stateless_by_tree(
     let version = requested
         .parse::<Version>()
         .ok()
-        .filter(|v| v.is_stateless() && supported.contains(v))
+        .filter(|v| v.is_modern() && supported.contains(v))
         .ok_or_else(|| RpcError::unsupported_version(&requested, supported))?;
     Ok(RequestMeta {
         version,

@@ -11,7 +11,7 @@ use Version::*;
 pub enum Sender {
     /// The client asks the server.
     Client,
-    /// The server asks the client (live in the handshake era, inside `input_required` in the stateless one).
+    /// The server asks the client (live in the legacy era, inside `input_required` in the modern one).
     Server,
     /// Either.
     Both,

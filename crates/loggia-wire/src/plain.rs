@@ -17,9 +17,9 @@ pub fn message(text: &Bytes) -> Result<Message, DecodeError> {
     jsonrpc::parse_single(text, text)
 }
 
-/// What [`RequestMeta::from_stateless`](crate::RequestMeta::from_stateless) reads.
+/// What [`RequestMeta::from_modern`](crate::RequestMeta::from_modern) reads.
 pub fn request_meta(params: Option<&Params>, supported: &[Version]) -> Result<crate::RequestMeta, RpcError> {
-    meta::stateless_by_tree(params, supported)
+    meta::modern_by_tree(params, supported)
 }
 
 /// What [`codec::encode_result`] writes; the order of members may differ.

@@ -21,7 +21,7 @@ pub enum Version {
     /// 2025-11-25: icons, sampling with tools, URL elicitation.
     #[serde(rename = "2025-11-25")]
     V2025_11_25,
-    /// 2026-07-28: stateless; every request carries everything.
+    /// 2026-07-28: modern; every request carries everything.
     #[serde(rename = "2026-07-28")]
     V2026_07_28,
 }
@@ -30,9 +30,9 @@ pub enum Version {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Era {
     /// A session is opened with `initialize` (2025-11-25 and earlier).
-    Handshake,
+    Legacy,
     /// Every request is self-contained (2026-07-28 and later).
-    Stateless,
+    Modern,
 }
 
 impl Version {
@@ -46,20 +46,20 @@ impl Version {
     ];
     /// The newest revision.
     pub const LATEST: Version = Version::V2026_07_28;
-    /// The newest revision that opens with a handshake.
-    pub const LATEST_HANDSHAKE: Version = Version::V2025_11_25;
+    /// The newest legacy revision.
+    pub const LATEST_LEGACY: Version = Version::V2025_11_25;
 
     /// The era this revision belongs to.
     pub const fn era(self) -> Era {
         match self {
-            Version::V2026_07_28 => Era::Stateless,
-            _ => Era::Handshake,
+            Version::V2026_07_28 => Era::Modern,
+            _ => Era::Legacy,
         }
     }
 
     /// Whether requests of this revision are self-contained.
-    pub const fn is_stateless(self) -> bool {
-        matches!(self.era(), Era::Stateless)
+    pub const fn is_modern(self) -> bool {
+        matches!(self.era(), Era::Modern)
     }
 
     /// Whether this revision sends and receives JSON-RPC batches (2025-03-26 alone requires them).
@@ -83,12 +83,12 @@ impl Version {
         Version::ALL.into_iter().find(|version| version.as_str() == name)
     }
 
-    /// What a handshake server answers to a client that asked for `requested`: the same revision where it
-    /// is a handshake revision we know, otherwise our newest (`initialize`, "Version Negotiation").
-    pub fn negotiate_handshake(requested: &str) -> Version {
+    /// What a legacy server answers to a client that asked for `requested`: the same revision where it
+    /// is a legacy revision we know, otherwise our newest (`initialize`, "Version Negotiation").
+    pub fn negotiate_legacy(requested: &str) -> Version {
         match requested.parse::<Version>() {
-            Ok(version) if version.era() == Era::Handshake => version,
-            _ => Version::LATEST_HANDSHAKE,
+            Ok(version) if version.era() == Era::Legacy => version,
+            _ => Version::LATEST_LEGACY,
         }
     }
 }

@@ -31,7 +31,7 @@ struct Channel {
     cancel: Notify,
 }
 
-/// A client that can be asked while its request runs (handshake revisions).
+/// A client that can be asked while its request runs (legacy revisions).
 pub trait LivePeer: Send + Sync {
     /// Sends `request` to the client and waits for its `result`. Dropping the future cancels the question.
     fn ask(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>>;

@@ -16,7 +16,7 @@ pub struct Limits {
     pub in_flight_bytes: usize,
     /// Most bytes written for a peer that has not read them; beyond it, reading from that peer pauses.
     pub write_buffer: usize,
-    /// Most live questions that wait for one handshake client.
+    /// Most live questions that wait for one legacy client.
     pub asks: usize,
     /// Most resources that one session or listen request subscribes to.
     pub subscriptions: usize,
@@ -38,9 +38,9 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// How long a connection without a request stays open.
     pub idle: Duration,
-    /// How long a handshake session without traffic is remembered.
+    /// How long a legacy session without traffic is remembered.
     pub session_idle: Duration,
-    /// Most handshake sessions with state in this process.
+    /// Most legacy sessions with state in this process.
     pub sessions: usize,
     /// Most events kept for resumption, for one session.
     pub resume_events: usize,

@@ -71,7 +71,7 @@ pub struct Request {
     pub method: Method,
     /// With what; an object, `_meta` included, as the client wrote it.
     pub params: Params,
-    /// What the request says about itself; in the handshake era joined with what the session knows.
+    /// What the request says about itself; in the legacy era joined with what the session knows.
     pub meta: Arc<RequestMeta>,
     /// Who asks, where an authorization layer established it.
     pub principal: Option<Arc<Principal>>,

@@ -29,7 +29,7 @@ use crate::server::Server;
 use crate::wire::Version;
 
 /// The newest revision of each era.
-pub const ERAS: [Version; 2] = [Version::LATEST_HANDSHAKE, Version::LATEST];
+pub const ERAS: [Version; 2] = [Version::LATEST_LEGACY, Version::LATEST];
 
 /// Runs `test` with a client of each era.
 pub async fn in_both_eras(server: &Server, test: impl AsyncFn(Client) -> Result<()>) -> Result<()> {

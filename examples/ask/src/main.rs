@@ -1,6 +1,6 @@
 //! A tool that asks the person in the middle of its work, and a client that answers. The tool does not know
-//! which revision it is served in: on a handshake revision the question is a request to the client, on the
-//! stateless one the call ends, and runs again with the answer.
+//! which revision it is served in: on a legacy revision the question is a request to the client, on the
+//! modern one the call ends, and runs again with the answer.
 
 use std::io::Write;
 

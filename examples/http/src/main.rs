@@ -24,7 +24,7 @@ async fn main() -> loggia::Result<()> {
     let server = loggia::server!().tool(add).build()?;
     let serving = tokio::spawn(server.serve_until(http("127.0.0.1:0").listener(listener), shutdown.clone()));
 
-    for negotiation in [Negotiation::Auto, Negotiation::Handshake] {
+    for negotiation in [Negotiation::Auto, Negotiation::Legacy] {
         let client = Client::builder().negotiation(negotiation).connect(url.as_str()).await?;
         let result = client.call_tool("add", json!({ "a": 2, "b": 3 })).await?;
         let version = client.server().await?.version;

@@ -120,7 +120,7 @@ fn with_tools(name: &'static str, about: &'static str, count: &'static str) -> R
 }
 
 fn kinds_of_calls(stage: &Stage) -> Vec<Row> {
-    let session = ["http", "--connections", "64", "--era", "handshake"];
+    let session = ["http", "--connections", "64", "--era", "legacy"];
     let progress = ["http", "--connections", "64", "--kind", "progress"];
     let large = ["http", "--connections", "16", "--bytes", "65536"];
     let list = Probe::Load(vec!["http", "--connections", "16", "--kind", "list"]);

@@ -10,7 +10,7 @@ pub(crate) struct Client {
     driver: Driver,
     /// The word its driver knows the era by.
     pub(crate) era: &'static str,
-    /// Whether it would speak the stateless revision to a server that does.
+    /// Whether it would speak the modern revision to a server that does.
     pub(crate) prefers_modern: bool,
     /// Whether it refuses to speak anything else.
     pub(crate) only_modern: bool,

@@ -12,7 +12,7 @@ use super::table::{Cell, Row};
 
 const LIMIT: Duration = Duration::from_secs(180);
 const MODERN: &str = "2026-07-28";
-const LATEST_HANDSHAKE: &str = "2025-11-25";
+const LATEST_LEGACY: &str = "2025-11-25";
 
 /// One row of the table.
 pub(super) fn row(job: &Job, plan: &Plan, running: &Running, log: &str) -> Row {
@@ -29,7 +29,7 @@ pub(super) fn row(job: &Job, plan: &Plan, running: &Running, log: &str) -> Row {
     }
     let config = json!({ "target": running.target, "era": job.client.era, "ops": ops, "plan": plan.steps });
     let (lines, complaint) = drive(job, &config, &log_name(plan, log));
-    let revision = if job.client.prefers_modern && plan.modern { MODERN } else { LATEST_HANDSHAKE };
+    let revision = if job.client.prefers_modern && plan.modern { MODERN } else { LATEST_LEGACY };
     row.set("connect", connected(&lines, revision, &complaint));
     let mut unsaid = lines.iter().any(|line| line["op"] == "connect" && line["ok"] == true);
     for op in ops {
@@ -40,7 +40,7 @@ pub(super) fn row(job: &Job, plan: &Plan, running: &Running, log: &str) -> Row {
     row
 }
 
-/// A client that speaks nothing but the stateless revision has to say so to a server that does not.
+/// A client that speaks nothing but the modern revision has to say so to a server that does not.
 fn refused(job: &Job, plan: &Plan, running: &Running, mut row: Row, log: &str) -> Row {
     let config = json!({ "target": running.target, "era": job.client.era, "ops": [], "plan": plan.steps });
     let (lines, _) = drive(job, &config, &log_name(plan, log));

@@ -28,7 +28,7 @@ pub(crate) struct Plans(Value);
 pub(crate) struct Plan {
     /// The connector, where there is one.
     pub(crate) connector: Option<&'static str>,
-    /// Whether the server speaks the stateless revision.
+    /// Whether the server speaks the modern revision.
     pub(crate) modern: bool,
     /// What to call and to expect, by operation.
     pub(crate) steps: Value,
@@ -53,7 +53,7 @@ impl Plans {
     pub(crate) fn through(&self, connectors: &[(&'static str, Kind)]) -> Vec<Plan> {
         let through = |(connector, kind): &(&'static str, Kind)| {
             let mut steps = through_hub(&self.0[kind.plan()], connector);
-            // What a handshake server asks meanwhile makes another round for a stateless client, which counts anew.
+            // What a legacy server asks meanwhile makes another round for a modern client, which counts anew.
             if let Some(Value::Object(progress)) = steps.get_mut("progress") {
                 progress.insert("restarts".to_owned(), json!(1));
             }

@@ -46,7 +46,7 @@ pub(crate) fn modern(call: &Call<'_>) -> serde_json::Result<Vec<u8>> {
 }
 
 /// The answer as 2025-11-25 has it.
-pub(crate) fn handshake(call: &Call<'_>) -> serde_json::Result<Vec<u8>> {
+pub(crate) fn legacy(call: &Call<'_>) -> serde_json::Result<Vec<u8>> {
     write(call, br#","result":{"content":[{"type":"text","text":"#, b"}]}}")
 }
 

@@ -42,7 +42,7 @@ async fn handle(request: Request<Incoming>, canned: Option<Bytes>) -> Result<Res
     }
     // What is no call, such as `initialize`, is answered with nothing.
     let Ok(call) = answer::parse(&body) else { return Ok(json(Bytes::new())) };
-    let answered = if is_modern { answer::modern(&call) } else { answer::handshake(&call) };
+    let answered = if is_modern { answer::modern(&call) } else { answer::legacy(&call) };
     let answered = answered.unwrap_or_default();
     Ok(if call.tells_progress() { events(&answered) } else { json(answered.into()) })
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bench_harness::Failure;
-use bench_harness::message::{Era, HANDSHAKE, INITIALIZED, MODERN, Question, contains, initialize};
+use bench_harness::message::{Era, INITIALIZED, LEGACY, MODERN, Question, contains, initialize};
 use tokio::net::TcpStream;
 
 /// How long a program may take until it listens.
@@ -60,7 +60,7 @@ impl Connection {
         self.write_request("", &initialize());
         let head = self.exchange().await?;
         self.session = header(&self.buffer[..head.body], "mcp-session-id").map(str::to_owned);
-        let headers = self.handshake_headers();
+        let headers = self.legacy_headers();
         self.write_request(&headers, INITIALIZED);
         self.exchange().await.map(drop)
     }
@@ -69,7 +69,7 @@ impl Connection {
     pub(crate) async fn ask(&mut self, question: &Question, id: u64) -> Result<(), Failure> {
         let headers = match question.era {
             Era::Modern => modern_headers(question.method(), question.tool()),
-            Era::Handshake => self.handshake_headers(),
+            Era::Legacy => self.legacy_headers(),
         };
         self.write_request(&headers, &question.body(id));
         let head = self.exchange().await?;
@@ -90,7 +90,7 @@ impl Connection {
         }
     }
 
-    /// Sends `body` with the headers of the stateless revision and leaves the answer to be read.
+    /// Sends `body` with the headers of the modern revision and leaves the answer to be read.
     pub(crate) async fn send(&mut self, method: &str, body: &str) -> Result<(), Failure> {
         self.write_request(&modern_headers(method, None), body);
         self.flush().await
@@ -112,9 +112,9 @@ impl Connection {
         self.filled = 0;
     }
 
-    fn handshake_headers(&self) -> String {
+    fn legacy_headers(&self) -> String {
         let session = self.session.as_ref().map(|session| format!("mcp-session-id: {session}\r\n"));
-        format!("mcp-protocol-version: {HANDSHAKE}\r\n{}", session.unwrap_or_default())
+        format!("mcp-protocol-version: {LEGACY}\r\n{}", session.unwrap_or_default())
     }
 
     fn write_request(&mut self, headers: &str, body: &str) {

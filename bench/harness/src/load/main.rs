@@ -16,7 +16,7 @@ use bench_harness::Failure;
 const USAGE: &str = "\
 usage: bench-load WHAT [OPTIONS] -- PROGRAM [ARGUMENTS]
 
-  http      calls over HTTP/1.1: --connections N, --seconds S or --calls N, --era modern|handshake,
+  http      calls over HTTP/1.1: --connections N, --seconds S or --calls N, --era modern|legacy,
             --kind echo|progress|list, --bytes N, --save FILE (one answer)
   stdio     calls over standard streams: --in-flight N, and the same but --save
   start     from starting the program to its first answer: --transport http|stdio, --times N

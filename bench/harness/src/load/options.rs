@@ -63,8 +63,8 @@ impl Options {
     pub(crate) fn question(&self) -> Result<Question, Failure> {
         let era = match self.value("--era") {
             None | Some("modern") => Era::Modern,
-            Some("handshake") => Era::Handshake,
-            Some(other) => return Err(format!("--era {other}: modern or handshake").into()),
+            Some("legacy") => Era::Legacy,
+            Some(other) => return Err(format!("--era {other}: modern or legacy").into()),
         };
         let kind = match self.value("--kind") {
             None | Some("echo") => Kind::Echo,

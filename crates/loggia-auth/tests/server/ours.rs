@@ -175,7 +175,7 @@ async fn our_client_signs_in_steps_up_and_renews() {
     let nonces = || Dpop::required().nonces(NonceKey::random());
     for (what, negotiation, dpop, used) in [
         ("modern", Negotiation::Auto, None, DpopUse::WhenAsked),
-        ("handshake", Negotiation::Handshake, None, DpopUse::WhenAsked),
+        ("legacy", Negotiation::Legacy, None, DpopUse::WhenAsked),
         ("bound where asked", Negotiation::Auto, Some(Dpop::required()), DpopUse::WhenAsked),
         ("bound, with nonces", Negotiation::Auto, Some(nonces()), DpopUse::Always),
     ] {

@@ -11,7 +11,7 @@ use super::OutputArg;
 /// How to reach the server.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConnectArgs {
-    /// Era or revision to speak: auto, stateless, handshake, or a date such as 2025-11-25
+    /// Era or revision to speak: auto, modern, legacy, or a date such as 2025-11-25
     #[arg(long, value_name = "ERA", default_value = "auto", value_parser = parse_era, help_heading = "Connection")]
     pub(crate) era: EraArg,
 
@@ -168,8 +168,8 @@ pub(crate) struct InspectArgs {
 pub(crate) enum EraArg {
     /// What the server speaks, the newest first.
     Auto,
-    /// The newest handshake revision that both know.
-    Handshake,
+    /// The newest legacy revision that both know.
+    Legacy,
     /// This one and no other.
     Fixed(Version),
 }
@@ -177,11 +177,11 @@ pub(crate) enum EraArg {
 fn parse_era(text: &str) -> Result<EraArg, String> {
     match text {
         "auto" => Ok(EraArg::Auto),
-        "handshake" | "legacy" => Ok(EraArg::Handshake),
-        "stateless" | "modern" => Ok(EraArg::Fixed(Version::LATEST)),
+        "legacy" | "handshake" => Ok(EraArg::Legacy),
+        "modern" | "stateless" => Ok(EraArg::Fixed(Version::LATEST)),
         date => date.parse().map(EraArg::Fixed).map_err(|_| {
             let known = Version::ALL.map(Version::as_str).join(", ");
-            format!("use auto, stateless, handshake, or one of {known}")
+            format!("use auto, modern, legacy, or one of {known}")
         }),
     }
 }
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn eras_have_names_and_dates() {
         assert_eq!(parse_era("auto"), Ok(EraArg::Auto));
-        assert_eq!(parse_era("stateless"), Ok(EraArg::Fixed(Version::V2026_07_28)));
+        assert_eq!(parse_era("modern"), Ok(EraArg::Fixed(Version::V2026_07_28)));
         assert_eq!(parse_era("2025-06-18"), Ok(EraArg::Fixed(Version::V2025_06_18)));
         assert!(parse_era("2025").is_err_and(|e| e.contains("2024-11-05")));
     }

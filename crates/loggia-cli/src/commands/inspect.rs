@@ -23,7 +23,7 @@ const NAMES: usize = 13;
 struct Findings {
     identity: Option<Implementation>,
     version: String,
-    stateless: bool,
+    modern: bool,
     versions: Vec<String>,
     capabilities: ServerCapabilities,
     instructions: Option<String>,
@@ -60,7 +60,7 @@ async fn look(session: &Session<'_>) -> Outcome<Findings> {
     Ok(Findings {
         identity: facts.identity.clone(),
         version: facts.version.to_string(),
-        stateless: facts.version.is_stateless(),
+        modern: facts.version.is_modern(),
         versions: versions(client, &facts).await,
         instructions: facts.instructions.clone(),
         connected_in: session.connected_in(),
@@ -73,10 +73,10 @@ async fn look(session: &Session<'_>) -> Outcome<Findings> {
     })
 }
 
-/// The revisions a server says it speaks. A handshake server says only which one was agreed on.
+/// The revisions a server says it speaks. A legacy server says only which one was agreed on.
 async fn versions(client: &Client, facts: &ServerFacts) -> Vec<String> {
     let agreed = vec![facts.version.to_string()];
-    if !facts.version.is_stateless() {
+    if !facts.version.is_modern() {
         return agreed;
     }
     let reply = client.request(Method::Discover, RawJson::empty_object(), RequestOptions::default()).await;
@@ -199,7 +199,7 @@ impl Findings {
     }
 
     fn era(&self) -> &'static str {
-        if self.stateless { "stateless" } else { "handshake" }
+        if self.modern { "modern" } else { "legacy" }
     }
 
     fn who(&self) -> String {

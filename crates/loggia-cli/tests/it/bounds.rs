@@ -11,7 +11,7 @@ use crate::program::{Run, command, run};
 use crate::server;
 use crate::up::{get, up};
 
-/// Sends one `tools/call` of the stateless form; the answer is read from the stream.
+/// Sends one `tools/call` of the modern form; the answer is read from the stream.
 fn begin_call(url: &str, tool: &str) -> TcpStream {
     let address = url.trim_start_matches("http://").split('/').next().expect("an address").to_owned();
     let mut stream = TcpStream::connect(&address).expect("it listens");
@@ -74,7 +74,7 @@ fn calls_that_hang_in_one_connector_leave_the_others_and_the_health_pages_alone(
     }
 }
 
-/// A server of the handshake era that answers each request with the result that `answer` gives for its method and
+/// A server of the legacy era that answers each request with the result that `answer` gives for its method and
 /// cursor. It lasts as long as the test program.
 fn scripted(answer: fn(&str, &Value) -> Value) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -68,7 +68,7 @@ fn calls_show_what_came_and_end_as_documented() {
 #[test]
 fn both_eras_give_the_same() {
     let server = server::start();
-    for era in ["auto", "stateless", "handshake", "2024-11-05", "2025-06-18"] {
+    for era in ["auto", "modern", "legacy", "2024-11-05", "2025-06-18"] {
         let run = run(&["call", "--era", era, &server.url, "greet"]);
         // The first revisions cannot ask anything.
         let expected = if era == "2024-11-05" { Some(1) } else { Some(0) };
@@ -114,7 +114,7 @@ fn resources_prompts_and_completions_are_shown() {
 fn inspect_tells_what_a_server_is() {
     let server = server::start();
     shows!("inspect", run(&["inspect", &server.url]));
-    shows!("inspect_handshake", run(&["inspect", "--era", "2025-06-18", &server.url]));
+    shows!("inspect_legacy", run(&["inspect", "--era", "2025-06-18", &server.url]));
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn nothing_that_a_caller_shows_goes_further() {
         ("old_echo", "text=unmistakable"),
         ("child_files_find", "glob=*"),
     ];
-    for era in ["stateless", "2025-11-25"] {
+    for era in ["modern", "2025-11-25"] {
         for (tool, argument) in tools {
             call(&before.url, era, tool, &[argument, "--header", &bearer, "--header", &cookie_line]);
         }

@@ -38,7 +38,7 @@ fn a_client_gets_a_reference_and_the_log_has_the_cause_under_it() {
     let mut up = up(folder.path(), &[]);
     up.until("✓ s");
     let mut told = Vec::new();
-    for era in ["stateless", "2025-06-18"] {
+    for era in ["modern", "2025-06-18"] {
         for (command, subject, method) in [
             ("call", "s_t", "tools/call"),
             ("prompt", "s_p", "prompts/get"),

@@ -185,7 +185,7 @@ fn connectors_of_a_file_are_served_and_a_broken_one_hides_nobody() {
         (vec!["k_greet"], "Nobody said who\n"),
         (vec!["k_cook"], "done\n"),
     ] {
-        for era in ["stateless", "2025-11-25"] {
+        for era in ["modern", "2025-11-25"] {
             let line: Vec<&str> =
                 ["call", "--era", era, &up.url].into_iter().chain(args.iter().copied()).collect();
             let run = run(&line);

@@ -59,7 +59,7 @@ impl Service for Raw {
         let params: Value = request.params.decode().expect("the edge checked it");
         let cursor = params["cursor"].as_str().and_then(|cursor| cursor.parse().ok());
         let mut result = (self.answer)(&request.method, cursor);
-        if request.meta.version.is_stateless() {
+        if request.meta.version.is_modern() {
             let hints = json!({ "resultType": "complete", "ttlMs": 0, "cacheScope": "private" });
             let members = hints.as_object().cloned().expect("an object");
             result.as_object_mut().expect("an object").extend(members);

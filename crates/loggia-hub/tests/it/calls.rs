@@ -118,9 +118,9 @@ async fn questions_one_after_the_other_are_rounds_or_live() {
             { "action": "accept", "content": { "age": "How old?" } },
         ]);
         assert_eq!(serde_json::from_str::<Value>(text(&result)).expect("JSON"), expected, "{down} {up}");
-        if !up.is_stateless() {
+        if !up.is_modern() {
             let calls = upstream.calls.load(std::sync::atomic::Ordering::SeqCst);
-            assert_eq!(calls, 1, "{down} {up}: a handshake upstream runs the call once");
+            assert_eq!(calls, 1, "{down} {up}: a legacy upstream runs the call once");
         }
     }
 }
@@ -163,8 +163,8 @@ async fn log_messages_come_from_the_wanted_level_on() {
         for (level, expected) in [
             (Some(LoggingLevel::Debug), vec!["detail", "trouble"]),
             (Some(LoggingLevel::Warning), vec!["trouble"]),
-            // A handshake session has a level from the beginning.
-            (None, if down.is_stateless() { vec![] } else { vec!["trouble"] }),
+            // A legacy session has a level from the beginning.
+            (None, if down.is_modern() { vec![] } else { vec!["trouble"] }),
         ] {
             let hub = hub_of(&Upstream::new(), up).await;
             let heard = Arc::new(Mutex::new(Vec::new()));
@@ -232,8 +232,7 @@ async fn prompts_resources_and_completions_are_routed() {
             assert_eq!(read.contents[0].uri, uri, "{down} {up}");
         }
         let missing = client.read_resource("note:///missing").await;
-        let code =
-            if down.is_stateless() { ErrorCode::INVALID_PARAMS } else { ErrorCode::RESOURCE_NOT_FOUND };
+        let code = if down.is_modern() { ErrorCode::INVALID_PARAMS } else { ErrorCode::RESOURCE_NOT_FOUND };
         assert!(matches!(&missing, Err(Error::Rpc(e)) if e.code == code), "{down} {up}: {missing:?}");
         for (reference, own) in [
             (
@@ -264,7 +263,7 @@ async fn a_resource_that_is_subscribed_to_is_heard_of_and_no_other() {
         };
         let mut subscription = match client.listen(filter.clone()).await {
             Ok(subscription) => {
-                assert!(down.is_stateless(), "a handshake client learns of the URI that nobody has");
+                assert!(down.is_modern(), "a legacy client learns of the URI that nobody has");
                 assert_eq!(
                     subscription.accepted().resource_subscriptions,
                     Some(vec!["note:///two".to_owned()])
@@ -331,7 +330,7 @@ async fn a_change_of_an_upstreams_tools_is_announced_and_seen() {
 }
 
 #[tokio::test]
-async fn an_error_that_wants_a_url_opened_is_a_question_to_a_stateless_client() {
+async fn an_error_that_wants_a_url_opened_is_a_question_to_a_modern_client() {
     for (answer, open_meanwhile, expected) in [
         (ElicitAction::Accept, true, Ok("inside")),
         (ElicitAction::Accept, false, Err(())),

@@ -1,4 +1,4 @@
-//! Several calls of one handshake upstream at once, on a channel that does not say whose question is whose.
+//! Several calls of one legacy upstream at once, on a channel that does not say whose question is whose.
 
 use std::sync::Arc;
 use std::time::Duration;

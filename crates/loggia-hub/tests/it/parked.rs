@@ -1,4 +1,4 @@
-//! Calls of a handshake upstream that wait for a stateless client. Here the client is looked at in raw form,
+//! Calls of a legacy upstream that wait for a modern client. Here the client is looked at in raw form,
 //! round by round.
 
 use std::sync::Arc;
@@ -63,7 +63,7 @@ fn principal(issuer: Option<&str>, subject: &str, scopes: &[&str]) -> Principal 
     }
 }
 
-/// Calls a tool as a stateless client that can show forms.
+/// Calls a tool as a modern client that can show forms.
 async fn call_by(hub: &Hub, principal: Option<Principal>, params: Value) -> Result<Reply, RpcError> {
     let params = RawJson::from(&params).into();
     let session = Arc::new(RequestMeta {

@@ -38,7 +38,7 @@ pub(super) fn write(
         out.truncate(start);
         return false;
     }
-    if version.is_stateless() {
+    if version.is_modern() {
         add_member(out, start, RESULT_TYPE, |out| jsonrpc::write_string(out, result_type(result)));
         if let Some(identity) = identity {
             add_member(out, start, "_meta", |out| stamp(out, identity, version));

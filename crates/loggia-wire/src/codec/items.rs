@@ -31,7 +31,7 @@ impl Restrict for Implementation {
 impl Restrict for ClientCapabilities {
     fn restrict(&mut self, version: Version) {
         since!(version, V2025_06_18: self.elicitation);
-        if version.is_stateless() {
+        if version.is_modern() {
             if let Some(roots) = &mut self.roots {
                 roots.list_changed = None;
             }
@@ -52,7 +52,7 @@ impl Restrict for ClientCapabilities {
 impl Restrict for ServerCapabilities {
     fn restrict(&mut self, version: Version) {
         since!(version, V2025_03_26: self.completions);
-        if !version.is_stateless() {
+        if !version.is_modern() {
             self.extensions = None;
         }
     }
@@ -67,7 +67,7 @@ impl Restrict for Tool {
         since!(version, V2025_03_26: self.annotations);
         since!(version, V2025_06_18: self.title, self.output_schema, self.meta);
         since!(version, V2025_11_25: self.icons);
-        if !version.is_stateless() && !self.output_schema.as_ref().is_none_or(is_object_schema) {
+        if !version.is_modern() && !self.output_schema.as_ref().is_none_or(is_object_schema) {
             self.output_schema = None;
         }
     }

@@ -71,7 +71,7 @@ impl PayloadError {
 /// The member that tells the kind of a result. Since 2026-07-28.
 const RESULT_TYPE: &str = "resultType";
 
-/// The `result` member as `version` writes it. In the stateless era `identity` goes into its `_meta`.
+/// The `result` member as `version` writes it. In the modern era `identity` goes into its `_meta`.
 pub fn encode_result(result: ServerResult, version: Version, identity: Option<&Implementation>) -> RawJson {
     let mut out = Vec::with_capacity(256);
     write_result(&mut out, result, version, identity);
@@ -103,7 +103,7 @@ pub(crate) fn as_object(
 ) -> Result<JsonObject, RawJson> {
     // A result that is not an object belongs to an extension.
     let mut object = result.to_object()?;
-    if version.is_stateless() {
+    if version.is_modern() {
         if !matches!(result, ServerResult::Custom(_)) {
             object.remove(RESULT_TYPE);
         }
@@ -175,8 +175,8 @@ pub fn decode_result(
     if !result.is_object() {
         return Err(PayloadError::new(method, "a result is an object"));
     }
-    // Before the stateless era the member has no meaning: every result is complete.
-    let kind = match version.is_stateless() {
+    // Before the modern era the member has no meaning: every result is complete.
+    let kind = match version.is_modern() {
         true => result.member(RESULT_TYPE).map(members::string),
         false => None,
     };
@@ -241,7 +241,7 @@ pub fn translate_result(
 }
 
 /// The method and params of a notification as `version` writes it; `None` where the revision lacks it.
-/// In the stateless era `subscription` names the listen request it belongs to.
+/// In the modern era `subscription` names the listen request it belongs to.
 pub fn encode_server_notification(
     mut notification: ServerNotification,
     version: Version,

@@ -12,7 +12,7 @@ const NO_CACHING: CacheHints = CacheHints::new(0, CacheScope::Private);
 
 impl Restrict for CacheHints {
     fn restrict(&mut self, version: Version) {
-        if version.is_stateless() {
+        if version.is_modern() {
             self.ttl_ms = self.ttl_ms.or(NO_CACHING.ttl_ms);
             self.cache_scope = self.cache_scope.or(NO_CACHING.cache_scope);
         } else {
@@ -98,7 +98,7 @@ impl Restrict for GetPromptResult {
 impl Restrict for CallToolResult {
     fn restrict(&mut self, version: Version) {
         since!(version, V2025_06_18: self.structured_content);
-        if !version.is_stateless() && !self.structured_content.as_ref().is_none_or(RawJson::is_object) {
+        if !version.is_modern() && !self.structured_content.as_ref().is_none_or(RawJson::is_object) {
             self.structured_content = None;
         }
         self.content.restrict(version);
@@ -132,7 +132,7 @@ impl Restrict for InitializeParams {
 
 impl Restrict for CallToolParams {
     fn restrict(&mut self, version: Version) {
-        if !version.is_stateless() {
+        if !version.is_modern() {
             (self.input_responses, self.request_state) = (None, None);
         }
     }
@@ -140,7 +140,7 @@ impl Restrict for CallToolParams {
 
 impl Restrict for GetPromptParams {
     fn restrict(&mut self, version: Version) {
-        if !version.is_stateless() {
+        if !version.is_modern() {
             (self.input_responses, self.request_state) = (None, None);
         }
     }
@@ -148,7 +148,7 @@ impl Restrict for GetPromptParams {
 
 impl Restrict for ReadResourceParams {
     fn restrict(&mut self, version: Version) {
-        if !version.is_stateless() {
+        if !version.is_modern() {
             (self.input_responses, self.request_state) = (None, None);
         }
     }

@@ -36,10 +36,10 @@ pub(super) fn declared(params: Option<&Params>) -> Option<Declared> {
     plain_text(version).map(Declared::from)
 }
 
-/// The `_meta` of a stateless request that lacks nothing.
-pub(super) fn stateless(params: Option<&Params>, supported: &[Version]) -> Option<RequestMeta> {
+/// The `_meta` of a modern request that lacks nothing.
+pub(super) fn modern(params: Option<&Params>, supported: &[Version]) -> Option<RequestMeta> {
     let mut fields = Fields::read(text(params)??)?;
-    let version = fields.version.filter(|version| version.is_stateless() && supported.contains(version))?;
+    let version = fields.version.filter(|version| version.is_modern() && supported.contains(version))?;
     Some(RequestMeta {
         version,
         extra: fields.extra(),

@@ -1,5 +1,5 @@
 //! What a server may ask of its client in the middle of a request: the person, the model, the folders. In
-//! the stateless era these travel inside a result (MRTR); in the handshake era each is a request of its own.
+//! the modern era these travel inside a result (MRTR); in the legacy era each is a request of its own.
 
 use super::{CreateMessageParams, ElicitParams, Extra, Meta};
 use crate::method::Method;

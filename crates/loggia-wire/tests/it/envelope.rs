@@ -180,7 +180,7 @@ proptest! {
         let raw = RawJson::from(&value);
         let _ = jsonrpc::decode_frame(&raw.clone().into_bytes());
         let params = raw.clone().into();
-        let _ = RequestMeta::from_stateless(Some(&params), &Version::ALL);
+        let _ = RequestMeta::from_modern(Some(&params), &Version::ALL);
         let _ = meta::declared_version(Some(&params));
         for method in Method::KNOWN {
             let _ = ServerNotification::decode(method, Some(&raw));

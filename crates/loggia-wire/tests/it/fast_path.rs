@@ -150,7 +150,7 @@ proptest! {
     fn meta_is_read_alike(text in params_text()) {
         let Ok(raw) = RawJson::parse(text) else { return Ok(()) };
         let params = Params::from(raw);
-        let fast = RequestMeta::from_stateless(Some(&params), &Version::ALL);
+        let fast = RequestMeta::from_modern(Some(&params), &Version::ALL);
         let plain = plain::request_meta(Some(&params), &Version::ALL);
         prop_assert_eq!(format!("{fast:?}"), format!("{plain:?}"));
     }

@@ -77,7 +77,7 @@ fn request<T: DeserializeOwned + Shape + Restrict>(
     let params = codec::encode_params(params, version);
     let mut params = JsonObject::read(params.as_bytes()).expect("params are an object");
     let mut meta = params.get("_meta").and_then(|meta| meta.to_object()).unwrap_or_default();
-    stateless_meta(version).iter().for_each(|(name, value)| meta.insert_if_absent(&name, value));
+    modern_meta(version).iter().for_each(|(name, value)| meta.insert_if_absent(&name, value));
     if !meta.is_empty() {
         params.insert("_meta", meta);
     }
@@ -87,8 +87,8 @@ fn request<T: DeserializeOwned + Shape + Restrict>(
     serde_json::from_slice(&out).map(Some)
 }
 
-fn stateless_meta(version: Version) -> JsonObject {
-    if !version.is_stateless() {
+fn modern_meta(version: Version) -> JsonObject {
+    if !version.is_modern() {
         return JsonObject::new();
     }
     let meta = json!({
@@ -124,7 +124,7 @@ fn server_notification(method: Method, value: &Value, version: Version) -> serde
     Ok(codec::encode_server_notification(
         notification,
         version,
-        Some(&Id::Number(7)).filter(|_| version.is_stateless()),
+        Some(&Id::Number(7)).filter(|_| version.is_modern()),
     )
     .map(|(method, params)| message(&method, params.as_ref())))
 }
@@ -216,7 +216,7 @@ fn results() -> Vec<Sample> {
             "InitializeResult",
             json!({ "protocolVersion": "2025-06-18", "capabilities": server_capabilities(),
             "serverInfo": implementation(), "instructions": "use it", "_meta": meta() }),
-            |v, r| match r.is_stateless() {
+            |v, r| match r.is_modern() {
                 true => Ok(None),
                 false => result::<InitializeResult>(v, r),
             },
@@ -225,7 +225,7 @@ fn results() -> Vec<Sample> {
             "DiscoverResult",
             json!({ "supportedVersions": ["2026-07-28"], "capabilities": server_capabilities(), "instructions": "use it",
             "ttlMs": 1, "cacheScope": "private", "_meta": meta() }),
-            |v, r| match r.is_stateless() {
+            |v, r| match r.is_modern() {
                 true => result::<DiscoverResult>(v, r),
                 false => Ok(None),
             },
@@ -269,7 +269,7 @@ fn results() -> Vec<Sample> {
             "InputRequiredResult",
             json!({ "inputRequests": { "a": form(), "b": url(), "c": create_message(), "d": { "method": "roots/list" } },
             "requestState": "s", "_meta": meta() }),
-            |v, r| match r.is_stateless() {
+            |v, r| match r.is_modern() {
                 true => result::<InputRequired>(v, r),
                 false => Ok(None),
             },

@@ -59,13 +59,13 @@ fn error_codes_of_each_revision() {
     }
 }
 
-fn stateless(meta: Value) -> Result<RequestMeta, i64> {
+fn modern(meta: Value) -> Result<RequestMeta, i64> {
     let params = RawJson::from(&json!({ "_meta": meta })).into();
-    RequestMeta::from_stateless(Some(&params), &Version::ALL).map_err(|error| error.code.0)
+    RequestMeta::from_modern(Some(&params), &Version::ALL).map_err(|error| error.code.0)
 }
 
 #[test]
-fn stateless_requests_bring_everything() {
+fn modern_requests_bring_everything() {
     let with = |key: &str, value: Value| {
         let mut meta = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -88,19 +88,19 @@ fn stateless_requests_bring_everything() {
         (json!(7), -32602),
     ];
     for (meta, code) in refused {
-        assert_eq!(stateless(meta.clone()).map(|_| ()), Err(code), "{meta}");
+        assert_eq!(modern(meta.clone()).map(|_| ()), Err(code), "{meta}");
     }
-    let read = stateless(with("io.modelcontextprotocol/logLevel", json!("notice"))).unwrap();
+    let read = modern(with("io.modelcontextprotocol/logLevel", json!("notice"))).unwrap();
     assert_eq!((read.version, read.log_level), (Version::LATEST, Some(LoggingLevel::Notice)));
     let trace = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
     assert_eq!(
-        stateless(with("traceparent", json!(trace))).unwrap().extra.get("traceparent").unwrap().to_value(),
+        modern(with("traceparent", json!(trace))).unwrap().extra.get("traceparent").unwrap().to_value(),
         trace
     );
 }
 
 #[test]
-fn handshake_requests_are_completed_by_their_session() {
+fn legacy_requests_are_completed_by_their_session() {
     let session = Arc::new(RequestMeta {
         version: Version::V2025_06_18,
         client_info: None,

@@ -335,7 +335,7 @@ fn settings(options: &Options, handlers: &Closures, connector: &Connector) -> Se
         identity: options.identity.clone(),
         capabilities: options.capabilities.clone().unwrap_or_else(|| handlers.capabilities()),
         negotiation: options.negotiation,
-        patience: Patience { probe: options.probe_timeout, handshake: options.connect_timeout },
+        patience: Patience { probe: options.probe_timeout, legacy: options.connect_timeout },
         start_limit: connector.starts_process().then_some(options.start_timeout),
         own_streams: connector.own_streams(),
         reopens: connector.reopens(),

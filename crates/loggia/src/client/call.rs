@@ -74,7 +74,7 @@ impl ToolCall<'_> {
         self
     }
 
-    /// Which log messages of this call are wanted (stateless revisions).
+    /// Which log messages of this call are wanted (modern revisions).
     pub fn log_level(mut self, level: LoggingLevel) -> Self {
         self.options.log_level = Some(level);
         self

@@ -1,4 +1,4 @@
-//! A request to a stateless server over HTTP, made in its caller's own task. Such a request needs nobody
+//! A request to a modern server over HTTP, made in its caller's own task. Such a request needs nobody
 //! else: it has a connection of its own, dropping it cancels it, and the server asks nothing in the middle of
 //! it. Everything else goes through the client's task, and so does a request to a server that turns out to
 //! have changed the revisions it speaks: it is for the task to negotiate.
@@ -30,8 +30,8 @@ pub(crate) struct Direct {
 impl Common {
     /// The connection is ready.
     pub(crate) fn set_direct(&self, remote: Option<Arc<Remote>>, facts: &Arc<ServerFacts>) {
-        let stateless = facts.version.is_stateless();
-        let direct = remote.filter(|_| stateless).map(|remote| Direct { remote, facts: facts.clone() });
+        let modern = facts.version.is_modern();
+        let direct = remote.filter(|_| modern).map(|remote| Direct { remote, facts: facts.clone() });
         *self.direct.write().unwrap_or_else(PoisonError::into_inner) = direct.map(Arc::new);
     }
 
@@ -148,7 +148,7 @@ impl Exchange<'_> {
                 }
                 Ok(Message::Request { method, .. }) => {
                     // Nothing may be answered: in this era clients write no responses.
-                    let what = format!("a request ({method}) from a server of the stateless era");
+                    let what = format!("a request ({method}) from a server of the modern era");
                     self.note_noise(&UnreadableMessage::of_message(what))?;
                 }
                 Err(noise) if noise.answers(Some(self.id)) == Some(self.id) => return Err(noise.into_error()),

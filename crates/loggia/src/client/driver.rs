@@ -301,10 +301,10 @@ impl Driver {
         }
     }
 
-    /// A new session of the handshake era knows nothing of what was asked for in the last one.
+    /// A new session of the legacy era knows nothing of what was asked for in the last one.
     fn announce_log_level(&mut self, facts: &ServerFacts) {
         let wanted = self.common.log_level().filter(|_| facts.capabilities.logging.is_some());
-        if let Some(level) = wanted.filter(|_| !facts.version.is_stateless()) {
+        if let Some(level) = wanted.filter(|_| !facts.version.is_modern()) {
             let params = RawJson::of(&SetLevelParams { level, meta: None, extra: Default::default() });
             let timing = Timing { idle: Some(self.common.options.timeout), total: None };
             let call = Call { params: params.into(), timing, ..Call::bare(Method::SetLogLevel) };

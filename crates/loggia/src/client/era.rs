@@ -14,8 +14,8 @@ pub enum Negotiation {
     /// does not answer, is one that wants `initialize`.
     #[default]
     Auto,
-    /// Open with `initialize`, offering the newest handshake revision; take what the server answers.
-    Handshake,
+    /// Open with `initialize`, offering the newest legacy revision; take what the server answers.
+    Legacy,
     /// This revision or none.
     Fixed(Version),
 }
@@ -25,7 +25,7 @@ impl Negotiation {
     pub fn allows(self, version: Version) -> bool {
         match self {
             Negotiation::Auto => true,
-            Negotiation::Handshake => version.era() == Era::Handshake,
+            Negotiation::Legacy => version.era() == Era::Legacy,
             Negotiation::Fixed(fixed) => version == fixed,
         }
     }
@@ -83,7 +83,7 @@ impl EraMemory {
     pub(crate) fn opened(&self, server: &str, version: Version, identity: Option<&Implementation>) {
         let software = identity.map(|identity| format!("{} {}", identity.name, identity.version));
         let before = self.entries_mut().get(server).and_then(|agreement| agreement.software.clone());
-        if version.era() == Era::Handshake && before.is_some() && before != software {
+        if version.era() == Era::Legacy && before.is_some() && before != software {
             return self.forget(server);
         }
         self.insert(server, Agreement { version, software });

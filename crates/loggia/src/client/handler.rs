@@ -1,6 +1,6 @@
 //! What a program does when its server asks for something in the middle of a request, and when it tells
-//! something. The same handler serves a handshake server's live questions and the rounds of
-//! `input_required` of a stateless one.
+//! something. The same handler serves a legacy server's live questions and the rounds of
+//! `input_required` of a modern one.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Changes of a server, for as long as somebody wants to hear of them: over lost connections, restarted
-//! children and changed revisions. Stateless servers keep one long request open for it
-//! (`subscriptions/listen`); handshake servers are told of each resource.
+//! children and changed revisions. Modern servers keep one long request open for it
+//! (`subscriptions/listen`); legacy servers are told of each resource.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -85,7 +85,7 @@ struct Keeper {
     filter: SubscriptionFilter,
     accepted: watch::Sender<Option<SubscriptionFilter>>,
     first: Option<oneshot::Sender<Result<()>>>,
-    /// Resources that this subscription holds on a handshake server.
+    /// Resources that this subscription holds on a legacy server.
     held: BTreeSet<String>,
     backoff: Backoff,
 }
@@ -102,8 +102,8 @@ impl Keeper {
     async fn run(mut self) {
         loop {
             let ended = match self.client.server().await {
-                Ok(server) if server.version.is_stateless() => self.stateless().await,
-                Ok(server) => self.handshake(&server).await,
+                Ok(server) if server.version.is_modern() => self.modern().await,
+                Ok(server) => self.legacy(&server).await,
                 Err(error) => Ended::For(error),
             };
             match (ended, self.first.take()) {
@@ -141,7 +141,7 @@ impl Keeper {
     }
 
     /// One `subscriptions/listen` request from its beginning to its end.
-    async fn stateless(&mut self) -> Ended {
+    async fn modern(&mut self) -> Ended {
         let params = ListenParams { notifications: self.filter.clone(), ..ListenParams::default() };
         let params = RawJson::of(&params);
         let (acknowledge, acknowledged) = oneshot::channel();
@@ -203,7 +203,7 @@ impl Keeper {
 
     /// Subscribes to each resource; lists are announced without being asked for. Lasts as long as this
     /// connection.
-    async fn handshake(&mut self, server: &Arc<ServerFacts>) -> Ended {
+    async fn legacy(&mut self, server: &Arc<ServerFacts>) -> Ended {
         let accepted = supported(&self.filter, &server.capabilities);
         for uri in accepted.resource_subscriptions.iter().flatten() {
             if let Err(error) = self.hold(uri).await {
@@ -262,7 +262,7 @@ impl Drop for Keeper {
     }
 }
 
-/// The part of `filter` that a handshake server with these capabilities honours.
+/// The part of `filter` that a legacy server with these capabilities honours.
 fn supported(filter: &SubscriptionFilter, capabilities: &ServerCapabilities) -> SubscriptionFilter {
     let lists = |wanted: Option<bool>, announced: Option<bool>| {
         (wanted == Some(true) && announced == Some(true)).then_some(true)

@@ -18,7 +18,7 @@
 //!
 //! * `era`, `negotiate`: which revision is spoken; `engine`: one connection as a machine without I/O;
 //! * `driver`, `link`, `target`: the task, and what carries its messages;
-//! * `direct`: requests to a stateless server over HTTP, which need no task;
+//! * `direct`: requests to a modern server over HTTP, which need no task;
 //! * `request`, `typed`, `lists`, `call`: requests; `cache`: results kept; `listen`: changes;
 //! * `handler`: what the program answers when the server asks.
 
@@ -116,7 +116,7 @@ pub(crate) struct Common {
     tools: Mutex<Tools>,
     log_level: Mutex<Option<LoggingLevel>>,
     changes: Changes,
-    /// How many subscriptions want each resource of a handshake server.
+    /// How many subscriptions want each resource of a legacy server.
     wanted: Mutex<HashMap<String, usize>>,
 }
 
@@ -182,7 +182,7 @@ impl Client {
 
     /// Everything the server announces, whatever asked for it: a bus to listen to.
     ///
-    /// Handshake servers announce changes of their lists by themselves; what else is announced is what a
+    /// Legacy servers announce changes of their lists by themselves; what else is announced is what a
     /// [`Client::listen`] of this client asked for.
     pub fn changes(&self) -> &Changes {
         &self.common().changes
@@ -198,7 +198,7 @@ impl Client {
         }
     }
 
-    /// Tells the server that the roots have changed (handshake revisions; others ask when they need them).
+    /// Tells the server that the roots have changed (legacy revisions; others ask when they need them).
     pub fn roots_changed(&self) -> Result<()> {
         self.send(Command::Notify(Method::RootsListChanged))
     }

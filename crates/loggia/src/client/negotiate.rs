@@ -65,7 +65,7 @@ pub(crate) struct Patience {
     /// For the answer to a probe.
     pub probe: Duration,
     /// For the answer to anything that must be answered.
-    pub handshake: Duration,
+    pub legacy: Duration,
 }
 
 /// One opening under way.
@@ -117,11 +117,11 @@ impl Opening {
     /// The first thing to do.
     pub(crate) fn start(&mut self) -> Step {
         match (self.policy, self.known) {
-            (Negotiation::Fixed(version), _) if version.is_stateless() => self.discover(version),
+            (Negotiation::Fixed(version), _) if version.is_modern() => self.discover(version),
             (Negotiation::Fixed(version), _) => self.initialize(version),
-            (Negotiation::Handshake, _) => self.initialize(Version::LATEST_HANDSHAKE),
-            (Negotiation::Auto, Some(known)) if known.era() == Era::Handshake => {
-                self.initialize(Version::LATEST_HANDSHAKE)
+            (Negotiation::Legacy, _) => self.initialize(Version::LATEST_LEGACY),
+            (Negotiation::Auto, Some(known)) if known.era() == Era::Legacy => {
+                self.initialize(Version::LATEST_LEGACY)
             }
             (Negotiation::Auto, _) => self.discover(Version::LATEST),
         }
@@ -150,7 +150,7 @@ impl Opening {
     pub(crate) fn late_answer(&mut self, answer: Answer) -> Option<Step> {
         let Answer::Result(result) = answer else { return None };
         let found = read_discover(&result).ok()?;
-        let version = self.choose(&found.supported_versions).filter(|version| version.is_stateless())?;
+        let version = self.choose(&found.supported_versions).filter(|version| version.is_modern())?;
         Some(Step::Done(Box::new(found.facts(version))))
     }
 
@@ -159,7 +159,7 @@ impl Opening {
         match outcome {
             Ok(()) => self.initialize(match self.policy {
                 Negotiation::Fixed(version) => version,
-                _ => Version::LATEST_HANDSHAKE,
+                _ => Version::LATEST_LEGACY,
             }),
             Err(error) => {
                 let reason = self.sse_reason.take().unwrap_or_default();
@@ -173,13 +173,13 @@ impl Opening {
         self.discovers += 1;
         // Where silence means "an old server" we wait less than where it means "no server".
         let is_probe = matches!((self.policy, self.known), (Negotiation::Auto, None));
-        let limit = if is_probe { self.patience.probe } else { self.patience.handshake };
+        let limit = if is_probe { self.patience.probe } else { self.patience.legacy };
         Step::Ask { method: Method::Discover, version, limit, is_probe }
     }
 
     fn initialize(&mut self, version: Version) -> Step {
         self.asked = Asked::Initialize(version);
-        let limit = self.patience.handshake;
+        let limit = self.patience.legacy;
         Step::Ask { method: Method::Initialize, version, limit, is_probe: false }
     }
 
@@ -204,7 +204,7 @@ impl Opening {
     fn discovered(&mut self, asked: Version, found: Discovered) -> Step {
         let asked_is_offered = found.supported_versions.iter().any(|name| name == asked.as_str());
         match if asked_is_offered { Some(asked) } else { self.choose(&found.supported_versions) } {
-            Some(version) if version.is_stateless() => Step::Done(Box::new(found.facts(version))),
+            Some(version) if version.is_modern() => Step::Done(Box::new(found.facts(version))),
             Some(version) => self.initialize(version),
             None => self.no_common_version(found.supported_versions),
         }
@@ -213,10 +213,8 @@ impl Opening {
     /// The server is modern, refused the version we asked in, and offers these.
     fn offered(&mut self, supported: Vec<String>) -> Step {
         match self.choose(&supported) {
-            Some(version) if version.is_stateless() && self.discovers < MAX_DISCOVERS => {
-                self.discover(version)
-            }
-            Some(version) if !version.is_stateless() => self.initialize(version),
+            Some(version) if version.is_modern() && self.discovers < MAX_DISCOVERS => self.discover(version),
+            Some(version) if !version.is_modern() => self.initialize(version),
             _ => self.no_common_version(supported),
         }
     }
@@ -235,11 +233,11 @@ impl Opening {
         match self.policy {
             Negotiation::Auto => {
                 tracing::debug!(%reason, "no answer of a modern server: opening with initialize");
-                self.initialize(Version::LATEST_HANDSHAKE)
+                self.initialize(Version::LATEST_LEGACY)
             }
             _ if matches!(reason, Error::Timeout(_)) => Step::Failed(reason),
             _ => {
-                tracing::debug!(%reason, "no answer of a server of the stateless era");
+                tracing::debug!(%reason, "no answer of a server of the modern era");
                 self.no_common_version(Vec::new())
             }
         }
@@ -265,7 +263,7 @@ impl Opening {
             }
             Answer::Error(error) => Error::Rpc(error),
             Answer::Status { message, .. } => Error::Connection(message),
-            Answer::Silence => Error::timeout(self.patience.handshake),
+            Answer::Silence => Error::timeout(self.patience.legacy),
             Answer::Closed(reason) => Error::Connection(reason),
             Answer::Failed(error) => return Step::Failed(error),
         };
@@ -283,7 +281,7 @@ impl Opening {
 
     fn initialized(&mut self, asked: Version, found: Initialized) -> Step {
         let version = found.protocol_version.parse::<Version>().ok().filter(|version| {
-            version.era() == Era::Handshake && (*version == asked || self.policy.allows(*version))
+            version.era() == Era::Legacy && (*version == asked || self.policy.allows(*version))
         });
         match version {
             Some(version) => Step::Done(Box::new(ServerFacts {

@@ -27,7 +27,7 @@ use crate::limits::Limits;
 use crate::service::Description;
 
 const PROBE: Duration = Duration::from_secs(5);
-const HANDSHAKE: Duration = Duration::from_secs(20);
+const LEGACY: Duration = Duration::from_secs(20);
 
 /// A pipe: what goes in comes out in the same order, later.
 #[derive(Default)]
@@ -105,7 +105,7 @@ impl Pair {
                 ..ClientCapabilities::default()
             },
             negotiation,
-            patience: Patience { probe: PROBE, handshake: HANDSHAKE },
+            patience: Patience { probe: PROBE, legacy: LEGACY },
             start_limit: None,
             own_streams: false,
             reopens: false,
@@ -430,7 +430,7 @@ proptest! {
             prop_assert!(late || result_text(ended) == Some(&own), "{}: {:?}", id, ended);
         }
         for (ask, answer) in &pair.answers {
-            let could_ask = version >= Version::V2025_06_18 && !version.is_stateless();
+            let could_ask = version >= Version::V2025_06_18 && !version.is_modern();
             let wanted = pair.ended.get(&pair.asked_by[ask]).is_some_and(Result::is_ok);
             match answer {
                 Ok(answer) => prop_assert_eq!(&answer["content"]["said"], &json!(ask.to_string())),
@@ -495,7 +495,7 @@ fn a_server_that_never_spoke_is_given_up_after_both_openings() {
     let mut pair = Pair::new(Negotiation::Auto);
     pair.to_client.cut = true;
     pair.client.opened(pair.now);
-    pair.pass(PROBE + HANDSHAKE - Duration::from_secs(1));
+    pair.pass(PROBE + LEGACY - Duration::from_secs(1));
     assert!(pair.refused.is_none());
     pair.pass(Duration::from_secs(2));
     assert!(pair.refused.is_some());
@@ -514,5 +514,5 @@ fn a_client_negotiates_each_revision_the_server_serves() {
         assert_eq!(served(&[version]), Some(version));
     }
     assert_eq!(served(&Version::ALL), Some(Version::LATEST));
-    assert_eq!(served(&Version::ALL[..4]), Some(Version::LATEST_HANDSHAKE));
+    assert_eq!(served(&Version::ALL[..4]), Some(Version::LATEST_LEGACY));
 }

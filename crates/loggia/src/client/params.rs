@@ -16,7 +16,7 @@ const OWNED: [&str; 5] = [
     meta::LOG_LEVEL,
 ];
 
-/// What a request of the stateless era says of its client, as JSON.
+/// What a request of the modern era says of its client, as JSON.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientMeta<'a> {
     pub version: Version,
@@ -28,7 +28,7 @@ pub(crate) struct ClientMeta<'a> {
 /// What goes into `_meta`.
 #[derive(Debug, Default)]
 pub(crate) struct MetaPatch<'a> {
-    /// In the stateless era only.
+    /// In the modern era only.
     pub client: Option<ClientMeta<'a>>,
     /// Where to report progress.
     pub progress_token: Option<i64>,

@@ -37,9 +37,9 @@ pub struct RequestOptions {
     /// Further keys of `_meta`: trace context, those of extensions. The protocol's own keys are the
     /// client's to write.
     pub meta: Meta,
-    /// Which log messages are wanted (stateless revisions; see [`Client::set_log_level`]).
+    /// Which log messages are wanted (modern revisions; see [`Client::set_log_level`]).
     pub log_level: Option<LoggingLevel>,
-    /// What to declare for this request in place of what the client declares (stateless revisions).
+    /// What to declare for this request in place of what the client declares (modern revisions).
     pub capabilities: Option<ClientCapabilities>,
     /// Hears the progress and the log messages of this request. Its presence asks for progress.
     pub on_notification: Option<NotificationSink>,
@@ -55,7 +55,7 @@ pub enum InputPolicy {
     /// The client's own handler answers.
     #[default]
     Handler,
-    /// The caller sees for itself: an `input_required` result is returned as it is. What a handshake
+    /// The caller sees for itself: an `input_required` result is returned as it is. What a legacy
     /// server asks meanwhile goes to the handler, or is refused where there is none.
     Surface(Option<Arc<dyn InputHandler>>),
 }
@@ -107,7 +107,7 @@ impl Client {
         let mut round_params = params.clone();
         for round in 0..=most {
             let reply = self.mirrored(&method, round_params, &options).await?;
-            if surfaces || !reply.version.is_stateless() {
+            if surfaces || !reply.version.is_modern() {
                 return Ok((reply, round));
             }
             match kind_of(&method, &reply.result)? {

@@ -69,24 +69,24 @@ impl Client {
 
     /// Asks whether the server is there. Where the revision has no `ping`, asks `server/discover`.
     pub async fn ping(&self) -> Result<()> {
-        let stateless = self.server().await?.version.is_stateless();
-        let method = if stateless { Method::Discover } else { Method::Ping };
+        let modern = self.server().await?.version.is_modern();
+        let method = if modern { Method::Discover } else { Method::Ping };
         self.request(method, RawJson::empty_object(), RequestOptions::default()).await.map(drop)
     }
 
-    /// Says which log messages are wanted from now on. In the handshake era this is told to the server; in
-    /// the stateless era every later request says it.
+    /// Says which log messages are wanted from now on. In the legacy era this is told to the server; in
+    /// the modern era every later request says it.
     pub async fn set_log_level(&self, level: LoggingLevel) -> Result<()> {
         self.common().set_log_level(level);
         let server = self.server().await?;
-        if server.version.is_stateless() || server.capabilities.logging.is_none() {
+        if server.version.is_modern() || server.capabilities.logging.is_none() {
             return Ok(());
         }
         let params = SetLevelParams { level, meta: None, extra: Default::default() };
         self.typed::<EmptyResult>(Method::SetLogLevel, &params, RequestOptions::default()).await.map(drop)
     }
 
-    /// `resources/subscribe` or its opposite, of the handshake era.
+    /// `resources/subscribe` or its opposite, of the legacy era.
     pub(crate) async fn subscribe(&self, method: Method, uri: &str) -> Result<()> {
         let params = SubscribeParams { uri: uri.to_owned(), ..SubscribeParams::default() };
         self.typed::<EmptyResult>(method, &params, RequestOptions::default()).await.map(drop)

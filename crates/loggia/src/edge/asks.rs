@@ -1,4 +1,4 @@
-//! The questions a server has open with one handshake client: numbered, counted, timed, and withdrawn when
+//! The questions a server has open with one legacy client: numbered, counted, timed, and withdrawn when
 //! nobody waits any more. A value without I/O and without a clock; times are handed in.
 
 use std::time::{Duration, Instant};

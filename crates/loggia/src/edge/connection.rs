@@ -2,8 +2,8 @@
 //! in, [`Action`]s come out. It does no I/O, spawns nothing and reads no clock, so tests drive it with times
 //! of their own; [`super::duplex`] drives it with pipes.
 //!
-//! One connection serves both eras at once. A request whose `_meta` names a version is served statelessly;
-//! `initialize` opens the connection's handshake session, which serves every request that names none.
+//! One connection serves both eras at once. A request whose `_meta` names a version is served in the modern era;
+//! `initialize` opens the connection's legacy session, which serves every request that names none.
 //!
 //! After each call of a `handle_*` method, perform what [`Connection::poll_action`] returns until it returns
 //! `None`, and look at [`Connection::poll_timeout`] again.
@@ -60,10 +60,10 @@ pub struct Key(u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AskKey(pub u64);
 
-/// The two eras' forms of a request; what a stateless one says about itself, where it is known already.
+/// The two eras' forms of a request; what a modern one says about itself, where it is known already.
 enum Form {
-    Stateless(Option<Arc<RequestMeta>>),
-    Handshake,
+    Modern(Option<Arc<RequestMeta>>),
+    Legacy,
 }
 
 /// Who waits for the answer to a question.
@@ -158,7 +158,7 @@ impl Connection {
         !self.closed && (self.waiting.len() < self.limits.requests_per_connection || !self.asks.is_empty())
     }
 
-    /// The handshake session, once `initialize` opened it.
+    /// The legacy session, once `initialize` opened it.
     pub fn session(&self) -> Option<&Session> {
         self.session.as_ref()
     }
@@ -205,12 +205,12 @@ impl Connection {
 
     /// Call it when a running request asks the client something. The outcome comes as [`Action::Answer`].
     pub fn handle_ask(&mut self, ask: AskKey, call: Key, request: InputRequest, now: Instant) {
-        let handshake = self.slots.get(&call).is_some_and(|slot| !slot.version.is_stateless());
+        let legacy = self.slots.get(&call).is_some_and(|slot| !slot.version.is_modern());
         let opened = match &self.session {
-            Some(session) if handshake && !session.is_initialized() => Err(RpcError::invalid_request(
+            Some(session) if legacy && !session.is_initialized() => Err(RpcError::invalid_request(
                 "The client has not sent notifications/initialized, so it cannot be asked anything yet",
             )),
-            Some(session) if handshake && self.closing.is_none() => {
+            Some(session) if legacy && self.closing.is_none() => {
                 self.asks.open(Asker { ask, call }, request, session.meta(), now)
             }
             _ => Err(asks::unanswerable()),
@@ -321,8 +321,8 @@ impl Connection {
         let (id, batch) = (incoming.id.clone(), incoming.batch);
         let version = self.session.as_ref().map_or(Version::LATEST, Session::version);
         let (version, handled) = match self.check(&incoming, server) {
-            Ok(Form::Stateless(meta)) => (Version::LATEST, self.serve_stateless(incoming, meta, server)),
-            Ok(Form::Handshake) => (version, self.serve_handshake(incoming, server)),
+            Ok(Form::Modern(meta)) => (Version::LATEST, self.serve_modern(incoming, meta, server)),
+            Ok(Form::Legacy) => (version, self.serve_legacy(incoming, server)),
             Err(error) => (version, Err(error)),
         };
         if let Err(error) = handled {
@@ -339,22 +339,22 @@ impl Connection {
         if self.closing.is_some() {
             return Err(shutting_down());
         }
-        // A server of the handshake era alone must not look like a modern one.
-        if !server.versions.iter().any(|version| version.is_stateless()) {
-            return Ok(Form::Handshake);
+        // A server of the legacy era alone must not look like a modern one.
+        if !server.versions.iter().any(|version| version.is_modern()) {
+            return Ok(Form::Legacy);
         }
         let params = incoming.params.as_ref();
         let recalled = meta::text(params).and_then(|text| self.memo.recall(text));
         if let Some(meta) = recalled.filter(|meta| server.versions.contains(&meta.version)) {
-            return Ok(Form::Stateless(Some(meta)));
+            return Ok(Form::Modern(Some(meta)));
         }
         Ok(match meta::declared_version(params)? {
-            Declared::Known(_) | Declared::Unknown(_) => Form::Stateless(None),
-            Declared::Nothing => Form::Handshake,
+            Declared::Known(_) | Declared::Unknown(_) => Form::Modern(None),
+            Declared::Nothing => Form::Legacy,
         })
     }
 
-    fn serve_stateless(
+    fn serve_modern(
         &mut self,
         incoming: Incoming,
         meta: Option<Arc<RequestMeta>>,
@@ -375,20 +375,20 @@ impl Connection {
         }
     }
 
-    /// Reads what a stateless request says about itself, and keeps it: the next one will say the same.
+    /// Reads what a modern request says about itself, and keeps it: the next one will say the same.
     fn read_meta(
         &mut self,
         params: Option<&Params>,
         versions: &[Version],
     ) -> Result<Arc<RequestMeta>, RpcError> {
-        let meta = Arc::new(RequestMeta::from_stateless(params, versions)?);
+        let meta = Arc::new(RequestMeta::from_modern(params, versions)?);
         if let Some(text) = meta::text(params) {
             self.memo.keep(text, &meta);
         }
         Ok(meta)
     }
 
-    fn serve_handshake(&mut self, incoming: Incoming, server: &Description) -> Result<(), RpcError> {
+    fn serve_legacy(&mut self, incoming: Incoming, server: &Description) -> Result<(), RpcError> {
         let Some(session) = &mut self.session else { return self.serve_before_session(incoming, server) };
         let version = session.version();
         let method = incoming.method.clone();
@@ -427,7 +427,7 @@ impl Connection {
             // "The client SHOULD NOT send requests other than pings before the server has responded".
             Method::Ping => {
                 let pong = ServerResult::Empty(EmptyResult::default());
-                self.respond(incoming, pong, Version::LATEST_HANDSHAKE, server);
+                self.respond(incoming, pong, Version::LATEST_LEGACY, server);
                 Ok(())
             }
             _ => Err(without_era(server)),
@@ -473,7 +473,7 @@ fn shutting_down() -> RpcError {
 fn without_era(server: &Description) -> RpcError {
     let has = |era| server.versions.iter().any(|version| version.era() == era);
     let key = meta::PROTOCOL_VERSION;
-    let advice = match (has(Era::Handshake), has(Era::Stateless)) {
+    let advice = match (has(Era::Legacy), has(Era::Modern)) {
         (true, true) => format!("name it in params._meta[{key:?}], or send initialize first"),
         (false, _) => format!("name it in params._meta[{key:?}]"),
         (true, false) => "send initialize first".to_owned(),

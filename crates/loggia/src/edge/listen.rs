@@ -1,6 +1,6 @@
 //! The messages of a subscription, for every wire: the acknowledgement that comes first, one notification for
 //! each change, and the result that ends it. Each carries the id of its `subscriptions/listen` request
-//! ("Receiving Notifications"); in the handshake era there is no such request and no id.
+//! ("Receiving Notifications"); in the legacy era there is no such request and no id.
 
 use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, Id};
@@ -54,7 +54,7 @@ pub fn acknowledged(id: &Id, accepted: &SubscriptionFilter, version: Version) ->
         .expect("whoever has subscriptions/listen has its acknowledgement")
 }
 
-/// The notification of one change. `id` is the `subscriptions/listen` request's; `None` in a handshake
+/// The notification of one change. `id` is the `subscriptions/listen` request's; `None` in a legacy
 /// session.
 pub fn changed(change: Change, id: Option<&Id>, version: Version) -> Bytes {
     let message = match change {

@@ -3,7 +3,7 @@
 //!
 //! * this module: what both eras share: reading a request, running it, writing its answer;
 //! * [`settle`]: running a request so that its client can be sent the outcome, in either era;
-//! * [`session`] and [`asks`]: what a handshake session knows, does and has asked, as values without I/O;
+//! * [`session`] and [`asks`]: what a legacy session knows, does and has asked, as values without I/O;
 //! * [`listen`]: the messages of a subscription;
 //! * [`connection`]: a whole duplex connection (stdio, Unix socket, in memory), both eras at once, as a
 //!   machine without I/O; [`duplex`] drives it with tasks and pipes.

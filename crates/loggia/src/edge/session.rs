@@ -1,4 +1,4 @@
-//! A handshake session as a value: what `initialize` settled, what the client set since, and the answers to
+//! A legacy session as a value: what `initialize` settled, what the client set since, and the answers to
 //! the requests that only exist because there is a session. No I/O, no clock; a duplex connection holds one,
 //! HTTP seals one into the session id.
 
@@ -15,7 +15,7 @@ use loggia_wire::{Era, Members, Method, Params, RawJson, RequestMeta, RpcError, 
 use crate::limits::Limits;
 use crate::service::Description;
 
-/// One handshake session, from the answer to `initialize` on.
+/// One legacy session, from the answer to `initialize` on.
 #[derive(Debug, Clone)]
 pub struct Session {
     /// What its requests say that say nothing themselves.
@@ -29,7 +29,7 @@ const DEFAULT_LOG_LEVEL: LoggingLevel = LoggingLevel::Info;
 
 impl Session {
     /// Answers `initialize`: the session, and the result to send. A version we do not serve is answered with
-    /// our newest handshake revision ("Version Negotiation"); a server of the stateless era alone answers
+    /// our newest legacy revision ("Version Negotiation"); a server of the modern era alone answers
     /// with an error that names what it serves, since an old client can show its user nothing else.
     pub fn initialize(
         params: Option<&RawJson>,
@@ -208,7 +208,7 @@ impl Session {
             progress_token: None,
             extra: Meta::new(),
         };
-        (meta.version.era() == Era::Handshake).then(|| Session {
+        (meta.version.era() == Era::Legacy).then(|| Session {
             meta: Arc::new(meta),
             initialized: true,
             subscriptions: Named::new(),
@@ -223,8 +223,8 @@ const CAPABILITIES: &str = "c";
 const LEVEL: &str = "l";
 
 fn negotiate(requested: &str, served: &[Version]) -> Result<Version, RpcError> {
-    let wanted = Version::negotiate_handshake(requested);
-    let newest = || served.iter().copied().filter(|v| v.era() == Era::Handshake).max();
+    let wanted = Version::negotiate_legacy(requested);
+    let newest = || served.iter().copied().filter(|v| v.era() == Era::Legacy).max();
     served
         .contains(&wanted)
         .then_some(wanted)

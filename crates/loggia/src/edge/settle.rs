@@ -1,5 +1,5 @@
 //! Runs a request to an outcome that its client can be sent. A service may answer any call with "ask the
-//! client first" ([`InputRequired`]) whatever the era. A stateless client gets that as it is; for a handshake
+//! client first" ([`InputRequired`]) whatever the era. A modern client gets that as it is; for a legacy
 //! client, which has no such answer, the questions are asked here and the service is called again.
 
 use std::future::{Future, poll_fn};
@@ -22,7 +22,7 @@ pub fn run<'s, S: Service + ?Sized>(
     limits: &'s Limits,
 ) -> impl Future<Output = Outcome> + Send + 's {
     let (method, meta) = (request.method.clone(), request.meta.clone());
-    let asks_live = method.may_require_input() && !meta.version.is_stateless();
+    let asks_live = method.may_require_input() && !meta.version.is_modern();
     let call = match asks_live {
         true => Call::Settled(Box::pin(settle(service, request, exchange, limits))),
         false => Call::Once(invoke(service, request, exchange)),
@@ -53,7 +53,7 @@ fn permitted(method: &Method, meta: &RequestMeta, outcome: Outcome) -> Outcome {
     Err(RpcError::internal(&reference))
 }
 
-/// Serves a handshake client: as long as the service asks, asks the client and calls the service again.
+/// Serves a legacy client: as long as the service asks, asks the client and calls the service again.
 async fn settle<S: Service + ?Sized>(
     service: &S,
     mut request: Request,
@@ -82,7 +82,7 @@ enum Asked {
     No(Reply),
 }
 
-/// The questions of `reply`, also where it is relayed from a stateless server.
+/// The questions of `reply`, also where it is relayed from a modern server.
 fn questions(request: &Request, reply: Reply) -> Result<Asked, RpcError> {
     let relayed = match reply {
         Reply::Result(ServerResult::InputRequired(input)) => return Ok(Asked::Yes(input)),
@@ -90,7 +90,7 @@ fn questions(request: &Request, reply: Reply) -> Result<Asked, RpcError> {
         other => return Ok(Asked::No(other)),
     };
     let may_ask = || memchr::memmem::find(relayed.raw().as_bytes(), b"input_required").is_some();
-    if !relayed.version().is_stateless() || !may_ask() {
+    if !relayed.version().is_modern() || !may_ask() {
         return Ok(Asked::No(Reply::Raw(relayed)));
     }
     match relayed.decode(&request.method) {
@@ -155,7 +155,7 @@ async fn ask(
     Ok((key, answer))
 }
 
-/// `params` as a stateless client would send them again.
+/// `params` as a modern client would send them again.
 fn with_answers(
     params: &RawJson,
     answers: &InputResponses,

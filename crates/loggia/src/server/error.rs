@@ -67,7 +67,7 @@ impl ToolError {
         ToolError(Box::new(Kind::Internal(error.into())))
     }
 
-    /// The client cannot be asked `question`; `error` says so in the stateless era.
+    /// The client cannot be asked `question`; `error` says so in the modern era.
     pub(crate) fn missing_capability(question: Method, error: RpcError) -> ToolError {
         ToolError(Box::new(Kind::MissingCapability(question, error)))
     }
@@ -81,7 +81,7 @@ impl ToolError {
         match *self.0 {
             Kind::Say(result) => Ok(result),
             Kind::Reject(error) => Err(error),
-            Kind::MissingCapability(_, error) if version.is_stateless() => Err(error),
+            Kind::MissingCapability(_, error) if version.is_modern() => Err(error),
             Kind::MissingCapability(question, _) => Ok(CallToolResult::error(lacks(&question))),
             Kind::Internal(error) => {
                 let reference = log(subject, &*error);
@@ -97,7 +97,7 @@ impl ToolError {
         match *self.0 {
             Kind::Say(result) => RpcError::invalid_params(texts(&result)),
             Kind::Reject(error) => error,
-            Kind::MissingCapability(_, error) if version.is_stateless() => error,
+            Kind::MissingCapability(_, error) if version.is_modern() => error,
             Kind::MissingCapability(question, _) => RpcError::invalid_params(lacks(&question)),
             Kind::Internal(error) => RpcError::internal(&log(subject, &*error)),
         }

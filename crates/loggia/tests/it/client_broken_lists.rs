@@ -243,8 +243,8 @@ async fn a_server_that_describes_itself_without_end_is_refused() {
         // It waits in vain for what a client says after the opening, and may notice that before this test ends.
         let serving = tokio::spawn(async move {
             match modern {
-                true => peer.open_stateless().await,
-                false => peer.open_handshake().await,
+                true => peer.open_modern().await,
+                false => peer.open_legacy().await,
             }
             std::future::pending::<()>().await;
         });

@@ -18,17 +18,17 @@ use tokio::time::Instant;
 
 use crate::client_peer::{Peer, discovered, pass};
 
-async fn stateless() -> (Client, Peer) {
+async fn modern_pair() -> (Client, Peer) {
     with_peer(Client::builder(), true).await
 }
 
-async fn handshake() -> (Client, Peer) {
+async fn legacy() -> (Client, Peer) {
     with_peer(Client::builder(), false).await
 }
 
 async fn with_peer(builder: loggia::client::ClientBuilder, modern: bool) -> (Client, Peer) {
     let (target, mut peer) = Peer::pair();
-    let open = async { if modern { peer.open_stateless().await } else { peer.open_handshake().await } };
+    let open = async { if modern { peer.open_modern().await } else { peer.open_legacy().await } };
     let (client, ()) = tokio::join!(builder.connect(target), open);
     (client.expect("it opens"), peer)
 }
@@ -38,8 +38,8 @@ fn text(text: &str) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stateless_request_carries_everything() {
-    let (client, mut peer) = stateless().await;
+async fn a_modern_request_carries_everything() {
+    let (client, mut peer) = modern_pair().await;
     let call = async {
         client
             .call("t")
@@ -73,8 +73,8 @@ async fn a_stateless_request_carries_everything() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_request_carries_nothing_more() {
-    let (client, mut peer) = handshake().await;
+async fn a_legacy_request_carries_nothing_more() {
+    let (client, mut peer) = legacy().await;
     let serve = async {
         let request = peer.expect("prompts/get").await;
         peer.result(&request, json!({ "messages": [] })).await;
@@ -87,7 +87,7 @@ async fn a_handshake_request_carries_nothing_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_method_the_revision_lacks_is_not_sent() {
-    let (client, mut peer) = stateless().await;
+    let (client, mut peer) = modern_pair().await;
     let refused = client.request(Method::Ping, RawJson::empty_object(), RequestOptions::default()).await;
     assert!(matches!(refused, Err(Error::Rpc(error)) if error.code.0 == -32601));
     let ping = async {
@@ -118,7 +118,7 @@ async fn silence_ends_a_request_and_the_server_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn progress_starts_the_time_anew_up_to_the_most() {
-    let (client, mut peer) = stateless().await;
+    let (client, mut peer) = modern_pair().await;
     let heard = Arc::new(Mutex::new(Vec::new()));
     let call = client
         .call("t")
@@ -155,7 +155,7 @@ async fn progress_starts_the_time_anew_up_to_the_most() {
 
 #[tokio::test(start_paused = true)]
 async fn dropping_a_call_cancels_it_and_its_late_answer_is_nobodys() {
-    let (client, mut peer) = stateless().await;
+    let (client, mut peer) = modern_pair().await;
     let call = client.call_tool("slow", json!({}));
     assert!(tokio::time::timeout(Duration::from_secs(1), call).await.is_err());
     let slow = peer.expect("tools/call").await;
@@ -173,7 +173,7 @@ async fn dropping_a_call_cancels_it_and_its_late_answer_is_nobodys() {
 
 #[tokio::test(start_paused = true)]
 async fn answers_find_their_requests_in_any_order() {
-    let (client, mut peer) = stateless().await;
+    let (client, mut peer) = modern_pair().await;
     let serve = async {
         let first = peer.expect("tools/call").await;
         let second = peer.expect("tools/call").await;
@@ -189,7 +189,7 @@ async fn answers_find_their_requests_in_any_order() {
 
 #[tokio::test(start_paused = true)]
 async fn an_error_of_the_server_comes_as_it_is() {
-    let (client, mut peer) = stateless().await;
+    let (client, mut peer) = modern_pair().await;
     let serve = async {
         let request = peer.expect("resources/read").await;
         peer.error(&request, -32602, json!({ "uri": "x" })).await;
@@ -283,7 +283,7 @@ async fn rounds_that_cannot_be_answered() {
         ("tools/list", asking(json!({ "q": form("x") }), None), "must not require input"),
     ];
     for (method, answer, part) in cases {
-        let (client, mut peer) = stateless().await;
+        let (client, mut peer) = modern_pair().await;
         let serve = async {
             let request = peer.expect(method).await;
             peer.result(&request, answer.clone()).await;
@@ -302,7 +302,7 @@ async fn rounds_that_cannot_be_answered() {
 
 #[tokio::test(start_paused = true)]
 async fn rounds_have_an_end() {
-    let (client, mut peer) = stateless().await;
+    let (client, mut peer) = modern_pair().await;
     let serve = async {
         let mut rounds = 0;
         loop {
@@ -333,7 +333,7 @@ fn surfacing(name: &'static str) -> RequestOptions {
 
 #[tokio::test(start_paused = true)]
 async fn a_gateway_sees_input_required_as_it_is() {
-    let (client, mut peer) = stateless().await;
+    let (client, mut peer) = modern_pair().await;
     let asked = asking(json!({ "q": form("x") }), Some("s"));
     let serve = async {
         let request = peer.expect("tools/call").await;
@@ -363,7 +363,7 @@ fn live(id: &str, question: &Value) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_server_asks_live() {
+async fn a_legacy_server_asks_live() {
     let (client, mut peer) = with_peer(answering(), false).await;
     let serve = async {
         let request = peer.expect("tools/call").await;
@@ -437,10 +437,10 @@ async fn a_question_that_is_withdrawn_is_not_answered() {
     assert!(result.is_ok());
 }
 
-/// What a handshake server may ask at any time, and what it is answered.
+/// What a legacy server may ask at any time, and what it is answered.
 #[tokio::test(start_paused = true)]
 async fn questions_that_belong_to_no_call() {
-    let (client, mut peer) = handshake().await;
+    let (client, mut peer) = legacy().await;
     let cases = [
         ("ping", json!({}), Ok(json!({}))),
         ("elicitation/create", form("x")["params"].clone(), Err(-32601)),
@@ -462,7 +462,7 @@ async fn questions_that_belong_to_no_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stateless_server_that_asks_is_not_answered() {
+async fn a_modern_server_that_asks_is_not_answered() {
     let (client, mut peer) = with_peer(answering(), true).await;
     let serve = async {
         let request = peer.expect("tools/call").await;
@@ -502,7 +502,7 @@ async fn log_messages_go_to_the_call_and_to_the_client() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_server_is_told_the_log_level_in_each_session() {
+async fn a_legacy_server_is_told_the_log_level_in_each_session() {
     let (target, mut peers) = Peer::series(2);
     let (mut again, mut peer) = (peers.pop().expect("two"), peers.pop().expect("two"));
     let told = async |peer: &mut Peer, level: &str| {
@@ -511,7 +511,7 @@ async fn a_handshake_server_is_told_the_log_level_in_each_session() {
         peer.result(&request, json!({})).await;
     };
     let serve = async {
-        peer.open_handshake().await;
+        peer.open_legacy().await;
         told(&mut peer, "info").await;
         told(&mut peer, "error").await;
         drop(peer);
@@ -542,7 +542,7 @@ async fn a_listener_that_panics_breaks_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn roots_that_change_are_told_to_handshake_servers_alone() {
+async fn roots_that_change_are_told_to_legacy_servers_alone() {
     for modern in [true, false] {
         let (client, mut peer) = with_peer(answering(), modern).await;
         client.roots_changed().expect("it is connected");
@@ -593,9 +593,9 @@ async fn nonsense_is_passed_over_until_it_is_too_much() {
     assert!(matches!(client.status(), Status::Closed(_)));
 }
 
-/// In the stateless era a server asks nothing: its requests are no sign that it speaks the protocol.
+/// In the modern era a server asks nothing: its requests are no sign that it speaks the protocol.
 #[tokio::test(start_paused = true)]
-async fn a_stateless_server_that_sends_nothing_but_requests_is_given_up() {
+async fn a_modern_server_that_sends_nothing_but_requests_is_given_up() {
     let limits = Limits { malformed: 2000, ..Limits::default() };
     let (client, mut peer) = with_peer(Client::builder().limits(limits), true).await;
     let flood = async {
@@ -622,7 +622,7 @@ async fn lines_of_a_banner_and_debug_lines_in_each_call_do_no_harm() {
         for line in 0..40 {
             peer.0.send(format!("banner {line}")).await;
         }
-        peer.open_stateless().await;
+        peer.open_modern().await;
         for _ in 0..3 {
             let request = peer.expect("tools/call").await;
             for line in 0..40 {
@@ -726,7 +726,7 @@ async fn first_of_calls(answer: &str, calls: usize) -> Result<loggia::model::Cal
 
 #[tokio::test(start_paused = true)]
 async fn what_comes_after_the_end() {
-    let (client, peer) = stateless().await;
+    let (client, peer) = modern_pair().await;
     let call = client.call_tool("t", json!({}));
     let leave = async {
         tokio::task::yield_now().await;
@@ -741,7 +741,7 @@ async fn what_comes_after_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn closing_ends_what_is_under_way() {
-    let (client, mut peer) = stateless().await;
+    let (client, mut peer) = modern_pair().await;
     let closing = async {
         peer.expect("tools/call").await;
         client.clone().close().await;
@@ -754,7 +754,7 @@ async fn closing_ends_what_is_under_way() {
 /// A server that talks and never listens costs a bounded amount, and not for ever.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_reads_is_given_up() {
-    let (client, mut peer) = handshake().await;
+    let (client, mut peer) = legacy().await;
     let started = Instant::now();
     let mut said = 0u64;
     let padding = "x".repeat(10_000);

@@ -9,7 +9,7 @@ use loggia::error::Error;
 use loggia::wire::Version;
 use serde_json::json;
 
-/// Speaks just enough of the handshake era. `$1` runs first.
+/// Speaks just enough of the legacy era. `$1` runs first.
 const SERVER: &str = r#"
 eval "$1"
 say() { printf '{"jsonrpc":"2.0","id":%s,%s}\n' "$id" "$1"; }
@@ -33,7 +33,7 @@ fn server(before: &str, after: &str) -> Child {
 }
 
 async fn connect(child: Child) -> Client {
-    let builder = Client::builder().negotiation(Negotiation::Handshake).jitter(|| 1.0);
+    let builder = Client::builder().negotiation(Negotiation::Legacy).jitter(|| 1.0);
     builder.connect(child).await.expect("sh is there")
 }
 
@@ -83,7 +83,7 @@ async fn a_dead_child_is_started_again_and_its_last_words_are_told() {
 
 #[tokio::test]
 async fn without_reconnecting_dead_is_dead() {
-    let builder = Client::builder().negotiation(Negotiation::Handshake).reconnect(false);
+    let builder = Client::builder().negotiation(Negotiation::Legacy).reconnect(false);
     let client = builder.connect(server("", "")).await.expect("sh is there");
     assert!(client.call_tool("die", json!({})).await.is_err());
     let error = client.call_tool("pid", json!({})).await.expect_err("dead").to_string();
@@ -230,7 +230,7 @@ async fn stopping_goes_as_far_as_it_must() {
 
 #[tokio::test]
 async fn a_call_that_hangs_shows_what_the_server_wrote() {
-    let builder = Client::builder().negotiation(Negotiation::Handshake).timeout(Duration::from_secs(1));
+    let builder = Client::builder().negotiation(Negotiation::Legacy).timeout(Duration::from_secs(1));
     let client = builder
         .connect(server("echo 'waiting for \\033[31mthe database' >&2", ""))
         .await

@@ -20,7 +20,7 @@ use crate::client_peer::{discovered, initialized};
 /// What a server answers to a request.
 type Answers = fn(&Heard) -> Reply;
 
-/// A server of the stateless era: answers the probe itself, the rest with `rest`.
+/// A server of the modern era: answers the probe itself, the rest with `rest`.
 async fn modern<F, Fut>(rest: F) -> HttpPeer
 where
     F: Fn(Heard) -> Fut + Send + Sync + Clone + 'static,
@@ -38,7 +38,7 @@ where
     .await
 }
 
-/// A server of the handshake era with sessions: answers the opening itself, the rest with `rest`.
+/// A server of the legacy era with sessions: answers the opening itself, the rest with `rest`.
 pub async fn legacy<F, Fut>(rest: F) -> HttpPeer
 where
     F: Fn(Heard) -> Fut + Send + Sync + Clone + 'static,
@@ -80,7 +80,7 @@ fn text(text: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_stateless_request_repeats_itself_in_headers() {
+async fn a_modern_request_repeats_itself_in_headers() {
     let peer = modern(|heard| async move {
         match heard.method().as_str() {
             "tools/list" => {
@@ -358,7 +358,7 @@ async fn a_redirect_that_stays_at_home_is_followed() {
 }
 
 #[tokio::test]
-async fn dropping_a_stateless_call_closes_its_stream() {
+async fn dropping_a_modern_call_closes_its_stream() {
     let (tell, mut streams) = mpsc::channel(1);
     let peer = modern(move |_| {
         let tell = tell.clone();

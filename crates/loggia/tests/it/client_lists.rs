@@ -22,7 +22,7 @@ pub async fn open_at<T: IntoTarget>(
     (target, mut peer): (T, Peer),
     modern: bool,
 ) -> (Client, Peer) {
-    let open = async { if modern { peer.open_stateless().await } else { peer.open_handshake().await } };
+    let open = async { if modern { peer.open_modern().await } else { peer.open_legacy().await } };
     let (client, ()) = tokio::join!(builder.connect(target), open);
     (client.expect("it opens"), peer)
 }
@@ -196,7 +196,7 @@ fn tag(request: &Value) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stateless_subscription() {
+async fn a_modern_subscription() {
     let (client, mut peer) = open(Client::builder(), true).await;
     let (subscription, request) = tokio::join!(client.listen(filter()), accept(&mut peer));
     let mut subscription = subscription.expect("it is accepted");
@@ -251,7 +251,7 @@ async fn a_subscription_that_is_lost_is_opened_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_subscription() {
+async fn a_legacy_subscription() {
     let (client, mut peer) = open(Client::builder(), false).await;
     let subscribe = async {
         let request = peer.expect("resources/subscribe").await;
@@ -286,7 +286,7 @@ async fn subscriptions_outlive_the_connection() {
         let mut peers = peers.into_iter();
         let (mut first, mut second) = (peers.next().expect("two"), peers.next().expect("two"));
         let (client, ()) = tokio::join!(Client::connect(target), async {
-            if modern { first.open_stateless().await } else { first.open_handshake().await }
+            if modern { first.open_modern().await } else { first.open_legacy().await }
         });
         let client = client.expect("it opens");
         let subscribe = async |peer: &mut Peer| {
@@ -301,7 +301,7 @@ async fn subscriptions_outlive_the_connection() {
         let mut subscription = subscription.expect("it is accepted");
         drop(first);
         if modern {
-            second.open_stateless().await
+            second.open_modern().await
         } else {
             second.initialize("2025-11-25").await
         }

@@ -78,7 +78,7 @@ fn cases() -> Vec<Case> {
         case("noisy", auto, vec![Noise(-32601)], old(), &[PROBE, OPEN, DONE], Ok(V2025_11_25)),
         case("answers anything", auto, vec![Answer(json!({}))], old(), &[PROBE, OPEN, DONE], Ok(V2025_11_25)),
         case(
-            "older handshake",
+            "older legacy",
             auto,
             vec![Refuse(-32601, Value::Null)],
             Answer(initialized("2024-11-05")),
@@ -102,7 +102,7 @@ fn cases() -> Vec<Case> {
             Err("no common protocol version"),
         ),
         case(
-            "modern, with handshake revisions only",
+            "modern, with legacy revisions only",
             auto,
             vec![unsupported(&["2025-06-18", "2099-01-01"])],
             Answer(initialized("2025-06-18")),
@@ -110,7 +110,7 @@ fn cases() -> Vec<Case> {
             Ok(V2025_06_18),
         ),
         case(
-            "discovered, with handshake revisions only",
+            "discovered, with legacy revisions only",
             auto,
             vec![Answer(discovered(&["2025-06-18"]))],
             Answer(initialized("2025-06-18")),
@@ -150,7 +150,7 @@ fn cases() -> Vec<Case> {
             Err("initialize answered"),
         ),
         case("never answers", auto, vec![Silence], Silence, &[PROBE, OPEN], Err("no answer within 30 s")),
-        case("handshake only", Negotiation::Handshake, vec![], old(), &[OPEN, DONE], Ok(V2025_11_25)),
+        case("legacy only", Negotiation::Legacy, vec![], old(), &[OPEN, DONE], Ok(V2025_11_25)),
         case(
             "fixed modern, old server",
             Negotiation::Fixed(V2026_07_28),
@@ -160,7 +160,7 @@ fn cases() -> Vec<Case> {
             Err("opens like one of an older era"),
         ),
         case(
-            "fixed handshake",
+            "fixed legacy",
             Negotiation::Fixed(V2025_03_26),
             vec![],
             Answer(initialized("2025-03-26")),
@@ -168,7 +168,7 @@ fn cases() -> Vec<Case> {
             Ok(V2025_03_26),
         ),
         case(
-            "fixed handshake, the server wants another",
+            "fixed legacy, the server wants another",
             Negotiation::Fixed(V2025_03_26),
             vec![],
             old(),
@@ -226,7 +226,7 @@ async fn table() {
 async fn what_a_server_says_of_itself() {
     let (target, mut peer) = Peer::pair();
     let server = tokio::spawn(async move {
-        peer.open_stateless().await;
+        peer.open_modern().await;
         peer
     });
     let client = Client::connect(target).await.expect("it opens");
@@ -312,15 +312,15 @@ async fn a_server_that_changes_its_era_is_found_again() {
     let server = tokio::spawn(async move {
         let mut peers = peers.into_iter();
         let mut first = peers.next().expect("three");
-        first.open_handshake().await;
+        first.open_legacy().await;
         drop(first);
         let mut second = peers.next().expect("three");
         let open = second.expect(OPEN).await;
         second.error(&open, -32602, Value::Null).await;
-        second.open_stateless().await;
+        second.open_modern().await;
         drop(second);
         let mut third = peers.next().expect("three");
-        third.open_stateless().await;
+        third.open_modern().await;
         third
     });
     let client = Client::builder().jitter(|| 0.0).connect(target).await.expect("it opens");

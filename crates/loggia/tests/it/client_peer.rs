@@ -84,14 +84,14 @@ impl Peer {
         self.say(json!({ "jsonrpc": "2.0", "method": method, "params": params })).await;
     }
 
-    /// Answers the opening as a server of the stateless era.
-    pub async fn open_stateless(&mut self) {
+    /// Answers the opening as a server of the modern era.
+    pub async fn open_modern(&mut self) {
         let request = self.expect("server/discover").await;
         self.result(&request, discovered(&["2026-07-28"])).await;
     }
 
-    /// Answers the opening as a server of the handshake era that does not know the probe.
-    pub async fn open_handshake(&mut self) {
+    /// Answers the opening as a server of the legacy era that does not know the probe.
+    pub async fn open_legacy(&mut self) {
         let request = self.expect("server/discover").await;
         self.error(&request, -32601, Value::Null).await;
         self.initialize("2025-11-25").await;

@@ -145,7 +145,7 @@ impl Over {
         let stateful_alone = matches!(self, Over::HttpSse);
         #[cfg(not(feature = "http"))]
         let stateful_alone = false;
-        !(stateful_alone && version.is_stateless())
+        !(stateful_alone && version.is_modern())
     }
 
     async fn target(self, service: Arc<Fixture>) -> Target {

@@ -50,12 +50,12 @@ impl Engine {
     fn asking_version(&self, method: &Method) -> Result<Version, UnreadableMessage> {
         let version = match &self.phase {
             Phase::Ready(facts) => facts.version,
-            // Until the opening is through only a handshake server may ask, and only "are you there?".
-            _ => Version::LATEST_HANDSHAKE,
+            // Until the opening is through only a legacy server may ask, and only "are you there?".
+            _ => Version::LATEST_LEGACY,
         };
-        if version.is_stateless() {
+        if version.is_modern() {
             // Nothing may be answered: in this era clients write no responses.
-            let what = format!("a request ({method}) from a server of the stateless era");
+            let what = format!("a request ({method}) from a server of the modern era");
             return Err(UnreadableMessage::of_message(what));
         }
         Ok(version)

@@ -42,7 +42,7 @@ pub(crate) struct Settings {
     /// `None` where no process is started.
     pub start_limit: Option<Duration>,
     /// Whether each request has a stream of its own (Streamable HTTP): then closing it is cancelling, in
-    /// the stateless era.
+    /// the modern era.
     pub own_streams: bool,
     /// Whether a connection that ends can be opened again.
     pub reopens: bool,
@@ -78,7 +78,7 @@ pub(crate) struct Call {
     pub method: Method,
     pub params: Params,
     pub meta: Meta,
-    /// Overrides what is declared, in the stateless era.
+    /// Overrides what is declared, in the modern era.
     pub capabilities: Option<ClientCapabilities>,
     pub log_level: Option<LoggingLevel>,
     /// Whether to ask for progress.

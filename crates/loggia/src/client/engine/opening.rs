@@ -100,7 +100,7 @@ impl Engine {
             let open = overdue.into_iter().chain(asked.map(|asked| asked.id));
             self.outputs.extend(open.map(Output::Abandon));
         }
-        if !facts.version.is_stateless() {
+        if !facts.version.is_modern() {
             self.transmit_notification(facts.version, Method::Initialized, None);
         }
         self.phase = Phase::Ready(facts.clone());

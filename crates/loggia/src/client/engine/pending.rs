@@ -43,7 +43,7 @@ impl Engine {
     pub(super) fn withdraw(&mut self, id: i64, reason: &str) -> Option<Pending> {
         let pending = self.forget(id)?;
         if let Some(version) = pending.sent {
-            if !(self.settings.own_streams && version.is_stateless()) {
+            if !(self.settings.own_streams && version.is_modern()) {
                 let params = CancelledParams::new(Id::Number(id), Some(reason.to_owned()));
                 self.transmit_notification(version, Method::Cancelled, Some(&RawJson::of(&params)));
             }

@@ -12,7 +12,7 @@ use crate::client::link::{Kind, Outgoing};
 use crate::client::params::{self, ClientMeta, MetaPatch};
 use crate::error::Error;
 
-/// Writes requests: what a client says of itself in each of the stateless era is written once.
+/// Writes requests: what a client says of itself in each of the modern era is written once.
 #[derive(Debug)]
 pub(crate) struct Composer {
     info: RawJson,
@@ -61,10 +61,10 @@ impl Composer {
 
     /// The params of a request as the revision has them.
     fn compose(&self, call: &Call, version: Version, id: i64) -> Result<Option<RawJson>, Error> {
-        let stateless = version.is_stateless();
-        let declared = call.capabilities.as_ref().filter(|_| stateless);
+        let modern = version.is_modern();
+        let declared = call.capabilities.as_ref().filter(|_| modern);
         let declared = declared.map(|declared| self.declared(declared, version));
-        let client = stateless.then_some(ClientMeta {
+        let client = modern.then_some(ClientMeta {
             version,
             info: &self.info,
             capabilities: declared.as_ref().unwrap_or(&self.capabilities),
@@ -109,7 +109,7 @@ impl Engine {
             Ok(result) => jsonrpc::write_result(&mut body, id, result.as_bytes()),
             Err(error) => jsonrpc::write_error(&mut body, Some(id), &error),
         }
-        let version = self.version().unwrap_or(Version::LATEST_HANDSHAKE);
+        let version = self.version().unwrap_or(Version::LATEST_LEGACY);
         self.transmits.push_back(Outgoing {
             kind: Kind::Response,
             body: body.into(),

@@ -139,8 +139,8 @@ lists! {
 }
 
 fn learn_tools(page: &mut ListToolsResult, client: &Client) {
-    let stateless = client.version().is_none_or(|version| version.is_stateless());
-    client.common().tools().learn(&mut page.tools, client.common().mirrors && stateless);
+    let modern = client.version().is_none_or(|version| version.is_modern());
+    client.common().tools().learn(&mut page.tools, client.common().mirrors && modern);
 }
 
 fn log(method: Method, warnings: &[ListWarning]) {

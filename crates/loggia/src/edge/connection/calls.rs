@@ -55,7 +55,7 @@ impl Connection {
     pub fn handle_notification(&mut self, key: Key, notification: ServerNotification) {
         let Some(slot) = self.slots.get_mut(&key) else { return };
         let Kind::Running { notices, .. } = &mut slot.kind else { return };
-        if let Some(session) = self.session.as_ref().filter(|_| !slot.version.is_stateless()) {
+        if let Some(session) = self.session.as_ref().filter(|_| !slot.version.is_modern()) {
             // `logging/setLevel` counts for requests that run already.
             notices.set_log_level(session.meta().log_level);
         }
@@ -174,7 +174,7 @@ impl Connection {
         if let Some(slot) = self.slots.get_mut(&key) {
             slot.kind = Kind::Running { bytes, notices };
         }
-        let live = !request.meta.version.is_stateless();
+        let live = !request.meta.version.is_modern();
         self.actions.push_back(Action::Call { key, request: Box::new(request), live });
     }
 

@@ -1,5 +1,5 @@
-//! What a connection is told of changes: one stream for the handshake session, one for each
-//! `subscriptions/listen` request of the stateless era.
+//! What a connection is told of changes: one stream for the legacy session, one for each
+//! `subscriptions/listen` request of the modern era.
 
 use std::collections::VecDeque;
 

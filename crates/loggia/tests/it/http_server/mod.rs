@@ -4,14 +4,14 @@
 mod browsers;
 pub mod fixture;
 mod guarded;
-mod handshake;
+mod http_sse;
 mod json_only;
 mod lasting;
 mod legacy;
 mod limits;
+mod modern;
 mod peer;
 mod refusals;
-mod stateless;
 #[cfg(feature = "tls")]
 mod tls;
 mod validation;

@@ -144,7 +144,7 @@ pub async fn post(address: SocketAddr, headers: &[(&str, &str)], body: impl Into
     send(address, request(address, "POST", "/mcp", headers, body)).await
 }
 
-/// The `_meta` of a stateless request.
+/// The `_meta` of a modern request.
 pub fn meta() -> Value {
     json!({
         "io.modelcontextprotocol/protocolVersion": LATEST,
@@ -153,7 +153,7 @@ pub fn meta() -> Value {
     })
 }
 
-/// A stateless request. `params` may bring its own `_meta` members.
+/// A modern request. `params` may bring its own `_meta` members.
 pub fn modern(method: &str, mut params: Value) -> Value {
     let mut all = meta();
     if let Some(Value::Object(own)) = params.get("_meta") {
@@ -165,7 +165,7 @@ pub fn modern(method: &str, mut params: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
 }
 
-/// Sends a stateless request with the headers that mirror it.
+/// Sends a modern request with the headers that mirror it.
 pub async fn call_modern(address: SocketAddr, method: &str, params: Value) -> Answer {
     call_modern_with(address, method, params, &[]).await
 }
@@ -191,7 +191,7 @@ pub fn said(response: &Value) -> &str {
     response["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text in {response}"))
 }
 
-/// A handshake session.
+/// A legacy session.
 pub struct Session {
     pub address: SocketAddr,
     pub id: String,

@@ -65,7 +65,7 @@ fn declaring(version: &str) -> Value {
 }
 
 #[tokio::test]
-async fn stateless_headers_against_the_body() {
+async fn modern_headers_against_the_body() {
     let server = Server::start().await;
     let list = || modern("tools/list", json!({}));
     let listing = [VERSION, ("mcp-method", "tools/list")];
@@ -219,7 +219,7 @@ async fn stateless_headers_against_the_body() {
 }
 
 #[tokio::test]
-async fn stateless_methods_and_errors() {
+async fn modern_methods_and_errors() {
     let server = Server::start().await;
     let calls = |tool: &'static str| {
         (
@@ -453,7 +453,7 @@ async fn before_the_body_is_read() {
 }
 
 #[tokio::test]
-async fn handshake_requests() {
+async fn legacy_requests() {
     let server = Server::start().await;
     let session = Session::open(server.address, "2025-11-25").await;
     let id = session.id.clone();

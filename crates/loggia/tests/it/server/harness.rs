@@ -1,5 +1,5 @@
-//! A caller without a transport. It asks as a client of either era would: in the stateless era it answers
-//! `input_required` by calling again, in the handshake era it is asked live.
+//! A caller without a transport. It asks as a client of either era would: in the modern era it answers
+//! `input_required` by calling again, in the legacy era it is asked live.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -62,7 +62,7 @@ impl Caller {
             meta: Arc::new(self.request_meta(&params)),
             principal: self.principal.clone().map(Arc::new),
         };
-        let live: Option<Arc<dyn LivePeer>> = match self.version.is_stateless() {
+        let live: Option<Arc<dyn LivePeer>> = match self.version.is_modern() {
             true => None,
             false => Some(Arc::new(Live(self.answers.clone()))),
         };

@@ -137,7 +137,7 @@ fn capabilities_follow_from_what_is_registered() {
 }
 
 #[tokio::test]
-async fn caching_hints_come_with_the_stateless_era_alone() {
+async fn caching_hints_come_with_the_modern_era_alone() {
     let server =
         Server::new("s", "1").tool(tool("t")).cache(Duration::from_secs(5), CacheScope::Public).build();
     let server = server.expect("it is well made");

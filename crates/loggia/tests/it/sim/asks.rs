@@ -1,4 +1,4 @@
-//! Questions to a handshake client while its request runs.
+//! Questions to a legacy client while its request runs.
 
 use std::time::Duration;
 
@@ -108,7 +108,7 @@ fn who_cannot_be_asked_is_not_asked() {
 }
 
 #[test]
-fn nobody_is_asked_before_initialized_or_in_the_stateless_era() {
+fn nobody_is_asked_before_initialized_or_in_the_modern_era() {
     let mut machine = Machine::new();
     machine.say(initialize(0, "2025-11-25"));
     machine.hear();

@@ -49,16 +49,16 @@ fn the_answer_to_initialize_has_what_its_revision_has() {
 
 #[test]
 fn a_server_of_one_era_says_so() {
-    let mut stateless = everything();
-    stateless.versions = vec![Version::V2026_07_28];
-    let mut machine = Machine::with(Limits::default(), stateless);
+    let mut server = everything();
+    server.versions = vec![Version::V2026_07_28];
+    let mut machine = Machine::with(Limits::default(), server);
     machine.say(initialize(1, "2025-11-25"));
     let error = machine.hear()["error"].clone();
     assert_eq!(error["data"]["supported"], json!(["2026-07-28"]));
 
-    let mut handshake = everything();
-    handshake.versions = vec![Version::V2025_06_18, Version::V2025_11_25];
-    let mut machine = Machine::with(Limits::default(), handshake);
+    let mut legacy = everything();
+    legacy.versions = vec![Version::V2025_06_18, Version::V2025_11_25];
+    let mut machine = Machine::with(Limits::default(), legacy);
     machine.say(modern(request(1, "server/discover", json!({}))));
     let code = machine.hear()["error"]["code"].clone();
     // -32022 would tell a probing client that this is a modern server.
@@ -111,19 +111,19 @@ fn methods_exist_in_their_era_alone() {
         ("notifications/progress", false, false),
         ("x/unknown", true, true),
     ];
-    for (method, in_session, stateless) in table {
+    for (method, in_session, in_modern) in table {
         let mut machine = Machine::session(Version::V2025_11_25);
         let exists =
             |machine: &mut Machine| machine.sent.pop_front().is_none_or(|m| m["error"]["code"] != -32601);
         machine.say(request(1, method, json!({ "uri": "a:b", "level": "info" })));
         assert_eq!(exists(&mut machine), in_session, "{method} in a session");
         machine.say(modern(request(2, method, json!({ "notifications": {} }))));
-        assert_eq!(exists(&mut machine), stateless, "{method} without one");
+        assert_eq!(exists(&mut machine), in_modern, "{method} without one");
     }
 }
 
 #[test]
-fn a_stateless_request_is_complete_or_refused() {
+fn a_modern_request_is_complete_or_refused() {
     let table = [
         (json!({}), -32602),
         (json!({ "io.modelcontextprotocol/clientCapabilities": 1 }), -32602),
@@ -283,7 +283,7 @@ fn log_messages_are_sent_at_the_level_asked_for() {
     assert_eq!(machine.hear()["error"]["code"], -32602);
 
     machine.say(modern(call(4)));
-    assert!(!log(&mut machine, LoggingLevel::Emergency), "a session's level is not a stateless request's");
+    assert!(!log(&mut machine, LoggingLevel::Emergency), "a session's level is not a modern request's");
     let mut message = modern(call(5));
     message["params"]["_meta"]["io.modelcontextprotocol/logLevel"] = json!("notice");
     machine.say(message);

@@ -217,7 +217,7 @@ pub fn cancel(id: impl Into<Value>) -> Value {
     json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params })
 }
 
-/// `message` as a request of the stateless revision.
+/// `message` as a request of the modern revision.
 pub fn modern(mut message: Value) -> Value {
     let meta = &mut message["params"]["_meta"];
     meta["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");

@@ -11,7 +11,7 @@ use loggia::wire::Version;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::machine::{Machine, call, cancel, modern, request};
+use super::machine::{self, Machine, call, cancel, modern, request};
 
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 const MOST_CALLS: usize = 3;
@@ -22,7 +22,7 @@ const MOST_ASKS: usize = 2;
 enum Step {
     Call {
         id: u8,
-        stateless: bool,
+        modern: bool,
     },
     Ping {
         id: u8,
@@ -57,7 +57,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let id = 0..6u8;
     prop_oneof![
-        4 => (id.clone(), any::<bool>()).prop_map(|(id, stateless)| Step::Call { id, stateless }),
+        4 => (id.clone(), any::<bool>()).prop_map(|(id, modern)| Step::Call { id, modern }),
         1 => id.clone().prop_map(|id| Step::Ping { id }),
         2 => (0..3u8, any::<bool>()).prop_map(|(uri, on)| Step::Subscribe { uri, on }),
         2 => id.clone().prop_map(|id| Step::Listen { id }),
@@ -137,11 +137,11 @@ impl World {
 
     fn take(&mut self, step: Step) {
         match step {
-            Step::Call { id, stateless } => {
+            Step::Call { id, modern } => {
                 let mut message = call(i64::from(id));
                 message["params"]["_meta"] = json!({ "progressToken": id });
-                let stateless = stateless || self.session.is_none();
-                self.send(id.into(), if stateless { modern(message) } else { message }, Open::Request);
+                let wraps = modern || self.session.is_none();
+                self.send(id.into(), if wraps { machine::modern(message) } else { message }, Open::Request);
             }
             Step::Ping { id } => {
                 self.send(id.into(), request(i64::from(id), "ping", json!({})), Open::Request)
@@ -334,8 +334,8 @@ impl World {
 }
 
 fn sessions() -> impl Strategy<Value = Option<Version>> {
-    let handshake = Version::ALL.into_iter().filter(|version| !version.is_stateless()).map(Some);
-    prop::sample::select([None].into_iter().chain(handshake).collect::<Vec<_>>())
+    let legacy = Version::ALL.into_iter().filter(|version| !version.is_modern()).map(Some);
+    prop::sample::select([None].into_iter().chain(legacy).collect::<Vec<_>>())
 }
 
 proptest! {

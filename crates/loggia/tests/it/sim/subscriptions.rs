@@ -1,4 +1,4 @@
-//! Streams of changes: of a handshake session, and of `subscriptions/listen`.
+//! Streams of changes: of a legacy session, and of `subscriptions/listen`.
 
 use loggia::changes::Change;
 use loggia::edge::connection::Key;

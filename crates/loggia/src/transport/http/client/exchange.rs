@@ -32,7 +32,7 @@ pub(crate) struct RequestContext {
 }
 
 impl RequestContext {
-    /// A request of the stateless era.
+    /// A request of the modern era.
     pub(crate) fn without_session(id: i64) -> RequestContext {
         RequestContext { id, session: None }
     }
@@ -140,7 +140,7 @@ impl Remote {
             }
         }
         stream.note(&mut place);
-        if outgoing.version.is_stateless() || !place.is_known() {
+        if outgoing.version.is_modern() || !place.is_known() {
             return Err(Failure::Ended);
         }
         drop(stream);
@@ -175,7 +175,7 @@ impl Remote {
         }
         let error = found.filter(|(answered, _)| answers || answered.is_none()).map(|(_, error)| error);
         match error {
-            // Only a server of the stateless era answers like this: its word counts more than its status.
+            // Only a server of the modern era answers like this: its word counts more than its status.
             Some(error) if error.code.is_modern() || *method != Method::Initialize => Ok(error),
             Some(error) => {
                 Err(Failure::Status { status: status.as_u16(), message: format!("{status}: {error}") })
@@ -227,7 +227,7 @@ impl Remote {
         headers.reserve(8 + outgoing.headers.len());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-        if outgoing.version.is_stateless() {
+        if outgoing.version.is_modern() {
             mirror(&mut headers, outgoing);
         }
         headers

@@ -1,6 +1,6 @@
 //! Servers reached over HTTP: Streamable HTTP in both eras, and the HTTP+SSE transport that came before it.
 //!
-//! Each request is a POST of its own. Its answer is a JSON text or an event stream; in the handshake era a
+//! Each request is a POST of its own. Its answer is a JSON text or an event stream; in the legacy era a
 //! stream that breaks is taken up again, and one more stream carries what belongs to no request. Every
 //! stream is a task that reports to one queue; the engine decides what it all means.
 
@@ -123,7 +123,7 @@ pub(crate) struct Remote {
     connect_timeout: Duration,
 }
 
-/// What a handshake session has settled.
+/// What a legacy session has settled.
 #[derive(Debug, Clone, Default)]
 struct Session {
     id: Option<HeaderValue>,
@@ -220,7 +220,7 @@ impl HttpLink {
         }
     }
 
-    /// Closes the stream of a request, which in the stateless era cancels it.
+    /// Closes the stream of a request, which in the modern era cancels it.
     pub(crate) fn abandon(&mut self, id: i64) {
         if let Some(task) = self.requests.remove(&id) {
             task.abort();

@@ -171,7 +171,7 @@ impl Remote {
         Some(self.session_refused(request, Error::Rpc(error.clone()), id.is_some()))
     }
 
-    /// The stream of a handshake session that belongs to no request: whatever the server says by itself.
+    /// The stream of a legacy session that belongs to no request: whatever the server says by itself.
     /// Lasts as long as the session; a server that has no such stream answers 405.
     pub(super) async fn run_listener(&self) {
         let mut place = Place::default();

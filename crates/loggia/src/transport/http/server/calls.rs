@@ -1,4 +1,4 @@
-//! The requests of a handshake session: what is answered at once, and what runs until it has an outcome.
+//! The requests of a legacy session: what is answered at once, and what runs until it has an outcome.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -18,11 +18,11 @@ use loggia_wire::{Method, Params, RequestMeta, RpcError, Version};
 
 use super::accept::{Accepted, accepted, is_json};
 use super::admission::AdmissionControl;
-use super::legacy::Legacy;
+use super::http_sse::HttpSse;
 use super::memo::Memos;
 use super::origin::{self, OriginFilter, Verdict};
 use super::sessions::Sessions;
-use super::{handshake, json_only, respond, stateless, validate};
+use super::{json_only, legacy, modern, respond, validate};
 use crate::edge::poll_once;
 use crate::limits::Limits;
 use crate::service::{BoxFuture, Principal, Service};
@@ -32,7 +32,7 @@ use crate::transport::http::body::{Admission, Body, BodyError};
 /// An MCP endpoint as a [`tower_service::Service`], to be mounted in any HTTP stack. Cheap to clone.
 ///
 /// A layer around it may put a [`Principal`], or an `Arc` of one, into a request's extensions: the service
-/// sees it, and handshake sessions are bound to it.
+/// sees it, and legacy sessions are bound to it.
 #[derive(Clone)]
 pub struct Endpoint(pub(super) Arc<Shared>);
 
@@ -48,7 +48,7 @@ pub(super) struct Shared {
     pub(super) streams: AdmissionControl,
     pub(super) memos: Memos,
     pub(super) shutdown: Shutdown,
-    pub(super) legacy: Option<Legacy>,
+    pub(super) http_sse: Option<HttpSse>,
 }
 
 impl Endpoint {
@@ -157,16 +157,16 @@ impl Shared {
 
     async fn serve_other(self: &Arc<Shared>, parts: &Parts, body: Body) -> Response<Body> {
         let path = parts.uri.path();
-        if let Some(legacy) = self.legacy.as_ref().filter(|legacy| legacy.serves(path)) {
-            return legacy.serve(self, parts, body).await.unwrap_or_else(|refusal| refusal);
+        if let Some(http_sse) = self.http_sse.as_ref().filter(|http_sse| http_sse.serves(path)) {
+            return http_sse.serve(self, parts, body).await.unwrap_or_else(|refusal| refusal);
         }
         if path.trim_end_matches('/') != self.path {
             return respond::empty(StatusCode::NOT_FOUND);
         }
-        let has_session = parts.headers.contains_key(&validate::SESSION_ID) && !names_stateless(parts);
+        let has_session = parts.headers.contains_key(&validate::SESSION_ID) && !names_modern(parts);
         match parts.method {
-            HttpMethod::GET if has_session => handshake::get(self, parts).await,
-            HttpMethod::DELETE if has_session => handshake::delete(self, parts),
+            HttpMethod::GET if has_session => legacy::get(self, parts).await,
+            HttpMethod::DELETE if has_session => legacy::delete(self, parts),
             _ if has_session => respond::method_not_allowed("GET, POST, DELETE"),
             _ => respond::method_not_allowed("POST"),
         }
@@ -211,8 +211,8 @@ impl Shared {
     ) -> Result<Answer, Response<Body>> {
         let frame = jsonrpc::decode_frame(text).map_err(|error| respond::undecodable(&error))?;
         match self.form(&parts, &frame)? {
-            Form::Stateless(said) => match frame {
-                Frame::Single(message) => Ok(stateless::serve(self, &parts, said, message, permit)),
+            Form::Modern(said) => match frame {
+                Frame::Single(message) => Ok(modern::serve(self, &parts, said, message, permit)),
                 Frame::Batch(_) => {
                     let message = "This revision has no batches: send one message at a time";
                     Err(respond::refuse(StatusCode::BAD_REQUEST, message))
@@ -220,13 +220,13 @@ impl Shared {
             },
             Form::Initialize => match frame {
                 Frame::Single(Message::Request { id, params, .. }) => {
-                    Ok(Answer::Now(handshake::initialize(self, &parts, &id, params.as_deref())))
+                    Ok(Answer::Now(legacy::initialize(self, &parts, &id, params.as_deref())))
                 }
                 _ => Err(no_era(None)),
             },
             Form::Session => {
                 let shared = self.clone();
-                let answer = async move { handshake::post(&shared, &parts, frame, permit, accepted).await };
+                let answer = async move { legacy::post(&shared, &parts, frame, permit, accepted).await };
                 Ok(Answer::Later(Box::pin(answer)))
             }
         }
@@ -253,27 +253,27 @@ impl Shared {
             None => meta::declared_version(params).map_err(bad_request)?,
         };
         let initializes = method == Some(&Method::Initialize) && id.is_some();
-        let modern = declared != Declared::Nothing || (names_stateless(parts) && !initializes);
+        let modern = declared != Declared::Nothing || (names_modern(parts) && !initializes);
         let versions = &self.service.describe().versions;
-        if versions.iter().any(|version| version.is_stateless()) && modern {
-            Ok(Form::Stateless(Said { declared, meta: recalled }))
+        if versions.iter().any(|version| version.is_modern()) && modern {
+            Ok(Form::Modern(Said { declared, meta: recalled }))
         } else if initializes {
             Ok(Form::Initialize)
         } else if parts.headers.contains_key(&validate::SESSION_ID) {
             Ok(Form::Session)
-        } else if versions.iter().all(|version| version.is_stateless()) {
-            Ok(Form::Stateless(Said { declared, meta: recalled }))
+        } else if versions.iter().all(|version| version.is_modern()) {
+            Ok(Form::Modern(Said { declared, meta: recalled }))
         } else {
             Err(bad_request(without_form(parts, versions)))
         }
     }
 }
 
-/// Why a message without a session and without a version of its own is refused. A server of the handshake era
+/// Why a message without a session and without a version of its own is refused. A server of the legacy era
 /// alone must not answer with what only a modern one says.
 fn without_form(parts: &Parts, versions: &[Version]) -> RpcError {
     let key = meta::PROTOCOL_VERSION;
-    let modern = versions.iter().any(|version| version.is_stateless());
+    let modern = versions.iter().any(|version| version.is_modern());
     match validate::single(&parts.headers, &validate::VERSION) {
         Ok(Some(version)) if modern && version.parse::<Version>().is_err() => {
             RpcError::unsupported_version(version, versions)
@@ -294,7 +294,7 @@ pub(super) enum Answer {
     /// The response is here.
     Now(Response<Body>),
     /// It has to run.
-    Running(stateless::Running),
+    Running(modern::Running),
     /// Something else has to happen first.
     Later(BoxFuture<'static, Response<Body>>),
 }
@@ -315,9 +315,9 @@ pub(super) struct Said {
     pub(super) meta: Option<Arc<RequestMeta>>,
 }
 
-/// The two eras' forms of a message, and the handshake itself.
+/// The two eras' forms of a message, and `initialize` itself.
 enum Form {
-    Stateless(Said),
+    Modern(Said),
     Initialize,
     Session,
 }
@@ -331,9 +331,9 @@ fn no_era(id: Option<&jsonrpc::Id>) -> Response<Body> {
 }
 
 /// Whether the version header names a revision without sessions.
-fn names_stateless(parts: &Parts) -> bool {
+fn names_modern(parts: &Parts) -> bool {
     let version = validate::single(&parts.headers, &validate::VERSION).ok().flatten();
-    version.and_then(|version| version.parse::<Version>().ok()).is_some_and(Version::is_stateless)
+    version.and_then(|version| version.parse::<Version>().ok()).is_some_and(Version::is_modern)
 }
 
 /// The whole body; `None` where it is longer than `most`. A body that came in one piece is not copied.

@@ -1,232 +1,236 @@
-//! The HTTP+SSE transport of 2024-11-05: a GET that stays open carries the server's messages, POSTs carry the
-//! client's. Together they are one duplex connection, and the machine for those serves it.
+//! The legacy form: POST, GET and DELETE of one session. What runs belongs to the session, not to the
+//! connection that asked for it: a client that loses its connection finds the answer on a stream it takes up
+//! again ("Disconnection SHOULD NOT be interpreted as the client cancelling its request").
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
-use loggia_wire::RpcError;
-use loggia_wire::jsonrpc::{self, Frame, Message};
-use loggia_wire::model::SubscriptionFilter;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use http::{Response, StatusCode};
+use loggia_wire::jsonrpc::{self, DecodeError, Frame, Id, Message};
+use loggia_wire::model::CancelledParams;
+use loggia_wire::{Era, Method, RawJson, RpcError, Version};
 
-use super::accept::{EVENT_STREAM, accepts, is_json};
-use super::admission::Overload;
+use super::accept::{Accepted, EVENT_STREAM, accepts};
+use super::calls::{self, Incoming, Plan};
 use super::endpoint::{Shared, principal};
-use super::respond::{self, keep_alive};
-use super::seal::random;
-use super::unfold::unfold;
-use crate::changes::Listening;
-use crate::exchange::Exchange;
-use crate::service::{BoxFuture, Description, Outcome, Principal, Request, Service};
-use crate::transport::http::Body;
-use crate::transport::memory::{self, Reader};
-use crate::transport::{Serve, sse};
-
-const SSE_PATH: &str = "/sse";
-const MESSAGES_PATH: &str = "/messages";
-
-/// The connections of the old transport.
-#[derive(Default)]
-pub(super) struct Legacy {
-    open: Arc<Mutex<HashMap<String, Inbox>>>,
-}
-
-/// Where a connection's POSTs go.
-struct Inbox {
-    messages: Messages,
-    principal: Option<Arc<Principal>>,
-}
-
-/// The way into a connection.
-#[derive(Clone)]
-struct Messages {
-    sender: mpsc::Sender<Bytes>,
-    /// As many permits as there may be bytes of messages that wait or run.
-    room: Arc<Semaphore>,
-}
-
-/// A message, and the room it takes until nothing of it is used any more.
-struct Held {
-    text: Bytes,
-    _room: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.text
-    }
-}
-
-impl Messages {
-    /// Hands a message over when there is room for it. An answer to a question needs none: whatever takes
-    /// the room may be waiting for it.
-    async fn send(&self, text: Bytes, is_answer: bool) -> Option<()> {
-        let text = if is_answer { text } else { self.hold(text).await? };
-        self.sender.send(text).await.ok()
-    }
-
-    async fn hold(&self, text: Bytes) -> Option<Bytes> {
-        let bytes = u32::try_from(text.len()).ok()?;
-        let room = self.room.clone().acquire_many_owned(bytes).await.ok()?;
-        Some(Bytes::from_owner(Held { text, _room: room }))
-    }
-}
+use super::local::Local;
+use super::log::{EventId, STANDALONE};
+use super::respond;
+use super::streams;
+use super::validate::{LAST_EVENT_ID, SESSION_ID, VERSION, single};
+use crate::edge::session::Session;
+use crate::service::Principal;
+use crate::transport::http::body::{Admission, Body};
 
 type Answered = Result<Response<Body>, Response<Body>>;
 
-impl Legacy {
-    /// Whether `path` is one of the two.
-    pub(super) fn serves(&self, path: &str) -> bool {
-        matches!(path, SSE_PATH | MESSAGES_PATH)
-    }
+/// Answers `initialize`: the one request without a session.
+pub(super) fn initialize(
+    shared: &Shared,
+    parts: &Parts,
+    id: &Id,
+    params: Option<&RawJson>,
+) -> Response<Body> {
+    let server = shared.service.describe();
+    let refuse = |error: RpcError| respond::error(StatusCode::BAD_REQUEST, Some(id), &error);
+    let (session, result) = match Session::initialize(params, &server) {
+        Ok(opened) => opened,
+        Err(error) => return refuse(error),
+    };
+    let Some(name) = shared.sessions.mint(&session, principal(parts).as_deref()) else {
+        return refuse(RpcError::invalid_params(
+            "The client's capabilities are too long to keep in a session",
+        ));
+    };
+    let message = calls::encode_result(id, result, session.version(), &server);
+    let mut response = respond::json(StatusCode::OK, message);
+    let name = name.try_into().expect("base64 is visible ASCII");
+    response.headers_mut().insert(SESSION_ID, name);
+    response
+}
 
-    pub(super) async fn serve(&self, shared: &Arc<Shared>, parts: &Parts, body: Body) -> Answered {
-        match (parts.uri.path(), &parts.method) {
-            (SSE_PATH, &Method::GET) => self.connect(shared, parts),
-            (MESSAGES_PATH, &Method::POST) => self.receive(shared, parts, body).await,
-            (SSE_PATH, _) => Err(respond::method_not_allowed("GET")),
-            _ => Err(respond::method_not_allowed("POST")),
-        }
-    }
-
-    fn connect(&self, shared: &Arc<Shared>, parts: &Parts) -> Answered {
-        if !accepts(&parts.headers, EVENT_STREAM) {
-            let message = "The Accept header must allow text/event-stream";
-            return Err(respond::refuse(StatusCode::NOT_ACCEPTABLE, message));
-        }
-        let principal = principal(parts);
-        let admitted = shared.streams.admit(principal.as_deref());
-        let permit = admitted.map_err(|why| respond::busy(None, &why))?;
-        let (ours, theirs) = memory::pair();
-        let service = Arc::new(For { service: shared.service.clone(), principal: principal.clone() });
-        let serving = theirs.serve(service, shared.limits.clone(), shared.shutdown.clone());
-        tokio::spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::debug!(%error, "an HTTP+SSE connection failed");
-            }
-        });
-        let (reader, writer) = ours.split();
-        let id = URL_SAFE_NO_PAD.encode(random::<16>());
-        let bytes = shared.limits.in_flight_bytes.max(shared.limits.message_bytes);
-        let room = Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
-        let inbox = Inbox { messages: Messages { sender: writer.into_sender(), room }, principal };
-        self.lock().insert(id.clone(), inbox);
-        let place = Place { id, open: self.open.clone() };
-        let connection = Connection { reader, place, announced: false, keep_alive: shared.limits.keep_alive };
-        Ok(respond::lasting_event_stream(connection.events()).map(|body| body.holding(permit)))
-    }
-
-    async fn receive(&self, shared: &Shared, parts: &Parts, body: Body) -> Answered {
-        if !is_json(&parts.headers) {
-            let message = "The Content-Type must be application/json";
-            return Err(respond::refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-        }
-        let messages = self.inbox(parts).ok_or_else(|| {
-            respond::refuse(StatusCode::NOT_FOUND, "There is no such session: open a new one with GET /sse")
-        })?;
-        let admitted = shared.requests.admit(principal(parts).as_deref());
-        let _permit = admitted.map_err(|why| respond::busy(None, &why))?;
-        let text = shared.read(parts, body).await?;
-        let frame = jsonrpc::decode_frame(&text).map_err(|error| respond::undecodable(&error))?;
-        let is_answer = matches!(frame, Frame::Single(Message::Response { .. }));
-        drop(frame);
-        let sent = tokio::time::timeout(shared.limits.write_timeout, messages.send(text, is_answer)).await;
-        match sent {
-            Ok(Some(())) => Ok(respond::empty(StatusCode::ACCEPTED)),
-            _ => Err(respond::busy(None, &Overload::Backlog)),
-        }
-    }
-
-    fn inbox(&self, parts: &Parts) -> Option<Messages> {
-        let id = parts.uri.query()?.split('&').find_map(|pair| pair.strip_prefix("session="))?;
-        let open = self.lock();
-        let inbox = open.get(id)?;
-        let same = |a: &Principal, b: &Principal| (&a.issuer, &a.subject) == (&b.issuer, &b.subject);
-        let allowed = match (&inbox.principal, principal(parts)) {
-            (None, None) => true,
-            (Some(ours), Some(theirs)) => same(ours, &theirs),
-            _ => false,
-        };
-        allowed.then(|| inbox.messages.clone())
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Inbox>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+/// Answers a POST of a session.
+pub(super) async fn post(
+    shared: &Arc<Shared>,
+    parts: &Parts,
+    frame: Frame,
+    permit: Admission,
+    accepted: Accepted,
+) -> Response<Body> {
+    let id = match &frame {
+        Frame::Single(Message::Request { id, .. }) => Some(id),
+        _ => None,
+    };
+    let session = match session(shared, parts, id) {
+        Ok(session) => session,
+        Err(refusal) => return refusal,
+    };
+    let mut permit = Some(permit);
+    match frame {
+        Frame::Single(message) => match session.take(shared, Ok(message), &mut permit).await {
+            None => respond::empty(StatusCode::ACCEPTED),
+            Some(Plan::Answered(response)) => respond::json(StatusCode::OK, response),
+            Some(Plan::Busy(id, why)) => respond::busy(Some(&id), &why),
+            Some(Plan::Run(call)) => streams::answer(shared, &session.local, *call, accepted).await,
+        },
+        Frame::Batch(messages) => Box::pin(session.batch(shared, messages, permit, accepted)).await,
     }
 }
 
-/// The GET of one connection.
-struct Connection {
-    reader: Reader,
-    place: Place,
-    announced: bool,
-    keep_alive: std::time::Duration,
-}
-
-/// A connection's entry in the table, for as long as its GET is open.
-struct Place {
-    id: String,
-    open: Arc<Mutex<HashMap<String, Inbox>>>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+/// Answers GET: a stream of what belongs to no request, or one that is taken up again.
+pub(super) async fn get(shared: &Arc<Shared>, parts: &Parts) -> Response<Body> {
+    if !accepts(&parts.headers, EVENT_STREAM) {
+        return respond::refuse(StatusCode::NOT_ACCEPTABLE, "The Accept header must allow text/event-stream");
+    }
+    match session(shared, parts, None) {
+        Ok(session) => open_stream(shared, parts, session).await.unwrap_or_else(|refusal| refusal),
+        Err(refusal) => refusal,
     }
 }
 
-impl Connection {
-    fn events(self) -> impl futures_core::Stream<Item = Bytes> + Send {
-        unfold(self, |mut connection| async move {
-            let event = connection.next().await?;
-            Some((event, connection))
-        })
-    }
-
-    async fn next(&mut self) -> Option<Bytes> {
-        let mut out = Vec::new();
-        if !std::mem::replace(&mut self.announced, true) {
-            let endpoint = format!("{MESSAGES_PATH}?session={}", self.place.id);
-            sse::write_event(&mut out, Some("endpoint"), None, endpoint.as_bytes());
-            return Some(out.into());
+/// Answers DELETE: the session is over.
+pub(super) fn delete(shared: &Shared, parts: &Parts) -> Response<Body> {
+    match session(shared, parts, None) {
+        Ok(session) => {
+            shared.sessions.close(&session.local);
+            respond::empty(StatusCode::NO_CONTENT)
         }
-        tokio::select! {
-            biased;
-            message = self.reader.recv() => {
-                sse::write_event(&mut out, Some("message"), None, &message?);
-                Some(out.into())
-            }
-            comment = keep_alive(self.keep_alive) => Some(comment),
-        }
+        Err(refusal) => refusal,
     }
 }
 
-/// A service as one principal sees it, for a connection that belongs to that principal as a whole.
-struct For {
-    service: Arc<dyn Service>,
+/// A session and who uses it.
+struct Caller {
+    local: Arc<Local>,
     principal: Option<Arc<Principal>>,
 }
 
-impl Service for For {
-    fn describe(&self) -> Arc<Description> {
-        self.service.describe()
+/// The session that a request names. Its version is known, so a missing version header means nothing, but
+/// one that names no revision we serve this way is an error.
+fn session(shared: &Shared, parts: &Parts, id: Option<&Id>) -> Result<Caller, Response<Body>> {
+    let refuse = |status, message: String| respond::error(status, id, &RpcError::invalid_request(message));
+    let bad_request = |message| refuse(StatusCode::BAD_REQUEST, message);
+    let version = single(&parts.headers, &VERSION).map_err(bad_request)?;
+    if let Some(version) = version
+        && !version.parse().is_ok_and(|version: Version| version.era() == Era::Legacy)
+    {
+        return Err(bad_request(format!(
+            "MCP-Protocol-Version {version:?} is no revision that a session can use"
+        )));
     }
+    let name = single(&parts.headers, &SESSION_ID).map_err(bad_request)?;
+    let name = name.ok_or_else(|| bad_request("The Mcp-Session-Id header is missing".to_owned()))?;
+    let principal = principal(parts);
+    let local = shared.sessions.find(name, principal.as_deref()).ok_or_else(|| {
+        let message = "There is no such session, or it has expired: start a new one with initialize";
+        refuse(StatusCode::NOT_FOUND, message.to_owned())
+    })?;
+    Ok(Caller { local, principal })
+}
 
-    fn call(&self, mut request: Request, exchange: Exchange) -> BoxFuture<'_, Outcome> {
-        request.principal = self.principal.clone();
-        self.service.call(request, exchange)
-    }
-
-    fn listen(
+impl Caller {
+    async fn batch(
         &self,
-        filter: SubscriptionFilter,
-        _: Option<Arc<Principal>>,
-    ) -> BoxFuture<'_, Result<Listening, RpcError>> {
-        self.service.listen(filter, self.principal.clone())
+        shared: &Arc<Shared>,
+        messages: Vec<Result<Message, DecodeError>>,
+        mut permit: Option<Admission>,
+        accepted: Accepted,
+    ) -> Response<Body> {
+        if !self.local.version().has_batches() {
+            let message = "This revision has no batches: send one message at a time";
+            return respond::refuse(StatusCode::BAD_REQUEST, message);
+        }
+        let mut plans = Vec::new();
+        for message in messages {
+            if let Some(plan) = self.take(shared, message, &mut permit).await {
+                plans.push(plan);
+            }
+        }
+        match plans.as_slice() {
+            [] => respond::empty(StatusCode::ACCEPTED),
+            [Plan::Busy(id, why)] => respond::busy(Some(id), why),
+            _ => streams::answer_all(shared, &self.local, plans, accepted).await,
+        }
     }
+
+    /// Handles one message; a plan where it is to be answered.
+    async fn take(
+        &self,
+        shared: &Shared,
+        message: Result<Message, DecodeError>,
+        permit: &mut Option<Admission>,
+    ) -> Option<Plan> {
+        match message {
+            Ok(Message::Request { id, method, params }) => {
+                let (principal, permit) = (self.principal.clone(), permit.take());
+                let incoming = Incoming { id, method, params, principal, permit };
+                Some(calls::plan(shared, &self.local, incoming).await)
+            }
+            Ok(Message::Notification { method, params }) => {
+                self.notified(&method, params.as_ref());
+                None
+            }
+            Ok(Message::Response { id, outcome }) => {
+                self.answered(id.as_ref(), outcome);
+                None
+            }
+            Err(error) => {
+                let mut out = Vec::new();
+                jsonrpc::write_error(&mut out, error.id.as_ref(), &error.error);
+                Some(Plan::Answered(out.into()))
+            }
+        }
+    }
+
+    fn notified(&self, method: &Method, params: Option<&RawJson>) {
+        match method {
+            Method::Initialized => self.local.state().session.initialized(),
+            Method::Cancelled => match params.map(RawJson::read::<CancelledParams>) {
+                Some(Ok(CancelledParams { request_id: Some(id), reason, .. })) => {
+                    tracing::debug!(%id, reason, "cancelled by the client");
+                    if let Some(cancel) = self.local.state().running.get(&id) {
+                        cancel.notify_one();
+                    }
+                }
+                _ => tracing::debug!("a notifications/cancelled without a readable requestId was ignored"),
+            },
+            other => tracing::trace!(method = %other, "a notification was ignored"),
+        }
+    }
+
+    fn answered(&self, id: Option<&Id>, outcome: Result<RawJson, RpcError>) {
+        let waiter = id.and_then(|id| self.local.state().asks.handle_response(id));
+        match waiter {
+            Some(waiter) => waiter.answer(outcome),
+            None => tracing::debug!(?id, "a response to nothing that is open here was ignored"),
+        }
+    }
+}
+
+async fn open_stream(shared: &Arc<Shared>, parts: &Parts, session: Caller) -> Answered {
+    let last = single(&parts.headers, &LAST_EVENT_ID)
+        .map_err(|message| respond::refuse(StatusCode::BAD_REQUEST, message))?
+        .filter(|id| !id.is_empty());
+    let gone = || {
+        respond::refuse(
+            StatusCode::BAD_REQUEST,
+            "The stream of this Last-Event-ID is not kept any more: send the request again",
+        )
+    };
+    let last = last.map(|id| EventId::parse(id).ok_or_else(gone)).transpose()?;
+    let admitted = shared.streams.admit(session.principal.as_deref());
+    let permit = admitted.map_err(|why| respond::busy(None, &why))?;
+    let local = session.local;
+    let carrier = match last {
+        Some(id) if id.stream != STANDALONE => local.state().log.resume(id).ok_or_else(gone)?,
+        last => {
+            let filter = || local.state().session.filter(&shared.service.describe().capabilities);
+            let followed = local.watch.follow(&*shared.service, filter, session.principal).await;
+            if let Err(error) = followed {
+                tracing::warn!(%error, "a session cannot be told of changes");
+            }
+            local.state().log.open_standalone(last)
+        }
+    };
+    Ok(streams::taken_up(shared, &local, carrier).map(|body| body.holding(permit)))
 }

@@ -1,4 +1,4 @@
-//! What this process holds of one handshake session while the session is alive here: a few hundred bytes when
+//! What this process holds of one legacy session while the session is alive here: a few hundred bytes when
 //! nothing runs.
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! What a handshake session sends on its event streams, kept for a while so that a client whose connection
+//! What a legacy session sends on its event streams, kept for a while so that a client whose connection
 //! broke can take a stream up where it was (`Last-Event-ID`). A value without I/O; times are handed in.
 //!
 //! Each POST that is answered by a stream has one, numbered from 1; stream 0 is the one a client opens with

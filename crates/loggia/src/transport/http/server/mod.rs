@@ -9,7 +9,7 @@ mod calls;
 mod connection;
 mod endpoint;
 mod guard;
-mod handshake;
+mod http_sse;
 mod json_only;
 mod lasting;
 mod legacy;
@@ -17,12 +17,12 @@ mod listener;
 mod local;
 mod log;
 mod memo;
+mod modern;
 mod origin;
 mod preface;
 mod respond;
 mod seal;
 mod sessions;
-mod stateless;
 mod streams;
 mod tls;
 mod traffic;
@@ -46,7 +46,7 @@ pub use seal::SessionKey;
 use self::admission::AdmissionControl;
 use self::endpoint::Shared;
 use self::guard::{Guard, is_loopback};
-use self::legacy::Legacy;
+use self::http_sse::HttpSse;
 use self::origin::OriginFilter;
 use self::sessions::{Clock, Sessions};
 use self::tls::Acceptor;
@@ -151,7 +151,7 @@ impl<L> Http<L> {
     }
 
     /// The key that seals session ids. Replicas with the same key serve each other's sessions; without one,
-    /// handshake sessions end with the process.
+    /// legacy sessions end with the process.
     pub fn session_key(mut self, key: SessionKey) -> Http<L> {
         self.session_key = Some(key);
         self
@@ -243,7 +243,7 @@ impl<L> Http<L> {
             limits,
             memos: Default::default(),
             shutdown,
-            legacy: self.legacy_sse.then(Legacy::default),
+            http_sse: self.legacy_sse.then(HttpSse::default),
         };
         (Endpoint(Arc::new(shared)), self.layer)
     }

@@ -1,4 +1,4 @@
-//! The handshake sessions this process knows. A session lives in its id (see [`super::seal`]); here is only
+//! The legacy sessions this process knows. A session lives in its id (see [`super::seal`]); here is only
 //! what a process adds to it: when it was last heard of, what runs, what is open. An id that this process
 //! does not know is good for as long as a session may be idle, so another replica's sessions, and those of
 //! before a restart, are taken up; after that it has expired, unless it was heard of here since.

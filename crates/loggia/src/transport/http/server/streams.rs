@@ -1,4 +1,4 @@
-//! The event streams of a handshake session, on their connections. A POST's calls run inside its response
+//! The event streams of a legacy session, on their connections. A POST's calls run inside its response
 //! while the connection lasts, so a client that does not read slows its own calls down; when the connection
 //! goes, they go on by themselves and their stream waits to be taken up again.
 

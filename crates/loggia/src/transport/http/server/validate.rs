@@ -1,4 +1,4 @@
-//! A stateless request's headers against its body ("Server Validation"): whoever routed on the headers must
+//! A modern request's headers against its body ("Server Validation"): whoever routed on the headers must
 //! have seen what the service will act on.
 
 use std::borrow::Cow;
@@ -71,7 +71,7 @@ fn read_meta(
     versions: &[Version],
     params: Option<&Params>,
 ) -> Result<Arc<RequestMeta>, Refusal> {
-    let meta = RequestMeta::from_stateless(params, versions).map_err(Refusal::bad_request)?;
+    let meta = RequestMeta::from_modern(params, versions).map_err(Refusal::bad_request)?;
     let meta = Arc::new(meta);
     if let Some(text) = meta::text(params) {
         shared.memos.keep(text, &meta);
@@ -94,7 +94,7 @@ fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
     headers.get_all(name).iter().map(|value| value.as_bytes())
 }
 
-/// A missing declaration alone is for [`RequestMeta::from_stateless`] to refuse: its code is another.
+/// A missing declaration alone is for [`RequestMeta::from_modern`] to refuse: its code is another.
 fn check_version(headers: &HeaderMap, declared: &Declared) -> Result<(), Refusal> {
     let header = single(headers, &VERSION).map_err(Refusal::mismatch)?;
     match declared.as_str() {

@@ -1,4 +1,4 @@
-//! What a handshake session is told of changes: one stream of the service's, opened anew when the session's
+//! What a legacy session is told of changes: one stream of the service's, opened anew when the session's
 //! subscriptions change. It is kept while no connection carries it, so that a client that comes back finds
 //! what changed meanwhile: one entry for each thing, however often it changed.
 

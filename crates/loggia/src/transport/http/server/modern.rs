@@ -1,4 +1,4 @@
-//! The stateless form: each POST stands alone. Its answer is one JSON text if the outcome comes before
+//! The modern form: each POST stands alone. Its answer is one JSON text if the outcome comes before
 //! anything else is said, an event stream otherwise. The call runs inside the response, so that a client
 //! that goes away takes its call with it, and a client that does not read slows its own call down.
 
@@ -24,7 +24,7 @@ use crate::service::{Description, Outcome, Principal, Reply, Request, ResultGuar
 use crate::transport::http::body::{Admission, Body};
 use crate::transport::sse;
 
-/// Answers one message of the stateless era.
+/// Answers one message of the modern era.
 pub(super) fn serve(
     shared: &Arc<Shared>,
     parts: &Parts,

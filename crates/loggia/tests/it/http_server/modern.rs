@@ -1,4 +1,4 @@
-//! The stateless form while it runs: JSON or a stream, subscriptions, disconnects, HTTP/2.
+//! The modern form while it runs: JSON or a stream, subscriptions, disconnects, HTTP/2.
 
 use std::sync::Arc;
 use std::time::Duration;
