@@ -8,7 +8,7 @@ use loggia_wire::jsonrpc::{self, Frame, Message};
 use loggia_wire::model::{ClientNotification, ServerNotification, ServerResult};
 use loggia_wire::schema::Validator;
 use loggia_wire::uri_template::UriTemplate;
-use loggia_wire::{JsonObject, Method, Params, RawJson, RequestMeta, Version, codec, header, meta, plain};
+use loggia_wire::{JsonObject, Method, Params, RawJson, RequestMeta, Version, codec, header, meta, reference};
 use serde_json::{Map, Value};
 
 /// What a target does with its input.
@@ -32,7 +32,7 @@ pub fn jsonrpc(data: &[u8]) {
     let text = Bytes::copy_from_slice(data);
     let frame = jsonrpc::decode_frame(&text);
     if !data.trim_ascii_start().starts_with(b"[") {
-        assert_eq!(frame, plain::message(&text).map(Frame::Single));
+        assert_eq!(frame, reference::message(&text).map(Frame::Single));
     }
     let Ok(frame) = frame else { return };
     let messages = match frame {
@@ -91,7 +91,7 @@ pub fn request_meta(data: &[u8]) {
     let params = Params::from(raw);
     let _ = meta::declared_version(Some(&params));
     let fast = RequestMeta::from_modern(Some(&params), &Version::ALL);
-    let plain = plain::request_meta(Some(&params), &Version::ALL);
+    let plain = reference::request_meta(Some(&params), &Version::ALL);
     assert_eq!(format!("{fast:?}"), format!("{plain:?}"));
 }
 

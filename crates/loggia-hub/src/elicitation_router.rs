@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loggia::client::InputHandler;
 use loggia::edge::capability;
-use loggia::exchange::LivePeer;
+use loggia::exchange::ClientPeer;
 use loggia::model::{ClientCapabilities, InputRequest};
 use loggia::service::{BoxFuture, Principal, Request};
 use loggia::wire::{ErrorCode, RawJson, RpcError, Version};
@@ -29,7 +29,7 @@ const MOST_KNOWN_ASKERS: usize = 1024;
 /// The destination of the questions of a call.
 pub(crate) enum InputRoute {
     /// To its client, now.
-    Live(Arc<dyn LivePeer>),
+    Live(Arc<dyn ClientPeer>),
     /// Into the outcome of its request.
     Parked(Questions),
     /// Nowhere: nothing can be asked in the middle of it, or not over its client's connection.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
-use loggia::changes::{Change, Changes, Listening};
+use loggia::changes::{Change, ChangeSubscription, Changes};
 use loggia::client::EraMemory;
 use loggia::exchange::Exchange;
 use loggia::model::{
@@ -32,7 +32,7 @@ use crate::routing_table::{Route, RoutingTable, View, is_sign_in};
 use crate::shares::{CallShare, HubShares};
 use crate::status::ConnectorStatus;
 use crate::supervisor;
-use loggia::wire::Members;
+use loggia::wire::RawObject;
 
 /// Many connectors as one server.
 pub struct Hub {
@@ -208,7 +208,7 @@ impl Service for Hub {
         &self,
         filter: SubscriptionFilter,
         _principal: Option<Arc<Principal>>,
-    ) -> BoxFuture<'_, Result<Listening, RpcError>> {
+    ) -> BoxFuture<'_, Result<ChangeSubscription, RpcError>> {
         Box::pin(async move { Ok(self.shared.listen(filter)) })
     }
 
@@ -310,7 +310,7 @@ impl Shared {
         }
     }
 
-    fn listen(&self, filter: SubscriptionFilter) -> Listening {
+    fn listen(&self, filter: SubscriptionFilter) -> ChangeSubscription {
         let directory = self.directory.load_full();
         let mut by_slot: Vec<Vec<String>> = vec![Vec::new(); self.handles.len()];
         let accepted: Vec<String> = filter
@@ -486,7 +486,7 @@ impl Shared {
     }
 
     async fn complete(&self, request: Request, exchange: Exchange) -> Outcome {
-        let members = Members::of(&request.params).map_err(invalid)?;
+        let members = RawObject::of(&request.params).map_err(invalid)?;
         let reference =
             members.value("ref").ok_or_else(|| RpcError::invalid_params("params.ref is missing"))?;
         let directory = self.directory.load_full();

@@ -17,7 +17,7 @@ use loggia::model::{
     SamplingCapability, ServerResult, SetLevelParams,
 };
 use loggia::service::{self, BoxFuture, Outcome, Reply, Request};
-use loggia::wire::{ErrorCode, Members, Method, Params, RawJson, RpcError};
+use loggia::wire::{ErrorCode, Method, Params, RawJson, RawObject, RpcError};
 use loggia::{Error, Result};
 
 use crate::connector::Connector;
@@ -221,7 +221,7 @@ fn first_round(params: &Params) -> Params {
     if params.routing().is_some_and(|routing| !routing.again) {
         return params.clone();
     }
-    match Members::of(params) {
+    match RawObject::of(params) {
         Ok(members) if members.raw("inputResponses").is_some() || members.raw("requestState").is_some() => {
             members.rewrite(&[], &["inputResponses", "requestState"]).into()
         }

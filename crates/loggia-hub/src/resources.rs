@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loggia::exchange::Exchange;
 use loggia::model::ServerResult;
 use loggia::service::{Outcome, Reply, Request};
-use loggia::wire::{ErrorCode, JsonText, Members, RawJson, RpcError};
+use loggia::wire::{ErrorCode, JsonText, RawJson, RawObject, RpcError};
 
 use crate::connector_handle::ConnectorHandle;
 use crate::hub::{Shared, invalid, required};
@@ -64,7 +64,7 @@ impl Shared {
         directory: &RoutingTable,
         reference: &RawJson,
     ) -> Result<(usize, RawJson), RpcError> {
-        let members = Members::of(reference).map_err(invalid)?;
+        let members = RawObject::of(reference).map_err(invalid)?;
         let text = |name: &str| {
             members
                 .string(name)
@@ -131,7 +131,7 @@ fn renamed_contents(result: &RawJson, own: &str, asked: &str) -> Option<RawJson>
         })
         .collect();
     let renamed = is_changed.then(|| RawJson::of(&renamed))?;
-    Some(Members::of(result).ok()?.replaced("contents", renamed.as_bytes()))
+    Some(RawObject::of(result).ok()?.replaced("contents", renamed.as_bytes()))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::connector_handle::ConnectorHandle;
 use crate::hub::{Refusal, Shared, refusal};
 use crate::user_connections::{NoConnection, UserConnectionGuard, UserConnections};
-use loggia::wire::Members;
+use loggia::wire::RawObject;
 
 /// The key of the question in the rounds of a call.
 const KEY: &str = "loggia-sign-in";
@@ -258,8 +258,8 @@ fn without_answer(request: Request) -> (Request, Option<ElicitAction>) {
         return (request, None);
     }
     let answer = (|| {
-        let responses = Members::of(&request.params).ok()?.value("inputResponses")?;
-        let answer = Members::of(&responses).ok()?.value(KEY)?;
+        let responses = RawObject::of(&request.params).ok()?.value("inputResponses")?;
+        let answer = RawObject::of(&responses).ok()?.value(KEY)?;
         // An answer that makes no sense is none that agrees.
         Some(answer.decode::<ElicitResult>().map_or(ElicitAction::Cancel, |result| result.action))
     })();
@@ -267,7 +267,7 @@ fn without_answer(request: Request) -> (Request, Option<ElicitAction>) {
         return (request, None);
     }
     let params =
-        Members::of(&request.params).map(|params| params.rewrite(&[], &["inputResponses", "requestState"]));
+        RawObject::of(&request.params).map(|params| params.rewrite(&[], &["inputResponses", "requestState"]));
     match params {
         Ok(params) => (Request { params: params.into(), ..request }, answer),
         Err(_) => (request, answer),

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::notification_router::NotificationRouter;
-use loggia::wire::Members;
+use loggia::wire::RawObject;
 
 /// What a handle begins with: tells ours from the state of another server.
 const HANDLE: &str = "loggia-parked-";
@@ -122,7 +122,7 @@ impl<T> Running<T> {
 
     /// Hands the answers that came to the questions they belong to. What is missing is asked again; what
     /// was never asked is ignored (MRTR, "Error Handling").
-    fn answer(&mut self, responses: &Members<'_>) {
+    fn answer(&mut self, responses: &RawObject<'_>) {
         for (key, question) in std::mem::take(&mut self.pending) {
             match responses.value(&key) {
                 // The upstream may have stopped waiting.
@@ -213,7 +213,7 @@ impl<T: Send + 'static> SuspendedCalls<T> {
         let running = entry.keeper.await.ok().flatten();
         let mut running = running.ok_or_else(expired)?;
         let empty = RawJson::empty_object();
-        let members = Members::of(responses.as_ref().unwrap_or(&empty));
+        let members = RawObject::of(responses.as_ref().unwrap_or(&empty));
         running.answer(&members.map_err(|_| RpcError::invalid_params("inputResponses must be an object"))?);
         Ok(Some(running))
     }
@@ -299,8 +299,8 @@ fn responses_of(request: &Request) -> Result<Option<RawJson>, RpcError> {
     Ok(read(&request.params)?.value("inputResponses"))
 }
 
-fn read(params: &RawJson) -> Result<Members<'_>, RpcError> {
-    Members::of(params).map_err(|error| RpcError::invalid_params(format!("Invalid params: {error}")))
+fn read(params: &RawJson) -> Result<RawObject<'_>, RpcError> {
+    RawObject::of(params).map_err(|error| RpcError::invalid_params(format!("Invalid params: {error}")))
 }
 
 impl Binding {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use loggia::changes::{Change, Listening};
+use loggia::changes::{Change, ChangeSubscription};
 use loggia::client::{Listing, ServerFacts, Subscription};
 use loggia::exchange::Exchange;
 use loggia::model::{
@@ -35,7 +35,7 @@ pub(crate) struct About {
 /// A stream of changes of one upstream.
 pub(crate) enum Watch {
     Client(Subscription),
-    Service(Listening),
+    Service(ChangeSubscription),
 }
 
 impl Watch {

@@ -5,7 +5,7 @@
 use loggia::edge::capability;
 use loggia::model::{ElicitParams, ElicitUrlParams, InputRequest, InputRequests, InputRequired};
 use loggia::service::Request;
-use loggia::wire::{ErrorCode, JsonText, Members, RpcError};
+use loggia::wire::{ErrorCode, JsonText, RawObject, RpcError};
 
 /// The questions that `error` stands for. `None` where it is another error, where the client cannot open
 /// URLs, or where it has answered already: then the person declined, or has yet to finish there.
@@ -30,9 +30,10 @@ fn question(listed: JsonText<'_>) -> Option<(String, InputRequest)> {
 }
 
 fn answered(questions: &InputRequests, request: &Request) -> bool {
-    let Some(responses) = Members::of(&request.params).ok().and_then(|params| params.value("inputResponses"))
+    let Some(responses) =
+        RawObject::of(&request.params).ok().and_then(|params| params.value("inputResponses"))
     else {
         return false;
     };
-    Members::of(&responses).is_ok_and(|responses| questions.keys().any(|key| responses.raw(key).is_some()))
+    RawObject::of(&responses).is_ok_and(|responses| questions.keys().any(|key| responses.raw(key).is_some()))
 }

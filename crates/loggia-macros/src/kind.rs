@@ -86,7 +86,7 @@ impl Kind {
             function.given().map(|(given, parameter)| self.parameter(given, parameter, state, completers));
         let arguments = match self {
             Kind::Tool => quote!(::loggia::server::Args),
-            _ => quote!(::loggia::server::Texts),
+            _ => quote!(::loggia::server::StringArgs),
         };
         let into = self.into_result();
         let handler = function

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::json_object::JsonObject;
 use crate::model::ClientCapabilities;
 use crate::raw::RawJson;
-use crate::shape::{Fill, FillRecord, Malformed, Model, Record, Shape, View, fill_record, serde_by_shape};
+use crate::shape::{DecodeError, Fill, FillRecord, Model, Record, Shape, View, fill_record, serde_by_shape};
 use crate::version::Version;
 
 /// A JSON-RPC error code.
@@ -72,7 +72,7 @@ impl Shape for RpcError {
 }
 
 impl Fill for RpcError {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         fill_record(self, text)
     }
 }

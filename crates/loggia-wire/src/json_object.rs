@@ -13,10 +13,10 @@ use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::jsonrpc::write_string;
-use crate::members::{self, Members};
 use crate::raw::RawJson;
+use crate::raw_object::{self, RawObject};
 use crate::scan;
-use crate::shape::{Malformed, Shape, items_of};
+use crate::shape::{DecodeError, Shape, items_of};
 
 /// A JSON object as its text: members in their order, values as they were written.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -33,15 +33,15 @@ impl JsonObject {
     }
 
     /// Reads `text`, which must be valid JSON. Fails where it is no object.
-    pub fn read(text: &[u8]) -> Result<JsonObject, Malformed> {
+    pub fn read(text: &[u8]) -> Result<JsonObject, DecodeError> {
         let text = text.trim_ascii();
         match text {
             [b'{', inner @ .., b'}'] if inner.trim_ascii().is_empty() => Ok(JsonObject::new()),
             [b'{', .., b'}'] => match std::str::from_utf8(text) {
                 Ok(text) => Ok(JsonObject { text: Some(text.into()) }),
-                Err(_) => Err(Malformed::expected("an object", text)),
+                Err(_) => Err(DecodeError::expected("an object", text)),
             },
-            _ => Err(Malformed::expected("an object", text)),
+            _ => Err(DecodeError::expected("an object", text)),
         }
     }
 
@@ -156,9 +156,9 @@ impl JsonObject {
         JsonObject::of_written(text)
     }
 
-    fn members(&self) -> Members<'_> {
+    fn members(&self) -> RawObject<'_> {
         // The text is an object, so reading it does not fail.
-        self.text.as_deref().and_then(|text| Members::read(text.as_bytes()).ok()).unwrap_or_default()
+        self.text.as_deref().and_then(|text| RawObject::read(text.as_bytes()).ok()).unwrap_or_default()
     }
 
     fn push(&mut self, name: &str, value: &[u8]) {
@@ -205,10 +205,10 @@ impl fmt::Debug for JsonObject {
 
 /// Reads JSON text. Fails where it is not JSON, or no object.
 impl FromStr for JsonObject {
-    type Err = Malformed;
+    type Err = DecodeError;
 
-    fn from_str(text: &str) -> Result<JsonObject, Malformed> {
-        let checked = RawJson::parse(text.to_owned()).map_err(|error| Malformed::new(error.to_string()))?;
+    fn from_str(text: &str) -> Result<JsonObject, DecodeError> {
+        let checked = RawJson::parse(text.to_owned()).map_err(|error| DecodeError::new(error.to_string()))?;
         JsonObject::read(checked.as_bytes())
     }
 }
@@ -237,7 +237,7 @@ impl<N: AsRef<str>, V: Shape> FromIterator<(N, V)> for JsonObject {
         let members: Vec<(N, RawJson)> =
             members.into_iter().map(|(name, value)| (name, RawJson::of(&value))).collect();
         let texts = members.iter().map(|(name, value)| (Cow::Borrowed(name.as_ref()), value.as_bytes()));
-        JsonObject::from_members(Members::from_iter(texts).unique().into_iter())
+        JsonObject::from_members(RawObject::from_iter(texts).unique().into_iter())
     }
 }
 
@@ -249,7 +249,9 @@ impl<N: AsRef<str>, V: Shape, const COUNT: usize> From<[(N, V); COUNT]> for Json
 
 impl Serialize for JsonObject {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        members::raw_value(self.as_str().as_bytes()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+        raw_object::raw_value(self.as_str().as_bytes())
+            .map_err(serde::ser::Error::custom)?
+            .serialize(serializer)
     }
 }
 
@@ -278,7 +280,7 @@ impl<'t> JsonText<'t> {
 
     /// Returns the content of a string; `None` for any other value.
     pub fn as_str(self) -> Option<Cow<'t, str>> {
-        members::string(self.0)
+        raw_object::string(self.0)
     }
 
     /// Returns a boolean; `None` for any other value.

@@ -12,11 +12,11 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use crate::error::{ErrorCode, RpcError};
-use crate::members::Members;
 use crate::method::Method;
 use crate::params::Params;
 use crate::raw::RawJson;
-use crate::shape::{Fill, Malformed, Model, Shape, View, serde_by_shape, take, write_view};
+use crate::raw_object::RawObject;
+use crate::shape::{DecodeError, Fill, Model, Shape, View, serde_by_shape, take, write_view};
 pub use partial::PartialEnvelope;
 pub use string::write_string;
 
@@ -63,12 +63,12 @@ pub enum Frame {
     /// One message.
     Single(Message),
     /// A batch; each member is judged alone. Never empty.
-    Batch(Vec<Result<Message, DecodeError>>),
+    Batch(Vec<Result<Message, EnvelopeError>>),
 }
 
 /// Why a text is not a message, and what to answer its sender.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DecodeError {
+pub struct EnvelopeError {
     /// The id, where it could be read: the answer is then paired with the request.
     pub id: Option<Id>,
     /// What to answer.
@@ -81,24 +81,24 @@ pub const MAX_BATCH: usize = 100;
 pub const MAX_DEPTH: usize = 128;
 
 /// Reads one message; a batch is refused.
-pub fn decode(text: &Bytes) -> Result<Message, DecodeError> {
+pub fn decode(text: &Bytes) -> Result<Message, EnvelopeError> {
     match first_byte(text) {
-        Some(b'[') => Err(DecodeError::invalid("This revision has no batches: send one message at a time")),
+        Some(b'[') => Err(EnvelopeError::invalid("This revision has no batches: send one message at a time")),
         _ => decode_single(text, text),
     }
 }
 
 /// Reads one message or a batch of them.
-pub fn decode_frame(text: &Bytes) -> Result<Frame, DecodeError> {
+pub fn decode_frame(text: &Bytes) -> Result<Frame, EnvelopeError> {
     if first_byte(text) != Some(b'[') {
         return decode(text).map(Frame::Single);
     }
-    let members: Vec<&RawValue> = serde_json::from_slice(text).map_err(DecodeError::parse)?;
+    let members: Vec<&RawValue> = serde_json::from_slice(text).map_err(EnvelopeError::parse)?;
     match members.len() {
-        0 => Err(DecodeError::invalid("The batch is empty")),
-        n if n > MAX_BATCH => {
-            Err(DecodeError::invalid(format!("The batch has {n} messages; at most {MAX_BATCH} are allowed")))
-        }
+        0 => Err(EnvelopeError::invalid("The batch is empty")),
+        n if n > MAX_BATCH => Err(EnvelopeError::invalid(format!(
+            "The batch has {n} messages; at most {MAX_BATCH} are allowed"
+        ))),
         _ => Ok(Frame::Batch(
             members.into_iter().map(|raw| decode_single(text, raw.get().as_bytes())).collect(),
         )),
@@ -130,7 +130,7 @@ fn too_deep(text: &[u8]) -> bool {
     })
 }
 
-fn decode_single(buffer: &Bytes, text: &[u8]) -> Result<Message, DecodeError> {
+fn decode_single(buffer: &Bytes, text: &[u8]) -> Result<Message, EnvelopeError> {
     match scanned::message(buffer, text) {
         Some(message) => Ok(message),
         None => parse_single(buffer, text),
@@ -138,9 +138,9 @@ fn decode_single(buffer: &Bytes, text: &[u8]) -> Result<Message, DecodeError> {
 }
 
 /// Reads any message; what is wrong with one is said here.
-pub(crate) fn parse_single(buffer: &Bytes, text: &[u8]) -> Result<Message, DecodeError> {
+pub(crate) fn parse_single(buffer: &Bytes, text: &[u8]) -> Result<Message, EnvelopeError> {
     if too_deep(text) {
-        return Err(DecodeError::invalid(format!("The message nests deeper than {MAX_DEPTH} levels")));
+        return Err(EnvelopeError::invalid(format!("The message nests deeper than {MAX_DEPTH} levels")));
     }
     let mut envelope = envelope(text)?;
     let mut member = |name| take(&mut envelope, name).map_err(not_a_message);
@@ -148,7 +148,7 @@ pub(crate) fn parse_single(buffer: &Bytes, text: &[u8]) -> Result<Message, Decod
     let (id, method) = (member("id")?.map(Id::read), string(member("method")?)?);
     let (params, result, error) = (some(member("params")?), member("result")?, some(member("error")?));
     let reply_to = id.as_ref().and_then(|id| id.as_ref().ok()).cloned();
-    let invalid = |message: &'static str| DecodeError {
+    let invalid = |message: &'static str| EnvelopeError {
         id: reply_to.clone(),
         error: RpcError::invalid_request(message),
     };
@@ -176,16 +176,16 @@ pub(crate) fn parse_single(buffer: &Bytes, text: &[u8]) -> Result<Message, Decod
 }
 
 /// The members of a message of any kind. Which are present tells the kind.
-fn envelope(text: &[u8]) -> Result<Members<'_>, DecodeError> {
-    std::str::from_utf8(text).map_err(DecodeError::parse)?;
-    Members::read(text).map_err(|e| match e.classify() {
+fn envelope(text: &[u8]) -> Result<RawObject<'_>, EnvelopeError> {
+    std::str::from_utf8(text).map_err(EnvelopeError::parse)?;
+    RawObject::read(text).map_err(|e| match e.classify() {
         serde_json::error::Category::Data => not_a_message(e),
-        _ => DecodeError::parse(e),
+        _ => EnvelopeError::parse(e),
     })
 }
 
-fn not_a_message(reason: impl fmt::Display) -> DecodeError {
-    DecodeError::invalid(format!("Not a JSON-RPC message: {reason}"))
+fn not_a_message(reason: impl fmt::Display) -> EnvelopeError {
+    EnvelopeError::invalid(format!("Not a JSON-RPC message: {reason}"))
 }
 
 /// What is there and not `null`.
@@ -193,16 +193,16 @@ fn some(member: Option<&[u8]>) -> Option<&[u8]> {
     member.filter(|text| *text != b"null")
 }
 
-fn string(member: Option<&[u8]>) -> Result<Option<String>, DecodeError> {
+fn string(member: Option<&[u8]>) -> Result<Option<String>, EnvelopeError> {
     some(member).map(String::read).transpose().map_err(not_a_message)
 }
 
 fn decode_call(
-    id: Option<Result<Id, Malformed>>,
+    id: Option<Result<Id, DecodeError>>,
     method: &str,
     params: Option<RawJson>,
-    invalid: &dyn Fn(&'static str) -> DecodeError,
-) -> Result<Message, DecodeError> {
+    invalid: &dyn Fn(&'static str) -> EnvelopeError,
+) -> Result<Message, EnvelopeError> {
     if params.as_ref().is_some_and(|p| !p.is_object()) {
         return Err(invalid("The member \"params\" must be an object"));
     }
@@ -214,26 +214,26 @@ fn decode_call(
     }
 }
 
-impl DecodeError {
-    fn parse(error: impl fmt::Display) -> DecodeError {
-        DecodeError {
+impl EnvelopeError {
+    fn parse(error: impl fmt::Display) -> EnvelopeError {
+        EnvelopeError {
             id: None,
             error: RpcError::new(ErrorCode::PARSE_ERROR, format!("Parse error: {error}")),
         }
     }
 
-    fn invalid(message: impl Into<Cow<'static, str>>) -> DecodeError {
-        DecodeError { id: None, error: RpcError::invalid_request(message) }
+    fn invalid(message: impl Into<Cow<'static, str>>) -> EnvelopeError {
+        EnvelopeError { id: None, error: RpcError::invalid_request(message) }
     }
 }
 
-impl fmt::Display for DecodeError {
+impl fmt::Display for EnvelopeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.error.fmt(f)
     }
 }
 
-impl std::error::Error for DecodeError {}
+impl std::error::Error for EnvelopeError {}
 
 /// Writes a request.
 pub fn write_request(out: &mut Vec<u8>, id: &Id, method: &Method, params: Option<&[u8]>) {
@@ -337,12 +337,12 @@ impl Shape for Id {
 }
 
 impl Fill for Id {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         *self = match text.first() {
             Some(b'"') => Id::String(String::read(text)?.into()),
-            _ => {
-                Id::Number(i64::read(text).map_err(|_| Malformed::expected("a string or an integer", text))?)
-            }
+            _ => Id::Number(
+                i64::read(text).map_err(|_| DecodeError::expected("a string or an integer", text))?,
+            ),
         };
         Ok(())
     }

@@ -17,7 +17,7 @@
 //! * [`text`]: text from outside, safe to show.
 //! * [`uri`]: resource URIs in a normal form, for access rules.
 //! * [`uri_template`]: URI templates, expanded and matched.
-//! * [`plain`]: what the fast readings and writings are held against.
+//! * [`reference`]: what the fast readings and writings are held against.
 //! * [`error`]: the error codes of each revision.
 
 pub mod codec;
@@ -25,14 +25,14 @@ pub mod error;
 pub mod header;
 mod json_object;
 pub mod jsonrpc;
-pub mod members;
 pub mod meta;
 pub mod meta_key;
 pub mod method;
 pub mod model;
 pub mod params;
-pub mod plain;
 pub mod raw;
+pub mod raw_object;
+pub mod reference;
 mod scan;
 pub mod schema;
 pub mod shape;
@@ -45,9 +45,9 @@ pub mod version;
 pub use error::{ErrorCode, RpcError};
 pub use json_object::{JsonObject, JsonText};
 pub use jsonrpc::{Id, Message};
-pub use members::Members;
 pub use meta::RequestMeta;
 pub use method::Method;
 pub use params::Params;
 pub use raw::RawJson;
+pub use raw_object::RawObject;
 pub use version::{Era, Version};

@@ -6,8 +6,8 @@ use std::fmt;
 use std::ops::Deref;
 
 use crate::jsonrpc::write_string;
-use crate::members::{self, Members};
 use crate::raw::RawJson;
+use crate::raw_object::{self, RawObject};
 use crate::scan::Scanner;
 
 /// The params of a request. Cloning shares the buffer.
@@ -15,12 +15,12 @@ use crate::scan::Scanner;
 pub struct Params {
     raw: RawJson,
     /// `None` where they are out of the ordinary, and only a parser can tell.
-    places: Option<Places>,
+    places: Option<ParamSpans>,
 }
 
 /// What routes a request, as JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Routing<'p> {
+pub struct RoutingFields<'p> {
     /// `_meta`.
     pub meta: Option<&'p [u8]>,
     /// `name`: the tool or prompt.
@@ -34,37 +34,37 @@ pub struct Routing<'p> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Places {
-    meta: Place,
-    name: Place,
-    uri: Place,
-    arguments: Place,
+pub(crate) struct ParamSpans {
+    meta: Span,
+    name: Span,
+    uri: Span,
+    arguments: Span,
     again: bool,
 }
 
 /// A range of the text; empty where there is no such member, for no value is.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Place(u32, u32);
+struct Span(u32, u32);
 
 impl Params {
     /// The value `{}`.
     pub fn empty() -> Params {
-        Params { raw: RawJson::empty_object(), places: Some(Places::default()) }
+        Params { raw: RawJson::empty_object(), places: Some(ParamSpans::default()) }
     }
 
-    pub(crate) fn scanned(raw: RawJson, places: Places) -> Params {
+    pub(crate) fn scanned(raw: RawJson, places: ParamSpans) -> Params {
         Params { raw, places: Some(places) }
     }
 
     /// What routes the request. `None` leaves the params to a parser: they are no object, or have a member
     /// twice, or a name with escapes.
-    pub fn routing(&self) -> Option<Routing<'_>> {
+    pub fn routing(&self) -> Option<RoutingFields<'_>> {
         let places = self.places.as_ref()?;
-        let text = |Place(from, to): Place| {
+        let text = |Span(from, to): Span| {
             let text = &self.raw.as_bytes()[from as usize..to as usize];
             (!text.is_empty()).then_some(text)
         };
-        Some(Routing {
+        Some(RoutingFields {
             meta: text(places.meta),
             name: text(places.name),
             uri: text(places.uri),
@@ -86,22 +86,22 @@ impl Params {
     fn string<'p>(
         &'p self,
         name: &str,
-        place: impl Fn(&Routing<'p>) -> Option<&'p [u8]>,
+        place: impl Fn(&RoutingFields<'p>) -> Option<&'p [u8]>,
     ) -> Option<Cow<'p, str>> {
         match self.routing() {
-            Some(routing) => members::string(place(&routing)?),
-            None => Members::of(&self.raw).ok()?.string(name),
+            Some(routing) => raw_object::string(place(&routing)?),
+            None => RawObject::of(&self.raw).ok()?.string(name),
         }
     }
 
     /// The same for another tool or prompt. Fails where the params are no object.
     pub fn with_name(&self, name: &str) -> serde_json::Result<Params> {
-        self.with("name", |places| &mut places.name, &members::json_string(name))
+        self.with("name", |places| &mut places.name, &raw_object::json_string(name))
     }
 
     /// The same for another resource. Fails where the params are no object.
     pub fn with_uri(&self, uri: &str) -> serde_json::Result<Params> {
-        self.with("uri", |places| &mut places.uri, &members::json_string(uri))
+        self.with("uri", |places| &mut places.uri, &raw_object::json_string(uri))
     }
 
     /// The same with the JSON text `meta` as `_meta`. Fails where the params are no object.
@@ -112,8 +112,8 @@ impl Params {
     /// The same without `_meta`. Fails where the params are no object.
     pub fn without_meta(&self) -> serde_json::Result<Params> {
         match self.routing() {
-            Some(Routing { meta: None, .. }) => Ok(self.clone()),
-            _ => Ok(Members::of(&self.raw)?.rewrite(&[], &["_meta"]).into()),
+            Some(RoutingFields { meta: None, .. }) => Ok(self.clone()),
+            _ => Ok(RawObject::of(&self.raw)?.rewrite(&[], &["_meta"]).into()),
         }
     }
 
@@ -121,17 +121,17 @@ impl Params {
     fn with(
         &self,
         name: &str,
-        which: fn(&mut Places) -> &mut Place,
+        which: fn(&mut ParamSpans) -> &mut Span,
         value: &[u8],
     ) -> serde_json::Result<Params> {
         let known = self.places.and_then(|mut places| {
             let old = std::mem::take(which(&mut places));
-            let (text, start) = match old == Place::default() {
+            let (text, start) = match old == Span::default() {
                 true => appended(self.raw.as_bytes(), name, value)?,
                 false => (old.replaced(self.raw.as_bytes(), value), old.0 as usize),
             };
-            let new = Place::new(start, start + value.len())?;
-            if old != Place::default() {
+            let new = Span::new(start, start + value.len())?;
+            if old != Span::default() {
                 places.follow(old, new);
             }
             *which(&mut places) = new;
@@ -140,7 +140,7 @@ impl Params {
         if let Some(known) = known {
             return Ok(known);
         }
-        let others = Members::of(&self.raw)?.rewrite(&[], &[name]);
+        let others = RawObject::of(&self.raw)?.rewrite(&[], &[name]);
         // What was just written ends with its bracket.
         let text = appended(others.as_bytes(), name, value).map(|(text, _)| text).unwrap_or_default();
         Ok(RawJson::from_written(text).into())
@@ -152,22 +152,22 @@ impl Params {
     }
 }
 
-impl Places {
+impl ParamSpans {
     /// Reads an object and takes note of what stands where.
-    pub(crate) fn read(scanner: &mut Scanner<'_>) -> Option<Places> {
+    pub(crate) fn read(scanner: &mut Scanner<'_>) -> Option<ParamSpans> {
         scanner.peek()?;
         let start = scanner.position();
-        let mut places = Places::default();
+        let mut places = ParamSpans::default();
         scanner.object(|scanner, name| {
             scanner.peek()?;
             let from = scanner.position() - start;
             scanner.value()?;
-            places.note(name, Place::new(from, scanner.position() - start)?)
+            places.note(name, Span::new(from, scanner.position() - start)?)
         })?;
         Some(places)
     }
 
-    fn note(&mut self, name: &[u8], place: Place) -> Option<()> {
+    fn note(&mut self, name: &[u8], place: Span) -> Option<()> {
         let known = match name {
             b"_meta" => &mut self.meta,
             b"name" => &mut self.name,
@@ -180,25 +180,25 @@ impl Places {
             _ => return Some(()),
         };
         let before = std::mem::replace(known, place);
-        (before == Place::default()).then_some(())
+        (before == Span::default()).then_some(())
     }
 }
 
-impl Places {
+impl ParamSpans {
     /// Takes account of a member that has moved the end of what stands before it.
-    fn follow(&mut self, old: Place, new: Place) {
+    fn follow(&mut self, old: Span, new: Span) {
         for place in [&mut self.meta, &mut self.name, &mut self.uri, &mut self.arguments] {
             if place.0 >= old.1 {
-                *place = Place(place.0 - old.1 + new.1, place.1 - old.1 + new.1);
+                *place = Span(place.0 - old.1 + new.1, place.1 - old.1 + new.1);
             }
         }
     }
 }
 
-impl Place {
+impl Span {
     /// `None` where the text is longer than a place can say.
-    fn new(from: usize, to: usize) -> Option<Place> {
-        Some(Place(u32::try_from(from).ok()?, u32::try_from(to).ok()?))
+    fn new(from: usize, to: usize) -> Option<Span> {
+        Some(Span(u32::try_from(from).ok()?, u32::try_from(to).ok()?))
     }
 
     fn replaced(self, text: &[u8], value: &[u8]) -> Vec<u8> {
@@ -232,7 +232,7 @@ impl Deref for Params {
 impl From<RawJson> for Params {
     fn from(raw: RawJson) -> Params {
         let mut scanner = Scanner::new(raw.as_bytes());
-        let places = Places::read(&mut scanner).filter(|_| scanner.end().is_some());
+        let places = ParamSpans::read(&mut scanner).filter(|_| scanner.end().is_some());
         Params { raw, places }
     }
 }

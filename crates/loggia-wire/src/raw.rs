@@ -7,9 +7,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::json_object::{JsonObject, JsonText};
-use crate::members::Members;
+use crate::raw_object::RawObject;
 use crate::scan;
-use crate::shape::{Malformed, Model, Shape, View, write_view};
+use crate::shape::{DecodeError, Model, Shape, View, write_view};
 
 /// One JSON value as its bytes. Always valid UTF-8 and valid JSON: it is only ever made by a parser or a
 /// serializer. Cloning shares the buffer.
@@ -79,7 +79,7 @@ impl RawJson {
     }
 
     /// Reads the value as a type of the model.
-    pub fn read<T: Model>(&self) -> Result<T, Malformed> {
+    pub fn read<T: Model>(&self) -> Result<T, DecodeError> {
         T::read(&self.0)
     }
 
@@ -88,7 +88,7 @@ impl RawJson {
     pub fn member(&self, name: &str) -> Option<&[u8]> {
         match scan::find(&self.0, name) {
             Some(found) => found,
-            None => Members::of(self).ok()?.raw(name),
+            None => RawObject::of(self).ok()?.raw(name),
         }
     }
 

@@ -422,7 +422,7 @@ mod tests {
             let members: Vec<String> =
                 members.iter().map(|(name, value)| format!("{space}{}{space}:{value}", json!(name))).collect();
             let text = format!("{{{}{space}}}", members.join(","));
-            let parsed: crate::Members<'_> = serde_json::from_str(&text).expect("an object");
+            let parsed: crate::RawObject<'_> = serde_json::from_str(&text).expect("an object");
             for wanted in ["", "a", "b"] {
                 if let Some(found) = find(text.as_bytes(), wanted) {
                     prop_assert_eq!(found, parsed.raw(wanted), "{} in {}", wanted, text);

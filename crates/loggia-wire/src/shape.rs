@@ -19,11 +19,11 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Number, Value};
 
-use crate::members::Members;
 use crate::model::{Extra, JsonObject};
 use crate::raw::RawJson;
+use crate::raw_object::RawObject;
 use crate::scan::Scanner;
-use crate::vec_map::Named;
+use crate::vec_map::VecMap;
 
 pub use leaf::value_of;
 pub(crate) use macros::{record, serde_by_shape, tagged, words};
@@ -40,7 +40,7 @@ pub trait Shape {
 pub trait Fill {
     /// Takes over what the JSON value `text` says.
     /// Of a value that is not blank, what `text` does not say may remain; after an error it may say anything.
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed>;
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError>;
 
     /// Whether a member of this type may be left out.
     fn may_be_absent(&self) -> bool {
@@ -59,7 +59,7 @@ pub trait Model: Shape + Fill + Sized {
     }
 
     /// Reads the JSON value `text`, which must be valid.
-    fn read(text: &[u8]) -> Result<Self, Malformed> {
+    fn read(text: &[u8]) -> Result<Self, DecodeError> {
         let mut value = Self::blank();
         value.fill(text)?;
         Ok(value)
@@ -128,7 +128,7 @@ pub enum View<'a> {
 
 /// JSON that is not of the type it was read as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Malformed(Box<Fault>);
+pub struct DecodeError(Box<Fault>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Fault {
@@ -136,54 +136,54 @@ struct Fault {
     reason: String,
 }
 
-impl Malformed {
-    pub(crate) fn new(reason: impl Into<String>) -> Malformed {
-        Malformed(Box::new(Fault { path: String::new(), reason: reason.into() }))
+impl DecodeError {
+    pub(crate) fn new(reason: impl Into<String>) -> DecodeError {
+        DecodeError(Box::new(Fault { path: String::new(), reason: reason.into() }))
     }
 
-    pub(crate) fn missing(name: &str) -> Malformed {
-        Malformed::new(format!("missing field `{name}`"))
+    pub(crate) fn missing(name: &str) -> DecodeError {
+        DecodeError::new(format!("missing field `{name}`"))
     }
 
-    pub(crate) fn duplicate(name: &str) -> Malformed {
-        Malformed::new(format!("duplicate field `{name}`"))
+    pub(crate) fn duplicate(name: &str) -> DecodeError {
+        DecodeError::new(format!("duplicate field `{name}`"))
     }
 
     /// `text` is something else than `what`.
-    pub fn expected(what: &str, text: &[u8]) -> Malformed {
+    pub fn expected(what: &str, text: &[u8]) -> DecodeError {
         const MOST: usize = 60;
         let found = String::from_utf8_lossy(&text[..text.len().min(MOST)]);
         let dots = if text.len() > MOST { "…" } else { "" };
-        Malformed::new(format!("expected {what}, got {}{dots}", found.trim_end_matches('\u{fffd}')))
+        DecodeError::new(format!("expected {what}, got {}{dots}", found.trim_end_matches('\u{fffd}')))
     }
 
-    pub(crate) fn unknown(kind: &str, known: &[&str]) -> Malformed {
-        Malformed::new(format!("unknown variant {kind:?}, expected one of {known:?}"))
+    pub(crate) fn unknown(kind: &str, known: &[&str]) -> DecodeError {
+        DecodeError::new(format!("unknown variant {kind:?}, expected one of {known:?}"))
     }
 
-    pub(crate) fn within(mut self, name: &str) -> Malformed {
+    pub(crate) fn within(mut self, name: &str) -> DecodeError {
         let dot = if self.0.path.is_empty() { "" } else { "." };
         self.0.path = format!("{name}{dot}{}", self.0.path);
         self
     }
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Fault { path, reason } = &*self.0;
         if path.is_empty() { f.write_str(reason) } else { write!(f, "{path}: {reason}") }
     }
 }
 
-impl std::error::Error for Malformed {}
+impl std::error::Error for DecodeError {}
 
 /// Fills `record` from the object `text`.
-pub(crate) fn fill_record(record: &mut dyn FillRecord, text: &[u8]) -> Result<(), Malformed> {
+pub(crate) fn fill_record(record: &mut dyn FillRecord, text: &[u8]) -> Result<(), DecodeError> {
     fill_from(record, members_of(text)?)
 }
 
 /// Fills `record` from members that were read.
-pub(crate) fn fill_from(record: &mut dyn FillRecord, mut members: Members<'_>) -> Result<(), Malformed> {
+pub(crate) fn fill_from(record: &mut dyn FillRecord, mut members: RawObject<'_>) -> Result<(), DecodeError> {
     let mut outcome = Ok(());
     record.each_mut(&mut |name, place| {
         if outcome.is_ok() {
@@ -197,39 +197,39 @@ pub(crate) fn fill_from(record: &mut dyn FillRecord, mut members: Members<'_>) -
     Ok(())
 }
 
-fn fill_member(members: &mut Members<'_>, name: &str, place: &mut dyn Fill) -> Result<(), Malformed> {
+fn fill_member(members: &mut RawObject<'_>, name: &str, place: &mut dyn Fill) -> Result<(), DecodeError> {
     match take(members, name)? {
         Some(text) => place.fill(text).map_err(|malformed| malformed.within(name)),
         None if place.may_be_absent() => Ok(()),
-        None => Err(Malformed::missing(name)),
+        None => Err(DecodeError::missing(name)),
     }
 }
 
 /// Takes out the member `name`, which may be there once.
-pub(crate) fn take<'t>(members: &mut Members<'t>, name: &str) -> Result<Option<&'t [u8]>, Malformed> {
+pub(crate) fn take<'t>(members: &mut RawObject<'t>, name: &str) -> Result<Option<&'t [u8]>, DecodeError> {
     let found = members.take(name);
     match found.is_some() && members.raw(name).is_some() {
-        true => Err(Malformed::duplicate(name)),
+        true => Err(DecodeError::duplicate(name)),
         false => Ok(found),
     }
 }
 
 /// Takes out the member that tells which of `known` kinds an object is.
-pub(crate) fn take_tag<'t>(members: &mut Members<'t>, name: &str) -> Result<Cow<'t, str>, Malformed> {
+pub(crate) fn take_tag<'t>(members: &mut RawObject<'t>, name: &str) -> Result<Cow<'t, str>, DecodeError> {
     let tag = members.string(name);
     match (take(members, name)?, tag) {
         (Some(_), Some(tag)) => Ok(tag),
-        (Some(text), None) => Err(Malformed::expected("a string", text).within(name)),
-        (None, _) => Err(Malformed::missing(name)),
+        (Some(text), None) => Err(DecodeError::expected("a string", text).within(name)),
+        (None, _) => Err(DecodeError::missing(name)),
     }
 }
 
-pub(crate) fn members_of(text: &[u8]) -> Result<Members<'_>, Malformed> {
-    Members::read(text).map_err(|_| Malformed::expected("an object", text))
+pub(crate) fn members_of(text: &[u8]) -> Result<RawObject<'_>, DecodeError> {
+    RawObject::read(text).map_err(|_| DecodeError::expected("an object", text))
 }
 
 /// The items of the array `text`.
-pub(crate) fn items_of(text: &[u8]) -> Result<Vec<&[u8]>, Malformed> {
+pub(crate) fn items_of(text: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
     let mut items = Vec::new();
     let mut scanner = Scanner::new(text);
     let scanned = scanner.array(|scanner| {
@@ -241,22 +241,25 @@ pub(crate) fn items_of(text: &[u8]) -> Result<Vec<&[u8]>, Malformed> {
     }
     // What the scanner leaves, the parser reads.
     let raw: Vec<&serde_json::value::RawValue> =
-        serde_json::from_slice(text).map_err(|_| Malformed::expected("an array", text))?;
+        serde_json::from_slice(text).map_err(|_| DecodeError::expected("an array", text))?;
     Ok(raw.into_iter().map(|raw| raw.get().as_bytes()).collect())
 }
 
 /// Hands each item of the array `text` to `take`.
-fn fill_items(text: &[u8], take: &mut dyn FnMut(&[u8]) -> Result<(), Malformed>) -> Result<(), Malformed> {
+fn fill_items(
+    text: &[u8],
+    take: &mut dyn FnMut(&[u8]) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
     for (at, text) in items_of(text)?.into_iter().enumerate() {
         take(text).map_err(|malformed| malformed.within(&at.to_string()))?;
     }
     Ok(())
 }
 
-type TakeEntry<'a> = dyn FnMut(String, &[u8]) -> Result<(), Malformed> + 'a;
+type TakeEntry<'a> = dyn FnMut(String, &[u8]) -> Result<(), DecodeError> + 'a;
 
 /// Hands each member of `members` to `take`.
-fn fill_entries(members: Members<'_>, take: &mut TakeEntry<'_>) -> Result<(), Malformed> {
+fn fill_entries(members: RawObject<'_>, take: &mut TakeEntry<'_>) -> Result<(), DecodeError> {
     for (name, text) in members.into_iter() {
         take(name.clone().into_owned(), text).map_err(|malformed| malformed.within(&name))?;
     }
@@ -300,7 +303,7 @@ impl<T: Shape> Shape for Vec<T> {
 }
 
 impl<T: Model> Fill for Vec<T> {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         fill_items(text, &mut |text| {
             self.push(T::read(text)?);
             Ok(())
@@ -324,7 +327,7 @@ impl<T: Shape> Shape for Option<T> {
 }
 
 impl<T: Model> Fill for Option<T> {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         if text != b"null" || T::takes_null() {
             self.insert(T::blank()).fill(text)?;
         }
@@ -357,7 +360,7 @@ impl<T: Shape> Shape for BTreeMap<String, T> {
 }
 
 impl<T: Model> Fill for BTreeMap<String, T> {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         fill_entries(members_of(text)?, &mut |name, text| {
             self.insert(name, T::read(text)?);
             Ok(())
@@ -371,7 +374,7 @@ impl<T: Model> Model for BTreeMap<String, T> {
     }
 }
 
-impl<T: Shape> Entries for Named<T> {
+impl<T: Shape> Entries for VecMap<String, T> {
     fn each(&self, show: &mut dyn FnMut(&str, &dyn Shape)) {
         for (name, value) in self {
             show(name, value);
@@ -379,14 +382,14 @@ impl<T: Shape> Entries for Named<T> {
     }
 }
 
-impl<T: Shape> Shape for Named<T> {
+impl<T: Shape> Shape for VecMap<String, T> {
     fn view(&self) -> View<'_> {
         View::Entries(self)
     }
 }
 
-impl<T: Model> Fill for Named<T> {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+impl<T: Model> Fill for VecMap<String, T> {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         fill_entries(members_of(text)?.unique(), &mut |name, text| {
             self.push_new(name, T::read(text)?);
             Ok(())
@@ -394,21 +397,21 @@ impl<T: Model> Fill for Named<T> {
     }
 }
 
-impl<T: Model> Model for Named<T> {
-    fn blank() -> Named<T> {
-        Named::new()
+impl<T: Model> Model for VecMap<String, T> {
+    fn blank() -> VecMap<String, T> {
+        VecMap::new()
     }
 }
 
-impl<T: Shape> Serialize for Named<T> {
+impl<T: Shape> Serialize for VecMap<String, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.view().serialize(serializer)
     }
 }
 
 /// From JSON alone, for what is kept in it may be JSON as it came.
-impl<'de, T: Model> Deserialize<'de> for Named<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Named<T>, D::Error> {
+impl<'de, T: Model> Deserialize<'de> for VecMap<String, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<VecMap<String, T>, D::Error> {
         deserialize(deserializer)
     }
 }
@@ -517,9 +520,9 @@ impl<M: SerializeMap> MemberWriter<M> {
 }
 
 /// Which of `words` the text `text` is.
-pub(crate) fn word_at(text: &[u8], words: &[&str]) -> Result<usize, Malformed> {
+pub(crate) fn word_at(text: &[u8], words: &[&str]) -> Result<usize, DecodeError> {
     let word = String::read(text)?;
-    words.iter().position(|known| *known == word).ok_or_else(|| Malformed::unknown(&word, words))
+    words.iter().position(|known| *known == word).ok_or_else(|| DecodeError::unknown(&word, words))
 }
 
 /// Reads a model type from JSON, some of which it keeps as it came.

@@ -10,7 +10,6 @@ use std::{slice, vec};
 pub struct VecMap<K, V>(Vec<(K, V)>);
 
 /// Values by name.
-pub type Named<V> = VecMap<String, V>;
 
 impl<K: PartialEq, V> VecMap<K, V> {
     /// A map without entries.

@@ -28,7 +28,7 @@ pub enum Change {
 pub struct Changes(Arc<Mutex<Vec<Weak<Subscriber>>>>);
 
 /// The listening end of one subscription.
-pub struct Listening {
+pub struct ChangeSubscription {
     accepted: SubscriptionFilter,
     subscriber: Arc<Subscriber>,
     /// What must live as long as somebody listens.
@@ -92,13 +92,13 @@ impl Changes {
     }
 
     /// Opens a subscription to what `accepted` names.
-    pub fn listen(&self, accepted: SubscriptionFilter) -> Listening {
+    pub fn listen(&self, accepted: SubscriptionFilter) -> ChangeSubscription {
         let subscriber =
             Arc::new(Subscriber { filter: accepted.clone(), state: Mutex::default(), ready: Notify::new() });
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|weak| weak.strong_count() > 0);
         all.push(Arc::downgrade(&subscriber));
-        Listening { accepted, subscriber, _kept: None }
+        ChangeSubscription { accepted, subscriber, _kept: None }
     }
 
     fn each(&self, act: impl Fn(&Subscriber)) {
@@ -125,14 +125,14 @@ impl Subscriber {
     }
 }
 
-impl Listening {
+impl ChangeSubscription {
     /// The part of the request that the server honours.
     pub fn accepted(&self) -> &SubscriptionFilter {
         &self.accepted
     }
 
     /// Keeps `value` until the subscription ends: for a service that must let go of something then.
-    pub fn keeping(mut self, value: impl Send + Sync + 'static) -> Listening {
+    pub fn keeping(mut self, value: impl Send + Sync + 'static) -> ChangeSubscription {
         self._kept = Some(Box::new(value));
         self
     }

@@ -18,7 +18,7 @@ use crate::service::BoxFuture;
 #[derive(Clone)]
 pub struct Exchange {
     channel: Arc<Channel>,
-    live: Option<Arc<dyn LivePeer>>,
+    live: Option<Arc<dyn ClientPeer>>,
 }
 
 /// What the parts of one exchange share: one allocation for each request.
@@ -32,7 +32,7 @@ struct Channel {
 }
 
 /// A client that can be asked while its request runs (legacy revisions).
-pub trait LivePeer: Send + Sync {
+pub trait ClientPeer: Send + Sync {
     /// Sends `request` to the client and waits for its `result`. Dropping the future cancels the question.
     fn ask(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>>;
 }
@@ -40,7 +40,7 @@ pub trait LivePeer: Send + Sync {
 impl Exchange {
     /// A link for one request. The edge keeps the [`Outbox`], which it drains, and the [`CancelGuard`],
     /// which it drops when the request ends.
-    pub fn new(live: Option<Arc<dyn LivePeer>>) -> (Exchange, Outbox, CancelGuard) {
+    pub fn new(live: Option<Arc<dyn ClientPeer>>) -> (Exchange, Outbox, CancelGuard) {
         let channel = Arc::new(Channel::default());
         let (outbox, guard) = (Outbox(channel.clone()), CancelGuard(channel.clone()));
         (Exchange { channel, live }, outbox, guard)
@@ -53,7 +53,7 @@ impl Exchange {
 
     /// The client, where it can be asked right now; `None` means: answer with
     /// [`InputRequired`](loggia_wire::model::InputRequired) instead.
-    pub fn live(&self) -> Option<&Arc<dyn LivePeer>> {
+    pub fn live(&self) -> Option<&Arc<dyn ClientPeer>> {
         self.live.as_ref()
     }
 

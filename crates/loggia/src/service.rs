@@ -16,7 +16,7 @@ use loggia_wire::model::{
 };
 use loggia_wire::{Method, Params, RawJson, RequestMeta, RpcError, Version};
 
-use crate::changes::Listening;
+use crate::changes::ChangeSubscription;
 use crate::exchange::Exchange;
 use crate::reference::correlation_id;
 
@@ -42,7 +42,7 @@ pub trait Service: Send + Sync + 'static {
         &self,
         filter: SubscriptionFilter,
         principal: Option<Arc<Principal>>,
-    ) -> BoxFuture<'_, Result<Listening, RpcError>>;
+    ) -> BoxFuture<'_, Result<ChangeSubscription, RpcError>>;
 
     /// The parameters of `tool` that HTTP mirrors into headers; `None` where there are none.
     fn param_headers(&self, tool: &str) -> Option<Arc<ParamHeaders>> {

@@ -145,7 +145,7 @@ impl Builder {
     }
 
     /// How much one address may ask for, where the listener says where requests come from
-    /// ([`names_peers`](loggia::transport::http::Http::names_peers)). `None`: as much as it likes.
+    /// ([`with_peer_addr`](loggia::transport::http::Http::with_peer_addr)). `None`: as much as it likes.
     pub fn rate_limit(mut self, limit: Option<RateLimit>) -> Builder {
         self.rate_limit = limit;
         self

@@ -118,7 +118,7 @@ async fn the_listener_says_where_requests_come_from() {
         let world = World::with(|builder| builder.rate_limit(Some(limit)));
         assert_eq!(taken(&world, 18, "127.0.0.1", "", "POST", "/oauth/token").await, 18);
         let shutdown = Shutdown::new();
-        let http = http("127.0.0.1:0").listener(listener).names_peers(named).layer(world.server.layer());
+        let http = http("127.0.0.1:0").listener(listener).with_peer_addr(named).layer(world.server.layer());
         tokio::spawn(Server::new("test", "1").build().unwrap().serve_until(http, shutdown.clone()));
         let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
         let mut statuses = Vec::new();

@@ -23,7 +23,7 @@ async fn who_is_refused_goes_on_with_the_same_connection() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
-        let http = http("127.0.0.1:0").listener(listener).names_peers(true);
+        let http = http("127.0.0.1:0").listener(listener).with_peer_addr(true);
         let http = http.layer(resource.layer()).layer(world.server.layer());
         tokio::spawn(Server::new("test", "1").build().unwrap().serve_until(http, shutdown.clone()));
 

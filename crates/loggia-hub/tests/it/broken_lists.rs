@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use loggia::Service;
-use loggia::changes::{Changes, Listening};
+use loggia::changes::{ChangeSubscription, Changes};
 use loggia::client::ClientBuilder;
 use loggia::exchange::Exchange;
 use loggia::limits::Limits;
@@ -72,7 +72,7 @@ impl Service for Raw {
         &self,
         filter: SubscriptionFilter,
         _: Option<Arc<Principal>>,
-    ) -> BoxFuture<'_, Result<Listening, RpcError>> {
+    ) -> BoxFuture<'_, Result<ChangeSubscription, RpcError>> {
         Box::pin(async move { Ok(Changes::new().listen(filter)) })
     }
 }

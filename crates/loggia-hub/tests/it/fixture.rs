@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use loggia::Service;
-use loggia::changes::{Changes, Listening};
+use loggia::changes::{ChangeSubscription, Changes};
 use loggia::client::{Client, ClientBuilder};
-use loggia::exchange::{Exchange, LivePeer};
+use loggia::exchange::{ClientPeer, Exchange};
 use loggia::model::{
     CallToolResult, CompleteResult, Completion, ElicitResult, GetPromptResult, Implementation, InputRequest,
     InputRequired, ListCapability, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
@@ -220,7 +220,7 @@ async fn asked(request: &Request, exchange: &Exchange, questions: &[(String, Inp
     Ok(Reply::from(ServerResult::from(CallToolResult::text(Value::from(answers).to_string()))))
 }
 
-async fn live_answer(live: &Arc<dyn LivePeer>, question: InputRequest) -> Result<Value, RpcError> {
+async fn live_answer(live: &Arc<dyn ClientPeer>, question: InputRequest) -> Result<Value, RpcError> {
     let answer: RawJson = live.ask(question).await?;
     Ok(answer.decode().expect("an answer is JSON"))
 }
@@ -280,7 +280,7 @@ impl Service for Upstream {
         &self,
         filter: SubscriptionFilter,
         _: Option<Arc<Principal>>,
-    ) -> BoxFuture<'_, Result<Listening, RpcError>> {
+    ) -> BoxFuture<'_, Result<ChangeSubscription, RpcError>> {
         let refused = filter.resource_subscriptions.is_some()
             && self
                 .refusals

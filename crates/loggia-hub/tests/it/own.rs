@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use loggia::changes::{Change, Listening};
+use loggia::changes::{Change, ChangeSubscription};
 use loggia::client::{Client, ClientBuilder};
 use loggia::exchange::Exchange;
 use loggia::model::{ElicitAction, ElicitResult, Implementation, SubscriptionFilter};
@@ -127,7 +127,7 @@ impl Service for As {
         &self,
         filter: SubscriptionFilter,
         principal: Option<Arc<Principal>>,
-    ) -> BoxFuture<'_, Result<Listening, RpcError>> {
+    ) -> BoxFuture<'_, Result<ChangeSubscription, RpcError>> {
         self.0.listen(filter, principal)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use loggia::changes::{Change, Listening};
+use loggia::changes::{Change, ChangeSubscription};
 use loggia::client::ClientBuilder;
 use loggia::exchange::Exchange;
 use loggia::model::{Implementation, SubscriptionFilter};
@@ -188,7 +188,7 @@ impl Service for Failing {
         &self,
         filter: SubscriptionFilter,
         principal: Option<Arc<Principal>>,
-    ) -> BoxFuture<'_, Result<Listening, RpcError>> {
+    ) -> BoxFuture<'_, Result<ChangeSubscription, RpcError>> {
         self.upstream.listen(filter, principal)
     }
 }

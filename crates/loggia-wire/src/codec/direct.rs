@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{RESULT_TYPE, Restrict, result_type};
+use super::{Downgrade, RESULT_TYPE, result_type};
 use crate::jsonrpc;
 use crate::model::*;
 use crate::shape::{Shape, write_view};
@@ -130,7 +130,7 @@ fn stamp(out: &mut Vec<u8>, identity: &Implementation, version: Version) {
             let mut identity = Cow::Borrowed(identity);
             // The newest revision has every member there is.
             if version != Version::LATEST {
-                identity.to_mut().restrict(version);
+                identity.to_mut().downgrade(version);
             }
             write_view(out, &identity.view());
         }

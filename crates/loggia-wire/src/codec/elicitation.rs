@@ -1,27 +1,27 @@
 //! What each revision lacks of the questions to a client.
 
-use super::Restrict;
+use super::Downgrade;
 use super::items::since;
 use crate::model::*;
 use crate::version::Version;
 use Version::{V2025_03_26, V2025_06_18, V2025_11_25};
 
-impl Restrict for InputRequest {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for InputRequest {
+    fn downgrade(&mut self, version: Version) {
         match self {
-            InputRequest::Elicit(params) => params.restrict(version),
-            InputRequest::CreateMessage(params) => params.restrict(version),
+            InputRequest::Elicit(params) => params.downgrade(version),
+            InputRequest::CreateMessage(params) => params.downgrade(version),
             InputRequest::ListRoots(_) => {}
         }
     }
 }
 
-impl Restrict for ElicitParams {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for ElicitParams {
+    fn downgrade(&mut self, version: Version) {
         match self {
             ElicitParams::Form(form) => {
                 since!(version, V2025_11_25: form.mode, form.requested_schema.schema);
-                form.requested_schema.properties.values_mut().for_each(|field| field.restrict(version));
+                form.requested_schema.properties.values_mut().for_each(|field| field.downgrade(version));
             }
             ElicitParams::Url(url) if version == V2025_11_25 => {
                 url.elicitation_id.get_or_insert_with(|| url.url.clone());
@@ -33,8 +33,8 @@ impl Restrict for ElicitParams {
 
 /// Before 2025-11-25 fields have no default (yes-or-no fields excepted), titles of values are written in
 /// the old way, and there is no choice of several values: it becomes a text field.
-impl Restrict for PrimitiveSchema {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for PrimitiveSchema {
+    fn downgrade(&mut self, version: Version) {
         if version >= V2025_11_25 {
             if let PrimitiveSchema::MultiEnum(field) = self
                 && field.items.values.is_some()
@@ -75,33 +75,33 @@ fn several_as_text(field: &MultiEnumSchema) -> StringSchema {
     StringSchema { title: field.title.clone(), description: Some(description), ..StringSchema::default() }
 }
 
-impl Restrict for CreateMessageParams {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for CreateMessageParams {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_11_25: self.tools, self.tool_choice);
-        self.tools.restrict(version);
-        self.messages.restrict(version);
+        self.tools.downgrade(version);
+        self.messages.downgrade(version);
     }
 }
 
-impl Restrict for SamplingMessage {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for SamplingMessage {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_11_25: self.meta);
-        self.content.restrict(version);
+        self.content.downgrade(version);
     }
 }
 
 /// Before 2025-11-25 a message has one block. Several are joined as text, the rest said in words.
-impl Restrict for SamplingContent {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for SamplingContent {
+    fn downgrade(&mut self, version: Version) {
         match self {
             SamplingContent::Many(blocks) if version < V2025_11_25 => {
                 *self = SamplingContent::One(join(blocks))
             }
-            SamplingContent::Many(blocks) => blocks.restrict(version),
+            SamplingContent::Many(blocks) => blocks.downgrade(version),
             SamplingContent::One(_) => {}
         }
         if let SamplingContent::One(block) = self {
-            block.restrict(version);
+            block.downgrade(version);
         }
     }
 }
@@ -130,8 +130,8 @@ fn in_words(block: &SamplingContentBlock) -> String {
     }
 }
 
-impl Restrict for SamplingContentBlock {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for SamplingContentBlock {
+    fn downgrade(&mut self, version: Version) {
         let lacks = match self {
             SamplingContentBlock::Audio(_) => version < V2025_03_26,
             SamplingContentBlock::ToolUse(_) | SamplingContentBlock::ToolResult(_) => version < V2025_11_25,
@@ -141,11 +141,11 @@ impl Restrict for SamplingContentBlock {
             *self = SamplingContentBlock::Text(TextContent::new(in_words(self)));
         }
         match self {
-            SamplingContentBlock::Text(content) => content.restrict(version),
-            SamplingContentBlock::Image(content) => content.restrict(version),
-            SamplingContentBlock::Audio(content) => content.restrict(version),
+            SamplingContentBlock::Text(content) => content.downgrade(version),
+            SamplingContentBlock::Image(content) => content.downgrade(version),
+            SamplingContentBlock::Audio(content) => content.downgrade(version),
             SamplingContentBlock::ToolUse(content) => since!(version, V2025_06_18: content.meta),
-            SamplingContentBlock::ToolResult(content) => content.content.restrict(version),
+            SamplingContentBlock::ToolResult(content) => content.content.downgrade(version),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What each revision lacks of the things that lists and results are made of.
 
-use super::Restrict;
+use super::Downgrade;
 use crate::model::*;
 use crate::version::Version;
 use Version::{V2025_03_26, V2025_06_18, V2025_11_25};
@@ -15,21 +15,21 @@ macro_rules! since {
 }
 pub(super) use since;
 
-impl Restrict for Annotations {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for Annotations {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_06_18: self.last_modified);
     }
 }
 
-impl Restrict for Implementation {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for Implementation {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_06_18: self.title);
         since!(version, V2025_11_25: self.description, self.website_url, self.icons);
     }
 }
 
-impl Restrict for ClientCapabilities {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for ClientCapabilities {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_06_18: self.elicitation);
         if version.is_modern() {
             if let Some(roots) = &mut self.roots {
@@ -49,8 +49,8 @@ impl Restrict for ClientCapabilities {
     }
 }
 
-impl Restrict for ServerCapabilities {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for ServerCapabilities {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_03_26: self.completions);
         if !version.is_modern() {
             self.extensions = None;
@@ -59,8 +59,8 @@ impl Restrict for ServerCapabilities {
 }
 
 /// Arguments are always an object; a schema that forgot to say so is completed, in every revision.
-impl Restrict for Tool {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for Tool {
+    fn downgrade(&mut self, version: Version) {
         if !is_object_schema(&self.input_schema) {
             Schema::make_mut(&mut self.input_schema).insert("type", "object");
         }
@@ -78,90 +78,90 @@ fn is_object_schema(schema: &Schema) -> bool {
     schema.get("type").is_some_and(|kind| kind.is_str("object"))
 }
 
-impl Restrict for Resource {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for Resource {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_06_18: self.title, self.meta);
         since!(version, V2025_11_25: self.icons);
-        self.annotations.restrict(version);
+        self.annotations.downgrade(version);
     }
 }
 
-impl Restrict for ResourceTemplate {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for ResourceTemplate {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_06_18: self.title, self.meta);
         since!(version, V2025_11_25: self.icons);
-        self.annotations.restrict(version);
+        self.annotations.downgrade(version);
     }
 }
 
-impl Restrict for ResourceContents {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for ResourceContents {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_06_18: self.meta);
     }
 }
 
-impl Restrict for Prompt {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for Prompt {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_06_18: self.title, self.meta);
         since!(version, V2025_11_25: self.icons);
-        self.arguments.restrict(version);
+        self.arguments.downgrade(version);
     }
 }
 
-impl Restrict for PromptArgument {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for PromptArgument {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_06_18: self.title);
     }
 }
 
-impl Restrict for PromptMessage {
-    fn restrict(&mut self, version: Version) {
-        self.content.restrict(version);
+impl Downgrade for PromptMessage {
+    fn downgrade(&mut self, version: Version) {
+        self.content.downgrade(version);
     }
 }
 
-impl Restrict for TextContent {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for TextContent {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_06_18: self.meta);
-        self.annotations.restrict(version);
+        self.annotations.downgrade(version);
     }
 }
 
-impl Restrict for ImageContent {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for ImageContent {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_06_18: self.meta);
-        self.annotations.restrict(version);
+        self.annotations.downgrade(version);
     }
 }
 
-impl Restrict for AudioContent {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for AudioContent {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_06_18: self.meta);
-        self.annotations.restrict(version);
+        self.annotations.downgrade(version);
     }
 }
 
-impl Restrict for EmbeddedResource {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for EmbeddedResource {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_06_18: self.meta);
-        self.annotations.restrict(version);
-        self.resource.restrict(version);
+        self.annotations.downgrade(version);
+        self.resource.downgrade(version);
     }
 }
 
 /// A revision that lacks a kind of block gets the nearest it has, so that nothing is lost unseen: sound as
 /// an embedded resource, a resource link as text.
-impl Restrict for ContentBlock {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for ContentBlock {
+    fn downgrade(&mut self, version: Version) {
         if let Some(substitute) = self.substitute(version) {
             *self = substitute;
         }
         match self {
-            ContentBlock::Text(content) => content.restrict(version),
-            ContentBlock::Image(content) => content.restrict(version),
-            ContentBlock::Audio(content) => content.restrict(version),
-            ContentBlock::ResourceLink(resource) => resource.restrict(version),
-            ContentBlock::Resource(resource) => resource.restrict(version),
+            ContentBlock::Text(content) => content.downgrade(version),
+            ContentBlock::Image(content) => content.downgrade(version),
+            ContentBlock::Audio(content) => content.downgrade(version),
+            ContentBlock::ResourceLink(resource) => resource.downgrade(version),
+            ContentBlock::Resource(resource) => resource.downgrade(version),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Notifications: what each revision lacks of them, and how they are read.
 
 use super::items::since;
-use super::{PayloadError, Restrict};
+use super::{Downgrade, PayloadError};
 use crate::method::Method;
 use crate::model::*;
 use crate::raw::RawJson;
@@ -9,24 +9,24 @@ use crate::shape::Model;
 use crate::version::Version;
 use Version::V2025_03_26;
 
-impl Restrict for ProgressParams {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for ProgressParams {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_03_26: self.message);
     }
 }
 
-impl Restrict for ServerNotification {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for ServerNotification {
+    fn downgrade(&mut self, version: Version) {
         if let ServerNotification::Progress(params) = self {
-            params.restrict(version);
+            params.downgrade(version);
         }
     }
 }
 
-impl Restrict for ClientNotification {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for ClientNotification {
+    fn downgrade(&mut self, version: Version) {
         if let ClientNotification::Progress(params) = self {
-            params.restrict(version);
+            params.downgrade(version);
         }
     }
 }

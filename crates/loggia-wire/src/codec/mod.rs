@@ -1,6 +1,6 @@
 //! From the neutral model to each revision's bytes and back.
 //!
-//! Encoding is two steps: [`Restrict`] takes away what the revision lacks, so that it is physically absent;
+//! Encoding is two steps: [`Downgrade`] takes away what the revision lacks, so that it is physically absent;
 //! then the value is written, with what the revision requires of every result added. Decoding reads the
 //! union and fills in what older revisions leave out.
 
@@ -17,30 +17,30 @@ use std::fmt;
 
 use crate::json_object::{JsonObject, JsonText};
 use crate::jsonrpc::Id;
-use crate::members;
 use crate::meta::{SERVER_INFO, SUBSCRIPTION_ID};
 use crate::method::Method;
 use crate::model::*;
 use crate::raw::RawJson;
-use crate::shape::{self, Malformed, Model, Shape};
+use crate::raw_object;
+use crate::shape::{self, DecodeError, Model, Shape};
 use crate::version::Version;
 
 /// Takes away what `version` lacks.
-pub trait Restrict {
+pub trait Downgrade {
     /// Leaves only what `version` defines (and what nobody defines: unknown members stay).
-    fn restrict(&mut self, version: Version);
+    fn downgrade(&mut self, version: Version);
 }
 
-impl<T: Restrict> Restrict for Vec<T> {
-    fn restrict(&mut self, version: Version) {
-        self.iter_mut().for_each(|item| item.restrict(version));
+impl<T: Downgrade> Downgrade for Vec<T> {
+    fn downgrade(&mut self, version: Version) {
+        self.iter_mut().for_each(|item| item.downgrade(version));
     }
 }
 
-impl<T: Restrict> Restrict for Option<T> {
-    fn restrict(&mut self, version: Version) {
+impl<T: Downgrade> Downgrade for Option<T> {
+    fn downgrade(&mut self, version: Version) {
         if let Some(item) = self {
-            item.restrict(version);
+            item.downgrade(version);
         }
     }
 }
@@ -85,7 +85,7 @@ pub fn write_result(
     version: Version,
     identity: Option<&Implementation>,
 ) {
-    result.restrict(version);
+    result.downgrade(version);
     if direct::write(out, &result, version, identity) {
         return;
     }
@@ -129,7 +129,7 @@ fn stamp(object: &mut JsonObject, identity: &Implementation, version: Version) {
     change_meta(object, |meta| {
         if !meta.contains_key(SERVER_INFO) {
             let mut identity = identity.clone();
-            identity.restrict(version);
+            identity.downgrade(version);
             meta.insert(SERVER_INFO, identity);
         }
     });
@@ -171,13 +171,13 @@ pub fn decode_result(
     version: Version,
     result: &RawJson,
 ) -> Result<ServerResult, PayloadError> {
-    let wrong = |malformed: Malformed| PayloadError::new(method, malformed);
+    let wrong = |malformed: DecodeError| PayloadError::new(method, malformed);
     if !result.is_object() {
         return Err(PayloadError::new(method, "a result is an object"));
     }
     // Before the modern era the member has no meaning: every result is complete.
     let kind = match version.is_modern() {
-        true => result.member(RESULT_TYPE).map(members::string),
+        true => result.member(RESULT_TYPE).map(raw_object::string),
         false => None,
     };
     match kind.as_ref().map(Option::as_deref) {
@@ -198,7 +198,7 @@ pub fn decode_complete_result(method: &Method, result: &RawJson) -> Result<Serve
     complete(method, result).map_err(|malformed| PayloadError::new(method, malformed))
 }
 
-fn complete(method: &Method, result: &RawJson) -> Result<ServerResult, Malformed> {
+fn complete(method: &Method, result: &RawJson) -> Result<ServerResult, DecodeError> {
     macro_rules! read {
         ($type:ty) => {{
             let mut members = shape::members_of(result.as_bytes())?;
@@ -253,7 +253,7 @@ pub fn encode_server_notification(
     {
         return None;
     }
-    notification.restrict(version);
+    notification.downgrade(version);
     let params = match (notification.params(), subscription) {
         (Ok(params), Some(id)) => Some(tagged(&params, id)),
         (Ok(params), None) => unless_empty(params),
@@ -283,7 +283,7 @@ pub fn encode_client_notification(
     {
         return None;
     }
-    notification.restrict(version);
+    notification.downgrade(version);
     let params = match notification.params() {
         Ok(params) => unless_empty(params),
         Err(raw) => raw,
@@ -298,7 +298,7 @@ pub fn encode_input_request(mut request: InputRequest, version: Version) -> Opti
     if !method.exists_in(version) || (is_url && version < Version::V2025_11_25) {
         return None;
     }
-    request.restrict(version);
+    request.downgrade(version);
     let params = match &request {
         InputRequest::Elicit(params) => RawJson::of(&**params),
         InputRequest::CreateMessage(params) => RawJson::of(&**params),
@@ -308,7 +308,7 @@ pub fn encode_input_request(mut request: InputRequest, version: Version) -> Opti
 }
 
 /// The params of a request (or of anything that can be restricted) as `version` writes them.
-pub fn encode_params<T: Restrict + Shape>(mut params: T, version: Version) -> RawJson {
-    params.restrict(version);
+pub fn encode_params<T: Downgrade + Shape>(mut params: T, version: Version) -> RawJson {
+    params.downgrade(version);
     RawJson::of(&params)
 }

@@ -1,6 +1,6 @@
 //! What each revision lacks, and what the newest requires, of the results.
 
-use super::Restrict;
+use super::Downgrade;
 use super::items::since;
 use crate::model::*;
 use crate::raw::RawJson;
@@ -10,8 +10,8 @@ use Version::{V2025_06_18, V2025_11_25};
 /// What a result without hints gets where hints are required: stale at once, for the asker alone.
 const NO_CACHING: CacheHints = CacheHints::new(0, CacheScope::Private);
 
-impl Restrict for CacheHints {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for CacheHints {
+    fn downgrade(&mut self, version: Version) {
         if version.is_modern() {
             self.ttl_ms = self.ttl_ms.or(NO_CACHING.ttl_ms);
             self.cache_scope = self.cache_scope.or(NO_CACHING.cache_scope);
@@ -21,101 +21,101 @@ impl Restrict for CacheHints {
     }
 }
 
-impl Restrict for ServerResult {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for ServerResult {
+    fn downgrade(&mut self, version: Version) {
         match self {
-            ServerResult::Initialize(r) => r.restrict(version),
-            ServerResult::Discover(r) => r.restrict(version),
-            ServerResult::ListTools(r) => r.restrict(version),
-            ServerResult::CallTool(r) => r.restrict(version),
-            ServerResult::ListResources(r) => r.restrict(version),
-            ServerResult::ListResourceTemplates(r) => r.restrict(version),
-            ServerResult::ReadResource(r) => r.restrict(version),
-            ServerResult::ListPrompts(r) => r.restrict(version),
-            ServerResult::GetPrompt(r) => r.restrict(version),
-            ServerResult::InputRequired(r) => r.restrict(version),
+            ServerResult::Initialize(r) => r.downgrade(version),
+            ServerResult::Discover(r) => r.downgrade(version),
+            ServerResult::ListTools(r) => r.downgrade(version),
+            ServerResult::CallTool(r) => r.downgrade(version),
+            ServerResult::ListResources(r) => r.downgrade(version),
+            ServerResult::ListResourceTemplates(r) => r.downgrade(version),
+            ServerResult::ReadResource(r) => r.downgrade(version),
+            ServerResult::ListPrompts(r) => r.downgrade(version),
+            ServerResult::GetPrompt(r) => r.downgrade(version),
+            ServerResult::InputRequired(r) => r.downgrade(version),
             ServerResult::Complete(_) | ServerResult::Empty(_) | ServerResult::Custom(_) => {}
         }
     }
 }
 
-impl Restrict for InitializeResult {
-    fn restrict(&mut self, version: Version) {
-        self.capabilities.restrict(version);
-        self.server_info.restrict(version);
+impl Downgrade for InitializeResult {
+    fn downgrade(&mut self, version: Version) {
+        self.capabilities.downgrade(version);
+        self.server_info.downgrade(version);
     }
 }
 
-impl Restrict for DiscoverResult {
-    fn restrict(&mut self, version: Version) {
-        self.capabilities.restrict(version);
-        self.cache.restrict(version);
+impl Downgrade for DiscoverResult {
+    fn downgrade(&mut self, version: Version) {
+        self.capabilities.downgrade(version);
+        self.cache.downgrade(version);
     }
 }
 
-impl Restrict for ListToolsResult {
-    fn restrict(&mut self, version: Version) {
-        self.tools.restrict(version);
-        self.cache.restrict(version);
+impl Downgrade for ListToolsResult {
+    fn downgrade(&mut self, version: Version) {
+        self.tools.downgrade(version);
+        self.cache.downgrade(version);
     }
 }
 
-impl Restrict for ListResourcesResult {
-    fn restrict(&mut self, version: Version) {
-        self.resources.restrict(version);
-        self.cache.restrict(version);
+impl Downgrade for ListResourcesResult {
+    fn downgrade(&mut self, version: Version) {
+        self.resources.downgrade(version);
+        self.cache.downgrade(version);
     }
 }
 
-impl Restrict for ListResourceTemplatesResult {
-    fn restrict(&mut self, version: Version) {
-        self.resource_templates.restrict(version);
-        self.cache.restrict(version);
+impl Downgrade for ListResourceTemplatesResult {
+    fn downgrade(&mut self, version: Version) {
+        self.resource_templates.downgrade(version);
+        self.cache.downgrade(version);
     }
 }
 
-impl Restrict for ListPromptsResult {
-    fn restrict(&mut self, version: Version) {
-        self.prompts.restrict(version);
-        self.cache.restrict(version);
+impl Downgrade for ListPromptsResult {
+    fn downgrade(&mut self, version: Version) {
+        self.prompts.downgrade(version);
+        self.cache.downgrade(version);
     }
 }
 
-impl Restrict for ReadResourceResult {
-    fn restrict(&mut self, version: Version) {
-        self.contents.restrict(version);
-        self.cache.restrict(version);
+impl Downgrade for ReadResourceResult {
+    fn downgrade(&mut self, version: Version) {
+        self.contents.downgrade(version);
+        self.cache.downgrade(version);
     }
 }
 
-impl Restrict for GetPromptResult {
-    fn restrict(&mut self, version: Version) {
-        self.messages.restrict(version);
+impl Downgrade for GetPromptResult {
+    fn downgrade(&mut self, version: Version) {
+        self.messages.downgrade(version);
     }
 }
 
 /// Before 2026-07-28 a structured value that is not an object cannot be sent; its text stays.
-impl Restrict for CallToolResult {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for CallToolResult {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_06_18: self.structured_content);
         if !version.is_modern() && !self.structured_content.as_ref().is_none_or(RawJson::is_object) {
             self.structured_content = None;
         }
-        self.content.restrict(version);
+        self.content.downgrade(version);
     }
 }
 
-impl Restrict for InputRequired {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for InputRequired {
+    fn downgrade(&mut self, version: Version) {
         self.input_requests
             .iter_mut()
             .flat_map(|requests| requests.values_mut())
-            .for_each(|r| r.restrict(version));
+            .for_each(|r| r.downgrade(version));
     }
 }
 
-impl Restrict for CompleteParams {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for CompleteParams {
+    fn downgrade(&mut self, version: Version) {
         since!(version, V2025_06_18: self.context);
         if let CompletionReference::Prompt { title, .. } = &mut self.reference {
             since!(version, V2025_06_18: *title);
@@ -123,65 +123,65 @@ impl Restrict for CompleteParams {
     }
 }
 
-impl Restrict for InitializeParams {
-    fn restrict(&mut self, version: Version) {
-        self.capabilities.restrict(version);
-        self.client_info.restrict(version);
+impl Downgrade for InitializeParams {
+    fn downgrade(&mut self, version: Version) {
+        self.capabilities.downgrade(version);
+        self.client_info.downgrade(version);
     }
 }
 
-impl Restrict for CallToolParams {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for CallToolParams {
+    fn downgrade(&mut self, version: Version) {
         if !version.is_modern() {
             (self.input_responses, self.request_state) = (None, None);
         }
     }
 }
 
-impl Restrict for GetPromptParams {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for GetPromptParams {
+    fn downgrade(&mut self, version: Version) {
         if !version.is_modern() {
             (self.input_responses, self.request_state) = (None, None);
         }
     }
 }
 
-impl Restrict for ReadResourceParams {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for ReadResourceParams {
+    fn downgrade(&mut self, version: Version) {
         if !version.is_modern() {
             (self.input_responses, self.request_state) = (None, None);
         }
     }
 }
 
-impl Restrict for PageParams {
-    fn restrict(&mut self, _: Version) {}
+impl Downgrade for PageParams {
+    fn downgrade(&mut self, _: Version) {}
 }
 
-impl Restrict for ListenParams {
-    fn restrict(&mut self, _: Version) {}
+impl Downgrade for ListenParams {
+    fn downgrade(&mut self, _: Version) {}
 }
 
-impl Restrict for SubscribeParams {
-    fn restrict(&mut self, _: Version) {}
+impl Downgrade for SubscribeParams {
+    fn downgrade(&mut self, _: Version) {}
 }
 
-impl Restrict for SetLevelParams {
-    fn restrict(&mut self, _: Version) {}
+impl Downgrade for SetLevelParams {
+    fn downgrade(&mut self, _: Version) {}
 }
 
-impl Restrict for EmptyParams {
-    fn restrict(&mut self, _: Version) {}
+impl Downgrade for EmptyParams {
+    fn downgrade(&mut self, _: Version) {}
 }
 
-impl Restrict for CreateMessageResult {
-    fn restrict(&mut self, version: Version) {
-        self.content.restrict(version);
+impl Downgrade for CreateMessageResult {
+    fn downgrade(&mut self, version: Version) {
+        self.content.downgrade(version);
     }
 }
 
-impl Restrict for ElicitResult {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for ElicitResult {
+    fn downgrade(&mut self, version: Version) {
         if version < V2025_11_25
             && let Some(content) = &mut self.content
         {
@@ -191,8 +191,8 @@ impl Restrict for ElicitResult {
     }
 }
 
-impl Restrict for ListRootsResult {
-    fn restrict(&mut self, version: Version) {
+impl Downgrade for ListRootsResult {
+    fn downgrade(&mut self, version: Version) {
         for root in &mut self.roots {
             since!(version, V2025_06_18: root.meta);
         }

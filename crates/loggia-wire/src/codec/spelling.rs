@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 
 use crate::json_object::{JsonText, push_member};
-use crate::members::Members;
 use crate::raw::RawJson;
+use crate::raw_object::RawObject;
 
 /// Returns `rewritten` in the spelling of `source`: members in the order of the source, with those that only `rewritten`
 /// has after them; equal values as the source wrote them.
@@ -29,7 +29,7 @@ pub fn keep_entry_spelling(member: &str, sources: &[Option<RawJson>], result: Ra
         None => result.part_at(entry.as_bytes()),
     };
     let entries: Vec<RawJson> = entries.enumerate().map(keep).collect();
-    match Members::of(&result) {
+    match RawObject::of(&result) {
         Ok(members) => members.replaced(member, RawJson::of(&entries).as_bytes()),
         Err(_) => result,
     }
@@ -61,7 +61,7 @@ fn merge(source: JsonText<'_>, rewritten: JsonText<'_>) -> Merged {
     }
     match (source.as_bytes().first(), rewritten.as_bytes().first()) {
         (Some(b'{'), Some(b'{')) => {
-            match (Members::read(source.as_bytes()), Members::read(rewritten.as_bytes())) {
+            match (RawObject::read(source.as_bytes()), RawObject::read(rewritten.as_bytes())) {
                 (Ok(source), Ok(rewritten)) => merge_objects(&source, &rewritten),
                 _ => Merged::Rewritten,
             }
@@ -75,7 +75,7 @@ fn merge(source: JsonText<'_>, rewritten: JsonText<'_>) -> Merged {
     }
 }
 
-fn merge_objects(source: &Members<'_>, rewritten: &Members<'_>) -> Merged {
+fn merge_objects(source: &RawObject<'_>, rewritten: &RawObject<'_>) -> Merged {
     let mut left: HashMap<&str, JsonText<'_>> =
         rewritten.iter().map(|(name, value)| (name, JsonText::of_scanned(value))).collect();
     let mut is_same = true;

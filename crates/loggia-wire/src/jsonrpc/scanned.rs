@@ -4,14 +4,14 @@ use bytes::Bytes;
 
 use super::{Id, Message};
 use crate::method::Method;
-use crate::params::{Params, Places};
+use crate::params::{ParamSpans, Params};
 use crate::raw::RawJson;
 use crate::scan::Scanner;
 
 /// The message in `text`, a part of `buffer`; `None` where the parser is to look.
 pub(super) fn message(buffer: &Bytes, text: &[u8]) -> Option<Message> {
     std::str::from_utf8(text).ok()?;
-    let mut members = Members::default();
+    let mut members = EnvelopeMembers::default();
     let mut scanner = Scanner::new(text);
     scanner.object(|scanner, name| members.read(scanner, name))?;
     scanner.end()?;
@@ -20,15 +20,15 @@ pub(super) fn message(buffer: &Bytes, text: &[u8]) -> Option<Message> {
 
 /// The members of every kind of message.
 #[derive(Default)]
-struct Members<'t> {
+struct EnvelopeMembers<'t> {
     version: Option<&'t [u8]>,
     id: Option<Id>,
     method: Option<Method>,
-    params: Option<(&'t [u8], Places)>,
+    params: Option<(&'t [u8], ParamSpans)>,
     result: Option<&'t [u8]>,
 }
 
-impl<'t> Members<'t> {
+impl<'t> EnvelopeMembers<'t> {
     fn read(&mut self, scanner: &mut Scanner<'t>, name: &[u8]) -> Option<()> {
         match name {
             b"jsonrpc" => set(&mut self.version, scanner.plain_string()?)?,
@@ -85,10 +85,10 @@ fn text<'t>(scanner: &mut Scanner<'t>) -> Option<&'t str> {
     std::str::from_utf8(scanner.plain_string()?).ok()
 }
 
-fn params<'t>(scanner: &mut Scanner<'t>) -> Option<(&'t [u8], Places)> {
+fn params<'t>(scanner: &mut Scanner<'t>) -> Option<(&'t [u8], ParamSpans)> {
     let mut places = None;
     let text = scanner.spanning(|scanner| {
-        places = Some(Places::read(scanner)?);
+        places = Some(ParamSpans::read(scanner)?);
         Some(())
     })?;
     Some((text, places?))

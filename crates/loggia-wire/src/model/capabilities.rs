@@ -2,10 +2,10 @@
 
 use super::{Extra, JsonObject};
 use crate::shape::record;
-use crate::vec_map::Named;
+use crate::vec_map::VecMap;
 
 /// Settings of one extension, by its identifier.
-pub type Extensions = Named<JsonObject>;
+pub type Extensions = VecMap<String, JsonObject>;
 
 /// What a client can do.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Extra, Meta};
 use crate::shape::{
-    Fill, FillRecord, Malformed, Model, Record, Shape, View, fill_from, members_of, record, serde_by_shape,
+    DecodeError, Fill, FillRecord, Model, Record, Shape, View, fill_from, members_of, record, serde_by_shape,
     take_tag,
 };
 
@@ -85,12 +85,12 @@ impl Shape for CompletionReference {
 }
 
 impl Fill for CompletionReference {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         let mut members = members_of(text)?;
         *self = match &*take_tag(&mut members, "type")? {
             PROMPT => CompletionReference::Prompt { name: String::new(), title: None },
             RESOURCE => CompletionReference::Resource { uri: String::new() },
-            other => return Err(Malformed::unknown(other, &[PROMPT, RESOURCE])),
+            other => return Err(DecodeError::unknown(other, &[PROMPT, RESOURCE])),
         };
         fill_from(self, members)
     }

@@ -1,8 +1,8 @@
 //! Asking the person: a form of primitive fields, or a URL to open. Since 2025-06-18.
 
 use super::{Extra, JsonObject, Meta};
-use crate::shape::{Fill, Malformed, Model, Shape, View, members_of, record, serde_by_shape, words};
-use crate::vec_map::Named;
+use crate::shape::{DecodeError, Fill, Model, Shape, View, members_of, record, serde_by_shape, words};
+use crate::vec_map::VecMap;
 
 /// Parameters of `elicitation/create`.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,11 +33,11 @@ impl Shape for ElicitParams {
 }
 
 impl Fill for ElicitParams {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         *self = match members_of(text)?.string("mode").as_deref() {
             Some("url") => ElicitParams::Url(Model::read(text)?),
             Some("form") | None => ElicitParams::Form(Model::read(text)?),
-            Some(other) => return Err(Malformed::new(format!("unknown elicitation mode {other:?}"))),
+            Some(other) => return Err(DecodeError::new(format!("unknown elicitation mode {other:?}"))),
         };
         Ok(())
     }
@@ -113,7 +113,7 @@ pub struct ElicitSchema {
     /// `object`.
     pub kind: ObjectType,
     /// The fields by name.
-    pub properties: Named<PrimitiveSchema>,
+    pub properties: VecMap<String, PrimitiveSchema>,
     /// The fields that must be filled in.
     pub required: Option<Vec<String>>,
     /// Members we do not know.
@@ -160,7 +160,7 @@ impl Shape for PrimitiveSchema {
 }
 
 impl Fill for PrimitiveSchema {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         let members = members_of(text)?;
         let has = |member: &str| members.raw(member).is_some();
         *self = match members.string("type").as_deref() {
@@ -169,7 +169,7 @@ impl Fill for PrimitiveSchema {
             Some("number" | "integer") => PrimitiveSchema::Number(Model::read(text)?),
             Some("boolean") => PrimitiveSchema::Boolean(Model::read(text)?),
             Some("array") => PrimitiveSchema::MultiEnum(several(text)?),
-            other => return Err(Malformed::new(format!("a form has no field of type {other:?}"))),
+            other => return Err(DecodeError::new(format!("a form has no field of type {other:?}"))),
         };
         Ok(())
     }
@@ -183,11 +183,11 @@ impl Model for PrimitiveSchema {
 
 serde_by_shape!(PrimitiveSchema);
 
-fn several(text: &[u8]) -> Result<MultiEnumSchema, Malformed> {
+fn several(text: &[u8]) -> Result<MultiEnumSchema, DecodeError> {
     let field = MultiEnumSchema::read(text)?;
     match field.items.values.is_some() || field.items.any_of.is_some() {
         true => Ok(field),
-        false => Err(Malformed::new("a field of type \"array\" needs items with \"enum\" or \"anyOf\"")),
+        false => Err(DecodeError::new("a field of type \"array\" needs items with \"enum\" or \"anyOf\"")),
     }
 }
 

@@ -4,8 +4,10 @@
 use super::{CreateMessageParams, ElicitParams, Extra, Meta};
 use crate::method::Method;
 use crate::raw::RawJson;
-use crate::shape::{Fill, Malformed, Model, Shape, View, members_of, record, serde_by_shape, take, take_tag};
-use crate::vec_map::Named;
+use crate::shape::{
+    DecodeError, Fill, Model, Shape, View, members_of, record, serde_by_shape, take, take_tag,
+};
+use crate::vec_map::VecMap;
 
 /// One question to the client.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,12 +38,12 @@ impl InputRequest {
             .map_err(|malformed| format!("{method}: {malformed}"))
     }
 
-    fn read_params(method: &Method, params: &[u8]) -> Result<InputRequest, Malformed> {
+    fn read_params(method: &Method, params: &[u8]) -> Result<InputRequest, DecodeError> {
         Ok(match method {
             Method::Elicit => InputRequest::Elicit(Box::new(Model::read(params)?)),
             Method::CreateMessage => InputRequest::CreateMessage(Box::new(Model::read(params)?)),
             Method::ListRoots => InputRequest::ListRoots(Model::read(params)?),
-            _ => return Err(Malformed::new("it is not a question to a client")),
+            _ => return Err(DecodeError::new("it is not a question to a client")),
         })
     }
 
@@ -67,7 +69,7 @@ impl Shape for InputRequest {
 }
 
 impl Fill for InputRequest {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         let mut members = members_of(text)?;
         let method = Method::from(&*take_tag(&mut members, "method")?);
         let params = take(&mut members, "params")?.filter(|text| *text != b"null");
@@ -95,10 +97,10 @@ impl Shape for Word {
 }
 
 /// Questions by the key their answers will carry.
-pub type InputRequests = Named<InputRequest>;
+pub type InputRequests = VecMap<String, InputRequest>;
 
 /// Answers by the key of their question. What shape an answer has follows from its question.
-pub type InputResponses = Named<RawJson>;
+pub type InputResponses = VecMap<String, RawJson>;
 
 /// The outcome "ask the client, then ask me again" (MRTR, "InputRequiredResult"). At least one of the two
 /// members is present.

@@ -2,7 +2,7 @@
 
 use super::{Extra, Meta, Prompt, Resource, ResourceTemplate, Tool};
 use crate::shape::{
-    Fill, FillRecord, Malformed, Model, Record, Shape, View, fill_record, record, serde_by_shape, words,
+    DecodeError, Fill, FillRecord, Model, Record, Shape, View, fill_record, record, serde_by_shape, words,
 };
 
 /// Parameters of every request for a list.
@@ -34,7 +34,7 @@ impl Shape for CacheHints {
 }
 
 impl Fill for CacheHints {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         fill_record(self, text)
     }
 }
@@ -65,7 +65,7 @@ serde_by_shape!(CacheHints);
 struct Ttl<'a>(&'a mut Option<u64>);
 
 impl Fill for Ttl<'_> {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         *self.0 = Option::<f64>::read(text)?.map(|ms| ms.max(0.0) as u64);
         Ok(())
     }

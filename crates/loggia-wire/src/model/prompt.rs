@@ -2,7 +2,7 @@
 
 use super::{ContentBlock, Extra, Icon, InputResponses, Meta, Role, setters};
 use crate::shape::record;
-use crate::vec_map::Named;
+use crate::vec_map::VecMap;
 
 /// A prompt that can be rendered.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -64,7 +64,7 @@ pub struct GetPromptParams {
     /// Which prompt.
     pub name: String,
     /// With what.
-    pub arguments: Option<Named<String>>,
+    pub arguments: Option<VecMap<String, String>>,
     /// Answers to the questions of the round before. Since 2026-07-28.
     pub input_responses: Option<InputResponses>,
     /// The state of the round before. Since 2026-07-28.

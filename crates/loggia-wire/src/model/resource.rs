@@ -2,7 +2,7 @@
 
 use super::{Annotations, CacheHints, Extra, Icon, InputResponses, Meta, setters};
 use crate::shape::{
-    Fill, FillRecord, Malformed, Model, Record, Shape, View, fill_from, members_of, record, serde_by_shape,
+    DecodeError, Fill, FillRecord, Model, Record, Shape, View, fill_from, members_of, record, serde_by_shape,
 };
 
 /// A resource that can be read.
@@ -175,13 +175,13 @@ impl Shape for ResourceContents {
 
 impl Fill for ResourceContents {
     /// Where both are there, the text counts, and the bytes are a member we do not know.
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         let members = members_of(text)?;
         let has = |name| members.raw(name).is_some_and(|text| text != b"null");
         self.body = match (has("text"), has("blob")) {
             (true, _) => ResourceBody::Text(String::new()),
             (false, true) => ResourceBody::Blob(String::new()),
-            (false, false) => return Err(Malformed::new("contents have neither text nor blob")),
+            (false, false) => return Err(DecodeError::new("contents have neither text nor blob")),
         };
         fill_from(self, members)?;
         self.extra.retain(|name, value| !(value.is_null() && matches!(name, "text" | "blob")));

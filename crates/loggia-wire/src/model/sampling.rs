@@ -4,7 +4,7 @@ use super::{
     AudioContent, Extra, ImageContent, JsonObject, Meta, Role, TextContent, Tool, ToolResultContent,
     ToolUseContent,
 };
-use crate::shape::{Fill, Malformed, Model, Shape, View, record, serde_by_shape, tagged, words};
+use crate::shape::{DecodeError, Fill, Model, Shape, View, record, serde_by_shape, tagged, words};
 
 /// Parameters of `sampling/createMessage`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -197,7 +197,7 @@ impl Shape for SamplingContent {
 }
 
 impl Fill for SamplingContent {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         *self = match text.first() {
             Some(b'[') => SamplingContent::Many(Model::read(text)?),
             _ => SamplingContent::One(Model::read(text)?),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{ContentBlock, Extra, Icon, InputResponses, JsonObject, Meta, setters};
 use crate::raw::RawJson;
-use crate::shape::{Fill, Malformed, Shape, View, fill_from, members_of, record, serde_by_shape};
+use crate::shape::{DecodeError, Fill, Shape, View, fill_from, members_of, record, serde_by_shape};
 
 /// A JSON Schema that is an object. Shared, because every list sends it again.
 pub type Schema = Arc<JsonObject>;
@@ -129,7 +129,7 @@ impl Shape for CallToolResult {
 }
 
 impl Fill for CallToolResult {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         let mut members = members_of(text)?;
         members.or_insert("content", b"[]");
         fill_from(self, members)

@@ -5,36 +5,36 @@ use std::sync::Arc;
 
 use serde_json::{Number, Value};
 
-use super::{Fill, Malformed, Model, Shape, View};
+use super::{DecodeError, Fill, Model, Shape, View};
 use crate::json_object::{JsonObject, JsonText};
 use crate::raw::{RawJson, plain_text};
 
 /// The JSON value `text` as a tree.
-pub fn value_of(text: &[u8]) -> Result<Value, Malformed> {
-    serde_json::from_slice(text).map_err(|error| Malformed::new(error.to_string()))
+pub fn value_of(text: &[u8]) -> Result<Value, DecodeError> {
+    serde_json::from_slice(text).map_err(|error| DecodeError::new(error.to_string()))
 }
 
-fn number_of(text: &[u8], what: &str) -> Result<Number, Malformed> {
+fn number_of(text: &[u8], what: &str) -> Result<Number, DecodeError> {
     match value_of(text)? {
         Value::Number(number) => Ok(number),
-        _ => Err(Malformed::expected(what, text)),
+        _ => Err(DecodeError::expected(what, text)),
     }
 }
 
-fn string_of(text: &[u8]) -> Result<String, Malformed> {
+fn string_of(text: &[u8]) -> Result<String, DecodeError> {
     if let Some(plain) = plain_text(text) {
         return Ok(plain.to_owned());
     }
     match value_of(text)? {
         Value::String(string) => Ok(string),
-        _ => Err(Malformed::expected("a string", text)),
+        _ => Err(DecodeError::expected("a string", text)),
     }
 }
 
-fn integer_of(text: &[u8]) -> Result<i64, Malformed> {
+fn integer_of(text: &[u8]) -> Result<i64, DecodeError> {
     const WHAT: &str = "an integer";
     let number = number_of(text, WHAT)?;
-    number.as_i64().or_else(|| whole(&number)).ok_or_else(|| Malformed::expected(WHAT, text))
+    number.as_i64().or_else(|| whole(&number)).ok_or_else(|| DecodeError::expected(WHAT, text))
 }
 
 /// The integer that a peer without integers may write as `1e3` or `1000.0`.
@@ -44,23 +44,23 @@ fn whole(number: &Number) -> Option<i64> {
     (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i64)
 }
 
-fn size_of(text: &[u8]) -> Result<u64, Malformed> {
+fn size_of(text: &[u8]) -> Result<u64, DecodeError> {
     const WHAT: &str = "an integer that is not negative";
     let number = number_of(text, WHAT)?;
     let unsigned = number.as_u64().or_else(|| u64::try_from(whole(&number)?).ok());
-    unsigned.ok_or_else(|| Malformed::expected(WHAT, text))
+    unsigned.ok_or_else(|| DecodeError::expected(WHAT, text))
 }
 
-fn float_of(text: &[u8]) -> Result<f64, Malformed> {
+fn float_of(text: &[u8]) -> Result<f64, DecodeError> {
     const WHAT: &str = "a number";
-    number_of(text, WHAT)?.as_f64().ok_or_else(|| Malformed::expected(WHAT, text))
+    number_of(text, WHAT)?.as_f64().ok_or_else(|| DecodeError::expected(WHAT, text))
 }
 
-fn bool_of(text: &[u8]) -> Result<bool, Malformed> {
+fn bool_of(text: &[u8]) -> Result<bool, DecodeError> {
     match text {
         b"true" => Ok(true),
         b"false" => Ok(false),
-        _ => Err(Malformed::expected("true or false", text)),
+        _ => Err(DecodeError::expected("true or false", text)),
     }
 }
 
@@ -74,7 +74,7 @@ macro_rules! leaf {
         }
 
         impl Fill for $type {
-            fn fill(&mut self, $text: &[u8]) -> Result<(), Malformed> {
+            fn fill(&mut self, $text: &[u8]) -> Result<(), DecodeError> {
                 *self = $read?;
                 Ok(())
             }
@@ -108,7 +108,7 @@ impl Shape for RawJson {
 }
 
 impl Fill for RawJson {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
         *self = RawJson::from_written(text.to_vec());
         Ok(())
     }

@@ -16,7 +16,7 @@ macro_rules! record {
         }
 
         impl $crate::shape::Fill for $type {
-            fn fill(&mut self, text: &[u8]) -> Result<(), $crate::shape::Malformed> {
+            fn fill(&mut self, text: &[u8]) -> Result<(), $crate::shape::DecodeError> {
                 $crate::shape::fill_record(self, text)
             }
         }
@@ -72,13 +72,13 @@ macro_rules! tagged {
         }
 
         impl $crate::shape::Fill for $type {
-            fn fill(&mut self, text: &[u8]) -> Result<(), $crate::shape::Malformed> {
+            fn fill(&mut self, text: &[u8]) -> Result<(), $crate::shape::DecodeError> {
                 let mut members = $crate::shape::members_of(text)?;
                 *self = match &*$crate::shape::take_tag(&mut members, $tag)? {
                     $first_kind => $type::$first($crate::shape::Model::blank()),
                     $($kind => $type::$variant($crate::shape::Model::blank()),)*
                     other => {
-                        return Err($crate::shape::Malformed::unknown(other, &[$first_kind, $($kind),*]));
+                        return Err($crate::shape::DecodeError::unknown(other, &[$first_kind, $($kind),*]));
                     }
                 };
                 let record: &mut dyn $crate::shape::FillRecord = match self {
@@ -113,7 +113,7 @@ macro_rules! words {
         }
 
         impl $crate::shape::Fill for $type {
-            fn fill(&mut self, text: &[u8]) -> Result<(), $crate::shape::Malformed> {
+            fn fill(&mut self, text: &[u8]) -> Result<(), $crate::shape::DecodeError> {
                 let at = $crate::shape::word_at(text, &[$first_word $(, $word)*])?;
                 *self = [$type::$first $(, $type::$variant)*][at];
                 Ok(())

@@ -6,7 +6,7 @@ use loggia_wire::jsonrpc;
 use loggia_wire::meta::{CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, PROGRESS_TOKEN, PROTOCOL_VERSION};
 use loggia_wire::model::*;
 use loggia_wire::schema::Validator;
-use loggia_wire::{Params, RawJson, RequestMeta, Version, codec, plain};
+use loggia_wire::{Params, RawJson, RequestMeta, Version, codec, reference};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -143,7 +143,7 @@ proptest! {
     #[test]
     fn messages_are_read_alike(text in message_text()) {
         let text = Bytes::from(text);
-        prop_assert_eq!(jsonrpc::decode(&text), plain::message(&text));
+        prop_assert_eq!(jsonrpc::decode(&text), reference::message(&text));
     }
 
     #[test]
@@ -151,7 +151,7 @@ proptest! {
         let Ok(raw) = RawJson::parse(text) else { return Ok(()) };
         let params = Params::from(raw);
         let fast = RequestMeta::from_modern(Some(&params), &Version::ALL);
-        let plain = plain::request_meta(Some(&params), &Version::ALL);
+        let plain = reference::request_meta(Some(&params), &Version::ALL);
         prop_assert_eq!(format!("{fast:?}"), format!("{plain:?}"));
     }
 
@@ -211,7 +211,7 @@ fn results_are_written_alike() {
         for version in Version::ALL {
             let fast: Value =
                 codec::encode_result(result.clone(), version, Some(&identity)).decode().unwrap();
-            let plain: Value = plain::result(result.clone(), version, Some(&identity)).decode().unwrap();
+            let plain: Value = reference::result(result.clone(), version, Some(&identity)).decode().unwrap();
             assert_eq!(fast, plain, "{result:?} in {version}");
         }
     }

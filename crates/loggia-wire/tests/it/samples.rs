@@ -1,7 +1,7 @@
 //! One value of every type with every member filled in, as data. The codec tests write each for every
 //! revision; the property tests take members away at random.
 
-use loggia_wire::codec::{self, Restrict};
+use loggia_wire::codec::{self, Downgrade};
 use loggia_wire::jsonrpc;
 use loggia_wire::model::*;
 use loggia_wire::shape::Shape;
@@ -56,7 +56,7 @@ fn result<T: DeserializeOwned + Into<ServerResult>>(
     codec::encode_result(result, version, Some(&identity())).decode().map(Some)
 }
 
-fn item<T: DeserializeOwned + Shape + Restrict>(
+fn item<T: DeserializeOwned + Shape + Downgrade>(
     value: &Value,
     version: Version,
 ) -> serde_json::Result<Option<Value>> {
@@ -65,7 +65,7 @@ fn item<T: DeserializeOwned + Shape + Restrict>(
 }
 
 /// Writes the params as a whole request of `method`.
-fn request<T: DeserializeOwned + Shape + Restrict>(
+fn request<T: DeserializeOwned + Shape + Downgrade>(
     method: Method,
     value: &Value,
     version: Version,

@@ -10,7 +10,7 @@ use loggia_wire::model::{
     ElicitParams, ElicitResult, ElicitUrlParams, ElicitationCapability, InputRequest, JsonObject,
     ListRootsResult, PrimitiveSchema, RootsCapability, SamplingCapability, ServerNotification,
 };
-use loggia_wire::vec_map::Named;
+use loggia_wire::vec_map::VecMap;
 use loggia_wire::{RawJson, RpcError};
 use serde_json::Value;
 
@@ -87,7 +87,7 @@ pub(crate) async fn answer(handler: &dyn ClientHandler, request: InputRequest) -
 }
 
 /// Fills fields that an accepted form leaves out with their defaults (SEP-1034).
-fn apply_defaults(result: &mut ElicitResult, fields: &Named<PrimitiveSchema>) {
+fn apply_defaults(result: &mut ElicitResult, fields: &VecMap<String, PrimitiveSchema>) {
     if result.action != ElicitAction::Accept {
         return;
     }
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn defaults_fill_what_an_accepted_form_leaves_out() {
-        let fields: Named<PrimitiveSchema> = serde_json::from_value(json!({
+        let fields: VecMap<String, PrimitiveSchema> = serde_json::from_value(json!({
             "name": { "type": "string", "default": "Ann" },
             "age": { "type": "integer", "default": 3 },
             "score": { "type": "number", "default": 1.5 },

@@ -12,7 +12,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::changes::{Change, Listening};
+use crate::changes::{Change, ChangeSubscription};
 use crate::client::backoff::Backoff;
 use crate::client::driver::Status;
 use crate::client::negotiate::ServerFacts;
@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 
 /// A stream of changes. It ends when the client does, or when it is dropped.
 pub struct Subscription {
-    listening: Listening,
+    listening: ChangeSubscription,
     accepted: watch::Receiver<Option<SubscriptionFilter>>,
     task: JoinHandle<()>,
 }

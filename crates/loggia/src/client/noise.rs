@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use loggia_wire::jsonrpc::{DecodeError, Id, PartialEnvelope};
+use loggia_wire::jsonrpc::{EnvelopeError, Id, PartialEnvelope};
 use loggia_wire::text::escape_line;
 
 use crate::error::Error;
@@ -21,7 +21,7 @@ pub(crate) struct UnreadableMessage {
 
 impl UnreadableMessage {
     /// A text that cannot be decoded.
-    pub(crate) fn of_text(text: &Bytes, error: &DecodeError) -> UnreadableMessage {
+    pub(crate) fn of_text(text: &Bytes, error: &EnvelopeError) -> UnreadableMessage {
         UnreadableMessage {
             error: Error::Protocol(format!("the answer cannot be read: {error}")),
             envelope: Box::new(PartialEnvelope::read(text, text)),

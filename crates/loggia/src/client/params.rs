@@ -3,7 +3,7 @@
 //! were.
 
 use loggia_wire::model::{LoggingLevel, Meta};
-use loggia_wire::{Members, Params, RawJson, Version, jsonrpc, meta};
+use loggia_wire::{Params, RawJson, RawObject, Version, jsonrpc, meta};
 
 use crate::error::Error;
 
@@ -39,8 +39,8 @@ pub(crate) struct MetaPatch<'a> {
 /// `params` with `patch` applied; `None` where nothing is left to say.
 pub(crate) fn compose(params: &Params, patch: &MetaPatch<'_>) -> Result<Option<RawJson>, Error> {
     let given = match params.routing() {
-        Some(routing) => routing.meta.map(Members::read).transpose(),
-        None => Members::of(params).and_then(|all| all.raw("_meta").map(Members::read).transpose()),
+        Some(routing) => routing.meta.map(RawObject::read).transpose(),
+        None => RawObject::of(params).and_then(|all| all.raw("_meta").map(RawObject::read).transpose()),
     };
     let composed = match compose_meta(&given.map_err(not_an_object)?.unwrap_or_default(), patch) {
         Some(meta) => params.with_meta(&meta),
@@ -59,7 +59,7 @@ pub(crate) fn with_members(
     params: &RawJson,
     additions: &[(&str, Option<RawJson>)],
 ) -> Result<RawJson, Error> {
-    let given = Members::of(params).map_err(not_an_object)?;
+    let given = RawObject::of(params).map_err(not_an_object)?;
     let mut out = ObjectWriter::new(params.as_bytes().len() + 256);
     for (name, value) in given.iter() {
         if !additions.iter().any(|(added, _)| *added == name) {
@@ -79,7 +79,7 @@ pub(crate) fn member(params: &RawJson, wanted: &str) -> Option<RawJson> {
     params.member(wanted).map(|value| params.part_at(value))
 }
 
-fn compose_meta(given: &Members<'_>, patch: &MetaPatch<'_>) -> Option<Vec<u8>> {
+fn compose_meta(given: &RawObject<'_>, patch: &MetaPatch<'_>) -> Option<Vec<u8>> {
     let mut out = ObjectWriter::new(256);
     for (name, value) in given.iter() {
         let replaced = patch.extra.is_some_and(|extra| extra.contains_key(name));

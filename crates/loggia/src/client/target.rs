@@ -105,7 +105,7 @@ impl IntoTarget for Arc<dyn Service> {
     }
 }
 
-impl IntoTarget for memory::End {
+impl IntoTarget for memory::MemoryTransport {
     fn into_target(self) -> Result<Target> {
         let (reader, writer) = self.split();
         (reader, writer).into_target()

@@ -6,7 +6,7 @@ use loggia_wire::model::{
     ReadResourceParams, ReadResourceResult, ServerResult, SetLevelParams, SubscribeParams,
 };
 use loggia_wire::shape::Shape;
-use loggia_wire::vec_map::Named;
+use loggia_wire::vec_map::VecMap;
 use loggia_wire::{Method, RawJson, codec};
 
 use crate::client::{Client, RequestOptions};
@@ -55,7 +55,7 @@ impl Client {
         name: impl Into<String>,
         arguments: impl IntoIterator<Item = (K, V)>,
     ) -> Result<GetPromptResult> {
-        let arguments: Named<String> =
+        let arguments: VecMap<String, String> =
             arguments.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         let arguments = (!arguments.is_empty()).then_some(arguments);
         let params = GetPromptParams { name: name.into(), arguments, ..GetPromptParams::default() };

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use loggia_wire::jsonrpc::{self, DecodeError, Id, Message};
+use loggia_wire::jsonrpc::{self, EnvelopeError, Id, Message};
 use loggia_wire::meta::{self, Declared, MetaMemo};
 use loggia_wire::model::{CancelledParams, EmptyResult, InputRequest, ServerResult, SubscriptionFilter};
 use loggia_wire::{Era, Method, Params, RawJson, RequestMeta, RpcError, Version};
@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use self::batch::{BatchKey, Batches};
 use self::calls::Slot;
 use self::subscriptions::Watch;
-use super::asks::{self, Asks};
+use super::client_requests::{self, PendingClientRequests};
 use super::session::Session;
 use super::{admit, discover};
 use crate::limits::Limits;
@@ -45,7 +45,7 @@ pub struct Connection {
     running: usize,
     running_bytes: usize,
     batches: Batches,
-    asks: Asks<Asker>,
+    asks: PendingClientRequests<Asker>,
     actions: VecDeque<Action>,
     next_key: u64,
     closing: Option<Instant>,
@@ -61,7 +61,7 @@ pub struct Key(u64);
 pub struct AskKey(pub u64);
 
 /// The two eras' forms of a request; what a modern one says about itself, where it is known already.
-enum Form {
+enum RequestForm {
     Modern(Option<Arc<RequestMeta>>),
     Legacy,
 }
@@ -132,7 +132,7 @@ impl Connection {
             running: 0,
             running_bytes: 0,
             batches: Batches::default(),
-            asks: Asks::new(&limits),
+            asks: PendingClientRequests::new(&limits),
             actions: VecDeque::new(),
             next_key: 0,
             closing: None,
@@ -194,7 +194,7 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Instant) {
         for (asker, notice) in self.asks.handle_timeout(now) {
             self.send(notice);
-            self.answer(asker.ask, Err(asks::timed_out(self.limits.ask_timeout)));
+            self.answer(asker.ask, Err(client_requests::timed_out(self.limits.ask_timeout)));
         }
         if !self.closed && self.closing.is_some_and(|deadline| deadline <= now) {
             self.abandon_asks();
@@ -213,7 +213,7 @@ impl Connection {
             Some(session) if legacy && self.closing.is_none() => {
                 self.asks.open(Asker { ask, call }, request, session.meta(), now)
             }
-            _ => Err(asks::unanswerable()),
+            _ => Err(client_requests::unanswerable()),
         };
         match opened {
             Ok(message) => self.send(message),
@@ -234,7 +234,7 @@ impl Connection {
         let is_response = envelope.has_outcome && !envelope.has_method;
         match envelope.id.as_ref().filter(|_| is_response) {
             Some(id) => self.handle_response(id, Err(error)),
-            None => self.refuse(DecodeError { id: envelope.id, error }, None),
+            None => self.refuse(EnvelopeError { id: envelope.id, error }, None),
         }
     }
 
@@ -256,7 +256,7 @@ impl Connection {
 
     fn handle_batch(
         &mut self,
-        members: Vec<Result<Message, DecodeError>>,
+        members: Vec<Result<Message, EnvelopeError>>,
         bytes: usize,
         server: &Description,
     ) {
@@ -321,8 +321,8 @@ impl Connection {
         let (id, batch) = (incoming.id.clone(), incoming.batch);
         let version = self.session.as_ref().map_or(Version::LATEST, Session::version);
         let (version, handled) = match self.check(&incoming, server) {
-            Ok(Form::Modern(meta)) => (Version::LATEST, self.serve_modern(incoming, meta, server)),
-            Ok(Form::Legacy) => (version, self.serve_legacy(incoming, server)),
+            Ok(RequestForm::Modern(meta)) => (Version::LATEST, self.serve_modern(incoming, meta, server)),
+            Ok(RequestForm::Legacy) => (version, self.serve_legacy(incoming, server)),
             Err(error) => (version, Err(error)),
         };
         if let Err(error) = handled {
@@ -331,7 +331,7 @@ impl Connection {
     }
 
     /// Which era a request belongs to, or why it is refused before it is looked at.
-    fn check(&self, incoming: &Incoming, server: &Description) -> Result<Form, RpcError> {
+    fn check(&self, incoming: &Incoming, server: &Description) -> Result<RequestForm, RpcError> {
         if self.ids.contains_key(&incoming.id) {
             let id = &incoming.id;
             return Err(RpcError::invalid_request(format!("A request with the id {id} is not answered yet")));
@@ -341,16 +341,16 @@ impl Connection {
         }
         // A server of the legacy era alone must not look like a modern one.
         if !server.versions.iter().any(|version| version.is_modern()) {
-            return Ok(Form::Legacy);
+            return Ok(RequestForm::Legacy);
         }
         let params = incoming.params.as_ref();
         let recalled = meta::text(params).and_then(|text| self.memo.recall(text));
         if let Some(meta) = recalled.filter(|meta| server.versions.contains(&meta.version)) {
-            return Ok(Form::Modern(Some(meta)));
+            return Ok(RequestForm::Modern(Some(meta)));
         }
         Ok(match meta::declared_version(params)? {
-            Declared::Known(_) | Declared::Unknown(_) => Form::Modern(None),
-            Declared::Nothing => Form::Legacy,
+            Declared::Known(_) | Declared::Unknown(_) => RequestForm::Modern(None),
+            Declared::Nothing => RequestForm::Legacy,
         })
     }
 
@@ -454,7 +454,7 @@ impl Connection {
 
     fn abandon_asks(&mut self) {
         let askers = self.asks.abandon();
-        askers.into_iter().for_each(|asker| self.answer(asker.ask, Err(asks::unanswerable())));
+        askers.into_iter().for_each(|asker| self.answer(asker.ask, Err(client_requests::unanswerable())));
     }
 
     fn close_when_idle(&mut self) {

@@ -24,7 +24,7 @@ use self::tasks::{Event, Link, ListenTask, Peer, Task};
 use super::connection::{Action, AskKey, Connection, Key};
 use super::poll_once;
 use crate::error::{Error, Result};
-use crate::exchange::{Exchange, LivePeer};
+use crate::exchange::{ClientPeer, Exchange};
 use crate::limits::Limits;
 use crate::service::{Request, Service};
 use crate::transport::Shutdown;
@@ -199,7 +199,7 @@ impl Driver {
                 self.asks.insert(ask, reply);
                 self.machine.handle_ask(ask, call, *request, Instant::now().into_std());
             }
-            Event::Listening(key, opened) => {
+            Event::ChangeSubscription(key, opened) => {
                 self.machine.handle_listening(key, opened, &self.service.describe());
             }
             Event::Change(key, change) => self.machine.handle_change(key, change),
@@ -288,11 +288,11 @@ impl Driver {
 
     async fn call(&mut self, key: Key, request: Request, live: bool) {
         let live =
-            live.then(|| Arc::new(Peer { call: key, link: Arc::clone(&self.link) }) as Arc<dyn LivePeer>);
+            live.then(|| Arc::new(Peer { call: key, link: Arc::clone(&self.link) }) as Arc<dyn ClientPeer>);
         let (exchange, outbox, guard) = Exchange::new(live);
         let (service, limits) = (Arc::clone(&self.service), Arc::clone(&self.limits));
         let mut call =
-            Box::pin(async move { super::settle::run(&*service, request, exchange, &limits).await });
+            Box::pin(async move { super::resolve_input::run(&*service, request, exchange, &limits).await });
         if self.spawn_at_once > 0 {
             self.spawn_at_once -= 1;
         } else {

@@ -2,20 +2,20 @@
 //! redone on the way out, so that a [`Service`] sees one kind of request and cannot tell which era it serves.
 //!
 //! * this module: what both eras share: reading a request, running it, writing its answer;
-//! * [`settle`]: running a request so that its client can be sent the outcome, in either era;
-//! * [`session`] and [`asks`]: what a legacy session knows, does and has asked, as values without I/O;
+//! * [`resolve_input`]: running a request so that its client can be sent the outcome, in either era;
+//! * [`session`] and [`client_requests`]: what a legacy session knows, does and has asked, as values without I/O;
 //! * [`listen`]: the messages of a subscription;
 //! * [`connection`]: a whole duplex connection (stdio, Unix socket, in memory), both eras at once, as a
 //!   machine without I/O; [`duplex`] drives it with tasks and pipes.
 
-pub mod asks;
 pub mod capability;
+pub mod client_requests;
 pub mod connection;
 pub mod duplex;
 pub mod listen;
-pub mod notices;
+pub mod notification_filter;
+pub mod resolve_input;
 pub mod session;
-pub mod settle;
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,7 +30,7 @@ use loggia_wire::model::{
 };
 use loggia_wire::{Method, Params, RequestMeta, RpcError, Version};
 
-use crate::changes::Listening;
+use crate::changes::ChangeSubscription;
 use crate::exchange::Exchange;
 pub use crate::reference::correlation_id;
 use crate::service::{BoxFuture, Description, Outcome, Principal, Request, Service};
@@ -133,7 +133,7 @@ pub async fn open_stream<S: Service + ?Sized>(
     service: &S,
     filter: SubscriptionFilter,
     principal: Option<Arc<Principal>>,
-) -> Result<Listening, RpcError> {
+) -> Result<ChangeSubscription, RpcError> {
     // The call itself may panic too, before there is a future.
     let mut opening = pin!(async { service.listen(filter, principal).await });
     let opened = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| opening.as_mut().poll(cx))) {

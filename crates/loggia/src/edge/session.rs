@@ -9,8 +9,8 @@ use loggia_wire::model::{
     ServerCapabilities, ServerResult, SetLevelParams, SubscribeParams, SubscriptionFilter,
 };
 use loggia_wire::shape::{Model, Shape, View};
-use loggia_wire::vec_map::Named;
-use loggia_wire::{Era, Members, Method, Params, RawJson, RequestMeta, RpcError, Version};
+use loggia_wire::vec_map::VecMap;
+use loggia_wire::{Era, Method, Params, RawJson, RawObject, RequestMeta, RpcError, Version};
 
 use crate::limits::Limits;
 use crate::service::Description;
@@ -21,7 +21,7 @@ pub struct Session {
     /// What its requests say that say nothing themselves.
     meta: Arc<RequestMeta>,
     initialized: bool,
-    subscriptions: Named<()>,
+    subscriptions: VecMap<String, ()>,
 }
 
 /// The level of log messages a session gets until it says otherwise ("Logging" leaves it to the server).
@@ -36,7 +36,7 @@ impl Session {
         server: &Description,
     ) -> Result<(Session, ServerResult), RpcError> {
         let params = params.map_or(&b"{}"[..], RawJson::as_bytes);
-        let params = Members::read(params).map_err(|_| invalid("expected an object"))?;
+        let params = RawObject::read(params).map_err(|_| invalid("expected an object"))?;
         let requested: String = params.get("protocolVersion").map_err(invalid)?;
         // Some old clients leave out what the schema requires.
         let capabilities: Option<ClientCapabilities> = params.get("capabilities").map_err(invalid)?;
@@ -57,7 +57,7 @@ impl Session {
             meta: None,
             extra: Extra::new(),
         };
-        let session = Session { meta: Arc::new(meta), initialized: false, subscriptions: Named::new() };
+        let session = Session { meta: Arc::new(meta), initialized: false, subscriptions: VecMap::new() };
         Ok((session, ServerResult::from(result)))
     }
 
@@ -194,7 +194,7 @@ impl Session {
     /// Reads the small form back. The session counts as initialized: its client has sent a request since.
     /// `None` where the bytes are not ours (of another release, say): the client must start a new session.
     pub fn from_bytes(bytes: &[u8]) -> Option<Session> {
-        let small = Members::read(bytes).ok()?;
+        let small = RawObject::read(bytes).ok()?;
         let info: Option<Vec<String>> = small.get(INFO).ok()?;
         let meta = RequestMeta {
             version: small.string(VERSION)?.parse().ok()?,
@@ -211,7 +211,7 @@ impl Session {
         (meta.version.era() == Era::Legacy).then(|| Session {
             meta: Arc::new(meta),
             initialized: true,
-            subscriptions: Named::new(),
+            subscriptions: VecMap::new(),
         })
     }
 }

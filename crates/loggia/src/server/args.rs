@@ -33,19 +33,19 @@ pub fn parameter<T: Parameter>(name: &'static str) -> Property {
 
 /// The arguments of a tool call, to be taken one by one.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Args(Given);
+pub struct Args(ArgumentForm);
 
 #[derive(Debug, Clone, PartialEq)]
-enum Given {
+enum ArgumentForm {
     /// As they came; they are known to fit the schema. Each is read when it is taken.
-    Text(Members),
+    Text(ArgumentSpans),
     /// Out of the ordinary (names with escapes, say), or completed with defaults.
     Object(JsonObject),
 }
 
 /// Where the members of an object stand in its text.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Members {
+pub(crate) struct ArgumentSpans {
     text: RawJson,
     /// Name and value, as ranges of the text.
     places: Vec<[Place; 2]>,
@@ -58,10 +58,10 @@ fn range((from, to): Place) -> Range<usize> {
     from as usize..to as usize
 }
 
-impl Members {
+impl ArgumentSpans {
     /// An object's text, with no members known yet.
-    pub(crate) fn of(text: RawJson) -> Members {
-        Members { text, places: Vec::new() }
+    pub(crate) fn of(text: RawJson) -> ArgumentSpans {
+        ArgumentSpans { text, places: Vec::new() }
     }
 
     /// Takes note of a member; name and value are parts of the text.
@@ -106,19 +106,19 @@ impl Default for Args {
 
 impl Args {
     pub(crate) fn new(arguments: JsonObject) -> Args {
-        Args(Given::Object(arguments))
+        Args(ArgumentForm::Object(arguments))
     }
 
-    pub(crate) fn in_text(members: Members) -> Args {
-        Args(Given::Text(members))
+    pub(crate) fn in_text(members: ArgumentSpans) -> Args {
+        Args(ArgumentForm::Text(members))
     }
 
     /// The argument `name`. One that is missing or of another shape is an error that the model can read.
     pub fn take<T: Parameter>(&mut self, name: &str) -> Result<T, ToolError> {
         let removed;
         let text = match &mut self.0 {
-            Given::Text(members) => members.take(name),
-            Given::Object(arguments) => {
+            ArgumentForm::Text(members) => members.take(name),
+            ArgumentForm::Object(arguments) => {
                 removed = arguments.remove(name);
                 removed.as_ref().map(RawJson::as_bytes)
             }
@@ -134,16 +134,16 @@ impl Args {
     /// All of them.
     pub fn into_object(self) -> JsonObject {
         match self.0 {
-            Given::Object(arguments) => arguments,
-            Given::Text(members) => members.into_object(),
+            ArgumentForm::Object(arguments) => arguments,
+            ArgumentForm::Text(members) => members.into_object(),
         }
     }
 
     /// All of them as one type.
     pub(crate) fn decode<T: DeserializeOwned>(self) -> Result<T, ToolError> {
         let read = match &self.0 {
-            Given::Text(members) => members.text.decode(),
-            Given::Object(arguments) => arguments.decode(),
+            ArgumentForm::Text(members) => members.text.decode(),
+            ArgumentForm::Object(arguments) => arguments.decode(),
         };
         // Read again as a tree, for an error that does not speak of lines and columns.
         read.or_else(|_| serde_json::from_value(Value::Object(self.into_object().to_map())))
@@ -153,11 +153,11 @@ impl Args {
 
 /// The arguments of a prompt, or the variables of a resource's URI.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Texts(BTreeMap<String, String>);
+pub struct StringArgs(BTreeMap<String, String>);
 
-impl Texts {
-    pub(crate) fn new(texts: BTreeMap<String, String>) -> Texts {
-        Texts(texts)
+impl StringArgs {
+    pub(crate) fn new(texts: BTreeMap<String, String>) -> StringArgs {
+        StringArgs(texts)
     }
 
     /// The text `name`, parsed.

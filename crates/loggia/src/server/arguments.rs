@@ -3,9 +3,9 @@
 use loggia_wire::{JsonText, RawJson};
 use serde_json::Value;
 
-use super::args::{Args, Members};
+use super::args::{Args, ArgumentSpans};
 use super::error::ToolError;
-use super::offers::tools::ToolEntry;
+use super::handlers::tools::ToolEntry;
 use crate::model::JsonObject;
 
 /// The arguments as the tool is to get them. What is wrong is told to the model, with the path to it, so
@@ -21,7 +21,7 @@ pub(crate) fn read(tool: &ToolEntry, raw: &RawJson) -> Result<Args, ToolError> {
 fn in_text(tool: &ToolEntry, raw: &RawJson) -> Option<Args> {
     let needed = tool.needed_in_text.as_ref()?;
     u32::try_from(raw.as_bytes().len()).ok()?;
-    let mut members = Members::of(raw.clone());
+    let mut members = ArgumentSpans::of(raw.clone());
     let fits = tool.validator.accepts_object(raw.as_bytes(), |name, value| members.add(name, value));
     (fits && needed.iter().all(|name| members.has(name))).then(|| Args::in_text(members))
 }

@@ -8,14 +8,14 @@ use loggia_wire::{Method, RpcError};
 
 use super::completion::Completer;
 use super::cx::{Call, Cx, Logged, Subject};
+use super::handlers::prompts::PromptEntry;
+use super::handlers::resources::Resources;
+use super::handlers::tools::ToolEntry;
+use super::handlers::{Answering, Offer};
 use super::list::List;
-use super::offers::prompts::PromptEntry;
-use super::offers::resources::Resources;
-use super::offers::tools::ToolEntry;
-use super::offers::{Answering, Offer};
-use super::replay::Rounds;
+use super::replay::InputContext;
 use super::seal::Sealer;
-use crate::changes::{Changes, Listening};
+use crate::changes::{ChangeSubscription, Changes};
 use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::model::{InputResponses, SubscriptionFilter};
@@ -82,7 +82,7 @@ impl Core {
         self.resources.as_ref().map(|resources| &resources.list)
     }
 
-    pub(crate) fn listen(&self, filter: SubscriptionFilter) -> Listening {
+    pub(crate) fn listen(&self, filter: SubscriptionFilter) -> ChangeSubscription {
         let offers = &self.description.capabilities;
         let if_offered = |wanted: Option<bool>, offered: bool| wanted.filter(|_| offered);
         self.changes.listen(SubscriptionFilter {
@@ -112,7 +112,7 @@ impl Core {
             principal: request.principal,
             exchange,
             subject,
-            rounds: Rounds::new(self, responses, state),
+            rounds: InputContext::new(self, responses, state),
             progress: Mutex::new(None),
             logged: Mutex::new(Logged::default()),
         })

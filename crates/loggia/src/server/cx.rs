@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::core::Core;
 use super::error::ToolError;
 use super::registry::Registry;
-use super::replay::Rounds;
+use super::replay::InputContext;
 use crate::changes::Changes;
 use crate::exchange::{Cancelled, Exchange};
 use crate::model::{
@@ -31,7 +31,7 @@ pub(crate) struct Call {
     pub(crate) principal: Option<Arc<Principal>>,
     pub(crate) exchange: Exchange,
     pub(crate) subject: Subject,
-    pub(crate) rounds: Rounds,
+    pub(crate) rounds: InputContext,
     pub(crate) progress: Mutex<Option<f64>>,
     pub(crate) logged: Mutex<Logged>,
 }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use loggia_wire::RpcError;
 use std::collections::BTreeMap;
 
-use super::offers::Paging;
+use super::handlers::Paging;
 use crate::model::{CacheHints, ServerResult};
 use crate::service::{Reply, SharedResult};
 

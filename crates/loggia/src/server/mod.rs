@@ -38,9 +38,9 @@ mod completion;
 mod core;
 mod cx;
 mod error;
+mod handlers;
 mod layer;
 mod list;
-mod offers;
 mod output;
 mod prompt;
 mod registry;
@@ -54,7 +54,7 @@ use std::sync::Arc;
 use loggia_wire::RpcError;
 use loggia_wire::header::ParamHeaders;
 
-pub use args::{Args, Parameter, Texts, parameter};
+pub use args::{Args, Parameter, StringArgs, parameter};
 pub use ask::Answer;
 pub use builder::ServerBuilder;
 pub use completion::{Completing, IntoCompletion};
@@ -69,10 +69,10 @@ pub use resource::{
     ResourceOutput,
 };
 pub use seal::StateKey;
-pub use tool::{Input, IntoTool, Tool, ToolBuilder, Whole};
+pub use tool::{Input, IntoTool, Tool, ToolBuilder, TypedArgs};
 
 use self::core::Core;
-use crate::changes::{Changes, Listening};
+use crate::changes::{ChangeSubscription, Changes};
 use crate::error::Result;
 use crate::exchange::Exchange;
 use crate::limits::Limits;
@@ -162,7 +162,7 @@ impl Service for Server {
         &self,
         filter: SubscriptionFilter,
         _principal: Option<Arc<Principal>>,
-    ) -> BoxFuture<'_, std::result::Result<Listening, RpcError>> {
+    ) -> BoxFuture<'_, std::result::Result<ChangeSubscription, RpcError>> {
         let listening = self.0.core.listen(filter);
         Box::pin(async move { Ok(listening) })
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use super::args::Texts;
+use super::args::StringArgs;
 use super::completion::{Completers, Completing, IntoCompletion, bind, completer};
 use super::cx::Cx;
 use super::error::ToolError;
@@ -28,7 +28,7 @@ pub enum PromptOutput {
 }
 
 pub(crate) type Handler<S> =
-    Arc<dyn Fn(Arc<S>, Cx, Texts) -> BoxFuture<'static, Result<PromptOutput, ToolError>> + Send + Sync>;
+    Arc<dyn Fn(Arc<S>, Cx, StringArgs) -> BoxFuture<'static, Result<PromptOutput, ToolError>> + Send + Sync>;
 
 impl Prompt<()> {
     /// Starts a prompt called `name`. The state's type follows from the handler.
@@ -164,7 +164,7 @@ impl<S: Send + Sync + 'static> PromptBuilder<S> {
     /// The prompt.
     pub fn handler<F, Fut>(self, handler: F) -> Prompt<S>
     where
-        F: Fn(Arc<S>, Cx, Texts) -> Fut + Send + Sync + 'static,
+        F: Fn(Arc<S>, Cx, StringArgs) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoPromptResult> + Send + 'static,
     {
         let handler: Handler<S> = Arc::new(move |state, cx, texts| {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::core::Core;
-use super::offers::Problems;
-use super::offers::prompts::PromptEntry;
-use super::offers::resources::{AnyResource, Resources};
-use super::offers::tools::ToolEntry;
+use super::handlers::Problems;
+use super::handlers::prompts::PromptEntry;
+use super::handlers::resources::{AnyResource, Resources};
+use super::handlers::tools::ToolEntry;
 use super::prompt::IntoPrompt;
 use super::resource::IntoResource;
 use super::tool::IntoTool;

@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use loggia_wire::shape::{Fill, Malformed, Model, Shape, View};
-use loggia_wire::vec_map::Named;
-use loggia_wire::{ErrorCode, Members, RawJson, RpcError};
+use loggia_wire::shape::{DecodeError, Fill, Model, Shape, View};
+use loggia_wire::vec_map::VecMap;
+use loggia_wire::{ErrorCode, RawJson, RawObject, RpcError};
 
 use super::core::Core;
 use super::cx::{Call, Cx, lock};
@@ -22,48 +22,48 @@ use crate::model::{InputRequest, InputRequests, InputRequired, InputResponses};
 use crate::service::BoxFuture;
 
 /// What is known of a call's questions.
-pub(crate) struct Rounds {
+pub(crate) struct InputContext {
     /// Apart, for most requests bring nothing.
-    came: Option<Box<Came>>,
-    now: Mutex<Now>,
+    came: Option<Box<RetryInput>>,
+    now: Mutex<PendingInput>,
 }
 
 /// What came with the request.
-struct Came {
+struct RetryInput {
     responses: InputResponses,
     state: Option<String>,
     /// When it came: what a handler does before its first question takes nothing of the time.
     at: SystemTime,
     /// The state, opened when a handler first needs it.
-    opened: OnceLock<Result<Carried, RpcError>>,
+    opened: OnceLock<Result<RequestState, RpcError>>,
 }
 
 /// What travels in `requestState`.
 #[derive(Debug, Default, Clone, PartialEq)]
-struct Carried {
+struct RequestState {
     /// When it expires, in seconds since 1970.
     until: u64,
     /// How many rounds there were.
     round: u64,
     /// The questions of the last round: the digest of each, by its key.
-    asked: Named<String>,
+    asked: VecMap<String, String>,
     /// The answers of the rounds before.
-    kept: Named<Kept>,
+    kept: VecMap<String, RecordedAnswer>,
     /// Results of [`Cx::once`].
-    once: Named<RawJson>,
+    once: VecMap<String, RawJson>,
 }
 
 /// An answer and the digest of its question.
 #[derive(Debug, Clone, PartialEq)]
-struct Kept {
+struct RecordedAnswer {
     digest: String,
     answer: RawJson,
 }
 
-impl Carried {
-    fn read(text: &[u8]) -> Result<Carried, Malformed> {
-        let members = Members::read(text).map_err(|_| Malformed::expected("an object", text))?;
-        Ok(Carried {
+impl RequestState {
+    fn read(text: &[u8]) -> Result<RequestState, DecodeError> {
+        let members = RawObject::read(text).map_err(|_| DecodeError::expected("an object", text))?;
+        Ok(RequestState {
             until: members.get("until")?,
             round: members.get("round")?,
             asked: members.get("asked")?,
@@ -73,7 +73,7 @@ impl Carried {
     }
 }
 
-impl Shape for Carried {
+impl Shape for RequestState {
     fn view(&self) -> View<'_> {
         View::Members(vec![
             ("until", &self.until),
@@ -85,43 +85,43 @@ impl Shape for Carried {
     }
 }
 
-impl Shape for Kept {
+impl Shape for RecordedAnswer {
     fn view(&self) -> View<'_> {
         View::Members(vec![("digest", &self.digest), ("answer", &self.answer)])
     }
 }
 
-impl Fill for Kept {
-    fn fill(&mut self, text: &[u8]) -> Result<(), Malformed> {
-        let members = Members::read(text).map_err(|_| Malformed::expected("an object", text))?;
-        *self = Kept { digest: members.get("digest")?, answer: members.get("answer")? };
+impl Fill for RecordedAnswer {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
+        let members = RawObject::read(text).map_err(|_| DecodeError::expected("an object", text))?;
+        *self = RecordedAnswer { digest: members.get("digest")?, answer: members.get("answer")? };
         Ok(())
     }
 }
 
-impl Model for Kept {
-    fn blank() -> Kept {
-        Kept { digest: String::new(), answer: RawJson::null() }
+impl Model for RecordedAnswer {
+    fn blank() -> RecordedAnswer {
+        RecordedAnswer { digest: String::new(), answer: RawJson::null() }
     }
 }
 
 /// What this run has come to.
 #[derive(Default)]
-struct Now {
-    kept: Named<Kept>,
-    once: Named<RawJson>,
-    wanted: Named<(String, InputRequest)>,
+struct PendingInput {
+    kept: VecMap<String, RecordedAnswer>,
+    once: VecMap<String, RawJson>,
+    wanted: VecMap<String, (String, InputRequest)>,
     /// Set by whoever asks.
-    end: Option<End>,
+    end: Option<SuspendFn>,
     waker: Option<Waker>,
 }
 
 /// Ends a call that waits for answers. Reached by way of who asks, so that a program whose handlers never ask
 /// does not carry the sealing of state along.
-pub(crate) type End = fn(&Call) -> Result<InputRequired, RpcError>;
+pub(crate) type SuspendFn = fn(&Call) -> Result<InputRequired, RpcError>;
 
 /// Runs a handler until it is done, or until it waits for an answer that only another round can bring.
-pub(crate) async fn run<T>(cx: &Cx, mut handler: BoxFuture<'static, T>) -> Result<T, End> {
+pub(crate) async fn run<T>(cx: &Cx, mut handler: BoxFuture<'static, T>) -> Result<T, SuspendFn> {
     poll_fn(|task| match handler.as_mut().poll(task) {
         Poll::Ready(output) => Poll::Ready(Ok(output)),
         Poll::Pending => {
@@ -131,20 +131,20 @@ pub(crate) async fn run<T>(cx: &Cx, mut handler: BoxFuture<'static, T>) -> Resul
     .await
 }
 
-impl Rounds {
+impl InputContext {
     /// What came with a request.
-    pub(crate) fn new(core: &Core, responses: Option<InputResponses>, state: Option<String>) -> Rounds {
+    pub(crate) fn new(core: &Core, responses: Option<InputResponses>, state: Option<String>) -> InputContext {
         let nothing = responses.is_none() && state.is_none();
         let came = (!nothing).then(|| {
             let responses = responses.unwrap_or_default();
-            Box::new(Came { responses, state, at: core.now(), opened: OnceLock::new() })
+            Box::new(RetryInput { responses, state, at: core.now(), opened: OnceLock::new() })
         });
-        Rounds { came, now: Mutex::default() }
+        InputContext { came, now: Mutex::default() }
     }
 
     /// Remembers an answer that was used.
     pub(crate) fn keep(&self, key: &str, digest: String, answer: RawJson) {
-        lock(&self.now).kept.insert(key.to_owned(), Kept { digest, answer });
+        lock(&self.now).kept.insert(key.to_owned(), RecordedAnswer { digest, answer });
     }
 
     /// Records a question for the client and waits for ever: the call ends here.
@@ -170,7 +170,7 @@ impl Rounds {
     }
 
     /// How to end the run, where it waits for answers. If it does not, `waker` is woken as soon as it does.
-    fn end(&self, waker: &Waker) -> Option<End> {
+    fn end(&self, waker: &Waker) -> Option<SuspendFn> {
         let mut now = lock(&self.now);
         if now.end.is_none() {
             now.waker = Some(waker.clone());
@@ -216,7 +216,7 @@ pub(crate) fn foreign_state(call: &Call) -> Option<String> {
 }
 
 /// What earlier rounds left. State that was not made here, or was changed, is an error for whoever needs it.
-fn carried(call: &Call) -> Result<Option<&Carried>, RpcError> {
+fn carried(call: &Call) -> Result<Option<&RequestState>, RpcError> {
     let Some(came) = &call.rounds.came else { return Ok(None) };
     let Some(state) = &came.state else { return Ok(None) };
     came.opened.get_or_init(|| unseal(call, state, came.at)).as_ref().map(Some).map_err(RpcError::clone)
@@ -269,7 +269,7 @@ pub(crate) fn context(call: &Call) -> [u8; 32] {
     ])
 }
 
-fn seal(call: &Call, carried: &Carried) -> Result<String, RpcError> {
+fn seal(call: &Call, carried: &RequestState) -> Result<String, RpcError> {
     let fault = |reason: &str| {
         let reference = crate::edge::correlation_id();
         tracing::error!(reference, reason, "the state of a call could not be sealed");
@@ -284,13 +284,13 @@ fn seal(call: &Call, carried: &Carried) -> Result<String, RpcError> {
     call.core.sealer.seal(&context(call), plain).ok_or_else(|| fault("there is no randomness"))
 }
 
-fn unseal(call: &Call, text: &str, at: SystemTime) -> Result<Carried, RpcError> {
+fn unseal(call: &Call, text: &str, at: SystemTime) -> Result<RequestState, RpcError> {
     // Encryption and base64 add little over a third.
     if !is_sealed(text) || text.len() > call.core.limits.request_state_bytes * 2 {
         return Err(refused());
     }
     let plain = call.core.sealer.open(&context(call), text).ok_or_else(refused)?;
-    let carried = Carried::read(&plain).map_err(|_| refused())?;
+    let carried = RequestState::read(&plain).map_err(|_| refused())?;
     if carried.until < seconds(at) {
         return Err(RpcError::invalid_params(
             "The requestState has expired: start the call again without it",

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::args::Texts;
+use super::args::StringArgs;
 use super::completion::{Completers, Completing, IntoCompletion, bind, completer};
 use super::cx::Cx;
 use super::error::ToolError;
@@ -48,8 +48,9 @@ pub enum ResourceOutput {
     InputRequired(InputRequired),
 }
 
-pub(crate) type Handler<S> =
-    Arc<dyn Fn(Arc<S>, Cx, Texts) -> BoxFuture<'static, Result<ResourceOutput, ToolError>> + Send + Sync>;
+pub(crate) type Handler<S> = Arc<
+    dyn Fn(Arc<S>, Cx, StringArgs) -> BoxFuture<'static, Result<ResourceOutput, ToolError>> + Send + Sync,
+>;
 
 impl Resource<()> {
     /// Starts the resource at `uri`, or with variables in it (`weather://{city}/now`) a family of resources.
@@ -222,7 +223,7 @@ impl<S: Send + Sync + 'static> ResourceBuilder<S> {
     /// The resource.
     pub fn handler<F, Fut>(self, handler: F) -> Resource<S>
     where
-        F: Fn(Arc<S>, Cx, Texts) -> Fut + Send + Sync + 'static,
+        F: Fn(Arc<S>, Cx, StringArgs) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoResourceResult> + Send + 'static,
     {
         let handler: Handler<S> = Arc::new(move |state, cx, variables| {

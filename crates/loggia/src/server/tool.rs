@@ -142,9 +142,9 @@ impl Input for Args {
 
 /// Marks a tool that takes all its arguments as one `T`.
 #[derive(Debug)]
-pub struct Whole<T>(PhantomData<T>);
+pub struct TypedArgs<T>(PhantomData<T>);
 
-impl<T: DeserializeOwned + Send + 'static> Input for Whole<T> {
+impl<T: DeserializeOwned + Send + 'static> Input for TypedArgs<T> {
     type Value = T;
 
     fn read(args: Args) -> Result<T, ToolError> {
@@ -263,7 +263,7 @@ impl ToolBuilder<Args> {
     }
 
     /// Takes all arguments as one type.
-    pub fn input<T: Parameter>(self) -> ToolBuilder<Whole<T>> {
+    pub fn input<T: Parameter>(self) -> ToolBuilder<TypedArgs<T>> {
         ToolBuilder {
             definition: self.definition,
             parameters: Vec::new(),

@@ -18,15 +18,15 @@ use crate::service::{BoxFuture, Service};
 const CAPACITY: usize = 64;
 
 /// One end of an in-memory connection.
-pub struct End {
+pub struct MemoryTransport {
     reader: Reader,
     writer: Writer,
 }
 
-/// The reading half of an [`End`].
+/// The reading half of an [`MemoryTransport`].
 pub struct Reader(mpsc::Receiver<Bytes>);
 
-/// The writing half of an [`End`].
+/// The writing half of an [`MemoryTransport`].
 pub struct Writer {
     sender: mpsc::Sender<Bytes>,
     queue: std::collections::VecDeque<Bytes>,
@@ -34,16 +34,16 @@ pub struct Writer {
 }
 
 /// A connection's two ends: what one sends, the other receives.
-pub fn pair() -> (End, End) {
+pub fn pair() -> (MemoryTransport, MemoryTransport) {
     let (to_left, from_right) = mpsc::channel(CAPACITY);
     let (to_right, from_left) = mpsc::channel(CAPACITY);
-    (End::new(to_right, from_right), End::new(to_left, from_left))
+    (MemoryTransport::new(to_right, from_right), MemoryTransport::new(to_left, from_left))
 }
 
-impl End {
-    fn new(sender: mpsc::Sender<Bytes>, receiver: mpsc::Receiver<Bytes>) -> End {
+impl MemoryTransport {
+    fn new(sender: mpsc::Sender<Bytes>, receiver: mpsc::Receiver<Bytes>) -> MemoryTransport {
         let writer = Writer { sender, queue: Default::default(), queued: 0 };
-        End { reader: Reader(receiver), writer }
+        MemoryTransport { reader: Reader(receiver), writer }
     }
 
     /// Sends one message; waits while the other end is slow. `false` once the other end is gone.
@@ -62,7 +62,7 @@ impl End {
     }
 }
 
-impl Serve for End {
+impl Serve for MemoryTransport {
     fn serve(
         self,
         service: Arc<dyn Service>,

@@ -9,7 +9,7 @@ use loggia::client::{Halves, Target};
 use loggia::error::{Error, Result};
 use loggia::service::BoxFuture;
 use loggia::transport::framing::{BadFrame, Frame, ReadFrames};
-use loggia::transport::memory::{self, End, Reader};
+use loggia::transport::memory::{self, MemoryTransport, Reader};
 use loggia::wire::jsonrpc::PartialEnvelope;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
@@ -20,11 +20,11 @@ pub async fn pass(time: Duration) {
 }
 
 /// One end of a connection, seen as a server.
-pub struct Peer(pub End);
+pub struct Peer(pub MemoryTransport);
 
 impl Peer {
     /// A target for a client, and the server it will find there.
-    pub fn pair() -> (End, Peer) {
+    pub fn pair() -> (MemoryTransport, Peer) {
         let (client, server) = memory::pair();
         (client, Peer(server))
     }
@@ -44,7 +44,7 @@ impl Peer {
 
     /// A target that can be connected to once for each peer, in their order.
     pub fn series(count: usize) -> (Target, Vec<Peer>) {
-        let (ends, peers): (VecDeque<End>, Vec<Peer>) = (0..count).map(|_| Peer::pair()).unzip();
+        let (ends, peers): (VecDeque<MemoryTransport>, Vec<Peer>) = (0..count).map(|_| Peer::pair()).unzip();
         let ends = Arc::new(Mutex::new(ends));
         let target = Target::custom(move || {
             let next = ends.lock().expect("nobody panics with it").pop_front();
@@ -133,7 +133,7 @@ impl ReadFrames for BoundedReader {
     }
 }
 
-fn halves(end: Option<End>) -> Result<Halves> {
+fn halves(end: Option<MemoryTransport>) -> Result<Halves> {
     let end = end.ok_or_else(|| Error::Connection("nobody listens".to_owned()))?;
     let (reader, writer) = end.split();
     Ok((Box::new(reader), Box::new(writer)))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use loggia::changes::{Change, Changes, Listening};
+use loggia::changes::{Change, ChangeSubscription, Changes};
 use loggia::client::{Client, IntoTarget, Status, Target};
 use loggia::error::Error;
 use loggia::exchange::Exchange;
@@ -60,7 +60,7 @@ impl Service for Fixture {
         &self,
         filter: SubscriptionFilter,
         _: Option<Arc<Principal>>,
-    ) -> BoxFuture<'_, Result<Listening, RpcError>> {
+    ) -> BoxFuture<'_, Result<ChangeSubscription, RpcError>> {
         let listening = self.changes.listen(filter);
         Box::pin(async { Ok(listening) })
     }

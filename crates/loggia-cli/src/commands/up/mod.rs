@@ -179,7 +179,7 @@ async fn serve_http(
         Some(AuthStack { resource, server, sessions, .. }) => {
             let pages = ConnectLayer::new(server.clone(), hub.clone(), accounts);
             let endpoint = endpoint
-                .names_peers(true)
+                .with_peer_addr(true)
                 .session_key(sessions)
                 .layer(resource)
                 .layer(pages)

@@ -4,14 +4,14 @@
 use bytes::Bytes;
 use std::sync::Arc;
 
-use loggia_wire::jsonrpc::{self, DecodeError, Id};
+use loggia_wire::jsonrpc::{self, EnvelopeError, Id};
 use loggia_wire::model::{ServerNotification, ServerResult};
 use loggia_wire::{ErrorCode, Method, RequestMeta, RpcError, Version, codec};
 
 use super::batch::BatchKey;
 use super::{Action, Connection, Incoming, Key};
 use crate::edge::encode_outcome;
-use crate::edge::notices::Notices;
+use crate::edge::notification_filter::NotificationFilter;
 use crate::edge::session::Session;
 use crate::service::{Description, Outcome};
 
@@ -32,10 +32,10 @@ pub(super) enum Kind {
     },
     Running {
         bytes: usize,
-        notices: Notices,
+        notices: NotificationFilter,
     },
     /// A subscription, and whether its client knows that it is open.
-    Listening {
+    Subscription {
         acknowledged: bool,
     },
 }
@@ -94,7 +94,7 @@ impl Connection {
         let Incoming { id, method, batch, .. } = incoming;
         let key = self.key();
         self.ids.insert(id.clone(), key);
-        let kind = Kind::Listening { acknowledged: false };
+        let kind = Kind::Subscription { acknowledged: false };
         self.slots.insert(key, Slot { id, method, version, batch, kind });
         key
     }
@@ -107,7 +107,7 @@ impl Connection {
         match slot.kind {
             Kind::Waiting { .. } => self.waiting.retain(|(waiting, _)| *waiting != key),
             Kind::Running { .. } => self.actions.push_back(Action::Abort(key)),
-            Kind::Listening { .. } => self.actions.push_back(Action::Unlisten(key)),
+            Kind::Subscription { .. } => self.actions.push_back(Action::Unlisten(key)),
         }
         self.leave_batch(slot.batch);
         self.after_call();
@@ -170,7 +170,7 @@ impl Connection {
     fn run(&mut self, key: Key, bytes: usize, request: crate::service::Request) {
         self.running += 1;
         self.running_bytes += bytes;
-        let notices = Notices::new(&request.meta);
+        let notices = NotificationFilter::new(&request.meta);
         if let Some(slot) = self.slots.get_mut(&key) {
             slot.kind = Kind::Running { bytes, notices };
         }
@@ -206,7 +206,7 @@ impl Connection {
 
     /// Answers what is not a message. The schemas of 2025-11-25 and later leave an unknown id out; those
     /// before have no error without one, so their clients get JSON-RPC's null.
-    pub(super) fn refuse(&mut self, refused: DecodeError, batch: Option<BatchKey>) {
+    pub(super) fn refuse(&mut self, refused: EnvelopeError, batch: Option<BatchKey>) {
         let version = self.session.as_ref().map_or(Version::LATEST, Session::version);
         let error = refused.error.for_version(version);
         let mut out = Vec::with_capacity(256);

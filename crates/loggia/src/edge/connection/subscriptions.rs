@@ -9,7 +9,7 @@ use loggia_wire::{ErrorCode, Method, RpcError, Version};
 use super::calls::Kind;
 use super::{Action, Connection, Incoming, Key, shutting_down};
 use crate::changes::Change;
-use crate::edge::asks::cancelled;
+use crate::edge::client_requests::cancelled;
 use crate::edge::listen;
 use crate::edge::session::Session;
 use crate::service::Description;
@@ -57,7 +57,7 @@ impl Connection {
         let Some(slot) = self.slots.get_mut(&key) else { return };
         match opened {
             Ok(accepted) => {
-                slot.kind = Kind::Listening { acknowledged: true };
+                slot.kind = Kind::Subscription { acknowledged: true };
                 let message = listen::acknowledged(&slot.id, &accepted, slot.version);
                 self.send(message);
             }
@@ -74,7 +74,7 @@ impl Connection {
             (Some(session), _) if self.watch.key == Some(key) => {
                 listen::changed(change, None, session.version())
             }
-            (_, Some(slot)) if matches!(slot.kind, Kind::Listening { acknowledged: true }) => {
+            (_, Some(slot)) if matches!(slot.kind, Kind::Subscription { acknowledged: true }) => {
                 listen::changed(change, Some(&slot.id), slot.version)
             }
             _ => return,
@@ -106,7 +106,7 @@ impl Connection {
 
     pub(super) fn open_listen(&mut self, incoming: Incoming, version: Version) -> Result<(), RpcError> {
         let filter = listen::filter(incoming.params.as_deref(), &self.limits)?;
-        let open = self.slots.values().filter(|slot| matches!(slot.kind, Kind::Listening { .. })).count();
+        let open = self.slots.values().filter(|slot| matches!(slot.kind, Kind::Subscription { .. })).count();
         let most = self.limits.requests_per_connection;
         if open >= most {
             return Err(RpcError::new(
@@ -173,7 +173,7 @@ impl Connection {
 
     /// Ends every subscription, gracefully.
     pub(super) fn end_subscriptions(&mut self, server: &Description) {
-        let listening = self.slots.iter().filter(|(_, slot)| matches!(slot.kind, Kind::Listening { .. }));
+        let listening = self.slots.iter().filter(|(_, slot)| matches!(slot.kind, Kind::Subscription { .. }));
         let keys: Vec<Key> = listening.map(|(key, _)| *key).collect();
         for key in keys {
             self.actions.push_back(Action::Unlisten(key));

@@ -12,11 +12,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::poll_once;
-use crate::changes::{Change, Listening};
-use crate::edge::asks::unanswerable;
+use crate::changes::{Change, ChangeSubscription};
+use crate::edge::client_requests::unanswerable;
 use crate::edge::connection::{AskKey, Key};
 use crate::edge::open_stream;
-use crate::exchange::{CancelGuard, LivePeer, Outbox};
+use crate::exchange::{CancelGuard, ClientPeer, Outbox};
 use crate::service::{BoxFuture, Outcome, Service};
 
 /// What a task reports to its connection.
@@ -29,7 +29,7 @@ pub(super) enum Event {
         request: Box<InputRequest>,
         reply: oneshot::Sender<Result<RawJson, RpcError>>,
     },
-    Listening(Key, Result<SubscriptionFilter, RpcError>),
+    ChangeSubscription(Key, Result<SubscriptionFilter, RpcError>),
     Change(Key, Change),
     ListenEnd(Key),
 }
@@ -126,7 +126,7 @@ async fn stream(
     service: Arc<dyn Service>,
     events: mpsc::Sender<Event>,
 ) {
-    let mut current: Option<Listening> = None;
+    let mut current: Option<ChangeSubscription> = None;
     let mut next = Some(filter);
     loop {
         if let Some(filter) = next.take() {
@@ -140,7 +140,7 @@ async fn stream(
                     let _ = events.send(Event::Change(key, change)).await;
                 }
             }
-            let _ = events.send(Event::Listening(key, report)).await;
+            let _ = events.send(Event::ChangeSubscription(key, report)).await;
         }
         tokio::select! {
             filter = replaced.recv() => match filter {
@@ -155,7 +155,7 @@ async fn stream(
     }
 }
 
-async fn next_change(listening: Option<&Listening>) -> Option<Change> {
+async fn next_change(listening: Option<&ChangeSubscription>) -> Option<Change> {
     match listening {
         Some(listening) => listening.next().await,
         None => std::future::pending().await,
@@ -184,7 +184,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl LivePeer for Peer {
+impl ClientPeer for Peer {
     fn ask(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>> {
         Box::pin(async move {
             let ask = AskKey(self.link.asked.fetch_add(1, Ordering::Relaxed));

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use loggia::changes::{Changes, Listening};
+use loggia::changes::{ChangeSubscription, Changes};
 use loggia::exchange::Exchange;
 use loggia::limits::Limits;
 use loggia::model::{
@@ -189,7 +189,7 @@ impl Service for Fixture {
         &self,
         filter: SubscriptionFilter,
         _: Option<Arc<Principal>>,
-    ) -> BoxFuture<'_, Result<Listening, RpcError>> {
+    ) -> BoxFuture<'_, Result<ChangeSubscription, RpcError>> {
         Box::pin(async move { Ok(self.changes.listen(filter)) })
     }
 

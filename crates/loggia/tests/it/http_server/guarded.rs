@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::Body as _;
 use loggia::Service;
-use loggia::changes::{Changes, Listening};
+use loggia::changes::{ChangeSubscription, Changes};
 use loggia::exchange::Exchange;
 use loggia::model::{
     Implementation, LogParams, LoggingLevel, ServerCapabilities, ServerNotification, SubscriptionFilter,
@@ -50,7 +50,7 @@ impl Service for Relaying {
         &self,
         filter: SubscriptionFilter,
         _: Option<Arc<Principal>>,
-    ) -> BoxFuture<'_, Result<Listening, RpcError>> {
+    ) -> BoxFuture<'_, Result<ChangeSubscription, RpcError>> {
         Box::pin(async move { Ok(Changes::new().listen(filter)) })
     }
 }

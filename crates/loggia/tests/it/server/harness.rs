@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use loggia::exchange::{Exchange, LivePeer};
+use loggia::exchange::{ClientPeer, Exchange};
 use loggia::model::{ClientCapabilities, InputRequest, InputRequests, ServerNotification};
 use loggia::service::{BoxFuture, Principal, Request, Service};
 use loggia::wire::jsonrpc::Id;
@@ -62,7 +62,7 @@ impl Caller {
             meta: Arc::new(self.request_meta(&params)),
             principal: self.principal.clone().map(Arc::new),
         };
-        let live: Option<Arc<dyn LivePeer>> = match self.version.is_modern() {
+        let live: Option<Arc<dyn ClientPeer>> = match self.version.is_modern() {
             true => None,
             false => Some(Arc::new(Live(self.answers.clone()))),
         };
@@ -139,7 +139,7 @@ impl Caller {
 
 struct Live(Answers);
 
-impl LivePeer for Live {
+impl ClientPeer for Live {
     fn ask(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>> {
         let answer = (self.0)(&request);
         Box::pin(async move {

@@ -3,7 +3,7 @@
 use loggia::changes::Change;
 use loggia::model::{CacheScope, SubscriptionFilter};
 use loggia::prelude::*;
-use loggia::server::{Args, Texts};
+use loggia::server::{Args, StringArgs};
 use loggia::wire::{JsonObject, Version};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -15,11 +15,11 @@ fn tool(name: &str) -> Tool<()> {
 }
 
 fn prompt(name: &str) -> Prompt<()> {
-    Prompt::build(name).handler(|_: Arc<()>, _: Cx, _: Texts| async move { "ok" })
+    Prompt::build(name).handler(|_: Arc<()>, _: Cx, _: StringArgs| async move { "ok" })
 }
 
 fn resource(uri: &str) -> Resource<()> {
-    Resource::build(uri, "r").handler(|_: Arc<()>, _: Cx, _: Texts| async move { "ok" })
+    Resource::build(uri, "r").handler(|_: Arc<()>, _: Cx, _: StringArgs| async move { "ok" })
 }
 
 fn names(list: &Value) -> Vec<&str> {
@@ -117,7 +117,7 @@ fn capabilities_follow_from_what_is_registered() {
     let completing = Prompt::build("p")
         .argument("a", "", true)
         .complete("a", |_: Arc<()>, _: Cx, _| async move { vec!["x"] })
-        .handler(|_: Arc<()>, _: Cx, _: Texts| async move { "ok" });
+        .handler(|_: Arc<()>, _: Cx, _: StringArgs| async move { "ok" });
     let table = [
         (of(start()), json!({})),
         (of(start().tool(tool("t"))), json!({ "tools": { "listChanged": true }, "logging": {} })),
@@ -203,10 +203,10 @@ fn a_server_tells_all_that_is_wrong_with_it_at_once() {
         .argument("a", "", true)
         .argument("a", "", true)
         .complete("b", |_: Arc<()>, _: Cx, _| async move { vec!["x"] })
-        .handler(|_: Arc<()>, _: Cx, _: Texts| async move { "ok" });
+        .handler(|_: Arc<()>, _: Cx, _: StringArgs| async move { "ok" });
     let fixed = Resource::build("a://fixed", "f")
         .complete("c", |_: Arc<()>, _: Cx, _| async move { vec!["x"] })
-        .handler(|_: Arc<()>, _: Cx, _: Texts| async move { "ok" });
+        .handler(|_: Arc<()>, _: Cx, _: StringArgs| async move { "ok" });
     let error = Server::new("s", "1")
         .tools([tool("a"), tool("a"), tool("no spaces"), tool("")])
         .tools([

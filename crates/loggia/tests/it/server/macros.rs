@@ -2,7 +2,7 @@
 
 use loggia::model::PromptMessage;
 use loggia::prelude::*;
-use loggia::server::{Args, Completing, Texts, parameter};
+use loggia::server::{Args, Completing, StringArgs, parameter};
 use serde_json::json;
 
 use super::harness::{BOTH, Caller};
@@ -157,8 +157,8 @@ async fn one_server_can_hold_things_of_several_states() {
     let tool = |name: &str| {
         Tool::build(name).handler(|state: Arc<usize>, _: Cx, _: Args| async move { state.to_string() })
     };
-    let prompt =
-        Prompt::build("p").handler(|state: Arc<String>, _: Cx, _: Texts| async move { state.to_string() });
+    let prompt = Prompt::build("p")
+        .handler(|state: Arc<String>, _: Cx, _: StringArgs| async move { state.to_string() });
     let server = Server::new("s", "1")
         .shared_state(counted(vec!["a", "b"]))
         .tools([tool("two"), tool("also two").map(|definition| definition.name = "also_two".to_owned())])

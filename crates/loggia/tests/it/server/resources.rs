@@ -2,7 +2,7 @@
 
 use loggia::model::{CacheHints, CacheScope, Completion, ResourceContents};
 use loggia::prelude::*;
-use loggia::server::{Completing, Texts};
+use loggia::server::{Completing, StringArgs};
 use loggia::wire::Version;
 use serde_json::json;
 
@@ -129,9 +129,9 @@ async fn what_is_not_there_is_not_found_in_the_eras_own_code() {
 async fn contents_are_not_kept_unless_the_author_says_so() {
     let kept = Resource::build("a://kept", "kept")
         .cache(CacheHints::new(1000, CacheScope::Public))
-        .handler(|_: Arc<()>, _: Cx, _: Texts| async move { "x" });
+        .handler(|_: Arc<()>, _: Cx, _: StringArgs| async move { "x" });
     let fresh =
-        Resource::build("a://fresh", "fresh").handler(|_: Arc<()>, _: Cx, _: Texts| async move { "x" });
+        Resource::build("a://fresh", "fresh").handler(|_: Arc<()>, _: Cx, _: StringArgs| async move { "x" });
     let server = Server::new("s", "1").resources([kept, fresh]).build().expect("it is well made");
     let caller = Caller::new(&server, BOTH[1]);
     for (uri, ttl, scope) in [("a://kept", 1000, "public"), ("a://fresh", 0, "private")] {

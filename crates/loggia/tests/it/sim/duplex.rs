@@ -9,7 +9,7 @@ use loggia::edge::duplex;
 use loggia::error::Error;
 use loggia::limits::Limits;
 use loggia::transport::framing::{LineReader, LineWriter};
-use loggia::transport::memory::{self, End};
+use loggia::transport::memory::{self, MemoryTransport};
 use loggia::transport::{Serve, Shutdown};
 use loggia::wire::Version;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use super::service::Script;
 
 /// A client of the script.
 struct Client {
-    end: End,
+    end: MemoryTransport,
     script: Arc<Script>,
     shutdown: Shutdown,
     served: JoinHandle<loggia::Result<()>>,

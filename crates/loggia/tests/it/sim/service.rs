@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use loggia::changes::{Changes, Listening};
+use loggia::changes::{ChangeSubscription, Changes};
 use loggia::exchange::Exchange;
 use loggia::model::{
     CallToolParams, CallToolResult, InputRequired, LogParams, LoggingLevel, ProgressParams,
@@ -79,7 +79,7 @@ impl Service for Script {
         &self,
         filter: SubscriptionFilter,
         _: Option<Arc<Principal>>,
-    ) -> BoxFuture<'_, Result<Listening, RpcError>> {
+    ) -> BoxFuture<'_, Result<ChangeSubscription, RpcError>> {
         let uris = filter.resource_subscriptions.as_deref().unwrap_or_default();
         assert!(uris.iter().all(|uri| uri != "a:panic"), "on purpose");
         Box::pin(async move { Ok(self.changes.listen(filter)) })

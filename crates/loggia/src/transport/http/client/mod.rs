@@ -4,10 +4,10 @@
 //! stream that breaks is taken up again, and one more stream carries what belongs to no request. Every
 //! stream is a task that reports to one queue; the engine decides what it all means.
 
-mod alarm;
 mod connect;
 mod exchange;
 mod pool;
+mod self_waker;
 mod session;
 mod stream;
 

@@ -22,8 +22,8 @@ use tokio::time::Instant;
 use tower_service::Service;
 use url::{Position, Url};
 
-use super::alarm::Alarm;
 use super::connect::{Connector, Stream, with_sources};
+use super::self_waker::SelfWaker;
 use crate::error::{Error, Result};
 
 /// How long a connection may be at rest.
@@ -73,7 +73,7 @@ struct Connections {
 
 /// A connection for one request at a time.
 struct Http1 {
-    alarm: Arc<Alarm>,
+    alarm: Arc<SelfWaker>,
     sender: http1::SendRequest<Full<Bytes>>,
     /// Until it is at its end. Letting go of it hands back a request that was not sent.
     connection: Option<Box<http1::Connection<Stream, Full<Bytes>>>>,

@@ -11,11 +11,11 @@ use tokio::sync::Notify;
 
 use super::admission::Overload;
 use super::endpoint::Shared;
-use super::local::{Local, Peer};
 use super::respond;
-use crate::edge::notices::Notices;
-use crate::edge::{self, admit, encode_outcome, settle};
-use crate::exchange::{CancelGuard, Exchange, LivePeer, Outbox};
+use super::session_state::{Peer, SessionState};
+use crate::edge::notification_filter::NotificationFilter;
+use crate::edge::{self, admit, encode_outcome, resolve_input};
+use crate::exchange::{CancelGuard, ClientPeer, Exchange, Outbox};
 use crate::service::{Description, Outcome, Principal, Reply, Request};
 use crate::transport::http::body::Admission;
 
@@ -30,7 +30,7 @@ pub(super) struct Incoming {
 }
 
 /// How a request is answered.
-pub(super) enum Plan {
+pub(super) enum CallPlan {
     /// The response is here.
     Answered(Bytes),
     /// It has to run.
@@ -66,7 +66,7 @@ fn encode_error(id: &Id, error: RpcError, version: Version) -> Bytes {
 }
 
 /// Decides how a request is answered.
-pub(super) async fn plan(shared: &Shared, local: &Arc<Local>, incoming: Incoming) -> Plan {
+pub(super) async fn plan(shared: &Shared, local: &Arc<SessionState>, incoming: Incoming) -> CallPlan {
     let server = shared.service.describe();
     let version = local.version();
     let answer = {
@@ -79,10 +79,10 @@ pub(super) async fn plan(shared: &Shared, local: &Arc<Local>, incoming: Incoming
         None => {
             let id = incoming.id.clone();
             return start(shared, local, incoming)
-                .unwrap_or_else(|error| Plan::Answered(encode_error(&id, error, version)));
+                .unwrap_or_else(|error| CallPlan::Answered(encode_error(&id, error, version)));
         }
     };
-    Plan::Answered(match settled {
+    CallPlan::Answered(match settled {
         Ok(result) => encode_result(&incoming.id, result, version, &server),
         Err(error) => encode_error(&incoming.id, error, version),
     })
@@ -91,7 +91,7 @@ pub(super) async fn plan(shared: &Shared, local: &Arc<Local>, incoming: Incoming
 /// Makes a change of the session's subscriptions effective, so that no change after the answer is missed.
 async fn subscribe(
     shared: &Shared,
-    local: &Local,
+    local: &SessionState,
     incoming: &Incoming,
     server: &Description,
 ) -> Result<(), RpcError> {
@@ -115,7 +115,7 @@ async fn subscribe(
     Err(refused)
 }
 
-fn start(shared: &Shared, local: &Arc<Local>, incoming: Incoming) -> Result<Plan, RpcError> {
+fn start(shared: &Shared, local: &Arc<SessionState>, incoming: Incoming) -> Result<CallPlan, RpcError> {
     let Incoming { id, method, params, principal, permit } = incoming;
     admit(&method, local.version())?;
     let mut state = local.state();
@@ -125,27 +125,29 @@ fn start(shared: &Shared, local: &Arc<Local>, incoming: Incoming) -> Result<Plan
     }
     let permit = match permit.map_or_else(|| shared.requests.admit(principal.as_deref()), Ok) {
         Ok(permit) => permit,
-        Err(why) => return Ok(Plan::Busy(id, why)),
+        Err(why) => return Ok(CallPlan::Busy(id, why)),
     };
     let cancel = Arc::new(Notify::new());
     state.running.insert(id.clone(), cancel.clone());
     let running = Running { local: local.clone(), id: id.clone() };
-    Ok(Plan::Run(Box::new(Call { id, method, params, meta, principal, cancel, running, permit })))
+    Ok(CallPlan::Run(Box::new(Call { id, method, params, meta, principal, cancel, running, permit })))
 }
 
 impl Call {
     /// Starts the call; its client is `peer`.
-    pub(super) fn begin(self, peer: Arc<Peer>) -> Begun {
+    pub(super) fn begin(self, peer: Arc<Peer>) -> RunningCall {
         let Call { id, method, params, meta, principal, cancel, running, permit } = self;
-        let (version, notices) = (meta.version, Notices::new(&meta));
+        let (version, notices) = (meta.version, NotificationFilter::new(&meta));
         let may_ask = peer.local.state().session.is_initialized();
-        let live = may_ask.then(|| peer.clone() as Arc<dyn LivePeer>);
+        let live = may_ask.then(|| peer.clone() as Arc<dyn ClientPeer>);
         let (exchange, outbox, guard) = Exchange::new(live);
         let request = Request { principal, ..edge::request(method.clone(), params, meta) };
         let owner = peer.shared.clone();
         let call =
-            Box::pin(async move { settle::run(&*owner.service, request, exchange, &owner.limits).await });
-        Begun {
+            Box::pin(
+                async move { resolve_input::run(&*owner.service, request, exchange, &owner.limits).await },
+            );
+        RunningCall {
             id,
             method,
             version,
@@ -163,11 +165,11 @@ impl Call {
 }
 
 /// A call that runs.
-pub(super) struct Begun {
+pub(super) struct RunningCall {
     id: Id,
     method: Method,
     version: Version,
-    notices: Notices,
+    notices: NotificationFilter,
     peer: Arc<Peer>,
     call: Pin<Box<dyn Future<Output = Outcome> + Send>>,
     /// How it ended, where that is known already.
@@ -180,14 +182,14 @@ pub(super) struct Begun {
     _guard: CancelGuard,
 }
 
-impl Begun {
+impl RunningCall {
     /// The response, where the call is over at once and has nothing else to say: most are, and no stream is
     /// opened for them.
-    pub(super) async fn at_once(mut self) -> Result<Bytes, Begun> {
+    pub(super) async fn at_once(mut self) -> Result<Bytes, RunningCall> {
         self.outcome = edge::poll_once(&mut self.call).await;
         match self.outcome.take() {
             Some(outcome) if self.outbox.is_empty() && !self.peer.has_stream() => Ok(self.encode(outcome)),
-            outcome => Err(Begun { outcome, ..self }),
+            outcome => Err(RunningCall { outcome, ..self }),
         }
     }
 
@@ -203,7 +205,7 @@ impl Begun {
                 () = peer.local.ended() => {}
                 outcome = self.listen(stream) => {
                     let response = self.encode(outcome);
-                    let Begun { running, permit, .. } = self;
+                    let RunningCall { running, permit, .. } = self;
                     // Whoever reads the response may use its id again at once.
                     drop(running);
                     peer.local.push(stream, response, true);
@@ -255,7 +257,7 @@ impl Begun {
 /// A running request's place among its session's. Its id is free again when the request is over, however
 /// that came.
 struct Running {
-    local: Arc<Local>,
+    local: Arc<SessionState>,
     id: Id,
 }
 

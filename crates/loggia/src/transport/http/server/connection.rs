@@ -16,10 +16,10 @@ use hyper_util::rt::TokioIo;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::lasting::{Aside, Flushing, Lasting};
+use super::detached_stream::{DetachedResponse, DetachedStream, FlushMonitor};
+use super::idle_monitor::{Counted, IdleMonitor, Open};
 use super::listener::Handler;
-use super::preface::{Begun, Protocol};
-use super::traffic::{Counted, Open, Traffic};
+use super::preface::{PrefacedStream, Protocol};
 use crate::limits::Limits;
 use crate::service::BoxFuture;
 use crate::transport::http::request_body::RequestBody;
@@ -63,20 +63,20 @@ impl Builders {
     pub(super) fn connect<S: Stream>(
         &self,
         protocol: Protocol,
-        stream: Begun<S>,
+        stream: PrefacedStream<S>,
         handler: Handler,
-        traffic: Traffic,
+        traffic: IdleMonitor,
     ) -> Pin<Box<dyn Connection>> {
         // Frames of HTTP/2 come between requests, too.
         let stream = if protocol == Protocol::Http1 { stream.counted(traffic.clone()) } else { stream };
         let stream = TokioIo::new(stream);
-        let service = Adapter { handler, traffic, aside: Aside::default() };
+        let service = Adapter { handler, traffic, aside: DetachedResponse::default() };
         #[cfg(feature = "http2")]
         if protocol == Protocol::Http2 {
             return Box::pin(Two(self.two.serve_connection(stream, service)));
         }
         let aside = service.aside.clone();
-        let connection = self.one.serve_connection(Flushing::new(stream, aside.clone()), service);
+        let connection = self.one.serve_connection(FlushMonitor::new(stream, aside.clone()), service);
         Box::pin(One { connection: Some(connection), aside })
     }
 }
@@ -97,8 +97,8 @@ pub(super) struct Next(pub(super) Pin<Box<dyn Connection>>);
 /// HTTP/1.1, until a stream lasts.
 struct One<S: Stream> {
     /// There until it is over.
-    connection: Option<http1::Connection<Flushing<TokioIo<S>>, Adapter>>,
-    aside: Aside,
+    connection: Option<http1::Connection<FlushMonitor<TokioIo<S>>, Adapter>>,
+    aside: DetachedResponse,
 }
 
 impl<S: Stream> Future for One<S> {
@@ -113,7 +113,7 @@ impl<S: Stream> Future for One<S> {
         let Some(response) = one.aside.take() else { return Poll::Pending };
         let connection = one.connection.take().expect("it was there a moment ago");
         let stream = connection.into_parts().io.into_inner().into_inner();
-        Poll::Ready(Ok(Some(Next(Box::pin(Last(Lasting::new(stream, response)))))))
+        Poll::Ready(Ok(Some(Next(Box::pin(Last(DetachedStream::new(stream, response)))))))
     }
 }
 
@@ -126,7 +126,7 @@ impl<S: Stream> Connection for One<S> {
 }
 
 /// The last stream of a connection.
-struct Last<S: Stream>(Lasting<S>);
+struct Last<S: Stream>(DetachedStream<S>);
 
 impl<S: Stream> Future for Last<S> {
     type Output = Result<Option<Next>, BodyError>;
@@ -163,8 +163,8 @@ impl<S: Stream> Connection for Two<S> {
 /// hyper's view of the service: it counts what is open, and puts aside what lasts.
 struct Adapter {
     handler: Handler,
-    traffic: Traffic,
-    aside: Aside,
+    traffic: IdleMonitor,
+    aside: DetachedResponse,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Adapter {
@@ -187,7 +187,7 @@ struct Answering {
     /// There until it is answered.
     open: Option<Open>,
     version: Version,
-    aside: Aside,
+    aside: DetachedResponse,
 }
 
 impl Future for Answering {
@@ -201,7 +201,7 @@ impl Future for Answering {
         let response = ready!(self.answer.as_mut().poll(cx));
         let Some(open) = self.open.take() else { return Poll::Pending };
         let response = response.map(|body| Counted::new(body, open));
-        if Aside::wants(self.version, &response) {
+        if DetachedResponse::wants(self.version, &response) {
             self.aside.put(response);
             return Poll::Pending;
         }

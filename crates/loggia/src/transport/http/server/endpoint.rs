@@ -19,7 +19,7 @@ use loggia_wire::{Method, Params, RequestMeta, RpcError, Version};
 use super::accept::{Accepted, accepted, is_json};
 use super::admission::AdmissionControl;
 use super::http_sse::HttpSse;
-use super::memo::Memos;
+use super::meta_cache::MetaCache;
 use super::origin::{self, OriginFilter, Verdict};
 use super::sessions::Sessions;
 use super::{json_only, legacy, modern, respond, validate};
@@ -46,7 +46,7 @@ pub(super) struct Shared {
     pub(super) sessions: Sessions,
     pub(super) requests: AdmissionControl,
     pub(super) streams: AdmissionControl,
-    pub(super) memos: Memos,
+    pub(super) memos: MetaCache,
     pub(super) shutdown: Shutdown,
     pub(super) http_sse: Option<HttpSse>,
 }
@@ -211,20 +211,20 @@ impl Shared {
     ) -> Result<Answer, Response<Body>> {
         let frame = jsonrpc::decode_frame(text).map_err(|error| respond::undecodable(&error))?;
         match self.form(&parts, &frame)? {
-            Form::Modern(said) => match frame {
+            Dispatch::Modern(said) => match frame {
                 Frame::Single(message) => Ok(modern::serve(self, &parts, said, message, permit)),
                 Frame::Batch(_) => {
                     let message = "This revision has no batches: send one message at a time";
                     Err(respond::refuse(StatusCode::BAD_REQUEST, message))
                 }
             },
-            Form::Initialize => match frame {
+            Dispatch::Initialize => match frame {
                 Frame::Single(Message::Request { id, params, .. }) => {
                     Ok(Answer::Now(legacy::initialize(self, &parts, &id, params.as_deref())))
                 }
                 _ => Err(no_era(None)),
             },
-            Form::Session => {
+            Dispatch::Session => {
                 let shared = self.clone();
                 let answer = async move { legacy::post(&shared, &parts, frame, permit, accepted).await };
                 Ok(Answer::Later(Box::pin(answer)))
@@ -234,7 +234,7 @@ impl Shared {
 
     /// Which form a message has. A `_meta` that names a version decides; where there is none, the version
     /// header does; where that leaves it open, the message belongs to a session.
-    fn form(&self, parts: &Parts, frame: &Frame) -> Result<Form, Response<Body>> {
+    fn form(&self, parts: &Parts, frame: &Frame) -> Result<Dispatch, Response<Body>> {
         let of_notification;
         let (id, method, params) = match frame {
             Frame::Single(Message::Request { id, method, params }) => {
@@ -256,13 +256,13 @@ impl Shared {
         let modern = declared != Declared::Nothing || (names_modern(parts) && !initializes);
         let versions = &self.service.describe().versions;
         if versions.iter().any(|version| version.is_modern()) && modern {
-            Ok(Form::Modern(Said { declared, meta: recalled }))
+            Ok(Dispatch::Modern(RequestEra { declared, meta: recalled }))
         } else if initializes {
-            Ok(Form::Initialize)
+            Ok(Dispatch::Initialize)
         } else if parts.headers.contains_key(&validate::SESSION_ID) {
-            Ok(Form::Session)
+            Ok(Dispatch::Session)
         } else if versions.iter().all(|version| version.is_modern()) {
-            Ok(Form::Modern(Said { declared, meta: recalled }))
+            Ok(Dispatch::Modern(RequestEra { declared, meta: recalled }))
         } else {
             Err(bad_request(without_form(parts, versions)))
         }
@@ -310,14 +310,14 @@ impl Answer {
 }
 
 /// What a request says about itself, as far as it is known yet.
-pub(super) struct Said {
+pub(super) struct RequestEra {
     pub(super) declared: Declared,
     pub(super) meta: Option<Arc<RequestMeta>>,
 }
 
 /// The two eras' forms of a message, and `initialize` itself.
-enum Form {
-    Modern(Said),
+enum Dispatch {
+    Modern(RequestEra),
     Initialize,
     Session,
 }

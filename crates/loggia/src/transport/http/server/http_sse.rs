@@ -20,7 +20,7 @@ use super::endpoint::{Shared, principal};
 use super::respond::{self, keep_alive};
 use super::seal::random;
 use super::unfold::unfold;
-use crate::changes::Listening;
+use crate::changes::ChangeSubscription;
 use crate::exchange::Exchange;
 use crate::service::{BoxFuture, Description, Outcome, Principal, Request, Service};
 use crate::transport::http::Body;
@@ -118,7 +118,7 @@ impl HttpSse {
         self.lock().insert(id.clone(), inbox);
         let place = Place { id, open: self.open.clone() };
         let connection = Connection { reader, place, announced: false, keep_alive: shared.limits.keep_alive };
-        Ok(respond::lasting_event_stream(connection.events()).map(|body| body.holding(permit)))
+        Ok(respond::detached_event_stream(connection.events()).map(|body| body.holding(permit)))
     }
 
     async fn receive(&self, shared: &Shared, parts: &Parts, body: Body) -> Answered {
@@ -226,7 +226,7 @@ impl Service for For {
         &self,
         filter: SubscriptionFilter,
         _: Option<Arc<Principal>>,
-    ) -> BoxFuture<'_, Result<Listening, RpcError>> {
+    ) -> BoxFuture<'_, Result<ChangeSubscription, RpcError>> {
         self.service.listen(filter, self.principal.clone())
     }
 }

@@ -9,7 +9,7 @@ use loggia_wire::jsonrpc::{self, Frame, Message};
 use loggia_wire::{ErrorCode, RpcError};
 
 use super::accept::EVENT_STREAM;
-use super::lasting::Lasts;
+use super::detached_stream::DetachOnSend;
 use super::respond;
 use crate::transport::http::Body;
 use crate::transport::sse::Parser;
@@ -20,7 +20,7 @@ pub(super) async fn without_stream(response: Response<Body>, posted: &Bytes) -> 
     if !is_stream {
         return response;
     }
-    if response.extensions().get::<Lasts>().is_some() {
+    if response.extensions().get::<DetachOnSend>().is_some() {
         let message = "The answer is an event stream: the Accept header must allow text/event-stream";
         return respond::refuse(StatusCode::NOT_ACCEPTABLE, message);
     }

@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{Response, StatusCode};
-use loggia_wire::jsonrpc::{self, DecodeError, Frame, Id, Message};
+use loggia_wire::jsonrpc::{self, EnvelopeError, Frame, Id, Message};
 use loggia_wire::model::CancelledParams;
 use loggia_wire::{Era, Method, RawJson, RpcError, Version};
 
 use super::accept::{Accepted, EVENT_STREAM, accepts};
-use super::calls::{self, Incoming, Plan};
+use super::calls::{self, CallPlan, Incoming};
 use super::endpoint::{Shared, principal};
-use super::local::Local;
 use super::log::{EventId, STANDALONE};
 use super::respond;
+use super::session_state::SessionState;
 use super::streams;
 use super::validate::{LAST_EVENT_ID, SESSION_ID, VERSION, single};
 use crate::edge::session::Session;
@@ -69,9 +69,9 @@ pub(super) async fn post(
     match frame {
         Frame::Single(message) => match session.take(shared, Ok(message), &mut permit).await {
             None => respond::empty(StatusCode::ACCEPTED),
-            Some(Plan::Answered(response)) => respond::json(StatusCode::OK, response),
-            Some(Plan::Busy(id, why)) => respond::busy(Some(&id), &why),
-            Some(Plan::Run(call)) => streams::answer(shared, &session.local, *call, accepted).await,
+            Some(CallPlan::Answered(response)) => respond::json(StatusCode::OK, response),
+            Some(CallPlan::Busy(id, why)) => respond::busy(Some(&id), &why),
+            Some(CallPlan::Run(call)) => streams::answer(shared, &session.local, *call, accepted).await,
         },
         Frame::Batch(messages) => Box::pin(session.batch(shared, messages, permit, accepted)).await,
     }
@@ -101,7 +101,7 @@ pub(super) fn delete(shared: &Shared, parts: &Parts) -> Response<Body> {
 
 /// A session and who uses it.
 struct Caller {
-    local: Arc<Local>,
+    local: Arc<SessionState>,
     principal: Option<Arc<Principal>>,
 }
 
@@ -132,7 +132,7 @@ impl Caller {
     async fn batch(
         &self,
         shared: &Arc<Shared>,
-        messages: Vec<Result<Message, DecodeError>>,
+        messages: Vec<Result<Message, EnvelopeError>>,
         mut permit: Option<Admission>,
         accepted: Accepted,
     ) -> Response<Body> {
@@ -148,7 +148,7 @@ impl Caller {
         }
         match plans.as_slice() {
             [] => respond::empty(StatusCode::ACCEPTED),
-            [Plan::Busy(id, why)] => respond::busy(Some(id), why),
+            [CallPlan::Busy(id, why)] => respond::busy(Some(id), why),
             _ => streams::answer_all(shared, &self.local, plans, accepted).await,
         }
     }
@@ -157,9 +157,9 @@ impl Caller {
     async fn take(
         &self,
         shared: &Shared,
-        message: Result<Message, DecodeError>,
+        message: Result<Message, EnvelopeError>,
         permit: &mut Option<Admission>,
-    ) -> Option<Plan> {
+    ) -> Option<CallPlan> {
         match message {
             Ok(Message::Request { id, method, params }) => {
                 let (principal, permit) = (self.principal.clone(), permit.take());
@@ -177,7 +177,7 @@ impl Caller {
             Err(error) => {
                 let mut out = Vec::new();
                 jsonrpc::write_error(&mut out, error.id.as_ref(), &error.error);
-                Some(Plan::Answered(out.into()))
+                Some(CallPlan::Answered(out.into()))
             }
         }
     }

@@ -16,10 +16,10 @@ use tokio::time::Instant;
 use super::PeerAddr;
 use super::connection::{Builders, Next, Stream};
 use super::endpoint::Endpoint;
+use super::idle_monitor::{IdleMonitor, InactivityKind, Watch};
 use super::origin::{self, OriginFilter, Verdict};
 use super::preface;
 use super::tls::Acceptor;
-use super::traffic::{Quiet, Traffic, Watch};
 use crate::error::Result;
 use crate::service::BoxFuture;
 use crate::transport::http::Body;
@@ -28,7 +28,7 @@ use crate::transport::http::Body;
 /// not again in every program that serves.
 pub(super) struct Handler {
     service: Box<dyn Handle>,
-    names_peers: bool,
+    with_peer_addr: bool,
     filter: Arc<OriginFilter>,
 }
 
@@ -82,7 +82,7 @@ impl Handle for OfPeer {
 }
 
 impl Handler {
-    pub(super) fn new<S>(service: S, names_peers: bool, filter: Arc<OriginFilter>) -> Handler
+    pub(super) fn new<S>(service: S, with_peer_addr: bool, filter: Arc<OriginFilter>) -> Handler
     where
         S: tower_service::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
             + Clone
@@ -90,7 +90,7 @@ impl Handler {
             + 'static,
         S::Future: Send + 'static,
     {
-        Handler { service: Box::new(service), names_peers, filter }
+        Handler { service: Box::new(service), with_peer_addr, filter }
     }
 
     pub(super) fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
@@ -111,10 +111,10 @@ impl Handler {
     /// The handler of a connection.
     fn of(&self, peer: SocketAddr) -> Handler {
         let mut service = self.service.boxed_clone();
-        if self.names_peers {
+        if self.with_peer_addr {
             service = Box::new(OfPeer { service, peer: PeerAddr(peer) });
         }
-        Handler { service, names_peers: false, filter: self.filter.clone() }
+        Handler { service, with_peer_addr: false, filter: self.filter.clone() }
     }
 }
 
@@ -228,7 +228,7 @@ impl Server {
             tracing::debug!("a connection ended before its first request");
             return;
         };
-        let traffic = Traffic::default();
+        let traffic = IdleMonitor::default();
         let mut watch = Watch::new(traffic.clone(), accepted);
         let mut connection = self.http.connect(protocol, stream, service, traffic);
         let mut closing = false;
@@ -248,11 +248,11 @@ impl Server {
                     connection.as_mut().graceful_shutdown();
                 }
                 quiet = watch.quiet(limits, closing) => match quiet {
-                    Quiet::Idle if !closing => {
+                    InactivityKind::Idle if !closing => {
                         closing = true;
                         connection.as_mut().graceful_shutdown();
                     }
-                    Quiet::Idle | Quiet::Stalled => return,
+                    InactivityKind::Idle | InactivityKind::Stalled => return,
                 },
             }
         }

@@ -7,25 +7,25 @@ mod accept;
 mod admission;
 mod calls;
 mod connection;
+mod detached_stream;
 mod endpoint;
 mod guard;
 mod http_sse;
+mod idle_monitor;
 mod json_only;
-mod lasting;
 mod legacy;
 mod listener;
-mod local;
 mod log;
-mod memo;
+mod meta_cache;
 mod modern;
 mod origin;
 mod preface;
 mod respond;
 mod seal;
+mod session_state;
 mod sessions;
 mod streams;
 mod tls;
-mod traffic;
 mod unfold;
 mod validate;
 mod watch;
@@ -81,13 +81,13 @@ pub fn http(address: impl Into<String>) -> Http {
         legacy_sse: false,
         session_key: None,
         clock: Arc::new(SystemTime::now),
-        names_peers: false,
+        with_peer_addr: false,
         layer: Identity::new(),
     }
 }
 
 /// Who is at the other end of the connection that a request came on: the client, or a proxy before us. Among the
-/// extensions of requests where [`Http::names_peers`] asked for it.
+/// extensions of requests where [`Http::with_peer_addr`] asked for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
 
@@ -103,7 +103,7 @@ pub struct Http<L = Identity> {
     legacy_sse: bool,
     session_key: Option<SessionKey>,
     clock: Clock,
-    names_peers: bool,
+    with_peer_addr: bool,
     layer: L,
 }
 
@@ -184,14 +184,14 @@ impl<L> Http<L> {
             legacy_sse: self.legacy_sse,
             session_key: self.session_key,
             clock: self.clock,
-            names_peers: self.names_peers,
+            with_peer_addr: self.with_peer_addr,
         }
     }
 
     /// Tells the layers where each request comes from, as a [`PeerAddr`] among its extensions. It costs every
     /// request a little, so it is off unless a layer wants it.
-    pub fn names_peers(mut self, on: bool) -> Http<L> {
-        self.names_peers = on;
+    pub fn with_peer_addr(mut self, on: bool) -> Http<L> {
+        self.with_peer_addr = on;
         self
     }
 
@@ -279,11 +279,11 @@ where
             let listener = tokio::net::TcpListener::from_std(listener)?;
             let local = listener.local_addr()?;
             http.address = local.to_string();
-            let (tls, names_peers) = (http.tls.take(), http.names_peers);
+            let (tls, with_peer_addr) = (http.tls.take(), http.with_peer_addr);
             let filter = Arc::new(http.origin_filter());
             let (endpoint, layer) = http.endpoint_for(service, limits, shutdown, None);
             tracing::info!(address = %local, path = endpoint.0.path, "listening");
-            let handler = Handler::new(layer.layer(endpoint.clone()), names_peers, filter);
+            let handler = Handler::new(layer.layer(endpoint.clone()), with_peer_addr, filter);
             listener::run(listener, tls, handler, endpoint).await
         })
     }

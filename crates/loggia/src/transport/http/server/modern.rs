@@ -12,13 +12,13 @@ use http::{Response, StatusCode};
 use loggia_wire::jsonrpc::{self, Id, Message};
 use loggia_wire::{ErrorCode, Method, Params, RequestMeta, RpcError, codec};
 
-use super::endpoint::{Answer, Said, Shared, principal};
+use super::endpoint::{Answer, RequestEra, Shared, principal};
 use super::respond::{self, keep_alive};
 use super::unfold::unfold;
 use super::validate;
-use crate::changes::Listening;
-use crate::edge::notices::Notices;
-use crate::edge::{self, discover, encode_outcome, listen, settle};
+use crate::changes::ChangeSubscription;
+use crate::edge::notification_filter::NotificationFilter;
+use crate::edge::{self, discover, encode_outcome, listen, resolve_input};
 use crate::exchange::{CancelGuard, Exchange, Outbox};
 use crate::service::{Description, Outcome, Principal, Reply, Request, ResultGuard};
 use crate::transport::http::body::{Admission, Body};
@@ -28,7 +28,7 @@ use crate::transport::sse;
 pub(super) fn serve(
     shared: &Arc<Shared>,
     parts: &Parts,
-    said: Said,
+    said: RequestEra,
     message: Message,
     permit: Admission,
 ) -> Answer {
@@ -57,7 +57,7 @@ struct Incoming {
     permit: Admission,
 }
 
-fn request(shared: &Arc<Shared>, parts: &Parts, said: Said, incoming: Incoming) -> Answer {
+fn request(shared: &Arc<Shared>, parts: &Parts, said: RequestEra, incoming: Incoming) -> Answer {
     let server = shared.service.describe();
     let Incoming { id, method, params, .. } = &incoming;
     let meta = match validate::check(shared, &server, &parts.headers, said, method, params.as_ref()) {
@@ -102,7 +102,7 @@ pub(super) struct Running {
     id: Id,
     method: Method,
     server: Arc<Description>,
-    notices: Notices,
+    notices: NotificationFilter,
     version: loggia_wire::Version,
     call: Pin<Box<dyn Future<Output = Outcome> + Send>>,
     outbox: Outbox,
@@ -124,11 +124,13 @@ impl Running {
     ) -> Running {
         let Incoming { id, method, params, permit } = incoming;
         let (exchange, outbox, guard) = Exchange::new(None);
-        let (version, notices) = (meta.version, Notices::new(&meta));
+        let (version, notices) = (meta.version, NotificationFilter::new(&meta));
         let request = Request { principal, ..edge::request(method.clone(), params, meta) };
         let (owner, keep_alive) = (shared.clone(), shared.limits.keep_alive);
         let call =
-            Box::pin(async move { settle::run(&*owner.service, request, exchange, &owner.limits).await });
+            Box::pin(
+                async move { resolve_input::run(&*owner.service, request, exchange, &owner.limits).await },
+            );
         Running {
             id,
             method,
@@ -246,7 +248,7 @@ async fn subscribe(
     match edge::open_stream(&*shared.service, filter, principal).await {
         Ok(listening) => {
             let stream = Subscription { shared, id, meta, server, listening, state: State::Opening };
-            respond::lasting_event_stream(stream.events()).map(|body| body.holding(permit))
+            respond::detached_event_stream(stream.events()).map(|body| body.holding(permit))
         }
         Err(error) => refuse(error),
     }
@@ -258,7 +260,7 @@ struct Subscription {
     id: Id,
     meta: Arc<RequestMeta>,
     server: Arc<Description>,
-    listening: Listening,
+    listening: ChangeSubscription,
     state: State,
 }
 

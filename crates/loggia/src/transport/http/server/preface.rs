@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-use super::traffic::Traffic;
+use super::idle_monitor::IdleMonitor;
 
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -20,24 +20,24 @@ pub(super) enum Protocol {
 }
 
 /// A connection whose first bytes were looked at.
-pub(super) struct Begun<S> {
+pub(super) struct PrefacedStream<S> {
     stream: S,
     head: [u8; PREFACE.len()],
     read: u8,
     len: u8,
     /// Told of bytes that come.
-    traffic: Option<Traffic>,
+    traffic: Option<IdleMonitor>,
 }
 
-impl<S> Begun<S> {
+impl<S> PrefacedStream<S> {
     /// Tells `traffic` of bytes that come.
-    pub(super) fn counted(self, traffic: Traffic) -> Begun<S> {
-        Begun { traffic: Some(traffic), ..self }
+    pub(super) fn counted(self, traffic: IdleMonitor) -> PrefacedStream<S> {
+        PrefacedStream { traffic: Some(traffic), ..self }
     }
 }
 
 /// Waits for as much as shows what the connection speaks.
-pub(super) async fn begin<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<(Protocol, Begun<S>)> {
+pub(super) async fn begin<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<(Protocol, PrefacedStream<S>)> {
     let mut head = [0; PREFACE.len()];
     let mut len = 0;
     while len < head.len() && head[..len] == PREFACE[..len] {
@@ -48,10 +48,10 @@ pub(super) async fn begin<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<(Pr
     }
     let protocol = if head == *PREFACE { Protocol::Http2 } else { Protocol::Http1 };
     let len = u8::try_from(len).expect("a preface is shorter than that");
-    Ok((protocol, Begun { stream, head, read: 0, len, traffic: None }))
+    Ok((protocol, PrefacedStream { stream, head, read: 0, len, traffic: None }))
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Begun<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for PrefacedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -80,7 +80,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Begun<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Begun<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for PrefacedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

@@ -7,12 +7,12 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
-use loggia_wire::jsonrpc::{self, DecodeError, Id};
+use loggia_wire::jsonrpc::{self, EnvelopeError, Id};
 use loggia_wire::{ErrorCode, RpcError};
 
 use super::accept::{EVENT_STREAM, JSON};
 use super::admission::Overload;
-use super::lasting::Lasts;
+use super::detached_stream::DetachOnSend;
 use crate::transport::http::Body;
 
 /// Keeps nginx and its kin from holding events back.
@@ -56,7 +56,7 @@ pub(super) fn refuse(status: StatusCode, message: impl Into<Cow<'static, str>>) 
 }
 
 /// A body that is no message.
-pub(super) fn undecodable(error: &DecodeError) -> Response<Body> {
+pub(super) fn undecodable(error: &EnvelopeError) -> Response<Body> {
     self::error(StatusCode::BAD_REQUEST, error.id.as_ref(), &error.error)
 }
 
@@ -101,9 +101,9 @@ pub(super) fn event_stream(events: impl Stream<Item = Bytes> + Send + 'static) -
 }
 
 /// An event stream that stays open while nothing happens.
-pub(super) fn lasting_event_stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
+pub(super) fn detached_event_stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
     let mut response = event_stream(events);
-    response.extensions_mut().insert(Lasts);
+    response.extensions_mut().insert(DetachOnSend);
     response
 }
 

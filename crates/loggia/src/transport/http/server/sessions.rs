@@ -12,8 +12,8 @@ use crate::edge::session::Session;
 use crate::limits::Limits;
 use crate::service::Principal;
 
-use super::local::{Local, Name};
 use super::seal::{Sealed, SessionKey};
+use super::session_state::{Name, SessionState};
 
 /// Tells the time. Tests have their own.
 pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -39,7 +39,7 @@ const SHARDS: usize = 16;
 type Shard = HashMap<Box<str>, Entry>;
 
 enum Entry {
-    Open(Arc<Local>),
+    Open(Arc<SessionState>),
     /// Closed by its client. Remembered until its id expires by itself.
     Closed {
         until: u64,
@@ -63,7 +63,7 @@ impl Sessions {
 
     /// The session that `id` names, heard of now. `None` where there is none, or none any more, or it is
     /// somebody else's.
-    pub(super) fn find(&self, id: &str, principal: Option<&Principal>) -> Option<Arc<Local>> {
+    pub(super) fn find(&self, id: &str, principal: Option<&Principal>) -> Option<Arc<SessionState>> {
         let now = self.now();
         self.sweep_sometimes(now);
         if let Some(known) = self.known(&mut self.shard(id), id, principal, now) {
@@ -80,7 +80,7 @@ impl Sessions {
         id: &str,
         principal: Option<&Principal>,
         now: u64,
-    ) -> Option<Option<Arc<Local>>> {
+    ) -> Option<Option<Arc<SessionState>>> {
         let Entry::Open(local) = shard.get(id)? else { return Some(None) };
         if !local.is_of(principal) {
             return Some(None);
@@ -100,7 +100,7 @@ impl Sessions {
         principal: Option<&Principal>,
         sealed: &Sealed,
         now: u64,
-    ) -> Option<Arc<Local>> {
+    ) -> Option<Arc<SessionState>> {
         if now.saturating_sub(sealed.issued) > self.idle() {
             return None;
         }
@@ -114,13 +114,14 @@ impl Sessions {
             make_room(&mut shard);
         }
         let name = Name::new(id, principal);
-        let local = Arc::new(Local::new(name, sealed.issued, session, self.clock.clone(), &self.limits));
+        let local =
+            Arc::new(SessionState::new(name, sealed.issued, session, self.clock.clone(), &self.limits));
         shard.insert(id.into(), Entry::Open(local.clone()));
         Some(local)
     }
 
     /// Ends a session for good.
-    pub(super) fn close(&self, local: &Local) {
+    pub(super) fn close(&self, local: &SessionState) {
         let until = local.issued().saturating_add(self.idle());
         self.shard(local.id()).insert(local.id().into(), Entry::Closed { until });
         local.end();
@@ -165,7 +166,7 @@ impl Sessions {
         }
     }
 
-    fn is_over(&self, local: &Local, now: u64) -> bool {
+    fn is_over(&self, local: &SessionState, now: u64) -> bool {
         now.saturating_sub(local.last_seen()) > self.idle() && !local.is_busy()
     }
 

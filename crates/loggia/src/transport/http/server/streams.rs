@@ -14,11 +14,11 @@ use loggia_wire::Version;
 use tokio::sync::Notify;
 
 use super::accept::Accepted;
-use super::calls::{Call, Plan};
+use super::calls::{Call, CallPlan};
 use super::endpoint::Shared;
-use super::local::{Local, Peer};
 use super::log::{Carrier, LARGE, Next, STANDALONE, Shape};
 use super::respond::{self, keep_alive};
+use super::session_state::{Peer, SessionState};
 use super::unfold::unfold;
 use crate::edge::listen;
 use crate::transport::http::Body;
@@ -30,7 +30,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Answers a POST of one request, which has to run.
 pub(super) async fn answer(
     shared: &Arc<Shared>,
-    local: &Arc<Local>,
+    local: &Arc<SessionState>,
     call: Call,
     accepted: Accepted,
 ) -> Response<Body> {
@@ -44,8 +44,8 @@ pub(super) async fn answer(
 /// Answers the requests of a batch.
 pub(super) async fn answer_all(
     shared: &Arc<Shared>,
-    local: &Arc<Local>,
-    plans: Vec<Plan>,
+    local: &Arc<SessionState>,
+    plans: Vec<CallPlan>,
     accepted: Accepted,
 ) -> Response<Body> {
     let peer = Arc::new(Peer::new(shared, local));
@@ -53,9 +53,9 @@ pub(super) async fn answer_all(
     let mut calls = Vec::new();
     for plan in plans {
         match plan {
-            Plan::Run(call) => calls.push(call.begin(peer.clone()).carry()),
-            Plan::Answered(response) => local.push(stream, response, true),
-            Plan::Busy(id, why) => local.push(stream, respond::busy_message(&id, &why), true),
+            CallPlan::Run(call) => calls.push(call.begin(peer.clone()).carry()),
+            CallPlan::Answered(response) => local.push(stream, response, true),
+            CallPlan::Busy(id, why) => local.push(stream, respond::busy_message(&id, &why), true),
         }
     }
     carried(&peer, calls, true, accepted).await
@@ -69,9 +69,9 @@ async fn carried(peer: &Peer, calls: Vec<Running>, batch: bool, accepted: Accept
 }
 
 /// Answers a GET that takes up a stream.
-pub(super) fn taken_up(shared: &Arc<Shared>, local: &Arc<Local>, carrier: Carrier) -> Response<Body> {
+pub(super) fn taken_up(shared: &Arc<Shared>, local: &Arc<SessionState>, carrier: Carrier) -> Response<Body> {
     let sending = Sending::new(shared, local, carrier, Work(None), Accepted::Both);
-    respond::lasting_event_stream(sending.into_events())
+    respond::detached_event_stream(sending.into_events())
 }
 
 /// A connection that carries a stream.
@@ -85,7 +85,7 @@ struct Sending {
 
 /// Keeps the stream carried by this connection, until it is dropped.
 struct Hold {
-    local: Arc<Local>,
+    local: Arc<SessionState>,
     carrier: Carrier,
 }
 
@@ -99,7 +99,7 @@ impl Drop for Hold {
 impl Sending {
     fn new(
         shared: &Arc<Shared>,
-        local: &Arc<Local>,
+        local: &Arc<SessionState>,
         carrier: Carrier,
         work: Work,
         accepted: Accepted,
@@ -251,7 +251,7 @@ async fn join(mut running: Vec<Running>) {
 }
 
 impl Work {
-    fn new(calls: Vec<Running>, local: &Arc<Local>, stream: u64) -> Work {
+    fn new(calls: Vec<Running>, local: &Arc<SessionState>, stream: u64) -> Work {
         let local = local.clone();
         Work(Some(Box::pin(async move {
             join(calls).await;

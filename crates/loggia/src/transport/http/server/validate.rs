@@ -9,10 +9,10 @@ use loggia_wire::header;
 use loggia_wire::meta::{self, Declared};
 use loggia_wire::raw::plain_text;
 use loggia_wire::shape::value_of;
-use loggia_wire::{Members, Method, Params, RawJson, RequestMeta, RpcError, Version};
+use loggia_wire::{Method, Params, RawJson, RawObject, RequestMeta, RpcError, Version};
 use serde_json::{Map, Value};
 
-use super::endpoint::{Said, Shared};
+use super::endpoint::{RequestEra, Shared};
 use crate::edge::admit;
 use crate::service::{Description, Service};
 
@@ -48,7 +48,7 @@ pub(super) fn check(
     shared: &Shared,
     server: &Description,
     headers: &HeaderMap,
-    said: Said,
+    said: RequestEra,
     method: &Method,
     params: Option<&Params>,
 ) -> Result<Arc<RequestMeta>, Refusal> {
@@ -155,7 +155,7 @@ impl<'p> Target<'p> {
         {
             return Ok(Target { name: Some(Cow::Borrowed(name)), arguments: routing.arguments });
         }
-        let params = Members::of(params).map_err(invalid)?;
+        let params = RawObject::of(params).map_err(invalid)?;
         // What is there twice is nobody's to choose from.
         for member in ["name", "uri", "arguments"] {
             params.get::<Option<RawJson>>(member).map_err(invalid)?;

@@ -12,7 +12,7 @@ use loggia_wire::model::SubscriptionFilter;
 use std::collections::BTreeSet;
 use tokio::sync::Notify;
 
-use crate::changes::{Change, Listening};
+use crate::changes::{Change, ChangeSubscription};
 use crate::edge::open_stream;
 use crate::service::{Principal, Service};
 
@@ -36,7 +36,7 @@ pub(super) struct Watch {
 #[derive(Default)]
 struct State {
     filter: SubscriptionFilter,
-    listening: Option<Arc<Listening>>,
+    listening: Option<Arc<ChangeSubscription>>,
     /// Left over from the streams before this one.
     carried: BTreeSet<Change>,
 }
@@ -87,12 +87,12 @@ impl Watch {
         }
     }
 
-    fn listening_to(&self, filter: &SubscriptionFilter) -> Option<Arc<Listening>> {
+    fn listening_to(&self, filter: &SubscriptionFilter) -> Option<Arc<ChangeSubscription>> {
         let state = self.state();
         state.listening.clone().filter(|_| state.filter == *filter)
     }
 
-    fn replace(&self, filter: SubscriptionFilter, listening: Option<Arc<Listening>>) {
+    fn replace(&self, filter: SubscriptionFilter, listening: Option<Arc<ChangeSubscription>>) {
         let mut state = self.state();
         let before = std::mem::replace(&mut state.listening, listening);
         while let Some(Some(Some(change))) = before.as_ref().map(|before| now(before.next())) {

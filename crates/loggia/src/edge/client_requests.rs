@@ -14,7 +14,7 @@ use crate::limits::Limits;
 
 /// The open questions of one connection or session. `K` is how the owner names whoever waits.
 #[derive(Debug)]
-pub struct Asks<K> {
+pub struct PendingClientRequests<K> {
     next: i64,
     open: BTreeMap<i64, Open<K>>,
     most: usize,
@@ -27,14 +27,19 @@ struct Open<K> {
     deadline: Instant,
 }
 
-impl<K> Asks<K> {
+impl<K> PendingClientRequests<K> {
     /// No questions yet.
-    pub fn new(limits: &Limits) -> Asks<K> {
-        Asks { next: 1, open: BTreeMap::new(), most: limits.asks, timeout: limits.ask_timeout }
+    pub fn new(limits: &Limits) -> PendingClientRequests<K> {
+        PendingClientRequests {
+            next: 1,
+            open: BTreeMap::new(),
+            most: limits.asks,
+            timeout: limits.ask_timeout,
+        }
     }
 
     /// Numbers the questions from `first` on, for a client that other processes ask as well.
-    pub fn starting_at(mut self, first: i64) -> Asks<K> {
+    pub fn starting_at(mut self, first: i64) -> PendingClientRequests<K> {
         self.next = first;
         self
     }

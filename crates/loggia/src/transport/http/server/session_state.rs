@@ -17,15 +17,15 @@ use super::log::{Carrier, EventLog};
 use super::seal::random;
 use super::sessions::{Clock, unix_seconds};
 use super::watch::Watch;
-use crate::edge::asks::{self, Asks};
+use crate::edge::client_requests::{self, PendingClientRequests};
 use crate::edge::session::Session;
-use crate::exchange::LivePeer;
+use crate::exchange::ClientPeer;
 use crate::limits::Limits;
 use crate::service::{BoxFuture, Principal};
 use crate::transport::Shutdown;
 
 /// One session in this process.
-pub(super) struct Local {
+pub(super) struct SessionState {
     name: Name,
     issued: u64,
     version: Version,
@@ -64,7 +64,7 @@ pub(super) struct State {
     pub(super) session: Session,
     /// The requests that run, and how each is cancelled.
     pub(super) running: HashMap<Id, Arc<Notify>>,
-    pub(super) asks: Asks<Waiter>,
+    pub(super) asks: PendingClientRequests<Waiter>,
     pub(super) log: EventLog,
     next_ask: u64,
 }
@@ -75,17 +75,23 @@ pub(super) struct Waiter {
     answer: oneshot::Sender<Result<RawJson, RpcError>>,
 }
 
-impl Local {
-    pub(super) fn new(name: Name, issued: u64, session: Session, clock: Clock, limits: &Limits) -> Local {
+impl SessionState {
+    pub(super) fn new(
+        name: Name,
+        issued: u64,
+        session: Session,
+        clock: Clock,
+        limits: &Limits,
+    ) -> SessionState {
         let version = session.version();
         let state = State {
             session,
             running: HashMap::new(),
-            asks: Asks::new(limits).starting_at(first_question()),
+            asks: PendingClientRequests::new(limits).starting_at(first_question()),
             log: EventLog::new(limits).starting_at(u32::from_le_bytes(random())),
             next_ask: 0,
         };
-        Local {
+        SessionState {
             name,
             issued,
             version,
@@ -188,11 +194,11 @@ fn first_question() -> i64 {
 /// something to say on it.
 pub(super) struct Peer {
     pub(super) shared: Arc<Shared>,
-    pub(super) local: Arc<Local>,
+    pub(super) local: Arc<SessionState>,
     carrier: OnceLock<Carrier>,
 }
 
-impl LivePeer for Peer {
+impl ClientPeer for Peer {
     fn ask(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>> {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
@@ -200,10 +206,10 @@ impl LivePeer for Peer {
             let limit = self.shared.limits.ask_timeout;
             match tokio::time::timeout(limit, answered).await {
                 Ok(Ok(outcome)) => outcome,
-                Ok(Err(_)) => Err(asks::unanswerable()),
+                Ok(Err(_)) => Err(client_requests::unanswerable()),
                 Err(_) => {
                     drop(open);
-                    Err(asks::timed_out(limit))
+                    Err(client_requests::timed_out(limit))
                 }
             }
         })
@@ -211,7 +217,7 @@ impl LivePeer for Peer {
 }
 
 impl Peer {
-    pub(super) fn new(shared: &Arc<Shared>, local: &Arc<Local>) -> Peer {
+    pub(super) fn new(shared: &Arc<Shared>, local: &Arc<SessionState>) -> Peer {
         Peer { shared: shared.clone(), local: local.clone(), carrier: OnceLock::new() }
     }
 
@@ -248,7 +254,7 @@ impl Peer {
 
 /// Withdraws its question when nobody waits any more; an answered one is gone already.
 struct OpenAsk<'a> {
-    local: &'a Local,
+    local: &'a SessionState,
     stream: u64,
     number: u64,
 }
@@ -280,7 +286,7 @@ mod tests {
     /// itself, which the seal bounds.
     #[test]
     fn an_idle_session_is_small() {
-        assert!(size_of::<Local>() <= 1536, "{}", size_of::<Local>());
+        assert!(size_of::<SessionState>() <= 1536, "{}", size_of::<SessionState>());
         let server = Description {
             identity: Implementation::new("s", "1"),
             capabilities: ServerCapabilities::default(),
@@ -290,7 +296,7 @@ mod tests {
         let params = serde_json::json!({ "protocolVersion": "2025-11-25", "capabilities": {} });
         let (session, _) = Session::initialize(Some(&RawJson::from(&params)), &server).expect("a session");
         let local =
-            Local::new(Name::new("", None), 0, session, Arc::new(SystemTime::now), &Limits::default());
+            SessionState::new(Name::new("", None), 0, session, Arc::new(SystemTime::now), &Limits::default());
         assert!(!local.is_busy());
         let state = local.state();
         assert_eq!((state.running.capacity(), state.asks.is_empty()), (0, true));

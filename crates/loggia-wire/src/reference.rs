@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::codec;
 use crate::error::RpcError;
-use crate::jsonrpc::{self, DecodeError, Message};
+use crate::jsonrpc::{self, EnvelopeError, Message};
 use crate::meta;
 use crate::model::{Implementation, ServerResult};
 use crate::params::Params;
@@ -13,7 +13,7 @@ use crate::raw::RawJson;
 use crate::version::Version;
 
 /// What [`jsonrpc::decode`] makes of a text that is no batch.
-pub fn message(text: &Bytes) -> Result<Message, DecodeError> {
+pub fn message(text: &Bytes) -> Result<Message, EnvelopeError> {
     jsonrpc::parse_single(text, text)
 }
 
@@ -24,6 +24,6 @@ pub fn request_meta(params: Option<&Params>, supported: &[Version]) -> Result<cr
 
 /// What [`codec::encode_result`] writes; the order of members may differ.
 pub fn result(mut result: ServerResult, version: Version, identity: Option<&Implementation>) -> RawJson {
-    codec::Restrict::restrict(&mut result, version);
+    codec::Downgrade::downgrade(&mut result, version);
     codec::as_object(&result, version, identity).map_or_else(|raw| raw, |object| object.to_raw())
 }

@@ -12,7 +12,7 @@ use crate::model::{
     self, CacheHints, CacheScope, ListResourceTemplatesResult, ListResourcesResult, ReadResourceParams,
     ReadResourceResult,
 };
-use crate::server::args::Texts;
+use crate::server::args::StringArgs;
 use crate::server::core::Core;
 use crate::server::cx::Subject;
 use crate::server::list::{List, Listed};
@@ -194,7 +194,7 @@ async fn read(core: Arc<Core>, request: Request, exchange: Exchange) -> Outcome 
     let subject = Subject { method: Method::ReadResource, name: uri.clone(), arguments };
     let version = request.meta.version;
     let cx = core.cx(request, exchange, subject, params.input_responses, params.request_state);
-    let handler = (found.handler)(core.no_state.clone(), cx.clone(), Texts::new(found.variables));
+    let handler = (found.handler)(core.no_state.clone(), cx.clone(), StringArgs::new(found.variables));
     match replay::run(&cx, handler).await {
         Err(end) => end(cx.call()).map(result),
         Ok(Ok(ResourceOutput::Result(output))) => {

@@ -7,7 +7,7 @@ use loggia_wire::{Method, RawJson, RpcError};
 use super::{Problems, Registered, read_params, result};
 use crate::exchange::Exchange;
 use crate::model::{self, CacheHints, GetPromptParams, ListPromptsResult};
-use crate::server::args::Texts;
+use crate::server::args::StringArgs;
 use crate::server::core::Core;
 use crate::server::cx::Subject;
 use crate::server::list::{List, Listed};
@@ -99,7 +99,7 @@ async fn get(core: Arc<Core>, request: Request, exchange: Exchange) -> Outcome {
     let version = request.meta.version;
     let cx = core.cx(request, exchange, subject, params.input_responses, params.request_state);
     let handler =
-        (prompt.handler)(core.no_state.clone(), cx.clone(), Texts::new(texts.into_iter().collect()));
+        (prompt.handler)(core.no_state.clone(), cx.clone(), StringArgs::new(texts.into_iter().collect()));
     match replay::run(&cx, handler).await {
         Err(end) => end(cx.call()).map(result),
         Ok(Ok(PromptOutput::Result(mut output))) => {

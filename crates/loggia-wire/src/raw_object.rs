@@ -13,28 +13,28 @@ use crate::RawJson;
 use crate::jsonrpc::write_string;
 use crate::raw::plain_text;
 use crate::scan::Scanner;
-use crate::shape::{Fill, Malformed, Model};
+use crate::shape::{DecodeError, Fill, Model};
 
 /// An object, read one level deep.
 #[derive(Debug, Default)]
-pub struct Members<'a>(Vec<(Cow<'a, str>, &'a [u8])>);
+pub struct RawObject<'a>(Vec<(Cow<'a, str>, &'a [u8])>);
 
-impl<'a> Members<'a> {
+impl<'a> RawObject<'a> {
     /// Reads `object`; an error where it is none.
-    pub fn of(object: &'a RawJson) -> Result<Members<'a>, serde_json::Error> {
-        Members::read(object.as_bytes())
+    pub fn of(object: &'a RawJson) -> Result<RawObject<'a>, serde_json::Error> {
+        RawObject::read(object.as_bytes())
     }
 
     /// Reads the JSON text `object`; an error where it is no object.
-    pub fn read(object: &'a [u8]) -> Result<Members<'a>, serde_json::Error> {
-        match Members::scan(object) {
+    pub fn read(object: &'a [u8]) -> Result<RawObject<'a>, serde_json::Error> {
+        match RawObject::scan(object) {
             Some(members) => Ok(members),
             // What the scanner leaves, the parser reads, and words the error.
             None => serde_json::from_slice(object),
         }
     }
 
-    fn scan(object: &'a [u8]) -> Option<Members<'a>> {
+    fn scan(object: &'a [u8]) -> Option<RawObject<'a>> {
         let mut members = Vec::with_capacity(8);
         let mut scanner = Scanner::new(object);
         scanner.object(|scanner, name| {
@@ -43,7 +43,7 @@ impl<'a> Members<'a> {
             Some(())
         })?;
         scanner.end()?;
-        Some(Members(members))
+        Some(RawObject(members))
     }
 
     /// The members in their order, each value as its JSON text.
@@ -67,20 +67,20 @@ impl<'a> Members<'a> {
     }
 
     /// One member as a type of the model, which is an `Option` where it may be left out.
-    pub fn get<T: Model>(&self, name: &str) -> Result<T, Malformed> {
+    pub fn get<T: Model>(&self, name: &str) -> Result<T, DecodeError> {
         let mut value = T::blank();
         self.fill(name, &mut value)?;
         Ok(value)
     }
 
-    fn fill(&self, name: &str, place: &mut dyn Fill) -> Result<(), Malformed> {
+    fn fill(&self, name: &str, place: &mut dyn Fill) -> Result<(), DecodeError> {
         if self.0.iter().filter(|(key, _)| key == name).count() > 1 {
-            return Err(Malformed::duplicate(name));
+            return Err(DecodeError::duplicate(name));
         }
         match self.raw(name) {
             Some(text) => place.fill(text).map_err(|malformed| malformed.within(name)),
             None if place.may_be_absent() => Ok(()),
-            None => Err(Malformed::missing(name)),
+            None => Err(DecodeError::missing(name)),
         }
     }
 
@@ -88,7 +88,7 @@ impl<'a> Members<'a> {
     pub fn with(&self, members: &[(&str, &RawJson)]) -> RawJson {
         let left_out: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
         let mut all =
-            Members(self.0.iter().filter(|(key, _)| !left_out.contains(&&**key)).cloned().collect());
+            RawObject(self.0.iter().filter(|(key, _)| !left_out.contains(&&**key)).cloned().collect());
         all.0.extend(members.iter().map(|(name, value)| (Cow::Borrowed(*name), value.as_bytes())));
         all.write(&[], |_| None)
     }
@@ -122,7 +122,7 @@ impl<'a> Members<'a> {
     }
 
     /// Leaves out every member whose name comes again later: as serde_json does, the last counts.
-    pub(crate) fn unique(mut self) -> Members<'a> {
+    pub(crate) fn unique(mut self) -> RawObject<'a> {
         let mut seen = BTreeSet::new();
         let last: Vec<bool> = self.0.iter().rev().map(|(name, _)| seen.insert(name.clone())).collect();
         let mut is_last = last.into_iter().rev();
@@ -175,21 +175,21 @@ pub(crate) fn json_string(text: &str) -> Vec<u8> {
     out
 }
 
-impl<'a> FromIterator<(Cow<'a, str>, &'a [u8])> for Members<'a> {
-    fn from_iter<I: IntoIterator<Item = (Cow<'a, str>, &'a [u8])>>(members: I) -> Members<'a> {
-        Members(members.into_iter().collect())
+impl<'a> FromIterator<(Cow<'a, str>, &'a [u8])> for RawObject<'a> {
+    fn from_iter<I: IntoIterator<Item = (Cow<'a, str>, &'a [u8])>>(members: I) -> RawObject<'a> {
+        RawObject(members.into_iter().collect())
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Members<'a>, D::Error> {
-        deserializer.deserialize_map(MembersVisitor).map(Members)
+impl<'de: 'a, 'a> Deserialize<'de> for RawObject<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawObject<'a>, D::Error> {
+        deserializer.deserialize_map(RawObjectVisitor).map(RawObject)
     }
 }
 
-struct MembersVisitor;
+struct RawObjectVisitor;
 
-impl<'de> Visitor<'de> for MembersVisitor {
+impl<'de> Visitor<'de> for RawObjectVisitor {
     type Value = Vec<(Cow<'de, str>, &'de [u8])>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -227,7 +227,7 @@ mod tests {
             (r#"{}"#, vec![("name", "absent")], vec!["x"], r#"{}"#),
         ] {
             let object = raw(object);
-            let members = Members::of(&object).expect("an object");
+            let members = RawObject::of(&object).expect("an object");
             let rewritten = members.rewrite(&replaced, &left_out);
             assert_eq!(std::str::from_utf8(rewritten.as_bytes()), Ok(expected));
         }
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn strings_are_unescaped_and_other_values_are_not_strings() {
         let object = raw(r#"{"a":"x\ny","b":7,"a2":"plain"}"#);
-        let members = Members::of(&object).expect("an object");
+        let members = RawObject::of(&object).expect("an object");
         assert_eq!(members.string("a").as_deref(), Some("x\ny"));
         assert!(matches!(members.string("a2"), Some(Cow::Borrowed("plain"))));
         assert_eq!(members.string("b"), None);
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused() {
         for text in ["[]", "1", "\"x\"", "null"] {
-            assert!(Members::of(&raw(text)).is_err(), "{text}");
+            assert!(RawObject::of(&raw(text)).is_err(), "{text}");
         }
     }
 
@@ -260,8 +260,8 @@ mod tests {
             let members: Vec<String> =
                 names.iter().map(|name| format!("{}:{value}", String::from_utf8_lossy(&json_string(name)))).collect();
             let text = format!("{{{}{end}", members.join(" , "));
-            let parsed: Option<Members<'_>> = serde_json::from_str(&text).ok();
-            let read = Members::read(text.as_bytes()).ok();
+            let parsed: Option<RawObject<'_>> = serde_json::from_str(&text).ok();
+            let read = RawObject::read(text.as_bytes()).ok();
             proptest::prop_assert_eq!(
                 read.map(|read| read.0),
                 parsed.map(|parsed| parsed.0),

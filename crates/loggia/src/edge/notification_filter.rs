@@ -8,17 +8,17 @@ use super::listen;
 
 /// What one request wants to be told while it runs.
 #[derive(Debug)]
-pub struct Notices {
+pub struct NotificationFilter {
     version: Version,
     log_level: Option<LoggingLevel>,
     progress_token: Option<ProgressToken>,
     progress: f64,
 }
 
-impl Notices {
+impl NotificationFilter {
     /// What the request that carries `meta` wants.
-    pub fn new(meta: &RequestMeta) -> Notices {
-        Notices {
+    pub fn new(meta: &RequestMeta) -> NotificationFilter {
+        NotificationFilter {
             version: meta.version,
             log_level: meta.log_level,
             progress_token: meta.progress_token.clone(),

@@ -6,10 +6,10 @@ use std::future::{Future, poll_fn};
 use std::task::Poll;
 
 use loggia_wire::model::{InputRequest, InputRequired, InputResponses, ServerResult};
-use loggia_wire::{ErrorCode, Members, Method, RawJson, RequestMeta, RpcError};
+use loggia_wire::{ErrorCode, Method, RawJson, RawObject, RequestMeta, RpcError};
 
 use super::{Invoked, capability, correlation_id, invoke};
-use crate::exchange::{Exchange, LivePeer};
+use crate::exchange::{ClientPeer, Exchange};
 use crate::limits::Limits;
 use crate::service::{BoxFuture, Outcome, Reply, Request, Service};
 
@@ -24,7 +24,7 @@ pub fn run<'s, S: Service + ?Sized>(
     let (method, meta) = (request.method.clone(), request.meta.clone());
     let asks_live = method.may_require_input() && !meta.version.is_modern();
     let call = match asks_live {
-        true => Call::Settled(Box::pin(settle(service, request, exchange, limits))),
+        true => Call::Settled(Box::pin(resolve_input(service, request, exchange, limits))),
         false => Call::Once(invoke(service, request, exchange)),
     };
     async move {
@@ -54,7 +54,7 @@ fn permitted(method: &Method, meta: &RequestMeta, outcome: Outcome) -> Outcome {
 }
 
 /// Serves a legacy client: as long as the service asks, asks the client and calls the service again.
-async fn settle<S: Service + ?Sized>(
+async fn resolve_input<S: Service + ?Sized>(
     service: &S,
     mut request: Request,
     exchange: Exchange,
@@ -144,7 +144,7 @@ async fn all(
 }
 
 async fn ask(
-    live: &dyn LivePeer,
+    live: &dyn ClientPeer,
     key: String,
     question: InputRequest,
 ) -> Result<(String, RawJson), RpcError> {
@@ -162,7 +162,7 @@ fn with_answers(
     state: Option<&String>,
 ) -> Result<RawJson, RpcError> {
     let unreadable = |error: serde_json::Error| RpcError::invalid_params(format!("Invalid params: {error}"));
-    let params = Members::of(params).map_err(unreadable)?.rewrite(&[], &["inputResponses", "requestState"]);
+    let params = RawObject::of(params).map_err(unreadable)?.rewrite(&[], &["inputResponses", "requestState"]);
     let answers = RawJson::of(answers);
     let state = state.map(RawJson::of);
     let mut added = Vec::with_capacity(2);
@@ -170,5 +170,5 @@ fn with_answers(
         added.push(("inputResponses", &answers));
     }
     added.extend(state.as_ref().map(|state| ("requestState", state)));
-    Ok(Members::of(&params).map_err(unreadable)?.with(&added))
+    Ok(RawObject::of(&params).map_err(unreadable)?.with(&added))
 }

@@ -10,12 +10,12 @@ use futures_util::task::AtomicWaker;
 
 /// Wakes the task that looks; `default` is quiet.
 #[derive(Default)]
-pub(super) struct Alarm {
+pub(super) struct SelfWaker {
     state: AtomicU8,
     task: AtomicWaker,
 }
 
-impl Alarm {
+impl SelfWaker {
     const QUIET: u8 = 0;
     const LOOKING: u8 = 1;
     const AGAIN: u8 = 2;
@@ -24,16 +24,16 @@ impl Alarm {
 
     /// Polls with this alarm for a waker, and again where it went off meanwhile.
     pub(super) fn look<T>(
-        self: &Arc<Alarm>,
+        self: &Arc<SelfWaker>,
         cx: &mut Context<'_>,
         mut look: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         self.task.register(cx.waker());
         let waker = Waker::from(self.clone());
-        for _ in 0..Alarm::ROUNDS {
-            self.state.store(Alarm::LOOKING, Ordering::SeqCst);
+        for _ in 0..SelfWaker::ROUNDS {
+            self.state.store(SelfWaker::LOOKING, Ordering::SeqCst);
             let seen = look(&mut Context::from_waker(&waker));
-            let again = self.state.swap(Alarm::QUIET, Ordering::SeqCst) == Alarm::AGAIN;
+            let again = self.state.swap(SelfWaker::QUIET, Ordering::SeqCst) == SelfWaker::AGAIN;
             if seen.is_ready() || !again {
                 return seen;
             }
@@ -43,15 +43,15 @@ impl Alarm {
     }
 }
 
-impl Wake for Alarm {
-    fn wake(self: Arc<Alarm>) {
+impl Wake for SelfWaker {
+    fn wake(self: Arc<SelfWaker>) {
         self.wake_by_ref();
     }
 
-    fn wake_by_ref(self: &Arc<Alarm>) {
-        let looking = (Alarm::LOOKING, Alarm::AGAIN);
+    fn wake_by_ref(self: &Arc<SelfWaker>) {
+        let looking = (SelfWaker::LOOKING, SelfWaker::AGAIN);
         let seen = self.state.compare_exchange(looking.0, looking.1, Ordering::SeqCst, Ordering::SeqCst);
-        if seen == Err(Alarm::QUIET) {
+        if seen == Err(SelfWaker::QUIET) {
             self.task.wake();
         }
     }
@@ -76,7 +76,7 @@ mod tests {
     /// How often the futures were polled, and how often the task was woken, where the first `times` polls
     /// wake the alarm.
     fn polled(times: usize) -> (usize, usize) {
-        let (alarm, task) = (Arc::<Alarm>::default(), Arc::<Task>::default());
+        let (alarm, task) = (Arc::<SelfWaker>::default(), Arc::<Task>::default());
         let waker = Waker::from(task.clone());
         let mut polls = 0;
         let seen = alarm.look(&mut Context::from_waker(&waker), |cx| {
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn what_is_said_later_wakes_the_task_once() {
-        let (alarm, task) = (Arc::<Alarm>::default(), Arc::<Task>::default());
+        let (alarm, task) = (Arc::<SelfWaker>::default(), Arc::<Task>::default());
         let waker = Waker::from(task.clone());
         let mut kept = None;
         let seen = alarm.look(&mut Context::from_waker(&waker), |cx| {

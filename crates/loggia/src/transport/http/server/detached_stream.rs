@@ -18,16 +18,16 @@ use http_body::Body as _;
 use hyper::rt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::traffic::Counted;
+use super::idle_monitor::Counted;
 use crate::transport::http::BodyError;
 
 /// Marks a response, in its extensions, as a stream that lasts.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lasts;
+pub(super) struct DetachOnSend;
 
 /// Where a response that lasts is put on its way to hyper, and whoever runs the connection finds it.
 #[derive(Clone, Default)]
-pub(super) struct Aside(Arc<Shared>);
+pub(super) struct DetachedResponse(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -37,10 +37,10 @@ struct Shared {
     flushed: AtomicBool,
 }
 
-impl Aside {
+impl DetachedResponse {
     /// Whether `response`, to a request of `version`, is one to put aside.
     pub(super) fn wants(version: Version, response: &Response<Counted>) -> bool {
-        response.extensions().get::<Lasts>().is_some() && version == Version::HTTP_11
+        response.extensions().get::<DetachOnSend>().is_some() && version == Version::HTTP_11
     }
 
     pub(super) fn put(&self, response: Response<Counted>) {
@@ -59,14 +59,14 @@ impl Aside {
 
 /// hyper's view of a connection, which tells when all is written: hyper flushes only then, and what it holds would be
 /// lost with it.
-pub(super) struct Flushing<T> {
+pub(super) struct FlushMonitor<T> {
     io: T,
-    aside: Aside,
+    aside: DetachedResponse,
 }
 
-impl<T> Flushing<T> {
-    pub(super) fn new(io: T, aside: Aside) -> Flushing<T> {
-        Flushing { io, aside }
+impl<T> FlushMonitor<T> {
+    pub(super) fn new(io: T, aside: DetachedResponse) -> FlushMonitor<T> {
+        FlushMonitor { io, aside }
     }
 
     pub(super) fn into_inner(self) -> T {
@@ -78,7 +78,7 @@ impl<T> Flushing<T> {
     }
 }
 
-impl<T: rt::Read + Unpin> rt::Read for Flushing<T> {
+impl<T: rt::Read + Unpin> rt::Read for FlushMonitor<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -88,7 +88,7 @@ impl<T: rt::Read + Unpin> rt::Read for Flushing<T> {
     }
 }
 
-impl<T: rt::Write + Unpin> rt::Write for Flushing<T> {
+impl<T: rt::Write + Unpin> rt::Write for FlushMonitor<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.set_flushed(false);
         Pin::new(&mut self.io).poll_write(cx, bytes)
@@ -119,7 +119,7 @@ impl<T: rt::Write + Unpin> rt::Write for Flushing<T> {
 }
 
 /// A connection that carries one stream to its end.
-pub(super) struct Lasting<S> {
+pub(super) struct DetachedStream<S> {
     stream: S,
     body: Counted,
     /// What waits to be written, and how much of it is.
@@ -129,11 +129,11 @@ pub(super) struct Lasting<S> {
     over: bool,
 }
 
-impl<S> Lasting<S> {
+impl<S> DetachedStream<S> {
     /// Writes `response` on `stream`, where no other is under way.
-    pub(super) fn new(stream: S, response: Response<Counted>) -> Lasting<S> {
+    pub(super) fn new(stream: S, response: Response<Counted>) -> DetachedStream<S> {
         let out = head(&response);
-        Lasting { stream, body: response.into_body(), out, written: 0, flushed: false, over: false }
+        DetachedStream { stream, body: response.into_body(), out, written: 0, flushed: false, over: false }
     }
 }
 
@@ -165,7 +165,7 @@ fn chunk(data: &Bytes) -> Vec<u8> {
 /// Ends the body.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Lasting<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> DetachedStream<S> {
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.out.len() {
             match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out[self.written..]))? {
@@ -199,7 +199,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lasting<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Future for Lasting<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for DetachedStream<S> {
     type Output = Result<(), BodyError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
@@ -231,10 +231,10 @@ mod tests {
 
     use super::*;
     use crate::transport::http::Body;
-    use crate::transport::http::server::traffic::{Open, Traffic};
+    use crate::transport::http::server::idle_monitor::{IdleMonitor, Open};
 
     fn response(body: Body) -> Response<Counted> {
-        Response::new(Counted::new(body, Open::new(&Traffic::default())))
+        Response::new(Counted::new(body, Open::new(&IdleMonitor::default())))
     }
 
     #[tokio::test]
@@ -252,7 +252,7 @@ mod tests {
                 let events: Vec<Bytes> =
                     events.iter().map(|event| Bytes::copy_from_slice(event.as_bytes())).collect();
                 let (mut client, server) = duplex(room);
-                let writing = Lasting::new(server, response(Body::stream(stream::iter(events))));
+                let writing = DetachedStream::new(server, response(Body::stream(stream::iter(events))));
                 let mut text = String::new();
                 let (written, read) = tokio::join!(writing, client.read_to_string(&mut text));
                 assert!(written.is_ok() && read.is_ok(), "{room}");
@@ -270,7 +270,7 @@ mod tests {
             let _ = &held;
             event
         });
-        let writing = tokio::spawn(Lasting::new(server, response(Body::stream(silent))));
+        let writing = tokio::spawn(DetachedStream::new(server, response(Body::stream(silent))));
         let mut head = [0; 17];
         client.read_exact(&mut head).await.expect("a head");
         assert_eq!(&head, b"HTTP/1.1 200 OK\r\n");

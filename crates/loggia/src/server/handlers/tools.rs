@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loggia_wire::header::ParamHeaders;
 use loggia_wire::raw::plain_text;
 use loggia_wire::schema::Validator;
-use loggia_wire::{Members, Method, Params, RawJson, RequestMeta, RpcError};
+use loggia_wire::{Method, Params, RawJson, RawObject, RequestMeta, RpcError};
 
 use super::{Problems, Registered, invalid, result};
 use crate::exchange::Exchange;
@@ -191,7 +191,7 @@ impl<'a> ToolCall<'a> {
     }
 
     fn any_round(request: &'a Request) -> Result<ToolCall<'a>, RpcError> {
-        let members = Members::of(&request.params).map_err(|_| invalid("expected an object"))?;
+        let members = RawObject::of(&request.params).map_err(|_| invalid("expected an object"))?;
         // Whatever is wrong with it is said of it.
         let name = members.get::<String>("name").map(Cow::Owned).map_err(invalid)?;
         members.get::<Option<RawJson>>("arguments").map_err(invalid)?;

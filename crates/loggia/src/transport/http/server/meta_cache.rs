@@ -8,9 +8,9 @@ use loggia_wire::meta::MetaMemo;
 
 /// A few memos, by what their texts come to.
 #[derive(Default)]
-pub(super) struct Memos([Mutex<MetaMemo>; Memos::PLACES]);
+pub(super) struct MetaCache([Mutex<MetaMemo>; MetaCache::PLACES]);
 
-impl Memos {
+impl MetaCache {
     const PLACES: usize = 32;
 
     /// What a `_meta` of this text says, where it is known.
@@ -31,6 +31,6 @@ impl Memos {
         let mix = |sum: u64, word: u64| (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
         let sum = words.iter().fold(text.len() as u64, |sum, word| mix(sum, u64::from_le_bytes(*word)));
         let sum = rest.iter().fold(sum, |sum, byte| mix(sum, u64::from(*byte)));
-        &self.0[(sum >> 32) as usize % Memos::PLACES]
+        &self.0[(sum >> 32) as usize % MetaCache::PLACES]
     }
 }

@@ -17,7 +17,7 @@ use crate::transport::http::{Body, BodyError};
 
 /// What happens on one connection.
 #[derive(Clone, Default)]
-pub(super) struct Traffic(Arc<Counts>);
+pub(super) struct IdleMonitor(Arc<Counts>);
 
 #[derive(Default)]
 struct Counts {
@@ -37,7 +37,7 @@ impl Counts {
     }
 }
 
-pub(super) enum Quiet {
+pub(super) enum InactivityKind {
     /// No request for too long.
     Idle,
     /// The peer reads nothing of what it asked for.
@@ -46,7 +46,7 @@ pub(super) enum Quiet {
 
 /// Looks at the traffic from time to time.
 pub(super) struct Watch {
-    traffic: Traffic,
+    traffic: IdleMonitor,
     /// The events at the last look.
     events: usize,
     /// When that was, or when the connection was told to close.
@@ -55,13 +55,13 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Watches a connection that was accepted at a time.
-    pub(super) fn new(traffic: Traffic, accepted: Instant) -> Watch {
+    pub(super) fn new(traffic: IdleMonitor, accepted: Instant) -> Watch {
         Watch { traffic, events: 0, last: accepted }
     }
 
     /// Waits until the connection is quiet for longer than it may be, to within a quarter of the shortest of
     /// the limits. One that is told to close has the time that a peer may take to read.
-    pub(super) async fn quiet(&mut self, limits: &Limits, closing: bool) -> Quiet {
+    pub(super) async fn quiet(&mut self, limits: &Limits, closing: bool) -> InactivityKind {
         let between = limits.read_timeout.min(limits.write_timeout).min(limits.idle) / 4;
         if closing {
             self.last = Instant::now();
@@ -83,20 +83,22 @@ impl Watch {
     }
 
     /// What the connection is if nothing happens, and for how long it may be. `None` while a request runs.
-    fn judge(&self, limits: &Limits, closing: bool) -> Option<(Quiet, Duration)> {
+    fn judge(&self, limits: &Limits, closing: bool) -> Option<(InactivityKind, Duration)> {
         let counts = &*self.traffic.0;
         match (counts.open.load(Ordering::Relaxed), counts.waiting.load(Ordering::Relaxed)) {
-            (0, _) if closing => Some((Quiet::Idle, limits.write_timeout)),
-            (0, _) if counts.head_begun.load(Ordering::Relaxed) => Some((Quiet::Idle, limits.read_timeout)),
-            (0, _) if self.events > 0 => Some((Quiet::Idle, limits.idle)),
-            (0, _) => Some((Quiet::Idle, limits.read_timeout)),
+            (0, _) if closing => Some((InactivityKind::Idle, limits.write_timeout)),
+            (0, _) if counts.head_begun.load(Ordering::Relaxed) => {
+                Some((InactivityKind::Idle, limits.read_timeout))
+            }
+            (0, _) if self.events > 0 => Some((InactivityKind::Idle, limits.idle)),
+            (0, _) => Some((InactivityKind::Idle, limits.read_timeout)),
             (_, 0) => None,
-            _ => Some((Quiet::Stalled, limits.write_timeout)),
+            _ => Some((InactivityKind::Stalled, limits.write_timeout)),
         }
     }
 }
 
-impl Traffic {
+impl IdleMonitor {
     /// Notes that bytes came. Those that come while a request runs are of its body.
     pub(super) fn received(&self) {
         let counts = &*self.0;
@@ -114,10 +116,10 @@ impl Traffic {
 const TICK: Duration = Duration::from_millis(1);
 
 /// A request whose response is not sent yet.
-pub(super) struct Open(Traffic);
+pub(super) struct Open(IdleMonitor);
 
 impl Open {
-    pub(super) fn new(traffic: &Traffic) -> Open {
+    pub(super) fn new(traffic: &IdleMonitor) -> Open {
         traffic.0.open.fetch_add(1, Ordering::Relaxed);
         traffic.0.head_begun.store(false, Ordering::Relaxed);
         traffic.0.event();
@@ -193,33 +195,33 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     /// Returns how long a connection stays open after the events on it.
-    async fn lasts(age: Duration, happened: impl Fn(&Traffic)) -> Duration {
+    async fn lasts(age: Duration, happened: impl Fn(&IdleMonitor)) -> Duration {
         let limits = Limits { read_timeout: 30 * SECOND, idle: 120 * SECOND, ..Limits::default() };
-        let (traffic, begun) = (Traffic::default(), Instant::now());
+        let (traffic, begun) = (IdleMonitor::default(), Instant::now());
         let mut watch = Watch::new(traffic.clone(), begun - age);
         happened(&traffic);
-        assert!(matches!(watch.quiet(&limits, false).await, Quiet::Idle));
+        assert!(matches!(watch.quiet(&limits, false).await, InactivityKind::Idle));
         begun.elapsed()
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_head_of_a_request_has_its_time_and_an_idle_connection_another() {
-        let request = |traffic: &Traffic| drop(Open::new(traffic));
+        let request = |traffic: &IdleMonitor| drop(Open::new(traffic));
         assert_eq!(lasts(Duration::ZERO, |_| {}).await, 30 * SECOND);
         assert_eq!(lasts(29 * SECOND, |_| {}).await, SECOND, "counted from the accept");
         assert_eq!(lasts(29 * SECOND, |traffic| traffic.received()).await, SECOND, "bytes give no more time");
         assert_eq!(lasts(Duration::ZERO, request).await, 120 * SECOND);
-        let begins_another = |traffic: &Traffic| {
+        let begins_another = |traffic: &IdleMonitor| {
             request(traffic);
             traffic.received();
         };
         assert_eq!(lasts(Duration::ZERO, begins_another).await, 30 * SECOND);
-        let sends_it = |traffic: &Traffic| {
+        let sends_it = |traffic: &IdleMonitor| {
             begins_another(traffic);
             request(traffic);
         };
         assert_eq!(lasts(Duration::ZERO, sends_it).await, 120 * SECOND);
-        let reads_a_body = |traffic: &Traffic| {
+        let reads_a_body = |traffic: &IdleMonitor| {
             let open = Open::new(traffic);
             traffic.received();
             drop(open);

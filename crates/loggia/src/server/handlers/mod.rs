@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use loggia_wire::shape::Model;
-use loggia_wire::{Members, RpcError};
+use loggia_wire::{RawObject, RpcError};
 
 use super::core::Core;
 use super::list::{List, Listed};
@@ -96,7 +96,7 @@ fn page<T: Listed>(list: Option<&List<T>>, request: &Request) -> BoxFuture<'stat
 }
 
 fn cursor(request: &Request) -> Result<Option<String>, RpcError> {
-    Members::of(&request.params).map_err(invalid)?.get("cursor").map_err(invalid)
+    RawObject::of(&request.params).map_err(invalid)?.get("cursor").map_err(invalid)
 }
 
 fn result(result: impl Into<ServerResult>) -> Reply {
