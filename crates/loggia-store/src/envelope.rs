@@ -1,17 +1,17 @@
-//! Sealing: each record has a data key of its own, which is sealed with the master key. Changing the master
-//! key means sealing the small data keys anew, not the records.
+//! Envelope encryption (AES-256-GCM): each record has a data key of its own, which the master key encrypts. A change of
+//! the master key encrypts the small data keys again, not the records.
 //!
-//! Both seals name the record that they belong to, so that a row that was copied over another cannot be
-//! opened there.
+//! Invariant: both ciphertexts are bound to the id of their record, so that a row that was copied over another one cannot
+//! be decrypted there.
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-/// Length of every key here.
+/// Length of data keys and master keys, in bytes.
 pub(crate) const KEY_LEN: usize = 32;
 
-/// What a seal is bound to.
+/// The id of a record, to which its ciphertexts are bound.
 #[derive(Clone, Copy)]
 pub(crate) struct RecordId<'a> {
     pub(crate) owner: &'a str,
@@ -31,13 +31,13 @@ impl RecordId<'_> {
     }
 }
 
-/// A sealed record.
+/// An encrypted record, with its encrypted data key.
 pub(crate) struct Envelope {
     pub(crate) wrapped: Vec<u8>,
     pub(crate) sealed: Vec<u8>,
 }
 
-/// Seals `plain` with a new data key, and that one with `master`.
+/// Encrypts `plain` with a new data key, and the data key with `master`.
 pub(crate) fn seal(master: &[u8; KEY_LEN], place: RecordId<'_>, plain: &[u8]) -> Envelope {
     let mut data = Zeroizing::new([0; KEY_LEN]);
     fill(&mut data[..]);
@@ -47,7 +47,7 @@ pub(crate) fn seal(master: &[u8; KEY_LEN], place: RecordId<'_>, plain: &[u8]) ->
     }
 }
 
-/// Opens a record.
+/// Decrypts a record; `None` if the key is wrong or the record was modified.
 pub(crate) fn open(
     master: &[u8; KEY_LEN],
     place: RecordId<'_>,
@@ -57,7 +57,7 @@ pub(crate) fn open(
     reveal(&data, &place.aad("record"), &envelope.sealed)
 }
 
-/// Seals a data key with another master key.
+/// Encrypts a data key with another master key.
 pub(crate) fn rewrap(
     old: &[u8; KEY_LEN],
     new: &[u8; KEY_LEN],
@@ -68,7 +68,7 @@ pub(crate) fn rewrap(
     Some(close(new, &place.aad("key"), &data[..]))
 }
 
-/// Random bytes.
+/// Fills `bytes` with random bytes.
 pub(crate) fn fill(bytes: &mut [u8]) {
     SystemRandom::new().fill(bytes).expect("the operating system has random numbers");
 }

@@ -1,25 +1,24 @@
-//! What can go wrong with what lasts, and who has to do something about it.
+//! Errors of persistence. Each says whether the administrator has to act, or whether a retry helps.
 
 use std::fmt;
 
 use loggia_auth::client::AuthError;
 
-/// Why something was not kept or not found.
+/// The reason why a record was not saved or not found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The configuration cannot be used; the text says what to change.
     Configuration(String),
-    /// The database failed, and trying again does not help: it is damaged, or not ours to use.
+    /// The database failed, and a retry does not help: it is damaged, or access is denied.
     Database(String),
-    /// The database cannot be used at the moment: it is away or busy, or its disk is full.
+    /// The database cannot be used at the moment: it is unreachable or busy, or its disk is full.
     Unavailable(String),
-    /// The master key cannot be had.
+    /// The master key cannot be read.
     Key(String),
-    /// A record cannot be opened with the master keys there are: it was sealed with another one, or somebody
-    /// changed it.
+    /// A record cannot be decrypted with the given master keys: another key encrypted it, or it was modified.
     Sealed(String),
-    /// A record can be opened, but not understood: it was written by a newer version.
+    /// A record was decrypted, but has an unknown form: a newer version wrote it.
     Unreadable(String),
 }
 
@@ -29,13 +28,13 @@ impl fmt::Display for StoreError {
             StoreError::Configuration(what) => f.write_str(what),
             StoreError::Database(what) => write!(f, "the database failed: {what}"),
             StoreError::Unavailable(what) => write!(f, "the database cannot be used at the moment: {what}"),
-            StoreError::Key(what) => write!(f, "the master key cannot be had: {what}"),
+            StoreError::Key(what) => write!(f, "the master key cannot be read: {what}"),
             StoreError::Sealed(name) => write!(
                 f,
-                "the record {name} cannot be opened: its master key is missing, or it was changed from outside"
+                "the record {name} cannot be decrypted: its master key is missing, or the record was modified"
             ),
             StoreError::Unreadable(name) => {
-                write!(f, "the record {name} was written by a version that is newer")
+                write!(f, "a newer version of Loggia wrote the record {name}")
             }
         }
     }

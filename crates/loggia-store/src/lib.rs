@@ -1,22 +1,21 @@
-//! What lasts: one file for a person or a team (SQLite), one database for many replicas (PostgreSQL).
+//! Persistence: one file for a person or a team (SQLite), one database for many replicas (PostgreSQL).
 //!
-//! [`Database`] is the only place that speaks SQL's dialects, and this crate the only one that has SQL at
-//! all. On it stands the [`Vault`]: the credentials of people for their connectors, and whatever else must be
-//! secret at rest, each record sealed with a key of its own.
+//! [`Database`] hides the differences between the two SQL dialects; no other crate contains SQL. The [`Vault`] keeps the
+//! credentials of users for their connectors, and Loggia's own secrets. It encrypts each record with a key of its own.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
 //!
-//! use loggia_store::{Database, Login, MasterKeys, Vault};
+//! use loggia_store::{Database, MasterKeys, SavedLogin, Vault};
 //!
 //! let keys = MasterKeys::from_file("loggia.key")?;
 //! let vault = Vault::open(Database::open("sqlite:loggia.db").await?, keys).await?;
-//! vault.put("ada", "tracker", "default", &Login::ApiKey("s3cret".into())).await?;
+//! vault.put("ada", "tracker", "default", &SavedLogin::ApiKey("s3cret".into())).await?;
 //! for entry in vault.list(Some("ada")).await? {
 //!     println!("{} {}", entry.connector, entry.kind);
 //! }
-//! // What a client needs to keep its tokens fresh, across processes and replicas.
+//! // A client renews its tokens in this store, across processes and replicas.
 //! let tokens: Arc<dyn loggia_auth::client::TokenStore> = Arc::new(vault.scope("ada", "tracker"));
 //! # let _ = tokens;
 //! # Ok(())
@@ -34,4 +33,4 @@ pub use database::Database;
 pub use error::StoreError;
 pub use master::{KeyTool, MasterKeys};
 pub use namespace::Namespace;
-pub use vault::{Entry, Kind, Login, Vault};
+pub use vault::{CredentialKind, SavedLogin, Vault, VaultEntry};

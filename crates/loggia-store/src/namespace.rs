@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 use loggia_auth::client::{StoreFuture, Stored, TokenStore};
 use loggia_auth::secret::Secret;
 
-use crate::database::Value;
+use crate::database::SqlValue;
 use crate::envelope::RecordId;
 use crate::error::StoreError;
-use crate::vault::{Kind, Vault};
+use crate::vault::{CredentialKind, Vault};
 
 /// The records of one owner for one connector. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -17,11 +17,11 @@ pub struct Namespace {
     vault: Vault,
     owner: String,
     connector: String,
-    kind: Kind,
+    kind: CredentialKind,
 }
 
 impl Namespace {
-    pub(crate) fn new(vault: Vault, owner: String, connector: String, kind: Kind) -> Namespace {
+    pub(crate) fn new(vault: Vault, owner: String, connector: String, kind: CredentialKind) -> Namespace {
         Namespace { vault, owner, connector, kind }
     }
 
@@ -29,7 +29,7 @@ impl Namespace {
         RecordId { owner: &self.owner, connector: &self.connector, name, kind: self.kind.as_str() }
     }
 
-    /// The name of a lease. Its parts cannot run into one another.
+    /// Returns the name of a lease. The lengths of its parts make it unambiguous.
     fn lease_name(&self, name: &str) -> String {
         format!("{}:{}{}:{}{name}", self.owner.len(), self.owner, self.connector.len(), self.connector)
     }
@@ -61,7 +61,7 @@ impl Namespace {
     async fn take_lease(&self, name: &str, holder: &str, time: Duration) -> Result<bool, StoreError> {
         let now = self.vault.now();
         let until = now.saturating_add(i64::try_from(time.as_micros()).unwrap_or(i64::MAX));
-        let values = vec![Value::from(&*self.lease_name(name)), holder.into(), until.into(), now.into()];
+        let values = vec![SqlValue::from(&*self.lease_name(name)), holder.into(), until.into(), now.into()];
         Ok(self.vault.database().execute(LEASE, values).await? > 0)
     }
 }
@@ -107,7 +107,7 @@ impl TokenStore for Namespace {
 
     fn release<'a>(&'a self, key: &'a str, holder: &'a str) -> StoreFuture<'a, ()> {
         Box::pin(async move {
-            let values = vec![Value::from(&*self.lease_name(key)), holder.into()];
+            let values = vec![SqlValue::from(&*self.lease_name(key)), holder.into()];
             self.vault.database().execute(RELEASE, values).await?;
             Ok(())
         })
@@ -127,11 +127,11 @@ impl TokenStore for Namespace {
     }
 }
 
-fn micros_now(vault: &Vault) -> Value {
+fn micros_now(vault: &Vault) -> SqlValue {
     vault.now().into()
 }
 
-/// A record that has ended counts as none.
+/// Creates a record, or replaces one that has expired.
 const CREATE: &str = "INSERT INTO secrets
     (owner, connector, name, kind, revision, created, updated, until, master, wrapped, sealed)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10)

@@ -1,5 +1,7 @@
-//! The vault: what opens other people's doors. A record belongs to a person and a connector, is sealed at
-//! rest, can be listed without being opened, and is gone when it is forgotten.
+//! The vault: credentials of users, encrypted at rest. It keeps tokens and API keys out of configuration files.
+//!
+//! Invariant: a record belongs to one user and one connector, can be listed without being decrypted, and is deleted
+//! when it is forgotten.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,17 +12,17 @@ use loggia_auth::secret::Secret;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::database::{Database, Row, Value};
+use crate::database::{Database, Row, SqlValue};
 use crate::envelope::{self, Envelope, RecordId};
 use crate::error::StoreError;
 use crate::master::MasterKeys;
 use crate::namespace::Namespace;
 
-/// What kind of credential a record holds.
+/// The kind of credential that a record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Kind {
-    /// What an authorization server gave: tokens and what belongs to them.
+pub enum CredentialKind {
+    /// Tokens of an authorization server, with the data that belongs to them.
     OAuth,
     /// An API key.
     ApiKey,
@@ -30,32 +32,32 @@ pub enum Kind {
     Internal,
 }
 
-impl Kind {
+impl CredentialKind {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Kind::OAuth => "oauth",
-            Kind::ApiKey => "api_key",
-            Kind::Basic => "basic",
-            Kind::Internal => "internal",
+            CredentialKind::OAuth => "oauth",
+            CredentialKind::ApiKey => "api_key",
+            CredentialKind::Basic => "basic",
+            CredentialKind::Internal => "internal",
         }
     }
 
-    fn parse(text: &str) -> Option<Kind> {
-        [Kind::OAuth, Kind::ApiKey, Kind::Basic, Kind::Internal]
+    fn parse(text: &str) -> Option<CredentialKind> {
+        [CredentialKind::OAuth, CredentialKind::ApiKey, CredentialKind::Basic, CredentialKind::Internal]
             .into_iter()
             .find(|kind| kind.as_str() == text)
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for CredentialKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// A credential that a person entered.
+/// A credential that a user entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Login {
+pub enum SavedLogin {
     /// An API key or a token that does not change.
     ApiKey(Secret),
     /// A name and a password.
@@ -67,43 +69,43 @@ pub enum Login {
     },
 }
 
-/// How a [`Login`] is written.
+/// The stored form of a [`SavedLogin`].
 #[derive(Serialize, Deserialize)]
-struct WrittenLogin {
+struct LoginRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user: Option<String>,
     #[serde(serialize_with = "Secret::reveal")]
     secret: Secret,
 }
 
-/// What can be said of a record without opening it.
+/// The description of a record, read without decrypting it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Whose it is.
+pub struct VaultEntry {
+    /// The user that it belongs to.
     pub owner: String,
-    /// What it is for.
+    /// The connector that it is for.
     pub connector: String,
-    /// Its name, where a person has several for one connector.
+    /// Its name, for users with several credentials of one connector.
     pub name: String,
-    /// What kind it is.
-    pub kind: Kind,
-    /// When it was first written.
+    /// The kind of the credential.
+    pub kind: CredentialKind,
+    /// The time when it was first written.
     pub created: SystemTime,
-    /// When it was last written.
+    /// The time when it was last written.
     pub updated: SystemTime,
-    /// When it may be forgotten.
+    /// The time when it expires.
     pub until: Option<SystemTime>,
-    /// The master key it is sealed with, by name.
+    /// The name of the master key that encrypts it.
     pub master: String,
 }
 
 /// The vault. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {
-    shared: Arc<Shared>,
+    shared: Arc<VaultState>,
 }
 
-struct Shared {
+struct VaultState {
     database: Database,
     keys: RwLock<MasterKeys>,
     clock: Clock,
@@ -115,26 +117,26 @@ impl fmt::Debug for Vault {
     }
 }
 
-/// A record that was read.
-pub(crate) struct Opened {
-    pub(crate) kind: Kind,
+/// A decrypted record.
+pub(crate) struct PlainRecord {
+    pub(crate) kind: CredentialKind,
     pub(crate) plain: Secret,
     pub(crate) revision: i64,
 }
 
-/// How many records are sealed anew in one step.
+/// Number of records that one step of a rotation encrypts again.
 const BATCH: i64 = 200;
 
 impl Vault {
-    /// Opens the vault. Where records are sealed with a key that is not among `keys`, it is said now and not
-    /// when one of them is needed.
+    /// Opens the vault. Fails if a record is encrypted with a key that is not among `keys`, so that a missing key is
+    /// found at the start and not when the record is needed.
     pub async fn open(database: Database, keys: MasterKeys) -> Result<Vault, StoreError> {
         Vault::open_at(database, keys, clock::system()).await
     }
 
-    /// With another clock. For tests.
+    /// Opens the vault with another clock, for tests.
     pub async fn open_at(database: Database, keys: MasterKeys, clock: Clock) -> Result<Vault, StoreError> {
-        let vault = Vault { shared: Arc::new(Shared { database, keys: RwLock::new(keys), clock }) };
+        let vault = Vault { shared: Arc::new(VaultState { database, keys: RwLock::new(keys), clock }) };
         vault.purge().await?;
         for name in vault.masters().await? {
             if vault.keys().get(&name).is_none() {
@@ -147,28 +149,30 @@ impl Vault {
         Ok(vault)
     }
 
-    /// The records of one person for one connector, as a client of an authorization server uses them.
+    /// Returns the records of one user for one connector, as a client of an authorization server uses them.
     pub fn scope(&self, owner: impl Into<String>, connector: impl Into<String>) -> Namespace {
-        Namespace::new(self.clone(), owner.into(), connector.into(), Kind::OAuth)
+        Namespace::new(self.clone(), owner.into(), connector.into(), CredentialKind::OAuth)
     }
 
-    /// Records of Loggia's own: the state of the authorization server, API keys.
+    /// Returns Loggia's own records: the state of the authorization server, API keys.
     pub fn internal(&self, part: impl Into<String>) -> Namespace {
-        Namespace::new(self.clone(), String::new(), part.into(), Kind::Internal)
+        Namespace::new(self.clone(), String::new(), part.into(), CredentialKind::Internal)
     }
 
-    /// Keeps what a person entered, in place of what was there.
+    /// Saves a credential that a user entered, and replaces the one before.
     pub async fn put(
         &self,
         owner: &str,
         connector: &str,
         name: &str,
-        login: &Login,
+        login: &SavedLogin,
     ) -> Result<(), StoreError> {
         let (kind, written) = match login {
-            Login::ApiKey(secret) => (Kind::ApiKey, WrittenLogin { user: None, secret: secret.clone() }),
-            Login::Basic { user, password } => {
-                (Kind::Basic, WrittenLogin { user: Some(user.clone()), secret: password.clone() })
+            SavedLogin::ApiKey(secret) => {
+                (CredentialKind::ApiKey, LoginRecord { user: None, secret: secret.clone() })
+            }
+            SavedLogin::Basic { user, password } => {
+                (CredentialKind::Basic, LoginRecord { user: Some(user.clone()), secret: password.clone() })
             }
         };
         let text =
@@ -177,24 +181,29 @@ impl Vault {
         self.database().execute(REPLACE, self.row(place, &Secret::new(text), None)).await.map(|_| ())
     }
 
-    /// What a person entered.
-    pub async fn get(&self, owner: &str, connector: &str, name: &str) -> Result<Option<Login>, StoreError> {
+    /// Returns a credential that a user entered.
+    pub async fn get(
+        &self,
+        owner: &str,
+        connector: &str,
+        name: &str,
+    ) -> Result<Option<SavedLogin>, StoreError> {
         let Some(opened) = self.read(owner, connector, name).await? else { return Ok(None) };
         let unreadable = || StoreError::Unreadable(format!("{owner}/{connector}/{name}"));
-        let written: WrittenLogin = serde_json::from_str(opened.plain.expose()).map_err(|_| unreadable())?;
+        let written: LoginRecord = serde_json::from_str(opened.plain.expose()).map_err(|_| unreadable())?;
         match (opened.kind, written) {
-            (Kind::ApiKey, written) => Ok(Some(Login::ApiKey(written.secret))),
-            (Kind::Basic, WrittenLogin { user: Some(user), secret }) => {
-                Ok(Some(Login::Basic { user, password: secret }))
+            (CredentialKind::ApiKey, written) => Ok(Some(SavedLogin::ApiKey(written.secret))),
+            (CredentialKind::Basic, LoginRecord { user: Some(user), secret }) => {
+                Ok(Some(SavedLogin::Basic { user, password: secret }))
             }
             _ => Err(unreadable()),
         }
     }
 
-    /// What there is, of one person or of all. Nothing is opened.
-    pub async fn list(&self, owner: Option<&str>) -> Result<Vec<Entry>, StoreError> {
+    /// Lists the records of one user, or of all. Decrypts nothing.
+    pub async fn list(&self, owner: Option<&str>) -> Result<Vec<VaultEntry>, StoreError> {
         let values = vec![
-            Value::from(owner.unwrap_or_default()),
+            SqlValue::from(owner.unwrap_or_default()),
             i64::from(owner.is_none()).into(),
             self.now().into(),
         ];
@@ -202,33 +211,33 @@ impl Vault {
         rows.into_iter().map(entry).collect()
     }
 
-    /// Forgets one record; whether it was there.
+    /// Deletes one record, and returns whether it existed.
     pub async fn forget(&self, owner: &str, connector: &str, name: &str) -> Result<bool, StoreError> {
         let values = vec![owner.into(), connector.into(), name.into()];
         Ok(self.database().execute(FORGET, values).await? > 0)
     }
 
-    /// Forgets all that a person has for a connector; how much it was. Tokens should be revoked at their
-    /// issuer before, where that is possible.
+    /// Deletes all records of a user for a connector, and returns their number. The caller should revoke tokens at their
+    /// issuer first.
     pub async fn forget_connector(&self, owner: &str, connector: &str) -> Result<u64, StoreError> {
         self.database().execute(FORGET_CONNECTOR, vec![owner.into(), connector.into()]).await
     }
 
-    /// Forgets all that a person has; how much it was.
+    /// Deletes all records of a user, and returns their number.
     pub async fn forget_owner(&self, owner: &str) -> Result<u64, StoreError> {
         self.database().execute(FORGET_OWNER, vec![owner.into()]).await
     }
 
-    /// Forgets what has ended; how much it was.
+    /// Deletes expired records, and returns their number.
     pub async fn purge(&self) -> Result<u64, StoreError> {
         let now = self.now();
         self.database().execute(PURGE_LEASES, vec![now.into()]).await?;
         self.database().execute(PURGE, vec![now.into()]).await
     }
 
-    /// Seals everything with the newest of `keys`, which hold the older ones too. How many records were
-    /// sealed anew. It can be broken off and begun again, and others can read and write meanwhile, as soon
-    /// as they have the new keys.
+    /// Encrypts every record with the newest of `keys`, which include the older ones, and returns the number of records
+    /// that changed. A rotation that stopped can be started again. Other processes can read and write meanwhile, once
+    /// they have the new keys.
     pub async fn rotate(&self, keys: MasterKeys) -> Result<u64, StoreError> {
         *self.shared.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         let keys = self.keys();
@@ -246,20 +255,20 @@ impl Vault {
                 let anew = keys.get(&old).and_then(|old| envelope::rewrap(old, key, place, &wrapped));
                 let anew = anew.ok_or_else(|| StoreError::Sealed(format!("{owner}/{connector}/{name}")))?;
                 let values = vec![
-                    Value::from(&*owner),
+                    SqlValue::from(&*owner),
                     connector.as_str().into(),
                     name.as_str().into(),
                     wrapped.into(),
                     newest.into(),
                     anew.into(),
                 ];
-                // Who wrote it meanwhile sealed it with a key of their own: then there is nothing to do.
+                // A process that wrote the record meanwhile used the newest key: no row matches.
                 moved += self.database().execute(REWRAP, values).await?;
             }
         }
     }
 
-    /// The names of the master keys that records are sealed with.
+    /// Returns the names of the master keys that encrypt at least one record.
     pub async fn masters(&self) -> Result<Vec<String>, StoreError> {
         let rows = self.database().query(MASTERS, Vec::new()).await?;
         rows.into_iter().map(|mut row| row.text(0)).collect()
@@ -269,7 +278,7 @@ impl Vault {
         &self.shared.database
     }
 
-    /// The time in microseconds since 1970.
+    /// Returns the time in microseconds since 1970.
     pub(crate) fn now(&self) -> i64 {
         micros((self.shared.clock)())
     }
@@ -278,8 +287,13 @@ impl Vault {
         self.shared.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The values of a new row, in the order of [`REPLACE`].
-    pub(crate) fn row(&self, place: RecordId<'_>, plain: &Secret, until: Option<SystemTime>) -> Vec<Value> {
+    /// Returns the values of a new row, in the order of [`REPLACE`].
+    pub(crate) fn row(
+        &self,
+        place: RecordId<'_>,
+        plain: &Secret,
+        until: Option<SystemTime>,
+    ) -> Vec<SqlValue> {
         let keys = self.keys();
         let (master, key) = keys.newest_key();
         let Envelope { wrapped, sealed } = envelope::seal(key, place, plain.expose().as_bytes());
@@ -303,7 +317,7 @@ impl Vault {
         owner: &str,
         connector: &str,
         name: &str,
-    ) -> Result<Option<Opened>, StoreError> {
+    ) -> Result<Option<PlainRecord>, StoreError> {
         let values = vec![owner.into(), connector.into(), name.into(), self.now().into()];
         let Some(mut row) = self.database().query(READ, values).await?.pop() else { return Ok(None) };
         let (kind, revision, master) = (row.text(0)?, row.int(1)?, row.text(2)?);
@@ -315,18 +329,18 @@ impl Vault {
         let text = Zeroizing::new(
             String::from_utf8(plain.to_vec()).map_err(|_| StoreError::Unreadable(full_name()))?,
         );
-        let kind = Kind::parse(&kind).ok_or_else(|| StoreError::Unreadable(full_name()))?;
-        Ok(Some(Opened { kind, plain: Secret::new(text.as_str()), revision }))
+        let kind = CredentialKind::parse(&kind).ok_or_else(|| StoreError::Unreadable(full_name()))?;
+        Ok(Some(PlainRecord { kind, plain: Secret::new(text.as_str()), revision }))
     }
 }
 
-fn entry(mut row: Row) -> Result<Entry, StoreError> {
+fn entry(mut row: Row) -> Result<VaultEntry, StoreError> {
     let kind = row.text(3)?;
-    Ok(Entry {
+    Ok(VaultEntry {
         owner: row.text(0)?,
         connector: row.text(1)?,
         name: row.text(2)?,
-        kind: Kind::parse(&kind).ok_or(StoreError::Unreadable(kind))?,
+        kind: CredentialKind::parse(&kind).ok_or(StoreError::Unreadable(kind))?,
         created: from_micros(row.int(4)?),
         updated: from_micros(row.int(5)?),
         until: row.maybe_int(6)?.map(from_micros),

@@ -9,8 +9,6 @@ use std::{slice, vec};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VecMap<K, V>(Vec<(K, V)>);
 
-/// Values by name.
-
 impl<K: PartialEq, V> VecMap<K, V> {
     /// A map without entries.
     pub const fn new() -> VecMap<K, V> {

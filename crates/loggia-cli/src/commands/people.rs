@@ -9,7 +9,7 @@ use loggia_auth::client::AuthError;
 use loggia_auth::clock::system;
 use loggia_auth::server::People;
 use loggia_connect::manifest::connector_name;
-use loggia_store::{Entry, Kind, StoreError, Vault};
+use loggia_store::{CredentialKind, StoreError, Vault, VaultEntry};
 use serde_json::{Value, json};
 
 use super::report::{json as print_json, length};
@@ -177,7 +177,7 @@ async fn forget_all(
     config: &Config,
     accounts: &Accounts,
     owner: &str,
-    entries: &[Entry],
+    entries: &[VaultEntry],
 ) -> Outcome {
     let own = config.own();
     for entry in entries {
@@ -200,7 +200,7 @@ async fn forget_all(
 }
 
 /// What people were given.
-async fn held(vault: &Vault, owner: Option<&str>) -> Outcome<Vec<Entry>> {
+async fn held(vault: &Vault, owner: Option<&str>) -> Outcome<Vec<VaultEntry>> {
     let mut entries = vault.list(owner).await.map_err(failed)?;
     entries.retain(|entry| entry.name.starts_with(TOKENS) || entry.name == API_KEY);
     Ok(entries)
@@ -214,14 +214,14 @@ fn wrong(error: AuthError) -> Failure {
     Failure::usage(error)
 }
 
-fn kind(kind: Kind) -> &'static str {
+fn kind(kind: CredentialKind) -> &'static str {
     match kind {
-        Kind::OAuth => "signed in",
+        CredentialKind::OAuth => "signed in",
         _ => "API key",
     }
 }
 
-fn report(entry: &Entry) -> Value {
+fn report(entry: &VaultEntry) -> Value {
     json!({
         "owner": entry.owner,
         "connector": entry.connector,
@@ -232,7 +232,7 @@ fn report(entry: &Entry) -> Value {
 }
 
 /// For people.
-fn line(entry: &Entry) -> String {
+fn line(entry: &VaultEntry) -> String {
     let ago = |time: SystemTime| length(SystemTime::now().duration_since(time).unwrap_or_default().as_secs());
     format!(
         "{NAME}{}{NAME:#} {} {}  {DIM}{} ago, renewed {} ago{DIM:#}\n",

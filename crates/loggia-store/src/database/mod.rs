@@ -1,5 +1,5 @@
-//! One way to speak to either database. Statements are written once: with `?1` for parameters, `BIGINT` for
-//! numbers and `BLOB` for bytes, which is SQLite's dialect and is turned into PostgreSQL's where that differs.
+//! One interface to both databases. Statements are written once, in SQLite's dialect: `?1` for parameters, `BIGINT` for
+//! numbers and `BLOB` for bytes. The PostgreSQL backend translates what differs.
 
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -15,7 +15,7 @@ use crate::error::StoreError;
 
 type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What has been done to the database, in order. A line that was released is never changed.
+/// The migrations of the tables, in order. A migration that was released never changes.
 const MIGRATIONS: &[&str] = &[
     "CREATE TABLE secrets (
         owner TEXT NOT NULL,
@@ -37,59 +37,59 @@ const MIGRATIONS: &[&str] = &[
 
 /// A value in a statement or in a row.
 #[derive(Clone, PartialEq)]
-pub(crate) enum Value {
+pub(crate) enum SqlValue {
     Null,
     Int(i64),
     Text(String),
     Blob(Vec<u8>),
 }
 
-impl fmt::Debug for Value {
+impl fmt::Debug for SqlValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[value]")
     }
 }
 
-impl Drop for Value {
+impl Drop for SqlValue {
     fn drop(&mut self) {
         match self {
-            Value::Text(text) => text.zeroize(),
-            Value::Blob(bytes) => bytes.zeroize(),
-            Value::Null | Value::Int(_) => {}
+            SqlValue::Text(text) => text.zeroize(),
+            SqlValue::Blob(bytes) => bytes.zeroize(),
+            SqlValue::Null | SqlValue::Int(_) => {}
         }
     }
 }
 
-impl From<i64> for Value {
-    fn from(number: i64) -> Value {
-        Value::Int(number)
+impl From<i64> for SqlValue {
+    fn from(number: i64) -> SqlValue {
+        SqlValue::Int(number)
     }
 }
 
-impl From<&str> for Value {
-    fn from(text: &str) -> Value {
-        Value::Text(text.to_owned())
+impl From<&str> for SqlValue {
+    fn from(text: &str) -> SqlValue {
+        SqlValue::Text(text.to_owned())
     }
 }
 
-impl From<Vec<u8>> for Value {
-    fn from(bytes: Vec<u8>) -> Value {
-        Value::Blob(bytes)
+impl From<Vec<u8>> for SqlValue {
+    fn from(bytes: Vec<u8>) -> SqlValue {
+        SqlValue::Blob(bytes)
     }
 }
 
-impl<T: Into<Value>> From<Option<T>> for Value {
-    fn from(value: Option<T>) -> Value {
-        value.map_or(Value::Null, Into::into)
+impl<T: Into<SqlValue>> From<Option<T>> for SqlValue {
+    fn from(value: Option<T>) -> SqlValue {
+        value.map_or(SqlValue::Null, Into::into)
     }
 }
 
 /// One row of a result.
-pub(crate) struct Row(pub(crate) Vec<Value>);
+pub(crate) struct Row(pub(crate) Vec<SqlValue>);
 
 impl Row {
-    fn take(&mut self, column: usize) -> Value {
-        self.0.get_mut(column).map_or(Value::Null, |value| std::mem::replace(value, Value::Null))
+    fn take(&mut self, column: usize) -> SqlValue {
+        self.0.get_mut(column).map_or(SqlValue::Null, |value| std::mem::replace(value, SqlValue::Null))
     }
 
     pub(crate) fn int(&mut self, column: usize) -> Result<i64, StoreError> {
@@ -98,44 +98,48 @@ impl Row {
 
     pub(crate) fn maybe_int(&mut self, column: usize) -> Result<Option<i64>, StoreError> {
         match &self.take(column) {
-            Value::Int(number) => Ok(Some(*number)),
-            Value::Null => Ok(None),
+            SqlValue::Int(number) => Ok(Some(*number)),
+            SqlValue::Null => Ok(None),
             _ => Err(odd(column)),
         }
     }
 
     pub(crate) fn text(&mut self, column: usize) -> Result<String, StoreError> {
         match &mut self.take(column) {
-            Value::Text(text) => Ok(std::mem::take(text)),
+            SqlValue::Text(text) => Ok(std::mem::take(text)),
             _ => Err(odd(column)),
         }
     }
 
     pub(crate) fn blob(&mut self, column: usize) -> Result<Vec<u8>, StoreError> {
         match &mut self.take(column) {
-            Value::Blob(bytes) => Ok(std::mem::take(bytes)),
+            SqlValue::Blob(bytes) => Ok(std::mem::take(bytes)),
             _ => Err(odd(column)),
         }
     }
 }
 
 fn odd(column: usize) -> StoreError {
-    StoreError::Database(format!("column {column} does not hold what it should"))
+    StoreError::Database(format!("column {column} has a value of another type"))
 }
 
 /// Runs statements.
 trait Backend: Send + Sync {
-    /// Runs one statement; how many rows it changed. What it changed is on the disk when this returns.
-    fn execute(&self, statement: &'static str, values: Vec<Value>) -> BoxFuture<'_, Result<u64, StoreError>>;
+    /// Runs one statement, and returns the number of rows that it changed. The change is on the disk when this returns.
+    fn execute(
+        &self,
+        statement: &'static str,
+        values: Vec<SqlValue>,
+    ) -> BoxFuture<'_, Result<u64, StoreError>>;
 
-    /// Asks for rows.
+    /// Returns the rows of a query.
     fn query(
         &self,
         statement: &'static str,
-        values: Vec<Value>,
+        values: Vec<SqlValue>,
     ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>>;
 
-    /// Brings the tables to what this version expects, whoever else is doing that at the same time.
+    /// Applies the migrations that are missing. Other processes may do so at the same time.
     fn migrate(&self, migrations: &'static [&'static str]) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 
@@ -150,7 +154,7 @@ impl fmt::Debug for Database {
 }
 
 impl Database {
-    /// Opens `sqlite:PATH` or `postgres://…`, and brings its tables up to date.
+    /// Opens `sqlite:PATH` or `postgres://…`, and applies the migrations that are missing.
     pub async fn open(url: &str) -> Result<Database, StoreError> {
         let database = Database::connect(url).await?;
         database.0.migrate(MIGRATIONS).await?;
@@ -178,7 +182,7 @@ impl Database {
     pub(crate) async fn execute(
         &self,
         statement: &'static str,
-        values: Vec<Value>,
+        values: Vec<SqlValue>,
     ) -> Result<u64, StoreError> {
         self.0.execute(statement, values).await
     }
@@ -186,7 +190,7 @@ impl Database {
     pub(crate) async fn query(
         &self,
         statement: &'static str,
-        values: Vec<Value>,
+        values: Vec<SqlValue>,
     ) -> Result<Vec<Row>, StoreError> {
         self.0.query(statement, values).await
     }

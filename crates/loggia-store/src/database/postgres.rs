@@ -1,4 +1,4 @@
-//! PostgreSQL, for many replicas. Connections are pooled, and encrypted where the server can.
+//! PostgreSQL, for many replicas. Connections are pooled, and encrypted if the server supports it.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -16,22 +16,22 @@ use tokio_postgres::types::{IsNull, ToSql, Type, WrongType, to_sql_checked};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
-use super::{Backend, BoxFuture, Row, Value};
+use super::{Backend, BoxFuture, Row, SqlValue};
 use crate::error::StoreError;
 
 /// Most connections of one process.
 const CONNECTIONS: usize = 8;
-/// How long a connection may take to be had.
+/// The time that it may take to get a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Names the lock under which tables are changed: any number will do that nobody else uses.
+/// The advisory lock under which migrations run: any number that no other program uses.
 const MIGRATING: i64 = 0x6c6f_6767_6961;
 
-/// The next step where a table has columns of other types.
+/// The advice for a table that has columns of other types.
 const OTHER_TABLES: &str = "its tables are not as this program made them: restore a backup, or name an empty database in its address";
 
 pub(super) struct Postgres {
     pool: Pool,
-    /// The place of the database, without user and password.
+    /// Host, port and name of the database, without user and password.
     place: String,
 }
 
@@ -62,7 +62,7 @@ impl Postgres {
         })
     }
 
-    /// The same error with the database's place in it.
+    /// Adds host and name of the database to an error.
     fn named(&self, error: StoreError) -> StoreError {
         let named = |what: String| format!("PostgreSQL at {}: {what}", self.place);
         match error {
@@ -73,9 +73,9 @@ impl Postgres {
     }
 }
 
-/// Reads an address, and takes out of it what libpq understands and the client's library does not: the file
-/// with the authorities to trust, and the ways to say that the server's certificate is to be checked. It always
-/// is.
+/// Reads the address of the database. Removes the parameters that libpq understands and `tokio-postgres` does not: the
+/// file with the trusted certificate authorities, and the modes that demand a check of the server's certificate, which
+/// always happens.
 fn settings(url: &str) -> Result<(Config, Option<PathBuf>), StoreError> {
     // The address may hold a password, and an error about it could repeat it.
     let wrong =
@@ -125,9 +125,8 @@ fn failed(error: tokio_postgres::Error) -> StoreError {
     }
 }
 
-/// Returns whether a state that the server reports passes: a connection that broke, resources that are short, a
-/// server that starts or stops, transactions that were in each other's way (PostgreSQL, appendix A). A database that
-/// was dropped does not come back.
+/// Returns whether a retry can help after an SQLSTATE of the server: a broken connection, exhausted resources, a server
+/// that starts or stops, conflicting transactions (PostgreSQL, appendix A). A dropped database does not return.
 fn passes(state: &str) -> bool {
     ["08", "53", "57", "40", "55P03"].iter().any(|class| state.starts_with(class)) && state != "57P04"
 }
@@ -136,14 +135,14 @@ fn io_error(error: &tokio_postgres::Error) -> Option<&std::io::Error> {
     error.source()?.downcast_ref()
 }
 
-/// Returns whether the connection could not be made or broke. Other errors tell of what was read or written (TLS
-/// included), or of a socket that this user may not use: they stay until the configuration changes.
+/// Returns whether the connection failed or broke. Other errors concern the data (TLS included), or a socket that this
+/// user may not use: they stay until the configuration changes.
 fn breaks_off(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{InvalidData, InvalidInput, PermissionDenied};
     !matches!(error.kind(), InvalidData | InvalidInput | PermissionDenied)
 }
 
-/// Returns the next step after an error that does not pass.
+/// Returns the next step after an error that a retry does not mend.
 fn advice(error: &tokio_postgres::Error) -> &'static str {
     let source = error.source();
     let tls = io_error(error).and_then(|error| error.get_ref()?.downcast_ref::<rustls::Error>());
@@ -161,7 +160,7 @@ fn advice(error: &tokio_postgres::Error) -> &'static str {
     }
 }
 
-/// Host, port and name of a database.
+/// Returns host, port and name of a database.
 fn place(config: &Config) -> String {
     let hosts = config.get_hosts().iter().map(|host| match host {
         Host::Tcp(name) => name.clone(),
@@ -183,18 +182,18 @@ fn with_sources(error: &dyn Error) -> String {
     text
 }
 
-/// A statement in PostgreSQL's dialect.
+/// Translates a statement to PostgreSQL's dialect.
 fn translated(statement: &str) -> String {
     statement.replace('?', "$").replace(" BLOB", " BYTEA")
 }
 
-impl ToSql for Value {
+impl ToSql for SqlValue {
     fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self {
-            Value::Null => Ok(IsNull::Yes),
-            Value::Int(number) => number.to_sql(kind, out),
-            Value::Text(text) => text.to_sql(kind, out),
-            Value::Blob(bytes) => bytes.to_sql(kind, out),
+            SqlValue::Null => Ok(IsNull::Yes),
+            SqlValue::Int(number) => number.to_sql(kind, out),
+            SqlValue::Text(text) => text.to_sql(kind, out),
+            SqlValue::Blob(bytes) => bytes.to_sql(kind, out),
         }
     }
 
@@ -205,12 +204,16 @@ impl ToSql for Value {
     to_sql_checked!();
 }
 
-fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+fn parameters(values: &[SqlValue]) -> Vec<&(dyn ToSql + Sync)> {
     values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
 }
 
 impl Backend for Postgres {
-    fn execute(&self, statement: &'static str, values: Vec<Value>) -> BoxFuture<'_, Result<u64, StoreError>> {
+    fn execute(
+        &self,
+        statement: &'static str,
+        values: Vec<SqlValue>,
+    ) -> BoxFuture<'_, Result<u64, StoreError>> {
         let done = async move {
             let connection = self.connection().await?;
             let statement = connection.prepare_cached(&translated(statement)).await.map_err(failed)?;
@@ -222,7 +225,7 @@ impl Backend for Postgres {
     fn query(
         &self,
         statement: &'static str,
-        values: Vec<Value>,
+        values: Vec<SqlValue>,
     ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
         let done = async move {
             let connection = self.connection().await?;
@@ -257,9 +260,9 @@ impl Backend for Postgres {
 fn row(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
     let value = |(n, column): (usize, &tokio_postgres::Column)| {
         Ok(match *column.type_() {
-            Type::INT8 => Value::from(row.try_get::<_, Option<i64>>(n).map_err(failed)?),
-            Type::TEXT => Value::from(row.try_get::<_, Option<&str>>(n).map_err(failed)?),
-            Type::BYTEA => Value::from(row.try_get::<_, Option<Vec<u8>>>(n).map_err(failed)?),
+            Type::INT8 => SqlValue::from(row.try_get::<_, Option<i64>>(n).map_err(failed)?),
+            Type::TEXT => SqlValue::from(row.try_get::<_, Option<&str>>(n).map_err(failed)?),
+            Type::BYTEA => SqlValue::from(row.try_get::<_, Option<Vec<u8>>>(n).map_err(failed)?),
             _ => {
                 let text = format!("column {} is of an unknown type; {OTHER_TABLES}", column.name());
                 return Err(StoreError::Database(text));

@@ -1,5 +1,5 @@
-//! SQLite, built in. One connection writes and reads, on threads that may wait; other processes with the
-//! same file are waited for.
+//! SQLite, built in. One connection reads and writes, on blocking threads. It waits for other processes that use the same
+//! file.
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -10,10 +10,10 @@ use loggia_auth::client::{is_passing, with_advice};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, params_from_iter};
 
-use super::{Backend, BoxFuture, Row, Value};
+use super::{Backend, BoxFuture, Row, SqlValue};
 use crate::error::StoreError;
 
-/// How long another process may hold the file.
+/// The time that another process may lock the file.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct Sqlite {
@@ -25,7 +25,9 @@ impl Sqlite {
     pub(super) async fn open(path: &str) -> Result<Sqlite, StoreError> {
         let path = path.to_owned();
         let opening = tokio::task::spawn_blocking(move || Sqlite::open_waiting(&path));
-        opening.await.unwrap_or_else(|_| Err(StoreError::Database("opening it broke off".to_owned())))
+        opening
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Database("the task that opened it ended early".to_owned())))
     }
 
     fn open_waiting(path: &str) -> Result<Sqlite, StoreError> {
@@ -58,14 +60,14 @@ impl Sqlite {
             });
             match done.await {
                 Ok(done) => done.map_err(|error| failed(&self.path, &error)),
-                Err(_) => Err(StoreError::Database("the work on it broke off".to_owned())),
+                Err(_) => Err(StoreError::Database("the task that used it ended early".to_owned())),
             }
         })
     }
 }
 
-/// Turns write-ahead logging on. SQLite does not wait by itself for others who do the same at this moment:
-/// waiting for each other they would wait for ever.
+/// Enables write-ahead logging. SQLite's busy timeout does not apply to this change, since two processes that change the
+/// mode would wait for each other forever, so the loop retries.
 fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -82,7 +84,7 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// Makes the file, for its owner alone, before SQLite would make it for everybody.
+/// Creates the file, readable by its owner alone, before SQLite would create it readable by all users.
 fn private(path: &Path) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -96,7 +98,7 @@ fn cannot_open(path: &str, error: &std::io::Error) -> StoreError {
     if is_passing(error) { StoreError::Unavailable(text) } else { StoreError::Configuration(text) }
 }
 
-/// Names the file, and what to do about it.
+/// Adds the name of the file and the next step to an error.
 fn failed(path: &str, error: &rusqlite::Error) -> StoreError {
     let code = error.sqlite_error_code();
     let advice = match code {
@@ -120,19 +122,23 @@ fn failed(path: &str, error: &rusqlite::Error) -> StoreError {
     }
 }
 
-impl ToSql for Value {
+impl ToSql for SqlValue {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
-            Value::Null => ValueRef::Null,
-            Value::Int(number) => ValueRef::Integer(*number),
-            Value::Text(text) => ValueRef::Text(text.as_bytes()),
-            Value::Blob(bytes) => ValueRef::Blob(bytes),
+            SqlValue::Null => ValueRef::Null,
+            SqlValue::Int(number) => ValueRef::Integer(*number),
+            SqlValue::Text(text) => ValueRef::Text(text.as_bytes()),
+            SqlValue::Blob(bytes) => ValueRef::Blob(bytes),
         }))
     }
 }
 
 impl Backend for Sqlite {
-    fn execute(&self, statement: &'static str, values: Vec<Value>) -> BoxFuture<'_, Result<u64, StoreError>> {
+    fn execute(
+        &self,
+        statement: &'static str,
+        values: Vec<SqlValue>,
+    ) -> BoxFuture<'_, Result<u64, StoreError>> {
         self.run(move |connection| {
             let mut statement = connection.prepare_cached(statement)?;
             statement.execute(params_from_iter(values.iter())).map(|rows| rows as u64)
@@ -142,7 +148,7 @@ impl Backend for Sqlite {
     fn query(
         &self,
         statement: &'static str,
-        values: Vec<Value>,
+        values: Vec<SqlValue>,
     ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
         self.run(move |connection| {
             let mut statement = connection.prepare_cached(statement)?;
@@ -170,12 +176,12 @@ impl Backend for Sqlite {
     }
 }
 
-fn value(value: ValueRef<'_>) -> Value {
+fn value(value: ValueRef<'_>) -> SqlValue {
     match value {
-        ValueRef::Integer(number) => Value::Int(number),
-        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
-        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
-        ValueRef::Null | ValueRef::Real(_) => Value::Null,
+        ValueRef::Integer(number) => SqlValue::Int(number),
+        ValueRef::Text(text) => SqlValue::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => SqlValue::Blob(bytes.to_vec()),
+        ValueRef::Null | ValueRef::Real(_) => SqlValue::Null,
     }
 }
 

@@ -1,7 +1,6 @@
-//! The master keys: the one that new records are sealed with, and older ones that records may still be
-//! sealed with. They are a text of base64 keys, newest first, and come from a file that only its owner can
-//! read, from a variable of the environment, from a command (which is how a key management service or a
-//! vault of another kind is asked), or from the operating system's keyring.
+//! Master keys: the newest encrypts new records, older ones decrypt existing records. They are a text of base64 keys,
+//! newest first. Sources: a file that only its owner can read, an environment variable, the output of a command (the
+//! client of a key management service), or the keyring of the operating system.
 
 mod tool;
 
@@ -22,16 +21,16 @@ use crate::envelope::{self, KEY_LEN};
 use crate::error::StoreError;
 pub use tool::KeyTool;
 
-/// Most keys, and so the longest text that is read.
+/// Most keys that are read, and most bytes of their text.
 const MOST_KEYS: usize = 32;
 const MOST_BYTES: u64 = 4096;
 
-pub(crate) type Key = Zeroizing<[u8; KEY_LEN]>;
+pub(crate) type MasterKey = Zeroizing<[u8; KEY_LEN]>;
 
-/// The keys that open the vault.
+/// The keys that decrypt the vault.
 #[derive(Clone)]
 pub struct MasterKeys {
-    keys: Vec<(String, Key)>,
+    keys: Vec<(String, MasterKey)>,
 }
 
 impl fmt::Debug for MasterKeys {
@@ -41,12 +40,12 @@ impl fmt::Debug for MasterKeys {
 }
 
 impl MasterKeys {
-    /// One new key.
+    /// Generates one new key.
     pub fn generate() -> MasterKeys {
         MasterKeys { keys: Vec::new() }.rotated()
     }
 
-    /// The same keys and a new one, with which everything is sealed from now on.
+    /// Returns the same keys and a new one, which encrypts new records.
     pub fn rotated(&self) -> MasterKeys {
         let mut key = Zeroizing::new([0; KEY_LEN]);
         envelope::fill(&mut key[..]);
@@ -55,12 +54,12 @@ impl MasterKeys {
         MasterKeys { keys }
     }
 
-    /// Only the newest key: for when nothing is sealed with another any more.
+    /// Returns only the newest key, for use after a rotation.
     pub fn newest(&self) -> MasterKeys {
         MasterKeys { keys: self.keys[..1].to_vec() }
     }
 
-    /// Reads keys: 32 bytes each in base64, apart by spaces, lines or commas, newest first.
+    /// Reads keys: 32 bytes each in base64, separated by white space or commas, newest first.
     pub fn parse(text: &Secret) -> Result<MasterKeys, StoreError> {
         let wrong = |what: &str| StoreError::Key(what.to_owned());
         let parts =
@@ -72,21 +71,21 @@ impl MasterKeys {
             keys.push(named(Zeroizing::new(key)));
         }
         match keys.len() {
-            0 => Err(wrong("there is none")),
+            0 => Err(wrong("it holds no key")),
             1..=MOST_KEYS => Ok(MasterKeys { keys }),
-            _ => Err(wrong("there are more than 32")),
+            _ => Err(wrong("it holds more than 32 keys")),
         }
     }
 
-    /// The keys as a text that [`parse`](MasterKeys::parse) reads.
+    /// Returns the keys as a text that [`parse`](MasterKeys::parse) reads.
     pub fn to_text(&self) -> Secret {
         let lines: Zeroizing<Vec<String>> =
             Zeroizing::new(self.keys.iter().map(|(_, key)| STANDARD.encode(&key[..])).collect());
         Secret::new(lines.join("\n"))
     }
 
-    /// Reads the keys of a file, or makes one where there is none. Nobody but its owner may be able to read
-    /// it.
+    /// Reads the keys of a file, and creates the file with a new key if it does not exist. Fails if other users can read
+    /// the file.
     pub fn from_file(path: impl AsRef<Path>) -> Result<MasterKeys, StoreError> {
         let path = path.as_ref();
         match read(path) {
@@ -97,7 +96,7 @@ impl MasterKeys {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let keys = MasterKeys::generate();
                 match create(path, &keys) {
-                    // Another process was faster: its key is the one.
+                    // Another process created the file first: use its key.
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => MasterKeys::from_file(path),
                     made => made.map(|()| keys).map_err(|error| unusable(path, &error)),
                 }
@@ -106,7 +105,7 @@ impl MasterKeys {
         }
     }
 
-    /// Replaces the keys in a file, whole or not at all.
+    /// Replaces the keys in a file atomically.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), StoreError> {
         let path = path.as_ref();
         let temporary = path.with_extension(format!("new-{}", std::process::id()));
@@ -119,32 +118,32 @@ impl MasterKeys {
         replaced.map_err(|error| unusable(path, &error))
     }
 
-    /// Reads the keys in a variable of the environment.
+    /// Reads the keys from an environment variable.
     pub fn from_env(variable: &str) -> Result<MasterKeys, StoreError> {
         let text = std::env::var(variable).map_err(|_| StoreError::Key(format!("{variable} is not set")))?;
         MasterKeys::parse(&Secret::new(text))
     }
 
-    /// The name of the newest key.
+    /// Returns the name of the newest key.
     pub fn current(&self) -> &str {
         &self.keys[0].0
     }
 
-    /// The names of the keys, newest first. A name says nothing about its key.
+    /// Returns the names of the keys, newest first. A name reveals nothing about its key.
     pub fn names(&self) -> Vec<&str> {
         self.keys.iter().map(|(name, _)| name.as_str()).collect()
     }
 
-    pub(crate) fn newest_key(&self) -> (&str, &Key) {
+    pub(crate) fn newest_key(&self) -> (&str, &MasterKey) {
         (&self.keys[0].0, &self.keys[0].1)
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&Key> {
+    pub(crate) fn get(&self, name: &str) -> Option<&MasterKey> {
         self.keys.iter().find(|(known, _)| known == name).map(|(_, key)| key)
     }
 }
 
-fn named(key: Key) -> (String, Key) {
+fn named(key: MasterKey) -> (String, MasterKey) {
     let name = digest(&SHA256, &[b"loggia master key".as_slice(), &key[..]].concat());
     (URL_SAFE_NO_PAD.encode(&name.as_ref()[..9]), key)
 }
@@ -173,7 +172,7 @@ fn create(path: &Path, keys: &MasterKeys) -> io::Result<()> {
     sync_folder(path)
 }
 
-/// A new name in a folder lasts only when the folder is on the disk too.
+/// Writes the folder to the disk: without that a new file in it may be lost when the power fails.
 #[cfg(unix)]
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -191,7 +190,7 @@ fn check_private(metadata: &fs::Metadata) -> io::Result<()> {
 
     match metadata.permissions().mode() & 0o077 {
         0 => Ok(()),
-        _ => Err(io::Error::other("others than its owner can use it; take their rights away with chmod 600")),
+        _ => Err(io::Error::other("other users can read it: run chmod 600 on it")),
     }
 }
 

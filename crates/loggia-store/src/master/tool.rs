@@ -1,6 +1,5 @@
-//! Programs that keep or fetch the keys: any command that prints them, and the operating system's own
-//! keyring by the tool that belongs to it. A library for the keyrings would bring a hundred crates for the
-//! bus of the Linux desktop alone.
+//! Programs that read or save the keys: any command that prints them, and the command-line tool of the operating
+//! system's keyring. A library for keyrings would add about a hundred crates for the D-Bus of Linux desktops alone.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,34 +12,34 @@ use zeroize::Zeroizing;
 use super::{MOST_BYTES, MasterKeys};
 use crate::error::StoreError;
 
-/// How long a program may take: it may have to ask the person.
+/// The time that a program may take. It may have to ask the user.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A program that knows the keys.
+/// A program that reads the keys, and may save them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyTool {
     /// Prints the keys.
     read: Vec<String>,
-    /// Takes the keys from its input and keeps them.
-    write: Option<Write>,
+    /// Saves the keys that it reads from its standard input.
+    write: Option<KeyWriter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Write {
+struct KeyWriter {
     command: Vec<String>,
-    /// What is put before and after the keys, where the tool wants a line of its own language.
+    /// The text before and after the keys, for a tool that reads commands of its own.
     around: (String, String),
 }
 
 impl KeyTool {
-    /// A command that prints the keys, as [`MasterKeys::parse`] reads them: the client of a key management
-    /// service, for one. It is run without a shell.
+    /// Names a command that prints the keys in the form that [`MasterKeys::parse`] reads, such as the client of a key
+    /// management service. It runs without a shell.
     pub fn command(command: impl IntoIterator<Item = impl Into<String>>) -> KeyTool {
         KeyTool { read: command.into_iter().map(Into::into).collect(), write: None }
     }
 
-    /// The keyring of the operating system, where the keys are kept under the name `account`. `None` where
-    /// the system has no tool for it: use a file there.
+    /// Names the tool of the operating system's keyring, which keeps the keys under the name `account`. `None` if the
+    /// system has no such tool: use a file there.
     pub fn keyring(account: &str) -> Option<KeyTool> {
         if cfg!(target_os = "macos") {
             return Some(KeyTool::macos(account));
@@ -48,33 +47,33 @@ impl KeyTool {
         cfg!(all(unix, not(target_os = "macos"))).then(|| KeyTool::secret_service("secret-tool", account))
     }
 
-    /// The login keychain, by the tool that every Mac has. The keys are given to its interactive mode: in its
-    /// arguments every user of the machine could see them.
+    /// The login keychain of macOS, through its `security` tool. The keys go to the tool's interactive mode, since other
+    /// users of the machine can see the arguments of a process.
     fn macos(account: &str) -> KeyTool {
         let account: String =
             account.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
         KeyTool {
             read: words(&["security", "find-generic-password", "-s", "loggia", "-a", &account, "-w"]),
-            write: Some(Write {
+            write: Some(KeyWriter {
                 command: words(&["security", "-i"]),
                 around: (format!("add-generic-password -U -s loggia -a {account} -w \""), "\"\n".to_owned()),
             }),
         }
     }
 
-    /// The Secret Service of the Linux desktops, by libsecret's tool.
+    /// The Secret Service of Linux desktops, through libsecret's tool.
     fn secret_service(tool: &str, account: &str) -> KeyTool {
         let named = ["service", "loggia", "account", account];
         KeyTool {
             read: words(&[&[tool, "lookup"], &named[..]].concat()),
-            write: Some(Write {
+            write: Some(KeyWriter {
                 command: words(&[&[tool, "store", "--label=Loggia master key"], &named[..]].concat()),
                 around: Default::default(),
             }),
         }
     }
 
-    /// Asks for the keys.
+    /// Reads the keys.
     pub async fn load(&self) -> Result<MasterKeys, StoreError> {
         let (text, ended_well) = self.run(&self.read, None).await?;
         match (ended_well, text.expose().trim().is_empty()) {
@@ -84,18 +83,18 @@ impl KeyTool {
         }
     }
 
-    /// Asks for the keys, and has new ones kept where there are none.
+    /// Reads the keys. Generates and saves new ones if there are none.
     pub async fn load_or_create(&self) -> Result<MasterKeys, StoreError> {
         let (text, _) = self.run(&self.read, None).await?;
         if !text.expose().trim().is_empty() {
             return MasterKeys::parse(&text);
         }
         self.save(&MasterKeys::generate()).await?;
-        // What counts is what the next start will find.
+        // Read them back: the next start reads them too.
         self.load().await
     }
 
-    /// Has the keys kept, in place of those that were.
+    /// Saves the keys, and replaces those before.
     pub async fn save(&self, keys: &MasterKeys) -> Result<(), StoreError> {
         let write = self.write.as_ref().ok_or_else(|| {
             StoreError::Key(format!("{} only reads keys: change them where they are kept", self.name()))
@@ -113,7 +112,7 @@ impl KeyTool {
         self.read.first().map_or("the command", String::as_str)
     }
 
-    /// What a command prints, and whether it ended well.
+    /// Runs a command, and returns its output, or an error if it failed.
     async fn run(&self, command: &[String], input: Option<&Secret>) -> Result<(Secret, bool), StoreError> {
         let failed = |why: String| StoreError::Key(format!("{} {why}", self.name()));
         let (program, arguments) =
@@ -152,7 +151,7 @@ fn words(words: &[&str]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// A stand-in for the keyring's tool: it keeps its input in a file and prints it.
+    /// A replacement for the keyring's tool: it saves its input in a file and prints it.
     #[tokio::test]
     async fn a_keyring_keeps_keys_that_nobody_else_sees() {
         let folder = std::env::temp_dir().join(format!("loggia-keyring-{}", std::process::id()));

@@ -18,8 +18,8 @@ fn keys_are_read_and_written() {
     let short = "AAAA".repeat(10);
     let many = vec![keys.newest().to_text().expose().to_owned(); 33].join(" ");
     for (text, reason) in [
-        ("", "none"),
-        (" , ", "none"),
+        ("", "no key"),
+        (" , ", "no key"),
         ("not base64!", "base64"),
         (&short, "32 bytes"),
         (&many, "more than 32"),

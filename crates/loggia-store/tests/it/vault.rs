@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use loggia_auth::client::TokenStore;
 use loggia_auth::secret::Secret;
-use loggia_store::{Database, Kind, Login, MasterKeys, StoreError, Vault};
+use loggia_store::{CredentialKind, Database, MasterKeys, SavedLogin, StoreError, Vault};
 
 use crate::places;
 
-fn basic() -> Login {
-    Login::Basic { user: "ada".to_owned(), password: Secret::new("sesame-password") }
+fn basic() -> SavedLogin {
+    SavedLogin::Basic { user: "ada".to_owned(), password: Secret::new("sesame-password") }
 }
 
 #[tokio::test]
@@ -15,9 +15,9 @@ async fn credentials_are_kept_listed_and_forgotten() {
     for place in places("kept").await {
         let kind = place.kind;
         let vault = place.vault().await;
-        vault.put("ada", "tracker", "default", &Login::ApiKey("sesame-key".into())).await.unwrap();
+        vault.put("ada", "tracker", "default", &SavedLogin::ApiKey("sesame-key".into())).await.unwrap();
         vault.put("ada", "files", "work", &basic()).await.unwrap();
-        vault.put("bob", "tracker", "default", &Login::ApiKey("bobs-key".into())).await.unwrap();
+        vault.put("bob", "tracker", "default", &SavedLogin::ApiKey("bobs-key".into())).await.unwrap();
         vault
             .scope("ada", "tracker")
             .save("issuer", "sesame-token".into(), None, None)
@@ -29,7 +29,7 @@ async fn credentials_are_kept_listed_and_forgotten() {
         // Another process sees the same.
         let other = place.vault().await;
         let found = other.get("ada", "tracker", "default").await.unwrap();
-        assert_eq!(found, Some(Login::ApiKey("sesame-key".into())), "{kind}");
+        assert_eq!(found, Some(SavedLogin::ApiKey("sesame-key".into())), "{kind}");
         assert_eq!(other.get("ada", "files", "work").await.unwrap(), Some(basic()), "{kind}");
         assert_eq!(other.get("eve", "files", "work").await.unwrap(), None, "{kind}");
         assert!(other.get("ada", "tracker", "issuer").await.is_err(), "{kind}: tokens are no login");
@@ -38,9 +38,9 @@ async fn credentials_are_kept_listed_and_forgotten() {
         let names: Vec<_> =
             listed.iter().map(|entry| (&*entry.connector, &*entry.name, entry.kind)).collect();
         let expected = [
-            ("files", "work", Kind::Basic),
-            ("tracker", "default", Kind::ApiKey),
-            ("tracker", "issuer", Kind::OAuth),
+            ("files", "work", CredentialKind::Basic),
+            ("tracker", "default", CredentialKind::ApiKey),
+            ("tracker", "issuer", CredentialKind::OAuth),
         ];
         assert_eq!(names, expected, "{kind}");
         assert!(!format!("{listed:?}").contains("sesame"), "{kind}");
@@ -120,7 +120,7 @@ async fn a_record_that_was_moved_or_changed_does_not_open() {
     let place = places("moved").await.remove(0);
     let vault = place.vault().await;
     vault.put("ada", "files", "work", &basic()).await.unwrap();
-    vault.put("eve", "files", "work", &Login::ApiKey("hers".into())).await.unwrap();
+    vault.put("eve", "files", "work", &SavedLogin::ApiKey("hers".into())).await.unwrap();
     let file = place.url.strip_prefix("sqlite:").unwrap();
     let raw = rusqlite::Connection::open(file).unwrap();
     let copy = "UPDATE secrets SET kind = 'basic', (wrapped, sealed) = (SELECT wrapped, sealed FROM secrets WHERE owner = 'ada') WHERE owner = 'eve'";

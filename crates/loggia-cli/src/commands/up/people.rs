@@ -22,7 +22,7 @@ use loggia_auth::secret::Secret;
 use loggia_connect::manifest::{KeyHeader, Personal, Remote};
 use loggia_connect::secret;
 use loggia_hub::{Opened, People};
-use loggia_store::{Login, Namespace, Vault};
+use loggia_store::{Namespace, SavedLogin, Vault};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -186,7 +186,7 @@ impl Account {
 
     /// Keeps an API key of somebody.
     pub(crate) async fn keep_key(&self, owner: &str, key: &str) -> Result<(), AuthError> {
-        let login = Login::ApiKey(Secret::new(key));
+        let login = SavedLogin::ApiKey(Secret::new(key));
         Ok(self.accounts.vault.put(owner, self.name(), API_KEY, &login).await?)
     }
 
@@ -277,7 +277,7 @@ impl Account {
     /// What shows the API key of somebody, if they have one.
     pub(super) async fn key_headers(&self, owner: &str, header: &KeyHeader) -> Result<Option<HeaderMap>> {
         let login = self.accounts.vault.get(owner, self.name(), API_KEY).await.map_err(AuthError::from)?;
-        let Some(Login::ApiKey(key)) = login else { return Ok(None) };
+        let Some(SavedLogin::ApiKey(key)) = login else { return Ok(None) };
         let value = header.value(key.expose()).map_err(|why| Error::Configuration(why.to_owned()))?;
         Ok(Some(HeaderMap::from_iter([config::header(&header.name, value.expose())?])))
     }
