@@ -7,11 +7,11 @@ use syn::{Expr, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl};
 
 use crate::errors::Errors;
 use crate::function::Function;
-use crate::items::Items;
-use crate::kind::{Completers, Kind};
+use crate::items::AttributeItems;
+use crate::kind::{Completers, EntryKind};
 
 /// The block itself, and a function beside it that returns what its marked functions make.
-pub(crate) fn expand(kind: Kind, arguments: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(kind: EntryKind, arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut block = match syn::parse2::<ItemImpl>(item.clone()) {
         Ok(block) => block,
         Err(error) => {
@@ -39,7 +39,7 @@ pub(crate) fn expand(kind: Kind, arguments: TokenStream, item: TokenStream) -> T
     quote!(#block #list #errors)
 }
 
-fn list_name(kind: Kind, arguments: TokenStream, errors: &mut Errors) -> Ident {
+fn list_name(kind: EntryKind, arguments: TokenStream, errors: &mut Errors) -> Ident {
     let default = format_ident!("{}", kind.plural());
     if arguments.is_empty() {
         return default;
@@ -53,7 +53,7 @@ fn list_name(kind: Kind, arguments: TokenStream, errors: &mut Errors) -> Ident {
     })
 }
 
-fn list(kind: Kind, block: &ItemImpl, name: &Ident, made: &[TokenStream]) -> TokenStream {
+fn list(kind: EntryKind, block: &ItemImpl, name: &Ident, made: &[TokenStream]) -> TokenStream {
     let (generics, _, clause) = block.generics.split_for_impl();
     let (self_ty, ty) = (&block.self_ty, kind.ty());
     let doc = format!("The {} declared in this block.", kind.plural());
@@ -72,7 +72,7 @@ fn list(kind: Kind, block: &ItemImpl, name: &Ident, made: &[TokenStream]) -> Tok
 
 /// Reads the marked functions, takes our attributes out of them, and returns the statements that push each
 /// onto the list.
-fn functions(kind: Kind, block: &mut ItemImpl, errors: &mut Errors) -> Vec<TokenStream> {
+fn functions(kind: EntryKind, block: &mut ItemImpl, errors: &mut Errors) -> Vec<TokenStream> {
     let completers = Methods(block.items.iter().filter_map(method).cloned().collect());
     let mut made = Vec::new();
     for item in &mut block.items {
@@ -80,8 +80,8 @@ fn functions(kind: Kind, block: &mut ItemImpl, errors: &mut Errors) -> Vec<Token
         let Some(position) = function.attrs.iter().position(|a| marks(a, kind)) else { continue };
         let marker = function.attrs.remove(position);
         let options = match &marker.meta {
-            syn::Meta::Path(_) => Items::default(),
-            _ => errors.keep(marker.parse_args::<Items>()),
+            syn::Meta::Path(_) => AttributeItems::default(),
+            _ => errors.keep(marker.parse_args::<AttributeItems>()),
         };
         let read = Function::read(&function.attrs, &mut function.sig, errors);
         let (ident, cfgs) = (&read.ident, &read.cfgs);
@@ -91,7 +91,7 @@ fn functions(kind: Kind, block: &mut ItemImpl, errors: &mut Errors) -> Vec<Token
     made
 }
 
-fn marks(attribute: &syn::Attribute, kind: Kind) -> bool {
+fn marks(attribute: &syn::Attribute, kind: EntryKind) -> bool {
     attribute.path().segments.last().is_some_and(|segment| segment.ident == kind.marker())
 }
 

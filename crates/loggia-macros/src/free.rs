@@ -9,12 +9,12 @@ use syn::{Expr, FnArg, ItemFn, Type};
 use crate::docs;
 use crate::errors::Errors;
 use crate::function::Function;
-use crate::items::Items;
-use crate::kind::{Completers, Kind};
+use crate::items::AttributeItems;
+use crate::kind::{Completers, EntryKind};
 
-pub(crate) fn expand(kind: Kind, arguments: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(kind: EntryKind, arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let options = errors.keep(syn::parse2::<Items>(arguments));
+    let options = errors.keep(syn::parse2::<AttributeItems>(arguments));
     let mut function = match syn::parse2::<ItemFn>(item.clone()) {
         Ok(function) => function,
         Err(error) => {

@@ -1,4 +1,4 @@
-//! What a function's signature says: which parameters are the state, the request, taken from the request, or
+//! Reads the signature of a function: which parameters are the state, the request, taken from the request, or
 //! given by the caller. Wrong signatures are refused here, each at the parameter that is wrong.
 
 use proc_macro2::{Span, TokenStream};
@@ -9,7 +9,7 @@ use syn::{Attribute, Expr, FnArg, Ident, Pat, PatType, Receiver, ReceiverKind, R
 
 use crate::docs;
 use crate::errors::Errors;
-use crate::items::Items;
+use crate::items::AttributeItems;
 use crate::keywords;
 
 /// A function that becomes a tool, a prompt or a resource.
@@ -20,7 +20,7 @@ pub(crate) struct Function {
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) is_async: bool,
     pub(crate) parameters: Vec<Parameter>,
-    /// What it returns.
+    /// Its return type.
     pub(crate) output: Type,
     /// Whether the return type means the same outside the signature.
     pub(crate) output_has_name: bool,
@@ -28,13 +28,13 @@ pub(crate) struct Function {
 
 /// One parameter.
 pub(crate) struct Parameter {
-    pub(crate) source: Source,
+    pub(crate) source: ParameterSource,
     pub(crate) ty: Type,
     pub(crate) span: Span,
 }
 
-/// Where a parameter's value comes from.
-pub(crate) enum Source {
+/// The source of a parameter's value.
+pub(crate) enum ParameterSource {
     /// `&self`, or `#[state] state: &S` in a free function.
     State,
     /// `cx: &Cx`.
@@ -42,11 +42,11 @@ pub(crate) enum Source {
     /// `#[extract]`: from the request.
     Extract,
     /// From the caller.
-    Caller(Box<Given>),
+    Caller(Box<CallerParameter>),
 }
 
-/// What is known of a parameter that the caller gives.
-pub(crate) struct Given {
+/// The attributes and docs of a parameter that the caller passes.
+pub(crate) struct CallerParameter {
     pub(crate) name: String,
     pub(crate) docs: String,
     pub(crate) keywords: TokenStream,
@@ -80,16 +80,19 @@ impl Function {
     }
 
     /// The parameters that the caller gives.
-    pub(crate) fn given(&self) -> impl Iterator<Item = (&Given, &Parameter)> {
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&CallerParameter, &Parameter)> {
         self.parameters.iter().filter_map(|parameter| match &parameter.source {
-            Source::Caller(given) => Some((&**given, parameter)),
+            ParameterSource::Caller(given) => Some((&**given, parameter)),
             _ => None,
         })
     }
 
     /// The state's type, in a free function.
     pub(crate) fn state(&self) -> Option<&Type> {
-        self.parameters.iter().find(|parameter| matches!(parameter.source, Source::State)).map(|p| &p.ty)
+        self.parameters
+            .iter()
+            .find(|parameter| matches!(parameter.source, ParameterSource::State))
+            .map(|p| &p.ty)
     }
 
     /// The handler: a closure that takes what the parameters need and calls `target`. `take` writes how a
@@ -100,17 +103,17 @@ impl Function {
         target: &TokenStream,
         arguments: &TokenStream,
         into: &TokenStream,
-        take: impl Fn(&Given, &Parameter) -> TokenStream,
+        take: impl Fn(&CallerParameter, &Parameter) -> TokenStream,
     ) -> TokenStream {
         let mut bindings = Vec::new();
         let mut passed = Vec::new();
         for (index, parameter) in self.parameters.iter().enumerate() {
             let name = format_ident!("parameter_{index}");
             let (value, pass) = match &parameter.source {
-                Source::State => (None, quote!(&_state)),
-                Source::Context => (None, quote!(&_cx)),
-                Source::Extract => (Some(extract(parameter)), quote!(#name)),
-                Source::Caller(given) => (Some(take(given, parameter)), quote!(#name)),
+                ParameterSource::State => (None, quote!(&_state)),
+                ParameterSource::Context => (None, quote!(&_cx)),
+                ParameterSource::Extract => (Some(extract(parameter)), quote!(#name)),
+                ParameterSource::Caller(given) => (Some(take(given, parameter)), quote!(#name)),
             };
             bindings.extend(value.map(|value| quote!(let #name = #value;)));
             passed.push(pass);
@@ -162,7 +165,7 @@ fn receiver_parameter(receiver: &Receiver, errors: &mut Errors) -> Option<Parame
     let span = receiver.span();
     match &receiver.kind {
         ReceiverKind::Reference(_, _, None) => {
-            Some(Parameter { source: Source::State, ty: syn::parse_quote!(Self), span })
+            Some(Parameter { source: ParameterSource::State, ty: syn::parse_quote!(Self), span })
         }
         ReceiverKind::Reference(_, _, Some(_)) => {
             errors.at(span, "take `&self`: calls run at the same time and share the state; keep what changes in a Mutex or an atomic");
@@ -183,19 +186,19 @@ fn typed_parameter(typed: &mut PatType, errors: &mut Errors) -> Option<Parameter
     let span = typed.ty.span();
     let ty = (*typed.ty).clone();
     if marked("state") {
-        return Some(Parameter { source: Source::State, ty: referenced(&ty, errors)?, span });
+        return Some(Parameter { source: ParameterSource::State, ty: referenced(&ty, errors)?, span });
     }
     if let Some(is_reference) = context(&ty) {
         if !is_reference {
             errors.at(span, "take `cx: &Cx`");
         }
-        return Some(Parameter { source: Source::Context, ty, span });
+        return Some(Parameter { source: ParameterSource::Context, ty, span });
     }
     if marked("extract") {
-        return Some(Parameter { source: Source::Extract, ty, span });
+        return Some(Parameter { source: ParameterSource::Extract, ty, span });
     }
     let given = given(typed, &ours, errors)?;
-    Some(Parameter { source: Source::Caller(Box::new(given)), ty, span })
+    Some(Parameter { source: ParameterSource::Caller(Box::new(given)), ty, span })
 }
 
 fn is_ours(attribute: &Attribute) -> bool {
@@ -226,7 +229,7 @@ fn is_cx(ty: &Type) -> bool {
     matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|segment| segment.ident == "Cx"))
 }
 
-fn given(typed: &PatType, ours: &[Attribute], errors: &mut Errors) -> Option<Given> {
+fn given(typed: &PatType, ours: &[Attribute], errors: &mut Errors) -> Option<CallerParameter> {
     let Pat::Ident(pattern) = &*typed.pat else {
         errors.at(typed.pat.span(), "give the parameter a name: the model has to know it");
         return None;
@@ -241,9 +244,9 @@ fn given(typed: &PatType, ours: &[Attribute], errors: &mut Errors) -> Option<Giv
         errors.at(typed.ty.span(), "name a type: what the model sends has one type");
         return None;
     }
-    let items = errors.keep(Items::of(ours, "arg"));
+    let items = errors.keep(AttributeItems::of(ours, "arg"));
     let complete = ours.iter().find(|attribute| attribute.path().is_ident("complete"));
-    Some(Given {
+    Some(CallerParameter {
         name: items
             .get("name")
             .and_then(|item| item.text())

@@ -7,39 +7,44 @@ use syn::{Attribute, Expr, ExprLit, Lit, Token, ext::IdentExt};
 
 /// One argument.
 #[derive(Clone)]
-pub(crate) struct Item {
+pub(crate) struct AttributeItem {
     /// Its key; empty for a bare value.
     pub(crate) key: String,
     pub(crate) span: Span,
     pub(crate) value: Option<Expr>,
-    pub(crate) nested: Vec<Item>,
+    pub(crate) nested: Vec<AttributeItem>,
 }
 
 /// All arguments of one attribute.
 #[derive(Default)]
-pub(crate) struct Items(pub(crate) Vec<Item>);
+pub(crate) struct AttributeItems(pub(crate) Vec<AttributeItem>);
 
-impl Parse for Items {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Items> {
-        let items = Punctuated::<Item, Token![,]>::parse_terminated(input)?;
-        Ok(Items(items.into_iter().collect()))
+impl Parse for AttributeItems {
+    fn parse(input: ParseStream<'_>) -> syn::Result<AttributeItems> {
+        let items = Punctuated::<AttributeItem, Token![,]>::parse_terminated(input)?;
+        Ok(AttributeItems(items.into_iter().collect()))
     }
 }
 
-impl Parse for Item {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Item> {
+impl Parse for AttributeItem {
+    fn parse(input: ParseStream<'_>) -> syn::Result<AttributeItem> {
         let span = input.span();
         if !input.peek(syn::Ident::peek_any) {
-            return Ok(Item { key: String::new(), span, value: Some(input.parse()?), nested: Vec::new() });
+            return Ok(AttributeItem {
+                key: String::new(),
+                span,
+                value: Some(input.parse()?),
+                nested: Vec::new(),
+            });
         }
-        let mut item = Item { key: key(input)?, span, value: None, nested: Vec::new() };
+        let mut item = AttributeItem { key: key(input)?, span, value: None, nested: Vec::new() };
         if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
             item.value = Some(input.parse()?);
         } else if input.peek(syn::token::Paren) {
             let content;
             syn::parenthesized!(content in input);
-            item.nested = content.parse::<Items>()?.0;
+            item.nested = content.parse::<AttributeItems>()?.0;
         }
         Ok(item)
     }
@@ -55,17 +60,17 @@ fn key(input: ParseStream<'_>) -> syn::Result<String> {
     Ok(key)
 }
 
-impl Items {
+impl AttributeItems {
     /// The arguments of every attribute called `name`.
-    pub(crate) fn of(attributes: &[Attribute], name: &str) -> syn::Result<Items> {
+    pub(crate) fn of(attributes: &[Attribute], name: &str) -> syn::Result<AttributeItems> {
         let mut all = Vec::new();
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident(name)) {
-            all.extend(attribute.parse_args::<Items>()?.0);
+            all.extend(attribute.parse_args::<AttributeItems>()?.0);
         }
-        Ok(Items(all))
+        Ok(AttributeItems(all))
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<&Item> {
+    pub(crate) fn get(&self, key: &str) -> Option<&AttributeItem> {
         self.0.iter().find(|item| item.key == key)
     }
 
@@ -74,7 +79,7 @@ impl Items {
     }
 }
 
-impl Item {
+impl AttributeItem {
     /// The value where it is a string.
     pub(crate) fn text(&self) -> Option<String> {
         match &self.value {

@@ -3,17 +3,17 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::items::{Item, Items};
+use crate::items::{AttributeItem, AttributeItems};
 
 const KNOWN: &str = "default, description, example, exclusive_max, exclusive_min, format, header, max, max_items, \
                      max_length, min, min_items, min_length, multiple_of, name, pattern, title, with";
 
 /// `.with("minimum", 1)` and so on for every keyword among `items`.
-pub(crate) fn calls(items: &Items) -> syn::Result<TokenStream> {
+pub(crate) fn calls(items: &AttributeItems) -> syn::Result<TokenStream> {
     items.0.iter().map(call).collect()
 }
 
-fn call(item: &Item) -> syn::Result<TokenStream> {
+fn call(item: &AttributeItem) -> syn::Result<TokenStream> {
     let keyword = match item.key.as_str() {
         // Read elsewhere.
         "name" | "with" => return Ok(TokenStream::new()),
@@ -43,6 +43,9 @@ fn call(item: &Item) -> syn::Result<TokenStream> {
     with_value(item, |value| quote!(.with(#keyword, #value)))
 }
 
-fn with_value(item: &Item, tokens: impl FnOnce(&syn::Expr) -> TokenStream) -> syn::Result<TokenStream> {
+fn with_value(
+    item: &AttributeItem,
+    tokens: impl FnOnce(&syn::Expr) -> TokenStream,
+) -> syn::Result<TokenStream> {
     item.required().map(tokens)
 }

@@ -6,56 +6,56 @@ use syn::spanned::Spanned;
 use syn::{Expr, Ident};
 
 use crate::errors::Errors;
-use crate::function::{Function, Given, Parameter, option_of};
-use crate::items::{Item, Items};
+use crate::function::{CallerParameter, Function, Parameter, option_of};
+use crate::items::{AttributeItem, AttributeItems};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum EntryKind {
     Tool,
     Prompt,
     Resource,
 }
 
-/// How completers of the surrounding code are called.
+/// Writes the calls of completers in the surrounding code.
 pub(crate) trait Completers {
     /// The call of the completer that `path` names.
     fn call(&self, path: &Expr) -> TokenStream;
 }
 
-impl Kind {
+impl EntryKind {
     /// The attribute that marks a function.
     pub(crate) fn marker(self) -> &'static str {
         match self {
-            Kind::Tool => "tool",
-            Kind::Prompt => "prompt",
-            Kind::Resource => "resource",
+            EntryKind::Tool => "tool",
+            EntryKind::Prompt => "prompt",
+            EntryKind::Resource => "resource",
         }
     }
 
     /// The attribute of an `impl` block, and the function it adds.
     pub(crate) fn plural(self) -> &'static str {
         match self {
-            Kind::Tool => "tools",
-            Kind::Prompt => "prompts",
-            Kind::Resource => "resources",
+            EntryKind::Tool => "tools",
+            EntryKind::Prompt => "prompts",
+            EntryKind::Resource => "resources",
         }
     }
 
     /// The type that describes one.
     pub(crate) fn ty(self) -> TokenStream {
         match self {
-            Kind::Tool => quote!(::loggia::server::Tool),
-            Kind::Prompt => quote!(::loggia::server::Prompt),
-            Kind::Resource => quote!(::loggia::server::Resource),
+            EntryKind::Tool => quote!(::loggia::server::Tool),
+            EntryKind::Prompt => quote!(::loggia::server::Prompt),
+            EntryKind::Resource => quote!(::loggia::server::Resource),
         }
     }
 
     /// The trait that makes one of a free function.
     pub(crate) fn into_trait(self) -> (TokenStream, TokenStream) {
         match self {
-            Kind::Tool => (quote!(::loggia::server::IntoTool), quote!(into_tool)),
-            Kind::Prompt => (quote!(::loggia::server::IntoPrompt), quote!(into_prompt)),
-            Kind::Resource => (quote!(::loggia::server::IntoResource), quote!(into_resource)),
+            EntryKind::Tool => (quote!(::loggia::server::IntoTool), quote!(into_tool)),
+            EntryKind::Prompt => (quote!(::loggia::server::IntoPrompt), quote!(into_prompt)),
+            EntryKind::Resource => (quote!(::loggia::server::IntoResource), quote!(into_resource)),
         }
     }
 
@@ -63,7 +63,7 @@ impl Kind {
     pub(crate) fn build(
         self,
         function: &Function,
-        options: &Items,
+        options: &AttributeItems,
         state: &TokenStream,
         target: &TokenStream,
         completers: &dyn Completers,
@@ -72,7 +72,7 @@ impl Kind {
         let options = self.options(function, options, errors);
         let ty = self.ty();
         let start = match self {
-            Kind::Resource => {
+            EntryKind::Resource => {
                 let (uri, name) = (&options.uri, &options.name);
                 quote!(#ty::build(#uri, #name))
             }
@@ -85,13 +85,13 @@ impl Kind {
         let parameters =
             function.given().map(|(given, parameter)| self.parameter(given, parameter, state, completers));
         let arguments = match self {
-            Kind::Tool => quote!(::loggia::server::Args),
+            EntryKind::Tool => quote!(::loggia::server::Args),
             _ => quote!(::loggia::server::StringArgs),
         };
         let into = self.into_result();
         let handler = function
             .handler(state, target, &arguments, &into, |given, parameter| self.take(given, parameter));
-        let returns = (self == Kind::Tool && function.output_has_name).then(|| {
+        let returns = (self == EntryKind::Tool && function.output_has_name).then(|| {
             let output = &function.output;
             quote_spanned!(output.span()=> .returns::<#output>())
         });
@@ -101,16 +101,16 @@ impl Kind {
     /// The rest of the path that converts what a function of this kind returns, after `<Type as `.
     fn into_result(self) -> TokenStream {
         match self {
-            Kind::Tool => quote!(::loggia::server::IntoToolResult > ::into_tool_result),
-            Kind::Prompt => quote!(::loggia::server::IntoPromptResult > ::into_prompt_result),
-            Kind::Resource => quote!(::loggia::server::IntoResourceResult > ::into_resource_result),
+            EntryKind::Tool => quote!(::loggia::server::IntoToolResult > ::into_tool_result),
+            EntryKind::Prompt => quote!(::loggia::server::IntoPromptResult > ::into_prompt_result),
+            EntryKind::Resource => quote!(::loggia::server::IntoResourceResult > ::into_resource_result),
         }
     }
 
-    fn take(self, given: &Given, parameter: &Parameter) -> TokenStream {
+    fn take(self, given: &CallerParameter, parameter: &Parameter) -> TokenStream {
         let (name, ty) = (&given.name, &parameter.ty);
         match (self, option_of(ty)) {
-            (Kind::Tool, _) => quote_spanned!(parameter.span=> _args.take::<#ty>(#name)?),
+            (EntryKind::Tool, _) => quote_spanned!(parameter.span=> _args.take::<#ty>(#name)?),
             (_, Some(inner)) => quote_spanned!(parameter.span=> _args.take_optional::<#inner>(#name)?),
             (_, None) => quote_spanned!(parameter.span=> _args.take::<#ty>(#name)?),
         }
@@ -118,12 +118,12 @@ impl Kind {
 
     fn parameter(
         self,
-        given: &Given,
+        given: &CallerParameter,
         parameter: &Parameter,
         state: &TokenStream,
         completers: &dyn Completers,
     ) -> TokenStream {
-        let Given { name, docs, keywords, complete } = given;
+        let CallerParameter { name, docs, keywords, complete } = given;
         let ty = &parameter.ty;
         let complete = complete.as_ref().map(|path| {
             let call = completers.call(path);
@@ -134,46 +134,46 @@ impl Kind {
             }
         });
         match self {
-            Kind::Tool => {
+            EntryKind::Tool => {
                 let property = quote_spanned!(parameter.span=> ::loggia::server::parameter::<#ty>(#name));
                 quote!(.parameter(#property.description(#docs) #keywords))
             }
-            Kind::Prompt => {
+            EntryKind::Prompt => {
                 let required = option_of(ty).is_none();
                 quote!(.argument(#name, #docs, #required) #complete)
             }
-            Kind::Resource => quote!(#complete),
+            EntryKind::Resource => quote!(#complete),
         }
     }
 
-    fn options(self, function: &Function, items: &Items, errors: &mut Errors) -> Options {
+    fn options(self, function: &Function, items: &AttributeItems, errors: &mut Errors) -> EntryOptions {
         let name = function.name();
         let docs = &function.docs;
         let mut options =
-            Options { name: quote!(#name), uri: quote!(""), calls: quote!(.description(#docs)) };
+            EntryOptions { name: quote!(#name), uri: quote!(""), calls: quote!(.description(#docs)) };
         for item in &items.0 {
             match self.option(item, &mut options) {
                 Ok(call) => options.calls.extend(call),
                 Err(error) => errors.add(error),
             }
         }
-        if self == Kind::Resource && items.0.first().is_none_or(|first| !first.key.is_empty()) {
+        if self == EntryKind::Resource && items.0.first().is_none_or(|first| !first.key.is_empty()) {
             errors.at(function.ident.span(), "say which URI it has: `#[resource(\"weather://{city}/now\")]`");
         }
-        if let (Kind::Resource, Some(template)) = (self, items.0.first().and_then(Item::text)) {
+        if let (EntryKind::Resource, Some(template)) = (self, items.0.first().and_then(AttributeItem::text)) {
             check_variables(function, &template, items.0[0].value.span(), errors);
         }
         options
     }
 
-    fn option(self, item: &Item, options: &mut Options) -> syn::Result<TokenStream> {
+    fn option(self, item: &AttributeItem, options: &mut EntryOptions) -> syn::Result<TokenStream> {
         let hint = |method: &str| {
             let method = Ident::new(method, item.span);
             let on = item.value.clone().map_or(quote!(true), |value| quote!(#value));
             quote!(.#method(#on))
         };
         Ok(match (self, item.key.as_str()) {
-            (Kind::Resource, "") => {
+            (EntryKind::Resource, "") => {
                 let uri = item.required()?;
                 options.uri = quote!(#uri);
                 quote!()
@@ -183,23 +183,26 @@ impl Kind {
                 options.name = quote!(#name);
                 quote!()
             }
-            (_, key @ ("title" | "description" | "icon")) | (Kind::Resource, key @ ("mime" | "size")) => {
+            (_, key @ ("title" | "description" | "icon"))
+            | (EntryKind::Resource, key @ ("mime" | "size")) => {
                 let (method, value) = (Ident::new(key, item.span), item.required()?);
                 quote!(.#method(#value))
             }
-            (Kind::Tool, key @ ("read_only" | "destructive" | "idempotent" | "open_world")) => hint(key),
-            (Kind::Tool, _) => {
+            (EntryKind::Tool, key @ ("read_only" | "destructive" | "idempotent" | "open_world")) => hint(key),
+            (EntryKind::Tool, _) => {
                 return Err(item.unknown(
                     "description, destructive, icon, idempotent, name, open_world, read_only, title",
                 ));
             }
-            (Kind::Prompt, _) => return Err(item.unknown("description, icon, name, title")),
-            (Kind::Resource, _) => return Err(item.unknown("description, icon, mime, name, size, title")),
+            (EntryKind::Prompt, _) => return Err(item.unknown("description, icon, name, title")),
+            (EntryKind::Resource, _) => {
+                return Err(item.unknown("description, icon, mime, name, size, title"));
+            }
         })
     }
 }
 
-struct Options {
+struct EntryOptions {
     name: TokenStream,
     uri: TokenStream,
     calls: TokenStream,

@@ -16,27 +16,27 @@ mod kind;
 
 use proc_macro::TokenStream;
 
-use kind::Kind;
+use kind::EntryKind;
 
 /// Makes tools of the functions marked `#[tool]` in an `impl` block, and gives the type a function `tools()`
 /// that returns them as `Vec<Tool<Self>>`. `#[tools(name)]` calls that function `name` instead.
 #[proc_macro_attribute]
 pub fn tools(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    block::expand(Kind::Tool, arguments.into(), item.into()).into()
+    block::expand(EntryKind::Tool, arguments.into(), item.into()).into()
 }
 
 /// Makes prompts of the functions marked `#[prompt]` in an `impl` block, and gives the type a function
 /// `prompts()` that returns them as `Vec<Prompt<Self>>`.
 #[proc_macro_attribute]
 pub fn prompts(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    block::expand(Kind::Prompt, arguments.into(), item.into()).into()
+    block::expand(EntryKind::Prompt, arguments.into(), item.into()).into()
 }
 
 /// Makes resources of the functions marked `#[resource("uri")]` in an `impl` block, and gives the type a
 /// function `resources()` that returns them as `Vec<Resource<Self>>`.
 #[proc_macro_attribute]
 pub fn resources(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    block::expand(Kind::Resource, arguments.into(), item.into()).into()
+    block::expand(EntryKind::Resource, arguments.into(), item.into()).into()
 }
 
 /// Makes a tool of a function. On a method, the `impl` block carries `#[tools]`; on a free function, the
@@ -52,7 +52,7 @@ pub fn resources(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// `format`, `example`, `title`, `name`).
 #[proc_macro_attribute]
 pub fn tool(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    free::expand(Kind::Tool, arguments.into(), item.into()).into()
+    free::expand(EntryKind::Tool, arguments.into(), item.into()).into()
 }
 
 /// Makes a prompt of a function. Takes `name`, `title`, `description` and `icon`; parameters are texts or
@@ -60,7 +60,7 @@ pub fn tool(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// completes it.
 #[proc_macro_attribute]
 pub fn prompt(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    free::expand(Kind::Prompt, arguments.into(), item.into()).into()
+    free::expand(EntryKind::Prompt, arguments.into(), item.into()).into()
 }
 
 /// Makes a resource, or with variables in its URI a resource template, of a function:
@@ -68,7 +68,7 @@ pub fn prompt(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// `mime`, `name`, `title`, `description`, `icon` and `size`.
 #[proc_macro_attribute]
 pub fn resource(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    free::expand(Kind::Resource, arguments.into(), item.into()).into()
+    free::expand(EntryKind::Resource, arguments.into(), item.into()).into()
 }
 
 /// Derives `loggia::JsonSchema`. Honours serde's `rename`, `rename_all`, `default`, `skip`, `flatten`, `tag`,

@@ -1,16 +1,16 @@
-//! What the attributes of a type say about all of it.
+//! Reads the attributes of a type that concern all of it.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Attribute, Type};
 
-use super::rename::Rule;
+use super::rename::RenameRule;
 use crate::docs;
-use crate::items::{Item, Items};
+use crate::items::{AttributeItem, AttributeItems};
 
 /// Attributes of a struct or an enum.
 #[derive(Clone, Default)]
-pub(crate) struct Container {
+pub(crate) struct TypeAttributes {
     pub(crate) description: String,
     pub(crate) title: Option<String>,
     /// The schema of the type that it is read from and written as, where that is another.
@@ -20,13 +20,13 @@ pub(crate) struct Container {
     /// `deny_unknown_fields`.
     pub(crate) closed: bool,
     pub(crate) tagging: Tagging,
-    pub(crate) rename_fields: Name,
-    pub(crate) rename_variants: Name,
+    pub(crate) rename_fields: SerdeName,
+    pub(crate) rename_variants: SerdeName,
     /// `rename_all_fields`.
-    pub(crate) rename_variant_fields: Name,
+    pub(crate) rename_variant_fields: SerdeName,
 }
 
-/// How an enum's variant is told.
+/// The representation of an enum's variants (serde, "Enum representations").
 #[derive(Clone, Default)]
 pub(crate) enum Tagging {
     #[default]
@@ -35,15 +35,15 @@ pub(crate) enum Tagging {
     Adjacent(String, String),
 }
 
-impl Container {
-    pub(crate) fn read(attributes: &[Attribute]) -> syn::Result<Container> {
-        let serde = Items::of(attributes, "serde")?;
-        let own = Items::of(attributes, "schema")?;
+impl TypeAttributes {
+    pub(crate) fn read(attributes: &[Attribute]) -> syn::Result<TypeAttributes> {
+        let serde = AttributeItems::of(attributes, "serde")?;
+        let own = AttributeItems::of(attributes, "schema")?;
         if let Some(item) = own.0.iter().find(|item| !["title", "description"].contains(&item.key.as_str())) {
             return Err(item.unknown("description, title"));
         }
-        let text = |key| own.get(key).and_then(Item::text);
-        Ok(Container {
+        let text = |key| own.get(key).and_then(AttributeItem::text);
+        Ok(TypeAttributes {
             description: text("description").unwrap_or_else(|| docs::of(attributes)),
             title: text("title"),
             stands_for: stands_for(&serde)?,
@@ -51,21 +51,21 @@ impl Container {
             defaulted: serde.has("default"),
             closed: serde.has("deny_unknown_fields"),
             tagging: tagging(&serde)?,
-            rename_fields: Name::rename_all(&serde),
-            rename_variants: Name::rename_all(&serde),
-            rename_variant_fields: Name::rule(&serde, "rename_all_fields"),
+            rename_fields: SerdeName::rename_all(&serde),
+            rename_variants: SerdeName::rename_all(&serde),
+            rename_variant_fields: SerdeName::rule(&serde, "rename_all_fields"),
         })
     }
 }
 
-fn tagging(serde: &Items) -> syn::Result<Tagging> {
+fn tagging(serde: &AttributeItems) -> syn::Result<Tagging> {
     if let Some(item) = serde.get("untagged") {
         return Err(syn::Error::new(
             item.span,
             "an untagged enum cannot be told apart by a model; tag it: `#[serde(tag = \"type\")]`",
         ));
     }
-    let text = |key| serde.get(key).and_then(Item::text);
+    let text = |key| serde.get(key).and_then(AttributeItem::text);
     Ok(match (text("tag"), text("content")) {
         (Some(tag), Some(content)) => Tagging::Adjacent(tag, content),
         (Some(tag), None) => Tagging::Internal(tag),
@@ -73,7 +73,7 @@ fn tagging(serde: &Items) -> syn::Result<Tagging> {
     })
 }
 
-fn stands_for(serde: &Items) -> syn::Result<Option<TokenStream>> {
+fn stands_for(serde: &AttributeItems) -> syn::Result<Option<TokenStream>> {
     let read = other_type(serde, &["from", "try_from"])?;
     let written = other_type(serde, &["into"])?;
     Ok(match (read, written) {
@@ -88,43 +88,43 @@ fn stands_for(serde: &Items) -> syn::Result<Option<TokenStream>> {
     })
 }
 
-fn other_type(serde: &Items, keys: &[&str]) -> syn::Result<Option<Type>> {
+fn other_type(serde: &AttributeItems, keys: &[&str]) -> syn::Result<Option<Type>> {
     let item = keys.iter().find_map(|key| serde.get(key));
     item.and_then(|item| Some((item, item.text()?)))
         .map(|(item, text)| syn::parse_str(&text).map_err(|error| syn::Error::new(item.span, error)))
         .transpose()
 }
 
-/// How a name is written, for each direction; `None` leaves it as it is.
+/// The serialized form of a name, for each direction; `None` leaves it as it is.
 #[derive(Clone, Default)]
-pub(crate) struct Name {
-    read: Option<Spelling>,
-    written: Option<Spelling>,
+pub(crate) struct SerdeName {
+    read: Option<NameSpelling>,
+    written: Option<NameSpelling>,
 }
 
 #[derive(Clone)]
-enum Spelling {
+enum NameSpelling {
     Exactly(String),
-    Rule(Rule),
+    RenameRule(RenameRule),
 }
 
-impl Name {
+impl SerdeName {
     /// `rename` of a field or a variant.
-    pub(crate) fn of(serde: &Items) -> Name {
-        Name::by(serde, "rename", |text| Some(Spelling::Exactly(text)))
+    pub(crate) fn of(serde: &AttributeItems) -> SerdeName {
+        SerdeName::by(serde, "rename", |text| Some(NameSpelling::Exactly(text)))
     }
 
     /// `rename_all`.
-    pub(crate) fn rename_all(serde: &Items) -> Name {
-        Name::rule(serde, "rename_all")
+    pub(crate) fn rename_all(serde: &AttributeItems) -> SerdeName {
+        SerdeName::rule(serde, "rename_all")
     }
 
-    fn rule(serde: &Items, key: &str) -> Name {
-        Name::by(serde, key, |text| Rule::parse(&text).map(Spelling::Rule))
+    fn rule(serde: &AttributeItems, key: &str) -> SerdeName {
+        SerdeName::by(serde, key, |text| RenameRule::parse(&text).map(NameSpelling::RenameRule))
     }
 
-    fn by(serde: &Items, key: &str, spelling: impl Fn(String) -> Option<Spelling>) -> Name {
-        let Some(item) = serde.get(key) else { return Name::default() };
+    fn by(serde: &AttributeItems, key: &str, spelling: impl Fn(String) -> Option<NameSpelling>) -> SerdeName {
+        let Some(item) = serde.get(key) else { return SerdeName::default() };
         let nested = |key: &str| {
             let item = item.nested.iter().find(|item| item.key == key)?;
             item.text().and_then(&spelling)
@@ -132,9 +132,9 @@ impl Name {
         match item.text() {
             Some(text) => {
                 let both = spelling(text);
-                Name { read: both.clone(), written: both }
+                SerdeName { read: both.clone(), written: both }
             }
-            None => Name { read: nested("deserialize"), written: nested("serialize") },
+            None => SerdeName { read: nested("deserialize"), written: nested("serialize") },
         }
     }
 
@@ -143,28 +143,28 @@ impl Name {
     }
 
     /// This name, and `other` where this says nothing.
-    pub(crate) fn or(self, other: &Name) -> Name {
-        Name {
+    pub(crate) fn or(self, other: &SerdeName) -> SerdeName {
+        SerdeName {
             read: self.read.or_else(|| other.read.clone()),
             written: self.written.or_else(|| other.written.clone()),
         }
     }
 
     pub(crate) fn apply_to_field(&self, ident: &str) -> TokenStream {
-        self.apply(ident, Rule::field)
+        self.apply(ident, RenameRule::field)
     }
 
     pub(crate) fn apply_to_variant(&self, ident: &str) -> TokenStream {
-        self.apply(ident, Rule::variant)
+        self.apply(ident, RenameRule::variant)
     }
 
     /// A variant's name as it is read.
     pub(crate) fn read_variant(&self, ident: &str) -> String {
-        spell(&self.read, ident, Rule::variant)
+        spell(&self.read, ident, RenameRule::variant)
     }
 
     /// An expression of the name, which depends on the direction only where it must.
-    fn apply(&self, ident: &str, rule: impl Fn(Rule, &str) -> String) -> TokenStream {
+    fn apply(&self, ident: &str, rule: impl Fn(RenameRule, &str) -> String) -> TokenStream {
         let (read, written) = (spell(&self.read, ident, &rule), spell(&self.written, ident, &rule));
         if read == written {
             return quote!(#read);
@@ -178,10 +178,10 @@ impl Name {
     }
 }
 
-fn spell(spelling: &Option<Spelling>, ident: &str, rule: impl Fn(Rule, &str) -> String) -> String {
+fn spell(spelling: &Option<NameSpelling>, ident: &str, rule: impl Fn(RenameRule, &str) -> String) -> String {
     match spelling {
         None => ident.to_owned(),
-        Some(Spelling::Exactly(name)) => name.clone(),
-        Some(Spelling::Rule(by)) => rule(*by, ident),
+        Some(NameSpelling::Exactly(name)) => name.clone(),
+        Some(NameSpelling::RenameRule(by)) => rule(*by, ident),
     }
 }

@@ -12,9 +12,9 @@ use syn::{
 
 use crate::docs;
 use crate::errors::Errors;
-use crate::items::Items;
+use crate::items::AttributeItems;
 use crate::keywords;
-use container::{Container, Name, Tagging};
+use container::{SerdeName, Tagging, TypeAttributes};
 
 pub(crate) fn expand(item: TokenStream) -> TokenStream {
     let input = match syn::parse2::<DeriveInput>(item) {
@@ -22,7 +22,7 @@ pub(crate) fn expand(item: TokenStream) -> TokenStream {
         Err(error) => return error.into_compile_error(),
     };
     let mut errors = Errors::default();
-    let container = errors.keep(Container::read(&input.attrs));
+    let container = errors.keep(TypeAttributes::read(&input.attrs));
     let schema = schema(&input, &container, &mut errors);
     if !errors.is_empty() {
         return errors.into_tokens();
@@ -52,7 +52,7 @@ fn bounded(mut generics: Generics) -> Generics {
     generics
 }
 
-fn schema(input: &DeriveInput, container: &Container, errors: &mut Errors) -> TokenStream {
+fn schema(input: &DeriveInput, container: &TypeAttributes, errors: &mut Errors) -> TokenStream {
     let description = description(input, container);
     let title = container.title.as_ref().map(|title| quote!(.with("title", #title)));
     let body = match (&container.stands_for, &input.data) {
@@ -70,9 +70,9 @@ fn schema(input: &DeriveInput, container: &Container, errors: &mut Errors) -> To
     quote!({ #body }.described(#description) #title)
 }
 
-/// What is said of the type, and of each name of an enum of plain names: few strict clients read
+/// The docs of the type, and of each name of an enum of plain names: few strict clients read
 /// descriptions of single names.
-fn description(input: &DeriveInput, container: &Container) -> String {
+fn description(input: &DeriveInput, container: &TypeAttributes) -> String {
     let mut text = container.description.clone();
     let Data::Enum(data) = &input.data else { return text };
     if container.stands_for.is_some()
@@ -82,10 +82,10 @@ fn description(input: &DeriveInput, container: &Container) -> String {
     }
     for variant in &data.variants {
         let docs = docs::of(&variant.attrs);
-        let Ok(serde) = Items::of(&variant.attrs, "serde") else { continue };
+        let Ok(serde) = AttributeItems::of(&variant.attrs, "serde") else { continue };
         if !docs.is_empty() && !serde.has("skip") {
             let name =
-                Name::of(&serde).or(&container.rename_variants).read_variant(&variant.ident.to_string());
+                SerdeName::of(&serde).or(&container.rename_variants).read_variant(&variant.ident.to_string());
             text = format!("{text}\n- {name}: {docs}");
         }
     }
@@ -93,7 +93,7 @@ fn description(input: &DeriveInput, container: &Container) -> String {
 }
 
 /// The schema of a struct's, or a variant's, fields.
-fn fields(all: &Fields, container: &Container, rename: &Name, errors: &mut Errors) -> TokenStream {
+fn fields(all: &Fields, container: &TypeAttributes, rename: &SerdeName, errors: &mut Errors) -> TokenStream {
     match all {
         Fields::Named(named) if container.transparent => {
             match named.named.iter().find(|field| !is_skipped(field)) {
@@ -111,7 +111,12 @@ fn fields(all: &Fields, container: &Container, rename: &Name, errors: &mut Error
 }
 
 /// Statements that leave the members of `named` in a variable `object`.
-fn object(named: &FieldsNamed, container: &Container, rename: &Name, errors: &mut Errors) -> TokenStream {
+fn object(
+    named: &FieldsNamed,
+    container: &TypeAttributes,
+    rename: &SerdeName,
+    errors: &mut Errors,
+) -> TokenStream {
     let members: Vec<_> =
         named.named.iter().map(|field| errors.keep(member(field, container, rename))).collect();
     let closed = container.closed.then(|| quote!(object = object.closed();));
@@ -123,9 +128,9 @@ fn object(named: &FieldsNamed, container: &Container, rename: &Name, errors: &mu
 }
 
 /// The statement that adds one field to `object`.
-fn member(field: &Field, container: &Container, rename: &Name) -> syn::Result<TokenStream> {
-    let serde = Items::of(&field.attrs, "serde")?;
-    let own = Items::of(&field.attrs, "schema")?;
+fn member(field: &Field, container: &TypeAttributes, rename: &SerdeName) -> syn::Result<TokenStream> {
+    let serde = AttributeItems::of(&field.attrs, "serde")?;
+    let own = AttributeItems::of(&field.attrs, "schema")?;
     if serde.has("skip") {
         return Ok(TokenStream::new());
     }
@@ -139,7 +144,7 @@ fn member(field: &Field, container: &Container, rename: &Name) -> syn::Result<To
             .as_ref()
             .map(|ident| syn::ext::IdentExt::unraw(ident).to_string())
             .unwrap_or_default();
-        let name = Name::of(&serde).or(rename).apply_to_field(&ident);
+        let name = SerdeName::of(&serde).or(rename).apply_to_field(&ident);
         let docs = docs::of(&field.attrs);
         let keywords = keywords::calls(&own)?;
         let defaulted = (serde.has("default") || container.defaulted).then(|| quote!(.defaulted()));
@@ -156,11 +161,11 @@ fn member(field: &Field, container: &Container, rename: &Name) -> syn::Result<To
 }
 
 fn is_skipped(field: &Field) -> bool {
-    Items::of(&field.attrs, "serde").is_ok_and(|items| items.has("skip"))
+    AttributeItems::of(&field.attrs, "serde").is_ok_and(|items| items.has("skip"))
 }
 
 /// `#[schema(with = "Type")]`.
-fn with_type(own: &Items) -> syn::Result<Option<Type>> {
+fn with_type(own: &AttributeItems) -> syn::Result<Option<Type>> {
     let Some(item) = own.get("with") else { return Ok(None) };
     match item.text() {
         Some(text) => syn::parse_str(&text).map(Some).map_err(|error| syn::Error::new(item.span, error)),
@@ -174,7 +179,7 @@ fn tuple(unnamed: &FieldsUnnamed, errors: &mut Errors) -> TokenStream {
         .iter()
         .filter(|field| !is_skipped(field))
         .map(|field| {
-            let own = errors.keep(Items::of(&field.attrs, "schema"));
+            let own = errors.keep(AttributeItems::of(&field.attrs, "schema"));
             errors.keep(with_type(&own)).unwrap_or_else(|| field.ty.clone())
         })
         .collect();
@@ -190,13 +195,13 @@ fn tuple(unnamed: &FieldsUnnamed, errors: &mut Errors) -> TokenStream {
 /// A newtype is what it holds, with keywords of its own where it has some.
 fn newtype(ty: &Type, unnamed: &FieldsUnnamed, errors: &mut Errors) -> TokenStream {
     let field = unnamed.unnamed.iter().find(|field| !is_skipped(field));
-    let own = field.map(|field| errors.keep(Items::of(&field.attrs, "schema"))).unwrap_or_default();
+    let own = field.map(|field| errors.keep(AttributeItems::of(&field.attrs, "schema"))).unwrap_or_default();
     let with: Vec<_> = own.0.into_iter().filter(|item| item.key != "with").collect();
     let schema = sub(ty);
     if with.is_empty() {
         return schema;
     }
-    let keywords = errors.keep(keywords::calls(&Items(with)));
+    let keywords = errors.keep(keywords::calls(&AttributeItems(with)));
     quote! {
         let property = ::loggia::schema::Property::new::<#ty>("") #keywords;
         property.schema(generator)
@@ -207,11 +212,11 @@ fn sub(ty: &Type) -> TokenStream {
     quote::quote_spanned!(ty.span()=> generator.subschema::<#ty>())
 }
 
-fn enumeration(variants: &[&Variant], container: &Container, errors: &mut Errors) -> TokenStream {
+fn enumeration(variants: &[&Variant], container: &TypeAttributes, errors: &mut Errors) -> TokenStream {
     let kept: Vec<_> = variants
         .iter()
         .filter_map(|variant| {
-            let serde = errors.keep(Items::of(&variant.attrs, "serde"));
+            let serde = errors.keep(AttributeItems::of(&variant.attrs, "serde"));
             (!serde.has("skip")).then_some((*variant, serde))
         })
         .collect();
@@ -229,12 +234,16 @@ fn enumeration(variants: &[&Variant], container: &Container, errors: &mut Errors
 }
 
 /// An enum of plain names.
-fn names(variants: &[(&Variant, Items)], container: &Container, errors: &mut Errors) -> TokenStream {
+fn names(
+    variants: &[(&Variant, AttributeItems)],
+    container: &TypeAttributes,
+    errors: &mut Errors,
+) -> TokenStream {
     let mut names = Vec::new();
     let mut titles = Vec::new();
     for (variant, serde) in variants {
-        let own = errors.keep(Items::of(&variant.attrs, "schema"));
-        let name = Name::of(serde).or(&container.rename_variants);
+        let own = errors.keep(AttributeItems::of(&variant.attrs, "schema"));
+        let name = SerdeName::of(serde).or(&container.rename_variants);
         names.push(name.apply_to_variant(&variant.ident.to_string()));
         titles.push(own.get("title").and_then(|item| item.text()));
     }
@@ -250,16 +259,17 @@ fn names(variants: &[(&Variant, Items)], container: &Container, errors: &mut Err
 
 fn variant_schema(
     variant: &Variant,
-    serde: &Items,
+    serde: &AttributeItems,
     tagging: &Tagging,
-    container: &Container,
+    container: &TypeAttributes,
     errors: &mut Errors,
 ) -> TokenStream {
-    let name = Name::of(serde).or(&container.rename_variants).apply_to_variant(&variant.ident.to_string());
+    let name =
+        SerdeName::of(serde).or(&container.rename_variants).apply_to_variant(&variant.ident.to_string());
     let docs = docs::of(&variant.attrs);
-    let own_rename = Name::rename_all(serde);
+    let own_rename = SerdeName::rename_all(serde);
     let rename = if own_rename.is_empty() { &container.rename_variant_fields } else { &own_rename };
-    let inner = Container { closed: false, transparent: false, defaulted: false, ..container.clone() };
+    let inner = TypeAttributes { closed: false, transparent: false, defaulted: false, ..container.clone() };
     let content = fields(&variant.fields, &inner, rename, errors);
     let is_unit = matches!(variant.fields, Fields::Unit);
     let body = match tagging {
@@ -284,8 +294,8 @@ fn internally(
     variant: &Variant,
     tag: &str,
     name: &TokenStream,
-    inner: &Container,
-    rename: &Name,
+    inner: &TypeAttributes,
+    rename: &SerdeName,
     errors: &mut Errors,
 ) -> TokenStream {
     match &variant.fields {

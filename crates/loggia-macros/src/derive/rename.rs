@@ -2,7 +2,7 @@
 
 /// A rule of `rename_all`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rule {
+pub(crate) enum RenameRule {
     Lower,
     Upper,
     Pascal,
@@ -13,17 +13,17 @@ pub(crate) enum Rule {
     ScreamingKebab,
 }
 
-impl Rule {
-    pub(crate) fn parse(name: &str) -> Option<Rule> {
+impl RenameRule {
+    pub(crate) fn parse(name: &str) -> Option<RenameRule> {
         Some(match name {
-            "lowercase" => Rule::Lower,
-            "UPPERCASE" => Rule::Upper,
-            "PascalCase" => Rule::Pascal,
-            "camelCase" => Rule::Camel,
-            "snake_case" => Rule::Snake,
-            "SCREAMING_SNAKE_CASE" => Rule::ScreamingSnake,
-            "kebab-case" => Rule::Kebab,
-            "SCREAMING-KEBAB-CASE" => Rule::ScreamingKebab,
+            "lowercase" => RenameRule::Lower,
+            "UPPERCASE" => RenameRule::Upper,
+            "PascalCase" => RenameRule::Pascal,
+            "camelCase" => RenameRule::Camel,
+            "snake_case" => RenameRule::Snake,
+            "SCREAMING_SNAKE_CASE" => RenameRule::ScreamingSnake,
+            "kebab-case" => RenameRule::Kebab,
+            "SCREAMING-KEBAB-CASE" => RenameRule::ScreamingKebab,
             _ => return None,
         })
     }
@@ -31,26 +31,26 @@ impl Rule {
     /// `field`, which is in snake_case.
     pub(crate) fn field(self, field: &str) -> String {
         match self {
-            Rule::Lower | Rule::Snake => field.to_owned(),
-            Rule::Upper | Rule::ScreamingSnake => field.to_ascii_uppercase(),
-            Rule::Pascal => pascal(field),
-            Rule::Camel => first_lower(&pascal(field)),
-            Rule::Kebab => field.replace('_', "-"),
-            Rule::ScreamingKebab => field.to_ascii_uppercase().replace('_', "-"),
+            RenameRule::Lower | RenameRule::Snake => field.to_owned(),
+            RenameRule::Upper | RenameRule::ScreamingSnake => field.to_ascii_uppercase(),
+            RenameRule::Pascal => pascal(field),
+            RenameRule::Camel => first_lower(&pascal(field)),
+            RenameRule::Kebab => field.replace('_', "-"),
+            RenameRule::ScreamingKebab => field.to_ascii_uppercase().replace('_', "-"),
         }
     }
 
     /// `variant`, which is in PascalCase.
     pub(crate) fn variant(self, variant: &str) -> String {
         match self {
-            Rule::Pascal => variant.to_owned(),
-            Rule::Lower => variant.to_ascii_lowercase(),
-            Rule::Upper => variant.to_ascii_uppercase(),
-            Rule::Camel => first_lower(variant),
-            Rule::Snake => snake(variant),
-            Rule::ScreamingSnake => snake(variant).to_ascii_uppercase(),
-            Rule::Kebab => snake(variant).replace('_', "-"),
-            Rule::ScreamingKebab => snake(variant).to_ascii_uppercase().replace('_', "-"),
+            RenameRule::Pascal => variant.to_owned(),
+            RenameRule::Lower => variant.to_ascii_lowercase(),
+            RenameRule::Upper => variant.to_ascii_uppercase(),
+            RenameRule::Camel => first_lower(variant),
+            RenameRule::Snake => snake(variant),
+            RenameRule::ScreamingSnake => snake(variant).to_ascii_uppercase(),
+            RenameRule::Kebab => snake(variant).replace('_', "-"),
+            RenameRule::ScreamingKebab => snake(variant).to_ascii_uppercase().replace('_', "-"),
         }
     }
 }
