@@ -7,23 +7,23 @@ use clap::{Args, Subcommand};
 use super::OutputArg;
 
 const AFTER_HELP: &str = "\
-Credentials are kept under the URL of their server, in files that only you can read. Every command
-that is given that URL, or a connector at that URL, uses them and renews them; so does `loggia up`.
+Credentials are stored by the URL of their server, in files that only you can read. `loggia up`, and
+every command that calls this URL or a connector with this URL, uses and renews them.
 
-Exit codes are those of `loggia --help`; of `status`:
-  0    the server takes the credential, or wants none
-  3    a server cannot be reached, or somebody has to sign in
+Exit codes: see `loggia --help`. For `status`:
+  0    the server accepts the credential, or needs none
+  3    a server cannot be reached, or you have to sign in
 
 Examples:
   loggia auth login https://mcp.example.com/mcp
   loggia auth login wiki --no-browser           on a machine without a browser
-  loggia auth login wiki --client-id ID         as a client that you registered with the vendor
+  loggia auth login wiki --client-id ID         with a client that you registered at the vendor
   loggia auth login wiki --client-id ID --client-secret --program
-                                                as a program that acts for itself
+                                                without a user (client credentials)
   loggia auth login wiki --client-id ID --sso https://login.example.com --sso-client-id ID
-                                                by way of your organisation's identity provider
+                                                at your organisation's identity provider (ID-JAG)
   loggia auth status                            all servers that you have signed in to
-  loggia auth keys create --label nightly       an API key for this machine's `loggia up`";
+  loggia auth keys create --label nightly       an API key for the `loggia up` on this machine";
 
 /// Arguments of `loggia auth`.
 #[derive(Debug, Args)]
@@ -33,38 +33,45 @@ pub(crate) struct AuthArgs {
     pub(crate) command: AuthCommand,
 }
 
-/// What to do with a credential.
+/// The subcommands of `loggia auth`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuthCommand {
     /// Sign in to a server in the browser
     Login(LoginArgs),
-    /// Ask a server whether it takes your credential
+    /// Ask servers whether they accept your credentials
     Status {
         /// URL or connector [default: all servers that you have signed in to]
         target: Option<String>,
 
-        /// For whom the output is
+        /// Format of the output
         #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
         output: OutputArg,
     },
     /// Renew a credential now
     Refresh(AuthTarget),
-    /// Forget a credential, here and at the server that gave it
+    /// Delete a credential, and revoke it at the server
     Logout(AuthTarget),
-    /// API keys of this machine's `loggia up`, for scripts that cannot sign in
+    /// Manage API keys of the `loggia up` on this machine, for scripts that cannot sign in
     Keys(KeysArgs),
-    /// Who has signed in to this machine's `loggia up`, and to its connectors for themselves
+    /// Manage users of the `loggia up` on this machine, and their credentials for its connectors
     People(PeopleArgs),
 }
 
 const AFTER_PEOPLE_HELP: &str = "\
-People sign in to `loggia up --auth`, and for themselves to connectors with credentials = \"person\".
-What they were given is kept where `loggia up` keeps it: with the same --credentials and --config, or
-in the database of DATABASE_URL. It is never shown.
+Users sign in to `loggia up --auth`, and to connectors with credentials = \"person\". Use the same
+--credentials and --config as for `loggia up`, or the same DATABASE_URL.
 
-For a person who leaves: `remove` ends everything. `sign-out` alone ends what they have of this hub,
-within ten seconds in one that runs; `forget` alone ends what Loggia has of theirs at other servers.
-A person who may still sign in can come back: your identity provider, and [server.auth], decide that.";
+If a user leaves, use `remove`. It does the same as both of these:
+  sign-out   ends the user's sign-ins and API keys, in a running gateway within ten seconds
+  forget     deletes the user's credentials for connectors
+
+Also remove the user's right to sign in, at your identity provider or in [server.auth]:
+otherwise the user can sign in again. Credentials are never shown.
+
+Examples:
+  loggia auth people list
+  loggia auth people remove ada
+  loggia auth people forget ada tracker         only the credential for the connector `tracker`";
 
 /// Arguments of `loggia auth people`.
 #[derive(Debug, Args)]
@@ -74,51 +81,50 @@ pub(crate) struct PeopleArgs {
     pub(crate) command: PeopleCommand,
 }
 
-/// What to do with people's credentials.
+/// The subcommands of `loggia auth people`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PeopleCommand {
-    /// List who has signed in, to this hub and to what is behind it
+    /// List the users who have signed in to the gateway and to its connectors
     List {
-        /// For whom the output is
+        /// Format of the output
         #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
         output: OutputArg,
     },
-    /// End everything of a person who leaves: sign-ins, API keys, and what other servers gave them
+    /// Delete the sign-ins, API keys and credentials of a user
     Remove {
-        /// The person, as `list` shows them
+        /// Name of the user in `list`
         owner: String,
 
-        /// For whom the output is
+        /// Format of the output
         #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
         output: OutputArg,
     },
-    /// Sign somebody out of this hub everywhere, and take back their API keys
+    /// Sign a user out of the gateway everywhere, and revoke the user's API keys
     SignOut {
-        /// Whom, as `list` shows them
+        /// Name of the user in `list`
         owner: String,
 
-        /// For whom the output is
+        /// Format of the output
         #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
         output: OutputArg,
     },
-    /// Forget what somebody was given, here and at the server that gave it
+    /// Delete a user's credentials for connectors, and revoke them at the servers
     Forget {
-        /// Whose, as `list` shows it
+        /// Name of the user in `list`
         owner: String,
 
-        /// For which connector [default: for all]
+        /// Connector [default: all]
         connector: Option<String>,
 
-        /// For whom the output is
+        /// Format of the output
         #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
         output: OutputArg,
     },
 }
 
 const AFTER_KEYS_HELP: &str = "\
-A running `loggia up --auth` takes a new key within a second, and refuses one that was revoked
-within ten. Keys are kept where `loggia up` keeps them: with the same --credentials and --config, or
-in the database of DATABASE_URL.
+A running `loggia up --auth` accepts a new key within one second, and refuses a revoked one within
+ten seconds. Use the same --credentials and --config as for `loggia up`, or the same DATABASE_URL.
 
 Examples:
   loggia auth keys create --label nightly --expires 90d
@@ -133,23 +139,23 @@ pub(crate) struct KeysArgs {
     pub(crate) command: KeysCommand,
 }
 
-/// What to do with API keys.
+/// The subcommands of `loggia auth keys`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
-    /// Make a key, and print it this once
+    /// Create a key, and print it once
     Create(NewKeyArgs),
-    /// List the keys, without what is secret
+    /// List the keys, without their secrets
     List {
-        /// For whom the output is
+        /// Format of the output
         #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
         output: OutputArg,
     },
-    /// Take a key back
+    /// Revoke a key
     Revoke {
-        /// Its id, as `list` shows it
+        /// Id of the key in `list`
         id: String,
 
-        /// For whom the output is
+        /// Format of the output
         #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
         output: OutputArg,
     },
@@ -158,23 +164,23 @@ pub(crate) enum KeysCommand {
 /// A new key.
 #[derive(Debug, Args)]
 pub(crate) struct NewKeyArgs {
-    /// What it is for
+    /// Purpose of the key, shown in `list`
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
 
-    /// What it allows (may be repeated) [default: what every request needs]
+    /// Scope of the key (may be repeated) [default: the scopes that every request needs]
     #[arg(long, value_name = "SCOPE")]
     pub(crate) scope: Vec<String>,
 
-    /// How long it counts: 90d, 12h, 30m [default: until it is revoked]
+    /// Time until the key expires: 90d, 12h, 30m or 45s [default: never]
     #[arg(long, value_name = "TIME", value_parser = length)]
     pub(crate) expires: Option<Duration>,
 
-    /// In whose name it acts: somebody as sign-in names them [default: you]
+    /// User for whom the key acts, by the name after sign-in [default: you]
     #[arg(long, value_name = "SUBJECT")]
     pub(crate) owner: Option<String>,
 
-    /// For whom the output is
+    /// Format of the output
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
     pub(crate) output: OutputArg,
 }
@@ -190,7 +196,7 @@ fn length(text: &str) -> Result<Duration, String> {
         _ => return Err(wrong()),
     };
     let number: u64 = number.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
-    // Longer than anybody lives is as good as for ever, and no clock can tell it.
+    // A longer time could overflow a clock.
     let most = 100 * 365 * 24 * 60 * 60;
     number.checked_mul(seconds).filter(|all| *all <= most).map(Duration::from_secs).ok_or_else(wrong)
 }
@@ -201,7 +207,7 @@ pub(crate) struct AuthTarget {
     /// URL or connector
     pub(crate) target: String,
 
-    /// For whom the output is
+    /// Format of the output
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
     pub(crate) output: OutputArg,
 }
@@ -212,43 +218,46 @@ pub(crate) struct LoginArgs {
     #[command(flatten)]
     pub(crate) at: AuthTarget,
 
-    /// Start no browser: print the page's URL, and take the address at which your browser ends
+    /// Start no browser: print the URL to open, and read the address at which your browser ends from stdin
     #[arg(long)]
     pub(crate) no_browser: bool,
 
-    /// Ask for this scope too, by signing in anew (may be repeated)
+    /// Sign in again, for this further scope (may be repeated)
     #[arg(long, value_name = "SCOPE")]
     pub(crate) scope: Vec<String>,
 
-    /// Sign in anew as this client, which you registered with the vendor. It is kept for later
+    /// Sign in again, with this client, which you registered at the vendor; it is stored for later sign-ins
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,
 
-    /// That client has a secret: taken from LOGGIA_CLIENT_SECRET, or else asked for
+    /// The client has a secret: read it from LOGGIA_CLIENT_SECRET, or ask for it
     #[arg(long, requires = "client_id")]
     pub(crate) client_secret: bool,
 
-    /// Accept this issuer where the server lists it with another slash at its end [default: issuer of the connector]
+    /// Accept this issuer if the server lists it with a slash too many or too few at the end [default: `issuer` of
+    /// the connector]
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<String>,
 
-    /// Sign in at your organisation's identity provider, which decides (ID-JAG); --client-id is who you are at the server
+    /// Sign in at this identity provider of your organisation, which decides about access (ID-JAG); --client-id is the
+    /// client at the server
     #[arg(long, value_name = "ISSUER", requires_all = ["client_id", "sso_client_id"], conflicts_with = "program")]
     pub(crate) sso: Option<String>,
 
-    /// The client that you are at the identity provider
+    /// Client at the identity provider
     #[arg(long, value_name = "ID", requires = "sso")]
     pub(crate) sso_client_id: Option<String>,
 
-    /// That client has a secret: taken from LOGGIA_SSO_CLIENT_SECRET, or else asked for
+    /// The client at the identity provider has a secret: read it from LOGGIA_SSO_CLIENT_SECRET, or ask for it
     #[arg(long, requires = "sso")]
     pub(crate) sso_client_secret: bool,
 
-    /// Nobody signs in: the client acts for itself (client credentials)
+    /// Sign in without a user: the client acts for itself (client credentials)
     #[arg(long, requires = "client_secret")]
     pub(crate) program: bool,
 
-    /// Hear the answer at http://127.0.0.1:PORT/callback, where a registration wants one port
+    /// Port of the redirect URI http://127.0.0.1:PORT/callback, if the client was registered with one
+    /// [default: a free port]
     #[arg(long, value_name = "PORT")]
     pub(crate) callback_port: Option<u16>,
 }

@@ -8,22 +8,22 @@ use loggia::wire::Version;
 
 use super::OutputArg;
 
-/// How to reach the server.
+/// Options of the connection to the server.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConnectArgs {
-    /// Era or revision to speak: auto, modern, legacy, or a date such as 2025-11-25
+    /// Revision of the protocol: auto, modern, legacy, or a date such as 2025-11-25
     #[arg(long, value_name = "ERA", default_value = "auto", value_parser = parse_era, help_heading = "Connection")]
     pub(crate) era: EraArg,
 
-    /// HTTP header to send with every request (may be repeated)
+    /// HTTP header of every request (may be repeated)
     #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = parse_header, help_heading = "Connection")]
     pub(crate) header: Vec<(String, String)>,
 
-    /// Environment variable for a command after -- (may be repeated)
+    /// Environment variable of the command after -- (may be repeated)
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_env, help_heading = "Connection")]
     pub(crate) env: Vec<(String, String)>,
 
-    /// Longest wait for an answer: 30s, 500ms, 5m. Progress starts it anew
+    /// Longest time without an answer or progress: 500ms, 30s, 5m or 1h
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration, help_heading = "Connection")]
     pub(crate) timeout: Duration,
 
@@ -32,21 +32,21 @@ pub(crate) struct ConnectArgs {
     pub(crate) trace: bool,
 }
 
-/// What the commands that talk to a server share.
+/// Options of all commands that call a server.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GlobalClientArgs {
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
 
-    /// For whom the output is
+    /// Format of the output
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
     pub(crate) output: OutputArg,
 
-    /// Never ask on the terminal: decline what a server asks
+    /// Ask nothing on the terminal: decline the server's questions
     #[arg(long)]
     pub(crate) no_input: bool,
 
-    /// Server to start as a child process, instead of TARGET
+    /// Command that starts the server as a child process, instead of TARGET
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) server: Vec<String>,
 }
@@ -54,7 +54,7 @@ pub(crate) struct GlobalClientArgs {
 /// Arguments of `loggia tools|resources|prompts`.
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
-    /// URL or connector, then the name of one thing to describe in full
+    /// URL or connector, then the name of one entry to describe in full
     #[arg(value_name = "TARGET [NAME]", num_args = 0..=2)]
     pub(crate) words: Vec<String>,
 
@@ -64,9 +64,9 @@ pub(crate) struct ListArgs {
 
 const CALL_AFTER_HELP: &str = "\
 Arguments:
-  key=value        read as the tool's schema says: number, true/false, list (a,b,c) or text
-  key:=JSON        read as JSON, whatever the schema says
-  key=@PATH        the text of a file; key:=@PATH its JSON
+  key=value        a value as in the tool's schema: number, true/false, list (a,b,c) or text
+  key:=JSON        JSON, whatever the schema says
+  key=@PATH        the text of a file; key:=@PATH the JSON of a file
   a.b=value        a member of the object `a`
 
 Examples:
@@ -90,11 +90,12 @@ pub(crate) struct CallArgs {
     #[arg(long, value_name = "JSON")]
     pub(crate) json: Option<String>,
 
-    /// Write pictures, sound and files of the result into this folder
+    /// Folder to which images, audio and files of the result are written [default: none]
     #[arg(long, value_name = "DIR")]
     pub(crate) save: Option<PathBuf>,
 
-    /// Least severity of log messages to show: debug, info, notice, warning, error, …
+    /// Lowest level of log messages to show: debug, info, notice, warning, error, critical, alert or emergency
+    /// [default: a modern server sends none, a legacy server decides]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
 
@@ -102,8 +103,14 @@ pub(crate) struct CallArgs {
     pub(crate) client: GlobalClientArgs,
 }
 
+const READ_AFTER_HELP: &str = "\
+Examples:
+  loggia read files file:///README.md
+  loggia read https://example.com/mcp https://example.com/logo.png --save .";
+
 /// Arguments of `loggia read`.
 #[derive(Debug, Args)]
+#[command(after_help = READ_AFTER_HELP)]
 #[command(
     override_usage = "loggia read [OPTIONS] <TARGET> <URI>\n       loggia read [OPTIONS] <URI> -- <COMMAND>..."
 )]
@@ -112,7 +119,7 @@ pub(crate) struct ReadArgs {
     #[arg(value_name = "TARGET URI", num_args = 1..=2, required = true)]
     pub(crate) words: Vec<String>,
 
-    /// Write the contents into this folder instead of showing them
+    /// Folder to which the contents are written, instead of printing them
     #[arg(long, value_name = "DIR")]
     pub(crate) save: Option<PathBuf>,
 
@@ -120,8 +127,13 @@ pub(crate) struct ReadArgs {
     pub(crate) client: GlobalClientArgs,
 }
 
+const PROMPT_AFTER_HELP: &str = "\
+Example:
+  loggia prompt https://example.com/mcp review path=src/main.rs";
+
 /// Arguments of `loggia prompt`.
 #[derive(Debug, Args)]
+#[command(after_help = PROMPT_AFTER_HELP)]
 #[command(
     override_usage = "loggia prompt [OPTIONS] <TARGET> <NAME> [KEY=VALUE]...\n       loggia prompt [OPTIONS] <NAME> [KEY=VALUE]... -- <COMMAND>..."
 )]
@@ -134,14 +146,21 @@ pub(crate) struct PromptArgs {
     pub(crate) client: GlobalClientArgs,
 }
 
+const COMPLETE_AFTER_HELP: &str = "\
+Examples:
+  loggia complete https://example.com/mcp review path=src/       the prompt `review`
+  loggia complete https://example.com/mcp 'repo:///{owner}/{name}' name=lo owner=ada
+                                                                 a resource template";
+
 /// Arguments of `loggia complete`.
 #[derive(Debug, Args)]
+#[command(after_help = COMPLETE_AFTER_HELP)]
 #[command(
     override_usage = "loggia complete [OPTIONS] <TARGET> <PROMPT|TEMPLATE> <ARGUMENT=TYPED> [KEY=VALUE]..."
 )]
 pub(crate) struct CompleteArgs {
-    /// URL or connector, a prompt's name or a resource template, the argument and what is typed of it, then
-    /// arguments that are known already
+    /// URL or connector, the name of a prompt or a resource template, the argument with the text to complete, then
+    /// the values of other arguments
     #[arg(value_name = "TARGET REF ARGUMENT=TYPED", required = true)]
     pub(crate) words: Vec<String>,
 
@@ -149,8 +168,14 @@ pub(crate) struct CompleteArgs {
     pub(crate) client: GlobalClientArgs,
 }
 
+const INSPECT_AFTER_HELP: &str = "\
+Examples:
+  loggia inspect http://127.0.0.1:4000/mcp
+  loggia inspect --era legacy --trace -- npx -y some-server";
+
 /// Arguments of `loggia inspect`.
 #[derive(Debug, Args)]
+#[command(after_help = INSPECT_AFTER_HELP)]
 #[command(
     override_usage = "loggia inspect [OPTIONS] <TARGET>\n       loggia inspect [OPTIONS] -- <COMMAND>..."
 )]
@@ -163,14 +188,14 @@ pub(crate) struct InspectArgs {
     pub(crate) client: GlobalClientArgs,
 }
 
-/// Which era to speak.
+/// The revisions that a command may negotiate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EraArg {
-    /// What the server speaks, the newest first.
+    /// The newest revision that both sides support.
     Auto,
-    /// The newest legacy revision that both know.
+    /// The newest legacy revision that both sides support.
     Legacy,
-    /// This one and no other.
+    /// This revision only.
     Fixed(Version),
 }
 
@@ -196,7 +221,7 @@ fn parse_env(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// `500ms`, `30s`, `5m`, `1h`, or a number of seconds.
+/// Parses `500ms`, `30s`, `5m`, `1h`, or a number of seconds.
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -211,7 +236,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * scale)
         .ok()
         .filter(|time| !time.is_zero())
-        .ok_or_else(|| "this is no length of time to wait".to_owned())
+        .ok_or_else(|| "write a time above zero, for example 30s".to_owned())
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 const AFTER_HELP: &str = "\
-Values that look like secrets are not copied: ${VARIABLE} takes their place, and a note says which variable to set.
+A value that looks like a secret is not copied: the command writes ${VARIABLE} in its place and says
+which variable to set. Read the file before you share it.
 
 Examples:
   loggia import ~/.cursor/mcp.json
@@ -16,7 +17,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ImportArgs {
-    /// JSON file of an MCP client, with mcpServers (Claude, Cursor, …) or servers (VS Code); - reads stdin
+    /// JSON file of an MCP client, with `mcpServers` (Claude, Cursor, …) or `servers` (VS Code); - reads stdin
     #[arg(value_name = "FILE")]
     pub(crate) source: PathBuf,
 
@@ -24,7 +25,7 @@ pub(crate) struct ImportArgs {
     #[arg(value_name = "SERVER")]
     pub(crate) names: Vec<String>,
 
-    /// Configuration file to add the connectors to [default: --config, LOGGIA_CONFIG or loggia.toml]
+    /// Configuration file to which the connectors are added [default: --config, LOGGIA_CONFIG or loggia.toml]
     #[arg(long, value_name = "PATH")]
     pub(crate) file: Option<PathBuf>,
 }

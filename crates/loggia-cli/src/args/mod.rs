@@ -1,4 +1,4 @@
-//! The command line as its users see it: every word of `--help` is here and nowhere else.
+//! The command line: every text of `--help` is in this module and nowhere else.
 
 mod auth;
 mod client;
@@ -34,31 +34,30 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
-const ABOUT: &str =
-    "Connect AI applications to the systems people work with, over the Model Context Protocol";
+const ABOUT: &str = "Connect AI applications to other systems over the Model Context Protocol (MCP)";
 
 const AFTER_HELP: &str = "\
 Targets:
-  https://…            a server at a URL
+  https://…            the server at this URL
   NAME                 a connector of the configuration file, or the built-in `files`
-  -- COMMAND ARGS…     a server that is started as a child process and speaks on stdin and stdout
+  -- COMMAND ARGS…     a command, started as a child process that serves on stdin and stdout
 
 Exit codes:
-  0    it worked
+  0    success
   1    the tool ran and reported an error
   2    the command line or the configuration is wrong
-  3    the server cannot be reached, or asks for authorization
-  4    the server answered with an error, or broke the protocol
+  3    the server cannot be reached, or needs authorization
+  4    the server answered with an error, or violated the protocol
   5    no answer within the time limit
-  130  cancelled (Ctrl-C, or another signal that ends it)
+  130  cancelled by Ctrl-C or another signal
 
 Examples:
   loggia up                                     serve this folder at http://127.0.0.1:4000/mcp
   loggia up --config team.toml --listen :8080   serve the connectors of a file
-  loggia tools http://127.0.0.1:4000/mcp        which tools are there?
-  loggia call files search pattern=TODO         run one
-  loggia auth login https://example.com/mcp     sign in where a server wants it
-  loggia inspect --trace -- npx -y some-server  how does a server behave?";
+  loggia tools http://127.0.0.1:4000/mcp        list the tools of a server
+  loggia call files search pattern=TODO         run a tool
+  loggia auth login https://example.com/mcp     sign in to a server
+  loggia inspect --trace -- npx -y some-server  examine a server, and print all messages";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -68,38 +67,38 @@ pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// Configuration file [default: LOGGIA_CONFIG, or loggia.toml in this folder, where there is one]
+    /// Configuration file [default: the file in LOGGIA_CONFIG, or loggia.toml in this folder if it exists]
     #[arg(long, value_name = "PATH", global = true)]
     pub(crate) config: Option<PathBuf>,
 
-    /// Read no configuration file, even if LOGGIA_CONFIG or loggia.toml in this folder is there
+    /// Read no configuration file: ignore LOGGIA_CONFIG and loggia.toml in this folder
     #[arg(long, global = true, conflicts_with = "config")]
     pub(crate) no_config: bool,
 
-    /// Folder of your credentials [default: LOGGIA_CREDENTIALS, or loggia/credentials in your data folder]
+    /// Folder of your credentials [default: the folder in LOGGIA_CREDENTIALS, or loggia/credentials in your data folder]
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) credentials: Option<PathBuf>,
 
-    /// On the way to a sign-in, also go to addresses of this network, which is not public: 10.1.0.0/16 (may be
-    /// repeated) [default: LOGGIA_ALLOW_NETWORK]
+    /// Private network in which an authorization server may be, for example 10.1.0.0/16 (may be repeated)
+    /// [default: the networks in LOGGIA_ALLOW_NETWORK]
     #[arg(long, value_name = "NETWORK", global = true)]
     pub(crate) allow_network: Vec<Network>,
 
-    /// Say more on stderr; twice for protocol detail. LOGGIA_LOG sets filters by name
+    /// Log more on stderr; -vv also logs protocol details. LOGGIA_LOG sets filters, for example loggia_hub=debug
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
 
-    /// Colours on the terminal; NO_COLOR is honoured
+    /// Use of colours
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = ColorArg::Auto, global = true)]
     pub(crate) color: ColorArg,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve all connectors at one endpoint
     Up(UpArgs),
-    /// Show how the gateways that run here are: connectors, reasons, error output
+    /// Show the gateways on this machine: connectors, states, reasons, error output
     Status(StatusArgs),
     /// List a server's tools, or describe one
     #[command(
@@ -122,45 +121,45 @@ pub(crate) enum Command {
     Read(ReadArgs),
     /// Render a prompt
     Prompt(PromptArgs),
-    /// Ask for completions of an argument
+    /// Complete an argument of a prompt or a resource template
     Complete(CompleteArgs),
-    /// Show what a server is: era, identity, capabilities, timing, problems
+    /// Examine a server: era, identity, capabilities, timing, problems
     Inspect(InspectArgs),
-    /// Sign in to servers, and look after what they gave you
+    /// Sign in to servers, and manage credentials, API keys and users
     Auth(AuthArgs),
-    /// Add the servers of an MCP client's configuration to yours
+    /// Add the servers of an MCP client's configuration to your configuration file
     Import(ImportArgs),
     /// Print a completion script for a shell
     Completions {
-        /// Which shell
+        /// Shell
         shell: clap_complete::Shell,
     },
 }
 
-/// When to use colours.
+/// Use of colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ColorArg {
-    /// On a terminal
+    /// Colours on a terminal, unless NO_COLOR is set
     Auto,
-    /// Also into pipes
+    /// Colours everywhere
     Always,
-    /// Never
+    /// No colours
     Never,
 }
 
-/// For whom the output is.
+/// The format of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputArg {
-    /// For people
+    /// Text for people
     Human,
-    /// For programs: the server's own JSON, one value
+    /// One JSON value for programs; results are as the server sent them
     Json,
 }
 
 impl Args {
-    /// Reads the command line, then the environment for options that the line leaves out. `config` is the file to use
-    /// afterwards; without one there is none. The line is parsed first and alone: without arguments the usage is shown,
-    /// whatever is in the environment.
+    /// Reads the command line, then the environment for options that the command line leaves out. Afterwards `config` is
+    /// the file to use, or `None`. The command line is parsed first: without arguments the usage is shown, whatever the
+    /// environment contains.
     pub(crate) fn read() -> Args {
         let mut args = Args::parse();
         let path = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
@@ -176,7 +175,7 @@ impl Args {
         args
     }
 
-    /// Whether protocol messages are to be printed.
+    /// Returns whether protocol messages are printed.
     pub(crate) fn trace(&self) -> bool {
         let client = match &self.command {
             Command::Up(_)
@@ -197,13 +196,13 @@ impl Args {
     }
 }
 
-/// Returns whether the name is in use: also by a folder, a dangling link or a file that cannot be examined. Only an
-/// absent file is passed over; reading any other one says what is wrong with it.
+/// Returns whether the name exists, also as a folder, a dangling link or a file that cannot be examined. Only an
+/// absent file is ignored: reading any other one fails with a message.
 fn is_there(file: &Path) -> bool {
     !matches!(file.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
 }
 
-/// Parses networks separated by commas or spaces. An invalid one ends the program, as it would on the line.
+/// Parses networks separated by commas or spaces. An invalid one ends the program with a usage error.
 fn networks(text: &OsStr) -> Vec<Network> {
     let parts = text.to_str().ok_or_else(|| "it is not UTF-8 text".to_owned());
     let read = parts.and_then(|text| {

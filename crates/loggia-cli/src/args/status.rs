@@ -5,22 +5,23 @@ use clap::Args;
 use super::OutputArg;
 
 const AFTER_HELP: &str = "\
-A gateway tells only the user who started it, on the same machine.
+Only the user who started a gateway can see its status, on the same machine.
 
 Examples:
-  loggia status                                 all gateways of yours
-  loggia status http://127.0.0.1:4000/mcp       one of them; its port will do, too
-  loggia status -o json                         for programs: with all that is known";
+  loggia status                                 all gateways that you run
+  loggia status http://127.0.0.1:4000/mcp       one gateway
+  loggia status 4000                            the gateways on this port
+  loggia status -o json                         all details, for programs";
 
 /// Arguments of `loggia status`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct StatusArgs {
-    /// URL or port of a gateway on this machine [default: all gateways of this user]
+    /// URL or port of a gateway on this machine [default: all gateways that you run]
     #[arg(value_name = "URL")]
     pub(crate) url: Option<String>,
 
-    /// For whom the output is
+    /// Format of the output
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
     pub(crate) output: OutputArg,
 }

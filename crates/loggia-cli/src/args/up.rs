@@ -6,18 +6,20 @@ use clap::Args;
 use loggia_auth::guard::Network;
 
 const AFTER_HELP: &str = "\
-Without a configuration file, one connector is served: `files`, this folder, read-only.
+Without a configuration file, the built-in connector `files` serves this folder, read-only.
 
 Environment:
-  DATABASE_URL          postgres://…: who is signed in is kept there, for several replicas
-  LOGGIA_MASTER_KEY     seals that, in place of the key file beside your credentials
-  LOGGIA_STATE          the lists of the last run are kept there [default: loggia in your state folder]
+  DATABASE_URL          postgres://…: shared database of several replicas, for sign-ins and keys
+                        [default: the file vault.db beside your credentials]
+  LOGGIA_MASTER_KEY     key that encrypts this data
+                        [default: in the file vault.key beside your credentials]
+  LOGGIA_STATE          folder of the lists of the last run [default: loggia in your state folder]
 
 Examples:
   loggia up
   loggia up --root ~/notes --write
   loggia up --config team.toml
-  loggia up --auth                              people sign in by a link that is printed here
+  loggia up --auth                              users sign in by a link that is printed here
   loggia up --listen 0.0.0.0:4000 --public-url https://mcp.example.com
   loggia up --stdio                             as a child process of an AI application";
 
@@ -25,7 +27,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct UpArgs {
-    /// Address to listen on: HOST:PORT, :PORT or PORT; port 0 takes a free one
+    /// Address to listen on: HOST:PORT, :PORT or PORT; port 0 selects a free port
     /// [default: 127.0.0.1:4000]
     #[arg(long, value_name = "ADDR", conflicts_with = "stdio")]
     pub(crate) listen: Option<String>,
@@ -34,41 +36,41 @@ pub(crate) struct UpArgs {
     #[arg(long)]
     pub(crate) stdio: bool,
 
-    /// Folder that the built-in `files` connector serves; refused if there is a configuration file [default: this one]
+    /// Folder that the built-in connector `files` serves; refused with a configuration file [default: this folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
 
-    /// Let the built-in `files` connector write, edit and move; refused if there is a configuration file
+    /// Allow the built-in connector `files` to write, edit and move; refused with a configuration file
     #[arg(long)]
     pub(crate) write: bool,
 
-    /// With --write: also files that other programs execute or trust, such as .git, shell profiles and editor tasks
+    /// With --write: also allow changes to files that other programs execute or trust, such as .git, shell profiles
+    /// and editor tasks
     #[arg(long, requires = "write")]
     pub(crate) write_sensitive: bool,
 
-    /// Also answer requests addressed to this host name (may be repeated)
+    /// Also accept this name in the Host header (may be repeated)
     #[arg(long, value_name = "HOST", conflicts_with = "stdio")]
     pub(crate) allow_host: Vec<String>,
 
-    /// Also answer web pages of this origin (may be repeated)
+    /// Also accept requests of web pages of this origin, for example https://chat.example.com (may be repeated)
     #[arg(long, value_name = "ORIGIN", conflicts_with = "stdio")]
     pub(crate) allow_origin: Vec<String>,
 
-    /// Let nobody in who has not signed in, or shows no API key [default: only where other machines can reach
-    /// it]
+    /// Require a sign-in or an API key [default: only if other machines can reach the gateway]
     #[arg(long, conflicts_with_all = ["stdio", "no_auth"])]
     pub(crate) auth: bool,
 
-    /// Let everybody in who can reach it
+    /// Require no sign-in: every program that can reach the gateway may use it
     #[arg(long, conflicts_with = "stdio")]
     pub(crate) no_auth: bool,
 
-    /// Trust X-Forwarded-For of proxies in this network, such as 127.0.0.1 or 10.1.0.0/16, so that each client behind
-    /// them has a rate limit of its own (may be repeated) [default: none]
+    /// Network or address of reverse proxies whose X-Forwarded-For is trusted, such as 127.0.0.1 or 10.1.0.0/16. Each
+    /// client behind them then has its own rate limit (may be repeated) [default: none]
     #[arg(long, value_name = "NETWORK", conflicts_with = "stdio")]
     pub(crate) trusted_proxy: Vec<Network>,
 
-    /// URL under which clients reach it, without a path [default: http:// and the address, on this machine]
+    /// URL that clients use for the gateway, without a path [default: http:// and the address, on this machine]
     #[arg(long, value_name = "URL", conflicts_with = "stdio")]
     pub(crate) public_url: Option<String>,
 }
