@@ -1,6 +1,7 @@
-//! A tool that asks the person in the middle of its work, and a client that answers. The tool does not know
-//! which revision it is served in: on a legacy revision the question is a request to the client, on the
-//! modern one the call ends, and runs again with the answer.
+//! A tool that asks the user a question during a call, and a client that answers it.
+//!
+//! The tool is the same for every revision. In a legacy revision the question is a request to the client. In the
+//! modern revision the call ends, and the client's retry runs the tool again with the answer.
 
 use std::io::Write;
 
@@ -14,13 +15,13 @@ use serde_json::json;
 
 struct Bakery;
 
-/// What the person fills in.
+/// The form that the user fills in.
 #[derive(Deserialize, JsonSchema)]
 struct Order {
     /// How many loaves
     #[schema(min = 1, max = 20)]
     loaves: u32,
-    /// Sliced?
+    /// Whether the bread is sliced
     sliced: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A server whose list of tools changes while it runs, and a client that hears of it.
+//! A server whose list of tools changes while it runs, and a client that is told of the change.
 
 use std::io::Write;
 

@@ -1,5 +1,5 @@
-//! A server on Streamable HTTP, and two clients of it: one of the newest revision, one that still opens a
-//! session with `initialize`. One endpoint serves both.
+//! A server over Streamable HTTP, and two clients: one with the newest revision, and one with a legacy revision,
+//! which opens a session with `initialize`. One endpoint serves both.
 
 use std::io::Write;
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! A server in ten lines, on standard streams. Try it with
+//! A server in ten lines, on standard streams. Call it with
 //! `cargo run --release -- call now city=Oslo -- cargo run -q -p example-weather`.
 
 use loggia::prelude::*;
