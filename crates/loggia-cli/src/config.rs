@@ -138,7 +138,7 @@ impl Config {
                 },
             },
         };
-        let local = || Failure::usage(format!("nobody signs in to the connector {name:?}: it has no URL"));
+        let local = || Failure::usage(format!("the connector {name:?} needs no sign-in: it has no URL"));
         url.map(Some).ok_or_else(local)
     }
 
@@ -200,7 +200,7 @@ impl Own {
         match resolved(&self.0)? {
             Backend::Remote(remote) => Ok(remote),
             Backend::Stdio(_) | Backend::Builtin(_) => {
-                Err(Error::Configuration(format!("{:?} is not at a URL", self.0.name)))
+                Err(Error::Configuration(format!("{:?} has no URL", self.0.name)))
             }
         }
     }
@@ -342,9 +342,9 @@ pub(crate) fn prepared(remote: &Remote<Secret>, client: ClientBuilder) -> loggia
 /// A header from its parts. Its value is a secret: it is marked as one, and no error quotes it.
 pub(crate) fn header(name: &str, value: &str) -> loggia::Result<(HeaderName, HeaderValue)> {
     let wrong = |what| Error::Configuration(format!("the header {name:?} cannot be sent: {what}"));
-    let parsed = name.parse::<HeaderName>().map_err(|_| wrong("this is no name of a header"))?;
-    let mut value =
-        HeaderValue::from_str(value).map_err(|_| wrong("its value has characters that no header carries"))?;
+    let parsed = name.parse::<HeaderName>().map_err(|_| wrong("this is not a header name"))?;
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| wrong("its value has characters that are not allowed in a header"))?;
     value.set_sensitive(true);
     Ok((parsed, value))
 }

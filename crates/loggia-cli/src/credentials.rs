@@ -53,7 +53,7 @@ impl Credentials {
     pub(crate) fn folder(&self) -> Result<&Path, AuthError> {
         let folder = self.folder.as_ref().ok_or_else(|| {
             AuthError::Configuration(
-                "there is no folder to keep credentials in; --credentials names one".to_owned(),
+                "this system has no folder for credentials; name one with --credentials".to_owned(),
             )
         })?;
         FileStore::open(folder)?;
@@ -102,7 +102,9 @@ impl Credentials {
             (Some(next), revision) => {
                 let text = serde_json::to_string(next).expect("texts can be written");
                 let kept = store.save(&key, Secret::new(text), revision, None).await?;
-                kept.ok_or_else(|| AuthError::Store("another process signs in there, too".to_owned()))?;
+                kept.ok_or_else(|| {
+                    AuthError::Store("another process is signing in to the same server".to_owned())
+                })?;
             }
             (None, Some(revision)) => drop(store.remove(&key, revision).await?),
             (None, None) => {}
@@ -169,11 +171,11 @@ async fn way(store: &FileStore, key: &str) -> Result<Option<(TokenSource, u64)>,
 /// The URL of a server that can be signed in to.
 pub(crate) fn server(text: &str) -> Result<Url, AuthError> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    let wrong = |why: &str| AuthError::Configuration(format!("nobody signs in to {text:?}: {why}"));
+    let wrong = |why: &str| AuthError::Configuration(format!("cannot sign in to {text:?}: {why}"));
     match url {
         Some(url) if url.scheme() == "https" || is_local(&url) => Ok(url),
-        Some(_) => Err(wrong("what it would be shown would cross the network in the clear; it needs https")),
-        None => Err(wrong("it is no URL of a server")),
+        Some(_) => Err(wrong("the token would be sent unencrypted. Use https")),
+        None => Err(wrong("it is not the URL of a server")),
     }
 }
 

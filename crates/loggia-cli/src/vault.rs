@@ -54,7 +54,7 @@ pub(crate) async fn session_key(vault: &Vault) -> Outcome<SessionKey> {
     let kept = scope.load("key").await.map_err(Failure::usage)?;
     let bytes = kept.and_then(|kept| URL_SAFE_NO_PAD.decode(kept.value.expose()).ok());
     let key: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
-    let lost = || Failure::usage("the vault cannot be used: its key of sessions cannot be read");
+    let lost = || Failure::usage("the vault cannot be used: its session key cannot be read");
     Ok(SessionKey::from_bytes(&key.ok_or_else(lost)?))
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn tidy(vault: Vault) {
     loop {
         tokio::time::sleep(TIDY).await;
         if let Err(error) = vault.purge().await {
-            tracing::warn!(%error, "what has ended stays in the vault for now");
+            tracing::warn!(%error, "expired records cannot be deleted from the vault; Loggia tries again later");
         }
     }
 }
@@ -95,8 +95,8 @@ fn key_is_not_lost(folder: &Path) -> Outcome {
     }
     Err(Failure::usage(format!("the vault {} cannot be opened: its key {} is gone", vault.display(), key.display()))
         .hint(format!(
-            "put the key back, or give it in {MASTER_KEY}; without it nothing in the vault can be read: move the vault \
-             away, and everybody signs in again"
+            "put the key back, or set {MASTER_KEY}. If the key is lost, the vault cannot be read: move the vault away, \
+             and all users sign in again"
         )))
 }
 
@@ -115,7 +115,7 @@ fn failed(error: StoreError) -> Failure {
     let failure = Failure::usage(format!("the vault cannot be opened: {error}"));
     match error {
         StoreError::Key(_) => failure.hint(format!(
-            "the key is a file beside the vault, unless {MASTER_KEY} holds it, or [server.vault] names the keyring or a \
+            "the key is in a file beside the vault, unless {MASTER_KEY} is set, or [server.vault] names the keyring or a \
              key_command"
         )),
         _ if std::env::var_os(DATABASE).is_some() => failure.hint(format!("{DATABASE} names the database")),
