@@ -17,7 +17,7 @@ pub(crate) enum Code {
     Usage = 2,
     /// The server cannot be reached, or asks for authorization.
     Connect = 3,
-    /// The server answered with an error, or broke the protocol.
+    /// The server answered with an error, or violated the protocol.
     Protocol = 4,
     /// No answer within the time limit.
     Timeout = 5,
@@ -112,7 +112,7 @@ impl From<loggia::Error> for Failure {
         };
         let failure = match &error {
             Error::Rpc(error) => Failure::new(code, format!("the server answered with an error: {error}")),
-            Error::Protocol(what) => Failure::new(code, format!("the server broke the protocol: {what}")),
+            Error::Protocol(what) => Failure::new(code, format!("the server violated the protocol: {what}")),
             other => Failure::new(code, other),
         };
         match error {

@@ -59,7 +59,7 @@ enum Form {
 impl<'a> Pair<'a> {
     fn parse(word: &'a str) -> Outcome<Pair<'a>> {
         let Some((key, value)) = word.split_once('=') else {
-            return Err(Failure::usage(format!("{word:?} is no argument"))
+            return Err(Failure::usage(format!("{word:?} is not an argument"))
                 .hint("write key=value, or key:=JSON, or all arguments with --json"));
         };
         let (key, form) = match key.strip_suffix(':') {
@@ -103,7 +103,7 @@ pub(crate) fn read_file(path: &Path) -> Outcome<String> {
         |error: &dyn std::fmt::Display| Failure::usage(format!("cannot read {}: {error}", path.display()));
     let length = std::fs::metadata(path).map_err(|e| fail(&e))?.len();
     if length > MAX_FILE {
-        return Err(fail(&format!("it has {length} bytes; at most {MAX_FILE} are sent")));
+        return Err(fail(&format!("it has {length} bytes, and the limit is {MAX_FILE}")));
     }
     std::fs::read_to_string(path).map_err(|e| fail(&e))
 }
@@ -154,7 +154,7 @@ fn coerce(text: &str, root: &Value, target: Option<&Value>) -> Result<RawJson, S
     allowed
         .iter()
         .find_map(|name| read_as(name, text, root, target))
-        .ok_or_else(|| format!("the tool wants {}", allowed.join(" or ")))
+        .ok_or_else(|| format!("the tool expects {}", allowed.join(" or ")))
 }
 
 fn json(text: &str) -> Result<RawJson, serde_json::Error> {
@@ -196,7 +196,7 @@ fn insert(into: &mut JsonObject, path: &[&str], value: RawJson) -> Result<(), St
     let present = into.get(key).map(JsonText::to_raw);
     if !rest.is_empty() {
         let inner = present.map_or(Some(JsonObject::new()), |present| present.as_text().to_object());
-        let mut inner = inner.ok_or_else(|| format!("{key:?} already has a value that is no object"))?;
+        let mut inner = inner.ok_or_else(|| format!("{key:?} already has a value that is not an object"))?;
         insert(&mut inner, rest, value)?;
         into.insert(key, inner);
         return Ok(());
@@ -291,15 +291,15 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_explained() {
         for (words, part) in [
-            (vec!["count=five"], "wants integer"),
-            (vec!["count=5.5"], "wants integer"),
-            (vec!["sizes=1,x"], "wants array"),
+            (vec!["count=five"], "expects integer"),
+            (vec!["count=5.5"], "expects integer"),
+            (vec!["sizes=1,x"], "expects array"),
             (vec!["maybe=x"], "integer or null"),
-            (vec!["novalue"], "is no argument"),
+            (vec!["novalue"], "is not an argument"),
             (vec!["=x"], "no key"),
             (vec!["count:={"], "not JSON"),
             (vec!["text=a", "text=b"], "given twice"),
-            (vec!["text=a", "text.b=1"], "no object"),
+            (vec!["text=a", "text.b=1"], "not an object"),
             (vec!["text=@/no/such/file"], "cannot read"),
         ] {
             let message = read(&words).expect_err("refused");

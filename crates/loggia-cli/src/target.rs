@@ -30,7 +30,7 @@ pub(crate) fn split<'a>(words: &'a [String], server: &'a [String]) -> Outcome<(T
         return Ok((Target::Command(server), words));
     }
     let Some((first, rest)) = words.split_first() else {
-        return Err(Failure::usage("which server?")
+        return Err(Failure::usage("no server is named")
             .hint("give a URL, the name of a connector, or a command after --"));
     };
     let is_url = ["http://", "https://", "unix:"].iter().any(|scheme| first.starts_with(scheme));
@@ -101,8 +101,8 @@ pub(crate) fn no_connector(name: &str, config: &Config) -> Failure {
     let names = config.names().join(", ");
     let place = match &config.file {
         Some(file) if names.is_empty() => format!("{} has no connector that is enabled", file.display()),
-        Some(file) => format!("{} has: {names}", file.display()),
-        None => format!("without a configuration file there is only: {names}"),
+        Some(file) => format!("{} has the connectors: {names}", file.display()),
+        None => format!("without a configuration file the only connector is: {names}"),
     };
     Failure::usage(format!("there is no connector {name:?}"))
         .hint(format!("{place}. A URL begins with https:// or http://; a command goes after --"))

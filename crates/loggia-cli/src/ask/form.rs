@@ -72,7 +72,7 @@ fn ask(
             Line::Value(value) => return Some(Some(value)),
             Line::Wrong(why) => console.say(&format!("  {WARN}{why}{WARN:#}")),
             Line::Empty if default.is_some() => return Some(default),
-            Line::Empty if required => console.say(&format!("  {WARN}an answer is needed{WARN:#}")),
+            Line::Empty if required => console.say(&format!("  {WARN}this field is required{WARN:#}")),
             Line::Empty => return Some(None),
         }
     }
@@ -234,7 +234,7 @@ fn read_yes_or_no(line: &str) -> Result<Value, String> {
     match line.to_ascii_lowercase().as_str() {
         "y" | "yes" | "true" => Ok(Value::Bool(true)),
         "n" | "no" | "false" => Ok(Value::Bool(false)),
-        _ => Err("yes or no?".to_owned()),
+        _ => Err("enter yes or no".to_owned()),
     }
 }
 
@@ -245,7 +245,7 @@ fn choose(choices: &[(String, String)], word: &str) -> Result<String, String> {
     named
         .or_else(numbered)
         .map(|(value, _)| value.clone())
-        .ok_or_else(|| format!("{word:?} is none of these"))
+        .ok_or_else(|| format!("{word:?} is not one of these"))
 }
 
 fn read_choices(schema: &MultiEnumSchema, choices: &[(String, String)], line: &str) -> Result<Value, String> {

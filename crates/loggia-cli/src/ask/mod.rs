@@ -55,7 +55,7 @@ impl Asking {
     ) -> Result<ElicitResult, RpcError> {
         if !self.interactive {
             self.screen.note(format!(
-                "{WARN}note{WARN:#}: the server asks: {message:?}. Nobody is at a terminal to answer, so it was declined"
+                "{WARN}note{WARN:#}: the server asks: {message:?}. There is no terminal to ask on, so the answer is: declined"
             ));
             return Ok(ElicitResult::decline());
         }

@@ -89,7 +89,7 @@ fn server(word: &str, config: Option<&Path>, credentials: &Credentials) -> Outco
             let url = config.remote(name)?.ok_or_else(|| target::no_connector(name, &config))?;
             Ok((url, config.issuer(name)))
         }
-        Target::Command(_) => Err(Failure::usage("nobody signs in to a command")),
+        Target::Command(_) => Err(Failure::usage("a command needs no sign-in: name a URL or a connector")),
     }
 }
 
@@ -127,7 +127,10 @@ async fn secret(variable: &str, prompt: &'static str) -> Outcome<Secret> {
         },
     };
     let secret = given.map(|given| Secret::new(given.trim())).filter(|secret| !secret.expose().is_empty());
-    let none = || Failure::usage("no client secret was given").hint(format!("{variable} can hold it"));
+    let none = || {
+        Failure::usage("no client secret was given")
+            .hint(format!("set {variable}, or enter the secret when the command asks for it"))
+    };
     secret.ok_or_else(none)
 }
 
@@ -152,7 +155,7 @@ async fn login(
 ) -> Result<Report, AuthError> {
     let before = match credentials.oauth(url).await?.credential().await {
         Err(AuthError::Unreadable(why)) => {
-            out::note(format!("{WARN}{}, so you sign in anew{WARN:#}", one_line(&why)));
+            out::note(format!("{WARN}{}; the new sign-in replaces it{WARN:#}", one_line(&why)));
             None
         }
         other => other?,
@@ -218,7 +221,7 @@ async fn status(url: &str, credentials: &Credentials) -> Result<Report, AuthErro
     };
     Ok(match proof {
         Proof::Taken if renewed => {
-            report(State::SignedIn).note("the credential was over and has been renewed")
+            report(State::SignedIn).note("the credential had expired and has been renewed")
         }
         Proof::Taken => report(State::SignedIn),
         Proof::NotNeeded => report(State::NotNeeded),
@@ -272,7 +275,7 @@ async fn logout(url: &str, credentials: &Credentials) -> Result<Report, AuthErro
         Ok(Some(_)) | Err(AuthError::Unreadable(_)) => oauth.sign_out().await?,
         Err(error) => return Err(error),
     }
-    Ok(report.note("the credential is forgotten"))
+    Ok(report.note("the credential is deleted"))
 }
 
 /// Whoever sits here: at a browser of this machine, or of another.
@@ -282,15 +285,15 @@ fn person(no_browser: bool) -> Loopback {
     let show = move |page: &url::Url| {
         // The page is of somebody else's choosing, and a desktop starts other things by other schemes.
         if !matches!(page.scheme(), "https" | "http") {
-            out::note(format!("{BAD}the sign-in page is at no web address: {page}{BAD:#}"));
-            return Err("it is at no web address".to_owned());
+            out::note(format!("{BAD}the sign-in page has no http or https address: {page}{BAD:#}"));
+            return Err("it has no http or https address".to_owned());
         }
         let opened = !no_browser && open::that_detached(page.as_str()).is_ok();
-        let how = if opened { "Sign in in your browser. If none opens, open" } else { "Open" };
+        let how = if opened { "Sign in in your browser. If no browser opens, open" } else { "Open" };
         out::note(format!("{how} this page:\n  {NAME}{page}{NAME:#}"));
         if reads {
             out::note(format!(
-                "{DIM}A browser on another machine ends at an address that leads nowhere: paste it here.{DIM:#}"
+                "{DIM}If the browser is on another machine, it ends at an address that it cannot open: paste that address here.{DIM:#}"
             ));
         }
         Ok(())

@@ -19,12 +19,14 @@ const MAX_STDIN: u64 = 4 << 20;
 /// `loggia call`.
 pub(crate) async fn run(session: &Session<'_>, args: &CallArgs, words: &[String]) -> Outcome {
     let Some((name, words)) = words.split_first() else {
-        return Err(Failure::usage("which tool?").hint("`loggia tools` lists them"));
+        return Err(
+            Failure::usage("no tool is named").hint("`loggia tools TARGET` lists the tools of a server")
+        );
     };
     let log_level = args.log_level.as_deref().map(level).transpose()?;
     let arguments = match &args.json {
         Some(_) if !words.is_empty() => {
-            return Err(Failure::usage("arguments are given twice: as --json, and as key=value"));
+            return Err(Failure::usage("use either --json or key=value for the arguments, not both"));
         }
         Some(text) => read_json(text)?,
         None => pairs::arguments(words, &schema(session, name, words).await?)?,
@@ -66,7 +68,7 @@ fn read_json(text: &str) -> Outcome<JsonObject> {
     let wrong = |what: &dyn std::fmt::Display| Failure::usage(format!("--json: {what}"));
     let raw = RawJson::parse(text).map_err(|error| wrong(&error))?;
     let object = raw.as_text().to_object();
-    object.ok_or_else(|| wrong(&"the arguments of a tool are an object: {…}"))
+    object.ok_or_else(|| wrong(&"the arguments of a tool must be an object: {…}"))
 }
 
 fn read_stdin() -> Outcome<String> {
@@ -77,7 +79,7 @@ fn read_stdin() -> Outcome<String> {
 
 fn level(name: &str) -> Outcome<LoggingLevel> {
     RawJson::from(name).decode().map_err(|_| {
-        Failure::usage(format!("there is no level {name:?}"))
+        Failure::usage(format!("there is no log level {name:?}"))
             .hint("debug, info, notice, warning, error, critical, alert or emergency")
     })
 }

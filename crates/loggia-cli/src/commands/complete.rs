@@ -32,5 +32,5 @@ pub(crate) async fn run(session: &Session<'_>, words: &[String]) -> Outcome {
 }
 
 fn usage() -> Failure {
-    Failure::usage("what is to be completed? Give a prompt or a resource template, then argument=typed")
+    Failure::usage("nothing to complete: give a prompt or a resource template, then ARGUMENT=TYPED")
 }

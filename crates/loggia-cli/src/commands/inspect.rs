@@ -132,7 +132,7 @@ impl Findings {
         found.extend(self.templates.iter().flat_map(|list| list.problems("resource templates")));
         found.extend(self.ping.as_ref().err().map(|why| format!("ping failed: {why}")));
         if self.identity.is_none() {
-            found.push("the server does not say who it is".to_owned());
+            found.push("the server does not send its name and version".to_owned());
         }
         found
     }
@@ -203,7 +203,7 @@ impl Findings {
     }
 
     fn who(&self) -> String {
-        let Some(identity) = &self.identity else { return "(does not say)".to_owned() };
+        let Some(identity) = &self.identity else { return "(not sent by the server)".to_owned() };
         let title = identity.title.as_deref().filter(|title| *title != identity.name);
         let title = title.map(|title| format!(" ({})", one_line(title))).unwrap_or_default();
         let site = identity.website_url.as_deref().map(|url| format!("  {DIM}{}{DIM:#}", one_line(url)));

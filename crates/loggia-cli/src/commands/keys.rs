@@ -50,7 +50,7 @@ async fn create(keys: &ApiKeys, args: &NewKeyArgs, required: Vec<String>) -> Out
             print_json(&report)
         }
         OutputArg::Human => {
-            out::note(format!("{}{DIM}This is the key. It is not shown again:{DIM:#}", line(&key, now)));
+            out::note(format!("{}{DIM}The key, which is not shown again:{DIM:#}", line(&key, now)));
             Ok(out::print(format!("{}\n", secret.expose()))?)
         }
     }
@@ -61,7 +61,7 @@ async fn list(keys: &ApiKeys, output: OutputArg) -> Outcome {
     match output {
         OutputArg::Json => print_json(&json!({ "keys": keys.iter().map(report).collect::<Vec<_>>() })),
         OutputArg::Human if keys.is_empty() => {
-            out::note("there are no API keys; `loggia auth keys create` makes one");
+            out::note("there are no API keys; `loggia auth keys create` creates one");
             Ok(())
         }
         OutputArg::Human => {
@@ -74,9 +74,8 @@ async fn list(keys: &ApiKeys, output: OutputArg) -> Outcome {
 async fn revoke(keys: &ApiKeys, id: &str, output: OutputArg) -> Outcome {
     let now = SystemTime::now();
     if !keys.revoke(id, now).await.map_err(wrong)? {
-        return Err(
-            Failure::usage(format!("there is no API key {id:?}")).hint("`loggia auth keys list` shows them")
-        );
+        return Err(Failure::usage(format!("there is no API key {id:?}"))
+            .hint("`loggia auth keys list` lists the keys"));
     }
     let all = keys.list().await.map_err(wrong)?;
     let Some(key) = all.iter().find(|key| key.id == id) else { return Ok(()) };

@@ -70,7 +70,7 @@ async fn both(session: &Session<'_>) -> Outcome<(Listing<Resource>, Listing<Reso
         Ok(templates) => Ok((resources, warned(session, templates))),
         // The resources are there all the same.
         Err(error @ loggia::Error::Rpc(_)) => {
-            session.warn(&format!("the templates cannot be listed: {error}"));
+            session.warn(&format!("the resource templates cannot be listed: {error}"));
             Ok((resources, Listing::default()))
         }
         Err(error) => Err(error.into()),
@@ -104,7 +104,7 @@ fn one(words: &[String]) -> Outcome<Option<&str>> {
     match words {
         [] => Ok(None),
         [name] => Ok(Some(name)),
-        [_, more, ..] => Err(Failure::usage(format!("what is {more:?}? One name is enough"))),
+        [_, more, ..] => Err(Failure::usage(format!("unexpected argument {more:?}: give one name only"))),
     }
 }
 

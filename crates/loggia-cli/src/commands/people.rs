@@ -55,14 +55,14 @@ async fn list(vault: &Vault, output: OutputArg) -> Outcome {
             print_json(&json!({ "hub": here, "people": entries.iter().map(report).collect::<Vec<_>>() }))
         }
         OutputArg::Human if entries.is_empty() && here.is_empty() => {
-            out::note("nobody has signed in");
+            out::note("no user has signed in");
             Ok(())
         }
         OutputArg::Human => {
             let here = here.iter().map(|(owner, programs)| {
                 let with = count(*programs, "program");
                 format!(
-                    "{NAME}{}{NAME:#} this hub         signed in  {DIM}with {with}{DIM:#}\n",
+                    "{NAME}{}{NAME:#} this gateway     signed in  {DIM}with {with}{DIM:#}\n",
                     pad(&one_line(owner), 16)
                 )
             });
@@ -82,8 +82,8 @@ async fn remove(
     let access = HubAccess::end(vault, owner).await?;
     let entries = held(vault, Some(owner)).await?;
     if access.is_empty() && entries.is_empty() {
-        return Err(Failure::usage(format!("{owner:?} has nothing here"))
-            .hint("`loggia auth people list` shows who has signed in"));
+        return Err(Failure::usage(format!("there is no sign-in, API key or credential of {owner:?}"))
+            .hint("`loggia auth people list` lists the users who have signed in"));
     }
     forget_all(vault, config, accounts, owner, &entries).await?;
     match output {
@@ -104,7 +104,7 @@ async fn sign_out(vault: &Vault, owner: &str, output: OutputArg) -> Outcome {
     let access = HubAccess::end(vault, owner).await?;
     if access.is_empty() {
         return Err(Failure::usage(format!("{owner:?} is not signed in, and has no API key"))
-            .hint("`loggia auth people list` shows who has signed in"));
+            .hint("`loggia auth people list` lists the users who have signed in"));
     }
     match output {
         OutputArg::Json => {
@@ -159,8 +159,8 @@ async fn forget(
     let connector = connector.map(|written| connector_name(written).unwrap_or_else(|_| written.to_owned()));
     entries.retain(|entry| connector.as_ref().is_none_or(|connector| entry.connector == *connector));
     if entries.is_empty() {
-        return Err(Failure::usage(format!("{owner:?} has signed in to no such connector"))
-            .hint("`loggia auth people list` shows who has signed in to what"));
+        return Err(Failure::usage(format!("there is no such credential of {owner:?}"))
+            .hint("`loggia auth people list` lists the users and their credentials"));
     }
     forget_all(vault, config, accounts, owner, &entries).await?;
     match output {
@@ -185,11 +185,11 @@ async fn forget_all(
             own.iter().find(|own| own.name() == entry.connector).map(|own| accounts.of(own.clone()));
         let taken_back = match account {
             Some(account) => account.sign_out(owner).await.map_err(|error| error.to_string()),
-            None => Err("the configuration has no such connector any more".to_owned()),
+            None => Err("the connector is no longer in the configuration".to_owned()),
         };
         if let Err(why) = taken_back {
             out::note(format!(
-                "{WARN}{}: forgotten here, but not taken back where it was given: {}{WARN:#}",
+                "{WARN}{}: deleted here, but not revoked at the server: {}{WARN:#}",
                 entry.connector,
                 one_line(&why)
             ));

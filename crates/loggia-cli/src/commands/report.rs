@@ -103,10 +103,10 @@ impl Report {
     pub(super) fn text(&self) -> String {
         let (mark, what) = match self.state {
             State::SignedIn => (format!("{GOOD}✓{GOOD:#}"), "signed in"),
-            State::NotNeeded => (format!("{GOOD}✓{GOOD:#}"), "wants nobody to sign in"),
+            State::NotNeeded => (format!("{GOOD}✓{GOOD:#}"), "needs no sign-in"),
             State::SignedOut => (format!("{WARN}-{WARN:#}"), "not signed in"),
             State::SignInAgain => (format!("{BAD}✗{BAD:#}"), "sign in again"),
-            State::Unknown => (format!("{BAD}✗{BAD:#}"), "nobody knows"),
+            State::Unknown => (format!("{BAD}✗{BAD:#}"), "the state is unknown"),
         };
         let note =
             self.note.as_ref().map(|note| format!("{DIM} ({}){DIM:#}", one_line(note))).unwrap_or_default();
@@ -128,7 +128,7 @@ impl Report {
 
     fn expiry(&self) -> String {
         let when = match self.remaining {
-            None => return "the server does not say when".to_owned(),
+            None => return "at a time that the server does not state".to_owned(),
             Some(0) => "now".to_owned(),
             Some(left) => format!("in {}", length(left)),
         };

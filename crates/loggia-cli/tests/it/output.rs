@@ -172,7 +172,7 @@ fn a_connector_that_is_up_shows_its_secret_in_results_of_tools_alone() {
         (&["tools", "talking"] as &[&str], "warning: "),
         (&["tools", "talking", "-o", "json"], "warning: "),
         (&["prompts", "-vv", "talking"], "no ${W}"),
-        (&["resources", "talking"], "the templates cannot be listed: "),
+        (&["resources", "talking"], "the resource templates cannot be listed: "),
         (&["inspect", "talking"], "prompts cannot be listed: "),
         (&["inspect", "talking", "-o", "json"], "no ${W}"),
         (&["call", "talking", "run"], "progress with ${W}"),
