@@ -21,6 +21,7 @@ Examples:
   loggia up --config team.toml
   loggia up --auth                              users sign in by a link that is printed here
   loggia up --listen 0.0.0.0:4000 --public-url https://mcp.example.com
+  loggia up --allow-origin https://chat.example.com
   loggia up --stdio                             as a child process of an AI application";
 
 /// Arguments of `loggia up`.
@@ -53,7 +54,7 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "HOST", conflicts_with = "stdio")]
     pub(crate) allow_host: Vec<String>,
 
-    /// Also accept requests of web pages of this origin, for example https://chat.example.com (may be repeated)
+    /// Also accept requests of web pages of this origin, a scheme and a host (may be repeated)
     #[arg(long, value_name = "ORIGIN", conflicts_with = "stdio")]
     pub(crate) allow_origin: Vec<String>,
 
