@@ -6,28 +6,45 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::memory::HubMemory;
+use crate::transform::{ComponentKind, RenameMap, ToolFilter, Transform};
 use crate::upstream_lists::UpstreamLists;
 use loggia::Service;
 use loggia::client::{Client, ClientBuilder};
 use loggia::service::{BoxFuture, Principal};
 
-/// One connector.
+/// One connector: how it is reached, and how its components are exposed.
 #[derive(Clone)]
 pub struct Connector {
+    pub(crate) settings: UpstreamSettings,
+    pub(crate) exposure: Exposure,
+}
+
+/// How a connector is reached. Two connectors with the same settings share one connection over a change of the hub's
+/// connectors.
+#[derive(Clone)]
+pub(crate) struct UpstreamSettings {
     pub(crate) name: String,
-    pub(crate) prefix: String,
-    /// Lists names without the prefix, as far as they are free.
-    pub(crate) unprefixed: bool,
     pub(crate) kind: String,
     pub(crate) source: Arc<dyn Source>,
-    pub(crate) shows: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) starts_process: bool,
     pub(crate) fingerprint: Option<String>,
+    pub(crate) revision: Option<String>,
     pub(crate) shared_channel: bool,
     pub(crate) people: Option<Arc<dyn People>>,
     pub(crate) redact: Arc<dyn Fn(&str) -> String + Send + Sync>,
+}
+
+/// How the components of a connector are exposed. It can change while the connection stays.
+#[derive(Clone)]
+pub(crate) struct Exposure {
+    pub(crate) prefix: Arc<str>,
+    /// Lists names without the prefix, as far as they are free.
+    pub(crate) unprefixed: bool,
+    pub(crate) filter: ToolFilter,
+    pub(crate) renames: RenameMap,
+    pub(crate) transforms: Vec<Arc<dyn Transform>>,
 }
 
 /// Opens connections to one upstream.
@@ -75,26 +92,32 @@ impl Connector {
     /// A connector called `name`, whose tools are prefixed with that name.
     pub fn new(name: impl Into<String>, source: impl Source) -> Connector {
         let name = name.into();
-        Connector {
-            prefix: name.clone(),
+        let exposure = Exposure {
+            prefix: name.as_str().into(),
             unprefixed: false,
+            filter: ToolFilter::default(),
+            renames: RenameMap::default(),
+            transforms: Vec::new(),
+        };
+        let settings = UpstreamSettings {
             name,
             kind: "connector".to_owned(),
             source: Arc::new(source),
-            shows: Arc::new(|_| true),
             timeout: None,
             start_timeout: None,
             starts_process: false,
             fingerprint: None,
+            revision: None,
             shared_channel: true,
             people: None,
             redact: Arc::new(str::to_owned),
-        }
+        };
+        Connector { settings, exposure }
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.settings.name
     }
 
     /// A server of this process, always up.
@@ -107,46 +130,75 @@ impl Connector {
     /// One connector of a hub may have an empty prefix.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Connector {
         let prefix = prefix.into();
-        self.unprefixed = prefix.is_empty();
-        self.prefix = if self.unprefixed { self.name.clone() } else { prefix };
+        self.exposure.unprefixed = prefix.is_empty();
+        let prefix = if self.exposure.unprefixed { &self.settings.name } else { &prefix };
+        self.exposure.prefix = prefix.as_str().into();
         self
     }
 
     /// The kind of connector that users are shown.
     pub fn kind(mut self, kind: impl Into<String>) -> Connector {
-        self.kind = kind.into();
+        self.settings.kind = kind.into();
         self
     }
 
     /// Which of its tools are served, by the names it gives them.
     pub fn shows(mut self, shows: impl Fn(&str) -> bool + Send + Sync + 'static) -> Connector {
-        self.shows = Arc::new(shows);
+        self.exposure.filter = ToolFilter::new(shows);
+        self
+    }
+
+    /// Exposes the tool `name` as `exposed_name`, before the prefix is added. Another tool that the connector itself
+    /// calls `exposed_name` is hidden.
+    pub fn rename_tool(mut self, name: impl Into<String>, exposed_name: impl Into<String>) -> Connector {
+        self.exposure.renames.add(ComponentKind::Tool, name.into(), exposed_name.into());
+        self
+    }
+
+    /// Exposes the prompt `name` as `exposed_name`, like [`rename_tool`](Connector::rename_tool).
+    pub fn rename_prompt(mut self, name: impl Into<String>, exposed_name: impl Into<String>) -> Connector {
+        self.exposure.renames.add(ComponentKind::Prompt, name.into(), exposed_name.into());
+        self
+    }
+
+    /// Adds a transform of names. It sees the names that the filter, the renames and earlier transforms left; the prefix is
+    /// added after it.
+    pub fn transform(mut self, transform: impl Transform) -> Connector {
+        self.exposure.transforms.push(Arc::new(transform));
         self
     }
 
     /// The time that it may be silent during a request.
     pub fn timeout(mut self, timeout: Option<Duration>) -> Connector {
-        self.timeout = timeout;
+        self.settings.timeout = timeout;
         self
     }
 
     /// States that opening a connection starts a process. Such starts are paced, and have
     /// [a limit of their own](Connector::start_timeout). False unless said otherwise.
     pub fn starts_process(mut self, starts: bool) -> Connector {
-        self.starts_process = starts;
+        self.settings.starts_process = starts;
         self
     }
 
     /// The time that its process may show no sign of work before its first message.
     pub fn start_timeout(mut self, timeout: Option<Duration>) -> Connector {
-        self.start_timeout = timeout;
+        self.settings.start_timeout = timeout;
         self
     }
 
     /// Identifies how it is reached, without secrets: a digest of its configuration. Its lists are remembered
     /// over a restart only under the same fingerprint, and not at all without one.
     pub fn fingerprint(mut self, fingerprint: impl Into<String>) -> Connector {
-        self.fingerprint = Some(fingerprint.into());
+        self.settings.fingerprint = Some(fingerprint.into());
+        self
+    }
+
+    /// Identifies everything about how it is reached, secrets included: a keyed digest of its configuration. When the
+    /// connectors of a hub change, one of the same name and revision keeps its connection, process and lists. Without a
+    /// revision only a clone of the same connector does.
+    pub fn revision(mut self, revision: impl Into<String>) -> Connector {
+        self.settings.revision = Some(revision.into());
         self
     }
 
@@ -154,42 +206,60 @@ impl Connector {
     /// which request a question of its belongs, so that one is not passed on while requests of different
     /// people run. True unless said otherwise.
     pub fn shared_channel(mut self, shared: bool) -> Connector {
-        self.shared_channel = shared;
+        self.settings.shared_channel = shared;
         self
     }
 
     /// Rewrites the reason of a failure before it is kept, shown or logged: to take secrets out of it that the program or
     /// the server behind it repeats. It stays as it is by default.
     pub fn redact(mut self, redact: impl Fn(&str) -> String + Send + Sync + 'static) -> Connector {
-        self.redact = Arc::new(redact);
+        self.settings.redact = Arc::new(redact);
         self
     }
 
     /// Everybody has a connection for themselves, and none is opened for all: the source is not asked. Everybody
     /// sees the lists that are there for them, and a tool to sign in.
     pub fn people(mut self, people: Arc<dyn People>) -> Connector {
-        self.people = Some(people);
+        self.settings.people = Some(people);
         self
     }
 }
 
-impl Connector {
-    /// The fingerprint under which its lists are remembered. Lists that differ from person to person are not.
+impl UpstreamSettings {
+    /// Returns the fingerprint under which its lists are remembered. Lists that differ from user to user are not.
     pub(crate) fn remembered_as(&self) -> Option<&str> {
         self.fingerprint.as_deref().filter(|_| self.people.is_none())
     }
 
-    /// The lists of an earlier run.
+    /// Returns the lists of an earlier run.
     pub(crate) fn remembered(&self, memory: &HubMemory) -> Option<UpstreamLists> {
-        memory.catalog(&self.name, self.remembered_as()?)
+        memory.lists(&self.name, self.remembered_as()?)
+    }
+
+    /// Returns whether a connection that was opened with these settings serves `other` as well.
+    pub(crate) fn is_same(&self, other: &UpstreamSettings) -> bool {
+        let plain = |settings: &UpstreamSettings| {
+            let UpstreamSettings { timeout, start_timeout, starts_process, shared_channel, .. } = settings;
+            (*timeout, *start_timeout, *starts_process, *shared_channel, settings.people.is_some())
+        };
+        let same_people = match (&self.people, &other.people) {
+            (Some(own), Some(others)) => Arc::ptr_eq(own, others),
+            _ => true,
+        };
+        let same_target = match (&self.revision, &other.revision) {
+            (Some(own), Some(others)) => own == others,
+            (None, None) => Arc::ptr_eq(&self.source, &other.source) && same_people,
+            _ => false,
+        };
+        same_target && self.name == other.name && self.kind == other.kind && plain(self) == plain(other)
     }
 }
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector")
-            .field("name", &self.name)
-            .field("kind", &self.kind)
+            .field("name", &self.settings.name)
+            .field("kind", &self.settings.kind)
             .finish_non_exhaustive()
     }
 }

@@ -1,84 +1,142 @@
 //! One connector while the hub runs: its connection, lists, status and subscriptions. The supervisor writes them and
 //! requests read them. No lock is held while an upstream is awaited.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use loggia::model::ServerCapabilities;
 use tokio::sync::{mpsc, watch};
 
-use crate::connector::Connector;
+use crate::connector::UpstreamSettings;
 use crate::report::{CallCounts, ConnectorReport, ErrorOutput};
+use crate::retirement::Retirement;
+use crate::shares::ShareSlot;
 use crate::status::{ConnectorState, ConnectorStatus, Starting};
 use crate::upstream::Upstream;
 use crate::upstream_lists::UpstreamLists;
 use crate::user_connections::UserConnections;
+use crate::wanted_resources::WantedResources;
 
 /// Messages from requests to a connector's supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hint {
     /// A request failed as if the connection were gone.
     Suspect,
-    /// Somebody looked at lists that are old.
+    /// A client asked for lists that are old.
     Stale,
-    /// Other resources are wanted than before.
-    Wanted,
 }
 
-/// One connector while the hub runs.
+/// One connector while the hub runs. Every request that it processes keeps it: when the last of them lets go of a
+/// connector that was removed, it is dropped.
 pub(crate) struct ConnectorHandle {
-    pub(crate) index: usize,
-    pub(crate) connector: Connector,
-    /// The connections that people have for themselves, where everybody does.
-    pub(crate) own: Option<UserConnections>,
-    link: ArcSwapOption<Upstream>,
-    catalog: ArcSwapOption<Listed>,
-    /// The lists of the last connection once they are no longer shown: their URIs stay its own.
-    forgotten: ArcSwapOption<Listed>,
+    pub(crate) settings: UpstreamSettings,
+    /// The connections of single users, where each user has one.
+    pub(crate) own: Option<Arc<UserConnections>>,
     pub(crate) counts: CallCounts,
-    pub(crate) error_output: ErrorOutput,
+    pub(crate) error_output: Arc<ErrorOutput>,
+    /// The slot in which its requests and results are counted.
+    pub(crate) slot: ShareSlot,
+    /// The resources that clients subscribe to.
+    pub(crate) wanted: Arc<WantedResources>,
+    link: ArcSwapOption<Upstream>,
+    lists: ArcSwapOption<ListSnapshot>,
+    /// The lists of the last connection once they are no longer shown: their URIs stay its own.
+    forgotten: ArcSwapOption<ListSnapshot>,
     status: watch::Sender<ConnectorStatus>,
     hints: mpsc::Sender<Hint>,
-    /// The number of subscriptions of each resource, by the connector's own URIs.
-    wanted: Mutex<BTreeMap<String, usize>>,
+    /// Whether it joined a hub that ran already.
+    joined_later: bool,
+    retirement: OnceLock<Retirement>,
 }
 
-/// A catalog, and when it was read.
-pub(crate) struct Listed {
-    pub(crate) catalog: UpstreamLists,
+/// The lists of a connector, and when they were read.
+pub(crate) struct ListSnapshot {
+    pub(crate) lists: UpstreamLists,
     pub(crate) read_at: Instant,
-    /// Whether the lists are from an earlier run.
-    pub(crate) remembered: bool,
+    pub(crate) origin: ListOrigin,
+}
+
+/// The connection that lists were read over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ListOrigin {
+    /// The connector's own, in this run.
+    Connection,
+    /// The connector's own, in an earlier run.
+    EarlierRun,
+    /// That of the connector that had its name until it was changed.
+    EarlierConnector,
+}
+
+/// The state that a new handle begins with.
+pub(crate) struct HandleStart {
+    pub(crate) slot: ShareSlot,
+    /// Lists to show until it is connected.
+    pub(crate) lists: Option<ListSnapshot>,
+    pub(crate) wanted: Arc<WantedResources>,
+    pub(crate) joined_later: bool,
+}
+
+/// The open connections of one connector.
+pub(crate) struct OpenConnections {
+    link: Option<Arc<Upstream>>,
+    own: Option<Arc<UserConnections>>,
+}
+
+impl OpenConnections {
+    /// Closes them. Requests that they carry fail.
+    pub(crate) async fn close(self) {
+        if let Some(own) = self.own {
+            own.close().await;
+        }
+        if let Some(link) = self.link {
+            link.close().await;
+        }
+    }
+}
+
+impl ListSnapshot {
+    /// Lists that were just read.
+    pub(crate) fn read(lists: UpstreamLists) -> ListSnapshot {
+        ListSnapshot::new(lists, ListOrigin::Connection)
+    }
+
+    /// Lists from `origin`, as old as this moment.
+    pub(crate) fn new(lists: UpstreamLists, origin: ListOrigin) -> ListSnapshot {
+        ListSnapshot { lists, read_at: now(), origin }
+    }
+
+    /// Returns whether the connector may list other things once it is connected.
+    pub(crate) fn is_provisional(&self) -> bool {
+        self.origin != ListOrigin::Connection
+    }
 }
 
 impl ConnectorHandle {
-    /// A connector that was not tried yet, and the hints for its supervisor. `remembered` is what it offered in
-    /// an earlier run.
+    /// A connector that was not tried yet, and the hints for its supervisor.
     pub(crate) fn new(
-        index: usize,
-        connector: Connector,
-        remembered: Option<UpstreamLists>,
+        settings: UpstreamSettings,
+        start: HandleStart,
     ) -> (Arc<ConnectorHandle>, mpsc::Receiver<Hint>) {
         let (hints, heard) = mpsc::channel(16);
-        let mut status = ConnectorStatus::new(&connector.name, &connector.prefix, &connector.kind, now());
-        status.personal = connector.people.is_some();
-        status.remembered = remembered.is_some();
-        status.counts = remembered.as_ref().map(UpstreamLists::counts).unwrap_or_default();
-        let remembered = remembered.map(|catalog| Listed { catalog, read_at: now(), remembered: true });
+        let mut status = ConnectorStatus::new(&settings.name, &settings.name, &settings.kind, now());
+        status.personal = settings.people.is_some();
+        status.remembered = start.lists.is_some();
+        status.counts = start.lists.as_ref().map(|listed| listed.lists.counts()).unwrap_or_default();
         let handle = ConnectorHandle {
-            index,
-            own: connector.people.clone().map(UserConnections::new),
-            connector,
-            link: ArcSwapOption::empty(),
-            catalog: ArcSwapOption::new(remembered.map(Arc::new)),
-            forgotten: ArcSwapOption::empty(),
+            own: settings.people.clone().map(UserConnections::new).map(Arc::new),
+            settings,
             counts: CallCounts::default(),
-            error_output: ErrorOutput::default(),
+            error_output: Arc::default(),
+            slot: start.slot,
+            wanted: start.wanted,
+            link: ArcSwapOption::empty(),
+            lists: ArcSwapOption::new(start.lists.map(Arc::new)),
+            forgotten: ArcSwapOption::empty(),
             status: watch::Sender::new(status),
             hints,
-            wanted: Mutex::default(),
+            joined_later: start.joined_later,
+            retirement: OnceLock::new(),
         };
         (Arc::new(handle), heard)
     }
@@ -89,18 +147,19 @@ impl ConnectorHandle {
     }
 
     /// Returns its lists, as far as they are known.
-    pub(crate) fn listed(&self) -> Option<Arc<Listed>> {
-        self.catalog.load_full()
+    pub(crate) fn listed(&self) -> Option<Arc<ListSnapshot>> {
+        self.lists.load_full()
     }
 
     /// Returns its lists, also those that are no longer shown: their URIs belong to it all the same.
-    pub(crate) fn last_listed(&self) -> Option<Arc<Listed>> {
+    pub(crate) fn last_listed(&self) -> Option<Arc<ListSnapshot>> {
         self.listed().or_else(|| self.forgotten.load_full())
     }
 
-    /// Returns whether its URIs are known, as far as they can be before it is connected.
+    /// Returns whether its URIs are known, as far as they can be before it is connected. The URIs that others have keep
+    /// their owner while a connector joins.
     pub(crate) fn has_settled(&self) -> bool {
-        self.status.borrow().tried || self.listed().is_some()
+        self.joined_later || self.status.borrow().tried || self.listed().is_some()
     }
 
     /// Returns its status with reasons and error output.
@@ -110,23 +169,28 @@ impl ConnectorHandle {
     }
 
     pub(crate) fn capabilities(&self) -> Option<ServerCapabilities> {
-        self.listed().map(|listed| listed.catalog.capabilities.clone())
+        self.listed().map(|listed| listed.lists.capabilities.clone())
     }
 
-    /// The open connection. Where one is just being opened it is waited for, a little; otherwise the error
-    /// says how things are.
+    /// Returns the open connection. One that is just being opened is waited for, for at most `patience`; otherwise the
+    /// error explains the state, for the client.
     pub(crate) async fn link(&self, patience: Duration) -> Result<Arc<Upstream>, String> {
         if let Some(link) = self.link.load_full() {
             return Ok(link);
         }
         let mut status = self.status.subscribe();
-        let settled = status.wait_for(|status| status.state != ConnectorState::Connecting);
+        let is_final = |status: &ConnectorStatus| {
+            status.state != ConnectorState::Connecting || self.retirement().is_some()
+        };
         // The sender lives as long as we do; running out of patience is answered below.
-        let _ = tokio::time::timeout(patience, settled).await;
-        self.link.load_full().ok_or_else(|| self.status().explain(now()))
+        let _ = tokio::time::timeout(patience, status.wait_for(is_final)).await;
+        self.link.load_full().ok_or_else(|| match self.retirement() {
+            Some(retirement) => retirement.explain_unsent(&self.settings.name),
+            None => self.status().explain(now()),
+        })
     }
 
-    /// Tells the supervisor something. One that has enough to do already will find out by itself.
+    /// Tells the supervisor something. A supervisor with a full queue notices on its own.
     pub(crate) fn hint(&self, hint: Hint) {
         let _ = self.hints.try_send(hint);
     }
@@ -139,15 +203,15 @@ impl ConnectorHandle {
     }
 
     /// Shows other lists.
-    pub(crate) fn list(&self, catalog: UpstreamLists) {
-        let before = self.listed().filter(|listed| !listed.remembered);
-        catalog.log_problems(&self.connector.name, before.as_ref().map(|listed| &listed.catalog));
-        let (counts, version, identity) = (catalog.counts(), catalog.version, catalog.identity.clone());
+    pub(crate) fn list(&self, lists: UpstreamLists) {
+        let before = self.listed().filter(|listed| !listed.is_provisional());
+        lists.log_problems(&self.settings.name, before.as_ref().map(|listed| &listed.lists));
+        let (counts, version, identity) = (lists.counts(), lists.version, lists.identity.clone());
         let problem = |(list, error): (&&str, &String)| {
-            (self.connector.redact)(&format!("the {list} cannot be listed: {error}")).into()
+            (self.settings.redact)(&format!("the {list} cannot be listed: {error}")).into()
         };
-        let problems = catalog.problems.iter().map(problem).collect();
-        self.catalog.store(Some(Arc::new(Listed { catalog, read_at: now(), remembered: false })));
+        let problems = lists.problems.iter().map(problem).collect();
+        self.lists.store(Some(Arc::new(ListSnapshot::read(lists))));
         self.forgotten.store(None);
         self.status.send_modify(|status| {
             status.problems = problems;
@@ -158,16 +222,7 @@ impl ConnectorHandle {
         });
     }
 
-    /// Ends the connection, where there is one, and those that people have for themselves.
-    pub(crate) async fn close(&self) {
-        if let Some(own) = &self.own {
-            own.close().await;
-        }
-        if let Some(link) = self.link.swap(None) {
-            link.close().await;
-        }
-    }
-
+    /// Notes that the connection has ended.
     pub(crate) fn gone(&self) {
         self.link.store(None);
         self.status.send_modify(|status| status.version = None);
@@ -176,7 +231,7 @@ impl ConnectorHandle {
     /// Shows no lists any more.
     pub(crate) fn forget(&self) {
         // Lists that were forgotten before keep their URIs.
-        if let Some(listed) = self.catalog.swap(None) {
+        if let Some(listed) = self.lists.swap(None) {
             self.forgotten.store(Some(listed));
         }
         self.status.send_modify(|status| {
@@ -210,53 +265,36 @@ impl ConnectorHandle {
         })
     }
 
-    // Subscriptions --------------------------------------------------------------------------------------
+    // The end ------------------------------------------------------------------------------------------
 
-    /// Subscribes to `uris` for as long as the result is kept.
-    pub(crate) fn want(self: &Arc<ConnectorHandle>, uris: Vec<String>) -> SubscriptionGuard {
-        {
-            let mut wanted = self.wanted();
-            for uri in &uris {
-                *wanted.entry(uri.clone()).or_default() += 1;
-            }
+    /// Notes that no new request reaches it. Requests that wait for its connection fail.
+    pub(crate) fn retire(&self, retirement: Retirement) {
+        // A second reason changes nothing.
+        let _ = self.retirement.set(retirement);
+        self.status.send_modify(|_| ());
+    }
+
+    /// Returns why it takes no new requests; `None` while it does.
+    pub(crate) fn retirement(&self) -> Option<Retirement> {
+        self.retirement.get().copied()
+    }
+
+    /// Returns its open connections.
+    pub(crate) fn connections(&self) -> OpenConnections {
+        OpenConnections { link: self.link.load_full(), own: self.own.clone() }
+    }
+
+    /// Waits until every request has let go of it. The future does not keep it.
+    pub(crate) fn until_idle(&self) -> impl Future<Output = ()> + use<> {
+        let mut status = self.status.subscribe();
+        async move {
+            // Ends with an error when the sender is dropped.
+            let _ = status.wait_for(|_| false).await;
         }
-        self.hint(Hint::Wanted);
-        SubscriptionGuard { handle: self.clone(), uris }
-    }
-
-    /// The resources that somebody wants to hear of.
-    pub(crate) fn wanted_uris(&self) -> BTreeSet<String> {
-        self.wanted().keys().cloned().collect()
-    }
-
-    fn wanted(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Somebody's wish to hear of resources.
-pub(crate) struct SubscriptionGuard {
-    handle: Arc<ConnectorHandle>,
-    uris: Vec<String>,
-}
-
-impl Drop for SubscriptionGuard {
-    fn drop(&mut self) {
-        let mut wanted = self.handle.wanted();
-        for uri in &self.uris {
-            if let Some(count) = wanted.get_mut(uri) {
-                *count -= 1;
-                if *count == 0 {
-                    wanted.remove(uri);
-                }
-            }
-        }
-        drop(wanted);
-        self.handle.hint(Hint::Wanted);
-    }
-}
-
-/// The present, on the runtime's clock: tests can stop it.
+/// Returns the time of the runtime's clock, which tests can stop.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

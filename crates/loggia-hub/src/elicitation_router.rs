@@ -21,7 +21,7 @@ use loggia::service::{BoxFuture, Principal, Request};
 use loggia::wire::{ErrorCode, RawJson, RpcError, Version};
 use tokio::sync::{oneshot, watch};
 
-use crate::suspended_calls::{Question, Questions};
+use crate::suspendable_call::{Question, QuestionSender};
 
 /// Most tools that are remembered as ones that ask.
 const MOST_KNOWN_ASKERS: usize = 1024;
@@ -31,7 +31,7 @@ pub(crate) enum InputRoute {
     /// To its client, now.
     Live(Arc<dyn ClientPeer>),
     /// Into the outcome of its request.
-    Parked(Questions),
+    Parked(QuestionSender),
     /// Nowhere: nothing can be asked in the middle of it, or not over its client's connection.
     None,
 }
@@ -193,7 +193,7 @@ impl ActiveCall {
     }
 }
 
-async fn park(questions: &Questions, request: InputRequest) -> Option<Result<RawJson, RpcError>> {
+async fn park(questions: &QuestionSender, request: InputRequest) -> Option<Result<RawJson, RpcError>> {
     let (answer, answered) = oneshot::channel();
     questions.send(Question { request, answer }).await.ok()?;
     answered.await.ok()

@@ -3,51 +3,79 @@
 //! A [`Hub`] is a [`loggia::Service`] like any other: every transport serves it, in every revision. Behind it
 //! stands one upstream for each connector, of whatever revision that one speaks.
 //!
-//! * `connector`: the description of a connector, and how it is reached; `limits`: the bounds;
-//! * `names`, `uris`: the names and URIs in the merged lists;
-//! * `upstream_lists`, `list_entry`: the lists of one upstream; `routing_table`: all of them merged, as a snapshot
-//!   that is swapped as a whole;
-//! * `pace`: how many processes start at once; `retry`: whether another attempt may help; `memory`: the lists of
-//!   the last run; `report`: the status of a connector, for the administrator;
-//! * `health`: when an upstream is tried again, as a machine without I/O; `supervisor`: the task that drives
-//!   it; `connector_handle`: one connector while the hub runs; `upstream`: one open connection;
-//! * `relay`: one request on its way to an upstream and back; `notification_router`, `elicitation_router`: the
-//!   clients that its notifications and questions go to; `suspended_calls`: calls of a legacy upstream that wait
-//!   for the answer of a modern client; `url_error`: an error that is a question;
-//! * `resources`: which connector owns a URI;
-//! * `shares`: bounds that all connectors and callers share;
-//! * `user_connections`: connections of single users; `sign_in`: calls of users who have to sign in first;
-//! * `hub`: the service itself.
+//! A call passes these modules:
+//!
+//! * `hub`: the service itself; `router`, `resource_router`: the connector of a request; `dispatcher`: its shares and its
+//!   connection; `relay`: one request on its way to an upstream and back; `refusal`: an upstream without an answer;
+//! * `sign_in`, `user_connections`: connections of single users; `shares`: bounds that connectors and callers share;
+//! * `notification_router`, `elicitation_router`: notifications and questions of an upstream; `suspendable_call`,
+//!   `suspended_calls`, `suspended_address`: calls of a legacy upstream that wait for the answer of a modern client;
+//!   `url_error`: an error that is a question.
+//!
+//! The snapshot that it reads is made by:
+//!
+//! * `connector`: the description of a connector; `connector_set`: the rules for a set of them; `limits`: the bounds;
+//! * `transform`, `names`, `uris`: the names and URIs in the merged lists;
+//! * `members`: the connectors with their transforms; `routing_builder`, `routing_table`: their lists merged, and routes;
+//!   `hub_description`: instructions and capabilities; `composition`: members and routes of one moment;
+//! * `upstream_set`: the current composition, its status and changes; `connector_manager`: the change of connectors while
+//!   the hub runs; `retirement`: the end of a connector.
+//!
+//! Behind each connector:
+//!
+//! * `connector_handle`: one connector while the hub runs; `upstream`: one open connection; `supervisor`: the task that
+//!   keeps it connected; `health`: when it is tried again, as a machine without I/O; `retry`: whether another attempt may
+//!   help; `pace`: how many processes start at once;
+//! * `upstream_lists`, `list_entry`, `listing`: its lists; `memory`: the lists of the last run; `wanted_resources`,
+//!   `resource_subscriptions`: the resources that clients subscribe to;
+//! * `status`, `report`: its state, for clients and for the administrator.
 
+mod composition;
 mod connector;
 mod connector_handle;
+mod connector_manager;
+mod connector_set;
+mod dispatcher;
 mod elicitation_router;
 mod health;
 mod hub;
+mod hub_description;
 mod limits;
 mod list_entry;
 mod listing;
+mod members;
 mod memory;
 mod names;
 mod notification_router;
 mod pace;
+mod refusal;
 mod relay;
 mod report;
-mod resources;
+mod resource_router;
+mod resource_subscriptions;
+mod retirement;
 mod retry;
+mod router;
+mod routing_builder;
 mod routing_table;
 mod shares;
 mod sign_in;
 mod status;
 mod supervisor;
+mod suspendable_call;
+mod suspended_address;
 mod suspended_calls;
+mod transform;
 mod upstream;
 mod upstream_lists;
+mod upstream_set;
 mod uris;
 mod url_error;
 mod user_connections;
+mod wanted_resources;
 
 pub use connector::{Connector, Opened, People, Source};
+pub use connector_set::{ConnectorSetChange, ConnectorSetError};
 pub use health::RetryPolicy;
 pub use hub::Hub;
 pub use limits::HubLimits;
@@ -55,3 +83,5 @@ pub use memory::HubMemory;
 pub use names::{BadName, MAX_NAME, check_connector, exposed};
 pub use report::ConnectorReport;
 pub use status::{ConnectorState, ConnectorStatus, Counts, Starting};
+pub use suspended_address::{InvalidAddress, ReplicaId, SuspendedCallAddress};
+pub use transform::{ComponentKind, Transform};

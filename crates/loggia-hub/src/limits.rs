@@ -42,6 +42,8 @@ pub struct HubLimits {
     pub result_bytes: usize,
     /// The time that a request waits for an upstream that is being connected to.
     pub patience: Duration,
+    /// The time for which requests may go on at a connector that was removed or changed while the hub runs.
+    pub retirement: Duration,
     /// The pauses between attempts to reach an upstream.
     pub retry: RetryPolicy,
     /// Most entries of one list of one upstream; further ones are left out, with a warning.
@@ -87,6 +89,7 @@ impl Default for HubLimits {
             requests: 4096,
             result_bytes: 256 << 20,
             patience: Duration::from_secs(10),
+            retirement: Duration::from_secs(30),
             retry: RetryPolicy::default(),
             list_entries: 10_000,
             page: 1000,

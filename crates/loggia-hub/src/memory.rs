@@ -7,14 +7,12 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use loggia::client::KnownServer;
 use loggia::model::{Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, Tool};
 use serde::{Deserialize, Serialize};
 
-use crate::connector_handle::ConnectorHandle;
-use crate::hub::Shared;
 use crate::list_entry::ListEntry;
 use crate::upstream_lists::UpstreamLists;
 
@@ -88,15 +86,15 @@ impl HubMemory {
     }
 
     /// Returns the lists of the connector `name` in the last run, if it is reached in the same way.
-    pub(crate) fn catalog(&self, name: &str, fingerprint: &str) -> Option<UpstreamLists> {
+    pub(crate) fn lists(&self, name: &str, fingerprint: &str) -> Option<UpstreamLists> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let lists: Lists = serde_json::from_str(kept.connectors.get(name)?.get()).ok()?;
         (lists.fingerprint == fingerprint).then(|| UpstreamLists::from(lists))
     }
 
     /// Keeps what the connector `name` offers. Returns whether there is something new to write.
-    pub(crate) fn keep(&self, name: &str, fingerprint: &str, catalog: &UpstreamLists) -> bool {
-        let lists = Lists::new(fingerprint, catalog);
+    pub(crate) fn keep(&self, name: &str, fingerprint: &str, lists: &UpstreamLists) -> bool {
+        let lists = Lists::new(fingerprint, lists);
         let Ok(raw) = serde_json::value::to_raw_value(&lists) else { return false };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let others = kept.connectors.iter().filter(|(other, _)| *other != name);
@@ -125,36 +123,6 @@ impl HubMemory {
             serde_json::to_vec(&*kept)?
         };
         write_privately(path, &text)
-    }
-}
-
-impl Shared {
-    /// Keeps what a connector offers for the next run.
-    pub(crate) fn remember(&self, handle: &ConnectorHandle) {
-        let (Some(listed), Some(fingerprint)) = (handle.listed(), handle.connector.remembered_as()) else {
-            return;
-        };
-        if self.memory.keep(&handle.connector.name, fingerprint, &listed.catalog) {
-            self.memory_changed.notify_one();
-        }
-    }
-
-    /// Waits until there is something new to remember.
-    pub(crate) async fn memory_changed(&self) {
-        self.memory_changed.notified().await;
-    }
-
-    /// Writes what is remembered.
-    pub(crate) async fn write_memory(self: &Arc<Shared>) {
-        let shared = self.clone();
-        let write = move || {
-            let names: Vec<&str> =
-                shared.handles.iter().map(|handle| handle.connector.name.as_str()).collect();
-            shared.memory.write(&names, shared.eras.entries())
-        };
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(write).await {
-            tracing::warn!(%error, "the lists cannot be kept for the next start");
-        }
     }
 }
 
@@ -196,17 +164,17 @@ impl From<KnownServer> for Server {
 }
 
 impl Lists {
-    fn new(fingerprint: &str, catalog: &UpstreamLists) -> Lists {
+    fn new(fingerprint: &str, lists: &UpstreamLists) -> Lists {
         Lists {
             fingerprint: fingerprint.to_owned(),
-            version: catalog.version.map(|version| version.to_string()),
-            identity: catalog.identity.clone(),
-            capabilities: catalog.capabilities.clone(),
-            instructions: catalog.instructions.clone(),
-            tools: catalog.tools.clone(),
-            prompts: catalog.prompts.clone(),
-            resources: catalog.resources.clone(),
-            templates: catalog.templates.clone(),
+            version: lists.version.map(|version| version.to_string()),
+            identity: lists.identity.clone(),
+            capabilities: lists.capabilities.clone(),
+            instructions: lists.instructions.clone(),
+            tools: lists.tools.clone(),
+            prompts: lists.prompts.clone(),
+            resources: lists.resources.clone(),
+            templates: lists.templates.clone(),
         }
     }
 }
@@ -249,10 +217,10 @@ mod tests {
             tools: vec![Tool::new("x".repeat(bytes), loggia::model::JsonObject::new()).into()],
             ..UpstreamLists::default()
         };
-        assert!(memory.keep("one", "f", &with(10)) && memory.catalog("one", "f").is_some());
+        assert!(memory.keep("one", "f", &with(10)) && memory.lists("one", "f").is_some());
         assert!(!memory.keep("one", "f", &with(10)), "nothing new");
         memory.keep("one", "f", &with(CONNECTOR_BYTES));
-        assert!(memory.catalog("one", "f").is_none(), "an older list is worse than none");
+        assert!(memory.lists("one", "f").is_none(), "an older list is worse than none");
     }
 
     #[test]

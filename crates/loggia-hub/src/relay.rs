@@ -20,11 +20,12 @@ use loggia::service::{self, BoxFuture, Outcome, Reply, Request};
 use loggia::wire::{ErrorCode, Method, Params, RawJson, RawObject, RpcError};
 use loggia::{Error, Result};
 
-use crate::connector::Connector;
+use crate::connector::UpstreamSettings;
 use crate::elicitation_router::{ElicitationRouter, InputRoute};
-use crate::limits::HubLimits;
 use crate::notification_router::NotificationRouter;
-use crate::suspended_calls::{Running, Step, SuspendedCalls};
+use crate::suspendable_call::{CallProgress, SuspendableCall};
+use crate::suspended_calls::SuspendedCalls;
+use crate::upstream_set::UpstreamContext;
 use crate::url_error;
 
 /// Why an upstream gave no answer of its own.
@@ -43,8 +44,10 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    pub(crate) fn new(client: Client, connector: &Connector, limits: &HubLimits) -> Relay {
-        let timeout = connector.timeout.unwrap_or(limits.timeout);
+    /// A relay over `client`.
+    pub(crate) fn new(client: Client, settings: &UpstreamSettings, context: &UpstreamContext) -> Relay {
+        let limits = &context.limits;
+        let timeout = settings.timeout.unwrap_or(limits.timeout);
         Relay {
             client,
             options: RequestOptions {
@@ -52,12 +55,19 @@ impl Relay {
                 max_timeout: Some(limits.max_timeout.max(timeout)),
                 ..RequestOptions::default()
             },
-            suspended: SuspendedCalls::new(limits.parked, limits.parked_for),
-            router: ElicitationRouter::new(connector.shared_channel),
+            suspended: SuspendedCalls::new(context.replica, limits.parked, limits.parked_for),
+            router: ElicitationRouter::new(settings.shared_channel),
             log_level: Arc::default(),
         }
     }
 
+    /// Cancels the suspended calls and closes the connection.
+    pub(crate) async fn close(&self) {
+        self.suspended.cancel_all();
+        self.client.close().await;
+    }
+
+    /// Returns the client.
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
@@ -112,7 +122,7 @@ impl Relay {
             let route = exchange.live().cloned().map_or(InputRoute::None, InputRoute::Live);
             return self.start(&request, self.notifications(&request, exchange), route).await;
         }
-        let mut running = match self.suspended.take_up(&request).await {
+        let mut running = match self.suspended.resume(&request).await {
             Err(refused) => return Ok(Err(refused)),
             Ok(Some(running)) => {
                 running.notifications.moved(&request, exchange);
@@ -121,24 +131,27 @@ impl Relay {
             Ok(None) => self.run(&request, exchange),
         };
         match running.advance().await {
-            Step::Finished(Ok(Err(error))) => Ok(match url_error::questions(&error, &request) {
+            CallProgress::Finished(Ok(Err(error))) => Ok(match url_error::questions(&error, &request) {
                 Some(asked) => Ok(Reply::from(ServerResult::from(asked))),
                 None => Err(error),
             }),
-            Step::Finished(outcome) => outcome,
-            Step::Asks => {
+            CallProgress::Finished(outcome) => outcome,
+            CallProgress::NeedsInput => {
                 running.notifications.gone();
-                Ok(self.suspended.park(running, &request).map(|asked| Reply::from(ServerResult::from(asked))))
+                Ok(self
+                    .suspended
+                    .suspend(running, &request)
+                    .map(|asked| Reply::from(ServerResult::from(asked))))
             }
         }
     }
 
     /// Starts a call that can outlive the request that started it.
-    fn run(&self, request: &Request, exchange: Exchange) -> Running<CallResult> {
-        let (questions, asked) = Running::<CallResult>::channel();
+    fn run(&self, request: &Request, exchange: Exchange) -> SuspendableCall<CallResult> {
+        let (questions, asked) = SuspendableCall::<CallResult>::channel();
         let notifications = self.notifications(request, exchange);
         let call = self.start(request, notifications.clone(), InputRoute::Parked(questions));
-        Running::new(call, asked, notifications)
+        SuspendableCall::new(call, asked, notifications)
     }
 
     fn start(

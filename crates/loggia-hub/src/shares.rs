@@ -3,16 +3,19 @@
 //! A connector that hangs, or answers with more than clients take, and a caller that asks for too much, reach the end
 //! of their share. Others still find room ([`Budget`]).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use loggia::budget::{Budget, Share, ShareExceeded};
 use loggia::service::{Principal, Relayed};
 
-use crate::hub::Refusal;
 use crate::limits::HubLimits;
+use crate::refusal::Refusal;
 
 /// Callers that are counted apart. With more of them, some share one count.
 const CALLERS: usize = 1024;
+
+/// Connectors that are counted apart. With more of them, some share one count.
+const CONNECTORS: usize = 1024;
 
 /// The shortest result that is counted. Shorter ones are bounded by the number of requests.
 const COUNTED: usize = 16 << 10;
@@ -21,6 +24,14 @@ const COUNTED: usize = 16 << 10;
 pub(crate) struct HubShares {
     running: SharedBound,
     results: SharedBound,
+    /// The number of connectors that use each slot.
+    slots: Arc<Mutex<Vec<usize>>>,
+}
+
+/// The slot in which a connector is counted, free again when it is dropped.
+pub(crate) struct ShareSlot {
+    index: usize,
+    slots: Arc<Mutex<Vec<usize>>>,
 }
 
 /// One bound, with a share for each connector and for each caller.
@@ -42,21 +53,30 @@ enum ShareHolder {
 }
 
 impl HubShares {
-    pub(crate) fn new(limits: &HubLimits, connectors: usize) -> HubShares {
+    pub(crate) fn new(limits: &HubLimits) -> HubShares {
         HubShares {
-            running: SharedBound::new(limits.requests, connectors),
-            results: SharedBound::new(limits.result_bytes, connectors),
+            running: SharedBound::new(limits.requests),
+            results: SharedBound::new(limits.result_bytes),
+            slots: Arc::new(Mutex::new(vec![0; CONNECTORS])),
         }
     }
 
-    /// Makes room for one more call to the connector at `index`.
+    /// Returns the slot for one more connector: one that the fewest connectors use.
+    pub(crate) fn slot(&self) -> ShareSlot {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = (0..slots.len()).min_by_key(|index| slots[*index]).unwrap_or_default();
+        slots[index] += 1;
+        ShareSlot { index, slots: self.slots.clone() }
+    }
+
+    /// Makes room for one more call to the connector that is counted in `slot`.
     pub(crate) fn call(
         &self,
-        index: usize,
+        slot: &ShareSlot,
         name: &str,
         caller: Option<&Principal>,
     ) -> Result<CallShare, Refusal> {
-        self.running.take(index, caller, 1).map_err(|exceeded| {
+        self.running.take(slot.index, caller, 1).map_err(|exceeded| {
             Refusal::Unavailable(match exceeded {
                 ShareHolder::Connector(ShareExceeded { held, total }) => format!(
                     "The connector {name:?} already runs {held} requests, which is its share of the {total} that may \
@@ -74,7 +94,7 @@ impl HubShares {
     /// Counts a result until its client has taken it. One that finds no room is dropped.
     pub(crate) fn result(
         &self,
-        index: usize,
+        slot: &ShareSlot,
         name: &str,
         caller: Option<&Principal>,
         result: Relayed,
@@ -83,7 +103,7 @@ impl HubShares {
         if bytes < COUNTED {
             return Ok(result);
         }
-        match self.results.take(index, caller, bytes) {
+        match self.results.take(slot.index, caller, bytes) {
             Ok(share) => Ok(result.with_guard(share)),
             Err(exceeded) => {
                 let (whose, ShareExceeded { held, total }) = match exceeded {
@@ -109,9 +129,15 @@ impl HubShares {
     }
 }
 
+impl Drop for ShareSlot {
+    fn drop(&mut self) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)[self.index] -= 1;
+    }
+}
+
 impl SharedBound {
-    fn new(total: usize, connectors: usize) -> SharedBound {
-        SharedBound { connectors: Budget::new(total, connectors), callers: Budget::new(total, CALLERS) }
+    fn new(total: usize) -> SharedBound {
+        SharedBound { connectors: Budget::new(total, CONNECTORS), callers: Budget::new(total, CALLERS) }
     }
 
     fn take(
@@ -126,5 +152,29 @@ impl SharedBound {
             _connector: of_connector,
             _caller: of_caller.transpose().map_err(ShareHolder::Caller)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connectors_are_counted_apart_and_a_slot_is_used_again() {
+        let shares = HubShares::new(&HubLimits::default());
+        let first = shares.slot();
+        let second = shares.slot();
+        assert_ne!(first.index, second.index);
+        let freed = first.index;
+        drop(first);
+        assert_eq!(shares.slot().index, freed);
+        let all: Vec<ShareSlot> = (0..CONNECTORS).map(|_| shares.slot()).collect();
+        let shared = all.iter().filter(|slot| slot.index == second.index).count();
+        assert_eq!(shared, 0, "the fullest slot is not chosen while others are free");
+        assert_eq!(
+            all.iter().filter(|slot| slot.index == freed).count(),
+            2,
+            "beyond the last slot they share"
+        );
     }
 }

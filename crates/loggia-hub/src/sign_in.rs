@@ -14,8 +14,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::connector_handle::ConnectorHandle;
-use crate::hub::{Refusal, Shared, refusal};
-use crate::user_connections::{NoConnection, UserConnectionGuard, UserConnections};
+use crate::refusal::Refusal;
+use crate::upstream_set::UpstreamSet;
+use crate::user_connections::{UserConnectionError, UserConnectionGuard, UserConnections};
 use loggia::wire::RawObject;
 
 /// The key of the question in the rounds of a call.
@@ -23,195 +24,195 @@ const KEY: &str = "loggia-sign-in";
 /// The pause between two looks for a sign-in at another replica.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(3);
 
-/// Why there is no connection yet.
-enum NotYet {
-    /// The client has to ask its person.
+/// The answer to a request whose user has no connection yet.
+enum SignInAnswer {
+    /// The client has to ask its user.
     Ask(Box<InputRequired>),
-    /// In words.
+    /// A text for the user.
     Refused(String),
 }
 
-impl From<NotYet> for Result<Reply, Refusal> {
-    fn from(not_yet: NotYet) -> Result<Reply, Refusal> {
-        match not_yet {
-            NotYet::Ask(input) => Ok(Reply::from(ServerResult::from(*input))),
-            NotYet::Refused(why) => Err(Refusal::Unavailable(why)),
+impl From<SignInAnswer> for Result<Reply, Refusal> {
+    fn from(answer: SignInAnswer) -> Result<Reply, Refusal> {
+        match answer {
+            SignInAnswer::Ask(input) => Ok(Reply::from(ServerResult::from(*input))),
+            SignInAnswer::Refused(why) => Err(Refusal::Unavailable(why)),
         }
     }
 }
 
-impl Shared {
-    /// Sends a request over the connection of whoever makes it.
-    pub(crate) async fn relay_own(
-        &self,
-        handle: &ConnectorHandle,
-        own: &UserConnections,
-        request: Request,
-        exchange: Exchange,
-    ) -> Result<Reply, Refusal> {
-        let person = person(own, handle, &request)?;
+/// One request of a user, to a connector that each user signs in to.
+pub(crate) struct SignInFlow<'a> {
+    set: &'a UpstreamSet,
+    handle: &'a ConnectorHandle,
+    own: &'a UserConnections,
+    user: String,
+}
+
+impl<'a> SignInFlow<'a> {
+    /// The flow for the user who makes `request`.
+    pub(crate) fn of_request(
+        set: &'a UpstreamSet,
+        handle: &'a ConnectorHandle,
+        request: &Request,
+    ) -> Result<SignInFlow<'a>, Refusal> {
+        let unknown_user = || {
+            Refusal::Unavailable(format!(
+                "Everybody signs in to {:?} for themselves, and it is not known who you are.",
+                handle.settings.name
+            ))
+        };
+        let own = handle.own.as_deref().ok_or_else(unknown_user)?;
+        let user = request.principal.as_deref().map(|principal| own.people.person(principal));
+        Ok(SignInFlow { set, handle, own, user: user.ok_or_else(unknown_user)? })
+    }
+
+    /// Sends the request over the connection of its user.
+    pub(crate) async fn relay(&self, request: Request, exchange: Exchange) -> Result<Reply, Refusal> {
         let (request, answer) = without_answer(request);
         // Subscribed before the call, so that a sign-in that finishes while it runs counts.
-        let heard = match answer {
-            Some(ElicitAction::Accept) => own.hear(&person, self.limits.own_links).ok(),
+        let sign_ins = match answer {
+            Some(ElicitAction::Accept) => self.sign_ins().ok(),
             _ => None,
         };
-        let in_use = match self.connect_or_ask(handle, own, &person, answer, &request, &exchange).await {
+        let in_use = match self.connect_or_ask(answer, &request, &exchange).await {
             Ok(in_use) => in_use,
-            Err(not_yet) => return not_yet.into(),
+            Err(answer) => return answer.into(),
         };
         match in_use.link.call(request.clone(), exchange.clone()).await {
             Ok(outcome) => outcome.map_err(Refusal::Rpc),
             // The upstream accepted the credential until now.
             Err(Error::Unauthorized(_)) => {
-                own.leave(&person).await;
-                match heard {
-                    None => self.ask(handle, own, &person, &request, &exchange).await.into(),
-                    Some(heard) => self.once_more(handle, own, &person, heard, request, exchange).await,
+                self.own.leave(&self.user).await;
+                match sign_ins {
+                    None => self.ask(&request, &exchange).await.into(),
+                    Some(sign_ins) => self.repeat(sign_ins, request, exchange).await,
                 }
             }
             Err(error) => {
                 in_use.suspect();
-                Err(refusal(handle, error))
+                Err(Refusal::unanswered(self.handle, error))
             }
+        }
+    }
+
+    /// Answers the sign-in tool, which the hub lists for each connector that users sign in to.
+    pub(crate) async fn sign_in(&self, request: Request, exchange: Exchange) -> Result<Reply, Refusal> {
+        let (request, answer) = without_answer(request);
+        match self.connect_or_ask(answer, &request, &exchange).await {
+            Ok(_) => {
+                let text = format!("You are signed in to {:?}.", self.handle.settings.name);
+                Ok(Reply::from(ServerResult::from(CallToolResult::text(text))))
+            }
+            Err(answer) => answer.into(),
         }
     }
 
     /// Repeats a call whose credential was refused after the user agreed to sign in: waits until they have signed in,
     /// then tries once more.
-    async fn once_more(
+    async fn repeat(
         &self,
-        handle: &ConnectorHandle,
-        own: &UserConnections,
-        person: &str,
-        mut heard: watch::Receiver<()>,
+        mut sign_ins: watch::Receiver<()>,
         request: Request,
         exchange: Exchange,
     ) -> Result<Reply, Refusal> {
-        if !matches!(tokio::time::timeout(self.limits.sign_in_wait, heard.changed()).await, Ok(Ok(()))) {
-            return NotYet::Refused(unfinished(&handle.connector.name)).into();
+        let limit = self.set.context.limits.sign_in_wait;
+        if !matches!(tokio::time::timeout(limit, sign_ins.changed()).await, Ok(Ok(()))) {
+            return SignInAnswer::Refused(unfinished(&self.handle.settings.name)).into();
         }
-        let in_use = match own.link(self, handle, person).await {
+        let in_use = match self.connect().await {
             Ok(in_use) => in_use,
-            Err(NoConnection::Unavailable(why)) => return Err(Refusal::Unavailable(why)),
-            Err(NoConnection::SignIn) => return told(handle, own, person).await.into(),
+            Err(UserConnectionError::Unavailable(why)) => return Err(Refusal::Unavailable(why)),
+            Err(UserConnectionError::SignIn) => return self.refuse_with_url().await.into(),
         };
         match in_use.link.call(request, exchange).await {
             Ok(outcome) => outcome.map_err(Refusal::Rpc),
-            Err(Error::Unauthorized(_)) => told(handle, own, person).await.into(),
-            Err(error) => Err(refusal(handle, error)),
+            Err(Error::Unauthorized(_)) => self.refuse_with_url().await.into(),
+            Err(error) => Err(Refusal::unanswered(self.handle, error)),
         }
     }
 
-    /// Handles the sign-in tool, which the hub offers until the user has signed in.
-    pub(crate) async fn sign_in(
-        &self,
-        handle: &ConnectorHandle,
-        own: &UserConnections,
-        request: Request,
-        exchange: Exchange,
-    ) -> Result<Reply, Refusal> {
-        let person = person(own, handle, &request)?;
-        let (request, answer) = without_answer(request);
-        match self.connect_or_ask(handle, own, &person, answer, &request, &exchange).await {
-            Ok(_) => {
-                let text = format!("You are signed in to {:?}.", handle.connector.name);
-                Ok(Reply::from(ServerResult::from(CallToolResult::text(text))))
-            }
-            Err(not_yet) => not_yet.into(),
-        }
+    async fn connect(&self) -> Result<UserConnectionGuard, UserConnectionError> {
+        self.own.link(self.set, self.handle, &self.user).await
     }
 
-    /// Returns the connection of a user. Asks a user without one to sign in, and waits if they accept.
+    fn sign_ins(&self) -> Result<watch::Receiver<()>, UserConnectionError> {
+        self.own.sign_ins(&self.user, self.set.context.limits.own_links)
+    }
+
+    /// Returns the connection of the user. Asks a user without one to sign in, and waits if they accept.
     async fn connect_or_ask(
         &self,
-        handle: &ConnectorHandle,
-        own: &UserConnections,
-        person: &str,
         answer: Option<ElicitAction>,
         request: &Request,
         exchange: &Exchange,
-    ) -> Result<UserConnectionGuard, NotYet> {
-        match (own.link(self, handle, person).await, answer) {
+    ) -> Result<UserConnectionGuard, SignInAnswer> {
+        match (self.connect().await, answer) {
             (Ok(in_use), _) => Ok(in_use),
-            (Err(NoConnection::Unavailable(why)), _) => Err(NotYet::Refused(why)),
-            (Err(NoConnection::SignIn), None) => Err(self.ask(handle, own, person, request, exchange).await),
-            (Err(NoConnection::SignIn), Some(ElicitAction::Accept)) => self.wait(handle, own, person).await,
+            (Err(UserConnectionError::Unavailable(why)), _) => Err(SignInAnswer::Refused(why)),
+            (Err(UserConnectionError::SignIn), None) => Err(self.ask(request, exchange).await),
+            (Err(UserConnectionError::SignIn), Some(ElicitAction::Accept)) => self.wait().await,
             // The client may have declined without asking; the user may read the message later.
-            (Err(NoConnection::SignIn), Some(_)) => Err(told(handle, own, person).await),
+            (Err(UserConnectionError::SignIn), Some(_)) => Err(self.refuse_with_url().await),
         }
     }
 
-    /// Waits until the person has signed in, here or at another replica.
-    async fn wait(
-        &self,
-        handle: &ConnectorHandle,
-        own: &UserConnections,
-        person: &str,
-    ) -> Result<UserConnectionGuard, NotYet> {
-        let deadline = Instant::now() + self.limits.sign_in_wait;
-        let name = &handle.connector.name;
-        let mut heard = own.hear(person, self.limits.own_links).map_err(|_| too_many(name))?;
+    /// Waits until the user has signed in, here or at another replica.
+    async fn wait(&self) -> Result<UserConnectionGuard, SignInAnswer> {
+        let deadline = Instant::now() + self.set.context.limits.sign_in_wait;
+        let name = &self.handle.settings.name;
+        let mut sign_ins = self.sign_ins().map_err(|_| too_many(name))?;
         while Instant::now() < deadline {
             let next = deadline.min(Instant::now() + LOOK);
-            // Nobody signing in for a while is an answer too.
-            let _ = tokio::time::timeout_at(next, heard.changed()).await;
-            match own.link(self, handle, person).await {
+            // The connection is tried after a while without a sign-in, too.
+            let _ = tokio::time::timeout_at(next, sign_ins.changed()).await;
+            match self.connect().await {
                 Ok(in_use) => return Ok(in_use),
-                Err(NoConnection::SignIn) => {}
-                Err(NoConnection::Unavailable(why)) => return Err(NotYet::Refused(why)),
+                Err(UserConnectionError::SignIn) => {}
+                Err(UserConnectionError::Unavailable(why)) => return Err(SignInAnswer::Refused(why)),
             }
         }
-        Err(NotYet::Refused(unfinished(name)))
+        Err(SignInAnswer::Refused(unfinished(name)))
     }
 
-    async fn ask(
-        &self,
-        handle: &ConnectorHandle,
-        own: &UserConnections,
-        person: &str,
-        request: &Request,
-        exchange: &Exchange,
-    ) -> NotYet {
-        let url = match sign_in_url(handle, own, person).await {
+    async fn ask(&self, request: &Request, exchange: &Exchange) -> SignInAnswer {
+        let url = match self.url().await {
             Ok(url) => url,
-            Err(not_yet) => return not_yet,
+            Err(answer) => return answer,
         };
-        let question = question(&handle.connector.name, &url);
+        let question = question(&self.handle.settings.name, &url);
         let meta = &request.meta;
         let can = capability::check(&question, meta.version, &meta.client_capabilities).is_ok()
             && request.method.may_require_input()
             && (meta.version.is_modern() || exchange.live().is_some());
-        match can {
-            true => NotYet::Ask(Box::new(InputRequired {
+        if can {
+            SignInAnswer::Ask(Box::new(InputRequired {
                 input_requests: Some(InputRequests::from([(KEY.to_owned(), question)])),
                 ..InputRequired::default()
-            })),
-            false => NotYet::Refused(where_to(&handle.connector.name, &url)),
+            }))
+        } else {
+            SignInAnswer::Refused(where_to(&self.handle.settings.name, &url))
         }
     }
-}
 
-async fn told(handle: &ConnectorHandle, own: &UserConnections, person: &str) -> NotYet {
-    match sign_in_url(handle, own, person).await {
-        Ok(url) => NotYet::Refused(where_to(&handle.connector.name, &url)),
-        Err(not_yet) => not_yet,
+    async fn refuse_with_url(&self) -> SignInAnswer {
+        match self.url().await {
+            Ok(url) => SignInAnswer::Refused(where_to(&self.handle.settings.name, &url)),
+            Err(answer) => answer,
+        }
     }
-}
 
-async fn sign_in_url(
-    handle: &ConnectorHandle,
-    own: &UserConnections,
-    person: &str,
-) -> Result<String, NotYet> {
-    let name = &handle.connector.name;
-    own.people.sign_in_url(person).await.map_err(|error| {
-        let reference = edge::correlation_id();
-        tracing::warn!(connector = name, %error, reference, "nobody can be invited to sign in");
-        NotYet::Refused(format!(
-            "You have to sign in to {name:?}, and that is not possible now (reference {reference} in Loggia's log)."
-        ))
-    })
+    /// Returns the URL at which the user signs in.
+    async fn url(&self) -> Result<String, SignInAnswer> {
+        let name = &self.handle.settings.name;
+        self.own.people.sign_in_url(&self.user).await.map_err(|error| {
+            let reference = edge::correlation_id();
+            tracing::warn!(connector = name, %error, reference, "nobody can be invited to sign in");
+            SignInAnswer::Refused(format!(
+                "You have to sign in to {name:?}, and that is not possible now (reference {reference} in Loggia's log)."
+            ))
+        })
+    }
 }
 
 fn where_to(name: &str, url: &str) -> String {
@@ -225,19 +226,8 @@ fn unfinished(name: &str) -> String {
     format!("The sign-in to {name:?} is not finished yet. Once it is, call this again.")
 }
 
-fn too_many(name: &str) -> NotYet {
-    NotYet::Refused(format!("Too many people use {name:?} at once. Try again later."))
-}
-
-/// Returns the user who makes a request.
-fn person(own: &UserConnections, handle: &ConnectorHandle, request: &Request) -> Result<String, Refusal> {
-    let nobody = || {
-        Refusal::Unavailable(format!(
-            "Everybody signs in to {:?} for themselves, and it is not known who you are.",
-            handle.connector.name
-        ))
-    };
-    request.principal.as_deref().map(|principal| own.people.person(principal)).ok_or_else(nobody)
+fn too_many(name: &str) -> SignInAnswer {
+    SignInAnswer::Refused(format!("Too many people use {name:?} at once. Try again later."))
 }
 
 fn question(name: &str, url: &str) -> InputRequest {
@@ -251,8 +241,7 @@ fn question(name: &str, url: &str) -> InputRequest {
     })))
 }
 
-/// The request as the upstream is to see it, and what the person answered to our question, if this is the round
-/// that brings the answer.
+/// Returns the request as the upstream gets it, and the user's answer to our question, if this round brings one.
 fn without_answer(request: Request) -> (Request, Option<ElicitAction>) {
     if request.params.routing().is_some_and(|routing| !routing.again) {
         return (request, None);

@@ -1,8 +1,8 @@
 //! Calls of a legacy upstream that wait for a modern client.
 //!
 //! A legacy server asks its question in the middle of a call and waits. A modern client gets
-//! `input_required`, and sends the answers in a new request. In between the call stays here, under a random handle
-//! that only its client knows. The handle is bound to the caller and the request and counts once. A client that
+//! `input_required`, and sends the answers in a new request. In between the call stays here, under a random address
+//! that only its client knows. It is bound to the caller and the request and counts once. A client that
 //! does not return costs one entry for a bounded time; then the call is cancelled at the upstream.
 
 use std::collections::HashMap;
@@ -11,131 +11,23 @@ use std::time::Duration;
 
 use loggia::budget::{Budget, Share, ShareExceeded};
 use loggia::edge::correlation_id;
-use loggia::model::{InputRequest, InputRequests, InputRequired};
-use loggia::service::{BoxFuture, Principal, Request};
-use loggia::wire::{ErrorCode, Method, RawJson, RpcError};
+use loggia::model::InputRequired;
+use loggia::service::{Principal, Request};
+use loggia::wire::{ErrorCode, Method, RawJson, RawObject, RpcError};
 use ring::digest;
-use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::notification_router::NotificationRouter;
-use loggia::wire::RawObject;
+use crate::suspendable_call::SuspendableCall;
+use crate::suspended_address::{ReplicaId, SuspendedCallAddress};
 
-/// What a handle begins with: tells ours from the state of another server.
-const HANDLE: &str = "loggia-parked-";
-/// Most questions of one call that wait at once.
-const MOST_QUESTIONS: usize = 64;
 /// Callers that are counted apart. With more of them, some share one count.
 const CALLERS: usize = 64;
 
-/// A question of the upstream's, and the way back for its answer.
-pub(crate) struct Question {
-    pub(crate) request: InputRequest,
-    pub(crate) answer: oneshot::Sender<Result<RawJson, RpcError>>,
-}
-
-/// Where a running call's questions go.
-pub(crate) type Questions = mpsc::Sender<Question>;
-
-/// A call that runs at the upstream.
-pub(crate) struct Running<T> {
-    call: Option<BoxFuture<'static, T>>,
-    finished: Option<T>,
-    questions: mpsc::Receiver<Question>,
-    pending: Vec<(String, Question)>,
-    asked: u32,
-    /// Where its notifications go.
-    pub(crate) notifications: Arc<NotificationRouter>,
-}
-
-/// Where a running call has got to.
-pub(crate) enum Step<T> {
-    /// It is over.
-    Finished(T),
-    /// It waits for answers.
-    Asks,
-}
-
-impl<T> Running<T> {
-    /// The sending end for questions, and what makes a [`Running`] of the call that asks them.
-    pub(crate) fn channel() -> (Questions, mpsc::Receiver<Question>) {
-        mpsc::channel(MOST_QUESTIONS)
-    }
-
-    pub(crate) fn new(
-        call: BoxFuture<'static, T>,
-        questions: mpsc::Receiver<Question>,
-        notifications: Arc<NotificationRouter>,
-    ) -> Running<T> {
-        Running { call: Some(call), finished: None, questions, pending: Vec::new(), asked: 0, notifications }
-    }
-
-    /// Goes on until the call is over or asks something.
-    pub(crate) async fn advance(&mut self) -> Step<T> {
-        loop {
-            if let Some(outcome) = self.finished.take() {
-                return Step::Finished(outcome);
-            }
-            // A question that the upstream took back has nobody to answer to.
-            self.pending.retain(|(_, question)| !question.answer.is_closed());
-            if !self.pending.is_empty() && self.questions.is_empty() {
-                return Step::Asks;
-            }
-            self.step().await;
-        }
-    }
-
-    /// Keeps the call alive while nobody waits for it. Never returns.
-    async fn idle(&mut self) {
-        loop {
-            self.step().await;
-        }
-    }
-
-    /// Waits for the next thing that happens to the call, and notes it.
-    async fn step(&mut self) {
-        let call = async {
-            match &mut self.call {
-                Some(call) => call.await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            Some(question) = self.questions.recv() => {
-                self.asked += 1;
-                self.pending.push((format!("question-{}", self.asked), question));
-            }
-            outcome = call => {
-                self.call = None;
-                self.finished = Some(outcome);
-            }
-        }
-    }
-
-    /// The questions that wait.
-    fn requests(&self) -> InputRequests {
-        self.pending.iter().map(|(key, question)| (key.clone(), question.request.clone())).collect()
-    }
-
-    /// Hands the answers that came to the questions they belong to. What is missing is asked again; what
-    /// was never asked is ignored (MRTR, "Error Handling").
-    fn answer(&mut self, responses: &RawObject<'_>) {
-        for (key, question) in std::mem::take(&mut self.pending) {
-            match responses.value(&key) {
-                // The upstream may have stopped waiting.
-                Some(answer) => drop(question.answer.send(Ok(answer))),
-                None => self.pending.push((key, question)),
-            }
-        }
-    }
-}
-
-/// Who may take a parked call up again, and with which request.
+/// The caller that may continue a suspended call, and the request that it has to repeat.
 #[derive(PartialEq)]
-struct Binding {
+struct CallBinding {
     /// The issuer and the subject. What else is known of a person may change between two requests.
     principal: Option<(Option<String>, String)>,
     method: Method,
@@ -143,18 +35,20 @@ struct Binding {
     digest: [u8; 32],
 }
 
-struct Entry<T> {
-    binding: Binding,
+/// One suspended call, and the task that keeps it.
+struct SuspendedCall<T> {
+    binding: CallBinding,
     wake: oneshot::Sender<()>,
-    keeper: JoinHandle<Option<Running<T>>>,
+    keeper: JoinHandle<Option<SuspendableCall<T>>>,
     _share: Option<Share>,
 }
 
-type Table<T> = Arc<Mutex<HashMap<String, Entry<T>>>>;
+type SuspendedCallTable<T> = Arc<Mutex<HashMap<SuspendedCallAddress, SuspendedCall<T>>>>;
 
-/// The parked calls of one upstream.
+/// The suspended calls of one upstream.
 pub(crate) struct SuspendedCalls<T> {
-    table: Table<T>,
+    replica: ReplicaId,
+    table: SuspendedCallTable<T>,
     most: usize,
     /// A share of `most` for each caller.
     callers: Arc<Budget>,
@@ -162,18 +56,28 @@ pub(crate) struct SuspendedCalls<T> {
 }
 
 impl<T: Send + 'static> SuspendedCalls<T> {
-    /// Room for `most` calls, each for at most `stay`.
-    pub(crate) fn new(most: usize, stay: Duration) -> SuspendedCalls<T> {
-        SuspendedCalls { table: Table::default(), most, callers: Budget::new(most, CALLERS), stay }
+    /// Room for `most` calls of this replica, each for at most `stay`.
+    pub(crate) fn new(replica: ReplicaId, most: usize, stay: Duration) -> SuspendedCalls<T> {
+        SuspendedCalls {
+            replica,
+            table: SuspendedCallTable::default(),
+            most,
+            callers: Budget::new(most, CALLERS),
+            stay,
+        }
     }
 
-    /// Parks `running`, which asks something, and gives the answer for its client.
-    pub(crate) fn park(&self, running: Running<T>, request: &Request) -> Result<InputRequired, RpcError> {
-        let binding = Binding::of(request)?;
-        let handle = handle()?;
+    /// Suspends `running`, which asks something, and returns the questions for its client.
+    pub(crate) fn suspend(
+        &self,
+        running: SuspendableCall<T>,
+        request: &Request,
+    ) -> Result<InputRequired, RpcError> {
+        let binding = CallBinding::of(request)?;
+        let address = self.new_address()?;
         let asked = InputRequired {
             input_requests: Some(running.requests()),
-            request_state: Some(handle.clone()),
+            request_state: Some(address.to_string()),
             ..InputRequired::default()
         };
         let share = self.share_of(request)?;
@@ -185,9 +89,20 @@ impl<T: Send + 'static> SuspendedCalls<T> {
             ));
         }
         let (wake, woken) = oneshot::channel();
-        let keeper = tokio::spawn(keep(running, woken, self.stay, self.table.clone(), handle.clone()));
-        table.insert(handle, Entry { binding, wake, keeper, _share: share });
+        let keeper = tokio::spawn(keep(running, woken, self.stay, self.table.clone(), address));
+        table.insert(address, SuspendedCall { binding, wake, keeper, _share: share });
         Ok(asked)
+    }
+
+    fn new_address(&self) -> Result<SuspendedCallAddress, RpcError> {
+        SuspendedCallAddress::random(self.replica).map_err(|_| {
+            let reference = correlation_id();
+            tracing::error!(
+                reference,
+                "a call cannot be suspended: the operating system gives no randomness"
+            );
+            RpcError::internal(&reference)
+        })
     }
 
     fn share_of(&self, request: &Request) -> Result<Option<Share>, RpcError> {
@@ -204,11 +119,14 @@ impl<T: Send + 'static> SuspendedCalls<T> {
         })
     }
 
-    /// The parked call that `request` brings answers for; `None` where it is a request of its own.
-    pub(crate) async fn take_up(&self, request: &Request) -> Result<Option<Running<T>>, RpcError> {
-        let Some(handle) = state_of(request)? else { return Ok(None) };
+    /// Returns the suspended call that `request` brings answers for; `None` where it is a new request.
+    pub(crate) async fn resume(&self, request: &Request) -> Result<Option<SuspendableCall<T>>, RpcError> {
+        let Some(address) = address_of(request)? else { return Ok(None) };
+        if address.replica() != self.replica {
+            return Err(other_replica(address.replica(), self.replica));
+        }
         let responses = responses_of(request)?;
-        let entry = self.claim(&handle, request)?;
+        let entry = self.take(&address, request)?;
         drop(entry.wake);
         let running = entry.keeper.await.ok().flatten();
         let mut running = running.ok_or_else(expired)?;
@@ -218,47 +136,54 @@ impl<T: Send + 'static> SuspendedCalls<T> {
         Ok(Some(running))
     }
 
-    fn claim(&self, handle: &str, request: &Request) -> Result<Entry<T>, RpcError> {
-        let binding = Binding::of(request)?;
+    fn take(&self, address: &SuspendedCallAddress, request: &Request) -> Result<SuspendedCall<T>, RpcError> {
+        let binding = CallBinding::of(request)?;
         let mut table = lock(&self.table);
-        match table.get(handle) {
-            // Whoever shows a handle with another request learns nothing and breaks nothing.
-            Some(entry) if entry.binding == binding => table.remove(handle).ok_or_else(expired),
+        match table.get(address) {
+            // A caller that sends an address with another request learns nothing and breaks nothing.
+            Some(entry) if entry.binding == binding => table.remove(address).ok_or_else(expired),
             Some(_) => Err(RpcError::invalid_params("This requestState belongs to another request")),
             None => Err(expired()),
         }
     }
 }
 
-/// Nobody can take the calls up again: the upstream is told that they are cancelled.
-impl<T> Drop for SuspendedCalls<T> {
-    fn drop(&mut self) {
+impl<T> SuspendedCalls<T> {
+    /// Cancels all calls. The upstream is told.
+    pub(crate) fn cancel_all(&self) {
         for (_, entry) in lock(&self.table).drain() {
             entry.keeper.abort();
         }
     }
 }
 
-/// Keeps a parked call until it is claimed; after `stay` it is dropped, which cancels it upstream.
+/// Cancels the calls: no request can reach them any more.
+impl<T> Drop for SuspendedCalls<T> {
+    fn drop(&mut self) {
+        self.cancel_all();
+    }
+}
+
+/// Keeps a suspended call until it is resumed; after `stay` it is dropped, which cancels it upstream.
 async fn keep<T: Send + 'static>(
-    mut running: Running<T>,
+    mut running: SuspendableCall<T>,
     woken: oneshot::Receiver<()>,
     stay: Duration,
-    table: Table<T>,
-    handle: String,
-) -> Option<Running<T>> {
+    table: SuspendedCallTable<T>,
+    address: SuspendedCallAddress,
+) -> Option<SuspendableCall<T>> {
     tokio::select! {
         biased;
         _ = woken => return Some(running),
         () = tokio::time::sleep(stay) => {}
         () = running.idle() => {}
     }
-    lock(&table).remove(&handle);
+    lock(&table).remove(&address);
     tracing::info!("a call was cancelled: its client never came back with the answer to a question");
     None
 }
 
-fn lock<T>(table: &Mutex<HashMap<String, Entry<T>>>) -> MutexGuard<'_, HashMap<String, Entry<T>>> {
+fn lock<T>(table: &SuspendedCallTable<T>) -> MutexGuard<'_, HashMap<SuspendedCallAddress, SuspendedCall<T>>> {
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -269,30 +194,25 @@ fn expired() -> RpcError {
     )
 }
 
-fn handle() -> Result<String, RpcError> {
-    let mut bytes = [0u8; 16];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| {
-        let reference = correlation_id();
-        tracing::error!(reference, "a call cannot be suspended: the operating system gives no randomness");
-        RpcError::internal(&reference)
-    })?;
-    let hex = bytes.iter().map(|byte| format!("{byte:02x}"));
-    Ok(std::iter::once(HANDLE.to_owned()).chain(hex).collect())
+fn other_replica(owner: ReplicaId, this: ReplicaId) -> RpcError {
+    RpcError::invalid_params(format!(
+        "This requestState belongs to replica {owner} of this server, and this is replica {this}: the request reached \
+         another replica, or the server was restarted. Make the call again without requestState"
+    ))
 }
 
-/// The handle that a request brings.
-fn state_of(request: &Request) -> Result<Option<String>, RpcError> {
+/// Returns the address that a request brings.
+fn address_of(request: &Request) -> Result<Option<SuspendedCallAddress>, RpcError> {
     if request.params.routing().is_some_and(|routing| !routing.again) {
         return Ok(None);
     }
     let members = read(&request.params)?;
-    match members.raw("requestState") {
-        None => Ok(None),
-        Some(_) => match members.string("requestState") {
-            Some(state) if state.starts_with(HANDLE) => Ok(Some(state.into_owned())),
-            _ => Err(RpcError::invalid_params("This requestState was not given by this server")),
-        },
+    if members.raw("requestState").is_none() {
+        return Ok(None);
     }
+    let address = members.string("requestState").and_then(|state| state.parse().ok());
+    let foreign = || RpcError::invalid_params("This requestState was not given by this server");
+    address.map(Some).ok_or_else(foreign)
 }
 
 fn responses_of(request: &Request) -> Result<Option<RawJson>, RpcError> {
@@ -303,8 +223,8 @@ fn read(params: &RawJson) -> Result<RawObject<'_>, RpcError> {
     RawObject::of(params).map_err(|error| RpcError::invalid_params(format!("Invalid params: {error}")))
 }
 
-impl Binding {
-    fn of(request: &Request) -> Result<Binding, RpcError> {
+impl CallBinding {
+    fn of(request: &Request) -> Result<CallBinding, RpcError> {
         // Canonical: a client may write the same request with its members in another order.
         let mut params: Value = request
             .params
@@ -319,6 +239,6 @@ impl Binding {
         bytes.copy_from_slice(digest.as_ref());
         let person = |principal: &Arc<Principal>| (principal.issuer.clone(), principal.subject.clone());
         let principal = request.principal.as_ref().map(person);
-        Ok(Binding { principal, method: request.method.clone(), digest: bytes })
+        Ok(CallBinding { principal, method: request.method.clone(), digest: bytes })
     }
 }

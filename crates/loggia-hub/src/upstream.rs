@@ -1,5 +1,6 @@
 //! One open upstream, whether it is a server elsewhere or in this process.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use loggia::model::{
 use loggia::service::{Outcome, Request};
 use loggia::wire::{Method, Version};
 use loggia::{Error, Result, Service};
+use tokio::sync::watch;
 
 use crate::listing;
 use crate::relay::{Relay, Relayed};
@@ -21,7 +23,38 @@ pub(crate) enum Upstream {
     /// A server elsewhere.
     Client(Box<Relay>),
     /// A server in this process.
-    Service(Arc<dyn Service>),
+    Service(InProcess),
+}
+
+/// A server in this process. Its calls end with an error once it is closed.
+pub(crate) struct InProcess {
+    service: Arc<dyn Service>,
+    closed: watch::Sender<bool>,
+}
+
+impl InProcess {
+    /// An open server.
+    pub(crate) fn new(service: Arc<dyn Service>) -> InProcess {
+        InProcess { service, closed: watch::Sender::new(false) }
+    }
+
+    async fn call(&self, request: Request, exchange: Exchange) -> Result<Outcome> {
+        let mut closed = self.closed.subscribe();
+        tokio::select! {
+            // A call that answers at once does not wait for the end.
+            biased;
+            outcome = self.service.call(request, exchange) => Ok(outcome),
+            _ = closed.wait_for(|closed| *closed) => Err(Error::Connection("the server was closed".to_owned())),
+        }
+    }
+}
+
+impl Deref for InProcess {
+    type Target = Arc<dyn Service>;
+
+    fn deref(&self) -> &Arc<dyn Service> {
+        &self.service
+    }
 }
 
 /// The description that an upstream gives of itself.
@@ -68,7 +101,7 @@ impl Upstream {
     pub(crate) async fn call(&self, request: Request, exchange: Exchange) -> Result<Outcome, Relayed> {
         match self {
             Upstream::Client(relay) => relay.call(request, exchange).await,
-            Upstream::Service(service) => Ok(service.call(request, exchange).await),
+            Upstream::Service(service) => service.call(request, exchange).await,
         }
     }
 
@@ -76,7 +109,7 @@ impl Upstream {
         match self {
             Upstream::Client(relay) => relay.client().read_tool_list().await,
             Upstream::Service(service) => {
-                listing::all(&**service, Method::ListTools, listing::tools, most_pages).await
+                listing::all(&***service, Method::ListTools, listing::tools, most_pages).await
             }
         }
     }
@@ -85,7 +118,7 @@ impl Upstream {
         match self {
             Upstream::Client(relay) => relay.client().read_prompt_list().await,
             Upstream::Service(service) => {
-                listing::all(&**service, Method::ListPrompts, listing::prompts, most_pages).await
+                listing::all(&***service, Method::ListPrompts, listing::prompts, most_pages).await
             }
         }
     }
@@ -94,7 +127,7 @@ impl Upstream {
         match self {
             Upstream::Client(relay) => relay.client().read_resource_list().await,
             Upstream::Service(service) => {
-                listing::all(&**service, Method::ListResources, listing::resources, most_pages).await
+                listing::all(&***service, Method::ListResources, listing::resources, most_pages).await
             }
         }
     }
@@ -103,7 +136,7 @@ impl Upstream {
         match self {
             Upstream::Client(relay) => relay.client().read_resource_template_list().await,
             Upstream::Service(service) => {
-                listing::all(&**service, Method::ListResourceTemplates, listing::templates, most_pages).await
+                listing::all(&***service, Method::ListResourceTemplates, listing::templates, most_pages).await
             }
         }
     }
@@ -138,8 +171,9 @@ impl Upstream {
 
     /// Ends the connection.
     pub(crate) async fn close(&self) {
-        if let Upstream::Client(relay) = self {
-            relay.client().close().await;
+        match self {
+            Upstream::Client(relay) => relay.close().await,
+            Upstream::Service(service) => drop(service.closed.send_replace(true)),
         }
     }
 }

@@ -50,7 +50,7 @@ impl UpstreamLists {
     /// and a problem.
     pub(crate) async fn read(source: ListSource<'_>) -> Result<UpstreamLists> {
         let about = source.link.about().await?;
-        let mut catalog = UpstreamLists {
+        let mut lists = UpstreamLists {
             version: about.version,
             identity: about.identity,
             capabilities: about.capabilities,
@@ -59,8 +59,8 @@ impl UpstreamLists {
                 .map(|text| truncated(&text, source.limits.instructions).to_owned()),
             ..UpstreamLists::default()
         };
-        catalog.refresh(source, &[Change::Tools, Change::Prompts, Change::Resources]).await?;
-        Ok(catalog)
+        lists.refresh(source, &[Change::Tools, Change::Prompts, Change::Resources]).await?;
+        Ok(lists)
     }
 
     /// The lists in which it differs from `before`.
@@ -92,10 +92,10 @@ impl UpstreamLists {
             bounds.read(resources, "resources", Box::pin(link.resources(pages))),
             bounds.read(resources, TEMPLATES, Box::pin(link.templates(pages))),
         );
-        self.take("tools", source.connector, tools?, |catalog| &mut catalog.tools);
-        self.take("prompts", source.connector, prompts?, |catalog| &mut catalog.prompts);
-        self.take("resources", source.connector, resources?, |catalog| &mut catalog.resources);
-        self.take(TEMPLATES, source.connector, templates?, |catalog| &mut catalog.templates);
+        self.take("tools", source.connector, tools?, |lists| &mut lists.tools);
+        self.take("prompts", source.connector, prompts?, |lists| &mut lists.prompts);
+        self.take("resources", source.connector, resources?, |lists| &mut lists.resources);
+        self.take(TEMPLATES, source.connector, templates?, |lists| &mut lists.templates);
         Ok(())
     }
 

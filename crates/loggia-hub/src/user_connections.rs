@@ -6,7 +6,7 @@
 //! connector's [`People`] opens connections and knows which users have signed in.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,12 +15,12 @@ use loggia::Error;
 use tokio::sync::watch;
 
 use crate::connector::{Opened, People};
-use crate::connector_handle::{ConnectorHandle, Listed, now};
-use crate::hub::Shared;
+use crate::connector_handle::{ConnectorHandle, ListSnapshot, now};
 use crate::relay::Relay;
 use crate::supervisor;
-use crate::upstream::Upstream;
+use crate::upstream::{InProcess, Upstream};
 use crate::upstream_lists::{ListSource, UpstreamLists};
+use crate::upstream_set::UpstreamSet;
 
 /// The number of times that a connection is opened again because its user signed in meanwhile.
 const OPENINGS: usize = 3;
@@ -34,13 +34,15 @@ pub(crate) struct UserConnections {
     /// Held while a connection is added or taken away: never while one is only used.
     changing: Mutex<()>,
     begun: Instant,
+    /// Set when no connection may be opened any more.
+    closed: AtomicBool,
 }
 
 /// One person's place.
 struct UserConnection {
     link: ArcSwapOption<Upstream>,
     /// The lists of the upstream for this user, once they are known.
-    listed: ArcSwapOption<Listed>,
+    listed: ArcSwapOption<ListSnapshot>,
     /// Held while a connection is being opened: one at a time.
     opening: tokio::sync::Mutex<()>,
     /// The number of sign-ins. A connection opened with earlier credentials is discarded.
@@ -57,43 +59,44 @@ struct UserConnection {
 /// A connection that a call uses, for as long as it is kept.
 pub(crate) struct UserConnectionGuard {
     pub(crate) link: Arc<Upstream>,
-    counted: Counted,
+    counted: UsageGuard,
 }
 
-struct Counted {
+struct UsageGuard {
     connection: Arc<UserConnection>,
     begun: Instant,
 }
 
 impl UserConnectionGuard {
     /// Returns the lists of the upstream for this user, and reads them again when they are too old.
-    async fn listed(&self, shared: &Shared, handle: &ConnectorHandle) -> Option<Arc<Listed>> {
+    async fn listed(&self, set: &UpstreamSet, handle: &ConnectorHandle) -> Option<Arc<ListSnapshot>> {
         let listed = || self.counted.connection.listed.load_full();
-        let old =
-            |listed: &Listed| now().saturating_duration_since(listed.read_at) >= shared.limits.refresh_after;
+        let old = |listed: &ListSnapshot| {
+            now().saturating_duration_since(listed.read_at) >= set.context.limits.refresh_after
+        };
         if listed().is_none_or(|listed| old(&listed)) {
-            self.read(shared, handle).await;
+            self.read(set, handle).await;
         }
         listed()
     }
 
     /// Reads what the upstream offers the person, and announces what is new.
-    async fn read(&self, shared: &Shared, handle: &ConnectorHandle) {
-        let (link, connector) = (&*self.link, &*handle.connector.name);
-        let source = ListSource { link, connector, limits: &shared.limits };
-        let catalog = match UpstreamLists::read(source).await {
-            Ok(catalog) => catalog,
+    async fn read(&self, set: &UpstreamSet, handle: &ConnectorHandle) {
+        let (link, connector) = (&*self.link, &*handle.settings.name);
+        let source = ListSource { link, connector, limits: &set.context.limits };
+        let lists = match UpstreamLists::read(source).await {
+            Ok(lists) => lists,
             Err(error) => {
-                return tracing::warn!(connector = handle.connector.name, %error, "lists cannot be read");
+                return tracing::warn!(connector = handle.settings.name, %error, "lists cannot be read");
             }
         };
-        let next = Arc::new(Listed { catalog, read_at: now(), remembered: false });
+        let next = Arc::new(ListSnapshot::read(lists));
         let before = self.counted.connection.listed.swap(Some(next.clone()));
-        next.catalog.log_problems(&handle.connector.name, before.as_ref().map(|before| &before.catalog));
+        next.lists.log_problems(&handle.settings.name, before.as_ref().map(|before| &before.lists));
         let nothing = UpstreamLists::default();
-        let changes = next.catalog.changes_since(before.as_ref().map_or(&nothing, |before| &before.catalog));
+        let changes = next.lists.changes_since(before.as_ref().map_or(&nothing, |before| &before.lists));
         // A client of another user that is notified too reads the same lists as before.
-        changes.into_iter().for_each(|change| shared.announce(change));
+        changes.into_iter().for_each(|change| set.announce(change));
     }
 
     /// A request failed as if the connection were gone: finds out whether it is.
@@ -108,7 +111,7 @@ impl UserConnectionGuard {
 }
 
 /// The reason that a user has no connection.
-pub(crate) enum NoConnection {
+pub(crate) enum UserConnectionError {
     /// The user has to sign in.
     SignIn,
     /// Another reason, as text for the user.
@@ -117,18 +120,29 @@ pub(crate) enum NoConnection {
 
 impl UserConnections {
     pub(crate) fn new(people: Arc<dyn People>) -> UserConnections {
-        UserConnections { people, connections: ArcSwap::default(), changing: Mutex::default(), begun: now() }
+        UserConnections {
+            people,
+            connections: ArcSwap::default(),
+            changing: Mutex::default(),
+            begun: now(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns the lists of each user whose lists are known.
+    pub(crate) fn lists(&self) -> Vec<Arc<ListSnapshot>> {
+        self.connections.load().values().filter_map(|connection| connection.listed.load_full()).collect()
     }
 
     /// Returns the connection of a user, and opens it if there is none.
     pub(crate) async fn link(
         &self,
-        shared: &Shared,
+        set: &UpstreamSet,
         handle: &ConnectorHandle,
         person: &str,
-    ) -> Result<UserConnectionGuard, NoConnection> {
-        let connection = self.connection(person, shared.limits.own_links)?;
-        let counted = Counted::new(&connection, self.begun);
+    ) -> Result<UserConnectionGuard, UserConnectionError> {
+        let connection = self.connection(person, set.context.limits.own_links)?;
+        let counted = UsageGuard::new(&connection, self.begun);
         if let Some(link) = connection.link.load_full() {
             return Ok(UserConnectionGuard { link, counted });
         }
@@ -136,12 +150,17 @@ impl UserConnections {
         if let Some(link) = connection.link.load_full() {
             return Ok(UserConnectionGuard { link, counted });
         }
-        let link = self.open_current(shared, handle, person, &connection).await?;
+        let link = self.open_current(set, handle, person, &connection).await?;
         connection.in_vain.store(0, Ordering::Relaxed);
         self.keep(person, &connection);
+        // Looked at after the connection was kept: `close` from now on finds it.
+        if self.closed.load(Ordering::SeqCst) {
+            leave(&connection).await;
+            return Err(closed(handle));
+        }
         tokio::spawn(watch_end(connection.clone(), link.clone()));
         let in_use = UserConnectionGuard { link, counted };
-        in_use.read(shared, handle).await;
+        in_use.read(set, handle).await;
         Ok(in_use)
     }
 
@@ -149,15 +168,15 @@ impl UserConnections {
     /// another account, the connection is opened again.
     async fn open_current(
         &self,
-        shared: &Shared,
+        set: &UpstreamSet,
         handle: &ConnectorHandle,
         person: &str,
         connection: &UserConnection,
-    ) -> Result<Arc<Upstream>, NoConnection> {
-        let mut outcome = Err(NoConnection::SignIn);
+    ) -> Result<Arc<Upstream>, UserConnectionError> {
+        let mut outcome = Err(UserConnectionError::SignIn);
         for _ in 0..OPENINGS {
             let sign_ins = connection.sign_ins.load(Ordering::SeqCst);
-            outcome = self.open(shared, handle, person).await;
+            outcome = self.open(set, handle, person).await;
             if let Ok(link) = &outcome {
                 connection.link.store(Some(link.clone()));
             }
@@ -172,26 +191,26 @@ impl UserConnections {
 
     async fn open(
         &self,
-        shared: &Shared,
+        set: &UpstreamSet,
         handle: &ConnectorHandle,
         person: &str,
-    ) -> Result<Arc<Upstream>, NoConnection> {
-        let limit = shared.limits.connect_timeout;
-        let opening = self.people.open(supervisor::client(shared), person);
+    ) -> Result<Arc<Upstream>, UserConnectionError> {
+        let limit = set.context.limits.connect_timeout;
+        let opening = self.people.open(supervisor::client(&set.context), person);
         let opened = tokio::time::timeout(limit, opening).await.unwrap_or(Err(Error::timeout(limit)));
         match opened {
-            Ok(Some(Opened::Service(service))) => Ok(Arc::new(Upstream::Service(service))),
+            Ok(Some(Opened::Service(service))) => Ok(Arc::new(Upstream::Service(InProcess::new(service)))),
             Ok(Some(Opened::Client(client))) => {
-                let relay = Relay::new(client, &handle.connector, &shared.limits);
+                let relay = Relay::new(client, &handle.settings, &set.context);
                 Ok(Arc::new(Upstream::Client(Box::new(relay))))
             }
             // The upstream refuses the stored credential.
-            Ok(None) | Err(Error::Unauthorized(_)) => Err(NoConnection::SignIn),
+            Ok(None) | Err(Error::Unauthorized(_)) => Err(UserConnectionError::SignIn),
             Err(error) => {
-                let name = &handle.connector.name;
+                let name = &handle.settings.name;
                 let reference = loggia::edge::correlation_id();
                 tracing::warn!(connector = name, %error, reference, "no connection for a person");
-                Err(NoConnection::Unavailable(format!(
+                Err(UserConnectionError::Unavailable(format!(
                     "The connector {name:?} cannot be reached now (reference {reference} in Loggia's log). Try again \
                      later."
                 )))
@@ -203,23 +222,23 @@ impl UserConnections {
     /// each time for an upstream that does not answer: the lists of the others must not wait for it.
     pub(crate) async fn listed(
         &self,
-        shared: &Shared,
+        set: &UpstreamSet,
         handle: &ConnectorHandle,
         person: &str,
-    ) -> Option<Arc<Listed>> {
-        let connection = self.connection(person, shared.limits.own_links).ok()?;
+    ) -> Option<Arc<ListSnapshot>> {
+        let connection = self.connection(person, set.context.limits.own_links).ok()?;
         let in_vain = connection.in_vain.load(Ordering::Relaxed);
         if in_vain > 0 && since(self.begun).saturating_sub(in_vain) < millis(RETRY) {
             return None;
         }
         let look = async {
-            match self.link(shared, handle, person).await {
-                Ok(in_use) => Ok(in_use.listed(shared, handle).await),
-                Err(NoConnection::SignIn) => Ok(None),
-                Err(NoConnection::Unavailable(_)) => Err(()),
+            match self.link(set, handle, person).await {
+                Ok(in_use) => Ok(in_use.listed(set, handle).await),
+                Err(UserConnectionError::SignIn) => Ok(None),
+                Err(UserConnectionError::Unavailable(_)) => Err(()),
             }
         };
-        match tokio::time::timeout(shared.limits.patience, look).await {
+        match tokio::time::timeout(set.context.limits.patience, look).await {
             Ok(Ok(listed)) => listed,
             Ok(Err(())) | Err(_) => {
                 connection.in_vain.store(since(self.begun).max(1), Ordering::Relaxed);
@@ -229,7 +248,11 @@ impl UserConnections {
     }
 
     /// Returns a receiver that is notified when the user signs in.
-    pub(crate) fn hear(&self, person: &str, most: usize) -> Result<watch::Receiver<()>, NoConnection> {
+    pub(crate) fn sign_ins(
+        &self,
+        person: &str,
+        most: usize,
+    ) -> Result<watch::Receiver<()>, UserConnectionError> {
         Ok(self.connection(person, most)?.signed_in.subscribe())
     }
 
@@ -257,14 +280,15 @@ impl UserConnections {
         }
     }
 
-    /// Closes everything.
+    /// Closes every connection. No other one can be opened afterwards.
     pub(crate) async fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
         for connection in self.take_away(|_| true) {
             leave(&connection).await;
         }
     }
 
-    fn connection(&self, person: &str, most: usize) -> Result<Arc<UserConnection>, NoConnection> {
+    fn connection(&self, person: &str, most: usize) -> Result<Arc<UserConnection>, UserConnectionError> {
         if let Some(connection) = self.connections.load().get(person) {
             return Ok(connection.clone());
         }
@@ -280,7 +304,7 @@ impl UserConnections {
                 .min_by_key(|(_, connection)| (connection.link.load().is_some(), connection.rests_since()));
             let longest = longest.map(|(name, _)| name.clone());
             let busy = || {
-                NoConnection::Unavailable(
+                UserConnectionError::Unavailable(
                     "Too many people use this connector at once. Try again later.".into(),
                 )
             };
@@ -342,18 +366,26 @@ impl UserConnection {
     }
 }
 
-impl Counted {
-    fn new(connection: &Arc<UserConnection>, begun: Instant) -> Counted {
+impl UsageGuard {
+    fn new(connection: &Arc<UserConnection>, begun: Instant) -> UsageGuard {
         connection.running.fetch_add(1, Ordering::AcqRel);
-        Counted { connection: connection.clone(), begun }
+        UsageGuard { connection: connection.clone(), begun }
     }
 }
 
-impl Drop for Counted {
+impl Drop for UsageGuard {
     fn drop(&mut self) {
         self.connection.used.store(since(self.begun), Ordering::Relaxed);
         self.connection.running.fetch_sub(1, Ordering::AcqRel);
     }
+}
+
+fn closed(handle: &ConnectorHandle) -> UserConnectionError {
+    let name = &handle.settings.name;
+    UserConnectionError::Unavailable(match handle.retirement() {
+        Some(retirement) => retirement.explain_unsent(name),
+        None => format!("The connector {name:?} was closed."),
+    })
 }
 
 async fn leave(connection: &UserConnection) {

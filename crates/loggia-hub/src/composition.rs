@@ -1,0 +1,48 @@
+//! The snapshot that every request reads: the connectors of the hub, and the routes that were made of their lists.
+//!
+//! Invariant: the routes and the connectors are of one moment, so an index in a route is valid in its composition alone.
+
+use std::sync::Arc;
+
+use loggia::model::Implementation;
+
+use crate::connector_handle::ConnectorHandle;
+use crate::limits::HubLimits;
+use crate::members::RawObject;
+use crate::routing_table::{Route, RoutingTable};
+use crate::transform::ComponentKind;
+
+/// The connectors of the hub and their routes.
+pub(crate) struct Composition {
+    pub(crate) members: Arc<Members>,
+    pub(crate) table: RoutingTable,
+}
+
+/// A component of a connector: the target of a request by name.
+pub(crate) struct ComponentTarget {
+    pub(crate) handle: Arc<ConnectorHandle>,
+    /// The name that the connector uses.
+    pub(crate) name: Arc<str>,
+}
+
+impl Composition {
+    /// Makes the routes of `members` from their common lists.
+    pub(crate) fn new(members: Arc<Members>, identity: &Implementation, limits: &HubLimits) -> Composition {
+        let table = members.common_table(identity, limits);
+        Composition { members, table }
+    }
+
+    /// Returns the component that is listed as `name`.
+    pub(crate) fn target(&self, kind: ComponentKind, name: &str) -> Option<ComponentTarget> {
+        let Route { connector, name } = match kind {
+            ComponentKind::Tool => self.table.tool(name)?,
+            ComponentKind::Prompt => self.table.prompt(name)?,
+        };
+        Some(ComponentTarget { handle: self.handle(*connector).clone(), name: name.clone() })
+    }
+
+    /// Returns the connector at the index of a route.
+    pub(crate) fn handle(&self, connector: usize) -> &Arc<ConnectorHandle> {
+        &self.members.at(connector).handle
+    }
+}

@@ -1,0 +1,211 @@
+//! Adds, changes and removes the connectors of a running hub.
+//!
+//! A change is checked as a whole, then the members are replaced with one swap, then supervisors start and retired
+//! connectors are drained. Requests see the connectors of before or those of after.
+//!
+//! Invariant: each connector that is served has one running supervisor, and no supervisor serves another.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::join_all;
+use loggia::changes::Change;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tracing::Instrument as _;
+
+use crate::connector::{Connector, UpstreamSettings};
+use crate::connector_handle::{ConnectorHandle, HandleStart, Hint, ListOrigin, ListSnapshot};
+use crate::connector_set::{ConnectorSetChange, ConnectorSetError, check};
+use crate::members::{Member, RawObject};
+use crate::retirement::{Retirement, close_when_idle};
+use crate::supervisor;
+use crate::upstream_set::UpstreamSet;
+
+/// Changes the connectors of one hub, one change after another.
+pub(crate) struct ConnectorManager {
+    set: Arc<UpstreamSet>,
+    state: Mutex<ManagerState>,
+    closing: watch::Sender<bool>,
+}
+
+/// The connectors as they were given, and the tasks behind them.
+#[derive(Default)]
+struct ManagerState {
+    connectors: Vec<Connector>,
+    /// The task of each connector, by its name.
+    supervisors: HashMap<String, JoinHandle<()>>,
+    /// The tasks that drain retired connectors.
+    draining: JoinSet<()>,
+    /// The task that writes the memory.
+    writer: Option<AbortHandle>,
+    started: bool,
+    closed: bool,
+}
+
+/// The next handles of a change, and those that need a supervisor.
+#[derive(Default)]
+struct HandlePlan {
+    handles: Vec<Arc<ConnectorHandle>>,
+    starting: Vec<(Arc<ConnectorHandle>, mpsc::Receiver<Hint>)>,
+    change: ConnectorSetChange,
+}
+
+impl ConnectorManager {
+    /// A manager that serves no connector yet. Needs a tokio runtime.
+    pub(crate) fn new(set: Arc<UpstreamSet>) -> ConnectorManager {
+        let writer = tokio::spawn(supervisor::remember(set.clone())).abort_handle();
+        let mut state = ManagerState::default();
+        state.writer = Some(writer);
+        ConnectorManager { set, state: Mutex::new(state), closing: watch::Sender::new(false) }
+    }
+
+    /// Serves `connectors` in place of the present ones.
+    pub(crate) fn apply(&self, connectors: Vec<Connector>) -> Result<ConnectorSetChange, ConnectorSetError> {
+        self.edit(|current| {
+            *current = connectors;
+            Ok(())
+        })
+    }
+
+    /// Serves the connectors that `edit` makes of the present ones.
+    pub(crate) fn edit(
+        &self,
+        edit: impl FnOnce(&mut Vec<Connector>) -> Result<(), ConnectorSetError>,
+    ) -> Result<ConnectorSetChange, ConnectorSetError> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(ConnectorSetError::Closed);
+        }
+        let mut connectors = state.connectors.clone();
+        edit(&mut connectors)?;
+        check(&connectors)?;
+        Ok(self.change(&mut state, connectors))
+    }
+
+    fn change(&self, state: &mut ManagerState, connectors: Vec<Connector>) -> ConnectorSetChange {
+        let before = self.set.composition_full().members.clone();
+        let mut plan = self.plan(state.started, &connectors, &before);
+        let exposures = connectors.iter().map(|connector| connector.exposure.clone());
+        let after = Arc::new(RawObject::new(plan.handles.into_iter().zip(exposures).collect()));
+        let retired: Vec<&Member> =
+            before.iter().filter(|member| after.position(&member.handle).is_none()).collect();
+        plan.change.removed =
+            names(retired.iter().filter(|member| after.named(&member.handle.settings.name).is_none()));
+        self.set.replace(after.clone(), changes_for_users(&before, &after));
+        for member in retired {
+            self.retire(state, &member.handle, after.named(&member.handle.settings.name).is_some());
+        }
+        for (handle, hints) in plan.starting {
+            let name = handle.settings.name.clone();
+            state.supervisors.insert(name, self.supervise(handle, hints));
+        }
+        state.connectors = connectors;
+        state.started = true;
+        self.set.publish();
+        plan.change
+    }
+
+    /// Decides which handles are kept, and makes the others.
+    fn plan(&self, has_started: bool, connectors: &[Connector], before: &Members) -> HandlePlan {
+        let mut plan = HandlePlan::default();
+        for Connector { settings, .. } in connectors {
+            let earlier = before.named(&settings.name).map(|member| &member.handle);
+            if let Some(kept) = earlier.filter(|earlier| earlier.settings.is_same(settings)) {
+                plan.handles.push(kept.clone());
+                plan.change.kept.push(settings.name.clone());
+                continue;
+            }
+            let list = if earlier.is_some() { &mut plan.change.reconnected } else { &mut plan.change.added };
+            list.push(settings.name.clone());
+            let start = HandleStart {
+                slot: self.set.context.shares.slot(),
+                lists: self.first_lists(settings, earlier),
+                wanted: earlier.map(|earlier| earlier.wanted.clone()).unwrap_or_default(),
+                joined_later: has_started,
+            };
+            let (handle, hints) = ConnectorHandle::new(settings.clone(), start);
+            plan.handles.push(handle.clone());
+            plan.starting.push((handle, hints));
+        }
+        plan
+    }
+
+    /// Returns the lists that are shown until a connector is connected: those of an earlier run, else those of the connector
+    /// that it takes the place of.
+    fn first_lists(
+        &self,
+        settings: &UpstreamSettings,
+        earlier: Option<&Arc<ConnectorHandle>>,
+    ) -> Option<ListSnapshot> {
+        if let Some(lists) = settings.remembered(&self.set.context.memory) {
+            return Some(ListSnapshot::new(lists, ListOrigin::EarlierRun));
+        }
+        let earlier = earlier.filter(|_| settings.people.is_none())?.listed()?;
+        Some(ListSnapshot::new(earlier.lists.clone(), ListOrigin::EarlierConnector))
+    }
+
+    fn supervise(&self, handle: Arc<ConnectorHandle>, hints: mpsc::Receiver<Hint>) -> JoinHandle<()> {
+        // Its lines in the log name the connector, whichever module writes them.
+        let span = tracing::error_span!("connector", name = handle.settings.name);
+        let set = self.set.clone();
+        match handle.own {
+            Some(_) => tokio::spawn(supervisor::run_own(set, handle).instrument(span)),
+            None => tokio::spawn(supervisor::run(set, handle, hints).instrument(span)),
+        }
+    }
+
+    fn retire(&self, state: &mut ManagerState, handle: &Arc<ConnectorHandle>, is_replaced: bool) {
+        handle.retire(if is_replaced { Retirement::Changed } else { Retirement::Removed });
+        let Some(supervisor) = state.supervisors.remove(&handle.settings.name) else { return };
+        while state.draining.try_join_next().is_some() {}
+        let grace = self.set.context.limits.retirement;
+        let closing = self.closing.subscribe();
+        state.draining.spawn(close_when_idle(handle.clone(), supervisor, grace, closing));
+    }
+
+    /// Ends every connection and task, and waits until they have ended. Later changes are refused.
+    pub(crate) async fn close(&self) {
+        let (supervisors, draining) = {
+            let mut state = self.state();
+            state.closed = true;
+            state.writer.take().iter().for_each(AbortHandle::abort);
+            (std::mem::take(&mut state.supervisors), std::mem::take(&mut state.draining))
+        };
+        for supervisor in supervisors.into_values() {
+            supervisor.abort();
+            let _ = supervisor.await;
+        }
+        let composition = self.set.composition_full();
+        join_all(composition.members.iter().map(|member| member.handle.connections().close())).await;
+        drop(composition);
+        self.closing.send_replace(true);
+        draining.join_all().await;
+        self.set.write_memory().await;
+    }
+
+    fn state(&self) -> MutexGuard<'_, ManagerState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for ManagerState {
+    fn drop(&mut self) {
+        self.supervisors.values().for_each(JoinHandle::abort);
+        self.writer.iter().for_each(AbortHandle::abort);
+    }
+}
+
+fn names<'m>(members: impl Iterator<Item = &'m &'m Member>) -> Vec<String> {
+    members.map(|member| member.handle.settings.name.clone()).collect()
+}
+
+/// Returns the lists that change for users because of their own connections, whose lists are in no common table.
+fn changes_for_users(before: &RawObject, after: &Members) -> BTreeSet<Change> {
+    let of_users = before.iter().filter_map(|member| Some((member, member.handle.own.as_ref()?)));
+    let changes = of_users.flat_map(|(member, own)| {
+        let next = after.position(&member.handle).map(|index| after.at(index));
+        own.lists().into_iter().flat_map(move |listed| member.changes_to(next, &listed.lists))
+    });
+    changes.collect()
+}

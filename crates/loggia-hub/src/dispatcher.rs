@@ -1,0 +1,94 @@
+//! Sends one request to one connector, over the common connection or that of the user, within the shares of the connector
+//! and the caller.
+
+use std::sync::Arc;
+
+use loggia::exchange::Exchange;
+use loggia::service::{Reply, Request};
+
+use crate::connector_handle::ConnectorHandle;
+use crate::refusal::Refusal;
+use crate::shares::CallShare;
+use crate::sign_in::SignInFlow;
+use crate::upstream_set::UpstreamSet;
+
+/// Sends requests to connectors.
+pub(crate) struct Dispatcher {
+    set: Arc<UpstreamSet>,
+}
+
+impl Dispatcher {
+    /// A dispatcher for the connectors of `set`.
+    pub(crate) fn new(set: Arc<UpstreamSet>) -> Dispatcher {
+        Dispatcher { set }
+    }
+
+    /// Sends a request, whose names are already the connector's own, and counts it.
+    pub(crate) async fn send(
+        &self,
+        handle: &ConnectorHandle,
+        request: Request,
+        exchange: Exchange,
+    ) -> Result<Reply, Refusal> {
+        let reply = self.send_in_share(handle, request, exchange).await;
+        handle.counts.add(reply.is_err());
+        reply
+    }
+
+    /// Answers the hub's own sign-in tool of a connector.
+    pub(crate) async fn sign_in(
+        &self,
+        handle: &ConnectorHandle,
+        request: Request,
+        exchange: Exchange,
+    ) -> Result<Reply, Refusal> {
+        let _share = self.share(handle, &request)?;
+        Box::pin(SignInFlow::of_request(&self.set, handle, &request)?.sign_in(request, exchange)).await
+    }
+
+    /// Waits, for a while, until a connector is connected.
+    pub(crate) async fn connected(&self, handle: &ConnectorHandle, request: &Request) -> Result<(), Refusal> {
+        let _share = self.share(handle, request)?;
+        let connected = handle.link(self.set.context.limits.patience).await;
+        connected.map(drop).map_err(Refusal::Unavailable)
+    }
+
+    async fn send_in_share(
+        &self,
+        handle: &ConnectorHandle,
+        request: Request,
+        exchange: Exchange,
+    ) -> Result<Reply, Refusal> {
+        let _share = self.share(handle, &request)?;
+        let caller = request.principal.clone();
+        match self.send_over_connection(handle, request, exchange).await? {
+            Reply::Raw(relayed) => {
+                let (slot, name) = (&handle.slot, &handle.settings.name);
+                self.set.context.shares.result(slot, name, caller.as_deref(), relayed).map(Reply::Raw)
+            }
+            reply => Ok(reply),
+        }
+    }
+
+    async fn send_over_connection(
+        &self,
+        handle: &ConnectorHandle,
+        request: Request,
+        exchange: Exchange,
+    ) -> Result<Reply, Refusal> {
+        if handle.own.is_some() {
+            return Box::pin(SignInFlow::of_request(&self.set, handle, &request)?.relay(request, exchange))
+                .await;
+        }
+        let link = handle.link(self.set.context.limits.patience).await.map_err(Refusal::Unavailable)?;
+        match link.call(request, exchange).await {
+            Ok(outcome) => outcome.map_err(Refusal::Rpc),
+            Err(error) => Err(Refusal::unanswered(handle, error)),
+        }
+    }
+
+    /// Makes room for one more request to a connector, among those to others.
+    fn share(&self, handle: &ConnectorHandle, request: &Request) -> Result<CallShare, Refusal> {
+        self.set.context.shares.call(&handle.slot, &handle.settings.name, request.principal.as_deref())
+    }
+}

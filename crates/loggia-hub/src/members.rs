@@ -1,0 +1,185 @@
+//! The connectors of a hub at one moment, each with the names that its components are exposed under.
+//!
+//! A list of members never changes: a change of the hub's connectors makes another one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use loggia::changes::Change;
+use loggia::model::Implementation;
+
+use crate::connector::Exposure;
+use crate::connector_handle::{ConnectorHandle, ListSnapshot};
+use crate::limits::HubLimits;
+use crate::report::ConnectorReport;
+use crate::routing_builder::{ConnectorView, RoutingTableBuilder, is_sign_in};
+use crate::routing_table::RoutingTable;
+use crate::status::ConnectorStatus;
+use crate::transform::{ComponentKind, PrefixTransform, Transform, TransformChain};
+use crate::upstream_lists::UpstreamLists;
+
+/// One connector of the hub.
+pub(crate) struct Member {
+    pub(crate) handle: Arc<ConnectorHandle>,
+    pub(crate) prefix: Arc<str>,
+    unprefixed: bool,
+    /// The names under which its tools and prompts are exposed.
+    pub(crate) chain: TransformChain,
+}
+
+/// The connectors of a hub, in their order.
+pub(crate) struct RawObject(Vec<Member>);
+
+/// A component of a connector whose lists are not known, or differ by user.
+pub(crate) struct UnlistedComponent<'m> {
+    pub(crate) member: &'m Member,
+    /// The name that the connector may have it under; `None` for the hub's own sign-in tool.
+    pub(crate) name: Option<String>,
+}
+
+impl Member {
+    /// Returns the status of the connector.
+    pub(crate) fn status(&self) -> ConnectorStatus {
+        ConnectorStatus { prefix: self.prefix.clone(), ..self.handle.status() }
+    }
+
+    /// Returns the full status of the connector, for the administrator.
+    pub(crate) fn report(&self) -> ConnectorReport {
+        ConnectorReport { status: self.status(), ..self.handle.report() }
+    }
+
+    /// Returns the names of the listed tools.
+    pub(crate) fn tool_names(&self) -> Vec<String> {
+        let Some(listed) = self.handle.listed() else { return Vec::new() };
+        let names = listed.lists.tools.iter().map(|tool| self.chain.expose(ComponentKind::Tool, &tool.name));
+        names.flatten().collect()
+    }
+
+    /// Returns the lists that change for a user with these lists when `next` takes the place of this member; `None` for a
+    /// connector that has no connection of the user.
+    pub(crate) fn changes_to(&self, next: Option<&Member>, lists: &UpstreamLists) -> Vec<Change> {
+        let tools = lists.tools.iter().map(|tool| (ComponentKind::Tool, &*tool.name));
+        let prompts = lists.prompts.iter().map(|prompt| (ComponentKind::Prompt, &*prompt.name));
+        let changed = tools.chain(prompts).filter(|(kind, name)| {
+            let after = next.and_then(|next| next.chain.expose(*kind, name));
+            self.chain.expose(*kind, name) != after
+        });
+        let has_resources = !lists.resources.is_empty() || !lists.templates.is_empty();
+        let resources = has_resources && next.is_none_or(|next| next.prefix != self.prefix);
+        let named = changed.map(|(kind, _)| match kind {
+            ComponentKind::Tool => Change::Tools,
+            ComponentKind::Prompt => Change::Prompts,
+        });
+        named.chain(resources.then_some(Change::Resources)).collect()
+    }
+
+    fn unlisted(&self, kind: ComponentKind, name: &str) -> Option<UnlistedComponent<'_>> {
+        let differs_by_user = self.handle.own.is_some();
+        if !differs_by_user && self.handle.listed().is_some_and(|listed| !listed.is_provisional()) {
+            return None;
+        }
+        if differs_by_user && kind == ComponentKind::Tool && is_sign_in(&self.prefix, name) {
+            return Some(UnlistedComponent { member: self, name: None });
+        }
+        let own_name = self.chain.resolve(kind, name)?;
+        Some(UnlistedComponent { member: self, name: Some(own_name) })
+    }
+}
+
+impl RawObject {
+    /// Members from handles and exposures, in the order of their connectors.
+    pub(crate) fn new(connectors: Vec<(Arc<ConnectorHandle>, Exposure)>) -> RawObject {
+        let prefixes: BTreeSet<Arc<str>> =
+            connectors.iter().map(|(_, exposure)| exposure.prefix.clone()).collect();
+        let member = |(handle, exposure): (Arc<ConnectorHandle>, Exposure)| {
+            let Exposure { prefix, unprefixed, filter, renames, transforms } = exposure;
+            let naming = match unprefixed {
+                true => {
+                    let mut others = prefixes.clone();
+                    others.remove(&prefix);
+                    PrefixTransform::where_taken(prefix.clone(), others)
+                }
+                false => PrefixTransform::always(prefix.clone()),
+            };
+            let first: [Arc<dyn Transform>; 2] = [Arc::new(filter), Arc::new(renames)];
+            let last: [Arc<dyn Transform>; 1] = [Arc::new(naming)];
+            let chain = TransformChain::new(first.into_iter().chain(transforms).chain(last).collect());
+            Member { handle, prefix, unprefixed, chain }
+        };
+        RawObject(connectors.into_iter().map(member).collect())
+    }
+
+    /// Returns the members in their order.
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Member> {
+        self.0.iter()
+    }
+
+    /// Returns the number of members.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns the member at `index`, which a route of these members names.
+    pub(crate) fn at(&self, index: usize) -> &Member {
+        &self.0[index]
+    }
+
+    /// Returns the member that serves the connector `name`.
+    pub(crate) fn named(&self, name: &str) -> Option<&Member> {
+        self.iter().find(|member| member.handle.settings.name == name)
+    }
+
+    /// Returns the place of the member that serves `handle`.
+    pub(crate) fn position(&self, handle: &ConnectorHandle) -> Option<usize> {
+        self.iter().position(|member| std::ptr::eq(&*member.handle, handle))
+    }
+
+    /// Returns whether each user signs in to some connector.
+    pub(crate) fn has_user_connections(&self) -> bool {
+        self.iter().any(|member| member.handle.own.is_some())
+    }
+
+    /// Returns the component that may be listed as `name` by a connector whose lists are not known, or differ by user. A
+    /// component has no other name than the listed one, which access rules judge.
+    pub(crate) fn unlisted(&self, kind: ComponentKind, name: &str) -> Option<UnlistedComponent<'_>> {
+        // A name with the prefix of a connector is not one of the connector without a prefix.
+        let prefixed = self.iter().filter(|member| !member.unprefixed);
+        let others = self.iter().filter(|member| member.unprefixed);
+        prefixed.chain(others).find_map(|member| member.unlisted(kind, name))
+    }
+
+    /// Returns the first connector before `end` whose URIs are not known yet.
+    pub(crate) fn starting_before(&self, end: usize) -> Option<&Member> {
+        self.0.iter().take(end).find(|member| !member.handle.has_settled())
+    }
+
+    /// Merges the common lists of all connectors.
+    pub(crate) fn common_table(&self, identity: &Implementation, limits: &HubLimits) -> RoutingTable {
+        let listed: Vec<_> = self.iter().map(|member| member.handle.listed()).collect();
+        self.table(&listed, identity, limits)
+    }
+
+    /// Merges `listed`, one for each connector.
+    pub(crate) fn table(
+        &self,
+        listed: &[Option<Arc<ListSnapshot>>],
+        identity: &Implementation,
+        limits: &HubLimits,
+    ) -> RoutingTable {
+        let unlisted: Vec<_> = self.iter().map(|member| member.handle.last_listed()).collect();
+        let views: Vec<ConnectorView<'_>> = self
+            .iter()
+            .zip(listed)
+            .zip(&unlisted)
+            .map(|((member, listed), unlisted)| ConnectorView {
+                prefix: &member.prefix,
+                unprefixed: member.unprefixed,
+                lists: listed.as_ref().map(|listed| &listed.lists),
+                unlisted: unlisted.as_ref().map(|listed| &listed.lists),
+                chain: &member.chain,
+                sign_in: member.handle.own.is_some().then_some(&*member.handle.settings.name),
+            })
+            .collect();
+        RoutingTableBuilder::build(&views, identity, limits)
+    }
+}

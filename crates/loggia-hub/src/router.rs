@@ -1,0 +1,186 @@
+//! Routes requests: lists come from the snapshot, everything else goes to the one connector that it names.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use loggia::exchange::Exchange;
+use loggia::model::{CallToolResult, CompleteResult, PageParams, ServerResult};
+use loggia::service::{Outcome, Principal, Reply, Request, SharedResult};
+use loggia::wire::{Members as JsonMembers, Method, RpcError};
+
+use crate::composition::ComponentTarget;
+use crate::connector_handle::ListSnapshot;
+use crate::dispatcher::Dispatcher;
+use crate::members::UnlistedComponent;
+use crate::refusal::Refusal;
+use crate::resource_router::ResourceRouter;
+use crate::routing_table::RoutingTable;
+use crate::transform::ComponentKind;
+use crate::upstream_set::UpstreamSet;
+
+/// Routes the requests of clients to the connectors of a hub.
+pub(crate) struct Router {
+    set: Arc<UpstreamSet>,
+    dispatcher: Arc<Dispatcher>,
+    pub(crate) resources: ResourceRouter,
+}
+
+/// The decision for a request by name.
+enum ComponentRoute {
+    /// The component of a connector.
+    Component(ComponentTarget),
+    /// The hub's own sign-in tool of a connector.
+    SignIn(ComponentTarget),
+}
+
+impl Router {
+    /// A router for the connectors of `set`.
+    pub(crate) fn new(set: Arc<UpstreamSet>) -> Router {
+        let dispatcher = Arc::new(Dispatcher::new(set.clone()));
+        Router { resources: ResourceRouter::new(set.clone(), dispatcher.clone()), set, dispatcher }
+    }
+
+    /// Answers one request.
+    pub(crate) async fn call(&self, request: Request, exchange: Exchange) -> Outcome {
+        match &request.method {
+            Method::ListTools => self.page(&request, RoutingTable::tool_page).await,
+            Method::ListPrompts => self.page(&request, RoutingTable::prompt_page).await,
+            Method::ListResources => self.page(&request, RoutingTable::resource_page).await,
+            Method::ListResourceTemplates => self.page(&request, RoutingTable::template_page).await,
+            Method::CallTool => self.call_tool(request, exchange).await,
+            Method::GetPrompt => {
+                self.call_component(ComponentKind::Prompt, request, exchange).await.map_err(RpcError::from)
+            }
+            Method::ReadResource => self.resources.read(request, exchange).await,
+            Method::Complete => self.complete(request, exchange).await,
+            other => Err(RpcError::method_not_found(other.as_str())),
+        }
+    }
+
+    async fn page(
+        &self,
+        request: &Request,
+        page: fn(&RoutingTable, Option<&str>) -> Result<Arc<SharedResult>, RpcError>,
+    ) -> Outcome {
+        let params: PageParams = request.params.decode().map_err(invalid_params)?;
+        self.set.settle().await;
+        self.set.refresh_old_lists();
+        let has_user_lists = self.set.composition().members.has_user_connections();
+        if let Some(principal) = request.principal.as_ref().filter(|_| has_user_lists)
+            && let Some(table) = Box::pin(self.table_of_user(principal)).await
+        {
+            return page(&table, params.cursor.as_deref()).map(Reply::Shared);
+        }
+        page(&self.set.composition().table, params.cursor.as_deref()).map(Reply::Shared)
+    }
+
+    /// Returns the routing table with the lists of a user's own connections; `None` where the user has no lists but the
+    /// common ones.
+    async fn table_of_user(&self, principal: &Principal) -> Option<RoutingTable> {
+        let composition = self.set.composition_full();
+        let reads = composition.members.iter().map(|member| async {
+            let own = member.handle.own.as_ref()?;
+            own.listed(&self.set, &member.handle, &own.people.person(principal)).await
+        });
+        let own: Vec<Option<Arc<ListSnapshot>>> = join_all(reads).await;
+        if own.iter().all(Option::is_none) {
+            return None;
+        }
+        let common = composition.members.iter();
+        let listed: Vec<_> =
+            common.zip(own).map(|(member, own)| own.or_else(|| member.handle.listed())).collect();
+        let context = &self.set.context;
+        Some(composition.members.table(&listed, &context.identity, &context.limits))
+    }
+
+    async fn call_tool(&self, request: Request, exchange: Exchange) -> Outcome {
+        match self.call_component(ComponentKind::Tool, request, exchange).await {
+            // The model can read this, and tell the user.
+            Err(Refusal::Unavailable(why)) => Ok(Reply::from(ServerResult::from(CallToolResult::error(why)))),
+            Err(Refusal::Rpc(error)) => Err(error),
+            Ok(reply) => Ok(reply),
+        }
+    }
+
+    async fn call_component(
+        &self,
+        kind: ComponentKind,
+        request: Request,
+        exchange: Exchange,
+    ) -> Result<Reply, Refusal> {
+        let name = required_text(request.params.name(), "name")?.into_owned();
+        let listed = self.set.find(|composition| composition.target(kind, &name)).await;
+        let route = match listed {
+            Some(target) => ComponentRoute::Component(target),
+            None => self.route_unlisted(kind, &name, &request).await?,
+        };
+        match route {
+            ComponentRoute::Component(ComponentTarget { handle, name }) => {
+                self.dispatcher.send(&handle, renamed(request, &name)?, exchange).await
+            }
+            ComponentRoute::SignIn(target) => {
+                self.dispatcher.sign_in(&target.handle, request, exchange).await
+            }
+        }
+    }
+
+    /// Routes a name that is in no list. A connector that is being connected to may list it, and is waited for; where lists
+    /// differ by user, the connector decides.
+    async fn route_unlisted(
+        &self,
+        kind: ComponentKind,
+        name: &str,
+        request: &Request,
+    ) -> Result<ComponentRoute, Refusal> {
+        let target = {
+            let composition = self.set.composition_full();
+            composition.members.unlisted(kind, name).map(|UnlistedComponent { member, name }| {
+                let is_sign_in = name.is_none();
+                let name = name.unwrap_or_default().as_str().into();
+                (ComponentTarget { handle: member.handle.clone(), name }, is_sign_in)
+            })
+        };
+        match target {
+            Some((target, true)) => return Ok(ComponentRoute::SignIn(target)),
+            Some((target, false)) if target.handle.own.is_some() => {
+                return Ok(ComponentRoute::Component(target));
+            }
+            Some((target, false)) => self.dispatcher.connected(&target.handle, request).await?,
+            None => {}
+        }
+        let listed = self.set.composition().target(kind, name);
+        let unknown = || RpcError::invalid_params(format!("Unknown {kind}: {name}")).into();
+        listed.map(ComponentRoute::Component).ok_or_else(unknown)
+    }
+
+    async fn complete(&self, request: Request, exchange: Exchange) -> Outcome {
+        let members = JsonMembers::of(&request.params).map_err(invalid_params)?;
+        let reference =
+            members.value("ref").ok_or_else(|| RpcError::invalid_params("params.ref is missing"))?;
+        let (handle, reference) = self.resources.completion_target(&reference)?;
+        let params = members.replaced("ref", reference.as_bytes());
+        let completes = handle.capabilities().is_some_and(|c| c.completions.is_some());
+        if !completes && handle.status().is_up() {
+            return Ok(Reply::from(ServerResult::from(CompleteResult::default())));
+        }
+        let request = Request { params: params.into(), ..request };
+        self.dispatcher.send(&handle, request, exchange).await.map_err(RpcError::from)
+    }
+}
+
+/// Returns the error for params that cannot be read.
+pub(crate) fn invalid_params(error: serde_json::Error) -> RpcError {
+    RpcError::invalid_params(format!("Invalid params: {error}"))
+}
+
+/// Returns a text that every request of its kind has.
+pub(crate) fn required_text<'p>(text: Option<Cow<'p, str>>, name: &str) -> Result<Cow<'p, str>, RpcError> {
+    text.ok_or_else(|| RpcError::invalid_params(format!("params.{name} must be a string")))
+}
+
+/// Returns the same request for the connector's own name of the component.
+fn renamed(request: Request, own: &str) -> Result<Request, RpcError> {
+    let params = request.params.with_name(own).map_err(invalid_params)?;
+    Ok(Request { params, ..request })
+}

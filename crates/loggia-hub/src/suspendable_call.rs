@@ -1,0 +1,124 @@
+//! A call of a legacy upstream, which asks its questions in the middle of a call and waits for the answers.
+
+use std::sync::Arc;
+
+use loggia::model::{InputRequest, InputRequests};
+use loggia::service::BoxFuture;
+use loggia::wire::{RawJson, RawObject, RpcError};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::notification_router::NotificationRouter;
+
+/// Most questions of one call that wait at once.
+const MOST_QUESTIONS: usize = 64;
+
+/// A question of the upstream, and the channel for its answer.
+pub(crate) struct Question {
+    pub(crate) request: InputRequest,
+    pub(crate) answer: oneshot::Sender<Result<RawJson, RpcError>>,
+}
+
+/// The sending end for the questions of a call.
+pub(crate) type QuestionSender = mpsc::Sender<Question>;
+
+/// A call that runs at the upstream, and may wait for answers of its client.
+pub(crate) struct SuspendableCall<T> {
+    call: Option<BoxFuture<'static, T>>,
+    finished: Option<T>,
+    questions: mpsc::Receiver<Question>,
+    pending: Vec<(String, Question)>,
+    asked: u32,
+    /// The destination of its notifications.
+    pub(crate) notifications: Arc<NotificationRouter>,
+}
+
+/// The progress of a call.
+pub(crate) enum CallProgress<T> {
+    /// The outcome of a call that has ended.
+    Finished(T),
+    /// It waits for answers.
+    NeedsInput,
+}
+
+impl<T> SuspendableCall<T> {
+    /// Returns both ends of the channel for the questions of a call.
+    pub(crate) fn channel() -> (QuestionSender, mpsc::Receiver<Question>) {
+        mpsc::channel(MOST_QUESTIONS)
+    }
+
+    /// A call that runs as `call` and sends its questions to `questions`.
+    pub(crate) fn new(
+        call: BoxFuture<'static, T>,
+        questions: mpsc::Receiver<Question>,
+        notifications: Arc<NotificationRouter>,
+    ) -> SuspendableCall<T> {
+        SuspendableCall {
+            call: Some(call),
+            finished: None,
+            questions,
+            pending: Vec::new(),
+            asked: 0,
+            notifications,
+        }
+    }
+
+    /// Runs the call until it ends or asks something.
+    pub(crate) async fn advance(&mut self) -> CallProgress<T> {
+        loop {
+            if let Some(outcome) = self.finished.take() {
+                return CallProgress::Finished(outcome);
+            }
+            // The upstream waits for no answer to a question that it took back.
+            self.pending.retain(|(_, question)| !question.answer.is_closed());
+            if !self.pending.is_empty() && self.questions.is_empty() {
+                return CallProgress::NeedsInput;
+            }
+            self.step().await;
+        }
+    }
+
+    /// Keeps the call running while its client is away. Never returns.
+    pub(crate) async fn idle(&mut self) {
+        loop {
+            self.step().await;
+        }
+    }
+
+    /// Waits for the next question or the end of the call, and notes it.
+    async fn step(&mut self) {
+        let call = async {
+            match &mut self.call {
+                Some(call) => call.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Some(question) = self.questions.recv() => {
+                self.asked += 1;
+                self.pending.push((format!("question-{}", self.asked), question));
+            }
+            outcome = call => {
+                self.call = None;
+                self.finished = Some(outcome);
+            }
+        }
+    }
+
+    /// Returns the questions that wait.
+    pub(crate) fn requests(&self) -> InputRequests {
+        self.pending.iter().map(|(key, question)| (key.clone(), question.request.clone())).collect()
+    }
+
+    /// Answers the questions for which `responses` has an answer. The others stay open; answers without a question are
+    /// ignored (MRTR, "Error Handling").
+    pub(crate) fn answer(&mut self, responses: &RawObject<'_>) {
+        for (key, question) in std::mem::take(&mut self.pending) {
+            match responses.value(&key) {
+                // The upstream may have stopped waiting.
+                Some(answer) => drop(question.answer.send(Ok(answer))),
+                None => self.pending.push((key, question)),
+            }
+        }
+    }
+}

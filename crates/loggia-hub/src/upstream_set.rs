@@ -1,0 +1,237 @@
+//! The upstreams of a hub: the current composition, its status, and what changes in it.
+//!
+//! Supervisors write here and requests read. A request loads one snapshot and takes no lock; the locks here are held only
+//! while a snapshot is replaced.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+use loggia::changes::{Change, ChangeSubscription, Changes};
+use loggia::client::EraMemory;
+use loggia::model::{Implementation, SubscriptionFilter};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::composition::Composition;
+use crate::connector_handle::{ConnectorHandle, Hint, now};
+use crate::limits::HubLimits;
+use crate::members::RawObject;
+use crate::memory::HubMemory;
+use crate::pace::StartPace;
+use crate::shares::HubShares;
+use crate::status::ConnectorStatus;
+use crate::suspended_address::ReplicaId;
+
+/// The parts of a hub that all its upstreams share and that never change.
+pub(crate) struct UpstreamContext {
+    pub(crate) identity: Implementation,
+    pub(crate) limits: HubLimits,
+    /// The revision that each upstream spoke last: one that was old is not probed again when it returns.
+    pub(crate) eras: EraMemory,
+    pub(crate) shares: HubShares,
+    /// Paces the starts of processes.
+    pub(crate) pace: StartPace,
+    pub(crate) memory: HubMemory,
+    /// Notified when there is something new to remember.
+    pub(crate) memory_changed: Notify,
+    pub(crate) replica: ReplicaId,
+}
+
+/// The upstreams of a hub.
+pub(crate) struct UpstreamSet {
+    pub(crate) context: UpstreamContext,
+    composition: ArcSwap<Composition>,
+    /// Held while the composition is replaced: never by a request.
+    replacing: Mutex<()>,
+    changes: Changes,
+    status: watch::Sender<Arc<Vec<ConnectorStatus>>>,
+    /// The time until which requests wait for connectors that were not tried yet.
+    settles_at: Instant,
+    settled: AtomicBool,
+}
+
+impl UpstreamContext {
+    /// The context of a hub with this identity, these bounds and these lists of an earlier run.
+    pub(crate) fn new(
+        identity: Implementation,
+        limits: HubLimits,
+        memory: HubMemory,
+        replica: ReplicaId,
+    ) -> UpstreamContext {
+        let eras = EraMemory::new();
+        memory.servers().into_iter().for_each(|known| eras.restore(known));
+        UpstreamContext {
+            shares: HubShares::new(&limits),
+            pace: StartPace::new(limits.starts, limits.start_turn),
+            identity,
+            limits,
+            eras,
+            memory,
+            memory_changed: Notify::new(),
+            replica,
+        }
+    }
+}
+
+impl UpstreamSet {
+    /// A set without upstreams.
+    pub(crate) fn new(context: UpstreamContext) -> UpstreamSet {
+        let none = Arc::new(RawObject::new(Vec::new()));
+        let composition = Composition::new(none, &context.identity, &context.limits);
+        UpstreamSet {
+            composition: ArcSwap::from_pointee(composition),
+            replacing: Mutex::new(()),
+            changes: Changes::new(),
+            status: watch::Sender::new(Arc::default()),
+            settles_at: Instant::now() + context.limits.settle,
+            settled: AtomicBool::new(false),
+            context,
+        }
+    }
+
+    /// Returns the current composition, for a look without an await.
+    pub(crate) fn composition(&self) -> Guard<Arc<Composition>> {
+        self.composition.load()
+    }
+
+    /// Returns the current composition, to be kept.
+    pub(crate) fn composition_full(&self) -> Arc<Composition> {
+        self.composition.load_full()
+    }
+
+    /// Looks something up; if it is missing, again when the hub has settled.
+    pub(crate) async fn find<T>(&self, find: impl Fn(&Composition) -> Option<T>) -> Option<T> {
+        if let Some(found) = find(&self.composition()) {
+            return Some(found);
+        }
+        self.settle().await;
+        find(&self.composition())
+    }
+
+    /// Waits until every connector has been tried once.
+    pub(crate) async fn tried(&self) {
+        let mut status = self.status.subscribe();
+        // An error would mean that the hub is gone.
+        let _ = status.wait_for(|all| all.iter().all(|status| status.tried)).await;
+    }
+
+    /// Waits, for a short while after the start, for the connectors of which nothing is known yet.
+    pub(crate) async fn settle(&self) {
+        if !self.settled.load(Ordering::Relaxed) {
+            let mut status = self.status.subscribe();
+            let known = status.wait_for(|all| all.iter().all(|status| status.tried || status.remembered));
+            // Running out of time is an end like the other.
+            let _ = tokio::time::timeout_at(self.settles_at, known).await;
+            self.settled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes the routes anew from the lists as they are now, and announces the lists that changed with it.
+    pub(crate) fn rebuild(&self) {
+        let _alone = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.swap(self.composition().members.clone(), BTreeSet::new());
+    }
+
+    /// Serves other members. Announces the lists that changed with it, and those that `changes` names.
+    pub(crate) fn replace(&self, members: Arc<Members>, changes: BTreeSet<Change>) {
+        let _alone = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.swap(members, changes);
+    }
+
+    /// Replaces the composition, while the lock is held.
+    fn swap(&self, members: Arc<Members>, mut changes: BTreeSet<Change>) {
+        let next = Arc::new(Composition::new(members, &self.context.identity, &self.context.limits));
+        let before = self.composition.swap(next.clone());
+        changes.extend(next.table.changes_since(&before.table));
+        changes.into_iter().for_each(|change| self.announce(change));
+    }
+
+    /// Announces a list that has changed for some clients.
+    pub(crate) fn announce(&self, change: Change) {
+        self.changes.announce(change);
+    }
+
+    /// Makes the state of the connectors visible.
+    pub(crate) fn publish(&self) {
+        let all: Vec<ConnectorStatus> =
+            self.composition().members.iter().map(|member| member.status()).collect();
+        self.status.send_if_modified(|shown| {
+            let changed = **shown != all;
+            if changed {
+                *shown = Arc::new(all);
+            }
+            changed
+        });
+    }
+
+    /// Returns the status of each connector.
+    pub(crate) fn status(&self) -> Arc<Vec<ConnectorStatus>> {
+        self.status.borrow().clone()
+    }
+
+    /// Returns a receiver of the status of each connector.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Vec<ConnectorStatus>>> {
+        self.status.subscribe()
+    }
+
+    /// Announces that a resource of a connector changed, under the names that it has for clients.
+    pub(crate) fn resource_changed(&self, handle: &ConnectorHandle, uri: &str) {
+        let composition = self.composition();
+        let Some(index) = composition.members.position(handle) else { return };
+        for name in composition.table.names_of(index, &composition.members.at(index).prefix, uri) {
+            self.changes.resource(name);
+        }
+    }
+
+    /// Opens a subscription that keeps `kept` until it ends.
+    pub(crate) fn listen(
+        &self,
+        accepted: SubscriptionFilter,
+        kept: impl Send + Sync + 'static,
+    ) -> ChangeSubscription {
+        self.changes.listen(accepted).keeping(kept)
+    }
+
+    /// Ends every subscription.
+    pub(crate) fn end_subscriptions(&self) {
+        self.changes.close();
+    }
+
+    /// Asks for lists to be read again that are old and whose upstream announces no changes. The client gets the lists
+    /// that are known, and is notified of a change.
+    pub(crate) fn refresh_old_lists(&self) {
+        for member in self.composition().members.iter() {
+            let Some(listed) = member.handle.listed() else { continue };
+            let age = now().saturating_duration_since(listed.read_at);
+            if age >= self.context.limits.refresh_after && !listed.lists.announces() {
+                member.handle.hint(Hint::Stale);
+            }
+        }
+    }
+
+    /// Keeps the lists of a connector for the next run.
+    pub(crate) fn remember(&self, handle: &ConnectorHandle) {
+        let (Some(listed), Some(fingerprint)) = (handle.listed(), handle.settings.remembered_as()) else {
+            return;
+        };
+        if self.context.memory.keep(&handle.settings.name, fingerprint, &listed.lists) {
+            self.context.memory_changed.notify_one();
+        }
+    }
+
+    /// Writes the remembered lists to disk.
+    pub(crate) async fn write_memory(self: &Arc<UpstreamSet>) {
+        let set = self.clone();
+        let write = move || {
+            let composition = set.composition_full();
+            let names: Vec<&str> =
+                composition.members.iter().map(|member| member.handle.settings.name.as_str()).collect();
+            set.context.memory.write(&names, set.context.eras.entries())
+        };
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(write).await {
+            tracing::warn!(%error, "the lists cannot be kept for the next start");
+        }
+    }
+}
