@@ -1,8 +1,10 @@
 //! What the merged lists look like.
 
+use std::borrow::Cow;
+
 use loggia::changes::Change;
 use loggia::model::{Implementation, SubscriptionFilter};
-use loggia_hub::{Connector, Hub, HubLimits, exposed};
+use loggia_hub::{ComponentKind, Connector, Hub, HubLimits, Transform, exposed};
 
 use crate::fixture::{ERAS, Upstream, client, connector, hub, limits};
 
@@ -30,6 +32,48 @@ async fn a_prefix_may_differ_from_the_name_and_tools_may_be_hidden() {
         client.list_all_tools().await.expect("tools").into_iter().map(|tool| tool.name).collect();
     assert_eq!(tools, ["ln_echo"]);
     assert!(client.call_tool("ln_fail", serde_json::json!({})).await.is_err());
+}
+
+/// Hides names that begin with a letter and puts another text before the others.
+struct Letters;
+
+impl Transform for Letters {
+    fn expose<'n>(&self, _: ComponentKind, name: Cow<'n, str>) -> Option<Cow<'n, str>> {
+        (!name.starts_with('f')).then(|| format!("my-{name}").into())
+    }
+
+    fn resolve<'n>(&self, _: ComponentKind, name: Cow<'n, str>) -> Option<Cow<'n, str>> {
+        name.strip_prefix("my-").map(|own| own.to_owned().into())
+    }
+}
+
+#[tokio::test]
+async fn tools_and_prompts_have_the_names_that_their_transforms_give_them() {
+    for down in ERAS {
+        let upstream = Upstream::new();
+        *upstream.tools.lock().expect("not poisoned") = ["echo", "fail", "ask"].map(str::to_owned).to_vec();
+        let up = connector("up", &upstream, ERAS[0])
+            .rename_tool("echo", "say")
+            .rename_tool("ask", "echo")
+            .rename_prompt("greet", "hello")
+            .transform(Letters);
+        let hub = hub(vec![up]).await;
+        let client = client(&hub, down).await;
+        let tools: Vec<String> =
+            client.list_all_tools().await.expect("tools").into_iter().map(|tool| tool.name).collect();
+        assert_eq!(tools, ["up_my-say", "up_my-echo"], "{down}");
+        assert_eq!(hub.tool_names("up"), tools, "{down}");
+        let said =
+            client.call_tool("up_my-say", serde_json::json!({ "text": "hi" })).await.expect("a result");
+        assert_eq!(crate::fixture::text(&said), "hi", "{down}");
+        for name in ["up_echo", "up_say", "up_my-fail", "up_fail", "up_my-ask"] {
+            let refused = client.call_tool(name, serde_json::json!({})).await.expect_err("no such tool");
+            assert!(refused.to_string().contains("Unknown tool"), "{down} {name}: {refused}");
+        }
+        let prompt = client.get_prompt("up_my-hello", [("who", "Ann")]).await.expect("a prompt");
+        assert_eq!(prompt.messages[0].content.as_text(), Some("\"greet\": hello Ann"), "{down}");
+        assert!(client.get_prompt("up_my-greet", [("who", "Ann")]).await.is_err(), "{down}");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod broken_lists;
 mod calls;
+mod changes;
 mod crossed;
 mod fixture;
 mod lists;

@@ -13,7 +13,9 @@ use loggia::model::{ElicitAction, ElicitResult, Implementation, SubscriptionFilt
 use loggia::service::{BoxFuture, Description, Outcome, Principal, Request};
 use loggia::wire::{RpcError, Version};
 use loggia::{Error, Service};
-use loggia_hub::{Connector, Hub, HubLimits, HubMemory, Opened, People};
+use loggia_hub::{
+    Connector, ConnectorSetChange, ConnectorSetError, Hub, HubLimits, HubMemory, Opened, People,
+};
 use serde_json::json;
 
 use crate::fixture::{ERAS, Upstream, builder, limits, pairs, text};
@@ -390,4 +392,67 @@ async fn an_upstream_that_does_not_answer_delays_one_list_and_hides_nothing() {
     accounts.silent.store(false, Ordering::SeqCst);
     assert_eq!(said(&ada, "up_echo").await, "hi", "a call tries at once");
     assert!(tools(&ada).await.contains(&"up_echo".to_owned()));
+}
+
+/// Everything that changes for a user whose lists are in no common list.
+#[tokio::test(start_paused = true)]
+async fn who_uses_a_connector_hears_that_it_was_changed_or_removed() {
+    use Change::{Prompts, Resources, Tools};
+    for version in ERAS {
+        let accounts = Accounts::new(version, &["ada"]);
+        let up = connector(&accounts);
+        let hub = start(up.clone(), limits());
+        let ada = client_of(&hub, Some("ada"), builder(version)).await;
+        assert_eq!(said(&ada, "up_echo").await, "hi");
+        let first = accounts.last("ada");
+        let filter = SubscriptionFilter {
+            tools_list_changed: Some(true),
+            prompts_list_changed: Some(true),
+            resources_list_changed: Some(true),
+            ..SubscriptionFilter::default()
+        };
+        let mut changes = ada.listen(filter).await.expect("a stream");
+        let steps: [(&str, ConnectorEdit<'_>, &[Change]); 4] = [
+            ("the same", &|hub| hub.apply(vec![up.clone()]), &[]),
+            ("hides a tool", &|hub| hub.apply(vec![up.clone().shows(|tool| tool != "fail")]), &[Tools]),
+            ("another prefix", &|hub| hub.apply(vec![up.clone().prefix("on")]), &[Tools, Prompts, Resources]),
+            ("removed", &|hub| hub.remove("up"), &[Tools, Prompts, Resources]),
+        ];
+        for (name, edit, expected) in steps {
+            edit(&hub).expect("a good set");
+            let mut heard = Vec::new();
+            // No time passes while there is something to do.
+            while let Ok(change) = tokio::time::timeout(Duration::from_millis(1), changes.next()).await {
+                heard.extend(change);
+            }
+            assert_eq!(heard, expected, "{name} {version}");
+        }
+        first.closed().await;
+        assert_eq!((accounts.opened("ada"), accounts.calls("ada")), (1, 1), "{version}: one connection");
+        assert!(said(&ada, "up_echo").await.contains("Unknown tool: up_echo"));
+        assert!(said(&ada, "up_sign_in").await.contains("Unknown tool: up_sign_in"));
+        hub.close().await;
+    }
+}
+
+/// A change of the connectors of a hub.
+type ConnectorEdit<'a> = &'a dyn Fn(&Hub) -> Result<ConnectorSetChange, ConnectorSetError>;
+
+#[tokio::test(start_paused = true)]
+async fn a_call_of_a_user_ends_with_its_connector_and_opens_no_connection_afterwards() {
+    for version in ERAS {
+        let accounts = Accounts::new(version, &["ada"]);
+        let hub = start(connector(&accounts), limits());
+        let ada = client_of(&hub, Some("ada"), builder(version)).await;
+        let hanging = tokio::spawn({
+            let ada = ada.clone();
+            async move { said(&ada, "up_hang").await }
+        });
+        accounts.upstreams["ada"].hanging.notified().await;
+        hub.remove("up").expect("it is there");
+        let said = hanging.await.expect("no panic");
+        assert!(said.contains("\"up\" was removed while it processed this request"), "{version}: {said}");
+        accounts.last("ada").closed().await;
+        assert_eq!(accounts.opened("ada"), 1, "{version}");
+    }
 }

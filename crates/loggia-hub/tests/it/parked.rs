@@ -10,7 +10,7 @@ use loggia::model::{ClientCapabilities, ElicitationCapability};
 use loggia::service::{Principal, Reply, Request};
 use loggia::wire::{ErrorCode, Method, RawJson, RequestMeta, RpcError, Version};
 use loggia::{Error, Service};
-use loggia_hub::{Hub, HubLimits};
+use loggia_hub::{Hub, HubLimits, SuspendedCallAddress};
 use serde_json::{Value, json};
 
 use crate::fixture::{Upstream, builder, connect, connector, hub_of, hub_with, limits};
@@ -116,6 +116,7 @@ async fn a_state_is_good_once_and_for_its_own_request_alone() {
         retry("up_interview", &key, &state),
         other_arguments,
         retry("up_ask", &key, "loggia-parked-00000000000000000000000000000000"),
+        retry("up_ask", &key, &state.replace(|c: char| c.is_ascii_hexdigit(), "0")),
         retry("up_ask", &key, "of-somebody-else"),
     ] {
         let refused = round(&client, wrong.clone()).await;
@@ -188,4 +189,67 @@ async fn a_client_that_never_returns_costs_a_bounded_time() {
     tokio::time::sleep(Duration::from_secs(301)).await;
     let late = round(&client, retry("up_ask", &key, &state)).await;
     assert_eq!(code(&late), Some(ErrorCode::INVALID_PARAMS));
+}
+
+/// Two hubs stand for two replicas of a gateway.
+#[tokio::test(start_paused = true)]
+async fn a_state_names_its_replica_and_another_replica_says_so() {
+    let upstream = Upstream::new();
+    let (this, other) = (hub_of(&upstream, UPSTREAM).await, hub_of(&upstream, UPSTREAM).await);
+    assert_ne!(this.replica_id(), other.replica_id());
+    let client =
+        async |hub: &Arc<Hub>| connect(builder(Version::V2026_07_28).capabilities(forms()), hub).await;
+    let (here, there) = (client(&this).await, client(&other).await);
+    let first = round(&here, json!({ "name": "up_ask", "arguments": {} })).await.expect("a round");
+    let (key, state) = question(&first);
+    let address: SuspendedCallAddress = state.parse().expect("an address");
+    assert_eq!(address.replica(), this.replica_id());
+    let refused = round(&there, retry("up_ask", &key, &state)).await;
+    let Err(Error::Rpc(error)) = refused else { panic!("{refused:?}") };
+    assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
+    for part in [this.replica_id(), other.replica_id()] {
+        assert!(error.message.contains(&format!("replica {part}")), "{}", error.message);
+    }
+    round(&here, retry("up_ask", &key, &state)).await.expect("a result here");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_call_outlives_a_change_that_leaves_its_connector_alone() {
+    // What happens while the client thinks, and a part of the error; none where the call goes on.
+    for (change, expected) in [
+        ("another is added", None),
+        ("a tool is renamed", None),
+        ("it is changed", Some("no longer open")),
+        ("it is removed", Some("Unknown tool: up_ask")),
+    ] {
+        let upstream = Upstream::new();
+        upstream.tools.lock().expect("not poisoned").push("ask-and-tell".to_owned());
+        let up = connector("up", &upstream, UPSTREAM);
+        let hub = hub_with(limits(), vec![up.clone()]).await;
+        let client = connect(builder(Version::V2026_07_28).capabilities(forms()), &hub).await;
+        let asked = |tool: &'static str| round(&client, json!({ "name": tool, "arguments": {} }));
+        let (key, state) = question(&asked("up_ask").await.expect("a round"));
+        question(&asked("up_ask-and-tell").await.expect("a round"));
+        let outcome = match change {
+            "another is added" => hub.add(connector("more", &upstream, UPSTREAM)),
+            "a tool is renamed" => hub.apply(vec![up.rename_tool("echo", "say")]),
+            "it is changed" => hub.replace(connector("up", &upstream, UPSTREAM)),
+            _ => hub.remove("up"),
+        };
+        outcome.expect("a good set");
+        if expected.is_some() {
+            // The calls that wait are cancelled at once: no request can answer them.
+            let begun = tokio::time::Instant::now();
+            upstream.cancelled.notified().await;
+            assert!(begun.elapsed() < Duration::from_secs(1), "{change}: after {:?}", begun.elapsed());
+        }
+        let outcome = round(&client, retry("up_ask", &key, &state)).await;
+        match (expected, outcome) {
+            (None, Ok(result)) => assert_eq!(result["resultType"], "complete", "{change}: {result}"),
+            (Some(part), Err(Error::Rpc(error))) => {
+                assert!(error.message.contains(part), "{change}: {}", error.message);
+            }
+            (_, outcome) => panic!("{change}: {outcome:?}"),
+        }
+    }
 }
