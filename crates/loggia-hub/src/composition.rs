@@ -8,13 +8,13 @@ use loggia::model::Implementation;
 
 use crate::connector_handle::ConnectorHandle;
 use crate::limits::HubLimits;
-use crate::members::RawObject;
+use crate::providers::ProviderList;
 use crate::routing_table::{Route, RoutingTable};
 use crate::transform::ComponentKind;
 
 /// The connectors of the hub and their routes.
 pub(crate) struct Composition {
-    pub(crate) members: Arc<Members>,
+    pub(crate) providers: Arc<ProviderList>,
     pub(crate) table: RoutingTable,
 }
 
@@ -26,10 +26,14 @@ pub(crate) struct ComponentTarget {
 }
 
 impl Composition {
-    /// Makes the routes of `members` from their common lists.
-    pub(crate) fn new(members: Arc<Members>, identity: &Implementation, limits: &HubLimits) -> Composition {
-        let table = members.common_table(identity, limits);
-        Composition { members, table }
+    /// Makes the routes of `providers` from their common lists.
+    pub(crate) fn new(
+        providers: Arc<ProviderList>,
+        identity: &Implementation,
+        limits: &HubLimits,
+    ) -> Composition {
+        let table = providers.common_table(identity, limits);
+        Composition { providers, table }
     }
 
     /// Returns the component that is listed as `name`.
@@ -43,6 +47,6 @@ impl Composition {
 
     /// Returns the connector at the index of a route.
     pub(crate) fn handle(&self, connector: usize) -> &Arc<ConnectorHandle> {
-        &self.members.at(connector).handle
+        &self.providers.at(connector).handle
     }
 }

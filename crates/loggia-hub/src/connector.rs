@@ -19,7 +19,7 @@ pub struct Connector {
     pub(crate) exposure: Exposure,
 }
 
-/// How a connector is reached. Two connectors with the same settings share one connection over a change of the hub's
+/// The settings that decide how a connector is reached. Two connectors with the same settings share one connection over a change of the hub's
 /// connectors.
 #[derive(Clone)]
 pub(crate) struct UpstreamSettings {
@@ -36,7 +36,8 @@ pub(crate) struct UpstreamSettings {
     pub(crate) redact: Arc<dyn Fn(&str) -> String + Send + Sync>,
 }
 
-/// How the components of a connector are exposed. It can change while the connection stays.
+/// The names and filters under which the components of a connector are exposed. They can change while the connection
+/// stays.
 #[derive(Clone)]
 pub(crate) struct Exposure {
     pub(crate) prefix: Arc<str>,
@@ -66,8 +67,8 @@ pub trait People: Send + Sync + 'static {
         person: &'a str,
     ) -> BoxFuture<'a, loggia::Result<Option<Opened>>>;
 
-    /// The URL of a page where the person signs in. Whoever serves that page makes sure that it is this person
-    /// who opens it, and tells [`Hub::signed_in`](crate::Hub::signed_in).
+    /// The URL of a page where the person signs in. The program that serves the page makes sure that this person
+    /// opens it, and calls [`Hub::signed_in`](crate::Hub::signed_in).
     fn sign_in_url<'a>(&'a self, person: &'a str) -> BoxFuture<'a, loggia::Result<String>>;
 }
 
@@ -115,14 +116,14 @@ impl Connector {
         Connector { settings, exposure }
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(&self) -> &str {
         &self.settings.name
     }
 
     /// A server of this process, always up.
     pub fn builtin(name: impl Into<String>, service: Arc<dyn Service>) -> Connector {
-        Connector::new(name, InProcess(service)).kind("builtin")
+        Connector::new(name, BuiltinSource(service)).kind("builtin")
     }
 
     /// Sets another prefix than the name. With an empty one, tools and prompts keep the names that the connector gives
@@ -136,13 +137,13 @@ impl Connector {
         self
     }
 
-    /// The kind of connector that users are shown.
+    /// Sets the kind of connector that users are shown.
     pub fn kind(mut self, kind: impl Into<String>) -> Connector {
         self.settings.kind = kind.into();
         self
     }
 
-    /// Which of its tools are served, by the names it gives them.
+    /// Serves only the tools for whose names `shows` returns true. The names are the connector's own.
     pub fn shows(mut self, shows: impl Fn(&str) -> bool + Send + Sync + 'static) -> Connector {
         self.exposure.filter = ToolFilter::new(shows);
         self
@@ -168,7 +169,7 @@ impl Connector {
         self
     }
 
-    /// The time that it may be silent during a request.
+    /// Sets the time that it may be silent during a request.
     pub fn timeout(mut self, timeout: Option<Duration>) -> Connector {
         self.settings.timeout = timeout;
         self
@@ -181,7 +182,7 @@ impl Connector {
         self
     }
 
-    /// The time that its process may show no sign of work before its first message.
+    /// Sets the time that its process may show no sign of work before its first message.
     pub fn start_timeout(mut self, timeout: Option<Duration>) -> Connector {
         self.settings.start_timeout = timeout;
         self
@@ -217,8 +218,8 @@ impl Connector {
         self
     }
 
-    /// Everybody has a connection for themselves, and none is opened for all: the source is not asked. Everybody
-    /// sees the lists that are there for them, and a tool to sign in.
+    /// Opens a connection for each user, and no common one: the source is not used. Each user sees the lists of their own
+    /// connection, and a tool to sign in.
     pub fn people(mut self, people: Arc<dyn People>) -> Connector {
         self.settings.people = Some(people);
         self
@@ -264,9 +265,9 @@ impl fmt::Debug for Connector {
     }
 }
 
-struct InProcess(Arc<dyn Service>);
+struct BuiltinSource(Arc<dyn Service>);
 
-impl Source for InProcess {
+impl Source for BuiltinSource {
     fn open(&self, _: ClientBuilder) -> BoxFuture<'_, loggia::Result<Opened>> {
         let opened = Opened::Service(self.0.clone());
         Box::pin(async move { Ok(opened) })

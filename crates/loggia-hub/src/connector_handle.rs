@@ -12,7 +12,7 @@ use crate::connector::UpstreamSettings;
 use crate::report::{CallCounts, ConnectorReport, ErrorOutput};
 use crate::retirement::Retirement;
 use crate::shares::ShareSlot;
-use crate::status::{ConnectorState, ConnectorStatus, Starting};
+use crate::status::{ConnectorState, ConnectorStatus, StartStatus};
 use crate::upstream::Upstream;
 use crate::upstream_lists::UpstreamLists;
 use crate::user_connections::UserConnections;
@@ -20,7 +20,7 @@ use crate::wanted_resources::WantedResources;
 
 /// Messages from requests to a connector's supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hint {
+pub(crate) enum SupervisorHint {
     /// A request failed as if the connection were gone.
     Suspect,
     /// A client asked for lists that are old.
@@ -44,7 +44,7 @@ pub(crate) struct ConnectorHandle {
     /// The lists of the last connection once they are no longer shown: their URIs stay its own.
     forgotten: ArcSwapOption<ListSnapshot>,
     status: watch::Sender<ConnectorStatus>,
-    hints: mpsc::Sender<Hint>,
+    hints: mpsc::Sender<SupervisorHint>,
     /// Whether it joined a hub that ran already.
     joined_later: bool,
     retirement: OnceLock<Retirement>,
@@ -117,7 +117,7 @@ impl ConnectorHandle {
     pub(crate) fn new(
         settings: UpstreamSettings,
         start: HandleStart,
-    ) -> (Arc<ConnectorHandle>, mpsc::Receiver<Hint>) {
+    ) -> (Arc<ConnectorHandle>, mpsc::Receiver<SupervisorHint>) {
         let (hints, heard) = mpsc::channel(16);
         let mut status = ConnectorStatus::new(&settings.name, &settings.name, &settings.kind, now());
         status.personal = settings.people.is_some();
@@ -191,7 +191,7 @@ impl ConnectorHandle {
     }
 
     /// Tells the supervisor something. A supervisor with a full queue notices on its own.
-    pub(crate) fn hint(&self, hint: Hint) {
+    pub(crate) fn hint(&self, hint: SupervisorHint) {
         let _ = self.hints.try_send(hint);
     }
 
@@ -254,7 +254,7 @@ impl ConnectorHandle {
     }
 
     /// Shows how the start of the process goes on. Returns whether that is news.
-    pub(crate) fn set_starting(&self, starting: Starting) -> bool {
+    pub(crate) fn set_starting(&self, starting: StartStatus) -> bool {
         self.status.send_if_modified(|status| {
             let news =
                 status.state == ConnectorState::Connecting && status.starting.as_ref() != Some(&starting);

@@ -1,6 +1,6 @@
 //! Adds, changes and removes the connectors of a running hub.
 //!
-//! A change is checked as a whole, then the members are replaced with one swap, then supervisors start and retired
+//! A change is checked as a whole, then the providers are replaced with one swap, then supervisors start and retired
 //! connectors are drained. Requests see the connectors of before or those of after.
 //!
 //! Invariant: each connector that is served has one running supervisor, and no supervisor serves another.
@@ -15,9 +15,9 @@ use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tracing::Instrument as _;
 
 use crate::connector::{Connector, UpstreamSettings};
-use crate::connector_handle::{ConnectorHandle, HandleStart, Hint, ListOrigin, ListSnapshot};
+use crate::connector_handle::{ConnectorHandle, HandleStart, ListOrigin, ListSnapshot, SupervisorHint};
 use crate::connector_set::{ConnectorSetChange, ConnectorSetError, check};
-use crate::members::{Member, RawObject};
+use crate::providers::{Provider, ProviderList};
 use crate::retirement::{Retirement, close_when_idle};
 use crate::supervisor;
 use crate::upstream_set::UpstreamSet;
@@ -47,7 +47,7 @@ struct ManagerState {
 #[derive(Default)]
 struct HandlePlan {
     handles: Vec<Arc<ConnectorHandle>>,
-    starting: Vec<(Arc<ConnectorHandle>, mpsc::Receiver<Hint>)>,
+    starting: Vec<(Arc<ConnectorHandle>, mpsc::Receiver<SupervisorHint>)>,
     change: ConnectorSetChange,
 }
 
@@ -84,17 +84,17 @@ impl ConnectorManager {
     }
 
     fn change(&self, state: &mut ManagerState, connectors: Vec<Connector>) -> ConnectorSetChange {
-        let before = self.set.composition_full().members.clone();
+        let before = self.set.composition_full().providers.clone();
         let mut plan = self.plan(state.started, &connectors, &before);
         let exposures = connectors.iter().map(|connector| connector.exposure.clone());
-        let after = Arc::new(RawObject::new(plan.handles.into_iter().zip(exposures).collect()));
-        let retired: Vec<&Member> =
-            before.iter().filter(|member| after.position(&member.handle).is_none()).collect();
+        let after = Arc::new(ProviderList::new(plan.handles.into_iter().zip(exposures).collect()));
+        let retired: Vec<&Provider> =
+            before.iter().filter(|provider| after.position(&provider.handle).is_none()).collect();
         plan.change.removed =
-            names(retired.iter().filter(|member| after.named(&member.handle.settings.name).is_none()));
+            names(retired.iter().filter(|provider| after.named(&provider.handle.settings.name).is_none()));
         self.set.replace(after.clone(), changes_for_users(&before, &after));
-        for member in retired {
-            self.retire(state, &member.handle, after.named(&member.handle.settings.name).is_some());
+        for provider in retired {
+            self.retire(state, &provider.handle, after.named(&provider.handle.settings.name).is_some());
         }
         for (handle, hints) in plan.starting {
             let name = handle.settings.name.clone();
@@ -107,10 +107,10 @@ impl ConnectorManager {
     }
 
     /// Decides which handles are kept, and makes the others.
-    fn plan(&self, has_started: bool, connectors: &[Connector], before: &Members) -> HandlePlan {
+    fn plan(&self, has_started: bool, connectors: &[Connector], before: &ProviderList) -> HandlePlan {
         let mut plan = HandlePlan::default();
         for Connector { settings, .. } in connectors {
-            let earlier = before.named(&settings.name).map(|member| &member.handle);
+            let earlier = before.named(&settings.name).map(|provider| &provider.handle);
             if let Some(kept) = earlier.filter(|earlier| earlier.settings.is_same(settings)) {
                 plan.handles.push(kept.clone());
                 plan.change.kept.push(settings.name.clone());
@@ -145,7 +145,11 @@ impl ConnectorManager {
         Some(ListSnapshot::new(earlier.lists.clone(), ListOrigin::EarlierConnector))
     }
 
-    fn supervise(&self, handle: Arc<ConnectorHandle>, hints: mpsc::Receiver<Hint>) -> JoinHandle<()> {
+    fn supervise(
+        &self,
+        handle: Arc<ConnectorHandle>,
+        hints: mpsc::Receiver<SupervisorHint>,
+    ) -> JoinHandle<()> {
         // Its lines in the log name the connector, whichever module writes them.
         let span = tracing::error_span!("connector", name = handle.settings.name);
         let set = self.set.clone();
@@ -177,7 +181,7 @@ impl ConnectorManager {
             let _ = supervisor.await;
         }
         let composition = self.set.composition_full();
-        join_all(composition.members.iter().map(|member| member.handle.connections().close())).await;
+        join_all(composition.providers.iter().map(|provider| provider.handle.connections().close())).await;
         drop(composition);
         self.closing.send_replace(true);
         draining.join_all().await;
@@ -196,16 +200,16 @@ impl Drop for ManagerState {
     }
 }
 
-fn names<'m>(members: impl Iterator<Item = &'m &'m Member>) -> Vec<String> {
-    members.map(|member| member.handle.settings.name.clone()).collect()
+fn names<'m>(providers: impl Iterator<Item = &'m &'m Provider>) -> Vec<String> {
+    providers.map(|provider| provider.handle.settings.name.clone()).collect()
 }
 
 /// Returns the lists that change for users because of their own connections, whose lists are in no common table.
-fn changes_for_users(before: &RawObject, after: &Members) -> BTreeSet<Change> {
-    let of_users = before.iter().filter_map(|member| Some((member, member.handle.own.as_ref()?)));
-    let changes = of_users.flat_map(|(member, own)| {
-        let next = after.position(&member.handle).map(|index| after.at(index));
-        own.lists().into_iter().flat_map(move |listed| member.changes_to(next, &listed.lists))
+fn changes_for_users(before: &ProviderList, after: &ProviderList) -> BTreeSet<Change> {
+    let of_users = before.iter().filter_map(|provider| Some((provider, provider.handle.own.as_ref()?)));
+    let changes = of_users.flat_map(|(provider, own)| {
+        let next = after.position(&provider.handle).map(|index| after.at(index));
+        own.lists().into_iter().flat_map(move |listed| provider.changes_to(next, &listed.lists))
     });
     changes.collect()
 }

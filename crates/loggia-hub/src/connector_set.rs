@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::connector::Connector;
-use crate::names::{BadName, check_connector};
+use crate::names::{InvalidName, check_connector};
 use crate::transform::ComponentKind;
 
 /// The reason that a set of connectors is refused. Nothing has changed then.
@@ -12,7 +12,7 @@ use crate::transform::ComponentKind;
 #[non_exhaustive]
 pub enum ConnectorSetError {
     /// A prefix has a form that is not allowed.
-    InvalidPrefix(BadName),
+    InvalidPrefix(InvalidName),
     /// Two connectors have one name.
     DuplicateName(String),
     /// Two connectors have one prefix.

@@ -47,7 +47,7 @@ pub(crate) struct ElicitationRouter {
 
 /// One running call.
 struct ActiveCall {
-    person: Option<Person>,
+    person: Option<CallerId>,
     tool: String,
     route: InputRoute,
     version: Version,
@@ -57,14 +57,14 @@ struct ActiveCall {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Person {
+struct CallerId {
     issuer: Option<String>,
     subject: String,
 }
 
-impl From<&Principal> for Person {
-    fn from(principal: &Principal) -> Person {
-        Person { issuer: principal.issuer.clone(), subject: principal.subject.clone() }
+impl From<&Principal> for CallerId {
+    fn from(principal: &Principal) -> CallerId {
+        CallerId { issuer: principal.issuer.clone(), subject: principal.subject.clone() }
     }
 }
 
@@ -83,7 +83,7 @@ impl ElicitationRouter {
         })
     }
 
-    /// A request begins in the middle of which nothing is asked. `None` where nobody need be counted.
+    /// Counts a request during which nothing is asked; `None` on channels where that makes no difference.
     pub(crate) fn count(self: &Arc<ElicitationRouter>, request: &Request) -> Option<CallGuard> {
         self.shared_channel.then(|| self.enter(request, InputRoute::None))
     }
@@ -92,7 +92,7 @@ impl ElicitationRouter {
     pub(crate) fn enter(self: &Arc<ElicitationRouter>, request: &Request, route: InputRoute) -> CallGuard {
         let tool = if self.shared_channel { request.params.name() } else { None };
         let call = Arc::new(ActiveCall {
-            person: request.principal.as_deref().map(Person::from),
+            person: request.principal.as_deref().map(CallerId::from),
             tool: tool.unwrap_or_default().into_owned(),
             route,
             version: request.meta.version,
@@ -111,7 +111,7 @@ impl ElicitationRouter {
         !self.shared_channel || is_one_person(&lock(&self.calls))
     }
 
-    /// Puts a question that came with `own`'s call to whoever it is for.
+    /// Asks the client that a question is for. It came with the call `own`.
     async fn ask(&self, own: &Arc<ActiveCall>, question: InputRequest) -> Result<RawJson, RpcError> {
         loop {
             let call = self.choose(own, &question)?;
@@ -176,7 +176,7 @@ impl ActiveCall {
 
     /// Asks the client. `None` where the call ended before the client answered.
     async fn put(&self, question: InputRequest) -> Option<Result<RawJson, RpcError>> {
-        let _open = Open::new(&self.open);
+        let _open = OpenQuestionGuard::new(&self.open);
         let mut over = self.over.subscribe();
         let answered = async {
             match &self.route {
@@ -199,17 +199,17 @@ async fn park(questions: &QuestionSender, request: InputRequest) -> Option<Resul
     answered.await.ok()
 }
 
-/// Counts an open question for as long as it is kept.
-struct Open<'a>(&'a AtomicUsize);
+/// ListCounts an open question for as long as it is kept.
+struct OpenQuestionGuard<'a>(&'a AtomicUsize);
 
-impl<'a> Open<'a> {
-    fn new(count: &'a AtomicUsize) -> Open<'a> {
+impl<'a> OpenQuestionGuard<'a> {
+    fn new(count: &'a AtomicUsize) -> OpenQuestionGuard<'a> {
         count.fetch_add(1, Ordering::Relaxed);
-        Open(count)
+        OpenQuestionGuard(count)
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for OpenQuestionGuard<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -218,7 +218,7 @@ impl Drop for Open<'_> {
 impl CallGuard {
     /// Takes the questions that come with this call.
     pub(crate) fn handler(&self) -> Arc<dyn InputHandler> {
-        Arc::new(Asker { router: self.router.clone(), call: self.call.clone() })
+        Arc::new(CallInputHandler { router: self.router.clone(), call: self.call.clone() })
     }
 }
 
@@ -230,12 +230,12 @@ impl Drop for CallGuard {
 }
 
 /// Takes the questions that come with one call.
-struct Asker {
+struct CallInputHandler {
     router: Arc<ElicitationRouter>,
     call: Arc<ActiveCall>,
 }
 
-impl InputHandler for Asker {
+impl InputHandler for CallInputHandler {
     fn input(&self, question: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>> {
         Box::pin(self.router.ask(&self.call, question))
     }

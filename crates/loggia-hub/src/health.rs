@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::retry::Retry;
+use crate::retry::RetryDecision;
 
 /// The pauses between attempts to reach an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Default for RetryPolicy {
 
 /// The state of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum HealthState {
     /// An attempt is under way.
     Connecting,
     /// It answers.
@@ -52,7 +52,7 @@ pub(crate) enum State {
 
 /// The next step of the supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Due {
+pub(crate) enum HealthAction {
     /// Start an attempt to connect, then report [`Health::connected`] or [`Health::failed`].
     Connect,
     /// The upstream has been away for too long: its lists are no longer shown.
@@ -63,7 +63,7 @@ pub(crate) enum Due {
 #[derive(Debug, Clone)]
 pub(crate) struct Health {
     patience: RetryPolicy,
-    state: State,
+    state: HealthState,
     /// Since when the state is what it is; for an upstream that is not up, since when it is away.
     since: Instant,
     failures: u32,
@@ -76,11 +76,11 @@ impl Health {
     /// An upstream that was never tried. Start an attempt at once. `listed` says whether lists of it are shown
     /// already.
     pub(crate) fn new(patience: RetryPolicy, now: Instant, listed: bool) -> Health {
-        Health { patience, state: State::Connecting, since: now, failures: 0, last_error: None, listed }
+        Health { patience, state: HealthState::Connecting, since: now, failures: 0, last_error: None, listed }
     }
 
     /// Returns the state.
-    pub(crate) fn state(&self) -> &State {
+    pub(crate) fn state(&self) -> &HealthState {
         &self.state
     }
 
@@ -101,20 +101,26 @@ impl Health {
 
     /// An attempt succeeded.
     pub(crate) fn connected(&mut self, now: Instant) {
-        self.state = State::Up;
+        self.state = HealthState::Up;
         self.since = now;
         self.listed = true;
     }
 
     /// An attempt failed. `spread` is random, from 0 up to 1.
-    pub(crate) fn failed(&mut self, now: Instant, why: impl Into<Arc<str>>, retry: Retry, spread: f64) {
+    pub(crate) fn failed(
+        &mut self,
+        now: Instant,
+        why: impl Into<Arc<str>>,
+        retry: RetryDecision,
+        spread: f64,
+    ) {
         self.failures = self.failures.saturating_add(1);
         match retry {
-            Retry::Soon => self.wait(now, why.into(), spread),
-            Retry::Slowly => self.wait_for(now, self.patience.longest_retry, why.into(), spread),
-            Retry::Never => {
+            RetryDecision::Soon => self.wait(now, why.into(), spread),
+            RetryDecision::Slowly => self.wait_for(now, self.patience.longest_retry, why.into(), spread),
+            RetryDecision::Never => {
                 self.last_error = Some(why.into());
-                self.state = State::Failed;
+                self.state = HealthState::Failed;
             }
         }
     }
@@ -130,30 +136,30 @@ impl Health {
     /// When to call [`Health::handle_timeout`] next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let retry = match self.state {
-            State::Down { retry_at } => Some(retry_at),
-            State::Connecting | State::Up | State::Failed => None,
+            HealthState::Down { retry_at } => Some(retry_at),
+            HealthState::Connecting | HealthState::Up | HealthState::Failed => None,
         };
         retry.into_iter().chain(self.forget_at()).min()
     }
 
     /// Returns the step that is due at `now`. Call it again until it returns `None`.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Due> {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<HealthAction> {
         let due = self.forget_at().is_some_and(|at| at <= now);
-        if due || (self.listed && self.state == State::Failed) {
+        if due || (self.listed && self.state == HealthState::Failed) {
             self.listed = false;
-            return Some(Due::Forget);
+            return Some(HealthAction::Forget);
         }
         match self.state {
-            State::Down { retry_at } if retry_at <= now => {
-                self.state = State::Connecting;
-                Some(Due::Connect)
+            HealthState::Down { retry_at } if retry_at <= now => {
+                self.state = HealthState::Connecting;
+                Some(HealthAction::Connect)
             }
             _ => None,
         }
     }
 
     fn forget_at(&self) -> Option<Instant> {
-        (self.listed && self.state != State::Up).then(|| self.since + self.patience.keep_listed)
+        (self.listed && self.state != HealthState::Up).then(|| self.since + self.patience.keep_listed)
     }
 
     fn wait(&mut self, now: Instant, why: Arc<str>, spread: f64) {
@@ -165,7 +171,7 @@ impl Health {
         // Between half and the whole of the delay.
         let delay = delay.mul_f64(0.5 + spread.clamp(0.0, 1.0) / 2.0);
         self.last_error = Some(why);
-        self.state = State::Down { retry_at: now + delay };
+        self.state = HealthState::Down { retry_at: now + delay };
     }
 }
 
@@ -178,13 +184,13 @@ mod tests {
 
     fn retry_delay(health: &Health, now: Instant) -> Duration {
         match health.state() {
-            State::Down { retry_at } => *retry_at - now,
+            HealthState::Down { retry_at } => *retry_at - now,
             other => panic!("expected Down, got {other:?}"),
         }
     }
 
     /// Moves the clock to the next thing that is due, as the supervisor would.
-    fn next_due(health: &mut Health, now: &mut Instant) -> Due {
+    fn next_due(health: &mut Health, now: &mut Instant) -> HealthAction {
         *now = health.poll_timeout().expect("something is due");
         health.handle_timeout(*now).expect("what poll_timeout named is due")
     }
@@ -195,9 +201,9 @@ mod tests {
         let mut health = Health::new(RetryPolicy::default(), now, false);
         let mut delays = Vec::new();
         for _ in 0..9 {
-            health.failed(now, "refused", Retry::Soon, 1.0);
+            health.failed(now, "refused", RetryDecision::Soon, 1.0);
             delays.push(retry_delay(&health, now).as_millis());
-            assert_eq!(next_due(&mut health, &mut now), Due::Connect);
+            assert_eq!(next_due(&mut health, &mut now), HealthAction::Connect);
         }
         assert_eq!(delays, [500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000]);
     }
@@ -207,7 +213,7 @@ mod tests {
         let now = Instant::now();
         for (spread, expected) in [(0.0, 250), (0.5, 375), (1.0, 500), (7.0, 500), (-1.0, 250)] {
             let mut health = Health::new(RetryPolicy::default(), now, false);
-            health.failed(now, "refused", Retry::Soon, spread);
+            health.failed(now, "refused", RetryDecision::Soon, spread);
             assert_eq!(retry_delay(&health, now).as_millis(), expected, "{spread}");
         }
     }
@@ -217,7 +223,7 @@ mod tests {
         for (lasted, expected_failures) in [(29 * SECOND, 4), (30 * SECOND, 1)] {
             let now = Instant::now();
             let mut health = Health::new(RetryPolicy::default(), now, false);
-            (0..3).for_each(|_| health.failed(now, "refused", Retry::Soon, 0.0));
+            (0..3).for_each(|_| health.failed(now, "refused", RetryDecision::Soon, 0.0));
             health.connected(now);
             health.lost(now + lasted, "closed", 0.0);
             assert_eq!(health.failures(), expected_failures);
@@ -235,8 +241,8 @@ mod tests {
         now = lost_at;
         health.lost(now, "closed", 0.0);
         for _ in 0..4 {
-            assert_eq!(next_due(&mut health, &mut now), Due::Connect);
-            health.failed(now, "refused", Retry::Soon, 0.0);
+            assert_eq!(next_due(&mut health, &mut now), HealthAction::Connect);
+            health.failed(now, "refused", RetryDecision::Soon, 0.0);
             assert_eq!(health.since(), lost_at);
         }
         health.connected(now);
@@ -250,36 +256,39 @@ mod tests {
         let mut health = Health::new(patience, now, false);
         health.connected(now);
         health.lost(now, "closed", 1.0);
-        let due: Vec<Due> = (0..4)
+        let due: Vec<HealthAction> = (0..4)
             .map(|_| {
                 let due = next_due(&mut health, &mut now);
-                if due == Due::Connect {
-                    health.failed(now, "refused", Retry::Soon, 1.0);
+                if due == HealthAction::Connect {
+                    health.failed(now, "refused", RetryDecision::Soon, 1.0);
                 }
                 due
             })
             .collect();
-        assert_eq!(due, [Due::Connect, Due::Forget, Due::Connect, Due::Connect]);
+        assert_eq!(
+            due,
+            [HealthAction::Connect, HealthAction::Forget, HealthAction::Connect, HealthAction::Connect]
+        );
         health.connected(now);
         assert_eq!(health.poll_timeout(), None);
         health.lost(now, "closed", 1.0);
-        assert_eq!(next_due(&mut health, &mut now), Due::Forget);
+        assert_eq!(next_due(&mut health, &mut now), HealthAction::Forget);
     }
 
     #[test]
     fn an_upstream_that_was_never_up_has_nothing_to_forget() {
         let mut now = Instant::now();
         let mut health = Health::new(RetryPolicy { keep_listed: MS, ..RetryPolicy::default() }, now, false);
-        health.failed(now, "refused", Retry::Soon, 0.0);
-        assert_eq!(next_due(&mut health, &mut now), Due::Connect);
+        health.failed(now, "refused", RetryDecision::Soon, 0.0);
+        assert_eq!(next_due(&mut health, &mut now), HealthAction::Connect);
     }
 
     #[test]
     fn the_kind_of_failure_decides_when_to_try_again() {
         let cases = [
-            (Retry::Soon, Some(Duration::from_millis(500))),
-            (Retry::Slowly, Some(60 * SECOND)),
-            (Retry::Never, None),
+            (RetryDecision::Soon, Some(Duration::from_millis(500))),
+            (RetryDecision::Slowly, Some(60 * SECOND)),
+            (RetryDecision::Never, None),
         ];
         for (retry, delay) in cases {
             let now = Instant::now();
@@ -289,8 +298,8 @@ mod tests {
                 Some(delay) => assert_eq!(retry_delay(&health, now), delay, "{retry:?}"),
                 None => {
                     // What can never be called again is not listed.
-                    assert_eq!(*health.state(), State::Failed);
-                    assert_eq!(health.handle_timeout(now), Some(Due::Forget));
+                    assert_eq!(*health.state(), HealthState::Failed);
+                    assert_eq!(health.handle_timeout(now), Some(HealthAction::Forget));
                     assert_eq!((health.handle_timeout(now), health.poll_timeout()), (None, None));
                 }
             }
@@ -303,9 +312,9 @@ mod tests {
             RetryPolicy { keep_listed: 5 * SECOND, longest_retry: 60 * SECOND, ..RetryPolicy::default() };
         let start = Instant::now();
         let mut health = Health::new(patience, start, true);
-        health.failed(start, "missing", Retry::Slowly, 1.0);
+        health.failed(start, "missing", RetryDecision::Slowly, 1.0);
         assert_eq!(health.poll_timeout(), Some(start + 5 * SECOND));
-        assert_eq!(health.handle_timeout(start + 5 * SECOND), Some(Due::Forget));
+        assert_eq!(health.handle_timeout(start + 5 * SECOND), Some(HealthAction::Forget));
         assert_eq!(health.poll_timeout(), Some(start + 60 * SECOND));
     }
 }

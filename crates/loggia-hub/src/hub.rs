@@ -118,24 +118,24 @@ impl Hub {
     /// Returns the full status of each connector for the administrator: reasons and error output may hold details that no
     /// client may see.
     pub fn report(&self) -> Vec<ConnectorReport> {
-        self.set.composition().members.iter().map(|member| member.report()).collect()
+        self.set.composition().providers.iter().map(|provider| provider.report()).collect()
     }
 
     /// Returns the names under which the tools of one connector are listed.
     pub fn tool_names(&self, connector: &str) -> Vec<String> {
         let composition = self.set.composition();
-        composition.members.named(connector).map(|member| member.tool_names()).unwrap_or_default()
+        composition.providers.named(connector).map(|provider| provider.tool_names()).unwrap_or_default()
     }
 
     /// Notes that a user ([`People::person`](crate::People::person)) has signed in to a connector: their calls use the new
     /// credentials from now on, and calls that wait for the sign-in go on.
     pub async fn signed_in(&self, connector: &str, person: &str) {
         let composition = self.set.composition_full();
-        let Some(member) = composition.members.named(connector) else { return };
-        let Some(own) = &member.handle.own else { return };
+        let Some(provider) = composition.providers.named(connector) else { return };
+        let Some(own) = &provider.handle.own else { return };
         own.signed_in(person).await;
         // The lists of the user are announced as soon as they are known.
-        let (set, handle, person) = (self.set.clone(), member.handle.clone(), person.to_owned());
+        let (set, handle, person) = (self.set.clone(), provider.handle.clone(), person.to_owned());
         tokio::spawn(async move {
             if let Some(own) = &handle.own {
                 drop(own.link(&set, &handle, &person).await);

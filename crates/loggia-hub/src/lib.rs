@@ -16,8 +16,8 @@
 //!
 //! * `connector`: the description of a connector; `connector_set`: the rules for a set of them; `limits`: the bounds;
 //! * `transform`, `names`, `uris`: the names and URIs in the merged lists;
-//! * `members`: the connectors with their transforms; `routing_builder`, `routing_table`: their lists merged, and routes;
-//!   `hub_description`: instructions and capabilities; `composition`: members and routes of one moment;
+//! * `providers`: the connectors with their transforms; `routing_builder`, `routing_table`: their lists merged, and routes;
+//!   `hub_description`: instructions and capabilities; `composition`: connectors and routes of one moment;
 //! * `upstream_set`: the current composition, its status and changes; `connector_manager`: the change of connectors while
 //!   the hub runs; `retirement`: the end of a connector.
 //!
@@ -43,11 +43,11 @@ mod hub_description;
 mod limits;
 mod list_entry;
 mod listing;
-mod members;
 mod memory;
 mod names;
 mod notification_router;
 mod pace;
+mod providers;
 mod refusal;
 mod relay;
 mod report;
@@ -80,8 +80,8 @@ pub use health::RetryPolicy;
 pub use hub::Hub;
 pub use limits::HubLimits;
 pub use memory::HubMemory;
-pub use names::{BadName, MAX_NAME, check_connector, exposed};
+pub use names::{InvalidName, MAX_NAME, check_connector, exposed};
 pub use report::ConnectorReport;
-pub use status::{ConnectorState, ConnectorStatus, Counts, Starting};
+pub use status::{ConnectorState, ConnectorStatus, ListCounts, StartStatus};
 pub use suspended_address::{InvalidAddress, ReplicaId, SuspendedCallAddress};
 pub use transform::{ComponentKind, Transform};

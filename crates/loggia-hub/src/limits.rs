@@ -51,7 +51,7 @@ pub struct HubLimits {
     /// Entries on one page of a merged list.
     pub page: usize,
     /// The age at which the lists of an upstream that does not announce changes are read again,
-    /// when somebody asks for them.
+    /// when a client asks for them.
     pub refresh_after: Duration,
     /// For how long clients may keep a merged list.
     pub list_ttl: Duration,
@@ -63,8 +63,8 @@ pub struct HubLimits {
     pub subscriptions: usize,
     /// Most bytes of one upstream's instructions that are passed on.
     pub instructions: usize,
-    /// Most people who have a connection of one connector for themselves; beyond that whoever has not used
-    /// theirs for longest loses it.
+    /// Most users who have a connection of their own to one connector. Beyond that, the one that was idle for longest is
+    /// closed.
     pub own_links: usize,
     /// The time after which such a connection is closed when it is not used.
     pub own_idle: Duration,

@@ -11,13 +11,13 @@ use loggia::wire::{Method, RawJson, RequestMeta, Version};
 use loggia::{Error, Result, Service};
 
 /// Takes the entries of a page and the cursor of the next one out of a result.
-type Take<T> = fn(ServerResult) -> Option<(Vec<T>, Option<String>)>;
+type PageReader<T> = fn(ServerResult) -> Option<(Vec<T>, Option<String>)>;
 
 /// The whole list behind `method`, up to `most_pages` pages. Its entries are valid: they come as values.
 pub(crate) async fn all<T>(
     service: &dyn Service,
     method: Method,
-    take: Take<T>,
+    take: PageReader<T>,
     most_pages: usize,
 ) -> Result<Listing<T>> {
     let mut listing = Listing::default();

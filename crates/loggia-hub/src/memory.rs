@@ -28,29 +28,29 @@ const ALL_BYTES: usize = 48 << 20;
 #[derive(Debug, Default)]
 pub struct HubMemory {
     path: Option<PathBuf>,
-    kept: Mutex<File>,
+    kept: Mutex<MemoryFile>,
     /// Held during a write: the last one may begin while another goes on in the background.
     writing: Mutex<()>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct File {
+struct MemoryFile {
     format: u32,
     #[serde(default)]
-    servers: Vec<Server>,
+    servers: Vec<RememberedServer>,
     #[serde(default)]
     connectors: BTreeMap<String, Box<serde_json::value::RawValue>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Server {
+struct RememberedServer {
     server: String,
     version: String,
     software: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Lists {
+struct RememberedLists {
     fingerprint: String,
     version: Option<String>,
     identity: Option<Implementation>,
@@ -88,13 +88,13 @@ impl HubMemory {
     /// Returns the lists of the connector `name` in the last run, if it is reached in the same way.
     pub(crate) fn lists(&self, name: &str, fingerprint: &str) -> Option<UpstreamLists> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let lists: Lists = serde_json::from_str(kept.connectors.get(name)?.get()).ok()?;
+        let lists: RememberedLists = serde_json::from_str(kept.connectors.get(name)?.get()).ok()?;
         (lists.fingerprint == fingerprint).then(|| UpstreamLists::from(lists))
     }
 
     /// Keeps what the connector `name` offers. Returns whether there is something new to write.
     pub(crate) fn keep(&self, name: &str, fingerprint: &str, lists: &UpstreamLists) -> bool {
-        let lists = Lists::new(fingerprint, lists);
+        let lists = RememberedLists::new(fingerprint, lists);
         let Ok(raw) = serde_json::value::to_raw_value(&lists) else { return false };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let others = kept.connectors.iter().filter(|(other, _)| *other != name);
@@ -119,7 +119,7 @@ impl HubMemory {
             kept.format = FORMAT;
             kept.connectors.retain(|name, _| names.contains(&name.as_str()));
             let known = known.into_iter().filter(|known| !known.server.contains("://"));
-            kept.servers = known.map(Server::from).collect();
+            kept.servers = known.map(RememberedServer::from).collect();
             serde_json::to_vec(&*kept)?
         };
         write_privately(path, &text)
@@ -131,10 +131,10 @@ fn fits(others: usize, own: usize) -> bool {
     own <= CONNECTOR_BYTES && others + own <= ALL_BYTES
 }
 
-fn read(path: &Path) -> Option<File> {
+fn read(path: &Path) -> Option<MemoryFile> {
     let mut text = String::new();
     std::fs::File::open(path).ok()?.take(FILE_BYTES).read_to_string(&mut text).ok()?;
-    let file: File = serde_json::from_str(&text).ok()?;
+    let file: MemoryFile = serde_json::from_str(&text).ok()?;
     (file.format == FORMAT).then_some(file)
 }
 
@@ -157,15 +157,19 @@ fn write_privately(path: &Path, text: &[u8]) -> std::io::Result<()> {
     moved
 }
 
-impl From<KnownServer> for Server {
-    fn from(known: KnownServer) -> Server {
-        Server { server: known.server, version: known.version.to_string(), software: known.software }
+impl From<KnownServer> for RememberedServer {
+    fn from(known: KnownServer) -> RememberedServer {
+        RememberedServer {
+            server: known.server,
+            version: known.version.to_string(),
+            software: known.software,
+        }
     }
 }
 
-impl Lists {
-    fn new(fingerprint: &str, lists: &UpstreamLists) -> Lists {
-        Lists {
+impl RememberedLists {
+    fn new(fingerprint: &str, lists: &UpstreamLists) -> RememberedLists {
+        RememberedLists {
             fingerprint: fingerprint.to_owned(),
             version: lists.version.map(|version| version.to_string()),
             identity: lists.identity.clone(),
@@ -179,8 +183,8 @@ impl Lists {
     }
 }
 
-impl From<Lists> for UpstreamLists {
-    fn from(lists: Lists) -> UpstreamLists {
+impl From<RememberedLists> for UpstreamLists {
+    fn from(lists: RememberedLists) -> UpstreamLists {
         UpstreamLists {
             version: lists.version.and_then(|version| version.parse().ok()),
             identity: lists.identity,

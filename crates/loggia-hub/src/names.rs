@@ -25,9 +25,9 @@ const DIGEST_BYTES: usize = 4;
 
 /// Why a text cannot name a connector.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadName(pub String);
+pub struct InvalidName(pub String);
 
-impl fmt::Display for BadName {
+impl fmt::Display for InvalidName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -37,15 +37,15 @@ impl fmt::Display for BadName {
     }
 }
 
-impl std::error::Error for BadName {}
+impl std::error::Error for InvalidName {}
 
 /// Checks a connector's name. The rule is narrow because the name becomes the prefix of tool names and the
 /// scheme of qualified URIs.
-pub fn check_connector(name: &str) -> Result<(), BadName> {
+pub fn check_connector(name: &str) -> Result<(), InvalidName> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let fits =
         (1..=MAX_CONNECTOR).contains(&name.len()) && name.starts_with(|c: char| c.is_ascii_lowercase());
-    if fits && name.chars().all(allowed) { Ok(()) } else { Err(BadName(name.to_owned())) }
+    if fits && name.chars().all(allowed) { Ok(()) } else { Err(InvalidName(name.to_owned())) }
 }
 
 /// Returns the name under which `name` of an unprefixed `connector` is listed: itself, if it is a name that strict clients

@@ -12,19 +12,19 @@ use crate::elicitation_router::ElicitationRouter;
 /// The destination of the notifications of one call. A suspended call changes its client's request, and has none for a
 /// while.
 pub(crate) struct NotificationRouter {
-    current: Mutex<Option<Listener>>,
+    current: Mutex<Option<NotificationTarget>>,
     router: Arc<ElicitationRouter>,
 }
 
-struct Listener {
+struct NotificationTarget {
     exchange: Exchange,
     progress_token: Option<ProgressToken>,
     log_level: Option<LoggingLevel>,
 }
 
-impl Listener {
-    fn of(request: &Request, exchange: Exchange) -> Listener {
-        Listener {
+impl NotificationTarget {
+    fn of(request: &Request, exchange: Exchange) -> NotificationTarget {
+        NotificationTarget {
             exchange,
             progress_token: request.meta.progress_token.clone(),
             log_level: request.meta.log_level,
@@ -59,7 +59,7 @@ impl NotificationRouter {
         exchange: Exchange,
     ) -> Arc<NotificationRouter> {
         Arc::new(NotificationRouter {
-            current: Mutex::new(Some(Listener::of(request, exchange))),
+            current: Mutex::new(Some(NotificationTarget::of(request, exchange))),
             router: router.clone(),
         })
     }
@@ -85,10 +85,10 @@ impl NotificationRouter {
 
     /// The call goes on under another request of its client's.
     pub(crate) fn moved(&self, request: &Request, exchange: Exchange) {
-        *lock(&self.current) = Some(Listener::of(request, exchange));
+        *lock(&self.current) = Some(NotificationTarget::of(request, exchange));
     }
 
-    /// Nobody listens for now.
+    /// Drops notifications until the call continues.
     pub(crate) fn gone(&self) {
         *lock(&self.current) = None;
     }

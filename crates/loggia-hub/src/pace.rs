@@ -1,5 +1,5 @@
-//! How many processes start at once: as many as the machine has processors, so that each of them gets on. A start
-//! that leaves the processor alone (it sleeps, or waits for the network) does not keep others waiting.
+//! Paces the starts of processes: as many start at once as the machine has processors, so that each makes progress. A
+//! start that leaves the processor alone (it sleeps, or waits for the network) does not keep others waiting.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

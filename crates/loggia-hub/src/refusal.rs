@@ -3,7 +3,7 @@
 use loggia::wire::{ErrorCode, RpcError};
 use loggia::{Error, edge};
 
-use crate::connector_handle::{ConnectorHandle, Hint};
+use crate::connector_handle::{ConnectorHandle, SupervisorHint};
 
 /// The reason that a relayed request has no result.
 pub(crate) enum Refusal {
@@ -54,7 +54,7 @@ impl Refusal {
             _ => match handle.retirement() {
                 Some(retirement) => retirement.explain_interrupted(name),
                 None => {
-                    handle.hint(Hint::Suspect);
+                    handle.hint(SupervisorHint::Suspect);
                     format!(
                         "The connection to the connector {name:?} failed during this request; whether it had an effect \
                          is not known. Loggia connects again by itself (reference {reference} in its log)."

@@ -28,10 +28,7 @@ use crate::suspended_calls::SuspendedCalls;
 use crate::upstream_set::UpstreamContext;
 use crate::url_error;
 
-/// Why an upstream gave no answer of its own.
-pub(crate) type Relayed = Error;
-
-type CallResult = Result<Outcome, Relayed>;
+type CallResult = Result<Outcome>;
 
 /// A connection to an upstream, for relaying.
 pub(crate) struct Relay {
@@ -183,8 +180,8 @@ impl Relay {
     }
 }
 
-/// A legacy upstream has one log level for everybody: the least severe that anyone wants. What others do
-/// not want is left out on the way to them.
+/// The log level of a legacy upstream. It has one for all clients: the least severe that a client wants. A client gets
+/// no messages below the level that it wants itself.
 #[derive(Default)]
 struct LogLevel(Mutex<Option<LoggingLevel>>);
 
@@ -273,15 +270,14 @@ pub(crate) fn declared() -> ClientCapabilities {
 }
 
 /// Answers an upstream that asks while no request runs that the question could belong to.
-pub(crate) struct NobodyAsked;
+pub(crate) struct UnroutedInputHandler;
 
-impl ClientHandler for NobodyAsked {
+impl ClientHandler for UnroutedInputHandler {
     fn capabilities(&self) -> ClientCapabilities {
         declared()
     }
 
-    /// Many servers ask for the roots as soon as they are connected to. There are none that hold for
-    /// everybody.
+    /// Many servers ask for the roots as soon as they are connected to. No roots hold for all clients.
     fn list_roots(&self) -> BoxFuture<'_, Result<ListRootsResult, RpcError>> {
         Box::pin(async { Ok(ListRootsResult::default()) })
     }

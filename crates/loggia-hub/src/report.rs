@@ -1,5 +1,5 @@
-//! How a connector is, in full: for the operator of the hub, and for no client. Reasons and error output may hold
-//! paths, addresses and whatever a server writes.
+//! The full state of a connector, for the administrator of the hub and for no client: reasons and error output may hold
+//! paths, addresses and any text that a server writes.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::status::{ConnectorState, ConnectorStatus, Starting};
+use crate::status::{ConnectorState, ConnectorStatus, StartStatus};
 
 /// The status of a connector, and its calls since the hub started.
 #[derive(Debug, Clone)]
@@ -34,8 +34,10 @@ impl ConnectorReport {
             _ => None,
         };
         let starting = status.starting.as_ref().map(|starting| match starting {
-            Starting::Queued => json!({ "queued": true }),
-            Starting::Running { last_line } => json!({ "queued": false, "lastLine": last_line.as_deref() }),
+            StartStatus::Queued => json!({ "queued": true }),
+            StartStatus::Running { last_line } => {
+                json!({ "queued": false, "lastLine": last_line.as_deref() })
+            }
         });
         json!({
             "name": &*status.name,
@@ -62,7 +64,7 @@ impl ConnectorReport {
     }
 }
 
-/// Counts the requests of one connector.
+/// ListCounts the requests of one connector.
 #[derive(Debug, Default)]
 pub(crate) struct CallCounts {
     calls: AtomicU64,
@@ -70,7 +72,7 @@ pub(crate) struct CallCounts {
 }
 
 impl CallCounts {
-    /// Counts one request.
+    /// ListCounts one request.
     pub(crate) fn add(&self, failed: bool) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         if failed {

@@ -115,7 +115,7 @@ impl ResourceRouter {
     /// Opens a subscription to the changes that `filter` names, without the resources that cannot be subscribed to.
     pub(crate) fn listen(&self, filter: SubscriptionFilter) -> ChangeSubscription {
         let composition = self.set.composition_full();
-        let mut by_connector: Vec<Vec<String>> = vec![Vec::new(); composition.members.len()];
+        let mut by_connector: Vec<Vec<String>> = vec![Vec::new(); composition.providers.len()];
         let accepted: Vec<String> = filter
             .resource_subscriptions
             .into_iter()
@@ -123,7 +123,7 @@ impl ResourceRouter {
             .filter(|uri| match composition.table.resource(uri) {
                 Some(route)
                     if is_subscribable(composition.handle(route.connector))
-                        && composition.members.starting_before(route.depends_on).is_none() =>
+                        && composition.providers.starting_before(route.depends_on).is_none() =>
                 {
                     by_connector[route.connector].push(route.uri.into_owned());
                     true
@@ -132,11 +132,11 @@ impl ResourceRouter {
             })
             .collect();
         let guards: Vec<SubscriptionGuard> = composition
-            .members
+            .providers
             .iter()
             .zip(by_connector)
             .filter(|(_, uris)| !uris.is_empty())
-            .map(|(member, uris)| member.handle.wanted.subscribe(uris))
+            .map(|(provider, uris)| provider.handle.wanted.subscribe(uris))
             .collect();
         let accepted = SubscriptionFilter {
             tools_list_changed: filter.tools_list_changed,
@@ -156,18 +156,18 @@ fn is_subscribable(handle: &ConnectorHandle) -> bool {
 
 /// Returns the error where another connector may own the URI.
 fn doubt(composition: &Composition, route: &UriRoute<'_>, uri: &str) -> Option<RpcError> {
-    let starting = composition.members.starting_before(route.depends_on)?;
+    let starting = composition.providers.starting_before(route.depends_on)?;
     Some(RpcError::new(
         ErrorCode::INTERNAL_ERROR,
         format!(
             "The connector {:?} is being started for the first time and may own {uri}. Try again shortly, or read {}.",
             starting.handle.settings.name,
-            qualify(&composition.members.at(route.connector).prefix, &route.uri),
+            qualify(&composition.providers.at(route.connector).prefix, &route.uri),
         ),
     ))
 }
 
-/// Gives contents the URI that the client asked for. Of a relayed result only that member is rewritten.
+/// Gives contents the URI that the client asked for. Of a relayed result only that provider is rewritten.
 fn qualified_contents(reply: Reply, own: &str, asked: &str) -> Outcome {
     match reply {
         Reply::Raw(relayed) => {

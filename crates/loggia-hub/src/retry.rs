@@ -6,7 +6,7 @@ use loggia::Error;
 
 /// The time of the next attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Retry {
+pub(crate) enum RetryDecision {
     /// After a pause that grows.
     Soon,
     /// After the longest pause: what is missing may be installed meanwhile.
@@ -15,31 +15,31 @@ pub(crate) enum Retry {
     Never,
 }
 
-impl Retry {
+impl RetryDecision {
     /// Returns the time of the next attempt after `error`. A connector that was up before has a working
     /// configuration, so every failure may be temporary: a folder that is remounted, a program that is replaced.
-    pub(crate) fn after(error: &Error, was_up: bool) -> Retry {
-        match Retry::from(error) {
-            Retry::Never if was_up && matches!(error, Error::Io(_)) => Retry::Slowly,
+    pub(crate) fn after(error: &Error, was_up: bool) -> RetryDecision {
+        match RetryDecision::from(error) {
+            RetryDecision::Never if was_up && matches!(error, Error::Io(_)) => RetryDecision::Slowly,
             retry => retry,
         }
     }
 }
 
-impl From<&Error> for Retry {
-    fn from(error: &Error) -> Retry {
+impl From<&Error> for RetryDecision {
+    fn from(error: &Error) -> RetryDecision {
         match error {
-            Error::Configuration(_) => Retry::Never,
+            Error::Configuration(_) => RetryDecision::Never,
             Error::Io(error) => match error.kind() {
-                ErrorKind::NotFound => Retry::Slowly,
+                ErrorKind::NotFound => RetryDecision::Slowly,
                 ErrorKind::PermissionDenied
                 | ErrorKind::InvalidInput
                 | ErrorKind::NotADirectory
                 | ErrorKind::IsADirectory
-                | ErrorKind::ArgumentListTooLong => Retry::Never,
-                _ => Retry::Soon,
+                | ErrorKind::ArgumentListTooLong => RetryDecision::Never,
+                _ => RetryDecision::Soon,
             },
-            _ => Retry::Soon,
+            _ => RetryDecision::Soon,
         }
     }
 }
@@ -53,12 +53,12 @@ mod tests {
         let denied =
             || Error::Io(std::io::Error::new(ErrorKind::PermissionDenied, "the folder cannot be opened"));
         for (error, was_up, expected) in [
-            (denied(), false, Retry::Never),
-            (denied(), true, Retry::Slowly),
-            (Error::Configuration("no header".to_owned()), true, Retry::Never),
-            (Error::Connection("refused".to_owned()), true, Retry::Soon),
+            (denied(), false, RetryDecision::Never),
+            (denied(), true, RetryDecision::Slowly),
+            (Error::Configuration("no header".to_owned()), true, RetryDecision::Never),
+            (Error::Connection("refused".to_owned()), true, RetryDecision::Soon),
         ] {
-            assert_eq!(Retry::after(&error, was_up), expected, "{error} {was_up}");
+            assert_eq!(RetryDecision::after(&error, was_up), expected, "{error} {was_up}");
         }
     }
 
@@ -66,19 +66,19 @@ mod tests {
     fn only_the_configuration_mends_an_error_of_the_configuration() {
         let io = |kind: ErrorKind| Error::Io(std::io::Error::new(kind, "the server could not be started"));
         let cases = [
-            (Error::Configuration("the header cannot be sent".to_owned()), Retry::Never),
-            (io(ErrorKind::PermissionDenied), Retry::Never),
-            (io(ErrorKind::InvalidInput), Retry::Never),
-            (io(ErrorKind::NotADirectory), Retry::Never),
-            (io(ErrorKind::NotFound), Retry::Slowly),
-            (io(ErrorKind::ExecutableFileBusy), Retry::Soon),
-            (io(ErrorKind::OutOfMemory), Retry::Soon),
-            (Error::Connection("refused".to_owned()), Retry::Soon),
-            (Error::Unauthorized("Bearer".to_owned()), Retry::Soon),
-            (Error::timeout(std::time::Duration::from_secs(1)), Retry::Soon),
+            (Error::Configuration("the header cannot be sent".to_owned()), RetryDecision::Never),
+            (io(ErrorKind::PermissionDenied), RetryDecision::Never),
+            (io(ErrorKind::InvalidInput), RetryDecision::Never),
+            (io(ErrorKind::NotADirectory), RetryDecision::Never),
+            (io(ErrorKind::NotFound), RetryDecision::Slowly),
+            (io(ErrorKind::ExecutableFileBusy), RetryDecision::Soon),
+            (io(ErrorKind::OutOfMemory), RetryDecision::Soon),
+            (Error::Connection("refused".to_owned()), RetryDecision::Soon),
+            (Error::Unauthorized("Bearer".to_owned()), RetryDecision::Soon),
+            (Error::timeout(std::time::Duration::from_secs(1)), RetryDecision::Soon),
         ];
         for (error, expected) in cases {
-            assert_eq!(Retry::from(&error), expected, "{error}");
+            assert_eq!(RetryDecision::from(&error), expected, "{error}");
         }
     }
 }

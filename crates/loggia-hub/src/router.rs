@@ -7,12 +7,12 @@ use futures_util::future::join_all;
 use loggia::exchange::Exchange;
 use loggia::model::{CallToolResult, CompleteResult, PageParams, ServerResult};
 use loggia::service::{Outcome, Principal, Reply, Request, SharedResult};
-use loggia::wire::{Members as JsonMembers, Method, RpcError};
+use loggia::wire::{Method, RawObject, RpcError};
 
 use crate::composition::ComponentTarget;
 use crate::connector_handle::ListSnapshot;
 use crate::dispatcher::Dispatcher;
-use crate::members::UnlistedComponent;
+use crate::providers::UnlistedComponent;
 use crate::refusal::Refusal;
 use crate::resource_router::ResourceRouter;
 use crate::routing_table::RoutingTable;
@@ -66,7 +66,7 @@ impl Router {
         let params: PageParams = request.params.decode().map_err(invalid_params)?;
         self.set.settle().await;
         self.set.refresh_old_lists();
-        let has_user_lists = self.set.composition().members.has_user_connections();
+        let has_user_lists = self.set.composition().providers.has_user_connections();
         if let Some(principal) = request.principal.as_ref().filter(|_| has_user_lists)
             && let Some(table) = Box::pin(self.table_of_user(principal)).await
         {
@@ -79,19 +79,19 @@ impl Router {
     /// common ones.
     async fn table_of_user(&self, principal: &Principal) -> Option<RoutingTable> {
         let composition = self.set.composition_full();
-        let reads = composition.members.iter().map(|member| async {
-            let own = member.handle.own.as_ref()?;
-            own.listed(&self.set, &member.handle, &own.people.person(principal)).await
+        let reads = composition.providers.iter().map(|provider| async {
+            let own = provider.handle.own.as_ref()?;
+            own.listed(&self.set, &provider.handle, &own.people.person(principal)).await
         });
         let own: Vec<Option<Arc<ListSnapshot>>> = join_all(reads).await;
         if own.iter().all(Option::is_none) {
             return None;
         }
-        let common = composition.members.iter();
+        let common = composition.providers.iter();
         let listed: Vec<_> =
-            common.zip(own).map(|(member, own)| own.or_else(|| member.handle.listed())).collect();
+            common.zip(own).map(|(provider, own)| own.or_else(|| provider.handle.listed())).collect();
         let context = &self.set.context;
-        Some(composition.members.table(&listed, &context.identity, &context.limits))
+        Some(composition.providers.table(&listed, &context.identity, &context.limits))
     }
 
     async fn call_tool(&self, request: Request, exchange: Exchange) -> Outcome {
@@ -135,10 +135,10 @@ impl Router {
     ) -> Result<ComponentRoute, Refusal> {
         let target = {
             let composition = self.set.composition_full();
-            composition.members.unlisted(kind, name).map(|UnlistedComponent { member, name }| {
+            composition.providers.unlisted(kind, name).map(|UnlistedComponent { provider, name }| {
                 let is_sign_in = name.is_none();
                 let name = name.unwrap_or_default().as_str().into();
-                (ComponentTarget { handle: member.handle.clone(), name }, is_sign_in)
+                (ComponentTarget { handle: provider.handle.clone(), name }, is_sign_in)
             })
         };
         match target {
@@ -155,7 +155,7 @@ impl Router {
     }
 
     async fn complete(&self, request: Request, exchange: Exchange) -> Outcome {
-        let members = JsonMembers::of(&request.params).map_err(invalid_params)?;
+        let members = RawObject::of(&request.params).map_err(invalid_params)?;
         let reference =
             members.value("ref").ok_or_else(|| RpcError::invalid_params("params.ref is missing"))?;
         let (handle, reference) = self.resources.completion_target(&reference)?;

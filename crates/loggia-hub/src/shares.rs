@@ -91,7 +91,7 @@ impl HubShares {
         })
     }
 
-    /// Counts a result until its client has taken it. One that finds no room is dropped.
+    /// ListCounts a result until its client has taken it. One that finds no room is dropped.
     pub(crate) fn result(
         &self,
         slot: &ShareSlot,

@@ -12,9 +12,9 @@ use loggia::wire::Version;
 pub struct ConnectorStatus {
     /// Its name.
     pub name: Arc<str>,
-    /// What its tools' names begin with.
+    /// The prefix of its tools' names.
     pub prefix: Arc<str>,
-    /// What kind it is.
+    /// Its kind.
     pub kind: Arc<str>,
     /// Whether it can be used.
     pub state: ConnectorState,
@@ -24,11 +24,11 @@ pub struct ConnectorStatus {
     pub tried: bool,
     /// The revision it is spoken to in, while it is up; `None` for one in this process.
     pub version: Option<Version>,
-    /// Who it says it is.
+    /// The name and version that it gives.
     pub identity: Option<Implementation>,
-    /// How much it offers; while it is down, how much of it is still listed.
-    pub counts: Counts,
-    /// Whether everybody has a connection for themselves. Then it counts as up: how it is, differs.
+    /// The number of its entries; while it is down, of those that are still listed.
+    pub counts: ListCounts,
+    /// Whether each user has a connection of their own. Then it counts as up, since the state differs by user.
     pub personal: bool,
     /// Why the last attempt failed or the last connection ended, in words for the operator.
     pub last_error: Option<Arc<str>>,
@@ -37,12 +37,12 @@ pub struct ConnectorStatus {
     /// Whether its lists are those of an earlier run, shown until it is connected.
     pub remembered: bool,
     /// Progress of the start of its process.
-    pub starting: Option<Starting>,
+    pub starting: Option<StartStatus>,
 }
 
 /// Progress of the start of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Starting {
+pub enum StartStatus {
     /// It waits until others have started.
     Queued,
     /// It runs, and has sent no message yet.
@@ -68,9 +68,9 @@ pub enum ConnectorState {
     Failed,
 }
 
-/// How many entries each list of a connector has.
+/// The number of entries of each list of a connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
+pub struct ListCounts {
     /// Tools.
     pub tools: usize,
     /// Prompts.
@@ -92,7 +92,7 @@ impl ConnectorStatus {
             tried: false,
             version: None,
             identity: None,
-            counts: Counts::default(),
+            counts: ListCounts::default(),
             personal: false,
             last_error: None,
             problems: Vec::new(),
@@ -118,10 +118,10 @@ impl ConnectorStatus {
         self.state == ConnectorState::Up
     }
 
-    /// What a client is told when it wants something of a connector that is not up. The cause stays with the
-    /// operator: it may hold paths, addresses and output of the server.
+    /// Returns the error for a client that needs a connector that is not up. The cause is for the administrator alone: it
+    /// may hold paths, addresses and output of the server.
     pub(crate) fn explain(&self, now: Instant) -> String {
-        let away = Span(now.saturating_duration_since(self.since));
+        let away = DurationText(now.saturating_duration_since(self.since));
         let name = &self.name;
         match self.state {
             ConnectorState::Up => format!("The connector {name:?} did not answer."),
@@ -135,7 +135,7 @@ impl ConnectorStatus {
             ConnectorState::Down { retry_at } => format!(
                 "The connector {name:?} has been down for {away}. Loggia tries it again in {}; the reason is in \
                  Loggia's log. Other connectors are not affected.",
-                Span(retry_at.saturating_duration_since(now)),
+                DurationText(retry_at.saturating_duration_since(now)),
             ),
             ConnectorState::Failed => format!(
                 "The connector {name:?} cannot be started with its present configuration, and Loggia does not try \
@@ -146,9 +146,9 @@ impl ConnectorStatus {
 }
 
 /// A length of time for a person.
-struct Span(Duration);
+struct DurationText(Duration);
 
-impl fmt::Display for Span {
+impl fmt::Display for DurationText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
@@ -168,7 +168,7 @@ mod tests {
         for (seconds, text) in
             [(0, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (3600, "1 h 0 min"), (90_061, "25 h 1 min")]
         {
-            assert_eq!(Span(Duration::from_secs(seconds)).to_string(), text);
+            assert_eq!(DurationText(Duration::from_secs(seconds)).to_string(), text);
         }
     }
 

@@ -1,5 +1,5 @@
 //! The task behind one connector: it connects, reads the lists, hears of changes, notices the end, and tries
-//! again. When to try is [`Health`]'s to say; what others see is the [`ConnectorHandle`]'s to show.
+//! again. [`Health`] decides when to try, and [`ConnectorHandle`] shows the state to others.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,32 +12,32 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::mpsc;
 
 use crate::connector::Opened;
-use crate::connector_handle::{ConnectorHandle, Hint, ListOrigin, now};
-use crate::health::{Due, Health, State};
-use crate::relay::{NobodyAsked, Relay};
+use crate::connector_handle::{ConnectorHandle, ListOrigin, SupervisorHint, now};
+use crate::health::{Health, HealthAction, HealthState};
+use crate::relay::{Relay, UnroutedInputHandler};
 use crate::resource_subscriptions::ResourceSubscriptions;
-use crate::retry::Retry;
-use crate::status::{ConnectorState, Starting};
-use crate::upstream::{InProcess, Upstream, Watch};
+use crate::retry::RetryDecision;
+use crate::status::{ConnectorState, StartStatus};
+use crate::upstream::{ChangeStream, InProcessServer, Upstream};
 use crate::upstream_lists::{ListSource, UpstreamLists};
 use crate::upstream_set::{UpstreamContext, UpstreamSet};
 
-/// How long an upstream that is suspected to be gone may take to show that it is not.
+/// The time for an upstream that may be gone to answer.
 pub(crate) const PROBE: Duration = Duration::from_secs(5);
 
-/// How long the lists rest after a change was read: an upstream that announces a change whenever its lists
-/// are read must not keep us reading.
+/// The pause after lists were read because of a change: an upstream that announces a change whenever its lists are read
+/// must not keep the hub reading.
 const REST: Duration = Duration::from_millis(250);
 
 /// The target of what is logged of connectors that go down and come up: a program that shows their state by
 /// itself can leave it out.
 const STATES: &str = "loggia_hub::states";
 
-/// Keeps one connector connected, for ever.
+/// Keeps one connector connected. Ends when the connector cannot be started with its configuration.
 pub(crate) async fn run(
     set: Arc<UpstreamSet>,
     handle: Arc<ConnectorHandle>,
-    mut hints: mpsc::Receiver<Hint>,
+    mut hints: mpsc::Receiver<SupervisorHint>,
 ) {
     let is_of_earlier_connector = |handle: &ConnectorHandle| {
         handle.listed().is_some_and(|listed| listed.origin == ListOrigin::EarlierConnector)
@@ -56,14 +56,14 @@ pub(crate) async fn run(
                 health.lost(now(), why, spread());
             }
             Err(error) => {
-                health.failed(now(), error.to_string(), Retry::after(&error, was_up), spread());
+                health.failed(now(), error.to_string(), RetryDecision::after(&error, was_up), spread());
                 if is_of_earlier_connector(&handle) {
                     forget(&set, &handle);
                 }
             }
         }
         show(&set, &handle, &health);
-        if *health.state() == State::Failed {
+        if *health.state() == HealthState::Failed {
             forget(&set, &handle);
             return;
         }
@@ -79,7 +79,7 @@ pub(crate) async fn remember(set: Arc<UpstreamSet>) {
     }
 }
 
-/// Looks after the connections that people have for themselves, for ever.
+/// Closes idle connections of single users. Runs until it is aborted.
 pub(crate) async fn run_own(set: Arc<UpstreamSet>, handle: Arc<ConnectorHandle>) {
     let Some(own) = &handle.own else { return };
     handle.set_state(ConnectorState::Up, now(), None);
@@ -95,13 +95,13 @@ pub(crate) async fn run_own(set: Arc<UpstreamSet>, handle: Arc<ConnectorHandle>)
 async fn wait(
     set: &UpstreamSet,
     handle: &ConnectorHandle,
-    hints: &mut mpsc::Receiver<Hint>,
+    hints: &mut mpsc::Receiver<SupervisorHint>,
     health: &mut Health,
 ) {
     loop {
         match health.handle_timeout(now()) {
-            Some(Due::Connect) => return,
-            Some(Due::Forget) => {
+            Some(HealthAction::Connect) => return,
+            Some(HealthAction::Forget) => {
                 tracing::warn!(
                     connector = handle.settings.name,
                     "down for too long: its tools are no longer listed"
@@ -132,10 +132,10 @@ async fn sleep_until(deadline: Instant) {
 /// Makes the state visible.
 fn show(set: &UpstreamSet, handle: &ConnectorHandle, health: &Health) {
     let state = match *health.state() {
-        State::Connecting => ConnectorState::Connecting,
-        State::Up => ConnectorState::Up,
-        State::Down { retry_at } => ConnectorState::Down { retry_at },
-        State::Failed => ConnectorState::Failed,
+        HealthState::Connecting => ConnectorState::Connecting,
+        HealthState::Up => ConnectorState::Up,
+        HealthState::Down { retry_at } => ConnectorState::Down { retry_at },
+        HealthState::Failed => ConnectorState::Failed,
     };
     let error = health.last_error().filter(|_| state != ConnectorState::Up);
     let error: Option<Arc<str>> = error.map(|error| (handle.settings.redact)(error).into());
@@ -167,7 +167,7 @@ async fn attempt(
 ) -> Result<(Arc<Upstream>, UpstreamLists)> {
     let limits = &set.context.limits;
     let link = match open(set, handle).await? {
-        Opened::Service(service) => Upstream::Service(InProcess::new(service)),
+        Opened::Service(service) => Upstream::Service(InProcessServer::new(service)),
         Opened::Client(client) => {
             Upstream::Client(Box::new(Relay::new(client, &handle.settings, &set.context)))
         }
@@ -186,10 +186,10 @@ async fn open(set: &Arc<UpstreamSet>, handle: &Arc<ConnectorHandle>) -> Result<O
         return within(limits.connect_timeout, source.open(client(&set.context))).await;
     }
     if set.context.pace.is_full() {
-        show_start(set, handle, Starting::Queued);
+        show_start(set, handle, StartStatus::Queued);
     }
     let turn = Arc::new(set.context.pace.turn().await);
-    show_start(set, handle, Starting::Running { last_line: None });
+    show_start(set, handle, StartStatus::Running { last_line: None });
     // The connection keeps the callbacks, and must not keep the connector.
     let (hub, watched, watching) = (set.clone(), Arc::downgrade(handle), turn.clone());
     let (error_output, redact) = (handle.error_output.clone(), handle.settings.redact.clone());
@@ -200,7 +200,7 @@ async fn open(set: &Arc<UpstreamSet>, handle: &Arc<ConnectorHandle>) -> Result<O
             watching.observe(progress);
             let Some(handle) = watched.upgrade() else { return };
             let last_line = progress.last_line.as_deref().map(|line| (handle.settings.redact)(line).into());
-            show_start(&hub, &handle, Starting::Running { last_line });
+            show_start(&hub, &handle, StartStatus::Running { last_line });
         });
     let longest = tokio::time::sleep(limits.start_turn);
     let opening = source.open(client);
@@ -218,7 +218,7 @@ async fn open(set: &Arc<UpstreamSet>, handle: &Arc<ConnectorHandle>) -> Result<O
 }
 
 /// Makes visible how a start goes on.
-fn show_start(set: &UpstreamSet, handle: &ConnectorHandle, starting: Starting) {
+fn show_start(set: &UpstreamSet, handle: &ConnectorHandle, starting: StartStatus) {
     if handle.set_starting(starting) {
         set.publish();
     }
@@ -228,13 +228,13 @@ async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Re
     tokio::time::timeout(limit, work).await.unwrap_or(Err(Error::timeout(limit)))
 }
 
-/// A client as the hub needs it: every question goes on to whoever's call it belongs to, and when the
-/// connection is lost it is the supervisor that opens another.
+/// Returns a client as the hub needs it: each question goes to the call that it belongs to, and the supervisor, not the
+/// client, opens another connection when one is lost.
 pub(crate) fn client(context: &UpstreamContext) -> loggia::client::ClientBuilder {
     let limits = &context.limits;
     Client::builder()
         .identity(context.identity.clone())
-        .handler(NobodyAsked)
+        .handler(UnroutedInputHandler)
         .era_memory(context.eras.clone())
         .probe_timeout(limits.probe_timeout)
         .connect_timeout(limits.connect_timeout)
@@ -249,7 +249,7 @@ pub(crate) fn client(context: &UpstreamContext) -> loggia::client::ClientBuilder
 async fn serve(
     set: &Arc<UpstreamSet>,
     handle: &Arc<ConnectorHandle>,
-    hints: &mut mpsc::Receiver<Hint>,
+    hints: &mut mpsc::Receiver<SupervisorHint>,
     health: &Health,
     link: Arc<Upstream>,
     lists: UpstreamLists,
@@ -287,8 +287,8 @@ async fn serve(
                 Ok(())
             }
             Some(hint) = hints.recv() => match hint {
-                Hint::Stale => refresh(set, handle, &link, &[Change::Tools, Change::Prompts, Change::Resources]).await,
-                Hint::Suspect => link.probe(PROBE).await,
+                SupervisorHint::Stale => refresh(set, handle, &link, &[Change::Tools, Change::Prompts, Change::Resources]).await,
+                SupervisorHint::Suspect => link.probe(PROBE).await,
             },
         };
         if let Err(error) = next {
@@ -301,7 +301,11 @@ async fn serve(
 }
 
 /// A stream of the lists' changes, where the upstream announces them.
-async fn watch_lists(link: &Upstream, capabilities: &ServerCapabilities, connector: &str) -> Option<Watch> {
+async fn watch_lists(
+    link: &Upstream,
+    capabilities: &ServerCapabilities,
+    connector: &str,
+) -> Option<ChangeStream> {
     let announced = |list_changed: Option<Option<bool>>| list_changed.flatten().filter(|yes| *yes);
     let filter = SubscriptionFilter {
         tools_list_changed: announced(capabilities.tools.as_ref().map(|c| c.list_changed)),
@@ -323,7 +327,7 @@ async fn watch_lists(link: &Upstream, capabilities: &ServerCapabilities, connect
 
 /// The next change, not before `rested`; several of the same list are one. A stream that ended brings none:
 /// the connection's end is noticed elsewhere.
-async fn next_change(changes: &mut Option<Watch>, rested: Instant) -> Option<Change> {
+async fn next_change(changes: &mut Option<ChangeStream>, rested: Instant) -> Option<Change> {
     sleep_until(rested).await;
     if let Some(watch) = changes {
         match watch.next().await {

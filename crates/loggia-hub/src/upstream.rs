@@ -16,26 +16,26 @@ use loggia::{Error, Result, Service};
 use tokio::sync::watch;
 
 use crate::listing;
-use crate::relay::{Relay, Relayed};
+use crate::relay::Relay;
 
 /// One open upstream.
 pub(crate) enum Upstream {
     /// A server elsewhere.
     Client(Box<Relay>),
     /// A server in this process.
-    Service(InProcess),
+    Service(InProcessServer),
 }
 
 /// A server in this process. Its calls end with an error once it is closed.
-pub(crate) struct InProcess {
+pub(crate) struct InProcessServer {
     service: Arc<dyn Service>,
     closed: watch::Sender<bool>,
 }
 
-impl InProcess {
+impl InProcessServer {
     /// An open server.
-    pub(crate) fn new(service: Arc<dyn Service>) -> InProcess {
-        InProcess { service, closed: watch::Sender::new(false) }
+    pub(crate) fn new(service: Arc<dyn Service>) -> InProcessServer {
+        InProcessServer { service, closed: watch::Sender::new(false) }
     }
 
     async fn call(&self, request: Request, exchange: Exchange) -> Result<Outcome> {
@@ -49,7 +49,7 @@ impl InProcess {
     }
 }
 
-impl Deref for InProcess {
+impl Deref for InProcessServer {
     type Target = Arc<dyn Service>;
 
     fn deref(&self) -> &Arc<dyn Service> {
@@ -58,7 +58,7 @@ impl Deref for InProcess {
 }
 
 /// The description that an upstream gives of itself.
-pub(crate) struct About {
+pub(crate) struct UpstreamDescription {
     pub(crate) version: Option<Version>,
     pub(crate) identity: Option<Implementation>,
     pub(crate) capabilities: ServerCapabilities,
@@ -66,28 +66,28 @@ pub(crate) struct About {
 }
 
 /// A stream of changes of one upstream.
-pub(crate) enum Watch {
+pub(crate) enum ChangeStream {
     Client(Subscription),
     Service(ChangeSubscription),
 }
 
-impl Watch {
+impl ChangeStream {
     /// The next change; `None` when there will be none.
     pub(crate) async fn next(&mut self) -> Option<Change> {
         match self {
-            Watch::Client(subscription) => subscription.next().await,
-            Watch::Service(listening) => listening.next().await,
+            ChangeStream::Client(subscription) => subscription.next().await,
+            ChangeStream::Service(listening) => listening.next().await,
         }
     }
 }
 
 impl Upstream {
-    pub(crate) async fn about(&self) -> Result<About> {
+    pub(crate) async fn about(&self) -> Result<UpstreamDescription> {
         Ok(match self {
-            Upstream::Client(relay) => About::from(&*relay.client().server().await?),
+            Upstream::Client(relay) => UpstreamDescription::from(&*relay.client().server().await?),
             Upstream::Service(service) => {
                 let description = service.describe();
-                About {
+                UpstreamDescription {
                     version: None,
                     identity: Some(description.identity.clone()),
                     capabilities: description.capabilities.clone(),
@@ -98,7 +98,7 @@ impl Upstream {
     }
 
     /// Runs one request, whose names are already the upstream's own.
-    pub(crate) async fn call(&self, request: Request, exchange: Exchange) -> Result<Outcome, Relayed> {
+    pub(crate) async fn call(&self, request: Request, exchange: Exchange) -> Result<Outcome> {
         match self {
             Upstream::Client(relay) => relay.call(request, exchange).await,
             Upstream::Service(service) => service.call(request, exchange).await,
@@ -142,11 +142,11 @@ impl Upstream {
     }
 
     /// Hears of changes for as long as the result is kept.
-    pub(crate) async fn watch(&self, filter: SubscriptionFilter) -> Result<Watch> {
+    pub(crate) async fn watch(&self, filter: SubscriptionFilter) -> Result<ChangeStream> {
         match self {
-            Upstream::Client(relay) => relay.client().listen(filter).await.map(Watch::Client),
+            Upstream::Client(relay) => relay.client().listen(filter).await.map(ChangeStream::Client),
             Upstream::Service(service) => {
-                service.listen(filter, None).await.map(Watch::Service).map_err(Error::Rpc)
+                service.listen(filter, None).await.map(ChangeStream::Service).map_err(Error::Rpc)
             }
         }
     }
@@ -178,9 +178,9 @@ impl Upstream {
     }
 }
 
-impl From<&ServerFacts> for About {
-    fn from(facts: &ServerFacts) -> About {
-        About {
+impl From<&ServerFacts> for UpstreamDescription {
+    fn from(facts: &ServerFacts) -> UpstreamDescription {
+        UpstreamDescription {
             version: Some(facts.version),
             identity: facts.identity.clone(),
             capabilities: facts.capabilities.clone(),

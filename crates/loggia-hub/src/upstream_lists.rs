@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::limits::HubLimits;
 use crate::list_entry::ListEntry;
-use crate::status::Counts;
+use crate::status::ListCounts;
 use crate::upstream::Upstream;
 
 /// The name of the list of resource templates.
@@ -104,7 +104,7 @@ impl UpstreamLists {
         &mut self,
         list: &'static str,
         connector: &str,
-        read: ReadList<T>,
+        read: ListOutcome<T>,
         field: fn(&mut UpstreamLists) -> &mut Vec<ListEntry<T>>,
     ) {
         match read {
@@ -166,8 +166,8 @@ impl UpstreamLists {
         lists.into_iter().flatten().all(|announced| announced == Some(true))
     }
 
-    pub(crate) fn counts(&self) -> Counts {
-        Counts {
+    pub(crate) fn counts(&self) -> ListCounts {
+        ListCounts {
             tools: self.tools.len(),
             prompts: self.prompts.len(),
             resources: self.resources.len(),
@@ -177,7 +177,7 @@ impl UpstreamLists {
 }
 
 /// The outcome of reading a list; `None` where it was not wanted.
-type ReadList<T> = Option<Result<Listing<T>>>;
+type ListOutcome<T> = Option<Result<Listing<T>>>;
 
 /// The bounds of lists that are read together: most entries of each, and the time for all.
 struct ListBounds {
@@ -199,7 +199,7 @@ impl ListBounds {
         wanted: bool,
         what: &'static str,
         list: impl Future<Output = Result<Listing<T>>>,
-    ) -> Result<ReadList<T>> {
+    ) -> Result<ListOutcome<T>> {
         if !wanted {
             return Ok(None);
         }

@@ -15,11 +15,11 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::composition::Composition;
-use crate::connector_handle::{ConnectorHandle, Hint, now};
+use crate::connector_handle::{ConnectorHandle, SupervisorHint, now};
 use crate::limits::HubLimits;
-use crate::members::RawObject;
 use crate::memory::HubMemory;
 use crate::pace::StartPace;
+use crate::providers::ProviderList;
 use crate::shares::HubShares;
 use crate::status::ConnectorStatus;
 use crate::suspended_address::ReplicaId;
@@ -78,7 +78,7 @@ impl UpstreamContext {
 impl UpstreamSet {
     /// A set without upstreams.
     pub(crate) fn new(context: UpstreamContext) -> UpstreamSet {
-        let none = Arc::new(RawObject::new(Vec::new()));
+        let none = Arc::new(ProviderList::new(Vec::new()));
         let composition = Composition::new(none, &context.identity, &context.limits);
         UpstreamSet {
             composition: ArcSwap::from_pointee(composition),
@@ -131,18 +131,18 @@ impl UpstreamSet {
     /// Makes the routes anew from the lists as they are now, and announces the lists that changed with it.
     pub(crate) fn rebuild(&self) {
         let _alone = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.swap(self.composition().members.clone(), BTreeSet::new());
+        self.swap(self.composition().providers.clone(), BTreeSet::new());
     }
 
-    /// Serves other members. Announces the lists that changed with it, and those that `changes` names.
-    pub(crate) fn replace(&self, members: Arc<Members>, changes: BTreeSet<Change>) {
+    /// Serves other providers. Announces the lists that changed with it, and those that `changes` names.
+    pub(crate) fn replace(&self, providers: Arc<ProviderList>, changes: BTreeSet<Change>) {
         let _alone = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.swap(members, changes);
+        self.swap(providers, changes);
     }
 
     /// Replaces the composition, while the lock is held.
-    fn swap(&self, members: Arc<Members>, mut changes: BTreeSet<Change>) {
-        let next = Arc::new(Composition::new(members, &self.context.identity, &self.context.limits));
+    fn swap(&self, providers: Arc<ProviderList>, mut changes: BTreeSet<Change>) {
+        let next = Arc::new(Composition::new(providers, &self.context.identity, &self.context.limits));
         let before = self.composition.swap(next.clone());
         changes.extend(next.table.changes_since(&before.table));
         changes.into_iter().for_each(|change| self.announce(change));
@@ -156,7 +156,7 @@ impl UpstreamSet {
     /// Makes the state of the connectors visible.
     pub(crate) fn publish(&self) {
         let all: Vec<ConnectorStatus> =
-            self.composition().members.iter().map(|member| member.status()).collect();
+            self.composition().providers.iter().map(|provider| provider.status()).collect();
         self.status.send_if_modified(|shown| {
             let changed = **shown != all;
             if changed {
@@ -179,8 +179,8 @@ impl UpstreamSet {
     /// Announces that a resource of a connector changed, under the names that it has for clients.
     pub(crate) fn resource_changed(&self, handle: &ConnectorHandle, uri: &str) {
         let composition = self.composition();
-        let Some(index) = composition.members.position(handle) else { return };
-        for name in composition.table.names_of(index, &composition.members.at(index).prefix, uri) {
+        let Some(index) = composition.providers.position(handle) else { return };
+        for name in composition.table.names_of(index, &composition.providers.at(index).prefix, uri) {
             self.changes.resource(name);
         }
     }
@@ -202,11 +202,11 @@ impl UpstreamSet {
     /// Asks for lists to be read again that are old and whose upstream announces no changes. The client gets the lists
     /// that are known, and is notified of a change.
     pub(crate) fn refresh_old_lists(&self) {
-        for member in self.composition().members.iter() {
-            let Some(listed) = member.handle.listed() else { continue };
+        for provider in self.composition().providers.iter() {
+            let Some(listed) = provider.handle.listed() else { continue };
             let age = now().saturating_duration_since(listed.read_at);
             if age >= self.context.limits.refresh_after && !listed.lists.announces() {
-                member.handle.hint(Hint::Stale);
+                provider.handle.hint(SupervisorHint::Stale);
             }
         }
     }
@@ -227,7 +227,7 @@ impl UpstreamSet {
         let write = move || {
             let composition = set.composition_full();
             let names: Vec<&str> =
-                composition.members.iter().map(|member| member.handle.settings.name.as_str()).collect();
+                composition.providers.iter().map(|provider| provider.handle.settings.name.as_str()).collect();
             set.context.memory.write(&names, set.context.eras.entries())
         };
         if let Ok(Err(error)) = tokio::task::spawn_blocking(write).await {

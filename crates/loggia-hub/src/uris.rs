@@ -7,18 +7,18 @@
 
 use loggia::wire::uri::scheme;
 
-/// `uri` of `connector` in its qualified form.
+/// Returns the qualified form of `uri` of `connector`.
 pub(crate) fn qualify(connector: &str, uri: &str) -> String {
     format!("{connector}+{uri}")
 }
 
-/// The connector and the URI of a qualified form. Whether there is such a connector is the caller's to ask.
+/// Splits a qualified form into the name of the connector and the URI. The caller checks that the connector exists.
 pub(crate) fn split_qualified(uri: &str) -> Option<(&str, &str)> {
     let (connector, rest) = uri.split_once('+')?;
     (crate::names::check_connector(connector).is_ok() && scheme(rest).is_some()).then_some((connector, rest))
 }
 
-/// How much of a template is fixed text: of two templates that match a URI, the more specific one wins.
+/// Returns the length of the fixed text of a template. Of two templates that match a URI, the one with more counts.
 pub(crate) fn literal_len(template: &str) -> usize {
     let mut expressions = template.split('{');
     let head = expressions.next().map_or(0, str::len);

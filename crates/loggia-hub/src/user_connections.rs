@@ -18,7 +18,7 @@ use crate::connector::{Opened, People};
 use crate::connector_handle::{ConnectorHandle, ListSnapshot, now};
 use crate::relay::Relay;
 use crate::supervisor;
-use crate::upstream::{InProcess, Upstream};
+use crate::upstream::{InProcessServer, Upstream};
 use crate::upstream_lists::{ListSource, UpstreamLists};
 use crate::upstream_set::UpstreamSet;
 
@@ -199,7 +199,9 @@ impl UserConnections {
         let opening = self.people.open(supervisor::client(&set.context), person);
         let opened = tokio::time::timeout(limit, opening).await.unwrap_or(Err(Error::timeout(limit)));
         match opened {
-            Ok(Some(Opened::Service(service))) => Ok(Arc::new(Upstream::Service(InProcess::new(service)))),
+            Ok(Some(Opened::Service(service))) => {
+                Ok(Arc::new(Upstream::Service(InProcessServer::new(service))))
+            }
             Ok(Some(Opened::Client(client))) => {
                 let relay = Relay::new(client, &handle.settings, &set.context);
                 Ok(Arc::new(Upstream::Client(Box::new(relay))))

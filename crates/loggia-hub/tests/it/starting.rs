@@ -12,7 +12,7 @@ use loggia::model::{Implementation, SubscriptionFilter};
 use loggia::service::{BoxFuture, Description, Outcome, Principal, Request};
 use loggia::wire::{ErrorCode, Method, RpcError, Version};
 use loggia::{Error, Service};
-use loggia_hub::{Connector, ConnectorState, Hub, HubMemory, Opened, Starting};
+use loggia_hub::{Connector, ConnectorState, Hub, HubMemory, Opened, StartStatus};
 use tokio::sync::watch;
 
 use crate::fixture::{ERAS, Upstream, client, connector, hub, limits, switched};
@@ -51,11 +51,11 @@ async fn processes_wait_for_their_turn_and_others_do_not() {
     let limits = loggia_hub::HubLimits { starts: 2, ..limits() };
     let hub = Hub::start(Implementation::new("hub", "0"), connectors, limits).expect("good names");
     until_up(&hub, "remote").await;
-    let states = || -> Vec<Option<Starting>> {
+    let states = || -> Vec<Option<StartStatus>> {
         hub.status().iter().take(3).map(|status| status.starting.clone()).collect()
     };
-    let running = Some(Starting::Running { last_line: None });
-    assert_eq!(states(), [running.clone(), running.clone(), Some(Starting::Queued)]);
+    let running = Some(StartStatus::Running { last_line: None });
+    assert_eq!(states(), [running.clone(), running.clone(), Some(StartStatus::Queued)]);
     gates[1].send(true).expect("it waits");
     until_up(&hub, "b").await;
     let mut watch = hub.watch();

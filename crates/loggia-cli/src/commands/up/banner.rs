@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use loggia_hub::{ConnectorState, ConnectorStatus, Hub, Starting};
+use loggia_hub::{ConnectorState, ConnectorStatus, Hub, StartStatus};
 
 use unicode_width::UnicodeWidthStr;
 
@@ -167,7 +167,7 @@ impl Banner {
     fn starting(&self, status: &ConnectorStatus) {
         let seconds = status.since.elapsed().as_secs();
         let about = match &status.starting {
-            Some(Starting::Running { last_line: Some(text) }) => {
+            Some(StartStatus::Running { last_line: Some(text) }) => {
                 format!("still starting, {seconds} s: {}", one_line(text))
             }
             _ => format!("still starting, {seconds} s"),
@@ -219,7 +219,7 @@ impl Banner {
 }
 
 fn is_queued(status: &ConnectorStatus) -> bool {
-    status.starting == Some(Starting::Queued)
+    status.starting == Some(StartStatus::Queued)
 }
 
 /// The first of `names`, as many as fit into `width` columns; `…` stands for the others.

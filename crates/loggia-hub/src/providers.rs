@@ -1,6 +1,6 @@
 //! The connectors of a hub at one moment, each with the names that its components are exposed under.
 //!
-//! A list of members never changes: a change of the hub's connectors makes another one.
+//! A list of providers never changes: a change of the hub's connectors makes another one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::transform::{ComponentKind, PrefixTransform, Transform, TransformChain
 use crate::upstream_lists::UpstreamLists;
 
 /// One connector of the hub.
-pub(crate) struct Member {
+pub(crate) struct Provider {
     pub(crate) handle: Arc<ConnectorHandle>,
     pub(crate) prefix: Arc<str>,
     unprefixed: bool,
@@ -28,16 +28,16 @@ pub(crate) struct Member {
 }
 
 /// The connectors of a hub, in their order.
-pub(crate) struct RawObject(Vec<Member>);
+pub(crate) struct ProviderList(Vec<Provider>);
 
 /// A component of a connector whose lists are not known, or differ by user.
 pub(crate) struct UnlistedComponent<'m> {
-    pub(crate) member: &'m Member,
+    pub(crate) provider: &'m Provider,
     /// The name that the connector may have it under; `None` for the hub's own sign-in tool.
     pub(crate) name: Option<String>,
 }
 
-impl Member {
+impl Provider {
     /// Returns the status of the connector.
     pub(crate) fn status(&self) -> ConnectorStatus {
         ConnectorStatus { prefix: self.prefix.clone(), ..self.handle.status() }
@@ -55,9 +55,9 @@ impl Member {
         names.flatten().collect()
     }
 
-    /// Returns the lists that change for a user with these lists when `next` takes the place of this member; `None` for a
+    /// Returns the lists that change for a user with these lists when `next` takes the place of this provider; `None` for a
     /// connector that has no connection of the user.
-    pub(crate) fn changes_to(&self, next: Option<&Member>, lists: &UpstreamLists) -> Vec<Change> {
+    pub(crate) fn changes_to(&self, next: Option<&Provider>, lists: &UpstreamLists) -> Vec<Change> {
         let tools = lists.tools.iter().map(|tool| (ComponentKind::Tool, &*tool.name));
         let prompts = lists.prompts.iter().map(|prompt| (ComponentKind::Prompt, &*prompt.name));
         let changed = tools.chain(prompts).filter(|(kind, name)| {
@@ -79,19 +79,19 @@ impl Member {
             return None;
         }
         if differs_by_user && kind == ComponentKind::Tool && is_sign_in(&self.prefix, name) {
-            return Some(UnlistedComponent { member: self, name: None });
+            return Some(UnlistedComponent { provider: self, name: None });
         }
         let own_name = self.chain.resolve(kind, name)?;
-        Some(UnlistedComponent { member: self, name: Some(own_name) })
+        Some(UnlistedComponent { provider: self, name: Some(own_name) })
     }
 }
 
-impl RawObject {
-    /// Members from handles and exposures, in the order of their connectors.
-    pub(crate) fn new(connectors: Vec<(Arc<ConnectorHandle>, Exposure)>) -> RawObject {
+impl ProviderList {
+    /// ProviderList from handles and exposures, in the order of their connectors.
+    pub(crate) fn new(connectors: Vec<(Arc<ConnectorHandle>, Exposure)>) -> ProviderList {
         let prefixes: BTreeSet<Arc<str>> =
             connectors.iter().map(|(_, exposure)| exposure.prefix.clone()).collect();
-        let member = |(handle, exposure): (Arc<ConnectorHandle>, Exposure)| {
+        let provider = |(handle, exposure): (Arc<ConnectorHandle>, Exposure)| {
             let Exposure { prefix, unprefixed, filter, renames, transforms } = exposure;
             let naming = match unprefixed {
                 true => {
@@ -104,58 +104,58 @@ impl RawObject {
             let first: [Arc<dyn Transform>; 2] = [Arc::new(filter), Arc::new(renames)];
             let last: [Arc<dyn Transform>; 1] = [Arc::new(naming)];
             let chain = TransformChain::new(first.into_iter().chain(transforms).chain(last).collect());
-            Member { handle, prefix, unprefixed, chain }
+            Provider { handle, prefix, unprefixed, chain }
         };
-        RawObject(connectors.into_iter().map(member).collect())
+        ProviderList(connectors.into_iter().map(provider).collect())
     }
 
-    /// Returns the members in their order.
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Member> {
+    /// Returns the providers in their order.
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Provider> {
         self.0.iter()
     }
 
-    /// Returns the number of members.
+    /// Returns the number of providers.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns the member at `index`, which a route of these members names.
-    pub(crate) fn at(&self, index: usize) -> &Member {
+    /// Returns the provider at `index`, which a route of these providers names.
+    pub(crate) fn at(&self, index: usize) -> &Provider {
         &self.0[index]
     }
 
-    /// Returns the member that serves the connector `name`.
-    pub(crate) fn named(&self, name: &str) -> Option<&Member> {
-        self.iter().find(|member| member.handle.settings.name == name)
+    /// Returns the provider that serves the connector `name`.
+    pub(crate) fn named(&self, name: &str) -> Option<&Provider> {
+        self.iter().find(|provider| provider.handle.settings.name == name)
     }
 
-    /// Returns the place of the member that serves `handle`.
+    /// Returns the place of the provider that serves `handle`.
     pub(crate) fn position(&self, handle: &ConnectorHandle) -> Option<usize> {
-        self.iter().position(|member| std::ptr::eq(&*member.handle, handle))
+        self.iter().position(|provider| std::ptr::eq(&*provider.handle, handle))
     }
 
     /// Returns whether each user signs in to some connector.
     pub(crate) fn has_user_connections(&self) -> bool {
-        self.iter().any(|member| member.handle.own.is_some())
+        self.iter().any(|provider| provider.handle.own.is_some())
     }
 
     /// Returns the component that may be listed as `name` by a connector whose lists are not known, or differ by user. A
     /// component has no other name than the listed one, which access rules judge.
     pub(crate) fn unlisted(&self, kind: ComponentKind, name: &str) -> Option<UnlistedComponent<'_>> {
         // A name with the prefix of a connector is not one of the connector without a prefix.
-        let prefixed = self.iter().filter(|member| !member.unprefixed);
-        let others = self.iter().filter(|member| member.unprefixed);
-        prefixed.chain(others).find_map(|member| member.unlisted(kind, name))
+        let prefixed = self.iter().filter(|provider| !provider.unprefixed);
+        let others = self.iter().filter(|provider| provider.unprefixed);
+        prefixed.chain(others).find_map(|provider| provider.unlisted(kind, name))
     }
 
     /// Returns the first connector before `end` whose URIs are not known yet.
-    pub(crate) fn starting_before(&self, end: usize) -> Option<&Member> {
-        self.0.iter().take(end).find(|member| !member.handle.has_settled())
+    pub(crate) fn starting_before(&self, end: usize) -> Option<&Provider> {
+        self.0.iter().take(end).find(|provider| !provider.handle.has_settled())
     }
 
     /// Merges the common lists of all connectors.
     pub(crate) fn common_table(&self, identity: &Implementation, limits: &HubLimits) -> RoutingTable {
-        let listed: Vec<_> = self.iter().map(|member| member.handle.listed()).collect();
+        let listed: Vec<_> = self.iter().map(|provider| provider.handle.listed()).collect();
         self.table(&listed, identity, limits)
     }
 
@@ -166,18 +166,18 @@ impl RawObject {
         identity: &Implementation,
         limits: &HubLimits,
     ) -> RoutingTable {
-        let unlisted: Vec<_> = self.iter().map(|member| member.handle.last_listed()).collect();
+        let unlisted: Vec<_> = self.iter().map(|provider| provider.handle.last_listed()).collect();
         let views: Vec<ConnectorView<'_>> = self
             .iter()
             .zip(listed)
             .zip(&unlisted)
-            .map(|((member, listed), unlisted)| ConnectorView {
-                prefix: &member.prefix,
-                unprefixed: member.unprefixed,
+            .map(|((provider, listed), unlisted)| ConnectorView {
+                prefix: &provider.prefix,
+                unprefixed: provider.unprefixed,
                 lists: listed.as_ref().map(|listed| &listed.lists),
                 unlisted: unlisted.as_ref().map(|listed| &listed.lists),
-                chain: &member.chain,
-                sign_in: member.handle.own.is_some().then_some(&*member.handle.settings.name),
+                chain: &provider.chain,
+                sign_in: provider.handle.own.is_some().then_some(&*provider.handle.settings.name),
             })
             .collect();
         RoutingTableBuilder::build(&views, identity, limits)
