@@ -5,9 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::memory::HubMemory;
 use crate::transform::{ComponentKind, RenameMap, ToolFilter, Transform};
-use crate::upstream_lists::UpstreamLists;
 use loggia::Service;
 use loggia::client::{Client, ClientBuilder};
 use loggia::service::{BoxFuture, Principal};
@@ -230,11 +228,6 @@ impl UpstreamSettings {
     /// Returns the fingerprint under which its lists are remembered. Lists that differ from user to user are not.
     pub(crate) fn remembered_as(&self) -> Option<&str> {
         self.fingerprint.as_deref().filter(|_| self.people.is_none())
-    }
-
-    /// Returns the lists of an earlier run.
-    pub(crate) fn remembered(&self, memory: &HubMemory) -> Option<UpstreamLists> {
-        memory.lists(&self.name, self.remembered_as()?)
     }
 
     /// Returns whether a connection that was opened with these settings serves `other` as well.

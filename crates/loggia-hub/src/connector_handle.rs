@@ -8,7 +8,9 @@ use arc_swap::ArcSwapOption;
 use loggia::model::ServerCapabilities;
 use tokio::sync::{mpsc, watch};
 
+use crate::clock::now;
 use crate::connector::UpstreamSettings;
+use crate::list_snapshot::ListSnapshot;
 use crate::report::{CallCounts, ConnectorReport, ErrorOutput};
 use crate::retirement::Retirement;
 use crate::shares::ShareSlot;
@@ -50,26 +52,10 @@ pub(crate) struct ConnectorHandle {
     retirement: OnceLock<Retirement>,
 }
 
-/// The lists of a connector, and when they were read.
-pub(crate) struct ListSnapshot {
-    pub(crate) lists: UpstreamLists,
-    pub(crate) read_at: Instant,
-    pub(crate) origin: ListOrigin,
-}
-
-/// The connection that lists were read over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ListOrigin {
-    /// The connector's own, in this run.
-    Connection,
-    /// The connector's own, in an earlier run.
-    EarlierRun,
-    /// That of the connector that had its name until it was changed.
-    EarlierConnector,
-}
-
 /// The state that a new handle begins with.
 pub(crate) struct HandleStart {
+    /// The connections of single users, where each user has one.
+    pub(crate) own: Option<Arc<UserConnections>>,
     pub(crate) slot: ShareSlot,
     /// Lists to show until it is connected.
     pub(crate) lists: Option<ListSnapshot>,
@@ -81,34 +67,18 @@ pub(crate) struct HandleStart {
 pub(crate) struct OpenConnections {
     link: Option<Arc<Upstream>>,
     own: Option<Arc<UserConnections>>,
+    retirement: Option<Retirement>,
 }
 
 impl OpenConnections {
     /// Closes them. Requests that they carry fail.
     pub(crate) async fn close(self) {
         if let Some(own) = self.own {
-            own.close().await;
+            own.close(self.retirement).await;
         }
         if let Some(link) = self.link {
             link.close().await;
         }
-    }
-}
-
-impl ListSnapshot {
-    /// Lists that were just read.
-    pub(crate) fn read(lists: UpstreamLists) -> ListSnapshot {
-        ListSnapshot::new(lists, ListOrigin::Connection)
-    }
-
-    /// Lists from `origin`, as old as this moment.
-    pub(crate) fn new(lists: UpstreamLists, origin: ListOrigin) -> ListSnapshot {
-        ListSnapshot { lists, read_at: now(), origin }
-    }
-
-    /// Returns whether the connector may list other things once it is connected.
-    pub(crate) fn is_provisional(&self) -> bool {
-        self.origin != ListOrigin::Connection
     }
 }
 
@@ -124,7 +94,7 @@ impl ConnectorHandle {
         status.remembered = start.lists.is_some();
         status.counts = start.lists.as_ref().map(|listed| listed.lists.counts()).unwrap_or_default();
         let handle = ConnectorHandle {
-            own: settings.people.clone().map(UserConnections::new).map(Arc::new),
+            own: start.own,
             settings,
             counts: CallCounts::default(),
             error_output: Arc::default(),
@@ -281,7 +251,7 @@ impl ConnectorHandle {
 
     /// Returns its open connections.
     pub(crate) fn connections(&self) -> OpenConnections {
-        OpenConnections { link: self.link.load_full(), own: self.own.clone() }
+        OpenConnections { link: self.link.load_full(), own: self.own.clone(), retirement: self.retirement() }
     }
 
     /// Waits until every request has let go of it. The future does not keep it.
@@ -292,9 +262,4 @@ impl ConnectorHandle {
             let _ = status.wait_for(|_| false).await;
         }
     }
-}
-
-/// Returns the time of the runtime's clock, which tests can stop.
-pub(crate) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

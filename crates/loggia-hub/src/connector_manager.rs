@@ -14,13 +14,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tracing::Instrument as _;
 
-use crate::connector::{Connector, UpstreamSettings};
-use crate::connector_handle::{ConnectorHandle, HandleStart, ListOrigin, ListSnapshot, SupervisorHint};
+use crate::connector::{Connector, People, UpstreamSettings};
+use crate::connector_handle::{ConnectorHandle, HandleStart, SupervisorHint};
 use crate::connector_set::{ConnectorSetChange, ConnectorSetError, check};
+use crate::draining::close_when_idle;
+use crate::list_snapshot::{ListOrigin, ListSnapshot};
 use crate::providers::{Provider, ProviderList};
-use crate::retirement::{Retirement, close_when_idle};
+use crate::retirement::Retirement;
 use crate::supervisor;
 use crate::upstream_set::UpstreamSet;
+use crate::user_connections::UserConnections;
 
 /// Changes the connectors of one hub, one change after another.
 pub(crate) struct ConnectorManager {
@@ -100,6 +103,10 @@ impl ConnectorManager {
             let name = handle.settings.name.clone();
             state.supervisors.insert(name, self.supervise(handle, hints));
         }
+        if !plan.change.removed.is_empty() {
+            // The lists of a removed connector are not kept.
+            self.set.context.memory_changed.notify_one();
+        }
         state.connectors = connectors;
         state.started = true;
         self.set.publish();
@@ -118,7 +125,12 @@ impl ConnectorManager {
             }
             let list = if earlier.is_some() { &mut plan.change.reconnected } else { &mut plan.change.added };
             list.push(settings.name.clone());
+            let user_connections = |people: &Arc<dyn People>| {
+                let (context, changes) = (self.set.context.clone(), self.set.changes());
+                Arc::new(UserConnections::new(people.clone(), settings.clone(), context, changes))
+            };
             let start = HandleStart {
+                own: settings.people.as_ref().map(user_connections),
                 slot: self.set.context.shares.slot(),
                 lists: self.first_lists(settings, earlier),
                 wanted: earlier.map(|earlier| earlier.wanted.clone()).unwrap_or_default(),
@@ -138,7 +150,10 @@ impl ConnectorManager {
         settings: &UpstreamSettings,
         earlier: Option<&Arc<ConnectorHandle>>,
     ) -> Option<ListSnapshot> {
-        if let Some(lists) = settings.remembered(&self.set.context.memory) {
+        let memory = &self.set.context.memory;
+        let remembered =
+            settings.remembered_as().and_then(|fingerprint| memory.lists(&settings.name, fingerprint));
+        if let Some(lists) = remembered {
             return Some(ListSnapshot::new(lists, ListOrigin::EarlierRun));
         }
         let earlier = earlier.filter(|_| settings.people.is_none())?.listed()?;

@@ -10,6 +10,7 @@ use crate::connector_handle::ConnectorHandle;
 use crate::refusal::Refusal;
 use crate::shares::CallShare;
 use crate::sign_in::SignInFlow;
+use crate::unanswered::unanswered;
 use crate::upstream_set::UpstreamSet;
 
 /// Sends requests to connectors.
@@ -43,7 +44,10 @@ impl Dispatcher {
         exchange: Exchange,
     ) -> Result<Reply, Refusal> {
         let _share = self.share(handle, &request)?;
-        Box::pin(SignInFlow::of_request(&self.set, handle, &request)?.sign_in(request, exchange)).await
+        Box::pin(
+            SignInFlow::of_request(&self.set.context.limits, handle, &request)?.sign_in(request, exchange),
+        )
+        .await
     }
 
     /// Waits, for a while, until a connector is connected.
@@ -77,13 +81,15 @@ impl Dispatcher {
         exchange: Exchange,
     ) -> Result<Reply, Refusal> {
         if handle.own.is_some() {
-            return Box::pin(SignInFlow::of_request(&self.set, handle, &request)?.relay(request, exchange))
-                .await;
+            return Box::pin(
+                SignInFlow::of_request(&self.set.context.limits, handle, &request)?.relay(request, exchange),
+            )
+            .await;
         }
         let link = handle.link(self.set.context.limits.patience).await.map_err(Refusal::Unavailable)?;
         match link.call(request, exchange).await {
             Ok(outcome) => outcome.map_err(Refusal::Rpc),
-            Err(error) => Err(Refusal::unanswered(handle, error)),
+            Err(error) => Err(unanswered(handle, error)),
         }
     }
 

@@ -21,7 +21,7 @@ use loggia::service::{BoxFuture, Principal, Request};
 use loggia::wire::{ErrorCode, RawJson, RpcError, Version};
 use tokio::sync::{oneshot, watch};
 
-use crate::suspendable_call::{Question, QuestionSender};
+use crate::question::{Question, QuestionSender};
 
 /// Most tools that are remembered as ones that ask.
 const MOST_KNOWN_ASKERS: usize = 1024;

@@ -20,7 +20,8 @@ use crate::report::ConnectorReport;
 use crate::router::Router;
 use crate::status::ConnectorStatus;
 use crate::suspended_address::ReplicaId;
-use crate::upstream_set::{UpstreamContext, UpstreamSet};
+use crate::upstream_context::UpstreamContext;
+use crate::upstream_set::UpstreamSet;
 
 /// Many connectors as one server.
 ///
@@ -135,12 +136,8 @@ impl Hub {
         let Some(own) = &provider.handle.own else { return };
         own.signed_in(person).await;
         // The lists of the user are announced as soon as they are known.
-        let (set, handle, person) = (self.set.clone(), provider.handle.clone(), person.to_owned());
-        tokio::spawn(async move {
-            if let Some(own) = &handle.own {
-                drop(own.link(&set, &handle, &person).await);
-            }
-        });
+        let (own, person) = (own.clone(), person.to_owned());
+        tokio::spawn(async move { drop(own.link(&person).await) });
     }
 
     /// Waits until every connector has been tried once.

@@ -7,8 +7,8 @@ use loggia::service::Description;
 use loggia::wire::Version;
 use loggia::wire::text::truncated;
 
+use crate::connector_view::ConnectorView;
 use crate::limits::HubLimits;
-use crate::routing_builder::ConnectorView;
 
 /// Returns the description. It declares every capability at all times: a legacy client keeps the capabilities of a
 /// server for a whole session, and the upstream that brings the first prompt may come up in the middle of it.

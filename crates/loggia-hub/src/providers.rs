@@ -9,10 +9,12 @@ use loggia::changes::Change;
 use loggia::model::Implementation;
 
 use crate::connector::Exposure;
-use crate::connector_handle::{ConnectorHandle, ListSnapshot};
+use crate::connector_handle::ConnectorHandle;
+use crate::connector_view::ConnectorView;
 use crate::limits::HubLimits;
+use crate::list_snapshot::ListSnapshot;
 use crate::report::ConnectorReport;
-use crate::routing_builder::{ConnectorView, RoutingTableBuilder, is_sign_in};
+use crate::routing_builder::{RoutingTableBuilder, is_sign_in};
 use crate::routing_table::RoutingTable;
 use crate::status::ConnectorStatus;
 use crate::transform::{ComponentKind, PrefixTransform, Transform, TransformChain};

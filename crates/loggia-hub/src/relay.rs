@@ -25,7 +25,7 @@ use crate::elicitation_router::{ElicitationRouter, InputRoute};
 use crate::notification_router::NotificationRouter;
 use crate::suspendable_call::{CallProgress, SuspendableCall};
 use crate::suspended_calls::SuspendedCalls;
-use crate::upstream_set::UpstreamContext;
+use crate::upstream_context::UpstreamContext;
 use crate::url_error;
 
 type CallResult = Result<Outcome>;

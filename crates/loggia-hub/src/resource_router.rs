@@ -11,7 +11,7 @@ use loggia::wire::{ErrorCode, JsonText, RawJson, RawObject, RpcError};
 use crate::composition::Composition;
 use crate::connector_handle::ConnectorHandle;
 use crate::dispatcher::Dispatcher;
-use crate::router::{invalid_params, required_text};
+use crate::request_params::{invalid_params, required_text};
 use crate::routing_table::UriRoute;
 use crate::upstream_set::UpstreamSet;
 use crate::uris::qualify;

@@ -1,6 +1,5 @@
 //! Routes requests: lists come from the snapshot, everything else goes to the one connector that it names.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -10,10 +9,11 @@ use loggia::service::{Outcome, Principal, Reply, Request, SharedResult};
 use loggia::wire::{Method, RawObject, RpcError};
 
 use crate::composition::ComponentTarget;
-use crate::connector_handle::ListSnapshot;
 use crate::dispatcher::Dispatcher;
+use crate::list_snapshot::ListSnapshot;
 use crate::providers::UnlistedComponent;
 use crate::refusal::Refusal;
+use crate::request_params::{invalid_params, required_text};
 use crate::resource_router::ResourceRouter;
 use crate::routing_table::RoutingTable;
 use crate::transform::ComponentKind;
@@ -81,7 +81,7 @@ impl Router {
         let composition = self.set.composition_full();
         let reads = composition.providers.iter().map(|provider| async {
             let own = provider.handle.own.as_ref()?;
-            own.listed(&self.set, &provider.handle, &own.people.person(principal)).await
+            own.listed(&own.people.person(principal)).await
         });
         let own: Vec<Option<Arc<ListSnapshot>>> = join_all(reads).await;
         if own.iter().all(Option::is_none) {
@@ -113,7 +113,8 @@ impl Router {
         let listed = self.set.find(|composition| composition.target(kind, &name)).await;
         let route = match listed {
             Some(target) => ComponentRoute::Component(target),
-            None => self.route_unlisted(kind, &name, &request).await?,
+            // Boxed, so that a call of a listed component does not carry its state.
+            None => Box::pin(self.route_unlisted(kind, &name, &request)).await?,
         };
         match route {
             ComponentRoute::Component(ComponentTarget { handle, name }) => {
@@ -167,16 +168,6 @@ impl Router {
         let request = Request { params: params.into(), ..request };
         self.dispatcher.send(&handle, request, exchange).await.map_err(RpcError::from)
     }
-}
-
-/// Returns the error for params that cannot be read.
-pub(crate) fn invalid_params(error: serde_json::Error) -> RpcError {
-    RpcError::invalid_params(format!("Invalid params: {error}"))
-}
-
-/// Returns a text that every request of its kind has.
-pub(crate) fn required_text<'p>(text: Option<Cow<'p, str>>, name: &str) -> Result<Cow<'p, str>, RpcError> {
-    text.ok_or_else(|| RpcError::invalid_params(format!("params.{name} must be a string")))
 }
 
 /// Returns the same request for the connector's own name of the component.

@@ -15,31 +15,18 @@ use loggia::wire::header::ParamHeaders;
 use loggia::wire::uri::scheme;
 use loggia::wire::uri_template::UriTemplate;
 
+use crate::connector_view::ConnectorView;
 use crate::hub_description::describe;
 use crate::limits::HubLimits;
 use crate::list_entry::ListEntry;
 use crate::names::exposed;
 use crate::routing_table::{ListPages, Route, RoutingTable, TemplateRoute, ToolRoute};
-use crate::transform::{ComponentKind, TransformChain};
+use crate::transform::ComponentKind;
 use crate::upstream_lists::UpstreamLists;
 use crate::uris::{literal_len, qualify};
 
 /// The name of the sign-in tool, after the prefix.
 const SIGN_IN: &str = "sign_in";
-
-/// One connector, as the routing table is made of it.
-pub(crate) struct ConnectorView<'a> {
-    pub(crate) prefix: &'a str,
-    /// Whether names are listed without the prefix, as far as they are free.
-    pub(crate) unprefixed: bool,
-    pub(crate) lists: Option<&'a UpstreamLists>,
-    /// Lists that are no longer shown: their URIs lead to the connector all the same.
-    pub(crate) unlisted: Option<&'a UpstreamLists>,
-    /// The names under which its tools and prompts are exposed.
-    pub(crate) chain: &'a TransformChain,
-    /// The connector's name, where each user signs in to it.
-    pub(crate) sign_in: Option<&'a str>,
-}
 
 /// Collects the entries and routes of all connectors.
 #[derive(Default)]

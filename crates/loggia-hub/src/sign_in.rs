@@ -14,8 +14,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::connector_handle::ConnectorHandle;
+use crate::limits::HubLimits;
 use crate::refusal::Refusal;
-use crate::upstream_set::UpstreamSet;
+use crate::unanswered::unanswered;
 use crate::user_connections::{UserConnectionError, UserConnectionGuard, UserConnections};
 use loggia::wire::RawObject;
 
@@ -43,7 +44,7 @@ impl From<SignInAnswer> for Result<Reply, Refusal> {
 
 /// One request of a user, to a connector that each user signs in to.
 pub(crate) struct SignInFlow<'a> {
-    set: &'a UpstreamSet,
+    limits: &'a HubLimits,
     handle: &'a ConnectorHandle,
     own: &'a UserConnections,
     user: String,
@@ -52,7 +53,7 @@ pub(crate) struct SignInFlow<'a> {
 impl<'a> SignInFlow<'a> {
     /// The flow for the user who makes `request`.
     pub(crate) fn of_request(
-        set: &'a UpstreamSet,
+        limits: &'a HubLimits,
         handle: &'a ConnectorHandle,
         request: &Request,
     ) -> Result<SignInFlow<'a>, Refusal> {
@@ -64,7 +65,7 @@ impl<'a> SignInFlow<'a> {
         };
         let own = handle.own.as_deref().ok_or_else(unknown_user)?;
         let user = request.principal.as_deref().map(|principal| own.people.person(principal));
-        Ok(SignInFlow { set, handle, own, user: user.ok_or_else(unknown_user)? })
+        Ok(SignInFlow { limits, handle, own, user: user.ok_or_else(unknown_user)? })
     }
 
     /// Sends the request over the connection of its user.
@@ -91,7 +92,7 @@ impl<'a> SignInFlow<'a> {
             }
             Err(error) => {
                 in_use.suspect();
-                Err(Refusal::unanswered(self.handle, error))
+                Err(unanswered(self.handle, error))
             }
         }
     }
@@ -116,7 +117,7 @@ impl<'a> SignInFlow<'a> {
         request: Request,
         exchange: Exchange,
     ) -> Result<Reply, Refusal> {
-        let limit = self.set.context.limits.sign_in_wait;
+        let limit = self.limits.sign_in_wait;
         if !matches!(tokio::time::timeout(limit, sign_ins.changed()).await, Ok(Ok(()))) {
             return SignInAnswer::Refused(unfinished(&self.handle.settings.name)).into();
         }
@@ -128,16 +129,16 @@ impl<'a> SignInFlow<'a> {
         match in_use.link.call(request, exchange).await {
             Ok(outcome) => outcome.map_err(Refusal::Rpc),
             Err(Error::Unauthorized(_)) => self.refuse_with_url().await.into(),
-            Err(error) => Err(Refusal::unanswered(self.handle, error)),
+            Err(error) => Err(unanswered(self.handle, error)),
         }
     }
 
     async fn connect(&self) -> Result<UserConnectionGuard, UserConnectionError> {
-        self.own.link(self.set, self.handle, &self.user).await
+        self.own.link(&self.user).await
     }
 
     fn sign_ins(&self) -> Result<watch::Receiver<()>, UserConnectionError> {
-        self.own.sign_ins(&self.user, self.set.context.limits.own_links)
+        self.own.sign_ins(&self.user, self.limits.own_links)
     }
 
     /// Returns the connection of the user. Asks a user without one to sign in, and waits if they accept.
@@ -159,7 +160,7 @@ impl<'a> SignInFlow<'a> {
 
     /// Waits until the user has signed in, here or at another replica.
     async fn wait(&self) -> Result<UserConnectionGuard, SignInAnswer> {
-        let deadline = Instant::now() + self.set.context.limits.sign_in_wait;
+        let deadline = Instant::now() + self.limits.sign_in_wait;
         let name = &self.handle.settings.name;
         let mut sign_ins = self.sign_ins().map_err(|_| too_many(name))?;
         while Instant::now() < deadline {

@@ -5,25 +5,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use loggia::changes::Change;
-use loggia::client::Client;
 use loggia::model::{ServerCapabilities, SubscriptionFilter};
 use loggia::{Error, Result};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::mpsc;
 
+use crate::clock::now;
 use crate::connector::Opened;
-use crate::connector_handle::{ConnectorHandle, ListOrigin, SupervisorHint, now};
+use crate::connector_handle::{ConnectorHandle, SupervisorHint};
 use crate::health::{Health, HealthAction, HealthState};
-use crate::relay::{Relay, UnroutedInputHandler};
+use crate::list_reader::ListSource;
+use crate::list_snapshot::ListOrigin;
+use crate::relay::Relay;
 use crate::resource_subscriptions::ResourceSubscriptions;
 use crate::retry::RetryDecision;
 use crate::status::{ConnectorState, StartStatus};
 use crate::upstream::{ChangeStream, InProcessServer, Upstream};
-use crate::upstream_lists::{ListSource, UpstreamLists};
-use crate::upstream_set::{UpstreamContext, UpstreamSet};
-
-/// The time for an upstream that may be gone to answer.
-pub(crate) const PROBE: Duration = Duration::from_secs(5);
+use crate::upstream_client::{PROBE, upstream_client};
+use crate::upstream_lists::UpstreamLists;
+use crate::upstream_set::UpstreamSet;
 
 /// The pause after lists were read because of a change: an upstream that announces a change whenever its lists are read
 /// must not keep the hub reading.
@@ -173,7 +173,7 @@ async fn attempt(
         }
     };
     let source = ListSource { link: &link, connector: &handle.settings.name, limits };
-    let lists = Box::pin(UpstreamLists::read(source)).await?;
+    let lists = Box::pin(source.read()).await?;
     Ok((Arc::new(link), lists))
 }
 
@@ -183,7 +183,7 @@ async fn open(set: &Arc<UpstreamSet>, handle: &Arc<ConnectorHandle>) -> Result<O
     let limits = &set.context.limits;
     let source = &handle.settings.source;
     if !handle.settings.starts_process {
-        return within(limits.connect_timeout, source.open(client(&set.context))).await;
+        return within(limits.connect_timeout, source.open(upstream_client(&set.context))).await;
     }
     if set.context.pace.is_full() {
         show_start(set, handle, StartStatus::Queued);
@@ -193,7 +193,7 @@ async fn open(set: &Arc<UpstreamSet>, handle: &Arc<ConnectorHandle>) -> Result<O
     // The connection keeps the callbacks, and must not keep the connector.
     let (hub, watched, watching) = (set.clone(), Arc::downgrade(handle), turn.clone());
     let (error_output, redact) = (handle.error_output.clone(), handle.settings.redact.clone());
-    let client = client(&set.context)
+    let client = upstream_client(&set.context)
         .start_timeout(handle.settings.start_timeout.unwrap_or(limits.start_timeout))
         .on_error_output(move |line| error_output.push(&redact(line)))
         .on_start(move |progress| {
@@ -226,23 +226,6 @@ fn show_start(set: &UpstreamSet, handle: &ConnectorHandle, starting: StartStatus
 
 async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(limit, work).await.unwrap_or(Err(Error::timeout(limit)))
-}
-
-/// Returns a client as the hub needs it: each question goes to the call that it belongs to, and the supervisor, not the
-/// client, opens another connection when one is lost.
-pub(crate) fn client(context: &UpstreamContext) -> loggia::client::ClientBuilder {
-    let limits = &context.limits;
-    Client::builder()
-        .identity(context.identity.clone())
-        .handler(UnroutedInputHandler)
-        .era_memory(context.eras.clone())
-        .probe_timeout(limits.probe_timeout)
-        .connect_timeout(limits.connect_timeout)
-        .timeout(limits.timeout)
-        .max_timeout(limits.max_timeout)
-        .limits(limits.upstream.clone())
-        .validate_output(false)
-        .reconnect(false)
 }
 
 /// While the connection lasts. The answer is why it ended.
@@ -348,7 +331,7 @@ async fn refresh(
     let Some(listed) = handle.listed() else { return Ok(()) };
     let mut lists = listed.lists.clone();
     let source = ListSource { link, connector: &handle.settings.name, limits: &set.context.limits };
-    lists.refresh(source, changes).await?;
+    source.refresh(&mut lists, changes).await?;
     handle.list(lists);
     set.remember(handle);
     set.rebuild();

@@ -2,24 +2,16 @@
 
 use std::sync::Arc;
 
-use loggia::model::{InputRequest, InputRequests};
+use loggia::model::InputRequests;
 use loggia::service::BoxFuture;
-use loggia::wire::{RawJson, RawObject, RpcError};
-use tokio::sync::{mpsc, oneshot};
+use loggia::wire::RawObject;
+use tokio::sync::mpsc;
 
 use crate::notification_router::NotificationRouter;
+use crate::question::{Question, QuestionSender};
 
 /// Most questions of one call that wait at once.
 const MOST_QUESTIONS: usize = 64;
-
-/// A question of the upstream, and the channel for its answer.
-pub(crate) struct Question {
-    pub(crate) request: InputRequest,
-    pub(crate) answer: oneshot::Sender<Result<RawJson, RpcError>>,
-}
-
-/// The sending end for the questions of a call.
-pub(crate) type QuestionSender = mpsc::Sender<Question>;
 
 /// A call that runs at the upstream, and may wait for answers of its client.
 pub(crate) struct SuspendableCall<T> {

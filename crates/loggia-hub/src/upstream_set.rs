@@ -9,39 +9,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use loggia::changes::{Change, ChangeSubscription, Changes};
-use loggia::client::EraMemory;
-use loggia::model::{Implementation, SubscriptionFilter};
-use tokio::sync::{Notify, watch};
+use loggia::model::SubscriptionFilter;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::clock::now;
 use crate::composition::Composition;
-use crate::connector_handle::{ConnectorHandle, SupervisorHint, now};
-use crate::limits::HubLimits;
-use crate::memory::HubMemory;
-use crate::pace::StartPace;
+use crate::connector_handle::{ConnectorHandle, SupervisorHint};
 use crate::providers::ProviderList;
-use crate::shares::HubShares;
 use crate::status::ConnectorStatus;
-use crate::suspended_address::ReplicaId;
-
-/// The parts of a hub that all its upstreams share and that never change.
-pub(crate) struct UpstreamContext {
-    pub(crate) identity: Implementation,
-    pub(crate) limits: HubLimits,
-    /// The revision that each upstream spoke last: one that was old is not probed again when it returns.
-    pub(crate) eras: EraMemory,
-    pub(crate) shares: HubShares,
-    /// Paces the starts of processes.
-    pub(crate) pace: StartPace,
-    pub(crate) memory: HubMemory,
-    /// Notified when there is something new to remember.
-    pub(crate) memory_changed: Notify,
-    pub(crate) replica: ReplicaId,
-}
+use crate::upstream_context::UpstreamContext;
 
 /// The upstreams of a hub.
 pub(crate) struct UpstreamSet {
-    pub(crate) context: UpstreamContext,
+    pub(crate) context: Arc<UpstreamContext>,
     composition: ArcSwap<Composition>,
     /// Held while the composition is replaced: never by a request.
     replacing: Mutex<()>,
@@ -50,29 +31,6 @@ pub(crate) struct UpstreamSet {
     /// The time until which requests wait for connectors that were not tried yet.
     settles_at: Instant,
     settled: AtomicBool,
-}
-
-impl UpstreamContext {
-    /// The context of a hub with this identity, these bounds and these lists of an earlier run.
-    pub(crate) fn new(
-        identity: Implementation,
-        limits: HubLimits,
-        memory: HubMemory,
-        replica: ReplicaId,
-    ) -> UpstreamContext {
-        let eras = EraMemory::new();
-        memory.servers().into_iter().for_each(|known| eras.restore(known));
-        UpstreamContext {
-            shares: HubShares::new(&limits),
-            pace: StartPace::new(limits.starts, limits.start_turn),
-            identity,
-            limits,
-            eras,
-            memory,
-            memory_changed: Notify::new(),
-            replica,
-        }
-    }
 }
 
 impl UpstreamSet {
@@ -87,7 +45,7 @@ impl UpstreamSet {
             status: watch::Sender::new(Arc::default()),
             settles_at: Instant::now() + context.limits.settle,
             settled: AtomicBool::new(false),
-            context,
+            context: Arc::new(context),
         }
     }
 
@@ -145,12 +103,12 @@ impl UpstreamSet {
         let next = Arc::new(Composition::new(providers, &self.context.identity, &self.context.limits));
         let before = self.composition.swap(next.clone());
         changes.extend(next.table.changes_since(&before.table));
-        changes.into_iter().for_each(|change| self.announce(change));
+        changes.into_iter().for_each(|change| self.changes.announce(change));
     }
 
-    /// Announces a list that has changed for some clients.
-    pub(crate) fn announce(&self, change: Change) {
-        self.changes.announce(change);
+    /// Returns the bus on which changes are announced.
+    pub(crate) fn changes(&self) -> Changes {
+        self.changes.clone()
     }
 
     /// Makes the state of the connectors visible.

@@ -6,21 +6,25 @@
 //! connector's [`People`] opens connections and knows which users have signed in.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use loggia::Error;
+use loggia::changes::Changes;
 use tokio::sync::watch;
 
-use crate::connector::{Opened, People};
-use crate::connector_handle::{ConnectorHandle, ListSnapshot, now};
+use crate::clock::now;
+use crate::connector::{Opened, People, UpstreamSettings};
+use crate::list_reader::ListSource;
+use crate::list_snapshot::ListSnapshot;
 use crate::relay::Relay;
-use crate::supervisor;
+use crate::retirement::Retirement;
 use crate::upstream::{InProcessServer, Upstream};
-use crate::upstream_lists::{ListSource, UpstreamLists};
-use crate::upstream_set::UpstreamSet;
+use crate::upstream_client::{PROBE, upstream_client};
+use crate::upstream_context::UpstreamContext;
+use crate::upstream_lists::UpstreamLists;
 
 /// The number of times that a connection is opened again because its user signed in meanwhile.
 const OPENINGS: usize = 3;
@@ -30,12 +34,15 @@ const RETRY: Duration = Duration::from_secs(30);
 /// The connections of one connector, by person.
 pub(crate) struct UserConnections {
     pub(crate) people: Arc<dyn People>,
+    settings: UpstreamSettings,
+    context: Arc<UpstreamContext>,
+    changes: Changes,
     connections: ArcSwap<HashMap<String, Arc<UserConnection>>>,
     /// Held while a connection is added or taken away: never while one is only used.
     changing: Mutex<()>,
     begun: Instant,
-    /// Set when no connection may be opened any more.
-    closed: AtomicBool,
+    /// Set when no connection may be opened any more, with the reason if the connector was removed or changed.
+    closed: OnceLock<Option<Retirement>>,
 }
 
 /// One person's place.
@@ -68,42 +75,11 @@ struct UsageGuard {
 }
 
 impl UserConnectionGuard {
-    /// Returns the lists of the upstream for this user, and reads them again when they are too old.
-    async fn listed(&self, set: &UpstreamSet, handle: &ConnectorHandle) -> Option<Arc<ListSnapshot>> {
-        let listed = || self.counted.connection.listed.load_full();
-        let old = |listed: &ListSnapshot| {
-            now().saturating_duration_since(listed.read_at) >= set.context.limits.refresh_after
-        };
-        if listed().is_none_or(|listed| old(&listed)) {
-            self.read(set, handle).await;
-        }
-        listed()
-    }
-
-    /// Reads what the upstream offers the person, and announces what is new.
-    async fn read(&self, set: &UpstreamSet, handle: &ConnectorHandle) {
-        let (link, connector) = (&*self.link, &*handle.settings.name);
-        let source = ListSource { link, connector, limits: &set.context.limits };
-        let lists = match UpstreamLists::read(source).await {
-            Ok(lists) => lists,
-            Err(error) => {
-                return tracing::warn!(connector = handle.settings.name, %error, "lists cannot be read");
-            }
-        };
-        let next = Arc::new(ListSnapshot::read(lists));
-        let before = self.counted.connection.listed.swap(Some(next.clone()));
-        next.lists.log_problems(&handle.settings.name, before.as_ref().map(|before| &before.lists));
-        let nothing = UpstreamLists::default();
-        let changes = next.lists.changes_since(before.as_ref().map_or(&nothing, |before| &before.lists));
-        // A client of another user that is notified too reads the same lists as before.
-        changes.into_iter().for_each(|change| set.announce(change));
-    }
-
-    /// A request failed as if the connection were gone: finds out whether it is.
+    /// Checks the connection after a request failed as if it were gone, and closes it if it is.
     pub(crate) fn suspect(&self) {
         let (connection, link) = (self.counted.connection.clone(), self.link.clone());
         tokio::spawn(async move {
-            if link.probe(supervisor::PROBE).await.is_err() && is_current(&connection, &link) {
+            if link.probe(PROBE).await.is_err() && is_current(&connection, &link) {
                 leave(&connection).await;
             }
         });
@@ -119,13 +95,22 @@ pub(crate) enum UserConnectionError {
 }
 
 impl UserConnections {
-    pub(crate) fn new(people: Arc<dyn People>) -> UserConnections {
+    /// A connector without connections, which `people` opens.
+    pub(crate) fn new(
+        people: Arc<dyn People>,
+        settings: UpstreamSettings,
+        context: Arc<UpstreamContext>,
+        changes: Changes,
+    ) -> UserConnections {
         UserConnections {
             people,
+            settings,
+            context,
+            changes,
             connections: ArcSwap::default(),
             changing: Mutex::default(),
             begun: now(),
-            closed: AtomicBool::new(false),
+            closed: OnceLock::new(),
         }
     }
 
@@ -135,13 +120,8 @@ impl UserConnections {
     }
 
     /// Returns the connection of a user, and opens it if there is none.
-    pub(crate) async fn link(
-        &self,
-        set: &UpstreamSet,
-        handle: &ConnectorHandle,
-        person: &str,
-    ) -> Result<UserConnectionGuard, UserConnectionError> {
-        let connection = self.connection(person, set.context.limits.own_links)?;
+    pub(crate) async fn link(&self, person: &str) -> Result<UserConnectionGuard, UserConnectionError> {
+        let connection = self.connection(person, self.context.limits.own_links)?;
         let counted = UsageGuard::new(&connection, self.begun);
         if let Some(link) = connection.link.load_full() {
             return Ok(UserConnectionGuard { link, counted });
@@ -150,17 +130,17 @@ impl UserConnections {
         if let Some(link) = connection.link.load_full() {
             return Ok(UserConnectionGuard { link, counted });
         }
-        let link = self.open_current(set, handle, person, &connection).await?;
+        let link = self.open_current(person, &connection).await?;
         connection.in_vain.store(0, Ordering::Relaxed);
         self.keep(person, &connection);
         // Looked at after the connection was kept: `close` from now on finds it.
-        if self.closed.load(Ordering::SeqCst) {
+        if let Some(retirement) = self.closed.get() {
             leave(&connection).await;
-            return Err(closed(handle));
+            return Err(self.explain_closed(*retirement));
         }
         tokio::spawn(watch_end(connection.clone(), link.clone()));
         let in_use = UserConnectionGuard { link, counted };
-        in_use.read(set, handle).await;
+        self.read(&in_use).await;
         Ok(in_use)
     }
 
@@ -168,15 +148,13 @@ impl UserConnections {
     /// another account, the connection is opened again.
     async fn open_current(
         &self,
-        set: &UpstreamSet,
-        handle: &ConnectorHandle,
         person: &str,
         connection: &UserConnection,
     ) -> Result<Arc<Upstream>, UserConnectionError> {
         let mut outcome = Err(UserConnectionError::SignIn);
         for _ in 0..OPENINGS {
             let sign_ins = connection.sign_ins.load(Ordering::SeqCst);
-            outcome = self.open(set, handle, person).await;
+            outcome = self.open(person).await;
             if let Ok(link) = &outcome {
                 connection.link.store(Some(link.clone()));
             }
@@ -189,27 +167,22 @@ impl UserConnections {
         outcome
     }
 
-    async fn open(
-        &self,
-        set: &UpstreamSet,
-        handle: &ConnectorHandle,
-        person: &str,
-    ) -> Result<Arc<Upstream>, UserConnectionError> {
-        let limit = set.context.limits.connect_timeout;
-        let opening = self.people.open(supervisor::client(&set.context), person);
+    async fn open(&self, person: &str) -> Result<Arc<Upstream>, UserConnectionError> {
+        let limit = self.context.limits.connect_timeout;
+        let opening = self.people.open(upstream_client(&self.context), person);
         let opened = tokio::time::timeout(limit, opening).await.unwrap_or(Err(Error::timeout(limit)));
         match opened {
             Ok(Some(Opened::Service(service))) => {
                 Ok(Arc::new(Upstream::Service(InProcessServer::new(service))))
             }
             Ok(Some(Opened::Client(client))) => {
-                let relay = Relay::new(client, &handle.settings, &set.context);
+                let relay = Relay::new(client, &self.settings, &self.context);
                 Ok(Arc::new(Upstream::Client(Box::new(relay))))
             }
             // The upstream refuses the stored credential.
             Ok(None) | Err(Error::Unauthorized(_)) => Err(UserConnectionError::SignIn),
             Err(error) => {
-                let name = &handle.settings.name;
+                let name = &self.settings.name;
                 let reference = loggia::edge::correlation_id();
                 tracing::warn!(connector = name, %error, reference, "no connection for a person");
                 Err(UserConnectionError::Unavailable(format!(
@@ -222,25 +195,20 @@ impl UserConnections {
 
     /// Returns the lists of the upstream for a user. A list request waits a little for the connection, but not
     /// each time for an upstream that does not answer: the lists of the others must not wait for it.
-    pub(crate) async fn listed(
-        &self,
-        set: &UpstreamSet,
-        handle: &ConnectorHandle,
-        person: &str,
-    ) -> Option<Arc<ListSnapshot>> {
-        let connection = self.connection(person, set.context.limits.own_links).ok()?;
+    pub(crate) async fn listed(&self, person: &str) -> Option<Arc<ListSnapshot>> {
+        let connection = self.connection(person, self.context.limits.own_links).ok()?;
         let in_vain = connection.in_vain.load(Ordering::Relaxed);
         if in_vain > 0 && since(self.begun).saturating_sub(in_vain) < millis(RETRY) {
             return None;
         }
         let look = async {
-            match self.link(set, handle, person).await {
-                Ok(in_use) => Ok(in_use.listed(set, handle).await),
+            match self.link(person).await {
+                Ok(in_use) => Ok(self.lists_over(&in_use).await),
                 Err(UserConnectionError::SignIn) => Ok(None),
                 Err(UserConnectionError::Unavailable(_)) => Err(()),
             }
         };
-        match tokio::time::timeout(set.context.limits.patience, look).await {
+        match tokio::time::timeout(self.context.limits.patience, look).await {
             Ok(Ok(listed)) => listed,
             Ok(Err(())) | Err(_) => {
                 connection.in_vain.store(since(self.begun).max(1), Ordering::Relaxed);
@@ -283,11 +251,49 @@ impl UserConnections {
     }
 
     /// Closes every connection. No other one can be opened afterwards.
-    pub(crate) async fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
+    pub(crate) async fn close(&self, retirement: Option<Retirement>) {
+        // A second reason changes nothing.
+        let _ = self.closed.set(retirement);
         for connection in self.take_away(|_| true) {
             leave(&connection).await;
         }
+    }
+
+    /// Returns the lists of the upstream for the user of a connection, and reads them again when they are too old.
+    async fn lists_over(&self, in_use: &UserConnectionGuard) -> Option<Arc<ListSnapshot>> {
+        let listed = || in_use.counted.connection.listed.load_full();
+        let old = |listed: &ListSnapshot| {
+            now().saturating_duration_since(listed.read_at) >= self.context.limits.refresh_after
+        };
+        if listed().is_none_or(|listed| old(&listed)) {
+            self.read(in_use).await;
+        }
+        listed()
+    }
+
+    /// Reads the lists of the upstream for the user of a connection, and announces those that are new.
+    async fn read(&self, in_use: &UserConnectionGuard) {
+        let connector = &*self.settings.name;
+        let source = ListSource { link: &in_use.link, connector, limits: &self.context.limits };
+        let lists = match source.read().await {
+            Ok(lists) => lists,
+            Err(error) => return tracing::warn!(connector, %error, "lists cannot be read"),
+        };
+        let next = Arc::new(ListSnapshot::read(lists));
+        let before = in_use.counted.connection.listed.swap(Some(next.clone()));
+        next.lists.log_problems(connector, before.as_ref().map(|before| &before.lists));
+        let nothing = UpstreamLists::default();
+        let changes = next.lists.changes_since(before.as_ref().map_or(&nothing, |before| &before.lists));
+        // A client of another user that is notified too reads the same lists as before.
+        changes.into_iter().for_each(|change| self.changes.announce(change));
+    }
+
+    fn explain_closed(&self, retirement: Option<Retirement>) -> UserConnectionError {
+        let name = &self.settings.name;
+        UserConnectionError::Unavailable(match retirement {
+            Some(retirement) => retirement.explain_unsent(name),
+            None => format!("The connector {name:?} was closed."),
+        })
     }
 
     fn connection(&self, person: &str, most: usize) -> Result<Arc<UserConnection>, UserConnectionError> {
@@ -380,14 +386,6 @@ impl Drop for UsageGuard {
         self.connection.used.store(since(self.begun), Ordering::Relaxed);
         self.connection.running.fetch_sub(1, Ordering::AcqRel);
     }
-}
-
-fn closed(handle: &ConnectorHandle) -> UserConnectionError {
-    let name = &handle.settings.name;
-    UserConnectionError::Unavailable(match handle.retirement() {
-        Some(retirement) => retirement.explain_unsent(name),
-        None => format!("The connector {name:?} was closed."),
-    })
 }
 
 async fn leave(connection: &UserConnection) {

@@ -1,0 +1,14 @@
+//! A question that an upstream asks in the middle of a call, on its way to the client.
+
+use loggia::model::InputRequest;
+use loggia::wire::{RawJson, RpcError};
+use tokio::sync::{mpsc, oneshot};
+
+/// A question of the upstream, and the channel for its answer.
+pub(crate) struct Question {
+    pub(crate) request: InputRequest,
+    pub(crate) answer: oneshot::Sender<Result<RawJson, RpcError>>,
+}
+
+/// The sending end for the questions of a call.
+pub(crate) type QuestionSender = mpsc::Sender<Question>;

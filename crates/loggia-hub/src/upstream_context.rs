@@ -1,0 +1,49 @@
+//! The parts of a hub that all its upstreams share: bounds, shares, the pace of starts, and what is remembered.
+
+use loggia::client::EraMemory;
+use loggia::model::Implementation;
+use tokio::sync::Notify;
+
+use crate::limits::HubLimits;
+use crate::memory::HubMemory;
+use crate::pace::StartPace;
+use crate::shares::HubShares;
+use crate::suspended_address::ReplicaId;
+
+/// The parts of a hub that all its upstreams share and that never change.
+pub(crate) struct UpstreamContext {
+    pub(crate) identity: Implementation,
+    pub(crate) limits: HubLimits,
+    /// The revision that each upstream spoke last: one that was old is not probed again when it returns.
+    pub(crate) eras: EraMemory,
+    pub(crate) shares: HubShares,
+    /// Paces the starts of processes.
+    pub(crate) pace: StartPace,
+    pub(crate) memory: HubMemory,
+    /// Notified when there is something new to remember.
+    pub(crate) memory_changed: Notify,
+    pub(crate) replica: ReplicaId,
+}
+
+impl UpstreamContext {
+    /// The context of a hub with this identity, these bounds and these lists of an earlier run.
+    pub(crate) fn new(
+        identity: Implementation,
+        limits: HubLimits,
+        memory: HubMemory,
+        replica: ReplicaId,
+    ) -> UpstreamContext {
+        let eras = EraMemory::new();
+        memory.servers().into_iter().for_each(|known| eras.restore(known));
+        UpstreamContext {
+            shares: HubShares::new(&limits),
+            pace: StartPace::new(limits.starts, limits.start_turn),
+            identity,
+            limits,
+            eras,
+            memory,
+            memory_changed: Notify::new(),
+            replica,
+        }
+    }
+}
