@@ -199,7 +199,8 @@ impl ConnectorManager {
         join_all(composition.providers.iter().map(|provider| provider.handle.connections().close())).await;
         drop(composition);
         self.closing.send_replace(true);
-        draining.join_all().await;
+        let mut draining = draining;
+        while draining.join_next().await.is_some() {}
         self.set.write_memory().await;
     }
 

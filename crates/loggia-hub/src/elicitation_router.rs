@@ -32,7 +32,7 @@ pub(crate) enum InputRoute {
     Live(Arc<dyn ClientPeer>),
     /// Into the outcome of its request.
     Parked(QuestionSender),
-    /// Nowhere: nothing can be asked in the middle of it, or not over its client's connection.
+    /// No destination: nothing can be asked during the call, or not over the connection of its client.
     None,
 }
 
@@ -68,7 +68,7 @@ impl From<&Principal> for CallerId {
     }
 }
 
-/// A call's place, for as long as it is kept.
+/// The registration of a running call, for as long as it is kept.
 pub(crate) struct CallGuard {
     router: Arc<ElicitationRouter>,
     call: Arc<ActiveCall>,
@@ -88,7 +88,7 @@ impl ElicitationRouter {
         self.shared_channel.then(|| self.enter(request, InputRoute::None))
     }
 
-    /// A call begins.
+    /// Registers a call that begins.
     pub(crate) fn enter(self: &Arc<ElicitationRouter>, request: &Request, route: InputRoute) -> CallGuard {
         let tool = if self.shared_channel { request.params.name() } else { None };
         let call = Arc::new(ActiveCall {

@@ -84,29 +84,29 @@ impl Health {
         &self.state
     }
 
-    /// Since when it is up, or since when it is away.
+    /// Returns the time since which it is up, or since which it is away.
     pub(crate) fn since(&self) -> Instant {
         self.since
     }
 
-    /// Failures in a row.
+    /// Returns the number of failures in a row.
     pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// Why the last attempt failed or the last connection ended.
+    /// Returns the reason that the last attempt failed or the last connection ended.
     pub(crate) fn last_error(&self) -> Option<&Arc<str>> {
         self.last_error.as_ref()
     }
 
-    /// An attempt succeeded.
+    /// Notes that an attempt succeeded.
     pub(crate) fn connected(&mut self, now: Instant) {
         self.state = HealthState::Up;
         self.since = now;
         self.listed = true;
     }
 
-    /// An attempt failed. `spread` is random, from 0 up to 1.
+    /// Notes that an attempt failed. `spread` is random, from 0 up to 1.
     pub(crate) fn failed(
         &mut self,
         now: Instant,
@@ -125,7 +125,7 @@ impl Health {
         }
     }
 
-    /// The connection ended. `spread` is random, from 0 up to 1.
+    /// Notes that the connection ended. `spread` is random, from 0 up to 1.
     pub(crate) fn lost(&mut self, now: Instant, why: impl Into<Arc<str>>, spread: f64) {
         let stable = now.saturating_duration_since(self.since) >= self.patience.stable_after;
         self.failures = if stable { 1 } else { self.failures.saturating_add(1) };
@@ -133,7 +133,7 @@ impl Health {
         self.wait(now, why.into(), spread);
     }
 
-    /// When to call [`Health::handle_timeout`] next.
+    /// Returns the time at which to call [`Health::handle_timeout`] next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let retry = match self.state {
             HealthState::Down { retry_at } => Some(retry_at),

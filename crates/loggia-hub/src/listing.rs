@@ -10,10 +10,10 @@ use loggia::service::{Reply, Request};
 use loggia::wire::{Method, RawJson, RequestMeta, Version};
 use loggia::{Error, Result, Service};
 
-/// Takes the entries of a page and the cursor of the next one out of a result.
+/// A function that takes the entries of a page and the cursor of the next page out of a result.
 type PageReader<T> = fn(ServerResult) -> Option<(Vec<T>, Option<String>)>;
 
-/// The whole list behind `method`, up to `most_pages` pages. Its entries are valid: they come as values.
+/// Reads the whole list behind `method`, up to `most_pages` pages. Its entries are valid, since they come as values.
 pub(crate) async fn all<T>(
     service: &dyn Service,
     method: Method,
@@ -57,7 +57,7 @@ fn request(method: &Method, cursor: Option<String>) -> Result<Request> {
     Ok(Request { method: method.clone(), params: params.into(), meta: Arc::new(meta), principal: None })
 }
 
-/// The neutral form of a reply.
+/// Returns the neutral form of a reply.
 pub(crate) fn result(method: &Method, reply: Reply) -> Result<ServerResult> {
     match reply {
         Reply::Result(result) => Ok(result),

@@ -1,8 +1,8 @@
-//! The lists of the last run, on disk. A client that starts the hub asks for its lists at once, and many ask only
-//! once: what a slow connector offered last time stands in for it until it is connected.
+//! The lists of the last run, on disk. A client that starts the hub asks for its lists at once, and many ask only once,
+//! so the lists of the last run are shown until a slow connector is connected.
 //!
 //! The file holds what the servers list, so only its owner may read it. It holds nothing of the configuration but
-//! digests, and no list that belongs to one person. A file that cannot be read is as good as none.
+//! digests, and no list that belongs to one person. A file that cannot be read is ignored.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -92,7 +92,7 @@ impl HubMemory {
         (lists.fingerprint == fingerprint).then(|| UpstreamLists::from(lists))
     }
 
-    /// Keeps what the connector `name` offers. Returns whether there is something new to write.
+    /// Keeps the lists of the connector `name`. Returns whether there is something new to write.
     pub(crate) fn keep(&self, name: &str, fingerprint: &str, lists: &UpstreamLists) -> bool {
         let lists = RememberedLists::new(fingerprint, lists);
         let Ok(raw) = serde_json::value::to_raw_value(&lists) else { return false };

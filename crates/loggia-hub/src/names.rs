@@ -5,8 +5,8 @@
 //! has learned to call. So `read` of the connector `files` is always `files_read`.
 //!
 //! * The separator is `_`, which connector names cannot contain: two connectors never share a prefix.
-//! * One connector may do without a prefix. Its names stay its own unless they begin with the prefix of another
-//!   connector, whichever is up: those get its name as their prefix.
+//! * One connector may have no prefix. Its names stay as they are, except those that begin with the prefix of another
+//!   connector, whether that is up or not: those get its name as their prefix.
 //! * A name that strict clients would refuse (a character outside `A-Z a-z 0-9 _ - .`, or more than 64 of
 //!   them) is made safe, and ends in a short digest of what it was, so that two such names stay two.
 
@@ -23,7 +23,7 @@ pub(crate) const SEPARATOR: char = '_';
 
 const DIGEST_BYTES: usize = 4;
 
-/// Why a text cannot name a connector.
+/// A text that cannot name a connector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidName(pub String);
 
@@ -56,7 +56,7 @@ pub(crate) fn unprefixed(connector: &str, name: &str, is_others: impl Fn(&str) -
     if free && fits { name.to_owned() } else { exposed(connector, name) }
 }
 
-/// The name under which `name` of `connector` is listed.
+/// Returns the name under which `name` of `connector` is listed.
 pub fn exposed(connector: &str, name: &str) -> String {
     let joined = format!("{connector}{SEPARATOR}{name}");
     if !name.is_empty() && joined.len() <= MAX_NAME && joined.chars().all(is_safe) {

@@ -83,7 +83,7 @@ impl NotificationRouter {
         })
     }
 
-    /// The call goes on under another request of its client's.
+    /// Sends later notifications to another request of the client: the call continues under that one.
     pub(crate) fn moved(&self, request: &Request, exchange: Exchange) {
         *lock(&self.current) = Some(NotificationTarget::of(request, exchange));
     }

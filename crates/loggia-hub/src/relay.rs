@@ -216,8 +216,8 @@ fn outcome(reply: Result<loggia::client::RawReply>) -> CallResult {
     }
 }
 
-/// An error of the modern era as the core knows it: that a resource does not exist has a code of its own
-/// in the legacy era, and in this one only the data tells it ("Error Handling" of resources).
+/// Translates an error of the modern era into the core's form. A missing resource has a code of its own in the
+/// legacy era; in the modern one only the data shows it ("Error Handling" of resources).
 fn neutral(method: &Method, error: RpcError) -> RpcError {
     let names_uri = error.data.as_ref().is_some_and(|data| data.member("uri").is_some());
     if *method == Method::ReadResource && error.code == ErrorCode::INVALID_PARAMS && names_uri {
@@ -226,7 +226,7 @@ fn neutral(method: &Method, error: RpcError) -> RpcError {
     error
 }
 
-/// The params without what only a later round of a modern exchange has.
+/// Returns the params without the members that only a later round of a modern exchange has.
 fn first_round(params: &Params) -> Params {
     if params.routing().is_some_and(|routing| !routing.again) {
         return params.clone();
@@ -269,7 +269,7 @@ pub(crate) fn declared() -> ClientCapabilities {
     }
 }
 
-/// Answers an upstream that asks while no request runs that the question could belong to.
+/// A handler for questions of an upstream that belong to no running request.
 pub(crate) struct UnroutedInputHandler;
 
 impl ClientHandler for UnroutedInputHandler {

@@ -188,7 +188,7 @@ fn qualified_contents(reply: Reply, own: &str, asked: &str) -> Outcome {
     }
 }
 
-/// `None` where the result has no contents of this URI: an error, or a request for input.
+/// Returns the result with the other URI; `None` if it has no contents of the own URI (an error, a request for input).
 fn renamed_contents(result: &RawJson, own: &str, asked: &str) -> Option<RawJson> {
     let object = result.as_text().to_object()?;
     let contents = object.get("contents").and_then(JsonText::items)?;

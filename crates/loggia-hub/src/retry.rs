@@ -1,4 +1,4 @@
-//! Whether another attempt may mend a failed one. The kind of the error decides, not its text.
+//! Decides from the kind of an error, not from its text, whether and when another attempt may succeed.
 
 use std::io::ErrorKind;
 

@@ -208,7 +208,7 @@ impl<'a> SignInFlow<'a> {
         let name = &self.handle.settings.name;
         self.own.people.sign_in_url(&self.user).await.map_err(|error| {
             let reference = edge::correlation_id();
-            tracing::warn!(connector = name, %error, reference, "nobody can be invited to sign in");
+            tracing::warn!(connector = name, %error, reference, "the sign-in URL cannot be made");
             SignInAnswer::Refused(format!(
                 "You have to sign in to {name:?}, and that is not possible now (reference {reference} in Loggia's log)."
             ))

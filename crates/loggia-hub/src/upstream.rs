@@ -141,7 +141,7 @@ impl Upstream {
         }
     }
 
-    /// Hears of changes for as long as the result is kept.
+    /// Subscribes to changes for as long as the result is kept.
     pub(crate) async fn watch(&self, filter: SubscriptionFilter) -> Result<ChangeStream> {
         match self {
             Upstream::Client(relay) => relay.client().listen(filter).await.map(ChangeStream::Client),
@@ -151,7 +151,7 @@ impl Upstream {
         }
     }
 
-    /// Whether it still answers: whatever it answers will do.
+    /// Checks that it still answers. Every answer counts, errors included.
     pub(crate) async fn probe(&self, limit: Duration) -> Result<()> {
         let Upstream::Client(relay) = self else { return Ok(()) };
         match tokio::time::timeout(limit, relay.client().ping()).await {
@@ -169,7 +169,7 @@ impl Upstream {
         }
     }
 
-    /// Ends the connection.
+    /// Closes the connection. Requests that it carries fail.
     pub(crate) async fn close(&self) {
         match self {
             Upstream::Client(relay) => relay.close().await,

@@ -193,3 +193,135 @@ impl UpstreamSet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use loggia::client::ClientBuilder;
+    use loggia::model::{Implementation, JsonObject, Prompt, Tool};
+    use loggia::service::BoxFuture;
+
+    use super::*;
+    use crate::connector::{Connector, Opened};
+    use crate::connector_handle::HandleStart;
+    use crate::limits::HubLimits;
+    use crate::memory::HubMemory;
+    use crate::suspended_address::ReplicaId;
+    use crate::transform::ComponentKind;
+    use crate::upstream_lists::UpstreamLists;
+
+    fn set() -> UpstreamSet {
+        let identity = Implementation::new("hub", "0");
+        let (limits, memory) = (HubLimits::default(), HubMemory::none());
+        UpstreamSet::new(UpstreamContext::new(identity, limits, memory, ReplicaId::random()))
+    }
+
+    /// A connector of the set that is never opened.
+    fn handle(set: &UpstreamSet, connector: &Connector) -> Arc<ConnectorHandle> {
+        let slot = set.context.shares.slot();
+        let start = HandleStart { own: None, slot, lists: None, wanted: Arc::default(), joined_later: false };
+        ConnectorHandle::new(connector.settings.clone(), start).0
+    }
+
+    fn connector(name: &str) -> Connector {
+        let open = |_: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
+            Box::pin(std::future::pending())
+        };
+        Connector::new(name, open)
+    }
+
+    fn lists(tools: &[&str], prompts: &[&str]) -> UpstreamLists {
+        UpstreamLists {
+            tools: tools.iter().map(|name| Tool::new(*name, JsonObject::new()).into()).collect(),
+            prompts: prompts.iter().map(|name| Prompt::new(*name).into()).collect(),
+            ..UpstreamLists::default()
+        }
+    }
+
+    fn serve(set: &UpstreamSet, connector: &Connector, handle: &Arc<ConnectorHandle>) {
+        let providers = ProviderList::new(vec![(handle.clone(), connector.exposure.clone())]);
+        set.replace(Arc::new(providers), BTreeSet::new());
+    }
+
+    fn heard(listening: &ChangeSubscription) -> Vec<Change> {
+        std::iter::from_fn(|| listening.next().now_or_never().flatten()).collect()
+    }
+
+    #[test]
+    fn each_list_that_changes_is_announced_once() {
+        let set = set();
+        let up = connector("up");
+        let handle = handle(&set, &up);
+        serve(&set, &up, &handle);
+        let filter = SubscriptionFilter {
+            tools_list_changed: Some(true),
+            prompts_list_changed: Some(true),
+            resources_list_changed: Some(true),
+            ..SubscriptionFilter::default()
+        };
+        let listening = set.listen(filter, ());
+        for (lists, expected) in [
+            (lists(&["a"], &[]), vec![Change::Tools]),
+            (lists(&["a"], &[]), vec![]),
+            (lists(&["a", "b"], &["p"]), vec![Change::Tools, Change::Prompts]),
+            (lists(&["b", "a"], &["p"]), vec![Change::Tools]),
+            (lists(&["b", "a"], &[]), vec![Change::Prompts]),
+        ] {
+            handle.list(lists);
+            set.rebuild();
+            assert_eq!(heard(&listening), expected);
+        }
+        set.replace(
+            Arc::new(ProviderList::new(Vec::new())),
+            BTreeSet::from([Change::Tools, Change::Resources]),
+        );
+        assert_eq!(heard(&listening), [Change::Tools, Change::Resources], "tools are announced once");
+    }
+
+    #[test]
+    fn a_request_keeps_the_composition_that_it_read() {
+        let set = set();
+        let up = connector("up");
+        let handle = handle(&set, &up);
+        handle.list(lists(&["a"], &[]));
+        serve(&set, &up, &handle);
+        let read = set.composition_full();
+        set.replace(Arc::new(ProviderList::new(Vec::new())), BTreeSet::new());
+        let target =
+            |composition: &Composition| composition.target(ComponentKind::Tool, "up_a").map(|t| t.handle);
+        assert!(target(&read).is_some_and(|found| Arc::ptr_eq(&found, &handle)));
+        assert!(target(&set.composition()).is_none());
+        set.publish();
+        assert!(set.status().is_empty());
+    }
+
+    #[test]
+    fn a_name_in_no_list_leads_to_the_connector_whose_lists_are_not_known() {
+        let set = set();
+        let connectors = [
+            connector("known"),
+            connector("new").rename_tool("a", "b").shows(|tool| tool != "hidden"),
+            connector("main").prefix(""),
+        ];
+        let handles = connectors.each_ref().map(|connector| handle(&set, connector));
+        handles[0].list(lists(&["a"], &[]));
+        let exposures = connectors.iter().map(|connector| connector.exposure.clone());
+        let providers = ProviderList::new(handles.iter().cloned().zip(exposures).collect());
+        for (kind, name, expected) in [
+            (ComponentKind::Tool, "known_x", None),
+            (ComponentKind::Tool, "new_b", Some(("new", "a"))),
+            (ComponentKind::Tool, "new_a", None),
+            (ComponentKind::Prompt, "new_a", Some(("new", "a"))),
+            (ComponentKind::Tool, "new_hidden", None),
+            (ComponentKind::Prompt, "new_hidden", Some(("new", "hidden"))),
+            (ComponentKind::Tool, "x", Some(("main", "x"))),
+            (ComponentKind::Tool, "main_known_x", Some(("main", "known_x"))),
+        ] {
+            let found = providers.unlisted(kind, name);
+            let found = found
+                .map(|found| (found.provider.handle.settings.name.clone(), found.name.expect("no sign-in")));
+            let found = found.as_ref().map(|(connector, name)| (connector.as_str(), name.as_str()));
+            assert_eq!(found, expected, "{kind} {name}");
+        }
+    }
+}

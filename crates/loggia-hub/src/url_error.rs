@@ -1,14 +1,13 @@
-//! A server of 2025-11-25 may refuse a call until a person has been at some URL, with an error that only that
-//! revision knows. For a modern client this is a question like any other: it gets `input_required`, and
-//! its retry is simply the call again.
+//! The error with which a server of revision 2025-11-25 refuses a call until the user has opened a URL. For a modern
+//! client it becomes a question: the client gets `input_required`, and its retry is the same call again.
 
 use loggia::edge::capability;
 use loggia::model::{ElicitParams, ElicitUrlParams, InputRequest, InputRequests, InputRequired};
 use loggia::service::Request;
 use loggia::wire::{ErrorCode, JsonText, RawObject, RpcError};
 
-/// The questions that `error` stands for. `None` where it is another error, where the client cannot open
-/// URLs, or where it has answered already: then the person declined, or has yet to finish there.
+/// Returns the questions that `error` stands for; `None` if it is another error, if the client cannot open URLs, or if
+/// the client has answered already: then the user declined, or has not finished there.
 pub(crate) fn questions(error: &RpcError, request: &Request) -> Option<InputRequired> {
     if error.code != ErrorCode::URL_ELICITATION_REQUIRED {
         return None;

@@ -31,7 +31,7 @@ const OPENINGS: usize = 3;
 /// Time until a list waits again for an upstream that did not answer in time.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// The connections of one connector, by person.
+/// The connections of one connector, by user.
 pub(crate) struct UserConnections {
     pub(crate) people: Arc<dyn People>,
     settings: UpstreamSettings,
@@ -45,7 +45,7 @@ pub(crate) struct UserConnections {
     closed: OnceLock<Option<Retirement>>,
 }
 
-/// One person's place.
+/// The connection of one user, and the record of its use.
 struct UserConnection {
     link: ArcSwapOption<Upstream>,
     /// The lists of the upstream for this user, once they are known.
@@ -234,7 +234,7 @@ impl UserConnections {
         connection.signed_in.send_replace(());
     }
 
-    /// The connection of a person is of no use any more.
+    /// Closes the connection of a user.
     pub(crate) async fn leave(&self, person: &str) {
         let connection = self.connections.load().get(person).cloned();
         if let Some(connection) = connection {
@@ -242,7 +242,7 @@ impl UserConnections {
         }
     }
 
-    /// Closes the connections that have rested for so long.
+    /// Closes the connections that were idle for `idle`.
     pub(crate) async fn sweep(&self, idle: Duration) {
         let Some(before) = since(self.begun).checked_sub(millis(idle)) else { return };
         for connection in self.take_away(|connection| connection.rests_since() <= before) {
@@ -407,7 +407,7 @@ fn is_current(connection: &UserConnection, link: &Arc<Upstream>) -> bool {
     connection.link.load_full().is_some_and(|current| Arc::ptr_eq(&current, link))
 }
 
-/// Milliseconds from then until now.
+/// Returns the milliseconds since `begun`.
 fn since(begun: Instant) -> u64 {
     millis(now().saturating_duration_since(begun))
 }
