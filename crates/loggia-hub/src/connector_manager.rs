@@ -6,7 +6,7 @@
 //! Invariant: each connector that is served has one running supervisor, and no supervisor serves another.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures_util::future::join_all;
 use loggia::changes::Change;
@@ -24,6 +24,7 @@ use crate::retirement::Retirement;
 use crate::supervisor;
 use crate::upstream_set::UpstreamSet;
 use crate::user_connections::UserConnections;
+use crate::wanted_resources::WantedResources;
 
 /// Changes the connectors of one hub, one change after another.
 pub(crate) struct ConnectorManager {
@@ -38,6 +39,8 @@ struct ManagerState {
     connectors: Vec<Connector>,
     /// The task of each connector, by its name.
     supervisors: HashMap<String, JoinHandle<()>>,
+    /// The subscriptions to resources, by the name of the connector: they outlive its removal until they end.
+    wanted: HashMap<String, Weak<WantedResources>>,
     /// The tasks that drain retired connectors.
     draining: JoinSet<()>,
     /// The task that writes the memory.
@@ -88,7 +91,7 @@ impl ConnectorManager {
 
     fn change(&self, state: &mut ManagerState, connectors: Vec<Connector>) -> ConnectorSetChange {
         let before = self.set.composition_full().providers.clone();
-        let mut plan = self.plan(state.started, &connectors, &before);
+        let mut plan = self.plan(state, &connectors, &before);
         let exposures = connectors.iter().map(|connector| connector.exposure.clone());
         let after = Arc::new(ProviderList::new(plan.handles.into_iter().zip(exposures).collect()));
         let retired: Vec<&Provider> =
@@ -114,7 +117,7 @@ impl ConnectorManager {
     }
 
     /// Decides which handles are kept, and makes the others.
-    fn plan(&self, has_started: bool, connectors: &[Connector], before: &ProviderList) -> HandlePlan {
+    fn plan(&self, state: &mut ManagerState, connectors: &[Connector], before: &ProviderList) -> HandlePlan {
         let mut plan = HandlePlan::default();
         for Connector { settings, .. } in connectors {
             let earlier = before.named(&settings.name).map(|provider| &provider.handle);
@@ -133,8 +136,8 @@ impl ConnectorManager {
                 own: settings.people.as_ref().map(user_connections),
                 slot: self.set.context.shares.slot(),
                 lists: self.first_lists(settings, earlier),
-                wanted: earlier.map(|earlier| earlier.wanted.clone()).unwrap_or_default(),
-                joined_later: has_started,
+                wanted: state.wanted_resources(&settings.name),
+                joined_later: state.started,
             };
             let (handle, hints) = ConnectorHandle::new(settings.clone(), start);
             plan.handles.push(handle.clone());
@@ -206,6 +209,19 @@ impl ConnectorManager {
 
     fn state(&self) -> MutexGuard<'_, ManagerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ManagerState {
+    /// Returns the subscriptions to resources of the connector `name`, which may have had other connections before.
+    fn wanted_resources(&mut self, name: &str) -> Arc<WantedResources> {
+        if let Some(wanted) = self.wanted.get(name).and_then(Weak::upgrade) {
+            return wanted;
+        }
+        self.wanted.retain(|_, wanted| wanted.strong_count() > 0);
+        let wanted = Arc::new(WantedResources::default());
+        self.wanted.insert(name.to_owned(), Arc::downgrade(&wanted));
+        wanted
     }
 }
 

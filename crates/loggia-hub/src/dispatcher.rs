@@ -7,7 +7,8 @@ use loggia::exchange::Exchange;
 use loggia::service::{Reply, Request};
 
 use crate::connector_handle::ConnectorHandle;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, UnsentRequest};
+use crate::retirement::Retirement;
 use crate::shares::CallShare;
 use crate::sign_in::SignInFlow;
 use crate::unanswered::unanswered;
@@ -50,11 +51,19 @@ impl Dispatcher {
         .await
     }
 
-    /// Waits, for a while, until a connector is connected.
-    pub(crate) async fn connected(&self, handle: &ConnectorHandle, request: &Request) -> Result<(), Refusal> {
+    /// Waits, for a while, until a connector is connected. Returns false if it was changed meanwhile, so that another one
+    /// has its name.
+    pub(crate) async fn connected(
+        &self,
+        handle: &ConnectorHandle,
+        request: &Request,
+    ) -> Result<bool, Refusal> {
         let _share = self.share(handle, request)?;
-        let connected = handle.link(self.set.context.limits.patience).await;
-        connected.map(drop).map_err(Refusal::Unavailable)
+        match handle.link(self.set.context.limits.patience).await {
+            Ok(_) => Ok(true),
+            Err(_) if handle.retirement() == Some(Retirement::Changed) => Ok(false),
+            Err(why) => Err(Refusal::Unavailable(why)),
+        }
     }
 
     async fn send_in_share(
@@ -86,7 +95,13 @@ impl Dispatcher {
             )
             .await;
         }
-        let link = handle.link(self.set.context.limits.patience).await.map_err(Refusal::Unavailable)?;
+        let link = match handle.link(self.set.context.limits.patience).await {
+            Ok(link) => link,
+            Err(why) if handle.retirement() == Some(Retirement::Changed) => {
+                return Err(Refusal::Unsent(Box::new(UnsentRequest { request, exchange, why })));
+            }
+            Err(why) => return Err(Refusal::Unavailable(why)),
+        };
         match link.call(request, exchange).await {
             Ok(outcome) => outcome.map_err(Refusal::Rpc),
             Err(error) => Err(unanswered(handle, error)),

@@ -11,6 +11,7 @@ use loggia::wire::{ErrorCode, JsonText, RawJson, RawObject, RpcError};
 use crate::composition::Composition;
 use crate::connector_handle::ConnectorHandle;
 use crate::dispatcher::Dispatcher;
+use crate::refusal::{MOST_ROUTINGS, Refusal};
 use crate::request_params::{invalid_params, required_text};
 use crate::routing_table::UriRoute;
 use crate::upstream_set::UpstreamSet;
@@ -41,14 +42,36 @@ impl ResourceRouter {
     /// Answers `resources/read`.
     pub(crate) async fn read(&self, request: Request, exchange: Exchange) -> Outcome {
         let uri = required_text(request.params.uri(), "uri")?.into_owned();
-        let ResourceTarget { handle, uri: own, .. } = self.find(&uri).await?;
-        if own == uri {
-            return self.dispatcher.send(&handle, request, exchange).await.map_err(RpcError::from);
+        let (mut request, mut exchange) = (request, exchange);
+        let mut routings = 0;
+        loop {
+            routings += 1;
+            match self.read_once(&uri, routings == 1, request, exchange).await {
+                Err(Refusal::Unsent(unsent)) if routings < MOST_ROUTINGS => {
+                    (request, exchange) = (unsent.request, unsent.exchange);
+                }
+                outcome => return outcome.map_err(RpcError::from),
+            }
         }
-        let params = request.params.with_uri(&own).map_err(invalid_params)?;
-        let request = Request { params, ..request };
+    }
+
+    async fn read_once(
+        &self,
+        uri: &str,
+        is_first: bool,
+        request: Request,
+        exchange: Exchange,
+    ) -> Result<Reply, Refusal> {
+        let ResourceTarget { handle, uri: own, .. } = self.find(uri).await?;
+        // A request that was routed before may have the URI of the connector that was changed.
+        let request = if own == uri && is_first {
+            request
+        } else {
+            let params = request.params.with_uri(&own).map_err(invalid_params)?;
+            Request { params, ..request }
+        };
         let reply = self.dispatcher.send(&handle, request, exchange).await?;
-        qualified_contents(reply, &own, &uri)
+        if own == uri { Ok(reply) } else { Ok(qualified_contents(reply, &own, uri)?) }
     }
 
     /// Finds the owner of a URI. A connector that is being started for the first time, and stands before the one

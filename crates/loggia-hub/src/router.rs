@@ -12,7 +12,7 @@ use crate::composition::ComponentTarget;
 use crate::dispatcher::Dispatcher;
 use crate::list_snapshot::ListSnapshot;
 use crate::providers::UnlistedComponent;
-use crate::refusal::Refusal;
+use crate::refusal::{MOST_ROUTINGS, Refusal};
 use crate::request_params::{invalid_params, required_text};
 use crate::resource_router::ResourceRouter;
 use crate::routing_table::RoutingTable;
@@ -96,8 +96,8 @@ impl Router {
 
     async fn call_tool(&self, request: Request, exchange: Exchange) -> Outcome {
         match self.call_component(ComponentKind::Tool, request, exchange).await {
-            // The model can read this, and tell the user.
-            Err(Refusal::Unavailable(why)) => Ok(Reply::from(ServerResult::from(CallToolResult::error(why)))),
+            Err(Refusal::Unavailable(why)) => Ok(unavailable(why)),
+            Err(Refusal::Unsent(unsent)) => Ok(unavailable(unsent.why)),
             Err(Refusal::Rpc(error)) => Err(error),
             Ok(reply) => Ok(reply),
         }
@@ -106,15 +106,34 @@ impl Router {
     async fn call_component(
         &self,
         kind: ComponentKind,
+        mut request: Request,
+        mut exchange: Exchange,
+    ) -> Result<Reply, Refusal> {
+        let name = required_text(request.params.name(), "name")?.into_owned();
+        let mut routings = 0;
+        loop {
+            routings += 1;
+            match self.route_component(kind, &name, request, exchange).await {
+                Err(Refusal::Unsent(unsent)) if routings < MOST_ROUTINGS => {
+                    (request, exchange) = (unsent.request, unsent.exchange);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn route_component(
+        &self,
+        kind: ComponentKind,
+        name: &str,
         request: Request,
         exchange: Exchange,
     ) -> Result<Reply, Refusal> {
-        let name = required_text(request.params.name(), "name")?.into_owned();
-        let listed = self.set.find(|composition| composition.target(kind, &name)).await;
+        let listed = self.set.find(|composition| composition.target(kind, name)).await;
         let route = match listed {
             Some(target) => ComponentRoute::Component(target),
             // Boxed, so that a call of a listed component does not carry its state.
-            None => Box::pin(self.route_unlisted(kind, &name, &request)).await?,
+            None => Box::pin(self.route_unlisted(kind, name, &request)).await?,
         };
         match route {
             ComponentRoute::Component(ComponentTarget { handle, name }) => {
@@ -134,25 +153,28 @@ impl Router {
         name: &str,
         request: &Request,
     ) -> Result<ComponentRoute, Refusal> {
-        let target = {
-            let composition = self.set.composition_full();
-            composition.providers.unlisted(kind, name).map(|UnlistedComponent { provider, name }| {
-                let is_sign_in = name.is_none();
-                let name = name.unwrap_or_default().as_str().into();
-                (ComponentTarget { handle: provider.handle.clone(), name }, is_sign_in)
-            })
-        };
-        match target {
-            Some((target, true)) => return Ok(ComponentRoute::SignIn(target)),
-            Some((target, false)) if target.handle.own.is_some() => {
-                return Ok(ComponentRoute::Component(target));
+        for _ in 0..MOST_ROUTINGS {
+            match self.unlisted(kind, name) {
+                Some((target, true)) => return Ok(ComponentRoute::SignIn(target)),
+                Some((target, false)) if target.handle.own.is_some() => {
+                    return Ok(ComponentRoute::Component(target));
+                }
+                Some((target, false)) if !self.dispatcher.connected(&target.handle, request).await? => {}
+                Some(_) | None => break,
             }
-            Some((target, false)) => self.dispatcher.connected(&target.handle, request).await?,
-            None => {}
         }
         let listed = self.set.composition().target(kind, name);
         let unknown = || RpcError::invalid_params(format!("Unknown {kind}: {name}")).into();
         listed.map(ComponentRoute::Component).ok_or_else(unknown)
+    }
+
+    /// Returns the component that may be listed as `name`, and whether it is the hub's own sign-in tool.
+    fn unlisted(&self, kind: ComponentKind, name: &str) -> Option<(ComponentTarget, bool)> {
+        let composition = self.set.composition();
+        let UnlistedComponent { provider, name } = composition.providers.unlisted(kind, name)?;
+        let is_sign_in = name.is_none();
+        let name = name.unwrap_or_default().as_str().into();
+        Some((ComponentTarget { handle: provider.handle.clone(), name }, is_sign_in))
     }
 
     async fn complete(&self, request: Request, exchange: Exchange) -> Outcome {
@@ -168,6 +190,11 @@ impl Router {
         let request = Request { params: params.into(), ..request };
         self.dispatcher.send(&handle, request, exchange).await.map_err(RpcError::from)
     }
+}
+
+/// Returns the result of a tool that is not available: the model can read it, and tell the user.
+fn unavailable(why: String) -> Reply {
+    Reply::from(ServerResult::from(CallToolResult::error(why)))
 }
 
 /// Returns the same request for the connector's own name of the component.

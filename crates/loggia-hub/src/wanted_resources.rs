@@ -1,5 +1,5 @@
-//! The resources of one connector that clients subscribe to. A connector that is changed takes them over, so that a
-//! subscription outlives the change.
+//! The resources of one connector that clients subscribe to. A connector that is changed, or removed and
+//! added again, takes them over, so that a subscription outlives the change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
