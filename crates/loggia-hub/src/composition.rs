@@ -1,6 +1,7 @@
 //! The snapshot that every request reads: the connectors of the hub, and the routes that were made of their lists.
 //!
-//! Invariant: the routes and the connectors are of one moment, so an index in a route is valid in its composition alone.
+//! Invariant: the routes and the connectors are of one moment, so an index in a route is valid in its composition
+//! alone.
 
 use std::sync::Arc;
 

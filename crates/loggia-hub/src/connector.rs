@@ -17,8 +17,8 @@ pub struct Connector {
     pub(crate) exposure: Exposure,
 }
 
-/// The settings that decide how a connector is reached. Two connectors with the same settings share one connection over a change of the hub's
-/// connectors.
+/// The settings that decide how a connector is reached. Two connectors with the same settings share one connection
+/// over a change of the hub's connectors.
 #[derive(Clone)]
 pub(crate) struct UpstreamSettings {
     pub(crate) name: String,
@@ -124,9 +124,9 @@ impl Connector {
         Connector::new(name, BuiltinSource(service)).kind("builtin")
     }
 
-    /// Sets another prefix than the name. With an empty one, tools and prompts keep the names that the connector gives
-    /// them, unless a name begins with the prefix of another connector: then it gets the connector's name as its prefix.
-    /// One connector of a hub may have an empty prefix.
+    /// Sets another prefix than the name. With an empty one, tools and prompts keep the names that the connector
+    /// gives them, unless a name begins with the prefix of another connector: then it gets the connector's name as
+    /// its prefix. One connector of a hub may have an empty prefix.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Connector {
         let prefix = prefix.into();
         self.exposure.unprefixed = prefix.is_empty();
@@ -160,8 +160,8 @@ impl Connector {
         self
     }
 
-    /// Adds a transform of names. It sees the names that the filter, the renames and earlier transforms left; the prefix is
-    /// added after it.
+    /// Adds a transform of names. It sees the names that the filter, the renames and earlier transforms left; the
+    /// prefix is added after it.
     pub fn transform(mut self, transform: impl Transform) -> Connector {
         self.exposure.transforms.push(Arc::new(transform));
         self
@@ -209,15 +209,15 @@ impl Connector {
         self
     }
 
-    /// Rewrites the reason of a failure before it is kept, shown or logged: to take secrets out of it that the program or
-    /// the server behind it repeats. It stays as it is by default.
+    /// Rewrites the reason of a failure before it is kept, shown or logged: to take secrets out of it that the
+    /// program or the server behind it repeats. It stays as it is by default.
     pub fn redact(mut self, redact: impl Fn(&str) -> String + Send + Sync + 'static) -> Connector {
         self.settings.redact = Arc::new(redact);
         self
     }
 
-    /// Opens a connection for each user, and no common one: the source is not used. Each user sees the lists of their own
-    /// connection, and a tool to sign in.
+    /// Opens a connection for each user, and no common one: the source is not used. Each user sees the lists of their
+    /// own connection, and a tool to sign in.
     pub fn people(mut self, people: Arc<dyn People>) -> Connector {
         self.settings.people = Some(people);
         self

@@ -146,8 +146,8 @@ impl ConnectorManager {
         plan
     }
 
-    /// Returns the lists that are shown until a connector is connected: those of an earlier run, else those of the connector
-    /// that it takes the place of.
+    /// Returns the lists that are shown until a connector is connected: those of an earlier run, else those of the
+    /// connector that it takes the place of.
     fn first_lists(
         &self,
         settings: &UpstreamSettings,

@@ -82,7 +82,8 @@ pub struct ConnectorSetChange {
     pub added: Vec<String>,
     /// Connectors that get a new connection because they are reached in another manner than before.
     pub reconnected: Vec<String>,
-    /// Connectors that keep their connection, process, lists and suspended calls. Their names or filters may have changed.
+    /// Connectors that keep their connection, process, lists and suspended calls. Their names or filters may have
+    /// changed.
     pub kept: Vec<String>,
     /// Connectors that were removed.
     pub removed: Vec<String>,

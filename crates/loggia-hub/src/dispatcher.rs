@@ -1,5 +1,5 @@
-//! Sends one request to one connector, over the common connection or that of the user, within the shares of the connector
-//! and the caller.
+//! Sends one request to one connector, over the common connection or that of the user, within the shares of the
+//! connector and the caller.
 
 use std::sync::Arc;
 
@@ -51,8 +51,8 @@ impl Dispatcher {
         .await
     }
 
-    /// Waits, for a while, until a connector is connected. Returns false if it was changed meanwhile, so that another one
-    /// has its name.
+    /// Waits, for a while, until a connector is connected. Returns false if it was changed meanwhile, so that another
+    /// one has its name.
     pub(crate) async fn connected(
         &self,
         handle: &ConnectorHandle,

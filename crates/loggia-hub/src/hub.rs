@@ -25,10 +25,10 @@ use crate::upstream_set::UpstreamSet;
 
 /// Many connectors as one server.
 ///
-/// Connectors can be added, replaced and removed while the hub runs. A change applies as a whole or not at all, and the
-/// requests to other connectors do not notice it. Clients are notified of the lists that differ afterwards. Requests that
-/// a removed or changed connector processes may go on for [`HubLimits::retirement`]; then they fail with an error that
-/// names the connector. Its connections, processes and sessions end.
+/// Connectors can be added, replaced and removed while the hub runs. A change applies as a whole or not at all, and
+/// the requests to other connectors do not notice it. Clients are notified of the lists that differ afterwards.
+/// Requests that a removed or changed connector processes may go on for [`HubLimits::retirement`]; then they fail
+/// with an error that names the connector. Its connections, processes and sessions end.
 pub struct Hub {
     set: Arc<UpstreamSet>,
     router: Router,
@@ -62,8 +62,8 @@ impl Hub {
         Ok(Arc::new(Hub { router: Router::new(set.clone()), set, manager }))
     }
 
-    /// Serves `connectors` in place of the present ones. One that is reached as before keeps its connection, process, lists
-    /// and suspended calls ([`Connector::revision`]), also if its prefix, names or filter change.
+    /// Serves `connectors` in place of the present ones. One that is reached as before keeps its connection, process,
+    /// lists and suspended calls ([`Connector::revision`]), also if its prefix, names or filter change.
     ///
     /// A connector that is reached in another manner shows the lists of before until the first attempt to connect ends.
     ///
@@ -116,8 +116,8 @@ impl Hub {
         self.set.watch()
     }
 
-    /// Returns the full status of each connector for the administrator: reasons and error output may hold details that no
-    /// client may see.
+    /// Returns the full status of each connector for the administrator: reasons and error output may hold details
+    /// that no client may see.
     pub fn report(&self) -> Vec<ConnectorReport> {
         self.set.composition().providers.iter().map(|provider| provider.report()).collect()
     }
@@ -128,8 +128,8 @@ impl Hub {
         composition.providers.named(connector).map(|provider| provider.tool_names()).unwrap_or_default()
     }
 
-    /// Notes that a user ([`People::person`](crate::People::person)) has signed in to a connector: their calls use the new
-    /// credentials from now on, and calls that wait for the sign-in go on.
+    /// Notes that a user ([`People::person`](crate::People::person)) has signed in to a connector: their calls use
+    /// the new credentials from now on, and calls that wait for the sign-in go on.
     pub async fn signed_in(&self, connector: &str, person: &str) {
         let composition = self.set.composition_full();
         let Some(provider) = composition.providers.named(connector) else { return };
@@ -145,8 +145,8 @@ impl Hub {
         self.set.tried().await;
     }
 
-    /// Ends every subscription and every connection to an upstream, and waits until they have ended. Changes of connectors
-    /// are refused afterwards.
+    /// Ends every subscription and every connection to an upstream, and waits until they have ended. Changes of
+    /// connectors are refused afterwards.
     pub async fn close(&self) {
         self.set.end_subscriptions();
         self.manager.close().await;

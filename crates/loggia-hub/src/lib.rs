@@ -5,31 +5,32 @@
 //!
 //! A call passes these modules:
 //!
-//! * `hub`: the service itself; `router`, `resource_router`: the connector of a request; `dispatcher`: its shares and its
-//!   connection; `relay`: one request on its way to an upstream and back; `refusal`, `unanswered`:
-//!   an upstream without an answer; `request_params`: params that cannot be read;
+//! * `hub`: the service itself; `router`, `resource_router`: the connector of a request; `dispatcher`: its shares and
+//!   its connection; `relay`: one request on its way to an upstream and back; `refusal`, `unanswered`: an upstream
+//!   without an answer; `request_params`: params that cannot be read;
 //! * `sign_in`, `user_connections`: connections of single users; `shares`: bounds that connectors and callers share;
 //! * `notification_router`, `elicitation_router`: notifications and questions of an upstream; `question`,
-//!   `suspendable_call`, `suspended_calls`, `suspended_address`: calls of a legacy upstream that wait for the answer of a modern client;
-//!   `url_error`: an error that is a question.
+//!   `suspendable_call`, `suspended_calls`, `suspended_address`: calls of a legacy upstream that wait for the
+//!   answer of a modern client; `url_error`: an error that is a question.
 //!
 //! The snapshot that it reads is made by:
 //!
 //! * `connector`: the description of a connector; `connector_set`: the rules for a set of them; `limits`: the bounds;
 //! * `transform`, `names`, `uris`: the names and URIs in the merged lists;
-//! * `providers`: the connectors with their transforms; `routing_builder`, `routing_table`: their lists merged, and routes;
-//!   `connector_view`, `hub_description`: instructions and capabilities; `composition`: connectors and routes of one moment;
-//! * `upstream_set`: the current composition, its status and changes; `connector_manager`: the change of connectors while
-//!   the hub runs; `retirement`, `draining`: the end of a connector.
+//! * `providers`: the connectors with their transforms; `routing_builder`, `routing_table`: their lists merged, and
+//!   routes; `connector_view`, `hub_description`: instructions and capabilities; `composition`: connectors and routes
+//!   of one moment;
+//! * `upstream_set`: the current composition, its status and changes; `connector_manager`: the change of connectors
+//!   while the hub runs; `retirement`, `draining`: the end of a connector.
 //!
 //! Behind each connector:
 //!
 //! * `connector_handle`: one connector while the hub runs; `upstream`: one open connection; `upstream_client`,
 //!   `upstream_context`: the settings that all connections share; `clock`: the time; `supervisor`: the task that
-//!   keeps it connected; `health`: when it is tried again, as a machine without I/O; `retry`: whether another attempt may
-//!   help; `pace`: how many processes start at once;
-//! * `upstream_lists`, `list_snapshot`, `list_entry`, `list_reader`, `listing`: its lists; `memory`: the lists of the last run; `wanted_resources`,
-//!   `resource_subscriptions`: the resources that clients subscribe to;
+//!   keeps it connected; `health`: when it is tried again, as a machine without I/O; `retry`: whether another attempt
+//!   may help; `pace`: how many processes start at once;
+//! * `upstream_lists`, `list_snapshot`, `list_entry`, `list_reader`, `listing`: its lists; `memory`: the lists of the
+//!   last run; `wanted_resources`, `resource_subscriptions`: the resources that clients subscribe to;
 //! * `status`, `report`: its state, for clients and for the administrator.
 
 mod clock;

@@ -63,8 +63,8 @@ pub struct HubLimits {
     pub subscriptions: usize,
     /// Most bytes of one upstream's instructions that are passed on.
     pub instructions: usize,
-    /// Most users who have a connection of their own to one connector. Beyond that, the one that was idle for longest is
-    /// closed.
+    /// Most users who have a connection of their own to one connector. Beyond that, the one that was idle for longest
+    /// is closed.
     pub own_links: usize,
     /// The time after which such a connection is closed when it is not used.
     pub own_idle: Duration,

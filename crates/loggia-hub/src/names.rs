@@ -48,8 +48,8 @@ pub fn check_connector(name: &str) -> Result<(), InvalidName> {
     if fits && name.chars().all(allowed) { Ok(()) } else { Err(InvalidName(name.to_owned())) }
 }
 
-/// Returns the name under which `name` of an unprefixed `connector` is listed: itself, if it is a name that strict clients
-/// take and does not begin with a prefix of others.
+/// Returns the name under which `name` of an unprefixed `connector` is listed: itself, if it is a name that strict
+/// clients take and does not begin with a prefix of others.
 pub(crate) fn unprefixed(connector: &str, name: &str, is_others: impl Fn(&str) -> bool) -> String {
     let free = !name.split_once(SEPARATOR).is_some_and(|(first, _)| is_others(first));
     let fits = (1..=MAX_NAME).contains(&name.len()) && name.chars().all(is_safe);

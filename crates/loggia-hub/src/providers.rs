@@ -57,8 +57,8 @@ impl Provider {
         names.flatten().collect()
     }
 
-    /// Returns the lists that change for a user with these lists when `next` takes the place of this provider; `None` for a
-    /// connector that has no connection of the user.
+    /// Returns the lists that change for a user with these lists when `next` takes the place of this provider; `None`
+    /// for a connector that has no connection of the user.
     pub(crate) fn changes_to(&self, next: Option<&Provider>, lists: &UpstreamLists) -> Vec<Change> {
         let tools = lists.tools.iter().map(|tool| (ComponentKind::Tool, &*tool.name));
         let prompts = lists.prompts.iter().map(|prompt| (ComponentKind::Prompt, &*prompt.name));
@@ -141,8 +141,8 @@ impl ProviderList {
         self.iter().any(|provider| provider.handle.own.is_some())
     }
 
-    /// Returns the component that may be listed as `name` by a connector whose lists are not known, or differ by user. A
-    /// component has no other name than the listed one, which access rules judge.
+    /// Returns the component that may be listed as `name` by a connector whose lists are not known, or differ by
+    /// user. A component has no other name than the listed one, which access rules judge.
     pub(crate) fn unlisted(&self, kind: ComponentKind, name: &str) -> Option<UnlistedComponent<'_>> {
         // A name with the prefix of a connector is not one of the connector without a prefix.
         let prefixed = self.iter().filter(|provider| !provider.unprefixed);

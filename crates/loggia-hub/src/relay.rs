@@ -180,8 +180,8 @@ impl Relay {
     }
 }
 
-/// The log level of a legacy upstream. It has one for all clients: the least severe that a client wants. A client gets
-/// no messages below the level that it wants itself.
+/// The log level of a legacy upstream. It has one for all clients: the least severe that a client wants. A client
+/// gets no messages below the level that it wants itself.
 #[derive(Default)]
 struct LogLevel(Mutex<Option<LoggingLevel>>);
 
@@ -253,8 +253,8 @@ fn relayable(client: &ClientCapabilities) -> ClientCapabilities {
     }
 }
 
-/// Returns the capabilities that the hub declares to a legacy upstream, which learns them once for all clients: everything that
-/// can be passed on. A question that one client cannot be asked is refused when it comes.
+/// Returns the capabilities that the hub declares to a legacy upstream, which learns them once for all clients:
+/// everything that can be passed on. A question that one client cannot be asked is refused when it comes.
 pub(crate) fn declared() -> ClientCapabilities {
     let yes = || Some(JsonObject::new());
     ClientCapabilities {

@@ -145,8 +145,8 @@ impl Router {
         }
     }
 
-    /// Routes a name that is in no list. A connector that is being connected to may list it, and is waited for; where lists
-    /// differ by user, the connector decides.
+    /// Routes a name that is in no list. A connector that is being connected to may list it, and is waited for; where
+    /// lists differ by user, the connector decides.
     async fn route_unlisted(
         &self,
         kind: ComponentKind,

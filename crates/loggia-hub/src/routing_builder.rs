@@ -125,8 +125,8 @@ impl RoutingTableBuilder {
         self.tools.push(ListEntry { value, source: tool.source.clone() });
     }
 
-    /// Adds the sign-in tool. It is listed whether the user has signed in or not, so that what a model has learned stays
-    /// true, and replaces a tool of the upstream that has its name.
+    /// Adds the sign-in tool. It is listed whether the user has signed in or not, so that what a model has learned
+    /// stays true, and replaces a tool of the upstream that has its name.
     fn add_sign_in(&mut self, prefix: &str, connector_name: &str) {
         let name = exposed(prefix, SIGN_IN);
         self.tools.retain(|tool| tool.name != name);
@@ -153,7 +153,8 @@ impl RoutingTableBuilder {
         self.prompts.push(ListEntry { value, source: prompt.source.clone() });
     }
 
-    /// A `personal` resource always has its qualified URI, which leads to it also if another connector has the plain one.
+    /// A `personal` resource always has its qualified URI, which leads to it also if another connector has the plain
+    /// one.
     fn add_resource(
         &mut self,
         connector: usize,

@@ -32,8 +32,8 @@ pub(crate) struct UriRoute<'u> {
     pub(crate) connector: usize,
     /// The URI that the connector uses.
     pub(crate) uri: Cow<'u, str>,
-    /// The number of connectors, from the first on, that the route depends on: one of them that lists the URI itself would
-    /// own it.
+    /// The number of connectors, from the first on, that the route depends on: one of them that lists the URI itself
+    /// would own it.
     pub(crate) depends_on: usize,
 }
 
@@ -105,9 +105,10 @@ impl RoutingTable {
         self.prompts.get(name)
     }
 
-    /// Returns the route of `uri`: for a qualified URI to the connector it names; else to the first connector that lists it
-    /// or has a template for it (its most specific one); else to the only connector with resources of its scheme;
-    /// else to the only one with resources. First means the order of the connectors, whichever of them are up.
+    /// Returns the route of `uri`: for a qualified URI to the connector it names; else to the first connector that
+    /// lists it or has a template for it (its most specific one); else to the only connector with resources of its
+    /// scheme; else to the only one with resources. First means the order of the connectors, whichever of them are
+    /// up.
     pub(crate) fn resource<'u>(&self, uri: &'u str) -> Option<UriRoute<'u>> {
         if let Some(route) = self.resources.get(uri) {
             // An earlier connector that lists the same is the owner; a qualified form names its connector.

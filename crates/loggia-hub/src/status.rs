@@ -118,8 +118,8 @@ impl ConnectorStatus {
         self.state == ConnectorState::Up
     }
 
-    /// Returns the error for a client that needs a connector that is not up. The cause is for the administrator alone: it
-    /// may hold paths, addresses and output of the server.
+    /// Returns the error for a client that needs a connector that is not up. The cause is for the administrator
+    /// alone: it may hold paths, addresses and output of the server.
     pub(crate) fn explain(&self, now: Instant) -> String {
         let away = DurationText(now.saturating_duration_since(self.since));
         let name = &self.name;

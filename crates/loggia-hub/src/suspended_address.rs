@@ -1,7 +1,8 @@
 //! The address of a suspended call: the replica that keeps it, and a random id.
 //!
-//! It is the `requestState` that the client brings back with its answer. A gateway with several replicas can read from it
-//! which replica has to get the answer. The id has 128 random bits, so that only the client that was asked knows it.
+//! It is the `requestState` that the client brings back with its answer. A gateway with several replicas can read
+//! from it which replica has to get the answer. The id has 128 random bits, so that only the client that was asked
+//! knows it.
 
 use std::fmt;
 use std::str::FromStr;

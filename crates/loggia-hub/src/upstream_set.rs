@@ -1,7 +1,7 @@
 //! The upstreams of a hub: the current composition, its status, and what changes in it.
 //!
-//! Supervisors write here and requests read. A request loads one snapshot and takes no lock; the locks here are held only
-//! while a snapshot is replaced.
+//! Supervisors write here and requests read. A request loads one snapshot and takes no lock; the locks here are held
+//! only while a snapshot is replaced.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -141,7 +141,8 @@ async fn an_invalid_entry_hides_no_other() {
     }
 }
 
-/// An upstream whose lists never end, by pages that are short or long: it is read up to its bound, and the others serve.
+/// An upstream whose lists never end, by pages that are short or long: it is read up to its bound, and the others
+/// serve.
 #[tokio::test(start_paused = true)]
 async fn lists_without_end_are_bounded_and_the_others_do_not_notice() {
     let short: Answer = |method, cursor| {

@@ -168,8 +168,8 @@ async fn everybody_calls_over_a_connection_of_their_own() {
     }
 }
 
-/// A rule of the gateway judges the name of a tool, so only the name that is listed leads to it. Each line: the prefix, a
-/// name, and whether it leads to the tool `echo`.
+/// A rule of the gateway judges the name of a tool, so only the name that is listed leads to it. Each line: the
+/// prefix, a name, and whether it leads to the tool `echo`.
 #[tokio::test]
 async fn a_tool_is_reached_only_under_the_name_that_is_listed() {
     for (prefix, name, is_reached) in [
