@@ -3,14 +3,16 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use loggia_auth::client::{ClientAuth, OAuth};
+use loggia_auth::client::OAuth;
 use loggia_auth::extensions::{
-    ClientCredentials, Enterprise, FixedAssertion, Grant, IdentityProvider, SubjectToken, Workload,
+    ClientCredentialsGrant, EnterpriseGrant, FixedAssertion, GrantType, IdentityProvider, SubjectTokenType,
+    WorkloadGrant,
 };
-use loggia_auth::guard::{Policy, RestrictedHttpClient};
 use loggia_auth::jose::SigningKey;
-use loggia_auth::loopback::Loopback;
+use loggia_auth::loopback::LoopbackUserAgent;
+use loggia_auth::registration::ClientAuth;
 use loggia_auth::registration::{ClientIdentity, RegisteredClient};
+use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
 use serde::Deserialize;
 use url::Url;
@@ -46,28 +48,31 @@ pub(crate) fn oauth(scenario: &str, url: &str) -> Result<OAuth, Box<dyn Error>> 
     }
     let grant = match scenario {
         "auth/client-credentials-jwt" | "auth/client-credentials-basic" => {
-            Grant::ClientCredentials(ClientCredentials { client: given.client()? })
+            GrantType::ClientCredentials(ClientCredentialsGrant { client: given.client()? })
         }
-        "auth/enterprise-managed-authorization" => Grant::Enterprise(given.enterprise()?),
+        "auth/enterprise-managed-authorization" => GrantType::Enterprise(given.enterprise()?),
         "auth/wif-jwt-bearer" => {
             let jwt = given.valid_jwt.clone().ok_or("the suite gives no assertion")?;
-            Grant::Workload(Workload { client: given.client()?, assertion: Arc::new(FixedAssertion(jwt)) })
+            GrantType::Workload(WorkloadGrant {
+                client: given.client()?,
+                assertion: Arc::new(FixedAssertion(jwt)),
+            })
         }
         _ => {
             if given.client_id.is_some() {
                 identity = identity.registered(given.client()?);
             }
-            Grant::Person(Arc::new(person()?))
+            GrantType::AuthorizationCode(Arc::new(person()?))
         }
     };
-    let oauth = OAuth::builder(Url::parse(url)?, identity).policy(Policy::development()).grant(grant);
+    let oauth = OAuth::builder(Url::parse(url)?, identity).policy(FetchPolicy::development()).grant(grant);
     Ok(oauth.build()?)
 }
 
 /// A person whose browser goes where it is sent.
-fn person() -> Result<Loopback, Box<dyn Error>> {
-    let browser = RestrictedHttpClient::new(Policy::development())?;
-    Ok(Loopback::new(move |page| {
+fn person() -> Result<LoopbackUserAgent, Box<dyn Error>> {
+    let browser = RestrictedHttpClient::new(FetchPolicy::development())?;
+    Ok(LoopbackUserAgent::new(move |page| {
         let (browser, page) = (browser.clone(), page.clone());
         tokio::spawn(async move { browser.get(&page).await });
         Ok(())
@@ -88,16 +93,16 @@ impl Given {
         Ok(RegisteredClient { issuer: None, client_id, auth })
     }
 
-    fn enterprise(&self) -> Result<Enterprise, Box<dyn Error>> {
+    fn enterprise(&self) -> Result<EnterpriseGrant, Box<dyn Error>> {
         let missing = "the suite gives no identity provider";
-        Ok(Enterprise {
+        Ok(EnterpriseGrant {
             provider: IdentityProvider {
                 issuer: self.idp_issuer.clone().ok_or(missing)?,
                 token_endpoint: self.idp_token_endpoint.as_deref().map(Url::parse).transpose()?,
                 client: RegisteredClient::public(self.idp_client_id.clone().ok_or(missing)?),
             },
             subject: Arc::new(FixedAssertion(self.idp_id_token.clone().ok_or(missing)?)),
-            subject_kind: SubjectToken::IdToken,
+            subject_type: SubjectTokenType::IdToken,
             client: self.client()?,
         })
     }

@@ -27,10 +27,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use loggia::server::{Args, Cx, Server, Tool, ToolError};
 use loggia::transport::http::http;
-use loggia_auth::client::MemoryStore;
-use loggia_auth::guard::{Policy, RestrictedHttpClient};
 use loggia_auth::resource::{Resource, ScopePolicy};
+use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::server::{AuthorizationServer, Client, SignIn, SignInLink};
+use loggia_auth::store::MemoryStore;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use url::Url;
@@ -61,7 +61,7 @@ fn server(issuer: &str, links: Links) -> Result<AuthorizationServer, Failure> {
     });
     let store = Arc::new(MemoryStore::new());
     let server =
-        AuthorizationServer::builder(issuer, store, RestrictedHttpClient::new(Policy::development())?)
+        AuthorizationServer::builder(issuer, store, RestrictedHttpClient::new(FetchPolicy::development())?)
             .resource(format!("{issuer}/mcp"), ["mcp"])
             .sign_in(SignIn::Link { subject: "me".to_owned(), show })
             .client(Client::new("conformance", "The conformance suite", ["http://127.0.0.1/callback"]))

@@ -1,5 +1,7 @@
-//! Proofs of possession (RFC 9449), as whoever has a key makes them: a token that is bound to the key is of
-//! no use to anybody who steals only the token.
+//! DPoP proofs (RFC 9449), the client's side: signed for each request with a key of the client.
+//!
+//! A stolen token that is bound to a key is useless without the key. Invariant: no proof is sent twice, and a nonce
+//! goes only to the server that issued it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,18 +18,18 @@ use crate::clock;
 use crate::jose::{self, Algorithm, JoseError, SigningKey};
 use crate::secret::Secret;
 
-/// Most servers whose nonces are remembered.
+/// The number of servers whose nonces are remembered.
 const MOST_NONCES: usize = 32;
-/// Longest nonce that is taken.
+/// The longest nonce that is accepted.
 const MOST_NONCE_BYTES: usize = 1024;
-/// How far a clock is off, in seconds, before that is looked at as the reason of a refusal.
-const OFF: u64 = 5;
+/// The clock difference, in seconds, from which on it counts as the reason why a proof is refused.
+const CLOCK_SKEW: u64 = 5;
 
-/// Signs DPoP proofs (RFC 9449): a key, and the nonces that servers want in the proofs made with it.
+/// A signer of DPoP proofs (RFC 9449): a key, and the nonces that servers want in its proofs.
 pub struct DpopSigner {
     key: SigningKey,
     nonces: Mutex<HashMap<String, String>>,
-    /// How many seconds the servers are ahead of our clock.
+    /// The number of seconds that the servers' clocks are ahead.
     ahead: AtomicI64,
 }
 
@@ -38,33 +40,33 @@ impl fmt::Debug for DpopSigner {
 }
 
 impl DpopSigner {
-    /// A new key, for ES256.
+    /// Generates a key for ES256.
     pub fn generate() -> Result<DpopSigner, JoseError> {
         SigningKey::generate(Algorithm::Es256).map(DpopSigner::new)
     }
 
-    /// A key that is there already.
+    /// Signs with an existing key.
     pub fn new(key: SigningKey) -> DpopSigner {
         DpopSigner { key, nonces: Mutex::default(), ahead: AtomicI64::new(0) }
     }
 
-    /// A key that was [kept](DpopSigner::keep).
-    pub fn restore(kept: &Secret) -> Result<DpopSigner, JoseError> {
-        SigningKey::from_pkcs8(&jose::decode(kept.expose())?, None).map(DpopSigner::new)
+    /// Restores a signer from the text of [`to_secret`](DpopSigner::to_secret).
+    pub fn restore(key: &Secret) -> Result<DpopSigner, JoseError> {
+        SigningKey::from_pkcs8(&jose::decode(key.expose())?, None).map(DpopSigner::new)
     }
 
-    /// The key for keeping.
-    pub fn keep(&self) -> Secret {
+    /// Returns the private key for a store: PKCS #8 in base64url.
+    pub fn to_secret(&self) -> Secret {
         Secret::new(jose::encode(self.key.to_pkcs8()))
     }
 
-    /// The name by which tokens are bound to the key (`jkt`).
+    /// Returns the thumbprint by which tokens are bound to the key (`jkt`).
     pub fn thumbprint(&self) -> String {
         self.key.public().thumbprint()
     }
 
-    /// The proof for one request: a new one each time, even for one that is tried again. `token` is the
-    /// access token that goes with it.
+    /// Signs the proof for one request. A request that is repeated needs another proof. `token` is the access token that
+    /// the request carries.
     pub fn proof(
         &self,
         method: &Method,
@@ -83,16 +85,16 @@ impl DpopSigner {
             claims["ath"] = jose::sha256(token.expose()).into();
         }
         let nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(nonce) = nonces.get(&place(url)) {
+        if let Some(nonce) = nonces.get(&nonce_key(url)) {
             claims["nonce"] = nonce.as_str().into();
         }
         drop(nonces);
         let proof = self.key.sign_with_key("dpop+jwt", &claims)?;
-        HeaderValue::try_from(proof).map_err(|_| JoseError::Malformed("a proof is no header"))
+        HeaderValue::try_from(proof).map_err(|_| JoseError::Malformed("a proof cannot be a header"))
     }
 
-    /// Notes the nonce that a server gives with a response, if it gives one.
-    pub fn note(&self, url: &Url, headers: &HeaderMap) {
+    /// Remembers the nonce of a response, if it has one.
+    pub fn store_nonce(&self, url: &Url, headers: &HeaderMap) {
         let mut given = headers.get_all("dpop-nonce").iter();
         let (Some(nonce), None) = (given.next().and_then(|value| value.to_str().ok()), given.next()) else {
             return;
@@ -101,25 +103,25 @@ impl DpopSigner {
             return;
         }
         let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = place(url);
-        if nonces.len() >= MOST_NONCES && !nonces.contains_key(&place) {
+        let server = nonce_key(url);
+        if nonces.len() >= MOST_NONCES && !nonces.contains_key(&server) {
             nonces.clear();
         }
-        nonces.insert(place, nonce.to_owned());
+        nonces.insert(server, nonce.to_owned());
     }
 
-    /// Notes what the time is at a server that refuses a proof: clocks of laptops go wrong. `false` where that is no
-    /// news, and another proof would be refused too.
-    pub fn note_time(&self, headers: &HeaderMap, now: SystemTime) -> bool {
+    /// Takes over the clock of a server that refuses a proof, because clocks of laptops are often wrong. Returns `false` if
+    /// the difference was known already, and another proof would be refused too.
+    pub fn adjust_clock(&self, headers: &HeaderMap, now: SystemTime) -> bool {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok());
         let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else { return false };
         let ahead = clock::seconds(date).cast_signed().saturating_sub(clock::seconds(now).cast_signed());
-        self.ahead.swap(ahead, Ordering::Relaxed).abs_diff(ahead) > OFF
+        self.ahead.swap(ahead, Ordering::Relaxed).abs_diff(ahead) > CLOCK_SKEW
     }
 }
 
-/// Nonces belong to a server.
-fn place(url: &Url) -> String {
+/// Returns the server that a nonce belongs to.
+fn nonce_key(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
@@ -134,11 +136,11 @@ mod tests {
 
     #[test]
     fn each_proof_is_new_and_carries_the_servers_nonce() {
-        let prover = DpopSigner::restore(&DpopSigner::generate().unwrap().keep()).unwrap();
+        let signer = DpopSigner::restore(&DpopSigner::generate().unwrap().to_secret()).unwrap();
         let now = clock::from_seconds(1_000);
         let url = Url::parse("https://a.example:8443/mcp?x=1#y").unwrap();
         let token = Secret::new("token");
-        let first = claims(&prover.proof(&Method::POST, &url, Some(&token), now).unwrap());
+        let first = claims(&signer.proof(&Method::POST, &url, Some(&token), now).unwrap());
         assert_eq!(first["htu"], "https://a.example:8443/mcp");
         assert_eq!(first["htm"], "POST");
         assert_eq!(first["iat"], 1_000);
@@ -147,10 +149,10 @@ mod tests {
 
         let nonce =
             |text: &str| HeaderMap::from_iter([("dpop-nonce".parse().unwrap(), text.parse().unwrap())]);
-        prover.note(&url, &nonce("one"));
-        prover.note(&Url::parse("https://b.example/").unwrap(), &nonce("two"));
-        prover.note(&url, &HeaderMap::new());
-        let second = claims(&prover.proof(&Method::GET, &url, None, now).unwrap());
+        signer.store_nonce(&url, &nonce("one"));
+        signer.store_nonce(&Url::parse("https://b.example/").unwrap(), &nonce("two"));
+        signer.store_nonce(&url, &HeaderMap::new());
+        let second = claims(&signer.proof(&Method::GET, &url, None, now).unwrap());
         assert_eq!(second["nonce"], "one");
         assert_eq!(second.get("ath"), None);
         assert_ne!(first["jti"], second["jti"]);
@@ -158,10 +160,10 @@ mod tests {
 
     #[test]
     fn the_time_is_the_servers_where_it_refuses_a_proof() {
-        let prover = DpopSigner::generate().unwrap();
+        let signer = DpopSigner::generate().unwrap();
         let url = Url::parse("https://a.example/token").unwrap();
         let now = clock::from_seconds(784_111_777);
-        let time = || claims(&prover.proof(&Method::POST, &url, None, now).unwrap())["iat"].clone();
+        let time = || claims(&signer.proof(&Method::POST, &url, None, now).unwrap())["iat"].clone();
         let table = [
             ("Sun, 06 Nov 1994 08:49:37 GMT", false, 784_111_777),
             ("yesterday", false, 784_111_777),
@@ -172,7 +174,7 @@ mod tests {
         ];
         for (date, news, said) in table {
             let headers = HeaderMap::from_iter([(DATE, date.parse().unwrap())]);
-            assert_eq!((prover.note_time(&headers, now), time()), (news, said.into()), "{date}");
+            assert_eq!((signer.adjust_clock(&headers, now), time()), (news, said.into()), "{date}");
         }
     }
 }

@@ -1,24 +1,57 @@
-//! Who may do what: authorization on every side of the Model Context Protocol.
+//! Authorization for the Model Context Protocol: OAuth 2.1 and OpenID Connect for clients and servers.
 //!
-//! A client that signs people in and keeps their tokens alive, a resource server that checks what it is
-//! shown, an authorization server for those who have none, and the one HTTP client that may be pointed at a
-//! URL somebody else chose.
+//! Each side is a feature over a common core, and none is on by default: a program compiles only the sides that it uses.
+//!
+//! | feature | modules |
+//! |---|---|
+//! | `client` | `client`, `discovery`, `registration`, `dpop`, `extensions`, `loopback`, `user_agent`: sign in to servers and keep tokens valid |
+//! | `resource-server` | `resource`, `keys`: check the tokens and API keys of callers |
+//! | `authorization-server` | `server`: a small embedded authorization server; turns `resource-server` on, which checks its tokens |
+//!
+//! Invariant: the core imports no module of a feature, and no module imports one that imports it.
 
-pub mod client;
+// The core.
 pub mod clock;
-pub mod discovery;
-pub mod dpop;
-pub mod extensions;
-pub mod guard;
+pub mod error;
 pub mod jose;
-pub mod keys;
-pub mod loopback;
-mod openid;
-pub mod provider;
-pub mod registration;
-pub mod resource;
+pub mod remote_issuer;
+pub mod restricted_http;
 pub mod scope;
 pub mod secret;
+pub mod store;
+
+#[cfg(any(feature = "client", feature = "authorization-server"))]
+mod openid;
+
+// The client.
+#[cfg(feature = "client")]
+mod authorization_code;
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "client")]
+pub mod discovery;
+#[cfg(feature = "client")]
+pub mod dpop;
+#[cfg(feature = "client")]
+pub mod extensions;
+#[cfg(feature = "client")]
+pub mod loopback;
+#[cfg(feature = "client")]
+pub mod registration;
+#[cfg(feature = "client")]
+mod token_endpoint;
+#[cfg(feature = "client")]
+pub mod user_agent;
+
+// The resource server.
+#[cfg(feature = "resource-server")]
+pub mod keys;
+#[cfg(feature = "resource-server")]
+pub mod resource;
+
+// The authorization server.
+#[cfg(feature = "authorization-server")]
 pub mod server;
+
 #[cfg(test)]
 mod testing;

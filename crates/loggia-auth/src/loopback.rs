@@ -1,6 +1,8 @@
-//! Signing in from a program on the person's own machine (RFC 8252): the browser shows the page, and the
-//! answer comes to a port of the loopback that is open for this one sign-in. Whoever has no browser here
-//! opens the page elsewhere and pastes the address at which the browser ended.
+//! The user agent of programs on the user's own machine (RFC 8252): a browser shows the page, and the response comes to
+//! a loopback port that is open for this one sign-in.
+//!
+//! A user without a browser on this machine opens the page elsewhere and pastes the address at which the browser ended.
+//! Invariant: only a response with the `state` of the sign-in ends the wait.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -20,61 +22,67 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use url::Url;
 
-use crate::client::{Answer, Answered, AuthError, AuthorizationRequest, Person, Visit};
+use crate::error::AuthError;
 use crate::registration::RegisteredClient;
 use crate::secret::Secret;
+use crate::user_agent::{
+    AuthorizationRequest, AuthorizationResponse, DeliveredResponse, PendingRedirect, UserAgent,
+};
 
 const PATH: &str = "/callback";
-/// Most connections at once.
+/// The number of connections at once.
 const CONNECTIONS: usize = 16;
-/// How long the browser waits to hear what came of the answer.
-const TELLING: Duration = Duration::from_secs(60);
-/// How often something may be pasted.
+/// The time that the browser waits for the outcome of the sign-in.
+const OUTCOME_WAIT: Duration = Duration::from_secs(60);
+/// The number of addresses that may be pasted.
 const PASTES: usize = 10;
-/// How long a request may take to arrive.
+/// The time that a request may take to arrive.
 const REQUEST: Duration = Duration::from_secs(10);
 
-/// Shows a page to the person, for instance by starting a browser.
-pub type Show = dyn Fn(&Url) -> Result<(), String> + Send + Sync;
-/// Waits for an address that the person pastes. `None`: they will not. It is told why what was pasted before is not
-/// the answer.
-pub type Paste = dyn Fn(Option<String>) -> BoxFuture<'static, Option<String>> + Send + Sync;
-/// Asks for a client that was registered with an issuer.
-pub type AskClient = dyn Fn(&str) -> BoxFuture<'static, Option<RegisteredClient>> + Send + Sync;
+/// A function that shows a page to the user, for instance by starting a browser.
+pub type ShowPageFn = dyn Fn(&Url) -> Result<(), String> + Send + Sync;
+/// A function that waits for an address that the user pastes. `None`: the user will paste none. The argument says why the
+/// last address was not accepted.
+pub type PasteFn = dyn Fn(Option<String>) -> BoxFuture<'static, Option<String>> + Send + Sync;
+/// A function that asks the user for a client that is registered with an issuer.
+pub type AskClientFn = dyn Fn(&str) -> BoxFuture<'static, Option<RegisteredClient>> + Send + Sync;
 
-/// A person at this machine, or one who can be shown a URL.
-pub struct Loopback {
-    show: Arc<Show>,
-    paste: Option<Arc<Paste>>,
-    ask_client: Option<Arc<AskClient>>,
+/// A user agent that shows a URL to the user and receives the response on the loopback.
+pub struct LoopbackUserAgent {
+    show: Arc<ShowPageFn>,
+    paste: Option<Arc<PasteFn>>,
+    ask_client: Option<Arc<AskClientFn>>,
     host: String,
     port: u16,
-    patience: Duration,
+    timeout: Duration,
 }
 
-impl fmt::Debug for Loopback {
+impl fmt::Debug for LoopbackUserAgent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Loopback").field("host", &self.host).field("port", &self.port).finish_non_exhaustive()
+        f.debug_struct("LoopbackUserAgent")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
     }
 }
 
-impl Loopback {
-    /// A person who is shown pages in a way.
-    pub fn new(show: impl Fn(&Url) -> Result<(), String> + Send + Sync + 'static) -> Loopback {
-        Loopback {
+impl LoopbackUserAgent {
+    /// Creates a user agent that shows pages by a function.
+    pub fn new(show: impl Fn(&Url) -> Result<(), String> + Send + Sync + 'static) -> LoopbackUserAgent {
+        LoopbackUserAgent {
             show: Arc::new(show),
             paste: None,
             ask_client: None,
             host: Ipv4Addr::LOCALHOST.to_string(),
             port: 0,
-            patience: Duration::from_secs(600),
+            timeout: Duration::from_secs(600),
         }
     }
 
-    /// The person can paste the address at which their browser ended, too. What is no answer to this sign-in does no
-    /// harm: they are told what is wrong with it, and may paste again.
+    /// Accepts pasted addresses too. A text that is not the response to this sign-in does no harm: the function learns what
+    /// is wrong with it, and the user may paste again.
     #[must_use]
-    pub fn paste<F, Fut>(mut self, paste: F) -> Loopback
+    pub fn paste<F, Fut>(mut self, paste: F) -> LoopbackUserAgent
     where
         F: Fn(Option<String>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Option<String>> + Send + 'static,
@@ -83,9 +91,9 @@ impl Loopback {
         self
     }
 
-    /// The person can be asked for a client that they have registered.
+    /// Asks the user for a client if there is no other.
     #[must_use]
-    pub fn ask_client<F, Fut>(mut self, ask: F) -> Loopback
+    pub fn ask_client<F, Fut>(mut self, ask: F) -> LoopbackUserAgent
     where
         F: Fn(&str) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Option<RegisteredClient>> + Send + 'static,
@@ -94,58 +102,59 @@ impl Loopback {
         self
     }
 
-    /// The name of the loopback in the redirect URI: `127.0.0.1` unless a registration wants `localhost`.
+    /// Sets the host of the redirect URI: `127.0.0.1` by default; some registrations want `localhost`.
     #[must_use]
-    pub fn host(mut self, host: impl Into<String>) -> Loopback {
+    pub fn host(mut self, host: impl Into<String>) -> LoopbackUserAgent {
         self.host = host.into();
         self
     }
 
-    /// The port, where a registration wants one. Any that is free unless it is said.
+    /// Sets the port, if a registration wants a certain one. By default the port is any free one.
     #[must_use]
-    pub fn port(mut self, port: u16) -> Loopback {
+    pub fn port(mut self, port: u16) -> LoopbackUserAgent {
         self.port = port;
         self
     }
 
-    /// How long the person may take. Ten minutes unless it is said.
+    /// Sets the time that the user has to sign in: ten minutes by default.
     #[must_use]
-    pub fn patience(mut self, patience: Duration) -> Loopback {
-        self.patience = patience;
+    pub fn timeout(mut self, timeout: Duration) -> LoopbackUserAgent {
+        self.timeout = timeout;
         self
     }
 
-    async fn bind(&self, before: Option<&str>) -> Result<TcpListener, AuthError> {
-        let before =
-            before.and_then(|text| Url::parse(text).ok()).filter(|url| url.host_str() == Some(&self.host));
-        let preferred = before.and_then(|url| url.port()).filter(|_| self.port == 0);
+    async fn bind(&self, last_redirect_uri: Option<&str>) -> Result<TcpListener, AuthError> {
+        let last = last_redirect_uri.and_then(|text| Url::parse(text).ok());
+        let last = last.filter(|url| url.host_str() == Some(&self.host));
+        let preferred = last.and_then(|url| url.port()).filter(|_| self.port == 0);
         if let Some(port) = preferred
             && let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
         {
             return Ok(listener);
         }
         TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await.map_err(|error| {
-            AuthError::Configuration(format!(
-                "no port of this machine can be listened on for the answer: {error}"
-            ))
+            AuthError::Configuration(format!("no port of this machine can receive the answer: {error}"))
         })
     }
 }
 
-impl Person for Loopback {
-    fn prepare<'a>(&'a self, before: Option<&'a str>) -> BoxFuture<'a, Result<Box<dyn Visit>, AuthError>> {
+impl UserAgent for LoopbackUserAgent {
+    fn prepare<'a>(
+        &'a self,
+        last_redirect_uri: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Box<dyn PendingRedirect>, AuthError>> {
         Box::pin(async move {
-            let listener = self.bind(before).await?;
+            let listener = self.bind(last_redirect_uri).await?;
             let address =
                 listener.local_addr().map_err(|error| AuthError::Configuration(error.to_string()))?;
-            let visit = LoopbackVisit {
+            let redirect = LoopbackRedirect {
                 redirect_uri: format!("http://{}:{}{PATH}", self.host, address.port()),
                 listener,
                 show: self.show.clone(),
                 paste: self.paste.clone(),
-                patience: self.patience,
+                timeout: self.timeout,
             };
-            Ok(Box::new(visit) as Box<dyn Visit>)
+            Ok(Box::new(redirect) as Box<dyn PendingRedirect>)
         })
     }
 
@@ -157,37 +166,41 @@ impl Person for Loopback {
     }
 }
 
-struct LoopbackVisit {
+struct LoopbackRedirect {
     redirect_uri: String,
     listener: TcpListener,
-    show: Arc<Show>,
-    paste: Option<Arc<Paste>>,
-    patience: Duration,
+    show: Arc<ShowPageFn>,
+    paste: Option<Arc<PasteFn>>,
+    timeout: Duration,
 }
 
-impl Visit for LoopbackVisit {
+impl PendingRedirect for LoopbackRedirect {
     fn redirect_uri(&self) -> &str {
         &self.redirect_uri
     }
 
-    fn show(self: Box<Self>, begun: AuthorizationRequest) -> BoxFuture<'static, Result<Answered, AuthError>> {
+    fn show(
+        self: Box<Self>,
+        request: AuthorizationRequest,
+    ) -> BoxFuture<'static, Result<DeliveredResponse, AuthError>> {
         Box::pin(async move {
-            let patience = self.patience;
-            let answered = tokio::time::timeout(patience, self.answered(begun)).await;
-            answered.unwrap_or_else(|_| {
-                let minutes = patience.as_secs().div_ceil(60);
-                Err(AuthError::Declined(format!("nobody signed in within {minutes} minutes")))
+            let timeout = self.timeout;
+            let delivered = tokio::time::timeout(timeout, self.response_to(request)).await;
+            delivered.unwrap_or_else(|_| {
+                let minutes = timeout.as_secs().div_ceil(60);
+                Err(AuthError::Declined(format!("the user did not sign in within {minutes} minutes")))
             })
         })
     }
 }
 
-impl LoopbackVisit {
-    async fn answered(self, begun: AuthorizationRequest) -> Result<Answered, AuthError> {
-        let AuthorizationRequest { page, state } = begun;
-        let (sender, mut answers) = mpsc::channel(1);
-        let listening = Listening { state: state.clone(), port: port(&self.listener), answers: sender };
-        tokio::spawn(serve(self.listener, Arc::new(listening)));
+impl LoopbackRedirect {
+    async fn response_to(self, request: AuthorizationRequest) -> Result<DeliveredResponse, AuthError> {
+        let AuthorizationRequest { page, state } = request;
+        let (sender, mut responses) = mpsc::channel(1);
+        let listener =
+            RedirectListener { state: state.clone(), port: port(&self.listener), responses: sender };
+        tokio::spawn(serve(self.listener, Arc::new(listener)));
         if let Err(error) = (self.show)(&page)
             && self.paste.is_none()
         {
@@ -198,13 +211,13 @@ impl LoopbackVisit {
         let mut left = PASTES;
         loop {
             let text = tokio::select! {
-                Some(answered) = answers.recv() => return Ok(answered),
+                Some(delivered) = responses.recv() => return Ok(delivered),
                 text = wait(&mut pasted) => text,
             };
             left -= 1;
-            // Whoever pastes nothing may still end in the browser here.
-            pasted = match text.map(|text| pasted_answer(&text, &state)) {
-                Some(Ok(answer)) => return Ok(Answered { answer, told: None }),
+            // A user who pastes nothing may still sign in in the browser of this machine.
+            pasted = match text.map(|text| pasted_response(&text, &state)) {
+                Some(Ok(response)) => return Ok(DeliveredResponse { response, outcome: None }),
                 Some(Err(wrong)) if left > 0 => paste(Some(wrong)),
                 Some(Err(_)) | None => None,
             };
@@ -212,11 +225,11 @@ impl LoopbackVisit {
     }
 }
 
-/// What somebody pasted, if it is the answer to the sign-in with this state; else what is wrong with it.
-fn pasted_answer(text: &str, state: &Secret) -> Result<Answer, String> {
-    let answer = Answer::parse(text).map_err(|error| error.to_string())?;
-    let wrong = match answer.state() {
-        Some(own) if own == state && answer.is_whole() => return Ok(answer),
+/// Reads a pasted text as the response to the sign-in with this `state`. The error says what is wrong with the text.
+fn pasted_response(text: &str, state: &Secret) -> Result<AuthorizationResponse, String> {
+    let response = AuthorizationResponse::parse(text).map_err(|error| error.to_string())?;
+    let wrong = match response.state() {
+        Some(own) if own == state && response.is_complete() => return Ok(response),
         Some(own) if own == state => "that is the page to open: sign in there first",
         Some(_) => "that is the answer to another sign-in",
         None => "that is no address at which a sign-in ends",
@@ -235,31 +248,30 @@ fn port(listener: &TcpListener) -> u16 {
     listener.local_addr().map_or(0, |address: SocketAddr| address.port())
 }
 
-/// What the listener knows of the sign-in it listens for.
-struct Listening {
+/// The HTTP service of a sign-in's redirect URI.
+struct RedirectListener {
     state: Secret,
     port: u16,
-    answers: mpsc::Sender<Answered>,
+    responses: mpsc::Sender<DeliveredResponse>,
 }
 
-/// Listens until nobody waits for an answer any more. Browsers that wait to hear what came of theirs are
-/// still told.
-async fn serve(listener: TcpListener, listening: Arc<Listening>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+/// Accepts connections until the sign-in has its response. Connections that wait for the outcome stay open.
+async fn serve(listener: TcpListener, service: Arc<RedirectListener>) {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(_) => return,
             },
-            () = listening.answers.closed() => return,
+            () = service.responses.closed() => return,
         };
-        let Ok(place) = room.clone().acquire_owned().await else { return };
-        let listening = listening.clone();
+        let Ok(permit) = permits.clone().acquire_owned().await else { return };
+        let redirect = service.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request| {
-                let listening = listening.clone();
-                async move { Ok::<_, Infallible>(listening.respond(request).await) }
+                let redirect = redirect.clone();
+                async move { Ok::<_, Infallible>(redirect.respond(request).await) }
             });
             let mut http = hyper::server::conn::http1::Builder::new();
             http.timer(TokioTimer::new())
@@ -267,48 +279,48 @@ async fn serve(listener: TcpListener, listening: Arc<Listening>) {
                 .keep_alive(false)
                 .max_buf_size(32 << 10);
             if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
-                tracing::debug!(%error, "a connection to the sign-in's port broke");
+                tracing::debug!(%error, "a connection to the redirect URI failed");
             }
-            drop(place);
+            drop(permit);
         });
     }
 }
 
-impl Listening {
+impl RedirectListener {
     async fn respond(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        if !self.is_for_us(&request) {
+        if !self.is_for_loopback(&request) {
             return page(StatusCode::BAD_REQUEST, "This is not a page", "Nothing is shown under this name.");
         }
         if request.uri().path() != PATH || request.method() != Method::GET {
             return page(
                 StatusCode::NOT_FOUND,
                 "There is no such page",
-                "This port hears the answer of one sign-in.",
+                "This port receives the answer of one sign-in.",
             );
         }
-        let answer = match Answer::parse(request.uri().query().unwrap_or_default()) {
-            Ok(answer) => answer,
+        let response = match AuthorizationResponse::parse(request.uri().query().unwrap_or_default()) {
+            Ok(response) => response,
             Err(error) => return page(StatusCode::BAD_REQUEST, "Not signed in", &error.to_string()),
         };
-        // Any page in the browser can send requests here: only what has the state ends the waiting.
-        if answer.state() != Some(&self.state) {
+        // Any page in the browser can send requests here: only a response with the state ends the wait.
+        if response.state() != Some(&self.state) {
             let text = "This answer belongs to no sign-in that is under way. Begin again where you began.";
             return page(StatusCode::BAD_REQUEST, "Not signed in", text);
         }
-        let (told, outcome) = oneshot::channel();
-        if self.answers.try_send(Answered { answer, told: Some(told) }).is_err() {
+        let (sender, outcome) = oneshot::channel();
+        if self.responses.try_send(DeliveredResponse { response, outcome: Some(sender) }).is_err() {
             return page(StatusCode::CONFLICT, "Answered already", "This sign-in has its answer already.");
         }
-        match tokio::time::timeout(TELLING, outcome).await {
+        match tokio::time::timeout(OUTCOME_WAIT, outcome).await {
             Ok(Ok(Ok(()))) => page(StatusCode::OK, "Signed in", "You can close this window and go back."),
             Ok(Ok(Err(why))) => page(StatusCode::OK, "Not signed in", &why),
-            _ => page(StatusCode::OK, "Answer received", "Look where you began what came of it."),
+            _ => page(StatusCode::OK, "Answer received", "Go back to the program to see the outcome."),
         }
     }
 
-    /// Whether the request was made to the loopback by its name, and not to a name of somebody else's that
-    /// leads here.
-    fn is_for_us(&self, request: &Request<Incoming>) -> bool {
+    /// Returns whether the request is for a loopback name, and not for a foreign name that resolves to this machine (DNS
+    /// rebinding).
+    fn is_for_loopback(&self, request: &Request<Incoming>) -> bool {
         let host = request.headers().get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let Some((name, port)) = host.rsplit_once(':') else { return false };
         let name = name.trim_start_matches('[').trim_end_matches(']');
@@ -355,7 +367,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_answer_to_this_sign_in_is_taken() {
+    fn only_the_response_to_this_sign_in_is_accepted() {
         let state = Secret::new("s");
         let table = [
             ("http://127.0.0.1:1/callback?code=c&state=s", None),
@@ -369,11 +381,11 @@ mod tests {
             ("", Some("no address")),
         ];
         for (text, wrong) in table {
-            let answer = pasted_answer(text, &state);
-            match (answer, wrong) {
+            let response = pasted_response(text, &state);
+            match (response, wrong) {
                 (Ok(_), None) => {}
                 (Err(said), Some(wrong)) => assert!(said.contains(wrong), "{text}: {said}"),
-                (answer, _) => panic!("{text}: {answer:?}"),
+                (response, _) => panic!("{text}: {response:?}"),
             }
         }
     }

@@ -1,29 +1,32 @@
-//! ID tokens (OpenID Connect Core, section 3.1.3.7): what an identity provider says of a person who signed in.
+//! Verification of ID tokens (OpenID Connect Core, section 3.1.3.7).
+//!
+//! Both the single sign-on of clients and the sign-in pages of the authorization server need it. Invariant: claims are
+//! returned only from a token that passed every check.
 
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::jose::{Algorithm, Claims, JoseError, Jwt, KeySource, Rules};
-use crate::provider::Provider;
+use crate::jose::{Algorithm, ClaimRules, Claims, JoseError, Jwt, KeySource};
+use crate::remote_issuer::RemoteIssuer;
 
-/// What an ID token has to be.
-pub(crate) struct Expected<'a> {
-    pub(crate) provider: &'a Provider,
-    /// The client that it is for.
+/// The rules for an ID token.
+pub(crate) struct IdTokenRules<'a> {
+    pub(crate) provider: &'a RemoteIssuer,
+    /// The client, which has to be the audience.
     pub(crate) client_id: &'a str,
-    /// What it was asked for with. One that renews another has none (section 12.2).
+    /// The nonce of the request. A renewed ID token has none (section 12.2).
     pub(crate) nonce: Option<&'a str>,
     pub(crate) now: SystemTime,
     pub(crate) skew: Duration,
 }
 
-impl Expected<'_> {
-    /// The claims of a token that is what it has to be.
-    pub(crate) async fn claims(&self, token: &str) -> Result<Value, JoseError> {
+impl IdTokenRules<'_> {
+    /// Verifies an ID token and returns its claims.
+    pub(crate) async fn verify(&self, token: &str) -> Result<Value, JoseError> {
         #[derive(Deserialize)]
-        struct Own {
+        struct IdTokenClaims {
             nonce: Option<String>,
             azp: Option<String>,
         }
@@ -32,11 +35,15 @@ impl Expected<'_> {
         let keys = self.provider.keys(kid.as_deref(), jwt.algorithm()).await?;
         let verified = jwt.verify_with(&keys, Algorithm::ALL)?;
         let audiences = [self.client_id];
-        let rules =
-            Rules { issuer: self.provider.name(), audiences: &audiences, now: self.now, skew: self.skew };
+        let rules = ClaimRules {
+            issuer: self.provider.name(),
+            audiences: &audiences,
+            now: self.now,
+            skew: self.skew,
+        };
         let claims: Claims = verified.claims()?;
         claims.check(&rules)?;
-        let own: Own = verified.claims()?;
+        let own: IdTokenClaims = verified.claims()?;
         if self.nonce.is_some() && own.nonce.as_deref() != self.nonce {
             return Err(JoseError::Missing("nonce"));
         }

@@ -5,52 +5,52 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Scopes, each once. Written with spaces between them.
+/// A set of scopes, which is written with spaces between them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scopes(BTreeSet<String>);
 
 impl Scopes {
-    /// Most scopes that are looked at.
+    /// The number of scopes that are read; further ones are ignored.
     pub const MOST: usize = 256;
 
-    /// No scope.
+    /// Creates an empty set.
     pub fn new() -> Scopes {
         Scopes::default()
     }
 
-    /// Reads a list. What cannot be a scope is left out.
+    /// Parses a list. Words that are not valid scopes are ignored.
     pub fn parse(text: &str) -> Scopes {
         text.split_ascii_whitespace().collect()
     }
 
-    /// Whether there is none.
+    /// Returns whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether one is among them.
+    /// Returns whether the set has a scope.
     pub fn contains(&self, scope: &str) -> bool {
         self.0.contains(scope)
     }
 
-    /// Whether all of them are among others.
+    /// Returns whether all scopes are in `others`.
     pub fn is_within(&self, others: &Scopes) -> bool {
         self.0.is_subset(&others.0)
     }
 
-    /// These and others.
+    /// Returns the scopes of both sets.
     #[must_use]
     pub fn union(&self, others: &Scopes) -> Scopes {
         Scopes(self.0.union(&others.0).cloned().collect())
     }
 
-    /// These without others.
+    /// Returns the scopes that are not in `others`.
     #[must_use]
     pub fn without(&self, others: &Scopes) -> Scopes {
         Scopes(self.0.difference(&others.0).cloned().collect())
     }
 
-    /// Each of them.
+    /// Iterates over the scopes in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }

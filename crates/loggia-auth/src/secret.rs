@@ -1,8 +1,7 @@
-//! Texts that must not be shown.
+//! The type of all secret texts.
 //!
-//! A token that reaches a log, an error or a trace is a token somebody else has. So every secret lives in
-//! one type that cannot be formatted into a message, is compared without telling by its timing how much of
-//! it was right, and is wiped from memory when it is dropped.
+//! A token in a log, an error or a trace can be stolen from there. Invariant: a secret cannot be formatted, is compared in
+//! constant time, and is wiped from memory when it is dropped.
 
 use std::fmt;
 
@@ -18,22 +17,22 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a text into keeping.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Secret {
         Secret(Zeroizing::new(text.into()))
     }
 
-    /// The text. Whoever asks for it keeps it out of logs and errors.
+    /// Returns the text. The caller keeps it out of logs and errors.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Writes the text out, for a field of a record that is kept encrypted or in a private file.
+    /// Serializes the text, for a field of a record that is stored encrypted or in a private file.
     pub fn reveal<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(secret.expose())
     }
 
-    /// Writes the text out where there is one; see [`reveal`](Secret::reveal).
+    /// Serializes an optional text; see [`reveal`](Secret::reveal).
     pub fn reveal_option<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
         match secret {
             Some(secret) => serializer.serialize_some(secret.expose()),

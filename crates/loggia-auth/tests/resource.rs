@@ -17,13 +17,13 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use loggia::service::Principal;
 use loggia::transport::http::Body;
-use loggia_auth::client::MemoryStore;
 use loggia_auth::clock::{self, Clock};
-use loggia_auth::guard::{Policy, RestrictedHttpClient};
 use loggia_auth::jose::{Algorithm, JwkSet, SigningKey, encode, sha256};
-use loggia_auth::keys::{ApiKeys, NewKey};
+use loggia_auth::keys::{ApiKeys, NewApiKey};
 use loggia_auth::resource::{Dpop, Introspection, Issuer, NonceKey, Protected, Resource, ScopePolicy};
+use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
+use loggia_auth::store::MemoryStore;
 use serde_json::{Value, json};
 use testing::{answer, serve};
 use tower_layer::Layer;
@@ -414,7 +414,7 @@ async fn opaque_tokens_are_asked_about_and_remembered_shortly() {
         }
     })
     .await;
-    let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
+    let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
     let secret = Secret::new("s&t");
     let introspection = Introspection::new(server.url("/introspect"), "rs:1", &secret, guard);
     let door = Door::new(resource().issuer(Issuer::introspecting(ISSUER, introspection)));
@@ -611,7 +611,7 @@ async fn nonces_are_handed_out_and_demanded() {
 #[tokio::test]
 async fn api_keys_are_scoped_end_and_are_taken_back() {
     let keys = Arc::new(ApiKeys::new(Arc::new(MemoryStore::new())));
-    let new = |expires: u64| NewKey {
+    let new = |expires: u64| NewApiKey {
         subject: "ada".to_owned(),
         label: "nightly".to_owned(),
         scopes: vec!["mcp".to_owned()],
@@ -654,7 +654,7 @@ async fn the_keys_of_somebody_end_together() {
     let now = loggia_auth::clock::from_seconds(NOW);
     let mut made = Vec::new();
     for subject in ["ada", "ada", "adam"] {
-        let new = NewKey { subject: subject.to_owned(), ..NewKey::default() };
+        let new = NewApiKey { subject: subject.to_owned(), ..NewApiKey::default() };
         made.push(keys.create(new, now).await.unwrap().1);
     }
     assert_eq!(keys.revoke_all("ada", now).await.unwrap(), 2);

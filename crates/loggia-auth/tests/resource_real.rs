@@ -14,10 +14,10 @@ use http::header::{HeaderName, HeaderValue};
 use http::{Request, Response};
 use loggia::transport::http::Body;
 use loggia_auth::clock::{Clock, seconds, system};
-use loggia_auth::guard::{Fetch, Policy, RestrictedHttpClient};
 use loggia_auth::jose::{Algorithm, SigningKey, random, sha256};
-use loggia_auth::provider::Provider;
+use loggia_auth::remote_issuer::RemoteIssuer;
 use loggia_auth::resource::{Dpop, Introspection, Issuer, Resource, ScopePolicy};
+use loggia_auth::restricted_http::{FetchPolicy, FetchRequest, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ impl Service<Request<Body>> for Behind {
 }
 
 fn guard() -> RestrictedHttpClient {
-    RestrictedHttpClient::new(Policy::development()).unwrap()
+    RestrictedHttpClient::new(FetchPolicy::development()).unwrap()
 }
 
 impl Real {
@@ -92,7 +92,8 @@ impl Real {
     async fn token(&self, key: Option<&SigningKey>) -> String {
         let form = [("grant_type", "client_credentials"), ("scope", "read"), ("resource", &self.server)];
         let url = self.endpoint("/token");
-        let mut fetch = Fetch::form(url.clone(), form).authorization("Basic", &Real::credentials()).unwrap();
+        let mut fetch =
+            FetchRequest::form(url.clone(), form).authorization("Basic", &Real::credentials()).unwrap();
         if let Some(key) = key {
             let proof = proof(key, &url, json!({}));
             fetch = fetch.header(HeaderName::from_static("dpop"), HeaderValue::from_str(&proof).unwrap());
@@ -103,7 +104,7 @@ impl Real {
     }
 
     async fn revoke(&self, token: &str) {
-        let fetch = Fetch::form(self.endpoint("/token/revocation"), [("token", token)]);
+        let fetch = FetchRequest::form(self.endpoint("/token/revocation"), [("token", token)]);
         let fetch = fetch.authorization("Basic", &Real::credentials()).unwrap();
         assert_eq!(guard().send(fetch).await.unwrap().status, 200);
     }
@@ -117,7 +118,7 @@ impl Real {
                     Introspection::new(endpoint, "robot", &Secret::new("a secret"), guard()),
                 )
             }
-            false => Issuer::signing(name, Arc::new(Provider::new(&self.issuer, guard()).unwrap())),
+            false => Issuer::signing(name, Arc::new(RemoteIssuer::new(&self.issuer, guard()).unwrap())),
         }
     }
 

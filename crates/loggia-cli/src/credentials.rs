@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use loggia::Error;
 use loggia::client::ClientBuilder;
-use loggia_auth::client::{AuthError, FileStore, OAuth, OAuthBuilder, Stored, TokenStore};
-use loggia_auth::guard::{Network, Policy, is_local};
-use loggia_auth::loopback::Loopback;
+use loggia_auth::client::{OAuth, OAuthBuilder};
+use loggia_auth::error::AuthError;
+use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_auth::registration::ClientIdentity;
+use loggia_auth::restricted_http::{FetchPolicy, IpNetwork, is_local};
 use loggia_auth::secret::Secret;
+use loggia_auth::store::{FileStore, StoredRecord, TokenStore};
 use loggia_connect::redact::Redactor;
 use url::Url;
 
@@ -25,7 +27,7 @@ const WAYS: &str = "way/";
 #[derive(Debug, Clone)]
 pub(crate) struct Credentials {
     folder: Option<PathBuf>,
-    networks: Vec<Network>,
+    networks: Vec<IpNetwork>,
     redactor: Redactor,
 }
 
@@ -34,7 +36,7 @@ impl Credentials {
     /// reached, too.
     ///
     /// `redactor` takes out of texts what must not be shown.
-    pub(crate) fn new(folder: Option<PathBuf>, networks: Vec<Network>, redactor: Redactor) -> Credentials {
+    pub(crate) fn new(folder: Option<PathBuf>, networks: Vec<IpNetwork>, redactor: Redactor) -> Credentials {
         let usual = || dirs::data_local_dir().map(|data| data.join("loggia").join("credentials"));
         Credentials { folder: folder.or_else(usual), networks, redactor }
     }
@@ -72,7 +74,7 @@ impl Credentials {
         &self,
         url: &str,
         way: Option<&TokenSource>,
-        person: Option<Loopback>,
+        person: Option<LoopbackUserAgent>,
     ) -> Result<OAuthBuilder, AuthError> {
         let url = server(url)?;
         let (key, policy) = (url.to_string(), self.policy(is_local(&url)));
@@ -83,7 +85,7 @@ impl Credentials {
                 let policy = way.widened(policy)?;
                 builder.grant(way.grant(store, &policy, person)?).policy(policy)
             }
-            (None, Some(person)) => builder.policy(policy).person(person),
+            (None, Some(person)) => builder.policy(policy).user_agent(person),
             (None, None) => builder.policy(policy),
         })
     }
@@ -145,8 +147,8 @@ impl Credentials {
     }
 
     /// What may be fetched that others name: on this machine too, where `local` is all that they know us by.
-    pub(crate) fn policy(&self, local: bool) -> Policy {
-        Policy { loopback: local, networks: self.networks.clone(), ..Policy::default() }
+    pub(crate) fn policy(&self, local: bool) -> FetchPolicy {
+        FetchPolicy { loopback: local, networks: self.networks.clone(), ..FetchPolicy::default() }
     }
 
     /// The folder, if anything was ever kept in it.
@@ -161,7 +163,7 @@ fn way_key(url: &str) -> Result<String, AuthError> {
 
 /// A way, and its revision. One that makes no sense is none: whoever signs in anew says it again.
 async fn way(store: &FileStore, key: &str) -> Result<Option<(TokenSource, u64)>, AuthError> {
-    let Some(Stored { value, revision }) = store.load(key).await? else { return Ok(None) };
+    let Some(StoredRecord { value, revision }) = store.load(key).await? else { return Ok(None) };
     match serde_json::from_str(value.expose()) {
         Ok(way) => Ok(Some((way, revision))),
         Err(_) => store.remove(key, revision).await.map(|_| None),

@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use loggia_auth::client::{AuthError, TokenStore};
+use loggia_auth::error::AuthError;
 use loggia_auth::extensions::{
-    ClientCredentials, Enterprise, Grant, IdentityProvider, SingleSignOn, SubjectToken,
+    ClientCredentialsGrant, EnterpriseGrant, GrantType, IdentityProvider, SingleSignOn, SubjectTokenType,
 };
-use loggia_auth::guard::{Policy, RestrictedHttpClient};
-use loggia_auth::loopback::Loopback;
+use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_auth::registration::RegisteredClient;
+use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
+use loggia_auth::store::TokenStore;
 use serde::{Deserialize, Serialize};
 
 use crate::credentials::server;
@@ -51,7 +52,7 @@ impl Known {
 
 impl TokenSource {
     /// What may be fetched on it, where that much may be fetched anyway: the person named the identity provider.
-    pub(crate) fn widened(&self, policy: Policy) -> Result<Policy, AuthError> {
+    pub(crate) fn widened(&self, policy: FetchPolicy) -> Result<FetchPolicy, AuthError> {
         Ok(match self {
             TokenSource::Organisation { issuer, .. } => policy.trusting(&server(issuer)?),
             TokenSource::Program(_) => policy,
@@ -62,26 +63,26 @@ impl TokenSource {
     pub(crate) fn grant(
         &self,
         store: Arc<dyn TokenStore>,
-        policy: &Policy,
-        person: Option<Loopback>,
-    ) -> Result<Grant, AuthError> {
+        policy: &FetchPolicy,
+        person: Option<LoopbackUserAgent>,
+    ) -> Result<GrantType, AuthError> {
         let (issuer, there, here) = match self {
             TokenSource::Organisation { issuer, there, here } => (issuer, there, here),
             TokenSource::Program(known) => {
-                return Ok(Grant::ClientCredentials(ClientCredentials { client: known.client() }));
+                return Ok(GrantType::ClientCredentials(ClientCredentialsGrant { client: known.client() }));
             }
         };
         let provider =
             IdentityProvider { issuer: issuer.clone(), token_endpoint: None, client: there.client() };
         let sign_on = SingleSignOn::new(provider.clone(), store, RestrictedHttpClient::new(policy.clone())?)?;
         let sign_on = match person {
-            Some(person) => sign_on.person(person),
+            Some(person) => sign_on.user_agent(person),
             None => sign_on,
         };
-        Ok(Grant::Enterprise(Enterprise {
+        Ok(GrantType::Enterprise(EnterpriseGrant {
             provider,
             subject: Arc::new(sign_on),
-            subject_kind: SubjectToken::IdToken,
+            subject_type: SubjectTokenType::IdToken,
             client: here.client(),
         }))
     }
@@ -91,7 +92,9 @@ impl TokenSource {
         let TokenSource::Organisation { issuer, there, .. } = self else { return Ok(()) };
         let provider =
             IdentityProvider { issuer: issuer.clone(), token_endpoint: None, client: there.client() };
-        SingleSignOn::new(provider, store, RestrictedHttpClient::new(Policy::default())?)?.sign_out().await
+        SingleSignOn::new(provider, store, RestrictedHttpClient::new(FetchPolicy::default())?)?
+            .sign_out()
+            .await
     }
 
     /// Whether the same person signed in at the same place for another server.

@@ -9,10 +9,10 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use loggia::transport::http::SessionKey;
-use loggia_auth::client::TokenStore;
 use loggia_auth::jose::random;
 use loggia_auth::keys::ApiKeys;
 use loggia_auth::secret::Secret;
+use loggia_auth::store::TokenStore;
 use loggia_connect::manifest::VaultKey;
 use loggia_store::{Database, KeyTool, MasterKeys, StoreError, Vault};
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use loggia_auth::client::AuthError;
+use loggia_auth::error::AuthError;
 
 /// The reason why a record was not saved or not found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use loggia_auth::client::{StoreFuture, Stored, TokenStore};
 use loggia_auth::secret::Secret;
+use loggia_auth::store::{StoreFuture, StoredRecord, TokenStore};
 
 use crate::database::SqlValue;
 use crate::envelope::RecordId;
@@ -71,10 +71,11 @@ fn number(revision: u64) -> Result<i64, StoreError> {
 }
 
 impl TokenStore for Namespace {
-    fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
+    fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<StoredRecord>> {
         Box::pin(async move {
             let opened = self.vault.read(&self.owner, &self.connector, key).await?;
-            Ok(opened.map(|opened| Stored { value: opened.plain, revision: opened.revision.unsigned_abs() }))
+            Ok(opened
+                .map(|opened| StoredRecord { value: opened.plain, revision: opened.revision.unsigned_abs() }))
         })
     }
 

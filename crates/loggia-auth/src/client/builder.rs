@@ -1,31 +1,43 @@
-//! What an [`OAuth`] is to be, before it is one.
+//! The builder of an [`OAuth`]: collects the settings, checks them, and puts the objects of the client together.
+//!
+//! Invariant: a token is never sent over an unencrypted connection to another machine.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use tokio::sync::watch;
 use url::Url;
 
-use super::{AuthError, AuthStatus, DpopUse, Inner, MemoryStore, OAuth, Person, TokenStore};
+use super::cache::CredentialCache;
+use super::code_flow::CodeFlow;
+use super::grant_flow::GrantFlow;
+use super::issuer_cache::IssuerCache;
+use super::refresher::Refresher;
+use super::renewer::Renewer;
+use super::revoker::Revoker;
+use super::settings::ClientSettings;
+use super::token_check::TokenChecker;
+use super::{DpopUse, OAuth};
 use crate::clock::{self, Clock};
-use crate::extensions::Grant;
-use crate::guard::{self, Policy, RestrictedHttpClient};
-use crate::jose;
+use crate::error::AuthError;
+use crate::extensions::GrantType;
 use crate::registration::{ClientIdentity, RegisteredClient};
+use crate::restricted_http::{self, FetchPolicy, RestrictedHttpClient};
 use crate::scope::Scopes;
+use crate::store::{MemoryStore, TokenStore};
+use crate::user_agent::UserAgent;
 
-/// Makes an [`OAuth`].
+/// The builder of an [`OAuth`].
 pub struct OAuthBuilder {
     server: Url,
     identity: ClientIdentity,
-    grant: Grant,
+    grant: GrantType,
     store: Arc<dyn TokenStore>,
     key: String,
     scopes: Scopes,
     issuer: Option<String>,
     dpop: DpopUse,
     clock: Clock,
-    policy: Policy,
-    guard: Option<RestrictedHttpClient>,
+    policy: FetchPolicy,
+    http: Option<RestrictedHttpClient>,
 }
 
 impl OAuthBuilder {
@@ -34,88 +46,108 @@ impl OAuthBuilder {
             key: format!("credential/{server}"),
             server,
             identity,
-            grant: Grant::Nobody,
+            grant: GrantType::RefreshOnly,
             store: Arc::new(MemoryStore::new()),
             scopes: Scopes::new(),
             issuer: None,
             dpop: DpopUse::default(),
             clock: clock::system(),
-            policy: Policy::default(),
-            guard: None,
+            policy: FetchPolicy::default(),
+            http: None,
         }
     }
 
-    /// How tokens are come by. Unless it is said, nobody signs in.
-    pub fn grant(mut self, grant: Grant) -> OAuthBuilder {
+    /// Sets the grant type. By default it is [`GrantType::RefreshOnly`].
+    pub fn grant(mut self, grant: GrantType) -> OAuthBuilder {
         self.grant = grant;
         self
     }
 
-    /// A client that the person names now; see [`ClientIdentity::named`].
+    /// Sets the client that the user names now; see [`ClientIdentity::named`].
     pub fn named(mut self, client: Option<RegisteredClient>) -> OAuthBuilder {
         self.identity.named = client;
         self
     }
 
-    /// The person who signs in.
-    pub fn person(self, person: impl Person) -> OAuthBuilder {
-        self.grant(Grant::Person(Arc::new(person)))
+    /// Sets the user agent by which the user signs in. The grant type is [`GrantType::AuthorizationCode`] then.
+    pub fn user_agent(self, user_agent: impl UserAgent) -> OAuthBuilder {
+        self.grant(GrantType::AuthorizationCode(Arc::new(user_agent)))
     }
 
-    /// Where tokens are kept: in memory unless it is said. `key` names the credential: one person's access
-    /// to one server.
+    /// Sets the store of the credential, in memory by default. `key` names the credential: the access of one user to one
+    /// server.
     pub fn store(mut self, store: Arc<dyn TokenStore>, key: impl Into<String>) -> OAuthBuilder {
         self.store = store;
         self.key = format!("credential/{}", key.into());
         self
     }
 
-    /// Scopes to ask for beside those that the server wants.
+    /// Sets scopes to request beside those that the server wants.
     pub fn scopes(mut self, scopes: Scopes) -> OAuthBuilder {
         self.scopes = scopes;
         self
     }
 
-    /// The issuer that gives tokens for this server, as its own metadata names it. It is preferred where the server lists
-    /// several, and accepted where the server lists it with a slash at the end too much or too little.
+    /// Sets the issuer to use, spelled as in its own metadata. It is preferred if the server lists several, and accepted if
+    /// the server lists it with a trailing slash too many or too few.
     pub fn issuer(mut self, issuer: impl Into<String>) -> OAuthBuilder {
         self.issuer = Some(issuer.into());
         self
     }
 
-    /// When tokens are bound to a key.
+    /// Sets when tokens are bound to a key.
     pub fn dpop(mut self, dpop: DpopUse) -> OAuthBuilder {
         self.dpop = dpop;
         self
     }
 
-    /// Which URLs of others may be fetched. The server's own always may.
-    pub fn policy(mut self, policy: Policy) -> OAuthBuilder {
+    /// Sets the policy for URLs that other parties chose. The server's own URL is always allowed.
+    pub fn policy(mut self, policy: FetchPolicy) -> OAuthBuilder {
         self.policy = policy;
         self
     }
 
-    /// What fetches them, in place of one made by the policy.
-    pub fn guard(mut self, guard: RestrictedHttpClient) -> OAuthBuilder {
-        self.guard = Some(guard);
+    /// Sets the HTTP client, in place of one that follows the policy.
+    pub fn http_client(mut self, http: RestrictedHttpClient) -> OAuthBuilder {
+        self.http = Some(http);
         self
     }
 
-    /// Tells the time.
+    /// Sets the clock.
     pub fn clock(mut self, clock: Clock) -> OAuthBuilder {
         self.clock = clock;
         self
     }
 
-    /// Makes it.
+    /// Builds the authorization. Fails if a setting is not valid.
     pub fn build(self) -> Result<OAuth, AuthError> {
-        let server = self.server;
+        self.check()?;
+        let http = match self.http {
+            Some(http) => http,
+            None => RestrictedHttpClient::new(self.policy.trusting(&self.server))?,
+        };
+        Ok(assemble(ClientSettings {
+            server: self.server,
+            key: self.key,
+            identity: self.identity,
+            grant: self.grant,
+            extra_scopes: self.scopes,
+            issuer: self.issuer,
+            dpop: self.dpop,
+            http,
+            store: self.store,
+            clock: self.clock,
+        }))
+    }
+
+    fn check(&self) -> Result<(), AuthError> {
+        let server = &self.server;
         if !matches!(server.scheme(), "http" | "https") || !server.has_host() {
             return Err(AuthError::Configuration(format!("{server} is not the URL of a server")));
         }
-        if server.scheme() == "http" && !guard::is_local(&server) {
+        if server.scheme() == "http" && !restricted_http::is_local(server) {
             return Err(AuthError::Configuration(format!(
-                "a token for {server} would cross the network in the clear: its URL has to begin with https"
+                "cannot sign in to {server}: the token would be sent unencrypted. Use https"
             )));
         }
         if let Some(document) = self.identity.metadata_document.as_ref()
@@ -125,28 +157,27 @@ impl OAuthBuilder {
                 "the document that describes this client must have an https URL with a path, not {document}"
             )));
         }
-        let guard = match self.guard {
-            Some(guard) => guard,
-            None => RestrictedHttpClient::new(self.policy.trusting(&server))?,
-        };
-        let inner = Inner {
-            server,
-            key: self.key,
-            holder: jose::random(12),
-            identity: self.identity,
-            grant: self.grant,
-            extra_scopes: self.scopes,
-            issuer: self.issuer,
-            dpop: self.dpop,
-            guard,
-            store: self.store,
-            clock: self.clock,
-            flight: tokio::sync::Mutex::new(()),
-            present: Mutex::default(),
-            attempts: Mutex::default(),
-            known_server: Mutex::default(),
-            standing: watch::Sender::new(AuthStatus::Unknown),
-        };
-        Ok(OAuth { inner: Arc::new(inner) })
+        Ok(())
     }
+}
+
+/// Puts the objects of a client together.
+fn assemble(settings: ClientSettings) -> OAuth {
+    let cache = CredentialCache::new(settings.store.clone(), settings.key.clone(), settings.clock.clone());
+    let issuers = Arc::new(IssuerCache::new(settings.http.clone(), settings.server.clone()));
+    let (settings, cache) = (Arc::new(settings), Arc::new(cache));
+    let shared = || (settings.clone(), cache.clone(), issuers.clone());
+    let refresher = {
+        let (settings, cache, issuers) = shared();
+        Refresher { settings, cache, issuers }
+    };
+    let code_flow = {
+        let (settings, cache, issuers) = shared();
+        CodeFlow { settings, cache, issuers }
+    };
+    let grant_flow = GrantFlow { settings: settings.clone(), cache: cache.clone() };
+    let revoker = Revoker { settings: settings.clone(), issuers };
+    let renewer = Renewer::new(settings.clone(), cache.clone(), refresher, code_flow, grant_flow, revoker);
+    let checker = TokenChecker { settings: settings.clone(), cache: cache.clone() };
+    OAuth { settings, cache, renewer: Arc::new(renewer), checker: Arc::new(checker) }
 }

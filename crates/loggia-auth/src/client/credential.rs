@@ -1,158 +1,119 @@
-//! The records of a client: what it was given, by whom, for what.
+//! The stored credential of a client: tokens with their issuer, resource, client and key.
 //!
-//! A credential names the issuer it comes from and the resource it is for, and is used with no other.
+//! A token must never reach another server. Invariant: a credential names its issuer and its resource, and is used
+//! with no other.
 
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::AuthError;
-use super::store::{Stored, TokenStore, UNREADABLE};
-use super::token::{AuthMethod, ClientAuth, KnownClient};
 use crate::clock;
+use crate::error::AuthError;
+use crate::registration::{ClientRecord, KnownClient};
 use crate::scope::Scopes;
 use crate::secret::Secret;
+use crate::token_endpoint::TokenResponse;
 
-/// A token with all that belongs to it.
+/// An access token with everything that is needed to use and renew it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Credential {
-    /// Who gave it.
+    /// The issuer of the token.
     pub issuer: String,
-    /// Whether the issuer was found where servers of 2025-03-26 have it.
-    #[serde(default)]
-    pub of_march: bool,
-    /// What it is for.
+    /// Whether the issuer was found at the root of the protected server, as 2025-03-26 specifies.
+    #[serde(default, rename = "of_march")]
+    pub is_2025_03_26: bool,
+    /// The resource that the token is for.
     pub resource: String,
-    /// To which client it was given.
-    pub client: KeptClient,
-    /// The sign-in it comes from: the same for all tokens that renew each other.
+    /// The client that the token was issued to.
+    pub client: ClientRecord,
+    /// The id of the sign-in: it stays the same when the token is renewed.
     #[serde(default)]
     pub session: String,
-    /// The token.
+    /// The access token.
     #[serde(serialize_with = "Secret::reveal")]
     pub access_token: Secret,
-    /// Whether it is bound to a key (RFC 9449) and not for whoever bears it.
+    /// Whether the token is bound to a key (RFC 9449), and not a bearer token.
     #[serde(default)]
     pub dpop: bool,
-    /// The key it is bound to: PKCS #8 in base64url.
+    /// The key that the token is bound to: PKCS #8 in base64url.
     #[serde(default, serialize_with = "Secret::reveal_option", skip_serializing_if = "Option::is_none")]
     pub dpop_key: Option<Secret>,
-    /// When it was given, in seconds since 1970.
+    /// The time of issue, in seconds since 1970.
     pub obtained_at: u64,
-    /// When it ends, where the server says.
+    /// The time at which the token expires, if the server says it.
     #[serde(default)]
     pub expires_at: Option<u64>,
-    /// What renews it.
+    /// The refresh token.
     #[serde(default, serialize_with = "Secret::reveal_option", skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<Secret>,
-    /// The scopes that were asked for.
+    /// The scopes that were requested.
     #[serde(default)]
     pub requested: Scopes,
-    /// The scopes that were given.
+    /// The scopes that were granted.
     #[serde(default)]
     pub granted: Scopes,
 }
 
-/// A client, as it is kept with what was given to it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct KeptClient {
-    /// Its name.
-    pub client_id: String,
-    /// How it proves who it is.
-    pub method: AuthMethod,
-    /// What it proves itself with, where that is a secret.
-    #[serde(default, serialize_with = "Secret::reveal_option", skip_serializing_if = "Option::is_none")]
-    pub secret: Option<Secret>,
-}
-
-impl From<&KnownClient> for KeptClient {
-    fn from(client: &KnownClient) -> KeptClient {
-        let secret = match &client.auth {
-            ClientAuth::Secret(secret) => Some(secret.clone()),
-            ClientAuth::None | ClientAuth::Key(_) => None,
-        };
-        KeptClient { client_id: client.client_id.clone(), method: client.method, secret }
-    }
-}
-
-impl KeptClient {
-    pub(crate) fn known(&self) -> KnownClient {
-        let auth = self.secret.clone().map_or(ClientAuth::None, ClientAuth::Secret);
-        KnownClient { client_id: self.client_id.clone(), auth, method: self.method }
-    }
-}
-
-/// The longest time before its end that a token is renewed.
+/// The longest time before its expiry that a token is renewed, in seconds.
 const MOST_AHEAD: u64 = 120;
 
 impl Credential {
-    /// Whether the token has ended.
-    pub fn is_over(&self, now: SystemTime) -> bool {
+    /// Returns whether the token has expired.
+    pub fn is_expired(&self, now: SystemTime) -> bool {
         self.expires_at.is_some_and(|end| end <= clock::seconds(now))
     }
 
-    /// Whether the token ends soon: after a tenth of its life at most, so that a clock that is wrong by
-    /// less does no harm.
-    pub fn ends_soon(&self, now: SystemTime) -> bool {
+    /// Returns whether the token expires soon: within a tenth of its lifetime, and within two minutes. A wrong clock does
+    /// no harm if it is off by less.
+    pub fn expires_soon(&self, now: SystemTime) -> bool {
         let Some(end) = self.expires_at else { return false };
         let life = end.saturating_sub(self.obtained_at);
         end.saturating_sub((life / 10).min(MOST_AHEAD)) <= clock::seconds(now)
     }
 
-    /// How long the token lasts, where the server says.
+    /// Returns the time until the token expires, if the server says it.
     pub fn remaining(&self, now: SystemTime) -> Option<Duration> {
         self.expires_at.map(|end| Duration::from_secs(end.saturating_sub(clock::seconds(now))))
     }
 }
 
-/// A record with the revision it was read or written at.
-#[derive(Debug, Clone)]
-pub(crate) struct Versioned<T> {
-    pub(crate) record: T,
-    pub(crate) revision: u64,
+/// The parts of a credential beside the token response.
+pub(crate) struct CredentialParts<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) is_2025_03_26: bool,
+    pub(crate) resource: &'a str,
+    pub(crate) client: &'a KnownClient,
+    pub(crate) requested: &'a Scopes,
+    pub(crate) dpop_key: Option<Secret>,
+    pub(crate) session: String,
 }
 
-pub(crate) async fn load<T: for<'de> Deserialize<'de>>(
-    store: &dyn TokenStore,
-    key: &str,
-) -> Result<Option<Versioned<T>>, AuthError> {
-    let Some(Stored { value, revision }) = store.load(key).await? else { return Ok(None) };
-    let record = serde_json::from_str(value.expose()).map_err(|error| {
-        // The text around the error could be a part of a secret, so only its kind is told.
-        AuthError::Unreadable(format!("the record {key} cannot be read ({:?})", error.classify()))
-    })?;
-    Ok(Some(Versioned { record, revision }))
-}
-
-/// Takes a record away, whether or not it can be read.
-pub(crate) async fn discard(store: &dyn TokenStore, key: &str) -> Result<(), AuthError> {
-    let revision = match store.load(key).await {
-        Ok(None) => return Ok(()),
-        Ok(Some(stored)) => stored.revision,
-        Err(AuthError::Unreadable(_)) => UNREADABLE,
-        Err(error) => return Err(error),
-    };
-    store.remove(key, revision).await.map(drop)
-}
-
-/// What can be had again, and is of no use if it cannot be read: then it counts as none.
-pub(crate) async fn load_or_discard<T: for<'de> Deserialize<'de>>(
-    store: &dyn TokenStore,
-    key: &str,
-) -> Result<Option<Versioned<T>>, AuthError> {
-    match load(store, key).await {
-        Err(AuthError::Unreadable(why)) => {
-            tracing::warn!(why, "a record is put away");
-            discard(store, key).await?;
-            Ok(None)
-        }
-        other => other,
+impl CredentialParts<'_> {
+    /// Makes the credential of a token response that arrived `now`.
+    pub(crate) fn into_credential(
+        self,
+        tokens: TokenResponse,
+        now: SystemTime,
+    ) -> Result<Credential, AuthError> {
+        let now = clock::seconds(now);
+        let dpop = tokens.is_bound()?;
+        Ok(Credential {
+            issuer: self.issuer.to_owned(),
+            is_2025_03_26: self.is_2025_03_26,
+            resource: self.resource.to_owned(),
+            client: self.client.into(),
+            session: self.session,
+            dpop,
+            dpop_key: self.dpop_key,
+            access_token: tokens.access_token,
+            obtained_at: now,
+            expires_at: tokens.expires_in.map(|life| now.saturating_add(life)),
+            refresh_token: tokens.refresh_token.filter(|token| !token.expose().is_empty()),
+            // Without a scope in the response the requested scopes were granted (RFC 6749, section 5.1).
+            granted: tokens.scope.unwrap_or_else(|| self.requested.clone()),
+            requested: self.requested.clone(),
+        })
     }
-}
-
-pub(crate) fn written<T: Serialize>(record: &T) -> Result<Secret, AuthError> {
-    let text = serde_json::to_string(record);
-    text.map(Secret::new).map_err(|error| AuthError::Store(format!("a record cannot be written: {error}")))
 }
 
 #[cfg(test)]
@@ -160,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_are_renewed_ahead_of_their_end() {
+    fn tokens_are_renewed_before_they_expire() {
         let credential = |life: Option<u64>| -> Credential {
             serde_json::from_value(serde_json::json!({
                 "issuer": "i", "resource": "r", "client": { "client_id": "c", "method": "none" }, "access_token": "t",
@@ -168,7 +129,7 @@ mod tests {
             }))
             .unwrap()
         };
-        // Life, time after it was given, ends soon, is over.
+        // Lifetime, seconds since the issue, expires soon, is expired.
         let table = [
             (None, u64::MAX >> 20, false, false),
             (Some(3600), 0, false, false),
@@ -182,7 +143,7 @@ mod tests {
         for (life, after, soon, over) in table {
             let (credential, now) = (credential(life), clock::from_seconds(1000 + after));
             assert_eq!(
-                (credential.ends_soon(now), credential.is_over(now)),
+                (credential.expires_soon(now), credential.is_expired(now)),
                 (soon, over),
                 "{life:?} {after}"
             );
@@ -196,6 +157,6 @@ mod tests {
         let credential: Credential = serde_json::from_str(text).unwrap();
         let shown = format!("{credential:?}");
         assert!(!shown.contains("sesame") && !shown.contains("open"), "{shown}");
-        assert!(written(&credential).unwrap().expose().contains("sesame"));
+        assert!(serde_json::to_string(&credential).unwrap().contains("sesame"));
     }
 }

@@ -1,58 +1,60 @@
-//! What a refusal says: the `WWW-Authenticate` header (RFC 9110, section 11.6.1) with the parameters of
-//! RFC 6750, RFC 9449 and RFC 9728.
+//! The challenge of a refusal: the `WWW-Authenticate` header (RFC 9110, section 11.6.1) with the parameters of RFC 6750,
+//! RFC 9449 and RFC 9728.
+//!
+//! Servers write it in many ways, so the parser is lenient. Invariant: a parameter that occurs twice is ignored.
 
 use http::HeaderMap;
 use http::header::WWW_AUTHENTICATE;
 
 use crate::scope::Scopes;
 
-/// Longest header that is looked at.
+/// The longest header that is read.
 const MOST_BYTES: usize = 16 << 10;
 
 /// The parameters of a `WWW-Authenticate` challenge (RFC 6750, section 3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BearerChallenge {
-    /// Whether it wants tokens that are bound to a key (RFC 9449).
+    /// Whether the server wants tokens that are bound to a key (RFC 9449).
     pub dpop: bool,
-    /// Where its metadata is.
+    /// The URL of the resource metadata (RFC 9728).
     pub resource_metadata: Option<String>,
     /// The scopes that the request needs.
     pub scope: Option<Scopes>,
-    /// The kind of error.
+    /// The error code.
     pub error: Option<String>,
-    /// The error in words.
+    /// The `error_description`.
     pub description: Option<String>,
 }
 
 impl BearerChallenge {
-    /// Reads the challenges of a response. Those that are for tokens are taken together.
+    /// Reads the challenges of a response. Merges those for bearer and DPoP tokens.
     pub fn read(headers: &HeaderMap) -> BearerChallenge {
-        let mut demand = BearerChallenge::default();
+        let mut merged = BearerChallenge::default();
         for value in headers.get_all(WWW_AUTHENTICATE).iter().filter(|value| value.len() <= MOST_BYTES) {
             let text = String::from_utf8_lossy(value.as_bytes());
             for challenge in challenges(&text) {
-                demand.take(challenge);
+                merged.merge(challenge);
             }
         }
-        demand
+        merged
     }
 
-    /// Whether the token lacks scopes.
+    /// Returns whether the token lacks scopes.
     pub fn lacks_scope(&self) -> bool {
         self.error.as_deref() == Some("insufficient_scope")
     }
 
-    /// Whether a proof lacks the server's nonce.
+    /// Returns whether the DPoP proof lacks the server's nonce.
     pub fn lacks_nonce(&self) -> bool {
         self.error.as_deref() == Some("use_dpop_nonce")
     }
 
-    /// Whether a proof is wrong.
+    /// Returns whether the DPoP proof is not valid.
     pub fn refuses_proof(&self) -> bool {
         self.error.as_deref() == Some("invalid_dpop_proof")
     }
 
-    fn take(&mut self, challenge: Challenge<'_>) {
+    fn merge(&mut self, challenge: SchemeChallenge<'_>) {
         let dpop = challenge.scheme.eq_ignore_ascii_case("dpop");
         if !dpop && !challenge.scheme.eq_ignore_ascii_case("bearer") {
             return;
@@ -73,13 +75,14 @@ impl BearerChallenge {
     }
 }
 
-struct Challenge<'t> {
+/// The parameters of one authentication scheme.
+struct SchemeChallenge<'t> {
     scheme: &'t str,
     parameters: Vec<(&'t str, String)>,
 }
 
-impl Challenge<'_> {
-    /// A parameter. One that comes twice says nothing that could be relied on.
+impl SchemeChallenge<'_> {
+    /// Returns a parameter that occurs once and is not empty.
     fn parameter(&self, name: &str) -> Option<String> {
         let mut found = self.parameters.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
         match (found.next(), found.next()) {
@@ -89,9 +92,9 @@ impl Challenge<'_> {
     }
 }
 
-/// The challenges of one header. Whatever cannot be read ends the list.
-fn challenges(text: &str) -> Vec<Challenge<'_>> {
-    let mut found: Vec<Challenge<'_>> = Vec::new();
+/// Splits a header into challenges. Text that is not one ends the list.
+fn challenges(text: &str) -> Vec<SchemeChallenge<'_>> {
+    let mut found: Vec<SchemeChallenge<'_>> = Vec::new();
     let mut rest = text.trim_start_matches([' ', '\t', ',']);
     while !rest.is_empty() {
         let Some((word, after)) = token(rest) else { break };
@@ -106,7 +109,7 @@ fn challenges(text: &str) -> Vec<Challenge<'_>> {
             }
             (Some(_), None) => break,
             (None, _) => {
-                found.push(Challenge { scheme: word, parameters: Vec::new() });
+                found.push(SchemeChallenge { scheme: word, parameters: Vec::new() });
                 rest = after_token68(spaced);
             }
         }
@@ -121,7 +124,7 @@ fn token(text: &str) -> Option<(&str, &str)> {
     (end > 0).then(|| text.split_at(end))
 }
 
-/// Steps over credentials in the `token68` form, which some schemes have in place of parameters.
+/// Skips credentials in the `token68` form, which some schemes have in place of parameters.
 fn after_token68(text: &str) -> &str {
     let is_token68 = |c: char| c.is_ascii_alphanumeric() || "-._~+/".contains(c);
     let end = text.find(|c| !is_token68(c)).unwrap_or(text.len());
@@ -135,7 +138,7 @@ fn after_token68(text: &str) -> &str {
 
 fn parameter_value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
-        // Many servers do not quote what they should: anything up to a comma or space is taken.
+        // Many servers omit the quotes, so the value ends at a comma or space.
         let end = text.find([',', ' ', '\t']).unwrap_or(text.len());
         return Some((text[..end].to_owned(), &text[end..]));
     };
@@ -155,7 +158,7 @@ fn parameter_value(text: &str) -> Option<(String, &str)> {
 mod tests {
     use super::*;
 
-    fn demand(values: &[&str]) -> BearerChallenge {
+    fn read(values: &[&str]) -> BearerChallenge {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(WWW_AUTHENTICATE, value.parse().unwrap());
@@ -164,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_read() {
+    fn challenges_are_read() {
         let metadata = "https://a.example/m";
         // The headers, and what is read: DPoP, metadata, scope, error.
         type Row<'t> = (&'t [&'t str], bool, Option<&'t str>, Option<&'t str>, Option<&'t str>);
@@ -205,7 +208,7 @@ mod tests {
             (&["Bearer scope=\"\""], false, None, None, None),
         ];
         for (values, dpop, resource, scope, error) in table {
-            let read = demand(values);
+            let read = read(values);
             assert_eq!(read.dpop, *dpop, "{values:?}");
             assert_eq!(read.resource_metadata.as_deref(), *resource, "{values:?}");
             assert_eq!(read.scope, scope.map(Scopes::parse), "{values:?}");
@@ -215,7 +218,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_header_is_too_strange(text in "[ -~\u{80}-\u{ff}]{0,200}") {
+        fn no_header_makes_the_parser_panic(text in "[ -~\u{80}-\u{ff}]{0,200}") {
             challenges(&text);
         }
     }

@@ -1,8 +1,8 @@
-//! Finding out who gives tokens for a server: what the server's refusal says, the metadata of the protected
-//! resource (RFC 9728), and the metadata of its authorization server (RFC 8414, OpenID Connect Discovery).
+//! Discovery of the authorization server of a protected server: the challenge in its refusal, its resource metadata
+//! (RFC 9728), and the metadata of the authorization server (RFC 8414, OpenID Connect Discovery).
 //!
-//! Everything read here was written by somebody we do not know yet. Each document is believed only about
-//! itself: the resource has to be the server we talk to, the issuer has to be the one we asked for.
+//! A client learns here where to sign in. Invariant: the documents come from parties that are not trusted yet, so each
+//! counts only for itself: the resource has to be the server in use, the issuer has to be the requested one.
 
 mod challenge;
 mod resource;
@@ -12,28 +12,28 @@ use http::StatusCode;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::client::AuthError;
-use crate::guard::{Fetch, RestrictedHttpClient};
+use crate::error::AuthError;
+use crate::restricted_http::{FetchRequest, RestrictedHttpClient};
 pub use challenge::BearerChallenge;
 pub use resource::{ResourceMetadata, covers};
-pub use server::{AuthorizationServer, Kind};
+pub use server::{AuthorizationServerMetadata, MetadataOrigin};
 
-/// Longest metadata that is read.
+/// The longest metadata document that is read.
 const MOST_BYTES: usize = 128 << 10;
-/// Most authorization servers of one resource that are tried.
+/// The number of authorization servers of one resource that are tried.
 const MOST_SERVERS: usize = 4;
 
-/// What is known of a protected server.
+/// The metadata of a protected server and of its authorization server.
 #[derive(Debug, Clone)]
-pub struct Discovered {
-    /// The resource, byte for byte as it is published. A server without metadata has none.
+pub struct DiscoveryResult {
+    /// The resource metadata. A server of 2025-03-26 has none.
     pub resource: Option<ResourceMetadata>,
-    /// Who gives tokens for it.
-    pub server: AuthorizationServer,
+    /// The authorization server.
+    pub server: AuthorizationServerMetadata,
 }
 
-impl Discovered {
-    /// What a token is asked for: the resource as it is published, or else the server's own URL.
+impl DiscoveryResult {
+    /// Returns the `resource` parameter (RFC 8707) of token requests: the published identifier, or else the server's URL.
     pub fn resource_identifier(&self, server: &Url) -> String {
         match &self.resource {
             Some(resource) => resource.resource.clone(),
@@ -42,7 +42,7 @@ impl Discovered {
     }
 }
 
-/// A server's URL as a resource identifier: no fragment, no lone slash at its end.
+/// Returns a server's URL as a resource identifier: without a fragment, and without the slash of an empty path.
 fn canonical(server: &Url) -> String {
     let mut url = server.clone();
     url.set_fragment(None);
@@ -53,18 +53,18 @@ fn canonical(server: &Url) -> String {
     }
 }
 
-/// Finds the authorization server of a protected server. `wanted` is an issuer that is preferred where the resource lists
-/// several, because it knows the client already. It is accepted where the resource lists it with a slash at the end too
-/// much or too little.
+/// Finds the authorization server of a protected server. `wanted` is an issuer that is preferred if the resource lists
+/// several, because the client is registered there. It is accepted if the resource lists it with a trailing slash too
+/// many or too few.
 pub async fn discover(
-    guard: &RestrictedHttpClient,
+    http: &RestrictedHttpClient,
     server: &Url,
-    demand: &BearerChallenge,
+    challenge: &BearerChallenge,
     wanted: Option<&str>,
-) -> Result<Discovered, AuthError> {
-    let Some(resource) = resource::find(guard, server, demand.resource_metadata.as_deref()).await? else {
-        let server = server::of_march(guard, server).await?;
-        return Ok(Discovered { resource: None, server });
+) -> Result<DiscoveryResult, AuthError> {
+    let Some(resource) = resource::find(http, server, challenge.resource_metadata.as_deref()).await? else {
+        let server = server::find_2025_03_26(http, server).await?;
+        return Ok(DiscoveryResult { resource: None, server });
     };
     let issuers = resource.authorization_servers.iter().map(String::as_str);
     let (preferred, others): (Vec<&str>, Vec<&str>) = issuers.partition(|issuer| {
@@ -72,8 +72,8 @@ pub async fn discover(
     });
     let mut failures = Vec::new();
     for issuer in preferred.into_iter().chain(others).take(MOST_SERVERS) {
-        match server::find(guard, issuer, wanted).await {
-            Ok(server) => return Ok(Discovered { resource: Some(resource), server }),
+        match server::find(http, issuer, wanted).await {
+            Ok(server) => return Ok(DiscoveryResult { resource: Some(resource), server }),
             Err(error) => failures.push(error.to_string()),
         }
     }
@@ -83,23 +83,29 @@ pub async fn discover(
     }))
 }
 
-/// The metadata of an issuer that is known from before.
-pub async fn issuer(guard: &RestrictedHttpClient, issuer: &str) -> Result<AuthorizationServer, AuthError> {
-    server::find(guard, issuer, None).await
+/// Fetches the metadata of an issuer.
+pub async fn discover_issuer(
+    http: &RestrictedHttpClient,
+    issuer: &str,
+) -> Result<AuthorizationServerMetadata, AuthError> {
+    server::find(http, issuer, None).await
 }
 
-/// The authorization server of a server of 2025-03-26.
-pub async fn of_march(guard: &RestrictedHttpClient, server: &Url) -> Result<AuthorizationServer, AuthError> {
-    server::of_march(guard, server).await
+/// Finds the authorization server of a server of 2025-03-26.
+pub async fn discover_2025_03_26(
+    http: &RestrictedHttpClient,
+    server: &Url,
+) -> Result<AuthorizationServerMetadata, AuthError> {
+    server::find_2025_03_26(http, server).await
 }
 
-/// Fetches a document. `None`: there is none at this URL.
+/// Fetches a document. Returns `None` if the URL has none.
 async fn document<T: DeserializeOwned>(
-    guard: &RestrictedHttpClient,
+    http: &RestrictedHttpClient,
     url: &Url,
 ) -> Result<Option<T>, AuthError> {
-    let reply = guard.send(Fetch::get(url.clone()).most_bytes(MOST_BYTES)).await?;
-    // A server that is only busy may well have it.
+    let reply = http.send(FetchRequest::get(url.clone()).most_bytes(MOST_BYTES)).await?;
+    // A busy server may have the document.
     let busy = matches!(reply.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
     let absent = reply.status.is_client_error() && !busy;
     if absent || (reply.status.is_success() && !reply.is_json()) {
@@ -112,7 +118,7 @@ async fn document<T: DeserializeOwned>(
     parsed.map(Some).map_err(|error| AuthError::Discovery(format!("{url} is not metadata: {error}")))
 }
 
-/// The URL of a well-known document: its name is put between the host and the path.
+/// Returns the URL of a well-known document, whose name goes between the host and the path (RFC 8615).
 fn well_known(url: &Url, name: &str) -> Url {
     let mut well_known = url.clone();
     well_known.set_fragment(None);

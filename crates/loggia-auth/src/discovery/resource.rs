@@ -4,11 +4,11 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{document, well_known};
-use crate::client::AuthError;
-use crate::guard::RestrictedHttpClient;
+use crate::error::AuthError;
+use crate::restricted_http::RestrictedHttpClient;
 use crate::scope::Scopes;
 
-/// What a protected server says of itself. What is not used here is passed over.
+/// The metadata of a protected resource (RFC 9728, section 2). Members that are not used here are ignored.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ResourceMetadata {
     /// The resource identifier, byte for byte.
@@ -16,58 +16,58 @@ pub struct ResourceMetadata {
     /// The issuers of tokens for it.
     #[serde(default)]
     pub authorization_servers: Vec<String>,
-    /// The scopes that are enough for a start.
+    /// The scopes that basic use of the server needs.
     #[serde(default)]
     pub scopes_supported: Option<Vec<String>>,
-    /// Its name for people.
+    /// The name for users.
     #[serde(default)]
     pub resource_name: Option<String>,
-    /// Whether it takes only tokens that are bound to a key.
+    /// Whether the server accepts only tokens that are bound to a key.
     #[serde(default)]
     pub dpop_bound_access_tokens_required: bool,
-    /// The algorithms of the proofs it reads.
+    /// The algorithms of the DPoP proofs that the server accepts.
     #[serde(default)]
     pub dpop_signing_alg_values_supported: Vec<String>,
 }
 
 impl ResourceMetadata {
-    /// The scopes that are enough for a start, if the server says.
+    /// Returns the scopes that basic use of the server needs, if it publishes them.
     pub fn scopes(&self) -> Option<Scopes> {
         let scopes: Scopes = self.scopes_supported.as_ref()?.iter().collect();
         (!scopes.is_empty()).then_some(scopes)
     }
 
-    /// Whether it reads proofs of possession.
-    pub fn reads_proofs(&self) -> bool {
+    /// Returns whether the server supports DPoP.
+    pub fn supports_dpop(&self) -> bool {
         self.dpop_bound_access_tokens_required || !self.dpop_signing_alg_values_supported.is_empty()
     }
 }
 
 const NAME: &str = "oauth-protected-resource";
 
-/// Fetches the metadata: from where the refusal points, or else from the two well-known places. A server of
-/// 2025-03-26 has none.
+/// Fetches the metadata from the URL of the challenge, or else from the two well-known URLs. A server of 2025-03-26 has
+/// none.
 pub(super) async fn find(
-    guard: &RestrictedHttpClient,
+    http: &RestrictedHttpClient,
     server: &Url,
     hint: Option<&str>,
 ) -> Result<Option<ResourceMetadata>, AuthError> {
-    let mut places = Vec::new();
+    let mut urls = Vec::new();
     if let Some(hint) = hint {
         let url = server.join(hint).map_err(|_| {
             AuthError::Discovery(format!("{server} points to '{hint}' for its metadata, which is not a URL"))
         })?;
-        places.push(url);
+        urls.push(url);
     }
     let specific = well_known(server, NAME);
     let mut root = well_known(server, NAME);
     root.set_path(&format!("/.well-known/{NAME}"));
     root.set_query(None);
-    places.extend([specific, root]);
-    places.dedup();
-    for place in places {
-        if let Some(metadata) = document::<ResourceMetadata>(guard, &place).await? {
-            return checked(metadata, server, &place).map(Some);
+    urls.extend([specific, root]);
+    urls.dedup();
+    for url in urls {
+        if let Some(metadata) = document::<ResourceMetadata>(http, &url).await? {
+            return checked(metadata, server, &url).map(Some);
         }
     }
     match hint {
@@ -78,20 +78,19 @@ pub(super) async fn find(
     }
 }
 
-fn checked(metadata: ResourceMetadata, server: &Url, place: &Url) -> Result<ResourceMetadata, AuthError> {
+fn checked(metadata: ResourceMetadata, server: &Url, url: &Url) -> Result<ResourceMetadata, AuthError> {
     if !covers(&metadata.resource, server) {
         return Err(AuthError::Discovery(format!(
-            "{place} describes the resource '{}', which is not {server}: a token for it would be somebody \
-             else's. Whoever runs the server has to correct its metadata",
+            "{url} describes the resource '{}', which is not {server}: a token for it would belong to another \
+             server. The operator of the server has to correct its metadata",
             metadata.resource
         )));
     }
     Ok(metadata)
 }
 
-/// Whether a resource identifier stands for a server: the same URL, or one that the server's path lies
-/// below (RFC 9728, section 3.3, with the widening of draft-mcguinness-oauth-rfc9728bis that servers with
-/// metadata at the root rely on).
+/// Returns whether a resource identifier covers a server: it is the same URL, or a prefix of the server's path (RFC 9728,
+/// section 3.3, widened as in draft-mcguinness-oauth-rfc9728bis, which servers with metadata at the root need).
 pub fn covers(resource: &str, server: &Url) -> bool {
     let Ok(url) = Url::parse(resource) else { return false };
     if url.fragment().is_some() || url.origin() != server.origin() || !url.origin().is_tuple() {
@@ -109,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_resource_stands_for_what_lies_below_it() {
+    fn a_resource_covers_the_paths_below_it() {
         let server = Url::parse("https://a.example/one/mcp").unwrap();
         let table = [
             ("https://a.example/one/mcp", true),

@@ -1,29 +1,31 @@
-//! The client credentials grant: a program that acts for itself
-//! (`io.modelcontextprotocol/oauth-client-credentials`).
+//! OAuth `client_credentials`: no user (`io.modelcontextprotocol/oauth-client-credentials`).
+//!
+//! Programs that act for themselves get tokens by it. Invariant: the client has a secret or a key.
 
-use super::{Asking, Prepared};
-use crate::client::{AuthError, ClientAuth};
+use super::{GrantContext, GrantRequest};
+use crate::error::AuthError;
+use crate::registration::ClientAuth;
 use crate::registration::RegisteredClient;
 
-/// A client that acts for itself.
+/// The client credentials grant (RFC 6749, section 4.4).
 #[derive(Debug, Clone)]
-pub struct ClientCredentials {
-    /// The client, as it was registered: with a secret, or better with a key.
+pub struct ClientCredentialsGrant {
+    /// The preregistered client, with a secret or, better, a key.
     pub client: RegisteredClient,
 }
 
-impl ClientCredentials {
-    pub(crate) fn prepare(&self, asking: &Asking<'_>) -> Result<Prepared, AuthError> {
+impl ClientCredentialsGrant {
+    pub(crate) fn prepare(&self, context: &GrantContext<'_>) -> Result<GrantRequest, AuthError> {
         if matches!(self.client.auth, ClientAuth::None) {
             return Err(AuthError::Configuration(
-                "a client that acts for itself needs a secret or a key to prove who it is".to_owned(),
+                "a client that acts for itself needs a secret or a key to authenticate".to_owned(),
             ));
         }
-        Ok(Prepared {
-            client: self.client.known_to(&asking.discovered.server),
+        Ok(GrantRequest {
+            client: self.client.to_client_of(&context.discovered.server),
             grant_type: "client_credentials",
             assertion: None,
-            scope: asking.scopes.to_string(),
+            scope: context.scopes.to_string(),
         })
     }
 }

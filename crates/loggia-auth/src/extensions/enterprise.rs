@@ -1,25 +1,27 @@
-//! Enterprise-managed authorization: the organisation's identity provider, where the person has signed in
-//! already, decides which servers they may use. It exchanges what it said of the person (RFC 8693) for an
-//! assertion that is meant for one authorization server (an ID-JAG), and that server takes it as a grant.
+//! Enterprise-managed authorization (`io.modelcontextprotocol/enterprise-managed-authorization`).
+//!
+//! The organisation's identity provider, where the user has signed in already, decides which servers they may use. It
+//! exchanges the user's ID token (RFC 8693) for an assertion (an ID-JAG), which the server's authorization server accepts
+//! as a grant. Invariant: an ID-JAG is for one authorization server.
 
 use std::fmt;
 use std::sync::Arc;
 
 use url::Url;
 
-use super::{Asking, AssertionSource, JWT_BEARER, Prepared};
-use crate::client::AuthError;
-use crate::client::token::{Endpoint, Form};
+use super::{AssertionSource, GrantContext, GrantRequest, JWT_BEARER};
 use crate::discovery;
-use crate::registration::RegisteredClient;
+use crate::error::AuthError;
+use crate::registration::{KnownClient, RegisteredClient};
 use crate::secret::Secret;
+use crate::token_endpoint::{EndpointClient, FormParams};
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
 
-/// What an identity provider said of a person.
+/// The type of the subject token (RFC 8693, section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SubjectToken {
+pub enum SubjectTokenType {
     /// An ID token of OpenID Connect.
     #[default]
     IdToken,
@@ -27,11 +29,11 @@ pub enum SubjectToken {
     Saml2,
 }
 
-impl SubjectToken {
+impl SubjectTokenType {
     fn as_str(self) -> &'static str {
         match self {
-            SubjectToken::IdToken => "urn:ietf:params:oauth:token-type:id_token",
-            SubjectToken::Saml2 => "urn:ietf:params:oauth:token-type:saml2",
+            SubjectTokenType::IdToken => "urn:ietf:params:oauth:token-type:id_token",
+            SubjectTokenType::Saml2 => "urn:ietf:params:oauth:token-type:saml2",
         }
     }
 }
@@ -39,68 +41,68 @@ impl SubjectToken {
 /// The organisation's identity provider.
 #[derive(Debug, Clone)]
 pub struct IdentityProvider {
-    /// Its issuer.
+    /// The issuer.
     pub issuer: String,
-    /// Its token endpoint. `None`: what its metadata says.
+    /// The token endpoint. `None`: the one in the issuer's metadata.
     pub token_endpoint: Option<Url>,
-    /// The client that we are there, by which the person signed in.
+    /// The client of the issuer with which the user signed in.
     pub client: RegisteredClient,
 }
 
-/// Access by the word of an identity provider.
+/// The grant by an ID-JAG of an identity provider.
 #[derive(Clone)]
-pub struct Enterprise {
+pub struct EnterpriseGrant {
     /// The identity provider.
     pub provider: IdentityProvider,
-    /// What it said of the person when they signed in, such as a [`SingleSignOn`](super::SingleSignOn).
+    /// The subject tokens: assertions about the user, such as a [`SingleSignOn`](super::SingleSignOn).
     pub subject: Arc<dyn AssertionSource>,
-    /// What kind of word that is.
-    pub subject_kind: SubjectToken,
-    /// The client that we are at the server's own authorization server.
+    /// The type of the subject tokens.
+    pub subject_type: SubjectTokenType,
+    /// The client of the server's own authorization server.
     pub client: RegisteredClient,
 }
 
-impl fmt::Debug for Enterprise {
+impl fmt::Debug for EnterpriseGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Enterprise { provider, subject_kind, client, .. } = self;
+        let EnterpriseGrant { provider, subject_type, client, .. } = self;
         let mut shown = f.debug_struct("Enterprise");
-        shown.field("provider", provider).field("subject_kind", subject_kind).field("client", client);
+        shown.field("provider", provider).field("subject_type", subject_type).field("client", client);
         shown.finish_non_exhaustive()
     }
 }
 
-impl Enterprise {
-    pub(crate) async fn prepare(&self, asking: &Asking<'_>) -> Result<Prepared, AuthError> {
-        Ok(Prepared {
-            client: self.client.known_to(&asking.discovered.server),
+impl EnterpriseGrant {
+    pub(crate) async fn prepare(&self, context: &GrantContext<'_>) -> Result<GrantRequest, AuthError> {
+        Ok(GrantRequest {
+            client: self.client.to_client_of(&context.discovered.server),
             grant_type: JWT_BEARER,
-            assertion: Some(self.exchange(asking).await?),
-            // The assertion says which scopes the organisation allows.
+            assertion: Some(self.exchange(context).await?),
+            // The ID-JAG has the scopes that the organisation allows.
             scope: String::new(),
         })
     }
 
-    /// What the identity provider says to the authorization server.
-    async fn exchange(&self, asking: &Asking<'_>) -> Result<Secret, AuthError> {
-        let audience = &asking.discovered.server.issuer;
+    /// Exchanges the subject token for an ID-JAG.
+    async fn exchange(&self, context: &GrantContext<'_>) -> Result<Secret, AuthError> {
+        let audience = &context.discovered.server.issuer;
         let subject = self.subject.assertion(&self.provider.issuer).await?;
-        let (url, client) = self.provider_endpoint(asking).await?;
-        let endpoint = Endpoint {
-            guard: asking.guard,
+        let (url, client) = self.provider_endpoint(context).await?;
+        let endpoint = EndpointClient {
+            http: context.http,
             url: &url,
             issuer: &self.provider.issuer,
             client: &client,
-            prover: None,
-            clock: asking.clock,
+            signer: None,
+            clock: context.clock,
         };
-        let scope = asking.scopes.to_string();
-        let mut form: Form<'_> = vec![
+        let scope = context.scopes.to_string();
+        let mut form: FormParams<'_> = vec![
             ("grant_type", TOKEN_EXCHANGE),
             ("requested_token_type", ID_JAG),
             ("audience", audience),
-            ("resource", asking.resource),
+            ("resource", context.resource),
             ("subject_token", subject.expose()),
-            ("subject_token_type", self.subject_kind.as_str()),
+            ("subject_token_type", self.subject_type.as_str()),
         ];
         form.extend((!scope.is_empty()).then_some(("scope", scope.as_str())));
         let tokens = match endpoint.tokens(form).await {
@@ -115,21 +117,18 @@ impl Enterprise {
             other => Err(AuthError::Discovery(format!(
                 "the identity provider {} was asked for an ID-JAG and gives {}",
                 self.provider.issuer,
-                other.unwrap_or("something it does not name")
+                other.unwrap_or("a token without a type")
             ))),
         }
     }
 
-    async fn provider_endpoint(
-        &self,
-        asking: &Asking<'_>,
-    ) -> Result<(Url, crate::client::KnownClient), AuthError> {
+    async fn provider_endpoint(&self, context: &GrantContext<'_>) -> Result<(Url, KnownClient), AuthError> {
         let provider = &self.provider;
         if let Some(endpoint) = &provider.token_endpoint {
-            return Ok((endpoint.clone(), provider.client.known_anywhere()));
+            return Ok((endpoint.clone(), provider.client.to_client()));
         }
-        let server = discovery::issuer(asking.guard, &provider.issuer).await?;
-        Ok((server.token_endpoint.clone(), provider.client.known_to(&server)))
+        let server = discovery::discover_issuer(context.http, &provider.issuer).await?;
+        Ok((server.token_endpoint.clone(), provider.client.to_client_of(&server)))
     }
 
     fn sign_in_again(&self, description: Option<String>) -> AuthError {

@@ -1,7 +1,8 @@
-//! Ways to a token that need nobody at a browser: the extensions of the specification.
+//! Grant types beside the authorization code: client credentials, enterprise-managed authorization (ID-JAG) and workload
+//! identity federation.
 //!
-//! Each asks the token endpoint directly, with something that proves who asks: a client of its own, what an
-//! identity provider says of a person, or what a platform says of a workload.
+//! Programs that run without a user at a browser get tokens by them. Invariant: each sends its request to the token
+//! endpoint directly, and its client belongs to the issuer of that endpoint.
 
 mod client_credentials;
 mod enterprise;
@@ -14,63 +15,65 @@ use std::sync::Arc;
 
 use loggia::service::BoxFuture;
 
-use crate::client::token::{Form, KnownClient};
-use crate::client::{AuthError, Person};
+use crate::authorization_code::resource_parameter;
 use crate::clock::Clock;
-use crate::discovery::{AuthorizationServer, Discovered};
-use crate::guard::RestrictedHttpClient;
-use crate::registration::Registrar;
+use crate::discovery::{AuthorizationServerMetadata, DiscoveryResult};
+use crate::error::AuthError;
+use crate::registration::{KnownClient, Registrar};
+use crate::restricted_http::RestrictedHttpClient;
 use crate::scope::Scopes;
 use crate::secret::Secret;
-pub use client_credentials::ClientCredentials;
-pub use enterprise::{Enterprise, IdentityProvider, SubjectToken};
+use crate::token_endpoint::FormParams;
+use crate::user_agent::UserAgent;
+pub use client_credentials::ClientCredentialsGrant;
+pub use enterprise::{EnterpriseGrant, IdentityProvider, SubjectTokenType};
 pub use single_sign_on::SingleSignOn;
-pub use workload::Workload;
+pub use workload::WorkloadGrant;
 
 /// The JWT bearer grant (RFC 7523).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-/// How tokens are come by.
+/// The grant type by which a client gets tokens.
 #[derive(Clone)]
-pub enum Grant {
-    /// A person signs in.
-    Person(Arc<dyn Person>),
-    /// A person would have to sign in, but nobody is there now: tokens are used and renewed, not come by.
-    Nobody,
-    /// As a client of our own (`io.modelcontextprotocol/oauth-client-credentials`).
-    ClientCredentials(ClientCredentials),
-    /// By what the organisation's identity provider says of a person
+pub enum GrantType {
+    /// A user signs in (RFC 6749, section 4.1).
+    AuthorizationCode(Arc<dyn UserAgent>),
+    /// No user can sign in now: the client uses and renews the tokens that it has.
+    RefreshOnly,
+    /// The program acts for itself (`io.modelcontextprotocol/oauth-client-credentials`).
+    ClientCredentials(ClientCredentialsGrant),
+    /// The organisation's identity provider vouches for the user
     /// (`io.modelcontextprotocol/enterprise-managed-authorization`).
-    Enterprise(Enterprise),
-    /// By what the platform says of us (workload identity federation).
-    Workload(Workload),
+    Enterprise(EnterpriseGrant),
+    /// The platform vouches for the program (workload identity federation).
+    Workload(WorkloadGrant),
 }
 
-impl fmt::Debug for Grant {
+impl fmt::Debug for GrantType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Grant::Person(_) => "Person",
-            Grant::Nobody => "Nobody",
-            Grant::ClientCredentials(_) => "ClientCredentials",
-            Grant::Enterprise(_) => "Enterprise",
-            Grant::Workload(_) => "Workload",
+            GrantType::AuthorizationCode(_) => "AuthorizationCode",
+            GrantType::RefreshOnly => "RefreshOnly",
+            GrantType::ClientCredentials(_) => "ClientCredentials",
+            GrantType::Enterprise(_) => "Enterprise",
+            GrantType::Workload(_) => "Workload",
         })
     }
 }
 
-/// Says something about a person or a program, signed by somebody whom the authorization server trusts.
+/// A source of signed assertions about a user or a program, from an issuer that the authorization server trusts.
 pub trait AssertionSource: Send + Sync + 'static {
-    /// An assertion that is fresh enough to be used now. `audience` is the issuer it will be shown to.
+    /// Returns an assertion that is valid now. `audience` is the issuer that will receive it.
     fn assertion<'a>(&'a self, audience: &'a str) -> BoxFuture<'a, Result<Secret, AuthError>>;
 
-    /// Hears that an assertion was refused: it is not worth showing again.
+    /// Marks an assertion as refused, so that it is not sent again.
     fn refused<'a>(&'a self, assertion: &'a Secret) -> BoxFuture<'a, ()> {
         let _ = assertion;
         Box::pin(std::future::ready(()))
     }
 }
 
-/// One assertion, always the same.
+/// An assertion that does not change.
 #[derive(Debug, Clone)]
 pub struct FixedAssertion(pub Secret);
 
@@ -80,7 +83,7 @@ impl AssertionSource for FixedAssertion {
     }
 }
 
-/// An assertion in a file that the platform keeps fresh, read each time it is needed.
+/// An assertion in a file that the platform renews. The file is read for each request.
 #[derive(Debug, Clone)]
 pub struct AssertionFile(pub PathBuf);
 
@@ -104,52 +107,56 @@ impl AssertionSource for AssertionFile {
     }
 }
 
-impl Grant {
-    /// The request to the token endpoint. `None`: only a person could help.
+impl GrantType {
+    /// Prepares the request to the token endpoint. Returns `None` if only a user can get a token.
     pub(crate) async fn prepare(
         &self,
-        asking: &Asking<'_>,
+        context: &GrantContext<'_>,
         registrar: &Registrar<'_>,
-    ) -> Result<Option<Prepared>, AuthError> {
+    ) -> Result<Option<GrantRequest>, AuthError> {
         let client = match self {
-            Grant::Person(_) | Grant::Nobody => return Ok(None),
-            Grant::ClientCredentials(grant) => &grant.client,
-            Grant::Enterprise(grant) => &grant.client,
-            Grant::Workload(grant) => &grant.client,
+            GrantType::AuthorizationCode(_) | GrantType::RefreshOnly => return Ok(None),
+            GrantType::ClientCredentials(grant) => &grant.client,
+            GrantType::Enterprise(grant) => &grant.client,
+            GrantType::Workload(grant) => &grant.client,
         };
-        registrar.admit(client, &asking.discovered.server.issuer).await?;
+        registrar.check_issuer(client, &context.discovered.server.issuer).await?;
         match self {
-            Grant::Person(_) | Grant::Nobody => Ok(None),
-            Grant::ClientCredentials(grant) => grant.prepare(asking).map(Some),
-            Grant::Enterprise(grant) => grant.prepare(asking).await.map(Some),
-            Grant::Workload(grant) => grant.prepare(asking).await.map(Some),
+            GrantType::AuthorizationCode(_) | GrantType::RefreshOnly => Ok(None),
+            GrantType::ClientCredentials(grant) => grant.prepare(context).map(Some),
+            GrantType::Enterprise(grant) => grant.prepare(context).await.map(Some),
+            GrantType::Workload(grant) => grant.prepare(context).await.map(Some),
         }
     }
 }
 
-/// What a grant is asked with.
-pub(crate) struct Asking<'a> {
-    pub(crate) guard: &'a RestrictedHttpClient,
+/// The context of a token request.
+pub(crate) struct GrantContext<'a> {
+    pub(crate) http: &'a RestrictedHttpClient,
     pub(crate) clock: &'a Clock,
-    pub(crate) discovered: &'a Discovered,
+    pub(crate) discovered: &'a DiscoveryResult,
     pub(crate) resource: &'a str,
     pub(crate) scopes: &'a Scopes,
 }
 
-/// A request to the token endpoint that is ready but for what every request has.
-pub(crate) struct Prepared {
+/// A token request of one grant type, without the client authentication.
+pub(crate) struct GrantRequest {
     pub(crate) client: KnownClient,
     grant_type: &'static str,
     assertion: Option<Secret>,
     scope: String,
 }
 
-impl Prepared {
-    /// The parameters.
-    pub(crate) fn form<'a>(&'a self, server: &AuthorizationServer, resource: &'a str) -> Form<'a> {
+impl GrantRequest {
+    /// Returns the form parameters.
+    pub(crate) fn form<'a>(
+        &'a self,
+        server: &AuthorizationServerMetadata,
+        resource: &'a str,
+    ) -> FormParams<'a> {
         let mut form = vec![("grant_type", self.grant_type)];
         form.extend(self.assertion.as_ref().map(|assertion| ("assertion", assertion.expose())));
-        form.extend(crate::client::flow::resource(server.of_march, resource));
+        form.extend(resource_parameter(server.is_2025_03_26, resource));
         form.extend((!self.scope.is_empty()).then_some(("scope", self.scope.as_str())));
         form
     }

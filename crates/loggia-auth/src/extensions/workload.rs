@@ -1,36 +1,37 @@
-//! Workload identity federation: the platform that runs a program says who it is, and the authorization
-//! server takes its word for it (the JWT bearer grant of RFC 7523).
+//! Workload identity federation: the JWT bearer grant (RFC 7523) with an assertion of the platform that runs a program.
+//!
+//! Such a program needs no secret of its own. Invariant: the assertion is fetched for each request.
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Asking, AssertionSource, JWT_BEARER, Prepared};
-use crate::client::AuthError;
+use super::{AssertionSource, GrantContext, GrantRequest, JWT_BEARER};
+use crate::error::AuthError;
 use crate::registration::RegisteredClient;
 
-/// A program that its platform vouches for.
+/// The grant for a program that its platform vouches for.
 #[derive(Clone)]
-pub struct Workload {
-    /// The client that the authorization server knows it as.
+pub struct WorkloadGrant {
+    /// The client that the program is to the authorization server.
     pub client: RegisteredClient,
-    /// What the platform says, such as an [`AssertionFile`](super::AssertionFile).
+    /// The assertions of the platform, such as an [`AssertionFile`](super::AssertionFile).
     pub assertion: Arc<dyn AssertionSource>,
 }
 
-impl fmt::Debug for Workload {
+impl fmt::Debug for WorkloadGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Workload").field("client", &self.client).finish_non_exhaustive()
     }
 }
 
-impl Workload {
-    pub(crate) async fn prepare(&self, asking: &Asking<'_>) -> Result<Prepared, AuthError> {
-        let server = &asking.discovered.server;
-        Ok(Prepared {
-            client: self.client.known_to(server),
+impl WorkloadGrant {
+    pub(crate) async fn prepare(&self, context: &GrantContext<'_>) -> Result<GrantRequest, AuthError> {
+        let server = &context.discovered.server;
+        Ok(GrantRequest {
+            client: self.client.to_client_of(server),
             grant_type: JWT_BEARER,
             assertion: Some(self.assertion.assertion(&server.issuer).await?),
-            scope: asking.scopes.to_string(),
+            scope: context.scopes.to_string(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The signature algorithms there are (RFC 7518, section 3.1; RFC 8037).
+//! The supported signature algorithms (RFC 7518, section 3.1; RFC 8037).
 
 use std::fmt;
 use std::str::FromStr;
@@ -32,7 +32,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// All of them.
+    /// All algorithms.
     pub const ALL: &'static [Algorithm] = &[
         Algorithm::Es256,
         Algorithm::Es384,
@@ -45,7 +45,7 @@ impl Algorithm {
         Algorithm::Rs512,
     ];
 
-    /// The name in the registry.
+    /// Returns the registered name.
     pub fn as_str(self) -> &'static str {
         match self {
             Algorithm::Es256 => "ES256",
@@ -72,7 +72,7 @@ impl FromStr for Algorithm {
 
     fn from_str(name: &str) -> Result<Algorithm, JoseError> {
         let known = Algorithm::ALL.iter().find(|known| known.as_str() == name).copied();
-        // RFC 9864 gives the one curve of EdDSA that is in use a name of its own.
+        // RFC 9864 registers Ed25519 under its own name.
         let known = known.or_else(|| (name == "Ed25519").then_some(Algorithm::EdDsa));
         known.ok_or_else(|| {
             JoseError::Algorithm(name.chars().filter(|c| c.is_ascii_graphic()).take(32).collect())

@@ -1,4 +1,4 @@
-//! Public keys as they are published: JSON Web Keys and sets of them (RFC 7517, RFC 7518 section 6).
+//! Published public keys: JSON Web Keys and sets of them (RFC 7517; RFC 7518, section 6).
 
 use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
 use serde::ser::SerializeMap;
@@ -7,21 +7,21 @@ use serde_json::value::RawValue;
 
 use super::{Algorithm, JoseError, decode, encode, sha256};
 
-/// Most keys of one set that are looked at.
+/// The number of keys of a set that are read.
 const MOST_KEYS: usize = 64;
 
 /// A public key for signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Jwk {
-    /// Its name within its set.
+    /// The name of the key in its set.
     pub kid: Option<String>,
-    /// The one algorithm it is for, where it says so.
+    /// The algorithm that the key is for, if it names one.
     pub alg: Option<Algorithm>,
-    pub(super) key: Material,
+    pub(super) key: KeyMaterial,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Material {
+pub(super) enum KeyMaterial {
     P256 { x: Vec<u8>, y: Vec<u8> },
     P384 { x: Vec<u8>, y: Vec<u8> },
     Ed25519 { x: Vec<u8> },
@@ -29,29 +29,31 @@ pub(super) enum Material {
 }
 
 impl Jwk {
-    pub(super) fn new(key: Material, alg: Algorithm) -> Jwk {
+    pub(super) fn new(key: KeyMaterial, alg: Algorithm) -> Jwk {
         let mut jwk = Jwk { kid: None, alg: Some(alg), key };
         jwk.kid = Some(jwk.thumbprint());
         jwk
     }
 
-    /// The key's own name (RFC 7638): the digest of what it is made of.
+    /// Returns the thumbprint of the key (RFC 7638).
     pub fn thumbprint(&self) -> String {
         sha256(match &self.key {
-            Material::P256 { x, y } => ec_thumbprint("P-256", x, y),
-            Material::P384 { x, y } => ec_thumbprint("P-384", x, y),
-            Material::Ed25519 { x } => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, encode(x)),
-            Material::Rsa { n, e } => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, encode(e), encode(n)),
+            KeyMaterial::P256 { x, y } => ec_thumbprint("P-256", x, y),
+            KeyMaterial::P384 { x, y } => ec_thumbprint("P-384", x, y),
+            KeyMaterial::Ed25519 { x } => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, encode(x)),
+            KeyMaterial::Rsa { n, e } => {
+                format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, encode(e), encode(n))
+            }
         })
     }
 
-    /// Whether the key can be used with an algorithm at all.
+    /// Returns whether the key can be used with an algorithm.
     pub fn fits(&self, algorithm: Algorithm) -> bool {
         let kind = match &self.key {
-            Material::P256 { .. } => matches!(algorithm, Algorithm::Es256),
-            Material::P384 { .. } => matches!(algorithm, Algorithm::Es384),
-            Material::Ed25519 { .. } => matches!(algorithm, Algorithm::EdDsa),
-            Material::Rsa { .. } => {
+            KeyMaterial::P256 { .. } => matches!(algorithm, Algorithm::Es256),
+            KeyMaterial::P384 { .. } => matches!(algorithm, Algorithm::Es384),
+            KeyMaterial::Ed25519 { .. } => matches!(algorithm, Algorithm::EdDsa),
+            KeyMaterial::Rsa { .. } => {
                 !matches!(algorithm, Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa)
             }
         };
@@ -68,16 +70,18 @@ impl Jwk {
             return Err(JoseError::Key("it is not for the algorithm of the token"));
         }
         let verified = match &self.key {
-            Material::P256 { x, y } => {
+            KeyMaterial::P256 { x, y } => {
                 UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point(x, y))
                     .verify(message, signed)
             }
-            Material::P384 { x, y } => {
+            KeyMaterial::P384 { x, y } => {
                 UnparsedPublicKey::new(&signature::ECDSA_P384_SHA384_FIXED, point(x, y))
                     .verify(message, signed)
             }
-            Material::Ed25519 { x } => UnparsedPublicKey::new(&signature::ED25519, x).verify(message, signed),
-            Material::Rsa { n, e } => {
+            KeyMaterial::Ed25519 { x } => {
+                UnparsedPublicKey::new(&signature::ED25519, x).verify(message, signed)
+            }
+            KeyMaterial::Rsa { n, e } => {
                 RsaPublicKeyComponents { n, e }.verify(rsa_parameters(algorithm)?, message, signed)
             }
         };
@@ -107,10 +111,10 @@ fn rsa_parameters(algorithm: Algorithm) -> Result<&'static signature::RsaParamet
     })
 }
 
-/// The members of a key, whichever kind it is.
+/// The members of a key of any type.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Members {
+struct JwkMembers {
     kty: String,
     kid: Option<String>,
     alg: Option<String>,
@@ -122,15 +126,15 @@ struct Members {
     y: String,
     n: String,
     e: String,
-    /// The private part, or a shared secret: neither may be in a public key.
+    /// The private part, or a shared secret. Neither is allowed in a public key.
     d: Option<serde::de::IgnoredAny>,
     k: Option<serde::de::IgnoredAny>,
 }
 
-impl TryFrom<Members> for Jwk {
+impl TryFrom<JwkMembers> for Jwk {
     type Error = JoseError;
 
-    fn try_from(members: Members) -> Result<Jwk, JoseError> {
+    fn try_from(members: JwkMembers) -> Result<Jwk, JoseError> {
         if members.d.is_some() || members.k.is_some() {
             return Err(JoseError::Key("it holds a secret"));
         }
@@ -145,8 +149,8 @@ impl TryFrom<Members> for Jwk {
     }
 }
 
-impl Members {
-    fn material(&self) -> Result<Material, JoseError> {
+impl JwkMembers {
+    fn material(&self) -> Result<KeyMaterial, JoseError> {
         let exactly = |text: &str, length: usize| {
             let bytes = decode(text)?;
             if bytes.len() == length {
@@ -156,13 +160,13 @@ impl Members {
             }
         };
         match (self.kty.as_str(), self.crv.as_str()) {
-            ("EC", "P-256") => Ok(Material::P256 { x: exactly(&self.x, 32)?, y: exactly(&self.y, 32)? }),
-            ("EC", "P-384") => Ok(Material::P384 { x: exactly(&self.x, 48)?, y: exactly(&self.y, 48)? }),
-            ("OKP", "Ed25519") => Ok(Material::Ed25519 { x: exactly(&self.x, 32)? }),
+            ("EC", "P-256") => Ok(KeyMaterial::P256 { x: exactly(&self.x, 32)?, y: exactly(&self.y, 32)? }),
+            ("EC", "P-384") => Ok(KeyMaterial::P384 { x: exactly(&self.x, 48)?, y: exactly(&self.y, 48)? }),
+            ("OKP", "Ed25519") => Ok(KeyMaterial::Ed25519 { x: exactly(&self.x, 32)? }),
             ("RSA", _) => {
                 let n = decode(&self.n)?;
                 match n.len() {
-                    256..=1024 => Ok(Material::Rsa { n, e: decode(&self.e)? }),
+                    256..=1024 => Ok(KeyMaterial::Rsa { n, e: decode(&self.e)? }),
                     _ => Err(JoseError::Key("an RSA key must have 2048 to 8192 bits")),
                 }
             }
@@ -173,7 +177,7 @@ impl Members {
 
 impl<'de> Deserialize<'de> for Jwk {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Jwk, D::Error> {
-        Members::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
+        JwkMembers::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
     }
 }
 
@@ -181,10 +185,10 @@ impl Serialize for Jwk {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         let (kty, crv, parts): (_, _, &[(&str, &Vec<u8>)]) = match &self.key {
-            Material::P256 { x, y } => ("EC", Some("P-256"), &[("x", x), ("y", y)]),
-            Material::P384 { x, y } => ("EC", Some("P-384"), &[("x", x), ("y", y)]),
-            Material::Ed25519 { x } => ("OKP", Some("Ed25519"), &[("x", x)]),
-            Material::Rsa { n, e } => ("RSA", None, &[("n", n), ("e", e)]),
+            KeyMaterial::P256 { x, y } => ("EC", Some("P-256"), &[("x", x), ("y", y)]),
+            KeyMaterial::P384 { x, y } => ("EC", Some("P-384"), &[("x", x), ("y", y)]),
+            KeyMaterial::Ed25519 { x } => ("OKP", Some("Ed25519"), &[("x", x)]),
+            KeyMaterial::Rsa { n, e } => ("RSA", None, &[("n", n), ("e", e)]),
         };
         map.serialize_entry("kty", kty)?;
         if let Some(crv) = crv {
@@ -204,7 +208,7 @@ impl Serialize for Jwk {
     }
 }
 
-/// Keys that an issuer publishes.
+/// A set of keys that an issuer publishes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct JwkSet {
     /// The keys.
@@ -212,21 +216,21 @@ pub struct JwkSet {
 }
 
 impl JwkSet {
-    /// Reads a published set. What is in it that is no key for signatures is passed over, as RFC 7517,
-    /// section 5, asks.
+    /// Parses a published set. Keys of unknown types and keys that are not for signatures are ignored (RFC 7517, section
+    /// 5).
     pub fn parse(text: &[u8]) -> Result<JwkSet, JoseError> {
         #[derive(Deserialize)]
-        struct Set<'a> {
+        struct RawJwkSet<'a> {
             #[serde(borrow)]
             keys: Vec<&'a RawValue>,
         }
-        let set: Set<'_> =
+        let set: RawJwkSet<'_> =
             serde_json::from_slice(text).map_err(|_| JoseError::Malformed("it is not a set of keys"))?;
         let keys = set.keys.iter().take(MOST_KEYS);
         Ok(JwkSet { keys: keys.filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect() })
     }
 
-    /// The keys that a token may be signed with: the one it names, or where it names none, all that fit.
+    /// Returns the keys with which a token may be signed: the one that it names, or else all that fit the algorithm.
     pub fn candidates<'a>(
         &'a self,
         kid: Option<&'a str>,

@@ -1,4 +1,6 @@
-//! Reading a token: first its form, then its signature, and only then what it claims.
+//! Verification of tokens: first the form, then the signature, then the claims.
+//!
+//! Invariant: the claims of [`VerifiedJwt`] have a valid signature.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -9,15 +11,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Algorithm, JoseError, Jwk, JwkSet, decode};
 use crate::clock;
 
-/// Longest token that is looked at.
+/// The longest token that is read.
 pub const MOST_BYTES: usize = 16 << 10;
 
 /// The protected header.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Header {
-    /// The algorithm's name.
+pub struct JoseHeader {
+    /// The name of the algorithm.
     pub alg: String,
-    /// What kind of token it is.
+    /// The type of the token.
     #[serde(default)]
     pub typ: Option<String>,
     /// The name of the key.
@@ -26,29 +28,29 @@ pub struct Header {
     /// The public key itself.
     #[serde(default)]
     pub jwk: Option<Jwk>,
-    /// Extensions that must be understood; none is.
+    /// Critical extensions. None is supported.
     #[serde(default)]
     crit: Option<serde::de::IgnoredAny>,
 }
 
-/// A token whose form was read. Nothing it says is known to be true.
+/// A parsed token that is not verified.
 #[derive(Debug)]
 pub struct Jwt<'a> {
-    header: Header,
+    header: JoseHeader,
     algorithm: Algorithm,
     message: &'a str,
     payload: Vec<u8>,
     signature: Vec<u8>,
 }
 
-/// A token whose signature is right.
+/// A token with a valid signature.
 #[derive(Debug)]
-pub struct Verified {
+pub struct VerifiedJwt {
     payload: Vec<u8>,
 }
 
 impl<'a> Jwt<'a> {
-    /// Reads the form of a token.
+    /// Parses a token.
     pub fn parse(token: &'a str) -> Result<Jwt<'a>, JoseError> {
         if token.len() > MOST_BYTES {
             return Err(JoseError::Malformed("it is too long"));
@@ -57,7 +59,7 @@ impl<'a> Jwt<'a> {
         let [header, payload, signature] = parts[..] else {
             return Err(JoseError::Malformed("it does not have three parts"));
         };
-        let header: Header = serde_json::from_slice(&decode(header)?)
+        let header: JoseHeader = serde_json::from_slice(&decode(header)?)
             .map_err(|_| JoseError::Malformed("its header cannot be read"))?;
         if header.crit.is_some() {
             return Err(JoseError::Malformed("it demands extensions that are not known"));
@@ -67,18 +69,18 @@ impl<'a> Jwt<'a> {
         Ok(Jwt { header, algorithm, message, payload: decode(payload)?, signature: decode(signature)? })
     }
 
-    /// The header.
-    pub fn header(&self) -> &Header {
+    /// Returns the header.
+    pub fn header(&self) -> &JoseHeader {
         &self.header
     }
 
-    /// The algorithm.
+    /// Returns the algorithm.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// Demands a kind of token. The names are compared as RFC 7515, section 4.1.9, says: without regard to
-    /// case, and with or without `application/`.
+    /// Checks the type of the token. The names are compared as in RFC 7515, section 4.1.9: case-insensitively, and with or
+    /// without `application/`.
     pub fn expect_type(&self, expected: &str) -> Result<(), JoseError> {
         let typ = self.header.typ.as_deref().unwrap_or_default();
         let short = match typ.get(..12) {
@@ -91,19 +93,19 @@ impl<'a> Jwt<'a> {
         }
     }
 
-    /// What the token claims, before it is known whether that is true: to find out whose keys to ask for.
+    /// Returns the claims without verification, to find the issuer whose keys to fetch.
     pub fn unverified<T: DeserializeOwned>(&self) -> Result<T, JoseError> {
         serde_json::from_slice(&self.payload).map_err(|_| JoseError::Malformed("its claims cannot be read"))
     }
 
-    /// Checks the signature with one key.
-    pub fn verify(self, key: &Jwk, allowed: &[Algorithm]) -> Result<Verified, JoseError> {
+    /// Verifies the signature with one key.
+    pub fn verify(self, key: &Jwk, allowed: &[Algorithm]) -> Result<VerifiedJwt, JoseError> {
         self.check(key, allowed)?;
-        Ok(Verified { payload: self.payload })
+        Ok(VerifiedJwt { payload: self.payload })
     }
 
-    /// Checks the signature with the keys of a set that it can be of.
-    pub fn verify_with(self, keys: &JwkSet, allowed: &[Algorithm]) -> Result<Verified, JoseError> {
+    /// Verifies the signature with the matching keys of a set.
+    pub fn verify_with(self, keys: &JwkSet, allowed: &[Algorithm]) -> Result<VerifiedJwt, JoseError> {
         let mut outcome = Err(JoseError::UnknownKey);
         for key in keys.candidates(self.header.kid.as_deref(), self.algorithm) {
             outcome = self.check(key, allowed);
@@ -111,7 +113,7 @@ impl<'a> Jwt<'a> {
                 break;
             }
         }
-        outcome.map(|()| Verified { payload: self.payload })
+        outcome.map(|()| VerifiedJwt { payload: self.payload })
     }
 
     fn check(&self, key: &Jwk, allowed: &[Algorithm]) -> Result<(), JoseError> {
@@ -122,8 +124,8 @@ impl<'a> Jwt<'a> {
     }
 }
 
-impl Verified {
-    /// What the token claims.
+impl VerifiedJwt {
+    /// Returns the claims.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, JoseError> {
         serde_json::from_slice(&self.payload).map_err(|_| JoseError::Malformed("its claims cannot be read"))
     }
@@ -133,38 +135,38 @@ impl Verified {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Claims {
-    /// Who issued the token.
+    /// The issuer.
     pub iss: Option<String>,
-    /// Whom it is about.
+    /// The subject.
     pub sub: Option<String>,
-    /// Whom it is meant for.
+    /// The audience.
     pub aud: Audience,
-    /// When it ends.
+    /// The expiry.
     pub exp: Option<NumericDate>,
-    /// When it begins.
+    /// The start of validity.
     pub nbf: Option<NumericDate>,
-    /// When it was issued.
+    /// The time of issue.
     pub iat: Option<NumericDate>,
-    /// Its own name.
+    /// The token id.
     pub jti: Option<String>,
 }
 
-/// What registered claims are held against.
+/// The rules for the registered claims.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules<'a> {
-    /// The issuer it must have.
+pub struct ClaimRules<'a> {
+    /// The required issuer.
     pub issuer: &'a str,
-    /// Audiences, one of which it must name.
+    /// The audiences, of which the token has to name one.
     pub audiences: &'a [&'a str],
-    /// The time.
+    /// The current time.
     pub now: SystemTime,
-    /// How far the issuer's clock may be off.
+    /// The allowed clock difference.
     pub skew: Duration,
 }
 
 impl Claims {
     /// Checks issuer, audience and time.
-    pub fn check(&self, rules: &Rules<'_>) -> Result<(), JoseError> {
+    pub fn check(&self, rules: &ClaimRules<'_>) -> Result<(), JoseError> {
         if self.iss.as_deref().ok_or(JoseError::Missing("iss"))? != rules.issuer {
             return Err(JoseError::Issuer);
         }
@@ -190,17 +192,17 @@ impl Claims {
     }
 }
 
-/// Seconds since 1970. A fraction is cut off.
+/// A time in seconds since 1970 (RFC 7519, section 2). Fractions are cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NumericDate(pub u64);
 
 impl NumericDate {
-    /// The date of a time.
+    /// Converts a time.
     pub fn of(time: SystemTime) -> NumericDate {
         NumericDate(clock::seconds(time))
     }
 
-    /// The time it stands for.
+    /// Returns the time.
     pub fn time(self) -> SystemTime {
         clock::from_seconds(self.0)
     }
@@ -215,7 +217,7 @@ impl Serialize for NumericDate {
 impl<'de> Deserialize<'de> for NumericDate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<NumericDate, D::Error> {
         let number = f64::deserialize(deserializer)?;
-        // Beyond 2^53 a number is not a date any more, and arithmetic on it goes wrong.
+        // Numbers beyond 2^53 are not exact.
         match (0.0..9_007_199_254_740_992.0).contains(&number) {
             true => Ok(NumericDate(number as u64)),
             false => Err(serde::de::Error::custom("not a date")),
@@ -223,12 +225,12 @@ impl<'de> Deserialize<'de> for NumericDate {
     }
 }
 
-/// Whom a token is meant for: one or several.
+/// The audience of a token: one or several identifiers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Audience(pub Vec<String>);
 
 impl Audience {
-    /// Whether it names `audience`.
+    /// Returns whether `audience` is one of them.
     pub fn contains(&self, audience: &str) -> bool {
         self.0.iter().any(|own| own == audience)
     }
@@ -245,13 +247,13 @@ impl Serialize for Audience {
 
 impl<'de> Deserialize<'de> for Audience {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Audience, D::Error> {
-        deserializer.deserialize_any(OneOrMany)
+        deserializer.deserialize_any(AudienceVisitor)
     }
 }
 
-struct OneOrMany;
+struct AudienceVisitor;
 
-impl<'de> Visitor<'de> for OneOrMany {
+impl<'de> Visitor<'de> for AudienceVisitor {
     type Value = Audience;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,9 +1,8 @@
-//! Signed tokens: JSON Web Signatures in their compact form (RFC 7515), the keys for them (RFC 7517) and the
-//! claims in them (RFC 7519).
+//! Signed tokens: JSON Web Signatures in compact form (RFC 7515), their keys (RFC 7517) and claims (RFC 7519).
 //!
-//! Only asymmetric algorithms exist here, and the kind of key decides which of them can be used with it
-//! (RFC 8725, sections 3.1 and 3.2). There is nothing that `none` could be parsed into, and no way to use a
-//! public key as a shared secret.
+//! Every side of OAuth signs or verifies tokens. Invariant: only asymmetric algorithms exist, and the type of a key decides
+//! which of them can be used with it (RFC 8725, sections 3.1 and 3.2), so `none` cannot be parsed and a public key cannot
+//! be used as a shared secret.
 
 mod algorithm;
 mod jwk;
@@ -20,18 +19,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::guard::FetchError;
+use crate::restricted_http::FetchError;
 pub use algorithm::Algorithm;
 pub use jwk::{Jwk, JwkSet};
-pub use jwt::{Audience, Claims, Header, Jwt, MOST_BYTES, NumericDate, Rules, Verified};
+pub use jwt::{Audience, ClaimRules, Claims, JoseHeader, Jwt, MOST_BYTES, NumericDate, VerifiedJwt};
 pub use remote::{KeySource, KeysFuture, RemoteKeys};
 pub use signing::SigningKey;
 
-/// Why a token or a key is not accepted.
+/// The reason why a token or a key is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JoseError {
-    /// It is not a token or a key at all.
+    /// It is not a token or a key.
     Malformed(&'static str),
     /// The algorithm is not one that is accepted.
     Algorithm(String),
@@ -43,22 +42,22 @@ pub enum JoseError {
     Key(&'static str),
     /// The signature is wrong.
     Signature,
-    /// The token is somebody else's.
+    /// The token is from another issuer.
     Issuer,
-    /// The token is meant for somebody else.
+    /// The token is for another audience.
     Audience,
     /// The token is too old.
     Expired,
     /// The token is not valid yet.
     TooEarly,
-    /// A claim that must be there is not.
+    /// A required claim is missing.
     Missing(&'static str),
     /// The keys could not be fetched.
     Keys(FetchError),
 }
 
 impl JoseError {
-    /// Whether the fault lies with whoever publishes the keys, and not with the token.
+    /// Returns whether the keys could not be fetched, which is not the fault of the token.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, JoseError::Keys(_))
     }
@@ -80,29 +79,29 @@ impl fmt::Display for JoseError {
             JoseError::Expired => f.write_str("the token has expired"),
             JoseError::TooEarly => f.write_str("the token is not valid yet"),
             JoseError::Missing(claim) => write!(f, "the token has no claim '{claim}'"),
-            JoseError::Keys(error) => write!(f, "the issuer's keys cannot be had: {error}"),
+            JoseError::Keys(error) => write!(f, "the issuer's keys cannot be fetched: {error}"),
         }
     }
 }
 
 impl std::error::Error for JoseError {}
 
-/// Base64url without padding (RFC 7515, section 2).
+/// Encodes bytes as base64url without padding (RFC 7515, section 2).
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Reads base64url without padding; strictly, so that one value has one text.
+/// Decodes base64url without padding, strictly, so that one value has one text.
 pub fn decode(text: &str) -> Result<Vec<u8>, JoseError> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| JoseError::Malformed("a part is not base64url"))
 }
 
-/// The SHA-256 digest of a text as base64url: what `S256` (RFC 7636), `ath` and `jkt` (RFC 9449) are.
+/// Returns the SHA-256 digest of a text as base64url, as in `S256` (RFC 7636), `ath` and `jkt` (RFC 9449).
 pub fn sha256(text: impl AsRef<[u8]>) -> String {
     encode(digest(&SHA256, text.as_ref()))
 }
 
-/// A random text of `bytes` random bytes.
+/// Returns `bytes` random bytes as base64url.
 pub fn random(bytes: usize) -> String {
     let mut buffer = vec![0; bytes];
     SystemRandom::new().fill(&mut buffer).expect("the operating system has random numbers");

@@ -1,6 +1,8 @@
-//! The keys of an issuer elsewhere. They are fetched when they are first needed, kept for a while, and
-//! fetched again when a token names a key that is not among them: that is how issuers change keys. Because
-//! anybody can name such a key, fetching again is limited in time, and one fetch serves all who wait for it.
+//! The keys of an issuer at another server: fetched when they are first needed, cached, and fetched again when a token
+//! names an unknown key, because issuers change keys.
+//!
+//! Any caller can send a token with an unknown key. Invariant: keys are fetched at most once in five seconds, and one fetch
+//! serves all that wait for it.
 
 use std::fmt;
 use std::future::Future;
@@ -13,25 +15,25 @@ use url::Url;
 
 use super::{Algorithm, JoseError, JwkSet};
 use crate::clock::{self, Clock};
-use crate::guard::{Fetch, FetchError, RestrictedHttpClient};
+use crate::restricted_http::{FetchError, FetchRequest, RestrictedHttpClient};
 
-/// How long fetched keys are good without asking again.
+/// The time that fetched keys are used without another fetch.
 const FRESH: Duration = Duration::from_secs(15 * 60);
-/// How long they are used while they cannot be fetched.
+/// The time that they are used while a fetch fails.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long after one fetch the next one may follow.
+/// The least time between two fetches.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// What [`KeySource::keys`] gives.
+/// The future of [`KeySource::keys`].
 pub type KeysFuture<'a> = Pin<Box<dyn Future<Output = Result<Arc<JwkSet>, JoseError>> + Send + 'a>>;
 
-/// Where the keys of an issuer come from.
+/// A source of an issuer's keys.
 pub trait KeySource: Send + Sync + 'static {
-    /// The keys, newer ones where the known ones have none for `kid` and `algorithm`.
+    /// Returns the keys. Fetches them again if the cached ones have none for `kid` and `algorithm`.
     fn keys<'a>(&'a self, kid: Option<&'a str>, algorithm: Algorithm) -> KeysFuture<'a>;
 }
 
-/// Keys that do not change.
+/// A fixed set of keys.
 impl KeySource for JwkSet {
     fn keys<'a>(&'a self, _: Option<&'a str>, _: Algorithm) -> KeysFuture<'a> {
         let keys = Arc::new(self.clone());
@@ -39,24 +41,24 @@ impl KeySource for JwkSet {
     }
 }
 
-/// The keys at a URL.
+/// The keys at a URL, cached.
 pub struct RemoteKeys {
     url: Url,
-    guard: RestrictedHttpClient,
+    http: RestrictedHttpClient,
     clock: Clock,
-    known: RwLock<Option<Known>>,
+    known: RwLock<Option<CachedKeys>>,
     /// The last fetch; held while one runs.
-    fetching: Mutex<Option<Fetched>>,
+    fetching: Mutex<Option<LastFetch>>,
 }
 
-/// When a fetch was begun, and why it failed.
-struct Fetched {
+/// The start of the last fetch, and its error.
+struct LastFetch {
     at: SystemTime,
     failed: Option<JoseError>,
 }
 
 #[derive(Clone)]
-struct Known {
+struct CachedKeys {
     keys: Arc<JwkSet>,
     fetched: SystemTime,
 }
@@ -68,24 +70,18 @@ impl fmt::Debug for RemoteKeys {
 }
 
 impl RemoteKeys {
-    /// The keys that are published at `url`, its issuer's `jwks_uri`.
-    pub fn new(url: Url, guard: RestrictedHttpClient) -> RemoteKeys {
-        RemoteKeys {
-            url,
-            guard,
-            clock: clock::system(),
-            known: RwLock::default(),
-            fetching: Mutex::default(),
-        }
+    /// Creates the keys at `url`, the `jwks_uri` of their issuer.
+    pub fn new(url: Url, http: RestrictedHttpClient) -> RemoteKeys {
+        RemoteKeys { url, http, clock: clock::system(), known: RwLock::default(), fetching: Mutex::default() }
     }
 
-    /// With another clock. For tests.
+    /// Sets the clock, for tests.
     pub fn clock(mut self, clock: Clock) -> RemoteKeys {
         self.clock = clock;
         self
     }
 
-    fn known(&self, younger_than: Duration) -> Option<Known> {
+    fn known(&self, younger_than: Duration) -> Option<CachedKeys> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
         known.filter(|known| self.age(known.fetched) < younger_than)
     }
@@ -98,7 +94,7 @@ impl RemoteKeys {
         let failed = |why: &str| {
             JoseError::Keys(FetchError::Failed { url: self.url.as_str().to_owned(), why: why.to_owned() })
         };
-        let reply = self.guard.send(Fetch::get(self.url.clone())).await.map_err(JoseError::Keys)?;
+        let reply = self.http.send(FetchRequest::get(self.url.clone())).await.map_err(JoseError::Keys)?;
         if !reply.status.is_success() {
             return Err(failed(&format!("it answers {}", reply.status)));
         }
@@ -107,27 +103,27 @@ impl RemoteKeys {
 
     async fn newer(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<Arc<JwkSet>, JoseError> {
         let mut last = self.fetching.lock().await;
-        // Whoever held the lock before may have brought what is looked for.
+        // The last holder of the lock may have fetched the key.
         if let Some(known) = self.known(FRESH).filter(|known| has(&known.keys, kid, algorithm)) {
             return Ok(known.keys);
         }
         let stale = self.known(STALE).map(|known| known.keys);
-        if let Some(Fetched { at, failed }) = &*last
+        if let Some(LastFetch { at, failed }) = &*last
             && self.age(*at) < PAUSE
         {
             return stale.ok_or_else(|| failed.clone().unwrap_or(JoseError::UnknownKey));
         }
         let at = (self.clock)();
         let fetched = self.fetch().await;
-        *last = Some(Fetched { at, failed: fetched.as_ref().err().cloned() });
+        *last = Some(LastFetch { at, failed: fetched.as_ref().err().cloned() });
         match fetched {
             Ok(keys) => {
-                let known = Known { keys: keys.clone(), fetched: (self.clock)() };
+                let known = CachedKeys { keys: keys.clone(), fetched: (self.clock)() };
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
                 Ok(keys)
             }
             Err(error) => {
-                tracing::warn!(%error, "keys were not fetched");
+                tracing::warn!(%error, "the keys of an issuer cannot be fetched");
                 stale.ok_or(error)
             }
         }

@@ -1,4 +1,7 @@
-//! Private keys, and signing with them.
+//! Private keys, and signing with them (RFC 7515).
+//!
+//! Clients sign assertions and DPoP proofs, the authorization server signs tokens. Invariant: a private key is never
+//! formatted, and is wiped on drop.
 
 use std::fmt;
 
@@ -14,18 +17,18 @@ use ring::signature::{
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::jwk::Material;
+use super::jwk::KeyMaterial;
 use super::{Algorithm, JoseError, Jwk, encode};
 
 /// A private key with its public half.
 pub struct SigningKey {
-    pair: Pair,
+    pair: PrivateKey,
     algorithm: Algorithm,
     public: Jwk,
     pkcs8: Zeroizing<Vec<u8>>,
 }
 
-enum Pair {
+enum PrivateKey {
     Ec(EcdsaKeyPair),
     Ed(Ed25519KeyPair),
     Rsa(Box<RsaKeyPair>),
@@ -37,9 +40,9 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// What the header of a token says, beside its algorithm.
+/// The protected header of a token.
 #[derive(Serialize)]
-struct Protected<'a> {
+struct ProtectedHeader<'a> {
     alg: Algorithm,
     typ: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +52,7 @@ struct Protected<'a> {
 }
 
 impl SigningKey {
-    /// A new key. RSA keys are not made here, only read.
+    /// Generates a key. RSA keys can only be read.
     pub fn generate(algorithm: Algorithm) -> Result<SigningKey, JoseError> {
         let random = SystemRandom::new();
         let made = match algorithm {
@@ -62,8 +65,8 @@ impl SigningKey {
         SigningKey::from_pkcs8(made.as_ref(), Some(algorithm))
     }
 
-    /// Reads a PKCS #8 key. An RSA key signs by `algorithm`, RS256 unless it is named; of the others each has
-    /// its own.
+    /// Reads a PKCS #8 key. An RSA key signs by `algorithm`, or by RS256 if that is `None`; the other keys have one algorithm
+    /// each.
     pub fn from_pkcs8(der: &[u8], algorithm: Option<Algorithm>) -> Result<SigningKey, JoseError> {
         let made = ec(der, &ECDSA_P256_SHA256_FIXED_SIGNING, Algorithm::Es256)
             .or_else(|| ec(der, &ECDSA_P384_SHA384_FIXED_SIGNING, Algorithm::Es384))
@@ -88,23 +91,23 @@ impl SigningKey {
         SigningKey::from_pkcs8(&der, algorithm)
     }
 
-    /// The key for keeping, in PKCS #8. It is secret.
+    /// Returns the private key in PKCS #8.
     pub fn to_pkcs8(&self) -> &[u8] {
         &self.pkcs8
     }
 
-    /// Gives the key another name than its thumbprint.
+    /// Sets a key id (`kid`) other than the thumbprint.
     pub fn named(mut self, kid: impl Into<String>) -> SigningKey {
         self.public.kid = Some(kid.into());
         self
     }
 
-    /// What may be published.
+    /// Returns the public key.
     pub fn public(&self) -> &Jwk {
         &self.public
     }
 
-    /// How it signs.
+    /// Returns the algorithm.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
@@ -112,18 +115,18 @@ impl SigningKey {
     /// Signs claims. The header names the key.
     pub fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<String, JoseError> {
         self.compact(
-            &Protected { alg: self.algorithm, typ, kid: self.public.kid.as_deref(), jwk: None },
+            &ProtectedHeader { alg: self.algorithm, typ, kid: self.public.kid.as_deref(), jwk: None },
             claims,
         )
     }
 
-    /// Signs claims. The header holds the public key itself, as a DPoP proof wants it.
+    /// Signs claims. The header has the public key itself, as in a DPoP proof.
     pub fn sign_with_key(&self, typ: &str, claims: &impl Serialize) -> Result<String, JoseError> {
         let bare = Jwk { kid: None, alg: None, ..self.public.clone() };
-        self.compact(&Protected { alg: self.algorithm, typ, kid: None, jwk: Some(&bare) }, claims)
+        self.compact(&ProtectedHeader { alg: self.algorithm, typ, kid: None, jwk: Some(&bare) }, claims)
     }
 
-    fn compact(&self, header: &Protected<'_>, claims: &impl Serialize) -> Result<String, JoseError> {
+    fn compact(&self, header: &ProtectedHeader<'_>, claims: &impl Serialize) -> Result<String, JoseError> {
         let json = |_| JoseError::Malformed("the claims cannot be written");
         let header = encode(serde_json::to_vec(header).map_err(json)?);
         let claims = encode(serde_json::to_vec(claims).map_err(json)?);
@@ -136,9 +139,9 @@ impl SigningKey {
         const FAILED: JoseError = JoseError::Key("it did not sign");
         let random = SystemRandom::new();
         match &self.pair {
-            Pair::Ec(pair) => Ok(pair.sign(&random, message).map_err(|_| FAILED)?.as_ref().to_vec()),
-            Pair::Ed(pair) => Ok(pair.sign(message).as_ref().to_vec()),
-            Pair::Rsa(pair) => {
+            PrivateKey::Ec(pair) => Ok(pair.sign(&random, message).map_err(|_| FAILED)?.as_ref().to_vec()),
+            PrivateKey::Ed(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            PrivateKey::Rsa(pair) => {
                 let padding: &dyn ring::signature::RsaEncoding = match self.algorithm {
                     Algorithm::Ps256 => &RSA_PSS_SHA256,
                     Algorithm::Ps384 => &RSA_PSS_SHA384,
@@ -155,26 +158,27 @@ impl SigningKey {
     }
 }
 
-type Made = Option<(Pair, Algorithm, Material)>;
+/// A parsed key with its algorithm and its public half, or `None` if the key has another type.
+type ParsedKey = Option<(PrivateKey, Algorithm, KeyMaterial)>;
 
-fn ec(der: &[u8], kind: &'static EcdsaSigningAlgorithm, algorithm: Algorithm) -> Made {
+fn ec(der: &[u8], kind: &'static EcdsaSigningAlgorithm, algorithm: Algorithm) -> ParsedKey {
     let pair = EcdsaKeyPair::from_pkcs8(kind, der, &SystemRandom::new()).ok()?;
     // An uncompressed point: one byte that says so, then the two coordinates.
     let (x, y) = pair.public_key().as_ref()[1..].split_at((pair.public_key().as_ref().len() - 1) / 2);
     let (x, y) = (x.to_vec(), y.to_vec());
     let material =
-        if algorithm == Algorithm::Es256 { Material::P256 { x, y } } else { Material::P384 { x, y } };
-    Some((Pair::Ec(pair), algorithm, material))
+        if algorithm == Algorithm::Es256 { KeyMaterial::P256 { x, y } } else { KeyMaterial::P384 { x, y } };
+    Some((PrivateKey::Ec(pair), algorithm, material))
 }
 
-fn ed(der: &[u8]) -> Made {
+fn ed(der: &[u8]) -> ParsedKey {
     let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok()?;
-    let material = Material::Ed25519 { x: pair.public_key().as_ref().to_vec() };
-    Some((Pair::Ed(pair), Algorithm::EdDsa, material))
+    let material = KeyMaterial::Ed25519 { x: pair.public_key().as_ref().to_vec() };
+    Some((PrivateKey::Ed(pair), Algorithm::EdDsa, material))
 }
 
-fn rsa(der: &[u8], algorithm: Algorithm) -> Made {
+fn rsa(der: &[u8], algorithm: Algorithm) -> ParsedKey {
     let pair = RsaKeyPair::from_pkcs8(der).ok()?;
     let public = PublicKeyComponents::<Vec<u8>>::from(pair.public());
-    Some((Pair::Rsa(Box::new(pair)), algorithm, Material::Rsa { n: public.n, e: public.e }))
+    Some((PrivateKey::Rsa(Box::new(pair)), algorithm, KeyMaterial::Rsa { n: public.n, e: public.e }))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::guard::{Policy, RestrictedHttpClient};
+use crate::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use crate::testing::{answer, serve};
 
 const RSA: &str = include_str!("../../tests/data/rsa-test-only.pem");
@@ -163,7 +163,7 @@ fn keys_that_are_not_for_signatures_are_passed_over() {
 
 #[test]
 fn claims_are_held_against_the_rules() {
-    let rules = Rules {
+    let rules = ClaimRules {
         issuer: "https://id.example",
         audiences: &["https://mcp.example/mcp"],
         now: at(1000),
@@ -222,7 +222,7 @@ async fn keys_are_fetched_again_but_not_too_often() {
     .await;
     let now = Arc::new(Mutex::new(at(0)));
     let clock = now.clone();
-    let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
+    let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
     let remote = RemoteKeys::new(server.url("/jwks"), guard).clock(Arc::new(move || *clock.lock().unwrap()));
     let ask = async |seconds: u64, kid: &str| {
         *now.lock().unwrap() = at(seconds);
@@ -247,7 +247,7 @@ async fn keys_are_fetched_again_but_not_too_often() {
 #[tokio::test]
 async fn keys_that_cannot_be_had_are_not_the_tokens_fault() {
     let server = serve(|_| answer(500, "")).await;
-    let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
+    let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
     let remote = RemoteKeys::new(server.url("/jwks"), guard);
     for n in 0..3 {
         let error = remote.keys(Some("a"), Algorithm::Es256).await.unwrap_err();

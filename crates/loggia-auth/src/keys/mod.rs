@@ -9,11 +9,12 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use crate::client::{AuthError, TokenStore};
 use crate::clock;
+use crate::error::AuthError;
 use crate::jose::{random, sha256};
 use crate::resource::{Grant, TokenError};
 use crate::secret::Secret;
+use crate::store::TokenStore;
 
 /// What every key begins with: people, and tools that look for leaked secrets, know it by that.
 const PREFIX: &str = "lgk_";
@@ -49,7 +50,7 @@ pub struct ApiKey {
 
 /// What a new key is to be.
 #[derive(Debug, Clone, Default)]
-pub struct NewKey {
+pub struct NewApiKey {
     /// Whose it is.
     pub subject: String,
     /// What it is for.
@@ -86,7 +87,7 @@ impl ApiKeys {
     }
 
     /// Makes a key. The secret is the key itself; it is not kept and cannot be had again.
-    pub async fn create(&self, new: NewKey, now: SystemTime) -> Result<(ApiKey, Secret), AuthError> {
+    pub async fn create(&self, new: NewApiKey, now: SystemTime) -> Result<(ApiKey, Secret), AuthError> {
         let id = random(9).replace(['-', '_'], "0");
         let secret = format!("{PREFIX}{id}_{}", random(32));
         let key = ApiKey {

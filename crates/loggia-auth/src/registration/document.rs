@@ -1,17 +1,17 @@
-//! The document that describes a program and whose URL is its name (Client ID Metadata Documents): what it says,
-//! and who the program is where such names are taken.
+//! The Client ID Metadata Document of a program: its content, and the client that it stands for.
+//!
+//! A program that publishes one needs no registration. Invariant: the `client_id` is the URL of the document.
 
 use serde_json::{Value, json};
 use url::Url;
 
-use super::ClientIdentity;
-use crate::client::{AuthMethod, ClientAuth, KnownClient};
-use crate::discovery::AuthorizationServer;
+use super::{AuthMethod, ClientAuth, ClientIdentity, KnownClient};
+use crate::discovery::AuthorizationServerMetadata;
 use crate::jose::JwkSet;
 
 impl ClientIdentity {
-    /// The document to publish at the URL of [`described_by`](ClientIdentity::described_by), for answers at
-    /// these addresses. `None`: there is no such URL.
+    /// Returns the document to publish at the URL of [`described_by`](ClientIdentity::described_by), with these redirect
+    /// URIs. Returns `None` without such a URL.
     pub fn document(&self, redirect_uris: &[&str]) -> Option<Value> {
         let mut document = json!({
             "client_id": self.metadata_document.as_ref()?,
@@ -32,27 +32,28 @@ impl ClientIdentity {
         Some(document)
     }
 
-    /// Who we are to a server that takes such names. A server that says how clients prove themselves, and names
-    /// neither our way nor our algorithm, does not take ours.
-    pub(super) fn described_to(&self, server: &AuthorizationServer) -> Option<KnownClient> {
+    /// Returns the client of the document if a server supports such documents. A server that lists authentication methods
+    /// or algorithms has to list those of this client.
+    pub(super) fn document_client_for(&self, server: &AuthorizationServerMetadata) -> Option<KnownClient> {
         let document = self.metadata_document.as_ref()?;
         let features = &server.features;
-        let takes_key = self.document_key.as_ref().is_none_or(|key| {
+        let accepts_key = self.document_key.as_ref().is_none_or(|key| {
             let methods = features.token_endpoint_auth_methods_supported.as_ref();
             let algorithms = &features.token_endpoint_auth_signing_alg_values_supported;
             methods.is_none_or(|methods| methods.iter().any(|method| method == "private_key_jwt"))
                 && (algorithms.is_empty() || algorithms.iter().any(|name| name == key.algorithm().as_str()))
         });
-        (features.client_id_metadata_document_supported && takes_key).then(|| self.described(document))
+        (features.client_id_metadata_document_supported && accepts_key)
+            .then(|| self.document_client(document))
     }
 
-    /// Who we are under a name, if that is the document's.
-    pub(super) fn described_as(&self, client_id: &str) -> Option<KnownClient> {
+    /// Returns the client of the document if `client_id` is its URL.
+    pub(super) fn document_client_with_id(&self, client_id: &str) -> Option<KnownClient> {
         let document = self.metadata_document.as_ref().filter(|document| document.as_str() == client_id);
-        document.map(|document| self.described(document))
+        document.map(|document| self.document_client(document))
     }
 
-    fn described(&self, document: &Url) -> KnownClient {
+    fn document_client(&self, document: &Url) -> KnownClient {
         let (auth, method) = match &self.document_key {
             Some(key) => (ClientAuth::Key(key.clone()), AuthMethod::PrivateKey),
             None => (ClientAuth::None, AuthMethod::None),

@@ -1,61 +1,64 @@
-//! How we become a client of an authorization server, in the order of the specification: what was
-//! registered before, a document that describes us and whose URL is our name, dynamic registration
-//! (RFC 7591), and last the person.
+//! Client registration: finds the client that this program is to an authorization server, in the order of the
+//! specification: a preregistered client, a Client ID Metadata Document, dynamic registration (RFC 7591).
 //!
-//! What one issuer gave us is kept under that issuer's name and is shown to no other.
+//! Authorization servers accept clients in different ways, and the sign-in needs one of them. Invariant: a registration is
+//! stored under its issuer, and is sent to no other.
 
-mod by_hand;
+mod authentication;
 mod document;
+mod preregistered;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::client::credential::{self, KeptClient, Versioned};
-use crate::client::{AuthError, AuthMethod, ClientAuth, KnownClient, TokenStore, plain};
 use crate::clock::{self, Clock};
-use crate::discovery::AuthorizationServer;
-use crate::guard::{Fetch, Reply, RestrictedHttpClient};
+use crate::discovery::AuthorizationServerMetadata;
+use crate::error::{AuthError, printable};
 use crate::jose::SigningKey;
+use crate::restricted_http::{FetchRequest, FetchResponse, RestrictedHttpClient};
 use crate::secret::Secret;
-pub use by_hand::RegisteredClient;
-use by_hand::secret_method;
+use crate::store::TokenStore;
+use crate::store::record::{self, VersionedRecord};
+pub use authentication::{AuthMethod, ClientAuth, ClientRecord, KnownClient};
+pub use preregistered::RegisteredClient;
+use preregistered::secret_method;
 
-/// What kind of program a client is (OpenID Connect Dynamic Client Registration 1.0, section 2).
+/// The application type of a client (OpenID Connect Dynamic Client Registration 1.0, section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ApplicationType {
-    /// A program on the person's machine, which hears answers on the loopback.
+    /// A program on the user's machine, whose redirect URI is on the loopback.
     #[default]
     Native,
-    /// A web server, which hears answers at an address of its own.
+    /// A web server, whose redirect URI is at its own address.
     Web,
 }
 
-/// Who we are.
+/// The identity of this program as an OAuth client.
 #[derive(Debug, Clone)]
 pub struct ClientIdentity {
-    /// The name that people are shown.
+    /// The name that users see.
     pub name: String,
-    /// A page about us.
+    /// A page about the program.
     pub uri: Option<Url>,
-    /// What kind of program we are.
+    /// The application type.
     pub application_type: ApplicationType,
-    /// Clients that were registered by hand.
+    /// The preregistered clients.
     pub registered: Vec<RegisteredClient>,
-    /// A client that the person names now, before all others. Once they have signed in with it, it is kept in
-    /// the store for its issuer, and used there when nobody names one.
+    /// A client that the user names now, used before all others. After a successful sign-in it is saved in the store for
+    /// its issuer, and used there when the user names none.
     pub named: Option<RegisteredClient>,
-    /// The document that describes us. Its URL is our name wherever such names are taken.
+    /// The URL of the Client ID Metadata Document, which is the `client_id` at servers that support it.
     pub metadata_document: Option<Url>,
-    /// The key whose public half is in that document, if the document says `private_key_jwt`.
+    /// The key whose public half is in that document, if its authentication method is `private_key_jwt`.
     pub document_key: Option<Arc<SigningKey>>,
-    /// Whether we register ourselves where nothing else is possible.
+    /// Whether to use dynamic registration if nothing else is possible.
     pub dynamic: bool,
 }
 
 impl ClientIdentity {
-    /// A program of a name, on the person's machine.
+    /// Creates the identity of a program on the user's machine.
     pub fn new(name: impl Into<String>) -> ClientIdentity {
         ClientIdentity {
             name: name.into(),
@@ -69,116 +72,121 @@ impl ClientIdentity {
         }
     }
 
-    /// With a client that was registered by hand.
+    /// Adds a preregistered client.
     #[must_use]
     pub fn registered(mut self, client: RegisteredClient) -> ClientIdentity {
         self.registered.push(client);
         self
     }
 
-    /// With a document that describes us, at an `https` URL with a path.
+    /// Sets the URL of the Client ID Metadata Document: `https`, with a path.
     #[must_use]
     pub fn described_by(mut self, document: Url) -> ClientIdentity {
         self.metadata_document = Some(document);
         self
     }
 
-    /// With the key by which the program of that document proves itself (`private_key_jwt`).
+    /// Sets the key of that document (`private_key_jwt`).
     #[must_use]
     pub fn signing(mut self, key: Arc<SigningKey>) -> ClientIdentity {
         self.document_key = Some(key);
         self
     }
 
-    /// The clients that somebody registered by hand, in the order in which they count.
-    pub(crate) fn by_hand(&self) -> impl Iterator<Item = &RegisteredClient> {
+    /// Returns the preregistered clients in the order of their precedence.
+    pub(crate) fn preregistered(&self) -> impl Iterator<Item = &RegisteredClient> {
         self.named.iter().chain(&self.registered)
     }
 }
 
-/// What a server gave us when we registered.
+/// The record of a dynamic registration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Registration {
+struct RegistrationRecord {
     issuer: String,
     client_id: String,
     method: AuthMethod,
     #[serde(default, serialize_with = "Secret::reveal_option", skip_serializing_if = "Option::is_none")]
     secret: Option<Secret>,
-    /// 0: never.
+    /// In seconds since 1970; 0: never.
     #[serde(default)]
     secret_expires_at: u64,
     redirect_uri: String,
 }
 
-impl Registration {
-    fn known(&self) -> KnownClient {
+impl RegistrationRecord {
+    fn to_client(&self) -> KnownClient {
         let auth = self.secret.clone().map_or(ClientAuth::None, ClientAuth::Secret);
         KnownClient { client_id: self.client_id.clone(), auth, method: self.method }
     }
 }
 
-/// Finds out who we are to an authorization server.
+/// A finder of the client that this program is to an authorization server.
 pub(crate) struct Registrar<'a> {
     pub(crate) identity: &'a ClientIdentity,
-    pub(crate) guard: &'a RestrictedHttpClient,
+    pub(crate) http: &'a RestrictedHttpClient,
     pub(crate) store: &'a dyn TokenStore,
     pub(crate) clock: &'a Clock,
-    /// The protected server, for which clients without an issuer were registered.
+    /// The protected server, which clients without an issuer are for.
     pub(crate) resource: &'a Url,
 }
 
 impl Registrar<'_> {
-    /// The client we are, for a sign-in whose answer goes to `redirect_uri`. `None`: nobody knows us, and
-    /// only the person can help.
+    /// Returns the client for a sign-in with `redirect_uri`. Returns `None` if there is none and the user has to name one.
     pub(crate) async fn client(
         &self,
-        server: &AuthorizationServer,
+        server: &AuthorizationServerMetadata,
         redirect_uri: &str,
     ) -> Result<Option<KnownClient>, AuthError> {
-        if let Some(client) = self.by_hand(server).await? {
+        if let Some(client) = self.preregistered(server).await? {
             return Ok(Some(client));
         }
-        if let Some(client) = self.identity.described_to(server) {
+        if let Some(client) = self.identity.document_client_for(server) {
             return Ok(Some(client));
         }
         let before = self.registration(&server.issuer).await?;
         let now = clock::seconds((self.clock)());
-        let usable = |registration: &&Versioned<Registration>| {
+        let usable = |registration: &&VersionedRecord<RegistrationRecord>| {
             let end = registration.record.secret_expires_at;
             registration.record.redirect_uri == redirect_uri && (end == 0 || end > now)
         };
         if let Some(registration) = before.as_ref().filter(usable) {
-            return Ok(Some(registration.record.known()));
+            return Ok(Some(registration.record.to_client()));
         }
         let Some(endpoint) = server.registration_endpoint.as_ref().filter(|_| self.identity.dynamic) else {
             return Ok(None);
         };
         let registration = self.register(server, endpoint, redirect_uri).await?;
-        let value = credential::written(&registration)?;
+        let value = record::encode(&registration)?;
         let expected = before.map(|before| before.revision);
-        // Somebody else may have registered in between. What is given to either is kept with its client.
+        // Another process may have registered in between. Each credential is stored with its own client.
         self.store.save(&registration_key(&server.issuer), value, expected, None).await?;
-        Ok(Some(registration.known()))
+        Ok(Some(registration.to_client()))
     }
 
-    /// The client that something was given to, with what it proves itself with today.
-    pub(crate) fn known(&self, server: &AuthorizationServer, kept: &KeptClient) -> KnownClient {
+    /// Returns the client of a stored credential, with the credentials that are configured now.
+    pub(crate) fn client_of_record(
+        &self,
+        server: &AuthorizationServerMetadata,
+        record: &ClientRecord,
+    ) -> KnownClient {
         let same = |client: &&RegisteredClient| {
-            client.client_id == kept.client_id
+            client.client_id == record.client_id
                 && client.issuer.as_ref().is_none_or(|own| *own == server.issuer)
         };
-        match self.identity.by_hand().find(same) {
-            Some(client) => client.known_to(server),
-            None => self.identity.described_as(&kept.client_id).unwrap_or_else(|| kept.known()),
+        match self.identity.preregistered().find(same) {
+            Some(client) => client.to_client_of(server),
+            None => {
+                self.identity.document_client_with_id(&record.client_id).unwrap_or_else(|| record.to_client())
+            }
         }
     }
 
-    /// Where the answer of the last sign-in went: a server that knows us expects the next there too.
-    pub(crate) async fn redirect_before(&self, issuer: &str) -> Result<Option<String>, AuthError> {
+    /// Returns the redirect URI of the registration with an issuer, which later sign-ins have to use too.
+    pub(crate) async fn registered_redirect_uri(&self, issuer: &str) -> Result<Option<String>, AuthError> {
         Ok(self.registration(issuer).await?.map(|found| found.record.redirect_uri))
     }
 
-    /// Forgets a registration that the server does not know any more.
+    /// Deletes a registration that the server does not know any more.
     pub(crate) async fn forget(&self, issuer: &str) -> Result<(), AuthError> {
         if let Some(found) = self.registration(issuer).await? {
             self.store.remove(&registration_key(issuer), found.revision).await?;
@@ -186,20 +194,23 @@ impl Registrar<'_> {
         Ok(())
     }
 
-    async fn registration(&self, issuer: &str) -> Result<Option<Versioned<Registration>>, AuthError> {
+    async fn registration(
+        &self,
+        issuer: &str,
+    ) -> Result<Option<VersionedRecord<RegistrationRecord>>, AuthError> {
         let found =
-            credential::load_or_discard::<Registration>(self.store, &registration_key(issuer)).await?;
+            record::load_or_discard::<RegistrationRecord>(self.store, &registration_key(issuer)).await?;
         Ok(found.filter(|found| found.record.issuer == issuer))
     }
 
     async fn register(
         &self,
-        server: &AuthorizationServer,
+        server: &AuthorizationServerMetadata,
         endpoint: &Url,
         redirect_uri: &str,
-    ) -> Result<Registration, AuthError> {
-        // No scope is named: many know those of their resources only when a token is asked for.
-        let request = Request {
+    ) -> Result<RegistrationRecord, AuthError> {
+        // The request names no scope: many servers know those of their resources only when a token is requested.
+        let request = RegistrationRequest {
             client_name: &self.identity.name,
             client_uri: self.identity.uri.as_ref().map(Url::as_str),
             redirect_uris: [redirect_uri],
@@ -212,15 +223,15 @@ impl Registrar<'_> {
             },
         };
         let body = serde_json::to_vec(&request).expect("texts and lists of texts can be written");
-        let reply = self.guard.send(Fetch::json(endpoint.clone(), body)).await?;
+        let reply = self.http.send(FetchRequest::json(endpoint.clone(), body)).await?;
         if !reply.status.is_success() {
-            return Err(refused(server, &reply));
+            return Err(refusal(server, &reply));
         }
-        let answer: Answer = serde_json::from_slice(&reply.body).map_err(|error| {
+        let response: RegistrationResponse = serde_json::from_slice(&reply.body).map_err(|error| {
             let what = error.classify();
             AuthError::Registration(format!("{endpoint} answers with what is no registration ({what:?})"))
         })?;
-        Ok(answer.registration(server, redirect_uri))
+        Ok(response.into_record(server, redirect_uri))
     }
 }
 
@@ -228,8 +239,9 @@ fn registration_key(issuer: &str) -> String {
     format!("client/{issuer}")
 }
 
-/// A public client where that is possible: a program on a person's machine keeps no secret from them.
-fn wanted_method(server: &AuthorizationServer) -> AuthMethod {
+/// Returns the authentication method to register: none if possible, because a program on a user's machine cannot keep a
+/// secret from the user.
+fn wanted_method(server: &AuthorizationServerMetadata) -> AuthMethod {
     let Some(methods) = &server.features.token_endpoint_auth_methods_supported else {
         return AuthMethod::None;
     };
@@ -239,7 +251,7 @@ fn wanted_method(server: &AuthorizationServer) -> AuthMethod {
 }
 
 #[derive(Serialize)]
-struct Request<'a> {
+struct RegistrationRequest<'a> {
     client_name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_uri: Option<&'a str>,
@@ -251,7 +263,7 @@ struct Request<'a> {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct RegistrationResponse {
     client_id: String,
     #[serde(default)]
     client_secret: Option<Secret>,
@@ -261,18 +273,18 @@ struct Answer {
     token_endpoint_auth_method: Option<String>,
 }
 
-impl Answer {
-    fn registration(self, server: &AuthorizationServer, redirect_uri: &str) -> Registration {
-        let said = self.token_endpoint_auth_method.as_deref().and_then(AuthMethod::named);
+impl RegistrationResponse {
+    fn into_record(self, server: &AuthorizationServerMetadata, redirect_uri: &str) -> RegistrationRecord {
+        let said = self.token_endpoint_auth_method.as_deref().and_then(AuthMethod::from_name);
         let secret = self.client_secret.filter(|secret| !secret.expose().is_empty());
         let method = match (said, &secret) {
             (Some(AuthMethod::None), _) | (_, None) => AuthMethod::None,
             (Some(method @ (AuthMethod::Basic | AuthMethod::Post)), Some(_)) => method,
-            // Some give a secret to everybody, even where only public clients are taken.
-            (_, Some(_)) if server.takes("none") => AuthMethod::None,
+            // Some servers issue a secret even if they accept only public clients.
+            (_, Some(_)) if server.accepts_auth_method("none") => AuthMethod::None,
             (_, Some(_)) => secret_method(server),
         };
-        Registration {
+        RegistrationRecord {
             issuer: server.issuer.clone(),
             client_id: self.client_id,
             method,
@@ -284,21 +296,21 @@ impl Answer {
 }
 
 #[derive(Deserialize)]
-struct Refusal {
+struct RegistrationError {
     error: String,
     #[serde(default)]
     error_description: Option<String>,
 }
 
-/// A refusal in words that say what to do. Many vendors admit only clients that they have listed, and say so
+/// Returns the error of a refused registration, with the next step. Many vendors accept only listed clients, and say so
 /// in plain text or not at all.
-fn refused(server: &AuthorizationServer, reply: &Reply) -> AuthError {
+fn refusal(server: &AuthorizationServerMetadata, reply: &FetchResponse) -> AuthError {
     let issuer = &server.issuer;
-    let said = match serde_json::from_slice::<Refusal>(&reply.body) {
-        Ok(Refusal { error, error_description: Some(description) }) => {
-            format!("{}: {}", plain(&error), plain(&description))
+    let said = match serde_json::from_slice::<RegistrationError>(&reply.body) {
+        Ok(RegistrationError { error, error_description: Some(description) }) => {
+            format!("{}: {}", printable(&error), printable(&description))
         }
-        Ok(Refusal { error, error_description: None }) => plain(&error),
+        Ok(RegistrationError { error, error_description: None }) => printable(&error),
         Err(_) => reply.excerpt(),
     };
     let said = if said.is_empty() { reply.status.to_string() } else { format!("{} ({said})", reply.status) };

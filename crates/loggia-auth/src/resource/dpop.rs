@@ -13,10 +13,11 @@ use ring::rand::SystemRandom;
 use serde::Deserialize;
 use url::{Position, Url};
 
-use crate::client::{AuthError, TokenStore};
 use crate::clock;
+use crate::error::AuthError;
 use crate::jose::{Algorithm, Jwt, NumericDate, decode, encode, sha256};
 use crate::secret::Secret;
+use crate::store::TokenStore;
 
 /// The algorithms that proofs may be signed with.
 pub const PROOF_ALGORITHMS: &[Algorithm] =

@@ -15,8 +15,8 @@ use url::Url;
 
 use super::issuer::{AccessClaims, invalid};
 use super::{Grant, TokenError};
-use crate::guard::{Fetch, RestrictedHttpClient};
 use crate::jose::{Claims, JoseError, sha256};
+use crate::restricted_http::{FetchRequest, RestrictedHttpClient};
 use crate::secret::Secret;
 
 /// Most answers that are kept.
@@ -133,8 +133,10 @@ impl Introspection {
             tracing::warn!(endpoint = %self.endpoint, why, "a token could not be introspected");
             TokenError::Unavailable(why)
         };
-        let form =
-            Fetch::form(self.endpoint.clone(), [("token", token), ("token_type_hint", "access_token")]);
+        let form = FetchRequest::form(
+            self.endpoint.clone(),
+            [("token", token), ("token_type_hint", "access_token")],
+        );
         let form = match &self.credentials {
             Credentials::Basic(pair) => form.authorization("Basic", pair),
             Credentials::Bearer(token) => form.authorization("Bearer", token),

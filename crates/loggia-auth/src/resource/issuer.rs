@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::introspection::Introspection;
 use super::{Grant, TOKEN_ALGORITHMS, TokenError};
-use crate::jose::{Algorithm, Audience, Claims, JoseError, Jwt, KeySource, NumericDate, Rules};
+use crate::jose::{Algorithm, Audience, ClaimRules, Claims, JoseError, Jwt, KeySource, NumericDate};
 
 /// Tells which tokens their issuer has revoked before they expire. A function of the `jti` is one.
 pub trait RevocationCheck: Send + Sync + 'static {
@@ -121,7 +121,7 @@ impl Issuer {
         let keys = keys.keys(kid.as_deref(), jwt.algorithm()).await.map_err(invalid)?;
         let verified = jwt.verify_with(&keys, &self.algorithms).map_err(invalid)?;
         let claims: Claims = verified.claims().map_err(invalid)?;
-        claims.check(&Rules { issuer: &self.name, audiences, now, skew }).map_err(invalid)?;
+        claims.check(&ClaimRules { issuer: &self.name, audiences, now, skew }).map_err(invalid)?;
         let access: AccessClaims = verified.claims().map_err(invalid)?;
         if let (Some(withdrawn), Some(jti)) = (&self.withdrawn, &claims.jti) {
             if let Some(catching_up) = withdrawn.catch_up() {

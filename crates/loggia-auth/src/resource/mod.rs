@@ -13,11 +13,11 @@
 //! use loggia::limits::Limits;
 //! use loggia::transport::http::http;
 //! use loggia::transport::{Serve, Shutdown};
-//! use loggia_auth::guard::{RestrictedHttpClient, Policy};
+//! use loggia_auth::restricted_http::{RestrictedHttpClient, FetchPolicy};
 //! use loggia_auth::jose::RemoteKeys;
 //! use loggia_auth::resource::{Issuer, Resource, ScopePolicy};
 //!
-//! let guard = RestrictedHttpClient::new(Policy::default())?;
+//! let guard = RestrictedHttpClient::new(FetchPolicy::default())?;
 //! let keys = RemoteKeys::new("https://id.example.com/jwks".parse()?, guard);
 //! let resource = Resource::new("https://mcp.example.com/mcp".parse()?)?
 //!     .issuer(Issuer::signing("https://id.example.com", Arc::new(keys)))

@@ -15,7 +15,7 @@ use super::family::Families;
 use super::http::{OAuthError, Params, comes_from, redirect};
 use super::records::Records;
 use super::{Shared, pages, redirect_uri};
-use crate::client::AuthError;
+use crate::error::AuthError;
 use crate::jose::{random, sha256};
 
 /// How long a person may take to sign in and to decide.

@@ -16,11 +16,12 @@ use super::records::Records;
 use super::sign_in::{Admit, SignIn};
 use super::signing::Signing;
 use super::{AuthorizationServer, Known, Shared, Trusted, redirect_uri};
-use crate::client::{AuthError, TokenStore};
 use crate::clock::{self, Clock};
-use crate::guard::RestrictedHttpClient;
+use crate::error::AuthError;
 use crate::jose::KeySource;
 use crate::resource::{NonceKey, Proofs};
+use crate::restricted_http::RestrictedHttpClient;
+use crate::store::TokenStore;
 
 /// What an authorization server is to be.
 pub struct Builder {

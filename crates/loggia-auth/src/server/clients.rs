@@ -16,10 +16,10 @@ use url::Url;
 use super::pending::PendingRecords;
 use super::records::Records;
 use super::redirect_uri;
-use crate::client::AuthError;
 use crate::clock;
-use crate::guard::{Fetch, Reply, RestrictedHttpClient};
+use crate::error::AuthError;
 use crate::jose::{JwkSet, KeySource, RemoteKeys, random, sha256};
+use crate::restricted_http::{FetchRequest, FetchResponse, RestrictedHttpClient};
 use crate::secret::Secret;
 
 /// Longest document that is read.
@@ -310,7 +310,7 @@ impl Clients {
         }
         let url = self.check_name(id)?;
         let _place = self.fetching.acquire().await.expect("it is never closed");
-        let reply = self.guard.send(Fetch::get(url).redirects(0).most_bytes(MOST_BYTES)).await;
+        let reply = self.guard.send(FetchRequest::get(url).redirects(0).most_bytes(MOST_BYTES)).await;
         // Why it failed stays here: whoever names an address would learn from it what our network is like.
         let reply = reply.map_err(|error| {
             tracing::info!(%error, "a client's document could not be fetched");
@@ -356,7 +356,7 @@ impl Clients {
 }
 
 /// Reads a document (the same draft, sections 4 and 5).
-fn read(id: &str, reply: &Reply) -> Result<Client, Refused> {
+fn read(id: &str, reply: &FetchResponse) -> Result<Client, Refused> {
     let wrong = |why: &str| Refused("invalid_client", format!("The client's metadata cannot be used: {why}"));
     if reply.status != http::StatusCode::OK {
         return Err(wrong(&format!("its server answers {}", reply.status)));
@@ -384,7 +384,7 @@ fn read(id: &str, reply: &Reply) -> Result<Client, Refused> {
 }
 
 /// How long a document may be kept (RFC 9111), within our bounds.
-fn kept_for(reply: &Reply) -> Duration {
+fn kept_for(reply: &FetchResponse) -> Duration {
     let control = reply.headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut directives = control.split(',').map(|directive| directive.trim().to_ascii_lowercase());
     if directives.clone().any(|directive| matches!(directive.as_str(), "no-store" | "no-cache" | "private")) {

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use loggia::service::BoxFuture;
 
 use super::records::Records;
-use crate::client::AuthError;
 use crate::clock::Clock;
+use crate::error::AuthError;
 use crate::resource::RevocationCheck;
 
 /// How long they are remembered: an access token lasts an hour at most.
@@ -111,9 +111,9 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
     use super::*;
-    use crate::client::{MemoryStore, StoreFuture, Stored, TokenStore};
     use crate::clock;
     use crate::secret::Secret;
+    use crate::store::{MemoryStore, StoreFuture, StoredRecord, TokenStore};
 
     /// A store that counts how often its names are asked for, and can be out of reach.
     #[derive(Default)]
@@ -124,7 +124,7 @@ mod tests {
     }
 
     impl TokenStore for Counting {
-        fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
+        fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<StoredRecord>> {
             self.store.load(key)
         }
 

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::ended::Ended;
 use super::http::OAuthError;
 use super::records::Records;
-use crate::client::AuthError;
 use crate::clock::{self, Clock};
+use crate::error::AuthError;
 use crate::jose::{random, sha256};
 
 const PREFIX: &str = "lgr_";
@@ -216,7 +216,7 @@ pub(super) fn named(seed: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::MemoryStore;
+    use crate::store::MemoryStore;
 
     /// A code is shown by two at once: the second finds out before the first has its refresh token.
     #[tokio::test]

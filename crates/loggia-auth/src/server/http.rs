@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Limited};
 use loggia::transport::http::Body;
 use serde::Serialize;
 
-use crate::client::AuthError;
+use crate::error::AuthError;
 
 /// Longest body that is read.
 const MOST_BYTES: usize = 64 << 10;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::authorize::{Code, Session};
 use super::family::Families;
 use super::records::Records;
-use crate::client::{AuthError, TokenStore};
 use crate::clock::Clock;
+use crate::error::AuthError;
+use crate::store::TokenStore;
 
 /// How often it is looked whether that was all.
 const ROUNDS: usize = 5;

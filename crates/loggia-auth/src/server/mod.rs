@@ -15,12 +15,12 @@
 //! use loggia::limits::Limits;
 //! use loggia::transport::http::http;
 //! use loggia::transport::{Serve, Shutdown};
-//! use loggia_auth::client::MemoryStore;
-//! use loggia_auth::guard::{RestrictedHttpClient, Policy};
+//! use loggia_auth::store::MemoryStore;
+//! use loggia_auth::restricted_http::{RestrictedHttpClient, FetchPolicy};
 //! use loggia_auth::resource::{Resource, ScopePolicy};
 //! use loggia_auth::server::{AuthorizationServer, SignIn};
 //!
-//! let guard = RestrictedHttpClient::new(Policy::default())?;
+//! let guard = RestrictedHttpClient::new(FetchPolicy::default())?;
 //! let link = SignIn::Link { subject: "me".into(), show: Arc::new(|link| println!("Sign in at {}", link.url())) };
 //! let server = AuthorizationServer::builder("http://127.0.0.1:8080", Arc::new(MemoryStore::new()), guard)
 //!     .resource("http://127.0.0.1:8080/mcp", ["mcp"])
@@ -70,12 +70,13 @@ use tower_layer::Layer;
 use tower_service::Service;
 use url::Url;
 
-use crate::client::{AuthError, TokenStore};
 use crate::clock::Clock;
-use crate::guard::RestrictedHttpClient;
+use crate::error::AuthError;
 use crate::jose::KeySource;
 use crate::resource::{Issuer, Proofs};
+use crate::restricted_http::RestrictedHttpClient;
 use crate::secret::Secret;
+use crate::store::TokenStore;
 pub use builder::Builder;
 pub use clients::Client;
 use clients::Clients;

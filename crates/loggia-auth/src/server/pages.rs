@@ -16,7 +16,7 @@ use loggia::wire::text::is_unsafe;
 use ring::digest::{SHA256, digest};
 
 use super::http::TRY_AGAIN;
-use crate::client::AuthError;
+use crate::error::AuthError;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:12vh auto;padding:0 1rem;\
 color:#1c1c1e;background:#fff}h1{font-size:1.4rem}.box{border:1px solid #c7c7cc;border-radius:8px;padding:.8rem 1rem;\

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use super::records::Records;
-use crate::client::AuthError;
 use crate::clock;
+use crate::error::AuthError;
 use crate::jose::sha256;
 
 /// The pending records of one kind.
@@ -134,8 +134,8 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use crate::client::{MemoryStore, StoreFuture, Stored, TokenStore};
     use crate::secret::Secret;
+    use crate::store::{MemoryStore, StoreFuture, StoredRecord, TokenStore};
 
     struct Fixture {
         pending: PendingRecords,
@@ -240,7 +240,7 @@ mod tests {
     }
 
     impl TokenStore for RacingStore {
-        fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
+        fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<StoredRecord>> {
             self.store.load(key)
         }
 

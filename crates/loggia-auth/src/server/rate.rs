@@ -12,7 +12,7 @@ use http::{Extensions, HeaderMap, HeaderName};
 use loggia::transport::http::PeerAddr;
 
 use super::Endpoint;
-use crate::guard::{Network, is_public};
+use crate::restricted_http::{IpNetwork, is_public};
 
 /// Most addresses that are told apart. Whoever comes when there are more shares with others who do.
 const MOST_KNOWN: usize = 10_000;
@@ -35,7 +35,7 @@ pub struct RateLimit {
     /// In a second.
     pub per_second: u32,
     /// The addresses of proxies.
-    pub proxies: Vec<Network>,
+    pub proxies: Vec<IpNetwork>,
 }
 
 impl Default for RateLimit {

@@ -7,11 +7,12 @@ use std::time::SystemTime;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::client::{AuthError, TokenStore};
 use crate::clock::{self, Clock};
+use crate::error::AuthError;
 use crate::jose::sha256;
 use crate::resource::Proof;
 use crate::secret::Secret;
+use crate::store::TokenStore;
 
 #[derive(Clone)]
 pub(super) struct Records {

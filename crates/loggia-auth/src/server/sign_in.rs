@@ -16,11 +16,11 @@ use super::authorize::{Request, Session, failed, too_late};
 use super::http::{Params, comes_from, redirect};
 use super::records::Records;
 use super::{Shared, pages, redirect_uri};
-use crate::client::AuthError;
-use crate::guard::{Fetch, RestrictedHttpClient};
+use crate::error::AuthError;
 use crate::jose::{random, sha256};
-use crate::openid::Expected;
-use crate::provider::Provider;
+use crate::openid::IdTokenRules;
+use crate::remote_issuer::RemoteIssuer;
+use crate::restricted_http::{FetchRequest, RestrictedHttpClient};
 use crate::secret::Secret;
 
 /// How long a link counts.
@@ -89,7 +89,7 @@ impl fmt::Debug for SignIn {
 /// An identity provider where people sign in, and ourselves as a client of it. The address to register there
 /// is the issuer's, followed by `/oauth/callback`.
 pub struct OpenId {
-    provider: Provider,
+    provider: RemoteIssuer,
     client_id: String,
     client_secret: Option<Secret>,
     scopes: String,
@@ -112,7 +112,7 @@ impl OpenId {
         guard: RestrictedHttpClient,
     ) -> Result<OpenId, url::ParseError> {
         Ok(OpenId {
-            provider: Provider::new(issuer, guard.clone())?,
+            provider: RemoteIssuer::new(issuer, guard.clone())?,
             client_id: client_id.into(),
             client_secret,
             scopes: "openid profile email".to_owned(),
@@ -382,7 +382,7 @@ impl Shared {
             }
             None => form.push(("client_id", &openid.client_id)),
         }
-        let mut fetch = Fetch::form(endpoint, form);
+        let mut fetch = FetchRequest::form(endpoint, form);
         if let Some(credentials) = authorization {
             fetch = fetch
                 .authorization("Basic", &credentials)
@@ -394,14 +394,14 @@ impl Shared {
         }
         let answer: Answer =
             serde_json::from_slice(&reply.body).map_err(|_| unavailable("it gives no ID token"))?;
-        let expected = Expected {
+        let expected = IdTokenRules {
             provider: &openid.provider,
             client_id: &openid.client_id,
             nonce: Some(&away.nonce),
             now: self.now(),
             skew: self.skew,
         };
-        let claims = expected.claims(answer.id_token.expose()).await;
+        let claims = expected.verify(answer.id_token.expose()).await;
         claims.map_err(|error| unavailable(&error.to_string()))
     }
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::records::{Found, Records};
-use crate::client::AuthError;
 use crate::clock::{self, Clock};
+use crate::error::AuthError;
 use crate::jose::{self, Algorithm, JoseError, JwkSet, KeySource, KeysFuture, SigningKey};
 use crate::secret::Secret;
 
@@ -173,7 +173,10 @@ impl KeySource for Signing {
             let keys = |known: Result<Known, AuthError>| {
                 let known = known.map_err(|error| {
                     let url = RECORD.to_owned();
-                    JoseError::Keys(crate::guard::FetchError::Failed { url, why: error.to_string() })
+                    JoseError::Keys(crate::restricted_http::FetchError::Failed {
+                        url,
+                        why: error.to_string(),
+                    })
                 })?;
                 Ok::<_, JoseError>(known.published)
             };

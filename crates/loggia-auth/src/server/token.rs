@@ -18,9 +18,9 @@ use super::clients::{Client, JWT_BEARER, Proves, Refused};
 use super::family::{self, Families, Granted};
 use super::http::{OAuthError, Params, json};
 use super::records::{Found, Records};
-use crate::client::AuthError;
 use crate::clock;
-use crate::jose::{Algorithm, Claims, JoseError, Jwt, KeySource, NumericDate, Rules, random, sha256};
+use crate::error::AuthError;
+use crate::jose::{Algorithm, ClaimRules, Claims, JoseError, Jwt, KeySource, NumericDate, random, sha256};
 use crate::resource::{ProofError, Proofs};
 use crate::secret::Secret;
 
@@ -246,8 +246,12 @@ impl Shared {
         let keys = trusted.keys.keys(jwt.header().kid.as_deref(), jwt.algorithm()).await.map_err(refused)?;
         let verified = jwt.verify_with(&keys, Algorithm::ALL).map_err(refused)?;
         let claims: Claims = verified.claims().map_err(refused)?;
-        let rules =
-            Rules { issuer: &trusted.issuer, audiences: &[&self.issuer], now: self.now(), skew: self.skew };
+        let rules = ClaimRules {
+            issuer: &trusted.issuer,
+            audiences: &[&self.issuer],
+            now: self.now(),
+            skew: self.skew,
+        };
         claims.check(&rules).map_err(refused)?;
         let own: IdJag = verified.claims().map_err(refused)?;
         if own.client_id.as_deref() != Some(&client.id) {
@@ -450,7 +454,7 @@ impl Shared {
         let endpoint = format!("{}{}", self.origin, self.path("token"));
         let audiences = [self.issuer.as_str(), &endpoint];
         claims
-            .check(&Rules { issuer: id, audiences: &audiences, now: self.now(), skew: self.skew })
+            .check(&ClaimRules { issuer: id, audiences: &audiences, now: self.now(), skew: self.skew })
             .map_err(refused)?;
         if claims.sub.as_deref() != Some(id) {
             return Err(error("invalid_client", "The assertion is about another client"));

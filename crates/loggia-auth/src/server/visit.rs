@@ -12,7 +12,7 @@ use super::authorize::{DECIDES, Request, failed};
 use super::http::{Params, comes_from, form, redirect};
 use super::records::Records;
 use super::{AuthorizationServer, Endpoint, Shared, pages};
-use crate::client::AuthError;
+use crate::error::AuthError;
 use crate::jose::random;
 
 /// Somebody who is signed in in a browser.

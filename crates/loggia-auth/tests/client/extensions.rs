@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use loggia_auth::extensions::{
-    AssertionFile, Enterprise, FixedAssertion, Grant, IdentityProvider, SubjectToken, Workload,
+    AssertionFile, EnterpriseGrant, FixedAssertion, GrantType, IdentityProvider, SubjectTokenType,
+    WorkloadGrant,
 };
 use loggia_auth::registration::RegisteredClient;
 use loggia_auth::secret::Secret;
@@ -18,16 +19,16 @@ const BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
 
 /// An organisation whose identity provider lives at the token endpoint of the world's own server.
-fn enterprise(world: &World) -> Grant {
+fn enterprise(world: &World) -> GrantType {
     let secret = |name: &str| RegisteredClient::with_secret(name, Secret::new("s&cret"));
-    Grant::Enterprise(Enterprise {
+    GrantType::Enterprise(EnterpriseGrant {
         provider: IdentityProvider {
             issuer: "https://idp.example".to_owned(),
             token_endpoint: Some(Url::parse(&format!("{}/token", world.issuer)).unwrap()),
             client: secret("at-the-idp"),
         },
         subject: Arc::new(FixedAssertion(Secret::new("id-token"))),
-        subject_kind: SubjectToken::IdToken,
+        subject_type: SubjectTokenType::IdToken,
         client: secret("at-the-server").at(&world.issuer),
     })
 }
@@ -63,7 +64,7 @@ async fn a_token_of_the_identity_provider_is_no_grant() {
     let world = World::new().await;
     let oauth = world.client().grant(enterprise(&world)).build().unwrap();
     let error = world.call(&oauth).await.unwrap_err();
-    assert!(error.contains("was asked for an ID-JAG and gives something it does not name"), "{error}");
+    assert!(error.contains("was asked for an ID-JAG and gives a token without a type"), "{error}");
     assert_eq!(world.grants(BEARER), 0, "what was given is shown to nobody");
 }
 
@@ -73,7 +74,8 @@ async fn what_the_platform_says_is_read_anew_and_a_refusal_is_not_argued_with() 
     let file = folder.path().join("assertion");
     let world = World::new().await;
     let client = RegisteredClient::public("workload").at(&world.issuer);
-    let grant = Grant::Workload(Workload { client, assertion: Arc::new(AssertionFile(file.clone())) });
+    let grant =
+        GrantType::Workload(WorkloadGrant { client, assertion: Arc::new(AssertionFile(file.clone())) });
     let oauth = world.client().grant(grant).build().unwrap();
     let error = world.call(&oauth).await.unwrap_err();
     assert!(error.contains("no assertion in"), "{error}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use loggia_auth::client::DpopUse;
-use loggia_auth::guard::Policy;
+use loggia_auth::restricted_http::FetchPolicy;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -114,19 +114,19 @@ fn sign_ins() -> Vec<Line> {
         line(
             "no state",
             answer(|answer| answer.retain(|(name, _)| name != "state")),
-            "nobody signed in",
+            "did not sign in",
             Never::Token,
         ),
         line(
             "two codes",
             answer(|answer| answer.push(("code".to_owned(), "another".to_owned()))),
-            "nobody signed in",
+            "did not sign in",
             Never::Token,
         ),
         line(
             "a state of somebody else's",
             answer(|answer| set(answer, "state", "x")),
-            "nobody signed in",
+            "did not sign in",
             Never::Token,
         ),
         line(
@@ -193,7 +193,7 @@ fn documents() -> Vec<Line> {
         line(
             "a resource that is somebody else's",
             resource(json!({ "resource": "https://bank.example/mcp" })),
-            "somebody else's",
+            "would belong to another server",
             Never::SignIn,
         ),
         line(
@@ -253,7 +253,7 @@ fn documents() -> Vec<Line> {
         line(
             "a resource above a port of its own",
             resource(json!({ "resource": "http://127.0.0.1:1/mcp" })),
-            "somebody else's",
+            "would belong to another server",
             Never::SignIn,
         ),
         line(
@@ -463,8 +463,8 @@ async fn meet(line: Line) {
     let Line { what, twists, said, never } = line;
     let patience = Duration::from_secs(3);
     let world = World::twisted(twists).await;
-    let oauth = world.client().policy(Policy { timeout: patience, ..policy() });
-    let oauth = oauth.person(person().patience(patience)).build().unwrap();
+    let oauth = world.client().policy(FetchPolicy { timeout: patience, ..policy() });
+    let oauth = oauth.user_agent(person().timeout(patience)).build().unwrap();
     let error = world.call(&oauth).await.expect_err(what);
     assert!(error.contains(said), "{what}: {error}");
     assert!(!error.contains("555"), "{what}: {error}");
@@ -510,7 +510,7 @@ async fn secrets_are_not_shown() {
     assert_eq!(world.call(&oauth).await, Ok(200));
     let credential = oauth.credential().await.unwrap().unwrap();
     let renewed = oauth.refresh().await;
-    let shown = format!("{oauth:?} {credential:?} {renewed:?} {:?}", oauth.standing().borrow());
+    let shown = format!("{oauth:?} {credential:?} {renewed:?} {:?}", oauth.status().borrow());
     for secret in [&credential.access_token, credential.refresh_token.as_ref().unwrap()] {
         assert!(!shown.contains(secret.expose()), "{shown}");
     }

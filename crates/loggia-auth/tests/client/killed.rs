@@ -5,11 +5,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use loggia_auth::client::{FileStore, OAuth, StoreFuture, Stored, TokenStore};
+use loggia_auth::client::OAuth;
 use loggia_auth::clock;
-use loggia_auth::extensions::Grant;
+use loggia_auth::extensions::GrantType;
 use loggia_auth::registration::ClientIdentity;
 use loggia_auth::secret::Secret;
+use loggia_auth::store::{FileStore, StoreFuture, StoredRecord, TokenStore};
 use url::Url;
 
 use crate::world::{World, policy};
@@ -23,7 +24,7 @@ struct Deadly {
 }
 
 impl TokenStore for Deadly {
-    fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
+    fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<StoredRecord>> {
         self.files.load(key)
     }
 
@@ -69,7 +70,7 @@ fn the_child() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(async {
         let oauth = OAuth::builder(Url::parse(server).unwrap(), ClientIdentity::new("test"));
-        let oauth = oauth.policy(policy()).clock(Arc::new(move || now)).grant(Grant::Nobody);
+        let oauth = oauth.policy(policy()).clock(Arc::new(move || now)).grant(GrantType::RefreshOnly);
         oauth.store(Arc::new(store), "me").build().unwrap().refresh().await
     });
     panic!("it lives: {outcome:?}");
@@ -104,7 +105,7 @@ async fn nobody_is_signed_out_by_a_death() {
         world.sleep(3600);
         die(&world, folder.path(), "before").await;
     }
-    let survivor = world.client().grant(Grant::Nobody).store(store(), "me").build().unwrap();
+    let survivor = world.client().grant(GrantType::RefreshOnly).store(store(), "me").build().unwrap();
     assert_eq!(world.call(&survivor).await, Ok(200));
     assert_eq!((world.reused(), world.grants("refresh_token")), (0, 111));
     assert_eq!(world.heard("/authorize").len(), 1);

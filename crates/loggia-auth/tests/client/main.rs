@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod extensions;
-mod guard;
 mod hostile;
 mod killed;
 mod real;
 mod renewal;
+mod restricted_http;
 mod sign_in;
 mod single_sign_on;
 mod stores;

@@ -6,14 +6,17 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use loggia_auth::client::{DpopUse, MemoryStore, OAuth, OAuthBuilder};
-use loggia_auth::extensions::{AssertionSource, ClientCredentials, Grant, IdentityProvider, SingleSignOn};
-use loggia_auth::guard::{Fetch, RestrictedHttpClient};
+use loggia_auth::client::{DpopUse, OAuth, OAuthBuilder};
+use loggia_auth::extensions::{
+    AssertionSource, ClientCredentialsGrant, GrantType, IdentityProvider, SingleSignOn,
+};
 use loggia_auth::jose::Jwt;
-use loggia_auth::loopback::Loopback;
+use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_auth::registration::{ClientIdentity, RegisteredClient};
+use loggia_auth::restricted_http::{FetchRequest, RestrictedHttpClient};
 use loggia_auth::scope::Scopes;
 use loggia_auth::secret::Secret;
+use loggia_auth::store::MemoryStore;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -64,7 +67,7 @@ impl Real {
     async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Value {
         let mut url = self.server.join(path).unwrap();
         url.query_pairs_mut().extend_pairs(query);
-        let reply = RestrictedHttpClient::new(policy()).unwrap().send(Fetch::get(url)).await.unwrap();
+        let reply = RestrictedHttpClient::new(policy()).unwrap().send(FetchRequest::get(url)).await.unwrap();
         serde_json::from_slice(&reply.body).unwrap()
     }
 
@@ -73,21 +76,21 @@ impl Real {
     }
 
     /// A person whose browser keeps cookies.
-    fn person(&self) -> Loopback {
+    fn user_agent(&self) -> LoopbackUserAgent {
         let browse = self.server.join("/browse").unwrap();
-        let person = Loopback::new(move |page| {
+        let person = LoopbackUserAgent::new(move |page| {
             let mut url = browse.clone();
             url.query_pairs_mut().append_pair("page", page.as_str());
             tokio::spawn(async move { RestrictedHttpClient::new(policy()).unwrap().get(&url).await });
             Ok(())
         });
-        person.patience(PATIENCE)
+        person.timeout(PATIENCE)
     }
 
     fn client(&self) -> OAuthBuilder {
         OAuth::builder(self.server.clone(), ClientIdentity::new("test"))
             .policy(policy())
-            .person(self.person())
+            .user_agent(self.user_agent())
     }
 
     async fn call(&self, oauth: &OAuth) -> Result<u16, String> {
@@ -142,7 +145,7 @@ async fn sign_in_step_up_and_rotation() {
 async fn a_program_of_its_own() {
     let Some(real) = Real::start(json!({})).await else { return };
     let client = RegisteredClient::with_secret("robot", Secret::new("a secret")).at(&real.issuer);
-    let grant = Grant::ClientCredentials(ClientCredentials { client });
+    let grant = GrantType::ClientCredentials(ClientCredentialsGrant { client });
     let oauth = real.client().grant(grant).dpop(DpopUse::Never).build().unwrap();
     assert_eq!(real.call(&oauth).await, Ok(200));
     assert_eq!(real.set(&[]).await, Counts { authorizations: 0, reused: 0 });
@@ -156,7 +159,7 @@ async fn single_sign_on() {
     let store = Arc::new(MemoryStore::new());
     let guard = RestrictedHttpClient::new(policy()).unwrap();
     let alone = || SingleSignOn::new(provider.clone(), store.clone(), guard.clone()).unwrap();
-    let mut shown = alone().person(real.person()).assertion("anybody").await.unwrap();
+    let mut shown = alone().user_agent(real.user_agent()).assertion("anybody").await.unwrap();
     for _ in 0..3 {
         // What was refused is renewed, without the person.
         alone().refused(&shown).await;

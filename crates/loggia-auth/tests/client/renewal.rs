@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use loggia_auth::client::{AuthError, AuthStatus, FileStore, MemoryStore, OAuth, TokenStore};
+use loggia_auth::client::{AuthStatus, OAuth};
 use loggia_auth::clock;
-use loggia_auth::extensions::Grant;
-use loggia_auth::loopback::Loopback;
+use loggia_auth::error::AuthError;
+use loggia_auth::extensions::GrantType;
+use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_auth::scope::Scopes;
+use loggia_auth::store::{FileStore, MemoryStore, TokenStore};
 use tokio::task::JoinSet;
 
 use crate::world::{Odd, Twists, World};
@@ -82,13 +84,13 @@ async fn a_window_that_is_closed_stays_closed() {
     let world = World::new().await;
     let shown = Arc::new(AtomicUsize::new(0));
     let counted = shown.clone();
-    let person = Loopback::new(move |_| {
+    let person = LoopbackUserAgent::new(move |_| {
         counted.fetch_add(1, SeqCst);
         Ok(())
     });
-    let oauth = world.client().person(person.patience(Duration::from_millis(300))).build().unwrap();
+    let oauth = world.client().user_agent(person.timeout(Duration::from_millis(300))).build().unwrap();
     for outcome in rush(&world, &[oauth], 20).await {
-        assert!(outcome.unwrap_err().contains("nobody signed in"));
+        assert!(outcome.unwrap_err().contains("did not sign in"));
     }
     assert_eq!(shown.load(SeqCst), 1);
 }
@@ -117,8 +119,8 @@ async fn when_it_is_over_it_says_so() {
     let store = Arc::new(MemoryStore::new());
     let person = world.client().store(store.clone(), "me").build().unwrap();
     assert_eq!(world.call(&person).await, Ok(200));
-    let program = world.client().grant(Grant::Nobody).store(store, "me").build().unwrap();
-    let standing = program.standing();
+    let program = world.client().grant(GrantType::RefreshOnly).store(store, "me").build().unwrap();
+    let standing = program.status();
     assert_eq!(world.call(&program).await, Ok(200));
     assert!(matches!(*standing.borrow(), AuthStatus::SignedIn { until: Some(_) }));
     world.revoke();
@@ -204,7 +206,7 @@ async fn who_signs_out_elsewhere_is_signed_out_here() {
     world.twist(|twists| twists.lifetime = Some(24 * HOUR));
     let person = world.client().store(store.clone(), "me").build().unwrap();
     assert_eq!(world.call(&person).await, Ok(200));
-    let program = world.client().grant(Grant::Nobody).store(store, "me").build().unwrap();
+    let program = world.client().grant(GrantType::RefreshOnly).store(store, "me").build().unwrap();
     assert_eq!(world.call(&program).await, Ok(200));
     let session =
         |oauth: OAuth| async move { oauth.credential().await.unwrap().map(|credential| credential.session) };
@@ -233,9 +235,9 @@ async fn who_signs_out_elsewhere_is_signed_out_here() {
             break error;
         }
     };
-    assert!(error.contains("wants somebody to sign in"), "{error}");
+    assert!(error.contains("wants the user to sign in"), "{error}");
     assert_eq!(
-        *program.standing().borrow(),
+        *program.status().borrow(),
         AuthStatus::SignInAgain(error.split_once("again: ").unwrap().1.to_owned())
     );
 }
@@ -247,10 +249,10 @@ async fn what_nobody_has_allowed_is_named() {
     world.twist(|twists| twists.needs = "read");
     let person = world.client().store(store.clone(), "me").build().unwrap();
     assert_eq!(world.call(&person).await, Ok(200));
-    let program = world.client().grant(Grant::Nobody).store(store, "me").build().unwrap();
+    let program = world.client().grant(GrantType::RefreshOnly).store(store, "me").build().unwrap();
     world.twist(|twists| twists.needs = "read write admin");
     let error = world.call(&program).await.unwrap_err();
-    assert!(error.contains("wants the scopes 'admin write', which nobody has allowed yet"), "{error}");
+    assert!(error.contains("wants the scopes 'admin write', which the user has not allowed yet"), "{error}");
     assert_eq!(world.heard("/authorize").len(), 2, "for 'read' alone");
 }
 

@@ -3,14 +3,17 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use loggia_auth::client::{Answer, ClientAuth, FileStore, MemoryStore, OAuth, Proof, TokenStore};
+use loggia_auth::client::{OAuth, TokenCheck};
 use loggia_auth::discovery::BearerChallenge;
-use loggia_auth::extensions::{ClientCredentials, Grant};
-use loggia_auth::guard::RestrictedHttpClient;
+use loggia_auth::extensions::{ClientCredentialsGrant, GrantType};
 use loggia_auth::jose::{Algorithm, Claims, JwkSet, Jwt, SigningKey};
-use loggia_auth::loopback::Loopback;
+use loggia_auth::loopback::LoopbackUserAgent;
+use loggia_auth::registration::ClientAuth;
 use loggia_auth::registration::{ClientIdentity, RegisteredClient};
+use loggia_auth::restricted_http::RestrictedHttpClient;
 use loggia_auth::secret::Secret;
+use loggia_auth::store::{FileStore, MemoryStore, TokenStore};
+use loggia_auth::user_agent::AuthorizationResponse;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use url::Url;
@@ -21,9 +24,9 @@ use crate::world::{Odd, Params, Twists, World, person, policy};
 type Pages = Arc<Mutex<Vec<String>>>;
 
 /// A person whose browser looks at all that `pages` makes of the sign-in page.
-fn browsing(seen: &Pages, done: mpsc::Sender<()>, pages: fn(&Url) -> Vec<String>) -> Loopback {
+fn browsing(seen: &Pages, done: mpsc::Sender<()>, pages: fn(&Url) -> Vec<String>) -> LoopbackUserAgent {
     let seen = seen.clone();
-    Loopback::new(move |page| {
+    LoopbackUserAgent::new(move |page| {
         let (seen, done, pages) = (seen.clone(), done.clone(), pages(page));
         tokio::spawn(async move {
             let browser = RestrictedHttpClient::new(policy()).unwrap();
@@ -57,7 +60,7 @@ async fn the_browser_is_told_what_happened() {
             page.to_string(),
         ]
     });
-    let oauth = world.client().person(person).build().unwrap();
+    let oauth = world.client().user_agent(person).build().unwrap();
     assert_eq!(world.call(&oauth).await, Ok(200));
     ended.recv().await.unwrap();
     let seen = seen.lock().unwrap().clone();
@@ -78,7 +81,8 @@ async fn the_browser_is_told_what_went_wrong() {
     })
     .await;
     let (seen, (done, mut ended)) = (Pages::default(), mpsc::channel(4));
-    let oauth = world.client().person(browsing(&seen, done, |page| vec![page.to_string()])).build().unwrap();
+    let oauth =
+        world.client().user_agent(browsing(&seen, done, |page| vec![page.to_string()])).build().unwrap();
     assert!(world.call(&oauth).await.unwrap_err().contains("invalid_grant: <b>no"));
     ended.recv().await.unwrap();
     let page = seen.lock().unwrap()[0].clone();
@@ -90,7 +94,8 @@ async fn the_answer_can_be_pasted() {
     let world = World::new().await;
     let (sender, pages) = mpsc::unbounded_channel();
     let pages = Arc::new(tokio::sync::Mutex::new(pages));
-    let person = Loopback::new(move |page| sender.send(page.clone()).map_err(|error| error.to_string()));
+    let person =
+        LoopbackUserAgent::new(move |page| sender.send(page.clone()).map_err(|error| error.to_string()));
     let elsewhere = world.clone();
     let complaints = Arc::new(Mutex::new(Vec::new()));
     let heard = complaints.clone();
@@ -106,12 +111,15 @@ async fn the_answer_can_be_pasted() {
             // Another machine's browser ends at an address that leads nowhere there.
             let page = pages.lock().await.recv().await.unwrap();
             let browser = RestrictedHttpClient::new(policy()).unwrap();
-            let stuck = browser.send(loggia_auth::guard::Fetch::get(page).redirects(0)).await.unwrap_err();
+            let stuck = browser
+                .send(loggia_auth::restricted_http::FetchRequest::get(page).redirects(0))
+                .await
+                .unwrap_err();
             assert!(stuck.to_string().contains("/callback"), "{stuck}");
             Some("  what was in the clipboard\n".to_owned())
         }
     });
-    let oauth = world.client().person(person).build().unwrap();
+    let oauth = world.client().user_agent(person).build().unwrap();
     assert_eq!(world.call(&oauth).await, Ok(200));
     let complaints = complaints.lock().unwrap().clone();
     assert_eq!(complaints.len(), 3, "{complaints:?}");
@@ -128,12 +136,12 @@ async fn nobody_pastes_for_ever() {
     let world = World::new().await;
     let pasted = Arc::new(Mutex::new(0));
     let count = pasted.clone();
-    let person = Loopback::new(|_| Ok(())).patience(Duration::from_millis(300)).paste(move |_| {
+    let person = LoopbackUserAgent::new(|_| Ok(())).timeout(Duration::from_millis(300)).paste(move |_| {
         *count.lock().unwrap() += 1;
         async { Some("y".to_owned()) }
     });
-    let oauth = world.client().person(person).build().unwrap();
-    assert!(world.call(&oauth).await.unwrap_err().contains("nobody signed in"));
+    let oauth = world.client().user_agent(person).build().unwrap();
+    assert!(world.call(&oauth).await.unwrap_err().contains("did not sign in"));
     assert_eq!(*pasted.lock().unwrap(), 10);
 }
 
@@ -143,15 +151,15 @@ async fn an_answer_may_come_to_another_process_and_is_good_once() {
     let world = World::new().await;
     let process = || {
         let store = Arc::new(FileStore::open(folder.path()).unwrap());
-        world.client().grant(Grant::Nobody).store(store, "me").build().unwrap()
+        world.client().grant(GrantType::RefreshOnly).store(store, "me").build().unwrap()
     };
     let here = "https://hub.example/callback";
     let answered = |page: Url| {
         let world = world.clone();
         async move {
             let browser = RestrictedHttpClient::new(policy()).unwrap();
-            let _ = browser.send(loggia_auth::guard::Fetch::get(page).redirects(0)).await;
-            Answer::parse(&world.answer_to(&world.heard("/authorize").pop().unwrap())).unwrap()
+            let _ = browser.send(loggia_auth::restricted_http::FetchRequest::get(page).redirects(0)).await;
+            AuthorizationResponse::parse(&world.answer_to(&world.heard("/authorize").pop().unwrap())).unwrap()
         }
     };
     let begun = process().begin(here).await.unwrap();
@@ -169,8 +177,10 @@ async fn an_answer_may_come_to_another_process_and_is_good_once() {
     let late = answered(late.page).await;
     world.sleep(601);
     assert!(process().finish(late).await.is_err(), "it came too late");
-    let other =
-        world.client().grant(Grant::Nobody).store(Arc::new(FileStore::open(folder.path()).unwrap()), "you");
+    let other = world
+        .client()
+        .grant(GrantType::RefreshOnly)
+        .store(Arc::new(FileStore::open(folder.path()).unwrap()), "you");
     let begun = process().begin(here).await.unwrap();
     let stolen = answered(begun.page).await;
     assert!(other.build().unwrap().finish(stolen).await.is_err(), "it was another person's");
@@ -204,7 +214,7 @@ async fn what_one_issuer_knows_is_shown_to_no_other() {
     let (first, second) = (World::new().await, World::new().await);
     let by_hand = |world: &World, client: RegisteredClient| {
         let identity = ClientIdentity::new("test").registered(client);
-        let grant = Grant::Person(Arc::new(person()));
+        let grant = GrantType::AuthorizationCode(Arc::new(person()));
         let oauth = OAuth::builder(world.server.clone(), identity).policy(policy()).grant(grant);
         oauth.store(store.clone(), "me").build().unwrap()
     };
@@ -214,14 +224,14 @@ async fn what_one_issuer_knows_is_shown_to_no_other() {
     first.twist(|twists| twists.resource = json!({ "authorization_servers": [second.issuer] }));
     first.revoke();
     let error = first.call(&by_hand(&first, client.clone())).await.unwrap_err();
-    assert!(error.contains("what one knows is not shown to the other"), "{error}");
+    assert!(error.contains("the credentials of one are not sent to the other"), "{error}");
     let error = first.call(&by_hand(&first, client.at(&first.issuer))).await.unwrap_err();
-    assert!(error.contains("what one knows is not shown to the other"), "{error}");
+    assert!(error.contains("the credentials of one are not sent to the other"), "{error}");
     assert_eq!(second.heard("/authorize").len() + second.heard("/token").len(), 0);
 
     // Nor does a program show its secret to whoever a server names.
     let secret = RegisteredClient::with_secret("mine", Secret::new("sesame")).at("https://as.example");
-    let program = Grant::ClientCredentials(ClientCredentials { client: secret });
+    let program = GrantType::ClientCredentials(ClientCredentialsGrant { client: secret });
     let error = second.call(&second.client().grant(program).build().unwrap()).await.unwrap_err();
     assert!(error.contains("registered with https://as.example"), "{error}");
     assert_eq!(second.heard("/token").len(), 0);
@@ -248,7 +258,7 @@ async fn an_issuer_that_differs_by_a_slash_has_to_be_named() {
         let store = Arc::new(MemoryStore::new());
         let client = |issuer: Option<&str>| {
             let oauth = OAuth::builder(world.server.clone(), ClientIdentity::new("test")).policy(policy());
-            let oauth = oauth.person(person()).store(store.clone(), "me");
+            let oauth = oauth.user_agent(person()).store(store.clone(), "me");
             issuer.into_iter().fold(oauth, |oauth, issuer| oauth.issuer(issuer)).build().unwrap()
         };
         for other in [None, Some(listed.as_str()), Some("https://as.example/")] {
@@ -273,7 +283,7 @@ async fn a_client_that_the_person_names_is_kept_for_its_issuer() {
     let sign_in = async |world: &World, key: &str, named: Option<RegisteredClient>| {
         let identity = ClientIdentity { named, ..ClientIdentity::new("test") };
         let oauth = OAuth::builder(world.server.clone(), identity).policy(policy());
-        let oauth = oauth.person(person()).store(store.clone(), key).build().unwrap();
+        let oauth = oauth.user_agent(person()).store(store.clone(), key).build().unwrap();
         let outcome = oauth.sign_in().await.map(|credential| credential.client.client_id);
         let shown = world.heard("/token").pop().and_then(|heard| heard.headers.get("authorization").cloned());
         outcome.map(|client| (client, shown.is_some())).map_err(|error| error.to_string())
@@ -323,7 +333,7 @@ async fn a_program_with_a_key_is_known_by_its_document() {
         let world = World::twisted(Twists { metadata: metadata.clone(), ..Twists::default() }).await;
         let oauth =
             OAuth::builder(world.server.clone(), identity.clone()).policy(policy()).clock(world.clock());
-        let oauth = oauth.person(person()).build().unwrap();
+        let oauth = oauth.user_agent(person()).build().unwrap();
         assert_eq!(world.call(&oauth).await, Ok(200), "{metadata}");
         world.sleep(3590);
         assert_eq!(world.call(&oauth).await, Ok(200), "{metadata}");
@@ -364,7 +374,7 @@ async fn the_person_is_asked_last() {
         };
         async move { Some(client) }
     });
-    assert_eq!(world.call(&world.client().person(asked).build().unwrap()).await, Ok(200));
+    assert_eq!(world.call(&world.client().user_agent(asked).build().unwrap()).await, Ok(200));
     assert_eq!(world.heard("/authorize")[0].param("client_id"), Some("typed"));
 }
 
@@ -372,7 +382,11 @@ async fn the_person_is_asked_last() {
 async fn a_program_gets_its_own_tokens_again() {
     let world = World::new().await;
     let client = RegisteredClient::with_secret("robot", Secret::new("a b")).at(&world.issuer);
-    let oauth = world.client().grant(Grant::ClientCredentials(ClientCredentials { client })).build().unwrap();
+    let oauth = world
+        .client()
+        .grant(GrantType::ClientCredentials(ClientCredentialsGrant { client }))
+        .build()
+        .unwrap();
     world.twist(|twists| twists.tokens = json!({ "refresh_token": null }));
     assert_eq!(world.call(&oauth).await, Ok(200));
     world.sleep(3590);
@@ -388,11 +402,11 @@ async fn a_program_gets_its_own_tokens_again() {
 async fn nobody_is_waited_for_for_ever() {
     let world = World::new().await;
     let store = Arc::new(MemoryStore::new());
-    let absent = Loopback::new(|_| Ok(())).patience(Duration::from_millis(50));
-    let oauth = world.client().person(absent).store(store.clone(), "me").build().unwrap();
-    assert!(world.call(&oauth).await.unwrap_err().contains("nobody signed in"));
-    let blind = Loopback::new(|_| Err("no browser".to_owned()));
-    let oauth = world.client().person(blind).store(store.clone(), "me").build().unwrap();
+    let absent = LoopbackUserAgent::new(|_| Ok(())).timeout(Duration::from_millis(50));
+    let oauth = world.client().user_agent(absent).store(store.clone(), "me").build().unwrap();
+    assert!(world.call(&oauth).await.unwrap_err().contains("did not sign in"));
+    let blind = LoopbackUserAgent::new(|_| Err("no browser".to_owned()));
+    let oauth = world.client().user_agent(blind).store(store.clone(), "me").build().unwrap();
     assert!(world.call(&oauth).await.unwrap_err().contains("cannot be shown here: no browser"));
     assert_eq!(store.keys("credential/").await.unwrap(), [] as [&str; 0]);
 }
@@ -402,34 +416,40 @@ async fn a_token_is_proved_by_a_call() {
     let world = World::new().await;
     let oauth = world.client().build().unwrap();
     assert!(matches!(
-        oauth.prove().await,
-        Ok(Proof::Missing(BearerChallenge { resource_metadata: Some(_), .. }))
+        oauth.check_token().await,
+        Ok(TokenCheck::Missing(BearerChallenge { resource_metadata: Some(_), .. }))
     ));
     assert_eq!(world.heard("/authorize").len(), 0, "asking signs nobody in");
     assert!(oauth.ensure().await.unwrap().is_some());
-    assert_eq!(oauth.prove().await, Ok(Proof::Taken));
+    assert_eq!(oauth.check_token().await, Ok(TokenCheck::Accepted));
     let (signed_in, calls) = (world.heard("/authorize").len(), world.heard("/mcp").len());
     assert!(oauth.ensure().await.unwrap().is_some());
     assert_eq!((world.heard("/authorize").len(), world.heard("/mcp").len()), (signed_in, calls + 1));
     world.revoke();
-    assert!(matches!(oauth.prove().await, Ok(Proof::Refused(_))), "it is there, and is worth nothing");
+    assert!(
+        matches!(oauth.check_token().await, Ok(TokenCheck::Refused(_))),
+        "it is there, and is worth nothing"
+    );
     assert_eq!(world.grants("refresh_token"), 0);
     assert!(oauth.ensure().await.unwrap().is_some());
-    assert_eq!(oauth.prove().await, Ok(Proof::Taken));
+    assert_eq!(oauth.check_token().await, Ok(TokenCheck::Accepted));
 
     let open = World::twisted(Twists {
         at: Some(("/mcp", Odd::Text(200, "application/json", "{}"))),
         ..Twists::default()
     });
     let oauth = open.await.client().build().unwrap();
-    assert_eq!((oauth.prove().await, oauth.ensure().await.unwrap().is_none()), (Ok(Proof::NotNeeded), true));
+    assert_eq!(
+        (oauth.check_token().await, oauth.ensure().await.unwrap().is_none()),
+        (Ok(TokenCheck::NotNeeded), true)
+    );
 
     const UNKNOWN: &str = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32601,"message":"no ping here"}}"#;
     let table = [(404, UNKNOWN, true), (404, "no such page", false), (502, "<h1>Bad Gateway</h1>", false)];
     for (status, body, proves) in table {
         let at = Some(("/mcp", Odd::Text(status, "text/plain", body)));
         let world = World::twisted(Twists { at, ..Twists::default() }).await;
-        let proof = world.client().build().unwrap().prove().await;
+        let proof = world.client().build().unwrap().check_token().await;
         assert_eq!(proof.is_ok(), proves, "{status} {body}: {proof:?}");
     }
 }

@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use loggia_auth::client::{AuthError, MemoryStore};
+use loggia_auth::error::AuthError;
 use loggia_auth::extensions::{
-    AssertionSource, Enterprise, Grant, IdentityProvider, SingleSignOn, SubjectToken,
+    AssertionSource, EnterpriseGrant, GrantType, IdentityProvider, SingleSignOn, SubjectTokenType,
 };
-use loggia_auth::guard::RestrictedHttpClient;
 use loggia_auth::jose::{Algorithm, Jwt, SigningKey, sha256};
 use loggia_auth::registration::RegisteredClient;
+use loggia_auth::restricted_http::RestrictedHttpClient;
 use loggia_auth::secret::Secret;
+use loggia_auth::store::MemoryStore;
 use serde_json::{Value, json};
 
 use crate::testing::{Serving, answer, serve};
@@ -160,7 +161,7 @@ impl Provider {
     }
 
     fn with_person(&self) -> SingleSignOn {
-        self.alone().person(person())
+        self.alone().user_agent(person())
     }
 
     /// What was heard since the last time.
@@ -246,7 +247,7 @@ async fn what_is_not_the_providers_word_is_not_believed() {
     for (claims, answer) in table {
         provider.change(|state| (state.claims, state.answer) = (claims.clone(), answer.clone()));
         let error = said(&provider.with_person()).await.unwrap_err();
-        assert!(matches!(error, AuthError::Answer(_)), "{claims} {answer}: {error}");
+        assert!(matches!(error, AuthError::AuthorizationResponse(_)), "{claims} {answer}: {error}");
         assert!(said(&provider.alone()).await.is_err(), "{claims} {answer}: it is kept");
     }
     provider.change(|state| (state.claims, state.answer) = (json!({}), json!({})));
@@ -256,11 +257,11 @@ async fn what_is_not_the_providers_word_is_not_believed() {
     let forged = SigningKey::generate(Algorithm::Es256).unwrap();
     let kid = provider.state.lock().unwrap().key.public().kid.clone().unwrap();
     provider.change(|state| state.signs = Some(forged.named(kid)));
-    assert!(matches!(said(&provider.with_person()).await, Err(AuthError::Answer(_))));
+    assert!(matches!(said(&provider.with_person()).await, Err(AuthError::AuthorizationResponse(_))));
     provider.change(|state| state.signs = None);
     provider.change(|state| state.claims = json!({ "sub": "18" }));
     let error = said(&provider.with_person()).await.unwrap_err().to_string();
-    assert!(error.contains("speaks of another"), "{error}");
+    assert!(error.contains("with that of another"), "{error}");
 }
 
 #[tokio::test]
@@ -268,10 +269,10 @@ async fn a_sign_in_is_worth_access_to_a_server() {
     let provider = Provider::new().await;
     let world = provider.world.clone();
     let enterprise = |source: SingleSignOn| {
-        Grant::Enterprise(Enterprise {
+        GrantType::Enterprise(EnterpriseGrant {
             provider: provider.described(),
             subject: Arc::new(source),
-            subject_kind: SubjectToken::IdToken,
+            subject_type: SubjectTokenType::IdToken,
             client: RegisteredClient::with_secret("at-the-server", Secret::new("s")).at(&world.issuer),
         })
     };

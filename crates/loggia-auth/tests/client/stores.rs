@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use loggia_auth::client::{AuthError, FileStore, MemoryStore, TokenStore, UNREADABLE};
+use loggia_auth::error::AuthError;
 use loggia_auth::secret::Secret;
+use loggia_auth::store::{FileStore, MemoryStore, TokenStore, UNREADABLE};
 
 const LONG: Duration = Duration::from_secs(60);
 

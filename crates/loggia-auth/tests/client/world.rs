@@ -16,10 +16,10 @@ use hyper_util::rt::TokioIo;
 use loggia::client::{Authorize, Challenge};
 use loggia_auth::client::{OAuth, OAuthBuilder};
 use loggia_auth::clock::{self, Clock};
-use loggia_auth::guard::{Fetch, Policy, Reply, RestrictedHttpClient};
 use loggia_auth::jose;
-use loggia_auth::loopback::Loopback;
+use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_auth::registration::ClientIdentity;
+use loggia_auth::restricted_http::{FetchPolicy, FetchRequest, FetchResponse, RestrictedHttpClient};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use url::Url;
@@ -201,7 +201,7 @@ impl World {
         OAuth::builder(self.server.clone(), ClientIdentity::new("test"))
             .policy(policy())
             .clock(self.clock())
-            .person(person())
+            .user_agent(person())
     }
 
     /// Makes one request as the SDK does.
@@ -408,11 +408,11 @@ pub(crate) async fn call(server: &Url, oauth: &OAuth) -> Result<u16, String> {
     let browser = RestrictedHttpClient::new(policy()).unwrap();
     for _ in 0..4 {
         let headers = oauth.headers(&Method::POST, server).await.map_err(|error| error.to_string())?;
-        let mut fetch = Fetch::json(server.clone(), "{}");
+        let mut fetch = FetchRequest::json(server.clone(), "{}");
         for (name, value) in &headers {
             fetch = fetch.header(name.clone(), value.clone());
         }
-        let Reply { status, headers: given, .. } =
+        let FetchResponse { status, headers: given, .. } =
             browser.send(fetch).await.map_err(|error| error.to_string())?;
         oauth.heard(&headers, status, &given);
         if !matches!(status.as_u16(), 401 | 403) {
@@ -426,13 +426,13 @@ pub(crate) async fn call(server: &Url, oauth: &OAuth) -> Result<u16, String> {
     Err("refused four times".to_owned())
 }
 
-pub(crate) fn policy() -> Policy {
-    Policy { timeout: Duration::from_secs(5), ..Policy::development() }
+pub(crate) fn policy() -> FetchPolicy {
+    FetchPolicy { timeout: Duration::from_secs(5), ..FetchPolicy::development() }
 }
 
 /// A person whose browser goes where it is sent.
-pub(crate) fn person() -> Loopback {
-    Loopback::new(|page| {
+pub(crate) fn person() -> LoopbackUserAgent {
+    LoopbackUserAgent::new(|page| {
         let page = page.clone();
         tokio::spawn(async move { RestrictedHttpClient::new(policy()).unwrap().get(&page).await });
         Ok(())

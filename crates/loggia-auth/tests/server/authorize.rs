@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use http::Request;
 use loggia::transport::http::Body;
-use loggia_auth::client::MemoryStore;
-use loggia_auth::guard::{Policy, RestrictedHttpClient};
+use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::server::{AuthorizationServer, Client, SignIn, SignInLink};
+use loggia_auth::store::MemoryStore;
 use serde_json::json;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -435,7 +435,7 @@ async fn servers_on_one_machine_do_not_take_each_others_cookies() {
         ("http://127.0.0.1", "loggia-session="),
     ];
     for (issuer, name) in table {
-        let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
+        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
         let sign_in = SignIn::Link { subject: "ada".to_owned(), show: Arc::new(|_: &SignInLink| {}) };
         let server = AuthorizationServer::builder(issuer, Arc::new(MemoryStore::new()), guard)
             .resource(format!("{issuer}/mcp"), ["mcp"])

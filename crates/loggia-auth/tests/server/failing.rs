@@ -6,12 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::Request;
 use loggia::transport::http::Body;
-use loggia_auth::client::{AuthError, MemoryStore, StoreFuture, Stored, TokenStore};
-use loggia_auth::guard::{Policy, RestrictedHttpClient};
-use loggia_auth::keys::{ApiKeys, NewKey};
+use loggia_auth::error::AuthError;
+use loggia_auth::keys::{ApiKeys, NewApiKey};
 use loggia_auth::resource::{Resource, ScopePolicy};
+use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
 use loggia_auth::server::{AuthorizationServer, Client, SignIn, SignInLink};
+use loggia_auth::store::{MemoryStore, StoreFuture, StoredRecord, TokenStore};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -43,7 +44,7 @@ impl FailingStore {
 }
 
 impl TokenStore for FailingStore {
-    fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
+    fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<StoredRecord>> {
         self.check(Access::Load, self.inner.load(key))
     }
 
@@ -83,7 +84,7 @@ fn errors() -> [(AuthError, u16); 2] {
 #[tokio::test]
 async fn endpoints_say_whether_trying_again_helps() {
     let store = Arc::new(FailingStore::default());
-    let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
+    let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
     let server = AuthorizationServer::builder(ISSUER, store.clone(), guard)
         .resource(MCP, ["mcp"])
         .sign_in(SignIn::Link { subject: "ada".to_owned(), show: Arc::new(|_| {}) })
@@ -128,7 +129,7 @@ async fn a_link_that_could_not_be_made_does_not_delay_the_next() {
     let show = Arc::new(move |_: &SignInLink| {
         count.fetch_add(1, Relaxed);
     });
-    let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
+    let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
     let server = AuthorizationServer::builder(ISSUER, store.clone(), guard)
         .resource(MCP, ["mcp"])
         .sign_in(SignIn::Link { subject: "ada".to_owned(), show })
@@ -159,8 +160,11 @@ async fn an_api_key_that_cannot_be_checked_is_not_called_wrong() {
             let store = Arc::new(FailingStore { fails, ..FailingStore::default() });
             let keys = Arc::new(ApiKeys::new(store.clone()));
             let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-            let new =
-                NewKey { subject: "ada".to_owned(), scopes: vec!["mcp".to_owned()], ..NewKey::default() };
+            let new = NewApiKey {
+                subject: "ada".to_owned(),
+                scopes: vec!["mcp".to_owned()],
+                ..NewApiKey::default()
+            };
             let (_, secret) = keys.create(new, now).await.unwrap();
             let resource = Resource::new(MCP.parse().unwrap()).unwrap().api_keys(keys);
             let resource = resource

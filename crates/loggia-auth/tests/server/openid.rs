@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use http::Request;
 use loggia::transport::http::http;
-use loggia_auth::client::MemoryStore;
-use loggia_auth::guard::{Fetch, Policy, RestrictedHttpClient};
 use loggia_auth::jose::{Algorithm, JwkSet, SigningKey, sha256};
+use loggia_auth::restricted_http::{FetchPolicy, FetchRequest, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
 use loggia_auth::server::{AuthorizationServer, Client, OpenId, SignIn};
+use loggia_auth::store::MemoryStore;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
@@ -63,7 +63,7 @@ impl Provider {
     }
 
     fn world(&self) -> World {
-        let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
+        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
         let openid = OpenId::new(&self.issuer(), "hub", Some(Secret::new("s&cret")), guard).unwrap();
         let openid = openid.admit(Arc::new(|claims| {
             let email = claims["email"].as_str()?;
@@ -204,13 +204,15 @@ async fn a_real_provider_signs_people_in() {
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let ours = format!("http://{}", listener.local_addr().unwrap());
-    let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
+    let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
     let body = json!({
         "client_name": "hub", "redirect_uris": [format!("{ours}/oauth/callback")], "application_type": "native",
         "grant_types": ["authorization_code"], "response_types": ["code"], "token_endpoint_auth_method": "none",
     });
-    let registered =
-        guard.send(Fetch::json(format!("{issuer}/reg").parse().unwrap(), body.to_string())).await.unwrap();
+    let registered = guard
+        .send(FetchRequest::json(format!("{issuer}/reg").parse().unwrap(), body.to_string()))
+        .await
+        .unwrap();
     let registered: Value = serde_json::from_slice(&registered.body).unwrap();
     let openid = OpenId::new(issuer, registered["client_id"].as_str().unwrap(), None, guard.clone()).unwrap();
     let openid = openid.scopes("openid");

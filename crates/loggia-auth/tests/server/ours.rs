@@ -17,14 +17,16 @@ use loggia::client::{Client, Negotiation};
 use loggia::server::{Args, Cx, Server, Tool, ToolError};
 use loggia::transport::Shutdown;
 use loggia::transport::http::http;
-use loggia_auth::client::{AuthError, DpopUse, MemoryStore, OAuth};
+use loggia_auth::client::{DpopUse, OAuth};
 use loggia_auth::clock::Clock;
-use loggia_auth::guard::{Policy, RestrictedHttpClient};
+use loggia_auth::error::AuthError;
 use loggia_auth::jose::{Algorithm, SigningKey};
-use loggia_auth::loopback::Loopback;
+use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_auth::registration::ClientIdentity;
 use loggia_auth::resource::{Dpop, NonceKey, Resource, ScopePolicy};
+use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::server::{AuthorizationServer, SignIn, SignInLink};
+use loggia_auth::store::MemoryStore;
 use serde_json::json;
 use url::Url;
 
@@ -121,7 +123,7 @@ impl Running {
         let (links, time) = (Links::default(), Time::new());
         let shown = links.clone();
         let show = Arc::new(move |link: &SignInLink| *shown.lock().unwrap() = Some(link.url().clone()));
-        let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
+        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
         let server = AuthorizationServer::builder(&issuer, Arc::new(MemoryStore::new()), guard)
             .resource(format!("{issuer}/mcp"), ["mcp", "mcp:write"])
             .sign_in(SignIn::Link { subject: "me".to_owned(), show })
@@ -150,12 +152,14 @@ impl Running {
 
     fn oauth(&self, identity: ClientIdentity, dpop: DpopUse) -> OAuth {
         let person = self.person.clone();
-        let loopback = Loopback::new(move |page| {
+        let loopback = LoopbackUserAgent::new(move |page| {
             let (person, page) = (person.clone(), page.clone());
             tokio::spawn(async move { person.allow(page).await });
             Ok(())
         });
-        let oauth = OAuth::builder(self.url.clone(), identity).policy(Policy::development()).person(loopback);
+        let oauth = OAuth::builder(self.url.clone(), identity)
+            .policy(FetchPolicy::development())
+            .user_agent(loopback);
         oauth.dpop(dpop).clock(self.time.clock()).build().unwrap()
     }
 
@@ -220,14 +224,14 @@ async fn a_wrong_clock_keeps_nobody_out() {
         // The second one is another process: it has the token, and does not know yet that its clock is wrong.
         for _ in 0..2 {
             let person = running.person.clone();
-            let loopback = Loopback::new(move |page| {
+            let loopback = LoopbackUserAgent::new(move |page| {
                 let (person, page) = (person.clone(), page.clone());
                 tokio::spawn(async move { person.allow(page).await });
                 Ok(())
             });
-            let oauth = OAuth::builder(running.url.clone(), ClientIdentity::new("Ours")).person(loopback);
+            let oauth = OAuth::builder(running.url.clone(), ClientIdentity::new("Ours")).user_agent(loopback);
             let oauth = oauth
-                .policy(Policy::development())
+                .policy(FetchPolicy::development())
                 .store(store.clone(), "me")
                 .clock(clock.clone())
                 .build()

@@ -4,7 +4,7 @@ use http::Request;
 use loggia::server::Server;
 use loggia::transport::Shutdown;
 use loggia::transport::http::{PeerAddr, http};
-use loggia_auth::guard::{Fetch, Policy, RestrictedHttpClient};
+use loggia_auth::restricted_http::{FetchPolicy, FetchRequest, RestrictedHttpClient};
 use loggia_auth::server::RateLimit;
 
 use super::world::{Answer, World, encoded, request};
@@ -120,10 +120,10 @@ async fn the_listener_says_where_requests_come_from() {
         let shutdown = Shutdown::new();
         let http = http("127.0.0.1:0").listener(listener).with_peer_addr(named).layer(world.server.layer());
         tokio::spawn(Server::new("test", "1").build().unwrap().serve_until(http, shutdown.clone()));
-        let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
+        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
         let mut statuses = Vec::new();
         for _ in 0..3 {
-            let form = Fetch::form(Clone::clone(&url), vec![("client_id", "unknown")]);
+            let form = FetchRequest::form(Clone::clone(&url), vec![("client_id", "unknown")]);
             statuses.push(guard.send(form).await.unwrap().status.as_u16());
         }
         assert_eq!(statuses, expected);

@@ -11,13 +11,13 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use loggia::transport::http::Body;
-use loggia_auth::client::MemoryStore;
 use loggia_auth::clock::Clock;
-use loggia_auth::guard::{Policy, RestrictedHttpClient};
 use loggia_auth::jose::sha256;
 use loggia_auth::resource::{Protected, Resource, ScopePolicy};
+use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
 use loggia_auth::server::{AuthorizationServer, Builder, Client, SignIn, SignInLink};
+use loggia_auth::store::MemoryStore;
 use serde_json::Value;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -146,7 +146,7 @@ impl World {
         let links = Arc::new(Mutex::new(Vec::new()));
         let shown = links.clone();
         let show = Arc::new(move |link: &SignInLink| shown.lock().unwrap().push(link.clone()));
-        let guard = RestrictedHttpClient::new(Policy::development()).unwrap();
+        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
         let store = Arc::new(MemoryStore::new());
         let builder = AuthorizationServer::builder(ISSUER, store.clone(), guard)
             .resource(MCP, ["mcp", "mcp:write"])

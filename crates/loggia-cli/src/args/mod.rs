@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use loggia_auth::guard::Network;
+use loggia_auth::restricted_http::IpNetwork;
 
 pub(crate) use auth::{
     AuthArgs, AuthCommand, KeysArgs, KeysCommand, LoginArgs, NewKeyArgs, PeopleArgs, PeopleCommand,
@@ -82,7 +82,7 @@ pub(crate) struct Args {
     /// Private network in which an authorization server may be, for example 10.1.0.0/16 (may be repeated)
     /// [default: the networks in LOGGIA_ALLOW_NETWORK]
     #[arg(long, value_name = "NETWORK", global = true)]
-    pub(crate) allow_network: Vec<Network>,
+    pub(crate) allow_network: Vec<IpNetwork>,
 
     /// Log more on stderr; -vv also logs protocol details. LOGGIA_LOG sets filters, for example loggia_hub=debug
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
@@ -202,12 +202,12 @@ fn is_there(file: &Path) -> bool {
     !matches!(file.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
 }
 
-/// Parses networks separated by commas or spaces. An invalid one ends the program with a usage error.
-fn networks(text: &OsStr) -> Vec<Network> {
+/// Parses networks separated by commas or spaces. An invalid one ends the program, as it would on the line.
+fn networks(text: &OsStr) -> Vec<IpNetwork> {
     let parts = text.to_str().ok_or_else(|| "it is not UTF-8 text".to_owned());
     let read = parts.and_then(|text| {
         let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
-        parts.map(|part| part.parse::<Network>().map_err(|error| error.to_string())).collect()
+        parts.map(|part| part.parse::<IpNetwork>().map_err(|error| error.to_string())).collect()
     });
     read.unwrap_or_else(|error| {
         let what = format!("LOGGIA_ALLOW_NETWORK: {error}");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use loggia_auth::guard::Network;
+use loggia_auth::restricted_http::IpNetwork;
 
 const AFTER_HELP: &str = "\
 Without a configuration file, the built-in connector `files` serves this folder, read-only.
@@ -69,7 +69,7 @@ pub(crate) struct UpArgs {
     /// Network or address of reverse proxies whose X-Forwarded-For is trusted, such as 127.0.0.1 or 10.1.0.0/16. Each
     /// client behind them then has its own rate limit (may be repeated) [default: none]
     #[arg(long, value_name = "NETWORK", conflicts_with = "stdio")]
-    pub(crate) trusted_proxy: Vec<Network>,
+    pub(crate) trusted_proxy: Vec<IpNetwork>,
 
     /// URL that clients use for the gateway, without a path [default: http:// and the address, on this machine]
     #[arg(long, value_name = "URL", conflicts_with = "stdio")]

@@ -4,9 +4,10 @@ use std::io::{BufRead, ErrorKind, IsTerminal, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use loggia_auth::client::{AuthError, Credential, OAuth, Proof};
-use loggia_auth::guard::FetchError;
-use loggia_auth::loopback::Loopback;
+use loggia_auth::client::{Credential, OAuth, TokenCheck};
+use loggia_auth::error::AuthError;
+use loggia_auth::loopback::LoopbackUserAgent;
+use loggia_auth::restricted_http::FetchError;
 use loggia_auth::scope::Scopes;
 use loggia_auth::secret::Secret;
 
@@ -204,12 +205,12 @@ async fn goodbye() {
 async fn status(url: &str, credentials: &Credentials) -> Result<Report, AuthError> {
     let oauth = credentials.oauth(url).await?;
     let has_way = credentials.way(url).await?.is_some();
-    let mut proof = oauth.prove().await?;
+    let mut proof = oauth.check_token().await?;
     let mut renewed = false;
     // A token that is over, and can be renewed, signs nobody out.
-    if matches!(proof, Proof::Refused(_)) && (has_way || can_renew(&oauth).await?) {
+    if matches!(proof, TokenCheck::Refused(_)) && (has_way || can_renew(&oauth).await?) {
         match oauth.refresh().await {
-            Ok(_) => (proof, renewed) = (oauth.prove().await?, true),
+            Ok(_) => (proof, renewed) = (oauth.check_token().await?, true),
             Err(AuthError::SignInAgain(_) | AuthError::Refused { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -220,13 +221,13 @@ async fn status(url: &str, credentials: &Credentials) -> Result<Report, AuthErro
         None => Report::new(url, state),
     };
     Ok(match proof {
-        Proof::Taken if renewed => {
-            report(State::SignedIn).note("the credential had expired and has been renewed")
+        TokenCheck::Accepted if renewed => {
+            report(State::SignedIn).note("the credential was over and has been renewed")
         }
-        Proof::Taken => report(State::SignedIn),
-        Proof::NotNeeded => report(State::NotNeeded),
-        Proof::Missing(_) => report(State::SignedOut),
-        Proof::Refused(demand) => {
+        TokenCheck::Accepted => report(State::SignedIn),
+        TokenCheck::NotNeeded => report(State::NotNeeded),
+        TokenCheck::Missing(_) => report(State::SignedOut),
+        TokenCheck::Refused(demand) => {
             let why = demand.description.unwrap_or_else(|| "the server refuses the credential".to_owned());
             report(State::SignInAgain).note(&one_line(&why))
         }
@@ -279,7 +280,7 @@ async fn logout(url: &str, credentials: &Credentials) -> Result<Report, AuthErro
 }
 
 /// Whoever sits here: at a browser of this machine, or of another.
-fn person(no_browser: bool) -> Loopback {
+fn person(no_browser: bool) -> LoopbackUserAgent {
     // What else is on stdin is not ours to read.
     let reads = no_browser || std::io::stdin().is_terminal();
     let show = move |page: &url::Url| {
@@ -298,7 +299,7 @@ fn person(no_browser: bool) -> Loopback {
         }
         Ok(())
     };
-    Loopback::new(show).paste(move |wrong| async move {
+    LoopbackUserAgent::new(show).paste(move |wrong| async move {
         if let Some(wrong) = wrong {
             out::note(format!("{WARN}{}{WARN:#}", one_line(&wrong)));
         }
@@ -322,7 +323,7 @@ fn pasted() -> Option<String> {
 pub(super) fn failed(error: AuthError, target: &str) -> Failure {
     let code = match &error {
         AuthError::Configuration(_) | AuthError::Store(_) | AuthError::StoreUnavailable(_) => Code::Usage,
-        AuthError::Discovery(_) | AuthError::Answer(_) => Code::Protocol,
+        AuthError::Discovery(_) | AuthError::AuthorizationResponse(_) => Code::Protocol,
         AuthError::Fetch(FetchError::TimedOut { .. }) => Code::Timeout,
         _ => Code::Connect,
     };

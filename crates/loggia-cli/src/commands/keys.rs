@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use loggia_auth::client::AuthError;
-use loggia_auth::keys::{ApiKey, ApiKeys, NewKey};
+use loggia_auth::error::AuthError;
+use loggia_auth::keys::{ApiKey, ApiKeys, NewApiKey};
 use serde_json::{Value, json};
 
 use super::auth::failed;
@@ -36,7 +36,7 @@ async fn create(keys: &ApiKeys, args: &NewKeyArgs, required: Vec<String>) -> Out
     let now = SystemTime::now();
     let scopes: Vec<String> =
         args.scope.iter().flat_map(|scope| scope.split_whitespace()).map(str::to_owned).collect();
-    let new = NewKey {
+    let new = NewApiKey {
         subject: args.owner.clone().unwrap_or_else(user::name),
         label: args.label.clone().unwrap_or_default(),
         scopes: if scopes.is_empty() { required } else { scopes },

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use loggia_auth::client::AuthError;
 use loggia_auth::clock::system;
+use loggia_auth::error::AuthError;
 use loggia_auth::server::People;
 use loggia_connect::manifest::connector_name;
 use loggia_store::{CredentialKind, StoreError, Vault, VaultEntry};

@@ -7,11 +7,11 @@ use std::thread::JoinHandle;
 
 use loggia::server::{Args, Cx, Server, Tool, ToolError};
 use loggia::transport::{Serve, Shutdown, http::http};
-use loggia_auth::client::{MemoryStore, TokenStore};
-use loggia_auth::guard::{Policy, RestrictedHttpClient};
 use loggia_auth::resource::{Resource, ScopePolicy};
+use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
 use loggia_auth::server::{AuthorizationServer, Client, SignIn};
+use loggia_auth::store::{MemoryStore, TokenStore};
 use tokio::runtime::{Handle, Runtime};
 
 type Links = Arc<Mutex<Option<String>>>;
@@ -43,7 +43,7 @@ pub(crate) fn start_with(registers: bool) -> Protected {
     let shown = links.clone();
     let show: loggia_auth::server::ShowLink =
         Arc::new(move |link| *shown.lock().expect("no panic") = Some(link.url().to_string()));
-    let guard = RestrictedHttpClient::new(Policy::development()).expect("a guard");
+    let guard = RestrictedHttpClient::new(FetchPolicy::development()).expect("a guard");
     let server = AuthorizationServer::builder(&issuer, records.clone(), guard)
         .resource(&url, ["mcp", "mcp:write"])
         .sign_in(SignIn::Link { subject: "me".to_owned(), show })

@@ -12,7 +12,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use loggia_auth::client::with_advice;
+use loggia_auth::error::with_advice;
 use loggia_auth::secret::Secret;
 use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use loggia_auth::client::AuthError;
+use loggia_auth::error::AuthError;
 use loggia_store::{Database, MasterKeys, StoreError, Vault};
 
 use crate::Folder;

@@ -1,8 +1,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use loggia_auth::client::TokenStore;
 use loggia_auth::secret::Secret;
+use loggia_auth::store::TokenStore;
 use loggia_store::{Database, MasterKeys, Vault};
 
 use crate::places;

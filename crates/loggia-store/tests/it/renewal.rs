@@ -11,10 +11,10 @@ use loggia::server::{Args, Cx, Server, Tool, ToolError};
 use loggia::transport::Shutdown;
 use loggia::transport::http::http;
 use loggia_auth::client::OAuth;
-use loggia_auth::guard::{Policy, RestrictedHttpClient};
-use loggia_auth::loopback::Loopback;
+use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_auth::registration::ClientIdentity;
 use loggia_auth::resource::{Resource, ScopePolicy};
+use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::server::{AuthorizationServer, SignIn, SignInLink};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -101,7 +101,7 @@ async fn start(place: &Place, links: Links, shutdown: Shutdown) -> Url {
     let server = AuthorizationServer::builder(
         &issuer,
         store,
-        RestrictedHttpClient::new(Policy::development()).unwrap(),
+        RestrictedHttpClient::new(FetchPolicy::development()).unwrap(),
     )
     .resource(format!("{issuer}/mcp"), ["mcp"])
     .sign_in(SignIn::Link { subject: "ada".to_owned(), show })
@@ -122,15 +122,15 @@ async fn start(place: &Place, links: Links, shutdown: Shutdown) -> Url {
 
 async fn client(place: &Place, url: &Url, person: &Person) -> Client {
     let person = person.clone();
-    let loopback = Loopback::new(move |page| {
+    let loopback = LoopbackUserAgent::new(move |page| {
         let (person, page) = (person.clone(), page.clone());
         tokio::spawn(async move { person.allow(page).await });
         Ok(())
     });
     let store = Arc::new(place.vault().await.scope("ada", "hub"));
     let oauth = OAuth::builder(url.clone(), ClientIdentity::new("Ours"))
-        .policy(Policy::development())
-        .person(loopback)
+        .policy(FetchPolicy::development())
+        .user_agent(loopback)
         .store(store, "hub")
         .clock(place.time.clock())
         .build()

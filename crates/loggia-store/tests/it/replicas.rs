@@ -9,10 +9,10 @@ use std::time::UNIX_EPOCH;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use loggia::transport::http::Body;
-use loggia_auth::guard::{Policy, RestrictedHttpClient};
 use loggia_auth::jose::{Algorithm, SigningKey};
-use loggia_auth::keys::{ApiKeys, NewKey};
+use loggia_auth::keys::{ApiKeys, NewApiKey};
 use loggia_auth::resource::Resource;
+use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::server::{AuthorizationServer, Client, SignIn, SignInLink};
 use serde_json::{Value, json};
 use tower_layer::Layer;
@@ -74,7 +74,7 @@ impl Replica {
         let shown = link.clone();
         let show = Arc::new(move |link: &SignInLink| *shown.lock().unwrap() = Some(link.url().clone()));
         let store = Arc::new(vault.internal("authorization-server"));
-        let guard = RestrictedHttpClient::new(Policy::default()).unwrap();
+        let guard = RestrictedHttpClient::new(FetchPolicy::default()).unwrap();
         let server = AuthorizationServer::builder("https://hub.example", store, guard)
             .resource(MCP, ["mcp"])
             .client(Client::new("cli", "The command line", ["http://127.0.0.1/cb"]))
@@ -195,7 +195,7 @@ async fn api_keys_are_known_everywhere() {
     for place in places("apikeys").await {
         let kind = place.kind;
         let (one, other) = (Replica::new(&place).await, Replica::new(&place).await);
-        let new = NewKey { subject: "ada".to_owned(), label: "script".to_owned(), ..NewKey::default() };
+        let new = NewApiKey { subject: "ada".to_owned(), label: "script".to_owned(), ..NewApiKey::default() };
         let (key, secret) = one.keys.create(new, place.time.now()).await.unwrap();
         assert!(one.is_accepted(secret.expose()).await && other.is_accepted(secret.expose()).await, "{kind}");
         assert!(one.keys.revoke(&key.id, place.time.now()).await.unwrap(), "{kind}");

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use loggia_auth::client::TokenStore;
 use loggia_auth::secret::Secret;
+use loggia_auth::store::TokenStore;
 
 use crate::places;
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use loggia_auth::client::TokenStore;
 use loggia_auth::secret::Secret;
+use loggia_auth::store::TokenStore;
 use loggia_store::{CredentialKind, Database, MasterKeys, SavedLogin, StoreError, Vault};
 
 use crate::places;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use loggia::transport::http::SessionKey;
-use loggia_auth::guard::{Network, Policy, RestrictedHttpClient};
-use loggia_auth::provider::Provider;
+use loggia_auth::remote_issuer::RemoteIssuer;
 use loggia_auth::resource::{Dpop, Introspection, Issuer, Resource, ResourceLayer, ScopePolicy};
+use loggia_auth::restricted_http::{FetchPolicy, IpNetwork, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
 use loggia_auth::server::{Admit, AuthorizationServer, Client, OpenId, RateLimit, SignIn, SignInLink};
 use loggia_connect::builtin::files;
@@ -41,7 +41,7 @@ impl AuthStack {
         url: &str,
         config: &Config,
         credentials: &Credentials,
-        proxies: &[Network],
+        proxies: &[IpNetwork],
     ) -> Outcome<AuthStack> {
         let server = &config.server;
         let vault = vault::open(credentials, &server.vault_key).await?;
@@ -77,8 +77,8 @@ fn embedded(
     url: &str,
     auth: &AuthSection,
     vault: &Vault,
-    policy: &Policy,
-    proxies: Vec<Network>,
+    policy: &FetchPolicy,
+    proxies: Vec<IpNetwork>,
 ) -> Outcome<AuthorizationServer> {
     let guard = RestrictedHttpClient::new(policy.clone()).map_err(Failure::usage)?;
     let sign_in = match &auth.openid {
@@ -97,7 +97,7 @@ fn embedded(
         });
     }
     for provider in &auth.assertions {
-        let keys = Provider::new(&provider.issuer, trusting(&provider.issuer, policy)?);
+        let keys = RemoteIssuer::new(&provider.issuer, trusting(&provider.issuer, policy)?);
         let keys = Arc::new(keys.map_err(Failure::usage)?);
         builder =
             builder.assertions(&provider.issuer, keys, admit(provider.admitted.clone(), provider.subject));
@@ -106,7 +106,7 @@ fn embedded(
 }
 
 /// Another authorization server whose tokens are taken.
-fn other_issuer(other: &manifest::Issuer, policy: &Policy) -> Outcome<Issuer> {
+fn other_issuer(other: &manifest::Issuer, policy: &FetchPolicy) -> Outcome<Issuer> {
     let guard = trusting(&other.issuer, policy)?;
     let issuer = match &other.introspection {
         Some(asked) => {
@@ -118,7 +118,7 @@ fn other_issuer(other: &manifest::Issuer, policy: &Policy) -> Outcome<Issuer> {
             Issuer::introspecting(&other.issuer, introspection)
         }
         None => {
-            let keys = Provider::new(&other.issuer, guard).map_err(Failure::usage)?;
+            let keys = RemoteIssuer::new(&other.issuer, guard).map_err(Failure::usage)?;
             Issuer::signing(&other.issuer, Arc::new(keys))
         }
     };
@@ -126,7 +126,7 @@ fn other_issuer(other: &manifest::Issuer, policy: &Policy) -> Outcome<Issuer> {
 }
 
 /// Whoever runs us named this issuer: wherever it is, it may be reached.
-fn trusting(issuer: &str, policy: &Policy) -> Outcome<RestrictedHttpClient> {
+fn trusting(issuer: &str, policy: &FetchPolicy) -> Outcome<RestrictedHttpClient> {
     let url: Url = issuer.parse().map_err(Failure::usage)?;
     RestrictedHttpClient::new(policy.clone().trusting(&url)).map_err(Failure::usage)
 }
@@ -162,7 +162,7 @@ fn show(link: &SignInLink) {
     });
 }
 
-fn openid_at(provider: &manifest::OpenId, policy: &Policy) -> Outcome<OpenId> {
+fn openid_at(provider: &manifest::OpenId, policy: &FetchPolicy) -> Outcome<OpenId> {
     let guard = trusting(&provider.issuer, policy)?;
     let secret = provider.client_secret.as_ref().map(filled).transpose()?;
     let openid = OpenId::new(&provider.issuer, &provider.client_id, secret, guard).map_err(Failure::usage)?;

@@ -14,8 +14,9 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use loggia::service::BoxFuture;
 use loggia::transport::http::Body;
-use loggia_auth::client::{Answer, AuthError};
+use loggia_auth::error::AuthError;
 use loggia_auth::server::{AuthorizationServer, Visitor, escape, page, problem};
+use loggia_auth::user_agent::AuthorizationResponse;
 use loggia_connect::manifest::{Personal, Remote};
 use loggia_connect::secret::Secret;
 use loggia_hub::Hub;
@@ -167,7 +168,7 @@ impl Pages {
 
     /// `GET /connect/NAME/callback`: somebody comes back from signing in there.
     async fn come_back(&self, account: &Account, parts: &Parts) -> Result<Response<Body>, Not> {
-        let answer = Answer::parse(parts.uri.query().unwrap_or_default())?;
+        let answer = AuthorizationResponse::parse(parts.uri.query().unwrap_or_default())?;
         let visitor = self.server.visitor(&parts.headers).await?;
         let owner = visitor.map(|visitor| account.owner(&visitor.subject));
         let is_back = match (&owner, answer.state()) {

@@ -11,14 +11,15 @@ use http::HeaderMap;
 use loggia::client::ClientBuilder;
 use loggia::service::{BoxFuture, Principal};
 use loggia::{Error, Result};
-use loggia_auth::client::{
-    AuthError, AuthorizationRequest, OAuth, OAuthBuilder, StoreFuture, Stored, TokenStore,
-};
-use loggia_auth::guard::is_local;
+use loggia_auth::client::{OAuth, OAuthBuilder};
+use loggia_auth::error::AuthError;
 use loggia_auth::jose::{random, sha256};
 use loggia_auth::registration::{ApplicationType, ClientIdentity, RegisteredClient};
+use loggia_auth::restricted_http::is_local;
 use loggia_auth::scope::Scopes;
 use loggia_auth::secret::Secret;
+use loggia_auth::store::{StoreFuture, StoredRecord, TokenStore};
+use loggia_auth::user_agent::AuthorizationRequest;
 use loggia_connect::manifest::{KeyHeader, Personal, Remote};
 use loggia_connect::secret;
 use loggia_hub::{Opened, People};
@@ -376,7 +377,7 @@ impl SplitStore {
 }
 
 impl TokenStore for SplitStore {
-    fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
+    fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<StoredRecord>> {
         self.of(key).load(key)
     }
 

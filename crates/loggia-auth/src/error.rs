@@ -1,49 +1,52 @@
-//! What can go wrong on the way to a token, and who has to do something about it.
+//! The error of this crate: why there is no token, and who has to act.
+//!
+//! Every module below and above uses it, so it is below them all. Invariant: [`AuthError::is_temporary`] decides
+//! whether a caller may retry, and nothing else does.
 
 use std::fmt;
 use std::io;
 use std::path::Path;
 
-use crate::guard::FetchError;
 use crate::jose::JoseError;
+use crate::restricted_http::FetchError;
 
-/// Why there is no token.
+/// The reason why there is no token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// A server could not be reached, or must not be.
+    /// A server is unreachable, or its URL must not be fetched.
     Fetch(FetchError),
-    /// What a server says of itself cannot be used.
+    /// The metadata of a server cannot be used.
     Discovery(String),
-    /// The authorization server does not take us as a client.
+    /// The authorization server does not accept this program as a client.
     Registration(String),
-    /// The authorization server refused, by an error code of its own.
+    /// The authorization server answered with an error code (RFC 6749, section 5.2).
     Refused {
         /// The code, such as `invalid_grant`.
         error: String,
-        /// What it says beside.
+        /// The `error_description`.
         description: Option<String>,
     },
-    /// The answer of the sign-in page is not one that can be believed.
-    Answer(String),
-    /// The person did not sign in.
+    /// The authorization response is not valid for a sign-in of this program.
+    AuthorizationResponse(String),
+    /// The user did not sign in.
     Declined(String),
-    /// What was there is over: the person has to sign in again.
+    /// The session has ended, and the user has to sign in again.
     SignInAgain(String),
-    /// The token that was just given is not accepted, or not enough.
+    /// The server does not accept the token that was just issued, or wants more scopes than it has.
     NotEnough(String),
-    /// Tokens could not be read or written, and trying again does not help: a file is damaged, or not ours to use.
+    /// Tokens cannot be read or written, and retrying does not help: for instance the file belongs to another user.
     Store(String),
-    /// Tokens cannot be read or written at the moment: the database is away or busy, or the disk is full.
+    /// Tokens cannot be read or written at the moment: the database is unreachable or busy, or the disk is full.
     StoreUnavailable(String),
-    /// What was kept makes no sense any more. Signing in again, or signing out, puts it away.
+    /// A stored record is damaged. Signing in again, or signing out, deletes it.
     Unreadable(String),
-    /// The program or its user configured something wrongly.
+    /// The configuration of the program is wrong.
     Configuration(String),
 }
 
 impl AuthError {
-    /// Whether the same may succeed in a while, without anybody doing anything.
+    /// Returns whether the same request may succeed later without any action.
     pub fn is_temporary(&self) -> bool {
         match self {
             AuthError::Fetch(error) => {
@@ -63,7 +66,7 @@ impl AuthError {
         self.is_temporary() && !matches!(self, AuthError::Store(_))
     }
 
-    /// The error of reading or writing the tokens in a file.
+    /// Creates the error of reading or writing tokens in a file.
     pub(crate) fn of_file(path: &Path, error: &io::Error) -> AuthError {
         let text = format!("the tokens in {} cannot be used: {}", path.display(), with_advice(error));
         match is_passing(error) {
@@ -86,7 +89,7 @@ impl fmt::Display for AuthError {
             AuthError::SignInAgain(why) => write!(f, "sign in again: {why}"),
             AuthError::Discovery(what)
             | AuthError::Registration(what)
-            | AuthError::Answer(what)
+            | AuthError::AuthorizationResponse(what)
             | AuthError::Declined(what)
             | AuthError::NotEnough(what)
             | AuthError::Store(what)
@@ -99,7 +102,7 @@ impl fmt::Display for AuthError {
 
 impl std::error::Error for AuthError {}
 
-/// Returns whether an error of a file passes, because of what others do: the same may succeed later.
+/// Returns whether a file error is temporary, so that the same operation may succeed later.
 pub fn is_passing(error: &io::Error) -> bool {
     use io::ErrorKind::{Interrupted, QuotaExceeded, ResourceBusy, StorageFull, TimedOut, WouldBlock};
     matches!(error.kind(), StorageFull | QuotaExceeded | ResourceBusy | TimedOut | WouldBlock | Interrupted)
@@ -140,7 +143,7 @@ impl From<AuthError> for loggia::Error {
                 loggia::Error::Configuration(error.to_string())
             }
             AuthError::Configuration(what) => loggia::Error::Configuration(what),
-            // Signing in does not help.
+            // These are not repaired by a sign-in.
             AuthError::Store(what) | AuthError::StoreUnavailable(what) => {
                 loggia::Error::Io(std::io::Error::other(what))
             }
@@ -150,17 +153,22 @@ impl From<AuthError> for loggia::Error {
     }
 }
 
+/// Returns text of another party for a message of ours: printable characters of one line, 300 at most.
+#[cfg(feature = "client")]
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().filter(|c| !loggia::wire::text::is_unsafe(*c)).take(300).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
 
-    /// Where somebody is told to sign in, signing in has to help.
     #[test]
-    fn only_what_a_sign_in_mends_asks_for_one() {
+    fn only_errors_that_a_sign_in_repairs_ask_for_one() {
         let text = || "x".to_owned();
-        let guarded = |error| AuthError::Fetch(error);
+        let fetch = AuthError::Fetch;
         let refused = |error: &str| AuthError::Refused { error: error.to_owned(), description: None };
         let table = [
             (AuthError::SignInAgain(text()), true),
@@ -169,9 +177,9 @@ mod tests {
             (refused("invalid_grant"), true),
             (refused("temporarily_unavailable"), false),
             (refused("slow_down"), false),
-            (guarded(FetchError::TimedOut { url: text(), limit: Duration::ZERO }), false),
-            (guarded(FetchError::Failed { url: text(), why: text() }), false),
-            (guarded(FetchError::Configuration(text())), false),
+            (fetch(FetchError::TimedOut { url: text(), limit: Duration::ZERO }), false),
+            (fetch(FetchError::Failed { url: text(), why: text() }), false),
+            (fetch(FetchError::Configuration(text())), false),
             (AuthError::Store(text()), false),
             (AuthError::StoreUnavailable(text()), false),
             (AuthError::Configuration(text()), false),

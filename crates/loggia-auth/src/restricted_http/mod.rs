@@ -1,10 +1,9 @@
-//! The HTTP client for URLs that somebody else chose.
+//! The HTTP client for URLs that another party chose.
 //!
-//! A server names its authorization server, that one names its endpoints, a client names the document that
-//! describes it: each of these is a way to make us talk to a machine of our own network on behalf of a
-//! stranger. So whatever fetches such a URL does it here. The rules are the same for everyone: `https` only,
-//! no address that is not public, looked at after the name was resolved and again after each redirect, and
-//! a bound on size, time and redirects.
+//! A server names its authorization server, which names its endpoints; a client names the document that describes it.
+//! Each of these URLs could lead into the private network of this machine (server-side request forgery), so all of them
+//! are fetched by this client. Invariant: it sends requests only by `https` and only to public addresses, which it checks
+//! after resolving the name and again after each redirect, and it bounds size, time and redirects.
 
 mod address;
 mod connector;
@@ -27,32 +26,32 @@ use loggia::wire::text::is_unsafe;
 use url::{Host, Url};
 
 use crate::secret::Secret;
-pub use address::{Network, is_public};
-use connector::{Connector, Refusal};
+pub use address::{IpNetwork, is_public};
+use connector::{AddressError, Connector};
 use redirect::redirect;
 
 /// The requests that a [`RestrictedHttpClient`] allows.
 #[derive(Debug, Clone)]
-pub struct Policy {
-    /// Whether the machine itself may be reached, by `http` too. For development and for tests.
+pub struct FetchPolicy {
+    /// Whether loopback addresses are allowed, by `http` too. For development and for tests.
     pub loopback: bool,
-    /// Networks that may be reached although they are not public, by `https`.
-    pub networks: Vec<Network>,
-    /// Servers that we were told to talk to by whoever runs us: wherever they are, they may be reached.
+    /// Networks that are allowed although they are not public, by `https`.
+    pub networks: Vec<IpNetwork>,
+    /// Servers that the user or administrator configured: they are allowed at any address.
     pub trusted: Vec<Url>,
-    /// How many bytes of a body are read.
+    /// The most bytes of a body that are read.
     pub most_bytes: usize,
-    /// How long a request may take with everything that belongs to it: name, connection, redirects, body.
+    /// The time limit of a request, including name resolution, connection, redirects and body.
     pub timeout: Duration,
-    /// How often a request for a document follows a redirect.
+    /// The number of redirects that a GET request follows.
     pub redirects: usize,
-    /// Certificates to trust beside the usual authorities, each in PEM.
+    /// Root certificates beside the usual ones, each in PEM.
     pub roots: Vec<Vec<u8>>,
 }
 
-impl Default for Policy {
-    fn default() -> Policy {
-        Policy {
+impl Default for FetchPolicy {
+    fn default() -> FetchPolicy {
+        FetchPolicy {
             loopback: false,
             networks: Vec::new(),
             trusted: Vec::new(),
@@ -64,20 +63,20 @@ impl Default for Policy {
     }
 }
 
-impl Policy {
-    /// The policy for development: the machine itself may be reached, by `http` too.
-    pub fn development() -> Policy {
-        Policy { loopback: true, ..Policy::default() }
+impl FetchPolicy {
+    /// Returns the policy for development: loopback addresses are allowed, by `http` too.
+    pub fn development() -> FetchPolicy {
+        FetchPolicy { loopback: true, ..FetchPolicy::default() }
     }
 
-    /// The same policy for somebody who was told to talk to a server by whoever runs us.
-    pub fn trusting(mut self, server: &Url) -> Policy {
+    /// Adds a server that the user or administrator configured.
+    pub fn trusting(mut self, server: &Url) -> FetchPolicy {
         self.trusted.push(server.clone());
         self
     }
 
-    /// Whether what a URL says can be relied on to come from there: it is an `https` URL, or this machine's own where
-    /// that may be reached.
+    /// Returns whether a URL is fetched unaltered: by `https`, or from this machine if loopback is allowed.
+    #[cfg(feature = "client")]
     pub(crate) fn is_safe(&self, url: &Url) -> bool {
         url.scheme() == "https" || (self.loopback && url.scheme() == "http" && is_local(url))
     }
@@ -91,7 +90,7 @@ impl Policy {
         self.trusted.iter().any(same)
     }
 
-    /// Whether an address may be connected to.
+    /// Returns whether connections to an address are allowed.
     pub fn permits(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         is_public(address)
@@ -99,9 +98,9 @@ impl Policy {
             || self.networks.iter().any(|network| network.contains(address))
     }
 
-    /// Whether a URL may be fetched, as far as can be seen before its name is resolved.
+    /// Checks a URL before its name is resolved.
     pub fn check(&self, url: &Url) -> Result<(), FetchError> {
-        let refused = |why: &str| Err(FetchError::Refused { url: shown(url), why: why.to_owned() });
+        let refused = |why: &str| Err(FetchError::Refused { url: redacted(url), why: why.to_owned() });
         if !url.username().is_empty() || url.password().is_some() {
             return refused("it holds a user name or password");
         }
@@ -130,7 +129,7 @@ impl Policy {
     }
 }
 
-/// Whether a URL is that of the machine itself, as far as can be seen before its name is resolved.
+/// Returns whether a URL is on this machine, judged without resolving its name.
 pub fn is_local(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => is_localhost(name),
@@ -140,26 +139,26 @@ pub fn is_local(url: &Url) -> bool {
     }
 }
 
-/// Whether a name stands for the machine itself (RFC 6761, section 6.3).
+/// Returns whether a name stands for this machine (RFC 6761, section 6.3).
 fn is_localhost(name: &str) -> bool {
     let name = name.trim_end_matches('.');
     name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
 }
 
-/// Finds the addresses of a name.
-pub trait Resolve: Send + Sync + 'static {
-    /// The addresses of a host.
+/// A name resolver.
+pub trait Resolver: Send + Sync + 'static {
+    /// Resolves a host name.
     fn resolve<'a>(
         &'a self,
         host: &'a str,
     ) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
 }
 
-/// The resolver of the operating system.
+/// The name resolver of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemResolver;
 
-impl Resolve for SystemResolver {
+impl Resolver for SystemResolver {
     fn resolve<'a>(
         &'a self,
         host: &'a str,
@@ -170,7 +169,7 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// Why there is no answer.
+/// The reason why a request has no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FetchError {
@@ -181,21 +180,21 @@ pub enum FetchError {
         /// The reason.
         why: String,
     },
-    /// The server could not be reached, or broke off.
+    /// The server is unreachable, or the connection failed.
     Failed {
         /// The URL without its query.
         url: String,
         /// The reason.
         why: String,
     },
-    /// The answer did not come in time.
+    /// The response did not arrive in time.
     TimedOut {
         /// The URL without its query.
         url: String,
         /// The limit.
         limit: Duration,
     },
-    /// The answer is longer than what is read.
+    /// The response is longer than the limit.
     TooLong {
         /// The URL without its query.
         url: String,
@@ -222,9 +221,9 @@ impl fmt::Display for FetchError {
 
 impl std::error::Error for FetchError {}
 
-/// A request.
+/// A request of the [`RestrictedHttpClient`].
 #[derive(Debug, Clone)]
-pub struct Fetch {
+pub struct FetchRequest {
     method: Method,
     url: Url,
     headers: HeaderMap,
@@ -233,10 +232,10 @@ pub struct Fetch {
     most_bytes: Option<usize>,
 }
 
-impl Fetch {
-    /// Asks for a document.
-    pub fn get(url: Url) -> Fetch {
-        Fetch {
+impl FetchRequest {
+    /// Creates a GET request for a document.
+    pub fn get(url: Url) -> FetchRequest {
+        FetchRequest {
             method: Method::GET,
             url,
             headers: HeaderMap::new(),
@@ -247,32 +246,32 @@ impl Fetch {
         .header(ACCEPT, HeaderValue::from_static("application/json"))
     }
 
-    /// Sends a form. It follows no redirect: what is in it is meant for this URL alone.
-    pub fn form<'a>(url: Url, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Fetch {
+    /// Creates a POST request with a form. It follows no redirect: the form is for this URL alone.
+    pub fn form<'a>(url: Url, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> FetchRequest {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(pairs);
         let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-        Fetch::post(url, kind, form.finish())
+        FetchRequest::post(url, kind, form.finish())
     }
 
-    /// Sends a JSON text. It follows no redirect.
-    pub fn json(url: Url, body: impl Into<Bytes>) -> Fetch {
-        Fetch::post(url, HeaderValue::from_static("application/json"), body)
+    /// Creates a POST request with JSON. It follows no redirect.
+    pub fn json(url: Url, body: impl Into<Bytes>) -> FetchRequest {
+        FetchRequest::post(url, HeaderValue::from_static("application/json"), body)
     }
 
-    fn post(url: Url, kind: HeaderValue, body: impl Into<Bytes>) -> Fetch {
-        let fetch = Fetch { method: Method::POST, body: body.into(), ..Fetch::get(url) };
+    fn post(url: Url, kind: HeaderValue, body: impl Into<Bytes>) -> FetchRequest {
+        let fetch = FetchRequest { method: Method::POST, body: body.into(), ..FetchRequest::get(url) };
         fetch.header(CONTENT_TYPE, kind).redirects(0)
     }
 
     /// Adds a header.
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Fetch {
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> FetchRequest {
         self.headers.insert(name, value);
         self
     }
 
-    /// Adds `Authorization`. It is not taken along to another origin.
-    pub fn authorization(self, scheme: &str, credentials: &Secret) -> Result<Fetch, FetchError> {
+    /// Adds an `Authorization` header. A redirect to another origin drops it.
+    pub fn authorization(self, scheme: &str, credentials: &Secret) -> Result<FetchRequest, FetchError> {
         let value = format!("{scheme} {}", credentials.expose());
         let mut value = HeaderValue::try_from(value).map_err(|_| {
             FetchError::Configuration("the credentials hold a character that no header may have".to_owned())
@@ -281,24 +280,23 @@ impl Fetch {
         Ok(self.header(AUTHORIZATION, value))
     }
 
-    /// How often a redirect is followed, where that is less than what the policy says. A request that is not
-    /// a GET follows none.
-    pub fn redirects(mut self, most: usize) -> Fetch {
+    /// Limits the redirects further than the policy does. Only GET requests follow any.
+    pub fn redirects(mut self, most: usize) -> FetchRequest {
         self.redirects = Some(most);
         self
     }
 
-    /// How many bytes of the body are read, where that is less than what the policy says.
-    pub fn most_bytes(mut self, most: usize) -> Fetch {
+    /// Limits the bytes of the body further than the policy does.
+    pub fn most_bytes(mut self, most: usize) -> FetchRequest {
         self.most_bytes = Some(most);
         self
     }
 }
 
-/// An answer, whatever its status.
+/// A response of any status.
 #[derive(Clone)]
-pub struct Reply {
-    /// The URL that answered, after redirects.
+pub struct FetchResponse {
+    /// The URL of the response, after redirects.
     pub url: Url,
     /// The status.
     pub status: StatusCode,
@@ -308,26 +306,26 @@ pub struct Reply {
     pub body: Bytes,
 }
 
-impl fmt::Debug for Reply {
+impl fmt::Debug for FetchResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The body may hold tokens.
-        f.debug_struct("Reply")
-            .field("url", &shown(&self.url))
+        f.debug_struct("FetchResponse")
+            .field("url", &redacted(&self.url))
             .field("status", &self.status)
             .field("bytes", &self.body.len())
             .finish()
     }
 }
 
-impl Reply {
-    /// Whether the body is said to be JSON.
+impl FetchResponse {
+    /// Returns whether the content type is JSON.
     pub fn is_json(&self) -> bool {
         let kind = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
     }
 
-    /// The beginning of a body that is text, for an error message.
+    /// Returns the start of the body as text, for an error message.
     pub fn excerpt(&self) -> String {
         let text = String::from_utf8_lossy(&self.body[..self.body.len().min(2048)]).into_owned();
         let plain = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -335,11 +333,11 @@ impl Reply {
     }
 }
 
-/// An HTTP client for URLs that another party chose: it follows a [`Policy`] on schemes, addresses, redirects and sizes.
+/// An HTTP client for URLs that another party chose: it follows a [`FetchPolicy`] on schemes, addresses, redirects and sizes.
 /// Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct RestrictedHttpClient {
-    policy: Arc<Policy>,
+    policy: Arc<FetchPolicy>,
     client: Client<Connector, Full<Bytes>>,
 }
 
@@ -350,50 +348,53 @@ impl fmt::Debug for RestrictedHttpClient {
 }
 
 impl RestrictedHttpClient {
-    /// A client that resolves names as the operating system does.
-    pub fn new(policy: Policy) -> Result<RestrictedHttpClient, FetchError> {
+    /// Creates a client that resolves names by the operating system.
+    pub fn new(policy: FetchPolicy) -> Result<RestrictedHttpClient, FetchError> {
         RestrictedHttpClient::with_resolver(policy, SystemResolver)
     }
 
-    /// A client with a resolver of its own.
-    pub fn with_resolver(policy: Policy, resolver: impl Resolve) -> Result<RestrictedHttpClient, FetchError> {
+    /// Creates a client with another resolver.
+    pub fn with_resolver(
+        policy: FetchPolicy,
+        resolver: impl Resolver,
+    ) -> Result<RestrictedHttpClient, FetchError> {
         let policy = Arc::new(policy);
         let client = connector::client(&policy, Arc::new(resolver))?;
         Ok(RestrictedHttpClient { policy, client })
     }
 
-    /// What is let through.
-    pub fn policy(&self) -> &Policy {
+    /// Returns the policy.
+    pub fn policy(&self) -> &FetchPolicy {
         &self.policy
     }
 
-    /// Asks for a document.
-    pub async fn get(&self, url: &Url) -> Result<Reply, FetchError> {
-        self.send(Fetch::get(url.clone())).await
+    /// Fetches a document.
+    pub async fn get(&self, url: &Url) -> Result<FetchResponse, FetchError> {
+        self.send(FetchRequest::get(url.clone())).await
     }
 
-    /// Makes a request. The answer may have any status but a redirect that is not followed.
-    pub async fn send(&self, fetch: Fetch) -> Result<Reply, FetchError> {
+    /// Sends a request. A redirect that is not followed is an error; any other status is a response.
+    pub async fn send(&self, fetch: FetchRequest) -> Result<FetchResponse, FetchError> {
         let limit = self.policy.timeout;
-        let url = shown(&fetch.url);
-        let timed = tokio::time::timeout(limit, Box::pin(self.followed(fetch))).await;
+        let url = redacted(&fetch.url);
+        let timed = tokio::time::timeout(limit, Box::pin(self.send_following(fetch))).await;
         timed.unwrap_or(Err(FetchError::TimedOut { url, limit }))
     }
 
-    async fn followed(&self, mut fetch: Fetch) -> Result<Reply, FetchError> {
+    async fn send_following(&self, mut fetch: FetchRequest) -> Result<FetchResponse, FetchError> {
         let most = match fetch.method {
             Method::GET => fetch.redirects.unwrap_or(usize::MAX).min(self.policy.redirects),
             _ => 0,
         };
         for _ in 0..=most {
             self.policy.check(&fetch.url)?;
-            let response = self.once(&fetch).await?;
+            let response = self.send_once(&fetch).await?;
             let Some(target) = redirect(&fetch.url, &response)? else {
                 return self.reply(fetch, response).await;
             };
             if most == 0 {
-                let why = format!("it answers {} and points to {}", response.status(), shown(&target));
-                return Err(FetchError::Refused { url: shown(&fetch.url), why });
+                let why = format!("it answers {} and points to {}", response.status(), redacted(&target));
+                return Err(FetchError::Refused { url: redacted(&fetch.url), why });
             }
             if target.origin() != fetch.url.origin() {
                 fetch.headers.remove(AUTHORIZATION);
@@ -401,11 +402,11 @@ impl RestrictedHttpClient {
             fetch.url = target;
         }
         let why = format!("it is behind more than {most} redirects");
-        Err(FetchError::Refused { url: shown(&fetch.url), why })
+        Err(FetchError::Refused { url: redacted(&fetch.url), why })
     }
 
-    async fn once(&self, fetch: &Fetch) -> Result<http::Response<Incoming>, FetchError> {
-        let failed = |why: String| FetchError::Failed { url: shown(&fetch.url), why };
+    async fn send_once(&self, fetch: &FetchRequest) -> Result<http::Response<Incoming>, FetchError> {
+        let failed = |why: String| FetchError::Failed { url: redacted(&fetch.url), why };
         let mut request = http::Request::new(Full::new(fetch.body.clone()));
         *request.method_mut() = fetch.method.clone();
         *request.uri_mut() = fetch.url[..url::Position::AfterQuery]
@@ -414,28 +415,37 @@ impl RestrictedHttpClient {
         *request.headers_mut() = fetch.headers.clone();
         let agent = HeaderValue::from_static(concat!("loggia/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().entry(USER_AGENT).or_insert(agent);
-        self.client.request(request).await.map_err(|error| match refusal(&error) {
-            Some(why) => FetchError::Refused { url: shown(&fetch.url), why },
+        self.client.request(request).await.map_err(|error| match address_error(&error) {
+            Some(why) => FetchError::Refused { url: redacted(&fetch.url), why },
             None => failed(with_sources(&error)),
         })
     }
 
-    async fn reply(&self, fetch: Fetch, response: http::Response<Incoming>) -> Result<Reply, FetchError> {
+    async fn reply(
+        &self,
+        fetch: FetchRequest,
+        response: http::Response<Incoming>,
+    ) -> Result<FetchResponse, FetchError> {
         let limit = fetch.most_bytes.unwrap_or(usize::MAX).min(self.policy.most_bytes);
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, limit).collect().await.map_err(|error| {
-            let url = shown(&fetch.url);
+            let url = redacted(&fetch.url);
             match error.is::<LengthLimitError>() {
                 true => FetchError::TooLong { url, limit },
                 false => FetchError::Failed { url, why: with_sources(&*error) },
             }
         })?;
-        Ok(Reply { url: fetch.url, status: parts.status, headers: parts.headers, body: body.to_bytes() })
+        Ok(FetchResponse {
+            url: fetch.url,
+            status: parts.status,
+            headers: parts.headers,
+            body: body.to_bytes(),
+        })
     }
 }
 
-/// A URL as it may be shown: what follows its path may hold a secret.
-fn shown(url: &Url) -> String {
+/// Returns a URL for messages, without credentials, query and fragment, which may be secret.
+fn redacted(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
@@ -444,17 +454,17 @@ fn shown(url: &Url) -> String {
     url.into()
 }
 
-/// The connector's own refusal, if that is what an error comes from.
-fn refusal(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+/// Returns the text of an [`AddressError`] in the chain of an error's causes.
+fn address_error(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        if let Some(refusal) = error.downcast_ref::<AddressError>() {
             return Some(refusal.to_string());
         }
         if let Some(refusal) = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)
-            .and_then(|inner| inner.downcast_ref::<Refusal>())
+            .and_then(|inner| inner.downcast_ref::<AddressError>())
         {
             return Some(refusal.to_string());
         }
@@ -463,7 +473,7 @@ fn refusal(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     None
 }
 
-/// An error with everything that led to it.
+/// Returns the text of an error and of its causes.
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,97 +1,45 @@
-//! Where tokens are kept.
-//!
-//! A refresh token that is rotated exists once: whoever uses an old one signs the person out. So a store
-//! does not only keep records. It writes one only where nobody else wrote in between, and it lends the right
-//! to renew a record to one holder at a time, across tasks, processes and replicas.
+//! Records in memory, for tests and for programs that sign in anew each time they start.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use loggia::service::BoxFuture;
 use tokio::time::Instant;
 
-use super::AuthError;
+use super::{StoreFuture, StoredRecord, TokenStore};
 use crate::secret::Secret;
 
-/// A record as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    /// The record. It holds secrets: a store on a disk or in a database encrypts it, or keeps it from
-    /// everybody else's eyes.
-    pub value: Secret,
-    /// Grows with every write.
-    pub revision: u64,
-}
-
-/// What a store answers.
-pub type StoreFuture<'a, T> = BoxFuture<'a, Result<T, AuthError>>;
-
-/// The revision of a record that is there and cannot be read.
-pub const UNREADABLE: u64 = 0;
-
-/// Keeps records by name.
-pub trait TokenStore: Send + Sync + 'static {
-    /// Reads a record.
-    fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>>;
-
-    /// Writes a record whole or not at all, if it still has the revision `expected` (`None`: if there is
-    /// none). The answer is its new revision, or `None` where somebody else wrote in between. When this
-    /// returns the record is safe from a crash. After `until`, where it is given, it may be forgotten.
-    fn save<'a>(
-        &'a self,
-        key: &'a str,
-        value: Secret,
-        expected: Option<u64>,
-        until: Option<SystemTime>,
-    ) -> StoreFuture<'a, Option<u64>>;
-
-    /// Removes a record if it still has the revision `expected`. One of several who try gets `true`. A record that
-    /// cannot be loaded because it is damaged has the revision [`UNREADABLE`].
-    fn remove<'a>(&'a self, key: &'a str, expected: u64) -> StoreFuture<'a, bool>;
-
-    /// Lends the right to change a record, for a time. `false`: somebody else has it. Whoever has it
-    /// already has it for longer.
-    fn lease<'a>(&'a self, key: &'a str, holder: &'a str, time: Duration) -> StoreFuture<'a, bool>;
-
-    /// Gives the right back.
-    fn release<'a>(&'a self, key: &'a str, holder: &'a str) -> StoreFuture<'a, ()>;
-
-    /// The names of the records that begin with a text.
-    fn keys<'a>(&'a self, start: &'a str) -> StoreFuture<'a, Vec<String>>;
-}
-
-/// Keeps records as long as the process lives.
+/// A [`TokenStore`] in memory: records live as long as the process.
 #[derive(Default)]
 pub struct MemoryStore {
-    content: Mutex<Content>,
+    content: Mutex<MemoryContent>,
 }
 
 #[derive(Default)]
-struct Content {
-    records: HashMap<String, Kept>,
+struct MemoryContent {
+    records: HashMap<String, MemoryRecord>,
     leases: HashMap<String, (String, Instant)>,
     revision: u64,
 }
 
-struct Kept {
-    stored: Stored,
+struct MemoryRecord {
+    stored: StoredRecord,
     until: Option<SystemTime>,
 }
 
-impl Kept {
+impl MemoryRecord {
     fn is_live(&self, now: SystemTime) -> bool {
         self.until.is_none_or(|until| until > now)
     }
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new() -> MemoryStore {
         MemoryStore::default()
     }
 
-    fn content(&self) -> MutexGuard<'_, Content> {
+    fn content(&self) -> MutexGuard<'_, MemoryContent> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -107,7 +55,7 @@ fn ready<'a, T: Send + 'a>(value: T) -> StoreFuture<'a, T> {
 }
 
 impl TokenStore for MemoryStore {
-    fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
+    fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<StoredRecord>> {
         ready(self.content().records.get(key).map(|kept| kept.stored.clone()))
     }
 
@@ -126,7 +74,9 @@ impl TokenStore for MemoryStore {
         }
         content.revision += 1;
         let revision = content.revision;
-        content.records.insert(key.to_owned(), Kept { stored: Stored { value, revision }, until });
+        content
+            .records
+            .insert(key.to_owned(), MemoryRecord { stored: StoredRecord { value, revision }, until });
         ready(Some(revision))
     }
 
@@ -172,9 +122,9 @@ impl TokenStore for MemoryStore {
 mod tests {
     use super::*;
 
-    /// What counts records must not count those that are over.
+    /// Callers count records by their keys, so an expired record must not be listed.
     #[tokio::test]
-    async fn a_record_that_is_over_has_no_key() {
+    async fn an_expired_record_has_no_key() {
         let store = MemoryStore::new();
         let now = SystemTime::now();
         let times =

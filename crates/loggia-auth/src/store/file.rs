@@ -1,6 +1,7 @@
-//! Tokens in files, for one person on one machine: a folder that nobody else can look into, a file for each
-//! record that is replaced whole, and the operating system's file locks between processes. A process that
-//! dies gives its locks back by dying.
+//! Records in files, for one user on one machine: a private folder with one file for each record.
+//!
+//! Command-line programs need no database this way. Invariant: a file is replaced atomically, and writers of several
+//! processes exclude each other by file locks, which the operating system releases when a process dies.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -13,32 +14,32 @@ use fs4::{FileExt, TryLockError};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::AuthError;
-use super::store::{StoreFuture, Stored, TokenStore, UNREADABLE};
+use super::{StoreFuture, StoredRecord, TokenStore, UNREADABLE};
 use crate::clock;
+use crate::error::AuthError;
 use crate::jose;
 use crate::secret::Secret;
 
-/// Longest record that is read.
+/// The longest record that is read.
 const MOST_BYTES: u64 = 256 << 10;
 
-/// Keeps records in a folder.
+/// A [`TokenStore`] in a folder.
 #[derive(Clone)]
 pub struct FileStore {
     folder: Arc<PathBuf>,
-    /// The leases of this process: the locked file is what keeps other processes out.
-    leases: Arc<Mutex<HashMap<String, Lease>>>,
+    /// The leases of this process. The locked file of each keeps other processes out.
+    leases: Arc<Mutex<HashMap<String, FileLease>>>,
 }
 
-struct Lease {
+struct FileLease {
     holder: String,
     until: Instant,
     _locked: File,
 }
 
-/// One file.
+/// The content of one file.
 #[derive(Serialize, Deserialize)]
-struct Record {
+struct FileRecord {
     key: String,
     revision: u64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -54,28 +55,28 @@ impl std::fmt::Debug for FileStore {
 }
 
 impl FileStore {
-    /// Opens a folder, which is made where there is none.
+    /// Opens a folder. Creates it if it does not exist.
     pub fn open(folder: impl Into<PathBuf>) -> Result<FileStore, AuthError> {
         let folder = folder.into();
         private::folder(&folder).map_err(|error| wrong(&folder, &error))?;
         let store = FileStore { folder: Arc::new(folder), leases: Arc::default() };
-        // A folder that may only be read is still of use: what is in it can be shown to its servers.
-        if let Err(error) = store.changing(|| store.sweep()) {
-            tracing::debug!(%error, "what is over stays");
+        // A read-only folder is still useful: its tokens can be sent to their servers.
+        if let Err(error) = store.locked(|| store.sweep()) {
+            tracing::debug!(%error, "expired records are not removed");
         }
         Ok(store)
     }
 
-    /// Takes away what is over: sign-ins that nobody ended, and what a process that died left half-written.
+    /// Removes expired records (unfinished sign-ins) and half-written files of processes that died.
     fn sweep(&self) -> Result<(), AuthError> {
         let entries = fs::read_dir(&*self.folder).map_err(|error| wrong(&self.folder, &error))?;
         for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-            let over = match path.extension().and_then(|end| end.to_str()) {
+            let expired = match path.extension().and_then(|end| end.to_str()) {
                 Some("json") => matches!(read(&path), Ok(None)),
                 Some("new") => true,
                 _ => false,
             };
-            if over {
+            if expired {
                 fs::remove_file(&path).map_err(|error| wrong(&path, &error))?;
             }
         }
@@ -86,7 +87,7 @@ impl FileStore {
         self.folder.join(format!("{}.{end}", jose::sha256(key)))
     }
 
-    /// Does something with the files, away from the tasks that must not wait.
+    /// Runs file operations on a thread that may block.
     fn blocking<'a, T: Send + 'static>(
         &self,
         work: impl FnOnce(&FileStore) -> Result<T, AuthError> + Send + 'static,
@@ -94,16 +95,18 @@ impl FileStore {
         let store = self.clone();
         Box::pin(async move {
             let done = tokio::task::spawn_blocking(move || work(&store)).await;
-            done.unwrap_or_else(|_| Err(AuthError::Store("the work on the token files broke off".to_owned())))
+            done.unwrap_or_else(|_| {
+                Err(AuthError::Store("the work on the token files was aborted".to_owned()))
+            })
         })
     }
 
-    fn read(&self, key: &str) -> Result<Option<Record>, AuthError> {
+    fn read(&self, key: &str) -> Result<Option<FileRecord>, AuthError> {
         read(&self.path(key, "json"))
     }
 
-    /// Changes records while no other process does.
-    fn changing<T>(&self, change: impl FnOnce() -> Result<T, AuthError>) -> Result<T, AuthError> {
+    /// Runs `change` under the folder's lock.
+    fn locked<T>(&self, change: impl FnOnce() -> Result<T, AuthError>) -> Result<T, AuthError> {
         let path = self.folder.join("lock");
         let lock = private::open(&path).map_err(|error| wrong(&path, &error))?;
         FileExt::lock(&lock).map_err(|error| wrong(&path, &error))?;
@@ -112,7 +115,7 @@ impl FileStore {
         changed
     }
 
-    fn write(&self, record: &Record) -> Result<(), AuthError> {
+    fn write(&self, record: &FileRecord) -> Result<(), AuthError> {
         let path = self.path(&record.key, "json");
         let text =
             Secret::new(serde_json::to_string(record).map_err(|error| AuthError::Store(error.to_string()))?);
@@ -145,7 +148,7 @@ impl FileStore {
         let file = private::open(&path).map_err(|error| wrong(&path, &error))?;
         match FileExt::try_lock(&file) {
             Ok(()) => {
-                let lease = Lease { holder: holder.to_owned(), until: now + time, _locked: file };
+                let lease = FileLease { holder: holder.to_owned(), until: now + time, _locked: file };
                 leases.insert(key.to_owned(), lease);
                 Ok(true)
             }
@@ -161,7 +164,7 @@ impl FileStore {
         let mut keys: Vec<String> = records
             .filter_map(|path| {
                 let record = read(&path);
-                // Whose it was is in it.
+                // The key is in the record, so an unreadable record has no name to list.
                 record.inspect_err(|error| tracing::error!(%error, "a record is left out")).ok().flatten()
             })
             .map(|record| record.key)
@@ -172,14 +175,14 @@ impl FileStore {
     }
 }
 
-fn read(path: &Path) -> Result<Option<Record>, AuthError> {
+fn read(path: &Path) -> Result<Option<FileRecord>, AuthError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(wrong(path, &error)),
     };
-    let record: Record = serde_json::from_reader(io::Read::take(file, MOST_BYTES)).map_err(|error| {
-        // The text around the error could be a part of a secret, so only its kind is told.
+    let record: FileRecord = serde_json::from_reader(io::Read::take(file, MOST_BYTES)).map_err(|error| {
+        // The text around the error may be part of a secret, so the message has only the kind of error.
         AuthError::Unreadable(format!("{} is damaged ({:?})", path.display(), error.classify()))
     })?;
     let now = clock::seconds(SystemTime::now());
@@ -191,10 +194,12 @@ fn wrong(path: &Path, error: &io::Error) -> AuthError {
 }
 
 impl TokenStore for FileStore {
-    fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<Stored>> {
+    fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<StoredRecord>> {
         let key = key.to_owned();
         self.blocking(move |store| {
-            Ok(store.read(&key)?.map(|record| Stored { value: record.value, revision: record.revision }))
+            Ok(store
+                .read(&key)?
+                .map(|record| StoredRecord { value: record.value, revision: record.revision }))
         })
     }
 
@@ -207,16 +212,16 @@ impl TokenStore for FileStore {
     ) -> StoreFuture<'a, Option<u64>> {
         let key = key.to_owned();
         self.blocking(move |store| {
-            store.changing(|| {
+            store.locked(|| {
                 let present = store.read(&key)?.map(|record| record.revision);
                 if present != expected {
                     return Ok(None);
                 }
-                // A record that was removed and written again must not get an old number back.
+                // A record that is removed and written again must not get an old revision.
                 let now = clock::seconds(SystemTime::now()) << 16;
                 let revision = present.unwrap_or(now).max(now) + 1;
                 let until = until.map(clock::seconds);
-                store.write(&Record { key: key.clone(), revision, until, value })?;
+                store.write(&FileRecord { key: key.clone(), revision, until, value })?;
                 Ok(Some(revision))
             })
         })
@@ -225,7 +230,7 @@ impl TokenStore for FileStore {
     fn remove<'a>(&'a self, key: &'a str, expected: u64) -> StoreFuture<'a, bool> {
         let key = key.to_owned();
         self.blocking(move |store| {
-            store.changing(|| {
+            store.locked(|| {
                 let revision = match store.read(&key) {
                     Err(AuthError::Unreadable(_)) => Some(UNREADABLE),
                     other => other?.map(|record| record.revision),
@@ -259,8 +264,7 @@ impl TokenStore for FileStore {
     }
 }
 
-/// Files for one person's eyes only. Where there are no modes, the folder in the person's own profile has
-/// to do.
+/// Files that only the user can read. On systems without file modes the folder in the user's profile protects them.
 mod private {
     use super::{File, OpenOptions, Path, fs, io};
 
@@ -273,7 +277,7 @@ mod private {
         close(path)
     }
 
-    /// Takes away what others may do in a folder that was there before, if that is ours to do.
+    /// Removes the permissions of other users on an existing folder, if this process may do that.
     #[cfg(unix)]
     fn close(path: &Path) -> io::Result<()> {
         use std::os::unix::fs::PermissionsExt;
@@ -281,7 +285,7 @@ mod private {
         if permissions.mode() & 0o077 != 0 {
             permissions.set_mode(permissions.mode() & 0o700);
             if let Err(error) = fs::set_permissions(path, permissions) {
-                tracing::warn!(path = %path.display(), %error, "others can look into the folder of credentials");
+                tracing::warn!(path = %path.display(), %error, "other users can read the folder of credentials");
             }
         }
         Ok(())
@@ -308,7 +312,7 @@ mod private {
         options
     }
 
-    /// A rename is safe from a crash when its folder is.
+    /// Makes a rename in the folder survive a crash.
     #[cfg(unix)]
     pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()

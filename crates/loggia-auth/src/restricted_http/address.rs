@@ -1,30 +1,29 @@
-//! Which addresses are public.
+//! Public and special-purpose addresses, by the IANA registries (RFC 6890 and its successors).
 //!
-//! The registries of special-purpose addresses (IANA; RFC 6890 and its successors) say which are not. In
-//! IPv6 only what is global unicast can be public at all, and an address that carries an IPv4 address
-//! inside it is as public as that one.
+//! Requests to private addresses are the aim of server-side request forgery. Invariant: in IPv6 only global unicast
+//! addresses are public, and an address that embeds an IPv4 address is as public as that one.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// A range of addresses, written as in `10.1.0.0/16` or `fd00:12::/32`.
+/// A range of IP addresses, written as in `10.1.0.0/16` or `fd00:12::/32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
+pub struct IpNetwork {
     address: IpAddr,
     prefix: u8,
 }
 
-impl Network {
-    const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Network {
-        Network { address: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), prefix }
+impl IpNetwork {
+    const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> IpNetwork {
+        IpNetwork { address: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), prefix }
     }
 
-    const fn v6(first: u16, second: u16, prefix: u8) -> Network {
-        Network { address: IpAddr::V6(Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0)), prefix }
+    const fn v6(first: u16, second: u16, prefix: u8) -> IpNetwork {
+        IpNetwork { address: IpAddr::V6(Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0)), prefix }
     }
 
-    /// Whether an address lies in the range.
+    /// Returns whether an address is in the range.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {
@@ -43,23 +42,23 @@ fn same_start(one: u128, other: u128, free: u8) -> bool {
     shift(one) == shift(other)
 }
 
-/// Not an address with the length of its prefix.
+/// The error for a text that is not a range of IP addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotANetwork(String);
+pub struct ParseIpNetworkError(String);
 
-impl fmt::Display for NotANetwork {
+impl fmt::Display for ParseIpNetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "'{}' is not a range of addresses; write one like 10.1.0.0/16", self.0)
     }
 }
 
-impl std::error::Error for NotANetwork {}
+impl std::error::Error for ParseIpNetworkError {}
 
-impl FromStr for Network {
-    type Err = NotANetwork;
+impl FromStr for IpNetwork {
+    type Err = ParseIpNetworkError;
 
-    fn from_str(text: &str) -> Result<Network, NotANetwork> {
-        let wrong = || NotANetwork(text.to_owned());
+    fn from_str(text: &str) -> Result<IpNetwork, ParseIpNetworkError> {
+        let wrong = || ParseIpNetworkError(text.to_owned());
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix.parse::<u8>().map_err(|_| wrong())?)),
             None => (text, None),
@@ -67,57 +66,57 @@ impl FromStr for Network {
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let most = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.unwrap_or(most);
-        if prefix > most { Err(wrong()) } else { Ok(Network { address, prefix }) }
+        if prefix > most { Err(wrong()) } else { Ok(IpNetwork { address, prefix }) }
     }
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for IpNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)
     }
 }
 
-const NOT_PUBLIC: &[Network] = &[
-    Network::v4(0, 0, 0, 0, 8),
-    Network::v4(10, 0, 0, 0, 8),
-    Network::v4(100, 64, 0, 0, 10),
-    Network::v4(127, 0, 0, 0, 8),
-    // The metadata services of most clouds live in here.
-    Network::v4(169, 254, 0, 0, 16),
-    Network::v4(172, 16, 0, 0, 12),
-    Network::v4(192, 0, 0, 0, 24),
-    Network::v4(192, 0, 2, 0, 24),
-    Network::v4(192, 88, 99, 0, 24),
-    Network::v4(192, 168, 0, 0, 16),
-    Network::v4(198, 18, 0, 0, 15),
-    Network::v4(198, 51, 100, 0, 24),
-    Network::v4(203, 0, 113, 0, 24),
-    Network::v4(224, 0, 0, 0, 3),
+const NOT_PUBLIC: &[IpNetwork] = &[
+    IpNetwork::v4(0, 0, 0, 0, 8),
+    IpNetwork::v4(10, 0, 0, 0, 8),
+    IpNetwork::v4(100, 64, 0, 0, 10),
+    IpNetwork::v4(127, 0, 0, 0, 8),
+    // The metadata services of most clouds are in this range.
+    IpNetwork::v4(169, 254, 0, 0, 16),
+    IpNetwork::v4(172, 16, 0, 0, 12),
+    IpNetwork::v4(192, 0, 0, 0, 24),
+    IpNetwork::v4(192, 0, 2, 0, 24),
+    IpNetwork::v4(192, 88, 99, 0, 24),
+    IpNetwork::v4(192, 168, 0, 0, 16),
+    IpNetwork::v4(198, 18, 0, 0, 15),
+    IpNetwork::v4(198, 51, 100, 0, 24),
+    IpNetwork::v4(203, 0, 113, 0, 24),
+    IpNetwork::v4(224, 0, 0, 0, 3),
     // Looks public, but is the host's side of every virtual machine at Azure.
-    Network::v4(168, 63, 129, 16, 32),
-    // Assignments of the IETF: Teredo, ORCHID, benchmarks.
-    Network::v6(0x2001, 0, 23),
-    Network::v6(0x2001, 0xdb8, 32),
-    Network::v6(0x3fff, 0, 20),
+    IpNetwork::v4(168, 63, 129, 16, 32),
+    // IETF protocol assignments: Teredo, ORCHID, benchmarks.
+    IpNetwork::v6(0x2001, 0, 23),
+    IpNetwork::v6(0x2001, 0xdb8, 32),
+    IpNetwork::v6(0x3fff, 0, 20),
 ];
 
-const GLOBAL_UNICAST: Network = Network::v6(0x2000, 0, 3);
+const GLOBAL_UNICAST: IpNetwork = IpNetwork::v6(0x2000, 0, 3);
 
-/// Whether an address belongs to the public internet.
+/// Returns whether an address belongs to the public internet.
 pub fn is_public(address: IpAddr) -> bool {
     let address = address.to_canonical();
     let special = NOT_PUBLIC.iter().any(|network| network.contains(address));
     match address {
         IpAddr::V4(_) => !special,
-        IpAddr::V6(v6) => match carried(v6) {
+        IpAddr::V6(v6) => match embedded_v4(v6) {
             Some(v4) => is_public(IpAddr::V4(v4)),
             None => GLOBAL_UNICAST.contains(address) && !special,
         },
     }
 }
 
-/// The IPv4 address that a translated (RFC 6052) or 6to4 (RFC 3056) address leads to.
-fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
+/// Returns the IPv4 address in a translated (RFC 6052) or 6to4 (RFC 3056) address.
+fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let joined = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
     match address.segments() {
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(joined(high, low)),
@@ -196,11 +195,11 @@ mod tests {
             ("fd00:12::/32", "fd00:13::1", false),
         ];
         for (network, address, inside) in table {
-            let network: Network = network.parse().unwrap();
+            let network: IpNetwork = network.parse().unwrap();
             assert_eq!(network.contains(address.parse().unwrap()), inside, "{network} {address}");
         }
         for wrong in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/-1", "host/8"] {
-            assert!(wrong.parse::<Network>().is_err(), "{wrong}");
+            assert!(wrong.parse::<IpNetwork>().is_err(), "{wrong}");
         }
     }
 }

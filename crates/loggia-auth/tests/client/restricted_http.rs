@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use loggia_auth::guard::{Fetch, FetchError, Policy, Resolve, RestrictedHttpClient};
+use loggia_auth::restricted_http::{FetchError, FetchPolicy, FetchRequest, Resolver, RestrictedHttpClient};
 use url::Url;
 
 use crate::world::{Odd, Twists, World};
@@ -19,7 +19,7 @@ struct Names {
     asked: Arc<Mutex<Vec<String>>>,
 }
 
-impl Resolve for Names {
+impl Resolver for Names {
     fn resolve<'a>(
         &'a self,
         host: &'a str,
@@ -49,8 +49,9 @@ async fn addresses_are_checked_before_and_after_resolving() {
         ("localhost", "93.184.216.34"),
         ("app.localhost", "93.184.216.34"),
     ]);
-    let strict = Policy { timeout: Duration::from_secs(2), ..Policy::default() };
-    let open = Policy { loopback: true, networks: vec!["10.9.0.0/16".parse().unwrap()], ..strict.clone() };
+    let strict = FetchPolicy { timeout: Duration::from_secs(2), ..FetchPolicy::default() };
+    let open =
+        FetchPolicy { loopback: true, networks: vec!["10.9.0.0/16".parse().unwrap()], ..strict.clone() };
     let table = [
         (&strict, "http://a.example/", "not an https URL"),
         (&strict, "ftp://a.example/", "not an https URL"),
@@ -105,7 +106,7 @@ async fn addresses_are_checked_before_and_after_resolving() {
 #[tokio::test]
 async fn a_server_that_we_were_told_to_use_may_be_anywhere() {
     let world = World::new().await;
-    let policy = Policy { timeout: Duration::from_secs(5), ..Policy::default() };
+    let policy = FetchPolicy { timeout: Duration::from_secs(5), ..FetchPolicy::default() };
     let closed = RestrictedHttpClient::new(policy.clone()).unwrap();
     assert!(matches!(closed.get(&world.server).await, Err(FetchError::Refused { .. })));
     let open = RestrictedHttpClient::new(policy.trusting(&world.server)).unwrap();
@@ -117,9 +118,11 @@ async fn a_server_that_we_were_told_to_use_may_be_anywhere() {
 #[tokio::test]
 async fn redirects_are_followed_as_far_as_they_may() {
     let world = World::new().await;
-    let guard =
-        RestrictedHttpClient::new(Policy { timeout: Duration::from_secs(5), ..Policy::development() })
-            .unwrap();
+    let guard = RestrictedHttpClient::new(FetchPolicy {
+        timeout: Duration::from_secs(5),
+        ..FetchPolicy::development()
+    })
+    .unwrap();
     let twist = |at: &'static str, odd| {
         world.twist(|twists| *twists = Twists { at: Some((at, odd)), ..Twists::default() })
     };
@@ -130,21 +133,23 @@ async fn redirects_are_followed_as_far_as_they_may() {
     assert_eq!((reply.status.as_u16(), reply.url.as_str()), (200, target.as_str()));
 
     let secret = loggia_auth::secret::Secret::new("sesame");
-    let fetch = Fetch::get(world.server.clone()).authorization("Bearer", &secret).unwrap();
+    let fetch = FetchRequest::get(world.server.clone()).authorization("Bearer", &secret).unwrap();
     guard.send(fetch).await.unwrap();
     let there = world.heard("/.well-known/oauth-authorization-server").pop().unwrap();
     assert!(!there.headers.contains_key("authorization"), "credentials stay at home");
 
-    let none = guard.send(Fetch::get(world.server.clone()).redirects(0)).await.unwrap_err().to_string();
+    let none =
+        guard.send(FetchRequest::get(world.server.clone()).redirects(0)).await.unwrap_err().to_string();
     assert!(none.contains("points to") && !none.contains("secret"), "{none}");
-    let posted = guard.send(Fetch::form(world.server.clone(), [("a", "b")])).await.unwrap_err();
+    let posted = guard.send(FetchRequest::form(world.server.clone(), [("a", "b")])).await.unwrap_err();
     assert!(matches!(posted, FetchError::Refused { .. }));
 }
 
 #[tokio::test]
 async fn answers_have_an_end() {
     let world = World::new().await;
-    let policy = Policy { timeout: Duration::from_millis(300), most_bytes: 1000, ..Policy::development() };
+    let policy =
+        FetchPolicy { timeout: Duration::from_millis(300), most_bytes: 1000, ..FetchPolicy::development() };
     let guard = RestrictedHttpClient::new(policy).unwrap();
     world.twist(|twists| twists.at = Some(("/mcp", Odd::Endless)));
     assert!(matches!(guard.get(&world.server).await, Err(FetchError::TooLong { limit: 1000, .. })));

@@ -1,12 +1,12 @@
-//! Where an answer points to.
+//! The target of a redirect. A redirect must not lead from `https` to another scheme.
 
 use http::header::LOCATION;
 use http::{Response, StatusCode};
 use url::Url;
 
-use super::{FetchError, shown};
+use super::{FetchError, redacted};
 
-/// Where an answer from `url` points to. What began with https stays with it.
+/// Returns the target of a redirect response from `url`. Fails if it leads from `https` to another scheme.
 pub(super) fn redirect<B>(url: &Url, response: &Response<B>) -> Result<Option<Url>, FetchError> {
     if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED {
         return Ok(None);
@@ -16,7 +16,7 @@ pub(super) fn redirect<B>(url: &Url, response: &Response<B>) -> Result<Option<Ur
     match target {
         Some(target) if url.scheme() == "https" && target.scheme() != "https" => {
             let why = "a redirect leads from https to another scheme".to_owned();
-            Err(FetchError::Refused { url: shown(&target), why })
+            Err(FetchError::Refused { url: redacted(&target), why })
         }
         target => Ok(target),
     }

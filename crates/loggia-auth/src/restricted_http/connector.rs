@@ -1,5 +1,7 @@
-//! Connections to addresses that were looked at: the resolver below hands on only what the policy permits,
-//! so that the address that was checked is the address that is connected to.
+//! Connections to checked addresses.
+//!
+//! A name could resolve to another address between a check and the connection (DNS rebinding). Invariant: the resolver
+//! returns only addresses that the policy permits, and the connection goes to one of them.
 
 use std::fmt;
 use std::io;
@@ -19,25 +21,25 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tower_service::Service;
 
-use super::{FetchError, Policy, Resolve, is_localhost};
+use super::{FetchError, FetchPolicy, Resolver, is_localhost};
 
 pub(super) type Connector = hyper_rustls::HttpsConnector<HttpConnector<CheckedResolver>>;
 
-/// No address of a name may be connected to.
+/// The error for a name without a permitted address.
 #[derive(Debug)]
-pub(super) struct Refusal;
+pub(super) struct AddressError;
 
-impl fmt::Display for Refusal {
+impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("its name leads to an address that is not a public one")
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for AddressError {}
 
 pub(super) fn client(
-    policy: &Arc<Policy>,
-    resolver: Arc<dyn Resolve>,
+    policy: &Arc<FetchPolicy>,
+    resolver: Arc<dyn Resolver>,
 ) -> Result<Client<Connector, Full<Bytes>>, FetchError> {
     let mut tcp = HttpConnector::new_with_resolver(CheckedResolver { policy: policy.clone(), resolver });
     tcp.set_nodelay(true);
@@ -56,7 +58,7 @@ pub(super) fn client(
         .build(connector))
 }
 
-fn tls(policy: &Policy) -> Result<rustls::ClientConfig, FetchError> {
+fn tls(policy: &FetchPolicy) -> Result<rustls::ClientConfig, FetchError> {
     let wrong =
         |what: String| FetchError::Configuration(format!("the root certificates cannot be used: {what}"));
     let mut roots = rustls::RootCertStore::empty();
@@ -74,18 +76,18 @@ fn tls(policy: &Policy) -> Result<rustls::ClientConfig, FetchError> {
     Ok(tls)
 }
 
-/// Hands on the addresses of a name that the policy permits. A literal address in a URL never comes here:
-/// [`Policy::check`] looks at it before.
+/// A resolver that returns only addresses that the policy permits. [`FetchPolicy::check`] covers literal addresses in
+/// URLs, which are not resolved.
 #[derive(Clone)]
 pub(super) struct CheckedResolver {
-    policy: Arc<Policy>,
-    resolver: Arc<dyn Resolve>,
+    policy: Arc<FetchPolicy>,
+    resolver: Arc<dyn Resolver>,
 }
 
 impl CheckedResolver {
     async fn permitted(self, name: Name) -> io::Result<std::vec::IntoIter<SocketAddr>> {
         let host = name.as_str();
-        // `http` is let through for these names only, so they lead nowhere else.
+        // `http` is allowed for these names only, so they must not resolve to other machines.
         let local = is_localhost(host);
         let trusted = self.policy.trusts_host(host);
         let found = self.resolver.resolve(host).await?;
@@ -96,7 +98,7 @@ impl CheckedResolver {
             .map(|address| SocketAddr::new(address, 0))
             .collect();
         if permitted.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, Refusal));
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, AddressError));
         }
         Ok(permitted.into_iter())
     }

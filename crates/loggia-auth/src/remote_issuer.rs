@@ -1,5 +1,8 @@
-//! An issuer elsewhere that is known by its name alone: its metadata says where its keys and its endpoints
-//! are (RFC 8414, OpenID Connect Discovery).
+//! An issuer at another server, of which only the identifier is configured: its keys and endpoints are in its metadata
+//! (RFC 8414, OpenID Connect Discovery).
+//!
+//! The metadata is fetched when it is first needed, so a program starts while the issuer is down. Invariant: metadata
+//! that names another issuer is refused.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -8,101 +11,101 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
 
-use crate::guard::{FetchError, RestrictedHttpClient};
 use crate::jose::{Algorithm, JoseError, KeySource, KeysFuture, RemoteKeys};
+use crate::restricted_http::{FetchError, RestrictedHttpClient};
 
-/// How long after a failure the next try may follow.
+/// The time after a failure until the next attempt.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// What an issuer says of itself.
+/// The metadata of an issuer (RFC 8414, section 2).
 #[derive(Debug, Clone, Deserialize)]
-pub struct ProviderMetadata {
-    /// Its name.
+pub struct IssuerMetadata {
+    /// The issuer identifier.
     pub issuer: String,
-    /// Where people sign in.
+    /// The authorization endpoint.
     #[serde(default)]
     pub authorization_endpoint: Option<Url>,
-    /// Where codes become tokens.
+    /// The token endpoint.
     #[serde(default)]
     pub token_endpoint: Option<Url>,
-    /// Where its keys are.
+    /// The URL of the issuer's keys.
     pub jwks_uri: Url,
-    /// How clients may show who they are.
+    /// The client authentication methods of the token endpoint.
     #[serde(default)]
     pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
 }
 
-/// An issuer and its keys. Its metadata is fetched when it is first needed.
-pub struct Provider {
+/// An issuer at another server, with its keys.
+pub struct RemoteIssuer {
     issuer: Url,
     name: String,
-    guard: RestrictedHttpClient,
-    known: Mutex<Known>,
+    http: RestrictedHttpClient,
+    state: Mutex<MetadataState>,
 }
 
 #[derive(Default)]
-struct Known {
-    found: Option<(ProviderMetadata, std::sync::Arc<RemoteKeys>)>,
+struct MetadataState {
+    found: Option<(IssuerMetadata, std::sync::Arc<RemoteKeys>)>,
     failed: Option<(Instant, FetchError)>,
 }
 
-impl fmt::Debug for Provider {
+impl fmt::Debug for RemoteIssuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Provider").field("issuer", &self.name).finish_non_exhaustive()
+        f.debug_struct("RemoteIssuer").field("issuer", &self.name).finish_non_exhaustive()
     }
 }
 
-impl Provider {
-    /// The issuer of this name, as it writes it itself.
-    pub fn new(issuer: &str, guard: RestrictedHttpClient) -> Result<Provider, url::ParseError> {
-        Ok(Provider { issuer: issuer.parse()?, name: issuer.to_owned(), guard, known: Mutex::default() })
+impl RemoteIssuer {
+    /// Creates the issuer with this identifier, which has to be spelled as in its metadata.
+    pub fn new(issuer: &str, http: RestrictedHttpClient) -> Result<RemoteIssuer, url::ParseError> {
+        Ok(RemoteIssuer { issuer: issuer.parse()?, name: issuer.to_owned(), http, state: Mutex::default() })
     }
 
-    /// The issuer's name.
+    /// Returns the issuer identifier.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The issuer's metadata.
-    pub async fn metadata(&self) -> Result<ProviderMetadata, FetchError> {
+    /// Returns the issuer's metadata. Fetches it the first time.
+    pub async fn metadata(&self) -> Result<IssuerMetadata, FetchError> {
         Ok(self.found().await?.0)
     }
 
-    async fn found(&self) -> Result<(ProviderMetadata, std::sync::Arc<RemoteKeys>), FetchError> {
-        let mut known = self.known.lock().await;
-        if let Some(found) = &known.found {
+    async fn found(&self) -> Result<(IssuerMetadata, std::sync::Arc<RemoteKeys>), FetchError> {
+        let mut state = self.state.lock().await;
+        if let Some(found) = &state.found {
             return Ok(found.clone());
         }
-        if let Some((at, error)) = &known.failed
+        if let Some((at, error)) = &state.failed
             && at.elapsed() < PAUSE
         {
             return Err(error.clone());
         }
         match self.discover().await {
             Ok(metadata) => {
-                let keys = RemoteKeys::new(metadata.jwks_uri.clone(), self.guard.clone());
+                let keys = RemoteKeys::new(metadata.jwks_uri.clone(), self.http.clone());
                 let found = (metadata, std::sync::Arc::new(keys));
-                known.found = Some(found.clone());
+                state.found = Some(found.clone());
                 Ok(found)
             }
             Err(error) => {
-                known.failed = Some((Instant::now(), error.clone()));
+                state.failed = Some((Instant::now(), error.clone()));
                 Err(error)
             }
         }
     }
 
-    async fn discover(&self) -> Result<ProviderMetadata, FetchError> {
+    async fn discover(&self) -> Result<IssuerMetadata, FetchError> {
         let mut last = None;
-        for url in self.places() {
-            let outcome = self.guard.get(&url).await;
+        for url in self.metadata_urls() {
+            let outcome = self.http.get(&url).await;
             let found = outcome.and_then(|reply| {
                 let wrong =
                     |why: &str| FetchError::Failed { url: url.as_str().to_owned(), why: why.to_owned() };
                 if !reply.status.is_success() {
                     return Err(wrong("it does not answer with metadata"));
                 }
-                let metadata: ProviderMetadata =
+                let metadata: IssuerMetadata =
                     serde_json::from_slice(&reply.body).map_err(|_| wrong("its metadata cannot be read"))?;
                 // RFC 8414, section 3.3: metadata that names another issuer is not this issuer's.
                 match metadata.issuer == self.name {
@@ -115,11 +118,11 @@ impl Provider {
                 Err(error) => last = Some(error),
             }
         }
-        Err(last.expect("there are places to look at"))
+        Err(last.expect("there are three URLs"))
     }
 
-    /// Where the metadata can be: as OpenID Connect has it, then as RFC 8414 does.
-    fn places(&self) -> [Url; 3] {
+    /// Returns the URLs at which the metadata may be: that of OpenID Connect, then those of RFC 8414.
+    fn metadata_urls(&self) -> [Url; 3] {
         let path = self.issuer.path().trim_end_matches('/');
         let at = |path: String| {
             let mut url = self.issuer.clone();
@@ -135,7 +138,7 @@ impl Provider {
     }
 }
 
-impl KeySource for Provider {
+impl KeySource for RemoteIssuer {
     fn keys<'a>(&'a self, kid: Option<&'a str>, algorithm: Algorithm) -> KeysFuture<'a> {
         Box::pin(async move {
             let (_, keys) = self.found().await.map_err(JoseError::Keys)?;

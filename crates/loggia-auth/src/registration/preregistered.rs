@@ -1,44 +1,47 @@
-//! Clients that a person registered in a vendor's own settings: each belongs to one issuer, and is shown to no other.
+//! Preregistered clients: registered by a user in the settings of a vendor, and configured here.
+//!
+//! Many vendors accept no other clients. Invariant: a client belongs to one issuer, and is sent to no other.
 
 use serde::{Deserialize, Serialize};
 
-use super::Registrar;
-use crate::client::credential::{self, KeptClient};
-use crate::client::{AuthError, AuthMethod, ClientAuth, KnownClient};
-use crate::discovery::AuthorizationServer;
+use super::{AuthMethod, ClientAuth, ClientRecord, KnownClient, Registrar};
+use crate::discovery::AuthorizationServerMetadata;
+use crate::error::AuthError;
 use crate::secret::Secret;
+use crate::store::record;
 
-/// A client that was registered by hand.
+/// A preregistered client.
 #[derive(Debug, Clone)]
 pub struct RegisteredClient {
-    /// With whom. `None`: with whoever the server names at the first sign-in, and with nobody else after it.
+    /// The issuer with which it is registered. `None`: the issuer that the server names at the first sign-in, and from
+    /// then on no other.
     pub issuer: Option<String>,
-    /// Its name there.
+    /// The `client_id`.
     pub client_id: String,
-    /// What it proves itself with.
+    /// The credentials of the client.
     pub auth: ClientAuth,
 }
 
 impl RegisteredClient {
-    /// A client without a secret.
+    /// Creates a client without a secret.
     pub fn public(client_id: impl Into<String>) -> RegisteredClient {
         RegisteredClient { issuer: None, client_id: client_id.into(), auth: ClientAuth::None }
     }
 
-    /// A client with a secret.
+    /// Creates a client with a secret.
     pub fn with_secret(client_id: impl Into<String>, secret: Secret) -> RegisteredClient {
         RegisteredClient { issuer: None, client_id: client_id.into(), auth: ClientAuth::Secret(secret) }
     }
 
-    /// Registered with this issuer.
+    /// Sets the issuer with which the client is registered.
     #[must_use]
     pub fn at(mut self, issuer: impl Into<String>) -> RegisteredClient {
         self.issuer = Some(issuer.into());
         self
     }
 
-    /// The client as a server sees it that we know nothing of.
-    pub(crate) fn known_anywhere(&self) -> KnownClient {
+    /// Returns the client for a server whose metadata is not known: a secret is sent by HTTP Basic.
+    pub(crate) fn to_client(&self) -> KnownClient {
         let method = match &self.auth {
             ClientAuth::None => AuthMethod::None,
             ClientAuth::Key(_) => AuthMethod::PrivateKey,
@@ -47,9 +50,9 @@ impl RegisteredClient {
         KnownClient { client_id: self.client_id.clone(), auth: self.auth.clone(), method }
     }
 
-    /// The client as an authorization server wants to see it.
-    pub(crate) fn known_to(&self, server: &AuthorizationServer) -> KnownClient {
-        let known = self.known_anywhere();
+    /// Returns the client with the authentication method that an authorization server accepts.
+    pub(crate) fn to_client_of(&self, server: &AuthorizationServerMetadata) -> KnownClient {
+        let known = self.to_client();
         match known.method {
             AuthMethod::Basic => KnownClient { method: secret_method(server), ..known },
             _ => known,
@@ -57,39 +60,41 @@ impl RegisteredClient {
     }
 }
 
-pub(super) fn secret_method(server: &AuthorizationServer) -> AuthMethod {
-    let post_only = !server.takes("client_secret_basic") && server.takes("client_secret_post");
+/// Returns the method by which a client secret is sent to a server.
+pub(super) fn secret_method(server: &AuthorizationServerMetadata) -> AuthMethod {
+    let post_only = !server.accepts_auth_method("client_secret_basic")
+        && server.accepts_auth_method("client_secret_post");
     if post_only { AuthMethod::Post } else { AuthMethod::Basic }
 }
 
-/// To which issuer a client is bound that was registered by hand.
+/// The record of the issuer that a preregistered client is bound to.
 #[derive(Debug, Serialize, Deserialize)]
-struct Binding {
+struct IssuerBinding {
     issuer: String,
 }
 
 impl Registrar<'_> {
-    /// The client for an issuer: the one that the person names now, one that is configured, or the one that they
-    /// named when they signed in before.
-    pub(super) async fn by_hand(
+    /// Returns the preregistered client for an issuer: the one that the user names now, a configured one, or the one that
+    /// the user named at an earlier sign-in.
+    pub(super) async fn preregistered(
         &self,
-        server: &AuthorizationServer,
+        server: &AuthorizationServerMetadata,
     ) -> Result<Option<KnownClient>, AuthError> {
         let issuer = &server.issuer;
         if let Some(client) = &self.identity.named {
-            self.admit(client, issuer).await?;
-            return Ok(Some(client.known_to(server)));
+            self.check_issuer(client, issuer).await?;
+            return Ok(Some(client.to_client_of(server)));
         }
         let clients = &self.identity.registered;
         if let Some(client) = clients.iter().find(|client| client.issuer.as_ref() == Some(issuer)) {
-            return Ok(Some(client.known_to(server)));
+            return Ok(Some(client.to_client_of(server)));
         }
         if let Some(client) = clients.iter().find(|client| client.issuer.is_none()) {
             self.bind(client, issuer).await?;
-            return Ok(Some(client.known_to(server)));
+            return Ok(Some(client.to_client_of(server)));
         }
-        if let Some(kept) = credential::load_or_discard::<KeptClient>(self.store, &named_key(issuer)).await? {
-            return Ok(Some(kept.record.known()));
+        if let Some(kept) = record::load_or_discard::<ClientRecord>(self.store, &named_key(issuer)).await? {
+            return Ok(Some(kept.record.to_client()));
         }
         match clients.iter().find_map(|client| client.issuer.as_ref().map(|issuer| (client, issuer))) {
             Some((client, own)) => Err(moved(&client.client_id, own, issuer)),
@@ -97,20 +102,24 @@ impl Registrar<'_> {
         }
     }
 
-    /// Keeps a client that the person named, once they have signed in with it. One with a key is not kept: the key
-    /// stays where it is.
-    pub(crate) async fn keep_named(&self, issuer: &str, client: &KnownClient) -> Result<(), AuthError> {
+    /// Saves a client that the user named, after a successful sign-in with it. A client with a key is not saved: its key
+    /// stays in its own file.
+    pub(crate) async fn save_named(&self, issuer: &str, client: &KnownClient) -> Result<(), AuthError> {
         if client.method == AuthMethod::PrivateKey {
             return Ok(());
         }
-        let (key, value) = (named_key(issuer), credential::written(&KeptClient::from(client))?);
+        let (key, value) = (named_key(issuer), record::encode(&ClientRecord::from(client))?);
         let before = self.store.load(&key).await?.map(|before| before.revision);
-        // Of two that sign in at once either may be kept.
+        // If two sign-ins run at once, either client may be saved.
         self.store.save(&key, value, before, None).await.map(drop)
     }
 
-    /// Whether a client may be shown to an issuer.
-    pub(crate) async fn admit(&self, client: &RegisteredClient, issuer: &str) -> Result<(), AuthError> {
+    /// Checks that a client may be used with an issuer.
+    pub(crate) async fn check_issuer(
+        &self,
+        client: &RegisteredClient,
+        issuer: &str,
+    ) -> Result<(), AuthError> {
         match &client.issuer {
             Some(own) if own != issuer => Err(moved(&client.client_id, own, issuer)),
             Some(_) => Ok(()),
@@ -118,17 +127,17 @@ impl Registrar<'_> {
         }
     }
 
-    /// A client that was given without an issuer belongs to the first that it is used with.
+    /// Binds a client that was configured without an issuer to the first issuer that it is used with.
     async fn bind(&self, client: &RegisteredClient, issuer: &str) -> Result<(), AuthError> {
         let client_id = &client.client_id;
         let key = format!("bound/{}/{client_id}", self.resource.origin().ascii_serialization());
-        match credential::load::<Binding>(self.store, &key).await? {
+        match record::load::<IssuerBinding>(self.store, &key).await? {
             Some(bound) if bound.record.issuer != issuer => {
                 Err(moved(client_id, &bound.record.issuer, issuer))
             }
             Some(_) => Ok(()),
             None => {
-                let value = credential::written(&Binding { issuer: issuer.to_owned() })?;
+                let value = record::encode(&IssuerBinding { issuer: issuer.to_owned() })?;
                 self.store.save(&key, value, None, None).await.map(drop)
             }
         }
@@ -141,7 +150,7 @@ fn named_key(issuer: &str) -> String {
 
 fn moved(client_id: &str, from: &str, to: &str) -> AuthError {
     AuthError::Registration(format!(
-        "the client '{client_id}' is registered with {from}, but the server now names {to}: what one knows is not \
-         shown to the other. Register a client with {to} and configure it"
+        "the client '{client_id}' is registered with {from}, but the server now names {to}: the credentials of one \
+         are not sent to the other. Register a client with {to} and configure it"
     ))
 }

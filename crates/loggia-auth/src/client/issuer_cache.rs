@@ -1,0 +1,85 @@
+//! The metadata of the authorization server that was used last.
+//!
+//! Renewals would fetch it each time otherwise. Invariant: metadata is used for its own issuer only, and for ten minutes.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use url::Url;
+
+use crate::discovery::{self, AuthorizationServerMetadata};
+use crate::error::AuthError;
+use crate::restricted_http::RestrictedHttpClient;
+
+/// The time that metadata is used without another fetch.
+const LIFETIME: Duration = Duration::from_secs(600);
+
+/// A cache of one authorization server's metadata.
+pub(super) struct IssuerCache {
+    http: RestrictedHttpClient,
+    /// The protected server.
+    server: Url,
+    cached: Mutex<Option<(Instant, AuthorizationServerMetadata)>>,
+}
+
+impl IssuerCache {
+    pub(super) fn new(http: RestrictedHttpClient, server: Url) -> IssuerCache {
+        IssuerCache { http, server, cached: Mutex::default() }
+    }
+
+    /// Returns the metadata of an issuer. `is_2025_03_26`: the issuer is at the root of the protected server.
+    pub(super) async fn metadata(
+        &self,
+        issuer: &str,
+        is_2025_03_26: bool,
+    ) -> Result<AuthorizationServerMetadata, AuthError> {
+        let fresh = self.cached().clone();
+        let fresh = fresh.filter(|(at, server)| server.issuer == issuer && at.elapsed() < LIFETIME);
+        if let Some((_, server)) = fresh {
+            return Ok(server);
+        }
+        let server = if is_2025_03_26 {
+            discovery::discover_2025_03_26(&self.http, &self.server).await?
+        } else {
+            discovery::discover_issuer(&self.http, issuer).await?
+        };
+        *self.cached() = Some((Instant::now(), server.clone()));
+        Ok(server)
+    }
+
+    fn cached(&self) -> MutexGuard<'_, Option<(Instant, AuthorizationServerMetadata)>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use super::*;
+    use crate::restricted_http::FetchPolicy;
+    use crate::testing::{answer, serve};
+
+    #[tokio::test]
+    async fn metadata_is_fetched_once_for_each_issuer_in_a_row() {
+        let fetches = Arc::new(AtomicUsize::new(0));
+        let counted = fetches.clone();
+        let server = serve(move |request| {
+            counted.fetch_add(1, SeqCst);
+            let (host, path) = (request.headers()["host"].to_str().unwrap(), request.uri().path());
+            let tenant = path.strip_prefix("/.well-known/oauth-authorization-server").unwrap();
+            let issuer = format!("http://{host}{tenant}");
+            answer(200, &format!(r#"{{"issuer":"{issuer}","token_endpoint":"{issuer}/token"}}"#))
+        })
+        .await;
+        let http = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+        let cache = IssuerCache::new(http, server.url("/mcp"));
+        for (tenant, expected) in [("a", 1), ("a", 1), ("b", 2), ("b", 2), ("a", 3)] {
+            let issuer = String::from(server.url(tenant));
+            let found = cache.metadata(&issuer, false).await.unwrap();
+            assert_eq!((found.issuer, fetches.load(SeqCst)), (issuer, expected), "{tenant}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The settings of an [`OAuth`](super::OAuth), which do not change after it was built.
+//!
+//! The objects of the client share them. Invariant: a credential is stored under `key`, and used only with `server`.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use url::Url;
+
+use super::DpopUse;
+use crate::clock::Clock;
+use crate::discovery::AuthorizationServerMetadata;
+use crate::dpop::DpopSigner;
+use crate::extensions::GrantType;
+use crate::registration::{ClientIdentity, KnownClient, Registrar};
+use crate::restricted_http::RestrictedHttpClient;
+use crate::scope::Scopes;
+use crate::store::TokenStore;
+use crate::token_endpoint::EndpointClient;
+
+/// The settings of an OAuth client for one server.
+pub(super) struct ClientSettings {
+    /// The protected server.
+    pub(super) server: Url,
+    /// The store key of the credential.
+    pub(super) key: String,
+    pub(super) identity: ClientIdentity,
+    pub(super) grant: GrantType,
+    /// Scopes to request beside those that the server wants.
+    pub(super) extra_scopes: Scopes,
+    /// The issuer that the caller prefers.
+    pub(super) issuer: Option<String>,
+    pub(super) dpop: DpopUse,
+    pub(super) http: RestrictedHttpClient,
+    pub(super) store: Arc<dyn TokenStore>,
+    pub(super) clock: Clock,
+}
+
+impl ClientSettings {
+    pub(super) fn now(&self) -> SystemTime {
+        (self.clock)()
+    }
+
+    /// Returns whether only a user can get a token when no refresh token is left.
+    pub(super) fn needs_user(&self) -> bool {
+        matches!(self.grant, GrantType::AuthorizationCode(_) | GrantType::RefreshOnly)
+    }
+
+    pub(super) fn registrar(&self) -> Registrar<'_> {
+        Registrar {
+            identity: &self.identity,
+            http: &self.http,
+            store: &*self.store,
+            clock: &self.clock,
+            resource: &self.server,
+        }
+    }
+
+    /// Returns a client of an endpoint of an authorization server.
+    pub(super) fn endpoint<'a>(
+        &'a self,
+        url: &'a Url,
+        server: &'a AuthorizationServerMetadata,
+        client: &'a KnownClient,
+        signer: Option<&'a DpopSigner>,
+    ) -> EndpointClient<'a> {
+        EndpointClient { http: &self.http, url, issuer: &server.issuer, client, signer, clock: &self.clock }
+    }
+}
