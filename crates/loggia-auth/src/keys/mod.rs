@@ -1,5 +1,7 @@
-//! Static API keys, for scripts that cannot sign in. A key is shown once, when it is made; what is kept is
-//! its digest. A key says what it may do, can end, and can be taken back.
+//! Static API keys, for scripts that cannot sign in.
+//!
+//! A key has scopes, may expire, and can be revoked. Invariant: only the digest of a key is stored, so the key is shown once,
+//! when it is created.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,64 +14,86 @@ use subtle::ConstantTimeEq;
 use crate::clock;
 use crate::error::AuthError;
 use crate::jose::{random, sha256};
-use crate::resource::{Grant, TokenError};
 use crate::secret::Secret;
 use crate::store::TokenStore;
 
-/// What every key begins with: people, and tools that look for leaked secrets, know it by that.
+/// The start of each key, by which users and scanners for leaked secrets recognise it.
 const PREFIX: &str = "lgk_";
-/// What the names of their records begin with.
+/// The start of the names of the records.
 const RECORD: &str = "api-key/";
-/// Most keys.
+/// The number of keys that may exist.
 const MOST_KEYS: usize = 10_000;
-/// How long the known keys are good: a key that another replica took back is refused after that.
+/// The time for which cached keys are used: a key that another replica revoked is refused after that.
 const FRESH: Duration = Duration::from_secs(10);
-/// How long after one look at the store the next one may follow, when a key is not known.
+/// The least time between two reads of the store for unknown keys.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What is kept of a key.
+/// The record of an API key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
-    /// Its name: the part of the key that is not secret.
+    /// The id of the key, which is its public part.
     pub id: String,
     /// The digest of the key.
     pub digest: String,
-    /// Whose it is.
+    /// The owner.
     pub subject: String,
-    /// What it is for, in its owner's words.
+    /// The purpose, in the owner's words.
     pub label: String,
-    /// What it allows.
+    /// The scopes.
     pub scopes: Vec<String>,
-    /// When it was made, in seconds since 1970.
+    /// The time of creation, in seconds since 1970.
     pub created: u64,
-    /// When it ends.
+    /// The expiry, in seconds since 1970.
     pub expires: Option<u64>,
-    /// When it was taken back.
+    /// The time of revocation, in seconds since 1970.
     pub revoked: Option<u64>,
 }
 
-/// What a new key is to be.
+/// The reason why an API key is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApiKeyError {
+    /// The key is not valid.
+    Invalid(&'static str),
+    /// The key cannot be checked now; a retry may help.
+    Unavailable(String),
+    /// The key cannot be checked until the operator has repaired the store.
+    Failed(String),
+}
+
+impl fmt::Display for ApiKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ApiKeyError::Invalid(why) => f.write_str(why),
+            ApiKeyError::Unavailable(why) => write!(f, "the API key cannot be checked now: {why}"),
+            ApiKeyError::Failed(why) => write!(f, "the API key cannot be checked: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for ApiKeyError {}
+
+/// The properties of a key that is to be created.
 #[derive(Debug, Clone, Default)]
 pub struct NewApiKey {
-    /// Whose it is.
+    /// The owner.
     pub subject: String,
-    /// What it is for.
+    /// The purpose.
     pub label: String,
-    /// What it allows.
+    /// The scopes.
     pub scopes: Vec<String>,
-    /// When it ends.
+    /// The expiry.
     pub expires: Option<SystemTime>,
 }
 
-/// The keys that are in use. They are held in memory, so that a request costs no look at the store.
+/// The API keys in a store, cached in memory, so that a request does not read the store.
 pub struct ApiKeys {
     store: Arc<dyn TokenStore>,
-    known: RwLock<Known>,
+    cache: RwLock<KeyCache>,
     loading: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default, Clone)]
-struct Known {
+struct KeyCache {
     keys: Arc<HashMap<String, ApiKey>>,
     loaded: Option<SystemTime>,
 }
@@ -81,12 +105,12 @@ impl fmt::Debug for ApiKeys {
 }
 
 impl ApiKeys {
-    /// The keys in a store.
+    /// Creates the set of keys in a store.
     pub fn new(store: Arc<dyn TokenStore>) -> ApiKeys {
-        ApiKeys { store, known: RwLock::default(), loading: tokio::sync::Mutex::default() }
+        ApiKeys { store, cache: RwLock::default(), loading: tokio::sync::Mutex::default() }
     }
 
-    /// Makes a key. The secret is the key itself; it is not kept and cannot be had again.
+    /// Creates a key. Returns its record and the key itself, which is not stored.
     pub async fn create(&self, new: NewApiKey, now: SystemTime) -> Result<(ApiKey, Secret), AuthError> {
         let id = random(9).replace(['-', '_'], "0");
         let secret = format!("{PREFIX}{id}_{}", random(32));
@@ -108,15 +132,14 @@ impl ApiKeys {
         Ok((key, Secret::new(secret)))
     }
 
-    /// All keys, oldest first.
+    /// Returns all keys, oldest first.
     pub async fn list(&self) -> Result<Vec<ApiKey>, AuthError> {
         let mut keys = self.stored().await?;
         keys.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         Ok(keys)
     }
 
-    /// Takes a key back; whether there is one of that name. This process refuses it at once, others within
-    /// ten seconds.
+    /// Revokes a key. Returns whether it exists. This process refuses it at once, others within ten seconds.
     pub async fn revoke(&self, id: &str, now: SystemTime) -> Result<bool, AuthError> {
         let found = self.mark(id, clock::seconds(now)).await?;
         self.load(now).await?;
@@ -135,7 +158,7 @@ impl ApiKeys {
         Err(AuthError::StoreUnavailable("the API key is changed by too many at once".to_owned()))
     }
 
-    /// Takes back all keys of somebody. How many there were.
+    /// Revokes all keys of an owner. Returns their number.
     pub async fn revoke_all(&self, subject: &str, now: SystemTime) -> Result<usize, AuthError> {
         let mut revoked = 0;
         for key in self.stored().await?.iter().filter(|key| key.subject == subject && key.revoked.is_none()) {
@@ -145,7 +168,7 @@ impl ApiKeys {
         Ok(revoked)
     }
 
-    /// Forgets a key for good; whether there was one of that name.
+    /// Deletes a key. Returns whether it existed.
     pub async fn forget(&self, id: &str, now: SystemTime) -> Result<bool, AuthError> {
         let Some(stored) = self.store.load(&record(id)).await? else { return Ok(false) };
         let removed = self.store.remove(&record(id), stored.revision).await?;
@@ -159,21 +182,21 @@ impl ApiKeys {
             let Some(stored) = self.store.load(&name).await? else { continue };
             match read(&stored.value) {
                 Ok(key) => keys.push(key),
-                // One that is damaged is nobody's key, and keeps nobody else out.
+                // A damaged key is not valid, and must not disable the others.
                 Err(error) => tracing::error!(name, %error, "an API key is left out"),
             }
         }
         Ok(keys)
     }
 
-    /// Whether a text looks like a key.
+    /// Returns whether a text has the form of a key.
     pub fn is_key(&self, token: &str) -> bool {
         token.starts_with(PREFIX)
     }
 
-    /// What a key grants.
-    pub async fn verify(&self, key: &str, now: SystemTime) -> Result<Grant, TokenError> {
-        let invalid = |why: &str| TokenError::Invalid(why.to_owned());
+    /// Returns the record of a valid key.
+    pub async fn verify(&self, key: &str, now: SystemTime) -> Result<ApiKey, ApiKeyError> {
+        let invalid = ApiKeyError::Invalid;
         let id = key.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'));
         let (id, _) = id.ok_or_else(|| invalid("It is not an API key"))?;
         let known = self.find(id, now).await?.ok_or_else(|| invalid("There is no such API key"))?;
@@ -187,26 +210,19 @@ impl ApiKeys {
         if known.expires.is_some_and(|expires| now >= expires) {
             return Err(invalid("The API key has expired"));
         }
-        Ok(Grant {
-            subject: known.subject,
-            issuer: None,
-            client: Some(format!("key:{}", known.id)),
-            scopes: known.scopes,
-            expires: known.expires.map(clock::from_seconds),
-            key: None,
-        })
+        Ok(known)
     }
 
-    async fn find(&self, id: &str, now: SystemTime) -> Result<Option<ApiKey>, TokenError> {
-        let known = self.known();
+    async fn find(&self, id: &str, now: SystemTime) -> Result<Option<ApiKey>, ApiKeyError> {
+        let known = self.cached();
         let age = known.loaded.map(|loaded| now.duration_since(loaded).unwrap_or_default());
         let limit = if known.keys.contains_key(id) { FRESH } else { PAUSE };
         if age.is_some_and(|age| age < limit) {
             return Ok(known.keys.get(id).cloned());
         }
         let _alone = self.loading.lock().await;
-        // Whoever was here before may have just loaded them.
-        let current = self.known();
+        // The last holder of the lock may have loaded the keys.
+        let current = self.cached();
         let current = match current.loaded == known.loaded {
             true => self.load(now).await.map_err(unverified)?,
             false => current,
@@ -214,25 +230,25 @@ impl ApiKeys {
         Ok(current.keys.get(id).cloned())
     }
 
-    fn known(&self) -> Known {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn cached(&self) -> KeyCache {
+        self.cache.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn load(&self, now: SystemTime) -> Result<Known, AuthError> {
+    async fn load(&self, now: SystemTime) -> Result<KeyCache, AuthError> {
         let keys = self.stored().await?;
         let keys = keys.into_iter().map(|key| (key.id.clone(), key)).collect();
-        let known = Known { keys: Arc::new(keys), loaded: Some(now) };
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known.clone();
-        Ok(known)
+        let cache = KeyCache { keys: Arc::new(keys), loaded: Some(now) };
+        *self.cache.write().unwrap_or_else(PoisonError::into_inner) = cache.clone();
+        Ok(cache)
     }
 }
 
-/// The keys cannot be read. The caller learns no more than whether trying again helps; the log has the reason.
-fn unverified(error: AuthError) -> TokenError {
+/// Logs why the keys cannot be read. The error says only whether a retry may help.
+fn unverified(error: AuthError) -> ApiKeyError {
     tracing::error!(%error, "API keys cannot be read");
     match error.is_unavailable() {
-        true => TokenError::Unavailable(error.to_string()),
-        false => TokenError::Failed(error.to_string()),
+        true => ApiKeyError::Unavailable(error.to_string()),
+        false => ApiKeyError::Failed(error.to_string()),
     }
 }
 

@@ -120,7 +120,7 @@ impl Gate {
     async fn grant(&self, token: &str, now: SystemTime) -> Result<Grant, TokenError> {
         let resource = &self.resource;
         if let Some(keys) = resource.keys.as_ref().filter(|keys| keys.is_key(token)) {
-            return keys.verify(token, now).await;
+            return Ok(keys.verify(token, now).await?.into());
         }
         let audiences: Vec<&str> = resource.audiences.iter().map(String::as_str).collect();
         let untrusted =

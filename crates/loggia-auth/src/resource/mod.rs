@@ -27,6 +27,7 @@
 //! # }
 //! ```
 
+mod api_key_grant;
 mod challenge;
 mod completed;
 mod dpop;
