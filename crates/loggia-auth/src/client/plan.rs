@@ -82,7 +82,7 @@ fn wants_dpop(dpop: DpopUse, challenge: &BearerChallenge, discovery: &DiscoveryR
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::testing::discovery;
+    use crate::discovery::testing::discovery;
 
     #[test]
     fn scopes_are_selected_in_the_order_of_the_specification() {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::DpopUse;
 use super::cache::CredentialCache;
@@ -15,7 +15,7 @@ use super::plan::TokenRequestPlan;
 use super::refresher::Refresher;
 use super::settings::ClientSettings;
 use crate::clock;
-use crate::discovery::{AuthorizationServerMetadata, BearerChallenge, DiscoveryResult, MetadataOrigin};
+use crate::discovery::BearerChallenge;
 use crate::extensions::GrantType;
 use crate::registration::{ClientIdentity, RegisteredClient};
 use crate::restricted_http::{FetchPolicy, RestrictedHttpClient};
@@ -30,28 +30,6 @@ pub(super) fn credential(access_token: &str) -> Credential {
         "access_token": access_token, "obtained_at": 1000,
     }))
     .expect("it is a credential")
-}
-
-/// The result of a discovery, with members of the two metadata documents.
-pub(super) fn discovery(resource: Value, features: Value) -> DiscoveryResult {
-    let url = |path: &str| format!("https://as.example{path}").parse().expect("it is a URL");
-    let mut document = json!({ "resource": "https://a.example/mcp" });
-    let members = resource.as_object().expect("it is an object").clone();
-    document.as_object_mut().expect("it is an object").extend(members);
-    DiscoveryResult {
-        resource: Some(serde_json::from_value(document).expect("it is resource metadata")),
-        server: AuthorizationServerMetadata {
-            issuer: "https://as.example".to_owned(),
-            origin: MetadataOrigin::Published,
-            is_2025_03_26: false,
-            authorization_endpoint: Some(url("/authorize")),
-            token_endpoint: url("/token"),
-            registration_endpoint: None,
-            pushed_request_endpoint: None,
-            revocation_endpoint: None,
-            features: serde_json::from_value(features).expect("they are features"),
-        },
-    }
 }
 
 /// Serves a protected server at `/mcp` and its authorization server, whose token endpoint always gives one response.

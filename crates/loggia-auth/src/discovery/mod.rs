@@ -7,6 +7,8 @@
 mod challenge;
 mod resource;
 mod server;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use http::StatusCode;
 use serde::de::DeserializeOwned;

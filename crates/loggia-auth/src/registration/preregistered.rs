@@ -3,12 +3,14 @@
 //! Many vendors accept no other clients. Invariant: a client belongs to one issuer, and is sent to no other.
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
-use super::{AuthMethod, ClientAuth, ClientRecord, KnownClient, Registrar};
+use super::authentication::{AuthMethod, ClientAuth, ClientRecord, KnownClient};
+use super::identity::ClientIdentity;
 use crate::discovery::AuthorizationServerMetadata;
 use crate::error::AuthError;
 use crate::secret::Secret;
-use crate::store::record;
+use crate::store::{TokenStore, record};
 
 /// A preregistered client.
 #[derive(Debug, Clone)]
@@ -73,10 +75,18 @@ struct IssuerBinding {
     issuer: String,
 }
 
-impl Registrar<'_> {
+/// The preregistered clients of a program, and the issuers that they are bound to.
+pub(super) struct PreregisteredClients<'a> {
+    pub(super) identity: &'a ClientIdentity,
+    pub(super) store: &'a dyn TokenStore,
+    /// The protected server, which clients without an issuer are for.
+    pub(super) resource: &'a Url,
+}
+
+impl PreregisteredClients<'_> {
     /// Returns the preregistered client for an issuer: the one that the user names now, a configured one, or the one that
     /// the user named at an earlier sign-in.
-    pub(super) async fn preregistered(
+    pub(super) async fn find(
         &self,
         server: &AuthorizationServerMetadata,
     ) -> Result<Option<KnownClient>, AuthError> {
@@ -104,7 +114,7 @@ impl Registrar<'_> {
 
     /// Saves a client that the user named, after a successful sign-in with it. A client with a key is not saved: its key
     /// stays in its own file.
-    pub(crate) async fn save_named(&self, issuer: &str, client: &KnownClient) -> Result<(), AuthError> {
+    pub(super) async fn save_named(&self, issuer: &str, client: &KnownClient) -> Result<(), AuthError> {
         if client.method == AuthMethod::PrivateKey {
             return Ok(());
         }
@@ -115,7 +125,7 @@ impl Registrar<'_> {
     }
 
     /// Checks that a client may be used with an issuer.
-    pub(crate) async fn check_issuer(
+    pub(super) async fn check_issuer(
         &self,
         client: &RegisteredClient,
         issuer: &str,
@@ -153,4 +163,61 @@ fn moved(client_id: &str, from: &str, to: &str) -> AuthError {
         "the client '{client_id}' is registered with {from}, but the server now names {to}: the credentials of one \
          are not sent to the other. Register a client with {to} and configure it"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::discovery::testing::server_metadata;
+    use crate::store::MemoryStore;
+
+    #[tokio::test]
+    async fn a_client_without_an_issuer_stays_with_the_first_one() {
+        let (store, resource) = (MemoryStore::new(), "https://a.example/mcp".parse().unwrap());
+        let identity = ClientIdentity::new("test");
+        let clients = PreregisteredClients { identity: &identity, store: &store, resource: &resource };
+        let free = RegisteredClient::public("free");
+        let bound = RegisteredClient::public("bound").at("https://one.example");
+        let table = [
+            (&free, "https://one.example", true),
+            (&free, "https://one.example", true),
+            (&free, "https://two.example", false),
+            (&bound, "https://one.example", true),
+            (&bound, "https://two.example", false),
+        ];
+        for (client, issuer, is_allowed) in table {
+            let outcome = clients.check_issuer(client, issuer).await;
+            assert_eq!(outcome.is_ok(), is_allowed, "{} {issuer}: {outcome:?}", client.client_id);
+        }
+    }
+
+    #[tokio::test]
+    async fn clients_are_found_in_the_order_of_their_precedence() {
+        let (store, resource) = (MemoryStore::new(), "https://a.example/mcp".parse().unwrap());
+        let server = server_metadata(json!({}));
+        let named =
+            KnownClient { client_id: "saved".to_owned(), auth: ClientAuth::None, method: AuthMethod::None };
+        let identity = ClientIdentity::new("test");
+        let clients = PreregisteredClients { identity: &identity, store: &store, resource: &resource };
+        clients.save_named(&server.issuer, &named).await.unwrap();
+        let own = || RegisteredClient::public("own").at("https://as.example");
+        let foreign = || RegisteredClient::public("foreign").at("https://other.example");
+        let any = || RegisteredClient::public("any");
+        // The client that the user names, the configured ones, and the one that is used.
+        let table = [
+            (Some(RegisteredClient::public("named")), vec![own()], "named"),
+            (None, vec![foreign(), any(), own()], "own"),
+            (None, vec![foreign(), any()], "any"),
+            (None, vec![foreign()], "saved"),
+            (None, vec![], "saved"),
+        ];
+        for (named, registered, expected) in table {
+            let identity = ClientIdentity { named, registered, ..ClientIdentity::new("test") };
+            let clients = PreregisteredClients { identity: &identity, store: &store, resource: &resource };
+            let found = clients.find(&server).await.unwrap().unwrap();
+            assert_eq!(found.client_id, expected);
+        }
+    }
 }
