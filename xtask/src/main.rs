@@ -10,6 +10,7 @@ mod cargo;
 mod command;
 mod conformance;
 mod debian;
+mod features;
 mod instructions;
 mod interop;
 mod outcome;

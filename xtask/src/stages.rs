@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::outcome::Outcome;
-use crate::{browser, cargo, conformance, instructions, interop, peers, postgres, real_servers, tidy};
+use crate::{
+    browser, cargo, conformance, features, instructions, interop, peers, postgres, real_servers, tidy,
+};
 
 /// What must be there before a stage can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +38,12 @@ const STAGES: &[Stage] = &[
     Stage { name: "fmt", about: "the sources are formatted", needs: &[], run: cargo::fmt },
     Stage { name: "tidy", about: "the structural rules hold", needs: &[], run: tidy::run },
     Stage { name: "clippy", about: "no lint complains", needs: &[], run: cargo::clippy },
+    Stage {
+        name: "features",
+        about: "each combination of features compiles without a warning",
+        needs: &[],
+        run: features::run,
+    },
     Stage {
         name: "docs",
         about: "the API documentation builds without a warning",
