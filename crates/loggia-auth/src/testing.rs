@@ -14,19 +14,19 @@ use tokio::task::AbortHandle;
 use url::Url;
 
 /// A server that ends with the test.
-pub(crate) struct Serving {
+pub(crate) struct TestServer {
     base: Url,
     task: AbortHandle,
 }
 
-impl Serving {
+impl TestServer {
     /// A URL of the server.
     pub(crate) fn url(&self, path: &str) -> Url {
         self.base.join(path).expect("it is a path")
     }
 }
 
-impl Drop for Serving {
+impl Drop for TestServer {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -41,7 +41,7 @@ pub(crate) fn answer(status: u16, body: &str) -> Response<Bytes> {
 /// Serves `answers` until the result is dropped.
 pub(crate) async fn serve(
     answers: impl Fn(Request<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
-) -> Serving {
+) -> TestServer {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let base = format!("http://{}/", listener.local_addr().expect("it is bound"));
     let answers = Arc::new(answers);
@@ -61,5 +61,5 @@ pub(crate) async fn serve(
             );
         }
     });
-    Serving { base: base.parse().expect("it is a URL"), task: task.abort_handle() }
+    TestServer { base: base.parse().expect("it is a URL"), task: task.abort_handle() }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+use super::OAuth;
 use super::cache::CredentialCache;
 use super::code_flow::CodeFlow;
 use super::grant_flow::GrantFlow;
@@ -13,9 +14,8 @@ use super::issuer_cache::IssuerCache;
 use super::refresher::Refresher;
 use super::renewer::Renewer;
 use super::revoker::Revoker;
-use super::settings::ClientSettings;
+use super::settings::{ClientSettings, DpopUse};
 use super::token_check::TokenChecker;
-use super::{DpopUse, OAuth};
 use crate::clock::{self, Clock};
 use crate::error::AuthError;
 use crate::extensions::GrantType;

@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-use super::AuthStatus;
 use super::active::{ActiveCredential, CredentialSource};
 use super::credential::Credential;
 use crate::clock::{self, Clock};
@@ -20,6 +19,22 @@ use crate::store::record;
 const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 /// The number of attempts to save a credential that other processes save too.
 const SAVE_ATTEMPTS: usize = 3;
+
+/// The status of a credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuthStatus {
+    /// The store was not read yet.
+    Unknown,
+    /// There is no token.
+    SignedOut,
+    /// There is a token.
+    SignedIn {
+        /// The expiry of the token, if the server says it. It is renewed before, if possible.
+        until: Option<SystemTime>,
+    },
+    /// The session has ended, and only the user can sign in again.
+    SignInAgain(String),
+}
 
 /// The cached credential of one store key, and its status.
 pub(super) struct CredentialCache {

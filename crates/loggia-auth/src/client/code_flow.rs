@@ -165,10 +165,10 @@ impl CodeFlow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::testing::{Parts, authorization_server};
+    use crate::client::testing::{ClientParts, authorization_server};
 
     /// Starts a sign-in and returns the response of a server that lets the user in.
-    async fn response(parts: &Parts) -> AuthorizationResponse {
+    async fn response(parts: &ClientParts) -> AuthorizationResponse {
         let plan = parts.plan().await;
         let request = parts.code_flow().start("http://127.0.0.1:1/callback", plan).await.unwrap();
         let text = format!("code=c&state={}", request.state.expose());
@@ -178,7 +178,7 @@ mod tests {
     #[tokio::test]
     async fn a_response_is_redeemed_once_and_for_its_credential_only() {
         let server = authorization_server(200, r#"{"access_token":"t","scope":"a"}"#).await;
-        let parts = Parts::new(&server);
+        let parts = ClientParts::new(&server);
         let first = response(&parts).await;
         let active = parts.code_flow().redeem(&first, None).await.unwrap();
         assert_eq!((active.token().expose(), active.source), ("t", CredentialSource::NewGrant));
@@ -205,7 +205,7 @@ mod tests {
     #[tokio::test]
     async fn a_bearer_token_is_refused_if_dpop_is_always_wanted() {
         let server = authorization_server(200, r#"{"access_token":"t","token_type":"Bearer"}"#).await;
-        let parts = Parts::new(&server).with_dpop(crate::client::DpopUse::Always);
+        let parts = ClientParts::new(&server).with_dpop(crate::client::DpopUse::Always);
         let response = response(&parts).await;
         let error = parts.code_flow().redeem(&response, None).await.map(drop).unwrap_err();
         assert!(error.to_string().contains("bound to a key"), "{error}");

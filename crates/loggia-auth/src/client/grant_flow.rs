@@ -62,7 +62,7 @@ impl GrantFlow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::testing::{Parts, authorization_server};
+    use crate::client::testing::{ClientParts, authorization_server};
     use crate::extensions::{ClientCredentialsGrant, GrantType};
     use crate::registration::RegisteredClient;
     use crate::secret::Secret;
@@ -80,7 +80,7 @@ mod tests {
             (GrantType::RefreshOnly, Ok(None)),
         ];
         for (grant, expected) in table {
-            let parts = Parts::new(&server).with_grant(grant);
+            let parts = ClientParts::new(&server).with_grant(grant);
             let flow = GrantFlow { settings: parts.settings.clone(), cache: parts.cache.clone() };
             let outcome = flow.request(parts.plan().await, None).await;
             let token = outcome.map(|active| active.map(|active| active.token().expose().to_owned()));

@@ -30,7 +30,6 @@ mod token_check;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use http::{HeaderMap, Method, StatusCode};
 use loggia::client::{Authorize, Challenge};
@@ -39,63 +38,24 @@ use tokio::sync::watch;
 use url::Url;
 
 use crate::discovery::BearerChallenge;
-use crate::error::{AuthError, printable};
+use crate::error::AuthError;
 use crate::registration::ClientIdentity;
 use crate::restricted_http::FetchResponse;
 use crate::user_agent::{AuthorizationRequest, AuthorizationResponse};
 use active::sent_token;
 pub use builder::OAuthBuilder;
+pub use cache::AuthStatus;
 use cache::CredentialCache;
 pub use credential::Credential;
 use renewer::{RenewalReason, Renewer};
 use settings::ClientSettings;
+pub use settings::DpopUse;
 pub use token_check::TokenCheck;
 use token_check::{TokenChecker, is_refusal};
 
 /// The number of requests of [`OAuth::ensure`]: without a token, with one, with the nonce that is wanted, with more
 /// scopes.
 const ENSURE_ATTEMPTS: usize = 4;
-
-/// The condition under which tokens are bound to a key of the client (RFC 9449).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DpopUse {
-    /// Never.
-    Never,
-    /// If the server asks for it and its authorization server supports it.
-    #[default]
-    WhenAsked,
-    /// Always. Bearer tokens are refused.
-    Always,
-}
-
-impl DpopUse {
-    /// Fails for a token that is not bound to a key if all have to be.
-    fn check_token_type(self, token_type: &str) -> Result<(), AuthError> {
-        if self == DpopUse::Always && !token_type.eq_ignore_ascii_case("dpop") {
-            return Err(AuthError::Discovery(format!(
-                "a token that is bound to a key was asked for, and one of the type '{}' was given",
-                printable(token_type)
-            )));
-        }
-        Ok(())
-    }
-}
-
-/// The status of a credential.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AuthStatus {
-    /// The store was not read yet.
-    Unknown,
-    /// There is no token.
-    SignedOut,
-    /// There is a token.
-    SignedIn {
-        /// The expiry of the token, if the server says it. It is renewed before, if possible.
-        until: Option<SystemTime>,
-    },
-    /// The session has ended, and only the user can sign in again.
-    SignInAgain(String),
-}
 
 /// The authorization for one server. Cheap to clone; clones share the token.
 ///

@@ -2,9 +2,8 @@
 //!
 //! All grant types need the same decisions. Invariant: scopes follow the "Scope Selection Strategy" of the specification.
 
-use super::DpopUse;
 use super::credential::Credential;
-use super::settings::ClientSettings;
+use super::settings::{ClientSettings, DpopUse};
 use crate::discovery::{self, BearerChallenge, DiscoveryResult};
 use crate::dpop::DpopSigner;
 use crate::error::AuthError;

@@ -111,7 +111,7 @@ fn is_final(error: &str) -> bool {
 mod tests {
     use super::*;
     use crate::client::testing::credential;
-    use crate::client::testing::{Parts, authorization_server};
+    use crate::client::testing::{ClientParts, authorization_server};
     use crate::scope::Scopes;
 
     fn exposed(credential: &Credential) -> (&str, Option<&str>) {
@@ -128,7 +128,7 @@ mod tests {
         ];
         for (response, refresh_token, granted) in table {
             let server = authorization_server(200, response).await;
-            let parts = Parts::new(&server);
+            let parts = ClientParts::new(&server);
             let old = Credential {
                 issuer: parts.issuer.clone(),
                 refresh_token: Some(Secret::new("old-refresh")),
@@ -154,7 +154,7 @@ mod tests {
         let server =
             authorization_server(400, r#"{"error":"invalid_grant","error_description":"used"}"#).await;
         for is_renewed_elsewhere in [false, true] {
-            let parts = Parts::new(&server);
+            let parts = ClientParts::new(&server);
             let renewable = |token| Credential {
                 issuer: parts.issuer.clone(),
                 refresh_token: Some(Secret::new("r")),
@@ -182,7 +182,7 @@ mod tests {
     #[tokio::test]
     async fn a_temporary_refusal_keeps_the_refresh_token() {
         let server = authorization_server(503, "busy").await;
-        let parts = Parts::new(&server);
+        let parts = ClientParts::new(&server);
         let old = Credential {
             issuer: parts.issuer.clone(),
             refresh_token: Some(Secret::new("r")),

@@ -414,7 +414,8 @@ async fn run_to_end<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::testing::credential;
+    use crate::client::cache::AuthStatus;
+    use crate::client::testing::{ClientParts, authorization_server, credential};
     use crate::clock;
 
     #[test]
@@ -452,5 +453,78 @@ mod tests {
             let is_enough = reason.is_satisfied_by(&active, Some(&sent), clock::from_seconds(2000));
             assert_eq!(is_enough, expected, "{reason:?} {} {expiry:?}", sent.expose());
         }
+    }
+
+    fn renewer(parts: &ClientParts) -> Arc<Renewer> {
+        let (settings, cache) = (parts.settings.clone(), parts.cache.clone());
+        let grant_flow = GrantFlow { settings: settings.clone(), cache: cache.clone() };
+        let revoker = Revoker { settings: settings.clone(), issuers: parts.issuers.clone() };
+        Arc::new(Renewer::new(settings, cache, parts.refresher(), parts.code_flow(), grant_flow, revoker))
+    }
+
+    /// A credential that expires in `lifetime` seconds, with or without a refresh token.
+    fn expiring(parts: &ClientParts, lifetime: i64, refresh_token: Option<&str>) -> Credential {
+        let now = clock::seconds(SystemTime::now());
+        Credential {
+            issuer: parts.issuer.clone(),
+            obtained_at: now - 3600,
+            expires_at: Some(now.saturating_add_signed(lifetime)),
+            refresh_token: refresh_token.map(Secret::new),
+            ..credential("old")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_credential_is_usable_while_it_is_valid_and_renewed_before_it_expires() {
+        let (renews, refuses) = (r#"{"access_token":"new"}"#, r#"{"error":"invalid_grant"}"#);
+        // The seconds until the expiry, the refresh token, the response of the token endpoint, and the usable token.
+        let table = [
+            (3600, Some("r"), (200, renews), Ok(Some("old"))),
+            (10, Some("r"), (200, renews), Ok(Some("new"))),
+            (10, None, (200, renews), Ok(Some("old"))),
+            (10, Some("r"), (400, refuses), Ok(Some("old"))),
+            (10, Some("r"), (503, "busy"), Ok(Some("old"))),
+            (-10, Some("r"), (200, renews), Ok(Some("new"))),
+            (-10, None, (200, renews), Ok(None)),
+            (-10, Some("r"), (400, refuses), Ok(None)),
+            (-10, Some("r"), (503, "busy"), Err(())),
+        ];
+        for (lifetime, refresh_token, (status, response), expected) in table {
+            let server = authorization_server(status, response).await;
+            let parts = ClientParts::new(&server);
+            let old = expiring(&parts, lifetime, refresh_token);
+            parts.cache.save(old, CredentialSource::NewGrant, None).await.unwrap();
+            let usable = renewer(&parts).usable().await;
+            let token = usable.map(|active| active.map(|active| active.token().expose().to_owned()));
+            let expected = expected.map(|token: Option<&str>| token.map(str::to_owned));
+            assert_eq!(token.map_err(drop), expected, "{lifetime} {refresh_token:?} {response}");
+        }
+    }
+
+    #[tokio::test]
+    async fn tasks_that_want_the_same_renewal_share_one() {
+        let server = authorization_server(200, r#"{"access_token":"new"}"#).await;
+        let parts = ClientParts::new(&server);
+        let old = expiring(&parts, 10, Some("r"));
+        let old = parts.cache.save(old, CredentialSource::NewGrant, None).await.unwrap();
+        let renewer = renewer(&parts);
+        let renew = || renewer.renew(Some(old.token().clone()), RenewalReason::Forced);
+        let (one, other, third) = tokio::join!(renew(), renew(), renew());
+        let revisions = [one, other, third].map(|active| active.unwrap().revision);
+        assert_eq!(revisions, [revisions[0]; 3]);
+    }
+
+    #[tokio::test]
+    async fn without_a_user_the_status_asks_for_a_sign_in() {
+        let server = authorization_server(200, "{}").await;
+        let parts = ClientParts::new(&server);
+        let active = parts.cache.save(credential("t"), CredentialSource::NewGrant, None).await.unwrap();
+        let scope = Some(Scopes::parse("write"));
+        let challenge = BearerChallenge { scope, ..BearerChallenge::default() };
+        let reason = RenewalReason::StepUp(challenge);
+        let outcome = renewer(&parts).renew(Some(active.token().clone()), reason).await.map(drop);
+        let Err(AuthError::SignInAgain(why)) = outcome else { panic!("{outcome:?}") };
+        assert!(why.contains("wants the scopes 'write', which the user has not allowed yet"), "{why}");
+        assert_eq!(*parts.cache.status().borrow(), AuthStatus::SignInAgain(why));
     }
 }

@@ -30,3 +30,49 @@ impl Revoker {
         endpoint.request(form).await.map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::client::testing::{ClientParts, credential};
+    use crate::secret::Secret;
+    use crate::testing::{answer, serve};
+
+    #[tokio::test]
+    async fn the_refresh_token_is_revoked_first() {
+        // Whether there is an endpoint, whether there is a refresh token, and the tokens that are revoked.
+        let table: [(bool, bool, &[&str]); 3] =
+            [(true, true, &["r", "a"]), (true, false, &["a"]), (false, true, &[])];
+        for (has_endpoint, has_refresh_token, expected) in table {
+            let revoked = Arc::new(Mutex::new(Vec::new()));
+            let heard = revoked.clone();
+            let server = serve(move |request| {
+                let base = format!("http://{}", request.headers()["host"].to_str().unwrap());
+                if request.uri().path() == "/revoke" {
+                    let form: Vec<(String, String)> =
+                        url::form_urlencoded::parse(request.body()).into_owned().collect();
+                    let token = form.into_iter().find(|(name, _)| name == "token");
+                    heard.lock().unwrap().extend(token.map(|(_, token)| token));
+                    return answer(200, "");
+                }
+                let endpoint = has_endpoint.then(|| format!("{base}/revoke"));
+                let token_endpoint = format!("{base}/token");
+                let metadata = json!({
+                    "issuer": base, "token_endpoint": token_endpoint, "revocation_endpoint": endpoint,
+                });
+                answer(200, &metadata.to_string())
+            })
+            .await;
+            let parts = ClientParts::new(&server);
+            let refresh_token = has_refresh_token.then(|| Secret::new("r"));
+            let credential = Credential { issuer: parts.issuer.clone(), refresh_token, ..credential("a") };
+            let revoker = Revoker { settings: parts.settings.clone(), issuers: parts.issuers.clone() };
+            revoker.revoke(&credential).await.unwrap();
+            assert_eq!(*revoked.lock().unwrap(), expected, "{has_endpoint} {has_refresh_token}");
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! The settings of an [`OAuth`](super::OAuth), which do not change after it was built.
+//! The settings of an `OAuth`, which do not change after it was built.
 //!
 //! The objects of the client share them. Invariant: a credential is stored under `key`, and used only with `server`.
 
@@ -7,16 +7,41 @@ use std::time::SystemTime;
 
 use url::Url;
 
-use super::DpopUse;
 use crate::clock::Clock;
 use crate::discovery::AuthorizationServerMetadata;
 use crate::dpop::DpopSigner;
+use crate::error::{AuthError, printable};
 use crate::extensions::GrantType;
 use crate::registration::{ClientIdentity, KnownClient, Registrar};
 use crate::restricted_http::RestrictedHttpClient;
 use crate::scope::Scopes;
 use crate::store::TokenStore;
 use crate::token_endpoint::EndpointClient;
+
+/// The condition under which tokens are bound to a key of the client (RFC 9449).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DpopUse {
+    /// Never.
+    Never,
+    /// If the server asks for it and its authorization server supports it.
+    #[default]
+    WhenAsked,
+    /// Always. Bearer tokens are refused.
+    Always,
+}
+
+impl DpopUse {
+    /// Fails for a token that is not bound to a key if all have to be.
+    pub(super) fn check_token_type(self, token_type: &str) -> Result<(), AuthError> {
+        if self == DpopUse::Always && !token_type.eq_ignore_ascii_case("dpop") {
+            return Err(AuthError::Discovery(format!(
+                "a token that is bound to a key was asked for, and one of the type '{}' was given",
+                printable(token_type)
+            )));
+        }
+        Ok(())
+    }
+}
 
 /// The settings of an OAuth client for one server.
 pub(super) struct ClientSettings {

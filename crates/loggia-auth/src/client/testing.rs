@@ -1,4 +1,4 @@
-//! Parts of a client for the tests of its objects: settings, cache and flows over one store, without an
+//! ClientParts of a client for the tests of its objects: settings, cache and flows over one store, without an
 //! [`OAuth`](super::OAuth) around them.
 
 use std::sync::Arc;
@@ -6,14 +6,13 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::json;
 
-use super::DpopUse;
 use super::cache::CredentialCache;
 use super::code_flow::CodeFlow;
 use super::credential::Credential;
 use super::issuer_cache::IssuerCache;
 use super::plan::TokenRequestPlan;
 use super::refresher::Refresher;
-use super::settings::ClientSettings;
+use super::settings::{ClientSettings, DpopUse};
 use crate::clock;
 use crate::discovery::BearerChallenge;
 use crate::extensions::GrantType;
@@ -21,7 +20,7 @@ use crate::registration::{ClientIdentity, RegisteredClient};
 use crate::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use crate::scope::Scopes;
 use crate::store::MemoryStore;
-use crate::testing::{Serving, answer, serve};
+use crate::testing::{TestServer, answer, serve};
 
 /// A credential with an access token and nothing else.
 pub(super) fn credential(access_token: &str) -> Credential {
@@ -33,7 +32,7 @@ pub(super) fn credential(access_token: &str) -> Credential {
 }
 
 /// Serves a protected server at `/mcp` and its authorization server, whose token endpoint always gives one response.
-pub(super) async fn authorization_server(status: u16, tokens: &'static str) -> Serving {
+pub(super) async fn authorization_server(status: u16, tokens: &'static str) -> TestServer {
     serve(move |request| {
         let base = format!("http://{}", request.headers()["host"].to_str().expect("it is text"));
         match request.uri().path() {
@@ -57,7 +56,7 @@ pub(super) async fn authorization_server(status: u16, tokens: &'static str) -> S
 }
 
 /// The parts of a client of one server.
-pub(super) struct Parts {
+pub(super) struct ClientParts {
     pub(super) issuer: String,
     pub(super) settings: Arc<ClientSettings>,
     pub(super) cache: Arc<CredentialCache>,
@@ -65,9 +64,9 @@ pub(super) struct Parts {
     store: Arc<MemoryStore>,
 }
 
-impl Parts {
+impl ClientParts {
     /// Makes the parts for a server of [`authorization_server`].
-    pub(super) fn new(serving: &Serving) -> Parts {
+    pub(super) fn new(serving: &TestServer) -> ClientParts {
         let store = Arc::new(MemoryStore::new());
         let http = RestrictedHttpClient::new(FetchPolicy::development()).expect("the policy is valid");
         let settings = ClientSettings {
@@ -83,17 +82,17 @@ impl Parts {
             clock: clock::system(),
         };
         let issuer = String::from(serving.url("/"));
-        Parts::of(settings, store, issuer.trim_end_matches('/').to_owned())
+        ClientParts::of(settings, store, issuer.trim_end_matches('/').to_owned())
     }
 
-    fn of(settings: ClientSettings, store: Arc<MemoryStore>, issuer: String) -> Parts {
+    fn of(settings: ClientSettings, store: Arc<MemoryStore>, issuer: String) -> ClientParts {
         let cache = CredentialCache::new(store.clone(), settings.key.clone(), settings.clock.clone());
         let issuers = Arc::new(IssuerCache::new(settings.http.clone(), settings.server.clone()));
-        Parts { issuer, settings: Arc::new(settings), cache: Arc::new(cache), issuers, store }
+        ClientParts { issuer, settings: Arc::new(settings), cache: Arc::new(cache), issuers, store }
     }
 
     /// Returns parts with changed settings, over the same store.
-    fn with(&self, change: impl FnOnce(&mut ClientSettings)) -> Parts {
+    fn with(&self, change: impl FnOnce(&mut ClientSettings)) -> ClientParts {
         let old = &*self.settings;
         let mut settings = ClientSettings {
             server: old.server.clone(),
@@ -108,19 +107,19 @@ impl Parts {
             clock: old.clock.clone(),
         };
         change(&mut settings);
-        Parts::of(settings, self.store.clone(), self.issuer.clone())
+        ClientParts::of(settings, self.store.clone(), self.issuer.clone())
     }
 
     /// Returns parts for another credential in the same store.
-    pub(super) fn with_key(&self, key: &str) -> Parts {
+    pub(super) fn with_key(&self, key: &str) -> ClientParts {
         self.with(|settings| settings.key = key.to_owned())
     }
 
-    pub(super) fn with_dpop(&self, dpop: DpopUse) -> Parts {
+    pub(super) fn with_dpop(&self, dpop: DpopUse) -> ClientParts {
         self.with(|settings| settings.dpop = dpop)
     }
 
-    pub(super) fn with_grant(&self, grant: GrantType) -> Parts {
+    pub(super) fn with_grant(&self, grant: GrantType) -> ClientParts {
         self.with(|settings| settings.grant = grant)
     }
 

@@ -122,3 +122,66 @@ fn is_message(body: &[u8]) -> bool {
     let body: Result<serde_json::Value, _> = serde_json::from_slice(body);
     body.is_ok_and(|body| body.get("jsonrpc").is_some())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::active::CredentialSource;
+    use crate::client::testing::{ClientParts, credential};
+    use crate::testing::{answer, serve};
+
+    fn checker(parts: &ClientParts) -> TokenChecker {
+        TokenChecker { settings: parts.settings.clone(), cache: parts.cache.clone() }
+    }
+
+    #[tokio::test]
+    async fn a_check_tells_the_states_of_a_token_apart() {
+        let message = r#"{"jsonrpc":"2.0","id":0,"result":{}}"#;
+        // Whether there is a token, the response of the server, and the result; `None`: it is not of an MCP server.
+        let table = [
+            (false, 200, message, Some("NotNeeded")),
+            (false, 401, "", Some("Missing")),
+            (true, 200, message, Some("Accepted")),
+            (true, 404, message, Some("Accepted")),
+            (true, 401, "", Some("Refused")),
+            (true, 403, "", Some("Refused")),
+            (true, 404, "no such page", None),
+            (true, 502, "", None),
+        ];
+        for (has_token, status, body, expected) in table {
+            let server = serve(move |_| answer(status, body)).await;
+            let parts = ClientParts::new(&server);
+            if has_token {
+                parts.cache.save(credential("t"), CredentialSource::Store, None).await.unwrap();
+            }
+            let found = checker(&parts).check().await.ok().map(|check| match check {
+                TokenCheck::Accepted => "Accepted",
+                TokenCheck::NotNeeded => "NotNeeded",
+                TokenCheck::Missing(_) => "Missing",
+                TokenCheck::Refused(_) => "Refused",
+            });
+            assert_eq!(found, expected, "{has_token} {status} {body}");
+            let is_accepted = parts.cache.cached().map(|active| active.is_accepted());
+            assert_eq!(is_accepted, has_token.then_some(status != 401), "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_response_to_the_token_in_use_marks_it() {
+        let server = serve(|_| answer(200, "")).await;
+        let parts = ClientParts::new(&server);
+        let checker = checker(&parts);
+        let active = parts.cache.save(credential("t"), CredentialSource::Store, None).await.unwrap();
+        let sent =
+            |value| HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static(value))]);
+        for (headers, status, is_accepted) in [
+            (HeaderMap::new(), StatusCode::OK, false),
+            (sent("Bearer other"), StatusCode::OK, false),
+            (sent("Bearer t"), StatusCode::UNAUTHORIZED, false),
+            (sent("Bearer t"), StatusCode::FORBIDDEN, true),
+        ] {
+            checker.observe(&headers, status, &HeaderMap::new());
+            assert_eq!(active.is_accepted(), is_accepted, "{headers:?} {status}");
+        }
+    }
+}

@@ -23,7 +23,7 @@ use tower_service::Service;
 
 use super::{FetchError, FetchPolicy, Resolver, is_localhost};
 
-pub(super) type Connector = hyper_rustls::HttpsConnector<HttpConnector<CheckedResolver>>;
+pub(super) type RestrictedConnector = hyper_rustls::HttpsConnector<HttpConnector<CheckedResolver>>;
 
 /// The error for a name without a permitted address.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl std::error::Error for AddressError {}
 pub(super) fn client(
     policy: &Arc<FetchPolicy>,
     resolver: Arc<dyn Resolver>,
-) -> Result<Client<Connector, Full<Bytes>>, FetchError> {
+) -> Result<Client<RestrictedConnector, Full<Bytes>>, FetchError> {
     let mut tcp = HttpConnector::new_with_resolver(CheckedResolver { policy: policy.clone(), resolver });
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(policy.timeout));

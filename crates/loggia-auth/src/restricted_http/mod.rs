@@ -27,7 +27,7 @@ use url::{Host, Url};
 
 use crate::secret::Secret;
 pub use address::{IpNetwork, is_public};
-use connector::{AddressError, Connector};
+use connector::{AddressError, RestrictedConnector};
 use redirect::redirect;
 
 /// The requests that a [`RestrictedHttpClient`] allows.
@@ -338,7 +338,7 @@ impl FetchResponse {
 #[derive(Clone)]
 pub struct RestrictedHttpClient {
     policy: Arc<FetchPolicy>,
-    client: Client<Connector, Full<Bytes>>,
+    client: Client<RestrictedConnector, Full<Bytes>>,
 }
 
 impl fmt::Debug for RestrictedHttpClient {

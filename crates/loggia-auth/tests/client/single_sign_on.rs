@@ -17,7 +17,7 @@ use loggia_auth::secret::Secret;
 use loggia_auth::store::MemoryStore;
 use serde_json::{Value, json};
 
-use crate::testing::{Serving, answer, serve};
+use crate::testing::{TestServer, answer, serve};
 use crate::world::{World, person, policy};
 
 const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
@@ -28,7 +28,7 @@ type Change = fn(&mut State);
 
 /// An identity provider, and what it heard.
 struct Provider {
-    server: Serving,
+    server: TestServer,
     world: World,
     store: Arc<MemoryStore>,
     state: Arc<Mutex<State>>,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::world::{Browser, VERIFIER, World, encoded, request, request_with};
-use crate::testing::{Serving, answer, serve};
+use crate::testing::{TestServer, answer, serve};
 
 #[tokio::test]
 async fn older_clients_register_themselves() {
@@ -107,7 +107,7 @@ async fn a_registered_client_gets_tokens() {
 
 /// A web server with one document that tests change.
 struct Documents {
-    server: Serving,
+    server: TestServer,
     document: Arc<Mutex<(u16, Value, &'static str)>>,
     fetched: Arc<AtomicUsize>,
 }

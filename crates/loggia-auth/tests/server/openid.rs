@@ -17,11 +17,11 @@ use url::Url;
 
 use super::ours::{Links, Person};
 use super::world::{Answer, Browser, World, encoded, request, request_with};
-use crate::testing::{Serving, answer, serve};
+use crate::testing::{TestServer, answer, serve};
 
 /// An identity provider that says what the test tells it to say.
 struct Provider {
-    server: Serving,
+    server: TestServer,
     key: SigningKey,
     claims: Arc<Mutex<Value>>,
     asked: Arc<Mutex<Vec<BTreeMap<String, String>>>>,
