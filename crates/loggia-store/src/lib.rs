@@ -15,7 +15,7 @@
 //! for entry in vault.list(Some("ada")).await? {
 //!     println!("{} {}", entry.connector, entry.kind);
 //! }
-//! // What a client needs to keep its tokens fresh, across processes and replicas.
+//! // A client renews its tokens in this store, across processes and replicas.
 //! let tokens: Arc<dyn loggia_auth::store::TokenStore> = Arc::new(vault.scope("ada", "tracker"));
 //! # let _ = tokens;
 //! # Ok(())

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use url::Url;
 
-use super::{document, well_known};
+use super::document::{document, well_known};
 use crate::error::AuthError;
 use crate::restricted_http::RestrictedHttpClient;
 use crate::scope::Scopes;

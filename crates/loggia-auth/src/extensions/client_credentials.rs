@@ -2,7 +2,7 @@
 //!
 //! Programs that act for themselves get tokens by it. Invariant: the client has a secret or a key.
 
-use super::{GrantContext, GrantRequest};
+use super::grant_request::{GrantContext, GrantRequest};
 use crate::error::AuthError;
 use crate::registration::ClientAuth;
 use crate::registration::RegisteredClient;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::{AssertionSource, GrantContext, GrantRequest, JWT_BEARER};
+use super::assertion::AssertionSource;
+use super::grant_request::{GrantContext, GrantRequest, JWT_BEARER};
 use crate::discovery;
 use crate::error::AuthError;
 use crate::registration::{KnownClient, RegisteredClient};

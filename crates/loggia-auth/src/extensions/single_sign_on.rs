@@ -11,7 +11,8 @@ use loggia::service::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AssertionSource, IdentityProvider};
+use super::assertion::AssertionSource;
+use super::enterprise::IdentityProvider;
 use crate::authorization_code::{self, AuthorizationRequestParts};
 use crate::clock::{self, Clock};
 use crate::discovery::{self, AuthorizationServerMetadata, DiscoveryResult};

@@ -5,7 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{AssertionSource, GrantContext, GrantRequest, JWT_BEARER};
+use super::assertion::AssertionSource;
+use super::grant_request::{GrantContext, GrantRequest, JWT_BEARER};
 use crate::error::AuthError;
 use crate::registration::RegisteredClient;
 

@@ -5,7 +5,9 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Algorithm, JoseError, decode, encode, sha256};
+use super::algorithm::Algorithm;
+use super::encoding::{decode, encode, sha256};
+use super::error::JoseError;
 
 /// The number of keys of a set that are read.
 const MOST_KEYS: usize = 64;

@@ -8,7 +8,10 @@ use std::time::{Duration, SystemTime};
 use serde::de::{DeserializeOwned, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Algorithm, JoseError, Jwk, JwkSet, decode};
+use super::algorithm::Algorithm;
+use super::encoding::decode;
+use super::error::JoseError;
+use super::jwk::{Jwk, JwkSet};
 use crate::clock;
 
 /// The longest token that is read.

@@ -13,7 +13,9 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::{Algorithm, JoseError, JwkSet};
+use super::algorithm::Algorithm;
+use super::error::JoseError;
+use super::jwk::JwkSet;
 use crate::clock::{self, Clock};
 use crate::restricted_http::{FetchError, FetchRequest, RestrictedHttpClient};
 

@@ -17,8 +17,11 @@ use ring::signature::{
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::algorithm::Algorithm;
+use super::encoding::encode;
+use super::error::JoseError;
+use super::jwk::Jwk;
 use super::jwk::KeyMaterial;
-use super::{Algorithm, JoseError, Jwk, encode};
 
 /// A private key with its public half.
 pub struct SigningKey {

@@ -21,7 +21,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tower_service::Service;
 
-use super::{FetchError, FetchPolicy, Resolver, is_localhost};
+use super::error::FetchError;
+use super::policy::{FetchPolicy, is_localhost};
+use super::resolver::Resolver;
 
 pub(super) type RestrictedConnector = hyper_rustls::HttpsConnector<HttpConnector<CheckedResolver>>;
 

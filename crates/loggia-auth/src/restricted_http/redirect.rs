@@ -4,7 +4,7 @@ use http::header::LOCATION;
 use http::{Response, StatusCode};
 use url::Url;
 
-use super::{FetchError, redacted};
+use super::error::{FetchError, redacted};
 
 /// Returns the target of a redirect response from `url`. Fails if it leads from `https` to another scheme.
 pub(super) fn redirect<B>(url: &Url, response: &Response<B>) -> Result<Option<Url>, FetchError> {

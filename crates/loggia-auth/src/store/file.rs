@@ -14,7 +14,7 @@ use fs4::{FileExt, TryLockError};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{StoreFuture, StoredRecord, TokenStore, UNREADABLE};
+use super::token_store::{StoreFuture, StoredRecord, TokenStore, UNREADABLE};
 use crate::clock;
 use crate::error::AuthError;
 use crate::jose;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::TokenStore;
+use super::token_store::TokenStore;
 use crate::error::AuthError;
 
 /// The duration of a lease. A holder that still works extends it before.

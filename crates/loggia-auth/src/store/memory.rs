@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::{StoreFuture, StoredRecord, TokenStore};
+use super::token_store::{StoreFuture, StoredRecord, TokenStore};
 use crate::secret::Secret;
 
 /// A [`TokenStore`] in memory: records live as long as the process.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{StoredRecord, TokenStore, UNREADABLE};
+use super::token_store::{StoredRecord, TokenStore, UNREADABLE};
 use crate::error::AuthError;
 use crate::secret::Secret;
 

@@ -202,7 +202,7 @@ fn is_there(file: &Path) -> bool {
     !matches!(file.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
 }
 
-/// Parses networks separated by commas or spaces. An invalid one ends the program, as it would on the line.
+/// Parses networks separated by commas or spaces. An invalid one ends the program with a usage error.
 fn networks(text: &OsStr) -> Vec<IpNetwork> {
     let parts = text.to_str().ok_or_else(|| "it is not UTF-8 text".to_owned());
     let read = parts.and_then(|text| {

@@ -222,7 +222,7 @@ async fn status(url: &str, credentials: &Credentials) -> Result<Report, AuthErro
     };
     Ok(match proof {
         TokenCheck::Accepted if renewed => {
-            report(State::SignedIn).note("the credential was over and has been renewed")
+            report(State::SignedIn).note("the credential had expired and has been renewed")
         }
         TokenCheck::Accepted => report(State::SignedIn),
         TokenCheck::NotNeeded => report(State::NotNeeded),
