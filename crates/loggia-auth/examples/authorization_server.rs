@@ -29,7 +29,7 @@ use loggia::server::{Args, Cx, Server, Tool, ToolError};
 use loggia::transport::http::http;
 use loggia_auth::resource::{Resource, ScopePolicy};
 use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
-use loggia_auth::server::{AuthorizationServer, Client, SignIn, SignInLink};
+use loggia_auth::server::{AuthorizationServer, OAuthClient, SignInLink, SignInMethod};
 use loggia_auth::store::MemoryStore;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
@@ -63,8 +63,8 @@ fn server(issuer: &str, links: Links) -> Result<AuthorizationServer, Failure> {
     let server =
         AuthorizationServer::builder(issuer, store, RestrictedHttpClient::new(FetchPolicy::development())?)
             .resource(format!("{issuer}/mcp"), ["mcp"])
-            .sign_in(SignIn::Link { subject: "me".to_owned(), show })
-            .client(Client::new("conformance", "The conformance suite", ["http://127.0.0.1/callback"]))
+            .sign_in(SignInMethod::Link { subject: "me".to_owned(), show })
+            .client(OAuthClient::new("conformance", "The conformance suite", ["http://127.0.0.1/callback"]))
             .build()?;
     Ok(server)
 }

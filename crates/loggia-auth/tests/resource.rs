@@ -225,7 +225,8 @@ async fn issuers_can_be_narrowed_widened_and_take_tokens_back() {
     {
         assert_eq!(wide.with_token(&token(typ)).await.status, status, "{typ}");
     }
-    let withdrawn = Door::new(resource().issuer(signing(&key).withdrawn(Arc::new(|jti: &str| jti == "t1"))));
+    let withdrawn =
+        Door::new(resource().issuer(signing(&key).revocation_check(Arc::new(|jti: &str| jti == "t1"))));
     assert_eq!(withdrawn.with_token(&token("at+jwt")).await.status, 401);
     let root = Resource::new("https://mcp.example".parse().unwrap()).unwrap().audience("api://older");
     assert_eq!(root.identifier(), "https://mcp.example");

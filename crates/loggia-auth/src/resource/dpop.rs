@@ -37,14 +37,14 @@ const MOST_TEXT: usize = 256;
 #[derive(Clone)]
 pub struct Dpop {
     required: bool,
-    proofs: Arc<Proofs>,
+    proofs: Arc<ProofVerifier>,
     shared: Option<Arc<dyn TokenStore>>,
 }
 
 impl Dpop {
     /// Bound tokens are accepted beside bearer tokens. A bound token is never accepted without its proof.
     pub fn accepted() -> Dpop {
-        Dpop { required: false, proofs: Arc::new(Proofs::default()), shared: None }
+        Dpop { required: false, proofs: Arc::new(ProofVerifier::default()), shared: None }
     }
 
     /// Only bound tokens are accepted.
@@ -52,10 +52,10 @@ impl Dpop {
         Dpop { required: true, ..Dpop::accepted() }
     }
 
-    /// Proofs must hold a nonce of ours, which bounds how far ahead they can be made. Replicas need the same
+    /// ProofVerifier must hold a nonce of ours, which bounds how far ahead they can be made. Replicas need the same
     /// key.
     pub fn nonces(mut self, key: NonceKey) -> Dpop {
-        self.proofs = Arc::new(Proofs { nonces: Some(key), ..Proofs::default() });
+        self.proofs = Arc::new(ProofVerifier { nonces: Some(key), ..ProofVerifier::default() });
         self
     }
 
@@ -68,9 +68,9 @@ impl Dpop {
     }
 
     /// Whether a good proof is new to the other replicas too.
-    pub(super) async fn is_new(&self, proof: &Proof, now: SystemTime) -> Result<bool, AuthError> {
+    pub(super) async fn is_new(&self, proof: &DpopProof, now: SystemTime) -> Result<bool, AuthError> {
         match &self.shared {
-            Some(store) => proof.count_once(&**store, now).await,
+            Some(store) => proof.record_once(&**store, now).await,
             None => Ok(true),
         }
     }
@@ -79,7 +79,7 @@ impl Dpop {
         self.required
     }
 
-    pub(super) fn proofs(&self) -> &Proofs {
+    pub(super) fn proofs(&self) -> &ProofVerifier {
         &self.proofs
     }
 }
@@ -127,16 +127,16 @@ impl NonceKey {
 
 /// A good proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proof {
+pub struct DpopProof {
     /// The thumbprint of the key it was made with.
     pub key: String,
     /// What it is remembered by.
     name: String,
 }
 
-impl Proof {
+impl DpopProof {
     /// Remembers the proof in a store for as long as it could be shown again; `false` where it was remembered before.
-    pub(crate) async fn count_once(
+    pub(crate) async fn record_once(
         &self,
         store: &dyn TokenStore,
         now: SystemTime,
@@ -171,7 +171,7 @@ struct ProofClaims {
 
 /// Checks proofs, and remembers them for as long as they could be shown again.
 #[derive(Default)]
-pub struct Proofs {
+pub struct ProofVerifier {
     nonces: Option<NonceKey>,
     seen: Mutex<Seen>,
 }
@@ -183,10 +183,10 @@ struct Seen {
     previous: HashSet<[u8; 16]>,
 }
 
-impl Proofs {
-    /// Proofs that must hold a nonce of this key's.
-    pub fn with_nonces(key: NonceKey) -> Proofs {
-        Proofs { nonces: Some(key), ..Proofs::default() }
+impl ProofVerifier {
+    /// ProofVerifier that must hold a nonce of this key's.
+    pub fn with_nonces(key: NonceKey) -> ProofVerifier {
+        ProofVerifier { nonces: Some(key), ..ProofVerifier::default() }
     }
 
     /// The nonce for a next request, where nonces are in use.
@@ -208,7 +208,7 @@ impl Proofs {
         urls: &[&Url],
         token: Option<&str>,
         now: SystemTime,
-    ) -> Result<Proof, ProofError> {
+    ) -> Result<DpopProof, ProofError> {
         let invalid = |why: &str| ProofError::Invalid(why.to_owned());
         let mut given = headers.get_all(DPOP).iter();
         let proof = given.next().ok_or(ProofError::Missing)?;
@@ -235,7 +235,7 @@ impl Proofs {
         }
         let name = sha256(format!("{key} {}", claims.jti));
         self.remember(&name, &claims.jti, now)?;
-        Ok(Proof { key, name })
+        Ok(DpopProof { key, name })
     }
 
     fn check_nonce(&self, nonce: Option<&str>, now: SystemTime) -> Result<(), ProofError> {

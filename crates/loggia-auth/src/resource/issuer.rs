@@ -15,16 +15,16 @@ use crate::jose::{Algorithm, Audience, ClaimRules, Claims, JoseError, Jwt, KeySo
 /// Tells which tokens their issuer has revoked before they expire. A function of the `jti` is one.
 pub trait RevocationCheck: Send + Sync + 'static {
     /// Whether a token was taken back, by its `jti`, as far as is known.
-    fn is_withdrawn(&self, jti: &str) -> bool;
+    fn is_revoked(&self, jti: &str) -> bool;
 
     /// Finds out what is new. `None`: what is known is recent enough.
-    fn catch_up(&self) -> Option<BoxFuture<'_, ()>> {
+    fn refresh(&self) -> Option<BoxFuture<'_, ()>> {
         None
     }
 }
 
 impl<F: Fn(&str) -> bool + Send + Sync + 'static> RevocationCheck for F {
-    fn is_withdrawn(&self, jti: &str) -> bool {
+    fn is_revoked(&self, jti: &str) -> bool {
         self(jti)
     }
 }
@@ -36,7 +36,7 @@ pub struct Issuer {
     introspection: Option<Introspection>,
     algorithms: Vec<Algorithm>,
     any_type: bool,
-    withdrawn: Option<Arc<dyn RevocationCheck>>,
+    revocations: Option<Arc<dyn RevocationCheck>>,
 }
 
 impl fmt::Debug for Issuer {
@@ -63,7 +63,7 @@ impl Issuer {
             introspection: None,
             algorithms: TOKEN_ALGORITHMS.to_vec(),
             any_type: false,
-            withdrawn: None,
+            revocations: None,
         }
     }
 
@@ -87,9 +87,9 @@ impl Issuer {
         self
     }
 
-    /// Asks `withdrawn` with a token's `jti` before it is accepted.
-    pub fn withdrawn(mut self, withdrawn: Arc<dyn RevocationCheck>) -> Issuer {
-        self.withdrawn = Some(withdrawn);
+    /// Asks `revocations` with a token's `jti` before it is accepted.
+    pub fn revocation_check(mut self, revocations: Arc<dyn RevocationCheck>) -> Issuer {
+        self.revocations = Some(revocations);
         self
     }
 
@@ -123,11 +123,11 @@ impl Issuer {
         let claims: Claims = verified.claims().map_err(invalid)?;
         claims.check(&ClaimRules { issuer: &self.name, audiences, now, skew }).map_err(invalid)?;
         let access: AccessClaims = verified.claims().map_err(invalid)?;
-        if let (Some(withdrawn), Some(jti)) = (&self.withdrawn, &claims.jti) {
-            if let Some(catching_up) = withdrawn.catch_up() {
-                catching_up.await;
+        if let (Some(revocations), Some(jti)) = (&self.revocations, &claims.jti) {
+            if let Some(refresh) = revocations.refresh() {
+                refresh.await;
             }
-            if withdrawn.is_withdrawn(jti) {
+            if revocations.is_revoked(jti) {
                 return Err(TokenError::Invalid("the token was revoked".to_owned()));
             }
         }

@@ -20,7 +20,7 @@ use tower_service::Service;
 use url::Url;
 
 use super::challenge::{self, DPOP_NONCE, Refusal, Scheme};
-use super::dpop::{ProofError, Proofs};
+use super::dpop::{ProofError, ProofVerifier};
 use super::operation::{self, Unclear};
 use super::{Grant, Resource, TokenError};
 use crate::jose::{Claims, Jwt};
@@ -80,7 +80,7 @@ where
             if gate.resource.is_metadata(request.uri().path()) {
                 return Ok(gate.resource.metadata_response(request.method()));
             }
-            let proven = Proofs::is_present(request.headers());
+            let proven = ProofVerifier::is_present(request.headers());
             let mut response = match gate.admit(request).await {
                 Ok(request) => inner.call(request).await?,
                 Err(refusal) => gate.refuse(&refusal),

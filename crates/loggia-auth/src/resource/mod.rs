@@ -51,7 +51,7 @@ use url::Url;
 use crate::clock::{self, Clock};
 use crate::jose::Algorithm;
 use crate::keys::ApiKeys;
-pub use dpop::{Dpop, NonceKey, PROOF_ALGORITHMS, Proof, ProofError, Proofs};
+pub use dpop::{Dpop, DpopProof, NonceKey, PROOF_ALGORITHMS, ProofError, ProofVerifier};
 pub use introspection::Introspection;
 pub use issuer::{Issuer, RevocationCheck};
 pub use layer::{Protected, ResourceLayer};

@@ -1,4 +1,4 @@
-//! What an authorization server is to be, before it is one.
+//! The configuration of an authorization server.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,203 +6,200 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::authorize::MOST_WAITING;
-use super::clients::{Client, Clients};
-use super::family::Families;
-use super::http::Cookies;
-use super::pending::PendingRecords;
-use super::rate::{RateLimit, Rates};
-use super::records::Records;
-use super::sign_in::{Admit, SignIn};
-use super::signing::Signing;
-use super::{AuthorizationServer, Known, Shared, Trusted, redirect_uri};
+use super::assertions::AssertionIssuer;
+use super::authorization_server::AuthorizationServer;
+use super::client_registry::ClientRegistry;
+use super::clients::OAuthClient;
+use super::composition::ServerStores;
+use super::http::ServerCookies;
+use super::metadata::OptionalFeatures;
+use super::pending_authorizations::PendingAuthorizations;
+use super::rate::{RateLimit, RateLimiter};
+use super::records::RecordStore;
+use super::refresh_tokens::{RefreshTokens, TokenLifetimes};
+use super::resources::{ProtectedResource, ProtectedResources};
+use super::return_pages::ReturnPages;
+use super::sessions::Sessions;
+use super::sign_in::{AdmitFn, SignInMethod};
+use super::signing_keys::SigningKeys;
+use super::urls::ServerUrls;
 use crate::clock::{self, Clock};
 use crate::error::AuthError;
 use crate::jose::KeySource;
-use crate::resource::{NonceKey, Proofs};
+use crate::resource::{NonceKey, ProofVerifier};
 use crate::restricted_http::RestrictedHttpClient;
 use crate::store::TokenStore;
 
-/// What an authorization server is to be.
-pub struct Builder {
+/// Longest lifetime of an access token.
+const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// The configuration of an authorization server.
+pub struct AuthorizationServerBuilder {
     issuer: String,
     store: Arc<dyn TokenStore>,
     guard: RestrictedHttpClient,
-    resources: Vec<Known>,
-    clients: Vec<Client>,
-    registers: bool,
-    sign_in: Option<SignIn>,
-    session_life: Duration,
-    assertions: Vec<Trusted>,
-    token_life: Duration,
-    refresh_idle: Duration,
-    refresh_longest: Duration,
-    refresh_grace: Duration,
+    resources: Vec<ProtectedResource>,
+    clients: Vec<OAuthClient>,
+    has_registration: bool,
+    sign_in: Option<SignInMethod>,
+    session_lifetime: Duration,
+    assertion_issuers: Vec<AssertionIssuer>,
+    token_lifetime: Duration,
+    refresh_lifetimes: TokenLifetimes,
     nonces: Option<NonceKey>,
     rate_limit: Option<RateLimit>,
     clock: Clock,
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for AuthorizationServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("issuer", &self.issuer).finish_non_exhaustive()
+        f.debug_struct("AuthorizationServerBuilder").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
 
-impl Builder {
-    pub(super) fn new(issuer: String, store: Arc<dyn TokenStore>, guard: RestrictedHttpClient) -> Builder {
-        let day = Duration::from_secs(24 * 60 * 60);
-        Builder {
-            issuer,
+impl AuthorizationServer {
+    /// Configures the server with this issuer identifier: the URL at which users and clients reach it, without a slash at
+    /// its end. The server keeps its records in `store`, and fetches the documents of clients through `guard`.
+    pub fn builder(
+        issuer: impl Into<String>,
+        store: Arc<dyn TokenStore>,
+        guard: RestrictedHttpClient,
+    ) -> AuthorizationServerBuilder {
+        AuthorizationServerBuilder {
+            issuer: issuer.into(),
             store,
             guard,
             resources: Vec::new(),
             clients: Vec::new(),
-            registers: true,
+            has_registration: true,
             sign_in: None,
-            session_life: day / 2,
-            assertions: Vec::new(),
-            token_life: Duration::from_secs(15 * 60),
-            refresh_idle: 30 * day,
-            refresh_longest: 365 * day,
-            refresh_grace: Duration::from_secs(30),
+            session_lifetime: Duration::from_secs(12 * 60 * 60),
+            assertion_issuers: Vec::new(),
+            token_lifetime: Duration::from_secs(15 * 60),
+            refresh_lifetimes: TokenLifetimes::default(),
             nonces: None,
             rate_limit: Some(RateLimit::default()),
             clock: clock::system(),
         }
     }
+}
 
-    /// Issues tokens for a resource, by its identifier, with these scopes. The first one is meant where a
-    /// client names none.
+impl AuthorizationServerBuilder {
+    /// Adds a protected resource that tokens are issued for, with its scopes. The first one is the default for requests
+    /// that name none.
     pub fn resource(
         mut self,
         identifier: impl Into<String>,
         scopes: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Builder {
+    ) -> Self {
         let scopes = scopes.into_iter().map(Into::into).collect();
-        self.resources.push(Known { identifier: identifier.into(), scopes });
+        self.resources.push(ProtectedResource { identifier: identifier.into(), scopes });
         self
     }
 
-    /// How people sign in.
-    pub fn sign_in(mut self, sign_in: SignIn) -> Builder {
+    /// Sets the method by which users sign in.
+    pub fn sign_in(mut self, sign_in: SignInMethod) -> Self {
         self.sign_in = Some(sign_in);
         self
     }
 
-    /// A client that an administrator entered.
-    pub fn client(mut self, client: Client) -> Builder {
+    /// Adds a client.
+    pub fn client(mut self, client: OAuthClient) -> Self {
         self.clients.push(client);
         self
     }
 
-    /// Whether clients may register themselves (RFC 7591), as older ones want to; they may unless this says
-    /// no.
-    pub fn registration(mut self, on: bool) -> Builder {
-        self.registers = on;
+    /// Sets whether clients can register (RFC 7591), which older clients need; on by default.
+    pub fn registration(mut self, on: bool) -> Self {
+        self.has_registration = on;
         self
     }
 
-    /// Takes assertions of an identity provider (ID-JAG). `admit` says who the person is here.
-    pub fn assertions(
-        mut self,
-        issuer: impl Into<String>,
-        keys: Arc<dyn KeySource>,
-        admit: Admit,
-    ) -> Builder {
-        self.assertions.push(Trusted { issuer: issuer.into(), keys, admit });
+    /// Accepts assertions of an identity provider (ID-JAG). `admit` returns the subject of the user here.
+    pub fn assertions(mut self, issuer: impl Into<String>, keys: Arc<dyn KeySource>, admit: AdmitFn) -> Self {
+        self.assertion_issuers.push(AssertionIssuer { issuer: issuer.into(), keys, admit });
         self
     }
 
-    /// How long an access token lasts: a quarter of an hour unless set, an hour at most.
-    pub fn token_life(mut self, life: Duration) -> Builder {
-        self.token_life = life.min(Duration::from_secs(60 * 60));
+    /// Sets the lifetime of access tokens: 15 minutes by default, an hour at most.
+    pub fn token_life(mut self, life: Duration) -> Self {
+        self.token_lifetime = life.min(MAX_TOKEN_LIFETIME);
         self
     }
 
-    /// How long a refresh token lasts unused, and how long all that come from one sign-in last together.
-    pub fn refresh_life(mut self, idle: Duration, longest: Duration) -> Builder {
-        (self.refresh_idle, self.refresh_longest) = (idle, longest);
+    /// Sets the lifetime of a refresh token that is not used, and that of all refresh tokens of one sign-in together: 30
+    /// days and 365 days by default.
+    pub fn refresh_life(mut self, idle: Duration, longest: Duration) -> Self {
+        (self.refresh_lifetimes.idle, self.refresh_lifetimes.longest) = (idle, longest);
         self
     }
 
-    /// How long a refresh token that was used still counts while none of its successors was; half a minute
-    /// unless set. It is for clients that died before they could write the new one down.
-    pub fn refresh_grace(mut self, grace: Duration) -> Builder {
-        self.refresh_grace = grace;
+    /// Sets how long a used refresh token stays valid while none of its successors is used: 30 seconds by default. It is
+    /// for clients that crash before they save the new token.
+    pub fn refresh_grace(mut self, grace: Duration) -> Self {
+        self.refresh_lifetimes.grace = grace;
         self
     }
 
-    /// How long people stay signed in; half a day unless set.
-    pub fn session_life(mut self, life: Duration) -> Builder {
-        self.session_life = life;
+    /// Sets how long users stay signed in: 12 hours by default.
+    pub fn session_life(mut self, life: Duration) -> Self {
+        self.session_lifetime = life;
         self
     }
 
-    /// Demands nonces in proofs (RFC 9449, section 8).
-    pub fn nonces(mut self, key: NonceKey) -> Builder {
+    /// Requires nonces in DPoP proofs (RFC 9449, section 8).
+    pub fn nonces(mut self, key: NonceKey) -> Self {
         self.nonces = Some(key);
         self
     }
 
-    /// How much one address may ask for, where the listener says where requests come from
-    /// ([`with_peer_addr`](loggia::transport::http::Http::with_peer_addr)). `None`: as much as it likes.
-    pub fn rate_limit(mut self, limit: Option<RateLimit>) -> Builder {
+    /// Sets the rate limit for each address; `None` for no limit. It needs a listener that tells the addresses of clients
+    /// ([`with_peer_addr`](loggia::transport::http::Http::with_peer_addr)).
+    pub fn rate_limit(mut self, limit: Option<RateLimit>) -> Self {
         self.rate_limit = limit;
         self
     }
 
-    /// Another clock. For tests.
-    pub fn clock(mut self, clock: Clock) -> Builder {
+    /// Sets the clock, for tests.
+    pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The server.
+    /// Creates the server. Returns a configuration error for a wrong issuer, and without a resource or a sign-in method.
     pub fn build(self) -> Result<AuthorizationServer, AuthError> {
         let wrong = |what: &str| AuthError::Configuration(what.to_owned());
-        let url = Url::parse(&self.issuer).map_err(|_| wrong("the issuer is not a URL"))?;
-        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-        if !plain || self.issuer.ends_with('/') {
-            return Err(wrong("the issuer must be a URL without query, fragment or a slash at its end"));
-        }
-        if url.scheme() != "https" && !(url.scheme() == "http" && redirect_uri::is_local(&url)) {
-            return Err(wrong("the issuer must be an https URL, or an http URL of this machine alone"));
-        }
+        let urls = Arc::new(ServerUrls::new(self.issuer)?);
         if self.resources.is_empty() {
             return Err(wrong("the authorization server needs a resource to issue tokens for"));
         }
-        let sign_in = self.sign_in.ok_or_else(|| wrong("the authorization server needs a way to sign in"))?;
-        let records = Records::new(self.store, self.clock.clone());
-        let families = Families::new(
-            records.clone(),
-            self.clock.clone(),
-            self.refresh_idle,
-            self.refresh_longest,
-            self.refresh_grace,
-        );
-        let shared = Shared {
-            origin: url.origin().ascii_serialization(),
-            base: url.path().trim_end_matches('/').to_owned(),
-            issuer: self.issuer,
-            resources: self.resources,
-            clients: Clients::new(self.clients, records.clone(), self.guard),
-            registers: self.registers,
-            sign_in,
-            session_life: self.session_life,
-            assertions: self.assertions,
-            families,
-            signing: Arc::new(Signing::new(records.clone(), self.clock.clone())),
-            requests: PendingRecords::new(records.clone(), "request", MOST_WAITING),
-            visits: PendingRecords::new(records.clone(), "visit", MOST_WAITING),
+        let sign_in = self.sign_in.ok_or_else(|| wrong("the authorization server needs a sign-in method"))?;
+        let token_url = Url::parse(&urls.url("token")).map_err(|_| wrong("the issuer is not a URL"))?;
+        let records = RecordStore::new(self.store, self.clock);
+        let cookies = ServerCookies { secure: urls.is_https(), port: urls.port() };
+        let stores = ServerStores {
+            resources: Arc::new(ProtectedResources::new(self.resources)),
+            clients: Arc::new(ClientRegistry::new(self.clients, records.clone(), self.guard)),
+            limiter: Arc::new(RateLimiter::new(self.rate_limit)),
+            sessions: Sessions::new(records.clone(), cookies, self.session_lifetime),
+            pending: PendingAuthorizations::new(records.clone()),
+            return_pages: ReturnPages::new(records.clone()),
+            refresh_tokens: RefreshTokens::new(records.clone(), self.refresh_lifetimes),
+            signing_keys: Arc::new(SigningKeys::new(records.clone())),
+            cookies,
             records,
-            token_life: self.token_life,
-            skew: Duration::from_secs(30),
-            proofs: self.nonces.map_or_else(Proofs::default, Proofs::with_nonces),
-            rates: Rates::new(self.rate_limit),
-            cookies: Cookies { secure: url.scheme() == "https", port: url.port() },
-            clock: self.clock,
+            urls,
         };
-        Ok(AuthorizationServer { shared: Arc::new(shared) })
+        let verifier = self.nonces.map_or_else(ProofVerifier::default, ProofVerifier::with_nonces);
+        let features = OptionalFeatures {
+            registration: self.has_registration,
+            assertions: !self.assertion_issuers.is_empty(),
+        };
+        let (token, revocation) =
+            stores.token_endpoints(verifier, token_url, self.assertion_issuers, self.token_lifetime);
+        let sign_in = Arc::new(stores.sign_in_pages(sign_in));
+        let router = stores.router(token, revocation, sign_in.clone(), features);
+        let revoked = stores.refresh_tokens.revoked().clone();
+        Ok(AuthorizationServer::new(router, stores.page_access(sign_in), revoked))
     }
 }

@@ -1,5 +1,6 @@
-//! Requests and answers of the authorization server: parameters that are there once, cookies, and answers
-//! that no cache keeps and no other page can frame.
+//! HTTP requests and responses of the authorization server: parameters, cookies, errors.
+//!
+//! All endpoints read bounded bodies with unambiguous parameters, and no cache keeps their responses.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,16 +19,16 @@ use serde::Serialize;
 
 use crate::error::AuthError;
 
-/// Longest body that is read.
-const MOST_BYTES: usize = 64 << 10;
+/// Longest body, in bytes.
+const MAX_BYTES: usize = 64 << 10;
 /// How long a body may take.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// In how many seconds a client tries again where that helps.
-pub(super) const TRY_AGAIN: HeaderValue = HeaderValue::from_static("5");
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
+/// Seconds after which a client can retry, where a retry can help.
+pub(super) const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 /// Most parameters of one request.
-const MOST_PARAMETERS: usize = 64;
+const MAX_PARAMETERS: usize = 64;
 
-/// An error as RFC 6749, section 5.2, has it.
+/// An error response (RFC 6749, section 5.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OAuthError {
     pub(super) code: &'static str,
@@ -35,8 +36,8 @@ pub(super) struct OAuthError {
     pub(super) status: StatusCode,
     /// A nonce that the client should use in its next proof.
     pub(super) nonce: Option<String>,
-    /// Whether the client tried to show who it is by HTTP's own authentication.
-    pub(super) basic: bool,
+    /// Whether the response asks for HTTP Basic authentication, because the client used it.
+    pub(super) is_basic_challenge: bool,
 }
 
 impl OAuthError {
@@ -47,7 +48,7 @@ impl OAuthError {
             "temporarily_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         };
-        OAuthError { code, description: description.into(), status, nonce: None, basic: false }
+        OAuthError { code, description: description.into(), status, nonce: None, is_basic_challenge: false }
     }
 
     pub(super) fn response(&self) -> Response<Body> {
@@ -58,16 +59,16 @@ impl OAuthError {
             headers.insert(HeaderName::from_static("dpop-nonce"), nonce);
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, TRY_AGAIN);
+            headers.insert(RETRY_AFTER, RETRY_SECONDS);
         }
-        if self.basic && self.status == StatusCode::UNAUTHORIZED {
+        if self.is_basic_challenge && self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"clients\""));
         }
         response
     }
 }
 
-/// What fails inside goes to the log; the client learns that it was not its fault.
+/// Logs an internal error. The client learns only that it is not at fault, and whether a retry can help.
 impl From<AuthError> for OAuthError {
     fn from(error: AuthError) -> OAuthError {
         tracing::error!(%error, "the authorization server failed");
@@ -85,60 +86,63 @@ impl From<AuthError> for OAuthError {
 
 /// Parameters of a query or a form.
 #[derive(Default)]
-pub(super) struct Params {
-    once: BTreeMap<String, String>,
+pub(super) struct RequestParams {
+    values: BTreeMap<String, String>,
     resources: Vec<String>,
 }
 
-/// What is wrong with parameters.
+/// Parameters that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct BadParams(String);
+pub(super) struct ParamsError(String);
 
-impl fmt::Display for BadParams {
+impl fmt::Display for ParamsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl Params {
-    /// RFC 6749, section 3.1: a parameter without a value counts as none, and none may be there twice; but
-    /// RFC 8707 lets `resource` be.
-    pub(super) fn parse(text: &[u8]) -> Result<Params, BadParams> {
-        let mut params = Params::default();
+impl RequestParams {
+    /// Parses parameters. One without a value counts as missing, and none may be repeated (RFC 6749, section 3.1), except
+    /// `resource` (RFC 8707, section 2).
+    pub(super) fn parse(text: &[u8]) -> Result<RequestParams, ParamsError> {
+        let mut params = RequestParams::default();
         for (n, (name, value)) in url::form_urlencoded::parse(text).enumerate() {
-            if n >= MOST_PARAMETERS {
-                return Err(BadParams("There are too many parameters".to_owned()));
+            if n >= MAX_PARAMETERS {
+                return Err(ParamsError("There are too many parameters".to_owned()));
             }
             if value.is_empty() {
                 continue;
             }
             if name == "resource" {
                 params.resources.push(value.into_owned());
-            } else if params.once.insert(name.clone().into_owned(), value.into_owned()).is_some() {
+            } else if params.values.insert(name.clone().into_owned(), value.into_owned()).is_some() {
                 let name: String = name.chars().filter(|c| c.is_ascii_graphic()).take(40).collect();
-                return Err(BadParams(format!("The parameter {name} is there more than once")));
+                return Err(ParamsError(format!("The parameter {name} is repeated")));
             }
         }
         Ok(params)
     }
 
+    /// Returns the value of a parameter.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.once.get(name).map(String::as_str)
+        self.values.get(name).map(String::as_str)
     }
 
+    /// Returns the value of a required parameter.
     pub(super) fn need(&self, name: &'static str) -> Result<&str, OAuthError> {
         let missing = || OAuthError::new("invalid_request", format!("The parameter {name} is missing"));
         self.get(name).ok_or_else(missing)
     }
 
+    /// Returns the values of `resource`.
     pub(super) fn resources(&self) -> &[String] {
         &self.resources
     }
 }
 
-/// Reads a body.
-pub(super) async fn read(body: Body) -> Result<Bytes, OAuthError> {
-    let read = tokio::time::timeout(PATIENCE, Limited::new(body, MOST_BYTES).collect()).await;
+/// Reads a body within the bounds.
+pub(super) async fn read_body(body: Body) -> Result<Bytes, OAuthError> {
+    let read = tokio::time::timeout(READ_TIMEOUT, Limited::new(body, MAX_BYTES).collect()).await;
     let refused = |status, what: &str| OAuthError { status, ..OAuthError::new("invalid_request", what) };
     match read {
         Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -147,9 +151,9 @@ pub(super) async fn read(body: Body) -> Result<Bytes, OAuthError> {
     }
 }
 
-/// Reads a form.
-pub(super) async fn form(headers: &HeaderMap, body: Body) -> Result<Params, OAuthError> {
-    let body = read(body).await?;
+/// Reads a form within the bounds.
+pub(super) async fn read_form(headers: &HeaderMap, body: Body) -> Result<RequestParams, OAuthError> {
+    let body = read_body(body).await?;
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind
         .split(';')
@@ -163,12 +167,12 @@ pub(super) async fn form(headers: &HeaderMap, body: Body) -> Result<Params, OAut
             "Send the parameters as application/x-www-form-urlencoded",
         ));
     }
-    Params::parse(&body).map_err(|error| OAuthError::new("invalid_request", error.to_string()))
+    RequestParams::parse(&body).map_err(|error| OAuthError::new("invalid_request", error.to_string()))
 }
 
-/// A JSON document that nobody keeps.
+/// Returns a JSON response that no cache keeps.
 pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Response<Body> {
-    let text = serde_json::to_vec(document).expect("documents of ours can be written");
+    let text = serde_json::to_vec(document).expect("the document consists of texts, numbers and lists");
     let mut response = Response::new(Body::full(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -177,8 +181,8 @@ pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Response<Bo
     response
 }
 
-/// Too many requests came from one address.
-pub(super) fn too_many(wait: Duration) -> Response<Body> {
+/// Returns the response for an address that sends too many requests.
+pub(super) fn too_many_requests(wait: Duration) -> Response<Body> {
     let error = OAuthError {
         status: StatusCode::TOO_MANY_REQUESTS,
         ..OAuthError::new(
@@ -186,17 +190,17 @@ pub(super) fn too_many(wait: Duration) -> Response<Body> {
             "Too many requests come from this address; try again later",
         )
     };
-    retry_after(error.response(), wait)
+    with_retry_after(error.response(), wait)
 }
 
-/// Says when to come again (RFC 9110, section 10.2.3).
-pub(super) fn retry_after(mut response: Response<Body>, wait: Duration) -> Response<Body> {
+/// Sets the time after which the client can retry (RFC 9110, section 10.2.3).
+pub(super) fn with_retry_after(mut response: Response<Body>, wait: Duration) -> Response<Body> {
     let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 
-/// A page that is sent elsewhere.
+/// Returns a redirect.
 pub(super) fn redirect(to: &str) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     match HeaderValue::from_str(to) {
@@ -210,16 +214,16 @@ pub(super) fn redirect(to: &str) -> Response<Body> {
     response
 }
 
-/// The path is right and the method is not.
-pub(super) fn not_allowed(allowed: &'static str) -> Response<Body> {
+/// Returns the response for a method that an endpoint does not allow.
+pub(super) fn method_not_allowed(allowed: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }
 
-/// Lets clients that are web pages use an endpoint. None of these endpoints reads a cookie.
-pub(super) fn open_to_pages(mut response: Response<Body>) -> Response<Body> {
+/// Lets web pages of any origin read a response. The endpoint must not read cookies.
+pub(super) fn with_cors(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     let exposed = "DPoP-Nonce, Retry-After, WWW-Authenticate";
@@ -227,9 +231,9 @@ pub(super) fn open_to_pages(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// What a browser asks before it lets a page use an endpoint.
+/// Returns the response to a preflight request of a browser.
 pub(super) fn preflight() -> Response<Body> {
-    let mut response = open_to_pages(Response::new(Body::empty()));
+    let mut response = with_cors(Response::new(Body::empty()));
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
@@ -239,24 +243,26 @@ pub(super) fn preflight() -> Response<Body> {
     response
 }
 
-/// Cookies of ours. On `https` their name makes browsers refuse them from anywhere else. Browsers send a host's cookies
-/// to all of its ports, so that of another server on the same machine is in the name.
+/// The cookies of this server.
+///
+/// On `https`, the prefix of the name makes browsers refuse a cookie that another host set. Browsers send the cookies of
+/// a host to all of its ports, so the name holds the port, for other servers on the same machine.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cookies {
+pub(super) struct ServerCookies {
     pub(super) secure: bool,
     pub(super) port: Option<u16>,
 }
 
-impl Cookies {
-    fn name(self, what: &str) -> String {
+impl ServerCookies {
+    fn name(self, suffix: &str) -> String {
         let prefix = if self.secure { "__Host-" } else { "" };
         let port = self.port.map(|port| format!("{port}-")).unwrap_or_default();
-        format!("{prefix}loggia-{port}{what}")
+        format!("{prefix}loggia-{port}{suffix}")
     }
 
-    /// The value of a cookie. Where there are two, neither counts: one of them is not ours.
-    pub(super) fn get<'a>(self, headers: &'a HeaderMap, what: &str) -> Option<&'a str> {
-        let name = self.name(what);
+    /// Returns the value of a cookie; `None` if there are two, because another party set one of them.
+    pub(super) fn get<'a>(self, headers: &'a HeaderMap, suffix: &str) -> Option<&'a str> {
+        let name = self.name(suffix);
         let pairs = headers
             .get_all(COOKIE)
             .iter()
@@ -268,9 +274,10 @@ impl Cookies {
         found.next().is_none().then_some(value)
     }
 
-    pub(super) fn set(self, response: &mut Response<Body>, what: &str, value: &str, life: Duration) {
+    /// Sets a cookie in a response.
+    pub(super) fn set(self, response: &mut Response<Body>, suffix: &str, value: &str, life: Duration) {
         let secure = if self.secure { "; Secure" } else { "" };
-        let name = self.name(what);
+        let name = self.name(suffix);
         let cookie =
             format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}{secure}", life.as_secs());
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
@@ -279,8 +286,8 @@ impl Cookies {
     }
 }
 
-/// Whether a form was sent from a page of `origin`'s own. Browsers always say where a form comes from.
-pub(super) fn comes_from(headers: &HeaderMap, origin: &str) -> bool {
+/// Returns whether a form was sent from a page of this `origin`. Browsers always send the origin of a form.
+pub(super) fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
     let text =
         |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default().to_owned());
     let site = text(HeaderName::from_static("sec-fetch-site"));

@@ -1,5 +1,7 @@
-//! The few pages that people see. They are plain HTML without a script; the browser is told to load nothing,
-//! to be framed by nobody, and to send forms only where they belong.
+//! The HTML pages that users see.
+//!
+//! They have no script. Their policy forbids the browser to load anything, to show them in a frame, and to send their
+//! forms to another place.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use loggia::transport::http::Body;
 use loggia::wire::text::is_unsafe;
 use ring::digest::{SHA256, digest};
 
-use super::http::TRY_AGAIN;
+use super::http::{RETRY_SECONDS, with_retry_after};
 use crate::error::AuthError;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:12vh auto;padding:0 1rem;\
@@ -24,7 +26,7 @@ margin:1rem 0}.warn{border-color:#b25000}code,b{overflow-wrap:anywhere}button,in
 border-radius:6px;border:1px solid #8e8e93}button.go{background:#0a5bd3;border-color:#0a5bd3;color:#fff}\
 @media(prefers-color-scheme:dark){body{color:#eee;background:#1c1c1e}input,button{background:#2c2c2e;color:#eee}}";
 
-/// A text as it stands in a page, between tags or in quotes.
+/// Escapes a text for a page, between tags or in quotes.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -42,8 +44,8 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// A page. `sends_to` are the places, besides this server, that its form may end up at.
-pub fn page(status: StatusCode, title: &str, content: &str, sends_to: Option<&str>) -> Response<Body> {
+/// Returns a page. `form_target` names the sources, beside this server, that its form may redirect to.
+pub fn page(status: StatusCode, title: &str, content: &str, form_target: Option<&str>) -> Response<Body> {
     let title = escape(title);
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -53,10 +55,10 @@ pub fn page(status: StatusCode, title: &str, content: &str, sends_to: Option<&st
     let mut response = Response::new(Body::full(html));
     *response.status_mut() = status;
     let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
-    // Browsers hold the redirect after a form against this list too.
-    let sends_to = sends_to.map(|place| format!(" {place}")).unwrap_or_default();
+    // Browsers check the redirect after a form against this list too.
+    let form_target = form_target.map(|source| format!(" {source}")).unwrap_or_default();
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'{sends_to}; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'{form_target}; frame-ancestors 'none'; base-uri 'none'"
     );
     let headers = response.headers_mut();
     if let Ok(policy) = HeaderValue::from_str(&policy) {
@@ -66,17 +68,17 @@ pub fn page(status: StatusCode, title: &str, content: &str, sends_to: Option<&st
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // Without any referrer browsers would not say either where a form comes from.
+    // Without any referrer, browsers would not send the origin of a form either.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response
 }
 
-/// A page that says what went wrong, and with whom.
+/// Returns a page that explains a problem.
 pub fn problem(status: StatusCode, title: &str, what: &str) -> Response<Body> {
     page(status, title, &format!("<p>{}</p>", escape(what)), None)
 }
 
-/// Something failed here. Trying again helps only where the failure passes; nothing else is told.
+/// Returns the page for an internal error. It says only whether a retry can help.
 pub fn failed(error: &AuthError) -> Response<Body> {
     if !error.is_unavailable() {
         let what = "It was not your fault. The administrator of this server finds the reason in its log.";
@@ -84,66 +86,68 @@ pub fn failed(error: &AuthError) -> Response<Body> {
     }
     let what = "It was not your fault. Wait a moment, then try again.";
     let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "Something went wrong", what);
-    response.headers_mut().insert(RETRY_AFTER, TRY_AGAIN);
+    response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
     response
 }
 
-/// Too many requests came from one address.
-pub(super) fn too_many(wait: Duration) -> Response<Body> {
+/// Returns the page for an address that sends too many requests.
+pub(super) fn too_many_requests(wait: Duration) -> Response<Body> {
     let what = "Too many requests come from this address. Wait a moment, then load this page again.";
-    super::http::retry_after(problem(StatusCode::TOO_MANY_REQUESTS, "Not so fast", what), wait)
+    with_retry_after(problem(StatusCode::TOO_MANY_REQUESTS, "Not so fast", what), wait)
 }
 
-/// A problem that the program which sent the person here should hear of. The person decides whether to go
-/// back: where that leads was not vouched for by anybody.
-pub(super) fn way_back(what: &str, host: &str, url: &str) -> Response<Body> {
+/// Returns a page with an error and a link back to the client. The user decides whether to follow it, because nobody
+/// vouches for the address.
+pub(super) fn return_link(what: &str, host: &str, url: &str) -> Response<Body> {
     let (what, host, url) = (escape(what), escape(host), escape(url));
     let content = format!("<p>{what}</p><p><a href=\"{url}\" rel=\"noreferrer\">Go back to {host}</a></p>");
     page(StatusCode::BAD_REQUEST, "This cannot be done", &content, None)
 }
 
-/// What the page that asks for consent shows.
-pub(super) struct Asking<'a> {
+/// The content of the page that asks for consent.
+pub(super) struct ConsentPage<'a> {
     pub(super) action: &'a str,
     pub(super) request: &'a str,
     pub(super) ticket: &'a str,
     pub(super) client: &'a str,
-    /// The host that vouches for the client's name, where one does.
-    pub(super) vouched: Option<&'a str>,
-    pub(super) redirect_host: &'a str,
+    /// The host that vouches for the client's name.
+    pub(super) verified_host: Option<&'a str>,
+    pub(super) destination: &'a str,
     pub(super) is_local: bool,
     pub(super) resource: &'a str,
     pub(super) scopes: &'a [String],
-    pub(super) person: &'a str,
-    pub(super) sends_to: &'a str,
+    pub(super) user: &'a str,
+    /// The source that the form may redirect to.
+    pub(super) form_target: &'a str,
 }
 
-pub(super) fn consent(asking: &Asking<'_>) -> Response<Body> {
+/// Returns the page that asks for consent.
+pub(super) fn consent(consent: &ConsentPage<'_>) -> Response<Body> {
     let mut content = String::new();
-    let client = escape(asking.client);
+    let client = escape(consent.client);
     let _ = write!(
         content,
         "<p><b>{client}</b> wants to use <b>{}</b> in your name.</p>",
-        escape(asking.resource)
+        escape(consent.resource)
     );
     content.push_str("<div class=\"box\">");
-    match asking.vouched {
+    match consent.verified_host {
         Some(host) => {
             let _ = write!(content, "<p>It is the program described at <b>{}</b>.</p>", escape(host));
         }
         None => content.push_str("<p>It chose its name itself; nobody has checked it.</p>"),
     }
     let _ =
-        write!(content, "<p>Afterwards you are sent to <b>{}</b>.</p></div>", escape(asking.redirect_host));
-    if asking.is_local {
+        write!(content, "<p>Afterwards you are sent to <b>{}</b>.</p></div>", escape(consent.destination));
+    if consent.is_local {
         content.push_str(
             "<div class=\"box warn\"><p>That is a program on this computer. Go on only if you started signing in \
              from there just now: any program here can pretend to be this one.</p></div>",
         );
     }
-    if !asking.scopes.is_empty() {
+    if !consent.scopes.is_empty() {
         content.push_str("<p>It asks for:</p><ul>");
-        for scope in asking.scopes {
+        for scope in consent.scopes {
             let _ = write!(content, "<li><code>{}</code></li>", escape(scope));
         }
         content.push_str("</ul>");
@@ -154,15 +158,15 @@ pub(super) fn consent(asking: &Asking<'_>) -> Response<Body> {
          <input type=\"hidden\" name=\"ticket\" value=\"{}\">\
          <button class=\"go\" name=\"decision\" value=\"allow\">Allow</button> \
          <button name=\"decision\" value=\"deny\">Do not allow</button></form><p>You are signed in as {}.</p>",
-        escape(asking.action),
-        escape(asking.request),
-        escape(asking.ticket),
-        escape(asking.person),
+        escape(consent.action),
+        escape(consent.request),
+        escape(consent.ticket),
+        escape(consent.user),
     );
-    page(StatusCode::OK, "Allow this?", &content, Some(asking.sends_to))
+    page(StatusCode::OK, "Allow this?", &content, Some(consent.form_target))
 }
 
-/// Asks for the code that was shown where Loggia runs.
+/// Returns the page with the form for a link's code. `wrong`: the code that was entered is wrong.
 pub(super) fn enter_code(action: &str, request: Option<&str>, wrong: bool) -> Response<Body> {
     let wrong = if wrong {
         "<p class=\"box warn\">That code does not count, or does not count any more.</p>"
@@ -179,7 +183,7 @@ pub(super) fn enter_code(action: &str, request: Option<&str>, wrong: bool) -> Re
     page(if wrong.is_empty() { StatusCode::OK } else { StatusCode::FORBIDDEN }, "Sign in", &content, None)
 }
 
-/// Confirms a link. Opening it must not use it up: programs that look at links before people do open them.
+/// Returns the page on which a user confirms a link.
 pub(super) fn confirm_link(action: &str, request: Option<&str>, code: &str) -> Response<Body> {
     let content = format!(
         "<p>Sign in to Loggia in this browser?</p><form method=\"post\" action=\"{}\">{}\
@@ -194,4 +198,51 @@ pub(super) fn confirm_link(action: &str, request: Option<&str>, code: &str) -> R
 fn hidden(request: Option<&str>) -> String {
     let field = |request| format!("<input type=\"hidden\" name=\"request\" value=\"{}\">", escape(request));
     request.map(field).unwrap_or_default()
+}
+
+/// Logs an internal error, and returns its page.
+pub(super) fn internal_error(error: &AuthError) -> Response<Body> {
+    tracing::error!(%error, "the authorization server failed");
+    failed(error)
+}
+
+/// Returns the page for a request that is refused, with the reason.
+pub(super) fn refusal(status: StatusCode, why: &str) -> Response<Body> {
+    problem(status, "This cannot be done", why)
+}
+
+/// Returns the page for a form that no page of this server sent.
+pub(super) fn foreign_form() -> Response<Body> {
+    refusal(StatusCode::FORBIDDEN, "The form did not come from the page that was shown to you.")
+}
+
+/// Returns the page for a sign-in that has expired, or is finished.
+pub(super) fn expired() -> Response<Body> {
+    problem(
+        StatusCode::BAD_REQUEST,
+        "This took too long",
+        "The sign-in has expired, or was finished in another window. Start again in the program you came from.",
+    )
+}
+
+/// Returns the page for a client whose metadata changed during the sign-in.
+pub(super) fn client_changed() -> Response<Body> {
+    let why = "The program that sent you here has changed its registration. Start again there.";
+    refusal(StatusCode::BAD_REQUEST, why)
+}
+
+/// Returns the page for a user whom the identity provider did not sign in, with the reason.
+pub(super) fn not_signed_in(why: &str) -> Response<Body> {
+    problem(StatusCode::FORBIDDEN, "You are not signed in", why)
+}
+
+/// Returns the page after a sign-in that nothing continues.
+pub(super) fn signed_in() -> Response<Body> {
+    page(StatusCode::OK, "You are signed in", "<p>Go back to the program you came from.</p>", None)
+}
+
+/// Returns the page for a sign-in while too many are under way.
+pub(super) fn too_many_sign_ins() -> Response<Body> {
+    let why = "Too many users are signing in at once.";
+    problem(StatusCode::SERVICE_UNAVAILABLE, "Try again later", why)
 }

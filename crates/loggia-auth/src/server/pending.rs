@@ -1,6 +1,7 @@
-//! Records that anyone can cause without signing in: registrations that are not in use, and sign-ins that were begun.
-//! Their number is bounded. At the bound the address with the most of them loses its oldest one, so a flood from one
-//! place takes room from itself and honest clients are not refused.
+//! Records that a request without authorization creates: unused registrations, and sign-ins under way.
+//!
+//! Their number is bounded. At the bound, the address with the most of them loses its oldest one, so that a flood from one
+//! address evicts its own records and other clients are not refused.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,34 +9,35 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::records::Records;
+use super::records::RecordStore;
 use crate::clock;
 use crate::error::AuthError;
 use crate::jose::sha256;
 
 /// The pending records of one kind.
+#[derive(Clone)]
 pub(super) struct PendingRecords {
-    records: Records,
+    records: RecordStore,
     kind: &'static str,
-    most: usize,
+    max: usize,
 }
 
 /// One pending record, as the name of its index entry describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Entry {
+struct PendingEntry {
     record: String,
-    /// The digest of the address that caused it.
+    /// The digest of the address that the request came from.
     source: String,
     /// Creation time in seconds since the epoch, with leading zeros.
     at: String,
 }
 
 impl PendingRecords {
-    pub(super) fn new(records: Records, kind: &'static str, most: usize) -> PendingRecords {
-        PendingRecords { records, kind, most }
+    pub(super) fn new(records: RecordStore, kind: &'static str, max: usize) -> PendingRecords {
+        PendingRecords { records, kind, max }
     }
 
-    /// Writes a new record. Returns `false` where there is no room, because all records are in use.
+    /// Writes a new record. Returns `false` if there is no room, because all records are in use.
     pub(super) async fn add(
         &self,
         id: &str,
@@ -43,10 +45,10 @@ impl PendingRecords {
         source: Option<IpAddr>,
         (now, until): (SystemTime, SystemTime),
     ) -> Result<bool, AuthError> {
-        if self.records.count(self.kind).await? >= self.most && !self.evict().await? {
+        if self.records.count(self.kind).await? >= self.max && !self.evict().await? {
             return Ok(false);
         }
-        let name = Records::named(self.kind, id);
+        let name = RecordStore::hashed_name(self.kind, id);
         let source = sha256(source.map(|address| address.to_string()).unwrap_or_default());
         let index = format!("{}{source}/{:012}", self.index_of(&name), clock::seconds(now));
         self.records.add(&index, &(), Some(until)).await?;
@@ -62,7 +64,7 @@ impl PendingRecords {
         Ok(())
     }
 
-    /// Deletes the oldest record of the address that has the most. Returns `false` where there is none.
+    /// Deletes the oldest record of the address that has the most. Returns `false` if there is none.
     async fn evict(&self) -> Result<bool, AuthError> {
         let mut entries = self.entries(&format!("pending-{}/", self.kind)).await?;
         while let Some(entry) = next_to_evict(&entries) {
@@ -77,7 +79,7 @@ impl PendingRecords {
 
     /// Deletes a record that is still pending. Another request may have put it into use since it was listed: then its
     /// index entry is gone, or the record has another revision than before the entry was deleted.
-    async fn evict_entry(&self, entry: &Entry) -> Result<bool, AuthError> {
+    async fn evict_entry(&self, entry: &PendingEntry) -> Result<bool, AuthError> {
         let name = self.name_of(entry);
         let found = self.records.get::<serde_json::Value>(&name).await?;
         if !self.remove_entry(entry).await? {
@@ -89,19 +91,19 @@ impl PendingRecords {
         }
     }
 
-    async fn entries(&self, prefix: &str) -> Result<Vec<Entry>, AuthError> {
+    async fn entries(&self, prefix: &str) -> Result<Vec<PendingEntry>, AuthError> {
         let names = self.records.names_under(prefix).await?;
-        Ok(names.iter().filter_map(|name| Entry::parse(name)).collect())
+        Ok(names.iter().filter_map(|name| PendingEntry::parse(name)).collect())
     }
 
-    /// Deletes an index entry. Returns `false` where another request has deleted it before.
-    async fn remove_entry(&self, entry: &Entry) -> Result<bool, AuthError> {
-        let Entry { source, at, .. } = entry;
+    /// Deletes an index entry. Returns `false` if another request deleted it.
+    async fn remove_entry(&self, entry: &PendingEntry) -> Result<bool, AuthError> {
+        let PendingEntry { source, at, .. } = entry;
         let name = format!("{}{source}/{at}", self.index_of(&self.name_of(entry)));
         Ok(self.records.take::<()>(&name).await?.is_some())
     }
 
-    fn name_of(&self, entry: &Entry) -> String {
+    fn name_of(&self, entry: &PendingEntry) -> String {
         format!("{}/{}", self.kind, entry.record)
     }
 
@@ -111,14 +113,14 @@ impl PendingRecords {
     }
 }
 
-impl Entry {
-    fn parse(name: &str) -> Option<Entry> {
+impl PendingEntry {
+    fn parse(name: &str) -> Option<PendingEntry> {
         let mut parts = name.split('/').skip(1).map(str::to_owned);
-        Some(Entry { record: parts.next()?, source: parts.next()?, at: parts.next()? })
+        Some(PendingEntry { record: parts.next()?, source: parts.next()?, at: parts.next()? })
     }
 }
 
-fn next_to_evict(entries: &[Entry]) -> Option<Entry> {
+fn next_to_evict(entries: &[PendingEntry]) -> Option<PendingEntry> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     entries.iter().for_each(|entry| *counts.entry(&entry.source).or_default() += 1);
     let most = counts.values().copied().max()?;
@@ -139,15 +141,15 @@ mod tests {
 
     struct Fixture {
         pending: PendingRecords,
-        records: Records,
+        records: RecordStore,
         now: SystemTime,
     }
 
     impl Fixture {
-        fn new(most: usize) -> Fixture {
+        fn new(max: usize) -> Fixture {
             let now = SystemTime::now();
-            let records = Records::new(Arc::new(MemoryStore::new()), Arc::new(move || now));
-            Fixture { pending: PendingRecords::new(records.clone(), "client", most), records, now }
+            let records = RecordStore::new(Arc::new(MemoryStore::new()), Arc::new(move || now));
+            Fixture { pending: PendingRecords::new(records.clone(), "client", max), records, now }
         }
 
         /// Adds `id` at a second, from an address that ends in `source`.
@@ -160,7 +162,8 @@ mod tests {
         async fn left(&self, ids: &[&str]) -> Vec<String> {
             let mut left = Vec::new();
             for id in ids {
-                let found = self.records.get::<String>(&Records::named("client", id)).await.unwrap();
+                let found =
+                    self.records.get::<String>(&RecordStore::hashed_name("client", id)).await.unwrap();
                 left.extend(found.map(|found| found.value));
             }
             left
@@ -197,10 +200,10 @@ mod tests {
     async fn records_in_use_are_never_evicted() {
         let fixture = Fixture::new(2);
         assert!(fixture.add("a1", Some(1), 0).await && fixture.add("a2", Some(1), 1).await);
-        fixture.pending.finish(&Records::named("client", "a1")).await.unwrap();
+        fixture.pending.finish(&RecordStore::hashed_name("client", "a1")).await.unwrap();
         assert!(fixture.add("b1", Some(2), 2).await);
         assert_eq!(fixture.left(&["a1", "a2", "b1"]).await, ["a1", "b1"]);
-        fixture.pending.finish(&Records::named("client", "b1")).await.unwrap();
+        fixture.pending.finish(&RecordStore::hashed_name("client", "b1")).await.unwrap();
         assert!(!fixture.add("c1", Some(3), 3).await, "all are in use");
         assert_eq!(fixture.left(&["a1", "b1", "c1"]).await, ["a1", "b1"]);
     }
@@ -221,9 +224,9 @@ mod tests {
     }
 
     impl RacingStore {
-        fn records(&self, store: Arc<dyn TokenStore>) -> Records {
+        fn records(&self, store: Arc<dyn TokenStore>) -> RecordStore {
             let now = self.now;
-            Records::new(store, Arc::new(move || now))
+            RecordStore::new(store, Arc::new(move || now))
         }
 
         async fn other_request(&self, moment: Moment) -> Result<(), AuthError> {
@@ -231,7 +234,7 @@ mod tests {
                 return Ok(());
             }
             let records = self.records(self.store.clone());
-            let name = Records::named("client", "a1");
+            let name = RecordStore::hashed_name("client", "a1");
             PendingRecords::new(records.clone(), "client", 1).finish(&name).await?;
             let found = records.get::<String>(&name).await?.expect("the client is registered");
             assert!(records.replace(&name, &found.value, found.revision, None).await?);
@@ -298,7 +301,7 @@ mod tests {
                 "{moment:?}: the client is in use"
             );
             assert!(!racing.armed.load(Ordering::Relaxed), "{moment:?}");
-            let kept = records.get::<String>(&Records::named("client", "a1")).await.unwrap();
+            let kept = records.get::<String>(&RecordStore::hashed_name("client", "a1")).await.unwrap();
             assert!(kept.is_some(), "{moment:?}");
         }
     }

@@ -1,5 +1,6 @@
-//! How much one address may ask of the endpoints that cost something: nobody has to sign in to reach them, so
-//! nothing else keeps one client from using up what is there for all.
+//! Rate limits for each client address.
+//!
+//! The endpoints need no authorization, so without a limit one client could use up the server for all others.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -8,74 +9,71 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName};
 use loggia::transport::http::PeerAddr;
 
-use super::Endpoint;
 use crate::restricted_http::{IpNetwork, is_public};
 
-/// Most addresses that are told apart. Whoever comes when there are more shares with others who do.
-const MOST_KNOWN: usize = 10_000;
-/// Most addresses of one request's way to us that are looked at.
-const MOST_HOPS: usize = 16;
+/// Most addresses with a limit of their own. All further addresses share one limit.
+const MAX_ADDRESSES: usize = 10_000;
+/// Most addresses in `X-Forwarded-For` that are read.
+const MAX_HOPS: usize = 16;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// What a registration costs: it leaves a record behind.
-const REGISTRATION: f64 = 20.0;
-/// The cost of a link that is shown out of band, in requests.
-const LINK: f64 = 10.0;
+/// The cost of a request.
+pub(super) const REQUEST_COST: f64 = 1.0;
+/// The cost of a registration, in requests: it leaves a record.
+pub(super) const REGISTRATION_COST: f64 = 20.0;
+/// The cost of a shown sign-in link, in requests: a user has to read it.
+const LINK_COST: f64 = 10.0;
 
-/// How many requests one address may make: so many at once, and after that so many a second.
+/// A limit on the requests of one address: a burst, and then a number of requests in each second.
 ///
-/// The clients of a proxy are told apart by `X-Forwarded-For`. It is read only as far as the addresses from which the
-/// request came are `proxies`: any other program can write what it likes into it.
+/// The clients of a proxy are distinguished by `X-Forwarded-For`. Its addresses count only as far as the request came
+/// through `proxies`, because any other program can write any address into it.
 #[derive(Debug, Clone)]
 pub struct RateLimit {
-    /// At once.
+    /// Requests at once.
     pub burst: u32,
-    /// In a second.
+    /// Requests in each second after the burst.
     pub per_second: u32,
-    /// The addresses of proxies.
+    /// The addresses of trusted proxies.
     pub proxies: Vec<IpNetwork>,
 }
 
 impl Default for RateLimit {
-    /// Three hundred at once, and five a second. A registration counts twenty times.
+    /// Returns a burst of three hundred, and five requests per second. A registration counts as twenty requests.
     fn default() -> RateLimit {
         RateLimit { burst: 300, per_second: 5, proxies: Vec::new() }
     }
 }
 
-/// What every address has left.
-pub(super) struct Rates {
+/// Counts the requests of each address.
+pub(super) struct RateLimiter {
     limit: Option<RateLimit>,
-    left: Mutex<HashMap<Option<IpAddr>, Left>>,
+    allowances: Mutex<HashMap<Option<IpAddr>, Allowance>>,
     has_warned: AtomicBool,
 }
 
+/// The requests that an address has left at a time.
 #[derive(Clone, Copy)]
-struct Left {
+struct Allowance {
     requests: f64,
     at: SystemTime,
 }
 
-impl Rates {
-    pub(super) fn new(limit: Option<RateLimit>) -> Rates {
-        Rates { limit, left: Mutex::default(), has_warned: AtomicBool::default() }
+impl RateLimiter {
+    pub(super) fn new(limit: Option<RateLimit>) -> RateLimiter {
+        RateLimiter { limit, allowances: Mutex::default(), has_warned: AtomicBool::default() }
     }
 
-    /// Counts a request; or says after how long the same one would be taken. Where nobody says where requests come
-    /// from, nothing is counted.
+    /// Counts a request with a cost. The error is the time after which the request would be accepted. If the listener does
+    /// not tell the addresses of clients, nothing is counted.
     pub(super) fn count(
         &self,
-        endpoint: Endpoint,
-        (headers, extensions): (&HeaderMap, &Extensions),
+        cost: f64,
+        Parts { headers, extensions, .. }: &Parts,
         now: SystemTime,
     ) -> Result<(), Duration> {
-        let cost = match endpoint {
-            Endpoint::Metadata | Endpoint::Jwks => return Ok(()),
-            Endpoint::Register => REGISTRATION,
-            _ => 1.0,
-        };
         match (&self.limit, extensions.get::<PeerAddr>()) {
             (Some(limit), Some(peer)) => {
                 self.warn_of_proxy(limit, peer.0.ip(), headers);
@@ -85,15 +83,15 @@ impl Rates {
         }
     }
 
-    /// Counts a link that is shown out of band: a person has to read it.
+    /// Counts a sign-in link that is about to be shown.
     pub(super) fn count_link(&self, parts: &Parts, now: SystemTime) -> Result<(), Duration> {
         match (&self.limit, self.address(parts)) {
-            (Some(limit), Some(client)) => self.take(limit, client, LINK, now),
+            (Some(limit), Some(client)) => self.take(limit, client, LINK_COST, now),
             _ => Ok(()),
         }
     }
 
-    /// Returns the address that a request counts for; `None` where the listener does not say.
+    /// Returns the address that a request counts for; `None` if the listener does not tell it.
     pub(super) fn address(&self, parts: &Parts) -> Option<IpAddr> {
         let peer = parts.extensions.get::<PeerAddr>()?.0.ip();
         let limit = self.limit.as_ref();
@@ -102,7 +100,7 @@ impl Rates {
         )
     }
 
-    /// Warns once of what may be a proxy that is not named: all of its clients count as one.
+    /// Warns once about an address that may be an unknown proxy: all of its clients share one limit.
     fn warn_of_proxy(&self, limit: &RateLimit, peer: IpAddr, headers: &HeaderMap) {
         let is_unknown = headers.contains_key(FORWARDED_FOR) && !is_public(peer) && !limit.is_proxy(peer);
         if is_unknown && !self.has_warned.swap(true, Ordering::Relaxed) {
@@ -115,14 +113,14 @@ impl Rates {
     }
 
     fn take(&self, limit: &RateLimit, client: IpAddr, cost: f64, now: SystemTime) -> Result<(), Duration> {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        if left.len() >= MOST_KNOWN && !left.contains_key(&Some(client)) {
-            left.retain(|_, left| limit.refilled(*left, now) < limit.most());
+        let mut allowances = self.allowances.lock().unwrap_or_else(PoisonError::into_inner);
+        if allowances.len() >= MAX_ADDRESSES && !allowances.contains_key(&Some(client)) {
+            allowances.retain(|_, left| limit.refill(*left, now) < limit.max());
         }
-        let known = left.len() < MOST_KNOWN || left.contains_key(&Some(client));
-        let fresh = Left { requests: limit.most(), at: now };
-        let left = left.entry(known.then_some(client)).or_insert(fresh);
-        *left = Left { requests: limit.refilled(*left, now), at: now };
+        let has_own = allowances.len() < MAX_ADDRESSES || allowances.contains_key(&Some(client));
+        let full = Allowance { requests: limit.max(), at: now };
+        let left = allowances.entry(has_own.then_some(client)).or_insert(full);
+        *left = Allowance { requests: limit.refill(*left, now), at: now };
         if left.requests < cost {
             let seconds = (cost - left.requests) / f64::from(limit.per_second.max(1));
             return Err(Duration::from_secs_f64(seconds));
@@ -133,21 +131,21 @@ impl Rates {
 }
 
 impl RateLimit {
-    fn most(&self) -> f64 {
-        // What a single request costs has to fit in.
-        f64::from(self.burst).max(REGISTRATION)
+    fn max(&self) -> f64 {
+        // The most expensive request must be possible.
+        f64::from(self.burst).max(REGISTRATION_COST)
     }
 
-    fn refilled(&self, left: Left, now: SystemTime) -> f64 {
+    fn refill(&self, left: Allowance, now: SystemTime) -> f64 {
         let since = now.duration_since(left.at).unwrap_or_default().as_secs_f64();
-        (left.requests + since * f64::from(self.per_second.max(1))).min(self.most())
+        (left.requests + since * f64::from(self.per_second.max(1))).min(self.max())
     }
 
     fn is_proxy(&self, address: IpAddr) -> bool {
         self.proxies.iter().any(|network| network.contains(address.to_canonical()))
     }
 
-    /// Whose request it is: the nearest address that is no proxy.
+    /// Returns the client of a request: the nearest address that is no trusted proxy.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let written: Vec<&str> = headers
@@ -156,7 +154,7 @@ impl RateLimit {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .collect();
-        for hop in written.into_iter().rev().take(MOST_HOPS) {
+        for hop in written.into_iter().rev().take(MAX_HOPS) {
             match hop.trim().parse::<IpAddr>() {
                 Ok(address) if self.is_proxy(client) => client = address.to_canonical(),
                 _ => break,
@@ -166,7 +164,7 @@ impl RateLimit {
     }
 }
 
-/// Who has one IPv6 address has a whole network of them.
+/// Returns the network of an IPv6 address, because a client with one address has all of its network.
 fn network_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -216,19 +214,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_addresses_has_a_bound() {
-        let rates = Rates::new(None);
+    fn the_number_of_addresses_is_bounded() {
+        let limiter = RateLimiter::new(None);
         let limit = RateLimit { burst: 20, per_second: 1, proxies: Vec::new() };
         let address = |n: usize| IpAddr::from(u32::try_from(n).unwrap().to_be_bytes());
-        for n in 0..MOST_KNOWN {
-            assert!(rates.take(&limit, address(n), 1.0, at(0)).is_ok());
+        for n in 0..MAX_ADDRESSES {
+            assert!(limiter.take(&limit, address(n), 1.0, at(0)).is_ok());
         }
         let outcomes: Vec<bool> =
-            (0..40).map(|n| rates.take(&limit, address(MOST_KNOWN + n), 1.0, at(0)).is_ok()).collect();
+            (0..40).map(|n| limiter.take(&limit, address(MAX_ADDRESSES + n), 1.0, at(0)).is_ok()).collect();
         assert_eq!(outcomes.iter().filter(|taken| **taken).count(), 20, "the others share");
-        assert_eq!(rates.left.lock().unwrap().len(), MOST_KNOWN + 1);
-        assert!(rates.take(&limit, address(7), 1.0, at(0)).is_ok(), "who was there before goes on");
-        assert!(rates.take(&limit, address(MOST_KNOWN), 1.0, at(60)).is_ok());
-        assert!(rates.left.lock().unwrap().len() < 10, "who asks for nothing is forgotten");
+        assert_eq!(limiter.allowances.lock().unwrap().len(), MAX_ADDRESSES + 1);
+        assert!(limiter.take(&limit, address(7), 1.0, at(0)).is_ok(), "an earlier address keeps its limit");
+        assert!(limiter.take(&limit, address(MAX_ADDRESSES), 1.0, at(60)).is_ok());
+        assert!(limiter.allowances.lock().unwrap().len() < 10, "idle addresses are removed");
     }
 }

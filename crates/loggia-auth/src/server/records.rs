@@ -1,5 +1,7 @@
-//! What the authorization server remembers, as records in a store: each under a name that begins with what
-//! it is. Whatever stands for a secret is named by its digest, so that the store's names give nothing away.
+//! The records of the authorization server in its store.
+//!
+//! Each record's name begins with its kind. A secret is in a name only as its digest, so that a list of the names
+//! reveals no secret.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,78 +12,88 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{self, Clock};
 use crate::error::AuthError;
 use crate::jose::sha256;
-use crate::resource::Proof;
+use crate::resource::DpopProof;
 use crate::secret::Secret;
 use crate::store::TokenStore;
 
+/// A store of JSON records that expire.
 #[derive(Clone)]
-pub(super) struct Records {
+pub(super) struct RecordStore {
     store: Arc<dyn TokenStore>,
     clock: Clock,
 }
 
-/// A record, and the revision it was read at.
-pub(super) struct Found<T> {
+/// A record, and the revision at which it was read.
+pub(super) struct StoredRecord<T> {
     pub(super) value: T,
     pub(super) revision: u64,
 }
 
-/// A record as it is written. A store may forget what has ended, but need not: so the end is in it.
+/// A record as it is written. A store may delete expired records, but need not, so the record holds its expiry.
 #[derive(Serialize, Deserialize)]
-struct Kept<T> {
+struct RecordEnvelope<T> {
     value: T,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<u64>,
 }
 
-/// Only the end of a record.
+/// The expiry of a record, without its value.
 #[derive(Deserialize)]
-struct Ends {
+struct RecordExpiry {
     #[serde(default)]
     until: Option<u64>,
 }
 
-impl Records {
-    pub(super) fn new(store: Arc<dyn TokenStore>, clock: Clock) -> Records {
-        Records { store, clock }
+impl RecordStore {
+    pub(super) fn new(store: Arc<dyn TokenStore>, clock: Clock) -> RecordStore {
+        RecordStore { store, clock }
     }
 
-    /// The name of a record that stands for a secret.
-    pub(super) fn named(kind: &str, secret: &str) -> String {
+    /// Returns the name of a record that a secret identifies.
+    pub(super) fn hashed_name(kind: &str, secret: &str) -> String {
         format!("{kind}/{}", sha256(secret))
     }
 
-    fn is_over(&self, until: Option<u64>) -> bool {
-        until.is_some_and(|until| until <= clock::seconds((self.clock)()))
+    /// Returns the time by which records expire.
+    pub(super) fn now(&self) -> SystemTime {
+        (self.clock)()
     }
 
-    pub(super) async fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<Found<T>>, AuthError> {
+    fn is_expired(&self, until: Option<u64>) -> bool {
+        until.is_some_and(|until| until <= clock::seconds(self.now()))
+    }
+
+    /// Reads a record; `None` if it does not exist or has expired.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<Option<StoredRecord<T>>, AuthError> {
         let Some(stored) = self.store.load(name).await? else { return Ok(None) };
-        let Kept { value, until } = read(name, &stored.value)?;
-        Ok((!self.is_over(until)).then_some(Found { value, revision: stored.revision }))
+        let RecordEnvelope { value, until } = read(name, &stored.value)?;
+        Ok((!self.is_expired(until)).then_some(StoredRecord { value, revision: stored.revision }))
     }
 
-    /// Writes a new record; `false` where there is one already.
+    /// Writes a new record. Returns `false` if it exists already.
     pub(super) async fn add(
         &self,
         name: &str,
         value: &impl Serialize,
         until: Option<SystemTime>,
     ) -> Result<bool, AuthError> {
-        let text = written(value, until)?;
+        let text = to_text(value, until)?;
         if self.store.save(name, text.clone(), None, until).await?.is_some() {
             return Ok(true);
         }
-        // One that has ended is as good as none.
+        // An expired record counts as none.
         match self.store.load(name).await? {
-            Some(stored) if self.is_over(read::<Ends>(name, &stored.value)?.until) => {
+            Some(stored) if self.is_expired(read::<RecordExpiry>(name, &stored.value)?.until) => {
                 Ok(self.store.save(name, text, Some(stored.revision), until).await?.is_some())
             }
             _ => Ok(false),
         }
     }
 
-    /// Replaces a record that nobody changed since it was read; `false` where somebody did.
+    /// Replaces a record. Returns `false` if another request changed it since it was read.
     pub(super) async fn replace(
         &self,
         name: &str,
@@ -89,35 +101,36 @@ impl Records {
         revision: u64,
         until: Option<SystemTime>,
     ) -> Result<bool, AuthError> {
-        Ok(self.store.save(name, written(value, until)?, Some(revision), until).await?.is_some())
+        Ok(self.store.save(name, to_text(value, until)?, Some(revision), until).await?.is_some())
     }
 
-    /// Takes a record away. Of several who try, one gets it.
+    /// Reads and deletes a record. Of several concurrent callers, one gets it.
     pub(super) async fn take<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, AuthError> {
         let Some(found) = self.get(name).await? else { return Ok(None) };
         Ok(self.remove(name, found.revision).await?.then_some(found.value))
     }
 
-    /// Deletes a record that has this revision. Returns `false` where it has another one, or is gone.
+    /// Deletes a record at this revision. Returns `false` if it has another one, or does not exist.
     pub(super) async fn remove(&self, name: &str, revision: u64) -> Result<bool, AuthError> {
         self.store.remove(name, revision).await
     }
 
+    /// Returns the number of records of a kind.
     pub(super) async fn count(&self, kind: &str) -> Result<usize, AuthError> {
         Ok(self.store.keys(&format!("{kind}/")).await?.len())
     }
 
-    /// Whether a proof is shown for the first time, to any replica.
-    pub(super) async fn is_new(&self, proof: &Proof, now: SystemTime) -> Result<bool, AuthError> {
-        proof.count_once(&*self.store, now).await
+    /// Records a DPoP proof. Returns `false` if any replica has recorded it before.
+    pub(super) async fn record_proof(&self, proof: &DpopProof) -> Result<bool, AuthError> {
+        proof.record_once(&*self.store, self.now()).await
     }
 
-    /// Returns the names of all records whose names begin like this.
+    /// Returns the names of all records whose names begin with `prefix`.
     pub(super) async fn names_under(&self, prefix: &str) -> Result<Vec<String>, AuthError> {
         self.store.keys(prefix).await
     }
 
-    /// What the records of a kind are named for.
+    /// Returns the names of the records of a kind, without the kind.
     pub(super) async fn names(&self, kind: &str) -> Result<Vec<String>, AuthError> {
         let names = self.store.keys(&format!("{kind}/")).await?;
         Ok(names
@@ -132,7 +145,32 @@ fn read<T: DeserializeOwned>(name: &str, value: &Secret) -> Result<T, AuthError>
         .map_err(|_| AuthError::Store(format!("the record {name} cannot be read")))
 }
 
-fn written(value: &impl Serialize, until: Option<SystemTime>) -> Result<Secret, AuthError> {
-    let text = serde_json::to_string(&Kept { value, until: until.map(clock::seconds) });
+fn to_text(value: &impl Serialize, until: Option<SystemTime>) -> Result<Secret, AuthError> {
+    let text = serde_json::to_string(&RecordEnvelope { value, until: until.map(clock::seconds) });
     text.map(Secret::new).map_err(|error| AuthError::Store(format!("a record cannot be written: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::server::testing::TestClock;
+
+    #[tokio::test]
+    async fn records_are_added_once_and_expire() {
+        let clock = TestClock::new();
+        let records = clock.records();
+        let expires = Some(clock.now() + Duration::from_secs(10));
+        assert!(records.add("a/1", &"one", expires).await.unwrap());
+        assert!(!records.add("a/1", &"two", expires).await.unwrap());
+        let found = records.get::<String>("a/1").await.unwrap().unwrap();
+        assert!(records.replace("a/1", &"two", found.revision, expires).await.unwrap());
+        assert!(!records.replace("a/1", &"three", found.revision, expires).await.unwrap(), "changed since");
+        assert_eq!(records.names("a").await.unwrap(), ["1"]);
+        clock.advance(10);
+        assert!(records.get::<String>("a/1").await.unwrap().is_none());
+        assert!(records.add("a/1", &"four", None).await.unwrap(), "an expired record counts as none");
+        assert_eq!(records.take::<String>("a/1").await.unwrap().as_deref(), Some("four"));
+        assert_eq!(records.take::<String>("a/1").await.unwrap(), None);
+    }
 }

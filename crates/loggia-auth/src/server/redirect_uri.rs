@@ -1,44 +1,45 @@
-//! Where people may be sent after they decided: to an address that the client registered, compared letter by
-//! letter (OAuth 2.1, section 2.3.1). Only the port of an address on the person's own machine may differ: a
-//! program there takes whichever is free (RFC 8252, section 7.3).
+//! Redirect URIs: which ones clients may register, and their comparison with those of requests.
+//!
+//! A user is sent only to a URI that the client registered, compared exactly (OAuth 2.1, section 2.3.1). Only the port of
+//! a URI on the user's machine may differ, because a program there listens on any free port (RFC 8252, section 7.3).
 
 use url::{Host, Url};
 
-/// Longest address that is taken.
-const MOST_BYTES: usize = 2048;
-/// Programs whose scheme is not a domain name in reverse order, and the hosts that lead to their sign-in. Other links of
-/// the same scheme do other things: they open files, install MCP servers, run commands.
-const KNOWN_PROGRAMS: &[(&str, KnownHost)] = &[
-    ("antigravity", KnownHost::Extension),
-    ("claude", KnownHost::Named("claude.ai")),
-    ("cursor", KnownHost::Extension),
-    ("kiro", KnownHost::Extension),
-    ("trae", KnownHost::Extension),
-    ("vscode", KnownHost::Extension),
-    ("vscode-insiders", KnownHost::Extension),
-    ("vscodium", KnownHost::Extension),
-    ("warp", KnownHost::Named("mcp")),
-    ("windsurf", KnownHost::Extension),
-    ("windsurf-next", KnownHost::Extension),
+/// Longest redirect URI, in bytes.
+const MAX_BYTES: usize = 2048;
+/// Programs whose scheme is not a domain name in reverse order, and the hosts of their sign-in. Other links of the same
+/// scheme have other effects: they open files, install MCP servers, run commands.
+const KNOWN_PROGRAMS: &[(&str, ProgramHost)] = &[
+    ("antigravity", ProgramHost::Extension),
+    ("claude", ProgramHost::Named("claude.ai")),
+    ("cursor", ProgramHost::Extension),
+    ("kiro", ProgramHost::Extension),
+    ("trae", ProgramHost::Extension),
+    ("vscode", ProgramHost::Extension),
+    ("vscode-insiders", ProgramHost::Extension),
+    ("vscodium", ProgramHost::Extension),
+    ("warp", ProgramHost::Named("mcp")),
+    ("windsurf", ProgramHost::Extension),
+    ("windsurf-next", ProgramHost::Extension),
 ];
-/// Cursor's handler of links that install MCP servers and fill in prompts.
+/// The extension of Cursor that handles links to install MCP servers and to fill in prompts.
 const DEEP_LINKS: &str = "anysphere.cursor-deeplink";
 
 /// The host of a known program's redirect URI.
 #[derive(Debug, Clone, Copy)]
-enum KnownHost {
+enum ProgramHost {
     /// This host.
     Named(&'static str),
     /// The identifier of an editor's extension: `publisher.name`.
     Extension,
 }
 
-impl KnownHost {
+impl ProgramHost {
     fn allows(self, host: &str) -> bool {
         match self {
-            KnownHost::Named(name) => host == name,
+            ProgramHost::Named(name) => host == name,
             // Editors decode percent-encoding in the host, so only hosts that decode to themselves are compared.
-            KnownHost::Extension => {
+            ProgramHost::Extension => {
                 let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
                 host.contains('.') && host.bytes().all(is_plain) && !host.eq_ignore_ascii_case(DEEP_LINKS)
             }
@@ -46,9 +47,9 @@ impl KnownHost {
     }
 }
 
-/// Whether an address may be registered; else why not.
+/// Checks a URI that a client wants to register. The error is the reason for a refusal.
 pub(super) fn check(uri: &str) -> Result<(), &'static str> {
-    if uri.len() > MOST_BYTES || !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if uri.len() > MAX_BYTES || !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("it is too long or holds characters that belong in no URL");
     }
     let url = Url::parse(uri).map_err(|_| "it is not an absolute URL")?;
@@ -61,7 +62,7 @@ pub(super) fn check(uri: &str) -> Result<(), &'static str> {
     match url.scheme() {
         "https" if url.has_host() => Ok(()),
         "http" if is_local(&url) => Ok(()),
-        "http" | "https" => Err("it must be an https URL, or an http URL of the person's own machine"),
+        "http" | "https" => Err("it must be an https URL, or an http URL of the user's own machine"),
         _ if opens_known_program(&url) || is_reverse_domain(url.scheme()) => Ok(()),
         _ => Err(
             "its scheme is neither https nor the domain name of a program in reverse order (com.example.app); an \
@@ -88,27 +89,29 @@ fn is_reverse_domain(scheme: &str) -> bool {
         && rest.all(is_label)
 }
 
-/// Whether an address that a request names is one that was registered.
+/// Returns whether the redirect URI of a request is registered.
 pub(super) fn is_registered(registered: &[String], presented: &str) -> bool {
     registered.iter().any(|known| known == presented || differs_in_port(known, presented))
 }
 
 fn differs_in_port(known: &str, presented: &str) -> bool {
-    let (Ok(mut known), Ok(mut presented)) = (exact(known), exact(presented)) else { return false };
+    let (Ok(mut known), Ok(mut presented)) = (parse_exact(known), parse_exact(presented)) else {
+        return false;
+    };
     if known.scheme() != "http" || !is_local(&known) || !is_local(&presented) {
         return false;
     }
     known.set_port(None).is_ok() && presented.set_port(None).is_ok() && known == presented
 }
 
-/// A URL that is written as a parser writes it: what it would put right is not the same address.
-fn exact(uri: &str) -> Result<Url, ()> {
+/// Parses a URL that is in normal form. A URL that the parser would change is not the same one.
+fn parse_exact(uri: &str) -> Result<Url, ()> {
     let url = Url::parse(uri).map_err(drop)?;
     let written = url.as_str();
     (written == uri || written.strip_suffix('/') == Some(uri)).then_some(url).ok_or(())
 }
 
-/// Whether an address is on the person's own machine.
+/// Returns whether a URL is on the user's machine.
 pub(super) fn is_local(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -118,14 +121,14 @@ pub(super) fn is_local(url: &Url) -> bool {
     }
 }
 
-/// Whether an address leads to a program on the person's own machine: by a port of it, or by a scheme that any
-/// program there can take for its own (RFC 8252, section 8.6).
+/// Returns whether a redirect URI opens a program on the user's machine: by a port, or by a scheme that any program can
+/// claim (RFC 8252, section 8.6).
 pub(super) fn opens_program(uri: &str) -> bool {
     Url::parse(uri).is_ok_and(|uri| uri.scheme() != "https" && (uri.scheme() != "http" || is_local(&uri)))
 }
 
-/// What a person is told about an address: its host, or the program that opens it.
-pub(super) fn shown(uri: &str) -> String {
+/// Returns the text that stands for a redirect URI on pages: its host, or the scheme of the program that opens it.
+pub(super) fn display(uri: &str) -> String {
     match Url::parse(uri) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => {
             let host = url.host_str().unwrap_or_default();
@@ -136,9 +139,9 @@ pub(super) fn shown(uri: &str) -> String {
     }
 }
 
-/// The source that a page's policy has to name so that a browser follows a form there. Policies know no hosts in
-/// brackets (Content Security Policy Level 3, section 2.3.1): browsers would pass over one, and follow it nowhere.
-pub(super) fn source(uri: &str) -> String {
+/// Returns the source for `form-action` in a page's policy, so that a browser follows the redirect after a form. A policy
+/// cannot name a host in brackets (Content Security Policy Level 3, section 2.3.1), so an IPv6 address gives a scheme.
+pub(super) fn policy_source(uri: &str) -> String {
     match Url::parse(uri) {
         Ok(url) if matches!(url.host(), Some(Host::Ipv6(_))) => format!("{}:", url.scheme()),
         Ok(url) if matches!(url.scheme(), "http" | "https") => url.origin().ascii_serialization(),
@@ -147,12 +150,12 @@ pub(super) fn source(uri: &str) -> String {
     }
 }
 
-/// An address with an answer in its query.
-pub(super) fn with_answer(uri: &str, answer: &[(&str, &str)]) -> String {
+/// Returns a redirect URI with the parameters of a response in its query.
+pub(super) fn with_response(uri: &str, params: &[(&str, &str)]) -> String {
     let mut text = url::form_urlencoded::Serializer::new(String::new());
-    text.extend_pairs(answer);
-    let joint = if uri.contains('?') { "&" } else { "?" };
-    format!("{uri}{joint}{}", text.finish())
+    text.extend_pairs(params);
+    let separator = if uri.contains('?') { "&" } else { "?" };
+    format!("{uri}{separator}{}", text.finish())
 }
 
 #[cfg(test)]
@@ -228,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_end_where_they_may() {
+    fn a_policy_names_the_source_of_the_redirect_uri() {
         let table = [
             ("https://app.example/cb?a=b", "https://app.example"),
             ("https://app.example:8443/cb", "https://app.example:8443"),
@@ -239,12 +242,12 @@ mod tests {
             ("com.example.app:/cb", "com.example.app:"),
         ];
         for (uri, expected) in table {
-            assert_eq!(source(uri), expected, "{uri}");
+            assert_eq!(policy_source(uri), expected, "{uri}");
         }
     }
 
     #[test]
-    fn addresses_are_compared_exactly() {
+    fn redirect_uris_are_compared_exactly() {
         let table = [
             ("https://app.example/cb", "https://app.example/cb", true),
             ("https://app.example/cb", "https://app.example/cb/", false),
@@ -275,7 +278,7 @@ mod tests {
             assert_eq!(is_registered(&[registered.to_owned()], presented), same, "{registered} {presented}");
         }
         assert_eq!(
-            with_answer("https://a/?x=y", &[("code", "a&b"), ("iss", "https://i")]),
+            with_response("https://a/?x=y", &[("code", "a&b"), ("iss", "https://i")]),
             "https://a/?x=y&code=a%26b&iss=https%3A%2F%2Fi"
         );
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use http::Request;
 use loggia::transport::http::Body;
 use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
-use loggia_auth::server::{AuthorizationServer, Client, SignIn, SignInLink};
+use loggia_auth::server::{AuthorizationServer, OAuthClient, SignInLink, SignInMethod};
 use loggia_auth::store::MemoryStore;
 use serde_json::json;
 use tower_layer::Layer;
@@ -142,7 +142,7 @@ async fn a_program_on_this_computer_is_not_taken_for_a_web_server() {
         ("https://localhost/callback", "localhost", false),
     ];
     for (uri, shown, warned) in table {
-        let world = World::with(|builder| builder.client(Client::new("any", "Any", [uri])));
+        let world = World::with(|builder| builder.client(OAuthClient::new("any", "Any", [uri])));
         let browser = Browser::new();
         let ask = request_with(&[("client_id", "any"), ("redirect_uri", uri)]);
         let page = browser.get(&world, &format!("/oauth/authorize?{}", encoded(&ask))).await;
@@ -360,7 +360,7 @@ async fn a_decision_is_remembered_for_web_addresses_only() {
 #[tokio::test]
 async fn what_a_client_says_of_itself_is_text() {
     let name = "<img src=x onerror=alert(1)>\u{202e}\"'&";
-    let world = World::with(|builder| builder.client(Client::new("odd", name, [CALLBACK])));
+    let world = World::with(|builder| builder.client(OAuthClient::new("odd", name, [CALLBACK])));
     let browser = Browser::new();
     let odd = request_with(&[("client_id", "odd")]);
     let page = browser.get(&world, &format!("/oauth/authorize?{}", encoded(&odd))).await;
@@ -436,7 +436,7 @@ async fn servers_on_one_machine_do_not_take_each_others_cookies() {
     ];
     for (issuer, name) in table {
         let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
-        let sign_in = SignIn::Link { subject: "ada".to_owned(), show: Arc::new(|_: &SignInLink| {}) };
+        let sign_in = SignInMethod::Link { subject: "ada".to_owned(), show: Arc::new(|_: &SignInLink| {}) };
         let server = AuthorizationServer::builder(issuer, Arc::new(MemoryStore::new()), guard)
             .resource(format!("{issuer}/mcp"), ["mcp"])
             .sign_in(sign_in)

@@ -11,7 +11,7 @@ use loggia_auth::keys::{ApiKeys, NewApiKey};
 use loggia_auth::resource::{Resource, ScopePolicy};
 use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
-use loggia_auth::server::{AuthorizationServer, Client, SignIn, SignInLink};
+use loggia_auth::server::{AuthorizationServer, OAuthClient, SignInLink, SignInMethod};
 use loggia_auth::store::{MemoryStore, StoreFuture, StoredRecord, TokenStore};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -87,8 +87,8 @@ async fn endpoints_say_whether_trying_again_helps() {
     let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
     let server = AuthorizationServer::builder(ISSUER, store.clone(), guard)
         .resource(MCP, ["mcp"])
-        .sign_in(SignIn::Link { subject: "ada".to_owned(), show: Arc::new(|_| {}) })
-        .client(Client::new("cli", "The command line", [CALLBACK]))
+        .sign_in(SignInMethod::Link { subject: "ada".to_owned(), show: Arc::new(|_| {}) })
+        .client(OAuthClient::new("cli", "The command line", [CALLBACK]))
         .build()
         .unwrap();
     let form = |path: &str| Request::post(path).header("content-type", "application/x-www-form-urlencoded");
@@ -132,8 +132,8 @@ async fn a_link_that_could_not_be_made_does_not_delay_the_next() {
     let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
     let server = AuthorizationServer::builder(ISSUER, store.clone(), guard)
         .resource(MCP, ["mcp"])
-        .sign_in(SignIn::Link { subject: "ada".to_owned(), show })
-        .client(Client::new("cli", "The command line", [CALLBACK]))
+        .sign_in(SignInMethod::Link { subject: "ada".to_owned(), show })
+        .client(OAuthClient::new("cli", "The command line", [CALLBACK]))
         .clock(Arc::new(move || start + Duration::from_secs(now.load(Relaxed))))
         .build()
         .unwrap();

@@ -1,6 +1,6 @@
 //! Somebody leaves: nothing that they had opens a door any more.
 
-use loggia_auth::server::People;
+use loggia_auth::server::SessionAdmin;
 use serde_json::Value;
 
 use super::world::{Browser, World, encoded, redeem, request};
@@ -12,7 +12,7 @@ fn text(tokens: &Value, name: &str) -> String {
 #[tokio::test]
 async fn who_leaves_is_signed_out_everywhere() {
     let world = World::new();
-    let people = People::new(world.store.clone(), world.time.clock());
+    let people = SessionAdmin::new(world.store.clone(), world.time.clock());
     assert!(people.signed_in().await.unwrap().is_empty());
     let (desk, phone) = (Browser::new(), Browser::new());
     let mut tokens = Vec::new();

@@ -8,7 +8,7 @@ use loggia::transport::http::http;
 use loggia_auth::jose::{Algorithm, JwkSet, SigningKey, sha256};
 use loggia_auth::restricted_http::{FetchPolicy, FetchRequest, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
-use loggia_auth::server::{AuthorizationServer, Client, OpenId, SignIn};
+use loggia_auth::server::{AuthorizationServer, OAuthClient, OpenIdProvider, SignInMethod};
 use loggia_auth::store::MemoryStore;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -64,12 +64,12 @@ impl Provider {
 
     fn world(&self) -> World {
         let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
-        let openid = OpenId::new(&self.issuer(), "hub", Some(Secret::new("s&cret")), guard).unwrap();
+        let openid = OpenIdProvider::new(&self.issuer(), "hub", Some(Secret::new("s&cret")), guard).unwrap();
         let openid = openid.admit(Arc::new(|claims| {
             let email = claims["email"].as_str()?;
             email.ends_with("@ours.example").then(|| email.to_owned())
         }));
-        World::with(|builder| builder.sign_in(SignIn::OpenId(Arc::new(openid))))
+        World::with(|builder| builder.sign_in(SignInMethod::OpenId(Arc::new(openid))))
     }
 
     fn good(&self, world: &World, nonce: &str) -> Value {
@@ -121,7 +121,7 @@ async fn people_sign_in_at_their_own_provider() {
 async fn people_sign_in_there_on_the_way_to_a_page_too() {
     let provider = Provider::new().await;
     let (world, browser) = (provider.world(), Browser::new());
-    let sent = world.server.sign_in_first("/connect/a", &Request::new(()).into_parts().0).await;
+    let sent = world.server.start_sign_in("/connect/a", &Request::new(()).into_parts().0).await;
     let sent = browser.keep(Answer::of(sent).await);
     let asked = sent.told();
     *provider.claims.lock().unwrap() = provider.good(&world, &asked["nonce"]);
@@ -214,12 +214,13 @@ async fn a_real_provider_signs_people_in() {
         .await
         .unwrap();
     let registered: Value = serde_json::from_slice(&registered.body).unwrap();
-    let openid = OpenId::new(issuer, registered["client_id"].as_str().unwrap(), None, guard.clone()).unwrap();
+    let openid =
+        OpenIdProvider::new(issuer, registered["client_id"].as_str().unwrap(), None, guard.clone()).unwrap();
     let openid = openid.scopes("openid");
     let server = AuthorizationServer::builder(&ours, Arc::new(MemoryStore::new()), guard)
         .resource(format!("{ours}/mcp"), ["mcp"])
-        .client(Client::new("cli", "The command line", ["http://127.0.0.1/callback"]))
-        .sign_in(SignIn::OpenId(Arc::new(openid)))
+        .client(OAuthClient::new("cli", "The command line", ["http://127.0.0.1/callback"]))
+        .sign_in(SignInMethod::OpenId(Arc::new(openid)))
         .build()
         .unwrap();
     let http = http("127.0.0.1:0").listener(listener).layer(server.layer());

@@ -25,7 +25,7 @@ use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_auth::registration::ClientIdentity;
 use loggia_auth::resource::{Dpop, NonceKey, Resource, ScopePolicy};
 use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
-use loggia_auth::server::{AuthorizationServer, SignIn, SignInLink};
+use loggia_auth::server::{AuthorizationServer, SignInLink, SignInMethod};
 use loggia_auth::store::MemoryStore;
 use serde_json::json;
 use url::Url;
@@ -126,7 +126,7 @@ impl Running {
         let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
         let server = AuthorizationServer::builder(&issuer, Arc::new(MemoryStore::new()), guard)
             .resource(format!("{issuer}/mcp"), ["mcp", "mcp:write"])
-            .sign_in(SignIn::Link { subject: "me".to_owned(), show })
+            .sign_in(SignInMethod::Link { subject: "me".to_owned(), show })
             .clock(time.clock())
             .build()
             .unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 use loggia_auth::jose::{Algorithm, SigningKey, encode, random, sha256};
 use loggia_auth::resource::NonceKey;
 use loggia_auth::secret::Secret;
-use loggia_auth::server::Client;
+use loggia_auth::server::OAuthClient;
 use serde_json::{Value, json};
 
 use super::world::{Answer, Browser, CALLBACK, MCP, VERIFIER, World, encoded, redeem, request, request_with};
@@ -404,7 +404,7 @@ async fn forged_tokens_are_not_ours() {
 
 #[tokio::test]
 async fn a_secret_is_not_shown() {
-    let client = Client::new("id", "name", [CALLBACK]).secret(&Secret::new("sesame"));
+    let client = OAuthClient::new("id", "name", [CALLBACK]).secret(&Secret::new("sesame"));
     let world = World::with(|builder| builder.client(client.clone()));
     let shown = format!("{client:?} {:?}", world.server);
     assert!(!shown.contains("sesame") && !shown.contains(VERIFIER), "{shown}");

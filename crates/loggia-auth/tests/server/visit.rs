@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use http::{HeaderMap, Request};
 use loggia::transport::http::PeerAddr;
-use loggia_auth::server::{RateLimit, Visitor};
+use loggia_auth::server::{RateLimit, SignedInUser};
 
 use super::world::{Answer, Browser, World, encoded};
 
@@ -16,7 +16,7 @@ fn headers(browser: &Browser) -> HeaderMap {
 
 async fn begin(world: &World, browser: &Browser, back: &str) -> Answer {
     let request = Request::get(back).header("cookie", browser.cookie());
-    Answer::of(world.server.sign_in_first(back, &request.body(()).unwrap().into_parts().0).await).await
+    Answer::of(world.server.start_sign_in(back, &request.body(()).unwrap().into_parts().0).await).await
 }
 
 /// Pages beside the server are as open to strangers as its own, and so as bounded.
@@ -28,7 +28,7 @@ async fn strangers_do_not_fill_the_way_to_a_page() {
     let ask = async |peer: &str| {
         let peer = PeerAddr(SocketAddr::new(peer.parse().unwrap(), 4000));
         let parts = Request::get("/connect/a").extension(peer).body(()).unwrap().into_parts().0;
-        Answer::of(world.server.sign_in_first("/connect/a", &parts).await).await.status
+        Answer::of(world.server.start_sign_in("/connect/a", &parts).await).await.status
     };
     let mut statuses = Vec::new();
     for _ in 0..22 {
@@ -48,15 +48,15 @@ async fn who_is_nobody_yet_signs_in_and_comes_back() {
         ("/\\evil.example", "/"),
     ] {
         let (world, browser) = (World::new(), Browser::new());
-        assert_eq!(world.server.visitor(&headers(&browser)).await.unwrap(), None);
+        assert_eq!(world.server.signed_in_user(&headers(&browser)).await.unwrap(), None);
         let page = begin(&world, &browser, back).await;
         assert!(page.body.contains("name=\"code\""), "{}", page.body);
         let back = browser.sign_in(&world, &page).await;
         assert_eq!((back.status, back.location()), (303, expected), "{}", back.body);
-        let ada = Visitor { subject: "ada".to_owned(), name: "ada".to_owned() };
-        assert_eq!(world.server.visitor(&headers(&browser)).await.unwrap(), Some(ada));
+        let ada = SignedInUser { subject: "ada".to_owned(), name: "ada".to_owned() };
+        assert_eq!(world.server.signed_in_user(&headers(&browser)).await.unwrap(), Some(ada));
         world.time.pass(13 * 60 * 60);
-        assert_eq!(world.server.visitor(&headers(&browser)).await.unwrap(), None, "for half a day");
+        assert_eq!(world.server.signed_in_user(&headers(&browser)).await.unwrap(), None, "for half a day");
     }
 }
 
@@ -90,7 +90,7 @@ async fn forms_come_from_pages_of_ours() {
         let mut headers = HeaderMap::new();
         headers.insert("content-type", kind.parse().unwrap());
         origin.map(|origin| headers.insert("origin", origin.parse().unwrap()));
-        let form = world.server.form(&headers, loggia::transport::http::Body::full(body)).await;
+        let form = world.server.read_form(&headers, loggia::transport::http::Body::full(body)).await;
         let found = form.as_ref().map(|form| form.get("key").unwrap_or_default());
         assert_eq!(found.map_err(|answer| answer.status().as_u16()), expected, "{origin:?} {kind} {body}");
     }

@@ -16,7 +16,9 @@ use loggia_auth::jose::sha256;
 use loggia_auth::resource::{Protected, Resource, ScopePolicy};
 use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
-use loggia_auth::server::{AuthorizationServer, Builder, Client, SignIn, SignInLink};
+use loggia_auth::server::{
+    AuthorizationServer, AuthorizationServerBuilder, OAuthClient, SignInLink, SignInMethod,
+};
 use loggia_auth::store::MemoryStore;
 use serde_json::Value;
 use tower_layer::Layer;
@@ -137,11 +139,15 @@ impl World {
         World::with(|builder| builder)
     }
 
-    pub(crate) fn with(change: impl FnOnce(Builder) -> Builder) -> World {
+    pub(crate) fn with(
+        change: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
+    ) -> World {
         World::timed(|builder, _| change(builder))
     }
 
-    pub(crate) fn timed(change: impl FnOnce(Builder, &Time) -> Builder) -> World {
+    pub(crate) fn timed(
+        change: impl FnOnce(AuthorizationServerBuilder, &Time) -> AuthorizationServerBuilder,
+    ) -> World {
         let time = Time::new();
         let links = Arc::new(Mutex::new(Vec::new()));
         let shown = links.clone();
@@ -151,10 +157,10 @@ impl World {
         let builder = AuthorizationServer::builder(ISSUER, store.clone(), guard)
             .resource(MCP, ["mcp", "mcp:write"])
             .resource("https://hub.example/other", ["other"])
-            .sign_in(SignIn::Link { subject: "ada".to_owned(), show })
-            .client(Client::new("cli", "The command line", [CALLBACK, "https://app.example/cb"]))
+            .sign_in(SignInMethod::Link { subject: "ada".to_owned(), show })
+            .client(OAuthClient::new("cli", "The command line", [CALLBACK, "https://app.example/cb"]))
             .client(
-                Client::new("web", "A web service", ["https://web.example/cb"])
+                OAuthClient::new("web", "A web service", ["https://web.example/cb"])
                     .secret(&Secret::new("s&cret")),
             )
             .clock(time.clock());

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use loggia_auth::clock::system;
 use loggia_auth::error::AuthError;
-use loggia_auth::server::People;
+use loggia_auth::server::SessionAdmin;
 use loggia_connect::manifest::connector_name;
 use loggia_store::{CredentialKind, StoreError, Vault, VaultEntry};
 use serde_json::{Value, json};
@@ -144,8 +144,8 @@ impl HubAccess {
 }
 
 /// Who has signed in to the hub itself.
-fn people(vault: &Vault) -> People {
-    People::new(Arc::new(vault.internal(AUTHORIZATION)), system())
+fn people(vault: &Vault) -> SessionAdmin {
+    SessionAdmin::new(Arc::new(vault.internal(AUTHORIZATION)), system())
 }
 
 async fn forget(

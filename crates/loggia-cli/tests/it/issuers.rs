@@ -341,7 +341,7 @@ fn people_sign_in_at_their_identity_provider() {
         idp.answer("/token", json!({ "id_token": key.sign("JWT", &claims).expect("signed") }));
         let page = browser.see(&format!("{base}/oauth/callback?code=c&state={}", asked["state"]));
         assert_eq!(page.contains("You are signed in as Ada L."), comes_in, "{email} {verified}: {page}");
-        assert_eq!(page.contains("you may not come in"), !comes_in, "{email} {verified}: {page}");
+        assert_eq!(page.contains("but have no access here"), !comes_in, "{email} {verified}: {page}");
     }
     assert!(idp.heard().to_lowercase().contains("authorization: basic"), "the secret was shown");
     hub.stop();

@@ -10,7 +10,7 @@ use loggia::transport::{Serve, Shutdown, http::http};
 use loggia_auth::resource::{Resource, ScopePolicy};
 use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
-use loggia_auth::server::{AuthorizationServer, Client, SignIn};
+use loggia_auth::server::{AuthorizationServer, OAuthClient, SignInMethod};
 use loggia_auth::store::{MemoryStore, TokenStore};
 use tokio::runtime::{Handle, Runtime};
 
@@ -41,15 +41,16 @@ pub(crate) fn start_with(registers: bool) -> Protected {
     let url = format!("{issuer}/mcp");
     let (links, records) = (Links::default(), Arc::new(MemoryStore::new()));
     let shown = links.clone();
-    let show: loggia_auth::server::ShowLink =
+    let show: loggia_auth::server::ShowLinkFn =
         Arc::new(move |link| *shown.lock().expect("no panic") = Some(link.url().to_string()));
     let guard = RestrictedHttpClient::new(FetchPolicy::development()).expect("a guard");
     let server = AuthorizationServer::builder(&issuer, records.clone(), guard)
         .resource(&url, ["mcp", "mcp:write"])
-        .sign_in(SignIn::Link { subject: "me".to_owned(), show })
+        .sign_in(SignInMethod::Link { subject: "me".to_owned(), show })
         .registration(registers)
         .client(
-            Client::new("by-hand", "By hand", ["http://127.0.0.1/callback"]).secret(&Secret::new("sesame")),
+            OAuthClient::new("by-hand", "By hand", ["http://127.0.0.1/callback"])
+                .secret(&Secret::new("sesame")),
         )
         .build()
         .expect("an authorization server");

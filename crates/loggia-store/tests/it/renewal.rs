@@ -15,7 +15,7 @@ use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_auth::registration::ClientIdentity;
 use loggia_auth::resource::{Resource, ScopePolicy};
 use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
-use loggia_auth::server::{AuthorizationServer, SignIn, SignInLink};
+use loggia_auth::server::{AuthorizationServer, SignInLink, SignInMethod};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
@@ -104,7 +104,7 @@ async fn start(place: &Place, links: Links, shutdown: Shutdown) -> Url {
         RestrictedHttpClient::new(FetchPolicy::development()).unwrap(),
     )
     .resource(format!("{issuer}/mcp"), ["mcp"])
-    .sign_in(SignIn::Link { subject: "ada".to_owned(), show })
+    .sign_in(SignInMethod::Link { subject: "ada".to_owned(), show })
     .refresh_grace(Duration::ZERO)
     .clock(place.time.clock())
     .build()

@@ -13,7 +13,7 @@ use loggia_auth::jose::{Algorithm, SigningKey};
 use loggia_auth::keys::{ApiKeys, NewApiKey};
 use loggia_auth::resource::Resource;
 use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
-use loggia_auth::server::{AuthorizationServer, Client, SignIn, SignInLink};
+use loggia_auth::server::{AuthorizationServer, OAuthClient, SignInLink, SignInMethod};
 use serde_json::{Value, json};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -77,8 +77,8 @@ impl Replica {
         let guard = RestrictedHttpClient::new(FetchPolicy::default()).unwrap();
         let server = AuthorizationServer::builder("https://hub.example", store, guard)
             .resource(MCP, ["mcp"])
-            .client(Client::new("cli", "The command line", ["http://127.0.0.1/cb"]))
-            .sign_in(SignIn::Link { subject: "ada".to_owned(), show })
+            .client(OAuthClient::new("cli", "The command line", ["http://127.0.0.1/cb"]))
+            .sign_in(SignInMethod::Link { subject: "ada".to_owned(), show })
             .clock(place.time.clock())
             .build()
             .unwrap();

@@ -7,7 +7,9 @@ use loggia_auth::remote_issuer::RemoteIssuer;
 use loggia_auth::resource::{Dpop, Introspection, Issuer, Resource, ResourceLayer, ScopePolicy};
 use loggia_auth::restricted_http::{FetchPolicy, IpNetwork, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
-use loggia_auth::server::{Admit, AuthorizationServer, Client, OpenId, RateLimit, SignIn, SignInLink};
+use loggia_auth::server::{
+    AdmitFn, AuthorizationServer, OAuthClient, OpenIdProvider, RateLimit, SignInLink, SignInMethod,
+};
 use loggia_connect::builtin::files;
 use loggia_connect::manifest::{self, Admitted, AuthSection, PublicUrl, Scopes, SubjectClaim};
 use loggia_connect::secret::Template;
@@ -82,15 +84,15 @@ fn embedded(
 ) -> Outcome<AuthorizationServer> {
     let guard = RestrictedHttpClient::new(policy.clone()).map_err(Failure::usage)?;
     let sign_in = match &auth.openid {
-        Some(provider) => SignIn::OpenId(Arc::new(openid_at(provider, policy)?)),
-        None => SignIn::Link { subject: user::name(), show: Arc::new(show) },
+        Some(provider) => SignInMethod::OpenId(Arc::new(openid_at(provider, policy)?)),
+        None => SignInMethod::Link { subject: user::name(), show: Arc::new(show) },
     };
     let store = Arc::new(vault.internal(AUTHORIZATION));
     let mut builder =
         AuthorizationServer::builder(base, store, guard).resource(url, auth.scopes.all()).sign_in(sign_in);
     builder = builder.rate_limit(Some(RateLimit { proxies, ..RateLimit::default() }));
     for client in &auth.clients {
-        let known = Client::new(&client.client_id, &client.name, &client.redirect_uris);
+        let known = OAuthClient::new(&client.client_id, &client.name, &client.redirect_uris);
         builder = builder.client(match &client.client_secret {
             Some(secret) => known.secret(&filled(secret)?),
             None => known,
@@ -162,10 +164,11 @@ fn show(link: &SignInLink) {
     });
 }
 
-fn openid_at(provider: &manifest::OpenId, policy: &FetchPolicy) -> Outcome<OpenId> {
+fn openid_at(provider: &manifest::OpenId, policy: &FetchPolicy) -> Outcome<OpenIdProvider> {
     let guard = trusting(&provider.issuer, policy)?;
     let secret = provider.client_secret.as_ref().map(filled).transpose()?;
-    let openid = OpenId::new(&provider.issuer, &provider.client_id, secret, guard).map_err(Failure::usage)?;
+    let openid =
+        OpenIdProvider::new(&provider.issuer, &provider.client_id, secret, guard).map_err(Failure::usage)?;
     Ok(openid.admit(admit(provider.admitted.clone(), provider.subject)))
 }
 
@@ -176,7 +179,7 @@ fn filled(template: &Template) -> Outcome<Secret> {
 }
 
 /// Who may come in, and under which name.
-fn admit(admitted: Admitted, subject: SubjectClaim) -> Admit {
+fn admit(admitted: Admitted, subject: SubjectClaim) -> AdmitFn {
     Arc::new(move |claims: &Value| {
         let email = verified_email(claims);
         let may = match &admitted {

@@ -15,7 +15,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use loggia::service::BoxFuture;
 use loggia::transport::http::Body;
 use loggia_auth::error::AuthError;
-use loggia_auth::server::{AuthorizationServer, Visitor, escape, page, problem};
+use loggia_auth::server::{AuthorizationServer, SignedInUser, escape, page, problem};
 use loggia_auth::user_agent::AuthorizationResponse;
 use loggia_connect::manifest::{Personal, Remote};
 use loggia_connect::secret::Secret;
@@ -139,7 +139,7 @@ impl Pages {
 
     /// `POST /connect/NAME`: the person wants to.
     async fn go(&self, account: &Account, parts: &Parts, body: Body) -> Result<Response<Body>, Not> {
-        let form = self.server.form(&parts.headers, body).await.map_err(Not::But)?;
+        let form = self.server.read_form(&parts.headers, body).await.map_err(Not::But)?;
         let code = form.get("invitation").unwrap_or_default();
         let visitor = self.visitor(account, parts, code).await?;
         let owner = account.owner(&visitor.subject);
@@ -169,7 +169,7 @@ impl Pages {
     /// `GET /connect/NAME/callback`: somebody comes back from signing in there.
     async fn come_back(&self, account: &Account, parts: &Parts) -> Result<Response<Body>, Not> {
         let answer = AuthorizationResponse::parse(parts.uri.query().unwrap_or_default())?;
-        let visitor = self.server.visitor(&parts.headers).await?;
+        let visitor = self.server.signed_in_user(&parts.headers).await?;
         let owner = visitor.map(|visitor| account.owner(&visitor.subject));
         let is_back = match (&owner, answer.state()) {
             (Some(owner), Some(state)) => account.is_back(owner, state).await?,
@@ -189,13 +189,13 @@ impl Pages {
     }
 
     /// Whoever has not signed in here does so first.
-    async fn visitor(&self, account: &Account, parts: &Parts, code: &str) -> Result<Visitor, Not> {
-        if let Some(visitor) = self.server.visitor(&parts.headers).await? {
+    async fn visitor(&self, account: &Account, parts: &Parts, code: &str) -> Result<SignedInUser, Not> {
+        if let Some(visitor) = self.server.signed_in_user(&parts.headers).await? {
             return Ok(visitor);
         }
         let code: String = url::form_urlencoded::byte_serialize(code.as_bytes()).collect();
         let back = format!("/connect/{}?invitation={code}", account.name());
-        Err(Not::But(Box::new(self.server.sign_in_first(&back, parts).await)))
+        Err(Not::But(Box::new(self.server.start_sign_in(&back, parts).await)))
     }
 
     async fn done(&self, account: &Account, owner: &str) -> Response<Body> {
@@ -213,7 +213,7 @@ fn described(account: &Account) -> Result<Remote<Secret>, AuthError> {
     account.remote().map_err(|error| AuthError::Configuration(error.to_string()))
 }
 
-fn not_invited(visitor: &Visitor) -> Not {
+fn not_invited(visitor: &SignedInUser) -> Not {
     let why = format!(
         "This link was made for somebody else, was used already, or is too old. You are signed in here as {}. Have the \
          program you came from make another.",
