@@ -27,7 +27,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use loggia::server::{Args, Cx, Server, Tool, ToolError};
 use loggia::transport::http::http;
-use loggia_auth::resource::{Resource, ScopePolicy};
+use loggia_auth::resource::{ResourceServer, ScopePolicy};
 use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::server::{AuthorizationServer, OAuthClient, SignInLink, SignInMethod};
 use loggia_auth::store::MemoryStore;
@@ -71,7 +71,7 @@ fn server(issuer: &str, links: Links) -> Result<AuthorizationServer, Failure> {
 
 async fn serve(listener: TcpListener, issuer: String, server: AuthorizationServer) -> loggia::Result<()> {
     let uri = format!("{issuer}/mcp").parse().expect("it is a URL");
-    let resource = Resource::new(uri).expect("it has neither query nor fragment");
+    let resource = ResourceServer::new(uri).expect("it has neither query nor fragment");
     let resource = resource.issuer(server.issuer()).scopes(ScopePolicy::new().always("mcp"));
     let whoami = Tool::build("whoami").description("Says who calls.").handler(
         |_: Arc<()>, cx: Cx, _: Args| async move {

@@ -20,7 +20,9 @@ use loggia::transport::http::Body;
 use loggia_auth::clock::{self, Clock};
 use loggia_auth::jose::{Algorithm, JwkSet, SigningKey, encode, sha256};
 use loggia_auth::keys::{ApiKeys, NewApiKey};
-use loggia_auth::resource::{Dpop, Introspection, Issuer, NonceKey, Protected, Resource, ScopePolicy};
+use loggia_auth::resource::{
+    DpopPolicy, IntrospectionEndpoint, NonceKey, ProtectedService, ResourceServer, ScopePolicy, TrustedIssuer,
+};
 use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
 use loggia_auth::store::MemoryStore;
@@ -61,7 +63,7 @@ impl Service<Request<Body>> for Behind {
 }
 
 struct Door {
-    service: Protected<Behind>,
+    service: ProtectedService<Behind>,
     behind: Behind,
 }
 
@@ -75,11 +77,11 @@ struct Answer {
 }
 
 impl Door {
-    fn new(resource: Resource) -> Door {
+    fn new(resource: ResourceServer) -> Door {
         Door::at(resource, Arc::new(now))
     }
 
-    fn at(resource: Resource, clock: Clock) -> Door {
+    fn at(resource: ResourceServer, clock: Clock) -> Door {
         let behind = Behind::default();
         Door { service: resource.clock(clock).layer().layer(behind.clone()), behind }
     }
@@ -115,12 +117,12 @@ fn key() -> SigningKey {
     SigningKey::generate(Algorithm::Es256).unwrap()
 }
 
-fn signing(key: &SigningKey) -> Issuer {
-    Issuer::signing(ISSUER, Arc::new(JwkSet { keys: vec![key.public().clone()] }))
+fn signing(key: &SigningKey) -> TrustedIssuer {
+    TrustedIssuer::signing(ISSUER, Arc::new(JwkSet { keys: vec![key.public().clone()] }))
 }
 
-fn resource() -> Resource {
-    Resource::new(MCP.parse().unwrap()).unwrap()
+fn resource() -> ResourceServer {
+    ResourceServer::new(MCP.parse().unwrap()).unwrap()
 }
 
 fn claims() -> Value {
@@ -191,7 +193,7 @@ async fn wrong_tokens_are_refused() {
         ("expired", sign(changed(json!({"exp": NOW - 30}))), "expired"),
         ("without an end", sign(changed(json!({"exp": null}))), "exp"),
         ("not yet", sign(changed(json!({"nbf": NOW + 60}))), "not valid yet"),
-        ("about nobody", sign(changed(json!({"sub": null}))), "sub"),
+        ("without a subject", sign(changed(json!({"sub": null}))), "sub"),
         ("bound by certificate", sign(changed(json!({"cnf": {"x5t#S256": "abc"}}))), "bound"),
         ("bound by key", sign(changed(json!({"cnf": {"jkt": "abc"}}))), "bound"),
         ("an ID token", key.sign("JWT", &claims()).unwrap(), "type"),
@@ -228,7 +230,7 @@ async fn issuers_can_be_narrowed_widened_and_take_tokens_back() {
     let withdrawn =
         Door::new(resource().issuer(signing(&key).revocation_check(Arc::new(|jti: &str| jti == "t1"))));
     assert_eq!(withdrawn.with_token(&token("at+jwt")).await.status, 401);
-    let root = Resource::new("https://mcp.example".parse().unwrap()).unwrap().audience("api://older");
+    let root = ResourceServer::new("https://mcp.example".parse().unwrap()).unwrap().audience("api://older");
     assert_eq!(root.identifier(), "https://mcp.example");
     let root = Door::new(root.issuer(signing(&key)));
     for aud in ["https://mcp.example", "https://mcp.example/", "api://older"] {
@@ -298,7 +300,7 @@ async fn a_request_names_no_more_resources_than_are_judged() {
     ];
     for (at, (policy, most, body, status)) in table.into_iter().enumerate() {
         let guarded = resource().issuer(signing(&key)).scopes(policy);
-        let guarded = most.into_iter().fold(guarded, Resource::resources_per_request);
+        let guarded = most.into_iter().fold(guarded, ResourceServer::resources_per_request);
         let request = post().header("authorization", format!("Bearer {token}"));
         let answer = Door::new(guarded).knock(request, &body.to_string()).await;
         assert_eq!(answer.status, status, "line {at}: {}", answer.body);
@@ -417,8 +419,8 @@ async fn opaque_tokens_are_asked_about_and_remembered_shortly() {
     .await;
     let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
     let secret = Secret::new("s&t");
-    let introspection = Introspection::new(server.url("/introspect"), "rs:1", &secret, guard);
-    let door = Door::new(resource().issuer(Issuer::introspecting(ISSUER, introspection)));
+    let introspection = IntrospectionEndpoint::new(server.url("/introspect"), "rs:1", &secret, guard);
+    let door = Door::new(resource().issuer(TrustedIssuer::introspecting(ISSUER, introspection)));
     let table = [
         ("good", 200),
         ("inactive", 401),
@@ -445,7 +447,7 @@ async fn opaque_tokens_are_asked_about_and_remembered_shortly() {
     assert_eq!(
         asked.load(Ordering::SeqCst),
         before,
-        "an answer is kept, and nobody is shown another's token"
+        "a result is cached, and no issuer gets the token of another"
     );
     assert_eq!(door.behind.0.lock().unwrap()[0].0.as_ref().unwrap().subject, "ada");
 }
@@ -480,7 +482,7 @@ impl Holder {
 #[tokio::test]
 async fn a_bound_token_needs_its_proof_every_time() {
     let issuer = key();
-    let door = Door::new(resource().issuer(signing(&issuer)).dpop(Dpop::accepted()));
+    let door = Door::new(resource().issuer(signing(&issuer)).dpop(DpopPolicy::accepted()));
     let (ada, eve) = (Holder::new(&issuer), Holder::new(&issuer));
     let private = json!({"kty": "EC", "crv": "P-256", "x": encode([1; 32]), "y": encode([2; 32]), "d": encode([3; 32])});
     let with_private = {
@@ -564,10 +566,10 @@ async fn a_proof_counts_once_among_those_who_share_a_store() {
     let bound = json!({"cnf": {"jkt": ada.key.public().thumbprint()}, "exp": now + 300});
     ada.token = issuer.sign("at+jwt", &changed(bound)).unwrap();
     let store = Arc::new(MemoryStore::new());
-    let door = |dpop: Dpop| Door::at(resource().issuer(signing(&issuer)).dpop(dpop), clock::system());
-    let shared = || Dpop::accepted().shared(store.clone());
+    let door = |dpop: DpopPolicy| Door::at(resource().issuer(signing(&issuer)).dpop(dpop), clock::system());
+    let shared = || DpopPolicy::accepted().shared(store.clone());
     let table = [
-        ("apart", door(Dpop::accepted()), door(Dpop::accepted()), 200),
+        ("apart", door(DpopPolicy::accepted()), door(DpopPolicy::accepted()), 200),
         ("together", door(shared()), door(shared()), 401),
     ];
     for (what, one, other, expected) in table {
@@ -582,7 +584,7 @@ async fn a_proof_counts_once_among_those_who_share_a_store() {
 async fn nonces_are_handed_out_and_demanded() {
     let issuer = key();
     let nonces = NonceKey::new(&[7; 32]);
-    let dpop = Dpop::required().nonces(nonces.clone());
+    let dpop = DpopPolicy::required().nonces(nonces.clone());
     let door = Door::new(resource().issuer(signing(&issuer)).dpop(dpop));
     let ada = Holder::new(&issuer);
     let first = door.knock(ada.request(&ada.proof("1", json!({}))), "{}").await;
@@ -650,7 +652,7 @@ async fn api_keys_are_scoped_end_and_are_taken_back() {
 }
 
 #[tokio::test]
-async fn the_keys_of_somebody_end_together() {
+async fn the_keys_of_a_user_are_revoked_together() {
     let keys = ApiKeys::new(Arc::new(MemoryStore::new()));
     let now = loggia_auth::clock::from_seconds(NOW);
     let mut made = Vec::new();
@@ -669,7 +671,8 @@ async fn the_keys_of_somebody_end_together() {
 async fn the_metadata_leads_to_the_authorization_server() {
     let key = key();
     let policy = ScopePolicy::new().always("mcp").always("offline_access");
-    let resource = resource().issuer(signing(&key)).scopes(policy).title("Files").dpop(Dpop::accepted());
+    let resource =
+        resource().issuer(signing(&key)).scopes(policy).title("Files").dpop(DpopPolicy::accepted());
     let expected = json!({
         "resource": MCP,
         "authorization_servers": [ISSUER],
@@ -695,7 +698,7 @@ async fn the_metadata_leads_to_the_authorization_server() {
     }
     assert_eq!(door.knock(Request::post("/.well-known/oauth-protected-resource"), "").await.status, 405);
     for wrong in ["https://mcp.example/?a=b", "https://mcp.example/#f", "urn:mcp"] {
-        assert!(Resource::new(wrong.parse().unwrap()).is_err(), "{wrong}");
+        assert!(ResourceServer::new(wrong.parse().unwrap()).is_err(), "{wrong}");
     }
 }
 

@@ -16,7 +16,7 @@ use loggia::transport::http::Body;
 use loggia_auth::clock::{Clock, seconds, system};
 use loggia_auth::jose::{Algorithm, SigningKey, random, sha256};
 use loggia_auth::remote_issuer::RemoteIssuer;
-use loggia_auth::resource::{Dpop, Introspection, Issuer, Resource, ScopePolicy};
+use loggia_auth::resource::{DpopPolicy, IntrospectionEndpoint, ResourceServer, ScopePolicy, TrustedIssuer};
 use loggia_auth::restricted_http::{FetchPolicy, FetchRequest, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
 use serde::Deserialize;
@@ -109,22 +109,27 @@ impl Real {
         assert_eq!(guard().send(fetch).await.unwrap().status, 200);
     }
 
-    fn issuer(&self, name: &str) -> Issuer {
+    fn issuer(&self, name: &str) -> TrustedIssuer {
         match self.opaque {
             true => {
                 let endpoint = self.endpoint("/token/introspection");
-                Issuer::introspecting(
+                TrustedIssuer::introspecting(
                     name,
-                    Introspection::new(endpoint, "robot", &Secret::new("a secret"), guard()),
+                    IntrospectionEndpoint::new(endpoint, "robot", &Secret::new("a secret"), guard()),
                 )
             }
-            false => Issuer::signing(name, Arc::new(RemoteIssuer::new(&self.issuer, guard()).unwrap())),
+            false => {
+                TrustedIssuer::signing(name, Arc::new(RemoteIssuer::new(&self.issuer, guard()).unwrap()))
+            }
         }
     }
 
-    fn resource(&self) -> Resource {
+    fn resource(&self) -> ResourceServer {
         let policy = ScopePolicy::new().always("read");
-        Resource::new(self.server.parse().unwrap()).unwrap().issuer(self.issuer(&self.issuer)).scopes(policy)
+        ResourceServer::new(self.server.parse().unwrap())
+            .unwrap()
+            .issuer(self.issuer(&self.issuer))
+            .scopes(policy)
     }
 }
 
@@ -135,7 +140,7 @@ fn proof(key: &SigningKey, url: &Url, change: Value) -> String {
     key.sign_with_key("dpop+jwt", &claims).unwrap()
 }
 
-async fn ask(resource: Resource, headers: &[(&str, String)]) -> u16 {
+async fn ask(resource: ResourceServer, headers: &[(&str, String)]) -> u16 {
     let request =
         headers.iter().fold(Request::post("/mcp"), |request, (name, value)| request.header(*name, value));
     let mut service = resource.layer().layer(Behind);
@@ -159,13 +164,13 @@ async fn a_real_servers_tokens_are_accepted_and_no_others() {
         assert_eq!(token.contains('.'), format == "jwt", "{token}");
         let headers = bearer(&token);
         assert_eq!(ask(real.resource(), &headers).await, 200, "{format}");
-        let elsewhere = Resource::new("https://mcp.example/mcp".parse().unwrap()).unwrap();
+        let elsewhere = ResourceServer::new("https://mcp.example/mcp".parse().unwrap()).unwrap();
         assert_eq!(
             ask(elsewhere.issuer(real.issuer(&real.issuer)), &headers).await,
             401,
             "{format}: audience"
         );
-        let bare = || Resource::new(real.server.parse().unwrap()).unwrap();
+        let bare = || ResourceServer::new(real.server.parse().unwrap()).unwrap();
         assert_eq!(
             ask(bare().issuer(real.issuer("https://other.example")), &headers).await,
             401,
@@ -196,7 +201,7 @@ async fn a_real_servers_bound_tokens_need_their_key() {
             SigningKey::generate(Algorithm::Es256).unwrap(),
         );
         let token = real.token(Some(&key)).await;
-        let resource = || real.resource().dpop(Dpop::accepted());
+        let resource = || real.resource().dpop(DpopPolicy::accepted());
         let url: Url = real.server.parse().unwrap();
         let bound = |key: &SigningKey| {
             let proof = proof(key, &url, json!({"ath": sha256(&token)}));

@@ -1,5 +1,5 @@
-//! The authorization server, driven as a browser and a client drive it. Everything happens in memory; only
-//! what the server itself fetches comes from a web server on the loopback.
+//! The authorization server, driven as a browser and a client drive it, in memory. Only the documents that the server
+//! fetches come from a web server on the loopback.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::type_complexity, reason = "these are tests")]
 
@@ -10,13 +10,13 @@ mod server {
     pub(crate) mod assertions;
     pub(crate) mod authorize;
     pub(crate) mod clients;
-    pub(crate) mod failing;
-    pub(crate) mod leaving;
     pub(crate) mod openid;
-    pub(crate) mod ours;
+    pub(crate) mod page_access;
     pub(crate) mod rate;
     pub(crate) mod refused;
+    pub(crate) mod sdk_client;
+    pub(crate) mod session_admin;
+    pub(crate) mod store_failures;
     pub(crate) mod tokens;
-    pub(crate) mod visit;
     pub(crate) mod world;
 }

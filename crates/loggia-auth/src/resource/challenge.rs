@@ -1,5 +1,5 @@
-//! Refusals that say what to do next: `WWW-Authenticate` as RFC 6750, section 3, RFC 9728, section 5.1, and
-//! RFC 9449, section 7.1, have it.
+//! Refusals of the resource server, with challenges that tell clients how to get access (RFC 6750, section 3; RFC 9728,
+//! section 5.1; RFC 9449, section 7.1).
 
 use std::collections::BTreeSet;
 
@@ -7,52 +7,55 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use loggia::transport::http::Body;
 
-use super::{Dpop, PROOF_ALGORITHMS};
+use super::dpop::{DpopPolicy, PROOF_ALGORITHMS};
 
-/// The header with which a server hands out a nonce for proofs.
+/// The response header with the nonce for the next proof (RFC 9449, section 8).
 pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
-/// How a caller tried to show who they are.
+/// The authentication scheme of an access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scheme {
+pub(super) enum TokenScheme {
     Bearer,
     Dpop,
 }
 
-/// Why a request is refused.
+/// A refusal of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// It shows nothing.
-    Nothing,
-    /// It shows it in a way that cannot be read.
-    Malformed(String),
-    /// The token is wrong.
-    Token(Scheme, String),
-    /// The proof for the token is wrong.
-    Proof(String),
+pub(super) enum AccessRefusal {
+    /// The request has no access token.
+    NoToken,
+    /// The `Authorization` header cannot be read.
+    MalformedHeader(String),
+    /// The token is not valid.
+    InvalidToken(TokenScheme, String),
+    /// The DPoP proof is not valid.
+    InvalidProof(String),
     /// The proof must hold this nonce.
-    Nonce(String),
-    /// The token is good, but not for this.
-    Scope(Scheme, BTreeSet<String>),
-    /// It cannot be found out now whether the token is good.
+    NonceRequired(String),
+    /// The token lacks some of these scopes.
+    InsufficientScope(TokenScheme, BTreeSet<String>),
+    /// The token cannot be checked now. A retry can help.
     Unavailable,
-    /// The request does not say clearly what it asks for.
-    Unclear(String),
-    /// It cannot be found out until something is mended here.
-    Failed,
-    /// It is too long, or came too slowly.
-    Unreadable(StatusCode),
+    /// The operation of the request is ambiguous.
+    AmbiguousRequest(String),
+    /// The token cannot be checked until the administrator repairs this server.
+    InternalError,
+    /// The body is too long, or took too long to arrive.
+    UnreadableBody(StatusCode),
 }
 
-/// What every challenge names.
-pub(super) struct Context<'a> {
+/// The parts that all challenges of a resource server have.
+pub(super) struct ChallengeContext<'a> {
+    /// The URL of the resource metadata.
     pub(super) metadata: &'a str,
+    /// The scopes that every request needs.
     pub(super) base: &'a BTreeSet<String>,
-    pub(super) dpop: Option<&'a Dpop>,
+    pub(super) dpop: Option<&'a DpopPolicy>,
 }
 
-impl Refusal {
-    pub(super) fn response(&self, context: &Context<'_>) -> Response<Body> {
+impl AccessRefusal {
+    /// Returns the response to the refused request.
+    pub(super) fn response(&self, context: &ChallengeContext<'_>) -> Response<Body> {
         let mut response = Response::new(Body::full(self.document().to_string()));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
@@ -61,12 +64,12 @@ impl Refusal {
         for challenge in self.challenges(context) {
             headers.append(WWW_AUTHENTICATE, challenge);
         }
-        if let Refusal::Nonce(nonce) = self
+        if let AccessRefusal::NonceRequired(nonce) = self
             && let Ok(nonce) = HeaderValue::from_str(nonce)
         {
             headers.insert(DPOP_NONCE, nonce);
         }
-        if *self == Refusal::Unavailable {
+        if *self == AccessRefusal::Unavailable {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
         }
         response
@@ -74,44 +77,53 @@ impl Refusal {
 
     fn status(&self) -> StatusCode {
         match self {
-            Refusal::Nothing | Refusal::Token(..) | Refusal::Proof(_) | Refusal::Nonce(_) => {
-                StatusCode::UNAUTHORIZED
-            }
-            Refusal::Malformed(_) | Refusal::Unclear(_) => StatusCode::BAD_REQUEST,
-            Refusal::Scope(..) => StatusCode::FORBIDDEN,
-            Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Refusal::Failed => StatusCode::INTERNAL_SERVER_ERROR,
-            Refusal::Unreadable(status) => *status,
+            AccessRefusal::NoToken
+            | AccessRefusal::InvalidToken(..)
+            | AccessRefusal::InvalidProof(_)
+            | AccessRefusal::NonceRequired(_) => StatusCode::UNAUTHORIZED,
+            AccessRefusal::MalformedHeader(_) | AccessRefusal::AmbiguousRequest(_) => StatusCode::BAD_REQUEST,
+            AccessRefusal::InsufficientScope(..) => StatusCode::FORBIDDEN,
+            AccessRefusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            AccessRefusal::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+            AccessRefusal::UnreadableBody(status) => *status,
         }
     }
 
     fn code(&self) -> &'static str {
         match self {
-            Refusal::Nothing => "unauthorized",
-            Refusal::Malformed(_) | Refusal::Unclear(_) | Refusal::Unreadable(_) => "invalid_request",
-            Refusal::Token(..) => "invalid_token",
-            Refusal::Proof(_) => "invalid_dpop_proof",
-            Refusal::Nonce(_) => "use_dpop_nonce",
-            Refusal::Scope(..) => "insufficient_scope",
-            Refusal::Unavailable => "temporarily_unavailable",
-            Refusal::Failed => "server_error",
+            AccessRefusal::NoToken => "unauthorized",
+            AccessRefusal::MalformedHeader(_)
+            | AccessRefusal::AmbiguousRequest(_)
+            | AccessRefusal::UnreadableBody(_) => "invalid_request",
+            AccessRefusal::InvalidToken(..) => "invalid_token",
+            AccessRefusal::InvalidProof(_) => "invalid_dpop_proof",
+            AccessRefusal::NonceRequired(_) => "use_dpop_nonce",
+            AccessRefusal::InsufficientScope(..) => "insufficient_scope",
+            AccessRefusal::Unavailable => "temporarily_unavailable",
+            AccessRefusal::InternalError => "server_error",
         }
     }
 
     fn description(&self) -> String {
         match self {
-            Refusal::Nothing => "Sign in: send an access token in the Authorization header".to_owned(),
-            Refusal::Malformed(why)
-            | Refusal::Token(_, why)
-            | Refusal::Proof(why)
-            | Refusal::Unclear(why) => why.clone(),
-            Refusal::Nonce(_) => "The proof must hold the nonce in the DPoP-Nonce header".to_owned(),
-            Refusal::Scope(_, needed) => format!("This needs the scopes: {}", joined(needed)),
-            Refusal::Unavailable => "The token cannot be checked at the moment; try again".to_owned(),
-            Refusal::Failed => {
+            AccessRefusal::NoToken => "Sign in: send an access token in the Authorization header".to_owned(),
+            AccessRefusal::MalformedHeader(why)
+            | AccessRefusal::InvalidToken(_, why)
+            | AccessRefusal::InvalidProof(why)
+            | AccessRefusal::AmbiguousRequest(why) => why.clone(),
+            AccessRefusal::NonceRequired(_) => {
+                "The proof must hold the nonce in the DPoP-Nonce header".to_owned()
+            }
+            AccessRefusal::InsufficientScope(_, needed) => {
+                format!("This needs the scopes: {}", joined(needed))
+            }
+            AccessRefusal::Unavailable => "The token cannot be checked at the moment; try again".to_owned(),
+            AccessRefusal::InternalError => {
                 "The token cannot be checked: this server failed, and its log has the reason".to_owned()
             }
-            Refusal::Unreadable(_) => "The message is too long, or took too long to arrive".to_owned(),
+            AccessRefusal::UnreadableBody(_) => {
+                "The message is too long, or took too long to arrive".to_owned()
+            }
         }
     }
 
@@ -119,36 +131,47 @@ impl Refusal {
         serde_json::json!({ "error": self.code(), "error_description": self.description() })
     }
 
-    /// RFC 9449, section 7.2: the challenge of the scheme that was tried carries the error, the other says
-    /// only that it exists.
-    fn challenges(&self, context: &Context<'_>) -> Vec<HeaderValue> {
-        let tried = match self {
-            Refusal::Nothing | Refusal::Malformed(_) => None,
-            Refusal::Token(scheme, _) | Refusal::Scope(scheme, _) => Some(*scheme),
-            Refusal::Proof(_) | Refusal::Nonce(_) => Some(Scheme::Dpop),
-            Refusal::Unavailable | Refusal::Failed | Refusal::Unclear(_) | Refusal::Unreadable(_) => {
+    /// Returns the challenges. That of the scheme which the client used has the error; the other one only offers its scheme
+    /// (RFC 9449, section 7.2).
+    fn challenges(&self, context: &ChallengeContext<'_>) -> Vec<HeaderValue> {
+        let used = match self {
+            AccessRefusal::NoToken | AccessRefusal::MalformedHeader(_) => None,
+            AccessRefusal::InvalidToken(scheme, _) | AccessRefusal::InsufficientScope(scheme, _) => {
+                Some(*scheme)
+            }
+            AccessRefusal::InvalidProof(_) | AccessRefusal::NonceRequired(_) => Some(TokenScheme::Dpop),
+            AccessRefusal::Unavailable
+            | AccessRefusal::InternalError
+            | AccessRefusal::AmbiguousRequest(_)
+            | AccessRefusal::UnreadableBody(_) => {
                 return Vec::new();
             }
         };
         let offered = [
-            (Scheme::Bearer, context.dpop.is_none_or(|dpop| !dpop.is_required())),
-            (Scheme::Dpop, context.dpop.is_some()),
+            (TokenScheme::Bearer, context.dpop.is_none_or(|dpop| !dpop.is_required())),
+            (TokenScheme::Dpop, context.dpop.is_some()),
         ];
-        let offered = offered.into_iter().filter(|(scheme, offered)| *offered || tried == Some(*scheme));
-        // Whoever has a token for one scheme has no use for the other.
-        let offered =
-            offered.filter(|(scheme, _)| !matches!(self, Refusal::Scope(tried, _) if tried != scheme));
-        offered.filter_map(|(scheme, _)| self.challenge(scheme, tried == Some(scheme), context)).collect()
+        let offered = offered.into_iter().filter(|(scheme, offered)| *offered || used == Some(*scheme));
+        // A client with a token for one scheme has no use for the other.
+        let offered = offered.filter(
+            |(scheme, _)| !matches!(self, AccessRefusal::InsufficientScope(used, _) if used != scheme),
+        );
+        offered.filter_map(|(scheme, _)| self.challenge(scheme, used == Some(scheme), context)).collect()
     }
 
-    fn challenge(&self, scheme: Scheme, tried: bool, context: &Context<'_>) -> Option<HeaderValue> {
+    fn challenge(
+        &self,
+        scheme: TokenScheme,
+        is_used: bool,
+        context: &ChallengeContext<'_>,
+    ) -> Option<HeaderValue> {
         let mut parameters = Vec::new();
-        if tried || matches!(self, Refusal::Malformed(_)) {
+        if is_used || matches!(self, AccessRefusal::MalformedHeader(_)) {
             parameters.push(("error", self.code().to_owned()));
             parameters.push(("error_description", self.description()));
         }
         let scopes = match self {
-            Refusal::Scope(_, needed) => needed,
+            AccessRefusal::InsufficientScope(_, needed) => needed,
             _ => context.base,
         };
         if !scopes.is_empty() {
@@ -156,8 +179,8 @@ impl Refusal {
         }
         parameters.push(("resource_metadata", context.metadata.to_owned()));
         let name = match scheme {
-            Scheme::Bearer => "Bearer",
-            Scheme::Dpop => {
+            TokenScheme::Bearer => "Bearer",
+            TokenScheme::Dpop => {
                 let names: Vec<&str> = PROOF_ALGORITHMS.iter().map(|algorithm| algorithm.as_str()).collect();
                 parameters.push(("algs", names.join(" ")));
                 "DPoP"
@@ -173,7 +196,7 @@ fn joined(scopes: &BTreeSet<String>) -> String {
     scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
-/// RFC 6750, section 3: neither quotes, backslashes nor anything beyond ASCII.
+/// Replaces characters that RFC 6750, section 3, does not allow in a parameter: quotes, backslashes, non-ASCII.
 fn quotable(text: &str) -> String {
     text.chars().map(|c| if matches!(c, ' '..='~') && c != '"' && c != '\\' { c } else { '\'' }).collect()
 }

@@ -1,5 +1,6 @@
-//! Tokens that are worth nothing without a key: the server's side of DPoP (RFC 9449). A proof is a token
-//! that the caller signs for one request; here it is held against that request, the access token and the
+//! Verification of DPoP proofs (RFC 9449), which bind an access token to a key of the client.
+//!
+//! A proof is a JWT that the client signs for one request. It is checked against that request, the access token and the
 //! clock, and is accepted once.
 
 use std::collections::HashSet;
@@ -24,52 +25,51 @@ pub const PROOF_ALGORITHMS: &[Algorithm] =
     &[Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa, Algorithm::Ps256, Algorithm::Rs256];
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
-/// How far the time of a proof may be off, in either direction.
+/// Largest difference between the time of a proof and the clock, in either direction.
 const WINDOW: Duration = Duration::from_secs(60);
-/// How long a nonce is handed out; it is accepted for as long again.
+/// Seconds for which a nonce is issued. It is accepted for as long again.
 const NONCE_SECONDS: u64 = 120;
-/// Most proofs that are remembered, in each of two generations.
-const MOST_SEEN: usize = 900_000;
-/// Longest `jti` or nonce that is looked at.
-const MOST_TEXT: usize = 256;
+/// Most used proofs that are recorded, in each of two generations.
+const MAX_USED: usize = 900_000;
+/// Longest `jti` or nonce, in bytes.
+const MAX_TEXT: usize = 256;
 
-/// Whether a resource takes bound tokens, or nothing else.
+/// The policy of a resource server for DPoP: whether it accepts or requires bound tokens.
 #[derive(Clone)]
-pub struct Dpop {
+pub struct DpopPolicy {
     required: bool,
-    proofs: Arc<ProofVerifier>,
-    shared: Option<Arc<dyn TokenStore>>,
+    verifier: Arc<ProofVerifier>,
+    store: Option<Arc<dyn TokenStore>>,
 }
 
-impl Dpop {
-    /// Bound tokens are accepted beside bearer tokens. A bound token is never accepted without its proof.
-    pub fn accepted() -> Dpop {
-        Dpop { required: false, proofs: Arc::new(ProofVerifier::default()), shared: None }
+impl DpopPolicy {
+    /// Accepts bound tokens and bearer tokens. A bound token is never accepted without its proof.
+    pub fn accepted() -> DpopPolicy {
+        DpopPolicy { required: false, verifier: Arc::default(), store: None }
     }
 
-    /// Only bound tokens are accepted.
-    pub fn required() -> Dpop {
-        Dpop { required: true, ..Dpop::accepted() }
+    /// Accepts only bound tokens.
+    pub fn required() -> DpopPolicy {
+        DpopPolicy { required: true, ..DpopPolicy::accepted() }
     }
 
-    /// ProofVerifier must hold a nonce of ours, which bounds how far ahead they can be made. Replicas need the same
-    /// key.
-    pub fn nonces(mut self, key: NonceKey) -> Dpop {
-        self.proofs = Arc::new(ProofVerifier { nonces: Some(key), ..ProofVerifier::default() });
+    /// Requires a nonce of this server in proofs, so that none can be made long in advance. Replicas need the same key.
+    pub fn nonces(mut self, key: NonceKey) -> DpopPolicy {
+        self.verifier = Arc::new(ProofVerifier { nonces: Some(key), ..ProofVerifier::default() });
         self
     }
 
-    /// A proof counts once among all replicas that share a store, and not once with each. Every request with a bound
-    /// token writes to it: where that is too much, [`nonces`](Dpop::nonces) and the minute that a proof lasts bound what
-    /// a proof that was overheard is worth at another replica.
-    pub fn shared(mut self, store: Arc<dyn TokenStore>) -> Dpop {
-        self.shared = Some(store);
+    /// Accepts a proof once among all replicas that share a store, instead of once with each. Each request with a bound
+    /// token writes to the store. Where that is too much, [`nonces`](DpopPolicy::nonces) and the minute for which a proof is
+    /// valid limit the use of a stolen proof at another replica.
+    pub fn shared(mut self, store: Arc<dyn TokenStore>) -> DpopPolicy {
+        self.store = Some(store);
         self
     }
 
-    /// Whether a good proof is new to the other replicas too.
-    pub(super) async fn is_new(&self, proof: &DpopProof, now: SystemTime) -> Result<bool, AuthError> {
-        match &self.shared {
+    /// Records a proof for all replicas. Returns `false` if another one has recorded it.
+    pub(super) async fn record(&self, proof: &DpopProof, now: SystemTime) -> Result<bool, AuthError> {
+        match &self.store {
             Some(store) => proof.record_once(&**store, now).await,
             None => Ok(true),
         }
@@ -79,12 +79,12 @@ impl Dpop {
         self.required
     }
 
-    pub(super) fn proofs(&self) -> &ProofVerifier {
-        &self.proofs
+    pub(super) fn verifier(&self) -> &ProofVerifier {
+        &self.verifier
     }
 }
 
-/// The key that makes nonces and knows them again, so that none needs to be kept.
+/// The key that makes and verifies nonces, so that none is stored.
 #[derive(Clone)]
 pub struct NonceKey(hmac::Key);
 
@@ -95,23 +95,23 @@ impl fmt::Debug for NonceKey {
 }
 
 impl NonceKey {
-    /// A key of 32 secret bytes.
+    /// Creates a key from 32 secret bytes.
     pub fn new(secret: &[u8; 32]) -> NonceKey {
         NonceKey(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    /// A key that only this process knows.
+    /// Creates a random key, which only this process has.
     pub fn random() -> NonceKey {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
         NonceKey(key.expect("the operating system has random numbers"))
     }
 
-    /// The nonce of this time.
+    /// Returns the nonce for a time.
     pub fn nonce(&self, now: SystemTime) -> String {
-        self.of(clock::seconds(now) / NONCE_SECONDS)
+        self.nonce_of(clock::seconds(now) / NONCE_SECONDS)
     }
 
-    fn of(&self, period: u64) -> String {
+    fn nonce_of(&self, period: u64) -> String {
         let period = period.to_be_bytes();
         encode([&period, &hmac::sign(&self.0, &period).as_ref()[..16]].concat())
     }
@@ -121,21 +121,21 @@ impl NonceKey {
         let period = decode(nonce).ok().filter(|bytes| bytes.len() == 24);
         let period = period.and_then(|bytes| Some(u64::from_be_bytes(bytes[..8].try_into().ok()?)));
         let recent = period.filter(|period| (current.saturating_sub(1)..=current).contains(period));
-        recent.is_some_and(|period| Secret::new(self.of(period)) == Secret::new(nonce))
+        recent.is_some_and(|period| Secret::new(self.nonce_of(period)) == Secret::new(nonce))
     }
 }
 
-/// A good proof.
+/// A proof that was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DpopProof {
-    /// The thumbprint of the key it was made with.
+    /// The thumbprint of the key that signed it.
     pub key: String,
-    /// What it is remembered by.
+    /// The name under which it is recorded.
     name: String,
 }
 
 impl DpopProof {
-    /// Remembers the proof in a store for as long as it could be shown again; `false` where it was remembered before.
+    /// Records the proof in a store for as long as it is valid. Returns `false` if it is recorded already.
     pub(crate) async fn record_once(
         &self,
         store: &dyn TokenStore,
@@ -146,14 +146,14 @@ impl DpopProof {
     }
 }
 
-/// Why a proof is not accepted.
+/// An error of a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProofError {
-    /// There is none.
+    /// The request has no proof.
     Missing,
-    /// It is wrong.
+    /// The proof is not valid, for this reason.
     Invalid(String),
-    /// It must hold this nonce.
+    /// The proof must hold this nonce.
     Nonce(String),
 }
 
@@ -169,38 +169,39 @@ struct ProofClaims {
     nonce: Option<String>,
 }
 
-/// Checks proofs, and remembers them for as long as they could be shown again.
+/// Verifies proofs, and records them for as long as they are valid.
 #[derive(Default)]
 pub struct ProofVerifier {
     nonces: Option<NonceKey>,
-    seen: Mutex<Seen>,
+    used: Mutex<UsedProofs>,
 }
 
+/// The proofs that were used, in two generations. The older one is dropped when no proof in it is valid.
 #[derive(Default)]
-struct Seen {
-    began: u64,
+struct UsedProofs {
+    started: u64,
     current: HashSet<[u8; 16]>,
     previous: HashSet<[u8; 16]>,
 }
 
 impl ProofVerifier {
-    /// ProofVerifier that must hold a nonce of this key's.
+    /// Creates a verifier that requires a nonce of this key.
     pub fn with_nonces(key: NonceKey) -> ProofVerifier {
         ProofVerifier { nonces: Some(key), ..ProofVerifier::default() }
     }
 
-    /// The nonce for a next request, where nonces are in use.
+    /// Returns the nonce for the next proof; `None` if nonces are not required.
     pub fn nonce(&self, now: SystemTime) -> Option<String> {
         self.nonces.as_ref().map(|key| key.nonce(now))
     }
 
-    /// Whether a request brings a proof.
+    /// Returns whether a request has a proof.
     pub fn is_present(headers: &HeaderMap) -> bool {
         headers.contains_key(DPOP)
     }
 
-    /// Checks the proof of a request (RFC 9449, section 4.3). `urls` are the ways to write the URL that was
-    /// requested; `token` is the access token that the proof must be for, where there is one.
+    /// Verifies the proof of a request (RFC 9449, section 4.3). `urls` are the URLs that the requested resource has; `token` is
+    /// the access token of the request, if it has one.
     pub fn check(
         &self,
         headers: &HeaderMap,
@@ -210,9 +211,9 @@ impl ProofVerifier {
         now: SystemTime,
     ) -> Result<DpopProof, ProofError> {
         let invalid = |why: &str| ProofError::Invalid(why.to_owned());
-        let mut given = headers.get_all(DPOP).iter();
-        let proof = given.next().ok_or(ProofError::Missing)?;
-        if given.next().is_some() {
+        let mut values = headers.get_all(DPOP).iter();
+        let proof = values.next().ok_or(ProofError::Missing)?;
+        if values.next().is_some() {
             return Err(invalid("There must be one DPoP header"));
         }
         let proof = proof.to_str().map_err(|_| invalid("The DPoP header is not a token"))?;
@@ -234,43 +235,43 @@ impl ProofVerifier {
             return Err(invalid("The proof is too old, or from the future (iat): is the clock right?"));
         }
         let name = sha256(format!("{key} {}", claims.jti));
-        self.remember(&name, &claims.jti, now)?;
+        self.record(&name, &claims.jti, now)?;
         Ok(DpopProof { key, name })
     }
 
     fn check_nonce(&self, nonce: Option<&str>, now: SystemTime) -> Result<(), ProofError> {
         match &self.nonces {
-            Some(key) if !nonce.is_some_and(|nonce| nonce.len() <= MOST_TEXT && key.accepts(nonce, now)) => {
+            Some(key) if !nonce.is_some_and(|nonce| nonce.len() <= MAX_TEXT && key.accepts(nonce, now)) => {
                 Err(ProofError::Nonce(key.nonce(now)))
             }
             _ => Ok(()),
         }
     }
 
-    /// A proof counts once. What no longer passes the check of its time need not be remembered.
-    fn remember(&self, name: &str, jti: &str, now: SystemTime) -> Result<(), ProofError> {
+    /// Records a proof. Returns an error if it was used before.
+    fn record(&self, name: &str, jti: &str, now: SystemTime) -> Result<(), ProofError> {
         let invalid = |why: &str| ProofError::Invalid(why.to_owned());
-        if jti.is_empty() || jti.len() > MOST_TEXT {
+        if jti.is_empty() || jti.len() > MAX_TEXT {
             return Err(invalid("The proof needs a jti of at most 256 bytes"));
         }
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let now = clock::seconds(now);
-        if now.saturating_sub(seen.began) > 2 * WINDOW.as_secs() {
-            let quiet = now.saturating_sub(seen.began) > 4 * WINDOW.as_secs();
-            seen.previous = std::mem::take(&mut seen.current);
-            if quiet {
-                seen.previous.clear();
+        if now.saturating_sub(used.started) > 2 * WINDOW.as_secs() {
+            let is_idle = now.saturating_sub(used.started) > 4 * WINDOW.as_secs();
+            used.previous = std::mem::take(&mut used.current);
+            if is_idle {
+                used.previous.clear();
             }
-            seen.began = now;
+            used.started = now;
         }
         let name = name.as_bytes().first_chunk().copied().unwrap_or_default();
-        if seen.previous.contains(&name) || seen.current.contains(&name) {
+        if used.previous.contains(&name) || used.current.contains(&name) {
             return Err(invalid("The proof was used before (jti)"));
         }
-        if seen.current.len() >= MOST_SEEN {
+        if used.current.len() >= MAX_USED {
             return Err(invalid("There are too many proofs at the moment; try again in two minutes"));
         }
-        seen.current.insert(name);
+        used.current.insert(name);
         Ok(())
     }
 }
@@ -287,7 +288,8 @@ fn distance(one: SystemTime, other: SystemTime) -> Duration {
     one.duration_since(other).unwrap_or_else(|error| error.duration())
 }
 
-/// RFC 9449, section 4.3: without query and fragment, after normalisation. A slash at the end is overlooked.
+/// Compares the URL of a proof with a requested one, normalized, without query, fragment and a slash at the end (RFC 9449,
+/// section 4.3).
 fn same_target(htu: &str, url: &Url) -> bool {
     let Ok(htu) = Url::parse(htu) else { return false };
     let plain = |url: &Url| url[..Position::AfterPath].trim_end_matches('/').to_owned();

@@ -1,5 +1,6 @@
-//! Opaque tokens: their issuer is asked what they are worth (RFC 7662). The answer is kept for a short time,
-//! so that a busy client does not make two requests of each of its own, and a token that was taken back is
+//! Token introspection: asks the issuer of an opaque token for its state (RFC 7662).
+//!
+//! The result is cached for a short time, so that not each request causes another one, and a revoked token is still
 //! refused soon.
 
 use std::collections::HashMap;
@@ -13,81 +14,90 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::issuer::{AccessClaims, invalid};
-use super::{Grant, TokenError};
+use super::token::{AccessTokenClaimSet, TokenError, VerifiedToken};
 use crate::jose::{Claims, JoseError, sha256};
 use crate::restricted_http::{FetchRequest, RestrictedHttpClient};
 use crate::secret::Secret;
 
-/// Most answers that are kept.
-const MOST_KEPT: usize = 10_000;
-/// Most questions under way.
-const MOST_ASKED: usize = 64;
+/// Most cached results.
+const MAX_CACHED: usize = 10_000;
+/// Most introspection requests at once.
+const MAX_REQUESTS: usize = 64;
 
-/// An introspection endpoint, and how we show it who we are.
-pub struct Introspection {
+/// An introspection endpoint, with the credentials for it.
+pub struct IntrospectionEndpoint {
     endpoint: Url,
-    credentials: Credentials,
+    credentials: IntrospectionCredentials,
     guard: RestrictedHttpClient,
-    keep: Duration,
-    kept: Mutex<HashMap<String, Kept>>,
-    asking: Semaphore,
+    max_age: Duration,
+    cache: Mutex<HashMap<String, CachedResult>>,
+    permits: Semaphore,
 }
 
-enum Credentials {
+enum IntrospectionCredentials {
     Basic(Secret),
     Bearer(Secret),
 }
 
 #[derive(Clone)]
-struct Kept {
-    grant: Result<Grant, TokenError>,
+struct CachedResult {
+    result: Result<VerifiedToken, TokenError>,
     until: SystemTime,
 }
 
-impl fmt::Debug for Introspection {
+impl fmt::Debug for IntrospectionEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Introspection").field("endpoint", &self.endpoint.as_str()).finish_non_exhaustive()
+        f.debug_struct("IntrospectionEndpoint")
+            .field("endpoint", &self.endpoint.as_str())
+            .finish_non_exhaustive()
     }
 }
 
-impl Introspection {
-    /// An endpoint where we are a client with an id and a secret.
+impl IntrospectionEndpoint {
+    /// Creates an endpoint where this server authenticates as a client with a secret.
     pub fn new(
         endpoint: Url,
         client_id: &str,
         client_secret: &Secret,
         guard: RestrictedHttpClient,
-    ) -> Introspection {
+    ) -> IntrospectionEndpoint {
         // RFC 6749, section 2.3.1: both are form-encoded before they are joined.
         let form = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let pair = format!("{}:{}", form(client_id), form(client_secret.expose()));
-        Introspection::with(endpoint, Credentials::Basic(Secret::new(STANDARD.encode(pair))), guard)
+        IntrospectionEndpoint::with(
+            endpoint,
+            IntrospectionCredentials::Basic(Secret::new(STANDARD.encode(pair))),
+            guard,
+        )
     }
 
-    /// An endpoint that wants a token of its own.
-    pub fn with_token(endpoint: Url, token: Secret, guard: RestrictedHttpClient) -> Introspection {
-        Introspection::with(endpoint, Credentials::Bearer(token), guard)
+    /// Creates an endpoint where this server authenticates with a bearer token.
+    pub fn with_token(endpoint: Url, token: Secret, guard: RestrictedHttpClient) -> IntrospectionEndpoint {
+        IntrospectionEndpoint::with(endpoint, IntrospectionCredentials::Bearer(token), guard)
     }
 
-    fn with(endpoint: Url, credentials: Credentials, guard: RestrictedHttpClient) -> Introspection {
-        Introspection {
+    fn with(
+        endpoint: Url,
+        credentials: IntrospectionCredentials,
+        guard: RestrictedHttpClient,
+    ) -> IntrospectionEndpoint {
+        IntrospectionEndpoint {
             endpoint,
             credentials,
             guard,
-            keep: Duration::from_secs(20),
-            kept: Mutex::default(),
-            asking: Semaphore::new(MOST_ASKED),
+            max_age: Duration::from_secs(20),
+            cache: Mutex::default(),
+            permits: Semaphore::new(MAX_REQUESTS),
         }
     }
 
-    /// How long an answer is good; twenty seconds unless set. A token that is revoked may be accepted for as
-    /// long.
-    pub fn keep(mut self, keep: Duration) -> Introspection {
-        self.keep = keep;
+    /// Sets how long a result is cached: 20 seconds by default. A revoked token may be accepted for that time.
+    pub fn keep(mut self, max_age: Duration) -> IntrospectionEndpoint {
+        self.max_age = max_age;
         self
     }
 
+    /// Checks a token.
     pub(super) async fn check(
         &self,
         token: &str,
@@ -95,40 +105,40 @@ impl Introspection {
         audiences: &[&str],
         now: SystemTime,
         skew: Duration,
-    ) -> Result<Grant, TokenError> {
+    ) -> Result<VerifiedToken, TokenError> {
         let name = sha256(token);
-        if let Some(kept) = self.kept(&name, now) {
-            return kept;
+        if let Some(result) = self.cached(&name, now) {
+            return result;
         }
-        let _place = self.asking.acquire().await.expect("it is never closed");
-        if let Some(kept) = self.kept(&name, now) {
-            return kept;
+        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        if let Some(result) = self.cached(&name, now) {
+            return result;
         }
-        let answer = self.ask(token).await?;
-        let grant = judge(&answer, issuer, audiences, now, skew);
-        self.remember(name, grant.clone(), now);
-        grant
+        let response = self.request(token).await?;
+        let result = check_response(&response, issuer, audiences, now, skew);
+        self.cache(name, result.clone(), now);
+        result
     }
 
-    fn kept(&self, name: &str, now: SystemTime) -> Option<Result<Grant, TokenError>> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(name).filter(|kept| now < kept.until).map(|kept| kept.grant.clone())
+    fn cached(&self, name: &str, now: SystemTime) -> Option<Result<VerifiedToken, TokenError>> {
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.get(name).filter(|cached| now < cached.until).map(|cached| cached.result.clone())
     }
 
-    fn remember(&self, name: String, grant: Result<Grant, TokenError>, now: SystemTime) {
-        let ends = grant.as_ref().ok().and_then(|grant| grant.expires);
-        let until = ends.map_or(now + self.keep, |ends| ends.min(now + self.keep));
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MOST_KEPT {
-            kept.retain(|_, kept| now < kept.until);
+    fn cache(&self, name: String, result: Result<VerifiedToken, TokenError>, now: SystemTime) {
+        let expires = result.as_ref().ok().and_then(|token| token.expires);
+        let until = expires.map_or(now + self.max_age, |expires| expires.min(now + self.max_age));
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= MAX_CACHED {
+            cache.retain(|_, cached| now < cached.until);
         }
-        if kept.len() >= MOST_KEPT {
-            kept.clear();
+        if cache.len() >= MAX_CACHED {
+            cache.clear();
         }
-        kept.insert(name, Kept { grant, until });
+        cache.insert(name, CachedResult { result, until });
     }
 
-    async fn ask(&self, token: &str) -> Result<bytes::Bytes, TokenError> {
+    async fn request(&self, token: &str) -> Result<bytes::Bytes, TokenError> {
         let unavailable = |why: String| {
             tracing::warn!(endpoint = %self.endpoint, why, "a token could not be introspected");
             TokenError::Unavailable(why)
@@ -138,50 +148,51 @@ impl Introspection {
             [("token", token), ("token_type_hint", "access_token")],
         );
         let form = match &self.credentials {
-            Credentials::Basic(pair) => form.authorization("Basic", pair),
-            Credentials::Bearer(token) => form.authorization("Bearer", token),
+            IntrospectionCredentials::Basic(pair) => form.authorization("Basic", pair),
+            IntrospectionCredentials::Bearer(token) => form.authorization("Bearer", token),
         };
         let form = form.map_err(|error| unavailable(error.to_string()))?;
         let reply = self.guard.send(form).await.map_err(|error| unavailable(error.to_string()))?;
         match reply.status.is_success() {
             true => Ok(reply.body),
-            // It says so of us, not of the token.
+            // The error is about this server, not about the token.
             false => Err(unavailable(format!("the introspection endpoint answers {}", reply.status))),
         }
     }
 }
 
 #[derive(Deserialize)]
-struct Activity {
+struct ActiveClaim {
     active: bool,
 }
 
-fn judge(
-    answer: &[u8],
+/// Checks the response of an introspection endpoint.
+fn check_response(
+    response: &[u8],
     issuer: &str,
     audiences: &[&str],
     now: SystemTime,
     skew: Duration,
-) -> Result<Grant, TokenError> {
+) -> Result<VerifiedToken, TokenError> {
     let unreadable =
         |_| TokenError::Unavailable("the introspection endpoint's answer cannot be read".to_owned());
-    if !serde_json::from_slice::<Activity>(answer).map_err(unreadable)?.active {
+    if !serde_json::from_slice::<ActiveClaim>(response).map_err(unreadable)?.active {
         return Err(TokenError::Invalid("the token is not active".to_owned()));
     }
-    let claims: Claims = serde_json::from_slice(answer).map_err(unreadable)?;
-    let access: AccessClaims = serde_json::from_slice(answer).map_err(unreadable)?;
-    // The issuer is optional in an answer: it is known who was asked.
+    let claims: Claims = serde_json::from_slice(response).map_err(unreadable)?;
+    let access: AccessTokenClaimSet = serde_json::from_slice(response).map_err(unreadable)?;
+    // The issuer is optional, because it is the one whose endpoint was asked.
     if claims.iss.as_deref().is_some_and(|iss| iss != issuer) {
-        return Err(invalid(JoseError::Issuer));
+        return Err(TokenError::from(JoseError::Issuer));
     }
     if !audiences.iter().any(|audience| claims.aud.contains(audience)) {
-        return Err(invalid(JoseError::Audience));
+        return Err(TokenError::from(JoseError::Audience));
     }
     if claims.exp.is_some() {
-        claims.check_time(now, skew).map_err(invalid)?;
+        claims.check_time(now, skew)?;
     }
-    // A token that stands for no person is the client's own (RFC 9068, section 2.2).
+    // A token without a user is the client's own (RFC 9068, section 2.2).
     let subject = claims.sub.or_else(|| access.client().map(str::to_owned));
-    let subject = subject.ok_or_else(|| invalid(JoseError::Missing("sub")))?;
-    access.grant(issuer.to_owned(), subject, claims.exp)
+    let subject = subject.ok_or_else(|| TokenError::from(JoseError::Missing("sub")))?;
+    access.into_token(issuer.to_owned(), subject, claims.exp)
 }

@@ -1,4 +1,6 @@
-//! The layer itself: from a request with a token to a request with a principal, or to a refusal.
+//! The layer of a resource server: replaces the access token of a request by a principal, or refuses the request.
+//!
+//! No service behind the layer sees the token, so none can pass it on.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -19,46 +21,50 @@ use tower_layer::Layer;
 use tower_service::Service;
 use url::Url;
 
-use super::challenge::{self, DPOP_NONCE, Refusal, Scheme};
+use super::challenge::{AccessRefusal, ChallengeContext, DPOP_NONCE, TokenScheme};
 use super::dpop::{ProofError, ProofVerifier};
-use super::operation::{self, Unclear};
-use super::{Grant, Resource, TokenError};
+use super::metadata::MetadataEndpoint;
+use super::operation::{self, AmbiguousRequest};
+use super::resource_server::ResourceServer;
+use super::token::{TokenError, VerifiedToken};
 use crate::jose::{Claims, Jwt};
 
-/// The layer that [`Resource::layer`] makes.
+/// The layer that [`ResourceServer::layer`] returns.
 #[derive(Clone)]
-pub struct ResourceLayer {
-    gate: Arc<Gate>,
+pub struct ResourceServerLayer {
+    authorizer: Arc<RequestAuthorizer>,
 }
 
-impl ResourceLayer {
-    pub(super) fn new(resource: Resource) -> ResourceLayer {
-        let metadata = resource.metadata_url();
-        ResourceLayer { gate: Arc::new(Gate { resource, metadata }) }
+impl ResourceServer {
+    /// Returns the layer that goes around the endpoint.
+    pub fn layer(self) -> ResourceServerLayer {
+        let metadata = MetadataEndpoint::new(&self.uri, self.metadata());
+        ResourceServerLayer { authorizer: Arc::new(RequestAuthorizer { resource: self, metadata }) }
     }
 }
 
-impl<S> Layer<S> for ResourceLayer {
-    type Service = Protected<S>;
+impl<S> Layer<S> for ResourceServerLayer {
+    type Service = ProtectedService<S>;
 
-    fn layer(&self, inner: S) -> Protected<S> {
-        Protected { inner, gate: self.gate.clone() }
+    fn layer(&self, inner: S) -> ProtectedService<S> {
+        ProtectedService { inner, authorizer: self.authorizer.clone() }
     }
 }
 
-/// An endpoint with the layer around it.
+/// An endpoint behind a resource server.
 #[derive(Clone)]
-pub struct Protected<S> {
+pub struct ProtectedService<S> {
     inner: S,
-    gate: Arc<Gate>,
+    authorizer: Arc<RequestAuthorizer>,
 }
 
-struct Gate {
-    resource: Resource,
-    metadata: String,
+/// Authorizes requests.
+struct RequestAuthorizer {
+    resource: ResourceServer,
+    metadata: MetadataEndpoint,
 }
 
-impl<S> Service<Request<Body>> for Protected<S>
+impl<S> Service<Request<Body>> for ProtectedService<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -72,31 +78,31 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let gate = self.gate.clone();
-        // The one that was polled is the one that is ready.
+        let authorizer = self.authorizer.clone();
+        // Only the service that was polled is ready.
         let ready = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, ready);
         Box::pin(async move {
-            if gate.resource.is_metadata(request.uri().path()) {
-                return Ok(gate.resource.metadata_response(request.method()));
+            if authorizer.metadata.is_at(request.uri().path()) {
+                return Ok(authorizer.metadata.handle(request.method()));
             }
-            let proven = ProofVerifier::is_present(request.headers());
-            let mut response = match gate.admit(request).await {
+            let has_proof = ProofVerifier::is_present(request.headers());
+            let mut response = match authorizer.authorize(request).await {
                 Ok(request) => inner.call(request).await?,
-                Err(refusal) => gate.refuse(&refusal),
+                Err(refusal) => authorizer.refuse(&refusal),
             };
-            gate.hand_out_nonce(proven, response.headers_mut());
+            authorizer.set_next_nonce(has_proof, response.headers_mut());
             Ok(response)
         })
     }
 }
 
-impl Gate {
-    async fn admit(&self, request: Request<Body>) -> Result<Request<Body>, Refusal> {
+impl RequestAuthorizer {
+    /// Authorizes a request. Removes its token, and adds the principal and the verified token for handlers.
+    async fn authorize(&self, request: Request<Body>) -> Result<Request<Body>, AccessRefusal> {
         let (mut parts, body) = request.into_parts();
-        let (scheme, grant) = self.identify(&parts).await?;
+        let (scheme, grant) = self.authenticate(&parts).await?;
         let body = self.check_scopes(scheme, &grant, &parts, body).await?;
-        // Nothing behind this layer sees the token, so nothing can pass it on.
         parts.headers.remove(AUTHORIZATION);
         parts.headers.remove(HeaderName::from_static("dpop"));
         parts.extensions.insert(Arc::new(grant.principal()));
@@ -104,31 +110,32 @@ impl Gate {
         Ok(Request::from_parts(parts, body))
     }
 
-    /// Whose request it is, by its head.
-    async fn identify(&self, parts: &Parts) -> Result<(Scheme, Grant), Refusal> {
+    /// Checks the token of a request, and that the request may use it.
+    async fn authenticate(&self, parts: &Parts) -> Result<(TokenScheme, VerifiedToken), AccessRefusal> {
         let (scheme, token) = credentials(&parts.headers)?;
         let now = (self.resource.clock)();
-        let grant = self.grant(token, now).await.map_err(|error| match error {
-            TokenError::Invalid(why) => Refusal::Token(scheme, why),
-            TokenError::Unavailable(_) => Refusal::Unavailable,
-            TokenError::Failed(_) => Refusal::Failed,
+        let grant = self.verify(token, now).await.map_err(|error| match error {
+            TokenError::Invalid(why) => AccessRefusal::InvalidToken(scheme, why),
+            TokenError::Unavailable(_) => AccessRefusal::Unavailable,
+            TokenError::Failed(_) => AccessRefusal::InternalError,
         })?;
         self.check_binding(scheme, token, &grant, parts, now).await?;
         Ok((scheme, grant))
     }
 
-    async fn grant(&self, token: &str, now: SystemTime) -> Result<Grant, TokenError> {
+    /// Checks a token: an API key, a signed token of a trusted issuer, or an opaque token.
+    async fn verify(&self, token: &str, now: SystemTime) -> Result<VerifiedToken, TokenError> {
         let resource = &self.resource;
         if let Some(keys) = resource.keys.as_ref().filter(|keys| keys.is_key(token)) {
             return Ok(keys.verify(token, now).await?.into());
         }
         let audiences: Vec<&str> = resource.audiences.iter().map(String::as_str).collect();
         let untrusted =
-            || TokenError::Invalid("The token is not of an issuer that is trusted here".to_owned());
+            || TokenError::Invalid("The token is not from an issuer that is trusted here".to_owned());
         let mut issuers = resource.issuers.iter();
         let issuer = match Jwt::parse(token) {
             Ok(jwt) => {
-                let claims: Claims = jwt.unverified().map_err(super::issuer::invalid)?;
+                let claims: Claims = jwt.unverified()?;
                 let named = issuers.find(|issuer| claims.iss.as_deref() == Some(issuer.name()));
                 let named = named.ok_or_else(untrusted)?;
                 if named.signs() {
@@ -136,79 +143,85 @@ impl Gate {
                 }
                 named
             }
-            // What says nothing of itself is shown to the one issuer of such tokens.
+            // An opaque token names no issuer: the one with an introspection endpoint is asked.
             Err(_) => issuers.find(|issuer| issuer.introspection().is_some()).ok_or_else(untrusted)?,
         };
         let introspection = issuer.introspection().ok_or_else(untrusted)?;
         introspection.check(token, issuer.name(), &audiences, now, resource.skew).await
     }
 
-    /// RFC 9449, section 7: a bound token needs its proof, and is never a bearer token.
+    /// Checks the DPoP binding of a token (RFC 9449, section 7). A bound token needs a proof, and is never a bearer token.
     async fn check_binding(
         &self,
-        scheme: Scheme,
+        scheme: TokenScheme,
         token: &str,
-        grant: &Grant,
+        grant: &VerifiedToken,
         parts: &Parts,
         now: SystemTime,
-    ) -> Result<(), Refusal> {
-        let refused = |why: &str| Err(Refusal::Token(scheme, why.to_owned()));
+    ) -> Result<(), AccessRefusal> {
+        let refused = |why: &str| Err(AccessRefusal::InvalidToken(scheme, why.to_owned()));
         let Some(dpop) = &self.resource.dpop else {
             return match (scheme, &grant.key) {
-                (Scheme::Bearer, None) => Ok(()),
+                (TokenScheme::Bearer, None) => Ok(()),
                 _ => refused("Tokens that are bound to a key are not accepted here"),
             };
         };
         match (scheme, &grant.key) {
-            (Scheme::Bearer, None) if !dpop.is_required() => Ok(()),
-            (Scheme::Bearer, None) | (Scheme::Dpop, None) => {
+            (TokenScheme::Bearer, None) if !dpop.is_required() => Ok(()),
+            (TokenScheme::Bearer, None) | (TokenScheme::Dpop, None) => {
                 refused("The token must be bound to a key, and is not")
             }
-            (Scheme::Bearer, Some(_)) => {
+            (TokenScheme::Bearer, Some(_)) => {
                 refused("The token is bound to a key: use the DPoP scheme with a proof")
             }
-            (Scheme::Dpop, Some(key)) => {
-                let requested = self.requested(parts);
+            (TokenScheme::Dpop, Some(key)) => {
+                let requested = self.requested_url(parts);
                 let urls: Vec<&Url> =
                     [Some(&self.resource.uri), requested.as_ref()].into_iter().flatten().collect();
-                let proof = dpop.proofs().check(&parts.headers, &parts.method, &urls, Some(token), now);
+                let proof = dpop.verifier().check(&parts.headers, &parts.method, &urls, Some(token), now);
                 let proof = proof.map_err(|error| match error {
                     ProofError::Missing => {
-                        Refusal::Proof("The DPoP header with the proof is missing".to_owned())
+                        AccessRefusal::InvalidProof("The DPoP header with the proof is missing".to_owned())
                     }
-                    ProofError::Invalid(why) => Refusal::Proof(why),
-                    ProofError::Nonce(nonce) => Refusal::Nonce(nonce),
+                    ProofError::Invalid(why) => AccessRefusal::InvalidProof(why),
+                    ProofError::Nonce(nonce) => AccessRefusal::NonceRequired(nonce),
                 })?;
                 if proof.key != *key {
                     return refused("The token is bound to another key");
                 }
-                match dpop.is_new(&proof, now).await {
+                match dpop.record(&proof, now).await {
                     Ok(true) => Ok(()),
-                    Ok(false) => Err(Refusal::Proof("The proof was used before (jti)".to_owned())),
+                    Ok(false) => {
+                        Err(AccessRefusal::InvalidProof("The proof was used before (jti)".to_owned()))
+                    }
                     Err(error) => {
-                        tracing::warn!(%error, "a proof cannot be held against those of other replicas");
-                        Err(if error.is_unavailable() { Refusal::Unavailable } else { Refusal::Failed })
+                        tracing::warn!(%error, "a proof cannot be compared with those of other replicas");
+                        Err(if error.is_unavailable() {
+                            AccessRefusal::Unavailable
+                        } else {
+                            AccessRefusal::InternalError
+                        })
                     }
                 }
             }
         }
     }
 
-    /// The URL that was requested, as it looks from outside: the host that a request names is not to be
-    /// relied on.
-    fn requested(&self, parts: &Parts) -> Option<Url> {
+    /// Returns the requested URL as clients see it. Only its path is from the request, whose host is not trusted.
+    fn requested_url(&self, parts: &Parts) -> Option<Url> {
         self.resource.uri.join(parts.uri.path()).ok()
     }
 
+    /// Checks the scopes of a token, and returns the body of the request.
     async fn check_scopes(
         &self,
-        scheme: Scheme,
-        grant: &Grant,
+        scheme: TokenScheme,
+        grant: &VerifiedToken,
         parts: &Parts,
         body: Body,
-    ) -> Result<Body, Refusal> {
+    ) -> Result<Body, AccessRefusal> {
         let policy = &self.resource.scopes;
-        let (needed, body) = if parts.method == Method::POST && policy.looks_inside() {
+        let (needed, body) = if parts.method == Method::POST && policy.depends_on_body() {
             self.needed_scopes(body).await?
         } else {
             (policy.base().clone(), body)
@@ -216,43 +229,46 @@ impl Gate {
         if policy.allows(&grant.scopes, &needed) {
             return Ok(body);
         }
-        Err(Refusal::Scope(scheme, needed))
+        Err(AccessRefusal::InsufficientScope(scheme, needed))
     }
 
-    /// Reads a body and returns the scopes that it needs. The endpoint refuses a body that is no message.
-    async fn needed_scopes(&self, body: Body) -> Result<(BTreeSet<String>, Body), Refusal> {
-        let collected = Limited::new(body, self.resource.most_bytes).collect();
+    /// Reads a body, and returns the scopes that it needs. The endpoint behind refuses a body that is no message.
+    async fn needed_scopes(&self, body: Body) -> Result<(BTreeSet<String>, Body), AccessRefusal> {
+        let collected = Limited::new(body, self.resource.max_bytes).collect();
         let collected = tokio::time::timeout(self.resource.read_timeout, collected).await;
         let text: Bytes = match collected {
             Ok(Ok(collected)) => collected.to_bytes(),
-            Ok(Err(_)) => return Err(Refusal::Unreadable(StatusCode::PAYLOAD_TOO_LARGE)),
-            Err(_) => return Err(Refusal::Unreadable(StatusCode::REQUEST_TIMEOUT)),
+            Ok(Err(_)) => return Err(AccessRefusal::UnreadableBody(StatusCode::PAYLOAD_TOO_LARGE)),
+            Err(_) => return Err(AccessRefusal::UnreadableBody(StatusCode::REQUEST_TIMEOUT)),
         };
         let needed = match jsonrpc::decode_frame(&text) {
-            Ok(frame) => self.scopes_of(&frame).map_err(|Unclear(why)| Refusal::Unclear(why))?,
+            Ok(frame) => self
+                .scopes_of(&frame)
+                .map_err(|AmbiguousRequest(why)| AccessRefusal::AmbiguousRequest(why))?,
             Err(_) => self.resource.scopes.base().clone(),
         };
         Ok((needed, Body::full(text)))
     }
 
-    fn scopes_of(&self, frame: &Frame) -> Result<BTreeSet<String>, Unclear> {
+    fn scopes_of(&self, frame: &Frame) -> Result<BTreeSet<String>, AmbiguousRequest> {
         let operations = operation::operations(frame)?;
-        self.resource.scopes.needed(&operations, self.resource.most_resources)
+        self.resource.scopes.needed(&operations, self.resource.max_resources)
     }
 
-    fn refuse(&self, refusal: &Refusal) -> Response<Body> {
+    /// Returns the response to a refused request.
+    fn refuse(&self, refusal: &AccessRefusal) -> Response<Body> {
         tracing::debug!(?refusal, "a request was refused");
-        refusal.response(&challenge::Context {
-            metadata: &self.metadata,
+        refusal.response(&ChallengeContext {
+            metadata: self.metadata.url(),
             base: self.resource.scopes.base(),
             dpop: self.resource.dpop.as_ref(),
         })
     }
 
-    /// RFC 9449, section 8.2: a caller that uses proofs is told the nonce of its next one.
-    fn hand_out_nonce(&self, proven: bool, headers: &mut HeaderMap) {
-        let nonce = || self.resource.dpop.as_ref()?.proofs().nonce((self.resource.clock)());
-        if proven
+    /// Sets the nonce for the next proof of a client that sends proofs (RFC 9449, section 8.2).
+    fn set_next_nonce(&self, has_proof: bool, headers: &mut HeaderMap) {
+        let nonce = || self.resource.dpop.as_ref()?.verifier().nonce((self.resource.clock)());
+        if has_proof
             && !headers.contains_key(DPOP_NONCE)
             && let Some(nonce) = nonce().and_then(|nonce| HeaderValue::from_str(&nonce).ok())
         {
@@ -261,20 +277,20 @@ impl Gate {
     }
 }
 
-/// The token of a request, and how it is shown. There is one place for it: the `Authorization` header.
-fn credentials(headers: &HeaderMap) -> Result<(Scheme, &str), Refusal> {
-    let malformed = |why: &str| Refusal::Malformed(why.to_owned());
-    let mut given = headers.get_all(AUTHORIZATION).iter();
-    let header = given.next().ok_or(Refusal::Nothing)?;
-    if given.next().is_some() {
+/// Returns the token of a request and its scheme. Only the `Authorization` header can hold it.
+fn credentials(headers: &HeaderMap) -> Result<(TokenScheme, &str), AccessRefusal> {
+    let malformed = |why: &str| AccessRefusal::MalformedHeader(why.to_owned());
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let header = values.next().ok_or(AccessRefusal::NoToken)?;
+    if values.next().is_some() {
         return Err(malformed("There must be one Authorization header"));
     }
     let text = header.to_str().map_err(|_| malformed("The Authorization header cannot be read"))?;
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     let scheme = match scheme {
-        _ if scheme.eq_ignore_ascii_case("bearer") => Scheme::Bearer,
-        _ if scheme.eq_ignore_ascii_case("dpop") => Scheme::Dpop,
-        _ => return Err(Refusal::Nothing),
+        _ if scheme.eq_ignore_ascii_case("bearer") => TokenScheme::Bearer,
+        _ if scheme.eq_ignore_ascii_case("dpop") => TokenScheme::Dpop,
+        _ => return Err(AccessRefusal::NoToken),
     };
     let token = token.trim_matches(' ');
     let is_token68 = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);

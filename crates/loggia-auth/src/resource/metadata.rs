@@ -1,19 +1,29 @@
-//! The document that leads clients to the authorization server: protected resource metadata (RFC 9728).
+//! The metadata of the protected resource (RFC 9728), which tells clients its authorization servers.
 
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use loggia::transport::http::Body;
 use serde::Serialize;
+use url::Url;
 
-use super::{PROOF_ALGORITHMS, Resource};
+use super::dpop::{DpopPolicy, PROOF_ALGORITHMS};
 use crate::jose::Algorithm;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
+/// The content of the metadata.
+pub(super) struct ResourceMetadata<'a> {
+    pub(super) resource: &'a str,
+    pub(super) authorization_servers: Vec<&'a str>,
+    pub(super) scopes: Vec<&'a str>,
+    pub(super) title: Option<&'a str>,
+    pub(super) dpop: Option<&'a DpopPolicy>,
+}
+
 #[derive(Serialize)]
-struct Document<'a> {
+struct MetadataDocument<'a> {
     resource: &'a str,
-    authorization_servers: Vec<&'a str>,
+    authorization_servers: &'a [&'a str],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes_supported: Vec<&'a str>,
     bearer_methods_supported: &'a [&'a str],
@@ -25,55 +35,86 @@ struct Document<'a> {
     dpop_bound_access_tokens_required: Option<bool>,
 }
 
-impl Resource {
-    /// The path of the metadata: the well-known name, and then the resource's own path (RFC 9728, section
-    /// 3.1).
-    fn metadata_path(&self) -> String {
-        format!("{WELL_KNOWN}{}", self.uri.path().trim_end_matches('/'))
-    }
-
-    /// The URL of the metadata, for challenges.
-    pub(super) fn metadata_url(&self) -> String {
-        format!("{}{}", self.uri.origin().ascii_serialization(), self.metadata_path())
-    }
-
-    /// Whether a path is that of the metadata: its own, or the one at the root where clients look next.
-    pub(super) fn is_metadata(&self, path: &str) -> bool {
-        path == WELL_KNOWN || path.trim_end_matches('/') == self.metadata_path()
-    }
-
-    /// The metadata as it is published.
-    pub fn metadata(&self) -> serde_json::Value {
-        let supported: Vec<&str> = match self.supported.is_empty() {
-            true => self.scopes.base().iter().map(String::as_str).collect(),
-            false => self.supported.iter().map(String::as_str).collect(),
-        };
-        let document = Document {
-            resource: &self.name,
-            authorization_servers: self.issuers.iter().map(|issuer| issuer.name()).collect(),
-            // Refresh tokens are not this server's business (specification, "Refresh Tokens").
-            scopes_supported: supported.into_iter().filter(|scope| *scope != "offline_access").collect(),
+impl ResourceMetadata<'_> {
+    /// Returns the document.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        // Refresh tokens are no concern of a resource server (specification, "Refresh Tokens").
+        let scopes = self.scopes.iter().copied().filter(|scope| *scope != "offline_access");
+        let document = MetadataDocument {
+            resource: self.resource,
+            authorization_servers: &self.authorization_servers,
+            scopes_supported: scopes.collect(),
             bearer_methods_supported: &["header"],
-            resource_name: self.title.as_deref(),
-            dpop_signing_alg_values_supported: self.dpop.as_ref().map(|_| PROOF_ALGORITHMS),
-            dpop_bound_access_tokens_required: self.dpop.as_ref().map(|dpop| dpop.is_required()),
+            resource_name: self.title,
+            dpop_signing_alg_values_supported: self.dpop.map(|_| PROOF_ALGORITHMS),
+            dpop_bound_access_tokens_required: self.dpop.map(DpopPolicy::is_required),
         };
-        serde_json::to_value(document).expect("texts and lists can be written")
+        serde_json::to_value(document).expect("the document consists of texts and lists")
+    }
+}
+
+/// The endpoint that publishes the metadata.
+pub(super) struct MetadataEndpoint {
+    path: String,
+    url: String,
+    document: serde_json::Value,
+}
+
+impl MetadataEndpoint {
+    /// Creates the endpoint of a resource. Its path is the well-known name and then the path of the resource (RFC 9728,
+    /// section 3.1).
+    pub(super) fn new(resource: &Url, document: serde_json::Value) -> MetadataEndpoint {
+        let path = format!("{WELL_KNOWN}{}", resource.path().trim_end_matches('/'));
+        let url = format!("{}{path}", resource.origin().ascii_serialization());
+        MetadataEndpoint { path, url, document }
     }
 
-    pub(super) fn metadata_response(&self, method: &Method) -> Response<Body> {
+    /// Returns the URL of the metadata, for challenges.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Returns whether a path is that of the metadata: its own, or the one at the root, which clients try next.
+    pub(super) fn is_at(&self, path: &str) -> bool {
+        path == WELL_KNOWN || path.trim_end_matches('/') == self.path
+    }
+
+    /// Answers a request for the metadata.
+    pub(super) fn handle(&self, method: &Method) -> Response<Body> {
         if method != Method::GET && method != Method::HEAD {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        let mut response = Response::new(Body::full(self.metadata().to_string()));
+        let mut response = Response::new(Body::full(self.document.to_string()));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
-        // It is public, and clients that are web pages must be able to read it.
+        // The document is public, and clients that are web pages must be able to read it.
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_metadata_is_below_the_well_known_name() {
+        for (resource, path, url) in [
+            ("https://mcp.example/mcp", "/.well-known/oauth-protected-resource/mcp", "/mcp"),
+            ("https://mcp.example/", "/.well-known/oauth-protected-resource", ""),
+        ] {
+            let endpoint = MetadataEndpoint::new(&resource.parse().unwrap(), serde_json::Value::Null);
+            assert_eq!(
+                endpoint.url(),
+                format!("https://mcp.example/.well-known/oauth-protected-resource{url}")
+            );
+            for (path, is_at) in [(path, true), (WELL_KNOWN, true), ("/mcp", false)] {
+                assert_eq!(endpoint.is_at(path), is_at, "{resource} {path}");
+            }
+        }
     }
 }

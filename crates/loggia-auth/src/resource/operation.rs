@@ -1,56 +1,57 @@
-//! The operations that a request asks for, read from its body before it is passed on.
+//! The operations of a request, read from its body before it is passed on.
+//!
+//! An ambiguous request is refused, because the server behind could read it in another way than the rules did.
 
 use loggia::wire::jsonrpc::{Frame, Message};
 use loggia::wire::uri::AmbiguousUri;
 use loggia::wire::{Method, RawJson};
 use serde::Deserialize;
 
-use super::completed::Completed;
-use super::subject::Subject;
+use super::completion::CompletionParams;
+use super::target::OperationTarget;
 
-/// One thing that a request asks for.
+/// An operation of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operation {
-    /// The method.
-    pub method: Method,
-    /// The tool, prompt or resource it is about.
-    pub subject: Option<Subject>,
+pub(super) struct McpOperation {
+    pub(super) method: Method,
+    pub(super) target: Option<OperationTarget>,
 }
 
-impl Operation {
-    /// Returns the URI of the resource, or the beginning of the URIs, that it is about.
+impl McpOperation {
+    /// Returns the URI of the target, or the prefix of the URIs.
     pub(super) fn uri(&self) -> Option<&str> {
-        match self.subject.as_ref()? {
-            Subject::Resource(uri) | Subject::ResourcesUnder(uri) => Some(uri),
-            Subject::Tool(_) | Subject::Prompt(_) => None,
+        match self.target.as_ref()? {
+            OperationTarget::Resource(uri) | OperationTarget::ResourcesUnder(uri) => Some(uri),
+            OperationTarget::Tool(_) | OperationTarget::Prompt(_) => None,
         }
     }
 }
 
-/// A request is not clear about what it asks for.
+/// An error for a request whose operation is ambiguous, with the reason.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unclear(pub(super) String);
+pub(super) struct AmbiguousRequest(pub(super) String);
 
-impl From<AmbiguousUri> for Unclear {
-    fn from(why: AmbiguousUri) -> Unclear {
-        Unclear(format!("The URI is ambiguous: {why}. Spell it as the server lists it, or in normal form"))
+impl From<AmbiguousUri> for AmbiguousRequest {
+    fn from(why: AmbiguousUri) -> AmbiguousRequest {
+        AmbiguousRequest(format!(
+            "The URI is ambiguous: {why}. Spell it as the server lists it, or in normal form"
+        ))
     }
 }
 
-impl Unclear {
-    /// The request names more resources than are judged.
-    pub(super) fn too_many_resources(most: usize) -> Unclear {
-        Unclear(format!("The request names more than {most} resources. Name fewer in each request"))
+impl AmbiguousRequest {
+    /// Returns the error for a request that names more resources than the limit.
+    pub(super) fn too_many_resources(most: usize) -> AmbiguousRequest {
+        AmbiguousRequest(format!("The request names more than {most} resources. Name fewer in each request"))
     }
 
-    fn params(method: &Method) -> Unclear {
-        Unclear(format!("The params of {} do not say unambiguously what is asked for", method.as_str()))
+    fn params(method: &Method) -> AmbiguousRequest {
+        AmbiguousRequest(format!("The params of {} are missing, wrong or ambiguous", method.as_str()))
     }
 }
 
-/// The operations in a body. What cannot be read unambiguously is refused: what is judged here must be what
-/// is done behind.
-pub(super) fn operations(frame: &Frame) -> Result<Vec<Operation>, Unclear> {
+/// Returns the operations in a body. Responses contain none.
+pub(super) fn operations(frame: &Frame) -> Result<Vec<McpOperation>, AmbiguousRequest> {
     let mut found = Vec::new();
     let messages: Vec<&Message> = match frame {
         Frame::Single(message) => vec![message],
@@ -70,51 +71,55 @@ pub(super) fn operations(frame: &Frame) -> Result<Vec<Operation>, Unclear> {
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct NameParams {
     name: String,
 }
 
 #[derive(Deserialize)]
-struct Located {
+struct UriParams {
     uri: String,
 }
 
 #[derive(Deserialize)]
-struct Listening {
-    notifications: Followed,
+struct ListenParams {
+    notifications: ListenFilter,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Followed {
+struct ListenFilter {
     #[serde(default)]
     resource_subscriptions: Option<Vec<String>>,
 }
 
-fn read(method: &Method, params: Option<&RawJson>, found: &mut Vec<Operation>) -> Result<(), Unclear> {
-    let unclear = || Unclear::params(method);
-    let params = params.ok_or_else(unclear);
-    let subjects: Vec<Option<Subject>> = match method {
-        Method::CallTool => vec![Some(Subject::Tool(decoded::<Named>(params?, method)?.name))],
-        Method::GetPrompt => vec![Some(Subject::Prompt(decoded::<Named>(params?, method)?.name))],
+fn read(
+    method: &Method,
+    params: Option<&RawJson>,
+    found: &mut Vec<McpOperation>,
+) -> Result<(), AmbiguousRequest> {
+    let ambiguous = || AmbiguousRequest::params(method);
+    let params = params.ok_or_else(ambiguous);
+    let targets: Vec<Option<OperationTarget>> = match method {
+        Method::CallTool => vec![Some(OperationTarget::Tool(decode::<NameParams>(params?, method)?.name))],
+        Method::GetPrompt => vec![Some(OperationTarget::Prompt(decode::<NameParams>(params?, method)?.name))],
         Method::ReadResource | Method::Subscribe | Method::Unsubscribe => {
-            vec![Some(Subject::Resource(decoded::<Located>(params?, method)?.uri))]
+            vec![Some(OperationTarget::Resource(decode::<UriParams>(params?, method)?.uri))]
         }
         Method::Listen => {
-            let followed = decoded::<Listening>(params?, method)?.notifications;
-            let uris = followed.resource_subscriptions.unwrap_or_default();
-            uris.into_iter().map(|uri| Some(Subject::Resource(uri))).chain([None]).collect()
+            let filter = decode::<ListenParams>(params?, method)?.notifications;
+            let uris = filter.resource_subscriptions.unwrap_or_default();
+            uris.into_iter().map(|uri| Some(OperationTarget::Resource(uri))).chain([None]).collect()
         }
         Method::Complete => {
-            let completed = decoded::<Completed>(params?, method)?;
-            vec![Some(completed.subject().ok_or_else(unclear)?)]
+            let completed = decode::<CompletionParams>(params?, method)?;
+            vec![Some(completed.into_target().ok_or_else(ambiguous)?)]
         }
         _ => vec![None],
     };
-    found.extend(subjects.into_iter().map(|subject| Operation { method: method.clone(), subject }));
+    found.extend(targets.into_iter().map(|target| McpOperation { method: method.clone(), target }));
     Ok(())
 }
 
-fn decoded<T: serde::de::DeserializeOwned>(params: &RawJson, method: &Method) -> Result<T, Unclear> {
-    params.decode().map_err(|_| Unclear::params(method))
+fn decode<T: serde::de::DeserializeOwned>(params: &RawJson, method: &Method) -> Result<T, AmbiguousRequest> {
+    params.decode().map_err(|_| AmbiguousRequest::params(method))
 }

@@ -1,24 +1,26 @@
-//! Which operation needs which scopes. It is decided before the operation runs, from its method and from the
-//! name or URI it is about, so that a refusal can name everything that is needed at once.
+//! The scopes that operations need.
+//!
+//! They depend on the method and on the name or URI of the target, and are decided before the operation runs, so that a
+//! refusal can name all missing scopes at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::operation::{Operation, Unclear};
-use super::subject::Subject;
+use super::operation::{AmbiguousRequest, McpOperation};
+use super::target::OperationTarget;
 use super::uri_rules::{ComparableUri, UriPattern, UriSpellings};
 
-/// The scopes that operations need. Without rules a good token is enough for everything.
+/// The rules for the scopes that operations need. Without rules, a valid token suffices for all operations.
 #[derive(Debug, Clone, Default)]
 pub struct ScopePolicy {
     always: BTreeSet<String>,
-    rules: Vec<Rule>,
+    rules: Vec<ScopeRule>,
     implies: BTreeMap<String, BTreeSet<String>>,
     spellings: UriSpellings,
 }
 
 #[derive(Debug, Clone)]
-struct Rule {
-    kind: Kind,
+struct ScopeRule {
+    kind: RuleKind,
     pattern: String,
     /// The pattern of a rule for resources, compiled.
     uris: UriPattern,
@@ -26,7 +28,7 @@ struct Rule {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum RuleKind {
     Method,
     Tool,
     Prompt,
@@ -34,115 +36,115 @@ enum Kind {
 }
 
 impl ScopePolicy {
-    /// No rules.
+    /// Creates a policy without rules.
     pub fn new() -> ScopePolicy {
         ScopePolicy::default()
     }
 
-    /// Every request needs this scope.
+    /// Requires a scope for every request.
     pub fn always(mut self, scope: impl Into<String>) -> ScopePolicy {
         self.always.insert(scope.into());
         self
     }
 
-    /// A method needs this scope. In this and the following, a `*` at the end stands for any rest.
+    /// Requires a scope for a method. Here and in the following rules, a `*` at the end matches any rest.
     pub fn method(self, method: impl Into<String>, scope: impl Into<String>) -> ScopePolicy {
-        self.rule(Kind::Method, method.into(), scope.into())
+        self.rule(RuleKind::Method, method.into(), scope.into())
     }
 
-    /// Calling a tool needs this scope.
+    /// Requires a scope for calls of a tool.
     pub fn tool(self, name: impl Into<String>, scope: impl Into<String>) -> ScopePolicy {
-        self.rule(Kind::Tool, name.into(), scope.into())
+        self.rule(RuleKind::Tool, name.into(), scope.into())
     }
 
-    /// Getting a prompt needs this scope.
+    /// Requires a scope for getting a prompt.
     pub fn prompt(self, name: impl Into<String>, scope: impl Into<String>) -> ScopePolicy {
-        self.rule(Kind::Prompt, name.into(), scope.into())
+        self.rule(RuleKind::Prompt, name.into(), scope.into())
     }
 
-    /// Reading or following a resource, or completing its URI, needs this scope.
+    /// Requires a scope for reading a resource, subscribing to it, and completing its URI.
     ///
     /// URIs are compared in their normal form ([`NormalUri`](loggia::wire::uri::NormalUri)), so a rule holds for every
     /// spelling of a URI. Paths of `file:` URIs are compared without regard to case, which some file systems ignore; the
     /// Unicode normalization form counts. With a rule for resources, a request whose URI has no normal form is refused.
     pub fn resource(self, uri: impl Into<String>, scope: impl Into<String>) -> ScopePolicy {
-        self.rule(Kind::Resource, uri.into(), scope.into())
+        self.rule(RuleKind::Resource, uri.into(), scope.into())
     }
 
-    /// `NAME+URI` is the same resource as `URI`: the qualified URIs of a hub.
+    /// Declares that `NAME+URI` is the same resource as `URI`: the qualified URIs of a hub.
     pub fn qualifier(mut self, name: impl Into<String>) -> ScopePolicy {
         self.spellings.add_qualifier(&name.into());
-        self.compiled()
+        self.with_compiled_rules()
     }
 
-    /// A URI that begins with `alias` is the same resource as the URI with `prefix` in that place, such as
+    /// Declares that a URI which begins with `alias` is the same resource as the URI with `prefix` in its place, such as
     /// `file:///srv/notes/` and `file:///` for a server that takes absolute and relative paths.
     ///
-    /// With several aliases of one prefix, a rule holds for all URIs that it may be about: a rule for `file:///a` holds
+    /// With several aliases of one prefix, a rule holds for all URIs that it may mean: a rule for `file:///a` holds
     /// for that path in each folder, and a rule for a folder above the alias (`file:///srv/*`) for everything below
     /// `file:///`.
     pub fn alias(mut self, alias: &str, prefix: &str) -> ScopePolicy {
         self.spellings.add_alias(alias, prefix);
-        self.compiled()
+        self.with_compiled_rules()
     }
 
-    /// Whoever has `broad` has `narrow` too.
+    /// Declares that the scope `broad` includes the scope `narrow`.
     pub fn implies(mut self, broad: impl Into<String>, narrow: impl Into<String>) -> ScopePolicy {
         self.implies.entry(broad.into()).or_default().insert(narrow.into());
         self
     }
 
-    fn rule(mut self, kind: Kind, pattern: String, scope: String) -> ScopePolicy {
+    fn rule(mut self, kind: RuleKind, pattern: String, scope: String) -> ScopePolicy {
         let uris = match kind {
-            Kind::Resource => self.spellings.pattern(&pattern),
-            Kind::Method | Kind::Tool | Kind::Prompt => UriPattern::default(),
+            RuleKind::Resource => self.spellings.pattern(&pattern),
+            RuleKind::Method | RuleKind::Tool | RuleKind::Prompt => UriPattern::default(),
         };
-        self.rules.push(Rule { kind, pattern, uris, scope });
+        self.rules.push(ScopeRule { kind, pattern, uris, scope });
         self
     }
 
-    /// Compiles all rules anew: the spellings of URIs have changed.
-    fn compiled(mut self) -> ScopePolicy {
-        let resources = self.rules.iter_mut().filter(|rule| rule.kind == Kind::Resource);
+    /// Compiles all rules again, after the spellings of URIs changed.
+    fn with_compiled_rules(mut self) -> ScopePolicy {
+        let resources = self.rules.iter_mut().filter(|rule| rule.kind == RuleKind::Resource);
         resources.for_each(|rule| rule.uris = self.spellings.pattern(&rule.pattern));
         self
     }
 
-    /// What every request needs.
+    /// Returns the scopes that every request needs.
     pub fn base(&self) -> &BTreeSet<String> {
         &self.always
     }
 
-    /// Whether requests must be read to know what they need.
-    pub(super) fn looks_inside(&self) -> bool {
+    /// Returns whether the scopes depend on the bodies of requests.
+    pub(super) fn depends_on_body(&self) -> bool {
         !self.rules.is_empty()
     }
 
-    /// Returns the scopes that these operations need together. Where a rule depends on URIs, there may be at most
-    /// `most_uris` of them, and each URI of a resource must have a normal form.
+    /// Returns the scopes that these operations need together. If a rule depends on URIs, there may be at most `max_uris`
+    /// of them, and each URI of a resource must have a normal form.
     pub(super) fn needed(
         &self,
-        operations: &[Operation],
-        most_uris: usize,
-    ) -> Result<BTreeSet<String>, Unclear> {
-        let spellings = self.judges_uris().then_some(&self.spellings);
+        operations: &[McpOperation],
+        max_uris: usize,
+    ) -> Result<BTreeSet<String>, AmbiguousRequest> {
+        let spellings = self.depends_on_uris().then_some(&self.spellings);
         let uris = operations.iter().filter(|operation| operation.uri().is_some());
-        if spellings.is_some() && uris.count() > most_uris {
-            return Err(Unclear::too_many_resources(most_uris));
+        if spellings.is_some() && uris.count() > max_uris {
+            return Err(AmbiguousRequest::too_many_resources(max_uris));
         }
-        let targets = operations.iter().map(|operation| Target::of(operation, spellings));
-        let targets: Vec<Target<'_>> = targets.collect::<Result<_, Unclear>>()?;
-        let applies = |rule: &&Rule| targets.iter().any(|target| rule.applies(target));
+        let targets = operations.iter().map(|operation| RuleTarget::of(operation, spellings));
+        let targets: Vec<RuleTarget<'_>> = targets.collect::<Result<_, AmbiguousRequest>>()?;
+        let applies = |rule: &&ScopeRule| targets.iter().any(|target| rule.applies(target));
         let scopes = self.rules.iter().filter(applies).map(|rule| rule.scope.clone());
         Ok(scopes.chain(self.always.iter().cloned()).collect())
     }
 
     /// Returns whether a rule depends on URIs.
-    fn judges_uris(&self) -> bool {
-        self.rules.iter().any(|rule| rule.kind == Kind::Resource)
+    fn depends_on_uris(&self) -> bool {
+        self.rules.iter().any(|rule| rule.kind == RuleKind::Resource)
     }
 
-    /// Whether what was granted is enough.
+    /// Returns whether the granted scopes include the needed ones.
     pub fn allows(&self, granted: &[String], needed: &BTreeSet<String>) -> bool {
         let granted = self.with_implied(granted);
         needed.iter().all(|scope| granted.contains(scope.as_str()))
@@ -150,46 +152,50 @@ impl ScopePolicy {
 
     fn with_implied<'a>(&'a self, granted: &'a [String]) -> BTreeSet<&'a str> {
         let mut all = BTreeSet::new();
-        let mut waiting: Vec<&str> = granted.iter().map(String::as_str).collect();
-        while let Some(scope) = waiting.pop() {
+        let mut unvisited: Vec<&str> = granted.iter().map(String::as_str).collect();
+        while let Some(scope) = unvisited.pop() {
             if all.insert(scope) {
-                waiting.extend(self.implies.get(scope).into_iter().flatten().map(String::as_str));
+                unvisited.extend(self.implies.get(scope).into_iter().flatten().map(String::as_str));
             }
         }
         all
     }
 }
 
-/// An operation with what rules are compared with.
-struct Target<'o> {
-    operation: &'o Operation,
-    /// `None` where it has no URI, the beginning of a URI has no normal form, or no rule depends on URIs.
+/// An operation, with the form of its URI that rules are compared with.
+struct RuleTarget<'o> {
+    operation: &'o McpOperation,
+    /// `None` if the operation has no URI, if a prefix has no normal form, or if no rule depends on URIs.
     uri: Option<ComparableUri>,
 }
 
-impl<'o> Target<'o> {
-    fn of(operation: &'o Operation, spellings: Option<&UriSpellings>) -> Result<Target<'o>, Unclear> {
-        let uri = match (&operation.subject, spellings) {
-            (Some(Subject::Resource(uri)), Some(spellings)) => Some(spellings.comparable(uri)?),
-            (Some(Subject::ResourcesUnder(start)), Some(spellings)) => spellings.comparable(start).ok(),
+impl<'o> RuleTarget<'o> {
+    fn of(
+        operation: &'o McpOperation,
+        spellings: Option<&UriSpellings>,
+    ) -> Result<RuleTarget<'o>, AmbiguousRequest> {
+        let uri = match (&operation.target, spellings) {
+            (Some(OperationTarget::Resource(uri)), Some(spellings)) => Some(spellings.comparable(uri)?),
+            (Some(OperationTarget::ResourcesUnder(start)), Some(spellings)) => {
+                spellings.comparable(start).ok()
+            }
             _ => None,
         };
-        Ok(Target { operation, uri })
+        Ok(RuleTarget { operation, uri })
     }
 }
 
-impl Rule {
-    fn applies(&self, target: &Target<'_>) -> bool {
-        match (self.kind, &target.operation.subject) {
-            (Kind::Method, _) => self.matches(target.operation.method.as_str()),
-            (Kind::Tool, Some(Subject::Tool(name))) | (Kind::Prompt, Some(Subject::Prompt(name))) => {
-                self.matches(name)
-            }
-            (Kind::Resource, Some(Subject::Resource(uri))) => {
-                // The spelling too: a server need not read the URI as we do.
+impl ScopeRule {
+    fn applies(&self, target: &RuleTarget<'_>) -> bool {
+        match (self.kind, &target.operation.target) {
+            (RuleKind::Method, _) => self.matches(target.operation.method.as_str()),
+            (RuleKind::Tool, Some(OperationTarget::Tool(name)))
+            | (RuleKind::Prompt, Some(OperationTarget::Prompt(name))) => self.matches(name),
+            (RuleKind::Resource, Some(OperationTarget::Resource(uri))) => {
+                // The original spelling too: a server may read the URI in another way.
                 self.matches(uri) || self.uris.covers(target.uri.as_ref())
             }
-            (Kind::Resource, Some(Subject::ResourcesUnder(_))) => {
+            (RuleKind::Resource, Some(OperationTarget::ResourcesUnder(_))) => {
                 self.uris.may_cover_below(target.uri.as_ref())
             }
             _ => false,
@@ -216,8 +222,8 @@ mod tests {
         let spelled = |policy: ScopePolicy| policy.qualifier("files").alias("file:///srv/", "file:///");
         let ruled = |policy: ScopePolicy| policy.resource("file:///secret/*", "secret").tool("drop", "write");
         let read = |uri: &str| {
-            let subject = Some(Subject::Resource(uri.to_owned()));
-            [Operation { method: Method::ReadResource, subject }]
+            let target = Some(OperationTarget::Resource(uri.to_owned()));
+            [McpOperation { method: Method::ReadResource, target }]
         };
         for policy in [ruled(spelled(ScopePolicy::new())), spelled(ruled(ScopePolicy::new()))] {
             for (uri, is_secret) in [

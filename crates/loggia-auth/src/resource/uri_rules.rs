@@ -1,32 +1,32 @@
-//! Rules for resource URIs, compared with the URI of a request in every spelling.
+//! Rules for resource URIs, which hold for every spelling of a URI.
 //!
-//! A rule is compiled into all texts that mean what its pattern says: as it is written, with the absolute path of each
-//! folder before it, and relative to each folder that it is in. A URI is then compared in its normal form alone. A rule
-//! may hold for more than its pattern says (a relative path is one of several folders), and never for less.
+//! A pattern is compiled into all of its spellings: the original one, with the absolute path of each folder before it, and
+//! relative to each folder that contains it. A URI is then compared in its normal form only. A rule may hold for more URIs
+//! than its pattern matches (a relative path can be in several folders), and never for fewer.
 
 use std::collections::BTreeSet;
 
 use loggia::wire::uri::{AmbiguousUri, NormalUri};
 
-/// The number of alias substitutions in one path: a folder can have an alias inside another folder's alias.
+/// The number of alias substitutions in one path, because a folder with an alias can be in another folder with an alias.
 const ALIAS_ROUNDS: usize = 2;
 
 /// The spellings of one resource that the normal form of URIs does not make equal.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UriSpellings {
-    /// Each with its `+`.
+    /// The qualifiers, each with its `+`.
     qualifiers: Vec<String>,
     aliases: Vec<UriAlias>,
 }
 
-/// The beginning of a URI, and the beginning that means the same, both in normal form.
+/// A prefix of URIs and an equivalent prefix, both in normal form.
 #[derive(Debug, Clone)]
 struct UriAlias {
     alias: String,
     prefix: String,
 }
 
-/// A resource URI, or the beginning of one, in the forms in which it is compared.
+/// A resource URI, or a prefix of one, in the forms in which it is compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ComparableUri {
     /// The normal form, in one case where file systems may ignore case.
@@ -41,13 +41,13 @@ impl UriSpellings {
         self.qualifiers.push(format!("{name}+"));
     }
 
-    /// Adds a beginning of URIs that means the same as `prefix`.
+    /// Adds a prefix of URIs that is equivalent to `prefix`.
     pub(super) fn add_alias(&mut self, alias: &str, prefix: &str) {
-        let (alias, prefix) = (self.clear_beginning(alias).0, self.clear_beginning(prefix).0);
+        let (alias, prefix) = (self.normal_prefix(alias).0, self.normal_prefix(prefix).0);
         self.aliases.push(UriAlias { alias: alias.text, prefix: prefix.text });
     }
 
-    /// Returns the form in which a URI, or the beginning of one, is compared.
+    /// Returns the form in which a URI, or a prefix of one, is compared.
     pub(super) fn comparable(&self, uri: &str) -> Result<ComparableUri, AmbiguousUri> {
         let plain = self.qualifiers.iter().find_map(|qualifier| uri.strip_prefix(qualifier.as_str()));
         NormalUri::parse(plain.unwrap_or(uri)).map(ComparableUri::from)
@@ -56,26 +56,26 @@ impl UriSpellings {
     /// Compiles the pattern of a rule.
     pub(super) fn pattern(&self, pattern: &str) -> UriPattern {
         let (text, is_prefix) = pattern.strip_suffix('*').map_or((pattern, false), |text| (text, true));
-        let (beginning, is_clear) = self.clear_beginning(text);
-        // No clear URI is spelled like the rest of the pattern, so the rule holds for all that begins alike.
-        let is_prefix = is_prefix || !is_clear;
-        let texts = self.equal_texts(beginning.text, is_prefix);
+        let (prefix, is_whole) = self.normal_prefix(text);
+        // No URI in normal form contains the rest of the pattern, so the rule holds for all URIs with this prefix.
+        let is_prefix = is_prefix || !is_whole;
+        let texts = self.equal_texts(prefix.text, is_prefix);
         // The texts are in normal form, so each of them is comparable.
         let forms = texts.iter().filter_map(|text| NormalUri::parse(text).ok()).map(ComparableUri::from);
         UriPattern { forms: forms.collect(), is_prefix }
     }
 
-    /// Returns the longest beginning that has a normal form, and whether it is the whole text.
-    fn clear_beginning(&self, text: &str) -> (ComparableUri, bool) {
+    /// Returns the longest prefix that has a normal form, and whether it is the whole text.
+    fn normal_prefix(&self, text: &str) -> (ComparableUri, bool) {
         if let Ok(whole) = self.comparable(text) {
             return (whole, true);
         }
         let end = text.find(|c: char| c.is_control() || "%\\ .".contains(c)).unwrap_or(text.len());
-        let clear = self.comparable(&text[..end]);
-        (clear.unwrap_or_else(|_| ComparableUri { text: String::new(), folded: String::new() }), false)
+        let prefix = self.comparable(&text[..end]);
+        (prefix.unwrap_or_else(|_| ComparableUri { text: String::new(), folded: String::new() }), false)
     }
 
-    /// Returns the texts that mean the same as `text`.
+    /// Returns the spellings that are equivalent to `text`.
     fn equal_texts(&self, text: String, is_prefix: bool) -> BTreeSet<String> {
         let mut relative = BTreeSet::from([text.clone()]);
         let mut absolute = self.absolute(&relative);
@@ -102,13 +102,13 @@ impl UriSpellings {
 }
 
 impl UriAlias {
-    /// Returns the text with the alias for the prefix at its beginning.
+    /// Returns the text with the alias in place of the prefix.
     fn absolute(&self, text: &str) -> Option<String> {
         text.strip_prefix(&self.prefix).map(|rest| format!("{}{rest}", self.alias))
     }
 
-    /// Returns the text with the prefix for the alias at its beginning. A rule for a folder above the alias holds for
-    /// everything below the prefix.
+    /// Returns the text with the prefix in place of the alias. A rule for a folder above the alias holds for everything below
+    /// the prefix.
     fn relative(&self, text: &str, is_prefix: bool) -> Option<String> {
         if is_prefix && self.alias.starts_with(text) {
             return Some(self.prefix.clone());
@@ -119,7 +119,7 @@ impl UriAlias {
 
 impl From<NormalUri> for ComparableUri {
     fn from(uri: NormalUri) -> ComparableUri {
-        // A file system may ignore case, and nothing tells whether it does.
+        // A file system may ignore case, and the server cannot know whether it does.
         let ignores_case = uri.scheme() == "file";
         let text = uri.to_string();
         let folded = uri.fold_case().to_string();
@@ -131,22 +131,22 @@ impl From<NormalUri> for ComparableUri {
 #[derive(Debug, Clone, Default)]
 pub(super) struct UriPattern {
     forms: Vec<ComparableUri>,
-    /// Whether each form stands for every URI that begins with it.
+    /// Each form matches every URI that begins with it.
     is_prefix: bool,
 }
 
 impl UriPattern {
-    /// Returns whether the rule holds for a URI. Every rule holds for one that has no normal form.
+    /// Returns whether the rule holds for a URI. Every rule holds for a URI without a normal form.
     pub(super) fn covers(&self, uri: Option<&ComparableUri>) -> bool {
         let Some(ComparableUri { text: uri, .. }) = uri else { return true };
         self.forms.iter().any(|ComparableUri { text, .. }| match self.is_prefix {
             true => uri.starts_with(text),
-            // Servers seldom tell a resource from the one with a slash at its end.
+            // Servers seldom distinguish a resource from the one with a slash at its end.
             false => uri.trim_end_matches('/') == text.trim_end_matches('/'),
         })
     }
 
-    /// Returns whether the rule may hold for a URI that begins like this one. Completions ignore case.
+    /// Returns whether the rule may hold for a URI with this prefix. Completions ignore case.
     pub(super) fn may_cover_below(&self, start: Option<&ComparableUri>) -> bool {
         let Some(ComparableUri { folded: start, .. }) = start else { return true };
         let may = |form: &ComparableUri| {
@@ -191,7 +191,7 @@ mod tests {
             ("http://h/a/*", "http://h:80/b/../a/1", true),
             ("http*", "https://h/", true),
             ("*", "notes:1", true),
-            // Patterns that are not clear hold for more than they say, never for less.
+            // Patterns without a normal form hold for more URIs than they match, never for fewer.
             ("file:///100%/*", "file:///100x", true),
             ("file:///100%/*", "file:///99", false),
             ("file:///a%2Fb", "file:///a/b", true),

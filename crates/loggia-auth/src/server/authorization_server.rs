@@ -17,7 +17,7 @@ use super::page_access::{FormFields, PageAccess, SignedInUser};
 use super::revoked::RevokedFamilies;
 use super::router::Router;
 use crate::error::AuthError;
-use crate::resource::Issuer;
+use crate::resource::TrustedIssuer;
 
 /// An embedded authorization server. Cheap to clone.
 #[derive(Clone)]
@@ -51,8 +51,9 @@ impl AuthorizationServer {
     /// Returns this server as an issuer for a resource server in the same process, which sends no requests to it. A
     /// revocation by this process takes effect at once. One by another replica takes effect within ten seconds; if the
     /// store is unavailable, when the access token expires.
-    pub fn issuer(&self) -> Issuer {
-        let issuer = Issuer::signing(self.router.urls.issuer().to_owned(), self.router.signing_keys.clone());
+    pub fn issuer(&self) -> TrustedIssuer {
+        let issuer =
+            TrustedIssuer::signing(self.router.urls.issuer().to_owned(), self.router.signing_keys.clone());
         issuer.revocation_check(self.revoked.clone())
     }
 

@@ -1,7 +1,7 @@
 //! Client metadata (RFC 7591, section 2), from a registration or from a Client ID Metadata Document, checked and turned
 //! into a client.
 //!
-//! Both sources are programs that nobody vouches for, so both pass the same checks.
+//! Neither source is trusted, so both pass the same checks.
 
 use loggia::wire::text::is_unsafe;
 use serde::Deserialize;

@@ -1,8 +1,8 @@
 //! The clients of the authorization server: entered by an administrator, described at the URL that is their identifier
 //! (Client ID Metadata Documents), or registered (RFC 7591).
 //!
-//! What other parties control here is bounded: the size, the number and the age of documents, and the number of
-//! registrations.
+//! Other parties control documents and registrations, so the size, the number and the age of documents are bounded, and
+//! the number of registrations.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

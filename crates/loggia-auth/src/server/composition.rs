@@ -32,7 +32,7 @@ use super::token_endpoint::{TokenEndpoint, TokenProofs};
 use super::urls::ServerUrls;
 use crate::resource::ProofVerifier;
 
-/// How far the clocks of other issuers may be off.
+/// Tolerance for the clocks of other issuers.
 const SKEW: Duration = Duration::from_secs(30);
 
 /// The stores that the endpoints share.

@@ -13,7 +13,7 @@ use super::records::RecordStore;
 use crate::error::AuthError;
 use crate::jose::sha256;
 
-/// How long a consent is remembered.
+/// Lifetime of a consent.
 const LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// The digest of the client's description, and the allowed scopes.

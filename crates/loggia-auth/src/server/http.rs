@@ -21,7 +21,7 @@ use crate::error::AuthError;
 
 /// Longest body, in bytes.
 const MAX_BYTES: usize = 64 << 10;
-/// How long a body may take.
+/// Time for a body to arrive.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// Seconds after which a client can retry, where a retry can help.
 pub(super) const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");

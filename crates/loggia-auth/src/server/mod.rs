@@ -20,7 +20,7 @@
 //! use loggia::transport::{Serve, Shutdown};
 //! use loggia_auth::store::MemoryStore;
 //! use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
-//! use loggia_auth::resource::{Resource, ScopePolicy};
+//! use loggia_auth::resource::{ResourceServer, ScopePolicy};
 //! use loggia_auth::server::{AuthorizationServer, SignInMethod};
 //!
 //! let guard = RestrictedHttpClient::new(FetchPolicy::default())?;
@@ -29,7 +29,7 @@
 //!     .resource("http://127.0.0.1:8080/mcp", ["mcp"])
 //!     .sign_in(link)
 //!     .build()?;
-//! let resource = Resource::new("http://127.0.0.1:8080/mcp".parse()?)?
+//! let resource = ResourceServer::new("http://127.0.0.1:8080/mcp".parse()?)?
 //!     .issuer(server.issuer())
 //!     .scopes(ScopePolicy::new().always("mcp"));
 //! // The layer added last sees a request first.
@@ -81,7 +81,7 @@ pub use authorization_server::{AuthorizationServer, AuthorizationServerLayer, Au
 pub use builder::AuthorizationServerBuilder;
 pub use clients::OAuthClient;
 pub use page_access::{FormFields, SignedInUser};
-pub use pages::{escape, failed, page, problem};
+pub use pages::{error_page, escape, page, problem};
 pub use rate::RateLimit;
 pub use session_admin::SessionAdmin;
 pub use sign_in::{AdmitFn, OpenIdProvider, ShowLinkFn, SignInLink, SignInMethod};

@@ -79,7 +79,7 @@ pub fn problem(status: StatusCode, title: &str, what: &str) -> Response<Body> {
 }
 
 /// Returns the page for an internal error. It says only whether a retry can help.
-pub fn failed(error: &AuthError) -> Response<Body> {
+pub fn error_page(error: &AuthError) -> Response<Body> {
     if !error.is_unavailable() {
         let what = "It was not your fault. The administrator of this server finds the reason in its log.";
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", what);
@@ -96,8 +96,8 @@ pub(super) fn too_many_requests(wait: Duration) -> Response<Body> {
     with_retry_after(problem(StatusCode::TOO_MANY_REQUESTS, "Not so fast", what), wait)
 }
 
-/// Returns a page with an error and a link back to the client. The user decides whether to follow it, because nobody
-/// vouches for the address.
+/// Returns a page with an error and a link back to the client. The user decides whether to follow it, because the
+/// address is not trusted.
 pub(super) fn return_link(what: &str, host: &str, url: &str) -> Response<Body> {
     let (what, host, url) = (escape(what), escape(host), escape(url));
     let content = format!("<p>{what}</p><p><a href=\"{url}\" rel=\"noreferrer\">Go back to {host}</a></p>");
@@ -203,7 +203,7 @@ fn hidden(request: Option<&str>) -> String {
 /// Logs an internal error, and returns its page.
 pub(super) fn internal_error(error: &AuthError) -> Response<Body> {
     tracing::error!(%error, "the authorization server failed");
-    failed(error)
+    error_page(error)
 }
 
 /// Returns the page for a request that is refused, with the reason.

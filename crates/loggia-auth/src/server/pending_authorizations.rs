@@ -10,7 +10,7 @@ use super::records::{RecordStore, StoredRecord};
 use crate::error::AuthError;
 use crate::jose::random;
 
-/// How long a user may take to sign in and to decide.
+/// Time for a user to sign in and to decide.
 pub(super) const LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// Most requests that wait.
 pub(super) const MAX_WAITING: usize = 10_000;

@@ -16,7 +16,7 @@ use crate::store::TokenStore;
 
 /// Most passes over the families, in case requests start further ones meanwhile.
 const MAX_PASSES: usize = 5;
-/// How long the record of a revoked family is kept.
+/// Lifetime of the record of a revoked family.
 const REVOKED_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Lists and ends the sign-ins of an authorization server, through its store.

@@ -15,9 +15,9 @@ use crate::jose::{self, Algorithm, JoseError, JwkSet, KeySource, KeysFuture, Sig
 use crate::secret::Secret;
 
 const RECORD: &str = "signing-keys";
-/// How long a key signs.
+/// Time for which a key signs.
 const SIGNING_PERIOD: Duration = Duration::from_secs(60 * 24 * 60 * 60);
-/// How long a key is published after that: longer than any token is valid.
+/// Time for which a key is published after that: longer than any token is valid.
 const VERIFYING_PERIOD: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 /// Age up to which the loaded keys are used.
 const MAX_AGE: Duration = Duration::from_secs(60);

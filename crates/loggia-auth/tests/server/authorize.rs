@@ -54,7 +54,7 @@ async fn a_person_signs_in_allows_it_and_the_client_gets_in() {
     assert_eq!(again.status, 400, "a decision counts once");
 }
 
-/// Nobody is sent anywhere as long as it is not certain who asks and where the answer belongs.
+/// No user is redirected as long as the client and the redirect URI are not certain.
 #[tokio::test]
 async fn no_open_redirect() {
     let world = World::new();
@@ -95,7 +95,7 @@ async fn no_open_redirect() {
     }
     let twice = format!("/oauth/authorize?{}&redirect_uri=https://evil.example", encoded(&request()));
     assert_eq!(Browser::new().get(&world, &twice).await.status, 400);
-    // An address that a stranger registered is not gone to before a person saw it.
+    // No redirect leads to a registered address before the user saw a page.
     let body = json!({"redirect_uris": ["https://evil.example/cb"], "token_endpoint_auth_method": "none"});
     let made = world.send(Request::post("/oauth/register"), &body.to_string()).await.json();
     let id = made["client_id"].as_str().unwrap();
@@ -226,9 +226,9 @@ async fn what_is_granted_follows_from_what_is_asked() {
     }
 }
 
-/// Each line is a form that did not come from the page that the person saw.
+/// Each line is a form that did not come from the page that the user saw.
 #[tokio::test]
-async fn nobody_else_decides() {
+async fn only_the_user_decides() {
     let world = World::new();
     let browser = Browser::new();
     let page = browser.get(&world, &format!("/oauth/authorize?{}", encoded(&request()))).await;
@@ -265,7 +265,7 @@ async fn nobody_else_decides() {
     }
     let get = browser.get(&world, &format!("/oauth/consent?{}", encoded(&form))).await;
     assert_eq!(get.status, 405);
-    assert_eq!(browser.post(&world, "/oauth/consent", &form).await.status, 303, "the person does");
+    assert_eq!(browser.post(&world, "/oauth/consent", &form).await.status, 303, "the user does");
 }
 
 #[tokio::test]
@@ -308,7 +308,7 @@ async fn a_link_counts_once_and_not_for_long() {
     }
 }
 
-/// Two programs that begin at the same time both have their link shown, with their name and where they send people.
+/// Two clients that start at the same time both have their link shown, with their name and destination.
 #[tokio::test]
 async fn each_sign_in_has_a_link_that_names_its_program() {
     let world = World::new();
@@ -350,7 +350,7 @@ async fn a_decision_is_remembered_for_web_addresses_only() {
     assert!(ask(&web).await.location().starts_with("https://app.example/cb?code="));
     assert!(ask(&more).await.body.contains("mcp:write"), "more is asked for");
     let anew = [&web[..], &[("prompt", "consent")]].concat();
-    assert!(ask(&anew).await.field("ticket").is_some(), "the client wants the person asked");
+    assert!(ask(&anew).await.field("ticket").is_some(), "the client wants the user to be asked");
     world.allowed(&browser, &request()).await;
     assert!(ask(&request()).await.body.contains("on this computer"), "any program can be there");
     let quiet = request_with(&[("prompt", "none")]);
@@ -397,7 +397,7 @@ async fn the_server_says_what_it_is() {
     assert!(!page.headers.contains_key("access-control-allow-origin"));
 }
 
-/// Everything that waits for a person ends by itself, whatever the store forgets.
+/// All records that wait for a user expire, whether or not the store deletes them.
 #[tokio::test]
 async fn nothing_waits_for_ever() {
     let world = World::new();

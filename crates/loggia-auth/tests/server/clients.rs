@@ -247,7 +247,7 @@ async fn names_that_are_no_address_of_a_document() {
     );
 }
 
-/// The document changes while people sign in with it.
+/// The document changes while users sign in with it.
 #[tokio::test]
 async fn a_description_that_changes_counts_as_it_is_now() {
     let (world, documents) = (World::new(), Documents::new().await);
@@ -257,14 +257,14 @@ async fn a_description_that_changes_counts_as_it_is_now() {
     world.allowed(&browser, &ask).await;
     assert_eq!(browser.get(&world, &path).await.status, 303, "allowed before");
 
-    // It has another name: the person is asked again.
+    // The client has another name: the user is asked again.
     documents.serve(json!({"client_name": "Your bank"}));
     assert_eq!(browser.get(&world, &path).await.status, 303, "as long as the old one is kept");
     world.time.pass(61);
     let asked = browser.get(&world, &path).await;
     assert!(asked.body.contains("Your bank") && asked.field("ticket").is_some(), "{}", asked.body);
 
-    // While the page is open, the address is withdrawn: the person's yes leads nowhere.
+    // The client removes the redirect URI while the page is open: the user's consent has no effect.
     let (id, ticket) = (asked.field("request").unwrap(), asked.field("ticket").unwrap());
     documents.serve(json!({"redirect_uris": ["https://elsewhere.example/cb"]}));
     world.time.pass(61);

@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use url::Url;
 
-use super::ours::{Links, Person};
+use super::sdk_client::{Links, Person};
 use super::world::{Answer, Browser, World, encoded, request, request_with};
 use crate::testing::{TestServer, answer, serve};
 
@@ -131,7 +131,7 @@ async fn people_sign_in_there_on_the_way_to_a_page_too() {
     assert_eq!((page.status, page.location()), (303, "/connect/a"), "{}", page.body);
 }
 
-/// Each line is an answer that signs nobody in.
+/// Each line is a response that does not sign the user in.
 #[tokio::test]
 async fn answers_that_are_not_the_providers_are_refused() {
     let provider = Provider::new().await;

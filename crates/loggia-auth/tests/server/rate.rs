@@ -56,7 +56,7 @@ async fn what_one_address_may_ask_for_is_bounded() {
         ("keys", "8.8.8.8", "", "GET", "/oauth/jwks", 25),
         ("metadata", "8.8.8.8", "", "GET", "/.well-known/oauth-authorization-server", 25),
         ("this machine", "127.0.0.1", "", "POST", "/oauth/token", 20),
-        ("this machine as a proxy that nobody named", "127.0.0.1", "*", "POST", "/oauth/token", 20),
+        ("this machine as an unknown proxy", "127.0.0.1", "*", "POST", "/oauth/token", 20),
         ("a private network, too", "192.168.0.1", "*", "POST", "/oauth/token", 20),
         ("a public address, too", "8.8.8.8", "*", "POST", "/oauth/token", 20),
         ("a proxy that is trusted", "10.0.0.1", "*", "POST", "/oauth/token", 25),
@@ -97,7 +97,7 @@ async fn addresses_are_told_apart_and_may_come_again() {
     assert_eq!(taken(&unlimited, 400, "8.8.8.8", "", "POST", "/oauth/token").await, 400);
 }
 
-/// Links that a person has to read are bounded for each address, and one address does not take them from another.
+/// The number of shown links is bounded for each address, and one address does not use up those of another.
 #[tokio::test]
 async fn one_address_does_not_fill_the_terminal() {
     let world = world(50);

@@ -3,7 +3,7 @@ use std::net::TcpListener;
 use loggia::server::Server;
 use loggia::transport::Shutdown;
 use loggia::transport::http::http;
-use loggia_auth::resource::{Resource, ScopePolicy};
+use loggia_auth::resource::{ResourceServer, ScopePolicy};
 use loggia_auth::server::RateLimit;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,7 +18,7 @@ async fn who_is_refused_goes_on_with_the_same_connection() {
     for (path, status) in table {
         let limit = RateLimit { burst: 0, per_second: 1, proxies: Vec::new() };
         let world = World::with(|builder| builder.rate_limit(Some(limit)));
-        let resource = Resource::new("https://hub.example/mcp".parse().unwrap()).unwrap();
+        let resource = ResourceServer::new("https://hub.example/mcp".parse().unwrap()).unwrap();
         let resource = resource.issuer(world.server.issuer()).scopes(ScopePolicy::new().always("mcp"));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

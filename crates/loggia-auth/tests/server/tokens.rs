@@ -27,7 +27,7 @@ async fn code(world: &World) -> String {
     world.allowed(&Browser::new(), &request()).await["code"].clone()
 }
 
-/// Each line is a wrong way to redeem a code. Whoever has the right client and code but not the verifier has
+/// Each line is a wrong request to redeem a code. A client with the right code, but not the verifier, has
 /// used the code up: it was stolen, or is lost anyway.
 #[tokio::test]
 async fn a_code_is_redeemed_in_one_way() {
@@ -92,7 +92,7 @@ async fn a_code_that_is_used_twice_ends_what_came_of_it() {
     let tokens = world.post("/oauth/token", &redeem(&code)).await.json();
     let access = tokens["access_token"].as_str().unwrap();
     assert!(world.is_accepted(access).await);
-    // Whoever has the code is enough: a thief need not know whose it is.
+    // The code suffices: an attacker need not know its client.
     let again = world.post("/oauth/token", &redeem(&code)).await;
     assert_eq!((again.status, again.error().as_str()), (400, "invalid_grant"));
     assert!(!world.is_accepted(access).await);
@@ -138,7 +138,7 @@ async fn refresh_tokens_rotate_and_tell_on_thieves() {
     }
 }
 
-/// Servers see access tokens, and what is in them. By that they sign nobody out.
+/// Resource servers see the content of access tokens. It does not suffice to sign a user out.
 #[tokio::test]
 async fn a_refresh_token_is_not_made_up_from_an_access_token() {
     let world = World::new();
@@ -170,7 +170,7 @@ async fn without_grace_an_old_token_never_counts() {
     assert!(!world.is_accepted(next["access_token"].as_str().unwrap()).await, "what it gave is taken back");
 }
 
-/// Twenty at once with one token: none of them is left with something that signs the person out at once.
+/// Twenty requests use one token at once. None of them gets a token whose use signs the user out at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_race_does_not_sign_the_person_out() {
     let world = World::new();
@@ -334,7 +334,7 @@ async fn tokens_are_bound_to_the_key_of_the_proof() {
     }
     assert_eq!(post(&form, &proof(&key, &world, json!({}))).await.status, 200);
 
-    // The key that was named when the person allowed it is the only one that counts.
+    // Only the key of the authorization request is accepted.
     let told = world.allowed(&Browser::new(), &request_with(&[("dpop_jkt", thumbprint)])).await;
     let stolen = post(&redeem(&told["code"]), &proof(&other, &world, json!({}))).await;
     assert_eq!(stolen.error(), "invalid_dpop_proof");
@@ -374,12 +374,12 @@ async fn signing_keys_change() {
     let token = world.tokens().await["access_token"].as_str().unwrap().to_owned();
     assert!(world.is_accepted(&token).await);
     world.server.replace_keys().await.unwrap();
-    assert!(!world.is_accepted(&token).await, "a key that is known to somebody else");
+    assert!(!world.is_accepted(&token).await, "a key that an attacker knows");
     let again = world.tokens().await["access_token"].as_str().unwrap().to_owned();
     assert!(world.is_accepted(&again).await);
 }
 
-/// A token that somebody else signed in our name.
+/// A token that another key signed in the name of this server.
 #[tokio::test]
 async fn forged_tokens_are_not_ours() {
     let world = World::new();

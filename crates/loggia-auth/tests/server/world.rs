@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use loggia::transport::http::Body;
 use loggia_auth::clock::Clock;
 use loggia_auth::jose::sha256;
-use loggia_auth::resource::{Protected, Resource, ScopePolicy};
+use loggia_auth::resource::{ProtectedService, ResourceServer, ScopePolicy};
 use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
 use loggia_auth::server::{
@@ -57,7 +57,7 @@ impl Time {
     }
 }
 
-/// What is behind the layers: it says that somebody got through.
+/// The service behind the layers. Its response shows that a request was passed on.
 #[derive(Clone)]
 pub(crate) struct Behind;
 
@@ -81,7 +81,7 @@ pub(crate) struct World {
     pub(crate) time: Time,
     pub(crate) links: Arc<Mutex<Vec<SignInLink>>>,
     pub(crate) store: Arc<MemoryStore>,
-    protected: Protected<Behind>,
+    protected: ProtectedService<Behind>,
 }
 
 /// An answer that was read.
@@ -111,7 +111,7 @@ impl Answer {
         self.headers.get("location").map_or("", |value| value.to_str().unwrap())
     }
 
-    /// What the place that somebody is sent to is told.
+    /// Returns the parameters of a redirect.
     pub(crate) fn told(&self) -> BTreeMap<String, String> {
         let url = Url::parse(self.location())
             .unwrap_or_else(|_| panic!("no redirect: {} {}", self.status, self.body));
@@ -165,9 +165,9 @@ impl World {
             )
             .clock(time.clock());
         let server = change(builder, &time).build().unwrap();
-        let resource = Resource::new(MCP.parse().unwrap()).unwrap();
+        let resource = ResourceServer::new(MCP.parse().unwrap()).unwrap();
         let resource = resource.issuer(server.issuer()).scopes(ScopePolicy::new().always("mcp"));
-        let resource = resource.dpop(loggia_auth::resource::Dpop::accepted()).clock(time.clock());
+        let resource = resource.dpop(loggia_auth::resource::DpopPolicy::accepted()).clock(time.clock());
         World { protected: resource.layer().layer(Behind), server, time, links, store }
     }
 
@@ -193,7 +193,7 @@ impl World {
         self.send(request, &encoded(pairs)).await
     }
 
-    /// A person signs in and allows what is asked; what the client is told.
+    /// Signs the user in and allows the request. Returns the parameters that the client gets.
     pub(crate) async fn allowed(
         &self,
         browser: &Browser,
@@ -336,7 +336,7 @@ impl Browser {
     /// Opens the link that was shown, confirms it, and goes on.
     pub(crate) async fn sign_in(&self, world: &World, page: &Answer) -> Answer {
         assert!(page.body.contains("Sign in"), "{}", page.body);
-        // Unless a link was shown for this one, the person asks for one.
+        // The user asks for a link unless one was shown for this sign-in.
         let shown = world.links.lock().unwrap().pop();
         let link = match shown {
             Some(link) => link.url().clone(),

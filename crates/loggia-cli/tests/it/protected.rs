@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use loggia::server::{Args, Cx, Server, Tool, ToolError};
 use loggia::transport::{Serve, Shutdown, http::http};
-use loggia_auth::resource::{Resource, ScopePolicy};
+use loggia_auth::resource::{ResourceServer, ScopePolicy};
 use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
 use loggia_auth::server::{AuthorizationServer, OAuthClient, SignInMethod};
@@ -54,7 +54,7 @@ pub(crate) fn start_with(registers: bool) -> Protected {
         )
         .build()
         .expect("an authorization server");
-    let resource = Resource::new(url.parse().expect("a URL"))
+    let resource = ResourceServer::new(url.parse().expect("a URL"))
         .expect("a resource")
         .issuer(server.issuer())
         .scopes(ScopePolicy::new().always("mcp").tool("write", "mcp:write"));

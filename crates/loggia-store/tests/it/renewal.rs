@@ -13,7 +13,7 @@ use loggia::transport::http::http;
 use loggia_auth::client::OAuth;
 use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_auth::registration::ClientIdentity;
-use loggia_auth::resource::{Resource, ScopePolicy};
+use loggia_auth::resource::{ResourceServer, ScopePolicy};
 use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::server::{AuthorizationServer, SignInLink, SignInMethod};
 use serde_json::json;
@@ -110,7 +110,8 @@ async fn start(place: &Place, links: Links, shutdown: Shutdown) -> Url {
     .build()
     .unwrap();
     let url: Url = format!("{issuer}/mcp").parse().unwrap();
-    let resource = Resource::new(url.clone()).unwrap().issuer(server.issuer()).clock(place.time.clock());
+    let resource =
+        ResourceServer::new(url.clone()).unwrap().issuer(server.issuer()).clock(place.time.clock());
     let resource = resource.scopes(ScopePolicy::new().always("mcp"));
     let whoami = Tool::build("whoami").handler(|_: Arc<()>, cx: Cx, _: Args| async move {
         Ok::<_, ToolError>(cx.principal().map(|principal| principal.subject.clone()).unwrap_or_default())

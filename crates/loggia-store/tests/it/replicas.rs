@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use loggia::transport::http::Body;
 use loggia_auth::jose::{Algorithm, SigningKey};
 use loggia_auth::keys::{ApiKeys, NewApiKey};
-use loggia_auth::resource::Resource;
+use loggia_auth::resource::ResourceServer;
 use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::server::{AuthorizationServer, OAuthClient, SignInLink, SignInMethod};
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ impl Replica {
     }
 
     async fn send(&self, request: http::request::Builder, form: &[(&str, &str)]) -> Answer {
-        let resource = Resource::new(MCP.parse().unwrap()).unwrap().issuer(self.server.issuer());
+        let resource = ResourceServer::new(MCP.parse().unwrap()).unwrap().issuer(self.server.issuer());
         let resource = resource.api_keys(self.keys.clone()).clock(self.time.clock());
         let mut service = self.server.layer().layer(resource.layer().layer(Behind));
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();

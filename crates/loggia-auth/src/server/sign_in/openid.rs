@@ -27,7 +27,7 @@ use crate::server::return_pages::ReturnPages;
 use crate::server::sessions::{SessionUser, Sessions};
 use crate::server::urls::ServerUrls;
 
-/// How long a user may stay at the identity provider.
+/// Time for a user to sign in at the identity provider.
 const LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// Length of the cookie that identifies a browser.
 const BROWSER_LENGTH: usize = 32;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use loggia::transport::http::SessionKey;
 use loggia_auth::remote_issuer::RemoteIssuer;
-use loggia_auth::resource::{Dpop, Introspection, Issuer, Resource, ResourceLayer, ScopePolicy};
+use loggia_auth::resource::{
+    DpopPolicy, IntrospectionEndpoint, ResourceServer, ResourceServerLayer, ScopePolicy, TrustedIssuer,
+};
 use loggia_auth::restricted_http::{FetchPolicy, IpNetwork, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
 use loggia_auth::server::{
@@ -29,7 +31,7 @@ pub(crate) const AUTHORIZATION: &str = "authorization-server";
 
 /// The layers.
 pub(crate) struct AuthStack {
-    pub(crate) resource: ResourceLayer,
+    pub(crate) resource: ResourceServerLayer,
     pub(crate) server: AuthorizationServer,
     pub(crate) accounts: Accounts,
     pub(crate) vault: Vault,
@@ -52,12 +54,12 @@ impl AuthStack {
         let policy = credentials.policy(local);
         let auth = server.auth.clone().unwrap_or_default();
         let issuer = embedded(base, url, &auth, &vault, &policy, proxies.to_vec())?;
-        let mut resource = Resource::new(url.parse().map_err(Failure::usage)?)
+        let mut resource = ResourceServer::new(url.parse().map_err(Failure::usage)?)
             .map_err(Failure::usage)?
             .title("Loggia")
             .api_keys(Arc::new(vault::api_keys(&vault)))
             .scopes(scope_policy(&auth.scopes, config))
-            .dpop(Dpop::accepted())
+            .dpop(DpopPolicy::accepted())
             .message_bytes(server.limits.message_bytes)
             .resources_per_request(server.limits.subscriptions);
         if auth.embedded {
@@ -108,7 +110,7 @@ fn embedded(
 }
 
 /// Another authorization server whose tokens are taken.
-fn other_issuer(other: &manifest::Issuer, policy: &FetchPolicy) -> Outcome<Issuer> {
+fn other_issuer(other: &manifest::Issuer, policy: &FetchPolicy) -> Outcome<TrustedIssuer> {
     let guard = trusting(&other.issuer, policy)?;
     let issuer = match &other.introspection {
         Some(asked) => {
@@ -116,12 +118,12 @@ fn other_issuer(other: &manifest::Issuer, policy: &FetchPolicy) -> Outcome<Issue
             let guard =
                 RestrictedHttpClient::new(policy.clone().trusting(&endpoint)).map_err(Failure::usage)?;
             let secret = filled(&asked.client_secret)?;
-            let introspection = Introspection::new(endpoint, &asked.client_id, &secret, guard);
-            Issuer::introspecting(&other.issuer, introspection)
+            let introspection = IntrospectionEndpoint::new(endpoint, &asked.client_id, &secret, guard);
+            TrustedIssuer::introspecting(&other.issuer, introspection)
         }
         None => {
             let keys = RemoteIssuer::new(&other.issuer, guard).map_err(Failure::usage)?;
-            Issuer::signing(&other.issuer, Arc::new(keys))
+            TrustedIssuer::signing(&other.issuer, Arc::new(keys))
         }
     };
     Ok(if other.any_token_type { issuer.any_token_type() } else { issuer })

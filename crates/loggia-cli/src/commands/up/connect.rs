@@ -226,7 +226,9 @@ fn not_invited(visitor: &SignedInUser) -> Not {
 fn failed(name: &str, error: &AuthError) -> Response<Body> {
     tracing::warn!(connector = name, %error, "a sign-in failed");
     let why = match error {
-        AuthError::Store(_) | AuthError::StoreUnavailable(_) => return loggia_auth::server::failed(error),
+        AuthError::Store(_) | AuthError::StoreUnavailable(_) => {
+            return loggia_auth::server::error_page(error);
+        }
         AuthError::Configuration(_) => "Something went wrong here. It was not your fault.".to_owned(),
         AuthError::Declined(_) => "You did not allow it, so nothing has changed.".to_owned(),
         other => format!("It did not work: {other}."),

@@ -1,5 +1,5 @@
-//! The three parts together, over real connections: our client, our authorization server, and a protected
-//! server of the SDK.
+//! The three roles together, over real connections: the client, the authorization server, and a protected server of the
+//! SDK.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ use loggia_auth::error::AuthError;
 use loggia_auth::jose::{Algorithm, SigningKey};
 use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_auth::registration::ClientIdentity;
-use loggia_auth::resource::{Dpop, NonceKey, Resource, ScopePolicy};
+use loggia_auth::resource::{DpopPolicy, NonceKey, ResourceServer, ScopePolicy};
 use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::server::{AuthorizationServer, SignInLink, SignInMethod};
 use loggia_auth::store::MemoryStore;
@@ -35,7 +35,7 @@ use crate::testing::{answer, serve};
 
 pub(crate) type Links = Arc<Mutex<Option<Url>>>;
 
-/// A person with a browser who allows everything. Cookies stay from one visit to the next.
+/// A user with a browser who allows each request. Cookies are kept.
 #[derive(Clone)]
 pub(crate) struct Person {
     client: HttpClient<HttpConnector, Full<Bytes>>,
@@ -117,7 +117,7 @@ struct Running {
 }
 
 impl Running {
-    async fn start(dpop: Option<Dpop>) -> Running {
+    async fn start(dpop: Option<DpopPolicy>) -> Running {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let (links, time) = (Links::default(), Time::new());
@@ -132,8 +132,11 @@ impl Running {
             .unwrap();
         let url: Url = format!("{issuer}/mcp").parse().unwrap();
         let scopes = ScopePolicy::new().always("mcp").tool("drop", "mcp:write");
-        let mut resource =
-            Resource::new(url.clone()).unwrap().issuer(server.issuer()).scopes(scopes).clock(time.clock());
+        let mut resource = ResourceServer::new(url.clone())
+            .unwrap()
+            .issuer(server.issuer())
+            .scopes(scopes)
+            .clock(time.clock());
         if let Some(dpop) = dpop {
             resource = resource.dpop(dpop);
         }
@@ -176,11 +179,11 @@ async fn call(client: &Client, tool: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn our_client_signs_in_steps_up_and_renews() {
-    let nonces = || Dpop::required().nonces(NonceKey::random());
+    let nonces = || DpopPolicy::required().nonces(NonceKey::random());
     for (what, negotiation, dpop, used) in [
         ("modern", Negotiation::Auto, None, DpopUse::WhenAsked),
         ("legacy", Negotiation::Legacy, None, DpopUse::WhenAsked),
-        ("bound where asked", Negotiation::Auto, Some(Dpop::required()), DpopUse::WhenAsked),
+        ("bound where asked", Negotiation::Auto, Some(DpopPolicy::required()), DpopUse::WhenAsked),
         ("bound, with nonces", Negotiation::Auto, Some(nonces()), DpopUse::Always),
     ] {
         let running = Running::start(dpop).await;
@@ -200,7 +203,7 @@ async fn our_client_signs_in_steps_up_and_renews() {
                 "{what}: renewed"
             );
         }
-        // A key that leaked: everything it signed is worth nothing, and nobody is asked again.
+        // A key leaked: its tokens become invalid, and the user is not asked again.
         running.server.replace_keys().await.unwrap();
         assert_eq!(
             (call(&client, "drop").await.as_str(), asked()),
@@ -214,12 +217,12 @@ async fn our_client_signs_in_steps_up_and_renews() {
 
 /// A clock that is wrong spoils proofs, until a server says what the time is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wrong_clock_keeps_nobody_out() {
+async fn a_wrong_clock_does_not_prevent_a_sign_in() {
     let day = Duration::from_secs(24 * 60 * 60);
     let early: Clock = Arc::new(move || SystemTime::now() - day);
     let late: Clock = Arc::new(move || SystemTime::now() + day);
     for (what, clock) in [("early", early), ("late", late)] {
-        let running = Running::start(Some(Dpop::required())).await;
+        let running = Running::start(Some(DpopPolicy::required())).await;
         let (store, mut tokens) = (Arc::new(MemoryStore::new()), Vec::new());
         // The second one is another process: it has the token, and does not know yet that its clock is wrong.
         for _ in 0..2 {
@@ -248,7 +251,7 @@ async fn a_wrong_clock_keeps_nobody_out() {
     }
 }
 
-/// Client ID Metadata Documents with `private_key_jwt`, from one end to the other: whoever knows the name of a program
+/// Client ID Metadata Documents with `private_key_jwt`, end to end: an attacker who knows the name of a program
 /// is not that program.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_proves_itself_by_the_key_in_its_document() {

@@ -1,5 +1,6 @@
-//! The subject of `completion/complete`: suggestions for a URI tell which resources exist, so they need the scopes that
-//! these resources need.
+//! The target of `completion/complete`.
+//!
+//! Suggestions for a URI reveal which resources exist, so they need the scopes that these resources need.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +8,20 @@ use loggia::wire::uri::NormalUri;
 use loggia::wire::uri_template::UriTemplate;
 use serde::Deserialize;
 
-use super::subject::Subject;
+use super::target::OperationTarget;
 
-/// The params of `completion/complete`, as far as rules depend on them.
+/// The params of `completion/complete` that rules depend on.
 #[derive(Deserialize)]
-pub(super) struct Completed {
+pub(super) struct CompletionParams {
     #[serde(rename = "ref")]
-    reference: Reference,
-    argument: Argument,
+    reference: CompletionReference,
+    argument: CompletionArgument,
     #[serde(default)]
-    context: Option<Context>,
+    context: Option<CompletionContext>,
 }
 
 #[derive(Deserialize)]
-struct Reference {
+struct CompletionReference {
     #[serde(rename = "type")]
     kind: String,
     #[serde(default)]
@@ -30,36 +31,36 @@ struct Reference {
 }
 
 #[derive(Deserialize)]
-struct Argument {
+struct CompletionArgument {
     name: String,
     value: String,
 }
 
 #[derive(Deserialize)]
-struct Context {
+struct CompletionContext {
     #[serde(default)]
     arguments: Option<BTreeMap<String, String>>,
 }
 
-impl Completed {
-    /// Returns what is completed; `None` where the reference has no known type, or lacks its name or URI.
-    pub(super) fn subject(self) -> Option<Subject> {
+impl CompletionParams {
+    /// Returns the target; `None` if the reference has an unknown type, or no name or URI.
+    pub(super) fn into_target(self) -> Option<OperationTarget> {
         match &*self.reference.kind {
-            "ref/prompt" => self.reference.name.map(Subject::Prompt),
+            "ref/prompt" => self.reference.name.map(OperationTarget::Prompt),
             "ref/resource" => {
                 let template = self.reference.uri.as_deref()?;
                 let fixed = template.split('{').next().unwrap_or_default();
-                let known = self.known_beginning(template);
-                let clear = known.filter(|known| NormalUri::parse(known).is_ok());
-                Some(Subject::ResourcesUnder(clear.unwrap_or_else(|| fixed.to_owned())))
+                let prefix = self.shared_prefix(template);
+                let normal = prefix.filter(|prefix| NormalUri::parse(prefix).is_ok());
+                Some(OperationTarget::ResourcesUnder(normal.unwrap_or_else(|| fixed.to_owned())))
             }
             _ => None,
         }
     }
 
-    /// Returns the beginning that all suggested URIs share: the template up to the first variable that is not known,
-    /// with what is typed of the completed one.
-    fn known_beginning(&self, template: &str) -> Option<String> {
+    /// Returns the prefix that all suggested URIs share: the template up to the first unknown variable, with the typed
+    /// text for the completed one.
+    fn shared_prefix(&self, template: &str) -> Option<String> {
         let context = self.context.as_ref().and_then(|context| context.arguments.as_ref());
         let mut known = String::new();
         let mut rest = template;
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn completions_are_about_the_uris_that_they_can_suggest() {
+    fn the_target_is_the_uris_that_a_completion_can_suggest() {
         let table = [
             ("file:///{+path}", "path", "sec", "file:///sec"),
             ("file:///{+path}", "path", "../x y", "file:///"),
@@ -115,26 +116,29 @@ mod tests {
                 "argument": { "name": name, "value": value },
                 "context": { "arguments": { "table": "users" } },
             });
-            let completed: Completed = serde_json::from_value(params).expect("params");
+            let completed: CompletionParams = serde_json::from_value(params).expect("params");
             assert_eq!(
-                completed.subject(),
-                Some(Subject::ResourcesUnder(expected.to_owned())),
+                completed.into_target(),
+                Some(OperationTarget::ResourcesUnder(expected.to_owned())),
                 "{uri} {value}"
             );
         }
     }
 
     #[test]
-    fn completions_for_prompts_are_about_the_prompt() {
+    fn the_target_of_a_prompt_completion_is_the_prompt() {
         let argument = json!({ "name": "a", "value": "" });
         for (reference, expected) in [
-            (json!({ "type": "ref/prompt", "name": "order" }), Some(Subject::Prompt("order".to_owned()))),
+            (
+                json!({ "type": "ref/prompt", "name": "order" }),
+                Some(OperationTarget::Prompt("order".to_owned())),
+            ),
             (json!({ "type": "ref/prompt", "uri": "order" }), None),
             (json!({ "type": "ref/tool", "name": "order" }), None),
         ] {
-            let completed: Completed =
+            let completed: CompletionParams =
                 serde_json::from_value(json!({ "ref": reference, "argument": argument })).expect("params");
-            assert_eq!(completed.subject(), expected, "{reference}");
+            assert_eq!(completed.into_target(), expected, "{reference}");
         }
     }
 }

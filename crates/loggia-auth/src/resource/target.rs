@@ -1,14 +1,14 @@
-//! The tool, prompt or resource that a request is about.
+//! The tool, prompt or resource of an operation.
 
-/// The tool, prompt or resource that a request names.
+/// The target of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
+pub(super) enum OperationTarget {
     /// A tool, by its name.
     Tool(String),
     /// A prompt, by its name.
     Prompt(String),
     /// A resource, by its URI.
     Resource(String),
-    /// All resources whose URIs begin with this: those that a completion can suggest.
+    /// All resources whose URIs begin with a prefix: those that a completion can suggest.
     ResourcesUnder(String),
 }

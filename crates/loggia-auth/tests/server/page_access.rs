@@ -1,4 +1,4 @@
-//! Pages beside the authorization server: who looks at them, and how they come to be somebody.
+//! Pages of other parts of the program: their users, the sign-in for them, and their forms.
 
 use std::net::SocketAddr;
 
@@ -19,10 +19,10 @@ async fn begin(world: &World, browser: &Browser, back: &str) -> Answer {
     Answer::of(world.server.start_sign_in(back, &request.body(()).unwrap().into_parts().0).await).await
 }
 
-/// Pages beside the server are as open to strangers as its own, and so as bounded.
+/// The rate limit of the server's own pages holds for sign-ins to other pages.
 #[tokio::test]
-async fn strangers_do_not_fill_the_way_to_a_page() {
-    // A visit and the link that is shown for it count eleven.
+async fn sign_ins_to_a_page_count_against_the_rate_limit() {
+    // A sign-in and the link that is shown for it count as eleven requests.
     let limit = RateLimit { burst: 220, per_second: 1, proxies: Vec::new() };
     let world = World::with(|builder| builder.rate_limit(Some(limit)));
     let ask = async |peer: &str| {
@@ -39,8 +39,8 @@ async fn strangers_do_not_fill_the_way_to_a_page() {
 }
 
 #[tokio::test]
-async fn who_is_nobody_yet_signs_in_and_comes_back() {
-    // A page may send people on to itself, and to nowhere else.
+async fn a_user_signs_in_and_returns_to_the_page() {
+    // Users return to a page of this server only.
     for (back, expected) in [
         ("/connect/a?invitation=b%26c", "/connect/a?invitation=b%26c"),
         ("//evil.example/", "/"),
@@ -61,7 +61,7 @@ async fn who_is_nobody_yet_signs_in_and_comes_back() {
 }
 
 #[tokio::test]
-async fn the_way_to_a_page_is_gone_once_and_not_for_long() {
+async fn a_sign_in_to_a_page_is_used_once_and_expires() {
     let (world, browser) = (World::new(), Browser::new());
     let page = begin(&world, &browser, "/connect/a").await;
     let id = page.field("request").unwrap();
@@ -77,7 +77,7 @@ async fn the_way_to_a_page_is_gone_once_and_not_for_long() {
 }
 
 #[tokio::test]
-async fn forms_come_from_pages_of_ours() {
+async fn forms_come_from_pages_of_this_server() {
     let world = World::new();
     for (origin, kind, body, expected) in [
         (Some("https://hub.example"), "application/x-www-form-urlencoded", "key=a%20b", Ok("a b")),

@@ -1,4 +1,4 @@
-//! Endpoints whose store fails: the status says whether trying again helps, and nothing says what failed.
+//! Endpoints whose store fails: the status says whether a retry can help, and no response reveals what failed.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use http::Request;
 use loggia::transport::http::Body;
 use loggia_auth::error::AuthError;
 use loggia_auth::keys::{ApiKeys, NewApiKey};
-use loggia_auth::resource::{Resource, ScopePolicy};
+use loggia_auth::resource::{ResourceServer, ScopePolicy};
 use loggia_auth::restricted_http::{FetchPolicy, RestrictedHttpClient};
 use loggia_auth::secret::Secret;
 use loggia_auth::server::{AuthorizationServer, OAuthClient, SignInLink, SignInMethod};
@@ -18,7 +18,7 @@ use tower_service::Service;
 
 use super::world::{Answer, Behind, CALLBACK, ISSUER, MCP, encoded, redeem, request};
 
-/// A store that fails as it is told to.
+/// A store that fails on demand.
 #[derive(Default)]
 struct FailingStore {
     inner: MemoryStore,
@@ -82,7 +82,7 @@ fn errors() -> [(AuthError, u16); 2] {
 }
 
 #[tokio::test]
-async fn endpoints_say_whether_trying_again_helps() {
+async fn the_status_says_whether_a_retry_can_help() {
     let store = Arc::new(FailingStore::default());
     let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
     let server = AuthorizationServer::builder(ISSUER, store.clone(), guard)
@@ -94,7 +94,7 @@ async fn endpoints_say_whether_trying_again_helps() {
     let form = |path: &str| Request::post(path).header("content-type", "application/x-www-form-urlencoded");
     let authorize = format!("/oauth/authorize?{}", encoded(&request()));
     let register = r#"{"client_name": "x", "redirect_uris": ["http://127.0.0.1/cb"]}"#;
-    // Tokens that could be ours, so that they are looked for.
+    // A token in the form of this server, so that it is read from the store.
     let token = format!("lgr_{}.{}", "a".repeat(22), "b".repeat(43));
     let refresh = [("grant_type", "refresh_token"), ("client_id", "cli"), ("refresh_token", &*token)];
     for (error, status) in errors() {
@@ -166,7 +166,7 @@ async fn an_api_key_that_cannot_be_checked_is_not_called_wrong() {
                 ..NewApiKey::default()
             };
             let (_, secret) = keys.create(new, now).await.unwrap();
-            let resource = Resource::new(MCP.parse().unwrap()).unwrap().api_keys(keys);
+            let resource = ResourceServer::new(MCP.parse().unwrap()).unwrap().api_keys(keys);
             let resource = resource
                 .scopes(ScopePolicy::new().always("mcp"))
                 .clock(Arc::new(move || now + Duration::from_secs(60)));
