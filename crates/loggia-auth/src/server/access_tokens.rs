@@ -106,18 +106,13 @@ impl AccessTokens {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::refresh_tokens::tests::access;
     use crate::server::testing::TestClock;
 
     #[tokio::test]
     async fn a_token_is_read_again_and_no_other_is() {
         let clock = TestClock::new();
-        let access = GrantedAccess {
-            subject: "ada".to_owned(),
-            client: "cli".to_owned(),
-            scopes: Vec::new(),
-            resource: "https://hub.example/mcp".to_owned(),
-            refresh_key: None,
-        };
+        let access = access("ada");
         let server = || {
             let keys = Arc::new(SigningKeys::new(clock.records()));
             AccessTokens::new("https://hub.example", keys, clock.records(), Duration::from_secs(60))

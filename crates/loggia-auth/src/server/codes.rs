@@ -35,7 +35,7 @@ pub(super) enum CodeRecord {
     },
 }
 
-/// What a redeemed code stands for.
+/// The content of a redeemed code.
 #[derive(Debug)]
 pub(super) struct RedeemedCode {
     pub(super) request: PendingAuthorization,
@@ -118,11 +118,14 @@ mod tests {
         AuthorizationCodes::new(records, refresh_tokens)
     }
 
-    /// Each line: the client and the pause of each attempt, and the outcomes.
+    /// The client of an attempt, and the pause before it.
+    type Attempt = (&'static str, u64);
+
+    /// Each line: the attempts, and the outcomes.
     #[tokio::test]
     async fn a_code_is_redeemed_once_by_its_client_and_in_time() {
         const OK: &str = "";
-        let table: [(&[(&str, u64)], &[&str]); 4] = [
+        let table: [(&[Attempt], &[&str]); 4] = [
             (&[("cli", 59), ("cli", 0)], &[OK, "The code was used before"]),
             (&[("cli", 60), ("cli", 0)], &["The code has expired", "The code was used before"]),
             (&[("web", 0), ("cli", 0)], &["The code is not valid", OK]),

@@ -58,7 +58,7 @@ struct TokenFamily {
     is_revoked: bool,
 }
 
-/// How long refresh tokens are valid.
+/// The lifetimes of refresh tokens.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TokenLifetimes {
     /// Of a token that is not used.
@@ -233,11 +233,12 @@ pub(super) fn family_name(seed: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::server::testing::TestClock;
 
-    fn access(subject: &str) -> GrantedAccess {
+    /// Returns the access of the client `cli` for a user.
+    pub(in crate::server) fn access(subject: &str) -> GrantedAccess {
         GrantedAccess {
             subject: subject.to_owned(),
             client: "cli".to_owned(),
@@ -265,10 +266,13 @@ mod tests {
         assert_eq!(active, [(family_name(&other), "bob".to_owned())]);
     }
 
-    /// Each line: the tokens that are used, by their number, and the pause before; and whether each is accepted.
+    /// The number of a token that is used, and the pause before.
+    type TokenUse = (usize, u64);
+
+    /// Each line: the uses, and whether each is accepted.
     #[tokio::test]
     async fn a_used_token_is_accepted_within_the_grace_period_only() {
-        let table: [(&[(usize, u64)], &[bool]); 5] = [
+        let table: [(&[TokenUse], &[bool]); 5] = [
             (&[(0, 0), (1, 0), (2, 0)], &[true, true, true]),
             // The client crashed and uses the old token again.
             (&[(0, 0), (0, 29), (2, 0)], &[true, true, true]),

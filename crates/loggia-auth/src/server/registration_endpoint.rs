@@ -73,3 +73,34 @@ fn client_information(
     }
     document
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::restricted_http::{FetchPolicy, RestrictedHttpClient};
+    use crate::server::testing::TestClock;
+
+    #[tokio::test]
+    async fn a_registered_client_is_known_and_has_the_secret_that_it_needs() {
+        let records = TestClock::new().records();
+        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+        let clients = Arc::new(ClientRegistry::new(Vec::new(), records.clone(), guard));
+        let endpoint = RegistrationEndpoint::new(clients.clone(), records);
+        let uri = r#""redirect_uris":["https://a.example/cb"]"#;
+        let table = [
+            (format!("{{{uri}}}"), Ok(true)),
+            (format!(r#"{{{uri},"token_endpoint_auth_method":"none"}}"#), Ok(false)),
+            ("{}".to_owned(), Err("invalid_redirect_uri")),
+            ("no JSON".to_owned(), Err("invalid_client_metadata")),
+        ];
+        for (text, expected) in table {
+            let outcome = endpoint.register(Body::full(text.clone()), None).await;
+            if let Ok(document) = &outcome {
+                let id = document["client_id"].as_str().unwrap();
+                assert!(clients.find(id).await.unwrap().is_ok(), "{text}");
+            }
+            let has_secret = outcome.map(|document| document["client_secret"].is_string());
+            assert_eq!(has_secret.map_err(|error| error.code), expected, "{text}");
+        }
+    }
+}

@@ -30,7 +30,8 @@ impl ServerUrls {
             return Err(wrong("the issuer must be a URL without query, fragment or a slash at its end"));
         }
         let is_https = url.scheme() == "https";
-        if !is_https && !(url.scheme() == "http" && redirect_uri::is_local(&url)) {
+        let is_local = url.scheme() == "http" && redirect_uri::is_local(&url);
+        if !is_https && !is_local {
             return Err(wrong("the issuer must be an https URL, or an http URL of this machine alone"));
         }
         Ok(ServerUrls {
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn issuers_are_plain_urls_that_nobody_else_can_read() {
+    fn issuers_are_plain_urls_that_no_other_machine_can_intercept() {
         let table = [
             ("https://hub.example", true),
             ("https://hub.example/a/b", true),

@@ -140,3 +140,76 @@ impl LinkSignIn {
         Ok(Some(response))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use http::header::ORIGIN;
+    use http::{HeaderValue, Request, StatusCode};
+
+    use super::*;
+    use crate::restricted_http::{FetchPolicy, RestrictedHttpClient};
+    use crate::server::http::ServerCookies;
+    use crate::server::testing::TestClock;
+
+    /// Returns a sign-in by links, and the links that it shows.
+    fn link_sign_in(clock: &TestClock) -> (LinkSignIn, Arc<Mutex<Vec<SignInLink>>>) {
+        let links = Arc::new(Mutex::new(Vec::new()));
+        let shown = links.clone();
+        let records = clock.records();
+        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+        let cookies = ServerCookies { secure: true, port: None };
+        let sign_in = LinkSignIn {
+            subject: "ada".to_owned(),
+            show: Arc::new(move |link| shown.lock().unwrap().push(link.clone())),
+            urls: Arc::new(ServerUrls::new("https://hub.example".to_owned()).unwrap()),
+            sessions: Sessions::new(records.clone(), cookies, Duration::from_secs(60)),
+            pending: PendingAuthorizations::new(records.clone()),
+            clients: Arc::new(ClientRegistry::new(Vec::new(), records.clone(), guard)),
+            limiter: Arc::new(RateLimiter::new(None)),
+            records,
+        };
+        (sign_in, links)
+    }
+
+    #[tokio::test]
+    async fn one_link_is_shown_within_a_minute() {
+        let clock = TestClock::new();
+        let (sign_in, links) = link_sign_in(&clock);
+        let parts = Request::new(()).into_parts().0;
+        for (pause, id, shown) in [(0, "a", 1), (59, "a", 1), (0, "b", 2), (1, "a", 3)] {
+            clock.advance(pause);
+            assert_eq!(sign_in.start(id, &parts).await.unwrap().status(), StatusCode::OK);
+            assert_eq!(links.lock().unwrap().len(), shown, "{pause} {id}");
+        }
+        assert_eq!(links.lock().unwrap()[0].program(), None, "no client asked");
+    }
+
+    /// The origin of a form, and the pause before it.
+    type SentForm = (&'static str, u64);
+
+    /// Each line: the forms, and whether each signs the user in.
+    #[tokio::test]
+    async fn a_link_signs_in_once_and_for_ten_minutes() {
+        let ours = "https://hub.example";
+        let table: [(&[SentForm], &[bool]); 3] = [
+            (&[(ours, 599), (ours, 0)], &[true, false]),
+            (&[(ours, 600)], &[false]),
+            (&[("https://evil.example", 0), (ours, 0)], &[false, true]),
+        ];
+        for (forms, expected) in table {
+            let clock = TestClock::new();
+            let (sign_in, _) = link_sign_in(&clock);
+            let link = sign_in.new_link(Some("a")).await.unwrap();
+            let params = RequestParams::parse(link.query().unwrap().as_bytes()).unwrap();
+            let mut outcomes = Vec::new();
+            for (origin, pause) in forms {
+                clock.advance(*pause);
+                let headers = HeaderMap::from_iter([(ORIGIN, HeaderValue::from_str(origin).unwrap())]);
+                outcomes.push(sign_in.confirm(&params, &headers).await.unwrap().is_some());
+            }
+            assert_eq!(outcomes, expected, "{forms:?}");
+        }
+    }
+}
