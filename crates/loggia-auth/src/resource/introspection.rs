@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::token::{AccessTokenClaimSet, TokenError, VerifiedToken};
+use super::token::{AuthorizationClaims, TokenError, VerifiedToken};
 use crate::jose::{Claims, JoseError, sha256};
 use crate::restricted_http::{FetchRequest, RestrictedHttpClient};
 use crate::secret::Secret;
@@ -180,7 +180,7 @@ fn check_response(
         return Err(TokenError::Invalid("the token is not active".to_owned()));
     }
     let claims: Claims = serde_json::from_slice(response).map_err(unreadable)?;
-    let access: AccessTokenClaimSet = serde_json::from_slice(response).map_err(unreadable)?;
+    let access: AuthorizationClaims = serde_json::from_slice(response).map_err(unreadable)?;
     // The issuer is optional, because it is the one whose endpoint was asked.
     if claims.iss.as_deref().is_some_and(|iss| iss != issuer) {
         return Err(TokenError::from(JoseError::Issuer));

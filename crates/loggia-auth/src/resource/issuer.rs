@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use loggia::service::BoxFuture;
 
 use super::introspection::IntrospectionEndpoint;
-use super::token::{AccessTokenClaimSet, TokenError, VerifiedToken};
+use super::token::{AuthorizationClaims, TokenError, VerifiedToken};
 use crate::jose::{Algorithm, ClaimRules, Claims, JoseError, Jwt, KeySource};
 
 /// Algorithms that access tokens may be signed with, by default.
@@ -124,7 +124,7 @@ impl TrustedIssuer {
         let verified = jwt.verify_with(&keys, &self.algorithms)?;
         let claims: Claims = verified.claims()?;
         claims.check(&ClaimRules { issuer: &self.name, audiences, now, skew })?;
-        let access: AccessTokenClaimSet = verified.claims()?;
+        let access: AuthorizationClaims = verified.claims()?;
         if let (Some(revocations), Some(jti)) = (&self.revocations, &claims.jti) {
             if let Some(refresh) = revocations.refresh() {
                 refresh.await;

@@ -12,7 +12,7 @@ use crate::jose::Algorithm;
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// The content of the metadata.
-pub(super) struct ResourceMetadata<'a> {
+pub(super) struct ProtectedResourceMetadata<'a> {
     pub(super) resource: &'a str,
     pub(super) authorization_servers: Vec<&'a str>,
     pub(super) scopes: Vec<&'a str>,
@@ -35,7 +35,7 @@ struct MetadataDocument<'a> {
     dpop_bound_access_tokens_required: Option<bool>,
 }
 
-impl ResourceMetadata<'_> {
+impl ProtectedResourceMetadata<'_> {
     /// Returns the document.
     pub(super) fn to_json(&self) -> serde_json::Value {
         // Refresh tokens are no concern of a resource server (specification, "Refresh Tokens").

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::dpop::DpopPolicy;
 use super::issuer::TrustedIssuer;
-use super::metadata::ResourceMetadata;
+use super::metadata::ProtectedResourceMetadata;
 use super::scopes::ScopePolicy;
 use crate::clock::{self, Clock};
 use crate::keys::ApiKeys;
@@ -168,7 +168,7 @@ impl ResourceServer {
             true => self.scopes.base().iter().map(String::as_str).collect(),
             false => self.supported_scopes.iter().map(String::as_str).collect(),
         };
-        let document = ResourceMetadata {
+        let document = ProtectedResourceMetadata {
             resource: &self.name,
             authorization_servers: self.issuers.iter().map(|issuer| issuer.name()).collect(),
             scopes,

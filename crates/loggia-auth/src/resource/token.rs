@@ -68,7 +68,7 @@ impl From<JoseError> for TokenError {
 /// The claims of an access token beside the registered ones (RFC 9068, section 2.2).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct AccessTokenClaimSet {
+pub(super) struct AuthorizationClaims {
     client_id: Option<String>,
     azp: Option<String>,
     scope: Option<String>,
@@ -84,7 +84,7 @@ struct ConfirmationClaim {
     jkt: Option<String>,
 }
 
-impl AccessTokenClaimSet {
+impl AuthorizationClaims {
     /// Returns the client that the token was issued to.
     pub(super) fn client(&self) -> Option<&str> {
         self.client_id.as_deref().or(self.azp.as_deref())

@@ -216,3 +216,101 @@ impl AuthorizationEndpoint {
         redirect_uri::with_response(uri, &response)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+    use http::{HeaderValue, Request};
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::server::sessions::SessionUser;
+    use crate::server::sign_in::SignInMethod;
+    use crate::server::testing::{TestClock, stores};
+
+    const QUERY: &str = "client_id=cli&redirect_uri=https://app.example/cb&response_type=code&state=s\
+        &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
+
+    fn endpoint() -> AuthorizationEndpoint {
+        let stores = stores(&TestClock::new());
+        let method = SignInMethod::Link { subject: "ada".to_owned(), show: Arc::new(|_| {}) };
+        stores.authorization_endpoint(Arc::new(stores.sign_in_pages(method)))
+    }
+
+    /// Returns the head of a request of a browser, signed in or not.
+    async fn browser(endpoint: &AuthorizationEndpoint, is_signed_in: bool) -> Parts {
+        let mut parts = Request::new(()).into_parts().0;
+        if is_signed_in {
+            let user = SessionUser { subject: "ada".to_owned(), name: "Ada".to_owned() };
+            let mut response = Response::new(Body::empty());
+            endpoint.sessions.start(&user, &mut response).await.unwrap();
+            parts.headers.insert(COOKIE, response.headers()[SET_COOKIE].clone());
+        }
+        parts
+    }
+
+    /// Returns the value of a parameter in a redirect.
+    fn redirect_param(response: &Response<Body>, name: &str) -> Option<String> {
+        let url = Url::parse(response.headers().get(LOCATION)?.to_str().unwrap()).unwrap();
+        url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+    }
+
+    async fn text(response: Response<Body>) -> String {
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    /// Returns the value of a hidden field in a page.
+    fn field<'p>(page: &'p str, name: &str) -> &'p str {
+        let (_, rest) =
+            page.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{page}"));
+        rest.split('"').next().unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_user_signs_in_and_is_asked_unless_the_client_forbids_it() {
+        let endpoint = endpoint();
+        let table = [
+            (false, "", None, "name=\"code\""),
+            (true, "", None, "name=\"ticket\""),
+            (false, "&prompt=none", Some("login_required"), ""),
+            (true, "&prompt=none", Some("consent_required"), ""),
+            (true, "&response_type=token", None, "is repeated"),
+        ];
+        for (is_signed_in, change, error, content) in table {
+            let parts = browser(&endpoint, is_signed_in).await;
+            let response = endpoint.authorize(&format!("{QUERY}{change}"), &parts, None).await;
+            assert_eq!(redirect_param(&response, "error").as_deref(), error, "{is_signed_in} {change}");
+            let page = text(response).await;
+            assert!(page.contains(content), "{is_signed_in} {change}: {page}");
+        }
+    }
+
+    /// Each line: the origin, the ticket and the decision of a form; the parameter of the redirect that has the outcome.
+    #[tokio::test]
+    async fn only_the_form_of_the_consent_page_decides() {
+        const OURS: &str = "https://hub.example";
+        let table = [
+            (OURS, None, "allow", Some("code")),
+            (OURS, None, "deny", Some("error")),
+            (OURS, Some("other"), "allow", None),
+            ("https://evil.example", None, "allow", None),
+        ];
+        for (origin, ticket, decision, outcome) in table {
+            let endpoint = endpoint();
+            let mut parts = browser(&endpoint, true).await;
+            let page = text(endpoint.authorize(QUERY, &parts, None).await).await;
+            let ticket = ticket.unwrap_or_else(|| field(&page, "ticket"));
+            let form = format!("request={}&ticket={ticket}&decision={decision}", field(&page, "request"));
+            let params = RequestParams::parse(form.as_bytes()).unwrap();
+            parts.headers.insert(ORIGIN, HeaderValue::from_static(origin));
+            let response = endpoint.decide(&params, &parts.headers).await;
+            for name in ["code", "error"] {
+                let is_there = redirect_param(&response, name).is_some();
+                assert_eq!(is_there, outcome == Some(name), "{origin} {ticket} {decision} {name}");
+            }
+            let iss = redirect_param(&response, "iss");
+            assert_eq!(iss.as_deref(), outcome.map(|_| OURS), "{origin} {ticket} {decision}");
+        }
+    }
+}

@@ -132,7 +132,8 @@ impl ServerStores {
         }
     }
 
-    fn authorization_endpoint(&self, sign_in: Arc<SignInPages>) -> AuthorizationEndpoint {
+    /// Returns the authorization endpoint.
+    pub(super) fn authorization_endpoint(&self, sign_in: Arc<SignInPages>) -> AuthorizationEndpoint {
         AuthorizationEndpoint {
             urls: self.urls.clone(),
             clients: self.clients.clone(),

@@ -171,12 +171,12 @@ mod tests {
     }
 
     /// A record's id, and the end of the address that it comes from.
-    type Added = (&'static str, Option<u8>);
+    type AddedRecord = (&'static str, Option<u8>);
 
     /// Each line: what is added, and what is left of all.
     #[tokio::test]
     async fn a_flood_takes_room_from_itself() {
-        let table: [(&[Added], &[&str]); 4] = [
+        let table: [(&[AddedRecord], &[&str]); 4] = [
             (
                 &[("a1", Some(1)), ("b1", Some(2)), ("a2", Some(1)), ("a3", Some(1)), ("b2", Some(2))],
                 &["a3", "b1", "b2"],

@@ -55,60 +55,39 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::restricted_http::{FetchPolicy, RestrictedHttpClient};
-    use crate::server::client_registry::ClientRegistry;
-    use crate::server::clients::OAuthClient;
+    use crate::resource::ProofVerifier;
     use crate::server::refresh_tokens::tests::access;
-    use crate::server::refresh_tokens::{TokenLifetimes, family_name, new_seed};
-    use crate::server::signing_keys::SigningKeys;
-    use crate::server::testing::TestClock;
-    use crate::server::urls::ServerUrls;
-
-    fn endpoint() -> RevocationEndpoint {
-        let records = TestClock::new().records();
-        let client = |id: &str| OAuthClient::new(id, id, ["https://app.example/cb"]);
-        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
-        let clients = ClientRegistry::new(vec![client("cli"), client("web")], records.clone(), guard);
-        let urls = ServerUrls::new("https://hub.example".to_owned()).unwrap();
-        let (skew, lifetime) = (Duration::from_secs(30), Duration::from_secs(60));
-        let keys = Arc::new(SigningKeys::new(records.clone()));
-        RevocationEndpoint {
-            authenticator: Arc::new(ClientAuthenticator::new(
-                Arc::new(clients),
-                &urls,
-                records.clone(),
-                skew,
-            )),
-            refresh_tokens: RefreshTokens::new(records.clone(), TokenLifetimes::default()),
-            access_tokens: Arc::new(AccessTokens::new(urls.issuer(), keys, records, lifetime)),
-        }
-    }
+    use crate::server::refresh_tokens::{family_name, new_seed};
+    use crate::server::testing::{TestClock, stores};
 
     /// Each line: the client, the token, and whether that ends the family, or the error.
     #[tokio::test]
     async fn a_client_revokes_its_own_tokens() {
-        enum Token {
+        enum TokenKind {
             Refresh,
             Access,
             Unknown,
         }
         let table = [
-            ("cli", Token::Refresh, Ok(true)),
-            ("cli", Token::Access, Ok(true)),
-            ("cli", Token::Unknown, Ok(false)),
-            ("web", Token::Refresh, Err("invalid_grant")),
-            ("web", Token::Access, Err("invalid_grant")),
-            ("nobody", Token::Refresh, Err("invalid_client")),
+            ("cli", TokenKind::Refresh, Ok(true)),
+            ("cli", TokenKind::Access, Ok(true)),
+            ("cli", TokenKind::Unknown, Ok(false)),
+            ("web", TokenKind::Refresh, Err("invalid_grant")),
+            ("web", TokenKind::Access, Err("invalid_grant")),
+            ("nobody", TokenKind::Refresh, Err("invalid_client")),
         ];
-        let endpoint = endpoint();
+        let stores = stores(&TestClock::new());
+        let token_url = "https://hub.example/oauth/token".parse().unwrap();
+        let lifetime = Duration::from_secs(60);
+        let (_, endpoint) = stores.token_endpoints(ProofVerifier::default(), token_url, Vec::new(), lifetime);
         for (n, (client, token, expected)) in table.into_iter().enumerate() {
             let (seed, access) = (new_seed(), access("ada"));
             let family = family_name(&seed);
             let refresh_token = endpoint.refresh_tokens.start(&seed, access.clone()).await.unwrap().unwrap();
             let token = match token {
-                Token::Refresh => refresh_token,
-                Token::Access => endpoint.access_tokens.issue(&family, &access, &[], None).await.unwrap(),
-                Token::Unknown => "x.y.z".to_owned(),
+                TokenKind::Refresh => refresh_token,
+                TokenKind::Access => endpoint.access_tokens.issue(&family, &access, &[], None).await.unwrap(),
+                TokenKind::Unknown => "x.y.z".to_owned(),
             };
             let form = format!("client_id={client}&token={token}");
             let params = RequestParams::parse(form.as_bytes()).unwrap();

@@ -219,8 +219,52 @@ impl TokenProofs {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::server::pending_authorizations::tests::{VERIFIER, authorization};
+    use crate::server::testing::{TestClock, stores};
+
+    #[tokio::test]
+    async fn a_code_and_each_refresh_token_give_the_next_tokens() {
+        let token_url = "https://hub.example/oauth/token".parse().unwrap();
+        let (endpoint, _) = stores(&TestClock::new()).token_endpoints(
+            ProofVerifier::default(),
+            token_url,
+            Vec::new(),
+            Duration::from_secs(60),
+        );
+        let exchange = async |form: &str| {
+            let params = RequestParams::parse(form.as_bytes()).unwrap();
+            endpoint.exchange(&HeaderMap::new(), &params).await
+        };
+        let code = endpoint.codes.issue(authorization("cli"), "ada").await.unwrap();
+        let redeem = format!(
+            "grant_type=authorization_code&client_id=cli&code={code}&redirect_uri=https://app.example/cb\
+             &code_verifier={VERIFIER}"
+        );
+        let refresh = |tokens: &serde_json::Value| {
+            let token = tokens["refresh_token"].as_str().unwrap();
+            format!("grant_type=refresh_token&client_id=cli&refresh_token={token}")
+        };
+        let first = exchange(&redeem).await.unwrap();
+        assert_eq!(
+            (&first["token_type"], &first["scope"], &first["expires_in"]),
+            (&"Bearer".into(), &"mcp".into(), &60.into())
+        );
+        let second = exchange(&refresh(&first)).await.unwrap();
+        for (form, expected) in [
+            ("client_id=cli", "invalid_request"),
+            ("client_id=cli&grant_type=password", "unsupported_grant_type"),
+            ("client_id=unknown&grant_type=refresh_token", "invalid_client"),
+            (&refresh(&second).replace("=cli", "=web"), "invalid_grant"),
+            // A second use of the code revokes the tokens.
+            (&redeem, "invalid_grant"),
+            (&refresh(&second), "invalid_grant"),
+        ] {
+            assert_eq!(exchange(form).await.map_err(|error| error.code), Err(expected), "{form}");
+        }
+    }
 
     #[test]
     fn a_token_request_belongs_to_its_authorization_request() {
