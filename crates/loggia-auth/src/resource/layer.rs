@@ -22,7 +22,7 @@ use tower_service::Service;
 use url::Url;
 
 use super::challenge::{AccessRefusal, ChallengeContext, DPOP_NONCE, TokenScheme};
-use super::dpop::{ProofError, ProofVerifier};
+use super::dpop::{DpopPolicy, ProofError, ProofVerifier};
 use super::metadata::MetadataEndpoint;
 use super::operation::{self, AmbiguousRequest};
 use super::resource_server::ResourceServer;
@@ -101,12 +101,12 @@ impl RequestAuthorizer {
     /// Authorizes a request. Removes its token, and adds the principal and the verified token for handlers.
     async fn authorize(&self, request: Request<Body>) -> Result<Request<Body>, AccessRefusal> {
         let (mut parts, body) = request.into_parts();
-        let (scheme, grant) = self.authenticate(&parts).await?;
-        let body = self.check_scopes(scheme, &grant, &parts, body).await?;
+        let (scheme, verified) = self.authenticate(&parts).await?;
+        let body = self.check_scopes(scheme, &verified, &parts, body).await?;
         parts.headers.remove(AUTHORIZATION);
         parts.headers.remove(HeaderName::from_static("dpop"));
-        parts.extensions.insert(Arc::new(grant.principal()));
-        parts.extensions.insert(Arc::new(grant));
+        parts.extensions.insert(Arc::new(verified.principal()));
+        parts.extensions.insert(Arc::new(verified));
         Ok(Request::from_parts(parts, body))
     }
 
@@ -114,13 +114,13 @@ impl RequestAuthorizer {
     async fn authenticate(&self, parts: &Parts) -> Result<(TokenScheme, VerifiedToken), AccessRefusal> {
         let (scheme, token) = credentials(&parts.headers)?;
         let now = (self.resource.clock)();
-        let grant = self.verify(token, now).await.map_err(|error| match error {
+        let verified = self.verify(token, now).await.map_err(|error| match error {
             TokenError::Invalid(why) => AccessRefusal::InvalidToken(scheme, why),
             TokenError::Unavailable(_) => AccessRefusal::Unavailable,
             TokenError::Failed(_) => AccessRefusal::InternalError,
         })?;
-        self.check_binding(scheme, token, &grant, parts, now).await?;
-        Ok((scheme, grant))
+        self.check_binding(scheme, token, &verified, parts, now).await?;
+        Ok((scheme, verified))
     }
 
     /// Checks a token: an API key, a signed token of a trusted issuer, or an opaque token.
@@ -155,18 +155,18 @@ impl RequestAuthorizer {
         &self,
         scheme: TokenScheme,
         token: &str,
-        grant: &VerifiedToken,
+        verified: &VerifiedToken,
         parts: &Parts,
         now: SystemTime,
     ) -> Result<(), AccessRefusal> {
         let refused = |why: &str| Err(AccessRefusal::InvalidToken(scheme, why.to_owned()));
         let Some(dpop) = &self.resource.dpop else {
-            return match (scheme, &grant.key) {
+            return match (scheme, &verified.key) {
                 (TokenScheme::Bearer, None) => Ok(()),
                 _ => refused("Tokens that are bound to a key are not accepted here"),
             };
         };
-        match (scheme, &grant.key) {
+        match (scheme, &verified.key) {
             (TokenScheme::Bearer, None) if !dpop.is_required() => Ok(()),
             (TokenScheme::Bearer, None) | (TokenScheme::Dpop, None) => {
                 refused("The token must be bound to a key, and is not")
@@ -174,35 +174,39 @@ impl RequestAuthorizer {
             (TokenScheme::Bearer, Some(_)) => {
                 refused("The token is bound to a key: use the DPoP scheme with a proof")
             }
-            (TokenScheme::Dpop, Some(key)) => {
-                let requested = self.requested_url(parts);
-                let urls: Vec<&Url> =
-                    [Some(&self.resource.uri), requested.as_ref()].into_iter().flatten().collect();
-                let proof = dpop.verifier().check(&parts.headers, &parts.method, &urls, Some(token), now);
-                let proof = proof.map_err(|error| match error {
-                    ProofError::Missing => {
-                        AccessRefusal::InvalidProof("The DPoP header with the proof is missing".to_owned())
-                    }
-                    ProofError::Invalid(why) => AccessRefusal::InvalidProof(why),
-                    ProofError::Nonce(nonce) => AccessRefusal::NonceRequired(nonce),
-                })?;
-                if proof.key != *key {
-                    return refused("The token is bound to another key");
-                }
-                match dpop.record(&proof, now).await {
-                    Ok(true) => Ok(()),
-                    Ok(false) => {
-                        Err(AccessRefusal::InvalidProof("The proof was used before (jti)".to_owned()))
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "a proof cannot be compared with those of other replicas");
-                        Err(if error.is_unavailable() {
-                            AccessRefusal::Unavailable
-                        } else {
-                            AccessRefusal::InternalError
-                        })
-                    }
-                }
+            (TokenScheme::Dpop, Some(key)) => self.check_proof(dpop, (token, key), parts, now).await,
+        }
+    }
+
+    /// Checks the proof of a request for a token that is bound to a key, given by its thumbprint.
+    async fn check_proof(
+        &self,
+        dpop: &DpopPolicy,
+        (token, key): (&str, &str),
+        parts: &Parts,
+        now: SystemTime,
+    ) -> Result<(), AccessRefusal> {
+        let requested = self.requested_url(parts);
+        let urls: Vec<&Url> = [Some(&self.resource.uri), requested.as_ref()].into_iter().flatten().collect();
+        let proof = dpop.verifier().check(&parts.headers, &parts.method, &urls, Some(token), now);
+        let proof = proof.map_err(|error| match error {
+            ProofError::Missing => {
+                AccessRefusal::InvalidProof("The DPoP header with the proof is missing".to_owned())
+            }
+            ProofError::Invalid(why) => AccessRefusal::InvalidProof(why),
+            ProofError::Nonce(nonce) => AccessRefusal::NonceRequired(nonce),
+        })?;
+        if proof.key != key {
+            let why = "The token is bound to another key".to_owned();
+            return Err(AccessRefusal::InvalidToken(TokenScheme::Dpop, why));
+        }
+        match dpop.record(&proof, now).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(AccessRefusal::InvalidProof("The proof was used before (jti)".to_owned())),
+            Err(error) => {
+                tracing::warn!(%error, "a proof cannot be compared with those of other replicas");
+                let is_temporary = error.is_unavailable();
+                Err(if is_temporary { AccessRefusal::Unavailable } else { AccessRefusal::InternalError })
             }
         }
     }
@@ -216,7 +220,7 @@ impl RequestAuthorizer {
     async fn check_scopes(
         &self,
         scheme: TokenScheme,
-        grant: &VerifiedToken,
+        verified: &VerifiedToken,
         parts: &Parts,
         body: Body,
     ) -> Result<Body, AccessRefusal> {
@@ -226,7 +230,7 @@ impl RequestAuthorizer {
         } else {
             (policy.base().clone(), body)
         };
-        if policy.allows(&grant.scopes, &needed) {
+        if policy.allows(&verified.scopes, &needed) {
             return Ok(body);
         }
         Err(AccessRefusal::InsufficientScope(scheme, needed))
