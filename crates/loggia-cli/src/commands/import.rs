@@ -15,15 +15,20 @@ use crate::render::text::{count, one_line, pad};
 const LONGEST: u64 = 1 << 20;
 
 /// `loggia import`.
-pub(crate) fn run(args: &ImportArgs, config: Option<&Path>) -> Outcome {
+pub(crate) fn run(args: &ImportArgs, config: Option<&Path>, no_config: bool) -> Outcome {
+    if no_config && args.file.is_none() {
+        return Err(Failure::usage("--no-config leaves no configuration file to add the servers to")
+            .hint("name the file with --file PATH, or leave --no-config out"));
+    }
     let file = args.file.as_deref().or(config).unwrap_or(Path::new(DEFAULT_CONFIG));
     let source = read_source(&args.source)?;
-    let import = Import::parse(&source, &args.names).map_err(|error| failed(error, &args.source))?;
+    let others = |servers: &[String]| command(&args.source, servers, file);
+    let import = Import::parse(&source, &args.names).map_err(|error| failed(error, &args.source, &others))?;
     let existing = match read(file) {
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         existing => existing.map_err(|error| unreadable(file, &error))?,
     };
-    let text = import.add_to(&existing, file).map_err(|error| failed(error, file))?;
+    let text = import.add_to(&existing, file).map_err(|error| failed(error, file, &others))?;
     replace(file, &text).map_err(|error| {
         Failure::usage(format!("cannot write {}: {error}", file.display())).hint("nothing was changed")
     })?;
@@ -44,17 +49,45 @@ fn report(import: &Import, file: &Path) -> String {
     text
 }
 
-fn failed(error: ImportError, file: &Path) -> Failure {
+/// Describes an error about the file `file`, with the next step; `others` is the command line that imports only some servers.
+fn failed(error: ImportError, file: &Path, others: &impl Fn(&[String]) -> String) -> Failure {
     let failure = match &error {
         // Each of its lines names the file already.
         ImportError::Manifest(_) => Failure::usage(&error),
         _ => Failure::usage(format!("{}: {error}", file.display())),
     };
     match error {
-        ImportError::NameTaken { .. } => {
+        ImportError::Unusable { usable: servers, .. } | ImportError::Existing { others: servers, .. }
+            if !servers.is_empty() =>
+        {
+            failure.hint(format!("to import the others: {}", others(&servers)))
+        }
+        ImportError::Existing { .. } => failure
+            .hint("nothing was changed; to import one again, delete its section [connectors.NAME] first"),
+        ImportError::SameName { .. } => {
             failure.hint("rename one of them, or name the servers to import: loggia import FILE SERVER…")
         }
         _ => failure.hint("nothing was changed"),
+    }
+}
+
+/// Returns the command line that imports `servers` of `source` into `file`.
+fn command(source: &Path, servers: &[String], file: &Path) -> String {
+    let shown = |path: &Path| shell_word(&path.display().to_string());
+    let mut words = vec!["loggia import".to_owned(), shown(source)];
+    words.extend(servers.iter().map(|server| shell_word(server)));
+    if file != Path::new(DEFAULT_CONFIG) {
+        words.push(format!("--file {}", shown(file)));
+    }
+    words.join(" ")
+}
+
+/// Quotes a word for the shell if it needs that.
+fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", one_line(word).replace('\'', r"'\''")),
     }
 }
 
@@ -124,6 +157,25 @@ fn create(new: &Path, replaces: bool) -> io::Result<fs::File> {
     #[cfg(not(unix))]
     let _ = replaces;
     options.open(new)
+}
+
+#[cfg(test)]
+mod words {
+    use super::shell_word;
+
+    #[test]
+    fn words_are_quoted_for_the_shell_where_they_need_it() {
+        for (word, expected) in [
+            ("github", "github"),
+            ("C-3.po/x@1", "C-3.po/x@1"),
+            ("", "''"),
+            ("my notes", "'my notes'"),
+            ("$(x)", "'$(x)'"),
+            ("it's", r"'it'\''s'"),
+        ] {
+            assert_eq!(shell_word(word), expected);
+        }
+    }
 }
 
 #[cfg(all(test, unix))]

@@ -58,7 +58,7 @@ pub(crate) async fn run(args: Args, redactor: Redactor) -> Outcome {
         Command::Inspect(inspect) => {
             Session::new(&inspect.client, config, credentials).run(&inspect.words, inspect::run).await
         }
-        Command::Import(import) => import::run(import, config),
+        Command::Import(import) => import::run(import, config, args.no_config),
         // Answered before anything else is started.
         Command::Completions { shell } => completions(*shell),
     }

@@ -5,18 +5,22 @@
 //! copied: a variable takes its place, and a note says which. Invariant: no error and no note quotes a value.
 
 mod detect;
+mod error;
 mod secrets;
 mod server;
 
 use std::fmt;
 use std::path::Path;
 
-use jsonc_parser::ParseOptions;
+use jsonc_parser::ast::{Object, Value as Syntax};
+use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast, parse_to_serde_value};
 use serde_json::{Map, Value};
 use toml_edit::{DocumentMut, Item, Table};
 
-use crate::manifest::{Manifest, ManifestError, connector_name};
+use crate::manifest::{Manifest, connector_name};
 use secrets::Variables;
+
+pub use error::{ExistingConnector, ImportError, UnusableServer};
 
 /// The places of servers in the files of clients, as keys from the root.
 const PLACES: [&[&str]; 4] = [&["mcpServers"], &["servers"], &["mcp", "servers"], &["context_servers"]];
@@ -39,61 +43,30 @@ pub struct ImportedServer {
     section: Table,
 }
 
-/// The reason that servers cannot be imported.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ImportError {
-    /// The text is not JSON.
-    Json(String),
-    /// There are no servers in it.
-    NoServers,
-    /// There is no server of this name.
-    UnknownServer {
-        /// The name that was asked for.
-        name: String,
-        /// The servers that there are.
-        known: Vec<String>,
-    },
-    /// A server cannot be a connector.
-    Server {
-        /// Its name at the client.
-        name: String,
-        /// The reason.
-        reason: String,
-    },
-    /// Two connectors would have one name.
-    NameTaken {
-        /// The name.
-        name: String,
-        /// The server that would have it.
-        server: String,
-        /// The connector or server that has it.
-        other: String,
-    },
-    /// The configuration file cannot be used.
-    Manifest(ManifestError),
-    /// The connectors of the configuration file are written in a way that cannot be added to.
-    Inline,
-}
-
 impl Import {
-    /// Reads a client's configuration: JSON, which may have comments. With `names`, only those servers are taken.
+    /// Reads a client's configuration: JSON, which may have comments. With `names`, only those servers are taken. They stay
+    /// in the order of the text.
     ///
     /// # Errors
     ///
-    /// Fails if the text is not JSON, has no servers, not those named, or one that cannot be a connector.
+    /// Fails if the text is not JSON, has no servers, not those named, one that cannot be a connector, or two that would be
+    /// connectors of one name.
     pub fn parse(text: &str, names: &[String]) -> Result<Import, ImportError> {
         let text = text.trim_start_matches('\u{feff}');
-        let root: Value = jsonc_parser::parse_to_serde_value(text, &ParseOptions::default())
+        let root: Value = parse_to_serde_value(text, &ParseOptions::default())
             .map_err(|error| ImportError::Json(position(text, error.range().start)))?;
-        let all = PLACES.iter().find_map(|place| servers_at(&root, place)).ok_or(ImportError::NoServers)?;
+        let found = PLACES.iter().find_map(|place| Some((place, servers_at(&root, place)?)));
+        let (place, all) = found.ok_or(ImportError::NoServers)?;
+        let order = names_at(text, place);
+        let mut known: Vec<&String> = all.keys().collect();
+        known.sort_by_key(|name| order.iter().position(|at| at == *name).unwrap_or(usize::MAX));
         if let Some(name) = names.iter().find(|name| !all.contains_key(*name)) {
-            let known = all.keys().cloned().collect();
+            let known = known.into_iter().cloned().collect();
             return Err(ImportError::UnknownServer { name: name.clone(), known });
         }
-        let taken = all.iter().filter(|(name, _)| names.is_empty() || names.contains(name));
-        let mut variables = Variables::default();
-        let servers = taken.map(|(name, settings)| ImportedServer::read(name, settings, &mut variables));
-        let servers = servers.collect::<Result<Vec<_>, _>>()?;
+        known.retain(|name| names.is_empty() || names.contains(name));
+        let servers = read_servers(known.iter().map(|name| (&***name, &all[&***name])))?;
+        check_names(&servers)?;
         if servers.is_empty() { Err(ImportError::NoServers) } else { Ok(Import { servers }) }
     }
 
@@ -107,7 +80,7 @@ impl Import {
     ///
     /// # Errors
     ///
-    /// Fails if the file is damaged, or if a server has the name of a connector that is there.
+    /// Fails if the file is damaged, or if servers have the names of connectors that are there.
     pub fn add_to(&self, existing: &str, path: &Path) -> Result<String, ImportError> {
         Manifest::parse(existing, path).map_err(ImportError::Manifest)?;
         let mut document: DocumentMut = existing.parse().map_err(|_| ImportError::Inline)?;
@@ -118,15 +91,8 @@ impl Import {
         document.set_trailing("");
         let connectors = document.entry("connectors").or_insert(Item::Table(implicit));
         let connectors = connectors.as_table_mut().ok_or(ImportError::Inline)?;
+        self.check_existing(connectors)?;
         for server in &self.servers {
-            let has_name = |key: &&str| connector_name(key).is_ok_and(|name| name == server.name);
-            if let Some(other) = connectors.iter().map(|(key, _)| key).find(has_name) {
-                return Err(ImportError::NameTaken {
-                    name: server.name.clone(),
-                    server: server.written.clone(),
-                    other: other.to_owned(),
-                });
-            }
             let mut section = server.section.clone();
             section.decor_mut().set_prefix(format!("{}\n", std::mem::take(&mut before)));
             connectors.insert(&server.name, Item::Table(section));
@@ -142,6 +108,55 @@ impl Import {
         Manifest::parse(&text, path).map_err(ImportError::Manifest)?;
         Ok(text)
     }
+
+    /// Fails if the configuration file has connectors of the servers' names.
+    fn check_existing(&self, connectors: &Table) -> Result<(), ImportError> {
+        let (mut existing, mut others) = (Vec::new(), Vec::new());
+        for server in &self.servers {
+            let has_name = |key: &&str| connector_name(key).is_ok_and(|name| name == server.name);
+            match connectors.iter().map(|(key, _)| key).find(has_name) {
+                Some(written) => {
+                    let (name, written) = (server.name.clone(), written.to_owned());
+                    existing.push(ExistingConnector { name, written });
+                }
+                None => others.push(server.written.clone()),
+            }
+        }
+        match existing.is_empty() {
+            true => Ok(()),
+            false => Err(ImportError::Existing { connectors: existing, others }),
+        }
+    }
+}
+
+/// Reads the settings of servers. Fails with all those that cannot be connectors.
+fn read_servers<'v>(
+    servers: impl Iterator<Item = (&'v str, &'v Value)>,
+) -> Result<Vec<ImportedServer>, ImportError> {
+    let mut variables = Variables::default();
+    let (mut read, mut unusable) = (Vec::new(), Vec::new());
+    for (name, settings) in servers {
+        match ImportedServer::read(name, settings, &mut variables) {
+            Ok(server) => read.push(server),
+            Err(reason) => unusable.push(UnusableServer { name: name.to_owned(), reason }),
+        }
+    }
+    if unusable.is_empty() {
+        return Ok(read);
+    }
+    let usable = read.into_iter().map(|server| server.written).collect();
+    Err(ImportError::Unusable { servers: unusable, usable })
+}
+
+/// Fails if two servers would have one name.
+fn check_names(servers: &[ImportedServer]) -> Result<(), ImportError> {
+    for (n, server) in servers.iter().enumerate() {
+        if let Some(other) = servers[..n].iter().find(|other| other.name == server.name) {
+            let servers = [other.written.clone(), server.written.clone()];
+            return Err(ImportError::SameName { name: server.name.clone(), servers });
+        }
+    }
+    Ok(())
 }
 
 /// The servers at a place in a client's file.
@@ -150,37 +165,28 @@ fn servers_at<'v>(root: &'v Value, place: &[&str]) -> Option<&'v Map<String, Val
     found.as_object().filter(|servers| servers.values().all(Value::is_object))
 }
 
+/// The names of the servers at a place, in the order of the text: the value that serde reads is sorted.
+fn names_at(text: &str, place: &[&str]) -> Vec<String> {
+    let parsed = parse_to_ast(text, &CollectOptions::default(), &ParseOptions::default());
+    let root = parsed.ok().and_then(|parsed| parsed.value);
+    let servers = root.as_ref().and_then(|root| object_at(root, place));
+    let servers = servers.into_iter().flat_map(|servers| &servers.properties);
+    servers.map(|server| server.name.as_str().to_owned()).collect()
+}
+
+fn object_at<'s, 't>(root: &'s Syntax<'t>, place: &[&str]) -> Option<&'s Object<'t>> {
+    let mut object = root.as_object()?;
+    for key in place {
+        object = object.get(key)?.value.as_object()?;
+    }
+    Some(object)
+}
+
 /// The place of a byte in a text. The parser's own message may quote the text.
 fn position(text: &str, at: usize) -> String {
     let before = text.get(..at).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     format!("line {}, column {}", before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
-}
-
-impl std::error::Error for ImportError {}
-
-impl fmt::Display for ImportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ImportError::Json(place) => write!(f, "this is not JSON: {place}"),
-            ImportError::NoServers => {
-                f.write_str("there are no servers in it: they are looked for under mcpServers and servers")
-            }
-            ImportError::UnknownServer { name, known } => {
-                write!(f, "there is no server {name:?}; there are: {}", known.join(", "))
-            }
-            ImportError::Server { name, reason } => {
-                write!(f, "the server {name:?} cannot be a connector: {reason}")
-            }
-            ImportError::NameTaken { name, server, other } => {
-                write!(f, "the server {server:?} would have the name '{name}', which {other:?} has already")
-            }
-            ImportError::Manifest(error) => error.fmt(f),
-            ImportError::Inline => f.write_str(
-                "its connectors are written in one line; write them as sections [connectors.NAME] first",
-            ),
-        }
-    }
 }
 
 impl fmt::Debug for ImportedServer {

@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::{Map, Value};
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, value};
 
+use super::ImportedServer;
 use super::detect::{UrlText, assignment, header, is_secret_name, variable};
 use super::secrets::{Setting, Variables};
-use super::{ImportError, ImportedServer};
 use crate::manifest::{Manifest, ManifestError, connector_name};
 use crate::secret::{Location, Template};
 
@@ -16,6 +16,12 @@ const URLS: [&str; 4] = ["url", "serverUrl", "httpUrl", "uri"];
 /// Keys that say what the others show, or that are for people.
 const SILENT: [&str; 8] =
     ["type", "transport", "name", "title", "description", "disabled", "enabled", "gallery"];
+
+/// Keys of lists of tools, whichever client wrote them, and ours for the same.
+const TOOL_LISTS: [(&str, &str); 3] =
+    [("includeTools", "allow"), ("excludeTools", "deny"), ("disabledTools", "deny")];
+/// Schemes of MCP over WebSocket.
+const WEB_SOCKETS: [&str; 2] = ["ws", "wss"];
 
 /// Reads the settings of one server, and notes what is not carried over.
 struct Reader<'s, 'v> {
@@ -27,20 +33,19 @@ struct Reader<'s, 'v> {
 }
 
 impl ImportedServer {
-    /// Reads the server `written` of a client.
+    /// Reads the server `written` of a client. The error is the reason why it cannot be a connector.
     pub(super) fn read(
         written: &str,
         settings: &Value,
         variables: &mut Variables,
-    ) -> Result<ImportedServer, ImportError> {
-        let fail = |reason: String| ImportError::Server { name: written.to_owned(), reason };
-        let name = connector_name(written).map_err(fail)?;
-        let settings = settings.as_object().ok_or_else(|| fail("its settings are no object".to_owned()))?;
+    ) -> Result<ImportedServer, String> {
+        let name = connector_name(written)?;
+        let settings = settings.as_object().ok_or_else(|| "its settings are no object".to_owned())?;
         let mut reader =
             Reader { server: &name, settings, variables, used: SILENT.to_vec(), notes: Vec::new() };
         let mut section = Table::new();
-        let summary = reader.fill(&mut section).map_err(fail)?;
-        check(&name, &section).map_err(fail)?;
+        let summary = reader.fill(&mut section)?;
+        check(&name, &section)?;
         if name != written {
             reader.notes.insert(0, format!("{written:?} is called {name} here"));
         }
@@ -92,6 +97,13 @@ impl Reader<'_, '_> {
 
     fn remote(&mut self, section: &mut Table, key: &'static str) -> Result<String, String> {
         let [url] = &self.words(key)?[..] else { return Err(format!("its {key} is no text")) };
+        if WEB_SOCKETS.iter().any(|scheme| has_scheme(url, scheme)) {
+            return Err(
+                "MCP over WebSocket (ws://, wss://) is not supported: name the server's https:// URL for \
+                        Streamable HTTP or HTTP+SSE, or the command that starts it"
+                    .to_owned(),
+            );
+        }
         let url = self.without_secret("url", &Setting::Named("url"), url);
         section.insert("kind", value("remote"));
         section.insert("url", value(self.template(&url)));
@@ -107,10 +119,16 @@ impl Reader<'_, '_> {
     /// The tools that the client shows and hides.
     fn tools(&mut self, section: &mut Table) -> Result<(), String> {
         let mut filter = InlineTable::new();
-        for (theirs, ours) in [("includeTools", "allow"), ("excludeTools", "deny")] {
+        for (theirs, ours) in TOOL_LISTS {
             let tools = self.words(theirs)?;
-            if self.settings.contains_key(theirs) {
-                filter.insert(ours, tools.iter().map(String::as_str).collect::<Array>().into());
+            // An empty `allow` serves no tool; an empty `deny` says nothing.
+            let is_absent = self.settings.get(theirs).is_none_or(Value::is_null);
+            if is_absent || (tools.is_empty() && ours == "deny") {
+                continue;
+            }
+            let list = filter.entry(ours).or_insert_with(|| Array::new().into());
+            if let Some(list) = list.as_array_mut() {
+                list.extend(tools.iter().map(String::as_str));
             }
         }
         if !filter.is_empty() {
@@ -289,10 +307,22 @@ impl Reader<'_, '_> {
     /// The notes, with those of the keys that were not looked at.
     fn finish(mut self) -> Vec<String> {
         for key in self.settings.keys().filter(|key| !self.used.contains(&key.as_str())) {
-            self.notes.push(format!("{key:?} was left out: there is no key for it"));
+            self.notes.push(match key.as_str() {
+                "timeout" => format!(
+                    "\"timeout\" was left out: clients count it in seconds or in milliseconds; if you need it, write \
+                     it with its unit under [connectors.{}], for example timeout = \"60s\"",
+                    self.server
+                ),
+                key => format!("{key:?} was left out: there is no key for it"),
+            });
         }
         self.notes
     }
+}
+
+/// Returns whether a URL has this scheme, whatever the case of its letters.
+fn has_scheme(url: &str, scheme: &str) -> bool {
+    url.split_once("://").is_some_and(|(found, _)| found.trim().eq_ignore_ascii_case(scheme))
 }
 
 /// Returns a template for the text itself, without references.

@@ -20,7 +20,9 @@ const FILES: &[(&str, &str)] = &[
         r#"{"mcpServers": {
             "a": {"url": "https://a.example/mcp", "headers": {"Authorization": "Bearer s3cret", "X-Team": "core"}},
             "b": {"serverUrl": "https://b.example/mcp?api_key=s3cret&x=1", "disabled": true},
-            "c": {"httpUrl": "https://c.example/mcp", "timeout": 5000, "includeTools": ["read"], "excludeTools": ["drop"]},
+            "c": {"httpUrl": "https://c.example/mcp", "timeout": 5000, "includeTools": ["read"], "excludeTools": ["drop"], "disabledTools": ["wipe", "send"]},
+            "e": {"url": "https://e.example/mcp", "disabledTools": ["wipe"]},
+            "f": {"url": "https://f.example/mcp", "disabledTools": [], "excludeTools": null, "includeTools": null},
             "d": {"type": "sse", "url": "https://d.example/sse", "alwaysAllow": ["x"]}
         }}"#,
     ),
@@ -110,6 +112,19 @@ fn what_cannot_be_imported_says_why_and_quotes_no_value() {
         ("env that is a list", r#"{"mcpServers": {"a": {"command": "x", "env": ["s3cret"]}}}"#, &[], ""),
         ("a name without letters", r#"{"mcpServers": {"日本": {"command": "x"}}}"#, &[], ""),
         ("a url that is none", r#"{"mcpServers": {"a": {"url": "s3cret"}}}"#, &[], ""),
+        ("MCP over WebSocket", r#"{"mcpServers": {"a": {"url": "wss://s3cret.example/mcp"}}}"#, &[], ""),
+        (
+            "two that cannot, and one that can",
+            r#"{"mcpServers": {"b": {}, "c": {"command": "x"}, "a": {"url": "ws://s3cret/mcp"}}}"#,
+            &[],
+            "",
+        ),
+        (
+            "an unknown server, with those there are in the order of the file",
+            r#"{"mcpServers": {"b": {"command": "x"}, "a": {"command": "x"}}}"#,
+            &["c"],
+            "",
+        ),
         ("a name that is taken", good, &[], taken),
         (
             "two names that are one",
