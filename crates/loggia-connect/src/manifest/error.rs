@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use crate::secret::{Location, MissingVariable, Template};
 
-/// Below this similarity (Jaro-Winkler, 0 to 1) two names are unrelated.
-const ALIKE: f64 = 0.7;
+/// Characters of a name for which one may be wrong.
+const CHARACTERS_PER_FAULT: usize = 5;
+/// Length of a name below which it resembles every other short one.
+const SHORTEST: usize = 3;
 
 /// A manifest that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,14 +128,27 @@ impl<'t> Problems<'t> {
     }
 }
 
-/// "did you mean 'x'?" where one of `known` is like `name`, or all of `known`.
+/// Returns "did you mean 'x'?" with the one of `known` that `name` was meant to be, or else a text that lists `known`.
 pub(super) fn nearest(name: &str, known: &[&str]) -> String {
-    let scored = known.iter().map(|known| (strsim::jaro_winkler(known, name), known));
-    let best = scored.filter(|(score, _)| *score >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
-    match best {
-        Some((_, known)) => format!("did you mean '{known}'?"),
+    match similar(name, known) {
+        Some(known) => format!("did you mean '{known}'?"),
         None => format!("it is one of {}", known.join(", ")),
     }
+}
+
+/// Returns the one of `known` that `name` was meant to be. One character may be wrong, missing or too much, or two may be
+/// swapped, for each five; or one of the two has further words at its end.
+fn similar<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    if name.chars().count() < SHORTEST {
+        return None;
+    }
+    let name = name.to_lowercase().replace('-', "_");
+    let most = (name.len() / CHARACTERS_PER_FAULT).max(1);
+    let scored = known.iter().map(|known| (strsim::damerau_levenshtein(&name, known), *known));
+    let best = scored.filter(|(faults, _)| *faults <= most).min_by_key(|(faults, _)| *faults);
+    let begins = |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('_'));
+    let mut longer = known.iter().filter(|known| begins(known, &name) || begins(&name, known));
+    best.map(|(_, known)| known).or_else(|| longer.next().copied())
 }
 
 /// Keys of other programs, and ours for the same thing.
@@ -203,5 +218,62 @@ fn rust_type(expected: &str) -> &str {
         other if other.starts_with("struct ") => "a table in braces or under a [heading]",
         "a map" => "a table in braces or under a [heading]",
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::similar;
+
+    #[test]
+    fn a_key_is_suggested_only_if_it_was_meant() {
+        let connector =
+            ["kind", "enabled", "prefix", "timeout", "tools", "protocol", "command", "args", "env"];
+        let more = [
+            "cwd",
+            "start_timeout",
+            "url",
+            "headers",
+            "transport",
+            "credentials",
+            "api_key",
+            "issuer",
+            "name",
+        ];
+        let known = [&connector[..], &more[..]].concat();
+        for (name, expected) in [
+            ("comand", Some("command")),
+            ("commmand", Some("command")),
+            ("Command", Some("command")),
+            ("kidn", Some("kind")),
+            ("arg", Some("args")),
+            ("arsg", Some("args")),
+            ("urls", Some("url")),
+            ("uri", Some("url")),
+            ("header", Some("headers")),
+            ("transprot", Some("transport")),
+            ("timout", Some("timeout")),
+            ("start-timeout", Some("start_timeout")),
+            ("starttimeout", Some("start_timeout")),
+            ("start", Some("start_timeout")),
+            ("apikey", Some("api_key")),
+            ("tool", Some("tools")),
+            ("url_template", Some("url")),
+            ("enable", Some("enabled")),
+            // Jaro-Winkler takes each of these for a key: they share letters and a beginning.
+            ("comment", None),
+            ("protect", None),
+            ("transform", None),
+            ("pretty", None),
+            ("times", None),
+            ("and", None),
+            ("end", Some("env")),
+            ("description", None),
+            ("x", None),
+            ("zz", None),
+            ("", None),
+        ] {
+            assert_eq!(similar(name, &known), expected, "{name}");
+        }
     }
 }

@@ -6,14 +6,15 @@ const LONGEST: usize = 32;
 /// Stands before a name that begins with a digit.
 const BEFORE_DIGIT: &str = "c-";
 
-const RULE: &str = "a name is 1 to 32 of a-z, 0-9 and '-', and begins with a letter";
+/// The rule for prefixes.
+const PREFIX_RULE: &str = "a prefix is 1 to 32 of a-z, 0-9 and '-', and begins with a letter, or it is empty";
 
 /// Returns the name of the connector that is written `[connectors.WRITTEN]`: letters are small, and all other characters
 /// between letters and digits are one `-`. `My_Files` is `my-files`, and `1Password` is `c-1password`.
 ///
 /// # Errors
 ///
-/// The error says which names there are.
+/// Fails if `written` has neither a letter nor a digit of ASCII, or if the name would be longer than 32 characters.
 pub fn connector_name(written: &str) -> Result<String, String> {
     let mut name = String::new();
     for part in written.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()) {
@@ -28,17 +29,21 @@ pub fn connector_name(written: &str) -> Result<String, String> {
     } else if name.starts_with(|c: char| c.is_ascii_digit()) {
         name.insert_str(0, BEFORE_DIGIT);
     }
-    match is_name(&name) {
-        true => Ok(name),
-        false => Err(format!("'{}' cannot name a connector: {RULE}", written.escape_debug())),
+    if is_name(&name) {
+        return Ok(name);
     }
+    let reason = match name.is_empty() {
+        true => "a name needs at least one of a-z, A-Z and 0-9".to_owned(),
+        false => format!("as '{name}' it has more than {LONGEST} characters"),
+    };
+    Err(format!("'{}' cannot name a connector: {reason}", written.escape_debug()))
 }
 
 /// Checks a prefix; the error says which there are.
 pub(super) fn check_prefix(prefix: &str) -> Result<(), String> {
     match prefix.is_empty() || is_name(prefix) {
         true => Ok(()),
-        false => Err(format!("this cannot be a prefix: {}, or it is empty", RULE.replace("name", "prefix"))),
+        false => Err(format!("this cannot be a prefix: {PREFIX_RULE}")),
     }
 }
 
@@ -72,6 +77,31 @@ mod tests {
             ("a_very_long_name_of_a_connector_that_goes_on", None),
         ] {
             assert_eq!(connector_name(written).ok().as_deref(), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn the_reason_for_a_refusal_is_true_of_the_name() {
+        let needs = "a name needs at least one of a-z, A-Z and 0-9";
+        let (long, longer) = ("x".repeat(32), "9".repeat(31));
+        for (written, expected) in [
+            ("", Some(format!("'' cannot name a connector: {needs}"))),
+            ("\t", Some(format!("'\\t' cannot name a connector: {needs}"))),
+            (&*long, None),
+            (
+                &*format!("{long}Y"),
+                Some(format!(
+                    "'{long}Y' cannot name a connector: as '{long}y' it has more than 32 characters"
+                )),
+            ),
+            (
+                &*longer,
+                Some(format!(
+                    "'{longer}' cannot name a connector: as 'c-{longer}' it has more than 32 characters"
+                )),
+            ),
+        ] {
+            assert_eq!(connector_name(written).err(), expected);
         }
     }
 }
