@@ -177,10 +177,8 @@ impl ConnectorHandle {
         let before = self.listed().filter(|listed| !listed.is_provisional());
         lists.log_problems(&self.settings.name, before.as_ref().map(|listed| &listed.lists));
         let (counts, version, identity) = (lists.counts(), lists.version, lists.identity.clone());
-        let problem = |(list, error): (&&str, &String)| {
-            (self.settings.redact)(&format!("the {list} cannot be listed: {error}")).into()
-        };
-        let problems = lists.problems.iter().map(problem).collect();
+        let redacted = |problem: &String| (self.settings.redact)(problem).into();
+        let problems = lists.problem_texts().iter().map(redacted).collect();
         self.lists.store(Some(Arc::new(ListSnapshot::read(lists))));
         self.forgotten.store(None);
         self.status.send_modify(|status| {

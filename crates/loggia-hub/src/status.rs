@@ -32,7 +32,7 @@ pub struct ConnectorStatus {
     pub personal: bool,
     /// Why the last attempt failed or the last connection ended, in words for the operator.
     pub last_error: Option<Arc<str>>,
-    /// The lists that cannot be read, with the reason, as text for the operator.
+    /// The lists that cannot be read or are not complete, each with the reason, as text for the operator.
     pub problems: Vec<Arc<str>>,
     /// Whether its lists are those of an earlier run, shown until it is connected.
     pub remembered: bool,
@@ -101,7 +101,7 @@ impl ConnectorStatus {
         }
     }
 
-    /// Names its state in one word: `connecting`, `up`, `degraded` (it is up, and a list of it cannot be read),
+    /// Names its state in one word: `connecting`, `up`, `degraded` (it is up, and a list of it cannot be read or is not complete),
     /// `down` or `failed`.
     pub fn state_name(&self) -> &'static str {
         match self.state {

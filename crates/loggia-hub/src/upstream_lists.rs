@@ -14,6 +14,9 @@ use crate::status::ListCounts;
 /// The name of the list of resource templates.
 pub(crate) const TEMPLATES: &str = "resource templates";
 
+/// Warnings that are shown for each list.
+const WARNINGS_SHOWN: usize = 4;
+
 /// The lists of one upstream, and its description of itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct UpstreamLists {
@@ -79,6 +82,22 @@ impl UpstreamLists {
         }
     }
 
+    /// Returns a text for each list that cannot be read, and for what was left out of the others.
+    pub(crate) fn problem_texts(&self) -> Vec<String> {
+        let unread =
+            self.problems.iter().map(|(list, error)| format!("the {list} cannot be listed: {error}"));
+        let incomplete = self.warnings.iter().filter(|(list, _)| !self.problems.contains_key(*list));
+        let incomplete = incomplete.flat_map(|(list, warnings)| {
+            let shown = warnings.iter().take(WARNINGS_SHOWN);
+            let shown = shown.map(move |warning| format!("the {list} are not complete: {warning}"));
+            let more = warnings.len().saturating_sub(WARNINGS_SHOWN);
+            let more = (more > 0)
+                .then(|| format!("the {list} are not complete: {more} more warnings are in the log"));
+            shown.chain(more)
+        });
+        unread.chain(incomplete).collect()
+    }
+
     /// Logs what was left out of a list, unless it is the same as the last time.
     fn left_out(&mut self, list: &'static str, connector: &str, warnings: Vec<ListWarning>) {
         if self.warnings.get(list).is_some_and(|before| *before == warnings) {
@@ -129,6 +148,28 @@ mod tests {
     use loggia::model::JsonObject;
 
     use super::*;
+
+    #[test]
+    fn each_list_that_is_not_complete_is_a_problem_in_a_bounded_number_of_texts() {
+        let warnings = |amount| vec![ListWarning::TooManyPages(1); amount];
+        let lists = UpstreamLists {
+            problems: BTreeMap::from([("tools", "refused".to_owned())]),
+            // The list was not complete when it was read last.
+            warnings: BTreeMap::from([
+                ("tools", warnings(1)),
+                ("prompts", warnings(1)),
+                ("resources", warnings(6)),
+                (TEMPLATES, warnings(0)),
+            ]),
+            ..UpstreamLists::default()
+        };
+        let incomplete =
+            |list: &str| format!("the {list} are not complete: {}", ListWarning::TooManyPages(1));
+        let mut expected = vec!["the tools cannot be listed: refused".to_owned(), incomplete("prompts")];
+        expected.extend(vec![incomplete("resources"); 4]);
+        expected.push("the resources are not complete: 2 more warnings are in the log".to_owned());
+        assert_eq!(lists.problem_texts(), expected);
+    }
 
     #[test]
     fn a_list_that_cannot_be_read_stays_as_it_was() {

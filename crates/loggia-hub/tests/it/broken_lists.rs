@@ -138,6 +138,15 @@ async fn an_invalid_entry_hides_no_other() {
     for version in ERAS {
         let hub = hub(vec![Raw::connector("raw", version, "", answer)], limits()).await;
         assert_eq!(counts(&hub, 0), [2; 4], "{version}");
+        // The operator sees that each of the lists lacks an entry.
+        let status = hub.status()[0].clone();
+        assert_eq!(status.state_name(), "degraded", "{version}");
+        for list in ["tools", "prompts", "resources", "resource templates"] {
+            let told =
+                format!("the {list} are not complete: the entry number 2 is not valid and is left out: ");
+            let about_list = status.problems.iter().filter(|problem| problem.starts_with(&told));
+            assert_eq!(about_list.count(), 1, "{version}: {list}: {:?}", status.problems);
+        }
     }
 }
 

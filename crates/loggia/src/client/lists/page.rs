@@ -1,5 +1,6 @@
 //! One page of a list, read entry by entry where it is too long or something on it is not valid.
 
+use loggia_wire::model::ServerResult;
 use loggia_wire::{RawJson, codec};
 use serde_json::value::RawValue;
 
@@ -130,14 +131,26 @@ fn take<P: ListPage>(read: &mut PageRead<P>, entries: &[&RawValue], bounds: Page
     }
 }
 
-/// A page with one entry.
+/// Reads one entry, as a page with it alone. The error names the place within the entry.
 fn one<P: ListPage>(entry: &str) -> Result<P, String> {
-    decode(&RawJson::from_written(format!("{{\"{}\":[{entry}]}}", P::MEMBER).into_bytes()))
+    let page = RawJson::from_written(format!("{{\"{}\":[{entry}]}}", P::MEMBER).into_bytes());
+    let decoded = codec::decode_complete_result(&P::METHOD, &page);
+    page_of(decoded.map_err(|error| within_entry(&error.reason, P::MEMBER).to_owned())?)
+}
+
+/// Removes the place of the only entry of the list `member` from the beginning of a reason: `tools.0.name: …` is `name: …`.
+fn within_entry<'r>(reason: &'r str, member: &str) -> &'r str {
+    let place = reason.strip_prefix(member).and_then(|rest| rest.strip_prefix(".0"));
+    place.and_then(|rest| rest.strip_prefix('.').or_else(|| rest.strip_prefix(": "))).unwrap_or(reason)
 }
 
 fn decode<P: ListPage>(result: &RawJson) -> Result<P, String> {
-    let decoded = codec::decode_complete_result(&P::METHOD, result).map_err(|error| error.to_string())?;
-    P::take(decoded).ok_or_else(|| format!("{} answered with the result of something else", P::METHOD))
+    let decoded = codec::decode_complete_result(&P::METHOD, result);
+    page_of(decoded.map_err(|error| error.to_string())?)
+}
+
+fn page_of<P: ListPage>(result: ServerResult) -> Result<P, String> {
+    P::take(result).ok_or_else(|| format!("{} answered with the result of something else", P::METHOD))
 }
 
 /// The name or URI of an entry as the server wrote it, or its place.
@@ -154,5 +167,35 @@ fn label(index: usize, entry: &str) -> String {
     match text {
         Some(text) => format!("{text:?}"),
         None => format!("the entry number {}", index + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use loggia_wire::model::ListToolsResult;
+
+    use super::*;
+
+    #[test]
+    fn a_warning_names_the_place_within_the_entry_and_not_on_a_page_of_its_own() {
+        let good = r#"{"name":"good","inputSchema":{}}"#;
+        for (entry, expected) in [
+            (r#"{"name":"a"}"#, r#""a" is not valid and is left out: missing field `inputSchema`"#),
+            (
+                r#"{"name":"a","inputSchema":7}"#,
+                r#""a" is not valid and is left out: inputSchema: expected an object, got 7"#,
+            ),
+            (
+                r#"{"name":"a","inputSchema":{},"annotations":{"title":7}}"#,
+                r#""a" is not valid and is left out: annotations.title: expected a string, got 7"#,
+            ),
+            ("7", "the entry number 2 is not valid and is left out: expected an object, got 7"),
+        ] {
+            let page = RawJson::from_written(format!(r#"{{"tools":[{good},{entry}]}}"#).into_bytes());
+            let read =
+                read::<ListToolsResult>(&page, PageBounds::of(&Limits::default())).expect("it is kept");
+            let warnings: Vec<String> = read.warnings.iter().map(ListWarning::to_string).collect();
+            assert_eq!((read.page.tools.len(), &*warnings), (1, &[expected.to_owned()][..]));
+        }
     }
 }
