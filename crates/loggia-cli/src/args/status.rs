@@ -7,6 +7,16 @@ use super::OutputArg;
 const AFTER_HELP: &str = "\
 Only the user who started a gateway can see its status, on the same machine.
 
+JSON (-o json) is one object, {\"gateways\": [{\"gateway\": …, \"connectors\": [ … ]}]}. Later versions may add members.
+  gateway      url (or \"stdio\"), listen, config, pid, version, sinceSeconds
+  connectors   name, prefix, kind, state, sinceSeconds (in that state), reason, retryInSeconds,
+               starting {queued, lastLine}, problems [text], protocolVersion, server {name, version, …},
+               personal, remembered, tools, prompts, resources, resourceTemplates (numbers of entries),
+               calls, errors (since the start of the gateway), errorOutput [line]
+  state        connecting, up, degraded (up, and a list cannot be read or is not complete: problems),
+               down (tried again in retryInSeconds), failed (not retried: reason says what to correct)
+A member that does not apply is null.
+
 Examples:
   loggia status                                 all gateways that you run
   loggia status http://127.0.0.1:4000/mcp       one gateway

@@ -68,11 +68,36 @@ fn connector(out: &mut String, told: &Value, column: usize, width: usize) {
     if let Some(reason) = told["reason"].as_str() {
         block(out, reason, head + 2, width);
     }
-    let lines = told["errorOutput"].as_array().map(Vec::as_slice).unwrap_or_default();
-    for line in &lines[lines.len().saturating_sub(LINES)..] {
-        let line = cut(&one_line(&text(line)), width.saturating_sub(head + 4));
-        let _ = writeln!(out, "{:1$}{DIM}| {line}{DIM:#}", "", head + 2);
+    let lines = different(told["errorOutput"].as_array().into_iter().flatten(), &text(&told["reason"]));
+    for (line, times) in &lines[lines.len().saturating_sub(LINES)..] {
+        let times = if *times > 1 { format!(" ({times} times)") } else { String::new() };
+        let line = cut(&one_line(line), width.saturating_sub(head + 4 + times.width()));
+        let _ = writeln!(out, "{:1$}{DIM}| {line}{times}{DIM:#}", "", head + 2);
     }
+}
+
+/// Returns each line of error output once, with the number of times, at the place of the last one: a process that is
+/// started again and again repeats its lines. Lines that the reason quotes are left out.
+fn different<'v>(lines: impl Iterator<Item = &'v Value>, reason: &str) -> Vec<(String, usize)> {
+    let mut different: Vec<(String, usize)> = Vec::new();
+    for line in lines.map(text) {
+        if quotes(reason, line.trim()) {
+            continue;
+        }
+        let before = different.iter().position(|(other, _)| *other == line);
+        let times = before.map_or(0, |at| different.remove(at).1);
+        different.push((line, times + 1));
+    }
+    different
+}
+
+/// Returns whether `reason` has the whole of `line`, and not as a part of a longer word.
+fn quotes(reason: &str, line: &str) -> bool {
+    let is_apart = |(at, line): (usize, &str)| {
+        let (before, after) = (&reason[..at], &reason[at + line.len()..]);
+        !before.ends_with(char::is_alphanumeric) && !after.starts_with(char::is_alphanumeric)
+    };
+    !line.is_empty() && reason.match_indices(line).any(is_apart)
 }
 
 /// Appends `text` in lines of at most `width` columns, each after `margin` spaces.
@@ -108,7 +133,7 @@ fn summary(told: &Value) -> String {
         "connecting" if told["starting"]["queued"] == true => format!("waits for others to start, {since}"),
         "connecting" => format!("starting, {since}"),
         "down" => format!("down for {since}, tried again in {}", span(&told["retryInSeconds"])),
-        "failed" => "not retried: fix the configuration and start again".to_owned(),
+        "failed" => format!("failed {since} ago, not retried: fix the configuration and start again"),
         "degraded" => format!("up for {since}, with problems"),
         _ => format!("up for {since}"),
     };
@@ -168,7 +193,8 @@ mod tests {
               "reason": format!("{long}\u{1b}[2J\nWARN forged"),
               "errorOutput": ["one", "two", "three", "four", "five", format!("six {long}\u{1b}[2J")] },
             { "name": "half", "kind": "remote", "state": "degraded", "problems": [format!("the tools {long}")] },
-            { "name": "never", "kind": "remote", "state": "failed", "reason": "a header cannot carry this" },
+            { "name": "never", "kind": "remote", "state": "failed", "sinceSeconds": 61,
+              "reason": "a header cannot carry this" },
             { "name": "slow", "kind": "stdio", "state": "connecting", "sinceSeconds": 90, "remembered": true,
               "tools": 9, "starting": { "queued": false, "lastLine": "npm" }, "errorOutput": ["npm"] },
             { "name": "next", "kind": "stdio", "state": "connecting", "starting": { "queued": true } },
@@ -187,12 +213,36 @@ mod tests {
             "stdio; up for 1 min 1 s; 2026-07-28; 3 tools, 1 prompt; 12 calls, 1 error",
             "stdio; down for 5 s, tried again in 8 s",
             "remote; up for 0 s, with problems",
-            "remote; not retried: fix the configuration and start again",
+            "remote; failed 1 min 1 s ago, not retried: fix the configuration and start again",
             "stdio; starting, 1 min 30 s; 9 tools (of the last run)",
             "| npm",
             "stdio; waits for others to start, 0 s",
         ] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
+    }
+    #[test]
+    fn a_line_of_error_output_is_shown_once() {
+        type Case = (&'static [&'static str], &'static str, &'static [(&'static str, usize)]);
+        let cases: [Case; 5] = [
+            (&["a", "b"], "", &[("a", 1), ("b", 1)]),
+            (&["a", "b", "a", "b", "a"], "", &[("b", 2), ("a", 3)]),
+            (&["npm ERR! 404", "b"], "it ended with code 1: npm ERR! 404", &[("b", 1)]),
+            (&["", "a", ""], "reason", &[("a", 1), ("", 2)]),
+            (&[], "reason", &[]),
+        ];
+        for (lines, reason, expected) in cases {
+            let lines: Vec<Value> = lines.iter().map(|line| Value::from(*line)).collect();
+            let shown = different(lines.iter(), reason);
+            let shown: Vec<(&str, usize)> = shown.iter().map(|(line, times)| (&**line, *times)).collect();
+            assert_eq!(shown, expected, "{lines:?}, {reason}");
+        }
+        let connectors = json!([{ "name": "a", "kind": "stdio", "state": "down",
+            "errorOutput": ["one", "two", "one", "two", "three", "x".repeat(90), "x".repeat(90)] }]);
+        let shown = anstream::adapter::strip_str(&gateways(&[gateway_of(&connectors)], 60)).to_string();
+        let lines: Vec<&str> =
+            shown.lines().filter_map(|line| line.trim_start().strip_prefix("| ")).collect();
+        assert_eq!(lines[..3], ["one (2 times)", "two (2 times)", "three"], "{shown}");
+        assert!(lines[3].ends_with("… (2 times)") && shown.lines().all(|line| line.width() <= 60), "{shown}");
     }
 }

@@ -28,6 +28,24 @@ fn told(folder: &Path, url: &str) -> Value {
     serde_json::from_str::<Value>(&status.stdout).expect("JSON")["gateways"][0].clone()
 }
 
+#[test]
+fn the_help_of_status_names_each_member_of_its_document() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let up = up(folder.path(), &[]);
+    let document = told(folder.path(), &up.url);
+    let help = run(&["status", "--help"]).stdout;
+    let words: Vec<&str> = help.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let members = [&document, &document["gateway"], &document["connectors"][0]].map(Value::as_object);
+    for name in members.into_iter().flat_map(|object| object.expect("an object").keys()) {
+        assert!(words.contains(&&**name), "{name} is missing: {help}");
+    }
+    for state in ["connecting", "up", "degraded", "down", "failed"] {
+        assert!(words.contains(&state), "{state} is missing: {help}");
+    }
+    assert!(help.lines().all(|line| line.chars().count() <= 110), "{help}");
+    assert_eq!(up.stop().code, Some(0));
+}
+
 /// Nothing ends the start of a slow connector. In the first run nothing is known of it; in the second its tools of
 /// the first are listed until it is there.
 #[test]
