@@ -67,6 +67,11 @@ pub(crate) fn note(line: impl fmt::Display) {
 
 /// Columns of the terminal that shows stdout.
 pub(crate) fn width() -> usize {
-    let shown = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
-    shown.map_or(PIPE_WIDTH, |(width, _)| usize::from(width.0).clamp(40, 160))
+    terminal_width(&io::stdout()).unwrap_or(PIPE_WIDTH)
+}
+
+/// Columns of the terminal that shows `stream`; `None` if no terminal does.
+pub(crate) fn terminal_width(stream: &impl IsTerminal) -> Option<usize> {
+    let shown = stream.is_terminal().then(terminal_size::terminal_size).flatten();
+    shown.map(|(width, _)| usize::from(width.0).clamp(40, 160))
 }

@@ -7,4 +7,5 @@ pub(crate) mod lenient;
 pub(crate) mod lists;
 pub(crate) mod schema;
 pub(crate) mod status;
+pub(crate) mod styled;
 pub(crate) mod text;

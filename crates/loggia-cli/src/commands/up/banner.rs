@@ -1,21 +1,27 @@
 //! What `loggia up` says: where it is, what it serves, how to use it, and how its connectors are doing.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anstyle::Style;
 use loggia_hub::{ConnectorState, ConnectorStatus, Hub, StartStatus};
-
 use unicode_width::UnicodeWidthStr;
 
 use super::access::Access;
 use crate::config::Config;
 use crate::out::{self, BAD, BOLD, DIM, GOOD, NAME, WARN};
+use crate::render::styled::StyledText;
 use crate::render::text::{count, cut, one_line, pad};
 
-/// Columns before what is said of a connector.
-const HEAD: usize = 26;
+/// Columns of text where no terminal shows it.
+const PIPE_WIDTH: usize = 100;
+/// Columns before a problem of a connector.
+const PROBLEM: usize = 6;
+/// Columns between what a connector has and the names of its tools.
+const NAMES_GAP: usize = 2;
 /// Time until a slow start is reported first; each later report comes after twice that time.
 const SLOW: Duration = Duration::from_secs(10);
 /// The time between two looks at the connectors that start.
@@ -30,7 +36,8 @@ pub(crate) struct Banner {
     slow: HashMap<Arc<str>, Duration>,
     /// The configuration file, as it was named.
     file: String,
-    width: usize,
+    /// Columns of the terminal; a file or a program gets whole lines.
+    width: Option<usize>,
 }
 
 /// What was said last of a connector.
@@ -45,17 +52,17 @@ enum Said {
 impl Banner {
     /// Speaks on stdout.
     pub(crate) fn on_stdout(hub: Arc<Hub>, file: Option<&Path>) -> Banner {
-        Banner::new(hub, file, on_stdout)
+        Banner::new(hub, file, on_stdout, out::terminal_width(&io::stdout()))
     }
 
     /// Speaks on stderr: stdout belongs to the protocol.
     pub(crate) fn on_stderr(hub: Arc<Hub>, file: Option<&Path>) -> Banner {
-        Banner::new(hub, file, out::note)
+        Banner::new(hub, file, out::note, out::terminal_width(&io::stderr()))
     }
 
-    fn new(hub: Arc<Hub>, file: Option<&Path>, say: fn(String)) -> Banner {
+    fn new(hub: Arc<Hub>, file: Option<&Path>, say: fn(String), width: Option<usize>) -> Banner {
         let file = file.map_or_else(|| "the command line".to_owned(), |file| file.display().to_string());
-        Banner { hub, say, said: HashMap::new(), slow: HashMap::new(), file, width: out::width() }
+        Banner { hub, say, said: HashMap::new(), slow: HashMap::new(), file, width }
     }
 
     /// The URL, what is served, and to whom.
@@ -68,7 +75,9 @@ impl Banner {
             }
             (None, None) => "nothing".to_owned(),
         };
-        (self.say)(format!("{BOLD}loggia {}{BOLD:#} serves {what}\n", env!("CARGO_PKG_VERSION")));
+        let version = format!("loggia {}", env!("CARGO_PKG_VERSION"));
+        let serves = StyledText::default().with(BOLD, &version).with(Style::new(), &format!("serves {what}"));
+        (self.say)(serves.wrapped(0, self.width) + "\n");
         (self.say)(format!("  {NAME}{url}{NAME:#}\n"));
         match (access.is_protected(), access.is_exposed()) {
             (true, _) => {
@@ -76,12 +85,15 @@ impl Banner {
                     Some(issuer) => format!("at {issuer}"),
                     None => "by a link that is shown here".to_owned(),
                 };
-                (self.say)(format!("  Authorization is on: people sign in {how}.\n"));
+                let text = format!("Authorization is on: people sign in {how}.");
+                let text = StyledText::default().with(Style::new(), &text).wrapped(2, self.width);
+                (self.say)(format!("  {text}\n"));
             }
-            (false, true) => out::note(format!(
-                "{WARN}warning{WARN:#}: authorization is off, and other machines can reach this one: whoever does, acts \
-                 in your name"
-            )),
+            (false, true) => {
+                let text = "authorization is off, and other machines can reach this one: whoever does, acts in your name";
+                let text = StyledText::default().with(WARN, "warning:").with(Style::new(), text);
+                out::note(text.wrapped(0, out::terminal_width(&io::stderr())));
+            }
             (false, false) => {}
         }
     }
@@ -172,21 +184,22 @@ impl Banner {
             }
             _ => format!("still starting, {seconds} s"),
         };
-        let about = cut(&about, self.width.saturating_sub(HEAD));
+        let about = cut(&about, self.room(status));
         let remembered = if status.remembered { "; its tools of the last run are listed" } else { "" };
-        (self.say)(line(status, &format!("{DIM}…{DIM:#}"), &format!("{about}{remembered}")));
+        let about = StyledText::default().with(Style::new(), &format!("{about}{remembered}"));
+        (self.say)(self.line(status, DIM, "…", &about));
     }
 
     fn failed(&self, status: &ConnectorStatus) {
         let why = status.last_error.as_deref().unwrap_or("it cannot be started");
-        let about = format!("{BAD}{}{BAD:#} {WARN}(not retried: fix {}){WARN:#}", one_line(why), self.file);
-        (self.say)(line(status, &format!("{BAD}✗{BAD:#}"), &about));
+        let next = format!("(not retried: fix {})", self.file);
+        (self.say)(self.line(status, BAD, "✗", &StyledText::default().with(BAD, why).with(WARN, &next)));
     }
 
     fn up(&self, status: &ConnectorStatus) {
         if status.personal {
-            let about = "everybody signs in for themselves";
-            return (self.say)(line(status, &format!("{GOOD}✓{GOOD:#}"), about));
+            let about = StyledText::default().with(Style::new(), "everybody signs in for themselves");
+            return (self.say)(self.line(status, GOOD, "✓", &about));
         }
         let counts = &status.counts;
         let amounts = [(counts.tools, "tool"), (counts.prompts, "prompt"), (counts.resources, "resource")];
@@ -195,26 +208,41 @@ impl Banner {
         let version = status.version.map(|version| format!("{version}, ")).unwrap_or_default();
         let amounts = if amounts.is_empty() { "nothing yet".to_owned() } else { amounts.join(", ") };
         let about = format!("{version}{amounts}");
-        let room = self.width.saturating_sub(HEAD + about.width());
+        let room = self.room(status).saturating_sub(about.width() + NAMES_GAP);
         let names = fitting(&self.hub.tool_names(&status.name), room);
-        let about = format!("{about}{DIM}  {names}{DIM:#}");
+        let about = StyledText::default().with(Style::new(), &about).after(NAMES_GAP, DIM, &names);
         if status.problems.is_empty() {
-            return (self.say)(line(status, &format!("{GOOD}✓{GOOD:#}"), &about));
+            return (self.say)(self.line(status, GOOD, "✓", &about));
         }
-        (self.say)(line(status, &format!("{WARN}!{WARN:#}"), &about));
+        (self.say)(self.line(status, WARN, "!", &about));
         for problem in &status.problems {
-            (self.say)(format!("      {WARN}{}: {}{WARN:#}", status.name, one_line(problem)));
+            let problem = StyledText::default().with(WARN, &format!("{}: {problem}", status.name));
+            (self.say)(format!("{:PROBLEM$}{}", "", problem.wrapped(PROBLEM, self.width)));
         }
     }
 
     fn down(&self, status: &ConnectorStatus, retry_at: Instant) {
         let why = status.last_error.as_deref().unwrap_or("it does not answer");
-        let seconds = retry_at.saturating_duration_since(Instant::now()).as_secs_f32();
-        let about = format!(
-            "{BAD}{}{BAD:#} {WARN}(tried again in {seconds:.1} s, and then on){WARN:#}",
-            one_line(why)
-        );
-        (self.say)(line(status, &format!("{BAD}✗{BAD:#}"), &about));
+        let next = next_try(retry_at.saturating_duration_since(Instant::now()));
+        (self.say)(self.line(status, BAD, "✗", &StyledText::default().with(BAD, why).with(WARN, &next)));
+    }
+
+    /// Columns of the first line that remain for what is said of a connector.
+    fn room(&self, status: &ConnectorStatus) -> usize {
+        self.width.unwrap_or(PIPE_WIDTH).saturating_sub(head(&status.name, &status.kind))
+    }
+
+    fn line(&self, status: &ConnectorStatus, style: Style, mark: &str, about: &StyledText) -> String {
+        connector_line((&status.name, &status.kind), (style, mark), about, self.width)
+    }
+}
+
+/// Says when a connector is tried again.
+fn next_try(wait: Duration) -> String {
+    let seconds = wait.as_secs_f32();
+    match seconds < 10.0 {
+        true => format!("(next try in {seconds:.1} s; it is tried until it works)"),
+        false => format!("(next try in {seconds:.0} s; it is tried until it works)"),
     }
 }
 
@@ -242,8 +270,21 @@ pub(crate) fn on_stdout(line: String) {
     drop(out::print(line + "\n"));
 }
 
-fn line(status: &ConnectorStatus, mark: &str, about: &str) -> String {
-    format!("  {mark} {NAME}{}{NAME:#} {DIM}{}{DIM:#} {about}", pad(&status.name, 12), pad(&status.kind, 8))
+/// Returns the columns before the text about a connector of this name and kind.
+fn head(name: &str, kind: &str) -> usize {
+    "  ✓ ".width() + pad(name, 12).width() + 1 + pad(kind, 8).width() + 1
+}
+
+/// Returns the text about a connector after its mark, name and kind.
+fn connector_line(
+    (name, kind): (&str, &str),
+    (style, mark): (Style, &str),
+    about: &StyledText,
+    width: Option<usize>,
+) -> String {
+    let about = about.wrapped(head(name, kind), width);
+    let (name, kind) = (pad(name, 12), pad(kind, 8));
+    format!("  {style}{mark}{style:#} {NAME}{name}{NAME:#} {DIM}{kind}{DIM:#} {about}")
 }
 
 #[cfg(test)]
@@ -264,5 +305,36 @@ mod tests {
             assert_eq!(fitting(&names, width), expected, "{width}");
         }
         assert_eq!(fitting(&[], 80), "");
+    }
+
+    #[test]
+    fn the_text_about_a_connector_fits_the_terminal() {
+        let why = "could not be started: No such file or directory (os error 2), after 3 attempts";
+        for (name, kind) in [("files", "builtin"), ("a-connector-with-a-name-of-32-let", "stdio")] {
+            for wait in [0.5, 34.7] {
+                let next = next_try(Duration::from_secs_f32(wait));
+                let about = StyledText::default().with(BAD, why).with(WARN, &next);
+                let shown = |width| {
+                    let line = connector_line((name, kind), (BAD, "✗"), &about, width);
+                    anstream::adapter::strip_str(&line).to_string()
+                };
+                let whole = format!("  ✗ {} {} {why} {next}", pad(name, 12), pad(kind, 8));
+                assert_eq!(shown(None), whole, "a program gets one line");
+                let narrow = shown(Some(60));
+                assert!(narrow.lines().all(|line| line.width() <= 60), "{narrow}");
+                let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+                assert_eq!(words(&narrow), words(&whole));
+            }
+        }
+    }
+
+    #[test]
+    fn the_next_try_is_said_with_the_precision_that_matters() {
+        for (wait, expected) in
+            [(0.5, "in 0.5 s;"), (9.94, "in 9.9 s;"), (34.7, "in 35 s;"), (60.0, "in 60 s;")]
+        {
+            let text = next_try(Duration::from_secs_f32(wait));
+            assert!(text.contains(expected), "{text}");
+        }
     }
 }
