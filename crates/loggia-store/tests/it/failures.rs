@@ -61,7 +61,7 @@ async fn a_database_that_is_away_is_named_without_its_password() {
 #[cfg(feature = "postgres")]
 #[tokio::test]
 async fn a_postgres_that_refuses_is_told_from_one_that_is_away() {
-    use crate::postgres::Script::{Ask, Close, Fail, Speak, Tls};
+    use crate::scripted_postgres::Script::{Ask, Close, Fail, Speak, Tls};
     let table = [
         ("ada@", "", Close, true, ""),
         ("ada@", "", Fail("57P03"), true, ""),
@@ -79,7 +79,7 @@ async fn a_postgres_that_refuses_is_told_from_one_that_is_away() {
         ("ada@", "?sslmode=verify-full", Tls, false, "sslrootcert=FILE"),
     ];
     for (user, parameters, script, is_passing, advice) in table {
-        let address = crate::postgres::scripted(script);
+        let address = crate::scripted_postgres::scripted(script);
         let url = format!("postgres://{user}{address}/team{parameters}");
         let error = open(&url).await.expect_err(&url);
         let text = error.to_string();

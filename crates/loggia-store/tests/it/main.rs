@@ -10,6 +10,8 @@ mod postgres;
 mod renewal;
 mod replicas;
 mod scopes;
+#[cfg(feature = "postgres")]
+mod scripted_postgres;
 mod vault;
 
 use std::path::{Path, PathBuf};

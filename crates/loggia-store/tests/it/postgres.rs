@@ -1,28 +1,24 @@
 //! The PostgreSQL that the tests are given: `cargo xtask test` starts one for them and says where it is. Each
-//! test has a database of its own in it. And servers that fail in one way each.
+//! test has a database of its own in it. Invariant: in continuous integration no test passes because there is none.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_postgres::NoTls;
 use url::Url;
 
 /// Names a server, as a URL, whose user may create databases.
 const SERVER: &str = "LOGGIA_TEST_POSTGRES";
 
-/// The URL of a new database; `None` where no server was named.
+/// Returns the URL of a new database; `None` where no server was named.
+///
+/// # Panics
+///
+/// Panics if no server was named and `CI` is set: the test would pass without a database.
 pub(crate) async fn database(test: &str) -> Option<String> {
     if cfg!(not(feature = "postgres")) {
         return None;
     }
-    let Ok(server) = std::env::var(SERVER) else {
-        println!("left out: {SERVER} names no PostgreSQL; `cargo xtask test unit` starts one");
-        return None;
-    };
+    let server = named(std::env::var(SERVER).ok(), std::env::var_os("CI").is_some())?;
     let (client, connection) = tokio_postgres::connect(&server, NoTls).await.unwrap();
     tokio::spawn(connection);
     let unique = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
@@ -33,90 +29,32 @@ pub(crate) async fn database(test: &str) -> Option<String> {
     Some(url.into())
 }
 
+/// Returns the server that was named, if there is one.
+fn named(server: Option<String>, is_ci: bool) -> Option<String> {
+    if server.is_none() {
+        let reason = format!("{SERVER} names no PostgreSQL; `cargo xtask test unit` starts one");
+        assert!(!is_ci, "{reason}, and with CI set no test is left out");
+        println!("left out: {reason}");
+    }
+    server
+}
+
+#[test]
+fn a_missing_server_fails_the_tests_in_continuous_integration_alone() {
+    for (server, is_ci, expected) in [
+        (None, false, Ok(None)),
+        (None, true, Err(())),
+        (Some("url"), false, Ok(Some("url"))),
+        (Some("url"), true, Ok(Some("url"))),
+    ] {
+        let found = std::panic::catch_unwind(|| named(server.map(str::to_owned), is_ci));
+        assert_eq!(found.as_ref().map(Option::as_deref).map_err(drop), expected, "{server:?}, {is_ci}");
+    }
+}
+
 /// Executes a statement in the database at `url`.
 pub(crate) async fn run(url: &str, statement: &str) {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client.batch_execute(statement).await.unwrap();
-}
-
-/// The behaviour of a server (PostgreSQL, "Frontend/Backend Protocol"). Only `Tls` offers TLS.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Script {
-    /// Closes it after the first message.
-    Close,
-    /// Fails with a state (`ErrorResponse`).
-    Fail(&'static str),
-    /// Asks for authentication (`Authentication…`), with this body.
-    Ask(&'static [u8]),
-    /// Sends these bytes and nothing else.
-    Speak(&'static [u8]),
-    /// Shows a certificate of an authority that clients do not know.
-    Tls,
-}
-
-/// Starts a server for one connection.
-pub(crate) fn scripted(script: Script) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let (stream, _) = listener.accept()?;
-        serve(script, stream)
-    });
-    address
-}
-
-fn serve(script: Script, mut stream: TcpStream) -> std::io::Result<()> {
-    let tls_request = startup(&mut stream)?;
-    let answer = match script {
-        Script::Speak(bytes) => bytes.to_vec(),
-        Script::Tls => return handshake(stream),
-        Script::Close | Script::Fail(_) | Script::Ask(_) => b"N".to_vec(),
-    };
-    stream.write_all(&answer)?;
-    // `SSLRequest` has this code instead of a version.
-    if tls_request != 80_877_103 || startup(&mut stream).is_err() {
-        return Ok(());
-    }
-    match script {
-        Script::Fail(state) => {
-            let fields = format!("SFATAL\0C{state}\0Mnot now\0\0");
-            stream.write_all(&message(b'E', fields.as_bytes()))?;
-        }
-        Script::Ask(body) => stream.write_all(&message(b'R', body))?,
-        Script::Close | Script::Speak(_) | Script::Tls => {}
-    }
-    // Until the client closes the connection: what it has not read yet would be lost.
-    stream.shutdown(std::net::Shutdown::Write)?;
-    stream.read_to_end(&mut Vec::new()).map(drop)
-}
-
-/// Reads a message without a type, and returns its code.
-fn startup(stream: &mut TcpStream) -> std::io::Result<u32> {
-    let mut head = [0; 8];
-    stream.read_exact(&mut head)?;
-    let number = |at: usize| head[at..at + 4].iter().fold(0, |number, byte| (number << 8) | u32::from(*byte));
-    stream.read_exact(&mut vec![0; number(0) as usize - 8])?;
-    Ok(number(4))
-}
-
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = (body.len() as u32 + 4).to_be_bytes();
-    [&[kind], &length[..], body].concat()
-}
-
-fn handshake(mut stream: TcpStream) -> std::io::Result<()> {
-    let certificate = include_bytes!("../../../loggia/tests/it/data/localhost.pem");
-    let key = include_bytes!("../../../loggia/tests/it/data/localhost.key");
-    let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>().unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.unwrap().with_no_client_auth();
-    let config = config.with_single_cert(chain, PrivateKeyDer::from_pem_slice(key).unwrap()).unwrap();
-    let mut connection = rustls::ServerConnection::new(Arc::new(config)).unwrap();
-    stream.write_all(b"S")?;
-    while connection.is_handshaking() {
-        connection.complete_io(&mut stream)?;
-    }
-    Ok(())
 }
