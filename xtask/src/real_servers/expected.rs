@@ -123,14 +123,17 @@ fn restrict(value: &mut JsonTree, of: SchemaType, revision: Revision) {
     }
 }
 
-/// Removes `prefix`, which the gateway puts before the name of a tool or a prompt, from the text `entry` of a list.
-pub(super) fn without_prefix(entry: &str, prefix: &str) -> String {
-    let Some(name) = raw_member(entry, "name") else { return entry.to_owned() };
-    let after_quote = name.as_ptr() as usize - entry.as_ptr() as usize + 1;
-    match entry[after_quote..].strip_prefix(prefix) {
-        Some(rest) => format!("{}{rest}", &entry[..after_quote]),
-        None => entry.to_owned(),
+/// Removes `prefix`, which the gateway has to put before the name of a tool or a prompt, from the text `entry` of a list.
+/// The names of resources and templates are relayed as they are.
+pub(super) fn without_prefix(entry: &str, of: SchemaType, prefix: &str) -> Result<String, String> {
+    if !matches!(of, Tool | Prompt) {
+        return Ok(entry.to_owned());
     }
+    let name = raw_member(entry, "name").ok_or("an entry without a name was relayed")?;
+    let after_quote = name.as_ptr() as usize - entry.as_ptr() as usize + 1;
+    let rest = entry[after_quote..].strip_prefix(prefix);
+    let rest = rest.ok_or_else(|| format!("the relayed name {name} lacks the prefix {prefix}"))?;
+    Ok(format!("{}{rest}", &entry[..after_quote]))
 }
 
 #[cfg(test)]
@@ -195,15 +198,22 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_removed_from_the_name_of_an_entry_and_from_nothing_else() {
+    fn a_tool_or_prompt_without_the_prefix_is_an_error_and_nothing_else_has_one() {
+        let prefixed = r#"{"name":"p_a","description":"p_a"}"#;
         let cases = [
-            (r#"{"name":"p_a","description":"p_a"}"#, r#"{"name":"a","description":"p_a"}"#),
-            (r#"{"x":{"name":"p_"},"name":"p_a"}"#, r#"{"x":{"name":"p_"},"name":"a"}"#),
-            (r#"{"title":"p_","name":"p_p_a"}"#, r#"{"title":"p_","name":"p_a"}"#),
-            (r#"{"name":"a"}"#, r#"{"name":"a"}"#),
+            (prefixed, Tool, Some(r#"{"name":"a","description":"p_a"}"#)),
+            (prefixed, Prompt, Some(r#"{"name":"a","description":"p_a"}"#)),
+            (r#"{"x":{"name":"p_"},"name":"p_a"}"#, Tool, Some(r#"{"x":{"name":"p_"},"name":"a"}"#)),
+            (r#"{"title":"p_","name":"p_p_a"}"#, Prompt, Some(r#"{"title":"p_","name":"p_a"}"#)),
+            (r#"{"name":"a"}"#, Tool, None),
+            (r#"{"name":"a"}"#, Prompt, None),
+            (r#"{"title":"p_a"}"#, Tool, None),
+            (prefixed, Resource, Some(prefixed)),
+            (prefixed, ResourceTemplate, Some(prefixed)),
+            (r#"{"name":"a"}"#, Resource, Some(r#"{"name":"a"}"#)),
         ];
-        for (entry, expected) in cases {
-            assert_eq!(without_prefix(entry, "p_"), expected);
+        for (entry, of, expected) in cases {
+            assert_eq!(without_prefix(entry, of, "p_").ok().as_deref(), expected, "{entry} of {of:?}");
         }
     }
 }

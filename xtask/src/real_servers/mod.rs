@@ -23,7 +23,7 @@ use http::HttpTransport;
 use recording::{NAME_PREFIX, Recording, RevisionPair};
 use revision::Revision;
 use servers::RealServer;
-use session::RawSession;
+use session::{OpenError, RawSession};
 use stdio::StdioTransport;
 
 /// The number of servers that are compared at once.
@@ -130,10 +130,9 @@ impl ServerComparison<'_> {
         }
         for (client, direct) in Revision::ALL.into_iter().zip(&direct) {
             let name = format!("{} for a client of {}", self.name(), client.as_str());
-            let open = RawSession::open(HttpTransport::new(address, client), client);
-            match open
-                .and_then(|mut session| Recording::make(&mut session, &self.server.requests, NAME_PREFIX))
-            {
+            let session = RawSession::open(HttpTransport::new(address, client), client);
+            let record = |mut session| Recording::make(&mut session, &self.server.requests, NAME_PREFIX);
+            match session.map_err(String::from).and_then(record) {
                 Ok(relayed) => {
                     let pair = RevisionPair { server: self.revision, client };
                     for (subject, compared) in pair.compare(&self.server.requests, direct, &relayed) {
@@ -159,8 +158,13 @@ impl ServerComparison<'_> {
         let named = self.server.revisions()?;
         for revision in Revision::ALL.into_iter().filter(|revision| !named.contains(revision)) {
             let run = self.server.run(&self.home, &format!("real-{}-other", self.name()))?;
-            if RawSession::open(StdioTransport::start(run)?, revision).is_ok() {
-                return Err(format!("speaks {}: add it to servers.json", revision.as_str()));
+            let revision_name = revision.as_str();
+            match RawSession::open(StdioTransport::start(run)?, revision) {
+                Err(OpenError::NotSpoken(_)) => {}
+                Ok(_) => return Err(format!("speaks {revision_name}: add it to servers.json")),
+                Err(OpenError::Failed(reason)) => {
+                    return Err(format!("does not say whether it speaks {revision_name}: {reason}"));
+                }
             }
         }
         Ok(())

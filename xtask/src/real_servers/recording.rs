@@ -85,7 +85,7 @@ impl RevisionPair {
     fn compare_lists(self, of: SchemaType, direct: &[String], relayed: &[String]) -> Result<(), String> {
         for (direct, relayed) in direct.iter().zip(relayed) {
             let expected = entry_for_client(JsonTree::parse(direct)?, of, self.client);
-            let restored = without_prefix(relayed, NAME_PREFIX);
+            let restored = without_prefix(relayed, of, NAME_PREFIX)?;
             if let Some(found) = first_difference(&expected, &restored) {
                 let name = raw_member(direct, "name").unwrap_or("an entry without a name");
                 return Err(format!("{name}: {found}"));
@@ -149,9 +149,10 @@ mod tests {
         let tool = r#"{"name":"a","x":1.0}"#;
         let same = verdicts((&[tool], ok()), (&[r#"{"name":"relayed_a","x":1.0}"#], ok()));
         assert_eq!(same, (None, None));
-        let lists: [(&[&str], &[&str], &str); 4] = [
+        let lists: [(&[&str], &[&str], &str); 5] = [
             (&[tool], &[r#"{"name":"relayed_a","x":1}"#], ".x differs"),
-            (&[tool], &[r#"{"name":"other_a","x":1.0}"#], ".name differs"),
+            (&[tool], &[r#"{"name":"other_a","x":1.0}"#], "lacks the prefix relayed_"),
+            (&[tool], &[tool], "lacks the prefix relayed_"),
             (&[tool], &[], "1 entries became 0"),
             (&[], &[], "lists nothing"),
         ];
@@ -172,6 +173,23 @@ mod tests {
         for (direct, relayed, message) in replies {
             let (_, reply) = verdicts((&[tool], direct), (&[tool], relayed));
             assert!(reply.as_ref().is_some_and(|reply| reply.contains(message)), "{reply:?} lacks {message}");
+        }
+    }
+
+    #[test]
+    fn resources_are_compared_as_they_are() {
+        let pair = RevisionPair { server: Revision::V2025_11_25, client: Revision::V2025_11_25 };
+        let entry = |name: &str| vec![format!(r#"{{"uri":"a:","name":"{name}"}}"#)];
+        for of in [SchemaType::Resource, SchemaType::ResourceTemplate] {
+            for (direct, relayed, is_same) in [
+                ("a", "a", true),
+                ("relayed_a", "relayed_a", true),
+                ("a", "relayed_a", false),
+                ("relayed_a", "a", false),
+            ] {
+                let compared = pair.compare_lists(of, &entry(direct), &entry(relayed));
+                assert_eq!(compared.is_ok(), is_same, "{of:?}: {direct}, {relayed}");
+            }
         }
     }
 }

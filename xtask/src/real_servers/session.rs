@@ -29,38 +29,57 @@ pub(super) struct RawSession<T> {
     next_id: u64,
 }
 
-/// The error of a server that lacks the capability for a list.
+/// The reason why a session is not open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum OpenError {
+    /// The server answers that it does not speak the revision.
+    NotSpoken(String),
+    /// The server does not start, does not answer, or fails.
+    Failed(String),
+}
+
+/// The error of a server that lacks the capability for a list, or a method.
 const METHOD_NOT_FOUND: &str = "-32601";
+/// The error of a server that has failed itself.
+const INTERNAL_ERROR: &str = "-32603";
 const MOST_PAGES: usize = 100;
 
 impl<T: Transport> RawSession<T> {
-    /// Opens a session; fails when the server answers in another revision.
-    pub(super) fn open(transport: T, revision: Revision) -> Result<Self, String> {
+    /// Opens a session. A server that answers in another revision, or with an error that is not its own failure, does not
+    /// speak this one.
+    pub(super) fn open(transport: T, revision: Revision) -> Result<Self, OpenError> {
         let mut session = Self { transport, revision, next_id: 1 };
-        let answer = if revision.is_modern() {
-            session.request("server/discover", json!({}))?
+        let (answer, member) = if revision.is_modern() {
+            (session.request("server/discover", json!({})), "supportedVersions")
         } else {
             let client = json!({ "name": "xtask", "version": "1" });
             let version = revision.as_str();
             let params = json!({ "protocolVersion": version, "capabilities": {}, "clientInfo": client });
-            session.request("initialize", params)?
+            (session.request("initialize", params), "protocolVersion")
         };
-        let Reply::Result(result) = &answer else {
-            return Err(format!("{revision:?} is refused: {answer:?}"));
-        };
-        let spoken = if revision.is_modern() {
-            raw_member(result, "supportedVersions").is_some_and(|all| all.contains(revision.as_str()))
-        } else {
-            raw_member(result, "protocolVersion").is_some_and(|one| one.contains(revision.as_str()))
-        };
-        if !spoken {
-            return Err(format!("{revision:?} is not spoken: {result}"));
+        match answer.map_err(OpenError::Failed)? {
+            Reply::Error(error) if raw_member(&error, "code") == Some(INTERNAL_ERROR) => {
+                Err(OpenError::Failed(format!("{revision:?}: the server fails: {error}")))
+            }
+            Reply::Error(error) => Err(OpenError::NotSpoken(format!("{revision:?} is refused: {error}"))),
+            Reply::Result(result) => {
+                let versions = raw_member(&result, member)
+                    .ok_or_else(|| OpenError::Failed(format!("{revision:?}: no {member}: {result}")))?;
+                if !versions.contains(&format!("\"{}\"", revision.as_str())) {
+                    return Err(OpenError::NotSpoken(format!("{revision:?} is not spoken: {result}")));
+                }
+                session.confirm().map_err(OpenError::Failed)?;
+                Ok(session)
+            }
         }
-        if !revision.is_modern() {
-            let message = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-            session.transport.notify(&message)?;
+    }
+
+    /// Ends the opening legacy of a revision that has one.
+    fn confirm(&mut self) -> Result<(), String> {
+        if self.revision.is_modern() {
+            return Ok(());
         }
-        Ok(session)
+        self.transport.notify(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))
     }
 
     /// Sends a request and returns the text of its result or error.
@@ -103,5 +122,59 @@ impl<T: Transport> RawSession<T> {
             }
         }
         Ok(entries)
+    }
+}
+
+impl From<OpenError> for String {
+    fn from(error: OpenError) -> String {
+        match error {
+            OpenError::NotSpoken(reason) | OpenError::Failed(reason) => reason,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Revision::{V2025_06_18, V2025_11_25, V2026_07_28};
+
+    /// Answers every request with one text, or fails.
+    struct FixedAnswer(Result<&'static str, &'static str>);
+
+    impl Transport for FixedAnswer {
+        fn request(&mut self, _: &Value, _: u64) -> Result<String, String> {
+            self.0.map(str::to_owned).map_err(str::to_owned)
+        }
+
+        fn notify(&mut self, _: &Value) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_server_that_fails_is_told_from_one_that_does_not_speak_the_revision() {
+        let legacy = Ok(r#"{"result":{"protocolVersion":"2025-06-18"}}"#);
+        let modern = Ok(r#"{"result":{"supportedVersions":["2025-11-25","2026-07-28"]}}"#);
+        for (answer, revision, expected) in [
+            (legacy, V2025_06_18, "spoken"),
+            (legacy, V2025_11_25, "not spoken"),
+            (modern, V2026_07_28, "spoken"),
+            (Ok(r#"{"result":{"supportedVersions":["2027-01-01"]}}"#), V2026_07_28, "not spoken"),
+            (Ok(r#"{"error":{"code":-32601,"message":"no such method"}}"#), V2026_07_28, "not spoken"),
+            (Ok(r#"{"error":{"code":-32602,"message":"invalid"}}"#), V2026_07_28, "not spoken"),
+            (Ok(r#"{"error":{"code":-32022,"message":"version"}}"#), V2025_06_18, "not spoken"),
+            (Ok(r#"{"error":{"code":-32603,"message":"a stack trace"}}"#), V2026_07_28, "failed"),
+            (Ok(r#"{"result":{}}"#), V2025_06_18, "failed"),
+            (Ok(r#"{"id":1}"#), V2025_06_18, "failed"),
+            (Err("no answer within 60 s"), V2026_07_28, "failed"),
+            (Err("cannot write to the server: broken pipe"), V2025_06_18, "failed"),
+        ] {
+            let opened = match RawSession::open(FixedAnswer(answer), revision) {
+                Ok(_) => "spoken",
+                Err(OpenError::NotSpoken(_)) => "not spoken",
+                Err(OpenError::Failed(_)) => "failed",
+            };
+            assert_eq!(opened, expected, "{answer:?} to {revision:?}");
+        }
     }
 }
