@@ -37,7 +37,12 @@ struct Stage {
 const STAGES: &[Stage] = &[
     Stage { name: "fmt", about: "the sources are formatted", needs: &[], run: cargo::fmt },
     Stage { name: "tidy", about: "the structural rules hold", needs: &[], run: tidy::run },
-    Stage { name: "clippy", about: "no lint complains", needs: &[], run: cargo::clippy },
+    Stage {
+        name: "clippy",
+        about: "no lint complains, and the crates outside the workspace compile",
+        needs: &[],
+        run: cargo::clippy,
+    },
     Stage {
         name: "features",
         about: "each combination of features compiles without a warning",
