@@ -29,7 +29,8 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
   test [NAMES…] [--list]              run the stages named (all of them by default), in order
-  tidy                                check the structural rules of the repository
+  tidy [--report [--places]]          check the structural rules of the repository; --report prints the figures of its
+                                      names and words, --places what they count
   conformance [server|client|authorization] [--filter SCENARIO] [--bless] [--built]
                                       the official suite; --bless rewrites conformance/checks.json
   interop [--filter TEXT] [--verbose] [--built]
@@ -68,6 +69,10 @@ fn dispatch(command: &str, args: &[String]) -> Result<Outcome, String> {
         "servers" => stages::with_needs("servers", args, real_servers::run),
         "bench" => bench::run(args),
         "conformance" => stages::with_needs("conformance", args, conformance::run),
+        "tidy" if args.iter().any(|arg| arg == "--report") => {
+            tidy::report(args.iter().any(|arg| arg == "--places"))?;
+            Ok(Outcome::default())
+        }
         "tidy" => Ok(stages::alone("tidy", tidy::run)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

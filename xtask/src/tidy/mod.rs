@@ -1,17 +1,24 @@
 //! The structural rules of the repository as tests. Each rule is a function from the repository to a list of
 //! complaints, and each counts as one test.
 
+mod ceilings;
+mod circles;
+mod commits;
 mod dependencies;
+mod figures;
 mod files;
 mod promises;
 mod source;
 mod text;
+mod type_names;
+mod words;
 
 use serde_json::Value;
 
 use crate::command::Run;
 use crate::outcome::Outcome;
 use crate::{cargo, paths};
+use figures::Figures;
 use source::Source;
 
 /// The crates from the top down: a crate may depend only on crates below it.
@@ -70,7 +77,35 @@ pub(crate) fn run() -> Outcome {
         let result = if complaints.is_empty() { Ok(()) } else { Err(format!("\n{}", complaints.join("\n"))) };
         outcome.record(name, result);
     }
+    outcome.add(names_and_words(&repository));
     outcome
+}
+
+/// Checks the rules that can be counted.
+fn names_and_words(repository: &Repository) -> Outcome {
+    let figures = match Figures::measure(repository) {
+        Ok(figures) => figures,
+        Err(message) => return Outcome::failure(format!("the figures cannot be measured: {message}")),
+    };
+    let mut outcome = Outcome::default();
+    for verdict in ceilings::verdicts(&figures) {
+        outcome.record(verdict.rule, verdict.result);
+        verdict.note.into_iter().for_each(|note| outcome.note(note));
+    }
+    let long = figures.subjects.too_long();
+    let subjects = if long.is_empty() { Ok(()) } else { Err(format!("\n{}", long.join("\n"))) };
+    outcome.record("subjects of commits are short", subjects);
+    outcome
+}
+
+/// Prints the figures of names and words, for each crate, and with `places` all that they count.
+pub(crate) fn report(places: bool) -> Result<(), String> {
+    let figures = Figures::measure(&Repository::read()?)?;
+    print!("{}", figures.table());
+    if places {
+        print!("\n{}", ceilings::places(&figures));
+    }
+    Ok(())
 }
 
 impl Repository {

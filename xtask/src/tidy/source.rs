@@ -36,6 +36,12 @@ impl Source {
         self.is_rust() && crates.iter().any(|name| self.path.starts_with(&format!("crates/{name}/src/")))
     }
 
+    /// The crate that a file of `crates/` belongs to; empty for other files.
+    pub(crate) fn krate(&self) -> &str {
+        let inner = self.path.strip_prefix("crates/").unwrap_or_default();
+        inner.split('/').next().unwrap_or_default()
+    }
+
     /// The lines of code, numbered from one, without the tests.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let tests = self.tests_from;
