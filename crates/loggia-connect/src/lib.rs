@@ -8,10 +8,10 @@
 //! * [`import`]: the servers of an MCP client, as connectors.
 //! * [`redact`]: texts without the values that variables stand for.
 //! * [`secret`]: what must not be shown, and what stands for it in a file.
-//! * [`builtin`]: connectors that run in this process and need no other program.
+//! * [`builtin`]: the connectors that run in this process and need no other program, of `loggia-builtin`.
 
-pub mod builtin;
-mod glob;
+pub use loggia_builtin as builtin;
+
 pub mod import;
 pub mod manifest;
 pub mod redact;

@@ -27,6 +27,7 @@ const ROOMS: &[&str] = &[
     "loggia-hub",
     "loggia-registry",
     "loggia-connect",
+    "loggia-builtin",
     "loggia-store",
     "loggia-auth",
     "loggia",

@@ -61,7 +61,15 @@ fn derive_of<'a>(lines: &[&'a str], at: usize) -> &'a str {
 }
 
 pub(super) fn no_vendors(repository: &Repository) -> Vec<String> {
-    let crates = ["loggia-hub", "loggia-connect", "loggia-wire", "loggia", "loggia-store", "loggia-auth"];
+    let crates = [
+        "loggia-hub",
+        "loggia-connect",
+        "loggia-builtin",
+        "loggia-wire",
+        "loggia",
+        "loggia-store",
+        "loggia-auth",
+    ];
     let vendor = |text: &str| {
         let text = text.to_lowercase();
         VENDORS.iter().find(|vendor| has_word(&text, vendor)).copied()

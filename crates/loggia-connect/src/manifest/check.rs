@@ -18,8 +18,8 @@ use super::{
     Backend, Builtin, Connector, GatewayLimits, Listen, Manifest, Remote, ServerSection, Stdio, ToolFilter,
     Transport, auth, limits, personal,
 };
-use crate::glob::{BoundedGlob, GlobOptions};
 use crate::secret::{Secret, Template};
+use loggia_builtin::glob::{BoundedGlob, GlobOptions};
 
 const KINDS: [&str; 3] = ["stdio", "remote", "builtin"];
 const BUILTINS: [&str; 1] = ["files"];

@@ -46,9 +46,9 @@ use loggia::limits::Limits;
 use loggia::wire::Version;
 use zeroize::Zeroizing;
 
-use crate::glob::BoundedGlob;
 use crate::redact::Redactor;
 use crate::secret::{Environment, MissingVariable, Secret, Template};
+use loggia_builtin::glob::BoundedGlob;
 
 pub use auth::{
     Admitted, Assertions, AuthSection, Client, Introspection, Issuer, OpenId, Scopes, SubjectClaim, VaultKey,

@@ -2,6 +2,5 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod files;
 mod import;
 mod manifest;

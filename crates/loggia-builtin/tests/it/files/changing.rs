@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use loggia_connect::builtin::files::{
+use loggia_builtin::files::{
     DeleteRequest, Edit, EditRequest, Files, FilesError, Kind, Limits, MoveRequest, WriteRequest,
 };
 use tempfile::TempDir;
@@ -23,12 +23,8 @@ fn text(folder: &TempDir, path: &str) -> String {
 
 /// Everything in the folder, to see that nothing was left behind.
 fn names(files: &Files) -> Vec<String> {
-    let all = loggia_connect::builtin::files::ListRequest {
-        depth: 9,
-        hidden: true,
-        ignored: true,
-        ..Default::default()
-    };
+    let all =
+        loggia_builtin::files::ListRequest { depth: 9, hidden: true, ignored: true, ..Default::default() };
     paths(&files.list(&all).unwrap())
 }
 

@@ -9,7 +9,7 @@ use loggia::model::{
     SubscriptionFilter,
 };
 use loggia::wire::Version;
-use loggia_connect::builtin::files::{Files, FilesOptions, Limits, server};
+use loggia_builtin::files::{Files, FilesOptions, Limits, server};
 use serde_json::{Value, json};
 
 use super::{folder, read_only, with_limits, writable};

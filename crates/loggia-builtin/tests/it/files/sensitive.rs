@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loggia_connect::builtin::files::{
+use loggia_builtin::files::{
     DeleteRequest, Edit, EditRequest, Files, FilesError, FilesOptions, Limits, MoveRequest, WriteRequest,
 };
 use tempfile::TempDir;

@@ -6,7 +6,7 @@
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// The longest glob, in bytes.
-pub(crate) const MAX_GLOB: usize = 1024;
+pub const MAX_GLOB: usize = 1024;
 
 /// The most alternatives in all groups of a glob.
 const MAX_ALTERNATIVES: usize = 256;
@@ -19,20 +19,20 @@ const MAX_STARS: usize = 64;
 
 /// A compiled glob.
 #[derive(Debug, Clone)]
-pub(crate) struct BoundedGlob(GlobSet);
+pub struct BoundedGlob(GlobSet);
 
 /// The options of a glob.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct GlobOptions {
+pub struct GlobOptions {
     /// Whether only a literal slash in the glob matches a slash.
-    pub(crate) literal_separator: bool,
+    pub literal_separator: bool,
     /// Whether capital and small letters are the same.
-    pub(crate) ignore_case: bool,
+    pub ignore_case: bool,
 }
 
 impl BoundedGlob {
     /// Compiles `pattern`; the error says what is wrong with it, without repeating it.
-    pub(crate) fn compile(pattern: &str, options: GlobOptions) -> Result<BoundedGlob, String> {
+    pub fn compile(pattern: &str, options: GlobOptions) -> Result<BoundedGlob, String> {
         check(pattern)?;
         let glob = GlobBuilder::new(pattern)
             .literal_separator(options.literal_separator)
@@ -43,13 +43,14 @@ impl BoundedGlob {
         Ok(BoundedGlob(set.map_err(|_| "it is too large when compiled; make it shorter".to_owned())?))
     }
 
-    pub(crate) fn is_match(&self, text: &str) -> bool {
+    /// Returns whether the glob matches the whole of `text`.
+    pub fn is_match(&self, text: &str) -> bool {
         self.0.is_match(text)
     }
 }
 
 /// Fails where `pattern` is above one of the bounds.
-pub(crate) fn check(pattern: &str) -> Result<(), String> {
+pub fn check(pattern: &str) -> Result<(), String> {
     let above = |what: &str, most: usize| Err(format!("it has more than {most} {what}; make it shorter"));
     if pattern.len() > MAX_GLOB {
         return above("bytes", MAX_GLOB);

@@ -11,8 +11,8 @@ use loggia::server::{IntoToolResult, ToolError, ToolOutput};
 use loggia::wire::RawJson;
 use serde::Serialize;
 
-use crate::builtin::files::uri::uri;
-use crate::builtin::files::{Content, ReadResult};
+use crate::files::uri::uri;
+use crate::files::{Content, ReadResult};
 
 /// The result of the tool `read`.
 pub(super) struct Reading(pub(super) ReadResult);

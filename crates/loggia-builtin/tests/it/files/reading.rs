@@ -1,4 +1,4 @@
-use loggia_connect::builtin::files::{Content, Files, Limits, ReadRange, ReadRequest, ReadResult};
+use loggia_builtin::files::{Content, Files, Limits, ReadRange, ReadRequest, ReadResult};
 
 use super::{folder, read_only, with_limits};
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use loggia_connect::builtin::files::{Files, FindRequest, GrepRequest, GrepResult, Limits, ListRequest};
+use loggia_builtin::files::{Files, FindRequest, GrepRequest, GrepResult, Limits, ListRequest};
 
 use super::{folder, paths, read_only, with_limits};
 
@@ -273,7 +273,7 @@ fn grep(pattern: &str) -> GrepRequest {
 
 /// `path:line:text`, with `-` for a line of context.
 fn show(result: &GrepResult) -> Vec<String> {
-    let line = |path: &str, l: &loggia_connect::builtin::files::MatchLine| {
+    let line = |path: &str, l: &loggia_builtin::files::MatchLine| {
         let sign = if l.matched { ':' } else { '-' };
         format!("{path}{sign}{}{sign}{}", l.line, l.text)
     };

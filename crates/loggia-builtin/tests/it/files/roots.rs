@@ -1,6 +1,6 @@
 //! Folders that cannot be served, at the start and later.
 
-use loggia_connect::builtin::files::{
+use loggia_builtin::files::{
     Edit, EditRequest, Files, FilesError, FilesOptions, FindRequest, GrepRequest, ListRequest, ReadRequest,
     WriteRequest,
 };

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::fmt::Write as _;
 
-use loggia_connect::builtin::files::{
+use loggia_builtin::files::{
     DeleteRequest, FilesError, FindRequest, GrepRequest, ListRequest, ReadRange, ReadRequest, WriteRequest,
 };
 

@@ -12,7 +12,7 @@ mod sharing;
 
 use std::path::Path;
 
-use loggia_connect::builtin::files::{Files, FilesOptions, Limits};
+use loggia_builtin::files::{Files, FilesOptions, Limits};
 use tempfile::TempDir;
 
 /// A folder with these files in it. A name that ends in a slash is a directory.
@@ -44,9 +44,9 @@ fn with_limits(root: &Path, limits: Limits) -> Files {
 }
 
 /// The paths of a listing, a directory with a slash.
-fn paths(listing: &loggia_connect::builtin::files::Listing) -> Vec<String> {
-    use loggia_connect::builtin::files::Kind;
-    let show = |e: &loggia_connect::builtin::files::Entry| match e.kind {
+fn paths(listing: &loggia_builtin::files::Listing) -> Vec<String> {
+    use loggia_builtin::files::Kind;
+    let show = |e: &loggia_builtin::files::Entry| match e.kind {
         Kind::Directory => format!("{}/", e.path),
         Kind::Link => format!("{}@", e.path),
         Kind::File => e.path.clone(),

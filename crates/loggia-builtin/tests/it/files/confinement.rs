@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use loggia_connect::builtin::files::{
+use loggia_builtin::files::{
     Content, DeleteRequest, Edit, EditRequest, Files, FilesError, FindRequest, GrepRequest, ListRequest,
     MoveRequest, ReadRequest, WriteRequest,
 };

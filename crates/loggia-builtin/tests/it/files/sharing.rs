@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
 use std::time::Duration;
 
-use loggia_connect::builtin::files::{
+use loggia_builtin::files::{
     DeleteRequest, Edit, EditRequest, Files, FilesError, Limits, ListRequest, MoveRequest, WriteRequest,
 };
 

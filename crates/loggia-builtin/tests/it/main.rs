@@ -1,0 +1,5 @@
+//! The tests of the crate, as one binary.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod files;
