@@ -26,31 +26,36 @@ impl TypeNames {
     /// Collects the types of `sources`, each of a crate's `src`. The error names the files that do not parse.
     pub(super) fn of<'s>(sources: impl Iterator<Item = &'s Source>) -> Result<Self, String> {
         let mut names = Self::default();
+        let mut conditional_files = BTreeSet::new();
         for source in sources {
             let file = syn::parse_file(&source.text).map_err(|e| format!("{}: {e}", source.path))?;
-            names.add_items(source, &file.items);
+            names.add_items(source, &file.items, false);
+            conditional_files.extend(conditional_modules(source, &file.items));
         }
+        let is_conditional = |path: &str| conditional_files.contains(path.trim_end_matches(".rs"));
+        names.0.iter_mut().for_each(|name| name.is_conditional |= is_conditional(&name.path));
         names.0.sort();
         Ok(names)
     }
 
-    fn add_items(&mut self, source: &Source, items: &[Item]) {
+    fn add_items(&mut self, source: &Source, items: &[Item], is_conditional: bool) {
         for item in items {
             match item {
-                Item::Struct(item) => self.add(source, &item.ident, &item.attrs),
-                Item::Enum(item) => self.add(source, &item.ident, &item.attrs),
-                Item::Union(item) => self.add(source, &item.ident, &item.attrs),
-                Item::Trait(item) => self.add(source, &item.ident, &item.attrs),
-                Item::Type(item) => self.add(source, &item.ident, &item.attrs),
+                Item::Struct(item) => self.add(source, &item.ident, &item.attrs, is_conditional),
+                Item::Enum(item) => self.add(source, &item.ident, &item.attrs, is_conditional),
+                Item::Union(item) => self.add(source, &item.ident, &item.attrs, is_conditional),
+                Item::Trait(item) => self.add(source, &item.ident, &item.attrs, is_conditional),
+                Item::Type(item) => self.add(source, &item.ident, &item.attrs, is_conditional),
                 Item::Mod(item) if !is_test(&item.attrs) => {
-                    self.add_items(source, item.content.as_ref().map_or(&[], |(_, items)| items));
+                    let items = item.content.as_ref().map_or(&[][..], |(_, items)| items);
+                    self.add_items(source, items, is_conditional || has_condition(&item.attrs));
                 }
                 _ => {}
             }
         }
     }
 
-    fn add(&mut self, source: &Source, name: &Ident, attributes: &[Attribute]) {
+    fn add(&mut self, source: &Source, name: &Ident, attributes: &[Attribute], is_conditional: bool) {
         if is_test(attributes) {
             return;
         }
@@ -58,7 +63,7 @@ impl TypeNames {
             krate: source.krate().to_owned(),
             name: name.to_string(),
             path: source.path.clone(),
-            is_conditional: attributes.iter().any(|attribute| attribute.path().is_ident("cfg")),
+            is_conditional: is_conditional || has_condition(attributes),
         });
     }
 
@@ -114,6 +119,22 @@ fn words(name: &str) -> usize {
     (0..letters.len()).filter(begins).count()
 }
 
+/// Returns the paths, without `.rs`, of the files of `source` that are modules under a condition.
+fn conditional_modules(source: &Source, items: &[Item]) -> Vec<String> {
+    let file = source.path.trim_end_matches(".rs");
+    let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
+    let folder = if matches!(name, "mod" | "lib" | "main") { folder } else { file };
+    let conditional = items.iter().filter_map(|item| match item {
+        Item::Mod(item) if item.content.is_none() && has_condition(&item.attrs) => Some(&item.ident),
+        _ => None,
+    });
+    conditional.map(|name| format!("{folder}/{name}")).collect()
+}
+
+fn has_condition(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| attribute.path().is_ident("cfg"))
+}
+
 /// Returns whether an item is compiled for tests alone.
 pub(super) fn is_test(attributes: &[Attribute]) -> bool {
     let is_test = |attribute: &Attribute| {
@@ -164,11 +185,20 @@ mod tests {
             ),
             ("crates/a/src/b.rs", "enum Twice {} #[cfg(unix)] type Once = u8; struct Own;"),
             ("crates/b/src/lib.rs", "struct Own; struct Once;"),
+            (
+                "crates/c/src/lib.rs",
+                "#[cfg(unix)] mod on { struct InMod; } #[cfg(not(unix))] mod off { struct InMod; }",
+            ),
+            ("crates/c/src/m.rs", "#[cfg(unix)] mod unix; #[cfg(not(unix))] mod other; mod always;"),
+            ("crates/c/src/m/unix.rs", "struct InFile;"),
+            ("crates/c/src/m/other.rs", "struct InFile; struct InTwo;"),
+            ("crates/c/src/m/always.rs", "struct InThree;"),
+            ("crates/c/src/n.rs", "struct InTwo; struct InThree;"),
         ]);
         let twice = names.twice_in_a_crate();
         let twice: Vec<_> =
             twice.iter().map(|(name, paths)| (&*name.krate, &*name.name, paths.len())).collect();
-        assert_eq!(twice, [("a", "Twice", 2)]);
+        assert_eq!(twice, [("a", "Twice", 2), ("c", "InThree", 2)]);
     }
 
     #[test]
