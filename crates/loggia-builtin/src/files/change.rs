@@ -18,7 +18,6 @@ use super::lock::{DirectoryLocks, LOCK_FILE, RETRY};
 use super::path::RelPath;
 use super::temporary::{self, TemporaryFile};
 use super::walk::{Flow, Scope, Walk};
-use super::write::not_a_file;
 use super::{Files, FilesError, Kind, Limits, Result, open_regular};
 
 /// Directory entries that a change looks at to find leftover temporary files.
@@ -139,7 +138,8 @@ impl Files {
 impl ChangePermit<'_> {
     /// Opens the directory of `real`, the path that `path` leads to, if that may be changed. It is created with `create`.
     pub(super) fn open(&self, path: &RelPath, real: &Path, create: bool) -> Result<DirectoryEntry> {
-        let name = real.file_name().ok_or_else(|| not_a_file(path, Kind::Directory))?.to_owned();
+        let name =
+            real.file_name().ok_or_else(|| FilesError::not_a_file(path, Kind::Directory.noun()))?.to_owned();
         if temporary::is_temporary(&name) || name == LOCK_FILE {
             let reason = "this server keeps names of this form for its own files; choose another name";
             return Err(FilesError::BadPath { path: path.to_string(), reason });

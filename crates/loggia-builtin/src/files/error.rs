@@ -168,6 +168,12 @@ pub enum EditProblem {
 }
 
 impl FilesError {
+    /// Returns the error for a path that has something else than a file, such as "a directory".
+    pub(super) fn not_a_file(path: &impl fmt::Display, found: &'static str) -> FilesError {
+        let advice = "give the path of a file, for example one in it";
+        FilesError::NotAFile { path: path.to_string(), found, advice }
+    }
+
     /// Makes the error for a path that cannot be used, with its beginning on one line.
     pub(super) fn bad_path(path: &str, reason: &'static str) -> FilesError {
         FilesError::BadPath { path: excerpt(path), reason }

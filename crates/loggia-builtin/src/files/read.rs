@@ -97,7 +97,7 @@ impl Files {
         let max = request.max_bytes.unwrap_or(self.limits().read_default).clamp(1, self.limits().read_max);
         let whole_max = if mime::is_media(path.name()) { self.limits().read_max } else { max };
         let mut reading =
-            Reading { path: &path, file, size: metadata.len(), max, whole_max, budget: self.budget() };
+            BoundedRead { path: &path, file, size: metadata.len(), max, whole_max, budget: self.budget() };
         let part = reading.range(request)?;
         Ok(ReadResult {
             path: path.to_string(),
@@ -121,7 +121,7 @@ fn mime_type(path: &RelPath, content: &Content) -> String {
 }
 
 /// A file being read.
-struct Reading<'p> {
+struct BoundedRead<'p> {
     path: &'p RelPath,
     file: File,
     size: u64,
@@ -131,7 +131,7 @@ struct Reading<'p> {
     budget: Budget,
 }
 
-impl Reading<'_> {
+impl BoundedRead<'_> {
     fn range(&mut self, request: &ReadRequest) -> Result<Part> {
         let numbers = request.line_numbers;
         match request.range {

@@ -17,7 +17,7 @@ use super::{
     DeleteRequest, Deleted, Edit, EditRequest, Edited, Files, FilesError, FindRequest, GrepRequest,
     GrepResult, ListRequest, Listing, MoveRequest, ReadRange, ReadRequest, Stat, WriteRequest, Written,
 };
-use output::Reading;
+use output::ReadOutput;
 
 /// The most that is counted to tell a person what a deletion takes with it.
 const MOST_COUNTED: usize = 10_000;
@@ -200,7 +200,7 @@ impl Folder {
         max_bytes: Option<usize>,
         /// Whether to begin each line with its number and a tab
         line_numbers: Option<bool>,
-    ) -> Result<Reading, ToolError> {
+    ) -> Result<ReadOutput, ToolError> {
         let range = match (first_line.or(line_count), last_lines, offset.or(length)) {
             (None, None, None) => ReadRange::Whole,
             (Some(_), None, None) => ReadRange::Lines { first: first_line.unwrap_or(1), count: line_count },
@@ -213,7 +213,7 @@ impl Folder {
             }
         };
         let request = ReadRequest { path, range, max_bytes, line_numbers: line_numbers.unwrap_or_default() };
-        self.run(cx, move |files| files.read(&request)).await.map(Reading)
+        self.run(cx, move |files| files.read(&request)).await.map(ReadOutput)
     }
 
     /// Says what is at a path: kind, size, time of the last change, hash.

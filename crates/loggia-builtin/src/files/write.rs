@@ -66,7 +66,7 @@ impl Files {
         request: &WriteRequest,
     ) -> Result<LockedEntry> {
         if path.is_root() {
-            return Err(not_a_file(path, Kind::Directory));
+            return Err(FilesError::not_a_file(path, Kind::Directory.noun()));
         }
         let real = self.follow_links(path)?;
         let missing = || FilesError::Changed { path: path.to_string(), now: None };
@@ -94,7 +94,7 @@ impl Files {
         };
         let kind = Kind::of(metadata.file_type());
         if kind != Kind::File {
-            return Err(not_a_file(path, kind));
+            return Err(FilesError::not_a_file(path, kind.noun()));
         }
         if let Some(expected) = &request.if_unchanged {
             change.check_unchanged(place, expected)?;
@@ -113,9 +113,4 @@ impl Files {
         let advice = "split it into several files, or leave it to a tool outside this server";
         Err(FilesError::TooLarge { path: path.to_string(), size, limit, advice })
     }
-}
-
-pub(super) fn not_a_file(path: &RelPath, kind: Kind) -> FilesError {
-    let advice = "give the path of a file, for example one in it";
-    FilesError::NotAFile { path: path.to_string(), found: kind.noun(), advice }
 }

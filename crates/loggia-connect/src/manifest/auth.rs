@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::check::{is_url, template};
 use super::error::{Problems, nearest};
 use super::raw::{RawAssertions, RawAuth, RawClient, RawIssuer, RawOpenId, RawScopes, RawVault, Text, Texts};
+use super::url::is_url;
 use crate::secret::Template;
 
 const SUBJECTS: [(&str, SubjectClaim); 2] = [("sub", SubjectClaim::Sub), ("email", SubjectClaim::Email)];
@@ -221,7 +221,7 @@ fn issuer(raw: Spanned<RawIssuer>, problems: &mut Problems<'_>) -> Option<Issuer
             Some(Introspection {
                 endpoint: endpoint.into_inner(),
                 client_id: client_id.into_inner(),
-                client_secret: template(client_secret, problems)?,
+                client_secret: problems.template(client_secret)?,
             })
         }
         (endpoint, id, secret) => {
@@ -262,7 +262,7 @@ fn client(raw: Spanned<RawClient>, problems: &mut Problems<'_>) -> Option<Client
         return problems.add(span, "a client needs its client_id");
     };
     let client_secret = match raw.client_secret {
-        Some(secret) => Some(template(secret, problems)?),
+        Some(secret) => Some(problems.template(secret)?),
         None => None,
     };
     Some(Client {
@@ -323,7 +323,7 @@ fn openid(raw: Spanned<RawOpenId>, problems: &mut Problems<'_>) -> Option<OpenId
     };
     let subject = raw.subject.map_or(Some(SubjectClaim::Sub), |text| subject(&text, problems));
     let client_secret = match raw.client_secret {
-        Some(secret) => Some(template(secret, problems)?),
+        Some(secret) => Some(problems.template(secret)?),
         None => None,
     };
     Some(OpenId {

@@ -14,6 +14,7 @@ use toml::Spanned;
 use super::error::{ManifestError, Problems, ResolveError, nearest};
 use super::name::{check_prefix, connector_name};
 use super::raw::{Amount, RawConnector, RawFiles, RawManifest, RawServer, RawTools, Text, Texts};
+use super::url::is_url;
 use super::{
     Backend, Builtin, Connector, GatewayLimits, Listen, Manifest, Remote, ServerSection, Stdio, ToolFilter,
     Transport, auth, limits, personal,
@@ -323,16 +324,16 @@ fn stdio(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -> 
         problems.add::<()>(variable.span(), "this cannot be the name of an environment variable");
     }
     Some(Stdio {
-        command: template(command, problems)?,
+        command: problems.template(command)?,
         args: raw
             .args
             .map(Spanned::into_inner)
             .unwrap_or_default()
             .into_iter()
-            .filter_map(|arg| template(arg, problems))
+            .filter_map(|arg| problems.template(arg))
             .collect(),
         env: templates(env, problems),
-        cwd: raw.cwd.and_then(|cwd| template(cwd, problems)),
+        cwd: raw.cwd.and_then(|cwd| problems.template(cwd)),
         start_timeout: raw.start_timeout.and_then(|timeout| time(&timeout, problems)),
     })
 }
@@ -348,12 +349,12 @@ fn remote(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) ->
     for (header, _) in headers.iter().filter(|(name, _)| name.as_ref().parse::<HeaderName>().is_err()) {
         problems.add::<()>(header.span(), "this cannot be the name of a header");
     }
-    let client = personal::Client { id: raw.client_id, secret: raw.client_secret };
+    let client = personal::RawOwnClient { id: raw.client_id, secret: raw.client_secret };
     let personal = personal::personal(raw.credentials, raw.api_key, client, &headers, problems);
     let issuer = raw.issuer.and_then(|text| issuer(text, problems));
     let transport = raw.transport.map_or(Some(Transport::Auto), |text| transport(&text, problems));
     let span = url.span();
-    let url = template(url, problems)?;
+    let url = problems.template(url)?;
     if url.is_plain() && !is_url(url.written()) {
         return problems.add(span, URL);
     }
@@ -398,27 +399,13 @@ fn builtin(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -
             .add(span, "write_sensitive has no effect without write = true; add it, or leave both out"),
         Ok(RawFiles { path, write, write_sensitive }) => {
             let path = Spanned::new(span, path.unwrap_or_else(|| ".".to_owned()));
-            Some(Builtin::Files { path: template(path, problems)?, write, write_sensitive })
+            Some(Builtin::Files { path: problems.template(path)?, write, write_sensitive })
         }
     }
 }
 
 fn templates(texts: Texts, problems: &mut Problems<'_>) -> BTreeMap<String, Template> {
-    texts
-        .into_iter()
-        .filter_map(|(name, text)| Some((name.into_inner(), template(text, problems)?)))
-        .collect()
-}
-
-pub(super) fn template(text: Text, problems: &mut Problems<'_>) -> Option<Template> {
-    let span = text.span();
-    match Template::parse(text.into_inner(), problems.location(span.clone())) {
-        Ok(template) => {
-            problems.templates.push(template.clone());
-            Some(template)
-        }
-        Err(message) => problems.add(span, message),
-    }
+    texts.into_iter().filter_map(|(name, text)| Some((name.into_inner(), problems.template(text)?))).collect()
 }
 
 /// Checks what only the values of the variables can show.
@@ -433,9 +420,4 @@ pub(super) fn resolved(written: &Backend<Template>, values: &Backend<Secret>) ->
         HeaderValue::from_str(value.expose()).map_err(|_| bad(template, HEADER_VALUE))?;
     }
     Ok(())
-}
-
-pub(super) fn is_url(text: &str) -> bool {
-    let scheme = text.starts_with("https://") || text.starts_with("http://");
-    scheme && text.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()))
 }

@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use toml::Spanned;
+
 use crate::secret::{Location, MissingVariable, Template};
 
 /// Characters of a name for which one may be wrong.
@@ -106,6 +108,18 @@ impl<'t> Problems<'t> {
     pub(super) fn add_toml(&mut self, error: &toml::de::Error, span: Option<Range<usize>>) {
         let span = error.span().or(span).unwrap_or(0..0);
         self.add::<()>(span, in_our_words(error.message()));
+    }
+
+    /// Parses a template and keeps it; a text that is none is a problem.
+    pub(super) fn template(&mut self, text: Spanned<String>) -> Option<Template> {
+        let span = text.span();
+        match Template::parse(text.into_inner(), self.location(span.clone())) {
+            Ok(template) => {
+                self.templates.push(template.clone());
+                Some(template)
+            }
+            Err(message) => self.add(span, message),
+        }
     }
 
     pub(super) fn location(&self, span: Range<usize>) -> Location {

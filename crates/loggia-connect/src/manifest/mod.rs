@@ -36,6 +36,7 @@ mod listen;
 mod name;
 mod personal;
 mod raw;
+mod url;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;

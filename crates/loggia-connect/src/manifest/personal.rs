@@ -2,7 +2,6 @@
 
 use http::{HeaderName, HeaderValue};
 
-use super::check::template;
 use super::error::{Problems, nearest};
 use super::raw::{Text, Texts};
 use crate::secret::{MissingVariable, Secret, Template};
@@ -46,7 +45,7 @@ impl Personal<Template> {
 }
 
 /// `client_id` and `client_secret` as they are written.
-pub(super) struct Client {
+pub(super) struct RawOwnClient {
     pub(super) id: Option<Text>,
     pub(super) secret: Option<Text>,
 }
@@ -78,7 +77,7 @@ impl KeyHeader {
 pub(super) fn personal(
     credentials: Option<Text>,
     api_key: Option<Text>,
-    client: Client,
+    client: RawOwnClient,
     headers: &Texts,
     problems: &mut Problems<'_>,
 ) -> Option<Personal<Template>> {
@@ -109,7 +108,7 @@ pub(super) fn personal(
         (None, None, None) => Personal::SignIn(None),
         (None, Some(id), secret) => {
             let secret = match secret {
-                Some(secret) => Some(template(secret, problems)?),
+                Some(secret) => Some(problems.template(secret)?),
                 None => None,
             };
             Personal::SignIn(Some(OwnClient { id: id.into_inner(), secret }))

@@ -15,7 +15,7 @@ use crate::files::uri::uri;
 use crate::files::{Content, ReadResult};
 
 /// The result of the tool `read`.
-pub(super) struct Reading(pub(super) ReadResult);
+pub(super) struct ReadOutput(pub(super) ReadResult);
 
 /// The structured form of it.
 #[derive(Serialize, JsonSchema)]
@@ -46,7 +46,7 @@ struct Structured<'r> {
     note: Option<&'r str>,
 }
 
-impl IntoToolResult for Reading {
+impl IntoToolResult for ReadOutput {
     fn into_tool_result(self) -> Result<ToolOutput, ToolError> {
         let structured_content = Some(RawJson::encode(&self.structured())?);
         let content = vec![block(&self.0), ContentBlock::text(facts(&self.0))];
@@ -58,7 +58,7 @@ impl IntoToolResult for Reading {
     }
 }
 
-impl Reading {
+impl ReadOutput {
     fn structured(&self) -> Structured<'_> {
         let ReadResult { path, mime_type, size, hash, lines, bytes, content, note } = &self.0;
         Structured {
