@@ -12,4 +12,4 @@ pub mod server;
 #[cfg(feature = "http-server")]
 pub use body::{Body, BodyError};
 #[cfg(feature = "http-server")]
-pub use server::{Endpoint, Http, PeerAddr, SessionKey, http};
+pub use server::{Endpoint, Http, HttpService, PeerAddr, SessionKey, http};

@@ -18,6 +18,7 @@ mod listener;
 mod log;
 mod meta_cache;
 mod modern;
+mod nested;
 mod origin;
 mod preface;
 mod respond;
@@ -41,6 +42,7 @@ use listener::Handler;
 use tower_layer::{Identity, Layer, Stack};
 
 pub use endpoint::Endpoint;
+pub use nested::HttpService;
 pub use seal::SessionKey;
 
 use self::admission::AdmissionControl;
@@ -217,6 +219,23 @@ impl<L> Http<L> {
     pub fn endpoint(self, service: Arc<dyn Service>) -> Endpoint {
         let filter = self.origin_filter();
         self.endpoint_for(service, Limits::default(), Shutdown::new(), Some(filter)).0
+    }
+
+    /// The endpoint in its layers, with the `Host` and `Origin` checks before them, for a program with its own HTTP stack.
+    /// The address only tells which hosts and origins are its own. When `shutdown` begins, event streams end;
+    /// [`HttpService::shut_down`] also waits for requests that run.
+    pub fn into_service(
+        self,
+        service: Arc<dyn Service>,
+        limits: Limits,
+        shutdown: Shutdown,
+    ) -> HttpService<L::Service>
+    where
+        L: Layer<Endpoint>,
+    {
+        let filter = self.origin_filter();
+        let (endpoint, layer) = self.endpoint_for(service, limits, shutdown, None);
+        HttpService::new(layer.layer(endpoint.clone()), filter, endpoint)
     }
 
     fn origin_filter(&self) -> OriginFilter {
