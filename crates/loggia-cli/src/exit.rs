@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use loggia_connect::redact::Redactor;
+use loggia_gateway::GatewayError;
 
 use crate::render::text::indented;
 
@@ -120,6 +121,24 @@ impl From<loggia::Error> for Failure {
             Error::Unauthorized(_) => Failure { sign_in: true, ..failure },
             _ => failure,
         }
+    }
+}
+
+/// An error of the gateway, with the options of the command line as the next step where they are one.
+impl From<GatewayError> for Failure {
+    fn from(error: GatewayError) -> Failure {
+        let hint = match &error {
+            GatewayError::NoPublicUrl(_) => Some(
+                "--public-url https://HOST (or server.public_url) names it; --no-auth lets everybody in"
+                    .to_owned(),
+            ),
+            other => other.next_step(),
+        };
+        let failure = match error {
+            GatewayError::Mcp(error) => error.into(),
+            error => Failure::usage(error),
+        };
+        hint.into_iter().fold(failure, Failure::hint)
     }
 }
 

@@ -1,29 +1,20 @@
 //! The binary `loggia`: many systems behind one MCP endpoint, and a look at any server there is.
 //!
 //! * `args`: the command line; `exit`: how it ends; `out`: where it writes; `log`: what it logs;
-//! * `config`: from `loggia.toml` to connectors; `target`: from a word on the line to a connected client;
-//! * `credentials`: what servers gave this person, and who uses it; `way`: how that is come by where nobody signs in at
-//!   the server's own page; `vault`: what `up` remembers; `user`: who this person is to the operating system;
-//! * `state`: where it keeps what it may lose;
+//! * `target`: from a word on the line to a connected client;
 //! * `commands`: what each command does; `render`: what people see of a server;
 //! * `pairs`: `key=value` to JSON; `ask`: questions of a server on the terminal; `progress`: how far it is.
 
 mod args;
 mod ask;
 mod commands;
-mod config;
-mod credentials;
 mod exit;
 mod log;
 mod out;
 mod pairs;
 mod progress;
 mod render;
-mod state;
 mod target;
-mod token_source;
-mod user;
-mod vault;
 
 use std::process::ExitCode;
 

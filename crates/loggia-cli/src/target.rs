@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use loggia::client::{Child, Client, ClientBuilder, Negotiation};
 use loggia::model::Implementation;
+use loggia_connect::builtin::files::FilesOptions;
+use loggia_gateway::{ConnectorContext, Credentials, GatewayConfig, header};
 
 use crate::args::{ConnectArgs, EraArg, GlobalClientArgs};
 use crate::ask::Asking;
-use crate::config::{Config, header};
-use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
 use crate::progress::Screen;
 
@@ -37,6 +37,20 @@ pub(crate) fn split<'a>(words: &'a [String], server: &'a [String]) -> Outcome<(T
     Ok((if is_url { Target::Url(first) } else { Target::Connector(first) }, rest))
 }
 
+/// Reads the configuration file that the line or its absence names ([`crate::args::Args::read`]); without one, the built-in
+/// connector serves this folder, read-only. A file that is there is read or refused, never passed over.
+pub(crate) fn read_config(file: Option<&Path>, credentials: &Credentials) -> Outcome<GatewayConfig> {
+    Ok(match file {
+        Some(file) => GatewayConfig::read(file, credentials.redactor())?,
+        None => GatewayConfig::of_folder(".".into(), FilesOptions::default()),
+    })
+}
+
+/// Returns what connectors are opened with: child processes run under a guard process of this program.
+pub(crate) fn connector_context(credentials: &Credentials) -> ConnectorContext {
+    ConnectorContext::new(credentials.clone()).child_guard(crate::child_guard())
+}
+
 /// Connects to `target`.
 pub(crate) async fn connect(
     target: &Target<'_>,
@@ -48,7 +62,7 @@ pub(crate) async fn connect(
     let builder = builder(&args.connect)?;
     // What is given on the line is what is meant.
     let given = args.connect.header.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-    let credentials = if given { &credentials.none() } else { credentials };
+    let credentials = if given { &credentials.without_any() } else { credentials };
     let shown = screen.clone();
     let builder = Asking::new(screen.clone(), args.no_input)
         .handle(builder)
@@ -60,8 +74,8 @@ pub(crate) async fn connect(
         },
         Target::Command(words) => builder.connect(child(words, &args.connect)).await,
         Target::Connector(name) => {
-            let config = Config::read(config, credentials.redactor())?;
-            match config.connect(name, builder, credentials).await {
+            let config = read_config(config, credentials)?;
+            match config.connect(name, builder, &connector_context(credentials)).await {
                 Some(connected) => connected,
                 None => return Err(no_connector(name, &config)),
             }
@@ -97,9 +111,9 @@ fn child(words: &[String], args: &ConnectArgs) -> Child {
 }
 
 /// There is no connector of this name.
-pub(crate) fn no_connector(name: &str, config: &Config) -> Failure {
+pub(crate) fn no_connector(name: &str, config: &GatewayConfig) -> Failure {
     let names = config.names().join(", ");
-    let place = match &config.file {
+    let place = match config.file() {
         Some(file) if names.is_empty() => format!("{} has no connector that is enabled", file.display()),
         Some(file) => format!("{} has the connectors: {names}", file.display()),
         None => format!("without a configuration file the only connector is: {names}"),

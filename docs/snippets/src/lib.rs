@@ -12,6 +12,7 @@ macro_rules! chapters {
 
 chapters! {
     readme = "../../../README.md";
+    embed = "../../src/embed.md";
     server = "../../src/server.md";
     ask = "../../src/ask.md";
     client = "../../src/client.md";

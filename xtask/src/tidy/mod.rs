@@ -24,8 +24,8 @@ use source::Source;
 /// The crates from the top down: a crate may depend only on crates below it.
 const ROOMS: &[&str] = &[
     "loggia-cli",
+    "loggia-gateway",
     "loggia-hub",
-    "loggia-registry",
     "loggia-connect",
     "loggia-builtin",
     "loggia-store",

@@ -62,6 +62,7 @@ fn derive_of<'a>(lines: &[&'a str], at: usize) -> &'a str {
 
 pub(super) fn no_vendors(repository: &Repository) -> Vec<String> {
     let crates = [
+        "loggia-gateway",
         "loggia-hub",
         "loggia-connect",
         "loggia-builtin",

@@ -4,22 +4,20 @@ use std::io::{BufRead, ErrorKind, IsTerminal, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use loggia_auth::client::{Credential, OAuth, TokenCheck};
+use loggia_auth::client::Credential;
 use loggia_auth::error::AuthError;
 use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_auth::restricted_http::FetchError;
 use loggia_auth::scope::Scopes;
 use loggia_auth::secret::Secret;
+use loggia_gateway::{CredentialCheck, CredentialState, Credentials, PreregisteredClient, TokenSource};
 
 use super::report::{Report, State, json, show};
 use crate::args::{AuthArgs, AuthCommand, LoginArgs, OutputArg};
-use crate::config::Config;
-use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, BAD, DIM, NAME, WARN};
 use crate::render::text::one_line;
-use crate::target::{self, Target};
-use crate::token_source::{Known, TokenSource};
+use crate::target::{self, Target, read_config};
 use loggia::transport::TerminationSignals;
 
 /// Holds the secret of a client that the line names.
@@ -46,9 +44,9 @@ async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credent
         AuthCommand::Login(args) => {
             let (url, named) = server(&args.at.target, config, credentials)?;
             let client = client(args).await?;
-            let way = way(args, client.as_ref()).await?;
+            let source = token_source(args, client.as_ref()).await?;
             let issuer = args.issuer.clone().or(named);
-            let report = login(&url, credentials, args, (client, issuer), way).await;
+            let report = login(&url, credentials, args, (client, issuer), source).await;
             goodbye().await;
             let report = report.map_err(|error| failed(error, &args.at.target))?;
             show(&report.redacted(credentials.redactor()), args.at.output)
@@ -86,7 +84,7 @@ fn server(word: &str, config: Option<&Path>, credentials: &Credentials) -> Outco
     match target::split(&words, &[])?.0 {
         Target::Url(url) => Ok((url.to_owned(), None)),
         Target::Connector(name) => {
-            let config = Config::read(config, credentials.redactor())?;
+            let config = read_config(config, credentials)?;
             let url = config.remote(name)?.ok_or_else(|| target::no_connector(name, &config))?;
             Ok((url, config.issuer(name)))
         }
@@ -95,26 +93,33 @@ fn server(word: &str, config: Option<&Path>, credentials: &Credentials) -> Outco
 }
 
 /// The client that the line names.
-async fn client(args: &LoginArgs) -> Outcome<Option<Known>> {
+async fn client(args: &LoginArgs) -> Outcome<Option<PreregisteredClient>> {
     let Some(id) = args.client_id.clone() else { return Ok(None) };
     let secret = match args.client_secret {
         true => Some(secret(CLIENT_SECRET, "Client secret").await?),
         false => None,
     };
-    Ok(Some(Known { id, secret }))
+    Ok(Some(PreregisteredClient { id, secret }))
 }
 
-/// The way that the line names; without one, the server's own sign-in page is it.
-async fn way(args: &LoginArgs, client: Option<&Known>) -> Outcome<Option<TokenSource>> {
+/// Returns the token source that the line names; `None` for the sign-in page of the server.
+async fn token_source(
+    args: &LoginArgs,
+    client: Option<&PreregisteredClient>,
+) -> Outcome<Option<TokenSource>> {
     let Some(client) = client.cloned() else { return Ok(None) };
     let (Some(issuer), Some(id)) = (args.sso.clone(), args.sso_client_id.clone()) else {
-        return Ok(args.program.then_some(TokenSource::Program(client)));
+        return Ok(args.program.then_some(TokenSource::ClientCredentials(client)));
     };
     let secret = match args.sso_client_secret {
         true => Some(secret(SSO_SECRET, "Client secret at the identity provider").await?),
         false => None,
     };
-    Ok(Some(TokenSource::Organisation { issuer, there: Known { id, secret }, here: client }))
+    Ok(Some(TokenSource::EnterpriseManaged {
+        issuer,
+        provider_client: PreregisteredClient { id, secret },
+        server_client: client,
+    }))
 }
 
 /// A secret, which is not on the line: what is there can be seen by everybody on the machine.
@@ -151,8 +156,8 @@ async fn login(
     url: &str,
     credentials: &Credentials,
     args: &LoginArgs,
-    (client, issuer): (Option<Known>, Option<String>),
-    way: Option<TokenSource>,
+    (client, issuer): (Option<PreregisteredClient>, Option<String>),
+    source: Option<TokenSource>,
 ) -> Result<Report, AuthError> {
     let before = match credentials.oauth(url).await?.credential().await {
         Err(AuthError::Unreadable(why)) => {
@@ -165,22 +170,22 @@ async fn login(
     let anew = client.is_some() || !more.is_empty();
     // A server that wanted more after all has to be asked for what there was, too.
     let scopes = before.as_ref().map_or(more.clone(), |before| more.union(&before.requested));
-    let person = person(args.no_browser).port(args.callback_port.unwrap_or_default());
-    let way = match client {
-        Some(_) => way,
-        None => credentials.way(url).await?,
+    let browser = browser(args.no_browser).port(args.callback_port.unwrap_or_default());
+    let source = match client {
+        Some(_) => source,
+        None => credentials.token_source(url).await?,
     };
-    let named = client.as_ref().filter(|_| way.is_none()).map(Known::client);
-    let builder = credentials.builder(url, way.as_ref(), Some(person))?.named(named).scopes(scopes);
+    let named = client.as_ref().filter(|_| source.is_none()).map(PreregisteredClient::client);
+    let builder = credentials.oauth_builder(url, source.as_ref(), Some(browser))?.named(named).scopes(scopes);
     let oauth = issuer.iter().fold(builder, |builder, issuer| builder.issuer(issuer)).build()?;
     let credential = match anew {
         true => Some(oauth.sign_in().await?),
         false => oauth.ensure().await?,
     };
     if anew {
-        credentials.keep_way(url, way.as_ref()).await?;
+        credentials.keep_token_source(url, source.as_ref()).await?;
     }
-    let report = |now: &Credential| Report::of(url, now, way.is_some());
+    let report = |now: &Credential| Report::of(url, now, source.is_some());
     Ok(match (credential, before) {
         (None, _) => Report::new(url, State::NotNeeded),
         (Some(now), Some(before)) if now.access_token == before.access_token => {
@@ -203,39 +208,23 @@ async fn goodbye() {
 }
 
 async fn status(url: &str, credentials: &Credentials) -> Result<Report, AuthError> {
-    let oauth = credentials.oauth(url).await?;
-    let has_way = credentials.way(url).await?.is_some();
-    let mut proof = oauth.check_token().await?;
-    let mut renewed = false;
-    // A token that is over, and can be renewed, signs nobody out.
-    if matches!(proof, TokenCheck::Refused(_)) && (has_way || can_renew(&oauth).await?) {
-        match oauth.refresh().await {
-            Ok(_) => (proof, renewed) = (oauth.check_token().await?, true),
-            Err(AuthError::SignInAgain(_) | AuthError::Refused { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    let credential = oauth.credential().await?;
+    let CredentialCheck { state, credential, has_source } = credentials.check(url).await?;
     let report = |state| match &credential {
-        Some(credential) => Report::of(url, credential, has_way).state(state),
+        Some(credential) => Report::of(url, credential, has_source).state(state),
         None => Report::new(url, state),
     };
-    Ok(match proof {
-        TokenCheck::Accepted if renewed => {
+    Ok(match state {
+        CredentialState::Accepted { was_renewed: true } => {
             report(State::SignedIn).note("the credential had expired and has been renewed")
         }
-        TokenCheck::Accepted => report(State::SignedIn),
-        TokenCheck::NotNeeded => report(State::NotNeeded),
-        TokenCheck::Missing(_) => report(State::SignedOut),
-        TokenCheck::Refused(demand) => {
-            let why = demand.description.unwrap_or_else(|| "the server refuses the credential".to_owned());
+        CredentialState::Accepted { was_renewed: false } => report(State::SignedIn),
+        CredentialState::NotNeeded => report(State::NotNeeded),
+        CredentialState::Missing => report(State::SignedOut),
+        CredentialState::Refused(why) => {
+            let why = why.unwrap_or_else(|| "the server refuses the credential".to_owned());
             report(State::SignInAgain).note(&one_line(&why))
         }
     })
-}
-
-async fn can_renew(oauth: &OAuth) -> Result<bool, AuthError> {
-    Ok(oauth.credential().await?.is_some_and(|credential| credential.refresh_token.is_some()))
 }
 
 async fn all(credentials: &Credentials, output: OutputArg) -> Outcome {
@@ -262,25 +251,21 @@ async fn all(credentials: &Credentials, output: OutputArg) -> Outcome {
 }
 
 async fn refresh(url: &str, credentials: &Credentials) -> Result<Report, AuthError> {
-    let has_way = credentials.way(url).await?.is_some();
-    let renewed = credentials.oauth(url).await?.refresh().await?;
-    Ok(Report::of(url, &renewed, has_way).note("the credential has been renewed"))
+    let has_source = credentials.token_source(url).await?.is_some();
+    let renewed = credentials.renew(url).await?;
+    Ok(Report::of(url, &renewed, has_source).note("the credential has been renewed"))
 }
 
 async fn logout(url: &str, credentials: &Credentials) -> Result<Report, AuthError> {
-    let oauth = credentials.oauth(url).await?;
-    credentials.keep_way(url, None).await?;
-    let report = Report::new(url, State::SignedOut);
-    match oauth.credential().await {
-        Ok(None) => return Ok(report.note("you were not signed in")),
-        Ok(Some(_)) | Err(AuthError::Unreadable(_)) => oauth.sign_out().await?,
-        Err(error) => return Err(error),
-    }
-    Ok(report.note("the credential is deleted"))
+    let note = match credentials.sign_out(url).await? {
+        true => "the credential is deleted",
+        false => "you were not signed in",
+    };
+    Ok(Report::new(url, State::SignedOut).note(note))
 }
 
-/// Whoever sits here: at a browser of this machine, or of another.
-fn person(no_browser: bool) -> LoopbackUserAgent {
+/// Returns the browser of the user, on this machine or on another.
+fn browser(no_browser: bool) -> LoopbackUserAgent {
     // What else is on stdin is not ours to read.
     let reads = no_browser || std::io::stdin().is_terminal();
     let show = move |page: &url::Url| {

@@ -6,25 +6,24 @@ use std::time::{Duration, SystemTime};
 
 use loggia_auth::error::AuthError;
 use loggia_auth::keys::{ApiKey, ApiKeys, NewApiKey};
+use loggia_gateway::{Credentials, VaultLocation, api_keys, os_user_name};
 use serde_json::{Value, json};
 
 use super::auth::failed;
 use super::report::{json as print_json, length};
 use crate::args::{KeysArgs, KeysCommand, NewKeyArgs, OutputArg};
-use crate::config::Config;
-use crate::credentials::Credentials;
 use crate::exit::{Failure, Outcome};
 use crate::out::{self, DIM, GOOD, NAME, WARN};
 use crate::render::text::{one_line, pad};
-use crate::{user, vault};
+use crate::target::read_config;
 
 /// `loggia auth keys`.
 pub(crate) async fn run(args: &KeysArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
-    let config = Config::read(config, credentials.redactor())?;
-    let keys = vault::api_keys(&vault::open(credentials, &config.server.vault_key).await?);
+    let config = read_config(config, credentials)?;
+    let keys = api_keys(&VaultLocation::Environment.open(credentials, &config.server().vault_key).await?);
     match &args.command {
         KeysCommand::Create(new) => {
-            let scopes = config.server.auth.clone().unwrap_or_default().scopes;
+            let scopes = config.server().auth.clone().unwrap_or_default().scopes;
             create(&keys, new, scopes.required).await
         }
         KeysCommand::List { output } => list(&keys, *output).await,
@@ -37,7 +36,7 @@ async fn create(keys: &ApiKeys, args: &NewKeyArgs, required: Vec<String>) -> Out
     let scopes: Vec<String> =
         args.scope.iter().flat_map(|scope| scope.split_whitespace()).map(str::to_owned).collect();
     let new = NewApiKey {
-        subject: args.owner.clone().unwrap_or_else(user::name),
+        subject: args.owner.clone().unwrap_or_else(os_user_name),
         label: args.label.clone().unwrap_or_default(),
         scopes: if scopes.is_empty() { required } else { scopes },
         expires: args.expires.map(|life| now + life),

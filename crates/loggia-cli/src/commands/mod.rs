@@ -17,9 +17,9 @@ mod up;
 
 use clap::CommandFactory;
 use loggia_connect::redact::Redactor;
+use loggia_gateway::Credentials;
 
 use crate::args::{Args, Command};
-use crate::credentials::Credentials;
 use crate::exit::Outcome;
 use crate::out;
 use session::Session;

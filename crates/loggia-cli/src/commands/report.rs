@@ -71,13 +71,13 @@ impl Report {
         }
     }
 
-    /// `has_way` where another token can be had without anybody signing in.
-    pub(super) fn of(url: &str, credential: &Credential, has_way: bool) -> Report {
+    /// `has_source` where a token source gives another token without a sign-in.
+    pub(super) fn of(url: &str, credential: &Credential, has_source: bool) -> Report {
         Report {
             issuer: Some(credential.issuer.clone()),
             scopes: Some(credential.granted.iter().map(str::to_owned).collect()),
             expires_at: credential.expires_at,
-            renewable: has_way || credential.refresh_token.is_some(),
+            renewable: has_source || credential.refresh_token.is_some(),
             remaining: credential.remaining(SystemTime::now()).map(|left| left.as_secs()),
             ..Report::new(url, State::SignedIn)
         }

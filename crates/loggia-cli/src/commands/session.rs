@@ -10,9 +10,9 @@ use loggia::client::{Client, NotificationSink, RequestOptions};
 use loggia::model::{LoggingLevel, ServerCapabilities, ServerNotification, ServerResult};
 use loggia::transport::TerminationSignals;
 use loggia::wire::{Method, RawJson};
+use loggia_gateway::Credentials;
 
 use crate::args::{GlobalClientArgs, OutputArg};
-use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, WARN};
 use crate::progress::Screen;

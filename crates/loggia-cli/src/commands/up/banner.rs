@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anstyle::Style;
+use loggia_gateway::{GatewayAccess, GatewayConfig};
 use loggia_hub::{ConnectorState, ConnectorStatus, Hub, StartStatus};
 use unicode_width::UnicodeWidthStr;
 
-use super::access::Access;
-use crate::config::Config;
 use crate::out::{self, BAD, BOLD, DIM, GOOD, NAME, WARN};
 use crate::render::styled::StyledText;
 use crate::render::text::{count, cut, one_line, pad};
@@ -66,19 +65,13 @@ impl Banner {
     }
 
     /// The URL, what is served, and to whom.
-    pub(crate) fn opening(&self, url: &str, config: &Config, access: &Access) {
-        let what = match (&config.file, config.folder()) {
-            (Some(file), _) => format!("{} of {}", count(config.names().len(), "connector"), file.display()),
-            (None, Some((root, true))) => format!("the folder {}, which may be changed", root.display()),
-            (None, Some((root, false))) => {
-                format!("the folder {}, read-only (--write allows changes)", root.display())
-            }
-            (None, None) => "nothing".to_owned(),
-        };
+    pub(crate) fn opening(&self, url: &str, served: &str, access: Option<&GatewayAccess>) {
         let version = format!("loggia {}", env!("CARGO_PKG_VERSION"));
-        let serves = StyledText::default().with(BOLD, &version).with(Style::new(), &format!("serves {what}"));
+        let serves =
+            StyledText::default().with(BOLD, &version).with(Style::new(), &format!("serves {served}"));
         (self.say)(serves.wrapped(0, self.width) + "\n");
         (self.say)(format!("  {NAME}{url}{NAME:#}\n"));
+        let Some(access) = access else { return };
         match (access.is_protected(), access.is_exposed()) {
             (true, _) => {
                 let how = match access.provider() {
@@ -99,8 +92,8 @@ impl Banner {
     }
 
     /// How to go on.
-    pub(crate) fn hints(&self, url: &str, access: &Access) {
-        let sign_in = match access.is_protected() {
+    pub(crate) fn hints(&self, url: &str, access: Option<&GatewayAccess>) {
+        let sign_in = match access.is_some_and(GatewayAccess::is_protected) {
             true => format!("{DIM}Sign in yourself: {DIM:#}loggia auth login {url}\n"),
             false => String::new(),
         };
@@ -243,6 +236,18 @@ fn next_try(wait: Duration) -> String {
     match seconds < 10.0 {
         true => format!("(next try in {seconds:.1} s; it is tried until it works)"),
         false => format!("(next try in {seconds:.0} s; it is tried until it works)"),
+    }
+}
+
+/// What a configuration serves.
+pub(crate) fn served(config: &GatewayConfig) -> String {
+    match (config.file(), config.folder()) {
+        (Some(file), _) => format!("{} of {}", count(config.names().len(), "connector"), file.display()),
+        (None, Some((root, true))) => format!("the folder {}, which may be changed", root.display()),
+        (None, Some((root, false))) => {
+            format!("the folder {}, read-only (--write allows changes)", root.display())
+        }
+        (None, None) => "nothing".to_owned(),
     }
 }
 

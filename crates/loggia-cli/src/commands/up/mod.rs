@@ -1,73 +1,53 @@
-//! `loggia up`: all connectors at one endpoint.
+//! `loggia up`: all connectors at one endpoint. The gateway is `loggia-gateway`; here are its arguments and what it shows
+//! on the terminal.
 
-mod access;
-mod api_key_auth;
-mod auth_stack;
 mod banner;
-mod bounds;
-mod connect;
-mod control;
-mod health;
-mod people;
 mod port;
-mod step_up_auth;
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use loggia::Service;
-use loggia::client::ChildGuard;
-use loggia::model::Implementation;
-use loggia::transport::http::http;
-use loggia::transport::stdio::stdio;
-use loggia::transport::{Serve, Shutdown, TerminationSignals};
+use loggia::transport::TerminationSignals;
 use loggia_connect::builtin::files::FilesOptions;
-use loggia_connect::manifest::Listen;
-use loggia_hub::{Connector, Hub, HubMemory};
-use tokio::net::TcpListener;
+use loggia_connect::manifest::{Listen, PublicUrl};
+use loggia_gateway::{
+    Credentials, Gateway, GatewayBuilder, GatewayConfig, GatewayError, GatewayObserver, SignInLink,
+    StateFolder, VaultLocation,
+};
 
 use crate::args::UpArgs;
-use crate::config::Config;
-use crate::credentials::Credentials;
 use crate::exit::{Code, Failure, Outcome};
-use crate::{state, vault};
-use access::Access;
-pub(super) use auth_stack::AUTHORIZATION;
-use auth_stack::AuthStack;
+use crate::target::{connector_context, read_config};
 use banner::Banner;
-use bounds::hub_limits;
-use connect::ConnectLayer;
-use control::Control;
-use health::HealthLayer;
-use people::Account;
-pub(super) use people::{API_KEY, Accounts};
 
-/// Where to listen when nobody says.
-const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
 /// How long the hints wait for the connectors, so that the tools are shown first.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// `loggia up`.
 pub(crate) async fn run(args: &UpArgs, file: Option<&Path>, credentials: &Credentials) -> Outcome {
     let config = config(args, file, credentials)?;
-    check(&config)?;
-    end_leftovers();
+    let (file, served) = (config.file().map(Path::to_owned), banner::served(&config));
+    let builder = Gateway::builder(config)
+        .connector_context(connector_context(credentials))
+        .vault(VaultLocation::Environment)
+        .state(StateFolder::of_user())
+        .observer(Terminal);
     if args.stdio {
-        return serve_stdio(&config, credentials).await;
+        return serve_stdio(builder.build().await?, file).await;
     }
-    let listen = listen(args, &config)?;
-    let access = Access::decide(args, &config.server, &listen)?;
-    // The address first: a hub that cannot be reached need not start anything.
-    let listener = bind(&listen).await?;
-    serve_http(args, &config, credentials, &access, listener).await
+    let gateway = options(args, builder)?.build().await?;
+    let listen = match &args.listen {
+        Some(text) => text.parse().map_err(|why| Failure::usage(format!("--listen {text}: {why}")))?,
+        None => gateway.listen(),
+    };
+    serve_http(gateway, listen, file, &served).await
 }
 
 /// Chooses between the configuration file and a folder named on the line. With both, the folder would be served
 /// without what the file says of authorization and of connectors: that is refused.
-fn config(args: &UpArgs, file: Option<&Path>, credentials: &Credentials) -> Outcome<Config> {
+fn config(args: &UpArgs, file: Option<&Path>, credentials: &Credentials) -> Outcome<GatewayConfig> {
     let option = match (&args.root, args.write) {
-        (None, false) => return Config::read(file, credentials.redactor()),
+        (None, false) => return read_config(file, credentials),
         (Some(_), _) => "--root",
         (None, true) => "--write",
     };
@@ -80,142 +60,70 @@ fn config(args: &UpArgs, file: Option<&Path>, credentials: &Credentials) -> Outc
     }
     let root = args.root.clone().unwrap_or_else(|| ".".into());
     let (writable, write_sensitive) = (args.write, args.write_sensitive);
-    Ok(Config::of_folder(root, FilesOptions { writable, write_sensitive, ..FilesOptions::default() }))
+    Ok(GatewayConfig::of_folder(root, FilesOptions { writable, write_sensitive, ..FilesOptions::default() }))
 }
 
-/// What can be known to be wrong before anything is started.
-fn check(config: &Config) -> Outcome {
-    if let Some((root, _)) = config.folder().filter(|(root, _)| !root.is_dir()) {
-        return Err(Failure::usage(format!("{} is no folder", root.display())));
+/// Adds the options of the line that concern HTTP.
+fn options(args: &UpArgs, builder: GatewayBuilder) -> Outcome<GatewayBuilder> {
+    let mut builder = builder
+        .allowed_hosts(&args.allow_host)
+        .allowed_origins(&args.allow_origin)
+        .trusted_proxies(args.trusted_proxy.iter().cloned());
+    if let Some(text) = &args.public_url {
+        let url: PublicUrl =
+            text.parse().map_err(|why| Failure::usage(format!("--public-url {text}: {why}")))?;
+        builder = builder.public_url(url);
     }
-    match &config.file {
-        Some(file) if config.names().is_empty() => {
-            Err(Failure::usage(format!("{} has no connector that is enabled", file.display()))
-                .hint("a connector is a section [connectors.NAME] with a kind"))
-        }
-        _ => Ok(()),
-    }
+    Ok(match (args.auth, args.no_auth) {
+        (true, _) => builder.authorization(true),
+        (_, true) => builder.authorization(false),
+        (false, false) => builder,
+    })
 }
 
-/// Starts the hub, in which at most `requests` run at once. For the connectors in `accounts` each user has separate
-/// credentials.
-fn start(
-    config: &Config,
-    credentials: &Credentials,
-    accounts: &[Account],
-    requests: usize,
-) -> Outcome<Arc<Hub>> {
-    let identity = Implementation::new("loggia", env!("CARGO_PKG_VERSION")).title("Loggia");
-    let own = |connector: Connector| match accounts.iter().find(|own| own.name() == connector.name()) {
-        Some(account) => connector.people(Arc::new(account.clone())),
-        None => connector,
-    };
-    let connectors = config.connectors(credentials).into_iter().map(own).collect();
-    let limits = hub_limits(&config.server, requests);
-    let memory = config.file.as_deref().and_then(state::lists).map_or_else(HubMemory::none, HubMemory::at);
-    Hub::start_with_memory(identity, connectors, limits, memory).map_err(Failure::usage)
-}
-
-async fn serve_stdio(config: &Config, credentials: &Credentials) -> Outcome {
+async fn serve_stdio(gateway: Gateway, file: Option<PathBuf>) -> Outcome {
     // The transport itself hears the first signal; the second must not wait for the connectors either.
     tokio::spawn(stop_on_signals(TerminationSignals::listen(), || {}));
-    // There is one connection: what it runs at once is all that runs.
-    let requests = config.server.limits.requests.min(config.server.limits.requests_per_connection);
-    let hub = start(config, credentials, &[], requests)?;
-    let banner = Banner::on_stderr(hub.clone(), config.file.as_deref());
-    let _control = Control::stdio(hub.clone(), config.file.clone()).listen();
+    let server = gateway.serve_stdio().await?;
+    let banner = Banner::on_stderr(server.hub().clone(), file.as_deref());
     let watching = tokio::spawn(async move { banner.watch().await });
-    let served = stdio().serve(hub.clone(), config.server.limits.clone(), Shutdown::new()).await;
+    let stopped = server.wait().await;
     watching.abort();
-    hub.close().await;
-    Ok(served?)
+    Ok(stopped?)
 }
 
-async fn serve_http(
-    args: &UpArgs,
-    config: &Config,
-    credentials: &Credentials,
-    access: &Access,
-    listener: TcpListener,
-) -> Outcome {
+async fn serve_http(gateway: Gateway, listen: Listen, file: Option<PathBuf>, served: &str) -> Outcome {
     let signals = TerminationSignals::listen();
-    let server = &config.server;
-    let address = listener.local_addr()?;
-    let base = access.base(address);
-    let url = format!("{base}{}", server.path);
-    // Whoever cannot be let in need not be served.
-    let gate = match access.is_protected() {
-        true => Some(AuthStack::open(&base, &url, config, credentials, &args.trusted_proxy).await?),
-        false => None,
-    };
-    let own = |gate: &AuthStack| config.own().into_iter().map(|own| gate.accounts.of(own)).collect();
-    let accounts: Vec<Account> = gate.as_ref().map(own).unwrap_or_default();
-    let hub = start(config, credentials, &accounts, server.limits.requests)?;
-    let shutdown = Shutdown::new();
-    let endpoint = http(address.to_string())
-        .listener(listener.into_std()?)
-        .path(server.path.clone())
-        .allowed_hosts(server.allowed_hosts.iter().chain(&args.allow_host))
-        .allowed_hosts(access.host(!server.allowed_hosts.is_empty() || !args.allow_host.is_empty()))
-        .allowed_origins(server.allowed_origins.iter().chain(&args.allow_origin))
-        .allowed_origins(access.origin());
-    let _control = Control::http(hub.clone(), url.clone(), address, config.file.clone()).listen();
-    let mut banner = Banner::on_stdout(hub.clone(), config.file.as_deref());
-    banner.opening(&url, config, access);
-    let health = HealthLayer::new(hub.clone(), shutdown.clone(), !access.is_protected());
-    let hints = access.clone();
+    let server = gateway.serve(listen).await.map_err(failed)?;
+    let (url, access) = (server.url().to_owned(), server.access().cloned());
+    let mut banner = Banner::on_stdout(server.hub().clone(), file.as_deref());
+    banner.opening(&url, served, access.as_ref());
     let watching = tokio::spawn(async move {
         banner.first_look(FIRST_LOOK).await;
-        banner.hints(&url, &hints);
+        banner.hints(&url, access.as_ref());
         banner.watch().await;
     });
-    let stop = shutdown.clone();
+    let stop = server.shutdown();
     tokio::spawn(stop_on_signals(signals, move || stop.begin()));
-    let tidying = gate.as_ref().map(|gate| tokio::spawn(vault::tidy(gate.vault.clone())));
-    let (service, limits): (Arc<dyn Service>, _) = (hub.clone(), server.limits.clone());
-    // The layer added last sees a request first.
-    let served = match gate {
-        None => endpoint.layer(health).serve(service, limits, shutdown).await,
-        Some(AuthStack { resource, server, sessions, .. }) => {
-            let pages = ConnectLayer::new(server.clone(), hub.clone(), accounts);
-            let endpoint = endpoint
-                .with_peer_addr(true)
-                .session_key(sessions)
-                .layer(resource)
-                .layer(pages)
-                .layer(server.layer())
-                .layer(health);
-            endpoint.serve(service, limits, shutdown).await
-        }
-    };
+    let stopped = server.wait().await;
     watching.abort();
-    tidying.inspect(|task| task.abort());
-    hub.close().await;
-    Ok(served?)
+    Ok(stopped?)
 }
 
-fn listen(args: &UpArgs, config: &Config) -> Outcome<Listen> {
-    let parse = |text: &str| text.parse().map_err(|why| Failure::usage(format!("--listen {text}: {why}")));
-    match (&args.listen, &config.server.listen) {
-        (Some(text), _) => parse(text),
-        (None, Some(listen)) => Ok(listen.clone()),
-        (None, None) => parse(DEFAULT_LISTEN),
-    }
-}
-
-async fn bind(listen: &Listen) -> Outcome<TcpListener> {
-    TcpListener::bind((listen.host.as_str(), listen.port)).await.map_err(|error| match error.kind() {
+/// Names the process that holds the port, and the options that choose another one.
+fn failed(error: GatewayError) -> Failure {
+    let GatewayError::Bind { listen, source } = &error else { return error.into() };
+    match source.kind() {
         std::io::ErrorKind::AddrInUse => {
             let holder = port::holder(listen.port).map(|who| format!(" by {who}")).unwrap_or_default();
-            Failure::new(Code::Usage, format!("{listen} is already in use{holder}"))
+            Failure::usage(format!("{error}{holder}"))
                 .hint("--listen :PORT takes another port, --listen :0 any that is free")
         }
         std::io::ErrorKind::PermissionDenied => {
-            Failure::new(Code::Usage, format!("{listen} may not be listened on: {error}"))
-                .hint("ports below 1024 are reserved: --listen :PORT takes another")
+            Failure::usage(&error).hint("ports below 1024 are reserved: --listen :PORT takes another")
         }
-        _ => Failure::new(Code::Usage, format!("cannot listen on {listen}: {error}")),
-    })
+        _ => Failure::usage(&error),
+    }
 }
 
 /// The first signal lets running requests finish, the second ends at once; guards end the children.
@@ -227,11 +135,19 @@ async fn stop_on_signals(mut signals: TerminationSignals, stop: impl FnOnce()) {
     std::process::exit(Code::Cancelled as i32);
 }
 
-/// Ends what gateways left that were killed together with the guards of their children.
-fn end_leftovers() {
-    let ended = ChildGuard::end_leftovers();
-    if !ended.is_empty() {
-        tracing::warn!(processes = ?ended, "ended server processes of a gateway that was killed");
+/// The terminal as the observer of a gateway.
+struct Terminal;
+
+impl GatewayObserver for Terminal {
+    /// Prints the link: the person who sees the terminal is the one user of this machine.
+    fn sign_in_link(&self, link: &SignInLink) {
+        let url = link.url();
+        banner::on_stdout(match (link.program(), link.destination()) {
+            (Some(program), Some(destination)) => {
+                format!("Sign in at {url}\n  for the program {program:?}, which takes you to {destination}")
+            }
+            _ => format!("Sign in at {url}\n  for a page of this hub"),
+        });
     }
 }
 
@@ -241,8 +157,11 @@ mod tests {
 
     #[test]
     fn other_machines_reach_it_only_by_an_address_that_says_so() {
+        let default = GatewayConfig::of_folder(".".into(), FilesOptions::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let gateway = runtime.block_on(Gateway::builder(default).build()).expect("a gateway");
         for (address, is_local) in [
-            (DEFAULT_LISTEN, true),
+            (gateway.listen().to_string().as_str(), true),
             (":4000", true),
             ("4000", true),
             ("localhost:4000", true),

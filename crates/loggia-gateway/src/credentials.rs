@@ -1,5 +1,5 @@
-//! Where this person's credentials are, and how connections come by them. A credential belongs to the URL of its
-//! server, however the server was named on the line.
+//! The credentials of the user who runs the program, for servers at URLs. Connections of the gateway and of commands read
+//! and renew the same ones. Invariant: a credential belongs to the URL of its server, whatever name the server has.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,40 +18,40 @@ use url::Url;
 
 use crate::token_source::TokenSource;
 
-/// What the names of the records of credentials begin with.
+/// The prefix of the names of credentials in the store.
 const RECORDS: &str = "credential/";
-/// What those of the ways to them begin with.
-const WAYS: &str = "way/";
+/// The prefix of the names of token sources in the store.
+const SOURCES: &str = "way/";
 
-/// The credentials of the person who runs the program.
+/// The credentials of the user who runs the program.
 #[derive(Debug, Clone)]
-pub(crate) struct Credentials {
+pub struct Credentials {
     folder: Option<PathBuf>,
     networks: Vec<IpNetwork>,
     redactor: Redactor,
 }
 
 impl Credentials {
-    /// Those in `folder`; without one, those in the person's own data folder. On the way to them `networks` may be
-    /// reached, too.
+    /// Uses the credentials in `folder`; without one, those in the data folder of the user. During a sign-in, addresses
+    /// in `networks` may be fetched although they are not public.
     ///
-    /// `redactor` takes out of texts what must not be shown.
-    pub(crate) fn new(folder: Option<PathBuf>, networks: Vec<IpNetwork>, redactor: Redactor) -> Credentials {
+    /// `redactor` removes secrets from texts that are shown.
+    pub fn new(folder: Option<PathBuf>, networks: Vec<IpNetwork>, redactor: Redactor) -> Credentials {
         let usual = || dirs::data_local_dir().map(|data| data.join("loggia").join("credentials"));
         Credentials { folder: folder.or_else(usual), networks, redactor }
     }
 
-    /// The same without any credential.
-    pub(crate) fn none(&self) -> Credentials {
+    /// Returns the same without any credential.
+    pub fn without_any(&self) -> Credentials {
         Credentials { folder: None, networks: Vec::new(), redactor: self.redactor.clone() }
     }
 
-    /// Takes out of texts what must not be shown.
-    pub(crate) fn redactor(&self) -> &Redactor {
+    /// Returns what removes secrets from texts that are shown.
+    pub fn redactor(&self) -> &Redactor {
         &self.redactor
     }
 
-    /// The folder, which is made where there is none.
+    /// Returns the folder; creates it where there is none.
     pub(crate) fn folder(&self) -> Result<&Path, AuthError> {
         let folder = self.folder.as_ref().ok_or_else(|| {
             AuthError::Configuration(
@@ -62,43 +62,61 @@ impl Credentials {
         Ok(folder)
     }
 
-    /// Authorization for the server at `url`, by the way that is kept for it. Nobody is asked to sign in.
-    pub(crate) async fn oauth(&self, url: &str) -> Result<OAuth, AuthError> {
-        let way = self.way(url).await?;
-        self.builder(url, way.as_ref(), None)?.build()
+    /// Returns the authorization for the server at `url`, with the token source that is kept for it. The user is not asked
+    /// to sign in.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] where the URL is no server's, or the store cannot be read.
+    pub async fn oauth(&self, url: &str) -> Result<OAuth, AuthError> {
+        let source = self.token_source(url).await?;
+        self.oauth_builder(url, source.as_ref(), None)?.build()
     }
 
-    /// Authorization for the server at `url`, by a way or, without one, at the server's own sign-in page. Whoever has to
-    /// sign in is `person`, if they are there.
-    pub(crate) fn builder(
+    /// Builds the authorization for the server at `url`, with a token source or, without one, with the sign-in page of the
+    /// server. `browser` is where the user signs in; without it, no sign-in begins.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] where the URL is no server's, or the store cannot be opened.
+    pub fn oauth_builder(
         &self,
         url: &str,
-        way: Option<&TokenSource>,
-        person: Option<LoopbackUserAgent>,
+        source: Option<&TokenSource>,
+        browser: Option<LoopbackUserAgent>,
     ) -> Result<OAuthBuilder, AuthError> {
-        let url = server(url)?;
+        let url = server_url(url)?;
         let (key, policy) = (url.to_string(), self.policy(is_local(&url)));
         let store = Arc::new(self.store()?);
         let builder = OAuth::builder(url, ClientIdentity::new("Loggia")).store(store.clone(), key);
-        Ok(match (way, person) {
-            (Some(way), person) => {
-                let policy = way.widened(policy)?;
-                builder.grant(way.grant(store, &policy, person)?).policy(policy)
+        Ok(match (source, browser) {
+            (Some(source), browser) => {
+                let policy = source.widened(policy)?;
+                builder.grant(source.grant(store, &policy, browser)?).policy(policy)
             }
-            (None, Some(person)) => builder.policy(policy).user_agent(person),
+            (None, Some(browser)) => builder.policy(policy).user_agent(browser),
             (None, None) => builder.policy(policy),
         })
     }
 
-    /// The way that is kept for the server at `url`.
-    pub(crate) async fn way(&self, url: &str) -> Result<Option<TokenSource>, AuthError> {
-        Ok(way(&self.store()?, &way_key(url)?).await?.map(|(way, _)| way))
+    /// Returns the token source that is kept for the server at `url`.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] where the URL is no server's, or the store cannot be read.
+    pub async fn token_source(&self, url: &str) -> Result<Option<TokenSource>, AuthError> {
+        Ok(load_source(&self.store()?, &source_key(url)?).await?.map(|(source, _)| source))
     }
 
-    /// Keeps a way for the server at `url`; without one, forgets what was kept, with a sign-in that nobody else needs.
-    pub(crate) async fn keep_way(&self, url: &str, next: Option<&TokenSource>) -> Result<(), AuthError> {
-        let (store, key) = (self.store()?, way_key(url)?);
-        let before = way(&store, &key).await?;
+    /// Keeps a token source for the server at `url`; without one, deletes the one that was kept, and the sign-in at the
+    /// identity provider if no other server needs it.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] where the URL is no server's, the store cannot be written, or another process signs in there.
+    pub async fn keep_token_source(&self, url: &str, next: Option<&TokenSource>) -> Result<(), AuthError> {
+        let (store, key) = (self.store()?, source_key(url)?);
+        let before = load_source(&store, &key).await?;
         let revision = before.as_ref().map(|(_, revision)| *revision);
         match (next, revision) {
             (Some(next), revision) => {
@@ -112,8 +130,8 @@ impl Credentials {
             (None, None) => {}
         }
         let Some((before, _)) = before else { return Ok(()) };
-        for key in store.keys(WAYS).await? {
-            if way(&store, &key).await?.is_some_and(|(other, _)| other.shares_sign_in(&before)) {
+        for key in store.keys(SOURCES).await? {
+            if load_source(&store, &key).await?.is_some_and(|(other, _)| other.shares_sign_in(&before)) {
                 return Ok(());
             }
         }
@@ -124,9 +142,13 @@ impl Credentials {
         FileStore::open(self.folder()?)
     }
 
-    /// The URLs of the servers that there are credentials for.
-    pub(crate) async fn servers(&self) -> Result<Vec<String>, AuthError> {
-        let Some(folder) = self.there() else { return Ok(Vec::new()) };
+    /// Returns the URLs of the servers that there are credentials for, sorted.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] where the store cannot be read.
+    pub async fn servers(&self) -> Result<Vec<String>, AuthError> {
+        let Some(folder) = self.existing_folder() else { return Ok(Vec::new()) };
         let keys = FileStore::open(folder)?.keys(RECORDS).await?;
         let mut urls: Vec<String> =
             keys.iter().filter_map(|key| key.strip_prefix(RECORDS)).map(str::to_owned).collect();
@@ -135,8 +157,12 @@ impl Credentials {
     }
 
     /// Lets `client` use the credential for `url`, if there is one.
-    pub(crate) async fn authorize(&self, client: ClientBuilder, url: &str) -> loggia::Result<ClientBuilder> {
-        if self.there().is_none() || server(url).is_err() {
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] where the store cannot be read.
+    pub async fn authorize(&self, client: ClientBuilder, url: &str) -> loggia::Result<ClientBuilder> {
+        if self.existing_folder().is_none() || server_url(url).is_err() {
             return Ok(client);
         }
         let oauth = self.oauth(url).await.map_err(Error::from)?;
@@ -146,32 +172,33 @@ impl Credentials {
         })
     }
 
-    /// What may be fetched that others name: on this machine too, where `local` is all that they know us by.
+    /// Returns the addresses that may be fetched although others chose them: on this machine too where `local`, because
+    /// then only this machine reaches the gateway.
     pub(crate) fn policy(&self, local: bool) -> FetchPolicy {
         FetchPolicy { loopback: local, networks: self.networks.clone(), ..FetchPolicy::default() }
     }
 
-    /// The folder, if anything was ever kept in it.
-    fn there(&self) -> Option<&PathBuf> {
+    /// Returns the folder, if anything was ever kept in it.
+    fn existing_folder(&self) -> Option<&PathBuf> {
         self.folder.as_ref().filter(|folder| folder.is_dir())
     }
 }
 
-fn way_key(url: &str) -> Result<String, AuthError> {
-    Ok(format!("{WAYS}{}", server(url)?))
+fn source_key(url: &str) -> Result<String, AuthError> {
+    Ok(format!("{SOURCES}{}", server_url(url)?))
 }
 
-/// A way, and its revision. One that makes no sense is none: whoever signs in anew says it again.
-async fn way(store: &FileStore, key: &str) -> Result<Option<(TokenSource, u64)>, AuthError> {
+/// Loads a token source and its revision. One that cannot be read is deleted: the next sign-in names it again.
+async fn load_source(store: &FileStore, key: &str) -> Result<Option<(TokenSource, u64)>, AuthError> {
     let Some(StoredRecord { value, revision }) = store.load(key).await? else { return Ok(None) };
     match serde_json::from_str(value.expose()) {
-        Ok(way) => Ok(Some((way, revision))),
+        Ok(source) => Ok(Some((source, revision))),
         Err(_) => store.remove(key, revision).await.map(|_| None),
     }
 }
 
-/// The URL of a server that can be signed in to.
-pub(crate) fn server(text: &str) -> Result<Url, AuthError> {
+/// Parses the URL of a server that a user can sign in to.
+pub(crate) fn server_url(text: &str) -> Result<Url, AuthError> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let wrong = |why: &str| AuthError::Configuration(format!("cannot sign in to {text:?}: {why}"));
     match url {
@@ -198,7 +225,7 @@ mod tests {
             ("file:///etc/passwd", None, false),
             ("files", None, false),
         ] {
-            let url = server(text).ok();
+            let url = server_url(text).ok();
             assert_eq!(url.as_ref().map(Url::as_str), expected, "{text}");
             assert_eq!(url.as_ref().is_some_and(is_local), here, "{text}");
         }

@@ -1,5 +1,8 @@
-//! Reports the state of the gateway to the operator over a Unix socket that only its user can open: reasons and error
-//! output are not for clients. Each connection gets one JSON document (`gateway`, `connectors`) and is closed.
+//! The status of a gateway for its administrator, over a Unix socket that only its user can open: reasons and error output
+//! are not for clients. Invariant: each connection gets one JSON document (`gateway`, `connectors`) and is closed.
+
+#[cfg(unix)]
+mod reader;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,8 +12,19 @@ use std::time::Instant;
 use loggia_hub::Hub;
 use serde_json::{Value, json};
 
-/// The state of one gateway, for `loggia status`.
-pub(crate) struct Control {
+use crate::state::StateFolder;
+
+/// The statuses of the gateways that a user runs.
+#[derive(Debug, Default)]
+pub struct GatewayStatuses {
+    /// The documents of those that answered: `gateway` and `connectors`.
+    pub documents: Vec<Value>,
+    /// The reasons why others did not answer, each with the path of the socket.
+    pub failures: Vec<String>,
+}
+
+/// The reporter of the status of one gateway.
+pub(crate) struct StatusReporter {
     hub: Arc<Hub>,
     /// The URL, or `stdio`.
     at: String,
@@ -20,15 +34,20 @@ pub(crate) struct Control {
     begun: Instant,
 }
 
-impl Control {
+impl StatusReporter {
     /// Reports on `hub`, which serves the configuration `config` on standard streams.
-    pub(crate) fn stdio(hub: Arc<Hub>, config: Option<PathBuf>) -> Control {
-        Control { hub, at: "stdio".to_owned(), listen: None, config, begun: Instant::now() }
+    pub(crate) fn stdio(hub: Arc<Hub>, config: Option<PathBuf>) -> StatusReporter {
+        StatusReporter { hub, at: "stdio".to_owned(), listen: None, config, begun: Instant::now() }
     }
 
     /// Reports on `hub`, which serves the configuration `config` at `url` and listens on `listen`.
-    pub(crate) fn http(hub: Arc<Hub>, url: String, listen: SocketAddr, config: Option<PathBuf>) -> Control {
-        Control { hub, at: url, listen: Some(listen), config, begun: Instant::now() }
+    pub(crate) fn http(
+        hub: Arc<Hub>,
+        url: String,
+        listen: SocketAddr,
+        config: Option<PathBuf>,
+    ) -> StatusReporter {
+        StatusReporter { hub, at: url, listen: Some(listen), config, begun: Instant::now() }
     }
 
     #[cfg_attr(not(unix), allow(dead_code, reason = "there is no socket to tell it over"))]
@@ -50,10 +69,10 @@ impl Control {
 
     /// Listens until the result is dropped. A gateway that cannot be asked still serves.
     #[cfg(unix)]
-    pub(crate) fn listen(self) -> Option<unix::ControlSocket> {
-        let folder = crate::state::sockets()?;
-        match unix::bind(&folder, &self.name()) {
-            Ok((listener, path)) => Some(unix::ControlSocket::new(listener, path, self)),
+    pub(crate) fn listen(self, state: &StateFolder) -> Option<StatusSocket> {
+        let folder = state.sockets()?;
+        match unix::bind(folder, &self.name()) {
+            Ok((listener, path)) => Some(StatusSocket::new(listener, path, self)),
             Err(error) => {
                 let folder = folder.display();
                 tracing::warn!(%folder, %error, "`loggia status` cannot ask this gateway: no socket");
@@ -64,7 +83,7 @@ impl Control {
 
     /// There are no sockets of this kind here.
     #[cfg(not(unix))]
-    pub(crate) fn listen(self) -> Option<()> {
+    pub(crate) fn listen(self, _: &StateFolder) -> Option<StatusSocket> {
         None
     }
 
@@ -81,6 +100,13 @@ impl Control {
 }
 
 #[cfg(unix)]
+pub(crate) use unix::StatusSocket;
+
+/// No socket.
+#[cfg(not(unix))]
+pub(crate) struct StatusSocket;
+
+#[cfg(unix)]
 mod unix {
     use std::fs::{DirBuilder, Permissions};
     use std::io;
@@ -92,26 +118,26 @@ mod unix {
     use tokio::net::{UnixListener, UnixStream};
     use tokio::task::JoinHandle;
 
-    use super::Control;
+    use super::StatusReporter;
 
     /// The time that one reader has.
-    const READER: Duration = Duration::from_secs(5);
+    const READER_TIMEOUT: Duration = Duration::from_secs(5);
     /// The pause after a connection that could not be accepted.
     const PAUSE: Duration = Duration::from_millis(200);
 
     /// A socket that answers. Dropping it removes it.
-    pub(crate) struct ControlSocket {
+    pub(crate) struct StatusSocket {
         path: PathBuf,
         task: JoinHandle<()>,
     }
 
-    impl ControlSocket {
-        pub(super) fn new(listener: UnixListener, path: PathBuf, control: Control) -> ControlSocket {
-            ControlSocket { path, task: tokio::spawn(serve(listener, control)) }
+    impl StatusSocket {
+        pub(super) fn new(listener: UnixListener, path: PathBuf, reporter: StatusReporter) -> StatusSocket {
+            StatusSocket { path, task: tokio::spawn(serve(listener, reporter)) }
         }
     }
 
-    impl Drop for ControlSocket {
+    impl Drop for StatusSocket {
         fn drop(&mut self) {
             self.task.abort();
             // `loggia status` removes what is left.
@@ -132,12 +158,13 @@ mod unix {
         Ok((listener, path))
     }
 
-    async fn serve(listener: UnixListener, control: Control) {
+    async fn serve(listener: UnixListener, reporter: StatusReporter) {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     let told =
-                        tokio::time::timeout(READER, tell(stream, control.document().to_string())).await;
+                        tokio::time::timeout(READER_TIMEOUT, tell(stream, reporter.document().to_string()))
+                            .await;
                     if let Ok(Err(error)) = told {
                         tracing::debug!(%error, "a reader of the status went away");
                     }

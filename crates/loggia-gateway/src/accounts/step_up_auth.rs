@@ -9,13 +9,13 @@ use loggia_auth::client::OAuth;
 use loggia_auth::discovery::BearerChallenge;
 use url::Url;
 
-use super::people::Account;
+use super::ConnectorAccounts;
 
-/// Somebody's authorization, which remembers what it lacked.
-pub(crate) struct StepUpAuth {
-    pub(crate) oauth: OAuth,
-    pub(crate) account: Account,
-    pub(crate) owner: String,
+/// The authorization of a user, which remembers the scopes that it lacked.
+pub(super) struct StepUpAuth {
+    pub(super) oauth: OAuth,
+    pub(super) accounts: ConnectorAccounts,
+    pub(super) owner: String,
 }
 
 impl Authorize for StepUpAuth {
@@ -25,12 +25,12 @@ impl Authorize for StepUpAuth {
 
     fn challenged(&self, challenge: Challenge) -> BoxFuture<'_, Result<bool>> {
         Box::pin(async move {
-            let demand = BearerChallenge::read(&challenge.headers);
+            let bearer = BearerChallenge::read(&challenge.headers);
             let outcome = self.oauth.challenged(challenge).await;
-            if let (Err(_), true, Some(scopes)) = (&outcome, demand.lacks_scope(), &demand.scope)
-                && let Err(error) = self.account.want(&self.owner, scopes).await
+            if let (Err(_), true, Some(scopes)) = (&outcome, bearer.lacks_scope(), &bearer.scope)
+                && let Err(error) = self.accounts.request_scopes(&self.owner, scopes).await
             {
-                tracing::warn!(connector = self.account.name(), %error, "the next sign-in asks for no more");
+                tracing::warn!(connector = self.accounts.name(), %error, "the next sign-in asks for no more");
             }
             outcome
         })

@@ -1,9 +1,9 @@
-//! From `[server.limits]` to the bounds of the hub.
+//! The bounds of the hub, from `[server.limits]`. Invariant: every key of the section has an effect.
 
 use loggia_connect::manifest::{GatewayLimits, ServerSection};
 use loggia_hub::{HubLimits, RetryPolicy};
 
-/// The bounds of a hub that runs at most `requests` calls at once.
+/// Returns the bounds of a hub that runs at most `requests` calls at once.
 pub(crate) fn hub_limits(server: &ServerSection, requests: usize) -> HubLimits {
     let default = HubLimits::default();
     // Taken apart, so that a key that is added cannot be forgotten here.
@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    const BOOK: &str = include_str!("../../../../../docs/src/up.md");
+    const BOOK: &str = include_str!("../../../docs/src/up.md");
 
     /// The keys in the table of the book.
     fn documented() -> BTreeSet<&'static str> {

@@ -1,4 +1,6 @@
-//! The layers before an endpoint with authorization: the check of tokens and the authorization server that issues them.
+//! Authorization of a gateway: the check of tokens before the MCP endpoint, and the authorization server that issues
+//! them. It turns `[server.auth]` into the parts of `loggia-auth`. Invariant: an issuer that the administrator names may be
+//! fetched wherever it is; any other URL only through the restricted client.
 
 use std::sync::Arc;
 
@@ -19,43 +21,47 @@ use loggia_store::Vault;
 use serde_json::Value;
 use url::Url;
 
-use super::banner;
-use super::people::Accounts;
-use crate::config::{Config, environment};
-use crate::credentials::Credentials;
-use crate::exit::{Failure, Outcome};
-use crate::{user, vault};
+use crate::accounts::UserAccounts;
+use crate::builder::GatewayOptions;
+use crate::config::GatewayConfig;
+use crate::connector::environment;
+use crate::error::{GatewayError, Result};
+use crate::observer::GatewayObserver;
+use crate::user::os_user_name;
+use crate::vault;
 
-/// Where the authorization server keeps its records.
+/// The part of the vault with the records of the authorization server.
 pub(crate) const AUTHORIZATION: &str = "authorization-server";
 
-/// The layers.
+/// The parts of an endpoint with authorization.
 pub(crate) struct AuthStack {
     pub(crate) resource: ResourceServerLayer,
     pub(crate) server: AuthorizationServer,
-    pub(crate) accounts: Accounts,
+    pub(crate) accounts: UserAccounts,
     pub(crate) vault: Vault,
     pub(crate) sessions: SessionKey,
 }
 
 impl AuthStack {
-    /// For the endpoint at `url`, whose URL without a path is `base`.
+    /// Opens the vault, and builds the parts for the endpoint at `url`, whose URL without a path is `base`. The program's
+    /// options name the vault, the trusted proxies and the observer.
     pub(crate) async fn open(
         base: &str,
         url: &str,
-        config: &Config,
-        credentials: &Credentials,
-        proxies: &[IpNetwork],
-    ) -> Outcome<AuthStack> {
+        config: &GatewayConfig,
+        options: &GatewayOptions,
+    ) -> Result<AuthStack> {
+        let GatewayOptions { context, trusted_proxies, observer, .. } = options;
+        let credentials = context.credentials();
         let server = &config.server;
-        let vault = vault::open(credentials, &server.vault_key).await?;
+        let vault = options.vault.open(credentials, &server.vault_key).await?;
         // Clients of a server on this machine may be on this machine.
         let local = base.parse::<PublicUrl>().is_ok_and(|url| url.is_local());
         let policy = credentials.policy(local);
         let auth = server.auth.clone().unwrap_or_default();
-        let issuer = embedded(base, url, &auth, &vault, &policy, proxies.to_vec())?;
-        let mut resource = ResourceServer::new(url.parse().map_err(Failure::usage)?)
-            .map_err(Failure::usage)?
+        let issuer = embedded(base, url, &auth, &vault, &policy, trusted_proxies.clone(), observer.clone())?;
+        let mut resource = ResourceServer::new(url.parse().map_err(GatewayError::configuration)?)
+            .map_err(GatewayError::configuration)?
             .title("Loggia")
             .api_keys(Arc::new(vault::api_keys(&vault)))
             .scopes(scope_policy(&auth.scopes, config))
@@ -69,13 +75,13 @@ impl AuthStack {
             resource = resource.issuer(other_issuer(other, &policy)?);
             resource = other.audience.iter().fold(resource, |resource, audience| resource.audience(audience));
         }
-        let accounts = Accounts::new(base, same_people(&auth), &vault, credentials);
+        let accounts = UserAccounts::new(base, same_subjects(&auth), &vault, credentials);
         let sessions = vault::session_key(&vault).await?;
         Ok(AuthStack { resource: resource.layer(), server: issuer, accounts, vault, sessions })
     }
 }
 
-/// The authorization server in this process.
+/// Builds the authorization server in this process.
 fn embedded(
     base: &str,
     url: &str,
@@ -83,11 +89,15 @@ fn embedded(
     vault: &Vault,
     policy: &FetchPolicy,
     proxies: Vec<IpNetwork>,
-) -> Outcome<AuthorizationServer> {
-    let guard = RestrictedHttpClient::new(policy.clone()).map_err(Failure::usage)?;
+    observer: Arc<dyn GatewayObserver>,
+) -> Result<AuthorizationServer> {
+    let guard = RestrictedHttpClient::new(policy.clone()).map_err(GatewayError::configuration)?;
     let sign_in = match &auth.openid {
         Some(provider) => SignInMethod::OpenId(Arc::new(openid_at(provider, policy)?)),
-        None => SignInMethod::Link { subject: user::name(), show: Arc::new(show) },
+        None => SignInMethod::Link {
+            subject: os_user_name(),
+            show: Arc::new(move |link: &SignInLink| observer.sign_in_link(link)),
+        },
     };
     let store = Arc::new(vault.internal(AUTHORIZATION));
     let mut builder =
@@ -102,40 +112,40 @@ fn embedded(
     }
     for provider in &auth.assertions {
         let keys = RemoteIssuer::new(&provider.issuer, trusting(&provider.issuer, policy)?);
-        let keys = Arc::new(keys.map_err(Failure::usage)?);
+        let keys = Arc::new(keys.map_err(GatewayError::configuration)?);
         builder =
             builder.assertions(&provider.issuer, keys, admit(provider.admitted.clone(), provider.subject));
     }
-    builder.build().map_err(Failure::usage)
+    builder.build().map_err(GatewayError::configuration)
 }
 
-/// Another authorization server whose tokens are taken.
-fn other_issuer(other: &manifest::Issuer, policy: &FetchPolicy) -> Outcome<TrustedIssuer> {
+/// Builds the trust in another authorization server.
+fn other_issuer(other: &manifest::Issuer, policy: &FetchPolicy) -> Result<TrustedIssuer> {
     let guard = trusting(&other.issuer, policy)?;
     let issuer = match &other.introspection {
         Some(asked) => {
-            let endpoint: Url = asked.endpoint.parse().map_err(Failure::usage)?;
-            let guard =
-                RestrictedHttpClient::new(policy.clone().trusting(&endpoint)).map_err(Failure::usage)?;
+            let endpoint: Url = asked.endpoint.parse().map_err(GatewayError::configuration)?;
+            let guard = RestrictedHttpClient::new(policy.clone().trusting(&endpoint))
+                .map_err(GatewayError::configuration)?;
             let secret = filled(&asked.client_secret)?;
             let introspection = IntrospectionEndpoint::new(endpoint, &asked.client_id, &secret, guard);
             TrustedIssuer::introspecting(&other.issuer, introspection)
         }
         None => {
-            let keys = RemoteIssuer::new(&other.issuer, guard).map_err(Failure::usage)?;
+            let keys = RemoteIssuer::new(&other.issuer, guard).map_err(GatewayError::configuration)?;
             TrustedIssuer::signing(&other.issuer, Arc::new(keys))
         }
     };
     Ok(if other.any_token_type { issuer.any_token_type() } else { issuer })
 }
 
-/// Whoever runs us named this issuer: wherever it is, it may be reached.
-fn trusting(issuer: &str, policy: &FetchPolicy) -> Outcome<RestrictedHttpClient> {
-    let url: Url = issuer.parse().map_err(Failure::usage)?;
-    RestrictedHttpClient::new(policy.clone().trusting(&url)).map_err(Failure::usage)
+/// Returns a client that may also fetch from this issuer: the administrator named it.
+fn trusting(issuer: &str, policy: &FetchPolicy) -> Result<RestrictedHttpClient> {
+    let url: Url = issuer.parse().map_err(GatewayError::configuration)?;
+    RestrictedHttpClient::new(policy.clone().trusting(&url)).map_err(GatewayError::configuration)
 }
 
-fn scope_policy(scopes: &Scopes, config: &Config) -> ScopePolicy {
+fn scope_policy(scopes: &Scopes, config: &GatewayConfig) -> ScopePolicy {
     let policy = scopes.required.iter().fold(ScopePolicy::new(), ScopePolicy::always);
     let policy = scopes.tools.iter().fold(policy, |policy, (name, scope)| policy.tool(name, scope));
     let policy = scopes.prompts.iter().fold(policy, |policy, (name, scope)| policy.prompt(name, scope));
@@ -148,39 +158,27 @@ fn scope_policy(scopes: &Scopes, config: &Config) -> ScopePolicy {
     pairs.fold(policy, |policy, (broad, narrow)| policy.implies(broad, narrow))
 }
 
-/// The issuer whose people are those who sign in here: they come from the same provider, and are known by the
-/// same name.
-fn same_people(auth: &AuthSection) -> Option<String> {
+/// Returns the issuer whose subjects are those of the sign-in here: both take them from the same provider.
+fn same_subjects(auth: &AuthSection) -> Option<String> {
     let openid = auth.openid.as_ref().filter(|openid| openid.subject == SubjectClaim::Sub)?;
     Some(openid.issuer.clone())
 }
 
-/// Prints the link: the person who sees the terminal is the one person of this machine.
-fn show(link: &SignInLink) {
-    let url = link.url();
-    banner::on_stdout(match (link.program(), link.destination()) {
-        (Some(program), Some(destination)) => {
-            format!("Sign in at {url}\n  for the program {program:?}, which takes you to {destination}")
-        }
-        _ => format!("Sign in at {url}\n  for a page of this hub"),
-    });
-}
-
-fn openid_at(provider: &manifest::OpenId, policy: &FetchPolicy) -> Outcome<OpenIdProvider> {
+fn openid_at(provider: &manifest::OpenId, policy: &FetchPolicy) -> Result<OpenIdProvider> {
     let guard = trusting(&provider.issuer, policy)?;
     let secret = provider.client_secret.as_ref().map(filled).transpose()?;
-    let openid =
-        OpenIdProvider::new(&provider.issuer, &provider.client_id, secret, guard).map_err(Failure::usage)?;
+    let openid = OpenIdProvider::new(&provider.issuer, &provider.client_id, secret, guard)
+        .map_err(GatewayError::configuration)?;
     Ok(openid.admit(admit(provider.admitted.clone(), provider.subject)))
 }
 
-/// A secret of the file, with the variables filled in.
-fn filled(template: &Template) -> Outcome<Secret> {
-    let secret = template.expand(&environment).map_err(Failure::usage)?;
+/// Returns a secret of the configuration, with the variables filled in.
+fn filled(template: &Template) -> Result<Secret> {
+    let secret = template.expand(&environment).map_err(GatewayError::configuration)?;
     Ok(Secret::new(secret.expose()))
 }
 
-/// Who may come in, and under which name.
+/// Returns the rule that maps the claims of a user to a subject; `None` for users who are not admitted.
 fn admit(admitted: Admitted, subject: SubjectClaim) -> AdmitFn {
     Arc::new(move |claims: &Value| {
         let email = verified_email(claims);
@@ -199,7 +197,7 @@ fn admit(admitted: Admitted, subject: SubjectClaim) -> AdmitFn {
     })
 }
 
-/// An address that the provider knows to be the person's own: anybody can claim one.
+/// Returns the email address, if the provider has verified that it is the user's.
 fn verified_email(claims: &Value) -> Option<String> {
     let verified = match claims.get("email_verified")? {
         Value::Bool(verified) => *verified,

@@ -1,0 +1,122 @@
+//! The choices of a program that runs a gateway, beside the configuration. Each has a default that is safe where other
+//! machines can connect. Invariant: a choice of the program counts more than the configuration.
+
+use std::sync::Arc;
+
+use loggia_auth::restricted_http::IpNetwork;
+use loggia_connect::manifest::PublicUrl;
+use loggia_connect::redact::Redactor;
+
+use crate::config::GatewayConfig;
+use crate::connector::ConnectorContext;
+use crate::credentials::Credentials;
+use crate::error::Result;
+use crate::gateway::Gateway;
+use crate::observer::{GatewayObserver, SilentObserver};
+use crate::state::StateFolder;
+use crate::vault::VaultLocation;
+
+/// A builder of [`Gateway`].
+pub struct GatewayBuilder {
+    config: GatewayConfig,
+    options: GatewayOptions,
+}
+
+/// The options of a program.
+pub(crate) struct GatewayOptions {
+    pub(crate) context: ConnectorContext,
+    pub(crate) vault: VaultLocation,
+    pub(crate) state: Option<StateFolder>,
+    pub(crate) observer: Arc<dyn GatewayObserver>,
+    pub(crate) authorization: Option<bool>,
+    pub(crate) public_url: Option<PublicUrl>,
+    pub(crate) allowed_hosts: Vec<String>,
+    pub(crate) allowed_origins: Vec<String>,
+    pub(crate) trusted_proxies: Vec<IpNetwork>,
+}
+
+impl GatewayBuilder {
+    pub(crate) fn new(config: GatewayConfig) -> GatewayBuilder {
+        let credentials = Credentials::new(None, Vec::new(), Redactor::default());
+        let options = GatewayOptions {
+            context: ConnectorContext::new(credentials),
+            vault: VaultLocation::File,
+            state: None,
+            observer: Arc::new(SilentObserver),
+            authorization: None,
+            public_url: None,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+        };
+        GatewayBuilder { config, options }
+    }
+
+    /// Opens connections with these credentials, and child processes under the guard of this context. Default: the
+    /// credentials of the user who runs the program, and no guard.
+    pub fn connector_context(mut self, context: ConnectorContext) -> GatewayBuilder {
+        self.options.context = context;
+        self
+    }
+
+    /// Keeps sign-ins, API keys and credentials of users in this vault. Default: a file beside the credentials. The
+    /// environment is not read unless [`VaultLocation::Environment`] says so.
+    pub fn vault(mut self, location: VaultLocation) -> GatewayBuilder {
+        self.options.vault = location;
+        self
+    }
+
+    /// Remembers lists in this folder, and reports the status there, for `loggia status`. Default: neither.
+    pub fn state(mut self, folder: StateFolder) -> GatewayBuilder {
+        self.options.state = Some(folder);
+        self
+    }
+
+    /// Reports to this observer.
+    pub fn observer(mut self, observer: impl GatewayObserver) -> GatewayBuilder {
+        self.options.observer = Arc::new(observer);
+        self
+    }
+
+    /// Turns authorization on or off, whatever the configuration says. Default: as `[server.auth]` says, and without it on
+    /// where other machines can reach the gateway.
+    pub fn authorization(mut self, on: bool) -> GatewayBuilder {
+        self.options.authorization = Some(on);
+        self
+    }
+
+    /// Sets the URL by which clients reach the gateway, without a path. Default: `server.public_url`, and without it the
+    /// address that is listened on.
+    pub fn public_url(mut self, url: PublicUrl) -> GatewayBuilder {
+        self.options.public_url = Some(url);
+        self
+    }
+
+    /// Also answers requests to these hosts, as `host` or `host:port`.
+    pub fn allowed_hosts(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> GatewayBuilder {
+        self.options.allowed_hosts.extend(hosts.into_iter().map(Into::into));
+        self
+    }
+
+    /// Also answers web pages of these origins.
+    pub fn allowed_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> GatewayBuilder {
+        self.options.allowed_origins.extend(origins.into_iter().map(Into::into));
+        self
+    }
+
+    /// Trusts `X-Forwarded-For` of proxies in these networks, so that each client behind them has a rate limit of its own.
+    pub fn trusted_proxies(mut self, networks: impl IntoIterator<Item = IpNetwork>) -> GatewayBuilder {
+        self.options.trusted_proxies.extend(networks);
+        self
+    }
+
+    /// Checks the configuration. Nothing is started, and nothing is listened on.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError`](crate::GatewayError) where the configuration has no connector, or its folder does not exist.
+    pub async fn build(self) -> Result<Gateway> {
+        self.config.check()?;
+        Ok(Gateway::new(self.config, self.options))
+    }
+}

@@ -1,0 +1,244 @@
+//! The configuration of a gateway: a `loggia.toml`, or one folder. It answers what is served and how, so that no other
+//! module reads the manifest. Invariant: secrets are filled in when a connection is opened, and no earlier.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use loggia::client::{Client, ClientBuilder};
+use loggia_connect::builtin::files::FilesOptions;
+use loggia_connect::manifest::{self, Backend, Builtin, Manifest, ServerSection};
+use loggia_connect::redact::Redactor;
+use loggia_connect::secret::Secret;
+use loggia_hub::{Connector, Opened};
+
+use crate::connector::{
+    ConnectorContext, PersonalConnector, connector, environment, folder, open, open_folder, resolved,
+};
+use crate::error::{GatewayError, Result};
+
+/// The configuration of a gateway.
+pub struct GatewayConfig {
+    /// The file that it was read from; `None` where there is no file.
+    pub(crate) file: Option<PathBuf>,
+    /// How it is served.
+    pub(crate) server: ServerSection,
+    connectors: Connectors,
+}
+
+enum Connectors {
+    Manifest { base: PathBuf, all: Vec<manifest::Connector> },
+    Folder { root: PathBuf, options: FilesOptions },
+}
+
+/// The name of the one connector of a configuration without a file.
+pub(crate) const FOLDER: &str = "files";
+
+impl GatewayConfig {
+    /// Reads a configuration file.
+    ///
+    /// `redactor` learns the values of the file's variables before anything is opened with them.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::Manifest`] where the file cannot be read, or is wrong.
+    pub fn read(file: &Path, redactor: &Redactor) -> Result<GatewayConfig> {
+        Ok(GatewayConfig::of_manifest(Manifest::read(file)?, file, redactor))
+    }
+
+    /// Parses the text of a configuration file. Errors name `file`, relative paths start in its folder, and what the
+    /// gateway remembers of its connectors is kept under its name; the file need not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::Manifest`] where the text is wrong.
+    pub fn parse(text: &str, file: &Path, redactor: &Redactor) -> Result<GatewayConfig> {
+        Ok(GatewayConfig::of_manifest(Manifest::parse(text, file)?, file, redactor))
+    }
+
+    fn of_manifest(manifest: Manifest, file: &Path, redactor: &Redactor) -> GatewayConfig {
+        manifest.redact(redactor, &environment);
+        let Manifest { server, connectors, base, .. } = manifest;
+        let all = connectors.into_iter().filter(|connector| connector.enabled).collect();
+        // Commands run in the folder of the file; a bare file name is in this one.
+        let base = if base.as_os_str().is_empty() { PathBuf::from(".") } else { base };
+        let base = std::path::absolute(&base).unwrap_or(base);
+        GatewayConfig { file: Some(file.to_owned()), server, connectors: Connectors::Manifest { base, all } }
+    }
+
+    /// Configures the built-in connector `files` on `root` as the only connector.
+    pub fn of_folder(root: PathBuf, options: FilesOptions) -> GatewayConfig {
+        let root = std::path::absolute(&root).unwrap_or(root);
+        GatewayConfig {
+            file: None,
+            server: ServerSection::default(),
+            connectors: Connectors::Folder { root, options },
+        }
+    }
+
+    /// Checks what can be known to be wrong before anything is started.
+    pub(crate) fn check(&self) -> Result<()> {
+        if let Some((root, _)) = self.folder().filter(|(root, _)| !root.is_dir()) {
+            return Err(GatewayError::NoFolder(root.to_owned()));
+        }
+        match &self.file {
+            Some(file) if self.names().is_empty() => Err(GatewayError::NoConnectors(file.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the file that the configuration was read from; `None` where there is no file.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Returns how the connectors are served: the section `[server]`.
+    pub fn server(&self) -> &ServerSection {
+        &self.server
+    }
+
+    /// Returns the folder that is served, and whether it may be changed, where there is no file.
+    pub fn folder(&self) -> Option<(&Path, bool)> {
+        match &self.connectors {
+            Connectors::Folder { root, options } => Some((root, options.writable)),
+            Connectors::Manifest { .. } => None,
+        }
+    }
+
+    /// Returns the connectors to which each user signs in with an account of their own.
+    pub(crate) fn personal(&self) -> Vec<PersonalConnector> {
+        let Connectors::Manifest { all, .. } = &self.connectors else { return Vec::new() };
+        let personal = |connector: &&manifest::Connector| matches!(&connector.backend, Backend::Remote(remote) if remote.personal.is_some());
+        all.iter().filter(personal).map(|one| PersonalConnector::new(Arc::new(one.clone()))).collect()
+    }
+
+    /// Returns the connectors for the hub.
+    pub(crate) fn connectors(&self, context: &ConnectorContext) -> Vec<Connector> {
+        match &self.connectors {
+            Connectors::Folder { root, options } => vec![folder(root.clone(), options.clone())],
+            Connectors::Manifest { base, all } => {
+                all.iter().map(|one| connector(base.clone(), one.clone(), context.clone())).collect()
+            }
+        }
+    }
+
+    /// Returns the names of the connectors.
+    pub fn names(&self) -> Vec<&str> {
+        match &self.connectors {
+            Connectors::Folder { .. } => vec![FOLDER],
+            Connectors::Manifest { all, .. } => all.iter().map(|connector| connector.name.as_str()).collect(),
+        }
+    }
+
+    /// Returns the names that may stand before the URI of a resource, as `NAME+URI`.
+    pub(crate) fn qualifiers(&self) -> Vec<&str> {
+        match &self.connectors {
+            Connectors::Folder { .. } => vec![FOLDER],
+            Connectors::Manifest { all, .. } => all.iter().map(manifest::Connector::qualifier).collect(),
+        }
+    }
+
+    /// Returns the folders that the built-in connector `files` serves.
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        match &self.connectors {
+            Connectors::Folder { root, .. } => vec![root.clone()],
+            Connectors::Manifest { base, all } => {
+                let builtin = all.iter().filter(|connector| matches!(connector.backend, Backend::Builtin(_)));
+                // A connector that cannot be resolved is not served.
+                let resolved = builtin.filter_map(|connector| resolved(connector).ok());
+                let folder = |backend: Backend<Secret>| match backend {
+                    Backend::Builtin(Builtin::Files { path, .. }) => Some(base.join(path.expose())),
+                    _ => None,
+                };
+                resolved.filter_map(folder).collect()
+            }
+        }
+    }
+
+    /// Returns the URL of a remote connector; `None` where there is no connector of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::Configuration`] where the connector is not at a URL, [`GatewayError::Mcp`] where a variable of
+    /// its URL is not set.
+    pub fn remote(&self, name: &str) -> Result<Option<String>> {
+        let url = match &self.connectors {
+            Connectors::Folder { .. } if name == FOLDER => None,
+            Connectors::Folder { .. } => return Ok(None),
+            Connectors::Manifest { all, .. } => match find(all, name) {
+                None => return Ok(None),
+                Some(connector) => match resolved(connector)? {
+                    Backend::Remote(remote) => Some(remote.url.expose().to_owned()),
+                    Backend::Stdio(_) | Backend::Builtin(_) => None,
+                },
+            },
+        };
+        let local =
+            || GatewayError::Configuration(format!("the connector {name:?} needs no sign-in: it has no URL"));
+        url.map(Some).ok_or_else(local)
+    }
+
+    /// Returns the issuer that a remote connector names.
+    pub fn issuer(&self, name: &str) -> Option<String> {
+        let Connectors::Manifest { all, .. } = &self.connectors else { return None };
+        match &find(all, name)?.backend {
+            Backend::Remote(remote) => remote.issuer.clone(),
+            Backend::Stdio(_) | Backend::Builtin(_) => None,
+        }
+    }
+
+    /// Connects to one connector without a hub; `None` where there is no connector of this name.
+    pub async fn connect(
+        &self,
+        name: &str,
+        client: ClientBuilder,
+        context: &ConnectorContext,
+    ) -> Option<loggia::Result<Client>> {
+        let client = client.limits(self.server.limits.clone());
+        let opened = match &self.connectors {
+            Connectors::Folder { root, options } if name == FOLDER => {
+                open_folder(root, options.clone()).map(Opened::Service)
+            }
+            Connectors::Manifest { base, all } => {
+                let connector = find(all, name)?;
+                match open(base, connector, client.clone(), context).await {
+                    Ok(opened) => Ok(opened),
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+            Connectors::Folder { .. } => return None,
+        };
+        Some(match opened {
+            Ok(Opened::Client(client)) => Ok(client),
+            Ok(Opened::Service(service)) => client.connect(service).await,
+            Err(error) => Err(error),
+        })
+    }
+}
+
+/// Finds a connector by its name, or by the name as it is written in the file.
+fn find<'c>(all: &'c [manifest::Connector], written: &str) -> Option<&'c manifest::Connector> {
+    let name = manifest::connector_name(written).ok()?;
+    all.iter().find(|connector| connector.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connectors_are_found_by_every_spelling_of_their_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("loggia.toml");
+        let text = "[connectors.My_Server]\nkind = \"remote\"\nurl = \"https://mcp.example.com/mcp\"\n\
+                    issuer = \"https://login.example.com/\"\n";
+        std::fs::write(&file, text).expect("written");
+        let config =
+            GatewayConfig::read(&file, &Redactor::default()).unwrap_or_else(|_| panic!("it is read"));
+        for (name, is_found) in [("My_Server", true), ("my-server", true), ("MY SERVER", true), ("my", false)]
+        {
+            let url = config.remote(name).unwrap_or_else(|_| panic!("{name} is remote"));
+            assert_eq!(url.is_some(), is_found, "{name}");
+            assert_eq!(config.issuer(name).is_some(), is_found, "{name}");
+        }
+    }
+}

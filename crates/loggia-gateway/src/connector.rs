@@ -1,0 +1,220 @@
+//! Connectors as the hub opens them: from an entry of the configuration to a connection. It stands apart from the
+//! configuration, which is data. Invariant: a secret is filled in when a connection is opened, and no error quotes it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+use loggia::client::{Child, ChildGuard, Client, ClientBuilder};
+use loggia::service::BoxFuture;
+use loggia::{Error, Service};
+use loggia_connect::builtin::files::{self, Files, FilesOptions};
+use loggia_connect::manifest::{self, Backend, Builtin, Remote, Stdio, Transport};
+use loggia_connect::secret::Secret;
+use loggia_hub::{Connector, Opened};
+
+use crate::config::FOLDER;
+use crate::credentials::Credentials;
+
+/// What connections are opened with: credentials for remote servers, and the guard of child processes.
+#[derive(Clone)]
+pub struct ConnectorContext {
+    credentials: Credentials,
+    child_guard: Option<ChildGuard>,
+}
+
+impl ConnectorContext {
+    /// Opens connections with these credentials, and starts child processes without a guard.
+    pub fn new(credentials: Credentials) -> ConnectorContext {
+        ConnectorContext { credentials, child_guard: None }
+    }
+
+    /// Starts child processes under this guard, which ends them when the program ends in any way.
+    pub fn child_guard(mut self, guard: ChildGuard) -> ConnectorContext {
+        self.child_guard = Some(guard);
+        self
+    }
+
+    /// Returns the credentials.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Returns whether child processes have a guard.
+    pub(crate) fn guards_children(&self) -> bool {
+        self.child_guard.is_some()
+    }
+}
+
+/// A remote connector to which each user signs in with an account of their own.
+#[derive(Clone)]
+pub(crate) struct PersonalConnector(Arc<manifest::Connector>);
+
+impl PersonalConnector {
+    pub(crate) fn new(connector: Arc<manifest::Connector>) -> PersonalConnector {
+        PersonalConnector(connector)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Returns how it is reached, with the variables filled in.
+    pub(crate) fn remote(&self) -> loggia::Result<Remote<Secret>> {
+        match resolved(&self.0)? {
+            Backend::Remote(remote) => Ok(remote),
+            Backend::Stdio(_) | Backend::Builtin(_) => {
+                Err(Error::Configuration(format!("{:?} has no URL", self.0.name)))
+            }
+        }
+    }
+
+    /// Adds the revision that the configuration fixes for it.
+    pub(crate) fn versioned(&self, client: ClientBuilder) -> ClientBuilder {
+        match self.0.protocol {
+            Some(version) => client.version(version),
+            None => client,
+        }
+    }
+}
+
+/// Makes the connector of a configuration without a file.
+pub(crate) fn folder(root: PathBuf, options: FilesOptions) -> Connector {
+    let source = move |_: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
+        let opened = open_folder(&root, options.clone()).map(Opened::Service);
+        Box::pin(async move { opened })
+    };
+    Connector::new(FOLDER, source).kind("builtin")
+}
+
+pub(crate) fn open_folder(root: &Path, options: FilesOptions) -> loggia::Result<Arc<dyn Service>> {
+    let files = Files::open(root, options)
+        .map_err(|error| Error::Io(std::io::Error::new(error.kind(), error.to_string())))?;
+    Ok(files::server(files)?.into_service())
+}
+
+/// Makes the connector that an entry of the configuration describes; relative paths start in `base`.
+pub(crate) fn connector(base: PathBuf, from: manifest::Connector, context: ConnectorContext) -> Connector {
+    let (kind, shared_channel) = match &from.backend {
+        Backend::Stdio(_) => ("stdio", true),
+        Backend::Remote(_) => ("remote", false),
+        Backend::Builtin(_) => ("builtin", false),
+    };
+    let (prefix, timeout, tools) = (from.prefix().to_owned(), from.timeout, from.tools.clone());
+    let (name, fingerprint) = (from.name.clone(), from.fingerprint());
+    let start_timeout = match &from.backend {
+        Backend::Stdio(stdio) => stdio.start_timeout,
+        Backend::Remote(_) | Backend::Builtin(_) => None,
+    };
+    let from = Arc::new(from);
+    let redactor = context.credentials.redactor().clone();
+    let source = move |client: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
+        let (base, from, context) = (base.clone(), from.clone(), context.clone());
+        Box::pin(async move { open(&base, &from, client, &context).await })
+    };
+    Connector::new(name, source)
+        .kind(kind)
+        .prefix(prefix)
+        .timeout(timeout)
+        .shared_channel(shared_channel)
+        .starts_process(kind == "stdio")
+        .start_timeout(start_timeout)
+        .fingerprint(fingerprint)
+        .shows(move |tool| tools.allows(tool))
+        .redact(move |text| redactor.redact(text).into_owned())
+}
+
+/// Opens a connection to what an entry of the configuration describes.
+pub(crate) async fn open(
+    base: &Path,
+    from: &manifest::Connector,
+    client: ClientBuilder,
+    context: &ConnectorContext,
+) -> loggia::Result<Opened> {
+    let backend = resolved(from)?;
+    let client = match &backend {
+        Backend::Stdio(Stdio { start_timeout: Some(timeout), .. }) => client.start_timeout(*timeout),
+        _ => client,
+    };
+    let client = match from.protocol {
+        Some(version) => client.version(version),
+        None => client,
+    };
+    match backend {
+        Backend::Stdio(stdio) => client.connect(child(base, &stdio, context)).await.map(Opened::Client),
+        Backend::Remote(remote) => {
+            let opened = open_remote(&remote, client, &context.credentials).await.map(Opened::Client);
+            opened.map_err(|error| signing_in(error, &from.name))
+        }
+        Backend::Builtin(Builtin::Files { path, write: writable, write_sensitive }) => {
+            let options = FilesOptions { writable, write_sensitive, ..FilesOptions::default() };
+            open_folder(&base.join(path.expose()), options).map(Opened::Service)
+        }
+    }
+}
+
+/// Returns the value of an environment variable.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Fills in the variables of an entry of the configuration.
+pub(crate) fn resolved(from: &manifest::Connector) -> loggia::Result<Backend<Secret>> {
+    from.resolve(&environment).map_err(|error| Error::Configuration(error.to_string()))
+}
+
+/// Adds the next step to the error of a server that needs a sign-in.
+fn signing_in(error: Error, name: &str) -> Error {
+    match error {
+        Error::Unauthorized(why) => {
+            Error::Unauthorized(format!("{why}; `loggia auth login {name}` signs in"))
+        }
+        other => other,
+    }
+}
+
+fn child(base: &Path, stdio: &Stdio<Secret>, context: &ConnectorContext) -> Child {
+    let directory = stdio.cwd.as_ref().map_or_else(|| base.to_owned(), |cwd| base.join(cwd.expose()));
+    let child =
+        Child::new(stdio.command.expose()).args(stdio.args.iter().map(Secret::expose)).current_dir(directory);
+    let child = context.child_guard.iter().cloned().fold(child, Child::guard);
+    stdio.env.iter().fold(child, |child, (name, value)| child.env(name, value.expose()))
+}
+
+async fn open_remote(
+    remote: &Remote<Secret>,
+    client: ClientBuilder,
+    credentials: &Credentials,
+) -> loggia::Result<Client> {
+    let mut client = prepared(remote, client)?;
+    let url = remote.url.expose();
+    // A header of the configuration counts more than a saved credential.
+    if !remote.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")) {
+        client = credentials.authorize(client, url).await?;
+    }
+    client.connect(url).await
+}
+
+/// Adds the transport and the headers of a remote connector to a client.
+pub(crate) fn prepared(remote: &Remote<Secret>, client: ClientBuilder) -> loggia::Result<ClientBuilder> {
+    let mut client = client.legacy_sse(remote.transport != Transport::Streamable);
+    for (name, value) in &remote.headers {
+        let (name, value) = header(name, value.expose())?;
+        client = client.header(name, value);
+    }
+    Ok(client)
+}
+
+/// Makes a header from its parts. Its value is a secret: it is marked as one, and no error quotes it.
+///
+/// # Errors
+///
+/// [`Error::Configuration`] where the name or the value cannot be sent.
+pub fn header(name: &str, value: &str) -> loggia::Result<(HeaderName, HeaderValue)> {
+    let wrong = |what| Error::Configuration(format!("the header {name:?} cannot be sent: {what}"));
+    let parsed = name.parse::<HeaderName>().map_err(|_| wrong("this is not a header name"))?;
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| wrong("its value has characters that are not allowed in a header"))?;
+    value.set_sensitive(true);
+    Ok((parsed, value))
+}

@@ -1,0 +1,128 @@
+//! The errors of the gateway. Each says what is wrong; [`GatewayError::next_step`] says what the administrator can do.
+//! They exist apart from exit codes and options of a command line, so that an embedding program reports them in its own
+//! way. Invariant: no text has a value of the configuration that may be a secret.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use loggia_auth::error::AuthError;
+use loggia_connect::manifest::{Listen, ManifestError};
+
+/// The reason why a gateway cannot be built, started or served.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum GatewayError {
+    /// The configuration file is wrong. Each problem names the file, the line and the column.
+    Manifest(ManifestError),
+    /// The configuration file has no connector that is enabled.
+    NoConnectors(PathBuf),
+    /// The folder to serve does not exist, or is no folder.
+    NoFolder(PathBuf),
+    /// Authorization is on, but the URL by which clients know the gateway is not. The address is one that other machines
+    /// can reach; `None` where a program serves the gateway in its own way.
+    NoPublicUrl(Option<String>),
+    /// A part of the configuration cannot be used.
+    Configuration(String),
+    /// The vault cannot be opened.
+    Vault {
+        /// The fault.
+        message: String,
+        /// What the administrator can do.
+        next_step: Option<String>,
+    },
+    /// The address cannot be listened on.
+    Bind {
+        /// The address.
+        listen: Listen,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// Credentials cannot be read, saved or checked.
+    Auth(AuthError),
+    /// A connector or the MCP transport failed.
+    Mcp(loggia::Error),
+}
+
+/// The result of an operation of the gateway.
+pub type Result<T, E = GatewayError> = std::result::Result<T, E>;
+
+impl GatewayError {
+    /// Makes an error of a configuration that cannot be used.
+    pub(crate) fn configuration(what: impl fmt::Display) -> GatewayError {
+        GatewayError::Configuration(what.to_string())
+    }
+
+    /// Returns what the administrator can do about it, where that is known.
+    pub fn next_step(&self) -> Option<String> {
+        match self {
+            GatewayError::NoConnectors(_) => {
+                Some("a connector is a section [connectors.NAME] with a kind".to_owned())
+            }
+            GatewayError::NoPublicUrl(_) => {
+                Some("name the URL in server.public_url, or turn authorization off".to_owned())
+            }
+            GatewayError::Vault { next_step, .. } => next_step.clone(),
+            GatewayError::Bind { .. } => Some("choose another address or port".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for GatewayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GatewayError::Manifest(error) => error.fmt(f),
+            GatewayError::NoConnectors(file) => {
+                write!(f, "{} has no connector that is enabled", file.display())
+            }
+            GatewayError::NoFolder(path) => write!(f, "{} is no folder", path.display()),
+            GatewayError::NoPublicUrl(Some(address)) => write!(
+                f,
+                "other machines can reach {address}, so authorization is on, and then clients must know under which URL"
+            ),
+            GatewayError::NoPublicUrl(None) => f.write_str(
+                "authorization is on, and then clients must know under which URL the gateway is served",
+            ),
+            GatewayError::Configuration(what) => f.write_str(what),
+            GatewayError::Vault { message, .. } => f.write_str(message),
+            GatewayError::Bind { listen, source } => match source.kind() {
+                io::ErrorKind::AddrInUse => write!(f, "{listen} is already in use"),
+                io::ErrorKind::PermissionDenied => write!(f, "{listen} may not be listened on: {source}"),
+                _ => write!(f, "cannot listen on {listen}: {source}"),
+            },
+            GatewayError::Auth(error) => error.fmt(f),
+            GatewayError::Mcp(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for GatewayError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            GatewayError::Manifest(error) => Some(error),
+            GatewayError::Bind { source, .. } => Some(source),
+            GatewayError::Auth(error) => Some(error),
+            GatewayError::Mcp(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<ManifestError> for GatewayError {
+    fn from(error: ManifestError) -> GatewayError {
+        GatewayError::Manifest(error)
+    }
+}
+
+impl From<AuthError> for GatewayError {
+    fn from(error: AuthError) -> GatewayError {
+        GatewayError::Auth(error)
+    }
+}
+
+impl From<loggia::Error> for GatewayError {
+    fn from(error: loggia::Error) -> GatewayError {
+        GatewayError::Mcp(error)
+    }
+}

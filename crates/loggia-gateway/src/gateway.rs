@@ -1,0 +1,274 @@
+//! A gateway that is configured: it starts the hub and what surrounds it, and serves it by HTTP or on standard streams.
+//! Invariant: the access rule is decided for the address that is really used, and nothing starts before it is.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use loggia::client::ChildGuard;
+use loggia::model::Implementation;
+use loggia::transport::http::{Http, http};
+use loggia::transport::stdio::stdio;
+use loggia::transport::{Serve, Shutdown};
+use loggia_connect::manifest::Listen;
+use loggia_hub::{Connector, Hub, HubMemory};
+use tokio::net::TcpListener;
+use tower_layer::{Identity, Stack};
+
+use crate::access::{GatewayAccess, ListenAddress};
+use crate::accounts::ConnectorAccounts;
+use crate::auth_stack::AuthStack;
+use crate::builder::{GatewayBuilder, GatewayOptions};
+use crate::config::GatewayConfig;
+use crate::error::{GatewayError, Result};
+use crate::http::{GatewayLayer, SignInParts};
+use crate::hub_limits::hub_limits;
+use crate::server::{BackgroundTask, GatewayServer};
+use crate::service::GatewayService;
+use crate::status::{StatusReporter, StatusSocket};
+use crate::vault;
+
+/// The address where a gateway listens unless it is told otherwise.
+const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
+
+/// A gateway that is configured and not started.
+pub struct Gateway {
+    config: GatewayConfig,
+    options: GatewayOptions,
+}
+
+/// The place where a gateway listens: an address, also as a text (`HOST:PORT`, `:PORT` or `PORT`; port 0 takes a free one),
+/// or a listener.
+pub struct ListenOn(Result<ListenPlace>);
+
+enum ListenPlace {
+    Address(Listen),
+    Listener(TcpListener),
+}
+
+/// A hub that was started, with what surrounds it.
+struct StartedHub {
+    hub: Arc<Hub>,
+    /// The gateway's parts in HTTP.
+    http: Http<Stack<Identity, GatewayLayer>>,
+    shutdown: Shutdown,
+    /// `None` where clients know the gateway by a URL that only the program knows.
+    url: Option<String>,
+    purge: Option<BackgroundTask>,
+}
+
+impl Gateway {
+    /// Begins to build a gateway.
+    pub fn builder(config: GatewayConfig) -> GatewayBuilder {
+        GatewayBuilder::new(config)
+    }
+
+    pub(crate) fn new(config: GatewayConfig, options: GatewayOptions) -> Gateway {
+        Gateway { config, options }
+    }
+
+    /// Returns the address of the configuration; without one, port 4000 of this machine.
+    pub fn listen(&self) -> Listen {
+        let default = || DEFAULT_LISTEN.parse().expect("it is an address");
+        self.config.server.listen.clone().unwrap_or_else(default)
+    }
+
+    /// Listens, starts the connectors and serves them by HTTP. Returns once clients can connect. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError`] where the address, the authorization or a connector cannot be used. Nothing is left running then.
+    pub async fn serve(self, on: impl Into<ListenOn>) -> Result<GatewayServer> {
+        let place = on.into().0?;
+        let access = self.decide(Some(&place.address()?))?;
+        // The address first: a gateway that cannot be reached need not start anything.
+        let listener = place.bind().await?;
+        let address = listener.local_addr().map_err(loggia::Error::from)?;
+        let StartedHub { hub, http, shutdown, url, purge } = self.start(&access, Some(address)).await?;
+        let http = http.listener(listener.into_std().map_err(loggia::Error::from)?);
+        let url = url.unwrap_or_default();
+        let status = self.report(|file| StatusReporter::http(hub.clone(), url.clone(), address, file));
+        let serving = http.serve(hub.clone(), self.config.server.limits.clone(), shutdown.clone());
+        let server = GatewayServer::start(hub, shutdown, serving).at(address, url, access);
+        Ok(server.keeping(status, purge))
+    }
+
+    /// Starts the connectors and serves them on standard input and output, which belong to the protocol from then on.
+    /// Signals that end a process end it, as [`stdio`] says. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError`] where a connector cannot be used.
+    pub async fn serve_stdio(self) -> Result<GatewayServer> {
+        let limits = self.config.server.limits.clone();
+        // There is one connection: what it runs at once is all that runs.
+        let hub = self.start_hub(&[], limits.requests.min(limits.requests_per_connection))?;
+        let status = self.report(|file| StatusReporter::stdio(hub.clone(), file));
+        let shutdown = Shutdown::new();
+        let serving = stdio().serve(hub.clone(), limits, shutdown.clone());
+        Ok(GatewayServer::start(hub, shutdown, serving).keeping(status, None))
+    }
+
+    /// Starts the connectors and returns a service with all paths of the gateway, for a program with its own HTTP server.
+    /// It is mounted at the root of its host: its paths begin with `/`. Needs a tokio runtime.
+    ///
+    /// Requests need not come from a [`Gateway`]'s listener, so authorization is on unless the program or the configuration
+    /// says otherwise, or the public URL is one of this machine. Without a public URL or allowed hosts, the service
+    /// answers to loopback names alone.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::NoPublicUrl`] where authorization is on and the public URL is not known; and the errors of
+    /// [`Gateway::serve`].
+    pub async fn into_service(self) -> Result<GatewayService> {
+        let access = self.decide(None)?;
+        let StartedHub { hub, http, shutdown, url, purge } = self.start(&access, None).await?;
+        let service = http.into_service(hub.clone(), self.config.server.limits.clone(), shutdown);
+        Ok(GatewayService::new(service, hub, url, purge))
+    }
+
+    fn decide(&self, address: Option<&ListenAddress>) -> Result<GatewayAccess> {
+        let GatewayOptions { authorization, public_url, .. } = &self.options;
+        GatewayAccess::decide(*authorization, public_url.as_ref(), &self.config.server, address)
+    }
+
+    /// Starts the hub and prepares HTTP. Authorization comes first: a gateway that can admit no caller starts nothing.
+    async fn start(&self, access: &GatewayAccess, address: Option<SocketAddr>) -> Result<StartedHub> {
+        let server = &self.config.server;
+        let base = access.base(address);
+        let url = base.as_ref().map(|base| format!("{base}{}", server.path));
+        let auth = match (access.is_protected(), &base, &url) {
+            (true, Some(base), Some(url)) => Some(self.open_auth(base, url).await?),
+            (true, ..) => return Err(GatewayError::NoPublicUrl(None)),
+            (false, ..) => None,
+        };
+        let accounts = auth.as_ref().map(|auth| self.accounts(auth)).unwrap_or_default();
+        let hub = self.start_hub(&accounts, server.limits.requests)?;
+        let shutdown = Shutdown::new();
+        let mut http = self.http(access, address);
+        let (mut sign_in, mut purge) = (None, None);
+        if let Some(AuthStack { resource, server, vault, sessions, .. }) = auth {
+            http = http.with_peer_addr(true).session_key(sessions);
+            purge = Some(BackgroundTask::spawn(vault::purge_expired(vault)));
+            sign_in = Some(SignInParts { resource, server, accounts });
+        }
+        let path = server.path.clone();
+        let layer = GatewayLayer { hub: hub.clone(), shutdown: shutdown.clone(), path, sign_in };
+        Ok(StartedHub { hub, http: http.layer(layer), shutdown, url, purge })
+    }
+
+    async fn open_auth(&self, base: &str, url: &str) -> Result<AuthStack> {
+        AuthStack::open(base, url, &self.config, &self.options).await
+    }
+
+    fn accounts(&self, auth: &AuthStack) -> Vec<ConnectorAccounts> {
+        self.config.personal().into_iter().map(|connector| auth.accounts.at(connector)).collect()
+    }
+
+    /// Starts the hub, in which at most `requests` run at once. For the connectors in `accounts` each user has separate
+    /// credentials.
+    fn start_hub(&self, accounts: &[ConnectorAccounts], requests: usize) -> Result<Arc<Hub>> {
+        if self.options.context.guards_children() {
+            end_leftovers();
+        }
+        let identity = Implementation::new("loggia", env!("CARGO_PKG_VERSION")).title("Loggia");
+        let with_accounts = |connector: Connector| {
+            let accounts = accounts.iter().find(|accounts| accounts.name() == connector.name());
+            accounts.into_iter().fold(connector, |connector, own| connector.people(Arc::new(own.clone())))
+        };
+        let connectors =
+            self.config.connectors(&self.options.context).into_iter().map(with_accounts).collect();
+        let limits = hub_limits(&self.config.server, requests);
+        let lists = |file: &Path| self.options.state.as_ref()?.lists(file);
+        let memory = self.config.file().and_then(lists).map_or_else(HubMemory::none, HubMemory::at);
+        Hub::start_with_memory(identity, connectors, limits, memory).map_err(GatewayError::configuration)
+    }
+
+    /// The endpoint of the configuration, without layers.
+    fn http(&self, access: &GatewayAccess, address: Option<SocketAddr>) -> Http {
+        let (server, options) = (&self.config.server, &self.options);
+        let nested = if access.is_local() { "127.0.0.1:0" } else { "0.0.0.0:0" };
+        let address = address.map_or_else(|| nested.to_owned(), |address| address.to_string());
+        let hosts_are_named = !server.allowed_hosts.is_empty() || !options.allowed_hosts.is_empty();
+        http(address)
+            .path(server.path.clone())
+            .allowed_hosts(server.allowed_hosts.iter().chain(&options.allowed_hosts))
+            .allowed_hosts(access.host(hosts_are_named))
+            .allowed_origins(server.allowed_origins.iter().chain(&options.allowed_origins))
+            .allowed_origins(access.origin())
+    }
+
+    /// Opens the socket of the status, where the program has a folder for it.
+    fn report(
+        &self,
+        reporter: impl FnOnce(Option<std::path::PathBuf>) -> StatusReporter,
+    ) -> Option<StatusSocket> {
+        reporter(self.config.file.clone()).listen(self.options.state.as_ref()?)
+    }
+}
+
+/// Ends the child processes of gateways that were killed together with the guards of their children.
+fn end_leftovers() {
+    let ended = ChildGuard::end_leftovers();
+    if !ended.is_empty() {
+        tracing::warn!(processes = ?ended, "ended server processes of a gateway that was killed");
+    }
+}
+
+impl ListenPlace {
+    fn address(&self) -> Result<ListenAddress> {
+        Ok(match self {
+            ListenPlace::Address(listen) => {
+                ListenAddress { text: listen.to_string(), is_local: listen.is_local() }
+            }
+            ListenPlace::Listener(listener) => {
+                let address = listener.local_addr().map_err(loggia::Error::from)?;
+                ListenAddress { text: address.to_string(), is_local: address.ip().is_loopback() }
+            }
+        })
+    }
+
+    async fn bind(self) -> Result<TcpListener> {
+        match self {
+            ListenPlace::Listener(listener) => Ok(listener),
+            ListenPlace::Address(listen) => TcpListener::bind((listen.host.as_str(), listen.port))
+                .await
+                .map_err(|source| GatewayError::Bind { listen, source }),
+        }
+    }
+}
+
+impl From<&str> for ListenOn {
+    fn from(text: &str) -> ListenOn {
+        let listen = text.parse().map_err(|why| GatewayError::Configuration(format!("{text}: {why}")));
+        ListenOn(listen.map(ListenPlace::Address))
+    }
+}
+
+impl From<Listen> for ListenOn {
+    fn from(listen: Listen) -> ListenOn {
+        ListenOn(Ok(ListenPlace::Address(listen)))
+    }
+}
+
+impl From<SocketAddr> for ListenOn {
+    fn from(address: SocketAddr) -> ListenOn {
+        Listen { host: address.ip().to_string(), port: address.port() }.into()
+    }
+}
+
+impl From<TcpListener> for ListenOn {
+    fn from(listener: TcpListener) -> ListenOn {
+        ListenOn(Ok(ListenPlace::Listener(listener)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_address_is_one_of_this_machine() {
+        assert!(DEFAULT_LISTEN.parse::<Listen>().expect("an address").is_local());
+    }
+}

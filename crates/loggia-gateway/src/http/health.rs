@@ -1,0 +1,58 @@
+//! `/healthz` and `/readyz`, for programs that watch over the process.
+//!
+//! * `/healthz`: 200 as long as the process answers.
+//! * `/readyz`: 200 once every connector has been tried, 503 before that and while it stops. A connector that is down does
+//!   not make the gateway unready: the others are served. It names the connectors where callers need not sign in.
+//!
+//! Invariant: reasons are for the administrator alone (`loggia status`).
+
+use std::sync::Arc;
+
+use axum::body::Body as AxumBody;
+use axum::extract::State;
+use http::{Response, StatusCode, header};
+use loggia::transport::Shutdown;
+use loggia_hub::Hub;
+use serde_json::{Map, Value, json};
+
+/// The state of a gateway as these paths report it.
+#[derive(Clone)]
+pub(super) struct HealthChecks {
+    hub: Arc<Hub>,
+    shutdown: Shutdown,
+    /// Whether every caller may know the connectors.
+    names_connectors: bool,
+}
+
+impl HealthChecks {
+    pub(super) fn new(hub: Arc<Hub>, shutdown: Shutdown, names_connectors: bool) -> HealthChecks {
+        HealthChecks { hub, shutdown, names_connectors }
+    }
+}
+
+/// `GET /healthz`.
+pub(super) async fn live() -> Response<AxumBody> {
+    response(StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+/// `GET /readyz`.
+pub(super) async fn ready(State(health): State<HealthChecks>) -> Response<AxumBody> {
+    let all = health.hub.status();
+    let ready = !health.shutdown.is_begun() && all.iter().all(|status| status.tried);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    if !health.names_connectors {
+        return response(status, &json!({ "ready": ready }));
+    }
+    let connectors: Map<String, Value> =
+        all.iter().map(|status| (status.name.to_string(), Value::from(status.state_name()))).collect();
+    response(status, &json!({ "ready": ready, "connectors": connectors }))
+}
+
+fn response(status: StatusCode, body: &Value) -> Response<AxumBody> {
+    let mut response = Response::new(AxumBody::from(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,60 @@
+//! From a configuration to a running MCP gateway: many connectors at one endpoint, with sign-in where callers need it.
+//!
+//! The command `loggia up` is this crate with arguments and terminal output. A program embeds a gateway in the same way,
+//! with a listener of its own or as a service inside its own HTTP server:
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::path::Path;
+//!
+//! use loggia_gateway::{Gateway, GatewayConfig, Redactor};
+//!
+//! let config = GatewayConfig::read(Path::new("loggia.toml"), &Redactor::default())?;
+//! let server = Gateway::builder(config).build().await?.serve("127.0.0.1:4000").await?;
+//! println!("{}", server.url());
+//! server.wait().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod access;
+mod accounts;
+mod auth_stack;
+mod builder;
+mod config;
+mod connector;
+mod credential_check;
+mod credentials;
+mod error;
+mod gateway;
+mod http;
+mod hub_limits;
+mod observer;
+mod server;
+mod service;
+mod state;
+mod status;
+mod token_source;
+mod user;
+mod users;
+mod vault;
+
+pub use access::GatewayAccess;
+pub use builder::GatewayBuilder;
+pub use config::GatewayConfig;
+pub use connector::{ConnectorContext, header};
+pub use credential_check::{CredentialCheck, CredentialState};
+pub use credentials::Credentials;
+pub use error::{GatewayError, Result};
+pub use gateway::{Gateway, ListenOn};
+pub use loggia_auth::server::SignInLink;
+pub use loggia_connect::redact::Redactor;
+pub use observer::GatewayObserver;
+pub use server::GatewayServer;
+pub use service::GatewayService;
+pub use state::StateFolder;
+pub use status::GatewayStatuses;
+pub use token_source::{PreregisteredClient, TokenSource};
+pub use user::os_user_name;
+pub use users::{EndedAccess, RevocationFailure, Users};
+pub use vault::{VaultLocation, api_keys};

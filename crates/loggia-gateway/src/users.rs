@@ -1,0 +1,133 @@
+//! Administration of the users of a gateway: their sign-ins and API keys, their credentials for connectors, and the end of
+//! all of it when a user leaves. It works on the vault, so the gateway may run meanwhile. Invariant: sign-ins and keys end
+//! before credentials are deleted, so that nothing new begins in between.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use loggia_auth::clock::system;
+use loggia_auth::server::SessionAdmin;
+use loggia_store::{StoreError, Vault, VaultEntry};
+
+use crate::accounts::{API_KEY, UserAccounts};
+use crate::auth_stack::AUTHORIZATION;
+use crate::config::GatewayConfig;
+use crate::connector::PersonalConnector;
+use crate::credentials::Credentials;
+use crate::error::{GatewayError, Result};
+use crate::vault::{VaultLocation, api_keys};
+
+/// The prefix of the names of tokens. Beside them are sign-ins that were begun.
+const TOKENS: &str = "credential/";
+
+/// The users of a gateway.
+pub struct Users {
+    vault: Vault,
+    accounts: UserAccounts,
+    connectors: Vec<PersonalConnector>,
+}
+
+/// The access of a user that was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndedAccess {
+    /// The number of sign-ins.
+    pub sign_ins: usize,
+    /// The number of API keys.
+    pub keys: usize,
+}
+
+/// A credential that was deleted here, but could not be revoked at the server that issued it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevocationFailure {
+    /// The connector.
+    pub connector: String,
+    /// The reason.
+    pub reason: String,
+}
+
+impl Users {
+    /// Opens the vault of a gateway with this configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::Vault`] where the vault cannot be opened.
+    pub async fn open(
+        config: &GatewayConfig,
+        credentials: &Credentials,
+        vault: &VaultLocation,
+    ) -> Result<Users> {
+        let vault = vault.open(credentials, &config.server.vault_key).await?;
+        let accounts = UserAccounts::new("", None, &vault, credentials);
+        Ok(Users { vault, accounts, connectors: config.personal() })
+    }
+
+    /// Returns the users who are signed in to the gateway, each with the number of programs.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::Auth`] where the vault cannot be read.
+    pub async fn signed_in(&self) -> Result<BTreeMap<String, usize>> {
+        Ok(self.sessions().signed_in().await?)
+    }
+
+    /// Returns the credentials that users have for connectors; of one user where `owner` is one.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::Configuration`] where the vault cannot be read.
+    pub async fn credentials(&self, owner: Option<&str>) -> Result<Vec<VaultEntry>> {
+        let mut entries = self.vault.list(owner).await.map_err(failed)?;
+        entries.retain(|entry| entry.name.starts_with(TOKENS) || entry.name == API_KEY);
+        Ok(entries)
+    }
+
+    /// Ends the sign-ins of a user, and revokes their API keys.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::Auth`] where the vault cannot be written.
+    pub async fn end_access(&self, owner: &str) -> Result<EndedAccess> {
+        let sign_ins = self.sessions().sign_out(owner).await?;
+        let keys = api_keys(&self.vault).revoke_all(owner, SystemTime::now()).await?;
+        Ok(EndedAccess { sign_ins, keys })
+    }
+
+    /// Deletes credentials of a user, and revokes them at the servers that issued them. Returns those that could not be
+    /// revoked.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::Configuration`] where the vault cannot be written.
+    pub async fn forget(&self, owner: &str, credentials: &[VaultEntry]) -> Result<Vec<RevocationFailure>> {
+        let mut failures = Vec::new();
+        for entry in credentials {
+            if let Err(reason) = self.revoke(owner, &entry.connector).await {
+                failures.push(RevocationFailure { connector: entry.connector.clone(), reason });
+            }
+            self.vault.forget_connector(owner, &entry.connector).await.map_err(failed)?;
+        }
+        Ok(failures)
+    }
+
+    async fn revoke(&self, owner: &str, connector: &str) -> Result<(), String> {
+        let connector = self.connectors.iter().find(|known| known.name() == connector);
+        let connector = connector.ok_or("the configuration has no such connector any more")?;
+        self.accounts.at(connector.clone()).sign_out(owner).await.map_err(|error| error.to_string())
+    }
+
+    fn sessions(&self) -> SessionAdmin {
+        SessionAdmin::new(Arc::new(self.vault.internal(AUTHORIZATION)), system())
+    }
+}
+
+impl EndedAccess {
+    /// Returns whether the user had no access.
+    pub fn is_empty(&self) -> bool {
+        self.sign_ins + self.keys == 0
+    }
+}
+
+fn failed(error: StoreError) -> GatewayError {
+    GatewayError::configuration(error)
+}

@@ -1,0 +1,8 @@
+//! A gateway inside a program of its own: this one.
+
+mod browser;
+mod errors;
+mod nested;
+mod protected;
+mod served;
+mod world;
