@@ -4,7 +4,7 @@
 use std::ops::Deref;
 
 use loggia::wire::RawJson;
-use loggia::wire::shape::{Model, Shape};
+use loggia::wire::json::{Model, Shape};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -9,10 +9,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::json_object::JsonObject;
+use crate::json::JsonObject;
+use crate::json::RawJson;
+use crate::json::shape::{
+    DecodeError, Fill, FillRecord, Model, Record, Shape, View, fill_record, serde_by_shape,
+};
 use crate::model::ClientCapabilities;
-use crate::raw::RawJson;
-use crate::shape::{DecodeError, Fill, FillRecord, Model, Record, Shape, View, fill_record, serde_by_shape};
 use crate::version::Version;
 
 /// A JSON-RPC error code.

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value};
 
-use crate::json_object::JsonObject;
+use crate::json::JsonObject;
 
 use crate::schema::{MAX_SCHEMA_DEPTH, Step, each_subschema};
 

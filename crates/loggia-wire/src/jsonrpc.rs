@@ -3,7 +3,6 @@
 
 mod partial;
 mod scanned;
-mod string;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,13 +11,14 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use crate::error::{ErrorCode, RpcError};
+pub use crate::json::MAX_DEPTH;
+use crate::json::RawJson;
+use crate::json::RawObject;
+use crate::json::shape::{DecodeError, Fill, Model, Shape, View, serde_by_shape, take, write_view};
+use crate::json::write_string;
 use crate::method::Method;
 use crate::params::Params;
-use crate::raw::RawJson;
-use crate::raw_object::RawObject;
-use crate::shape::{DecodeError, Fill, Model, Shape, View, serde_by_shape, take, write_view};
 pub use partial::PartialEnvelope;
-pub use string::write_string;
 
 /// A request's id: a string or an integer, never null (specification, "Requests").
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,8 +77,6 @@ pub struct EnvelopeError {
 
 /// Most messages in one batch.
 pub const MAX_BATCH: usize = 100;
-/// Deepest nesting of a message.
-pub const MAX_DEPTH: usize = 128;
 
 /// Reads one message; a batch is refused.
 pub fn decode(text: &Bytes) -> Result<Message, EnvelopeError> {

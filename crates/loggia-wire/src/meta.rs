@@ -7,10 +7,10 @@ mod fast;
 use std::sync::Arc;
 
 use crate::error::RpcError;
+use crate::json::shape::{Model, members_of, take};
 use crate::meta_key::drop_invalid_trace_context;
 use crate::model::{ClientCapabilities, Implementation, LoggingLevel, Meta, ProgressToken};
 use crate::params::Params;
-use crate::shape::{Model, members_of, take};
 use crate::version::Version;
 
 /// `_meta` key: the version of this request.

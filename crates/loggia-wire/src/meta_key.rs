@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use crate::header::is_token;
-use crate::json_object::JsonObject;
+use crate::json::JsonObject;
 
 /// `_meta` key: the span that the sender is in (W3C Trace Context).
 pub const TRACEPARENT: &str = "traceparent";

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
-use crate::jsonrpc::write_string;
-use crate::raw::RawJson;
-use crate::raw_object::{self, RawObject};
-use crate::scan::Scanner;
+use crate::json::RawJson;
+use crate::json::Scanner;
+use crate::json::write_string;
+use crate::json::{RawObject, raw_object};
 
 /// The params of a request. Cloning shares the buffer.
 #[derive(Clone, PartialEq)]

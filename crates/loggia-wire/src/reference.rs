@@ -5,11 +5,11 @@ use bytes::Bytes;
 
 use crate::codec;
 use crate::error::RpcError;
+use crate::json::RawJson;
 use crate::jsonrpc::{self, EnvelopeError, Message};
 use crate::meta;
 use crate::model::{Implementation, ServerResult};
 use crate::params::Params;
-use crate::raw::RawJson;
 use crate::version::Version;
 
 /// What [`jsonrpc::decode`] makes of a text that is no batch.

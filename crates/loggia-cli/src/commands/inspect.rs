@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use loggia::client::{Client, Listing, RequestOptions, ServerFacts};
 use loggia::model::{Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, Tool};
-use loggia::wire::shape::Shape;
+use loggia::wire::json::Shape;
 use loggia::wire::{JsonObject, Method, RawJson};
 use serde_json::{Value, json};
 

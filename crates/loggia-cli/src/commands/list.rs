@@ -2,7 +2,7 @@
 
 use loggia::client::{Client, Listing};
 use loggia::model::{Resource, ResourceTemplate};
-use loggia::wire::shape::Shape;
+use loggia::wire::json::Shape;
 use loggia::wire::{ErrorCode, JsonObject, RawJson};
 
 use super::session::{Session, unknown};

@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 
 use super::{Downgrade, RESULT_TYPE, result_type};
-use crate::jsonrpc;
+
+use crate::json::shape::{Shape, write_view};
+use crate::json::write_string;
 use crate::model::*;
-use crate::shape::{Shape, write_view};
 use crate::version::Version;
 
 /// Writes `result`, which is restricted to `version` already. `false`, with `out` as it was, where only a tree
@@ -39,7 +40,7 @@ pub(super) fn write(
         return false;
     }
     if version.is_modern() {
-        add_member(out, start, RESULT_TYPE, |out| jsonrpc::write_string(out, result_type(result)));
+        add_member(out, start, RESULT_TYPE, |out| write_string(out, result_type(result)));
         if let Some(identity) = identity {
             add_member(out, start, "_meta", |out| stamp(out, identity, version));
         }
@@ -75,7 +76,7 @@ fn texts(out: &mut Vec<u8>, result: &CallToolResult) -> bool {
     for (at, text) in content.iter().filter_map(ContentBlock::as_text).enumerate() {
         out.extend_from_slice(if at == 0 { b"" } else { b"," });
         out.extend_from_slice(b"{\"type\":\"text\",\"text\":");
-        jsonrpc::write_string(out, text);
+        write_string(out, text);
         out.push(b'}');
     }
     out.push(b']');
@@ -117,13 +118,13 @@ fn stamp(out: &mut Vec<u8>, identity: &Implementation, version: Version) {
             extra,
         } if extra.is_empty() => {
             out.extend_from_slice(b"{\"name\":");
-            jsonrpc::write_string(out, name);
+            write_string(out, name);
             if let Some(title) = title {
                 out.extend_from_slice(b",\"title\":");
-                jsonrpc::write_string(out, title);
+                write_string(out, title);
             }
             out.extend_from_slice(b",\"version\":");
-            jsonrpc::write_string(out, own);
+            write_string(out, own);
             out.push(b'}');
         }
         _ => {

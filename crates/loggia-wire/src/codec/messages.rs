@@ -2,10 +2,10 @@
 
 use super::items::since;
 use super::{Downgrade, PayloadError};
+use crate::json::RawJson;
+use crate::json::shape::Model;
 use crate::method::Method;
 use crate::model::*;
-use crate::raw::RawJson;
-use crate::shape::Model;
 use crate::version::Version;
 use Version::V2025_03_26;
 

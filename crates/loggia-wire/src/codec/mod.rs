@@ -15,14 +15,14 @@ pub use spelling::{keep_entry_spelling, keep_spelling};
 
 use std::fmt;
 
-use crate::json_object::{JsonObject, JsonText};
+use crate::json::RawJson;
+use crate::json::raw_object;
+use crate::json::shape::{self, DecodeError, Model, Shape};
+use crate::json::{JsonObject, JsonText};
 use crate::jsonrpc::Id;
 use crate::meta::{SERVER_INFO, SUBSCRIPTION_ID};
 use crate::method::Method;
 use crate::model::*;
-use crate::raw::RawJson;
-use crate::raw_object;
-use crate::shape::{self, DecodeError, Model, Shape};
 use crate::version::Version;
 
 /// Takes away what `version` lacks.

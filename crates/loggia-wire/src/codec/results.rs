@@ -2,8 +2,8 @@
 
 use super::Downgrade;
 use super::items::since;
+use crate::json::RawJson;
 use crate::model::*;
-use crate::raw::RawJson;
 use crate::version::Version;
 use Version::{V2025_06_18, V2025_11_25};
 

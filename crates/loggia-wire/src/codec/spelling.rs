@@ -4,9 +4,9 @@
 
 use std::collections::HashMap;
 
-use crate::json_object::{JsonText, push_member};
-use crate::raw::RawJson;
-use crate::raw_object::RawObject;
+use crate::json::RawJson;
+use crate::json::RawObject;
+use crate::json::{JsonText, push_member};
 
 /// Returns `rewritten` in the spelling of `source`: members in the order of the source, with those that only `rewritten`
 /// has after them; equal values as the source wrote them.

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use super::{Id, Message};
+use crate::json::RawJson;
+use crate::json::Scanner;
 use crate::method::Method;
 use crate::params::{ParamSpans, Params};
-use crate::raw::RawJson;
-use crate::scan::Scanner;
 
 /// The message in `text`, a part of `buffer`; `None` where the parser is to look.
 pub(super) fn message(buffer: &Bytes, text: &[u8]) -> Option<Message> {

@@ -6,13 +6,13 @@ use std::borrow::Cow;
 use super::{
     CLIENT_CAPABILITIES, CLIENT_INFO, Declared, LOG_LEVEL, PROGRESS_TOKEN, PROTOCOL_VERSION, RequestMeta,
 };
-use crate::json_object::JsonObject;
+use crate::json::JsonObject;
+use crate::json::Scanner;
+use crate::json::plain_text;
+use crate::json::shape::Model;
 use crate::meta_key::drop_invalid_trace_context;
 use crate::model::{ClientCapabilities, Implementation, LoggingLevel, Meta, ProgressToken};
 use crate::params::Params;
-use crate::raw::plain_text;
-use crate::scan::Scanner;
-use crate::shape::Model;
 use crate::version::Version;
 
 /// The text of `_meta`; the inner `None` where there is none.

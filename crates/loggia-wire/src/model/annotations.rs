@@ -1,7 +1,7 @@
 //! What clients are told about a thing besides the thing: icons, audience, importance.
 
 use super::Extra;
-use crate::shape::{record, words};
+use crate::json::shape::{record, words};
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! What each side can do.
 
 use super::{Extra, JsonObject};
-use crate::shape::record;
-use crate::vec_map::VecMap;
+use crate::json::VecMap;
+use crate::json::shape::record;
 
 /// Settings of one extension, by its identifier.
 pub type Extensions = VecMap<String, JsonObject>;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Extra, Meta};
-use crate::shape::{
+use crate::json::shape::{
     DecodeError, Fill, FillRecord, Model, Record, Shape, View, fill_from, members_of, record, serde_by_shape,
     take_tag,
 };

@@ -1,8 +1,8 @@
 //! What a tool or a prompt gives to a model: text, pictures, sound, resources.
 
 use super::{Annotations, Extra, JsonObject, Meta, Resource, ResourceContents, setters};
-use crate::raw::RawJson;
-use crate::shape::{record, tagged};
+use crate::json::RawJson;
+use crate::json::shape::{record, tagged};
 
 /// One piece of content.
 #[derive(Debug, Clone, PartialEq)]

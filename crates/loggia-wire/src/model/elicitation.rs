@@ -1,8 +1,8 @@
 //! Asking the person: a form of primitive fields, or a URL to open. Since 2025-06-18.
 
 use super::{Extra, JsonObject, Meta};
-use crate::shape::{DecodeError, Fill, Model, Shape, View, members_of, record, serde_by_shape, words};
-use crate::vec_map::VecMap;
+use crate::json::VecMap;
+use crate::json::shape::{DecodeError, Fill, Model, Shape, View, members_of, record, serde_by_shape, words};
 
 /// Parameters of `elicitation/create`.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,12 +2,12 @@
 //! the modern era these travel inside a result (MRTR); in the legacy era each is a request of its own.
 
 use super::{CreateMessageParams, ElicitParams, Extra, Meta};
-use crate::method::Method;
-use crate::raw::RawJson;
-use crate::shape::{
+use crate::json::RawJson;
+use crate::json::VecMap;
+use crate::json::shape::{
     DecodeError, Fill, Model, Shape, View, members_of, record, serde_by_shape, take, take_tag,
 };
-use crate::vec_map::VecMap;
+use crate::method::Method;
 
 /// One question to the client.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,7 @@
 //! Meeting: who each side is, and what a server says of itself.
 
 use super::{CacheHints, ClientCapabilities, Extra, Icon, Meta, ServerCapabilities, setters};
-use crate::shape::record;
+use crate::json::shape::record;
 
 /// A program that speaks MCP. Self-reported.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -1,8 +1,8 @@
 //! Log messages for the client.
 
 use super::{Extra, Meta};
-use crate::raw::RawJson;
-use crate::shape::{Shape, record, words};
+use crate::json::RawJson;
+use crate::json::shape::{Shape, record, words};
 
 /// How bad it is (RFC 5424, section 6.2.1). Ordered from least to most severe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -41,7 +41,7 @@ pub use sampling::*;
 pub use subscription::*;
 pub use tool::*;
 
-pub use crate::json_object::JsonObject;
+pub use crate::json::JsonObject;
 
 /// The contents of `_meta`.
 pub type Meta = JsonObject;

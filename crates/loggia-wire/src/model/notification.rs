@@ -1,10 +1,10 @@
 //! What either side tells the other without wanting an answer.
 
 use super::{Extra, LogParams, Meta, SubscriptionFilter};
+use crate::json::RawJson;
+use crate::json::shape::record;
 use crate::jsonrpc::Id;
 use crate::method::Method;
-use crate::raw::RawJson;
-use crate::shape::record;
 
 /// Names the request that progress belongs to: a string or an integer.
 pub type ProgressToken = Id;

@@ -1,7 +1,7 @@
 //! Lists that come in pages, and how long an answer may be kept.
 
 use super::{Extra, Meta, Prompt, Resource, ResourceTemplate, Tool};
-use crate::shape::{
+use crate::json::shape::{
     DecodeError, Fill, FillRecord, Model, Record, Shape, View, fill_record, record, serde_by_shape, words,
 };
 

@@ -1,8 +1,8 @@
 //! Prompts: messages a person chooses by name.
 
 use super::{ContentBlock, Extra, Icon, InputResponses, Meta, Role, setters};
-use crate::shape::record;
-use crate::vec_map::VecMap;
+use crate::json::VecMap;
+use crate::json::shape::record;
 
 /// A prompt that can be rendered.
 #[derive(Debug, Clone, PartialEq, Default)]

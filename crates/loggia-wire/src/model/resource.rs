@@ -1,7 +1,7 @@
 //! Resources: what a client can read by URI.
 
 use super::{Annotations, CacheHints, Extra, Icon, InputResponses, Meta, setters};
-use crate::shape::{
+use crate::json::shape::{
     DecodeError, Fill, FillRecord, Model, Record, Shape, View, fill_from, members_of, record, serde_by_shape,
 };
 

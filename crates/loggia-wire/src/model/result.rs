@@ -5,8 +5,8 @@ use super::{
     ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, Meta,
     ReadResourceResult,
 };
-use crate::raw::RawJson;
-use crate::shape::record;
+use crate::json::RawJson;
+use crate::json::shape::record;
 
 /// What a server answers.
 #[derive(Debug, Clone, PartialEq)]

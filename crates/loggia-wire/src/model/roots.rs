@@ -1,7 +1,7 @@
 //! Folders that a client says matter.
 
 use super::{Extra, Meta};
-use crate::shape::record;
+use crate::json::shape::record;
 
 /// Result of `roots/list`.
 #[derive(Debug, Clone, PartialEq, Default)]

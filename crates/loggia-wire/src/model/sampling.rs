@@ -4,7 +4,7 @@ use super::{
     AudioContent, Extra, ImageContent, JsonObject, Meta, Role, TextContent, Tool, ToolResultContent,
     ToolUseContent,
 };
-use crate::shape::{DecodeError, Fill, Model, Shape, View, record, serde_by_shape, tagged, words};
+use crate::json::shape::{DecodeError, Fill, Model, Shape, View, record, serde_by_shape, tagged, words};
 
 /// Parameters of `sampling/createMessage`.
 #[derive(Debug, Clone, PartialEq, Default)]

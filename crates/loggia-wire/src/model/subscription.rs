@@ -1,7 +1,7 @@
 //! Which changes a client wants to hear of. Since 2026-07-28.
 
 use super::{Extra, Meta};
-use crate::shape::record;
+use crate::json::shape::record;
 
 /// Parameters of `subscriptions/listen`.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{ContentBlock, Extra, Icon, InputResponses, JsonObject, Meta, setters};
-use crate::raw::RawJson;
-use crate::shape::{DecodeError, Fill, Shape, View, fill_from, members_of, record, serde_by_shape};
+use crate::json::RawJson;
+use crate::json::shape::{DecodeError, Fill, Shape, View, fill_from, members_of, record, serde_by_shape};
 
 /// A JSON Schema that is an object. Shared, because every list sends it again.
 pub type Schema = Arc<JsonObject>;

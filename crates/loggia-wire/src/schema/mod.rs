@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::json_object::JsonObject;
+use crate::json::JsonObject;
 
 pub use error::{SchemaError, SchemaErrorKind, Violation, Violations};
 pub(crate) use keyword::{Step, each_subschema};

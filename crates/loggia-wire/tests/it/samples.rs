@@ -2,9 +2,9 @@
 //! revision; the property tests take members away at random.
 
 use loggia_wire::codec::{self, Downgrade};
+use loggia_wire::json::Shape;
 use loggia_wire::jsonrpc;
 use loggia_wire::model::*;
-use loggia_wire::shape::Shape;
 use loggia_wire::{Id, Method, RawJson, Version};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use loggia_wire::json::Shape;
 use loggia_wire::model::{
     CallToolParams, CallToolResult, LogParams, LoggingLevel, ProgressParams, ServerNotification,
 };
-use loggia_wire::shape::Shape;
 use loggia_wire::{JsonObject, Method, RawJson};
 use serde::Serialize;
 

@@ -5,12 +5,12 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use loggia_wire::json::VecMap;
 use loggia_wire::model::{
     ClientCapabilities, CreateMessageParams, CreateMessageResult, ElicitAction, ElicitFormParams,
     ElicitParams, ElicitResult, ElicitUrlParams, ElicitationCapability, InputRequest, JsonObject,
     ListRootsResult, PrimitiveSchema, RootsCapability, SamplingCapability, ServerNotification,
 };
-use loggia_wire::vec_map::VecMap;
 use loggia_wire::{RawJson, RpcError};
 use serde_json::Value;
 

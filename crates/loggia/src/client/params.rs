@@ -3,7 +3,7 @@
 //! were.
 
 use loggia_wire::model::{LoggingLevel, Meta};
-use loggia_wire::{Params, RawJson, RawObject, Version, jsonrpc, meta};
+use loggia_wire::{Params, RawJson, RawObject, Version, json, meta};
 
 use crate::error::Error;
 
@@ -124,14 +124,14 @@ impl ObjectWriter {
 
     fn member(&mut self, name: &str, value: &[u8]) {
         self.0.push(if self.0.is_empty() { b'{' } else { b',' });
-        jsonrpc::write_string(&mut self.0, name);
+        json::write_string(&mut self.0, name);
         self.0.push(b':');
         self.0.extend_from_slice(value);
     }
 
     fn string(&mut self, name: &str, value: &str) {
         self.member(name, b"");
-        jsonrpc::write_string(&mut self.0, value);
+        json::write_string(&mut self.0, value);
     }
 
     /// The object; `None` where it has no members.

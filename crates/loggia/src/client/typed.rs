@@ -1,12 +1,12 @@
 //! A method for each of the protocol's requests.
 
+use loggia_wire::json::Shape;
+use loggia_wire::json::VecMap;
 use loggia_wire::model::{
     CallToolResult, CompleteParams, CompleteResult, EmptyResult, GetPromptParams, GetPromptResult,
     ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel,
     ReadResourceParams, ReadResourceResult, ServerResult, SetLevelParams, SubscribeParams,
 };
-use loggia_wire::shape::Shape;
-use loggia_wire::vec_map::VecMap;
 use loggia_wire::{Method, RawJson, codec};
 
 use crate::client::{Client, RequestOptions};

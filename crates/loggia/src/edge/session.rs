@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
+use loggia_wire::json::VecMap;
+use loggia_wire::json::{Model, Shape, View};
 use loggia_wire::model::{
     ClientCapabilities, EmptyResult, Extra, Implementation, InitializeResult, LoggingLevel, Meta,
     ServerCapabilities, ServerResult, SetLevelParams, SubscribeParams, SubscriptionFilter,
 };
-use loggia_wire::shape::{Model, Shape, View};
-use loggia_wire::vec_map::VecMap;
 use loggia_wire::{Era, Method, Params, RawJson, RawObject, RequestMeta, RpcError, Version};
 
 use crate::limits::Limits;

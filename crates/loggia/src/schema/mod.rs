@@ -16,7 +16,7 @@ pub use generator::{Direction, Generator};
 pub use object::{Object, Property};
 
 use loggia_wire::JsonText;
-use loggia_wire::shape::{Shape, View};
+use loggia_wire::json::{Shape, View};
 
 use crate::model::JsonObject;
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use loggia_wire::JsonText;
-use loggia_wire::shape::Shape;
+use loggia_wire::json::Shape;
 
 use super::{Direction, Generator, JsonSchema, Schema};
 use crate::model::JsonObject;

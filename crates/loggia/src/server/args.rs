@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use loggia_wire::RawJson;
-use loggia_wire::shape::value_of;
+use loggia_wire::json::value_of;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use loggia_wire::shape::{DecodeError, Fill, Model, Shape, View};
-use loggia_wire::vec_map::VecMap;
+use loggia_wire::json::VecMap;
+use loggia_wire::json::{DecodeError, Fill, Model, Shape, View};
 use loggia_wire::{ErrorCode, RawJson, RawObject, RpcError};
 
 use super::core::Core;

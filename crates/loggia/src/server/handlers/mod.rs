@@ -9,7 +9,7 @@ pub(super) mod tools;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use loggia_wire::shape::Model;
+use loggia_wire::json::Model;
 use loggia_wire::{RawObject, RpcError};
 
 use super::core::Core;

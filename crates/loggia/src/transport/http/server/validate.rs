@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 use loggia_wire::header;
+use loggia_wire::json::plain_text;
+use loggia_wire::json::value_of;
 use loggia_wire::meta::{self, Declared};
-use loggia_wire::raw::plain_text;
-use loggia_wire::shape::value_of;
 use loggia_wire::{Method, Params, RawJson, RawObject, RequestMeta, RpcError, Version};
 use serde_json::{Map, Value};
 

@@ -12,11 +12,11 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::jsonrpc::write_string;
-use crate::raw::RawJson;
-use crate::raw_object::{self, RawObject};
-use crate::scan;
-use crate::shape::{DecodeError, Shape, items_of};
+use super::scanner;
+use crate::json::RawJson;
+use crate::json::shape::{DecodeError, Shape, items_of};
+use crate::json::write_string;
+use crate::json::{RawObject, raw_object};
 
 /// A JSON object as its text: members in their order, values as they were written.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -63,7 +63,7 @@ impl JsonObject {
     /// Returns the value of the member `name`, the last where the name is repeated.
     pub fn get(&self, name: &str) -> Option<JsonText<'_>> {
         let text = self.text.as_deref()?.as_bytes();
-        let found = scan::find(text, name).unwrap_or_else(|| self.members().raw(name));
+        let found = scanner::find(text, name).unwrap_or_else(|| self.members().raw(name));
         found.map(JsonText::of_scanned)
     }
 

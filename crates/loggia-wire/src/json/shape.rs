@@ -19,11 +19,11 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Number, Value};
 
-use crate::model::{Extra, JsonObject};
-use crate::raw::RawJson;
-use crate::raw_object::RawObject;
-use crate::scan::Scanner;
-use crate::vec_map::VecMap;
+use super::JsonObject;
+use crate::json::RawJson;
+use crate::json::RawObject;
+use crate::json::Scanner;
+use crate::json::VecMap;
 
 pub use leaf::value_of;
 pub(crate) use macros::{record, serde_by_shape, tagged, words};
@@ -72,7 +72,7 @@ pub trait Record {
     fn each(&self, show: &mut dyn FnMut(&'static str, &dyn Shape));
 
     /// Members of other names; `None` where they are not kept.
-    fn extra(&self) -> Option<&Extra> {
+    fn extra(&self) -> Option<&JsonObject> {
         None
     }
 }
@@ -83,7 +83,7 @@ pub trait FillRecord {
     fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Fill));
 
     /// Where members of other names go; `None` where they are not kept.
-    fn extra_mut(&mut self) -> Option<&mut Extra> {
+    fn extra_mut(&mut self) -> Option<&mut JsonObject> {
         None
     }
 }

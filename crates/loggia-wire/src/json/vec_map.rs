@@ -74,7 +74,7 @@ impl<K: PartialEq, V> VecMap<K, V> {
     }
 
     /// The entries.
-    pub fn iter(&self) -> Iter<'_, K, V> {
+    pub fn iter(&self) -> VecMapIter<'_, K, V> {
         self.into_iter()
     }
 
@@ -128,13 +128,13 @@ impl<K, V> Default for VecMap<K, V> {
 }
 
 /// See [`VecMap::iter`].
-pub type Iter<'a, K, V> = Map<slice::Iter<'a, (K, V)>, fn(&'a (K, V)) -> (&'a K, &'a V)>;
+pub type VecMapIter<'a, K, V> = Map<slice::Iter<'a, (K, V)>, fn(&'a (K, V)) -> (&'a K, &'a V)>;
 
 impl<'a, K, V> IntoIterator for &'a VecMap<K, V> {
     type Item = (&'a K, &'a V);
-    type IntoIter = Iter<'a, K, V>;
+    type IntoIter = VecMapIter<'a, K, V>;
 
-    fn into_iter(self) -> Iter<'a, K, V> {
+    fn into_iter(self) -> VecMapIter<'a, K, V> {
         self.0.iter().map(|(key, value)| (key, value))
     }
 }

@@ -2,7 +2,7 @@
 //! write its numbers anew.
 
 use super::{Record, Shape, View};
-use crate::jsonrpc::write_string;
+use crate::json::write_string;
 
 /// Appends `view` to `out` as JSON.
 pub fn write_view(out: &mut Vec<u8>, view: &View<'_>) {

@@ -9,11 +9,11 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::RawJson;
-use crate::jsonrpc::write_string;
-use crate::raw::plain_text;
-use crate::scan::Scanner;
-use crate::shape::{DecodeError, Fill, Model};
+use crate::json::RawJson;
+use crate::json::Scanner;
+use crate::json::plain_text;
+use crate::json::shape::{DecodeError, Fill, Model};
+use crate::json::write_string;
 
 /// An object, read one level deep.
 #[derive(Debug, Default)]

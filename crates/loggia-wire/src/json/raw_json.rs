@@ -6,10 +6,10 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::json_object::{JsonObject, JsonText};
-use crate::raw_object::RawObject;
-use crate::scan;
-use crate::shape::{DecodeError, Model, Shape, View, write_view};
+use super::scanner;
+use crate::json::RawObject;
+use crate::json::shape::{DecodeError, Model, Shape, View, write_view};
+use crate::json::{JsonObject, JsonText};
 
 /// One JSON value as its bytes. Always valid UTF-8 and valid JSON: it is only ever made by a parser or a
 /// serializer. Cloning shares the buffer.
@@ -86,7 +86,7 @@ impl RawJson {
     /// The JSON text of one member of an object, the last where its name is repeated; `None` where there is
     /// none, or this is no object.
     pub fn member(&self, name: &str) -> Option<&[u8]> {
-        match scan::find(&self.0, name) {
+        match scanner::find(&self.0, name) {
             Some(found) => found,
             None => RawObject::of(self).ok()?.raw(name),
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::{Number, Value};
 
 use super::{DecodeError, Fill, Model, Shape, View};
-use crate::json_object::{JsonObject, JsonText};
-use crate::raw::{RawJson, plain_text};
+use crate::json::{JsonObject, JsonText};
+use crate::json::{RawJson, plain_text};
 
 /// The JSON value `text` as a tree.
 pub fn value_of(text: &[u8]) -> Result<Value, DecodeError> {

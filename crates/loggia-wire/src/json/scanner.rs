@@ -5,10 +5,11 @@
 //! malformed, nests too deeply or is only out of the ordinary (a name with escapes, say) it leaves alone:
 //! `None` means that the parser is to look, which knows how to word the error.
 
-use crate::jsonrpc::MAX_DEPTH;
+/// The deepest nesting that is accepted.
+pub const MAX_DEPTH: usize = 128;
 
 /// Reads one text from front to end.
-pub(crate) struct Scanner<'t> {
+pub struct Scanner<'t> {
     text: &'t [u8],
     at: usize,
     depth: usize,
@@ -16,15 +17,12 @@ pub(crate) struct Scanner<'t> {
 
 impl<'t> Scanner<'t> {
     /// Begins at the front of `text`, which must be UTF-8.
-    pub(crate) fn new(text: &'t [u8]) -> Scanner<'t> {
+    pub fn new(text: &'t [u8]) -> Scanner<'t> {
         Scanner { text, at: 0, depth: 0 }
     }
 
     /// Reads an object. `member` is given each name as it comes to its value, which it must read.
-    pub(crate) fn object(
-        &mut self,
-        mut member: impl FnMut(&mut Scanner<'t>, &'t [u8]) -> Option<()>,
-    ) -> Option<()> {
+    pub fn object(&mut self, mut member: impl FnMut(&mut Scanner<'t>, &'t [u8]) -> Option<()>) -> Option<()> {
         self.enter(b'{')?;
         if self.peek()? == b'}' {
             return self.leave();
@@ -40,7 +38,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Reads an array. `item` is called at each value, which it must read.
-    pub(crate) fn array(&mut self, mut item: impl FnMut(&mut Scanner<'t>) -> Option<()>) -> Option<()> {
+    pub fn array(&mut self, mut item: impl FnMut(&mut Scanner<'t>) -> Option<()>) -> Option<()> {
         self.enter(b'[')?;
         if self.peek()? == b']' {
             return self.leave();
@@ -54,7 +52,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Reads any value and says where it stood.
-    pub(crate) fn value(&mut self) -> Option<&'t [u8]> {
+    pub fn value(&mut self) -> Option<&'t [u8]> {
         let first = self.peek()?;
         let start = self.at;
         match first {
@@ -105,7 +103,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Says where what `read` reads stood.
-    pub(crate) fn spanning(&mut self, read: impl FnOnce(&mut Scanner<'t>) -> Option<()>) -> Option<&'t [u8]> {
+    pub fn spanning(&mut self, read: impl FnOnce(&mut Scanner<'t>) -> Option<()>) -> Option<&'t [u8]> {
         self.peek()?;
         let start = self.at;
         read(self)?;
@@ -113,7 +111,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Reads a string in which nothing is escaped.
-    pub(crate) fn plain_string(&mut self) -> Option<&'t [u8]> {
+    pub fn plain_string(&mut self) -> Option<&'t [u8]> {
         self.peek()?;
         match self.string()? {
             (text, false) => Some(text),
@@ -123,7 +121,7 @@ impl<'t> Scanner<'t> {
 
     /// What the next value begins with.
     #[inline]
-    pub(crate) fn peek(&mut self) -> Option<u8> {
+    pub fn peek(&mut self) -> Option<u8> {
         loop {
             match *self.text.get(self.at)? {
                 b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
@@ -133,12 +131,12 @@ impl<'t> Scanner<'t> {
     }
 
     /// How far it has read.
-    pub(crate) fn position(&self) -> usize {
+    pub fn position(&self) -> usize {
         self.at
     }
 
     /// Whether nothing follows.
-    pub(crate) fn end(mut self) -> Option<()> {
+    pub fn end(mut self) -> Option<()> {
         self.peek().is_none().then_some(())
     }
 
@@ -422,7 +420,7 @@ mod tests {
             let members: Vec<String> =
                 members.iter().map(|(name, value)| format!("{space}{}{space}:{value}", json!(name))).collect();
             let text = format!("{{{}{space}}}", members.join(","));
-            let parsed: crate::RawObject<'_> = serde_json::from_str(&text).expect("an object");
+            let parsed: crate::json::RawObject<'_> = serde_json::from_str(&text).expect("an object");
             for wanted in ["", "a", "b"] {
                 if let Some(found) = find(text.as_bytes(), wanted) {
                     prop_assert_eq!(found, parsed.raw(wanted), "{} in {}", wanted, text);

@@ -1,6 +1,6 @@
 //! Strings written run by run: most of a text needs no escape, and long texts are most of what servers send.
 
-use crate::scan::plain_run;
+use super::scanner::plain_run;
 
 /// Writes a JSON string.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
