@@ -6,7 +6,7 @@ use bytes::Bytes;
 use loggia::transport::sse;
 use loggia_wire::jsonrpc::{self, Frame, Message};
 use loggia_wire::model::{ClientNotification, ServerNotification, ServerResult};
-use loggia_wire::schema::Validator;
+use loggia_json_schema::Validator;
 use loggia_wire::uri_template::UriTemplate;
 use loggia_wire::{JsonObject, Method, Params, RawJson, RequestMeta, Version, codec, header, meta, reference};
 use serde_json::{Map, Value};

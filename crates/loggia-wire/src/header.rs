@@ -12,7 +12,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::json::JsonObject;
 
-use crate::schema::{MAX_SCHEMA_DEPTH, Step, each_subschema};
+use crate::json::{MAX_SCHEMA_DEPTH, SchemaStep, each_subschema};
 
 /// The header that carries the revision of a request.
 pub const MCP_PROTOCOL_VERSION: &str = "mcp-protocol-version";
@@ -292,11 +292,11 @@ struct Place<'p> {
 }
 
 impl<'p> Place<'p> {
-    fn below(&self, step: Step<'p>) -> Place<'p> {
+    fn below(&self, step: SchemaStep<'p>) -> Place<'p> {
         let mut pointer = self.pointer.clone();
         step.append_to(&mut pointer);
         let path = match (step, &self.path) {
-            (Step::Name("properties", name), Some(path)) => Some([path.as_slice(), &[name]].concat()),
+            (SchemaStep::Name("properties", name), Some(path)) => Some([path.as_slice(), &[name]].concat()),
             _ => None,
         };
         Place { pointer, path, depth: self.depth + 1 }

@@ -12,7 +12,6 @@
 //! * [`params`]: a request's params, and what in them routes it.
 //! * [`meta`]: what a request says about itself (`_meta`); [`meta_key`]: the rules for its keys.
 //! * [`header`]: the HTTP headers that mirror the body.
-//! * [`schema`]: JSON Schema, bounded, without network.
 //! * [`text`]: text from outside, safe to show.
 //! * [`uri`]: resource URIs in a normal form, for access rules.
 //! * [`uri_template`]: URI templates, expanded and matched.
@@ -30,7 +29,6 @@ pub mod method;
 pub mod model;
 pub mod params;
 pub mod reference;
-pub mod schema;
 pub mod text;
 pub mod uri;
 pub mod uri_template;

@@ -228,6 +228,23 @@ pub fn scheme(uri: &str) -> Option<&str> {
     is_valid.then_some(scheme)
 }
 
+/// Decodes `%XX` (RFC 3986, section 2.1). Returns `None` if the result is not UTF-8.
+pub fn percent_decode(text: &str) -> Option<String> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.as_bytes();
+    while let Some((&first, rest)) = bytes.split_first() {
+        bytes = rest;
+        if first == b'%' {
+            let (digits, rest) = bytes.split_at_checked(2)?;
+            decoded.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+            bytes = rest;
+        } else {
+            decoded.push(first);
+        }
+    }
+    String::from_utf8(decoded).ok()
+}
+
 fn normal_host(scheme: &str, authority: &str, default_port: &str) -> Result<String, AmbiguousUri> {
     if authority.contains('%') {
         return Err(AmbiguousUri::EncodedSeparator);

@@ -483,7 +483,7 @@ fn query(variables: &[Variable], raw: Option<&str>, found: &mut Vec<(String, Str
 impl Variable {
     /// Notes a value, unless it is not UTF-8, too long, or another than the variable has already.
     fn found(&self, raw: &str, found: &mut Vec<(String, String)>) -> Option<()> {
-        let value = crate::schema::percent_decode(raw)?;
+        let value = crate::uri::percent_decode(raw)?;
         if self.prefix.is_some_and(|length| value.chars().count() > length) {
             return None;
         }

@@ -31,8 +31,9 @@ const ROOMS: &[&str] = &[
     "loggia-store",
     "loggia-auth",
     "loggia",
-    "loggia-macros",
+    "loggia-json-schema",
     "loggia-wire",
+    "loggia-macros",
 ];
 
 /// Everything a rule may look at.

@@ -66,6 +66,7 @@ pub(super) fn no_vendors(repository: &Repository) -> Vec<String> {
         "loggia-hub",
         "loggia-connect",
         "loggia-builtin",
+        "loggia-json-schema",
         "loggia-wire",
         "loggia",
         "loggia-store",

@@ -11,6 +11,7 @@ pub(crate) mod raw_object;
 mod scanner;
 pub(crate) mod shape;
 mod string;
+mod subschema;
 mod vec_map;
 
 pub use json_object::{JsonObject, JsonText};
@@ -19,6 +20,7 @@ pub use raw_object::RawObject;
 pub use scanner::{MAX_DEPTH, Scanner};
 pub use shape::{DecodeError, Fill, FillRecord, Model, Record, Shape, View, value_of, write_view};
 pub use string::write_string;
+pub use subschema::{MAX_SCHEMA_DEPTH, SchemaStep, each_subschema};
 pub use vec_map::{VecMap, VecMapIter};
 
 pub(crate) use json_object::push_member;

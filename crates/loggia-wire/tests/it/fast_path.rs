@@ -5,12 +5,11 @@ use bytes::Bytes;
 use loggia_wire::jsonrpc;
 use loggia_wire::meta::{CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, PROGRESS_TOKEN, PROTOCOL_VERSION};
 use loggia_wire::model::*;
-use loggia_wire::schema::Validator;
 use loggia_wire::{Params, RawJson, RequestMeta, Version, codec, reference};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// A JSON text that may stand anywhere, in forms that peers and enemies write.
 fn anything() -> impl Strategy<Value = &'static str> {
@@ -98,45 +97,6 @@ fn message_text() -> impl Strategy<Value = String> {
     (vec(member, 1..6), tail).prop_map(|(members, tail)| format!("{{{}}}{tail}", members.join(",")))
 }
 
-fn arguments() -> impl Strategy<Value = String> {
-    let value = || mostly(vec!["\"red\"", "\"abc\"", "5", "true", "[1,2]", r#"{"inner":1}"#, "2.5"]);
-    let member = (select(vec!["text", "count", "flag", "list", "inside", "colour", "at", "other"]), value());
-    vec(member, 0..5).prop_map(|members| {
-        let members: Vec<_> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
-        format!("{{{}}}", members.join(","))
-    })
-}
-
-/// Schemas of the kinds that the fast check knows, and of some that it leaves alone.
-fn schemas() -> Vec<Value> {
-    let properties = json!({
-        "text": { "type": "string" }, "count": { "type": "integer", "minimum": 1, "maximum": 4 },
-        "flag": { "type": "boolean" }, "list": { "type": "array", "items": { "type": "integer" }, "maxItems": 3 },
-        "inside": { "$ref": "#/$defs/inside" }, "colour": { "type": "string", "enum": ["red", "green"] },
-        "at": { "type": "number" }
-    });
-    let defs = json!({ "inside": {
-        "type": "object", "properties": { "inner": { "type": "integer" } }, "required": ["inner"], "additionalProperties": false
-    } });
-    let base = json!({ "type": "object", "properties": properties, "$defs": defs });
-    let with = |more: Value| {
-        let mut schema = base.clone();
-        let members = schema.as_object_mut().unwrap();
-        members.extend(more.as_object().unwrap().clone());
-        schema
-    };
-    vec![
-        base.clone(),
-        with(json!({ "additionalProperties": false })),
-        with(json!({ "required": ["text"], "minProperties": 2 })),
-        with(json!({ "additionalProperties": { "type": "string", "maxLength": 3 } })),
-        with(json!({ "patternProperties": { "^o": { "type": "null" } } })),
-        with(json!({ "dependentRequired": { "text": ["count"] } })),
-        with(json!({ "anyOf": [{ "required": ["text"] }, { "required": ["at"] }] })),
-        with(json!({ "unevaluatedProperties": false })),
-    ]
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -154,22 +114,6 @@ proptest! {
         let plain = reference::request_meta(Some(&params), &Version::ALL);
         prop_assert_eq!(format!("{fast:?}"), format!("{plain:?}"));
     }
-
-    #[test]
-    fn arguments_that_are_accepted_are_valid(text in arguments(), schema in select(schemas())) {
-        let Ok(raw) = RawJson::parse(text) else { return Ok(()) };
-        let validator = Validator::compile_value(&schema).unwrap();
-        let mut members = Map::new();
-        let accepted = validator.accepts_object(raw.as_bytes(), |name, value| {
-            let name = String::from_utf8(name.to_vec()).unwrap();
-            members.extend(serde_json::from_slice(value).ok().map(|value: Value| (name, value)));
-        });
-        let Ok(value) = raw.decode::<Value>() else {
-            prop_assert!(!accepted, "{:?}", raw);
-            return Ok(());
-        };
-        prop_assert!(!accepted || (validator.is_valid(&value) && value == Value::Object(members)), "{:?}", raw);
-    }
 }
 
 /// A fast path that is never taken would pass every comparison.
@@ -181,10 +125,7 @@ fn usual_messages_take_the_fast_path() {
     let routing = params.routing().unwrap();
     assert_eq!(routing.name, Some(&b"\"echo\""[..]));
     assert_eq!(routing.meta, Some(&b"{\"a\":1}"[..]));
-    let arguments = routing.arguments.unwrap();
-    for schema in &schemas()[..2] {
-        assert!(Validator::compile_value(schema).unwrap().accepts_object(arguments, |_, _| {}), "{schema}");
-    }
+    assert_eq!(routing.arguments, Some(&b"{\"text\":\"x\",\"count\":2}"[..]));
 }
 
 #[test]

@@ -15,6 +15,5 @@ mod meta_key;
 mod official;
 mod revisions;
 mod samples;
-mod schema;
 mod translation;
 mod uri_template;

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use loggia_json_schema::Validator;
 use loggia_wire::header::ParamHeaders;
 use loggia_wire::model::{CallToolResult, JsonObject, Tool};
-use loggia_wire::schema::Validator;
 use serde_json::Value;
 
 use crate::error::{Error, Result};

@@ -18,7 +18,7 @@ use crate::model::{
     ListRootsParams, ListRootsResult, Root, UrlMode,
 };
 use crate::schema::{JsonSchema, Schema};
-use crate::wire::schema::Validator;
+use loggia_json_schema::Validator;
 
 /// What a person answered.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use loggia::model::{Icon, JsonObject, Prompt, Resource, ResourceTemplate, Tool};
 use loggia::wire::header::ParamHeaders;
-use loggia::wire::schema::Validator;
 use loggia::wire::uri_template::UriTemplate;
+use loggia_json_schema::Validator;
 
 /// Names longer than this are refused by the APIs of several models.
 const LONG_NAME: usize = 64;

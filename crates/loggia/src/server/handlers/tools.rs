@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use loggia_json_schema::Validator;
 use loggia_wire::header::ParamHeaders;
 use loggia_wire::json::plain_text;
-use loggia_wire::schema::Validator;
 use loggia_wire::{Method, Params, RawJson, RawObject, RequestMeta, RpcError};
 
 use super::{Problems, Registered, invalid, result};

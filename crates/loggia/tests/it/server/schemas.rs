@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use loggia::JsonSchema;
 use loggia::schema::{Property, Schema};
-use loggia::wire::schema::Validator;
+use loggia_json_schema::Validator;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

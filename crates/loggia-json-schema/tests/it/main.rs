@@ -1,13 +1,16 @@
-//! The JSON Schema validator: against a table for each keyword, against another implementation, and against
-//! schemas and values made to exhaust it.
+//! The tests of `loggia-json-schema`, in one binary: a table for each keyword, another implementation, and schemas and
+//! values made to exhaust the validator.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bounds;
 mod keywords;
 mod messages;
 mod oracle;
 mod refused;
+mod text;
 
-use loggia_wire::schema::Validator;
+use loggia_json_schema::Validator;
 use serde_json::Value;
 
 const DRAFT_7: &str = "http://json-schema.org/draft-07/schema#";

@@ -1,6 +1,6 @@
 //! As much of RFC 3986 as `$id` and `$ref` need: telling URIs apart and resolving a reference.
 
-use crate::uri::scheme;
+use loggia_wire::uri::scheme;
 
 /// Splits off the fragment: the URI without it, and what follows `#` if there is one.
 pub(super) fn split_fragment(reference: &str) -> (&str, Option<&str>) {
@@ -45,23 +45,6 @@ pub(super) fn resolve(base: &str, reference: &str) -> String {
         format!("{directory}{reference}")
     };
     format!("{scheme}{authority}{}{query}", remove_dots(&merged))
-}
-
-/// Decodes `%XX`. `None` where that does not give UTF-8.
-pub(crate) fn percent_decode(text: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.as_bytes();
-    while let Some((&first, rest)) = bytes.split_first() {
-        bytes = rest;
-        if first == b'%' {
-            let (digits, rest) = bytes.split_at_checked(2)?;
-            decoded.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-            bytes = rest;
-        } else {
-            decoded.push(first);
-        }
-    }
-    String::from_utf8(decoded).ok()
 }
 
 fn remove_dots(path: &str) -> String {

@@ -1,6 +1,6 @@
 //! Generated schemas and values, judged by our validator and by the `jsonschema` crate.
 
-use loggia_wire::schema::Validator;
+use loggia_json_schema::Validator;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 
+use loggia_wire::json::each_subschema;
+use loggia_wire::uri::{percent_decode, scheme};
 use serde_json::{Map, Value};
 
 use super::error::{SchemaError, SchemaErrorKind};
-use super::keyword::each_subschema;
-use super::uri::{percent_decode, resolve, split_fragment};
+use super::uri::{resolve, split_fragment};
 use super::{MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS};
-use crate::uri::scheme;
 
 /// The dialects that are honoured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Checking an object in the text it came in, without a tree: what nearly every call needs. Only what can be
 //! told at once is told; for everything else the answer is "unsure", and the tree decides.
 
-use crate::json::Scanner;
+use loggia_wire::json::Scanner;
 
 use super::Compiled;
 use super::check;

@@ -1,11 +1,16 @@
-//! Where a schema keeps its subschemas. One list for all who walk schemas, so that the compiler and the
-//! header rules agree on what is a schema and what is mere data.
+//! The keywords under which a JSON Schema holds subschemas, and the walk over them.
+//!
+//! The validator and the rules for mirrored headers both walk schemas. One list makes them agree on which parts of a
+//! document are schemas and which are data.
 
 use serde_json::{Map, Value};
 
-/// How a subschema hangs on its parent.
+/// The deepest nesting of a schema that is walked.
+pub const MAX_SCHEMA_DEPTH: usize = 128;
+
+/// The step from a schema to one of its subschemas.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Step<'a> {
+pub enum SchemaStep<'a> {
     /// The value of a keyword.
     Keyword(&'a str),
     /// An entry of a keyword's list.
@@ -14,16 +19,16 @@ pub(crate) enum Step<'a> {
     Name(&'a str, &'a str),
 }
 
-impl Step<'_> {
+impl SchemaStep<'_> {
     /// Appends the step to a JSON Pointer.
-    pub(crate) fn append_to(self, pointer: &mut String) {
+    pub fn append_to(self, pointer: &mut String) {
         match self {
-            Step::Keyword(keyword) => append(pointer, keyword),
-            Step::Index(keyword, index) => {
+            SchemaStep::Keyword(keyword) => append(pointer, keyword),
+            SchemaStep::Index(keyword, index) => {
                 append(pointer, keyword);
                 append(pointer, &index.to_string());
             }
-            Step::Name(keyword, name) => {
+            SchemaStep::Name(keyword, name) => {
                 append(pointer, keyword);
                 append(pointer, name);
             }
@@ -64,22 +69,26 @@ const NAMED: &[&str] =
     &["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
 
 /// Calls `visit` with each object that is a subschema of `schema`, until it fails.
-pub(crate) fn each_subschema<'a, E>(
+pub fn each_subschema<'a, E>(
     schema: &'a Map<String, Value>,
-    mut visit: impl FnMut(Step<'a>, &'a Map<String, Value>) -> Result<(), E>,
+    mut visit: impl FnMut(SchemaStep<'a>, &'a Map<String, Value>) -> Result<(), E>,
 ) -> Result<(), E> {
     for (keyword, value) in schema {
         let keyword = keyword.as_str();
         match value {
             Value::Object(named) if NAMED.contains(&keyword) => {
                 for (name, value) in named {
-                    value.as_object().map_or(Ok(()), |schema| visit(Step::Name(keyword, name), schema))?;
+                    value
+                        .as_object()
+                        .map_or(Ok(()), |schema| visit(SchemaStep::Name(keyword, name), schema))?;
                 }
             }
-            Value::Object(schema) if ONE.contains(&keyword) => visit(Step::Keyword(keyword), schema)?,
+            Value::Object(schema) if ONE.contains(&keyword) => visit(SchemaStep::Keyword(keyword), schema)?,
             Value::Array(list) if MANY.contains(&keyword) => {
                 for (index, value) in list.iter().enumerate() {
-                    value.as_object().map_or(Ok(()), |schema| visit(Step::Index(keyword, index), schema))?;
+                    value
+                        .as_object()
+                        .map_or(Ok(()), |schema| visit(SchemaStep::Index(keyword, index), schema))?;
                 }
             }
             _ => {}

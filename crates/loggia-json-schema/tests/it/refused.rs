@@ -1,7 +1,7 @@
 //! Schemas that do not compile, and what is said about them.
 
+use loggia_json_schema::Validator;
 use loggia_wire::JsonObject;
-use loggia_wire::schema::Validator;
 use serde_json::json;
 
 /// A tool of somebody else's is not lost for a pattern that only a backtracking engine can run.

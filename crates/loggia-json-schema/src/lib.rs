@@ -13,7 +13,6 @@ mod compile;
 mod error;
 mod evaluated;
 mod index;
-mod keyword;
 mod message;
 mod node;
 mod number;
@@ -23,20 +22,16 @@ mod uri;
 
 use std::sync::Arc;
 
+use loggia_wire::JsonObject;
 use serde_json::{Map, Value};
 
-use crate::json::JsonObject;
-
 pub use error::{SchemaError, SchemaErrorKind, Violation, Violations};
-pub(crate) use keyword::{Step, each_subschema};
-pub(crate) use uri::percent_decode;
+pub use loggia_wire::json::MAX_SCHEMA_DEPTH;
 
 use node::{Node, NodeId};
 
 /// The most subschemas a document may have.
 pub const MAX_SUBSCHEMAS: usize = 10_000;
-/// How deeply a schema may nest.
-pub const MAX_SCHEMA_DEPTH: usize = 128;
 /// How deeply schema and value together may nest while a value is checked.
 pub const MAX_CHECK_DEPTH: usize = 400;
 /// How much work checking one value may take; about one for each value and subschema that meet.
@@ -47,7 +42,7 @@ pub const MAX_VIOLATIONS: usize = 8;
 /// A compiled schema. Cloning shares it.
 ///
 /// ```
-/// use loggia_wire::schema::Validator;
+/// use loggia_json_schema::Validator;
 /// use serde_json::json;
 ///
 /// let validator = Validator::compile_value(&json!({
@@ -58,7 +53,7 @@ pub const MAX_VIOLATIONS: usize = 8;
 /// assert!(validator.is_valid(&json!({ "zip": "04109" })));
 /// let violations = validator.validate(&json!({ "zip": 4109 })).unwrap_err();
 /// assert_eq!(violations.to_string(), "at $.zip: expected a string, got the number 4109");
-/// # Ok::<(), loggia_wire::schema::SchemaError>(())
+/// # Ok::<(), loggia_json_schema::SchemaError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Validator {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use loggia_wire::schema::{MAX_SUBSCHEMAS, SchemaErrorKind, Validator};
+use loggia_json_schema::{MAX_SUBSCHEMAS, SchemaErrorKind, Validator};
 use serde_json::{Value, json};
 
 use super::compile;
