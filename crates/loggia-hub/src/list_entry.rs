@@ -4,7 +4,7 @@
 use std::ops::Deref;
 
 use loggia::wire::RawJson;
-use loggia::wire::json::{Model, Shape};
+use loggia::wire::json::{FromJson, ToJson};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -39,7 +39,7 @@ impl<T> From<T> for ListEntry<T> {
 }
 
 /// Kept as its source.
-impl<T: Shape> Serialize for ListEntry<T> {
+impl<T: ToJson> Serialize for ListEntry<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.source {
             Some(source) => source.serialize(serializer),
@@ -48,7 +48,7 @@ impl<T: Shape> Serialize for ListEntry<T> {
     }
 }
 
-impl<'de, T: Model> Deserialize<'de> for ListEntry<T> {
+impl<'de, T: FromJson> Deserialize<'de> for ListEntry<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ListEntry<T>, D::Error> {
         let source = RawJson::deserialize(deserializer)?;
         let value = source.read().map_err(D::Error::custom)?;

@@ -3,6 +3,8 @@
 //! Sugar only: each expands to calls of `loggia`'s public API that a person could write, and none gives a
 //! capability that the API lacks. What they save is repetition: the name of a function, its documentation
 //! and the types of its parameters are said once.
+//!
+//! [`macro@ToJson`] and [`macro@FromJson`] are `loggia-wire`'s: they write the lists of fields of the protocol's types.
 
 mod block;
 mod derive;
@@ -11,6 +13,7 @@ mod errors;
 mod free;
 mod function;
 mod items;
+mod json;
 mod keywords;
 mod kind;
 
@@ -78,4 +81,31 @@ pub fn resource(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(JsonSchema, attributes(schema, serde))]
 pub fn json_schema(item: TokenStream) -> TokenStream {
     derive::expand(item.into()).into()
+}
+
+/// Derives `loggia_wire::json::ToJson`, and serde's `Serialize` by way of it.
+///
+/// * A struct with named fields is an object, a field's name is its Rust name in camelCase. On a field:
+///   `#[json(rename = "…")]`; `#[json(flatten)]` writes the fields of the field's type in its place.
+/// * An enum of variants without fields is a string: the variant's name in camelCase, or `#[json(rename = "…")]`.
+/// * An enum of variants with one field each has either `#[json(tag = "type")]`, and the member `type` holds the variant's
+///   name, or `#[json(untagged)]`, and the variants differ in their members.
+/// * `#[json(write_with = "path")]` on the type: `path(&self) -> JsonRef<'_>` does it instead.
+///
+/// A derive rather than a declarative macro, because it reads the fields where they are declared. It adds no time to a
+/// build of the SDK: `syn` is compiled for serde and tokio anyway, and this crate (3.4 s of CPU, its other macros included)
+/// while serde is.
+#[proc_macro_derive(ToJson, attributes(json))]
+pub fn to_json(item: TokenStream) -> TokenStream {
+    json::expand(item.into(), json::to_json).into()
+}
+
+/// Derives `loggia_wire::json::FromJson`, and serde's `Deserialize` by way of it.
+///
+/// Takes the attributes of [`macro@ToJson`], but `#[json(read_with = "path")]` in place of `write_with`:
+/// `path(text: &[u8]) -> Result<Self, DecodeError>`. It is required on untagged enums. It may stand on a field too. A field
+/// with `#[json(default)]` may be absent.
+#[proc_macro_derive(FromJson, attributes(json))]
+pub fn from_json(item: TokenStream) -> TokenStream {
+    json::expand(item.into(), json::from_json).into()
 }

@@ -9,11 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::json::JsonObject;
-use crate::json::RawJson;
-use crate::json::shape::{
-    DecodeError, Fill, FillRecord, Model, Record, Shape, View, fill_record, serde_by_shape,
-};
+use crate::json::{DecodeError, FromJson, JsonObject, JsonRef, RawJson, ToJson};
 use crate::model::ClientCapabilities;
 use crate::version::Version;
 
@@ -21,6 +17,22 @@ use crate::version::Version;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ErrorCode(pub i64);
+
+impl ToJson for ErrorCode {
+    fn to_json(&self) -> JsonRef<'_> {
+        JsonRef::Signed(self.0)
+    }
+}
+
+impl FromJson for ErrorCode {
+    fn empty() -> ErrorCode {
+        ErrorCode(0)
+    }
+
+    fn read_json(&mut self, text: &[u8]) -> Result<(), DecodeError> {
+        self.0.read_json(text)
+    }
+}
 
 impl ErrorCode {
     /// The text is not JSON (JSON-RPC 2.0, section 5.1).
@@ -57,7 +69,7 @@ impl ErrorCode {
 }
 
 /// The `error` member of a response.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct RpcError {
     /// What kind of error.
     pub code: ErrorCode,
@@ -67,42 +79,6 @@ pub struct RpcError {
     pub data: Option<RawJson>,
 }
 
-impl Shape for RpcError {
-    fn view(&self) -> View<'_> {
-        View::Record(self)
-    }
-}
-
-impl Fill for RpcError {
-    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
-        fill_record(self, text)
-    }
-}
-
-impl Record for RpcError {
-    fn each(&self, show: &mut dyn FnMut(&'static str, &dyn Shape)) {
-        show("code", &self.code.0);
-        show("message", &self.message);
-        show("data", &self.data);
-    }
-}
-
-impl FillRecord for RpcError {
-    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Fill)) {
-        fill("code", &mut self.code.0);
-        fill("message", &mut self.message);
-        fill("data", &mut self.data);
-    }
-}
-
-impl Model for RpcError {
-    fn blank() -> RpcError {
-        RpcError { code: ErrorCode(0), message: Cow::Borrowed(""), data: None }
-    }
-}
-
-serde_by_shape!(RpcError);
-
 impl RpcError {
     /// An error without `data`.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> RpcError {
@@ -110,7 +86,7 @@ impl RpcError {
     }
 
     /// The same error with `data`.
-    pub fn with_data(mut self, data: impl Shape) -> RpcError {
+    pub fn with_data(mut self, data: impl ToJson) -> RpcError {
         self.data = Some(RawJson::of(&data));
         self
     }

@@ -12,16 +12,14 @@ use serde_json::value::RawValue;
 
 use crate::error::{ErrorCode, RpcError};
 pub use crate::json::MAX_DEPTH;
-use crate::json::RawJson;
-use crate::json::RawObject;
-use crate::json::shape::{DecodeError, Fill, Model, Shape, View, serde_by_shape, take, write_view};
-use crate::json::write_string;
+use crate::json::{DecodeError, FromJson, JsonRef, RawJson, RawObject, ToJson, write_json, write_string};
 use crate::method::Method;
 use crate::params::Params;
 pub use partial::PartialEnvelope;
 
 /// A request's id: a string or an integer, never null (specification, "Requests").
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, ToJson, FromJson)]
+#[json(write_with = "Id::as_json", read_with = "Id::read")]
 pub enum Id {
     /// An integer.
     Number(i64),
@@ -141,7 +139,7 @@ pub(crate) fn parse_single(buffer: &Bytes, text: &[u8]) -> Result<Message, Envel
         return Err(EnvelopeError::invalid(format!("The message nests deeper than {MAX_DEPTH} levels")));
     }
     let mut envelope = envelope(text)?;
-    let mut member = |name| take(&mut envelope, name).map_err(not_a_message);
+    let mut member = |name| envelope.take_once(name).map_err(not_a_message);
     let version = string(member("jsonrpc")?)?;
     let (id, method) = (member("id")?.map(Id::read), string(member("method")?)?);
     let (params, result, error) = (some(member("params")?), member("result")?, some(member("error")?));
@@ -157,14 +155,13 @@ pub(crate) fn parse_single(buffer: &Bytes, text: &[u8]) -> Result<Message, Envel
     if let Some(method) = method {
         return decode_call(id, &method, params.map(raw), &invalid);
     }
-    let outcome =
-        match (result, error) {
-            (Some(result), None) => Ok(raw(result)),
-            (None, Some(error)) => Err(RpcError::read(error)
-                .map_err(|_| invalid("The member \"error\" needs a code and a message"))?),
-            (Some(_), Some(_)) => return Err(invalid("A response has a result or an error, not both")),
-            (None, None) => return Err(invalid("A message has a method, a result or an error")),
-        };
+    let outcome = match (result, error) {
+        (Some(result), None) => Ok(raw(result)),
+        (None, Some(error)) => Err(RpcError::from_json(error)
+            .map_err(|_| invalid("The member \"error\" needs a code and a message"))?),
+        (Some(_), Some(_)) => return Err(invalid("A response has a result or an error, not both")),
+        (None, None) => return Err(invalid("A message has a method, a result or an error")),
+    };
     match id {
         Some(Ok(id)) => Ok(Message::Response { id: Some(id), outcome }),
         // JSON-RPC 2.0 answers a request whose id it could not read with a null id.
@@ -192,7 +189,7 @@ fn some(member: Option<&[u8]>) -> Option<&[u8]> {
 }
 
 fn string(member: Option<&[u8]>) -> Result<Option<String>, EnvelopeError> {
-    some(member).map(String::read).transpose().map_err(not_a_message)
+    some(member).map(String::from_json).transpose().map_err(not_a_message)
 }
 
 fn decode_call(
@@ -289,7 +286,7 @@ pub fn write_error_without_id(out: &mut Vec<u8>, error: &RpcError) {
 
 fn write_error_member(out: &mut Vec<u8>, error: &RpcError) {
     out.extend_from_slice(br#","error":"#);
-    write_view(out, &error.view());
+    write_json(out, &error.to_json());
     out.push(b'}');
 }
 
@@ -325,31 +322,20 @@ impl From<&str> for Id {
     }
 }
 
-impl Shape for Id {
-    fn view(&self) -> View<'_> {
+impl Id {
+    fn as_json(&self) -> JsonRef<'_> {
         match self {
-            Id::Number(number) => View::Signed(*number),
-            Id::String(text) => View::Text(text),
+            Id::Number(number) => JsonRef::Signed(*number),
+            Id::String(text) => JsonRef::String(text),
+        }
+    }
+
+    fn read(text: &[u8]) -> Result<Id, DecodeError> {
+        match text.first() {
+            Some(b'"') => Ok(Id::String(String::from_json(text)?.into())),
+            _ => i64::from_json(text)
+                .map(Id::Number)
+                .map_err(|_| DecodeError::expected("a string or an integer", text)),
         }
     }
 }
-
-impl Fill for Id {
-    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
-        *self = match text.first() {
-            Some(b'"') => Id::String(String::read(text)?.into()),
-            _ => Id::Number(
-                i64::read(text).map_err(|_| DecodeError::expected("a string or an integer", text))?,
-            ),
-        };
-        Ok(())
-    }
-}
-
-impl Model for Id {
-    fn blank() -> Id {
-        Id::Number(0)
-    }
-}
-
-serde_by_shape!(Id);

@@ -18,6 +18,9 @@
 //! * [`reference`]: what the fast readings and writings are held against.
 //! * [`error`]: the error codes of each revision.
 
+// The derives of `ToJson` and `FromJson` name the crate.
+extern crate self as loggia_wire;
+
 pub mod codec;
 pub mod error;
 pub mod header;
@@ -35,7 +38,7 @@ pub mod uri_template;
 pub mod version;
 
 pub use error::{ErrorCode, RpcError};
-pub use json::{DecodeError, JsonObject, JsonText, RawJson, RawObject, VecMap};
+pub use json::{DecodeError, FromJson, JsonObject, JsonText, RawJson, RawObject, ToJson, VecMap};
 pub use jsonrpc::{Id, Message};
 pub use meta::RequestMeta;
 pub use method::Method;

@@ -7,7 +7,7 @@ mod fast;
 use std::sync::Arc;
 
 use crate::error::RpcError;
-use crate::json::shape::{Model, members_of, take};
+use crate::json::{FromJson, RawObject};
 use crate::meta_key::drop_invalid_trace_context;
 use crate::model::{ClientCapabilities, Implementation, LoggingLevel, Meta, ProgressToken};
 use crate::params::Params;
@@ -87,9 +87,9 @@ pub fn declared_version(params: Option<&Params>) -> Result<Declared, RpcError> {
 fn meta_of(params: Option<&Params>) -> Result<Meta, RpcError> {
     let Some(params) = params else { return Ok(Meta::default()) };
     let wrong = |e| RpcError::invalid_params(format!("params._meta must be an object: {e}"));
-    let mut members = members_of(params.as_bytes()).map_err(wrong)?;
-    let meta = take(&mut members, "_meta").map_err(wrong)?.unwrap_or(b"null");
-    let mut meta = Option::<Meta>::read(meta).map_err(wrong)?.unwrap_or_default();
+    let mut members = RawObject::of_text(params.as_bytes()).map_err(wrong)?;
+    let meta = members.take_once("_meta").map_err(wrong)?.unwrap_or(b"null");
+    let mut meta = Option::<Meta>::from_json(meta).map_err(wrong)?.unwrap_or_default();
     drop_invalid_trace_context(&mut meta);
     Ok(meta)
 }
@@ -179,15 +179,15 @@ pub(crate) fn modern_by_tree(
     })
 }
 
-fn required<T: Model>(meta: &mut Meta, key: &'static str) -> Result<T, RpcError> {
+fn required<T: FromJson>(meta: &mut Meta, key: &'static str) -> Result<T, RpcError> {
     optional(meta, key)?
         .ok_or_else(|| RpcError::invalid_params(format!("params._meta lacks the required key {key:?}")))
 }
 
-fn optional<T: Model>(meta: &mut Meta, key: &'static str) -> Result<Option<T>, RpcError> {
+fn optional<T: FromJson>(meta: &mut Meta, key: &'static str) -> Result<Option<T>, RpcError> {
     meta.remove(key)
         .map(|value| {
-            T::read(value.as_bytes())
+            T::from_json(value.as_bytes())
                 .map_err(|e| RpcError::invalid_params(format!("params._meta[{key:?}]: {e}")))
         })
         .transpose()

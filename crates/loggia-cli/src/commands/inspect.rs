@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use loggia::client::{Client, Listing, RequestOptions, ServerFacts};
 use loggia::model::{Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, Tool};
-use loggia::wire::json::Shape;
+use loggia::wire::json::ToJson;
 use loggia::wire::{JsonObject, Method, RawJson};
 use serde_json::{Value, json};
 
@@ -233,7 +233,7 @@ fn list_text<T>(noun: &str, list: Option<&Listed<T>>) -> Option<String> {
 }
 
 /// Returns `null` for a member that is not known: the members of the report are the same for every server.
-fn or_null<T: Shape>(value: Option<&T>) -> RawJson {
+fn or_null<T: ToJson>(value: Option<&T>) -> RawJson {
     value.map_or(RawJson::null(), |value| RawJson::of(value))
 }
 

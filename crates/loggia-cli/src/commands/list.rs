@@ -2,7 +2,7 @@
 
 use loggia::client::{Client, Listing};
 use loggia::model::{Resource, ResourceTemplate};
-use loggia::wire::json::Shape;
+use loggia::wire::json::ToJson;
 use loggia::wire::{ErrorCode, JsonObject, RawJson};
 
 use super::session::{Session, unknown};
@@ -92,7 +92,7 @@ fn warned<T>(session: &Session<'_>, listing: Listing<T>) -> Listing<T> {
 }
 
 /// The entries of a list as the server wrote them.
-fn texts<T: Shape>(listing: &Listing<T>) -> RawJson {
+fn texts<T: ToJson>(listing: &Listing<T>) -> RawJson {
     match listing.sources.len() == listing.entries.len() {
         true => RawJson::of(&listing.sources),
         false => RawJson::of(&listing.entries),
@@ -108,7 +108,7 @@ fn one(words: &[String]) -> Outcome<Option<&str>> {
     }
 }
 
-fn show<T: Shape>(
+fn show<T: ToJson>(
     session: &Session<'_>,
     what: &str,
     all: &Listing<T>,
@@ -123,7 +123,7 @@ fn show<T: Shape>(
     Ok(out::print(table(out::width()))?)
 }
 
-fn show_one<T: Shape>(
+fn show_one<T: ToJson>(
     session: &Session<'_>,
     all: &Listing<T>,
     at: usize,

@@ -5,8 +5,7 @@ use std::borrow::Cow;
 
 use super::{Downgrade, RESULT_TYPE, result_type};
 
-use crate::json::shape::{Shape, write_view};
-use crate::json::write_string;
+use crate::json::{ToJson, write_json, write_string};
 use crate::model::*;
 use crate::version::Version;
 
@@ -50,10 +49,10 @@ pub(super) fn write(
 
 /// Writes the members of `result`, where nothing among them is the codec's to change: no `_meta`, no unknown
 /// members.
-fn members(out: &mut Vec<u8>, result: &dyn Shape, meta: Option<&Meta>, extra: &Extra) -> bool {
+fn members(out: &mut Vec<u8>, result: &dyn ToJson, meta: Option<&Meta>, extra: &Extra) -> bool {
     let is_plain = meta.is_none() && extra.is_empty();
     if is_plain {
-        write_view(out, &result.view());
+        write_json(out, &result.to_json());
     }
     is_plain
 }
@@ -133,7 +132,7 @@ fn stamp(out: &mut Vec<u8>, identity: &Implementation, version: Version) {
             if version != Version::LATEST {
                 identity.to_mut().downgrade(version);
             }
-            write_view(out, &identity.view());
+            write_json(out, &identity.to_json());
         }
     }
     out.push(b'}');

@@ -2,8 +2,7 @@
 
 use super::items::since;
 use super::{Downgrade, PayloadError};
-use crate::json::RawJson;
-use crate::json::shape::Model;
+use crate::json::{FromJson, RawJson};
 use crate::method::Method;
 use crate::model::*;
 use crate::version::Version;
@@ -94,6 +93,6 @@ impl ClientNotification {
     }
 }
 
-fn read<T: Model>(method: &Method, raw: &RawJson) -> Result<T, PayloadError> {
+fn read<T: FromJson>(method: &Method, raw: &RawJson) -> Result<T, PayloadError> {
     raw.read().map_err(|e| PayloadError::new(method, e))
 }

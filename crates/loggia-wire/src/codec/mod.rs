@@ -15,10 +15,9 @@ pub use spelling::{keep_entry_spelling, keep_spelling};
 
 use std::fmt;
 
-use crate::json::RawJson;
-use crate::json::raw_object;
-use crate::json::shape::{self, DecodeError, Model, Shape};
-use crate::json::{JsonObject, JsonText};
+use crate::json::{
+    DecodeError, FromJson, JsonObject, JsonText, ObjectReader, RawJson, RawObject, ToJson, raw_object,
+};
 use crate::jsonrpc::Id;
 use crate::meta::{SERVER_INFO, SUBSCRIPTION_ID};
 use crate::method::Method;
@@ -201,11 +200,11 @@ pub fn decode_complete_result(method: &Method, result: &RawJson) -> Result<Serve
 fn complete(method: &Method, result: &RawJson) -> Result<ServerResult, DecodeError> {
     macro_rules! read {
         ($type:ty) => {{
-            let mut members = shape::members_of(result.as_bytes())?;
+            let mut members = RawObject::of_text(result.as_bytes())?;
             // The codec's own: it says no more than is known here.
             while members.take(RESULT_TYPE).is_some() {}
-            let mut read = <$type>::blank();
-            shape::fill_from(&mut read, members)?;
+            let mut read = <$type>::empty();
+            ObjectReader::of(members).read_into(&mut read)?;
             ServerResult::from(read)
         }};
     }
@@ -308,7 +307,7 @@ pub fn encode_input_request(mut request: InputRequest, version: Version) -> Opti
 }
 
 /// The params of a request (or of anything that can be restricted) as `version` writes them.
-pub fn encode_params<T: Downgrade + Shape>(mut params: T, version: Version) -> RawJson {
+pub fn encode_params<T: Downgrade + ToJson>(mut params: T, version: Version) -> RawJson {
     params.downgrade(version);
     RawJson::of(&params)
 }

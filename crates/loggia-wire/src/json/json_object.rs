@@ -12,11 +12,10 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::from_json::items_of;
+use super::raw_object;
 use super::scanner;
-use crate::json::RawJson;
-use crate::json::shape::{DecodeError, Shape, items_of};
-use crate::json::write_string;
-use crate::json::{RawObject, raw_object};
+use super::{DecodeError, RawJson, RawObject, ToJson, write_string};
 
 /// A JSON object as its text: members in their order, values as they were written.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -73,7 +72,7 @@ impl JsonObject {
     }
 
     /// Sets the member `name`: in its place where it exists, otherwise after all others.
-    pub fn insert(&mut self, name: &str, value: impl Shape) {
+    pub fn insert(&mut self, name: &str, value: impl ToJson) {
         let value = RawJson::of(&value);
         if self.contains_key(name) {
             let rewritten = self.members().replaced(name, value.as_bytes());
@@ -84,7 +83,7 @@ impl JsonObject {
     }
 
     /// Sets the member `name` where it does not exist.
-    pub fn insert_if_absent(&mut self, name: &str, value: impl Shape) {
+    pub fn insert_if_absent(&mut self, name: &str, value: impl ToJson) {
         if !self.contains_key(name) {
             self.push(name, RawJson::of(&value).as_bytes());
         }
@@ -232,7 +231,7 @@ impl TryFrom<Value> for JsonObject {
 }
 
 /// Members in the order given. Of a repeated name the last counts.
-impl<N: AsRef<str>, V: Shape> FromIterator<(N, V)> for JsonObject {
+impl<N: AsRef<str>, V: ToJson> FromIterator<(N, V)> for JsonObject {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(members: I) -> JsonObject {
         let members: Vec<(N, RawJson)> =
             members.into_iter().map(|(name, value)| (name, RawJson::of(&value))).collect();
@@ -241,7 +240,7 @@ impl<N: AsRef<str>, V: Shape> FromIterator<(N, V)> for JsonObject {
     }
 }
 
-impl<N: AsRef<str>, V: Shape, const COUNT: usize> From<[(N, V); COUNT]> for JsonObject {
+impl<N: AsRef<str>, V: ToJson, const COUNT: usize> From<[(N, V); COUNT]> for JsonObject {
     fn from(members: [(N, V); COUNT]) -> JsonObject {
         members.into_iter().collect()
     }

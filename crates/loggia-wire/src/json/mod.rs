@@ -5,22 +5,34 @@
 //!
 //! Invariant: nothing here knows the protocol; the order of members and the spelling of numbers are data.
 
+mod collection;
+mod decode_error;
+mod from_json;
 mod json_object;
 mod raw_json;
 pub(crate) mod raw_object;
+mod scalar;
 mod scanner;
-pub(crate) mod shape;
+mod serde_impl;
 mod string;
 mod subschema;
+mod to_json;
 mod vec_map;
+mod write;
 
+pub use decode_error::DecodeError;
+pub use from_json::{FieldsMut, FromJson, ObjectReader, read_name, read_object};
 pub use json_object::{JsonObject, JsonText};
+pub use loggia_macros::{FromJson, ToJson};
 pub use raw_json::{RawJson, plain_text};
 pub use raw_object::RawObject;
+pub use scalar::value_of;
 pub use scanner::{MAX_DEPTH, Scanner};
-pub use shape::{DecodeError, Fill, FillRecord, Model, Record, Shape, View, value_of, write_view};
+pub use serde_impl::deserialize;
 pub use string::write_string;
 pub use subschema::{MAX_SCHEMA_DEPTH, SchemaStep, each_subschema};
+pub use to_json::{Fields, Items, JsonRef, ToJson};
 pub use vec_map::{VecMap, VecMapIter};
+pub use write::write_json;
 
 pub(crate) use json_object::push_member;

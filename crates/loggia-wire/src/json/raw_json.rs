@@ -1,5 +1,6 @@
-//! JSON that is carried, not understood. A payload that a part need not read travels as the bytes it came
-//! in, so a relay neither loses a field nor pays to rebuild one.
+//! [`RawJson`]: one JSON value as its text.
+//!
+//! A payload that the program does not need stays the bytes it came in, so a relay loses no field and rebuilds none.
 
 use std::fmt;
 
@@ -7,9 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::scanner;
-use crate::json::RawObject;
-use crate::json::shape::{DecodeError, Model, Shape, View, write_view};
-use crate::json::{JsonObject, JsonText};
+use super::{DecodeError, FromJson, JsonObject, JsonRef, JsonText, RawObject, ToJson, write_json};
 
 /// One JSON value as its bytes. Always valid UTF-8 and valid JSON: it is only ever made by a parser or a
 /// serializer. Cloning shares the buffer.
@@ -42,9 +41,9 @@ impl RawJson {
         serde_json::to_vec(value).map(|bytes| RawJson(bytes.into()))
     }
 
-    /// A type of the model as text.
-    pub fn of<T: Shape + ?Sized>(value: &T) -> RawJson {
-        value.view().into()
+    /// Writes `value`.
+    pub fn of<T: ToJson + ?Sized>(value: &T) -> RawJson {
+        value.to_json().into()
     }
 
     /// The part of `buffer` that `text`, borrowed from it and scanned, covers.
@@ -78,9 +77,9 @@ impl RawJson {
         serde_json::from_slice(&self.0)
     }
 
-    /// Reads the value as a type of the model.
-    pub fn read<T: Model>(&self) -> Result<T, DecodeError> {
-        T::read(&self.0)
+    /// Reads the value as a `T`, and keeps every byte of the JSON in it.
+    pub fn read<T: FromJson>(&self) -> Result<T, DecodeError> {
+        T::from_json(&self.0)
     }
 
     /// The JSON text of one member of an object, the last where its name is repeated; `None` where there is
@@ -120,10 +119,10 @@ impl fmt::Debug for RawJson {
     }
 }
 
-impl From<View<'_>> for RawJson {
-    fn from(view: View<'_>) -> RawJson {
+impl From<JsonRef<'_>> for RawJson {
+    fn from(value: JsonRef<'_>) -> RawJson {
         let mut out = Vec::with_capacity(128);
-        write_view(&mut out, &view);
+        write_json(&mut out, &value);
         RawJson(out.into())
     }
 }

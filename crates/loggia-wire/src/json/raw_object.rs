@@ -1,5 +1,6 @@
-//! The members of a JSON object as the bytes they came in: whoever changes one or two of them (a name, a URI, a
-//! `_meta`) copies the others, builds no tree and loses no field.
+//! [`RawObject`]: the members of a JSON object, each as the text it came in.
+//!
+//! It exists to change one or two members (a name, a URI, a `_meta`) without a tree: the others are copied as they are.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -9,11 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::json::RawJson;
-use crate::json::Scanner;
-use crate::json::plain_text;
-use crate::json::shape::{DecodeError, Fill, Model};
-use crate::json::write_string;
+use super::{DecodeError, FromJson, RawJson, Scanner, plain_text, write_string};
 
 /// An object, read one level deep.
 #[derive(Debug, Default)]
@@ -32,6 +29,11 @@ impl<'a> RawObject<'a> {
             // What the scanner leaves, the parser reads, and words the error.
             None => serde_json::from_slice(object),
         }
+    }
+
+    /// Reads the JSON value `text`. The error quotes a value that is not an object.
+    pub(crate) fn of_text(text: &'a [u8]) -> Result<RawObject<'a>, DecodeError> {
+        RawObject::read(text).map_err(|_| DecodeError::expected("an object", text))
     }
 
     fn scan(object: &'a [u8]) -> Option<RawObject<'a>> {
@@ -66,20 +68,20 @@ impl<'a> RawObject<'a> {
         string(self.raw(name)?)
     }
 
-    /// One member as a type of the model, which is an `Option` where it may be left out.
-    pub fn get<T: Model>(&self, name: &str) -> Result<T, DecodeError> {
-        let mut value = T::blank();
-        self.fill(name, &mut value)?;
+    /// Reads one member as a `T`, which is an `Option` if the member may be absent.
+    pub fn get<T: FromJson>(&self, name: &str) -> Result<T, DecodeError> {
+        let mut value = T::empty();
+        self.read_member(name, &mut value)?;
         Ok(value)
     }
 
-    fn fill(&self, name: &str, place: &mut dyn Fill) -> Result<(), DecodeError> {
+    fn read_member(&self, name: &str, value: &mut dyn FromJson) -> Result<(), DecodeError> {
         if self.0.iter().filter(|(key, _)| key == name).count() > 1 {
             return Err(DecodeError::duplicate(name));
         }
         match self.raw(name) {
-            Some(text) => place.fill(text).map_err(|malformed| malformed.within(name)),
-            None if place.may_be_absent() => Ok(()),
+            Some(text) => value.read_json(text).map_err(|error| error.within(name)),
+            None if value.is_optional() => Ok(()),
             None => Err(DecodeError::missing(name)),
         }
     }
@@ -114,10 +116,22 @@ impl<'a> RawObject<'a> {
         Some(self.0.remove(at).1)
     }
 
-    /// Adds the member `name` where there is none.
-    pub(crate) fn or_insert(&mut self, name: &'static str, value: &'a [u8]) {
-        if self.raw(name).is_none() {
-            self.0.push((Cow::Borrowed(name), value));
+    /// Removes the member `name`. Fails if the name is repeated.
+    pub(crate) fn take_once(&mut self, name: &str) -> Result<Option<&'a [u8]>, DecodeError> {
+        let found = self.take(name);
+        if found.is_some() && self.raw(name).is_some() {
+            return Err(DecodeError::duplicate(name));
+        }
+        Ok(found)
+    }
+
+    /// Removes the member `name`, a string that tells which type the object has.
+    pub(crate) fn take_tag(&mut self, name: &str) -> Result<Cow<'a, str>, DecodeError> {
+        let tag = self.string(name);
+        match (self.take_once(name)?, tag) {
+            (Some(_), Some(tag)) => Ok(tag),
+            (Some(text), None) => Err(DecodeError::expected("a string", text).within(name)),
+            (None, _) => Err(DecodeError::missing(name)),
         }
     }
 
@@ -156,13 +170,13 @@ impl<'a> RawObject<'a> {
 pub(crate) fn string(json: &[u8]) -> Option<Cow<'_, str>> {
     match plain_text(json) {
         Some(plain) => Some(Cow::Borrowed(plain)),
-        None => serde_json::from_slice::<Text<'_>>(json).ok().map(|text| text.0),
+        None => serde_json::from_slice::<CowString<'_>>(json).ok().map(|text| text.0),
     }
 }
 
 /// A string that is borrowed where it has no escapes.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+struct CowString<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Takes a text that is known to be JSON as serde_json's raw value, which serializers write as it is.
 pub(crate) fn raw_value(text: &[u8]) -> Result<&RawValue, serde_json::Error> {
@@ -198,7 +212,7 @@ impl<'de> Visitor<'de> for RawObjectVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::with_capacity(8);
-        while let Some(key) = map.next_key::<Text<'de>>()? {
+        while let Some(key) = map.next_key::<CowString<'de>>()? {
             members.push((key.0, map.next_value::<&'de RawValue>()?.get().as_bytes()));
         }
         Ok(members)

@@ -6,10 +6,7 @@ use std::borrow::Cow;
 use super::{
     CLIENT_CAPABILITIES, CLIENT_INFO, Declared, LOG_LEVEL, PROGRESS_TOKEN, PROTOCOL_VERSION, RequestMeta,
 };
-use crate::json::JsonObject;
-use crate::json::Scanner;
-use crate::json::plain_text;
-use crate::json::shape::Model;
+use crate::json::{FromJson, JsonObject, Scanner, plain_text};
 use crate::meta_key::drop_invalid_trace_context;
 use crate::model::{ClientCapabilities, Implementation, LoggingLevel, Meta, ProgressToken};
 use crate::params::Params;
@@ -107,6 +104,6 @@ impl<'m> Fields<'m> {
     }
 }
 
-fn read<T: Model>(value: &[u8]) -> Option<T> {
-    T::read(value).ok()
+fn read<T: FromJson>(value: &[u8]) -> Option<T> {
+    T::from_json(value).ok()
 }

@@ -1,10 +1,10 @@
 //! What clients are told about a thing besides the thing: icons, audience, importance.
 
 use super::Extra;
-use crate::json::shape::{record, words};
+use crate::json::{FromJson, ToJson};
 
 /// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum Role {
     /// The person.
     User,
@@ -12,10 +12,8 @@ pub enum Role {
     Assistant,
 }
 
-words!(Role { User = "user", Assistant = "assistant" });
-
 /// Hints for a client that shows or uses a thing.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct Annotations {
     /// For whom it is.
     pub audience: Option<Vec<Role>>,
@@ -24,13 +22,12 @@ pub struct Annotations {
     /// When it last changed, as ISO 8601 text. Since 2025-06-18.
     pub last_modified: Option<String>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(Annotations { audience, priority, last_modified = "lastModified" });
-
 /// A picture. Since 2025-11-25.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct Icon {
     /// An `https:` or `data:` URI.
     pub src: String,
@@ -41,18 +38,15 @@ pub struct Icon {
     /// For which background.
     pub theme: Option<IconTheme>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(Icon { src, mime_type = "mimeType", sizes, theme });
-
 /// The background an icon is made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum IconTheme {
     /// A light one.
     Light,
     /// A dark one.
     Dark,
 }
-
-words!(IconTheme { Light = "light", Dark = "dark" });

@@ -2,13 +2,13 @@
 
 use super::{Extra, JsonObject};
 use crate::json::VecMap;
-use crate::json::shape::record;
+use crate::json::{FromJson, ToJson};
 
 /// Settings of one extension, by its identifier.
 pub type Extensions = VecMap<String, JsonObject>;
 
 /// What a client can do.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ClientCapabilities {
     /// What no specification defines.
     pub experimental: Option<Extensions>,
@@ -21,47 +21,43 @@ pub struct ClientCapabilities {
     /// Extensions it supports. Since 2026-07-28.
     pub extensions: Option<Extensions>,
     /// Members we do not know (among them the experimental `tasks` of 2025-11-25).
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ClientCapabilities { experimental, roots, sampling, elicitation, extensions });
-
 /// Details of `roots`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct RootsCapability {
     /// It announces when they change. Until 2025-11-25.
     pub list_changed: Option<bool>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(RootsCapability { list_changed = "listChanged" });
-
 /// Details of `sampling`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct SamplingCapability {
     /// It honours `includeContext`. Since 2025-11-25.
     pub context: Option<JsonObject>,
     /// Its model can use tools. Since 2025-11-25.
     pub tools: Option<JsonObject>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(SamplingCapability { context, tools });
-
 /// Details of `elicitation`. An empty object means form mode alone.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ElicitationCapability {
     /// It can show a form. Since 2025-11-25.
     pub form: Option<JsonObject>,
     /// It can open a URL. Since 2025-11-25.
     pub url: Option<JsonObject>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(ElicitationCapability { form, url });
 
 impl ElicitationCapability {
     /// Whether it can show a form: said, or implied by saying nothing else.
@@ -76,7 +72,7 @@ impl ElicitationCapability {
 }
 
 /// What a server offers.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ServerCapabilities {
     /// What no specification defines.
     pub experimental: Option<Extensions>,
@@ -93,31 +89,28 @@ pub struct ServerCapabilities {
     /// Extensions it supports. Since 2026-07-28.
     pub extensions: Option<Extensions>,
     /// Members we do not know (among them the experimental `tasks` of 2025-11-25).
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ServerCapabilities { experimental, logging, completions, prompts, resources, tools, extensions });
-
 /// Details of `tools` and `prompts`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ListCapability {
     /// It announces when the list changes.
     pub list_changed: Option<bool>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ListCapability { list_changed = "listChanged" });
-
 /// Details of `resources`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ResourcesCapability {
     /// It announces when one of them changes.
     pub subscribe: Option<bool>,
     /// It announces when the list changes.
     pub list_changed: Option<bool>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(ResourcesCapability { subscribe, list_changed = "listChanged" });

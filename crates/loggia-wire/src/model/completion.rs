@@ -3,27 +3,25 @@
 use std::collections::BTreeMap;
 
 use super::{Extra, Meta};
-use crate::json::shape::{
-    DecodeError, Fill, FillRecord, Model, Record, Shape, View, fill_from, members_of, record, serde_by_shape,
-    take_tag,
-};
+use crate::json::{DecodeError, Fields, FieldsMut, FromJson, JsonRef, ObjectReader, ToJson};
 
 /// Parameters of `completion/complete`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct CompleteParams {
     /// Whose argument.
+    #[json(rename = "ref")]
     pub reference: CompletionReference,
     /// Which argument, and what is typed so far.
     pub argument: CompletionArgument,
     /// What is known already. Since 2025-06-18.
     pub context: Option<CompletionContext>,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(CompleteParams { reference = "ref", argument, context, meta = "_meta" });
 
 impl CompleteParams {
     /// What a person typed so far for an argument of a prompt.
@@ -55,7 +53,8 @@ impl CompleteParams {
 }
 
 /// Whose argument is completed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
+#[json(write_with = "CompletionReference::tagged", read_with = "CompletionReference::read")]
 pub enum CompletionReference {
     /// A prompt's.
     Prompt {
@@ -74,99 +73,88 @@ pub enum CompletionReference {
 const PROMPT: &str = "ref/prompt";
 const RESOURCE: &str = "ref/resource";
 
-impl Shape for CompletionReference {
-    fn view(&self) -> View<'_> {
+impl CompletionReference {
+    fn tagged(&self) -> JsonRef<'_> {
         let kind = match self {
             CompletionReference::Prompt { .. } => PROMPT,
             CompletionReference::Resource { .. } => RESOURCE,
         };
-        View::Tagged("type", kind, self)
+        JsonRef::Tagged("type", kind, self)
     }
-}
 
-impl Fill for CompletionReference {
-    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
-        let mut members = members_of(text)?;
-        *self = match &*take_tag(&mut members, "type")? {
+    fn read(text: &[u8]) -> Result<CompletionReference, DecodeError> {
+        let (kind, object) = ObjectReader::tagged(text, "type")?;
+        let mut reference = match &*kind {
             PROMPT => CompletionReference::Prompt { name: String::new(), title: None },
             RESOURCE => CompletionReference::Resource { uri: String::new() },
-            other => return Err(DecodeError::unknown(other, &[PROMPT, RESOURCE])),
+            other => return Err(DecodeError::unknown_variant(other, &[PROMPT, RESOURCE])),
         };
-        fill_from(self, members)
+        object.read_into(&mut reference)?;
+        Ok(reference)
     }
 }
 
-impl Record for CompletionReference {
-    fn each(&self, show: &mut dyn FnMut(&'static str, &dyn Shape)) {
+impl Fields for CompletionReference {
+    fn each_field(&self, visit: &mut dyn FnMut(&str, &dyn ToJson)) {
         match self {
             CompletionReference::Prompt { name, title } => {
-                show("name", name);
-                show("title", title);
+                visit("name", name);
+                visit("title", title);
             }
-            CompletionReference::Resource { uri } => show("uri", uri),
+            CompletionReference::Resource { uri } => visit("uri", uri),
         }
     }
 }
 
-impl FillRecord for CompletionReference {
-    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Fill)) {
+impl FieldsMut for CompletionReference {
+    fn read_fields(&mut self, object: &mut ObjectReader<'_>) {
         match self {
             CompletionReference::Prompt { name, title } => {
-                fill("name", name);
-                fill("title", title);
+                object.field("name", name);
+                object.field("title", title);
             }
-            CompletionReference::Resource { uri } => fill("uri", uri),
+            CompletionReference::Resource { uri } => object.field("uri", uri),
         }
     }
 }
-
-impl Model for CompletionReference {
-    fn blank() -> CompletionReference {
-        CompletionReference::Resource { uri: String::new() }
-    }
-}
-
-serde_by_shape!(CompletionReference);
 
 /// The argument under completion.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct CompletionArgument {
     /// Its name.
     pub name: String,
     /// What is typed so far.
     pub value: String,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(CompletionArgument { name, value });
-
 /// What is known already.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct CompletionContext {
     /// The other arguments.
     pub arguments: Option<BTreeMap<String, String>>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(CompletionContext { arguments });
-
 /// Result of `completion/complete`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct CompleteResult {
     /// The proposals.
     pub completion: Completion,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(CompleteResult { completion, meta = "_meta" });
-
 /// Proposals for an argument.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct Completion {
     /// At most [`Completion::MAX_VALUES`].
     pub values: Vec<String>,
@@ -175,10 +163,9 @@ pub struct Completion {
     /// Whether there are more.
     pub has_more: Option<bool>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(Completion { values, total, has_more = "hasMore" });
 
 impl Completion {
     /// Most values in one answer (specification, "Completion Results").

@@ -2,10 +2,11 @@
 
 use super::{Annotations, Extra, JsonObject, Meta, Resource, ResourceContents, setters};
 use crate::json::RawJson;
-use crate::json::shape::{record, tagged};
+use crate::json::{FromJson, ToJson};
 
 /// One piece of content.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
+#[json(tag = "type")]
 pub enum ContentBlock {
     /// Text.
     Text(TextContent),
@@ -14,14 +15,11 @@ pub enum ContentBlock {
     /// Sound. Since 2025-03-26.
     Audio(AudioContent),
     /// A resource to be read on demand. Since 2025-06-18.
+    #[json(rename = "resource_link")]
     ResourceLink(Resource),
     /// A resource with its contents.
     Resource(EmbeddedResource),
 }
-
-tagged!(ContentBlock by "type" {
-    Text = "text", Image = "image", Audio = "audio", ResourceLink = "resource_link", Resource = "resource"
-});
 
 impl ContentBlock {
     /// Text.
@@ -71,19 +69,19 @@ impl From<String> for ContentBlock {
 }
 
 /// Text.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct TextContent {
     /// The text.
     pub text: String,
     /// Hints.
     pub annotations: Option<Annotations>,
     /// `_meta`. Since 2025-06-18.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(TextContent { text, annotations, meta = "_meta" });
 
 impl TextContent {
     /// Text without hints.
@@ -100,7 +98,7 @@ impl TextContent {
 }
 
 /// A picture.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ImageContent {
     /// The bytes, in base64.
     pub data: String,
@@ -109,12 +107,12 @@ pub struct ImageContent {
     /// Hints.
     pub annotations: Option<Annotations>,
     /// `_meta`. Since 2025-06-18.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(ImageContent { data, mime_type = "mimeType", annotations, meta = "_meta" });
 
 impl ImageContent {
     /// A picture without hints, from base64 text.
@@ -124,7 +122,7 @@ impl ImageContent {
 }
 
 /// Sound.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct AudioContent {
     /// The bytes, in base64.
     pub data: String,
@@ -133,12 +131,12 @@ pub struct AudioContent {
     /// Hints.
     pub annotations: Option<Annotations>,
     /// `_meta`. Since 2025-06-18.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(AudioContent { data, mime_type = "mimeType", annotations, meta = "_meta" });
 
 impl AudioContent {
     /// Sound without hints, from base64 text.
@@ -148,22 +146,22 @@ impl AudioContent {
 }
 
 /// A resource with its contents.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct EmbeddedResource {
     /// The contents.
     pub resource: ResourceContents,
     /// Hints.
     pub annotations: Option<Annotations>,
     /// `_meta`. Since 2025-06-18.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(EmbeddedResource { resource, annotations, meta = "_meta" });
-
 /// A model's wish to use a tool. Since 2025-11-25.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ToolUseContent {
     /// Pairs the result with it.
     pub id: String,
@@ -172,15 +170,15 @@ pub struct ToolUseContent {
     /// With what.
     pub input: JsonObject,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ToolUseContent { id, name, input, meta = "_meta" });
-
 /// What a tool that a model used gave. Since 2025-11-25.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ToolResultContent {
     /// The wish it answers.
     pub tool_use_id: String,
@@ -191,12 +189,9 @@ pub struct ToolResultContent {
     /// Whether the tool failed.
     pub is_error: Option<bool>,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(ToolResultContent {
-    tool_use_id = "toolUseId", content, structured_content = "structuredContent", is_error = "isError",
-    meta = "_meta"
-});

@@ -2,10 +2,11 @@
 
 use super::{Extra, JsonObject, Meta};
 use crate::json::VecMap;
-use crate::json::shape::{DecodeError, Fill, Model, Shape, View, members_of, record, serde_by_shape, words};
+use crate::json::{DecodeError, FromJson, RawObject, ToJson};
 
 /// Parameters of `elicitation/create`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
+#[json(untagged, read_with = "ElicitParams::read")]
 pub enum ElicitParams {
     /// Show a form.
     Form(ElicitFormParams),
@@ -21,38 +22,19 @@ impl ElicitParams {
             ElicitParams::Url(url) => &url.message,
         }
     }
-}
 
-impl Shape for ElicitParams {
-    fn view(&self) -> View<'_> {
-        match self {
-            ElicitParams::Form(form) => form.view(),
-            ElicitParams::Url(url) => url.view(),
-        }
-    }
-}
-
-impl Fill for ElicitParams {
-    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
-        *self = match members_of(text)?.string("mode").as_deref() {
-            Some("url") => ElicitParams::Url(Model::read(text)?),
-            Some("form") | None => ElicitParams::Form(Model::read(text)?),
+    /// Reads the params by their mode.
+    fn read(text: &[u8]) -> Result<ElicitParams, DecodeError> {
+        Ok(match RawObject::of_text(text)?.string("mode").as_deref() {
+            Some("url") => ElicitParams::Url(FromJson::from_json(text)?),
+            Some("form") | None => ElicitParams::Form(FromJson::from_json(text)?),
             Some(other) => return Err(DecodeError::new(format!("unknown elicitation mode {other:?}"))),
-        };
-        Ok(())
+        })
     }
 }
-
-impl Model for ElicitParams {
-    fn blank() -> ElicitParams {
-        ElicitParams::Form(Model::blank())
-    }
-}
-
-serde_by_shape!(ElicitParams);
 
 /// A form to show.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct ElicitFormParams {
     /// `form`, or absent. Since 2025-11-25.
     pub mode: Option<FormMode>,
@@ -61,24 +43,22 @@ pub struct ElicitFormParams {
     /// The fields.
     pub requested_schema: ElicitSchema,
     /// `_meta`. Until 2025-11-25.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know (among them the experimental `task` of 2025-11-25).
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ElicitFormParams { mode, message, requested_schema = "requestedSchema", meta = "_meta" });
-
 /// The one value of a form's `mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum FormMode {
     /// `form`.
     Form,
 }
 
-words!(FormMode { Form = "form" });
-
 /// A URL to open.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct ElicitUrlParams {
     /// `url`.
     pub mode: UrlMode,
@@ -89,51 +69,49 @@ pub struct ElicitUrlParams {
     /// Names this elicitation in later messages; required in 2025-11-25 and in no other revision.
     pub elicitation_id: Option<String>,
     /// `_meta`. Until 2025-11-25.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ElicitUrlParams { mode, message, url, elicitation_id = "elicitationId", meta = "_meta" });
-
 /// The one value of a URL's `mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum UrlMode {
     /// `url`.
     Url,
 }
 
-words!(UrlMode { Url = "url" });
-
 /// The fields of a form: a flat object of primitives.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ElicitSchema {
     /// The dialect, where it is not the default. Since 2025-11-25.
+    #[json(rename = "$schema")]
     pub schema: Option<String>,
     /// `object`.
+    #[json(rename = "type")]
     pub kind: ObjectType,
     /// The fields by name.
     pub properties: VecMap<String, PrimitiveSchema>,
     /// The fields that must be filled in.
     pub required: Option<Vec<String>>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ElicitSchema { schema = "$schema", kind = "type", properties, required });
-
 /// The type `object`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ToJson, FromJson)]
 pub enum ObjectType {
     /// `object`.
     #[default]
     Object,
 }
 
-words!(ObjectType { Object = "object" });
-
 /// One field of a form.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
+#[json(untagged, read_with = "PrimitiveSchema::read")]
 pub enum PrimitiveSchema {
     /// Text.
     String(StringSchema),
@@ -147,44 +125,27 @@ pub enum PrimitiveSchema {
     MultiEnum(MultiEnumSchema),
 }
 
-impl Shape for PrimitiveSchema {
-    fn view(&self) -> View<'_> {
-        match self {
-            PrimitiveSchema::String(schema) => schema.view(),
-            PrimitiveSchema::Number(schema) => schema.view(),
-            PrimitiveSchema::Boolean(schema) => schema.view(),
-            PrimitiveSchema::Enum(schema) => schema.view(),
-            PrimitiveSchema::MultiEnum(schema) => schema.view(),
-        }
-    }
-}
-
-impl Fill for PrimitiveSchema {
-    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
-        let members = members_of(text)?;
+impl PrimitiveSchema {
+    /// Reads a field by its `type`.
+    fn read(text: &[u8]) -> Result<PrimitiveSchema, DecodeError> {
+        let members = RawObject::of_text(text)?;
         let has = |member: &str| members.raw(member).is_some();
-        *self = match members.string("type").as_deref() {
-            Some("string") if has("enum") || has("oneOf") => PrimitiveSchema::Enum(Model::read(text)?),
-            Some("string") => PrimitiveSchema::String(Model::read(text)?),
-            Some("number" | "integer") => PrimitiveSchema::Number(Model::read(text)?),
-            Some("boolean") => PrimitiveSchema::Boolean(Model::read(text)?),
-            Some("array") => PrimitiveSchema::MultiEnum(several(text)?),
+        Ok(match members.string("type").as_deref() {
+            Some("string") if has("enum") || has("oneOf") => {
+                PrimitiveSchema::Enum(FromJson::from_json(text)?)
+            }
+            Some("string") => PrimitiveSchema::String(FromJson::from_json(text)?),
+            Some("number" | "integer") => PrimitiveSchema::Number(FromJson::from_json(text)?),
+            Some("boolean") => PrimitiveSchema::Boolean(FromJson::from_json(text)?),
+            Some("array") => PrimitiveSchema::MultiEnum(multi_enum(text)?),
             other => return Err(DecodeError::new(format!("a form has no field of type {other:?}"))),
-        };
-        Ok(())
+        })
     }
 }
 
-impl Model for PrimitiveSchema {
-    fn blank() -> PrimitiveSchema {
-        PrimitiveSchema::Boolean(Model::blank())
-    }
-}
-
-serde_by_shape!(PrimitiveSchema);
-
-fn several(text: &[u8]) -> Result<MultiEnumSchema, DecodeError> {
-    let field = MultiEnumSchema::read(text)?;
+/// Reads a choice of several values, which must say what the values are.
+fn multi_enum(text: &[u8]) -> Result<MultiEnumSchema, DecodeError> {
+    let field = MultiEnumSchema::from_json(text)?;
     match field.items.values.is_some() || field.items.any_of.is_some() {
         true => Ok(field),
         false => Err(DecodeError::new("a field of type \"array\" needs items with \"enum\" or \"anyOf\"")),
@@ -194,63 +155,61 @@ fn several(text: &[u8]) -> Result<MultiEnumSchema, DecodeError> {
 macro_rules! field_schema {
     (
         $(#[$doc:meta])* $name:ident($kind:ty) {
-            $($(#[$field_doc:meta])* pub $field:ident = $json:literal: $type:ty,)*
+            $($(#[$field_attribute:meta])* pub $field:ident: $type:ty,)*
         }
     ) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Default)]
+        #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
         pub struct $name {
             /// The type.
+            #[json(rename = "type")]
             pub kind: $kind,
             /// For the person.
             pub title: Option<String>,
             /// For the person.
             pub description: Option<String>,
-            $($(#[$field_doc])* pub $field: $type,)*
+            $($(#[$field_attribute])* pub $field: $type,)*
             /// Members we do not know.
+            #[json(flatten)]
             pub extra: Extra,
         }
-
-        record!($name { kind = "type", title, description, $($field = $json),* });
     };
 }
 
 macro_rules! type_name {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),* }) => {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident),* }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ToJson, FromJson)]
         #[allow(missing_docs, reason = "the names are JSON Schema's")]
         pub enum $name { #[default] $($variant),* }
-
-        words!($name { $($variant = $word),* });
     };
 }
 
 type_name! { /// The type `string`.
-StringType { String = "string" } }
+StringType { String } }
 type_name! { /// The numeric types.
-NumberType { Number = "number", Integer = "integer" } }
+NumberType { Number, Integer } }
 type_name! { /// The type `boolean`.
-BooleanType { Boolean = "boolean" } }
+BooleanType { Boolean } }
 type_name! { /// The type `array`.
-ArrayType { Array = "array" } }
+ArrayType { Array } }
 
 field_schema! {
     /// A text field.
     StringSchema(StringType) {
         /// Fewest characters.
-        pub min_length = "minLength": Option<u64>,
+        pub min_length: Option<u64>,
         /// Most characters.
-        pub max_length = "maxLength": Option<u64>,
+        pub max_length: Option<u64>,
         /// What kind of text.
-        pub format = "format": Option<StringFormat>,
+        pub format: Option<StringFormat>,
         /// What is filled in already. Since 2025-11-25.
-        pub default = "default": Option<String>,
+        pub default: Option<String>,
     }
 }
 
 /// What kind of text a field takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum StringFormat {
     /// An address for mail.
     Email,
@@ -259,20 +218,19 @@ pub enum StringFormat {
     /// A day.
     Date,
     /// A moment.
+    #[json(rename = "date-time")]
     DateTime,
 }
-
-words!(StringFormat { Email = "email", Uri = "uri", Date = "date", DateTime = "date-time" });
 
 field_schema! {
     /// A number field.
     NumberSchema(NumberType) {
         /// Least value.
-        pub minimum = "minimum": Option<serde_json::Number>,
+        pub minimum: Option<serde_json::Number>,
         /// Greatest value.
-        pub maximum = "maximum": Option<serde_json::Number>,
+        pub maximum: Option<serde_json::Number>,
         /// What is filled in already. Since 2025-11-25.
-        pub default = "default": Option<serde_json::Number>,
+        pub default: Option<serde_json::Number>,
     }
 }
 
@@ -280,7 +238,7 @@ field_schema! {
     /// A yes-or-no field.
     BooleanSchema(BooleanType) {
         /// What is filled in already.
-        pub default = "default": Option<bool>,
+        pub default: Option<bool>,
     }
 }
 
@@ -289,13 +247,14 @@ field_schema! {
     /// way (`enum` with `enumNames`).
     EnumSchema(StringType) {
         /// The values.
-        pub values = "enum": Option<Vec<String>>,
+        #[json(rename = "enum")]
+        pub values: Option<Vec<String>>,
         /// Their titles, in the old way.
-        pub enum_names = "enumNames": Option<Vec<String>>,
+        pub enum_names: Option<Vec<String>>,
         /// The values with their titles.
-        pub one_of = "oneOf": Option<Vec<TitledValue>>,
+        pub one_of: Option<Vec<TitledValue>>,
         /// What is chosen already. Since 2025-11-25.
-        pub default = "default": Option<String>,
+        pub default: Option<String>,
     }
 }
 
@@ -303,46 +262,47 @@ field_schema! {
     /// Some of several values.
     MultiEnumSchema(ArrayType) {
         /// Fewest choices.
-        pub min_items = "minItems": Option<u64>,
+        pub min_items: Option<u64>,
         /// Most choices.
-        pub max_items = "maxItems": Option<u64>,
+        pub max_items: Option<u64>,
         /// The values.
-        pub items = "items": MultiEnumItems,
+        pub items: MultiEnumItems,
         /// What is chosen already.
-        pub default = "default": Option<Vec<String>>,
+        pub default: Option<Vec<String>>,
     }
 }
 
 /// The values of a field that takes several.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct MultiEnumItems {
     /// `string`, with `enum`.
+    #[json(rename = "type")]
     pub kind: Option<StringType>,
     /// The values without titles.
+    #[json(rename = "enum")]
     pub values: Option<Vec<String>>,
     /// The values with titles.
     pub any_of: Option<Vec<TitledValue>>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(MultiEnumItems { kind = "type", values = "enum", any_of = "anyOf" });
-
 /// A value and what the person sees for it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct TitledValue {
     /// The value.
+    #[json(rename = "const")]
     pub value: String,
     /// What the person sees.
     pub title: String,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(TitledValue { value = "const", title });
-
 /// What the person did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum ElicitAction {
     /// Agreed, and filled in the form.
     Accept,
@@ -352,22 +312,20 @@ pub enum ElicitAction {
     Cancel,
 }
 
-words!(ElicitAction { Accept = "accept", Decline = "decline", Cancel = "cancel" });
-
 /// Result of `elicitation/create`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct ElicitResult {
     /// What the person did.
     pub action: ElicitAction,
     /// The form, after `accept` in form mode.
     pub content: Option<JsonObject>,
     /// `_meta`. Until 2025-11-25.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(ElicitResult { action, content, meta = "_meta" });
 
 impl ElicitResult {
     /// Agreed, with the form's values.

@@ -2,15 +2,12 @@
 //! the modern era these travel inside a result (MRTR); in the legacy era each is a request of its own.
 
 use super::{CreateMessageParams, ElicitParams, Extra, Meta};
-use crate::json::RawJson;
-use crate::json::VecMap;
-use crate::json::shape::{
-    DecodeError, Fill, Model, Shape, View, members_of, record, serde_by_shape, take, take_tag,
-};
+use crate::json::{DecodeError, FromJson, JsonRef, RawJson, RawObject, ToJson, VecMap};
 use crate::method::Method;
 
 /// One question to the client.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
+#[json(write_with = "InputRequest::members", read_with = "InputRequest::read")]
 pub enum InputRequest {
     /// Ask the person.
     Elicit(Box<ElicitParams>),
@@ -21,15 +18,15 @@ pub enum InputRequest {
 }
 
 /// Parameters of `roots/list`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ListRootsParams {
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(ListRootsParams { meta = "_meta" });
 
 impl InputRequest {
     /// Reads the question `method` with `params`.
@@ -38,11 +35,28 @@ impl InputRequest {
             .map_err(|malformed| format!("{method}: {malformed}"))
     }
 
+    fn read(text: &[u8]) -> Result<InputRequest, DecodeError> {
+        let mut members = RawObject::of_text(text)?;
+        let method = Method::from(&*members.take_tag("method")?);
+        let params = members.take_once("params")?.filter(|text| *text != b"null");
+        InputRequest::read_params(&method, params.unwrap_or(b"{}"))
+            .map_err(|error| error.within(method.as_str()))
+    }
+
+    fn members(&self) -> JsonRef<'_> {
+        let (method, params): (&'static &'static str, &dyn ToJson) = match self {
+            InputRequest::Elicit(params) => (&"elicitation/create", params),
+            InputRequest::CreateMessage(params) => (&"sampling/createMessage", params),
+            InputRequest::ListRoots(params) => (&"roots/list", params),
+        };
+        JsonRef::Members(vec![("method", method), ("params", params)])
+    }
+
     fn read_params(method: &Method, params: &[u8]) -> Result<InputRequest, DecodeError> {
         Ok(match method {
-            Method::Elicit => InputRequest::Elicit(Box::new(Model::read(params)?)),
-            Method::CreateMessage => InputRequest::CreateMessage(Box::new(Model::read(params)?)),
-            Method::ListRoots => InputRequest::ListRoots(Model::read(params)?),
+            Method::Elicit => InputRequest::Elicit(FromJson::from_json(params)?),
+            Method::CreateMessage => InputRequest::CreateMessage(FromJson::from_json(params)?),
+            Method::ListRoots => InputRequest::ListRoots(FromJson::from_json(params)?),
             _ => return Err(DecodeError::new("it is not a question to a client")),
         })
     }
@@ -57,45 +71,6 @@ impl InputRequest {
     }
 }
 
-impl Shape for InputRequest {
-    fn view(&self) -> View<'_> {
-        let (method, params): (&'static dyn Shape, &dyn Shape) = match self {
-            InputRequest::Elicit(params) => (&Word("elicitation/create"), &**params),
-            InputRequest::CreateMessage(params) => (&Word("sampling/createMessage"), &**params),
-            InputRequest::ListRoots(params) => (&Word("roots/list"), params),
-        };
-        View::Members(vec![("method", method), ("params", params)])
-    }
-}
-
-impl Fill for InputRequest {
-    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
-        let mut members = members_of(text)?;
-        let method = Method::from(&*take_tag(&mut members, "method")?);
-        let params = take(&mut members, "params")?.filter(|text| *text != b"null");
-        *self = InputRequest::read_params(&method, params.unwrap_or(b"{}"))
-            .map_err(|malformed| malformed.within(method.as_str()))?;
-        Ok(())
-    }
-}
-
-impl Model for InputRequest {
-    fn blank() -> InputRequest {
-        InputRequest::ListRoots(ListRootsParams::default())
-    }
-}
-
-serde_by_shape!(InputRequest);
-
-/// A text of the protocol's.
-struct Word(&'static str);
-
-impl Shape for Word {
-    fn view(&self) -> View<'_> {
-        View::Text(self.0)
-    }
-}
-
 /// Questions by the key their answers will carry.
 pub type InputRequests = VecMap<String, InputRequest>;
 
@@ -104,16 +79,16 @@ pub type InputResponses = VecMap<String, RawJson>;
 
 /// The outcome "ask the client, then ask me again" (MRTR, "InputRequiredResult"). At least one of the two
 /// members is present.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct InputRequired {
     /// What to ask.
     pub input_requests: Option<InputRequests>,
     /// What the client must send back unchanged.
     pub request_state: Option<String>,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(InputRequired { input_requests = "inputRequests", request_state = "requestState", meta = "_meta" });

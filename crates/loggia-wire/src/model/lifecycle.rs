@@ -1,10 +1,10 @@
 //! Meeting: who each side is, and what a server says of itself.
 
 use super::{CacheHints, ClientCapabilities, Extra, Icon, Meta, ServerCapabilities, setters};
-use crate::json::shape::record;
+use crate::json::{FromJson, ToJson};
 
 /// A program that speaks MCP. Self-reported.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct Implementation {
     /// For programs.
     pub name: String,
@@ -19,10 +19,9 @@ pub struct Implementation {
     /// Pictures. Since 2025-11-25.
     pub icons: Option<Vec<Icon>>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(Implementation { name, title, version, description, website_url = "websiteUrl", icons });
 
 impl Implementation {
     /// A program by name and version.
@@ -43,7 +42,7 @@ impl Implementation {
 }
 
 /// Parameters of `initialize`. Until 2025-11-25.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct InitializeParams {
     /// The revision the client wants, as it wrote it.
     pub protocol_version: String,
@@ -52,17 +51,15 @@ pub struct InitializeParams {
     /// Who it is.
     pub client_info: Implementation,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(InitializeParams {
-    protocol_version = "protocolVersion", capabilities, client_info = "clientInfo", meta = "_meta"
-});
-
 /// Result of `initialize`. Until 2025-11-25.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct InitializeResult {
     /// The revision of the session, as the server wrote it.
     pub protocol_version: String,
@@ -73,18 +70,15 @@ pub struct InitializeResult {
     /// How a model should use it.
     pub instructions: Option<String>,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(InitializeResult {
-    protocol_version = "protocolVersion", capabilities, server_info = "serverInfo", instructions,
-    meta = "_meta"
-});
-
 /// Result of `server/discover`. Since 2026-07-28.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct DiscoverResult {
     /// The revisions the server speaks, as it wrote them.
     pub supported_versions: Vec<String>,
@@ -92,14 +86,13 @@ pub struct DiscoverResult {
     pub capabilities: ServerCapabilities,
     /// How a model should use it.
     pub instructions: Option<String>,
-    /// How long it may be kept.
-    pub cache: CacheHints,
     /// `_meta`; among it who the server is.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
+    /// How long it may be kept.
+    #[json(flatten)]
+    pub cache: CacheHints,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(DiscoverResult {
-    supported_versions = "supportedVersions", capabilities, instructions, meta = "_meta"; cache
-});

@@ -2,10 +2,10 @@
 
 use super::{Extra, Meta};
 use crate::json::RawJson;
-use crate::json::shape::{Shape, record, words};
+use crate::json::{FromJson, ToJson};
 
 /// How bad it is (RFC 5424, section 6.2.1). Ordered from least to most severe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ToJson, FromJson)]
 #[allow(missing_docs, reason = "the names are RFC 5424's")]
 pub enum LoggingLevel {
     Debug,
@@ -18,26 +18,21 @@ pub enum LoggingLevel {
     Emergency,
 }
 
-words!(LoggingLevel {
-    Debug = "debug", Info = "info", Notice = "notice", Warning = "warning", Error = "error",
-    Critical = "critical", Alert = "alert", Emergency = "emergency"
-});
-
 /// Parameters of `logging/setLevel`. Until 2025-11-25.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct SetLevelParams {
     /// The least severe messages wanted.
     pub level: LoggingLevel,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(SetLevelParams { level, meta = "_meta" });
-
 /// Parameters of `notifications/message`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct LogParams {
     /// How bad it is.
     pub level: LoggingLevel,
@@ -46,16 +41,16 @@ pub struct LogParams {
     /// What it says: any JSON.
     pub data: RawJson,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(LogParams { level, logger, data, meta = "_meta" });
-
 impl LogParams {
     /// A message without a logger.
-    pub fn new(level: LoggingLevel, data: impl Shape) -> LogParams {
+    pub fn new(level: LoggingLevel, data: impl ToJson) -> LogParams {
         LogParams { level, logger: None, data: RawJson::of(&data), meta: None, extra: Extra::new() }
     }
 }

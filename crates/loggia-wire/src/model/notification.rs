@@ -2,7 +2,7 @@
 
 use super::{Extra, LogParams, Meta, SubscriptionFilter};
 use crate::json::RawJson;
-use crate::json::shape::record;
+use crate::json::{FromJson, ToJson};
 use crate::jsonrpc::Id;
 use crate::method::Method;
 
@@ -10,7 +10,7 @@ use crate::method::Method;
 pub type ProgressToken = Id;
 
 /// Parameters of `notifications/progress`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct ProgressParams {
     /// The request's token.
     pub progress_token: ProgressToken,
@@ -21,27 +21,27 @@ pub struct ProgressParams {
     /// For the person. Since 2025-03-26.
     pub message: Option<String>,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ProgressParams { progress_token = "progressToken", progress, total, message, meta = "_meta" });
-
 /// Parameters of `notifications/cancelled`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct CancelledParams {
     /// The request that is no longer wanted. May be absent only where 2025-11-25 cancels a task; a cancellation without it is not sent.
     pub request_id: Option<Id>,
     /// For logs.
     pub reason: Option<String>,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(CancelledParams { request_id = "requestId", reason, meta = "_meta" });
 
 impl CancelledParams {
     /// The request `id` is no longer wanted.
@@ -51,52 +51,51 @@ impl CancelledParams {
 }
 
 /// Parameters of `notifications/resources/updated`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ResourceUpdatedParams {
     /// Which resource.
     pub uri: String,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ResourceUpdatedParams { uri, meta = "_meta" });
-
 /// Parameters of `notifications/elicitation/complete`. In 2025-11-25 alone.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ElicitationCompleteParams {
     /// Which elicitation.
     pub elicitation_id: String,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ElicitationCompleteParams { elicitation_id = "elicitationId" });
-
 /// Parameters of `notifications/subscriptions/acknowledged`. Since 2026-07-28.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct SubscriptionsAcknowledgedParams {
     /// What the server agreed to.
     pub notifications: SubscriptionFilter,
     /// `_meta`; among it the subscription's id.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(SubscriptionsAcknowledgedParams { notifications, meta = "_meta" });
 
 /// Parameters of a notification that says nothing more.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct EmptyParams {
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(EmptyParams { meta = "_meta" });
 
 /// What a server tells its client.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,10 +2,10 @@
 
 use super::{ContentBlock, Extra, Icon, InputResponses, Meta, Role, setters};
 use crate::json::VecMap;
-use crate::json::shape::record;
+use crate::json::{FromJson, ToJson};
 
 /// A prompt that can be rendered.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct Prompt {
     /// For programs.
     pub name: String,
@@ -18,12 +18,12 @@ pub struct Prompt {
     /// Pictures. Since 2025-11-25.
     pub icons: Option<Vec<Icon>>,
     /// `_meta`. Since 2025-06-18.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(Prompt { name, title, description, arguments, icons, meta = "_meta" });
 
 impl Prompt {
     /// A prompt without arguments.
@@ -42,7 +42,7 @@ impl Prompt {
 }
 
 /// One argument of a prompt.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct PromptArgument {
     /// For programs.
     pub name: String,
@@ -53,13 +53,12 @@ pub struct PromptArgument {
     /// Whether it must be given.
     pub required: Option<bool>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(PromptArgument { name, title, description, required });
-
 /// Parameters of `prompts/get`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct GetPromptParams {
     /// Which prompt.
     pub name: String,
@@ -70,42 +69,39 @@ pub struct GetPromptParams {
     /// The state of the round before. Since 2026-07-28.
     pub request_state: Option<String>,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(GetPromptParams {
-    name, arguments, input_responses = "inputResponses", request_state = "requestState", meta = "_meta"
-});
-
 /// Result of `prompts/get`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct GetPromptResult {
     /// What it gives.
     pub description: Option<String>,
     /// The messages.
     pub messages: Vec<PromptMessage>,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(GetPromptResult { description, messages, meta = "_meta" });
-
 /// One message of a prompt.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct PromptMessage {
     /// Who speaks.
     pub role: Role,
     /// What.
     pub content: ContentBlock,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(PromptMessage { role, content });
 
 impl PromptMessage {
     /// The person says `content`.

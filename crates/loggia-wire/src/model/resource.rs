@@ -1,12 +1,10 @@
 //! Resources: what a client can read by URI.
 
 use super::{Annotations, CacheHints, Extra, Icon, InputResponses, Meta, setters};
-use crate::json::shape::{
-    DecodeError, Fill, FillRecord, Model, Record, Shape, View, fill_from, members_of, record, serde_by_shape,
-};
+use crate::json::{DecodeError, Fields, FieldsMut, FromJson, JsonRef, ObjectReader, RawObject, ToJson};
 
 /// A resource that can be read.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct Resource {
     /// Where it is.
     pub uri: String,
@@ -25,14 +23,12 @@ pub struct Resource {
     /// Its size in bytes.
     pub size: Option<u64>,
     /// `_meta`. Since 2025-06-18.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(Resource {
-    uri, name, title, description, mime_type = "mimeType", icons, annotations, size, meta = "_meta"
-});
 
 impl Resource {
     /// The resource at `uri`.
@@ -55,7 +51,7 @@ impl Resource {
 }
 
 /// A family of resources (RFC 6570).
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ResourceTemplate {
     /// Where they are.
     pub uri_template: String,
@@ -72,15 +68,12 @@ pub struct ResourceTemplate {
     /// Hints.
     pub annotations: Option<Annotations>,
     /// `_meta`. Since 2025-06-18.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(ResourceTemplate {
-    uri_template = "uriTemplate", name, title, description, mime_type = "mimeType", icons, annotations,
-    meta = "_meta"
-});
 
 impl ResourceTemplate {
     /// The resources at `uri_template`.
@@ -103,7 +96,8 @@ impl ResourceTemplate {
 }
 
 /// What a resource holds.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
+#[json(write_with = "ResourceContents::object", read_with = "ResourceContents::read")]
 pub struct ResourceContents {
     /// Where it is.
     pub uri: String,
@@ -167,70 +161,55 @@ impl ResourceContents {
     }
 }
 
-impl Shape for ResourceContents {
-    fn view(&self) -> View<'_> {
-        View::Record(self)
+impl ResourceContents {
+    fn object(&self) -> JsonRef<'_> {
+        JsonRef::Object(self)
     }
-}
 
-impl Fill for ResourceContents {
-    /// Where both are there, the text counts, and the bytes are a member we do not know.
-    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
-        let members = members_of(text)?;
+    /// Reads contents. If both text and bytes are there, the text counts, and the bytes are an unknown member.
+    fn read(text: &[u8]) -> Result<ResourceContents, DecodeError> {
+        let members = RawObject::of_text(text)?;
         let has = |name| members.raw(name).is_some_and(|text| text != b"null");
-        self.body = match (has("text"), has("blob")) {
+        let body = match (has("text"), has("blob")) {
             (true, _) => ResourceBody::Text(String::new()),
             (false, true) => ResourceBody::Blob(String::new()),
             (false, false) => return Err(DecodeError::new("contents have neither text nor blob")),
         };
-        fill_from(self, members)?;
-        self.extra.retain(|name, value| !(value.is_null() && matches!(name, "text" | "blob")));
-        Ok(())
+        let mut contents = ResourceContents { body, ..ResourceContents::default() };
+        ObjectReader::of(members).read_into(&mut contents)?;
+        contents.extra.retain(|name, value| !(value.is_null() && matches!(name, "text" | "blob")));
+        Ok(contents)
     }
 }
 
-impl Record for ResourceContents {
-    fn each(&self, show: &mut dyn FnMut(&'static str, &dyn Shape)) {
-        show("uri", &self.uri);
-        show("mimeType", &self.mime_type);
+impl Fields for ResourceContents {
+    fn each_field(&self, visit: &mut dyn FnMut(&str, &dyn ToJson)) {
+        visit("uri", &self.uri);
+        visit("mimeType", &self.mime_type);
         match &self.body {
-            ResourceBody::Text(text) => show("text", text),
-            ResourceBody::Blob(blob) => show("blob", blob),
+            ResourceBody::Text(text) => visit("text", text),
+            ResourceBody::Blob(blob) => visit("blob", blob),
         }
-        show("_meta", &self.meta);
-    }
-
-    fn extra(&self) -> Option<&Extra> {
-        Some(&self.extra)
+        visit("_meta", &self.meta);
+        self.extra.each_field(visit);
     }
 }
 
-impl FillRecord for ResourceContents {
-    fn each_mut(&mut self, fill: &mut dyn FnMut(&'static str, &mut dyn Fill)) {
-        fill("uri", &mut self.uri);
-        fill("mimeType", &mut self.mime_type);
+impl FieldsMut for ResourceContents {
+    fn read_fields(&mut self, object: &mut ObjectReader<'_>) {
+        object.field("uri", &mut self.uri);
+        object.field("mimeType", &mut self.mime_type);
         match &mut self.body {
-            ResourceBody::Text(text) => fill("text", text),
-            ResourceBody::Blob(blob) => fill("blob", blob),
+            ResourceBody::Text(text) => object.field("text", text),
+            ResourceBody::Blob(blob) => object.field("blob", blob),
         }
-        fill("_meta", &mut self.meta);
-    }
-
-    fn extra_mut(&mut self) -> Option<&mut Extra> {
-        Some(&mut self.extra)
+        object.field("_meta", &mut self.meta);
+        self.extra.read_fields(object);
     }
 }
-
-impl Model for ResourceContents {
-    fn blank() -> ResourceContents {
-        ResourceContents::default()
-    }
-}
-
-serde_by_shape!(ResourceContents);
 
 /// Parameters of `resources/read`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ReadResourceParams {
     /// What to read.
     pub uri: String,
@@ -239,39 +218,38 @@ pub struct ReadResourceParams {
     /// The state of the round before. Since 2026-07-28.
     pub request_state: Option<String>,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ReadResourceParams {
-    uri, input_responses = "inputResponses", request_state = "requestState", meta = "_meta"
-});
-
 /// Result of `resources/read`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ReadResourceResult {
     /// What it holds.
     pub contents: Vec<ResourceContents>,
-    /// How long it may be kept.
-    pub cache: CacheHints,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
+    /// How long it may be kept.
+    #[json(flatten)]
+    pub cache: CacheHints,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ReadResourceResult { contents, meta = "_meta"; cache });
-
 /// Parameters of `resources/subscribe` and `resources/unsubscribe`. Until 2025-11-25.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct SubscribeParams {
     /// Which resource.
     pub uri: String,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(SubscribeParams { uri, meta = "_meta" });

@@ -6,7 +6,7 @@ use super::{
     ReadResourceResult,
 };
 use crate::json::RawJson;
-use crate::json::shape::record;
+use crate::json::{FromJson, ToJson};
 
 /// What a server answers.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,15 +31,15 @@ pub enum ServerResult {
 }
 
 /// Success without data.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct EmptyResult {
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(EmptyResult { meta = "_meta" });
 
 macro_rules! from_large_result {
     ($($type:ident => $variant:ident),*) => {

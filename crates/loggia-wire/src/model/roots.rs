@@ -1,35 +1,35 @@
 //! Folders that a client says matter.
 
 use super::{Extra, Meta};
-use crate::json::shape::record;
+use crate::json::{FromJson, ToJson};
 
 /// Result of `roots/list`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ListRootsResult {
     /// The folders.
     pub roots: Vec<Root>,
     /// `_meta`. Until 2025-11-25.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ListRootsResult { roots, meta = "_meta" });
-
 /// One folder or file.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct Root {
     /// A `file://` URI.
     pub uri: String,
     /// For people.
     pub name: Option<String>,
     /// `_meta`. Since 2025-06-18.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(Root { uri, name, meta = "_meta" });
 
 impl Root {
     /// The folder or file at `uri`.

@@ -4,10 +4,10 @@ use super::{
     AudioContent, Extra, ImageContent, JsonObject, Meta, Role, TextContent, Tool, ToolResultContent,
     ToolUseContent,
 };
-use crate::json::shape::{DecodeError, Fill, Model, Shape, View, record, serde_by_shape, tagged, words};
+use crate::json::{DecodeError, FromJson, ToJson};
 
 /// Parameters of `sampling/createMessage`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct CreateMessageParams {
     /// The conversation so far.
     pub messages: Vec<SamplingMessage>,
@@ -30,16 +30,12 @@ pub struct CreateMessageParams {
     /// Whether it must. Since 2025-11-25.
     pub tool_choice: Option<ToolChoice>,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(CreateMessageParams {
-    messages, model_preferences = "modelPreferences", system_prompt = "systemPrompt",
-    include_context = "includeContext", temperature, max_tokens = "maxTokens",
-    stop_sequences = "stopSequences", metadata, tools, tool_choice = "toolChoice", meta = "_meta"
-});
 
 impl CreateMessageParams {
     /// One message by the person, answered with at most `max_tokens`.
@@ -53,7 +49,7 @@ impl CreateMessageParams {
 }
 
 /// Whose context to add.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum IncludeContext {
     /// Nobody's.
     None,
@@ -63,21 +59,18 @@ pub enum IncludeContext {
     AllServers,
 }
 
-words!(IncludeContext { None = "none", ThisServer = "thisServer", AllServers = "allServers" });
-
 /// Whether a model uses tools. Since 2025-11-25.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ToolChoice {
     /// How.
     pub mode: Option<ToolChoiceMode>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ToolChoice { mode });
-
 /// How a model uses tools.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum ToolChoiceMode {
     /// As it likes.
     Auto,
@@ -87,10 +80,8 @@ pub enum ToolChoiceMode {
     None,
 }
 
-words!(ToolChoiceMode { Auto = "auto", Required = "required", None = "none" });
-
 /// Which model would be good.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ModelPreferences {
     /// Names, the first that matches.
     pub hints: Option<Vec<ModelHint>>,
@@ -101,39 +92,34 @@ pub struct ModelPreferences {
     /// From 0 to 1.
     pub intelligence_priority: Option<f64>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ModelPreferences {
-    hints, cost_priority = "costPriority", speed_priority = "speedPriority",
-    intelligence_priority = "intelligencePriority"
-});
-
 /// A model by a part of its name.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ModelHint {
     /// The part.
     pub name: Option<String>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ModelHint { name });
-
 /// One message of a conversation with a model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct SamplingMessage {
     /// Who speaks.
     pub role: Role,
     /// What.
     pub content: SamplingContent,
     /// `_meta`. Since 2025-11-25.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(SamplingMessage { role, content, meta = "_meta" });
 
 impl SamplingMessage {
     /// The person says `text`.
@@ -153,7 +139,8 @@ impl SamplingMessage {
 }
 
 /// One block, or (since 2025-11-25) several.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
+#[json(untagged, read_with = "SamplingContent::read")]
 pub enum SamplingContent {
     /// One.
     One(SamplingContentBlock),
@@ -162,6 +149,14 @@ pub enum SamplingContent {
 }
 
 impl SamplingContent {
+    /// Reads one block, or an array of blocks.
+    fn read(text: &[u8]) -> Result<SamplingContent, DecodeError> {
+        Ok(match text.first() {
+            Some(b'[') => SamplingContent::Many(FromJson::from_json(text)?),
+            _ => SamplingContent::One(FromJson::from_json(text)?),
+        })
+    }
+
     /// The blocks.
     pub fn blocks(&self) -> &[SamplingContentBlock] {
         match self {
@@ -187,35 +182,9 @@ impl SamplingContentBlock {
     }
 }
 
-impl Shape for SamplingContent {
-    fn view(&self) -> View<'_> {
-        match self {
-            SamplingContent::One(block) => block.view(),
-            SamplingContent::Many(blocks) => blocks.view(),
-        }
-    }
-}
-
-impl Fill for SamplingContent {
-    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
-        *self = match text.first() {
-            Some(b'[') => SamplingContent::Many(Model::read(text)?),
-            _ => SamplingContent::One(Model::read(text)?),
-        };
-        Ok(())
-    }
-}
-
-impl Model for SamplingContent {
-    fn blank() -> SamplingContent {
-        SamplingContent::Many(Vec::new())
-    }
-}
-
-serde_by_shape!(SamplingContent);
-
 /// One piece of a conversation with a model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
+#[json(tag = "type")]
 pub enum SamplingContentBlock {
     /// Text.
     Text(TextContent),
@@ -224,17 +193,15 @@ pub enum SamplingContentBlock {
     /// Sound. Since 2025-03-26.
     Audio(AudioContent),
     /// The model's wish to use a tool. Since 2025-11-25.
+    #[json(rename = "tool_use")]
     ToolUse(ToolUseContent),
     /// What the tool gave. Since 2025-11-25.
+    #[json(rename = "tool_result")]
     ToolResult(ToolResultContent),
 }
 
-tagged!(SamplingContentBlock by "type" {
-    Text = "text", Image = "image", Audio = "audio", ToolUse = "tool_use", ToolResult = "tool_result"
-});
-
 /// Result of `sampling/createMessage`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct CreateMessageResult {
     /// Who speaks: the model.
     pub role: Role,
@@ -245,12 +212,12 @@ pub struct CreateMessageResult {
     /// Why it stopped: `endTurn`, `stopSequence`, `maxTokens`, `toolUse`, or the provider's own word.
     pub stop_reason: Option<String>,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(CreateMessageResult { role, content, model, stop_reason = "stopReason", meta = "_meta" });
 
 impl CreateMessageResult {
     /// The model `model` says `text` and ends its turn.

@@ -1,23 +1,23 @@
 //! Which changes a client wants to hear of. Since 2026-07-28.
 
 use super::{Extra, Meta};
-use crate::json::shape::record;
+use crate::json::{FromJson, ToJson};
 
 /// Parameters of `subscriptions/listen`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ListenParams {
     /// What the client wants.
     pub notifications: SubscriptionFilter,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ListenParams { notifications, meta = "_meta" });
-
 /// Kinds of changes. What is absent is not wanted.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct SubscriptionFilter {
     /// The list of tools.
     pub tools_list_changed: Option<bool>,
@@ -28,10 +28,6 @@ pub struct SubscriptionFilter {
     /// The resources at these URIs.
     pub resource_subscriptions: Option<Vec<String>>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(SubscriptionFilter {
-    tools_list_changed = "toolsListChanged", prompts_list_changed = "promptsListChanged",
-    resources_list_changed = "resourcesListChanged", resource_subscriptions = "resourceSubscriptions"
-});

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::{ContentBlock, Extra, Icon, InputResponses, JsonObject, Meta, setters};
 use crate::json::RawJson;
-use crate::json::shape::{DecodeError, Fill, Shape, View, fill_from, members_of, record, serde_by_shape};
+use crate::json::{FromJson, ToJson};
 
 /// A JSON Schema that is an object. Shared, because every list sends it again.
 pub type Schema = Arc<JsonObject>;
 
 /// A tool that can be called.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct Tool {
     /// For programs.
     pub name: String,
@@ -27,15 +27,12 @@ pub struct Tool {
     /// Pictures. Since 2025-11-25.
     pub icons: Option<Vec<Icon>>,
     /// `_meta`. Since 2025-06-18.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know (among them the experimental `execution` of 2025-11-25).
+    #[json(flatten)]
     pub extra: Extra,
 }
-
-record!(Tool {
-    name, title, description, input_schema = "inputSchema", output_schema = "outputSchema", annotations,
-    icons, meta = "_meta"
-});
 
 impl Tool {
     /// A tool that takes what `input_schema` describes.
@@ -60,7 +57,7 @@ impl Tool {
 }
 
 /// Hints about a tool. A client must not trust them unless it trusts the server.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ToolAnnotations {
     /// For people.
     pub title: Option<String>,
@@ -73,16 +70,12 @@ pub struct ToolAnnotations {
     /// It reaches beyond what it knows: the web, say.
     pub open_world_hint: Option<bool>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(ToolAnnotations {
-    title, read_only_hint = "readOnlyHint", destructive_hint = "destructiveHint",
-    idempotent_hint = "idempotentHint", open_world_hint = "openWorldHint"
-});
-
 /// Parameters of `tools/call`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct CallToolParams {
     /// Which tool.
     pub name: String,
@@ -93,51 +86,32 @@ pub struct CallToolParams {
     /// The state of the round before. Since 2026-07-28.
     pub request_state: Option<String>,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(CallToolParams {
-    name, arguments, input_responses = "inputResponses", request_state = "requestState", meta = "_meta"
-});
-
 /// Result of `tools/call`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct CallToolResult {
     /// For the model.
+    #[json(default)]
     pub content: Vec<ContentBlock>,
     /// For programs: any JSON (an object before 2026-07-28). Since 2025-06-18.
     pub structured_content: Option<RawJson>,
     /// Whether the tool failed, in a way the model should read.
     pub is_error: Option<bool>,
     /// `_meta`.
+    #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Members we do not know.
+    #[json(flatten)]
     pub extra: Extra,
 }
 
-record!(@record CallToolResult {
-    content, structured_content = "structuredContent", is_error = "isError", meta = "_meta"
-});
-
 /// A result without content is read as one with none.
-impl Shape for CallToolResult {
-    fn view(&self) -> View<'_> {
-        View::Record(self)
-    }
-}
-
-impl Fill for CallToolResult {
-    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
-        let mut members = members_of(text)?;
-        members.or_insert("content", b"[]");
-        fill_from(self, members)
-    }
-}
-
-serde_by_shape!(CallToolResult);
-
 impl CallToolResult {
     /// One text.
     pub fn text(text: impl Into<String>) -> CallToolResult {
@@ -150,7 +124,7 @@ impl CallToolResult {
     }
 
     /// A value for programs, and the same as text for models.
-    pub fn structured(value: impl Shape) -> CallToolResult {
+    pub fn structured(value: impl ToJson) -> CallToolResult {
         let value = RawJson::of(&value);
         let text = value.to_string();
         CallToolResult { structured_content: Some(value), ..CallToolResult::text(text) }

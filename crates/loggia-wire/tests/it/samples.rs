@@ -2,7 +2,7 @@
 //! revision; the property tests take members away at random.
 
 use loggia_wire::codec::{self, Downgrade};
-use loggia_wire::json::Shape;
+use loggia_wire::json::ToJson;
 use loggia_wire::jsonrpc;
 use loggia_wire::model::*;
 use loggia_wire::{Id, Method, RawJson, Version};
@@ -56,7 +56,7 @@ fn result<T: DeserializeOwned + Into<ServerResult>>(
     codec::encode_result(result, version, Some(&identity())).decode().map(Some)
 }
 
-fn item<T: DeserializeOwned + Shape + Downgrade>(
+fn item<T: DeserializeOwned + ToJson + Downgrade>(
     value: &Value,
     version: Version,
 ) -> serde_json::Result<Option<Value>> {
@@ -65,7 +65,7 @@ fn item<T: DeserializeOwned + Shape + Downgrade>(
 }
 
 /// Writes the params as a whole request of `method`.
-fn request<T: DeserializeOwned + Shape + Downgrade>(
+fn request<T: DeserializeOwned + ToJson + Downgrade>(
     method: Method,
     value: &Value,
     version: Version,

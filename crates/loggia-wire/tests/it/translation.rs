@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use loggia_wire::meta::declared_version;
-use loggia_wire::model::{ClientCapabilities, LoggingLevel};
+use loggia_wire::model::{ClientCapabilities, LoggingLevel, ServerResult};
 use loggia_wire::{ErrorCode, Method, RawJson, RequestMeta, RpcError, Version, codec};
 use serde_json::{Value, json};
 
@@ -115,4 +115,14 @@ fn legacy_requests_are_completed_by_their_session() {
     assert_eq!(meta.progress_token, Some("t".into()));
     assert_eq!(meta.extra.to_raw().to_value(), json!({ "a": 1 }));
     assert!(declared_version(Some(&params)).is_ok());
+}
+
+#[test]
+fn a_tool_result_without_content_has_none() {
+    for text in ["{}", r#"{"structuredContent":{"a":1}}"#, r#"{"isError":true}"#] {
+        let raw = RawJson::parse(text).unwrap();
+        let decoded = codec::decode_result(&Method::CallTool, Version::LATEST, &raw).unwrap();
+        let ServerResult::CallTool(result) = decoded else { panic!("{text}") };
+        assert_eq!(result.content, [], "{text}");
+    }
 }

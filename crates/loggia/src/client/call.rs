@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use loggia_wire::json::Shape;
+use loggia_wire::json::ToJson;
 use loggia_wire::model::{
     CallToolParams, CallToolResult, LogParams, LoggingLevel, ProgressParams, ServerNotification,
 };
@@ -69,7 +69,7 @@ impl ToolCall<'_> {
     }
 
     /// Adds a key to `_meta`.
-    pub fn meta(mut self, key: impl AsRef<str>, value: impl Shape) -> Self {
+    pub fn meta(mut self, key: impl AsRef<str>, value: impl ToJson) -> Self {
         self.options.meta.insert(key.as_ref(), value);
         self
     }

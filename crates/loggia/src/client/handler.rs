@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use loggia_wire::json::VecMap;
+use loggia_wire::VecMap;
 use loggia_wire::model::{
     ClientCapabilities, CreateMessageParams, CreateMessageResult, ElicitAction, ElicitFormParams,
     ElicitParams, ElicitResult, ElicitUrlParams, ElicitationCapability, InputRequest, JsonObject,

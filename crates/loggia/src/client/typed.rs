@@ -1,7 +1,7 @@
 //! A method for each of the protocol's requests.
 
-use loggia_wire::json::Shape;
-use loggia_wire::json::VecMap;
+use loggia_wire::VecMap;
+use loggia_wire::json::ToJson;
 use loggia_wire::model::{
     CallToolResult, CompleteParams, CompleteResult, EmptyResult, GetPromptParams, GetPromptResult,
     ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel,
@@ -96,7 +96,7 @@ impl Client {
     pub(crate) async fn typed<T: FromServerResult>(
         &self,
         method: Method,
-        params: &impl Shape,
+        params: &impl ToJson,
         options: RequestOptions,
     ) -> Result<T> {
         let reply = self.request(method.clone(), RawJson::of(params), options).await?;

@@ -4,8 +4,7 @@
 
 use std::sync::Arc;
 
-use loggia_wire::json::VecMap;
-use loggia_wire::json::{Model, Shape, View};
+use loggia_wire::json::{FromJson, JsonRef, ToJson, VecMap};
 use loggia_wire::model::{
     ClientCapabilities, EmptyResult, Extra, Implementation, InitializeResult, LoggingLevel, Meta,
     ServerCapabilities, ServerResult, SetLevelParams, SubscribeParams, SubscriptionFilter,
@@ -182,13 +181,13 @@ impl Session {
         let meta = &self.meta;
         let version = meta.version.to_string();
         let info = meta.client_info.as_ref().map(|info| vec![info.name.clone(), info.version.clone()]);
-        let small: Vec<(&str, &dyn Shape)> = vec![
+        let small: Vec<(&str, &dyn ToJson)> = vec![
             (VERSION, &version),
             (INFO, &info),
             (CAPABILITIES, &meta.client_capabilities),
             (LEVEL, &meta.log_level),
         ];
-        RawJson::from(View::Members(small)).into_bytes().into()
+        RawJson::from(JsonRef::Members(small)).into_bytes().into()
     }
 
     /// Reads the small form back. The session counts as initialized: its client has sent a request since.
@@ -232,8 +231,8 @@ fn negotiate(requested: &str, served: &[Version]) -> Result<Version, RpcError> {
         .ok_or_else(|| RpcError::unsupported_version(requested, served))
 }
 
-fn decode<T: Model>(params: Option<&RawJson>) -> Result<T, RpcError> {
-    T::read(params.map_or(b"{}", RawJson::as_bytes)).map_err(invalid)
+fn decode<T: FromJson>(params: Option<&RawJson>) -> Result<T, RpcError> {
+    T::from_json(params.map_or(b"{}", RawJson::as_bytes)).map_err(invalid)
 }
 
 fn invalid(reason: impl std::fmt::Display) -> RpcError {

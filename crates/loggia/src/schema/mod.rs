@@ -16,7 +16,7 @@ pub use generator::{Direction, Generator};
 pub use object::{Object, Property};
 
 use loggia_wire::JsonText;
-use loggia_wire::json::{Shape, View};
+use loggia_wire::json::{JsonRef, ToJson};
 
 use crate::model::JsonObject;
 
@@ -97,13 +97,13 @@ impl Schema {
     }
 
     /// Sets one keyword.
-    pub fn with(mut self, keyword: &str, value: impl Shape) -> Schema {
+    pub fn with(mut self, keyword: &str, value: impl ToJson) -> Schema {
         self.set(keyword, value);
         self
     }
 
     /// Sets one keyword.
-    pub fn set(&mut self, keyword: &str, value: impl Shape) {
+    pub fn set(&mut self, keyword: &str, value: impl ToJson) {
         self.0.insert(keyword, value);
     }
 
@@ -128,9 +128,9 @@ impl Schema {
     }
 }
 
-impl Shape for Schema {
-    fn view(&self) -> View<'_> {
-        self.0.view()
+impl ToJson for Schema {
+    fn to_json(&self) -> JsonRef<'_> {
+        self.0.to_json()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use loggia_wire::JsonText;
-use loggia_wire::json::Shape;
+use loggia_wire::json::ToJson;
 
 use super::{Direction, Generator, JsonSchema, Schema};
 use crate::model::JsonObject;
@@ -38,7 +38,7 @@ impl Property {
     }
 
     /// The value it has when it is left out.
-    pub fn default_value(self, value: impl Shape) -> Property {
+    pub fn default_value(self, value: impl ToJson) -> Property {
         self.defaulted().with("default", value)
     }
 
@@ -60,7 +60,7 @@ impl Property {
     }
 
     /// Sets one keyword of its schema: `minimum`, `pattern`, …
-    pub fn with(mut self, keyword: &str, value: impl Shape) -> Property {
+    pub fn with(mut self, keyword: &str, value: impl ToJson) -> Property {
         self.keywords.insert(keyword, value);
         self
     }

@@ -2,7 +2,7 @@
 //! eras: an answer is looked up; where there is none, a client that can be asked now is asked, and for one
 //! that cannot the question is recorded and the handler waits, which ends it (see [`super::replay`]).
 
-use loggia_wire::json::Model;
+use loggia_wire::json::FromJson;
 use loggia_wire::{ErrorCode, JsonText, RawJson};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -223,7 +223,7 @@ impl Cx {
     }
 }
 
-fn decoded<T: Model>(raw: &RawJson) -> Result<T, String> {
+fn decoded<T: FromJson>(raw: &RawJson) -> Result<T, String> {
     raw.read().map_err(|error| error.to_string())
 }
 

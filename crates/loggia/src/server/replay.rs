@@ -10,9 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use loggia_wire::json::VecMap;
-use loggia_wire::json::{DecodeError, Fill, Model, Shape, View};
-use loggia_wire::{ErrorCode, RawJson, RawObject, RpcError};
+use loggia_wire::json::{FromJson, ToJson};
+use loggia_wire::{ErrorCode, RawJson, RpcError, VecMap};
 
 use super::core::Core;
 use super::cx::{Call, Cx, lock};
@@ -39,7 +38,7 @@ struct RetryInput {
 }
 
 /// What travels in `requestState`.
-#[derive(Debug, Default, Clone, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq, ToJson, FromJson)]
 struct RequestState {
     /// When it expires, in seconds since 1970.
     until: u64,
@@ -54,55 +53,10 @@ struct RequestState {
 }
 
 /// An answer and the digest of its question.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 struct RecordedAnswer {
     digest: String,
     answer: RawJson,
-}
-
-impl RequestState {
-    fn read(text: &[u8]) -> Result<RequestState, DecodeError> {
-        let members = RawObject::read(text).map_err(|_| DecodeError::expected("an object", text))?;
-        Ok(RequestState {
-            until: members.get("until")?,
-            round: members.get("round")?,
-            asked: members.get("asked")?,
-            kept: members.get("kept")?,
-            once: members.get("once")?,
-        })
-    }
-}
-
-impl Shape for RequestState {
-    fn view(&self) -> View<'_> {
-        View::Members(vec![
-            ("until", &self.until),
-            ("round", &self.round),
-            ("asked", &self.asked),
-            ("kept", &self.kept),
-            ("once", &self.once),
-        ])
-    }
-}
-
-impl Shape for RecordedAnswer {
-    fn view(&self) -> View<'_> {
-        View::Members(vec![("digest", &self.digest), ("answer", &self.answer)])
-    }
-}
-
-impl Fill for RecordedAnswer {
-    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
-        let members = RawObject::read(text).map_err(|_| DecodeError::expected("an object", text))?;
-        *self = RecordedAnswer { digest: members.get("digest")?, answer: members.get("answer")? };
-        Ok(())
-    }
-}
-
-impl Model for RecordedAnswer {
-    fn blank() -> RecordedAnswer {
-        RecordedAnswer { digest: String::new(), answer: RawJson::null() }
-    }
 }
 
 /// What this run has come to.
@@ -290,7 +244,7 @@ fn unseal(call: &Call, text: &str, at: SystemTime) -> Result<RequestState, RpcEr
         return Err(refused());
     }
     let plain = call.core.sealer.open(&context(call), text).ok_or_else(refused)?;
-    let carried = RequestState::read(&plain).map_err(|_| refused())?;
+    let carried = RequestState::from_json(&plain).map_err(|_| refused())?;
     if carried.until < seconds(at) {
         return Err(RpcError::invalid_params(
             "The requestState has expired: start the call again without it",

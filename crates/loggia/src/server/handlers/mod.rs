@@ -9,7 +9,7 @@ pub(super) mod tools;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use loggia_wire::json::Model;
+use loggia_wire::json::FromJson;
 use loggia_wire::{RawObject, RpcError};
 
 use super::core::Core;
@@ -103,7 +103,7 @@ fn result(result: impl Into<ServerResult>) -> Reply {
     Reply::from(result.into())
 }
 
-fn read_params<T: Model>(request: &Request) -> Result<T, RpcError> {
+fn read_params<T: FromJson>(request: &Request) -> Result<T, RpcError> {
     request.params.read().map_err(invalid)
 }
 

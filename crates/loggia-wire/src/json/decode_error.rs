@@ -1,0 +1,57 @@
+//! [`DecodeError`]: valid JSON of another type than the one that was read, with the path to the value at fault.
+//!
+//! Reading fails in few places and returns in many, so the error is one pointer wide.
+
+use std::fmt;
+
+/// JSON that is not of the type it was read as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecodeError(Box<DecodeErrorDetail>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct DecodeErrorDetail {
+    path: String,
+    reason: String,
+}
+
+impl DecodeError {
+    pub(crate) fn new(reason: impl Into<String>) -> DecodeError {
+        DecodeError(Box::new(DecodeErrorDetail { path: String::new(), reason: reason.into() }))
+    }
+
+    pub(crate) fn missing(name: &str) -> DecodeError {
+        DecodeError::new(format!("missing field `{name}`"))
+    }
+
+    pub(crate) fn duplicate(name: &str) -> DecodeError {
+        DecodeError::new(format!("duplicate field `{name}`"))
+    }
+
+    /// Creates the error that `text` is not `expected` (`"an object"`). It quotes the beginning of `text`.
+    pub fn expected(expected: &str, text: &[u8]) -> DecodeError {
+        const MOST: usize = 60;
+        let found = String::from_utf8_lossy(&text[..text.len().min(MOST)]);
+        let dots = if text.len() > MOST { "…" } else { "" };
+        DecodeError::new(format!("expected {expected}, got {}{dots}", found.trim_end_matches('\u{fffd}')))
+    }
+
+    /// Creates the error that a tag or a name is none of those of an enum.
+    pub fn unknown_variant(found: &str, known: &[&str]) -> DecodeError {
+        DecodeError::new(format!("unknown variant {found:?}, expected one of {known:?}"))
+    }
+
+    pub(crate) fn within(mut self, name: &str) -> DecodeError {
+        let dot = if self.0.path.is_empty() { "" } else { "." };
+        self.0.path = format!("{name}{dot}{}", self.0.path);
+        self
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DecodeErrorDetail { path, reason } = &*self.0;
+        if path.is_empty() { f.write_str(reason) } else { write!(f, "{path}: {reason}") }
+    }
+}
+
+impl std::error::Error for DecodeError {}
