@@ -12,46 +12,49 @@ use std::hash::{DefaultHasher, Hasher};
 use serde_json::{Number, Value};
 
 use super::error::{Violation, Violations};
-use super::evaluated::Evaluated;
-use super::node::{ArrayChecks, Check, Contains, Node, NodeId, NumberChecks, StringChecks, Types};
-use super::{Compiled, MAX_CHECK_DEPTH, MAX_STEPS, MAX_VIOLATIONS, message, number};
+use super::evaluated::EvaluatedLocations;
+use super::node::{
+    ArrayChecks, ContainsCheck, GeneralCheck, NodeId, NumberChecks, SchemaNode, StringChecks, TypeSet,
+};
+use super::{CompiledSchema, MAX_CHECK_DEPTH, MAX_STEPS, MAX_VIOLATIONS, message, number};
 
 /// Whether `value` is valid.
-pub(super) fn holds(compiled: &Compiled, value: &Value) -> bool {
-    let mut checker = Checker::new(compiled, false);
-    (checker.node(compiled.root, value, &Path::Root, None) || checker.unsure) && checker.gave_up.is_none()
+pub(super) fn holds(compiled: &CompiledSchema, value: &Value) -> bool {
+    let mut checker = ValueChecker::new(compiled, false);
+    (checker.node(compiled.root, value, &InstancePath::Root, None) || checker.unsure)
+        && checker.gave_up.is_none()
 }
 
 /// Whether `value` is valid against one of the nodes.
-pub(super) fn holds_at(compiled: &Compiled, node: NodeId, value: &Value) -> bool {
-    let mut checker = Checker::new(compiled, false);
-    checker.node(node, value, &Path::Root, None) && !checker.unsure && checker.gave_up.is_none()
+pub(super) fn holds_at(compiled: &CompiledSchema, node: NodeId, value: &Value) -> bool {
+    let mut checker = ValueChecker::new(compiled, false);
+    checker.node(node, value, &InstancePath::Root, None) && !checker.unsure && checker.gave_up.is_none()
 }
 
 /// What is wrong with `value`, which is not valid.
-pub(super) fn explain(compiled: &Compiled, value: &Value) -> Violations {
-    let mut checker = Checker::new(compiled, true);
-    checker.node(compiled.root, value, &Path::Root, None);
+pub(super) fn explain(compiled: &CompiledSchema, value: &Value) -> Violations {
+    let mut checker = ValueChecker::new(compiled, true);
+    checker.node(compiled.root, value, &InstancePath::Root, None);
     if let Some(message) = checker.gave_up {
-        let violation = Violation { path: Path::Root.to_string(), message: message.to_owned() };
+        let violation = Violation { path: InstancePath::Root.to_string(), message: message.to_owned() };
         return Violations { list: vec![violation], more: false };
     }
     Violations { list: checker.violations, more: checker.more }
 }
 
 /// The way from the root of the value to where the check is.
-enum Path<'p> {
+enum InstancePath<'p> {
     Root,
-    Property(&'p Path<'p>, &'p str),
-    Item(&'p Path<'p>, usize),
+    Property(&'p InstancePath<'p>, &'p str),
+    Item(&'p InstancePath<'p>, usize),
 }
 
-impl fmt::Display for Path<'_> {
+impl fmt::Display for InstancePath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Path::Root => f.write_str("$"),
-            Path::Item(parent, index) => write!(f, "{parent}[{index}]"),
-            Path::Property(parent, name) => {
+            InstancePath::Root => f.write_str("$"),
+            InstancePath::Item(parent, index) => write!(f, "{parent}[{index}]"),
+            InstancePath::Property(parent, name) => {
                 let plain = !name.starts_with(|c: char| c.is_ascii_digit())
                     && name.chars().all(|c| c.is_alphanumeric() || c == '_');
                 if plain && !name.is_empty() {
@@ -64,10 +67,10 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-type Seen<'o, 'v> = Option<&'o mut Evaluated<'v>>;
+type LocationSink<'o, 'v> = Option<&'o mut EvaluatedLocations<'v>>;
 
-struct Checker<'c> {
-    compiled: &'c Compiled,
+struct ValueChecker<'c> {
+    compiled: &'c CompiledSchema,
     /// Whether to write down what is wrong.
     report: bool,
     /// How many probes the check is inside of, where a match may count against the value.
@@ -84,9 +87,9 @@ struct Checker<'c> {
     scope: Vec<u32>,
 }
 
-impl<'c> Checker<'c> {
-    fn new(compiled: &'c Compiled, report: bool) -> Checker<'c> {
-        Checker {
+impl<'c> ValueChecker<'c> {
+    fn new(compiled: &'c CompiledSchema, report: bool) -> ValueChecker<'c> {
+        ValueChecker {
             compiled,
             report,
             probes: 0,
@@ -100,7 +103,13 @@ impl<'c> Checker<'c> {
         }
     }
 
-    fn node<'v>(&mut self, id: NodeId, value: &'v Value, path: &Path<'_>, seen: Seen<'_, 'v>) -> bool {
+    fn node<'v>(
+        &mut self,
+        id: NodeId,
+        value: &'v Value,
+        path: &InstancePath<'_>,
+        seen: LocationSink<'_, 'v>,
+    ) -> bool {
         if !self.spend(1) {
             return false;
         }
@@ -125,8 +134,14 @@ impl<'c> Checker<'c> {
     }
 
     /// A node that has to know what its other keywords looked at.
-    fn waiting<'v>(&mut self, node: &Node, value: &'v Value, path: &Path<'_>, seen: Seen<'_, 'v>) -> bool {
-        let mut looked_at = Evaluated::default();
+    fn waiting<'v>(
+        &mut self,
+        node: &SchemaNode,
+        value: &'v Value,
+        path: &InstancePath<'_>,
+        seen: LocationSink<'_, 'v>,
+    ) -> bool {
+        let mut looked_at = EvaluatedLocations::default();
         let ok = self.checks(node, value, path, Some(&mut looked_at))
             && self.unevaluated(node, value, path, &mut looked_at);
         if let Some(seen) = seen.filter(|_| ok) {
@@ -135,10 +150,16 @@ impl<'c> Checker<'c> {
         ok
     }
 
-    fn checks<'v>(&mut self, node: &Node, value: &'v Value, path: &Path<'_>, mut seen: Seen<'_, 'v>) -> bool {
+    fn checks<'v>(
+        &mut self,
+        node: &SchemaNode,
+        value: &'v Value,
+        path: &InstancePath<'_>,
+        mut seen: LocationSink<'_, 'v>,
+    ) -> bool {
         if !node.types.contains(value) {
             return self.fail(path, || match node.types {
-                Types::NONE => "no value is allowed here".to_owned(),
+                TypeSet::NONE => "no value is allowed here".to_owned(),
                 types => message::wrong_type(types, value),
             });
         }
@@ -165,7 +186,7 @@ impl<'c> Checker<'c> {
         ok
     }
 
-    fn number(&mut self, checks: &NumberChecks, found: &Number, path: &Path<'_>) -> bool {
+    fn number(&mut self, checks: &NumberChecks, found: &Number, path: &InstancePath<'_>) -> bool {
         let bounds = [
             (&checks.at_least, "at least", Ordering::Less, false),
             (&checks.above, "more than", Ordering::Less, true),
@@ -188,7 +209,7 @@ impl<'c> Checker<'c> {
         ok
     }
 
-    fn string(&mut self, checks: &StringChecks, text: &str, path: &Path<'_>) -> bool {
+    fn string(&mut self, checks: &StringChecks, text: &str, path: &InstancePath<'_>) -> bool {
         let mut ok = true;
         if checks.length.is_bounded() {
             self.spend(text.len() / 64);
@@ -220,8 +241,8 @@ impl<'c> Checker<'c> {
         &mut self,
         checks: &ArrayChecks,
         items: &'v [Value],
-        path: &Path<'_>,
-        mut seen: Seen<'_, 'v>,
+        path: &InstancePath<'_>,
+        mut seen: LocationSink<'_, 'v>,
     ) -> bool {
         let mut ok = true;
         if !checks.length.contains(items.len()) {
@@ -239,7 +260,7 @@ impl<'c> Checker<'c> {
                 return false;
             }
             let Some(node) = checks.prefix.get(index).copied().or(checks.rest) else { break };
-            ok &= self.node(node, item, &Path::Item(path, index), None);
+            ok &= self.node(node, item, &InstancePath::Item(path, index), None);
         }
         if let Some(seen) = seen.as_deref_mut() {
             seen.prefix(checks.prefix.len());
@@ -255,10 +276,10 @@ impl<'c> Checker<'c> {
 
     fn contains<'v>(
         &mut self,
-        contains: &Contains,
+        contains: &ContainsCheck,
         items: &'v [Value],
-        path: &Path<'_>,
-        mut seen: Seen<'_, 'v>,
+        path: &InstancePath<'_>,
+        mut seen: LocationSink<'_, 'v>,
     ) -> bool {
         let mut count = 0;
         for (index, item) in items.iter().enumerate() {
@@ -294,30 +315,36 @@ impl<'c> Checker<'c> {
         None
     }
 
-    fn general<'v>(&mut self, check: &Check, value: &'v Value, path: &Path<'_>, seen: Seen<'_, 'v>) -> bool {
+    fn general<'v>(
+        &mut self,
+        check: &GeneralCheck,
+        value: &'v Value,
+        path: &InstancePath<'_>,
+        seen: LocationSink<'_, 'v>,
+    ) -> bool {
         match check {
-            Check::Const(expected) => {
+            GeneralCheck::Const(expected) => {
                 number::equal(expected, value)
                     || self.fail(path, || message::not_listed(std::slice::from_ref(expected), value))
             }
-            Check::Enum(listed) => {
+            GeneralCheck::Enum(listed) => {
                 self.spend(listed.cost());
                 listed.contains(value) || self.fail(path, || message::not_listed(&listed.values, value))
             }
-            Check::Ref(node) => self.node(*node, value, path, seen),
-            Check::DynamicRef { anchors, otherwise } => {
+            GeneralCheck::Ref(node) => self.node(*node, value, path, seen),
+            GeneralCheck::DynamicRef { anchors, otherwise } => {
                 let anchor =
                     |resource: &u32| anchors.iter().find(|(of, _)| of == resource).map(|(_, node)| *node);
                 let node = self.scope.iter().find_map(anchor).unwrap_or(*otherwise);
                 self.node(node, value, path, seen)
             }
-            Check::AllOf(nodes) => self.all_of(nodes, value, path, seen),
-            Check::AnyOf(nodes) => {
+            GeneralCheck::AllOf(nodes) => self.all_of(nodes, value, path, seen),
+            GeneralCheck::AnyOf(nodes) => {
                 // Whoever waits for what was looked at wants to hear from every form that matches.
                 let enough = if seen.is_some() { usize::MAX } else { 1 };
                 self.matching(nodes, value, path, seen, enough) > 0 || self.none_of(nodes, value, path)
             }
-            Check::OneOf(nodes) => match self.matching(nodes, value, path, seen, 2) {
+            GeneralCheck::OneOf(nodes) => match self.matching(nodes, value, path, seen, 2) {
                 0 => self.none_of(nodes, value, path),
                 1 => true,
                 _ => self.fail(path, || {
@@ -327,13 +354,13 @@ impl<'c> Checker<'c> {
                     )
                 }),
             },
-            Check::Not(node) => {
+            GeneralCheck::Not(node) => {
                 !self.probe(*node, value, path, None)
                     || self.fail(path, || {
                         format!("{} has a form that is not allowed here", message::found(value))
                     })
             }
-            Check::If { condition, then, otherwise } => {
+            GeneralCheck::If { condition, then, otherwise } => {
                 self.conditional(*condition, *then, *otherwise, value, path, seen)
             }
         }
@@ -343,8 +370,8 @@ impl<'c> Checker<'c> {
         &mut self,
         nodes: &[NodeId],
         value: &'v Value,
-        path: &Path<'_>,
-        mut seen: Seen<'_, 'v>,
+        path: &InstancePath<'_>,
+        mut seen: LocationSink<'_, 'v>,
     ) -> bool {
         let mut ok = true;
         for node in nodes {
@@ -362,21 +389,27 @@ impl<'c> Checker<'c> {
         then: NodeId,
         otherwise: NodeId,
         value: &'v Value,
-        path: &Path<'_>,
-        mut seen: Seen<'_, 'v>,
+        path: &InstancePath<'_>,
+        mut seen: LocationSink<'_, 'v>,
     ) -> bool {
         let node = if self.probe(condition, value, path, seen.as_deref_mut()) { then } else { otherwise };
         self.node(node, value, path, seen)
     }
 
     /// Asks without writing anything down.
-    fn probe<'v>(&mut self, id: NodeId, value: &'v Value, path: &Path<'_>, seen: Seen<'_, 'v>) -> bool {
+    fn probe<'v>(
+        &mut self,
+        id: NodeId,
+        value: &'v Value,
+        path: &InstancePath<'_>,
+        seen: LocationSink<'_, 'v>,
+    ) -> bool {
         let report = std::mem::replace(&mut self.report, false);
         self.probes += 1;
         let ok = match seen {
             None => self.node(id, value, path, None),
             Some(seen) => {
-                let mut looked_at = Evaluated::default();
+                let mut looked_at = EvaluatedLocations::default();
                 let ok = self.node(id, value, path, Some(&mut looked_at));
                 if ok && self.spend(looked_at.cost()) {
                     seen.merge(looked_at);
@@ -390,7 +423,7 @@ impl<'c> Checker<'c> {
     }
 
     /// Notes a violation, if violations are wanted.
-    fn fail(&mut self, path: &Path<'_>, message: impl FnOnce() -> String) -> bool {
+    fn fail(&mut self, path: &InstancePath<'_>, message: impl FnOnce() -> String) -> bool {
         if self.report {
             if self.violations.len() < MAX_VIOLATIONS {
                 self.violations.push(Violation { path: path.to_string(), message: message() });

@@ -6,61 +6,62 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::error::{SchemaError, SchemaErrorKind};
-use super::index::{Dialect, Index, Object, Place, Schema, invalid};
+use super::index::{SchemaDialect, SchemaIndex, SchemaLocation, SchemaObject, SchemaRef, invalid};
 use super::node::{
-    ArrayChecks, Check, Contains, Enumeration, Node, NodeId, NumberChecks, ObjectChecks, Range,
+    ArrayChecks, ContainsCheck, CountRange, EnumValues, GeneralCheck, NodeId, NumberChecks, ObjectChecks,
+    SchemaNode,
 };
-use super::node::{StringChecks, Types};
+use super::node::{StringChecks, TypeSet};
 use super::pattern::Pattern;
-use super::{Compiled, MAX_SUBSCHEMAS};
+use super::{CompiledSchema, MAX_SUBSCHEMAS};
 
 /// Compiles a document. Where `tolerated` is given, patterns that cannot be used go there instead of failing.
 pub(super) fn compile(
-    root: &Object,
+    root: &SchemaObject,
     tolerated: Option<&mut Vec<SchemaError>>,
-) -> Result<Compiled, SchemaError> {
-    let mut compiler = Compiler {
-        index: Index::new(root)?,
+) -> Result<CompiledSchema, SchemaError> {
+    let mut compiler = SchemaCompiler {
+        index: SchemaIndex::new(root)?,
         nodes: constants(),
         ids: HashMap::new(),
         queue: Vec::new(),
         tolerated,
     };
-    let root = compiler.id(Schema::Object(root))?;
+    let root = compiler.id(SchemaRef::Object(root))?;
     while let Some((id, schema)) = compiler.queue.pop() {
         let place = compiler.index.place(schema);
-        let node = Reader { compiler: &mut compiler, schema, place }.node()?;
+        let node = KeywordReader { compiler: &mut compiler, schema, place }.node()?;
         compiler.nodes[id.0 as usize] = node;
     }
-    let is_dynamic = |check: &Check| matches!(check, Check::DynamicRef { .. });
+    let is_dynamic = |check: &GeneralCheck| matches!(check, GeneralCheck::DynamicRef { .. });
     let dynamic = compiler.nodes.iter().any(|node| node.general.iter().any(is_dynamic));
-    Ok(Compiled { nodes: compiler.nodes, root, dynamic })
+    Ok(CompiledSchema { nodes: compiler.nodes, root, dynamic })
 }
 
 /// The schemas `true` and `false`.
-pub(super) fn constant(allowed: bool) -> Compiled {
+pub(super) fn constant(allowed: bool) -> CompiledSchema {
     let root = if allowed { NodeId::ANYTHING } else { NodeId::NOTHING };
-    Compiled { nodes: constants(), root, dynamic: false }
+    CompiledSchema { nodes: constants(), root, dynamic: false }
 }
 
-fn constants() -> Vec<Node> {
-    vec![Node::default(), Node { types: Types::NONE, ..Node::default() }]
+fn constants() -> Vec<SchemaNode> {
+    vec![SchemaNode::default(), SchemaNode { types: TypeSet::NONE, ..SchemaNode::default() }]
 }
 
-struct Compiler<'a, 't> {
-    index: Index<'a>,
-    nodes: Vec<Node>,
-    ids: HashMap<*const Object, NodeId>,
-    queue: Vec<(NodeId, &'a Object)>,
+struct SchemaCompiler<'a, 't> {
+    index: SchemaIndex<'a>,
+    nodes: Vec<SchemaNode>,
+    ids: HashMap<*const SchemaObject, NodeId>,
+    queue: Vec<(NodeId, &'a SchemaObject)>,
     tolerated: Option<&'t mut Vec<SchemaError>>,
 }
 
-impl<'a> Compiler<'a, '_> {
-    fn id(&mut self, schema: Schema<'a>) -> Result<NodeId, SchemaError> {
+impl<'a> SchemaCompiler<'a, '_> {
+    fn id(&mut self, schema: SchemaRef<'a>) -> Result<NodeId, SchemaError> {
         let object = match schema {
-            Schema::Constant(true) => return Ok(NodeId::ANYTHING),
-            Schema::Constant(false) => return Ok(NodeId::NOTHING),
-            Schema::Object(object) => object,
+            SchemaRef::Constant(true) => return Ok(NodeId::ANYTHING),
+            SchemaRef::Constant(false) => return Ok(NodeId::NOTHING),
+            SchemaRef::Object(object) => object,
         };
         if let Some(id) = self.ids.get(&std::ptr::from_ref(object)) {
             return Ok(*id);
@@ -69,7 +70,7 @@ impl<'a> Compiler<'a, '_> {
             return Err(SchemaError::new("#", SchemaErrorKind::TooLarge));
         }
         let id = NodeId(self.nodes.len() as u32);
-        self.nodes.push(Node::default());
+        self.nodes.push(SchemaNode::default());
         self.ids.insert(std::ptr::from_ref(object), id);
         self.queue.push((id, object));
         Ok(id)
@@ -77,24 +78,24 @@ impl<'a> Compiler<'a, '_> {
 }
 
 /// Reads the keywords of one schema object.
-struct Reader<'a, 't, 'c> {
-    compiler: &'c mut Compiler<'a, 't>,
-    schema: &'a Object,
-    place: Place,
+struct KeywordReader<'a, 't, 'c> {
+    compiler: &'c mut SchemaCompiler<'a, 't>,
+    schema: &'a SchemaObject,
+    place: SchemaLocation,
 }
 
-impl<'a> Reader<'a, '_, '_> {
-    fn node(&mut self) -> Result<Node, SchemaError> {
+impl<'a> KeywordReader<'a, '_, '_> {
+    fn node(&mut self) -> Result<SchemaNode, SchemaError> {
         let resource = self.place.resource as u32;
         if self.draft7() && self.schema.contains_key("$ref") {
             // Before 2019-09, `$ref` hides what stands beside it.
-            return Ok(Node { general: self.references()?, resource, ..Node::default() });
+            return Ok(SchemaNode { general: self.references()?, resource, ..SchemaNode::default() });
         }
         let mut general = self.references()?;
         self.values(&mut general)?;
         self.combinations(&mut general)?;
         let modern = !self.draft7();
-        Ok(Node {
+        Ok(SchemaNode {
             types: self.types()?,
             number: self.number_checks()?,
             string: self.string_checks()?,
@@ -108,14 +109,14 @@ impl<'a> Reader<'a, '_, '_> {
     }
 
     fn draft7(&self) -> bool {
-        self.compiler.index.resources[self.place.resource].dialect == Dialect::Draft7
+        self.compiler.index.resources[self.place.resource].dialect == SchemaDialect::Draft7
     }
 
-    fn references(&mut self) -> Result<Vec<Check>, SchemaError> {
+    fn references(&mut self) -> Result<Vec<GeneralCheck>, SchemaError> {
         let mut checks = Vec::new();
         if let Some(reference) = self.text("$ref")? {
             let target = self.compiler.index.follow(reference, &self.place)?;
-            checks.push(Check::Ref(self.compiler.id(target.schema)?));
+            checks.push(GeneralCheck::Ref(self.compiler.id(target.schema)?));
         }
         if !self.draft7()
             && let Some(reference) = self.text("$dynamicRef")?
@@ -126,54 +127,54 @@ impl<'a> Reader<'a, '_, '_> {
             let marked =
                 target.dynamic.map(|name| self.compiler.index.dynamic_anchors(name)).unwrap_or_default();
             for (resource, object) in marked {
-                anchors.push((resource as u32, self.compiler.id(Schema::Object(object))?));
+                anchors.push((resource as u32, self.compiler.id(SchemaRef::Object(object))?));
             }
-            checks.push(Check::DynamicRef { anchors, otherwise });
+            checks.push(GeneralCheck::DynamicRef { anchors, otherwise });
         }
         Ok(checks)
     }
 
-    fn values(&mut self, checks: &mut Vec<Check>) -> Result<(), SchemaError> {
+    fn values(&mut self, checks: &mut Vec<GeneralCheck>) -> Result<(), SchemaError> {
         if let Some(value) = self.schema.get("const") {
-            checks.push(Check::Const(value.clone()));
+            checks.push(GeneralCheck::Const(value.clone()));
         }
         match self.schema.get("enum") {
             None => {}
-            Some(Value::Array(values)) => checks.push(Check::Enum(Enumeration::new(values))),
+            Some(Value::Array(values)) => checks.push(GeneralCheck::Enum(EnumValues::new(values))),
             Some(_) => return Err(self.invalid("enum", "a list of values")),
         }
         Ok(())
     }
 
-    fn combinations(&mut self, checks: &mut Vec<Check>) -> Result<(), SchemaError> {
-        type Combine = fn(Vec<NodeId>) -> Check;
-        let shapes: [(&str, Combine); 3] =
-            [("allOf", Check::AllOf), ("anyOf", Check::AnyOf), ("oneOf", Check::OneOf)];
+    fn combinations(&mut self, checks: &mut Vec<GeneralCheck>) -> Result<(), SchemaError> {
+        type ListCheck = fn(Vec<NodeId>) -> GeneralCheck;
+        let shapes: [(&str, ListCheck); 3] =
+            [("allOf", GeneralCheck::AllOf), ("anyOf", GeneralCheck::AnyOf), ("oneOf", GeneralCheck::OneOf)];
         for (keyword, check) in shapes {
             if let Some(list) = self.many(keyword)? {
                 checks.push(check(list));
             }
         }
         if let Some(node) = self.one("not")? {
-            checks.push(Check::Not(node));
+            checks.push(GeneralCheck::Not(node));
         }
         if let Some(condition) = self.one("if")? {
             let then = self.one("then")?.unwrap_or(NodeId::ANYTHING);
             let otherwise = self.one("else")?.unwrap_or(NodeId::ANYTHING);
-            checks.push(Check::If { condition, then, otherwise });
+            checks.push(GeneralCheck::If { condition, then, otherwise });
         }
         Ok(())
     }
 
-    fn types(&self) -> Result<Types, SchemaError> {
+    fn types(&self) -> Result<TypeSet, SchemaError> {
         const EXPECTED: &str = "one or a list of \"string\", \"number\", \"integer\", \"boolean\", \"array\", \"object\" and \"null\"";
         let one = |value: &Value| {
-            value.as_str().and_then(Types::named).ok_or_else(|| self.invalid("type", EXPECTED))
+            value.as_str().and_then(TypeSet::named).ok_or_else(|| self.invalid("type", EXPECTED))
         };
         match self.schema.get("type") {
-            None => Ok(Types::ANY),
+            None => Ok(TypeSet::ANY),
             Some(Value::Array(list)) => {
-                list.iter().try_fold(Types::NONE, |types, value| Ok(types.with(one(value)?)))
+                list.iter().try_fold(TypeSet::NONE, |types, value| Ok(types.with(one(value)?)))
             }
             Some(value) => one(value),
         }
@@ -242,7 +243,7 @@ impl<'a> Reader<'a, '_, '_> {
             checks.rest = self.one("items")?;
         }
         if let Some(node) = self.one("contains")? {
-            checks.contains = Some(Contains { node, count: self.contained()? });
+            checks.contains = Some(ContainsCheck { node, count: self.contained()? });
         }
         let used = checks.length.is_bounded()
             || checks.unique
@@ -252,9 +253,9 @@ impl<'a> Reader<'a, '_, '_> {
         Ok(used.then(|| Box::new(checks)))
     }
 
-    fn contained(&self) -> Result<Range, SchemaError> {
+    fn contained(&self) -> Result<CountRange, SchemaError> {
         let mut count =
-            if self.draft7() { Range::default() } else { self.range("minContains", "maxContains")? };
+            if self.draft7() { CountRange::default() } else { self.range("minContains", "maxContains")? };
         if self.draft7() || !self.schema.contains_key("minContains") {
             count.min = 1;
         }
@@ -329,7 +330,7 @@ impl<'a> Reader<'a, '_, '_> {
 }
 
 /// Reading keywords by the shape of their value.
-impl<'a> Reader<'a, '_, '_> {
+impl<'a> KeywordReader<'a, '_, '_> {
     fn invalid(&self, keyword: &str, expected: &'static str) -> SchemaError {
         invalid(&self.place.pointer, keyword, expected)
     }
@@ -351,14 +352,14 @@ impl<'a> Reader<'a, '_, '_> {
         })
     }
 
-    fn range(&self, min: &str, max: &str) -> Result<Range, SchemaError> {
+    fn range(&self, min: &str, max: &str) -> Result<CountRange, SchemaError> {
         let count = |keyword| match self.schema.get(keyword) {
             None => Ok(None),
             Some(value) => {
                 count(value).map(Some).ok_or_else(|| self.invalid(keyword, "a whole number, zero or more"))
             }
         };
-        Ok(Range { min: count(min)?.unwrap_or(0), max: count(max)?.unwrap_or(usize::MAX) })
+        Ok(CountRange { min: count(min)?.unwrap_or(0), max: count(max)?.unwrap_or(usize::MAX) })
     }
 
     fn names(&self, keyword: &str, value: &Value) -> Result<Vec<Box<str>>, SchemaError> {
@@ -368,7 +369,7 @@ impl<'a> Reader<'a, '_, '_> {
     }
 
     fn schema(&mut self, keyword: &str, value: &'a Value) -> Result<NodeId, SchemaError> {
-        match Schema::of(value) {
+        match SchemaRef::of(value) {
             Some(schema) => self.compiler.id(schema),
             None => Err(self.invalid(keyword, "a schema: an object or a boolean")),
         }

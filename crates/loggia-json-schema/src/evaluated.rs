@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 /// The parts of one array or object that were looked at.
 #[derive(Debug, Default)]
-pub(super) struct Evaluated<'v> {
+pub(super) struct EvaluatedLocations<'v> {
     all_properties: bool,
     properties: HashSet<&'v str>,
     all_items: bool,
@@ -14,7 +14,7 @@ pub(super) struct Evaluated<'v> {
     items: HashSet<usize>,
 }
 
-impl<'v> Evaluated<'v> {
+impl<'v> EvaluatedLocations<'v> {
     pub(super) fn property(&mut self, name: &'v str) {
         self.properties.insert(name);
     }
@@ -43,7 +43,7 @@ impl<'v> Evaluated<'v> {
         self.all_items || index < self.prefix || self.items.contains(&index)
     }
 
-    pub(super) fn merge(&mut self, other: Evaluated<'v>) {
+    pub(super) fn merge(&mut self, other: EvaluatedLocations<'v>) {
         self.all_properties |= other.all_properties;
         self.properties.extend(other.properties);
         self.all_items |= other.all_items;

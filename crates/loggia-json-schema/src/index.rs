@@ -13,97 +13,101 @@ use super::{MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS};
 
 /// The dialects that are honoured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(super) enum SchemaDialect {
     /// 2020-12, the default.
     Draft2020,
     /// draft-07.
     Draft7,
 }
 
-impl Dialect {
-    fn named(uri: &str) -> Option<Dialect> {
+impl SchemaDialect {
+    fn named(uri: &str) -> Option<SchemaDialect> {
         let uri = uri.strip_suffix('#').unwrap_or(uri);
         match uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"))? {
-            "json-schema.org/draft/2020-12/schema" => Some(Dialect::Draft2020),
-            "json-schema.org/draft-07/schema" => Some(Dialect::Draft7),
+            "json-schema.org/draft/2020-12/schema" => Some(SchemaDialect::Draft2020),
+            "json-schema.org/draft-07/schema" => Some(SchemaDialect::Draft7),
             _ => None,
         }
     }
 }
 
 /// A schema object.
-pub(super) type Object = Map<String, Value>;
+pub(super) type SchemaObject = Map<String, Value>;
 
 /// A schema, as a document holds it.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Schema<'a> {
+pub(super) enum SchemaRef<'a> {
     Constant(bool),
-    Object(&'a Object),
+    Object(&'a SchemaObject),
 }
 
-impl<'a> Schema<'a> {
-    pub(super) fn of(value: &'a Value) -> Option<Schema<'a>> {
+impl<'a> SchemaRef<'a> {
+    pub(super) fn of(value: &'a Value) -> Option<SchemaRef<'a>> {
         match value {
-            Value::Bool(allowed) => Some(Schema::Constant(*allowed)),
-            Value::Object(object) => Some(Schema::Object(object)),
+            Value::Bool(allowed) => Some(SchemaRef::Constant(*allowed)),
+            Value::Object(object) => Some(SchemaRef::Object(object)),
             _ => None,
         }
     }
 }
 
 /// The part of a document under one `$id`.
-pub(super) struct Resource<'a> {
+pub(super) struct SchemaResource<'a> {
     pub(super) uri: String,
-    pub(super) dialect: Dialect,
-    root: &'a Object,
-    anchors: HashMap<&'a str, &'a Object>,
-    dynamic: HashMap<&'a str, &'a Object>,
+    pub(super) dialect: SchemaDialect,
+    root: &'a SchemaObject,
+    anchors: HashMap<&'a str, &'a SchemaObject>,
+    dynamic: HashMap<&'a str, &'a SchemaObject>,
 }
 
 /// Where a subschema stands.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct SchemaLocation {
     pub(super) resource: usize,
     /// A JSON Pointer fragment from the root of the document.
     pub(super) pointer: String,
 }
 
 /// What a reference leads to.
-pub(super) struct Target<'a> {
-    pub(super) schema: Schema<'a>,
+pub(super) struct ReferenceTarget<'a> {
+    pub(super) schema: SchemaRef<'a>,
     /// The resource and the `$dynamicAnchor` by which it was found, if it was.
     pub(super) dynamic: Option<&'a str>,
 }
 
 /// All that references can name.
-pub(super) struct Index<'a> {
-    pub(super) resources: Vec<Resource<'a>>,
-    places: HashMap<*const Object, Place>,
+pub(super) struct SchemaIndex<'a> {
+    pub(super) resources: Vec<SchemaResource<'a>>,
+    places: HashMap<*const SchemaObject, SchemaLocation>,
 }
 
-impl<'a> Index<'a> {
+impl<'a> SchemaIndex<'a> {
     /// Looks through the whole document.
-    pub(super) fn new(root: &'a Object) -> Result<Index<'a>, SchemaError> {
-        let mut index = Index { resources: Vec::new(), places: HashMap::new() };
-        index.add_resource(root, String::new(), Dialect::Draft2020, "#")?;
-        index.add(root, Place { resource: 0, pointer: "#".to_owned() }, 0)?;
+    pub(super) fn new(root: &'a SchemaObject) -> Result<SchemaIndex<'a>, SchemaError> {
+        let mut index = SchemaIndex { resources: Vec::new(), places: HashMap::new() };
+        index.add_resource(root, String::new(), SchemaDialect::Draft2020, "#")?;
+        index.add(root, SchemaLocation { resource: 0, pointer: "#".to_owned() }, 0)?;
         Ok(index)
     }
 
     /// Where `schema`, part of this document, stands.
-    pub(super) fn place(&self, schema: &'a Object) -> Place {
+    pub(super) fn place(&self, schema: &'a SchemaObject) -> SchemaLocation {
         let known = self.places.get(&std::ptr::from_ref(schema)).cloned();
-        known.unwrap_or(Place { resource: 0, pointer: "#".to_owned() })
+        known.unwrap_or(SchemaLocation { resource: 0, pointer: "#".to_owned() })
     }
 
     /// The objects that `$dynamicAnchor: name` marks, by resource.
-    pub(super) fn dynamic_anchors(&self, name: &str) -> Vec<(usize, &'a Object)> {
-        let marked = |(at, resource): (usize, &Resource<'a>)| Some((at, *resource.dynamic.get(name)?));
+    pub(super) fn dynamic_anchors(&self, name: &str) -> Vec<(usize, &'a SchemaObject)> {
+        let marked = |(at, resource): (usize, &SchemaResource<'a>)| Some((at, *resource.dynamic.get(name)?));
         self.resources.iter().enumerate().filter_map(marked).collect()
     }
 
     /// Follows `reference` from the subschema at `from`.
-    pub(super) fn follow(&mut self, reference: &str, from: &Place) -> Result<Target<'a>, SchemaError> {
+    pub(super) fn follow(
+        &mut self,
+        reference: &str,
+        from: &SchemaLocation,
+    ) -> Result<ReferenceTarget<'a>, SchemaError> {
         let unknown =
             || SchemaError::new(&from.pointer, SchemaErrorKind::UnknownReference(reference.to_owned()));
         let (uri, fragment) = split_fragment(reference);
@@ -119,20 +123,20 @@ impl<'a> Index<'a> {
         let fragment = percent_decode(fragment.unwrap_or_default()).ok_or_else(unknown)?;
         if fragment.is_empty() || fragment.starts_with('/') {
             let schema = self.descend(resource, &fragment)?.ok_or_else(unknown)?;
-            return Ok(Target { schema, dynamic: None });
+            return Ok(ReferenceTarget { schema, dynamic: None });
         }
         let found = &self.resources[resource];
         let (_, object) = found.anchors.get_key_value(fragment.as_str()).ok_or_else(unknown)?;
         let dynamic = found.dynamic.get_key_value(fragment.as_str()).map(|(name, _)| *name);
-        Ok(Target { schema: Schema::Object(object), dynamic })
+        Ok(ReferenceTarget { schema: SchemaRef::Object(object), dynamic })
     }
 
     /// What the JSON Pointer `pointer` leads to from the root of `resource`; takes it into the index where
     /// it stands in no place that holds a schema by the dialect's rules.
-    fn descend(&mut self, resource: usize, pointer: &str) -> Result<Option<Schema<'a>>, SchemaError> {
+    fn descend(&mut self, resource: usize, pointer: &str) -> Result<Option<SchemaRef<'a>>, SchemaError> {
         let root = self.resources[resource].root;
         let mut place = self.place(root);
-        let Some(tokens) = pointer.strip_prefix('/') else { return Ok(Some(Schema::Object(root))) };
+        let Some(tokens) = pointer.strip_prefix('/') else { return Ok(Some(SchemaRef::Object(root))) };
         let mut tokens = tokens.split('/').map(|token| token.replace("~1", "/").replace("~0", "~"));
         let mut value = tokens.next().and_then(|first| root.get(&first));
         for token in tokens {
@@ -146,8 +150,8 @@ impl<'a> Index<'a> {
                 _ => None,
             };
         }
-        let schema = value.and_then(Schema::of);
-        if let Some(Schema::Object(object)) = schema
+        let schema = value.and_then(SchemaRef::of);
+        if let Some(SchemaRef::Object(object)) = schema
             && !self.places.contains_key(&std::ptr::from_ref(object))
         {
             place.pointer.push_str(pointer);
@@ -156,7 +160,12 @@ impl<'a> Index<'a> {
         Ok(schema)
     }
 
-    fn add(&mut self, schema: &'a Object, mut place: Place, depth: usize) -> Result<(), SchemaError> {
+    fn add(
+        &mut self,
+        schema: &'a SchemaObject,
+        mut place: SchemaLocation,
+        depth: usize,
+    ) -> Result<(), SchemaError> {
         if depth > MAX_SCHEMA_DEPTH {
             return Err(SchemaError::new(place.pointer, SchemaErrorKind::TooDeep));
         }
@@ -173,8 +182,8 @@ impl<'a> Index<'a> {
     }
 
     /// Takes the names that `schema` gives itself into the index.
-    fn names(&mut self, schema: &'a Object, place: &mut Place) -> Result<(), SchemaError> {
-        let draft7 = self.resources[place.resource].dialect == Dialect::Draft7;
+    fn names(&mut self, schema: &'a SchemaObject, place: &mut SchemaLocation) -> Result<(), SchemaError> {
+        let draft7 = self.resources[place.resource].dialect == SchemaDialect::Draft7;
         if draft7 && schema.contains_key("$ref") {
             return Ok(());
         }
@@ -207,15 +216,15 @@ impl<'a> Index<'a> {
 
     fn add_resource(
         &mut self,
-        root: &'a Object,
+        root: &'a SchemaObject,
         uri: String,
-        inherited: Dialect,
+        inherited: SchemaDialect,
         pointer: &str,
     ) -> Result<usize, SchemaError> {
-        let place = Place { resource: 0, pointer: pointer.to_owned() };
+        let place = SchemaLocation { resource: 0, pointer: pointer.to_owned() };
         let dialect = match text(root, "$schema", &place)? {
             None => inherited,
-            Some(uri) => Dialect::named(uri).ok_or_else(|| {
+            Some(uri) => SchemaDialect::named(uri).ok_or_else(|| {
                 SchemaError::new(pointer, SchemaErrorKind::UnsupportedDialect(uri.to_owned()))
             })?,
         };
@@ -226,7 +235,7 @@ impl<'a> Index<'a> {
         if self.resources.iter().any(|other| other.uri == uri) {
             return Err(invalid(pointer, "$id", "different from every other $id in the document"));
         }
-        self.resources.push(Resource {
+        self.resources.push(SchemaResource {
             uri,
             dialect,
             root,
@@ -244,9 +253,9 @@ pub(super) fn invalid(pointer: &str, keyword: &str, expected: &'static str) -> S
 
 /// The value of a keyword that takes a string.
 pub(super) fn text<'a>(
-    schema: &'a Object,
+    schema: &'a SchemaObject,
     keyword: &str,
-    place: &Place,
+    place: &SchemaLocation,
 ) -> Result<Option<&'a str>, SchemaError> {
     match schema.get(keyword) {
         None => Ok(None),

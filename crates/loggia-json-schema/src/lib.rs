@@ -28,7 +28,7 @@ use serde_json::{Map, Value};
 pub use error::{SchemaError, SchemaErrorKind, Violation, Violations};
 pub use loggia_wire::json::MAX_SCHEMA_DEPTH;
 
-use node::{Node, NodeId};
+use node::{NodeId, SchemaNode};
 
 /// The most subschemas a document may have.
 pub const MAX_SUBSCHEMAS: usize = 10_000;
@@ -57,12 +57,12 @@ pub const MAX_VIOLATIONS: usize = 8;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Validator {
-    compiled: Arc<Compiled>,
+    compiled: Arc<CompiledSchema>,
 }
 
 #[derive(Debug)]
-struct Compiled {
-    nodes: Vec<Node>,
+struct CompiledSchema {
+    nodes: Vec<SchemaNode>,
     root: NodeId,
     /// Whether a `$dynamicRef` needs to know which schema resources the check passed through.
     dynamic: bool,

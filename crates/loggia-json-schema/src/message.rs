@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::node::{Range, Types};
+use super::node::{CountRange, TypeSet};
 
 /// The most alternatives that are listed.
 const MAX_LISTED: usize = 10;
@@ -38,7 +38,7 @@ pub(super) fn literal(value: &Value) -> String {
     shortened(&serde_json::to_string(value).unwrap_or_default()).into_owned()
 }
 
-pub(super) fn wrong_type(types: Types, value: &Value) -> String {
+pub(super) fn wrong_type(types: TypeSet, value: &Value) -> String {
     format!("expected {}, got {}", alternatives(types.phrases()), found(value))
 }
 
@@ -61,7 +61,7 @@ pub(super) fn not_allowed<'a>(name: &str, known: impl ExactSizeIterator<Item = &
 }
 
 /// `count` things where `range` says how many there may be.
-pub(super) fn wrong_count(range: Range, count: usize, one: &str, many: &str) -> String {
+pub(super) fn wrong_count(range: CountRange, count: usize, one: &str, many: &str) -> String {
     let noun = |count: usize| if count == 1 { one } else { many };
     if count < range.min {
         format!("expected at least {} {}, got {count}", range.min, noun(range.min))

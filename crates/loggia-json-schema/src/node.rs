@@ -18,14 +18,14 @@ impl NodeId {
 
 /// One subschema.
 #[derive(Debug, Default)]
-pub(super) struct Node {
-    pub(super) types: Types,
+pub(super) struct SchemaNode {
+    pub(super) types: TypeSet,
     pub(super) number: Option<Box<NumberChecks>>,
     pub(super) string: Option<Box<StringChecks>>,
     pub(super) array: Option<Box<ArrayChecks>>,
     pub(super) object: Option<Box<ObjectChecks>>,
     /// What applies to values of every type.
-    pub(super) general: Vec<Check>,
+    pub(super) general: Vec<GeneralCheck>,
     /// `unevaluatedItems`, `unevaluatedProperties`: after everything else.
     pub(super) unevaluated_items: Option<NodeId>,
     pub(super) unevaluated_properties: Option<NodeId>,
@@ -35,11 +35,11 @@ pub(super) struct Node {
 
 /// A set of JSON types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Types(u8);
+pub(super) struct TypeSet(u8);
 
-impl Types {
-    pub(super) const NONE: Types = Types(0);
-    pub(super) const ANY: Types = Types(0x7f);
+impl TypeSet {
+    pub(super) const NONE: TypeSet = TypeSet(0);
+    pub(super) const ANY: TypeSet = TypeSet(0x7f);
     const NULL: u8 = 1;
     pub(super) const BOOLEAN: u8 = 2;
     pub(super) const STRING: u8 = 4;
@@ -49,22 +49,22 @@ impl Types {
     /// Numbers with a fraction; the type `number` is both bits.
     const FRACTION: u8 = 64;
     const NAMES: [(&'static str, &'static str, u8); 7] = [
-        ("string", "a string", Types::STRING),
-        ("number", "a number", Types::INTEGER | Types::FRACTION),
-        ("integer", "an integer", Types::INTEGER),
-        ("boolean", "a boolean", Types::BOOLEAN),
-        ("array", "an array", Types::ARRAY),
-        ("object", "an object", Types::OBJECT),
-        ("null", "null", Types::NULL),
+        ("string", "a string", TypeSet::STRING),
+        ("number", "a number", TypeSet::INTEGER | TypeSet::FRACTION),
+        ("integer", "an integer", TypeSet::INTEGER),
+        ("boolean", "a boolean", TypeSet::BOOLEAN),
+        ("array", "an array", TypeSet::ARRAY),
+        ("object", "an object", TypeSet::OBJECT),
+        ("null", "null", TypeSet::NULL),
     ];
 
     /// The type with this name.
-    pub(super) fn named(name: &str) -> Option<Types> {
-        Types::NAMES.iter().find(|(known, ..)| *known == name).map(|(.., bits)| Types(*bits))
+    pub(super) fn named(name: &str) -> Option<TypeSet> {
+        TypeSet::NAMES.iter().find(|(known, ..)| *known == name).map(|(.., bits)| TypeSet(*bits))
     }
 
-    pub(super) fn with(self, other: Types) -> Types {
-        Types(self.0 | other.0)
+    pub(super) fn with(self, other: TypeSet) -> TypeSet {
+        TypeSet(self.0 | other.0)
     }
 
     /// Whether the type with this bit is among them.
@@ -74,13 +74,13 @@ impl Types {
 
     pub(super) fn contains(self, value: &Value) -> bool {
         let bit = match value {
-            Value::Null => Types::NULL,
-            Value::Bool(_) => Types::BOOLEAN,
-            Value::String(_) => Types::STRING,
-            Value::Array(_) => Types::ARRAY,
-            Value::Object(_) => Types::OBJECT,
-            Value::Number(number) if super::number::is_integer(number) => Types::INTEGER,
-            Value::Number(_) => Types::FRACTION,
+            Value::Null => TypeSet::NULL,
+            Value::Bool(_) => TypeSet::BOOLEAN,
+            Value::String(_) => TypeSet::STRING,
+            Value::Array(_) => TypeSet::ARRAY,
+            Value::Object(_) => TypeSet::OBJECT,
+            Value::Number(number) if super::number::is_integer(number) => TypeSet::INTEGER,
+            Value::Number(_) => TypeSet::FRACTION,
         };
         self.0 & bit != 0
     }
@@ -88,7 +88,7 @@ impl Types {
     /// The types as a person names them, each at most once.
     pub(super) fn phrases(self) -> impl Iterator<Item = &'static str> {
         let mut left = self.0;
-        Types::NAMES.into_iter().filter_map(move |(_, phrase, bits)| {
+        TypeSet::NAMES.into_iter().filter_map(move |(_, phrase, bits)| {
             let whole = bits & left == bits;
             left &= if whole { !bits } else { u8::MAX };
             whole.then_some(phrase)
@@ -96,9 +96,9 @@ impl Types {
     }
 }
 
-impl Default for Types {
-    fn default() -> Types {
-        Types::ANY
+impl Default for TypeSet {
+    fn default() -> TypeSet {
+        TypeSet::ANY
     }
 }
 
@@ -115,7 +115,7 @@ pub(super) struct NumberChecks {
 /// `minLength`, `maxLength`, `pattern`.
 #[derive(Debug, Default)]
 pub(super) struct StringChecks {
-    pub(super) length: Range,
+    pub(super) length: CountRange,
     pub(super) pattern: Option<Pattern>,
     /// Whether there is a pattern that the engine cannot run, in a schema where that is tolerated.
     pub(super) unusable_pattern: bool,
@@ -124,24 +124,24 @@ pub(super) struct StringChecks {
 /// What applies to arrays.
 #[derive(Debug, Default)]
 pub(super) struct ArrayChecks {
-    pub(super) length: Range,
+    pub(super) length: CountRange,
     pub(super) unique: bool,
     pub(super) prefix: Vec<NodeId>,
     pub(super) rest: Option<NodeId>,
-    pub(super) contains: Option<Contains>,
+    pub(super) contains: Option<ContainsCheck>,
 }
 
 /// `contains` with its bounds.
 #[derive(Debug)]
-pub(super) struct Contains {
+pub(super) struct ContainsCheck {
     pub(super) node: NodeId,
-    pub(super) count: Range,
+    pub(super) count: CountRange,
 }
 
 /// What applies to objects.
 #[derive(Debug, Default)]
 pub(super) struct ObjectChecks {
-    pub(super) length: Range,
+    pub(super) length: CountRange,
     pub(super) required: Vec<Box<str>>,
     /// Sorted by name.
     pub(super) properties: Vec<(Box<str>, NodeId)>,
@@ -163,18 +163,18 @@ impl ObjectChecks {
 
 /// A lower and an upper bound, both included.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Range {
+pub(super) struct CountRange {
     pub(super) min: usize,
     pub(super) max: usize,
 }
 
-impl Default for Range {
-    fn default() -> Range {
-        Range { min: 0, max: usize::MAX }
+impl Default for CountRange {
+    fn default() -> CountRange {
+        CountRange { min: 0, max: usize::MAX }
     }
 }
 
-impl Range {
+impl CountRange {
     pub(super) fn contains(self, count: usize) -> bool {
         (self.min..=self.max).contains(&count)
     }
@@ -186,9 +186,9 @@ impl Range {
 
 /// A check that applies whatever the type.
 #[derive(Debug)]
-pub(super) enum Check {
+pub(super) enum GeneralCheck {
     Const(Value),
-    Enum(Enumeration),
+    Enum(EnumValues),
     Ref(NodeId),
     DynamicRef {
         /// In each schema resource that has the anchor: the node it names.
@@ -209,7 +209,7 @@ pub(super) enum Check {
 
 /// The values of `enum`.
 #[derive(Debug)]
-pub(super) struct Enumeration {
+pub(super) struct EnumValues {
     /// As declared, for messages.
     pub(super) values: Vec<Value>,
     /// The strings among them, sorted.
@@ -218,12 +218,12 @@ pub(super) struct Enumeration {
     others: Vec<Value>,
 }
 
-impl Enumeration {
-    pub(super) fn new(values: &[Value]) -> Enumeration {
+impl EnumValues {
+    pub(super) fn new(values: &[Value]) -> EnumValues {
         let mut strings: Vec<Box<str>> = values.iter().filter_map(Value::as_str).map(Box::from).collect();
         strings.sort_unstable();
         let others = values.iter().filter(|value| !value.is_string()).cloned().collect();
-        Enumeration { values: values.to_vec(), strings, others }
+        EnumValues { values: values.to_vec(), strings, others }
     }
 
     pub(super) fn contains(&self, value: &Value) -> bool {

@@ -3,9 +3,9 @@
 
 use loggia_wire::json::Scanner;
 
-use super::Compiled;
+use super::CompiledSchema;
 use super::check;
-use super::node::{ArrayChecks, Check, Node, NodeId, ObjectChecks, Types};
+use super::node::{ArrayChecks, GeneralCheck, NodeId, ObjectChecks, SchemaNode, TypeSet};
 
 /// How deeply the walk goes before it leaves the value to the tree.
 const MAX_DEPTH: usize = 32;
@@ -15,32 +15,32 @@ const MAX_MEMBERS: usize = 64;
 /// Whether `text` is certainly a valid object; `each` is given its members. One that is `null` leaves the
 /// answer open: what it means is not the schema's to say alone.
 pub(super) fn accepts_object<'t>(
-    compiled: &Compiled,
+    compiled: &CompiledSchema,
     text: &'t [u8],
     mut each: impl FnMut(&'t [u8], &'t [u8]),
 ) -> bool {
     if compiled.dynamic {
         return false;
     }
-    let walk = Walk { compiled };
-    let Some(node) = walk.plain(compiled.root).filter(|node| node.types.has(Types::OBJECT)) else {
+    let walk = TextChecker { compiled };
+    let Some(node) = walk.plain(compiled.root).filter(|node| node.types.has(TypeSet::OBJECT)) else {
         return false;
     };
     let mut scanner = Scanner::new(text);
     walk.members(node.object.as_deref(), &mut scanner, 0, &mut each).is_some() && scanner.end().is_some()
 }
 
-struct Walk<'c> {
-    compiled: &'c Compiled,
+struct TextChecker<'c> {
+    compiled: &'c CompiledSchema,
 }
 
-impl<'c> Walk<'c> {
-    fn node(&self, id: NodeId) -> &'c Node {
+impl<'c> TextChecker<'c> {
+    fn node(&self, id: NodeId) -> &'c SchemaNode {
         &self.compiled.nodes[id.0 as usize]
     }
 
     /// A node that asks nothing of values of every type.
-    fn plain(&self, id: NodeId) -> Option<&'c Node> {
+    fn plain(&self, id: NodeId) -> Option<&'c SchemaNode> {
         let node = self.node(id);
         let plain = node.general.is_empty()
             && node.unevaluated_items.is_none()
@@ -57,16 +57,16 @@ impl<'c> Walk<'c> {
         if depth > MAX_DEPTH {
             return None;
         }
-        if let [Check::Ref(target)] = node.general[..] {
-            let alone = node.types == Types::ANY && node.asks_nothing_by_type();
+        if let [GeneralCheck::Ref(target)] = node.general[..] {
+            let alone = node.types == TypeSet::ANY && node.asks_nothing_by_type();
             return if alone { self.accept(target, scanner, depth + 1) } else { None };
         }
         let plain = self.plain(id).is_some();
         match scanner.peek()? {
-            b'[' if plain && node.types.has(Types::ARRAY) => {
+            b'[' if plain && node.types.has(TypeSet::ARRAY) => {
                 scanner.spanning(|scanner| self.items(node.array.as_deref(), scanner, depth))
             }
-            b'{' if plain && node.types.has(Types::OBJECT) => scanner
+            b'{' if plain && node.types.has(TypeSet::OBJECT) => scanner
                 .spanning(|scanner| self.members(node.object.as_deref(), scanner, depth, &mut |_, _| {})),
             b'[' | b'{' | b'n' => None,
             first => {
@@ -103,7 +103,7 @@ impl<'c> Walk<'c> {
         depth: usize,
         each: &mut dyn FnMut(&'t [u8], &'t [u8]),
     ) -> Option<()> {
-        let mut names = Names::default();
+        let mut names = MemberNames::default();
         scanner.object(|scanner, name| {
             if scanner.peek()? == b'n' || !names.add(name) {
                 return None;
@@ -117,7 +117,7 @@ impl<'c> Walk<'c> {
     }
 }
 
-impl Node {
+impl SchemaNode {
     fn asks_nothing_by_type(&self) -> bool {
         self.number.is_none() && self.string.is_none() && self.array.is_none() && self.object.is_none()
     }
@@ -125,11 +125,11 @@ impl Node {
     /// Whether the type of a string, a number or a boolean says all that is to be known of it.
     fn accepts_by_type(&self, first: u8, text: &[u8]) -> bool {
         match first {
-            b'"' => self.string.is_none() && self.types.has(Types::STRING),
-            b't' | b'f' => self.types.has(Types::BOOLEAN),
+            b'"' => self.string.is_none() && self.types.has(TypeSet::STRING),
+            b't' | b'f' => self.types.has(TypeSet::BOOLEAN),
             _ => {
                 let whole = !text.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
-                self.number.is_none() && whole && self.types.has(Types::INTEGER)
+                self.number.is_none() && whole && self.types.has(TypeSet::INTEGER)
             }
         }
     }
@@ -137,13 +137,13 @@ impl Node {
 
 /// The names that an object has.
 #[derive(Default)]
-struct Names<'t> {
+struct MemberNames<'t> {
     first: [&'t [u8]; 8],
     more: Vec<&'t [u8]>,
     count: usize,
 }
 
-impl<'t> Names<'t> {
+impl<'t> MemberNames<'t> {
     /// Takes a name in; `false` where it is there already, or there are too many.
     fn add(&mut self, name: &'t [u8]) -> bool {
         if self.has(name) || self.count == MAX_MEMBERS {

@@ -110,11 +110,11 @@ impl std::error::Error for HeaderValueError {}
 /// The arguments of one tool that are mirrored into headers.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ParamHeaders {
-    params: Vec<Param>,
+    params: Vec<ParamHeader>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Param {
+struct ParamHeader {
     /// The whole header name, in lower case.
     header: String,
     /// The property names that lead to the argument.
@@ -126,14 +126,17 @@ impl ParamHeaders {
     /// Reads the `x-mcp-header` annotations of a tool's input schema. An error makes the whole tool
     /// invalid: a client leaves it out of its list, a server refuses to be built with it.
     pub fn from_schema(input_schema: &JsonObject) -> Result<ParamHeaders, HeaderRuleError> {
-        let mut walk = Walk { found: Vec::new(), seen: HashMap::new() };
+        let mut walk = AnnotationCollector { found: Vec::new(), seen: HashMap::new() };
         let text = input_schema.as_str();
         if !text.contains(X_MCP_HEADER) && !text.contains("\\u") {
             return Ok(ParamHeaders { params: walk.found });
         }
         let unreadable = |_| HeaderRuleError { path: "#".to_owned(), rule: HeaderRule::Unreadable };
         let input_schema: Map<String, Value> = input_schema.decode().map_err(unreadable)?;
-        walk.schema(&input_schema, &Place { pointer: "#".to_owned(), path: Some(Vec::new()), depth: 0 })?;
+        walk.schema(
+            &input_schema,
+            &SchemaPosition { pointer: "#".to_owned(), path: Some(Vec::new()), depth: 0 },
+        )?;
         Ok(ParamHeaders { params: walk.found })
     }
 
@@ -150,7 +153,7 @@ impl ParamHeaders {
     /// The headers of a call: name in lower case and encoded value. An argument that is absent, null, or
     /// not a primitive has none.
     pub fn values(&self, arguments: Option<&Map<String, Value>>) -> Vec<(String, String)> {
-        let rendered = |param: &Param| {
+        let rendered = |param: &ParamHeader| {
             let text = render(argument(arguments, &param.path)?)?;
             Some((param.header.clone(), encode_value(&text).into_owned()))
         };
@@ -175,7 +178,7 @@ impl ParamHeaders {
     }
 }
 
-impl Param {
+impl ParamHeader {
     fn check(&self, found: Option<&str>, argument: Option<&Value>) -> Result<(), String> {
         if let Some(Value::Number(number)) = argument
             && self.integer
@@ -276,14 +279,14 @@ impl fmt::Display for HeaderRuleError {
 
 impl std::error::Error for HeaderRuleError {}
 
-struct Walk {
-    found: Vec<Param>,
+struct AnnotationCollector {
+    found: Vec<ParamHeader>,
     /// Header name to where it stands.
     seen: HashMap<String, String>,
 }
 
 /// Where the walk is.
-struct Place<'p> {
+struct SchemaPosition<'p> {
     /// A JSON Pointer fragment.
     pointer: String,
     /// The property names that lead here; `None` where anything but `properties` does.
@@ -291,15 +294,15 @@ struct Place<'p> {
     depth: usize,
 }
 
-impl<'p> Place<'p> {
-    fn below(&self, step: SchemaStep<'p>) -> Place<'p> {
+impl<'p> SchemaPosition<'p> {
+    fn below(&self, step: SchemaStep<'p>) -> SchemaPosition<'p> {
         let mut pointer = self.pointer.clone();
         step.append_to(&mut pointer);
         let path = match (step, &self.path) {
             (SchemaStep::Name("properties", name), Some(path)) => Some([path.as_slice(), &[name]].concat()),
             _ => None,
         };
-        Place { pointer, path, depth: self.depth + 1 }
+        SchemaPosition { pointer, path, depth: self.depth + 1 }
     }
 
     fn error(&self, rule: HeaderRule) -> HeaderRuleError {
@@ -307,8 +310,12 @@ impl<'p> Place<'p> {
     }
 }
 
-impl Walk {
-    fn schema(&mut self, schema: &Map<String, Value>, place: &Place<'_>) -> Result<(), HeaderRuleError> {
+impl AnnotationCollector {
+    fn schema(
+        &mut self,
+        schema: &Map<String, Value>,
+        place: &SchemaPosition<'_>,
+    ) -> Result<(), HeaderRuleError> {
         if place.depth > MAX_SCHEMA_DEPTH {
             return Err(place.error(HeaderRule::TooDeep));
         }
@@ -322,7 +329,7 @@ impl Walk {
         &mut self,
         name: &Value,
         schema: &Map<String, Value>,
-        place: &Place<'_>,
+        place: &SchemaPosition<'_>,
     ) -> Result<(), HeaderRuleError> {
         let path = place.path.as_deref().filter(|path| !path.is_empty());
         let path = path.ok_or_else(|| place.error(HeaderRule::NotReachable))?;
@@ -339,7 +346,7 @@ impl Walk {
             return Err(place.error(HeaderRule::Duplicate(name.clone(), first)));
         }
         let path = path.iter().map(|&name| name.to_owned()).collect();
-        self.found.push(Param { header, path, integer: kind == "integer" });
+        self.found.push(ParamHeader { header, path, integer: kind == "integer" });
         Ok(())
     }
 }

@@ -47,7 +47,7 @@ pub struct RequestMeta {
 
 /// Where a request's `_meta` says it belongs, before anything else of it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Declared {
+pub enum DeclaredVersion {
     /// It names no version: a legacy request.
     Nothing,
     /// It names a version we know.
@@ -56,26 +56,26 @@ pub enum Declared {
     Unknown(String),
 }
 
-impl Declared {
+impl DeclaredVersion {
     /// The version as it is written; `None` where none is named.
     pub fn as_str(&self) -> Option<&str> {
         match self {
-            Declared::Nothing => None,
-            Declared::Known(version) => Some(version.as_str()),
-            Declared::Unknown(text) => Some(text),
+            DeclaredVersion::Nothing => None,
+            DeclaredVersion::Known(version) => Some(version.as_str()),
+            DeclaredVersion::Unknown(text) => Some(text),
         }
     }
 }
 
 /// The version that `params._meta` declares.
-pub fn declared_version(params: Option<&Params>) -> Result<Declared, RpcError> {
+pub fn declared_version(params: Option<&Params>) -> Result<DeclaredVersion, RpcError> {
     if let Some(declared) = fast::declared(params) {
         return Ok(declared);
     }
     match meta_of(params)?.remove(PROTOCOL_VERSION) {
-        None => Ok(Declared::Nothing),
+        None => Ok(DeclaredVersion::Nothing),
         Some(version) => match version.as_text().as_str() {
-            Some(version) => Ok(Declared::from(&*version)),
+            Some(version) => Ok(DeclaredVersion::from(&*version)),
             None => {
                 Err(RpcError::invalid_params(format!("params._meta[{PROTOCOL_VERSION:?}] must be a string")))
             }
@@ -94,17 +94,17 @@ fn meta_of(params: Option<&Params>) -> Result<Meta, RpcError> {
     Ok(meta)
 }
 
-impl From<&str> for Declared {
-    fn from(text: &str) -> Declared {
-        Version::named(text).map_or_else(|| Declared::Unknown(text.to_owned()), Declared::Known)
+impl From<&str> for DeclaredVersion {
+    fn from(text: &str) -> DeclaredVersion {
+        Version::named(text).map_or_else(|| DeclaredVersion::Unknown(text.to_owned()), DeclaredVersion::Known)
     }
 }
 
 /// The `_meta` that a peer sent last, and what it says: most peers send the same one with every request.
 #[derive(Debug, Default)]
-pub struct MetaMemo(Option<(Box<[u8]>, Arc<RequestMeta>)>);
+pub struct MetaCacheEntry(Option<(Box<[u8]>, Arc<RequestMeta>)>);
 
-impl MetaMemo {
+impl MetaCacheEntry {
     /// The longest `_meta` that is kept, in bytes.
     pub const BYTES: usize = 1024;
 
@@ -116,13 +116,13 @@ impl MetaMemo {
 
     /// Keeps what the `_meta` of this text says.
     pub fn keep(&mut self, text: &[u8], meta: &Arc<RequestMeta>) {
-        if text.len() <= MetaMemo::BYTES {
+        if text.len() <= MetaCacheEntry::BYTES {
             self.0 = Some((text.into(), meta.clone()));
         }
     }
 }
 
-/// The text of `params._meta`, where it is there and in order: what [`MetaMemo`] knows a `_meta` by.
+/// The text of `params._meta`, where it is there and in order: what [`MetaCacheEntry`] knows a `_meta` by.
 pub fn text(params: Option<&Params>) -> Option<&[u8]> {
     fast::text(params).flatten()
 }

@@ -8,7 +8,7 @@ use Version::*;
 
 /// Which side sends a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sender {
+pub enum MethodSender {
     /// The client asks the server.
     Client,
     /// The server asks the client (live in the legacy era, inside `input_required` in the modern one).
@@ -37,13 +37,13 @@ macro_rules! methods {
             }
 
             /// Who may send it; `None` for a method we do not know.
-            pub const fn sender(&self) -> Option<Sender> {
-                match self { $(Method::$variant => Some(Sender::$sender),)* Method::Other(_) => None }
+            pub const fn sender(&self) -> Option<MethodSender> {
+                match self { $(Method::$variant => Some(MethodSender::$sender),)* Method::Other(_) => None }
             }
 
             /// Whether it is a notification; `false` for a method we do not know.
             pub const fn is_notification(&self) -> bool {
-                match self { $(Method::$variant => matches!(Kind::$kind, Kind::Notification),)* Method::Other(_) => false }
+                match self { $(Method::$variant => matches!(MethodKind::$kind, MethodKind::Notification),)* Method::Other(_) => false }
             }
 
             /// Whether `version` defines this method. Methods we do not know belong to extensions and are
@@ -61,7 +61,7 @@ macro_rules! methods {
     };
 }
 
-enum Kind {
+enum MethodKind {
     Request,
     Notification,
 }

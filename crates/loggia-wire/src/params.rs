@@ -35,16 +35,16 @@ pub struct RoutingFields<'p> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct ParamSpans {
-    meta: Span,
-    name: Span,
-    uri: Span,
-    arguments: Span,
+    meta: MemberSpan,
+    name: MemberSpan,
+    uri: MemberSpan,
+    arguments: MemberSpan,
     again: bool,
 }
 
 /// A range of the text; empty where there is no such member, for no value is.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Span(u32, u32);
+struct MemberSpan(u32, u32);
 
 impl Params {
     /// The value `{}`.
@@ -60,7 +60,7 @@ impl Params {
     /// twice, or a name with escapes.
     pub fn routing(&self) -> Option<RoutingFields<'_>> {
         let places = self.places.as_ref()?;
-        let text = |Span(from, to): Span| {
+        let text = |MemberSpan(from, to): MemberSpan| {
             let text = &self.raw.as_bytes()[from as usize..to as usize];
             (!text.is_empty()).then_some(text)
         };
@@ -121,17 +121,17 @@ impl Params {
     fn with(
         &self,
         name: &str,
-        which: fn(&mut ParamSpans) -> &mut Span,
+        which: fn(&mut ParamSpans) -> &mut MemberSpan,
         value: &[u8],
     ) -> serde_json::Result<Params> {
         let known = self.places.and_then(|mut places| {
             let old = std::mem::take(which(&mut places));
-            let (text, start) = match old == Span::default() {
+            let (text, start) = match old == MemberSpan::default() {
                 true => appended(self.raw.as_bytes(), name, value)?,
                 false => (old.replaced(self.raw.as_bytes(), value), old.0 as usize),
             };
-            let new = Span::new(start, start + value.len())?;
-            if old != Span::default() {
+            let new = MemberSpan::new(start, start + value.len())?;
+            if old != MemberSpan::default() {
                 places.follow(old, new);
             }
             *which(&mut places) = new;
@@ -162,12 +162,12 @@ impl ParamSpans {
             scanner.peek()?;
             let from = scanner.position() - start;
             scanner.value()?;
-            places.note(name, Span::new(from, scanner.position() - start)?)
+            places.note(name, MemberSpan::new(from, scanner.position() - start)?)
         })?;
         Some(places)
     }
 
-    fn note(&mut self, name: &[u8], place: Span) -> Option<()> {
+    fn note(&mut self, name: &[u8], place: MemberSpan) -> Option<()> {
         let known = match name {
             b"_meta" => &mut self.meta,
             b"name" => &mut self.name,
@@ -180,25 +180,25 @@ impl ParamSpans {
             _ => return Some(()),
         };
         let before = std::mem::replace(known, place);
-        (before == Span::default()).then_some(())
+        (before == MemberSpan::default()).then_some(())
     }
 }
 
 impl ParamSpans {
     /// Takes account of a member that has moved the end of what stands before it.
-    fn follow(&mut self, old: Span, new: Span) {
+    fn follow(&mut self, old: MemberSpan, new: MemberSpan) {
         for place in [&mut self.meta, &mut self.name, &mut self.uri, &mut self.arguments] {
             if place.0 >= old.1 {
-                *place = Span(place.0 - old.1 + new.1, place.1 - old.1 + new.1);
+                *place = MemberSpan(place.0 - old.1 + new.1, place.1 - old.1 + new.1);
             }
         }
     }
 }
 
-impl Span {
+impl MemberSpan {
     /// `None` where the text is longer than a place can say.
-    fn new(from: usize, to: usize) -> Option<Span> {
-        Some(Span(u32::try_from(from).ok()?, u32::try_from(to).ok()?))
+    fn new(from: usize, to: usize) -> Option<MemberSpan> {
+        Some(MemberSpan(u32::try_from(from).ok()?, u32::try_from(to).ok()?))
     }
 
     fn replaced(self, text: &[u8], value: &[u8]) -> Vec<u8> {

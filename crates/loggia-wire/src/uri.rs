@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::uri_template::{self, Allowed};
+use crate::uri_template::{self, AllowedCharacters};
 
 /// Schemes whose authority names a host (WHATWG URL, "special scheme"), with their default ports.
 const HOST_SCHEMES: &[(&str, &str)] =
@@ -197,7 +197,7 @@ impl fmt::Display for NormalUri {
 
 /// Percent-encodes a segment of a path: everything but the unreserved characters (RFC 3986, section 2.3).
 pub fn encode_segment(segment: &str) -> Cow<'_, str> {
-    uri_template::encode(segment, Allowed::Unreserved)
+    uri_template::encode(segment, AllowedCharacters::Unreserved)
 }
 
 fn is_unreserved(byte: u8) -> bool {

@@ -29,7 +29,7 @@ pub const MAX_URI: usize = 16 * 1024;
 #[derive(Debug, Clone)]
 pub struct UriTemplate {
     source: String,
-    parts: Vec<Part>,
+    parts: Vec<TemplatePart>,
     regex: Regex,
 }
 
@@ -92,7 +92,7 @@ impl UriTemplate {
     /// The names of the variables, each once, in the order of the template.
     pub fn variables(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
-        for variable in self.parts.iter().flat_map(Part::variables) {
+        for variable in self.parts.iter().flat_map(TemplatePart::variables) {
             if !names.contains(&variable.name.as_str()) {
                 names.push(&variable.name);
             }
@@ -105,8 +105,10 @@ impl UriTemplate {
         let mut uri = String::new();
         for part in &self.parts {
             match part {
-                Part::Literal(text) => uri.push_str(text),
-                Part::Expression(operator, variables) => expand(*operator, variables, &lookup, &mut uri),
+                TemplatePart::Literal(text) => uri.push_str(text),
+                TemplatePart::Expression(operator, variables) => {
+                    expand(*operator, variables, &lookup, &mut uri)
+                }
             }
         }
         uri
@@ -122,12 +124,12 @@ impl UriTemplate {
         if uri.len() > MAX_URI {
             return None;
         }
-        let uri = encode(uri, Allowed::Reserved);
+        let uri = encode(uri, AllowedCharacters::Reserved);
         let captures = self.regex.captures(&uri)?;
         let mut groups = captures.iter().skip(1).map(|group| group.map(|found| found.as_str()));
         let mut found = Vec::new();
         for part in &self.parts {
-            let Part::Expression(operator, variables) = part else { continue };
+            let TemplatePart::Expression(operator, variables) = part else { continue };
             if operator.is_query() {
                 query(variables, groups.next()?, &mut found)?;
                 continue;
@@ -166,23 +168,23 @@ impl PartialEq for UriTemplate {
 impl Eq for UriTemplate {}
 
 #[derive(Debug, Clone)]
-enum Part {
+enum TemplatePart {
     /// Percent-encoded already.
     Literal(String),
-    Expression(Operator, Vec<Variable>),
+    Expression(ExpressionOperator, Vec<TemplateVariable>),
 }
 
-impl Part {
-    fn variables(&self) -> &[Variable] {
+impl TemplatePart {
+    fn variables(&self) -> &[TemplateVariable] {
         match self {
-            Part::Literal(_) => &[],
-            Part::Expression(_, variables) => variables,
+            TemplatePart::Literal(_) => &[],
+            TemplatePart::Expression(_, variables) => variables,
         }
     }
 }
 
 #[derive(Debug, Clone)]
-struct Variable {
+struct TemplateVariable {
     name: String,
     /// `{name:3}`: only so many characters. Lists and maps have no prefix; theirs is ignored.
     prefix: Option<usize>,
@@ -192,7 +194,7 @@ struct Variable {
 
 /// The operators of section 2.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operator {
+enum ExpressionOperator {
     Simple,
     Reserved,
     Fragment,
@@ -203,46 +205,46 @@ enum Operator {
     Continuation,
 }
 
-impl Operator {
-    fn of(c: char) -> Option<Operator> {
+impl ExpressionOperator {
+    fn of(c: char) -> Option<ExpressionOperator> {
         Some(match c {
-            '+' => Operator::Reserved,
-            '#' => Operator::Fragment,
-            '.' => Operator::Label,
-            '/' => Operator::Path,
-            ';' => Operator::Parameter,
-            '?' => Operator::Query,
-            '&' => Operator::Continuation,
+            '+' => ExpressionOperator::Reserved,
+            '#' => ExpressionOperator::Fragment,
+            '.' => ExpressionOperator::Label,
+            '/' => ExpressionOperator::Path,
+            ';' => ExpressionOperator::Parameter,
+            '?' => ExpressionOperator::Query,
+            '&' => ExpressionOperator::Continuation,
             _ => return None,
         })
     }
 
     fn first(self) -> &'static str {
         match self {
-            Operator::Simple | Operator::Reserved => "",
-            Operator::Fragment => "#",
-            Operator::Label => ".",
-            Operator::Path => "/",
-            Operator::Parameter => ";",
-            Operator::Query => "?",
-            Operator::Continuation => "&",
+            ExpressionOperator::Simple | ExpressionOperator::Reserved => "",
+            ExpressionOperator::Fragment => "#",
+            ExpressionOperator::Label => ".",
+            ExpressionOperator::Path => "/",
+            ExpressionOperator::Parameter => ";",
+            ExpressionOperator::Query => "?",
+            ExpressionOperator::Continuation => "&",
         }
     }
 
     fn separator(self) -> &'static str {
         match self {
-            Operator::Simple | Operator::Reserved | Operator::Fragment => ",",
-            Operator::Query => "&",
+            ExpressionOperator::Simple | ExpressionOperator::Reserved | ExpressionOperator::Fragment => ",",
+            ExpressionOperator::Query => "&",
             other => other.first(),
         }
     }
 
     fn is_query(self) -> bool {
-        matches!(self, Operator::Query | Operator::Continuation)
+        matches!(self, ExpressionOperator::Query | ExpressionOperator::Continuation)
     }
 
     fn is_named(self) -> bool {
-        self.is_query() || self == Operator::Parameter
+        self.is_query() || self == ExpressionOperator::Parameter
     }
 
     /// What stands between a name and an empty value.
@@ -250,17 +252,17 @@ impl Operator {
         if self.is_query() { "=" } else { "" }
     }
 
-    fn allowed(self) -> Allowed {
+    fn allowed(self) -> AllowedCharacters {
         match self {
-            Operator::Reserved | Operator::Fragment => Allowed::Reserved,
-            _ => Allowed::Unreserved,
+            ExpressionOperator::Reserved | ExpressionOperator::Fragment => AllowedCharacters::Reserved,
+            _ => AllowedCharacters::Unreserved,
         }
     }
 }
 
 // Reading.
 
-fn parse(source: &str) -> Result<Vec<Part>, UriTemplateError> {
+fn parse(source: &str) -> Result<Vec<TemplatePart>, UriTemplateError> {
     let mut parts = Vec::new();
     let mut rest = source;
     let mut count = 0;
@@ -285,30 +287,30 @@ fn parse(source: &str) -> Result<Vec<Part>, UriTemplateError> {
     Ok(parts)
 }
 
-fn literal(text: &str) -> Result<Part, &'static str> {
+fn literal(text: &str) -> Result<TemplatePart, &'static str> {
     if text.contains(|c: char| c.is_ascii_control() || "}\"<>\\^`| ".contains(c)) {
         return Err("this text holds a character that a URI template may not hold");
     }
     let percent_ok = text.split('%').skip(1).all(|rest| is_hex_pair(rest.as_bytes()));
     if percent_ok {
-        Ok(Part::Literal(encode(text, Allowed::Reserved).into_owned()))
+        Ok(TemplatePart::Literal(encode(text, AllowedCharacters::Reserved).into_owned()))
     } else {
         Err("this text holds a % that encodes nothing")
     }
 }
 
-fn expression(inner: &str) -> Result<Part, &'static str> {
+fn expression(inner: &str) -> Result<TemplatePart, &'static str> {
     let first = inner.chars().next().ok_or("this expression is empty")?;
-    let (operator, names) = match Operator::of(first) {
+    let (operator, names) = match ExpressionOperator::of(first) {
         Some(operator) => (operator, &inner[1..]),
         None if "=,!@|".contains(first) => return Err("this operator is reserved"),
-        None => (Operator::Simple, inner),
+        None => (ExpressionOperator::Simple, inner),
     };
     let variables = names.split(',').map(variable).collect::<Result<_, _>>()?;
-    Ok(Part::Expression(operator, variables))
+    Ok(TemplatePart::Expression(operator, variables))
 }
 
-fn variable(text: &str) -> Result<Variable, &'static str> {
+fn variable(text: &str) -> Result<TemplateVariable, &'static str> {
     let (name, prefix, explode) = if let Some(name) = text.strip_suffix('*') {
         (name, None, true)
     } else if let Some((name, digits)) = text.split_once(':') {
@@ -330,14 +332,14 @@ fn variable(text: &str) -> Result<Variable, &'static str> {
     if !name.split('.').all(is_piece) {
         return Err("a variable name must be letters, digits and _, with single dots between");
     }
-    Ok(Variable { name: name.to_owned(), prefix, explode })
+    Ok(TemplateVariable { name: name.to_owned(), prefix, explode })
 }
 
 // Expanding (section 3.2).
 
 fn expand(
-    operator: Operator,
-    variables: &[Variable],
+    operator: ExpressionOperator,
+    variables: &[TemplateVariable],
     lookup: &impl Fn(&str) -> Option<TemplateValue>,
     uri: &mut String,
 ) {
@@ -354,7 +356,7 @@ fn expand(
 }
 
 /// What a variable adds: one piece, or with `*` one for each value.
-fn pieces(operator: Operator, variable: &Variable, value: TemplateValue) -> Vec<String> {
+fn pieces(operator: ExpressionOperator, variable: &TemplateVariable, value: TemplateValue) -> Vec<String> {
     let encoded = |text: &str| encode(text, operator.allowed()).into_owned();
     let named = |name: &str, value: String| match (operator.is_named(), value.is_empty()) {
         (false, _) => value,
@@ -394,19 +396,19 @@ fn pieces(operator: Operator, variable: &Variable, value: TemplateValue) -> Vec<
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Allowed {
+pub(crate) enum AllowedCharacters {
     Unreserved,
     /// Reserved characters and what is percent-encoded already, too.
     Reserved,
 }
 
-pub(crate) fn encode(text: &str, allowed: Allowed) -> Cow<'_, str> {
+pub(crate) fn encode(text: &str, allowed: AllowedCharacters) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let stays = |at: usize| {
         let b = bytes[at];
         b.is_ascii_alphanumeric()
             || b"-._~".contains(&b)
-            || (allowed == Allowed::Reserved
+            || (allowed == AllowedCharacters::Reserved
                 && (b":/?#[]@!$&'()*+,;=".contains(&b) || (b == b'%' && is_hex_pair(&bytes[at + 1..]))))
     };
     if (0..bytes.len()).all(stays) {
@@ -430,15 +432,15 @@ fn is_hex_pair(bytes: &[u8]) -> bool {
 // Matching.
 
 /// One group for each variable, but one for a whole query.
-fn compile(parts: &[Part]) -> Option<Regex> {
+fn compile(parts: &[TemplatePart]) -> Option<Regex> {
     let mut pattern = String::from("^");
     for part in parts {
         match part {
-            Part::Literal(text) => pattern.push_str(&regex_lite::escape(text)),
-            Part::Expression(operator, _) if operator.is_query() => {
+            TemplatePart::Literal(text) => pattern.push_str(&regex_lite::escape(text)),
+            TemplatePart::Expression(operator, _) if operator.is_query() => {
                 pattern.push_str(&format!("(?:{}([^#]*))?", regex_lite::escape(operator.first())));
             }
-            Part::Expression(operator, variables) => {
+            TemplatePart::Expression(operator, variables) => {
                 for (index, variable) in variables.iter().enumerate() {
                     pattern.push_str(&group(*operator, variable, index, variables.len() > 1));
                 }
@@ -449,23 +451,25 @@ fn compile(parts: &[Part]) -> Option<Regex> {
     RegexBuilder::new(&pattern).size_limit(256 << 10).build().ok()
 }
 
-fn group(operator: Operator, variable: &Variable, index: usize, several: bool) -> String {
+fn group(operator: ExpressionOperator, variable: &TemplateVariable, index: usize, several: bool) -> String {
     let before = regex_lite::escape(if index == 0 { operator.first() } else { operator.separator() });
     match operator {
         // Reluctant, so that a query or a literal behind it keeps what is its own.
-        Operator::Reserved | Operator::Fragment => format!("{before}(.+?)"),
-        Operator::Path if variable.explode => "(?:/([^?#]+?))?".to_owned(),
-        Operator::Path => "(?:/([^/?#]+))?".to_owned(),
-        Operator::Label if several => r"(?:\.([^/?#.]+))?".to_owned(),
-        Operator::Label => r"(?:\.([^/?#]+))?".to_owned(),
-        Operator::Parameter => format!("(?:;{}((?:=[^;/?#]*)?))?", regex_lite::escape(&variable.name)),
+        ExpressionOperator::Reserved | ExpressionOperator::Fragment => format!("{before}(.+?)"),
+        ExpressionOperator::Path if variable.explode => "(?:/([^?#]+?))?".to_owned(),
+        ExpressionOperator::Path => "(?:/([^/?#]+))?".to_owned(),
+        ExpressionOperator::Label if several => r"(?:\.([^/?#.]+))?".to_owned(),
+        ExpressionOperator::Label => r"(?:\.([^/?#]+))?".to_owned(),
+        ExpressionOperator::Parameter => {
+            format!("(?:;{}((?:=[^;/?#]*)?))?", regex_lite::escape(&variable.name))
+        }
         _ if several => format!("{before}([^/?#,]+)"),
         _ => format!("{before}([^/?#]+)"),
     }
 }
 
 /// Takes the variables out of a query, in the order of the template.
-fn query(variables: &[Variable], raw: Option<&str>, found: &mut Vec<(String, String)>) -> Option<()> {
+fn query(variables: &[TemplateVariable], raw: Option<&str>, found: &mut Vec<(String, String)>) -> Option<()> {
     let Some(raw) = raw else { return Some(()) };
     let pairs = raw.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let pairs: Vec<(&str, &str)> = pairs.collect();
@@ -480,7 +484,7 @@ fn query(variables: &[Variable], raw: Option<&str>, found: &mut Vec<(String, Str
     Some(())
 }
 
-impl Variable {
+impl TemplateVariable {
     /// Notes a value, unless it is not UTF-8, too long, or another than the variable has already.
     fn found(&self, raw: &str, found: &mut Vec<(String, String)>) -> Option<()> {
         let value = crate::uri::percent_decode(raw)?;

@@ -3,26 +3,26 @@
 
 use serde_json::Value;
 
-use super::super::evaluated::Evaluated;
-use super::super::node::{Check, Node, NodeId, Types};
+use super::super::evaluated::EvaluatedLocations;
+use super::super::node::{GeneralCheck, NodeId, SchemaNode, TypeSet};
 use super::super::{message, number};
-use super::{Checker, Path, Seen};
+use super::{InstancePath, LocationSink, ValueChecker};
 
 /// How many references are followed to find out what a form is about.
 const MAX_HOPS: usize = 8;
 
-impl<'c> Checker<'c> {
+impl<'c> ValueChecker<'c> {
     /// How many of `nodes` match `value`, counting no further than `enough`.
     pub(super) fn matching<'v>(
         &mut self,
         nodes: &[NodeId],
         value: &'v Value,
-        path: &Path<'_>,
-        seen: Seen<'_, 'v>,
+        path: &InstancePath<'_>,
+        seen: LocationSink<'_, 'v>,
         enough: usize,
     ) -> usize {
         let mut count = 0;
-        let mut found = seen.is_some().then(Evaluated::default);
+        let mut found = seen.is_some().then(EvaluatedLocations::default);
         for node in nodes {
             count += usize::from(self.probe(*node, value, path, found.as_mut()));
             if count >= enough {
@@ -36,14 +36,14 @@ impl<'c> Checker<'c> {
     }
 
     /// Tells why `value` matches none of `nodes`.
-    pub(super) fn none_of(&mut self, nodes: &[NodeId], value: &Value, path: &Path<'_>) -> bool {
+    pub(super) fn none_of(&mut self, nodes: &[NodeId], value: &Value, path: &InstancePath<'_>) -> bool {
         if !self.report || self.gave_up.is_some() {
             return false;
         }
         let fitting: Vec<NodeId> =
             nodes.iter().copied().filter(|id| self.form(*id).types.contains(value)).collect();
         if fitting.is_empty() {
-            let types = nodes.iter().fold(Types::NONE, |types, id| types.with(self.form(*id).types));
+            let types = nodes.iter().fold(TypeSet::NONE, |types, id| types.with(self.form(*id).types));
             return self.fail(path, || message::wrong_type(types, value));
         }
         if let Some(values) = self.listed(&fitting) {
@@ -58,10 +58,10 @@ impl<'c> Checker<'c> {
     }
 
     /// The node that `id` stands for once references that say nothing else are followed.
-    fn form(&self, mut id: NodeId) -> &'c Node {
+    fn form(&self, mut id: NodeId) -> &'c SchemaNode {
         for _ in 0..MAX_HOPS {
             match self.compiled.nodes[id.0 as usize].general.as_slice() {
-                [Check::Ref(target)] => id = *target,
+                [GeneralCheck::Ref(target)] => id = *target,
                 _ => break,
             }
         }
@@ -100,10 +100,10 @@ impl<'c> Checker<'c> {
 }
 
 /// The values that `node` allows, if it lists them.
-fn values_of(node: &Node) -> Option<&[Value]> {
+fn values_of(node: &SchemaNode) -> Option<&[Value]> {
     node.general.iter().find_map(|check| match check {
-        Check::Const(value) => Some(std::slice::from_ref(value)),
-        Check::Enum(listed) => Some(listed.values.as_slice()),
+        GeneralCheck::Const(value) => Some(std::slice::from_ref(value)),
+        GeneralCheck::Enum(listed) => Some(listed.values.as_slice()),
         _ => None,
     })
 }

@@ -2,19 +2,19 @@
 
 use serde_json::{Map, Value};
 
-use super::super::evaluated::Evaluated;
+use super::super::evaluated::EvaluatedLocations;
 use super::super::message;
-use super::super::node::{Node, NodeId, ObjectChecks};
-use super::{Checker, Path, Seen};
+use super::super::node::{NodeId, ObjectChecks, SchemaNode};
+use super::{InstancePath, LocationSink, ValueChecker};
 
-impl Checker<'_> {
+impl ValueChecker<'_> {
     pub(super) fn object<'v>(
         &mut self,
         checks: &ObjectChecks,
         members: &'v Map<String, Value>,
         value: &'v Value,
-        path: &Path<'_>,
-        mut seen: Seen<'_, 'v>,
+        path: &InstancePath<'_>,
+        mut seen: LocationSink<'_, 'v>,
     ) -> bool {
         let mut ok = self.presence(checks, members, path);
         if !ok && !self.report {
@@ -32,7 +32,12 @@ impl Checker<'_> {
         ok
     }
 
-    fn presence(&mut self, checks: &ObjectChecks, members: &Map<String, Value>, path: &Path<'_>) -> bool {
+    fn presence(
+        &mut self,
+        checks: &ObjectChecks,
+        members: &Map<String, Value>,
+        path: &InstancePath<'_>,
+    ) -> bool {
         let mut ok = true;
         if !checks.length.contains(members.len()) {
             ok = self
@@ -66,15 +71,15 @@ impl Checker<'_> {
         &mut self,
         checks: &ObjectChecks,
         members: &'v Map<String, Value>,
-        path: &Path<'_>,
-        mut seen: Seen<'_, 'v>,
+        path: &InstancePath<'_>,
+        mut seen: LocationSink<'_, 'v>,
     ) -> bool {
         let mut ok = true;
         for (name, member) in members {
             if !ok && !self.report {
                 return false;
             }
-            let here = Path::Property(path, name);
+            let here = InstancePath::Property(path, name);
             let mut known = false;
             if let Some(node) = checks.property(name.as_bytes()) {
                 known = true;
@@ -104,7 +109,7 @@ impl Checker<'_> {
         ok
     }
 
-    fn name(&mut self, node: NodeId, name: &str, path: &Path<'_>) -> bool {
+    fn name(&mut self, node: NodeId, name: &str, path: &InstancePath<'_>) -> bool {
         let outer = std::mem::take(&mut self.violations);
         let ok = self.spend(name.len() / 64) && self.node(node, &Value::String(name.to_owned()), path, None);
         let inner = std::mem::replace(&mut self.violations, outer);
@@ -117,16 +122,17 @@ impl Checker<'_> {
     /// `unevaluatedItems` and `unevaluatedProperties`.
     pub(super) fn unevaluated<'v>(
         &mut self,
-        node: &Node,
+        node: &SchemaNode,
         value: &'v Value,
-        path: &Path<'_>,
-        seen: &mut Evaluated<'v>,
+        path: &InstancePath<'_>,
+        seen: &mut EvaluatedLocations<'v>,
     ) -> bool {
         let mut ok = true;
         match (value, node.unevaluated_items, node.unevaluated_properties) {
             (Value::Array(items), Some(node), _) => {
                 for (index, item) in items.iter().enumerate() {
-                    ok &= seen.has_item(index) || self.node(node, item, &Path::Item(path, index), None);
+                    ok &=
+                        seen.has_item(index) || self.node(node, item, &InstancePath::Item(path, index), None);
                 }
                 seen.all_items();
             }
@@ -137,7 +143,7 @@ impl Checker<'_> {
                             NodeId::NOTHING => {
                                 self.fail(path, || message::not_allowed(name, std::iter::empty()))
                             }
-                            node => self.node(node, member, &Path::Property(path, name), None),
+                            node => self.node(node, member, &InstancePath::Property(path, name), None),
                         };
                 }
                 seen.all_properties();

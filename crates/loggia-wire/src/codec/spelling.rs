@@ -12,9 +12,9 @@ use crate::json::{JsonText, push_member};
 /// has after them; equal values as the source wrote them.
 pub fn keep_spelling(source: &RawJson, rewritten: RawJson) -> RawJson {
     match merge(source.as_text(), rewritten.as_text()) {
-        Merged::Source => source.clone(),
-        Merged::Rewritten => rewritten,
-        Merged::Text(text) => RawJson::from_written(text),
+        MergeOutcome::Source => source.clone(),
+        MergeOutcome::Rewritten => rewritten,
+        MergeOutcome::Text(text) => RawJson::from_written(text),
     }
 }
 
@@ -36,7 +36,7 @@ pub fn keep_entry_spelling(member: &str, sources: &[Option<RawJson>], result: Ra
 }
 
 /// The text of two values that were compared.
-enum Merged {
+enum MergeOutcome {
     /// They mean the same: the source's text.
     Source,
     /// They have nothing in common: the rewritten text.
@@ -45,37 +45,37 @@ enum Merged {
     Text(Vec<u8>),
 }
 
-impl Merged {
+impl MergeOutcome {
     fn text<'t>(&'t self, source: JsonText<'t>, rewritten: JsonText<'t>) -> &'t [u8] {
         match self {
-            Merged::Source => source.as_bytes(),
-            Merged::Rewritten => rewritten.as_bytes(),
-            Merged::Text(text) => text,
+            MergeOutcome::Source => source.as_bytes(),
+            MergeOutcome::Rewritten => rewritten.as_bytes(),
+            MergeOutcome::Text(text) => text,
         }
     }
 }
 
-fn merge(source: JsonText<'_>, rewritten: JsonText<'_>) -> Merged {
+fn merge(source: JsonText<'_>, rewritten: JsonText<'_>) -> MergeOutcome {
     if source == rewritten {
-        return Merged::Source;
+        return MergeOutcome::Source;
     }
     match (source.as_bytes().first(), rewritten.as_bytes().first()) {
         (Some(b'{'), Some(b'{')) => {
             match (RawObject::read(source.as_bytes()), RawObject::read(rewritten.as_bytes())) {
                 (Ok(source), Ok(rewritten)) => merge_objects(&source, &rewritten),
-                _ => Merged::Rewritten,
+                _ => MergeOutcome::Rewritten,
             }
         }
         (Some(b'['), Some(b'[')) => merge_arrays(source, rewritten),
-        (Some(b'"'), Some(b'"')) if source.as_str() == rewritten.as_str() => Merged::Source,
+        (Some(b'"'), Some(b'"')) if source.as_str() == rewritten.as_str() => MergeOutcome::Source,
         (Some(b'-' | b'0'..=b'9'), Some(b'-' | b'0'..=b'9')) if is_same_number(source, rewritten) => {
-            Merged::Source
+            MergeOutcome::Source
         }
-        _ => Merged::Rewritten,
+        _ => MergeOutcome::Rewritten,
     }
 }
 
-fn merge_objects(source: &RawObject<'_>, rewritten: &RawObject<'_>) -> Merged {
+fn merge_objects(source: &RawObject<'_>, rewritten: &RawObject<'_>) -> MergeOutcome {
     let mut left: HashMap<&str, JsonText<'_>> =
         rewritten.iter().map(|(name, value)| (name, JsonText::of_scanned(value))).collect();
     let mut is_same = true;
@@ -88,11 +88,11 @@ fn merge_objects(source: &RawObject<'_>, rewritten: &RawObject<'_>) -> Merged {
         };
         let old = JsonText::of_scanned(value);
         let merged = merge(old, new);
-        is_same &= matches!(merged, Merged::Source);
+        is_same &= matches!(merged, MergeOutcome::Source);
         push_member(&mut out, name, merged.text(old, new));
     }
     if is_same && left.is_empty() {
-        return Merged::Source;
+        return MergeOutcome::Source;
     }
     for (name, _) in rewritten.iter() {
         if let Some(value) = left.remove(name) {
@@ -103,20 +103,21 @@ fn merge_objects(source: &RawObject<'_>, rewritten: &RawObject<'_>) -> Merged {
         out.push(b'{');
     }
     out.push(b'}');
-    Merged::Text(out)
+    MergeOutcome::Text(out)
 }
 
-fn merge_arrays(source: JsonText<'_>, rewritten: JsonText<'_>) -> Merged {
+fn merge_arrays(source: JsonText<'_>, rewritten: JsonText<'_>) -> MergeOutcome {
     let (Some(source), Some(rewritten)) = (source.items(), rewritten.items()) else {
-        return Merged::Rewritten;
+        return MergeOutcome::Rewritten;
     };
     let (source, rewritten): (Vec<_>, Vec<_>) = (source.collect(), rewritten.collect());
     if source.len() != rewritten.len() {
-        return Merged::Rewritten;
+        return MergeOutcome::Rewritten;
     }
-    let merged: Vec<Merged> = source.iter().zip(&rewritten).map(|(old, new)| merge(*old, *new)).collect();
-    if merged.iter().all(|item| matches!(item, Merged::Source)) {
-        return Merged::Source;
+    let merged: Vec<MergeOutcome> =
+        source.iter().zip(&rewritten).map(|(old, new)| merge(*old, *new)).collect();
+    if merged.iter().all(|item| matches!(item, MergeOutcome::Source)) {
+        return MergeOutcome::Source;
     }
     let texts =
         merged.iter().zip(source.iter().zip(&rewritten)).map(|(item, (old, new))| item.text(*old, *new));
@@ -126,7 +127,7 @@ fn merge_arrays(source: JsonText<'_>, rewritten: JsonText<'_>) -> Merged {
         out.extend_from_slice(text);
     }
     out.push(b']');
-    Merged::Text(out)
+    MergeOutcome::Text(out)
 }
 
 /// Returns whether two numbers are one for a reader that knows `f64` alone, as the model does.

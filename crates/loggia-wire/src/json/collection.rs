@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
 use super::from_json::items_of;
-use super::{DecodeError, Fields, FromJson, Items, JsonRef, RawObject, ToJson, VecMap, deserialize};
+use super::{ArrayItems, DecodeError, Fields, FromJson, JsonRef, RawObject, ToJson, VecMap, deserialize};
 
 impl<T: ToJson> ToJson for Option<T> {
     fn to_json(&self) -> JsonRef<'_> {
@@ -53,7 +53,7 @@ impl<T: FromJson> FromJson for Box<T> {
     }
 }
 
-impl<T: ToJson> Items for Vec<T> {
+impl<T: ToJson> ArrayItems for Vec<T> {
     fn count(&self) -> usize {
         self.len()
     }
@@ -84,7 +84,7 @@ impl<T: FromJson> FromJson for Vec<T> {
     }
 }
 
-impl<T: ToJson, const N: usize> Items for [T; N] {
+impl<T: ToJson, const N: usize> ArrayItems for [T; N] {
     fn count(&self) -> usize {
         N
     }

@@ -31,7 +31,7 @@ pub use scanner::{MAX_DEPTH, Scanner};
 pub use serde_impl::deserialize;
 pub use string::write_string;
 pub use subschema::{MAX_SCHEMA_DEPTH, SchemaStep, each_subschema};
-pub use to_json::{Fields, Items, JsonRef, ToJson};
+pub use to_json::{ArrayItems, Fields, JsonRef, ToJson};
 pub use vec_map::{VecMap, VecMapIter};
 pub use write::write_json;
 

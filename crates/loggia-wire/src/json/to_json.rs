@@ -20,7 +20,7 @@ pub trait Fields {
 }
 
 /// An array of values of one type.
-pub trait Items {
+pub trait ArrayItems {
     /// Returns the number of items.
     fn count(&self) -> usize;
 
@@ -42,7 +42,7 @@ pub enum JsonRef<'a> {
     Value(&'a Value),
     /// The text of one JSON value, which is written as it is.
     Raw(&'a [u8]),
-    Array(&'a dyn Items),
+    Array(&'a dyn ArrayItems),
     Object(&'a dyn Fields),
     /// An object whose fields are listed where it is written.
     Members(Vec<(&'static str, &'a dyn ToJson)>),

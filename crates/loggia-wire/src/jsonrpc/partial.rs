@@ -72,10 +72,10 @@ impl PartialEnvelope {
 }
 
 /// Name and value.
-type Member<'a> = (&'a [u8], &'a [u8]);
+type MemberSlices<'a> = (&'a [u8], &'a [u8]);
 
 /// The members of a text that is nothing but members with plain values and a closing brace.
-fn last_members(mut text: &[u8]) -> Option<Vec<Member<'_>>> {
+fn last_members(mut text: &[u8]) -> Option<Vec<MemberSlices<'_>>> {
     let mut members = Vec::new();
     loop {
         let (name, value, rest) = member(text)?;

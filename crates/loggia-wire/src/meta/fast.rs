@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 
 use super::{
-    CLIENT_CAPABILITIES, CLIENT_INFO, Declared, LOG_LEVEL, PROGRESS_TOKEN, PROTOCOL_VERSION, RequestMeta,
+    CLIENT_CAPABILITIES, CLIENT_INFO, DeclaredVersion, LOG_LEVEL, PROGRESS_TOKEN, PROTOCOL_VERSION,
+    RequestMeta,
 };
 use crate::json::{FromJson, JsonObject, Scanner, plain_text};
 use crate::meta_key::drop_invalid_trace_context;
@@ -19,8 +20,8 @@ pub(super) fn text(params: Option<&Params>) -> Option<Option<&[u8]>> {
 }
 
 /// The version that is declared.
-pub(super) fn declared(params: Option<&Params>) -> Option<Declared> {
-    let Some(meta) = text(params)? else { return Some(Declared::Nothing) };
+pub(super) fn declared(params: Option<&Params>) -> Option<DeclaredVersion> {
+    let Some(meta) = text(params)? else { return Some(DeclaredVersion::Nothing) };
     let mut version = None;
     Scanner::new(meta).object(|scanner, name| {
         let value = scanner.value()?;
@@ -29,13 +30,13 @@ pub(super) fn declared(params: Option<&Params>) -> Option<Declared> {
         }
         Some(())
     })?;
-    let Some(version) = version else { return Some(Declared::Nothing) };
-    plain_text(version).map(Declared::from)
+    let Some(version) = version else { return Some(DeclaredVersion::Nothing) };
+    plain_text(version).map(DeclaredVersion::from)
 }
 
 /// The `_meta` of a modern request that lacks nothing.
 pub(super) fn modern(params: Option<&Params>, supported: &[Version]) -> Option<RequestMeta> {
-    let mut fields = Fields::read(text(params)??)?;
+    let mut fields = MetaFields::read(text(params)??)?;
     let version = fields.version.filter(|version| version.is_modern() && supported.contains(version))?;
     Some(RequestMeta {
         version,
@@ -50,7 +51,7 @@ pub(super) fn modern(params: Option<&Params>, supported: &[Version]) -> Option<R
 /// What the `_meta` of a session's request may say.
 pub(super) fn in_session(params: Option<&Params>) -> Option<(Option<ProgressToken>, Meta)> {
     let Some(meta) = text(params)? else { return Some((None, Meta::new())) };
-    let mut fields = Fields::read(meta)?;
+    let mut fields = MetaFields::read(meta)?;
     // The other keys have no meaning in a session: they are kept as they came.
     let plain = fields.version.is_none()
         && fields.client_info.is_none()
@@ -61,7 +62,7 @@ pub(super) fn in_session(params: Option<&Params>) -> Option<(Option<ProgressToke
 
 /// The keys of `_meta` that have a meaning here.
 #[derive(Default)]
-struct Fields<'m> {
+struct MetaFields<'m> {
     version: Option<Version>,
     client_info: Option<Implementation>,
     client_capabilities: Option<ClientCapabilities>,
@@ -70,9 +71,9 @@ struct Fields<'m> {
     others: Vec<(Cow<'m, str>, &'m [u8])>,
 }
 
-impl<'m> Fields<'m> {
-    fn read(meta: &'m [u8]) -> Option<Fields<'m>> {
-        let mut fields = Fields::default();
+impl<'m> MetaFields<'m> {
+    fn read(meta: &'m [u8]) -> Option<MetaFields<'m>> {
+        let mut fields = MetaFields::default();
         Scanner::new(meta)
             .object(|scanner, name| fields.take(std::str::from_utf8(name).ok()?, scanner.value()?))?;
         Some(fields)

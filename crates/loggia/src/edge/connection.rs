@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, EnvelopeError, Id, Message};
-use loggia_wire::meta::{self, Declared, MetaMemo};
+use loggia_wire::meta::{self, DeclaredVersion, MetaCacheEntry};
 use loggia_wire::model::{CancelledParams, EmptyResult, InputRequest, ServerResult, SubscriptionFilter};
 use loggia_wire::{Era, Method, Params, RawJson, RequestMeta, RpcError, Version};
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ use crate::transport::framing::{BadFrame, Frame};
 pub struct Connection {
     limits: Limits,
     session: Option<Session>,
-    memo: MetaMemo,
+    memo: MetaCacheEntry,
     watch: Watch,
     slots: BTreeMap<Key, Slot>,
     ids: BTreeMap<Id, Key>,
@@ -124,7 +124,7 @@ impl Connection {
     pub fn new(limits: Limits) -> Connection {
         Connection {
             session: None,
-            memo: MetaMemo::default(),
+            memo: MetaCacheEntry::default(),
             watch: Watch::default(),
             slots: BTreeMap::new(),
             ids: BTreeMap::new(),
@@ -349,8 +349,8 @@ impl Connection {
             return Ok(RequestForm::Modern(Some(meta)));
         }
         Ok(match meta::declared_version(params)? {
-            Declared::Known(_) | Declared::Unknown(_) => RequestForm::Modern(None),
-            Declared::Nothing => RequestForm::Legacy,
+            DeclaredVersion::Known(_) | DeclaredVersion::Unknown(_) => RequestForm::Modern(None),
+            DeclaredVersion::Nothing => RequestForm::Legacy,
         })
     }
 

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use loggia_wire::jsonrpc::{self, Id};
-use loggia_wire::method::Sender;
+use loggia_wire::method::MethodSender;
 use loggia_wire::model::{
     CacheHints, CacheScope, DiscoverResult, Implementation, ServerResult, SubscriptionFilter,
 };
@@ -37,7 +37,7 @@ use crate::service::{BoxFuture, Description, Outcome, Principal, Request, Servic
 
 /// Whether `method` is one that a client may ask a server in `version`: otherwise the answer is `-32601`.
 pub fn admit(method: &Method, version: Version) -> Result<(), RpcError> {
-    let asks_server = !matches!(method.sender(), Some(Sender::Server)) && !method.is_notification();
+    let asks_server = !matches!(method.sender(), Some(MethodSender::Server)) && !method.is_notification();
     if asks_server && method.exists_in(version) {
         Ok(())
     } else {

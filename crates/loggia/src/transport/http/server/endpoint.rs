@@ -13,7 +13,7 @@ use http::{HeaderValue, Method as HttpMethod, Request, Response, StatusCode, Ver
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use loggia_wire::jsonrpc::{self, Frame, Message};
-use loggia_wire::meta::{self, Declared};
+use loggia_wire::meta::{self, DeclaredVersion};
 use loggia_wire::{Method, Params, RequestMeta, RpcError, Version};
 
 use super::accept::{Accepted, accepted, is_json};
@@ -249,11 +249,11 @@ impl Shared {
         let bad_request = |error: RpcError| respond::error(StatusCode::BAD_REQUEST, id, &error);
         let recalled = meta::text(params).and_then(|text| self.memos.recall(text));
         let declared = match &recalled {
-            Some(meta) => Declared::Known(meta.version),
+            Some(meta) => DeclaredVersion::Known(meta.version),
             None => meta::declared_version(params).map_err(bad_request)?,
         };
         let initializes = method == Some(&Method::Initialize) && id.is_some();
-        let modern = declared != Declared::Nothing || (names_modern(parts) && !initializes);
+        let modern = declared != DeclaredVersion::Nothing || (names_modern(parts) && !initializes);
         let versions = &self.service.describe().versions;
         if versions.iter().any(|version| version.is_modern()) && modern {
             Ok(Dispatch::Modern(RequestEra { declared, meta: recalled }))
@@ -311,7 +311,7 @@ impl Answer {
 
 /// What a request says about itself, as far as it is known yet.
 pub(super) struct RequestEra {
-    pub(super) declared: Declared,
+    pub(super) declared: DeclaredVersion,
     pub(super) meta: Option<Arc<RequestMeta>>,
 }
 

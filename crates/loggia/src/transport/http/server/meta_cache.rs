@@ -4,11 +4,11 @@
 use std::sync::{Arc, Mutex};
 
 use loggia_wire::RequestMeta;
-use loggia_wire::meta::MetaMemo;
+use loggia_wire::meta::MetaCacheEntry;
 
 /// A few memos, by what their texts come to.
 #[derive(Default)]
-pub(super) struct MetaCache([Mutex<MetaMemo>; MetaCache::PLACES]);
+pub(super) struct MetaCache([Mutex<MetaCacheEntry>; MetaCache::PLACES]);
 
 impl MetaCache {
     const PLACES: usize = 32;
@@ -26,7 +26,7 @@ impl MetaCache {
     }
 
     /// A client that wants to share a place with others only slows itself and them down a little.
-    fn place(&self, text: &[u8]) -> &Mutex<MetaMemo> {
+    fn place(&self, text: &[u8]) -> &Mutex<MetaCacheEntry> {
         let (words, rest) = text.as_chunks::<8>();
         let mix = |sum: u64, word: u64| (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
         let sum = words.iter().fold(text.len() as u64, |sum, word| mix(sum, u64::from_le_bytes(*word)));

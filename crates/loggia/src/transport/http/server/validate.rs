@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use loggia_wire::header;
 use loggia_wire::json::plain_text;
 use loggia_wire::json::value_of;
-use loggia_wire::meta::{self, Declared};
+use loggia_wire::meta::{self, DeclaredVersion};
 use loggia_wire::{Method, Params, RawJson, RawObject, RequestMeta, RpcError, Version};
 use serde_json::{Map, Value};
 
@@ -95,7 +95,7 @@ fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 }
 
 /// A missing declaration alone is for [`RequestMeta::from_modern`] to refuse: its code is another.
-fn check_version(headers: &HeaderMap, declared: &Declared) -> Result<(), Refusal> {
+fn check_version(headers: &HeaderMap, declared: &DeclaredVersion) -> Result<(), Refusal> {
     let header = single(headers, &VERSION).map_err(Refusal::mismatch)?;
     match declared.as_str() {
         Some(declared) => mirrors("MCP-Protocol-Version", header, declared),
