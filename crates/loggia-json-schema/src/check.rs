@@ -1,5 +1,7 @@
-//! Checking a value against the nodes. One walk serves both questions: whether a value is valid (stop at the
-//! first failure, write nothing) and what is wrong with it (go on, and write it down).
+//! Checks a value against the nodes.
+//!
+//! One walk serves both questions: whether a value is valid (stop at the first failure, allocate nothing) and what its
+//! violations are (go on, and collect them).
 
 mod forms;
 mod object;
@@ -31,7 +33,7 @@ pub(super) fn holds_at(compiled: &CompiledSchema, node: NodeId, value: &Value) -
     checker.node(node, value, &InstancePath::Root, None) && !checker.unsure && checker.gave_up.is_none()
 }
 
-/// What is wrong with `value`, which is not valid.
+/// Returns the violations of `value`, which is not valid.
 pub(super) fn explain(compiled: &CompiledSchema, value: &Value) -> Violations {
     let mut checker = ValueChecker::new(compiled, true);
     checker.node(compiled.root, value, &InstancePath::Root, None);
@@ -73,7 +75,7 @@ struct ValueChecker<'c> {
     compiled: &'c CompiledSchema,
     /// Whether to write down what is wrong.
     report: bool,
-    /// How many probes the check is inside of, where a match may count against the value.
+    /// The number of enclosing probes, in which a match may count against the value.
     probes: usize,
     /// Whether the answer may be wrong for want of a pattern.
     unsure: bool,
@@ -340,7 +342,7 @@ impl<'c> ValueChecker<'c> {
             }
             GeneralCheck::AllOf(nodes) => self.all_of(nodes, value, path, seen),
             GeneralCheck::AnyOf(nodes) => {
-                // Whoever waits for what was looked at wants to hear from every form that matches.
+                // The locations of every alternative that matches are needed if they are collected.
                 let enough = if seen.is_some() { usize::MAX } else { 1 };
                 self.matching(nodes, value, path, seen, enough) > 0 || self.none_of(nodes, value, path)
             }

@@ -1,5 +1,6 @@
-//! What can be wrong with a schema, and with a value: separate types, since the one is the fault of whoever
-//! wrote the tool and the other of whoever calls it.
+//! Errors of schemas and violations of values.
+//!
+//! They are separate types, because the author of the tool is at fault for the first and its caller for the second.
 
 use std::fmt;
 
@@ -8,13 +9,13 @@ use super::message::shortened;
 /// A schema that cannot be compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaError {
-    /// Where in the document, as a JSON Pointer fragment: `#/properties/zip`.
+    /// The position in the document, as a JSON Pointer fragment: `#/properties/zip`.
     pub path: String,
-    /// What is wrong.
+    /// The fault.
     pub kind: SchemaErrorKind,
 }
 
-/// What is wrong with a schema.
+/// The fault of a schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SchemaErrorKind {
@@ -28,7 +29,7 @@ pub enum SchemaErrorKind {
     InvalidKeyword {
         /// The keyword.
         keyword: String,
-        /// What it takes.
+        /// The values that it takes.
         expected: &'static str,
     },
     /// A regular expression that cannot be compiled.
@@ -93,9 +94,9 @@ impl fmt::Display for SchemaErrorKind {
 /// One thing wrong with a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Where in the value: `$.address.zip`, `$.items[3]`.
+    /// The position in the value: `$.address.zip`, `$.items[3]`.
     pub path: String,
-    /// What was expected there, and what was found.
+    /// The expected value, and the one that was found.
     pub message: String,
 }
 
@@ -105,7 +106,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What is wrong with a value: at least one thing, and at most
+/// The violations of a value: at least one, and at most
 /// [`MAX_VIOLATIONS`](super::MAX_VIOLATIONS).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violations {

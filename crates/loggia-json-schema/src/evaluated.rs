@@ -1,5 +1,6 @@
-//! Which parts of a value some subschema has looked at: what `unevaluatedItems` and `unevaluatedProperties`
-//! leave out. Kept only while such a keyword is waiting for it.
+//! The locations of a value that some subschema evaluated (JSON Schema 2020-12, section 11).
+//!
+//! `unevaluatedItems` and `unevaluatedProperties` leave them out; they are collected only for such a keyword.
 
 use std::collections::HashSet;
 
@@ -51,7 +52,7 @@ impl<'v> EvaluatedLocations<'v> {
         self.items.extend(other.items);
     }
 
-    /// How much work merging this is.
+    /// Returns the work of merging this.
     pub(super) fn cost(&self) -> usize {
         self.properties.len() + self.items.len()
     }

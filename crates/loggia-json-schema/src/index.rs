@@ -1,5 +1,6 @@
-//! What a schema document contains that references can name: its resources by `$id`, their anchors, and for
-//! every subschema where it stands.
+//! The index of a schema document: its resources by `$id`, their anchors, and the location of every subschema.
+//!
+//! References are resolved with it.
 
 use std::collections::HashMap;
 
@@ -60,7 +61,7 @@ pub(super) struct SchemaResource<'a> {
     dynamic: HashMap<&'a str, &'a SchemaObject>,
 }
 
-/// Where a subschema stands.
+/// The location of a subschema.
 #[derive(Debug, Clone)]
 pub(super) struct SchemaLocation {
     pub(super) resource: usize,
@@ -68,7 +69,7 @@ pub(super) struct SchemaLocation {
     pub(super) pointer: String,
 }
 
-/// What a reference leads to.
+/// The schema that a reference leads to.
 pub(super) struct ReferenceTarget<'a> {
     pub(super) schema: SchemaRef<'a>,
     /// The resource and the `$dynamicAnchor` by which it was found, if it was.
@@ -90,7 +91,7 @@ impl<'a> SchemaIndex<'a> {
         Ok(index)
     }
 
-    /// Where `schema`, part of this document, stands.
+    /// Returns the location of `schema`, which is part of this document.
     pub(super) fn place(&self, schema: &'a SchemaObject) -> SchemaLocation {
         let known = self.places.get(&std::ptr::from_ref(schema)).cloned();
         known.unwrap_or(SchemaLocation { resource: 0, pointer: "#".to_owned() })
@@ -131,7 +132,7 @@ impl<'a> SchemaIndex<'a> {
         Ok(ReferenceTarget { schema: SchemaRef::Object(object), dynamic })
     }
 
-    /// What the JSON Pointer `pointer` leads to from the root of `resource`; takes it into the index where
+    /// Returns the schema that the JSON Pointer `pointer` leads to from the root of `resource`; adds it to the index where
     /// it stands in no place that holds a schema by the dialect's rules.
     fn descend(&mut self, resource: usize, pointer: &str) -> Result<Option<SchemaRef<'a>>, SchemaError> {
         let root = self.resources[resource].root;

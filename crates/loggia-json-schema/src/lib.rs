@@ -1,9 +1,9 @@
-//! JSON Schema for tool arguments and results: compiled once, checked often, bounded always.
+//! A JSON Schema validator for tool arguments and results.
 //!
-//! Our own rather than a general crate for two reasons: a check stands on the path of every call, and the
-//! specification asks for less than the general case (no network, no formats) but for bounds that general
-//! validators lack. A schema may come from a stranger: compiling and checking take bounded time and space
-//! whatever it says.
+//! It exists beside general crates for two reasons: every call is checked, and the protocol needs less than the general case
+//! (no network, no formats) but needs bounds that general validators lack.
+//!
+//! Invariant: compiling and checking take bounded time and space for any schema and any value.
 //!
 //! Dialects: 2020-12, which is also the default, and draft-07 where `$schema` declares it. Any other is
 //! refused by name. `$ref` reaches within the document only.
@@ -32,9 +32,9 @@ use node::{NodeId, SchemaNode};
 
 /// The most subschemas a document may have.
 pub const MAX_SUBSCHEMAS: usize = 10_000;
-/// How deeply schema and value together may nest while a value is checked.
+/// The deepest nesting of schema and value together while a value is checked.
 pub const MAX_CHECK_DEPTH: usize = 400;
-/// How much work checking one value may take; about one for each value and subschema that meet.
+/// The most work that checking one value may take; about one for each pair of value and subschema.
 pub const MAX_STEPS: usize = 5_000_000;
 /// The most violations that are reported at once.
 pub const MAX_VIOLATIONS: usize = 8;
@@ -79,7 +79,7 @@ impl Validator {
         Ok(Validator { compiled: Arc::new(compiled) })
     }
 
-    /// Compiles a schema that somebody else wrote, and that has to be lived with. A `pattern` that cannot be
+    /// Compiles a schema of another party, which the program cannot correct. A `pattern` that cannot be
     /// used (look-around, say, which peers with a backtracking engine write) is not checked but returned, to
     /// be logged; a value is then refused only where it is invalid whatever that pattern says.
     pub fn compile_foreign(schema: &JsonObject) -> Result<(Validator, Vec<SchemaError>), SchemaError> {

@@ -24,7 +24,7 @@ pub(super) struct SchemaNode {
     pub(super) string: Option<Box<StringChecks>>,
     pub(super) array: Option<Box<ArrayChecks>>,
     pub(super) object: Option<Box<ObjectChecks>>,
-    /// What applies to values of every type.
+    /// Checks of values of every type.
     pub(super) general: Vec<GeneralCheck>,
     /// `unevaluatedItems`, `unevaluatedProperties`: after everything else.
     pub(super) unevaluated_items: Option<NodeId>,
@@ -121,7 +121,7 @@ pub(super) struct StringChecks {
     pub(super) unusable_pattern: bool,
 }
 
-/// What applies to arrays.
+/// Checks of arrays.
 #[derive(Debug, Default)]
 pub(super) struct ArrayChecks {
     pub(super) length: CountRange,
@@ -138,7 +138,7 @@ pub(super) struct ContainsCheck {
     pub(super) count: CountRange,
 }
 
-/// What applies to objects.
+/// Checks of objects.
 #[derive(Debug, Default)]
 pub(super) struct ObjectChecks {
     pub(super) length: CountRange,
@@ -193,7 +193,7 @@ pub(super) enum GeneralCheck {
     DynamicRef {
         /// In each schema resource that has the anchor: the node it names.
         anchors: Vec<(u32, NodeId)>,
-        /// Where none of the resources passed through has it.
+        /// The node to use if none of the resources passed through has the anchor.
         otherwise: NodeId,
     },
     AllOf(Vec<NodeId>),
@@ -233,7 +233,7 @@ impl EnumValues {
         }
     }
 
-    /// How much work finding a value is.
+    /// Returns the work of finding a value.
     pub(super) fn cost(&self) -> usize {
         self.others.len()
     }

@@ -44,7 +44,7 @@ impl Pattern {
         &self.source
     }
 
-    /// How much work matching a text of `length` bytes is.
+    /// Returns the work of matching a text of `length` bytes.
     pub(super) fn cost(&self, length: usize) -> usize {
         length.saturating_mul(self.weight) / 4
     }

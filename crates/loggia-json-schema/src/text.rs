@@ -1,5 +1,7 @@
-//! Checking an object in the text it came in, without a tree: what nearly every call needs. Only what can be
-//! told at once is told; for everything else the answer is "unsure", and the tree decides.
+//! Checks an object in its text, without a tree.
+//!
+//! Nearly every call needs only this. For values that cannot be decided in one pass the answer is "unsure", and the tree
+//! decides.
 
 use loggia_wire::json::Scanner;
 
@@ -7,7 +9,7 @@ use super::CompiledSchema;
 use super::check;
 use super::node::{ArrayChecks, GeneralCheck, NodeId, ObjectChecks, SchemaNode, TypeSet};
 
-/// How deeply the walk goes before it leaves the value to the tree.
+/// The deepest nesting that is checked here; deeper values are left to the tree.
 const MAX_DEPTH: usize = 32;
 /// The most members of an object that are told apart here.
 const MAX_MEMBERS: usize = 64;

@@ -71,7 +71,7 @@ impl ErrorCode {
 /// The `error` member of a response.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct RpcError {
-    /// What kind of error.
+    /// The code.
     pub code: ErrorCode,
     /// One sentence for a person.
     pub message: Cow<'static, str>,

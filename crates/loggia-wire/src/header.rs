@@ -24,10 +24,10 @@ pub const MCP_NAME: &str = "mcp-name";
 pub const MCP_SESSION_ID: &str = "mcp-session-id";
 /// The header with which an event stream is taken up again.
 pub const LAST_EVENT_ID: &str = "last-event-id";
-/// What a header that mirrors a tool's argument begins with.
+/// The prefix of a header that mirrors a tool's argument.
 pub const PARAM_PREFIX: &str = "mcp-param-";
 /// The schema keyword that asks for an argument to be mirrored.
-pub const X_MCP_HEADER: &str = "x-mcp-header";
+pub(crate) const X_MCP_HEADER: &str = "x-mcp-header";
 
 const SENTINEL_START: &str = "=?base64?";
 const SENTINEL_END: &str = "?=";
@@ -87,7 +87,7 @@ pub fn check_mirror<'h>(
 pub enum HeaderValueError {
     /// It holds something other than visible ASCII, space and tab.
     InvalidCharacter,
-    /// What stands between `=?base64?` and `?=` is not base64 with its padding.
+    /// The text between `=?base64?` and `?=` is not base64 with its padding.
     InvalidBase64,
     /// The base64 does not hold UTF-8.
     InvalidUtf8,
@@ -213,7 +213,7 @@ impl ParamHeader {
 /// A tool's `x-mcp-header` annotation that breaks a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeaderRuleError {
-    /// Where in the input schema, as a JSON Pointer fragment.
+    /// The position in the input schema, as a JSON Pointer fragment.
     pub path: String,
     /// Which rule.
     pub rule: HeaderRule,
@@ -285,7 +285,7 @@ struct AnnotationCollector {
     seen: HashMap<String, String>,
 }
 
-/// Where the walk is.
+/// A position in a schema.
 struct SchemaPosition<'p> {
     /// A JSON Pointer fragment.
     pointer: String,

@@ -1,5 +1,7 @@
-//! The JSON-RPC 2.0 envelope. It is read once, without a tree: the id and the method are taken out, params
-//! and results stay the bytes they came in. It is written once, into one buffer.
+//! The JSON-RPC 2.0 envelope.
+//!
+//! It is read once, without a tree: id and method are taken out, params and results stay the bytes they came in. It is
+//! written once, into one buffer.
 
 mod partial;
 mod scanned;
@@ -34,14 +36,14 @@ pub enum Message {
     Request {
         /// Pairs the answer with it.
         id: Id,
-        /// What is asked.
+        /// The method.
         method: Method,
         /// With what; an object where present.
         params: Option<Params>,
     },
     /// Wants no answer.
     Notification {
-        /// What happened.
+        /// The method.
         method: Method,
         /// With what; an object where present.
         params: Option<RawJson>,
@@ -55,7 +57,7 @@ pub enum Message {
     },
 }
 
-/// What a text holds: one message, or a batch of them (revisions up to 2025-03-26).
+/// The content of a text: one message, or a batch (revisions up to 2025-03-26).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Frame {
     /// One message.
@@ -69,7 +71,7 @@ pub enum Frame {
 pub struct EnvelopeError {
     /// The id, where it could be read: the answer is then paired with the request.
     pub id: Option<Id>,
-    /// What to answer.
+    /// The error to answer.
     pub error: RpcError,
 }
 
@@ -183,7 +185,7 @@ fn not_a_message(reason: impl fmt::Display) -> EnvelopeError {
     EnvelopeError::invalid(format!("Not a JSON-RPC message: {reason}"))
 }
 
-/// What is there and not `null`.
+/// Returns a member that is there and not `null`.
 fn some(member: Option<&[u8]>) -> Option<&[u8]> {
     member.filter(|text| *text != b"null")
 }

@@ -15,7 +15,7 @@
 //! * [`text`]: text from outside, safe to show.
 //! * [`uri`]: resource URIs in a normal form, for access rules.
 //! * [`uri_template`]: URI templates, expanded and matched.
-//! * [`reference`]: what the fast readings and writings are held against.
+//! * `reference`, with the feature of this name: the slow paths that tests and fuzz targets compare the fast ones with.
 //! * [`error`]: the error codes of each revision.
 
 // The derives of `ToJson` and `FromJson` name the crate.
@@ -31,6 +31,7 @@ pub mod meta_key;
 pub mod method;
 pub mod model;
 pub mod params;
+#[cfg(feature = "reference")]
 pub mod reference;
 pub mod text;
 pub mod uri;

@@ -1,6 +1,7 @@
-//! What a request says about itself: `params._meta`, read into one structure whatever the revision. In the
-//! modern era everything is in the request; in the legacy era the session supplies what the request
-//! leaves out (see [`RequestMeta::from_session`]).
+//! The `_meta` of a request (`params._meta`), read into one structure for all revisions.
+//!
+//! In the modern era everything is in the request; in the legacy era the session supplies the rest (see
+//! [`RequestMeta::from_session`]).
 
 mod fast;
 
@@ -28,24 +29,24 @@ pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// `_meta` key: where progress is to be reported.
 pub const PROGRESS_TOKEN: &str = "progressToken";
 
-/// Everything a request says about itself.
+/// The `_meta` of a request.
 #[derive(Debug, Clone)]
 pub struct RequestMeta {
     /// The revision it is written in.
     pub version: Version,
-    /// Who sends it. Self-reported: for display and logs only.
+    /// The sender. Self-reported: for display and logs only.
     pub client_info: Option<Implementation>,
-    /// What the client can do.
+    /// The client's capabilities.
     pub client_capabilities: ClientCapabilities,
     /// The least severity of log messages wanted; `None` wants none.
     pub log_level: Option<LoggingLevel>,
-    /// Where progress is to be reported; `None` wants none.
+    /// The token of progress notifications; `None` wants none.
     pub progress_token: Option<ProgressToken>,
     /// Every other key, trace context included, as it came.
     pub extra: Meta,
 }
 
-/// Where a request's `_meta` says it belongs, before anything else of it is read.
+/// The version that a request's `_meta` declares, read before anything else of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeclaredVersion {
     /// It names no version: a legacy request.
@@ -100,7 +101,7 @@ impl From<&str> for DeclaredVersion {
     }
 }
 
-/// The `_meta` that a peer sent last, and what it says: most peers send the same one with every request.
+/// The last `_meta` of a peer, as text and as read: most peers send the same one with every request.
 #[derive(Debug, Default)]
 pub struct MetaCacheEntry(Option<(Box<[u8]>, Arc<RequestMeta>)>);
 
@@ -108,7 +109,7 @@ impl MetaCacheEntry {
     /// The longest `_meta` that is kept, in bytes.
     pub const BYTES: usize = 1024;
 
-    /// What a `_meta` of this text says, where it is the one that was kept.
+    /// Returns the content of a `_meta` of this text, if it is the one that was kept.
     pub fn recall(&self, text: &[u8]) -> Option<Arc<RequestMeta>> {
         let (kept, meta) = self.0.as_ref()?;
         (**kept == *text).then(|| meta.clone())

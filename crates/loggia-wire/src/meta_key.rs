@@ -20,7 +20,7 @@ pub const MAX_TRACE_VALUE: usize = 8192;
 /// A valid `_meta` key in its two segments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MetaKey<'a> {
-    /// What stands before the slash, if there is one.
+    /// The part before the slash, if there is one.
     pub prefix: Option<&'a str>,
     /// The rest; may be empty.
     pub name: &'a str,
@@ -62,7 +62,7 @@ impl<'a> MetaKey<'a> {
     }
 }
 
-/// How a name breaks the rules.
+/// The rule that a name breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetaKeyError {
     /// The prefix is not made of labels.

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::version::Version;
 use Version::*;
 
-/// Which side sends a method.
+/// The side that sends a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MethodSender {
     /// The client asks the server.
@@ -23,7 +23,7 @@ macro_rules! methods {
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum Method {
             $( $(#[$doc])* $variant, )*
-            /// A method of an extension, or of nobody.
+            /// A method of an extension, or an unknown one.
             Other(Box<str>),
         }
 
@@ -36,7 +36,7 @@ macro_rules! methods {
                 match self { $(Method::$variant => $name,)* Method::Other(name) => name }
             }
 
-            /// Who may send it; `None` for a method we do not know.
+            /// Returns the side that may send it; `None` for an unknown method.
             pub const fn sender(&self) -> Option<MethodSender> {
                 match self { $(Method::$variant => Some(MethodSender::$sender),)* Method::Other(_) => None }
             }
@@ -71,7 +71,7 @@ methods! {
     Initialize = "initialize", Client, Request, V2024_11_05 ..= V2025_11_25;
     /// Is the peer alive?
     Ping = "ping", Both, Request, V2024_11_05 ..= V2025_11_25;
-    /// What does the server speak and offer?
+    /// Asks for the server's versions and capabilities.
     Discover = "server/discover", Client, Request, V2026_07_28 ..= V2026_07_28;
     /// The tools.
     ListTools = "tools/list", Client, Request, V2024_11_05 ..= V2026_07_28;
@@ -111,7 +111,7 @@ methods! {
     RootsListChanged = "notifications/roots/list_changed", Client, Notification, V2024_11_05 ..= V2025_11_25;
     /// A request is no longer wanted.
     Cancelled = "notifications/cancelled", Both, Notification, V2024_11_05 ..= V2026_07_28;
-    /// How far a request is.
+    /// Progress of a request.
     Progress = "notifications/progress", Both, Notification, V2024_11_05 ..= V2026_07_28;
     /// A log message.
     Log = "notifications/message", Server, Notification, V2024_11_05 ..= V2026_07_28;
@@ -123,7 +123,7 @@ methods! {
     ToolsListChanged = "notifications/tools/list_changed", Server, Notification, V2024_11_05 ..= V2026_07_28;
     /// The list of prompts changed.
     PromptsListChanged = "notifications/prompts/list_changed", Server, Notification, V2024_11_05 ..= V2026_07_28;
-    /// What a person did at a URL is done.
+    /// A user finished an elicitation at a URL.
     ElicitationComplete = "notifications/elicitation/complete", Server, Notification, V2025_11_25 ..= V2025_11_25;
     /// The first message on a listen stream.
     SubscriptionsAcknowledged = "notifications/subscriptions/acknowledged", Server, Notification, V2026_07_28 ..= V2026_07_28;

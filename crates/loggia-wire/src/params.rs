@@ -1,5 +1,6 @@
-//! The params of a request: the bytes they came in, and where among them stands what routes the request. Who
-//! reads the envelope learns both in one pass.
+//! The params of a request: the bytes they came in, and the spans of the members that route the request.
+//!
+//! Reading the envelope finds both in one pass.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,7 +19,7 @@ pub struct Params {
     places: Option<ParamSpans>,
 }
 
-/// What routes a request, as JSON text.
+/// The members that route a request, as JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RoutingFields<'p> {
     /// `_meta`.
@@ -56,7 +57,7 @@ impl Params {
         Params { raw, places: Some(places) }
     }
 
-    /// What routes the request. `None` leaves the params to a parser: they are no object, or have a member
+    /// Returns the members that route the request. `None` leaves the params to a parser: they are no object, or have a member
     /// twice, or a name with escapes.
     pub fn routing(&self) -> Option<RoutingFields<'_>> {
         let places = self.places.as_ref()?;

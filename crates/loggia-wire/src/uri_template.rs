@@ -33,7 +33,7 @@ pub struct UriTemplate {
     regex: Regex,
 }
 
-/// What a variable may stand for.
+/// A value of a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TemplateValue {
     /// A text.
@@ -59,9 +59,9 @@ impl From<String> for TemplateValue {
 /// A text that is not a URI template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UriTemplateError {
-    /// Where, in bytes from the start.
+    /// The position, in bytes from the start.
     pub position: usize,
-    /// What is wrong there.
+    /// The fault.
     pub message: &'static str,
 }
 
@@ -188,7 +188,7 @@ struct TemplateVariable {
     name: String,
     /// `{name:3}`: only so many characters. Lists and maps have no prefix; theirs is ignored.
     prefix: Option<usize>,
-    /// `{name*}`: each value by itself.
+    /// `{name*}`: each value is expanded separately.
     explode: bool,
 }
 
@@ -247,7 +247,7 @@ impl ExpressionOperator {
         self.is_query() || self == ExpressionOperator::Parameter
     }
 
-    /// What stands between a name and an empty value.
+    /// Returns the text between a name and an empty value.
     fn if_empty(self) -> &'static str {
         if self.is_query() { "=" } else { "" }
     }
@@ -355,7 +355,7 @@ fn expand(
     }
 }
 
-/// What a variable adds: one piece, or with `*` one for each value.
+/// Returns the expansion of a variable: one piece, or with `*` one for each value.
 fn pieces(operator: ExpressionOperator, variable: &TemplateVariable, value: TemplateValue) -> Vec<String> {
     let encoded = |text: &str| encode(text, operator.allowed()).into_owned();
     let named = |name: &str, value: String| match (operator.is_named(), value.is_empty()) {

@@ -26,7 +26,7 @@ pub enum Version {
     V2026_07_28,
 }
 
-/// How a revision relates one request to the next.
+/// The relation of one request to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Era {
     /// A session is opened with `initialize` (2025-11-25 and earlier).

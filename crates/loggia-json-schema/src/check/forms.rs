@@ -8,11 +8,11 @@ use super::super::node::{GeneralCheck, NodeId, SchemaNode, TypeSet};
 use super::super::{message, number};
 use super::{InstancePath, LocationSink, ValueChecker};
 
-/// How many references are followed to find out what a form is about.
+/// The most references that are followed to find the checks of an alternative.
 const MAX_HOPS: usize = 8;
 
 impl<'c> ValueChecker<'c> {
-    /// How many of `nodes` match `value`, counting no further than `enough`.
+    /// Returns the number of `nodes` that match `value`, counting no further than `enough`.
     pub(super) fn matching<'v>(
         &mut self,
         nodes: &[NodeId],

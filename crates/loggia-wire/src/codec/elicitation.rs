@@ -1,4 +1,4 @@
-//! What each revision lacks of the questions to a client.
+//! Removes from requests to a client what their revision lacks.
 
 use super::Downgrade;
 use super::items::since;

@@ -1,4 +1,4 @@
-//! What each revision lacks of the things that lists and results are made of.
+//! Removes from the entries of lists and results what their revision lacks.
 
 use super::Downgrade;
 use crate::model::*;
@@ -73,7 +73,7 @@ impl Downgrade for Tool {
     }
 }
 
-/// What arguments are, and before 2026-07-28 structured results too.
+/// Returns whether a schema is of type `object`, as schemas of arguments are, and of results before 2026-07-28.
 fn is_object_schema(schema: &Schema) -> bool {
     schema.get("type").is_some_and(|kind| kind.is_str("object"))
 }

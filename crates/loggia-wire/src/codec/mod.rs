@@ -24,9 +24,9 @@ use crate::method::Method;
 use crate::model::*;
 use crate::version::Version;
 
-/// Takes away what `version` lacks.
+/// A type of which some revisions lack parts.
 pub trait Downgrade {
-    /// Leaves only what `version` defines (and what nobody defines: unknown members stay).
+    /// Removes the members that `version` does not define. Unknown members stay.
     fn downgrade(&mut self, version: Version);
 }
 
@@ -49,7 +49,7 @@ impl<T: Downgrade> Downgrade for Option<T> {
 pub struct PayloadError {
     /// The method.
     pub method: String,
-    /// What is wrong, and where.
+    /// The fault, and the path to it.
     pub reason: String,
 }
 
@@ -187,7 +187,7 @@ pub fn decode_result(
             input.extra.remove(RESULT_TYPE);
             Ok(ServerResult::InputRequired(input))
         }
-        // Another kind is an extension's: kept whole for whoever knows it.
+        // Another kind belongs to an extension: kept as it is.
         Some(_) => Ok(ServerResult::Custom(result.clone())),
     }
 }

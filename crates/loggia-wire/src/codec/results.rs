@@ -1,4 +1,4 @@
-//! What each revision lacks, and what the newest requires, of the results.
+//! Removes from results what their revision lacks, and adds what the newest revision requires.
 
 use super::Downgrade;
 use super::items::since;
@@ -7,7 +7,7 @@ use crate::model::*;
 use crate::version::Version;
 use Version::{V2025_06_18, V2025_11_25};
 
-/// What a result without hints gets where hints are required: stale at once, for the asker alone.
+/// The cache hints of a result without hints, if its revision requires them: stale at once, private.
 const NO_CACHING: CacheHints = CacheHints::new(0, CacheScope::Private);
 
 impl Downgrade for CacheHints {

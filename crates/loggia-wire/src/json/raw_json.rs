@@ -107,7 +107,7 @@ impl RawJson {
     }
 }
 
-/// What a JSON string says, where nothing in it is escaped.
+/// Returns the content of a JSON string without escapes; `None` for any other text.
 pub fn plain_text(json: &[u8]) -> Option<&str> {
     let text = json.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     if memchr::memchr(b'\\', text).is_some() { None } else { std::str::from_utf8(text).ok() }

@@ -166,7 +166,7 @@ impl<'a> RawObject<'a> {
     }
 }
 
-/// What a JSON text says; `None` where it is no string.
+/// Returns the content of a JSON string; `None` for any other value.
 pub(crate) fn string(json: &[u8]) -> Option<Cow<'_, str>> {
     match plain_text(json) {
         Some(plain) => Some(Cow::Borrowed(plain)),

@@ -1,14 +1,14 @@
-//! JSON read where it stands: one pass over the text tells which members an object has and where their values
-//! are, and makes nothing. The hot path of every request.
+//! [`Scanner`]: reads the members of JSON in one pass over the text, without allocating.
 //!
-//! The scanner knows less than a parser, never more: what it accepts, every parser accepts. Text that is
-//! malformed, nests too deeply or is only out of the ordinary (a name with escapes, say) it leaves alone:
-//! `None` means that the parser is to look, which knows how to word the error.
+//! Every request goes through it, so it only has to be fast for common texts. For text that is malformed, nests too deeply
+//! or is unusual (a name with escapes) it returns `None`, and the caller uses the parser, which words the error.
+//!
+//! Invariant: every text that the scanner accepts, a parser accepts.
 
 /// The deepest nesting that is accepted.
 pub const MAX_DEPTH: usize = 128;
 
-/// Reads one text from front to end.
+/// A reader of one JSON text, from front to end.
 pub struct Scanner<'t> {
     text: &'t [u8],
     at: usize,
@@ -111,7 +111,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Reads a string in which nothing is escaped.
-    pub fn plain_string(&mut self) -> Option<&'t [u8]> {
+    pub(crate) fn plain_string(&mut self) -> Option<&'t [u8]> {
         self.peek()?;
         match self.string()? {
             (text, false) => Some(text),
@@ -119,7 +119,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// What the next value begins with.
+    /// Returns the first byte of the next value.
     #[inline]
     pub fn peek(&mut self) -> Option<u8> {
         loop {
@@ -130,7 +130,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// How far it has read.
+    /// Returns the number of bytes that were read.
     pub fn position(&self) -> usize {
         self.at
     }
@@ -251,8 +251,8 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// Where one member of an object stands, the last where its name is repeated, in text that is known to be JSON.
-/// `None` where that is for the parser to find out.
+/// Finds a member of an object, the last if its name is repeated, in text that is known to be JSON. `None` leaves it to
+/// the parser.
 pub(crate) fn find<'t>(object: &'t [u8], wanted: &str) -> Option<Option<&'t [u8]>> {
     let mut found = None;
     Scanner::new(object).object(|scanner, name| {
@@ -265,7 +265,7 @@ pub(crate) fn find<'t>(object: &'t [u8], wanted: &str) -> Option<Option<&'t [u8]
     Some(found)
 }
 
-/// How many bytes stand in a string before the next quote, backslash or control character.
+/// Returns the number of bytes of a string before the next quote, backslash or control character.
 #[inline]
 pub(crate) fn plain_run(text: &[u8]) -> usize {
     let (words, rest) = text.as_chunks::<8>();

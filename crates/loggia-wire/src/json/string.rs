@@ -1,4 +1,6 @@
-//! Strings written run by run: most of a text needs no escape, and long texts are most of what servers send.
+//! Writes JSON strings.
+//!
+//! Long texts are most of what servers send, and most of a text needs no escape, so it is copied run by run.
 
 use super::scanner::plain_run;
 

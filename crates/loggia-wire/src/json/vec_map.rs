@@ -1,5 +1,6 @@
-//! A map for few entries that keeps them in the order of their insertion. The standard maps are compiled anew for every
-//! type that is kept in them, at several kilobytes each; this one is a vector and a search.
+//! [`VecMap`]: a map for few entries, in the order of their insertion.
+//!
+//! The standard maps are compiled for every type they hold, at several kilobytes each; this one is a vector and a search.
 
 use std::borrow::Borrow;
 use std::iter::Map;
@@ -15,17 +16,17 @@ impl<K: PartialEq, V> VecMap<K, V> {
         VecMap(Vec::new())
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The value of `key`.
+    /// Returns the value of `key`.
     pub fn get<Q: PartialEq + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -33,7 +34,7 @@ impl<K: PartialEq, V> VecMap<K, V> {
         self.position(key).map(|at| &self.0[at].1)
     }
 
-    /// The same, to be changed.
+    /// Returns the value of `key`, to be changed.
     pub fn get_mut<Q: PartialEq + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -49,7 +50,7 @@ impl<K: PartialEq, V> VecMap<K, V> {
         self.position(key).is_some()
     }
 
-    /// Sets the value of `key`; the one it had before.
+    /// Sets the value of `key` and returns the one it had before.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.position(&key) {
             Some(at) => Some(std::mem::replace(&mut self.0[at].1, value)),
@@ -60,7 +61,7 @@ impl<K: PartialEq, V> VecMap<K, V> {
         }
     }
 
-    /// Takes the value of `key` out.
+    /// Removes `key` and returns its value.
     pub fn remove<Q: PartialEq + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -68,7 +69,7 @@ impl<K: PartialEq, V> VecMap<K, V> {
         self.position(key).map(|at| self.0.remove(at).1)
     }
 
-    /// Takes the first entry out.
+    /// Removes and returns the first entry.
     pub fn pop_first(&mut self) -> Option<(K, V)> {
         if self.0.is_empty() { None } else { Some(self.0.remove(0)) }
     }
@@ -103,7 +104,7 @@ impl<K: PartialEq, V> VecMap<K, V> {
         self.0.into_iter().map(|(_, value)| value)
     }
 
-    /// Keeps what `keep` selects.
+    /// Keeps the entries that `keep` accepts.
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
         self.0.retain_mut(|(key, value)| keep(key, value));
     }
@@ -175,7 +176,7 @@ impl<K: PartialEq + Borrow<Q>, Q: PartialEq + ?Sized, V> std::ops::Index<&Q> for
 
     /// The value of `key`, which must be there.
     fn index(&self, key: &Q) -> &V {
-        self.get(key).expect("whoever indexes a map knows that the key is there")
+        self.get(key).expect("the key of an indexed map exists")
     }
 }
 

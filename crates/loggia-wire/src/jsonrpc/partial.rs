@@ -1,5 +1,7 @@
-//! What can be told of a message that cannot be read as a whole, because it is not JSON (`NaN`, a text cut short) or
-//! longer than it may be. Its sender, or the request it answers, waits otherwise until time is up.
+//! [`PartialEnvelope`]: the id and the kind of a message that cannot be read, because it is not JSON (`NaN`, a text cut
+//! short) or too long.
+//!
+//! Without them the sender of a request, or the request that a response answers, would wait until its timeout.
 
 use super::Id;
 

@@ -48,7 +48,7 @@ pub(super) fn modern(params: Option<&Params>, supported: &[Version]) -> Option<R
     })
 }
 
-/// What the `_meta` of a session's request may say.
+/// Reads the `_meta` of a request of a session.
 pub(super) fn in_session(params: Option<&Params>) -> Option<(Option<ProgressToken>, Meta)> {
     let Some(meta) = text(params)? else { return Some((None, Meta::new())) };
     let mut fields = MetaFields::read(meta)?;

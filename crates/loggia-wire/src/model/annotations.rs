@@ -1,9 +1,9 @@
-//! What clients are told about a thing besides the thing: icons, audience, importance.
+//! Annotations for clients: icons, audience, importance.
 
 use super::Extra;
 use crate::json::{FromJson, ToJson};
 
-/// Who speaks.
+/// The speaker of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum Role {
     /// The person.
@@ -17,7 +17,7 @@ pub enum Role {
 pub struct Annotations {
     /// For whom it is.
     pub audience: Option<Vec<Role>>,
-    /// How important it is, from 0 to 1.
+    /// The importance, from 0 to 1.
     pub priority: Option<f64>,
     /// When it last changed, as ISO 8601 text. Since 2025-06-18.
     pub last_modified: Option<String>,

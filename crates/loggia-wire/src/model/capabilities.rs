@@ -1,4 +1,4 @@
-//! What each side can do.
+//! Capabilities of clients and servers.
 
 use super::{Extra, JsonObject};
 use crate::json::VecMap;
@@ -7,10 +7,10 @@ use crate::json::{FromJson, ToJson};
 /// Settings of one extension, by its identifier.
 pub type Extensions = VecMap<String, JsonObject>;
 
-/// What a client can do.
+/// The capabilities of a client.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ClientCapabilities {
-    /// What no specification defines.
+    /// Capabilities that no specification defines.
     pub experimental: Option<Extensions>,
     /// It can say which folders matter.
     pub roots: Option<RootsCapability>,
@@ -71,10 +71,10 @@ impl ElicitationCapability {
     }
 }
 
-/// What a server offers.
+/// The capabilities of a server.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ServerCapabilities {
-    /// What no specification defines.
+    /// Capabilities that no specification defines.
     pub experimental: Option<Extensions>,
     /// It sends log messages.
     pub logging: Option<JsonObject>,

@@ -1,4 +1,4 @@
-//! Completing an argument while a person types it.
+//! Completion of an argument while the user types it.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ pub struct CompleteParams {
     pub reference: CompletionReference,
     /// Which argument, and what is typed so far.
     pub argument: CompletionArgument,
-    /// What is known already. Since 2025-06-18.
+    /// The other arguments. Since 2025-06-18.
     pub context: Option<CompletionContext>,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -24,7 +24,7 @@ pub struct CompleteParams {
 }
 
 impl CompleteParams {
-    /// What a person typed so far for an argument of a prompt.
+    /// Creates params for an argument of a prompt, with the text so far.
     pub fn prompt(
         name: impl Into<String>,
         argument: impl Into<String>,
@@ -33,7 +33,7 @@ impl CompleteParams {
         CompleteParams::of(CompletionReference::Prompt { name: name.into(), title: None }, argument, typed)
     }
 
-    /// What a person typed so far for a variable of a resource template.
+    /// Creates params for a variable of a resource template, with the text so far.
     pub fn resource(
         uri: impl Into<String>,
         variable: impl Into<String>,
@@ -123,14 +123,14 @@ impl FieldsMut for CompletionReference {
 pub struct CompletionArgument {
     /// Its name.
     pub name: String,
-    /// What is typed so far.
+    /// The text so far.
     pub value: String,
     /// Members we do not know.
     #[json(flatten)]
     pub extra: Extra,
 }
 
-/// What is known already.
+/// The arguments that have values already.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct CompletionContext {
     /// The other arguments.
@@ -158,7 +158,7 @@ pub struct CompleteResult {
 pub struct Completion {
     /// At most [`Completion::MAX_VALUES`].
     pub values: Vec<String>,
-    /// How many there are in all.
+    /// The number of all matches.
     pub total: Option<u64>,
     /// Whether there are more.
     pub has_more: Option<bool>,

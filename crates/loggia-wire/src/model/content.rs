@@ -1,4 +1,4 @@
-//! What a tool or a prompt gives to a model: text, pictures, sound, resources.
+//! Content of tool results and prompts: text, images, audio, resources.
 
 use super::{Annotations, Extra, JsonObject, Meta, Resource, ResourceContents, setters};
 use crate::json::RawJson;
@@ -177,7 +177,7 @@ pub struct ToolUseContent {
     pub extra: Extra,
 }
 
-/// What a tool that a model used gave. Since 2025-11-25.
+/// The result of a tool that a model used. Since 2025-11-25.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ToolResultContent {
     /// The wish it answers.

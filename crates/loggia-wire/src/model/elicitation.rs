@@ -1,4 +1,4 @@
-//! Asking the person: a form of primitive fields, or a URL to open. Since 2025-06-18.
+//! Elicitation: a form of primitive fields for the user, or a URL to open. Since 2025-06-18.
 
 use super::{Extra, JsonObject, Meta};
 use crate::json::VecMap;
@@ -15,7 +15,7 @@ pub enum ElicitParams {
 }
 
 impl ElicitParams {
-    /// What the person is told.
+    /// The text for the user.
     pub fn message(&self) -> &str {
         match self {
             ElicitParams::Form(form) => &form.message,
@@ -38,7 +38,7 @@ impl ElicitParams {
 pub struct ElicitFormParams {
     /// `form`, or absent. Since 2025-11-25.
     pub mode: Option<FormMode>,
-    /// What the person is told.
+    /// The text for the user.
     pub message: String,
     /// The fields.
     pub requested_schema: ElicitSchema,
@@ -62,9 +62,9 @@ pub enum FormMode {
 pub struct ElicitUrlParams {
     /// `url`.
     pub mode: UrlMode,
-    /// What the person is told.
+    /// The text for the user.
     pub message: String,
-    /// Where to go.
+    /// The URL to open.
     pub url: String,
     /// Names this elicitation in later messages; required in 2025-11-25 and in no other revision.
     pub elicitation_id: Option<String>,
@@ -201,14 +201,14 @@ field_schema! {
         pub min_length: Option<u64>,
         /// Most characters.
         pub max_length: Option<u64>,
-        /// What kind of text.
+        /// The format of the text.
         pub format: Option<StringFormat>,
-        /// What is filled in already. Since 2025-11-25.
+        /// The value that is filled in already. Since 2025-11-25.
         pub default: Option<String>,
     }
 }
 
-/// What kind of text a field takes.
+/// The format of a text field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum StringFormat {
     /// An address for mail.
@@ -229,7 +229,7 @@ field_schema! {
         pub minimum: Option<serde_json::Number>,
         /// Greatest value.
         pub maximum: Option<serde_json::Number>,
-        /// What is filled in already. Since 2025-11-25.
+        /// The value that is filled in already. Since 2025-11-25.
         pub default: Option<serde_json::Number>,
     }
 }
@@ -237,7 +237,7 @@ field_schema! {
 field_schema! {
     /// A yes-or-no field.
     BooleanSchema(BooleanType) {
-        /// What is filled in already.
+        /// The value that is filled in already.
         pub default: Option<bool>,
     }
 }
@@ -253,7 +253,7 @@ field_schema! {
         pub enum_names: Option<Vec<String>>,
         /// The values with their titles.
         pub one_of: Option<Vec<TitledValue>>,
-        /// What is chosen already. Since 2025-11-25.
+        /// The values that are chosen already. Since 2025-11-25.
         pub default: Option<String>,
     }
 }
@@ -267,7 +267,7 @@ field_schema! {
         pub max_items: Option<u64>,
         /// The values.
         pub items: MultiEnumItems,
-        /// What is chosen already.
+        /// The values that are chosen already.
         pub default: Option<Vec<String>>,
     }
 }
@@ -294,14 +294,14 @@ pub struct TitledValue {
     /// The value.
     #[json(rename = "const")]
     pub value: String,
-    /// What the person sees.
+    /// The text for the user.
     pub title: String,
     /// Members we do not know.
     #[json(flatten)]
     pub extra: Extra,
 }
 
-/// What the person did.
+/// The user's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum ElicitAction {
     /// Agreed, and filled in the form.
@@ -315,7 +315,7 @@ pub enum ElicitAction {
 /// Result of `elicitation/create`.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct ElicitResult {
-    /// What the person did.
+    /// The user's answer.
     pub action: ElicitAction,
     /// The form, after `accept` in form mode.
     pub content: Option<JsonObject>,

@@ -1,5 +1,6 @@
-//! What a server may ask of its client in the middle of a request: the person, the model, the folders. In
-//! the modern era these travel inside a result (MRTR); in the legacy era each is a request of its own.
+//! Requests of a server to its client while it handles a request: elicitation, sampling, roots.
+//!
+//! In the modern era they travel inside a result (MRTR); in the legacy era each is a request of its own.
 
 use super::{CreateMessageParams, ElicitParams, Extra, Meta};
 use crate::json::{DecodeError, FromJson, JsonRef, RawJson, RawObject, ToJson, VecMap};
@@ -81,9 +82,9 @@ pub type InputResponses = VecMap<String, RawJson>;
 /// members is present.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct InputRequired {
-    /// What to ask.
+    /// The requests to the client.
     pub input_requests: Option<InputRequests>,
-    /// What the client must send back unchanged.
+    /// A state that the client sends back unchanged.
     pub request_state: Option<String>,
     /// `_meta`.
     #[json(rename = "_meta")]

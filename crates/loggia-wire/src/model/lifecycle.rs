@@ -1,4 +1,4 @@
-//! Meeting: who each side is, and what a server says of itself.
+//! Initialization and discovery.
 
 use super::{CacheHints, ClientCapabilities, Extra, Icon, Meta, ServerCapabilities, setters};
 use crate::json::{FromJson, ToJson};
@@ -12,9 +12,9 @@ pub struct Implementation {
     pub title: Option<String>,
     /// Its version.
     pub version: String,
-    /// What it does. Since 2025-11-25.
+    /// A description. Since 2025-11-25.
     pub description: Option<String>,
-    /// Where to read more. Since 2025-11-25.
+    /// The URL of its website. Since 2025-11-25.
     pub website_url: Option<String>,
     /// Pictures. Since 2025-11-25.
     pub icons: Option<Vec<Icon>>,
@@ -46,9 +46,9 @@ impl Implementation {
 pub struct InitializeParams {
     /// The revision the client wants, as it wrote it.
     pub protocol_version: String,
-    /// What it can do.
+    /// The client's capabilities.
     pub capabilities: ClientCapabilities,
-    /// Who it is.
+    /// The program.
     pub client_info: Implementation,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -63,11 +63,11 @@ pub struct InitializeParams {
 pub struct InitializeResult {
     /// The revision of the session, as the server wrote it.
     pub protocol_version: String,
-    /// What the server offers.
+    /// The server's capabilities.
     pub capabilities: ServerCapabilities,
-    /// Who it is.
+    /// The program.
     pub server_info: Implementation,
-    /// How a model should use it.
+    /// Instructions for the model.
     pub instructions: Option<String>,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -82,14 +82,14 @@ pub struct InitializeResult {
 pub struct DiscoverResult {
     /// The revisions the server speaks, as it wrote them.
     pub supported_versions: Vec<String>,
-    /// What it offers.
+    /// The server's capabilities.
     pub capabilities: ServerCapabilities,
-    /// How a model should use it.
+    /// Instructions for the model.
     pub instructions: Option<String>,
     /// `_meta`; among it who the server is.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// How long it may be kept.
+    /// Cache hints.
     #[json(flatten)]
     pub cache: CacheHints,
     /// Members we do not know.

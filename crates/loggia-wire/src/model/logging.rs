@@ -4,7 +4,7 @@ use super::{Extra, Meta};
 use crate::json::RawJson;
 use crate::json::{FromJson, ToJson};
 
-/// How bad it is (RFC 5424, section 6.2.1). Ordered from least to most severe.
+/// A severity (RFC 5424, section 6.2.1). Ordered from least to most severe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ToJson, FromJson)]
 #[allow(missing_docs, reason = "the names are RFC 5424's")]
 pub enum LoggingLevel {
@@ -34,11 +34,11 @@ pub struct SetLevelParams {
 /// Parameters of `notifications/message`.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct LogParams {
-    /// How bad it is.
+    /// The severity.
     pub level: LoggingLevel,
     /// Which part speaks.
     pub logger: Option<String>,
-    /// What it says: any JSON.
+    /// The message: any JSON.
     pub data: RawJson,
     /// `_meta`.
     #[json(rename = "_meta")]

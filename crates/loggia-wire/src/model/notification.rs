@@ -1,4 +1,4 @@
-//! What either side tells the other without wanting an answer.
+//! Notifications of both sides.
 
 use super::{Extra, LogParams, Meta, SubscriptionFilter};
 use crate::json::RawJson;
@@ -14,9 +14,9 @@ pub type ProgressToken = Id;
 pub struct ProgressParams {
     /// The request's token.
     pub progress_token: ProgressToken,
-    /// How far; grows with every notification.
+    /// The progress so far; grows with every notification.
     pub progress: f64,
-    /// How far it goes in all, where known.
+    /// The progress at the end, if known.
     pub total: Option<f64>,
     /// For the person. Since 2025-03-26.
     pub message: Option<String>,
@@ -76,7 +76,7 @@ pub struct ElicitationCompleteParams {
 /// Parameters of `notifications/subscriptions/acknowledged`. Since 2026-07-28.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct SubscriptionsAcknowledgedParams {
-    /// What the server agreed to.
+    /// The notifications that the server will send.
     pub notifications: SubscriptionFilter,
     /// `_meta`; among it the subscription's id.
     #[json(rename = "_meta")]
@@ -97,7 +97,7 @@ pub struct EmptyParams {
     pub extra: Extra,
 }
 
-/// What a server tells its client.
+/// A notification of a server.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "each is its method")]
 pub enum ServerNotification {
@@ -135,7 +135,7 @@ impl ServerNotification {
     }
 }
 
-/// What a client tells its server.
+/// A notification of a client.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "each is its method")]
 pub enum ClientNotification {

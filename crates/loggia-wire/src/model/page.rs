@@ -1,4 +1,4 @@
-//! Lists that come in pages, and how long an answer may be kept.
+//! Pages of lists, and cache hints.
 
 use super::{Extra, Meta, Prompt, Resource, ResourceTemplate, Tool};
 use crate::json::{DecodeError, FromJson, ToJson};
@@ -6,7 +6,7 @@ use crate::json::{DecodeError, FromJson, ToJson};
 /// Parameters of every request for a list.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct PageParams {
-    /// Where to go on; opaque.
+    /// The position of the page, an opaque string.
     pub cursor: Option<String>,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -16,13 +16,13 @@ pub struct PageParams {
     pub extra: Extra,
 }
 
-/// How long, and by whom, a result may be kept. Required since 2026-07-28, absent before.
+/// Cache hints of a result. Required since 2026-07-28, absent before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ToJson, FromJson)]
 pub struct CacheHints {
-    /// For how many milliseconds it is fresh.
+    /// The time for which a result is fresh, in milliseconds.
     #[json(read_with = "time_to_live")]
     pub ttl_ms: Option<u64>,
-    /// Who may share it.
+    /// The clients that may share a cached result.
     pub cache_scope: Option<CacheScope>,
 }
 
@@ -31,12 +31,12 @@ fn time_to_live(text: &[u8]) -> Result<Option<u64>, DecodeError> {
     Ok(Option::<f64>::from_json(text)?.map(|ms| ms.max(0.0) as u64))
 }
 
-/// Who may share a kept result.
+/// The clients that may share a cached result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum CacheScope {
-    /// Anybody.
+    /// Every client.
     Public,
-    /// Whoever has the same authorization.
+    /// Clients with the same authorization.
     Private,
 }
 
@@ -54,12 +54,12 @@ macro_rules! list_result {
         pub struct $name {
             /// This page.
             pub $member: Vec<$item>,
-            /// Where to go on; absent on the last page.
+            /// The position of the next page; absent on the last page.
             pub next_cursor: Option<String>,
             /// `_meta`.
             #[json(rename = "_meta")]
             pub meta: Option<Meta>,
-            /// How long it may be kept.
+            /// Cache hints.
             #[json(flatten)]
             pub cache: CacheHints,
             /// Members we do not know.

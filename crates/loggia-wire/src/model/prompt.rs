@@ -1,4 +1,4 @@
-//! Prompts: messages a person chooses by name.
+//! Prompts: messages that a user chooses by name.
 
 use super::{ContentBlock, Extra, Icon, InputResponses, Meta, Role, setters};
 use crate::json::VecMap;
@@ -11,9 +11,9 @@ pub struct Prompt {
     pub name: String,
     /// For people. Since 2025-06-18.
     pub title: Option<String>,
-    /// What it gives.
+    /// A description of the messages.
     pub description: Option<String>,
-    /// What it takes.
+    /// The arguments.
     pub arguments: Option<Vec<PromptArgument>>,
     /// Pictures. Since 2025-11-25.
     pub icons: Option<Vec<Icon>>,
@@ -48,7 +48,7 @@ pub struct PromptArgument {
     pub name: String,
     /// For people. Since 2025-06-18.
     pub title: Option<String>,
-    /// What it is.
+    /// A description.
     pub description: Option<String>,
     /// Whether it must be given.
     pub required: Option<bool>,
@@ -79,7 +79,7 @@ pub struct GetPromptParams {
 /// Result of `prompts/get`.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct GetPromptResult {
-    /// What it gives.
+    /// A description of the messages.
     pub description: Option<String>,
     /// The messages.
     pub messages: Vec<PromptMessage>,
@@ -94,9 +94,9 @@ pub struct GetPromptResult {
 /// One message of a prompt.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct PromptMessage {
-    /// Who speaks.
+    /// The speaker.
     pub role: Role,
-    /// What.
+    /// The content.
     pub content: ContentBlock,
     /// Members we do not know.
     #[json(flatten)]

@@ -6,13 +6,13 @@ use crate::json::{DecodeError, Fields, FieldsMut, FromJson, JsonRef, ObjectReade
 /// A resource that can be read.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct Resource {
-    /// Where it is.
+    /// The URI.
     pub uri: String,
     /// For programs.
     pub name: String,
     /// For people. Since 2025-06-18.
     pub title: Option<String>,
-    /// What it is.
+    /// A description.
     pub description: Option<String>,
     /// Its type.
     pub mime_type: Option<String>,
@@ -53,13 +53,13 @@ impl Resource {
 /// A family of resources (RFC 6570).
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ResourceTemplate {
-    /// Where they are.
+    /// The URI template.
     pub uri_template: String,
     /// For programs.
     pub name: String,
     /// For people. Since 2025-06-18.
     pub title: Option<String>,
-    /// What they are.
+    /// A description.
     pub description: Option<String>,
     /// Their type, where all have the same.
     pub mime_type: Option<String>,
@@ -95,11 +95,11 @@ impl ResourceTemplate {
     }
 }
 
-/// What a resource holds.
+/// The contents of a resource.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 #[json(write_with = "ResourceContents::object", read_with = "ResourceContents::read")]
 pub struct ResourceContents {
-    /// Where it is.
+    /// The URI.
     pub uri: String,
     /// Its type.
     pub mime_type: Option<String>,
@@ -211,7 +211,7 @@ impl FieldsMut for ResourceContents {
 /// Parameters of `resources/read`.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ReadResourceParams {
-    /// What to read.
+    /// The URI to read.
     pub uri: String,
     /// Answers to the questions of the round before. Since 2026-07-28.
     pub input_responses: Option<InputResponses>,
@@ -228,12 +228,12 @@ pub struct ReadResourceParams {
 /// Result of `resources/read`.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ReadResourceResult {
-    /// What it holds.
+    /// The contents.
     pub contents: Vec<ResourceContents>,
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// How long it may be kept.
+    /// Cache hints.
     #[json(flatten)]
     pub cache: CacheHints,
     /// Members we do not know.

@@ -1,4 +1,4 @@
-//! The results of every request, under one roof.
+//! The results of all requests as one type.
 
 use super::{
     CallToolResult, CompleteResult, DiscoverResult, Extra, GetPromptResult, InitializeResult, InputRequired,
@@ -8,7 +8,7 @@ use super::{
 use crate::json::RawJson;
 use crate::json::{FromJson, ToJson};
 
-/// What a server answers.
+/// A result of a server.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "each is its method's")]
 pub enum ServerResult {

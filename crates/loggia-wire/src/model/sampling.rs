@@ -1,4 +1,4 @@
-//! Asking the client's model.
+//! Sampling: requests to the client's model.
 
 use super::{
     AudioContent, Extra, ImageContent, JsonObject, Meta, Role, TextContent, Tool, ToolResultContent,
@@ -13,11 +13,11 @@ pub struct CreateMessageParams {
     pub messages: Vec<SamplingMessage>,
     /// Which model would be good.
     pub model_preferences: Option<ModelPreferences>,
-    /// What the model is told first.
+    /// The system prompt.
     pub system_prompt: Option<String>,
     /// Whose context to add.
     pub include_context: Option<IncludeContext>,
-    /// How free the model is.
+    /// The sampling temperature.
     pub temperature: Option<f64>,
     /// Most tokens.
     pub max_tokens: i64,
@@ -25,7 +25,7 @@ pub struct CreateMessageParams {
     pub stop_sequences: Option<Vec<String>>,
     /// For the model's provider.
     pub metadata: Option<JsonObject>,
-    /// What the model may use. Since 2025-11-25.
+    /// The tools that the model may use. Since 2025-11-25.
     pub tools: Option<Vec<Tool>>,
     /// Whether it must. Since 2025-11-25.
     pub tool_choice: Option<ToolChoice>,
@@ -51,7 +51,7 @@ impl CreateMessageParams {
 /// Whose context to add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum IncludeContext {
-    /// Nobody's.
+    /// No context.
     None,
     /// The asking server's.
     ThisServer,
@@ -62,14 +62,14 @@ pub enum IncludeContext {
 /// Whether a model uses tools. Since 2025-11-25.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ToolChoice {
-    /// How.
+    /// The mode.
     pub mode: Option<ToolChoiceMode>,
     /// Members we do not know.
     #[json(flatten)]
     pub extra: Extra,
 }
 
-/// How a model uses tools.
+/// Use of tools by the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum ToolChoiceMode {
     /// As it likes.
@@ -109,9 +109,9 @@ pub struct ModelHint {
 /// One message of a conversation with a model.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct SamplingMessage {
-    /// Who speaks.
+    /// The speaker.
     pub role: Role,
-    /// What.
+    /// The content.
     pub content: SamplingContent,
     /// `_meta`. Since 2025-11-25.
     #[json(rename = "_meta")]
@@ -195,7 +195,7 @@ pub enum SamplingContentBlock {
     /// The model's wish to use a tool. Since 2025-11-25.
     #[json(rename = "tool_use")]
     ToolUse(ToolUseContent),
-    /// What the tool gave. Since 2025-11-25.
+    /// The result of a tool. Since 2025-11-25.
     #[json(rename = "tool_result")]
     ToolResult(ToolResultContent),
 }
@@ -203,9 +203,9 @@ pub enum SamplingContentBlock {
 /// Result of `sampling/createMessage`.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct CreateMessageResult {
-    /// Who speaks: the model.
+    /// The speaker: the model.
     pub role: Role,
-    /// What.
+    /// The content.
     pub content: SamplingContent,
     /// Which model.
     pub model: String,

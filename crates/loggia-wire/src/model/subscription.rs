@@ -6,7 +6,7 @@ use crate::json::{FromJson, ToJson};
 /// Parameters of `subscriptions/listen`.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ListenParams {
-    /// What the client wants.
+    /// The notifications that the client wants.
     pub notifications: SubscriptionFilter,
     /// `_meta`.
     #[json(rename = "_meta")]

@@ -1,4 +1,4 @@
-//! Tools: what a model can call.
+//! Tools: functions that a model can call.
 
 use std::sync::Arc;
 
@@ -18,9 +18,9 @@ pub struct Tool {
     pub title: Option<String>,
     /// For the model.
     pub description: Option<String>,
-    /// What it takes. Its root is of type `object`.
+    /// The schema of the arguments. Its root is of type `object`.
     pub input_schema: Schema,
-    /// What its structured result looks like. Since 2025-06-18.
+    /// The schema of the structured result. Since 2025-06-18.
     pub output_schema: Option<Schema>,
     /// Hints. Since 2025-03-26.
     pub annotations: Option<ToolAnnotations>,
