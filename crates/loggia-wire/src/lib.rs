@@ -1,16 +1,16 @@
 //! The Model Context Protocol as pure data and functions.
 //!
-//! Everything here is a value or a function from values to values: no runtime, no I/O, no clock, no
-//! randomness. That is what lets one description of the protocol serve the SDK, the hub, the fuzzers and
-//! the tests alike.
+//! One description of the protocol serves the SDK, the hub, the fuzz targets and the tests.
 //!
-//! * [`version`]: the revisions as a parsed enum, and the two eras they fall into.
+//! Invariant: everything is a value or a function from values to values; no runtime, no I/O, no clock, no randomness.
+//!
+//! * [`version`]: the revisions as an enum, and the two eras they fall into.
 //! * [`json`]: JSON below the protocol: scanning, values that are carried as text, reading and writing.
 //! * [`jsonrpc`]: the envelope, read once and written once; payloads stay raw ([`RawJson`]).
 //! * [`method`]: every method name, and in which revision it exists.
 //! * [`model`]: one neutral model of every type; [`codec`] takes it to and from each revision.
-//! * [`params`]: a request's params, and what in them routes it.
-//! * [`meta`]: what a request says about itself (`_meta`); [`meta_key`]: the rules for its keys.
+//! * [`params`]: a request's params, and the members that route it.
+//! * [`meta`]: the `_meta` of a request; [`meta_key`]: the rules for its keys.
 //! * [`header`]: the HTTP headers that mirror the body.
 //! * [`text`]: text from outside, safe to show.
 //! * [`uri`]: resource URIs in a normal form, for access rules.

@@ -78,8 +78,8 @@ fn each(
     attributes: &[Attribute],
     mut read: impl FnMut(ParseNestedMeta<'_>) -> syn::Result<()>,
 ) -> syn::Result<()> {
-    let json = attributes.iter().filter(|attribute| attribute.path().is_ident("json"));
-    json.map(|attribute| attribute.parse_nested_meta(&mut read)).collect()
+    let mut json = attributes.iter().filter(|attribute| attribute.path().is_ident("json"));
+    json.try_for_each(|attribute| attribute.parse_nested_meta(&mut read))
 }
 
 fn name(meta: &ParseNestedMeta<'_>) -> String {
