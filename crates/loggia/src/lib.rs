@@ -12,11 +12,13 @@ pub mod budget;
 pub mod changes;
 #[cfg(feature = "client")]
 pub mod client;
+mod clock;
 pub mod edge;
 pub mod error;
 pub mod exchange;
 pub mod limits;
 pub mod prelude;
+mod random;
 mod reference;
 pub mod schema;
 pub mod server;

@@ -3,9 +3,7 @@
 
 /// Returns a short random name that joins what a client is told with what the log says.
 pub fn correlation_id() -> String {
-    use ring::rand::SecureRandom;
-    let mut bytes = [0u8; 6];
     // Without randomness the reference is only less unique; the answer still goes out.
-    let _ = ring::rand::SystemRandom::new().fill(&mut bytes);
+    let bytes: [u8; 6] = crate::random::try_random().unwrap_or_default();
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -30,10 +30,8 @@ impl Backoff {
 
 /// A number between 0 and 1 from the system's randomness.
 pub(crate) fn random() -> f64 {
-    use ring::rand::SecureRandom;
-    let mut bytes = [0u8; 4];
     // Without randomness the waits are merely in step.
-    let _ = ring::rand::SystemRandom::new().fill(&mut bytes);
+    let bytes: [u8; 4] = crate::random::try_random().unwrap_or_default();
     f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }
 

@@ -8,7 +8,7 @@ use loggia_wire::Version;
 use tower_layer::Layer;
 
 use super::completion::{Completer, Completing, IntoCompletion, completer};
-use super::core::{Clock, Core};
+use super::core::Core;
 use super::cx::Cx;
 use super::handlers::prompts::{self, PromptEntry};
 use super::handlers::resources::{self, AnyResource, Resources};
@@ -22,6 +22,7 @@ use super::seal::{Sealer, StateKey};
 use super::tool::{IntoTool, Tool};
 use super::{Inner, Server};
 use crate::changes::Changes;
+use crate::clock::{WallClock, system_clock};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::model::{
@@ -54,7 +55,7 @@ struct Parts {
     paging: Paging,
     limits: Limits,
     changes: Changes,
-    clock: Clock,
+    clock: WallClock,
     keys: Vec<StateKey>,
     state_ttl: Duration,
 }
@@ -77,7 +78,7 @@ impl ServerBuilder<()> {
             paging: Paging { size: 250, cache: CacheHints::new(60_000, CacheScope::Private) },
             limits: Limits::default(),
             changes: Changes::new(),
-            clock: Arc::new(SystemTime::now),
+            clock: system_clock(),
             keys: Vec::new(),
             state_ttl: Duration::from_secs(30 * 60),
         };

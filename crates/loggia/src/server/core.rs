@@ -16,13 +16,11 @@ use super::list::List;
 use super::replay::InputContext;
 use super::seal::Sealer;
 use crate::changes::{ChangeSubscription, Changes};
+use crate::clock::WallClock;
 use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::model::{InputResponses, SubscriptionFilter};
 use crate::service::{BoxFuture, Description, Outcome, Request};
-
-/// The time, for whatever expires.
-pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 pub(crate) struct Core {
     pub(crate) description: Arc<Description>,
@@ -34,7 +32,7 @@ pub(crate) struct Core {
     pub(crate) completer: Option<Completer<()>>,
     pub(crate) changes: Changes,
     pub(crate) limits: Limits,
-    pub(crate) clock: Clock,
+    pub(crate) clock: WallClock,
     pub(crate) sealer: Sealer,
     pub(crate) state_ttl: Duration,
     /// What handlers are given that have their state in them already.

@@ -13,6 +13,7 @@ use super::error::ToolError;
 use super::registry::Registry;
 use super::replay::InputContext;
 use crate::changes::Changes;
+use crate::clock::unix_seconds;
 use crate::exchange::{Cancelled, Exchange};
 use crate::model::{
     ClientCapabilities, Extra, Implementation, LogParams, LoggingLevel, Meta, ProgressParams,
@@ -160,7 +161,7 @@ impl Cx {
     }
 
     fn may_log(&self) -> bool {
-        let now = self.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = unix_seconds(self.now());
         let mut logged = lock(&self.0.logged);
         if logged.second != now {
             *logged = Logged { second: now, count: 0 };

@@ -6,7 +6,7 @@
 use std::future::poll_fn;
 use std::sync::{Mutex, OnceLock};
 use std::task::{Poll, Waker};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,6 +17,7 @@ use super::core::Core;
 use super::cx::{Call, Cx, lock};
 use super::error::ToolError;
 use super::seal::{canonical, digest, is_sealed};
+use crate::clock::unix_seconds;
 use crate::model::{InputRequest, InputRequests, InputRequired, InputResponses};
 use crate::service::BoxFuture;
 
@@ -188,7 +189,7 @@ fn input_required(call: &Call) -> Result<InputRequired, RpcError> {
             format!("This call asked for input more than {most} times: start it again"),
         ));
     }
-    carried.until = seconds(call.core.now() + call.core.state_ttl);
+    carried.until = unix_seconds(call.core.now() + call.core.state_ttl);
     carried.kept.extend(std::mem::take(&mut now.kept));
     carried.once.extend(std::mem::take(&mut now.once));
     let wanted = std::mem::take(&mut now.wanted);
@@ -245,7 +246,7 @@ fn unseal(call: &Call, text: &str, at: SystemTime) -> Result<RequestState, RpcEr
     }
     let plain = call.core.sealer.open(&context(call), text).ok_or_else(refused)?;
     let carried = RequestState::from_json(&plain).map_err(|_| refused())?;
-    if carried.until < seconds(at) {
+    if carried.until < unix_seconds(at) {
         return Err(RpcError::invalid_params(
             "The requestState has expired: start the call again without it",
         ));
@@ -261,8 +262,4 @@ fn refused() -> RpcError {
 
 fn reused(key: &str) -> ToolError {
     ToolError::internal(format!("two different questions were asked under the key {key:?}"))
-}
-
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }

@@ -8,7 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use loggia_wire::{JsonText, RawJson};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{Context, SHA256};
-use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::random::{random, try_random};
 
 /// What every sealed text begins with, so that a state of somebody else's making is told apart.
 const PREFIX: &str = "lg1.";
@@ -27,9 +28,7 @@ impl StateKey {
 
     /// A key that nobody knows; it dies with the process.
     pub fn random() -> StateKey {
-        let mut secret = [0; 32];
-        SystemRandom::new().fill(&mut secret).expect("the operating system has randomness");
-        StateKey(secret)
+        StateKey(random())
     }
 
     fn cipher(&self) -> LessSafeKey {
@@ -57,8 +56,7 @@ impl Sealer {
 
     /// Seals `plain` for the call that `context` names. `None` without randomness.
     pub(crate) fn seal(&self, context: &[u8], plain: &[u8]) -> Option<String> {
-        let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new().fill(&mut nonce).ok()?;
+        let nonce: [u8; NONCE_LEN] = try_random()?;
         let mut sealed = plain.to_vec();
         let key = self.keys.first()?.cipher();
         key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut sealed)

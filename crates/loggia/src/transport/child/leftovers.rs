@@ -17,7 +17,6 @@ mod linux {
     use std::io::Read;
     use std::path::PathBuf;
 
-    use ring::rand::{SystemRandom, generate};
     use rustix::process::{Pid, Signal, getpid, kill_process};
 
     use super::super::procfs::{self, ProcessStat};
@@ -40,7 +39,7 @@ mod linux {
         /// A mark for another child of this process.
         pub(in super::super) fn new() -> Option<Mark> {
             let own = getpid();
-            let child: [u8; 8] = generate(&SystemRandom::new()).ok()?.expose();
+            let child: [u8; 8] = crate::random::try_random()?;
             Some(Mark {
                 pid: own.as_raw_pid(),
                 start: ProcessStat::of(own)?.start,

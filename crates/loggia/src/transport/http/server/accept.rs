@@ -19,7 +19,7 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
 
 /// The kinds of answer that a client reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Accepted {
+pub(super) enum AcceptedTypes {
     /// JSON and event streams, as the specification asks of clients.
     Both,
     /// JSON alone.
@@ -27,15 +27,15 @@ pub(super) enum Accepted {
 }
 
 /// Returns the kinds of answer that the client reads; `None` where JSON is not among them.
-pub(super) fn accepted(headers: &HeaderMap) -> Option<Accepted> {
+pub(super) fn accepted(headers: &HeaderMap) -> Option<AcceptedTypes> {
     // As nearly every client writes it.
     const BOTH: [&str; 2] = ["application/json, text/event-stream", "application/json,text/event-stream"];
     let mut values = headers.get_all(ACCEPT).iter();
     let usual = values.next().is_some_and(|value| BOTH.iter().any(|both| value == both));
     if usual && values.next().is_none() {
-        return Some(Accepted::Both);
+        return Some(AcceptedTypes::Both);
     }
-    let json = if accepts(headers, EVENT_STREAM) { Accepted::Both } else { Accepted::Json };
+    let json = if accepts(headers, EVENT_STREAM) { AcceptedTypes::Both } else { AcceptedTypes::Json };
     accepts(headers, JSON).then_some(json)
 }
 
@@ -89,7 +89,7 @@ mod tests {
             values.iter().for_each(|value| {
                 headers.append(ACCEPT, value.parse().expect("header"));
             });
-            let expected = if *stream { Accepted::Both } else { Accepted::Json };
+            let expected = if *stream { AcceptedTypes::Both } else { AcceptedTypes::Json };
             assert_eq!(accepted(&headers), json.then_some(expected), "{values:?}");
             assert_eq!(
                 (accepts(&headers, JSON), accepts(&headers, EVENT_STREAM)),

@@ -9,8 +9,7 @@ use loggia_wire::jsonrpc::{self, Frame, Message};
 use loggia_wire::{ErrorCode, RpcError};
 
 use super::accept::EVENT_STREAM;
-use super::detached_stream::DetachOnSend;
-use super::respond;
+use super::respond::{self, DetachOnSend};
 use crate::transport::http::Body;
 use crate::transport::sse::Parser;
 

@@ -5,31 +5,19 @@
 
 mod accept;
 mod admission;
-mod calls;
 mod connection;
-mod detached_stream;
 mod endpoint;
-mod guard;
-mod http_sse;
-mod idle_monitor;
+mod headers;
 mod json_only;
 mod legacy;
-mod listener;
-mod log;
 mod meta_cache;
 mod modern;
 mod nested;
 mod origin;
-mod preface;
+mod origin_rules;
 mod respond;
-mod seal;
-mod session_state;
-mod sessions;
-mod streams;
-mod tls;
+mod state;
 mod unfold;
-mod validate;
-mod watch;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -38,21 +26,21 @@ use std::time::SystemTime;
 
 use http::{Request, Response};
 
-use listener::Handler;
 use tower_layer::{Identity, Layer, Stack};
 
+pub use connection::PeerAddr;
 pub use endpoint::Endpoint;
+pub use legacy::SessionKey;
 pub use nested::HttpService;
-pub use seal::SessionKey;
 
-use self::admission::AdmissionControl;
-use self::endpoint::Shared;
-use self::guard::{Guard, is_loopback};
-use self::http_sse::HttpSse;
+use self::connection::{Acceptor, HttpHandler};
+use self::endpoint::EndpointRouter;
+use self::legacy::LegacyState;
 use self::origin::OriginFilter;
-use self::sessions::{Clock, Sessions};
-use self::tls::Acceptor;
+use self::origin_rules::{OriginRules, is_loopback};
+use self::state::EndpointState;
 use super::Body;
+use crate::clock::{WallClock, system_clock};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::service::{BoxFuture, Service};
@@ -82,16 +70,11 @@ pub fn http(address: impl Into<String>) -> Http {
         tls: None,
         legacy_sse: false,
         session_key: None,
-        clock: Arc::new(SystemTime::now),
+        clock: system_clock(),
         with_peer_addr: false,
         layer: Identity::new(),
     }
 }
-
-/// Who is at the other end of the connection that a request came on: the client, or a proxy before us. Among the
-/// extensions of requests where [`Http::with_peer_addr`] asked for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PeerAddr(pub SocketAddr);
 
 /// An HTTP server to be. `L` is what [`layer`](Http::layer) put around its endpoint.
 pub struct Http<L = Identity> {
@@ -104,7 +87,7 @@ pub struct Http<L = Identity> {
     tls: Option<Acceptor>,
     legacy_sse: bool,
     session_key: Option<SessionKey>,
-    clock: Clock,
+    clock: WallClock,
     with_peer_addr: bool,
     layer: L,
 }
@@ -239,8 +222,8 @@ impl<L> Http<L> {
     }
 
     fn origin_filter(&self) -> OriginFilter {
-        let guard = Guard::new(self.is_local(), &self.hosts, &self.origins);
-        OriginFilter::new(guard, !self.origins.is_empty())
+        let rules = OriginRules::new(self.is_local(), &self.hosts, &self.origins);
+        OriginFilter::new(rules, !self.origins.is_empty())
     }
 
     fn endpoint_for(
@@ -252,19 +235,10 @@ impl<L> Http<L> {
     ) -> (Endpoint, L) {
         let limits = self.limits.clone().unwrap_or(limits);
         let key = self.session_key.unwrap_or_else(SessionKey::random);
-        let shared = Shared {
-            service,
-            path: self.path.trim_end_matches('/').to_owned(),
-            filter,
-            sessions: Sessions::new(key, self.clock, limits.clone()),
-            requests: AdmissionControl::new("requests", "requests running", limits.requests),
-            streams: AdmissionControl::new("streams", "streams open", limits.streams),
-            limits,
-            memos: Default::default(),
-            shutdown,
-            http_sse: self.legacy_sse.then(HttpSse::default),
-        };
-        (Endpoint(Arc::new(shared)), self.layer)
+        let state = Arc::new(EndpointState::new(service, limits, shutdown));
+        let legacy = Arc::new(LegacyState::new(state.clone(), key, self.clock, self.legacy_sse));
+        let path = self.path.trim_end_matches('/').to_owned();
+        (Endpoint(Arc::new(EndpointRouter { state, legacy, path, filter })), self.layer)
     }
 
     /// Whether only this machine can reach the endpoint.
@@ -302,8 +276,8 @@ where
             let filter = Arc::new(http.origin_filter());
             let (endpoint, layer) = http.endpoint_for(service, limits, shutdown, None);
             tracing::info!(address = %local, path = endpoint.0.path, "listening");
-            let handler = Handler::new(layer.layer(endpoint.clone()), with_peer_addr, filter);
-            listener::run(listener, tls, handler, endpoint).await
+            let handler = HttpHandler::new(layer.layer(endpoint.clone()), with_peer_addr, filter);
+            connection::run(listener, tls, handler, endpoint).await
         })
     }
 }

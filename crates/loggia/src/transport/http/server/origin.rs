@@ -8,7 +8,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
-use super::guard::Guard;
+use super::origin_rules::OriginRules;
 use super::respond;
 use crate::transport::http::Body;
 
@@ -28,13 +28,13 @@ const MOST_REQUESTED: usize = 8 << 10;
 /// Checks requests, and adds the headers by which browsers let a page read a response.
 #[derive(Debug)]
 pub(super) struct OriginFilter {
-    guard: Guard,
+    rules: OriginRules,
     /// Whether responses differ by origin.
     varies: bool,
 }
 
 /// The decision on a request.
-pub(super) enum Verdict {
+pub(super) enum OriginVerdict {
     /// It is passed on.
     Pass,
     /// It is passed on, and its response is for a page of this origin, or for a client that is no page.
@@ -44,23 +44,23 @@ pub(super) enum Verdict {
 }
 
 impl OriginFilter {
-    pub(super) fn new(guard: Guard, varies: bool) -> OriginFilter {
-        OriginFilter { guard, varies }
+    pub(super) fn new(rules: OriginRules, varies: bool) -> OriginFilter {
+        OriginFilter { rules, varies }
     }
 
-    pub(super) fn judge(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Verdict {
-        if let Err(message) = self.guard.check(uri, headers) {
-            return Verdict::Answered(respond::refuse(StatusCode::FORBIDDEN, message));
+    pub(super) fn judge(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> OriginVerdict {
+        if let Err(message) = self.rules.check(uri, headers) {
+            return OriginVerdict::Answered(respond::refuse(StatusCode::FORBIDDEN, message));
         }
         match headers.get(ORIGIN) {
-            None if self.varies => Verdict::PassFor(None),
-            None => Verdict::Pass,
+            None if self.varies => OriginVerdict::PassFor(None),
+            None => OriginVerdict::Pass,
             Some(origin) if *method == Method::OPTIONS && is_preflight(headers) => {
                 let mut response = preflight(headers);
                 mark(&mut response, Some(origin.clone()));
-                Verdict::Answered(response)
+                OriginVerdict::Answered(response)
             }
-            Some(origin) => Verdict::PassFor(Some(origin.clone())),
+            Some(origin) => OriginVerdict::PassFor(Some(origin.clone())),
         }
     }
 }

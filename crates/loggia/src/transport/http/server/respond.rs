@@ -12,22 +12,28 @@ use loggia_wire::{ErrorCode, RpcError};
 
 use super::accept::{EVENT_STREAM, JSON};
 use super::admission::Overload;
-use super::detached_stream::DetachOnSend;
 use crate::transport::http::Body;
+
+/// A response to a request, or the refusal of the request.
+pub(super) type ResponseResult = Result<Response<Body>, Response<Body>>;
+
+/// Mark of a response, in its extensions, that is an event stream which may stay open for days.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DetachOnSend;
 
 /// Keeps nginx and its kin from holding events back.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Bytes that keep `guard` until the last of them was sent or dropped.
 pub(super) fn guarded<G: Send + 'static>(bytes: Vec<u8>, guard: Option<G>) -> Bytes {
-    struct Guarded<G>(Vec<u8>, #[allow(dead_code, reason = "it is only dropped")] G);
-    impl<G> AsRef<[u8]> for Guarded<G> {
+    struct GuardedBytes<G>(Vec<u8>, #[allow(dead_code, reason = "it is only dropped")] G);
+    impl<G> AsRef<[u8]> for GuardedBytes<G> {
         fn as_ref(&self) -> &[u8] {
             &self.0
         }
     }
     match guard {
-        Some(guard) => Bytes::from_owner(Guarded(bytes, guard)),
+        Some(guard) => Bytes::from_owner(GuardedBytes(bytes, guard)),
         None => bytes.into(),
     }
 }

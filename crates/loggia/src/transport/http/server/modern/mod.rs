@@ -2,6 +2,8 @@
 //! anything else is said, an event stream otherwise. The call runs inside the response, so that a client
 //! that goes away takes its call with it, and a client that does not read slows its own call down.
 
+mod validate;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,39 +12,65 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Response, StatusCode};
 use loggia_wire::jsonrpc::{self, Id, Message};
+use loggia_wire::meta::Declared;
 use loggia_wire::{ErrorCode, Method, Params, RequestMeta, RpcError, codec};
 
-use super::endpoint::{Answer, RequestEra, Shared, principal};
 use super::respond::{self, keep_alive};
+use super::state::{EndpointState, principal};
 use super::unfold::unfold;
-use super::validate;
 use crate::changes::ChangeSubscription;
 use crate::edge::notification_filter::NotificationFilter;
 use crate::edge::{self, discover, encode_outcome, listen, resolve_input};
 use crate::exchange::{CancelGuard, Exchange, Outbox};
-use crate::service::{Description, Outcome, Principal, Reply, Request, ResultGuard};
+use crate::service::{BoxFuture, Description, Outcome, Principal, Reply, Request, ResultGuard};
 use crate::transport::http::body::{Admission, Body};
 use crate::transport::sse;
 
+/// A message's answer, as far as it is made without waiting.
+pub(super) enum EndpointResponse {
+    /// The response is complete.
+    Ready(Response<Body>),
+    /// A call has to run.
+    Call(ModernCall),
+    /// The response needs something else first.
+    Deferred(BoxFuture<'static, Response<Body>>),
+}
+
+impl EndpointResponse {
+    pub(super) async fn response(self) -> Response<Body> {
+        match self {
+            EndpointResponse::Ready(response) => response,
+            EndpointResponse::Call(call) => call.answer().await,
+            EndpointResponse::Deferred(response) => response.await,
+        }
+    }
+}
+
+/// What the `_meta` of a message says, as far as routing has read it.
+pub(super) struct RequestEra {
+    pub(super) declared: Declared,
+    pub(super) meta: Option<Arc<RequestMeta>>,
+}
+
 /// Answers one message of the modern era.
 pub(super) fn serve(
-    shared: &Arc<Shared>,
+    endpoint: &Arc<EndpointState>,
     parts: &Parts,
-    said: RequestEra,
+    era: RequestEra,
     message: Message,
     permit: Admission,
-) -> Answer {
+) -> EndpointResponse {
     match message {
         Message::Request { id, method, params } => {
-            let incoming = Incoming { id, method, params, permit };
-            request(shared, parts, said, incoming)
+            let incoming = ModernRequest { id, method, params, permit };
+            request(endpoint, parts, era, incoming)
         }
         // The core protocol has none for HTTP, and an extension's must not be an error.
         Message::Notification { method, .. } => {
             tracing::trace!(%method, "a notification was ignored");
-            Answer::Now(respond::empty(StatusCode::ACCEPTED))
+            EndpointResponse::Ready(respond::empty(StatusCode::ACCEPTED))
         }
-        Message::Response { .. } => Answer::Now(respond::refuse(
+        Message::Response { .. } => EndpointResponse::Ready(respond::refuse(
             StatusCode::BAD_REQUEST,
             "This revision has no questions to answer with a response",
         )),
@@ -50,26 +78,37 @@ pub(super) fn serve(
 }
 
 /// A request as it arrived.
-struct Incoming {
+struct ModernRequest {
     id: Id,
     method: Method,
     params: Option<Params>,
     permit: Admission,
 }
 
-fn request(shared: &Arc<Shared>, parts: &Parts, said: RequestEra, incoming: Incoming) -> Answer {
-    let server = shared.service.describe();
-    let Incoming { id, method, params, .. } = &incoming;
-    let meta = match validate::check(shared, &server, &parts.headers, said, method, params.as_ref()) {
+fn request(
+    endpoint: &Arc<EndpointState>,
+    parts: &Parts,
+    era: RequestEra,
+    incoming: ModernRequest,
+) -> EndpointResponse {
+    let server = endpoint.service.describe();
+    let ModernRequest { id, method, params, .. } = &incoming;
+    let meta = match validate::check(endpoint, &server, &parts.headers, era, method, params.as_ref()) {
         Ok(meta) => meta,
-        Err(refusal) => return Answer::Now(respond::error(refusal.status, Some(id), &refusal.error)),
+        Err(refusal) => {
+            return EndpointResponse::Ready(respond::error(refusal.status, Some(id), &refusal.error));
+        }
     };
     match method {
-        Method::Discover => Answer::Now(discovered(id, &meta, &server)),
-        Method::Listen => {
-            Answer::Later(Box::pin(subscribe(shared.clone(), principal(parts), incoming, meta, server)))
-        }
-        _ => Answer::Running(Running::start(shared, principal(parts), incoming, meta, server)),
+        Method::Discover => EndpointResponse::Ready(discovered(id, &meta, &server)),
+        Method::Listen => EndpointResponse::Deferred(Box::pin(subscribe(
+            endpoint.clone(),
+            principal(parts),
+            incoming,
+            meta,
+            server,
+        ))),
+        _ => EndpointResponse::Call(ModernCall::start(endpoint, principal(parts), incoming, meta, server)),
     }
 }
 
@@ -98,11 +137,11 @@ fn with_permit(response: Response<Body>, permit: Admission) -> Response<Body> {
 }
 
 /// One call and what it says while it runs.
-pub(super) struct Running {
+pub(super) struct ModernCall {
     id: Id,
     method: Method,
     server: Arc<Description>,
-    notices: NotificationFilter,
+    filter: NotificationFilter,
     version: loggia_wire::Version,
     call: Pin<Box<dyn Future<Output = Outcome> + Send>>,
     outbox: Outbox,
@@ -114,28 +153,28 @@ pub(super) struct Running {
     _guard: CancelGuard,
 }
 
-impl Running {
+impl ModernCall {
     fn start(
-        shared: &Arc<Shared>,
+        endpoint: &Arc<EndpointState>,
         principal: Option<Arc<Principal>>,
-        incoming: Incoming,
+        incoming: ModernRequest,
         meta: Arc<RequestMeta>,
         server: Arc<Description>,
-    ) -> Running {
-        let Incoming { id, method, params, permit } = incoming;
+    ) -> ModernCall {
+        let ModernRequest { id, method, params, permit } = incoming;
         let (exchange, outbox, guard) = Exchange::new(None);
-        let (version, notices) = (meta.version, NotificationFilter::new(&meta));
+        let (version, filter) = (meta.version, NotificationFilter::new(&meta));
         let request = Request { principal, ..edge::request(method.clone(), params, meta) };
-        let (owner, keep_alive) = (shared.clone(), shared.limits.keep_alive);
+        let (owner, keep_alive) = (endpoint.clone(), endpoint.limits.keep_alive);
         let call =
             Box::pin(
                 async move { resolve_input::run(&*owner.service, request, exchange, &owner.limits).await },
             );
-        Running {
+        ModernCall {
             id,
             method,
             server,
-            notices,
+            filter,
             version,
             call,
             outbox,
@@ -182,7 +221,7 @@ impl Running {
     /// Takes what was said.
     fn drain(&mut self) {
         while let Some(notification) = self.outbox.try_next() {
-            if let Some(message) = self.notices.write(notification) {
+            if let Some(message) = self.filter.write(notification) {
                 sse::write_event(&mut self.said, None, None, &message);
             }
         }
@@ -226,28 +265,28 @@ impl Running {
 }
 
 async fn subscribe(
-    shared: Arc<Shared>,
+    endpoint: Arc<EndpointState>,
     principal: Option<Arc<Principal>>,
-    incoming: Incoming,
+    incoming: ModernRequest,
     meta: Arc<RequestMeta>,
     server: Arc<Description>,
 ) -> Response<Body> {
-    let Incoming { id, params, .. } = incoming;
+    let ModernRequest { id, params, .. } = incoming;
     let refuse = |error: RpcError| {
         let status = status_of(&Err(error.clone()));
         respond::error(status, Some(&id), &error.for_version(meta.version))
     };
-    let filter = match listen::filter(params.as_deref(), &shared.limits) {
+    let filter = match listen::filter(params.as_deref(), &endpoint.limits) {
         Ok(filter) => filter,
         Err(error) => return refuse(error),
     };
-    let permit = match shared.streams.admit(principal.as_deref()) {
+    let permit = match endpoint.streams.admit(principal.as_deref()) {
         Ok(permit) => permit,
         Err(why) => return respond::busy(Some(&id), &why),
     };
-    match edge::open_stream(&*shared.service, filter, principal).await {
+    match edge::open_stream(&*endpoint.service, filter, principal).await {
         Ok(listening) => {
-            let stream = Subscription { shared, id, meta, server, listening, state: State::Opening };
+            let stream = ListenStream { endpoint, id, meta, server, listening, state: ListenState::Opening };
             respond::detached_event_stream(stream.events()).map(|body| body.holding(permit))
         }
         Err(error) => refuse(error),
@@ -255,22 +294,22 @@ async fn subscribe(
 }
 
 /// A `subscriptions/listen` request and its stream.
-struct Subscription {
-    shared: Arc<Shared>,
+struct ListenStream {
+    endpoint: Arc<EndpointState>,
     id: Id,
     meta: Arc<RequestMeta>,
     server: Arc<Description>,
     listening: ChangeSubscription,
-    state: State,
+    state: ListenState,
 }
 
-enum State {
+enum ListenState {
     Opening,
     Open,
     Closed,
 }
 
-impl Subscription {
+impl ListenStream {
     fn events(self) -> impl futures_core::Stream<Item = Bytes> + Send {
         unfold(self, |mut subscription| async move {
             let event = subscription.next().await?;
@@ -281,19 +320,19 @@ impl Subscription {
     async fn next(&mut self) -> Option<Bytes> {
         let version = self.meta.version;
         let message = match self.state {
-            State::Closed => return None,
-            State::Opening => {
-                self.state = State::Open;
+            ListenState::Closed => return None,
+            ListenState::Opening => {
+                self.state = ListenState::Open;
                 listen::acknowledged(&self.id, self.listening.accepted(), version)
             }
-            State::Open => tokio::select! {
+            ListenState::Open => tokio::select! {
                 biased;
-                () = self.shared.shutdown.begun() => self.close(),
+                () = self.endpoint.shutdown.begun() => self.close(),
                 change = self.listening.next() => match change {
                     Some(change) => listen::changed(change, Some(&self.id), version),
                     None => self.close(),
                 },
-                comment = keep_alive(self.shared.limits.keep_alive) => return Some(comment),
+                comment = keep_alive(self.endpoint.limits.keep_alive) => return Some(comment),
             },
         };
         let mut event = Vec::with_capacity(message.len() + 8);
@@ -302,7 +341,7 @@ impl Subscription {
     }
 
     fn close(&mut self) -> Bytes {
-        self.state = State::Closed;
+        self.state = ListenState::Closed;
         listen::closed(&self.id, &self.server, self.meta.version)
     }
 }

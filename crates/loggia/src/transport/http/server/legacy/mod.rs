@@ -2,6 +2,16 @@
 //! connection that asked for it: a client that loses its connection finds the answer on a stream it takes up
 //! again ("Disconnection SHOULD NOT be interpreted as the client cancelling its request").
 
+mod calls;
+mod change_watch;
+mod event_log;
+mod http_sse;
+mod initialize;
+mod seal;
+mod session_state;
+mod sessions;
+mod streams;
+
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -10,89 +20,110 @@ use loggia_wire::jsonrpc::{self, EnvelopeError, Frame, Id, Message};
 use loggia_wire::model::CancelledParams;
 use loggia_wire::{Era, Method, RawJson, RpcError, Version};
 
-use super::accept::{Accepted, EVENT_STREAM, accepts};
-use super::calls::{self, CallPlan, Incoming};
-use super::endpoint::{Shared, principal};
-use super::log::{EventId, STANDALONE};
-use super::respond;
-use super::session_state::SessionState;
-use super::streams;
-use super::validate::{LAST_EVENT_ID, SESSION_ID, VERSION, single};
-use crate::edge::session::Session;
+use self::calls::{CallPlan, LegacyRequest};
+use self::event_log::{EventId, STANDALONE};
+use self::http_sse::HttpSse;
+use self::session_state::SessionState;
+use self::sessions::Sessions;
+use super::accept::{AcceptedTypes, EVENT_STREAM, accepts};
+use super::headers::{LAST_EVENT_ID, SESSION_ID, VERSION, single};
+use super::respond::{self, ResponseResult};
+use super::state::{EndpointState, principal};
+use crate::clock::WallClock;
 use crate::service::Principal;
 use crate::transport::http::body::{Admission, Body};
 
-type Answered = Result<Response<Body>, Response<Body>>;
+pub(super) use self::initialize::initialize;
+pub use self::seal::SessionKey;
 
-/// Answers `initialize`: the one request without a session.
-pub(super) fn initialize(
-    shared: &Shared,
-    parts: &Parts,
-    id: &Id,
-    params: Option<&RawJson>,
-) -> Response<Body> {
-    let server = shared.service.describe();
-    let refuse = |error: RpcError| respond::error(StatusCode::BAD_REQUEST, Some(id), &error);
-    let (session, result) = match Session::initialize(params, &server) {
-        Ok(opened) => opened,
-        Err(error) => return refuse(error),
-    };
-    let Some(name) = shared.sessions.mint(&session, principal(parts).as_deref()) else {
-        return refuse(RpcError::invalid_params(
-            "The client's capabilities are too long to keep in a session",
-        ));
-    };
-    let message = calls::encode_result(id, result, session.version(), &server);
-    let mut response = respond::json(StatusCode::OK, message);
-    let name = name.try_into().expect("base64 is visible ASCII");
-    response.headers_mut().insert(SESSION_ID, name);
-    response
+/// State of the legacy era of one endpoint.
+pub(super) struct LegacyState {
+    endpoint: Arc<EndpointState>,
+    sessions: Sessions,
+    /// `None` if the HTTP+SSE transport is not served.
+    http_sse: Option<HttpSse>,
+}
+
+impl LegacyState {
+    /// Creates the state without any session. `with_http_sse`: also serve the HTTP+SSE transport.
+    pub(super) fn new(
+        endpoint: Arc<EndpointState>,
+        key: SessionKey,
+        clock: WallClock,
+        with_http_sse: bool,
+    ) -> LegacyState {
+        let sessions = Sessions::new(key, clock, endpoint.limits.clone());
+        LegacyState { endpoint, sessions, http_sse: with_http_sse.then(HttpSse::default) }
+    }
+
+    /// Ends what every session runs in this process. Their ids stay valid.
+    pub(super) fn end_sessions(&self) {
+        self.sessions.end_all();
+    }
+
+    /// Deletes what sessions have kept for long enough.
+    pub(super) fn sweep_sessions(&self) {
+        self.sessions.sweep();
+    }
+
+    /// Returns whether `path` is one of the HTTP+SSE transport's, if that is served.
+    pub(super) fn serves_http_sse(&self, path: &str) -> bool {
+        self.http_sse.as_ref().is_some_and(|http_sse| http_sse.serves(path))
+    }
+
+    /// Answers a request of the HTTP+SSE transport.
+    pub(super) async fn http_sse(&self, parts: &Parts, body: Body) -> Response<Body> {
+        let Some(http_sse) = &self.http_sse else { return respond::empty(StatusCode::NOT_FOUND) };
+        http_sse.serve(&self.endpoint, parts, body).await.unwrap_or_else(|refusal| refusal)
+    }
 }
 
 /// Answers a POST of a session.
 pub(super) async fn post(
-    shared: &Arc<Shared>,
+    legacy: &LegacyState,
     parts: &Parts,
     frame: Frame,
     permit: Admission,
-    accepted: Accepted,
+    accepted: AcceptedTypes,
 ) -> Response<Body> {
     let id = match &frame {
         Frame::Single(Message::Request { id, .. }) => Some(id),
         _ => None,
     };
-    let session = match session(shared, parts, id) {
-        Ok(session) => session,
+    let caller = match caller(legacy, parts, id) {
+        Ok(caller) => caller,
         Err(refusal) => return refusal,
     };
     let mut permit = Some(permit);
     match frame {
-        Frame::Single(message) => match session.take(shared, Ok(message), &mut permit).await {
+        Frame::Single(message) => match caller.take(legacy, Ok(message), &mut permit).await {
             None => respond::empty(StatusCode::ACCEPTED),
             Some(CallPlan::Answered(response)) => respond::json(StatusCode::OK, response),
             Some(CallPlan::Busy(id, why)) => respond::busy(Some(&id), &why),
-            Some(CallPlan::Run(call)) => streams::answer(shared, &session.local, *call, accepted).await,
+            Some(CallPlan::Run(call)) => {
+                streams::answer(&legacy.endpoint, &caller.session, *call, accepted).await
+            }
         },
-        Frame::Batch(messages) => Box::pin(session.batch(shared, messages, permit, accepted)).await,
+        Frame::Batch(messages) => Box::pin(caller.batch(legacy, messages, permit, accepted)).await,
     }
 }
 
 /// Answers GET: a stream of what belongs to no request, or one that is taken up again.
-pub(super) async fn get(shared: &Arc<Shared>, parts: &Parts) -> Response<Body> {
+pub(super) async fn get(legacy: &LegacyState, parts: &Parts) -> Response<Body> {
     if !accepts(&parts.headers, EVENT_STREAM) {
         return respond::refuse(StatusCode::NOT_ACCEPTABLE, "The Accept header must allow text/event-stream");
     }
-    match session(shared, parts, None) {
-        Ok(session) => open_stream(shared, parts, session).await.unwrap_or_else(|refusal| refusal),
+    match caller(legacy, parts, None) {
+        Ok(caller) => open_stream(legacy, parts, caller).await.unwrap_or_else(|refusal| refusal),
         Err(refusal) => refusal,
     }
 }
 
 /// Answers DELETE: the session is over.
-pub(super) fn delete(shared: &Shared, parts: &Parts) -> Response<Body> {
-    match session(shared, parts, None) {
-        Ok(session) => {
-            shared.sessions.close(&session.local);
+pub(super) fn delete(legacy: &LegacyState, parts: &Parts) -> Response<Body> {
+    match caller(legacy, parts, None) {
+        Ok(caller) => {
+            legacy.sessions.close(&caller.session);
             respond::empty(StatusCode::NO_CONTENT)
         }
         Err(refusal) => refusal,
@@ -100,14 +131,14 @@ pub(super) fn delete(shared: &Shared, parts: &Parts) -> Response<Body> {
 }
 
 /// A session and who uses it.
-struct Caller {
-    local: Arc<SessionState>,
+struct SessionCaller {
+    session: Arc<SessionState>,
     principal: Option<Arc<Principal>>,
 }
 
 /// The session that a request names. Its version is known, so a missing version header means nothing, but
 /// one that names no revision we serve this way is an error.
-fn session(shared: &Shared, parts: &Parts, id: Option<&Id>) -> Result<Caller, Response<Body>> {
+fn caller(legacy: &LegacyState, parts: &Parts, id: Option<&Id>) -> Result<SessionCaller, Response<Body>> {
     let refuse = |status, message: String| respond::error(status, id, &RpcError::invalid_request(message));
     let bad_request = |message| refuse(StatusCode::BAD_REQUEST, message);
     let version = single(&parts.headers, &VERSION).map_err(bad_request)?;
@@ -121,50 +152,50 @@ fn session(shared: &Shared, parts: &Parts, id: Option<&Id>) -> Result<Caller, Re
     let name = single(&parts.headers, &SESSION_ID).map_err(bad_request)?;
     let name = name.ok_or_else(|| bad_request("The Mcp-Session-Id header is missing".to_owned()))?;
     let principal = principal(parts);
-    let local = shared.sessions.find(name, principal.as_deref()).ok_or_else(|| {
+    let session = legacy.sessions.find(name, principal.as_deref()).ok_or_else(|| {
         let message = "There is no such session, or it has expired: start a new one with initialize";
         refuse(StatusCode::NOT_FOUND, message.to_owned())
     })?;
-    Ok(Caller { local, principal })
+    Ok(SessionCaller { session, principal })
 }
 
-impl Caller {
+impl SessionCaller {
     async fn batch(
         &self,
-        shared: &Arc<Shared>,
+        legacy: &LegacyState,
         messages: Vec<Result<Message, EnvelopeError>>,
         mut permit: Option<Admission>,
-        accepted: Accepted,
+        accepted: AcceptedTypes,
     ) -> Response<Body> {
-        if !self.local.version().has_batches() {
+        if !self.session.version().has_batches() {
             let message = "This revision has no batches: send one message at a time";
             return respond::refuse(StatusCode::BAD_REQUEST, message);
         }
         let mut plans = Vec::new();
         for message in messages {
-            if let Some(plan) = self.take(shared, message, &mut permit).await {
+            if let Some(plan) = self.take(legacy, message, &mut permit).await {
                 plans.push(plan);
             }
         }
         match plans.as_slice() {
             [] => respond::empty(StatusCode::ACCEPTED),
             [CallPlan::Busy(id, why)] => respond::busy(Some(id), why),
-            _ => streams::answer_all(shared, &self.local, plans, accepted).await,
+            _ => streams::answer_all(&legacy.endpoint, &self.session, plans, accepted).await,
         }
     }
 
     /// Handles one message; a plan where it is to be answered.
     async fn take(
         &self,
-        shared: &Shared,
+        legacy: &LegacyState,
         message: Result<Message, EnvelopeError>,
         permit: &mut Option<Admission>,
     ) -> Option<CallPlan> {
         match message {
             Ok(Message::Request { id, method, params }) => {
                 let (principal, permit) = (self.principal.clone(), permit.take());
-                let incoming = Incoming { id, method, params, principal, permit };
-                Some(calls::plan(shared, &self.local, incoming).await)
+                let request = LegacyRequest { id, method, params, principal, permit };
+                Some(calls::plan(&legacy.endpoint, &self.session, request).await)
             }
             Ok(Message::Notification { method, params }) => {
                 self.notified(&method, params.as_ref());
@@ -184,11 +215,11 @@ impl Caller {
 
     fn notified(&self, method: &Method, params: Option<&RawJson>) {
         match method {
-            Method::Initialized => self.local.state().session.initialized(),
+            Method::Initialized => self.session.state().session.initialized(),
             Method::Cancelled => match params.map(RawJson::read::<CancelledParams>) {
                 Some(Ok(CancelledParams { request_id: Some(id), reason, .. })) => {
                     tracing::debug!(%id, reason, "cancelled by the client");
-                    if let Some(cancel) = self.local.state().running.get(&id) {
+                    if let Some(cancel) = self.session.state().running.get(&id) {
                         cancel.notify_one();
                     }
                 }
@@ -199,7 +230,7 @@ impl Caller {
     }
 
     fn answered(&self, id: Option<&Id>, outcome: Result<RawJson, RpcError>) {
-        let waiter = id.and_then(|id| self.local.state().asks.handle_response(id));
+        let waiter = id.and_then(|id| self.session.state().pending.handle_response(id));
         match waiter {
             Some(waiter) => waiter.answer(outcome),
             None => tracing::debug!(?id, "a response to nothing that is open here was ignored"),
@@ -207,7 +238,7 @@ impl Caller {
     }
 }
 
-async fn open_stream(shared: &Arc<Shared>, parts: &Parts, session: Caller) -> Answered {
+async fn open_stream(legacy: &LegacyState, parts: &Parts, caller: SessionCaller) -> ResponseResult {
     let last = single(&parts.headers, &LAST_EVENT_ID)
         .map_err(|message| respond::refuse(StatusCode::BAD_REQUEST, message))?
         .filter(|id| !id.is_empty());
@@ -218,19 +249,19 @@ async fn open_stream(shared: &Arc<Shared>, parts: &Parts, session: Caller) -> An
         )
     };
     let last = last.map(|id| EventId::parse(id).ok_or_else(gone)).transpose()?;
-    let admitted = shared.streams.admit(session.principal.as_deref());
+    let admitted = legacy.endpoint.streams.admit(caller.principal.as_deref());
     let permit = admitted.map_err(|why| respond::busy(None, &why))?;
-    let local = session.local;
+    let session = caller.session;
     let carrier = match last {
-        Some(id) if id.stream != STANDALONE => local.state().log.resume(id).ok_or_else(gone)?,
+        Some(id) if id.stream != STANDALONE => session.state().log.resume(id).ok_or_else(gone)?,
         last => {
-            let filter = || local.state().session.filter(&shared.service.describe().capabilities);
-            let followed = local.watch.follow(&*shared.service, filter, session.principal).await;
+            let filter = || session.state().session.filter(&legacy.endpoint.service.describe().capabilities);
+            let followed = session.watch.follow(&*legacy.endpoint.service, filter, caller.principal).await;
             if let Err(error) = followed {
                 tracing::warn!(%error, "a session cannot be told of changes");
             }
-            local.state().log.open_standalone(last)
+            session.state().log.open_standalone(last)
         }
     };
-    Ok(streams::taken_up(shared, &local, carrier).map(|body| body.holding(permit)))
+    Ok(streams::taken_up(&legacy.endpoint, &session, carrier).map(|body| body.holding(permit)))
 }

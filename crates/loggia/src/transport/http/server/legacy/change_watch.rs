@@ -26,22 +26,22 @@ fn now<F: Future>(future: F) -> Option<F::Output> {
 
 /// A session's view of the service's changes.
 #[derive(Default)]
-pub(super) struct Watch {
+pub(super) struct ChangeWatch {
     /// Held while a stream is opened: one at a time, in the order they were asked for.
     opening: tokio::sync::Mutex<()>,
-    state: Mutex<State>,
+    state: Mutex<WatchState>,
     reopened: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct WatchState {
     filter: SubscriptionFilter,
     listening: Option<Arc<ChangeSubscription>>,
     /// Left over from the streams before this one.
     carried: BTreeSet<Change>,
 }
 
-impl Watch {
+impl ChangeWatch {
     /// Listens to what `filter` names from now on, unless it does already. Returns what the service agreed
     /// to.
     pub(super) async fn follow(
@@ -104,7 +104,7 @@ impl Watch {
         self.reopened.notify_one();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WatchState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

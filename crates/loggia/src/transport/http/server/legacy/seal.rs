@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{self, SHA256};
-use ring::rand::{SecureRandom, SystemRandom};
 
+use crate::random::random;
 use crate::service::Principal;
 
 /// The key that seals session ids. Replicas that share one serve each other's sessions.
@@ -16,7 +16,7 @@ pub struct SessionKey(LessSafeKey);
 
 /// What a session id holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sealed {
+pub(super) struct SessionContent {
     /// When it was sealed, in seconds of Unix time.
     pub(super) issued: u64,
     /// The session's small form.
@@ -44,7 +44,7 @@ impl SessionKey {
     }
 
     /// The id of `sealed`, for `principal` alone. `None` where the session is too large to travel.
-    pub(super) fn seal(&self, sealed: &Sealed, principal: Option<&Principal>) -> Option<String> {
+    pub(super) fn seal(&self, sealed: &SessionContent, principal: Option<&Principal>) -> Option<String> {
         if sealed.session.len() > MAX_SESSION {
             return None;
         }
@@ -64,7 +64,7 @@ impl SessionKey {
     }
 
     /// What `id` holds, where we sealed it for `principal`.
-    pub(super) fn open(&self, id: &str, principal: Option<&Principal>) -> Option<Sealed> {
+    pub(super) fn open(&self, id: &str, principal: Option<&Principal>) -> Option<SessionContent> {
         if id.len() > MAX_ID {
             return None;
         }
@@ -77,7 +77,7 @@ impl SessionKey {
         }
         let plain = self.0.open_in_place(nonce, Aad::from(context(principal)), secret).ok()?;
         let (issued, session) = plain.split_first_chunk::<8>()?;
-        Some(Sealed { issued: u64::from_le_bytes(*issued), session: session.to_vec() })
+        Some(SessionContent { issued: u64::from_le_bytes(*issued), session: session.to_vec() })
     }
 }
 
@@ -85,13 +85,6 @@ impl fmt::Debug for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionKey")
     }
-}
-
-/// Fresh random bytes.
-pub(super) fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).expect("the operating system has randomness");
-    bytes
 }
 
 /// What a sealed id is bound to: its purpose and who it was made for.
@@ -117,8 +110,8 @@ mod tests {
         Principal { issuer: issuer.map(Into::into), subject: subject.into(), ..Principal::default() }
     }
 
-    fn sealed() -> Sealed {
-        Sealed { issued: 1_700_000_000, session: b"{\"v\":\"2025-11-25\"}".to_vec() }
+    fn sealed() -> SessionContent {
+        SessionContent { issued: 1_700_000_000, session: b"{\"v\":\"2025-11-25\"}".to_vec() }
     }
 
     #[test]
@@ -156,9 +149,9 @@ mod tests {
     #[test]
     fn the_largest_id() {
         let key = SessionKey::random();
-        let largest = Sealed { session: vec![0; MAX_SESSION], ..sealed() };
+        let largest = SessionContent { session: vec![0; MAX_SESSION], ..sealed() };
         let id = key.seal(&largest, None).expect("at the limit");
         assert_eq!(key.open(&id, None), Some(largest.clone()));
-        assert_eq!(key.seal(&Sealed { session: vec![0; MAX_SESSION + 1], ..largest }, None), None);
+        assert_eq!(key.seal(&SessionContent { session: vec![0; MAX_SESSION + 1], ..largest }, None), None);
     }
 }

@@ -1,5 +1,5 @@
 //! What a legacy session sends on its event streams, kept for a while so that a client whose connection
-//! broke can take a stream up where it was (`Last-Event-ID`). A value without I/O; times are handed in.
+//! broke can take a stream up where it was (`Last-LogEvent-ID`). A value without I/O; times are handed in.
 //!
 //! Each POST that is answered by a stream has one, numbered from 1; stream 0 is the one a client opens with
 //! GET. An event's id names its stream and its place in it. What was never sent is only ever given up when
@@ -24,7 +24,7 @@ pub(super) const LARGE: usize = 16 << 10;
 
 /// The event streams of one session.
 pub(super) struct EventLog {
-    streams: BTreeMap<u64, Stream>,
+    streams: BTreeMap<u64, LogStream>,
     next_stream: u64,
     /// The place of the first event of the GET stream.
     first_place: u64,
@@ -37,8 +37,8 @@ pub(super) struct EventLog {
 }
 
 #[derive(Default)]
-struct Stream {
-    kept: VecDeque<Event>,
+struct LogStream {
+    kept: VecDeque<LogEvent>,
     /// The place of its first event.
     first: u64,
     /// The place of the next event that is pushed.
@@ -55,7 +55,7 @@ struct Stream {
     ready: Arc<Notify>,
 }
 
-struct Event {
+struct LogEvent {
     place: u64,
     at: u64,
     message: Bytes,
@@ -78,7 +78,7 @@ pub(super) struct EventId {
 
 /// What a connection does next.
 #[derive(Debug)]
-pub(super) enum Next {
+pub(super) enum CarrierStep {
     /// Send this.
     Send(EventId, Bytes),
     /// Nothing yet.
@@ -91,7 +91,7 @@ pub(super) enum Next {
 
 /// What the answer to a POST can look like by now.
 #[derive(Debug)]
-pub(super) enum Shape {
+pub(super) enum AnswerShape {
     /// Not known yet.
     Wait(Arc<Notify>),
     /// Nothing but answers came: they can be sent as JSON.
@@ -101,7 +101,7 @@ pub(super) enum Shape {
 }
 
 impl EventId {
-    /// Reads what a client sends as `Last-Event-ID`.
+    /// Reads what a client sends as `Last-LogEvent-ID`.
     pub(super) fn parse(text: &str) -> Option<EventId> {
         let (stream, place) = text.split_once('-')?;
         Some(EventId { stream: stream.parse().ok()?, place: place.parse().ok()? })
@@ -140,14 +140,14 @@ impl EventLog {
     pub(super) fn open(&mut self) -> Carrier {
         let stream = self.next_stream;
         self.next_stream += 1;
-        self.streams.insert(stream, Stream { first: 1, end: 1, cursor: 1, ..Stream::default() });
+        self.streams.insert(stream, LogStream { first: 1, end: 1, cursor: 1, ..LogStream::default() });
         self.carry(stream).expect("it was just inserted")
     }
 
     /// Takes up the GET stream, opened at the first call. Events after `last` are sent again.
     pub(super) fn open_standalone(&mut self, last: Option<EventId>) -> Carrier {
         let first = self.first_place;
-        let opened = || Stream { first, end: first, cursor: first, ..Stream::default() };
+        let opened = || LogStream { first, end: first, cursor: first, ..LogStream::default() };
         self.streams.entry(STANDALONE).or_insert_with(opened);
         last.and_then(|last| self.resume(last))
             .or_else(|| self.carry(STANDALONE))
@@ -156,7 +156,7 @@ impl EventLog {
 
     /// Takes up the stream of `last`, after that event. `None` where it is not kept any more.
     pub(super) fn resume(&mut self, last: EventId) -> Option<Carrier> {
-        let known = |stream: &&mut Stream| (stream.first - 1..stream.end).contains(&last.place);
+        let known = |stream: &&mut LogStream| (stream.first - 1..stream.end).contains(&last.place);
         let stream = self.streams.get_mut(&last.stream).filter(known)?;
         stream.cursor = last.place + 1;
         self.carry(last.stream)
@@ -179,7 +179,7 @@ impl EventLog {
         let Some(state) = self.streams.get_mut(&stream) else { return };
         self.events += 1;
         self.bytes += message.len();
-        state.kept.push_back(Event { place: state.end, at: now, message, answer });
+        state.kept.push_back(LogEvent { place: state.end, at: now, message, answer });
         state.end += 1;
         state.ready.notify_one();
         self.trim();
@@ -210,15 +210,15 @@ impl EventLog {
     }
 
     /// How the POST of this stream can be answered.
-    pub(super) fn shape(&self, stream: u64) -> Shape {
-        let Some(state) = self.streams.get(&stream) else { return Shape::Answers(Vec::new()) };
+    pub(super) fn shape(&self, stream: u64) -> AnswerShape {
+        let Some(state) = self.streams.get(&stream) else { return AnswerShape::Answers(Vec::new()) };
         if state.released || state.kept.iter().any(|event| !event.answer) {
-            return Shape::Stream;
+            return AnswerShape::Stream;
         }
         if state.finished {
-            return Shape::Answers(state.kept.iter().map(|event| event.message.clone()).collect());
+            return AnswerShape::Answers(state.kept.iter().map(|event| event.message.clone()).collect());
         }
-        Shape::Wait(state.ready.clone())
+        AnswerShape::Wait(state.ready.clone())
     }
 
     /// The id that primes a client to come back: before the first event that is still to be sent.
@@ -229,14 +229,14 @@ impl EventLog {
     }
 
     /// What the connection does next.
-    pub(super) fn next(&mut self, carrier: Carrier) -> Next {
+    pub(super) fn next(&mut self, carrier: Carrier) -> CarrierStep {
         let most = self.most_bytes;
-        let Some(state) = self.carried(carrier) else { return Next::End };
+        let Some(state) = self.carried(carrier) else { return CarrierStep::End };
         let Some(event) = state.kept.iter_mut().find(|event| event.place >= state.cursor) else {
             return match (state.finished, std::mem::take(&mut state.released)) {
-                (true, _) => Next::End,
-                (false, true) => Next::Release,
-                (false, false) => Next::Wait(state.ready.clone()),
+                (true, _) => CarrierStep::End,
+                (false, true) => CarrierStep::Release,
+                (false, false) => CarrierStep::Wait(state.ready.clone()),
             };
         };
         let (place, message) = (event.place, event.message.clone());
@@ -247,10 +247,10 @@ impl EventLog {
         state.cursor = place + 1;
         state.known = true;
         self.trim();
-        Next::Send(EventId { stream: carrier.stream, place }, message)
+        CarrierStep::Send(EventId { stream: carrier.stream, place }, message)
     }
 
-    fn carried(&mut self, carrier: Carrier) -> Option<&mut Stream> {
+    fn carried(&mut self, carrier: Carrier) -> Option<&mut LogStream> {
         self.streams.get_mut(&carrier.stream).filter(|stream| stream.carrier == Some(carrier.number))
     }
 
@@ -280,7 +280,7 @@ impl EventLog {
     /// Lets go of what was kept long enough.
     pub(super) fn sweep(&mut self, now: u64) {
         let window = self.window;
-        let old = |event: &Event| event.at.saturating_add(window) <= now;
+        let old = |event: &LogEvent| event.at.saturating_add(window) <= now;
         let (mut events, mut bytes) = (0, 0);
         self.streams.retain(|_, stream| {
             while stream.kept.front().is_some_and(|event| old(event) && stream.may_drop(event)) {
@@ -295,8 +295,9 @@ impl EventLog {
     /// Back within the bounds: what was sent goes first, then what waits for a client that is away.
     fn trim(&mut self) {
         while self.events > self.most_events || self.bytes > self.most_bytes {
-            let sent = |stream: &Stream| stream.kept.front().is_some_and(|event| event.place < stream.cursor);
-            let away = |stream: &Stream| stream.carrier.is_none() && stream.kept.len() > 1;
+            let sent =
+                |stream: &LogStream| stream.kept.front().is_some_and(|event| event.place < stream.cursor);
+            let away = |stream: &LogStream| stream.carrier.is_none() && stream.kept.len() > 1;
             let victim = self
                 .streams
                 .iter_mut()
@@ -315,9 +316,9 @@ impl EventLog {
     }
 }
 
-impl Stream {
+impl LogStream {
     /// Whether an old event may go: it was sent, or nobody is there to take it.
-    fn may_drop(&self, event: &Event) -> bool {
+    fn may_drop(&self, event: &LogEvent) -> bool {
         event.place < self.cursor || self.carrier.is_none()
     }
 }
@@ -343,10 +344,12 @@ mod tests {
         let mut out = Vec::new();
         loop {
             match log.next(carrier) {
-                Next::Send(id, message) => out.push(format!("{id}:{}", String::from_utf8_lossy(&message))),
-                Next::Wait(_) => return (out, "wait"),
-                Next::Release => return (out, "release"),
-                Next::End => return (out, "end"),
+                CarrierStep::Send(id, message) => {
+                    out.push(format!("{id}:{}", String::from_utf8_lossy(&message)))
+                }
+                CarrierStep::Wait(_) => return (out, "wait"),
+                CarrierStep::Release => return (out, "release"),
+                CarrierStep::End => return (out, "end"),
             }
         }
     }
@@ -418,7 +421,7 @@ mod tests {
         assert!(now.resume(EventId { stream: old.stream, place: 1 }).is_none());
         let standalone = before.open_standalone(None);
         push(&mut before, standalone, &["a"]);
-        let Next::Send(last, _) = before.next(standalone) else { panic!("an event waits") };
+        let CarrierStep::Send(last, _) = before.next(standalone) else { panic!("an event waits") };
         let standalone = now.open_standalone(None);
         push(&mut now, standalone, &["c", "d"]);
         let again = now.open_standalone(Some(last));
@@ -451,17 +454,17 @@ mod tests {
     fn the_shape_of_an_answer() {
         let mut log = log(100, 1000);
         let carrier = log.open();
-        assert!(matches!(log.shape(carrier.stream), Shape::Wait(_)));
+        assert!(matches!(log.shape(carrier.stream), AnswerShape::Wait(_)));
         log.push(carrier.stream, "1".into(), true, 0);
-        assert!(matches!(log.shape(carrier.stream), Shape::Wait(_)));
+        assert!(matches!(log.shape(carrier.stream), AnswerShape::Wait(_)));
         log.finish(carrier.stream);
-        assert!(matches!(log.shape(carrier.stream), Shape::Answers(list) if list == ["1"]));
+        assert!(matches!(log.shape(carrier.stream), AnswerShape::Answers(list) if list == ["1"]));
         let carrier = log.open();
         push(&mut log, carrier, &["n"]);
-        assert!(matches!(log.shape(carrier.stream), Shape::Stream));
+        assert!(matches!(log.shape(carrier.stream), AnswerShape::Stream));
         let carrier = log.open();
         log.release(carrier.stream);
-        assert!(matches!(log.shape(carrier.stream), Shape::Stream));
+        assert!(matches!(log.shape(carrier.stream), AnswerShape::Stream));
     }
 
     #[test]

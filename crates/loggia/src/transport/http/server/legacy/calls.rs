@@ -9,18 +9,18 @@ use loggia_wire::model::{ServerResult, SubscribeParams};
 use loggia_wire::{Method, Params, RequestMeta, RpcError, Version, codec};
 use tokio::sync::Notify;
 
-use super::admission::Overload;
-use super::endpoint::Shared;
-use super::respond;
-use super::session_state::{Peer, SessionState};
+use super::session_state::{PostPeer, SessionState};
 use crate::edge::notification_filter::NotificationFilter;
 use crate::edge::{self, admit, encode_outcome, resolve_input};
 use crate::exchange::{CancelGuard, ClientPeer, Exchange, Outbox};
 use crate::service::{Description, Outcome, Principal, Reply, Request};
 use crate::transport::http::body::Admission;
+use crate::transport::http::server::admission::Overload;
+use crate::transport::http::server::respond;
+use crate::transport::http::server::state::EndpointState;
 
 /// A request as it arrived.
-pub(super) struct Incoming {
+pub(super) struct LegacyRequest {
     pub(super) id: Id,
     pub(super) method: Method,
     pub(super) params: Option<Params>,
@@ -34,20 +34,20 @@ pub(super) enum CallPlan {
     /// The response is here.
     Answered(Bytes),
     /// It has to run.
-    Run(Box<Call>),
+    Run(Box<LegacyCall>),
     /// Too much runs already.
     Busy(Id, Overload),
 }
 
 /// A request that is to run.
-pub(super) struct Call {
+pub(super) struct LegacyCall {
     id: Id,
     method: Method,
     params: Option<Params>,
     meta: Arc<RequestMeta>,
     principal: Option<Arc<Principal>>,
     cancel: Arc<Notify>,
-    running: Running,
+    running: RunningEntry,
     permit: Admission,
 }
 
@@ -66,42 +66,46 @@ fn encode_error(id: &Id, error: RpcError, version: Version) -> Bytes {
 }
 
 /// Decides how a request is answered.
-pub(super) async fn plan(shared: &Shared, local: &Arc<SessionState>, incoming: Incoming) -> CallPlan {
-    let server = shared.service.describe();
-    let version = local.version();
+pub(super) async fn plan(
+    endpoint: &EndpointState,
+    session: &Arc<SessionState>,
+    request: LegacyRequest,
+) -> CallPlan {
+    let server = endpoint.service.describe();
+    let version = session.version();
     let answer = {
-        let session = &mut local.state().session;
-        session.answer(&incoming.method, incoming.params.as_deref(), &server, &shared.limits)
+        let session = &mut session.state().session;
+        session.answer(&request.method, request.params.as_deref(), &server, &endpoint.limits)
     };
     let settled = match answer {
-        Some(Ok(result)) => subscribe(shared, local, &incoming, &server).await.map(|()| result),
+        Some(Ok(result)) => subscribe(endpoint, session, &request, &server).await.map(|()| result),
         Some(Err(error)) => Err(error),
         None => {
-            let id = incoming.id.clone();
-            return start(shared, local, incoming)
+            let id = request.id.clone();
+            return start(endpoint, session, request)
                 .unwrap_or_else(|error| CallPlan::Answered(encode_error(&id, error, version)));
         }
     };
     CallPlan::Answered(match settled {
-        Ok(result) => encode_result(&incoming.id, result, version, &server),
-        Err(error) => encode_error(&incoming.id, error, version),
+        Ok(result) => encode_result(&request.id, result, version, &server),
+        Err(error) => encode_error(&request.id, error, version),
     })
 }
 
 /// Makes a change of the session's subscriptions effective, so that no change after the answer is missed.
 async fn subscribe(
-    shared: &Shared,
-    local: &SessionState,
-    incoming: &Incoming,
+    endpoint: &EndpointState,
+    session: &SessionState,
+    request: &LegacyRequest,
     server: &Description,
 ) -> Result<(), RpcError> {
-    if !matches!(incoming.method, Method::Subscribe | Method::Unsubscribe) {
+    if !matches!(request.method, Method::Subscribe | Method::Unsubscribe) {
         return Ok(());
     }
-    let filter = || local.state().session.filter(&server.capabilities);
-    let followed = local.watch.follow(&*shared.service, filter, incoming.principal.clone()).await;
-    let uri = incoming.params.as_ref().and_then(|params| params.read::<SubscribeParams>().ok());
-    let (Method::Subscribe, Some(SubscribeParams { uri, .. })) = (&incoming.method, uri) else {
+    let filter = || session.state().session.filter(&server.capabilities);
+    let followed = session.watch.follow(&*endpoint.service, filter, request.principal.clone()).await;
+    let uri = request.params.as_ref().and_then(|params| params.read::<SubscribeParams>().ok());
+    let (Method::Subscribe, Some(SubscribeParams { uri, .. })) = (&request.method, uri) else {
         return followed.map(|_| ());
     };
     let refused = match followed {
@@ -111,38 +115,42 @@ async fn subscribe(
         Ok(_) => RpcError::resource_not_found(&uri),
         Err(error) => error,
     };
-    local.state().session.forget(&uri);
+    session.state().session.forget(&uri);
     Err(refused)
 }
 
-fn start(shared: &Shared, local: &Arc<SessionState>, incoming: Incoming) -> Result<CallPlan, RpcError> {
-    let Incoming { id, method, params, principal, permit } = incoming;
-    admit(&method, local.version())?;
-    let mut state = local.state();
+fn start(
+    endpoint: &EndpointState,
+    session: &Arc<SessionState>,
+    request: LegacyRequest,
+) -> Result<CallPlan, RpcError> {
+    let LegacyRequest { id, method, params, principal, permit } = request;
+    admit(&method, session.version())?;
+    let mut state = session.state();
     let meta = state.session.request_meta(params.as_ref())?;
     if state.running.contains_key(&id) {
         return Err(RpcError::invalid_request(format!("A request with the id {id} is not answered yet")));
     }
-    let permit = match permit.map_or_else(|| shared.requests.admit(principal.as_deref()), Ok) {
+    let permit = match permit.map_or_else(|| endpoint.requests.admit(principal.as_deref()), Ok) {
         Ok(permit) => permit,
         Err(why) => return Ok(CallPlan::Busy(id, why)),
     };
     let cancel = Arc::new(Notify::new());
     state.running.insert(id.clone(), cancel.clone());
-    let running = Running { local: local.clone(), id: id.clone() };
-    Ok(CallPlan::Run(Box::new(Call { id, method, params, meta, principal, cancel, running, permit })))
+    let running = RunningEntry { session: session.clone(), id: id.clone() };
+    Ok(CallPlan::Run(Box::new(LegacyCall { id, method, params, meta, principal, cancel, running, permit })))
 }
 
-impl Call {
+impl LegacyCall {
     /// Starts the call; its client is `peer`.
-    pub(super) fn begin(self, peer: Arc<Peer>) -> RunningCall {
-        let Call { id, method, params, meta, principal, cancel, running, permit } = self;
-        let (version, notices) = (meta.version, NotificationFilter::new(&meta));
-        let may_ask = peer.local.state().session.is_initialized();
+    pub(super) fn begin(self, peer: Arc<PostPeer>) -> RunningCall {
+        let LegacyCall { id, method, params, meta, principal, cancel, running, permit } = self;
+        let (version, filter) = (meta.version, NotificationFilter::new(&meta));
+        let may_ask = peer.session.state().session.is_initialized();
         let live = may_ask.then(|| peer.clone() as Arc<dyn ClientPeer>);
         let (exchange, outbox, guard) = Exchange::new(live);
         let request = Request { principal, ..edge::request(method.clone(), params, meta) };
-        let owner = peer.shared.clone();
+        let owner = peer.endpoint.clone();
         let call =
             Box::pin(
                 async move { resolve_input::run(&*owner.service, request, exchange, &owner.limits).await },
@@ -151,7 +159,7 @@ impl Call {
             id,
             method,
             version,
-            notices,
+            filter,
             peer,
             call,
             outcome: None,
@@ -169,14 +177,14 @@ pub(super) struct RunningCall {
     id: Id,
     method: Method,
     version: Version,
-    notices: NotificationFilter,
-    peer: Arc<Peer>,
+    filter: NotificationFilter,
+    peer: Arc<PostPeer>,
     call: Pin<Box<dyn Future<Output = Outcome> + Send>>,
     /// How it ended, where that is known already.
     outcome: Option<Outcome>,
     outbox: Outbox,
     cancel: Arc<Notify>,
-    running: Running,
+    running: RunningEntry,
     permit: Admission,
     /// Tells work outside the call's future that the call is over.
     _guard: CancelGuard,
@@ -202,13 +210,13 @@ impl RunningCall {
             tokio::select! {
                 biased;
                 () = cancel.notified() => {}
-                () = peer.local.ended() => {}
+                () = peer.session.ended() => {}
                 outcome = self.listen(stream) => {
                     let response = self.encode(outcome);
                     let RunningCall { running, permit, .. } = self;
                     // Whoever reads the response may use its id again at once.
                     drop(running);
-                    peer.local.push(stream, response, true);
+                    peer.session.push(stream, response, true);
                     drop(permit);
                 }
             }
@@ -216,7 +224,7 @@ impl RunningCall {
     }
 
     fn encode(&self, outcome: Outcome) -> Bytes {
-        let server = self.peer.shared.service.describe();
+        let server = self.peer.endpoint.service.describe();
         let guard = outcome.as_ref().ok().and_then(Reply::guard);
         respond::guarded(
             encode_outcome(&self.id, &self.method, outcome, self.version, &server.identity),
@@ -235,20 +243,20 @@ impl RunningCall {
                 biased;
                 outcome = &mut self.call => self.outcome = Some(outcome),
                 () = self.outbox.ready() => self.say(stream),
-                () = self.outbox.released() => self.peer.local.state().log.release(stream),
+                () = self.outbox.released() => self.peer.session.state().log.release(stream),
             }
         }
     }
 
     fn say(&mut self, stream: u64) {
-        let local = &self.peer.local;
-        self.notices.set_log_level(local.state().session.meta().log_level);
+        let session = &self.peer.session;
+        self.filter.set_log_level(session.state().session.meta().log_level);
         while let Some(notification) = self.outbox.try_next() {
             // A call that goes on by itself is not slowed down by whoever carries its stream now.
-            if local.state().log.is_crowded(stream) {
+            if session.state().log.is_crowded(stream) {
                 tracing::debug!("a notification was dropped: the client reads too slowly");
-            } else if let Some(message) = self.notices.write(notification) {
-                local.push(stream, message, false);
+            } else if let Some(message) = self.filter.write(notification) {
+                session.push(stream, message, false);
             }
         }
     }
@@ -256,14 +264,14 @@ impl RunningCall {
 
 /// A running request's place among its session's. Its id is free again when the request is over, however
 /// that came.
-struct Running {
-    local: Arc<SessionState>,
+struct RunningEntry {
+    session: Arc<SessionState>,
     id: Id,
 }
 
-impl Drop for Running {
+impl Drop for RunningEntry {
     fn drop(&mut self) {
-        self.local.state().running.remove(&self.id);
-        self.local.touch();
+        self.session.state().running.remove(&self.id);
+        self.session.touch();
     }
 }

@@ -1,5 +1,5 @@
 //! What happens on a connection, as far as time limits care: one that is idle, or whose peer does not read, is closed.
-//! Counted without a clock and without a lock, for every request passes here several times; a task looks at the
+//! CountedBody without a clock and without a lock, for every request passes here several times; a task looks at the
 //! counters from time to time.
 
 use std::pin::Pin;
@@ -17,10 +17,10 @@ use crate::transport::http::{Body, BodyError};
 
 /// What happens on one connection.
 #[derive(Clone, Default)]
-pub(super) struct IdleMonitor(Arc<Counts>);
+pub(super) struct IdleMonitor(Arc<ConnectionCounts>);
 
 #[derive(Default)]
-struct Counts {
+struct ConnectionCounts {
     /// Requests whose response is not sent.
     open: AtomicUsize,
     /// Responses that have something to send and wait for the peer to take it.
@@ -31,7 +31,7 @@ struct Counts {
     head_begun: AtomicBool,
 }
 
-impl Counts {
+impl ConnectionCounts {
     fn event(&self) {
         self.events.fetch_add(1, Ordering::Relaxed);
     }
@@ -44,19 +44,19 @@ pub(super) enum InactivityKind {
     Stalled,
 }
 
-/// Looks at the traffic from time to time.
-pub(super) struct Watch {
-    traffic: IdleMonitor,
+/// Looks at the monitor from time to time.
+pub(super) struct IdleWatch {
+    monitor: IdleMonitor,
     /// The events at the last look.
     events: usize,
     /// When that was, or when the connection was told to close.
     last: Instant,
 }
 
-impl Watch {
+impl IdleWatch {
     /// Watches a connection that was accepted at a time.
-    pub(super) fn new(traffic: IdleMonitor, accepted: Instant) -> Watch {
-        Watch { traffic, events: 0, last: accepted }
+    pub(super) fn new(monitor: IdleMonitor, accepted: Instant) -> IdleWatch {
+        IdleWatch { monitor, events: 0, last: accepted }
     }
 
     /// Waits until the connection is quiet for longer than it may be, to within a quarter of the shortest of
@@ -68,7 +68,7 @@ impl Watch {
         }
         loop {
             let now = Instant::now();
-            let events = self.traffic.0.events.load(Ordering::Relaxed);
+            let events = self.monitor.0.events.load(Ordering::Relaxed);
             if std::mem::replace(&mut self.events, events) != events {
                 self.last = now;
             }
@@ -84,7 +84,7 @@ impl Watch {
 
     /// What the connection is if nothing happens, and for how long it may be. `None` while a request runs.
     fn judge(&self, limits: &Limits, closing: bool) -> Option<(InactivityKind, Duration)> {
-        let counts = &*self.traffic.0;
+        let counts = &*self.monitor.0;
         match (counts.open.load(Ordering::Relaxed), counts.waiting.load(Ordering::Relaxed)) {
             (0, _) if closing => Some((InactivityKind::Idle, limits.write_timeout)),
             (0, _) if counts.head_begun.load(Ordering::Relaxed) => {
@@ -116,18 +116,18 @@ impl IdleMonitor {
 const TICK: Duration = Duration::from_millis(1);
 
 /// A request whose response is not sent yet.
-pub(super) struct Open(IdleMonitor);
+pub(super) struct OpenRequest(IdleMonitor);
 
-impl Open {
-    pub(super) fn new(traffic: &IdleMonitor) -> Open {
-        traffic.0.open.fetch_add(1, Ordering::Relaxed);
-        traffic.0.head_begun.store(false, Ordering::Relaxed);
-        traffic.0.event();
-        Open(traffic.clone())
+impl OpenRequest {
+    pub(super) fn new(monitor: &IdleMonitor) -> OpenRequest {
+        monitor.0.open.fetch_add(1, Ordering::Relaxed);
+        monitor.0.head_begun.store(false, Ordering::Relaxed);
+        monitor.0.event();
+        OpenRequest(monitor.clone())
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         self.0.0.open.fetch_sub(1, Ordering::Relaxed);
         self.0.0.event();
@@ -135,15 +135,15 @@ impl Drop for Open {
 }
 
 /// A response body that tells whether it waits for its peer or its peer for it.
-pub(super) struct Counted {
+pub(super) struct CountedBody {
     body: Body,
     waiting: bool,
-    open: Open,
+    open: OpenRequest,
 }
 
-impl Counted {
-    pub(super) fn new(body: Body, open: Open) -> Counted {
-        let mut counted = Counted { body, waiting: false, open };
+impl CountedBody {
+    pub(super) fn new(body: Body, open: OpenRequest) -> CountedBody {
+        let mut counted = CountedBody { body, waiting: false, open };
         counted.set_waiting(true);
         counted
     }
@@ -159,13 +159,13 @@ impl Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedBody {
     fn drop(&mut self) {
         self.set_waiting(false);
     }
 }
 
-impl http_body::Body for Counted {
+impl http_body::Body for CountedBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -197,33 +197,33 @@ mod tests {
     /// Returns how long a connection stays open after the events on it.
     async fn lasts(age: Duration, happened: impl Fn(&IdleMonitor)) -> Duration {
         let limits = Limits { read_timeout: 30 * SECOND, idle: 120 * SECOND, ..Limits::default() };
-        let (traffic, begun) = (IdleMonitor::default(), Instant::now());
-        let mut watch = Watch::new(traffic.clone(), begun - age);
-        happened(&traffic);
+        let (monitor, begun) = (IdleMonitor::default(), Instant::now());
+        let mut watch = IdleWatch::new(monitor.clone(), begun - age);
+        happened(&monitor);
         assert!(matches!(watch.quiet(&limits, false).await, InactivityKind::Idle));
         begun.elapsed()
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_head_of_a_request_has_its_time_and_an_idle_connection_another() {
-        let request = |traffic: &IdleMonitor| drop(Open::new(traffic));
+        let request = |monitor: &IdleMonitor| drop(OpenRequest::new(monitor));
         assert_eq!(lasts(Duration::ZERO, |_| {}).await, 30 * SECOND);
         assert_eq!(lasts(29 * SECOND, |_| {}).await, SECOND, "counted from the accept");
-        assert_eq!(lasts(29 * SECOND, |traffic| traffic.received()).await, SECOND, "bytes give no more time");
+        assert_eq!(lasts(29 * SECOND, |monitor| monitor.received()).await, SECOND, "bytes give no more time");
         assert_eq!(lasts(Duration::ZERO, request).await, 120 * SECOND);
-        let begins_another = |traffic: &IdleMonitor| {
-            request(traffic);
-            traffic.received();
+        let begins_another = |monitor: &IdleMonitor| {
+            request(monitor);
+            monitor.received();
         };
         assert_eq!(lasts(Duration::ZERO, begins_another).await, 30 * SECOND);
-        let sends_it = |traffic: &IdleMonitor| {
-            begins_another(traffic);
-            request(traffic);
+        let sends_it = |monitor: &IdleMonitor| {
+            begins_another(monitor);
+            request(monitor);
         };
         assert_eq!(lasts(Duration::ZERO, sends_it).await, 120 * SECOND);
-        let reads_a_body = |traffic: &IdleMonitor| {
-            let open = Open::new(traffic);
-            traffic.received();
+        let reads_a_body = |monitor: &IdleMonitor| {
+            let open = OpenRequest::new(monitor);
+            monitor.received();
             drop(open);
         };
         assert_eq!(lasts(Duration::ZERO, reads_a_body).await, 120 * SECOND);

@@ -18,38 +18,35 @@ use http_body::Body as _;
 use hyper::rt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::idle_monitor::Counted;
+use super::idle_monitor::CountedBody;
 use crate::transport::http::BodyError;
-
-/// Marks a response, in its extensions, as a stream that lasts.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct DetachOnSend;
+use crate::transport::http::server::respond::DetachOnSend;
 
 /// Where a response that lasts is put on its way to hyper, and whoever runs the connection finds it.
 #[derive(Clone, Default)]
-pub(super) struct DetachedResponse(Arc<Shared>);
+pub(super) struct DetachedResponse(Arc<DetachedResponseState>);
 
 #[derive(Default)]
-struct Shared {
-    response: Mutex<Option<Response<Counted>>>,
+struct DetachedResponseState {
+    response: Mutex<Option<Response<CountedBody>>>,
     is_there: AtomicBool,
     /// Whether hyper has written everything that it holds.
     flushed: AtomicBool,
 }
 
 impl DetachedResponse {
-    /// Whether `response`, to a request of `version`, is one to put aside.
-    pub(super) fn wants(version: Version, response: &Response<Counted>) -> bool {
+    /// Whether `response`, to a request of `version`, is one to put detached.
+    pub(super) fn wants(version: Version, response: &Response<CountedBody>) -> bool {
         response.extensions().get::<DetachOnSend>().is_some() && version == Version::HTTP_11
     }
 
-    pub(super) fn put(&self, response: Response<Counted>) {
+    pub(super) fn put(&self, response: Response<CountedBody>) {
         *self.0.response.lock().unwrap_or_else(PoisonError::into_inner) = Some(response);
         self.0.is_there.store(true, Ordering::Relaxed);
     }
 
     /// The response, once whatever went before it on the connection is written.
-    pub(super) fn take(&self) -> Option<Response<Counted>> {
+    pub(super) fn take(&self) -> Option<Response<CountedBody>> {
         if !self.0.is_there.load(Ordering::Relaxed) || !self.0.flushed.load(Ordering::Relaxed) {
             return None;
         }
@@ -61,12 +58,12 @@ impl DetachedResponse {
 /// lost with it.
 pub(super) struct FlushMonitor<T> {
     io: T,
-    aside: DetachedResponse,
+    detached: DetachedResponse,
 }
 
 impl<T> FlushMonitor<T> {
-    pub(super) fn new(io: T, aside: DetachedResponse) -> FlushMonitor<T> {
-        FlushMonitor { io, aside }
+    pub(super) fn new(io: T, detached: DetachedResponse) -> FlushMonitor<T> {
+        FlushMonitor { io, detached }
     }
 
     pub(super) fn into_inner(self) -> T {
@@ -74,7 +71,7 @@ impl<T> FlushMonitor<T> {
     }
 
     fn set_flushed(&self, flushed: bool) {
-        self.aside.0.flushed.store(flushed, Ordering::Relaxed);
+        self.detached.0.flushed.store(flushed, Ordering::Relaxed);
     }
 }
 
@@ -121,7 +118,7 @@ impl<T: rt::Write + Unpin> rt::Write for FlushMonitor<T> {
 /// A connection that carries one stream to its end.
 pub(super) struct DetachedStream<S> {
     stream: S,
-    body: Counted,
+    body: CountedBody,
     /// What waits to be written, and how much of it is.
     out: Vec<u8>,
     written: usize,
@@ -131,7 +128,7 @@ pub(super) struct DetachedStream<S> {
 
 impl<S> DetachedStream<S> {
     /// Writes `response` on `stream`, where no other is under way.
-    pub(super) fn new(stream: S, response: Response<Counted>) -> DetachedStream<S> {
+    pub(super) fn new(stream: S, response: Response<CountedBody>) -> DetachedStream<S> {
         let out = head(&response);
         DetachedStream { stream, body: response.into_body(), out, written: 0, flushed: false, over: false }
     }
@@ -203,20 +200,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for DetachedStream<S> {
     type Output = Result<(), BodyError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
-        let lasting = &mut *self;
+        let detached = &mut *self;
         loop {
-            ready!(lasting.poll_written(cx))?;
-            if lasting.over {
-                return Pin::new(&mut lasting.stream).poll_shutdown(cx).map_err(Into::into);
+            ready!(detached.poll_written(cx))?;
+            if detached.over {
+                return Pin::new(&mut detached.stream).poll_shutdown(cx).map_err(Into::into);
             }
-            if let Poll::Ready(gone) = lasting.poll_gone(cx) {
+            if let Poll::Ready(gone) = detached.poll_gone(cx) {
                 return Poll::Ready(gone.map_err(Into::into));
             }
-            match ready!(Pin::new(&mut lasting.body).poll_frame(cx)).transpose()? {
-                Some(frame) => lasting.send(frame.into_data().map(|data| chunk(&data)).unwrap_or_default()),
+            match ready!(Pin::new(&mut detached.body).poll_frame(cx)).transpose()? {
+                Some(frame) => detached.send(frame.into_data().map(|data| chunk(&data)).unwrap_or_default()),
                 None => {
-                    lasting.over = true;
-                    lasting.send(LAST_CHUNK.to_vec());
+                    detached.over = true;
+                    detached.send(LAST_CHUNK.to_vec());
                 }
             }
         }
@@ -231,10 +228,10 @@ mod tests {
 
     use super::*;
     use crate::transport::http::Body;
-    use crate::transport::http::server::idle_monitor::{IdleMonitor, Open};
+    use crate::transport::http::server::connection::idle_monitor::{IdleMonitor, OpenRequest};
 
-    fn response(body: Body) -> Response<Counted> {
-        Response::new(Counted::new(body, Open::new(&IdleMonitor::default())))
+    fn response(body: Body) -> Response<CountedBody> {
+        Response::new(CountedBody::new(body, OpenRequest::new(&IdleMonitor::default())))
     }
 
     #[tokio::test]

@@ -6,27 +6,19 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::clock::{WallClock, unix_seconds};
 use crate::edge::session::Session;
 use crate::limits::Limits;
 use crate::service::Principal;
 
-use super::seal::{Sealed, SessionKey};
-use super::session_state::{Name, SessionState};
-
-/// Tells the time. Tests have their own.
-pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
-
-/// What `clock` shows, in seconds of Unix time.
-pub(super) fn unix_seconds(clock: &Clock) -> u64 {
-    clock().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
+use super::seal::{SessionContent, SessionKey};
+use super::session_state::{SessionName, SessionState};
 
 /// Every session of one endpoint.
 pub(super) struct Sessions {
     key: SessionKey,
-    clock: Clock,
+    clock: WallClock,
     limits: Limits,
     shards: [Mutex<Shard>; SHARDS],
     swept: AtomicU64,
@@ -36,9 +28,9 @@ pub(super) struct Sessions {
 const SHARDS: usize = 16;
 
 /// By their ids: one that is here was opened before and need not be opened again.
-type Shard = HashMap<Box<str>, Entry>;
+type Shard = HashMap<Box<str>, SessionEntry>;
 
-enum Entry {
+enum SessionEntry {
     Open(Arc<SessionState>),
     /// Closed by its client. Remembered until its id expires by itself.
     Closed {
@@ -47,17 +39,17 @@ enum Entry {
 }
 
 impl Sessions {
-    pub(super) fn new(key: SessionKey, clock: Clock, limits: Limits) -> Sessions {
+    pub(super) fn new(key: SessionKey, clock: WallClock, limits: Limits) -> Sessions {
         Sessions { key, clock, limits, shards: Default::default(), swept: AtomicU64::new(0) }
     }
 
     fn now(&self) -> u64 {
-        unix_seconds(&self.clock)
+        unix_seconds((self.clock)())
     }
 
     /// The id of a session that begins. `None` where what the client said of itself is too long to travel.
     pub(super) fn mint(&self, session: &Session, principal: Option<&Principal>) -> Option<String> {
-        let sealed = Sealed { issued: self.now(), session: session.to_bytes() };
+        let sealed = SessionContent { issued: self.now(), session: session.to_bytes() };
         self.key.seal(&sealed, principal)
     }
 
@@ -81,24 +73,24 @@ impl Sessions {
         principal: Option<&Principal>,
         now: u64,
     ) -> Option<Option<Arc<SessionState>>> {
-        let Entry::Open(local) = shard.get(id)? else { return Some(None) };
-        if !local.is_of(principal) {
+        let SessionEntry::Open(session) = shard.get(id)? else { return Some(None) };
+        if !session.is_of(principal) {
             return Some(None);
         }
-        if self.is_over(local, now) {
-            local.end();
+        if self.is_over(session, now) {
+            session.end();
             shard.remove(id);
             return Some(None);
         }
-        local.seen_at(now);
-        Some(Some(local.clone()))
+        session.seen_at(now);
+        Some(Some(session.clone()))
     }
 
     fn take_up(
         &self,
         id: &str,
         principal: Option<&Principal>,
-        sealed: &Sealed,
+        sealed: &SessionContent,
         now: u64,
     ) -> Option<Arc<SessionState>> {
         if now.saturating_sub(sealed.issued) > self.idle() {
@@ -113,26 +105,26 @@ impl Sessions {
         if shard.len() >= self.limits.sessions.div_ceil(SHARDS) {
             make_room(&mut shard);
         }
-        let name = Name::new(id, principal);
-        let local =
+        let name = SessionName::new(id, principal);
+        let session =
             Arc::new(SessionState::new(name, sealed.issued, session, self.clock.clone(), &self.limits));
-        shard.insert(id.into(), Entry::Open(local.clone()));
-        Some(local)
+        shard.insert(id.into(), SessionEntry::Open(session.clone()));
+        Some(session)
     }
 
     /// Ends a session for good.
-    pub(super) fn close(&self, local: &SessionState) {
-        let until = local.issued().saturating_add(self.idle());
-        self.shard(local.id()).insert(local.id().into(), Entry::Closed { until });
-        local.end();
+    pub(super) fn close(&self, session: &SessionState) {
+        let until = session.issued().saturating_add(self.idle());
+        self.shard(session.id()).insert(session.id().into(), SessionEntry::Closed { until });
+        session.end();
     }
 
     /// Ends what every session runs here. Their ids stay good.
     pub(super) fn end_all(&self) {
         for shard in &self.shards {
             for (_, entry) in lock(shard).drain() {
-                if let Entry::Open(local) = entry {
-                    local.end();
+                if let SessionEntry::Open(session) = entry {
+                    session.end();
                 }
             }
         }
@@ -144,13 +136,13 @@ impl Sessions {
         self.swept.store(now, Ordering::Relaxed);
         for shard in &self.shards {
             lock(shard).retain(|_, entry| match entry {
-                Entry::Closed { until } => *until >= now,
-                Entry::Open(local) if self.is_over(local, now) => {
-                    local.end();
+                SessionEntry::Closed { until } => *until >= now,
+                SessionEntry::Open(session) if self.is_over(session, now) => {
+                    session.end();
                     false
                 }
-                Entry::Open(local) => {
-                    local.sweep(now);
+                SessionEntry::Open(session) => {
+                    session.sweep(now);
                     true
                 }
             });
@@ -166,8 +158,8 @@ impl Sessions {
         }
     }
 
-    fn is_over(&self, local: &SessionState, now: u64) -> bool {
-        now.saturating_sub(local.last_seen()) > self.idle() && !local.is_busy()
+    fn is_over(&self, session: &SessionState, now: u64) -> bool {
+        now.saturating_sub(session.last_seen()) > self.idle() && !session.is_busy()
     }
 
     fn idle(&self) -> u64 {
@@ -189,10 +181,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Forgets the eighth of the sessions that was not heard of for longest. A forgotten session whose id is young
 /// comes back by itself; another starts anew.
 fn make_room(shard: &mut Shard) {
-    let seen = |entry: &Entry| match entry {
-        Entry::Closed { until } => *until,
-        Entry::Open(local) if local.is_busy() => u64::MAX,
-        Entry::Open(local) => local.last_seen(),
+    let seen = |entry: &SessionEntry| match entry {
+        SessionEntry::Closed { until } => *until,
+        SessionEntry::Open(session) if session.is_busy() => u64::MAX,
+        SessionEntry::Open(session) => session.last_seen(),
     };
     let mut times: Vec<u64> = shard.values().map(seen).collect();
     let eighth = times.len() / 8;
@@ -203,8 +195,8 @@ fn make_room(shard: &mut Shard) {
         let goes = room > 0 && seen(entry) <= limit;
         if goes {
             room -= 1;
-            if let Entry::Open(local) = entry {
-                local.end();
+            if let SessionEntry::Open(session) = entry {
+                session.end();
             }
         }
         !goes

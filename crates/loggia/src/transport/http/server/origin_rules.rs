@@ -9,18 +9,18 @@ use http::{HeaderMap, Uri};
 
 /// Which names the endpoint answers to, and which web origins may call it.
 #[derive(Debug, Clone)]
-pub(super) struct Guard {
+pub(super) struct OriginRules {
     loopback: bool,
     hosts: Vec<String>,
     origins: Vec<String>,
 }
 
-impl Guard {
+impl OriginRules {
     /// `loopback`: the endpoint is for this machine only, so its names and origins are allowed and others
     /// are not. Otherwise every host is accepted until one is named, and no origin until it is named.
-    pub(super) fn new(loopback: bool, hosts: &[String], origins: &[String]) -> Guard {
+    pub(super) fn new(loopback: bool, hosts: &[String], origins: &[String]) -> OriginRules {
         let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
-        Guard { loopback, hosts: lower(hosts), origins: lower(origins) }
+        OriginRules { loopback, hosts: lower(hosts), origins: lower(origins) }
     }
 
     /// Why a request is refused, where it is.
@@ -100,7 +100,7 @@ pub(super) fn is_loopback(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn check(guard: &Guard, host: Option<&str>, origin: Option<&str>) -> bool {
+    fn check(guard: &OriginRules, host: Option<&str>, origin: Option<&str>) -> bool {
         let mut headers = HeaderMap::new();
         host.map(|value| headers.insert(HOST, value.parse().expect("header")));
         origin.map(|value| headers.insert(ORIGIN, value.parse().expect("header")));
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_local_endpoint() {
-        let guard = Guard::new(true, &["Box.lan:4000".into()], &["https://App.example".into()]);
+        let guard = OriginRules::new(true, &["Box.lan:4000".into()], &["https://App.example".into()]);
         let cases: &[(Option<&str>, Option<&str>, bool)] = &[
             (Some("localhost:4000"), None, true),
             (Some("LOCALHOST"), None, true),
@@ -142,11 +142,11 @@ mod tests {
 
     #[test]
     fn a_public_endpoint() {
-        let open = Guard::new(false, &[], &[]);
-        let named = Guard::new(false, &["mcp.example.com".into()], &[]);
-        let any = Guard::new(false, &["*".into()], &["*".into()]);
-        let any_host = Guard::new(true, &["*".into()], &[]);
-        let cases: &[(&Guard, Option<&str>, Option<&str>, bool)] = &[
+        let open = OriginRules::new(false, &[], &[]);
+        let named = OriginRules::new(false, &["mcp.example.com".into()], &[]);
+        let any = OriginRules::new(false, &["*".into()], &["*".into()]);
+        let any_host = OriginRules::new(true, &["*".into()], &[]);
+        let cases: &[(&OriginRules, Option<&str>, Option<&str>, bool)] = &[
             (&open, Some("whatever:1"), None, true),
             (&open, None, None, true),
             (&open, Some("whatever"), Some("http://whatever"), false),
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn the_target_and_the_header_must_both_be_ours() {
-        let guard = Guard::new(true, &[], &[]);
+        let guard = OriginRules::new(true, &[], &[]);
         let target = Uri::from_static("http://localhost/mcp");
         let mut headers = HeaderMap::new();
         assert!(guard.check(&target, &headers).is_ok());

@@ -1,9 +1,9 @@
 //! `https`, where the feature is on.
 
 #[cfg(not(feature = "tls"))]
-pub(super) use off::Acceptor;
+pub(in crate::transport::http::server) use off::NoAcceptor as Acceptor;
 #[cfg(feature = "tls")]
-pub(super) use on::Acceptor;
+pub(in crate::transport::http::server) use on::RustlsAcceptor as Acceptor;
 
 #[cfg(feature = "tls")]
 mod on {
@@ -22,11 +22,14 @@ mod on {
 
     /// Opens TLS connections.
     #[derive(Clone)]
-    pub(in super::super) struct Acceptor(TlsAcceptor);
+    pub(in crate::transport::http::server) struct RustlsAcceptor(TlsAcceptor);
 
-    impl Acceptor {
+    impl RustlsAcceptor {
         /// Both arguments are PEM.
-        pub(in super::super) fn new(certificates: &[u8], key: &[u8]) -> Result<Acceptor> {
+        pub(in crate::transport::http::server) fn new(
+            certificates: &[u8],
+            key: &[u8],
+        ) -> Result<RustlsAcceptor> {
             let wrong = |what: &str, error: &dyn std::fmt::Display| {
                 Error::Configuration(format!("{what} cannot be used for TLS: {error}"))
             };
@@ -39,10 +42,13 @@ mod on {
                 .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
                 .map_err(|error| wrong("the certificate and its key", &error))?;
             config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-            Ok(Acceptor(TlsAcceptor::from(Arc::new(config))))
+            Ok(RustlsAcceptor(TlsAcceptor::from(Arc::new(config))))
         }
 
-        pub(in super::super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        pub(in crate::transport::http::server) async fn accept(
+            &self,
+            stream: TcpStream,
+        ) -> io::Result<TlsStream<TcpStream>> {
             self.0.accept(stream).await
         }
     }
@@ -56,10 +62,10 @@ mod off {
 
     /// Nothing can make one.
     #[derive(Clone)]
-    pub(in super::super) enum Acceptor {}
+    pub(in crate::transport::http::server) enum NoAcceptor {}
 
-    impl Acceptor {
-        pub(in super::super) async fn accept(&self, _: TcpStream) -> io::Result<TcpStream> {
+    impl NoAcceptor {
+        pub(in crate::transport::http::server) async fn accept(&self, _: TcpStream) -> io::Result<TcpStream> {
             match *self {}
         }
     }

@@ -8,22 +8,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{Method, StatusCode};
 use loggia_wire::RpcError;
 use loggia_wire::jsonrpc::{self, Frame, Message};
 use loggia_wire::model::SubscriptionFilter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::accept::{EVENT_STREAM, accepts, is_json};
-use super::admission::Overload;
-use super::endpoint::{Shared, principal};
-use super::respond::{self, keep_alive};
-use super::seal::random;
-use super::unfold::unfold;
 use crate::changes::ChangeSubscription;
 use crate::exchange::Exchange;
+use crate::random::random;
 use crate::service::{BoxFuture, Description, Outcome, Principal, Request, Service};
 use crate::transport::http::Body;
+use crate::transport::http::server::accept::{EVENT_STREAM, accepts, is_json};
+use crate::transport::http::server::admission::Overload;
+use crate::transport::http::server::respond::{self, ResponseResult, keep_alive};
+use crate::transport::http::server::state::{EndpointState, principal};
+use crate::transport::http::server::unfold::unfold;
 use crate::transport::memory::{self, Reader};
 use crate::transport::{Serve, sse};
 
@@ -38,31 +38,31 @@ pub(super) struct HttpSse {
 
 /// Where a connection's POSTs go.
 struct Inbox {
-    messages: Messages,
+    messages: MessageSender,
     principal: Option<Arc<Principal>>,
 }
 
 /// The way into a connection.
 #[derive(Clone)]
-struct Messages {
+struct MessageSender {
     sender: mpsc::Sender<Bytes>,
     /// As many permits as there may be bytes of messages that wait or run.
     room: Arc<Semaphore>,
 }
 
 /// A message, and the room it takes until nothing of it is used any more.
-struct Held {
+struct AdmittedMessage {
     text: Bytes,
     _room: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for AdmittedMessage {
     fn as_ref(&self) -> &[u8] {
         &self.text
     }
 }
 
-impl Messages {
+impl MessageSender {
     /// Hands a message over when there is room for it. An answer to a question needs none: whatever takes
     /// the room may be waiting for it.
     async fn send(&self, text: Bytes, is_answer: bool) -> Option<()> {
@@ -73,11 +73,9 @@ impl Messages {
     async fn hold(&self, text: Bytes) -> Option<Bytes> {
         let bytes = u32::try_from(text.len()).ok()?;
         let room = self.room.clone().acquire_many_owned(bytes).await.ok()?;
-        Some(Bytes::from_owner(Held { text, _room: room }))
+        Some(Bytes::from_owner(AdmittedMessage { text, _room: room }))
     }
 }
-
-type Answered = Result<Response<Body>, Response<Body>>;
 
 impl HttpSse {
     /// Whether `path` is one of the two.
@@ -85,26 +83,27 @@ impl HttpSse {
         matches!(path, SSE_PATH | MESSAGES_PATH)
     }
 
-    pub(super) async fn serve(&self, shared: &Arc<Shared>, parts: &Parts, body: Body) -> Answered {
+    pub(super) async fn serve(&self, endpoint: &EndpointState, parts: &Parts, body: Body) -> ResponseResult {
         match (parts.uri.path(), &parts.method) {
-            (SSE_PATH, &Method::GET) => self.connect(shared, parts),
-            (MESSAGES_PATH, &Method::POST) => self.receive(shared, parts, body).await,
+            (SSE_PATH, &Method::GET) => self.connect(endpoint, parts),
+            (MESSAGES_PATH, &Method::POST) => self.receive(endpoint, parts, body).await,
             (SSE_PATH, _) => Err(respond::method_not_allowed("GET")),
             _ => Err(respond::method_not_allowed("POST")),
         }
     }
 
-    fn connect(&self, shared: &Arc<Shared>, parts: &Parts) -> Answered {
+    fn connect(&self, endpoint: &EndpointState, parts: &Parts) -> ResponseResult {
         if !accepts(&parts.headers, EVENT_STREAM) {
             let message = "The Accept header must allow text/event-stream";
             return Err(respond::refuse(StatusCode::NOT_ACCEPTABLE, message));
         }
         let principal = principal(parts);
-        let admitted = shared.streams.admit(principal.as_deref());
+        let admitted = endpoint.streams.admit(principal.as_deref());
         let permit = admitted.map_err(|why| respond::busy(None, &why))?;
         let (ours, theirs) = memory::pair();
-        let service = Arc::new(For { service: shared.service.clone(), principal: principal.clone() });
-        let serving = theirs.serve(service, shared.limits.clone(), shared.shutdown.clone());
+        let service =
+            Arc::new(PrincipalService { service: endpoint.service.clone(), principal: principal.clone() });
+        let serving = theirs.serve(service, endpoint.limits.clone(), endpoint.shutdown.clone());
         tokio::spawn(async move {
             if let Err(error) = serving.await {
                 tracing::debug!(%error, "an HTTP+SSE connection failed");
@@ -112,16 +111,17 @@ impl HttpSse {
         });
         let (reader, writer) = ours.split();
         let id = URL_SAFE_NO_PAD.encode(random::<16>());
-        let bytes = shared.limits.in_flight_bytes.max(shared.limits.message_bytes);
+        let bytes = endpoint.limits.in_flight_bytes.max(endpoint.limits.message_bytes);
         let room = Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
-        let inbox = Inbox { messages: Messages { sender: writer.into_sender(), room }, principal };
+        let inbox = Inbox { messages: MessageSender { sender: writer.into_sender(), room }, principal };
         self.lock().insert(id.clone(), inbox);
-        let place = Place { id, open: self.open.clone() };
-        let connection = Connection { reader, place, announced: false, keep_alive: shared.limits.keep_alive };
+        let place = ConnectionEntry { id, open: self.open.clone() };
+        let connection =
+            HttpSseConnection { reader, place, announced: false, keep_alive: endpoint.limits.keep_alive };
         Ok(respond::detached_event_stream(connection.events()).map(|body| body.holding(permit)))
     }
 
-    async fn receive(&self, shared: &Shared, parts: &Parts, body: Body) -> Answered {
+    async fn receive(&self, endpoint: &EndpointState, parts: &Parts, body: Body) -> ResponseResult {
         if !is_json(&parts.headers) {
             let message = "The Content-Type must be application/json";
             return Err(respond::refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
@@ -129,20 +129,20 @@ impl HttpSse {
         let messages = self.inbox(parts).ok_or_else(|| {
             respond::refuse(StatusCode::NOT_FOUND, "There is no such session: open a new one with GET /sse")
         })?;
-        let admitted = shared.requests.admit(principal(parts).as_deref());
+        let admitted = endpoint.requests.admit(principal(parts).as_deref());
         let _permit = admitted.map_err(|why| respond::busy(None, &why))?;
-        let text = shared.read(parts, body).await?;
+        let text = endpoint.read(parts, body).await?;
         let frame = jsonrpc::decode_frame(&text).map_err(|error| respond::undecodable(&error))?;
         let is_answer = matches!(frame, Frame::Single(Message::Response { .. }));
         drop(frame);
-        let sent = tokio::time::timeout(shared.limits.write_timeout, messages.send(text, is_answer)).await;
+        let sent = tokio::time::timeout(endpoint.limits.write_timeout, messages.send(text, is_answer)).await;
         match sent {
             Ok(Some(())) => Ok(respond::empty(StatusCode::ACCEPTED)),
             _ => Err(respond::busy(None, &Overload::Backlog)),
         }
     }
 
-    fn inbox(&self, parts: &Parts) -> Option<Messages> {
+    fn inbox(&self, parts: &Parts) -> Option<MessageSender> {
         let id = parts.uri.query()?.split('&').find_map(|pair| pair.strip_prefix("session="))?;
         let open = self.lock();
         let inbox = open.get(id)?;
@@ -161,26 +161,26 @@ impl HttpSse {
 }
 
 /// The GET of one connection.
-struct Connection {
+struct HttpSseConnection {
     reader: Reader,
-    place: Place,
+    place: ConnectionEntry,
     announced: bool,
     keep_alive: std::time::Duration,
 }
 
 /// A connection's entry in the table, for as long as its GET is open.
-struct Place {
+struct ConnectionEntry {
     id: String,
     open: Arc<Mutex<HashMap<String, Inbox>>>,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionEntry {
     fn drop(&mut self) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
 
-impl Connection {
+impl HttpSseConnection {
     fn events(self) -> impl futures_core::Stream<Item = Bytes> + Send {
         unfold(self, |mut connection| async move {
             let event = connection.next().await?;
@@ -207,12 +207,12 @@ impl Connection {
 }
 
 /// A service as one principal sees it, for a connection that belongs to that principal as a whole.
-struct For {
+struct PrincipalService {
     service: Arc<dyn Service>,
     principal: Option<Arc<Principal>>,
 }
 
-impl Service for For {
+impl Service for PrincipalService {
     fn describe(&self) -> Arc<Description> {
         self.service.describe()
     }

@@ -12,112 +12,93 @@ use loggia_wire::meta::{self, DeclaredVersion};
 use loggia_wire::{Method, Params, RawJson, RawObject, RequestMeta, RpcError, Version};
 use serde_json::{Map, Value};
 
-use super::endpoint::{RequestEra, Shared};
+use super::RequestEra;
 use crate::edge::admit;
 use crate::service::{Description, Service};
+use crate::transport::http::server::headers::{VERSION, single, values};
+use crate::transport::http::server::state::EndpointState;
 
-/// `MCP-Protocol-Version`.
-pub(super) const VERSION: HeaderName = HeaderName::from_static(header::MCP_PROTOCOL_VERSION);
-/// `Mcp-Session-Id`.
-pub(super) const SESSION_ID: HeaderName = HeaderName::from_static(header::MCP_SESSION_ID);
-/// `Last-Event-ID`.
-pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static(header::LAST_EVENT_ID);
 const METHOD: HeaderName = HeaderName::from_static(header::MCP_METHOD);
 const NAME: HeaderName = HeaderName::from_static(header::MCP_NAME);
 
 /// Why a request is refused, and with which status.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct ValidationError {
     pub(super) status: StatusCode,
     pub(super) error: RpcError,
 }
 
-impl Refusal {
-    fn bad_request(error: RpcError) -> Refusal {
-        Refusal { status: StatusCode::BAD_REQUEST, error }
+impl ValidationError {
+    fn bad_request(error: RpcError) -> ValidationError {
+        ValidationError { status: StatusCode::BAD_REQUEST, error }
     }
 
-    fn mismatch(message: String) -> Refusal {
-        Refusal::bad_request(RpcError::header_mismatch(message))
+    fn mismatch(message: String) -> ValidationError {
+        ValidationError::bad_request(RpcError::header_mismatch(message))
     }
 }
 
-/// Checks everything that can be said of a request before it runs: what its `_meta` declares, the headers
+/// Checks everything that can be era of a request before it runs: what its `_meta` declares, the headers
 /// that mirror it, and whether the method exists.
 pub(super) fn check(
-    shared: &Shared,
+    endpoint: &EndpointState,
     server: &Description,
     headers: &HeaderMap,
-    said: RequestEra,
+    era: RequestEra,
     method: &Method,
     params: Option<&Params>,
-) -> Result<Arc<RequestMeta>, Refusal> {
-    check_version(headers, &said.declared)?;
-    let meta = match said.meta.filter(|meta| server.versions.contains(&meta.version)) {
+) -> Result<Arc<RequestMeta>, ValidationError> {
+    check_version(headers, &era.declared)?;
+    let meta = match era.meta.filter(|meta| server.versions.contains(&meta.version)) {
         Some(meta) => meta,
-        None => read_meta(shared, &server.versions, params)?,
+        None => read_meta(endpoint, &server.versions, params)?,
     };
     check_method(headers, method)?;
-    let target = Target::of(method, params)?;
+    let target = RequestTarget::of(method, params)?;
     header::check_mirror("Mcp-Name", values(headers, &NAME), target.name.as_deref())
-        .map_err(Refusal::mismatch)?;
-    admit(method, meta.version).map_err(|error| Refusal { status: StatusCode::NOT_FOUND, error })?;
-    check_params(&*shared.service, headers, method, &target)?;
+        .map_err(ValidationError::mismatch)?;
+    admit(method, meta.version).map_err(|error| ValidationError { status: StatusCode::NOT_FOUND, error })?;
+    check_params(&*endpoint.service, headers, method, &target)?;
     Ok(meta)
 }
 
 fn read_meta(
-    shared: &Shared,
+    endpoint: &EndpointState,
     versions: &[Version],
     params: Option<&Params>,
-) -> Result<Arc<RequestMeta>, Refusal> {
-    let meta = RequestMeta::from_modern(params, versions).map_err(Refusal::bad_request)?;
+) -> Result<Arc<RequestMeta>, ValidationError> {
+    let meta = RequestMeta::from_modern(params, versions).map_err(ValidationError::bad_request)?;
     let meta = Arc::new(meta);
     if let Some(text) = meta::text(params) {
-        shared.memos.keep(text, &meta);
+        endpoint.meta_cache.keep(text, &meta);
     }
     Ok(meta)
 }
 
-/// The value of a header that may come once.
-pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, String> {
-    let mut found = values(headers, name);
-    let Some(first) = found.next() else { return Ok(None) };
-    let text = std::str::from_utf8(first).map_err(|_| format!("The header {name} is not text"))?;
-    if found.next().is_some() {
-        return Err(format!("The header {name} came more than once"));
-    }
-    Ok(Some(text.trim_matches([' ', '\t'])))
-}
-
-fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    headers.get_all(name).iter().map(|value| value.as_bytes())
-}
-
 /// A missing declaration alone is for [`RequestMeta::from_modern`] to refuse: its code is another.
-fn check_version(headers: &HeaderMap, declared: &DeclaredVersion) -> Result<(), Refusal> {
-    let header = single(headers, &VERSION).map_err(Refusal::mismatch)?;
+fn check_version(headers: &HeaderMap, declared: &Declared) -> Result<(), ValidationError> {
+    let header = single(headers, &VERSION).map_err(ValidationError::mismatch)?;
     match declared.as_str() {
         Some(declared) => mirrors("MCP-Protocol-Version", header, declared),
         None if header.is_some() => Ok(()),
-        None => {
-            Err(Refusal::mismatch("Header mismatch: the MCP-Protocol-Version header is missing".to_owned()))
-        }
+        None => Err(ValidationError::mismatch(
+            "Header mismatch: the MCP-Protocol-Version header is missing".to_owned(),
+        )),
     }
 }
 
-fn check_method(headers: &HeaderMap, method: &Method) -> Result<(), Refusal> {
-    let header = single(headers, &METHOD).map_err(Refusal::mismatch)?;
+fn check_method(headers: &HeaderMap, method: &Method) -> Result<(), ValidationError> {
+    let header = single(headers, &METHOD).map_err(ValidationError::mismatch)?;
     mirrors("Mcp-Method", header, method.as_str())
 }
 
-fn mirrors(name: &str, header: Option<&str>, body: &str) -> Result<(), Refusal> {
+fn mirrors(name: &str, header: Option<&str>, body: &str) -> Result<(), ValidationError> {
     match header {
         Some(value) if value == body => Ok(()),
-        Some(value) => Err(Refusal::mismatch(format!(
+        Some(value) => Err(ValidationError::mismatch(format!(
             "Header mismatch: {name} header value {value:?} does not match body value {body:?}"
         ))),
-        None => Err(Refusal::mismatch(format!(
+        None => Err(ValidationError::mismatch(format!(
             "Header mismatch: the {name} header is missing, but the body has the value {body:?}"
         ))),
     }
@@ -127,33 +108,33 @@ fn check_params(
     service: &dyn Service,
     headers: &HeaderMap,
     method: &Method,
-    target: &Target<'_>,
-) -> Result<(), Refusal> {
+    target: &RequestTarget<'_>,
+) -> Result<(), ValidationError> {
     let (Method::CallTool, Some(tool)) = (method, target.name.as_deref()) else { return Ok(()) };
     let Some(mirrored) = service.param_headers(tool) else { return Ok(()) };
     let arguments = target.arguments()?;
     mirrored
         .check(|name| headers.get_all(name).iter().map(|value| value.as_bytes()), arguments.as_ref())
-        .map_err(Refusal::mismatch)
+        .map_err(ValidationError::mismatch)
 }
 
 /// What a request is about, as far as headers mirror it.
 #[derive(Default)]
-struct Target<'p> {
+struct RequestTarget<'p> {
     name: Option<Cow<'p, str>>,
     arguments: Option<&'p [u8]>,
 }
 
-impl<'p> Target<'p> {
+impl<'p> RequestTarget<'p> {
     /// Only three methods have a target; what is not a string is for the service to refuse.
-    fn of(method: &Method, params: Option<&'p Params>) -> Result<Target<'p>, Refusal> {
+    fn of(method: &Method, params: Option<&'p Params>) -> Result<RequestTarget<'p>, ValidationError> {
         let (Some(member), Some(params)) = (method.name_member(), params) else {
-            return Ok(Target::default());
+            return Ok(RequestTarget::default());
         };
         if let Some(routing) = params.routing()
             && let Some(name) = if member == "uri" { routing.uri } else { routing.name }.and_then(plain_text)
         {
-            return Ok(Target { name: Some(Cow::Borrowed(name)), arguments: routing.arguments });
+            return Ok(RequestTarget { name: Some(Cow::Borrowed(name)), arguments: routing.arguments });
         }
         let params = RawObject::of(params).map_err(invalid)?;
         // What is there twice is nobody's to choose from.
@@ -161,10 +142,10 @@ impl<'p> Target<'p> {
             params.get::<Option<RawJson>>(member).map_err(invalid)?;
         }
         let arguments = params.raw("arguments").filter(|text| *text != b"null");
-        Ok(Target { name: params.string(member), arguments })
+        Ok(RequestTarget { name: params.string(member), arguments })
     }
 
-    fn arguments(&self) -> Result<Option<Map<String, Value>>, Refusal> {
+    fn arguments(&self) -> Result<Option<Map<String, Value>>, ValidationError> {
         let Some(text) = self.arguments else { return Ok(None) };
         match value_of(text).map_err(invalid)? {
             Value::Object(arguments) => Ok(Some(arguments)),
@@ -173,6 +154,6 @@ impl<'p> Target<'p> {
     }
 }
 
-fn invalid(error: impl std::fmt::Display) -> Refusal {
-    Refusal::bad_request(RpcError::invalid_params(format!("Invalid params: {error}")))
+fn invalid(error: impl std::fmt::Display) -> ValidationError {
+    ValidationError::bad_request(RpcError::invalid_params(format!("Invalid params: {error}")))
 }

@@ -13,15 +13,15 @@ use http::{Response, StatusCode};
 use loggia_wire::Version;
 use tokio::sync::Notify;
 
-use super::accept::Accepted;
-use super::calls::{Call, CallPlan};
-use super::endpoint::Shared;
-use super::log::{Carrier, LARGE, Next, STANDALONE, Shape};
-use super::respond::{self, keep_alive};
-use super::session_state::{Peer, SessionState};
-use super::unfold::unfold;
+use super::calls::{CallPlan, LegacyCall};
+use super::event_log::{AnswerShape, Carrier, CarrierStep, LARGE, STANDALONE};
+use super::session_state::{PostPeer, SessionState};
 use crate::edge::listen;
 use crate::transport::http::Body;
+use crate::transport::http::server::accept::AcceptedTypes;
+use crate::transport::http::server::respond::{self, keep_alive};
+use crate::transport::http::server::state::EndpointState;
+use crate::transport::http::server::unfold::unfold;
 use crate::transport::sse;
 
 /// How long a client waits before it comes back for the rest of a stream.
@@ -29,12 +29,12 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Answers a POST of one request, which has to run.
 pub(super) async fn answer(
-    shared: &Arc<Shared>,
-    local: &Arc<SessionState>,
-    call: Call,
-    accepted: Accepted,
+    endpoint: &Arc<EndpointState>,
+    session: &Arc<SessionState>,
+    call: LegacyCall,
+    accepted: AcceptedTypes,
 ) -> Response<Body> {
-    let peer = Arc::new(Peer::new(shared, local));
+    let peer = Arc::new(PostPeer::new(endpoint, session));
     match call.begin(peer.clone()).at_once().await {
         Ok(response) => respond::json(StatusCode::OK, response),
         Err(running) => carried(&peer, vec![running.carry()], false, accepted).await,
@@ -43,81 +43,90 @@ pub(super) async fn answer(
 
 /// Answers the requests of a batch.
 pub(super) async fn answer_all(
-    shared: &Arc<Shared>,
-    local: &Arc<SessionState>,
+    endpoint: &Arc<EndpointState>,
+    session: &Arc<SessionState>,
     plans: Vec<CallPlan>,
-    accepted: Accepted,
+    accepted: AcceptedTypes,
 ) -> Response<Body> {
-    let peer = Arc::new(Peer::new(shared, local));
+    let peer = Arc::new(PostPeer::new(endpoint, session));
     let stream = peer.carrier().stream;
     let mut calls = Vec::new();
     for plan in plans {
         match plan {
             CallPlan::Run(call) => calls.push(call.begin(peer.clone()).carry()),
-            CallPlan::Answered(response) => local.push(stream, response, true),
-            CallPlan::Busy(id, why) => local.push(stream, respond::busy_message(&id, &why), true),
+            CallPlan::Answered(response) => session.push(stream, response, true),
+            CallPlan::Busy(id, why) => session.push(stream, respond::busy_message(&id, &why), true),
         }
     }
     carried(&peer, calls, true, accepted).await
 }
 
-async fn carried(peer: &Peer, calls: Vec<Running>, batch: bool, accepted: Accepted) -> Response<Body> {
-    let (shared, local, carrier) = (&peer.shared, &peer.local, peer.carrier());
-    let work = Work::new(calls, local, carrier.stream);
+async fn carried(
+    peer: &PostPeer,
+    calls: Vec<CallFuture>,
+    batch: bool,
+    accepted: AcceptedTypes,
+) -> Response<Body> {
+    let (endpoint, session, carrier) = (&peer.endpoint, &peer.session, peer.carrier());
+    let work = CallSet::new(calls, session, carrier.stream);
     // Apart: few calls come here, and every request would have room for this.
-    Box::pin(Sending::new(shared, local, carrier, work, accepted).answer(batch)).await
+    Box::pin(StreamSender::new(endpoint, session, carrier, work, accepted).answer(batch)).await
 }
 
 /// Answers a GET that takes up a stream.
-pub(super) fn taken_up(shared: &Arc<Shared>, local: &Arc<SessionState>, carrier: Carrier) -> Response<Body> {
-    let sending = Sending::new(shared, local, carrier, Work(None), Accepted::Both);
+pub(super) fn taken_up(
+    endpoint: &Arc<EndpointState>,
+    session: &Arc<SessionState>,
+    carrier: Carrier,
+) -> Response<Body> {
+    let sending = StreamSender::new(endpoint, session, carrier, CallSet(None), AcceptedTypes::Both);
     respond::detached_event_stream(sending.into_events())
 }
 
 /// A connection that carries a stream.
-struct Sending {
-    shared: Arc<Shared>,
-    hold: Hold,
-    work: Work,
+struct StreamSender {
+    endpoint: Arc<EndpointState>,
+    hold: CarrierGuard,
+    work: CallSet,
     primed: bool,
-    accepted: Accepted,
+    accepted: AcceptedTypes,
 }
 
 /// Keeps the stream carried by this connection, until it is dropped.
-struct Hold {
-    local: Arc<SessionState>,
+struct CarrierGuard {
+    session: Arc<SessionState>,
     carrier: Carrier,
 }
 
-impl Drop for Hold {
+impl Drop for CarrierGuard {
     fn drop(&mut self) {
-        self.local.state().log.leave(self.carrier);
-        self.local.touch();
+        self.session.state().log.leave(self.carrier);
+        self.session.touch();
     }
 }
 
-impl Sending {
+impl StreamSender {
     fn new(
-        shared: &Arc<Shared>,
-        local: &Arc<SessionState>,
+        endpoint: &Arc<EndpointState>,
+        session: &Arc<SessionState>,
         carrier: Carrier,
-        work: Work,
-        accepted: Accepted,
-    ) -> Sending {
-        let hold = Hold { local: local.clone(), carrier };
-        Sending { shared: shared.clone(), hold, work, primed: false, accepted }
+        work: CallSet,
+        accepted: AcceptedTypes,
+    ) -> StreamSender {
+        let hold = CarrierGuard { session: session.clone(), carrier };
+        StreamSender { endpoint: endpoint.clone(), hold, work, primed: false, accepted }
     }
 
     /// The response to a POST: JSON if nothing but answers comes, and soon.
     async fn answer(mut self, batch: bool) -> Response<Body> {
-        let silence = tokio::time::sleep(self.shared.limits.keep_alive);
+        let silence = tokio::time::sleep(self.endpoint.limits.keep_alive);
         tokio::pin!(silence);
         loop {
-            let shape = self.hold.local.state().log.shape(self.hold.carrier.stream);
+            let shape = self.hold.session.state().log.shape(self.hold.carrier.stream);
             let ready = match shape {
-                Shape::Answers(answers) => return self.answered(&answers, batch),
-                Shape::Stream => return self.into_stream(),
-                Shape::Wait(ready) => ready,
+                AnswerShape::Answers(answers) => return self.answered(&answers, batch),
+                AnswerShape::Stream => return self.into_stream(),
+                AnswerShape::Wait(ready) => ready,
             };
             tokio::select! {
                 biased;
@@ -129,7 +138,7 @@ impl Sending {
     }
 
     fn answered(&self, answers: &[Bytes], batch: bool) -> Response<Body> {
-        self.hold.local.state().log.remove(self.hold.carrier.stream);
+        self.hold.session.state().log.remove(self.hold.carrier.stream);
         match answers {
             // Everything was cancelled: the client waits for nothing any more.
             [] => respond::whole_event_stream(Vec::new()),
@@ -149,25 +158,25 @@ impl Sending {
         unfold(Some(self), |sending| async move {
             let mut sending = sending?;
             match sending.next().await {
-                Step::Send(events) => Some((events, Some(sending))),
-                Step::Last(events) => Some((events, None)),
-                Step::End => None,
+                StreamStep::Send(events) => Some((events, Some(sending))),
+                StreamStep::Last(events) => Some((events, None)),
+                StreamStep::End => None,
             }
         })
     }
 
-    async fn next(&mut self) -> Step {
+    async fn next(&mut self) -> StreamStep {
         if let Some(event) = self.prime() {
-            return Step::Send(event);
+            return StreamStep::Send(event);
         }
         loop {
-            let next = self.hold.local.state().log.next(self.hold.carrier);
+            let next = self.hold.session.state().log.next(self.hold.carrier);
             let ready = match next {
-                Next::Send(id, message) => return Step::Send(event(&id.to_string(), message)),
-                Next::End => return Step::End,
-                Next::Release if self.polls() => return Step::Last(retry()),
-                Next::Release => continue,
-                Next::Wait(ready) => ready,
+                CarrierStep::Send(id, message) => return StreamStep::Send(event(&id.to_string(), message)),
+                CarrierStep::End => return StreamStep::End,
+                CarrierStep::Release if self.polls() => return StreamStep::Last(retry()),
+                CarrierStep::Release => continue,
+                CarrierStep::Wait(ready) => ready,
             };
             if let Some(step) = self.wait(&ready).await {
                 return step;
@@ -176,23 +185,23 @@ impl Sending {
     }
 
     /// Waits until there may be something to send.
-    async fn wait(&mut self, ready: &Notify) -> Option<Step> {
+    async fn wait(&mut self, ready: &Notify) -> Option<StreamStep> {
         let standalone = self.hold.carrier.stream == STANDALONE;
-        let local = &self.hold.local;
+        let session = &self.hold.session;
         tokio::select! {
             biased;
             () = self.work.done() => None,
             () = ready.notified() => None,
-            () = local.ended(), if standalone => Some(Step::End),
-            () = self.shared.shutdown.begun(), if standalone => Some(Step::End),
-            change = local.watch.next(), if standalone => match change {
+            () = session.ended(), if standalone => Some(StreamStep::End),
+            () = self.endpoint.shutdown.begun(), if standalone => Some(StreamStep::End),
+            change = session.watch.next(), if standalone => match change {
                 Some(change) => {
-                    local.push(STANDALONE, listen::changed(change, None, local.version()), false);
+                    session.push(STANDALONE, listen::changed(change, None, session.version()), false);
                     None
                 }
-                None => Some(Step::End),
+                None => Some(StreamStep::End),
             },
-            comment = keep_alive(self.shared.limits.keep_alive) => Some(Step::Send(comment)),
+            comment = keep_alive(self.endpoint.limits.keep_alive) => Some(StreamStep::Send(comment)),
         }
     }
 
@@ -202,7 +211,7 @@ impl Sending {
         if std::mem::replace(&mut self.primed, true) || !self.polls() {
             return None;
         }
-        let id = self.hold.local.state().log.prime(self.hold.carrier)?;
+        let id = self.hold.session.state().log.prime(self.hold.carrier)?;
         let mut out = Vec::with_capacity(48);
         sse::write_retry(&mut out, RETRY);
         sse::write_event(&mut out, None, Some(&id.to_string()), b"");
@@ -212,11 +221,11 @@ impl Sending {
     /// Returns whether the client opens the stream again when the connection closes before the stream ended. A client
     /// that reads JSON alone cannot.
     fn polls(&self) -> bool {
-        self.accepted == Accepted::Both && self.hold.local.version() >= Version::V2025_11_25
+        self.accepted == AcceptedTypes::Both && self.hold.session.version() >= Version::V2025_11_25
     }
 }
 
-enum Step {
+enum StreamStep {
     Send(Bytes),
     Last(Bytes),
     End,
@@ -237,12 +246,12 @@ fn retry() -> Bytes {
 
 /// The calls of a POST. They run while somebody waits for them, and go on by themselves when the connection
 /// is gone.
-struct Work(Option<Running>);
+struct CallSet(Option<CallFuture>);
 
-type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+type CallFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Runs all of them to their ends, side by side.
-async fn join(mut running: Vec<Running>) {
+async fn join(mut running: Vec<CallFuture>) {
     poll_fn(|cx| {
         running.retain_mut(|one| one.as_mut().poll(cx).is_pending());
         if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
@@ -250,12 +259,12 @@ async fn join(mut running: Vec<Running>) {
     .await
 }
 
-impl Work {
-    fn new(calls: Vec<Running>, local: &Arc<SessionState>, stream: u64) -> Work {
-        let local = local.clone();
-        Work(Some(Box::pin(async move {
+impl CallSet {
+    fn new(calls: Vec<CallFuture>, session: &Arc<SessionState>, stream: u64) -> CallSet {
+        let session = session.clone();
+        CallSet(Some(Box::pin(async move {
             join(calls).await;
-            local.state().log.finish(stream);
+            session.state().log.finish(stream);
         })))
     }
 
@@ -271,7 +280,7 @@ impl Work {
     }
 }
 
-impl Drop for Work {
+impl Drop for CallSet {
     fn drop(&mut self) {
         if let (Some(work), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(work);

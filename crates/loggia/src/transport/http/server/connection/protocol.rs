@@ -17,8 +17,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::detached_stream::{DetachedResponse, DetachedStream, FlushMonitor};
-use super::idle_monitor::{Counted, IdleMonitor, Open};
-use super::listener::Handler;
+use super::handler::HttpHandler;
+use super::idle_monitor::{CountedBody, IdleMonitor, OpenRequest};
 use super::preface::{PrefacedStream, Protocol};
 use crate::limits::Limits;
 use crate::service::BoxFuture;
@@ -26,98 +26,104 @@ use crate::transport::http::request_body::RequestBody;
 use crate::transport::http::{Body, BodyError};
 
 /// How connections are served, in either version.
-pub(super) struct Builders {
-    one: http1::Builder,
+pub(super) struct ConnectionBuilders {
+    http1: http1::Builder,
     #[cfg(feature = "http2")]
-    two: http2::Builder<TokioExecutor>,
+    http2: http2::Builder<TokioExecutor>,
 }
 
-impl Builders {
-    pub(super) fn new(limits: &Limits) -> Builders {
-        let mut one = http1::Builder::new();
-        // The watch over each connection's traffic closes it: no timer for each request.
-        one.header_read_timeout(None)
+impl ConnectionBuilders {
+    pub(super) fn new(limits: &Limits) -> ConnectionBuilders {
+        let mut http1 = http1::Builder::new();
+        // The watch over each connection's monitor closes it: no timer for each request.
+        http1
+            .header_read_timeout(None)
             // hyper wants at least its own first read.
             .max_buf_size(limits.header_bytes.max(8 << 10));
-        Builders {
-            one,
+        ConnectionBuilders {
+            http1,
             #[cfg(feature = "http2")]
-            two: Builders::two(limits),
+            http2: ConnectionBuilders::http2(limits),
         }
     }
 
     #[cfg(feature = "http2")]
-    fn two(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    fn http2(limits: &Limits) -> http2::Builder<TokioExecutor> {
         let bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
         let streams = u32::try_from(limits.requests_per_connection).unwrap_or(u32::MAX);
-        let mut two = http2::Builder::new(TokioExecutor::new());
-        two.timer(TokioTimer::new())
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
             .max_header_list_size(bytes)
             .max_concurrent_streams(streams)
             .max_send_buf_size(64 << 10)
             .keep_alive_interval(limits.idle)
             .keep_alive_timeout(limits.read_timeout);
-        two
+        http2
     }
 
-    pub(super) fn connect<S: Stream>(
+    pub(super) fn connect<S: ConnectionIo>(
         &self,
         protocol: Protocol,
         stream: PrefacedStream<S>,
-        handler: Handler,
-        traffic: IdleMonitor,
-    ) -> Pin<Box<dyn Connection>> {
+        handler: HttpHandler,
+        monitor: IdleMonitor,
+    ) -> Pin<Box<dyn HttpConnection>> {
         // Frames of HTTP/2 come between requests, too.
-        let stream = if protocol == Protocol::Http1 { stream.counted(traffic.clone()) } else { stream };
+        let stream = if protocol == Protocol::Http1 { stream.counted(monitor.clone()) } else { stream };
         let stream = TokioIo::new(stream);
-        let service = Adapter { handler, traffic, aside: DetachedResponse::default() };
+        let service = HyperService { handler, monitor, detached: DetachedResponse::default() };
         #[cfg(feature = "http2")]
         if protocol == Protocol::Http2 {
-            return Box::pin(Two(self.two.serve_connection(stream, service)));
+            return Box::pin(Http2Connection(self.http2.serve_connection(stream, service)));
         }
-        let aside = service.aside.clone();
-        let connection = self.one.serve_connection(FlushMonitor::new(stream, aside.clone()), service);
-        Box::pin(One { connection: Some(connection), aside })
+        let detached = service.detached.clone();
+        let connection = self.http1.serve_connection(FlushMonitor::new(stream, detached.clone()), service);
+        Box::pin(Http1Connection { connection: Some(connection), detached })
     }
 }
 
 /// What a connection is made on.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+pub(super) trait ConnectionIo: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionIo for S {}
 
 /// A connection. It ends when the peer closes it, or after what runs when it is told to; or it goes on as another.
-pub(super) trait Connection: Future<Output = Result<Option<Next>, BodyError>> + Send {
+pub(super) trait HttpConnection:
+    Future<Output = Result<Option<NextConnection>, BodyError>> + Send
+{
     fn graceful_shutdown(self: Pin<&mut Self>);
 }
 
 /// What a connection goes on as.
-pub(super) struct Next(pub(super) Pin<Box<dyn Connection>>);
+pub(super) struct NextConnection(pub(super) Pin<Box<dyn HttpConnection>>);
 
 /// HTTP/1.1, until a stream lasts.
-struct One<S: Stream> {
+struct Http1Connection<S: ConnectionIo> {
     /// There until it is over.
-    connection: Option<http1::Connection<FlushMonitor<TokioIo<S>>, Adapter>>,
-    aside: DetachedResponse,
+    connection: Option<http1::Connection<FlushMonitor<TokioIo<S>>, HyperService>>,
+    detached: DetachedResponse,
 }
 
-impl<S: Stream> Future for One<S> {
-    type Output = Result<Option<Next>, BodyError>;
+impl<S: ConnectionIo> Future for Http1Connection<S> {
+    type Output = Result<Option<NextConnection>, BodyError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let one = &mut *self;
-        let Some(connection) = &mut one.connection else { return Poll::Ready(Ok(None)) };
+        let http1 = &mut *self;
+        let Some(connection) = &mut http1.connection else { return Poll::Ready(Ok(None)) };
         if let Poll::Ready(served) = Pin::new(connection).poll(cx) {
             return Poll::Ready(served.map(|()| None).map_err(Into::into));
         }
-        let Some(response) = one.aside.take() else { return Poll::Pending };
-        let connection = one.connection.take().expect("it was there a moment ago");
+        let Some(response) = http1.detached.take() else { return Poll::Pending };
+        let connection = http1.connection.take().expect("it was there a moment ago");
         let stream = connection.into_parts().io.into_inner().into_inner();
-        Poll::Ready(Ok(Some(Next(Box::pin(Last(DetachedStream::new(stream, response)))))))
+        Poll::Ready(Ok(Some(NextConnection(Box::pin(DetachedConnection(DetachedStream::new(
+            stream, response,
+        )))))))
     }
 }
 
-impl<S: Stream> Connection for One<S> {
+impl<S: ConnectionIo> HttpConnection for Http1Connection<S> {
     fn graceful_shutdown(mut self: Pin<&mut Self>) {
         if let Some(connection) = &mut self.connection {
             Pin::new(connection).graceful_shutdown();
@@ -126,27 +132,27 @@ impl<S: Stream> Connection for One<S> {
 }
 
 /// The last stream of a connection.
-struct Last<S: Stream>(DetachedStream<S>);
+struct DetachedConnection<S: ConnectionIo>(DetachedStream<S>);
 
-impl<S: Stream> Future for Last<S> {
-    type Output = Result<Option<Next>, BodyError>;
+impl<S: ConnectionIo> Future for DetachedConnection<S> {
+    type Output = Result<Option<NextConnection>, BodyError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(cx).map_ok(|()| None)
     }
 }
 
-impl<S: Stream> Connection for Last<S> {
+impl<S: ConnectionIo> HttpConnection for DetachedConnection<S> {
     /// The stream ends by itself.
     fn graceful_shutdown(self: Pin<&mut Self>) {}
 }
 
 #[cfg(feature = "http2")]
-struct Two<S: Stream>(http2::Connection<TokioIo<S>, Adapter, TokioExecutor>);
+struct Http2Connection<S: ConnectionIo>(http2::Connection<TokioIo<S>, HyperService, TokioExecutor>);
 
 #[cfg(feature = "http2")]
-impl<S: Stream> Future for Two<S> {
-    type Output = Result<Option<Next>, BodyError>;
+impl<S: ConnectionIo> Future for Http2Connection<S> {
+    type Output = Result<Option<NextConnection>, BodyError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(cx).map_ok(|()| None).map_err(Into::into)
@@ -154,55 +160,55 @@ impl<S: Stream> Future for Two<S> {
 }
 
 #[cfg(feature = "http2")]
-impl<S: Stream> Connection for Two<S> {
+impl<S: ConnectionIo> HttpConnection for Http2Connection<S> {
     fn graceful_shutdown(mut self: Pin<&mut Self>) {
         Pin::new(&mut self.0).graceful_shutdown();
     }
 }
 
-/// hyper's view of the service: it counts what is open, and puts aside what lasts.
-struct Adapter {
-    handler: Handler,
-    traffic: IdleMonitor,
-    aside: DetachedResponse,
+/// hyper's view of the service: it counts what is open, and puts detached what lasts.
+struct HyperService {
+    handler: HttpHandler,
+    monitor: IdleMonitor,
+    detached: DetachedResponse,
 }
 
-impl hyper::service::Service<Request<Incoming>> for Adapter {
-    type Response = Response<Counted>;
+impl hyper::service::Service<Request<Incoming>> for HyperService {
+    type Response = Response<CountedBody>;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = ServiceFuture;
 
-    fn call(&self, request: Request<Incoming>) -> Answering {
-        let (open, version) = (Open::new(&self.traffic), request.version());
+    fn call(&self, request: Request<Incoming>) -> ServiceFuture {
+        let (open, version) = (OpenRequest::new(&self.monitor), request.version());
         // A client that waits for 100 Continue sends no body once it sees a refusal.
         let is_sent = !request.headers().contains_key(EXPECT);
         let answer = self.handler.call(request.map(|body| Body::of_request(RequestBody::new(body, is_sent))));
-        Answering { answer, open: Some(open), version, aside: self.aside.clone() }
+        ServiceFuture { answer, open: Some(open), version, detached: self.detached.clone() }
     }
 }
 
 /// A request on its way through the service.
-struct Answering {
+struct ServiceFuture {
     answer: BoxFuture<'static, Response<Body>>,
     /// There until it is answered.
-    open: Option<Open>,
+    open: Option<OpenRequest>,
     version: Version,
-    aside: DetachedResponse,
+    detached: DetachedResponse,
 }
 
-impl Future for Answering {
-    type Output = Result<Response<Counted>, Infallible>;
+impl Future for ServiceFuture {
+    type Output = Result<Response<CountedBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // What was put aside is no business of hyper's any more.
+        // What was put detached is no business of hyper's any more.
         if self.open.is_none() {
             return Poll::Pending;
         }
         let response = ready!(self.answer.as_mut().poll(cx));
         let Some(open) = self.open.take() else { return Poll::Pending };
-        let response = response.map(|body| Counted::new(body, open));
+        let response = response.map(|body| CountedBody::new(body, open));
         if DetachedResponse::wants(self.version, &response) {
-            self.aside.put(response);
+            self.detached.put(response);
             return Poll::Pending;
         }
         Poll::Ready(Ok(response))

@@ -12,82 +12,82 @@ use loggia_wire::model::InputRequest;
 use loggia_wire::{RawJson, RpcError, Version};
 use tokio::sync::{Notify, oneshot};
 
-use super::endpoint::Shared;
-use super::log::{Carrier, EventLog};
-use super::seal::random;
-use super::sessions::{Clock, unix_seconds};
-use super::watch::Watch;
+use super::change_watch::ChangeWatch;
+use super::event_log::{Carrier, EventLog};
+use crate::clock::{WallClock, unix_seconds};
 use crate::edge::client_requests::{self, PendingClientRequests};
 use crate::edge::session::Session;
 use crate::exchange::ClientPeer;
 use crate::limits::Limits;
+use crate::random::random;
 use crate::service::{BoxFuture, Principal};
 use crate::transport::Shutdown;
+use crate::transport::http::server::state::EndpointState;
 
 /// One session in this process.
 pub(super) struct SessionState {
-    name: Name,
+    name: SessionName,
     issued: u64,
     version: Version,
-    clock: Clock,
+    clock: WallClock,
     seen: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<SessionParts>,
     over: Shutdown,
     /// What the client is told of changes.
-    pub(super) watch: Watch,
+    pub(super) watch: ChangeWatch,
 }
 
 /// A session's id, and who it was made for.
-pub(super) struct Name {
+pub(super) struct SessionName {
     id: Box<str>,
-    owner: Option<Owner>,
+    owner: Option<SessionOwner>,
 }
 
 /// What tells a principal from others.
-struct Owner {
+struct SessionOwner {
     issuer: Option<Box<str>>,
     subject: Box<str>,
 }
 
-impl Name {
-    pub(super) fn new(id: &str, principal: Option<&Principal>) -> Name {
-        let owner = principal.map(|principal| Owner {
+impl SessionName {
+    pub(super) fn new(id: &str, principal: Option<&Principal>) -> SessionName {
+        let owner = principal.map(|principal| SessionOwner {
             issuer: principal.issuer.as_deref().map(Into::into),
             subject: principal.subject.as_str().into(),
         });
-        Name { id: id.into(), owner }
+        SessionName { id: id.into(), owner }
     }
 }
 
 /// What changes.
-pub(super) struct State {
+pub(super) struct SessionParts {
     pub(super) session: Session,
     /// The requests that run, and how each is cancelled.
     pub(super) running: HashMap<Id, Arc<Notify>>,
-    pub(super) asks: PendingClientRequests<Waiter>,
+    pub(super) pending: PendingClientRequests<AskWaiter>,
     pub(super) log: EventLog,
     next_ask: u64,
 }
 
 /// Who waits for the answer to a question.
-pub(super) struct Waiter {
+pub(super) struct AskWaiter {
     number: u64,
     answer: oneshot::Sender<Result<RawJson, RpcError>>,
 }
 
 impl SessionState {
     pub(super) fn new(
-        name: Name,
+        name: SessionName,
         issued: u64,
         session: Session,
-        clock: Clock,
+        clock: WallClock,
         limits: &Limits,
     ) -> SessionState {
         let version = session.version();
-        let state = State {
+        let state = SessionParts {
             session,
             running: HashMap::new(),
-            asks: PendingClientRequests::new(limits).starting_at(first_question()),
+            pending: PendingClientRequests::new(limits).starting_at(first_question()),
             log: EventLog::new(limits).starting_at(u32::from_le_bytes(random())),
             next_ask: 0,
         };
@@ -95,11 +95,11 @@ impl SessionState {
             name,
             issued,
             version,
-            seen: AtomicU64::new(unix_seconds(&clock)),
+            seen: AtomicU64::new(unix_seconds(clock())),
             clock,
             state: Mutex::new(state),
             over: Shutdown::new(),
-            watch: Watch::default(),
+            watch: ChangeWatch::default(),
         }
     }
 
@@ -138,7 +138,7 @@ impl SessionState {
     }
 
     fn now(&self) -> u64 {
-        unix_seconds(&self.clock)
+        unix_seconds((self.clock)())
     }
 
     pub(super) fn last_seen(&self) -> u64 {
@@ -151,7 +151,7 @@ impl SessionState {
         !state.running.is_empty() || state.log.is_carried()
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, SessionParts> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -159,7 +159,7 @@ impl SessionState {
     pub(super) fn end(&self) {
         self.over.begin();
         // Whoever waits learns it by the end of its channel.
-        drop(self.state().asks.abandon());
+        drop(self.state().pending.abandon());
     }
 
     /// Waits for the session's end in this process.
@@ -178,7 +178,7 @@ impl SessionState {
 
     fn withdraw(&self, stream: u64, number: u64) {
         let mut state = self.state();
-        for notice in state.asks.withdraw(|waiter| waiter.number == number) {
+        for notice in state.pending.withdraw(|waiter| waiter.number == number) {
             state.log.push(stream, notice, false, self.now());
         }
     }
@@ -192,18 +192,18 @@ fn first_question() -> i64 {
 
 /// The client behind one POST, asked and told on that POST's own stream. There is none before there is
 /// something to say on it.
-pub(super) struct Peer {
-    pub(super) shared: Arc<Shared>,
-    pub(super) local: Arc<SessionState>,
+pub(super) struct PostPeer {
+    pub(super) endpoint: Arc<EndpointState>,
+    pub(super) session: Arc<SessionState>,
     carrier: OnceLock<Carrier>,
 }
 
-impl ClientPeer for Peer {
+impl ClientPeer for PostPeer {
     fn ask(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>> {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
             let open = self.open(answer, request)?;
-            let limit = self.shared.limits.ask_timeout;
+            let limit = self.endpoint.limits.ask_timeout;
             match tokio::time::timeout(limit, answered).await {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(_)) => Err(client_requests::unanswerable()),
@@ -216,9 +216,9 @@ impl ClientPeer for Peer {
     }
 }
 
-impl Peer {
-    pub(super) fn new(shared: &Arc<Shared>, local: &Arc<SessionState>) -> Peer {
-        Peer { shared: shared.clone(), local: local.clone(), carrier: OnceLock::new() }
+impl PostPeer {
+    pub(super) fn new(endpoint: &Arc<EndpointState>, session: &Arc<SessionState>) -> PostPeer {
+        PostPeer { endpoint: endpoint.clone(), session: session.clone(), carrier: OnceLock::new() }
     }
 
     /// Whether something was said.
@@ -228,10 +228,10 @@ impl Peer {
 
     /// The stream, opened if it is not.
     pub(super) fn carrier(&self) -> Carrier {
-        self.carrier_in(&mut self.local.state())
+        self.carrier_in(&mut self.session.state())
     }
 
-    fn carrier_in(&self, state: &mut State) -> Carrier {
+    fn carrier_in(&self, state: &mut SessionParts) -> Carrier {
         *self.carrier.get_or_init(|| state.log.open())
     }
 
@@ -239,33 +239,37 @@ impl Peer {
         &self,
         answer: oneshot::Sender<Result<RawJson, RpcError>>,
         request: InputRequest,
-    ) -> Result<OpenAsk<'_>, RpcError> {
-        let mut state = self.local.state();
+    ) -> Result<AskGuard<'_>, RpcError> {
+        let mut state = self.session.state();
         let state = &mut *state;
         let stream = self.carrier_in(state).stream;
         let number = state.next_ask;
         state.next_ask += 1;
-        let message =
-            state.asks.open(Waiter { number, answer }, request, state.session.meta(), Instant::now())?;
-        state.log.push(stream, message, false, self.local.now());
-        Ok(OpenAsk { local: &self.local, stream, number })
+        let message = state.pending.open(
+            AskWaiter { number, answer },
+            request,
+            state.session.meta(),
+            Instant::now(),
+        )?;
+        state.log.push(stream, message, false, self.session.now());
+        Ok(AskGuard { session: &self.session, stream, number })
     }
 }
 
 /// Withdraws its question when nobody waits any more; an answered one is gone already.
-struct OpenAsk<'a> {
-    local: &'a SessionState,
+struct AskGuard<'a> {
+    session: &'a SessionState,
     stream: u64,
     number: u64,
 }
 
-impl Drop for OpenAsk<'_> {
+impl Drop for AskGuard<'_> {
     fn drop(&mut self) {
-        self.local.withdraw(self.stream, self.number);
+        self.session.withdraw(self.stream, self.number);
     }
 }
 
-impl Waiter {
+impl AskWaiter {
     /// Gives the client's answer to whoever waits.
     pub(super) fn answer(self, outcome: Result<RawJson, RpcError>) {
         // Whoever asked may have stopped waiting at this very moment.
@@ -295,10 +299,15 @@ mod tests {
         };
         let params = serde_json::json!({ "protocolVersion": "2025-11-25", "capabilities": {} });
         let (session, _) = Session::initialize(Some(&RawJson::from(&params)), &server).expect("a session");
-        let local =
-            SessionState::new(Name::new("", None), 0, session, Arc::new(SystemTime::now), &Limits::default());
-        assert!(!local.is_busy());
-        let state = local.state();
-        assert_eq!((state.running.capacity(), state.asks.is_empty()), (0, true));
+        let session = SessionState::new(
+            SessionName::new("", None),
+            0,
+            session,
+            Arc::new(SystemTime::now),
+            &Limits::default(),
+        );
+        assert!(!session.is_busy());
+        let state = session.state();
+        assert_eq!((state.running.capacity(), state.pending.is_empty()), (0, true));
     }
 }

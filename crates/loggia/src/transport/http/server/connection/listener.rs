@@ -1,129 +1,31 @@
 //! Connections: accepted within a bound, read within a time, closed when nothing happens on them or when
 //! their peer does not read, drained at a shutdown.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::PeerAddr;
-use super::connection::{Builders, Next, Stream};
-use super::endpoint::Endpoint;
-use super::idle_monitor::{IdleMonitor, InactivityKind, Watch};
-use super::origin::{self, OriginFilter, Verdict};
+use super::handler::HttpHandler;
+use super::idle_monitor::{IdleMonitor, IdleWatch, InactivityKind};
 use super::preface;
+use super::protocol::{ConnectionBuilders, ConnectionIo, NextConnection};
 use super::tls::Acceptor;
 use crate::error::Result;
 use crate::service::BoxFuture;
-use crate::transport::http::Body;
-
-/// The endpoint in its layers, without its type: the HTTP stack below is compiled once, in this crate, and
-/// not again in every program that serves.
-pub(super) struct Handler {
-    service: Box<dyn Handle>,
-    with_peer_addr: bool,
-    filter: Arc<OriginFilter>,
-}
-
-trait Handle: Send {
-    fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>>;
-    fn boxed_clone(&self) -> Box<dyn Handle>;
-}
-
-impl<S> Handle for S
-where
-    S: tower_service::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send + 'static,
-{
-    fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
-        let mut service = self.clone();
-        Box::pin(async move {
-            let answered = async {
-                std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
-                tower_service::Service::call(&mut service, request).await
-            };
-            match answered.await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            }
-        })
-    }
-
-    fn boxed_clone(&self) -> Box<dyn Handle> {
-        Box::new(self.clone())
-    }
-}
-
-/// The handler of one connection, which says in each request who its peer is.
-struct OfPeer {
-    service: Box<dyn Handle>,
-    peer: PeerAddr,
-}
-
-impl Handle for OfPeer {
-    fn call(&self, mut request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
-        request.extensions_mut().insert(self.peer);
-        self.service.call(request)
-    }
-
-    fn boxed_clone(&self) -> Box<dyn Handle> {
-        Box::new(OfPeer { service: self.service.boxed_clone(), peer: self.peer })
-    }
-}
-
-impl Handler {
-    pub(super) fn new<S>(service: S, with_peer_addr: bool, filter: Arc<OriginFilter>) -> Handler
-    where
-        S: tower_service::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send + 'static,
-    {
-        Handler { service: Box::new(service), with_peer_addr, filter }
-    }
-
-    pub(super) fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
-        match self.filter.judge(request.method(), request.uri(), request.headers()) {
-            Verdict::Pass => self.service.call(request),
-            Verdict::Answered(response) => Box::pin(std::future::ready(response)),
-            Verdict::PassFor(page) => {
-                let answer = self.service.call(request);
-                Box::pin(async move {
-                    let mut response = answer.await;
-                    origin::mark(&mut response, page);
-                    response
-                })
-            }
-        }
-    }
-
-    /// The handler of a connection.
-    fn of(&self, peer: SocketAddr) -> Handler {
-        let mut service = self.service.boxed_clone();
-        if self.with_peer_addr {
-            service = Box::new(OfPeer { service, peer: PeerAddr(peer) });
-        }
-        Handler { service, with_peer_addr: false, filter: self.filter.clone() }
-    }
-}
+use crate::transport::http::server::endpoint::Endpoint;
 
 /// Accepts and serves connections until the endpoint is told to stop. Boxed here, so that none of it is compiled
 /// again in the program of whoever serves.
-pub(super) fn run(
+pub(in crate::transport::http::server) fn run(
     listener: TcpListener,
     tls: Option<Acceptor>,
-    service: Handler,
+    service: HttpHandler,
     endpoint: Endpoint,
 ) -> BoxFuture<'static, Result<()>> {
     Box::pin(accept_all(listener, tls, service, endpoint))
@@ -132,11 +34,15 @@ pub(super) fn run(
 async fn accept_all(
     listener: TcpListener,
     tls: Option<Acceptor>,
-    service: Handler,
+    service: HttpHandler,
     endpoint: Endpoint,
 ) -> Result<()> {
-    let (limits, shutdown) = (endpoint.0.limits.clone(), endpoint.0.shutdown.clone());
-    let server = Arc::new(Server { http: Builders::new(&limits), tls, endpoint: endpoint.clone() });
+    let (limits, shutdown) = (endpoint.state().limits.clone(), endpoint.state().shutdown.clone());
+    let server = Arc::new(ConnectionServer {
+        http: ConnectionBuilders::new(&limits),
+        tls,
+        endpoint: endpoint.clone(),
+    });
     let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     let mut sweep = tokio::time::interval(limits.resume_window.max(Duration::from_secs(1)) / 2);
@@ -151,7 +57,7 @@ async fn accept_all(
                 });
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            _ = sweep.tick() => endpoint.0.sessions.sweep(),
+            _ = sweep.tick() => endpoint.sweep_sessions(),
         }
     }
     drop(listener);
@@ -188,16 +94,16 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-struct Server {
-    http: Builders,
+struct ConnectionServer {
+    http: ConnectionBuilders,
     tls: Option<Acceptor>,
     endpoint: Endpoint,
 }
 
-impl Server {
+impl ConnectionServer {
     /// There is one of these futures for every connection: what is large is apart, and only there while it is
     /// needed.
-    async fn serve(self: Arc<Server>, service: Handler, stream: TcpStream, accepted: Instant) {
+    async fn serve(self: Arc<ConnectionServer>, service: HttpHandler, stream: TcpStream, accepted: Instant) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
@@ -207,8 +113,8 @@ impl Server {
         }
     }
 
-    async fn serve_tls(&self, tls: &Acceptor, service: Handler, stream: TcpStream, accepted: Instant) {
-        let deadline = accepted + self.endpoint.0.limits.read_timeout;
+    async fn serve_tls(&self, tls: &Acceptor, service: HttpHandler, stream: TcpStream, accepted: Instant) {
+        let deadline = accepted + self.endpoint.state().limits.read_timeout;
         match tokio::time::timeout_at(deadline, tls.accept(stream)).await {
             Ok(Ok(stream)) => self.serve_http(service, stream, accepted).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
@@ -218,8 +124,8 @@ impl Server {
 
     /// The first request, with all of its headers and a TLS handshake before it, has [`Limits::read_timeout`] from the
     /// moment the connection was accepted.
-    async fn serve_http(&self, service: Handler, stream: impl Stream, accepted: Instant) {
-        let (limits, shutdown) = (&self.endpoint.0.limits, &self.endpoint.0.shutdown);
+    async fn serve_http(&self, service: HttpHandler, stream: impl ConnectionIo, accepted: Instant) {
+        let (limits, shutdown) = (&self.endpoint.state().limits, &self.endpoint.state().shutdown);
         let begun = tokio::select! {
             begun = tokio::time::timeout_at(accepted + limits.read_timeout, preface::begin(stream)) => begun,
             () = shutdown.begun() => return,
@@ -228,15 +134,15 @@ impl Server {
             tracing::debug!("a connection ended before its first request");
             return;
         };
-        let traffic = IdleMonitor::default();
-        let mut watch = Watch::new(traffic.clone(), accepted);
-        let mut connection = self.http.connect(protocol, stream, service, traffic);
+        let monitor = IdleMonitor::default();
+        let mut watch = IdleWatch::new(monitor.clone(), accepted);
+        let mut connection = self.http.connect(protocol, stream, service, monitor);
         let mut closing = false;
         loop {
             tokio::select! {
                 biased;
                 served = connection.as_mut() => match served {
-                    Ok(Some(Next(next))) => connection = next,
+                    Ok(Some(NextConnection(next))) => connection = next,
                     Ok(None) => return,
                     Err(error) => {
                         tracing::debug!(error, "a connection ended with an error");

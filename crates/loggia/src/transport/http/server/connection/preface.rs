@@ -26,13 +26,13 @@ pub(super) struct PrefacedStream<S> {
     read: u8,
     len: u8,
     /// Told of bytes that come.
-    traffic: Option<IdleMonitor>,
+    monitor: Option<IdleMonitor>,
 }
 
 impl<S> PrefacedStream<S> {
-    /// Tells `traffic` of bytes that come.
-    pub(super) fn counted(self, traffic: IdleMonitor) -> PrefacedStream<S> {
-        PrefacedStream { traffic: Some(traffic), ..self }
+    /// Tells `monitor` of bytes that come.
+    pub(super) fn counted(self, monitor: IdleMonitor) -> PrefacedStream<S> {
+        PrefacedStream { monitor: Some(monitor), ..self }
     }
 }
 
@@ -48,7 +48,7 @@ pub(super) async fn begin<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<(Pr
     }
     let protocol = if head == *PREFACE { Protocol::Http2 } else { Protocol::Http1 };
     let len = u8::try_from(len).expect("a preface is shorter than that");
-    Ok((protocol, PrefacedStream { stream, head, read: 0, len, traffic: None }))
+    Ok((protocol, PrefacedStream { stream, head, read: 0, len, monitor: None }))
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for PrefacedStream<S> {
@@ -61,10 +61,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for PrefacedStream<S> {
         if begun.read == begun.len {
             let before = into.filled().len();
             let polled = Pin::new(&mut begun.stream).poll_read(cx, into);
-            if let Some(traffic) = &begun.traffic
+            if let Some(monitor) = &begun.monitor
                 && into.filled().len() > before
             {
-                traffic.received();
+                monitor.received();
             }
             return polled;
         }

@@ -1,0 +1,19 @@
+//! Random bytes for keys, nonces and ids.
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+/// Returns random bytes of the operating system, or `None` if it has none to give.
+pub(crate) fn try_random<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Returns random bytes of the operating system.
+///
+/// # Panics
+///
+/// If the operating system has no randomness. Call [`try_random`] where the program can go on without it.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    try_random().expect("the operating system has randomness")
+}
