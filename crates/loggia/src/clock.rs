@@ -17,3 +17,9 @@ pub(crate) fn system_clock() -> WallClock {
 pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
+
+/// Returns the present on the runtime's clock, which a test can stop.
+#[cfg(feature = "client")]
+pub(crate) fn runtime_now() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
+}

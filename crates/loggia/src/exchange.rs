@@ -12,7 +12,7 @@ use loggia_wire::model::{InputRequest, ServerNotification};
 use loggia_wire::{RawJson, RpcError};
 use tokio::sync::Notify;
 
-use crate::service::BoxFuture;
+use crate::future::BoxFuture;
 
 /// A running request's link to its client. Cheap to clone.
 #[derive(Clone)]

@@ -16,6 +16,8 @@ mod clock;
 pub mod edge;
 pub mod error;
 pub mod exchange;
+pub mod framing;
+mod future;
 pub mod limits;
 pub mod prelude;
 mod random;
@@ -23,6 +25,7 @@ mod reference;
 pub mod schema;
 pub mod server;
 pub mod service;
+mod shutdown;
 #[cfg(feature = "client")]
 pub mod testing;
 pub mod transport;

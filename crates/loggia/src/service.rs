@@ -4,8 +4,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use loggia_wire::codec;
@@ -18,10 +16,8 @@ use loggia_wire::{Method, Params, RawJson, RequestMeta, RpcError, Version};
 
 use crate::changes::ChangeSubscription;
 use crate::exchange::Exchange;
+pub use crate::future::BoxFuture;
 use crate::reference::correlation_id;
-
-/// A future on the heap, for traits used as objects.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What one request comes to.
 pub type Outcome = std::result::Result<Reply, RpcError>;

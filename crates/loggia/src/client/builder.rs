@@ -21,15 +21,15 @@ use crate::client::engine::{Engine, Ids, Settings};
 use crate::client::era::{EraMemory, Negotiation};
 use crate::client::handler::{ClientHandler, Closures};
 use crate::client::negotiate::Patience;
-use crate::client::start::{StartHook, StartProgress};
 use crate::client::target::{Connector, IntoTarget};
 use crate::client::tools::Tools;
 use crate::client::{Client, Common, Handle, backoff};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 #[cfg(feature = "http-client")]
-use crate::transport::Shutdown;
+use crate::shutdown::Shutdown;
 use crate::transport::child::ErrorOutputHook;
+use crate::transport::child::{StartHook, StartProgress};
 
 /// What a client is built with.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ pub(crate) struct Options {
     pub error_output: Option<ErrorOutputHook>,
     pub start_progress: Option<StartHook>,
     #[cfg(feature = "http-client")]
-    pub http: crate::transport::http::client::HttpOptions,
+    pub http: crate::client::http::HttpOptions,
 }
 
 /// Builds a [`Client`]. Handlers given here decide what the client declares it can do.
@@ -355,7 +355,7 @@ mod http {
     use std::sync::Arc;
 
     use super::ClientBuilder;
-    use crate::transport::http::client::Authorize;
+    use crate::client::http::Authorize;
 
     /// Options of connections over HTTP.
     impl ClientBuilder {

@@ -11,15 +11,15 @@ use loggia_wire::jsonrpc::Id;
 use loggia_wire::{ErrorCode, Message, Method, RawJson, RpcError, meta};
 use tokio::time::{Instant, Sleep};
 
-use crate::client::engine::{Call, RawReply, Timing};
+use crate::client::engine::{OutgoingCall, RawReply, Timing};
 use crate::client::era::Negotiation;
-use crate::client::link::{self, Failure};
+use crate::client::http::{Answering, EventStream, Remote, RequestContext};
+use crate::client::link_event::{self, RequestFailure};
 use crate::client::negotiate::ServerFacts;
 use crate::client::noise::{NoiseBudget, UnreadableMessage};
-use crate::client::request::now;
 use crate::client::{Client, Common, NotificationSink};
+use crate::clock::runtime_now;
 use crate::error::{Error, Result};
-use crate::transport::http::client::{Answering, EventStream, Remote, RequestContext};
 
 /// A server that requests can be made of directly.
 pub(crate) struct Direct {
@@ -55,7 +55,7 @@ impl Client {
     /// Makes a request in the task of its caller; `None` where it has to go through the client's.
     pub(crate) async fn directly(
         &self,
-        call: &Call,
+        call: &OutgoingCall,
         sink: Option<&NotificationSink>,
     ) -> Option<Result<RawReply>> {
         // A request without limits of time is a subscription: its answer is its end.
@@ -88,7 +88,7 @@ struct Exchange<'a> {
     common: &'a Common,
     direct: &'a Direct,
     id: i64,
-    call: &'a Call,
+    call: &'a OutgoingCall,
     sink: Option<&'a NotificationSink>,
     noise: NoiseBudget,
 }
@@ -100,11 +100,11 @@ impl Exchange<'_> {
             return Err(Error::Rpc(RpcError::method_not_found(self.call.method.as_str())));
         }
         let outgoing = self.common.composer.request(self.call, version, self.id)?;
-        link::trace(true, &outgoing.body);
+        link_event::trace(true, &outgoing.body);
         let mut clock = Clock::new(self.call.timing);
         let request = RequestContext::without_session(self.id);
         let asking = self.direct.remote.ask(&request, &self.call.method, &outgoing);
-        match clock.limit(asking).await?.map_err(Failure::into_error)? {
+        match clock.limit(asking).await?.map_err(RequestFailure::into_error)? {
             Answering::Text(text) => {
                 let answer = self.read(&text, &mut clock)?;
                 answer.ok_or_else(|| {
@@ -113,7 +113,7 @@ impl Exchange<'_> {
             }
             Answering::Events(stream) => self.follow(*stream, &mut clock).await,
             Answering::Error(error) => Err(Error::Rpc(error)),
-            Answering::Elsewhere => Err(Failure::Ended.into_error()),
+            Answering::Elsewhere => Err(RequestFailure::Ended.into_error()),
         }
     }
 
@@ -121,7 +121,7 @@ impl Exchange<'_> {
     async fn follow(&mut self, mut stream: EventStream, clock: &mut Clock) -> Result<RawReply> {
         loop {
             let event = clock.limit(stream.next()).await??;
-            let event = event.ok_or_else(|| Failure::Ended.into_error())?;
+            let event = event.ok_or_else(|| RequestFailure::Ended.into_error())?;
             if event.data.is_empty() || event.name.is_some_and(|name| name != "message") {
                 continue;
             }
@@ -134,7 +134,7 @@ impl Exchange<'_> {
     /// Reads the messages of one text.
     fn read(&mut self, text: &Bytes, clock: &mut Clock) -> Result<Option<RawReply>> {
         let mut answer = None;
-        for message in link::decode(text) {
+        for message in link_event::decode(text) {
             match message {
                 Ok(Message::Response { id, outcome }) => match id {
                     // An error without an id, on a request's own stream, can only be its answer.
@@ -174,7 +174,7 @@ impl Exchange<'_> {
     }
 
     fn note_noise(&mut self, noise: &UnreadableMessage) -> Result<()> {
-        self.common.span.in_scope(|| self.noise.count(now(), noise)).map_err(Error::Protocol)
+        self.common.span.in_scope(|| self.noise.count(runtime_now(), noise)).map_err(Error::Protocol)
     }
 }
 

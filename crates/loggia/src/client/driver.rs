@@ -14,43 +14,18 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::changes::Change;
+use crate::client::Common;
 use crate::client::backoff::Backoff;
-use crate::client::engine::{Call, Engine, Output, RawReply, Timing};
+use crate::client::command::{CallReceiver, Command, InputSource, NotificationSink, ask};
+use crate::client::engine::{Engine, OutgoingCall, Output, Timing};
 use crate::client::era::Negotiation;
-use crate::client::handler::InputHandler;
-use crate::client::link::{Link, LinkEvent};
+use crate::client::link::Link;
+use crate::client::link_event::LinkEvent;
 use crate::client::negotiate::ServerFacts;
-use crate::client::request::{ask, now};
 use crate::client::target::Connector;
-use crate::client::{Common, NotificationSink};
+use crate::clock::runtime_now;
 use crate::error::{Error, Result, TimeoutDetails};
-use crate::service::BoxFuture;
-
-/// What a client's handle tells its task.
-pub(crate) enum Command {
-    Start { id: i64, call: Box<Call>, caller: Caller },
-    Cancel(i64),
-    Notify(Method),
-    Close(oneshot::Sender<()>),
-}
-
-/// Who waits for a request.
-pub(crate) struct Caller {
-    pub(crate) reply: oneshot::Sender<Result<RawReply>>,
-    pub(crate) sink: Option<NotificationSink>,
-    pub(crate) input: Input,
-}
-
-/// Who answers the server's questions during a request.
-#[derive(Clone)]
-pub(crate) enum Input {
-    /// The client's handler.
-    Client,
-    /// This one.
-    Own(Arc<dyn InputHandler>),
-    /// Nobody.
-    Nobody,
-}
+use crate::future::BoxFuture;
 
 /// How the connection is.
 #[derive(Debug, Clone)]
@@ -78,7 +53,7 @@ pub(crate) struct Driver {
     status: watch::Sender<Status>,
     /// Waits for the first connection.
     first: Option<oneshot::Sender<Result<()>>>,
-    callers: HashMap<i64, Caller>,
+    callers: HashMap<i64, CallReceiver>,
     asks: JoinSet<(Id, Result<RawJson, RpcError>)>,
     answering: HashMap<Id, AbortHandle>,
     link: Option<Link>,
@@ -128,7 +103,7 @@ impl Driver {
                 event = next_event(&mut self.link, read) => {
                     if let Some(event) = event {
                         self.report_start(&event);
-                        self.engine.handle(now(), event);
+                        self.engine.handle(runtime_now(), event);
                     }
                 }
                 command = self.commands.recv() => match command {
@@ -140,7 +115,7 @@ impl Driver {
                     None => self.over = Some("the client is gone".to_owned()),
                 },
                 Some(answered) = self.asks.join_next() => self.answered(answered),
-                () = sleep_until(deadline) => self.engine.handle_timeout(now()),
+                () = sleep_until(deadline) => self.engine.handle_timeout(runtime_now()),
             }
             self.carry_out();
         }
@@ -193,7 +168,7 @@ impl Driver {
         match outcome {
             Ok(link) => {
                 self.link = Some(link);
-                self.engine.opened(now());
+                self.engine.opened(runtime_now());
             }
             Err(error) => {
                 self.engine.unreachable(&error);
@@ -206,7 +181,7 @@ impl Driver {
         match command {
             Command::Start { id, call, caller } => {
                 self.callers.insert(id, caller);
-                self.engine.start(now(), id, *call);
+                self.engine.start(runtime_now(), id, *call);
             }
             Command::Cancel(id) => {
                 // Without a caller there is nobody to cancel for: the answer was faster.
@@ -223,7 +198,7 @@ impl Driver {
         // A task that was aborted has been taken out already.
         if let Ok((id, outcome)) = answered {
             self.answering.remove(&id);
-            self.engine.answer(now(), &id, outcome);
+            self.engine.answer(runtime_now(), &id, outcome);
         }
     }
 
@@ -307,9 +282,10 @@ impl Driver {
         if let Some(level) = wanted.filter(|_| !facts.version.is_modern()) {
             let params = RawJson::of(&SetLevelParams { level, meta: None, extra: Default::default() });
             let timing = Timing { idle: Some(self.common.options.timeout), total: None };
-            let call = Call { params: params.into(), timing, ..Call::bare(Method::SetLogLevel) };
+            let call =
+                OutgoingCall { params: params.into(), timing, ..OutgoingCall::bare(Method::SetLogLevel) };
             // Nobody waits for it: a server that refuses has its reasons.
-            self.engine.start(now(), self.common.ids.next(), call);
+            self.engine.start(runtime_now(), self.common.ids.next(), call);
         }
     }
 
@@ -360,11 +336,13 @@ impl Driver {
     fn asked(&mut self, id: Id, call: Option<i64>, method: &Method, params: Option<&RawJson>) {
         let request = match InputRequest::decode(method, params) {
             Ok(request) => request,
-            Err(reason) => return self.engine.answer(now(), &id, Err(RpcError::invalid_params(reason))),
+            Err(reason) => {
+                return self.engine.answer(runtime_now(), &id, Err(RpcError::invalid_params(reason)));
+            }
         };
         let input = call
             .and_then(|call| self.callers.get(&call))
-            .map_or(Input::Client, |caller| caller.input.clone());
+            .map_or(InputSource::Client, |caller| caller.input.clone());
         let (common, asked) = (self.common.clone(), id.clone());
         let task = async move { (asked, ask(&common, &input, request).await) };
         let handle = self.asks.spawn(task);

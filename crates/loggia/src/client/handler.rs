@@ -14,7 +14,7 @@ use loggia_wire::model::{
 use loggia_wire::{RawJson, RpcError};
 use serde_json::Value;
 
-use crate::service::BoxFuture;
+use crate::future::BoxFuture;
 
 /// Answers a server's questions and hears its notifications. Every method has a default that says "not
 /// supported"; [`ClientHandler::capabilities`] must name what is.

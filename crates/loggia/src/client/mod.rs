@@ -26,13 +26,17 @@ mod backoff;
 mod builder;
 mod cache;
 mod call;
+mod command;
 #[cfg(feature = "http-client")]
 mod direct;
 mod driver;
 mod engine;
 mod era;
 mod handler;
-pub(crate) mod link;
+#[cfg(feature = "http-client")]
+mod http;
+mod link;
+mod link_event;
 mod listen;
 mod lists;
 mod negotiate;
@@ -41,7 +45,6 @@ mod noise;
 mod pair;
 mod params;
 mod request;
-pub(crate) mod start;
 mod target;
 mod tools;
 mod typed;
@@ -59,27 +62,27 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::changes::{Change, Changes};
 use crate::error::{Error, Result};
 #[cfg(feature = "http-client")]
-use crate::transport::Shutdown;
+use crate::shutdown::Shutdown;
 
-pub use crate::transport::child::{Child, ChildGuard};
-#[cfg(feature = "http-client")]
-pub use crate::transport::http::client::{Authorize, Challenge};
+pub use crate::transport::child::{Child, ChildGuard, StartProgress};
 pub use builder::ClientBuilder;
 pub use call::ToolCall;
+pub use command::NotificationSink;
 pub use driver::Status;
 pub use engine::RawReply;
 pub use era::{EraMemory, KnownServer, Negotiation};
 pub use handler::{ClientHandler, InputHandler};
+#[cfg(feature = "http-client")]
+pub use http::{Authorize, Challenge};
 pub use listen::Subscription;
 pub use lists::{ListWarning, Listing};
 pub use negotiate::ServerFacts;
-pub use request::{InputPolicy, NotificationSink, RequestOptions};
-pub use start::StartProgress;
+pub use request::{InputPolicy, RequestOptions};
 pub use target::{Halves, IntoTarget, Target};
 
 use builder::Options;
 use cache::Cache;
-use driver::Command;
+use command::Command;
 #[cfg(feature = "http-client")]
 use engine::Composer;
 use engine::Ids;

@@ -8,7 +8,7 @@ use loggia_wire::jsonrpc::{EnvelopeError, Id, PartialEnvelope};
 use loggia_wire::text::escape_line;
 
 use crate::error::Error;
-use crate::transport::framing::BadFrame;
+use crate::framing::BadFrame;
 
 /// Something that came in the place of a message.
 #[derive(Debug)]

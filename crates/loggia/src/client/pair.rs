@@ -16,9 +16,9 @@ use loggia_wire::{Method, RawJson, RpcError, Version};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::engine::{Call, Engine, Ids, Output, Settings, Timing};
+use super::engine::{Engine, Ids, OutgoingCall, Output, Settings, Timing};
 use super::era::Negotiation;
-use super::link::{LinkEvent, decode};
+use super::link_event::{LinkEvent, decode};
 use super::negotiate::Patience;
 use crate::changes::Change;
 use crate::edge::connection::{Action, AskKey, Connection, Key};
@@ -254,7 +254,12 @@ impl Pair {
         self.client.start(
             self.now,
             id,
-            Call { params: params.into(), progress: true, timing, ..Call::bare(Method::CallTool) },
+            OutgoingCall {
+                params: params.into(),
+                progress: true,
+                timing,
+                ..OutgoingCall::bare(Method::CallTool)
+            },
         );
         self.perform();
         id

@@ -2,28 +2,21 @@
 //! again with the answers to what the server asked in between.
 
 use std::borrow::Cow;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::future::join_all;
-use loggia_wire::model::{
-    ClientCapabilities, InputRequest, InputRequests, InputRequired, LoggingLevel, Meta, ServerNotification,
-};
-use loggia_wire::{ErrorCode, Method, Params, RawJson, RpcError};
+use loggia_wire::model::{ClientCapabilities, InputRequests, InputRequired, LoggingLevel, Meta};
+use loggia_wire::{ErrorCode, Method, Params, RawJson};
 use serde_json::Value;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
-use crate::client::driver::{Caller, Command, Input};
-use crate::client::engine::{Call, RawReply, Timing};
-use crate::client::handler::{InputHandler, answer};
-use crate::client::{Client, Common, cache, params};
+use crate::client::command::{CallReceiver, Command, InputSource, NotificationSink, ask};
+use crate::client::engine::{OutgoingCall, RawReply, Timing};
+use crate::client::handler::InputHandler;
+use crate::client::{Client, cache, params};
+use crate::clock::runtime_now;
 use crate::error::{Error, Result};
-
-/// Hears what the server tells about one request. Called on the connection's own task: return at once.
-pub type NotificationSink = Arc<dyn Fn(ServerNotification) + Send + Sync>;
 
 /// How one request is made. The default is what the client was built with.
 #[derive(Clone, Default)]
@@ -80,13 +73,13 @@ impl Client {
         };
         let Some(key) = key else { return self.run(method, params, options).await };
         let context = self.common().context();
-        if let Some(kept) = self.common().cache().get(&key, context.as_deref(), now()) {
+        if let Some(kept) = self.common().cache().get(&key, context.as_deref(), runtime_now()) {
             return Ok(kept);
         }
         let generation = self.common().cache().generation();
         let (reply, rounds) = self.run_counted(method, params, options).await?;
         if rounds == 0 {
-            self.common().cache().put(key, context.as_deref(), reply.clone(), generation, now());
+            self.common().cache().put(key, context.as_deref(), reply.clone(), generation, runtime_now());
         }
         Ok(reply)
     }
@@ -137,7 +130,7 @@ impl Client {
         let common = self.common();
         let answered = requests.into_iter().map(|(key, request)| async move {
             let method = request.method();
-            match ask(common, &Input::Client, request).await {
+            match ask(common, &InputSource::Client, request).await {
                 Ok(result) => Ok((key, Some(result))),
                 Err(error) if error.code == ErrorCode::METHOD_NOT_FOUND => Err(Error::Unanswered(format!(
                     "the server asks for {method}, for which this client has no handler"
@@ -194,18 +187,18 @@ impl Client {
         headers: Vec<(String, String)>,
     ) -> Result<RawReply> {
         let input = match &options.input {
-            InputPolicy::Handler => Input::Client,
-            InputPolicy::Surface(Some(handler)) => Input::Own(handler.clone()),
-            InputPolicy::Surface(None) => Input::Nobody,
+            InputPolicy::Handler => InputSource::Client,
+            InputPolicy::Surface(Some(handler)) => InputSource::Request(handler.clone()),
+            InputPolicy::Surface(None) => InputSource::Unavailable,
         };
-        let call = Call {
+        let call = OutgoingCall {
             method: method.clone(),
             params,
             meta: options.meta.clone(),
             capabilities: options.capabilities.clone(),
             log_level: options.log_level.or_else(|| self.common().log_level()),
             progress: options.on_notification.is_some(),
-            own_input: matches!(input, Input::Own(_)),
+            own_input: matches!(input, InputSource::Request(_)),
             timing: self.timing(options),
             headers,
         };
@@ -214,7 +207,7 @@ impl Client {
             return outcome;
         }
         let (reply, answered) = oneshot::channel();
-        let caller = Caller { reply, sink: options.on_notification.clone(), input };
+        let caller = CallReceiver { reply, sink: options.on_notification.clone(), input };
         let id = self.common().ids.next();
         self.send(Command::Start { id, call: Box::new(call), caller })?;
         let mut guard = CancelOnDrop { client: self, id, armed: true };
@@ -252,27 +245,6 @@ impl Drop for CancelOnDrop<'_> {
     }
 }
 
-/// Puts a question of the server's to whoever answers it, within the time for such answers.
-pub(crate) async fn ask(common: &Common, input: &Input, request: InputRequest) -> Result<RawJson, RpcError> {
-    let method = request.method();
-    let answering = async {
-        match input {
-            Input::Client => answer(&*common.handler, request).await,
-            Input::Own(handler) => handler.input(request).await,
-            Input::Nobody => Err(RpcError::method_not_found(method.as_str())),
-        }
-    };
-    let limit = common.options.limits.ask_timeout;
-    match tokio::time::timeout(limit, AssertUnwindSafe(answering).catch_unwind()).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => {
-            tracing::error!(%method, "the program's handler of a question panicked");
-            Err(RpcError::internal("client handler"))
-        }
-        Err(_) => Err(RpcError::new(ErrorCode::INTERNAL_ERROR, format!("Nobody answered {method} in time"))),
-    }
-}
-
 enum ResultKind {
     Complete,
     InputRequired(Box<InputRequired>),
@@ -300,9 +272,4 @@ fn kind_of(method: &Method, result: &RawJson) -> Result<ResultKind> {
         Some(_) if matches!(method, Method::Other(_)) => Ok(ResultKind::Complete),
         Some(other) => Err(Error::Protocol(format!("the result of {method} has the unknown type {other:?}"))),
     }
-}
-
-/// The present, on the runtime's clock: tests can stop it.
-pub(crate) fn now() -> std::time::Instant {
-    Instant::now().into_std()
 }

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use crate::client::link::{FramesLink, Link};
 use crate::error::{Error, Result};
+use crate::framing::{ReadFrames, WriteFrames};
+use crate::future::BoxFuture;
 use crate::limits::Limits;
-use crate::service::{BoxFuture, Service};
+use crate::service::Service;
+use crate::shutdown::Shutdown;
 use crate::transport::child::{Child, ErrorOutputHook};
-use crate::transport::framing::{ReadFrames, WriteFrames};
-use crate::transport::{Serve, Shutdown, memory};
+use crate::transport::{Serve, memory};
 
 /// A server to connect to.
 pub struct Target(Kind);
@@ -146,7 +148,7 @@ pub(crate) struct Connector {
     /// Hears the error output of a child.
     pub error_output: Option<ErrorOutputHook>,
     #[cfg(feature = "http-client")]
-    pub http: crate::transport::http::client::HttpOptions,
+    pub http: crate::client::http::HttpOptions,
 }
 
 impl Connector {
@@ -157,7 +159,7 @@ impl Connector {
             #[cfg(unix)]
             Kind::Unix(path) => Some(format!("unix:{}", path.display())),
             #[cfg(feature = "http-client")]
-            Kind::Http(url) => Some(crate::transport::http::client::endpoint(url)),
+            Kind::Http(url) => Some(crate::client::http::endpoint(url)),
             Kind::Service(_) | Kind::Frames(_) | Kind::Custom(_) => None,
         }
     }
@@ -207,7 +209,7 @@ impl Connector {
             #[cfg(unix)]
             Kind::Unix(path) => self.open_unix(path).await,
             #[cfg(feature = "http-client")]
-            Kind::Http(url) => crate::transport::http::client::HttpLink::new(
+            Kind::Http(url) => crate::client::http::HttpLink::new(
                 url.clone(),
                 self.http.clone(),
                 &self.limits,
@@ -219,7 +221,7 @@ impl Connector {
 
     #[cfg(unix)]
     async fn open_unix(&self, path: &std::path::Path) -> Result<Link> {
-        use crate::transport::framing::{LineReader, LineWriter};
+        use crate::framing::{LineReader, LineWriter};
         let stream = tokio::time::timeout(self.connect_timeout, tokio::net::UnixStream::connect(path))
             .await
             .map_err(|_| Error::timeout(self.connect_timeout))?

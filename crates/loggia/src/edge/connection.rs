@@ -29,9 +29,9 @@ use self::subscriptions::Watch;
 use super::client_requests::{self, PendingClientRequests};
 use super::session::Session;
 use super::{admit, discover};
+use crate::framing::{BadFrame, Frame};
 use crate::limits::Limits;
 use crate::service::{Description, Request};
-use crate::transport::framing::{BadFrame, Frame};
 
 /// One connection's server side.
 pub struct Connection {

@@ -25,10 +25,10 @@ use super::connection::{Action, AskKey, Connection, Key};
 use super::poll_once;
 use crate::error::{Error, Result};
 use crate::exchange::{ClientPeer, Exchange};
+use crate::framing::{Frame, ReadFrames, WriteFrames};
 use crate::limits::Limits;
 use crate::service::{Request, Service};
-use crate::transport::Shutdown;
-use crate::transport::framing::{Frame, ReadFrames, WriteFrames};
+use crate::shutdown::Shutdown;
 
 /// Serves `service` on one connection until the peer closes it or `shutdown` begins. In either case running
 /// requests are given [`Limits::drain`] to finish. A peer that goes away is no error.

@@ -32,8 +32,9 @@ use loggia_wire::{Method, Params, RequestMeta, RpcError, Version};
 
 use crate::changes::ChangeSubscription;
 use crate::exchange::Exchange;
+use crate::future::BoxFuture;
 pub use crate::reference::correlation_id;
-use crate::service::{BoxFuture, Description, Outcome, Principal, Request, Service};
+use crate::service::{Description, Outcome, Principal, Request, Service};
 
 /// Whether `method` is one that a client may ask a server in `version`: otherwise the answer is `-32601`.
 pub fn admit(method: &Method, version: Version) -> Result<(), RpcError> {

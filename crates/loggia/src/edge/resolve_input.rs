@@ -10,8 +10,9 @@ use loggia_wire::{ErrorCode, Method, RawJson, RawObject, RequestMeta, RpcError};
 
 use super::{Invoked, capability, correlation_id, invoke};
 use crate::exchange::{ClientPeer, Exchange};
+use crate::future::BoxFuture;
 use crate::limits::Limits;
-use crate::service::{BoxFuture, Outcome, Reply, Request, Service};
+use crate::service::{Outcome, Reply, Request, Service};
 
 /// Runs `request`: what every edge calls instead of the service itself. The future is small, for there is one
 /// for every call.

@@ -30,7 +30,8 @@ use crate::model::{
     ResourcesCapability, ServerCapabilities,
 };
 use crate::service::{Description, Reply};
-use crate::transport::{Serve, Shutdown};
+use crate::shutdown::Shutdown;
+use crate::transport::Serve;
 
 /// A server in the making, whose state so far is an `S`. [`Server::new`] starts one.
 pub struct ServerBuilder<S> {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::cx::Cx;
 use super::error::ToolError;
 
+use crate::future::BoxFuture;
 use crate::model::{Completion, CompletionReference};
-use crate::service::BoxFuture;
 
 /// What is to be completed.
 #[derive(Debug, Clone, PartialEq)]

@@ -18,9 +18,10 @@ use super::seal::Sealer;
 use crate::changes::{ChangeSubscription, Changes};
 use crate::clock::WallClock;
 use crate::exchange::Exchange;
+use crate::future::BoxFuture;
 use crate::limits::Limits;
 use crate::model::{InputResponses, SubscriptionFilter};
-use crate::service::{BoxFuture, Description, Outcome, Request};
+use crate::service::{Description, Outcome, Request};
 
 pub(crate) struct Core {
     pub(crate) description: Arc<Description>,

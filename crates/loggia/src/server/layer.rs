@@ -11,7 +11,8 @@ use tower_service::Service;
 use super::core::Core;
 use crate::edge::correlation_id;
 use crate::exchange::Exchange;
-use crate::service::{BoxFuture, Outcome, Reply, Request};
+use crate::future::BoxFuture;
+use crate::service::{Outcome, Reply, Request};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

@@ -75,10 +75,12 @@ use self::core::Core;
 use crate::changes::{ChangeSubscription, Changes};
 use crate::error::Result;
 use crate::exchange::Exchange;
+use crate::future::BoxFuture;
 use crate::limits::Limits;
 use crate::model::SubscriptionFilter;
-use crate::service::{BoxFuture, Description, Outcome, Principal, Request, Service};
-use crate::transport::{Serve, Shutdown};
+use crate::service::{Description, Outcome, Principal, Request, Service};
+use crate::shutdown::Shutdown;
+use crate::transport::Serve;
 
 /// A server, ready to be served. Cheap to clone; all clones are one server.
 #[derive(Clone)]

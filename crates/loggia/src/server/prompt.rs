@@ -8,8 +8,8 @@ use super::args::StringArgs;
 use super::completion::{Completers, Completing, IntoCompletion, bind, completer};
 use super::cx::Cx;
 use super::error::ToolError;
+use crate::future::BoxFuture;
 use crate::model::{self, GetPromptResult, Icon, InputRequired, PromptArgument, PromptMessage};
-use crate::service::BoxFuture;
 
 /// A prompt of a server whose state is an `S`.
 pub struct Prompt<S> {

@@ -18,8 +18,8 @@ use super::cx::{Call, Cx, lock};
 use super::error::ToolError;
 use super::seal::{canonical, digest, is_sealed};
 use crate::clock::unix_seconds;
+use crate::future::BoxFuture;
 use crate::model::{InputRequest, InputRequests, InputRequired, InputResponses};
-use crate::service::BoxFuture;
 
 /// What is known of a call's questions.
 pub(crate) struct InputContext {

@@ -14,11 +14,11 @@ use super::completion::{Completers, Completing, IntoCompletion, bind, completer}
 use super::cx::Cx;
 use super::error::ToolError;
 use super::output::Json;
+use crate::future::BoxFuture;
 use crate::model::{
     self, Annotations, CacheHints, Icon, InputRequired, ReadResourceResult, ResourceContents,
     ResourceTemplate,
 };
-use crate::service::BoxFuture;
 
 /// A resource, or a family of them, of a server whose state is an `S`.
 pub struct Resource<S> {

@@ -11,9 +11,9 @@ use super::args::{Args, Parameter};
 use super::cx::Cx;
 use super::error::ToolError;
 use super::output::{IntoToolResult, ToolOutput};
+use crate::future::BoxFuture;
 use crate::model::{self, Icon, JsonObject, Meta, ToolAnnotations};
 use crate::schema::{Direction, Generator, Object, Property, Schema};
-use crate::service::BoxFuture;
 
 /// A tool of a server whose state is an `S`: how it is described, and what it does.
 pub struct Tool<S> {

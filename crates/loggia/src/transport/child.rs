@@ -9,6 +9,7 @@ mod os;
 mod process;
 #[cfg(target_os = "linux")]
 mod procfs;
+mod start;
 mod start_watch;
 mod stderr;
 
@@ -22,12 +23,14 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use crate::error::{Error, Result};
+use crate::framing::{LineReader, LineWriter, ReadFrames, WriteFrames};
 use crate::limits::Limits;
-use crate::transport::framing::{LineReader, LineWriter, ReadFrames, WriteFrames};
 use activity::Activity;
 pub use guard::ChildGuard;
 use leftovers::Mark;
 pub(crate) use process::Process;
+pub use start::StartProgress;
+pub(crate) use start::{StartClock, StartHook, StartSign};
 pub(crate) use start_watch::StartWatch;
 pub(crate) use stderr::ErrorOutputHook;
 use stderr::LastLines;

@@ -11,8 +11,9 @@ use super::framing::{Frame, ReadFrames, WriteFrames};
 use super::{Serve, Shutdown};
 use crate::edge::duplex;
 use crate::error::Result;
+use crate::future::BoxFuture;
 use crate::limits::Limits;
-use crate::service::{BoxFuture, Service};
+use crate::service::Service;
 
 /// Most messages on their way in one direction.
 const CAPACITY: usize = 64;

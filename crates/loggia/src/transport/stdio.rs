@@ -11,8 +11,9 @@ use super::framing::{LineReader, LineWriter};
 use super::{Serve, Shutdown, TerminationSignals};
 use crate::edge::duplex;
 use crate::error::Result;
+use crate::future::BoxFuture;
 use crate::limits::Limits;
-use crate::service::{BoxFuture, Service};
+use crate::service::Service;
 
 /// The standard streams of this process, as a transport to serve on.
 ///

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::{Serve, Shutdown};
 use crate::error::Result;
+use crate::future::BoxFuture;
 use crate::limits::Limits;
-use crate::service::{BoxFuture, Service};
+use crate::service::Service;
 
 /// A Unix socket to serve on.
 pub struct UnixSocket {
@@ -71,7 +72,7 @@ mod os {
     use super::*;
     use crate::edge::{correlation_id, duplex};
     use crate::error::Error;
-    use crate::transport::framing::{LineReader, LineWriter};
+    use crate::framing::{LineReader, LineWriter};
 
     /// How long accepting pauses when the system has no room for a connection.
     const PAUSE: Duration = Duration::from_millis(100);

@@ -21,11 +21,11 @@ use loggia_wire::model::{ClientCapabilities, Implementation, LoggingLevel, Meta}
 use loggia_wire::{Method, Params, RawJson, RpcError, Version};
 
 use crate::client::era::Negotiation;
-use crate::client::link::{Failure, LinkEvent, Outgoing, SessionRefusal};
+use crate::client::link_event::{LinkEvent, Outgoing, RequestFailure, SessionRefusal};
 use crate::client::negotiate::{Answer, Opening, Patience, ServerFacts};
 use crate::client::noise::{NoiseBudget, UnreadableMessage};
-use crate::client::start::StartClock;
 use crate::error::Error;
+use crate::transport::child::StartClock;
 use pending::Pending;
 
 #[cfg_attr(not(feature = "http-client"), allow(unused_imports, reason = "only HTTP shares it"))]
@@ -74,7 +74,7 @@ impl Ids {
 
 /// One request of the program's.
 #[derive(Debug, Clone)]
-pub(crate) struct Call {
+pub(crate) struct OutgoingCall {
     pub method: Method,
     pub params: Params,
     pub meta: Meta,
@@ -210,12 +210,12 @@ impl Engine {
         self.composer.clone()
     }
 
-    /// The next thing to do. Call until `None`.
+    /// The next thing to do. OutgoingCall until `None`.
     pub(crate) fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// The next message to send. Call when the connection has room.
+    /// The next message to send. OutgoingCall when the connection has room.
     pub(crate) fn poll_transmit(&mut self) -> Option<Outgoing> {
         self.transmits.pop_front()
     }
@@ -256,7 +256,7 @@ impl Engine {
     }
 
     /// Starts a request. It waits where the connection is not ready.
-    pub(crate) fn start(&mut self, now: Instant, id: i64, call: Call) {
+    pub(crate) fn start(&mut self, now: Instant, id: i64, call: OutgoingCall) {
         let pending = Pending::new(now, call);
         self.pending.insert(id, pending);
         self.schedule(id);
@@ -339,22 +339,22 @@ impl Engine {
         }
     }
 
-    fn failed(&mut self, now: Instant, id: i64, failure: Failure) {
+    fn failed(&mut self, now: Instant, id: i64, failure: RequestFailure) {
         let in_opening = matches!(&self.phase, Phase::Opening { asked: Some(asked), .. } if asked.id == id);
         if in_opening {
             let answer = match failure {
-                Failure::Status { status, message } => Answer::Status { status, message },
-                Failure::Session(SessionRefusal { error, .. }) => Answer::Failed(error),
-                Failure::Ended => Answer::Closed("the stream ended before the answer came".to_owned()),
+                RequestFailure::Status { status, message } => Answer::Status { status, message },
+                RequestFailure::Session(SessionRefusal { error, .. }) => Answer::Failed(error),
+                RequestFailure::Ended => Answer::Closed("the stream ended before the answer came".to_owned()),
                 // It answered, though not with what a server of our era would.
-                Failure::Error(Error::Protocol(message)) => Answer::Status { status: 200, message },
-                Failure::Error(error) => Answer::Failed(error),
+                RequestFailure::Error(Error::Protocol(message)) => Answer::Status { status: 200, message },
+                RequestFailure::Error(error) => Answer::Failed(error),
             };
             self.opening_answered(now, id, answer);
             return;
         }
         match failure {
-            Failure::Session(refusal) => self.session_refused(now, id, refusal),
+            RequestFailure::Session(refusal) => self.session_refused(now, id, refusal),
             failure => self.finish(id, Err(failure.into_error())),
         }
     }
@@ -392,7 +392,7 @@ impl Engine {
     fn unreadable(&mut self, now: Instant, stream: Option<i64>, noise: UnreadableMessage) {
         let answered = noise.answers(stream.or_else(|| self.only_request()));
         match answered.filter(|id| self.is_under_way(*id)) {
-            Some(id) => self.failed(now, id, Failure::Error(noise.into_error())),
+            Some(id) => self.failed(now, id, RequestFailure::Error(noise.into_error())),
             None => self.note_noise(now, &noise),
         }
     }
@@ -410,10 +410,10 @@ impl Engine {
     }
 }
 
-impl Call {
+impl OutgoingCall {
     /// A request with nothing but its method.
-    pub(crate) fn bare(method: Method) -> Call {
-        Call {
+    pub(crate) fn bare(method: Method) -> OutgoingCall {
+        OutgoingCall {
             method,
             params: Params::empty(),
             meta: Meta::new(),

@@ -7,11 +7,11 @@ use std::time::Instant;
 use loggia_wire::{Method, RawJson, Version, codec};
 
 use super::write::outgoing;
-use super::{Asked, Call, Engine, Output, Phase, Settings};
+use super::{Asked, Engine, OutgoingCall, Output, Phase, Settings};
 use crate::client::negotiate::{Answer, Opening, ServerFacts, Step};
 use crate::client::params;
-use crate::client::start::StartClock;
 use crate::error::Error;
+use crate::transport::child::StartClock;
 
 impl Engine {
     /// Begins with the first question. `start` is the clock of a process that was just started.
@@ -74,7 +74,7 @@ impl Engine {
                 let params = Some(self.initialize_params(version));
                 Ok(outgoing(id, method, version, params))
             }
-            _ => self.composer.request(&Call::bare(method), version, id),
+            _ => self.composer.request(&OutgoingCall::bare(method), version, id),
         };
         match request {
             Ok(request) => self.transmits.push_back(request),

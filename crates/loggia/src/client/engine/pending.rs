@@ -6,12 +6,12 @@ use loggia_wire::jsonrpc::Id;
 use loggia_wire::model::CancelledParams;
 use loggia_wire::{Method, RawJson, RpcError, Version};
 
-use super::{Call, Engine, Output, Phase, RawReply};
+use super::{Engine, OutgoingCall, Output, Phase, RawReply};
 use crate::error::Error;
 
 /// One of them.
 pub(super) struct Pending {
-    pub(super) call: Call,
+    pub(super) call: OutgoingCall,
     /// The revision it was sent in; `None` while it waits to be sent.
     pub(super) sent: Option<Version>,
     /// Whether it went back to waiting once.
@@ -98,7 +98,7 @@ impl Engine {
 
 impl Pending {
     /// A request that begins at `now` and has not been sent.
-    pub(super) fn new(now: Instant, call: Call) -> Pending {
+    pub(super) fn new(now: Instant, call: OutgoingCall) -> Pending {
         Pending {
             idle_at: call.timing.idle.map(|idle| now + idle),
             total_at: call.timing.total.map(|total| now + total),

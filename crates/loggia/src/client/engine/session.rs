@@ -5,7 +5,7 @@ use std::time::Instant;
 use loggia_wire::Method;
 
 use super::{Engine, Phase};
-use crate::client::link::SessionRefusal;
+use crate::client::link_event::SessionRefusal;
 use crate::error::Error;
 
 impl Engine {

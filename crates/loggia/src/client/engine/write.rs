@@ -7,8 +7,8 @@ use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::model::ClientCapabilities;
 use loggia_wire::{Method, RawJson, RpcError, Version, codec};
 
-use super::{Call, Engine, Settings};
-use crate::client::link::{Kind, Outgoing};
+use super::{Engine, OutgoingCall, Settings};
+use crate::client::link_event::{Outgoing, OutgoingKind};
 use crate::client::params::{self, ClientMeta, MetaPatch};
 use crate::error::Error;
 
@@ -47,7 +47,7 @@ impl Composer {
     }
 
     /// The request `id` as `version` has it.
-    pub(crate) fn request(&self, call: &Call, version: Version, id: i64) -> Result<Outgoing, Error> {
+    pub(crate) fn request(&self, call: &OutgoingCall, version: Version, id: i64) -> Result<Outgoing, Error> {
         let params = self.compose(call, version, id)?;
         let mut outgoing = outgoing(id, call.method.clone(), version, params);
         outgoing.name = match call.method.name_member() {
@@ -60,7 +60,7 @@ impl Composer {
     }
 
     /// The params of a request as the revision has them.
-    fn compose(&self, call: &Call, version: Version, id: i64) -> Result<Option<RawJson>, Error> {
+    fn compose(&self, call: &OutgoingCall, version: Version, id: i64) -> Result<Option<RawJson>, Error> {
         let modern = version.is_modern();
         let declared = call.capabilities.as_ref().filter(|_| modern);
         let declared = declared.map(|declared| self.declared(declared, version));
@@ -80,7 +80,7 @@ impl Composer {
 pub(super) fn outgoing(id: i64, method: Method, version: Version, params: Option<RawJson>) -> Outgoing {
     let mut body = Vec::with_capacity(128 + params.as_ref().map_or(0, |params| params.as_bytes().len()));
     jsonrpc::write_request(&mut body, &Id::Number(id), &method, params.as_ref().map(RawJson::as_bytes));
-    let kind = Kind::Request { id, method };
+    let kind = OutgoingKind::Request { id, method };
     Outgoing { kind, body: body.into(), version, name: None, headers: Vec::new() }
 }
 
@@ -93,7 +93,7 @@ impl Engine {
     ) {
         let mut body = Vec::new();
         jsonrpc::write_notification(&mut body, &method, params.map(RawJson::as_bytes));
-        let kind = Kind::Notification(method);
+        let kind = OutgoingKind::Notification(method);
         self.transmits.push_back(Outgoing {
             kind,
             body: body.into(),
@@ -111,7 +111,7 @@ impl Engine {
         }
         let version = self.version().unwrap_or(Version::LATEST_LEGACY);
         self.transmits.push_back(Outgoing {
-            kind: Kind::Response,
+            kind: OutgoingKind::Response,
             body: body.into(),
             version,
             name: None,

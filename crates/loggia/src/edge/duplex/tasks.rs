@@ -17,7 +17,8 @@ use crate::edge::client_requests::unanswerable;
 use crate::edge::connection::{AskKey, Key};
 use crate::edge::open_stream;
 use crate::exchange::{CancelGuard, ClientPeer, Outbox};
-use crate::service::{BoxFuture, Outcome, Service};
+use crate::future::BoxFuture;
+use crate::service::{Outcome, Service};
 
 /// What a task reports to its connection.
 pub(super) enum Event {

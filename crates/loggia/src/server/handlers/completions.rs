@@ -6,13 +6,14 @@ use loggia_wire::{Method, RawJson, RpcError};
 
 use super::{read_params, result};
 use crate::exchange::Exchange;
+use crate::future::BoxFuture;
 use crate::model::{CompleteParams, CompleteResult, Completion, CompletionReference};
 use crate::server::completion::{Completer, Completing};
 use crate::server::core::Core;
 use crate::server::cx::Subject;
 use crate::server::error::ToolError;
 use crate::server::replay;
-use crate::service::{BoxFuture, Outcome, Reply, Request};
+use crate::service::{Outcome, Reply, Request};
 
 pub(crate) fn answer(core: Arc<Core>, request: Request, exchange: Exchange) -> BoxFuture<'static, Outcome> {
     Box::pin(complete(core, request, exchange))

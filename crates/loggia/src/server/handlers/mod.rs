@@ -15,8 +15,9 @@ use loggia_wire::{RawObject, RpcError};
 use super::core::Core;
 use super::list::{List, Listed};
 use crate::exchange::Exchange;
+use crate::future::BoxFuture;
 use crate::model::{CacheHints, ServerResult};
-use crate::service::{BoxFuture, Outcome, Reply, Request};
+use crate::service::{Outcome, Reply, Request};
 
 /// Answers the requests for one kind.
 pub(crate) type Answering = fn(Arc<Core>, Request, Exchange) -> BoxFuture<'static, Outcome>;

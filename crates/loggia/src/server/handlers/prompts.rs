@@ -6,6 +6,7 @@ use loggia_wire::{Method, RawJson, RpcError};
 
 use super::{Problems, Registered, read_params, result};
 use crate::exchange::Exchange;
+use crate::future::BoxFuture;
 use crate::model::{self, CacheHints, GetPromptParams, ListPromptsResult};
 use crate::server::args::StringArgs;
 use crate::server::core::Core;
@@ -13,7 +14,7 @@ use crate::server::cx::Subject;
 use crate::server::list::{List, Listed};
 use crate::server::prompt::PromptOutput;
 use crate::server::{completion, prompt, replay};
-use crate::service::{BoxFuture, Outcome, Request};
+use crate::service::{Outcome, Request};
 
 /// Prompts to be registered.
 pub(crate) fn registered() -> Registered<PromptEntry, List<PromptEntry>> {

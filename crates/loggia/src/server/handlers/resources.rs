@@ -8,6 +8,7 @@ use loggia_wire::{Method, RawJson, RpcError};
 
 use super::{Paging, Problems, Registered, read_params, result};
 use crate::exchange::Exchange;
+use crate::future::BoxFuture;
 use crate::model::{
     self, CacheHints, CacheScope, ListResourceTemplatesResult, ListResourcesResult, ReadResourceParams,
     ReadResourceResult,
@@ -18,7 +19,7 @@ use crate::server::cx::Subject;
 use crate::server::list::{List, Listed};
 use crate::server::resource::ResourceOutput;
 use crate::server::{completion, replay, resource};
-use crate::service::{BoxFuture, Outcome, Request};
+use crate::service::{Outcome, Request};
 
 /// Resources and templates to be registered.
 pub(crate) fn registered() -> Registered<AnyResource, Resources> {

@@ -10,6 +10,7 @@ use loggia_wire::{Method, Params, RawJson, RawObject, RequestMeta, RpcError};
 
 use super::{Problems, Registered, invalid, result};
 use crate::exchange::Exchange;
+use crate::future::BoxFuture;
 use crate::model::{self, CacheHints, CallToolResult, InputResponses, JsonObject, ListToolsResult};
 use crate::server::core::Core;
 use crate::server::cx::{Cx, Subject};
@@ -17,7 +18,7 @@ use crate::server::error::ToolError;
 use crate::server::list::{List, Listed};
 use crate::server::output::ToolOutput;
 use crate::server::{arguments, replay, tool};
-use crate::service::{BoxFuture, Outcome, Request};
+use crate::service::{Outcome, Request};
 
 /// Tools to be registered.
 pub(crate) fn registered() -> Registered<ToolEntry, List<ToolEntry>> {

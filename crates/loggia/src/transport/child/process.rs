@@ -10,7 +10,7 @@ use super::guard::{NOT_STARTED, NOT_STARTED_LINE};
 use super::leftovers::Mark;
 use super::os;
 use super::stderr::LastLines;
-use crate::transport::framing::ReadFrames;
+use crate::framing::ReadFrames;
 
 /// The process of a child, or of its guard, apart from the streams that carry messages.
 pub(crate) struct Process {

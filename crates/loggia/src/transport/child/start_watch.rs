@@ -7,7 +7,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::LastLines;
 use super::activity::Activity;
-use crate::client::start::{StartProgress, StartSign};
+use super::start::{StartProgress, StartSign};
 
 /// The pause between two reports.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use loggia_wire::text::escape_except;
 use tokio::process::ChildStderr;
 
-use crate::transport::framing::{BadFrame, LineReader, ReadFrames};
+use crate::framing::{BadFrame, LineReader, ReadFrames};
 
 /// Hears each line of a child's error output.
 pub(crate) type ErrorOutputHook = Arc<dyn Fn(&str) + Send + Sync>;

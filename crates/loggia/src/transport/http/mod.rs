@@ -2,8 +2,6 @@
 
 #[cfg(feature = "http-server")]
 mod body;
-#[cfg(feature = "http-client")]
-pub mod client;
 #[cfg(feature = "http-server")]
 mod request_body;
 #[cfg(feature = "http-server")]

@@ -19,7 +19,7 @@ use super::modern::{self, EndpointResponse, RequestEra};
 use super::origin::{self, OriginFilter, OriginVerdict};
 use super::state::{EndpointState, principal};
 use super::{json_only, respond};
-use crate::service::BoxFuture;
+use crate::future::BoxFuture;
 use crate::transport::http::body::{Admission, Body, BodyError};
 
 /// An MCP endpoint as a [`tower_service::Service`], to be mounted in any HTTP stack. Cheap to clone.

@@ -42,9 +42,11 @@ use self::state::EndpointState;
 use super::Body;
 use crate::clock::{WallClock, system_clock};
 use crate::error::{Error, Result};
+use crate::future::BoxFuture;
 use crate::limits::Limits;
-use crate::service::{BoxFuture, Service};
-use crate::transport::{Serve, Shutdown};
+use crate::service::Service;
+use crate::shutdown::Shutdown;
+use crate::transport::Serve;
 
 /// Streamable HTTP at `address` (`host:port`; port 0 takes a free one), path `/mcp`.
 ///

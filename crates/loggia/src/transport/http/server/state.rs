@@ -19,7 +19,7 @@ use super::respond;
 use crate::edge::poll_once;
 use crate::limits::Limits;
 use crate::service::{Principal, Service};
-use crate::transport::Shutdown;
+use crate::shutdown::Shutdown;
 use crate::transport::http::body::{Body, BodyError};
 
 /// State of one endpoint that all its requests share.

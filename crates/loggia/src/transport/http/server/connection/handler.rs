@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 
-use crate::service::BoxFuture;
+use crate::future::BoxFuture;
 use crate::transport::http::Body;
 use crate::transport::http::server::origin::{self, OriginFilter, OriginVerdict};
 

@@ -17,7 +17,7 @@ use super::preface;
 use super::protocol::{ConnectionBuilders, ConnectionIo, NextConnection};
 use super::tls::Acceptor;
 use crate::error::Result;
-use crate::service::BoxFuture;
+use crate::future::BoxFuture;
 use crate::transport::http::server::endpoint::Endpoint;
 
 /// Accepts and serves connections until the endpoint is told to stop. Boxed here, so that none of it is compiled

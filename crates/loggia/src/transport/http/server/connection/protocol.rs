@@ -20,8 +20,8 @@ use super::detached_stream::{DetachedResponse, DetachedStream, FlushMonitor};
 use super::handler::HttpHandler;
 use super::idle_monitor::{CountedBody, IdleMonitor, OpenRequest};
 use super::preface::{PrefacedStream, Protocol};
+use crate::future::BoxFuture;
 use crate::limits::Limits;
-use crate::service::BoxFuture;
 use crate::transport::http::request_body::RequestBody;
 use crate::transport::http::{Body, BodyError};
 

@@ -16,8 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::changes::ChangeSubscription;
 use crate::exchange::Exchange;
+use crate::future::BoxFuture;
 use crate::random::random;
-use crate::service::{BoxFuture, Description, Outcome, Principal, Request, Service};
+use crate::service::{Description, Outcome, Principal, Request, Service};
 use crate::transport::http::Body;
 use crate::transport::http::server::accept::{EVENT_STREAM, accepts, is_json};
 use crate::transport::http::server::admission::Overload;

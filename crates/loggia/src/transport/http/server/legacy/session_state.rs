@@ -18,10 +18,11 @@ use crate::clock::{WallClock, unix_seconds};
 use crate::edge::client_requests::{self, PendingClientRequests};
 use crate::edge::session::Session;
 use crate::exchange::ClientPeer;
+use crate::future::BoxFuture;
 use crate::limits::Limits;
 use crate::random::random;
-use crate::service::{BoxFuture, Principal};
-use crate::transport::Shutdown;
+use crate::service::Principal;
+use crate::shutdown::Shutdown;
 use crate::transport::http::server::state::EndpointState;
 
 /// One session in this process.

@@ -22,7 +22,8 @@ use crate::changes::ChangeSubscription;
 use crate::edge::notification_filter::NotificationFilter;
 use crate::edge::{self, discover, encode_outcome, listen, resolve_input};
 use crate::exchange::{CancelGuard, Exchange, Outbox};
-use crate::service::{BoxFuture, Description, Outcome, Principal, Reply, Request, ResultGuard};
+use crate::future::BoxFuture;
+use crate::service::{Description, Outcome, Principal, Reply, Request, ResultGuard};
 use crate::transport::http::body::{Admission, Body};
 use crate::transport::sse;
 

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tower_service::Service;
 use url::{Position, Url};
 
-use super::connect::{Connector, Stream, with_sources};
+use super::connector::{ConnectorStream, StreamConnector, with_sources};
 use super::self_waker::SelfWaker;
 use crate::error::{Error, Result};
 
@@ -57,7 +57,7 @@ impl Origin {
 pub(super) struct Pool(Arc<Shared>);
 
 struct Shared {
-    connector: Connector,
+    connector: StreamConnector,
     connections: Mutex<Connections>,
     /// Held while the first connection to a server that may speak HTTP/2 is opened: it is enough for all.
     opening: tokio::sync::Mutex<()>,
@@ -76,7 +76,7 @@ struct Http1 {
     alarm: Arc<SelfWaker>,
     sender: http1::SendRequest<Full<Bytes>>,
     /// Until it is at its end. Letting go of it hands back a request that was not sent.
-    connection: Option<Box<http1::Connection<Stream, Full<Bytes>>>>,
+    connection: Option<Box<http1::Connection<ConnectorStream, Full<Bytes>>>>,
     since: Instant,
 }
 
@@ -86,7 +86,7 @@ enum Opened {
 }
 
 impl Pool {
-    pub(super) fn new(connector: Connector) -> Pool {
+    pub(super) fn new(connector: StreamConnector) -> Pool {
         Pool(Arc::new(Shared {
             connector,
             connections: Mutex::default(),

@@ -8,12 +8,14 @@ use loggia_wire::jsonrpc::Id;
 use loggia_wire::{Message, Method, RpcError, header};
 use std::time::Duration;
 
-use super::connect::{RequestError, with_sources};
+use super::connect::RequestError;
+use super::connector::with_sources;
 use super::pool::Answer;
+use super::request_context::RequestContext;
 use super::session::Refused;
 use super::stream::{EventStream, Place, is_event_stream, media_type};
 use super::{LONG_ANSWER, Remote, SESSION_ID, VERSION};
-use crate::client::link::{self, Failure, Kind, LinkEvent, Outgoing, SessionRefusal};
+use crate::client::link_event::{self, LinkEvent, Outgoing, OutgoingKind, RequestFailure, SessionRefusal};
 use crate::error::{Error, Result};
 
 /// How much of an error's body is read.
@@ -23,20 +25,6 @@ const DELETE: Duration = Duration::from_secs(2);
 
 const METHOD: HeaderName = HeaderName::from_static(header::MCP_METHOD);
 const NAME: HeaderName = HeaderName::from_static(header::MCP_NAME);
-
-/// A request on its way: its id, and the session it belongs to.
-pub(crate) struct RequestContext {
-    pub(super) id: i64,
-    /// The session id it was sent with.
-    pub(super) session: Option<HeaderValue>,
-}
-
-impl RequestContext {
-    /// A request of the modern era.
-    pub(crate) fn without_session(id: i64) -> RequestContext {
-        RequestContext { id, session: None }
-    }
-}
 
 /// What comes back for a request.
 pub(crate) enum Answering {
@@ -59,7 +47,7 @@ impl Remote {
         }
     }
 
-    async fn answer(&self, id: i64, method: &Method, outgoing: &Outgoing) -> Result<(), Failure> {
+    async fn answer(&self, id: i64, method: &Method, outgoing: &Outgoing) -> Result<(), RequestFailure> {
         let request = RequestContext { id, session: self.session().id.clone() };
         match self.ask(&request, method, outgoing).await? {
             Answering::Text(text) => match self.report_text(text, Some(&request)).await? {
@@ -82,7 +70,7 @@ impl Remote {
         request: &RequestContext,
         method: &Method,
         outgoing: &Outgoing,
-    ) -> Result<Answering, Failure> {
+    ) -> Result<Answering, RequestFailure> {
         let response = match self.post(outgoing).await {
             Ok(response) => response,
             // Some servers answer 401 to a session that they do not know.
@@ -91,7 +79,7 @@ impl Remote {
             {
                 return Err(self.session_refused(request, error, false));
             }
-            Err(RequestError { error, .. }) => return Err(Failure::Error(error)),
+            Err(RequestError { error, .. }) => return Err(RequestFailure::Error(error)),
         };
         if !response.status().is_success() {
             return self.refused(request, method, response).await.map(Answering::Error);
@@ -109,11 +97,11 @@ impl Remote {
     }
 
     /// An answer that is one JSON text.
-    async fn whole(&self, response: Response<Answer>) -> Result<Bytes, Failure> {
+    async fn whole(&self, response: Response<Answer>) -> Result<Bytes, RequestFailure> {
         let status = response.status();
         let is_json = media_type(response.headers()).is_some_and(is_json);
         let kind = (!is_json).then(|| media_type(response.headers()).unwrap_or("nothing").to_owned());
-        let body = self.body(response, self.most_bytes).await.map_err(Failure::Error)?;
+        let body = self.body(response, self.most_bytes).await.map_err(RequestFailure::Error)?;
         if body.is_empty() {
             return Err(protocol(format!("the server answered a request with {status} and no body")));
         }
@@ -131,9 +119,9 @@ impl Remote {
         request: &RequestContext,
         outgoing: &Outgoing,
         mut stream: EventStream,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), RequestFailure> {
         let mut place = Place::default();
-        while let Some(event) = stream.next().await.map_err(Failure::Error)? {
+        while let Some(event) = stream.next().await.map_err(RequestFailure::Error)? {
             stream.note(&mut place);
             if self.report_event(event, Some(request)).await? {
                 return Ok(());
@@ -141,7 +129,7 @@ impl Remote {
         }
         stream.note(&mut place);
         if outgoing.version.is_modern() || !place.is_known() {
-            return Err(Failure::Ended);
+            return Err(RequestFailure::Ended);
         }
         drop(stream);
         self.resume(request, place).await
@@ -153,10 +141,10 @@ impl Remote {
         request: &RequestContext,
         method: &Method,
         response: Response<Answer>,
-    ) -> Result<RpcError, Failure> {
+    ) -> Result<RpcError, RequestFailure> {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = self.body(response, ERROR_BODY).await.unwrap_or_default();
-        let found = link::decode(&body).into_iter().find_map(|message| match message {
+        let found = link_event::decode(&body).into_iter().find_map(|message| match message {
             Ok(Message::Response { id, outcome: Err(error) }) => Some((id, error)),
             _ => None,
         });
@@ -169,7 +157,7 @@ impl Remote {
             if request.session.is_none() {
                 // HTTP+SSE: the session is the stream, and a new one needs a new connection.
                 self.report(LinkEvent::Closed(text)).await;
-                return Err(Failure::Ended);
+                return Err(RequestFailure::Ended);
             }
             return Err(self.session_refused(request, Error::Connection(text), may_have_run));
         }
@@ -178,11 +166,11 @@ impl Remote {
             // Only a server of the modern era answers like this: its word counts more than its status.
             Some(error) if error.code.is_modern() || *method != Method::Initialize => Ok(error),
             Some(error) => {
-                Err(Failure::Status { status: status.as_u16(), message: format!("{status}: {error}") })
+                Err(RequestFailure::Status { status: status.as_u16(), message: format!("{status}: {error}") })
             }
             None => {
                 let message = refusal_text(status, None, &body);
-                Err(Failure::Status { status: status.as_u16(), message })
+                Err(RequestFailure::Status { status: status.as_u16(), message })
             }
         }
     }
@@ -199,9 +187,9 @@ impl Remote {
         request: &RequestContext,
         error: Error,
         may_have_run: bool,
-    ) -> Failure {
+    ) -> RequestFailure {
         let current = self.session().id == request.session;
-        Failure::Session(SessionRefusal { error, may_have_run, current })
+        RequestFailure::Session(SessionRefusal { error, may_have_run, current })
     }
 
     /// Sends a message that has no answer.
@@ -281,7 +269,7 @@ fn mirror(headers: &mut HeaderMap, outgoing: &Outgoing) {
             headers.insert(name, value);
         }
     };
-    if let Kind::Request { method, .. } | Kind::Notification(method) = &outgoing.kind {
+    if let OutgoingKind::Request { method, .. } | OutgoingKind::Notification(method) = &outgoing.kind {
         insert(METHOD, method.as_str());
     }
     if let Some(name) = &outgoing.name {
@@ -316,10 +304,10 @@ fn is_json(kind: &str) -> bool {
     kind.eq_ignore_ascii_case("application/json")
 }
 
-fn without_answer() -> Failure {
+fn without_answer() -> RequestFailure {
     protocol("the body of the response does not hold the answer".to_owned())
 }
 
-fn protocol(what: String) -> Failure {
-    Failure::Error(Error::Protocol(what))
+fn protocol(what: String) -> RequestFailure {
+    RequestFailure::Error(Error::Protocol(what))
 }

@@ -9,22 +9,12 @@ use http::header::{HeaderValue, LOCATION, USER_AGENT, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use url::Url;
 
+use super::connector::secure;
 use super::pool::{Answer, Origin, Pool};
 use super::{Authorize, Challenge, HttpOptions};
 use crate::error::{Error, Result};
-
-#[cfg(feature = "tls")]
-pub(super) type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
-#[cfg(not(feature = "tls"))]
-pub(super) type Connector = HttpConnector;
-#[cfg(feature = "tls")]
-pub(super) type Stream = hyper_rustls::MaybeHttpsStream<TokioIo<TcpStream>>;
-#[cfg(not(feature = "tls"))]
-pub(super) type Stream = TokioIo<TcpStream>;
 
 /// Where requests go, in all forms that are needed.
 #[derive(Debug)]
@@ -156,44 +146,6 @@ impl HttpClient {
     }
 }
 
-#[cfg(feature = "tls")]
-fn secure(tcp: HttpConnector, _: &Url, options: &HttpOptions) -> Result<Connector> {
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject;
-
-    let wrong = |what: String| Error::Configuration(format!("the root certificates cannot be used: {what}"));
-    let mut roots = rustls::RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    for pem in &options.roots {
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(|error| wrong(format!("{error:?}")))?;
-            roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(hyper_rustls::HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .enable_http2()
-        .wrap_connector(tcp))
-}
-
-#[cfg(not(feature = "tls"))]
-fn secure(tcp: HttpConnector, url: &Url, _: &HttpOptions) -> Result<Connector> {
-    match url.scheme() {
-        "http" => Ok(tcp),
-        _ => Err(Error::Configuration(format!(
-            "to connect to {url} enable the feature `tls` of the crate `loggia`"
-        ))),
-    }
-}
-
 /// A request without a response that can be used.
 #[derive(Debug)]
 pub(super) struct RequestError {
@@ -220,19 +172,4 @@ fn unauthorized(challenge: &Challenge) -> Error {
     let said = challenge.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
     let said: Vec<&str> = said.collect();
     Error::Unauthorized(if said.is_empty() { challenge.status.to_string() } else { said.join(", ") })
-}
-
-/// An error with everything that led to it: hyper's own text says only "error trying to connect".
-pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -10,12 +10,13 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use super::connect::{Address, RequestError, with_sources};
-use super::exchange::RequestContext;
+use super::connect::{Address, RequestError};
+use super::connector::with_sources;
 use super::pool::Answer;
+use super::request_context::RequestContext;
 use super::session::{ends_stream, names_session};
 use super::{LONG_ANSWER, Remote};
-use crate::client::link::{self, Failure, LinkEvent};
+use crate::client::link_event::{self, LinkEvent, RequestFailure};
 use crate::error::{Error, Result};
 use crate::transport::sse::{Event, Parser};
 
@@ -124,7 +125,7 @@ impl Remote {
         &self,
         event: Event,
         request: Option<&RequestContext>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, RequestFailure> {
         if event.data.is_empty() || event.name.is_some_and(|name| name != "message") {
             return Ok(false);
         }
@@ -137,10 +138,10 @@ impl Remote {
         &self,
         text: Bytes,
         request: Option<&RequestContext>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, RequestFailure> {
         let stream = request.map(|request| request.id);
         let mut answered = false;
-        for member in link::decode(&text) {
+        for member in link_event::decode(&text) {
             match member {
                 Ok(message) => {
                     let answer = answers(&message, stream);
@@ -162,7 +163,7 @@ impl Remote {
     }
 
     /// The failure, where the answer to a request of a session says that the session is gone.
-    fn lost_session(&self, request: &RequestContext, answer: &Message) -> Option<Failure> {
+    fn lost_session(&self, request: &RequestContext, answer: &Message) -> Option<RequestFailure> {
         let Message::Response { id, outcome: Err(error) } = answer else { return None };
         if request.session.is_none() || !names_session(error) {
             return None;
@@ -230,14 +231,18 @@ impl Remote {
     }
 
     /// Goes on with the stream of `request` where it broke off, until its answer has come.
-    pub(super) async fn resume(&self, request: &RequestContext, mut place: Place) -> Result<(), Failure> {
+    pub(super) async fn resume(
+        &self,
+        request: &RequestContext,
+        mut place: Place,
+    ) -> Result<(), RequestFailure> {
         let mut failures = 0;
         while failures < ATTEMPTS {
             sleep(place.wait(failures)).await;
             match self.take_up(&place).await {
                 Ok(Taken::Open(mut stream)) => {
                     failures = 0;
-                    while let Some(event) = stream.next().await.map_err(Failure::Error)? {
+                    while let Some(event) = stream.next().await.map_err(RequestFailure::Error)? {
                         stream.note(&mut place);
                         if self.report_event(event, Some(request)).await? {
                             return Ok(());
@@ -249,16 +254,21 @@ impl Remote {
                     return Err(self.not_resumed(request, status, denied));
                 }
                 Ok(Taken::Refused(..)) | Err(Error::Connection(_)) => failures += 1,
-                Err(error) => return Err(Failure::Error(error)),
+                Err(error) => return Err(RequestFailure::Error(error)),
             }
         }
         let text = "the answer's stream broke off and could not be taken up again";
-        Err(Failure::Error(Error::Connection(text.to_owned())))
+        Err(RequestFailure::Error(Error::Connection(text.to_owned())))
     }
 
     /// The failure of a request whose stream broke and whose server refuses to open it again. `denied` is the error
     /// where the server asked for other authorization.
-    fn not_resumed(&self, request: &RequestContext, status: StatusCode, denied: Option<Error>) -> Failure {
+    fn not_resumed(
+        &self,
+        request: &RequestContext,
+        status: StatusCode,
+        denied: Option<Error>,
+    ) -> RequestFailure {
         let error = denied.unwrap_or_else(|| {
             Error::Connection(format!(
                 "the answer's stream broke off and cannot be taken up again: the server answered {status}"
@@ -266,7 +276,7 @@ impl Remote {
         });
         match request.session.is_some() && ends_stream(status) {
             true => self.session_refused(request, error, true),
-            false => Failure::Error(error),
+            false => RequestFailure::Error(error),
         }
     }
 

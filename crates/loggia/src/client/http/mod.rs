@@ -5,8 +5,10 @@
 //! stream is a task that reports to one queue; the engine decides what it all means.
 
 mod connect;
+mod connector;
 mod exchange;
 mod pool;
+mod request_context;
 mod self_waker;
 mod session;
 mod stream;
@@ -21,12 +23,13 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use url::Url;
 
-use crate::client::link::{Kind, LinkEvent, Outgoing};
+use crate::client::link_event::{LinkEvent, Outgoing, OutgoingKind};
 use crate::error::{Error, Result};
+use crate::future::BoxFuture;
 use crate::limits::Limits;
-use crate::service::BoxFuture;
 use connect::{Address, HttpClient};
-pub(crate) use exchange::{Answering, RequestContext};
+pub(crate) use exchange::Answering;
+pub(crate) use request_context::RequestContext;
 pub(crate) use stream::EventStream;
 
 /// Gives HTTP requests their authorization.
@@ -173,7 +176,7 @@ impl HttpLink {
     pub(crate) fn send(&mut self, outgoing: Outgoing) {
         let remote = self.remote.clone();
         match outgoing.kind.clone() {
-            Kind::Request { id, method } => {
+            OutgoingKind::Request { id, method } => {
                 if method == Method::Initialize {
                     self.forget_session();
                 }
@@ -183,8 +186,8 @@ impl HttpLink {
                 });
                 self.requests.insert(id, task);
             }
-            Kind::Notification(Method::Initialized) => self.open_session(outgoing),
-            Kind::Notification(_) | Kind::Response => {
+            OutgoingKind::Notification(Method::Initialized) => self.open_session(outgoing),
+            OutgoingKind::Notification(_) | OutgoingKind::Response => {
                 self.tasks.spawn(async move {
                     remote.open_gate().await;
                     remote.post_quietly(&outgoing).await;

@@ -13,7 +13,7 @@ use loggia_wire::RpcError;
 use loggia_wire::jsonrpc::PartialEnvelope;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::service::BoxFuture;
+use crate::future::BoxFuture;
 use long_line::LongLine;
 
 /// What arrived: the text of a message, or why there is none.

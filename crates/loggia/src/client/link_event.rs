@@ -1,0 +1,117 @@
+//! Messages and events that pass between the engine and a connection, whatever carries it.
+
+use bytes::Bytes;
+use loggia_wire::jsonrpc;
+use loggia_wire::{Message, Method, Version};
+
+use crate::client::noise::UnreadableMessage;
+use crate::error::Error;
+use crate::transport::child::StartSign;
+
+/// One message to be sent.
+#[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has use for all of it"))]
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    /// What kind of message it is.
+    pub kind: OutgoingKind,
+    /// The message as JSON, without a line break.
+    pub body: Bytes,
+    /// The revision it is written in.
+    pub version: Version,
+    /// What HTTP repeats in `Mcp-Name`.
+    pub name: Option<String>,
+    /// What HTTP repeats in `Mcp-Param-…`: name and value, encoded.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What kind of message.
+#[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has use for all of it"))]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OutgoingKind {
+    /// A request with this id.
+    Request { id: i64, method: Method },
+    /// A notification.
+    Notification(Method),
+    /// The answer to a question of the server's.
+    Response,
+}
+
+/// What a link reports.
+#[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has use for all of it"))]
+#[derive(Debug)]
+pub(crate) enum LinkEvent {
+    /// A message. `stream` is the request on whose own stream it came (HTTP); `None` on a shared channel.
+    Message { stream: Option<i64>, message: Message },
+    /// Something that is not a message. `stream` as above.
+    Unreadable { stream: Option<i64>, noise: UnreadableMessage },
+    /// The server, a child process, has sent no message yet.
+    Starting(StartSign),
+    /// The request `id` will not be answered.
+    Failed { id: i64, failure: RequestFailure },
+    /// The server no longer has the session.
+    SessionExpired,
+    /// What came of opening the HTTP+SSE transport.
+    SseOpened(Result<(), Error>),
+    /// The connection ended; nothing comes after this.
+    Closed(String),
+}
+
+/// Why a request will not be answered.
+#[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has use for all of it"))]
+#[derive(Debug)]
+pub(crate) enum RequestFailure {
+    /// An HTTP status with no JSON-RPC body.
+    Status { status: u16, message: String },
+    /// The server no longer has the session.
+    Session(SessionRefusal),
+    /// Its stream ended, and cannot be taken up again.
+    Ended,
+    /// Anything else.
+    Error(Error),
+}
+
+/// A request that was refused because its session is gone.
+#[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has sessions"))]
+#[derive(Debug)]
+pub(crate) struct SessionRefusal {
+    /// The answer of the server.
+    pub error: Error,
+    /// Whether the server may have processed the request.
+    pub may_have_run: bool,
+    /// Whether the session of the request is still in use; otherwise a new one was begun meanwhile.
+    pub current: bool,
+}
+
+impl RequestFailure {
+    /// What the program is told.
+    pub(crate) fn into_error(self) -> Error {
+        match self {
+            RequestFailure::Status { message, .. } => Error::Connection(message),
+            RequestFailure::Session(refusal) => refusal.error,
+            RequestFailure::Ended => Error::Connection("the stream ended before the answer came".to_owned()),
+            RequestFailure::Error(error) => error,
+        }
+    }
+}
+
+/// Shows a message to whoever follows the protocol in the log: target `loggia::wire`, level trace. It holds
+/// whatever the message holds, secrets too.
+pub(crate) fn trace(sent: bool, text: &[u8]) {
+    if tracing::enabled!(target: "loggia::wire", tracing::Level::TRACE) {
+        let body = &*String::from_utf8_lossy(text);
+        tracing::trace!(target: "loggia::wire", sent, body);
+    }
+}
+
+/// The messages of a text that came from the server.
+pub(crate) fn decode(text: &Bytes) -> Vec<Result<Message, UnreadableMessage>> {
+    trace(false, text);
+    let unreadable = |error| UnreadableMessage::of_text(text, &error);
+    match jsonrpc::decode_frame(text) {
+        Ok(jsonrpc::Frame::Single(message)) => vec![Ok(message)],
+        Ok(jsonrpc::Frame::Batch(members)) => {
+            members.into_iter().map(|member| member.map_err(unreadable)).collect()
+        }
+        Err(error) => vec![Err(unreadable(error))],
+    }
+}
