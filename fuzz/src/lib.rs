@@ -189,8 +189,8 @@ fn json(raw: &RawJson) -> Value {
     raw.decode().expect("it was written as JSON")
 }
 
-fn events(chunks: &[&[u8]]) -> Vec<Result<sse::Event, sse::TooLong>> {
-    let mut parser = sse::Parser::new(1 << 16);
+fn events(chunks: &[&[u8]]) -> Vec<Result<sse::SseEvent, sse::SseEventTooLong>> {
+    let mut parser = sse::SseParser::new(1 << 16);
     let mut events = Vec::new();
     for chunk in chunks {
         parser.feed(chunk);

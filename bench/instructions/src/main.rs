@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use loggia::Service;
-use loggia::edge::connection::{Action, Connection};
+use loggia::edge::connection::{Action, DuplexConnection};
 use loggia::edge::resolve_input;
 use loggia::exchange::Exchange;
 use loggia::limits::Limits;
@@ -42,7 +42,7 @@ struct Walk {
 }
 
 struct Serving {
-    machine: Connection,
+    machine: DuplexConnection,
     server: Server,
     limits: Limits,
 }
@@ -79,7 +79,7 @@ impl Serving {
             .map(|n| Tool::build(format!("tool_{n}")).handler(|_: Arc<()>, _cx, _args| async { "done" }));
         let server = loggia::server!().tool(echo).tools(tools).build().expect("the tools are in order");
         let limits = Limits::default();
-        Serving { machine: Connection::new(limits.clone()), server, limits }
+        Serving { machine: DuplexConnection::new(limits.clone()), server, limits }
     }
 
     /// What a connection does with one message: read, run, answered.

@@ -2,7 +2,7 @@
 
 use loggia::model::{Completion, ContentBlock, PromptMessage, ResourceContents};
 use loggia::prelude::*;
-use loggia::server::Completing;
+use loggia::server::CompletionRequest;
 use serde::Deserialize;
 
 use crate::Everything;
@@ -81,10 +81,10 @@ impl Everything {
     }
 }
 
-async fn letters(typed: &Completing) -> Completion {
+async fn letters(typed: &CompletionRequest) -> Completion {
     typed.matching(["alpha", "beta", "gamma"])
 }
 
-async fn names(typed: &Completing) -> Completion {
+async fn names(typed: &CompletionRequest) -> Completion {
     typed.matching(["Albert", "Alice", "Bob"])
 }

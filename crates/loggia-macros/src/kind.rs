@@ -128,7 +128,7 @@ impl EntryKind {
         let complete = complete.as_ref().map(|path| {
             let call = completers.call(path);
             quote! {
-                .complete(#name, |_state: ::std::sync::Arc<#state>, _cx: ::loggia::server::Cx, _request: ::loggia::server::Completing| async move {
+                .complete(#name, |_state: ::std::sync::Arc<#state>, _cx: ::loggia::server::Cx, _request: ::loggia::server::CompletionRequest| async move {
                     #call
                 })
             }

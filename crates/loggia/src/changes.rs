@@ -37,12 +37,12 @@ pub struct ChangeSubscription {
 
 struct Subscriber {
     filter: SubscriptionFilter,
-    state: Mutex<State>,
+    state: Mutex<SubscriberState>,
     ready: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct SubscriberState {
     dirty: BTreeSet<Change>,
     closed: bool,
 }
@@ -120,7 +120,7 @@ impl Subscriber {
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, SubscriberState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

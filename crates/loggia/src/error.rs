@@ -10,6 +10,9 @@ use loggia_wire::{RpcError, Version};
 /// The SDK's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// An error of any type, as the libraries below return it.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why an operation failed.
 #[derive(Debug)]
 #[non_exhaustive]

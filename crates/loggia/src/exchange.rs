@@ -17,14 +17,14 @@ use crate::future::BoxFuture;
 /// A running request's link to its client. Cheap to clone.
 #[derive(Clone)]
 pub struct Exchange {
-    channel: Arc<Channel>,
+    channel: Arc<ExchangeChannel>,
     live: Option<Arc<dyn ClientPeer>>,
 }
 
 /// What the parts of one exchange share: one allocation for each request.
 #[derive(Default)]
-struct Channel {
-    queue: Mutex<Queue>,
+struct ExchangeChannel {
+    queue: Mutex<NotificationQueue>,
     ready: Notify,
     release: Notify,
     cancelled: AtomicBool,
@@ -41,7 +41,7 @@ impl Exchange {
     /// A link for one request. The edge keeps the [`Outbox`], which it drains, and the [`CancelGuard`],
     /// which it drops when the request ends.
     pub fn new(live: Option<Arc<dyn ClientPeer>>) -> (Exchange, Outbox, CancelGuard) {
-        let channel = Arc::new(Channel::default());
+        let channel = Arc::new(ExchangeChannel::default());
         let (outbox, guard) = (Outbox(channel.clone()), CancelGuard(channel.clone()));
         (Exchange { channel, live }, outbox, guard)
     }
@@ -64,16 +64,16 @@ impl Exchange {
     }
 
     /// Becomes true when the request is cancelled.
-    pub fn cancelled(&self) -> Cancelled {
-        Cancelled(self.channel.clone())
+    pub fn cancelled(&self) -> CancelSignal {
+        CancelSignal(self.channel.clone())
     }
 }
 
 /// Tells work that outlives its future (a thread, a child process) that the request was cancelled.
 #[derive(Clone)]
-pub struct Cancelled(Arc<Channel>);
+pub struct CancelSignal(Arc<ExchangeChannel>);
 
-impl Cancelled {
+impl CancelSignal {
     /// Whether the request was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::Acquire)
@@ -91,7 +91,7 @@ impl Cancelled {
 }
 
 /// Cancels its request when dropped.
-pub struct CancelGuard(Arc<Channel>);
+pub struct CancelGuard(Arc<ExchangeChannel>);
 
 impl CancelGuard {
     /// Cancels now.
@@ -109,16 +109,16 @@ impl Drop for CancelGuard {
 
 /// Notifications of one request that wait to be sent.
 #[derive(Clone)]
-pub struct Outbox(Arc<Channel>);
+pub struct Outbox(Arc<ExchangeChannel>);
 
 #[derive(Default)]
-struct Queue {
+struct NotificationQueue {
     waiting: VecDeque<ServerNotification>,
     dropped: usize,
 }
 
-impl Channel {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+impl ExchangeChannel {
+    fn queue(&self) -> MutexGuard<'_, NotificationQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -6,7 +6,7 @@ mod output;
 
 use loggia::model::ResourceContents;
 use loggia::schema::Schema;
-use loggia::server::{Answer, Completing, Cx, Json, ToolError};
+use loggia::server::{Answer, CompletionRequest, Cx, Json, ToolError};
 use loggia::{JsonSchema, Server, resources, tools};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -386,7 +386,7 @@ impl Folder {
         Ok(output::contents(uri, &read.mime_type, read.content))
     }
 
-    async fn paths(&self, typed: &Completing) -> Vec<String> {
+    async fn paths(&self, typed: &CompletionRequest) -> Vec<String> {
         let (files, typed) = (self.files.clone(), typed.value.clone());
         let Ok(permit) = self.limiter.enter().await else { return Vec::new() };
         let work = move || {

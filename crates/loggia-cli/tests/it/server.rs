@@ -121,7 +121,7 @@ impl Kitchen {
         format!("One {dish} for {}", guest.unwrap_or("me".to_owned()))
     }
 
-    async fn dishes(&self, typed: &loggia::server::Completing) -> loggia::model::Completion {
+    async fn dishes(&self, typed: &loggia::server::CompletionRequest) -> loggia::model::Completion {
         typed.matching(["soup", "salad", "stew"])
     }
 }

@@ -15,15 +15,15 @@ use loggia_wire::{RpcError, Version};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::changes::{Change, Changes};
-use crate::client::cache::Cache;
-use crate::client::driver::{Driver, Status, change_of};
-use crate::client::engine::{Engine, Ids, Settings};
+use crate::client::cache::ReplyCache;
+use crate::client::driver::{ClientDriver, Status, change_of};
+use crate::client::engine::{Engine, EngineSettings, RequestIds};
 use crate::client::era::{EraMemory, Negotiation};
-use crate::client::handler::{ClientHandler, Closures};
-use crate::client::negotiate::Patience;
-use crate::client::target::{Connector, IntoTarget};
+use crate::client::handler::{ClientHandler, HandlerClosures};
+use crate::client::negotiate::OpeningTimeouts;
+use crate::client::target::{IntoTarget, TargetConnector};
 use crate::client::tools::Tools;
-use crate::client::{Client, Common, Handle, backoff};
+use crate::client::{Client, ClientHandle, ClientShared, backoff};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 #[cfg(feature = "http-client")]
@@ -33,7 +33,7 @@ use crate::transport::child::{StartHook, StartProgress};
 
 /// What a client is built with.
 #[derive(Clone)]
-pub(crate) struct Options {
+pub(crate) struct ClientOptions {
     pub identity: Implementation,
     pub capabilities: Option<ClientCapabilities>,
     pub negotiation: Negotiation,
@@ -58,14 +58,14 @@ pub(crate) struct Options {
 /// Builds a [`Client`]. Handlers given here decide what the client declares it can do.
 #[derive(Clone)]
 pub struct ClientBuilder {
-    options: Options,
-    handlers: Closures,
+    options: ClientOptions,
+    handlers: HandlerClosures,
 }
 
 impl ClientBuilder {
     pub(crate) fn new() -> ClientBuilder {
         ClientBuilder {
-            options: Options {
+            options: ClientOptions {
                 identity: Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
                 capabilities: None,
                 negotiation: Negotiation::Auto,
@@ -86,7 +86,7 @@ impl ClientBuilder {
                 #[cfg(feature = "http-client")]
                 http: Default::default(),
             },
-            handlers: Closures::default(),
+            handlers: HandlerClosures::default(),
         }
     }
 
@@ -289,7 +289,7 @@ impl ClientBuilder {
     /// Connects.
     pub async fn connect(self, target: impl IntoTarget) -> Result<Client> {
         let ClientBuilder { options, handlers } = self;
-        let connector = Arc::new(Connector {
+        let connector = Arc::new(TargetConnector {
             target: target.into_target()?,
             limits: options.limits.clone(),
             connect_timeout: options.connect_timeout,
@@ -299,11 +299,11 @@ impl ClientBuilder {
         });
         let settings = settings(&options, &handlers, &connector);
         let known = connector.key().and_then(|key| options.memory.get(&key));
-        let ids = Ids::new();
+        let ids = RequestIds::new();
         let engine = Engine::new(settings, ids.clone(), known);
-        let common = Arc::new(Common {
+        let common = Arc::new(ClientShared {
             mirrors: connector.own_streams(),
-            cache: Mutex::new(Cache::new(options.limits.cache_entries, options.limits.cache_bytes)),
+            cache: Mutex::new(ReplyCache::new(options.limits.cache_entries, options.limits.cache_bytes)),
             tools: Mutex::new(Tools::default()),
             log_level: Mutex::new(options.log_level),
             changes: Changes::new(),
@@ -322,20 +322,26 @@ impl ClientBuilder {
         let (commands, received) = mpsc::unbounded_channel();
         let (status_sender, status) = watch::channel(Status::Connecting);
         let (first, connected) = oneshot::channel();
-        tokio::spawn(Driver::new(engine, connector, common.clone(), received, status_sender, first).run());
+        tokio::spawn(
+            ClientDriver::new(engine, connector, common.clone(), received, status_sender, first).run(),
+        );
         // Held while we wait: without a handle the task would end at once.
-        let client = Client(Arc::new(Handle { commands, status, common }));
+        let client = Client(Arc::new(ClientHandle { commands, status, common }));
         connected.await.unwrap_or_else(|_| Err(Error::Connection("the client's task is gone".to_owned())))?;
         Ok(client)
     }
 }
 
-fn settings(options: &Options, handlers: &Closures, connector: &Connector) -> Settings {
-    Settings {
+fn settings(
+    options: &ClientOptions,
+    handlers: &HandlerClosures,
+    connector: &TargetConnector,
+) -> EngineSettings {
+    EngineSettings {
         identity: options.identity.clone(),
         capabilities: options.capabilities.clone().unwrap_or_else(|| handlers.capabilities()),
         negotiation: options.negotiation,
-        patience: Patience { probe: options.probe_timeout, legacy: options.connect_timeout },
+        patience: OpeningTimeouts { probe: options.probe_timeout, legacy: options.connect_timeout },
         start_limit: connector.starts_process().then_some(options.start_timeout),
         own_streams: connector.own_streams(),
         reopens: connector.reopens(),

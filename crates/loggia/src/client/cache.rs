@@ -13,16 +13,16 @@ use crate::client::engine::RawReply;
 
 /// What a result depends on: the method and every parameter but `_meta`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
+pub(crate) struct CacheKey {
     method: Method,
     params: String,
     /// What the request declared, where it was not what the client always declares.
     declared: Option<String>,
 }
 
-impl Key {
+impl CacheKey {
     /// The key of a request; `None` where its result may not be kept.
-    pub(crate) fn of(method: &Method, params: &RawJson, declared: Option<String>) -> Option<Key> {
+    pub(crate) fn of(method: &Method, params: &RawJson, declared: Option<String>) -> Option<CacheKey> {
         let cacheable = matches!(
             method,
             Method::ListTools
@@ -37,14 +37,14 @@ impl Key {
         if params.contains_key("inputResponses") || params.contains_key("requestState") {
             return None;
         }
-        Some(Key { method: method.clone(), params: Value::Object(params).to_string(), declared })
+        Some(CacheKey { method: method.clone(), params: Value::Object(params).to_string(), declared })
     }
 }
 
 /// The results kept for one server.
 #[derive(Debug)]
-pub(crate) struct Cache {
-    entries: HashMap<(Key, Option<String>), Entry>,
+pub(crate) struct ReplyCache {
+    entries: HashMap<(CacheKey, Option<String>), CacheEntry>,
     bytes: usize,
     most_entries: usize,
     most_bytes: usize,
@@ -53,7 +53,7 @@ pub(crate) struct Cache {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct CacheEntry {
     reply: RawReply,
     fresh_until: Instant,
     /// Of a resource that was read.
@@ -63,13 +63,13 @@ struct Entry {
 /// The longest a result is kept, whatever the server says.
 const MOST_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
-impl Cache {
-    pub(crate) fn new(most_entries: usize, most_bytes: usize) -> Cache {
-        Cache { entries: HashMap::new(), bytes: 0, most_entries, most_bytes, generation: 0 }
+impl ReplyCache {
+    pub(crate) fn new(most_entries: usize, most_bytes: usize) -> ReplyCache {
+        ReplyCache { entries: HashMap::new(), bytes: 0, most_entries, most_bytes, generation: 0 }
     }
 
     /// What is kept for `key`, if it is fresh. `context` names the caller's authorization.
-    pub(crate) fn get(&self, key: &Key, context: Option<&str>, now: Instant) -> Option<RawReply> {
+    pub(crate) fn get(&self, key: &CacheKey, context: Option<&str>, now: Instant) -> Option<RawReply> {
         let private = (key.clone(), context.map(str::to_owned));
         let public = (key.clone(), None);
         let entry = self.entries.get(&private).or_else(|| self.entries.get(&public))?;
@@ -85,7 +85,7 @@ impl Cache {
     /// without one, private results are kept too: the whole cache belongs to one caller.
     pub(crate) fn put(
         &mut self,
-        key: Key,
+        key: CacheKey,
         context: Option<&str>,
         reply: RawReply,
         generation: u64,
@@ -109,7 +109,7 @@ impl Cache {
         self.remove(&(key.clone(), owner.clone()));
         self.make_room(size);
         self.bytes += size;
-        self.entries.insert((key, owner), Entry { reply, fresh_until: now + ttl, uri });
+        self.entries.insert((key, owner), CacheEntry { reply, fresh_until: now + ttl, uri });
     }
 
     /// Something changed.
@@ -132,13 +132,13 @@ impl Cache {
         self.forget_where(|_, _| true);
     }
 
-    fn forget_where(&mut self, unwanted: impl Fn(&Key, &Entry) -> bool) {
+    fn forget_where(&mut self, unwanted: impl Fn(&CacheKey, &CacheEntry) -> bool) {
         self.generation += 1;
         self.entries.retain(|(key, _), entry| !unwanted(key, entry));
         self.bytes = self.entries.values().map(|entry| entry.reply.result.as_bytes().len()).sum();
     }
 
-    fn remove(&mut self, key: &(Key, Option<String>)) {
+    fn remove(&mut self, key: &(CacheKey, Option<String>)) {
         if let Some(entry) = self.entries.remove(key) {
             self.bytes -= entry.reply.result.as_bytes().len();
         }
@@ -167,13 +167,13 @@ mod tests {
         RawReply { version: Version::LATEST, result: RawJson::from(&result) }
     }
 
-    fn list_key(cursor: &str) -> Key {
+    fn list_key(cursor: &str) -> CacheKey {
         let params = json!({ "cursor": cursor, "_meta": { "progressToken": cursor.len() } });
-        Key::of(&Method::ListTools, &RawJson::from(&params), None).expect("lists are cacheable")
+        CacheKey::of(&Method::ListTools, &RawJson::from(&params), None).expect("lists are cacheable")
     }
 
-    fn read_key(uri: &str) -> Key {
-        Key::of(&Method::ReadResource, &RawJson::from(&json!({ "uri": uri })), None)
+    fn read_key(uri: &str) -> CacheKey {
+        CacheKey::of(&Method::ReadResource, &RawJson::from(&json!({ "uri": uri })), None)
             .expect("reads are cacheable")
     }
 
@@ -181,7 +181,7 @@ mod tests {
     fn what_is_kept_and_for_how_long() {
         let start = Instant::now();
         let fresh = |result: Value, after: u64| {
-            let mut cache = Cache::new(4, 1000);
+            let mut cache = ReplyCache::new(4, 1000);
             cache.put(list_key(""), None, reply(result), 0, start);
             cache.get(&list_key(""), None, start + Duration::from_millis(after)).is_some()
         };
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn requests_that_may_not_be_answered_from_the_cache_have_no_key() {
-        let key = |method: &Method, params: Value| Key::of(method, &RawJson::from(&params), None);
+        let key = |method: &Method, params: Value| CacheKey::of(method, &RawJson::from(&params), None);
         assert_eq!(key(&Method::CallTool, json!({ "name": "t" })), None);
         assert_eq!(key(&Method::ReadResource, json!({ "uri": "a", "requestState": "s" })), None);
         assert_eq!(key(&Method::ReadResource, json!({ "uri": "a", "inputResponses": {} })), None);
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn private_results_stay_with_their_caller() {
         let now = Instant::now();
-        let mut cache = Cache::new(4, 1000);
+        let mut cache = ReplyCache::new(4, 1000);
         cache.put(
             list_key("private"),
             Some("ann"),
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn notifications_invalidate_what_they_name_and_what_is_under_way() {
         let now = Instant::now();
-        let mut cache = Cache::new(4, 1000);
+        let mut cache = ReplyCache::new(4, 1000);
         let asked = cache.generation();
         let kept = json!({ "ttlMs": 10 });
         cache.put(list_key(""), None, reply(kept.clone()), asked, now);
@@ -250,14 +250,14 @@ mod tests {
     #[test]
     fn the_stalest_goes_first() {
         let now = Instant::now();
-        let mut cache = Cache::new(2, 1000);
+        let mut cache = ReplyCache::new(2, 1000);
         for (cursor, ttl) in [("long", 30), ("short", 10), ("middle", 20)] {
             cache.put(list_key(cursor), None, reply(json!({ "ttlMs": ttl })), 0, now);
         }
         assert!(cache.get(&list_key("long"), None, now).is_some());
         assert!(cache.get(&list_key("short"), None, now).is_none());
         assert!(cache.get(&list_key("middle"), None, now).is_some());
-        let mut small = Cache::new(10, 100);
+        let mut small = ReplyCache::new(10, 100);
         for cursor in ["a", "b", "c"] {
             small.put(list_key(cursor), None, reply(json!({ "ttlMs": 10, "pad": "x".repeat(30) })), 0, now);
         }

@@ -11,27 +11,27 @@ use loggia_wire::jsonrpc::Id;
 use loggia_wire::{ErrorCode, Message, Method, RawJson, RpcError, meta};
 use tokio::time::{Instant, Sleep};
 
-use crate::client::engine::{OutgoingCall, RawReply, Timing};
+use crate::client::engine::{CallTiming, OutgoingCall, RawReply};
 use crate::client::era::Negotiation;
-use crate::client::http::{Answering, EventStream, Remote, RequestContext};
+use crate::client::http::{EventStream, HttpRemote, PostReply, RequestContext};
 use crate::client::link_event::{self, RequestFailure};
 use crate::client::negotiate::ServerFacts;
 use crate::client::noise::{NoiseBudget, UnreadableMessage};
-use crate::client::{Client, Common, NotificationSink};
+use crate::client::{Client, ClientShared, NotificationSink};
 use crate::clock::runtime_now;
 use crate::error::{Error, Result};
 
 /// A server that requests can be made of directly.
-pub(crate) struct Direct {
-    remote: Arc<Remote>,
+pub(crate) struct DirectServer {
+    remote: Arc<HttpRemote>,
     facts: Arc<ServerFacts>,
 }
 
-impl Common {
+impl ClientShared {
     /// The connection is ready.
-    pub(crate) fn set_direct(&self, remote: Option<Arc<Remote>>, facts: &Arc<ServerFacts>) {
+    pub(crate) fn set_direct(&self, remote: Option<Arc<HttpRemote>>, facts: &Arc<ServerFacts>) {
         let modern = facts.version.is_modern();
-        let direct = remote.filter(|_| modern).map(|remote| Direct { remote, facts: facts.clone() });
+        let direct = remote.filter(|_| modern).map(|remote| DirectServer { remote, facts: facts.clone() });
         *self.direct.write().unwrap_or_else(PoisonError::into_inner) = direct.map(Arc::new);
     }
 
@@ -46,7 +46,7 @@ impl Common {
         *self.direct.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn direct(&self) -> Option<Arc<Direct>> {
+    fn direct(&self) -> Option<Arc<DirectServer>> {
         self.direct.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -59,10 +59,10 @@ impl Client {
         sink: Option<&NotificationSink>,
     ) -> Option<Result<RawReply>> {
         // A request without limits of time is a subscription: its answer is its end.
-        let direct = self.common().direct().filter(|_| call.timing != Timing::default())?;
+        let direct = self.common().direct().filter(|_| call.timing != CallTiming::default())?;
         let common = self.common();
         let noise = NoiseBudget::new(common.options.limits.malformed);
-        let exchange = Exchange { common, direct: &direct, id: common.ids.next(), call, sink, noise };
+        let exchange = DirectCall { common, direct: &direct, id: common.ids.next(), call, sink, noise };
         // Large, and waiting most of the time.
         let outcome = tokio::select! {
             biased;
@@ -76,7 +76,7 @@ impl Client {
     }
 }
 
-impl Common {
+impl ClientShared {
     /// Whether the server has changed the revisions it speaks. It did not look at the request.
     fn must_renegotiate(&self, error: &RpcError) -> bool {
         error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION && self.options.negotiation == Negotiation::Auto
@@ -84,16 +84,16 @@ impl Common {
 }
 
 /// One request and what comes back for it.
-struct Exchange<'a> {
-    common: &'a Common,
-    direct: &'a Direct,
+struct DirectCall<'a> {
+    common: &'a ClientShared,
+    direct: &'a DirectServer,
     id: i64,
     call: &'a OutgoingCall,
     sink: Option<&'a NotificationSink>,
     noise: NoiseBudget,
 }
 
-impl Exchange<'_> {
+impl DirectCall<'_> {
     async fn run(mut self) -> Result<RawReply> {
         let version = self.direct.facts.version;
         if !self.call.method.exists_in(version) {
@@ -101,24 +101,24 @@ impl Exchange<'_> {
         }
         let outgoing = self.common.composer.request(self.call, version, self.id)?;
         link_event::trace(true, &outgoing.body);
-        let mut clock = Clock::new(self.call.timing);
+        let mut clock = CallTimer::new(self.call.timing);
         let request = RequestContext::without_session(self.id);
         let asking = self.direct.remote.ask(&request, &self.call.method, &outgoing);
         match clock.limit(asking).await?.map_err(RequestFailure::into_error)? {
-            Answering::Text(text) => {
+            PostReply::Text(text) => {
                 let answer = self.read(&text, &mut clock)?;
                 answer.ok_or_else(|| {
                     Error::Protocol("the body of the response does not hold the answer".to_owned())
                 })
             }
-            Answering::Events(stream) => self.follow(*stream, &mut clock).await,
-            Answering::Error(error) => Err(Error::Rpc(error)),
-            Answering::Elsewhere => Err(RequestFailure::Ended.into_error()),
+            PostReply::Events(stream) => self.follow(*stream, &mut clock).await,
+            PostReply::Error(error) => Err(Error::Rpc(error)),
+            PostReply::Elsewhere => Err(RequestFailure::Ended.into_error()),
         }
     }
 
     /// Reads events until the answer is among them.
-    async fn follow(&mut self, mut stream: EventStream, clock: &mut Clock) -> Result<RawReply> {
+    async fn follow(&mut self, mut stream: EventStream, clock: &mut CallTimer) -> Result<RawReply> {
         loop {
             let event = clock.limit(stream.next()).await??;
             let event = event.ok_or_else(|| RequestFailure::Ended.into_error())?;
@@ -132,7 +132,7 @@ impl Exchange<'_> {
     }
 
     /// Reads the messages of one text.
-    fn read(&mut self, text: &Bytes, clock: &mut Clock) -> Result<Option<RawReply>> {
+    fn read(&mut self, text: &Bytes, clock: &mut CallTimer) -> Result<Option<RawReply>> {
         let mut answer = None;
         for message in link_event::decode(text) {
             match message {
@@ -162,7 +162,7 @@ impl Exchange<'_> {
             .map_err(Error::Rpc)
     }
 
-    fn notified(&self, method: &Method, params: Option<&RawJson>, clock: &mut Clock) {
+    fn notified(&self, method: &Method, params: Option<&RawJson>, clock: &mut CallTimer) {
         if *method == Method::Progress {
             let token = params.and_then(|params| params.member(meta::PROGRESS_TOKEN));
             if token != Some(self.id.to_string().as_bytes()) {
@@ -179,21 +179,21 @@ impl Exchange<'_> {
 }
 
 /// How long the request may still take.
-struct Clock {
-    timing: Timing,
+struct CallTimer {
+    timing: CallTiming,
     ends: Option<Instant>,
     sleep: Pin<Box<Sleep>>,
 }
 
-impl Clock {
-    fn new(timing: Timing) -> Clock {
+impl CallTimer {
+    fn new(timing: CallTiming) -> CallTimer {
         let now = Instant::now();
         let ends = timing.total.map(|total| now + total);
-        let sleep = Box::pin(tokio::time::sleep_until(Clock::due(timing, now, ends)));
-        Clock { timing, ends, sleep }
+        let sleep = Box::pin(tokio::time::sleep_until(CallTimer::due(timing, now, ends)));
+        CallTimer { timing, ends, sleep }
     }
 
-    fn due(timing: Timing, now: Instant, ends: Option<Instant>) -> Instant {
+    fn due(timing: CallTiming, now: Instant, ends: Option<Instant>) -> Instant {
         let idle = timing.idle.map(|idle| now + idle);
         // A request with neither limit is not made here.
         idle.into_iter().chain(ends).min().unwrap_or(now)
@@ -215,7 +215,7 @@ impl Clock {
 
     /// The server gave a sign of life.
     fn heard(&mut self) {
-        let due = Clock::due(self.timing, Instant::now(), self.ends);
+        let due = CallTimer::due(self.timing, Instant::now(), self.ends);
         self.sleep.as_mut().reset(due);
     }
 }

@@ -14,15 +14,15 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::changes::Change;
-use crate::client::Common;
+use crate::client::ClientShared;
 use crate::client::backoff::Backoff;
 use crate::client::command::{CallReceiver, Command, InputSource, NotificationSink, ask};
-use crate::client::engine::{Engine, OutgoingCall, Output, Timing};
+use crate::client::engine::{CallTiming, Engine, EngineOutput, OutgoingCall};
 use crate::client::era::Negotiation;
 use crate::client::link::Link;
 use crate::client::link_event::LinkEvent;
 use crate::client::negotiate::ServerFacts;
-use crate::client::target::Connector;
+use crate::client::target::TargetConnector;
 use crate::clock::runtime_now;
 use crate::error::{Error, Result, TimeoutDetails};
 use crate::future::BoxFuture;
@@ -45,10 +45,10 @@ const STABLE: Duration = Duration::from_secs(60);
 /// Messages that wait to be sent before we stop reading: a peer that does not read is not read.
 const ENOUGH_TRANSMITS: usize = 256;
 
-pub(crate) struct Driver {
+pub(crate) struct ClientDriver {
     engine: Engine,
-    connector: Arc<Connector>,
-    common: Arc<Common>,
+    connector: Arc<TargetConnector>,
+    common: Arc<ClientShared>,
     commands: mpsc::UnboundedReceiver<Command>,
     status: watch::Sender<Status>,
     /// Waits for the first connection.
@@ -63,16 +63,16 @@ pub(crate) struct Driver {
     over: Option<String>,
 }
 
-impl Driver {
+impl ClientDriver {
     pub(crate) fn new(
         engine: Engine,
-        connector: Arc<Connector>,
-        common: Arc<Common>,
+        connector: Arc<TargetConnector>,
+        common: Arc<ClientShared>,
         commands: mpsc::UnboundedReceiver<Command>,
         status: watch::Sender<Status>,
         first: oneshot::Sender<Result<()>>,
-    ) -> Driver {
-        Driver {
+    ) -> ClientDriver {
+        ClientDriver {
             engine,
             connector,
             common,
@@ -215,29 +215,31 @@ impl Driver {
         }
     }
 
-    fn output(&mut self, output: Output) {
+    fn output(&mut self, output: EngineOutput) {
         match output {
-            Output::Finished { id, outcome } => {
+            EngineOutput::Finished { id, outcome } => {
                 if let Some(caller) = self.callers.remove(&id) {
                     let _ = caller.reply.send(outcome.map_err(|error| self.with_server_output(error)));
                 }
             }
-            Output::Notification { call, method, params } => self.notified(call, &method, params.as_ref()),
-            Output::Ask { id, call, method, params } => self.asked(id, call, &method, params.as_ref()),
-            Output::DropAsk(id) => {
+            EngineOutput::Notification { call, method, params } => {
+                self.notified(call, &method, params.as_ref())
+            }
+            EngineOutput::Ask { id, call, method, params } => self.asked(id, call, &method, params.as_ref()),
+            EngineOutput::DropAsk(id) => {
                 if let Some(task) = self.answering.remove(&id) {
                     task.abort();
                 }
             }
-            Output::Ready(facts) => self.ready(facts),
-            Output::Refused(error) => self.refused(self.with_server_output(error)),
-            Output::Reopen => {
+            EngineOutput::Ready(facts) => self.ready(facts),
+            EngineOutput::Refused(error) => self.refused(self.with_server_output(error)),
+            EngineOutput::Reopen => {
                 self.drop_link();
                 self.open(Duration::ZERO);
             }
-            Output::OpenSse => self.with_link(Link::open_sse),
-            Output::Abandon(id) => self.with_link(|link| link.abandon(id)),
-            Output::Lost(reason) => self.lost(reason),
+            EngineOutput::OpenSse => self.with_link(Link::open_sse),
+            EngineOutput::Abandon(id) => self.with_link(|link| link.abandon(id)),
+            EngineOutput::Lost(reason) => self.lost(reason),
         }
     }
 
@@ -281,7 +283,7 @@ impl Driver {
         let wanted = self.common.log_level().filter(|_| facts.capabilities.logging.is_some());
         if let Some(level) = wanted.filter(|_| !facts.version.is_modern()) {
             let params = RawJson::of(&SetLevelParams { level, meta: None, extra: Default::default() });
-            let timing = Timing { idle: Some(self.common.options.timeout), total: None };
+            let timing = CallTiming { idle: Some(self.common.options.timeout), total: None };
             let call =
                 OutgoingCall { params: params.into(), timing, ..OutgoingCall::bare(Method::SetLogLevel) };
             // Nobody waits for it: a server that refuses has its reasons.
@@ -350,7 +352,7 @@ impl Driver {
     }
 }
 
-impl Common {
+impl ClientShared {
     /// Tells the program what the server told, and `sink`, whose request it was told for.
     pub(crate) fn notified(
         &self,

@@ -111,21 +111,21 @@ fn default_of(schema: &PrimitiveSchema) -> Option<Value> {
     }
 }
 
-type Answering<P, R> = Arc<dyn Fn(P) -> BoxFuture<'static, Result<R, RpcError>> + Send + Sync>;
-type Hearing = Arc<dyn Fn(&ServerNotification) + Send + Sync>;
+type InputClosure<P, R> = Arc<dyn Fn(P) -> BoxFuture<'static, Result<R, RpcError>> + Send + Sync>;
+type NotificationClosure = Arc<dyn Fn(&ServerNotification) + Send + Sync>;
 
 /// Closures given to the builder, in front of a handler.
 #[derive(Clone, Default)]
-pub(crate) struct Closures {
+pub(crate) struct HandlerClosures {
     base: Option<Arc<dyn ClientHandler>>,
-    form: Option<Answering<ElicitFormParams, ElicitResult>>,
-    url: Option<Answering<ElicitUrlParams, ElicitResult>>,
-    sample: Option<Answering<CreateMessageParams, CreateMessageResult>>,
-    roots: Option<Answering<(), ListRootsResult>>,
-    heard: Vec<Hearing>,
+    form: Option<InputClosure<ElicitFormParams, ElicitResult>>,
+    url: Option<InputClosure<ElicitUrlParams, ElicitResult>>,
+    sample: Option<InputClosure<CreateMessageParams, CreateMessageResult>>,
+    roots: Option<InputClosure<(), ListRootsResult>>,
+    heard: Vec<NotificationClosure>,
 }
 
-fn boxed<P, R, F, Fut>(f: F) -> Answering<P, R>
+fn boxed<P, R, F, Fut>(f: F) -> InputClosure<P, R>
 where
     F: Fn(P) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<R, RpcError>> + Send + 'static,
@@ -133,7 +133,7 @@ where
     Arc::new(move |params| Box::pin(f(params)))
 }
 
-impl Closures {
+impl HandlerClosures {
     pub(crate) fn set_base(&mut self, base: Arc<dyn ClientHandler>) {
         self.base = Some(base);
     }
@@ -179,7 +179,7 @@ impl Closures {
     }
 }
 
-impl ClientHandler for Closures {
+impl ClientHandler for HandlerClosures {
     fn capabilities(&self) -> ClientCapabilities {
         let mut declared = self.base().capabilities();
         if self.form.is_some() || self.url.is_some() {
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn capabilities_follow_from_the_closures() {
-        let mut closures = Closures::default();
+        let mut closures = HandlerClosures::default();
         assert_eq!(closures.capabilities(), ClientCapabilities::default());
         closures.set_url(|_| async { Ok(ElicitResult::decline()) });
         closures.set_sample(|_| async { Ok(CreateMessageResult::text("m", "hi")) });

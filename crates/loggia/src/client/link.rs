@@ -33,7 +33,7 @@ impl Link {
 
     /// The way for requests that need no task of the client's.
     #[cfg(feature = "http-client")]
-    pub(crate) fn remote(&self) -> Option<std::sync::Arc<crate::client::http::Remote>> {
+    pub(crate) fn remote(&self) -> Option<std::sync::Arc<crate::client::http::HttpRemote>> {
         match self {
             Link::Frames(_) => None,
             Link::Http(link) => Some(link.remote()),

@@ -36,7 +36,7 @@ impl Client {
         let listening = self.changes().listen(filter.clone());
         let (accepted_sender, accepted) = watch::channel(None);
         let (first, opened) = oneshot::channel();
-        let keeper = Keeper {
+        let keeper = SubscriptionTask {
             client: self.clone(),
             filter,
             accepted: accepted_sender,
@@ -80,7 +80,7 @@ impl Drop for Subscription {
 }
 
 /// Keeps one subscription open.
-struct Keeper {
+struct SubscriptionTask {
     client: Client,
     filter: SubscriptionFilter,
     accepted: watch::Sender<Option<SubscriptionFilter>>,
@@ -91,36 +91,36 @@ struct Keeper {
 }
 
 /// Why a stream is no longer open.
-enum Ended {
+enum SubscriptionEnd {
     /// Try again.
     Lost,
     /// It is of no use to try again.
     For(Error),
 }
 
-impl Keeper {
+impl SubscriptionTask {
     async fn run(mut self) {
         loop {
             let ended = match self.client.server().await {
                 Ok(server) if server.version.is_modern() => self.modern().await,
                 Ok(server) => self.legacy(&server).await,
-                Err(error) => Ended::For(error),
+                Err(error) => SubscriptionEnd::For(error),
             };
             match (ended, self.first.take()) {
-                (Ended::For(error), Some(first)) => {
+                (SubscriptionEnd::For(error), Some(first)) => {
                     let _ = first.send(Err(error));
                     return;
                 }
-                (Ended::For(error), None) => {
+                (SubscriptionEnd::For(error), None) => {
                     tracing::warn!(%error, "a subscription ended for good");
                     return;
                 }
-                (Ended::Lost, Some(first)) => {
+                (SubscriptionEnd::Lost, Some(first)) => {
                     let _ =
                         first.send(Err(Error::Connection("the subscription could not be opened".to_owned())));
                     return;
                 }
-                (Ended::Lost, None) => {
+                (SubscriptionEnd::Lost, None) => {
                     let wait = self.backoff.next((self.client.common().options.jitter)());
                     tokio::time::sleep(wait).await;
                 }
@@ -141,7 +141,7 @@ impl Keeper {
     }
 
     /// One `subscriptions/listen` request from its beginning to its end.
-    async fn modern(&mut self) -> Ended {
+    async fn modern(&mut self) -> SubscriptionEnd {
         let params = ListenParams { notifications: self.filter.clone(), ..ListenParams::default() };
         let params = RawJson::of(&params);
         let (acknowledge, acknowledged) = oneshot::channel();
@@ -164,7 +164,7 @@ impl Keeper {
         let accepted = tokio::select! {
             accepted = timeout(limit, acknowledged) => match accepted {
                 Ok(Ok(accepted)) => accepted,
-                _ => return Ended::Lost,
+                _ => return SubscriptionEnd::Lost,
             },
             outcome = &mut request => return self.over(outcome.map(drop)),
         };
@@ -178,32 +178,32 @@ impl Keeper {
     }
 
     /// What the end of the request means.
-    fn over(&self, outcome: Result<()>) -> Ended {
+    fn over(&self, outcome: Result<()>) -> SubscriptionEnd {
         match outcome {
             Err(error @ (Error::Unauthorized(_) | Error::Configuration(_) | Error::Protocol(_))) => {
-                Ended::For(error)
+                SubscriptionEnd::For(error)
             }
             Err(Error::Rpc(error))
                 if matches!(error.code, ErrorCode::METHOD_NOT_FOUND | ErrorCode::INVALID_PARAMS) =>
             {
-                Ended::For(Error::Rpc(error))
+                SubscriptionEnd::For(Error::Rpc(error))
             }
             // The first time the reason matters to the caller; later the server may only be restarting.
-            Err(error) if self.first.is_some() => Ended::For(error),
+            Err(error) if self.first.is_some() => SubscriptionEnd::For(error),
             Err(error) => {
                 tracing::debug!(%error, "a subscription was lost");
-                Ended::Lost
+                SubscriptionEnd::Lost
             }
             Ok(()) => {
                 tracing::debug!("the server ended a subscription");
-                Ended::Lost
+                SubscriptionEnd::Lost
             }
         }
     }
 
     /// Subscribes to each resource; lists are announced without being asked for. Lasts as long as this
     /// connection.
-    async fn legacy(&mut self, server: &Arc<ServerFacts>) -> Ended {
+    async fn legacy(&mut self, server: &Arc<ServerFacts>) -> SubscriptionEnd {
         let accepted = supported(&self.filter, &server.capabilities);
         for uri in accepted.resource_subscriptions.iter().flatten() {
             if let Err(error) = self.hold(uri).await {
@@ -215,7 +215,7 @@ impl Keeper {
         // An error means that the client's task is gone, which the next round finds out.
         let _ =
             status.wait_for(|status| !matches!(status, Status::Ready(now) if Arc::ptr_eq(now, server))).await;
-        Ended::Lost
+        SubscriptionEnd::Lost
     }
 
     async fn hold(&mut self, uri: &str) -> Result<()> {
@@ -256,7 +256,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for SubscriptionTask {
     fn drop(&mut self) {
         self.release();
     }

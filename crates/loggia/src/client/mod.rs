@@ -78,44 +78,44 @@ pub use listen::Subscription;
 pub use lists::{ListWarning, Listing};
 pub use negotiate::ServerFacts;
 pub use request::{InputPolicy, RequestOptions};
-pub use target::{Halves, IntoTarget, Target};
+pub use target::{ConnectionHalves, IntoTarget, Target};
 
-use builder::Options;
-use cache::Cache;
+use builder::ClientOptions;
+use cache::ReplyCache;
 use command::Command;
 #[cfg(feature = "http-client")]
 use engine::Composer;
-use engine::Ids;
+use engine::RequestIds;
 use tools::Tools;
 
 /// A connected client. Cheap to clone; the connection ends when the last clone is gone.
 #[derive(Clone)]
-pub struct Client(Arc<Handle>);
+pub struct Client(Arc<ClientHandle>);
 
-struct Handle {
+struct ClientHandle {
     commands: mpsc::UnboundedSender<Command>,
     status: watch::Receiver<Status>,
-    common: Arc<Common>,
+    common: Arc<ClientShared>,
 }
 
 /// What the handles and the task share.
-pub(crate) struct Common {
-    options: Options,
+pub(crate) struct ClientShared {
+    options: ClientOptions,
     handler: Arc<dyn ClientHandler>,
-    ids: Ids,
+    ids: RequestIds,
     /// The span that the client was made in.
     span: tracing::Span,
     #[cfg(feature = "http-client")]
     composer: Arc<Composer>,
     /// Where requests can be made without the client's task.
     #[cfg(feature = "http-client")]
-    direct: RwLock<Option<Arc<direct::Direct>>>,
+    direct: RwLock<Option<Arc<direct::DirectServer>>>,
     /// Given when the client's task ends, with it every request made without it.
     #[cfg(feature = "http-client")]
     over: Shutdown,
     /// Whether requests are mirrored into headers.
     mirrors: bool,
-    cache: Mutex<Cache>,
+    cache: Mutex<ReplyCache>,
     tools: Mutex<Tools>,
     log_level: Mutex<Option<LoggingLevel>>,
     changes: Changes,
@@ -223,7 +223,7 @@ impl Client {
         }
     }
 
-    fn common(&self) -> &Common {
+    fn common(&self) -> &ClientShared {
         &self.0.common
     }
 
@@ -246,8 +246,8 @@ impl std::fmt::Debug for Client {
     }
 }
 
-impl Common {
-    fn cache(&self) -> MutexGuard<'_, Cache> {
+impl ClientShared {
+    fn cache(&self) -> MutexGuard<'_, ReplyCache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

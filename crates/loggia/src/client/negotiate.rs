@@ -30,7 +30,7 @@ pub struct ServerFacts {
 
 /// What to do next.
 #[derive(Debug)]
-pub(crate) enum Step {
+pub(crate) enum OpeningStep {
     /// Ask this, written in `version`, and wait at most `limit` for the answer. No answer to a probe means
     /// an old server.
     Ask { method: Method, version: Version, limit: Duration, is_probe: bool },
@@ -44,7 +44,7 @@ pub(crate) enum Step {
 
 /// What came of a question.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum OpeningAnswer {
     /// A result.
     Result(RawJson),
     /// A JSON-RPC error.
@@ -61,7 +61,7 @@ pub(crate) enum Answer {
 
 /// How long to wait.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct OpeningTimeouts {
     /// For the answer to a probe.
     pub probe: Duration,
     /// For the answer to anything that must be answered.
@@ -72,10 +72,10 @@ pub(crate) struct Patience {
 #[derive(Debug)]
 pub(crate) struct Opening {
     policy: Negotiation,
-    patience: Patience,
+    patience: OpeningTimeouts,
     sse_allowed: bool,
     known: Option<Version>,
-    asked: Asked,
+    asked: OpeningStage,
     /// Versions asked for with `server/discover` so far: a server that refuses what it offers ends the loop.
     discovers: u32,
     /// Why the HTTP+SSE transport was tried.
@@ -83,7 +83,7 @@ pub(crate) struct Opening {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
+enum OpeningStage {
     Nothing,
     Discover(Version),
     Initialize(Version),
@@ -98,7 +98,7 @@ impl Opening {
     /// predecessor to fall back to.
     pub(crate) fn new(
         policy: Negotiation,
-        patience: Patience,
+        patience: OpeningTimeouts,
         known: Option<Version>,
         sse_allowed: bool,
     ) -> Opening {
@@ -108,14 +108,14 @@ impl Opening {
             patience,
             sse_allowed,
             known,
-            asked: Asked::Nothing,
+            asked: OpeningStage::Nothing,
             discovers: 0,
             sse_reason: None,
         }
     }
 
     /// The first thing to do.
-    pub(crate) fn start(&mut self) -> Step {
+    pub(crate) fn start(&mut self) -> OpeningStep {
         match (self.policy, self.known) {
             (Negotiation::Fixed(version), _) if version.is_modern() => self.discover(version),
             (Negotiation::Fixed(version), _) => self.initialize(version),
@@ -130,16 +130,16 @@ impl Opening {
     /// Whether the connection, when it ends now, should be opened again and the opening go on: some old
     /// servers leave when they are asked something before `initialize`.
     pub(crate) fn survives_close(&self) -> bool {
-        matches!((self.policy, self.asked), (Negotiation::Auto, Asked::Discover(_)))
+        matches!((self.policy, self.asked), (Negotiation::Auto, OpeningStage::Discover(_)))
     }
 
     /// What the answer to the question asked last means.
-    pub(crate) fn answer(&mut self, answer: Answer) -> Step {
+    pub(crate) fn answer(&mut self, answer: OpeningAnswer) -> OpeningStep {
         match self.asked {
-            Asked::Discover(version) => self.discover_answered(version, answer),
-            Asked::Initialize(version) => self.initialize_answered(version, answer),
-            Asked::Nothing | Asked::Sse => {
-                Step::Failed(Error::Protocol("an answer to no question".to_owned()))
+            OpeningStage::Discover(version) => self.discover_answered(version, answer),
+            OpeningStage::Initialize(version) => self.initialize_answered(version, answer),
+            OpeningStage::Nothing | OpeningStage::Sse => {
+                OpeningStep::Failed(Error::Protocol("an answer to no question".to_owned()))
             }
         }
     }
@@ -147,15 +147,15 @@ impl Opening {
     /// Takes the answer to a probe that came after its limit and before that to `initialize`. A server
     /// answers in order, so a `DiscoverResult` still identifies a modern one: how slow the machine is must not
     /// decide the revision. Any other answer changes nothing.
-    pub(crate) fn late_answer(&mut self, answer: Answer) -> Option<Step> {
-        let Answer::Result(result) = answer else { return None };
+    pub(crate) fn late_answer(&mut self, answer: OpeningAnswer) -> Option<OpeningStep> {
+        let OpeningAnswer::Result(result) = answer else { return None };
         let found = read_discover(&result).ok()?;
         let version = self.choose(&found.supported_versions).filter(|version| version.is_modern())?;
-        Some(Step::Done(Box::new(found.facts(version))))
+        Some(OpeningStep::Done(Box::new(found.facts(version))))
     }
 
     /// The old transport is open (`Ok`) or is not there either.
-    pub(crate) fn sse_opened(&mut self, outcome: Result<(), Error>) -> Step {
+    pub(crate) fn sse_opened(&mut self, outcome: Result<(), Error>) -> OpeningStep {
         match outcome {
             Ok(()) => self.initialize(match self.policy {
                 Negotiation::Fixed(version) => version,
@@ -163,55 +163,57 @@ impl Opening {
             }),
             Err(error) => {
                 let reason = self.sse_reason.take().unwrap_or_default();
-                Step::Failed(Error::Connection(format!("{reason}; it has no HTTP+SSE either: {error}")))
+                OpeningStep::Failed(Error::Connection(format!(
+                    "{reason}; it has no HTTP+SSE either: {error}"
+                )))
             }
         }
     }
 
-    fn discover(&mut self, version: Version) -> Step {
-        self.asked = Asked::Discover(version);
+    fn discover(&mut self, version: Version) -> OpeningStep {
+        self.asked = OpeningStage::Discover(version);
         self.discovers += 1;
         // Where silence means "an old server" we wait less than where it means "no server".
         let is_probe = matches!((self.policy, self.known), (Negotiation::Auto, None));
         let limit = if is_probe { self.patience.probe } else { self.patience.legacy };
-        Step::Ask { method: Method::Discover, version, limit, is_probe }
+        OpeningStep::Ask { method: Method::Discover, version, limit, is_probe }
     }
 
-    fn initialize(&mut self, version: Version) -> Step {
-        self.asked = Asked::Initialize(version);
+    fn initialize(&mut self, version: Version) -> OpeningStep {
+        self.asked = OpeningStage::Initialize(version);
         let limit = self.patience.legacy;
-        Step::Ask { method: Method::Initialize, version, limit, is_probe: false }
+        OpeningStep::Ask { method: Method::Initialize, version, limit, is_probe: false }
     }
 
-    fn discover_answered(&mut self, asked: Version, answer: Answer) -> Step {
+    fn discover_answered(&mut self, asked: Version, answer: OpeningAnswer) -> OpeningStep {
         match answer {
-            Answer::Result(result) => match read_discover(&result) {
+            OpeningAnswer::Result(result) => match read_discover(&result) {
                 Ok(found) => self.discovered(asked, found),
                 Err(what) => self.fall_back(Error::Protocol(format!("server/discover answered {what}"))),
             },
-            Answer::Error(error) if error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION => {
+            OpeningAnswer::Error(error) if error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION => {
                 self.offered(supported_in(&error))
             }
-            Answer::Error(error) if error.code.is_modern() => Step::Failed(Error::Rpc(error)),
-            Answer::Error(error) => self.fall_back(Error::Rpc(error)),
-            Answer::Status { message, .. } => self.fall_back(Error::Connection(message)),
-            Answer::Silence => self.fall_back(Error::timeout(self.patience.probe)),
-            Answer::Closed(reason) => self.fall_back(Error::Connection(reason)),
-            Answer::Failed(error) => Step::Failed(error),
+            OpeningAnswer::Error(error) if error.code.is_modern() => OpeningStep::Failed(Error::Rpc(error)),
+            OpeningAnswer::Error(error) => self.fall_back(Error::Rpc(error)),
+            OpeningAnswer::Status { message, .. } => self.fall_back(Error::Connection(message)),
+            OpeningAnswer::Silence => self.fall_back(Error::timeout(self.patience.probe)),
+            OpeningAnswer::Closed(reason) => self.fall_back(Error::Connection(reason)),
+            OpeningAnswer::Failed(error) => OpeningStep::Failed(error),
         }
     }
 
-    fn discovered(&mut self, asked: Version, found: Discovered) -> Step {
+    fn discovered(&mut self, asked: Version, found: DiscoverReply) -> OpeningStep {
         let asked_is_offered = found.supported_versions.iter().any(|name| name == asked.as_str());
         match if asked_is_offered { Some(asked) } else { self.choose(&found.supported_versions) } {
-            Some(version) if version.is_modern() => Step::Done(Box::new(found.facts(version))),
+            Some(version) if version.is_modern() => OpeningStep::Done(Box::new(found.facts(version))),
             Some(version) => self.initialize(version),
             None => self.no_common_version(found.supported_versions),
         }
     }
 
     /// The server is modern, refused the version we asked in, and offers these.
-    fn offered(&mut self, supported: Vec<String>) -> Step {
+    fn offered(&mut self, supported: Vec<String>) -> OpeningStep {
         match self.choose(&supported) {
             Some(version) if version.is_modern() && self.discovers < MAX_DISCOVERS => self.discover(version),
             Some(version) if !version.is_modern() => self.initialize(version),
@@ -229,13 +231,13 @@ impl Opening {
     }
 
     /// The server is not modern: open with `initialize`, where the policy lets us.
-    fn fall_back(&mut self, reason: Error) -> Step {
+    fn fall_back(&mut self, reason: Error) -> OpeningStep {
         match self.policy {
             Negotiation::Auto => {
                 tracing::debug!(%reason, "no answer of a modern server: opening with initialize");
                 self.initialize(Version::LATEST_LEGACY)
             }
-            _ if matches!(reason, Error::Timeout(_)) => Step::Failed(reason),
+            _ if matches!(reason, Error::Timeout(_)) => OpeningStep::Failed(reason),
             _ => {
                 tracing::debug!(%reason, "no answer of a server of the modern era");
                 self.no_common_version(Vec::new())
@@ -243,31 +245,34 @@ impl Opening {
         }
     }
 
-    fn initialize_answered(&mut self, asked: Version, answer: Answer) -> Step {
+    fn initialize_answered(&mut self, asked: Version, answer: OpeningAnswer) -> OpeningStep {
         if self.skipped_probe()
-            && matches!(answer, Answer::Error(_) | Answer::Status { .. } | Answer::Silence)
+            && matches!(
+                answer,
+                OpeningAnswer::Error(_) | OpeningAnswer::Status { .. } | OpeningAnswer::Silence
+            )
         {
             // It was old last time. Perhaps it no longer is.
             self.known = None;
             return self.discover(Version::LATEST);
         }
         let reason = match answer {
-            Answer::Result(result) => match read_initialize(&result) {
+            OpeningAnswer::Result(result) => match read_initialize(&result) {
                 Ok(found) => return self.initialized(asked, found),
                 Err(what) => Error::Protocol(format!("initialize answered {what}")),
             },
-            Answer::Status { status, message } if self.may_open_sse(status) => {
+            OpeningAnswer::Status { status, message } if self.may_open_sse(status) => {
                 self.sse_reason = Some(message);
-                self.asked = Asked::Sse;
-                return Step::OpenSse;
+                self.asked = OpeningStage::Sse;
+                return OpeningStep::OpenSse;
             }
-            Answer::Error(error) => Error::Rpc(error),
-            Answer::Status { message, .. } => Error::Connection(message),
-            Answer::Silence => Error::timeout(self.patience.legacy),
-            Answer::Closed(reason) => Error::Connection(reason),
-            Answer::Failed(error) => return Step::Failed(error),
+            OpeningAnswer::Error(error) => Error::Rpc(error),
+            OpeningAnswer::Status { message, .. } => Error::Connection(message),
+            OpeningAnswer::Silence => Error::timeout(self.patience.legacy),
+            OpeningAnswer::Closed(reason) => Error::Connection(reason),
+            OpeningAnswer::Failed(error) => return OpeningStep::Failed(error),
         };
-        Step::Failed(reason)
+        OpeningStep::Failed(reason)
     }
 
     fn may_open_sse(&self, status: u16) -> bool {
@@ -279,12 +284,12 @@ impl Opening {
         self.policy == Negotiation::Auto && self.discovers == 0
     }
 
-    fn initialized(&mut self, asked: Version, found: Initialized) -> Step {
+    fn initialized(&mut self, asked: Version, found: InitializeReply) -> OpeningStep {
         let version = found.protocol_version.parse::<Version>().ok().filter(|version| {
             version.era() == Era::Legacy && (*version == asked || self.policy.allows(*version))
         });
         match version {
-            Some(version) => Step::Done(Box::new(ServerFacts {
+            Some(version) => OpeningStep::Done(Box::new(ServerFacts {
                 version,
                 identity: found.server_info,
                 capabilities: found.capabilities,
@@ -294,9 +299,9 @@ impl Opening {
         }
     }
 
-    fn no_common_version(&self, offered: Vec<String>) -> Step {
+    fn no_common_version(&self, offered: Vec<String>) -> OpeningStep {
         let wanted = Version::ALL.into_iter().filter(|version| self.policy.allows(*version)).collect();
-        Step::Failed(Error::NoCommonVersion { wanted, offered })
+        OpeningStep::Failed(Error::NoCommonVersion { wanted, offered })
     }
 }
 
@@ -304,7 +309,7 @@ impl Opening {
 /// one at all: an old server may answer anything to a question it does not know.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Discovered {
+struct DiscoverReply {
     supported_versions: Vec<String>,
     capabilities: ServerCapabilities,
     #[serde(default)]
@@ -313,7 +318,7 @@ struct Discovered {
     meta: Option<serde_json::Map<String, Value>>,
 }
 
-impl Discovered {
+impl DiscoverReply {
     fn facts(mut self, version: Version) -> ServerFacts {
         let identity = self.meta.as_mut().and_then(|meta| meta.remove(meta::SERVER_INFO));
         ServerFacts {
@@ -328,7 +333,7 @@ impl Discovered {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Initialized {
+struct InitializeReply {
     protocol_version: String,
     #[serde(default)]
     capabilities: ServerCapabilities,
@@ -338,21 +343,21 @@ struct Initialized {
     instructions: Option<String>,
 }
 
-fn read_discover(result: &RawJson) -> Result<Discovered, String> {
+fn read_discover(result: &RawJson) -> Result<DiscoverReply, String> {
     result.decode().map_err(|error| format!("with something that is not a DiscoverResult: {error}"))
 }
 
-fn read_initialize(result: &RawJson) -> Result<Initialized, String> {
+fn read_initialize(result: &RawJson) -> Result<InitializeReply, String> {
     result.decode().map_err(|error| format!("with something that is not an InitializeResult: {error}"))
 }
 
 /// The list that comes with `UnsupportedProtocolVersion`.
 fn supported_in(error: &RpcError) -> Vec<String> {
     #[derive(Deserialize)]
-    struct Supported {
+    struct SupportedVersions {
         supported: Vec<String>,
     }
 
-    let data = error.data.as_ref().and_then(|data| data.decode::<Supported>().ok());
+    let data = error.data.as_ref().and_then(|data| data.decode::<SupportedVersions>().ok());
     data.map(|data| data.supported).unwrap_or_default()
 }

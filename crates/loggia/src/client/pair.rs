@@ -16,12 +16,12 @@ use loggia_wire::{Method, RawJson, RpcError, Version};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::engine::{Engine, Ids, OutgoingCall, Output, Settings, Timing};
+use super::engine::{CallTiming, Engine, EngineOutput, EngineSettings, OutgoingCall, RequestIds};
 use super::era::Negotiation;
 use super::link_event::{LinkEvent, decode};
-use super::negotiate::Patience;
+use super::negotiate::OpeningTimeouts;
 use crate::changes::Change;
-use crate::edge::connection::{Action, AskKey, Connection, Key};
+use crate::edge::connection::{Action, AskKey, CallKey, DuplexConnection};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::service::Description;
@@ -31,13 +31,13 @@ const LEGACY: Duration = Duration::from_secs(20);
 
 /// A pipe: what goes in comes out in the same order, later.
 #[derive(Default)]
-struct Pipe {
+struct PairPipe {
     messages: VecDeque<(Instant, Bytes)>,
     /// Whether whatever goes in is lost.
     cut: bool,
 }
 
-impl Pipe {
+impl PairPipe {
     fn send(&mut self, now: Instant, latency: Duration, message: Bytes) {
         let after_the_last = self.messages.back().map_or(now, |(at, _)| *at);
         if !self.cut {
@@ -59,14 +59,14 @@ struct Pair {
     now: Instant,
     latency: Duration,
     client: Engine,
-    ids: Ids,
-    server: Connection,
+    ids: RequestIds,
+    server: DuplexConnection,
     description: Description,
-    to_server: Pipe,
-    to_client: Pipe,
+    to_server: PairPipe,
+    to_client: PairPipe,
     /// What the service runs, and the number that the client put into it.
-    running: BTreeMap<Key, i64>,
-    streams: Vec<Key>,
+    running: BTreeMap<CallKey, i64>,
+    streams: Vec<CallKey>,
     asked: u64,
     /// For each question the call that asked it.
     asked_by: BTreeMap<u64, i64>,
@@ -97,15 +97,15 @@ fn description() -> Description {
 
 impl Pair {
     fn new(negotiation: Negotiation) -> Pair {
-        let ids = Ids::new();
-        let settings = Settings {
+        let ids = RequestIds::new();
+        let settings = EngineSettings {
             identity: Implementation::new("client", "1"),
             capabilities: ClientCapabilities {
                 elicitation: Some(ElicitationCapability::default()),
                 ..ClientCapabilities::default()
             },
             negotiation,
-            patience: Patience { probe: PROBE, legacy: LEGACY },
+            patience: OpeningTimeouts { probe: PROBE, legacy: LEGACY },
             start_limit: None,
             own_streams: false,
             reopens: false,
@@ -121,10 +121,10 @@ impl Pair {
             latency: Duration::ZERO,
             client: Engine::new(settings, ids.clone(), None),
             ids,
-            server: Connection::new(limits),
+            server: DuplexConnection::new(limits),
             description: description(),
-            to_server: Pipe::default(),
-            to_client: Pipe::default(),
+            to_server: PairPipe::default(),
+            to_client: PairPipe::default(),
             running: BTreeMap::new(),
             streams: Vec::new(),
             asked: 0,
@@ -221,33 +221,33 @@ impl Pair {
         }
     }
 
-    fn note(&mut self, output: Output) {
+    fn note(&mut self, output: EngineOutput) {
         match output {
-            Output::Finished { id, outcome } => {
+            EngineOutput::Finished { id, outcome } => {
                 assert!(self.open.remove(&id), "a call ends once, and not after it was cancelled");
                 let outcome = outcome.map(|reply| reply.result.decode().expect("a result is JSON"));
                 self.ended.insert(id, outcome);
             }
-            Output::Notification { call, method, .. } => {
+            EngineOutput::Notification { call, method, .. } => {
                 if method == Method::Progress {
                     assert!(call.is_some_and(|call| self.open.contains(&call)), "progress of an open call");
                 }
                 self.heard.push((call, method));
             }
-            Output::Ask { id, params, .. } => {
+            EngineOutput::Ask { id, params, .. } => {
                 let params = params.expect("a form has params").decode().expect("params are JSON");
                 assert!(self.questions.insert(id, params).is_none(), "a question comes once");
             }
-            Output::DropAsk(id) => drop(self.questions.remove(&id)),
-            Output::Ready(facts) => self.ready = Some(facts.version),
-            Output::Refused(error) => self.refused = Some(error),
+            EngineOutput::DropAsk(id) => drop(self.questions.remove(&id)),
+            EngineOutput::Ready(facts) => self.ready = Some(facts.version),
+            EngineOutput::Refused(error) => self.refused = Some(error),
             // A pipe has no streams of its own.
-            Output::Abandon(_) => {}
+            EngineOutput::Abandon(_) => {}
             other => panic!("nothing ends this connection: {other:?}"),
         }
     }
 
-    fn call(&mut self, timing: Timing) -> i64 {
+    fn call(&mut self, timing: CallTiming) -> i64 {
         let id = self.ids.next();
         let params = RawJson::from(&json!({ "name": "t", "arguments": { "n": id } }));
         self.open.insert(id);
@@ -272,14 +272,14 @@ impl Pair {
     }
 
     /// The service answers a call with the number it was called with.
-    fn finish(&mut self, key: Key) {
+    fn finish(&mut self, key: CallKey) {
         let Some(number) = self.running.remove(&key) else { return };
         let result = ServerResult::from(CallToolResult::text(number.to_string()));
         self.server.handle_finished(key, Ok(result.into()), &self.description);
         self.perform();
     }
 
-    fn progress(&mut self, key: Key) {
+    fn progress(&mut self, key: CallKey) {
         let params = ProgressParams {
             progress_token: Id::Number(0),
             progress: self.heard.len() as f64,
@@ -292,7 +292,7 @@ impl Pair {
         self.perform();
     }
 
-    fn ask(&mut self, key: Key) -> u64 {
+    fn ask(&mut self, key: CallKey) -> u64 {
         self.asked += 1;
         let form: ElicitFormParams = serde_json::from_value(json!({
             "message": self.asked.to_string(), "requestedSchema": { "type": "object", "properties": {} },
@@ -333,7 +333,7 @@ impl Pair {
             self.pass(Duration::from_secs(60));
             let questions: Vec<Id> = self.questions.keys().cloned().collect();
             questions.iter().for_each(|id| self.reply(id));
-            let running: Vec<Key> = self.running.keys().copied().collect();
+            let running: Vec<CallKey> = self.running.keys().copied().collect();
             running.into_iter().for_each(|key| self.finish(key));
         }
     }
@@ -345,7 +345,7 @@ fn result_text(ended: &Result<Value, Error>) -> Option<&str> {
 
 /// What happens at one moment. Numbers choose among what is there.
 #[derive(Debug, Clone)]
-enum Step {
+enum PairStep {
     Call { seconds: Option<u8> },
     Cancel(u8),
     Finish(u8),
@@ -358,18 +358,18 @@ enum Step {
     Latency(u16),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = PairStep> {
     prop_oneof![
-        4 => prop::option::weighted(0.2, 1..20u8).prop_map(|seconds| Step::Call { seconds }),
-        2 => any::<u8>().prop_map(Step::Cancel),
-        4 => any::<u8>().prop_map(Step::Finish),
-        2 => any::<u8>().prop_map(Step::Progress),
-        3 => any::<u8>().prop_map(Step::Ask),
-        1 => any::<u8>().prop_map(Step::Unask),
-        3 => any::<u8>().prop_map(Step::Reply),
-        1 => Just(Step::Change),
-        6 => (0..3000u16).prop_map(Step::Pass),
-        2 => (0..2000u16).prop_map(Step::Latency),
+        4 => prop::option::weighted(0.2, 1..20u8).prop_map(|seconds| PairStep::Call { seconds }),
+        2 => any::<u8>().prop_map(PairStep::Cancel),
+        4 => any::<u8>().prop_map(PairStep::Finish),
+        2 => any::<u8>().prop_map(PairStep::Progress),
+        3 => any::<u8>().prop_map(PairStep::Ask),
+        1 => any::<u8>().prop_map(PairStep::Unask),
+        3 => any::<u8>().prop_map(PairStep::Reply),
+        1 => Just(PairStep::Change),
+        6 => (0..3000u16).prop_map(PairStep::Pass),
+        2 => (0..2000u16).prop_map(PairStep::Latency),
     ]
 }
 
@@ -379,37 +379,39 @@ fn pick<T: Clone>(from: impl IntoIterator<Item = T>, choice: u8) -> Option<T> {
 }
 
 impl Pair {
-    fn take(&mut self, step: Step, timed: &mut BTreeSet<i64>) {
-        let running: Vec<Key> = self.running.keys().copied().collect();
+    fn take(&mut self, step: PairStep, timed: &mut BTreeSet<i64>) {
+        let running: Vec<CallKey> = self.running.keys().copied().collect();
         match step {
-            Step::Call { seconds } => {
+            PairStep::Call { seconds } => {
                 let total = seconds.map(|seconds| Duration::from_secs(seconds.into()));
-                let id = self.call(Timing { idle: None, total });
+                let id = self.call(CallTiming { idle: None, total });
                 timed.extend(total.map(|_| id));
             }
-            Step::Cancel(choice) => {
+            PairStep::Cancel(choice) => {
                 if let Some(id) = pick(self.open.iter().copied(), choice) {
                     self.cancel(id);
                 }
             }
-            Step::Finish(choice) => pick(running, choice).into_iter().for_each(|key| self.finish(key)),
-            Step::Progress(choice) => pick(running, choice).into_iter().for_each(|key| self.progress(key)),
-            Step::Ask(choice) => pick(running, choice).into_iter().for_each(|key| {
+            PairStep::Finish(choice) => pick(running, choice).into_iter().for_each(|key| self.finish(key)),
+            PairStep::Progress(choice) => {
+                pick(running, choice).into_iter().for_each(|key| self.progress(key))
+            }
+            PairStep::Ask(choice) => pick(running, choice).into_iter().for_each(|key| {
                 let _ = self.ask(key);
             }),
-            Step::Unask(choice) => {
+            PairStep::Unask(choice) => {
                 if let Some(ask) = pick(self.waiting.iter().copied(), choice) {
                     self.unask(ask);
                 }
             }
-            Step::Reply(choice) => {
+            PairStep::Reply(choice) => {
                 if let Some(id) = pick(self.questions.keys().cloned(), choice) {
                     self.reply(&id);
                 }
             }
-            Step::Change => self.change(),
-            Step::Pass(millis) => self.pass(Duration::from_millis(millis.into())),
-            Step::Latency(millis) => self.latency = Duration::from_millis(millis.into()),
+            PairStep::Change => self.change(),
+            PairStep::Pass(millis) => self.pass(Duration::from_millis(millis.into())),
+            PairStep::Latency(millis) => self.latency = Duration::from_millis(millis.into()),
         }
     }
 }
@@ -450,14 +452,14 @@ fn an_answer_and_a_cancellation_cross_on_the_way() {
     for version in Version::ALL {
         let mut pair = Pair::ready(version);
         pair.latency = Duration::from_secs(1);
-        let id = pair.call(Timing::default());
+        let id = pair.call(CallTiming::default());
         pair.pass(Duration::from_millis(1500));
         let key = *pair.running.keys().next().expect("the call has arrived");
         pair.finish(key);
         pair.cancel(id);
         pair.settle();
         assert!(pair.ended.is_empty(), "{version}: the late answer is ignored");
-        let next = pair.call(Timing::default());
+        let next = pair.call(CallTiming::default());
         pair.settle();
         assert_eq!(result_text(&pair.ended[&next]), Some(&*next.to_string()), "{version}");
     }
@@ -466,7 +468,7 @@ fn an_answer_and_a_cancellation_cross_on_the_way() {
 #[test]
 fn a_late_answer_to_a_question_reaches_nobody() {
     let mut pair = Pair::ready(Version::V2025_11_25);
-    let id = pair.call(Timing::default());
+    let id = pair.call(CallTiming::default());
     pair.pass(Duration::from_secs(1));
     let key = *pair.running.keys().next().expect("the call has arrived");
     let ask = pair.ask(key);
@@ -486,7 +488,7 @@ fn a_server_that_falls_silent_costs_a_call_its_time_and_no_more() {
         let mut pair = Pair::ready(version);
         pair.to_client.cut = true;
         let total = Some(Duration::from_secs(7));
-        let id = pair.call(Timing { idle: None, total });
+        let id = pair.call(CallTiming { idle: None, total });
         pair.pass(Duration::from_secs(6));
         assert!(pair.ended.is_empty());
         pair.pass(Duration::from_secs(2));

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::client::command::{CallReceiver, Command, InputSource, NotificationSink, ask};
-use crate::client::engine::{OutgoingCall, RawReply, Timing};
+use crate::client::engine::{CallTiming, OutgoingCall, RawReply};
 use crate::client::handler::InputHandler;
 use crate::client::{Client, cache, params};
 use crate::clock::runtime_now;
@@ -67,7 +67,7 @@ impl Client {
         let declared =
             options.capabilities.as_ref().and_then(|declared| serde_json::to_string(declared).ok());
         let key = if options.cache && self.common().options.cache {
-            cache::Key::of(&method, &params, declared)
+            cache::CacheKey::of(&method, &params, declared)
         } else {
             None
         };
@@ -216,13 +216,13 @@ impl Client {
         outcome.unwrap_or_else(|_| Err(self.gone()))
     }
 
-    fn timing(&self, options: &RequestOptions) -> Timing {
+    fn timing(&self, options: &RequestOptions) -> CallTiming {
         if options.no_timeout {
-            return Timing::default();
+            return CallTiming::default();
         }
         let defaults = &self.common().options;
         let idle = options.timeout.unwrap_or(defaults.timeout);
-        Timing {
+        CallTiming {
             idle: Some(idle),
             total: Some(options.max_timeout.unwrap_or(defaults.max_timeout).max(idle)),
         }

@@ -16,13 +16,13 @@ use crate::transport::child::{Child, ErrorOutputHook};
 use crate::transport::{Serve, memory};
 
 /// A server to connect to.
-pub struct Target(Kind);
+pub struct Target(TargetKind);
 
-enum Kind {
+enum TargetKind {
     Child(Child),
     Service(Arc<dyn Service>),
-    Frames(Mutex<Option<Halves>>),
-    Custom(Box<dyn Fn() -> BoxFuture<'static, Result<Halves>> + Send + Sync>),
+    Frames(Mutex<Option<ConnectionHalves>>),
+    Custom(Box<dyn Fn() -> BoxFuture<'static, Result<ConnectionHalves>> + Send + Sync>),
     #[cfg(unix)]
     Unix(PathBuf),
     #[cfg(feature = "http-client")]
@@ -30,16 +30,16 @@ enum Kind {
 }
 
 /// The two halves of a connection that carries whole messages.
-pub type Halves = (Box<dyn ReadFrames>, Box<dyn WriteFrames>);
+pub type ConnectionHalves = (Box<dyn ReadFrames>, Box<dyn WriteFrames>);
 
 impl Target {
     /// A connection that `open` opens, again each time it is lost.
     pub fn custom<F, Fut>(open: F) -> Target
     where
         F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Halves>> + Send + 'static,
+        Fut: Future<Output = Result<ConnectionHalves>> + Send + 'static,
     {
-        Target(Kind::Custom(Box::new(move || Box::pin(open()))))
+        Target(TargetKind::Custom(Box::new(move || Box::pin(open()))))
     }
 }
 
@@ -60,7 +60,7 @@ impl IntoTarget for &str {
     fn into_target(self) -> Result<Target> {
         #[cfg(unix)]
         if let Some(path) = self.strip_prefix("unix:") {
-            return Ok(Target(Kind::Unix(path.trim_start_matches("//").into())));
+            return Ok(Target(TargetKind::Unix(path.trim_start_matches("//").into())));
         }
         if self.starts_with("http://") || self.starts_with("https://") {
             return http_target(self);
@@ -85,7 +85,7 @@ impl IntoTarget for &String {
 
 impl IntoTarget for Child {
     fn into_target(self) -> Result<Target> {
-        Ok(Target(Kind::Child(self)))
+        Ok(Target(TargetKind::Child(self)))
     }
 }
 
@@ -97,13 +97,13 @@ impl IntoTarget for &crate::Server {
 
 impl<S: Service> IntoTarget for &Arc<S> {
     fn into_target(self) -> Result<Target> {
-        Ok(Target(Kind::Service(self.clone())))
+        Ok(Target(TargetKind::Service(self.clone())))
     }
 }
 
 impl IntoTarget for Arc<dyn Service> {
     fn into_target(self) -> Result<Target> {
-        Ok(Target(Kind::Service(self)))
+        Ok(Target(TargetKind::Service(self)))
     }
 }
 
@@ -117,14 +117,14 @@ impl IntoTarget for memory::MemoryTransport {
 /// The two halves of any connection that carries whole messages.
 impl<R: ReadFrames, W: WriteFrames> IntoTarget for (R, W) {
     fn into_target(self) -> Result<Target> {
-        Ok(Target(Kind::Frames(Mutex::new(Some((Box::new(self.0), Box::new(self.1)))))))
+        Ok(Target(TargetKind::Frames(Mutex::new(Some((Box::new(self.0), Box::new(self.1)))))))
     }
 }
 
 #[cfg(feature = "http-client")]
 impl IntoTarget for url::Url {
     fn into_target(self) -> Result<Target> {
-        Ok(Target(Kind::Http(self)))
+        Ok(Target(TargetKind::Http(self)))
     }
 }
 
@@ -141,7 +141,7 @@ fn http_target(text: &str) -> Result<Target> {
 }
 
 /// Opens connections to one target.
-pub(crate) struct Connector {
+pub(crate) struct TargetConnector {
     pub target: Target,
     pub limits: Limits,
     pub connect_timeout: Duration,
@@ -151,23 +151,23 @@ pub(crate) struct Connector {
     pub http: crate::client::http::HttpOptions,
 }
 
-impl Connector {
+impl TargetConnector {
     /// What an [`EraMemory`](crate::client::EraMemory) knows the server by.
     pub(crate) fn key(&self) -> Option<String> {
         match &self.target.0 {
-            Kind::Child(child) => Some(child.key()),
+            TargetKind::Child(child) => Some(child.key()),
             #[cfg(unix)]
-            Kind::Unix(path) => Some(format!("unix:{}", path.display())),
+            TargetKind::Unix(path) => Some(format!("unix:{}", path.display())),
             #[cfg(feature = "http-client")]
-            Kind::Http(url) => Some(crate::client::http::endpoint(url)),
-            Kind::Service(_) | Kind::Frames(_) | Kind::Custom(_) => None,
+            TargetKind::Http(url) => Some(crate::client::http::endpoint(url)),
+            TargetKind::Service(_) | TargetKind::Frames(_) | TargetKind::Custom(_) => None,
         }
     }
 
     /// Whether each request has a stream of its own.
     pub(crate) fn own_streams(&self) -> bool {
         #[cfg(feature = "http-client")]
-        if matches!(self.target.0, Kind::Http(_)) {
+        if matches!(self.target.0, TargetKind::Http(_)) {
             return true;
         }
         false
@@ -175,41 +175,45 @@ impl Connector {
 
     /// Returns whether opening a connection starts a process.
     pub(crate) fn starts_process(&self) -> bool {
-        matches!(self.target.0, Kind::Child(_))
+        matches!(self.target.0, TargetKind::Child(_))
     }
 
     /// Whether a connection that was lost can be opened again.
     pub(crate) fn reopens(&self) -> bool {
-        !matches!(self.target.0, Kind::Frames(_))
+        !matches!(self.target.0, TargetKind::Frames(_))
     }
 
     /// Opens a connection.
     pub(crate) async fn open(&self) -> Result<Link> {
         match &self.target.0 {
-            Kind::Child(child) => {
+            TargetKind::Child(child) => {
                 let started = child.start(&self.limits, self.error_output.clone())?;
                 let (reader, writer, process) = (started.reader, started.writer, Some(started.process));
                 let link = FramesLink::new(reader, writer, process, self.limits.write_timeout);
                 Ok(Link::Frames(Box::new(link.starting(started.watch))))
             }
-            Kind::Service(service) => {
+            TargetKind::Service(service) => {
                 let (ours, theirs) = memory::pair();
                 tokio::spawn(theirs.serve(service.clone(), self.limits.clone(), Shutdown::new()));
                 let (reader, writer) = ours.split();
                 Ok(self.frames(Box::new(reader), Box::new(writer)))
             }
-            Kind::Frames(halves) => match halves.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                Some((reader, writer)) => Ok(self.frames(reader, writer)),
-                None => Err(Error::Connection("the connection ended and cannot be opened again".to_owned())),
-            },
-            Kind::Custom(open) => {
+            TargetKind::Frames(halves) => {
+                match halves.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                    Some((reader, writer)) => Ok(self.frames(reader, writer)),
+                    None => {
+                        Err(Error::Connection("the connection ended and cannot be opened again".to_owned()))
+                    }
+                }
+            }
+            TargetKind::Custom(open) => {
                 let (reader, writer) = open().await?;
                 Ok(self.frames(reader, writer))
             }
             #[cfg(unix)]
-            Kind::Unix(path) => self.open_unix(path).await,
+            TargetKind::Unix(path) => self.open_unix(path).await,
             #[cfg(feature = "http-client")]
-            Kind::Http(url) => crate::client::http::HttpLink::new(
+            TargetKind::Http(url) => crate::client::http::HttpLink::new(
                 url.clone(),
                 self.http.clone(),
                 &self.limits,

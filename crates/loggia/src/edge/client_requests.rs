@@ -16,13 +16,13 @@ use crate::limits::Limits;
 #[derive(Debug)]
 pub struct PendingClientRequests<K> {
     next: i64,
-    open: BTreeMap<i64, Open<K>>,
+    open: BTreeMap<i64, PendingClientRequest<K>>,
     most: usize,
     timeout: Duration,
 }
 
 #[derive(Debug)]
-struct Open<K> {
+struct PendingClientRequest<K> {
     waiting: K,
     deadline: Instant,
 }
@@ -65,7 +65,7 @@ impl<K> PendingClientRequests<K> {
         }
         let number = self.next;
         self.next += 1;
-        self.open.insert(number, Open { waiting, deadline: now + self.timeout });
+        self.open.insert(number, PendingClientRequest { waiting, deadline: now + self.timeout });
         let mut out = Vec::with_capacity(256);
         jsonrpc::write_request(&mut out, &Id::Number(number), &method, Some(params.as_bytes()));
         Ok(out.into())
@@ -91,7 +91,10 @@ impl<K> PendingClientRequests<K> {
         late.into_iter().map(|(number, open)| (open.waiting, notice(number))).collect()
     }
 
-    fn take(&mut self, selected: impl Fn(&Open<K>) -> bool) -> Vec<(i64, Open<K>)> {
+    fn take(
+        &mut self,
+        selected: impl Fn(&PendingClientRequest<K>) -> bool,
+    ) -> Vec<(i64, PendingClientRequest<K>)> {
         let numbers: Vec<i64> =
             self.open.iter().filter(|(_, open)| selected(open)).map(|(n, _)| *n).collect();
         numbers.into_iter().filter_map(|number| Some((number, self.open.remove(&number)?))).collect()

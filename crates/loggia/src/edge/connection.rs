@@ -5,8 +5,8 @@
 //! One connection serves both eras at once. A request whose `_meta` names a version is served in the modern era;
 //! `initialize` opens the connection's legacy session, which serves every request that names none.
 //!
-//! After each call of a `handle_*` method, perform what [`Connection::poll_action`] returns until it returns
-//! `None`, and look at [`Connection::poll_timeout`] again.
+//! After each call of a `handle_*` method, perform what [`DuplexConnection::poll_action`] returns until it returns
+//! `None`, and look at [`DuplexConnection::poll_timeout`] again.
 
 mod batch;
 mod calls;
@@ -24,8 +24,8 @@ use loggia_wire::{Era, Method, Params, RawJson, RequestMeta, RpcError, Version};
 use std::collections::BTreeMap;
 
 use self::batch::{BatchKey, Batches};
-use self::calls::Slot;
-use self::subscriptions::Watch;
+use self::calls::CallSlot;
+use self::subscriptions::SubscriptionWatch;
 use super::client_requests::{self, PendingClientRequests};
 use super::session::Session;
 use super::{admit, discover};
@@ -34,14 +34,14 @@ use crate::limits::Limits;
 use crate::service::{Description, Request};
 
 /// One connection's server side.
-pub struct Connection {
+pub struct DuplexConnection {
     limits: Limits,
     session: Option<Session>,
-    memo: MetaCacheEntry,
-    watch: Watch,
-    slots: BTreeMap<Key, Slot>,
-    ids: BTreeMap<Id, Key>,
-    waiting: VecDeque<(Key, Request)>,
+    memo: MetaMemo,
+    watch: SubscriptionWatch,
+    slots: BTreeMap<CallKey, CallSlot>,
+    ids: BTreeMap<Id, CallKey>,
+    waiting: VecDeque<(CallKey, Request)>,
     running: usize,
     running_bytes: usize,
     batches: Batches,
@@ -54,7 +54,7 @@ pub struct Connection {
 
 /// Names a request that runs, or a subscription that is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key(u64);
+pub struct CallKey(u64);
 
 /// Names a question; its owner numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,7 +70,7 @@ enum RequestForm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Asker {
     ask: AskKey,
-    call: Key,
+    call: CallKey,
 }
 
 /// What the driver is to do.
@@ -81,24 +81,24 @@ pub enum Action {
     /// Run this request and report its notifications, its questions and its outcome.
     Call {
         /// Names it in every report.
-        key: Key,
+        key: CallKey,
         /// What to run.
         request: Box<Request>,
-        /// Whether it may ask the client live ([`Connection::handle_ask`]).
+        /// Whether it may ask the client live ([`DuplexConnection::handle_ask`]).
         live: bool,
     },
     /// Drop this request: its client does not want it any more. Reports that come anyway are ignored.
-    Abort(Key),
-    /// Open a stream of changes and report it with [`Connection::handle_listening`]. For a key that is open
+    Abort(CallKey),
+    /// Open a stream of changes and report it with [`DuplexConnection::handle_listening`]. For a key that is open
     /// already, open the new stream first, then report what the old one still held, then drop the old one.
     Listen {
         /// Names it in every report.
-        key: Key,
+        key: CallKey,
         /// What to listen to.
         filter: SubscriptionFilter,
     },
     /// Drop this stream of changes.
-    Unlisten(Key),
+    Unlisten(CallKey),
     /// Give this outcome to whoever asked.
     Answer {
         /// The question.
@@ -111,7 +111,7 @@ pub enum Action {
 }
 
 /// A request as it arrived.
-struct Incoming {
+struct IncomingRequest {
     id: Id,
     method: Method,
     params: Option<Params>,
@@ -119,13 +119,13 @@ struct Incoming {
     bytes: usize,
 }
 
-impl Connection {
+impl DuplexConnection {
     /// A connection on which nothing was said yet.
-    pub fn new(limits: Limits) -> Connection {
-        Connection {
+    pub fn new(limits: Limits) -> DuplexConnection {
+        DuplexConnection {
             session: None,
-            memo: MetaCacheEntry::default(),
-            watch: Watch::default(),
+            memo: MetaMemo::default(),
+            watch: SubscriptionWatch::default(),
             slots: BTreeMap::new(),
             ids: BTreeMap::new(),
             waiting: VecDeque::new(),
@@ -146,7 +146,7 @@ impl Connection {
         self.actions.pop_front()
     }
 
-    /// When to call [`handle_timeout`](Connection::handle_timeout), if nothing else happens before.
+    /// When to call [`handle_timeout`](DuplexConnection::handle_timeout), if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let closing = self.closing.filter(|_| !self.closed);
         [self.asks.poll_timeout(), closing].into_iter().flatten().min()
@@ -190,7 +190,7 @@ impl Connection {
         }
     }
 
-    /// Call it when the time of [`poll_timeout`](Connection::poll_timeout) has come.
+    /// Call it when the time of [`poll_timeout`](DuplexConnection::poll_timeout) has come.
     pub fn handle_timeout(&mut self, now: Instant) {
         for (asker, notice) in self.asks.handle_timeout(now) {
             self.send(notice);
@@ -204,7 +204,7 @@ impl Connection {
     }
 
     /// Call it when a running request asks the client something. The outcome comes as [`Action::Answer`].
-    pub fn handle_ask(&mut self, ask: AskKey, call: Key, request: InputRequest, now: Instant) {
+    pub fn handle_ask(&mut self, ask: AskKey, call: CallKey, request: InputRequest, now: Instant) {
         let legacy = self.slots.get(&call).is_some_and(|slot| !slot.version.is_modern());
         let opened = match &self.session {
             Some(session) if legacy && !session.is_initialized() => Err(RpcError::invalid_request(
@@ -284,7 +284,7 @@ impl Connection {
         match message {
             Message::Request { id, method, params } => {
                 self.batches.join(batch);
-                self.handle_request(Incoming { id, method, params, batch, bytes }, server);
+                self.handle_request(IncomingRequest { id, method, params, batch, bytes }, server);
             }
             Message::Notification { method, params } => {
                 self.handle_client_notification(&method, params.as_ref());
@@ -317,7 +317,7 @@ impl Connection {
         }
     }
 
-    fn handle_request(&mut self, incoming: Incoming, server: &Description) {
+    fn handle_request(&mut self, incoming: IncomingRequest, server: &Description) {
         let (id, batch) = (incoming.id.clone(), incoming.batch);
         let version = self.session.as_ref().map_or(Version::LATEST, Session::version);
         let (version, handled) = match self.check(&incoming, server) {
@@ -331,7 +331,7 @@ impl Connection {
     }
 
     /// Which era a request belongs to, or why it is refused before it is looked at.
-    fn check(&self, incoming: &Incoming, server: &Description) -> Result<RequestForm, RpcError> {
+    fn check(&self, incoming: &IncomingRequest, server: &Description) -> Result<RequestForm, RpcError> {
         if self.ids.contains_key(&incoming.id) {
             let id = &incoming.id;
             return Err(RpcError::invalid_request(format!("A request with the id {id} is not answered yet")));
@@ -356,7 +356,7 @@ impl Connection {
 
     fn serve_modern(
         &mut self,
-        incoming: Incoming,
+        incoming: IncomingRequest,
         meta: Option<Arc<RequestMeta>>,
         server: &Description,
     ) -> Result<(), RpcError> {
@@ -388,7 +388,7 @@ impl Connection {
         Ok(meta)
     }
 
-    fn serve_legacy(&mut self, incoming: Incoming, server: &Description) -> Result<(), RpcError> {
+    fn serve_legacy(&mut self, incoming: IncomingRequest, server: &Description) -> Result<(), RpcError> {
         let Some(session) = &mut self.session else { return self.serve_before_session(incoming, server) };
         let version = session.version();
         let method = incoming.method.clone();
@@ -414,7 +414,11 @@ impl Connection {
         }
     }
 
-    fn serve_before_session(&mut self, incoming: Incoming, server: &Description) -> Result<(), RpcError> {
+    fn serve_before_session(
+        &mut self,
+        incoming: IncomingRequest,
+        server: &Description,
+    ) -> Result<(), RpcError> {
         match incoming.method {
             Method::Initialize => {
                 let (session, result) = Session::initialize(incoming.params.as_deref(), server)?;
@@ -434,9 +438,9 @@ impl Connection {
         }
     }
 
-    fn key(&mut self) -> Key {
+    fn key(&mut self) -> CallKey {
         self.next_key += 1;
-        Key(self.next_key)
+        CallKey(self.next_key)
     }
 
     fn send(&mut self, message: Bytes) {

@@ -1,4 +1,4 @@
-//! Drives a [`Connection`] with tasks and pipes. One task reads, writes and runs the machine. A call is
+//! Drives a [`DuplexConnection`] with tasks and pipes. One task reads, writes and runs the machine. A call is
 //! first polled right here, so that one which never waits costs no task; one that waits gets a task of its
 //! own and reports through one bounded channel.
 //!
@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use self::tasks::{Event, Link, ListenTask, Peer, Task};
-use super::connection::{Action, AskKey, Connection, Key};
+use self::tasks::{CallTask, DuplexPeer, ListenTask, TaskEvent, TaskReports};
+use super::connection::{Action, AskKey, CallKey, DuplexConnection};
 use super::poll_once;
 use crate::error::{Error, Result};
 use crate::exchange::{ClientPeer, Exchange};
@@ -39,10 +39,10 @@ pub fn serve<R: ReadFrames, W: WriteFrames>(
     limits: Limits,
     shutdown: Shutdown,
 ) -> impl Future<Output = Result<()>> + Send + 'static {
-    drive(Driver::new(service, Box::new(reader), Box::new(writer), limits), shutdown)
+    drive(DuplexDriver::new(service, Box::new(reader), Box::new(writer), limits), shutdown)
 }
 
-async fn drive(mut driver: Driver, shutdown: Shutdown) -> Result<()> {
+async fn drive(mut driver: DuplexDriver, shutdown: Shutdown) -> Result<()> {
     match driver.run(&shutdown).await {
         Err(Error::Io(error)) if is_gone(&error) => {
             tracing::debug!(%error, "the peer is gone");
@@ -52,10 +52,10 @@ async fn drive(mut driver: Driver, shutdown: Shutdown) -> Result<()> {
     }
 }
 
-struct Driver {
+struct DuplexDriver {
     service: Arc<dyn Service>,
     limits: Arc<Limits>,
-    machine: Connection,
+    machine: DuplexConnection,
     reader: Box<dyn ReadFrames>,
     writer: Box<dyn WriteFrames>,
     /// Whether the peer may still send.
@@ -66,11 +66,11 @@ struct Driver {
     /// wait, so that others of its kind do not hold up the connection.
     spawn_at_once: u32,
     closed: bool,
-    calls: BTreeMap<Key, Task>,
-    listens: BTreeMap<Key, ListenTask>,
+    calls: BTreeMap<CallKey, CallTask>,
+    listens: BTreeMap<CallKey, ListenTask>,
     asks: BTreeMap<AskKey, oneshot::Sender<Result<RawJson, RpcError>>>,
-    link: Arc<Link>,
-    events: mpsc::Receiver<Event>,
+    link: Arc<TaskReports>,
+    events: mpsc::Receiver<TaskEvent>,
     unasked: mpsc::UnboundedReceiver<AskKey>,
 }
 
@@ -82,25 +82,25 @@ const LONG: Duration = Duration::from_micros(500);
 const AFTER_LONG: u32 = 64;
 
 /// What woke the driver.
-enum Woken {
+enum DriverEvent {
     Frame(io::Result<Option<Frame>>),
-    Event(Event),
+    Event(TaskEvent),
     Unask(AskKey),
     Wrote(io::Result<()>),
     Time,
     Stop,
 }
 
-impl Driver {
+impl DuplexDriver {
     fn new(
         service: Arc<dyn Service>,
         reader: Box<dyn ReadFrames>,
         writer: Box<dyn WriteFrames>,
         limits: Limits,
-    ) -> Driver {
-        let (link, events, unasked) = Link::new(EVENTS);
-        Driver {
-            machine: Connection::new(limits.clone()),
+    ) -> DuplexDriver {
+        let (link, events, unasked) = TaskReports::new(EVENTS);
+        DuplexDriver {
+            machine: DuplexConnection::new(limits.clone()),
             limits: Arc::new(limits),
             service,
             reader,
@@ -129,7 +129,7 @@ impl Driver {
                 return self.finish().await;
             }
             let woken = self.wait(stop.as_mut(), stopping, timer.as_mut()).await;
-            stopping |= matches!(woken, Woken::Stop);
+            stopping |= matches!(woken, DriverEvent::Stop);
             self.handle(woken)?;
             self.perform().await;
             self.take_what_is_ready().await;
@@ -142,7 +142,7 @@ impl Driver {
         stop: Pin<&mut impl Future<Output = ()>>,
         stopping: bool,
         mut timer: Pin<&mut Sleep>,
-    ) -> Woken {
+    ) -> DriverEvent {
         let deadline = self.deadline();
         if let Some(deadline) = deadline
             && timer.deadline() != deadline
@@ -151,59 +151,59 @@ impl Driver {
         }
         let reads = self.reads();
         tokio::select! {
-            frame = self.reader.next(), if reads => Woken::Frame(frame),
-            Some(event) = self.events.recv(), if self.writer.queued() < self.limits.write_buffer => Woken::Event(event),
-            Some(ask) = self.unasked.recv() => Woken::Unask(ask),
-            wrote = self.writer.progress(), if self.writer.queued() > 0 => Woken::Wrote(wrote),
-            () = timer, if deadline.is_some() => Woken::Time,
-            () = stop, if !stopping => Woken::Stop,
+            frame = self.reader.next(), if reads => DriverEvent::Frame(frame),
+            Some(event) = self.events.recv(), if self.writer.queued() < self.limits.write_buffer => DriverEvent::Event(event),
+            Some(ask) = self.unasked.recv() => DriverEvent::Unask(ask),
+            wrote = self.writer.progress(), if self.writer.queued() > 0 => DriverEvent::Wrote(wrote),
+            () = timer, if deadline.is_some() => DriverEvent::Time,
+            () = stop, if !stopping => DriverEvent::Stop,
         }
     }
 
-    fn handle(&mut self, woken: Woken) -> Result<()> {
+    fn handle(&mut self, woken: DriverEvent) -> Result<()> {
         let now = Instant::now().into_std();
         match woken {
-            Woken::Frame(Ok(Some(frame))) => self.machine.handle_frame(frame, &self.service.describe()),
-            Woken::Frame(ended) => {
+            DriverEvent::Frame(Ok(Some(frame))) => self.machine.handle_frame(frame, &self.service.describe()),
+            DriverEvent::Frame(ended) => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, "reading from the peer failed");
                 }
                 self.open = false;
                 self.machine.handle_end(now, &self.service.describe());
             }
-            Woken::Event(event) => self.handle_event(event),
-            Woken::Unask(ask) => {
+            DriverEvent::Event(event) => self.handle_event(event),
+            DriverEvent::Unask(ask) => {
                 self.asks.remove(&ask);
                 self.machine.handle_unask(ask);
             }
-            Woken::Wrote(wrote) => {
+            DriverEvent::Wrote(wrote) => {
                 wrote?;
                 self.stalled = None;
             }
-            Woken::Time => self.handle_time()?,
-            Woken::Stop => self.machine.close(now, &self.service.describe()),
+            DriverEvent::Time => self.handle_time()?,
+            DriverEvent::Stop => self.machine.close(now, &self.service.describe()),
         }
         Ok(())
     }
 
-    fn handle_event(&mut self, event: Event) {
+    fn handle_event(&mut self, event: TaskEvent) {
         match event {
-            Event::Notification(key, notification) => self.machine.handle_notification(key, notification),
-            Event::Finished(key, outcome) => {
+            TaskEvent::Notification(key, notification) => self.machine.handle_notification(key, notification),
+            TaskEvent::Finished(key, outcome) => {
                 self.calls.remove(&key);
                 self.machine.handle_finished(key, outcome, &self.service.describe());
             }
             // Whoever asked has gone already, and said so before the question was taken.
-            Event::Ask { reply, .. } if reply.is_closed() => {}
-            Event::Ask { ask, call, request, reply } => {
+            TaskEvent::Ask { reply, .. } if reply.is_closed() => {}
+            TaskEvent::Ask { ask, call, request, reply } => {
                 self.asks.insert(ask, reply);
                 self.machine.handle_ask(ask, call, *request, Instant::now().into_std());
             }
-            Event::ChangeSubscription(key, opened) => {
+            TaskEvent::ChangeSubscription(key, opened) => {
                 self.machine.handle_listening(key, opened, &self.service.describe());
             }
-            Event::Change(key, change) => self.machine.handle_change(key, change),
-            Event::ListenEnd(key) => {
+            TaskEvent::Change(key, change) => self.machine.handle_change(key, change),
+            TaskEvent::ListenEnd(key) => {
                 self.listens.remove(&key);
                 self.machine.handle_listen_end(key, &self.service.describe());
             }
@@ -286,9 +286,9 @@ impl Driver {
         Ok(())
     }
 
-    async fn call(&mut self, key: Key, request: Request, live: bool) {
-        let live =
-            live.then(|| Arc::new(Peer { call: key, link: Arc::clone(&self.link) }) as Arc<dyn ClientPeer>);
+    async fn call(&mut self, key: CallKey, request: Request, live: bool) {
+        let live = live
+            .then(|| Arc::new(DuplexPeer { call: key, link: Arc::clone(&self.link) }) as Arc<dyn ClientPeer>);
         let (exchange, outbox, guard) = Exchange::new(live);
         let (service, limits) = (Arc::clone(&self.service), Arc::clone(&self.limits));
         let mut call =
@@ -309,10 +309,10 @@ impl Driver {
             }
         }
         let events = self.link.events.clone();
-        self.calls.insert(key, Task::spawn(tasks::call(key, call, outbox, events), Some(guard)));
+        self.calls.insert(key, CallTask::spawn(tasks::call(key, call, outbox, events), Some(guard)));
     }
 
-    async fn listen(&mut self, key: Key, filter: SubscriptionFilter) {
+    async fn listen(&mut self, key: CallKey, filter: SubscriptionFilter) {
         let filter = match self.listens.get(&key) {
             Some(open) => match open.refilter(filter) {
                 Ok(()) => return,

@@ -66,10 +66,10 @@ pub fn discover(server: &Description) -> ServerResult {
 const DISCOVER_TTL_MS: u64 = 5 * 60 * 1000;
 
 /// Runs one request. A panic is caught, logged and answered as our fault; the next call works.
-pub fn invoke<S: Service + ?Sized>(service: &S, request: Request, exchange: Exchange) -> Invoked<'_> {
+pub fn invoke<S: Service + ?Sized>(service: &S, request: Request, exchange: Exchange) -> Invocation<'_> {
     let method = request.method.clone();
     if let Err(error) = check_arguments(&request) {
-        return Invoked { call: Box::pin(std::future::ready(Err(error))), method };
+        return Invocation { call: Box::pin(std::future::ready(Err(error))), method };
     }
     // The call itself may panic too, before there is a future.
     let call = catch_unwind(AssertUnwindSafe(|| service.call(request, exchange)));
@@ -77,7 +77,7 @@ pub fn invoke<S: Service + ?Sized>(service: &S, request: Request, exchange: Exch
         let failed = panicked(&method, &*panic);
         Box::pin(std::future::ready(Err(failed)))
     });
-    Invoked { call, method }
+    Invocation { call, method }
 }
 
 /// Checks that the arguments of a tool or a prompt are an object, as the schema of the request demands. Only what a
@@ -97,12 +97,12 @@ fn check_arguments(request: &Request) -> Result<(), RpcError> {
 }
 
 /// See [`invoke`].
-pub struct Invoked<'s> {
+pub struct Invocation<'s> {
     call: BoxFuture<'s, Outcome>,
     method: Method,
 }
 
-impl Future for Invoked<'_> {
+impl Future for Invocation<'_> {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {

@@ -8,7 +8,7 @@ use std::task::Poll;
 use loggia_wire::model::{InputRequest, InputRequired, InputResponses, ServerResult};
 use loggia_wire::{ErrorCode, Method, RawJson, RawObject, RequestMeta, RpcError};
 
-use super::{Invoked, capability, correlation_id, invoke};
+use super::{Invocation, capability, correlation_id, invoke};
 use crate::exchange::{ClientPeer, Exchange};
 use crate::future::BoxFuture;
 use crate::limits::Limits;
@@ -25,19 +25,19 @@ pub fn run<'s, S: Service + ?Sized>(
     let (method, meta) = (request.method.clone(), request.meta.clone());
     let asks_live = method.may_require_input() && !meta.version.is_modern();
     let call = match asks_live {
-        true => Call::Settled(Box::pin(resolve_input(service, request, exchange, limits))),
-        false => Call::Once(invoke(service, request, exchange)),
+        true => CallMode::Settled(Box::pin(resolve_input(service, request, exchange, limits))),
+        false => CallMode::Once(invoke(service, request, exchange)),
     };
     async move {
         match call {
-            Call::Settled(call) => call.await,
-            Call::Once(call) => permitted(&method, &meta, call.await),
+            CallMode::Settled(call) => call.await,
+            CallMode::Once(call) => permitted(&method, &meta, call.await),
         }
     }
 }
 
-enum Call<'s> {
-    Once(Invoked<'s>),
+enum CallMode<'s> {
+    Once(Invocation<'s>),
     Settled(BoxFuture<'s, Outcome>),
 }
 
@@ -64,8 +64,8 @@ async fn resolve_input<S: Service + ?Sized>(
     for _ in 0..limits.input_rounds {
         let reply = invoke(service, request.clone(), exchange.clone()).await?;
         let mut input = match questions(&request, reply)? {
-            Asked::No(reply) => return Ok(reply),
-            Asked::Yes(input) => input,
+            ReplyKind::No(reply) => return Ok(reply),
+            ReplyKind::Yes(input) => input,
         };
         let state = input.request_state.take();
         let answers = ask_all(input, &request, &exchange).await?;
@@ -78,25 +78,25 @@ async fn resolve_input<S: Service + ?Sized>(
 }
 
 /// Whether a reply asks the client.
-enum Asked {
+enum ReplyKind {
     Yes(InputRequired),
     No(Reply),
 }
 
 /// The questions of `reply`, also where it is relayed from a modern server.
-fn questions(request: &Request, reply: Reply) -> Result<Asked, RpcError> {
+fn questions(request: &Request, reply: Reply) -> Result<ReplyKind, RpcError> {
     let relayed = match reply {
-        Reply::Result(ServerResult::InputRequired(input)) => return Ok(Asked::Yes(input)),
+        Reply::Result(ServerResult::InputRequired(input)) => return Ok(ReplyKind::Yes(input)),
         Reply::Raw(relayed) => relayed,
-        other => return Ok(Asked::No(other)),
+        other => return Ok(ReplyKind::No(other)),
     };
     let may_ask = || memchr::memmem::find(relayed.raw().as_bytes(), b"input_required").is_some();
     if !relayed.version().is_modern() || !may_ask() {
-        return Ok(Asked::No(Reply::Raw(relayed)));
+        return Ok(ReplyKind::No(Reply::Raw(relayed)));
     }
     match relayed.decode(&request.method) {
-        Ok(ServerResult::InputRequired(input)) => Ok(Asked::Yes(input)),
-        Ok(_) => Ok(Asked::No(Reply::Raw(relayed))),
+        Ok(ServerResult::InputRequired(input)) => Ok(ReplyKind::Yes(input)),
+        Ok(_) => Ok(ReplyKind::No(Reply::Raw(relayed))),
         Err(error) => {
             let reference = correlation_id();
             tracing::warn!(%error, reference, "a relayed result could not be read");

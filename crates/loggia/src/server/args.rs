@@ -48,13 +48,13 @@ enum ArgumentForm {
 pub(crate) struct ArgumentSpans {
     text: RawJson,
     /// Name and value, as ranges of the text.
-    places: Vec<[Place; 2]>,
+    places: Vec<[ArgumentSpan; 2]>,
 }
 
 /// From where to where. Longer texts than a u32 can count are read as a tree.
-type Place = (u32, u32);
+type ArgumentSpan = (u32, u32);
 
-fn range((from, to): Place) -> Range<usize> {
+fn range((from, to): ArgumentSpan) -> Range<usize> {
     from as usize..to as usize
 }
 
@@ -90,7 +90,7 @@ impl ArgumentSpans {
 
     /// Returns what was not taken.
     fn into_object(self) -> JsonObject {
-        let read = |[name, value]: &[Place; 2]| {
+        let read = |[name, value]: &[ArgumentSpan; 2]| {
             let name = std::str::from_utf8(&self.text.as_bytes()[range(*name)]).ok()?;
             Some((name, self.text.part_at(&self.text.as_bytes()[range(*value)])))
         };

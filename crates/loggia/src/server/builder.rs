@@ -7,20 +7,20 @@ use std::time::{Duration, SystemTime};
 use loggia_wire::Version;
 use tower_layer::Layer;
 
-use super::completion::{Completer, Completing, IntoCompletion, completer};
-use super::core::Core;
+use super::completion::{Completer, CompletionRequest, IntoCompletion, completer};
+use super::core::ServerCore;
 use super::cx::Cx;
 use super::handlers::prompts::{self, PromptEntry};
 use super::handlers::resources::{self, AnyResource, Resources};
 use super::handlers::tools::{self, ToolEntry};
-use super::handlers::{Answering, Paging, Problems, Registered, completions};
-use super::layer::{Call, Handlers};
+use super::handlers::{Paging, Problems, Registration, RequestHandler, completions};
+use super::layer::{Handlers, ServerCall};
 use super::list::List;
 use super::prompt::{IntoPrompt, Prompt};
 use super::resource::{IntoResource, Resource};
 use super::seal::{Sealer, StateKey};
 use super::tool::{IntoTool, Tool};
-use super::{Inner, Server};
+use super::{Server, ServerInner};
 use crate::changes::Changes;
 use crate::clock::{WallClock, system_clock};
 use crate::error::{Error, Result};
@@ -36,21 +36,21 @@ use crate::transport::Serve;
 /// A server in the making, whose state so far is an `S`. [`Server::new`] starts one.
 pub struct ServerBuilder<S> {
     state: Arc<S>,
-    parts: Parts,
+    parts: ServerParts,
 }
 
 /// Everything but the state, whose type the rest need not know.
-struct Parts {
+struct ServerParts {
     identity: Implementation,
     instructions: Option<String>,
     versions: Vec<Version>,
     extensions: Option<Extensions>,
     /// What is declared, registered or not.
-    tools: Option<Registered<ToolEntry, List<ToolEntry>>>,
-    prompts: Option<Registered<PromptEntry, List<PromptEntry>>>,
-    resources: Option<Registered<AnyResource, Resources>>,
+    tools: Option<Registration<ToolEntry, List<ToolEntry>>>,
+    prompts: Option<Registration<PromptEntry, List<PromptEntry>>>,
+    resources: Option<Registration<AnyResource, Resources>>,
     /// Where anything could be completed.
-    complete: Option<Answering>,
+    complete: Option<RequestHandler>,
     completer: Option<Completer<()>>,
     layers: Vec<WrapHandlers>,
     paging: Paging,
@@ -65,7 +65,7 @@ type WrapHandlers = Box<dyn FnOnce(Handlers) -> Handlers + Send>;
 
 impl ServerBuilder<()> {
     pub(super) fn new(name: String, version: String) -> ServerBuilder<()> {
-        let parts = Parts {
+        let parts = ServerParts {
             identity: Implementation::new(name, version),
             instructions: None,
             versions: Version::ALL.to_vec(),
@@ -150,7 +150,7 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
     /// Completes what has no completer of its own.
     pub fn completion<F, Fut>(mut self, complete: F) -> Self
     where
-        F: Fn(Arc<S>, Cx, Completing) -> Fut + Send + Sync + 'static,
+        F: Fn(Arc<S>, Cx, CompletionRequest) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoCompletion> + Send + 'static,
     {
         self.parts.complete.get_or_insert(completions::answer);
@@ -205,11 +205,11 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
     /// Wraps everything the server answers into a [`tower`](https://docs.rs/tower) layer: authorization, time
     /// limits, metrics. A layer added later is around those added before.
     ///
-    /// The layer sees a [`Call`] and answers with a [`Reply`]. An error that is an
+    /// The layer sees a [`ServerCall`] and answers with a [`Reply`]. An error that is an
     /// [`RpcError`](crate::wire::RpcError) goes to the client; any other goes to the log.
     ///
     /// ```
-    /// use loggia::server::{Call, Handlers};
+    /// use loggia::server::{ServerCall, Handlers};
     /// use loggia::service::{BoxFuture, Outcome, Reply};
     /// use loggia::wire::{ErrorCode, Method, RpcError};
     /// use std::task::{Context, Poll};
@@ -218,8 +218,8 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
     /// #[derive(Clone)]
     /// struct OwnerOnly<S>(S);
     ///
-    /// impl<S: tower_service::Service<Call, Error = RpcError, Future = BoxFuture<'static, Outcome>>>
-    ///     tower_service::Service<Call> for OwnerOnly<S>
+    /// impl<S: tower_service::Service<ServerCall, Error = RpcError, Future = BoxFuture<'static, Outcome>>>
+    ///     tower_service::Service<ServerCall> for OwnerOnly<S>
     /// {
     ///     type Response = Reply;
     ///     type Error = RpcError;
@@ -229,7 +229,7 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
     ///         self.0.poll_ready(cx)
     ///     }
     ///
-    ///     fn call(&mut self, call: Call) -> Self::Future {
+    ///     fn call(&mut self, call: ServerCall) -> Self::Future {
     ///         let owner = call.request.principal.as_ref().is_some_and(|who| who.subject == "owner");
     ///         if call.request.method == Method::CallTool && !owner {
     ///             return Box::pin(async { Err(RpcError::new(ErrorCode::INVALID_REQUEST, "Only the owner may")) });
@@ -254,9 +254,10 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
     pub fn layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<Handlers> + Send + 'static,
-        L::Service: tower_service::Service<Call, Response = Reply> + Clone + Send + Sync + 'static,
-        <L::Service as tower_service::Service<Call>>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-        <L::Service as tower_service::Service<Call>>::Future: Send + 'static,
+        L::Service: tower_service::Service<ServerCall, Response = Reply> + Clone + Send + Sync + 'static,
+        <L::Service as tower_service::Service<ServerCall>>::Error:
+            Into<Box<dyn std::error::Error + Send + Sync>>,
+        <L::Service as tower_service::Service<ServerCall>>::Future: Send + 'static,
     {
         self.parts.layers.push(Box::new(move |handlers| handlers.wrap(&layer)));
         self
@@ -330,17 +331,17 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
     }
 }
 
-impl Parts {
-    fn tools(&mut self) -> &mut Registered<ToolEntry, List<ToolEntry>> {
+impl ServerParts {
+    fn tools(&mut self) -> &mut Registration<ToolEntry, List<ToolEntry>> {
         self.tools.get_or_insert_with(tools::registered)
     }
 
-    fn prompts(&mut self) -> &mut Registered<PromptEntry, List<PromptEntry>> {
+    fn prompts(&mut self) -> &mut Registration<PromptEntry, List<PromptEntry>> {
         self.complete.get_or_insert(completions::answer);
         self.prompts.get_or_insert_with(prompts::registered)
     }
 
-    fn resources(&mut self) -> &mut Registered<AnyResource, Resources> {
+    fn resources(&mut self) -> &mut Registration<AnyResource, Resources> {
         self.complete.get_or_insert(completions::answer);
         self.resources.get_or_insert_with(resources::registered)
     }
@@ -359,15 +360,15 @@ impl Parts {
         if self.identity.name.is_empty() || self.versions.is_empty() {
             problems.push("a server has a name and serves at least one version".to_owned());
         }
-        problems.extend(self.tools.as_mut().map(Registered::take_problems).unwrap_or_default());
-        problems.extend(self.prompts.as_mut().map(Registered::take_problems).unwrap_or_default());
-        problems.extend(self.resources.as_mut().map(Registered::take_problems).unwrap_or_default());
+        problems.extend(self.tools.as_mut().map(Registration::take_problems).unwrap_or_default());
+        problems.extend(self.prompts.as_mut().map(Registration::take_problems).unwrap_or_default());
+        problems.extend(self.resources.as_mut().map(Registration::take_problems).unwrap_or_default());
         problems
     }
 
     fn assemble(self) -> Server {
         let capabilities = self.capabilities();
-        let core = Arc::new(Core {
+        let core = Arc::new(ServerCore {
             tools: self.tools.map(|tools| tools.offer(self.paging)),
             prompts: self.prompts.map(|prompts| prompts.offer(self.paging)),
             resources: self.resources.map(|resources| resources.offer(self.paging)),
@@ -390,7 +391,7 @@ impl Parts {
             .layers
             .into_iter()
             .fold(None, |inner, wrap| Some(wrap(inner.unwrap_or_else(|| Handlers::new(core.clone())))));
-        Server(Arc::new(Inner { core, handlers: wrapped }))
+        Server(Arc::new(ServerInner { core, handlers: wrapped }))
     }
 
     /// What follows from what is registered.
@@ -399,8 +400,8 @@ impl Parts {
             declared.then(|| ListCapability { list_changed: Some(true), ..ListCapability::default() })
         };
         let completes = self.completer.is_some()
-            || self.prompts.iter().flat_map(Registered::entries).any(PromptEntry::completes)
-            || self.resources.iter().flat_map(Registered::entries).any(AnyResource::completes);
+            || self.prompts.iter().flat_map(Registration::entries).any(PromptEntry::completes)
+            || self.resources.iter().flat_map(Registration::entries).any(AnyResource::completes);
         let anything = self.tools.is_some() || self.prompts.is_some() || self.resources.is_some();
         ServerCapabilities {
             tools: list(self.tools.is_some()),

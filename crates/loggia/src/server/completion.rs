@@ -12,7 +12,7 @@ use crate::model::{Completion, CompletionReference};
 
 /// What is to be completed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Completing {
+pub struct CompletionRequest {
     /// Whose argument it is.
     pub reference: CompletionReference,
     /// The argument's name.
@@ -23,7 +23,7 @@ pub struct Completing {
     pub context: BTreeMap<String, String>,
 }
 
-impl Completing {
+impl CompletionRequest {
     /// Those of `values` that begin with what is typed, in any case of letters.
     pub fn matching<T: Into<String>>(&self, values: impl IntoIterator<Item = T>) -> Completion {
         let typed = self.value.to_lowercase();
@@ -68,14 +68,15 @@ impl<T: IntoCompletion, E: Into<ToolError>> IntoCompletion for Result<T, E> {
 }
 
 /// A completer with its state's type.
-pub(crate) type Completer<S> =
-    Arc<dyn Fn(Arc<S>, Cx, Completing) -> BoxFuture<'static, Result<Completion, ToolError>> + Send + Sync>;
+pub(crate) type Completer<S> = Arc<
+    dyn Fn(Arc<S>, Cx, CompletionRequest) -> BoxFuture<'static, Result<Completion, ToolError>> + Send + Sync,
+>;
 
 /// Erases the type of a completer.
 pub(crate) fn completer<S, F, Fut>(complete: F) -> Completer<S>
 where
     S: Send + Sync + 'static,
-    F: Fn(Arc<S>, Cx, Completing) -> Fut + Send + Sync + 'static,
+    F: Fn(Arc<S>, Cx, CompletionRequest) -> Fut + Send + Sync + 'static,
     Fut: Future<Output: IntoCompletion> + Send + 'static,
 {
     Arc::new(move |state, cx, request| {

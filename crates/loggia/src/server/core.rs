@@ -7,11 +7,11 @@ use loggia_wire::header::ParamHeaders;
 use loggia_wire::{Method, RpcError};
 
 use super::completion::Completer;
-use super::cx::{Call, Cx, Logged, Subject};
+use super::cx::{CallContext, CallSubject, Cx, LogQuota};
 use super::handlers::prompts::PromptEntry;
 use super::handlers::resources::Resources;
 use super::handlers::tools::ToolEntry;
-use super::handlers::{Answering, Offer};
+use super::handlers::{Offer, RequestHandler};
 use super::list::List;
 use super::replay::InputContext;
 use super::seal::Sealer;
@@ -23,12 +23,12 @@ use crate::limits::Limits;
 use crate::model::{InputResponses, SubscriptionFilter};
 use crate::service::{Description, Outcome, Request};
 
-pub(crate) struct Core {
+pub(crate) struct ServerCore {
     pub(crate) description: Arc<Description>,
     pub(crate) tools: Option<Offer<List<ToolEntry>>>,
     pub(crate) prompts: Option<Offer<List<PromptEntry>>>,
     pub(crate) resources: Option<Offer<Resources>>,
-    pub(crate) completions: Option<Answering>,
+    pub(crate) completions: Option<RequestHandler>,
     /// Completes what has no completer of its own.
     pub(crate) completer: Option<Completer<()>>,
     pub(crate) changes: Changes,
@@ -40,14 +40,14 @@ pub(crate) struct Core {
     pub(crate) no_state: Arc<()>,
 }
 
-impl Core {
+impl ServerCore {
     pub(crate) fn now(&self) -> SystemTime {
         (self.clock)()
     }
 
     /// Answers one request.
     pub(crate) fn start(
-        self: Arc<Core>,
+        self: Arc<ServerCore>,
         request: Request,
         exchange: Exchange,
     ) -> BoxFuture<'static, Outcome> {
@@ -98,14 +98,14 @@ impl Core {
     }
 
     pub(crate) fn cx(
-        self: &Arc<Core>,
+        self: &Arc<ServerCore>,
         request: Request,
         exchange: Exchange,
-        subject: Subject,
+        subject: CallSubject,
         responses: Option<InputResponses>,
         state: Option<String>,
     ) -> Cx {
-        Cx::new(Call {
+        Cx::new(CallContext {
             core: self.clone(),
             meta: request.meta,
             principal: request.principal,
@@ -113,7 +113,7 @@ impl Core {
             subject,
             rounds: InputContext::new(self, responses, state),
             progress: Mutex::new(None),
-            logged: Mutex::new(Logged::default()),
+            logged: Mutex::new(LogQuota::default()),
         })
     }
 }

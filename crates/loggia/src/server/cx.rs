@@ -8,13 +8,13 @@ use std::time::SystemTime;
 use loggia_wire::{Method, RawJson, RequestMeta};
 use serde::Serialize;
 
-use super::core::Core;
+use super::core::ServerCore;
 use super::error::ToolError;
 use super::registry::Registry;
 use super::replay::InputContext;
 use crate::changes::Changes;
 use crate::clock::unix_seconds;
-use crate::exchange::{Cancelled, Exchange};
+use crate::exchange::{CancelSignal, Exchange};
 use crate::model::{
     ClientCapabilities, Extra, Implementation, LogParams, LoggingLevel, Meta, ProgressParams,
     ServerNotification,
@@ -23,23 +23,23 @@ use crate::service::Principal;
 
 /// One request, for its handler. Cheap to clone.
 #[derive(Clone)]
-pub struct Cx(Arc<Call>);
+pub struct Cx(Arc<CallContext>);
 
 /// What the handlers of one request share.
-pub(crate) struct Call {
-    pub(crate) core: Arc<Core>,
+pub(crate) struct CallContext {
+    pub(crate) core: Arc<ServerCore>,
     pub(crate) meta: Arc<RequestMeta>,
     pub(crate) principal: Option<Arc<Principal>>,
     pub(crate) exchange: Exchange,
-    pub(crate) subject: Subject,
+    pub(crate) subject: CallSubject,
     pub(crate) rounds: InputContext,
     pub(crate) progress: Mutex<Option<f64>>,
-    pub(crate) logged: Mutex<Logged>,
+    pub(crate) logged: Mutex<LogQuota>,
 }
 
 /// What a call is about: what its sealed state is bound to.
 #[derive(Debug, Clone)]
-pub(crate) struct Subject {
+pub(crate) struct CallSubject {
     pub(crate) method: Method,
     /// The tool's or prompt's name, or the resource's URI.
     pub(crate) name: String,
@@ -48,17 +48,17 @@ pub(crate) struct Subject {
 
 /// How many log messages were sent in the current second.
 #[derive(Debug, Default)]
-pub(crate) struct Logged {
+pub(crate) struct LogQuota {
     second: u64,
     count: u32,
 }
 
 impl Cx {
-    pub(crate) fn new(call: Call) -> Cx {
+    pub(crate) fn new(call: CallContext) -> Cx {
         Cx(Arc::new(call))
     }
 
-    pub(crate) fn call(&self) -> &Call {
+    pub(crate) fn call(&self) -> &CallContext {
         &self.0
     }
 
@@ -110,7 +110,7 @@ impl Cx {
 
     /// Becomes true when the request is cancelled. A handler's future is dropped then, so only work that
     /// outlives it (a thread, a child process) needs to look.
-    pub fn cancelled(&self) -> Cancelled {
+    pub fn cancelled(&self) -> CancelSignal {
         self.0.exchange.cancelled()
     }
 
@@ -164,7 +164,7 @@ impl Cx {
         let now = unix_seconds(self.now());
         let mut logged = lock(&self.0.logged);
         if logged.second != now {
-            *logged = Logged { second: now, count: 0 };
+            *logged = LogQuota { second: now, count: 0 };
         }
         logged.count += 1;
         logged.count <= self.0.core.limits.logs_per_second

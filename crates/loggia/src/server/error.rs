@@ -25,9 +25,9 @@ use crate::model::CallToolResult;
 /// }
 /// assert_eq!(temperature("Oslo").ok(), Some(-3.5));
 /// ```
-pub struct ToolError(Box<Kind>);
+pub struct ToolError(Box<ToolErrorKind>);
 
-enum Kind {
+enum ToolErrorKind {
     Say(CallToolResult),
     Reject(RpcError),
     MissingCapability(Method, RpcError),
@@ -43,7 +43,7 @@ impl ToolError {
     /// A failure that the model is to read, with more than text in it. It is marked as an error.
     pub fn result(mut result: CallToolResult) -> ToolError {
         result.is_error = Some(true);
-        ToolError(Box::new(Kind::Say(result)))
+        ToolError(Box::new(ToolErrorKind::Say(result)))
     }
 
     /// A JSON-RPC error: the request itself is at fault, and the host is to read it.
@@ -53,7 +53,7 @@ impl ToolError {
 
     /// A JSON-RPC error, complete.
     pub fn rpc(error: RpcError) -> ToolError {
-        ToolError(Box::new(Kind::Reject(error)))
+        ToolError(Box::new(ToolErrorKind::Reject(error)))
     }
 
     /// There is nothing at `uri`.
@@ -64,12 +64,12 @@ impl ToolError {
     /// A failure of ours: the log gets `error` with its causes, the client a reference to it. `?` does the
     /// same.
     pub fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ToolError {
-        ToolError(Box::new(Kind::Internal(error.into())))
+        ToolError(Box::new(ToolErrorKind::Internal(error.into())))
     }
 
     /// The client cannot be asked `question`; `error` says so in the modern era.
     pub(crate) fn missing_capability(question: Method, error: RpcError) -> ToolError {
-        ToolError(Box::new(Kind::MissingCapability(question, error)))
+        ToolError(Box::new(ToolErrorKind::MissingCapability(question, error)))
     }
 
     /// What the caller of the tool `subject` gets: a result that the model reads, or a JSON-RPC error.
@@ -79,11 +79,11 @@ impl ToolError {
         version: Version,
     ) -> Result<CallToolResult, RpcError> {
         match *self.0 {
-            Kind::Say(result) => Ok(result),
-            Kind::Reject(error) => Err(error),
-            Kind::MissingCapability(_, error) if version.is_modern() => Err(error),
-            Kind::MissingCapability(question, _) => Ok(CallToolResult::error(lacks(&question))),
-            Kind::Internal(error) => {
+            ToolErrorKind::Say(result) => Ok(result),
+            ToolErrorKind::Reject(error) => Err(error),
+            ToolErrorKind::MissingCapability(_, error) if version.is_modern() => Err(error),
+            ToolErrorKind::MissingCapability(question, _) => Ok(CallToolResult::error(lacks(&question))),
+            ToolErrorKind::Internal(error) => {
                 let reference = log(subject, &*error);
                 Ok(CallToolResult::error(format!(
                     "The tool failed for an internal reason (reference {reference})"
@@ -95,11 +95,11 @@ impl ToolError {
     /// What the caller gets of `subject`, which is anything but a tool.
     pub(crate) fn into_rpc(self, subject: &str, version: Version) -> RpcError {
         match *self.0 {
-            Kind::Say(result) => RpcError::invalid_params(texts(&result)),
-            Kind::Reject(error) => error,
-            Kind::MissingCapability(_, error) if version.is_modern() => error,
-            Kind::MissingCapability(question, _) => RpcError::invalid_params(lacks(&question)),
-            Kind::Internal(error) => RpcError::internal(&log(subject, &*error)),
+            ToolErrorKind::Say(result) => RpcError::invalid_params(texts(&result)),
+            ToolErrorKind::Reject(error) => error,
+            ToolErrorKind::MissingCapability(_, error) if version.is_modern() => error,
+            ToolErrorKind::MissingCapability(question, _) => RpcError::invalid_params(lacks(&question)),
+            ToolErrorKind::Internal(error) => RpcError::internal(&log(subject, &*error)),
         }
     }
 }
@@ -139,12 +139,12 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for ToolError {
 impl fmt::Debug for ToolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Kind::Say(result) => f.debug_tuple("Say").field(&texts(result)).finish(),
-            Kind::Reject(error) => f.debug_tuple("Reject").field(error).finish(),
-            Kind::MissingCapability(question, _) => {
+            ToolErrorKind::Say(result) => f.debug_tuple("Say").field(&texts(result)).finish(),
+            ToolErrorKind::Reject(error) => f.debug_tuple("Reject").field(error).finish(),
+            ToolErrorKind::MissingCapability(question, _) => {
                 f.debug_tuple("MissingCapability").field(question).finish()
             }
-            Kind::Internal(error) => f.debug_tuple("Internal").field(error).finish(),
+            ToolErrorKind::Internal(error) => f.debug_tuple("Internal").field(error).finish(),
         }
     }
 }
@@ -152,10 +152,10 @@ impl fmt::Debug for ToolError {
 impl fmt::Display for ToolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Kind::Say(result) => f.write_str(&texts(result)),
-            Kind::Reject(error) => error.fmt(f),
-            Kind::MissingCapability(question, _) => f.write_str(&lacks(question)),
-            Kind::Internal(error) => error.fmt(f),
+            ToolErrorKind::Say(result) => f.write_str(&texts(result)),
+            ToolErrorKind::Reject(error) => error.fmt(f),
+            ToolErrorKind::MissingCapability(question, _) => f.write_str(&lacks(question)),
+            ToolErrorKind::Internal(error) => error.fmt(f),
         }
     }
 }

@@ -8,17 +8,16 @@ use loggia_wire::RpcError;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::core::Core;
+use super::core::ServerCore;
 use crate::edge::correlation_id;
+use crate::error::BoxError;
 use crate::exchange::Exchange;
 use crate::future::BoxFuture;
 use crate::service::{Outcome, Reply, Request};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
 /// One request on its way through the layers, with its way back.
 #[derive(Clone)]
-pub struct Call {
+pub struct ServerCall {
     /// What is asked. A layer may change it: set the principal, say.
     pub request: Request,
     /// The way back to the client.
@@ -27,31 +26,31 @@ pub struct Call {
 
 /// What a layer wraps: the layers inside it, and the server's handlers at the bottom.
 #[derive(Clone)]
-pub struct Handlers(Arc<dyn Answer>);
+pub struct Handlers(Arc<dyn AnswerCall>);
 
-trait Answer: Send + Sync {
-    fn answer(&self, call: Call) -> BoxFuture<'static, Outcome>;
+trait AnswerCall: Send + Sync {
+    fn answer(&self, call: ServerCall) -> BoxFuture<'static, Outcome>;
 }
 
 /// The server's handlers.
-struct Bottom(Arc<Core>);
+struct CoreHandlers(Arc<ServerCore>);
 
-impl Answer for Bottom {
-    fn answer(&self, call: Call) -> BoxFuture<'static, Outcome> {
+impl AnswerCall for CoreHandlers {
+    fn answer(&self, call: ServerCall) -> BoxFuture<'static, Outcome> {
         self.0.clone().start(call.request, call.exchange)
     }
 }
 
 /// A layer around something.
-struct Wrapped<S>(S);
+struct LayerHandlers<S>(S);
 
-impl<S> Answer for Wrapped<S>
+impl<S> AnswerCall for LayerHandlers<S>
 where
-    S: Service<Call, Response = Reply> + Clone + Send + Sync + 'static,
+    S: Service<ServerCall, Response = Reply> + Clone + Send + Sync + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
 {
-    fn answer(&self, call: Call) -> BoxFuture<'static, Outcome> {
+    fn answer(&self, call: ServerCall) -> BoxFuture<'static, Outcome> {
         let mut service = self.0.clone();
         Box::pin(async move {
             poll_fn(|cx| service.poll_ready(cx)).await.map_err(into_rpc)?;
@@ -61,22 +60,22 @@ where
 }
 
 impl Handlers {
-    pub(crate) fn new(core: Arc<Core>) -> Handlers {
-        Handlers(Arc::new(Bottom(core)))
+    pub(crate) fn new(core: Arc<ServerCore>) -> Handlers {
+        Handlers(Arc::new(CoreHandlers(core)))
     }
 
     pub(crate) fn wrap<L>(self, layer: &L) -> Handlers
     where
         L: Layer<Handlers>,
-        L::Service: Service<Call, Response = Reply> + Clone + Send + Sync + 'static,
-        <L::Service as Service<Call>>::Error: Into<BoxError>,
-        <L::Service as Service<Call>>::Future: Send + 'static,
+        L::Service: Service<ServerCall, Response = Reply> + Clone + Send + Sync + 'static,
+        <L::Service as Service<ServerCall>>::Error: Into<BoxError>,
+        <L::Service as Service<ServerCall>>::Future: Send + 'static,
     {
-        Handlers(Arc::new(Wrapped(layer.layer(self))))
+        Handlers(Arc::new(LayerHandlers(layer.layer(self))))
     }
 }
 
-impl Service<Call> for Handlers {
+impl Service<ServerCall> for Handlers {
     type Response = Reply;
     type Error = RpcError;
     type Future = BoxFuture<'static, Outcome>;
@@ -85,7 +84,7 @@ impl Service<Call> for Handlers {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, call: Call) -> BoxFuture<'static, Outcome> {
+    fn call(&mut self, call: ServerCall) -> BoxFuture<'static, Outcome> {
         self.0.answer(call)
     }
 }

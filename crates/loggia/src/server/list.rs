@@ -14,7 +14,7 @@ use crate::model::{CacheHints, ServerResult};
 use crate::service::{Reply, SharedResult};
 
 /// Something that is listed.
-pub(crate) trait Listed: Send + Sync + 'static {
+pub(crate) trait ListEntry: Send + Sync + 'static {
     /// What the list shows of it.
     type Item;
     /// What a page is.
@@ -33,10 +33,10 @@ pub(crate) trait Listed: Send + Sync + 'static {
 /// A list that can be changed while it is read: a reader holds a snapshot.
 pub(crate) struct List<T> {
     paging: Paging,
-    current: RwLock<Arc<Snapshot<T>>>,
+    current: RwLock<Arc<ListSnapshot<T>>>,
 }
 
-struct Snapshot<T> {
+struct ListSnapshot<T> {
     /// In order of their numbers. A number is never used again, so a cursor stays true when others go.
     entries: Vec<(u64, Arc<T>)>,
     /// Where each is among the entries.
@@ -46,12 +46,12 @@ struct Snapshot<T> {
     next: u64,
 }
 
-impl<T: Listed> List<T> {
+impl<T: ListEntry> List<T> {
     /// A list of `entries`, whose keys must differ.
     pub(crate) fn new(entries: Vec<T>, paging: Paging) -> List<T> {
         let next = entries.len() as u64 + 1;
         let entries = (1..).zip(entries.into_iter().map(Arc::new)).collect();
-        let list = List { paging, current: RwLock::new(Arc::new(Snapshot::empty())) };
+        let list = List { paging, current: RwLock::new(Arc::new(ListSnapshot::empty())) };
         list.replace(entries, next);
         list
     }
@@ -108,7 +108,7 @@ impl<T: Listed> List<T> {
         }
     }
 
-    fn snapshot(&self) -> Arc<Snapshot<T>> {
+    fn snapshot(&self) -> Arc<ListSnapshot<T>> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -126,7 +126,7 @@ impl<T: Listed> List<T> {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(self.build(entries, next));
     }
 
-    fn build(&self, entries: Vec<(u64, Arc<T>)>, next: u64) -> Snapshot<T> {
+    fn build(&self, entries: Vec<(u64, Arc<T>)>, next: u64) -> ListSnapshot<T> {
         let by_key =
             entries.iter().enumerate().map(|(at, (_, entry))| (entry.key().to_owned(), at)).collect();
         let mut pages = BTreeMap::new();
@@ -136,7 +136,7 @@ impl<T: Listed> List<T> {
             pages.insert(start, Arc::new(SharedResult::new(page)));
             after = following;
         }
-        Snapshot { entries, by_key, pages, next }
+        ListSnapshot { entries, by_key, pages, next }
     }
 
     /// The page that begins after the number `after`, and where the next begins.
@@ -150,17 +150,17 @@ impl<T: Listed> List<T> {
     }
 }
 
-impl<T> Snapshot<T> {
-    fn empty() -> Snapshot<T> {
-        Snapshot { entries: Vec::new(), by_key: HashMap::new(), pages: BTreeMap::new(), next: 1 }
+impl<T> ListSnapshot<T> {
+    fn empty() -> ListSnapshot<T> {
+        ListSnapshot { entries: Vec::new(), by_key: HashMap::new(), pages: BTreeMap::new(), next: 1 }
     }
 }
 
-fn write_cursor<T: Listed>(after: u64) -> String {
+fn write_cursor<T: ListEntry>(after: u64) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}{after}", T::LIST))
 }
 
-fn read_cursor<T: Listed>(cursor: &str) -> Option<u64> {
+fn read_cursor<T: ListEntry>(cursor: &str) -> Option<u64> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
     text.strip_prefix(T::LIST)?.parse().ok()
 }

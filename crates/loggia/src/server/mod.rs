@@ -57,21 +57,20 @@ use loggia_wire::header::ParamHeaders;
 pub use args::{Args, Parameter, StringArgs, parameter};
 pub use ask::Answer;
 pub use builder::ServerBuilder;
-pub use completion::{Completing, IntoCompletion};
+pub use completion::{CompletionRequest, IntoCompletion};
 pub use cx::{Cx, FromRequest, Progress};
 pub use error::ToolError;
-pub use layer::{Call, Handlers};
+pub use layer::{Handlers, ServerCall};
 pub use output::{Audio, Image, IntoToolResult, Json, ToolOutput};
 pub use prompt::{IntoPrompt, IntoPromptResult, Prompt, PromptBuilder, PromptOutput};
 pub use registry::Registry;
 pub use resource::{
-    Definition as ResourceDefinition, IntoResource, IntoResourceResult, Resource, ResourceBuilder,
-    ResourceOutput,
+    IntoResource, IntoResourceResult, Resource, ResourceBuilder, ResourceDefinition, ResourceOutput,
 };
 pub use seal::StateKey;
-pub use tool::{Input, IntoTool, Tool, ToolBuilder, TypedArgs};
+pub use tool::{IntoTool, Tool, ToolBuilder, ToolInput, TypedArgs};
 
-use self::core::Core;
+use self::core::ServerCore;
 use crate::changes::{ChangeSubscription, Changes};
 use crate::error::Result;
 use crate::exchange::Exchange;
@@ -84,10 +83,10 @@ use crate::transport::Serve;
 
 /// A server, ready to be served. Cheap to clone; all clones are one server.
 #[derive(Clone)]
-pub struct Server(Arc<Inner>);
+pub struct Server(Arc<ServerInner>);
 
-struct Inner {
-    core: Arc<Core>,
+struct ServerInner {
+    core: Arc<ServerCore>,
     /// The layers around the core, where there are any.
     handlers: Option<Handlers>,
 }
@@ -156,7 +155,9 @@ impl Service for Server {
     fn call(&self, request: Request, exchange: Exchange) -> BoxFuture<'_, Outcome> {
         match &self.0.handlers {
             None => self.0.core.clone().start(request, exchange),
-            Some(handlers) => tower_service::Service::call(&mut handlers.clone(), Call { request, exchange }),
+            Some(handlers) => {
+                tower_service::Service::call(&mut handlers.clone(), ServerCall { request, exchange })
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::args::StringArgs;
-use super::completion::{Completers, Completing, IntoCompletion, bind, completer};
+use super::completion::{Completers, CompletionRequest, IntoCompletion, bind, completer};
 use super::cx::Cx;
 use super::error::ToolError;
 use crate::future::BoxFuture;
@@ -14,7 +14,7 @@ use crate::model::{self, GetPromptResult, Icon, InputRequired, PromptArgument, P
 /// A prompt of a server whose state is an `S`.
 pub struct Prompt<S> {
     pub(crate) definition: model::Prompt,
-    pub(crate) handler: Handler<S>,
+    pub(crate) handler: PromptHandler<S>,
     pub(crate) completers: Completers<S>,
 }
 
@@ -27,7 +27,7 @@ pub enum PromptOutput {
     InputRequired(InputRequired),
 }
 
-pub(crate) type Handler<S> =
+pub(crate) type PromptHandler<S> =
     Arc<dyn Fn(Arc<S>, Cx, StringArgs) -> BoxFuture<'static, Result<PromptOutput, ToolError>> + Send + Sync>;
 
 impl Prompt<()> {
@@ -35,12 +35,12 @@ impl Prompt<()> {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use loggia::server::{Completing, Cx, Prompt, Texts, ToolError};
+    /// use loggia::server::{CompletionRequest, Cx, Prompt, Texts, ToolError};
     ///
     /// let prompt: Prompt<()> = Prompt::build("review")
     ///     .description("Reviews code.")
     ///     .argument("language", "The programming language", true)
-    ///     .complete("language", |_state: Arc<()>, _cx: Cx, typed: Completing| async move {
+    ///     .complete("language", |_state: Arc<()>, _cx: Cx, typed: CompletionRequest| async move {
     ///         typed.matching(["rust", "python"])
     ///     })
     ///     .handler(|_state: Arc<()>, _cx: Cx, mut texts: Texts| async move {
@@ -154,7 +154,7 @@ impl<S: Send + Sync + 'static> PromptBuilder<S> {
     /// Completes the argument `name` while a person types it.
     pub fn complete<F, Fut>(mut self, name: impl Into<String>, complete: F) -> Self
     where
-        F: Fn(Arc<S>, Cx, Completing) -> Fut + Send + Sync + 'static,
+        F: Fn(Arc<S>, Cx, CompletionRequest) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoCompletion> + Send + 'static,
     {
         self.completers.insert(name.into(), completer(complete));
@@ -167,7 +167,7 @@ impl<S: Send + Sync + 'static> PromptBuilder<S> {
         F: Fn(Arc<S>, Cx, StringArgs) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoPromptResult> + Send + 'static,
     {
-        let handler: Handler<S> = Arc::new(move |state, cx, texts| {
+        let handler: PromptHandler<S> = Arc::new(move |state, cx, texts| {
             let running = handler(state, cx, texts);
             Box::pin(async move { running.await.into_prompt_result() })
         });

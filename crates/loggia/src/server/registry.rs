@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::core::Core;
+use super::core::ServerCore;
 use super::handlers::Problems;
 use super::handlers::prompts::PromptEntry;
 use super::handlers::resources::{AnyResource, Resources};
@@ -16,10 +16,10 @@ use crate::error::{Error, Result};
 /// The tools, prompts and resources of a running server. Cheap to clone. Things that need state are given
 /// with it: `tool.bind(state)`.
 #[derive(Clone)]
-pub struct Registry(Arc<Core>);
+pub struct Registry(Arc<ServerCore>);
 
 impl Registry {
-    pub(crate) fn new(core: Arc<Core>) -> Registry {
+    pub(crate) fn new(core: Arc<ServerCore>) -> Registry {
         Registry(core)
     }
 

@@ -13,8 +13,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use loggia_wire::json::{FromJson, ToJson};
 use loggia_wire::{ErrorCode, RawJson, RpcError, VecMap};
 
-use super::core::Core;
-use super::cx::{Call, Cx, lock};
+use super::core::ServerCore;
+use super::cx::{CallContext, Cx, lock};
 use super::error::ToolError;
 use super::seal::{canonical, digest, is_sealed};
 use crate::clock::unix_seconds;
@@ -73,7 +73,7 @@ struct PendingInput {
 
 /// Ends a call that waits for answers. Reached by way of who asks, so that a program whose handlers never ask
 /// does not carry the sealing of state along.
-pub(crate) type SuspendFn = fn(&Call) -> Result<InputRequired, RpcError>;
+pub(crate) type SuspendFn = fn(&CallContext) -> Result<InputRequired, RpcError>;
 
 /// Runs a handler until it is done, or until it waits for an answer that only another round can bring.
 pub(crate) async fn run<T>(cx: &Cx, mut handler: BoxFuture<'static, T>) -> Result<T, SuspendFn> {
@@ -88,7 +88,11 @@ pub(crate) async fn run<T>(cx: &Cx, mut handler: BoxFuture<'static, T>) -> Resul
 
 impl InputContext {
     /// What came with a request.
-    pub(crate) fn new(core: &Core, responses: Option<InputResponses>, state: Option<String>) -> InputContext {
+    pub(crate) fn new(
+        core: &ServerCore,
+        responses: Option<InputResponses>,
+        state: Option<String>,
+    ) -> InputContext {
         let nothing = responses.is_none() && state.is_none();
         let came = (!nothing).then(|| {
             let responses = responses.unwrap_or_default();
@@ -135,7 +139,7 @@ impl InputContext {
 }
 
 /// The answer to `key`, where there is one. State that does not open is refused.
-pub(crate) fn lookup(call: &Call, key: &str, digest: &str) -> Result<Option<RawJson>, ToolError> {
+pub(crate) fn lookup(call: &CallContext, key: &str, digest: &str) -> Result<Option<RawJson>, ToolError> {
     let carried = carried(call);
     let now = lock(&call.rounds.now);
     if let Some(kept) = now.kept.get(key) {
@@ -156,7 +160,7 @@ pub(crate) fn lookup(call: &Call, key: &str, digest: &str) -> Result<Option<RawJ
 }
 
 /// The result of [`Cx::once`] under `key`, where there is one. State that does not open is refused.
-pub(crate) fn kept_once(call: &Call, key: &str) -> Result<Option<RawJson>, ToolError> {
+pub(crate) fn kept_once(call: &CallContext, key: &str) -> Result<Option<RawJson>, ToolError> {
     if let Some(value) = lock(&call.rounds.now).once.get(key) {
         return Ok(Some(value.clone()));
     }
@@ -165,20 +169,20 @@ pub(crate) fn kept_once(call: &Call, key: &str) -> Result<Option<RawJson>, ToolE
 }
 
 /// The state that came, where it is of somebody else's making: a handler that made it is to judge it.
-pub(crate) fn foreign_state(call: &Call) -> Option<String> {
+pub(crate) fn foreign_state(call: &CallContext) -> Option<String> {
     let state = call.rounds.came.as_ref()?.state.clone();
     state.filter(|_| carried(call).is_err())
 }
 
 /// What earlier rounds left. State that was not made here, or was changed, is an error for whoever needs it.
-fn carried(call: &Call) -> Result<Option<&RequestState>, RpcError> {
+fn carried(call: &CallContext) -> Result<Option<&RequestState>, RpcError> {
     let Some(came) = &call.rounds.came else { return Ok(None) };
     let Some(state) = &came.state else { return Ok(None) };
     came.opened.get_or_init(|| unseal(call, state, came.at)).as_ref().map(Some).map_err(RpcError::clone)
 }
 
 /// What to answer when a handler waits for answers.
-fn input_required(call: &Call) -> Result<InputRequired, RpcError> {
+fn input_required(call: &CallContext) -> Result<InputRequired, RpcError> {
     let mut carried = carried(call)?.cloned().unwrap_or_default();
     let mut now = lock(&call.rounds.now);
     carried.round += 1;
@@ -206,7 +210,7 @@ pub(crate) fn question_digest(request: &InputRequest) -> String {
 }
 
 /// What sealed state is bound to: who calls what with which arguments.
-pub(crate) fn context(call: &Call) -> [u8; 32] {
+pub(crate) fn context(call: &CallContext) -> [u8; 32] {
     let subject = &call.subject;
     let arguments = canonical(subject.arguments.as_text());
     let (who, issuer) = match &call.principal {
@@ -224,7 +228,7 @@ pub(crate) fn context(call: &Call) -> [u8; 32] {
     ])
 }
 
-fn seal(call: &Call, carried: &RequestState) -> Result<String, RpcError> {
+fn seal(call: &CallContext, carried: &RequestState) -> Result<String, RpcError> {
     let fault = |reason: &str| {
         let reference = crate::edge::correlation_id();
         tracing::error!(reference, reason, "the state of a call could not be sealed");
@@ -239,7 +243,7 @@ fn seal(call: &Call, carried: &RequestState) -> Result<String, RpcError> {
     call.core.sealer.seal(&context(call), plain).ok_or_else(|| fault("there is no randomness"))
 }
 
-fn unseal(call: &Call, text: &str, at: SystemTime) -> Result<RequestState, RpcError> {
+fn unseal(call: &CallContext, text: &str, at: SystemTime) -> Result<RequestState, RpcError> {
     // Encryption and base64 add little over a third.
     if !is_sealed(text) || text.len() > call.core.limits.request_state_bytes * 2 {
         return Err(refused());

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::args::StringArgs;
-use super::completion::{Completers, Completing, IntoCompletion, bind, completer};
+use super::completion::{Completers, CompletionRequest, IntoCompletion, bind, completer};
 use super::cx::Cx;
 use super::error::ToolError;
 use super::output::Json;
@@ -22,15 +22,15 @@ use crate::model::{
 
 /// A resource, or a family of them, of a server whose state is an `S`.
 pub struct Resource<S> {
-    pub(crate) definition: Definition,
-    pub(crate) handler: Handler<S>,
+    pub(crate) definition: ResourceDefinition,
+    pub(crate) handler: ResourceHandler<S>,
     pub(crate) completers: Completers<S>,
     pub(crate) cache: Option<CacheHints>,
 }
 
 /// How a resource or a family of them is described.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Definition {
+pub enum ResourceDefinition {
     /// One resource.
     One(model::Resource),
     /// A family: its URI has variables.
@@ -48,7 +48,7 @@ pub enum ResourceOutput {
     InputRequired(InputRequired),
 }
 
-pub(crate) type Handler<S> = Arc<
+pub(crate) type ResourceHandler<S> = Arc<
     dyn Fn(Arc<S>, Cx, StringArgs) -> BoxFuture<'static, Result<ResourceOutput, ToolError>> + Send + Sync,
 >;
 
@@ -71,28 +71,28 @@ impl Resource<()> {
     pub fn build<S>(uri: impl Into<String>, name: impl Into<String>) -> ResourceBuilder<S> {
         let (uri, name) = (uri.into(), name.into());
         let definition = if uri.contains('{') {
-            Definition::Template(ResourceTemplate::new(uri, name))
+            ResourceDefinition::Template(ResourceTemplate::new(uri, name))
         } else {
-            Definition::One(model::Resource::new(uri, name))
+            ResourceDefinition::One(model::Resource::new(uri, name))
         };
         ResourceBuilder { definition, completers: Completers::new(), cache: None }
     }
 }
 
-impl Definition {
+impl ResourceDefinition {
     /// The URI or the template.
     pub fn uri(&self) -> &str {
         match self {
-            Definition::One(resource) => &resource.uri,
-            Definition::Template(template) => &template.uri_template,
+            ResourceDefinition::One(resource) => &resource.uri,
+            ResourceDefinition::Template(template) => &template.uri_template,
         }
     }
 
     /// The type of the contents, where it is known beforehand.
     pub fn mime_type(&self) -> Option<&str> {
         match self {
-            Definition::One(resource) => resource.mime_type.as_deref(),
-            Definition::Template(template) => template.mime_type.as_deref(),
+            ResourceDefinition::One(resource) => resource.mime_type.as_deref(),
+            ResourceDefinition::Template(template) => template.mime_type.as_deref(),
         }
     }
 }
@@ -104,7 +104,7 @@ impl<S> Resource<S> {
     }
 
     /// How it is described.
-    pub fn definition(&self) -> &Definition {
+    pub fn definition(&self) -> &ResourceDefinition {
         &self.definition
     }
 }
@@ -149,7 +149,7 @@ impl<S> IntoResource<S> for Resource<S> {
 
 /// A resource in the making; see [`Resource::build`].
 pub struct ResourceBuilder<S> {
-    definition: Definition,
+    definition: ResourceDefinition,
     completers: Completers<S>,
     cache: Option<CacheHints>,
 }
@@ -158,8 +158,8 @@ pub struct ResourceBuilder<S> {
 macro_rules! both {
     ($self:ident, $member:ident = $value:expr) => {{
         match &mut $self.definition {
-            Definition::One(resource) => resource.$member = $value,
-            Definition::Template(template) => template.$member = $value,
+            ResourceDefinition::One(resource) => resource.$member = $value,
+            ResourceDefinition::Template(template) => template.$member = $value,
         }
         $self
     }};
@@ -190,15 +190,15 @@ impl<S: Send + Sync + 'static> ResourceBuilder<S> {
     pub fn icon(mut self, src: impl Into<String>) -> Self {
         let icon = Icon { src: src.into(), ..Icon::default() };
         match &mut self.definition {
-            Definition::One(resource) => resource.icons.get_or_insert_default().push(icon),
-            Definition::Template(template) => template.icons.get_or_insert_default().push(icon),
+            ResourceDefinition::One(resource) => resource.icons.get_or_insert_default().push(icon),
+            ResourceDefinition::Template(template) => template.icons.get_or_insert_default().push(icon),
         }
         self
     }
 
     /// Its size in bytes, where it is one resource.
     pub fn size(mut self, bytes: u64) -> Self {
-        if let Definition::One(resource) = &mut self.definition {
+        if let ResourceDefinition::One(resource) = &mut self.definition {
             resource.size = Some(bytes);
         }
         self
@@ -213,7 +213,7 @@ impl<S: Send + Sync + 'static> ResourceBuilder<S> {
     /// Completes the variable `name` while a person types it.
     pub fn complete<F, Fut>(mut self, name: impl Into<String>, complete: F) -> Self
     where
-        F: Fn(Arc<S>, Cx, Completing) -> Fut + Send + Sync + 'static,
+        F: Fn(Arc<S>, Cx, CompletionRequest) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoCompletion> + Send + 'static,
     {
         self.completers.insert(name.into(), completer(complete));
@@ -226,7 +226,7 @@ impl<S: Send + Sync + 'static> ResourceBuilder<S> {
         F: Fn(Arc<S>, Cx, StringArgs) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoResourceResult> + Send + 'static,
     {
-        let handler: Handler<S> = Arc::new(move |state, cx, variables| {
+        let handler: ResourceHandler<S> = Arc::new(move |state, cx, variables| {
             let running = handler(state, cx, variables);
             Box::pin(async move { running.await.into_resource_result() })
         });

@@ -18,14 +18,14 @@ use crate::schema::{Direction, Generator, Object, Property, Schema};
 /// A tool of a server whose state is an `S`: how it is described, and what it does.
 pub struct Tool<S> {
     pub(crate) definition: model::Tool,
-    pub(crate) handler: Handler<S>,
+    pub(crate) handler: ToolHandler<S>,
     /// Whether the input schema was made from types, so that `null` for an optional member means absence.
     pub(crate) generated: bool,
     /// Whether the output schema was written by hand, so that results are to be held against it.
     pub(crate) checks_output: bool,
 }
 
-pub(crate) type Handler<S> =
+pub(crate) type ToolHandler<S> =
     Arc<dyn Fn(Arc<S>, Cx, Args) -> BoxFuture<'static, Result<ToolOutput, ToolError>> + Send + Sync>;
 
 impl Tool<()> {
@@ -124,7 +124,7 @@ impl<S> IntoTool<S> for Tool<S> {
 }
 
 /// What a tool takes: [`Args`] to be taken one by one, or one type.
-pub trait Input {
+pub trait ToolInput {
     /// What the handler gets.
     type Value: Send + 'static;
 
@@ -132,7 +132,7 @@ pub trait Input {
     fn read(args: Args) -> Result<Self::Value, ToolError>;
 }
 
-impl Input for Args {
+impl ToolInput for Args {
     type Value = Args;
 
     fn read(args: Args) -> Result<Args, ToolError> {
@@ -144,7 +144,7 @@ impl Input for Args {
 #[derive(Debug)]
 pub struct TypedArgs<T>(PhantomData<T>);
 
-impl<T: DeserializeOwned + Send + 'static> Input for TypedArgs<T> {
+impl<T: DeserializeOwned + Send + 'static> ToolInput for TypedArgs<T> {
     type Value = T;
 
     fn read(args: Args) -> Result<T, ToolError> {
@@ -226,7 +226,7 @@ impl<I> ToolBuilder<I> {
     /// The tool. What `handler` returns decides the output schema.
     pub fn handler<S, F, Fut>(self, handler: F) -> Tool<S>
     where
-        I: Input,
+        I: ToolInput,
         S: Send + Sync + 'static,
         F: Fn(Arc<S>, Cx, I::Value) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoToolResult> + Send + 'static,
@@ -239,7 +239,7 @@ impl<I> ToolBuilder<I> {
             definition.output_schema =
                 <Fut::Output>::output_schema().map(|schema| Arc::new(schema.into_object()));
         }
-        let handler: Handler<S> = Arc::new(move |state, cx, args| match I::read(args) {
+        let handler: ToolHandler<S> = Arc::new(move |state, cx, args| match I::read(args) {
             Ok(input) => {
                 let running = handler(state, cx, input);
                 Box::pin(async move { running.await.into_tool_result() })

@@ -25,9 +25,9 @@ use tokio::process::Command;
 use crate::error::{Error, Result};
 use crate::framing::{LineReader, LineWriter, ReadFrames, WriteFrames};
 use crate::limits::Limits;
-use activity::Activity;
+use activity::ChildActivity;
 pub use guard::ChildGuard;
-use leftovers::Mark;
+use leftovers::ChildMark;
 pub(crate) use process::Process;
 pub use start::StartProgress;
 pub(crate) use start::{StartClock, StartHook, StartSign};
@@ -134,17 +134,17 @@ impl Child {
     }
 
     /// Starts it. `hook` hears its error output.
-    pub(crate) fn start(&self, limits: &Limits, hook: Option<ErrorOutputHook>) -> Result<Started> {
+    pub(crate) fn start(&self, limits: &Limits, hook: Option<ErrorOutputHook>) -> Result<StartedChild> {
         let name = self.program.to_string_lossy().into_owned();
         let guard = self.guard.as_ref().filter(|_| cfg!(unix));
-        let mark = guard.and_then(|_| Mark::new());
+        let mark = guard.and_then(|_| ChildMark::new());
         let checked = guard.map_or(Ok(()), |_| self.check_program());
         let spawned = checked.and_then(|()| self.command(guard, mark.as_ref()).spawn());
         let mut child = spawned.map_err(|error| {
             let what = format!("the server `{name}` could not be started: {error}");
             Error::Io(std::io::Error::new(os::kind_of_spawn_error(&error), what))
         })?;
-        let activity = Activity::of(&child);
+        let activity = ChildActivity::of(&child);
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
@@ -152,7 +152,7 @@ impl Child {
         };
         let said = LastLines::default();
         let listening = tokio::spawn(stderr::listen(stderr, name.clone(), said.clone(), hook));
-        Ok(Started {
+        Ok(StartedChild {
             reader: Box::new(LineReader::new(stdout, limits.reply_bytes)),
             writer: Box::new(LineWriter::new(stdin)),
             watch: StartWatch::new(activity, said.clone()),
@@ -165,7 +165,7 @@ impl Child {
         os::check_program(&self.program, self.directory.as_deref(), path.as_deref())
     }
 
-    fn command(&self, guard: Option<&ChildGuard>, mark: Option<&Mark>) -> Command {
+    fn command(&self, guard: Option<&ChildGuard>, mark: Option<&ChildMark>) -> Command {
         let program = os::program(&self.program);
         let mut command = match guard {
             Some(guard) => guard.watching(&program),
@@ -195,7 +195,7 @@ impl fmt::Debug for Child {
 }
 
 /// A child that runs.
-pub(crate) struct Started {
+pub(crate) struct StartedChild {
     pub reader: Box<dyn ReadFrames>,
     pub writer: Box<dyn WriteFrames>,
     pub watch: StartWatch,

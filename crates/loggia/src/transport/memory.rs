@@ -20,15 +20,15 @@ const CAPACITY: usize = 64;
 
 /// One end of an in-memory connection.
 pub struct MemoryTransport {
-    reader: Reader,
-    writer: Writer,
+    reader: MemoryReader,
+    writer: MemoryWriter,
 }
 
 /// The reading half of an [`MemoryTransport`].
-pub struct Reader(mpsc::Receiver<Bytes>);
+pub struct MemoryReader(mpsc::Receiver<Bytes>);
 
 /// The writing half of an [`MemoryTransport`].
-pub struct Writer {
+pub struct MemoryWriter {
     sender: mpsc::Sender<Bytes>,
     queue: std::collections::VecDeque<Bytes>,
     queued: usize,
@@ -43,8 +43,8 @@ pub fn pair() -> (MemoryTransport, MemoryTransport) {
 
 impl MemoryTransport {
     fn new(sender: mpsc::Sender<Bytes>, receiver: mpsc::Receiver<Bytes>) -> MemoryTransport {
-        let writer = Writer { sender, queue: Default::default(), queued: 0 };
-        MemoryTransport { reader: Reader(receiver), writer }
+        let writer = MemoryWriter { sender, queue: Default::default(), queued: 0 };
+        MemoryTransport { reader: MemoryReader(receiver), writer }
     }
 
     /// Sends one message; waits while the other end is slow. `false` once the other end is gone.
@@ -58,7 +58,7 @@ impl MemoryTransport {
     }
 
     /// The two halves.
-    pub fn split(self) -> (Reader, Writer) {
+    pub fn split(self) -> (MemoryReader, MemoryWriter) {
         (self.reader, self.writer)
     }
 }
@@ -76,7 +76,7 @@ impl Serve for MemoryTransport {
 }
 
 #[cfg(feature = "http-server")]
-impl Reader {
+impl MemoryReader {
     /// The next message; `None` once the other end is gone.
     pub(crate) async fn recv(&mut self) -> Option<Bytes> {
         self.0.recv().await
@@ -84,14 +84,14 @@ impl Reader {
 }
 
 #[cfg(feature = "http-server")]
-impl Writer {
+impl MemoryWriter {
     /// The channel itself, for many senders.
     pub(crate) fn into_sender(self) -> mpsc::Sender<Bytes> {
         self.sender
     }
 }
 
-impl ReadFrames for Reader {
+impl ReadFrames for MemoryReader {
     fn next(&mut self) -> BoxFuture<'_, io::Result<Option<Frame>>> {
         Box::pin(async { Ok(self.0.recv().await.map(Ok)) })
     }
@@ -101,7 +101,7 @@ impl ReadFrames for Reader {
     }
 }
 
-impl WriteFrames for Writer {
+impl WriteFrames for MemoryWriter {
     fn queue(&mut self, message: Bytes) {
         self.queued += message.len();
         self.queue.push_back(message);

@@ -1,16 +1,21 @@
 //! The signals that ask a process to end. Every server and command listens for the same ones, so that none of them
 //! ends a process without the cleaning up that the others get.
 
+#[cfg(not(unix))]
+use portable::CtrlC as PlatformSignals;
+#[cfg(unix)]
+use unix::Signals as PlatformSignals;
+
 /// The signals that ask this process to end: SIGTERM, SIGINT (Ctrl-C), SIGQUIT, and SIGHUP unless it is ignored, as
 /// under `nohup`. Elsewhere than on Unix: Ctrl-C.
 ///
 /// They are caught from [`listen`](TerminationSignals::listen) on, and no longer end the process by themselves.
-pub struct TerminationSignals(platform::Signals);
+pub struct TerminationSignals(PlatformSignals);
 
 impl TerminationSignals {
     /// Catches the signals. Must be called within a runtime; signals that cannot be caught end the process.
     pub fn listen() -> TerminationSignals {
-        TerminationSignals(platform::Signals::listen())
+        TerminationSignals(PlatformSignals::listen())
     }
 
     /// Waits for the next signal. Dropping the future loses nothing.
@@ -20,7 +25,7 @@ impl TerminationSignals {
 }
 
 #[cfg(unix)]
-mod platform {
+mod unix {
     use std::future::poll_fn;
     use std::task::Poll;
 
@@ -81,12 +86,12 @@ mod platform {
 }
 
 #[cfg(not(unix))]
-mod platform {
-    pub(super) struct Signals;
+mod portable {
+    pub(super) struct CtrlC;
 
-    impl Signals {
-        pub(super) fn listen() -> Signals {
-            Signals
+    impl CtrlC {
+        pub(super) fn listen() -> CtrlC {
+            CtrlC
         }
 
         pub(super) async fn next(&mut self) {

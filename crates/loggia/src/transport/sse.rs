@@ -9,10 +9,10 @@ use std::time::Duration;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Event {
+pub struct SseEvent {
     /// The `event` field; `None` is the same as `message`.
     pub name: Option<String>,
-    /// The `id` field of this very event; an earlier event's id is in [`Parser::last_event_id`].
+    /// The `id` field of this very event; an earlier event's id is in [`SseParser::last_event_id`].
     pub id: Option<String>,
     /// The `data` fields, joined by line feeds. Empty for an event that only carries an id.
     pub data: Vec<u8>,
@@ -70,44 +70,44 @@ fn is_break(byte: u8) -> bool {
 
 /// Reads an event stream from chunks cut anywhere.
 ///
-/// Give it every chunk with [`feed`](Parser::feed), then take events with [`next_event`](Parser::next_event)
+/// Give it every chunk with [`feed`](SseParser::feed), then take events with [`next_event`](SseParser::next_event)
 /// until there is none. An event that was not finished when the stream ended is lost, as the standard says.
 #[derive(Debug)]
-pub struct Parser {
+pub struct SseParser {
     limit: usize,
     line: Vec<u8>,
-    event: Event,
+    event: SseEvent,
     has_data: bool,
     at_start: bool,
     after_cr: bool,
     too_long: bool,
-    ready: VecDeque<Event>,
+    ready: VecDeque<SseEvent>,
     last_event_id: Option<String>,
     retry: Option<Duration>,
 }
 
 /// An event exceeded the limit. Nothing after it can be trusted: close the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooLong {
+pub struct SseEventTooLong {
     /// The limit, in bytes.
     pub limit: usize,
 }
 
-impl fmt::Display for TooLong {
+impl fmt::Display for SseEventTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "an event of the stream is longer than {} bytes", self.limit)
     }
 }
 
-impl std::error::Error for TooLong {}
+impl std::error::Error for SseEventTooLong {}
 
-impl Parser {
+impl SseParser {
     /// A parser that holds at most `limit` bytes of one event.
-    pub fn new(limit: usize) -> Parser {
-        Parser {
+    pub fn new(limit: usize) -> SseParser {
+        SseParser {
             limit,
             line: Vec::new(),
-            event: Event::default(),
+            event: SseEvent::default(),
             has_data: false,
             at_start: true,
             after_cr: false,
@@ -137,10 +137,10 @@ impl Parser {
     }
 
     /// The next complete event. After an error there are no more.
-    pub fn next_event(&mut self) -> Result<Option<Event>, TooLong> {
+    pub fn next_event(&mut self) -> Result<Option<SseEvent>, SseEventTooLong> {
         match self.ready.pop_front() {
             Some(event) => Ok(Some(event)),
-            None if self.too_long => Err(TooLong { limit: self.limit }),
+            None if self.too_long => Err(SseEventTooLong { limit: self.limit }),
             None => Ok(None),
         }
     }
@@ -150,7 +150,7 @@ impl Parser {
         self.line.len() + self.event.data.len()
     }
 
-    /// The last id of the stream so far: what to send as `Last-Event-ID` when reconnecting.
+    /// The last id of the stream so far: what to send as `Last-SseEvent-ID` when reconnecting.
     pub fn last_event_id(&self) -> Option<&str> {
         self.last_event_id.as_deref().filter(|id| !id.is_empty())
     }
@@ -164,7 +164,7 @@ impl Parser {
         if self.line.len() + self.event.data.len() + part.len() > self.limit {
             self.too_long = true;
             self.line = Vec::new();
-            self.event = Event::default();
+            self.event = SseEvent::default();
         } else {
             self.line.extend_from_slice(part);
         }
@@ -230,12 +230,12 @@ mod tests {
 
     use super::*;
 
-    fn event(name: Option<&str>, id: Option<&str>, data: &str) -> Event {
-        Event { name: name.map(Into::into), id: id.map(Into::into), data: data.into() }
+    fn event(name: Option<&str>, id: Option<&str>, data: &str) -> SseEvent {
+        SseEvent { name: name.map(Into::into), id: id.map(Into::into), data: data.into() }
     }
 
-    fn parse(limit: usize, chunks: &[&[u8]]) -> (Vec<Event>, bool, Parser) {
-        let mut parser = Parser::new(limit);
+    fn parse(limit: usize, chunks: &[&[u8]]) -> (Vec<SseEvent>, bool, SseParser) {
+        let mut parser = SseParser::new(limit);
         let mut events = Vec::new();
         for chunk in chunks {
             parser.feed(chunk);
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn streams() {
-        let cases: &[(&str, Vec<Event>)] = &[
+        let cases: &[(&str, Vec<SseEvent>)] = &[
             ("", vec![]),
             ("data: a\n\n", vec![event(None, None, "a")]),
             (
@@ -356,7 +356,7 @@ mod tests {
             for (name, id, data) in events {
                 write_event(&mut out, name.as_deref(), id.as_deref(), data.as_bytes());
                 out.extend_from_slice(KEEP_ALIVE);
-                expected.push(Event { name, id, data: data.into_bytes() });
+                expected.push(SseEvent { name, id, data: data.into_bytes() });
             }
             prop_assert_eq!(parse(10_000, &[&out]).0, expected);
         }

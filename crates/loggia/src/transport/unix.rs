@@ -83,7 +83,7 @@ mod os {
         limits: Limits,
         shutdown: Shutdown,
     ) -> Result<()> {
-        let bound = Bound::new(&socket).await?;
+        let bound = BoundSocket::new(&socket).await?;
         let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
         let mut connections = JoinSet::new();
         loop {
@@ -133,14 +133,14 @@ mod os {
     }
 
     /// A listening socket and the file that names it, which goes with it.
-    struct Bound {
+    struct BoundSocket {
         listener: UnixListener,
         path: PathBuf,
         identity: (u64, u64),
     }
 
-    impl Bound {
-        async fn new(socket: &UnixSocket) -> Result<Bound> {
+    impl BoundSocket {
+        async fn new(socket: &UnixSocket) -> Result<BoundSocket> {
             let path = &socket.path;
             make_room(path).await?;
             bind(path, socket.mode).map_err(|error| {
@@ -149,7 +149,7 @@ mod os {
         }
     }
 
-    impl Drop for Bound {
+    impl Drop for BoundSocket {
         fn drop(&mut self) {
             // Another server may have taken the name since.
             if fs::symlink_metadata(&self.path).is_ok_and(|now| (now.dev(), now.ino()) == self.identity) {
@@ -177,7 +177,7 @@ mod os {
 
     /// Binds in a directory that nobody else can enter and moves the socket to its place when its
     /// permissions are right; the move replaces a dead server's socket.
-    fn bind(path: &Path, mode: u32) -> io::Result<Bound> {
+    fn bind(path: &Path, mode: u32) -> io::Result<BoundSocket> {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let workshop = parent.join(format!(".{}", correlation_id()));
         DirBuilder::new().mode(0o700).create(&workshop)?;
@@ -186,12 +186,12 @@ mod os {
         made
     }
 
-    fn bind_in(workshop: &Path, path: &Path, mode: u32) -> io::Result<Bound> {
+    fn bind_in(workshop: &Path, path: &Path, mode: u32) -> io::Result<BoundSocket> {
         let made = workshop.join("s");
         let listener = UnixListener::bind(&made)?;
         fs::set_permissions(&made, Permissions::from_mode(mode))?;
         let metadata = fs::symlink_metadata(&made)?;
         fs::rename(&made, path)?;
-        Ok(Bound { listener, path: path.to_owned(), identity: (metadata.dev(), metadata.ino()) })
+        Ok(BoundSocket { listener, path: path.to_owned(), identity: (metadata.dev(), metadata.ino()) })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use loggia::client::{Client, Halves, InputHandler, InputPolicy, RequestOptions, Status, Target};
+use loggia::client::{Client, ConnectionHalves, InputHandler, InputPolicy, RequestOptions, Status, Target};
 use loggia::error::Error;
 use loggia::limits::Limits;
 use loggia::model::{
@@ -682,7 +682,8 @@ async fn an_answer_that_cannot_be_read_ends_its_request_at_once() {
 async fn first_of_calls(answer: &str, calls: usize) -> Result<loggia::model::CallToolResult, Error> {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let (reader, writer) = tokio::io::split(ours);
-    let halves: Halves = (Box::new(LineReader::new(reader, 4096)), Box::new(LineWriter::new(writer)));
+    let halves: ConnectionHalves =
+        (Box::new(LineReader::new(reader, 4096)), Box::new(LineWriter::new(writer)));
     let halves = Mutex::new(Some(halves));
     let target = Target::custom(move || {
         let halves = halves.lock().expect("nobody panics with it").take();

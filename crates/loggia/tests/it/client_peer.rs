@@ -5,11 +5,11 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use loggia::client::{Halves, Target};
+use loggia::client::{ConnectionHalves, Target};
 use loggia::error::{Error, Result};
 use loggia::service::BoxFuture;
 use loggia::transport::framing::{BadFrame, Frame, ReadFrames};
-use loggia::transport::memory::{self, MemoryTransport, Reader};
+use loggia::transport::memory::{self, MemoryReader, MemoryTransport};
 use loggia::wire::jsonrpc::PartialEnvelope;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
@@ -33,7 +33,7 @@ impl Peer {
     pub fn bounded(most: usize) -> (Target, Peer) {
         let (client, peer) = Peer::pair();
         let (reader, writer) = client.split();
-        let halves: Halves = (Box::new(BoundedReader { reader, most }), Box::new(writer));
+        let halves: ConnectionHalves = (Box::new(BoundedReader { reader, most }), Box::new(writer));
         let halves = Mutex::new(Some(halves));
         let target = Target::custom(move || {
             let next = halves.lock().expect("nobody panics with it").take();
@@ -106,7 +106,7 @@ impl Peer {
 
 /// Reads messages and skips the long ones, as a reader of lines does.
 struct BoundedReader {
-    reader: Reader,
+    reader: MemoryReader,
     most: usize,
 }
 
@@ -133,7 +133,7 @@ impl ReadFrames for BoundedReader {
     }
 }
 
-fn halves(end: Option<MemoryTransport>) -> Result<Halves> {
+fn halves(end: Option<MemoryTransport>) -> Result<ConnectionHalves> {
     let end = end.ok_or_else(|| Error::Connection("nobody listens".to_owned()))?;
     let (reader, writer) = end.split();
     Ok((Box::new(reader), Box::new(writer)))

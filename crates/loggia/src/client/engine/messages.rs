@@ -6,10 +6,10 @@ use loggia_wire::jsonrpc::Id;
 use loggia_wire::model::CancelledParams;
 use loggia_wire::{ErrorCode, Message, Method, Params, RawJson, RpcError, Version};
 
-use super::pending::Pending;
-use super::{Engine, Output, Phase, RawReply};
+use super::pending::PendingCall;
+use super::{Engine, EngineOutput, EnginePhase, RawReply};
 use crate::client::era::Negotiation;
-use crate::client::negotiate::Answer;
+use crate::client::negotiate::OpeningAnswer;
 use crate::client::noise::UnreadableMessage;
 use crate::client::params;
 use crate::error::Error;
@@ -49,7 +49,7 @@ impl Engine {
     /// Returns the revision in which the server may ask.
     fn asking_version(&self, method: &Method) -> Result<Version, UnreadableMessage> {
         let version = match &self.phase {
-            Phase::Ready(facts) => facts.version,
+            EnginePhase::Ready(facts) => facts.version,
             // Until the opening is through only a legacy server may ask, and only "are you there?".
             _ => Version::LATEST_LEGACY,
         };
@@ -70,27 +70,27 @@ impl Engine {
     ) {
         let Id::Number(id) = id else { return tracing::debug!(%id, "an answer to a request we never made") };
         let answer = match outcome {
-            Ok(result) => Answer::Result(result),
-            Err(error) => Answer::Error(error),
+            Ok(result) => OpeningAnswer::Result(result),
+            Err(error) => OpeningAnswer::Error(error),
         };
         let Some(answer) = self.opening_answered(now, id, answer) else { return };
         let Some(version) = self.pending.get(&id).and_then(|pending| pending.sent) else {
             return tracing::debug!(id, "an answer that nobody waits for");
         };
         match answer {
-            Answer::Result(result) => self.finish(id, Ok(RawReply { version, result })),
-            Answer::Error(error) if self.must_renegotiate(id, &error) => self.start_over(now, id),
-            Answer::Error(error) => self.finish(id, Err(Error::Rpc(error))),
+            OpeningAnswer::Result(result) => self.finish(id, Ok(RawReply { version, result })),
+            OpeningAnswer::Error(error) if self.must_renegotiate(id, &error) => self.start_over(now, id),
+            OpeningAnswer::Error(error) => self.finish(id, Err(Error::Rpc(error))),
             _ => {}
         }
         if self.settings.own_streams && stream != Some(id) {
-            self.outputs.push_back(Output::Abandon(id));
+            self.outputs.push_back(EngineOutput::Abandon(id));
         }
     }
 
     /// The one request under way, where there is exactly one.
     pub(super) fn only_request(&self) -> Option<i64> {
-        if let Phase::Opening { asked: Some(asked), .. } = &self.phase {
+        if let EnginePhase::Opening { asked: Some(asked), .. } = &self.phase {
             return Some(asked.id);
         }
         let mut sent = self.pending.iter().filter(|(_, pending)| pending.sent.is_some());
@@ -108,7 +108,7 @@ impl Engine {
     /// Sends the request again once a new opening is through.
     pub(super) fn start_over(&mut self, now: Instant, id: i64) {
         self.wait_again(id);
-        if matches!(self.phase, Phase::Ready(_)) {
+        if matches!(self.phase, EnginePhase::Ready(_)) {
             self.begin_opening(now, None);
         }
     }
@@ -129,13 +129,13 @@ impl Engine {
             Method::Log => stream.or_else(|| self.oldest(|pending| pending.call.log_level.is_some())),
             _ => self.subscription(params.as_ref()).or(stream),
         };
-        self.outputs.push_back(Output::Notification { call, method, params });
+        self.outputs.push_back(EngineOutput::Notification { call, method, params });
     }
 
     /// The revision in use, once it is known.
     pub(super) fn version(&self) -> Option<Version> {
         match &self.phase {
-            Phase::Ready(facts) => Some(facts.version),
+            EnginePhase::Ready(facts) => Some(facts.version),
             _ => None,
         }
     }
@@ -159,7 +159,7 @@ impl Engine {
         let cancelled: Option<CancelledParams> = params.and_then(|params| params.decode().ok());
         let Some(id) = cancelled.and_then(|cancelled| cancelled.request_id) else { return };
         if let Some(call) = self.asks.remove(&id) {
-            self.outputs.push_back(Output::DropAsk(id));
+            self.outputs.push_back(EngineOutput::DropAsk(id));
             if let Some(call) = call {
                 self.ask_ended(now, call);
             }
@@ -167,7 +167,7 @@ impl Engine {
             && self.pending.get(&id).is_some_and(|pending| pending.call.method == Method::Listen)
         {
             self.finish(id, Err(Error::Connection("the server ended the subscription".to_owned())));
-            self.outputs.push_back(Output::Abandon(id));
+            self.outputs.push_back(EngineOutput::Abandon(id));
         }
     }
 
@@ -210,7 +210,7 @@ impl Engine {
         if let Some(call) = call {
             self.reschedule(call, |pending| pending.pause(now));
         }
-        self.outputs.push_back(Output::Ask { id, call, method, params });
+        self.outputs.push_back(EngineOutput::Ask { id, call, method, params });
     }
 
     /// The request on whose behalf the server asks: the one whose stream carried the question; on a shared
@@ -222,7 +222,7 @@ impl Engine {
             .or_else(|| self.oldest(|pending| pending.call.method.may_require_input()))
     }
 
-    pub(super) fn oldest(&self, wanted: impl Fn(&Pending) -> bool) -> Option<i64> {
+    pub(super) fn oldest(&self, wanted: impl Fn(&PendingCall) -> bool) -> Option<i64> {
         self.pending.iter().find(|(_, pending)| pending.sent.is_some() && wanted(pending)).map(|(id, _)| *id)
     }
 
@@ -243,7 +243,7 @@ impl Engine {
             }
             self.asks.remove(&id);
             self.respond(&id, Err(RpcError::invalid_request("The request you asked for was cancelled")));
-            self.outputs.push_back(Output::DropAsk(id));
+            self.outputs.push_back(EngineOutput::DropAsk(id));
         }
     }
 }

@@ -22,22 +22,22 @@ use loggia_wire::{Method, Params, RawJson, RpcError, Version};
 
 use crate::client::era::Negotiation;
 use crate::client::link_event::{LinkEvent, Outgoing, RequestFailure, SessionRefusal};
-use crate::client::negotiate::{Answer, Opening, Patience, ServerFacts};
+use crate::client::negotiate::{Opening, OpeningAnswer, OpeningTimeouts, ServerFacts};
 use crate::client::noise::{NoiseBudget, UnreadableMessage};
 use crate::error::Error;
 use crate::transport::child::StartClock;
-use pending::Pending;
+use pending::PendingCall;
 
 #[cfg_attr(not(feature = "http-client"), allow(unused_imports, reason = "only HTTP shares it"))]
 pub(crate) use write::Composer;
 
 /// What an engine never changes.
 #[derive(Debug, Clone)]
-pub(crate) struct Settings {
+pub(crate) struct EngineSettings {
     pub identity: Implementation,
     pub capabilities: ClientCapabilities,
     pub negotiation: Negotiation,
-    pub patience: Patience,
+    pub patience: OpeningTimeouts,
     /// The longest time without a sign of work before the first message of a server that is started as a process;
     /// `None` where no process is started.
     pub start_limit: Option<Duration>,
@@ -60,11 +60,11 @@ pub(crate) struct Settings {
 
 /// The numbers of requests: never used twice in a client's life.
 #[derive(Debug, Clone)]
-pub(crate) struct Ids(Arc<AtomicI64>);
+pub(crate) struct RequestIds(Arc<AtomicI64>);
 
-impl Ids {
-    pub(crate) fn new() -> Ids {
-        Ids(Arc::new(AtomicI64::new(1)))
+impl RequestIds {
+    pub(crate) fn new() -> RequestIds {
+        RequestIds(Arc::new(AtomicI64::new(1)))
     }
 
     pub(crate) fn next(&self) -> i64 {
@@ -85,14 +85,14 @@ pub(crate) struct OutgoingCall {
     pub progress: bool,
     /// Whether the server's questions during this request have a handler of their own.
     pub own_input: bool,
-    pub timing: Timing,
+    pub timing: CallTiming,
     /// What HTTP repeats of the arguments, encoded.
     pub headers: Vec<(String, String)>,
 }
 
 /// How long a request may take.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Timing {
+pub(crate) struct CallTiming {
     /// Between signs of life: the request itself, its progress, its questions.
     pub idle: Option<Duration>,
     /// In all, questions to the program not counted.
@@ -110,7 +110,7 @@ pub struct RawReply {
 
 /// What the driver is to do.
 #[derive(Debug)]
-pub(crate) enum Output {
+pub(crate) enum EngineOutput {
     /// A request ended.
     Finished { id: i64, outcome: Result<RawReply, Error> },
     /// The server told something, `call` being the request it belongs to where that is known.
@@ -135,26 +135,26 @@ pub(crate) enum Output {
 
 /// The machine.
 pub(crate) struct Engine {
-    settings: Settings,
-    ids: Ids,
+    settings: EngineSettings,
+    ids: RequestIds,
     composer: Arc<Composer>,
-    phase: Phase,
+    phase: EnginePhase,
     /// What was agreed on last time.
     known: Option<Version>,
-    pending: BTreeMap<i64, Pending>,
+    pending: BTreeMap<i64, PendingCall>,
     deadlines: BTreeSet<(Instant, i64)>,
     /// The server's questions, and the request each belongs to.
     asks: HashMap<Id, Option<i64>>,
     transmits: VecDeque<Outgoing>,
-    outputs: VecDeque<Output>,
+    outputs: VecDeque<EngineOutput>,
     noise: NoiseBudget,
 }
 
-enum Phase {
+enum EnginePhase {
     Down,
     Opening {
         machine: Box<Opening>,
-        asked: Option<Asked>,
+        asked: Option<OpeningRequest>,
         overdue: Option<i64>,
         closed: Option<String>,
         /// Runs until the first message of a server that was started as a process.
@@ -164,7 +164,7 @@ enum Phase {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Asked {
+struct OpeningRequest {
     id: i64,
     /// Time of the probe, or of the first message of the server after it.
     since: Instant,
@@ -173,7 +173,7 @@ struct Asked {
     is_probe: bool,
 }
 
-impl Asked {
+impl OpeningRequest {
     /// Returns the time at which the probe counts as unanswered.
     fn until(&self, start: Option<&StartClock>) -> Instant {
         match start {
@@ -186,14 +186,14 @@ impl Asked {
 
 impl Engine {
     /// An engine without a connection. `known` is what the server spoke last time.
-    pub(crate) fn new(settings: Settings, ids: Ids, known: Option<Version>) -> Engine {
+    pub(crate) fn new(settings: EngineSettings, ids: RequestIds, known: Option<Version>) -> Engine {
         let composer = Arc::new(Composer::new(&settings));
         let noise = NoiseBudget::new(settings.most_noise);
         Engine {
             settings,
             ids,
             composer,
-            phase: Phase::Down,
+            phase: EnginePhase::Down,
             known,
             pending: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -211,7 +211,7 @@ impl Engine {
     }
 
     /// The next thing to do. OutgoingCall until `None`.
-    pub(crate) fn poll(&mut self) -> Option<Output> {
+    pub(crate) fn poll(&mut self) -> Option<EngineOutput> {
         self.outputs.pop_front()
     }
 
@@ -228,7 +228,7 @@ impl Engine {
     /// When [`Engine::handle_timeout`] is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let opening = match &self.phase {
-            Phase::Opening { asked: Some(asked), start, .. } => Some(asked.until(start.as_ref())),
+            EnginePhase::Opening { asked: Some(asked), start, .. } => Some(asked.until(start.as_ref())),
             _ => None,
         };
         opening.into_iter().chain(self.deadlines.first().map(|(at, _)| *at)).min()
@@ -239,10 +239,10 @@ impl Engine {
         self.noise.reset();
         let clock = self.settings.start_limit.map(|limit| StartClock::new(now, limit));
         match &mut self.phase {
-            Phase::Opening { machine, closed, start, .. } if closed.is_some() => {
+            EnginePhase::Opening { machine, closed, start, .. } if closed.is_some() => {
                 *start = clock;
                 let reason = closed.take().unwrap_or_default();
-                let step = machine.answer(Answer::Closed(reason));
+                let step = machine.answer(OpeningAnswer::Closed(reason));
                 self.step(now, step);
             }
             _ => self.begin_opening(now, clock),
@@ -251,16 +251,16 @@ impl Engine {
 
     /// No connection could be opened: whatever waits for one fails.
     pub(crate) fn unreachable(&mut self, error: &Error) {
-        self.phase = Phase::Down;
+        self.phase = EnginePhase::Down;
         self.fail_waiting(error);
     }
 
     /// Starts a request. It waits where the connection is not ready.
     pub(crate) fn start(&mut self, now: Instant, id: i64, call: OutgoingCall) {
-        let pending = Pending::new(now, call);
+        let pending = PendingCall::new(now, call);
         self.pending.insert(id, pending);
         self.schedule(id);
-        if matches!(self.phase, Phase::Ready(_)) {
+        if matches!(self.phase, EnginePhase::Ready(_)) {
             self.send_request(id);
         }
     }
@@ -283,7 +283,7 @@ impl Engine {
 
     /// Sends a notification, where the connection is ready for it.
     pub(crate) fn notify(&mut self, method: Method, params: Option<&RawJson>) {
-        if let Phase::Ready(facts) = &self.phase
+        if let EnginePhase::Ready(facts) = &self.phase
             && method.exists_in(facts.version)
         {
             let version = facts.version;
@@ -303,18 +303,18 @@ impl Engine {
             }
             LinkEvent::Unreadable { stream, noise } => self.unreadable(now, stream, noise),
             LinkEvent::Starting(sign) => {
-                if let Phase::Opening { start: Some(clock), .. } = &mut self.phase {
+                if let EnginePhase::Opening { start: Some(clock), .. } = &mut self.phase {
                     clock.handle_sign(now, &sign);
                 }
             }
             LinkEvent::Failed { id, failure } => self.failed(now, id, failure),
             LinkEvent::SessionExpired => {
-                if matches!(self.phase, Phase::Ready(_)) {
+                if matches!(self.phase, EnginePhase::Ready(_)) {
                     self.begin_opening(now, None);
                 }
             }
             LinkEvent::SseOpened(outcome) => {
-                if let Phase::Opening { machine, .. } = &mut self.phase {
+                if let EnginePhase::Opening { machine, .. } = &mut self.phase {
                     let step = machine.sse_opened(outcome);
                     self.step(now, step);
                 }
@@ -334,21 +334,28 @@ impl Engine {
             } else {
                 pending.call.timing.idle
             };
-            self.outputs
-                .push_back(Output::Finished { id, outcome: Err(Error::timeout(after.unwrap_or_default())) });
+            self.outputs.push_back(EngineOutput::Finished {
+                id,
+                outcome: Err(Error::timeout(after.unwrap_or_default())),
+            });
         }
     }
 
     fn failed(&mut self, now: Instant, id: i64, failure: RequestFailure) {
-        let in_opening = matches!(&self.phase, Phase::Opening { asked: Some(asked), .. } if asked.id == id);
+        let in_opening =
+            matches!(&self.phase, EnginePhase::Opening { asked: Some(asked), .. } if asked.id == id);
         if in_opening {
             let answer = match failure {
-                RequestFailure::Status { status, message } => Answer::Status { status, message },
-                RequestFailure::Session(SessionRefusal { error, .. }) => Answer::Failed(error),
-                RequestFailure::Ended => Answer::Closed("the stream ended before the answer came".to_owned()),
+                RequestFailure::Status { status, message } => OpeningAnswer::Status { status, message },
+                RequestFailure::Session(SessionRefusal { error, .. }) => OpeningAnswer::Failed(error),
+                RequestFailure::Ended => {
+                    OpeningAnswer::Closed("the stream ended before the answer came".to_owned())
+                }
                 // It answered, though not with what a server of our era would.
-                RequestFailure::Error(Error::Protocol(message)) => Answer::Status { status: 200, message },
-                RequestFailure::Error(error) => Answer::Failed(error),
+                RequestFailure::Error(Error::Protocol(message)) => {
+                    OpeningAnswer::Status { status: 200, message }
+                }
+                RequestFailure::Error(error) => OpeningAnswer::Failed(error),
             };
             self.opening_answered(now, id, answer);
             return;
@@ -361,19 +368,19 @@ impl Engine {
 
     fn closed(&mut self, reason: String) {
         for (id, _) in std::mem::take(&mut self.asks) {
-            self.outputs.push_back(Output::DropAsk(id));
+            self.outputs.push_back(EngineOutput::DropAsk(id));
         }
         self.transmits.clear();
-        if let Phase::Opening { machine, asked, closed, .. } = &mut self.phase
+        if let EnginePhase::Opening { machine, asked, closed, .. } = &mut self.phase
             && self.settings.reopens
             && machine.survives_close()
         {
             *asked = None;
             *closed = Some(reason);
-            return self.outputs.push_back(Output::Reopen);
+            return self.outputs.push_back(EngineOutput::Reopen);
         }
-        let opening = matches!(self.phase, Phase::Opening { .. });
-        self.phase = Phase::Down;
+        let opening = matches!(self.phase, EnginePhase::Opening { .. });
+        self.phase = EnginePhase::Down;
         let sent: Vec<i64> =
             self.pending.iter().filter(|(_, p)| p.sent.is_some()).map(|(id, _)| *id).collect();
         for id in sent {
@@ -382,9 +389,9 @@ impl Engine {
         if opening {
             let error = Error::Connection(reason);
             self.fail_waiting(&error);
-            self.outputs.push_back(Output::Refused(error));
+            self.outputs.push_back(EngineOutput::Refused(error));
         } else {
-            self.outputs.push_back(Output::Lost(reason));
+            self.outputs.push_back(EngineOutput::Lost(reason));
         }
     }
 
@@ -398,7 +405,7 @@ impl Engine {
     }
 
     fn is_under_way(&self, id: i64) -> bool {
-        let asked = matches!(&self.phase, Phase::Opening { asked: Some(asked), .. } if asked.id == id);
+        let asked = matches!(&self.phase, EnginePhase::Opening { asked: Some(asked), .. } if asked.id == id);
         asked || self.pending.get(&id).is_some_and(|pending| pending.sent.is_some())
     }
 
@@ -421,7 +428,7 @@ impl OutgoingCall {
             log_level: None,
             progress: false,
             own_input: false,
-            timing: Timing::default(),
+            timing: CallTiming::default(),
             headers: Vec::new(),
         }
     }

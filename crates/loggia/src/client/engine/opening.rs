@@ -7,8 +7,8 @@ use std::time::Instant;
 use loggia_wire::{Method, RawJson, Version, codec};
 
 use super::write::outgoing;
-use super::{Asked, Engine, OutgoingCall, Output, Phase, Settings};
-use crate::client::negotiate::{Answer, Opening, ServerFacts, Step};
+use super::{Engine, EngineOutput, EnginePhase, EngineSettings, OpeningRequest, OutgoingCall};
+use crate::client::negotiate::{Opening, OpeningAnswer, OpeningStep, ServerFacts};
 use crate::client::params;
 use crate::error::Error;
 use crate::transport::child::StartClock;
@@ -16,32 +16,32 @@ use crate::transport::child::StartClock;
 impl Engine {
     /// Begins with the first question. `start` is the clock of a process that was just started.
     pub(super) fn begin_opening(&mut self, now: Instant, start: Option<StartClock>) {
-        let Settings { negotiation, patience, sse_allowed, .. } = self.settings;
+        let EngineSettings { negotiation, patience, sse_allowed, .. } = self.settings;
         let mut machine = Box::new(Opening::new(negotiation, patience, self.known, sse_allowed));
         let step = machine.start();
-        self.phase = Phase::Opening { machine, asked: None, overdue: None, closed: None, start };
+        self.phase = EnginePhase::Opening { machine, asked: None, overdue: None, closed: None, start };
         self.step(now, step);
     }
 
-    pub(super) fn step(&mut self, now: Instant, step: Step) {
+    pub(super) fn step(&mut self, now: Instant, step: OpeningStep) {
         match step {
-            Step::Ask { method, version, limit, is_probe } => {
-                let asked = Asked { id: self.ids.next(), since: now, limit, is_probe };
+            OpeningStep::Ask { method, version, limit, is_probe } => {
+                let asked = OpeningRequest { id: self.ids.next(), since: now, limit, is_probe };
                 self.ask_server(asked, method, version);
             }
-            Step::OpenSse => self.outputs.push_back(Output::OpenSse),
-            Step::Done(facts) => self.ready(Arc::new(*facts)),
-            Step::Failed(error) => {
-                self.phase = Phase::Down;
+            OpeningStep::OpenSse => self.outputs.push_back(EngineOutput::OpenSse),
+            OpeningStep::Done(facts) => self.ready(Arc::new(*facts)),
+            OpeningStep::Failed(error) => {
+                self.phase = EnginePhase::Down;
                 self.fail_waiting(&error);
-                self.outputs.push_back(Output::Refused(error));
+                self.outputs.push_back(EngineOutput::Refused(error));
             }
         }
     }
 
     /// The first message of a server ends its start: from here on the limits of the negotiation count.
     pub(super) fn spoke(&mut self, now: Instant) {
-        if let Phase::Opening { asked, start, .. } = &mut self.phase
+        if let EnginePhase::Opening { asked, start, .. } = &mut self.phase
             && start.take().is_some()
             && let Some(asked) = asked
         {
@@ -51,22 +51,22 @@ impl Engine {
 
     /// Ends the wait for an answer that is due at `now`.
     pub(super) fn opening_timeout(&mut self, now: Instant) {
-        let Phase::Opening { machine, asked, overdue, start, .. } = &mut self.phase else { return };
+        let EnginePhase::Opening { machine, asked, overdue, start, .. } = &mut self.phase else { return };
         let Some(late) = asked.filter(|asked| asked.until(start.as_ref()) <= now) else { return };
         *asked = None;
         let step = match start.filter(|clock| clock.give_up_at() <= now) {
-            Some(clock) => Step::Failed(Error::timeout(clock.limit())),
+            Some(clock) => OpeningStep::Failed(Error::timeout(clock.limit())),
             None => {
                 *overdue = Some(late.id);
-                machine.answer(Answer::Silence)
+                machine.answer(OpeningAnswer::Silence)
             }
         };
         self.step(now, step);
     }
 
-    fn ask_server(&mut self, question: Asked, method: Method, version: Version) {
+    fn ask_server(&mut self, question: OpeningRequest, method: Method, version: Version) {
         let id = question.id;
-        if let Phase::Opening { asked, .. } = &mut self.phase {
+        if let EnginePhase::Opening { asked, .. } = &mut self.phase {
             *asked = Some(question);
         }
         let request = match method {
@@ -79,7 +79,7 @@ impl Engine {
         match request {
             Ok(request) => self.transmits.push_back(request),
             // Our own parameters are objects: this cannot happen, and must not hang if it does.
-            Err(error) => self.outputs.push_back(Output::Refused(error)),
+            Err(error) => self.outputs.push_back(EngineOutput::Refused(error)),
         }
     }
 
@@ -96,15 +96,15 @@ impl Engine {
 
     pub(super) fn ready(&mut self, facts: Arc<ServerFacts>) {
         self.known = Some(facts.version);
-        if let Phase::Opening { overdue, asked, .. } = self.phase {
+        if let EnginePhase::Opening { overdue, asked, .. } = self.phase {
             let open = overdue.into_iter().chain(asked.map(|asked| asked.id));
-            self.outputs.extend(open.map(Output::Abandon));
+            self.outputs.extend(open.map(EngineOutput::Abandon));
         }
         if !facts.version.is_modern() {
             self.transmit_notification(facts.version, Method::Initialized, None);
         }
-        self.phase = Phase::Ready(facts.clone());
-        self.outputs.push_back(Output::Ready(facts));
+        self.phase = EnginePhase::Ready(facts.clone());
+        self.outputs.push_back(EngineOutput::Ready(facts));
         let waiting: Vec<i64> =
             self.pending.iter().filter(|(_, p)| p.sent.is_none()).map(|(id, _)| *id).collect();
         for id in waiting {
@@ -113,8 +113,15 @@ impl Engine {
     }
 
     /// The part of the opening's questions that `id` answers, if any.
-    pub(super) fn opening_answered(&mut self, now: Instant, id: i64, answer: Answer) -> Option<Answer> {
-        let Phase::Opening { machine, asked, overdue, .. } = &mut self.phase else { return Some(answer) };
+    pub(super) fn opening_answered(
+        &mut self,
+        now: Instant,
+        id: i64,
+        answer: OpeningAnswer,
+    ) -> Option<OpeningAnswer> {
+        let EnginePhase::Opening { machine, asked, overdue, .. } = &mut self.phase else {
+            return Some(answer);
+        };
         if asked.is_some_and(|asked| asked.id == id) {
             *asked = None;
             let answer = bounded(answer, self.settings.most_opening);
@@ -134,11 +141,13 @@ impl Engine {
 }
 
 /// The answer, unless it is too long: it is kept for as long as the connection lasts.
-fn bounded(answer: Answer, most: usize) -> Answer {
+fn bounded(answer: OpeningAnswer, most: usize) -> OpeningAnswer {
     match answer {
-        Answer::Result(result) if result.as_bytes().len() > most => Answer::Failed(Error::Protocol(format!(
-            "the server describes itself in more than {most} bytes (`opening_bytes`)"
-        ))),
+        OpeningAnswer::Result(result) if result.as_bytes().len() > most => {
+            OpeningAnswer::Failed(Error::Protocol(format!(
+                "the server describes itself in more than {most} bytes (`opening_bytes`)"
+            )))
+        }
         answer => answer,
     }
 }

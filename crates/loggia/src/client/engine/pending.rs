@@ -6,11 +6,11 @@ use loggia_wire::jsonrpc::Id;
 use loggia_wire::model::CancelledParams;
 use loggia_wire::{Method, RawJson, RpcError, Version};
 
-use super::{Engine, OutgoingCall, Output, Phase, RawReply};
+use super::{Engine, EngineOutput, EnginePhase, OutgoingCall, RawReply};
 use crate::error::Error;
 
 /// One of them.
-pub(super) struct Pending {
+pub(super) struct PendingCall {
     pub(super) call: OutgoingCall,
     /// The revision it was sent in; `None` while it waits to be sent.
     pub(super) sent: Option<Version>,
@@ -24,7 +24,7 @@ pub(super) struct Pending {
 
 impl Engine {
     pub(super) fn send_request(&mut self, id: i64) {
-        let Phase::Ready(facts) = &self.phase else { return };
+        let EnginePhase::Ready(facts) = &self.phase else { return };
         let version = facts.version;
         let Some(pending) = self.pending.get_mut(&id) else { return };
         pending.sent = Some(version);
@@ -40,14 +40,14 @@ impl Engine {
     }
 
     /// Forgets a request without an answer, telling the server where that is possible.
-    pub(super) fn withdraw(&mut self, id: i64, reason: &str) -> Option<Pending> {
+    pub(super) fn withdraw(&mut self, id: i64, reason: &str) -> Option<PendingCall> {
         let pending = self.forget(id)?;
         if let Some(version) = pending.sent {
             if !(self.settings.own_streams && version.is_modern()) {
                 let params = CancelledParams::new(Id::Number(id), Some(reason.to_owned()));
                 self.transmit_notification(version, Method::Cancelled, Some(&RawJson::of(&params)));
             }
-            self.outputs.push_back(Output::Abandon(id));
+            self.outputs.push_back(EngineOutput::Abandon(id));
         }
         self.drop_asks_of(id);
         Some(pending)
@@ -55,11 +55,11 @@ impl Engine {
 
     pub(super) fn finish(&mut self, id: i64, outcome: Result<RawReply, Error>) {
         if self.forget(id).is_some() {
-            self.outputs.push_back(Output::Finished { id, outcome });
+            self.outputs.push_back(EngineOutput::Finished { id, outcome });
         }
     }
 
-    pub(super) fn forget(&mut self, id: i64) -> Option<Pending> {
+    pub(super) fn forget(&mut self, id: i64) -> Option<PendingCall> {
         let pending = self.pending.remove(&id)?;
         if let Some(at) = pending.deadline() {
             self.deadlines.remove(&(at, id));
@@ -68,13 +68,13 @@ impl Engine {
     }
 
     pub(super) fn schedule(&mut self, id: i64) {
-        if let Some(at) = self.pending.get(&id).and_then(Pending::deadline) {
+        if let Some(at) = self.pending.get(&id).and_then(PendingCall::deadline) {
             self.deadlines.insert((at, id));
         }
     }
 
     /// Applies `change` to a request's clock.
-    pub(super) fn reschedule(&mut self, id: i64, change: impl FnOnce(&mut Pending)) {
+    pub(super) fn reschedule(&mut self, id: i64, change: impl FnOnce(&mut PendingCall)) {
         let Some(pending) = self.pending.get_mut(&id) else { return };
         if let Some(at) = pending.deadline() {
             self.deadlines.remove(&(at, id));
@@ -96,10 +96,10 @@ impl Engine {
     }
 }
 
-impl Pending {
+impl PendingCall {
     /// A request that begins at `now` and has not been sent.
-    pub(super) fn new(now: Instant, call: OutgoingCall) -> Pending {
-        Pending {
+    pub(super) fn new(now: Instant, call: OutgoingCall) -> PendingCall {
+        PendingCall {
             idle_at: call.timing.idle.map(|idle| now + idle),
             total_at: call.timing.total.map(|total| now + total),
             call,

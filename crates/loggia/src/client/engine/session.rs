@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use loggia_wire::Method;
 
-use super::{Engine, Phase};
+use super::{Engine, EnginePhase};
 use crate::client::link_event::SessionRefusal;
 use crate::error::Error;
 
@@ -24,7 +24,7 @@ impl Engine {
         } else {
             self.wait_again(id);
         }
-        if !matches!(self.phase, Phase::Ready(_)) {
+        if !matches!(self.phase, EnginePhase::Ready(_)) {
             return;
         }
         match current {

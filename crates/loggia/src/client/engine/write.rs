@@ -7,7 +7,7 @@ use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::model::ClientCapabilities;
 use loggia_wire::{Method, RawJson, RpcError, Version, codec};
 
-use super::{Engine, OutgoingCall, Settings};
+use super::{Engine, EngineSettings, OutgoingCall};
 use crate::client::link_event::{Outgoing, OutgoingKind};
 use crate::client::params::{self, ClientMeta, MetaPatch};
 use crate::error::Error;
@@ -23,7 +23,7 @@ pub(crate) struct Composer {
 }
 
 impl Composer {
-    pub(crate) fn new(settings: &Settings) -> Composer {
+    pub(crate) fn new(settings: &EngineSettings) -> Composer {
         Composer {
             info: codec::encode_params(settings.identity.clone(), Version::LATEST),
             capabilities: codec::encode_params(settings.capabilities.clone(), Version::LATEST),

@@ -12,22 +12,22 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use url::Url;
 
 use super::connector::secure;
-use super::pool::{Answer, Origin, Pool};
+use super::pool::{Origin, Pool, PooledBody};
 use super::{Authorize, Challenge, HttpOptions};
 use crate::error::{Error, Result};
 
 /// Where requests go, in all forms that are needed.
 #[derive(Debug)]
-pub(super) struct Address {
+pub(super) struct EndpointAddress {
     pub(super) url: Url,
     origin: Origin,
 }
 
-impl Address {
-    pub(super) fn new(url: Url) -> Result<Address> {
+impl EndpointAddress {
+    pub(super) fn new(url: Url) -> Result<EndpointAddress> {
         let origin = Origin::new(&url)
             .map_err(|error| Error::Configuration(format!("{url} cannot be requested: {error}")))?;
-        Ok(Address { url, origin })
+        Ok(EndpointAddress { url, origin })
     }
 }
 
@@ -59,10 +59,10 @@ impl HttpClient {
     pub(super) async fn request(
         &self,
         method: Method,
-        address: &Address,
+        address: &EndpointAddress,
         headers: &(dyn Fn() -> HeaderMap + Sync),
         body: &Bytes,
-    ) -> Result<Response<Answer>, RequestError> {
+    ) -> Result<Response<PooledBody>, RequestError> {
         let mut denied = None;
         for _ in 0..CHALLENGES {
             let (response, sent) = self.redirected(&method, address, headers, body).await?;
@@ -85,11 +85,11 @@ impl HttpClient {
     async fn redirected(
         &self,
         method: &Method,
-        address: &Address,
+        address: &EndpointAddress,
         headers: &(dyn Fn() -> HeaderMap + Sync),
         body: &Bytes,
-    ) -> Result<(Response<Answer>, HeaderMap)> {
-        let mut moved: Option<Address> = None;
+    ) -> Result<(Response<PooledBody>, HeaderMap)> {
+        let mut moved: Option<EndpointAddress> = None;
         for _ in 0..=REDIRECTS {
             let address = moved.as_ref().unwrap_or(address);
             let (response, sent) = self.once(method, address, headers(), body).await?;
@@ -101,7 +101,7 @@ impl HttpClient {
             let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             match target.and_then(|text| address.url.join(text).ok()) {
                 Some(target) if keeps && target.origin() == address.url.origin() => {
-                    moved = Some(Address::new(target)?);
+                    moved = Some(EndpointAddress::new(target)?);
                 }
                 Some(target) => {
                     return Err(Error::Connection(format!(
@@ -119,10 +119,10 @@ impl HttpClient {
     async fn once(
         &self,
         method: &Method,
-        address: &Address,
+        address: &EndpointAddress,
         headers: HeaderMap,
         body: &Bytes,
-    ) -> Result<(Response<Answer>, HeaderMap)> {
+    ) -> Result<(Response<PooledBody>, HeaderMap)> {
         let mut request = Request::new(Full::new(body.clone()));
         *request.method_mut() = method.clone();
         *request.headers_mut() = headers;
@@ -161,7 +161,7 @@ impl From<Error> for RequestError {
 }
 
 /// The challenge of a refusal that other authorization might lift.
-fn challenge(response: &Response<Answer>, sent: HeaderMap) -> Option<Challenge> {
+fn challenge(response: &Response<PooledBody>, sent: HeaderMap) -> Option<Challenge> {
     let status = response.status();
     let challenges = response.headers().contains_key(WWW_AUTHENTICATE);
     let refused = status == StatusCode::UNAUTHORIZED || (status == StatusCode::FORBIDDEN && challenges);

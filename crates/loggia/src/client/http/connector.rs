@@ -11,14 +11,23 @@ use url::Url;
 use super::HttpOptions;
 use crate::error::{Error, Result};
 
-#[cfg(feature = "tls")]
-pub(super) type StreamConnector = hyper_rustls::HttpsConnector<HttpConnector>;
 #[cfg(not(feature = "tls"))]
-pub(super) type StreamConnector = HttpConnector;
-#[cfg(feature = "tls")]
-pub(super) type ConnectorStream = hyper_rustls::MaybeHttpsStream<TokioIo<TcpStream>>;
+pub(super) use self::TcpConnectorStream as ConnectorStream;
 #[cfg(not(feature = "tls"))]
-pub(super) type ConnectorStream = TokioIo<TcpStream>;
+pub(super) use self::TcpStreamConnector as StreamConnector;
+#[cfg(feature = "tls")]
+pub(super) use self::TlsConnectorStream as ConnectorStream;
+#[cfg(feature = "tls")]
+pub(super) use self::TlsStreamConnector as StreamConnector;
+
+#[cfg(feature = "tls")]
+pub(super) type TlsStreamConnector = hyper_rustls::HttpsConnector<HttpConnector>;
+#[cfg(not(feature = "tls"))]
+pub(super) type TcpStreamConnector = HttpConnector;
+#[cfg(feature = "tls")]
+pub(super) type TlsConnectorStream = hyper_rustls::MaybeHttpsStream<TokioIo<TcpStream>>;
+#[cfg(not(feature = "tls"))]
+pub(super) type TcpConnectorStream = TokioIo<TcpStream>;
 
 #[cfg(feature = "tls")]
 pub(super) fn secure(tcp: HttpConnector, _: &Url, options: &HttpOptions) -> Result<StreamConnector> {

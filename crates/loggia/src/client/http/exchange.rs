@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use super::connect::RequestError;
 use super::connector::with_sources;
-use super::pool::Answer;
+use super::pool::PooledBody;
 use super::request_context::RequestContext;
-use super::session::Refused;
-use super::stream::{EventStream, Place, is_event_stream, media_type};
-use super::{LONG_ANSWER, Remote, SESSION_ID, VERSION};
+use super::session::SessionErrorResponse;
+use super::stream::{EventStream, StreamPosition, is_event_stream, media_type};
+use super::{HttpRemote, LONG_ANSWER, SESSION_ID, VERSION};
 use crate::client::link_event::{self, LinkEvent, Outgoing, OutgoingKind, RequestFailure, SessionRefusal};
 use crate::error::{Error, Result};
 
@@ -27,7 +27,7 @@ const METHOD: HeaderName = HeaderName::from_static(header::MCP_METHOD);
 const NAME: HeaderName = HeaderName::from_static(header::MCP_NAME);
 
 /// What comes back for a request.
-pub(crate) enum Answering {
+pub(crate) enum PostReply {
     /// One text.
     Text(Bytes),
     /// Event by event.
@@ -38,7 +38,7 @@ pub(crate) enum Answering {
     Elsewhere,
 }
 
-impl Remote {
+impl HttpRemote {
     /// Sends a request and reports everything that comes back for it.
     pub(super) async fn exchange(&self, id: i64, method: &Method, outgoing: &Outgoing) {
         self.open_gate().await;
@@ -50,17 +50,17 @@ impl Remote {
     async fn answer(&self, id: i64, method: &Method, outgoing: &Outgoing) -> Result<(), RequestFailure> {
         let request = RequestContext { id, session: self.session().id.clone() };
         match self.ask(&request, method, outgoing).await? {
-            Answering::Text(text) => match self.report_text(text, Some(&request)).await? {
+            PostReply::Text(text) => match self.report_text(text, Some(&request)).await? {
                 true => Ok(()),
                 false => Err(without_answer()),
             },
-            Answering::Events(stream) => self.streamed(&request, outgoing, *stream).await,
-            Answering::Error(error) => {
+            PostReply::Events(stream) => self.streamed(&request, outgoing, *stream).await,
+            PostReply::Error(error) => {
                 let message = Message::Response { id: Some(Id::Number(id)), outcome: Err(error) };
                 self.report(LinkEvent::Message { stream: Some(id), message }).await;
                 Ok(())
             }
-            Answering::Elsewhere => Ok(()),
+            PostReply::Elsewhere => Ok(()),
         }
     }
 
@@ -70,7 +70,7 @@ impl Remote {
         request: &RequestContext,
         method: &Method,
         outgoing: &Outgoing,
-    ) -> Result<Answering, RequestFailure> {
+    ) -> Result<PostReply, RequestFailure> {
         let response = match self.post(outgoing).await {
             Ok(response) => response,
             // Some servers answer 401 to a session that they do not know.
@@ -82,22 +82,22 @@ impl Remote {
             Err(RequestError { error, .. }) => return Err(RequestFailure::Error(error)),
         };
         if !response.status().is_success() {
-            return self.refused(request, method, response).await.map(Answering::Error);
+            return self.refused(request, method, response).await.map(PostReply::Error);
         }
         if *method == Method::Initialize {
             self.session().id = response.headers().get(SESSION_ID).cloned();
         }
         if is_event_stream(response.headers()) {
-            return Ok(Answering::Events(Box::new(self.event_stream(response))));
+            return Ok(PostReply::Events(Box::new(self.event_stream(response))));
         }
         if self.session().post_address.is_some() {
-            return Ok(Answering::Elsewhere);
+            return Ok(PostReply::Elsewhere);
         }
-        self.whole(response).await.map(Answering::Text)
+        self.whole(response).await.map(PostReply::Text)
     }
 
     /// An answer that is one JSON text.
-    async fn whole(&self, response: Response<Answer>) -> Result<Bytes, RequestFailure> {
+    async fn whole(&self, response: Response<PooledBody>) -> Result<Bytes, RequestFailure> {
         let status = response.status();
         let is_json = media_type(response.headers()).is_some_and(is_json);
         let kind = (!is_json).then(|| media_type(response.headers()).unwrap_or("nothing").to_owned());
@@ -120,7 +120,7 @@ impl Remote {
         outgoing: &Outgoing,
         mut stream: EventStream,
     ) -> Result<(), RequestFailure> {
-        let mut place = Place::default();
+        let mut place = StreamPosition::default();
         while let Some(event) = stream.next().await.map_err(RequestFailure::Error)? {
             stream.note(&mut place);
             if self.report_event(event, Some(request)).await? {
@@ -140,7 +140,7 @@ impl Remote {
         &self,
         request: &RequestContext,
         method: &Method,
-        response: Response<Answer>,
+        response: Response<PooledBody>,
     ) -> Result<RpcError, RequestFailure> {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = self.body(response, ERROR_BODY).await.unwrap_or_default();
@@ -151,7 +151,7 @@ impl Remote {
         let id = Id::Number(request.id);
         let answers = found.as_ref().is_some_and(|(answered, _)| answered.as_ref() == Some(&id));
         let said = found.as_ref().map(|(_, error)| error);
-        let loses = Refused { status, headers: &headers, error: said, answers }.loses_session();
+        let loses = SessionErrorResponse { status, headers: &headers, error: said, answers }.loses_session();
         if let Some(may_have_run) = loses.filter(|_| self.has_session(request, method)) {
             let text = refusal_text(status, said, &body);
             if request.session.is_none() {
@@ -203,7 +203,7 @@ impl Remote {
         }
     }
 
-    async fn post(&self, outgoing: &Outgoing) -> Result<Response<Answer>, RequestError> {
+    async fn post(&self, outgoing: &Outgoing) -> Result<Response<PooledBody>, RequestError> {
         let headers = || self.headers_for(outgoing);
         let moved = self.session().post_address.clone();
         let address = moved.as_ref().unwrap_or(&self.address);
@@ -221,7 +221,7 @@ impl Remote {
         headers
     }
 
-    async fn body(&self, response: Response<Answer>, most: usize) -> Result<Bytes> {
+    async fn body(&self, response: Response<PooledBody>, most: usize) -> Result<Bytes> {
         let mut answer = response.into_body();
         let mut whole = Bytes::new();
         let mut room = None;

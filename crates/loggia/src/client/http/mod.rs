@@ -27,8 +27,8 @@ use crate::client::link_event::{LinkEvent, Outgoing, OutgoingKind};
 use crate::error::{Error, Result};
 use crate::future::BoxFuture;
 use crate::limits::Limits;
-use connect::{Address, HttpClient};
-pub(crate) use exchange::Answering;
+use connect::{EndpointAddress, HttpClient};
+pub(crate) use exchange::PostReply;
 pub(crate) use request_context::RequestContext;
 pub(crate) use stream::EventStream;
 
@@ -97,7 +97,7 @@ pub(crate) fn endpoint(url: &Url) -> String {
 
 /// A connection over HTTP: the requests to one endpoint.
 pub(crate) struct HttpLink {
-    remote: Arc<Remote>,
+    remote: Arc<HttpRemote>,
     reports: mpsc::Receiver<LinkEvent>,
     /// Each task ends with the id of the request it was for.
     tasks: JoinSet<Option<i64>>,
@@ -112,11 +112,11 @@ const LONG_ANSWER: usize = 1 << 20;
 const LONG_ANSWERS: usize = 2;
 
 /// What all tasks of a link share.
-pub(crate) struct Remote {
+pub(crate) struct HttpRemote {
     http: HttpClient,
-    address: Arc<Address>,
+    address: Arc<EndpointAddress>,
     options: HttpOptions,
-    session: Mutex<Session>,
+    session: Mutex<HttpSession>,
     reports: mpsc::Sender<LinkEvent>,
     /// Whether requests may go out: not while `notifications/initialized` is on its way.
     gate: watch::Sender<bool>,
@@ -128,11 +128,11 @@ pub(crate) struct Remote {
 
 /// What a legacy session has settled.
 #[derive(Debug, Clone, Default)]
-struct Session {
+struct HttpSession {
     id: Option<HeaderValue>,
     version: Option<Version>,
     /// Where to POST, with the HTTP+SSE transport.
-    post_address: Option<Arc<Address>>,
+    post_address: Option<Arc<EndpointAddress>>,
 }
 
 impl HttpLink {
@@ -151,9 +151,9 @@ impl HttpLink {
             return Err(Error::Configuration("put credentials into a header, not into the URL".to_owned()));
         }
         let http = HttpClient::new(&url, &options, connect_timeout)?;
-        let address = Arc::new(Address::new(url)?);
+        let address = Arc::new(EndpointAddress::new(url)?);
         let (sender, reports) = mpsc::channel(HttpLink::REPORTS);
-        let remote = Arc::new(Remote {
+        let remote = Arc::new(HttpRemote {
             http,
             address,
             options,
@@ -168,7 +168,7 @@ impl HttpLink {
     }
 
     /// What requests can be made of without this link.
-    pub(crate) fn remote(&self) -> Arc<Remote> {
+    pub(crate) fn remote(&self) -> Arc<HttpRemote> {
         self.remote.clone()
     }
 
@@ -292,8 +292,8 @@ impl HttpLink {
     }
 }
 
-impl Remote {
-    fn session(&self) -> MutexGuard<'_, Session> {
+impl HttpRemote {
+    fn session(&self) -> MutexGuard<'_, HttpSession> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -24,14 +24,14 @@ use url::{Position, Url};
 
 use super::connector::{ConnectorStream, StreamConnector, with_sources};
 use super::self_waker::SelfWaker;
+use crate::error::BoxError;
 use crate::error::{Error, Result};
 
 /// How long a connection may be at rest.
 const REST: Duration = Duration::from_secs(60);
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-type Sent = Request<Full<Bytes>>;
-type Unsent = TrySendError<Sent>;
+type PoolRequest = Request<Full<Bytes>>;
+type UnsentRequest = TrySendError<PoolRequest>;
 
 /// Where requests go, in the forms that the two versions of HTTP want.
 #[derive(Debug)]
@@ -54,25 +54,25 @@ impl Origin {
 
 /// Connections to one origin.
 #[derive(Clone)]
-pub(super) struct Pool(Arc<Shared>);
+pub(super) struct Pool(Arc<PoolState>);
 
-struct Shared {
+struct PoolState {
     connector: StreamConnector,
-    connections: Mutex<Connections>,
+    connections: Mutex<PoolConnections>,
     /// Held while the first connection to a server that may speak HTTP/2 is opened: it is enough for all.
     opening: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
-struct Connections {
-    at_rest: Vec<Http1>,
+struct PoolConnections {
+    at_rest: Vec<Http1ClientConnection>,
     /// Whether a task will close what was at rest for too long.
     swept: bool,
     http2: Option<http2::SendRequest<Full<Bytes>>>,
 }
 
 /// A connection for one request at a time.
-struct Http1 {
+struct Http1ClientConnection {
     alarm: Arc<SelfWaker>,
     sender: http1::SendRequest<Full<Bytes>>,
     /// Until it is at its end. Letting go of it hands back a request that was not sent.
@@ -80,14 +80,14 @@ struct Http1 {
     since: Instant,
 }
 
-enum Opened {
-    Http1(Http1),
+enum PooledConnection {
+    Http1(Http1ClientConnection),
     Http2(http2::SendRequest<Full<Bytes>>),
 }
 
 impl Pool {
     pub(super) fn new(connector: StreamConnector) -> Pool {
-        Pool(Arc::new(Shared {
+        Pool(Arc::new(PoolState {
             connector,
             connections: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
@@ -96,7 +96,11 @@ impl Pool {
 
     /// Makes a request. One that could not be sent, because the server had closed the connection meanwhile, is
     /// made over another.
-    pub(super) async fn request(&self, origin: &Origin, mut request: Sent) -> Result<Response<Answer>> {
+    pub(super) async fn request(
+        &self,
+        origin: &Origin,
+        mut request: PoolRequest,
+    ) -> Result<Response<PooledBody>> {
         loop {
             let used = self.0.take();
             let again = used.is_some();
@@ -106,8 +110,8 @@ impl Pool {
                 None => Box::pin(self.0.open(origin)).await?,
             };
             let answered = match opened {
-                Opened::Http1(http1) => self.over_http1(http1, origin, request).await,
-                Opened::Http2(sender) => self.over_http2(sender, origin, request).await,
+                PooledConnection::Http1(http1) => self.over_http1(http1, origin, request).await,
+                PooledConnection::Http2(sender) => self.over_http2(sender, origin, request).await,
             };
             let mut failed = match answered {
                 Ok(response) => return Ok(response),
@@ -122,15 +126,17 @@ impl Pool {
 
     async fn over_http1(
         &self,
-        mut http1: Http1,
+        mut http1: Http1ClientConnection,
         origin: &Origin,
-        mut request: Sent,
-    ) -> Result<Response<Answer>, Unsent> {
+        mut request: PoolRequest,
+    ) -> Result<Response<PooledBody>, UnsentRequest> {
         *request.uri_mut() = origin.path.clone();
         request.headers_mut().insert(HOST, origin.host.clone());
         let response = http1.send(request).await?;
-        let mut answer = response
-            .map(|incoming| Answer { incoming, driver: Some(Driver { http1, pool: self.0.clone() }) });
+        let mut answer = response.map(|incoming| PooledBody {
+            incoming,
+            driver: Some(Http1Driver { http1, pool: self.0.clone() }),
+        });
         if answer.body().is_end_stream() {
             answer.body_mut().release();
         }
@@ -141,32 +147,32 @@ impl Pool {
         &self,
         mut sender: http2::SendRequest<Full<Bytes>>,
         origin: &Origin,
-        mut request: Sent,
-    ) -> Result<Response<Answer>, Unsent> {
+        mut request: PoolRequest,
+    ) -> Result<Response<PooledBody>, UnsentRequest> {
         *request.uri_mut() = origin.absolute.clone();
         *request.version_mut() = Version::HTTP_2;
         request.headers_mut().remove(HOST);
         let response = sender.try_send_request(request).await?;
-        Ok(response.map(|incoming| Answer { incoming, driver: None }))
+        Ok(response.map(|incoming| PooledBody { incoming, driver: None }))
     }
 }
 
-impl Shared {
-    fn connections(&self) -> MutexGuard<'_, Connections> {
+impl PoolState {
+    fn connections(&self) -> MutexGuard<'_, PoolConnections> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection that is open and has room.
-    fn take(&self) -> Option<Opened> {
+    fn take(&self) -> Option<PooledConnection> {
         if let Some(sender) = self.http2() {
-            return Some(Opened::Http2(sender));
+            return Some(PooledConnection::Http2(sender));
         }
         loop {
             // The latest is the one that the server is least likely to have closed.
             let mut http1 = self.connections().at_rest.pop()?;
             http1.drive(&mut Context::from_waker(Waker::noop()));
             if http1.is_free() {
-                return Some(Opened::Http1(http1));
+                return Some(PooledConnection::Http1(http1));
             }
         }
     }
@@ -177,7 +183,7 @@ impl Shared {
         connections.http2.clone()
     }
 
-    async fn open(&self, origin: &Origin) -> Result<Opened> {
+    async fn open(&self, origin: &Origin) -> Result<PooledConnection> {
         let _opening = match origin.absolute.scheme_str() {
             Some("https") => Some(self.opening.lock().await),
             _ => None,
@@ -190,7 +196,7 @@ impl Shared {
         if !stream.connected().is_negotiated_h2() {
             let (sender, connection) =
                 http1::handshake(stream).await.map_err(|error| cannot_connect(origin, error))?;
-            return Ok(Opened::Http1(Http1 {
+            return Ok(PooledConnection::Http1(Http1ClientConnection {
                 alarm: Arc::default(),
                 sender,
                 connection: Some(Box::new(connection)),
@@ -205,21 +211,21 @@ impl Shared {
             }
         }));
         self.connections().http2 = Some(sender.clone());
-        Ok(Opened::Http2(sender))
+        Ok(PooledConnection::Http2(sender))
     }
 
     /// Keeps a connection for the next request.
-    fn keep(self: &Arc<Shared>, mut http1: Http1) {
+    fn keep(self: &Arc<PoolState>, mut http1: Http1ClientConnection) {
         http1.since = Instant::now();
         let mut connections = self.connections();
         connections.at_rest.push(http1);
         if !std::mem::replace(&mut connections.swept, true) {
-            tokio::spawn(Shared::sweep(Arc::downgrade(self)));
+            tokio::spawn(PoolState::sweep(Arc::downgrade(self)));
         }
     }
 
     /// Closes what was at rest for too long, until nothing is.
-    async fn sweep(shared: Weak<Shared>) {
+    async fn sweep(shared: Weak<PoolState>) {
         loop {
             tokio::time::sleep(REST).await;
             let Some(shared) = shared.upgrade() else { return };
@@ -241,7 +247,7 @@ fn cannot_connect(origin: &Origin, error: impl Into<BoxError>) -> Error {
     ))
 }
 
-impl Http1 {
+impl Http1ClientConnection {
     /// Moves the connection forward.
     fn drive(&mut self, cx: &mut Context<'_>) {
         if let Some(connection) = &mut self.connection
@@ -256,7 +262,7 @@ impl Http1 {
     }
 
     /// Sends a request and waits for the head of its answer.
-    async fn send(&mut self, request: Sent) -> Result<Response<Incoming>, Unsent> {
+    async fn send(&mut self, request: PoolRequest) -> Result<Response<Incoming>, UnsentRequest> {
         let mut response = std::pin::pin!(self.sender.try_send_request(request));
         let alarm = self.alarm.clone();
         let answered = std::future::poll_fn(|cx| {
@@ -286,21 +292,21 @@ impl Http1 {
 }
 
 /// The body of an answer. Over HTTP/1.1 it has the connection with it.
-pub(super) struct Answer {
+pub(super) struct PooledBody {
     incoming: Incoming,
-    driver: Option<Driver>,
+    driver: Option<Http1Driver>,
 }
 
 /// What moves a connection forward, and where it goes then.
-struct Driver {
-    http1: Http1,
-    pool: Arc<Shared>,
+struct Http1Driver {
+    http1: Http1ClientConnection,
+    pool: Arc<PoolState>,
 }
 
-impl Answer {
+impl PooledBody {
     /// The body is at its end: the connection is free, if it can take a further request.
     fn release(&mut self) {
-        if let Some(Driver { mut http1, pool }) = self.driver.take() {
+        if let Some(Http1Driver { mut http1, pool }) = self.driver.take() {
             http1.drive(&mut Context::from_waker(Waker::noop()));
             if http1.is_free() {
                 pool.keep(http1);
@@ -309,7 +315,7 @@ impl Answer {
     }
 }
 
-impl Body for Answer {
+impl Body for PooledBody {
     type Data = Bytes;
     type Error = hyper::Error;
 

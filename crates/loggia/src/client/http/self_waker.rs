@@ -65,10 +65,10 @@ mod tests {
 
     /// Counts how often the task is woken.
     #[derive(Default)]
-    struct Task(AtomicUsize);
+    struct TaskWaker(AtomicUsize);
 
-    impl Wake for Task {
-        fn wake(self: Arc<Task>) {
+    impl Wake for TaskWaker {
+        fn wake(self: Arc<TaskWaker>) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -76,7 +76,7 @@ mod tests {
     /// How often the futures were polled, and how often the task was woken, where the first `times` polls
     /// wake the alarm.
     fn polled(times: usize) -> (usize, usize) {
-        let (alarm, task) = (Arc::<SelfWaker>::default(), Arc::<Task>::default());
+        let (alarm, task) = (Arc::<SelfWaker>::default(), Arc::<TaskWaker>::default());
         let waker = Waker::from(task.clone());
         let mut polls = 0;
         let seen = alarm.look(&mut Context::from_waker(&waker), |cx| {
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn what_is_said_later_wakes_the_task_once() {
-        let (alarm, task) = (Arc::<SelfWaker>::default(), Arc::<Task>::default());
+        let (alarm, task) = (Arc::<SelfWaker>::default(), Arc::<TaskWaker>::default());
         let waker = Waker::from(task.clone());
         let mut kept = None;
         let seen = alarm.look(&mut Context::from_waker(&waker), |cx| {

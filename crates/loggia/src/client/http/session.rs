@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode, header};
 use loggia_wire::{ErrorCode, RpcError};
 
 /// An error response to a request of a session.
-pub(super) struct Refused<'a> {
+pub(super) struct SessionErrorResponse<'a> {
     pub(super) status: StatusCode,
     pub(super) headers: &'a HeaderMap,
     /// The JSON-RPC error in the body.
@@ -20,7 +20,7 @@ pub(super) struct Refused<'a> {
     pub(super) answers: bool,
 }
 
-impl Refused<'_> {
+impl SessionErrorResponse<'_> {
     /// Returns whether the session is gone and, if so, whether the request may have run all the same.
     pub(super) fn loses_session(&self) -> Option<bool> {
         if is_gone(self.status) {
@@ -91,7 +91,7 @@ mod tests {
         }
         let error = error.map(|(code, message)| RpcError::new(ErrorCode(code), message.to_owned()));
         let status = StatusCode::from_u16(status).expect("a status");
-        Refused { status, headers: &headers, error: error.as_ref(), answers }.loses_session()
+        SessionErrorResponse { status, headers: &headers, error: error.as_ref(), answers }.loses_session()
     }
 
     /// The real answers of servers, and what each means: `Some(true)` may have run.

@@ -10,15 +10,15 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use super::connect::{Address, RequestError};
+use super::connect::{EndpointAddress, RequestError};
 use super::connector::with_sources;
-use super::pool::Answer;
+use super::pool::PooledBody;
 use super::request_context::RequestContext;
 use super::session::{ends_stream, names_session};
-use super::{LONG_ANSWER, Remote};
+use super::{HttpRemote, LONG_ANSWER};
 use crate::client::link_event::{self, LinkEvent, RequestFailure};
 use crate::error::{Error, Result};
-use crate::transport::sse::{Event, Parser};
+use crate::transport::sse::{SseEvent, SseParser};
 
 /// The media type of event streams.
 pub(super) const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -35,8 +35,8 @@ const ATTEMPTS: u32 = 5;
 
 /// An event stream that is open.
 pub(crate) struct EventStream {
-    body: Answer,
-    parser: Parser,
+    body: PooledBody,
+    parser: SseParser,
     long_answers: Arc<Semaphore>,
     /// Held while the event that is being received is long.
     room: Option<OwnedSemaphorePermit>,
@@ -44,12 +44,12 @@ pub(crate) struct EventStream {
 
 /// A place in a stream, from which it can be taken up again.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Place {
+pub(super) struct StreamPosition {
     id: Option<String>,
     retry: Option<Duration>,
 }
 
-impl Place {
+impl StreamPosition {
     /// Whether the server said where the stream broke off.
     pub(super) fn is_known(&self) -> bool {
         self.id.is_some()
@@ -75,7 +75,7 @@ impl EventStream {
     }
 
     /// The next event; `None` at the end of the stream, orderly or not.
-    pub(crate) async fn next(&mut self) -> Result<Option<Event>> {
+    pub(crate) async fn next(&mut self) -> Result<Option<SseEvent>> {
         loop {
             match self.parser.next_event() {
                 Ok(Some(event)) => {
@@ -102,7 +102,7 @@ impl EventStream {
     }
 
     /// Notes how far the stream was read.
-    pub(super) fn note(&self, place: &mut Place) {
+    pub(super) fn note(&self, place: &mut StreamPosition) {
         if let Some(id) = self.parser.last_event_id() {
             place.id = Some(id.to_owned());
         }
@@ -110,11 +110,11 @@ impl EventStream {
     }
 }
 
-impl Remote {
-    pub(super) fn event_stream(&self, response: Response<Answer>) -> EventStream {
+impl HttpRemote {
+    pub(super) fn event_stream(&self, response: Response<PooledBody>) -> EventStream {
         EventStream {
             body: response.into_body(),
-            parser: Parser::new(self.most_bytes),
+            parser: SseParser::new(self.most_bytes),
             long_answers: self.long_answers.clone(),
             room: None,
         }
@@ -123,7 +123,7 @@ impl Remote {
     /// Reports the messages of one event. Says whether the answer to `request` was among them.
     pub(super) async fn report_event(
         &self,
-        event: Event,
+        event: SseEvent,
         request: Option<&RequestContext>,
     ) -> Result<bool, RequestFailure> {
         if event.data.is_empty() || event.name.is_some_and(|name| name != "message") {
@@ -175,13 +175,13 @@ impl Remote {
     /// The stream of a legacy session that belongs to no request: whatever the server says by itself.
     /// Lasts as long as the session; a server that has no such stream answers 405.
     pub(super) async fn run_listener(&self) {
-        let mut place = Place::default();
+        let mut place = StreamPosition::default();
         let mut failures = 0;
         let mut was_open = false;
         let mut taken = self.take_up_first().await;
         loop {
             match taken {
-                Ok(Taken::Open(mut stream)) => {
+                Ok(StreamResponse::Open(mut stream)) => {
                     failures = 0;
                     was_open = true;
                     while let Ok(Some(event)) = stream.next().await {
@@ -191,13 +191,13 @@ impl Remote {
                     }
                     stream.note(&mut place);
                 }
-                Ok(Taken::Refused(status, _)) if self.ends_session(status, was_open) => {
+                Ok(StreamResponse::Refused(status, _)) if self.ends_session(status, was_open) => {
                     return self.report(LinkEvent::SessionExpired).await;
                 }
-                Ok(Taken::Refused(status, _)) if status.is_client_error() => {
+                Ok(StreamResponse::Refused(status, _)) if status.is_client_error() => {
                     return tracing::debug!(%status, "the server has no stream for what belongs to no request");
                 }
-                Ok(Taken::Refused(status, _)) => {
+                Ok(StreamResponse::Refused(status, _)) => {
                     tracing::debug!(%status, "the server's stream cannot be opened now");
                     failures += 1;
                 }
@@ -219,8 +219,8 @@ impl Remote {
 
     /// Opens the stream that belongs to no request and lets other messages go out: once it is open, or is
     /// known not to be, or takes too long to find out.
-    async fn take_up_first(&self) -> Result<Taken> {
-        let place = Place::default();
+    async fn take_up_first(&self) -> Result<StreamResponse> {
+        let place = StreamPosition::default();
         let mut attempt = std::pin::pin!(self.take_up(&place));
         let early = timeout(HEAD_START, &mut attempt).await;
         self.gate.send_replace(true);
@@ -234,13 +234,13 @@ impl Remote {
     pub(super) async fn resume(
         &self,
         request: &RequestContext,
-        mut place: Place,
+        mut place: StreamPosition,
     ) -> Result<(), RequestFailure> {
         let mut failures = 0;
         while failures < ATTEMPTS {
             sleep(place.wait(failures)).await;
             match self.take_up(&place).await {
-                Ok(Taken::Open(mut stream)) => {
+                Ok(StreamResponse::Open(mut stream)) => {
                     failures = 0;
                     while let Some(event) = stream.next().await.map_err(RequestFailure::Error)? {
                         stream.note(&mut place);
@@ -250,10 +250,10 @@ impl Remote {
                     }
                     stream.note(&mut place);
                 }
-                Ok(Taken::Refused(status, denied)) if status.is_client_error() => {
+                Ok(StreamResponse::Refused(status, denied)) if status.is_client_error() => {
                     return Err(self.not_resumed(request, status, denied));
                 }
-                Ok(Taken::Refused(..)) | Err(Error::Connection(_)) => failures += 1,
+                Ok(StreamResponse::Refused(..)) | Err(Error::Connection(_)) => failures += 1,
                 Err(error) => return Err(RequestFailure::Error(error)),
             }
         }
@@ -280,7 +280,7 @@ impl Remote {
         }
     }
 
-    async fn take_up(&self, place: &Place) -> Result<Taken> {
+    async fn take_up(&self, place: &StreamPosition) -> Result<StreamResponse> {
         // An id may be any text, and goes back as UTF-8.
         let last = place.id.as_deref().and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok());
         let headers = || {
@@ -294,17 +294,19 @@ impl Remote {
         let response = match self.http.request(Method::GET, &self.address, &headers, &Bytes::new()).await {
             Ok(response) => response,
             Err(RequestError { denied: Some(status), error }) => {
-                return Ok(Taken::Refused(status, Some(error)));
+                return Ok(StreamResponse::Refused(status, Some(error)));
             }
             Err(RequestError { error, .. }) => return Err(error),
         };
         match response.status() {
             status if status.is_success() && is_event_stream(response.headers()) => {
-                Ok(Taken::Open(Box::new(self.event_stream(response))))
+                Ok(StreamResponse::Open(Box::new(self.event_stream(response))))
             }
             // Something answers, but not with a stream: as good as having none.
-            status if status.is_success() => Ok(Taken::Refused(StatusCode::METHOD_NOT_ALLOWED, None)),
-            status => Ok(Taken::Refused(status, None)),
+            status if status.is_success() => {
+                Ok(StreamResponse::Refused(StatusCode::METHOD_NOT_ALLOWED, None))
+            }
+            status => Ok(StreamResponse::Refused(status, None)),
         }
     }
 
@@ -329,10 +331,10 @@ impl Remote {
     }
 
     async fn open_sse_stream(&self) -> Result<Box<EventStream>> {
-        let mut stream = match self.take_up(&Place::default()).await? {
-            Taken::Open(stream) => stream,
-            Taken::Refused(_, Some(error)) => return Err(error),
-            Taken::Refused(status, None) => {
+        let mut stream = match self.take_up(&StreamPosition::default()).await? {
+            StreamResponse::Open(stream) => stream,
+            StreamResponse::Refused(_, Some(error)) => return Err(error),
+            StreamResponse::Refused(status, None) => {
                 return Err(Error::Connection(format!(
                     "the server answered {status} to a GET for an event stream"
                 )));
@@ -348,7 +350,7 @@ impl Remote {
                         "the endpoint {text:?} is not on the server that names it: nothing is sent there"
                     )));
                 };
-                self.session().post_address = Some(Arc::new(Address::new(target)?));
+                self.session().post_address = Some(Arc::new(EndpointAddress::new(target)?));
                 return Ok(stream);
             }
         }
@@ -356,7 +358,7 @@ impl Remote {
     }
 }
 
-enum Taken {
+enum StreamResponse {
     Open(Box<EventStream>),
     /// The status, and the error where the server asked for other authorization.
     Refused(StatusCode, Option<Error>),

@@ -156,11 +156,11 @@ fn page_of<P: ListPage>(result: ServerResult) -> Result<P, String> {
 /// The name or URI of an entry as the server wrote it, or its place.
 fn label(index: usize, entry: &str) -> String {
     #[derive(serde::Deserialize)]
-    struct Named {
+    struct EntryLabel {
         name: Option<serde_json::Value>,
         uri: Option<serde_json::Value>,
     }
-    let named = serde_json::from_str::<Named>(entry).ok();
+    let named = serde_json::from_str::<EntryLabel>(entry).ok();
     let text = named.and_then(|named| {
         [named.name, named.uri].into_iter().flatten().find_map(|name| name.as_str().map(str::to_owned))
     });

@@ -9,23 +9,23 @@ use loggia_wire::model::{ServerNotification, ServerResult};
 use loggia_wire::{ErrorCode, Method, RequestMeta, RpcError, Version, codec};
 
 use super::batch::BatchKey;
-use super::{Action, Connection, Incoming, Key};
+use super::{Action, CallKey, DuplexConnection, IncomingRequest};
 use crate::edge::encode_outcome;
 use crate::edge::notification_filter::NotificationFilter;
 use crate::edge::session::Session;
 use crate::service::{Description, Outcome};
 
 /// A request that is not answered yet.
-pub(super) struct Slot {
+pub(super) struct CallSlot {
     pub(super) id: Id,
     pub(super) method: Method,
     pub(super) version: Version,
     batch: Option<BatchKey>,
-    pub(super) kind: Kind,
+    pub(super) kind: CallPhase,
 }
 
 /// What became of a request so far.
-pub(super) enum Kind {
+pub(super) enum CallPhase {
     /// It waits for its turn.
     Waiting {
         bytes: usize,
@@ -40,9 +40,9 @@ pub(super) enum Kind {
     },
 }
 
-impl Connection {
+impl DuplexConnection {
     /// Call it when a request has its outcome.
-    pub fn handle_finished(&mut self, key: Key, outcome: Outcome, server: &Description) {
+    pub fn handle_finished(&mut self, key: CallKey, outcome: Outcome, server: &Description) {
         if let Some(slot) = self.take(key) {
             let message = encode_outcome(&slot.id, &slot.method, outcome, slot.version, &server.identity);
             self.respond_written(message.into(), slot.batch);
@@ -52,9 +52,9 @@ impl Connection {
 
     /// Call it when a request tells its client something while it runs. What the client did not ask for is
     /// left out.
-    pub fn handle_notification(&mut self, key: Key, notification: ServerNotification) {
+    pub fn handle_notification(&mut self, key: CallKey, notification: ServerNotification) {
         let Some(slot) = self.slots.get_mut(&key) else { return };
-        let Kind::Running { notices, .. } = &mut slot.kind else { return };
+        let CallPhase::Running { notices, .. } = &mut slot.kind else { return };
         if let Some(session) = self.session.as_ref().filter(|_| !slot.version.is_modern()) {
             // `logging/setLevel` counts for requests that run already.
             notices.set_log_level(session.meta().log_level);
@@ -65,19 +65,23 @@ impl Connection {
     }
 
     /// Runs a request, now or when its turn comes.
-    pub(super) fn start(&mut self, incoming: Incoming, meta: Arc<RequestMeta>) -> Result<(), RpcError> {
+    pub(super) fn start(
+        &mut self,
+        incoming: IncomingRequest,
+        meta: Arc<RequestMeta>,
+    ) -> Result<(), RpcError> {
         let room = self.has_room(incoming.bytes);
         if !room && self.waiting.len() >= self.limits.requests_per_connection {
             return Err(busy(self.limits.requests_per_connection));
         }
-        let Incoming { id, method, params, batch, bytes } = incoming;
+        let IncomingRequest { id, method, params, batch, bytes } = incoming;
         let key = self.key();
-        let slot = Slot {
+        let slot = CallSlot {
             id: id.clone(),
             method: method.clone(),
             version: meta.version,
             batch,
-            kind: Kind::Waiting { bytes },
+            kind: CallPhase::Waiting { bytes },
         };
         self.ids.insert(id, key);
         self.slots.insert(key, slot);
@@ -90,12 +94,12 @@ impl Connection {
     }
 
     /// Claims the id of a subscription that is being opened.
-    pub(super) fn occupy(&mut self, incoming: Incoming, version: Version) -> Key {
-        let Incoming { id, method, batch, .. } = incoming;
+    pub(super) fn occupy(&mut self, incoming: IncomingRequest, version: Version) -> CallKey {
+        let IncomingRequest { id, method, batch, .. } = incoming;
         let key = self.key();
         self.ids.insert(id.clone(), key);
-        let kind = Kind::Subscription { acknowledged: false };
-        self.slots.insert(key, Slot { id, method, version, batch, kind });
+        let kind = CallPhase::Subscription { acknowledged: false };
+        self.slots.insert(key, CallSlot { id, method, version, batch, kind });
         key
     }
 
@@ -105,9 +109,9 @@ impl Connection {
         tracing::debug!(%id, reason, "cancelled by the client");
         let Some(slot) = self.take(key) else { return };
         match slot.kind {
-            Kind::Waiting { .. } => self.waiting.retain(|(waiting, _)| *waiting != key),
-            Kind::Running { .. } => self.actions.push_back(Action::Abort(key)),
-            Kind::Subscription { .. } => self.actions.push_back(Action::Unlisten(key)),
+            CallPhase::Waiting { .. } => self.waiting.retain(|(waiting, _)| *waiting != key),
+            CallPhase::Running { .. } => self.actions.push_back(Action::Abort(key)),
+            CallPhase::Subscription { .. } => self.actions.push_back(Action::Unlisten(key)),
         }
         self.leave_batch(slot.batch);
         self.after_call();
@@ -115,7 +119,7 @@ impl Connection {
 
     /// Ends every request that still runs when a shutdown has waited long enough.
     pub(super) fn give_up_calls(&mut self) {
-        let keys: Vec<Key> = self.slots.keys().copied().collect();
+        let keys: Vec<CallKey> = self.slots.keys().copied().collect();
         self.waiting.clear();
         for key in keys {
             let Some(slot) = self.take(key) else { continue };
@@ -129,10 +133,10 @@ impl Connection {
     }
 
     /// Forgets a request; whoever it asked need not answer.
-    pub(super) fn take(&mut self, key: Key) -> Option<Slot> {
+    pub(super) fn take(&mut self, key: CallKey) -> Option<CallSlot> {
         let slot = self.slots.remove(&key)?;
         self.ids.remove(&slot.id);
-        if let Kind::Running { bytes, .. } = slot.kind {
+        if let CallPhase::Running { bytes, .. } = slot.kind {
             self.running -= 1;
             self.running_bytes -= bytes;
         }
@@ -154,7 +158,7 @@ impl Connection {
     fn run_waiting(&mut self) {
         while let Some((key, request)) = self.waiting.pop_front() {
             let bytes = match self.slots.get(&key).map(|slot| &slot.kind) {
-                Some(Kind::Waiting { bytes }) => *bytes,
+                Some(CallPhase::Waiting { bytes }) => *bytes,
                 _ => continue,
             };
             let many = self.running >= self.limits.requests_per_connection;
@@ -167,12 +171,12 @@ impl Connection {
         }
     }
 
-    fn run(&mut self, key: Key, bytes: usize, request: crate::service::Request) {
+    fn run(&mut self, key: CallKey, bytes: usize, request: crate::service::Request) {
         self.running += 1;
         self.running_bytes += bytes;
         let notices = NotificationFilter::new(&request.meta);
         if let Some(slot) = self.slots.get_mut(&key) {
-            slot.kind = Kind::Running { bytes, notices };
+            slot.kind = CallPhase::Running { bytes, notices };
         }
         let live = !request.meta.version.is_modern();
         self.actions.push_back(Action::Call { key, request: Box::new(request), live });
@@ -181,7 +185,7 @@ impl Connection {
     /// Answers with a result that is here already.
     pub(super) fn respond(
         &mut self,
-        incoming: Incoming,
+        incoming: IncomingRequest,
         result: ServerResult,
         version: Version,
         server: &Description,

@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use loggia_wire::model::{EmptyResult, ServerResult, SubscribeParams, SubscriptionFilter};
 use loggia_wire::{ErrorCode, Method, RpcError, Version};
 
-use super::calls::Kind;
-use super::{Action, Connection, Incoming, Key, shutting_down};
+use super::calls::CallPhase;
+use super::{Action, CallKey, DuplexConnection, IncomingRequest, shutting_down};
 use crate::changes::Change;
 use crate::edge::client_requests::cancelled;
 use crate::edge::listen;
@@ -17,13 +17,13 @@ use crate::service::Description;
 /// The session's stream of changes. Each change of its filter is a new stream; a request that caused one is
 /// answered when that stream is open, so that no change after the answer is missed.
 #[derive(Default)]
-pub(super) struct Watch {
-    key: Option<Key>,
+pub(super) struct SubscriptionWatch {
+    key: Option<CallKey>,
     filter: SubscriptionFilter,
-    opening: VecDeque<Option<Incoming>>,
+    opening: VecDeque<Option<IncomingRequest>>,
 }
 
-impl Watch {
+impl SubscriptionWatch {
     /// Refuses a further change while `most` wait for their streams: each holds its whole filter.
     pub(super) fn admit(&self, most: usize) -> Result<(), RpcError> {
         if self.opening.iter().flatten().count() < most {
@@ -43,11 +43,11 @@ impl Watch {
     }
 }
 
-impl Connection {
+impl DuplexConnection {
     /// Call it when a stream is open, with what the service agreed to, or when it could not be opened.
     pub fn handle_listening(
         &mut self,
-        key: Key,
+        key: CallKey,
         opened: Result<SubscriptionFilter, RpcError>,
         server: &Description,
     ) {
@@ -57,7 +57,7 @@ impl Connection {
         let Some(slot) = self.slots.get_mut(&key) else { return };
         match opened {
             Ok(accepted) => {
-                slot.kind = Kind::Subscription { acknowledged: true };
+                slot.kind = CallPhase::Subscription { acknowledged: true };
                 let message = listen::acknowledged(&slot.id, &accepted, slot.version);
                 self.send(message);
             }
@@ -69,12 +69,12 @@ impl Connection {
     }
 
     /// Call it for every change on an open stream.
-    pub fn handle_change(&mut self, key: Key, change: Change) {
+    pub fn handle_change(&mut self, key: CallKey, change: Change) {
         let message = match (&self.session, self.slots.get(&key)) {
             (Some(session), _) if self.watch.key == Some(key) => {
                 listen::changed(change, None, session.version())
             }
-            (_, Some(slot)) if matches!(slot.kind, Kind::Subscription { acknowledged: true }) => {
+            (_, Some(slot)) if matches!(slot.kind, CallPhase::Subscription { acknowledged: true }) => {
                 listen::changed(change, Some(&slot.id), slot.version)
             }
             _ => return,
@@ -83,7 +83,7 @@ impl Connection {
     }
 
     /// Call it when the service ended a stream.
-    pub fn handle_listen_end(&mut self, key: Key, server: &Description) {
+    pub fn handle_listen_end(&mut self, key: CallKey, server: &Description) {
         if self.watch.key == Some(key) {
             self.watch.key = None;
             // Requests still wait for that stream: they get another.
@@ -96,7 +96,7 @@ impl Connection {
         }
     }
 
-    fn end_listen(&mut self, key: Key, server: &Description) {
+    fn end_listen(&mut self, key: CallKey, server: &Description) {
         if let Some(slot) = self.take(key) {
             self.send(listen::closed(&slot.id, server, slot.version));
             // "A server MUST send notifications/cancelled … when it tears down that subscription stream."
@@ -104,9 +104,14 @@ impl Connection {
         }
     }
 
-    pub(super) fn open_listen(&mut self, incoming: Incoming, version: Version) -> Result<(), RpcError> {
+    pub(super) fn open_listen(
+        &mut self,
+        incoming: IncomingRequest,
+        version: Version,
+    ) -> Result<(), RpcError> {
         let filter = listen::filter(incoming.params.as_deref(), &self.limits)?;
-        let open = self.slots.values().filter(|slot| matches!(slot.kind, Kind::Subscription { .. })).count();
+        let open =
+            self.slots.values().filter(|slot| matches!(slot.kind, CallPhase::Subscription { .. })).count();
         let most = self.limits.requests_per_connection;
         if open >= most {
             return Err(RpcError::new(
@@ -129,7 +134,11 @@ impl Connection {
     }
 
     /// The session's subscriptions changed: opens the stream that `incoming` asked for, then answers it.
-    pub(super) fn rewatch(&mut self, incoming: Incoming, server: &Description) -> Result<(), RpcError> {
+    pub(super) fn rewatch(
+        &mut self,
+        incoming: IncomingRequest,
+        server: &Description,
+    ) -> Result<(), RpcError> {
         let Some(session) = &self.session else { return Ok(()) };
         let (filter, version) = (session.filter(&server.capabilities), session.version());
         if filter == self.watch.filter && self.watch.key.is_some() && self.watch.is_settled() {
@@ -140,7 +149,7 @@ impl Connection {
         Ok(())
     }
 
-    fn watch(&mut self, filter: SubscriptionFilter, cause: Option<Incoming>) {
+    fn watch(&mut self, filter: SubscriptionFilter, cause: Option<IncomingRequest>) {
         let key = self.watch.key.unwrap_or_else(|| self.key());
         self.watch.key = Some(key);
         self.watch.filter = filter.clone();
@@ -173,8 +182,9 @@ impl Connection {
 
     /// Ends every subscription, gracefully.
     pub(super) fn end_subscriptions(&mut self, server: &Description) {
-        let listening = self.slots.iter().filter(|(_, slot)| matches!(slot.kind, Kind::Subscription { .. }));
-        let keys: Vec<Key> = listening.map(|(key, _)| *key).collect();
+        let listening =
+            self.slots.iter().filter(|(_, slot)| matches!(slot.kind, CallPhase::Subscription { .. }));
+        let keys: Vec<CallKey> = listening.map(|(key, _)| *key).collect();
         for key in keys {
             self.actions.push_back(Action::Unlisten(key));
             self.end_listen(key, server);

@@ -14,59 +14,66 @@ use tokio::task::AbortHandle;
 use super::poll_once;
 use crate::changes::{Change, ChangeSubscription};
 use crate::edge::client_requests::unanswerable;
-use crate::edge::connection::{AskKey, Key};
+use crate::edge::connection::{AskKey, CallKey};
 use crate::edge::open_stream;
 use crate::exchange::{CancelGuard, ClientPeer, Outbox};
 use crate::future::BoxFuture;
 use crate::service::{Outcome, Service};
 
 /// What a task reports to its connection.
-pub(super) enum Event {
-    Notification(Key, ServerNotification),
-    Finished(Key, Outcome),
+pub(super) enum TaskEvent {
+    Notification(CallKey, ServerNotification),
+    Finished(CallKey, Outcome),
     Ask {
         ask: AskKey,
-        call: Key,
+        call: CallKey,
         request: Box<InputRequest>,
         reply: oneshot::Sender<Result<RawJson, RpcError>>,
     },
-    ChangeSubscription(Key, Result<SubscriptionFilter, RpcError>),
-    Change(Key, Change),
-    ListenEnd(Key),
+    ChangeSubscription(CallKey, Result<SubscriptionFilter, RpcError>),
+    Change(CallKey, Change),
+    ListenEnd(CallKey),
 }
 
 /// The tasks' way to their connection.
-pub(super) struct Link {
-    pub(super) events: mpsc::Sender<Event>,
+pub(super) struct TaskReports {
+    pub(super) events: mpsc::Sender<TaskEvent>,
     /// Questions nobody waits for any more. Each question comes here once at most, and their number is
     /// bounded.
     unasked: mpsc::UnboundedSender<AskKey>,
     asked: AtomicU64,
 }
 
-impl Link {
+impl TaskReports {
     pub(super) fn new(
         capacity: usize,
-    ) -> (Arc<Link>, mpsc::Receiver<Event>, mpsc::UnboundedReceiver<AskKey>) {
+    ) -> (Arc<TaskReports>, mpsc::Receiver<TaskEvent>, mpsc::UnboundedReceiver<AskKey>) {
         let (events, event_receiver) = mpsc::channel(capacity);
         let (unasked, unasked_receiver) = mpsc::unbounded_channel();
-        (Arc::new(Link { events, unasked, asked: AtomicU64::new(0) }), event_receiver, unasked_receiver)
+        (
+            Arc::new(TaskReports { events, unasked, asked: AtomicU64::new(0) }),
+            event_receiver,
+            unasked_receiver,
+        )
     }
 }
 
 /// A task that ends when this is dropped.
-pub(super) struct Task {
+pub(super) struct CallTask {
     handle: AbortHandle,
     _guard: Option<CancelGuard>,
 }
 
-impl Task {
-    pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static, guard: Option<CancelGuard>) -> Task {
-        Task { handle: tokio::spawn(work).abort_handle(), _guard: guard }
+impl CallTask {
+    pub(super) fn spawn(
+        work: impl Future<Output = ()> + Send + 'static,
+        guard: Option<CancelGuard>,
+    ) -> CallTask {
+        CallTask { handle: tokio::spawn(work).abort_handle(), _guard: guard }
     }
 }
 
-impl Drop for Task {
+impl Drop for CallTask {
     fn drop(&mut self) {
         self.handle.abort();
     }
@@ -74,44 +81,44 @@ impl Drop for Task {
 
 /// Runs a call to its end and reports what it says on the way. A connection that is gone needs no report.
 pub(super) async fn call(
-    key: Key,
+    key: CallKey,
     mut call: Pin<Box<impl Future<Output = Outcome> + Send>>,
     outbox: Outbox,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<TaskEvent>,
 ) {
     let outcome = loop {
         tokio::select! {
             biased;
             outcome = &mut call => break outcome,
             notification = outbox.next() => {
-                let _ = events.send(Event::Notification(key, notification)).await;
+                let _ = events.send(TaskEvent::Notification(key, notification)).await;
             }
         }
     };
     while let Some(notification) = outbox.try_next() {
-        let _ = events.send(Event::Notification(key, notification)).await;
+        let _ = events.send(TaskEvent::Notification(key, notification)).await;
     }
-    let _ = events.send(Event::Finished(key, outcome)).await;
+    let _ = events.send(TaskEvent::Finished(key, outcome)).await;
 }
 
 /// A stream of changes whose filter can be replaced.
 pub(super) struct ListenTask {
     filters: mpsc::UnboundedSender<SubscriptionFilter>,
-    _task: Option<Task>,
+    _task: Option<CallTask>,
 }
 
 impl ListenTask {
     /// Opens a stream. Where the service opens it without waiting, it is open when this returns.
     pub(super) async fn open(
-        key: Key,
+        key: CallKey,
         filter: SubscriptionFilter,
         service: Arc<dyn Service>,
-        events: mpsc::Sender<Event>,
+        events: mpsc::Sender<TaskEvent>,
     ) -> ListenTask {
         let (filters, replaced) = mpsc::unbounded_channel();
         let mut work = Box::pin(stream(key, filter, replaced, service, events));
         let ended = poll_once(work.as_mut()).await.is_some();
-        ListenTask { filters, _task: (!ended).then(|| Task::spawn(work, None)) }
+        ListenTask { filters, _task: (!ended).then(|| CallTask::spawn(work, None)) }
     }
 
     /// Replaces the filter; gives it back where the stream has ended.
@@ -121,11 +128,11 @@ impl ListenTask {
 }
 
 async fn stream(
-    key: Key,
+    key: CallKey,
     filter: SubscriptionFilter,
     mut replaced: mpsc::UnboundedReceiver<SubscriptionFilter>,
     service: Arc<dyn Service>,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<TaskEvent>,
 ) {
     let mut current: Option<ChangeSubscription> = None;
     let mut next = Some(filter);
@@ -138,10 +145,10 @@ async fn stream(
             {
                 // What changed before the new stream was open.
                 while let Some(Some(change)) = poll_once(old.next()).await {
-                    let _ = events.send(Event::Change(key, change)).await;
+                    let _ = events.send(TaskEvent::Change(key, change)).await;
                 }
             }
-            let _ = events.send(Event::ChangeSubscription(key, report)).await;
+            let _ = events.send(TaskEvent::ChangeSubscription(key, report)).await;
         }
         tokio::select! {
             filter = replaced.recv() => match filter {
@@ -149,8 +156,8 @@ async fn stream(
                 None => return,
             },
             change = next_change(current.as_ref()) => match change {
-                Some(change) => drop(events.send(Event::Change(key, change)).await),
-                None => return drop(events.send(Event::ListenEnd(key)).await),
+                Some(change) => drop(events.send(TaskEvent::Change(key, change)).await),
+                None => return drop(events.send(TaskEvent::ListenEnd(key)).await),
             },
         }
     }
@@ -164,19 +171,19 @@ async fn next_change(listening: Option<&ChangeSubscription>) -> Option<Change> {
 }
 
 /// The client of one call, where it can be asked live.
-pub(super) struct Peer {
-    pub(super) call: Key,
-    pub(super) link: Arc<Link>,
+pub(super) struct DuplexPeer {
+    pub(super) call: CallKey,
+    pub(super) link: Arc<TaskReports>,
 }
 
 /// Withdraws a question when whoever asked it stops waiting.
-struct Waiting<'a> {
+struct PendingAsk<'a> {
     ask: AskKey,
-    link: &'a Link,
+    link: &'a TaskReports,
     answered: bool,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for PendingAsk<'_> {
     fn drop(&mut self) {
         if !self.answered {
             // A connection that is gone has no questions.
@@ -185,14 +192,14 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl ClientPeer for Peer {
+impl ClientPeer for DuplexPeer {
     fn ask(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>> {
         Box::pin(async move {
             let ask = AskKey(self.link.asked.fetch_add(1, Ordering::Relaxed));
             let (reply, answer) = oneshot::channel();
-            let question = Event::Ask { ask, call: self.call, request: Box::new(request), reply };
+            let question = TaskEvent::Ask { ask, call: self.call, request: Box::new(request), reply };
             self.link.events.send(question).await.map_err(|_| unanswerable())?;
-            let mut waiting = Waiting { ask, link: &self.link, answered: false };
+            let mut waiting = PendingAsk { ask, link: &self.link, answered: false };
             let outcome = answer.await;
             waiting.answered = true;
             outcome.unwrap_or_else(|_| Err(unanswerable()))

@@ -8,18 +8,22 @@ use super::{read_params, result};
 use crate::exchange::Exchange;
 use crate::future::BoxFuture;
 use crate::model::{CompleteParams, CompleteResult, Completion, CompletionReference};
-use crate::server::completion::{Completer, Completing};
-use crate::server::core::Core;
-use crate::server::cx::Subject;
+use crate::server::completion::{Completer, CompletionRequest};
+use crate::server::core::ServerCore;
+use crate::server::cx::CallSubject;
 use crate::server::error::ToolError;
 use crate::server::replay;
 use crate::service::{Outcome, Reply, Request};
 
-pub(crate) fn answer(core: Arc<Core>, request: Request, exchange: Exchange) -> BoxFuture<'static, Outcome> {
+pub(crate) fn answer(
+    core: Arc<ServerCore>,
+    request: Request,
+    exchange: Exchange,
+) -> BoxFuture<'static, Outcome> {
     Box::pin(complete(core, request, exchange))
 }
 
-async fn complete(core: Arc<Core>, request: Request, exchange: Exchange) -> Outcome {
+async fn complete(core: Arc<ServerCore>, request: Request, exchange: Exchange) -> Outcome {
     let params: CompleteParams = read_params(&request)?;
     let completer = completer_for(&core, &params)?;
     let version = request.meta.version;
@@ -27,8 +31,8 @@ async fn complete(core: Arc<Core>, request: Request, exchange: Exchange) -> Outc
         CompletionReference::Prompt { name, .. } => name.clone(),
         CompletionReference::Resource { uri } => uri.clone(),
     };
-    let subject = Subject { method: Method::Complete, name, arguments: RawJson::empty_object() };
-    let completing = Completing {
+    let subject = CallSubject { method: Method::Complete, name, arguments: RawJson::empty_object() };
+    let completing = CompletionRequest {
         reference: params.reference,
         argument: params.argument.name,
         value: params.argument.value,
@@ -49,7 +53,7 @@ async fn complete(core: Arc<Core>, request: Request, exchange: Exchange) -> Outc
 
 /// The completer of what `params` names; `None` where there is nothing to propose. What does not exist
 /// is refused.
-fn completer_for(core: &Core, params: &CompleteParams) -> Result<Option<Completer<()>>, RpcError> {
+fn completer_for(core: &ServerCore, params: &CompleteParams) -> Result<Option<Completer<()>>, RpcError> {
     let (argument, resources) = (&params.argument.name, core.resources());
     let own = match &params.reference {
         CompletionReference::Prompt { name, .. } => {

@@ -12,15 +12,15 @@ use std::sync::Arc;
 use loggia_wire::json::FromJson;
 use loggia_wire::{RawObject, RpcError};
 
-use super::core::Core;
-use super::list::{List, Listed};
+use super::core::ServerCore;
+use super::list::{List, ListEntry};
 use crate::exchange::Exchange;
 use crate::future::BoxFuture;
 use crate::model::{CacheHints, ServerResult};
 use crate::service::{Outcome, Reply, Request};
 
 /// Answers the requests for one kind.
-pub(crate) type Answering = fn(Arc<Core>, Request, Exchange) -> BoxFuture<'static, Outcome>;
+pub(crate) type RequestHandler = fn(Arc<ServerCore>, Request, Exchange) -> BoxFuture<'static, Outcome>;
 
 /// What is wrong with what the author wrote, a sentence each.
 pub(crate) type Problems = Vec<String>;
@@ -28,7 +28,7 @@ pub(crate) type Problems = Vec<String>;
 /// One kind, as a server offers it: `L` lists what there is of it.
 pub(crate) struct Offer<L> {
     pub(crate) list: L,
-    pub(crate) answer: Answering,
+    pub(crate) answer: RequestHandler,
 }
 
 /// How lists are cut into pages, and for how long they hold.
@@ -40,26 +40,26 @@ pub(crate) struct Paging {
 }
 
 /// One kind, as it is being registered.
-pub(crate) struct Registered<E, L> {
+pub(crate) struct Registration<E, L> {
     what: &'static str,
     key: fn(&E) -> &str,
     list: fn(Vec<E>, Paging) -> L,
-    answer: Answering,
+    answer: RequestHandler,
     entries: Vec<E>,
     /// Of the same type as the map of a list, and so compiled once.
     keys: HashMap<String, usize>,
     problems: Problems,
 }
 
-impl<E, L> Registered<E, L> {
+impl<E, L> Registration<E, L> {
     fn new(
         what: &'static str,
         key: fn(&E) -> &str,
         list: fn(Vec<E>, Paging) -> L,
-        answer: Answering,
-    ) -> Registered<E, L> {
+        answer: RequestHandler,
+    ) -> Registration<E, L> {
         let (entries, keys, problems) = Default::default();
-        Registered { what, key, list, answer, entries, keys, problems }
+        Registration { what, key, list, answer, entries, keys, problems }
     }
 
     /// Adds an entry, or what is wrong with it. No two have one key.
@@ -90,7 +90,7 @@ impl<E, L> Registered<E, L> {
 }
 
 /// The page of `list` that is asked for.
-fn page<T: Listed>(list: Option<&List<T>>, request: &Request) -> BoxFuture<'static, Outcome> {
+fn page<T: ListEntry>(list: Option<&List<T>>, request: &Request) -> BoxFuture<'static, Outcome> {
     let not_found = || RpcError::method_not_found(request.method.as_str());
     let page = list.ok_or_else(not_found).and_then(|list| list.page(cursor(request)?.as_deref()));
     Box::pin(std::future::ready(page))

@@ -4,24 +4,24 @@ use std::sync::Arc;
 
 use loggia_wire::{Method, RawJson, RpcError};
 
-use super::{Problems, Registered, read_params, result};
+use super::{Problems, Registration, read_params, result};
 use crate::exchange::Exchange;
 use crate::future::BoxFuture;
 use crate::model::{self, CacheHints, GetPromptParams, ListPromptsResult};
 use crate::server::args::StringArgs;
-use crate::server::core::Core;
-use crate::server::cx::Subject;
-use crate::server::list::{List, Listed};
+use crate::server::core::ServerCore;
+use crate::server::cx::CallSubject;
+use crate::server::list::{List, ListEntry};
 use crate::server::prompt::PromptOutput;
 use crate::server::{completion, prompt, replay};
 use crate::service::{Outcome, Request};
 
 /// Prompts to be registered.
-pub(crate) fn registered() -> Registered<PromptEntry, List<PromptEntry>> {
-    Registered::new("prompt", PromptEntry::key, List::new, answer)
+pub(crate) fn registered() -> Registration<PromptEntry, List<PromptEntry>> {
+    Registration::new("prompt", PromptEntry::key, List::new, answer)
 }
 
-fn answer(core: Arc<Core>, request: Request, exchange: Exchange) -> BoxFuture<'static, Outcome> {
+fn answer(core: Arc<ServerCore>, request: Request, exchange: Exchange) -> BoxFuture<'static, Outcome> {
     match request.method {
         Method::GetPrompt => Box::pin(get(core, request, exchange)),
         _ => super::page(core.prompts(), &request),
@@ -30,7 +30,7 @@ fn answer(core: Arc<Core>, request: Request, exchange: Exchange) -> BoxFuture<'s
 
 pub(crate) struct PromptEntry {
     pub(crate) definition: model::Prompt,
-    pub(crate) handler: prompt::Handler<()>,
+    pub(crate) handler: prompt::PromptHandler<()>,
     pub(crate) completers: completion::Completers<()>,
 }
 
@@ -61,7 +61,7 @@ impl PromptEntry {
     }
 }
 
-impl Listed for PromptEntry {
+impl ListEntry for PromptEntry {
     type Item = model::Prompt;
     type Page = ListPromptsResult;
     const LIST: char = 'p';
@@ -83,7 +83,7 @@ impl Listed for PromptEntry {
     }
 }
 
-async fn get(core: Arc<Core>, request: Request, exchange: Exchange) -> Outcome {
+async fn get(core: Arc<ServerCore>, request: Request, exchange: Exchange) -> Outcome {
     let params: GetPromptParams = read_params(&request)?;
     let Some(prompt) = core.prompts().and_then(|prompts| prompts.get(&params.name)) else {
         return Err(RpcError::invalid_params(format!("Unknown prompt: {}", params.name)));
@@ -96,7 +96,7 @@ async fn get(core: Arc<Core>, request: Request, exchange: Exchange) -> Outcome {
         }
     }
     let arguments = RawJson::of(&texts);
-    let subject = Subject { method: Method::GetPrompt, name: params.name, arguments };
+    let subject = CallSubject { method: Method::GetPrompt, name: params.name, arguments };
     let version = request.meta.version;
     let cx = core.cx(request, exchange, subject, params.input_responses, params.request_state);
     let handler =

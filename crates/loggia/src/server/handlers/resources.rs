@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loggia_wire::uri_template::UriTemplate;
 use loggia_wire::{Method, RawJson, RpcError};
 
-use super::{Paging, Problems, Registered, read_params, result};
+use super::{Paging, Problems, Registration, read_params, result};
 use crate::exchange::Exchange;
 use crate::future::BoxFuture;
 use crate::model::{
@@ -14,19 +14,19 @@ use crate::model::{
     ReadResourceResult,
 };
 use crate::server::args::StringArgs;
-use crate::server::core::Core;
-use crate::server::cx::Subject;
-use crate::server::list::{List, Listed};
+use crate::server::core::ServerCore;
+use crate::server::cx::CallSubject;
+use crate::server::list::{List, ListEntry};
 use crate::server::resource::ResourceOutput;
 use crate::server::{completion, replay, resource};
 use crate::service::{Outcome, Request};
 
 /// Resources and templates to be registered.
-pub(crate) fn registered() -> Registered<AnyResource, Resources> {
-    Registered::new("resource", AnyResource::uri, Resources::new, answer)
+pub(crate) fn registered() -> Registration<AnyResource, Resources> {
+    Registration::new("resource", AnyResource::uri, Resources::new, answer)
 }
 
-fn answer(core: Arc<Core>, request: Request, exchange: Exchange) -> BoxFuture<'static, Outcome> {
+fn answer(core: Arc<ServerCore>, request: Request, exchange: Exchange) -> BoxFuture<'static, Outcome> {
     let resources = core.resources();
     match request.method {
         Method::ReadResource => Box::pin(read(core, request, exchange)),
@@ -53,11 +53,11 @@ impl Resources {
         Resources { ones: List::new(ones, paging), templates: List::new(templates, paging) }
     }
 
-    fn find(&self, uri: &str) -> Option<Found> {
+    fn find(&self, uri: &str) -> Option<ResourceMatch> {
         if let Some(entry) = self.ones.get(uri) {
             let ResourceEntry { definition, handler, cache } = &*entry;
             let mime_type = definition.mime_type.clone();
-            return Some(Found {
+            return Some(ResourceMatch {
                 handler: handler.clone(),
                 variables: BTreeMap::new(),
                 mime_type,
@@ -65,7 +65,7 @@ impl Resources {
             });
         }
         self.templates.find_map(|entry| {
-            entry.matches(uri).map(|variables| Found {
+            entry.matches(uri).map(|variables| ResourceMatch {
                 handler: entry.handler.clone(),
                 variables,
                 mime_type: entry.definition.mime_type.clone(),
@@ -77,14 +77,14 @@ impl Resources {
 
 pub(crate) struct ResourceEntry {
     pub(crate) definition: model::Resource,
-    pub(crate) handler: resource::Handler<()>,
+    pub(crate) handler: resource::ResourceHandler<()>,
     pub(crate) cache: Option<CacheHints>,
 }
 
 pub(crate) struct TemplateEntry {
     pub(crate) definition: model::ResourceTemplate,
     pub(crate) template: UriTemplate,
-    pub(crate) handler: resource::Handler<()>,
+    pub(crate) handler: resource::ResourceHandler<()>,
     pub(crate) completers: completion::Completers<()>,
     pub(crate) cache: Option<CacheHints>,
 }
@@ -99,7 +99,7 @@ impl AnyResource {
     pub(crate) fn new(resource: resource::Resource<()>) -> Result<AnyResource, Problems> {
         let resource::Resource { definition, handler, completers, cache } = resource;
         match definition {
-            resource::Definition::One(definition) => {
+            resource::ResourceDefinition::One(definition) => {
                 if !has_scheme(&definition.uri) {
                     return Err(vec![format!(
                         "resource {:?}: a URI begins with a scheme, as in notes://today",
@@ -111,7 +111,7 @@ impl AnyResource {
                 }
                 Ok(AnyResource::One(ResourceEntry { definition, handler, cache }))
             }
-            resource::Definition::Template(definition) => {
+            resource::ResourceDefinition::Template(definition) => {
                 let uri = &definition.uri_template;
                 let template =
                     UriTemplate::parse(uri).map_err(|error| vec![format!("resource {uri:?}: {error}")])?;
@@ -160,7 +160,7 @@ impl TemplateEntry {
 
 macro_rules! listed {
     ($($entry:ident, $letter:literal, $item:ty, $key:ident => $result:ident.$member:ident;)*) => {
-        $(impl Listed for $entry {
+        $(impl ListEntry for $entry {
             type Item = $item;
             type Page = $result;
             const LIST: char = $letter;
@@ -185,14 +185,14 @@ listed! {
     TemplateEntry, 'f', model::ResourceTemplate, uri_template => ListResourceTemplatesResult.resource_templates;
 }
 
-async fn read(core: Arc<Core>, request: Request, exchange: Exchange) -> Outcome {
+async fn read(core: Arc<ServerCore>, request: Request, exchange: Exchange) -> Outcome {
     let params: ReadResourceParams = read_params(&request)?;
     let uri = params.uri;
     let Some(found) = core.resources().and_then(|resources| resources.find(&uri)) else {
         return Err(RpcError::resource_not_found(&uri));
     };
     let arguments = RawJson::empty_object();
-    let subject = Subject { method: Method::ReadResource, name: uri.clone(), arguments };
+    let subject = CallSubject { method: Method::ReadResource, name: uri.clone(), arguments };
     let version = request.meta.version;
     let cx = core.cx(request, exchange, subject, params.input_responses, params.request_state);
     let handler = (found.handler)(core.no_state.clone(), cx.clone(), StringArgs::new(found.variables));
@@ -208,8 +208,8 @@ async fn read(core: Arc<Core>, request: Request, exchange: Exchange) -> Outcome 
 }
 
 /// A resource that was found, and what its URI says.
-struct Found {
-    handler: resource::Handler<()>,
+struct ResourceMatch {
+    handler: resource::ResourceHandler<()>,
     variables: BTreeMap<String, String>,
     mime_type: Option<String>,
     cache: Option<CacheHints>,

@@ -8,24 +8,24 @@ use loggia_wire::header::ParamHeaders;
 use loggia_wire::json::plain_text;
 use loggia_wire::{Method, Params, RawJson, RawObject, RequestMeta, RpcError};
 
-use super::{Problems, Registered, invalid, result};
+use super::{Problems, Registration, invalid, result};
 use crate::exchange::Exchange;
 use crate::future::BoxFuture;
 use crate::model::{self, CacheHints, CallToolResult, InputResponses, JsonObject, ListToolsResult};
-use crate::server::core::Core;
-use crate::server::cx::{Cx, Subject};
+use crate::server::core::ServerCore;
+use crate::server::cx::{CallSubject, Cx};
 use crate::server::error::ToolError;
-use crate::server::list::{List, Listed};
+use crate::server::list::{List, ListEntry};
 use crate::server::output::ToolOutput;
 use crate::server::{arguments, replay, tool};
 use crate::service::{Outcome, Request};
 
 /// Tools to be registered.
-pub(crate) fn registered() -> Registered<ToolEntry, List<ToolEntry>> {
-    Registered::new("tool", ToolEntry::key, List::new, answer)
+pub(crate) fn registered() -> Registration<ToolEntry, List<ToolEntry>> {
+    Registration::new("tool", ToolEntry::key, List::new, answer)
 }
 
-fn answer(core: Arc<Core>, request: Request, exchange: Exchange) -> BoxFuture<'static, Outcome> {
+fn answer(core: Arc<ServerCore>, request: Request, exchange: Exchange) -> BoxFuture<'static, Outcome> {
     match request.method {
         Method::CallTool => call(core, request, exchange),
         _ => super::page(core.tools(), &request),
@@ -34,7 +34,7 @@ fn answer(core: Arc<Core>, request: Request, exchange: Exchange) -> BoxFuture<'s
 
 pub(crate) struct ToolEntry {
     pub(crate) definition: model::Tool,
-    pub(crate) handler: tool::Handler<()>,
+    pub(crate) handler: tool::ToolHandler<()>,
     pub(crate) validator: Validator,
     pub(crate) generated: bool,
     /// See [`arguments::needed_in_text`].
@@ -99,7 +99,7 @@ fn is_tool_name(name: &str) -> bool {
     (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
 }
 
-impl Listed for ToolEntry {
+impl ListEntry for ToolEntry {
     type Item = model::Tool;
     type Page = ListToolsResult;
     const LIST: char = 't';
@@ -118,7 +118,7 @@ impl Listed for ToolEntry {
 }
 
 /// Everything before the handler's first step happens here, so that the future is small.
-fn call(core: Arc<Core>, request: Request, exchange: Exchange) -> BoxFuture<'static, Outcome> {
+fn call(core: Arc<ServerCore>, request: Request, exchange: Exchange) -> BoxFuture<'static, Outcome> {
     match prepare(core, request, exchange) {
         Ok(prepared) => Box::pin(prepared.run()),
         Err(outcome) => Box::pin(std::future::ready(*outcome)),
@@ -126,16 +126,16 @@ fn call(core: Arc<Core>, request: Request, exchange: Exchange) -> BoxFuture<'sta
 }
 
 /// A call that is ready to run, or what it came to without running.
-fn prepare(core: Arc<Core>, request: Request, exchange: Exchange) -> Result<ToolRun, Box<Outcome>> {
+fn prepare(core: Arc<ServerCore>, request: Request, exchange: Exchange) -> Result<ToolRun, Box<Outcome>> {
     let refused = |error: RpcError| Box::new(Err(error));
-    let params = ToolCall::of(&request).map_err(refused)?;
+    let params = ToolCallParams::of(&request).map_err(refused)?;
     let tool = core.tools().and_then(|tools| tools.get(&params.name));
     let unknown = || refused(RpcError::invalid_params(format!("Unknown tool: {}", params.name)));
     let tool = tool.ok_or_else(unknown)?;
     let raw = params.arguments.map_or(RawJson::empty_object(), |text| request.params.part_at(text));
     let arguments = arguments::read(&tool, &raw);
     let arguments = arguments.map_err(|error| Box::new(tool.failed(error, &request.meta)))?;
-    let subject = Subject { method: Method::CallTool, name: params.name.into_owned(), arguments: raw };
+    let subject = CallSubject { method: Method::CallTool, name: params.name.into_owned(), arguments: raw };
     let (responses, state) = (params.input_responses, params.request_state);
     let cx = core.cx(request, exchange, subject, responses, state);
     let handler = (tool.handler)(core.no_state.clone(), cx.clone(), arguments);
@@ -171,32 +171,32 @@ impl ToolEntry {
 }
 
 /// What is needed of the params of `tools/call`.
-struct ToolCall<'a> {
+struct ToolCallParams<'a> {
     name: Cow<'a, str>,
     arguments: Option<&'a [u8]>,
     input_responses: Option<InputResponses>,
     request_state: Option<String>,
 }
 
-impl<'a> ToolCall<'a> {
-    fn of(request: &'a Request) -> Result<ToolCall<'a>, RpcError> {
-        ToolCall::first_round(&request.params).map_or_else(|| ToolCall::any_round(request), Ok)
+impl<'a> ToolCallParams<'a> {
+    fn of(request: &'a Request) -> Result<ToolCallParams<'a>, RpcError> {
+        ToolCallParams::first_round(&request.params).map_or_else(|| ToolCallParams::any_round(request), Ok)
     }
 
     /// A call that brings no answers: nearly every one.
-    fn first_round(params: &'a Params) -> Option<ToolCall<'a>> {
+    fn first_round(params: &'a Params) -> Option<ToolCallParams<'a>> {
         let routing = params.routing().filter(|routing| !routing.again)?;
         let arguments = routing.arguments.filter(|text| *text != b"null");
         let name = Cow::Borrowed(plain_text(routing.name?)?);
-        Some(ToolCall { name, arguments, input_responses: None, request_state: None })
+        Some(ToolCallParams { name, arguments, input_responses: None, request_state: None })
     }
 
-    fn any_round(request: &'a Request) -> Result<ToolCall<'a>, RpcError> {
+    fn any_round(request: &'a Request) -> Result<ToolCallParams<'a>, RpcError> {
         let members = RawObject::of(&request.params).map_err(|_| invalid("expected an object"))?;
         // Whatever is wrong with it is said of it.
         let name = members.get::<String>("name").map(Cow::Owned).map_err(invalid)?;
         members.get::<Option<RawJson>>("arguments").map_err(invalid)?;
-        Ok(ToolCall {
+        Ok(ToolCallParams {
             name,
             arguments: members.raw("arguments").filter(|text| *text != b"null"),
             input_responses: members.get("inputResponses").map_err(invalid)?,

@@ -6,7 +6,7 @@
 #[cfg(target_os = "linux")]
 pub(super) use linux::*;
 #[cfg(not(target_os = "linux"))]
-pub(super) use portable::*;
+pub(super) use portable::NoActivity as ChildActivity;
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -24,7 +24,7 @@ mod linux {
     const BYTES: u64 = 4 << 10;
 
     /// Watches one child and its descendants.
-    pub(in super::super) struct Activity {
+    pub(in super::super) struct ChildActivity {
         child: Option<Pid>,
         /// A second handle on the child's standard input, closed with this value.
         input: Option<OwnedFd>,
@@ -40,12 +40,12 @@ mod linux {
         runnable: bool,
     }
 
-    impl Activity {
+    impl ChildActivity {
         /// Watches `child`, whose standard input has not been taken yet.
-        pub(in super::super) fn of(child: &Child) -> Activity {
+        pub(in super::super) fn of(child: &Child) -> ChildActivity {
             let input = child.stdin.as_ref().and_then(|stdin| stdin.as_fd().try_clone_to_owned().ok());
             let child = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-            Activity { child, input, last: Footprint::default() }
+            ChildActivity { child, input, last: Footprint::default() }
         }
 
         /// Returns whether the processes did anything since the last call.
@@ -95,12 +95,12 @@ mod portable {
     use tokio::process::Child;
 
     /// Watches nothing: this system does not tell.
-    pub(in super::super) struct Activity;
+    pub(in super::super) struct NoActivity;
 
-    impl Activity {
+    impl NoActivity {
         /// Watches `child`.
-        pub(in super::super) fn of(_: &Child) -> Activity {
-            Activity
+        pub(in super::super) fn of(_: &Child) -> NoActivity {
+            NoActivity
         }
 
         /// Returns whether the processes did anything since the last call.
@@ -122,7 +122,7 @@ mod tests {
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
     use tokio::process::{Child, Command};
 
-    use super::Activity;
+    use super::ChildActivity;
 
     fn shell(script: &str) -> Child {
         let mut command = Command::new("sh");
@@ -132,7 +132,7 @@ mod tests {
 
     /// Looks until `looks` in a row say `worked`. They must in the end: the test has no other limit than that of all
     /// tests.
-    async fn look_until(activity: &mut Activity, worked: bool, looks: usize) {
+    async fn look_until(activity: &mut ChildActivity, worked: bool, looks: usize) {
         let mut in_a_row = 0;
         while in_a_row < looks {
             in_a_row = if activity.worked() == worked { in_a_row + 1 } else { 0 };
@@ -148,7 +148,7 @@ mod tests {
             let mut child = shell(script);
             let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
             assert_eq!(lines.next_line().await.expect("a line").as_deref(), Some("ready"));
-            let mut activity = Activity::of(&child);
+            let mut activity = ChildActivity::of(&child);
             // The first look counts every process as new. A start makes a few more look like work.
             activity.worked();
             look_until(&mut activity, true, 100).await;
@@ -158,14 +158,14 @@ mod tests {
                 child.wait().await.expect("it ends");
             }
         }
-        look_until(&mut Activity::of(&shell("exec sleep 1000")), false, 1).await;
+        look_until(&mut ChildActivity::of(&shell("exec sleep 1000")), false, 1).await;
     }
 
     #[tokio::test]
     async fn input_counts_as_read_when_the_child_has_taken_all_of_it() {
         let mut child =
             shell("trap 'read -r line; echo read' USR1; echo ready; while :; do sleep 0.01; done");
-        let activity = Activity::of(&child);
+        let activity = ChildActivity::of(&child);
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         assert_eq!(lines.next_line().await.expect("a line").as_deref(), Some("ready"));
         let mut input = child.stdin.take().expect("it is piped");

@@ -3,9 +3,9 @@
 //! Only Linux shows the environment of another process; elsewhere none is found.
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{Mark, end_all};
+pub(super) use linux::{ChildMark, end_all};
 #[cfg(not(target_os = "linux"))]
-pub(super) use portable::{Mark, end_all};
+pub(super) use portable::{NoMark as ChildMark, end_all};
 
 /// The variable that marks a guarded child.
 pub(super) const VARIABLE: &str = "LOGGIA_GUARDED_BY";
@@ -28,19 +28,19 @@ mod linux {
     /// Identity of a child and of the program that started it: `PID:START:NAMESPACE:CHILD`. Process numbers are valid
     /// within their PID namespace only.
     #[derive(Debug, Clone, PartialEq, Eq)]
-    pub(in super::super) struct Mark {
+    pub(in super::super) struct ChildMark {
         pid: i32,
         start: u64,
         namespace: String,
         child: u64,
     }
 
-    impl Mark {
+    impl ChildMark {
         /// A mark for another child of this process.
-        pub(in super::super) fn new() -> Option<Mark> {
+        pub(in super::super) fn new() -> Option<ChildMark> {
             let own = getpid();
             let child: [u8; 8] = crate::random::try_random()?;
-            Some(Mark {
+            Some(ChildMark {
                 pid: own.as_raw_pid(),
                 start: ProcessStat::of(own)?.start,
                 namespace: namespace(own)?,
@@ -48,9 +48,9 @@ mod linux {
             })
         }
 
-        fn parse(text: &str) -> Option<Mark> {
+        fn parse(text: &str) -> Option<ChildMark> {
             let mut parts = text.split(':');
-            let mark = Mark {
+            let mark = ChildMark {
                 pid: parts.next()?.parse().ok()?,
                 start: parts.next()?.parse().ok()?,
                 namespace: parts.next()?.to_owned(),
@@ -59,14 +59,14 @@ mod linux {
             parts.next().is_none().then_some(mark)
         }
 
-        fn read(pid: Pid) -> Option<Mark> {
+        fn read(pid: Pid) -> Option<ChildMark> {
             let mut environment = Vec::new();
             let file = fs::File::open(procfs::path(pid, "environ")).ok()?;
             file.take(ENVIRONMENT).read_to_end(&mut environment).ok()?;
             let mut variables = environment.split(|byte| *byte == 0);
             let value =
                 variables.find_map(|text| text.strip_prefix(VARIABLE.as_bytes())?.strip_prefix(b"="))?;
-            Mark::parse(std::str::from_utf8(value).ok()?)
+            ChildMark::parse(std::str::from_utf8(value).ok()?)
         }
 
         /// Returns whether the program that started the child still runs.
@@ -81,7 +81,7 @@ mod linux {
         }
     }
 
-    impl fmt::Display for Mark {
+    impl fmt::Display for ChildMark {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, "{}:{}:{}:{}", self.pid, self.start, self.namespace, self.child)
         }
@@ -92,12 +92,12 @@ mod linux {
         kill_where(|mark| !mark.program_runs())
     }
 
-    fn kill_where(wanted: impl Fn(&Mark) -> bool) -> Vec<i32> {
+    fn kill_where(wanted: impl Fn(&ChildMark) -> bool) -> Vec<i32> {
         let Some(own_namespace) = namespace(getpid()) else { return Vec::new() };
         let spared = ancestors();
         let is_left = |pid: &Pid| {
             !spared.contains(pid)
-                && Mark::read(*pid).is_some_and(|mark| mark.namespace == own_namespace && wanted(&mark))
+                && ChildMark::read(*pid).is_some_and(|mark| mark.namespace == own_namespace && wanted(&mark))
                 && namespace(*pid).is_some_and(|namespace| namespace == own_namespace)
         };
         let left = procfs::processes().unwrap_or_default().into_iter().filter(is_left);
@@ -128,15 +128,15 @@ mod linux {
 
         #[test]
         fn a_mark_is_read_as_it_was_written() {
-            let mark = Mark::new().expect("this is Linux");
-            assert_eq!(Mark::parse(&mark.to_string()), Some(mark.clone()));
+            let mark = ChildMark::new().expect("this is Linux");
+            assert_eq!(ChildMark::parse(&mark.to_string()), Some(mark.clone()));
             assert!(mark.program_runs());
             assert!(
-                !Mark { start: mark.start + 1, ..mark.clone() }.program_runs(),
+                !ChildMark { start: mark.start + 1, ..mark.clone() }.program_runs(),
                 "another process of this number"
             );
             for bad in ["", "1", "1:2:3", "1:2:3:4:5", "a:2:3:4"] {
-                assert_eq!(Mark::parse(bad), None, "{bad}");
+                assert_eq!(ChildMark::parse(bad), None, "{bad}");
             }
         }
     }
@@ -147,10 +147,10 @@ mod portable {
     use std::fmt;
 
     /// A mark that no start could find: there is none.
-    pub(in super::super) enum Mark {}
+    pub(in super::super) enum NoMark {}
 
-    impl Mark {
-        pub(in super::super) fn new() -> Option<Mark> {
+    impl NoMark {
+        pub(in super::super) fn new() -> Option<NoMark> {
             None
         }
 
@@ -159,7 +159,7 @@ mod portable {
         }
     }
 
-    impl fmt::Display for Mark {
+    impl fmt::Display for NoMark {
         fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
             match *self {}
         }

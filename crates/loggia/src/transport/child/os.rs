@@ -2,7 +2,7 @@
 //! elsewhere the child alone can be ended, and only by force.
 
 #[cfg(not(unix))]
-pub(super) use portable::*;
+pub(super) use portable::{SingleProcess as ProcessGroup, *};
 #[cfg(unix)]
 pub(super) use unix::*;
 
@@ -74,15 +74,15 @@ mod unix {
 
     /// The signals that end a child and the processes it started: sent to its process group, or to its guard,
     /// which passes them on.
-    pub(in super::super) struct Group {
+    pub(in super::super) struct ProcessGroup {
         leader: Option<Pid>,
         guarded: bool,
     }
 
-    impl Group {
-        pub(in super::super) fn of(child: &Child, guarded: bool) -> Group {
+    impl ProcessGroup {
+        pub(in super::super) fn of(child: &Child, guarded: bool) -> ProcessGroup {
             // The child leads its group, so the two have one number.
-            Group { leader: child.id().and_then(|id| Pid::from_raw(id.cast_signed())), guarded }
+            ProcessGroup { leader: child.id().and_then(|id| Pid::from_raw(id.cast_signed())), guarded }
         }
 
         pub(in super::super) fn terminate(&self, _: &mut Child) {
@@ -192,11 +192,11 @@ mod portable {
     }
 
     /// The child.
-    pub(in super::super) struct Group;
+    pub(in super::super) struct SingleProcess;
 
-    impl Group {
-        pub(in super::super) fn of(_: &Child, _: bool) -> Group {
-            Group
+    impl SingleProcess {
+        pub(in super::super) fn of(_: &Child, _: bool) -> SingleProcess {
+            SingleProcess
         }
 
         /// There is no gentle way: the closed input was it.

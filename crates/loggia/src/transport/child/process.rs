@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::guard::{NOT_STARTED, NOT_STARTED_LINE};
-use super::leftovers::Mark;
+use super::leftovers::ChildMark;
 use super::os;
 use super::stderr::LastLines;
 use crate::framing::ReadFrames;
@@ -16,7 +16,7 @@ use crate::framing::ReadFrames;
 pub(crate) struct Process {
     name: String,
     child: tokio::process::Child,
-    group: os::Group,
+    group: os::ProcessGroup,
     said: LastLines,
     listening: JoinHandle<()>,
     stop_timeout: Duration,
@@ -25,7 +25,7 @@ pub(crate) struct Process {
     ended: bool,
     guarded: bool,
     /// Marks the processes of a guarded child.
-    mark: Option<Mark>,
+    mark: Option<ChildMark>,
 }
 
 impl Process {
@@ -36,12 +36,12 @@ impl Process {
         name: String,
         child: tokio::process::Child,
         guarded: bool,
-        mark: Option<Mark>,
+        mark: Option<ChildMark>,
         said: LastLines,
         listening: JoinHandle<()>,
         stop_timeout: Duration,
     ) -> Process {
-        let group = os::Group::of(&child, guarded);
+        let group = os::ProcessGroup::of(&child, guarded);
         Process {
             name,
             child,
@@ -136,7 +136,7 @@ impl Process {
 
     /// Kills what a guard that was killed has left.
     fn end_marked(&self) {
-        let ended = self.mark.as_ref().map_or(0, Mark::end);
+        let ended = self.mark.as_ref().map_or(0, ChildMark::end);
         if ended > 0 {
             tracing::warn!(
                 server = self.name,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::LastLines;
-use super::activity::Activity;
+use super::activity::ChildActivity;
 use super::start::{StartProgress, StartSign};
 
 /// The pause between two reports.
@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Watches one child that starts.
 pub(crate) struct StartWatch {
-    activity: Activity,
+    activity: ChildActivity,
     error_output: LastLines,
     seen: String,
     begun: Instant,
@@ -22,7 +22,7 @@ pub(crate) struct StartWatch {
 }
 
 impl StartWatch {
-    pub(super) fn new(activity: Activity, error_output: LastLines) -> StartWatch {
+    pub(super) fn new(activity: ChildActivity, error_output: LastLines) -> StartWatch {
         let begun = Instant::now();
         let mut ticks = tokio::time::interval_at(begun + PAUSE, PAUSE);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

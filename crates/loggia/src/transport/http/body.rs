@@ -18,7 +18,7 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A request's or a response's body.
 pub struct Body {
-    inner: Inner,
+    inner: BodyContent,
     /// What the exchange occupies until its last byte was taken.
     permit: Option<Admission>,
 }
@@ -29,7 +29,7 @@ pub(super) struct Admission {
     pub(super) _share: Option<Share>,
 }
 
-enum Inner {
+enum BodyContent {
     Full(Bytes),
     Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
     Request(RequestBody),
@@ -48,12 +48,12 @@ impl Body {
 
     /// These bytes.
     pub fn full(bytes: impl Into<Bytes>) -> Body {
-        Inner::Full(bytes.into()).into()
+        BodyContent::Full(bytes.into()).into()
     }
 
     /// What `stream` yields, until it ends.
     pub(super) fn stream(stream: impl Stream<Item = Bytes> + Send + 'static) -> Body {
-        Inner::Stream(Box::pin(stream)).into()
+        BodyContent::Stream(Box::pin(stream)).into()
     }
 
     /// Another crate's body; one of ours stays as it is.
@@ -64,13 +64,14 @@ impl Body {
     {
         let mut body = Some(body);
         let own = (&mut body as &mut dyn Any).downcast_mut::<Option<Body>>().and_then(Option::take);
-        let boxed = |body| Inner::Boxed(Box::pin(http_body_util::BodyExt::map_err(body, Into::into))).into();
+        let boxed =
+            |body| BodyContent::Boxed(Box::pin(http_body_util::BodyExt::map_err(body, Into::into))).into();
         own.or_else(|| body.map(boxed)).unwrap_or_default()
     }
 
     /// The body of a request from the network.
     pub(super) fn of_request(body: RequestBody) -> Body {
-        Inner::Request(body).into()
+        BodyContent::Request(body).into()
     }
 
     /// Takes out what the exchange occupies, for a body that is sent in the place of this one.
@@ -85,8 +86,8 @@ impl Body {
     }
 }
 
-impl From<Inner> for Body {
-    fn from(inner: Inner) -> Body {
+impl From<BodyContent> for Body {
+    fn from(inner: BodyContent) -> Body {
         Body { inner, permit: None }
     }
 }
@@ -100,10 +101,10 @@ impl Default for Body {
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.inner {
-            Inner::Full(_) => "Body(full)",
-            Inner::Stream(_) => "Body(stream)",
-            Inner::Request(_) => "Body(request)",
-            Inner::Boxed(_) => "Body(boxed)",
+            BodyContent::Full(_) => "Body(full)",
+            BodyContent::Stream(_) => "Body(stream)",
+            BodyContent::Request(_) => "Body(request)",
+            BodyContent::Boxed(_) => "Body(boxed)",
         })
     }
 }
@@ -117,29 +118,33 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.get_mut().inner {
-            Inner::Full(rest) if rest.is_empty() => Poll::Ready(None),
-            Inner::Full(rest) => Poll::Ready(Some(Ok(Frame::data(rest.split_to(rest.len().min(PIECE)))))),
-            Inner::Stream(stream) => stream.as_mut().poll_next(cx).map(|item| item.map(Frame::data).map(Ok)),
-            Inner::Request(body) => body.poll_frame(cx).map_err(Into::into),
-            Inner::Boxed(body) => body.as_mut().poll_frame(cx),
+            BodyContent::Full(rest) if rest.is_empty() => Poll::Ready(None),
+            BodyContent::Full(rest) => {
+                Poll::Ready(Some(Ok(Frame::data(rest.split_to(rest.len().min(PIECE))))))
+            }
+            BodyContent::Stream(stream) => {
+                stream.as_mut().poll_next(cx).map(|item| item.map(Frame::data).map(Ok))
+            }
+            BodyContent::Request(body) => body.poll_frame(cx).map_err(Into::into),
+            BodyContent::Boxed(body) => body.as_mut().poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.inner {
-            Inner::Full(rest) => rest.is_empty(),
-            Inner::Stream(_) => false,
-            Inner::Request(body) => body.is_end_stream(),
-            Inner::Boxed(body) => body.is_end_stream(),
+            BodyContent::Full(rest) => rest.is_empty(),
+            BodyContent::Stream(_) => false,
+            BodyContent::Request(body) => body.is_end_stream(),
+            BodyContent::Boxed(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
-            Inner::Full(rest) => SizeHint::with_exact(rest.len() as u64),
-            Inner::Stream(_) => SizeHint::default(),
-            Inner::Request(body) => body.size_hint(),
-            Inner::Boxed(body) => body.size_hint(),
+            BodyContent::Full(rest) => SizeHint::with_exact(rest.len() as u64),
+            BodyContent::Stream(_) => SizeHint::default(),
+            BodyContent::Request(body) => body.size_hint(),
+            BodyContent::Boxed(body) => body.size_hint(),
         }
     }
 }

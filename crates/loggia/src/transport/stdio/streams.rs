@@ -12,18 +12,18 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 
 /// Both streams.
-pub(super) struct Streams {
+pub(super) struct StandardStreams {
     pub(super) input: Box<dyn AsyncRead + Send + Unpin>,
     pub(super) output: Box<dyn AsyncWrite + Send + Unpin>,
 }
 
 /// Takes the process's standard input and output.
-pub(super) fn open() -> io::Result<Streams> {
+pub(super) fn open() -> io::Result<StandardStreams> {
     #[cfg(unix)]
     let (input, output) = (unix::input(), unix::output());
     #[cfg(not(unix))]
     let (input, output) = (None, None);
-    Ok(Streams {
+    Ok(StandardStreams {
         input: match input {
             Some(input) => input,
             None => Box::new(ThreadInput::start()?),
@@ -98,13 +98,13 @@ mod unix {
     /// Standard input, where it is a pipe or a socket.
     pub(super) fn input() -> Option<Box<dyn AsyncRead + Send + Unpin>> {
         let (fd, kind) = duplicate(io::stdin().as_fd())?;
-        let blocking = Blocking(fd.try_clone().ok()?.into());
+        let blocking = BlockingRestore(fd.try_clone().ok()?.into());
         if kind.file_type().is_fifo() {
             let stream = pipe::Receiver::from_owned_fd(fd).ok()?;
-            Some(Box::new(Stream { stream, _blocking: blocking }))
+            Some(Box::new(SharedStream { stream, _blocking: blocking }))
         } else {
             let stream = socket(fd, &kind)?;
-            Some(Box::new(Stream { stream, _blocking: blocking }))
+            Some(Box::new(SharedStream { stream, _blocking: blocking }))
         }
     }
 
@@ -117,13 +117,13 @@ mod unix {
         if shared {
             return None;
         }
-        let blocking = Blocking(fd.try_clone().ok()?.into());
+        let blocking = BlockingRestore(fd.try_clone().ok()?.into());
         if kind.file_type().is_fifo() {
             let stream = pipe::Sender::from_owned_fd(fd).ok()?;
-            Some(Box::new(Stream { stream, _blocking: blocking }))
+            Some(Box::new(SharedStream { stream, _blocking: blocking }))
         } else {
             let stream = socket(fd, &kind)?;
-            Some(Box::new(Stream { stream, _blocking: blocking }))
+            Some(Box::new(SharedStream { stream, _blocking: blocking }))
         }
     }
 
@@ -145,22 +145,22 @@ mod unix {
     }
 
     /// A stream that blocks again when it is dropped: whoever shares it expects that.
-    struct Stream<S> {
+    struct SharedStream<S> {
         stream: S,
-        _blocking: Blocking,
+        _blocking: BlockingRestore,
     }
 
     /// As a socket, for all that blocks and does not is set alike.
-    struct Blocking(std::os::unix::net::UnixStream);
+    struct BlockingRestore(std::os::unix::net::UnixStream);
 
-    impl Drop for Blocking {
+    impl Drop for BlockingRestore {
         fn drop(&mut self) {
             // There is nobody to tell.
             let _ = self.0.set_nonblocking(false);
         }
     }
 
-    impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
+    impl<S: AsyncRead + Unpin> AsyncRead for SharedStream<S> {
         fn poll_read(
             mut self: Pin<&mut Self>,
             cx: &mut Context<'_>,
@@ -170,7 +170,7 @@ mod unix {
         }
     }
 
-    impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
+    impl<S: AsyncWrite + Unpin> AsyncWrite for SharedStream<S> {
         fn poll_write(
             mut self: Pin<&mut Self>,
             cx: &mut Context<'_>,

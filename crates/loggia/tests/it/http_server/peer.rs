@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use loggia::transport::sse::{Event, Parser};
+use loggia::transport::sse::{SseEvent, SseParser};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,8 +21,8 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     body: Incoming,
-    parser: Parser,
-    events: VecDeque<Event>,
+    parser: SseParser,
+    events: VecDeque<SseEvent>,
     /// Ends the connection when dropped.
     _connection: Connection,
 }
@@ -46,7 +46,7 @@ pub async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer 
         status: parts.status,
         headers: parts.headers,
         body,
-        parser: Parser::new(8 << 20),
+        parser: SseParser::new(8 << 20),
         events: VecDeque::new(),
         _connection: connection,
     }
@@ -69,7 +69,7 @@ impl Answer {
     }
 
     /// The next event; `None` at the end of the stream.
-    pub async fn event(&mut self) -> Option<Event> {
+    pub async fn event(&mut self) -> Option<SseEvent> {
         assert_eq!(self.header("content-type"), Some("text/event-stream"));
         loop {
             while let Some(event) = self.parser.next_event().expect("short events") {

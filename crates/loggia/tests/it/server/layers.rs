@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 use loggia::prelude::*;
-use loggia::server::{Call, Handlers};
+use loggia::server::{Handlers, ServerCall};
 use loggia::service::{BoxFuture, Principal, Reply};
 use loggia::wire::RpcError;
 use serde_json::json;
@@ -33,9 +33,9 @@ impl<S> tower_layer::Layer<S> for Noted {
     }
 }
 
-impl<S> tower_service::Service<Call> for NotedService<S>
+impl<S> tower_service::Service<ServerCall> for NotedService<S>
 where
-    S: tower_service::Service<Call, Response = Reply, Error = RpcError, Future: Send + 'static>,
+    S: tower_service::Service<ServerCall, Response = Reply, Error = RpcError, Future: Send + 'static>,
 {
     type Response = Reply;
     type Error = BoxError;
@@ -45,7 +45,7 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, mut call: Call) -> Self::Future {
+    fn call(&mut self, mut call: ServerCall) -> Self::Future {
         let method = call.request.method.to_string();
         self.layer.seen.lock().expect("no test panicked").push(format!("{} {method}", self.layer.name));
         if method == "prompts/list" {

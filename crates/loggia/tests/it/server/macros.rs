@@ -2,7 +2,7 @@
 
 use loggia::model::PromptMessage;
 use loggia::prelude::*;
-use loggia::server::{Args, Completing, StringArgs, parameter};
+use loggia::server::{Args, CompletionRequest, StringArgs, parameter};
 use serde_json::json;
 
 use super::harness::{BOTH, Caller};
@@ -35,7 +35,7 @@ fn thing(b: String) -> String {
     b
 }
 
-async fn languages(typed: &Completing) -> Vec<String> {
+async fn languages(typed: &CompletionRequest) -> Vec<String> {
     vec![format!("{}st", typed.value)]
 }
 

@@ -2,7 +2,7 @@
 
 use loggia::model::{Completion, GetPromptResult};
 use loggia::prelude::*;
-use loggia::server::Completing;
+use loggia::server::CompletionRequest;
 use serde_json::json;
 
 use super::harness::{BOTH, Caller};
@@ -42,17 +42,17 @@ impl Reviewer {
         }
     }
 
-    async fn languages(&self, typed: &Completing) -> Completion {
+    async fn languages(&self, typed: &CompletionRequest) -> Completion {
         typed.matching(["rust", "Ruby", "python"])
     }
 
-    fn frameworks(typed: &Completing) -> Vec<String> {
+    fn frameworks(typed: &CompletionRequest) -> Vec<String> {
         let language = typed.context.get("language").map_or("?", String::as_str);
         (0..150).map(|n| format!("{language}{n}")).collect()
     }
 }
 
-async fn lines(_typed: &Completing) -> Result<Vec<&'static str>, ToolError> {
+async fn lines(_typed: &CompletionRequest) -> Result<Vec<&'static str>, ToolError> {
     Err(ToolError::say("count them yourself"))
 }
 
@@ -152,7 +152,9 @@ async fn one_completer_can_serve_all() {
     }
     let server = Server::new("s", "1")
         .prompt(greet)
-        .completion(|_: Arc<()>, _: Cx, typed: Completing| async move { typed.matching(["Ada", "Grace"]) })
+        .completion(
+            |_: Arc<()>, _: Cx, typed: CompletionRequest| async move { typed.matching(["Ada", "Grace"]) },
+        )
         .build()
         .expect("it is well made");
     let params = json!({ "ref": { "type": "ref/prompt", "name": "greet" }, "argument": { "name": "name", "value": "a" } });

@@ -2,7 +2,7 @@
 
 use loggia::model::{CacheHints, CacheScope, Completion, ResourceContents};
 use loggia::prelude::*;
-use loggia::server::{Completing, StringArgs};
+use loggia::server::{CompletionRequest, StringArgs};
 use loggia::wire::Version;
 use serde_json::json;
 
@@ -42,7 +42,7 @@ impl Library {
         vec![1, 2, 3]
     }
 
-    async fn ids(&self, typed: &Completing) -> Completion {
+    async fn ids(&self, typed: &CompletionRequest) -> Completion {
         typed.matching((0..10).map(|id| id.to_string()))
     }
 }

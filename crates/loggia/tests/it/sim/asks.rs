@@ -153,7 +153,7 @@ fn a_question_is_withdrawn_with_its_request_or_by_itself() {
 }
 
 /// A key that was used and is free.
-fn loggia_key_of_finished(machine: &Machine) -> loggia::edge::connection::Key {
+fn loggia_key_of_finished(machine: &Machine) -> loggia::edge::connection::CallKey {
     machine.aborted[0]
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use loggia::edge::connection::{Action, AskKey, Connection, Key};
+use loggia::edge::connection::{Action, AskKey, CallKey, DuplexConnection};
 use loggia::limits::Limits;
 use loggia::model::{
     CallToolResult, ElicitFormParams, ElicitParams, Implementation, InputRequest, ListCapability,
@@ -17,15 +17,15 @@ use loggia::wire::{Id, RawJson, RpcError, Version};
 use serde_json::{Value, json};
 
 pub struct Machine {
-    pub connection: Connection,
+    pub connection: DuplexConnection,
     pub server: Description,
     pub now: Instant,
     /// What runs.
-    pub calls: BTreeMap<Key, Request>,
-    pub aborted: Vec<Key>,
+    pub calls: BTreeMap<CallKey, Request>,
+    pub aborted: Vec<CallKey>,
     /// Streams to be reported open, oldest first.
-    pub opening: VecDeque<(Key, SubscriptionFilter)>,
-    pub unlistened: Vec<Key>,
+    pub opening: VecDeque<(CallKey, SubscriptionFilter)>,
+    pub unlistened: Vec<CallKey>,
     pub answers: BTreeMap<AskKey, Result<RawJson, RpcError>>,
     /// What the client was sent and has not looked at.
     pub sent: VecDeque<Value>,
@@ -61,7 +61,7 @@ impl Machine {
 
     pub fn with(limits: Limits, server: Description) -> Machine {
         Machine {
-            connection: Connection::new(limits),
+            connection: DuplexConnection::new(limits),
             server,
             now: Instant::now(),
             calls: BTreeMap::new(),
@@ -116,23 +116,23 @@ impl Machine {
     }
 
     /// The newest call.
-    pub fn last_call(&self) -> Key {
+    pub fn last_call(&self) -> CallKey {
         *self.calls.last_key_value().expect("a call runs").0
     }
 
-    pub fn finish(&mut self, key: Key) {
+    pub fn finish(&mut self, key: CallKey) {
         let result = ServerResult::CallTool(CallToolResult::text("done"));
         self.calls.remove(&key);
         self.connection.handle_finished(key, Ok(result.into()), &self.server);
         self.perform();
     }
 
-    pub fn notify(&mut self, key: Key, notification: ServerNotification) {
+    pub fn notify(&mut self, key: CallKey, notification: ServerNotification) {
         self.connection.handle_notification(key, notification);
         self.perform();
     }
 
-    pub fn progress(&mut self, key: Key, progress: f64) {
+    pub fn progress(&mut self, key: CallKey, progress: f64) {
         let params = ProgressParams {
             progress_token: Id::Number(-1),
             progress,
@@ -145,7 +145,7 @@ impl Machine {
     }
 
     /// The call asks its client to fill in a form.
-    pub fn ask(&mut self, ask: u64, call: Key) {
+    pub fn ask(&mut self, ask: u64, call: CallKey) {
         self.connection.handle_ask(AskKey(ask), call, form(), self.now);
         self.perform();
     }

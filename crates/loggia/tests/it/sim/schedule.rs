@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use loggia::changes::Change;
-use loggia::edge::connection::{AskKey, Key};
+use loggia::edge::connection::{AskKey, CallKey};
 use loggia::limits::Limits;
 use loggia::wire::Version;
 use proptest::prelude::*;
@@ -98,7 +98,7 @@ struct World {
     /// The server's questions without an answer, and all there ever were.
     questions: BTreeSet<i64>,
     every_question: Vec<i64>,
-    streams: Vec<Key>,
+    streams: Vec<CallKey>,
     next_ask: u64,
     next_id: i64,
     progress: f64,
@@ -170,7 +170,7 @@ impl World {
 
     /// What the service does.
     fn serve(&mut self, step: Step) {
-        let calls: Vec<Key> = self.machine.calls.keys().copied().collect();
+        let calls: Vec<CallKey> = self.machine.calls.keys().copied().collect();
         match step {
             Step::Finish(choice) => pick(calls, choice).into_iter().for_each(|key| self.machine.finish(key)),
             Step::Progress(choice) => {

@@ -1,7 +1,7 @@
 //! Streams of changes: of a legacy session, and of `subscriptions/listen`.
 
 use loggia::changes::Change;
-use loggia::edge::connection::Key;
+use loggia::edge::connection::CallKey;
 use loggia::limits::Limits;
 use loggia::model::SubscriptionFilter;
 use loggia::wire::{RpcError, Version};
@@ -15,7 +15,7 @@ fn listen(id: impl Into<Value>, notifications: Value) -> Value {
     modern(request(id, "subscriptions/listen", json!({ "notifications": notifications })))
 }
 
-fn change(machine: &mut Machine, key: Key, change: Change) {
+fn change(machine: &mut Machine, key: CallKey, change: Change) {
     machine.connection.handle_change(key, change);
     machine.perform();
 }

@@ -63,20 +63,20 @@ impl ChildGuard {
     /// given to [`ChildGuard::current_program`]. Returns when the child and everything it started has ended. The
     /// exit code is the child's; for a child that a signal ended it is 128 and the signal's number.
     pub fn run(&self, args: impl IntoIterator<Item = OsString>) -> ExitCode {
-        match Order::read(args.into_iter().collect()) {
+        match GuardArguments::read(args.into_iter().collect()) {
             Some(order) => self.obey(&order),
             None => ExitCode::from(2),
         }
     }
 
     #[cfg(unix)]
-    fn obey(&self, order: &Order) -> ExitCode {
+    fn obey(&self, order: &GuardArguments) -> ExitCode {
         if order.becomes_child { supervise::become_child(order) } else { supervise::watch(self, order) }
     }
 
     /// This system has no guards: [`Child::guard`](crate::client::Child::guard) starts none.
     #[cfg(not(unix))]
-    fn obey(&self, _: &Order) -> ExitCode {
+    fn obey(&self, _: &GuardArguments) -> ExitCode {
         ExitCode::from(2)
     }
 
@@ -109,7 +109,7 @@ impl fmt::Debug for ChildGuard {
 
 /// The arguments of a guard: `MODE PARENT PROGRAM ARGS…`.
 #[cfg_attr(not(unix), expect(dead_code, reason = "this system has no guards"))]
-struct Order {
+struct GuardArguments {
     becomes_child: bool,
     /// The process that started this one. Another parent means that it has ended already.
     parent: i32,
@@ -117,8 +117,8 @@ struct Order {
     args: Vec<OsString>,
 }
 
-impl Order {
-    fn read(args: Vec<OsString>) -> Option<Order> {
+impl GuardArguments {
+    fn read(args: Vec<OsString>) -> Option<GuardArguments> {
         let mut args = args.into_iter();
         let becomes_child = match args.next()?.to_str()? {
             WATCH => false,
@@ -126,7 +126,7 @@ impl Order {
             _ => return None,
         };
         let parent = args.next()?.to_str()?.parse().ok()?;
-        Some(Order { becomes_child, parent, program: args.next()?, args: args.collect() })
+        Some(GuardArguments { becomes_child, parent, program: args.next()?, args: args.collect() })
     }
 }
 
@@ -155,13 +155,13 @@ mod tests {
         let mut line = guard.line(WATCH, OsStr::new("npx"));
         line.push("-y".into());
         assert_eq!(line.remove(0), "child-guard");
-        let order = Order::read(line).expect("its own line");
+        let order = GuardArguments::read(line).expect("its own line");
         assert_eq!(
             (order.becomes_child, order.program, order.args),
             (false, "npx".into(), vec!["-y".into()])
         );
         for bad in [&[][..], &["watch"], &["watch", "1"], &["watch", "x", "npx"], &["help", "1", "npx"]] {
-            assert!(Order::read(bad.iter().map(OsString::from).collect()).is_none(), "{bad:?}");
+            assert!(GuardArguments::read(bad.iter().map(OsString::from).collect()).is_none(), "{bad:?}");
         }
     }
 }

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getppid};
 use tokio::signal::unix::{Signal as Received, SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{ChildGuard, EXEC, NOT_STARTED, NOT_STARTED_LINE, Order, own_name, system};
+use super::{ChildGuard, EXEC, GuardArguments, NOT_STARTED, NOT_STARTED_LINE, own_name, system};
 
 /// Time that the child has to clean up after the guard's parent has ended.
 const PARENT_GONE: Duration = Duration::from_secs(1);
@@ -23,14 +23,14 @@ const KILLED: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Starts the child and watches over it.
-pub(super) fn watch(guard: &ChildGuard, order: &Order) -> ExitCode {
+pub(super) fn watch(guard: &ChildGuard, order: &GuardArguments) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = runtime.and_then(|runtime| runtime.block_on(supervise(guard, order)));
     ended.unwrap_or_else(|error| not_started(&error))
 }
 
 /// Becomes the child. On Linux it is killed when the guard is, which only SIGKILL can do.
-pub(super) fn become_child(order: &Order) -> ExitCode {
+pub(super) fn become_child(order: &GuardArguments) -> ExitCode {
     system::die_with_parent();
     if parent() != Some(order.parent) {
         return ExitCode::from(2);
@@ -48,12 +48,12 @@ fn not_started(error: &io::Error) -> ExitCode {
     ExitCode::from(NOT_STARTED as u8)
 }
 
-async fn supervise(guard: &ChildGuard, order: &Order) -> io::Result<ExitCode> {
+async fn supervise(guard: &ChildGuard, order: &GuardArguments) -> io::Result<ExitCode> {
     let parent_ended = system::parent_ended(order.parent);
     if parent() != Some(order.parent) {
         return Ok(ExitCode::from(2));
     }
-    let mut orders = Orders::listen()?;
+    let mut orders = GuardSignals::listen()?;
     system::adopt_orphans();
     system::name_process();
     let mut tree = ProcessTree::start(&mut child_command(guard, order))?;
@@ -78,7 +78,7 @@ async fn supervise(guard: &ChildGuard, order: &Order) -> io::Result<ExitCode> {
 }
 
 /// The command that starts the child. On Linux this program becomes it, see [`become_child`].
-fn child_command(guard: &ChildGuard, order: &Order) -> Command {
+fn child_command(guard: &ChildGuard, order: &GuardArguments) -> Command {
     let mut command = if cfg!(target_os = "linux") {
         let mut command = Command::new(&guard.program);
         command.arg0(own_name()).args(guard.line(EXEC, &order.program));
@@ -106,16 +106,16 @@ fn exit_code(status: WaitStatus) -> ExitCode {
 }
 
 /// Signals to the guard: SIGQUIT kills the child, the others ask it to terminate.
-struct Orders {
+struct GuardSignals {
     kill: Received,
     terminate: Received,
     interrupt: Received,
     hangup: Received,
 }
 
-impl Orders {
-    fn listen() -> io::Result<Orders> {
-        Ok(Orders {
+impl GuardSignals {
+    fn listen() -> io::Result<GuardSignals> {
+        Ok(GuardSignals {
             kill: signal(SignalKind::quit())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -178,7 +178,7 @@ impl ProcessTree {
     }
 
     /// Asks every process to terminate and kills those that have not after `grace`, or when told to.
-    async fn end(&mut self, grace: Duration, orders: &mut Orders) {
+    async fn end(&mut self, grace: Duration, orders: &mut GuardSignals) {
         self.signal(Signal::TERM);
         let by = Instant::now() + grace;
         while self.reap() {

@@ -11,7 +11,7 @@ use loggia_wire::{ErrorCode, RpcError};
 use super::accept::EVENT_STREAM;
 use super::respond::{self, DetachOnSend};
 use crate::transport::http::Body;
-use crate::transport::sse::Parser;
+use crate::transport::sse::SseParser;
 
 /// Turns the event stream that answers `posted` into JSON; any other response stays as it is.
 pub(super) async fn without_stream(response: Response<Body>, posted: &Bytes) -> Response<Body> {
@@ -52,7 +52,7 @@ pub(super) async fn without_stream(response: Response<Body>, posted: &Bytes) -> 
 
 /// Reads the responses of a stream, and returns them with the frames that they came in.
 async fn responses(mut body: Body) -> Result<(Vec<Bytes>, Vec<Bytes>), RpcError> {
-    let mut parser = Parser::new(usize::MAX);
+    let mut parser = SseParser::new(usize::MAX);
     let (mut responses, mut frames) = (Vec::new(), Vec::new());
     while let Some(Ok(frame)) = body.frame().await {
         let data = frame.into_data().unwrap_or_default();

@@ -25,7 +25,7 @@ use crate::transport::http::server::admission::Overload;
 use crate::transport::http::server::respond::{self, ResponseResult, keep_alive};
 use crate::transport::http::server::state::{EndpointState, principal};
 use crate::transport::http::server::unfold::unfold;
-use crate::transport::memory::{self, Reader};
+use crate::transport::memory::{self, MemoryReader};
 use crate::transport::{Serve, sse};
 
 const SSE_PATH: &str = "/sse";
@@ -163,7 +163,7 @@ impl HttpSse {
 
 /// The GET of one connection.
 struct HttpSseConnection {
-    reader: Reader,
+    reader: MemoryReader,
     place: ConnectionEntry,
     announced: bool,
     keep_alive: std::time::Duration,
