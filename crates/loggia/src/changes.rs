@@ -1,4 +1,4 @@
-//! One bus for what changes in a server: its lists, its resources. Whoever holds [`Changes`] announces;
+//! One bus for what changes in a server: its lists, its resources. Holders of [`Changes`] announce;
 //! every open subscription gets what it asked for.
 //!
 //! A subscription keeps a set of what is dirty, not a queue of events, so a client that never reads costs
@@ -31,7 +31,7 @@ pub struct Changes(Arc<Mutex<Vec<Weak<Subscriber>>>>);
 pub struct ChangeSubscription {
     accepted: SubscriptionFilter,
     subscriber: Arc<Subscriber>,
-    /// What must live as long as somebody listens.
+    /// A value that lives as long as the subscription.
     _kept: Option<Box<dyn Send + Sync>>,
 }
 
@@ -48,7 +48,7 @@ struct SubscriberState {
 }
 
 impl Changes {
-    /// A bus nobody listens to yet.
+    /// Creates a bus without subscribers.
     pub fn new() -> Changes {
         Changes::default()
     }

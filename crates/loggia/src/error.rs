@@ -1,4 +1,4 @@
-//! What can go wrong when using the SDK, and whose fault it is. What goes on the wire to a client is an
+//! Errors of the SDK, by cause. What goes on the wire to a client is an
 //! [`RpcError`] and is made in one place, [`crate::edge`]; these errors are for the program that uses the SDK.
 
 use std::fmt;
@@ -29,9 +29,9 @@ pub enum Error {
     Timeout(TimeoutDetails),
     /// The two sides share no revision.
     NoCommonVersion {
-        /// What we wanted.
+        /// The versions that this side accepts.
         wanted: Vec<Version>,
-        /// What the peer speaks, as it wrote it.
+        /// The versions of the peer, as it wrote them.
         offered: Vec<String>,
     },
     /// The server needs authorization. The value is its `WWW-Authenticate` challenge.

@@ -21,7 +21,7 @@ pub struct Exchange {
     live: Option<Arc<dyn ClientPeer>>,
 }
 
-/// What the parts of one exchange share: one allocation for each request.
+/// State shared by the parts of one exchange: one allocation for each request.
 #[derive(Default)]
 struct ExchangeChannel {
     queue: Mutex<NotificationQueue>,
@@ -74,7 +74,7 @@ impl Exchange {
 pub struct CancelSignal(Arc<ExchangeChannel>);
 
 impl CancelSignal {
-    /// Whether the request was cancelled.
+    /// Returns whether the request was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::Acquire)
     }
@@ -153,7 +153,7 @@ impl Outbox {
         next
     }
 
-    /// Whether nothing waits.
+    /// Returns whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.0.queue().waiting.is_empty()
     }

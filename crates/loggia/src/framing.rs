@@ -1,6 +1,6 @@
 //! Messages on a byte stream: one JSON text on each line ("stdio": messages are delimited by newlines and
 //! must not contain any). Reading is bounded and never fails on what a peer writes: a line that is too long
-//! becomes a [`BadFrame`] to answer, and the next line is read as usual. Whether it is UTF-8 is for whoever decodes it
+//! becomes a [`BadFrame`] to answer, and the next line is read as usual. Whether it is UTF-8 is checked where it is decoded
 //! to find out.
 
 mod long_line;
@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::future::BoxFuture;
 use long_line::LongLine;
 
-/// What arrived: the text of a message, or why there is none.
+/// The text of a message, or the reason why it is unreadable.
 pub type Frame = Result<Bytes, BadFrame>;
 
 /// A frame that cannot be a message.
@@ -32,7 +32,7 @@ pub enum BadFrame {
 }
 
 impl BadFrame {
-    /// What to answer its sender.
+    /// Returns the error for the sender.
     pub fn to_rpc_error(&self) -> RpcError {
         RpcError::invalid_request(self.to_string())
     }
@@ -64,7 +64,7 @@ pub trait WriteFrames: Send + 'static {
     /// Queues one message, a complete JSON text.
     fn queue(&mut self, message: Bytes);
 
-    /// How many bytes are queued.
+    /// Returns the number of bytes that are queued.
     fn queued(&self) -> usize;
 
     /// Writes some of what is queued; with an empty queue, returns at once. Dropping the future loses
@@ -76,14 +76,14 @@ pub trait WriteFrames: Send + 'static {
 pub struct LineReader<R> {
     source: R,
     buffer: BytesMut,
-    /// How much of the buffer is known to hold no newline.
+    /// Length of the part of the buffer that is known to hold no newline.
     scanned: usize,
     /// The line whose rest is being skipped: it is too long.
     skipping: Option<LongLine>,
     most: usize,
 }
 
-/// How much one read asks for.
+/// Bytes requested by one read.
 const CHUNK: usize = 16 << 10;
 
 impl<R: AsyncRead + Unpin + Send + 'static> LineReader<R> {
@@ -137,7 +137,7 @@ impl<R: AsyncRead + Unpin + Send + 'static> LineReader<R> {
         bad.map(Err)
     }
 
-    /// What the stream ended with, where it did not end with a newline.
+    /// Returns the rest of the stream, if it did not end with a newline.
     fn rest(&mut self) -> Option<Frame> {
         let line = self.buffer.split().freeze();
         self.scanned = 0;

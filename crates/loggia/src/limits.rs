@@ -32,13 +32,13 @@ pub struct Limits {
     pub streams: usize,
     /// Most connections, for one endpoint.
     pub connections: usize,
-    /// How long a peer may take to send its request.
+    /// Time within which a peer must send its request.
     pub read_timeout: Duration,
-    /// How long a peer may refuse to read what we send before it is taken for dead.
+    /// Time for which a peer may read nothing before it is taken for dead.
     pub write_timeout: Duration,
-    /// How long a connection without a request stays open.
+    /// Time for which a connection without a request stays open.
     pub idle: Duration,
-    /// How long a legacy session without traffic is remembered.
+    /// Time for which a legacy session without traffic is kept.
     pub session_idle: Duration,
     /// Most legacy sessions with state in this process.
     pub sessions: usize,
@@ -46,9 +46,9 @@ pub struct Limits {
     pub resume_events: usize,
     /// Most bytes kept for resumption, for one session.
     pub resume_bytes: usize,
-    /// How long what a client may have missed is kept for resumption.
+    /// Time for which events are kept for a client that resumes its stream.
     pub resume_window: Duration,
-    /// How often a silent SSE stream sends a comment.
+    /// Interval of the comments on a silent SSE stream.
     pub keep_alive: Duration,
     /// Most rounds of `input_required` for one call.
     pub input_rounds: usize,
@@ -56,9 +56,9 @@ pub struct Limits {
     pub request_state_bytes: usize,
     /// Most log messages for the client, for one request in one second; further ones are dropped.
     pub logs_per_second: u32,
-    /// How long a live question to a client may go unanswered.
+    /// Time within which a client must answer a live question.
     pub ask_timeout: Duration,
-    /// How long a shutdown waits for running requests.
+    /// Time for which a shutdown waits for running requests.
     pub drain: Duration,
     /// Longest message a client takes from its server, in bytes. Results may carry pictures and files.
     pub reply_bytes: usize,

@@ -1,4 +1,4 @@
-//! What a server or a client usually needs: `use loggia::prelude::*;`.
+//! The items that a server or a client usually needs: `use loggia::prelude::*;`.
 
 pub use std::sync::Arc;
 

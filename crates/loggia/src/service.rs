@@ -19,12 +19,12 @@ use crate::exchange::Exchange;
 pub use crate::future::BoxFuture;
 use crate::reference::correlation_id;
 
-/// What one request comes to.
+/// The outcome of one request.
 pub type Outcome = std::result::Result<Reply, RpcError>;
 
 /// One MCP server, whatever its eras and transports.
 pub trait Service: Send + Sync + 'static {
-    /// Who the server is and what it offers. Asked often: return a shared value.
+    /// Returns the server's description. Called often: return a shared value.
     fn describe(&self) -> Arc<Description>;
 
     /// Answers one request. Dropping the future cancels the request.
@@ -47,14 +47,14 @@ pub trait Service: Send + Sync + 'static {
     }
 }
 
-/// What a server says of itself.
+/// Description of a server.
 #[derive(Debug, Clone)]
 pub struct Description {
     /// Name, version, title, icons.
     pub identity: Implementation,
-    /// What it offers.
+    /// Its capabilities.
     pub capabilities: ServerCapabilities,
-    /// How a model should use it.
+    /// Its instructions for a model.
     pub instructions: Option<String>,
     /// The revisions it serves, oldest first.
     pub versions: Vec<Version>,
@@ -63,24 +63,24 @@ pub struct Description {
 /// One request, complete in itself.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// What is asked.
+    /// The method.
     pub method: Method,
-    /// With what; an object, `_meta` included, as the client wrote it.
+    /// The params: an object, `_meta` included, as the client wrote it.
     pub params: Params,
-    /// What the request says about itself; in the legacy era joined with what the session knows.
+    /// The metadata of the request; in the legacy era merged with the session's.
     pub meta: Arc<RequestMeta>,
-    /// Who asks, where an authorization layer established it.
+    /// The caller, if an authorization layer established one.
     pub principal: Option<Arc<Principal>>,
 }
 
-/// Who makes a request.
+/// The caller of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Principal {
     /// The subject, unique within the issuer.
     pub subject: String,
-    /// Who vouches for it.
+    /// The issuer of the identity.
     pub issuer: Option<String>,
-    /// What it may do.
+    /// The granted scopes.
     pub scopes: Vec<String>,
 }
 
@@ -233,7 +233,7 @@ impl Reply {
         }
     }
 
-    /// What the reply asks the client for, where it does.
+    /// Returns the input that the reply asks the client for, if it does.
     pub fn input_required(&self) -> Option<&InputRequired> {
         match self {
             Reply::Result(ServerResult::InputRequired(input)) => Some(input),

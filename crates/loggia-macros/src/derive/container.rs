@@ -1,4 +1,4 @@
-//! Reads the attributes of a type that concern all of it.
+//! Attributes of a type as a whole.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -26,7 +26,7 @@ pub(crate) struct TypeAttributes {
     pub(crate) rename_variant_fields: SerdeName,
 }
 
-/// The representation of an enum's variants (serde, "Enum representations").
+/// Representation of an enum's variants.
 #[derive(Clone, Default)]
 pub(crate) enum Tagging {
     #[default]
@@ -95,7 +95,7 @@ fn other_type(serde: &AttributeItems, keys: &[&str]) -> syn::Result<Option<Type>
         .transpose()
 }
 
-/// The serialized form of a name, for each direction; `None` leaves it as it is.
+/// Spelling of a name, for each direction; `None` leaves it as it is.
 #[derive(Clone, Default)]
 pub(crate) struct SerdeName {
     read: Option<NameSpelling>,

@@ -1,4 +1,4 @@
-//! How long to wait before trying again: longer each time, never in step with others.
+//! Waits between attempts: longer each time, with jitter so that clients are not in step.
 
 use std::time::Duration;
 

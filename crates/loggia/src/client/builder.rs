@@ -1,4 +1,4 @@
-//! How a client is to behave, said before it connects.
+//! Options of a client, set before it connects.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -31,7 +31,7 @@ use crate::shutdown::Shutdown;
 use crate::transport::child::ErrorOutputHook;
 use crate::transport::child::{StartHook, StartProgress};
 
-/// What a client is built with.
+/// Options of a client.
 #[derive(Clone)]
 pub(crate) struct ClientOptions {
     pub identity: Implementation,
@@ -90,20 +90,20 @@ impl ClientBuilder {
         }
     }
 
-    /// Who the client is. By default the SDK itself: say `Implementation::new(env!("CARGO_PKG_NAME"),
+    /// Sets the client's name and version. Default: the SDK's; pass `Implementation::new(env!("CARGO_PKG_NAME"),
     /// env!("CARGO_PKG_VERSION"))` to be your own program.
     pub fn identity(mut self, identity: Implementation) -> Self {
         self.options.identity = identity;
         self
     }
 
-    /// What the client declares, in place of what its handlers imply: for gateways, and for extensions.
+    /// Sets the declared capabilities, in place of those that the handlers imply: for gateways and extensions.
     pub fn capabilities(mut self, capabilities: ClientCapabilities) -> Self {
         self.options.capabilities = Some(capabilities);
         self
     }
 
-    /// How the revision is found.
+    /// Sets how the revision is found.
     pub fn negotiation(mut self, negotiation: Negotiation) -> Self {
         self.options.negotiation = negotiation;
         self
@@ -114,13 +114,13 @@ impl ClientBuilder {
         self.negotiation(Negotiation::Fixed(version))
     }
 
-    /// Where to remember which revision each server speaks. By default each client remembers for itself.
+    /// Sets the memory of each server's revision. By default each client has its own.
     pub fn era_memory(mut self, memory: EraMemory) -> Self {
         self.options.memory = memory;
         self
     }
 
-    /// How long an unknown server may take to answer `server/discover` before it is taken for an old one.
+    /// Sets the time after which an unknown server that does not answer `server/discover` is taken for a legacy one.
     /// Five seconds by default. For a child process the time begins when it has read the question, and starts
     /// anew while the process works.
     pub fn probe_timeout(mut self, timeout: Duration) -> Self {
@@ -157,13 +157,13 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a server may be silent during a request. One minute by default; progress starts it anew.
+    /// Sets the time for which a server may be silent during a request. Default: one minute; progress starts it anew.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = timeout;
         self
     }
 
-    /// How long a request may take in all, whatever progress it makes. Ten minutes by default.
+    /// Sets the time that a request may take in all, whatever progress it makes. Default: ten minutes.
     pub fn max_timeout(mut self, timeout: Duration) -> Self {
         self.options.max_timeout = timeout;
         self
@@ -175,26 +175,26 @@ impl ClientBuilder {
         self
     }
 
-    /// Which log messages are wanted. None by default.
+    /// Sets the least level of log messages. Default: none are sent.
     pub fn log_level(mut self, level: LoggingLevel) -> Self {
         self.options.log_level = Some(level);
         self
     }
 
-    /// Whether results are kept for as long as the server says. On by default.
+    /// Returns whether results are kept for as long as the server says. On by default.
     pub fn cache(mut self, on: bool) -> Self {
         self.options.cache = on;
         self
     }
 
-    /// Whether a tool's structured result must match its output schema; one that does not is an error. On
+    /// Returns whether a tool's structured result must match its output schema; one that does not is an error. On
     /// by default, for tools that have been listed.
     pub fn validate_output(mut self, on: bool) -> Self {
         self.options.validate_output = on;
         self
     }
 
-    /// Whether a connection that was lost is opened again, a dead child started again. On by default.
+    /// Returns whether a connection that was lost is opened again, a dead child started again. On by default.
     pub fn reconnect(mut self, on: bool) -> Self {
         self.options.reconnect = on;
         self
@@ -377,7 +377,7 @@ mod http {
             self
         }
 
-        /// Whether a server that speaks only HTTP+SSE, the transport of 2024-11-05, is tried. On by default.
+        /// Returns whether a server that speaks only HTTP+SSE, the transport of 2024-11-05, is tried. On by default.
         pub fn legacy_sse(mut self, on: bool) -> Self {
             self.options.http.legacy_sse = on;
             self

@@ -1,4 +1,4 @@
-//! Results that a server said may be kept (`ttlMs`, `cacheScope`), each page by itself. A value without a
+//! Results that a server said may be kept (`ttlMs`, `cacheScope`), each page separately. A value without a
 //! clock: the time is an argument.
 
 use std::collections::HashMap;
@@ -11,12 +11,12 @@ use serde_json::Value;
 use crate::changes::Change;
 use crate::client::engine::RawReply;
 
-/// What a result depends on: the method and every parameter but `_meta`.
+/// Key of a result: the method and every parameter but `_meta`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct CacheKey {
     method: Method,
     params: String,
-    /// What the request declared, where it was not what the client always declares.
+    /// The capabilities that the request declared, if they differ from the client's.
     declared: Option<String>,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct ReplyCache {
     bytes: usize,
     most_entries: usize,
     most_bytes: usize,
-    /// How often something was invalidated: a result asked for before is not kept after.
+    /// Number of invalidations: a result asked for before is not kept after.
     generation: u64,
 }
 
@@ -68,7 +68,7 @@ impl ReplyCache {
         ReplyCache { entries: HashMap::new(), bytes: 0, most_entries, most_bytes, generation: 0 }
     }
 
-    /// What is kept for `key`, if it is fresh. `context` names the caller's authorization.
+    /// Returns the result kept for `key`, if it is fresh. `context` names the caller's authorization.
     pub(crate) fn get(&self, key: &CacheKey, context: Option<&str>, now: Instant) -> Option<RawReply> {
         let private = (key.clone(), context.map(str::to_owned));
         let public = (key.clone(), None);

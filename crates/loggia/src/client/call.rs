@@ -56,13 +56,13 @@ impl ToolCall<'_> {
         self
     }
 
-    /// How long the server may be silent; progress starts the time anew.
+    /// Sets the time for which the server may be silent; progress starts it anew.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = Some(timeout);
         self
     }
 
-    /// How long the call may take in all.
+    /// Sets the time that the call may take in all.
     pub fn max_timeout(mut self, timeout: Duration) -> Self {
         self.options.max_timeout = Some(timeout);
         self
@@ -74,7 +74,7 @@ impl ToolCall<'_> {
         self
     }
 
-    /// Which log messages of this call are wanted (modern revisions).
+    /// Sets the least level of log messages of this call (modern revisions).
     pub fn log_level(mut self, level: LoggingLevel) -> Self {
         self.options.log_level = Some(level);
         self

@@ -1,5 +1,5 @@
-//! A request to a modern server over HTTP, made in its caller's own task. Such a request needs nobody
-//! else: it has a connection of its own, dropping it cancels it, and the server asks nothing in the middle of
+//! A request to a modern server over HTTP, made in its caller's own task. Such a request needs no task
+//! of the client: it has a connection of its own, dropping it cancels it, and the server asks nothing in the middle of
 //! it. Everything else goes through the client's task, and so does a request to a server that turns out to
 //! have changed the revisions it speaks: it is for the task to negotiate.
 
@@ -77,7 +77,7 @@ impl Client {
 }
 
 impl ClientShared {
-    /// Whether the server has changed the revisions it speaks. It did not look at the request.
+    /// Returns whether the server has changed the revisions it speaks. It did not look at the request.
     fn must_renegotiate(&self, error: &RpcError) -> bool {
         error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION && self.options.negotiation == Negotiation::Auto
     }
@@ -178,7 +178,7 @@ impl DirectCall<'_> {
     }
 }
 
-/// How long the request may still take.
+/// Remaining time of a request.
 struct CallTimer {
     timing: CallTiming,
     ends: Option<Instant>,

@@ -27,7 +27,7 @@ use crate::clock::runtime_now;
 use crate::error::{Error, Result, TimeoutDetails};
 use crate::future::BoxFuture;
 
-/// How the connection is.
+/// State of the connection.
 #[derive(Debug, Clone)]
 pub enum Status {
     /// It is being opened.
@@ -40,7 +40,7 @@ pub enum Status {
     Closed(String),
 }
 
-/// How long a connection must last for the next loss to be the first again.
+/// Time after which a connection counts as stable: its loss starts the backoff anew.
 const STABLE: Duration = Duration::from_secs(60);
 /// Messages that wait to be sent before we stop reading: a peer that does not read is not read.
 const ENOUGH_TRANSMITS: usize = 256;
@@ -121,7 +121,7 @@ impl ClientDriver {
         }
         self.finish().await;
         if let Some(done) = closed {
-            // Whoever asked may have stopped waiting.
+            // The caller of `close` may have stopped waiting.
             let _ = done.send(());
         }
     }
@@ -184,7 +184,7 @@ impl ClientDriver {
                 self.engine.start(runtime_now(), id, *call);
             }
             Command::Cancel(id) => {
-                // Without a caller there is nobody to cancel for: the answer was faster.
+                // Without a caller the answer was faster than the cancellation.
                 if self.callers.remove(&id).is_some() {
                     self.engine.cancel(id);
                 }
@@ -286,7 +286,7 @@ impl ClientDriver {
             let timing = CallTiming { idle: Some(self.common.options.timeout), total: None };
             let call =
                 OutgoingCall { params: params.into(), timing, ..OutgoingCall::bare(Method::SetLogLevel) };
-            // Nobody waits for it: a server that refuses has its reasons.
+            // No caller waits for it, so a refusal is ignored.
             self.engine.start(runtime_now(), self.common.ids.next(), call);
         }
     }
@@ -381,7 +381,7 @@ impl ClientShared {
     }
 }
 
-/// What a notification says has changed.
+/// Returns the change that a notification announces.
 pub(crate) fn change_of(notification: &ServerNotification) -> Option<Change> {
     match notification {
         ServerNotification::ToolsListChanged(_) => Some(Change::Tools),

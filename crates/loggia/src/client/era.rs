@@ -1,4 +1,4 @@
-//! Which revision a client wants, and what it remembers of servers it has met, so that a server known to be
+//! Revisions that a client accepts, and its memory of servers, so that a server known to be
 //! old is not probed again each time.
 
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use loggia_wire::model::Implementation;
 use loggia_wire::{Era, Version};
 
-/// How a client finds the revision to speak.
+/// Negotiation of the revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Negotiation {
     /// Ask with `server/discover`, in the newest revision. A server that does not know the question, or
@@ -21,7 +21,7 @@ pub enum Negotiation {
 }
 
 impl Negotiation {
-    /// Whether a client that negotiates like this can speak `version`.
+    /// Returns whether a client that negotiates like this can speak `version`.
     pub fn allows(self, version: Version) -> bool {
         match self {
             Negotiation::Auto => true,
@@ -63,7 +63,7 @@ impl EraMemory {
         EraMemory::default()
     }
 
-    /// What was agreed on with `server` last time.
+    /// Returns the version last agreed on with `server`.
     pub fn get(&self, server: &str) -> Option<Version> {
         self.entries_mut().get(server).map(|agreement| agreement.version)
     }

@@ -1,4 +1,4 @@
-//! What a program does when its server asks for something in the middle of a request, and when it tells
+//! Handlers of a program for what its server asks in the middle of a request, and for what it tells
 //! something. The same handler serves a legacy server's live questions and the rounds of
 //! `input_required` of a modern one.
 
@@ -19,7 +19,7 @@ use crate::future::BoxFuture;
 /// Answers a server's questions and hears its notifications. Every method has a default that says "not
 /// supported"; [`ClientHandler::capabilities`] must name what is.
 pub trait ClientHandler: Send + Sync + 'static {
-    /// What the client declares to every server.
+    /// Returns the capabilities that the client declares to every server.
     fn capabilities(&self) -> ClientCapabilities {
         ClientCapabilities::default()
     }

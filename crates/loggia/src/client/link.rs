@@ -40,7 +40,7 @@ impl Link {
         }
     }
 
-    /// Whether more should be given to send now.
+    /// Returns whether more should be given to send now.
     pub(crate) fn has_room(&self) -> bool {
         match self {
             Link::Frames(link) => link.has_room(),
@@ -108,7 +108,7 @@ pub(crate) struct FramesLink {
     start: Option<StartWatch>,
     /// Members of a batch that wait to be reported.
     batch: VecDeque<LinkEvent>,
-    /// How long the peer may refuse to read.
+    /// Time for which the peer may read nothing.
     patience: Duration,
     stalled_at: Option<Instant>,
     /// Why nothing can be written any more. What the peer said before is still read.
@@ -118,7 +118,7 @@ pub(crate) struct FramesLink {
 impl FramesLink {
     /// Bytes that wait to be written before we stop giving more.
     const ENOUGH: usize = 256 << 10;
-    /// How long the last words of a peer that no longer listens are waited for.
+    /// Time for which the last output of a peer that reads nothing is awaited.
     const LAST_WORDS: Duration = Duration::from_secs(1);
 
     pub(crate) fn new(

@@ -12,19 +12,19 @@ use crate::transport::child::StartSign;
 #[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has use for all of it"))]
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    /// What kind of message it is.
+    /// The kind of message.
     pub kind: OutgoingKind,
     /// The message as JSON, without a line break.
     pub body: Bytes,
     /// The revision it is written in.
     pub version: Version,
-    /// What HTTP repeats in `Mcp-Name`.
+    /// The value of the header `Mcp-Name`.
     pub name: Option<String>,
-    /// What HTTP repeats in `Mcp-Param-…`: name and value, encoded.
+    /// The headers `Mcp-Param-…`: name and value, encoded.
     pub headers: Vec<(String, String)>,
 }
 
-/// What kind of message.
+/// Kind of a message.
 #[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has use for all of it"))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OutgoingKind {
@@ -36,7 +36,7 @@ pub(crate) enum OutgoingKind {
     Response,
 }
 
-/// What a link reports.
+/// A report of a link.
 #[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has use for all of it"))]
 #[derive(Debug)]
 pub(crate) enum LinkEvent {
@@ -50,7 +50,7 @@ pub(crate) enum LinkEvent {
     Failed { id: i64, failure: RequestFailure },
     /// The server no longer has the session.
     SessionExpired,
-    /// What came of opening the HTTP+SSE transport.
+    /// The outcome of opening the HTTP+SSE transport.
     SseOpened(Result<(), Error>),
     /// The connection ended; nothing comes after this.
     Closed(String),
@@ -83,7 +83,7 @@ pub(crate) struct SessionRefusal {
 }
 
 impl RequestFailure {
-    /// What the program is told.
+    /// Returns the error for the program.
     pub(crate) fn into_error(self) -> Error {
         match self {
             RequestFailure::Status { message, .. } => Error::Connection(message),
@@ -94,7 +94,7 @@ impl RequestFailure {
     }
 }
 
-/// Shows a message to whoever follows the protocol in the log: target `loggia::wire`, level trace. It holds
+/// Writes a message to the log: target `loggia::wire`, level trace. It holds
 /// whatever the message holds, secrets too.
 pub(crate) fn trace(sent: bool, text: &[u8]) {
     if tracing::enabled!(target: "loggia::wire", tracing::Level::TRACE) {

@@ -1,4 +1,4 @@
-//! Changes of a server, for as long as somebody wants to hear of them: over lost connections, restarted
+//! Changes of a server, for as long as the subscription lives: over lost connections, restarted
 //! children and changed revisions. Modern servers keep one long request open for it
 //! (`subscriptions/listen`); legacy servers are told of each resource.
 
@@ -29,7 +29,7 @@ pub struct Subscription {
 impl Client {
     /// Opens a stream of the changes that `filter` names, and keeps it open: when the connection or the
     /// stream is lost, it is opened again, and everything subscribed to is reported as changed once, since
-    /// nobody knows what was missed.
+    /// it is unknown what was missed.
     ///
     /// Fails where the server refuses the first time.
     pub async fn listen(&self, filter: SubscriptionFilter) -> Result<Subscription> {
@@ -177,7 +177,7 @@ impl SubscriptionTask {
         self.over(outcome.map(drop))
     }
 
-    /// What the end of the request means.
+    /// Returns the meaning of the end of the request.
     fn over(&self, outcome: Result<()>) -> SubscriptionEnd {
         match outcome {
             Err(error @ (Error::Unauthorized(_) | Error::Configuration(_) | Error::Protocol(_))) => {

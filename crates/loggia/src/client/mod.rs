@@ -98,7 +98,7 @@ struct ClientHandle {
     common: Arc<ClientShared>,
 }
 
-/// What the handles and the task share.
+/// State shared by the handles and the task.
 pub(crate) struct ClientShared {
     options: ClientOptions,
     handler: Arc<dyn ClientHandler>,
@@ -107,7 +107,7 @@ pub(crate) struct ClientShared {
     span: tracing::Span,
     #[cfg(feature = "http-client")]
     composer: Arc<Composer>,
-    /// Where requests can be made without the client's task.
+    /// The server, if requests can be made without the client's task.
     #[cfg(feature = "http-client")]
     direct: RwLock<Option<Arc<direct::DirectServer>>>,
     /// Given when the client's task ends, with it every request made without it.
@@ -119,7 +119,7 @@ pub(crate) struct ClientShared {
     tools: Mutex<Tools>,
     log_level: Mutex<Option<LoggingLevel>>,
     changes: Changes,
-    /// How many subscriptions want each resource of a legacy server.
+    /// Number of subscriptions to each resource of a legacy server.
     wanted: Mutex<HashMap<String, usize>>,
 }
 
@@ -142,12 +142,12 @@ impl Client {
         ClientBuilder::new()
     }
 
-    /// How the connection is.
+    /// Returns the state of the connection.
     pub fn status(&self) -> Status {
         self.0.status.borrow().clone()
     }
 
-    /// What the server said of itself; waits for the connection where it is being opened again.
+    /// Returns the server's description of itself. Waits while the connection is being opened again.
     pub async fn server(&self) -> Result<Arc<ServerFacts>> {
         if let Some(facts) = self.facts() {
             return Ok(facts);
@@ -168,17 +168,17 @@ impl Client {
         self.facts().map(|facts| facts.version)
     }
 
-    /// Who the server says it is. For display only.
+    /// Returns the server's name and version as it states them. For display only.
     pub fn server_info(&self) -> Option<Implementation> {
         self.facts()?.identity.clone()
     }
 
-    /// What the server offers; `None` while there is no connection.
+    /// Returns the server's capabilities; `None` while there is no connection.
     pub fn capabilities(&self) -> Option<ServerCapabilities> {
         self.facts().map(|facts| facts.capabilities.clone())
     }
 
-    /// How the server says a model should use it.
+    /// Returns the server's instructions for a model.
     pub fn instructions(&self) -> Option<String> {
         self.facts()?.instructions.clone()
     }
@@ -191,7 +191,7 @@ impl Client {
         &self.common().changes
     }
 
-    /// Waits until the connection has ended for good, and says why.
+    /// Waits until the connection has ended and is not opened again. Returns the reason.
     pub async fn closed(&self) -> String {
         let mut status = self.0.status.clone();
         let ended = status.wait_for(|status| matches!(status, Status::Closed(_))).await;
@@ -278,7 +278,7 @@ impl ClientShared {
         self.tools().clear();
     }
 
-    /// What tells this client's authorization from another's.
+    /// Returns a name for this client's authorization.
     fn context(&self) -> Option<String> {
         #[cfg(feature = "http-client")]
         if let Some(authorize) = &self.options.http.authorize {

@@ -1,4 +1,4 @@
-//! How a client opens: which question it asks first and what each answer means. A machine without I/O: it
+//! Opening of a connection: the first question and the meaning of each answer. A machine without I/O: it
 //! says what to ask, is told what came of it, and says what next.
 //!
 //! The rules are the specification's ("stdio" and "Streamable HTTP", sections "Backward Compatibility"):
@@ -15,20 +15,20 @@ use serde_json::Value;
 use crate::client::era::Negotiation;
 use crate::error::Error;
 
-/// What is known of a server after a successful opening.
+/// The server's description of itself after a successful opening.
 #[derive(Debug, Clone)]
 pub struct ServerFacts {
     /// The revision in use.
     pub version: Version,
-    /// Who it says it is. For display only.
+    /// Its name and version as it states them. For display only.
     pub identity: Option<Implementation>,
-    /// What it offers.
+    /// Its capabilities.
     pub capabilities: ServerCapabilities,
-    /// How it says a model should use it.
+    /// Its instructions for a model.
     pub instructions: Option<String>,
 }
 
-/// What to do next.
+/// The next step of the opening.
 #[derive(Debug)]
 pub(crate) enum OpeningStep {
     /// Ask this, written in `version`, and wait at most `limit` for the answer. No answer to a probe means
@@ -42,7 +42,7 @@ pub(crate) enum OpeningStep {
     Failed(Error),
 }
 
-/// What came of a question.
+/// The outcome of a question.
 #[derive(Debug)]
 pub(crate) enum OpeningAnswer {
     /// A result.
@@ -59,7 +59,7 @@ pub(crate) enum OpeningAnswer {
     Failed(Error),
 }
 
-/// How long to wait.
+/// Time limits of an opening.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OpeningTimeouts {
     /// For the answer to a probe.
@@ -127,13 +127,13 @@ impl Opening {
         }
     }
 
-    /// Whether the connection, when it ends now, should be opened again and the opening go on: some old
+    /// Returns whether the connection, when it ends now, should be opened again and the opening go on: some old
     /// servers leave when they are asked something before `initialize`.
     pub(crate) fn survives_close(&self) -> bool {
         matches!((self.policy, self.asked), (Negotiation::Auto, OpeningStage::Discover(_)))
     }
 
-    /// What the answer to the question asked last means.
+    /// Handles the answer to the last question.
     pub(crate) fn answer(&mut self, answer: OpeningAnswer) -> OpeningStep {
         match self.asked {
             OpeningStage::Discover(version) => self.discover_answered(version, answer),
@@ -279,7 +279,7 @@ impl Opening {
         self.sse_allowed && self.sse_reason.is_none() && matches!(status, 400 | 404 | 405)
     }
 
-    /// Whether we opened with `initialize` only because we remember the server as old.
+    /// Returns whether we opened with `initialize` only because we remember the server as old.
     fn skipped_probe(&self) -> bool {
         self.policy == Negotiation::Auto && self.discovers == 0
     }

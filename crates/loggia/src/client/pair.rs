@@ -64,7 +64,7 @@ struct Pair {
     description: Description,
     to_server: PairPipe,
     to_client: PairPipe,
-    /// What the service runs, and the number that the client put into it.
+    /// The calls that run, and the number that the client put into each.
     running: BTreeMap<CallKey, i64>,
     streams: Vec<CallKey>,
     asked: u64,
@@ -343,7 +343,7 @@ fn result_text(ended: &Result<Value, Error>) -> Option<&str> {
     ended.as_ref().ok()?["content"][0]["text"].as_str()
 }
 
-/// What happens at one moment. Numbers choose among what is there.
+/// One event of a schedule. Numbers choose among the open calls and questions.
 #[derive(Debug, Clone)]
 enum PairStep {
     Call { seconds: Option<u8> },

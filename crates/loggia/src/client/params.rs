@@ -7,7 +7,7 @@ use loggia_wire::{Params, RawJson, RawObject, Version, json, meta};
 
 use crate::error::Error;
 
-/// `_meta` keys that say how a request is sent: ours to write, whoever wrote `params`.
+/// `_meta` keys that say how a request is sent: the client's to write, also if `params` has them.
 const OWNED: [&str; 5] = [
     meta::PROGRESS_TOKEN,
     meta::PROTOCOL_VERSION,
@@ -16,7 +16,7 @@ const OWNED: [&str; 5] = [
     meta::LOG_LEVEL,
 ];
 
-/// What a request of the modern era says of its client, as JSON.
+/// The client's name and capabilities in requests of the modern era, as JSON.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientMeta<'a> {
     pub version: Version,
@@ -25,14 +25,14 @@ pub(crate) struct ClientMeta<'a> {
     pub log_level: Option<LoggingLevel>,
 }
 
-/// What goes into `_meta`.
+/// Members for `_meta`.
 #[derive(Debug, Default)]
 pub(crate) struct MetaPatch<'a> {
     /// In the modern era only.
     pub client: Option<ClientMeta<'a>>,
-    /// Where to report progress.
+    /// Token for progress reports.
     pub progress_token: Option<i64>,
-    /// What the caller adds.
+    /// Members that the caller adds.
     pub extra: Option<&'a Meta>,
 }
 

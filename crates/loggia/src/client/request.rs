@@ -18,31 +18,31 @@ use crate::client::{Client, cache, params};
 use crate::clock::runtime_now;
 use crate::error::{Error, Result};
 
-/// How one request is made. The default is what the client was built with.
+/// Options of one request. The defaults are those of the client.
 #[derive(Clone, Default)]
 pub struct RequestOptions {
-    /// How long the server may be silent; progress starts the time anew.
+    /// Time for which the server may be silent; progress starts it anew.
     pub timeout: Option<Duration>,
-    /// How long the request may take in all.
+    /// Time that the request may take in all.
     pub max_timeout: Option<Duration>,
     /// No limits of time at all: for `subscriptions/listen`, whose answer is its end.
     pub no_timeout: bool,
     /// Further keys of `_meta`: trace context, those of extensions. The protocol's own keys are the
     /// client's to write.
     pub meta: Meta,
-    /// Which log messages are wanted (modern revisions; see [`Client::set_log_level`]).
+    /// Least level of log messages (modern revisions; see [`Client::set_log_level`]).
     pub log_level: Option<LoggingLevel>,
-    /// What to declare for this request in place of what the client declares (modern revisions).
+    /// Capabilities of this request in place of the client's (modern revisions).
     pub capabilities: Option<ClientCapabilities>,
     /// Hears the progress and the log messages of this request. Its presence asks for progress.
     pub on_notification: Option<NotificationSink>,
-    /// What happens when the server asks something before it answers.
+    /// Handling of questions that the server asks before it answers.
     pub input: InputPolicy,
     /// Whether an answer that was kept will do, and this one may be kept.
     pub cache: bool,
 }
 
-/// What happens when the server asks something before it answers.
+/// Handling of questions that the server asks before it answers.
 #[derive(Clone, Default)]
 pub enum InputPolicy {
     /// The client's own handler answers.
@@ -250,7 +250,7 @@ enum ResultKind {
     InputRequired(Box<InputRequired>),
 }
 
-/// What kind of result it is; a kind we do not know makes it invalid ("ResultType").
+/// Returns the kind of a result; an unknown kind makes it invalid ("ResultType").
 fn kind_of(method: &Method, result: &RawJson) -> Result<ResultKind> {
     let wrong =
         |error: serde_json::Error| Error::Protocol(format!("the result of {method} is malformed: {error}"));

@@ -1,4 +1,4 @@
-//! What a client can be connected to, and how a connection to each is opened, the first time and again.
+//! Targets of a client, and how a connection to each is opened, the first time and again.
 
 #[cfg(unix)]
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ impl Target {
     }
 }
 
-/// What [`Client::connect`](crate::client::Client::connect) takes: the URL of a server (`https://…`,
+/// Argument of [`Client::connect`](crate::client::Client::connect): the URL of a server (`https://…`,
 /// `http://…`, `unix:/path`), a [`Child`] to start, a server of this very program, or an end of a connection.
 pub trait IntoTarget {
     /// The target.
@@ -152,7 +152,7 @@ pub(crate) struct TargetConnector {
 }
 
 impl TargetConnector {
-    /// What an [`EraMemory`](crate::client::EraMemory) knows the server by.
+    /// Returns the key of the server in an [`EraMemory`](crate::client::EraMemory).
     pub(crate) fn key(&self) -> Option<String> {
         match &self.target.0 {
             TargetKind::Child(child) => Some(child.key()),
@@ -164,7 +164,7 @@ impl TargetConnector {
         }
     }
 
-    /// Whether each request has a stream of its own.
+    /// Returns whether each request has a stream of its own.
     pub(crate) fn own_streams(&self) -> bool {
         #[cfg(feature = "http-client")]
         if matches!(self.target.0, TargetKind::Http(_)) {
@@ -178,7 +178,7 @@ impl TargetConnector {
         matches!(self.target.0, TargetKind::Child(_))
     }
 
-    /// Whether a connection that was lost can be opened again.
+    /// Returns whether a connection that was lost can be opened again.
     pub(crate) fn reopens(&self) -> bool {
         !matches!(self.target.0, TargetKind::Frames(_))
     }

@@ -1,4 +1,4 @@
-//! What a client remembers of the tools it has seen: which arguments HTTP mirrors into headers, and what
+//! The client's memory of listed tools: which arguments HTTP mirrors into headers, and what
 //! their results must look like.
 
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 
-/// What is known of one tool.
+/// The facts about one tool.
 #[derive(Debug)]
 pub(crate) struct ToolFacts {
     pub headers: ParamHeaders,
@@ -23,7 +23,7 @@ pub(crate) struct ToolFacts {
 #[derive(Debug, Default)]
 pub(crate) struct Tools {
     known: HashMap<String, Arc<ToolFacts>>,
-    /// How many of them have arguments that go into headers.
+    /// Number of tools with arguments that go into headers.
     with_headers: usize,
 }
 
@@ -35,7 +35,7 @@ impl Tools {
         self.known.get(name).cloned()
     }
 
-    /// Whether arguments of any tool go into headers.
+    /// Returns whether arguments of any tool go into headers.
     pub(crate) fn any_has_headers(&self) -> bool {
         self.with_headers > 0
     }
@@ -87,7 +87,7 @@ fn compile(tool: &str, schema: &JsonObject) -> std::result::Result<Validator, St
 }
 
 impl ToolFacts {
-    /// Whether results of this tool can be checked at all.
+    /// Returns whether results of this tool can be checked at all.
     pub(crate) fn check_schema(&self, name: &str) -> Result<()> {
         match &self.output {
             Some(Err(reason)) => Err(Error::Protocol(format!(

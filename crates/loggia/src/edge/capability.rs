@@ -1,4 +1,4 @@
-//! What a question to a client needs of that client: its revision must have the method, and the client must
+//! Checks whether a client can be asked a question: its revision must have the method, and the client must
 //! have declared the capability ("Servers MUST NOT send an `inputRequests` that the client has not declared
 //! support for").
 
@@ -8,7 +8,7 @@ use loggia_wire::model::{
 };
 use loggia_wire::{RpcError, Version};
 
-/// Whether a client of `version` that declared `declared` can be asked `request`. The error names what is
+/// Returns whether a client of `version` that declared `declared` can be asked `request`. The error names what is
 /// missing.
 pub fn check(
     request: &InputRequest,

@@ -1,5 +1,5 @@
 //! The questions a server has open with one legacy client: numbered, counted, timed, and withdrawn when
-//! nobody waits any more. A value without I/O and without a clock; times are handed in.
+//! their answers are no longer wanted. A value without I/O and without a clock; times are handed in.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use super::capability;
 use crate::limits::Limits;
 
-/// The open questions of one connection or session. `K` is how the owner names whoever waits.
+/// The open questions of one connection or session. `K` is the owner's name for the call that waits.
 #[derive(Debug)]
 pub struct PendingClientRequests<K> {
     next: i64,
@@ -110,13 +110,13 @@ impl<K> PendingClientRequests<K> {
         std::mem::take(&mut self.open).into_values().map(|open| open.waiting).collect()
     }
 
-    /// Whether any question is open.
+    /// Returns whether any question is open.
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
 }
 
-/// What whoever waits is told when time is over.
+/// Returns the error for a call whose question was not answered in time.
 pub fn timed_out(after: Duration) -> RpcError {
     RpcError::new(
         ErrorCode::INTERNAL_ERROR,
@@ -124,7 +124,7 @@ pub fn timed_out(after: Duration) -> RpcError {
     )
 }
 
-/// What whoever waits is told when the client is gone.
+/// Returns the error for a call whose client is gone.
 pub fn unanswerable() -> RpcError {
     RpcError::new(
         ErrorCode::INTERNAL_ERROR,

@@ -37,7 +37,7 @@ use crate::service::{Description, Request};
 pub struct DuplexConnection {
     limits: Limits,
     session: Option<Session>,
-    memo: MetaMemo,
+    meta_cache: MetaMemo,
     watch: SubscriptionWatch,
     slots: BTreeMap<CallKey, CallSlot>,
     ids: BTreeMap<Id, CallKey>,
@@ -45,7 +45,7 @@ pub struct DuplexConnection {
     running: usize,
     running_bytes: usize,
     batches: Batches,
-    asks: PendingClientRequests<Asker>,
+    client_requests: PendingClientRequests<Asker>,
     actions: VecDeque<Action>,
     next_key: u64,
     closing: Option<Instant>,
@@ -66,14 +66,14 @@ enum RequestForm {
     Legacy,
 }
 
-/// Who waits for the answer to a question.
+/// The question and its call that wait for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Asker {
     ask: AskKey,
     call: CallKey,
 }
 
-/// What the driver is to do.
+/// An instruction to the driver.
 #[derive(Debug)]
 pub enum Action {
     /// Write this message. Messages are written in the order of their actions.
@@ -82,7 +82,7 @@ pub enum Action {
     Call {
         /// Names it in every report.
         key: CallKey,
-        /// What to run.
+        /// The request.
         request: Box<Request>,
         /// Whether it may ask the client live ([`DuplexConnection::handle_ask`]).
         live: bool,
@@ -94,12 +94,12 @@ pub enum Action {
     Listen {
         /// Names it in every report.
         key: CallKey,
-        /// What to listen to.
+        /// The changes to report.
         filter: SubscriptionFilter,
     },
     /// Drop this stream of changes.
     Unlisten(CallKey),
-    /// Give this outcome to whoever asked.
+    /// Give this outcome to the call that asked.
     Answer {
         /// The question.
         ask: AskKey,
@@ -124,7 +124,7 @@ impl DuplexConnection {
     pub fn new(limits: Limits) -> DuplexConnection {
         DuplexConnection {
             session: None,
-            memo: MetaMemo::default(),
+            meta_cache: MetaMemo::default(),
             watch: SubscriptionWatch::default(),
             slots: BTreeMap::new(),
             ids: BTreeMap::new(),
@@ -132,7 +132,7 @@ impl DuplexConnection {
             running: 0,
             running_bytes: 0,
             batches: Batches::default(),
-            asks: PendingClientRequests::new(&limits),
+            client_requests: PendingClientRequests::new(&limits),
             actions: VecDeque::new(),
             next_key: 0,
             closing: None,
@@ -141,7 +141,7 @@ impl DuplexConnection {
         }
     }
 
-    /// What to do next. Call it until it returns `None`.
+    /// Returns the next action. Call it until it returns `None`.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
@@ -149,13 +149,14 @@ impl DuplexConnection {
     /// When to call [`handle_timeout`](DuplexConnection::handle_timeout), if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let closing = self.closing.filter(|_| !self.closed);
-        [self.asks.poll_timeout(), closing].into_iter().flatten().min()
+        [self.client_requests.poll_timeout(), closing].into_iter().flatten().min()
     }
 
-    /// Whether to read the next message. `false` while too much runs and waits: the peer is slowed down. As
+    /// Returns whether to read the next message. `false` while too much runs and waits: the peer is slowed down. As
     /// long as a question is open it stays `true`, for its answer may be what everything waits for.
     pub fn wants_input(&self) -> bool {
-        !self.closed && (self.waiting.len() < self.limits.requests_per_connection || !self.asks.is_empty())
+        !self.closed
+            && (self.waiting.len() < self.limits.requests_per_connection || !self.client_requests.is_empty())
     }
 
     /// The legacy session, once `initialize` opened it.
@@ -192,7 +193,7 @@ impl DuplexConnection {
 
     /// Call it when the time of [`poll_timeout`](DuplexConnection::poll_timeout) has come.
     pub fn handle_timeout(&mut self, now: Instant) {
-        for (asker, notice) in self.asks.handle_timeout(now) {
+        for (asker, notice) in self.client_requests.handle_timeout(now) {
             self.send(notice);
             self.answer(asker.ask, Err(client_requests::timed_out(self.limits.ask_timeout)));
         }
@@ -211,7 +212,7 @@ impl DuplexConnection {
                 "The client has not sent notifications/initialized, so it cannot be asked anything yet",
             )),
             Some(session) if legacy && self.closing.is_none() => {
-                self.asks.open(Asker { ask, call }, request, session.meta(), now)
+                self.client_requests.open(Asker { ask, call }, request, session.meta(), now)
             }
             _ => Err(client_requests::unanswerable()),
         };
@@ -221,7 +222,7 @@ impl DuplexConnection {
         }
     }
 
-    /// Call it when nobody waits for the answer to a question any more.
+    /// Call it when the answer to a question is no longer wanted.
     pub fn handle_unask(&mut self, ask: AskKey) {
         self.withdraw_asks(|asker| asker.ask == ask);
     }
@@ -297,7 +298,7 @@ impl DuplexConnection {
     }
 
     fn handle_response(&mut self, id: &Id, outcome: Result<RawJson, RpcError>) {
-        match self.asks.handle_response(id) {
+        match self.client_requests.handle_response(id) {
             Some(asker) => self.answer(asker.ask, outcome),
             None => tracing::debug!(%id, "a response to nothing that is open was ignored"),
         }
@@ -330,7 +331,7 @@ impl DuplexConnection {
         }
     }
 
-    /// Which era a request belongs to, or why it is refused before it is looked at.
+    /// Returns the era of a request, or the reason to refuse it before it is read further.
     fn check(&self, incoming: &IncomingRequest, server: &Description) -> Result<RequestForm, RpcError> {
         if self.ids.contains_key(&incoming.id) {
             let id = &incoming.id;
@@ -344,7 +345,7 @@ impl DuplexConnection {
             return Ok(RequestForm::Legacy);
         }
         let params = incoming.params.as_ref();
-        let recalled = meta::text(params).and_then(|text| self.memo.recall(text));
+        let recalled = meta::text(params).and_then(|text| self.meta_cache.recall(text));
         if let Some(meta) = recalled.filter(|meta| server.versions.contains(&meta.version)) {
             return Ok(RequestForm::Modern(Some(meta)));
         }
@@ -383,7 +384,7 @@ impl DuplexConnection {
     ) -> Result<Arc<RequestMeta>, RpcError> {
         let meta = Arc::new(RequestMeta::from_modern(params, versions)?);
         if let Some(text) = meta::text(params) {
-            self.memo.keep(text, &meta);
+            self.meta_cache.keep(text, &meta);
         }
         Ok(meta)
     }
@@ -452,12 +453,12 @@ impl DuplexConnection {
     }
 
     fn withdraw_asks(&mut self, unwanted: impl Fn(&Asker) -> bool) {
-        let notices = self.asks.withdraw(unwanted);
-        notices.into_iter().for_each(|notice| self.send(notice));
+        let notifications = self.client_requests.withdraw(unwanted);
+        notifications.into_iter().for_each(|notice| self.send(notice));
     }
 
     fn abandon_asks(&mut self) {
-        let askers = self.asks.abandon();
+        let askers = self.client_requests.abandon();
         askers.into_iter().for_each(|asker| self.answer(asker.ask, Err(client_requests::unanswerable())));
     }
 

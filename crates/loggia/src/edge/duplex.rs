@@ -62,7 +62,7 @@ struct DuplexDriver {
     open: bool,
     /// Since when the peer has read nothing of what waits for it.
     stalled: Option<Instant>,
-    /// How many of the next calls get a task at once: some after one that computed for long before its first
+    /// Number of the next calls that get a task at once: some after one that computed for long before its first
     /// wait, so that others of its kind do not hold up the connection.
     spawn_at_once: u32,
     closed: bool,
@@ -76,12 +76,12 @@ struct DuplexDriver {
 
 /// Most reports that wait to be taken.
 const EVENTS: usize = 64;
-/// How long a call may compute on the connection's own task.
+/// Time that a call may compute on the connection's own task.
 const LONG: Duration = Duration::from_micros(500);
-/// How many calls get a task of their own after one that took longer.
+/// Number of calls that get a task of their own after one that took longer.
 const AFTER_LONG: u32 = 64;
 
-/// What woke the driver.
+/// The event that woke the driver.
 enum DriverEvent {
     Frame(io::Result<Option<Frame>>),
     Event(TaskEvent),
@@ -193,7 +193,7 @@ impl DuplexDriver {
                 self.calls.remove(&key);
                 self.machine.handle_finished(key, outcome, &self.service.describe());
             }
-            // Whoever asked has gone already, and said so before the question was taken.
+            // The call that asked has ended before its question was taken.
             TaskEvent::Ask { reply, .. } if reply.is_closed() => {}
             TaskEvent::Ask { ask, call, request, reply } => {
                 self.asks.insert(ask, reply);
@@ -229,7 +229,7 @@ impl DuplexDriver {
                 Action::Listen { key, filter } => self.listen(key, filter).await,
                 Action::Unlisten(key) => drop(self.listens.remove(&key)),
                 Action::Answer { ask, outcome } => {
-                    // Whoever asked may be gone.
+                    // The call that asked may have ended.
                     let _ = self.asks.remove(&ask).map(|reply| reply.send(outcome));
                 }
                 Action::Close => self.closed = true,

@@ -1,4 +1,4 @@
-//! Where the eras meet the core. Everything a revision does its own way is undone here on the way in and
+//! Adapters between the eras and the core. Everything that a revision does its own way is undone here on the way in and
 //! redone on the way out, so that a [`Service`] sees one kind of request and cannot tell which era it serves.
 //!
 //! * this module: what both eras share: reading a request, running it, writing its answer;
@@ -36,7 +36,7 @@ use crate::future::BoxFuture;
 pub use crate::reference::correlation_id;
 use crate::service::{Description, Outcome, Principal, Request, Service};
 
-/// Whether `method` is one that a client may ask a server in `version`: otherwise the answer is `-32601`.
+/// Returns whether `method` is one that a client may ask a server in `version`: otherwise the answer is `-32601`.
 pub fn admit(method: &Method, version: Version) -> Result<(), RpcError> {
     let asks_server = !matches!(method.sender(), Some(MethodSender::Server)) && !method.is_notification();
     if asks_server && method.exists_in(version) {
@@ -62,7 +62,7 @@ pub fn discover(server: &Description) -> ServerResult {
     })
 }
 
-/// How long a client may keep what `server/discover` answered. It is the same for everybody.
+/// Time for which a client may cache the result of `server/discover`. The result is the same for all clients.
 const DISCOVER_TTL_MS: u64 = 5 * 60 * 1000;
 
 /// Runs one request. A panic is caught, logged and answered as our fault; the next call works.

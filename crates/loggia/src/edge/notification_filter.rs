@@ -1,4 +1,4 @@
-//! Which notifications of a running request its client is sent: what it asked for, written in its revision.
+//! Selects the notifications of a running request that its client asked for, and writes them in its revision.
 
 use bytes::Bytes;
 use loggia_wire::model::{LoggingLevel, ProgressToken, ServerNotification};
@@ -6,7 +6,7 @@ use loggia_wire::{RequestMeta, Version};
 
 use super::listen;
 
-/// What one request wants to be told while it runs.
+/// The notifications that one request asked for.
 #[derive(Debug)]
 pub struct NotificationFilter {
     version: Version,
@@ -16,7 +16,7 @@ pub struct NotificationFilter {
 }
 
 impl NotificationFilter {
-    /// What the request that carries `meta` wants.
+    /// Returns the filter of the request that carries `meta`.
     pub fn new(meta: &RequestMeta) -> NotificationFilter {
         NotificationFilter {
             version: meta.version,

@@ -17,7 +17,7 @@ use crate::service::Description;
 /// One legacy session, from the answer to `initialize` on.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// What its requests say that say nothing themselves.
+    /// The metadata of requests that have none.
     meta: Arc<RequestMeta>,
     initialized: bool,
     subscriptions: VecMap<String, ()>,
@@ -65,12 +65,12 @@ impl Session {
         self.meta.version
     }
 
-    /// What the session knows about its client.
+    /// Returns what `initialize` and later requests said about the client.
     pub fn meta(&self) -> &RequestMeta {
         &self.meta
     }
 
-    /// Whether the client said `notifications/initialized`: before it, the server asks nothing.
+    /// Returns whether the client said `notifications/initialized`: before it, the server asks nothing.
     pub fn is_initialized(&self) -> bool {
         self.initialized
     }
@@ -80,7 +80,7 @@ impl Session {
         self.initialized = true;
     }
 
-    /// What a request of this session says about itself.
+    /// Returns the metadata of a request of this session.
     pub fn request_meta(&self, params: Option<&Params>) -> Result<Arc<RequestMeta>, RpcError> {
         RequestMeta::from_session(params, &self.meta)
     }
@@ -106,7 +106,7 @@ impl Session {
         Some(done.map(|()| ServerResult::Empty(EmptyResult::default())))
     }
 
-    /// What the client is to be told of: every list that the server declares to announce, and the resources
+    /// Returns the changes to report to the client: every list that the server declares to announce, and the resources
     /// it subscribed to.
     pub fn filter(&self, server: &ServerCapabilities) -> SubscriptionFilter {
         let declared = |list_changed: Option<bool>| list_changed.filter(|declared| *declared);

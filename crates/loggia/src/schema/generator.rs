@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{JsonSchema, Schema};
 use crate::model::JsonObject;
 
-/// Who writes the value that a schema describes. It decides what an absent member and `null` mean.
+/// Direction in which the value of a schema travels. It decides what an absent member and `null` mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// The other side: what has a default may be left out.
@@ -39,7 +39,7 @@ impl Generator {
         }
     }
 
-    /// Who writes the value.
+    /// Direction of the value.
     pub fn direction(&self) -> Direction {
         self.direction
     }

@@ -36,7 +36,7 @@ pub trait JsonSchema {
         generator.subschema::<Self>()
     }
 
-    /// Whether a member of this type may be absent.
+    /// Returns whether a member of this type may be absent.
     fn is_optional() -> bool {
         false
     }

@@ -32,7 +32,7 @@ impl Property {
         }
     }
 
-    /// What it is for.
+    /// Its purpose, for the reader of the schema.
     pub fn description(self, text: &str) -> Property {
         if text.is_empty() { self } else { self.with("description", text) }
     }

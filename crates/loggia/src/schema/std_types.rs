@@ -104,7 +104,7 @@ macro_rules! arrays {
         $(impl<$($generics)*> JsonSchema for $type {
             fn schema(generator: &mut Generator) -> Schema {
                 let schema = array::<T>(generator);
-                // Promising that what we send is unique helps nobody.
+                // A promise that the sent values are unique has no use.
                 match generator.direction() {
                     Direction::Input if $unique => schema.with("uniqueItems", true),
                     _ => schema,

@@ -1,4 +1,4 @@
-//! What a caller gives to a handler: JSON arguments for a tool, texts for a prompt or a resource template.
+//! Arguments of a handler: JSON arguments for a tool, texts for a prompt or a resource template.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,7 +43,7 @@ enum ArgumentForm {
     Object(JsonObject),
 }
 
-/// Where the members of an object stand in its text.
+/// Positions of the members of an object in its text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ArgumentSpans {
     text: RawJson,

@@ -108,7 +108,7 @@ fn apply_inner_defaults(value: JsonText<'_>, schema: &JsonObject) -> RawJson {
     }
 }
 
-/// Whether `schema` allows `null`. Only the forms that are made from types matter.
+/// Returns whether `schema` allows `null`. Only the forms that are made from types matter.
 fn allows_null(schema: &JsonObject) -> bool {
     match (schema.get("type"), schema.get("anyOf").and_then(JsonText::items)) {
         (Some(kind), _) => kind.is_str("null"),

@@ -20,7 +20,7 @@ use crate::model::{
 use crate::schema::{JsonSchema, Schema};
 use loggia_json_schema::Validator;
 
-/// What a person answered.
+/// The user's answer to a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer<T> {
     /// Agreed, with this.
@@ -32,7 +32,7 @@ pub enum Answer<T> {
 }
 
 impl<T> Answer<T> {
-    /// What was given with an agreement.
+    /// Returns the content of [`Answer::Accept`].
     pub fn accepted(self) -> Option<T> {
         match self {
             Answer::Accept(given) => Some(given),

@@ -45,11 +45,11 @@ struct ServerParts {
     instructions: Option<String>,
     versions: Vec<Version>,
     extensions: Option<Extensions>,
-    /// What is declared, registered or not.
+    /// The declared kinds, even if nothing of them is registered.
     tools: Option<Registration<ToolEntry, List<ToolEntry>>>,
     prompts: Option<Registration<PromptEntry, List<PromptEntry>>>,
     resources: Option<Registration<AnyResource, Resources>>,
-    /// Where anything could be completed.
+    /// Set if anything can be completed.
     complete: Option<RequestHandler>,
     completer: Option<Completer<()>>,
     layers: Vec<WrapHandlers>,
@@ -165,13 +165,13 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
         self
     }
 
-    /// What it does, for people who choose servers.
+    /// Sets the description, for people who choose servers.
     pub fn description(mut self, text: impl Into<String>) -> Self {
         self.parts.identity.description = Some(text.into());
         self
     }
 
-    /// Where to read more about it.
+    /// Sets the URL of the server's web site.
     pub fn website(mut self, url: impl Into<String>) -> Self {
         self.parts.identity.website_url = Some(url.into());
         self
@@ -183,7 +183,7 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
         self
     }
 
-    /// How a model should use it as a whole.
+    /// Sets the instructions that tell a model how to use the server.
     pub fn instructions(mut self, text: impl Into<String>) -> Self {
         self.parts.instructions = Some(text.into());
         self
@@ -269,7 +269,7 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
         self
     }
 
-    /// How long, and by whom, the lists may be kept by clients. A minute and by nobody else, unless said
+    /// Sets the time for which, and the clients by which, the lists may be cached. A minute and privately, unless said
     /// otherwise; clients that listen hear of changes at once. Resources say it for themselves.
     pub fn cache(mut self, ttl: Duration, scope: CacheScope) -> Self {
         let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
@@ -289,7 +289,7 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
         self
     }
 
-    /// Where changes are announced: to be kept by whatever will announce them.
+    /// Returns the bus on which changes are announced. Keep it to announce changes later.
     pub fn changes(&self) -> Changes {
         self.parts.changes.clone()
     }
@@ -302,7 +302,7 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
         self
     }
 
-    /// How long a client may take to come back with answers. Half an hour, unless said otherwise.
+    /// Sets the time within which a client must retry with answers. Default: half an hour.
     pub fn state_ttl(mut self, ttl: Duration) -> Self {
         self.parts.state_ttl = ttl;
         self
@@ -320,7 +320,7 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
         self.parts.build()
     }
 
-    /// Builds the server and serves it on `transport` until that ends by itself: end of input, say.
+    /// Builds the server and serves it on `transport` until the transport ends, for example at the end of its input.
     pub async fn serve(self, transport: impl Serve) -> Result<()> {
         self.build()?.serve(transport).await
     }
@@ -394,7 +394,7 @@ impl ServerParts {
         Server(Arc::new(ServerInner { core, handlers: wrapped }))
     }
 
-    /// What follows from what is registered.
+    /// Returns the capabilities that follow from the registered entries.
     fn capabilities(&self) -> ServerCapabilities {
         let list = |declared: bool| {
             declared.then(|| ListCapability { list_changed: Some(true), ..ListCapability::default() })

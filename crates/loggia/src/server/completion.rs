@@ -10,14 +10,14 @@ use super::error::ToolError;
 use crate::future::BoxFuture;
 use crate::model::{Completion, CompletionReference};
 
-/// What is to be completed.
+/// A request to complete an argument.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompletionRequest {
-    /// Whose argument it is.
+    /// The prompt or resource template of the argument.
     pub reference: CompletionReference,
     /// The argument's name.
     pub argument: String,
-    /// What is typed so far.
+    /// The text typed so far.
     pub value: String,
     /// The arguments that are known already.
     pub context: BTreeMap<String, String>,

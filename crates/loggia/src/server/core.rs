@@ -36,7 +36,7 @@ pub(crate) struct ServerCore {
     pub(crate) clock: WallClock,
     pub(crate) sealer: Sealer,
     pub(crate) state_ttl: Duration,
-    /// What handlers are given that have their state in them already.
+    /// The state argument of handlers that are bound to their state.
     pub(crate) no_state: Arc<()>,
 }
 

@@ -25,7 +25,7 @@ use crate::service::Principal;
 #[derive(Clone)]
 pub struct Cx(Arc<CallContext>);
 
-/// What the handlers of one request share.
+/// Data of one request, shared by all clones of its [`Cx`].
 pub(crate) struct CallContext {
     pub(crate) core: Arc<ServerCore>,
     pub(crate) meta: Arc<RequestMeta>,
@@ -37,7 +37,7 @@ pub(crate) struct CallContext {
     pub(crate) logged: Mutex<LogQuota>,
 }
 
-/// What a call is about: what its sealed state is bound to.
+/// Subject of a call, to which its sealed state is bound.
 #[derive(Debug, Clone)]
 pub(crate) struct CallSubject {
     pub(crate) method: Method,
@@ -46,7 +46,7 @@ pub(crate) struct CallSubject {
     pub(crate) arguments: RawJson,
 }
 
-/// How many log messages were sent in the current second.
+/// Number of log messages sent in the current second.
 #[derive(Debug, Default)]
 pub(crate) struct LogQuota {
     second: u64,
@@ -120,17 +120,17 @@ impl Cx {
         self.0.exchange.release();
     }
 
-    /// Who asks, where an authorization layer established it.
+    /// Returns the caller, if an authorization layer established one.
     pub fn principal(&self) -> Option<&Principal> {
         self.0.principal.as_deref()
     }
 
-    /// Who the client says it is. For display and logs only.
+    /// Returns the client's name and version as it states them. For display and logs only.
     pub fn client_info(&self) -> Option<&Implementation> {
         self.0.meta.client_info.as_ref()
     }
 
-    /// What the client can do.
+    /// Returns the capabilities of the client.
     pub fn client_capabilities(&self) -> &ClientCapabilities {
         &self.0.meta.client_capabilities
     }
@@ -150,12 +150,12 @@ impl Cx {
         self.0.core.now()
     }
 
-    /// What the server offers; it can be changed while it runs.
+    /// Returns the registry, which changes the server's tools, prompts and resources while it runs.
     pub fn registry(&self) -> Registry {
         Registry::new(self.0.core.clone())
     }
 
-    /// Where changes are announced.
+    /// Returns the bus for announcing changes.
     pub fn changes(&self) -> &Changes {
         &self.0.core.changes
     }
@@ -180,13 +180,13 @@ pub struct Progress<'a> {
 }
 
 impl Progress<'_> {
-    /// How far it goes in all.
+    /// Sets the value at which the work is complete.
     pub fn total(mut self, total: f64) -> Self {
         self.total = Some(total);
         self
     }
 
-    /// What is being done.
+    /// Sets a text that says what is being done.
     pub fn message(mut self, message: impl Into<String>) -> Self {
         self.message = Some(message.into());
         self

@@ -72,7 +72,7 @@ impl ToolError {
         ToolError(Box::new(ToolErrorKind::MissingCapability(question, error)))
     }
 
-    /// What the caller of the tool `subject` gets: a result that the model reads, or a JSON-RPC error.
+    /// Returns the outcome for the caller of the tool `subject`: a result that the model reads, or a JSON-RPC error.
     pub(crate) fn into_tool_outcome(
         self,
         subject: &str,
@@ -92,7 +92,7 @@ impl ToolError {
         }
     }
 
-    /// What the caller gets of `subject`, which is anything but a tool.
+    /// Returns the error for the caller of `subject`, which is not a tool.
     pub(crate) fn into_rpc(self, subject: &str, version: Version) -> RpcError {
         match *self.0 {
             ToolErrorKind::Say(result) => RpcError::invalid_params(texts(&result)),

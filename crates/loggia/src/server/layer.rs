@@ -18,13 +18,13 @@ use crate::service::{Outcome, Reply, Request};
 /// One request on its way through the layers, with its way back.
 #[derive(Clone)]
 pub struct ServerCall {
-    /// What is asked. A layer may change it: set the principal, say.
+    /// The request. A layer may change it: set the principal, for example.
     pub request: Request,
     /// The way back to the client.
     pub exchange: Exchange,
 }
 
-/// What a layer wraps: the layers inside it, and the server's handlers at the bottom.
+/// The service inside a layer: further layers, then the server's handlers.
 #[derive(Clone)]
 pub struct Handlers(Arc<dyn AnswerCall>);
 

@@ -1,4 +1,4 @@
-//! What a server lists: entries in the order in which they were registered, cut into pages that are built
+//! Lists of a server: entries in the order in which they were registered, cut into pages that are built
 //! once and shared by every request until the list changes.
 
 use std::collections::HashMap;
@@ -15,16 +15,16 @@ use crate::service::{Reply, SharedResult};
 
 /// Something that is listed.
 pub(crate) trait ListEntry: Send + Sync + 'static {
-    /// What the list shows of it.
+    /// The form of the entry in the list.
     type Item;
-    /// What a page is.
+    /// The result that carries a page.
     type Page: Into<ServerResult> + Clone + Send + Sync + 'static;
     /// Tells cursors of different lists apart.
     const LIST: char;
 
     /// Its name or URI, unique in its list.
     fn key(&self) -> &str;
-    /// What the list shows of it.
+    /// The form of the entry in the list.
     fn item(&self) -> Self::Item;
     /// One page.
     fn page(items: Vec<Self::Item>, next_cursor: Option<String>, cache: CacheHints) -> Self::Page;
@@ -39,7 +39,7 @@ pub(crate) struct List<T> {
 struct ListSnapshot<T> {
     /// In order of their numbers. A number is never used again, so a cursor stays true when others go.
     entries: Vec<(u64, Arc<T>)>,
-    /// Where each is among the entries.
+    /// Index of each key among the entries.
     by_key: HashMap<String, usize>,
     /// Pages by the number after which they begin.
     pages: BTreeMap<u64, Arc<SharedResult>>,

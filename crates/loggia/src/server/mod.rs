@@ -28,7 +28,7 @@
 //! * Capabilities follow from what is registered; `.tools([])` declares tools that come later.
 //! * Asking the client in the middle of a call is an ordinary await: see [`Cx::ask`].
 //!
-//! What the macros write, a person can: see [`Tool::build`], [`Prompt::build`] and [`Resource::build`].
+//! The macros write nothing that a person cannot write: see [`Tool::build`], [`Prompt::build`] and [`Resource::build`].
 
 mod args;
 mod arguments;
@@ -98,12 +98,12 @@ impl Server {
         ServerBuilder::new(name.into(), version.into())
     }
 
-    /// Serves on `transport` until it ends by itself: end of input, say.
+    /// Serves on `transport` until it ends, for example at the end of its input.
     pub async fn serve(self, transport: impl Serve) -> Result<()> {
         self.serve_until(transport, Shutdown::new()).await
     }
 
-    /// Serves on `transport` until it ends by itself or `shutdown` begins. Running requests are given
+    /// Serves on `transport` until it ends or `shutdown` begins. Running requests are given
     /// [`Limits::drain`] to finish, and subscriptions are ended.
     pub async fn serve_until(self, transport: impl Serve, shutdown: Shutdown) -> Result<()> {
         let changes = self.changes().clone();
@@ -120,12 +120,12 @@ impl Server {
         }
     }
 
-    /// What it offers, which can be changed while it runs.
+    /// Returns the registry, which changes the server's tools, prompts and resources while it runs.
     pub fn registry(&self) -> Registry {
         Registry::new(self.0.core.clone())
     }
 
-    /// Where changes are announced to whoever listens.
+    /// Returns the bus for announcing changes to subscribed clients.
     pub fn changes(&self) -> &Changes {
         &self.0.core.changes
     }

@@ -1,4 +1,4 @@
-//! What a tool may return.
+//! Return values of tools.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use super::error::ToolError;
 use crate::model::{AudioContent, CallToolResult, ContentBlock, ImageContent, InputRequired};
 use crate::schema::{JsonSchema, Schema};
 
-/// What a tool came to.
+/// Outcome of a tool.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ToolOutput {
     /// A result.
@@ -31,7 +31,7 @@ pub trait IntoToolResult {
     /// The result.
     fn into_tool_result(self) -> Result<ToolOutput, ToolError>;
 
-    /// What the structured part looks like, where there is one.
+    /// Schema of the structured part, if there is one.
     fn output_schema() -> Option<Schema> {
         None
     }

@@ -18,7 +18,7 @@ pub struct Prompt<S> {
     pub(crate) completers: Completers<S>,
 }
 
-/// What a prompt came to.
+/// Outcome of a prompt.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PromptOutput {
     /// The messages.
@@ -60,7 +60,7 @@ impl<S> Prompt<S> {
         &self.definition.name
     }
 
-    /// How it is described.
+    /// Returns its definition.
     pub fn definition(&self) -> &model::Prompt {
         &self.definition
     }
@@ -91,7 +91,7 @@ impl<S> fmt::Debug for Prompt<S> {
     }
 }
 
-/// What [`ServerBuilder::prompt`](super::ServerBuilder::prompt) takes: a [`Prompt`], or a function marked
+/// Argument of [`ServerBuilder::prompt`](super::ServerBuilder::prompt): a [`Prompt`], or a function marked
 /// `#[prompt]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a prompt of a server with state `{S}`",
@@ -116,7 +116,7 @@ pub struct PromptBuilder<S> {
 }
 
 impl<S: Send + Sync + 'static> PromptBuilder<S> {
-    /// What it gives, for people and models.
+    /// Sets the description, for people and models.
     pub fn description(mut self, text: impl Into<String>) -> Self {
         self.definition.description = Some(text.into()).filter(|text| !text.is_empty());
         self

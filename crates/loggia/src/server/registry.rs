@@ -1,4 +1,4 @@
-//! What a server offers, changed while it runs. Every change is announced to whoever listens.
+//! Changes of a server's tools, prompts and resources while it runs. Each change is announced to the subscribed clients.
 
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ impl Registry {
         removed
     }
 
-    /// Where changes are announced: what resources hold, say.
+    /// Returns the bus for announcing other changes, for example of the contents of a resource.
     pub fn changes(&self) -> &Changes {
         &self.0.changes
     }

@@ -21,14 +21,14 @@ use crate::clock::unix_seconds;
 use crate::future::BoxFuture;
 use crate::model::{InputRequest, InputRequests, InputRequired, InputResponses};
 
-/// What is known of a call's questions.
+/// The questions of a call and their answers, of this run and of earlier ones.
 pub(crate) struct InputContext {
     /// Apart, for most requests bring nothing.
     came: Option<Box<RetryInput>>,
     now: Mutex<PendingInput>,
 }
 
-/// What came with the request.
+/// The answers and the state that came with the request.
 struct RetryInput {
     responses: InputResponses,
     state: Option<String>,
@@ -38,12 +38,12 @@ struct RetryInput {
     opened: OnceLock<Result<RequestState, RpcError>>,
 }
 
-/// What travels in `requestState`.
-#[derive(Debug, Default, Clone, PartialEq, ToJson, FromJson)]
+/// Content of `requestState`.
+#[derive(Debug, Default, Clone, PartialEq)]
 struct RequestState {
     /// When it expires, in seconds since 1970.
     until: u64,
-    /// How many rounds there were.
+    /// Number of rounds so far.
     round: u64,
     /// The questions of the last round: the digest of each, by its key.
     asked: VecMap<String, String>,
@@ -60,13 +60,58 @@ struct RecordedAnswer {
     answer: RawJson,
 }
 
-/// What this run has come to.
+impl RequestState {
+    fn read(text: &[u8]) -> Result<RequestState, DecodeError> {
+        let members = RawObject::read(text).map_err(|_| DecodeError::expected("an object", text))?;
+        Ok(RequestState {
+            until: members.get("until")?,
+            round: members.get("round")?,
+            asked: members.get("asked")?,
+            kept: members.get("kept")?,
+            once: members.get("once")?,
+        })
+    }
+}
+
+impl Shape for RequestState {
+    fn view(&self) -> View<'_> {
+        View::Members(vec![
+            ("until", &self.until),
+            ("round", &self.round),
+            ("asked", &self.asked),
+            ("kept", &self.kept),
+            ("once", &self.once),
+        ])
+    }
+}
+
+impl Shape for RecordedAnswer {
+    fn view(&self) -> View<'_> {
+        View::Members(vec![("digest", &self.digest), ("answer", &self.answer)])
+    }
+}
+
+impl Fill for RecordedAnswer {
+    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
+        let members = RawObject::read(text).map_err(|_| DecodeError::expected("an object", text))?;
+        *self = RecordedAnswer { digest: members.get("digest")?, answer: members.get("answer")? };
+        Ok(())
+    }
+}
+
+impl Model for RecordedAnswer {
+    fn blank() -> RecordedAnswer {
+        RecordedAnswer { digest: String::new(), answer: RawJson::null() }
+    }
+}
+
+/// Questions and results of this run.
 #[derive(Default)]
 struct PendingInput {
     kept: VecMap<String, RecordedAnswer>,
     once: VecMap<String, RawJson>,
     wanted: VecMap<String, (String, InputRequest)>,
-    /// Set by whoever asks.
+    /// Set by the first question.
     end: Option<SuspendFn>,
     waker: Option<Waker>,
 }
@@ -87,7 +132,7 @@ pub(crate) async fn run<T>(cx: &Cx, mut handler: BoxFuture<'static, T>) -> Resul
 }
 
 impl InputContext {
-    /// What came with a request.
+    /// Creates the context from the answers and the state of a request.
     pub(crate) fn new(
         core: &ServerCore,
         responses: Option<InputResponses>,
@@ -128,7 +173,7 @@ impl InputContext {
         self.came.as_ref().map(|came| came.responses.clone()).unwrap_or_default()
     }
 
-    /// How to end the run, where it waits for answers. If it does not, `waker` is woken as soon as it does.
+    /// Returns the function that suspends the run if it waits for answers. Otherwise `waker` is woken as soon as it does.
     fn end(&self, waker: &Waker) -> Option<SuspendFn> {
         let mut now = lock(&self.now);
         if now.end.is_none() {
@@ -168,20 +213,20 @@ pub(crate) fn kept_once(call: &CallContext, key: &str) -> Result<Option<RawJson>
     Ok(carried.and_then(|carried| carried.once.get(key)).cloned())
 }
 
-/// The state that came, where it is of somebody else's making: a handler that made it is to judge it.
+/// Returns the state that came with the request, if it was not sealed here: the handler that made it checks it.
 pub(crate) fn foreign_state(call: &CallContext) -> Option<String> {
     let state = call.rounds.came.as_ref()?.state.clone();
     state.filter(|_| carried(call).is_err())
 }
 
-/// What earlier rounds left. State that was not made here, or was changed, is an error for whoever needs it.
+/// Returns the state of earlier rounds. State of another origin, or changed state, is an error.
 fn carried(call: &CallContext) -> Result<Option<&RequestState>, RpcError> {
     let Some(came) = &call.rounds.came else { return Ok(None) };
     let Some(state) = &came.state else { return Ok(None) };
     came.opened.get_or_init(|| unseal(call, state, came.at)).as_ref().map(Some).map_err(RpcError::clone)
 }
 
-/// What to answer when a handler waits for answers.
+/// Returns the result that asks the client for the answers that a handler waits for.
 fn input_required(call: &CallContext) -> Result<InputRequired, RpcError> {
     let mut carried = carried(call)?.cloned().unwrap_or_default();
     let mut now = lock(&call.rounds.now);
@@ -209,7 +254,7 @@ pub(crate) fn question_digest(request: &InputRequest) -> String {
     URL_SAFE_NO_PAD.encode(&digest([&text[..]])[..16])
 }
 
-/// What sealed state is bound to: who calls what with which arguments.
+/// Returns a digest of the caller, the method, the name and the arguments, to which sealed state is bound.
 pub(crate) fn context(call: &CallContext) -> [u8; 32] {
     let subject = &call.subject;
     let arguments = canonical(subject.arguments.as_text());

@@ -28,7 +28,7 @@ pub struct Resource<S> {
     pub(crate) cache: Option<CacheHints>,
 }
 
-/// How a resource or a family of them is described.
+/// Definition of a resource or of a family of resources.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ResourceDefinition {
     /// One resource.
@@ -37,7 +37,7 @@ pub enum ResourceDefinition {
     Template(ResourceTemplate),
 }
 
-/// What reading a resource came to.
+/// Outcome of reading a resource.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ResourceOutput {
     /// The contents. Empty URIs in it become the one that was read.
@@ -103,7 +103,7 @@ impl<S> Resource<S> {
         self.definition.uri()
     }
 
-    /// How it is described.
+    /// Returns its definition.
     pub fn definition(&self) -> &ResourceDefinition {
         &self.definition
     }
@@ -129,7 +129,7 @@ impl<S> fmt::Debug for Resource<S> {
     }
 }
 
-/// What [`ServerBuilder::resource`](super::ServerBuilder::resource) takes: a [`Resource`], or a function
+/// Argument of [`ServerBuilder::resource`](super::ServerBuilder::resource): a [`Resource`], or a function
 /// marked `#[resource("…")]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a resource of a server with state `{S}`",
@@ -166,7 +166,7 @@ macro_rules! both {
 }
 
 impl<S: Send + Sync + 'static> ResourceBuilder<S> {
-    /// What it is, for people and models.
+    /// Sets the description, for people and models.
     pub fn description(mut self, text: impl Into<String>) -> Self {
         both!(self, description = Some(text.into()).filter(|text| !text.is_empty()))
     }
@@ -204,7 +204,7 @@ impl<S: Send + Sync + 'static> ResourceBuilder<S> {
         self
     }
 
-    /// How long, and by whom, its contents may be kept. Unless said, clients read it afresh each time.
+    /// Sets the time for which, and the clients by which, its contents may be cached. Default: not at all.
     pub fn cache(mut self, hints: CacheHints) -> Self {
         self.cache = Some(hints);
         self

@@ -1,5 +1,5 @@
 //! State that travels through the client and comes back: encrypted, authenticated, and bound to the call it
-//! belongs to. Nobody can read it, change it, or use it for another call.
+//! belongs to. The client cannot read it, change it, or use it for another call.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use ring::digest::{Context, SHA256};
 
 use crate::random::{random, try_random};
 
-/// What every sealed text begins with, so that a state of somebody else's making is told apart.
+/// Prefix of every sealed text. State without it is of another origin.
 const PREFIX: &str = "lg1.";
 
 /// A secret that seals state between the rounds of a call. Replicas that serve one endpoint share it.
@@ -26,7 +26,7 @@ impl StateKey {
         StateKey(*secret)
     }
 
-    /// A key that nobody knows; it dies with the process.
+    /// Creates a random key, which ends with the process.
     pub fn random() -> StateKey {
         StateKey(random())
     }
@@ -81,7 +81,7 @@ impl Sealer {
     }
 }
 
-/// Whether `text` says that it was sealed here.
+/// Returns whether `text` says that it was sealed here.
 pub(crate) fn is_sealed(text: &str) -> bool {
     text.starts_with(PREFIX)
 }

@@ -38,7 +38,7 @@ impl Tool<()> {
     /// struct Greeter { greeting: String }
     ///
     /// let tool: Tool<Greeter> = Tool::build("greet")
-    ///     .description("Greets somebody.")
+    ///     .description("Greets a person.")
     ///     .read_only(true)
     ///     .parameter(parameter::<String>("name").description("Whom to greet"))
     ///     .handler(|state: Arc<Greeter>, _cx: Cx, mut args: Args| async move {
@@ -64,7 +64,7 @@ impl<S> Tool<S> {
         &self.definition.name
     }
 
-    /// How it is described.
+    /// Returns its definition.
     pub fn definition(&self) -> &model::Tool {
         &self.definition
     }
@@ -106,7 +106,7 @@ impl<S> fmt::Debug for Tool<S> {
     }
 }
 
-/// What [`ServerBuilder::tool`](super::ServerBuilder::tool) takes: a [`Tool`], or a function marked `#[tool]`.
+/// Argument of [`ServerBuilder::tool`](super::ServerBuilder::tool): a [`Tool`], or a function marked `#[tool]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a tool of a server with state `{S}`",
     label = "not a tool",
@@ -123,9 +123,9 @@ impl<S> IntoTool<S> for Tool<S> {
     }
 }
 
-/// What a tool takes: [`Args`] to be taken one by one, or one type.
+/// Input of a tool's handler: [`Args`], taken one by one, or one type.
 pub trait ToolInput {
-    /// What the handler gets.
+    /// The value that the handler receives.
     type Value: Send + 'static;
 
     /// Reads it.
@@ -163,7 +163,7 @@ pub struct ToolBuilder<I> {
 }
 
 impl<I> ToolBuilder<I> {
-    /// What it does, for the model.
+    /// Sets the description, for the model.
     pub fn description(mut self, text: impl Into<String>) -> Self {
         self.definition.description = Some(text.into()).filter(|text| !text.is_empty());
         self
@@ -182,22 +182,22 @@ impl<I> ToolBuilder<I> {
         self
     }
 
-    /// Whether it changes nothing.
+    /// Returns whether it changes nothing.
     pub fn read_only(self, on: bool) -> Self {
         self.hint(|hints| hints.read_only_hint = Some(on))
     }
 
-    /// Whether it may destroy something.
+    /// Returns whether it may destroy something.
     pub fn destructive(self, on: bool) -> Self {
         self.hint(|hints| hints.destructive_hint = Some(on))
     }
 
-    /// Whether calling it again with the same arguments changes nothing more.
+    /// Returns whether calling it again with the same arguments changes nothing more.
     pub fn idempotent(self, on: bool) -> Self {
         self.hint(|hints| hints.idempotent_hint = Some(on))
     }
 
-    /// Whether it reaches beyond what it knows: the web, say.
+    /// Returns whether it reaches beyond what it knows: the web, say.
     pub fn open_world(self, on: bool) -> Self {
         self.hint(|hints| hints.open_world_hint = Some(on))
     }

@@ -103,7 +103,7 @@ impl Child {
         self
     }
 
-    /// How long each step of stopping waits for the child to leave: after its input is closed, and again
+    /// Sets the time for which each step of stopping waits for the child to end: after its input is closed, and again
     /// after it is asked to terminate. Two seconds by default.
     pub fn stop_timeout(mut self, each: Duration) -> Child {
         self.stop_timeout = each;
@@ -202,7 +202,7 @@ pub(crate) struct StartedChild {
     pub process: Process,
 }
 
-/// What a child sees of our environment. A value that begins like a shell function is none of its business.
+/// Returns the variables of our environment that a child gets, without shell functions.
 fn inherited() -> impl Iterator<Item = (&'static str, OsString)> {
     os::INHERITED
         .iter()

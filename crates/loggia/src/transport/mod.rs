@@ -1,4 +1,4 @@
-//! What carries the bytes. A server transport is anything that can [`Serve`] a service until it ends or is
+//! Transports carry the bytes. A server transport is anything that can [`Serve`] a service until it ends or is
 //! told to stop by its [`Shutdown`]; it knows sockets and framing and leaves the protocol to [`crate::edge`].
 
 #[cfg(feature = "client")]
@@ -24,7 +24,7 @@ pub use signals::TerminationSignals;
 
 /// A transport that can serve a service: what `.serve(transport)` takes.
 pub trait Serve {
-    /// Serves `service` until the transport ends by itself (end of input, say) or `shutdown` begins. In
+    /// Serves `service` until the transport ends (at the end of its input, for example) or `shutdown` begins. In
     /// either case requests that run are given [`Limits::drain`] to finish.
     fn serve(
         self,

@@ -155,7 +155,7 @@ impl SseParser {
         self.last_event_id.as_deref().filter(|id| !id.is_empty())
     }
 
-    /// How long the server last asked us to wait before reconnecting.
+    /// Returns the reconnection time that the server last sent.
     pub fn retry(&self) -> Option<Duration> {
         self.retry
     }

@@ -36,7 +36,7 @@ impl Serve for Stdio {
         shutdown: Shutdown,
     ) -> BoxFuture<'static, Result<()>> {
         Box::pin(async move {
-            // Before anything is answered: whoever has an answer may signal.
+            // Before anything is answered: a client that has an answer may send a signal.
             let mut signals = TerminationSignals::listen();
             let streams = streams::open()?;
             let reader = LineReader::new(streams.input, limits.message_bytes);

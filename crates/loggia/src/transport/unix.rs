@@ -25,7 +25,7 @@ pub fn unix(path: impl Into<PathBuf>) -> UnixSocket {
 }
 
 impl UnixSocket {
-    /// Who may connect, as permission bits. Default: `0o600`, the owner.
+    /// Sets the permission bits of the socket file. Default: `0o600`, the owner.
     pub fn mode(mut self, mode: u32) -> UnixSocket {
         self.mode = mode;
         self
@@ -74,7 +74,7 @@ mod os {
     use crate::error::Error;
     use crate::framing::{LineReader, LineWriter};
 
-    /// How long accepting pauses when the system has no room for a connection.
+    /// Pause of accepting when the system has no room for a connection.
     const PAUSE: Duration = Duration::from_millis(100);
 
     pub(super) async fn serve(
@@ -175,7 +175,7 @@ mod os {
         }
     }
 
-    /// Binds in a directory that nobody else can enter and moves the socket to its place when its
+    /// Binds in a directory that other users cannot enter and moves the socket to its place when its
     /// permissions are right; the move replaces a dead server's socket.
     fn bind(path: &Path, mode: u32) -> io::Result<BoundSocket> {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,4 +1,4 @@
-//! What the server sends: answers, notifications, and questions of its own.
+//! Messages of the server: answers, notifications, and questions of its own.
 
 use std::time::Instant;
 
@@ -98,7 +98,7 @@ impl Engine {
         sent.next().is_none().then_some(*id)
     }
 
-    /// Whether the server has changed the revisions it speaks since the opening.
+    /// Returns whether the server has changed the revisions it speaks since the opening.
     pub(super) fn must_renegotiate(&self, id: i64, error: &RpcError) -> bool {
         error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION
             && self.settings.negotiation == Negotiation::Auto
@@ -230,7 +230,7 @@ impl Engine {
         self.reschedule(call, |pending| pending.resume(now));
     }
 
-    /// Nobody waits for `call` any more, nor for answers on its behalf. On a shared channel that it asked was
+    /// Ends `call`, whose outcome and whose questions' answers are no longer wanted. On a shared channel that it asked was
     /// a guess: as long as another request may have asked, the server decides what it no longer needs.
     pub(super) fn drop_asks_of(&mut self, call: i64) {
         let heir = if self.settings.own_streams { None } else { self.asked_by(None) };

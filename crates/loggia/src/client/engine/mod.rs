@@ -31,7 +31,7 @@ use pending::PendingCall;
 #[cfg_attr(not(feature = "http-client"), allow(unused_imports, reason = "only HTTP shares it"))]
 pub(crate) use write::Composer;
 
-/// What an engine never changes.
+/// Settings of an engine.
 #[derive(Debug, Clone)]
 pub(crate) struct EngineSettings {
     pub identity: Implementation,
@@ -86,11 +86,11 @@ pub(crate) struct OutgoingCall {
     /// Whether the server's questions during this request have a handler of their own.
     pub own_input: bool,
     pub timing: CallTiming,
-    /// What HTTP repeats of the arguments, encoded.
+    /// The arguments that HTTP repeats in headers, encoded.
     pub headers: Vec<(String, String)>,
 }
 
-/// How long a request may take.
+/// Time limits of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CallTiming {
     /// Between signs of life: the request itself, its progress, its questions.
@@ -108,7 +108,7 @@ pub struct RawReply {
     pub result: RawJson,
 }
 
-/// What the driver is to do.
+/// An instruction to the driver.
 #[derive(Debug)]
 pub(crate) enum EngineOutput {
     /// A request ended.
@@ -139,7 +139,7 @@ pub(crate) struct Engine {
     ids: RequestIds,
     composer: Arc<Composer>,
     phase: EnginePhase,
-    /// What was agreed on last time.
+    /// The version of the last connection.
     known: Option<Version>,
     pending: BTreeMap<i64, PendingCall>,
     deadlines: BTreeSet<(Instant, i64)>,
@@ -204,7 +204,7 @@ impl Engine {
         }
     }
 
-    /// What writes its requests.
+    /// Returns the writer of its requests.
     #[cfg(feature = "http-client")]
     pub(crate) fn composer(&self) -> Arc<Composer> {
         self.composer.clone()
@@ -220,7 +220,7 @@ impl Engine {
         self.transmits.pop_front()
     }
 
-    /// How many messages wait to be sent.
+    /// Returns the number of messages that wait to be sent.
     pub(crate) fn transmits(&self) -> usize {
         self.transmits.len()
     }
@@ -323,7 +323,7 @@ impl Engine {
         }
     }
 
-    /// What is due at `now`.
+    /// Handles what is due at `now`.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.opening_timeout(now);
         while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {

@@ -1,4 +1,4 @@
-//! What we send: the messages as bytes, and what HTTP repeats of them.
+//! Writes the messages to the server as bytes, and the values that HTTP repeats in headers.
 
 use std::borrow::Cow;
 use std::sync::Mutex;
@@ -17,7 +17,7 @@ use crate::error::Error;
 pub(crate) struct Composer {
     info: RawJson,
     capabilities: RawJson,
-    /// What a request declared last in place of that, and how it is written: a gateway's clients declare the
+    /// The last capabilities that a request declared in place of those, and their text: a gateway's clients declare the
     /// same with each of theirs.
     declared: Mutex<Option<(Version, ClientCapabilities, RawJson)>>,
 }
@@ -33,15 +33,15 @@ impl Composer {
 
     fn declared(&self, declared: &ClientCapabilities, version: Version) -> RawJson {
         // Another request that looks at the same moment is not waited for.
-        let mut memo = self.declared.try_lock().ok();
-        if let Some(Some((known_version, known, written))) = memo.as_deref()
+        let mut last = self.declared.try_lock().ok();
+        if let Some(Some((known_version, known, written))) = last.as_deref()
             && (*known_version, known) == (version, declared)
         {
             return written.clone();
         }
         let written = codec::encode_params(declared.clone(), version);
-        if let Some(memo) = &mut memo {
-            **memo = Some((version, declared.clone(), written.clone()));
+        if let Some(last) = &mut last {
+            **last = Some((version, declared.clone(), written.clone()));
         }
         written
     }

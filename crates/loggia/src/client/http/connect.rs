@@ -16,7 +16,7 @@ use super::pool::{Origin, Pool, PooledBody};
 use super::{Authorize, Challenge, HttpOptions};
 use crate::error::{Error, Result};
 
-/// Where requests go, in all forms that are needed.
+/// The URL that requests go to, in all forms that are needed.
 #[derive(Debug)]
 pub(super) struct EndpointAddress {
     pub(super) url: Url,
@@ -37,10 +37,10 @@ pub(super) struct HttpClient {
     authorize: Option<Arc<dyn Authorize>>,
 }
 
-/// How often one request is tried: without authorization, with it, with the nonce that the server asks for,
+/// Most attempts of one request: without authorization, with it, with the nonce that the server asks for,
 /// and with more scopes.
 const CHALLENGES: usize = 4;
-/// How often one request follows a redirect.
+/// Most redirects that one request follows.
 const REDIRECTS: usize = 3;
 
 impl HttpClient {
@@ -81,7 +81,7 @@ impl HttpClient {
     }
 
     /// Follows redirects that keep the method and the origin; any other would show the request, and the
-    /// authorization in it, to somebody else.
+    /// authorization in it, to another server.
     async fn redirected(
         &self,
         method: &Method,

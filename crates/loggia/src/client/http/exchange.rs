@@ -1,4 +1,4 @@
-//! One POST and what comes of it.
+//! One POST and its reply.
 
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
@@ -18,15 +18,15 @@ use super::{HttpRemote, LONG_ANSWER, SESSION_ID, VERSION};
 use crate::client::link_event::{self, LinkEvent, Outgoing, OutgoingKind, RequestFailure, SessionRefusal};
 use crate::error::{Error, Result};
 
-/// How much of an error's body is read.
+/// Most bytes of an error's body that are read.
 const ERROR_BODY: usize = 64 << 10;
-/// How long the end of a session may take.
+/// Time limit of the DELETE of a session.
 const DELETE: Duration = Duration::from_secs(2);
 
 const METHOD: HeaderName = HeaderName::from_static(header::MCP_METHOD);
 const NAME: HeaderName = HeaderName::from_static(header::MCP_NAME);
 
-/// What comes back for a request.
+/// The reply to a request.
 pub(crate) enum PostReply {
     /// One text.
     Text(Bytes),
@@ -283,7 +283,7 @@ fn mirror(headers: &mut HeaderMap, outgoing: &Outgoing) {
     headers.insert(VERSION, HeaderValue::from_static(outgoing.version.as_str()));
 }
 
-/// Appends to what nobody else holds without copying it.
+/// Appends to bytes; they are copied only if they are shared.
 fn joined(whole: Bytes, data: &[u8]) -> Bytes {
     let mut whole = BytesMut::from(whole);
     whole.extend_from_slice(data);

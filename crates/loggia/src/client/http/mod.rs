@@ -53,14 +53,14 @@ pub trait Authorize: Send + Sync + 'static {
     }
 }
 
-/// What came with a refusal.
+/// A refusal that asks for other authorization.
 #[derive(Debug, Clone)]
 pub struct Challenge {
     /// 401 or 403.
     pub status: http::StatusCode,
     /// The headers of the response, `WWW-Authenticate` among them.
     pub headers: HeaderMap,
-    /// What [`Authorize::headers`] had given the request. By now there may be something better.
+    /// The headers that [`Authorize::headers`] had given the request. They may have been renewed meanwhile.
     pub sent: HeaderMap,
 }
 
@@ -87,7 +87,7 @@ impl Default for HttpOptions {
     }
 }
 
-/// What a server is remembered by: its URL without what may be secret in it.
+/// Returns the key under which a server is remembered: its URL without parts that may be secret.
 pub(crate) fn endpoint(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
@@ -111,7 +111,7 @@ const LONG_ANSWER: usize = 1 << 20;
 /// Long answers of one server that are received at once; others wait at that length, and their server with them.
 const LONG_ANSWERS: usize = 2;
 
-/// What all tasks of a link share.
+/// State shared by all tasks of a link.
 pub(crate) struct HttpRemote {
     http: HttpClient,
     address: Arc<EndpointAddress>,
@@ -126,12 +126,12 @@ pub(crate) struct HttpRemote {
     connect_timeout: Duration,
 }
 
-/// What a legacy session has settled.
+/// Ids and version of a legacy session.
 #[derive(Debug, Clone, Default)]
 struct HttpSession {
     id: Option<HeaderValue>,
     version: Option<Version>,
-    /// Where to POST, with the HTTP+SSE transport.
+    /// The target of POSTs, with the HTTP+SSE transport.
     post_address: Option<Arc<EndpointAddress>>,
 }
 
@@ -167,7 +167,7 @@ impl HttpLink {
         Ok(HttpLink { remote, reports, tasks: JoinSet::new(), requests: HashMap::new(), listener: None })
     }
 
-    /// What requests can be made of without this link.
+    /// Returns the part of the link that makes requests without it.
     pub(crate) fn remote(&self) -> Arc<HttpRemote> {
         self.remote.clone()
     }
@@ -197,7 +197,7 @@ impl HttpLink {
         }
     }
 
-    /// Whether more should be given to send now: a server may ask as fast as it likes, and not take the
+    /// Returns whether more should be given to send now: a server may ask as fast as it likes, and not take the
     /// answers.
     pub(crate) fn has_room(&self) -> bool {
         self.tasks.len().saturating_sub(self.requests.len()) < HttpLink::ANSWERS

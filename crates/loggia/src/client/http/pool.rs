@@ -27,13 +27,13 @@ use super::self_waker::SelfWaker;
 use crate::error::BoxError;
 use crate::error::{Error, Result};
 
-/// How long a connection may be at rest.
+/// Time that a connection may be at rest.
 const REST: Duration = Duration::from_secs(60);
 
 type PoolRequest = Request<Full<Bytes>>;
 type UnsentRequest = TrySendError<PoolRequest>;
 
-/// Where requests go, in the forms that the two versions of HTTP want.
+/// The target of requests, in the forms that the two versions of HTTP want.
 #[derive(Debug)]
 pub(super) struct Origin {
     /// With scheme and authority.
@@ -73,7 +73,7 @@ struct PoolConnections {
 
 /// A connection for one request at a time.
 struct Http1ClientConnection {
-    alarm: Arc<SelfWaker>,
+    self_waker: Arc<SelfWaker>,
     sender: http1::SendRequest<Full<Bytes>>,
     /// Until it is at its end. Letting go of it hands back a request that was not sent.
     connection: Option<Box<http1::Connection<ConnectorStream, Full<Bytes>>>>,
@@ -197,7 +197,7 @@ impl PoolState {
             let (sender, connection) =
                 http1::handshake(stream).await.map_err(|error| cannot_connect(origin, error))?;
             return Ok(PooledConnection::Http1(Http1ClientConnection {
-                alarm: Arc::default(),
+                self_waker: Arc::default(),
                 sender,
                 connection: Some(Box::new(connection)),
                 since: Instant::now(),
@@ -264,9 +264,9 @@ impl Http1ClientConnection {
     /// Sends a request and waits for the head of its answer.
     async fn send(&mut self, request: PoolRequest) -> Result<Response<Incoming>, UnsentRequest> {
         let mut response = std::pin::pin!(self.sender.try_send_request(request));
-        let alarm = self.alarm.clone();
+        let self_waker = self.self_waker.clone();
         let answered = std::future::poll_fn(|cx| {
-            alarm.look(cx, |cx| {
+            self_waker.look(cx, |cx| {
                 self.drive(cx);
                 response.as_mut().poll(cx)
             })
@@ -280,7 +280,7 @@ impl Http1ClientConnection {
         incoming: &mut Incoming,
         cx: &mut Context<'_>,
     ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        self.alarm.clone().look(cx, |cx| {
+        self.self_waker.clone().look(cx, |cx| {
             let frame = Pin::new(&mut *incoming).poll_frame(cx);
             if frame.is_ready() {
                 return frame;
@@ -297,7 +297,7 @@ pub(super) struct PooledBody {
     driver: Option<Http1Driver>,
 }
 
-/// What moves a connection forward, and where it goes then.
+/// A connection in use, and the pool that it returns to.
 struct Http1Driver {
     http1: Http1ClientConnection,
     pool: Arc<PoolState>,

@@ -19,7 +19,7 @@ impl SelfWaker {
     const QUIET: u8 = 0;
     const LOOKING: u8 = 1;
     const AGAIN: u8 = 2;
-    /// How often in a row to look: a task whose turn is over (tokio's budget) would be told so for ever.
+    /// Most polls in a row: a task whose turn is over (tokio's budget) would be told so for ever.
     const ROUNDS: usize = 3;
 
     /// Polls with this alarm for a waker, and again where it went off meanwhile.
@@ -73,13 +73,13 @@ mod tests {
         }
     }
 
-    /// How often the futures were polled, and how often the task was woken, where the first `times` polls
+    /// Returns the number of polls of the futures and of wake-ups of the task, if the first `times` polls
     /// wake the alarm.
     fn polled(times: usize) -> (usize, usize) {
-        let (alarm, task) = (Arc::<SelfWaker>::default(), Arc::<TaskWaker>::default());
+        let (self_waker, task) = (Arc::<SelfWaker>::default(), Arc::<TaskWaker>::default());
         let waker = Waker::from(task.clone());
         let mut polls = 0;
-        let seen = alarm.look(&mut Context::from_waker(&waker), |cx| {
+        let seen = self_waker.look(&mut Context::from_waker(&waker), |cx| {
             polls += 1;
             if polls <= times {
                 cx.waker().wake_by_ref();
@@ -102,10 +102,10 @@ mod tests {
 
     #[test]
     fn what_is_said_later_wakes_the_task_once() {
-        let (alarm, task) = (Arc::<SelfWaker>::default(), Arc::<TaskWaker>::default());
+        let (self_waker, task) = (Arc::<SelfWaker>::default(), Arc::<TaskWaker>::default());
         let waker = Waker::from(task.clone());
         let mut kept = None;
-        let seen = alarm.look(&mut Context::from_waker(&waker), |cx| {
+        let seen = self_waker.look(&mut Context::from_waker(&waker), |cx| {
             kept = Some(cx.waker().clone());
             Poll::<()>::Pending
         });

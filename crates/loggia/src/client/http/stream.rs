@@ -22,11 +22,11 @@ use crate::transport::sse::{SseEvent, SseParser};
 
 /// The media type of event streams.
 pub(super) const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
-/// How long to wait before a stream is opened again, where the server does not say.
+/// Wait before a stream is opened again, unless the server names one.
 const RETRY: Duration = Duration::from_secs(1);
 /// The shortest wait, whatever the server says: a stream that ends at once must not keep us busy.
 const LEAST_RETRY: Duration = Duration::from_millis(100);
-/// How long the first requests of a session wait for the stream that belongs to none.
+/// Time that the first requests of a session wait for the stream that belongs to none.
 const HEAD_START: Duration = Duration::from_millis(500);
 /// The longest wait between attempts that fail.
 const MOST_RETRY: Duration = Duration::from_secs(60);
@@ -50,7 +50,7 @@ pub(super) struct StreamPosition {
 }
 
 impl StreamPosition {
-    /// Whether the server said where the stream broke off.
+    /// Returns whether the server said where the stream broke off.
     pub(super) fn is_known(&self) -> bool {
         self.id.is_some()
     }
@@ -172,7 +172,7 @@ impl HttpRemote {
         Some(self.session_refused(request, Error::Rpc(error.clone()), id.is_some()))
     }
 
-    /// The stream of a legacy session that belongs to no request: whatever the server says by itself.
+    /// The stream of a legacy session that belongs to no request: messages that the server sends unasked.
     /// Lasts as long as the session; a server that has no such stream answers 405.
     pub(super) async fn run_listener(&self) {
         let mut place = StreamPosition::default();
@@ -364,7 +364,7 @@ enum StreamResponse {
     Refused(StatusCode, Option<Error>),
 }
 
-/// Whether `message` answers the request with this id.
+/// Returns whether `message` answers the request with this id.
 fn answers(message: &Message, request: Option<i64>) -> bool {
     match message {
         Message::Response { id: Some(jsonrpc::Id::Number(id)), .. } => Some(*id) == request,
@@ -374,7 +374,7 @@ fn answers(message: &Message, request: Option<i64>) -> bool {
     }
 }
 
-/// Whether the body is an event stream.
+/// Returns whether the body is an event stream.
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     media_type(headers).is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
 }

@@ -17,7 +17,7 @@ pub(super) struct Batches {
 
 #[derive(Debug)]
 struct Batch {
-    /// How many responses may still come, plus one while the batch is being read.
+    /// Number of responses that may still come, plus one while the batch is being read.
     members: usize,
     out: Vec<u8>,
 }

@@ -24,7 +24,7 @@ pub(super) struct CallSlot {
     pub(super) kind: CallPhase,
 }
 
-/// What became of a request so far.
+/// State of a request.
 pub(super) enum CallPhase {
     /// It waits for its turn.
     Waiting {
@@ -32,7 +32,7 @@ pub(super) enum CallPhase {
     },
     Running {
         bytes: usize,
-        notices: NotificationFilter,
+        filter: NotificationFilter,
     },
     /// A subscription, and whether its client knows that it is open.
     Subscription {
@@ -54,12 +54,12 @@ impl DuplexConnection {
     /// left out.
     pub fn handle_notification(&mut self, key: CallKey, notification: ServerNotification) {
         let Some(slot) = self.slots.get_mut(&key) else { return };
-        let CallPhase::Running { notices, .. } = &mut slot.kind else { return };
+        let CallPhase::Running { filter, .. } = &mut slot.kind else { return };
         if let Some(session) = self.session.as_ref().filter(|_| !slot.version.is_modern()) {
             // `logging/setLevel` counts for requests that run already.
-            notices.set_log_level(session.meta().log_level);
+            filter.set_log_level(session.meta().log_level);
         }
-        if let Some(message) = notices.write(notification) {
+        if let Some(message) = filter.write(notification) {
             self.send(message);
         }
     }
@@ -132,7 +132,7 @@ impl DuplexConnection {
         }
     }
 
-    /// Forgets a request; whoever it asked need not answer.
+    /// Deletes a request and withdraws its questions.
     pub(super) fn take(&mut self, key: CallKey) -> Option<CallSlot> {
         let slot = self.slots.remove(&key)?;
         self.ids.remove(&slot.id);
@@ -174,9 +174,9 @@ impl DuplexConnection {
     fn run(&mut self, key: CallKey, bytes: usize, request: crate::service::Request) {
         self.running += 1;
         self.running_bytes += bytes;
-        let notices = NotificationFilter::new(&request.meta);
+        let filter = NotificationFilter::new(&request.meta);
         if let Some(slot) = self.slots.get_mut(&key) {
-            slot.kind = CallPhase::Running { bytes, notices };
+            slot.kind = CallPhase::Running { bytes, filter };
         }
         let live = !request.meta.version.is_modern();
         self.actions.push_back(Action::Call { key, request: Box::new(request), live });

@@ -1,4 +1,4 @@
-//! What a connection is told of changes: one stream for the legacy session, one for each
+//! The streams of changes of a connection: one for the legacy session, one for each
 //! `subscriptions/listen` request of the modern era.
 
 use std::collections::VecDeque;
@@ -37,7 +37,7 @@ impl SubscriptionWatch {
         ))
     }
 
-    /// Whether no request waits for a stream to open.
+    /// Returns whether no request waits for a stream to open.
     pub(super) fn is_settled(&self) -> bool {
         self.opening.iter().all(Option::is_none)
     }

@@ -1,4 +1,4 @@
-//! What runs beside a connection's own task: calls that wait, streams of changes, and questions to the
+//! The tasks beside a connection's own task: calls that wait, streams of changes, and questions to the
 //! client. Each reports through the connection's one bounded channel.
 
 use std::future::Future;
@@ -20,7 +20,7 @@ use crate::exchange::{CancelGuard, ClientPeer, Outbox};
 use crate::future::BoxFuture;
 use crate::service::{Outcome, Service};
 
-/// What a task reports to its connection.
+/// A report of a task to its connection.
 pub(super) enum TaskEvent {
     Notification(CallKey, ServerNotification),
     Finished(CallKey, Outcome),
@@ -38,7 +38,7 @@ pub(super) enum TaskEvent {
 /// The tasks' way to their connection.
 pub(super) struct TaskReports {
     pub(super) events: mpsc::Sender<TaskEvent>,
-    /// Questions nobody waits for any more. Each question comes here once at most, and their number is
+    /// Questions whose answers are no longer wanted. Each question comes here once at most, and their number is
     /// bounded.
     unasked: mpsc::UnboundedSender<AskKey>,
     asked: AtomicU64,
@@ -176,7 +176,7 @@ pub(super) struct DuplexPeer {
     pub(super) link: Arc<TaskReports>,
 }
 
-/// Withdraws a question when whoever asked it stops waiting.
+/// Withdraws a question when its call stops waiting.
 struct PendingAsk<'a> {
     ask: AskKey,
     link: &'a TaskReports,

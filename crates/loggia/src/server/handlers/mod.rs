@@ -22,7 +22,7 @@ use crate::service::{Outcome, Reply, Request};
 /// Answers the requests for one kind.
 pub(crate) type RequestHandler = fn(Arc<ServerCore>, Request, Exchange) -> BoxFuture<'static, Outcome>;
 
-/// What is wrong with what the author wrote, a sentence each.
+/// Mistakes in a definition, one sentence each.
 pub(crate) type Problems = Vec<String>;
 
 /// One kind, as a server offers it: `L` lists what there is of it.
@@ -31,7 +31,7 @@ pub(crate) struct Offer<L> {
     pub(crate) answer: RequestHandler,
 }
 
-/// How lists are cut into pages, and for how long they hold.
+/// Size of the pages of a list, and their cache hints.
 #[derive(Clone, Copy)]
 pub(crate) struct Paging {
     /// Most entries on a page.

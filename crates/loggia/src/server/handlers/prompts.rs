@@ -35,7 +35,7 @@ pub(crate) struct PromptEntry {
 }
 
 impl PromptEntry {
-    /// Whether an argument of it can be completed.
+    /// Returns whether an argument of it can be completed.
     pub(crate) fn completes(&self) -> bool {
         !self.completers.is_empty()
     }

@@ -35,7 +35,7 @@ fn answer(core: Arc<ServerCore>, request: Request, exchange: Exchange) -> BoxFut
     }
 }
 
-/// What a server has of them: two lists.
+/// The resources of a server: two lists.
 pub(crate) struct Resources {
     pub(crate) ones: List<ResourceEntry>,
     pub(crate) templates: List<TemplateEntry>,
@@ -124,7 +124,7 @@ impl AnyResource {
         }
     }
 
-    /// Whether a variable of it can be completed.
+    /// Returns whether a variable of it can be completed.
     pub(crate) fn completes(&self) -> bool {
         matches!(self, AnyResource::Template(entry) if !entry.completers.is_empty())
     }

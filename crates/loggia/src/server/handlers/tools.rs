@@ -72,7 +72,7 @@ impl ToolEntry {
         Ok(ToolEntry { definition, handler, validator, generated, needed_in_text, output, param_headers })
     }
 
-    /// Whether `result` is what the output schema promises ("Servers MUST provide structured results that
+    /// Returns whether `result` is what the output schema promises ("Servers MUST provide structured results that
     /// conform to this schema").
     pub(crate) fn check(&self, result: &CallToolResult) -> Result<(), ToolError> {
         let Some(validator) = self.output.as_ref().filter(|_| !result.failed()) else { return Ok(()) };
@@ -170,7 +170,7 @@ impl ToolEntry {
     }
 }
 
-/// What is needed of the params of `tools/call`.
+/// The params of `tools/call`, as far as a call needs them.
 struct ToolCallParams<'a> {
     name: Cow<'a, str>,
     arguments: Option<&'a [u8]>,

@@ -1,4 +1,4 @@
-//! What starting and stopping a child asks of the operating system. Unix has process groups and signals;
+//! Operating system calls that start and stop a child. Unix has process groups and signals;
 //! elsewhere the child alone can be ended, and only by force.
 
 #[cfg(not(unix))]

@@ -19,7 +19,7 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 /// A request's or a response's body.
 pub struct Body {
     inner: BodyContent,
-    /// What the exchange occupies until its last byte was taken.
+    /// The admission of the request, until the last byte was taken.
     permit: Option<Admission>,
 }
 
@@ -51,7 +51,7 @@ impl Body {
         BodyContent::Full(bytes.into()).into()
     }
 
-    /// What `stream` yields, until it ends.
+    /// Returns a body of the chunks that `stream` yields.
     pub(super) fn stream(stream: impl Stream<Item = Bytes> + Send + 'static) -> Body {
         BodyContent::Stream(Box::pin(stream)).into()
     }

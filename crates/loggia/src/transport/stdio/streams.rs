@@ -144,7 +144,7 @@ mod unix {
         UnixStream::from_std(socket).ok()
     }
 
-    /// A stream that blocks again when it is dropped: whoever shares it expects that.
+    /// A stream that blocks again when it is dropped: the programs that share it expect that.
     struct SharedStream<S> {
         stream: S,
         _blocking: BlockingRestore,
@@ -155,7 +155,7 @@ mod unix {
 
     impl Drop for BlockingRestore {
         fn drop(&mut self) {
-            // There is nobody to tell.
+            // A failure cannot be reported here.
             let _ = self.0.set_nonblocking(false);
         }
     }

@@ -8,7 +8,7 @@ pub(super) const JSON: &str = "application/json";
 /// The media type of streams.
 pub(super) const EVENT_STREAM: &str = "text/event-stream";
 
-/// Whether the body is declared to be JSON.
+/// Returns whether the body is declared to be JSON.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     if headers.get(CONTENT_TYPE).is_some_and(|value| value == JSON) {
         return true;
@@ -39,7 +39,7 @@ pub(super) fn accepted(headers: &HeaderMap) -> Option<AcceptedTypes> {
     accepts(headers, JSON).then_some(json)
 }
 
-/// Whether the client reads `media_type`. Without an `Accept` header it reads everything (RFC 9110, 12.5.1).
+/// Returns whether the client reads `media_type`. Without an `Accept` header it reads everything (RFC 9110, 12.5.1).
 pub(super) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     let mut ranges = values(headers, &ACCEPT).peekable();
     ranges.peek().is_none() || ranges.any(|range| covers(range, media_type))

@@ -40,7 +40,7 @@ pub(super) struct EndpointRouter {
 
 impl Endpoint {
     /// Ends what is open: subscriptions get their graceful end, requests that run get [`Limits::drain`] to
-    /// finish. For an endpoint that is served by [`Http`](super::Http) this happens by itself.
+    /// finish. [`Http`](super::Http) does this for the endpoint that it serves.
     pub async fn shut_down(&self) {
         let state = &self.0.state;
         state.shutdown.begin();
@@ -80,7 +80,7 @@ where
 }
 
 impl EndpointRouter {
-    /// Of one type of body and boxed here, so that it is not compiled again in the program of whoever serves.
+    /// Answers a request. It has one type of body and is boxed here, so that it is not compiled again in each program that serves.
     fn answer(
         self: Arc<EndpointRouter>,
         parts: Parts,
@@ -99,7 +99,7 @@ impl EndpointRouter {
         }
     }
 
-    /// What nearly every request is, a message in a POST, stays in this one small future; the rest is apart.
+    /// Serves a request. A message in a POST, the usual case, stays in this small future; the other cases are boxed.
     async fn serve(self: Arc<EndpointRouter>, parts: Parts, body: Body) -> Response<Body> {
         let admitted = match self.admit(&parts) {
             Ok(Some((permit, AcceptedTypes::Both))) => {
@@ -199,7 +199,7 @@ impl EndpointRouter {
         }
     }
 
-    /// Which form a message has. A `_meta` that names a version decides; where there is none, the version
+    /// Returns the era of a message. A `_meta` that names a version decides; where there is none, the version
     /// header does; where that leaves it open, the message belongs to a session.
     fn form(&self, parts: &Parts, frame: &Frame) -> Result<Dispatch, Response<Body>> {
         let of_notification;
@@ -271,7 +271,7 @@ fn no_era(id: Option<&jsonrpc::Id>) -> Response<Body> {
     )
 }
 
-/// Whether the version header names a revision without sessions.
+/// Returns whether the version header names a revision without sessions.
 fn names_modern(parts: &Parts) -> bool {
     let version = single(&parts.headers, &VERSION).ok().flatten();
     version.and_then(|version| version.parse::<Version>().ok()).is_some_and(Version::is_modern)

@@ -1,4 +1,4 @@
-//! What requests said about themselves, kept for the next ones: a client sends the same `_meta` with all of
+//! The `_meta` of earlier requests, kept for the next ones: a client sends the same `_meta` with all of
 //! them, and reading it costs more than comparing it. Bounded, and never waited for.
 
 use std::sync::{Arc, Mutex};
@@ -6,22 +6,22 @@ use std::sync::{Arc, Mutex};
 use loggia_wire::RequestMeta;
 use loggia_wire::meta::MetaCacheEntry;
 
-/// A few memos, by what their texts come to.
+/// A few caches, chosen by a hash of the text.
 #[derive(Default)]
 pub(super) struct MetaCache([Mutex<MetaCacheEntry>; MetaCache::PLACES]);
 
 impl MetaCache {
     const PLACES: usize = 32;
 
-    /// What a `_meta` of this text says, where it is known.
+    /// Returns the metadata of a `_meta` text, if it is known.
     pub(super) fn recall(&self, text: &[u8]) -> Option<Arc<RequestMeta>> {
         self.place(text).try_lock().ok()?.recall(text)
     }
 
     /// Keeps what the `_meta` of this text says.
     pub(super) fn keep(&self, text: &[u8], meta: &Arc<RequestMeta>) {
-        if let Ok(mut memo) = self.place(text).try_lock() {
-            memo.keep(text, meta);
+        if let Ok(mut entries) = self.place(text).try_lock() {
+            entries.keep(text, meta);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The server side of HTTP: one endpoint that serves every revision. [`Http`] listens by itself;
+//! The server side of HTTP: one endpoint that serves every revision. [`Http`] listens on an address;
 //! [`Endpoint`] is the same thing for a program that has its own HTTP stack.
 
 #![allow(clippy::result_large_err, reason = "a refusal is a response; it is moved once or twice a request")]
@@ -243,7 +243,7 @@ impl<L> Http<L> {
         (Endpoint(Arc::new(EndpointRouter { state, legacy, path, filter })), self.layer)
     }
 
-    /// Whether only this machine can reach the endpoint.
+    /// Returns whether only this machine can reach the endpoint.
     fn is_local(&self) -> bool {
         match self.local_addr() {
             Some(address) => address.ip().is_loopback(),

@@ -1,4 +1,4 @@
-//! What holds for requests of browsers on every path, before any layer: the `Host` and `Origin` checks, and CORS (WHATWG
+//! Checks of browsers' requests on every path, before any layer: the `Host` and `Origin` checks, and CORS (WHATWG
 //! Fetch, section 3.3) for the origins that are allowed.
 
 use http::header::{

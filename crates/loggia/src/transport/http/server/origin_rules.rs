@@ -1,4 +1,4 @@
-//! Who may talk to the endpoint at all: the `Origin` and `Host` checks that keep a web page from reaching a
+//! Access to the endpoint by name: the `Origin` and `Host` checks that keep a web page from reaching a
 //! local server through a name it controls (DNS rebinding).
 
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, Uri};
 
-/// Which names the endpoint answers to, and which web origins may call it.
+/// Host names of the endpoint, and web origins that may call it.
 #[derive(Debug, Clone)]
 pub(super) struct OriginRules {
     loopback: bool,
@@ -52,7 +52,7 @@ impl OriginRules {
         }
     }
 
-    /// Whether the one `Host` is a loopback address or name with a port, as nearly every local client writes
+    /// Returns whether the one `Host` is a loopback address or name with a port, as nearly every local client writes
     /// it: told without taking it apart.
     fn is_plainly_local(&self, headers: &HeaderMap) -> bool {
         let mut hosts = headers.get_all(HOST).iter();
@@ -66,7 +66,7 @@ impl OriginRules {
         self.is_ours(authority) || (self.hosts.iter().any(|allowed| allowed == "*") && !has_user(authority))
     }
 
-    /// Whether the name was given to us. That every name is answered to makes none of them ours.
+    /// Returns whether the name was given to us. That every name is answered to makes none of them ours.
     fn is_ours(&self, authority: &Authority) -> bool {
         let whole = authority.as_str().to_ascii_lowercase();
         let host = authority.host().to_ascii_lowercase();
@@ -89,7 +89,7 @@ fn has_user(authority: &Authority) -> bool {
     authority.as_str().contains('@')
 }
 
-/// Whether `host` (a name, or an address with or without brackets) is this machine and no other.
+/// Returns whether `host` (a name, or an address with or without brackets) is this machine and no other.
 pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.eq_ignore_ascii_case("localhost")

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 
-/// What `next` makes of `state`, one event after the other, until it makes none.
+/// Returns a stream of the events that `next` makes from `state`, until it returns `None`.
 pub(super) fn unfold<S, F, N>(state: S, next: F) -> impl Stream<Item = Bytes> + Send
 where
     S: Send,

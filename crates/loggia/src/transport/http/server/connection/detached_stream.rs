@@ -22,7 +22,7 @@ use super::idle_monitor::CountedBody;
 use crate::transport::http::BodyError;
 use crate::transport::http::server::respond::DetachOnSend;
 
-/// Where a response that lasts is put on its way to hyper, and whoever runs the connection finds it.
+/// Hands a long-lived response from the service to the connection task, bypassing hyper.
 #[derive(Clone, Default)]
 pub(super) struct DetachedResponse(Arc<DetachedResponseState>);
 
@@ -35,7 +35,7 @@ struct DetachedResponseState {
 }
 
 impl DetachedResponse {
-    /// Whether `response`, to a request of `version`, is one to put detached.
+    /// Returns whether `response`, to a request of `version`, is one to put detached.
     pub(super) fn wants(version: Version, response: &Response<CountedBody>) -> bool {
         response.extensions().get::<DetachOnSend>().is_some() && version == Version::HTTP_11
     }
@@ -119,7 +119,7 @@ impl<T: rt::Write + Unpin> rt::Write for FlushMonitor<T> {
 pub(super) struct DetachedStream<S> {
     stream: S,
     body: CountedBody,
-    /// What waits to be written, and how much of it is.
+    /// Bytes that wait to be written, and the number of them that are written.
     out: Vec<u8>,
     written: usize,
     flushed: bool,
@@ -179,7 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> DetachedStream<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Waits until the client is gone. What else it sends is for nobody: the connection closes with the stream.
+    /// Waits until the client is gone. Further bytes of the client are dropped: the connection closes with the stream.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut bytes = [0; 256];
         loop {

@@ -1,4 +1,4 @@
-//! What happens on a connection, as far as time limits care: one that is idle, or whose peer does not read, is closed.
+//! Detects connections to close by the time limits: one that is idle, or whose peer does not read, is closed.
 //! CountedBody without a clock and without a lock, for every request passes here several times; a task looks at the
 //! counters from time to time.
 
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::limits::Limits;
 use crate::transport::http::{Body, BodyError};
 
-/// What happens on one connection.
+/// Counters of one connection.
 #[derive(Clone, Default)]
 pub(super) struct IdleMonitor(Arc<ConnectionCounts>);
 
@@ -82,7 +82,7 @@ impl IdleWatch {
         }
     }
 
-    /// What the connection is if nothing happens, and for how long it may be. `None` while a request runs.
+    /// Returns the kind of inactivity of the connection, and its limit. `None` while a request runs.
     fn judge(&self, limits: &Limits, closing: bool) -> Option<(InactivityKind, Duration)> {
         let counts = &*self.monitor.0;
         match (counts.open.load(Ordering::Relaxed), counts.waiting.load(Ordering::Relaxed)) {

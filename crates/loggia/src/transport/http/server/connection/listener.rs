@@ -21,7 +21,7 @@ use crate::future::BoxFuture;
 use crate::transport::http::server::endpoint::Endpoint;
 
 /// Accepts and serves connections until the endpoint is told to stop. Boxed here, so that none of it is compiled
-/// again in the program of whoever serves.
+/// again in each program that serves.
 pub(in crate::transport::http::server) fn run(
     listener: TcpListener,
     tls: Option<Acceptor>,

@@ -1,5 +1,5 @@
-//! Which HTTP a connection speaks. HTTP/2 begins with a preface that no HTTP/1 request begins with (RFC 9113,
-//! section 3.4); what was read to find out is read again by whoever serves the connection. Until its first
+//! Detects the HTTP version of a connection. HTTP/2 begins with a preface that no HTTP/1 request begins with (RFC 9113,
+//! section 3.4); hyper reads the bytes again that were read to detect it. Until its first
 //! byte a connection costs little more than its socket.
 
 use std::io;

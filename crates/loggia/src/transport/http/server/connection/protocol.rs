@@ -1,4 +1,4 @@
-//! What a connection speaks: HTTP/1.1, of which the last stream may outlive hyper's part, or HTTP/2.
+//! Serves a connection with hyper: HTTP/1.1, whose last stream may be detached from hyper, or HTTP/2.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -25,7 +25,7 @@ use crate::limits::Limits;
 use crate::transport::http::request_body::RequestBody;
 use crate::transport::http::{Body, BodyError};
 
-/// How connections are served, in either version.
+/// Settings of hyper for both versions.
 pub(super) struct ConnectionBuilders {
     http1: http1::Builder,
     #[cfg(feature = "http2")]
@@ -83,7 +83,7 @@ impl ConnectionBuilders {
     }
 }
 
-/// What a connection is made on.
+/// The byte stream under a connection.
 pub(super) trait ConnectionIo: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> ConnectionIo for S {}
@@ -95,7 +95,7 @@ pub(super) trait HttpConnection:
     fn graceful_shutdown(self: Pin<&mut Self>);
 }
 
-/// What a connection goes on as.
+/// The future that takes over a connection.
 pub(super) struct NextConnection(pub(super) Pin<Box<dyn HttpConnection>>);
 
 /// HTTP/1.1, until a stream lasts.
@@ -143,7 +143,7 @@ impl<S: ConnectionIo> Future for DetachedConnection<S> {
 }
 
 impl<S: ConnectionIo> HttpConnection for DetachedConnection<S> {
-    /// The stream ends by itself.
+    /// Does nothing: the stream ends at the shutdown without it.
     fn graceful_shutdown(self: Pin<&mut Self>) {}
 }
 

@@ -25,11 +25,11 @@ pub(super) struct LegacyRequest {
     pub(super) method: Method,
     pub(super) params: Option<Params>,
     pub(super) principal: Option<Arc<Principal>>,
-    /// What the POST was admitted with: its first call runs on it.
+    /// The permit of the POST: its first call uses it.
     pub(super) permit: Option<Admission>,
 }
 
-/// How a request is answered.
+/// The way in which a request is answered.
 pub(super) enum CallPlan {
     /// The response is here.
     Answered(Bytes),
@@ -180,7 +180,7 @@ pub(super) struct RunningCall {
     filter: NotificationFilter,
     peer: Arc<PostPeer>,
     call: Pin<Box<dyn Future<Output = Outcome> + Send>>,
-    /// How it ended, where that is known already.
+    /// The outcome, if there is one already.
     outcome: Option<Outcome>,
     outbox: Outbox,
     cancel: Arc<Notify>,
@@ -214,7 +214,7 @@ impl RunningCall {
                 outcome = self.listen(stream) => {
                     let response = self.encode(outcome);
                     let RunningCall { running, permit, .. } = self;
-                    // Whoever reads the response may use its id again at once.
+                    // A client that has read the response may use its id again at once.
                     drop(running);
                     peer.session.push(stream, response, true);
                     drop(permit);
@@ -252,7 +252,7 @@ impl RunningCall {
         let session = &self.peer.session;
         self.filter.set_log_level(session.state().session.meta().log_level);
         while let Some(notification) = self.outbox.try_next() {
-            // A call that goes on by itself is not slowed down by whoever carries its stream now.
+            // A call without a connection is not slowed down by the one that carries its stream now.
             if session.state().log.is_crowded(stream) {
                 tracing::debug!("a notification was dropped: the client reads too slowly");
             } else if let Some(message) = self.filter.write(notification) {

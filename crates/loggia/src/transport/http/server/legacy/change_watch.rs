@@ -1,4 +1,4 @@
-//! What a legacy session is told of changes: one stream of the service's, opened anew when the session's
+//! The changes that a legacy session is told of: one stream of the service's, opened anew when the session's
 //! subscriptions change. It is kept while no connection carries it, so that a client that comes back finds
 //! what changed meanwhile: one entry for each thing, however often it changed.
 
@@ -16,7 +16,7 @@ use crate::changes::{Change, ChangeSubscription};
 use crate::edge::open_stream;
 use crate::service::{Principal, Service};
 
-/// What `future` comes to, where it need not wait.
+/// Returns the output of `future` if it is ready.
 fn now<F: Future>(future: F) -> Option<F::Output> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),

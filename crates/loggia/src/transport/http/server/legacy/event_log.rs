@@ -1,9 +1,9 @@
-//! What a legacy session sends on its event streams, kept for a while so that a client whose connection
+//! The events of a legacy session's streams, kept for a while so that a client whose connection
 //! broke can take a stream up where it was (`Last-LogEvent-ID`). A value without I/O; times are handed in.
 //!
 //! Each POST that is answered by a stream has one, numbered from 1; stream 0 is the one a client opens with
 //! GET. An event's id names its stream and its place in it. What was never sent is only ever given up when
-//! nobody is there to take it and the bounds are reached, oldest first.
+//! no connection carries its stream and the bounds are reached, oldest first.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -45,7 +45,7 @@ struct LogStream {
     end: u64,
     /// The place of the next event that is sent.
     cursor: u64,
-    /// Which connection carries the stream; a later one takes over from an earlier.
+    /// The connection that carries the stream; a later one takes over from an earlier.
     carrier: Option<u64>,
     carriers: u64,
     /// Whether a client knows an id of this stream, and so can come back to it.
@@ -76,7 +76,7 @@ pub(super) struct EventId {
     pub(super) place: u64,
 }
 
-/// What a connection does next.
+/// The next step of a connection that carries a stream.
 #[derive(Debug)]
 pub(super) enum CarrierStep {
     /// Send this.
@@ -89,7 +89,7 @@ pub(super) enum CarrierStep {
     End,
 }
 
-/// What the answer to a POST can look like by now.
+/// The form in which a POST can be answered by now.
 #[derive(Debug)]
 pub(super) enum AnswerShape {
     /// Not known yet.
@@ -167,7 +167,7 @@ impl EventLog {
         state.carriers += 1;
         state.carrier = Some(state.carriers);
         state.released = false;
-        // Whoever carried it before wakes up and finds that it does not any more.
+        // The connection that carried it before wakes up and ends.
         std::mem::take(&mut state.ready).notify_one();
         let number = state.carriers;
         self.trim();
@@ -185,7 +185,7 @@ impl EventLog {
         self.trim();
     }
 
-    /// Whether so much waits for whoever carries the stream that what can be spared is better left out.
+    /// Returns whether so much waits for the stream's connection that notifications should be dropped.
     pub(super) fn is_crowded(&self, stream: u64) -> bool {
         let Some(state) = self.streams.get(&stream) else { return false };
         state.end - state.cursor >= MOST_UNSENT || self.bytes > self.most_bytes.saturating_mul(4)
@@ -209,7 +209,7 @@ impl EventLog {
         }
     }
 
-    /// How the POST of this stream can be answered.
+    /// Returns the form in which the POST of this stream can be answered.
     pub(super) fn shape(&self, stream: u64) -> AnswerShape {
         let Some(state) = self.streams.get(&stream) else { return AnswerShape::Answers(Vec::new()) };
         if state.released || state.kept.iter().any(|event| !event.answer) {
@@ -228,7 +228,7 @@ impl EventLog {
         Some(EventId { stream: carrier.stream, place: state.cursor - 1 })
     }
 
-    /// What the connection does next.
+    /// Returns the next step of the connection.
     pub(super) fn next(&mut self, carrier: Carrier) -> CarrierStep {
         let most = self.most_bytes;
         let Some(state) = self.carried(carrier) else { return CarrierStep::End };
@@ -272,7 +272,7 @@ impl EventLog {
         }
     }
 
-    /// Whether any connection carries a stream.
+    /// Returns whether any connection carries a stream.
     pub(super) fn is_carried(&self) -> bool {
         self.streams.values().any(|stream| stream.carrier.is_some())
     }
@@ -317,7 +317,7 @@ impl EventLog {
 }
 
 impl LogStream {
-    /// Whether an old event may go: it was sent, or nobody is there to take it.
+    /// Returns whether an old event may go: it was sent, or no connection carries the stream.
     fn may_drop(&self, event: &LogEvent) -> bool {
         event.place < self.cursor || self.carrier.is_none()
     }

@@ -37,7 +37,7 @@ pub(super) struct HttpSse {
     open: Arc<Mutex<HashMap<String, Inbox>>>,
 }
 
-/// Where a connection's POSTs go.
+/// Receiver of a connection's POSTs.
 struct Inbox {
     messages: MessageSender,
     principal: Option<Arc<Principal>>,
@@ -79,7 +79,7 @@ impl MessageSender {
 }
 
 impl HttpSse {
-    /// Whether `path` is one of the two.
+    /// Returns whether `path` is one of the two.
     pub(super) fn serves(&self, path: &str) -> bool {
         matches!(path, SSE_PATH | MESSAGES_PATH)
     }

@@ -1,5 +1,5 @@
 //! Session ids. An id is the session itself, sealed: any process that holds the key can serve its requests,
-//! nobody else can read, change or make one, and it opens for the principal it was made for alone.
+//! others cannot read, change or make one, and it opens for the principal it was made for alone.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::service::Principal;
 /// The key that seals session ids. Replicas that share one serve each other's sessions.
 pub struct SessionKey(LessSafeKey);
 
-/// What a session id holds.
+/// Content of a session id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SessionContent {
     /// When it was sealed, in seconds of Unix time.
@@ -63,7 +63,7 @@ impl SessionKey {
         Some(URL_SAFE_NO_PAD.encode(id))
     }
 
-    /// What `id` holds, where we sealed it for `principal`.
+    /// Returns the content of `id`, if it was sealed for `principal` with this key.
     pub(super) fn open(&self, id: &str, principal: Option<&Principal>) -> Option<SessionContent> {
         if id.len() > MAX_ID {
             return None;
@@ -87,7 +87,7 @@ impl fmt::Debug for SessionKey {
     }
 }
 
-/// What a sealed id is bound to: its purpose and who it was made for.
+/// Returns a digest of the purpose and the principal, to which an id is bound.
 fn context(principal: Option<&Principal>) -> [u8; 32] {
     let mut context = digest::Context::new(&SHA256);
     let mut add = |part: &str| {

@@ -1,4 +1,4 @@
-//! What this process holds of one legacy session while the session is alive here: a few hundred bytes when
+//! The state of one legacy session in this process, while the session is alive here: a few hundred bytes when
 //! nothing runs.
 
 use std::collections::HashMap;
@@ -34,7 +34,7 @@ pub(super) struct SessionState {
     seen: AtomicU64,
     state: Mutex<SessionParts>,
     over: Shutdown,
-    /// What the client is told of changes.
+    /// The changes that the client is told of.
     pub(super) watch: ChangeWatch,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct SessionName {
     owner: Option<SessionOwner>,
 }
 
-/// What tells a principal from others.
+/// Identity of a principal.
 struct SessionOwner {
     issuer: Option<Box<str>>,
     subject: Box<str>,
@@ -60,7 +60,7 @@ impl SessionName {
     }
 }
 
-/// What changes.
+/// The parts of a session that change.
 pub(super) struct SessionParts {
     pub(super) session: Session,
     /// The requests that run, and how each is cancelled.
@@ -70,7 +70,7 @@ pub(super) struct SessionParts {
     next_ask: u64,
 }
 
-/// Who waits for the answer to a question.
+/// The call that waits for the answer to a question.
 pub(super) struct AskWaiter {
     number: u64,
     answer: oneshot::Sender<Result<RawJson, RpcError>>,
@@ -108,7 +108,7 @@ impl SessionState {
         &self.name.id
     }
 
-    /// Whether the session is `principal`'s, or nobody's where there is none.
+    /// Returns whether the session belongs to `principal`; without one, whether it belongs to no principal.
     pub(super) fn is_of(&self, principal: Option<&Principal>) -> bool {
         match (&self.name.owner, principal) {
             (None, None) => true,
@@ -146,7 +146,7 @@ impl SessionState {
         self.seen.load(Ordering::Relaxed)
     }
 
-    /// Whether something runs or a connection is open: such a session does not expire.
+    /// Returns whether something runs or a connection is open: such a session does not expire.
     pub(super) fn is_busy(&self) -> bool {
         let state = self.state();
         !state.running.is_empty() || state.log.is_carried()
@@ -159,7 +159,7 @@ impl SessionState {
     /// Ends what runs for this session.
     pub(super) fn end(&self) {
         self.over.begin();
-        // Whoever waits learns it by the end of its channel.
+        // The calls that wait see the end of their channels.
         drop(self.state().pending.abandon());
     }
 
@@ -222,7 +222,7 @@ impl PostPeer {
         PostPeer { endpoint: endpoint.clone(), session: session.clone(), carrier: OnceLock::new() }
     }
 
-    /// Whether something was said.
+    /// Returns whether something was said.
     pub(super) fn has_stream(&self) -> bool {
         self.carrier.get().is_some()
     }
@@ -257,7 +257,7 @@ impl PostPeer {
     }
 }
 
-/// Withdraws its question when nobody waits any more; an answered one is gone already.
+/// Withdraws its question when the call stops waiting; an answered one is gone already.
 struct AskGuard<'a> {
     session: &'a SessionState,
     stream: u64,
@@ -271,9 +271,9 @@ impl Drop for AskGuard<'_> {
 }
 
 impl AskWaiter {
-    /// Gives the client's answer to whoever waits.
+    /// Gives the client's answer to the call that waits.
     pub(super) fn answer(self, outcome: Result<RawJson, RpcError>) {
-        // Whoever asked may have stopped waiting at this very moment.
+        // The call may have stopped waiting at this very moment.
         let _ = self.answer.send(outcome);
     }
 }
@@ -287,7 +287,7 @@ mod tests {
     use super::*;
     use crate::service::Description;
 
-    /// What an idle session costs is this, one allocation of the signal in it, and what its client said of
+    /// An idle session costs this, one allocation of the signal in it, and what its client said of
     /// itself, which the seal bounds.
     #[test]
     fn an_idle_session_is_small() {

@@ -32,7 +32,7 @@ type Shard = HashMap<Box<str>, SessionEntry>;
 
 enum SessionEntry {
     Open(Arc<SessionState>),
-    /// Closed by its client. Remembered until its id expires by itself.
+    /// Closed by its client. Kept until its id expires.
     Closed {
         until: u64,
     },
@@ -54,7 +54,7 @@ impl Sessions {
     }
 
     /// The session that `id` names, heard of now. `None` where there is none, or none any more, or it is
-    /// somebody else's.
+    /// another principal's.
     pub(super) fn find(&self, id: &str, principal: Option<&Principal>) -> Option<Arc<SessionState>> {
         let now = self.now();
         self.sweep_sometimes(now);
@@ -65,7 +65,7 @@ impl Sessions {
         self.take_up(id, principal, &sealed, now)
     }
 
-    /// What is known of `id` here; the inner `None` is a session that is over, or somebody else's.
+    /// Returns the entry of `id` in this process; the inner `None` is a session that is over, or of another principal.
     fn known(
         &self,
         shard: &mut Shard,
@@ -112,7 +112,7 @@ impl Sessions {
         Some(session)
     }
 
-    /// Ends a session for good.
+    /// Ends a session; its id is refused from now on.
     pub(super) fn close(&self, session: &SessionState) {
         let until = session.issued().saturating_add(self.idle());
         self.shard(session.id()).insert(session.id().into(), SessionEntry::Closed { until });
@@ -179,7 +179,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Forgets the eighth of the sessions that was not heard of for longest. A forgotten session whose id is young
-/// comes back by itself; another starts anew.
+/// comes back with its next request; another starts anew.
 fn make_room(shard: &mut Shard) {
     let seen = |entry: &SessionEntry| match entry {
         SessionEntry::Closed { until } => *until,

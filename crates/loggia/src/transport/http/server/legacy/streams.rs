@@ -24,7 +24,7 @@ use crate::transport::http::server::state::EndpointState;
 use crate::transport::http::server::unfold::unfold;
 use crate::transport::sse;
 
-/// How long a client waits before it comes back for the rest of a stream.
+/// Time that a client waits before it asks for the rest of a stream.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Answers a POST of one request, which has to run.
@@ -244,7 +244,7 @@ fn retry() -> Bytes {
     out.into()
 }
 
-/// The calls of a POST. They run while somebody waits for them, and go on by themselves when the connection
+/// The calls of a POST. They run in the response while it is read, and go on in a task when the connection
 /// is gone.
 struct CallSet(Option<CallFuture>);
 

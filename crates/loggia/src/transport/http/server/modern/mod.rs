@@ -47,7 +47,7 @@ impl EndpointResponse {
     }
 }
 
-/// What the `_meta` of a message says, as far as routing has read it.
+/// The `_meta` of a message, as far as routing has read it.
 pub(super) struct RequestEra {
     pub(super) declared: Declared,
     pub(super) meta: Option<Arc<RequestMeta>>,
@@ -146,7 +146,7 @@ pub(super) struct ModernCall {
     version: loggia_wire::Version,
     call: Pin<Box<dyn Future<Output = Outcome> + Send>>,
     outbox: Outbox,
-    /// What was said and not sent yet, as events.
+    /// Notifications that are not sent yet, as events.
     said: Vec<u8>,
     keep_alive: Duration,
     permit: Admission,

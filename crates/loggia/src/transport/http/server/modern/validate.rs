@@ -1,4 +1,4 @@
-//! A modern request's headers against its body ("Server Validation"): whoever routed on the headers must
+//! Checks a modern request's headers against its body ("Server Validation"): a proxy that routed on the headers must
 //! have seen what the service will act on.
 
 use std::borrow::Cow;
@@ -118,7 +118,7 @@ fn check_params(
         .map_err(ValidationError::mismatch)
 }
 
-/// What a request is about, as far as headers mirror it.
+/// The parts of a request's params that headers mirror.
 #[derive(Default)]
 struct RequestTarget<'p> {
     name: Option<Cow<'p, str>>,
@@ -137,7 +137,7 @@ impl<'p> RequestTarget<'p> {
             return Ok(RequestTarget { name: Some(Cow::Borrowed(name)), arguments: routing.arguments });
         }
         let params = RawObject::of(params).map_err(invalid)?;
-        // What is there twice is nobody's to choose from.
+        // A member that is there twice is refused.
         for member in ["name", "uri", "arguments"] {
             params.get::<Option<RawJson>>(member).map_err(invalid)?;
         }
