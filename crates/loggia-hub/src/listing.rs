@@ -61,7 +61,7 @@ fn request(method: &Method, cursor: Option<String>) -> Result<Request> {
 pub(crate) fn result(method: &Method, reply: Reply) -> Result<ServerResult> {
     match reply {
         Reply::Result(result) => Ok(result),
-        Reply::Shared(shared) => Ok(shared.result()),
+        Reply::Shared(shared) => Ok(shared.result().clone()),
         Reply::Raw(relayed) => relayed.decode(method).map_err(|error| Error::Protocol(error.to_string())),
     }
 }

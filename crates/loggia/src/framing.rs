@@ -1,7 +1,7 @@
 //! Messages on a byte stream: one JSON text on each line ("stdio": messages are delimited by newlines and
 //! must not contain any). Reading is bounded and never fails on what a peer writes: a line that is too long
-//! becomes a [`BadFrame`] to answer, and the next line is read as usual. Whether it is UTF-8 is checked where it is decoded
-//! to find out.
+//! becomes a [`BadFrame`] to answer, and the next line is read as usual. Whether it is UTF-8 is checked
+//! where it is decoded.
 
 mod long_line;
 

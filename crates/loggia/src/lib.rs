@@ -19,6 +19,7 @@ pub mod exchange;
 pub mod framing;
 mod future;
 pub mod limits;
+mod lock;
 pub mod prelude;
 mod random;
 mod reference;

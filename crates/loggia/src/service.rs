@@ -100,9 +100,6 @@ pub enum Reply {
 pub struct Relayed {
     version: Version,
     result: RawJson,
-    /// How it is read for a client of another revision. A pointer, so that programs which relay nothing do
-    /// not carry the reading of every result there is.
-    decode: fn(&Method, Version, &RawJson) -> Result<ServerResult, codec::PayloadError>,
     guard: Option<ResultGuard>,
 }
 
@@ -112,7 +109,7 @@ pub(crate) type ResultGuard = Arc<dyn Any + Send + Sync>;
 impl Relayed {
     /// The `result` member as it was written in `version`.
     pub fn new(version: Version, result: RawJson) -> Relayed {
-        Relayed { version, result, decode: codec::decode_result, guard: None }
+        Relayed { version, result, guard: None }
     }
 
     /// Keeps `guard` until the response with this result was sent over HTTP, or handed to the writer of another
@@ -138,7 +135,7 @@ impl Relayed {
 
     /// The result in the neutral model; `method` is the request's.
     pub fn decode(&self, method: &Method) -> Result<ServerResult, codec::PayloadError> {
-        (self.decode)(method, self.version, &self.result)
+        codec::decode_result(method, self.version, &self.result)
     }
 
     fn encode(
@@ -164,8 +161,7 @@ impl Relayed {
 
 /// A result that many requests share. Each revision's form is written at most once.
 pub struct SharedResult {
-    /// Copies it. The copy is of its own type and no other: whoever shares lists carries nothing else along.
-    copy: Box<dyn Fn() -> ServerResult + Send + Sync>,
+    result: ServerResult,
     sources: Option<EntrySources>,
     encoded: [OnceLock<RawJson>; Version::ALL.len()],
 }
@@ -180,16 +176,9 @@ pub struct EntrySources {
 }
 
 impl SharedResult {
-    /// Wraps `result`.
-    pub fn new<T>(result: T) -> SharedResult
-    where
-        T: Into<ServerResult> + Clone + Send + Sync + 'static,
-    {
-        SharedResult {
-            copy: Box::new(move || result.clone().into()),
-            sources: None,
-            encoded: Default::default(),
-        }
+    /// Creates a result that is not written in any revision yet.
+    pub fn new(result: impl Into<ServerResult>) -> SharedResult {
+        SharedResult { result: result.into(), sources: None, encoded: Default::default() }
     }
 
     /// Gives the entries of a list the order and spelling of the texts that they were read from, wherever those mean the
@@ -199,15 +188,15 @@ impl SharedResult {
         self
     }
 
-    /// The neutral form.
-    pub fn result(&self) -> ServerResult {
-        (self.copy)()
+    /// Returns the neutral form.
+    pub fn result(&self) -> &ServerResult {
+        &self.result
     }
 
     fn encode(&self, version: Version, identity: &Implementation) -> RawJson {
         self.encoded[version as usize]
             .get_or_init(|| {
-                let result = codec::encode_result(self.result(), version, Some(identity));
+                let result = codec::encode_result(self.result.clone(), version, Some(identity));
                 match &self.sources {
                     Some(EntrySources { member, texts }) => codec::keep_entry_spelling(member, texts, result),
                     None => result,
@@ -219,7 +208,7 @@ impl SharedResult {
 
 impl fmt::Debug for SharedResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SharedResult").field(&self.result()).finish()
+        f.debug_tuple("SharedResult").field(&self.result).finish()
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::arguments::apply_defaults;
+use super::arguments::ObjectDefaults;
 use super::cx::Cx;
 use super::error::ToolError;
 use crate::edge::capability;
@@ -113,7 +113,7 @@ impl Cx {
             answer(result, |content| {
                 let mut content = content.unwrap_or_default();
                 if generated {
-                    content = apply_defaults(content, &schema);
+                    content = ObjectDefaults::of(&schema).apply(content);
                 }
                 let tree: Value = content.decode().map_err(|error| error.to_string())?;
                 validator.validate(&tree).map_err(|violations| violations.to_string())?;
@@ -177,14 +177,14 @@ impl Cx {
             return Ok(kept.decode()?);
         }
         let result = work().await?;
-        self.call().rounds.keep_once(key, RawJson::encode(&result)?);
+        self.call().input.keep_once(key, RawJson::encode(&result)?);
         Ok(result)
     }
 
     /// The answers that came with this call, unread. For gateways that return `InputRequired` themselves;
     /// handlers that `ask` have no need of it.
     pub fn input_responses(&self) -> InputResponses {
-        self.call().rounds.responses()
+        self.call().input.responses()
     }
 
     /// The state that came with this call, unread. It is what the client sent: trust nothing in it. For
@@ -207,11 +207,11 @@ impl Cx {
             Some(answer) => answer,
             None => match call.exchange.live() {
                 Some(client) => client.ask(request).await.map_err(|error| unanswered(&error.message))?,
-                None => call.rounds.want(key, digest.clone(), request).await,
+                None => call.input.want(key, digest.clone(), request).await,
             },
         };
         let value = read(&answer).map_err(|reason| invalid_answer(key, &reason))?;
-        call.rounds.keep(key, digest, answer);
+        call.input.keep(key, digest, answer);
         Ok(value)
     }
 

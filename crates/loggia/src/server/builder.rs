@@ -8,14 +8,15 @@ use loggia_wire::Version;
 use tower_layer::Layer;
 
 use super::completion::{Completer, CompletionRequest, IntoCompletion, completer};
+use super::context::ServerContext;
 use super::core::ServerCore;
 use super::cx::Cx;
-use super::handlers::prompts::{self, PromptEntry};
-use super::handlers::resources::{self, AnyResource, Resources};
-use super::handlers::tools::{self, ToolEntry};
-use super::handlers::{Paging, Problems, Registration, RequestHandler, completions};
+use super::entries::prompts::{self, PromptEntry};
+use super::entries::resources::{self, AnyResource, ResourceLists};
+use super::entries::tools::{self, ToolEntry};
+use super::entries::{Problems, Registration};
 use super::layer::{Handlers, ServerCall};
-use super::list::List;
+use super::list::{List, Paging};
 use super::prompt::{IntoPrompt, Prompt};
 use super::resource::{IntoResource, Resource};
 use super::seal::{Sealer, StateKey};
@@ -48,9 +49,7 @@ struct ServerParts {
     /// The declared kinds, even if nothing of them is registered.
     tools: Option<Registration<ToolEntry, List<ToolEntry>>>,
     prompts: Option<Registration<PromptEntry, List<PromptEntry>>>,
-    resources: Option<Registration<AnyResource, Resources>>,
-    /// Set if anything can be completed.
-    complete: Option<RequestHandler>,
+    resources: Option<Registration<AnyResource, ResourceLists>>,
     completer: Option<Completer<()>>,
     layers: Vec<WrapHandlers>,
     paging: Paging,
@@ -73,7 +72,6 @@ impl ServerBuilder<()> {
             tools: None,
             prompts: None,
             resources: None,
-            complete: None,
             completer: None,
             layers: Vec::new(),
             paging: Paging { size: 250, cache: CacheHints::new(60_000, CacheScope::Private) },
@@ -153,7 +151,6 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
         F: Fn(Arc<S>, Cx, CompletionRequest) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoCompletion> + Send + 'static,
     {
-        self.parts.complete.get_or_insert(completions::answer);
         let (state, complete) = (self.state.clone(), completer(complete));
         self.parts.completer = Some(Arc::new(move |_, cx, request| complete(state.clone(), cx, request)));
         self
@@ -337,12 +334,10 @@ impl ServerParts {
     }
 
     fn prompts(&mut self) -> &mut Registration<PromptEntry, List<PromptEntry>> {
-        self.complete.get_or_insert(completions::answer);
         self.prompts.get_or_insert_with(prompts::registered)
     }
 
-    fn resources(&mut self) -> &mut Registration<AnyResource, Resources> {
-        self.complete.get_or_insert(completions::answer);
+    fn resources(&mut self) -> &mut Registration<AnyResource, ResourceLists> {
         self.resources.get_or_insert_with(resources::registered)
     }
 
@@ -369,10 +364,10 @@ impl ServerParts {
     fn assemble(self) -> Server {
         let capabilities = self.capabilities();
         let core = Arc::new(ServerCore {
-            tools: self.tools.map(|tools| tools.offer(self.paging)),
-            prompts: self.prompts.map(|prompts| prompts.offer(self.paging)),
-            resources: self.resources.map(|resources| resources.offer(self.paging)),
-            completions: self.complete.filter(|_| capabilities.completions.is_some()),
+            tools: self.tools.map(|tools| tools.into_list(self.paging)),
+            prompts: self.prompts.map(|prompts| prompts.into_list(self.paging)),
+            resources: self.resources.map(|resources| resources.into_list(self.paging)),
+            has_completions: capabilities.completions.is_some(),
             completer: self.completer,
             description: Arc::new(Description {
                 identity: self.identity,
@@ -380,11 +375,13 @@ impl ServerParts {
                 instructions: self.instructions,
                 versions: self.versions,
             }),
-            changes: self.changes,
-            limits: self.limits,
-            clock: self.clock,
-            sealer: Sealer::new(self.keys),
-            state_ttl: self.state_ttl,
+            context: ServerContext {
+                changes: self.changes,
+                limits: self.limits,
+                clock: self.clock,
+                sealer: Sealer::new(self.keys),
+                state_ttl: self.state_ttl,
+            },
             no_state: Arc::new(()),
         });
         let wrapped = self

@@ -2,19 +2,19 @@
 //! here; the revision of the protocol is not among them, because a handler cannot tell.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use loggia_wire::{Method, RawJson, RequestMeta};
 use serde::Serialize;
 
-use super::core::ServerCore;
+use super::context::{ContextProvider, ServerContext};
 use super::error::ToolError;
-use super::registry::Registry;
-use super::replay::InputContext;
+use super::input_context::InputContext;
 use crate::changes::Changes;
 use crate::clock::unix_seconds;
 use crate::exchange::{CancelSignal, Exchange};
+use crate::lock::lock;
 use crate::model::{
     ClientCapabilities, Extra, Implementation, LogParams, LoggingLevel, Meta, ProgressParams,
     ServerNotification,
@@ -27,12 +27,12 @@ pub struct Cx(Arc<CallContext>);
 
 /// Data of one request, shared by all clones of its [`Cx`].
 pub(crate) struct CallContext {
-    pub(crate) core: Arc<ServerCore>,
+    pub(crate) server: Arc<dyn ContextProvider>,
     pub(crate) meta: Arc<RequestMeta>,
     pub(crate) principal: Option<Arc<Principal>>,
     pub(crate) exchange: Exchange,
     pub(crate) subject: CallSubject,
-    pub(crate) rounds: InputContext,
+    pub(crate) input: InputContext,
     pub(crate) progress: Mutex<Option<f64>>,
     pub(crate) logged: Mutex<LogQuota>,
 }
@@ -51,6 +51,12 @@ pub(crate) struct CallSubject {
 pub(crate) struct LogQuota {
     second: u64,
     count: u32,
+}
+
+impl CallContext {
+    pub(crate) fn context(&self) -> &ServerContext {
+        self.server.context()
+    }
 }
 
 impl Cx {
@@ -147,17 +153,12 @@ impl Cx {
 
     /// The time, by the server's clock.
     pub fn now(&self) -> SystemTime {
-        self.0.core.now()
-    }
-
-    /// Returns the registry, which changes the server's tools, prompts and resources while it runs.
-    pub fn registry(&self) -> Registry {
-        Registry::new(self.0.core.clone())
+        self.0.context().now()
     }
 
     /// Returns the bus for announcing changes.
     pub fn changes(&self) -> &Changes {
-        &self.0.core.changes
+        &self.0.context().changes
     }
 
     fn may_log(&self) -> bool {
@@ -167,7 +168,7 @@ impl Cx {
             *logged = LogQuota { second: now, count: 0 };
         }
         logged.count += 1;
-        logged.count <= self.0.core.limits.logs_per_second
+        logged.count <= self.0.context().limits.logs_per_second
     }
 }
 
@@ -256,8 +257,4 @@ impl<T: FromRequest> FromRequest for Option<T> {
     async fn from_request(cx: &Cx) -> Result<Option<T>, ToolError> {
         Ok(T::from_request(cx).await.ok())
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

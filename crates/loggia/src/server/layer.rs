@@ -9,6 +9,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::core::ServerCore;
+use super::handlers;
 use crate::edge::correlation_id;
 use crate::error::BoxError;
 use crate::exchange::Exchange;
@@ -37,7 +38,7 @@ struct CoreHandlers(Arc<ServerCore>);
 
 impl AnswerCall for CoreHandlers {
     fn answer(&self, call: ServerCall) -> BoxFuture<'static, Outcome> {
-        self.0.clone().start(call.request, call.exchange)
+        handlers::answer(self.0.clone(), call.request, call.exchange)
     }
 }
 

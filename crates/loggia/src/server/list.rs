@@ -9,16 +9,23 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use loggia_wire::RpcError;
 use std::collections::BTreeMap;
 
-use super::handlers::Paging;
 use crate::model::{CacheHints, ServerResult};
 use crate::service::{Reply, SharedResult};
+
+/// Size of the pages of a list, and their cache hints.
+#[derive(Clone, Copy)]
+pub(crate) struct Paging {
+    /// Most entries on a page.
+    pub(crate) size: usize,
+    pub(crate) cache: CacheHints,
+}
 
 /// Something that is listed.
 pub(crate) trait ListEntry: Send + Sync + 'static {
     /// The form of the entry in the list.
     type Item;
     /// The result that carries a page.
-    type Page: Into<ServerResult> + Clone + Send + Sync + 'static;
+    type Page: Into<ServerResult>;
     /// Tells cursors of different lists apart.
     const LIST: char;
 

@@ -35,10 +35,13 @@ mod arguments;
 mod ask;
 mod builder;
 mod completion;
+mod context;
 mod core;
 mod cx;
+mod entries;
 mod error;
 mod handlers;
+mod input_context;
 mod layer;
 mod list;
 mod output;
@@ -127,12 +130,12 @@ impl Server {
 
     /// Returns the bus for announcing changes to subscribed clients.
     pub fn changes(&self) -> &Changes {
-        &self.0.core.changes
+        &self.0.core.context.changes
     }
 
     /// Its bounds.
     pub fn limits(&self) -> &Limits {
-        &self.0.core.limits
+        &self.0.core.context.limits
     }
 
     /// The same server as a service, for whatever serves services.
@@ -154,7 +157,7 @@ impl Service for Server {
 
     fn call(&self, request: Request, exchange: Exchange) -> BoxFuture<'_, Outcome> {
         match &self.0.handlers {
-            None => self.0.core.clone().start(request, exchange),
+            None => handlers::answer(self.0.core.clone(), request, exchange),
             Some(handlers) => {
                 tower_service::Service::call(&mut handlers.clone(), ServerCall { request, exchange })
             }

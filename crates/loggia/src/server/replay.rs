@@ -4,189 +4,39 @@
 //! run of the handler gets as far as the last one and goes on.
 
 use std::future::poll_fn;
-use std::sync::{Mutex, OnceLock};
-use std::task::{Poll, Waker};
+use std::task::Poll;
 use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use loggia_wire::json::{FromJson, ToJson};
-use loggia_wire::{ErrorCode, RawJson, RpcError, VecMap};
+use loggia_wire::{ErrorCode, RawJson, RpcError};
 
-use super::core::ServerCore;
-use super::cx::{CallContext, Cx, lock};
+use super::cx::{CallContext, Cx};
 use super::error::ToolError;
+use super::input_context::RequestState;
 use super::seal::{canonical, digest, is_sealed};
 use crate::clock::unix_seconds;
 use crate::future::BoxFuture;
-use crate::model::{InputRequest, InputRequests, InputRequired, InputResponses};
+use crate::lock::lock;
+use crate::model::{InputRequest, InputRequests, InputRequired};
 
-/// The questions of a call and their answers, of this run and of earlier ones.
-pub(crate) struct InputContext {
-    /// Apart, for most requests bring nothing.
-    came: Option<Box<RetryInput>>,
-    now: Mutex<PendingInput>,
-}
-
-/// The answers and the state that came with the request.
-struct RetryInput {
-    responses: InputResponses,
-    state: Option<String>,
-    /// When it came: what a handler does before its first question takes nothing of the time.
-    at: SystemTime,
-    /// The state, opened when a handler first needs it.
-    opened: OnceLock<Result<RequestState, RpcError>>,
-}
-
-/// Content of `requestState`.
-#[derive(Debug, Default, Clone, PartialEq)]
-struct RequestState {
-    /// When it expires, in seconds since 1970.
-    until: u64,
-    /// Number of rounds so far.
-    round: u64,
-    /// The questions of the last round: the digest of each, by its key.
-    asked: VecMap<String, String>,
-    /// The answers of the rounds before.
-    kept: VecMap<String, RecordedAnswer>,
-    /// Results of [`Cx::once`].
-    once: VecMap<String, RawJson>,
-}
-
-/// An answer and the digest of its question.
-#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
-struct RecordedAnswer {
-    digest: String,
-    answer: RawJson,
-}
-
-impl RequestState {
-    fn read(text: &[u8]) -> Result<RequestState, DecodeError> {
-        let members = RawObject::read(text).map_err(|_| DecodeError::expected("an object", text))?;
-        Ok(RequestState {
-            until: members.get("until")?,
-            round: members.get("round")?,
-            asked: members.get("asked")?,
-            kept: members.get("kept")?,
-            once: members.get("once")?,
-        })
-    }
-}
-
-impl Shape for RequestState {
-    fn view(&self) -> View<'_> {
-        View::Members(vec![
-            ("until", &self.until),
-            ("round", &self.round),
-            ("asked", &self.asked),
-            ("kept", &self.kept),
-            ("once", &self.once),
-        ])
-    }
-}
-
-impl Shape for RecordedAnswer {
-    fn view(&self) -> View<'_> {
-        View::Members(vec![("digest", &self.digest), ("answer", &self.answer)])
-    }
-}
-
-impl Fill for RecordedAnswer {
-    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
-        let members = RawObject::read(text).map_err(|_| DecodeError::expected("an object", text))?;
-        *self = RecordedAnswer { digest: members.get("digest")?, answer: members.get("answer")? };
-        Ok(())
-    }
-}
-
-impl Model for RecordedAnswer {
-    fn blank() -> RecordedAnswer {
-        RecordedAnswer { digest: String::new(), answer: RawJson::null() }
-    }
-}
-
-/// Questions and results of this run.
-#[derive(Default)]
-struct PendingInput {
-    kept: VecMap<String, RecordedAnswer>,
-    once: VecMap<String, RawJson>,
-    wanted: VecMap<String, (String, InputRequest)>,
-    /// Set by the first question.
-    end: Option<SuspendFn>,
-    waker: Option<Waker>,
-}
-
-/// Ends a call that waits for answers. Reached by way of who asks, so that a program whose handlers never ask
-/// does not carry the sealing of state along.
-pub(crate) type SuspendFn = fn(&CallContext) -> Result<InputRequired, RpcError>;
+/// Mark of a run that waits for answers, which only another round can bring.
+pub(crate) struct Suspension;
 
 /// Runs a handler until it is done, or until it waits for an answer that only another round can bring.
-pub(crate) async fn run<T>(cx: &Cx, mut handler: BoxFuture<'static, T>) -> Result<T, SuspendFn> {
+pub(crate) async fn run<T>(cx: &Cx, mut handler: BoxFuture<'static, T>) -> Result<T, Suspension> {
     poll_fn(|task| match handler.as_mut().poll(task) {
         Poll::Ready(output) => Poll::Ready(Ok(output)),
-        Poll::Pending => {
-            cx.call().rounds.end(task.waker()).map_or(Poll::Pending, |end| Poll::Ready(Err(end)))
-        }
+        Poll::Pending if cx.call().input.is_suspended(task.waker()) => Poll::Ready(Err(Suspension)),
+        Poll::Pending => Poll::Pending,
     })
     .await
-}
-
-impl InputContext {
-    /// Creates the context from the answers and the state of a request.
-    pub(crate) fn new(
-        core: &ServerCore,
-        responses: Option<InputResponses>,
-        state: Option<String>,
-    ) -> InputContext {
-        let nothing = responses.is_none() && state.is_none();
-        let came = (!nothing).then(|| {
-            let responses = responses.unwrap_or_default();
-            Box::new(RetryInput { responses, state, at: core.now(), opened: OnceLock::new() })
-        });
-        InputContext { came, now: Mutex::default() }
-    }
-
-    /// Remembers an answer that was used.
-    pub(crate) fn keep(&self, key: &str, digest: String, answer: RawJson) {
-        lock(&self.now).kept.insert(key.to_owned(), RecordedAnswer { digest, answer });
-    }
-
-    /// Records a question for the client and waits for ever: the call ends here.
-    pub(crate) async fn want(&self, key: &str, digest: String, request: InputRequest) -> RawJson {
-        let waker = {
-            let mut now = lock(&self.now);
-            now.wanted.insert(key.to_owned(), (digest, request));
-            now.end = Some(input_required);
-            now.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-        std::future::pending().await
-    }
-
-    pub(crate) fn keep_once(&self, key: &str, value: RawJson) {
-        lock(&self.now).once.insert(key.to_owned(), value);
-    }
-
-    pub(crate) fn responses(&self) -> InputResponses {
-        self.came.as_ref().map(|came| came.responses.clone()).unwrap_or_default()
-    }
-
-    /// Returns the function that suspends the run if it waits for answers. Otherwise `waker` is woken as soon as it does.
-    fn end(&self, waker: &Waker) -> Option<SuspendFn> {
-        let mut now = lock(&self.now);
-        if now.end.is_none() {
-            now.waker = Some(waker.clone());
-        }
-        now.end
-    }
 }
 
 /// The answer to `key`, where there is one. State that does not open is refused.
 pub(crate) fn lookup(call: &CallContext, key: &str, digest: &str) -> Result<Option<RawJson>, ToolError> {
     let carried = carried(call);
-    let now = lock(&call.rounds.now);
+    let now = lock(&call.input.pending);
     if let Some(kept) = now.kept.get(key) {
         return if kept.digest == digest { Ok(Some(kept.answer.clone())) } else { Err(reused(key)) };
     }
@@ -200,13 +50,13 @@ pub(crate) fn lookup(call: &CallContext, key: &str, digest: &str) -> Result<Opti
     }
     // Without state there was no earlier round to compare with: the client answers unasked.
     let fits = carried.is_none_or(|carried| carried.asked.get(key).is_some_and(|asked| asked == digest));
-    let response = call.rounds.came.as_ref().and_then(|came| came.responses.get(key));
+    let response = call.input.retry.as_ref().and_then(|came| came.responses.get(key));
     Ok(response.filter(|_| fits).cloned())
 }
 
 /// The result of [`Cx::once`] under `key`, where there is one. State that does not open is refused.
 pub(crate) fn kept_once(call: &CallContext, key: &str) -> Result<Option<RawJson>, ToolError> {
-    if let Some(value) = lock(&call.rounds.now).once.get(key) {
+    if let Some(value) = lock(&call.input.pending).once.get(key) {
         return Ok(Some(value.clone()));
     }
     let carried = carried(call).map_err(ToolError::rpc)?;
@@ -215,30 +65,30 @@ pub(crate) fn kept_once(call: &CallContext, key: &str) -> Result<Option<RawJson>
 
 /// Returns the state that came with the request, if it was not sealed here: the handler that made it checks it.
 pub(crate) fn foreign_state(call: &CallContext) -> Option<String> {
-    let state = call.rounds.came.as_ref()?.state.clone();
+    let state = call.input.retry.as_ref()?.state.clone();
     state.filter(|_| carried(call).is_err())
 }
 
 /// Returns the state of earlier rounds. State of another origin, or changed state, is an error.
 fn carried(call: &CallContext) -> Result<Option<&RequestState>, RpcError> {
-    let Some(came) = &call.rounds.came else { return Ok(None) };
+    let Some(came) = &call.input.retry else { return Ok(None) };
     let Some(state) = &came.state else { return Ok(None) };
     came.opened.get_or_init(|| unseal(call, state, came.at)).as_ref().map(Some).map_err(RpcError::clone)
 }
 
 /// Returns the result that asks the client for the answers that a handler waits for.
-fn input_required(call: &CallContext) -> Result<InputRequired, RpcError> {
+pub(crate) fn input_required(call: &CallContext) -> Result<InputRequired, RpcError> {
     let mut carried = carried(call)?.cloned().unwrap_or_default();
-    let mut now = lock(&call.rounds.now);
+    let mut now = lock(&call.input.pending);
     carried.round += 1;
-    let most = call.core.limits.input_rounds;
+    let most = call.context().limits.input_rounds;
     if carried.round > most as u64 {
         return Err(RpcError::new(
             ErrorCode::INTERNAL_ERROR,
             format!("This call asked for input more than {most} times: start it again"),
         ));
     }
-    carried.until = unix_seconds(call.core.now() + call.core.state_ttl);
+    carried.until = unix_seconds(call.context().now() + call.context().state_ttl);
     carried.kept.extend(std::mem::take(&mut now.kept));
     carried.once.extend(std::mem::take(&mut now.once));
     let wanted = std::mem::take(&mut now.wanted);
@@ -281,19 +131,19 @@ fn seal(call: &CallContext, carried: &RequestState) -> Result<String, RpcError> 
     };
     let plain = RawJson::of(carried);
     let plain = plain.as_bytes();
-    let most = call.core.limits.request_state_bytes;
+    let most = call.context().limits.request_state_bytes;
     if plain.len() > most {
         return Err(fault(&format!("it is larger than {most} bytes: keep less in once(), or ask for less")));
     }
-    call.core.sealer.seal(&context(call), plain).ok_or_else(|| fault("there is no randomness"))
+    call.context().sealer.seal(&context(call), plain).ok_or_else(|| fault("there is no randomness"))
 }
 
 fn unseal(call: &CallContext, text: &str, at: SystemTime) -> Result<RequestState, RpcError> {
     // Encryption and base64 add little over a third.
-    if !is_sealed(text) || text.len() > call.core.limits.request_state_bytes * 2 {
+    if !is_sealed(text) || text.len() > call.context().limits.request_state_bytes * 2 {
         return Err(refused());
     }
-    let plain = call.core.sealer.open(&context(call), text).ok_or_else(refused)?;
+    let plain = call.context().sealer.open(&context(call), text).ok_or_else(refused)?;
     let carried = RequestState::from_json(&plain).map_err(|_| refused())?;
     if carried.until < unix_seconds(at) {
         return Err(RpcError::invalid_params(

@@ -230,7 +230,8 @@ impl Engine {
         self.reschedule(call, |pending| pending.resume(now));
     }
 
-    /// Ends `call`, whose outcome and whose questions' answers are no longer wanted. On a shared channel that it asked was
+    /// Ends `call`, whose outcome and whose questions' answers are no longer wanted. On a shared channel that it asked
+    /// was
     /// a guess: as long as another request may have asked, the server decides what it no longer needs.
     pub(super) fn drop_asks_of(&mut self, call: i64) {
         let heir = if self.settings.own_streams { None } else { self.asked_by(None) };

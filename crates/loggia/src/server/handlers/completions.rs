@@ -12,18 +12,10 @@ use crate::server::completion::{Completer, CompletionRequest};
 use crate::server::core::ServerCore;
 use crate::server::cx::CallSubject;
 use crate::server::error::ToolError;
-use crate::server::replay;
+use crate::server::replay::{self, Suspension};
 use crate::service::{Outcome, Reply, Request};
 
-pub(crate) fn answer(
-    core: Arc<ServerCore>,
-    request: Request,
-    exchange: Exchange,
-) -> BoxFuture<'static, Outcome> {
-    Box::pin(complete(core, request, exchange))
-}
-
-async fn complete(core: Arc<ServerCore>, request: Request, exchange: Exchange) -> Outcome {
+pub(super) async fn complete(core: Arc<ServerCore>, request: Request, exchange: Exchange) -> Outcome {
     let params: CompleteParams = read_params(&request)?;
     let completer = completer_for(&core, &params)?;
     let version = request.meta.version;
@@ -46,7 +38,7 @@ async fn complete(core: Arc<ServerCore>, request: Request, exchange: Exchange) -
         Ok(Ok(completion)) => Ok(completed(completion)),
         Ok(Err(error)) => Err(error.into_rpc(&cx.call().subject.name, version)),
         // "Supported Requests": a completion may not ask.
-        Err(_) => Err(ToolError::internal("a completer asked the client, which it may not")
+        Err(Suspension) => Err(ToolError::internal("a completer asked the client, which it may not")
             .into_rpc(&cx.call().subject.name, version)),
     }
 }
@@ -54,10 +46,10 @@ async fn complete(core: Arc<ServerCore>, request: Request, exchange: Exchange) -
 /// The completer of what `params` names; `None` where there is nothing to propose. What does not exist
 /// is refused.
 fn completer_for(core: &ServerCore, params: &CompleteParams) -> Result<Option<Completer<()>>, RpcError> {
-    let (argument, resources) = (&params.argument.name, core.resources());
+    let (argument, resources) = (&params.argument.name, core.resources.as_ref());
     let own = match &params.reference {
         CompletionReference::Prompt { name, .. } => {
-            let prompt = core.prompts().and_then(|prompts| prompts.get(name));
+            let prompt = core.prompts.as_ref().and_then(|prompts| prompts.get(name));
             let prompt = prompt.ok_or_else(|| RpcError::invalid_params(format!("Unknown prompt: {name}")))?;
             if !prompt.definition.arguments.iter().flatten().any(|known| known.name == *argument) {
                 return Err(RpcError::invalid_params(format!(
@@ -73,7 +65,7 @@ fn completer_for(core: &ServerCore, params: &CompleteParams) -> Result<Option<Co
                 }
                 Some(template) => template.completers.get(argument).cloned(),
                 // A URI without variables has nothing to complete.
-                None if resources.is_some_and(|resources| resources.ones.get(uri).is_some()) => None,
+                None if resources.is_some_and(|resources| resources.resources.get(uri).is_some()) => None,
                 None => return Err(RpcError::invalid_params(format!("Unknown resource template: {uri}"))),
             }
         }

@@ -1,91 +1,42 @@
-//! What a server may offer. Each kind is reached by way of what was registered: a server with tools alone does
-//! not carry the code of prompts, resources and completions along.
+//! Answers to the requests for tools, prompts, resources and completions.
 
-pub(super) mod completions;
-pub(super) mod prompts;
-pub(super) mod resources;
-pub(super) mod tools;
+mod completions;
+mod prompts;
+mod resources;
+mod tools;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use loggia_wire::json::FromJson;
-use loggia_wire::{RawObject, RpcError};
+use loggia_wire::shape::Model;
+use loggia_wire::{Method, RawObject, RpcError};
 
 use super::core::ServerCore;
 use super::list::{List, ListEntry};
 use crate::exchange::Exchange;
 use crate::future::BoxFuture;
-use crate::model::{CacheHints, ServerResult};
+use crate::model::ServerResult;
 use crate::service::{Outcome, Reply, Request};
 
-/// Answers the requests for one kind.
-pub(crate) type RequestHandler = fn(Arc<ServerCore>, Request, Exchange) -> BoxFuture<'static, Outcome>;
-
-/// Mistakes in a definition, one sentence each.
-pub(crate) type Problems = Vec<String>;
-
-/// One kind, as a server offers it: `L` lists what there is of it.
-pub(crate) struct Offer<L> {
-    pub(crate) list: L,
-    pub(crate) answer: RequestHandler,
-}
-
-/// Size of the pages of a list, and their cache hints.
-#[derive(Clone, Copy)]
-pub(crate) struct Paging {
-    /// Most entries on a page.
-    pub(crate) size: usize,
-    pub(crate) cache: CacheHints,
-}
-
-/// One kind, as it is being registered.
-pub(crate) struct Registration<E, L> {
-    what: &'static str,
-    key: fn(&E) -> &str,
-    list: fn(Vec<E>, Paging) -> L,
-    answer: RequestHandler,
-    entries: Vec<E>,
-    /// Of the same type as the map of a list, and so compiled once.
-    keys: HashMap<String, usize>,
-    problems: Problems,
-}
-
-impl<E, L> Registration<E, L> {
-    fn new(
-        what: &'static str,
-        key: fn(&E) -> &str,
-        list: fn(Vec<E>, Paging) -> L,
-        answer: RequestHandler,
-    ) -> Registration<E, L> {
-        let (entries, keys, problems) = Default::default();
-        Registration { what, key, list, answer, entries, keys, problems }
-    }
-
-    /// Adds an entry, or what is wrong with it. No two have one key.
-    pub(crate) fn add(&mut self, checked: Result<E, Problems>) {
-        match checked {
-            Ok(entry) => {
-                let key = (self.key)(&entry);
-                match self.keys.insert(key.to_owned(), self.entries.len()) {
-                    Some(_) => self.problems.push(format!("{} {key:?} is registered twice", self.what)),
-                    None => self.entries.push(entry),
-                }
-            }
-            Err(more) => self.problems.extend(more),
+/// Answers one request.
+pub(crate) fn answer(
+    core: Arc<ServerCore>,
+    request: Request,
+    exchange: Exchange,
+) -> BoxFuture<'static, Outcome> {
+    let resources = core.resources.as_ref();
+    match request.method {
+        Method::CallTool if core.tools.is_some() => tools::call(core, request, exchange),
+        Method::GetPrompt if core.prompts.is_some() => Box::pin(prompts::get(core, request, exchange)),
+        Method::ReadResource if resources.is_some() => Box::pin(resources::read(core, request, exchange)),
+        Method::Complete if core.has_completions => Box::pin(completions::complete(core, request, exchange)),
+        Method::ListTools => page(core.tools.as_ref(), &request),
+        Method::ListPrompts => page(core.prompts.as_ref(), &request),
+        Method::ListResources => page(resources.map(|lists| &lists.resources), &request),
+        Method::ListResourceTemplates => page(resources.map(|lists| &lists.templates), &request),
+        _ => {
+            let error = RpcError::method_not_found(request.method.as_str());
+            Box::pin(std::future::ready(Err(error)))
         }
-    }
-
-    pub(crate) fn entries(&self) -> &[E] {
-        &self.entries
-    }
-
-    pub(crate) fn take_problems(&mut self) -> Problems {
-        std::mem::take(&mut self.problems)
-    }
-
-    pub(crate) fn offer(self, paging: Paging) -> Offer<L> {
-        Offer { list: (self.list)(self.entries, paging), answer: self.answer }
     }
 }
 

@@ -80,7 +80,8 @@ where
 }
 
 impl EndpointRouter {
-    /// Answers a request. It has one type of body and is boxed here, so that it is not compiled again in each program that serves.
+    /// Answers a request. It has one type of body and is boxed here, so that it is not compiled again in each program
+    /// that serves.
     fn answer(
         self: Arc<EndpointRouter>,
         parts: Parts,
