@@ -100,7 +100,7 @@ impl<K> PendingClientRequests<K> {
         numbers.into_iter().filter_map(|number| Some((number, self.open.remove(&number)?))).collect()
     }
 
-    /// When to call [`handle_timeout`](Asks::handle_timeout).
+    /// When to call [`handle_timeout`](PendingClientRequests::handle_timeout).
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.open.values().map(|open| open.deadline).min()
     }

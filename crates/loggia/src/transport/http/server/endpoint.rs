@@ -24,8 +24,8 @@ use crate::transport::http::body::{Admission, Body, BodyError};
 
 /// An MCP endpoint as a [`tower_service::Service`], to be mounted in any HTTP stack. Cheap to clone.
 ///
-/// A layer around it may put a [`Principal`], or an `Arc` of one, into a request's extensions: the service
-/// sees it, and legacy sessions are bound to it.
+/// A layer around it may put a [`Principal`](crate::service::Principal), or an `Arc` of one, into a request's
+/// extensions: the service sees it, and legacy sessions are bound to it.
 #[derive(Clone)]
 pub struct Endpoint(pub(super) Arc<EndpointRouter>);
 
@@ -39,8 +39,8 @@ pub(super) struct EndpointRouter {
 }
 
 impl Endpoint {
-    /// Ends what is open: subscriptions get their graceful end, requests that run get [`Limits::drain`] to
-    /// finish. [`Http`](super::Http) does this for the endpoint that it serves.
+    /// Ends what is open: subscriptions get their graceful end, requests that run get
+    /// [`Limits::drain`](crate::limits::Limits::drain) to finish. [`Http`](super::Http) does this for the endpoint that it serves.
     pub async fn shut_down(&self) {
         let state = &self.0.state;
         state.shutdown.begin();
