@@ -40,7 +40,8 @@ pub(super) struct EndpointRouter {
 
 impl Endpoint {
     /// Ends what is open: subscriptions get their graceful end, requests that run get
-    /// [`Limits::drain`](crate::limits::Limits::drain) to finish. [`Http`](super::Http) does this for the endpoint that it serves.
+    /// [`Limits::drain`](crate::limits::Limits::drain) to finish. [`Http`](super::Http) does this for the endpoint that
+    /// it serves.
     pub async fn shut_down(&self) {
         let state = &self.0.state;
         state.shutdown.begin();
