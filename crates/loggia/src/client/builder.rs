@@ -23,7 +23,7 @@ use crate::client::handler::{ClientHandler, HandlerClosures};
 use crate::client::negotiate::OpeningTimeouts;
 use crate::client::target::{IntoTarget, TargetConnector};
 use crate::client::tools::Tools;
-use crate::client::{Client, ClientHandle, ClientShared, backoff};
+use crate::client::{Client, ClientHandle, ClientState, backoff};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 #[cfg(feature = "http-client")]
@@ -301,7 +301,7 @@ impl ClientBuilder {
         let known = connector.key().and_then(|key| options.memory.get(&key));
         let ids = RequestIds::new();
         let engine = Engine::new(settings, ids.clone(), known);
-        let common = Arc::new(ClientShared {
+        let common = Arc::new(ClientState {
             mirrors: connector.own_streams(),
             cache: Mutex::new(ReplyCache::new(options.limits.cache_entries, options.limits.cache_bytes)),
             tools: Mutex::new(Tools::default()),

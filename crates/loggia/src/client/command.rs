@@ -8,7 +8,7 @@ use loggia_wire::model::{InputRequest, ServerNotification};
 use loggia_wire::{ErrorCode, Method, RawJson, RpcError};
 use tokio::sync::oneshot;
 
-use crate::client::ClientShared;
+use crate::client::ClientState;
 use crate::client::engine::{OutgoingCall, RawReply};
 use crate::client::handler::{InputHandler, answer};
 use crate::error::Result;
@@ -44,7 +44,7 @@ pub(crate) enum InputSource {
 
 /// Answers a question of the server from `input`, within [`Limits::ask_timeout`](crate::limits::Limits::ask_timeout).
 pub(crate) async fn ask(
-    common: &ClientShared,
+    common: &ClientState,
     input: &InputSource,
     request: InputRequest,
 ) -> Result<RawJson, RpcError> {

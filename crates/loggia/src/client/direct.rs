@@ -17,7 +17,7 @@ use crate::client::http::{EventStream, HttpRemote, PostReply, RequestContext};
 use crate::client::link_event::{self, RequestFailure};
 use crate::client::negotiate::ServerFacts;
 use crate::client::noise::{NoiseBudget, UnreadableMessage};
-use crate::client::{Client, ClientShared, NotificationSink};
+use crate::client::{Client, ClientState, NotificationSink};
 use crate::clock::runtime_now;
 use crate::error::{Error, Result};
 
@@ -27,7 +27,7 @@ pub(crate) struct DirectServer {
     facts: Arc<ServerFacts>,
 }
 
-impl ClientShared {
+impl ClientState {
     /// The connection is ready.
     pub(crate) fn set_direct(&self, remote: Option<Arc<HttpRemote>>, facts: &Arc<ServerFacts>) {
         let modern = facts.version.is_modern();
@@ -76,7 +76,7 @@ impl Client {
     }
 }
 
-impl ClientShared {
+impl ClientState {
     /// Returns whether the server has changed the revisions it speaks. It did not look at the request.
     fn must_renegotiate(&self, error: &RpcError) -> bool {
         error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION && self.options.negotiation == Negotiation::Auto
@@ -85,7 +85,7 @@ impl ClientShared {
 
 /// One request and what comes back for it.
 struct DirectCall<'a> {
-    common: &'a ClientShared,
+    common: &'a ClientState,
     direct: &'a DirectServer,
     id: i64,
     call: &'a OutgoingCall,

@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::changes::Change;
-use crate::client::ClientShared;
+use crate::client::ClientState;
 use crate::client::backoff::Backoff;
 use crate::client::command::{CallReceiver, Command, InputSource, NotificationSink, ask};
 use crate::client::engine::{CallTiming, Engine, EngineOutput, OutgoingCall};
@@ -48,7 +48,7 @@ const ENOUGH_TRANSMITS: usize = 256;
 pub(crate) struct ClientDriver {
     engine: Engine,
     connector: Arc<TargetConnector>,
-    common: Arc<ClientShared>,
+    common: Arc<ClientState>,
     commands: mpsc::UnboundedReceiver<Command>,
     status: watch::Sender<Status>,
     /// Waits for the first connection.
@@ -67,7 +67,7 @@ impl ClientDriver {
     pub(crate) fn new(
         engine: Engine,
         connector: Arc<TargetConnector>,
-        common: Arc<ClientShared>,
+        common: Arc<ClientState>,
         commands: mpsc::UnboundedReceiver<Command>,
         status: watch::Sender<Status>,
         first: oneshot::Sender<Result<()>>,
@@ -352,7 +352,7 @@ impl ClientDriver {
     }
 }
 
-impl ClientShared {
+impl ClientState {
     /// Tells the program what the server told, and `sink`, whose request it was told for.
     pub(crate) fn notified(
         &self,

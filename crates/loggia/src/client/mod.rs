@@ -95,11 +95,11 @@ pub struct Client(Arc<ClientHandle>);
 struct ClientHandle {
     commands: mpsc::UnboundedSender<Command>,
     status: watch::Receiver<Status>,
-    common: Arc<ClientShared>,
+    common: Arc<ClientState>,
 }
 
 /// State shared by the handles and the task.
-pub(crate) struct ClientShared {
+pub(crate) struct ClientState {
     options: ClientOptions,
     handler: Arc<dyn ClientHandler>,
     ids: RequestIds,
@@ -223,7 +223,7 @@ impl Client {
         }
     }
 
-    fn common(&self) -> &ClientShared {
+    fn common(&self) -> &ClientState {
         &self.0.common
     }
 
@@ -246,7 +246,7 @@ impl std::fmt::Debug for Client {
     }
 }
 
-impl ClientShared {
+impl ClientState {
     fn cache(&self) -> MutexGuard<'_, ReplyCache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
