@@ -319,7 +319,9 @@ mod tests {
 
     fn listed(table: &RoutingTable) -> Vec<String> {
         let page = |page: &Arc<SharedResult>| match page.result() {
-            ServerResult::ListTools(page) => page.tools.into_iter().map(|tool| tool.name).collect::<Vec<_>>(),
+            ServerResult::ListTools(page) => {
+                page.tools.iter().map(|tool| tool.name.clone()).collect::<Vec<_>>()
+            }
             other => panic!("{other:?}"),
         };
         table.tool_pages.iter().flat_map(page).collect()

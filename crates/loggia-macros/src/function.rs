@@ -1,4 +1,4 @@
-//! Reads a function's signature: which parameters are the state, the request, taken from the request, or
+//! Reads the signature of a function: which parameters are the state, the request, taken from the request, or
 //! given by the caller. Wrong signatures are refused here, each at the parameter that is wrong.
 
 use proc_macro2::{Span, TokenStream};
@@ -20,7 +20,7 @@ pub(crate) struct Function {
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) is_async: bool,
     pub(crate) parameters: Vec<Parameter>,
-    /// The return type.
+    /// Its return type.
     pub(crate) output: Type,
     /// Whether the return type means the same outside the signature.
     pub(crate) output_has_name: bool,
@@ -33,8 +33,8 @@ pub(crate) struct Parameter {
     pub(crate) span: Span,
 }
 
-/// Source of a parameter's value.
-pub(crate) enum Source {
+/// The source of a parameter's value.
+pub(crate) enum ParameterSource {
     /// `&self`, or `#[state] state: &S` in a free function.
     State,
     /// `cx: &Cx`.
@@ -45,8 +45,8 @@ pub(crate) enum Source {
     Caller(Box<CallerParameter>),
 }
 
-/// A parameter whose value the caller gives.
-pub(crate) struct Given {
+/// The attributes and docs of a parameter that the caller passes.
+pub(crate) struct CallerParameter {
     pub(crate) name: String,
     pub(crate) docs: String,
     pub(crate) keywords: TokenStream,

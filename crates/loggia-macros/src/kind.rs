@@ -16,7 +16,7 @@ pub(crate) enum EntryKind {
     Resource,
 }
 
-/// Path to the completers of the surrounding code.
+/// Writes the calls of completers in the surrounding code.
 pub(crate) trait Completers {
     /// The call of the completer that `path` names.
     fn call(&self, path: &Expr) -> TokenStream;

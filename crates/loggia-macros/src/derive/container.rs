@@ -1,4 +1,4 @@
-//! Attributes of a type as a whole.
+//! Reads the attributes of a type that concern all of it.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -26,7 +26,7 @@ pub(crate) struct TypeAttributes {
     pub(crate) rename_variant_fields: SerdeName,
 }
 
-/// Representation of an enum's variants.
+/// The representation of an enum's variants (serde, "Enum representations").
 #[derive(Clone, Default)]
 pub(crate) enum Tagging {
     #[default]
@@ -95,7 +95,7 @@ fn other_type(serde: &AttributeItems, keys: &[&str]) -> syn::Result<Option<Type>
         .transpose()
 }
 
-/// Spelling of a name, for each direction; `None` leaves it as it is.
+/// The serialized form of a name, for each direction; `None` leaves it as it is.
 #[derive(Clone, Default)]
 pub(crate) struct SerdeName {
     read: Option<NameSpelling>,

@@ -70,7 +70,7 @@ fn schema(input: &DeriveInput, container: &TypeAttributes, errors: &mut Errors) 
     quote!({ #body }.described(#description) #title)
 }
 
-/// Descriptions of the type and of each name of an enum of plain names: few strict clients read
+/// The docs of the type, and of each name of an enum of plain names: few strict clients read
 /// descriptions of single names.
 fn description(input: &DeriveInput, container: &TypeAttributes) -> String {
     let mut text = container.description.clone();

@@ -37,7 +37,7 @@ use crate::service::{Description, Request};
 pub struct DuplexConnection {
     limits: Limits,
     session: Option<Session>,
-    meta_cache: MetaMemo,
+    meta_cache: MetaCacheEntry,
     watch: SubscriptionWatch,
     slots: BTreeMap<CallKey, CallSlot>,
     ids: BTreeMap<Id, CallKey>,
@@ -124,7 +124,7 @@ impl DuplexConnection {
     pub fn new(limits: Limits) -> DuplexConnection {
         DuplexConnection {
             session: None,
-            meta_cache: MetaMemo::default(),
+            meta_cache: MetaCacheEntry::default(),
             watch: SubscriptionWatch::default(),
             slots: BTreeMap::new(),
             ids: BTreeMap::new(),

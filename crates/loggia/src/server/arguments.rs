@@ -2,7 +2,7 @@
 //!
 //! All that a call needs of the schema is made once, when the tool is registered.
 
-use loggia_wire::schema::Validator;
+use loggia_json_schema::Validator;
 use loggia_wire::{JsonText, RawJson};
 use serde_json::Value;
 

@@ -4,9 +4,8 @@ use std::sync::{Mutex, OnceLock};
 use std::task::Waker;
 use std::time::SystemTime;
 
-use loggia_wire::shape::{DecodeError, Fill, Model, Shape, View};
-use loggia_wire::vec_map::VecMap;
-use loggia_wire::{RawJson, RawObject, RpcError};
+use loggia_wire::json::{FromJson, ToJson};
+use loggia_wire::{RawJson, RpcError, VecMap};
 
 use super::context::ServerContext;
 use crate::lock::lock;
@@ -30,7 +29,7 @@ pub(super) struct RetryInput {
 }
 
 /// Content of `requestState`.
-#[derive(Debug, Default, Clone, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq, ToJson, FromJson)]
 pub(super) struct RequestState {
     /// When it expires, in seconds since 1970.
     pub(super) until: u64,
@@ -45,55 +44,10 @@ pub(super) struct RequestState {
 }
 
 /// An answer and the digest of its question.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub(super) struct RecordedAnswer {
     pub(super) digest: String,
     pub(super) answer: RawJson,
-}
-
-impl RequestState {
-    pub(super) fn read(text: &[u8]) -> Result<RequestState, DecodeError> {
-        let members = RawObject::read(text).map_err(|_| DecodeError::expected("an object", text))?;
-        Ok(RequestState {
-            until: members.get("until")?,
-            round: members.get("round")?,
-            asked: members.get("asked")?,
-            kept: members.get("kept")?,
-            once: members.get("once")?,
-        })
-    }
-}
-
-impl Shape for RequestState {
-    fn view(&self) -> View<'_> {
-        View::Members(vec![
-            ("until", &self.until),
-            ("round", &self.round),
-            ("asked", &self.asked),
-            ("kept", &self.kept),
-            ("once", &self.once),
-        ])
-    }
-}
-
-impl Shape for RecordedAnswer {
-    fn view(&self) -> View<'_> {
-        View::Members(vec![("digest", &self.digest), ("answer", &self.answer)])
-    }
-}
-
-impl Fill for RecordedAnswer {
-    fn fill(&mut self, text: &[u8]) -> Result<(), DecodeError> {
-        let members = RawObject::read(text).map_err(|_| DecodeError::expected("an object", text))?;
-        *self = RecordedAnswer { digest: members.get("digest")?, answer: members.get("answer")? };
-        Ok(())
-    }
-}
-
-impl Model for RecordedAnswer {
-    fn blank() -> RecordedAnswer {
-        RecordedAnswer { digest: String::new(), answer: RawJson::null() }
-    }
 }
 
 /// Questions and results of this run.

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use loggia_wire::json::FromJson;
 use loggia_wire::{ErrorCode, RawJson, RpcError};
 
 use super::cx::{CallContext, Cx};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use loggia_json_schema::Validator;
 use loggia_wire::header::ParamHeaders;
-use loggia_wire::schema::Validator;
 
 use super::{Problems, Registration};
 use crate::model::{self, CacheHints, CallToolResult, JsonObject, ListToolsResult};

@@ -7,7 +7,7 @@ mod tools;
 
 use std::sync::Arc;
 
-use loggia_wire::shape::Model;
+use loggia_wire::json::FromJson;
 use loggia_wire::{Method, RawObject, RpcError};
 
 use super::core::ServerCore;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use loggia_wire::raw::plain_text;
+use loggia_wire::json::plain_text;
 use loggia_wire::{Method, Params, RawJson, RawObject, RequestMeta, RpcError};
 
 use super::{invalid, result};

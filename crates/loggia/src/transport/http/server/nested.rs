@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use super::endpoint::Endpoint;
-use super::origin::{self, OriginFilter, Verdict};
+use super::origin::{self, OriginFilter, OriginVerdict};
 use crate::service::BoxFuture;
 use crate::transport::http::{Body, BodyError};
 
@@ -50,13 +50,13 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let verdict = self.filter.judge(request.method(), request.uri(), request.headers());
-        if let Verdict::Answered(response) = verdict {
+        if let OriginVerdict::Answered(response) = verdict {
             return Box::pin(std::future::ready(Ok(response)));
         }
         let answer = self.service.call(request.map(Body::new));
         Box::pin(async move {
             let mut response = answer.await?;
-            if let Verdict::PassFor(page) = verdict {
+            if let OriginVerdict::PassFor(page) = verdict {
                 origin::mark(&mut response, page);
             }
             Ok(response)

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Response, StatusCode};
 use loggia_wire::jsonrpc::{self, Id, Message};
-use loggia_wire::meta::Declared;
+use loggia_wire::meta::DeclaredVersion;
 use loggia_wire::{ErrorCode, Method, Params, RequestMeta, RpcError, codec};
 
 use super::respond::{self, keep_alive};
@@ -49,7 +49,7 @@ impl EndpointResponse {
 
 /// The `_meta` of a message, as far as routing has read it.
 pub(super) struct RequestEra {
-    pub(super) declared: Declared,
+    pub(super) declared: DeclaredVersion,
     pub(super) meta: Option<Arc<RequestMeta>>,
 }
 

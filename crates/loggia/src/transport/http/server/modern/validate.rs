@@ -76,7 +76,7 @@ fn read_meta(
 }
 
 /// A missing declaration alone is for [`RequestMeta::from_modern`] to refuse: its code is another.
-fn check_version(headers: &HeaderMap, declared: &Declared) -> Result<(), ValidationError> {
+fn check_version(headers: &HeaderMap, declared: &DeclaredVersion) -> Result<(), ValidationError> {
     let header = single(headers, &VERSION).map_err(ValidationError::mismatch)?;
     match declared.as_str() {
         Some(declared) => mirrors("MCP-Protocol-Version", header, declared),
