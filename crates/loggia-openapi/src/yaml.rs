@@ -1,0 +1,146 @@
+//! YAML as JSON text. Descriptions are written in either, and one reader serves both.
+//!
+//! Invariant: members keep their order, and a document that expands beyond the parser's budget (aliases of aliases) is an
+//! error.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+/// Most values of a document. GitHub's description, of 13 MB, has some 400,000.
+const MOST_NODES: usize = 4_000_000;
+
+/// Translates a YAML document to JSON text.
+pub(crate) fn to_json(text: &str) -> Result<Vec<u8>, String> {
+    let options = serde_saphyr::options! {
+        // YAML 1.2, as the specification wants: `yes` is a text.
+        strict_booleans: true,
+        with_snippet: false,
+        budget: serde_saphyr::budget! { max_events: MOST_NODES * 4, max_nodes: MOST_NODES, max_depth: 256 },
+    };
+    let json = serde_saphyr::from_str_with_options::<JsonBytes>(text, options);
+    json.map(|json| json.0).map_err(|error| error.to_string())
+}
+
+/// The JSON text of a value that any serde format holds.
+struct JsonBytes(Vec<u8>);
+
+impl<'de> Deserialize<'de> for JsonBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<JsonBytes, D::Error> {
+        deserializer.deserialize_any(JsonVisitor)
+    }
+}
+
+struct JsonVisitor;
+
+impl JsonVisitor {
+    fn write<E: Error>(value: impl serde::Serialize) -> Result<JsonBytes, E> {
+        serde_json::to_vec(&value).map(JsonBytes).map_err(E::custom)
+    }
+}
+
+impl<'de> Visitor<'de> for JsonVisitor {
+    type Value = JsonBytes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<JsonBytes, E> {
+        JsonVisitor::write(value)
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<JsonBytes, E> {
+        JsonVisitor::write(value)
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<JsonBytes, E> {
+        JsonVisitor::write(value)
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<JsonBytes, E> {
+        // JSON has no infinity and no NaN: serde_json writes null.
+        JsonVisitor::write(value)
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<JsonBytes, E> {
+        JsonVisitor::write(value)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<JsonBytes, E> {
+        Ok(JsonBytes(b"null".to_vec()))
+    }
+
+    fn visit_none<E: Error>(self) -> Result<JsonBytes, E> {
+        self.visit_unit()
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<JsonBytes, D::Error> {
+        JsonBytes::deserialize(deserializer)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<JsonBytes, A::Error> {
+        let mut out = vec![b'['];
+        while let Some(item) = items.next_element::<JsonBytes>()? {
+            separate(&mut out);
+            out.extend_from_slice(&item.0);
+        }
+        out.push(b']');
+        Ok(JsonBytes(out))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<JsonBytes, A::Error> {
+        let mut out = vec![b'{'];
+        while let Some((name, value)) = members.next_entry::<JsonBytes, JsonBytes>()? {
+            separate(&mut out);
+            // YAML allows other keys than strings: response codes are numbers in many descriptions.
+            match name.0.first() {
+                Some(b'"') => out.extend_from_slice(&name.0),
+                _ => {
+                    let name = String::from_utf8_lossy(&name.0);
+                    out.extend(serde_json::to_vec(&name).map_err(A::Error::custom)?);
+                }
+            }
+            out.push(b':');
+            out.extend_from_slice(&value.0);
+        }
+        out.push(b'}');
+        Ok(JsonBytes(out))
+    }
+}
+
+fn separate(out: &mut Vec<u8>) {
+    if out.len() > 1 {
+        out.push(b',');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_keep_order_and_kind() {
+        let table = [
+            ("b: 1\na: -2.5\n", Ok(r#"{"b":1,"a":-2.5}"#)),
+            ("- yes\n- 'yes'\n- true\n- ~\n", Ok(r#"["yes","yes",true,null]"#)),
+            ("200: { description: ok }", Ok(r#"{"200":{"description":"ok"}}"#)),
+            ("x: |\n  two\n  lines\n", Ok(r#"{"x":"two\nlines\n"}"#)),
+            ("base: &b { a: 1 }\nuse: *b\n", Ok(r#"{"base":{"a":1},"use":{"a":1}}"#)),
+            ("a: [1", Err(())),
+        ];
+        for (yaml, expected) in table {
+            let json = to_json(yaml);
+            match expected {
+                Ok(expected) => {
+                    assert_eq!(
+                        json.map(|json| String::from_utf8_lossy(&json).into_owned()),
+                        Ok(expected.into()),
+                        "{yaml}"
+                    );
+                }
+                Err(()) => assert!(json.is_err(), "{yaml}"),
+            }
+        }
+    }
+}
