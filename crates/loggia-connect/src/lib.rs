@@ -9,10 +9,12 @@
 //! * [`redact`]: texts without the values that variables stand for.
 //! * [`secret`]: what must not be shown, and what stands for it in a file.
 //! * [`builtin`]: the connectors that run in this process and need no other program, of `loggia-builtin`.
+//! * [`openapi`]: REST APIs as connectors.
 
 pub use loggia_builtin as builtin;
 
 pub mod import;
 pub mod manifest;
+pub mod openapi;
 pub mod redact;
 pub mod secret;

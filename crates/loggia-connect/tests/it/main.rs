@@ -4,3 +4,4 @@
 
 mod import;
 mod manifest;
+mod openapi;
