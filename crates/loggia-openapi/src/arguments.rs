@@ -7,7 +7,6 @@ use std::collections::HashMap;
 
 use crate::body::RequestBody;
 use crate::media_type::MediaKind;
-use crate::paging::Paging;
 use crate::parameter::{Location, Parameter};
 use crate::schema::Property;
 use loggia_wire::RawJson;
@@ -127,10 +126,9 @@ fn distinct(all: Vec<(String, Argument)>) -> Vec<Argument> {
     named
 }
 
-/// Returns the properties of the tool's schema. The argument that pages is hidden behind [`CURSOR`].
-pub(crate) fn properties(arguments: &[Argument], paging: Option<&Paging>) -> Vec<Property> {
-    let shown =
-        arguments.iter().filter(|argument| paging.is_none_or(|paging| paging.argument != argument.name));
+/// Returns the properties of the tool's schema. The argument `paging` is hidden behind [`CURSOR`].
+pub(crate) fn properties(arguments: &[Argument], paging: Option<&str>) -> Vec<Property> {
+    let shown = arguments.iter().filter(|argument| paging != Some(argument.name.as_str()));
     let mut all: Vec<Property> = shown
         .map(|argument| Property {
             name: argument.name.clone(),

@@ -93,8 +93,13 @@ impl Operation {
     }
 
     fn input_schema(&self) -> loggia_wire::JsonObject {
-        let written =
-            tool_schema(&self.document, &arguments::properties(&self.arguments, self.paging.as_ref()));
+        let written = tool_schema(
+            &self.document,
+            &arguments::properties(
+                &self.arguments,
+                self.paging.as_ref().map(|paging| paging.argument.as_str()),
+            ),
+        );
         loggia_wire::JsonObject::read(written.as_bytes()).unwrap_or_default()
     }
 

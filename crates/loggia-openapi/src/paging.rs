@@ -186,7 +186,7 @@ fn linked(headers: &HeaderMap) -> Option<Option<String>> {
             let has = |text: &str| {
                 parameters.split(';').any(|parameter| parameter.trim().eq_ignore_ascii_case(text))
             };
-            // Sentry names a next page that has no results.
+            // Some APIs name a next page that has no results.
             if (has("rel=\"next\"") || has("rel=next")) && !has("results=\"false\"") {
                 return Some(Some(url.to_owned()));
             }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// Most values of a document. GitHub's description, of 13 MB, has some 400,000.
+/// Most values of a document. A description of 13 MB has about 400,000.
 const MOST_NODES: usize = 4_000_000;
 
 /// Translates a YAML document to JSON text.

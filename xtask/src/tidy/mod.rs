@@ -27,6 +27,7 @@ const ROOMS: &[&str] = &[
     "loggia-gateway",
     "loggia-hub",
     "loggia-connect",
+    "loggia-openapi",
     "loggia-builtin",
     "loggia-store",
     "loggia-auth",

@@ -65,6 +65,7 @@ pub(super) fn no_vendors(repository: &Repository) -> Vec<String> {
         "loggia-gateway",
         "loggia-hub",
         "loggia-connect",
+        "loggia-openapi",
         "loggia-builtin",
         "loggia-json-schema",
         "loggia-wire",
