@@ -168,7 +168,7 @@ impl GatewayConfig {
                 None => return Ok(None),
                 Some(connector) => match resolved(connector)? {
                     Backend::Remote(remote) => Some(remote.url.expose().to_owned()),
-                    Backend::Stdio(_) | Backend::Builtin(_) => None,
+                    Backend::Stdio(_) | Backend::OpenApi(_) | Backend::Builtin(_) => None,
                 },
             },
         };
@@ -182,7 +182,7 @@ impl GatewayConfig {
         let Connectors::Manifest { all, .. } = &self.connectors else { return None };
         match &find(all, name)?.backend {
             Backend::Remote(remote) => remote.issuer.clone(),
-            Backend::Stdio(_) | Backend::Builtin(_) => None,
+            Backend::Stdio(_) | Backend::OpenApi(_) | Backend::Builtin(_) => None,
         }
     }
 

@@ -13,6 +13,7 @@ use loggia_connect::manifest::{self, Backend, Builtin, Remote, Stdio, Transport}
 use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
 
+use crate::api;
 use crate::config::FOLDER;
 use crate::credentials::Credentials;
 
@@ -63,7 +64,7 @@ impl PersonalConnector {
     pub(crate) fn remote(&self) -> loggia::Result<Remote<Secret>> {
         match resolved(&self.0)? {
             Backend::Remote(remote) => Ok(remote),
-            Backend::Stdio(_) | Backend::Builtin(_) => {
+            Backend::Stdio(_) | Backend::OpenApi(_) | Backend::Builtin(_) => {
                 Err(Error::Configuration(format!("{:?} has no URL", self.0.name)))
             }
         }
@@ -98,13 +99,14 @@ pub(crate) fn connector(base: PathBuf, from: manifest::Connector, context: Conne
     let (kind, shared_channel) = match &from.backend {
         Backend::Stdio(_) => ("stdio", true),
         Backend::Remote(_) => ("remote", false),
+        Backend::OpenApi(_) => ("openapi", false),
         Backend::Builtin(_) => ("builtin", false),
     };
     let (prefix, timeout, tools) = (from.prefix().to_owned(), from.timeout, from.tools.clone());
     let (name, fingerprint) = (from.name.clone(), from.fingerprint());
     let start_timeout = match &from.backend {
         Backend::Stdio(stdio) => stdio.start_timeout,
-        Backend::Remote(_) | Backend::Builtin(_) => None,
+        Backend::Remote(_) | Backend::OpenApi(_) | Backend::Builtin(_) => None,
     };
     let from = Arc::new(from);
     let redactor = context.credentials.redactor().clone();
@@ -145,6 +147,9 @@ pub(crate) async fn open(
         Backend::Remote(remote) => {
             let opened = open_remote(&remote, client, &context.credentials).await.map(Opened::Client);
             opened.map_err(|error| signing_in(error, &from.name))
+        }
+        Backend::OpenApi(api) => {
+            api::open(base, &api, context.credentials.policy(false)).await.map(Opened::Service)
         }
         Backend::Builtin(Builtin::Files { path, write: writable, write_sensitive }) => {
             let options = FilesOptions { writable, write_sensitive, ..FilesOptions::default() };

@@ -19,6 +19,7 @@
 
 mod access;
 mod accounts;
+mod api;
 mod auth_stack;
 mod builder;
 mod config;

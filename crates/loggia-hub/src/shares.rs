@@ -91,7 +91,7 @@ impl HubShares {
         })
     }
 
-    /// ListCounts a result until its client has taken it. One that finds no room is dropped.
+    /// Counts a result until its client has taken it. One that finds no room is dropped.
     pub(crate) fn result(
         &self,
         slot: &ShareSlot,

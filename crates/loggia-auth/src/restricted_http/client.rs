@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, USER_AGENT};
+use http::header::{ACCEPT, USER_AGENT};
 use http::{HeaderValue, Method};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -85,7 +85,9 @@ impl RestrictedHttpClient {
                 return Err(FetchError::Refused { url: redacted(&fetch.url), why });
             }
             if target.origin() != fetch.url.origin() {
-                fetch.headers.remove(AUTHORIZATION);
+                // Any other header may hold a credential: an API key has the header that its vendor chose.
+                let accept = fetch.headers.remove(ACCEPT);
+                fetch.headers = accept.map(|accept| (ACCEPT, accept)).into_iter().collect();
             }
             fetch.url = target;
         }

@@ -36,6 +36,21 @@ impl FetchRequest {
         .header(ACCEPT, HeaderValue::from_static("application/json"))
     }
 
+    /// Creates a request from its parts. Its URL must be absolute.
+    pub fn from_http(request: http::Request<Bytes>) -> Result<FetchRequest, FetchError> {
+        let (parts, body) = request.into_parts();
+        let url = Url::parse(&parts.uri.to_string())
+            .map_err(|error| FetchError::Configuration(format!("the URL cannot be requested: {error}")))?;
+        Ok(FetchRequest {
+            method: parts.method,
+            url,
+            headers: parts.headers,
+            body,
+            redirects: None,
+            most_bytes: None,
+        })
+    }
+
     /// Creates a POST request with a form. It follows no redirect: the form is for this URL alone.
     pub fn form<'a>(url: Url, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> FetchRequest {
         let mut form = url::form_urlencoded::Serializer::new(String::new());

@@ -17,15 +17,15 @@ use super::raw::{Amount, RawConnector, RawFiles, RawManifest, RawServer, RawTool
 use super::url::is_url;
 use super::{
     Backend, Builtin, Connector, GatewayLimits, Listen, Manifest, Remote, ServerSection, Stdio, ToolFilter,
-    Transport, auth, limits, personal,
+    Transport, api, auth, limits, personal,
 };
 use crate::secret::{Secret, Template};
 use loggia_builtin::glob::{BoundedGlob, GlobOptions};
 
-const KINDS: [&str; 3] = ["stdio", "remote", "builtin"];
+const KINDS: [&str; 4] = ["stdio", "remote", "openapi", "builtin"];
 const BUILTINS: [&str; 1] = ["files"];
 /// Names of kinds in other programs, and ours.
-const OTHER_KINDS: [(&str, &str); 10] = [
+const OTHER_KINDS: [(&str, &str); 13] = [
     ("http", "remote"),
     ("https", "remote"),
     ("sse", "remote"),
@@ -36,11 +36,14 @@ const OTHER_KINDS: [(&str, &str); 10] = [
     ("command", "stdio"),
     ("local", "stdio"),
     ("process", "stdio"),
+    ("rest", "openapi"),
+    ("swagger", "openapi"),
+    ("api", "openapi"),
 ];
 const TRANSPORTS: [(&str, Transport); 3] =
     [("auto", Transport::Auto), ("streamable", Transport::Streamable), ("sse", Transport::Sse)];
 
-const URL: &str = "write a whole URL, for example \"https://example.com/mcp\"";
+pub(super) const URL: &str = "write a whole URL, for example \"https://example.com/mcp\"";
 const HOST: &str = "write a host name, with a port or without, for example \"mcp.example.com\"";
 const ORIGIN: &str = "write scheme and host, without a path, for example \"https://app.example.com\"";
 const HEADER_VALUE: &str =
@@ -226,8 +229,10 @@ fn kind(raw: &RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -> 
             "it has a command, so write kind = \"stdio\""
         } else if raw.url.is_some() {
             "it has a url, so write kind = \"remote\""
+        } else if raw.description.is_some() {
+            "it has a description, so write kind = \"openapi\""
         } else {
-            "write kind = \"stdio\" (a program), \"remote\" (a URL) or \"builtin\""
+            "write kind = \"stdio\" (a program), \"remote\" (a URL), \"openapi\" (a REST API) or \"builtin\""
         };
         return problems.add(name, format!("this connector has no kind; {meant}"));
     };
@@ -248,26 +253,30 @@ fn kind(raw: &RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -> 
 fn check_keys(raw: &RawConnector, kind: &str, problems: &mut Problems<'_>) {
     let text = |text: &Option<Text>| text.as_ref().map(Spanned::span);
     let keys = [
-        ("command", "stdio", text(&raw.command)),
-        ("args", "stdio", raw.args.as_ref().map(Spanned::span)),
-        ("env", "stdio", raw.env.as_ref().map(Spanned::span)),
-        ("cwd", "stdio", text(&raw.cwd)),
-        ("start_timeout", "stdio", raw.start_timeout.as_ref().map(Spanned::span)),
-        ("url", "remote", text(&raw.url)),
-        ("headers", "remote", raw.headers.as_ref().map(Spanned::span)),
-        ("transport", "remote", text(&raw.transport)),
-        ("credentials", "remote", text(&raw.credentials)),
-        ("api_key", "remote", text(&raw.api_key)),
-        ("client_id", "remote", text(&raw.client_id)),
-        ("client_secret", "remote", text(&raw.client_secret)),
-        ("issuer", "remote", text(&raw.issuer)),
-        ("name", "builtin", text(&raw.name)),
-        ("options", "builtin", raw.options.as_ref().map(Spanned::span)),
+        ("command", &["stdio"][..], text(&raw.command)),
+        ("args", &["stdio"][..], raw.args.as_ref().map(Spanned::span)),
+        ("env", &["stdio"][..], raw.env.as_ref().map(Spanned::span)),
+        ("cwd", &["stdio"][..], text(&raw.cwd)),
+        ("start_timeout", &["stdio"][..], raw.start_timeout.as_ref().map(Spanned::span)),
+        ("url", &["remote"][..], text(&raw.url)),
+        ("headers", &["remote", "openapi"][..], raw.headers.as_ref().map(Spanned::span)),
+        ("transport", &["remote"][..], text(&raw.transport)),
+        ("credentials", &["remote"][..], text(&raw.credentials)),
+        ("api_key", &["remote"][..], text(&raw.api_key)),
+        ("client_id", &["remote"][..], text(&raw.client_id)),
+        ("client_secret", &["remote"][..], text(&raw.client_secret)),
+        ("issuer", &["remote"][..], text(&raw.issuer)),
+        ("description", &["openapi"][..], text(&raw.description)),
+        ("base_url", &["openapi"][..], text(&raw.base_url)),
+        ("credential", &["openapi"][..], text(&raw.credential)),
+        ("name", &["builtin"][..], text(&raw.name)),
+        ("options", &["builtin"][..], raw.options.as_ref().map(Spanned::span)),
     ];
     for (key, belongs_to, span) in keys {
-        if let Some(span) = span.filter(|_| belongs_to != kind) {
+        if let Some(span) = span.filter(|_| !belongs_to.contains(&kind)) {
+            let kinds = belongs_to.join("\" or \"");
             let message = format!(
-                "'{key}' is for connectors of kind \"{belongs_to}\", and this one is \"{kind}\"; take it out, or \
+                "'{key}' is for connectors of kind \"{kinds}\", and this one is \"{kind}\"; take it out, or \
                  change the kind"
             );
             problems.add::<()>(span, message);
@@ -308,6 +317,7 @@ fn backend(
     match kind {
         "stdio" => stdio(raw, name, problems).map(Backend::Stdio),
         "remote" => remote(raw, name, problems).map(Backend::Remote),
+        "openapi" => api::openapi(raw, name, problems).map(Backend::OpenApi),
         _ => builtin(raw, name, problems).map(Backend::Builtin),
     }
 }
@@ -404,19 +414,34 @@ fn builtin(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -
     }
 }
 
-fn templates(texts: Texts, problems: &mut Problems<'_>) -> BTreeMap<String, Template> {
+pub(super) fn templates(texts: Texts, problems: &mut Problems<'_>) -> BTreeMap<String, Template> {
     texts.into_iter().filter_map(|(name, text)| Some((name.into_inner(), problems.template(text)?))).collect()
 }
 
 /// Checks what only the values of the variables can show.
 pub(super) fn resolved(written: &Backend<Template>, values: &Backend<Secret>) -> Result<(), ResolveError> {
-    let (Backend::Remote(written), Backend::Remote(values)) = (written, values) else { return Ok(()) };
     let bad =
         |template: &Template, reason| ResolveError::Bad { location: template.location().clone(), reason };
-    if !is_url(values.url.expose()) {
-        return Err(bad(&written.url, URL));
-    }
-    for (template, value) in written.headers.values().zip(values.headers.values()) {
+    let check_url = |written: &Template, value: &Secret| match is_url(value.expose()) {
+        true => Ok(()),
+        false => Err(bad(written, URL)),
+    };
+    let (written_headers, headers) = match (written, values) {
+        (Backend::Remote(written), Backend::Remote(values)) => {
+            check_url(&written.url, &values.url)?;
+            (&written.headers, &values.headers)
+        }
+        (Backend::OpenApi(written), Backend::OpenApi(values)) => {
+            written
+                .base_url
+                .iter()
+                .zip(&values.base_url)
+                .try_for_each(|(url, value)| check_url(url, value))?;
+            (&written.headers, &values.headers)
+        }
+        _ => return Ok(()),
+    };
+    for (template, value) in written_headers.values().zip(headers.values()) {
         HeaderValue::from_str(value.expose()).map_err(|_| bad(template, HEADER_VALUE))?;
     }
     Ok(())

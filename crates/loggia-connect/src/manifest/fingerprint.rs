@@ -24,6 +24,11 @@ impl Connector {
                 parts.extend(["remote", remote.url.written()]);
                 parts.extend(remote.headers.keys().map(String::as_str));
             }
+            Backend::OpenApi(api) => {
+                parts.extend(["openapi", api.description.written()]);
+                parts.extend(api.base_url.iter().map(|url| url.written()));
+                parts.extend(api.headers.keys().map(String::as_str));
+            }
             Backend::Builtin(Builtin::Files { path, write, write_sensitive: _ }) => {
                 parts.extend(["files", path.written(), if *write { "writable" } else { "read-only" }]);
             }

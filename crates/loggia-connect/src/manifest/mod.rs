@@ -16,6 +16,11 @@
 //! headers = { Authorization = "Bearer ${WIKI_TOKEN}" }
 //! tools = { deny = ["delete_*"] }
 //!
+//! [connectors.shop]
+//! kind = "openapi"
+//! description = "https://shop.example.com/openapi.json"
+//! credential = "${SHOP_TOKEN}"
+//!
 //! [connectors.notes]
 //! kind = "builtin"
 //! name = "files"
@@ -26,6 +31,7 @@
 //! needs no environment. [`Connector::resolve`] fills in the variables of one connector when it is started,
 //! so that a token that is missing for one keeps only that one from starting.
 
+mod api;
 mod auth;
 mod check;
 mod error;
@@ -142,6 +148,8 @@ pub enum Backend<T> {
     Stdio(Stdio<T>),
     /// A server at a URL.
     Remote(Remote<T>),
+    /// A REST API.
+    OpenApi(OpenApi<T>),
     /// Something in this process.
     Builtin(Builtin<T>),
 }
@@ -174,6 +182,19 @@ pub struct Remote<T> {
     pub personal: Option<Personal<T>>,
     /// The issuer that gives tokens for it, where it lists that issuer with another slash at the end.
     pub issuer: Option<String>,
+}
+
+/// A REST API, whose operations are tools.
+#[derive(Debug, Clone)]
+pub struct OpenApi<T> {
+    /// The description (OpenAPI 3.0, OpenAPI 3.1 or Swagger 2.0): a file, or a URL.
+    pub description: T,
+    /// The URL that paths are added to, instead of the one that the description names.
+    pub base_url: Option<T>,
+    /// The API key, token or `user:password`, for the security scheme that each operation names.
+    pub credential: Option<T>,
+    /// Headers sent with each request.
+    pub headers: BTreeMap<String, T>,
 }
 
 /// The transport of a remote connector.
@@ -288,6 +309,14 @@ impl Backend<Template> {
                     transport: *transport,
                     personal: personal.as_ref().map(|personal| personal.expand(&fill)).transpose()?,
                     issuer: issuer.clone(),
+                })
+            }
+            Backend::OpenApi(OpenApi { description, base_url, credential, headers }) => {
+                Backend::OpenApi(OpenApi {
+                    description: fill(description)?,
+                    base_url: base_url.as_ref().map(fill).transpose()?,
+                    credential: credential.as_ref().map(fill).transpose()?,
+                    headers: fill_map(headers)?,
                 })
             }
             Backend::Builtin(Builtin::Files { path, write, write_sensitive }) => {

@@ -148,6 +148,9 @@ pub(super) struct RawConnector {
     pub(super) client_id: Option<Text>,
     pub(super) client_secret: Option<Text>,
     pub(super) issuer: Option<Text>,
+    pub(super) description: Option<Text>,
+    pub(super) base_url: Option<Text>,
+    pub(super) credential: Option<Text>,
     pub(super) name: Option<Text>,
     pub(super) options: Option<Spanned<toml::Table>>,
 }

@@ -22,7 +22,7 @@ pub(crate) struct InputContext {
 pub(super) struct RetryInput {
     pub(super) responses: InputResponses,
     pub(super) state: Option<String>,
-    /// When it retry: what a handler does before its first question takes nothing of the time.
+    /// The time when it came: work of a handler before its first question does not count.
     pub(super) at: SystemTime,
     /// The state, opened when a handler first needs it.
     pub(super) opened: OnceLock<Result<RequestState, RpcError>>,

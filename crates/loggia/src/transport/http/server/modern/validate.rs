@@ -38,7 +38,7 @@ impl ValidationError {
     }
 }
 
-/// Checks everything that can be era of a request before it runs: what its `_meta` declares, the headers
+/// Checks everything that a request states before it runs: what its `_meta` declares, the headers
 /// that mirror it, and whether the method exists.
 pub(super) fn check(
     endpoint: &EndpointState,

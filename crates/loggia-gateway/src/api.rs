@@ -1,0 +1,147 @@
+//! REST APIs as connectors: the description is read from a file or fetched, and requests are sent by the restricted HTTP
+//! client. It stands apart from the connector, which does no I/O.
+//!
+//! Invariant: a credential goes to the API's own origin, and no error quotes it or a query.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, Uri};
+use loggia::service::BoxFuture;
+use loggia::{Error, Service};
+use loggia_auth::restricted_http::{FetchPolicy, FetchRequest, RestrictedHttpClient, is_local};
+use loggia_connect::manifest::OpenApi;
+use loggia_connect::openapi::{self, ApiOptions, HttpSender};
+use loggia_connect::secret::Secret;
+use loggia_openapi::Api;
+use url::Url;
+
+use crate::connector::header;
+
+/// Most bytes of a description.
+const MOST_DESCRIPTION: usize = 32 << 20;
+/// Most bytes of a response.
+const MOST_RESPONSE: usize = 16 << 20;
+/// The time limit of a request. The time limit of a call is that of the connector.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Opens a REST API as a service; a relative path of its description starts in `base`.
+pub(crate) async fn open(
+    base: &Path,
+    from: &OpenApi<Secret>,
+    policy: FetchPolicy,
+) -> loggia::Result<Arc<dyn Service>> {
+    let (text, description_url) = read_description(base, from.description.expose(), &policy).await?;
+    let read = tokio::task::spawn_blocking(move || Api::read(&text)).await;
+    let api = read
+        .map_err(|_| Error::Configuration("the description could not be read".to_owned()))?
+        .map_err(|error| Error::Configuration(format!("{}: {error}", from.description.expose())))?;
+    let base_url = from.base_url.as_ref().map(|url| uri(url.expose())).transpose()?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in &from.headers {
+        let (name, value) = header(name, value.expose())?;
+        headers.insert(name, value);
+    }
+    let server_url = match &base_url {
+        Some(url) => url.clone(),
+        None => api
+            .base_url_from(description_url.as_ref())
+            .map_err(|error| Error::Configuration(error.to_string()))?,
+    };
+    let sender = RestrictedSender::new(&server_url, policy)?;
+    let options = ApiOptions {
+        base_url: Some(server_url),
+        description_url,
+        credential: from.credential.as_ref().map(|credential| Secret::new(credential.expose())),
+        headers,
+        ..ApiOptions::default()
+    };
+    Ok(openapi::server(api, options, Arc::new(sender))?.into_service())
+}
+
+async fn read_description(
+    base: &Path,
+    description: &str,
+    policy: &FetchPolicy,
+) -> loggia::Result<(Bytes, Option<Uri>)> {
+    let url = Url::parse(description).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let Some(url) = url else {
+        let path = base.join(description);
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Error::Configuration(format!("the description {} cannot be read: {error}", path.display()))
+        };
+        let metadata = tokio::task::spawn_blocking({
+            let path = path.clone();
+            move || std::fs::metadata(&path).map(|metadata| metadata.len())
+        });
+        let length =
+            metadata.await.map_err(|error| unreadable(&error))?.map_err(|error| unreadable(&error))?;
+        if length > MOST_DESCRIPTION as u64 {
+            return Err(unreadable(&"it is longer than 32 MiB"));
+        }
+        let read = tokio::task::spawn_blocking({
+            let path = path.clone();
+            move || std::fs::read(&path)
+        });
+        let text = read.await.map_err(|error| unreadable(&error))?.map_err(|error| unreadable(&error))?;
+        return Ok((text.into(), None));
+    };
+    let policy = FetchPolicy { most_bytes: MOST_DESCRIPTION, ..policy.clone().trusting(&url) };
+    let client =
+        RestrictedHttpClient::new(policy).map_err(|error| Error::Configuration(error.to_string()))?;
+    let fetched =
+        client.get(&url).await.map_err(|error| Error::Io(std::io::Error::other(error.to_string())))?;
+    if !fetched.status.is_success() {
+        let why = format!("the description {url} cannot be fetched: the server answers {}", fetched.status);
+        return Err(Error::Configuration(why));
+    }
+    Ok((fetched.body, Some(uri(fetched.url.as_str())?)))
+}
+
+fn uri(text: &str) -> loggia::Result<Uri> {
+    text.parse().map_err(|_| Error::Configuration(format!("{text:?} is not a URL")))
+}
+
+/// Sends requests to one API by the restricted HTTP client.
+struct RestrictedSender {
+    client: RestrictedHttpClient,
+    host: String,
+}
+
+impl RestrictedSender {
+    fn new(server: &Uri, policy: FetchPolicy) -> loggia::Result<RestrictedSender> {
+        let wrong =
+            |error: &dyn std::fmt::Display| Error::Configuration(format!("the API cannot be used: {error}"));
+        let url = Url::parse(&server.to_string()).map_err(|error| wrong(&error))?;
+        let policy =
+            FetchPolicy { most_bytes: MOST_RESPONSE, timeout: REQUEST_TIMEOUT, ..policy.trusting(&url) };
+        policy.check(&url).map_err(|error| wrong(&error))?;
+        if url.scheme() == "http" && !is_local(&url) {
+            return Err(wrong(
+                &"its URL begins with http, so requests and credentials would be sent unencrypted. Use https",
+            ));
+        }
+        let client = RestrictedHttpClient::new(policy).map_err(|error| wrong(&error))?;
+        Ok(RestrictedSender { client, host: url.host_str().unwrap_or_default().to_owned() })
+    }
+}
+
+impl HttpSender for RestrictedSender {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, String>> {
+        Box::pin(async move {
+            let failed = |error: loggia_auth::restricted_http::FetchError| {
+                // The URL of the error may hold an API key in its query.
+                tracing::debug!(%error, "a request to an API failed");
+                format!("the request to {} failed", self.host)
+            };
+            let fetched =
+                self.client.send(FetchRequest::from_http(request).map_err(failed)?).await.map_err(failed)?;
+            let mut response = Response::new(fetched.body);
+            *response.status_mut() = fetched.status;
+            *response.headers_mut() = fetched.headers;
+            Ok(response)
+        })
+    }
+}
