@@ -1,5 +1,5 @@
-//! What one operation may still spend: directory entries, bytes read, time. One value is passed along, so
-//! that a search over many small files and one over a single endless file end alike.
+//! The limits of one operation: directory entries, bytes read, time. One value is passed along, so that a search
+//! over many small files and one over a single endless file stop at the same limits.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::Limits;
 
-/// What is left.
+/// The rest of an operation's limits.
 #[derive(Debug, Clone)]
 pub(super) struct Budget {
     entries: usize,
@@ -18,7 +18,7 @@ pub(super) struct Budget {
     spent: Option<Spent>,
 }
 
-/// Asked while work goes on: whether nobody waits for it any more.
+/// Reports during an operation whether its caller has gone.
 #[derive(Clone, Default)]
 pub(super) struct Stop(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
 
@@ -38,7 +38,7 @@ impl fmt::Debug for Stop {
     }
 }
 
-/// What ran out.
+/// The limit that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spent {
     Entries,

@@ -60,11 +60,11 @@ pub(super) enum ExpectedContent<'c> {
 }
 
 impl Files {
-    /// Returns the permission to change `path`; waits for the changes under way.
+    /// Returns the permission to change `path`; waits for running changes.
     ///
     /// # Errors
     ///
-    /// Fails if the folder is read-only, or if the changes under way do not end in the time of one operation or before
+    /// Fails if the folder is read-only, or if running changes do not end in the time of one operation or before
     /// the caller has gone.
     pub(super) fn change(&self, path: &str) -> Result<ChangePermit<'_>> {
         if !self.options.writable {
@@ -88,7 +88,7 @@ impl Files {
     }
 
     /// Follows the links that `path` itself is, and returns the path that the last one leads to, which need not exist.
-    /// Directories on the way are left to the system, which follows and confines them when one is opened.
+    /// Parent directories are left to the system, which follows and confines them when one is opened.
     ///
     /// `canonicalize` would not do: it reads the path of an open file, which is another one once the file is replaced.
     pub(super) fn follow_links(&self, path: &RelPath) -> Result<PathBuf> {

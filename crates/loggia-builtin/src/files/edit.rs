@@ -23,10 +23,10 @@ const MAX_NAMED: usize = 10;
 /// The characters of a passage that a hint shows.
 const MAX_HINT: usize = 4000;
 
-/// How long the smallest diff is looked for before a larger one will do.
+/// The longest search for the smallest diff; after it a larger diff is returned.
 const DIFF_TIME: Duration = Duration::from_millis(500);
 
-/// What to edit.
+/// The file and the passages to replace.
 #[derive(Debug, Clone, Default)]
 pub struct EditRequest {
     /// The file.
@@ -50,16 +50,16 @@ pub struct Edit {
     pub replace_all: bool,
 }
 
-/// What was edited.
+/// The result of an edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Edited {
     /// The path, relative to the root of the folder.
     pub path: String,
     /// Whether the file was changed; false for a dry run.
     pub applied: bool,
-    /// How many passages were replaced.
+    /// The number of passages that were replaced.
     pub replaced: usize,
-    /// What changed, as a unified diff.
+    /// The changes, as a unified diff.
     pub diff: String,
     /// Stands for the new content, for `if_unchanged`.
     pub hash: String,

@@ -1,5 +1,5 @@
-//! What can go wrong with a file, said to a language model: each message names the cause and what to try
-//! next, and none shows where on the machine the folder is.
+//! The errors of file operations, written for a language model: each message names the cause and the next step, and
+//! none shows the place of the folder on the machine.
 
 use std::fmt;
 use std::io;
@@ -19,7 +19,7 @@ pub enum FilesError {
     },
     /// The folder itself was deleted after it was opened.
     RootGone,
-    /// The path, or a link on its way, leads out of the folder.
+    /// The path, or a link in it, leads out of the folder.
     Outside {
         /// The path that was asked for.
         path: String,
@@ -28,7 +28,7 @@ pub enum FilesError {
     BadPath {
         /// The path that was asked for.
         path: String,
-        /// What is wrong with it.
+        /// The defect of the path.
         reason: &'static str,
     },
     /// A change was asked of a server that may only read.
@@ -42,9 +42,9 @@ pub enum FilesError {
     NotAFile {
         /// The path that was asked for.
         path: String,
-        /// What is there instead.
+        /// The kind of thing that was found.
         found: &'static str,
-        /// What to do with what is there.
+        /// The next step for that kind.
         advice: &'static str,
     },
     /// A directory was needed here.
@@ -52,11 +52,11 @@ pub enum FilesError {
         /// The path, or the part of it, that is no directory.
         path: String,
     },
-    /// Something is in the way.
+    /// The path exists already.
     Exists {
-        /// What is already there.
+        /// The path.
         path: String,
-        /// How to say that it may be replaced, or what else to do.
+        /// The option that permits replacement, or another next step.
         advice: &'static str,
     },
     /// The directory to delete has something in it.
@@ -66,7 +66,7 @@ pub enum FilesError {
     },
     /// The operation cannot apply to the folder itself.
     Root {
-        /// What was asked, as a verb.
+        /// The refused operation, as a verb.
         verb: &'static str,
     },
     /// The file or the content is above a limit.
@@ -77,7 +77,7 @@ pub enum FilesError {
         size: u64,
         /// The limit in bytes.
         limit: u64,
-        /// What to do instead.
+        /// The next step.
         advice: &'static str,
     },
     /// The file is not what the caller last saw.
@@ -94,7 +94,7 @@ pub enum FilesError {
     },
     /// The request asks for what cannot be: a range after the end of the file, a cursor that is none.
     BadRequest {
-        /// What is wrong with it, and what would be right.
+        /// The defect, and the correct form.
         reason: String,
     },
     /// One of several edits cannot be made.
@@ -103,14 +103,14 @@ pub enum FilesError {
         path: String,
         /// Which of the edits, counted from 1.
         edit: usize,
-        /// What is wrong with it.
+        /// The defect of the edit.
         problem: EditProblem,
     },
     /// A glob or a regular expression does not parse.
     BadPattern {
         /// The pattern.
         pattern: String,
-        /// What the parser says.
+        /// The parser's message.
         reason: String,
     },
     /// The user or process that runs the server has no permission.
@@ -160,7 +160,7 @@ pub enum EditProblem {
     },
     /// The old text occurs more than once.
     Ambiguous {
-        /// How often.
+        /// The number of matches.
         count: usize,
         /// The lines of the first few occurrences.
         lines: Vec<usize>,
@@ -179,7 +179,7 @@ impl FilesError {
         FilesError::BadPath { path: excerpt(path), reason }
     }
 
-    /// What an error of the operating system means at `path`.
+    /// Converts an error of the operating system at `path`.
     pub(super) fn from_io(path: &str, error: &io::Error) -> FilesError {
         let path = path.to_owned();
         match error.kind() {
@@ -242,7 +242,7 @@ impl fmt::Display for FilesError {
             ),
             FilesError::BadPath { path, reason } => write!(f, "the path '{path}' cannot be used: {reason}"),
             FilesError::ReadOnly => f.write_str(
-                "this server is read-only, so nothing was changed; whoever runs it can start it with --write",
+                "this server is read-only, so nothing was changed; its administrator can start it with --write",
             ),
             FilesError::Sensitive { path } => write!(
                 f,

@@ -4,7 +4,7 @@ use super::walk::{Found, Scope};
 use super::{Files, FilesError, Listing, Result, error};
 use crate::glob::{BoundedGlob, GlobOptions};
 
-/// What to find.
+/// The pattern to find and the directory to search.
 #[derive(Debug, Clone, Default)]
 pub struct FindRequest {
     /// The glob. With a slash in it, it is matched against the path below `path`; without, against the
@@ -18,9 +18,9 @@ pub struct FindRequest {
     pub hidden: bool,
     /// Whether what a `.gitignore` excludes is searched.
     pub ignored: bool,
-    /// How many paths are returned at most; the limit for a page where it is none.
+    /// The most paths to return; by default the limit of a page.
     pub limit: Option<usize>,
-    /// Where an earlier page ended.
+    /// The cursor that the previous page returned.
     pub cursor: Option<String>,
 }
 

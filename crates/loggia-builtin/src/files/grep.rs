@@ -38,7 +38,7 @@ const MAX_REASON: usize = 1000;
 /// Memory for a compiled pattern.
 const PATTERN: usize = 4 << 20;
 
-/// What to search for.
+/// The pattern to search for and the files to search.
 #[derive(Debug, Clone, Default)]
 pub struct GrepRequest {
     /// The pattern: a regular expression, in the syntax of the `regex` crate.
@@ -57,25 +57,25 @@ pub struct GrepRequest {
     pub hidden: bool,
     /// Whether what a `.gitignore` excludes is searched.
     pub ignored: bool,
-    /// How many matching lines are returned at most.
+    /// The most matching lines to return.
     pub limit: Option<usize>,
     /// The file with which an earlier search ended.
     pub cursor: Option<String>,
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct GrepResult {
     /// The files with matches, in order of path.
     pub files: Vec<FileMatches>,
-    /// How many lines match, as far as the search went.
+    /// The number of matching lines in the files that were searched.
     pub matches: usize,
-    /// How many files were searched.
+    /// The number of files that were searched.
     pub searched: usize,
     /// Cursor for the next call, which searches the files after these; absent when all were searched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
-    /// What was left out, and why.
+    /// Notes on skipped files and lines, with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -140,7 +140,7 @@ impl Files {
     }
 }
 
-/// A search under way.
+/// A running search.
 struct Search {
     matcher: RegexMatcher,
     searcher: Searcher,

@@ -1,4 +1,4 @@
-//! What is in a directory, a page at a time.
+//! Lists the content of a directory in pages.
 
 use loggia::JsonSchema;
 use serde::Serialize;
@@ -7,20 +7,20 @@ use super::path::RelPath;
 use super::walk::{Flow, Found, Scope, Walk};
 use super::{Files, FilesError, Kind, Result};
 
-/// What to list.
+/// The directory to list, and the depth.
 #[derive(Debug, Clone)]
 pub struct ListRequest {
     /// The directory.
     pub path: String,
-    /// How many levels below it are shown.
+    /// The number of levels below it.
     pub depth: usize,
     /// Whether names that begin with a dot are shown.
     pub hidden: bool,
     /// Whether what a `.gitignore` excludes is shown.
     pub ignored: bool,
-    /// How many entries are returned at most; the limit for a page where it is none.
+    /// The most entries to return; by default the limit of a page.
     pub limit: Option<usize>,
-    /// Where an earlier page ended.
+    /// The cursor that the previous page returned.
     pub cursor: Option<String>,
 }
 
@@ -40,12 +40,12 @@ impl Default for ListRequest {
 /// A page of paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Listing {
-    /// What was found, in order of path.
+    /// The entries, sorted by path.
     pub entries: Vec<Entry>,
-    /// What to send as `cursor` for the next page; absent on the last one.
+    /// The `cursor` of the request for the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
-    /// What was left out, and why.
+    /// Notes on skipped entries, with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -55,7 +55,7 @@ pub struct Listing {
 pub struct Entry {
     /// The path, relative to the root of the folder.
     pub path: String,
-    /// What is there.
+    /// The kind of the entry.
     pub kind: Kind,
     /// The size of a file in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]

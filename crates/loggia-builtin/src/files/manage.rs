@@ -16,18 +16,18 @@ use super::{Files, FilesError, Kind, Result};
 /// Paths offered to complete one.
 const MAX_COMPLETIONS: usize = 100;
 
-/// What to move.
+/// The old and the new path of a move.
 #[derive(Debug, Clone, Default)]
 pub struct MoveRequest {
-    /// Where it is.
+    /// The present path.
     pub from: String,
-    /// Where it goes: the whole new path. Directories on the way to it are created.
+    /// The whole new path. Missing parent directories are created.
     pub to: String,
     /// Whether a file that is there may be replaced.
     pub overwrite: bool,
 }
 
-/// What to delete.
+/// The path to delete.
 #[derive(Debug, Clone, Default)]
 pub struct DeleteRequest {
     /// The file, link or directory.
@@ -36,12 +36,12 @@ pub struct DeleteRequest {
     pub recursive: bool,
 }
 
-/// What was deleted.
+/// The result of a deletion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Deleted {
     /// The path, relative to the root of the folder.
     pub path: String,
-    /// What was there.
+    /// The kind of thing that was deleted.
     pub kind: Kind,
 }
 
@@ -76,7 +76,7 @@ impl Files {
         temporary::rename_new(&from.dir, from.as_path(), &to.dir, &to.name).map_err(|e| to.refused(self, &e))
     }
 
-    /// Creates a directory, with those on the way to it. Returns whether it was not there before.
+    /// Creates a directory and its missing parents. Returns whether the directory is new.
     pub fn create_directory(&self, path: &str) -> Result<bool> {
         let change = self.change(path)?;
         let path = self.parse(path)?;

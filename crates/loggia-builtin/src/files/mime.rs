@@ -1,4 +1,4 @@
-//! The media type of a file by its name. A short table: what a host shows in its own way (images, audio,
+//! The media type of a file by its name. A short table: the types that a host displays (images, audio,
 //! documents) and the text types people read; everything else is told apart as text or bytes by content.
 
 /// The type that the file's extension stands for, if it is in the table.

@@ -57,7 +57,7 @@ pub use write::{WriteRequest, Written};
 use budget::{Budget, Stop};
 use path::RelPath;
 
-/// What the result of an operation is.
+/// The result of a file operation.
 pub type Result<T> = std::result::Result<T, FilesError>;
 
 /// One folder. Cheap to clone; all clones are one folder.
@@ -74,7 +74,7 @@ pub struct Files {
     stop: Stop,
 }
 
-/// How a folder may be used.
+/// The permissions and limits of a folder.
 #[derive(Debug, Clone, Default)]
 pub struct FilesOptions {
     /// Whether anything may be changed.
@@ -107,7 +107,7 @@ pub struct Limits {
     pub held: usize,
     /// Bytes that one operation reads from files (1 GiB).
     pub scan: u64,
-    /// How long one operation reads or walks (10 s).
+    /// The longest time that one operation reads or walks (10 s).
     pub time: Duration,
     /// Calls to the server of a folder that run at once (8).
     pub running: usize,
@@ -134,7 +134,7 @@ impl Default for Limits {
     }
 }
 
-/// What a path leads to.
+/// The kind of thing that a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -222,7 +222,7 @@ impl Files {
         RelPath::parse(input, &self.roots)
     }
 
-    /// What is at `path`, after links.
+    /// Returns the metadata of `path`; follows links.
     fn metadata(&self, path: &RelPath) -> Result<Metadata> {
         self.check_root(path)?;
         self.root.metadata(path.as_path()).map_err(|e| self.explain(path, &e))
@@ -260,7 +260,7 @@ fn check_regular(path: &RelPath, metadata: &Metadata) -> Result<()> {
     Err(FilesError::NotAFile { path: path.to_string(), found: kind.noun(), advice })
 }
 
-/// Opens what may be a file without waiting: a pipe would otherwise block until somebody writes.
+/// Opens what may be a file without waiting: a pipe would otherwise block until a writer opens it.
 /// The caller looks at the kind.
 fn open_regular(dir: &Dir, path: &Path) -> std::io::Result<(File, Metadata)> {
     let file = dir.open_with(path, OpenOptions::new().read(true).nonblock(true))?;

@@ -9,17 +9,17 @@ use super::budget::{Budget, Metered};
 use super::path::RelPath;
 use super::{Files, FilesError, Result, mime};
 
-/// How much of a file is looked at to tell text from bytes.
+/// The number of bytes at the start of a file that decide whether it is text.
 const PROBE: usize = 8 << 10;
 
-/// What to read.
+/// The file to read, and the range.
 #[derive(Debug, Clone, Default)]
 pub struct ReadRequest {
     /// The file.
     pub path: String,
     /// Which part of it.
     pub range: ReadRange,
-    /// How many bytes are returned at most.
+    /// The most bytes to return.
     pub max_bytes: Option<usize>,
     /// Whether each line begins with its number and a tab.
     pub line_numbers: bool,
@@ -35,7 +35,7 @@ pub enum ReadRange {
     Lines {
         /// The first, counted from 1.
         first: u64,
-        /// How many; none for all that follow.
+        /// The number of lines; `None` for all that follow.
         count: Option<u64>,
     },
     /// As many lines from the end.
@@ -44,12 +44,12 @@ pub enum ReadRange {
     Bytes {
         /// The first, counted from 0.
         offset: u64,
-        /// How many; none for all that follow.
+        /// The number of bytes; `None` for all that follow.
         length: Option<u64>,
     },
 }
 
-/// What was read.
+/// The result of a read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadResult {
     /// The path, relative to the root of the folder.
@@ -64,9 +64,9 @@ pub struct ReadResult {
     pub lines: Option<(u64, u64)>,
     /// The first byte returned and the one after the last, where bytes were read.
     pub bytes: Option<(u64, u64)>,
-    /// What was read.
+    /// The content of the file or range.
     pub content: Content,
-    /// What was left out, and how to read it.
+    /// A note on omitted content, and on the request that reads it.
     pub note: Option<String>,
 }
 
@@ -79,7 +79,7 @@ pub enum Content {
     Binary(Vec<u8>),
 }
 
-/// What a read of one range gives, before it is described.
+/// The content of one range, without its description.
 struct Part {
     content: Content,
     lines: Option<(u64, u64)>,
@@ -126,7 +126,7 @@ struct BoundedRead<'p> {
     file: File,
     size: u64,
     max: usize,
-    /// How much of a file that is no text is returned where no range is asked for.
+    /// The most bytes of a file that is not text, if no range is requested.
     whole_max: usize,
     budget: Budget,
 }
@@ -239,7 +239,7 @@ impl BoundedRead<'_> {
 }
 
 impl Content {
-    /// How many bytes it is.
+    /// Returns the number of bytes.
     pub fn len(&self) -> usize {
         match self {
             Content::Text(text) => text.len(),

@@ -67,7 +67,7 @@ impl fmt::Display for OpenError {
             (io::ErrorKind::PermissionDenied, OpenStep::Open) => write!(
                 f,
                 "the account that runs this server may not reach the folder {root}; give it the permission to \
-                 search (x) every folder on the way, or name another one"
+                 search (x) every parent folder, or name another one"
             ),
             (io::ErrorKind::PermissionDenied, OpenStep::List) => write!(
                 f,
@@ -96,7 +96,7 @@ mod tests {
             (io::ErrorKind::NotFound, OpenStep::Open, "create it"),
             (io::ErrorKind::NotFound, OpenStep::List, "create it"),
             (io::ErrorKind::NotADirectory, OpenStep::Open, "name the folder that it is in"),
-            (io::ErrorKind::PermissionDenied, OpenStep::Open, "search (x) every folder on the way"),
+            (io::ErrorKind::PermissionDenied, OpenStep::Open, "search (x) every parent folder"),
             (io::ErrorKind::PermissionDenied, OpenStep::List, "read and search (rx)"),
             (io::ErrorKind::TimedOut, OpenStep::List, "cannot be opened"),
         ];

@@ -74,14 +74,14 @@ impl Folder {
         cx: &Cx,
         /// The directory; the whole folder where it is left out
         path: Option<String>,
-        /// How many levels are shown; 1 where it is left out
+        /// Number of levels to show; 1 by default
         #[arg(min = 1, max = 100)]
         depth: Option<usize>,
         /// Whether to show names that begin with a dot
         hidden: Option<bool>,
         /// Whether to show what .gitignore excludes
         ignored: Option<bool>,
-        /// How many entries at most
+        /// Most entries to return
         #[arg(min = 1, max = 1000)]
         limit: Option<usize>,
         /// next_cursor of the page before
@@ -114,7 +114,7 @@ impl Folder {
         hidden: Option<bool>,
         /// Whether to look at what .gitignore excludes
         ignored: Option<bool>,
-        /// How many paths at most
+        /// Most paths to return
         #[arg(min = 1, max = 1000)]
         limit: Option<usize>,
         /// next_cursor of the page before
@@ -148,14 +148,14 @@ impl Folder {
         literal: Option<bool>,
         /// Whether capital and small letters are the same
         ignore_case: Option<bool>,
-        /// How many lines to show before and after each match
+        /// Number of lines to show before and after each match
         #[arg(max = 20)]
         context: Option<usize>,
         /// Whether to look at names that begin with a dot
         hidden: Option<bool>,
         /// Whether to look at what .gitignore excludes
         ignored: Option<bool>,
-        /// How many matching lines at most; 200 where it is left out
+        /// Most matching lines to return; 200 by default
         #[arg(min = 1, max = 1000)]
         limit: Option<usize>,
         /// next_cursor of the search before
@@ -187,15 +187,15 @@ impl Folder {
         /// The first line to read, counted from 1
         #[arg(min = 1)]
         first_line: Option<u64>,
-        /// How many lines to read
+        /// Number of lines to read
         line_count: Option<u64>,
-        /// How many lines to read from the end
+        /// Number of lines to read from the end
         last_lines: Option<u64>,
         /// The first byte to read, counted from 0
         offset: Option<u64>,
-        /// How many bytes to read
+        /// Number of bytes to read
         length: Option<u64>,
-        /// How many bytes to return at most; 65536 where it is left out
+        /// Most bytes to return; 65536 by default
         #[arg(min = 1)]
         max_bytes: Option<usize>,
         /// Whether to begin each line with its number and a tab
@@ -252,7 +252,7 @@ struct Directory {
 
 #[tools(writing)]
 impl Folder {
-    /// Creates a text file, or replaces all of its content. Directories on the way are created. To change parts of
+    /// Creates a text file, or replaces all of its content. Missing parent directories are created. To change parts of
     /// a file, use edit.
     #[tool(title = "Write a file", destructive, idempotent, open_world = false)]
     async fn write(
@@ -301,12 +301,12 @@ impl Folder {
         Ok(Json(edited))
     }
 
-    /// Moves or renames a file or a directory. Directories on the way are created.
+    /// Moves or renames a file or a directory. Missing parent directories are created.
     #[tool(name = "move", title = "Move or rename", destructive, open_world = false)]
     async fn rename(
         &self,
         cx: &Cx,
-        /// Where it is
+        /// The present path
         from: String,
         /// The whole new path
         to: String,
@@ -321,7 +321,7 @@ impl Folder {
         Ok(Json(moved))
     }
 
-    /// Creates a directory, with those on the way to it.
+    /// Creates a directory and its missing parents.
     #[tool(title = "Create a directory", destructive = false, idempotent, open_world = false)]
     async fn create_directory(
         &self,
@@ -343,7 +343,7 @@ impl Folder {
     async fn delete(
         &self,
         cx: &Cx,
-        /// What to delete
+        /// The path to delete
         path: String,
         /// Whether to delete a directory with all that is in it
         recursive: Option<bool>,

@@ -1,4 +1,4 @@
-//! What is known of a path without reading it.
+//! The metadata of a path, without reading its content.
 
 use std::io::Read as _;
 
@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::path::RelPath;
 use super::{Files, FilesError, Kind, Result, mime};
 
-/// What is at a path.
+/// The metadata of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Stat {
     /// The path, relative to the root of the folder.
     pub path: String,
-    /// What is there. A link is described as what it leads to.
+    /// The kind of thing at the path. A link has the kind of its target.
     pub kind: Kind,
     /// The size of a file in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -47,7 +47,7 @@ impl Files {
         self.same_name_elsewhere(path.name())
     }
 
-    /// The deepest directory on the way to `path` that exists, and the missing path beneath it.
+    /// Returns the deepest parent directory of `path` that exists, and the missing path beneath it.
     fn first_missing(&self, path: &RelPath) -> Option<(RelPath, RelPath)> {
         let mut missing = path.clone();
         loop {

@@ -24,14 +24,14 @@ pub(super) use names::first_names;
 /// The deepest directory below the start that is entered. Each level keeps a handle open.
 const MAX_DEPTH: usize = 100;
 
-/// What a walk shows.
+/// The directory, depth and filters of a walk.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scope {
     /// Whether names that begin with a dot are shown.
     pub(super) hidden: bool,
     /// Whether what a `.gitignore` excludes is shown.
     pub(super) ignored: bool,
-    /// How many levels are shown; none for all.
+    /// The number of levels to show; `None` for all.
     pub(super) depth: Option<usize>,
     /// The walk goes on after this path.
     pub(super) after: Option<String>,
@@ -61,7 +61,7 @@ pub(super) enum Flow {
     Stop,
 }
 
-/// What is called for each thing found. It may spend from the walk's budget.
+/// The function that a walk calls for each entry. It may spend from the walk's budget.
 pub(super) type Visit<'v> = dyn FnMut(Found<'_>, &mut Budget) -> Flow + 'v;
 
 /// A walk, and what it counts.
@@ -125,7 +125,7 @@ impl Walk {
         self.budget.spent().is_some() || self.too_deep > 0
     }
 
-    /// What a caller should know about how the walk went.
+    /// Returns notes for the caller: skipped entries and limits that were reached.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some(spent) = self.budget.spent() {
@@ -226,7 +226,7 @@ impl Walk {
     ) -> Flow {
         let path = path::join(at, &name.text);
         let place = Place::of(&path, self.scope.after.as_deref());
-        // What is on the way to the cursor costs nothing, so that each page gets further than the one before.
+        // Entries before the cursor cost nothing, so that each page gets further than the one before.
         if place == Place::After && self.budget.entry().is_err() {
             return Flow::Stop;
         }
@@ -273,7 +273,7 @@ impl Walk {
     }
 }
 
-/// Where a path stands to the cursor, in the order of the walk.
+/// The position of a path relative to the cursor, in the order of the walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// It was shown on an earlier page, with all below it.

@@ -10,10 +10,10 @@ use super::change::{ChangePermit, ExpectedContent, LockedEntry};
 use super::path::RelPath;
 use super::{Files, FilesError, Kind, Result, stat};
 
-/// What to write.
+/// The file and its new content.
 #[derive(Debug, Clone, Default)]
 pub struct WriteRequest {
-    /// The file. Directories on the way to it are created.
+    /// The file. Missing parent directories are created.
     pub path: String,
     /// All of its content.
     pub content: Vec<u8>,
@@ -23,7 +23,7 @@ pub struct WriteRequest {
     pub if_unchanged: Option<String>,
 }
 
-/// What was written.
+/// The result of a write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Written {
     /// The path, relative to the root of the folder.
@@ -58,7 +58,7 @@ impl Files {
         })
     }
 
-    /// Locks the place that the path leads to. Directories on the way are created, unless a file has to be there.
+    /// Locks the place that the path leads to. Missing parent directories are created, unless a file has to be there.
     fn place_to_write(
         &self,
         change: &ChangePermit<'_>,

@@ -1,4 +1,4 @@
-//! What was read, as the protocol shows it: text as text, pictures as pictures, other bytes as a resource.
+//! Converts file content to content blocks: text as text, pictures as pictures, other bytes as a resource.
 
 use std::fmt::Write as _;
 
@@ -38,10 +38,10 @@ struct Structured<'r> {
     /// The first byte returned, counted from 0
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
-    /// What was read, where it is text; other content is beside this
+    /// The text of the file; other content is a content block of its own
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'r str>,
-    /// What was left out, and how to read it
+    /// A note on omitted content, and on the request that reads it
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'r str>,
 }
@@ -103,7 +103,7 @@ pub(super) fn contents(uri: &str, mime_type: &str, content: Content) -> Resource
     contents.mime_type(mime_type)
 }
 
-/// What a model should know beside the content, in one line.
+/// Returns the facts that a model needs beside the content, in one line.
 fn facts(read: &ReadResult) -> String {
     let mut facts = format!("({}, {} bytes", read.path, read.size);
     if let Some((first, last)) = read.lines {

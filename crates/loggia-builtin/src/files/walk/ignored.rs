@@ -33,7 +33,7 @@ pub(super) struct IgnoreRules {
 }
 
 struct Level {
-    /// How many bytes of a path name this level's directory, with the slash after it.
+    /// The number of bytes of a path that name this level's directory, with the slash after it.
     prefix: usize,
     rules: Gitignore,
     size: RuleSize,
