@@ -1,4 +1,4 @@
-//! How a command ends: the exit code that scripts read, and the sentence that people read.
+//! The end of a command: the exit code for scripts, and the sentence for people.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -26,7 +26,7 @@ pub(crate) enum Code {
     Cancelled = 130,
 }
 
-/// How servers, and we, say that a credential is good and not enough.
+/// Phrases by which servers, and Loggia, report that a valid credential lacks a scope.
 const LACKS_SCOPE: [&str; 2] = ["insufficient_scope", "wants the scopes"];
 
 /// Why a command did not do what it was asked.
@@ -35,11 +35,11 @@ pub(crate) struct Failure {
     code: Code,
     message: String,
     hint: Option<String>,
-    /// Whether somebody who signs in helps.
+    /// Whether a sign-in helps.
     sign_in: bool,
 }
 
-/// What a command comes to.
+/// The result of a command.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
 impl Failure {
@@ -73,7 +73,7 @@ impl Failure {
         self
     }
 
-    /// Names the server where somebody has to sign in, if that is what helps.
+    /// Names the server to sign in to, if a sign-in helps.
     pub(crate) fn at(self, target: Option<&String>) -> Failure {
         let Some(target) = target.filter(|_| self.sign_in) else { return self };
         // A credential that is good would only be found good again.
@@ -92,7 +92,7 @@ impl Failure {
         let mut err = anstream::stderr().lock();
         let (red, dim) = (AnsiColor::Red.on_default().bold(), Style::new().dimmed());
         if !self.message.is_empty() {
-            // Nobody is left to tell when stderr itself is gone.
+            // If stderr itself is closed, no output is left for this error.
             let _ = writeln!(err, "{red}error{red:#}: {}", shown(&self.message));
         }
         if let Some(hint) = &self.hint {

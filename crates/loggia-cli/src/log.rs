@@ -1,4 +1,4 @@
-//! What the program logs, always on stderr: stdout belongs to results, and with `up --stdio` to the protocol.
+//! The log of the program, always on stderr: stdout belongs to results, and with `up --stdio` to the protocol.
 
 mod fields;
 mod repeats;
@@ -21,7 +21,7 @@ use crate::render::text::one_line;
 use fields::EscapedFields;
 use repeats::CountRepeats;
 
-/// Where the SDK traces the messages of its clients.
+/// The target under which the SDK traces the messages of its clients.
 const WIRE: &str = "loggia::wire";
 
 /// Starts to log as the command line says, without what `redactor` takes out.
@@ -35,7 +35,7 @@ pub(crate) fn start(args: &Args, redactor: &Redactor) {
         (_, 0) => "error",
     };
     let asked = std::env::var("LOGGIA_LOG").unwrap_or_else(|_| default.to_owned());
-    // Filters that know beforehand what they let through: what nobody hears costs nothing.
+    // Filters that know beforehand what they let through: disabled events cost nothing.
     let filter = EnvFilter::builder().parse_lossy(format!("{asked},{WIRE}=off"));
     let format = CountRepeats::new(lines::format().with_target(args.verbose > 0));
     let lines = lines::layer()

@@ -52,7 +52,7 @@ fn run(args: Args, redactor: &Redactor) -> Outcome {
     log::start(&args, redactor);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(commands::run(args, redactor.clone()));
-    // A question on the terminal may still wait for a line that nobody will type.
+    // A question on the terminal may still wait for a line that the user will not type.
     runtime.shutdown_background();
     outcome
 }

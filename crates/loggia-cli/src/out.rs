@@ -1,5 +1,5 @@
-//! What goes to stdout and stderr. Results and nothing else go to stdout; a reader that goes away early
-//! (`loggia tools … | head -1`) ends the program quietly.
+//! Output on stdout and stderr. Only results go to stdout; a reader that closes it early (`loggia tools … | head -1`)
+//! ends the program quietly.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -10,18 +10,18 @@ use anstyle::{AnsiColor, Style};
 use crate::args::ColorArg;
 use crate::render::text::escape_json;
 
-/// Width of a table where nobody can see it.
+/// Width of a table if the output is no terminal.
 const PIPE_WIDTH: usize = 100;
 
 /// Names in tables.
 pub(crate) const NAME: Style = AnsiColor::Cyan.on_default().bold();
-/// What matters less.
+/// The style of less important text.
 pub(crate) const DIM: Style = Style::new().dimmed();
-/// What is good.
+/// The style of success.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-/// What needs attention.
+/// The style of warnings.
 pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
-/// What is bad.
+/// The style of failures.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default();
 /// Titles.
 pub(crate) const BOLD: Style = Style::new().bold();
@@ -61,7 +61,7 @@ pub(crate) fn print_json(text: &str) -> io::Result<()> {
 
 /// Writes one line to stderr, for a person.
 pub(crate) fn note(line: impl fmt::Display) {
-    // Nobody is left to tell when stderr itself is gone.
+    // If stderr itself is closed, no output is left for this error.
     let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 

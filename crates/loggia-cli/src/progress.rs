@@ -1,5 +1,4 @@
-//! How far a call is, on stderr: one line that is rewritten where somebody watches, a line now and then where
-//! nobody does.
+//! The progress of a call, on stderr: one line that is rewritten on a terminal, otherwise a new line at intervals.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -13,7 +12,7 @@ use loggia_connect::redact::Redactor;
 use crate::out::{BAD, DIM, NAME, WARN};
 use crate::render::text::one_line;
 
-/// How often a line is written where nobody watches.
+/// The interval between lines if stderr is no terminal.
 const QUIET: Duration = Duration::from_secs(1);
 /// The same for a server that starts.
 const QUIET_START: Duration = Duration::from_secs(10);
@@ -33,9 +32,9 @@ pub(crate) struct Screen {
 struct State {
     /// A progress line is on the screen.
     shown: bool,
-    /// When a line was last written where nobody watches.
+    /// The time of the last line, if stderr is no terminal.
     last: Option<Instant>,
-    /// Somebody is being asked something.
+    /// Whether the user is being asked a question.
     held: bool,
 }
 
@@ -161,7 +160,7 @@ fn clear(state: &mut State) {
 
 fn write(text: &str) {
     let mut err = anstream::stderr().lock();
-    // Nobody is left to tell when stderr itself is gone.
+    // If stderr itself is closed, no output is left for this error.
     let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }
 

@@ -11,7 +11,7 @@ use super::Console;
 use crate::out::{BOLD, DIM, NAME, WARN};
 use crate::render::text::one_line;
 
-/// What a line comes to.
+/// The meaning of one line of input.
 enum Line {
     /// Nothing was typed.
     Empty,

@@ -1,5 +1,5 @@
-//! Questions of a server, put to the person at the terminal. Where nobody is there to be asked, the answer is
-//! "declined", and a note says so: a script must not hang.
+//! Questions of a server, put to the user at the terminal. Without a user at the terminal the answer is "declined",
+//! and a note says so: a script must not hang.
 
 mod form;
 
@@ -14,7 +14,7 @@ use crate::out::{BOLD, DIM, NAME, WARN};
 use crate::progress::Screen;
 use crate::render::text::one_line;
 
-/// Who answers a server's questions.
+/// The terminal that answers a server's questions.
 #[derive(Clone)]
 pub(crate) struct Asking {
     screen: Arc<Screen>,

@@ -26,7 +26,7 @@ const CLIENT_SECRET: &str = "LOGGIA_CLIENT_SECRET";
 const SSO_SECRET: &str = "LOGGIA_SSO_CLIENT_SECRET";
 /// Longest line that is read for an answer.
 const MAX_LINE: u64 = 16 << 10;
-/// How long a browser may take to hear that we leave, and how often we look.
+/// The longest wait for the browser to load the last page, and the interval between checks.
 const GOODBYE: Duration = Duration::from_secs(2);
 const GOODBYE_POLL: Duration = Duration::from_millis(5);
 
@@ -269,7 +269,7 @@ fn browser(no_browser: bool) -> LoopbackUserAgent {
     // What else is on stdin is not ours to read.
     let reads = no_browser || std::io::stdin().is_terminal();
     let show = move |page: &url::Url| {
-        // The page is of somebody else's choosing, and a desktop starts other things by other schemes.
+        // The server chose this page, and a desktop opens other programs for other schemes.
         if !matches!(page.scheme(), "https" | "http") {
             out::note(format!("{BAD}the sign-in page has no http or https address: {page}{BAD:#}"));
             return Err("it has no http or https address".to_owned());

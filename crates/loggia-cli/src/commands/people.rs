@@ -1,5 +1,5 @@
-//! `loggia auth people`: who has signed in to this machine's `loggia up`, and to its connectors for themselves, without
-//! what they were given; and the end of that, for somebody who leaves.
+//! `loggia auth people`: lists the users who signed in to this machine's `loggia up` and to its connectors, without their
+//! credentials, and removes a user who leaves.
 
 use std::path::Path;
 use std::time::SystemTime;

@@ -1,4 +1,4 @@
-//! What is said of a credential: how things stand with its server, and for how long.
+//! The report on a credential: the state of its server, and the time until it expires.
 
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, BAD, DIM, GOOD, NAME, WARN};
 use crate::render::text::one_line;
 
-/// How things stand with a server.
+/// The state of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum State {
@@ -27,7 +27,7 @@ impl State {
         matches!(self, State::SignedIn | State::NotNeeded)
     }
 
-    /// What `status` of one server ends with.
+    /// Returns the outcome of `status` for one server.
     pub(super) fn outcome(self, target: &str) -> Outcome {
         if self.is_well() {
             return Ok(());
@@ -37,7 +37,7 @@ impl State {
     }
 }
 
-/// What there is to say of a credential.
+/// A report on a credential.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {

@@ -20,7 +20,7 @@ use crate::render::lenient;
 use crate::render::text::one_line;
 use crate::target;
 
-/// How long a server may take to hear that we leave.
+/// The longest wait for a server when the connection closes.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// One command's dealings with one server.
@@ -93,12 +93,12 @@ impl<'a> Session<'a> {
         self.client.get().expect("commands run after the connection is made")
     }
 
-    /// What the server offers.
+    /// Returns the capabilities of the server.
     pub(crate) fn capabilities(&self) -> ServerCapabilities {
         self.client().capabilities().unwrap_or_default()
     }
 
-    /// How long connecting took.
+    /// Returns the time that connecting took.
     pub(crate) fn connected_in(&self) -> Duration {
         self.connected_in.get().copied().unwrap_or_default()
     }

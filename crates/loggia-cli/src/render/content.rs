@@ -1,5 +1,5 @@
-//! What a tool, a resource or a prompt gives, block by block: text as it is, everything else in a line, or in
-//! a file where the user wants files.
+//! The content of tool results, resources and prompts, block by block: text unchanged, everything else in one line,
+//! or in a file if the user asked for files.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::exit::{Failure, Outcome};
 use crate::out::{BOLD, DIM, NAME};
 use crate::render::json::pretty;
 
-/// Where pictures, sound and files go.
+/// The folder for pictures, sound and files.
 pub(crate) struct Saving<'a> {
     folder: Option<&'a Path>,
     count: usize,

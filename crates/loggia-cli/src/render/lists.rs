@@ -178,7 +178,7 @@ fn section(out: &mut String, title: &str, body: &str, empty: &str) {
     };
 }
 
-/// What a tool says of itself, as far as it is said. Only hints: a server may claim anything.
+/// Returns the hints that a tool declares. Only hints: a server may claim anything.
 fn hints(tool: &Tool) -> Vec<&'static str> {
     let Some(hints) = &tool.annotations else { return Vec::new() };
     let said = [

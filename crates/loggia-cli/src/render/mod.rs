@@ -1,5 +1,5 @@
-//! What a server says, as a person reads it. Everything here is a function from data to text; colours are
-//! ANSI sequences that [`crate::out`] takes away where nobody sees them.
+//! The messages of a server, formatted for people. Everything here is a function from data to text; colours are ANSI
+//! sequences that [`crate::out`] removes if the output is no terminal.
 
 pub(crate) mod content;
 pub(crate) mod json;

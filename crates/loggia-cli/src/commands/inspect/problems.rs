@@ -1,5 +1,5 @@
-//! What is wrong with what a server lists: names and schemas that some clients refuse, or that the
-//! specification does not allow.
+//! Problems of the lists of a server: names and schemas that some clients refuse, or that the specification does not
+//! allow.
 
 use std::collections::HashSet;
 

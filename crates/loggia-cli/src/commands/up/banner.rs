@@ -1,4 +1,4 @@
-//! What `loggia up` says: where it is, what it serves, how to use it, and how its connectors are doing.
+//! The output of `loggia up`: its address, its connectors and their state, and the next commands.
 
 use std::collections::HashMap;
 use std::io;
@@ -39,7 +39,7 @@ pub(crate) struct Banner {
     width: Option<usize>,
 }
 
-/// What was said last of a connector.
+/// The last reported state of a connector.
 #[derive(Clone, PartialEq, Eq)]
 enum Said {
     /// With these problems.
@@ -83,7 +83,7 @@ impl Banner {
                 (self.say)(format!("  {text}\n"));
             }
             (false, true) => {
-                let text = "authorization is off, and other machines can reach this one: whoever does, acts in your name";
+                let text = "authorization is off, and other machines can reach this one: each of them acts in your name";
                 let text = StyledText::default().with(WARN, "warning:").with(Style::new(), text);
                 out::note(text.wrapped(0, out::terminal_width(&io::stderr())));
             }
@@ -91,7 +91,7 @@ impl Banner {
         }
     }
 
-    /// How to go on.
+    /// Prints the next commands.
     pub(crate) fn hints(&self, url: &str, access: Option<&GatewayAccess>) {
         let sign_in = match access.is_some_and(GatewayAccess::is_protected) {
             true => format!("{DIM}Sign in yourself: {DIM:#}loggia auth login {url}\n"),
@@ -239,7 +239,7 @@ fn next_try(wait: Duration) -> String {
     }
 }
 
-/// What a configuration serves.
+/// Returns a summary of the connectors in a configuration.
 pub(crate) fn served(config: &GatewayConfig) -> String {
     match (config.file(), config.folder()) {
         (Some(file), _) => format!("{} of {}", count(config.names().len(), "connector"), file.display()),

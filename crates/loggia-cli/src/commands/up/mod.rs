@@ -20,7 +20,7 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::target::{connector_context, read_config};
 use banner::Banner;
 
-/// How long the hints wait for the connectors, so that the tools are shown first.
+/// The longest wait of the hints for the connectors, so that the tools are shown first.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// `loggia up`.

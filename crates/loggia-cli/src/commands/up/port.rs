@@ -1,5 +1,5 @@
-//! Who holds a port that we wanted. Best effort: the operating system tells it in its own way, and only Linux
-//! tells it in files that can be read.
+//! Finds the process that holds a port. Best effort: each operating system reports it differently, and only Linux
+//! reports it in files.
 
 /// The process that listens on `port`, as a person would name it.
 #[cfg(target_os = "linux")]
@@ -18,7 +18,7 @@ mod linux {
     use std::fs;
     use std::path::Path;
 
-    /// What `/proc/net/tcp` calls a socket that listens.
+    /// The code of a listening socket in `/proc/net/tcp`.
     const LISTENS: &str = "0A";
 
     pub(super) fn holder(port: u16) -> Option<String> {
