@@ -21,7 +21,7 @@ pub struct GatewayAccess {
 }
 
 impl GatewayAccess {
-    /// Decides the rule for a gateway that listens on `address`; without one, a program serves it in its own way. The
+    /// Decides the rule for a gateway that listens on `address`; without one, a program serves it itself. The
     /// program's own choice of `authorization` counts more than the configuration, and that more than the address.
     pub(crate) fn decide(
         authorization: Option<bool>,

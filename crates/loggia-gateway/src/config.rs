@@ -20,7 +20,7 @@ use crate::error::{GatewayError, Result};
 pub struct GatewayConfig {
     /// The file that it was read from; `None` where there is no file.
     pub(crate) file: Option<PathBuf>,
-    /// How it is served.
+    /// The settings of the endpoint.
     pub(crate) server: ServerSection,
     connectors: Connectors,
 }

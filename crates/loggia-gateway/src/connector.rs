@@ -17,7 +17,7 @@ use crate::api;
 use crate::config::FOLDER;
 use crate::credentials::Credentials;
 
-/// What connections are opened with: credentials for remote servers, and the guard of child processes.
+/// The context in which connections open: credentials for remote servers, and the guard of child processes.
 #[derive(Clone)]
 pub struct ConnectorContext {
     credentials: Credentials,
@@ -30,7 +30,7 @@ impl ConnectorContext {
         ConnectorContext { credentials, child_guard: None }
     }
 
-    /// Starts child processes under this guard, which ends them when the program ends in any way.
+    /// Starts child processes under this guard, which ends them when the program ends for any reason.
     pub fn child_guard(mut self, guard: ChildGuard) -> ConnectorContext {
         self.child_guard = Some(guard);
         self

@@ -9,7 +9,7 @@ use crate::credentials::Credentials;
 /// The saved credential for a server, and what the server says of it.
 #[derive(Debug)]
 pub struct CredentialCheck {
-    /// What the server says.
+    /// The server's verdict.
     pub state: CredentialState,
     /// The credential; `None` where none is saved.
     pub credential: Option<Credential>,
@@ -17,7 +17,7 @@ pub struct CredentialCheck {
     pub has_source: bool,
 }
 
-/// What a server says of a credential.
+/// A server's verdict on a credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialState {
     /// The server takes it.

@@ -1,6 +1,6 @@
 //! The errors of the gateway. Each says what is wrong; [`GatewayError::next_step`] says what the administrator can do.
-//! They exist apart from exit codes and options of a command line, so that an embedding program reports them in its own
-//! way. Invariant: no text has a value of the configuration that may be a secret.
+//! They exist apart from exit codes and options of a command line, so that an embedding program chooses their
+//! presentation. Invariant: no text has a value of the configuration that may be a secret.
 
 use std::fmt;
 use std::io;
@@ -20,7 +20,7 @@ pub enum GatewayError {
     /// The folder to serve does not exist, or is no folder.
     NoFolder(PathBuf),
     /// Authorization is on, but the URL by which clients know the gateway is not. The address is one that other machines
-    /// can reach; `None` where a program serves the gateway in its own way.
+    /// can reach; `None` where a program serves the gateway itself.
     NoPublicUrl(Option<String>),
     /// A part of the configuration cannot be used.
     Configuration(String),
@@ -28,7 +28,7 @@ pub enum GatewayError {
     Vault {
         /// The fault.
         message: String,
-        /// What the administrator can do.
+        /// The next step for the administrator.
         next_step: Option<String>,
     },
     /// The address cannot be listened on.

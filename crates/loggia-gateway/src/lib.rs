@@ -1,6 +1,6 @@
 //! From a configuration to a running MCP gateway: many connectors at one endpoint, with sign-in where callers need it.
 //!
-//! The command `loggia up` is this crate with arguments and terminal output. A program embeds a gateway in the same way,
+//! The command `loggia up` is this crate with arguments and terminal output. A program embeds a gateway likewise,
 //! with a listener of its own or as a service inside its own HTTP server:
 //!
 //! ```no_run

@@ -1,5 +1,5 @@
 //! Non-interactive token sources: enterprise-managed authorization (ID-JAG) and client credentials. The source is kept
-//! beside the credential, so that every command and every gateway gets the next token in the same way. Invariant: the
+//! beside the credential, so that every command and every gateway gets the next token from it. Invariant: the
 //! serialised form is on users' disks and keeps its names.
 
 use std::sync::Arc;

@@ -138,8 +138,8 @@ impl RequestMeta {
         modern_by_tree(params, supported)
     }
 
-    /// What a legacy session knows, joined with the little its request says. One that says nothing, as
-    /// nearly all do, shares what the session has.
+    /// Merges the metadata of a legacy session with that of one request. A request without metadata, as nearly all are,
+    /// shares the session's.
     pub fn from_session(
         params: Option<&Params>,
         session: &Arc<RequestMeta>,

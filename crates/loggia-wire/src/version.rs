@@ -1,5 +1,5 @@
 //! The protocol's revisions. A version is parsed once, at the edge, and compared as a value ever after:
-//! nobody compares version strings.
+//! no code compares version strings.
 
 use std::fmt;
 use std::str::FromStr;
@@ -83,8 +83,8 @@ impl Version {
         Version::ALL.into_iter().find(|version| version.as_str() == name)
     }
 
-    /// What a legacy server answers to a client that asked for `requested`: the same revision where it
-    /// is a legacy revision we know, otherwise our newest (`initialize`, "Version Negotiation").
+    /// Returns the answer of a legacy server to a client that asked for `requested`: the same revision if it is a known
+    /// legacy revision, otherwise our newest (`initialize`, "Version Negotiation").
     pub fn negotiate_legacy(requested: &str) -> Version {
         match requested.parse::<Version>() {
             Ok(version) if version.era() == Era::Legacy => version,

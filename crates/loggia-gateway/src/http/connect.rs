@@ -225,7 +225,7 @@ impl PageParts {
             return Err(refused(
                 StatusCode::FORBIDDEN,
                 "This sign-in is not yours",
-                "It was begun by somebody else or in another browser, was finished already, or took too long. Begin again \
+                "It was begun by another user or in another browser, was finished already, or took too long. Begin again \
                  in the program you came from.",
             ));
         };
@@ -300,7 +300,7 @@ fn described(account: &ConnectorAccounts) -> Result<Remote<Secret>, AuthError> {
 
 fn not_invited(visitor: &SignedInUser) -> PageError {
     let why = format!(
-        "This link was made for somebody else, was used already, or is too old. You are signed in here as {}. Have the \
+        "This link was made for another user, was used already, or is too old. You are signed in here as {}. Have the \
          program you came from make another.",
         visitor.name
     );
