@@ -18,7 +18,7 @@ impl Secret {
         Secret(Zeroizing::new(text.into()))
     }
 
-    /// The text. Whoever asks for it keeps it out of logs and errors.
+    /// Returns the text. The caller keeps it out of logs and errors.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -54,7 +54,7 @@ impl fmt::Display for Location {
 }
 
 /// A text in which `${NAME}` stands for an environment variable and `${NAME:-text}` for one that has a
-/// default. `$${` is a plain `${`. It may hold a secret that somebody wrote into the file, so it is not
+/// default. `$${` is a plain `${`. It may hold a secret that the author wrote into the file, so it is not
 /// shown either.
 #[derive(Clone)]
 pub struct Template {
@@ -71,7 +71,7 @@ pub struct MissingVariable {
     pub location: Location,
 }
 
-/// What the environment says: the value of a variable, if it is set.
+/// The environment: returns the value of a variable, if it is set.
 pub type Environment<'e> = dyn Fn(&str) -> Option<String> + 'e;
 
 impl Template {
@@ -87,7 +87,7 @@ impl Template {
         self.text.expose()
     }
 
-    /// Where it is written.
+    /// Returns the place in the file.
     pub fn location(&self) -> &Location {
         &self.location
     }
@@ -125,7 +125,7 @@ impl Template {
     }
 }
 
-/// One allocation of the right size: growing would leave copies behind that nobody wipes.
+/// One allocation of the right size: growing would leave copies behind that are not wiped.
 fn join(values: &[Secret]) -> Secret {
     let mut joined = String::with_capacity(values.iter().map(|value| value.expose().len()).sum());
     values.iter().for_each(|value| joined.push_str(value.expose()));

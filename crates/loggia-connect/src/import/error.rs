@@ -42,7 +42,7 @@ pub enum ImportError {
     },
     /// The configuration file cannot be used.
     Manifest(ManifestError),
-    /// The connectors of the configuration file are written in a way that cannot be added to.
+    /// The configuration file writes its connectors as an inline table, which cannot be added to.
     Inline,
 }
 

@@ -12,7 +12,7 @@ use crate::secret::Template;
 
 const SUBJECTS: [(&str, SubjectClaim); 2] = [("sub", SubjectClaim::Sub), ("email", SubjectClaim::Email)];
 
-/// What every request needs, unless the section says otherwise.
+/// The scope that every request needs by default.
 const SCOPE: &str = "mcp";
 
 /// The section `[server.auth]`.
@@ -22,15 +22,15 @@ pub struct AuthSection {
     pub enabled: Option<bool>,
     /// Whether tokens of the authorization server that is built in are taken.
     pub embedded: bool,
-    /// Where people sign in; by a link that is shown where Loggia runs, if it is nowhere.
+    /// The identity provider of the users; without one, a link on this machine's terminal signs them in.
     pub openid: Option<OpenId>,
-    /// Whose tokens are taken besides.
+    /// The other authorization servers whose tokens are accepted.
     pub issuers: Vec<Issuer>,
-    /// Whose assertions are exchanged for tokens.
+    /// The identity providers whose assertions are exchanged for tokens.
     pub assertions: Vec<Assertions>,
     /// Clients that are known beforehand.
     pub clients: Vec<Client>,
-    /// What operations need.
+    /// The scopes that operations need.
     pub scopes: Scopes,
 }
 
@@ -53,22 +53,22 @@ impl Default for AuthSection {
 pub struct Issuer {
     /// Its name, as it writes it itself.
     pub issuer: String,
-    /// What its tokens name as their audience, besides the URL of the endpoint.
+    /// The audience of its tokens, besides the URL of the endpoint.
     pub audience: Option<String>,
     /// Whether tokens are taken that do not say they are access tokens.
     pub any_token_type: bool,
-    /// Where it is asked about its tokens; they are signed, if it is nowhere.
+    /// The introspection endpoint for its tokens; without one, its tokens are signed.
     pub introspection: Option<Introspection>,
 }
 
-/// Where an authorization server is asked about its tokens.
+/// The introspection endpoint of an authorization server.
 #[derive(Debug, Clone)]
 pub struct Introspection {
     /// The URL.
     pub endpoint: String,
-    /// Who we are there.
+    /// The client id of Loggia.
     pub client_id: String,
-    /// How we show that.
+    /// The client secret of Loggia.
     pub client_secret: Template,
 }
 
@@ -77,7 +77,7 @@ pub struct Introspection {
 pub struct Assertions {
     /// Its name, as it writes it itself.
     pub issuer: String,
-    /// Who may come in.
+    /// The users who may sign in.
     pub admitted: Admitted,
     /// Under which name.
     pub subject: SubjectClaim,
@@ -88,26 +88,26 @@ pub struct Assertions {
 pub struct Client {
     /// Its id.
     pub client_id: String,
-    /// What people are told it is.
+    /// The display name.
     pub name: String,
-    /// How it shows who it is; it cannot, without one.
+    /// The client secret; without one it is a public client.
     pub client_secret: Option<Template>,
-    /// Where it may have people sent.
+    /// The permitted redirect URIs.
     pub redirect_uris: Vec<String>,
 }
 
-/// What operations need. A `*` at the end of a name stands for any rest.
+/// The scopes that operations need. A `*` at the end of a name stands for any rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scopes {
-    /// What every request needs.
+    /// The scopes that every request needs.
     pub required: Vec<String>,
-    /// What calling a tool needs, by its name as it is listed.
+    /// The scope to call a tool, by its listed name.
     pub tools: Vec<(String, String)>,
-    /// What getting a prompt needs.
+    /// The scope to get a prompt.
     pub prompts: Vec<(String, String)>,
-    /// What reading a resource needs, by its URI.
+    /// The scope to read a resource, by its URI.
     pub resources: Vec<(String, String)>,
-    /// Which scopes whoever has one has besides.
+    /// The further scopes that a scope includes.
     pub implies: Vec<(String, Vec<String>)>,
 }
 
@@ -144,17 +144,17 @@ impl Scopes {
 pub struct OpenId {
     /// Its name, as it writes it itself.
     pub issuer: String,
-    /// Who we are there.
+    /// The client id of Loggia.
     pub client_id: String,
-    /// How we show that.
+    /// The client secret of Loggia.
     pub client_secret: Option<Template>,
-    /// Who of those it knows may come in.
+    /// The users who may sign in.
     pub admitted: Admitted,
     /// Under which name.
     pub subject: SubjectClaim,
 }
 
-/// Who of the people that an identity provider knows may come in.
+/// The users of an identity provider who may sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admitted {
     /// All of them.
@@ -163,22 +163,22 @@ pub enum Admitted {
     Some {
         /// Whole addresses.
         emails: Vec<String>,
-        /// What may stand behind the `@`.
+        /// The permitted domains of addresses, after the `@`.
         domains: Vec<String>,
     },
 }
 
-/// The name that an identity provider gives somebody.
+/// The claim with which an identity provider identifies a user.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SubjectClaim {
-    /// What it never gives to anybody else.
+    /// The identifier `sub`, which never belongs to another user.
     #[default]
     Sub,
-    /// The address, which may be given to somebody else one day.
+    /// The address, which may belong to another user one day.
     Email,
 }
 
-/// Where the key of the vault is, unless the environment has it.
+/// The place of the vault's key, unless the environment has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum VaultKey {
     /// In a file beside the vault.
@@ -196,7 +196,7 @@ pub(super) fn section(raw: RawAuth, problems: &mut Problems<'_>) -> AuthSection 
     {
         problems.add::<()>(
             embedded.span(),
-            "without the built-in authorization server nobody gives tokens: name one that does in \
+            "without the built-in authorization server no tokens are issued: name an issuer in \
              [[server.auth.issuers]]",
         );
     }
@@ -344,7 +344,7 @@ fn issuer_url(text: Text, problems: &mut Problems<'_>) -> Option<String> {
     }
 }
 
-/// Somebody must be admitted; it is not left open whether nobody or everybody is meant.
+/// Reads the users to admit. The section must name them, because an absent list could mean no user or every user.
 fn admitted_by(
     anyone: bool,
     emails: Vec<Text>,

@@ -1,5 +1,5 @@
-//! What is wrong with a manifest, said to the person who wrote it: where, what, and what to write instead.
-//! A message never quotes a value, because the value may be a secret that was put in the wrong place.
+//! Errors of a manifest, for its author: the place, the problem, and the correct form. A message never quotes a value,
+//! because the value may be a secret in the wrong place.
 
 use std::fmt;
 use std::ops::Range;
@@ -18,16 +18,16 @@ const SHORTEST: usize = 3;
 /// A manifest that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestError {
-    /// What is wrong, in order of place; at least one.
+    /// The problems, in order of place; at least one.
     pub problems: Vec<Problem>,
 }
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where; none where the file could not be read at all.
+    /// The place; `None` if the file could not be read at all.
     pub location: Option<Location>,
-    /// What, and what to write instead.
+    /// The problem, and the correct form.
     pub message: String,
 }
 
@@ -38,9 +38,9 @@ pub enum ResolveError {
     Missing(MissingVariable),
     /// With the variables filled in, the value is not what it must be.
     Bad {
-        /// Where the value is written.
+        /// The place of the value.
         location: Location,
-        /// What it must be.
+        /// The requirement that the value violates.
         reason: &'static str,
     },
 }
@@ -104,7 +104,7 @@ impl<'t> Problems<'t> {
         None
     }
 
-    /// What serde or the TOML parser says.
+    /// Adds an error of serde or of the TOML parser.
     pub(super) fn add_toml(&mut self, error: &toml::de::Error, span: Option<Range<usize>>) {
         let span = error.span().or(span).unwrap_or(0..0);
         self.add::<()>(span, in_our_words(error.message()));

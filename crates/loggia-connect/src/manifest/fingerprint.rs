@@ -1,5 +1,5 @@
-//! Tells whether a connector is still reached in the same way, without keeping how: what is remembered of a server
-//! must not be shown for another one.
+//! Fingerprints of a connector's configuration, without its secrets: the remembered lists of a server must not be shown
+//! for another one.
 
 use ring::digest::{Context, SHA256};
 

@@ -1,4 +1,4 @@
-//! Where to listen, and under which URL others find it, as people write it.
+//! Parses the address to listen on and the public URL.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! What `loggia.toml` says: the connectors, each with how it is reached, and the endpoint they are served at.
+//! The content of `loggia.toml`: the connectors with their transports, and the endpoint that serves them.
 //!
 //! ```toml
 //! [server]
@@ -69,10 +69,10 @@ pub use personal::{KeyHeader, OwnClient, Personal};
 /// The longest manifest, in bytes.
 const MAX_MANIFEST: u64 = 1 << 20;
 
-/// What a manifest says.
+/// The content of a manifest.
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    /// How the connectors are served.
+    /// The settings of the endpoint.
     pub server: ServerSection,
     /// The connectors, in the order of the file.
     pub connectors: Vec<Connector>,
@@ -85,7 +85,7 @@ pub struct Manifest {
 /// The section `[server]`.
 #[derive(Debug, Clone)]
 pub struct ServerSection {
-    /// Where to listen, if it says so.
+    /// The address to listen on, if set.
     pub listen: Option<Listen>,
     /// The path of the endpoint.
     pub path: String,
@@ -99,9 +99,9 @@ pub struct ServerSection {
     pub gateway: GatewayLimits,
     /// The URL under which clients reach it, if it says so.
     pub public_url: Option<PublicUrl>,
-    /// Who may use it, if it says so.
+    /// The authorization of the endpoint, if set.
     pub auth: Option<AuthSection>,
-    /// Where the key of the vault is.
+    /// The place of the vault's key.
     pub vault_key: VaultKey,
 }
 
@@ -128,20 +128,20 @@ pub struct Connector {
     pub name: String,
     /// Whether it is served.
     pub enabled: bool,
-    /// What its tools' names begin with, where that is not its own name.
+    /// The prefix of its tools' names, if it is not its own name.
     pub prefix: Option<String>,
-    /// How long one request to it may take, where it says so.
+    /// The time limit of one request to it, if set.
     pub timeout: Option<Duration>,
     /// Which of its tools are served.
     pub tools: ToolFilter,
     /// The revision of the protocol it is spoken to in, where it is not to be negotiated.
     pub protocol: Option<Version>,
-    /// How it is reached.
+    /// The transport and its settings.
     pub backend: Backend<Template>,
 }
 
-/// How a connector is reached. `T` is a [`Template`] as it stands in the manifest, or the [`Secret`] it
-/// stands for.
+/// The transport of a connector. `T` is a [`Template`] as written in the manifest, or the [`Secret`] with its variables
+/// filled in.
 #[derive(Debug, Clone)]
 pub enum Backend<T> {
     /// A program, spoken to over its standard input and output.
@@ -178,7 +178,7 @@ pub struct Remote<T> {
     pub headers: BTreeMap<String, T>,
     /// By which transport.
     pub transport: Transport,
-    /// What everybody is given there for themselves; `None` where one credential is used for all.
+    /// The kind of credential that each user has there; `None` if all users share one credential.
     pub personal: Option<Personal<T>>,
     /// The issuer that gives tokens for it, where it lists that issuer with another slash at the end.
     pub issuer: Option<String>,
@@ -279,7 +279,7 @@ impl Connector {
         self.prefix.as_deref().filter(|prefix| !prefix.is_empty()).unwrap_or(&self.name)
     }
 
-    /// How it is reached, with the variables filled in.
+    /// Returns the transport with its variables filled in.
     pub fn resolve(&self, environment: &Environment<'_>) -> Result<Backend<Secret>, ResolveError> {
         let backend = self.backend.expand(environment)?;
         check::resolved(&self.backend, &backend)?;

@@ -7,10 +7,10 @@ use super::raw::{Text, Texts};
 use crate::secret::{MissingVariable, Secret, Template};
 
 const HOLDERS: [&str; 2] = ["shared", "person"];
-/// What stands for the key in `api_key`.
+/// The placeholder of the key in `api_key`.
 const KEY: &str = "{key}";
 
-/// What a person is given by a server.
+/// The kind of credential that a server gives each user.
 #[derive(Debug, Clone)]
 pub enum Personal<T> {
     /// Tokens, by signing in; as a client that was registered by hand, where there is one.
@@ -24,7 +24,7 @@ pub enum Personal<T> {
 pub struct OwnClient<T> {
     /// Its id.
     pub id: String,
-    /// How it shows who it is; it cannot, without one.
+    /// The client secret; without one it is a public client.
     pub secret: Option<T>,
 }
 
@@ -86,7 +86,7 @@ pub(super) fn personal(
         Some(text) if HOLDERS.contains(&text.as_ref().as_str()) => text.as_ref() == HOLDERS[1],
         Some(text) => {
             let nearest = nearest(text.as_ref(), &HOLDERS);
-            return problems.add(text.span(), format!("nobody of this kind has credentials; {nearest}"));
+            return problems.add(text.span(), format!("unknown holder of credentials; {nearest}"));
         }
     };
     if !person {
