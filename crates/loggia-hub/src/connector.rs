@@ -55,7 +55,7 @@ pub trait Source: Send + Sync + 'static {
 
 /// Opens connections in the name of people, each with what that person was given at the upstream.
 pub trait People: Send + Sync + 'static {
-    /// Identifies the user: one text for one user, whichever way they signed in.
+    /// Identifies the user: one text for one user, whichever provider they signed in with.
     fn person(&self, principal: &Principal) -> String;
 
     /// Opens a connection in the name of a person. `None` where they have to sign in first.

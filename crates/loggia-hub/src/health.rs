@@ -37,7 +37,7 @@ impl Default for RetryPolicy {
 /// The state of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HealthState {
-    /// An attempt is under way.
+    /// An attempt is running.
     Connecting,
     /// It answers.
     Up,

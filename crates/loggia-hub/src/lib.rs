@@ -6,7 +6,7 @@
 //! A call passes these modules:
 //!
 //! * `hub`: the service itself; `router`, `resource_router`: the connector of a request; `dispatcher`: its shares and
-//!   its connection; `relay`: one request on its way to an upstream and back; `refusal`, `unanswered`: an upstream
+//!   its connection; `relay`: one request to an upstream, and its result; `refusal`, `unanswered`: an upstream
 //!   without an answer; `request_params`: params that cannot be read;
 //! * `sign_in`, `user_connections`: connections of single users; `shares`: bounds that connectors and callers share;
 //! * `notification_router`, `elicitation_router`: notifications and questions of an upstream; `question`,

@@ -85,7 +85,7 @@ impl HubMemory {
         known.collect()
     }
 
-    /// Returns the lists of the connector `name` in the last run, if it is reached in the same way.
+    /// Returns the lists of the connector `name` in the last run, if its fingerprint is the same.
     pub(crate) fn lists(&self, name: &str, fingerprint: &str) -> Option<UpstreamLists> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let lists: RememberedLists = serde_json::from_str(kept.connectors.get(name)?.get()).ok()?;

@@ -1,4 +1,4 @@
-//! A question that an upstream asks in the middle of a call, on its way to the client.
+//! A question that an upstream asks the client in the middle of a call.
 
 use loggia::model::InputRequest;
 use loggia::wire::{RawJson, RpcError};

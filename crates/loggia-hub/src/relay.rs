@@ -1,4 +1,4 @@
-//! One request on its way to an upstream in another process, and back.
+//! Relays one request to an upstream in another process, and its result back.
 //!
 //! In every combination of eras the bytes of the request and of the result are passed on as they are, notifications
 //! are relayed while the request runs, and dropping the future cancels it. Only questions of the upstream differ:

@@ -1,6 +1,6 @@
 //! Transforms of names: how the tools and prompts of a connector are exposed, and which of them a name leads back to.
 //!
-//! A connector provides components, a chain of transforms renames or hides them on the way out, and the same chain
+//! A connector provides components, a chain of transforms renames or hides them in lists, and the same chain
 //! backward turns a name that a client sends into the name that the connector knows. Transforms are pure functions, so
 //! the lists, the routes and the access to components that are not listed yet cannot disagree.
 //!
@@ -167,7 +167,7 @@ impl Transform for PrefixTransform {
     }
 }
 
-/// All transforms of one connector, in the order in which its components pass them on the way out.
+/// All transforms of one connector, in the order in which its components pass them.
 pub(crate) struct TransformChain(Vec<Arc<dyn Transform>>);
 
 impl TransformChain {

@@ -33,7 +33,7 @@ pub(crate) fn unanswered(handle: &ConnectorHandle, error: Error) -> Refusal {
                 handle.hint(SupervisorHint::Suspect);
                 format!(
                     "The connection to the connector {name:?} failed during this request; whether it had an effect \
-                     is not known. Loggia connects again by itself (reference {reference} in its log)."
+                     is not known. Loggia connects again automatically (reference {reference} in its log)."
                 )
             }
         },

@@ -44,7 +44,7 @@ pub(super) fn explain(compiled: &CompiledSchema, value: &Value) -> Violations {
     Violations { list: checker.violations, more: checker.more }
 }
 
-/// The way from the root of the value to where the check is.
+/// The path from the root of the value to the value that is checked.
 enum InstancePath<'p> {
     Root,
     Property(&'p InstancePath<'p>, &'p str),

@@ -83,7 +83,7 @@ pub fn json_schema(item: TokenStream) -> TokenStream {
     derive::expand(item.into()).into()
 }
 
-/// Derives `loggia_wire::json::ToJson`, and serde's `Serialize` by way of it.
+/// Derives `loggia_wire::json::ToJson`, and serde's `Serialize` on top of it.
 ///
 /// * A struct with named fields is an object, a field's name is its Rust name in camelCase. On a field:
 ///   `#[json(rename = "…")]`; `#[json(flatten)]` writes the fields of the field's type in its place.
@@ -100,7 +100,7 @@ pub fn to_json(item: TokenStream) -> TokenStream {
     json::expand(item.into(), json::to_json).into()
 }
 
-/// Derives `loggia_wire::json::FromJson`, and serde's `Deserialize` by way of it.
+/// Derives `loggia_wire::json::FromJson`, and serde's `Deserialize` on top of it.
 ///
 /// Takes the attributes of [`macro@ToJson`], but `#[json(read_with = "path")]` in place of `write_with`:
 /// `path(text: &[u8]) -> Result<Self, DecodeError>`. It is required on untagged enums. It may stand on a field too. A field

@@ -26,7 +26,7 @@ pub enum CredentialPlace {
     Cookie(String),
 }
 
-/// A way for a client to authenticate.
+/// An authentication scheme of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SecurityScheme {

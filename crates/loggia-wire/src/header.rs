@@ -1,4 +1,4 @@
-//! The HTTP headers that mirror a request's body, so that something on the way can route on them without
+//! The HTTP headers that mirror a request's body, so that a proxy can route on them without
 //! reading the body. Both ends follow the rules in this one place: what a client writes is what a server
 //! accepts, and a header that says something the body does not is refused.
 

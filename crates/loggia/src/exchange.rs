@@ -1,4 +1,4 @@
-//! The way back from a running request to its client: notifications, live questions, cancellation. An edge
+//! The channel from a running request to its client: notifications, live questions, cancellation. An edge
 //! makes one for each request; the service only ever sees [`Exchange`].
 //!
 //! Nothing here blocks a handler and nothing grows without bound: progress replaces progress that was not

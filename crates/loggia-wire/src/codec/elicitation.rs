@@ -31,8 +31,8 @@ impl Downgrade for ElicitParams {
     }
 }
 
-/// Before 2025-11-25 fields have no default (yes-or-no fields excepted), titles of values are written in
-/// the old way, and there is no choice of several values: it becomes a text field.
+/// Before 2025-11-25 fields have no default (yes-or-no fields excepted), titles of values are written as `enumNames`,
+/// and there is no choice of several values: it becomes a text field.
 impl Downgrade for PrimitiveSchema {
     fn downgrade(&mut self, version: Version) {
         if version >= V2025_11_25 {

@@ -243,13 +243,13 @@ field_schema! {
 }
 
 field_schema! {
-    /// One of several values: untitled (`enum`), titled (`oneOf`, since 2025-11-25) or titled in the old
-    /// way (`enum` with `enumNames`).
+    /// One of several values: untitled (`enum`), titled (`oneOf`, since 2025-11-25) or with the older titles (`enum` with
+    /// `enumNames`).
     EnumSchema(StringType) {
         /// The values.
         #[json(rename = "enum")]
         pub values: Option<Vec<String>>,
-        /// Their titles, in the old way.
+        /// Their titles, in the older form.
         pub enum_names: Option<Vec<String>>,
         /// The values with their titles.
         pub one_of: Option<Vec<TitledValue>>,

@@ -1,6 +1,6 @@
 //! One neutral model of every type of every revision: the union of what they have. Which parts a revision
-//! lacks is not known here; [`crate::codec`] takes them away on the way out and supplies defaults on the
-//! way in.
+//! lacks is not known here; [`crate::codec`] removes them from messages to a peer and supplies
+//! defaults in messages from a peer.
 //!
 //! Members that no revision names survive a round trip in `extra`, where the specification's schema allows
 //! them. Unions without a tag are read by looking at their members, never by trying one type after another.

@@ -101,7 +101,7 @@ pub struct CallToolResult {
     pub content: Vec<ContentBlock>,
     /// For programs: any JSON (an object before 2026-07-28). Since 2025-06-18.
     pub structured_content: Option<RawJson>,
-    /// Whether the tool failed, in a way the model should read.
+    /// Whether the tool failed. The content then tells the model why.
     pub is_error: Option<bool>,
     /// `_meta`.
     #[json(rename = "_meta")]

@@ -63,6 +63,6 @@ pub(crate) async fn ask(
             tracing::error!(%method, "the program's handler of a question panicked");
             Err(RpcError::internal("client handler"))
         }
-        Err(_) => Err(RpcError::new(ErrorCode::INTERNAL_ERROR, format!("Nobody answered {method} in time"))),
+        Err(_) => Err(RpcError::new(ErrorCode::INTERNAL_ERROR, format!("No answer to {method} in time"))),
     }
 }

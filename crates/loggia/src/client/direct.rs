@@ -166,7 +166,7 @@ impl DirectCall<'_> {
         if *method == Method::Progress {
             let token = params.and_then(|params| params.member(meta::PROGRESS_TOKEN));
             if token != Some(self.id.to_string().as_bytes()) {
-                return tracing::debug!("progress of a request that is not under way");
+                return tracing::debug!("progress of a request that is not pending");
             }
             clock.heard();
         }

@@ -31,7 +31,7 @@ impl Link {
         }
     }
 
-    /// The way for requests that need no task of the client's.
+    /// The sender of requests that need no task of the client's.
     #[cfg(feature = "http-client")]
     pub(crate) fn remote(&self) -> Option<std::sync::Arc<crate::client::http::HttpRemote>> {
         match self {
@@ -89,7 +89,7 @@ impl Link {
         }
     }
 
-    /// Ends the connection in an orderly way.
+    /// Closes the connection after sending its last messages.
     pub(crate) async fn close(self) {
         match self {
             Link::Frames(link) => link.close().await,

@@ -112,7 +112,7 @@ impl SubscriptionTask {
                     return;
                 }
                 (SubscriptionEnd::For(error), None) => {
-                    tracing::warn!(%error, "a subscription ended for good");
+                    tracing::warn!(%error, "a subscription ended and is not renewed");
                     return;
                 }
                 (SubscriptionEnd::Lost, Some(first)) => {

@@ -207,7 +207,7 @@ impl Client {
     }
 
     /// Ends the connection, for all clones, and waits until it has ended: a session is deleted, a child
-    /// has left. Requests under way fail.
+    /// has left. Pending requests fail.
     pub async fn close(&self) {
         let (done, ended) = oneshot::channel();
         if self.send(Command::Close(done)).is_ok() {

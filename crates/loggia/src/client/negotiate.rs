@@ -68,7 +68,7 @@ pub(crate) struct OpeningTimeouts {
     pub legacy: Duration,
 }
 
-/// One opening under way.
+/// One running negotiation.
 #[derive(Debug)]
 pub(crate) struct Opening {
     policy: Negotiation,

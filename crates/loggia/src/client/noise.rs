@@ -55,7 +55,7 @@ impl UnreadableMessage {
     }
 
     /// The request it answers. `only` is the one it must be where there is no id: the request whose stream it came
-    /// on, or the only one under way.
+    /// on, or the only pending one.
     pub(crate) fn answers(&self, only: Option<i64>) -> Option<i64> {
         let PartialEnvelope { id, has_method, has_outcome, is_json_rpc } = &*self.envelope;
         // A debug line may be an object with an id, but no debug line is this long.

@@ -55,7 +55,7 @@ impl<K> PendingClientRequests<K> {
     ) -> Result<Bytes, RpcError> {
         capability::check(&request, client.version, &client.client_capabilities)?;
         let (method, params) = codec::encode_input_request(request, client.version)
-            .expect("whoever passed the check has the method");
+            .expect("a client that passed the check has the method");
         if self.open.len() >= self.most {
             let most = self.most;
             return Err(RpcError::new(
@@ -87,7 +87,7 @@ impl<K> PendingClientRequests<K> {
     /// Withdraws the questions whose time is over: who waited, and the notification to send.
     pub fn handle_timeout(&mut self, now: Instant) -> Vec<(K, Bytes)> {
         let late = self.take(|open| open.deadline <= now);
-        let notice = |number| withdrawn(number, "Nobody answered in time");
+        let notice = |number| withdrawn(number, "No answer in time");
         late.into_iter().map(|(number, open)| (open.waiting, notice(number))).collect()
     }
 

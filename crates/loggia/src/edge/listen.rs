@@ -51,7 +51,7 @@ pub fn acknowledged(id: &Id, accepted: &SubscriptionFilter, version: Version) ->
     let notifications = accepted.clone();
     let params = SubscriptionsAcknowledgedParams { notifications, ..Default::default() };
     written(ServerNotification::SubscriptionsAcknowledged(params), version, Some(id))
-        .expect("whoever has subscriptions/listen has its acknowledgement")
+        .expect("a version with subscriptions/listen has its acknowledgement")
 }
 
 /// The notification of one change. `id` is the `subscriptions/listen` request's; `None` in a legacy

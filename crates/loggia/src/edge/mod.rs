@@ -1,5 +1,5 @@
-//! Adapters between the eras and the core. Everything that a revision does its own way is undone here on the way in and
-//! redone on the way out, so that a [`Service`] sees one kind of request and cannot tell which era it serves.
+//! Adapters between the eras and the core. An edge converts the requests and responses of a revision to and from those of
+//! the core, so that a [`Service`] sees one kind of request and cannot tell which era it serves.
 //!
 //! * this module: what both eras share: reading a request, running it, writing its answer;
 //! * [`resolve_input`]: running a request so that its client can be sent the outcome, in either era;

@@ -16,12 +16,12 @@ use crate::exchange::Exchange;
 use crate::future::BoxFuture;
 use crate::service::{Outcome, Reply, Request};
 
-/// One request on its way through the layers, with its way back.
+/// One request that passes through the layers, with the channel to its client.
 #[derive(Clone)]
 pub struct ServerCall {
     /// The request. A layer may change it: set the principal, for example.
     pub request: Request,
-    /// The way back to the client.
+    /// The channel to the client.
     pub exchange: Exchange,
 }
 

@@ -111,7 +111,7 @@ impl Child {
     }
 
     /// Starts the child under a guard process, which ends the child and everything it started when this program
-    /// ends in any way: a signal, a panic, SIGKILL. On Linux this includes processes that left the process group
+    /// ends for any reason: a signal, a panic, SIGKILL. On Linux this includes processes that left the process group
     /// (`setsid`, background daemons). Systems other than Unix have no guards; there this changes nothing.
     pub fn guard(mut self, guard: ChildGuard) -> Child {
         self.guard = Some(guard);

@@ -15,7 +15,7 @@ use crate::future::BoxFuture;
 use crate::limits::Limits;
 use crate::service::Service;
 
-/// Most messages on their way in one direction.
+/// Most messages in flight in one direction.
 const CAPACITY: usize = 64;
 
 /// One end of an in-memory connection.

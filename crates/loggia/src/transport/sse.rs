@@ -49,7 +49,7 @@ fn write_field(out: &mut Vec<u8>, field: &[u8], value: &[u8]) {
     out.push(b'\n');
 }
 
-/// The lines of `data`, whichever way they end.
+/// Returns the lines of `data`, whatever their line ending.
 fn lines(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(data);
     std::iter::from_fn(move || {

@@ -75,7 +75,7 @@ impl Engine {
         };
         let Some(answer) = self.opening_answered(now, id, answer) else { return };
         let Some(version) = self.pending.get(&id).and_then(|pending| pending.sent) else {
-            return tracing::debug!(id, "an answer that nobody waits for");
+            return tracing::debug!(id, "an answer to no pending request");
         };
         match answer {
             OpeningAnswer::Result(result) => self.finish(id, Ok(RawReply { version, result })),
@@ -88,7 +88,7 @@ impl Engine {
         }
     }
 
-    /// The one request under way, where there is exactly one.
+    /// The one pending request, if there is exactly one.
     pub(super) fn only_request(&self) -> Option<i64> {
         if let EnginePhase::Opening { asked: Some(asked), .. } = &self.phase {
             return Some(asked.id);
@@ -124,7 +124,7 @@ impl Engine {
             Method::Cancelled => return self.server_cancelled(now, params.as_ref()),
             Method::Progress => match self.progress(now, params.as_ref()) {
                 Some(call) => Some(call),
-                None => return tracing::debug!("progress of a request that is not under way"),
+                None => return tracing::debug!("progress of a request that is not pending"),
             },
             Method::Log => stream.or_else(|| self.oldest(|pending| pending.call.log_level.is_some())),
             _ => self.subscription(params.as_ref()).or(stream),

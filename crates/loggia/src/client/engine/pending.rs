@@ -1,4 +1,4 @@
-//! The requests under way: when each must be answered, and how each ends.
+//! The pending requests: when each must be answered, and how each ends.
 
 use std::time::Instant;
 

@@ -73,7 +73,7 @@ fn not_repeated(error: Error) -> Error {
         // The program can sign in, which is more than it could do about any other refusal.
         Error::Unauthorized(challenge) => Error::Unauthorized(challenge),
         other => Error::Connection(format!(
-            "the session ended while the request was on its way ({other}). It may have run, so it was not sent again"
+            "the session ended during the request ({other}). It may have run, so it was not sent again"
         )),
     }
 }

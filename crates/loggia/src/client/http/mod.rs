@@ -118,7 +118,7 @@ pub(crate) struct HttpRemote {
     options: HttpOptions,
     session: Mutex<HttpSession>,
     reports: mpsc::Sender<LinkEvent>,
-    /// Whether requests may go out: not while `notifications/initialized` is on its way.
+    /// Whether requests may go out: not while `notifications/initialized` is being sent.
     gate: watch::Sender<bool>,
     most_bytes: usize,
     /// Room for answers that are long and still arriving.
@@ -138,7 +138,7 @@ struct HttpSession {
 impl HttpLink {
     /// Reports that wait; beyond them the streams are not read.
     const REPORTS: usize = 64;
-    /// Messages that are not requests (answers to the server's questions, notifications) under way at once.
+    /// Messages that are not requests (answers to the server's questions, notifications) in flight at once.
     const ANSWERS: usize = 64;
 
     pub(crate) fn new(

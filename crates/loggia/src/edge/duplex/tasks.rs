@@ -35,7 +35,7 @@ pub(super) enum TaskEvent {
     ListenEnd(CallKey),
 }
 
-/// The tasks' way to their connection.
+/// The channel from the tasks to their connection.
 pub(super) struct TaskReports {
     pub(super) events: mpsc::Sender<TaskEvent>,
     /// Questions whose answers are no longer wanted. Each question comes here once at most, and their number is
@@ -79,7 +79,7 @@ impl Drop for CallTask {
     }
 }
 
-/// Runs a call to its end and reports what it says on the way. A connection that is gone needs no report.
+/// Runs a call to its end and reports its messages. A connection that is gone needs no report.
 pub(super) async fn call(
     key: CallKey,
     mut call: Pin<Box<impl Future<Output = Outcome> + Send>>,

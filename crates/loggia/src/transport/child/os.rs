@@ -199,7 +199,7 @@ mod portable {
             SingleProcess
         }
 
-        /// There is no gentle way: the closed input was it.
+        /// Kills the child: closing its input was the gentle request.
         pub(in super::super) fn terminate(&self, child: &mut Child) {
             self.kill(child);
         }

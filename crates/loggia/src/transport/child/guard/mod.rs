@@ -1,5 +1,5 @@
 //! A process between a program and its child that ends the child, and everything the child started, when the
-//! program ends in any way, SIGKILL included. A process that is killed cannot clean up, so another one has to.
+//! program ends for any reason, SIGKILL included. A process that is killed cannot clean up, so another one has to.
 //!
 //! The guard is the program itself, started with arguments of its own. It starts the child with the streams it
 //! was given, lets go of them, and waits: messages do not pass through it. On Linux it adopts the orphans of its

@@ -127,7 +127,7 @@ pub(super) struct DetachedStream<S> {
 }
 
 impl<S> DetachedStream<S> {
-    /// Writes `response` on `stream`, where no other is under way.
+    /// Writes `response` on `stream`, while it carries no other.
     pub(super) fn new(stream: S, response: Response<CountedBody>) -> DetachedStream<S> {
         let out = head(&response);
         DetachedStream { stream, body: response.into_body(), out, written: 0, flushed: false, over: false }

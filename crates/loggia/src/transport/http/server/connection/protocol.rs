@@ -187,7 +187,7 @@ impl hyper::service::Service<Request<Incoming>> for HyperService {
     }
 }
 
-/// A request on its way through the service.
+/// A request inside the service.
 struct ServiceFuture {
     answer: BoxFuture<'static, Response<Body>>,
     /// There until it is answered.

@@ -29,7 +29,7 @@ pub(super) struct LegacyRequest {
     pub(super) permit: Option<Admission>,
 }
 
-/// The way in which a request is answered.
+/// The plan for the answer to a request.
 pub(super) enum CallPlan {
     /// The response is here.
     Answered(Bytes),

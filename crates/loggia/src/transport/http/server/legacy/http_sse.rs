@@ -43,7 +43,7 @@ struct Inbox {
     principal: Option<Arc<Principal>>,
 }
 
-/// The way into a connection.
+/// The sender of messages to a connection.
 #[derive(Clone)]
 struct MessageSender {
     sender: mpsc::Sender<Bytes>,

@@ -137,7 +137,7 @@ struct SessionCaller {
 }
 
 /// The session that a request names. Its version is known, so a missing version header means nothing, but
-/// one that names no revision we serve this way is an error.
+/// one that names no revision we serve with sessions is an error.
 fn caller(legacy: &LegacyState, parts: &Parts, id: Option<&Id>) -> Result<SessionCaller, Response<Body>> {
     let refuse = |status, message: String| respond::error(status, id, &RpcError::invalid_request(message));
     let bad_request = |message| refuse(StatusCode::BAD_REQUEST, message);
