@@ -40,7 +40,7 @@ const STEPS = [
     assert.equal(cookie.domain, walk.server.url.hostname);
   }],
   ['the question names the resource, where one is sent, and that nobody vouches', (walk) => walk.says('Allow this?',
-    new RegExp(walk.server.url.href), new RegExp(`sent to ${new URL(walk.callback.origin).host}`), /nobody has checked/,
+    new RegExp(walk.server.url.href), new RegExp(`sent to ${new URL(walk.callback.origin).host}`), /this name is not verified/,
     /a program on this computer/, /You are signed in as \S+\./)],
   ['that page is well made', (walk) => audit(walk.page, walk.response)],
   ['"Allow" leads back with a code, the state and the issuer', async (walk) => {

@@ -170,7 +170,7 @@ pub(crate) async fn take_pending(
 ) -> Result<PendingAuthorization, AuthError> {
     let unknown = || {
         AuthError::AuthorizationResponse(
-            "this answer belongs to no sign-in that is under way here: it was used already, came too late, or belongs to \
+            "this answer belongs to no pending sign-in here: it was used already, came too late, or belongs to \
              another user. Begin again"
                 .to_owned(),
         )

@@ -304,7 +304,7 @@ impl RedirectListener {
         };
         // Any page in the browser can send requests here: only a response with the state ends the wait.
         if response.state() != Some(&self.state) {
-            let text = "This answer belongs to no sign-in that is under way. Begin again where you began.";
+            let text = "This answer belongs to no pending sign-in. Begin again where you began.";
             return page(StatusCode::BAD_REQUEST, "Not signed in", text);
         }
         let (sender, outcome) = oneshot::channel();

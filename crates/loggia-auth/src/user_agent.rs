@@ -17,7 +17,7 @@ use crate::secret::Secret;
 /// The longest response that is read.
 const MOST_BYTES: usize = 16 << 10;
 
-/// A way to show pages to a user.
+/// A browser, or another means to show pages to a user.
 pub trait UserAgent: Send + Sync + 'static {
     /// Prepares to receive the response of a sign-in. `last_redirect_uri` is the redirect URI of the last sign-in with
     /// the same registration: it should be used again if possible, because the authorization server may accept no other.

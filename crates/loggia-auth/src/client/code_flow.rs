@@ -72,7 +72,7 @@ impl CodeFlow {
         let client = self.settings.registrar().client(server, redirect_uri).await?;
         let client = client.ok_or_else(|| {
             AuthError::Registration(format!(
-                "{} has no way for a program to register itself. Register a client with the redirect URI {redirect_uri} \
+                "{} does not let a program register itself. Register a client with the redirect URI {redirect_uri} \
                  in the vendor's own settings and configure its client id here",
                 server.issuer
             ))
@@ -155,7 +155,7 @@ impl CodeFlow {
                 Ok(client.to_client_of(&discovered.server))
             }
             None => Err(AuthError::Registration(format!(
-                "{issuer} has no way for a program to register itself. Register a client in the vendor's own \
+                "{issuer} does not let a program register itself. Register a client in the vendor's own \
                  settings and configure its client id here, or use an API key if the vendor gives one"
             ))),
         }

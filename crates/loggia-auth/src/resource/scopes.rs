@@ -192,7 +192,7 @@ impl ScopeRule {
             (RuleKind::Tool, Some(OperationTarget::Tool(name)))
             | (RuleKind::Prompt, Some(OperationTarget::Prompt(name))) => self.matches(name),
             (RuleKind::Resource, Some(OperationTarget::Resource(uri))) => {
-                // The original spelling too: a server may read the URI in another way.
+                // The original spelling too: a server may read the URI differently.
                 self.matches(uri) || self.uris.covers(target.uri.as_ref())
             }
             (RuleKind::Resource, Some(OperationTarget::ResourcesUnder(_))) => {

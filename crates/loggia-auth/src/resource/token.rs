@@ -98,7 +98,7 @@ impl AuthorizationClaims {
         expires: Option<NumericDate>,
     ) -> Result<VerifiedToken, TokenError> {
         let bound = |confirmation: ConfirmationClaim| {
-            let why = "the token is bound in a way that is not supported";
+            let why = "the token is bound by an unsupported method";
             confirmation.jkt.ok_or_else(|| TokenError::Invalid(why.to_owned()))
         };
         let scopes = match self.scope {

@@ -135,7 +135,7 @@ pub(super) fn consent(consent: &ConsentPage<'_>) -> Response<Body> {
         Some(host) => {
             let _ = write!(content, "<p>It is the program described at <b>{}</b>.</p>", escape(host));
         }
-        None => content.push_str("<p>It chose its name itself; nobody has checked it.</p>"),
+        None => content.push_str("<p>It chose its name itself; this name is not verified.</p>"),
     }
     let _ =
         write!(content, "<p>Afterwards you are sent to <b>{}</b>.</p></div>", escape(consent.destination));
@@ -241,7 +241,7 @@ pub(super) fn signed_in() -> Response<Body> {
     page(StatusCode::OK, "You are signed in", "<p>Go back to the program you came from.</p>", None)
 }
 
-/// Returns the page for a sign-in while too many are under way.
+/// Returns the page for a sign-in while too many are pending.
 pub(super) fn too_many_sign_ins() -> Response<Body> {
     let why = "Too many users are signing in at once.";
     problem(StatusCode::SERVICE_UNAVAILABLE, "Try again later", why)

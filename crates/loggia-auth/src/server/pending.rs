@@ -1,4 +1,4 @@
-//! Records that a request without authorization creates: unused registrations, and sign-ins under way.
+//! Records that a request without authorization creates: unused registrations, and pending sign-ins.
 //!
 //! Their number is bounded. At the bound, the address with the most of them loses its oldest one, so that a flood from one
 //! address evicts its own records and other clients are not refused.

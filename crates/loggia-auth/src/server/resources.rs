@@ -1,6 +1,6 @@
 //! The protected resources that the server issues tokens for, and their scopes (RFC 8707).
 //!
-//! The authorization endpoint, the token endpoint and assertions select a resource in the same way.
+//! The authorization endpoint, the token endpoint and assertions select a resource by the same rules.
 
 use url::Url;
 

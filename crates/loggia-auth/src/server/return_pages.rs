@@ -22,7 +22,7 @@ struct ReturnPage {
     path: String,
 }
 
-/// The pages of the sign-ins under way.
+/// The pages of the pending sign-ins.
 #[derive(Clone)]
 pub(super) struct ReturnPages {
     records: RecordStore,
@@ -35,7 +35,7 @@ impl ReturnPages {
     }
 
     /// Starts a sign-in for a page, given by path and query, and returns its identifier; `None` if too many sign-ins are
-    /// under way. The home page replaces an address outside this server.
+    /// pending. The home page replaces an address outside this server.
     pub(super) async fn add(&self, path: &str, source: Option<IpAddr>) -> Result<Option<String>, AuthError> {
         let is_local = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
         let page = ReturnPage { path: if is_local { path } else { "/" }.to_owned() };

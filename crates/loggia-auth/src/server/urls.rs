@@ -1,6 +1,6 @@
 //! The URLs of the authorization server: its issuer identifier, and the endpoints below it.
 //!
-//! Endpoints compare origins, build links and name audiences, so all of them must derive URLs in the same way.
+//! Endpoints compare origins, build links and name audiences, so all of them must derive URLs by the same rules.
 
 use url::Url;
 

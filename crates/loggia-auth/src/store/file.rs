@@ -1,6 +1,6 @@
 //! Records in files, for one user on one machine: a private folder with one file for each record.
 //!
-//! Command-line programs need no database this way. Invariant: a file is replaced atomically, and writers of several
+//! Command-line programs therefore need no database. Invariant: a file is replaced atomically, and writers of several
 //! processes exclude each other by file locks, which the operating system releases when a process dies.
 
 use std::collections::HashMap;

@@ -172,7 +172,7 @@ async fn an_answer_may_come_to_another_process_and_is_good_once() {
     assert_eq!(world.call(&process()).await, Ok(200));
 
     let again = process().finish(answer).await.unwrap_err().to_string();
-    assert!(again.contains("belongs to no sign-in that is under way"), "{again}");
+    assert!(again.contains("belongs to no pending sign-in"), "{again}");
     let late = process().begin(here).await.unwrap();
     let late = answered(late.page).await;
     world.sleep(601);

@@ -87,7 +87,7 @@ async fn a_registered_client_gets_tokens() {
     let page = browser.get(&world, &format!("/oauth/authorize?{}", encoded(&ask))).await;
     let asked = browser.sign_in(&world, &page).await;
     assert!(
-        asked.body.contains("nobody has checked it") && asked.body.contains("older.example"),
+        asked.body.contains("this name is not verified") && asked.body.contains("older.example"),
         "{}",
         asked.body
     );
