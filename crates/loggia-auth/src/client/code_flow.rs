@@ -190,7 +190,7 @@ mod tests {
         // The credential that gets the response, the response, and the reason why it is refused.
         let table = [
             (&parts, &first, "used already"),
-            (&parts, &unknown, "belongs to no sign-in"),
+            (&parts, &unknown, "belongs to no pending sign-in"),
             (&other, &second, "another sign-in"),
         ];
         for (parts, response, why) in table {
