@@ -94,13 +94,13 @@ impl Template {
 
     /// Whether it stands for itself, without any variable.
     pub fn is_plain(&self) -> bool {
-        parts(self.written()).all(|part| matches!(part, Ok(Part::Text(_))))
+        parts(self.written()).all(|part| matches!(part, Ok(SecretTemplatePart::Text(_))))
     }
 
     /// Returns the variables that the environment has a value for, each with it.
     pub(crate) fn values(&self, environment: &Environment<'_>) -> Vec<(&str, Secret)> {
         let names = parts(self.written()).filter_map(|part| match part {
-            Ok(Part::Variable { name, .. }) => Some(name),
+            Ok(SecretTemplatePart::Variable { name, .. }) => Some(name),
             _ => None,
         });
         let values = names.filter_map(|name| Some((name, Secret::new(environment(name)?))));
@@ -112,8 +112,8 @@ impl Template {
         let mut values = Vec::new();
         for part in parts(self.written()).map_while(Result::ok) {
             values.push(match part {
-                Part::Text(text) => Secret::new(text),
-                Part::Variable { name, default } => {
+                SecretTemplatePart::Text(text) => Secret::new(text),
+                SecretTemplatePart::Variable { name, default } => {
                     let value = environment(name).filter(|value| default.is_none() || !value.is_empty());
                     let missing =
                         || MissingVariable { name: name.to_owned(), location: self.location.clone() };
@@ -151,13 +151,13 @@ impl fmt::Display for MissingVariable {
 
 impl std::error::Error for MissingVariable {}
 
-enum Part<'t> {
+enum SecretTemplatePart<'t> {
     Text(&'t str),
     Variable { name: &'t str, default: Option<&'t str> },
 }
 
 /// The parts of a template in order, up to the first that is wrong.
-fn parts(mut rest: &str) -> impl Iterator<Item = Result<Part<'_>, &'static str>> {
+fn parts(mut rest: &str) -> impl Iterator<Item = Result<SecretTemplatePart<'_>, &'static str>> {
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
@@ -168,14 +168,14 @@ fn parts(mut rest: &str) -> impl Iterator<Item = Result<Part<'_>, &'static str>>
     })
 }
 
-fn next_part(text: &str) -> (Result<Part<'_>, &'static str>, &str) {
+fn next_part(text: &str) -> (Result<SecretTemplatePart<'_>, &'static str>, &str) {
     if let Some(after) = text.strip_prefix("$${") {
-        return (Ok(Part::Text("${")), after);
+        return (Ok(SecretTemplatePart::Text("${")), after);
     }
     let Some(inside) = text.strip_prefix("${") else {
         let end = text.match_indices('$').map(|(at, _)| at).find(|at| begins_part(&text[*at..]));
         let (plain, after) = text.split_at(end.unwrap_or(text.len()));
-        return (Ok(Part::Text(plain)), after);
+        return (Ok(SecretTemplatePart::Text(plain)), after);
     };
     let Some((variable, after)) = inside.split_once('}') else {
         return (Err("'${' has no '}' after it; write $${ for a plain '${'"), "");
@@ -185,7 +185,7 @@ fn next_part(text: &str) -> (Result<Part<'_>, &'static str>, &str) {
         None => (variable, None),
     };
     match is_name(name) {
-        true => (Ok(Part::Variable { name, default }), after),
+        true => (Ok(SecretTemplatePart::Variable { name, default }), after),
         false => (Err("a variable's name has letters, digits and '_' only: ${NAME} or ${NAME:-default}"), ""),
     }
 }

@@ -14,17 +14,17 @@ pub(super) struct Budget {
     entries: usize,
     bytes: u64,
     deadline: Instant,
-    stop: Stop,
-    spent: Option<Spent>,
+    stop: StopSignal,
+    spent: Option<ReachedLimit>,
 }
 
 /// Reports during an operation whether its caller has gone.
 #[derive(Clone, Default)]
-pub(super) struct Stop(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+pub(super) struct StopSignal(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
 
-impl Stop {
-    pub(super) fn new(stop: impl Fn() -> bool + Send + Sync + 'static) -> Stop {
-        Stop(Some(Arc::new(stop)))
+impl StopSignal {
+    pub(super) fn new(stop: impl Fn() -> bool + Send + Sync + 'static) -> StopSignal {
+        StopSignal(Some(Arc::new(stop)))
     }
 
     fn now(&self) -> bool {
@@ -32,76 +32,76 @@ impl Stop {
     }
 }
 
-impl fmt::Debug for Stop {
+impl fmt::Debug for StopSignal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Stop")
+        f.write_str("StopSignal")
     }
 }
 
 /// The limit that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spent {
+pub(super) enum ReachedLimit {
     Entries,
     Bytes,
     Time,
 }
 
-impl Spent {
+impl ReachedLimit {
     /// For the caller's eyes.
     pub(super) fn note(self) -> &'static str {
         match self {
-            Spent::Entries => "stopped early: too many files and directories",
-            Spent::Bytes => "stopped early: too many bytes to read",
-            Spent::Time => "stopped early: it took too long",
+            ReachedLimit::Entries => "stopped early: too many files and directories",
+            ReachedLimit::Bytes => "stopped early: too many bytes to read",
+            ReachedLimit::Time => "stopped early: it took too long",
         }
     }
 }
 
 impl Budget {
-    pub(super) fn new(limits: &Limits, stop: Stop) -> Budget {
+    pub(super) fn new(limits: &Limits, stop: StopSignal) -> Budget {
         let deadline = Instant::now() + limits.time;
         Budget { entries: limits.entries, bytes: limits.scan, deadline, stop, spent: None }
     }
 
-    pub(super) fn spent(&self) -> Option<Spent> {
+    pub(super) fn spent(&self) -> Option<ReachedLimit> {
         self.spent
     }
 
     /// Pays for one directory entry.
-    pub(super) fn entry(&mut self) -> Result<(), Spent> {
+    pub(super) fn entry(&mut self) -> Result<(), ReachedLimit> {
         match self.entries.checked_sub(1) {
             Some(left) => self.entries = left,
-            None => return self.end(Spent::Entries),
+            None => return self.end(ReachedLimit::Entries),
         }
         self.time()
     }
 
-    fn bytes(&mut self, count: usize) -> Result<(), Spent> {
+    fn bytes(&mut self, count: usize) -> Result<(), ReachedLimit> {
         match self.bytes.checked_sub(count as u64) {
             Some(left) => self.bytes = left,
-            None => return self.end(Spent::Bytes),
+            None => return self.end(ReachedLimit::Bytes),
         }
         self.time()
     }
 
     /// Fails once the time is over or the caller has gone.
-    pub(super) fn time(&mut self) -> Result<(), Spent> {
-        if Instant::now() >= self.deadline || self.stop.now() { self.end(Spent::Time) } else { Ok(()) }
+    pub(super) fn time(&mut self) -> Result<(), ReachedLimit> {
+        if Instant::now() >= self.deadline || self.stop.now() { self.end(ReachedLimit::Time) } else { Ok(()) }
     }
 
-    fn end(&mut self, spent: Spent) -> Result<(), Spent> {
+    fn end(&mut self, spent: ReachedLimit) -> Result<(), ReachedLimit> {
         self.spent = Some(spent);
         Err(spent)
     }
 }
 
 /// A reader that fails once the budget is spent.
-pub(super) struct Metered<'b, R> {
+pub(super) struct MeteredReader<'b, R> {
     pub(super) inner: R,
     pub(super) budget: &'b mut Budget,
 }
 
-impl<R: Read> Read for Metered<'_, R> {
+impl<R: Read> Read for MeteredReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         match self.budget.bytes(count) {

@@ -17,7 +17,7 @@ use super::error::excerpt;
 use super::lock::{DirectoryLocks, LOCK_FILE, RETRY};
 use super::path::RelPath;
 use super::temporary::{self, TemporaryFile};
-use super::walk::{Flow, Scope, Walk};
+use super::walk::{Walk, WalkFlow, WalkOptions};
 use super::{Files, FilesError, Kind, Limits, Result, open_regular};
 
 /// Directory entries that a change looks at to find leftover temporary files.
@@ -119,8 +119,8 @@ impl Files {
             return;
         }
         let at_once = Limits { time: Duration::ZERO, ..self.limits().clone() };
-        let scope = Scope { hidden: true, ignored: true, ..Scope::default() };
-        let walked = Walk::new(scope, self.budget()).run(self, &RelPath::default(), &mut |found, _| {
+        let options = WalkOptions { hidden: true, ignored: true, ..WalkOptions::default() };
+        let walked = Walk::new(options, self.budget()).run(self, &RelPath::default(), &mut |found, _| {
             if found.kind == Kind::File && temporary::is_temporary(found.os_name) {
                 let locks = DirectoryLocks::acquire(&[found.dir], &self.root, &mut self.budget_of(&at_once));
                 if locks.as_ref().is_ok_and(DirectoryLocks::exclude_others) {
@@ -128,7 +128,7 @@ impl Files {
                     let _ = found.dir.remove_file(found.os_name);
                 }
             }
-            Flow::Continue
+            WalkFlow::Continue
         });
         // A folder that cannot be walked has nothing to remove, and reading it says why.
         drop(walked);

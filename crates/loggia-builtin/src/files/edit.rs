@@ -52,7 +52,7 @@ pub struct Edit {
 
 /// The result of an edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Edited {
+pub struct EditResult {
     /// The path, relative to the root of the folder.
     pub path: String,
     /// Whether the file was changed; false for a dry run.
@@ -67,7 +67,7 @@ pub struct Edited {
 
 impl Files {
     /// Edits a text file.
-    pub fn edit(&self, request: &EditRequest) -> Result<Edited> {
+    pub fn edit(&self, request: &EditRequest) -> Result<EditResult> {
         let change = self.change(&request.path)?;
         let path = self.parse(&request.path)?;
         if !(1..=MAX_EDITS).contains(&request.edits.len()) {
@@ -86,7 +86,7 @@ impl Files {
             let expected = ExpectedContent::Hash(&hash);
             change.replace(&place, after.as_bytes(), Some(&metadata), expected)?;
         }
-        Ok(Edited {
+        Ok(EditResult {
             path: path.to_string(),
             applied: !request.dry_run,
             replaced,

@@ -1,6 +1,6 @@
 //! Search by name: globs.
 
-use super::walk::{Found, Scope};
+use super::walk::{FoundEntry, WalkOptions};
 use super::{Files, FilesError, Listing, Result, error};
 use crate::glob::{BoundedGlob, GlobOptions};
 
@@ -29,13 +29,13 @@ impl Files {
     pub fn find(&self, request: &FindRequest) -> Result<Listing> {
         let start = self.parse(&request.path)?;
         let glob = Glob::parse(&request.glob, request.ignore_case)?;
-        let scope = Scope {
+        let options = WalkOptions {
             hidden: request.hidden,
             ignored: request.ignored,
             depth: None,
             after: request.cursor.clone(),
         };
-        self.page(&start, scope, request.limit, |found| glob.matches(start.as_str(), found))
+        self.page(&start, options, request.limit, |found| glob.matches(start.as_str(), found))
     }
 }
 
@@ -56,7 +56,7 @@ impl Glob {
         Ok(Glob { matcher, whole_path: pattern.contains('/') })
     }
 
-    pub(super) fn matches(&self, start: &str, found: &Found<'_>) -> bool {
+    pub(super) fn matches(&self, start: &str, found: &FoundEntry<'_>) -> bool {
         if !self.whole_path {
             return self.matcher.is_match(found.name());
         }

@@ -9,11 +9,11 @@ use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder, Sink, SinkContex
 use loggia::JsonSchema;
 use serde::Serialize;
 
-use super::budget::{Budget, Metered};
+use super::budget::{Budget, MeteredReader};
 use super::find::Glob;
 use super::list::check_cursor;
 use super::path::RelPath;
-use super::walk::{Flow, Scope, Walk};
+use super::walk::{Walk, WalkFlow, WalkOptions};
 use super::{Files, FilesError, Kind, Result, error, open_regular};
 
 /// Matches returned where the caller names no number.
@@ -104,19 +104,19 @@ impl Files {
     /// Searches the content of files.
     pub fn grep(&self, request: &GrepRequest) -> Result<GrepResult> {
         let start = self.parse(&request.path)?;
-        let mut search = Search::new(request, self.limits().matches)?;
+        let mut search = LineSearch::new(request, self.limits().matches)?;
         if self.metadata(&start)?.is_file() {
             return self.grep_file(search, &start);
         }
         let glob = request.glob.as_deref().map(|g| Glob::parse(g, request.ignore_case)).transpose()?;
         check_cursor(&start, request.cursor.as_deref())?;
         let after = request.cursor.clone();
-        let scope = Scope { hidden: request.hidden, ignored: request.ignored, depth: None, after };
-        let mut walk = Walk::new(scope, self.budget());
+        let options = WalkOptions { hidden: request.hidden, ignored: request.ignored, depth: None, after };
+        let mut walk = Walk::new(options, self.budget());
         walk.run(self, &start, &mut |found, budget| {
             let wanted = glob.as_ref().is_none_or(|glob| glob.matches(start.as_str(), &found));
             if found.kind != Kind::File || !wanted {
-                return Flow::Continue;
+                return WalkFlow::Continue;
             }
             match open_regular(found.dir, found.os_name.as_ref()) {
                 Ok((file, metadata)) if metadata.is_file() => search.file(&found.path, file, budget),
@@ -124,15 +124,15 @@ impl Files {
             }
             if search.full() || budget.spent().is_some() {
                 search.result.next_cursor = Some(found.path);
-                return Flow::Stop;
+                return WalkFlow::Stop;
             }
-            Flow::Continue
+            WalkFlow::Continue
         })?;
         search.result.next_cursor = search.result.next_cursor.or_else(|| walk.cursor());
         Ok(search.finish(walk.notes()))
     }
 
-    fn grep_file(&self, mut search: Search, path: &RelPath) -> Result<GrepResult> {
+    fn grep_file(&self, mut search: LineSearch, path: &RelPath) -> Result<GrepResult> {
         let (file, _) = self.open_file(path)?;
         let mut budget = self.budget();
         search.file(path.as_str(), file, &mut budget);
@@ -141,7 +141,7 @@ impl Files {
 }
 
 /// A running search.
-struct Search {
+struct LineSearch {
     matcher: RegexMatcher,
     searcher: Searcher,
     limit: usize,
@@ -154,8 +154,8 @@ struct Search {
     cut: Option<String>,
 }
 
-impl Search {
-    fn new(request: &GrepRequest, max: usize) -> Result<Search> {
+impl LineSearch {
+    fn new(request: &GrepRequest, max: usize) -> Result<LineSearch> {
         let context = request.context.min(MAX_CONTEXT);
         let searcher = SearcherBuilder::new()
             .line_terminator(LineTerminator::crlf())
@@ -164,7 +164,7 @@ impl Search {
             .after_context(context)
             .heap_limit(Some(HEAP))
             .build();
-        Ok(Search {
+        Ok(LineSearch {
             matcher: matcher(request)?,
             searcher,
             limit: request.limit.unwrap_or(DEFAULT_MATCHES).clamp(1, max),
@@ -180,7 +180,7 @@ impl Search {
     }
 
     fn file(&mut self, path: &str, file: File, budget: &mut Budget) {
-        let mut lines = Lines {
+        let mut lines = LineSink {
             matcher: &self.matcher,
             room: self.limit - self.result.matches,
             lines: Vec::new(),
@@ -188,9 +188,9 @@ impl Search {
             cut: false,
             binary: false,
         };
-        let reader: &mut dyn Read = &mut Metered { inner: file, budget };
+        let reader: &mut dyn Read = &mut MeteredReader { inner: file, budget };
         let ended = self.searcher.search_reader(&self.matcher, reader, &mut lines);
-        let Lines { lines, matches, cut, binary, .. } = lines;
+        let LineSink { lines, matches, cut, binary, .. } = lines;
         self.result.searched += 1;
         self.binary += usize::from(binary);
         self.unread += usize::from(ended.is_err());
@@ -246,7 +246,7 @@ fn matcher(request: &GrepRequest) -> Result<RegexMatcher> {
 }
 
 /// Collects the lines of one file.
-struct Lines<'m> {
+struct LineSink<'m> {
     matcher: &'m RegexMatcher,
     room: usize,
     lines: Vec<MatchLine>,
@@ -256,14 +256,14 @@ struct Lines<'m> {
     binary: bool,
 }
 
-impl Lines<'_> {
+impl LineSink<'_> {
     fn push(&mut self, number: Option<u64>, matched: bool, bytes: &[u8]) {
         let at = if matched { self.matcher.find(bytes).ok().flatten().map_or(0, |m| m.start()) } else { 0 };
         self.lines.push(MatchLine { line: number.unwrap_or_default(), matched, text: excerpt(bytes, at) });
     }
 }
 
-impl Sink for Lines<'_> {
+impl Sink for LineSink<'_> {
     type Error = std::io::Error;
 
     fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> std::io::Result<bool> {

@@ -4,7 +4,7 @@ use loggia::JsonSchema;
 use serde::Serialize;
 
 use super::path::RelPath;
-use super::walk::{Flow, Found, Scope, Walk};
+use super::walk::{FoundEntry, Walk, WalkFlow, WalkOptions};
 use super::{Files, FilesError, Kind, Result};
 
 /// The directory to list, and the depth.
@@ -68,37 +68,37 @@ impl Files {
         if request.depth == 0 {
             return Err(FilesError::BadRequest { reason: "depth counts levels from 1".to_owned() });
         }
-        let scope = Scope {
+        let options = WalkOptions {
             hidden: request.hidden,
             ignored: request.ignored,
             depth: Some(request.depth),
             after: request.cursor.clone(),
         };
-        self.page(&self.parse(&request.path)?, scope, request.limit, |_| true)
+        self.page(&self.parse(&request.path)?, options, request.limit, |_| true)
     }
 
     /// A page of everything below `start` that `wanted` accepts.
     pub(super) fn page(
         &self,
         start: &RelPath,
-        scope: Scope,
+        options: WalkOptions,
         limit: Option<usize>,
-        mut wanted: impl FnMut(&Found<'_>) -> bool,
+        mut wanted: impl FnMut(&FoundEntry<'_>) -> bool,
     ) -> Result<Listing> {
-        check_cursor(start, scope.after.as_deref())?;
+        check_cursor(start, options.after.as_deref())?;
         let limit = limit.unwrap_or(self.limits().page).clamp(1, self.limits().page);
         let mut listing = Listing::default();
-        let mut walk = Walk::new(scope, self.budget());
+        let mut walk = Walk::new(options, self.budget());
         walk.run(self, start, &mut |found, _| {
             if !wanted(&found) {
-                return Flow::Continue;
+                return WalkFlow::Continue;
             }
             if listing.entries.len() == limit {
                 listing.next_cursor = listing.entries.last().map(|entry| entry.path.clone());
-                return Flow::Stop;
+                return WalkFlow::Stop;
             }
             listing.entries.push(Entry::of(&found));
-            Flow::Continue
+            WalkFlow::Continue
         })?;
         listing.next_cursor = listing.next_cursor.or_else(|| walk.cursor());
         listing.notes = walk.notes();
@@ -121,7 +121,7 @@ pub(super) fn check_cursor(start: &RelPath, cursor: Option<&str>) -> Result<()> 
 }
 
 impl Entry {
-    fn of(found: &Found<'_>) -> Entry {
+    fn of(found: &FoundEntry<'_>) -> Entry {
         let metadata = (found.kind == Kind::File).then(|| found.dir.symlink_metadata(found.os_name));
         let size = metadata.and_then(|m| Some(m.ok()?.len()));
         Entry { path: found.path.clone(), kind: found.kind, size }

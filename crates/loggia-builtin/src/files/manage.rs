@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::change::DirectoryEntry;
 use super::stat::Stat;
 use super::temporary;
-use super::walk::{Flow, Scope, Walk, first_names};
+use super::walk::{Walk, WalkFlow, WalkOptions, first_names};
 use super::{Files, FilesError, Kind, Result};
 
 /// Paths offered to complete one.
@@ -38,7 +38,7 @@ pub struct DeleteRequest {
 
 /// The result of a deletion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Deleted {
+pub struct DeleteResult {
     /// The path, relative to the root of the folder.
     pub path: String,
     /// The kind of thing that was deleted.
@@ -99,7 +99,7 @@ impl Files {
     }
 
     /// Deletes a file, a link (not what it leads to) or a directory.
-    pub fn delete(&self, request: &DeleteRequest) -> Result<Deleted> {
+    pub fn delete(&self, request: &DeleteRequest) -> Result<DeleteResult> {
         let change = self.change(&request.path)?;
         let path = self.parse(&request.path)?;
         if path.is_root() {
@@ -119,7 +119,7 @@ impl Files {
             _ => dir.remove_file_or_symlink(name),
         };
         deleted.map_err(explain)?;
-        Ok(Deleted { path: path.to_string(), kind })
+        Ok(DeleteResult { path: path.to_string(), kind })
     }
 
     /// Returns how many files and directories a recursive deletion of `path` takes with it, counted up to `most`; 0 for a
@@ -149,12 +149,12 @@ impl Files {
     /// Fails if the budget of one operation ends before `most` is reached: the count would be too small.
     pub fn count_below(&self, path: &str, most: usize) -> Result<usize> {
         let path = self.parse(path)?;
-        let scope = Scope { hidden: true, ignored: true, ..Scope::default() };
-        let mut walk = Walk::new(scope, self.budget());
+        let options = WalkOptions { hidden: true, ignored: true, ..WalkOptions::default() };
+        let mut walk = Walk::new(options, self.budget());
         let mut count = 0;
         walk.run(self, &path, &mut |_, _| {
             count += 1;
-            if count < most { Flow::Continue } else { Flow::Stop }
+            if count < most { WalkFlow::Continue } else { WalkFlow::Stop }
         })?;
         match walk.budget.spent() {
             Some(_) => Err(FilesError::TimedOut { path: path.to_string() }),

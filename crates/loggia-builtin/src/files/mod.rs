@@ -41,20 +41,20 @@ use cap_std::fs::{Dir, File, Metadata, OpenOptions};
 use loggia::JsonSchema;
 use serde::Serialize;
 
-pub use edit::{Edit, EditRequest, Edited};
+pub use edit::{Edit, EditRequest, EditResult};
 pub use error::{EditProblem, FilesError};
 pub use find::FindRequest;
 pub use grep::{FileMatches, GrepRequest, GrepResult, MatchLine};
 pub use list::{Entry, ListRequest, Listing};
-pub use manage::{DeleteRequest, Deleted, MoveRequest};
+pub use manage::{DeleteRequest, DeleteResult, MoveRequest};
 pub use read::{Content, ReadRange, ReadRequest, ReadResult};
 pub use root::OpenError;
 pub use serve::server;
 pub use stat::Stat;
 pub use uri::root_uris;
-pub use write::{WriteRequest, Written};
+pub use write::{WriteRequest, WriteResult};
 
-use budget::{Budget, Stop};
+use budget::{Budget, StopSignal};
 use path::RelPath;
 
 /// The result of a file operation.
@@ -71,7 +71,7 @@ pub struct Files {
     root_is_sensitive: bool,
     /// Held while something changes, so that changes made here do not interleave.
     changes: Arc<Mutex<()>>,
-    stop: Stop,
+    stop: StopSignal,
 }
 
 /// The permissions and limits of a folder.
@@ -181,13 +181,13 @@ impl Files {
             roots,
             options,
             changes: Arc::default(),
-            stop: Stop::default(),
+            stop: StopSignal::default(),
         })
     }
 
     /// The same folder, whose operations end early once `stop` says so: their caller has gone.
     pub fn until(&self, stop: impl Fn() -> bool + Send + Sync + 'static) -> Files {
-        Files { stop: Stop::new(stop), ..self.clone() }
+        Files { stop: StopSignal::new(stop), ..self.clone() }
     }
 
     /// The folder's absolute path.

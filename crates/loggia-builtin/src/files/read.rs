@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
 use cap_std::fs::File;
 
-use super::budget::{Budget, Metered};
+use super::budget::{Budget, MeteredReader};
 use super::path::RelPath;
 use super::{Files, FilesError, Result, mime};
 
@@ -80,7 +80,7 @@ pub enum Content {
 }
 
 /// The content of one range, without its description.
-struct Part {
+struct RangeContent {
     content: Content,
     lines: Option<(u64, u64)>,
     bytes: Option<(u64, u64)>,
@@ -132,7 +132,7 @@ struct BoundedRead<'p> {
 }
 
 impl BoundedRead<'_> {
-    fn range(&mut self, request: &ReadRequest) -> Result<Part> {
+    fn range(&mut self, request: &ReadRequest) -> Result<RangeContent> {
         let numbers = request.line_numbers;
         match request.range {
             ReadRange::Bytes { offset, length } => self.bytes(offset, length),
@@ -147,7 +147,7 @@ impl BoundedRead<'_> {
     }
 
     /// All bytes. Half a picture is no picture.
-    fn whole(&mut self) -> Result<Part> {
+    fn whole(&mut self) -> Result<RangeContent> {
         self.max = self.whole_max;
         if mime::is_media(self.path.name()) && self.size > self.max as u64 {
             let advice = "read it in parts, by offset and length";
@@ -166,7 +166,7 @@ impl BoundedRead<'_> {
         Ok(text_inside(&head).is_some_and(|inside| inside.0 == 0))
     }
 
-    fn bytes(&mut self, offset: u64, length: Option<u64>) -> Result<Part> {
+    fn bytes(&mut self, offset: u64, length: Option<u64>) -> Result<RangeContent> {
         if offset > self.size {
             return Err(self.bad(format!("it has {} bytes, so nothing begins at offset {offset}", self.size)));
         }
@@ -183,15 +183,15 @@ impl BoundedRead<'_> {
         let left = end < self.size && length.is_none_or(|length| offset + length > end);
         let note = left
             .then(|| format!("this is bytes {start} to {end} of {}; read on with offset {end}", self.size));
-        Ok(Part { content, lines: None, bytes: Some((start, end)), note })
+        Ok(RangeContent { content, lines: None, bytes: Some((start, end)), note })
     }
 
-    fn text_lines(&mut self, first: u64, count: Option<u64>, numbers: bool) -> Result<Part> {
+    fn text_lines(&mut self, first: u64, count: Option<u64>, numbers: bool) -> Result<RangeContent> {
         if first == 0 {
             return Err(self.bad("lines are counted from 1".to_owned()));
         }
         self.seek(0)?;
-        let reader = BufReader::new(Metered { inner: &mut self.file, budget: &mut self.budget });
+        let reader = BufReader::new(MeteredReader { inner: &mut self.file, budget: &mut self.budget });
         let lines =
             take_lines(reader, first, count.unwrap_or(u64::MAX), self.max).map_err(|e| self.io(&e))?;
         if lines.passed < first - 1 || (lines.taken == 0 && first > 1 && count != Some(0)) {
@@ -203,11 +203,11 @@ impl BoundedRead<'_> {
         let text = text.ok_or_else(|| FilesError::NotText { path: self.path.to_string() })?;
         let text = if numbers { number_lines(&text, first) } else { text };
         let shown = (lines.taken > 0).then_some((first, last));
-        Ok(Part { content: Content::Text(text), lines: shown, bytes: None, note })
+        Ok(RangeContent { content: Content::Text(text), lines: shown, bytes: None, note })
     }
 
     /// The end of the file, as much as fits, cut to whole lines.
-    fn last_lines(&mut self, count: u64) -> Result<Part> {
+    fn last_lines(&mut self, count: u64) -> Result<RangeContent> {
         let from = self.size.saturating_sub(self.max as u64);
         let part = self.bytes(from, None)?;
         let Content::Text(text) = part.content else {
@@ -217,7 +217,7 @@ impl BoundedRead<'_> {
         let start = self.size - tail.len() as u64;
         let short = tail.lines().count() < usize::try_from(count).unwrap_or(usize::MAX) && start > 0;
         let note = short.then(|| format!("fewer lines than asked for fit; they begin at offset {start}, read before it by offset and length"));
-        Ok(Part {
+        Ok(RangeContent {
             content: Content::Text(tail.to_owned()),
             lines: None,
             bytes: Some((start, self.size)),
@@ -253,17 +253,17 @@ impl Content {
     }
 }
 
-/// Lines taken from a reader.
-struct Taken {
+/// Consecutive lines of a reader.
+struct LineBatch {
     bytes: Vec<u8>,
     /// Lines passed over before the first.
     passed: u64,
     taken: u64,
-    end: End,
+    end: EndReason,
 }
 
-/// Why no more lines were taken.
-enum End {
+/// The reason why a batch of lines ends.
+enum EndReason {
     /// The file ended.
     File,
     /// As many as asked for.
@@ -274,8 +274,8 @@ enum End {
     Cut(u64),
 }
 
-fn take_lines(mut reader: impl BufRead, first: u64, count: u64, max: usize) -> io::Result<Taken> {
-    let mut taken = Taken { bytes: Vec::new(), passed: 0, taken: 0, end: End::File };
+fn take_lines(mut reader: impl BufRead, first: u64, count: u64, max: usize) -> io::Result<LineBatch> {
+    let mut taken = LineBatch { bytes: Vec::new(), passed: 0, taken: 0, end: EndReason::File };
     let mut before = 0;
     while taken.passed < first - 1 {
         match reader.skip_until(b'\n')? {
@@ -296,36 +296,38 @@ fn take_lines(mut reader: impl BufRead, first: u64, count: u64, max: usize) -> i
         taken.taken += 1;
     }
     if !reader.fill_buf()?.is_empty() {
-        taken.end = End::Count;
+        taken.end = EndReason::Count;
     }
     Ok(taken)
 }
 
-impl Taken {
+impl LineBatch {
     /// Gives back what went beyond `max` with the line that began at `start`.
-    fn cut(mut self, start: usize, before: u64, max: usize) -> Taken {
+    fn cut(mut self, start: usize, before: u64, max: usize) -> LineBatch {
         if start > 0 {
             self.bytes.truncate(start);
-            return Taken { end: End::Full, ..self };
+            return LineBatch { end: EndReason::Full, ..self };
         }
         self.bytes.truncate(max);
         let incomplete = std::str::from_utf8(&self.bytes).err().filter(|e| e.error_len().is_none());
         if let Some(error) = incomplete {
             self.bytes.truncate(error.valid_up_to());
         }
-        let end = End::Cut(before + self.bytes.len() as u64);
-        Taken { taken: 1, end, ..self }
+        let end = EndReason::Cut(before + self.bytes.len() as u64);
+        LineBatch { taken: 1, end, ..self }
     }
 
     fn note(&self, first: u64) -> Option<String> {
         let next = first + self.taken;
         match self.end {
-            End::File => None,
-            End::Count => Some(format!("there is more; read on with first_line {next}")),
-            End::Full => {
+            EndReason::File => None,
+            EndReason::Count => Some(format!("there is more; read on with first_line {next}")),
+            EndReason::Full => {
                 Some(format!("the rest does not fit; read on with first_line {next}, or raise max_bytes"))
             }
-            End::Cut(at) => Some(format!("line {first} is too long and was cut; read on with offset {at}")),
+            EndReason::Cut(at) => {
+                Some(format!("line {first} is too long and was cut; read on with offset {at}"))
+            }
         }
     }
 }

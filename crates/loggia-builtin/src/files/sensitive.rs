@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use cap_std::fs::Dir;
 
 use super::path::RelPath;
-use super::walk::{Flow, Scope, Walk};
+use super::walk::{Walk, WalkFlow, WalkOptions};
 use super::{Files, FilesError, Result};
 
 /// Names of directories that are sensitive with all that is in them, and of files.
@@ -156,16 +156,16 @@ impl Files {
         if self.options.write_sensitive {
             return Ok(());
         }
-        let scope = Scope { hidden: true, ignored: true, ..Scope::default() };
-        let mut walk = Walk::new(scope, self.budget());
+        let options = WalkOptions { hidden: true, ignored: true, ..WalkOptions::default() };
+        let mut walk = Walk::new(options, self.budget());
         let mut sensitive = None;
         walk.run(self, path, &mut |found, _| {
             let resolved = Path::new(&found.path);
             if has_sensitive_names(resolved) || self.is_in_git_directory(resolved) {
                 sensitive = Some(found.path);
-                return Flow::Stop;
+                return WalkFlow::Stop;
             }
-            Flow::Continue
+            WalkFlow::Continue
         })?;
         let unsure = || walk.is_incomplete().then(|| walk.cursor().unwrap_or_else(|| path.to_string()));
         match sensitive.or_else(unsure) {

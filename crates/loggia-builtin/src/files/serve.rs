@@ -14,8 +14,8 @@ use serde_json::json;
 use super::limiter::CallLimiter;
 use super::uri::{self, path_of};
 use super::{
-    DeleteRequest, Deleted, Edit, EditRequest, Edited, Files, FilesError, FindRequest, GrepRequest,
-    GrepResult, ListRequest, Listing, MoveRequest, ReadRange, ReadRequest, Stat, WriteRequest, Written,
+    DeleteRequest, DeleteResult, Edit, EditRequest, EditResult, Files, FilesError, FindRequest, GrepRequest,
+    GrepResult, ListRequest, Listing, MoveRequest, ReadRange, ReadRequest, Stat, WriteRequest, WriteResult,
 };
 use output::ReadOutput;
 
@@ -266,7 +266,7 @@ impl Folder {
         overwrite: Option<bool>,
         /// Replace the file only if its hash, from read or stat, is still this
         if_unchanged: Option<String>,
-    ) -> Result<Json<Written>, ToolError> {
+    ) -> Result<Json<WriteResult>, ToolError> {
         let overwrite = overwrite.unwrap_or_default();
         let request = WriteRequest { path, content: content.into_bytes(), overwrite, if_unchanged };
         let written = self.run(cx, move |files| files.write(&request)).await?;
@@ -289,7 +289,7 @@ impl Folder {
         dry_run: Option<bool>,
         /// Edit the file only if its hash, from read or stat, is still this
         if_unchanged: Option<String>,
-    ) -> Result<Json<Edited>, ToolError> {
+    ) -> Result<Json<EditResult>, ToolError> {
         let edits =
             edits.into_iter().map(|r| Edit { old: r.old_text, new: r.new_text, replace_all: r.replace_all });
         let edits = edits.collect();
@@ -347,7 +347,7 @@ impl Folder {
         path: String,
         /// Whether to delete a directory with all that is in it
         recursive: Option<bool>,
-    ) -> Result<Json<Deleted>, ToolError> {
+    ) -> Result<Json<DeleteResult>, ToolError> {
         let recursive = recursive.unwrap_or_default();
         if recursive {
             self.confirm(cx, &path).await?;

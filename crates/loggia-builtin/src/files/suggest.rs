@@ -4,7 +4,7 @@ use std::io;
 
 use super::error::FilesError;
 use super::path::RelPath;
-use super::walk::{Flow, Scope, Walk};
+use super::walk::{Walk, WalkFlow, WalkOptions};
 use super::{Files, Limits, root};
 
 /// Below this similarity (Jaro-Winkler, 0 to 1) two names are unrelated.
@@ -73,13 +73,13 @@ impl Files {
     fn same_name_elsewhere(&self, name: &str) -> Option<String> {
         let limits = Limits { entries: LOOK_AT, ..self.limits().clone() };
         let mut found = None;
-        let mut walk = Walk::new(Scope::default(), self.budget_of(&limits));
+        let mut walk = Walk::new(WalkOptions::default(), self.budget_of(&limits));
         let ended = walk.run(self, &RelPath::default(), &mut |entry, _| {
             if entry.name() != name {
-                return Flow::Continue;
+                return WalkFlow::Continue;
             }
             found = Some(entry.path.clone());
-            Flow::Stop
+            WalkFlow::Stop
         });
         ended.ok().and(found)
     }

@@ -26,7 +26,7 @@ const MAX_DEPTH: usize = 100;
 
 /// The directory, depth and filters of a walk.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Scope {
+pub(super) struct WalkOptions {
     /// Whether names that begin with a dot are shown.
     pub(super) hidden: bool,
     /// Whether what a `.gitignore` excludes is shown.
@@ -37,8 +37,8 @@ pub(super) struct Scope {
     pub(super) after: Option<String>,
 }
 
-/// One thing found.
-pub(super) struct Found<'d> {
+/// An entry that a walk found.
+pub(super) struct FoundEntry<'d> {
     /// Its path from the root. Where the name is not UTF-8, a replacement character stands in.
     pub(super) path: String,
     pub(super) kind: Kind,
@@ -48,25 +48,25 @@ pub(super) struct Found<'d> {
     pub(super) os_name: &'d OsStr,
 }
 
-impl Found<'_> {
+impl FoundEntry<'_> {
     pub(super) fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 }
 
-/// Whether to go on.
+/// The decision of a visitor to continue the walk or to stop it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flow {
+pub(super) enum WalkFlow {
     Continue,
     Stop,
 }
 
 /// The function that a walk calls for each entry. It may spend from the walk's budget.
-pub(super) type Visit<'v> = dyn FnMut(Found<'_>, &mut Budget) -> Flow + 'v;
+pub(super) type WalkVisitor<'v> = dyn FnMut(FoundEntry<'_>, &mut Budget) -> WalkFlow + 'v;
 
 /// A walk, and what it counts.
 pub(super) struct Walk {
-    scope: Scope,
+    options: WalkOptions,
     pub(super) budget: Budget,
     ignored: IgnoreRules,
     /// Hidden and ignored entries that were left out.
@@ -85,9 +85,9 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn new(scope: Scope, budget: Budget) -> Walk {
+    pub(super) fn new(options: WalkOptions, budget: Budget) -> Walk {
         Walk {
-            scope,
+            options,
             budget,
             ignored: IgnoreRules::default(),
             left_out: 0,
@@ -101,13 +101,13 @@ impl Walk {
     }
 
     /// Visits everything below the directory `start`, until told to stop or the budget is spent.
-    pub(super) fn run(&mut self, files: &Files, start: &RelPath, visit: &mut Visit<'_>) -> Result<()> {
+    pub(super) fn run(&mut self, files: &Files, start: &RelPath, visit: &mut WalkVisitor<'_>) -> Result<()> {
         let dir = files.open_dir(start)?;
-        if !self.scope.ignored {
+        if !self.options.ignored {
             self.ignored = IgnoreRules::above(files, start);
         }
         self.most_held = files.limits().held;
-        let levels = self.scope.depth.unwrap_or(MAX_DEPTH).min(MAX_DEPTH);
+        let levels = self.options.depth.unwrap_or(MAX_DEPTH).min(MAX_DEPTH);
         self.enter(&dir, start.as_str(), levels, visit);
         match self.failed.take() {
             Some(error) => Err(files.explain(start, &error)),
@@ -154,19 +154,19 @@ impl Walk {
         notes
     }
 
-    fn enter(&mut self, dir: &Dir, at: &str, levels: usize, visit: &mut Visit<'_>) -> Flow {
-        if !self.scope.ignored {
+    fn enter(&mut self, dir: &Dir, at: &str, levels: usize, visit: &mut WalkVisitor<'_>) -> WalkFlow {
+        if !self.options.ignored {
             self.ignored.push(dir, at);
         }
         let flow = self.entries(dir, at, levels, visit);
-        if !self.scope.ignored {
+        if !self.options.ignored {
             self.ignored.pop();
         }
         flow
     }
 
-    fn entries(&mut self, dir: &Dir, at: &str, levels: usize, visit: &mut Visit<'_>) -> Flow {
-        let mut next = Some(ChunkStart::below(at, self.scope.after.as_deref()));
+    fn entries(&mut self, dir: &Dir, at: &str, levels: usize, visit: &mut WalkVisitor<'_>) -> WalkFlow {
+        let mut next = Some(ChunkStart::below(at, self.options.after.as_deref()));
         while let Some(start) = next {
             let most = self.chunk_size();
             let chunk = match NameChunk::read(dir, &start, most, &mut self.budget) {
@@ -176,12 +176,12 @@ impl Walk {
             self.held += chunk.names.len();
             let flow = self.chunk(&chunk, dir, at, levels, visit);
             self.held -= chunk.names.len();
-            if flow == Flow::Stop || self.budget.spent().is_some() {
-                return Flow::Stop;
+            if flow == WalkFlow::Stop || self.budget.spent().is_some() {
+                return WalkFlow::Stop;
             }
             next = chunk.next();
         }
-        Flow::Continue
+        WalkFlow::Continue
     }
 
     /// Half of the names for which there is room, so that the directories below have some as well.
@@ -190,13 +190,13 @@ impl Walk {
     }
 
     /// A directory that cannot be read is left out, unless it is the one that was asked for.
-    fn unread(&mut self, error: io::Error) -> Flow {
+    fn unread(&mut self, error: io::Error) -> WalkFlow {
         if self.passed.is_none() && self.held == 0 {
             self.failed = Some(error);
-            return Flow::Stop;
+            return WalkFlow::Stop;
         }
         self.not_entered += 1;
-        Flow::Continue
+        WalkFlow::Continue
     }
 
     fn chunk(
@@ -205,14 +205,14 @@ impl Walk {
         dir: &Dir,
         at: &str,
         levels: usize,
-        visit: &mut Visit<'_>,
-    ) -> Flow {
+        visit: &mut WalkVisitor<'_>,
+    ) -> WalkFlow {
         for (name, kind) in &chunk.names {
-            if self.entry(dir, at, name, *kind, levels, visit) == Flow::Stop {
-                return Flow::Stop;
+            if self.entry(dir, at, name, *kind, levels, visit) == WalkFlow::Stop {
+                return WalkFlow::Stop;
             }
         }
-        Flow::Continue
+        WalkFlow::Continue
     }
 
     fn entry(
@@ -222,52 +222,59 @@ impl Walk {
         name: &EntryName,
         kind: Kind,
         levels: usize,
-        visit: &mut Visit<'_>,
-    ) -> Flow {
+        visit: &mut WalkVisitor<'_>,
+    ) -> WalkFlow {
         let path = path::join(at, &name.text);
-        let place = Place::of(&path, self.scope.after.as_deref());
+        let place = CursorPosition::of(&path, self.options.after.as_deref());
         // Entries before the cursor cost nothing, so that each page gets further than the one before.
-        if place == Place::After && self.budget.entry().is_err() {
-            return Flow::Stop;
+        if place == CursorPosition::After && self.budget.entry().is_err() {
+            return WalkFlow::Stop;
         }
-        if place == Place::Before {
-            return Flow::Continue;
+        if place == CursorPosition::Before {
+            return WalkFlow::Continue;
         }
         let left_out = self.leaves_out(&path, &name.text, kind);
-        if place == Place::After {
-            let found = Found { path: path.clone(), kind, dir, os_name: name.as_os_str() };
-            if !left_out && visit(found, &mut self.budget) == Flow::Stop {
-                return Flow::Stop;
+        if place == CursorPosition::After {
+            let found = FoundEntry { path: path.clone(), kind, dir, os_name: name.as_os_str() };
+            if !left_out && visit(found, &mut self.budget) == WalkFlow::Stop {
+                return WalkFlow::Stop;
             }
             self.passed = Some(path.clone());
         }
         if left_out {
-            return Flow::Continue;
+            return WalkFlow::Continue;
         }
         match kind {
             Kind::Directory if levels > 1 => self.descend(dir, name.as_os_str(), &path, levels, visit),
             Kind::Directory => {
-                self.too_deep += usize::from(self.scope.depth.is_none_or(|depth| depth > MAX_DEPTH));
-                Flow::Continue
+                self.too_deep += usize::from(self.options.depth.is_none_or(|depth| depth > MAX_DEPTH));
+                WalkFlow::Continue
             }
-            _ => Flow::Continue,
+            _ => WalkFlow::Continue,
         }
     }
 
-    fn descend(&mut self, dir: &Dir, name: &OsStr, path: &str, levels: usize, visit: &mut Visit<'_>) -> Flow {
+    fn descend(
+        &mut self,
+        dir: &Dir,
+        name: &OsStr,
+        path: &str,
+        levels: usize,
+        visit: &mut WalkVisitor<'_>,
+    ) -> WalkFlow {
         match dir.open_dir_nofollow(name) {
             Ok(child) => self.enter(&child, path, levels - 1, visit),
             Err(_) => {
                 self.not_entered += 1;
-                Flow::Continue
+                WalkFlow::Continue
             }
         }
     }
 
     fn leaves_out(&mut self, path: &str, name: &str, kind: Kind) -> bool {
-        let hidden = !self.scope.hidden && name.starts_with('.');
+        let hidden = !self.options.hidden && name.starts_with('.');
         let out =
-            hidden || (!self.scope.ignored && self.ignored.contains(path, name, kind == Kind::Directory));
+            hidden || (!self.options.ignored && self.ignored.contains(path, name, kind == Kind::Directory));
         self.left_out += usize::from(out);
         out
     }
@@ -275,7 +282,7 @@ impl Walk {
 
 /// The position of a path relative to the cursor, in the order of the walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum CursorPosition {
     /// It was shown on an earlier page, with all below it.
     Before,
     /// It was shown on an earlier page, but not all below it.
@@ -283,13 +290,13 @@ enum Place {
     After,
 }
 
-impl Place {
-    fn of(path: &str, cursor: Option<&str>) -> Place {
-        let Some(cursor) = cursor else { return Place::After };
+impl CursorPosition {
+    fn of(path: &str, cursor: Option<&str>) -> CursorPosition {
+        let Some(cursor) = cursor else { return CursorPosition::After };
         match path.split('/').cmp(cursor.split('/')) {
-            Ordering::Greater => Place::After,
-            _ if cursor.split('/').zip(path.split('/')).all(|(c, p)| c == p) => Place::On,
-            _ => Place::Before,
+            Ordering::Greater => CursorPosition::After,
+            _ if cursor.split('/').zip(path.split('/')).all(|(c, p)| c == p) => CursorPosition::On,
+            _ => CursorPosition::Before,
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct WriteRequest {
 
 /// The result of a write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Written {
+pub struct WriteResult {
     /// The path, relative to the root of the folder.
     pub path: String,
     /// Whether there was no such file before.
@@ -38,7 +38,7 @@ pub struct Written {
 
 impl Files {
     /// Creates a file, or replaces its content.
-    pub fn write(&self, request: &WriteRequest) -> Result<Written> {
+    pub fn write(&self, request: &WriteRequest) -> Result<WriteResult> {
         let change = self.change(&request.path)?;
         let path = self.parse(&request.path)?;
         self.check_size(&path, request.content.len() as u64)?;
@@ -50,7 +50,7 @@ impl Files {
             (Some(_), Some(hash)) => ExpectedContent::Hash(hash),
         };
         change.replace(&place, &request.content, before.as_ref(), expected)?;
-        Ok(Written {
+        Ok(WriteResult {
             path: path.to_string(),
             created: before.is_none(),
             size: request.content.len() as u64,

@@ -24,7 +24,7 @@ const TOOL_LISTS: [(&str, &str); 3] =
 const WEB_SOCKETS: [&str; 2] = ["ws", "wss"];
 
 /// Reads the settings of one server, and notes what is not carried over.
-struct Reader<'s, 'v> {
+struct SettingsReader<'s, 'v> {
     server: &'s str,
     settings: &'s Map<String, Value>,
     variables: &'v mut Variables,
@@ -42,7 +42,7 @@ impl ImportedServer {
         let name = connector_name(written)?;
         let settings = settings.as_object().ok_or_else(|| "its settings are no object".to_owned())?;
         let mut reader =
-            Reader { server: &name, settings, variables, used: SILENT.to_vec(), notes: Vec::new() };
+            SettingsReader { server: &name, settings, variables, used: SILENT.to_vec(), notes: Vec::new() };
         let mut section = Table::new();
         let summary = reader.fill(&mut section)?;
         check(&name, &section)?;
@@ -54,7 +54,7 @@ impl ImportedServer {
     }
 }
 
-impl Reader<'_, '_> {
+impl SettingsReader<'_, '_> {
     /// Fills the section, and returns what the server is in a few words.
     fn fill(&mut self, section: &mut Table) -> Result<String, String> {
         let url = URLS.iter().find(|key| self.settings.contains_key(**key));

@@ -19,7 +19,7 @@ pub(super) struct ReadOutput(pub(super) ReadResult);
 
 /// The structured form of it.
 #[derive(Serialize, JsonSchema)]
-struct Structured<'r> {
+struct ReadStructuredContent<'r> {
     /// The path, relative to the folder
     path: &'r str,
     /// The media type
@@ -54,14 +54,14 @@ impl IntoToolResult for ReadOutput {
     }
 
     fn output_schema() -> Option<Schema> {
-        Some(Schema::of_output::<Structured<'_>>())
+        Some(Schema::of_output::<ReadStructuredContent<'_>>())
     }
 }
 
 impl ReadOutput {
-    fn structured(&self) -> Structured<'_> {
+    fn structured(&self) -> ReadStructuredContent<'_> {
         let ReadResult { path, mime_type, size, hash, lines, bytes, content, note } = &self.0;
-        Structured {
+        ReadStructuredContent {
             path,
             mime_type,
             size: *size,

@@ -27,12 +27,12 @@ const MAX_DIRECTORIES: usize = 16;
 /// The rules in force, from the root to the directory where the walk is.
 #[derive(Default)]
 pub(super) struct IgnoreRules {
-    levels: Vec<Level>,
+    levels: Vec<IgnoreLevel>,
     /// The first directory whose rules do not all apply.
     incomplete: Option<String>,
 }
 
-struct Level {
+struct IgnoreLevel {
     /// The number of bytes of a path that name this level's directory, with the slash after it.
     prefix: usize,
     rules: Gitignore,
@@ -74,7 +74,7 @@ impl IgnoreRules {
         if !complete && self.incomplete.is_none() {
             self.incomplete = Some(if at.is_empty() { "." } else { at }.to_owned());
         }
-        self.levels.push(Level { prefix, rules, size });
+        self.levels.push(IgnoreLevel { prefix, rules, size });
     }
 
     /// Leaves the directory entered last.
