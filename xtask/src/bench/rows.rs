@@ -144,7 +144,7 @@ fn kinds_of_calls(stage: &Stage) -> Vec<Row> {
             load(&[Target::Floor(2.0)]),
             with_progress,
         ),
-        http("large", "HTTP, 64 KiB each way, 16 connections", &large, load(&[Target::Floor(1.2)])),
+        http("large", "HTTP, 64 KiB request and reply, 16 connections", &large, load(&[Target::Floor(1.2)])),
         row("list", "tools/list of 100 tools, 16 connections", list, load(&[Target::Floor(2.0)]), lists),
     ]
 }
