@@ -10,7 +10,7 @@ use crate::items::{AttributeItem, AttributeItems};
 
 /// Attributes of a struct or an enum.
 #[derive(Clone, Default)]
-pub(crate) struct TypeAttributes {
+pub(crate) struct ContainerAttributes {
     pub(crate) description: String,
     pub(crate) title: Option<String>,
     /// The schema of the type that it is read from and written as, where that is another.
@@ -35,15 +35,15 @@ pub(crate) enum Tagging {
     Adjacent(String, String),
 }
 
-impl TypeAttributes {
-    pub(crate) fn read(attributes: &[Attribute]) -> syn::Result<TypeAttributes> {
+impl ContainerAttributes {
+    pub(crate) fn read(attributes: &[Attribute]) -> syn::Result<ContainerAttributes> {
         let serde = AttributeItems::of(attributes, "serde")?;
         let own = AttributeItems::of(attributes, "schema")?;
         if let Some(item) = own.0.iter().find(|item| !["title", "description"].contains(&item.key.as_str())) {
             return Err(item.unknown("description, title"));
         }
         let text = |key| own.get(key).and_then(AttributeItem::text);
-        Ok(TypeAttributes {
+        Ok(ContainerAttributes {
             description: text("description").unwrap_or_else(|| docs::of(attributes)),
             title: text("title"),
             stands_for: stands_for(&serde)?,

@@ -14,7 +14,7 @@ use crate::docs;
 use crate::errors::Errors;
 use crate::items::AttributeItems;
 use crate::keywords;
-use container::{SerdeName, Tagging, TypeAttributes};
+use container::{ContainerAttributes, SerdeName, Tagging};
 
 pub(crate) fn expand(item: TokenStream) -> TokenStream {
     let input = match syn::parse2::<DeriveInput>(item) {
@@ -22,7 +22,7 @@ pub(crate) fn expand(item: TokenStream) -> TokenStream {
         Err(error) => return error.into_compile_error(),
     };
     let mut errors = Errors::default();
-    let container = errors.keep(TypeAttributes::read(&input.attrs));
+    let container = errors.keep(ContainerAttributes::read(&input.attrs));
     let schema = schema(&input, &container, &mut errors);
     if !errors.is_empty() {
         return errors.into_tokens();
@@ -52,7 +52,7 @@ fn bounded(mut generics: Generics) -> Generics {
     generics
 }
 
-fn schema(input: &DeriveInput, container: &TypeAttributes, errors: &mut Errors) -> TokenStream {
+fn schema(input: &DeriveInput, container: &ContainerAttributes, errors: &mut Errors) -> TokenStream {
     let description = description(input, container);
     let title = container.title.as_ref().map(|title| quote!(.with("title", #title)));
     let body = match (&container.stands_for, &input.data) {
@@ -72,7 +72,7 @@ fn schema(input: &DeriveInput, container: &TypeAttributes, errors: &mut Errors) 
 
 /// The docs of the type, and of each name of an enum of plain names: few strict clients read
 /// descriptions of single names.
-fn description(input: &DeriveInput, container: &TypeAttributes) -> String {
+fn description(input: &DeriveInput, container: &ContainerAttributes) -> String {
     let mut text = container.description.clone();
     let Data::Enum(data) = &input.data else { return text };
     if container.stands_for.is_some()
@@ -93,7 +93,12 @@ fn description(input: &DeriveInput, container: &TypeAttributes) -> String {
 }
 
 /// The schema of a struct's, or a variant's, fields.
-fn fields(all: &Fields, container: &TypeAttributes, rename: &SerdeName, errors: &mut Errors) -> TokenStream {
+fn fields(
+    all: &Fields,
+    container: &ContainerAttributes,
+    rename: &SerdeName,
+    errors: &mut Errors,
+) -> TokenStream {
     match all {
         Fields::Named(named) if container.transparent => {
             match named.named.iter().find(|field| !is_skipped(field)) {
@@ -113,7 +118,7 @@ fn fields(all: &Fields, container: &TypeAttributes, rename: &SerdeName, errors: 
 /// Statements that leave the members of `named` in a variable `object`.
 fn object(
     named: &FieldsNamed,
-    container: &TypeAttributes,
+    container: &ContainerAttributes,
     rename: &SerdeName,
     errors: &mut Errors,
 ) -> TokenStream {
@@ -128,7 +133,7 @@ fn object(
 }
 
 /// The statement that adds one field to `object`.
-fn member(field: &Field, container: &TypeAttributes, rename: &SerdeName) -> syn::Result<TokenStream> {
+fn member(field: &Field, container: &ContainerAttributes, rename: &SerdeName) -> syn::Result<TokenStream> {
     let serde = AttributeItems::of(&field.attrs, "serde")?;
     let own = AttributeItems::of(&field.attrs, "schema")?;
     if serde.has("skip") {
@@ -212,7 +217,7 @@ fn sub(ty: &Type) -> TokenStream {
     quote::quote_spanned!(ty.span()=> generator.subschema::<#ty>())
 }
 
-fn enumeration(variants: &[&Variant], container: &TypeAttributes, errors: &mut Errors) -> TokenStream {
+fn enumeration(variants: &[&Variant], container: &ContainerAttributes, errors: &mut Errors) -> TokenStream {
     let kept: Vec<_> = variants
         .iter()
         .filter_map(|variant| {
@@ -236,7 +241,7 @@ fn enumeration(variants: &[&Variant], container: &TypeAttributes, errors: &mut E
 /// An enum of plain names.
 fn names(
     variants: &[(&Variant, AttributeItems)],
-    container: &TypeAttributes,
+    container: &ContainerAttributes,
     errors: &mut Errors,
 ) -> TokenStream {
     let mut names = Vec::new();
@@ -261,7 +266,7 @@ fn variant_schema(
     variant: &Variant,
     serde: &AttributeItems,
     tagging: &Tagging,
-    container: &TypeAttributes,
+    container: &ContainerAttributes,
     errors: &mut Errors,
 ) -> TokenStream {
     let name =
@@ -269,7 +274,8 @@ fn variant_schema(
     let docs = docs::of(&variant.attrs);
     let own_rename = SerdeName::rename_all(serde);
     let rename = if own_rename.is_empty() { &container.rename_variant_fields } else { &own_rename };
-    let inner = TypeAttributes { closed: false, transparent: false, defaulted: false, ..container.clone() };
+    let inner =
+        ContainerAttributes { closed: false, transparent: false, defaulted: false, ..container.clone() };
     let content = fields(&variant.fields, &inner, rename, errors);
     let is_unit = matches!(variant.fields, Fields::Unit);
     let body = match tagging {
@@ -294,7 +300,7 @@ fn internally(
     variant: &Variant,
     tag: &str,
     name: &TokenStream,
-    inner: &TypeAttributes,
+    inner: &ContainerAttributes,
     rename: &SerdeName,
     errors: &mut Errors,
 ) -> TokenStream {
