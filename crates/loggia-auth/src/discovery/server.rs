@@ -68,7 +68,7 @@ pub struct AuthorizationServerFeatures {
 
 /// The document before its endpoints are checked.
 #[derive(Debug, Deserialize)]
-struct MetadataDocument {
+struct ServerMetadataDocument {
     issuer: String,
     #[serde(default)]
     authorization_endpoint: Option<String>,
@@ -100,7 +100,7 @@ pub(super) async fn find(
     http.policy().check(&url)?;
     let mut failure = None;
     for url in metadata_urls(&url) {
-        match document::<MetadataDocument>(http, &url).await {
+        match document::<ServerMetadataDocument>(http, &url).await {
             Ok(None) => {}
             Ok(Some(document)) => {
                 let named = &document.issuer;
@@ -156,7 +156,7 @@ pub(super) async fn find_2025_03_26(
         AuthError::Configuration(format!("{server} is not a URL of a server that has a sign-in"))
     })?;
     let url = well_known(&base, OAUTH);
-    match document::<MetadataDocument>(http, &url).await? {
+    match document::<ServerMetadataDocument>(http, &url).await? {
         Some(document) if document.issuer.trim_end_matches('/') == origin => document.checked(http, true),
         Some(document) => Err(AuthError::Discovery(format!(
             "{url} says that its issuer is '{}', not '{origin}': it is not used",
@@ -179,7 +179,7 @@ pub(super) async fn find_2025_03_26(
     }
 }
 
-impl MetadataDocument {
+impl ServerMetadataDocument {
     fn checked(
         self,
         http: &RestrictedHttpClient,

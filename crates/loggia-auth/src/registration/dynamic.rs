@@ -7,7 +7,7 @@ use url::Url;
 
 use super::authentication::{AuthMethod, ClientAuth, KnownClient};
 use super::identity::{ApplicationType, ClientIdentity};
-use super::preregistered::secret_method;
+use super::registered_client::secret_method;
 use crate::discovery::AuthorizationServerMetadata;
 use crate::error::{AuthError, printable};
 use crate::restricted_http::{FetchRequest, FetchResponse, RestrictedHttpClient};

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::authentication::{AuthMethod, ClientAuth, KnownClient};
-use super::preregistered::RegisteredClient;
+use super::registered_client::RegisteredClient;
 use crate::discovery::AuthorizationServerMetadata;
 use crate::jose::{JwkSet, SigningKey};
 

@@ -8,9 +8,10 @@ mod authentication;
 mod dynamic;
 mod identity;
 mod preregistered;
+mod registered_client;
 mod registrar;
 
 pub use authentication::{AuthMethod, ClientAuth, ClientRecord, KnownClient};
 pub use identity::{ApplicationType, ClientIdentity};
-pub use preregistered::RegisteredClient;
+pub use registered_client::RegisteredClient;
 pub(crate) use registrar::Registrar;

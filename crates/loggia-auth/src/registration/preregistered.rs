@@ -1,73 +1,16 @@
-//! Preregistered clients: registered by a user in the settings of a vendor, and configured here.
+//! The choice among preregistered clients: registered by a user in the settings of a vendor, and configured here.
 //!
 //! Many vendors accept no other clients. Invariant: a client belongs to one issuer, and is sent to no other.
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::authentication::{AuthMethod, ClientAuth, ClientRecord, KnownClient};
+use super::authentication::{AuthMethod, ClientRecord, KnownClient};
 use super::identity::ClientIdentity;
+use super::registered_client::RegisteredClient;
 use crate::discovery::AuthorizationServerMetadata;
 use crate::error::AuthError;
-use crate::secret::Secret;
 use crate::store::{TokenStore, record};
-
-/// A preregistered client.
-#[derive(Debug, Clone)]
-pub struct RegisteredClient {
-    /// The issuer with which it is registered. `None`: the issuer that the server names at the first sign-in, and from
-    /// then on no other.
-    pub issuer: Option<String>,
-    /// The `client_id`.
-    pub client_id: String,
-    /// The credentials of the client.
-    pub auth: ClientAuth,
-}
-
-impl RegisteredClient {
-    /// Creates a client without a secret.
-    pub fn public(client_id: impl Into<String>) -> RegisteredClient {
-        RegisteredClient { issuer: None, client_id: client_id.into(), auth: ClientAuth::None }
-    }
-
-    /// Creates a client with a secret.
-    pub fn with_secret(client_id: impl Into<String>, secret: Secret) -> RegisteredClient {
-        RegisteredClient { issuer: None, client_id: client_id.into(), auth: ClientAuth::Secret(secret) }
-    }
-
-    /// Sets the issuer with which the client is registered.
-    #[must_use]
-    pub fn at(mut self, issuer: impl Into<String>) -> RegisteredClient {
-        self.issuer = Some(issuer.into());
-        self
-    }
-
-    /// Returns the client for a server whose metadata is not known: a secret is sent by HTTP Basic.
-    pub(crate) fn to_client(&self) -> KnownClient {
-        let method = match &self.auth {
-            ClientAuth::None => AuthMethod::None,
-            ClientAuth::Key(_) => AuthMethod::PrivateKey,
-            ClientAuth::Secret(_) => AuthMethod::Basic,
-        };
-        KnownClient { client_id: self.client_id.clone(), auth: self.auth.clone(), method }
-    }
-
-    /// Returns the client with the authentication method that an authorization server accepts.
-    pub(crate) fn to_client_of(&self, server: &AuthorizationServerMetadata) -> KnownClient {
-        let known = self.to_client();
-        match known.method {
-            AuthMethod::Basic => KnownClient { method: secret_method(server), ..known },
-            _ => known,
-        }
-    }
-}
-
-/// Returns the method by which a client secret is sent to a server.
-pub(super) fn secret_method(server: &AuthorizationServerMetadata) -> AuthMethod {
-    let post_only = !server.accepts_auth_method("client_secret_basic")
-        && server.accepts_auth_method("client_secret_post");
-    if post_only { AuthMethod::Post } else { AuthMethod::Basic }
-}
 
 /// The record of the issuer that a preregistered client is bound to.
 #[derive(Debug, Serialize, Deserialize)]
@@ -169,6 +112,7 @@ fn moved(client_id: &str, from: &str, to: &str) -> AuthError {
 mod tests {
     use serde_json::json;
 
+    use super::super::authentication::ClientAuth;
     use super::*;
     use crate::discovery::testing::server_metadata;
     use crate::store::MemoryStore;

@@ -21,7 +21,7 @@ pub(super) struct ProtectedResourceMetadata<'a> {
 }
 
 #[derive(Serialize)]
-struct MetadataDocument<'a> {
+struct ResourceMetadataDocument<'a> {
     resource: &'a str,
     authorization_servers: &'a [&'a str],
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -40,7 +40,7 @@ impl ProtectedResourceMetadata<'_> {
     pub(super) fn to_json(&self) -> serde_json::Value {
         // Refresh tokens are no concern of a resource server (specification, "Refresh Tokens").
         let scopes = self.scopes.iter().copied().filter(|scope| *scope != "offline_access");
-        let document = MetadataDocument {
+        let document = ResourceMetadataDocument {
             resource: self.resource,
             authorization_servers: &self.authorization_servers,
             scopes_supported: scopes.collect(),

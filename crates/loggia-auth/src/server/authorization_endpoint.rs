@@ -17,7 +17,7 @@ use super::consents::Consents;
 use super::http::{OAuthError, RequestParams, is_same_origin, redirect};
 use super::pages::{self, ConsentPage};
 use super::pending_authorizations::{PendingAuthorization, PendingAuthorizations};
-use super::records::StoredRecord;
+use super::records::RecordSnapshot;
 use super::redirect_uri;
 use super::return_pages::ReturnPages;
 use super::sessions::{ActiveSession, Sessions};
@@ -69,7 +69,7 @@ impl AuthorizationEndpoint {
     }
 
     async fn try_resume(&self, id: &str, parts: &Parts) -> Result<Response<Body>, AuthError> {
-        let Some(StoredRecord { value: request, revision }) = self.pending.find(id).await? else {
+        let Some(RecordSnapshot { value: request, revision }) = self.pending.find(id).await? else {
             return self.resume_to_page(id, parts).await;
         };
         let session = self.sessions.find(&parts.headers).await?;
@@ -146,7 +146,7 @@ impl AuthorizationEndpoint {
         let (Some(id), Some(ticket)) = (params.get("request"), params.get("ticket")) else {
             return Ok(pages::foreign_form());
         };
-        let Some(StoredRecord { value: request, .. }) = self.pending.find(id).await? else {
+        let Some(RecordSnapshot { value: request, .. }) = self.pending.find(id).await? else {
             return Ok(pages::expired());
         };
         let Some(session) = self.sessions.find(headers).await? else { return Ok(pages::foreign_form()) };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::http::OAuthError;
 use super::pending_authorizations::PendingAuthorization;
-use super::records::{RecordStore, StoredRecord};
+use super::records::{RecordSnapshot, RecordStore};
 use super::refresh_tokens::{RefreshTokens, family_name, new_seed};
 use crate::clock;
 use crate::error::AuthError;
@@ -79,7 +79,7 @@ impl AuthorizationCodes {
         let invalid = |why: &str| OAuthError::new("invalid_grant", why);
         let unknown = || invalid("The code is not valid");
         let name = RecordStore::hashed_name("code", code);
-        let StoredRecord { value, revision } =
+        let RecordSnapshot { value, revision } =
             self.records.get::<CodeRecord>(&name).await?.ok_or_else(unknown)?;
         let (request, subject, seed, until) = match value {
             CodeRecord::Unused { request, subject, seed, until } => (*request, subject, seed, until),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::pending::PendingRecords;
-use super::records::{RecordStore, StoredRecord};
+use super::records::{RecordSnapshot, RecordStore};
 use crate::error::AuthError;
 use crate::jose::random;
 
@@ -66,7 +66,7 @@ impl PendingAuthorizations {
     pub(super) async fn find(
         &self,
         id: &str,
-    ) -> Result<Option<StoredRecord<PendingAuthorization>>, AuthError> {
+    ) -> Result<Option<RecordSnapshot<PendingAuthorization>>, AuthError> {
         self.records.get(&RecordStore::hashed_name(KIND, id)).await
     }
 

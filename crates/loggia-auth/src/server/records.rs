@@ -23,8 +23,8 @@ pub(super) struct RecordStore {
     clock: Clock,
 }
 
-/// A record, and the revision at which it was read.
-pub(super) struct StoredRecord<T> {
+/// The value of a record at the revision at which it was read.
+pub(super) struct RecordSnapshot<T> {
     pub(super) value: T,
     pub(super) revision: u64,
 }
@@ -67,10 +67,10 @@ impl RecordStore {
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
         name: &str,
-    ) -> Result<Option<StoredRecord<T>>, AuthError> {
+    ) -> Result<Option<RecordSnapshot<T>>, AuthError> {
         let Some(stored) = self.store.load(name).await? else { return Ok(None) };
         let RecordEnvelope { value, until } = read(name, &stored.value)?;
-        Ok((!self.is_expired(until)).then_some(StoredRecord { value, revision: stored.revision }))
+        Ok((!self.is_expired(until)).then_some(RecordSnapshot { value, revision: stored.revision }))
     }
 
     /// Writes a new record. Returns `false` if it exists already.

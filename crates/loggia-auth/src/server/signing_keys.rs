@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::records::{RecordStore, StoredRecord};
+use super::records::{RecordSnapshot, RecordStore};
 use crate::clock;
 use crate::error::AuthError;
 use crate::jose::{self, Algorithm, JoseError, JwkSet, KeySource, KeysFuture, SigningKey};
@@ -113,7 +113,7 @@ impl SigningKeys {
         for _ in 0..MAX_ATTEMPTS {
             let now = self.records.now();
             let (record, revision) = match self.records.get::<KeysRecord>(RECORD).await? {
-                Some(StoredRecord { value, revision }) => (value, Some(revision)),
+                Some(RecordSnapshot { value, revision }) => (value, Some(revision)),
                 None => (KeysRecord::default(), None),
             };
             let before: Vec<u64> = record.keys.iter().map(|key| key.created).collect();
