@@ -23,6 +23,7 @@
 //! ```
 
 mod database;
+mod encrypted_records;
 mod envelope;
 mod error;
 mod master;
@@ -30,7 +31,8 @@ mod namespace;
 mod vault;
 
 pub use database::Database;
+pub use encrypted_records::CredentialKind;
 pub use error::StoreError;
 pub use master::{KeyTool, MasterKeys};
 pub use namespace::Namespace;
-pub use vault::{CredentialKind, SavedLogin, Vault, VaultEntry};
+pub use vault::{SavedLogin, Vault, VaultEntry};

@@ -7,22 +7,27 @@ use loggia_auth::secret::Secret;
 use loggia_auth::store::{StoreFuture, StoredRecord, TokenStore};
 
 use crate::database::SqlValue;
+use crate::encrypted_records::{CredentialKind, EncryptedRecords};
 use crate::envelope::RecordId;
 use crate::error::StoreError;
-use crate::vault::{CredentialKind, Vault};
 
 /// The records of one owner for one connector. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Namespace {
-    vault: Vault,
+    records: EncryptedRecords,
     owner: String,
     connector: String,
     kind: CredentialKind,
 }
 
 impl Namespace {
-    pub(crate) fn new(vault: Vault, owner: String, connector: String, kind: CredentialKind) -> Namespace {
-        Namespace { vault, owner, connector, kind }
+    pub(crate) fn new(
+        records: EncryptedRecords,
+        owner: String,
+        connector: String,
+        kind: CredentialKind,
+    ) -> Namespace {
+        Namespace { records, owner, connector, kind }
     }
 
     fn place<'a>(&'a self, name: &'a str) -> RecordId<'a> {
@@ -41,10 +46,10 @@ impl Namespace {
         expected: Option<u64>,
         until: Option<SystemTime>,
     ) -> Result<Option<u64>, StoreError> {
-        let mut values = self.vault.row(self.place(name), value, until);
+        let mut values = self.records.row(self.place(name), value, until);
         let revision = match expected {
-            None => self.vault.now(),
-            Some(expected) => number(expected)?.saturating_add(1).max(self.vault.now()),
+            None => self.records.now(),
+            Some(expected) => number(expected)?.saturating_add(1).max(self.records.now()),
         };
         values[4] = revision.into();
         let statement = match expected {
@@ -54,15 +59,15 @@ impl Namespace {
                 UPDATE
             }
         };
-        let written = self.vault.database().query(statement, values).await?.pop();
+        let written = self.records.database().query(statement, values).await?.pop();
         written.map(|mut row| Ok(row.int(0)?.unsigned_abs())).transpose()
     }
 
     async fn take_lease(&self, name: &str, holder: &str, time: Duration) -> Result<bool, StoreError> {
-        let now = self.vault.now();
+        let now = self.records.now();
         let until = now.saturating_add(i64::try_from(time.as_micros()).unwrap_or(i64::MAX));
         let values = vec![SqlValue::from(&*self.lease_name(name)), holder.into(), until.into(), now.into()];
-        Ok(self.vault.database().execute(LEASE, values).await? > 0)
+        Ok(self.records.database().execute(LEASE, values).await? > 0)
     }
 }
 
@@ -73,7 +78,7 @@ fn number(revision: u64) -> Result<i64, StoreError> {
 impl TokenStore for Namespace {
     fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<StoredRecord>> {
         Box::pin(async move {
-            let opened = self.vault.read(&self.owner, &self.connector, key).await?;
+            let opened = self.records.read(&self.owner, &self.connector, key).await?;
             Ok(opened
                 .map(|opened| StoredRecord { value: opened.plain, revision: opened.revision.unsigned_abs() }))
         })
@@ -96,9 +101,9 @@ impl TokenStore for Namespace {
                 self.connector.as_str().into(),
                 key.into(),
                 number(expected)?.into(),
-                micros_now(&self.vault),
+                micros_now(&self.records),
             ];
-            Ok(self.vault.database().execute(REMOVE, values).await? > 0)
+            Ok(self.records.database().execute(REMOVE, values).await? > 0)
         })
     }
 
@@ -109,7 +114,7 @@ impl TokenStore for Namespace {
     fn release<'a>(&'a self, key: &'a str, holder: &'a str) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             let values = vec![SqlValue::from(&*self.lease_name(key)), holder.into()];
-            self.vault.database().execute(RELEASE, values).await?;
+            self.records.database().execute(RELEASE, values).await?;
             Ok(())
         })
     }
@@ -120,16 +125,16 @@ impl TokenStore for Namespace {
                 self.owner.as_str().into(),
                 self.connector.as_str().into(),
                 start.into(),
-                micros_now(&self.vault),
+                micros_now(&self.records),
             ];
-            let rows = self.vault.database().query(NAMES, values).await?;
+            let rows = self.records.database().query(NAMES, values).await?;
             Ok(rows.into_iter().map(|mut row| row.text(0)).collect::<Result<_, _>>()?)
         })
     }
 }
 
-fn micros_now(vault: &Vault) -> SqlValue {
-    vault.now().into()
+fn micros_now(records: &EncryptedRecords) -> SqlValue {
+    records.now().into()
 }
 
 /// Creates a record, or replaces one that has expired.

@@ -4,56 +4,18 @@
 //! when it is forgotten.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use loggia_auth::clock::{self, Clock};
 use loggia_auth::secret::Secret;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use crate::database::{Database, Row, SqlValue};
-use crate::envelope::{self, Envelope, RecordId};
+use crate::encrypted_records::{CredentialKind, EncryptedRecords};
+use crate::envelope::{self, RecordId};
 use crate::error::StoreError;
 use crate::master::MasterKeys;
 use crate::namespace::Namespace;
-
-/// The kind of credential that a record holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CredentialKind {
-    /// Tokens of an authorization server, with the data that belongs to them.
-    OAuth,
-    /// An API key.
-    ApiKey,
-    /// A name and a password.
-    Basic,
-    /// A record of Loggia's own.
-    Internal,
-}
-
-impl CredentialKind {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            CredentialKind::OAuth => "oauth",
-            CredentialKind::ApiKey => "api_key",
-            CredentialKind::Basic => "basic",
-            CredentialKind::Internal => "internal",
-        }
-    }
-
-    fn parse(text: &str) -> Option<CredentialKind> {
-        [CredentialKind::OAuth, CredentialKind::ApiKey, CredentialKind::Basic, CredentialKind::Internal]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-    }
-}
-
-impl fmt::Display for CredentialKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A credential that a user entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,26 +64,13 @@ pub struct VaultEntry {
 /// The vault. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {
-    shared: Arc<VaultState>,
-}
-
-struct VaultState {
-    database: Database,
-    keys: RwLock<MasterKeys>,
-    clock: Clock,
+    records: EncryptedRecords,
 }
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Vault")
     }
-}
-
-/// A decrypted record.
-pub(crate) struct PlainRecord {
-    pub(crate) kind: CredentialKind,
-    pub(crate) plain: Secret,
-    pub(crate) revision: i64,
 }
 
 /// Number of records that one step of a rotation encrypts again.
@@ -136,13 +85,13 @@ impl Vault {
 
     /// Opens the vault with another clock, for tests.
     pub async fn open_at(database: Database, keys: MasterKeys, clock: Clock) -> Result<Vault, StoreError> {
-        let vault = Vault { shared: Arc::new(VaultState { database, keys: RwLock::new(keys), clock }) };
+        let vault = Vault { records: EncryptedRecords::new(database, keys, clock) };
         vault.purge().await?;
         for name in vault.masters().await? {
-            if vault.keys().get(&name).is_none() {
+            if vault.records.keys().get(&name).is_none() {
                 return Err(StoreError::Key(format!(
                     "records are sealed with the key {name}, which is not among those given ({})",
-                    vault.keys().names().join(", ")
+                    vault.records.keys().names().join(", ")
                 )));
             }
         }
@@ -151,12 +100,12 @@ impl Vault {
 
     /// Returns the records of one user for one connector, as a client of an authorization server uses them.
     pub fn scope(&self, owner: impl Into<String>, connector: impl Into<String>) -> Namespace {
-        Namespace::new(self.clone(), owner.into(), connector.into(), CredentialKind::OAuth)
+        Namespace::new(self.records.clone(), owner.into(), connector.into(), CredentialKind::OAuth)
     }
 
     /// Returns Loggia's own records: the state of the authorization server, API keys.
     pub fn internal(&self, part: impl Into<String>) -> Namespace {
-        Namespace::new(self.clone(), String::new(), part.into(), CredentialKind::Internal)
+        Namespace::new(self.records.clone(), String::new(), part.into(), CredentialKind::Internal)
     }
 
     /// Saves a credential that a user entered, and replaces the one before.
@@ -178,7 +127,11 @@ impl Vault {
         let text =
             serde_json::to_string(&written).map_err(|error| StoreError::Unreadable(error.to_string()))?;
         let place = RecordId { owner, connector, name, kind: kind.as_str() };
-        self.database().execute(REPLACE, self.row(place, &Secret::new(text), None)).await.map(|_| ())
+        self.records
+            .database()
+            .execute(REPLACE, self.records.row(place, &Secret::new(text), None))
+            .await
+            .map(|_| ())
     }
 
     /// Returns a credential that a user entered.
@@ -188,7 +141,7 @@ impl Vault {
         connector: &str,
         name: &str,
     ) -> Result<Option<SavedLogin>, StoreError> {
-        let Some(opened) = self.read(owner, connector, name).await? else { return Ok(None) };
+        let Some(opened) = self.records.read(owner, connector, name).await? else { return Ok(None) };
         let unreadable = || StoreError::Unreadable(format!("{owner}/{connector}/{name}"));
         let written: LoginRecord = serde_json::from_str(opened.plain.expose()).map_err(|_| unreadable())?;
         match (opened.kind, written) {
@@ -205,46 +158,47 @@ impl Vault {
         let values = vec![
             SqlValue::from(owner.unwrap_or_default()),
             i64::from(owner.is_none()).into(),
-            self.now().into(),
+            self.records.now().into(),
         ];
-        let rows = self.database().query(LIST, values).await?;
+        let rows = self.records.database().query(LIST, values).await?;
         rows.into_iter().map(entry).collect()
     }
 
     /// Deletes one record, and returns whether it existed.
     pub async fn forget(&self, owner: &str, connector: &str, name: &str) -> Result<bool, StoreError> {
         let values = vec![owner.into(), connector.into(), name.into()];
-        Ok(self.database().execute(FORGET, values).await? > 0)
+        Ok(self.records.database().execute(FORGET, values).await? > 0)
     }
 
     /// Deletes all records of a user for a connector, and returns their number. The caller should revoke tokens at their
     /// issuer first.
     pub async fn forget_connector(&self, owner: &str, connector: &str) -> Result<u64, StoreError> {
-        self.database().execute(FORGET_CONNECTOR, vec![owner.into(), connector.into()]).await
+        self.records.database().execute(FORGET_CONNECTOR, vec![owner.into(), connector.into()]).await
     }
 
     /// Deletes all records of a user, and returns their number.
     pub async fn forget_owner(&self, owner: &str) -> Result<u64, StoreError> {
-        self.database().execute(FORGET_OWNER, vec![owner.into()]).await
+        self.records.database().execute(FORGET_OWNER, vec![owner.into()]).await
     }
 
     /// Deletes expired records, and returns their number.
     pub async fn purge(&self) -> Result<u64, StoreError> {
-        let now = self.now();
-        self.database().execute(PURGE_LEASES, vec![now.into()]).await?;
-        self.database().execute(PURGE, vec![now.into()]).await
+        let now = self.records.now();
+        self.records.database().execute(PURGE_LEASES, vec![now.into()]).await?;
+        self.records.database().execute(PURGE, vec![now.into()]).await
     }
 
     /// Encrypts every record with the newest of `keys`, which include the older ones, and returns the number of records
     /// that changed. A rotation that stopped can be started again. Other processes can read and write meanwhile, once
     /// they have the new keys.
     pub async fn rotate(&self, keys: MasterKeys) -> Result<u64, StoreError> {
-        *self.shared.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
-        let keys = self.keys();
+        self.records.set_keys(keys);
+        let keys = self.records.keys();
         let (newest, key) = keys.newest_key();
         let mut moved = 0;
         loop {
-            let rows = self.database().query(OTHERWISE_SEALED, vec![newest.into(), BATCH.into()]).await?;
+            let rows =
+                self.records.database().query(OTHERWISE_SEALED, vec![newest.into(), BATCH.into()]).await?;
             if rows.is_empty() {
                 return Ok(moved);
             }
@@ -263,74 +217,15 @@ impl Vault {
                     anew.into(),
                 ];
                 // A process that wrote the record meanwhile used the newest key: no row matches.
-                moved += self.database().execute(REWRAP, values).await?;
+                moved += self.records.database().execute(REWRAP, values).await?;
             }
         }
     }
 
     /// Returns the names of the master keys that encrypt at least one record.
     pub async fn masters(&self) -> Result<Vec<String>, StoreError> {
-        let rows = self.database().query(MASTERS, Vec::new()).await?;
+        let rows = self.records.database().query(MASTERS, Vec::new()).await?;
         rows.into_iter().map(|mut row| row.text(0)).collect()
-    }
-
-    pub(crate) fn database(&self) -> &Database {
-        &self.shared.database
-    }
-
-    /// Returns the time in microseconds since 1970.
-    pub(crate) fn now(&self) -> i64 {
-        micros((self.shared.clock)())
-    }
-
-    fn keys(&self) -> MasterKeys {
-        self.shared.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Returns the values of a new row, in the order of [`REPLACE`].
-    pub(crate) fn row(
-        &self,
-        place: RecordId<'_>,
-        plain: &Secret,
-        until: Option<SystemTime>,
-    ) -> Vec<SqlValue> {
-        let keys = self.keys();
-        let (master, key) = keys.newest_key();
-        let Envelope { wrapped, sealed } = envelope::seal(key, place, plain.expose().as_bytes());
-        let now = self.now();
-        vec![
-            place.owner.into(),
-            place.connector.into(),
-            place.name.into(),
-            place.kind.into(),
-            now.into(),
-            now.into(),
-            until.map(micros).into(),
-            master.into(),
-            wrapped.into(),
-            sealed.into(),
-        ]
-    }
-
-    pub(crate) async fn read(
-        &self,
-        owner: &str,
-        connector: &str,
-        name: &str,
-    ) -> Result<Option<PlainRecord>, StoreError> {
-        let values = vec![owner.into(), connector.into(), name.into(), self.now().into()];
-        let Some(mut row) = self.database().query(READ, values).await?.pop() else { return Ok(None) };
-        let (kind, revision, master) = (row.text(0)?, row.int(1)?, row.text(2)?);
-        let envelope = Envelope { wrapped: row.blob(3)?, sealed: row.blob(4)? };
-        let place = RecordId { owner, connector, name, kind: &kind };
-        let full_name = || format!("{owner}/{connector}/{name}");
-        let plain = self.keys().get(&master).and_then(|key| envelope::open(key, place, &envelope));
-        let plain = plain.ok_or_else(|| StoreError::Sealed(full_name()))?;
-        let text = Zeroizing::new(
-            String::from_utf8(plain.to_vec()).map_err(|_| StoreError::Unreadable(full_name()))?,
-        );
-        let kind = CredentialKind::parse(&kind).ok_or_else(|| StoreError::Unreadable(full_name()))?;
-        Ok(Some(PlainRecord { kind, plain: Secret::new(text.as_str()), revision }))
     }
 }
 
@@ -348,10 +243,6 @@ fn entry(mut row: Row) -> Result<VaultEntry, StoreError> {
     })
 }
 
-pub(crate) fn micros(time: SystemTime) -> i64 {
-    i64::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros()).unwrap_or(i64::MAX)
-}
-
 fn from_micros(micros: i64) -> SystemTime {
     UNIX_EPOCH + std::time::Duration::from_micros(u64::try_from(micros).unwrap_or_default())
 }
@@ -363,9 +254,6 @@ const REPLACE: &str = "INSERT INTO secrets
         kind = excluded.kind, updated = excluded.updated, until = excluded.until, master = excluded.master,
         wrapped = excluded.wrapped, sealed = excluded.sealed,
         revision = CASE WHEN excluded.revision > secrets.revision THEN excluded.revision ELSE secrets.revision + 1 END";
-
-const READ: &str = "SELECT kind, revision, master, wrapped, sealed FROM secrets
-    WHERE owner = ?1 AND connector = ?2 AND name = ?3 AND (until IS NULL OR until > ?4)";
 
 const LIST: &str = "SELECT owner, connector, name, kind, created, updated, until, master FROM secrets
     WHERE owner <> '' AND (owner = ?1 OR CAST(?2 AS BIGINT) = 1) AND (until IS NULL OR until > ?3)
