@@ -22,11 +22,11 @@ use serde_json::Value;
 use url::Url;
 
 use crate::accounts::UserAccounts;
-use crate::builder::GatewayOptions;
 use crate::config::GatewayConfig;
 use crate::connector::environment;
 use crate::error::{GatewayError, Result};
 use crate::observer::GatewayObserver;
+use crate::options::GatewayOptions;
 use crate::user::os_user_name;
 use crate::vault;
 

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use loggia_auth::restricted_http::IpNetwork;
 use loggia_connect::manifest::PublicUrl;
-use loggia_connect::redact::Redactor;
 
 use crate::config::GatewayConfig;
 use crate::connector::ConnectorContext;
-use crate::credentials::Credentials;
 use crate::error::Result;
 use crate::gateway::Gateway;
-use crate::observer::{GatewayObserver, SilentObserver};
+use crate::observer::GatewayObserver;
+use crate::options::GatewayOptions;
 use crate::state::StateFolder;
 use crate::vault::VaultLocation;
 
@@ -22,36 +21,14 @@ pub struct GatewayBuilder {
     options: GatewayOptions,
 }
 
-/// The options of a program.
-pub(crate) struct GatewayOptions {
-    pub(crate) context: ConnectorContext,
-    pub(crate) vault: VaultLocation,
-    pub(crate) state: Option<StateFolder>,
-    pub(crate) observer: Arc<dyn GatewayObserver>,
-    pub(crate) authorization: Option<bool>,
-    pub(crate) public_url: Option<PublicUrl>,
-    pub(crate) allowed_hosts: Vec<String>,
-    pub(crate) allowed_origins: Vec<String>,
-    pub(crate) trusted_proxies: Vec<IpNetwork>,
+impl Gateway {
+    /// Begins to build a gateway.
+    pub fn builder(config: GatewayConfig) -> GatewayBuilder {
+        GatewayBuilder { config, options: GatewayOptions::new() }
+    }
 }
 
 impl GatewayBuilder {
-    pub(crate) fn new(config: GatewayConfig) -> GatewayBuilder {
-        let credentials = Credentials::new(None, Vec::new(), Redactor::default());
-        let options = GatewayOptions {
-            context: ConnectorContext::new(credentials),
-            vault: VaultLocation::File,
-            state: None,
-            observer: Arc::new(SilentObserver),
-            authorization: None,
-            public_url: None,
-            allowed_hosts: Vec::new(),
-            allowed_origins: Vec::new(),
-            trusted_proxies: Vec::new(),
-        };
-        GatewayBuilder { config, options }
-    }
-
     /// Opens connections with these credentials, and child processes under the guard of this context. Default: the
     /// credentials of the user who runs the program, and no guard.
     pub fn connector_context(mut self, context: ConnectorContext) -> GatewayBuilder {

@@ -12,7 +12,7 @@ use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
 
 use crate::connector::{
-    ConnectorContext, PersonalConnector, connector, environment, folder, open, open_folder, resolved,
+    ConnectorContext, FOLDER, PersonalConnector, connector, environment, folder, open, open_folder, resolved,
 };
 use crate::error::{GatewayError, Result};
 
@@ -29,9 +29,6 @@ enum Connectors {
     Manifest { base: PathBuf, all: Vec<manifest::Connector> },
     Folder { root: PathBuf, options: FilesOptions },
 }
-
-/// The name of the one connector of a configuration without a file.
-pub(crate) const FOLDER: &str = "files";
 
 impl GatewayConfig {
     /// Reads a configuration file.

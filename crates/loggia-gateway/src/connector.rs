@@ -14,8 +14,10 @@ use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
 
 use crate::api;
-use crate::config::FOLDER;
 use crate::credentials::Credentials;
+
+/// The name of the one connector of a configuration without a file.
+pub(crate) const FOLDER: &str = "files";
 
 /// The context in which connections open: credentials for remote servers, and the guard of child processes.
 #[derive(Clone)]

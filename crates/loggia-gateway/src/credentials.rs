@@ -14,8 +14,8 @@ use loggia_auth::restricted_http::{FetchPolicy, IpNetwork, is_local};
 use loggia_auth::secret::Secret;
 use loggia_auth::store::{FileStore, StoredRecord, TokenStore};
 use loggia_connect::redact::Redactor;
-use url::Url;
 
+use crate::server_url::server_url;
 use crate::token_source::TokenSource;
 
 /// The prefix of the names of credentials in the store.
@@ -194,40 +194,5 @@ async fn load_source(store: &FileStore, key: &str) -> Result<Option<(TokenSource
     match serde_json::from_str(value.expose()) {
         Ok(source) => Ok(Some((source, revision))),
         Err(_) => store.remove(key, revision).await.map(|_| None),
-    }
-}
-
-/// Parses the URL of a server that a user can sign in to.
-pub(crate) fn server_url(text: &str) -> Result<Url, AuthError> {
-    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    let wrong = |why: &str| AuthError::Configuration(format!("cannot sign in to {text:?}: {why}"));
-    match url {
-        Some(url) if url.scheme() == "https" || is_local(&url) => Ok(url),
-        Some(_) => Err(wrong("the token would be sent unencrypted. Use https")),
-        None => Err(wrong("it is not the URL of a server")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_servers_at_urls_are_signed_in_to() {
-        for (text, expected, here) in [
-            ("https://Example.com", Some("https://example.com/"), false),
-            ("http://127.0.0.1:4000/mcp", Some("http://127.0.0.1:4000/mcp"), true),
-            ("http://[::1]/mcp", Some("http://[::1]/mcp"), true),
-            ("http://localhost/mcp", Some("http://localhost/mcp"), true),
-            ("http://localhost.example/mcp", None, false),
-            ("http://10.0.0.1/mcp", None, false),
-            ("unix:/run/s", None, false),
-            ("file:///etc/passwd", None, false),
-            ("files", None, false),
-        ] {
-            let url = server_url(text).ok();
-            assert_eq!(url.as_ref().map(Url::as_str), expected, "{text}");
-            assert_eq!(url.as_ref().is_some_and(is_local), here, "{text}");
-        }
     }
 }

@@ -18,11 +18,11 @@ use tower_layer::{Identity, Stack};
 use crate::access::{GatewayAccess, ListenAddress};
 use crate::accounts::ConnectorAccounts;
 use crate::auth_stack::AuthStack;
-use crate::builder::{GatewayBuilder, GatewayOptions};
 use crate::config::GatewayConfig;
 use crate::error::{GatewayError, Result};
 use crate::http::{GatewayLayer, SignInParts};
 use crate::hub_limits::hub_limits;
+use crate::options::GatewayOptions;
 use crate::server::{BackgroundTask, GatewayServer};
 use crate::service::GatewayService;
 use crate::status::{StatusReporter, StatusSocket};
@@ -58,11 +58,6 @@ struct StartedHub {
 }
 
 impl Gateway {
-    /// Begins to build a gateway.
-    pub fn builder(config: GatewayConfig) -> GatewayBuilder {
-        GatewayBuilder::new(config)
-    }
-
     pub(crate) fn new(config: GatewayConfig, options: GatewayOptions) -> Gateway {
         Gateway { config, options }
     }

@@ -15,7 +15,7 @@ use loggia_auth::secret::Secret;
 use loggia_auth::store::TokenStore;
 use serde::{Deserialize, Serialize};
 
-use crate::credentials::server_url;
+use crate::server_url::server_url;
 
 /// A source of tokens that needs no sign-in page of the server.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -32,7 +32,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::connector::{PersonalConnector, header, prepared};
-use crate::credentials::{Credentials, server_url};
+use crate::credentials::Credentials;
+use crate::server_url::server_url;
 use api_key_auth::ApiKeyAuth;
 use records::{JsonRecords, SplitStore};
 use step_up_auth::StepUpAuth;
