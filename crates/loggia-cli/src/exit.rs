@@ -4,10 +4,12 @@ use std::fmt;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use loggia_auth::error::AuthError;
+use loggia_auth::restricted_http::FetchError;
 use loggia_connect::redact::Redactor;
 use loggia_gateway::GatewayError;
 
-use crate::render::text::indented;
+use crate::text::indented;
 
 /// Exit codes, as `loggia --help` documents them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +73,26 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: impl fmt::Display) -> Failure {
         self.hint = Some(hint.to_string());
         self
+    }
+
+    /// Returns the failure of an authorization at `target`, with the next step where one helps.
+    pub(crate) fn authorization(error: AuthError, target: &str) -> Failure {
+        let code = match &error {
+            AuthError::Configuration(_) | AuthError::Store(_) | AuthError::StoreUnavailable(_) => Code::Usage,
+            AuthError::Discovery(_) | AuthError::AuthorizationResponse(_) => Code::Protocol,
+            AuthError::Fetch(FetchError::TimedOut { .. }) => Code::Timeout,
+            _ => Code::Connect,
+        };
+        let failure = Failure::new(code, &error);
+        match error {
+            AuthError::Registration(_) => failure.hint(format!(
+                "`loggia auth login {target} --client-id ID` signs in as a client that you registered"
+            )),
+            AuthError::SignInAgain(_) | AuthError::Unreadable(_) => {
+                failure.hint(format!("`loggia auth login {target}` signs in"))
+            }
+            _ => failure,
+        }
     }
 
     /// Names the server to sign in to, if a sign-in helps.

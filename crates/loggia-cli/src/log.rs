@@ -17,7 +17,7 @@ use tracing_subscriber::{Layer, fmt as lines};
 
 use crate::args::{Args, Command};
 use crate::out::{self, DIM, GOOD, NAME};
-use crate::render::text::one_line;
+use crate::text::one_line;
 use fields::EscapedFields;
 use repeats::CountRepeats;
 

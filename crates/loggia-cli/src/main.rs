@@ -3,6 +3,7 @@
 //! * `args`: the command line; `exit`: how it ends; `out`: where it writes; `log`: what it logs;
 //! * `target`: from a word on the line to a connected client;
 //! * `commands`: what each command does; `render`: what people see of a server;
+//! * `text`: text from outside, safe to show, and its columns;
 //! * `pairs`: `key=value` to JSON; `ask`: questions of a server on the terminal; `progress`: how far it is.
 
 mod args;
@@ -15,6 +16,7 @@ mod pairs;
 mod progress;
 mod render;
 mod target;
+mod text;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,7 @@ use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 
 use crate::args::ColorArg;
-use crate::render::text::escape_json;
+use crate::text::escape_json;
 
 /// Width of a table if the output is no terminal.
 const PIPE_WIDTH: usize = 100;

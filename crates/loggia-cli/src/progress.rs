@@ -10,7 +10,7 @@ use loggia::model::{LogParams, LoggingLevel, ProgressParams};
 use loggia_connect::redact::Redactor;
 
 use crate::out::{BAD, DIM, NAME, WARN};
-use crate::render::text::one_line;
+use crate::text::one_line;
 
 /// The interval between lines if stderr is no terminal.
 const QUIET: Duration = Duration::from_secs(1);
@@ -25,11 +25,11 @@ const BAR: usize = 24;
 pub(crate) struct Screen {
     redactor: Redactor,
     watched: bool,
-    state: Mutex<State>,
+    state: Mutex<ProgressState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ProgressState {
     /// A progress line is on the screen.
     shown: bool,
     /// The time of the last line, if stderr is no terminal.
@@ -141,7 +141,7 @@ impl Screen {
         Held(self)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ProgressState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -152,7 +152,7 @@ impl Drop for Held<'_> {
     }
 }
 
-fn clear(state: &mut State) {
+fn clear(state: &mut ProgressState) {
     if std::mem::take(&mut state.shown) {
         write("\r\x1b[2K");
     }

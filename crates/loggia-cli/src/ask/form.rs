@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Console;
 use crate::out::{BOLD, DIM, NAME, WARN};
-use crate::render::text::one_line;
+use crate::text::one_line;
 
 /// The meaning of one line of input.
 enum Line {

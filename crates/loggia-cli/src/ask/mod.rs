@@ -12,7 +12,7 @@ use loggia::wire::RpcError;
 
 use crate::out::{BOLD, DIM, NAME, WARN};
 use crate::progress::Screen;
-use crate::render::text::one_line;
+use crate::text::one_line;
 
 /// The terminal that answers a server's questions.
 #[derive(Clone)]
@@ -62,7 +62,7 @@ impl Asking {
         // Reading a line blocks. One question is asked after the other.
         let asked = tokio::task::spawn_blocking(move || {
             let _held = self.screen.hold();
-            ask(&mut Terminal)
+            ask(&mut TerminalConsole)
         });
         Ok(asked.await.unwrap_or_else(|_| ElicitResult::cancel()))
     }
@@ -76,9 +76,9 @@ trait Console {
     fn read(&mut self, prompt: &str) -> Option<String>;
 }
 
-struct Terminal;
+struct TerminalConsole;
 
-impl Console for Terminal {
+impl Console for TerminalConsole {
     fn say(&mut self, line: &str) {
         crate::out::note(line);
     }

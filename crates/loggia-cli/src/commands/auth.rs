@@ -7,17 +7,16 @@ use std::time::Duration;
 use loggia_auth::client::Credential;
 use loggia_auth::error::AuthError;
 use loggia_auth::loopback::LoopbackUserAgent;
-use loggia_auth::restricted_http::FetchError;
 use loggia_auth::scope::Scopes;
 use loggia_auth::secret::Secret;
 use loggia_gateway::{CredentialCheck, CredentialState, Credentials, PreregisteredClient, TokenSource};
 
-use super::report::{Report, State, json, show};
+use super::report::{Report, SignInState, json, show};
 use crate::args::{AuthArgs, AuthCommand, LoginArgs, OutputArg};
 use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, BAD, DIM, NAME, WARN};
-use crate::render::text::one_line;
 use crate::target::{self, Target, read_config};
+use crate::text::one_line;
 use loggia::transport::TerminationSignals;
 
 /// Holds the secret of a client that the line names.
@@ -48,26 +47,28 @@ async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credent
             let issuer = args.issuer.clone().or(named);
             let report = login(&url, credentials, args, (client, issuer), source).await;
             goodbye().await;
-            let report = report.map_err(|error| failed(error, &args.at.target))?;
+            let report = report.map_err(|error| Failure::authorization(error, &args.at.target))?;
             show(&report.redacted(credentials.redactor()), args.at.output)
         }
         AuthCommand::Status { target: Some(target), output } => {
             let report = status(&url(target, config, credentials)?, credentials).await;
-            let report = report.map_err(|error| failed(error, target))?.redacted(credentials.redactor());
+            let report = report
+                .map_err(|error| Failure::authorization(error, target))?
+                .redacted(credentials.redactor());
             show(&report, *output)?;
             report.state.outcome(target)
         }
         AuthCommand::Status { target: None, output } => all(credentials, *output).await,
         AuthCommand::Refresh(at) => {
             let report = refresh(&url(&at.target, config, credentials)?, credentials).await;
-            let report = report.map_err(|error| failed(error, &at.target))?;
+            let report = report.map_err(|error| Failure::authorization(error, &at.target))?;
             show(&report.redacted(credentials.redactor()), at.output)
         }
         AuthCommand::Keys(args) => super::keys::run(args, config, credentials).await,
         AuthCommand::People(args) => super::people::run(args, config, credentials).await,
         AuthCommand::Logout(at) => {
             let report = logout(&url(&at.target, config, credentials)?, credentials).await;
-            let report = report.map_err(|error| failed(error, &at.target))?;
+            let report = report.map_err(|error| Failure::authorization(error, &at.target))?;
             show(&report.redacted(credentials.redactor()), at.output)
         }
     }
@@ -187,7 +188,7 @@ async fn login(
     }
     let report = |now: &Credential| Report::of(url, now, source.is_some());
     Ok(match (credential, before) {
-        (None, _) => Report::new(url, State::NotNeeded),
+        (None, _) => Report::new(url, SignInState::NotNeeded),
         (Some(now), Some(before)) if now.access_token == before.access_token => {
             report(&now).note("you were signed in already")
         }
@@ -215,26 +216,26 @@ async fn status(url: &str, credentials: &Credentials) -> Result<Report, AuthErro
     };
     Ok(match state {
         CredentialState::Accepted { was_renewed: true } => {
-            report(State::SignedIn).note("the credential had expired and has been renewed")
+            report(SignInState::SignedIn).note("the credential had expired and has been renewed")
         }
-        CredentialState::Accepted { was_renewed: false } => report(State::SignedIn),
-        CredentialState::NotNeeded => report(State::NotNeeded),
-        CredentialState::Missing => report(State::SignedOut),
+        CredentialState::Accepted { was_renewed: false } => report(SignInState::SignedIn),
+        CredentialState::NotNeeded => report(SignInState::NotNeeded),
+        CredentialState::Missing => report(SignInState::SignedOut),
         CredentialState::Refused(why) => {
             let why = why.unwrap_or_else(|| "the server refuses the credential".to_owned());
-            report(State::SignInAgain).note(&one_line(&why))
+            report(SignInState::SignInAgain).note(&one_line(&why))
         }
     })
 }
 
 async fn all(credentials: &Credentials, output: OutputArg) -> Outcome {
-    let urls = credentials.servers().await.map_err(|error| failed(error, "TARGET"))?;
+    let urls = credentials.servers().await.map_err(|error| Failure::authorization(error, "TARGET"))?;
     let mut reports = Vec::new();
     for url in &urls {
         reports.push(status(url, credentials).await.unwrap_or_else(|error| {
             let state = match error {
-                AuthError::Unreadable(_) => State::SignInAgain,
-                _ => State::Unknown,
+                AuthError::Unreadable(_) => SignInState::SignInAgain,
+                _ => SignInState::Unknown,
             };
             Report::new(url, state).note(&one_line(&error.to_string()))
         }));
@@ -261,7 +262,7 @@ async fn logout(url: &str, credentials: &Credentials) -> Result<Report, AuthErro
         true => "the credential is deleted",
         false => "you were not signed in",
     };
-    Ok(Report::new(url, State::SignedOut).note(note))
+    Ok(Report::new(url, SignInState::SignedOut).note(note))
 }
 
 /// Returns the browser of the user, on this machine or on another.
@@ -303,23 +304,4 @@ fn pasted() -> Option<String> {
         line.clear();
     }
     None
-}
-
-pub(super) fn failed(error: AuthError, target: &str) -> Failure {
-    let code = match &error {
-        AuthError::Configuration(_) | AuthError::Store(_) | AuthError::StoreUnavailable(_) => Code::Usage,
-        AuthError::Discovery(_) | AuthError::AuthorizationResponse(_) => Code::Protocol,
-        AuthError::Fetch(FetchError::TimedOut { .. }) => Code::Timeout,
-        _ => Code::Connect,
-    };
-    let failure = Failure::new(code, &error);
-    match error {
-        AuthError::Registration(_) => failure.hint(format!(
-            "`loggia auth login {target} --client-id ID` signs in as a client that you registered"
-        )),
-        AuthError::SignInAgain(_) | AuthError::Unreadable(_) => {
-            failure.hint(format!("`loggia auth login {target}` signs in"))
-        }
-        _ => failure,
-    }
 }

@@ -8,7 +8,7 @@ use loggia::wire::{Method, RawJson};
 use super::session::{Session, wrong_result};
 use crate::exit::{Failure, Outcome};
 use crate::pairs;
-use crate::render::text::one_line;
+use crate::text::one_line;
 
 /// `loggia complete`.
 pub(crate) async fn run(session: &Session<'_>, words: &[String]) -> Outcome {

@@ -9,7 +9,7 @@ use loggia_connect::import::{Import, ImportError};
 use crate::args::{DEFAULT_CONFIG, ImportArgs};
 use crate::exit::{Failure, Outcome};
 use crate::out::{self, DIM, GOOD, NAME, WARN};
-use crate::render::text::{count, one_line, pad};
+use crate::text::{count, one_line, pad};
 
 /// Longest file that is read.
 const LONGEST: u64 = 1 << 20;

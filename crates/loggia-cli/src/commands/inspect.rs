@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::session::Session;
 use crate::exit::Outcome;
 use crate::out::{self, BOLD, DIM, GOOD, NAME, WARN};
-use crate::render::text::{count, one_line, paragraph, wrap};
+use crate::text::{count, one_line, paragraph, wrap};
 
 /// Columns for the names of the rows.
 const NAMES: usize = 13;

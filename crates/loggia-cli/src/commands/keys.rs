@@ -9,13 +9,12 @@ use loggia_auth::keys::{ApiKey, ApiKeys, NewApiKey};
 use loggia_gateway::{Credentials, VaultLocation, api_keys, os_user_name};
 use serde_json::{Value, json};
 
-use super::auth::failed;
 use super::report::{json as print_json, length};
 use crate::args::{KeysArgs, KeysCommand, NewKeyArgs, OutputArg};
 use crate::exit::{Failure, Outcome};
 use crate::out::{self, DIM, GOOD, NAME, WARN};
-use crate::render::text::{one_line, pad};
 use crate::target::read_config;
+use crate::text::{one_line, pad};
 
 /// `loggia auth keys`.
 pub(crate) async fn run(args: &KeysArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
@@ -85,7 +84,7 @@ async fn revoke(keys: &ApiKeys, id: &str, output: OutputArg) -> Outcome {
 }
 
 fn wrong(error: AuthError) -> Failure {
-    failed(error, "TARGET")
+    Failure::authorization(error, "TARGET")
 }
 
 fn report(key: &ApiKey) -> Value {

@@ -13,8 +13,8 @@ use super::report::{json as print_json, length};
 use crate::args::{OutputArg, PeopleArgs, PeopleCommand};
 use crate::exit::{Failure, Outcome};
 use crate::out::{self, DIM, NAME, WARN};
-use crate::render::text::{count, one_line, pad};
 use crate::target::read_config;
+use crate::text::{count, one_line, pad};
 
 /// `loggia auth people`.
 pub(crate) async fn run(args: &PeopleArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {

@@ -9,12 +9,12 @@ use serde::Serialize;
 use crate::args::OutputArg;
 use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, BAD, DIM, GOOD, NAME, WARN};
-use crate::render::text::one_line;
+use crate::text::one_line;
 
 /// The state of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum State {
+pub(super) enum SignInState {
     SignedIn,
     NotNeeded,
     SignedOut,
@@ -22,9 +22,9 @@ pub(super) enum State {
     Unknown,
 }
 
-impl State {
+impl SignInState {
     pub(super) fn is_well(self) -> bool {
-        matches!(self, State::SignedIn | State::NotNeeded)
+        matches!(self, SignInState::SignedIn | SignInState::NotNeeded)
     }
 
     /// Returns the outcome of `status` for one server.
@@ -42,7 +42,7 @@ impl State {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
     server: String,
-    pub(super) state: State,
+    pub(super) state: SignInState,
     #[serde(skip_serializing_if = "Option::is_none")]
     issuer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,7 +58,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(url: &str, state: State) -> Report {
+    pub(super) fn new(url: &str, state: SignInState) -> Report {
         Report {
             server: url.to_owned(),
             state,
@@ -79,11 +79,11 @@ impl Report {
             expires_at: credential.expires_at,
             renewable: has_source || credential.refresh_token.is_some(),
             remaining: credential.remaining(SystemTime::now()).map(|left| left.as_secs()),
-            ..Report::new(url, State::SignedIn)
+            ..Report::new(url, SignInState::SignedIn)
         }
     }
 
-    pub(super) fn state(self, state: State) -> Report {
+    pub(super) fn state(self, state: SignInState) -> Report {
         Report { state, ..self }
     }
 
@@ -102,11 +102,11 @@ impl Report {
     /// For people.
     pub(super) fn text(&self) -> String {
         let (mark, what) = match self.state {
-            State::SignedIn => (format!("{GOOD}✓{GOOD:#}"), "signed in"),
-            State::NotNeeded => (format!("{GOOD}✓{GOOD:#}"), "needs no sign-in"),
-            State::SignedOut => (format!("{WARN}-{WARN:#}"), "not signed in"),
-            State::SignInAgain => (format!("{BAD}✗{BAD:#}"), "sign in again"),
-            State::Unknown => (format!("{BAD}✗{BAD:#}"), "the state is unknown"),
+            SignInState::SignedIn => (format!("{GOOD}✓{GOOD:#}"), "signed in"),
+            SignInState::NotNeeded => (format!("{GOOD}✓{GOOD:#}"), "needs no sign-in"),
+            SignInState::SignedOut => (format!("{WARN}-{WARN:#}"), "not signed in"),
+            SignInState::SignInAgain => (format!("{BAD}✗{BAD:#}"), "sign in again"),
+            SignInState::Unknown => (format!("{BAD}✗{BAD:#}"), "the state is unknown"),
         };
         let note =
             self.note.as_ref().map(|note| format!("{DIM} ({}){DIM:#}", one_line(note))).unwrap_or_default();
@@ -120,7 +120,7 @@ impl Report {
         if let Some(scopes) = self.scopes.as_ref().filter(|scopes| !scopes.is_empty()) {
             line("scopes", &scopes.join(" "));
         }
-        if self.state == State::SignedIn {
+        if self.state == SignInState::SignedIn {
             line("expires", &self.expiry());
         }
         text

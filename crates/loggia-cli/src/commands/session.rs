@@ -17,8 +17,8 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, WARN};
 use crate::progress::Screen;
 use crate::render::lenient;
-use crate::render::text::one_line;
 use crate::target;
+use crate::text::one_line;
 
 /// The longest wait for a server when the connection closes.
 const GOODBYE: Duration = Duration::from_secs(5);

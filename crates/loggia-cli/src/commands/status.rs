@@ -11,7 +11,7 @@ use crate::args::{OutputArg, StatusArgs};
 use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, WARN};
 use crate::render::status;
-use crate::render::text::one_line;
+use crate::text::one_line;
 use filter::GatewayFilter;
 
 /// `loggia status`.

@@ -9,7 +9,7 @@ use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::Writer;
 
-use crate::render::text::escape_line;
+use crate::text::escape_line;
 
 /// Most characters of one value.
 const LONGEST: usize = 4000;

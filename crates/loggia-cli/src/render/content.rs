@@ -10,10 +10,10 @@ use loggia::model::{
     CallToolResult, ContentBlock, GetPromptResult, ReadResourceResult, ResourceBody, ResourceContents, Role,
 };
 
-use super::text::{bytes, escape_json, harmless, one_line};
 use crate::exit::{Failure, Outcome};
 use crate::out::{BOLD, DIM, NAME};
 use crate::render::json::pretty;
+use crate::text::{bytes, escape_json, harmless, one_line};
 
 /// The folder for pictures, sound and files.
 pub(crate) struct Saving<'a> {

@@ -6,7 +6,7 @@ use loggia::wire::codec::{PayloadError, decode_result};
 use loggia::wire::{Method, RawJson, Version};
 use serde_json::{Value, json};
 
-use super::text::one_line;
+use crate::text::one_line;
 
 /// Longest text of an unknown block that is shown whole, in characters.
 const LONGEST: usize = 400;

@@ -6,8 +6,8 @@ use loggia::model::{Prompt, Resource, ResourceTemplate, Tool};
 use unicode_width::UnicodeWidthStr;
 
 use super::schema;
-use super::text::{bytes, first_paragraph, one_line, pad, paragraph, wrap};
 use crate::out::{BOLD, DIM, NAME, WARN};
+use crate::text::{bytes, first_paragraph, one_line, pad, paragraph, wrap};
 
 /// Columns that a name may take before its description begins on the next line.
 const NAMES: usize = 36;

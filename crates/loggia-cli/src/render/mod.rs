@@ -8,4 +8,3 @@ pub(crate) mod lists;
 pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod styled;
-pub(crate) mod text;

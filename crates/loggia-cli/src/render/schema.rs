@@ -6,8 +6,8 @@ use loggia::model::JsonObject;
 use loggia::wire::JsonText;
 use serde_json::Value;
 
-use super::text::{one_line, pad, paragraph};
 use crate::out::{DIM, NAME};
+use crate::text::{one_line, pad, paragraph};
 
 /// `path, limit?, glob?`: the arguments in one line, required ones first.
 pub(crate) fn signature(schema: &JsonObject) -> String {

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::text::{count, cut, one_line, pad, wrap};
 use crate::out::{BAD, BOLD, DIM, GOOD, NAME, WARN};
+use crate::text::{count, cut, one_line, pad, wrap};
 
 /// Columns that a name may take before it is cut, and the part of the width.
 const NAMES: usize = 24;

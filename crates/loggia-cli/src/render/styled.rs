@@ -5,7 +5,7 @@
 use anstyle::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::text::one_line;
+use crate::text::one_line;
 
 /// Fewest columns for the text itself.
 const NARROWEST: usize = 20;

@@ -13,7 +13,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::out::{self, BAD, BOLD, DIM, GOOD, NAME, WARN};
 use crate::render::styled::StyledText;
-use crate::render::text::{count, cut, one_line, pad};
+use crate::text::{count, cut, one_line, pad};
 
 /// Columns of text where no terminal shows it.
 const PIPE_WIDTH: usize = 100;

@@ -31,7 +31,7 @@ pub(crate) async fn run(args: &UpArgs, file: Option<&Path>, credentials: &Creden
         .connector_context(connector_context(credentials))
         .vault(VaultLocation::Environment)
         .state(StateFolder::of_user())
-        .observer(Terminal);
+        .observer(TerminalObserver);
     if args.stdio {
         return serve_stdio(builder.build().await?, file).await;
     }
@@ -136,9 +136,9 @@ async fn stop_on_signals(mut signals: TerminationSignals, stop: impl FnOnce()) {
 }
 
 /// The terminal as the observer of a gateway.
-struct Terminal;
+struct TerminalObserver;
 
-impl GatewayObserver for Terminal {
+impl GatewayObserver for TerminalObserver {
     /// Prints the link: the person who sees the terminal is the one user of this machine.
     fn sign_in_link(&self, link: &SignInLink) {
         let url = link.url();
