@@ -24,6 +24,7 @@ extern crate self as loggia_wire;
 pub mod codec;
 pub mod error;
 pub mod header;
+mod id;
 pub mod json;
 pub mod jsonrpc;
 pub mod meta;
@@ -31,6 +32,7 @@ pub mod meta_key;
 pub mod method;
 pub mod model;
 pub mod params;
+mod percent;
 #[cfg(feature = "reference")]
 pub mod reference;
 pub mod text;
@@ -39,8 +41,9 @@ pub mod uri_template;
 pub mod version;
 
 pub use error::{ErrorCode, RpcError};
+pub use id::Id;
 pub use json::{DecodeError, FromJson, JsonObject, JsonText, RawJson, RawObject, ToJson, VecMap};
-pub use jsonrpc::{Id, Message};
+pub use jsonrpc::Message;
 pub use meta::RequestMeta;
 pub use method::Method;
 pub use params::Params;

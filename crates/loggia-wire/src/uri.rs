@@ -8,7 +8,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::uri_template::{self, AllowedCharacters};
+pub use crate::percent::percent_decode;
+use crate::percent::{AllowedCharacters, is_unreserved, percent_encode, push_encoded};
 
 /// Schemes whose authority names a host (WHATWG URL, "special scheme"), with their default ports.
 const HOST_SCHEMES: &[(&str, &str)] =
@@ -197,19 +198,7 @@ impl fmt::Display for NormalUri {
 
 /// Percent-encodes a segment of a path: everything but the unreserved characters (RFC 3986, section 2.3).
 pub fn encode_segment(segment: &str) -> Cow<'_, str> {
-    uri_template::encode(segment, AllowedCharacters::Unreserved)
-}
-
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
-}
-
-fn push_encoded(text: &mut String, byte: u8, plain: bool) {
-    if plain {
-        text.push(char::from(byte));
-    } else {
-        text.push_str(&format!("%{byte:02X}"));
-    }
+    percent_encode(segment, AllowedCharacters::Unreserved)
 }
 
 /// Splits a scheme (RFC 3986, section 3.1) off, in small letters.
@@ -226,23 +215,6 @@ pub fn scheme(uri: &str) -> Option<&str> {
     let is_valid = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
     is_valid.then_some(scheme)
-}
-
-/// Decodes `%XX` (RFC 3986, section 2.1). Returns `None` if the result is not UTF-8.
-pub fn percent_decode(text: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.as_bytes();
-    while let Some((&first, rest)) = bytes.split_first() {
-        bytes = rest;
-        if first == b'%' {
-            let (digits, rest) = bytes.split_at_checked(2)?;
-            decoded.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-            bytes = rest;
-        } else {
-            decoded.push(first);
-        }
-    }
-    String::from_utf8(decoded).ok()
 }
 
 fn normal_host(scheme: &str, authority: &str, default_port: &str) -> Result<String, AmbiguousUri> {

@@ -1,11 +1,12 @@
 //! URI templates (RFC 6570): how a resource template names many resources at once. Expanding is the whole of
 //! the RFC; matching, which the RFC leaves open, turns a URI back into the variables it was made from.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use regex_lite::{Regex, RegexBuilder};
+
+use crate::percent::{AllowedCharacters, is_hex_pair, percent_decode, percent_encode};
 
 /// The longest template that is accepted, in bytes.
 pub const MAX_TEMPLATE: usize = 4096;
@@ -124,7 +125,7 @@ impl UriTemplate {
         if uri.len() > MAX_URI {
             return None;
         }
-        let uri = encode(uri, AllowedCharacters::Reserved);
+        let uri = percent_encode(uri, AllowedCharacters::Reserved);
         let captures = self.regex.captures(&uri)?;
         let mut groups = captures.iter().skip(1).map(|group| group.map(|found| found.as_str()));
         let mut found = Vec::new();
@@ -293,7 +294,7 @@ fn literal(text: &str) -> Result<TemplatePart, &'static str> {
     }
     let percent_ok = text.split('%').skip(1).all(|rest| is_hex_pair(rest.as_bytes()));
     if percent_ok {
-        Ok(TemplatePart::Literal(encode(text, AllowedCharacters::Reserved).into_owned()))
+        Ok(TemplatePart::Literal(percent_encode(text, AllowedCharacters::Reserved).into_owned()))
     } else {
         Err("this text holds a % that encodes nothing")
     }
@@ -357,7 +358,7 @@ fn expand(
 
 /// Returns the expansion of a variable: one piece, or with `*` one for each value.
 fn pieces(operator: ExpressionOperator, variable: &TemplateVariable, value: TemplateValue) -> Vec<String> {
-    let encoded = |text: &str| encode(text, operator.allowed()).into_owned();
+    let encoded = |text: &str| percent_encode(text, operator.allowed()).into_owned();
     let named = |name: &str, value: String| match (operator.is_named(), value.is_empty()) {
         (false, _) => value,
         (true, true) => format!("{name}{}", operator.if_empty()),
@@ -393,40 +394,6 @@ fn pieces(operator: ExpressionOperator, variable: &TemplateVariable, value: Temp
             vec![named(&variable.name, entries.join(","))]
         }
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AllowedCharacters {
-    Unreserved,
-    /// Reserved characters and what is percent-encoded already, too.
-    Reserved,
-}
-
-pub(crate) fn encode(text: &str, allowed: AllowedCharacters) -> Cow<'_, str> {
-    let bytes = text.as_bytes();
-    let stays = |at: usize| {
-        let b = bytes[at];
-        b.is_ascii_alphanumeric()
-            || b"-._~".contains(&b)
-            || (allowed == AllowedCharacters::Reserved
-                && (b":/?#[]@!$&'()*+,;=".contains(&b) || (b == b'%' && is_hex_pair(&bytes[at + 1..]))))
-    };
-    if (0..bytes.len()).all(stays) {
-        return Cow::Borrowed(text);
-    }
-    let mut encoded = String::with_capacity(text.len() + 16);
-    for (at, b) in bytes.iter().enumerate() {
-        if stays(at) {
-            encoded.push(char::from(*b));
-        } else {
-            encoded.push_str(&format!("%{b:02X}"));
-        }
-    }
-    Cow::Owned(encoded)
-}
-
-fn is_hex_pair(bytes: &[u8]) -> bool {
-    bytes.len() >= 2 && bytes[..2].iter().all(u8::is_ascii_hexdigit)
 }
 
 // Matching.
@@ -487,7 +454,7 @@ fn query(variables: &[TemplateVariable], raw: Option<&str>, found: &mut Vec<(Str
 impl TemplateVariable {
     /// Notes a value, unless it is not UTF-8, too long, or another than the variable has already.
     fn found(&self, raw: &str, found: &mut Vec<(String, String)>) -> Option<()> {
-        let value = crate::uri::percent_decode(raw)?;
+        let value = percent_decode(raw)?;
         if self.prefix.is_some_and(|length| value.chars().count() > length) {
             return None;
         }

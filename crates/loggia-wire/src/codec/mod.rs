@@ -15,10 +15,10 @@ pub use spelling::{keep_entry_spelling, keep_spelling};
 
 use std::fmt;
 
+use crate::id::Id;
 use crate::json::{
     DecodeError, FromJson, JsonObject, JsonText, ObjectReader, RawJson, RawObject, ToJson, raw_object,
 };
-use crate::jsonrpc::Id;
 use crate::meta::{SERVER_INFO, SUBSCRIPTION_ID};
 use crate::method::Method;
 use crate::model::*;

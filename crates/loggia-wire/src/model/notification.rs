@@ -1,9 +1,9 @@
 //! Notifications of both sides.
 
 use super::{Extra, LogParams, Meta, SubscriptionFilter};
+use crate::id::Id;
 use crate::json::RawJson;
 use crate::json::{FromJson, ToJson};
-use crate::jsonrpc::Id;
 use crate::method::Method;
 
 /// Names the request that progress belongs to: a string or an integer.
