@@ -9,7 +9,7 @@ use std::ops::Deref;
 use crate::json::RawJson;
 use crate::json::Scanner;
 use crate::json::write_string;
-use crate::json::{RawObject, raw_object};
+use crate::json::{RawObject, json_string, read_string};
 
 /// The params of a request. Cloning shares the buffer.
 #[derive(Clone, PartialEq)]
@@ -90,19 +90,19 @@ impl Params {
         place: impl Fn(&RoutingFields<'p>) -> Option<&'p [u8]>,
     ) -> Option<Cow<'p, str>> {
         match self.routing() {
-            Some(routing) => raw_object::string(place(&routing)?),
+            Some(routing) => read_string(place(&routing)?),
             None => RawObject::of(&self.raw).ok()?.string(name),
         }
     }
 
     /// The same for another tool or prompt. Fails where the params are no object.
     pub fn with_name(&self, name: &str) -> serde_json::Result<Params> {
-        self.with("name", |places| &mut places.name, &raw_object::json_string(name))
+        self.with("name", |places| &mut places.name, &json_string(name))
     }
 
     /// The same for another resource. Fails where the params are no object.
     pub fn with_uri(&self, uri: &str) -> serde_json::Result<Params> {
-        self.with("uri", |places| &mut places.uri, &raw_object::json_string(uri))
+        self.with("uri", |places| &mut places.uri, &json_string(uri))
     }
 
     /// The same with the JSON text `meta` as `_meta`. Fails where the params are no object.

@@ -17,7 +17,7 @@ use std::fmt;
 
 use crate::id::Id;
 use crate::json::{
-    DecodeError, FromJson, JsonObject, JsonText, ObjectReader, RawJson, RawObject, ToJson, raw_object,
+    DecodeError, FromJson, JsonObject, JsonText, ObjectReader, RawJson, RawObject, ToJson, read_string,
 };
 use crate::meta::{SERVER_INFO, SUBSCRIPTION_ID};
 use crate::method::Method;
@@ -176,7 +176,7 @@ pub fn decode_result(
     }
     // Before the modern era the member has no meaning: every result is complete.
     let kind = match version.is_modern() {
-        true => result.member(RESULT_TYPE).map(raw_object::string),
+        true => result.member(RESULT_TYPE).map(read_string),
         false => None,
     };
     match kind.as_ref().map(Option::as_deref) {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
-use super::from_json::items_of;
+use super::raw_array::items_of;
 use super::{ArrayItems, DecodeError, Fields, FromJson, JsonRef, RawObject, ToJson, VecMap, deserialize};
 
 impl<T: ToJson> ToJson for Option<T> {

@@ -12,10 +12,9 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::from_json::items_of;
-use super::raw_object;
+use super::raw_json::raw_value;
 use super::scanner;
-use super::{DecodeError, RawJson, RawObject, ToJson, write_string};
+use super::{DecodeError, JsonText, RawJson, RawObject, ToJson, write_string};
 
 /// A JSON object as its text: members in their order, values as they were written.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -196,6 +195,19 @@ pub(crate) fn push_member(text: &mut Vec<u8>, name: &str, value: &[u8]) {
     text.extend_from_slice(value);
 }
 
+impl From<JsonObject> for RawJson {
+    fn from(object: JsonObject) -> RawJson {
+        object.into_raw()
+    }
+}
+
+impl JsonText<'_> {
+    /// Returns the value as an object; `None` for any other value.
+    pub fn to_object(self) -> Option<JsonObject> {
+        JsonObject::read(self.as_bytes()).ok()
+    }
+}
+
 impl fmt::Debug for JsonObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -248,9 +260,7 @@ impl<N: AsRef<str>, V: ToJson, const COUNT: usize> From<[(N, V); COUNT]> for Jso
 
 impl Serialize for JsonObject {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        raw_object::raw_value(self.as_str().as_bytes())
-            .map_err(serde::ser::Error::custom)?
-            .serialize(serializer)
+        raw_value(self.as_str().as_bytes()).map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
 }
 
@@ -259,87 +269,6 @@ impl<'de> Deserialize<'de> for JsonObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<JsonObject, D::Error> {
         let raw = RawJson::deserialize(deserializer)?;
         JsonObject::read(raw.as_bytes()).map_err(D::Error::custom)
-    }
-}
-
-/// A JSON value as its text, borrowed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct JsonText<'t>(&'t [u8]);
-
-impl<'t> JsonText<'t> {
-    /// Takes a text that a scanner or parser found to be one JSON value.
-    pub(crate) fn of_scanned(text: &'t [u8]) -> JsonText<'t> {
-        JsonText(text)
-    }
-
-    /// Returns the JSON text.
-    pub fn as_bytes(self) -> &'t [u8] {
-        self.0
-    }
-
-    /// Returns the content of a string; `None` for any other value.
-    pub fn as_str(self) -> Option<Cow<'t, str>> {
-        raw_object::string(self.0)
-    }
-
-    /// Returns a boolean; `None` for any other value.
-    pub fn as_bool(self) -> Option<bool> {
-        match self.0 {
-            b"true" => Some(true),
-            b"false" => Some(false),
-            _ => None,
-        }
-    }
-
-    /// Returns whether the value is `null`.
-    pub fn is_null(self) -> bool {
-        self.0 == b"null"
-    }
-
-    /// Returns whether the value is an array.
-    pub fn is_array(self) -> bool {
-        self.0.first() == Some(&b'[')
-    }
-
-    /// Returns whether the value is an object.
-    pub fn is_object(self) -> bool {
-        self.0.first() == Some(&b'{')
-    }
-
-    /// Returns whether the value is the string `text`.
-    pub fn is_str(self, text: &str) -> bool {
-        self.as_str().is_some_and(|found| found == text)
-    }
-
-    /// Returns the value as an object; `None` for any other value.
-    pub fn to_object(self) -> Option<JsonObject> {
-        JsonObject::read(self.0).ok()
-    }
-
-    /// Returns the items of an array; `None` for any other value.
-    pub fn items(self) -> Option<impl Iterator<Item = JsonText<'t>>> {
-        Some(items_of(self.0).ok()?.into_iter().map(JsonText::of_scanned))
-    }
-
-    /// Returns the value as a tree. `null` where a number in it is none that a tree can hold (`1e400`).
-    pub fn to_value(self) -> Value {
-        serde_json::from_slice(self.0).unwrap_or_default()
-    }
-
-    /// Returns the text as a value of its own.
-    pub fn to_raw(self) -> RawJson {
-        RawJson::from_written(self.0.to_vec())
-    }
-
-    /// Reads the value as a `T`.
-    pub fn decode<T: Deserialize<'t>>(self) -> Result<T, serde_json::Error> {
-        serde_json::from_slice(self.0)
-    }
-}
-
-impl fmt::Debug for JsonText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(self.0))
     }
 }
 

@@ -1,14 +1,18 @@
-//! [`RawJson`]: one JSON value as its text.
+//! One JSON value as its text: owned ([`RawJson`]) or borrowed ([`JsonText`]).
 //!
 //! A payload that the program does not need stays the bytes it came in, so a relay loses no field and rebuilds none.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::scanner;
-use super::{DecodeError, FromJson, JsonObject, JsonRef, JsonText, RawObject, ToJson, write_json};
+use super::raw_array::items_of;
+use super::string::read_string;
+use super::{DecodeError, FromJson, JsonRef, ToJson, write_json};
 
 /// One JSON value as its bytes. Always valid UTF-8 and valid JSON: it is only ever made by a parser or a
 /// serializer. Cloning shares the buffer.
@@ -32,7 +36,7 @@ impl RawJson {
     }
 
     fn check(bytes: Bytes) -> Result<RawJson, serde_json::Error> {
-        serde_json::from_slice::<&serde_json::value::RawValue>(&bytes)?;
+        serde_json::from_slice::<&RawValue>(&bytes)?;
         Ok(RawJson(bytes))
     }
 
@@ -82,22 +86,13 @@ impl RawJson {
         T::from_json(&self.0)
     }
 
-    /// The JSON text of one member of an object, the last where its name is repeated; `None` where there is
-    /// none, or this is no object.
-    pub fn member(&self, name: &str) -> Option<&[u8]> {
-        match scanner::find(&self.0, name) {
-            Some(found) => found,
-            None => RawObject::of(self).ok()?.raw(name),
-        }
-    }
-
     /// Returns the value's text, to be looked at.
     pub fn as_text(&self) -> JsonText<'_> {
         JsonText::of_scanned(self.0.trim_ascii())
     }
 
     /// Returns the value as a tree. `null` where a number in it is none that a tree can hold (`1e400`).
-    pub fn to_value(&self) -> serde_json::Value {
+    pub fn to_value(&self) -> Value {
         self.as_text().to_value()
     }
 
@@ -105,12 +100,6 @@ impl RawJson {
     pub fn is_object(&self) -> bool {
         self.0.first() == Some(&b'{')
     }
-}
-
-/// Returns the content of a JSON string without escapes; `None` for any other text.
-pub fn plain_text(json: &[u8]) -> Option<&str> {
-    let text = json.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-    if memchr::memchr(b'\\', text).is_some() { None } else { std::str::from_utf8(text).ok() }
 }
 
 impl fmt::Debug for RawJson {
@@ -134,21 +123,15 @@ impl fmt::Display for RawJson {
 }
 
 /// Compares what they say: order and spelling do not count.
-impl PartialEq<serde_json::Value> for RawJson {
-    fn eq(&self, other: &serde_json::Value) -> bool {
-        self.decode::<serde_json::Value>().is_ok_and(|value| value == *other)
+impl PartialEq<Value> for RawJson {
+    fn eq(&self, other: &Value) -> bool {
+        self.decode::<Value>().is_ok_and(|value| value == *other)
     }
 }
 
-impl From<serde_json::Value> for RawJson {
-    fn from(value: serde_json::Value) -> RawJson {
+impl From<Value> for RawJson {
+    fn from(value: Value) -> RawJson {
         RawJson::from(&value)
-    }
-}
-
-impl From<JsonObject> for RawJson {
-    fn from(object: JsonObject) -> RawJson {
-        object.into_raw()
     }
 }
 
@@ -166,8 +149,8 @@ impl From<String> for RawJson {
     }
 }
 
-impl From<&serde_json::Value> for RawJson {
-    fn from(value: &serde_json::Value) -> RawJson {
+impl From<&Value> for RawJson {
+    fn from(value: &Value) -> RawJson {
         // Not by its Display, which has a writer of its own for each of two styles.
         RawJson::encode(value).expect("the keys of a tree are texts")
     }
@@ -175,37 +158,95 @@ impl From<&serde_json::Value> for RawJson {
 
 impl Serialize for RawJson {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let raw: &serde_json::value::RawValue = self.decode().map_err(serde::ser::Error::custom)?;
+        let raw: &RawValue = self.decode().map_err(serde::ser::Error::custom)?;
         raw.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for RawJson {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<RawJson, D::Error> {
-        let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
         Ok(RawJson(String::from(Box::<str>::from(raw)).into()))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A JSON value as its text, borrowed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct JsonText<'t>(&'t [u8]);
 
-    #[test]
-    fn a_member_is_found_as_a_parser_finds_it() {
-        for (object, name, expected) in [
-            (r#"{"a":1,"b":{"a":2}}"#, "a", Some("1")),
-            (r#"{"b":{"a":2}}"#, "a", None),
-            (r#"{"a":1,"a":"last"}"#, "a", Some(r#""last""#)),
-            (r#" { "a" : [ 1 , 2 ] } "#, "a", Some("[ 1 , 2 ]")),
-            (r#"{"\u0061":1}"#, "a", Some("1")),
-            (r#"{"b\n":0,"a":null}"#, "a", Some("null")),
-            ("{}", "a", None),
-            (r#"["a"]"#, "a", None),
-            ("7", "a", None),
-        ] {
-            let raw = RawJson::parse(object).expect("JSON");
-            assert_eq!(raw.member(name), expected.map(str::as_bytes), "{object}");
+impl<'t> JsonText<'t> {
+    /// Takes a text that a scanner or parser found to be one JSON value.
+    pub(crate) fn of_scanned(text: &'t [u8]) -> JsonText<'t> {
+        JsonText(text)
+    }
+
+    /// Returns the JSON text.
+    pub fn as_bytes(self) -> &'t [u8] {
+        self.0
+    }
+
+    /// Returns the content of a string; `None` for any other value.
+    pub fn as_str(self) -> Option<Cow<'t, str>> {
+        read_string(self.0)
+    }
+
+    /// Returns a boolean; `None` for any other value.
+    pub fn as_bool(self) -> Option<bool> {
+        match self.0 {
+            b"true" => Some(true),
+            b"false" => Some(false),
+            _ => None,
         }
     }
+
+    /// Returns whether the value is `null`.
+    pub fn is_null(self) -> bool {
+        self.0 == b"null"
+    }
+
+    /// Returns whether the value is an array.
+    pub fn is_array(self) -> bool {
+        self.0.first() == Some(&b'[')
+    }
+
+    /// Returns whether the value is an object.
+    pub fn is_object(self) -> bool {
+        self.0.first() == Some(&b'{')
+    }
+
+    /// Returns whether the value is the string `text`.
+    pub fn is_str(self, text: &str) -> bool {
+        self.as_str().is_some_and(|found| found == text)
+    }
+
+    /// Returns the items of an array; `None` for any other value.
+    pub fn items(self) -> Option<impl Iterator<Item = JsonText<'t>>> {
+        Some(items_of(self.0).ok()?.into_iter().map(JsonText::of_scanned))
+    }
+
+    /// Returns the value as a tree. `null` where a number in it is none that a tree can hold (`1e400`).
+    pub fn to_value(self) -> Value {
+        serde_json::from_slice(self.0).unwrap_or_default()
+    }
+
+    /// Returns the text as a value of its own.
+    pub fn to_raw(self) -> RawJson {
+        RawJson::from_written(self.0.to_vec())
+    }
+
+    /// Reads the value as a `T`.
+    pub fn decode<T: Deserialize<'t>>(self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(self.0)
+    }
+}
+
+impl fmt::Debug for JsonText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.0))
+    }
+}
+
+/// Takes a text that is known to be JSON as serde_json's raw value, which serializers write as it is.
+pub(super) fn raw_value(text: &[u8]) -> Result<&RawValue, serde_json::Error> {
+    serde_json::from_slice(text)
 }

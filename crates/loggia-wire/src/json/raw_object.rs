@@ -10,7 +10,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{DecodeError, FromJson, RawJson, Scanner, plain_text, write_string};
+use super::scanner;
+use super::string::{CowString, json_string, read_string};
+use super::{DecodeError, FromJson, RawJson, Scanner, write_string};
 
 /// An object, read one level deep.
 #[derive(Debug, Default)]
@@ -65,7 +67,7 @@ impl<'a> RawObject<'a> {
 
     /// One member as a string; `None` where it is absent or is no string.
     pub fn string(&self, name: &str) -> Option<Cow<'a, str>> {
-        string(self.raw(name)?)
+        read_string(self.raw(name)?)
     }
 
     /// Reads one member as a `T`, which is an `Option` if the member may be absent.
@@ -166,29 +168,6 @@ impl<'a> RawObject<'a> {
     }
 }
 
-/// Returns the content of a JSON string; `None` for any other value.
-pub(crate) fn string(json: &[u8]) -> Option<Cow<'_, str>> {
-    match plain_text(json) {
-        Some(plain) => Some(Cow::Borrowed(plain)),
-        None => serde_json::from_slice::<CowString<'_>>(json).ok().map(|text| text.0),
-    }
-}
-
-/// A string that is borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct CowString<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// Takes a text that is known to be JSON as serde_json's raw value, which serializers write as it is.
-pub(crate) fn raw_value(text: &[u8]) -> Result<&RawValue, serde_json::Error> {
-    serde_json::from_slice(text)
-}
-
-pub(crate) fn json_string(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len() + 2);
-    write_string(&mut out, text);
-    out
-}
-
 impl<'a> FromIterator<(Cow<'a, str>, &'a [u8])> for RawObject<'a> {
     fn from_iter<I: IntoIterator<Item = (Cow<'a, str>, &'a [u8])>>(members: I) -> RawObject<'a> {
         RawObject(members.into_iter().collect())
@@ -216,6 +195,17 @@ impl<'de> Visitor<'de> for RawObjectVisitor {
             members.push((key.0, map.next_value::<&'de RawValue>()?.get().as_bytes()));
         }
         Ok(members)
+    }
+}
+
+impl RawJson {
+    /// The JSON text of one member of an object, the last where its name is repeated; `None` where there is
+    /// none, or this is no object.
+    pub fn member(&self, name: &str) -> Option<&[u8]> {
+        match scanner::find(self.as_bytes(), name) {
+            Some(found) => found,
+            None => RawObject::of(self).ok()?.raw(name),
+        }
     }
 }
 
@@ -255,6 +245,24 @@ mod tests {
         assert!(matches!(members.string("a2"), Some(Cow::Borrowed("plain"))));
         assert_eq!(members.string("b"), None);
         assert_eq!(members.string("c"), None);
+    }
+
+    #[test]
+    fn a_member_is_found_as_a_parser_finds_it() {
+        for (object, name, expected) in [
+            (r#"{"a":1,"b":{"a":2}}"#, "a", Some("1")),
+            (r#"{"b":{"a":2}}"#, "a", None),
+            (r#"{"a":1,"a":"last"}"#, "a", Some(r#""last""#)),
+            (r#" { "a" : [ 1 , 2 ] } "#, "a", Some("[ 1 , 2 ]")),
+            (r#"{"\u0061":1}"#, "a", Some("1")),
+            (r#"{"b\n":0,"a":null}"#, "a", Some("null")),
+            ("{}", "a", None),
+            (r#"["a"]"#, "a", None),
+            ("7", "a", None),
+        ] {
+            let raw = RawJson::parse(object).expect("JSON");
+            assert_eq!(raw.member(name), expected.map(str::as_bytes), "{object}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
-use super::from_json::items_of;
+use super::raw_array::items_of;
 use super::{Fields, FromJson, JsonRef, RawJson, RawObject, ToJson, value_of};
 
 impl Serialize for JsonRef<'_> {

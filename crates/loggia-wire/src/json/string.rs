@@ -1,6 +1,10 @@
-//! Writes JSON strings.
+//! JSON strings: written, and read where they are wanted as text.
 //!
 //! Long texts are most of what servers send, and most of a text needs no escape, so it is copied run by run.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
 
 use super::scanner::plain_run;
 
@@ -41,6 +45,31 @@ fn write_escaped(out: &mut Vec<u8>, byte: u8) {
     };
     out.extend_from_slice(&[b'\\', short]);
 }
+
+/// Returns a text as a JSON string.
+pub(crate) fn json_string(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    write_string(&mut out, text);
+    out
+}
+
+/// Returns the content of a JSON string without escapes; `None` for any other text.
+pub fn plain_text(json: &[u8]) -> Option<&str> {
+    let text = json.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    if memchr::memchr(b'\\', text).is_some() { None } else { std::str::from_utf8(text).ok() }
+}
+
+/// Returns the content of a JSON string; `None` for any other value.
+pub(crate) fn read_string(json: &[u8]) -> Option<Cow<'_, str>> {
+    match plain_text(json) {
+        Some(plain) => Some(Cow::Borrowed(plain)),
+        None => serde_json::from_slice::<CowString<'_>>(json).ok().map(|text| text.0),
+    }
+}
+
+/// A string that is borrowed where it has no escapes.
+#[derive(Deserialize)]
+pub(super) struct CowString<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
