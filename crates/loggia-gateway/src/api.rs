@@ -18,7 +18,7 @@ use loggia_connect::secret::Secret;
 use loggia_openapi::Api;
 use url::Url;
 
-use crate::connector::header;
+use crate::request_header::header;
 
 /// Most bytes of a description.
 const MOST_DESCRIPTION: usize = 32 << 20;

@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue};
 use loggia::client::{Child, ChildGuard, Client, ClientBuilder};
 use loggia::service::BoxFuture;
 use loggia::{Error, Service};
@@ -15,6 +14,7 @@ use loggia_hub::{Connector, Opened};
 
 use crate::api;
 use crate::credentials::Credentials;
+use crate::request_header::header;
 
 /// The name of the one connector of a configuration without a file.
 pub(crate) const FOLDER: &str = "files";
@@ -210,18 +210,4 @@ pub(crate) fn prepared(remote: &Remote<Secret>, client: ClientBuilder) -> loggia
         client = client.header(name, value);
     }
     Ok(client)
-}
-
-/// Makes a header from its parts. Its value is a secret: it is marked as one, and no error quotes it.
-///
-/// # Errors
-///
-/// [`Error::Configuration`] where the name or the value cannot be sent.
-pub fn header(name: &str, value: &str) -> loggia::Result<(HeaderName, HeaderValue)> {
-    let wrong = |what| Error::Configuration(format!("the header {name:?} cannot be sent: {what}"));
-    let parsed = name.parse::<HeaderName>().map_err(|_| wrong("this is not a header name"))?;
-    let mut value = HeaderValue::from_str(value)
-        .map_err(|_| wrong("its value has characters that are not allowed in a header"))?;
-    value.set_sensitive(true);
-    Ok((parsed, value))
 }

@@ -5,10 +5,9 @@ use std::ops::Range;
 use http::HeaderName;
 
 use super::OpenApi;
-use super::check::{URL, templates};
 use super::error::Problems;
 use super::raw::RawConnector;
-use super::url::is_url;
+use super::url::{URL, is_url};
 use crate::secret::Template;
 
 /// Checks the keys of a connector of kind `openapi`.
@@ -39,6 +38,6 @@ pub(super) fn openapi(
         description: problems.template(description)?,
         base_url,
         credential: raw.credential.and_then(|text| problems.template(text)),
-        headers: templates(headers, problems),
+        headers: problems.templates(headers),
     })
 }

@@ -13,8 +13,8 @@ use toml::Spanned;
 
 use super::error::{ManifestError, Problems, ResolveError, nearest};
 use super::name::{check_prefix, connector_name};
-use super::raw::{Amount, RawConnector, RawFiles, RawManifest, RawServer, RawTools, Text, Texts};
-use super::url::is_url;
+use super::raw::{Amount, RawConnector, RawFiles, RawManifest, RawServer, RawTools, Text};
+use super::url::{URL, is_url};
 use super::{
     Backend, Builtin, Connector, GatewayLimits, Listen, Manifest, Remote, ServerSection, Stdio, ToolFilter,
     Transport, api, auth, limits, personal,
@@ -43,7 +43,6 @@ const OTHER_KINDS: [(&str, &str); 13] = [
 const TRANSPORTS: [(&str, Transport); 3] =
     [("auto", Transport::Auto), ("streamable", Transport::Streamable), ("sse", Transport::Sse)];
 
-pub(super) const URL: &str = "write a whole URL, for example \"https://example.com/mcp\"";
 const HOST: &str = "write a host name, with a port or without, for example \"mcp.example.com\"";
 const ORIGIN: &str = "write scheme and host, without a path, for example \"https://app.example.com\"";
 const HEADER_VALUE: &str =
@@ -342,7 +341,7 @@ fn stdio(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -> 
             .into_iter()
             .filter_map(|arg| problems.template(arg))
             .collect(),
-        env: templates(env, problems),
+        env: problems.templates(env),
         cwd: raw.cwd.and_then(|cwd| problems.template(cwd)),
         start_timeout: raw.start_timeout.and_then(|timeout| time(&timeout, problems)),
     })
@@ -368,7 +367,7 @@ fn remote(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) ->
     if url.is_plain() && !is_url(url.written()) {
         return problems.add(span, URL);
     }
-    Some(Remote { url, headers: templates(headers, problems), transport: transport?, personal, issuer })
+    Some(Remote { url, headers: problems.templates(headers), transport: transport?, personal, issuer })
 }
 
 fn issuer(text: Text, problems: &mut Problems<'_>) -> Option<String> {
@@ -412,10 +411,6 @@ fn builtin(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -
             Some(Builtin::Files { path: problems.template(path)?, write, write_sensitive })
         }
     }
-}
-
-pub(super) fn templates(texts: Texts, problems: &mut Problems<'_>) -> BTreeMap<String, Template> {
-    texts.into_iter().filter_map(|(name, text)| Some((name.into_inner(), problems.template(text)?))).collect()
 }
 
 /// Checks what only the values of the variables can show.

@@ -1,6 +1,7 @@
 //! Errors of a manifest, for its author: the place, the problem, and the correct form. A message never quotes a value,
 //! because the value may be a secret in the wrong place.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use toml::Spanned;
 
+use super::raw::Texts;
 use crate::secret::{Location, MissingVariable, Template};
 
 /// Characters of a name for which one may be wrong.
@@ -120,6 +122,12 @@ impl<'t> Problems<'t> {
             }
             Err(message) => self.add(span, message),
         }
+    }
+
+    /// Reads the texts of a table as templates. A text that is no template is a problem, and is left out.
+    pub(super) fn templates(&mut self, texts: Texts) -> BTreeMap<String, Template> {
+        let named = texts.into_iter();
+        named.filter_map(|(name, text)| Some((name.into_inner(), self.template(text)?))).collect()
     }
 
     pub(super) fn location(&self, span: Range<usize>) -> Location {

@@ -2,6 +2,9 @@
 
 use http::Uri;
 
+/// The next step after a text that is no URL.
+pub(super) const URL: &str = "write a whole URL, for example \"https://example.com/mcp\"";
+
 /// Returns whether a text is a whole URL of HTTP, with a host.
 pub(super) fn is_url(text: &str) -> bool {
     let scheme = text.starts_with("https://") || text.starts_with("http://");

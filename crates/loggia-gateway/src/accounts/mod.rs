@@ -31,8 +31,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::connector::{PersonalConnector, header, prepared};
+use crate::connector::{PersonalConnector, prepared};
 use crate::credentials::Credentials;
+use crate::request_header::header;
 use crate::server_url::server_url;
 use api_key_auth::ApiKeyAuth;
 use records::{JsonRecords, SplitStore};

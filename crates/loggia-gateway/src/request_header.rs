@@ -1,0 +1,20 @@
+//! Headers of the configuration and of the command line, as headers of requests.
+//!
+//! Invariant: the value is marked as sensitive, and no error quotes it.
+
+use http::{HeaderName, HeaderValue};
+use loggia::Error;
+
+/// Makes a header from its parts. Its value is a secret: it is marked as one, and no error quotes it.
+///
+/// # Errors
+///
+/// [`Error::Configuration`] where the name or the value cannot be sent.
+pub fn header(name: &str, value: &str) -> loggia::Result<(HeaderName, HeaderValue)> {
+    let wrong = |what| Error::Configuration(format!("the header {name:?} cannot be sent: {what}"));
+    let parsed = name.parse::<HeaderName>().map_err(|_| wrong("this is not a header name"))?;
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| wrong("its value has characters that are not allowed in a header"))?;
+    value.set_sensitive(true);
+    Ok((parsed, value))
+}
