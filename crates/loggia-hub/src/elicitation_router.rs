@@ -199,7 +199,7 @@ async fn park(questions: &QuestionSender, request: InputRequest) -> Option<Resul
     answered.await.ok()
 }
 
-/// ListCounts an open question for as long as it is kept.
+/// Counts an open question while it is kept.
 struct OpenQuestionGuard<'a>(&'a AtomicUsize);
 
 impl<'a> OpenQuestionGuard<'a> {

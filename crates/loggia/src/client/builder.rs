@@ -181,20 +181,20 @@ impl ClientBuilder {
         self
     }
 
-    /// Returns whether results are kept for as long as the server says. On by default.
+    /// Sets whether results are kept for as long as the server says. On by default.
     pub fn cache(mut self, on: bool) -> Self {
         self.options.cache = on;
         self
     }
 
-    /// Returns whether a tool's structured result must match its output schema; one that does not is an error. On
+    /// Sets whether a tool's structured result must match its output schema; one that does not is an error. On
     /// by default, for tools that have been listed.
     pub fn validate_output(mut self, on: bool) -> Self {
         self.options.validate_output = on;
         self
     }
 
-    /// Returns whether a connection that was lost is opened again, a dead child started again. On by default.
+    /// Sets whether a connection that was lost is opened again, a dead child started again. On by default.
     pub fn reconnect(mut self, on: bool) -> Self {
         self.options.reconnect = on;
         self
@@ -377,7 +377,7 @@ mod http {
             self
         }
 
-        /// Returns whether a server that speaks only HTTP+SSE, the transport of 2024-11-05, is tried. On by default.
+        /// Sets whether a server that speaks only HTTP+SSE, the transport of 2024-11-05, is tried. On by default.
         pub fn legacy_sse(mut self, on: bool) -> Self {
             self.options.http.legacy_sse = on;
             self

@@ -182,22 +182,22 @@ impl<I> ToolBuilder<I> {
         self
     }
 
-    /// Returns whether it changes nothing.
+    /// Sets whether it changes nothing.
     pub fn read_only(self, on: bool) -> Self {
         self.hint(|hints| hints.read_only_hint = Some(on))
     }
 
-    /// Returns whether it may destroy something.
+    /// Sets whether it may destroy something.
     pub fn destructive(self, on: bool) -> Self {
         self.hint(|hints| hints.destructive_hint = Some(on))
     }
 
-    /// Returns whether calling it again with the same arguments changes nothing more.
+    /// Sets whether calling it again with the same arguments changes nothing more.
     pub fn idempotent(self, on: bool) -> Self {
         self.hint(|hints| hints.idempotent_hint = Some(on))
     }
 
-    /// Returns whether it reaches beyond what it knows: the web, say.
+    /// Sets whether it reaches beyond what it knows: the web, say.
     pub fn open_world(self, on: bool) -> Self {
         self.hint(|hints| hints.open_world_hint = Some(on))
     }
