@@ -35,7 +35,7 @@ impl Prompt<()> {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use loggia::server::{CompletionRequest, Cx, Prompt, Texts, ToolError};
+    /// use loggia::server::{CompletionRequest, Cx, Prompt, StringArgs, ToolError};
     ///
     /// let prompt: Prompt<()> = Prompt::build("review")
     ///     .description("Reviews code.")
@@ -43,7 +43,7 @@ impl Prompt<()> {
     ///     .complete("language", |_state: Arc<()>, _cx: Cx, typed: CompletionRequest| async move {
     ///         typed.matching(["rust", "python"])
     ///     })
-    ///     .handler(|_state: Arc<()>, _cx: Cx, mut texts: Texts| async move {
+    ///     .handler(|_state: Arc<()>, _cx: Cx, mut texts: StringArgs| async move {
     ///         let language: String = texts.take("language")?;
     ///         Ok::<_, ToolError>(format!("Review this {language} code."))
     ///     });

@@ -58,11 +58,11 @@ impl Resource<()> {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use loggia::server::{Cx, Resource, Texts, ToolError};
+    /// use loggia::server::{Cx, Resource, StringArgs, ToolError};
     ///
     /// let weather: Resource<()> = Resource::build("weather://{city}/now", "now")
     ///     .mime("text/plain")
-    ///     .handler(|_state: Arc<()>, _cx: Cx, mut variables: Texts| async move {
+    ///     .handler(|_state: Arc<()>, _cx: Cx, mut variables: StringArgs| async move {
     ///         let city: String = variables.take("city")?;
     ///         Ok::<_, ToolError>(format!("It is dry in {city}."))
     ///     });
