@@ -101,7 +101,7 @@ const STEPS = [
   }],
   ['a question that was answered is not asked again', async (walk) => {
     await walk.open(`${walk.server.origin}/oauth/continue?request=${walk.request}`);
-    await walk.says('This took too long', /finished in another window. Begin again in the program/);
+    await walk.says('This took too long', /finished in another window. Start again in the program/);
   }],
   ['a link that was used signs nobody in', async (walk) => {
     const other = await walk.person.visitor();
@@ -113,7 +113,7 @@ const STEPS = [
     await other.close();
   }],
   ...[
-    ['a request that is not known', '/oauth/continue?request=unknown', /Begin again in the program you came from/],
+    ['a request that is not known', '/oauth/continue?request=unknown', /Start again in the program you came from/],
     ['a program that is not known', '/oauth/authorize?client_id=unknown&response_type=code', /client/],
     ['a program that does not say which it is', '/oauth/authorize', /did not say which it is/]
   ].map(([what, path, text]) => [`${what} gets a page that says what to do`, async (walk) => {
