@@ -19,7 +19,7 @@ pub(crate) struct Function {
     /// `#[cfg(…)]` and `#[cfg_attr(…)]`, which what is made of the function must carry too.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) is_async: bool,
-    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) parameters: Vec<FunctionParameter>,
     /// Its return type.
     pub(crate) output: Type,
     /// Whether the return type means the same outside the signature.
@@ -27,7 +27,7 @@ pub(crate) struct Function {
 }
 
 /// One parameter.
-pub(crate) struct Parameter {
+pub(crate) struct FunctionParameter {
     pub(crate) source: ParameterSource,
     pub(crate) ty: Type,
     pub(crate) span: Span,
@@ -80,7 +80,7 @@ impl Function {
     }
 
     /// The parameters that the caller gives.
-    pub(crate) fn given(&self) -> impl Iterator<Item = (&CallerParameter, &Parameter)> {
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&CallerParameter, &FunctionParameter)> {
         self.parameters.iter().filter_map(|parameter| match &parameter.source {
             ParameterSource::Caller(given) => Some((&**given, parameter)),
             _ => None,
@@ -103,7 +103,7 @@ impl Function {
         target: &TokenStream,
         arguments: &TokenStream,
         into: &TokenStream,
-        take: impl Fn(&CallerParameter, &Parameter) -> TokenStream,
+        take: impl Fn(&CallerParameter, &FunctionParameter) -> TokenStream,
     ) -> TokenStream {
         let mut bindings = Vec::new();
         let mut passed = Vec::new();
@@ -142,7 +142,7 @@ fn has_impl(ty: &Type) -> bool {
     quote!(#ty).to_string().split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "impl")
 }
 
-fn extract(parameter: &Parameter) -> TokenStream {
+fn extract(parameter: &FunctionParameter) -> TokenStream {
     let ty = &parameter.ty;
     quote_spanned!(parameter.span=> <#ty as ::loggia::server::FromRequest>::from_request(&_cx).await?)
 }
@@ -154,18 +154,18 @@ fn refuse_generics(signature: &Signature, errors: &mut Errors) {
     }
 }
 
-fn parameter(input: &mut FnArg, errors: &mut Errors) -> Option<Parameter> {
+fn parameter(input: &mut FnArg, errors: &mut Errors) -> Option<FunctionParameter> {
     match input {
         FnArg::Receiver(receiver) => receiver_parameter(receiver, errors),
         FnArg::Typed(typed) => typed_parameter(typed, errors),
     }
 }
 
-fn receiver_parameter(receiver: &Receiver, errors: &mut Errors) -> Option<Parameter> {
+fn receiver_parameter(receiver: &Receiver, errors: &mut Errors) -> Option<FunctionParameter> {
     let span = receiver.span();
     match &receiver.kind {
         ReceiverKind::Reference(_, _, None) => {
-            Some(Parameter { source: ParameterSource::State, ty: syn::parse_quote!(Self), span })
+            Some(FunctionParameter { source: ParameterSource::State, ty: syn::parse_quote!(Self), span })
         }
         ReceiverKind::Reference(_, _, Some(_)) => {
             errors.at(span, "take `&self`: calls run at the same time and share the state; keep what changes in a Mutex or an atomic");
@@ -178,7 +178,7 @@ fn receiver_parameter(receiver: &Receiver, errors: &mut Errors) -> Option<Parame
     }
 }
 
-fn typed_parameter(typed: &mut PatType, errors: &mut Errors) -> Option<Parameter> {
+fn typed_parameter(typed: &mut PatType, errors: &mut Errors) -> Option<FunctionParameter> {
     let attributes = std::mem::take(&mut typed.attrs);
     let (ours, others): (Vec<_>, Vec<_>) = attributes.into_iter().partition(is_ours);
     typed.attrs = others;
@@ -186,19 +186,23 @@ fn typed_parameter(typed: &mut PatType, errors: &mut Errors) -> Option<Parameter
     let span = typed.ty.span();
     let ty = (*typed.ty).clone();
     if marked("state") {
-        return Some(Parameter { source: ParameterSource::State, ty: referenced(&ty, errors)?, span });
+        return Some(FunctionParameter {
+            source: ParameterSource::State,
+            ty: referenced(&ty, errors)?,
+            span,
+        });
     }
     if let Some(is_reference) = context(&ty) {
         if !is_reference {
             errors.at(span, "take `cx: &Cx`");
         }
-        return Some(Parameter { source: ParameterSource::Context, ty, span });
+        return Some(FunctionParameter { source: ParameterSource::Context, ty, span });
     }
     if marked("extract") {
-        return Some(Parameter { source: ParameterSource::Extract, ty, span });
+        return Some(FunctionParameter { source: ParameterSource::Extract, ty, span });
     }
     let given = given(typed, &ours, errors)?;
-    Some(Parameter { source: ParameterSource::Caller(Box::new(given)), ty, span })
+    Some(FunctionParameter { source: ParameterSource::Caller(Box::new(given)), ty, span })
 }
 
 fn is_ours(attribute: &Attribute) -> bool {

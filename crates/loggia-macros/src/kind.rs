@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Ident};
 
 use crate::errors::Errors;
-use crate::function::{CallerParameter, Function, Parameter, option_of};
+use crate::function::{CallerParameter, Function, FunctionParameter, option_of};
 use crate::items::{AttributeItem, AttributeItems};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl EntryKind {
         }
     }
 
-    fn take(self, given: &CallerParameter, parameter: &Parameter) -> TokenStream {
+    fn take(self, given: &CallerParameter, parameter: &FunctionParameter) -> TokenStream {
         let (name, ty) = (&given.name, &parameter.ty);
         match (self, option_of(ty)) {
             (EntryKind::Tool, _) => quote_spanned!(parameter.span=> _args.take::<#ty>(#name)?),
@@ -119,7 +119,7 @@ impl EntryKind {
     fn parameter(
         self,
         given: &CallerParameter,
-        parameter: &Parameter,
+        parameter: &FunctionParameter,
         state: &TokenStream,
         completers: &dyn Completers,
     ) -> TokenStream {

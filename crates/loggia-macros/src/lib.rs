@@ -89,7 +89,7 @@ pub fn json_schema(item: TokenStream) -> TokenStream {
 ///   `#[json(rename = "…")]`; `#[json(flatten)]` writes the fields of the field's type in its place.
 /// * An enum of variants without fields is a string: the variant's name in camelCase, or `#[json(rename = "…")]`.
 /// * An enum of variants with one field each has either `#[json(tag = "type")]`, and the member `type` holds the variant's
-///   name, or `#[json(untagged)]`, and the variants differ in their members.
+///   name, or `#[json(read_with = "path")]`, whose function tells the variants apart by their members.
 /// * `#[json(write_with = "path")]` on the type: `path(&self) -> JsonRef<'_>` does it instead.
 ///
 /// A derive rather than a declarative macro, because it reads the fields where they are declared. It adds no time to a
@@ -103,7 +103,8 @@ pub fn to_json(item: TokenStream) -> TokenStream {
 /// Derives `loggia_wire::json::FromJson`, and serde's `Deserialize` on top of it.
 ///
 /// Takes the attributes of [`macro@ToJson`], but `#[json(read_with = "path")]` in place of `write_with`:
-/// `path(text: &[u8]) -> Result<Self, DecodeError>`. It is required on untagged enums. It may stand on a field too. A field
+/// `path(text: &[u8]) -> Result<Self, DecodeError>`. It is required on an enum with
+/// fields and without a tag. It may stand on a field too. A field
 /// with `#[json(default)]` may be absent.
 #[proc_macro_derive(FromJson, attributes(json))]
 pub fn from_json(item: TokenStream) -> TokenStream {

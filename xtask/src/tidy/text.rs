@@ -47,7 +47,10 @@ pub(super) fn no_untagged(repository: &Repository) -> Vec<String> {
     for file in repository.shipped(&crates) {
         let lines: Vec<&str> = file.code.lines().collect();
         let untagged = file.lines().filter(|(_, code)| has_word(code, "untagged"));
-        let from_wire = untagged.filter(|(line, _)| derive_of(&lines, line - 1).contains("Deserialize"));
+        let from_wire = untagged.filter(|(line, _)| {
+            let derive = derive_of(&lines, line - 1);
+            derive.contains("Deserialize") || derive.contains("FromJson")
+        });
         complaints.extend(from_wire.map(|(line, _)| file.at(line)));
     }
     complaints

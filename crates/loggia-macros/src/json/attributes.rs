@@ -8,7 +8,6 @@ use syn::{Attribute, LitStr, Path};
 #[derive(Default)]
 pub(super) struct TypeAttributes {
     pub(super) tag: Option<String>,
-    pub(super) untagged: bool,
     pub(super) read_with: Option<Path>,
     pub(super) write_with: Option<Path>,
 }
@@ -32,7 +31,6 @@ impl TypeAttributes {
         each(attributes, |meta| {
             match name(&meta).as_str() {
                 "tag" => found.tag = Some(string(&meta)?),
-                "untagged" => found.untagged = true,
                 "read_with" => found.read_with = Some(path(&meta)?),
                 "write_with" => found.write_with = Some(path(&meta)?),
                 _ => return Err(unknown(&meta)),

@@ -15,6 +15,8 @@ use attributes::{FieldAttributes, TypeAttributes, VariantAttributes};
 pub(crate) use read::from_json;
 pub(crate) use write::to_json;
 
+const VARIANTS_WITHOUT_READER: &str = "an enum with fields needs #[json(tag = \"…\")], or #[json(read_with = \"…\")] that tells its variants apart";
+
 /// Reads the type and calls `derive`.
 pub(crate) fn expand(
     item: TokenStream,
@@ -161,17 +163,16 @@ mod tests {
                     }
                 ),
                 to_json,
-                "an enum needs #[json(tag = \"…\")], #[json(untagged)] or variants without fields",
+                VARIANTS_WITHOUT_READER,
             ),
             (
                 quote!(
-                    #[json(untagged)]
                     enum A {
                         One(u8),
                     }
                 ),
                 from_json,
-                "an untagged enum needs #[json(read_with = \"…\")]",
+                VARIANTS_WITHOUT_READER,
             ),
             (
                 quote!(

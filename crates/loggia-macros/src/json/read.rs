@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Fields;
 
-use super::{JsonBody, JsonField, JsonType, JsonVariant};
+use super::{JsonBody, JsonField, JsonType, JsonVariant, VARIANTS_WITHOUT_READER};
 
 pub(crate) fn from_json(input: &JsonType<'_>) -> syn::Result<TokenStream> {
     let ident = input.ident;
@@ -80,7 +80,7 @@ fn by_name(variants: &[JsonVariant<'_>]) -> TokenStream {
 
 fn by_tag(input: &JsonType<'_>, variants: &[JsonVariant<'_>]) -> syn::Result<TokenStream> {
     let Some(tag) = &input.attributes.tag else {
-        return Err(input.error("an untagged enum needs #[json(read_with = \"…\")]"));
+        return Err(input.error(VARIANTS_WITHOUT_READER));
     };
     variants.iter().try_for_each(JsonVariant::require_one_field)?;
     let names: Vec<_> = variants.iter().map(|variant| &variant.name).collect();

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Fields;
 
-use super::{JsonBody, JsonField, JsonType, JsonVariant};
+use super::{JsonBody, JsonField, JsonType, JsonVariant, VARIANTS_WITHOUT_READER};
 
 pub(crate) fn to_json(input: &JsonType<'_>) -> syn::Result<TokenStream> {
     let ident = input.ident;
@@ -59,10 +59,8 @@ fn each_field(input: &JsonType<'_>, fields: &[JsonField<'_>]) -> TokenStream {
 fn of_variants(input: &JsonType<'_>, variants: &[JsonVariant<'_>]) -> syn::Result<TokenStream> {
     let attributes = &input.attributes;
     let is_names = JsonType::is_names(variants);
-    if !is_names && attributes.tag.is_none() && !attributes.untagged {
-        return Err(
-            input.error("an enum needs #[json(tag = \"…\")], #[json(untagged)] or variants without fields")
-        );
+    if !is_names && attributes.tag.is_none() && attributes.read_with.is_none() {
+        return Err(input.error(VARIANTS_WITHOUT_READER));
     }
     let mut arms = Vec::new();
     for variant in variants {

@@ -6,7 +6,7 @@ use crate::json::{DecodeError, FromJson, RawObject, ToJson};
 
 /// Parameters of `elicitation/create`.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
-#[json(untagged, read_with = "ElicitParams::read")]
+#[json(read_with = "ElicitParams::read")]
 pub enum ElicitParams {
     /// Show a form.
     Form(ElicitFormParams),
@@ -111,7 +111,7 @@ pub enum ObjectType {
 
 /// One field of a form.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
-#[json(untagged, read_with = "PrimitiveSchema::read")]
+#[json(read_with = "PrimitiveSchema::read")]
 pub enum PrimitiveSchema {
     /// Text.
     String(StringSchema),

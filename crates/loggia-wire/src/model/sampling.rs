@@ -140,7 +140,7 @@ impl SamplingMessage {
 
 /// One block, or (since 2025-11-25) several.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
-#[json(untagged, read_with = "SamplingContent::read")]
+#[json(read_with = "SamplingContent::read")]
 pub enum SamplingContent {
     /// One.
     One(SamplingContentBlock),
