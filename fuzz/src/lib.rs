@@ -50,8 +50,8 @@ pub fn jsonrpc(data: &[u8]) {
 pub fn results(data: &[u8]) {
     let Some((version, method, result)) = payload(data) else { return };
     let Ok(decoded) = codec::decode_result(&method, version, &result) else { return };
-    // Before the modern era a question to the client is a request and not a result; and what nobody but an
-    // extension understands says nothing in another era.
+    // Before the modern era a question to the client is a request and not a result; and a result of an
+    // extension has no meaning in another era.
     let to = match &decoded {
         ServerResult::Custom(_) => vec![version],
         ServerResult::InputRequired(_) => Version::ALL.into_iter().filter(|to| to.is_modern()).collect(),

@@ -151,7 +151,7 @@ impl From<GatewayError> for Failure {
     fn from(error: GatewayError) -> Failure {
         let hint = match &error {
             GatewayError::NoPublicUrl(_) => Some(
-                "--public-url https://HOST (or server.public_url) names it; --no-auth lets everybody in"
+                "--public-url https://HOST (or server.public_url) names it; --no-auth needs no sign-in"
                     .to_owned(),
             ),
             other => other.next_step(),

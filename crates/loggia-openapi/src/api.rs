@@ -14,7 +14,7 @@ use crate::error::DescriptionError;
 use crate::name;
 use crate::operation::{Operation, SharedParts};
 use crate::paging::Paging;
-use crate::parameter::{Location, Parameter};
+use crate::parameter::{ApiParameter, Location};
 use crate::security::{self, SecurityScheme};
 
 /// The methods of a path item ("Path Item Object").
@@ -172,12 +172,12 @@ fn read_operation(
         return Err("it is not an object".to_owned());
     }
     let own: Vec<RawJson> = member(operation, "parameters").iter().flat_map(items).collect();
-    let mut parameters: Vec<Parameter> = Vec::new();
+    let mut parameters: Vec<ApiParameter> = Vec::new();
     // A parameter of the operation replaces that of the path.
     for parameter in own.iter().chain(&shared.parameters) {
-        if let Some(parameter) = Parameter::read(document, parameter)? {
+        if let Some(parameter) = ApiParameter::read(document, parameter)? {
             let is_known =
-                |known: &Parameter| known.name == parameter.name && known.location == parameter.location;
+                |known: &ApiParameter| known.name == parameter.name && known.location == parameter.location;
             if !parameters.iter().any(is_known) {
                 parameters.push(parameter);
             }
@@ -217,7 +217,7 @@ fn read_operation(
 }
 
 /// Checks that each variable of the path has a parameter.
-fn check_path(path: &str, parameters: &[Parameter]) -> Result<(), String> {
+fn check_path(path: &str, parameters: &[ApiParameter]) -> Result<(), String> {
     let variables: Vec<&str> =
         path.split('{').skip(1).filter_map(|part| part.split_once('}').map(|(name, _)| name)).collect();
     let named: HashSet<&str> = parameters

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use crate::body::RequestBody;
 use crate::media_type::MediaKind;
-use crate::parameter::{Location, Parameter};
+use crate::parameter::{ApiParameter, Location};
 use crate::schema::Property;
 use loggia_wire::RawJson;
 
@@ -42,7 +42,7 @@ const OWN_HEADERS: [&str; 6] =
     ["accept", "content-type", "authorization", "host", "content-length", "cookie"];
 
 /// Returns the arguments for parameters and a body.
-pub(crate) fn arguments(parameters: &[Parameter], body: Option<&RequestBody>) -> Vec<Argument> {
+pub(crate) fn arguments(parameters: &[ApiParameter], body: Option<&RequestBody>) -> Vec<Argument> {
     let mut all: Vec<(String, Argument)> = Vec::new();
     for (at, parameter) in parameters.iter().enumerate() {
         let is_own = parameter.location == Location::Header

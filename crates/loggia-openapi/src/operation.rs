@@ -9,7 +9,7 @@ use crate::body::RequestBody;
 use crate::class::OperationClass;
 use crate::document::Document;
 use crate::paging::Paging;
-use crate::parameter::Parameter;
+use crate::parameter::ApiParameter;
 use crate::schema::tool_schema;
 use crate::security::SecurityRequirement;
 
@@ -28,7 +28,7 @@ pub struct Operation {
     pub(crate) class: OperationClass,
     pub(crate) tags: Vec<String>,
     pub(crate) is_deprecated: bool,
-    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) parameters: Vec<ApiParameter>,
     pub(crate) body: Option<RequestBody>,
     pub(crate) arguments: Vec<Argument>,
     pub(crate) paging: Option<Paging>,

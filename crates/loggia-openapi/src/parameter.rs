@@ -63,7 +63,7 @@ pub(crate) enum Style {
 
 /// A parameter of an operation.
 #[derive(Debug, Clone)]
-pub(crate) struct Parameter {
+pub(crate) struct ApiParameter {
     pub(crate) name: String,
     pub(crate) location: Location,
     pub(crate) required: bool,
@@ -82,9 +82,9 @@ enum Parts {
     Named(Vec<(String, String)>),
 }
 
-impl Parameter {
+impl ApiParameter {
     /// Reads a parameter; `None` for those of a Swagger 2.0 body.
-    pub(crate) fn read(document: &Document, parameter: &RawJson) -> Result<Option<Parameter>, String> {
+    pub(crate) fn read(document: &Document, parameter: &RawJson) -> Result<Option<ApiParameter>, String> {
         let parameter = document.follow(parameter)?;
         let name = string(&parameter, "name").ok_or("a parameter has no name")?;
         let location = match string(&parameter, "in").as_deref() {
@@ -116,7 +116,7 @@ impl Parameter {
             None if swagger => Some(parameter.clone()),
             None => member(&parameter, "schema"),
         };
-        Ok(Some(Parameter {
+        Ok(Some(ApiParameter {
             required: location == Location::Path || boolean(&parameter, "required") == Some(true),
             description: string(&parameter, "description"),
             allow_reserved: boolean(&parameter, "allowReserved") == Some(true),

@@ -8,7 +8,7 @@ use loggia_wire::{JsonObject, JsonText};
 use crate::arguments::{Argument, CURSOR, Destination};
 use crate::error::ArgumentError;
 use crate::operation::Operation;
-use crate::parameter::{Location, Parameter};
+use crate::parameter::{ApiParameter, Location};
 
 /// The parts of a request, as arguments fill them.
 #[derive(Default)]
@@ -104,7 +104,7 @@ impl Operation {
 
     fn fill_parameter(
         &self,
-        parameter: &Parameter,
+        parameter: &ApiParameter,
         value: JsonText<'_>,
         parts: &mut RequestParts,
     ) -> Result<(), ArgumentError> {

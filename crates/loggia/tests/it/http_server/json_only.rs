@@ -105,7 +105,7 @@ async fn a_call_that_may_be_polled_for_is_answered_all_the_same() {
     server.stop().await;
 }
 
-/// Each request has a response, even if nobody waits for it any more.
+/// Each request has a response, even if its client no longer waits for it.
 #[tokio::test]
 async fn a_cancelled_call_is_answered_by_an_error() {
     let mut server = Server::start().await;
