@@ -29,10 +29,6 @@ pub trait HttpSender: Send + Sync {
 /// The settings of an API that is served as tools.
 #[derive(Debug, Default)]
 pub struct ApiOptions {
-    /// The URL that paths are added to, instead of the one that the description names.
-    pub base_url: Option<Uri>,
-    /// The URL of the description, which its relative server URLs start from.
-    pub description_url: Option<Uri>,
     /// The API key, token or `user:password`, for the security scheme that each operation names.
     pub credential: Option<Secret>,
     /// Headers of each request.
@@ -48,14 +44,13 @@ struct ApiServer {
     sender: Arc<dyn HttpSender>,
 }
 
-/// Makes a server whose tools are the operations of `api`.
-pub fn server(api: Api, options: ApiOptions, sender: Arc<dyn HttpSender>) -> loggia::Result<Server> {
-    let base_url = match &options.base_url {
-        Some(url) => url.clone(),
-        None => api
-            .base_url_from(options.description_url.as_ref())
-            .map_err(|error| loggia::Error::Configuration(error.to_string()))?,
-    };
+/// Makes a server whose tools are the operations of `api`. Their paths are added to `base_url`.
+pub fn server(
+    api: Api,
+    base_url: Uri,
+    options: ApiOptions,
+    sender: Arc<dyn HttpSender>,
+) -> loggia::Result<Server> {
     for problem in api.problems() {
         tracing::warn!(operation = problem.operation, reason = problem.reason, "an operation is no tool");
     }
@@ -63,7 +58,7 @@ pub fn server(api: Api, options: ApiOptions, sender: Arc<dyn HttpSender>) -> log
         "" => "API".to_owned(),
         title => title.to_owned(),
     };
-    let tools: Vec<Tool<ApiServer>> = api.operations().iter().map(tool).collect();
+    let tools: Vec<Tool<ApiServer>> = api.operations().iter().enumerate().map(tool).collect();
     let instructions = instructions(&api, &title);
     let version = if api.version().is_empty() { "0" } else { api.version() }.to_owned();
     let state = ApiServer { api, base_url, options, sender };
@@ -77,11 +72,10 @@ fn instructions(api: &Api, title: &str) -> String {
     format!("The API {title}. {described}").trim_end().to_owned()
 }
 
-fn tool(operation: &Operation) -> Tool<ApiServer> {
+fn tool((place, operation): (usize, &Operation)) -> Tool<ApiServer> {
     let definition = operation.tool();
-    let name = definition.name.clone();
     let is_read = operation.class() == OperationClass::Read;
-    let mut tool = Tool::build(name.clone())
+    let mut tool = Tool::build(definition.name)
         .description(definition.description.unwrap_or_default())
         .read_only(is_read)
         .open_world(true)
@@ -94,16 +88,13 @@ fn tool(operation: &Operation) -> Tool<ApiServer> {
             .destructive(hints.destructive_hint.unwrap_or(true))
             .idempotent(hints.idempotent_hint.unwrap_or(false));
     }
-    tool.handler(move |server: Arc<ApiServer>, _: Cx, args: Args| {
-        let name = name.clone();
-        async move { server.call(&name, args).await }
+    tool.handler(move |server: Arc<ApiServer>, _: Cx, args: Args| async move {
+        server.call(&server.api.operations()[place], args).await
     })
 }
 
 impl ApiServer {
-    async fn call(&self, name: &str, args: Args) -> Result<CallToolResult, ToolError> {
-        let operation =
-            self.api.operation(name).ok_or_else(|| ToolError::say(format!("there is no tool {name}")))?;
+    async fn call(&self, operation: &Operation, args: Args) -> Result<CallToolResult, ToolError> {
         let arguments = args.into_object();
         let say = |error: loggia_openapi::ArgumentError| ToolError::say(error.to_string());
         let mut request = operation.request(&self.base_url, &arguments).map_err(say)?;

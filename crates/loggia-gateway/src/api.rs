@@ -3,6 +3,7 @@
 //!
 //! Invariant: a credential goes to the API's own origin, and no error quotes it or a query.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,27 +39,28 @@ pub(crate) async fn open(
     let api = read
         .map_err(|_| Error::Configuration("the description could not be read".to_owned()))?
         .map_err(|error| Error::Configuration(format!("{}: {error}", from.description.expose())))?;
-    let base_url = from.base_url.as_ref().map(|url| uri(url.expose())).transpose()?;
+    let base_url = match &from.base_url {
+        Some(url) => uri(url.expose())?,
+        None => api
+            .base_url_from(description_url.as_ref())
+            .map_err(|error| Error::Configuration(error.to_string()))?,
+    };
     let mut headers = HeaderMap::new();
     for (name, value) in &from.headers {
         let (name, value) = header(name, value.expose())?;
         headers.insert(name, value);
     }
-    let server_url = match &base_url {
-        Some(url) => url.clone(),
-        None => api
-            .base_url_from(description_url.as_ref())
-            .map_err(|error| Error::Configuration(error.to_string()))?,
-    };
-    let sender = RestrictedSender::new(&server_url, policy)?;
+    // A description from the network must not lead into a private network: only its own origin is trusted.
+    let origin = |url: &Uri| (url.scheme().cloned(), url.authority().cloned());
+    let is_trusted = from.base_url.is_some()
+        || description_url.as_ref().is_none_or(|url| origin(url) == origin(&base_url));
+    let sender = RestrictedSender::new(&base_url, policy, is_trusted)?;
     let options = ApiOptions {
-        base_url: Some(server_url),
-        description_url,
         credential: from.credential.as_ref().map(|credential| Secret::new(credential.expose())),
         headers,
         ..ApiOptions::default()
     };
-    Ok(openapi::server(api, options, Arc::new(sender))?.into_service())
+    Ok(openapi::server(api, base_url, options, Arc::new(sender))?.into_service())
 }
 
 async fn read_description(
@@ -72,20 +74,18 @@ async fn read_description(
         let unreadable = |error: &dyn std::fmt::Display| {
             Error::Configuration(format!("the description {} cannot be read: {error}", path.display()))
         };
-        let metadata = tokio::task::spawn_blocking({
-            let path = path.clone();
-            move || std::fs::metadata(&path).map(|metadata| metadata.len())
-        });
-        let length =
-            metadata.await.map_err(|error| unreadable(&error))?.map_err(|error| unreadable(&error))?;
-        if length > MOST_DESCRIPTION as u64 {
-            return Err(unreadable(&"it is longer than 32 MiB"));
-        }
         let read = tokio::task::spawn_blocking({
             let path = path.clone();
-            move || std::fs::read(&path)
+            move || {
+                let mut text = Vec::new();
+                let file = std::fs::File::open(path)?;
+                file.take(MOST_DESCRIPTION as u64 + 1).read_to_end(&mut text).map(|_| text)
+            }
         });
         let text = read.await.map_err(|error| unreadable(&error))?.map_err(|error| unreadable(&error))?;
+        if text.len() > MOST_DESCRIPTION {
+            return Err(unreadable(&"it is longer than 32 MiB"));
+        }
         return Ok((text.into(), None));
     };
     let policy = FetchPolicy { most_bytes: MOST_DESCRIPTION, ..policy.clone().trusting(&url) };
@@ -111,12 +111,12 @@ struct RestrictedSender {
 }
 
 impl RestrictedSender {
-    fn new(server: &Uri, policy: FetchPolicy) -> loggia::Result<RestrictedSender> {
+    fn new(server: &Uri, policy: FetchPolicy, is_trusted: bool) -> loggia::Result<RestrictedSender> {
         let wrong =
             |error: &dyn std::fmt::Display| Error::Configuration(format!("the API cannot be used: {error}"));
         let url = Url::parse(&server.to_string()).map_err(|error| wrong(&error))?;
-        let policy =
-            FetchPolicy { most_bytes: MOST_RESPONSE, timeout: REQUEST_TIMEOUT, ..policy.trusting(&url) };
+        let policy = if is_trusted { policy.trusting(&url) } else { policy };
+        let policy = FetchPolicy { most_bytes: MOST_RESPONSE, timeout: REQUEST_TIMEOUT, ..policy };
         policy.check(&url).map_err(|error| wrong(&error))?;
         if url.scheme() == "http" && !is_local(&url) {
             return Err(wrong(

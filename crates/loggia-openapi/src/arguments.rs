@@ -31,6 +31,8 @@ pub(crate) enum Destination {
 #[derive(Debug, Clone)]
 pub(crate) struct Argument {
     pub(crate) name: String,
+    /// The name in the API, which may have characters that strict clients refuse.
+    pub(crate) api_name: String,
     pub(crate) destination: Destination,
     pub(crate) required: bool,
     description: Option<String>,
@@ -52,6 +54,7 @@ pub(crate) fn arguments(parameters: &[ApiParameter], body: Option<&RequestBody>)
         }
         let argument = Argument {
             name: argument_name(&parameter.name),
+            api_name: parameter.name.clone(),
             destination: Destination::Parameter(at),
             required: parameter.required,
             description: parameter.description.clone(),
@@ -65,6 +68,7 @@ pub(crate) fn arguments(parameters: &[ApiParameter], body: Option<&RequestBody>)
             for (name, schema) in &members.properties {
                 let argument = Argument {
                     name: argument_name(name),
+                    api_name: name.clone(),
                     destination: Destination::Member(name.clone()),
                     required: body.required && members.required.contains(name),
                     description: body.is_file(name).then(|| FILE.to_owned()),
@@ -81,6 +85,7 @@ pub(crate) fn arguments(parameters: &[ApiParameter], body: Option<&RequestBody>)
             };
             let argument = Argument {
                 name: BODY.to_owned(),
+                api_name: BODY.to_owned(),
                 destination: Destination::Body,
                 required: body.required,
                 description,
@@ -99,7 +104,8 @@ const FILE: &str =
 fn argument_name(name: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' };
     let name: String = name.trim_end_matches("[]").chars().map(allowed).collect();
-    name.chars().take(64).collect()
+    // `page[number]` becomes `page_number`.
+    name.trim_end_matches('_').chars().take(64).collect()
 }
 
 /// Adds the place to names that stand for several, and a number if that is not enough.

@@ -96,7 +96,7 @@ impl Paging {
         let is_taken = argument.name != CURSOR && arguments.iter().any(|argument| argument.name == CURSOR);
         (!is_taken).then(|| Paging {
             argument: argument.name.clone(),
-            native: argument.name.clone(),
+            native: argument.api_name.clone(),
             kind,
             size: size.map(|argument| argument.name.clone()),
         })

@@ -73,7 +73,8 @@ fn description(security: &Value) -> Api {
 }
 
 async fn client(api: Api, options: ApiOptions, sender: &Arc<ScriptedApi>) -> Client {
-    let server = server(api, options, sender.clone()).expect("it builds");
+    let base_url = api.base_url().expect("a server");
+    let server = server(api, base_url, options, sender.clone()).expect("it builds");
     Client::connect(&server).await.expect("it connects")
 }
 
@@ -119,15 +120,15 @@ async fn the_credential_goes_where_the_operation_wants_it() {
     ];
     for (security, expected) in table {
         let sender = ScriptedApi::with([answer(200, "{}")]);
-        let mut options = ApiOptions {
-            credential: Some(Secret::new("s3cret")),
-            base_url: Some("http://localhost:9/x/".parse().expect("a URL")),
-            ..ApiOptions::default()
-        };
+        let mut options = ApiOptions { credential: Some(Secret::new("s3cret")), ..ApiOptions::default() };
         options.headers.insert("x-version", http::HeaderValue::from_static("1"));
         let client = client(description(&security), options, &sender).await;
         client.call_tool("get_pet", json!({ "id": "1" })).await.expect("a result");
-        assert_eq!(sender.requests(), [format!("GET http://localhost:9/x/pets/1{expected}")], "{security}");
+        assert_eq!(
+            sender.requests(),
+            [format!("GET https://pets.example/v1/pets/1{expected}")],
+            "{security}"
+        );
     }
 }
 

@@ -61,10 +61,12 @@ async fn serve(seen: &Seen) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
     let document = description("/v1").to_string();
+    let private = description("http://127.0.0.2:9/v1").to_string();
     let router = Router::new()
         .route("/v1/pets/{id}", get(pet))
         .route("/v1/pets", axum::routing::post(add))
         .route("/openapi.json", get(move || std::future::ready(document.clone())))
+        .route("/private.json", get(move || std::future::ready(private.clone())))
         .with_state(seen.clone());
     tokio::spawn(async move { axum::serve(listener, router).await });
     url
@@ -131,6 +133,8 @@ async fn operations_are_tools_whether_a_file_or_a_url_describes_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_description_that_cannot_be_used_says_why() {
     let world = World::new();
+    let url = serve(&Seen::default()).await;
+    let private = format!("{url}/private.json");
     std::fs::write(world.path().join("no.yaml"), "title: no description").expect("written");
     std::fs::write(world.path().join("relative.json"), description("/v1").to_string()).expect("written");
     std::fs::write(world.path().join("open.json"), description("http://203.0.113.7/v1").to_string())
@@ -140,6 +144,8 @@ async fn a_description_that_cannot_be_used_says_why() {
         ("no.yaml", "neither the member openapi nor swagger"),
         ("relative.json", "Set base_url"),
         ("open.json", "would be sent unencrypted"),
+        // Another origin than that of the description, on this machine.
+        (&private, "the API cannot be used"),
     ];
     for (file, expected) in table {
         let config = format!("[connectors.api]\nkind = \"openapi\"\ndescription = \"{file}\"\n");

@@ -77,6 +77,14 @@ fn the_next_cursor_is_found_and_sent() {
         ),
         (vec!["page"], json!({}), &link("https://a.example/?q=1&page=5", ""), json!([]), Some("5"), "page=5"),
         (
+            vec!["page[number]"],
+            json!({}),
+            &link("https://a.example/?page%5Bnumber%5D=5", ""),
+            json!([]),
+            Some("5"),
+            "page%5Bnumber%5D=5",
+        ),
+        (
             vec!["cursor"],
             json!({}),
             &link("https://a.example/?cursor=0%3A100", "; results=\"true\""),
