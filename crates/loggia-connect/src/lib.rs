@@ -4,7 +4,7 @@
 //! in a file, not in code: no vendor's name appears in this crate. The crate reads those descriptions and
 //! holds the backends they name.
 //!
-//! * [`manifest`]: what `loggia.toml` says, with errors that point at the place.
+//! * [`config_file`]: what `loggia.toml` says, with errors that point at the place.
 //! * [`import`]: the servers of an MCP client, as connectors.
 //! * [`redact`]: texts without the values that variables stand for.
 //! * [`secret`]: what must not be shown, and what stands for it in a file.
@@ -13,8 +13,8 @@
 
 pub use loggia_builtin as builtin;
 
+pub mod config_file;
 pub mod import;
-pub mod manifest;
 pub mod openapi;
 pub mod redact;
 pub mod secret;

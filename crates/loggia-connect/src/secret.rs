@@ -1,6 +1,6 @@
 //! Values that must not be shown, and the templates in a file that stand for them.
 //!
-//! A manifest is kept and shared; a token is not. So a manifest writes `${TOKEN}`, the value is looked up at
+//! A configuration file is kept and shared; a token is not. So a configuration file writes `${TOKEN}`, the value is looked up at
 //! the moment of use, and what was looked up lives in a [`Secret`] that no log can print.
 
 use std::fmt;
@@ -36,7 +36,7 @@ impl fmt::Display for Secret {
     }
 }
 
-/// A place in a manifest.
+/// A place in a config.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
     /// The file as the user named it.

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use loggia_connect::manifest::{PublicUrl, ServerSection};
+use loggia_connect::config_file::{PublicUrl, ServerSection};
 
 use crate::error::{GatewayError, Result};
 
@@ -103,7 +103,7 @@ mod tests {
         let url = public_url.map(|url| format!("public_url = \"{url}\"\n")).unwrap_or_default();
         let text = format!("[server]\n{url}{auth}");
         let file = std::path::Path::new("loggia.toml");
-        loggia_connect::manifest::Manifest::parse(&text, file).expect("a manifest").server
+        loggia_connect::config_file::ConfigFile::parse(&text, file).expect("a configuration file").server
     }
 
     /// Each case: the address, if any, and whether it is local; the public URL; what the program and the file say of

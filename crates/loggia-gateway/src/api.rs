@@ -13,7 +13,7 @@ use http::{HeaderMap, Request, Response, Uri};
 use loggia::service::BoxFuture;
 use loggia::{Error, Service};
 use loggia_auth::restricted_http::{FetchPolicy, FetchRequest, RestrictedHttpClient, is_local};
-use loggia_connect::manifest::OpenApi;
+use loggia_connect::config_file::OpenApi;
 use loggia_connect::openapi::{self, ApiOptions, HttpSender};
 use loggia_connect::secret::Secret;
 use loggia_openapi::Api;

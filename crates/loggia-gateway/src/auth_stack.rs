@@ -15,7 +15,7 @@ use loggia_auth::server::{
     AdmitFn, AuthorizationServer, OAuthClient, OpenIdProvider, RateLimit, SignInLink, SignInMethod,
 };
 use loggia_connect::builtin::files;
-use loggia_connect::manifest::{self, Admitted, AuthSection, PublicUrl, Scopes, SubjectClaim};
+use loggia_connect::config_file::{self, Admitted, AuthSection, PublicUrl, Scopes, SubjectClaim};
 use loggia_connect::secret::Template;
 use loggia_store::Vault;
 use serde_json::Value;
@@ -120,7 +120,7 @@ fn embedded(
 }
 
 /// Builds the trust in another authorization server.
-fn other_issuer(other: &manifest::Issuer, policy: &FetchPolicy) -> Result<TrustedIssuer> {
+fn other_issuer(other: &config_file::Issuer, policy: &FetchPolicy) -> Result<TrustedIssuer> {
     let guard = trusting(&other.issuer, policy)?;
     let issuer = match &other.introspection {
         Some(asked) => {
@@ -164,7 +164,7 @@ fn same_subjects(auth: &AuthSection) -> Option<String> {
     Some(openid.issuer.clone())
 }
 
-fn openid_at(provider: &manifest::OpenId, policy: &FetchPolicy) -> Result<OpenIdProvider> {
+fn openid_at(provider: &config_file::OpenId, policy: &FetchPolicy) -> Result<OpenIdProvider> {
     let guard = trusting(&provider.issuer, policy)?;
     let secret = provider.client_secret.as_ref().map(filled).transpose()?;
     let openid = OpenIdProvider::new(&provider.issuer, &provider.client_id, secret, guard)

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use loggia_auth::restricted_http::IpNetwork;
-use loggia_connect::manifest::PublicUrl;
+use loggia_connect::config_file::PublicUrl;
 
 use crate::config::GatewayConfig;
 use crate::connector::ConnectorContext;

@@ -1,12 +1,12 @@
 //! The configuration of a gateway: a `loggia.toml`, or one folder. It answers what is served and how, so that no other
-//! module reads the manifest. Invariant: secrets are filled in when a connection is opened, and no earlier.
+//! module reads the config. Invariant: secrets are filled in when a connection is opened, and no earlier.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use loggia::client::{Client, ClientBuilder};
 use loggia_connect::builtin::files::FilesOptions;
-use loggia_connect::manifest::{self, Backend, Builtin, Manifest, ServerSection};
+use loggia_connect::config_file::{self, Backend, Builtin, ConfigFile, ServerSection};
 use loggia_connect::redact::Redactor;
 use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
@@ -26,7 +26,7 @@ pub struct GatewayConfig {
 }
 
 enum Connectors {
-    Manifest { base: PathBuf, all: Vec<manifest::Connector> },
+    File { base: PathBuf, all: Vec<config_file::Connector> },
     Folder { root: PathBuf, options: FilesOptions },
 }
 
@@ -37,9 +37,9 @@ impl GatewayConfig {
     ///
     /// # Errors
     ///
-    /// [`GatewayError::Manifest`] where the file cannot be read, or is wrong.
+    /// [`GatewayError::ConfigFile`] where the file cannot be read, or is wrong.
     pub fn read(file: &Path, redactor: &Redactor) -> Result<GatewayConfig> {
-        Ok(GatewayConfig::of_manifest(Manifest::read(file)?, file, redactor))
+        Ok(GatewayConfig::of_file(ConfigFile::read(file)?, file, redactor))
     }
 
     /// Parses the text of a configuration file. Errors name `file`, relative paths start in its folder, and what the
@@ -47,19 +47,19 @@ impl GatewayConfig {
     ///
     /// # Errors
     ///
-    /// [`GatewayError::Manifest`] where the text is wrong.
+    /// [`GatewayError::ConfigFile`] where the text is wrong.
     pub fn parse(text: &str, file: &Path, redactor: &Redactor) -> Result<GatewayConfig> {
-        Ok(GatewayConfig::of_manifest(Manifest::parse(text, file)?, file, redactor))
+        Ok(GatewayConfig::of_file(ConfigFile::parse(text, file)?, file, redactor))
     }
 
-    fn of_manifest(manifest: Manifest, file: &Path, redactor: &Redactor) -> GatewayConfig {
-        manifest.redact(redactor, &environment);
-        let Manifest { server, connectors, base, .. } = manifest;
+    fn of_file(config: ConfigFile, file: &Path, redactor: &Redactor) -> GatewayConfig {
+        config.redact(redactor, &environment);
+        let ConfigFile { server, connectors, base, .. } = config;
         let all = connectors.into_iter().filter(|connector| connector.enabled).collect();
         // Commands run in the folder of the file; a bare file name is in this one.
         let base = if base.as_os_str().is_empty() { PathBuf::from(".") } else { base };
         let base = std::path::absolute(&base).unwrap_or(base);
-        GatewayConfig { file: Some(file.to_owned()), server, connectors: Connectors::Manifest { base, all } }
+        GatewayConfig { file: Some(file.to_owned()), server, connectors: Connectors::File { base, all } }
     }
 
     /// Configures the built-in connector `files` on `root` as the only connector.
@@ -97,14 +97,14 @@ impl GatewayConfig {
     pub fn folder(&self) -> Option<(&Path, bool)> {
         match &self.connectors {
             Connectors::Folder { root, options } => Some((root, options.writable)),
-            Connectors::Manifest { .. } => None,
+            Connectors::File { .. } => None,
         }
     }
 
     /// Returns the connectors to which each user signs in with an account of their own.
     pub(crate) fn personal(&self) -> Vec<PersonalConnector> {
-        let Connectors::Manifest { all, .. } = &self.connectors else { return Vec::new() };
-        let personal = |connector: &&manifest::Connector| matches!(&connector.backend, Backend::Remote(remote) if remote.personal.is_some());
+        let Connectors::File { all, .. } = &self.connectors else { return Vec::new() };
+        let personal = |connector: &&config_file::Connector| matches!(&connector.backend, Backend::Remote(remote) if remote.personal.is_some());
         all.iter().filter(personal).map(|one| PersonalConnector::new(Arc::new(one.clone()))).collect()
     }
 
@@ -112,7 +112,7 @@ impl GatewayConfig {
     pub(crate) fn connectors(&self, context: &ConnectorContext) -> Vec<Connector> {
         match &self.connectors {
             Connectors::Folder { root, options } => vec![folder(root.clone(), options.clone())],
-            Connectors::Manifest { base, all } => {
+            Connectors::File { base, all } => {
                 all.iter().map(|one| connector(base.clone(), one.clone(), context.clone())).collect()
             }
         }
@@ -122,7 +122,7 @@ impl GatewayConfig {
     pub fn names(&self) -> Vec<&str> {
         match &self.connectors {
             Connectors::Folder { .. } => vec![FOLDER],
-            Connectors::Manifest { all, .. } => all.iter().map(|connector| connector.name.as_str()).collect(),
+            Connectors::File { all, .. } => all.iter().map(|connector| connector.name.as_str()).collect(),
         }
     }
 
@@ -130,7 +130,7 @@ impl GatewayConfig {
     pub(crate) fn qualifiers(&self) -> Vec<&str> {
         match &self.connectors {
             Connectors::Folder { .. } => vec![FOLDER],
-            Connectors::Manifest { all, .. } => all.iter().map(manifest::Connector::qualifier).collect(),
+            Connectors::File { all, .. } => all.iter().map(config_file::Connector::qualifier).collect(),
         }
     }
 
@@ -138,7 +138,7 @@ impl GatewayConfig {
     pub(crate) fn folders(&self) -> Vec<PathBuf> {
         match &self.connectors {
             Connectors::Folder { root, .. } => vec![root.clone()],
-            Connectors::Manifest { base, all } => {
+            Connectors::File { base, all } => {
                 let builtin = all.iter().filter(|connector| matches!(connector.backend, Backend::Builtin(_)));
                 // A connector that cannot be resolved is not served.
                 let resolved = builtin.filter_map(|connector| resolved(connector).ok());
@@ -161,7 +161,7 @@ impl GatewayConfig {
         let url = match &self.connectors {
             Connectors::Folder { .. } if name == FOLDER => None,
             Connectors::Folder { .. } => return Ok(None),
-            Connectors::Manifest { all, .. } => match find(all, name) {
+            Connectors::File { all, .. } => match find(all, name) {
                 None => return Ok(None),
                 Some(connector) => match resolved(connector)? {
                     Backend::Remote(remote) => Some(remote.url.expose().to_owned()),
@@ -176,7 +176,7 @@ impl GatewayConfig {
 
     /// Returns the issuer that a remote connector names.
     pub fn issuer(&self, name: &str) -> Option<String> {
-        let Connectors::Manifest { all, .. } = &self.connectors else { return None };
+        let Connectors::File { all, .. } = &self.connectors else { return None };
         match &find(all, name)?.backend {
             Backend::Remote(remote) => remote.issuer.clone(),
             Backend::Stdio(_) | Backend::OpenApi(_) | Backend::Builtin(_) => None,
@@ -195,7 +195,7 @@ impl GatewayConfig {
             Connectors::Folder { root, options } if name == FOLDER => {
                 open_folder(root, options.clone()).map(Opened::Service)
             }
-            Connectors::Manifest { base, all } => {
+            Connectors::File { base, all } => {
                 let connector = find(all, name)?;
                 match open(base, connector, client.clone(), context).await {
                     Ok(opened) => Ok(opened),
@@ -213,8 +213,8 @@ impl GatewayConfig {
 }
 
 /// Finds a connector by its name, or by the name as it is written in the file.
-fn find<'c>(all: &'c [manifest::Connector], written: &str) -> Option<&'c manifest::Connector> {
-    let name = manifest::connector_name(written).ok()?;
+fn find<'c>(all: &'c [config_file::Connector], written: &str) -> Option<&'c config_file::Connector> {
+    let name = config_file::connector_name(written).ok()?;
     all.iter().find(|connector| connector.name == name)
 }
 

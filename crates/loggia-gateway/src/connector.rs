@@ -8,7 +8,7 @@ use loggia::client::{Child, ChildGuard, Client, ClientBuilder};
 use loggia::service::BoxFuture;
 use loggia::{Error, Service};
 use loggia_connect::builtin::files::{self, Files, FilesOptions};
-use loggia_connect::manifest::{self, Backend, Builtin, Remote, Stdio, Transport};
+use loggia_connect::config_file::{self, Backend, Builtin, Remote, Stdio, Transport};
 use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
 
@@ -51,10 +51,10 @@ impl ConnectorContext {
 
 /// A remote connector to which each user signs in with an account of their own.
 #[derive(Clone)]
-pub(crate) struct PersonalConnector(Arc<manifest::Connector>);
+pub(crate) struct PersonalConnector(Arc<config_file::Connector>);
 
 impl PersonalConnector {
-    pub(crate) fn new(connector: Arc<manifest::Connector>) -> PersonalConnector {
+    pub(crate) fn new(connector: Arc<config_file::Connector>) -> PersonalConnector {
         PersonalConnector(connector)
     }
 
@@ -97,7 +97,7 @@ pub(crate) fn open_folder(root: &Path, options: FilesOptions) -> loggia::Result<
 }
 
 /// Makes the connector that an entry of the configuration describes; relative paths start in `base`.
-pub(crate) fn connector(base: PathBuf, from: manifest::Connector, context: ConnectorContext) -> Connector {
+pub(crate) fn connector(base: PathBuf, from: config_file::Connector, context: ConnectorContext) -> Connector {
     let (kind, shared_channel) = match &from.backend {
         Backend::Stdio(_) => ("stdio", true),
         Backend::Remote(_) => ("remote", false),
@@ -131,7 +131,7 @@ pub(crate) fn connector(base: PathBuf, from: manifest::Connector, context: Conne
 /// Opens a connection to what an entry of the configuration describes.
 pub(crate) async fn open(
     base: &Path,
-    from: &manifest::Connector,
+    from: &config_file::Connector,
     client: ClientBuilder,
     context: &ConnectorContext,
 ) -> loggia::Result<Opened> {
@@ -166,7 +166,7 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 }
 
 /// Fills in the variables of an entry of the configuration.
-pub(crate) fn resolved(from: &manifest::Connector) -> loggia::Result<Backend<Secret>> {
+pub(crate) fn resolved(from: &config_file::Connector) -> loggia::Result<Backend<Secret>> {
     from.resolve(&environment).map_err(|error| Error::Configuration(error.to_string()))
 }
 

@@ -7,14 +7,14 @@ use std::io;
 use std::path::PathBuf;
 
 use loggia_auth::error::AuthError;
-use loggia_connect::manifest::{Listen, ManifestError};
+use loggia_connect::config_file::{ConfigFileError, Listen};
 
 /// The reason why a gateway cannot be built, started or served.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum GatewayError {
     /// The configuration file is wrong. Each problem names the file, the line and the column.
-    Manifest(ManifestError),
+    ConfigFile(ConfigFileError),
     /// The configuration file has no connector that is enabled.
     NoConnectors(PathBuf),
     /// The folder to serve does not exist, or is no folder.
@@ -72,7 +72,7 @@ impl GatewayError {
 impl fmt::Display for GatewayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            GatewayError::Manifest(error) => error.fmt(f),
+            GatewayError::ConfigFile(error) => error.fmt(f),
             GatewayError::NoConnectors(file) => {
                 write!(f, "{} has no connector that is enabled", file.display())
             }
@@ -100,7 +100,7 @@ impl fmt::Display for GatewayError {
 impl std::error::Error for GatewayError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            GatewayError::Manifest(error) => Some(error),
+            GatewayError::ConfigFile(error) => Some(error),
             GatewayError::Bind { source, .. } => Some(source),
             GatewayError::Auth(error) => Some(error),
             GatewayError::Mcp(error) => Some(error),
@@ -109,9 +109,9 @@ impl std::error::Error for GatewayError {
     }
 }
 
-impl From<ManifestError> for GatewayError {
-    fn from(error: ManifestError) -> GatewayError {
-        GatewayError::Manifest(error)
+impl From<ConfigFileError> for GatewayError {
+    fn from(error: ConfigFileError) -> GatewayError {
+        GatewayError::ConfigFile(error)
     }
 }
 

@@ -10,7 +10,7 @@ use loggia::model::Implementation;
 use loggia::transport::http::{Http, http};
 use loggia::transport::stdio::stdio;
 use loggia::transport::{Serve, Shutdown};
-use loggia_connect::manifest::Listen;
+use loggia_connect::config_file::Listen;
 use loggia_hub::{Connector, Hub, HubMemory};
 use tokio::net::TcpListener;
 use tower_layer::{Identity, Stack};

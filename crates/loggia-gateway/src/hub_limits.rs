@@ -1,6 +1,6 @@
 //! The bounds of the hub, from `[server.limits]`. Invariant: every key of the section has an effect.
 
-use loggia_connect::manifest::{GatewayLimits, ServerSection};
+use loggia_connect::config_file::{GatewayLimits, ServerSection};
 use loggia_hub::{HubLimits, RetryPolicy};
 
 /// Returns the bounds of a hub that runs at most `requests` calls at once.
@@ -75,7 +75,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    use loggia_connect::manifest::Manifest;
+    use loggia_connect::config_file::ConfigFile;
 
     use super::*;
 
@@ -89,8 +89,8 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<ServerSection, String> {
-        let manifest = Manifest::parse(&format!("[server.limits]\n{text}\n"), Path::new("loggia.toml"));
-        manifest.map(|manifest| manifest.server).map_err(|error| error.to_string())
+        let config = ConfigFile::parse(&format!("[server.limits]\n{text}\n"), Path::new("loggia.toml"));
+        config.map(|config| config.server).map_err(|error| error.to_string())
     }
 
     #[test]

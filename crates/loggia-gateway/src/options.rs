@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use loggia_auth::restricted_http::IpNetwork;
-use loggia_connect::manifest::PublicUrl;
+use loggia_connect::config_file::PublicUrl;
 use loggia_connect::redact::Redactor;
 
 use crate::connector::ConnectorContext;

@@ -15,7 +15,7 @@ use loggia_auth::jose::random;
 use loggia_auth::keys::ApiKeys;
 use loggia_auth::secret::Secret;
 use loggia_auth::store::TokenStore;
-use loggia_connect::manifest::VaultKey;
+use loggia_connect::config_file::VaultKey;
 use loggia_store::{Database, KeyTool, MasterKeys, StoreError, Vault};
 
 use crate::credentials::Credentials;

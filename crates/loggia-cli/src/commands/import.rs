@@ -53,7 +53,7 @@ fn report(import: &Import, file: &Path) -> String {
 fn failed(error: ImportError, file: &Path, others: &impl Fn(&[String]) -> String) -> Failure {
     let failure = match &error {
         // Each of its lines names the file already.
-        ImportError::Manifest(_) => Failure::usage(&error),
+        ImportError::ConfigFile(_) => Failure::usage(&error),
         _ => Failure::usage(format!("{}: {error}", file.display())),
     };
     match error {

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use loggia_connect::manifest::connector_name;
+use loggia_connect::config_file::connector_name;
 use loggia_gateway::{Credentials, EndedAccess, Users, VaultLocation};
 use loggia_store::{CredentialKind, VaultEntry};
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::manifest::ManifestError;
+use crate::config_file::ConfigFileError;
 
 /// The reason that servers cannot be imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub enum ImportError {
         others: Vec<String>,
     },
     /// The configuration file cannot be used.
-    Manifest(ManifestError),
+    ConfigFile(ConfigFileError),
     /// The configuration file writes its connectors as an inline table, which cannot be added to.
     Inline,
 }
@@ -87,7 +87,7 @@ impl fmt::Display for ImportError {
                 let names: Vec<String> = connectors.iter().map(ExistingConnector::to_string).collect();
                 write!(f, "it has connectors of these names already: {}", names.join(", "))
             }
-            ImportError::Manifest(error) => error.fmt(f),
+            ImportError::ConfigFile(error) => error.fmt(f),
             ImportError::Inline => f.write_str(
                 "its connectors are written in one line; write them as sections [connectors.NAME] first",
             ),

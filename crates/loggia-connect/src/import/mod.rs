@@ -17,7 +17,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast, parse_to_serde_va
 use serde_json::{Map, Value};
 use toml_edit::{DocumentMut, Item, Table};
 
-use crate::manifest::{Manifest, connector_name};
+use crate::config_file::{ConfigFile, connector_name};
 use secrets::Variables;
 
 pub use error::{ExistingConnector, ImportError, UnusableServer};
@@ -82,7 +82,7 @@ impl Import {
     ///
     /// Fails if the file is damaged, or if servers have the names of connectors that are there.
     pub fn add_to(&self, existing: &str, path: &Path) -> Result<String, ImportError> {
-        Manifest::parse(existing, path).map_err(ImportError::Manifest)?;
+        ConfigFile::parse(existing, path).map_err(ImportError::ConfigFile)?;
         let mut document: DocumentMut = existing.parse().map_err(|_| ImportError::Inline)?;
         let mut implicit = Table::new();
         implicit.set_implicit(true);
@@ -105,7 +105,7 @@ impl Import {
         if !text.ends_with('\n') {
             text.push('\n');
         }
-        Manifest::parse(&text, path).map_err(ImportError::Manifest)?;
+        ConfigFile::parse(&text, path).map_err(ImportError::ConfigFile)?;
         Ok(text)
     }
 

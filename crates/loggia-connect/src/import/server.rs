@@ -8,7 +8,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, value};
 use super::ImportedServer;
 use super::detect::{UrlText, assignment, header, is_secret_name, variable};
 use super::secrets::{Setting, Variables};
-use crate::manifest::{Manifest, ManifestError, connector_name};
+use crate::config_file::{ConfigFile, ConfigFileError, connector_name};
 use crate::secret::{Location, Template};
 
 /// Keys of a URL, whichever client wrote them.
@@ -344,7 +344,7 @@ fn scalar(key: &str, item: &Value) -> Result<String, String> {
 fn check(name: &str, section: &Table) -> Result<(), String> {
     let mut document = DocumentMut::new();
     document["connectors"][name] = Item::Table(section.clone());
-    let parsed = Manifest::parse(&document.to_string(), Path::new(""));
-    let reason = |error: ManifestError| error.problems.into_iter().next().map(|problem| problem.message);
+    let parsed = ConfigFile::parse(&document.to_string(), Path::new(""));
+    let reason = |error: ConfigFileError| error.problems.into_iter().next().map(|problem| problem.message);
     parsed.map(drop).map_err(|error| reason(error).unwrap_or_default())
 }

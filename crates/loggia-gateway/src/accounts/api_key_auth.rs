@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 use loggia::client::{Authorize, Challenge};
 use loggia::service::BoxFuture;
 use loggia::{Error, Result};
-use loggia_connect::manifest::KeyHeader;
+use loggia_connect::config_file::KeyHeader;
 use url::{Origin, Url};
 
 use super::ConnectorAccounts;

@@ -23,7 +23,7 @@ use loggia_auth::restricted_http::is_local;
 use loggia_auth::scope::Scopes;
 use loggia_auth::secret::Secret;
 use loggia_auth::user_agent::AuthorizationRequest;
-use loggia_connect::manifest::{KeyHeader, Personal, Remote};
+use loggia_connect::config_file::{KeyHeader, Personal, Remote};
 use loggia_connect::secret;
 use loggia_hub::{Opened, People};
 use loggia_store::{SavedLogin, Vault};

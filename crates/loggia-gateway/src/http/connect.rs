@@ -17,7 +17,7 @@ use loggia::transport::http::Body;
 use loggia_auth::error::AuthError;
 use loggia_auth::server::{AuthorizationServer, SignedInUser, escape, page as html_page, problem};
 use loggia_auth::user_agent::AuthorizationResponse;
-use loggia_connect::manifest::{Personal, Remote};
+use loggia_connect::config_file::{Personal, Remote};
 use loggia_connect::secret::Secret;
 use loggia_hub::Hub;
 use maud::{Markup, PreEscaped, html};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use loggia::transport::TerminationSignals;
 use loggia_connect::builtin::files::FilesOptions;
-use loggia_connect::manifest::{Listen, PublicUrl};
+use loggia_connect::config_file::{Listen, PublicUrl};
 use loggia_gateway::{
     Credentials, Gateway, GatewayBuilder, GatewayConfig, GatewayError, GatewayObserver, SignInLink,
     StateFolder, VaultLocation,

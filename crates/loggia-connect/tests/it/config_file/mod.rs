@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use loggia::limits::Limits;
 use loggia::wire::Version;
-use loggia_connect::manifest::{
-    Admitted, Backend, Builtin, Listen, Manifest, ManifestError, Personal, PublicUrl, Remote, Stdio,
+use loggia_connect::config_file::{
+    Admitted, Backend, Builtin, ConfigFile, ConfigFileError, Listen, Personal, PublicUrl, Remote, Stdio,
     SubjectClaim, Transport, VaultKey,
 };
 use loggia_connect::secret::{Location, Secret, Template};
 
-fn parse(text: &str) -> Result<Manifest, ManifestError> {
-    Manifest::parse(text, Path::new("team/loggia.toml"))
+fn parse(text: &str) -> Result<ConfigFile, ConfigFileError> {
+    ConfigFile::parse(text, Path::new("team/loggia.toml"))
 }
 
 fn environment(name: &str) -> Option<String> {
@@ -65,18 +65,18 @@ options = { path = "notes", write = true, write_sensitive = true }
 "#;
 
 #[test]
-fn a_whole_manifest() {
-    let manifest = parse(WHOLE).unwrap();
-    assert_eq!(manifest.base, PathBuf::from("team"));
-    assert_eq!(manifest.server.listen, Some(Listen { host: "127.0.0.1".into(), port: 8080 }));
-    assert_eq!(manifest.server.path, "/tools");
-    assert_eq!(manifest.server.allowed_hosts, ["mcp.example.com", "10.0.0.1:8080"]);
-    assert_eq!(manifest.server.allowed_origins, ["https://app.example.com", "http://localhost:3000"]);
-    let limits = &manifest.server.limits;
+fn a_whole_configuration_file() {
+    let config = parse(WHOLE).unwrap();
+    assert_eq!(config.base, PathBuf::from("team"));
+    assert_eq!(config.server.listen, Some(Listen { host: "127.0.0.1".into(), port: 8080 }));
+    assert_eq!(config.server.path, "/tools");
+    assert_eq!(config.server.allowed_hosts, ["mcp.example.com", "10.0.0.1:8080"]);
+    assert_eq!(config.server.allowed_origins, ["https://app.example.com", "http://localhost:3000"]);
+    let limits = &config.server.limits;
     assert_eq!((limits.message_bytes, limits.requests, limits.idle), (8 << 20, 10, Duration::from_secs(300)));
     assert_eq!(limits.streams, Limits::default().streams);
 
-    let [search, wiki, notes] = &manifest.connectors[..] else { panic!("{:?}", manifest.connectors) };
+    let [search, wiki, notes] = &config.connectors[..] else { panic!("{:?}", config.connectors) };
     assert_eq!((notes.enabled, notes.prefix(), notes.timeout), (false, "notes", None));
     assert_eq!((search.enabled, search.prefix()), (true, "search"));
     assert_eq!(
@@ -92,8 +92,8 @@ fn a_whole_manifest() {
 
 #[test]
 fn variables_are_filled_in_when_a_connector_starts() {
-    let manifest = parse(WHOLE).unwrap();
-    let [search, wiki, notes] = &manifest.connectors[..] else { panic!("{:?}", manifest.connectors) };
+    let config = parse(WHOLE).unwrap();
+    let [search, wiki, notes] = &config.connectors[..] else { panic!("{:?}", config.connectors) };
     let Ok(Backend::Stdio(Stdio { command, args, env, cwd, .. })) = search.resolve(&environment) else {
         panic!()
     };
@@ -116,18 +116,18 @@ fn variables_are_filled_in_when_a_connector_starts() {
 
 #[test]
 fn no_secret_is_shown() {
-    let manifest = parse(&WHOLE.replace("${TOKEN}", "s3cret")).unwrap();
-    let resolved: Vec<_> = manifest.connectors.iter().map(|c| c.resolve(&environment).unwrap()).collect();
-    let shown = format!("{manifest:?} {resolved:?} {}", Secret::new("s3cret"));
+    let config = parse(&WHOLE.replace("${TOKEN}", "s3cret")).unwrap();
+    let resolved: Vec<_> = config.connectors.iter().map(|c| c.resolve(&environment).unwrap()).collect();
+    let shown = format!("{config:?} {resolved:?} {}", Secret::new("s3cret"));
     assert!(!shown.contains("s3cret"), "{shown}");
     assert!(shown.contains("[secret]") && shown.contains("[template at team/loggia.toml:16:31]"), "{shown}");
 }
 
 #[test]
-fn an_empty_manifest_serves_nothing_at_the_default_place() {
-    let manifest = parse("").unwrap();
-    assert!(manifest.connectors.is_empty());
-    assert_eq!((manifest.server.path.as_str(), manifest.server.listen), ("/mcp", None));
+fn an_empty_configuration_file_serves_nothing_at_the_default_place() {
+    let config = parse("").unwrap();
+    assert!(config.connectors.is_empty());
+    assert_eq!((config.server.path.as_str(), config.server.listen), ("/mcp", None));
 }
 
 #[test]
@@ -187,11 +187,11 @@ fn a_file_is_read_with_its_directory_as_base() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("loggia.toml");
     std::fs::write(&path, WHOLE).unwrap();
-    assert_eq!(Manifest::read(&path).unwrap().base, folder.path());
+    assert_eq!(ConfigFile::read(&path).unwrap().base, folder.path());
     std::fs::write(&path, " ".repeat((1 << 20) + 1)).unwrap();
-    let error = Manifest::read(&path).expect_err("it is too long").to_string();
+    let error = ConfigFile::read(&path).expect_err("it is too long").to_string();
     assert!(error.ends_with("loggia.toml cannot be read: it is longer than 1 MiB"), "{error}");
-    let error = Manifest::read(&folder.path().join("none.toml")).expect_err("there is none").to_string();
+    let error = ConfigFile::read(&folder.path().join("none.toml")).expect_err("there is none").to_string();
     assert!(error.contains("none.toml cannot be read: "), "{error}");
 }
 
@@ -205,8 +205,8 @@ fn every_limit_can_be_set() {
     for field in fields {
         let (name, default) = field.split_once(": ").unwrap();
         let (written, set) = if default.ends_with('s') { ("\"7s\"", "7s") } else { ("7", "7") };
-        let manifest = parse(&format!("[server.limits]\n{name} = {written}")).unwrap();
-        let shown = format!("{:?}", manifest.server.limits);
+        let config = parse(&format!("[server.limits]\n{name} = {written}")).unwrap();
+        let shown = format!("{:?}", config.server.limits);
         assert_eq!(shown, defaults.replace(field, &format!("{name}: {set}")), "{name}");
     }
 }
@@ -357,7 +357,7 @@ fn connectors_keep_the_order_of_the_file() {
     ];
     for (text, expected) in cases {
         let names: Vec<String> = parse(&text)
-            .expect("a manifest")
+            .expect("a configuration file")
             .connectors
             .into_iter()
             .map(|connector| connector.name)
@@ -368,12 +368,12 @@ fn connectors_keep_the_order_of_the_file() {
 
 #[test]
 fn starts_and_first_lists_have_limits_of_their_own() {
-    let manifest = parse(
+    let config = parse(
         "[server.limits]\nfirst_list_wait = \"45s\"\n[connectors.a]\nkind = \"stdio\"\ncommand = \"x\"\nstart_timeout = \"20m\"\n",
     )
-    .expect("a manifest");
-    assert_eq!(manifest.server.gateway.first_list_wait, Some(Duration::from_secs(45)));
-    let Backend::Stdio(stdio) = &manifest.connectors[0].backend else { panic!("not stdio") };
+    .expect("a configuration file");
+    assert_eq!(config.server.gateway.first_list_wait, Some(Duration::from_secs(45)));
+    let Backend::Stdio(stdio) = &config.connectors[0].backend else { panic!("not stdio") };
     assert_eq!(stdio.start_timeout, Some(Duration::from_secs(20 * 60)));
     for (text, part) in [
         ("[server.limits]\nfirst_list_wait = 5\n", "with its unit"),
@@ -392,7 +392,7 @@ fn starts_and_first_lists_have_limits_of_their_own() {
 #[test]
 fn a_fingerprint_stands_for_the_server_and_for_no_secret() {
     let of = |text: &str| {
-        parse(&format!("[connectors.a]\n{text}")).expect("a manifest").connectors[0].fingerprint()
+        parse(&format!("[connectors.a]\n{text}")).expect("a configuration file").connectors[0].fingerprint()
     };
     let stdio = "kind = \"stdio\"\ncommand = \"npx\"\nargs = [\"one\", \"two\"]\n";
     let remote = "kind = \"remote\"\nurl = \"https://x.example/mcp\"\n";

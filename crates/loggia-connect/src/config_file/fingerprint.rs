@@ -9,7 +9,7 @@ use super::{Backend, Builtin, Connector};
 const BYTES: usize = 8;
 
 impl Connector {
-    /// A digest of how it is reached, as the manifest writes it. The values of headers and of environment variables
+    /// A digest of how it is reached, as the configuration file writes it. The values of headers and of environment variables
     /// are left out: they are secrets, and change without another server being meant.
     pub fn fingerprint(&self) -> String {
         let mut parts: Vec<&str> = Vec::new();

@@ -27,7 +27,7 @@
 //! options = { path = "${HOME}/notes", write = true }
 //! ```
 //!
-//! Reading happens in two steps. [`Manifest::parse`] checks everything that the text alone can tell, and
+//! Reading happens in two steps. [`ConfigFile::parse`] checks everything that the text alone can tell, and
 //! needs no environment. [`Connector::resolve`] fills in the variables of one connector when it is started,
 //! so that a token that is missing for one keeps only that one from starting.
 
@@ -60,18 +60,18 @@ use loggia_builtin::glob::BoundedGlob;
 pub use auth::{
     Admitted, Assertions, AuthSection, Client, Introspection, Issuer, OpenId, Scopes, SubjectClaim, VaultKey,
 };
-pub use error::{ManifestError, Problem, ResolveError};
+pub use error::{ConfigFileError, Problem, ResolveError};
 pub use gateway::GatewayLimits;
 pub use listen::{Listen, PublicUrl};
 pub use name::connector_name;
 pub use personal::{KeyHeader, OwnClient, Personal};
 
-/// The longest manifest, in bytes.
+/// The longest configuration file, in bytes.
 const MAX_MANIFEST: u64 = 1 << 20;
 
-/// The content of a manifest.
+/// The content of a config.
 #[derive(Debug, Clone)]
-pub struct Manifest {
+pub struct ConfigFile {
     /// The settings of the endpoint.
     pub server: ServerSection,
     /// The connectors, in the order of the file.
@@ -140,7 +140,7 @@ pub struct Connector {
     pub backend: Backend<Template>,
 }
 
-/// The transport of a connector. `T` is a [`Template`] as written in the manifest, or the [`Secret`] with its variables
+/// The transport of a connector. `T` is a [`Template`] as written in the configuration file, or the [`Secret`] with its variables
 /// filled in.
 #[derive(Debug, Clone)]
 pub enum Backend<T> {
@@ -238,12 +238,12 @@ impl ToolFilter {
     }
 }
 
-impl Manifest {
+impl ConfigFile {
     /// Reads the file `path`.
-    pub fn read(path: &Path) -> Result<Manifest, ManifestError> {
+    pub fn read(path: &Path) -> Result<ConfigFile, ConfigFileError> {
         // The text may hold secrets.
         let mut bytes = Zeroizing::new(Vec::new());
-        let unreadable = |reason: &dyn std::fmt::Display| ManifestError::unreadable(path, reason);
+        let unreadable = |reason: &dyn std::fmt::Display| ConfigFileError::unreadable(path, reason);
         let reader = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
         reader.take(MAX_MANIFEST + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
         if bytes.len() as u64 > MAX_MANIFEST {
@@ -253,7 +253,7 @@ impl Manifest {
             let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
             unreadable(&format_args!("line {line} is not UTF-8 text; save the file as UTF-8"))
         })?;
-        Manifest::parse(text, path)
+        ConfigFile::parse(text, path)
     }
 
     /// Tells `redactor` the values of all variables in it, so that no text that is shown afterwards has one.
@@ -261,9 +261,9 @@ impl Manifest {
         redactor.learn(&self.templates, environment);
     }
 
-    /// Reads a manifest that would be the file `path`.
-    pub fn parse(text: &str, path: &Path) -> Result<Manifest, ManifestError> {
-        check::manifest(text, path)
+    /// Reads a configuration file that would be the file `path`.
+    pub fn parse(text: &str, path: &Path) -> Result<ConfigFile, ConfigFileError> {
+        check::config_file(text, path)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The bounds of the gateway that a manifest sets. `None` leaves a bound at its default.
+/// The bounds of the gateway that a configuration file sets. `None` leaves a bound at its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GatewayLimits {
     /// The time that a starting process may show no sign of work, where its connector does not say.

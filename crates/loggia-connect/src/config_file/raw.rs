@@ -1,4 +1,4 @@
-//! The manifest as serde reads it: every key there is, each optional, each with its place. Which keys go
+//! The configuration file as serde reads it: every key there is, each optional, each with its place. Which keys go
 //! together is checked afterwards ([`super::check`]), where a better sentence can be said than "did not
 //! match any variant".
 
@@ -14,7 +14,7 @@ pub(super) type Texts = BTreeMap<Spanned<String>, Text>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawManifest {
+pub(super) struct RawConfigFile {
     #[serde(default)]
     pub(super) server: RawServer,
     #[serde(default)]

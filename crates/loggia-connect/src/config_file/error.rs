@@ -1,4 +1,4 @@
-//! Errors of a manifest, for its author: the place, the problem, and the correct form. A message never quotes a value,
+//! Errors of a configuration file, for its author: the place, the problem, and the correct form. A message never quotes a value,
 //! because the value may be a secret in the wrong place.
 
 use std::collections::BTreeMap;
@@ -17,9 +17,9 @@ const CHARACTERS_PER_FAULT: usize = 5;
 /// Length of a name below which it resembles every other short one.
 const SHORTEST: usize = 3;
 
-/// A manifest that cannot be used.
+/// A configuration file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ManifestError {
+pub struct ConfigFileError {
     /// The problems, in order of place; at least one.
     pub problems: Vec<Problem>,
 }
@@ -33,7 +33,7 @@ pub struct Problem {
     pub message: String,
 }
 
-/// Why a connector cannot be started from what the manifest and the environment say.
+/// Why a connector cannot be started from what the configuration file and the environment say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResolveError {
     /// A variable is not set.
@@ -47,16 +47,16 @@ pub enum ResolveError {
     },
 }
 
-impl ManifestError {
-    pub(super) fn unreadable(file: &Path, reason: &dyn fmt::Display) -> ManifestError {
+impl ConfigFileError {
+    pub(super) fn unreadable(file: &Path, reason: &dyn fmt::Display) -> ConfigFileError {
         let message = format!("the configuration file {} cannot be read: {reason}", file.display());
-        ManifestError { problems: vec![Problem { location: None, message }] }
+        ConfigFileError { problems: vec![Problem { location: None, message }] }
     }
 }
 
-impl std::error::Error for ManifestError {}
+impl std::error::Error for ConfigFileError {}
 
-impl fmt::Display for ManifestError {
+impl fmt::Display for ConfigFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, Problem { location, message }) in self.problems.iter().enumerate() {
             let line_break = if n > 0 { "\n" } else { "" };
@@ -141,12 +141,12 @@ impl<'t> Problems<'t> {
     }
 
     /// `value`, if nothing is wrong.
-    pub(super) fn unless_any<T>(mut self, value: T) -> Result<T, ManifestError> {
+    pub(super) fn unless_any<T>(mut self, value: T) -> Result<T, ConfigFileError> {
         if self.found.is_empty() {
             return Ok(value);
         }
         self.found.sort_by(|a, b| a.location.cmp(&b.location));
-        Err(ManifestError { problems: self.found })
+        Err(ConfigFileError { problems: self.found })
     }
 }
 

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use super::{environment, parse};
 
-/// Each manifest is wrong in one way, or in several at once.
+/// Each configuration file is wrong in one way, or in several at once.
 const WRONG: &[(&str, &str)] = &[
     ("syntax", "[connectors.a\nkind = 1"),
     ("a value left out", "[connectors.a]\nkind ="),

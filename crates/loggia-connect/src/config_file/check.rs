@@ -11,12 +11,12 @@ use loggia::wire::Version;
 use serde::Deserialize as _;
 use toml::Spanned;
 
-use super::error::{ManifestError, Problems, ResolveError, nearest};
+use super::error::{ConfigFileError, Problems, ResolveError, nearest};
 use super::name::{check_prefix, connector_name};
-use super::raw::{Amount, RawConnector, RawFiles, RawManifest, RawServer, RawTools, Text};
+use super::raw::{Amount, RawConfigFile, RawConnector, RawFiles, RawServer, RawTools, Text};
 use super::url::{URL, is_url};
 use super::{
-    Backend, Builtin, Connector, GatewayLimits, Listen, Manifest, Remote, ServerSection, Stdio, ToolFilter,
+    Backend, Builtin, ConfigFile, Connector, GatewayLimits, Listen, Remote, ServerSection, Stdio, ToolFilter,
     Transport, api, auth, limits, personal,
 };
 use crate::secret::{Secret, Template};
@@ -48,30 +48,30 @@ const ORIGIN: &str = "write scheme and host, without a path, for example \"https
 const HEADER_VALUE: &str =
     "a header cannot carry this value: it has a line break or a control character in it";
 
-pub(super) fn manifest(text: &str, path: &Path) -> Result<Manifest, ManifestError> {
+pub(super) fn config_file(text: &str, path: &Path) -> Result<ConfigFile, ConfigFileError> {
     let mut problems = Problems::new(text, &path.display().to_string());
     let base = path.parent().unwrap_or(Path::new("")).to_owned();
     let (server, connectors, templates) = (ServerSection::default(), Vec::new(), Vec::new());
-    let mut manifest = Manifest { server, connectors, base, templates };
+    let mut config = ConfigFile { server, connectors, base, templates };
     if looks_like_json(text, path) {
         problems.add::<()>(0..0, json_hint(path));
-        return problems.unless_any(manifest);
+        return problems.unless_any(config);
     }
-    match toml::from_str::<RawManifest>(text) {
+    match toml::from_str::<RawConfigFile>(text) {
         Err(error) => problems.add_toml(&error, None),
         Ok(raw) => {
-            manifest.server = self::server(raw.server, &mut problems);
+            config.server = self::server(raw.server, &mut problems);
             check_prefixes(&raw.connectors, &mut problems);
             // The order of the file decides which connector owns a URI that several have.
             let mut connectors: Vec<_> = raw.connectors.into_iter().collect();
             connectors.sort_by_key(|(name, _)| name.span().start);
             let connectors = connectors.into_iter();
-            manifest.connectors =
+            config.connectors =
                 connectors.filter_map(|(name, raw)| connector(name, raw, &mut problems)).collect();
         }
     }
-    manifest.templates = std::mem::take(&mut problems.templates);
-    problems.unless_any(manifest)
+    config.templates = std::mem::take(&mut problems.templates);
+    problems.unless_any(config)
 }
 
 /// Returns whether this is the configuration of another program. No TOML document begins with a brace.
