@@ -36,7 +36,7 @@ impl fmt::Display for Secret {
     }
 }
 
-/// A place in a config.
+/// A place in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
     /// The file as the user named it.
@@ -131,6 +131,15 @@ fn join(values: &[Secret]) -> Secret {
     values.iter().for_each(|value| joined.push_str(value.expose()));
     Secret::new(joined)
 }
+
+impl PartialEq for Template {
+    /// Compares the texts, wherever they are written.
+    fn eq(&self, other: &Template) -> bool {
+        self.written() == other.written()
+    }
+}
+
+impl Eq for Template {}
 
 impl fmt::Debug for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

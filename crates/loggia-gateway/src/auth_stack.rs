@@ -64,7 +64,7 @@ impl AuthStack {
             .map_err(GatewayError::configuration)?
             .title("Loggia")
             .api_keys(Arc::new(vault::api_keys(&vault)))
-            .scopes(scope_policy(&auth.scopes, config))
+            .scopes(scope_policy(&auth.scopes, &[config]))
             .dpop(DpopPolicy::accepted())
             .message_bytes(server.limits.message_bytes)
             .resources_per_request(server.limits.subscriptions);
@@ -145,12 +145,15 @@ fn trusting(issuer: &str, policy: &FetchPolicy) -> Result<RestrictedHttpClient> 
     RestrictedHttpClient::new(policy.clone().trusting(&url)).map_err(GatewayError::configuration)
 }
 
-fn scope_policy(scopes: &Scopes, config: &GatewayConfig) -> ScopePolicy {
+/// Makes the rules of `scopes`, for the spellings of resources that the connectors of `configs` have.
+pub(crate) fn scope_policy(scopes: &Scopes, configs: &[&GatewayConfig]) -> ScopePolicy {
     let policy = scopes.required.iter().fold(ScopePolicy::new(), ScopePolicy::always);
     let policy = scopes.tools.iter().fold(policy, |policy, (name, scope)| policy.tool(name, scope));
     let policy = scopes.prompts.iter().fold(policy, |policy, (name, scope)| policy.prompt(name, scope));
-    let policy = config.qualifiers().into_iter().fold(policy, ScopePolicy::qualifier);
-    let roots = config.folders().into_iter().flat_map(|folder| files::root_uris(&folder));
+    let qualifiers = configs.iter().flat_map(|config| config.qualifiers());
+    let policy = qualifiers.fold(policy, ScopePolicy::qualifier);
+    let folders = configs.iter().flat_map(|config| config.folders());
+    let roots = folders.flat_map(|folder| files::root_uris(&folder));
     let policy = roots.fold(policy, |policy, root| policy.alias(&root, "file:///"));
     // After the spellings, so that each rule is compiled once.
     let policy = scopes.resources.iter().fold(policy, |policy, (uri, scope)| policy.resource(uri, scope));

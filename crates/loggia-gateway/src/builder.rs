@@ -87,6 +87,13 @@ impl GatewayBuilder {
         self
     }
 
+    /// Watches the configuration file and applies its changes while the gateway runs, or does not. Default: it does, if the
+    /// configuration was read from a file ([`GatewayConfig::read`]). Changes of `[server]` take effect at the next start.
+    pub fn watch_config(mut self, watches: bool) -> GatewayBuilder {
+        self.options.watches_config = watches;
+        self
+    }
+
     /// Checks the configuration. Nothing is started, and nothing is listened on.
     ///
     /// # Errors

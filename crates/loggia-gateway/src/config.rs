@@ -15,16 +15,21 @@ use crate::connector::{
     ConnectorContext, FOLDER, PersonalConnector, connector, environment, folder, open, open_folder, resolved,
 };
 use crate::error::{GatewayError, Result};
+use crate::file_watch::FileStamp;
 
 /// The configuration of a gateway.
+#[derive(Clone)]
 pub struct GatewayConfig {
     /// The file that it was read from; `None` where there is no file.
     pub(crate) file: Option<PathBuf>,
     /// The settings of the endpoint.
     pub(crate) server: ServerSection,
     connectors: Connectors,
+    /// The state of the file when it was read; `None` where its text came from the program.
+    stamp: Option<FileStamp>,
 }
 
+#[derive(Clone)]
 enum Connectors {
     File { base: PathBuf, all: Vec<config_file::Connector> },
     Folder { root: PathBuf, options: FilesOptions },
@@ -39,7 +44,10 @@ impl GatewayConfig {
     ///
     /// [`GatewayError::ConfigFile`] where the file cannot be read, or is wrong.
     pub fn read(file: &Path, redactor: &Redactor) -> Result<GatewayConfig> {
-        Ok(GatewayConfig::of_file(ConfigFile::read(file)?, file, redactor))
+        // The state before it is read, so that no change is missed.
+        let stamp = FileStamp::of(file);
+        let config = GatewayConfig::of_file(ConfigFile::read(file)?, file, redactor);
+        Ok(GatewayConfig { stamp: Some(stamp), ..config })
     }
 
     /// Parses the text of a configuration file. Errors name `file`, relative paths start in its folder, and what the
@@ -59,7 +67,8 @@ impl GatewayConfig {
         // Commands run in the folder of the file; a bare file name is in this one.
         let base = if base.as_os_str().is_empty() { PathBuf::from(".") } else { base };
         let base = std::path::absolute(&base).unwrap_or(base);
-        GatewayConfig { file: Some(file.to_owned()), server, connectors: Connectors::File { base, all } }
+        let connectors = Connectors::File { base, all };
+        GatewayConfig { file: Some(file.to_owned()), server, connectors, stamp: None }
     }
 
     /// Configures the built-in connector `files` on `root` as the only connector.
@@ -69,6 +78,7 @@ impl GatewayConfig {
             file: None,
             server: ServerSection::default(),
             connectors: Connectors::Folder { root, options },
+            stamp: None,
         }
     }
 
@@ -86,6 +96,11 @@ impl GatewayConfig {
     /// Returns the file that the configuration was read from; `None` where there is no file.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
+    }
+
+    /// Returns the file to watch for changes, and its state when it was read.
+    pub(crate) fn watched(&self) -> Option<(PathBuf, FileStamp)> {
+        self.file.clone().zip(self.stamp)
     }
 
     /// Returns how the connectors are served: the section `[server]`.
@@ -108,12 +123,12 @@ impl GatewayConfig {
         all.iter().filter(personal).map(|one| PersonalConnector::new(Arc::new(one.clone()))).collect()
     }
 
-    /// Returns the connectors for the hub.
-    pub(crate) fn connectors(&self, context: &ConnectorContext) -> Vec<Connector> {
+    /// Returns the connectors for the hub. `key` is the key of their revisions.
+    pub(crate) fn connectors(&self, context: &ConnectorContext, key: &str) -> Vec<Connector> {
         match &self.connectors {
             Connectors::Folder { root, options } => vec![folder(root.clone(), options.clone())],
             Connectors::File { base, all } => {
-                all.iter().map(|one| connector(base.clone(), one.clone(), context.clone())).collect()
+                all.iter().map(|one| connector(base.clone(), one.clone(), context.clone(), key)).collect()
             }
         }
     }

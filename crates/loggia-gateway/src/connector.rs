@@ -62,6 +62,11 @@ impl PersonalConnector {
         &self.0.name
     }
 
+    /// Returns the revision of its settings; `None` where a variable has no value.
+    pub(crate) fn revision(&self, key: &str) -> Option<String> {
+        self.0.revision(&environment, key)
+    }
+
     /// Returns how it is reached, with the variables filled in.
     pub(crate) fn remote(&self) -> loggia::Result<Remote<Secret>> {
         match resolved(&self.0)? {
@@ -87,7 +92,7 @@ pub(crate) fn folder(root: PathBuf, options: FilesOptions) -> Connector {
         let opened = open_folder(&root, options.clone()).map(Opened::Service);
         Box::pin(async move { opened })
     };
-    Connector::new(FOLDER, source).kind("builtin")
+    Connector::new(FOLDER, source).kind("builtin").revision(FOLDER)
 }
 
 pub(crate) fn open_folder(root: &Path, options: FilesOptions) -> loggia::Result<Arc<dyn Service>> {
@@ -96,8 +101,14 @@ pub(crate) fn open_folder(root: &Path, options: FilesOptions) -> loggia::Result<
     Ok(files::server(files)?.into_service())
 }
 
-/// Makes the connector that an entry of the configuration describes; relative paths start in `base`.
-pub(crate) fn connector(base: PathBuf, from: config_file::Connector, context: ConnectorContext) -> Connector {
+/// Makes the connector that an entry of the configuration describes; relative paths start in `base`. `key` is the key of
+/// its revision.
+pub(crate) fn connector(
+    base: PathBuf,
+    from: config_file::Connector,
+    context: ConnectorContext,
+    key: &str,
+) -> Connector {
     let (kind, shared_channel) = match &from.backend {
         Backend::Stdio(_) => ("stdio", true),
         Backend::Remote(_) => ("remote", false),
@@ -105,7 +116,8 @@ pub(crate) fn connector(base: PathBuf, from: config_file::Connector, context: Co
         Backend::Builtin(_) => ("builtin", false),
     };
     let (prefix, timeout, tools) = (from.prefix().to_owned(), from.timeout, from.tools.clone());
-    let (name, fingerprint) = (from.name.clone(), from.fingerprint());
+    let (name, fingerprint, revision) =
+        (from.name.clone(), from.fingerprint(), from.revision(&environment, key));
     let start_timeout = match &from.backend {
         Backend::Stdio(stdio) => stdio.start_timeout,
         Backend::Remote(_) | Backend::OpenApi(_) | Backend::Builtin(_) => None,
@@ -116,7 +128,10 @@ pub(crate) fn connector(base: PathBuf, from: config_file::Connector, context: Co
         let (base, from, context) = (base.clone(), from.clone(), context.clone());
         Box::pin(async move { open(&base, &from, client, &context).await })
     };
-    Connector::new(name, source)
+    let connector = Connector::new(name, source);
+    revision
+        .into_iter()
+        .fold(connector, Connector::revision)
         .kind(kind)
         .prefix(prefix)
         .timeout(timeout)

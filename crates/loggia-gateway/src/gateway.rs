@@ -10,19 +10,21 @@ use loggia::model::Implementation;
 use loggia::transport::http::{Http, http};
 use loggia::transport::stdio::stdio;
 use loggia::transport::{Serve, Shutdown};
+use loggia_auth::resource::ResourceServerLayer;
 use loggia_connect::config_file::Listen;
-use loggia_hub::{Connector, Hub, HubMemory};
+use loggia_hub::{Hub, HubMemory};
 use tokio::net::TcpListener;
 use tower_layer::{Identity, Stack};
 
 use crate::access::{GatewayAccess, ListenAddress};
-use crate::accounts::ConnectorAccounts;
 use crate::auth_stack::AuthStack;
 use crate::config::GatewayConfig;
+use crate::connector_factory::ConnectorFactory;
 use crate::error::{GatewayError, Result};
 use crate::http::{GatewayLayer, SignInParts};
 use crate::hub_limits::hub_limits;
 use crate::options::GatewayOptions;
+use crate::reload::ConfigReloader;
 use crate::server::{BackgroundTask, GatewayServer};
 use crate::service::GatewayService;
 use crate::status::{StatusReporter, StatusSocket};
@@ -54,7 +56,7 @@ struct StartedHub {
     shutdown: Shutdown,
     /// `None` where clients know the gateway by a URL that only the program knows.
     url: Option<String>,
-    purge: Option<BackgroundTask>,
+    tasks: Vec<BackgroundTask>,
 }
 
 impl Gateway {
@@ -79,13 +81,13 @@ impl Gateway {
         // The address first: a gateway that cannot be reached need not start anything.
         let listener = place.bind().await?;
         let address = listener.local_addr().map_err(loggia::Error::from)?;
-        let StartedHub { hub, http, shutdown, url, purge } = self.start(&access, Some(address)).await?;
+        let StartedHub { hub, http, shutdown, url, tasks } = self.start(&access, Some(address)).await?;
         let http = http.listener(listener.into_std().map_err(loggia::Error::from)?);
         let url = url.unwrap_or_default();
         let status = self.report(|file| StatusReporter::http(hub.clone(), url.clone(), address, file));
         let serving = http.serve(hub.clone(), self.config.server.limits.clone(), shutdown.clone());
         let server = GatewayServer::start(hub, shutdown, serving).at(address, url, access);
-        Ok(server.keeping(status, purge))
+        Ok(server.keeping(status, tasks))
     }
 
     /// Starts the connectors and serves them on standard input and output, which belong to the protocol from then on.
@@ -97,11 +99,13 @@ impl Gateway {
     pub async fn serve_stdio(self) -> Result<GatewayServer> {
         let limits = self.config.server.limits.clone();
         // There is one connection: what it runs at once is all that runs.
-        let hub = self.start_hub(&[], limits.requests.min(limits.requests_per_connection))?;
+        let factory = ConnectorFactory::new(self.options.context.clone(), None);
+        let (hub, factory) = self.start_hub(factory, limits.requests.min(limits.requests_per_connection))?;
+        let tasks = self.watch(&hub, factory, None);
         let status = self.report(|file| StatusReporter::stdio(hub.clone(), file));
         let shutdown = Shutdown::new();
         let serving = stdio().serve(hub.clone(), limits, shutdown.clone());
-        Ok(GatewayServer::start(hub, shutdown, serving).keeping(status, None))
+        Ok(GatewayServer::start(hub, shutdown, serving).keeping(status, tasks))
     }
 
     /// Starts the connectors and returns a service with all paths of the gateway, for a program with its own HTTP server.
@@ -117,9 +121,9 @@ impl Gateway {
     /// [`Gateway::serve`].
     pub async fn into_service(self) -> Result<GatewayService> {
         let access = self.decide(None)?;
-        let StartedHub { hub, http, shutdown, url, purge } = self.start(&access, None).await?;
+        let StartedHub { hub, http, shutdown, url, tasks } = self.start(&access, None).await?;
         let service = http.into_service(hub.clone(), self.config.server.limits.clone(), shutdown);
-        Ok(GatewayService::new(service, hub, url, purge))
+        Ok(GatewayService::new(service, hub, url, tasks))
     }
 
     fn decide(&self, address: Option<&ListenAddress>) -> Result<GatewayAccess> {
@@ -137,46 +141,62 @@ impl Gateway {
             (true, ..) => return Err(GatewayError::NoPublicUrl(None)),
             (false, ..) => None,
         };
-        let accounts = auth.as_ref().map(|auth| self.accounts(auth)).unwrap_or_default();
-        let hub = self.start_hub(&accounts, server.limits.requests)?;
+        let users = auth.as_ref().map(|auth| auth.accounts.clone());
+        let factory = ConnectorFactory::new(self.options.context.clone(), users);
+        let (hub, factory) = self.start_hub(factory, server.limits.requests)?;
+        let resource = auth.as_ref().map(|auth| auth.resource.clone());
+        let mut tasks = self.watch(&hub, factory.clone(), resource);
         let shutdown = Shutdown::new();
         let mut http = self.http(access, address);
-        let (mut sign_in, mut purge) = (None, None);
+        let mut sign_in = None;
         if let Some(AuthStack { resource, server, vault, sessions, .. }) = auth {
             http = http.with_peer_addr(true).session_key(sessions);
-            purge = Some(BackgroundTask::spawn(vault::purge_expired(vault)));
-            sign_in = Some(SignInParts { resource, server, accounts });
+            tasks.push(BackgroundTask::spawn(vault::purge_expired(vault)));
+            sign_in = Some(SignInParts { resource, server, factory });
         }
         let path = server.path.clone();
         let layer = GatewayLayer { hub: hub.clone(), shutdown: shutdown.clone(), path, sign_in };
-        Ok(StartedHub { hub, http: http.layer(layer), shutdown, url, purge })
+        Ok(StartedHub { hub, http: http.layer(layer), shutdown, url, tasks })
     }
 
     async fn open_auth(&self, base: &str, url: &str) -> Result<AuthStack> {
         AuthStack::open(base, url, &self.config, &self.options).await
     }
 
-    fn accounts(&self, auth: &AuthStack) -> Vec<ConnectorAccounts> {
-        self.config.personal().into_iter().map(|connector| auth.accounts.at(connector)).collect()
+    /// Applies changes of the configuration file, if it is to be watched.
+    fn watch(
+        &self,
+        hub: &Arc<Hub>,
+        factory: Arc<ConnectorFactory>,
+        resource: Option<ResourceServerLayer>,
+    ) -> Vec<BackgroundTask> {
+        let watched = self.config.watched().filter(|_| self.options.watches_config);
+        let (config, observer) = (self.config.clone(), self.options.observer.clone());
+        let task = watched.map(|(file, seen)| {
+            let reloader = ConfigReloader::new(hub.clone(), factory, resource, config, observer);
+            BackgroundTask::spawn(reloader.run(file, seen))
+        });
+        task.into_iter().collect()
     }
 
-    /// Starts the hub, in which at most `requests` run at once. For the connectors in `accounts` each user has separate
-    /// credentials.
-    fn start_hub(&self, accounts: &[ConnectorAccounts], requests: usize) -> Result<Arc<Hub>> {
+    /// Starts the hub, in which at most `requests` run at once.
+    fn start_hub(
+        &self,
+        factory: ConnectorFactory,
+        requests: usize,
+    ) -> Result<(Arc<Hub>, Arc<ConnectorFactory>)> {
         if self.options.context.guards_children() {
             end_leftovers();
         }
         let identity = Implementation::new("loggia", env!("CARGO_PKG_VERSION")).title("Loggia");
-        let with_accounts = |connector: Connector| {
-            let accounts = accounts.iter().find(|accounts| accounts.name() == connector.name());
-            accounts.into_iter().fold(connector, |connector, own| connector.people(Arc::new(own.clone())))
-        };
-        let connectors =
-            self.config.connectors(&self.options.context).into_iter().map(with_accounts).collect();
+        let (connectors, accounts) = factory.prepare(&self.config).split();
         let limits = hub_limits(&self.config.server, requests);
         let lists = |file: &Path| self.options.state.as_ref()?.lists(file);
         let memory = self.config.file().and_then(lists).map_or_else(HubMemory::none, HubMemory::at);
-        Hub::start_with_memory(identity, connectors, limits, memory).map_err(GatewayError::configuration)
+        let hub = Hub::start_with_memory(identity, connectors, limits, memory);
+        let hub = hub.map_err(GatewayError::configuration)?;
+        factory.commit(accounts);
+        Ok((hub, Arc::new(factory)))
     }
 
     /// The endpoint of the configuration, without layers.

@@ -18,6 +18,7 @@ pub(crate) fn hub_limits(server: &ServerSection, requests: usize) -> HubLimits {
         call_max_timeout,
         first_list_wait,
         connect_wait,
+        removal_timeout,
         retry_first,
         retry_longest,
         retry_stable_after,
@@ -49,7 +50,7 @@ pub(crate) fn hub_limits(server: &ServerSection, requests: usize) -> HubLimits {
         max_timeout: call_max_timeout.unwrap_or(default.max_timeout),
         settle: first_list_wait.unwrap_or(default.settle),
         patience: connect_wait.unwrap_or(default.patience),
-        retirement: default.retirement,
+        retirement: removal_timeout.unwrap_or(default.retirement),
         retry: RetryPolicy {
             first_retry: retry_first.unwrap_or(default.retry.first_retry),
             longest_retry: retry_longest.unwrap_or(default.retry.longest_retry),

@@ -3,13 +3,29 @@
 //!
 //! [`GatewayServer::hub`]: crate::GatewayServer::hub
 
+use std::path::Path;
+
 use loggia_auth::server::SignInLink;
+
+use crate::config_change::ConfigChange;
+use crate::error::GatewayError;
 
 /// The receiver of what a gateway reports. Each method does nothing unless it is implemented.
 pub trait GatewayObserver: Send + Sync + 'static {
     /// Receives a link by which the user of this machine signs in, once. Only that user may see it.
     fn sign_in_link(&self, link: &SignInLink) {
         let _ = link;
+    }
+
+    /// Receives the effect of a changed configuration file.
+    fn config_changed(&self, change: &ConfigChange) {
+        let _ = change;
+    }
+
+    /// Receives the reason that a changed configuration file is refused. The gateway goes on with the configuration of
+    /// before.
+    fn config_refused(&self, file: &Path, error: &GatewayError) {
+        let _ = (file, error);
     }
 }
 

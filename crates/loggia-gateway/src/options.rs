@@ -26,6 +26,7 @@ pub(crate) struct GatewayOptions {
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) trusted_proxies: Vec<IpNetwork>,
+    pub(crate) watches_config: bool,
 }
 
 impl GatewayOptions {
@@ -41,6 +42,7 @@ impl GatewayOptions {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            watches_config: true,
         }
     }
 }

@@ -22,7 +22,7 @@ pub struct GatewayServer {
     url: String,
     access: Option<GatewayAccess>,
     _status: Option<StatusSocket>,
-    _purge: Option<BackgroundTask>,
+    _tasks: Vec<BackgroundTask>,
 }
 
 impl GatewayServer {
@@ -47,7 +47,7 @@ impl GatewayServer {
             url,
             access: None,
             _status: None,
-            _purge: None,
+            _tasks: Vec::new(),
         }
     }
 
@@ -62,10 +62,10 @@ impl GatewayServer {
     pub(crate) fn keeping(
         mut self,
         status: Option<StatusSocket>,
-        purge: Option<BackgroundTask>,
+        tasks: Vec<BackgroundTask>,
     ) -> GatewayServer {
         self._status = status;
-        self._purge = purge;
+        self._tasks = tasks;
         self
     }
 

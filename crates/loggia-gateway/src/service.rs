@@ -28,7 +28,7 @@ pub struct GatewayService {
 struct SharedParts {
     hub: Arc<Hub>,
     url: Option<String>,
-    _purge: Option<BackgroundTask>,
+    _tasks: Vec<BackgroundTask>,
 }
 
 impl GatewayService {
@@ -36,9 +36,9 @@ impl GatewayService {
         routes: HttpService<GatewayRoutes>,
         hub: Arc<Hub>,
         url: Option<String>,
-        purge: Option<BackgroundTask>,
+        tasks: Vec<BackgroundTask>,
     ) -> GatewayService {
-        GatewayService { routes, shared: Arc::new(SharedParts { hub, url, _purge: purge }) }
+        GatewayService { routes, shared: Arc::new(SharedParts { hub, url, _tasks: tasks }) }
     }
 
     /// Returns the service as a router of axum, to be nested or merged.

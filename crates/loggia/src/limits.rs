@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// The bounds of one endpoint.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Longest message, in bytes: an HTTP body, a line on stdio, the data of one SSE event.
     pub message_bytes: usize,

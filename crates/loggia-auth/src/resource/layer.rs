@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
@@ -26,6 +26,7 @@ use super::dpop::{DpopPolicy, ProofError, ProofVerifier};
 use super::metadata::MetadataEndpoint;
 use super::operation::{self, AmbiguousRequest};
 use super::resource_server::ResourceServer;
+use super::scopes::ScopePolicy;
 use super::token::{TokenError, VerifiedToken};
 use crate::jose::{Claims, Jwt};
 
@@ -39,7 +40,15 @@ impl ResourceServer {
     /// Returns the layer that goes around the endpoint.
     pub fn layer(self) -> ResourceServerLayer {
         let metadata = MetadataEndpoint::new(&self.uri, self.metadata());
-        ResourceServerLayer { authorizer: Arc::new(RequestAuthorizer { resource: self, metadata }) }
+        ResourceServerLayer { authorizer: Arc::new(RequestAuthorizer::new(self, metadata)) }
+    }
+}
+
+impl ResourceServerLayer {
+    /// Replaces the scopes that operations need. Requests that are checked from now on follow the new policy; the metadata
+    /// goes on to name the scopes of the first one.
+    pub fn replace_scopes(&self, scopes: ScopePolicy) {
+        *self.authorizer.scopes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(scopes);
     }
 }
 
@@ -62,6 +71,8 @@ pub struct ProtectedService<S> {
 struct RequestAuthorizer {
     resource: ResourceServer,
     metadata: MetadataEndpoint,
+    /// Each request reads it once, so that one request is not judged by two policies.
+    scopes: RwLock<Arc<ScopePolicy>>,
 }
 
 impl<S> Service<Request<Body>> for ProtectedService<S>
@@ -98,6 +109,15 @@ where
 }
 
 impl RequestAuthorizer {
+    fn new(resource: ResourceServer, metadata: MetadataEndpoint) -> RequestAuthorizer {
+        let scopes = RwLock::new(Arc::new(resource.scopes.clone()));
+        RequestAuthorizer { resource, metadata, scopes }
+    }
+
+    fn scopes(&self) -> Arc<ScopePolicy> {
+        self.scopes.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Authorizes a request. Removes its token, and adds the principal and the verified token for handlers.
     async fn authorize(&self, request: Request<Body>) -> Result<Request<Body>, AccessRefusal> {
         let (mut parts, body) = request.into_parts();
@@ -224,9 +244,9 @@ impl RequestAuthorizer {
         parts: &Parts,
         body: Body,
     ) -> Result<Body, AccessRefusal> {
-        let policy = &self.resource.scopes;
+        let policy = self.scopes();
         let (needed, body) = if parts.method == Method::POST && policy.depends_on_body() {
-            self.needed_scopes(body).await?
+            self.needed_scopes(&policy, body).await?
         } else {
             (policy.base().clone(), body)
         };
@@ -237,7 +257,11 @@ impl RequestAuthorizer {
     }
 
     /// Reads a body, and returns the scopes that it needs. The endpoint behind refuses a body that is no message.
-    async fn needed_scopes(&self, body: Body) -> Result<(BTreeSet<String>, Body), AccessRefusal> {
+    async fn needed_scopes(
+        &self,
+        policy: &ScopePolicy,
+        body: Body,
+    ) -> Result<(BTreeSet<String>, Body), AccessRefusal> {
         let collected = Limited::new(body, self.resource.max_bytes).collect();
         let collected = tokio::time::timeout(self.resource.read_timeout, collected).await;
         let text: Bytes = match collected {
@@ -247,16 +271,16 @@ impl RequestAuthorizer {
         };
         let needed = match jsonrpc::decode_frame(&text) {
             Ok(frame) => self
-                .scopes_of(&frame)
+                .scopes_of(policy, &frame)
                 .map_err(|AmbiguousRequest(why)| AccessRefusal::AmbiguousRequest(why))?,
-            Err(_) => self.resource.scopes.base().clone(),
+            Err(_) => policy.base().clone(),
         };
         Ok((needed, Body::full(text)))
     }
 
-    fn scopes_of(&self, frame: &Frame) -> Result<BTreeSet<String>, AmbiguousRequest> {
+    fn scopes_of(&self, policy: &ScopePolicy, frame: &Frame) -> Result<BTreeSet<String>, AmbiguousRequest> {
         let operations = operation::operations(frame)?;
-        self.resource.scopes.needed(&operations, self.resource.max_resources)
+        policy.needed(&operations, self.resource.max_resources)
     }
 
     /// Returns the response to a refused request.
@@ -264,7 +288,7 @@ impl RequestAuthorizer {
         tracing::debug!(?refusal, "a request was refused");
         refusal.response(&ChallengeContext {
             metadata: self.metadata.url(),
-            base: self.resource.scopes.base(),
+            base: self.scopes().base(),
             dpop: self.resource.dpop.as_ref(),
         })
     }

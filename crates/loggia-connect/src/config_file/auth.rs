@@ -16,7 +16,7 @@ const SUBJECTS: [(&str, SubjectClaim); 2] = [("sub", SubjectClaim::Sub), ("email
 const SCOPE: &str = "mcp";
 
 /// The section `[server.auth]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthSection {
     /// Whether callers must say who they are, where it says so.
     pub enabled: Option<bool>,
@@ -49,7 +49,7 @@ impl Default for AuthSection {
 }
 
 /// An authorization server whose tokens are taken.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuer {
     /// Its name, as it writes it itself.
     pub issuer: String,
@@ -62,7 +62,7 @@ pub struct Issuer {
 }
 
 /// The introspection endpoint of an authorization server.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Introspection {
     /// The URL.
     pub endpoint: String,
@@ -73,7 +73,7 @@ pub struct Introspection {
 }
 
 /// An identity provider whose assertions (ID-JAG) are exchanged for tokens.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assertions {
     /// Its name, as it writes it itself.
     pub issuer: String,
@@ -84,7 +84,7 @@ pub struct Assertions {
 }
 
 /// A client that is known beforehand.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
     /// Its id.
     pub client_id: String,
@@ -140,7 +140,7 @@ impl Scopes {
 }
 
 /// An identity provider where people sign in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenId {
     /// Its name, as it writes it itself.
     pub issuer: String,

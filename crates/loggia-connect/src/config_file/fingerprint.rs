@@ -1,9 +1,11 @@
-//! Fingerprints of a connector's configuration, without its secrets: the remembered lists of a server must not be shown
-//! for another one.
+//! Digests of a connector's configuration. A fingerprint leaves its secrets out: the remembered lists of a server must not
+//! be shown for another one. A revision includes them: a connection is kept only as long as everything is the same.
 
 use ring::digest::{Context, SHA256};
+use ring::hmac;
 
-use super::{Backend, Builtin, Connector};
+use super::{Backend, Builtin, Connector, Personal};
+use crate::secret::{Environment, Secret};
 
 /// Bytes of the digest that are kept.
 const BYTES: usize = 8;
@@ -35,6 +37,94 @@ impl Connector {
         }
         parts.extend(self.protocol.map(|version| version.as_str()));
         digest(&parts)
+    }
+}
+
+impl Connector {
+    /// Returns a keyed digest of everything that decides how it is reached, with the values of its variables; `None` where a
+    /// variable has no value. Without the key it reveals nothing of a secret.
+    pub fn revision(&self, environment: &Environment<'_>, key: &str) -> Option<String> {
+        let mut parts = Parts(hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes())));
+        parts.backend(&self.resolve(environment).ok()?);
+        parts.text(self.protocol.map_or("", |version| version.as_str()));
+        let digest = parts.0.sign();
+        Some(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// Writes the parts of a backend to a digest, each with its length, so that no two lists of parts have one digest.
+struct Parts(hmac::Context);
+
+impl Parts {
+    fn backend(&mut self, backend: &Backend<Secret>) {
+        match backend {
+            Backend::Stdio(stdio) => {
+                self.text("stdio");
+                self.secret(&stdio.command);
+                self.secrets(&stdio.args);
+                self.named(&stdio.env);
+                self.secrets(&stdio.cwd);
+            }
+            Backend::Remote(remote) => {
+                self.text("remote");
+                self.secret(&remote.url);
+                self.named(&remote.headers);
+                self.text(&format!("{:?} {:?}", remote.transport, remote.issuer));
+                self.personal(remote.personal.as_ref());
+            }
+            Backend::OpenApi(api) => {
+                self.text("openapi");
+                self.secret(&api.description);
+                self.secrets(&api.base_url);
+                self.secrets(&api.credential);
+                self.named(&api.headers);
+            }
+            Backend::Builtin(Builtin::Files { path, write, write_sensitive }) => {
+                self.text("files");
+                self.secret(path);
+                self.text(&format!("{write} {write_sensitive}"));
+            }
+        }
+    }
+
+    fn personal(&mut self, personal: Option<&Personal<Secret>>) {
+        match personal {
+            None => self.text("shared"),
+            Some(Personal::SignIn(client)) => {
+                self.text("sign-in");
+                if let Some(client) = client {
+                    self.text(&client.id);
+                    self.secrets(&client.secret);
+                }
+            }
+            Some(Personal::ApiKey(header)) => {
+                self.text("api-key");
+                self.text(&format!("{header:?}"));
+            }
+        }
+    }
+
+    fn named(&mut self, values: &std::collections::BTreeMap<String, Secret>) {
+        self.text(&values.len().to_string());
+        for (name, value) in values {
+            self.text(name);
+            self.secret(value);
+        }
+    }
+
+    fn secrets<'s>(&mut self, values: impl IntoIterator<Item = &'s Secret>) {
+        let values: Vec<&Secret> = values.into_iter().collect();
+        self.text(&values.len().to_string());
+        values.into_iter().for_each(|value| self.secret(value));
+    }
+
+    fn secret(&mut self, value: &Secret) {
+        self.text(value.expose());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.0.update(&text.len().to_be_bytes());
+        self.0.update(text.as_bytes());
     }
 }
 

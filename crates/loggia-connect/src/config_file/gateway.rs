@@ -25,6 +25,8 @@ pub struct GatewayLimits {
     pub first_list_wait: Option<Duration>,
     /// The time that a call waits for a connector that is being connected to.
     pub connect_wait: Option<Duration>,
+    /// The time for which calls on a removed or changed connector may go on.
+    pub removal_timeout: Option<Duration>,
     /// The pause after the first failure of a connector.
     pub retry_first: Option<Duration>,
     /// The longest pause between two attempts.

@@ -70,6 +70,7 @@ const GATEWAY_BOUNDS: &[(&str, GatewayBound)] = &[
     ("call_max_timeout", GatewayBound::Time(|l| &mut l.call_max_timeout)),
     ("first_list_wait", GatewayBound::Time(|l| &mut l.first_list_wait)),
     ("connect_wait", GatewayBound::Time(|l| &mut l.connect_wait)),
+    ("removal_timeout", GatewayBound::Time(|l| &mut l.removal_timeout)),
     ("retry_first", GatewayBound::Time(|l| &mut l.retry_first)),
     ("retry_longest", GatewayBound::Time(|l| &mut l.retry_longest)),
     ("retry_stable_after", GatewayBound::Time(|l| &mut l.retry_stable_after)),

@@ -67,9 +67,9 @@ pub use name::connector_name;
 pub use personal::{KeyHeader, OwnClient, Personal};
 
 /// The longest configuration file, in bytes.
-const MAX_MANIFEST: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
-/// The content of a config.
+/// The content of a configuration file.
 #[derive(Debug, Clone)]
 pub struct ConfigFile {
     /// The settings of the endpoint.
@@ -83,7 +83,7 @@ pub struct ConfigFile {
 }
 
 /// The section `[server]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSection {
     /// The address to listen on, if set.
     pub listen: Option<Listen>,
@@ -245,8 +245,8 @@ impl ConfigFile {
         let mut bytes = Zeroizing::new(Vec::new());
         let unreadable = |reason: &dyn std::fmt::Display| ConfigFileError::unreadable(path, reason);
         let reader = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
-        reader.take(MAX_MANIFEST + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
-        if bytes.len() as u64 > MAX_MANIFEST {
+        reader.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+        if bytes.len() as u64 > MAX_BYTES {
             return Err(unreadable(&"it is longer than 1 MiB"));
         }
         let text = std::str::from_utf8(&bytes).map_err(|error| {

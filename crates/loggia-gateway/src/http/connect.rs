@@ -4,7 +4,6 @@
 //! Invariant: a link works only in a browser where the user that it was made for is signed in to the gateway.
 //! Otherwise an attacker could send a link of their own to a user, who would then save an account for the attacker.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body as AxumBody;
@@ -27,6 +26,7 @@ use url::Url;
 use super::McpService;
 use super::sdk_service::SdkService;
 use crate::accounts::ConnectorAccounts;
+use crate::connector_factory::ConnectorFactory;
 
 /// The pages of all connectors.
 #[derive(Clone)]
@@ -35,9 +35,8 @@ pub(super) struct ConnectPages(Arc<PageParts>);
 struct PageParts {
     server: AuthorizationServer,
     hub: Arc<Hub>,
-    accounts: BTreeMap<String, ConnectorAccounts>,
-    /// The Client ID Metadata Document; `None` where no connector needs it.
-    document: Option<String>,
+    /// The accounts at the connectors that are served now.
+    factory: Arc<ConnectorFactory>,
     /// Answers for connectors that have no page.
     mcp: SdkService<McpService>,
 }
@@ -46,15 +45,10 @@ impl ConnectPages {
     pub(super) fn new(
         server: AuthorizationServer,
         hub: Arc<Hub>,
-        accounts: Vec<ConnectorAccounts>,
+        factory: Arc<ConnectorFactory>,
         mcp: SdkService<McpService>,
     ) -> ConnectPages {
-        let mut callbacks: Vec<String> = accounts.iter().map(ConnectorAccounts::callback).collect();
-        // The document must not change with the order of the file.
-        callbacks.sort();
-        let document = accounts.first().map(|any| any.accounts().document(&callbacks).to_string());
-        let accounts = accounts.into_iter().map(|account| (account.name().to_owned(), account)).collect();
-        ConnectPages(Arc::new(PageParts { server, hub, accounts, document, mcp }))
+        ConnectPages(Arc::new(PageParts { server, hub, factory, mcp }))
     }
 }
 
@@ -63,8 +57,8 @@ pub(super) async fn document(
     State(pages): State<ConnectPages>,
     request: Request<AxumBody>,
 ) -> Response<AxumBody> {
-    let Some(document) = &pages.0.document else { return pages.0.pass_on(request).await };
-    let mut response = Response::new(AxumBody::from(document.clone()));
+    let Some(document) = pages.0.document() else { return pages.0.pass_on(request).await };
+    let mut response = Response::new(AxumBody::from(document));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
@@ -114,6 +108,14 @@ fn refused(status: StatusCode, title: &str, why: &str) -> PageError {
 }
 
 impl PageParts {
+    /// Returns the Client ID Metadata Document; `None` where no connector needs it.
+    fn document(&self) -> Option<String> {
+        let accounts = self.factory.accounts();
+        // The names are sorted: the document must not change with the order of the file.
+        let callbacks: Vec<String> = accounts.iter().map(ConnectorAccounts::callback).collect();
+        accounts.iter().next().map(|any| any.accounts().document(&callbacks).to_string())
+    }
+
     /// Answers as if there were no such path.
     async fn pass_on(&self, request: Request<AxumBody>) -> Response<AxumBody> {
         match self.mcp.clone().call(request).await {
@@ -128,9 +130,11 @@ impl PageParts {
         is_callback: bool,
         request: Request<AxumBody>,
     ) -> Response<AxumBody> {
-        let Some(account) = self.accounts.get(connector) else { return self.pass_on(request).await };
+        let Some(account) = self.factory.accounts().get(connector) else {
+            return self.pass_on(request).await;
+        };
         let (parts, body) = request.into_parts();
-        self.answer(account, is_callback, &parts, Body::new(body)).await.map(AxumBody::new)
+        self.answer(&account, is_callback, &parts, Body::new(body)).await.map(AxumBody::new)
     }
 
     async fn answer(

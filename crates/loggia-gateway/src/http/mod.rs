@@ -25,7 +25,7 @@ use loggia_hub::Hub;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::accounts::ConnectorAccounts;
+use crate::connector_factory::ConnectorFactory;
 use connect::ConnectPages;
 use health::HealthChecks;
 use sdk_service::SdkService;
@@ -46,7 +46,8 @@ pub(crate) struct GatewayLayer {
 pub(crate) struct SignInParts {
     pub(crate) resource: ResourceServerLayer,
     pub(crate) server: AuthorizationServer,
-    pub(crate) accounts: Vec<ConnectorAccounts>,
+    /// The connectors to which users sign in.
+    pub(crate) factory: Arc<ConnectorFactory>,
 }
 
 impl GatewayLayer {
@@ -57,9 +58,9 @@ impl GatewayLayer {
         let mut router = Router::new()
             .route("/healthz", get(health::live).fallback_service(mcp.clone()))
             .route("/readyz", get(health::ready).fallback_service(mcp.clone()).with_state(health));
-        if let Some(SignInParts { server, accounts, .. }) = &self.sign_in {
+        if let Some(SignInParts { server, factory, .. }) = &self.sign_in {
             let oauth = SdkService::new(server.layer().layer(mcp.clone().into_inner()));
-            let pages = ConnectPages::new(server.clone(), self.hub.clone(), accounts.clone(), mcp.clone());
+            let pages = ConnectPages::new(server.clone(), self.hub.clone(), factory.clone(), mcp.clone());
             router = router
                 .route_service("/.well-known/oauth-authorization-server", oauth.clone())
                 .route_service("/.well-known/oauth-protected-resource", mcp.clone())

@@ -5,5 +5,6 @@ mod browser;
 mod errors;
 mod nested;
 mod protected;
+mod reload;
 mod served;
 mod world;

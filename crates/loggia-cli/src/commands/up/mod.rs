@@ -11,8 +11,8 @@ use loggia::transport::TerminationSignals;
 use loggia_connect::builtin::files::FilesOptions;
 use loggia_connect::config_file::{Listen, PublicUrl};
 use loggia_gateway::{
-    Credentials, Gateway, GatewayBuilder, GatewayConfig, GatewayError, GatewayObserver, SignInLink,
-    StateFolder, VaultLocation,
+    ConfigChange, Credentials, Gateway, GatewayBuilder, GatewayConfig, GatewayError, GatewayObserver,
+    SignInLink, StateFolder, VaultLocation,
 };
 
 use crate::args::UpArgs;
@@ -148,6 +148,17 @@ impl GatewayObserver for TerminalObserver {
             }
             _ => format!("Sign in at {url}\n  for a page of this hub"),
         });
+    }
+
+    fn config_changed(&self, change: &ConfigChange) {
+        crate::out::note(&change.to_string());
+    }
+
+    fn config_refused(&self, file: &Path, error: &GatewayError) {
+        crate::out::note(&format!(
+            "{error}\n{} is refused: the gateway goes on as before. Correct the file, and it is read again",
+            file.display()
+        ));
     }
 }
 

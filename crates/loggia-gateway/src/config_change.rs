@@ -1,0 +1,45 @@
+//! The report of a changed configuration file. It stands below the observer, which receives it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use loggia_hub::ConnectorSetChange;
+
+/// The effect of a changed configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfigChange {
+    /// The file.
+    pub file: PathBuf,
+    /// The change of the connectors.
+    pub connectors: ConnectorSetChange,
+    /// Whether `[server]` differs from what the gateway was started with, which takes effect at its next start.
+    pub needs_restart: bool,
+}
+
+impl ConfigChange {
+    /// Returns whether no connector was added, reconnected or removed, and no restart is needed.
+    pub fn is_empty(&self) -> bool {
+        let ConnectorSetChange { added, reconnected, removed, .. } = &self.connectors;
+        added.is_empty() && reconnected.is_empty() && removed.is_empty() && !self.needs_restart
+    }
+}
+
+impl fmt::Display for ConfigChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ConnectorSetChange { added, reconnected, removed, kept, .. } = &self.connectors;
+        write!(f, "{} changed", self.file.display())?;
+        for (verb, names) in [("added", added), ("changed", reconnected), ("removed", removed)] {
+            if !names.is_empty() {
+                write!(f, "; {verb}: {}", names.join(", "))?;
+            }
+        }
+        if added.is_empty() && reconnected.is_empty() && removed.is_empty() {
+            write!(f, "; the connection of each of the {} connectors stays", kept.len())?;
+        }
+        if self.needs_restart {
+            f.write_str("; [server] takes effect at the next start")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! Changes of the configuration file while the gateway runs and clients call.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use loggia::changes::Change;
+use loggia::client::{Client, Negotiation, Subscription};
+use loggia::model::SubscriptionFilter;
+use loggia_gateway::{
+    ConfigChange, ConnectorContext, Gateway, GatewayConfig, GatewayError, GatewayObserver, Redactor,
+};
+use serde_json::json;
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::world::{NOTES, World};
+
+/// The longest time for a change to arrive; reached only if the test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Sends what the gateway reports, as text.
+struct Reports(UnboundedSender<String>);
+
+impl GatewayObserver for Reports {
+    fn config_changed(&self, change: &ConfigChange) {
+        let _ = self.0.send(change.to_string());
+    }
+
+    fn config_refused(&self, file: &Path, error: &GatewayError) {
+        let _ = self.0.send(format!("{} refused: {error}", file.display()));
+    }
+}
+
+/// Starts a gateway whose configuration is read from a file with this text.
+async fn start(world: &World, text: &str) -> (loggia_gateway::GatewayServer, UnboundedReceiver<String>) {
+    write(world, text);
+    let config =
+        GatewayConfig::read(&world.path().join("loggia.toml"), &Redactor::default()).expect("a file");
+    let (sender, reports) = unbounded_channel();
+    let gateway = Gateway::builder(config)
+        .connector_context(ConnectorContext::new(world.credentials("gateway")))
+        .observer(Reports(sender));
+    let server = gateway.build().await.expect("built").serve("127.0.0.1:0").await.expect("served");
+    (server, reports)
+}
+
+/// Replaces the file at once, as editors do.
+fn write(world: &World, text: &str) {
+    let next = world.path().join("next");
+    std::fs::write(&next, text).expect("written");
+    std::fs::rename(next, world.path().join("loggia.toml")).expect("renamed");
+}
+
+async fn report(world: &World, reports: &mut UnboundedReceiver<String>) -> String {
+    let report = tokio::time::timeout(PATIENCE, reports.recv()).await.expect("a report").expect("a gateway");
+    report.replace(&format!("{}/", world.path().display()), "")
+}
+
+/// Calls the note of the connector `notes` again and again, and counts.
+struct Caller {
+    client: Client,
+    calls: AtomicUsize,
+    changes: Mutex<Subscription>,
+}
+
+impl Caller {
+    async fn connect(url: &str, negotiation: Negotiation) -> Caller {
+        let client = Client::builder().negotiation(negotiation).connect(url).await.expect("connected");
+        let filter = SubscriptionFilter { tools_list_changed: Some(true), ..SubscriptionFilter::default() };
+        let changes = Mutex::new(client.listen(filter).await.expect("a subscription"));
+        Caller { client, calls: AtomicUsize::new(0), changes }
+    }
+
+    async fn run(&self, stop: &AtomicBool) {
+        while !stop.load(Ordering::SeqCst) {
+            let result = self.client.call_tool("notes_read", json!({ "path": "note.txt" })).await;
+            let result = result.expect("calls on a connector that stays do not fail");
+            assert_ne!(result.is_error, Some(true), "{result:?}");
+            self.calls.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Waits for changes until the list has the tools of `other`, or has none of them. A client may keep its list until it
+    /// hears of a change.
+    async fn shows(&self, is_listed: bool) {
+        let mut changes = self.changes.lock().await;
+        loop {
+            let tools = self.client.list_all_tools().await.expect("a list");
+            if tools.iter().any(|tool| tool.name == "other_read") == is_listed {
+                return;
+            }
+            assert_eq!(changes.next().await, Some(Change::Tools));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connectors_come_change_and_go_under_load() {
+    let world = World::new();
+    let (server, mut reports) = start(&world, NOTES).await;
+    let mut callers = Vec::new();
+    for negotiation in [Negotiation::Auto, Negotiation::Legacy, Negotiation::Auto] {
+        callers.push(Arc::new(Caller::connect(server.url(), negotiation).await));
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let load: Vec<_> = callers
+        .iter()
+        .map(|caller| {
+            let (caller, stop) = (caller.clone(), stop.clone());
+            tokio::spawn(async move { caller.run(&stop).await })
+        })
+        .collect();
+    let other = "[connectors.other]\nkind = \"builtin\"\nname = \"files\"\n";
+    // Each step: the file, the report, and whether the tools of `other` are listed then.
+    let steps = [
+        (format!("{NOTES}{other}"), "loggia.toml changed; added: other", true),
+        (
+            format!("{NOTES}{other}options = {{ write = true }}\n"),
+            "loggia.toml changed; changed: other",
+            true,
+        ),
+        (
+            format!("{NOTES}{other}options = {{ write = true }}\nkind = 1\n"),
+            "loggia.toml refused: loggia.toml:8:1: ",
+            true,
+        ),
+        (NOTES.to_owned(), "loggia.toml changed; removed: other", false),
+        (
+            format!("[server]\npath = \"/elsewhere\"\n{NOTES}"),
+            "loggia.toml changed; the connection of each of the 1 connectors stays; [server] takes effect at the next start",
+            false,
+        ),
+    ];
+    for (text, expected, is_listed) in steps {
+        write(&world, &text);
+        let report = report(&world, &mut reports).await;
+        assert!(report.starts_with(expected), "{report}");
+        for caller in &callers {
+            let is_shown = caller.shows(is_listed);
+            tokio::time::timeout(PATIENCE, is_shown).await.expect("each client hears of the change");
+        }
+    }
+    stop.store(true, Ordering::SeqCst);
+    for task in load {
+        task.await.expect("no call failed");
+    }
+    assert!(callers.iter().all(|caller| caller.calls.load(Ordering::SeqCst) > 0));
+    server.stop().await.expect("stopped");
+}
