@@ -154,7 +154,7 @@ impl Run {
 }
 
 impl Finished {
-    /// Whether the program ended by itself and well.
+    /// Returns whether the program ended by itself and well.
     pub(crate) fn is_ok(&self) -> bool {
         self.status.is_some_and(|status| status.success())
     }
@@ -203,7 +203,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Whether the program has ended.
+    /// Returns whether the program has ended.
     pub(crate) fn is_over(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }

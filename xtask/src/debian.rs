@@ -24,7 +24,7 @@ pub(crate) fn install(package: &str, is_there: bool) -> Result<(), String> {
     install().or_else(|_| apt(&["update"]).and_then(|()| install()))
 }
 
-/// Whether this program runs as root.
+/// Returns whether this program runs as root.
 pub(crate) fn is_root() -> bool {
     Run::new("id", "id").arg("-u").finish().is_ok_and(|ran| ran.stdout.trim() == "0")
 }

@@ -56,7 +56,7 @@ impl Outcome {
         self.notes.extend(other.notes);
     }
 
-    /// Whether nothing failed.
+    /// Returns whether nothing failed.
     pub(crate) fn is_ok(&self) -> bool {
         self.failed == 0
     }

@@ -105,7 +105,7 @@ impl Question {
         format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{params}{meta}}}}}"#)
     }
 
-    /// Whether `body` answers the message with `id`. A body of several events ends with the answer.
+    /// Returns whether `body` answers the message with `id`. A body of several events ends with the answer.
     pub fn check(&self, id: u64, body: &[u8]) -> Result<(), Failure> {
         if self.kind == Kind::List {
             return if contains(body, b"\"tools\":[") { Ok(()) } else { Err(wrong(body)) };
@@ -136,7 +136,7 @@ pub fn listen(id: u64) -> String {
     )
 }
 
-/// Whether `needle` occurs in `hay`.
+/// Returns whether `needle` occurs in `hay`.
 pub fn contains(hay: &[u8], needle: &[u8]) -> bool {
     hay.windows(needle.len()).any(|window| window == needle)
 }

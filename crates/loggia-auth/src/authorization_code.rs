@@ -34,7 +34,7 @@ pub(crate) struct PendingAuthorization {
     pub(crate) issuer: String,
     #[serde(default, rename = "of_march")]
     pub(crate) is_2025_03_26: bool,
-    /// Whether the server promised an `iss` parameter in the response (RFC 9207).
+    /// True if the server promised an `iss` parameter in the response (RFC 9207).
     #[serde(rename = "names_itself")]
     pub(crate) has_iss_parameter: bool,
     pub(crate) client: ClientRecord,

@@ -24,9 +24,9 @@ pub struct BoundedGlob(GlobSet);
 /// The options of a glob.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GlobOptions {
-    /// Whether only a literal slash in the glob matches a slash.
+    /// True if only a literal slash in the glob matches a slash.
     pub literal_separator: bool,
-    /// Whether capital and small letters are the same.
+    /// True if capital and small letters are the same.
     pub ignore_case: bool,
 }
 

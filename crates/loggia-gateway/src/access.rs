@@ -12,9 +12,9 @@ use crate::error::{GatewayError, Result};
 #[derive(Debug, Clone)]
 pub struct GatewayAccess {
     protected: bool,
-    /// Whether other machines can reach it, directly or through a proxy.
+    /// True if other machines can reach it, directly or through a proxy.
     exposed: bool,
-    /// Whether only this machine can reach it directly.
+    /// True if only this machine can reach it directly.
     local: bool,
     public_url: Option<PublicUrl>,
     provider: Option<String>,
@@ -90,7 +90,7 @@ impl GatewayAccess {
 pub(crate) struct ListenAddress {
     /// The address as the administrator wrote it.
     pub(crate) text: String,
-    /// Whether only this machine can reach it.
+    /// True if only this machine can reach it.
     pub(crate) is_local: bool,
 }
 

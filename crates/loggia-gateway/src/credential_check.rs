@@ -13,7 +13,7 @@ pub struct CredentialCheck {
     pub state: CredentialState,
     /// The credential; `None` where none is saved.
     pub credential: Option<Credential>,
-    /// Whether a token source gives the next token without a sign-in.
+    /// True if a token source gives the next token without a sign-in.
     pub has_source: bool,
 }
 
@@ -22,7 +22,7 @@ pub struct CredentialCheck {
 pub enum CredentialState {
     /// The server takes it.
     Accepted {
-        /// Whether it had expired and was renewed during the check.
+        /// True if it had expired and was renewed during the check.
         was_renewed: bool,
     },
     /// The server takes requests without a credential.

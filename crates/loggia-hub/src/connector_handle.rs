@@ -47,7 +47,7 @@ pub(crate) struct ConnectorHandle {
     forgotten: ArcSwapOption<ListSnapshot>,
     status: watch::Sender<ConnectorStatus>,
     hints: mpsc::Sender<SupervisorHint>,
-    /// Whether it joined a hub that ran already.
+    /// True if it joined a hub that ran already.
     joined_later: bool,
     retirement: OnceLock<Retirement>,
 }

@@ -6,7 +6,7 @@ use crate::upstream_lists::UpstreamLists;
 /// One connector, as the routing table is made of it.
 pub(crate) struct ConnectorView<'a> {
     pub(crate) prefix: &'a str,
-    /// Whether names are listed without the prefix, as far as they are free.
+    /// True if names are listed without the prefix, as far as they are free.
     pub(crate) unprefixed: bool,
     pub(crate) lists: Option<&'a UpstreamLists>,
     /// Lists that are no longer shown: their URIs lead to the connector all the same.

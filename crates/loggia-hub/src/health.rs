@@ -68,7 +68,7 @@ pub(crate) struct Health {
     since: Instant,
     failures: u32,
     last_error: Option<Arc<str>>,
-    /// Whether its lists are shown.
+    /// True if its lists are shown.
     listed: bool,
 }
 

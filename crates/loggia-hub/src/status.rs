@@ -20,7 +20,7 @@ pub struct ConnectorStatus {
     pub state: ConnectorState,
     /// Since when it is up, or since when it is away.
     pub since: Instant,
-    /// Whether it was tried at least once.
+    /// True if it was tried at least once.
     pub tried: bool,
     /// The revision it is spoken to in, while it is up; `None` for one in this process.
     pub version: Option<Version>,
@@ -28,13 +28,13 @@ pub struct ConnectorStatus {
     pub identity: Option<Implementation>,
     /// The number of its entries; while it is down, of those that are still listed.
     pub counts: ListCounts,
-    /// Whether each user has a connection of their own. Then it counts as up, since the state differs by user.
+    /// True if each user has a connection of their own. Then it counts as up, since the state differs by user.
     pub personal: bool,
     /// Why the last attempt failed or the last connection ended, in words for the operator.
     pub last_error: Option<Arc<str>>,
     /// The lists that cannot be read or are not complete, each with the reason, as text for the operator.
     pub problems: Vec<Arc<str>>,
-    /// Whether its lists are those of an earlier run, shown until it is connected.
+    /// True if its lists are those of an earlier run, shown until it is connected.
     pub remembered: bool,
     /// Progress of the start of its process.
     pub starting: Option<StartStatus>,
@@ -113,7 +113,7 @@ impl ConnectorStatus {
         }
     }
 
-    /// Whether it can be used now.
+    /// Returns whether it can be used now.
     pub fn is_up(&self) -> bool {
         self.state == ConnectorState::Up
     }

@@ -20,14 +20,14 @@ use super::node::{
 };
 use super::{CompiledSchema, MAX_CHECK_DEPTH, MAX_STEPS, MAX_VIOLATIONS, message, number};
 
-/// Whether `value` is valid.
+/// Returns whether `value` is valid.
 pub(super) fn holds(compiled: &CompiledSchema, value: &Value) -> bool {
     let mut checker = ValueChecker::new(compiled, false);
     (checker.node(compiled.root, value, &InstancePath::Root, None) || checker.unsure)
         && checker.gave_up.is_none()
 }
 
-/// Whether `value` is valid against one of the nodes.
+/// Returns whether `value` is valid against one of the nodes.
 pub(super) fn holds_at(compiled: &CompiledSchema, node: NodeId, value: &Value) -> bool {
     let mut checker = ValueChecker::new(compiled, false);
     checker.node(node, value, &InstancePath::Root, None) && !checker.unsure && checker.gave_up.is_none()
@@ -73,11 +73,11 @@ type LocationSink<'o, 'v> = Option<&'o mut EvaluatedLocations<'v>>;
 
 struct ValueChecker<'c> {
     compiled: &'c CompiledSchema,
-    /// Whether to write down what is wrong.
+    /// True to write down what is wrong.
     report: bool,
     /// The number of enclosing probes, in which a match may count against the value.
     probes: usize,
-    /// Whether the answer may be wrong for want of a pattern.
+    /// True if the answer may be wrong for want of a pattern.
     unsure: bool,
     violations: Vec<Violation>,
     more: bool,

@@ -120,7 +120,7 @@ impl Violations {
         &self.list
     }
 
-    /// Whether there are more than were reported.
+    /// Returns whether there are more than were reported.
     pub fn is_truncated(&self) -> bool {
         self.more
     }

@@ -64,7 +64,7 @@ pub struct Validator {
 struct CompiledSchema {
     nodes: Vec<SchemaNode>,
     root: NodeId,
-    /// Whether a `$dynamicRef` needs to know which schema resources the check passed through.
+    /// True if a `$dynamicRef` needs to know which schema resources the check passed through.
     dynamic: bool,
 }
 
@@ -109,7 +109,7 @@ impl Validator {
         text::accepts_object(&self.compiled, text, each)
     }
 
-    /// Whether `value` is valid.
+    /// Returns whether `value` is valid.
     pub fn is_valid(&self, value: &Value) -> bool {
         check::holds(&self.compiled, value)
     }

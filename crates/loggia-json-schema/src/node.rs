@@ -67,7 +67,7 @@ impl TypeSet {
         TypeSet(self.0 | other.0)
     }
 
-    /// Whether the type with this bit is among them.
+    /// Returns whether the type with this bit is among them.
     pub(super) fn has(self, bit: u8) -> bool {
         self.0 & bit != 0
     }
@@ -117,7 +117,7 @@ pub(super) struct NumberChecks {
 pub(super) struct StringChecks {
     pub(super) length: CountRange,
     pub(super) pattern: Option<Pattern>,
-    /// Whether there is a pattern that the engine cannot run, in a schema where that is tolerated.
+    /// True if there is a pattern that the engine cannot run, in a schema where that is tolerated.
     pub(super) unusable_pattern: bool,
 }
 

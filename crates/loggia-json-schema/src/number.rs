@@ -16,12 +16,12 @@ pub(super) fn compare(a: &Number, b: &Number) -> Ordering {
     }
 }
 
-/// Whether `number` has no fraction.
+/// Returns whether `number` has no fraction.
 pub(super) fn is_integer(number: &Number) -> bool {
     !number.is_f64() || float(number).fract() == 0.0
 }
 
-/// Whether `number` is `divisor` a whole number of times. `divisor` is positive.
+/// Returns whether `number` is `divisor` a whole number of times. `divisor` is positive.
 pub(super) fn is_multiple(number: &Number, divisor: &Number) -> bool {
     if let (Some(number), Some(divisor)) = (integer(number), integer(divisor)) {
         return divisor != 0 && number % divisor == 0;
@@ -39,7 +39,7 @@ pub(super) fn is_multiple(number: &Number, divisor: &Number) -> bool {
     value == 0 || power.is_some_and(|step| value % step == 0)
 }
 
-/// Whether two values are equal, numbers by value.
+/// Returns whether two values are equal, numbers by value.
 pub(super) fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => compare(a, b) == Ordering::Equal,

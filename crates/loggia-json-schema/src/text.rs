@@ -14,7 +14,7 @@ const MAX_DEPTH: usize = 32;
 /// The most members of an object that are told apart here.
 const MAX_MEMBERS: usize = 64;
 
-/// Whether `text` is certainly a valid object; `each` is given its members. One that is `null` leaves the
+/// Returns whether `text` is certainly a valid object; `each` is given its members. One that is `null` leaves the
 /// answer open: what it means is not the schema's to say alone.
 pub(super) fn accepts_object<'t>(
     compiled: &CompiledSchema,
@@ -124,7 +124,7 @@ impl SchemaNode {
         self.number.is_none() && self.string.is_none() && self.array.is_none() && self.object.is_none()
     }
 
-    /// Whether the type of a string, a number or a boolean says all that is to be known of it.
+    /// Returns whether the type of a string, a number or a boolean says all that is to be known of it.
     fn accepts_by_type(&self, first: u8, text: &[u8]) -> bool {
         match first {
             b'"' => self.string.is_none() && self.types.has(TypeSet::STRING),

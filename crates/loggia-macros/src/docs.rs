@@ -11,7 +11,7 @@ pub(crate) fn of(attributes: &[Attribute]) -> String {
     join(&lines)
 }
 
-/// Whether `attribute` is a documentation comment.
+/// Returns whether `attribute` is a documentation comment.
 pub(crate) fn is_doc(attribute: &Attribute) -> bool {
     attribute.path().is_ident("doc")
 }

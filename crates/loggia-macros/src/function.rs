@@ -22,7 +22,7 @@ pub(crate) struct Function {
     pub(crate) parameters: Vec<FunctionParameter>,
     /// Its return type.
     pub(crate) output: Type,
-    /// Whether the return type means the same outside the signature.
+    /// True if the return type means the same outside the signature.
     pub(crate) output_has_name: bool,
 }
 
@@ -137,7 +137,7 @@ impl Function {
     }
 }
 
-/// Whether `ty` is, or holds, an `impl Trait`.
+/// Returns whether `ty` is, or holds, an `impl Trait`.
 fn has_impl(ty: &Type) -> bool {
     quote!(#ty).to_string().split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "impl")
 }

@@ -56,7 +56,7 @@ impl ErrorCode {
     /// The server does not speak the request's version (2026-07-28).
     pub const UNSUPPORTED_PROTOCOL_VERSION: ErrorCode = ErrorCode(-32022);
 
-    /// Whether only a server of the modern era would send this code: what tells a client that probes
+    /// Returns whether only a server of the modern era would send this code: what tells a client that probes
     /// that it must not fall back to `initialize`.
     pub fn is_modern(self) -> bool {
         matches!(

@@ -140,7 +140,7 @@ impl ParamHeaders {
         Ok(ParamHeaders { params: walk.found })
     }
 
-    /// Whether no argument is mirrored.
+    /// Returns whether no argument is mirrored.
     pub fn is_empty(&self) -> bool {
         self.params.is_empty()
     }
@@ -396,7 +396,7 @@ fn agrees(found: &str, argument: &Value) -> bool {
     }
 }
 
-/// Whether `text` is made of what decimal numbers are made of; `f64`'s own parser takes `inf` and `nan` too.
+/// Returns whether `text` is made of what decimal numbers are made of; `f64`'s own parser takes `inf` and `nan` too.
 fn is_decimal(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'))
 }

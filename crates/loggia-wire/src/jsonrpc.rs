@@ -98,7 +98,7 @@ fn first_byte(text: &[u8]) -> Option<u8> {
     text.iter().copied().find(|b| !b.is_ascii_whitespace())
 }
 
-/// Whether `text` nests deeper than [`MAX_DEPTH`]. Payloads stay raw, so no parser would notice. A text with
+/// Returns whether `text` nests deeper than [`MAX_DEPTH`]. Payloads stay raw, so no parser would notice. A text with
 /// few brackets, which is nearly every text, is cleared by counting them.
 fn too_deep(text: &[u8]) -> bool {
     let opens = |byte: &u8| matches!(byte, b'[' | b'{');

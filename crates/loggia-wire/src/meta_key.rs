@@ -52,7 +52,7 @@ impl<'a> MetaKey<'a> {
         }
     }
 
-    /// Whether the protocol keeps the key for itself: its prefix has `modelcontextprotocol` or `mcp` as its
+    /// Returns whether the protocol keeps the key for itself: its prefix has `modelcontextprotocol` or `mcp` as its
     /// second label, or it is one of the reserved keys without a prefix.
     pub fn is_reserved(self) -> bool {
         match self.prefix {
@@ -108,7 +108,7 @@ pub fn drop_invalid_trace_context(meta: &mut JsonObject) -> Vec<&'static str> {
     dropped
 }
 
-/// Whether `value` is a `traceparent` (W3C Trace Context, section 3.2), of this version or a later one.
+/// Returns whether `value` is a `traceparent` (W3C Trace Context, section 3.2), of this version or a later one.
 pub fn is_traceparent(value: &str) -> bool {
     let Some((known, rest)) = value.split_at_checked(55) else { return false };
     let mut fields = known.split('-');
@@ -126,7 +126,7 @@ pub fn is_traceparent(value: &str) -> bool {
     version != "ff" && !zero(trace) && !zero(parent) && end
 }
 
-/// Whether `value` is a `tracestate` (W3C Trace Context, section 3.3).
+/// Returns whether `value` is a `tracestate` (W3C Trace Context, section 3.3).
 pub fn is_tracestate(value: &str) -> bool {
     const MAX_MEMBERS: usize = 32;
     let mut keys = HashSet::new();
@@ -138,7 +138,7 @@ pub fn is_tracestate(value: &str) -> bool {
     value.len() <= MAX_TRACE_VALUE && members.clone().count() <= MAX_MEMBERS && { members }.all(valid)
 }
 
-/// Whether `value` is a `baggage` (W3C Baggage, section 3.3).
+/// Returns whether `value` is a `baggage` (W3C Baggage, section 3.3).
 pub fn is_baggage(value: &str) -> bool {
     const MAX_MEMBERS: usize = 180;
     value.len() <= MAX_TRACE_VALUE

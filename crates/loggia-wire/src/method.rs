@@ -41,12 +41,12 @@ macro_rules! methods {
                 match self { $(Method::$variant => Some(MethodSender::$sender),)* Method::Other(_) => None }
             }
 
-            /// Whether it is a notification; `false` for a method we do not know.
+            /// Returns whether it is a notification; `false` for a method we do not know.
             pub const fn is_notification(&self) -> bool {
                 match self { $(Method::$variant => matches!(MethodKind::$kind, MethodKind::Notification),)* Method::Other(_) => false }
             }
 
-            /// Whether `version` defines this method. Methods we do not know belong to extensions and are
+            /// Returns whether `version` defines this method. Methods we do not know belong to extensions and are
             /// the service's to judge.
             pub fn exists_in(&self, version: Version) -> bool {
                 match self { $(Method::$variant => ($from..=$to).contains(&version),)* Method::Other(_) => true }
@@ -130,7 +130,7 @@ methods! {
 }
 
 impl Method {
-    /// Whether a server may answer it with `input_required` (MRTR, "Supported Requests").
+    /// Returns whether a server may answer it with `input_required` (MRTR, "Supported Requests").
     pub const fn may_require_input(&self) -> bool {
         matches!(self, Method::CallTool | Method::GetPrompt | Method::ReadResource)
     }

@@ -30,7 +30,7 @@ pub struct RoutingFields<'p> {
     pub uri: Option<&'p [u8]>,
     /// `arguments`.
     pub arguments: Option<&'p [u8]>,
-    /// Whether the request takes a call up again: `inputResponses` or `requestState` is there.
+    /// True if the request takes a call up again: `inputResponses` or `requestState` is there.
     pub again: bool,
 }
 

@@ -57,12 +57,12 @@ impl Version {
         }
     }
 
-    /// Whether requests of this revision are self-contained.
+    /// Returns whether requests of this revision are self-contained.
     pub const fn is_modern(self) -> bool {
         matches!(self.era(), Era::Modern)
     }
 
-    /// Whether this revision sends and receives JSON-RPC batches (2025-03-26 alone requires them).
+    /// Returns whether this revision sends and receives JSON-RPC batches (2025-03-26 alone requires them).
     pub const fn has_batches(self) -> bool {
         matches!(self, Version::V2024_11_05 | Version::V2025_03_26)
     }

@@ -10,9 +10,9 @@ pub(crate) struct Client {
     driver: Driver,
     /// The word its driver knows the era by.
     pub(crate) era: &'static str,
-    /// Whether it would speak the modern revision to a server that does.
+    /// True if it would speak the modern revision to a server that does.
     pub(crate) prefers_modern: bool,
-    /// Whether it refuses to speak anything else.
+    /// True if it refuses to speak anything else.
     pub(crate) only_modern: bool,
 }
 
@@ -57,7 +57,7 @@ const fn pinned(name: &'static str, driver: Driver) -> Client {
 }
 
 impl Client {
-    /// Whether it is the one in this repository.
+    /// Returns whether it is the one in this repository.
     pub(crate) fn is_ours(&self) -> bool {
         matches!(self.driver, Driver::Ours)
     }

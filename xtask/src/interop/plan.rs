@@ -28,7 +28,7 @@ pub(crate) struct Plans(Value);
 pub(crate) struct Plan {
     /// The connector, where there is one.
     pub(crate) connector: Option<&'static str>,
-    /// Whether the server speaks the modern revision.
+    /// True if the server speaks the modern revision.
     pub(crate) modern: bool,
     /// What to call and to expect, by operation.
     pub(crate) steps: Value,

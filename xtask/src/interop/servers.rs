@@ -94,7 +94,7 @@ impl Kind {
         }
     }
 
-    /// Whether it speaks the modern revision.
+    /// Returns whether it speaks the modern revision.
     pub(crate) fn is_modern(self) -> bool {
         !matches!(self, Self::Everything | Self::Filesystem | Self::Memory)
     }

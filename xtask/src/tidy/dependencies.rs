@@ -129,7 +129,7 @@ fn exposures(file: &Source, banned: &[String]) -> Vec<String> {
     complaints
 }
 
-/// Whether a path of crate `name` occurs in `text`.
+/// Returns whether a path of crate `name` occurs in `text`.
 fn begins_path(text: &str, name: &str) -> bool {
     let inside = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let path = format!("{name}::");

@@ -48,7 +48,7 @@ pub(super) fn no_machine(repository: &Repository) -> Vec<String> {
     complaints
 }
 
-/// Whether `line` names an absolute path below `place`, as opposed to a part of a longer path or of a URL.
+/// Returns whether `line` names an absolute path below `place`, as opposed to a part of a longer path or of a URL.
 fn is_place(line: &str, place: &str) -> bool {
     let starts_path =
         |c: char| !c.is_alphanumeric() && !matches!(c, '.' | '_' | '-' | '*' | '}' | '>' | ']' | '/');

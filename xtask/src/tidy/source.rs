@@ -31,7 +31,7 @@ impl Source {
         self.path.ends_with(".rs")
     }
 
-    /// Whether this is source of one of `crates` that ends up in what is shipped.
+    /// Returns whether this is source of one of `crates` that ends up in what is shipped.
     pub(crate) fn ships_in(&self, crates: &[&str]) -> bool {
         self.is_rust() && crates.iter().any(|name| self.path.starts_with(&format!("crates/{name}/src/")))
     }
@@ -60,7 +60,7 @@ impl Source {
     }
 }
 
-/// Whether `word` occurs in `line` with no identifier character on either side.
+/// Returns whether `word` occurs in `line` with no identifier character on either side.
 pub(crate) fn has_word(line: &str, word: &str) -> bool {
     let part_of_name = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(at, _)| {

@@ -14,7 +14,7 @@ pub(super) struct TypeName {
     pub(super) name: String,
     /// The file.
     pub(super) path: String,
-    /// Whether it exists only on some systems or with some features.
+    /// True if it exists only on some systems or with some features.
     pub(super) is_conditional: bool,
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn parse(body: &[u8]) -> serde_json::Result<Call<'_>> {
 }
 
 impl Call<'_> {
-    /// Whether the tool called is the one that tells of its progress.
+    /// Returns whether the tool called is the one that tells of its progress.
     pub(crate) fn tells_progress(&self) -> bool {
         self.params.name == "progress"
     }

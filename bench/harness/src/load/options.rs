@@ -47,7 +47,7 @@ impl Options {
         self.value("--path").unwrap_or("/mcp")
     }
 
-    /// Whether the program is to be ended gently.
+    /// Returns whether the program is to be ended gently.
     pub(crate) fn ends(&self) -> bool {
         self.words.iter().any(|word| word == "--end")
     }

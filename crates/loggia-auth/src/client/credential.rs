@@ -19,7 +19,7 @@ use crate::token_endpoint::TokenResponse;
 pub struct Credential {
     /// The issuer of the token.
     pub issuer: String,
-    /// Whether the issuer was found at the root of the protected server, as 2025-03-26 specifies.
+    /// True if the issuer was found at the root of the protected server, as 2025-03-26 specifies.
     #[serde(default, rename = "of_march")]
     pub is_2025_03_26: bool,
     /// The resource that the token is for.
@@ -32,7 +32,7 @@ pub struct Credential {
     /// The access token.
     #[serde(serialize_with = "Secret::reveal")]
     pub access_token: Secret,
-    /// Whether the token is bound to a key (RFC 9449), and not a bearer token.
+    /// True if the token is bound to a key (RFC 9449), and not a bearer token.
     #[serde(default)]
     pub dpop: bool,
     /// The key that the token is bound to: PKCS #8 in base64url.

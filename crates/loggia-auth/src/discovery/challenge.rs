@@ -14,7 +14,7 @@ const MOST_BYTES: usize = 16 << 10;
 /// The parameters of a `WWW-Authenticate` challenge (RFC 6750, section 3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BearerChallenge {
-    /// Whether the server wants tokens that are bound to a key (RFC 9449).
+    /// True if the server wants tokens that are bound to a key (RFC 9449).
     pub dpop: bool,
     /// The URL of the resource metadata (RFC 9728).
     pub resource_metadata: Option<String>,

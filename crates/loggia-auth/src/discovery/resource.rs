@@ -22,7 +22,7 @@ pub struct ResourceMetadata {
     /// The name for users.
     #[serde(default)]
     pub resource_name: Option<String>,
-    /// Whether the server accepts only tokens that are bound to a key.
+    /// True if the server accepts only tokens that are bound to a key.
     #[serde(default)]
     pub dpop_bound_access_tokens_required: bool,
     /// The algorithms of the DPoP proofs that the server accepts.

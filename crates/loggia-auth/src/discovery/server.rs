@@ -26,7 +26,7 @@ pub struct AuthorizationServerMetadata {
     pub issuer: String,
     /// The origin of the metadata.
     pub origin: MetadataOrigin,
-    /// Whether it was found at the root of the protected server, as 2025-03-26 specifies.
+    /// True if it was found at the root of the protected server, as 2025-03-26 specifies.
     pub is_2025_03_26: bool,
     /// The authorization endpoint.
     pub authorization_endpoint: Option<Url>,
@@ -56,13 +56,13 @@ pub struct AuthorizationServerFeatures {
     pub token_endpoint_auth_signing_alg_values_supported: Vec<String>,
     /// The PKCE methods.
     pub code_challenge_methods_supported: Vec<String>,
-    /// Whether authorization responses have an `iss` parameter (RFC 9207).
+    /// True if authorization responses have an `iss` parameter (RFC 9207).
     pub authorization_response_iss_parameter_supported: bool,
-    /// Whether a `client_id` may be the URL of a Client ID Metadata Document.
+    /// True if a `client_id` may be the URL of a Client ID Metadata Document.
     pub client_id_metadata_document_supported: bool,
     /// The algorithms of DPoP proofs (RFC 9449).
     pub dpop_signing_alg_values_supported: Vec<String>,
-    /// Whether authorization requests have to be pushed.
+    /// True if authorization requests have to be pushed.
     pub require_pushed_authorization_requests: bool,
 }
 

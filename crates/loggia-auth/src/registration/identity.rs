@@ -41,7 +41,7 @@ pub struct ClientIdentity {
     pub metadata_document: Option<Url>,
     /// The key whose public half is in that document, if its authentication method is `private_key_jwt`.
     pub document_key: Option<Arc<SigningKey>>,
-    /// Whether to use dynamic registration if nothing else is possible.
+    /// True to use dynamic registration if nothing else is possible.
     pub dynamic: bool,
 }
 

@@ -13,7 +13,7 @@ use super::error::{FetchError, redacted};
 /// The requests that a [`RestrictedHttpClient`](super::RestrictedHttpClient) allows.
 #[derive(Debug, Clone)]
 pub struct FetchPolicy {
-    /// Whether loopback addresses are allowed, by `http` too. For development and for tests.
+    /// True if loopback addresses are allowed, by `http` too. For development and for tests.
     pub loopback: bool,
     /// Networks that are allowed although they are not public, by `https`.
     pub networks: Vec<IpNetwork>,

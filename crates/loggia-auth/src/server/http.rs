@@ -36,7 +36,7 @@ pub(super) struct OAuthError {
     pub(super) status: StatusCode,
     /// A nonce that the client should use in its next proof.
     pub(super) nonce: Option<String>,
-    /// Whether the response asks for HTTP Basic authentication, because the client used it.
+    /// True if the response asks for HTTP Basic authentication, because the client used it.
     pub(super) is_basic_challenge: bool,
 }
 

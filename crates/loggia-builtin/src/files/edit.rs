@@ -33,7 +33,7 @@ pub struct EditRequest {
     pub path: String,
     /// The changes. Each applies to what the one before left.
     pub edits: Vec<Edit>,
-    /// Whether to show the diff and change nothing.
+    /// True to show the diff and change nothing.
     pub dry_run: bool,
     /// The hash of the content that the edits are meant for.
     pub if_unchanged: Option<String>,
@@ -46,7 +46,7 @@ pub struct Edit {
     pub old: String,
     /// The text that takes its place.
     pub new: String,
-    /// Whether every occurrence is changed; otherwise there must be exactly one.
+    /// True if every occurrence is changed; otherwise there must be exactly one.
     pub replace_all: bool,
 }
 

@@ -12,11 +12,11 @@ pub struct FindRequest {
     pub glob: String,
     /// The directory to search.
     pub path: String,
-    /// Whether capital and small letters are the same.
+    /// True if capital and small letters are the same.
     pub ignore_case: bool,
-    /// Whether names that begin with a dot are searched.
+    /// True if names that begin with a dot are searched.
     pub hidden: bool,
-    /// Whether what a `.gitignore` excludes is searched.
+    /// True if what a `.gitignore` excludes is searched.
     pub ignored: bool,
     /// The most paths to return; by default the limit of a page.
     pub limit: Option<usize>,

@@ -43,9 +43,9 @@ const PATTERN: usize = 4 << 20;
 pub struct GrepRequest {
     /// The pattern: a regular expression, in the syntax of the `regex` crate.
     pub pattern: String,
-    /// Whether the pattern is plain text instead.
+    /// True if the pattern is plain text instead.
     pub literal: bool,
-    /// Whether capital and small letters are the same.
+    /// True if capital and small letters are the same.
     pub ignore_case: bool,
     /// A file, or a directory whose files are searched.
     pub path: String,
@@ -53,9 +53,9 @@ pub struct GrepRequest {
     pub glob: Option<String>,
     /// Lines shown before and after each match.
     pub context: usize,
-    /// Whether names that begin with a dot are searched.
+    /// True if names that begin with a dot are searched.
     pub hidden: bool,
-    /// Whether what a `.gitignore` excludes is searched.
+    /// True if what a `.gitignore` excludes is searched.
     pub ignored: bool,
     /// The most matching lines to return.
     pub limit: Option<usize>,
@@ -251,7 +251,7 @@ struct LineSink<'m> {
     room: usize,
     lines: Vec<MatchLine>,
     matches: usize,
-    /// Whether there is a match for which there was no room.
+    /// True if there is a match for which there was no room.
     cut: bool,
     binary: bool,
 }

@@ -14,9 +14,9 @@ pub struct ListRequest {
     pub path: String,
     /// The number of levels below it.
     pub depth: usize,
-    /// Whether names that begin with a dot are shown.
+    /// True if names that begin with a dot are shown.
     pub hidden: bool,
-    /// Whether what a `.gitignore` excludes is shown.
+    /// True if what a `.gitignore` excludes is shown.
     pub ignored: bool,
     /// The most entries to return; by default the limit of a page.
     pub limit: Option<usize>,

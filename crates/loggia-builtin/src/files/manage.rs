@@ -23,7 +23,7 @@ pub struct MoveRequest {
     pub from: String,
     /// The whole new path. Missing parent directories are created.
     pub to: String,
-    /// Whether a file that is there may be replaced.
+    /// True if a file that is there may be replaced.
     pub overwrite: bool,
 }
 
@@ -32,7 +32,7 @@ pub struct MoveRequest {
 pub struct DeleteRequest {
     /// The file, link or directory.
     pub path: String,
-    /// Whether a directory is deleted with all that is in it.
+    /// True if a directory is deleted with all that is in it.
     pub recursive: bool,
 }
 

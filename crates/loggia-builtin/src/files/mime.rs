@@ -7,7 +7,7 @@ pub(super) fn by_name(name: &str) -> Option<&'static str> {
     TABLE.iter().find(|(known, _)| *known == extension).map(|(_, mime)| *mime)
 }
 
-/// Whether a host shows the file as a picture or plays it.
+/// Returns whether a host shows the file as a picture or plays it.
 pub(super) fn is_media(name: &str) -> bool {
     by_name(name).is_some_and(|mime| mime.starts_with("image/") || mime.starts_with("audio/"))
 }

@@ -67,7 +67,7 @@ pub struct Files {
     /// The absolute forms of the root that a caller's absolute path may begin with.
     roots: Arc<[PathBuf]>,
     options: FilesOptions,
-    /// Whether the folder as a whole is one that other programs execute or trust.
+    /// True if the folder as a whole is one that other programs execute or trust.
     root_is_sensitive: bool,
     /// Held while something changes, so that changes made here do not interleave.
     changes: Arc<Mutex<()>>,
@@ -77,9 +77,9 @@ pub struct Files {
 /// The permissions and limits of a folder.
 #[derive(Debug, Clone, Default)]
 pub struct FilesOptions {
-    /// Whether anything may be changed.
+    /// True if anything may be changed.
     pub writable: bool,
-    /// Whether files may be changed that other programs execute or trust, such as `.git`, profiles of shells and tasks of
+    /// True if files may be changed that other programs execute or trust, such as `.git`, profiles of shells and tasks of
     /// editors.
     pub write_sensitive: bool,
     /// The bounds.
@@ -200,7 +200,7 @@ impl Files {
         Some(format!("/{path}")).filter(|absolute| self.parse(absolute).is_ok())
     }
 
-    /// Whether anything may be changed.
+    /// Returns whether anything may be changed.
     pub fn is_writable(&self) -> bool {
         self.options.writable
     }

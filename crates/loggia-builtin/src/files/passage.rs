@@ -28,7 +28,7 @@ pub(super) struct FoundPassage {
     pub(super) raw: Range<usize>,
     /// The first byte in the plain text.
     plain: usize,
-    /// Whether the text ends before the last line end of the passage.
+    /// True if the text ends before the last line end of the passage.
     ends_early: bool,
 }
 

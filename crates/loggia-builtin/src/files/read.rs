@@ -21,7 +21,7 @@ pub struct ReadRequest {
     pub range: ReadRange,
     /// The most bytes to return.
     pub max_bytes: Option<usize>,
-    /// Whether each line begins with its number and a tab.
+    /// True if each line begins with its number and a tab.
     pub line_numbers: bool,
 }
 
@@ -157,7 +157,7 @@ impl BoundedRead<'_> {
         self.bytes(0, None)
     }
 
-    /// Whether the file begins like text.
+    /// Returns whether the file begins like text.
     fn probe(&mut self) -> Result<bool> {
         let mut head = Vec::new();
         self.seek(0)?;
@@ -247,7 +247,7 @@ impl Content {
         }
     }
 
-    /// Whether it is nothing at all.
+    /// Returns whether it is nothing at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -27,9 +27,9 @@ const MAX_DEPTH: usize = 100;
 /// The directory, depth and filters of a walk.
 #[derive(Debug, Clone, Default)]
 pub(super) struct WalkOptions {
-    /// Whether names that begin with a dot are shown.
+    /// True if names that begin with a dot are shown.
     pub(super) hidden: bool,
-    /// Whether what a `.gitignore` excludes is shown.
+    /// True if what a `.gitignore` excludes is shown.
     pub(super) ignored: bool,
     /// The number of levels to show; `None` for all.
     pub(super) depth: Option<usize>,

@@ -17,7 +17,7 @@ pub struct WriteRequest {
     pub path: String,
     /// All of its content.
     pub content: Vec<u8>,
-    /// Whether a file that exists may be replaced.
+    /// True if a file that exists may be replaced.
     pub overwrite: bool,
     /// The hash of the content that the caller means to replace.
     pub if_unchanged: Option<String>,

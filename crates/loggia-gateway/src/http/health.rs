@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 pub(super) struct HealthChecks {
     hub: Arc<Hub>,
     shutdown: Shutdown,
-    /// Whether every caller may know the connectors.
+    /// True if every caller may know the connectors.
     names_connectors: bool,
 }
 

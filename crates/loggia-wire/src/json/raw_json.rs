@@ -96,7 +96,7 @@ impl RawJson {
         self.as_text().to_value()
     }
 
-    /// Whether the value is an object.
+    /// Returns whether the value is an object.
     pub fn is_object(&self) -> bool {
         self.0.first() == Some(&b'{')
     }

@@ -135,7 +135,7 @@ impl<'t> Scanner<'t> {
         self.at
     }
 
-    /// Whether nothing follows.
+    /// Returns whether nothing follows.
     pub fn end(mut self) -> Option<()> {
         self.peek().is_none().then_some(())
     }

@@ -42,7 +42,7 @@ impl<K: PartialEq, V> VecMap<K, V> {
         self.position(key).map(|at| &mut self.0[at].1)
     }
 
-    /// Whether `key` has a value.
+    /// Returns whether `key` has a value.
     pub fn contains_key<Q: PartialEq + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,

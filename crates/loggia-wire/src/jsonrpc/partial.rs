@@ -11,11 +11,11 @@ use super::Id;
 pub struct PartialEnvelope {
     /// The id, where it was found.
     pub id: Option<Id>,
-    /// Whether it has a `method`: it is a request or a notification.
+    /// True if it has a `method`: it is a request or a notification.
     pub has_method: bool,
-    /// Whether it has a `result` or an `error`, or begins one: it is a response.
+    /// True if it has a `result` or an `error`, or begins one: it is a response.
     pub has_outcome: bool,
-    /// Whether it has the member `jsonrpc`: it is meant to be a message.
+    /// True if it has the member `jsonrpc`: it is meant to be a message.
     pub is_json_rpc: bool,
 }
 

@@ -60,12 +60,12 @@ pub struct ElicitationCapability {
 }
 
 impl ElicitationCapability {
-    /// Whether it can show a form: said, or implied by saying nothing else.
+    /// Returns whether it can show a form: said, or implied by saying nothing else.
     pub fn supports_form(&self) -> bool {
         self.form.is_some() || self.url.is_none()
     }
 
-    /// Whether it can open a URL.
+    /// Returns whether it can open a URL.
     pub fn supports_url(&self) -> bool {
         self.url.is_some()
     }

@@ -130,7 +130,7 @@ impl CallToolResult {
         CallToolResult { structured_content: Some(value), ..CallToolResult::text(text) }
     }
 
-    /// Whether the tool failed.
+    /// Returns whether the tool failed.
     pub fn failed(&self) -> bool {
         self.is_error.unwrap_or(false)
     }

@@ -76,9 +76,9 @@ pub(crate) enum RequestFailure {
 pub(crate) struct SessionRefusal {
     /// The answer of the server.
     pub error: Error,
-    /// Whether the server may have processed the request.
+    /// True if the server may have processed the request.
     pub may_have_run: bool,
-    /// Whether the session of the request is still in use; otherwise a new one was begun meanwhile.
+    /// True if the session of the request is still in use; otherwise a new one was begun meanwhile.
     pub current: bool,
 }
 

@@ -113,7 +113,7 @@ pub(crate) struct ClientState {
     /// Given when the client's task ends, with it every request made without it.
     #[cfg(feature = "http-client")]
     over: Shutdown,
-    /// Whether requests are mirrored into headers.
+    /// True if requests are mirrored into headers.
     mirrors: bool,
     cache: Mutex<ReplyCache>,
     tools: Mutex<Tools>,

@@ -33,7 +33,7 @@ const LEGACY: Duration = Duration::from_secs(20);
 #[derive(Default)]
 struct PairPipe {
     messages: VecDeque<(Instant, Bytes)>,
-    /// Whether whatever goes in is lost.
+    /// True if whatever goes in is lost.
     cut: bool,
 }
 

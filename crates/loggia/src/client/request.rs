@@ -38,7 +38,7 @@ pub struct RequestOptions {
     pub on_notification: Option<NotificationSink>,
     /// Handling of questions that the server asks before it answers.
     pub input: InputPolicy,
-    /// Whether an answer that was kept will do, and this one may be kept.
+    /// True if an answer that was kept will do, and this one may be kept.
     pub cache: bool,
 }
 

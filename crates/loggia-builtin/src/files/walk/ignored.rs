@@ -82,7 +82,7 @@ impl IgnoreRules {
         self.levels.pop();
     }
 
-    /// Whether the path is excluded. The deepest directory with an opinion decides.
+    /// Returns whether the path is excluded. The deepest directory with an opinion decides.
     pub(super) fn contains(&self, path: &str, name: &str, is_dir: bool) -> bool {
         let levels = self.levels.iter().rev();
         let decided = levels.map(|level| level.rules.matched(Path::new(&path[level.prefix..]), is_dir));

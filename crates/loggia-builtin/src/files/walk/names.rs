@@ -35,7 +35,7 @@ pub(super) enum ChunkStart {
 #[derive(Debug, Default)]
 pub(super) struct NameChunk {
     pub(super) names: BTreeMap<EntryName, Kind>,
-    /// Whether there are names after these.
+    /// True if there are names after these.
     pub(super) more: bool,
 }
 

@@ -41,12 +41,12 @@ pub(crate) struct EngineSettings {
     /// The longest time without a sign of work before the first message of a server that is started as a process;
     /// `None` where no process is started.
     pub start_limit: Option<Duration>,
-    /// Whether each request has a stream of its own (Streamable HTTP): then closing it is cancelling, in
+    /// True if each request has a stream of its own (Streamable HTTP): then closing it is cancelling, in
     /// the modern era.
     pub own_streams: bool,
-    /// Whether a connection that ends can be opened again.
+    /// True if a connection that ends can be opened again.
     pub reopens: bool,
-    /// Whether the HTTP+SSE transport may be tried.
+    /// True if the HTTP+SSE transport may be tried.
     pub sse_allowed: bool,
     /// Most questions of the server's that are answered at once.
     pub most_asks: usize,
@@ -81,9 +81,9 @@ pub(crate) struct OutgoingCall {
     /// Overrides what is declared, in the modern era.
     pub capabilities: Option<ClientCapabilities>,
     pub log_level: Option<LoggingLevel>,
-    /// Whether to ask for progress.
+    /// True to ask for progress.
     pub progress: bool,
-    /// Whether the server's questions during this request have a handler of their own.
+    /// True if the server's questions during this request have a handler of their own.
     pub own_input: bool,
     pub timing: CallTiming,
     /// The arguments that HTTP repeats in headers, encoded.
@@ -169,7 +169,7 @@ struct OpeningRequest {
     /// Time of the probe, or of the first message of the server after it.
     since: Instant,
     limit: Duration,
-    /// Whether no answer within the limit is an answer, too: that of an old server.
+    /// True if no answer within the limit is an answer, too: that of an old server.
     is_probe: bool,
 }
 

@@ -14,7 +14,7 @@ pub(super) struct PendingCall {
     pub(super) call: OutgoingCall,
     /// The revision it was sent in; `None` while it waits to be sent.
     pub(super) sent: Option<Version>,
-    /// Whether it went back to waiting once.
+    /// True if it went back to waiting once.
     pub(super) retried: bool,
     pub(super) idle_at: Option<Instant>,
     pub(super) total_at: Option<Instant>,

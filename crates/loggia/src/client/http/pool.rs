@@ -66,7 +66,7 @@ struct PoolState {
 #[derive(Default)]
 struct PoolConnections {
     at_rest: Vec<Http1ClientConnection>,
-    /// Whether a task will close what was at rest for too long.
+    /// True if a task will close what was at rest for too long.
     swept: bool,
     http2: Option<http2::SendRequest<Full<Bytes>>>,
 }

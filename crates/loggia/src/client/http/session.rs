@@ -16,7 +16,7 @@ pub(super) struct SessionErrorResponse<'a> {
     pub(super) headers: &'a HeaderMap,
     /// The JSON-RPC error in the body.
     pub(super) error: Option<&'a RpcError>,
-    /// Whether that error has the id of the request: then the server read the request.
+    /// True if that error has the id of the request: then the server read the request.
     pub(super) answers: bool,
 }
 

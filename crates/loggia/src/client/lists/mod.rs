@@ -180,7 +180,7 @@ struct ListReading<P: ListPage> {
     listing: Listing<P::Entry>,
     /// The cursor of the next page; `None` for the first one.
     cursor: Option<String>,
-    /// Whether there is no next page.
+    /// True if there is no next page.
     over: bool,
     cursors: HashSet<String>,
     keys: HashSet<String>,

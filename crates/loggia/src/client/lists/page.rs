@@ -35,7 +35,7 @@ pub(super) struct PageRead<P> {
     pub(super) warnings: Vec<ListWarning>,
     /// The length of the page.
     pub(super) bytes: usize,
-    /// Whether the list is over its bound.
+    /// True if the list is over its bound.
     pub(super) cut: bool,
 }
 

@@ -13,7 +13,7 @@ pub(super) struct ProcessStat {
     /// The time of its start, in clock ticks since that of the system. A number is used again, a number with a start is
     /// not.
     pub(super) start: u64,
-    /// Whether it runs, waits for a processor, or waits for a disk.
+    /// True if it runs, waits for a processor, or waits for a disk.
     pub(super) runnable: bool,
     /// The processor time that it has used, in clock ticks.
     pub(super) ticks: u64,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub struct StartProgress {
     /// The time since it was started.
     pub elapsed: Duration,
-    /// Whether it did anything since the report before: used the processor, read or wrote.
+    /// True if it did anything since the report before: used the processor, read or wrote.
     pub working: bool,
     /// The last line of its error output.
     pub last_line: Option<String>,
