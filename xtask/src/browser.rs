@@ -49,8 +49,8 @@ fn sign_in() -> Result<Finished, String> {
     run.env("PYTHONPATH", peers::python_packages()).limit(LIMIT).finish()
 }
 
-/// A `loggia up` to be started, which serves the fixture and more to people who signed in, with everything it keeps in
-/// a folder of its own.
+/// Creates a `loggia up` to be started, which serves the fixture and more to people who signed in, with everything it
+/// keeps in a folder of its own.
 fn up(work: &Path, name: &str, host: &str, more: &str) -> Result<Value, String> {
     let (work, port) = (work.join(name), free_port()?);
     let base = format!("http://{host}:{port}");
@@ -77,7 +77,7 @@ fn up(work: &Path, name: &str, host: &str, more: &str) -> Result<Value, String> 
     Ok(json!({ "command": command, "url": format!("{base}/mcp") }))
 }
 
-/// A check for each line that the driver printed.
+/// Creates a check for each line that the driver printed.
 fn outcome(finished: &Finished) -> Outcome {
     let mut outcome = Outcome::default();
     let lines = finished.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());

@@ -171,7 +171,7 @@ fn fuzz_build() -> Run {
         .env("RUSTFLAGS", COVERAGE)
 }
 
-/// The target triple of this machine.
+/// Returns the target triple of this machine.
 fn host() -> String {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let said = Run::new(rustc, "rustc-version").arg("-vV").finish().map(|ran| ran.stdout).unwrap_or_default();
@@ -242,7 +242,8 @@ fn cargo_test(log: &str, what: &[&str], prepared: impl FnOnce(Run) -> Run) -> Ou
     }
 }
 
-/// A run whose tests were counted from its output; a bad end that no counted test explains is one more failure.
+/// Creates a run whose tests were counted from its output; a bad end that no counted test explains is one more
+/// failure.
 fn counted(name: &str, finished: &Finished, (passed, failed): (usize, usize)) -> Outcome {
     let mut outcome = Outcome { passed, failed, ..Outcome::default() };
     if failed > 0 {

@@ -208,7 +208,7 @@ impl Daemon {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// The end of what the program wrote on standard error.
+    /// Returns the end of what the program wrote on standard error.
     pub(crate) fn tail(&self) -> String {
         tail(&read(&self.log, "err"), 20)
     }
@@ -240,7 +240,7 @@ impl Drop for Daemon {
     }
 }
 
-/// A port of the loopback address that was free a moment ago.
+/// Creates a port of the loopback address that was free a moment ago.
 pub(crate) fn free_port() -> Result<u16, String> {
     TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
@@ -248,7 +248,7 @@ pub(crate) fn free_port() -> Result<u16, String> {
         .map_err(|e| format!("no free port: {e}"))
 }
 
-/// The last `lines` lines of `text`.
+/// Returns the last `lines` lines of `text`.
 pub(crate) fn tail(text: &str, lines: usize) -> String {
     let all: Vec<&str> = text.trim_end().lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")

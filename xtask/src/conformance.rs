@@ -57,7 +57,7 @@ enum Leg {
 }
 
 impl Leg {
-    /// The suite's word for it.
+    /// Returns the suite's word for it.
     fn word(self) -> &'static str {
         match self {
             Leg::Server => "server",
@@ -202,7 +202,7 @@ impl Invocation {
         self.suite(results, &["--command", client])
     }
 
-    /// The example runs the suite, because somebody has to be the person who signs in.
+    /// Returns the example runs the suite, because somebody has to be the person who signs in.
     fn against_authorization_server(&self, results: &Path) -> Result<Finished, String> {
         let port = free_port()?.to_string();
         let example =
@@ -261,7 +261,7 @@ impl Invocation {
         outcome
     }
 
-    /// Every scenario that the revision's requirements name was run.
+    /// Returns every scenario that the revision's requirements name was run.
     fn nothing_missing(&self, scenarios: &Scenarios) -> Outcome {
         let mut outcome = Outcome::default();
         let Some(revision) = self.name.rsplit_once("required ").map(|(_, revision)| revision) else {
@@ -301,7 +301,7 @@ fn is_later(scenario: &str) -> bool {
     LATER.iter().any(|(start, _)| scenario.starts_with(start))
 }
 
-/// The scenarios a revision requires, from the list below `server:` or `client:` of the suite's own file.
+/// Returns the scenarios a revision requires, from the list below `server:` or `client:` of the suite's own file.
 fn required(revision: &str, leg: Leg) -> Result<Vec<String>, String> {
     let path = peers::npm_file(&format!("@modelcontextprotocol/conformance/requirements/{revision}.yaml"));
     let text = std::fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
@@ -383,7 +383,7 @@ fn bless(seen: &Inventory) -> Result<(), String> {
     std::fs::write(inventory_file(), text).map_err(|e| format!("{}: {e}", inventory_file().display()))
 }
 
-/// Every check in the committed inventory passed again.
+/// Returns every check in the committed inventory passed again.
 fn nothing_vanished(seen: &Inventory) -> Outcome {
     let mut outcome = Outcome::default();
     let inventory = match inventory() {

@@ -17,7 +17,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// One test that failed.
+    /// Returns one test that failed.
     pub(crate) fn failure(message: impl Into<String>) -> Self {
         let mut outcome = Self::default();
         outcome.fail(message);

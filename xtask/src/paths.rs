@@ -3,27 +3,27 @@
 
 use std::path::{Path, PathBuf};
 
-/// The root of the repository.
+/// Returns the root of the repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the repository").to_path_buf()
 }
 
-/// The folder of everything that is not part of the repository.
+/// Returns the folder of everything that is not part of the repository.
 pub(crate) fn work() -> PathBuf {
     target().join("xtask")
 }
 
-/// The folder Cargo builds into.
+/// Returns the folder Cargo builds into.
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// A program built in the release profile.
+/// Creates a program built in the release profile.
 pub(crate) fn release(name: &str) -> PathBuf {
     target().join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// The folder `name` below the work folder, empty.
+/// Returns the folder `name` below the work folder, empty.
 pub(crate) fn fresh(name: &str) -> Result<PathBuf, String> {
     let dir = work().join(name);
     if dir.exists() {

@@ -45,17 +45,17 @@ pub(crate) fn real_servers() -> Result<(), String> {
     python_env(&real_servers_dir().join("redis"), &from.join("requirements-redis.txt"))
 }
 
-/// The file `path` of a real server from npm.
+/// Returns the file `path` of a real server from npm.
 pub(crate) fn real_server_file(path: &str) -> PathBuf {
     real_servers_dir().join("npm/node_modules").join(path)
 }
 
-/// The Python of the environment `name` of real servers.
+/// Returns the Python of the environment `name` of real servers.
 pub(crate) fn real_server_python(name: &str) -> PathBuf {
     existing_python(&real_servers_dir().join(name))
 }
 
-/// The packages of the environment `name`, where it is a folder only.
+/// Returns the packages of the environment `name`, where it is a folder only.
 pub(crate) fn real_server_python_packages(name: &str) -> PathBuf {
     packages_of(&real_servers_dir().join(name))
 }
@@ -84,12 +84,12 @@ fn python_env(dir: &Path, lock: &Path) -> Result<(), String> {
     })
 }
 
-/// A run of one of our drivers or servers in JavaScript.
+/// Creates a run of one of our drivers or servers in JavaScript.
 pub(crate) fn node_script(script: &str, log: &str) -> Run {
     Run::new(node(), log).arg(npm_dir().join(script)).current_dir(&npm_dir())
 }
 
-/// A run of one of our drivers or servers in Python.
+/// Creates a run of one of our drivers or servers in Python.
 pub(crate) fn python_script(script: &str, log: &str) -> Run {
     let (program, args) = python_command(script);
     Run::new(program, log).args(args).env("PYTHONPATH", python_packages())
@@ -100,22 +100,22 @@ pub(crate) fn python_packages() -> PathBuf {
     packages_of(&python_dir())
 }
 
-/// The program and the arguments that run a Python script.
+/// Returns the program and the arguments that run a Python script.
 pub(crate) fn python_command(script: &str) -> (PathBuf, Vec<PathBuf>) {
     (existing_python(&python_dir()), vec![interop().join(script)])
 }
 
-/// The entry point of an npm package's program, to be run by [`node`].
+/// Returns the entry point of an npm package's program, to be run by [`node`].
 pub(crate) fn npm_file(path: &str) -> PathBuf {
     npm_dir().join("node_modules").join(path)
 }
 
-/// The folder that holds the npm peers and our drivers for them.
+/// Returns the folder that holds the npm peers and our drivers for them.
 pub(crate) fn npm_dir() -> PathBuf {
     paths::work().join("npm")
 }
 
-/// The peers' Node, or the machine's where theirs is not published.
+/// Returns the peers' Node, or the machine's where theirs is not published.
 pub(crate) fn node() -> PathBuf {
     let (system, architecture) = match (std::env::consts::OS, std::env::consts::ARCH) {
         ("macos", arch) => ("darwin", arch),
@@ -147,7 +147,7 @@ fn packages_of(dir: &Path) -> PathBuf {
     dir.join("packages")
 }
 
-/// The Python of an environment, or the machine's where it comes without `venv`.
+/// Returns the Python of an environment, or the machine's where it comes without `venv`.
 fn existing_python(dir: &Path) -> PathBuf {
     let own = python_of(dir);
     if own.exists() { own } else { "python3".into() }

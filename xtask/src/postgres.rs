@@ -19,7 +19,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// The server to test with; `None` where there is none.
+    /// Returns the server to test with; `None` where there is none.
     pub(crate) fn start() -> Result<Option<Self>, String> {
         if let Some(url) = given() {
             return Ok(Some(Self { url, _own: None }));
@@ -59,7 +59,7 @@ fn given() -> Option<String> {
     std::env::var(VARIABLE).ok()
 }
 
-/// The folder of the newest version's programs.
+/// Returns the folder of the newest version's programs.
 fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
     let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();

@@ -67,29 +67,29 @@ struct Text<'a> {
 }
 
 impl Question {
-    /// A question whose argument has `bytes` bytes.
+    /// Creates a question whose argument has `bytes` bytes.
     pub fn new(era: Era, kind: Kind, bytes: usize) -> Self {
         let text = TEXT.repeat(bytes.div_ceil(TEXT.len()));
         let tool = if kind == Kind::Progress { "progress" } else { "echo" };
         Self { era, kind, text: text[..bytes].to_owned(), tool: tool.to_owned() }
     }
 
-    /// The same question to another tool that answers like `echo`.
+    /// Returns the same question to another tool that answers like `echo`.
     pub fn called(self, tool: &str) -> Self {
         Self { tool: tool.to_owned(), ..self }
     }
 
-    /// The method, as `Mcp-Method` repeats it.
+    /// Returns the method, as `Mcp-Method` repeats it.
     pub fn method(&self) -> &'static str {
         if self.kind == Kind::List { "tools/list" } else { "tools/call" }
     }
 
-    /// The tool's name, as `Mcp-Name` repeats it.
+    /// Returns the tool's name, as `Mcp-Name` repeats it.
     pub fn tool(&self) -> Option<&str> {
         (self.kind != Kind::List).then_some(self.tool.as_str())
     }
 
-    /// The message with `id`.
+    /// Returns the message with `id`.
     pub fn body(&self, id: u64) -> String {
         let token = if self.kind == Kind::Progress { r#""progressToken":7"# } else { "" };
         let meta = match (self.era, token) {
@@ -145,7 +145,7 @@ fn comma(next: &str) -> &'static str {
     if next.is_empty() { "" } else { "," }
 }
 
-/// The data of the last event, or the whole where it is no stream of events.
+/// Returns the data of the last event, or the whole where it is no stream of events.
 fn last_message(body: &[u8]) -> &[u8] {
     if body.first() == Some(&b'{') {
         return body;

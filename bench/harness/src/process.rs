@@ -19,7 +19,7 @@ pub fn command(program: &[String], pin: Option<&str>) -> Command {
     command
 }
 
-/// The process id of a program that runs.
+/// Returns the process id of a program that runs.
 pub fn pid(child: &Child) -> Result<u32, Failure> {
     child.id().ok_or_else(|| "the server has exited".into())
 }
@@ -50,7 +50,7 @@ pub fn rss_kib(pid: u32) -> io::Result<u64> {
     status(pid, "VmRSS:")
 }
 
-/// The most memory that process `pid` has ever had resident, in KiB.
+/// Returns the most memory that process `pid` has ever had resident, in KiB.
 pub fn peak_kib(pid: u32) -> io::Result<u64> {
     status(pid, "VmHWM:")
 }

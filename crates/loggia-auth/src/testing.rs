@@ -20,7 +20,7 @@ pub(crate) struct TestServer {
 }
 
 impl TestServer {
-    /// A URL of the server.
+    /// Returns a URL of the server.
     pub(crate) fn url(&self, path: &str) -> Url {
         self.base.join(path).expect("it is a path")
     }
@@ -32,7 +32,7 @@ impl Drop for TestServer {
     }
 }
 
-/// A JSON answer.
+/// Creates a JSON answer.
 pub(crate) fn answer(status: u16, body: &str) -> Response<Bytes> {
     let response = Response::builder().status(status).header("content-type", "application/json");
     response.body(Bytes::from(body.to_owned())).expect("it is a response")

@@ -68,7 +68,7 @@ pub fn check(pattern: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The deepest nesting of `{`, whether or not it is escaped.
+/// Returns the deepest nesting of `{`, whether or not it is escaped.
 fn nesting(pattern: &str) -> usize {
     let mut depth = 0_usize;
     let mut deepest = 0;

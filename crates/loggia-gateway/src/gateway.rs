@@ -199,7 +199,7 @@ impl Gateway {
         Ok((hub, Arc::new(factory)))
     }
 
-    /// The endpoint of the configuration, without layers.
+    /// Returns the endpoint of the configuration, without layers.
     fn http(&self, access: &GatewayAccess, address: Option<SocketAddr>) -> Http {
         let (server, options) = (&self.config.server, &self.options);
         let nested = if access.is_local() { "127.0.0.1:0" } else { "0.0.0.0:0" };

@@ -65,8 +65,8 @@ pub trait People: Send + Sync + 'static {
         person: &'a str,
     ) -> BoxFuture<'a, loggia::Result<Option<Opened>>>;
 
-    /// The URL of a page where the person signs in. The program that serves the page makes sure that this person
-    /// opens it, and calls [`Hub::signed_in`](crate::Hub::signed_in).
+    /// Returns the URL of a page where the person signs in. The program that serves the page makes sure that this
+    /// person opens it, and calls [`Hub::signed_in`](crate::Hub::signed_in).
     fn sign_in_url<'a>(&'a self, person: &'a str) -> BoxFuture<'a, loggia::Result<String>>;
 }
 
@@ -88,7 +88,7 @@ pub enum Opened {
 }
 
 impl Connector {
-    /// A connector called `name`, whose tools are prefixed with that name.
+    /// Creates a connector called `name`, whose tools are prefixed with that name.
     pub fn new(name: impl Into<String>, source: impl Source) -> Connector {
         let name = name.into();
         let exposure = Exposure {
@@ -119,7 +119,7 @@ impl Connector {
         &self.settings.name
     }
 
-    /// A server of this process, always up.
+    /// Creates a server of this process, always up.
     pub fn builtin(name: impl Into<String>, service: Arc<dyn Service>) -> Connector {
         Connector::new(name, BuiltinSource(service)).kind("builtin")
     }

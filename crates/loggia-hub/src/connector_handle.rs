@@ -83,7 +83,7 @@ impl OpenConnections {
 }
 
 impl ConnectorHandle {
-    /// A connector that was not tried yet, and the hints for its supervisor.
+    /// Returns a connector that was not tried yet, and the hints for its supervisor.
     pub(crate) fn new(
         settings: UpstreamSettings,
         start: HandleStart,

@@ -58,7 +58,7 @@ struct HandlePlan {
 }
 
 impl ConnectorManager {
-    /// A manager that serves no connector yet. Needs a tokio runtime.
+    /// Creates a manager that serves no connector yet. Needs a tokio runtime.
     pub(crate) fn new(set: Arc<UpstreamSet>) -> ConnectorManager {
         let writer = tokio::spawn(supervisor::remember(set.clone())).abort_handle();
         let mut state = ManagerState::default();

@@ -20,7 +20,7 @@ pub(crate) struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// A dispatcher for the connectors of `set`.
+    /// Creates a dispatcher for the connectors of `set`.
     pub(crate) fn new(set: Arc<UpstreamSet>) -> Dispatcher {
         Dispatcher { set }
     }

@@ -73,8 +73,8 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// An upstream that was never tried. Start an attempt at once. `listed` says whether lists of it are shown
-    /// already.
+    /// Creates an upstream that was never tried. Start an attempt at once. `listed` says whether lists of it are
+    /// shown already.
     pub(crate) fn new(patience: RetryPolicy, now: Instant, listed: bool) -> Health {
         Health { patience, state: HealthState::Connecting, since: now, failures: 0, last_error: None, listed }
     }

@@ -63,19 +63,19 @@ struct RememberedLists {
 }
 
 impl HubMemory {
-    /// A memory that ends with the hub.
+    /// Creates a memory that ends with the hub.
     pub fn none() -> HubMemory {
         HubMemory::default()
     }
 
-    /// A memory in the file `path`. Its folder is made where there is none.
+    /// Creates a memory in the file `path`. Its folder is made where there is none.
     pub fn at(path: impl Into<PathBuf>) -> HubMemory {
         let path = path.into();
         let kept = read(&path).unwrap_or_default();
         HubMemory { path: Some(path), kept: Mutex::new(kept), writing: Mutex::default() }
     }
 
-    /// The servers whose revision is known.
+    /// Returns the servers whose revision is known.
     pub(crate) fn servers(&self) -> Vec<KnownServer> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let known = kept.servers.iter().filter_map(|server| {

@@ -41,7 +41,7 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// A relay over `client`.
+    /// Creates a relay over `client`.
     pub(crate) fn new(client: Client, settings: &UpstreamSettings, context: &UpstreamContext) -> Relay {
         let limits = &context.limits;
         let timeout = settings.timeout.unwrap_or(limits.timeout);

@@ -25,7 +25,7 @@ pub struct ConnectorReport {
 }
 
 impl ConnectorReport {
-    /// The report as JSON, as it is at `now`.
+    /// Returns the report as JSON, as it is at `now`.
     pub fn to_json(&self, now: Instant) -> Value {
         let status = &self.status;
         let seconds = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs();
@@ -106,7 +106,7 @@ impl ErrorOutput {
         lines.push_back(line);
     }
 
-    /// The lines, the oldest first.
+    /// Returns the lines, the oldest first.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }

@@ -34,7 +34,7 @@ struct ResourceTarget {
 }
 
 impl ResourceRouter {
-    /// A router for the resources of the connectors of `set`.
+    /// Creates a router for the resources of the connectors of `set`.
     pub(crate) fn new(set: Arc<UpstreamSet>, dispatcher: Arc<Dispatcher>) -> ResourceRouter {
         ResourceRouter { set, dispatcher }
     }

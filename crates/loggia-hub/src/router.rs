@@ -35,7 +35,7 @@ enum ComponentRoute {
 }
 
 impl Router {
-    /// A router for the connectors of `set`.
+    /// Creates a router for the connectors of `set`.
     pub(crate) fn new(set: Arc<UpstreamSet>) -> Router {
         let dispatcher = Arc::new(Dispatcher::new(set.clone()));
         Router { resources: ResourceRouter::new(set.clone(), dispatcher.clone()), set, dispatcher }

@@ -133,7 +133,7 @@ impl RoutingTable {
         }
     }
 
-    /// The names under which `uri` of `connector` may have been subscribed to.
+    /// Returns the names under which `uri` of `connector` may have been subscribed to.
     pub(crate) fn names_of(&self, connector: usize, prefix: &str, uri: &str) -> Vec<String> {
         let plain = self.resource(uri).is_some_and(|route| route.connector == connector && route.uri == uri);
         plain.then(|| uri.to_owned()).into_iter().chain([qualify(prefix, uri)]).collect()
@@ -162,22 +162,22 @@ impl RoutingTable {
         Some(UriRoute { connector, uri: Cow::Borrowed(uri), depends_on: self.prefixes.len() })
     }
 
-    /// One page of the tools.
+    /// Returns one page of the tools.
     pub(crate) fn tool_page(&self, cursor: Option<&str>) -> Result<Arc<SharedResult>, RpcError> {
         self.nth(&self.tool_pages, cursor)
     }
 
-    /// One page of the prompts.
+    /// Returns one page of the prompts.
     pub(crate) fn prompt_page(&self, cursor: Option<&str>) -> Result<Arc<SharedResult>, RpcError> {
         self.nth(&self.prompt_pages, cursor)
     }
 
-    /// One page of the resources.
+    /// Returns one page of the resources.
     pub(crate) fn resource_page(&self, cursor: Option<&str>) -> Result<Arc<SharedResult>, RpcError> {
         self.nth(&self.resource_pages, cursor)
     }
 
-    /// One page of the resource templates.
+    /// Returns one page of the resource templates.
     pub(crate) fn template_page(&self, cursor: Option<&str>) -> Result<Arc<SharedResult>, RpcError> {
         self.nth(&self.template_pages, cursor)
     }
@@ -196,7 +196,7 @@ impl RoutingTable {
         pages.get(page.min(pages.len() - 1)).cloned().ok_or_else(unknown)
     }
 
-    /// The lists in which this snapshot differs from `before`.
+    /// Returns the lists in which this snapshot differs from `before`.
     pub(crate) fn changes_since(&self, before: &RoutingTable) -> Vec<Change> {
         let differ =
             |a: &ListPages, b: &ListPages| !a.iter().map(|p| p.result()).eq(b.iter().map(|p| p.result()));

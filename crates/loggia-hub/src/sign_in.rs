@@ -51,7 +51,7 @@ pub(crate) struct SignInFlow<'a> {
 }
 
 impl<'a> SignInFlow<'a> {
-    /// The flow for the user who makes `request`.
+    /// Returns the flow for the user who makes `request`.
     pub(crate) fn of_request(
         limits: &'a HubLimits,
         handle: &'a ConnectorHandle,

@@ -283,7 +283,7 @@ async fn serve(
     why
 }
 
-/// A stream of the lists' changes, where the upstream announces them.
+/// Returns a stream of the lists' changes, where the upstream announces them.
 async fn watch_lists(
     link: &Upstream,
     capabilities: &ServerCapabilities,
@@ -308,7 +308,7 @@ async fn watch_lists(
     }
 }
 
-/// The next change, not before `rested`; several of the same list are one. A stream that ended brings none:
+/// Returns the next change, not before `rested`; several of the same list are one. A stream that ended brings none:
 /// the connection's end is noticed elsewhere.
 async fn next_change(changes: &mut Option<ChangeStream>, rested: Instant) -> Option<Change> {
     sleep_until(rested).await;
@@ -339,7 +339,7 @@ async fn refresh(
     Ok(())
 }
 
-/// A random number from 0 up to 1.
+/// Returns a random number from 0 up to 1.
 fn spread() -> f64 {
     let mut bytes = [0u8; 4];
     // Without randomness every hub only tries again at the same moment.

@@ -38,7 +38,7 @@ impl<T> SuspendableCall<T> {
         mpsc::channel(MOST_QUESTIONS)
     }
 
-    /// A call that runs as `call` and sends its questions to `questions`.
+    /// Creates a call that runs as `call` and sends its questions to `questions`.
     pub(crate) fn new(
         call: BoxFuture<'static, T>,
         questions: mpsc::Receiver<Question>,

@@ -29,7 +29,7 @@ pub struct SuspendedCallAddress {
 pub struct InvalidAddress;
 
 impl ReplicaId {
-    /// A random id.
+    /// Creates a random id.
     pub(crate) fn random() -> ReplicaId {
         // Without randomness no call is suspended, so that the id is not used.
         ReplicaId(random_bytes().unwrap_or_default())
@@ -37,7 +37,7 @@ impl ReplicaId {
 }
 
 impl SuspendedCallAddress {
-    /// The address of one more call of `replica`. Fails where the operating system gives no randomness.
+    /// Returns the address of one more call of `replica`. Fails where the operating system gives no randomness.
     pub(crate) fn random(replica: ReplicaId) -> Result<SuspendedCallAddress, Unspecified> {
         Ok(SuspendedCallAddress { replica, call: random_bytes()? })
     }

@@ -46,7 +46,7 @@ pub trait Transform: Send + Sync + 'static {
 pub(crate) struct ToolFilter(Arc<dyn Fn(&str) -> bool + Send + Sync>);
 
 impl ToolFilter {
-    /// A filter that lets the tools pass for whose names `allows` returns true.
+    /// Creates a filter that lets the tools pass for whose names `allows` returns true.
     pub(crate) fn new(allows: impl Fn(&str) -> bool + Send + Sync + 'static) -> ToolFilter {
         ToolFilter(Arc::new(allows))
     }
@@ -171,7 +171,7 @@ impl Transform for PrefixTransform {
 pub(crate) struct TransformChain(Vec<Arc<dyn Transform>>);
 
 impl TransformChain {
-    /// A chain of `transforms`.
+    /// Creates a chain of `transforms`.
     pub(crate) fn new(transforms: Vec<Arc<dyn Transform>>) -> TransformChain {
         TransformChain(transforms)
     }

@@ -33,7 +33,7 @@ pub(crate) struct InProcessServer {
 }
 
 impl InProcessServer {
-    /// An open server.
+    /// Creates an open server.
     pub(crate) fn new(service: Arc<dyn Service>) -> InProcessServer {
         InProcessServer { service, closed: watch::Sender::new(false) }
     }
@@ -72,7 +72,7 @@ pub(crate) enum ChangeStream {
 }
 
 impl ChangeStream {
-    /// The next change; `None` when there will be none.
+    /// Returns the next change; `None` when there will be none.
     pub(crate) async fn next(&mut self) -> Option<Change> {
         match self {
             ChangeStream::Client(subscription) => subscription.next().await,

@@ -26,7 +26,7 @@ pub(crate) struct UpstreamContext {
 }
 
 impl UpstreamContext {
-    /// The context of a hub with this identity, these bounds and these lists of an earlier run.
+    /// Returns the context of a hub with this identity, these bounds and these lists of an earlier run.
     pub(crate) fn new(
         identity: Implementation,
         limits: HubLimits,

@@ -34,7 +34,7 @@ pub(crate) struct UpstreamSet {
 }
 
 impl UpstreamSet {
-    /// A set without upstreams.
+    /// Creates a set without upstreams.
     pub(crate) fn new(context: UpstreamContext) -> UpstreamSet {
         let none = Arc::new(ProviderList::new(Vec::new()));
         let composition = Composition::new(none, &context.identity, &context.limits);

@@ -95,7 +95,7 @@ pub(crate) enum UserConnectionError {
 }
 
 impl UserConnections {
-    /// A connector without connections, which `people` opens.
+    /// Creates a connector without connections, which `people` opens.
     pub(crate) fn new(
         people: Arc<dyn People>,
         settings: UpstreamSettings,

@@ -299,7 +299,7 @@ impl<'c> ValueChecker<'c> {
             })
     }
 
-    /// The indexes of two equal items.
+    /// Returns the indexes of two equal items.
     fn repeated(&mut self, items: &[Value]) -> Option<(usize, usize)> {
         let mut buckets: HashMap<u64, Vec<usize>> = HashMap::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {

@@ -413,7 +413,7 @@ impl<'a> KeywordReader<'a, '_, '_> {
     }
 }
 
-/// A count; `2.0` is one too.
+/// Returns a count; `2.0` is one too.
 fn count(value: &Value) -> Option<usize> {
     if let Some(count) = value.as_u64() {
         return Some(usize::try_from(count).unwrap_or(usize::MAX));

@@ -115,7 +115,7 @@ pub struct Violations {
 }
 
 impl Violations {
-    /// The violations, in the order they were found.
+    /// Returns the violations, in the order they were found.
     pub fn as_slice(&self) -> &[Violation] {
         &self.list
     }

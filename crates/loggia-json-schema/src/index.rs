@@ -97,7 +97,7 @@ impl<'a> SchemaIndex<'a> {
         known.unwrap_or(SchemaLocation { resource: 0, pointer: "#".to_owned() })
     }
 
-    /// The objects that `$dynamicAnchor: name` marks, by resource.
+    /// Returns the objects that `$dynamicAnchor: name` marks, by resource.
     pub(super) fn dynamic_anchors(&self, name: &str) -> Vec<(usize, &'a SchemaObject)> {
         let marked = |(at, resource): (usize, &SchemaResource<'a>)| Some((at, *resource.dynamic.get(name)?));
         self.resources.iter().enumerate().filter_map(marked).collect()
@@ -247,12 +247,12 @@ impl<'a> SchemaIndex<'a> {
     }
 }
 
-/// The error that `keyword` at `pointer` is not what it has to be.
+/// Returns the error that `keyword` at `pointer` is not what it has to be.
 pub(super) fn invalid(pointer: &str, keyword: &str, expected: &'static str) -> SchemaError {
     SchemaError::new(pointer, SchemaErrorKind::InvalidKeyword { keyword: keyword.to_owned(), expected })
 }
 
-/// The value of a keyword that takes a string.
+/// Returns the value of a keyword that takes a string.
 pub(super) fn text<'a>(
     schema: &'a SchemaObject,
     keyword: &str,

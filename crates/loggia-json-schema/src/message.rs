@@ -11,7 +11,7 @@ use super::node::{CountRange, TypeSet};
 /// The most alternatives that are listed.
 const MAX_LISTED: usize = 10;
 
-/// At most 60 characters of `text`.
+/// Returns at most 60 characters of `text`.
 pub(super) fn shortened(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(60) {
         None => Cow::Borrowed(text),

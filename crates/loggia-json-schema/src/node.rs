@@ -58,7 +58,7 @@ impl TypeSet {
         ("null", "null", TypeSet::NULL),
     ];
 
-    /// The type with this name.
+    /// Returns the type with this name.
     pub(super) fn named(name: &str) -> Option<TypeSet> {
         TypeSet::NAMES.iter().find(|(known, ..)| *known == name).map(|(.., bits)| TypeSet(*bits))
     }
@@ -85,7 +85,7 @@ impl TypeSet {
         self.0 & bit != 0
     }
 
-    /// The types as a person names them, each at most once.
+    /// Returns the types as a person names them, each at most once.
     pub(super) fn phrases(self) -> impl Iterator<Item = &'static str> {
         let mut left = self.0;
         TypeSet::NAMES.into_iter().filter_map(move |(_, phrase, bits)| {

@@ -80,7 +80,7 @@ fn float(number: &Number) -> f64 {
     number.as_f64().unwrap_or_default()
 }
 
-/// The number as an integer, if it has no fraction and is below 2^100 or so.
+/// Returns the number as an integer, if it has no fraction and is below 2^100 or so.
 fn integer(number: &Number) -> Option<i128> {
     if let Some(value) = number.as_i64() {
         return Some(value.into());
@@ -100,7 +100,7 @@ fn compare_mixed(integer: i128, float: f64) -> Ordering {
     integer.cmp(&(float as i128)).then(if float > 0.0 { Ordering::Less } else { Ordering::Greater })
 }
 
-/// The number's magnitude as digits and a power of ten, as its shortest notation gives them.
+/// Returns the number's magnitude as digits and a power of ten, as its shortest notation gives them.
 fn decimal(number: &Number) -> (u128, i32) {
     let text = number.to_string();
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((&text, "0"));

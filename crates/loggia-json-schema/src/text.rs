@@ -41,7 +41,7 @@ impl<'c> TextChecker<'c> {
         &self.compiled.nodes[id.0 as usize]
     }
 
-    /// A node that asks nothing of values of every type.
+    /// Returns a node that asks nothing of values of every type.
     fn plain(&self, id: NodeId) -> Option<&'c SchemaNode> {
         let node = self.node(id);
         let plain = node.general.is_empty()

@@ -10,7 +10,7 @@ use crate::function::Function;
 use crate::items::AttributeItems;
 use crate::kind::{Completers, EntryKind};
 
-/// The block itself, and a function beside it that returns what its marked functions make.
+/// Returns the block itself, and a function beside it that returns what its marked functions make.
 pub(crate) fn expand(kind: EntryKind, arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut block = match syn::parse2::<ItemImpl>(item.clone()) {
         Ok(block) => block,
@@ -120,7 +120,7 @@ impl Completers for Methods {
 }
 
 impl Methods {
-    /// The method that `name` or `Self::name` means.
+    /// Returns the method that `name` or `Self::name` means.
     fn find(&self, path: &Expr) -> Option<&ImplItemFn> {
         let Expr::Path(path) = path else { return None };
         let segments: Vec<_> = path.path.segments.iter().map(|segment| &segment.ident).collect();

@@ -3,7 +3,7 @@
 
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
-/// The documentation in `attributes`.
+/// Returns the documentation in `attributes`.
 pub(crate) fn of(attributes: &[Attribute]) -> String {
     let lines = attributes.iter().filter_map(text);
     // `split` and not `lines`: an empty comment line is a line.
@@ -26,7 +26,7 @@ fn text(attribute: &Attribute) -> Option<String> {
     }
 }
 
-/// One line without the space after `///` and the ` *` of block comments.
+/// Returns one line without the space after `///` and the ` *` of block comments.
 fn clean(line: &str) -> String {
     let line = line.trim_end();
     let starred = line.trim_start();

@@ -17,7 +17,7 @@ impl Errors {
         self.add(syn::Error::new(span, message));
     }
 
-    /// The value, or its default with the error kept.
+    /// Returns the value, or its default with the error kept.
     pub(crate) fn keep<T: Default>(&mut self, result: syn::Result<T>) -> T {
         result.unwrap_or_else(|error| {
             self.add(error);

@@ -62,7 +62,7 @@ pub(crate) fn expand(kind: EntryKind, arguments: TokenStream, item: TokenStream)
     }
 }
 
-/// A unit struct under the function's name, which can be called as the function was.
+/// Creates a unit struct under the function's name, which can be called as the function was.
 fn value(function: &ItemFn, read: &Function) -> TokenStream {
     let (visibility, block) = (&function.vis, &function.block);
     let ours = |attribute: &&syn::Attribute| docs::is_doc(attribute) || attribute.path().is_ident("cfg");
@@ -109,7 +109,7 @@ fn value(function: &ItemFn, read: &Function) -> TokenStream {
     }
 }
 
-/// The parameter's type, with the lifetime of the call in its references.
+/// Returns the parameter's type, with the lifetime of the call in its references.
 fn called_type(input: &FnArg) -> Option<Type> {
     let FnArg::Typed(typed) = input else { return None };
     let mut ty = (*typed.ty).clone();

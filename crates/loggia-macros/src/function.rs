@@ -74,12 +74,12 @@ impl Function {
         }
     }
 
-    /// The function's name as a text.
+    /// Returns the function's name as a text.
     pub(crate) fn name(&self) -> String {
         self.ident.unraw().to_string()
     }
 
-    /// The parameters that the caller gives.
+    /// Returns the parameters that the caller gives.
     pub(crate) fn given(&self) -> impl Iterator<Item = (&CallerParameter, &FunctionParameter)> {
         self.parameters.iter().filter_map(|parameter| match &parameter.source {
             ParameterSource::Caller(given) => Some((&**given, parameter)),
@@ -87,7 +87,7 @@ impl Function {
         })
     }
 
-    /// The state's type, in a free function.
+    /// Returns the state's type, in a free function.
     pub(crate) fn state(&self) -> Option<&Type> {
         self.parameters
             .iter()
@@ -95,7 +95,7 @@ impl Function {
             .map(|p| &p.ty)
     }
 
-    /// The handler: a closure that takes what the parameters need and calls `target`. `take` writes how a
+    /// Returns the handler: a closure that takes what the parameters need and calls `target`. `take` writes how a
     /// given parameter is taken from `_args`.
     pub(crate) fn handler(
         &self,
@@ -210,7 +210,7 @@ fn is_ours(attribute: &Attribute) -> bool {
         || ["arg", "complete", "extract", "state"].iter().any(|name| attribute.path().is_ident(name))
 }
 
-/// The type behind `&`.
+/// Returns the type behind `&`.
 fn referenced(ty: &Type, errors: &mut Errors) -> Option<Type> {
     match ty {
         Type::Reference(reference) if reference.mutability.is_none() => Some((*reference.elem).clone()),
@@ -269,7 +269,7 @@ fn owned_form(elem: &Type) -> &'static str {
     }
 }
 
-/// The `T` of `Option<T>`.
+/// Returns the `T` of `Option<T>`.
 pub(crate) fn option_of(ty: &Type) -> Option<&Type> {
     let Type::Path(path) = ty else { return None };
     let segment = path.path.segments.last().filter(|segment| segment.ident == "Option")?;

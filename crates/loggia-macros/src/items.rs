@@ -50,7 +50,7 @@ impl Parse for AttributeItem {
     }
 }
 
-/// A key, which may be a keyword or a path (`a::b`).
+/// Returns a key, which may be a keyword or a path (`a::b`).
 fn key(input: ParseStream<'_>) -> syn::Result<String> {
     let mut key = input.call(syn::Ident::parse_any)?.unraw().to_string();
     while input.peek(Token![::]) {
@@ -61,7 +61,7 @@ fn key(input: ParseStream<'_>) -> syn::Result<String> {
 }
 
 impl AttributeItems {
-    /// The arguments of every attribute called `name`.
+    /// Returns the arguments of every attribute called `name`.
     pub(crate) fn of(attributes: &[Attribute], name: &str) -> syn::Result<AttributeItems> {
         let mut all = Vec::new();
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident(name)) {
@@ -80,7 +80,7 @@ impl AttributeItems {
 }
 
 impl AttributeItem {
-    /// The value where it is a string.
+    /// Returns the value where it is a string.
     pub(crate) fn text(&self) -> Option<String> {
         match &self.value {
             Some(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => Some(text.value()),
@@ -88,7 +88,7 @@ impl AttributeItem {
         }
     }
 
-    /// The value, which must be there.
+    /// Returns the value, which must be there.
     pub(crate) fn required(&self) -> syn::Result<&Expr> {
         let key = &self.key;
         self.value

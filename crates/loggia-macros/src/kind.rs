@@ -18,12 +18,12 @@ pub(crate) enum EntryKind {
 
 /// Writes the calls of completers in the surrounding code.
 pub(crate) trait Completers {
-    /// The call of the completer that `path` names.
+    /// Returns the call of the completer that `path` names.
     fn call(&self, path: &Expr) -> TokenStream;
 }
 
 impl EntryKind {
-    /// The attribute that marks a function.
+    /// Returns the attribute that marks a function.
     pub(crate) fn marker(self) -> &'static str {
         match self {
             EntryKind::Tool => "tool",
@@ -32,7 +32,7 @@ impl EntryKind {
         }
     }
 
-    /// The attribute of an `impl` block, and the function it adds.
+    /// Returns the attribute of an `impl` block, and the function it adds.
     pub(crate) fn plural(self) -> &'static str {
         match self {
             EntryKind::Tool => "tools",
@@ -41,7 +41,7 @@ impl EntryKind {
         }
     }
 
-    /// The type that describes one.
+    /// Returns the type that describes one.
     pub(crate) fn ty(self) -> TokenStream {
         match self {
             EntryKind::Tool => quote!(::loggia::server::Tool),
@@ -50,7 +50,7 @@ impl EntryKind {
         }
     }
 
-    /// The trait that makes one of a free function.
+    /// Returns the trait that makes one of a free function.
     pub(crate) fn into_trait(self) -> (TokenStream, TokenStream) {
         match self {
             EntryKind::Tool => (quote!(::loggia::server::IntoTool), quote!(into_tool)),
@@ -59,7 +59,7 @@ impl EntryKind {
         }
     }
 
-    /// The expression that makes `function` one of this kind.
+    /// Returns the expression that makes `function` one of this kind.
     pub(crate) fn build(
         self,
         function: &Function,
@@ -98,7 +98,7 @@ impl EntryKind {
         quote!(#start #calls #(#parameters)* #returns .handler(#handler))
     }
 
-    /// The rest of the path that converts what a function of this kind returns, after `<Type as `.
+    /// Returns the rest of the path that converts what a function of this kind returns, after `<Type as `.
     fn into_result(self) -> TokenStream {
         match self {
             EntryKind::Tool => quote!(::loggia::server::IntoToolResult > ::into_tool_result),
@@ -223,7 +223,7 @@ fn check_variables(function: &Function, template: &str, span: proc_macro2::Span,
     }
 }
 
-/// The variable names of an RFC 6570 template.
+/// Returns the variable names of an RFC 6570 template.
 fn variables(template: &str) -> Vec<String> {
     let expressions =
         template.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(inside, _)| inside));

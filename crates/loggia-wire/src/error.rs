@@ -80,12 +80,12 @@ pub struct RpcError {
 }
 
 impl RpcError {
-    /// An error without `data`.
+    /// Creates an error without `data`.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> RpcError {
         RpcError { code, message: message.into(), data: None }
     }
 
-    /// The same error with `data`.
+    /// Returns the same error with `data`.
     pub fn with_data(mut self, data: impl ToJson) -> RpcError {
         self.data = Some(RawJson::of(&data));
         self
@@ -140,7 +140,7 @@ impl RpcError {
         .with_data(json!({ "supported": supported, "requested": requested }))
     }
 
-    /// This error as `version` writes it: codes a revision lacks become the ones it has.
+    /// Returns this error as `version` writes it: codes a revision lacks become the ones it has.
     pub fn for_version(mut self, version: Version) -> RpcError {
         if version.is_modern() && self.code == ErrorCode::RESOURCE_NOT_FOUND {
             self.code = ErrorCode::INVALID_PARAMS;

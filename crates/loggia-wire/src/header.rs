@@ -47,7 +47,7 @@ pub fn encode_value(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// The value that a header (its text or its bytes) carries. White space around it is not part of it.
+/// Returns the value that a header (its text or its bytes) carries. White space around it is not part of it.
 pub fn decode_value<V: AsRef<[u8]> + ?Sized>(value: &V) -> Result<Cow<'_, str>, HeaderValueError> {
     let bytes = trim_ows(value.as_ref());
     if !bytes.iter().all(|&b| b == b'\t' || (0x20..=0x7e).contains(&b)) {
@@ -145,13 +145,13 @@ impl ParamHeaders {
         self.params.is_empty()
     }
 
-    /// The header names, in lower case.
+    /// Returns the header names, in lower case.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.params.iter().map(|param| param.header.as_str())
     }
 
-    /// The headers of a call: name in lower case and encoded value. An argument that is absent, null, or
-    /// not a primitive has none.
+    /// Returns the headers of a call: name in lower case and encoded value. An argument that is absent, null, or not
+    /// a primitive has none.
     pub fn values(&self, arguments: Option<&Map<String, Value>>) -> Vec<(String, String)> {
         let rendered = |param: &ParamHeader| {
             let text = render(argument(arguments, &param.path)?)?;
@@ -434,7 +434,7 @@ fn quoted(text: &str) -> String {
     format!("{:?}", shortened(text))
 }
 
-/// At most 80 characters, so that a message never repeats a large value.
+/// Returns at most 80 characters, so that a message never repeats a large value.
 fn shortened(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(80) {
         None => Cow::Borrowed(text),

@@ -163,7 +163,7 @@ pub(crate) fn parse_single(buffer: &Bytes, text: &[u8]) -> Result<Message, Envel
     }
 }
 
-/// The members of a message of any kind. Which are present tells the kind.
+/// Returns the members of a message of any kind. Which are present tells the kind.
 fn envelope(text: &[u8]) -> Result<RawObject<'_>, EnvelopeError> {
     std::str::from_utf8(text).map_err(EnvelopeError::parse)?;
     RawObject::read(text).map_err(|e| match e.classify() {

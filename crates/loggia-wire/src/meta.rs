@@ -58,7 +58,7 @@ pub enum DeclaredVersion {
 }
 
 impl DeclaredVersion {
-    /// The version as it is written; `None` where none is named.
+    /// Returns the version as it is written; `None` where none is named.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             DeclaredVersion::Nothing => None,
@@ -68,7 +68,7 @@ impl DeclaredVersion {
     }
 }
 
-/// The version that `params._meta` declares.
+/// Returns the version that `params._meta` declares.
 pub fn declared_version(params: Option<&Params>) -> Result<DeclaredVersion, RpcError> {
     if let Some(declared) = fast::declared(params) {
         return Ok(declared);
@@ -84,7 +84,7 @@ pub fn declared_version(params: Option<&Params>) -> Result<DeclaredVersion, RpcE
     }
 }
 
-/// The `_meta` as a tree: for what is out of the ordinary, and for errors that name the key at fault.
+/// Returns the `_meta` as a tree: for what is out of the ordinary, and for errors that name the key at fault.
 fn meta_of(params: Option<&Params>) -> Result<Meta, RpcError> {
     let Some(params) = params else { return Ok(Meta::default()) };
     let wrong = |e| RpcError::invalid_params(format!("params._meta must be an object: {e}"));
@@ -123,7 +123,7 @@ impl MetaCacheEntry {
     }
 }
 
-/// The text of `params._meta`, where it is there and in order: what [`MetaCacheEntry`] knows a `_meta` by.
+/// Returns the text of `params._meta`, where it is there and in order: what [`MetaCacheEntry`] knows a `_meta` by.
 pub fn text(params: Option<&Params>) -> Option<&[u8]> {
     fast::text(params).flatten()
 }

@@ -31,7 +31,7 @@ macro_rules! methods {
             /// Every known method.
             pub const KNOWN: &'static [Method] = &[$(Method::$variant,)*];
 
-            /// The name on the wire.
+            /// Returns the name on the wire.
             pub fn as_str(&self) -> &str {
                 match self { $(Method::$variant => $name,)* Method::Other(name) => name }
             }
@@ -135,7 +135,7 @@ impl Method {
         matches!(self, Method::CallTool | Method::GetPrompt | Method::ReadResource)
     }
 
-    /// The member of `params` that `Mcp-Name` mirrors ("Standard Request Headers").
+    /// Returns the member of `params` that `Mcp-Name` mirrors ("Standard Request Headers").
     pub const fn name_member(&self) -> Option<&'static str> {
         match self {
             Method::CallTool | Method::GetPrompt => Some("name"),

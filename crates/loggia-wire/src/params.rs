@@ -48,7 +48,7 @@ pub(crate) struct ParamSpans {
 struct MemberSpan(u32, u32);
 
 impl Params {
-    /// The value `{}`.
+    /// Returns the value `{}`.
     pub fn empty() -> Params {
         Params { raw: RawJson::empty_object(), places: Some(ParamSpans::default()) }
     }
@@ -74,12 +74,12 @@ impl Params {
         })
     }
 
-    /// The tool or the prompt; `None` where there is no such string.
+    /// Returns the tool or the prompt; `None` where there is no such string.
     pub fn name(&self) -> Option<Cow<'_, str>> {
         self.string("name", |routing| routing.name)
     }
 
-    /// The resource; `None` where there is no such string.
+    /// Returns the resource; `None` where there is no such string.
     pub fn uri(&self) -> Option<Cow<'_, str>> {
         self.string("uri", |routing| routing.uri)
     }
@@ -95,22 +95,22 @@ impl Params {
         }
     }
 
-    /// The same for another tool or prompt. Fails where the params are no object.
+    /// Returns the same for another tool or prompt. Fails where the params are no object.
     pub fn with_name(&self, name: &str) -> serde_json::Result<Params> {
         self.with("name", |places| &mut places.name, &json_string(name))
     }
 
-    /// The same for another resource. Fails where the params are no object.
+    /// Returns the same for another resource. Fails where the params are no object.
     pub fn with_uri(&self, uri: &str) -> serde_json::Result<Params> {
         self.with("uri", |places| &mut places.uri, &json_string(uri))
     }
 
-    /// The same with the JSON text `meta` as `_meta`. Fails where the params are no object.
+    /// Returns the same with the JSON text `meta` as `_meta`. Fails where the params are no object.
     pub fn with_meta(&self, meta: &[u8]) -> serde_json::Result<Params> {
         self.with("_meta", |places| &mut places.meta, meta)
     }
 
-    /// The same without `_meta`. Fails where the params are no object.
+    /// Returns the same without `_meta`. Fails where the params are no object.
     pub fn without_meta(&self) -> serde_json::Result<Params> {
         match self.routing() {
             Some(RoutingFields { meta: None, .. }) => Ok(self.clone()),
@@ -118,7 +118,7 @@ impl Params {
         }
     }
 
-    /// The same with the JSON text `value` as the member `name`: where it stood, or at the end.
+    /// Returns the same with the JSON text `value` as the member `name`: where it stood, or at the end.
     fn with(
         &self,
         name: &str,
@@ -147,7 +147,7 @@ impl Params {
         Ok(RawJson::from_written(text).into())
     }
 
-    /// The bytes alone.
+    /// Returns the bytes alone.
     pub fn into_raw(self) -> RawJson {
         self.raw
     }
@@ -207,7 +207,7 @@ impl MemberSpan {
     }
 }
 
-/// The object with one more member, and where its value begins; `None` where something follows the object.
+/// Returns the object with one more member, and where its value begins; `None` where something follows the object.
 fn appended(object: &[u8], name: &str, value: &[u8]) -> Option<(Vec<u8>, usize)> {
     let others = object.strip_suffix(b"}")?;
     let comma = if others.trim_ascii_end().len() > 1 { "," } else { "" };

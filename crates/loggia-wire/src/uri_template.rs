@@ -85,12 +85,12 @@ impl UriTemplate {
         Ok(UriTemplate { source: source.to_owned(), parts, regex })
     }
 
-    /// The template as it was written.
+    /// Returns the template as it was written.
     pub fn as_str(&self) -> &str {
         &self.source
     }
 
-    /// The names of the variables, each once, in the order of the template.
+    /// Returns the names of the variables, each once, in the order of the template.
     pub fn variables(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for variable in self.parts.iter().flat_map(TemplatePart::variables) {
@@ -101,7 +101,7 @@ impl UriTemplate {
         names
     }
 
-    /// The URI that the template and the variables make. What `lookup` knows nothing of is left out.
+    /// Returns the URI that the template and the variables make. What `lookup` knows nothing of is left out.
     pub fn expand(&self, lookup: impl Fn(&str) -> Option<TemplateValue>) -> String {
         let mut uri = String::new();
         for part in &self.parts {
@@ -115,7 +115,7 @@ impl UriTemplate {
         uri
     }
 
-    /// The variables from which `uri` was made, percent-decoded, in the order of the template; `None` if the
+    /// Returns the variables from which `uri` was made, percent-decoded, in the order of the template; `None` if the
     /// template cannot have made it.
     ///
     /// A variable of `{x}`, `{+x}` and `{#x}` is there and not empty. Those of `{/x}`, `{.x}`, `{;x}`, `{?x}`
@@ -398,7 +398,7 @@ fn pieces(operator: ExpressionOperator, variable: &TemplateVariable, value: Temp
 
 // Matching.
 
-/// One group for each variable, but one for a whole query.
+/// Returns one group for each variable, but one for a whole query.
 fn compile(parts: &[TemplatePart]) -> Option<Regex> {
     let mut pattern = String::from("^");
     for part in parts {

@@ -49,7 +49,7 @@ impl Version {
     /// The newest legacy revision.
     pub const LATEST_LEGACY: Version = Version::V2025_11_25;
 
-    /// The era this revision belongs to.
+    /// Returns the era this revision belongs to.
     pub const fn era(self) -> Era {
         match self {
             Version::V2026_07_28 => Era::Modern,
@@ -67,7 +67,7 @@ impl Version {
         matches!(self, Version::V2024_11_05 | Version::V2025_03_26)
     }
 
-    /// The name on the wire, for example `2026-07-28`.
+    /// Returns the name on the wire, for example `2026-07-28`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Version::V2024_11_05 => "2024-11-05",
@@ -78,7 +78,7 @@ impl Version {
         }
     }
 
-    /// The revision with this name.
+    /// Returns the revision with this name.
     pub fn named(name: &str) -> Option<Version> {
         Version::ALL.into_iter().find(|version| version.as_str() == name)
     }

@@ -41,7 +41,7 @@ pub struct ShareExceeded {
 }
 
 impl Budget {
-    /// A budget of `total`, for the holders `0..holders`. Both are at least 1.
+    /// Creates a budget of `total`, for the holders `0..holders`. Both are at least 1.
     pub fn new(total: usize, holders: usize) -> Arc<Budget> {
         Arc::new(Budget {
             total: total.max(1),

@@ -126,7 +126,7 @@ impl Subscriber {
 }
 
 impl ChangeSubscription {
-    /// The part of the request that the server honours.
+    /// Returns the part of the request that the server honours.
     pub fn accepted(&self) -> &SubscriptionFilter {
         &self.accepted
     }

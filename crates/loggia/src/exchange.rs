@@ -38,8 +38,8 @@ pub trait ClientPeer: Send + Sync {
 }
 
 impl Exchange {
-    /// A link for one request. The edge keeps the [`Outbox`], which it drains, and the [`CancelGuard`],
-    /// which it drops when the request ends.
+    /// Returns a link for one request. The edge keeps the [`Outbox`], which it drains, and the [`CancelGuard`], which
+    /// it drops when the request ends.
     pub fn new(live: Option<Arc<dyn ClientPeer>>) -> (Exchange, Outbox, CancelGuard) {
         let channel = Arc::new(ExchangeChannel::default());
         let (outbox, guard) = (Outbox(channel.clone()), CancelGuard(channel.clone()));
@@ -51,7 +51,7 @@ impl Exchange {
         self.channel.push(notification);
     }
 
-    /// The client, where it can be asked right now; `None` means: answer with
+    /// Returns the client, where it can be asked right now; `None` means: answer with
     /// [`InputRequired`](loggia_wire::model::InputRequired) instead.
     pub fn live(&self) -> Option<&Arc<dyn ClientPeer>> {
         self.live.as_ref()
@@ -142,7 +142,7 @@ impl Outbox {
     /// Most notifications that wait; further ones are dropped and counted.
     pub const CAPACITY: usize = 256;
 
-    /// The next notification, if one waits.
+    /// Returns the next notification, if one waits.
     pub fn try_next(&self) -> Option<ServerNotification> {
         let mut queue = self.0.queue();
         let next = queue.waiting.pop_front();

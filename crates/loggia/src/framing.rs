@@ -52,10 +52,10 @@ impl std::error::Error for BadFrame {}
 
 /// The reading half of a connection that carries whole messages.
 pub trait ReadFrames: Send + 'static {
-    /// The next frame; `None` at the end. Dropping the future loses nothing.
+    /// Returns the next frame; `None` at the end. Dropping the future loses nothing.
     fn next(&mut self) -> BoxFuture<'_, io::Result<Option<Frame>>>;
 
-    /// A frame that is here already, without waiting.
+    /// Returns a frame that is here already, without waiting.
     fn ready(&mut self) -> Option<Frame>;
 }
 
@@ -104,7 +104,7 @@ impl<R: AsyncRead + Unpin + Send + 'static> LineReader<R> {
         }
     }
 
-    /// The next frame that the buffer holds whole.
+    /// Returns the next frame that the buffer holds whole.
     fn buffered(&mut self) -> Option<Frame> {
         loop {
             let Some(end) = memchr::memchr(b'\n', &self.buffer[self.scanned..]) else {
@@ -147,7 +147,7 @@ impl<R: AsyncRead + Unpin + Send + 'static> LineReader<R> {
         }
     }
 
-    /// A line as a frame; `None` for a blank one, which carries nothing.
+    /// Returns a line as a frame; `None` for a blank one, which carries nothing.
     fn frame(&self, line: Bytes) -> Option<Frame> {
         let line = trimmed(line);
         if line.is_empty() {

@@ -40,7 +40,7 @@ pub trait Service: Send + Sync + 'static {
         principal: Option<Arc<Principal>>,
     ) -> BoxFuture<'_, Result<ChangeSubscription, RpcError>>;
 
-    /// The parameters of `tool` that HTTP mirrors into headers; `None` where there are none.
+    /// Returns the parameters of `tool` that HTTP mirrors into headers; `None` where there are none.
     fn param_headers(&self, tool: &str) -> Option<Arc<ParamHeaders>> {
         let _ = tool;
         None
@@ -107,7 +107,7 @@ pub struct Relayed {
 pub(crate) type ResultGuard = Arc<dyn Any + Send + Sync>;
 
 impl Relayed {
-    /// The `result` member as it was written in `version`.
+    /// Returns the `result` member as it was written in `version`.
     pub fn new(version: Version, result: RawJson) -> Relayed {
         Relayed { version, result, guard: None }
     }
@@ -118,22 +118,22 @@ impl Relayed {
         Relayed { guard: Some(Arc::new(guard)), ..self }
     }
 
-    /// The same with another text in the place of the result, which is written in the same revision.
+    /// Returns the same with another text in the place of the result, which is written in the same revision.
     pub fn with_raw(self, result: RawJson) -> Relayed {
         Relayed { result, ..self }
     }
 
-    /// The revision it is written in.
+    /// Returns the revision it is written in.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The `result` member.
+    /// Returns the `result` member.
     pub fn raw(&self) -> &RawJson {
         &self.result
     }
 
-    /// The result in the neutral model; `method` is the request's.
+    /// Returns the result in the neutral model; `method` is the request's.
     pub fn decode(&self, method: &Method) -> Result<ServerResult, codec::PayloadError> {
         codec::decode_result(method, self.version, &self.result)
     }
@@ -213,7 +213,7 @@ impl fmt::Debug for SharedResult {
 }
 
 impl Reply {
-    /// The guard of a relayed result.
+    /// Returns the guard of a relayed result.
     #[cfg_attr(not(feature = "http-server"), allow(dead_code, reason = "only HTTP holds responses"))]
     pub(crate) fn guard(&self) -> Option<ResultGuard> {
         match self {
@@ -230,7 +230,7 @@ impl Reply {
         }
     }
 
-    /// The response to `id` that carries it, as `version` writes it. `method` is the request's.
+    /// Returns the response to `id` that carries it, as `version` writes it. `method` is the request's.
     pub fn write(
         self,
         id: &Id,

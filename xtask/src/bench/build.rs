@@ -99,7 +99,7 @@ impl Subject {
         if self.http { &[] } else { &["--no-default-features"] }
     }
 
-    /// Every package that takes part in the build on this machine, but its own.
+    /// Returns every package that takes part in the build on this machine, but its own.
     fn crates(&self) -> Result<usize, String> {
         let args = ["tree", "--edges", "normal,build", "--prefix", "none", "--package", self.package];
         let run = Run::cargo("bench-tree").current_dir(&self.workspace).args(args).args(self.features());

@@ -39,7 +39,7 @@ impl Contender {
         self.role == Role::Peer
     }
 
-    /// The same with further arguments.
+    /// Returns the same with further arguments.
     pub(super) fn with<I, S>(mut self, args: I) -> Self
     where
         I: IntoIterator<Item = S>,
@@ -49,7 +49,7 @@ impl Contender {
         self
     }
 
-    /// The same under another name and in another role.
+    /// Returns the same under another name and in another role.
     pub(super) fn named(self, name: &'static str, role: Role) -> Self {
         Self { name, role, ..self }
     }
@@ -60,7 +60,7 @@ impl Contender {
     }
 }
 
-/// The server written as our README shows one.
+/// Returns the server written as our README shows one.
 pub(super) fn ours() -> Contender {
     Contender::new("loggia", Role::Ours, Need::Workspace, paths::release("bench-server"))
 }
@@ -77,17 +77,17 @@ pub(super) fn our_hub(config: &Path) -> Contender {
         .loaded(&["--tool", "bench_echo"])
 }
 
-/// A bare hyper handler, beside the axum one that is the floor.
+/// Creates a bare hyper handler, beside the axum one that is the floor.
 pub(super) fn hyper() -> Contender {
     floor("hyper").named("hyper", Role::Beside)
 }
 
-/// A bare hyper handler, a loop on standard streams, a client or a reverse proxy, as its arguments say.
+/// Creates a bare hyper handler, a loop on standard streams, a client or a reverse proxy, as its arguments say.
 pub(super) fn floor(name: &'static str) -> Contender {
     Contender::new(name, Role::Floor, Need::Workspace, paths::release("bench-floor"))
 }
 
-/// A bare axum handler.
+/// Creates a bare axum handler.
 pub(super) fn axum() -> Contender {
     Contender::new("axum", Role::Floor, Need::Floors, install::rust_peer("bench-axum"))
 }
@@ -113,26 +113,26 @@ pub(super) fn tower_mcp() -> Contender {
     server.loaded(&["--path", "/"])
 }
 
-/// The TypeScript SDK.
+/// Returns the TypeScript SDK.
 pub(super) fn typescript() -> Contender {
     Contender::new("TypeScript", Role::Peer, Need::Npm, peers::node())
         .with([peers::npm_dir().join("bench").join("server.mjs")])
 }
 
-/// The TypeScript SDK's client.
+/// Returns the TypeScript SDK's client.
 pub(super) fn typescript_client() -> Contender {
     Contender::new("TypeScript", Role::Peer, Need::Npm, peers::node())
         .with([peers::npm_dir().join("bench").join("client.mjs")])
 }
 
-/// The Python SDK.
+/// Returns the Python SDK.
 pub(super) fn python() -> Contender {
     let (program, _) = peers::python_command("servers/py23.py");
     Contender::new("Python", Role::Peer, Need::Python, program)
         .with([install::peers_dir().join("python").join("server.py")])
 }
 
-/// Every peer that is a server.
+/// Returns every peer that is a server.
 pub(super) fn servers() -> Vec<Contender> {
     vec![rmcp(), rmcp_tuned(), tower_mcp(), typescript(), python()]
 }

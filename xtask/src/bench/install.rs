@@ -75,12 +75,12 @@ fn rust(args: &[&str]) -> Result<(), String> {
     run.args(args).finish()?.check()
 }
 
-/// A program of the peers' own workspace.
+/// Creates a program of the peers' own workspace.
 pub(super) fn rust_peer(name: &str) -> PathBuf {
     rust_target().join("release").join(name)
 }
 
-/// The folder of the peers' sources.
+/// Returns the folder of the peers' sources.
 pub(super) fn peers_dir() -> PathBuf {
     paths::root().join("bench").join("peers")
 }

@@ -15,7 +15,7 @@ pub(super) struct Cores {
 }
 
 impl Cores {
-    /// The last core is the server's, the one before it the load's.
+    /// Returns the last core is the server's, the one before it the load's.
     pub(super) fn of_this_machine() -> Self {
         let count = available_parallelism().map_or(1, usize::from);
         if count < 2 || !cfg!(target_os = "linux") {
@@ -24,12 +24,12 @@ impl Cores {
         Self { load: Some((count - 2).to_string()), server: Some((count - 1).to_string()) }
     }
 
-    /// A run of `program` on the load's core.
+    /// Returns a run of `program` on the load's core.
     pub(super) fn load_run(&self, program: impl AsRef<OsStr>, log: &str) -> Run {
         pinned(&self.load, program, log)
     }
 
-    /// A run of `program` on the server's core.
+    /// Returns a run of `program` on the server's core.
     pub(super) fn server_run(&self, program: impl AsRef<OsStr>, log: &str) -> Run {
         pinned(&self.server, program, log)
     }
@@ -42,7 +42,7 @@ fn pinned(core: &Option<String>, program: impl AsRef<OsStr>, log: &str) -> Run {
     }
 }
 
-/// The machine, the versions and the commit, as far as they can be found out.
+/// Returns the machine, the versions and the commit, as far as they can be found out.
 pub(super) fn facts() -> Value {
     let cpu = field("/proc/cpuinfo", "model name");
     let memory = field("/proc/meminfo", "MemTotal");
@@ -73,7 +73,7 @@ fn field(file: &str, name: &str) -> String {
     line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
 }
 
-/// The peers' versions, from their lock files.
+/// Returns the peers' versions, from their lock files.
 fn packages() -> Value {
     let read = |path: &str| std::fs::read_to_string(paths::root().join(path)).unwrap_or_default();
     let (lock, npm, python) =

@@ -88,7 +88,7 @@ pub(crate) fn run(args: &[String]) -> Result<Outcome, String> {
     Ok(outcome(&all))
 }
 
-/// The micro-benchmarks, with criterion's own report.
+/// Returns the micro-benchmarks, with criterion's own report.
 fn micro(options: &[String]) -> Result<Outcome, String> {
     let folder = paths::root().join("bench").join("micro");
     let run =
@@ -169,7 +169,7 @@ impl Cell {
         Spread::of(self.all(key).into_iter())
     }
 
-    /// The figure in each round.
+    /// Returns the figure in each round.
     fn all(&self, key: &str) -> Vec<f64> {
         self.figures.iter().filter_map(|figures| figures.get(key).copied()).collect()
     }

@@ -41,7 +41,7 @@ fn aligned(lines: &[Vec<String>]) {
     }
 }
 
-/// A contender's name and its figures, each with how many times ours it is.
+/// Returns a contender's name and its figures, each with how many times ours it is.
 fn cells(measured: &Measured, cell: &Cell) -> Vec<String> {
     let figures = measured.row.metrics.iter().map(|metric| match cell.spread(metric.key) {
         Some(spread) => format!("{}{}", show(spread), beside_ours(measured, cell, metric, spread)),

@@ -73,7 +73,7 @@ fn start() -> Vec<Metric> {
     vec![start, metric("idle_kib", "memory KiB", &[])]
 }
 
-/// All rows.
+/// Returns all rows.
 pub(super) fn all(stage: &Stage) -> Vec<Row> {
     let mut rows = calls();
     rows.extend(kinds_of_calls(stage));
@@ -103,7 +103,7 @@ fn calls() -> Vec<Row> {
     ]
 }
 
-/// The same call to a server with many tools, beside ours with few.
+/// Returns the same call to a server with many tools, beside ours with few.
 fn with_tools(name: &'static str, about: &'static str, count: &'static str) -> Row {
     let few = contender::ours().named("loggia, few tools", Role::Floor);
     let mut contenders = vec![contender::ours().with(["--tools", count]), few];
@@ -249,7 +249,7 @@ fn allocations() -> Vec<Row> {
     rows.into_iter().map(|row| Row { once: true, ..row }).collect()
 }
 
-/// A row of calls over HTTP, with both floors and every peer.
+/// Creates a row of calls over HTTP, with both floors and every peer.
 fn http(name: &'static str, about: &'static str, load: &[&'static str], metrics: Vec<Metric>) -> Row {
     let mut contenders = vec![contender::ours(), contender::axum(), contender::hyper()];
     contenders.extend(contender::servers());

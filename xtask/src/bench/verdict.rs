@@ -24,7 +24,7 @@ impl Verdict {
     }
 }
 
-/// The targets of `metric` that can be judged.
+/// Returns the targets of `metric` that can be judged.
 pub(super) fn of(measured: &Measured, metric: &Metric) -> Vec<Verdict> {
     let Some(cell) = measured.find(Role::Ours) else { return Vec::new() };
     let (ours, Some(spread)) = (cell.all(metric.key), cell.spread(metric.key)) else { return Vec::new() };
@@ -46,7 +46,7 @@ pub(super) fn of(measured: &Measured, metric: &Metric) -> Vec<Verdict> {
     metric.targets.iter().filter_map(against).collect()
 }
 
-/// The median of the ratios within each round: what the machine did meanwhile, it did to both.
+/// Returns the median of the ratios within each round: what the machine did meanwhile, it did to both.
 fn ratio(ours: &[f64], other: &[f64]) -> Option<f64> {
     Spread::of(ours.iter().zip(other).map(|(ours, other)| ours / other)).map(|ratios| ratios.median)
 }

@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 const MODERN: &str = "2026-07-28";
 const LATEST_LEGACY: &str = "2025-11-25";
 
-/// One row of the table.
+/// Returns one row of the table.
 pub(super) fn row(job: &Job, plan: &Plan, running: &Running, log: &str) -> Row {
     let mut row = Row::new(job, plan.connector);
     let mut ops = Vec::new();
@@ -40,7 +40,7 @@ pub(super) fn row(job: &Job, plan: &Plan, running: &Running, log: &str) -> Row {
     row
 }
 
-/// A client that speaks nothing but the modern revision has to say so to a server that does not.
+/// Creates a client that speaks nothing but the modern revision has to say so to a server that does not.
 fn refused(job: &Job, plan: &Plan, running: &Running, mut row: Row, log: &str) -> Row {
     let config = json!({ "target": running.target, "era": job.client.era, "ops": [], "plan": plan.steps });
     let (lines, _) = drive(job, &config, &log_name(plan, log));

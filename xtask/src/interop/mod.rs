@@ -118,7 +118,7 @@ impl Job {
         format!("{} {} {}", self.server.name(), self.wire.name(), self.client.name)
     }
 
-    /// A row for each plan of the server; `loggia up` has one for every connector.
+    /// Returns a row for each plan of the server; `loggia up` has one for every connector.
     fn run(&self, plans: &Plans, verbose: bool) -> Vec<Row> {
         let begun = Instant::now();
         let rows = match (self.server, self.wire) {

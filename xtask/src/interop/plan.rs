@@ -44,12 +44,12 @@ impl Plans {
         serde_json::from_str(&text).map(Self).map_err(|e| format!("{}: {e}", path.display()))
     }
 
-    /// The plan to go through with `server`.
+    /// Returns the plan to go through with `server`.
     pub(crate) fn of(&self, server: Kind) -> Plan {
         Plan { connector: None, modern: server.is_modern(), steps: self.0[server.plan()].clone() }
     }
 
-    /// The plans to go through with each of `connectors` of `loggia up`.
+    /// Returns the plans to go through with each of `connectors` of `loggia up`.
     pub(crate) fn through(&self, connectors: &[(&'static str, Kind)]) -> Vec<Plan> {
         let through = |(connector, kind): &(&'static str, Kind)| {
             let mut steps = through_hub(&self.0[kind.plan()], connector);
@@ -64,7 +64,7 @@ impl Plans {
 }
 
 impl Plan {
-    /// The step for `op`, or why the server has none.
+    /// Returns the step for `op`, or why the server has none.
     pub(crate) fn step(&self, op: &str) -> Result<&Value, String> {
         let name = op.split('_').next().unwrap_or(op);
         self.steps
@@ -73,7 +73,8 @@ impl Plan {
     }
 }
 
-/// The plan with names as `loggia up` gives them: tools and prompts prefixed by their connector, URIs qualified.
+/// Returns the plan with names as `loggia up` gives them: tools and prompts prefixed by their connector, URIs
+/// qualified.
 fn through_hub(plan: &Value, connector: &str) -> Value {
     match plan {
         Value::Object(fields) => {

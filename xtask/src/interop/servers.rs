@@ -86,7 +86,7 @@ impl Kind {
         }
     }
 
-    /// The name of its plan in `interop/plans.json`.
+    /// Returns the name of its plan in `interop/plans.json`.
     pub(crate) fn plan(self) -> &'static str {
         match self {
             Self::Everything | Self::Filesystem | Self::Memory => self.name(),
@@ -99,7 +99,7 @@ impl Kind {
         !matches!(self, Self::Everything | Self::Filesystem | Self::Memory)
     }
 
-    /// The command that serves it over stdio.
+    /// Returns the command that serves it over stdio.
     fn command(self) -> Vec<PathBuf> {
         let npm = |path: &str| vec![peers::node(), peers::npm_file(&format!("@modelcontextprotocol/{path}"))];
         match self {
@@ -212,7 +212,7 @@ fn wait_until_ready(address: SocketAddr) -> Result<(), String> {
     }
 }
 
-/// The status line of an answer.
+/// Returns the status line of an answer.
 fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -238,7 +238,7 @@ fn config_file(log: &str, config: &str) -> Result<PathBuf, String> {
     Ok(file)
 }
 
-/// The folder that `server-filesystem` serves.
+/// Returns the folder that `server-filesystem` serves.
 pub(crate) fn files_dir() -> PathBuf {
     paths::work().join("files")
 }

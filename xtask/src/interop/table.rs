@@ -30,7 +30,7 @@ impl Row {
         Self { server, client: job.client.name, cells: BTreeMap::new() }
     }
 
-    /// The row of a server that did not even start.
+    /// Returns the row of a server that did not even start.
     pub(super) fn failed(job: &Job, message: &str) -> Self {
         let mut row = Self::new(job, None);
         row.set("connect", Cell::Failed(message.to_owned()));
@@ -45,7 +45,7 @@ impl Row {
         !self.cells.values().any(|cell| matches!(cell, Cell::Failed(_) | Cell::NotReached))
     }
 
-    /// The cells that apply, counted.
+    /// Returns the cells that apply, counted.
     pub(super) fn into_outcome(self) -> Outcome {
         let mut outcome = Outcome::default();
         for (op, cell) in self.cells {

@@ -95,8 +95,8 @@ pub(super) fn databases_are_the_stores(repository: &Repository) -> Vec<String> {
     others.flat_map(of).map(|(package, other)| format!("{} depends on {other}", name(package))).collect()
 }
 
-/// A textual check, good enough because `unreachable_pub` keeps `pub` to what is really public: the signatures
-/// of public items of `loggia` name no dependency that is not on the list in its manifest.
+/// Returns a textual check, good enough because `unreachable_pub` keeps `pub` to what is really public: the
+/// signatures of public items of `loggia` name no dependency that is not on the list in its manifest.
 pub(super) fn public_api_is_allowed(repository: &Repository) -> Vec<String> {
     let Some(package) = repository.package("loggia") else { return vec!["there is no loggia".into()] };
     let allowed: BTreeSet<&str> = package["metadata"]["loggia"]["public-dependencies"]
@@ -136,7 +136,7 @@ fn begins_path(text: &str, name: &str) -> bool {
     text.match_indices(&path).any(|(at, _)| !text[..at].chars().next_back().is_some_and(inside))
 }
 
-/// The names that `use krate::…;` brings into the file.
+/// Returns the names that `use krate::…;` brings into the file.
 fn imports<'a>(file: &Source, krate: &'a String) -> Vec<(String, &'a String)> {
     let code: String = file.lines().map(|(_, line)| format!("{line}\n")).collect();
     let mut names = Vec::new();
@@ -156,7 +156,7 @@ fn imports<'a>(file: &Source, krate: &'a String) -> Vec<(String, &'a String)> {
     names
 }
 
-/// Each public item up to its body, with the line it starts on.
+/// Returns each public item up to its body, with the line it starts on.
 fn signatures(file: &Source) -> Vec<(usize, String)> {
     let lines: Vec<(usize, &str)> = file.lines().collect();
     let mut found = Vec::new();
@@ -185,7 +185,7 @@ fn signatures(file: &Source) -> Vec<(usize, String)> {
     found
 }
 
-/// The public fields of a tuple struct's signature.
+/// Returns the public fields of a tuple struct's signature.
 fn public_fields(signature: &str) -> String {
     let fields = signature.split_once('(').map_or("", |(_, fields)| fields);
     fields.split(',').filter(|field| field.trim_start().starts_with("pub ")).collect()
@@ -195,7 +195,7 @@ fn name(package: &Value) -> &str {
     package["name"].as_str().unwrap_or("")
 }
 
-/// The dependencies that are part of what is built, not those of tests alone.
+/// Returns the dependencies that are part of what is built, not those of tests alone.
 fn shipped_dependencies(package: &Value) -> impl Iterator<Item = &str> {
     let all = package["dependencies"].as_array().into_iter().flatten();
     all.filter(|dependency| dependency["kind"] != "dev").filter_map(|dependency| dependency["name"].as_str())

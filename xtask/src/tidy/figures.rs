@@ -51,18 +51,18 @@ impl Figures {
         })
     }
 
-    /// The types of the libraries.
+    /// Returns the types of the libraries.
     pub(super) fn library_types(&self) -> TypeNames {
         self.types.only(|krate| !PROGRAMS.contains(&krate))
     }
 
-    /// The types of the libraries whose name is shared, in percent.
+    /// Returns the types of the libraries whose name is shared, in percent.
     pub(super) fn shared_percent(&self) -> f64 {
         let types = self.library_types();
         percent(types.shared(&SHARED_NAMES).len(), types.len())
     }
 
-    /// The types of the libraries whose name is shared.
+    /// Returns the types of the libraries whose name is shared.
     pub(super) fn shared(&self) -> Vec<String> {
         let types = self.library_types();
         types
@@ -72,7 +72,7 @@ impl Figures {
             .collect()
     }
 
-    /// The doc comments whose beginning hides their subject, in percent.
+    /// Returns the doc comments whose beginning hides their subject, in percent.
     pub(super) fn docs_percent(&self) -> f64 {
         self.all_docs().percent()
     }
@@ -81,7 +81,7 @@ impl Figures {
         self.docs.iter().map(|(_, docs)| *docs).fold(DocBeginnings::default(), DocBeginnings::add)
     }
 
-    /// The names that a crate gives to several types.
+    /// Returns the names that a crate gives to several types.
     pub(super) fn twice(&self) -> Vec<String> {
         let twice = self.types.twice_in_a_crate();
         let listed =
@@ -89,17 +89,17 @@ impl Figures {
         twice.into_iter().map(|(name, paths)| format!("{} in {}", name.name, listed(paths))).collect()
     }
 
-    /// The modules that are in an import circle.
+    /// Returns the modules that are in an import circle.
     pub(super) fn modules_in_circles(&self) -> usize {
         self.circles.iter().map(ImportCircle::len).sum()
     }
 
-    /// The import circles, each on one line.
+    /// Returns the import circles, each on one line.
     pub(super) fn circle_texts(&self) -> Vec<String> {
         self.circles.iter().map(ImportCircle::describe).collect()
     }
 
-    /// The figures as text: a line for each crate, a line for all.
+    /// Returns the figures as text: a line for each crate, a line for all.
     pub(super) fn table(&self) -> String {
         let mut text = format!(
             "{:<16} {:>6} {:>7} {:>9} {:>6} {:>14} {:>7}\n",

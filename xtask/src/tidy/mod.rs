@@ -133,7 +133,7 @@ impl Repository {
         self.packages().find(|package| package["name"] == name)
     }
 
-    /// The shipped Rust sources of `crates`.
+    /// Returns the shipped Rust sources of `crates`.
     fn shipped<'a>(&'a self, crates: &'a [&str]) -> impl Iterator<Item = &'a Source> {
         self.files.iter().filter(move |file| file.ships_in(crates))
     }

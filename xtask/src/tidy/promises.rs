@@ -19,7 +19,7 @@ pub(super) fn name_their_tests(repository: &Repository) -> Vec<String> {
     unproved(page, &tests)
 }
 
-/// The rows of the page's table that name no test, or a test that does not exist.
+/// Returns the rows of the page's table that name no test, or a test that does not exist.
 fn unproved(page: &Source, tests: &BTreeSet<String>) -> Vec<String> {
     let rows = rows(&page.text);
     if rows.is_empty() {
@@ -42,25 +42,25 @@ fn unproved(page: &Source, tests: &BTreeSet<String>) -> Vec<String> {
     rows.into_iter().flat_map(in_row).collect()
 }
 
-/// The rows of the table below [`HEADER`], each with its line.
+/// Returns the rows of the table below [`HEADER`], each with its line.
 fn rows(text: &str) -> Vec<(usize, Vec<&str>)> {
     let lines = text.lines().enumerate().map(|(n, line)| (n + 1, cells(line)));
     let table = lines.skip_while(|(_, cells)| *cells != HEADER).skip(2);
     table.take_while(|(_, cells)| !cells.is_empty()).collect()
 }
 
-/// The cells of a row; none where the line is not one.
+/// Returns the cells of a row; none where the line is not one.
 fn cells(line: &str) -> Vec<&str> {
     let row = line.trim().strip_prefix('|').and_then(|rest| rest.strip_suffix('|'));
     row.map(|row| row.split('|').map(str::trim).collect()).unwrap_or_default()
 }
 
-/// The texts between backticks.
+/// Returns the texts between backticks.
 fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// The tests of a file of `module`, as `cargo test` prints them after the crate's name.
+/// Returns the tests of a file of `module`, as `cargo test` prints them after the crate's name.
 fn tests_of(file: &Source, module: &str) -> Vec<String> {
     let (mut tests, mut inner, mut is_test) = (Vec::new(), String::new(), false);
     for line in file.code.lines() {
@@ -76,8 +76,8 @@ fn tests_of(file: &Source, module: &str) -> Vec<String> {
     tests
 }
 
-/// The crate and the module of a file, joined by `::`. A folder of `tests` that has a `main.rs` among `paths` is a test
-/// binary, whose name is not part of the module.
+/// Returns the crate and the module of a file, joined by `::`. A folder of `tests` that has a `main.rs` among `paths`
+/// is a test binary, whose name is not part of the module.
 fn module_of(path: &str, paths: &BTreeSet<&str>) -> Option<String> {
     let (krate, inner) = path.strip_prefix("crates/")?.strip_suffix(".rs")?.split_once('/')?;
     let module = match inner.split_once('/')? {
@@ -96,7 +96,7 @@ fn module_of(path: &str, paths: &BTreeSet<&str>) -> Option<String> {
     Some([&*krate].into_iter().chain(names).collect::<Vec<_>>().join("::"))
 }
 
-/// The name of the inline module that begins at a line; empty where one ends.
+/// Returns the name of the inline module that begins at a line; empty where one ends.
 fn inline_module(line: &str) -> Option<&str> {
     let name = line.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(" {"));
     name.or_else(|| (line == "}").then_some(""))

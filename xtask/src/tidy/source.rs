@@ -36,19 +36,19 @@ impl Source {
         self.is_rust() && crates.iter().any(|name| self.path.starts_with(&format!("crates/{name}/src/")))
     }
 
-    /// The crate that a file of `crates/` belongs to; empty for other files.
+    /// Returns the crate that a file of `crates/` belongs to; empty for other files.
     pub(crate) fn krate(&self) -> &str {
         let inner = self.path.strip_prefix("crates/").unwrap_or_default();
         inner.split('/').next().unwrap_or_default()
     }
 
-    /// The lines of code, numbered from one, without the tests.
+    /// Returns the lines of code, numbered from one, without the tests.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let tests = self.tests_from;
         self.code.lines().enumerate().map(|(n, line)| (n + 1, line)).filter(move |(n, _)| *n < tests)
     }
 
-    /// The string literals outside the tests.
+    /// Returns the string literals outside the tests.
     pub(crate) fn shipped_strings(&self) -> impl Iterator<Item = (usize, &str)> {
         let tests = self.tests_from;
         self.strings.iter().filter(move |(n, _)| *n < tests).map(|(n, text)| (*n, text.as_str()))
@@ -170,7 +170,7 @@ fn block_comment(text: &str) -> usize {
     text.len()
 }
 
-/// The length of a string's content up to the closing quote.
+/// Returns the length of a string's content up to the closing quote.
 fn string_length(text: &str) -> usize {
     let mut escaped = false;
     for (at, c) in text.char_indices() {
@@ -184,7 +184,7 @@ fn string_length(text: &str) -> usize {
     text.len()
 }
 
-/// The length of the character literal at the start of `text`, if that is one and not a lifetime.
+/// Returns the length of the character literal at the start of `text`, if that is one and not a lifetime.
 fn char_literal(text: &str) -> Option<usize> {
     let body = text.strip_prefix('\'')?;
     if body.starts_with('\\') {

@@ -56,7 +56,7 @@ pub(super) fn no_untagged(repository: &Repository) -> Vec<String> {
     complaints
 }
 
-/// The `derive` that governs the attribute at `at`: in the same block of attributes, or the nearest above.
+/// Returns the `derive` that governs the attribute at `at`: in the same block of attributes, or the nearest above.
 fn derive_of<'a>(lines: &[&'a str], at: usize) -> &'a str {
     let below = lines[at..].iter().take_while(|line| line.trim_start().starts_with("#["));
     let above = lines[..at].iter().rev();
@@ -103,7 +103,7 @@ pub(super) fn no_sql(repository: &Repository) -> Vec<String> {
     repository.shipped(&others).flat_map(in_file).collect()
 }
 
-/// A revision's date is a string in one place, where it is parsed.
+/// Returns a revision's date is a string in one place, where it is parsed.
 pub(super) fn no_version_strings(repository: &Repository) -> Vec<String> {
     const DATES: &[&str] = &["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"];
     let shipped = repository.shipped(ROOMS).filter(|file| file.path != "crates/loggia-wire/src/version.rs");

@@ -36,7 +36,7 @@ impl Call<'_> {
     }
 }
 
-/// The answer as 2026-07-28 has it.
+/// Returns the answer as 2026-07-28 has it.
 pub(crate) fn modern(call: &Call<'_>) -> serde_json::Result<Vec<u8>> {
     write(
         call,
@@ -45,7 +45,7 @@ pub(crate) fn modern(call: &Call<'_>) -> serde_json::Result<Vec<u8>> {
     )
 }
 
-/// The answer as 2025-11-25 has it.
+/// Returns the answer as 2025-11-25 has it.
 pub(crate) fn legacy(call: &Call<'_>) -> serde_json::Result<Vec<u8>> {
     write(call, br#","result":{"content":[{"type":"text","text":"#, b"}]}}")
 }

@@ -60,7 +60,7 @@ fn json(body: Bytes) -> Response<Answer> {
     with_type("application/json", Either::Left(Full::new(body)))
 }
 
-/// A stream of two events.
+/// Creates a stream of two events.
 fn events(answered: &[u8]) -> Response<Answer> {
     let answered = Bytes::from([b"data: ", answered, b"\n\n"].concat());
     let frames = [Bytes::from_static(PROGRESS), answered].map(|event| Ok(Frame::data(event)));

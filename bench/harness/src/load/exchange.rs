@@ -80,7 +80,7 @@ impl Connection {
         }
     }
 
-    /// The body of the last answer.
+    /// Returns the body of the last answer.
     pub(crate) fn last_body(&self) -> Result<Vec<u8>, Failure> {
         let head = parse_head(&self.buffer[..self.filled])?.ok_or("no answer yet")?;
         let body = &self.buffer[head.body..self.filled];

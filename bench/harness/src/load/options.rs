@@ -42,7 +42,7 @@ impl Options {
         self.value("--pin")
     }
 
-    /// The endpoint.
+    /// Returns the endpoint.
     pub(crate) fn path(&self) -> &str {
         self.value("--path").unwrap_or("/mcp")
     }
@@ -81,7 +81,7 @@ impl Options {
 }
 
 impl Length {
-    /// The share of it that is spent before measuring.
+    /// Returns the share of it that is spent before measuring.
     pub(crate) fn warm_up(self) -> Self {
         match self {
             Self::Time(time) => Self::Time(time / 4),

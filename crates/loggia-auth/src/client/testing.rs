@@ -22,7 +22,7 @@ use crate::scope::Scopes;
 use crate::store::MemoryStore;
 use crate::testing::{TestServer, answer, serve};
 
-/// A credential with an access token and nothing else.
+/// Creates a credential with an access token and nothing else.
 pub(super) fn credential(access_token: &str) -> Credential {
     serde_json::from_value(json!({
         "issuer": "i", "resource": "r", "client": { "client_id": "c", "method": "none" },

@@ -24,7 +24,7 @@ fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-/// A token with a header of one's own, signed with nothing that counts.
+/// Returns a token with a header of one's own, signed with nothing that counts.
 fn forged(header: &Value, claims: &Value, signature: &str) -> String {
     format!("{}.{}.{signature}", encode(header.to_string()), encode(claims.to_string()))
 }

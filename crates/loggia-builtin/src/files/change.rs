@@ -238,7 +238,7 @@ impl DirectoryEntry {
         Path::new::<OsStr>(&self.name)
     }
 
-    /// The error for a name that another program took just before.
+    /// Returns the error for a name that another program took just before.
     pub(super) fn refused(&self, files: &Files, error: &io::Error) -> FilesError {
         if error.kind() != io::ErrorKind::AlreadyExists {
             return files.explain(&self.path, error);

@@ -161,7 +161,7 @@ fn choose(
     }
 }
 
-/// The text with the new passage in place of those found, and how many these are.
+/// Returns the text with the new passage in place of those found, and how many these are.
 fn replace(
     text: &PlainText<'_>,
     found: impl Iterator<Item = FoundPassage>,
@@ -182,7 +182,7 @@ fn replace(
     if after == text.raw { Err(EditProblem::NoChange) } else { Ok((after, count)) }
 }
 
-/// A passage whose lines are those of `old` but for white space at their ends and inside.
+/// Returns a passage whose lines are those of `old` but for white space at their ends and inside.
 fn near_miss(text: &str, old: &str) -> Option<EditProblem> {
     let squeeze = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     let wanted: Vec<String> = old.trim().lines().map(squeeze).collect();

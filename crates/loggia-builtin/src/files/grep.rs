@@ -287,7 +287,7 @@ impl Sink for LineSink<'_> {
     }
 }
 
-/// The line without its end, or the piece of it around byte `at`.
+/// Returns the line without its end, or the piece of it around byte `at`.
 fn excerpt(line: &[u8], at: usize) -> String {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);

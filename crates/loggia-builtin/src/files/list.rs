@@ -77,7 +77,7 @@ impl Files {
         self.page(&self.parse(&request.path)?, options, request.limit, |_| true)
     }
 
-    /// A page of everything below `start` that `wanted` accepts.
+    /// Returns a page of everything below `start` that `wanted` accepts.
     pub(super) fn page(
         &self,
         start: &RelPath,

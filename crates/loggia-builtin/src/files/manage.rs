@@ -162,7 +162,7 @@ impl Files {
         }
     }
 
-    /// The paths that begin with `typed`, one level deep; directories end in a slash.
+    /// Returns the paths that begin with `typed`, one level deep; directories end in a slash.
     pub fn complete(&self, typed: &str) -> Vec<String> {
         let (directory, begun) = typed.rsplit_once('/').unwrap_or(("", typed));
         let Ok(directory) = self.parse(directory) else { return Vec::new() };

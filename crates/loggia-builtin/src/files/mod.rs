@@ -185,17 +185,17 @@ impl Files {
         })
     }
 
-    /// The same folder, whose operations end early once `stop` says so: their caller has gone.
+    /// Returns the same folder, whose operations end early once `stop` says so: their caller has gone.
     pub fn until(&self, stop: impl Fn() -> bool + Send + Sync + 'static) -> Files {
         Files { stop: StopSignal::new(stop), ..self.clone() }
     }
 
-    /// The folder's absolute path.
+    /// Returns the folder's absolute path.
     pub fn root(&self) -> &Path {
         &self.roots[0]
     }
 
-    /// A path without its first slash, as it stands in a `file:` URI, with it: where that is in the folder.
+    /// Returns a path without its first slash, as it stands in a `file:` URI, with it: where that is in the folder.
     fn absolute(&self, path: &str) -> Option<String> {
         Some(format!("/{path}")).filter(|absolute| self.parse(absolute).is_ok())
     }
@@ -205,7 +205,7 @@ impl Files {
         self.options.writable
     }
 
-    /// The bounds in force.
+    /// Returns the bounds in force.
     pub fn limits(&self) -> &Limits {
         &self.options.limits
     }

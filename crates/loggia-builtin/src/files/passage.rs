@@ -67,7 +67,7 @@ impl<'t> PlainText<'t> {
         Some(self.found(at, last.len(), true))
     }
 
-    /// The line on which `found` begins, counted from 1.
+    /// Returns the line on which `found` begins, counted from 1.
     pub(super) fn line(&self, found: &FoundPassage) -> usize {
         self.plain[..found.plain].matches('\n').count() + 1
     }
@@ -77,7 +77,7 @@ impl<'t> PlainText<'t> {
         FoundPassage { raw, plain: at, ends_early }
     }
 
-    /// The text that takes the place of `found`, where `old` was looked for.
+    /// Returns the text that takes the place of `found`, where `old` was looked for.
     pub(super) fn replacement(
         &self,
         found: &FoundPassage,
@@ -106,7 +106,7 @@ impl<'t> PlainText<'t> {
         plain + self.crlf.partition_point(|at| *at < plain)
     }
 
-    /// The line end after a place, or the one before it.
+    /// Returns the line end after a place, or the one before it.
     fn neighbouring_end(&self, place: &Range<usize>) -> Option<&'t str> {
         let before = &self.raw[..place.start];
         let last = || match before.rfind(['\r', '\n']) {
@@ -120,8 +120,8 @@ impl<'t> PlainText<'t> {
     }
 }
 
-/// The line ends of the lines of `new`: lines that stay have those they have in `old`, others those of the lines whose
-/// place they take, or of the line before.
+/// Returns the line ends of the lines of `new`: lines that stay have those they have in `old`, others those of the
+/// lines whose place they take, or of the line before.
 fn align<'e>(old: &str, new: &str, ends: &[&'e str], usual: &'e str) -> Vec<&'e str> {
     let diff = TextDiff::configure().timeout(DIFF_TIME).diff_lines(old, new);
     let mut aligned: Vec<&'e str> = Vec::new();
@@ -168,7 +168,7 @@ fn line_ends(text: &str) -> Vec<&str> {
     ends
 }
 
-/// The first line end of `text`, and where it is.
+/// Returns the first line end of `text`, and where it is.
 fn first_line_end(text: &str) -> Option<(usize, &str)> {
     let at = text.find(['\r', '\n'])?;
     let length = if text[at..].starts_with("\r\n") { 2 } else { 1 };

@@ -32,7 +32,7 @@ impl RelPath {
         normalise(relative).map(RelPath).ok_or_else(outside)
     }
 
-    /// A name found while walking, which is normal already.
+    /// Creates a name found while walking, which is normal already.
     pub(super) fn from_walk(path: &str) -> RelPath {
         RelPath(path.to_owned())
     }
@@ -41,22 +41,22 @@ impl RelPath {
         self.0.is_empty()
     }
 
-    /// The text of it, empty for the root.
+    /// Returns the text of it, empty for the root.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The form that file operations take, `.` for the root.
+    /// Returns the form that file operations take, `.` for the root.
     pub(super) fn as_path(&self) -> &Path {
         Path::new(if self.is_root() { "." } else { &self.0 })
     }
 
-    /// The last name; empty for the root.
+    /// Returns the last name; empty for the root.
     pub(super) fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The directory it is in; none for the root.
+    /// Returns the directory it is in; none for the root.
     pub(super) fn parent(&self) -> Option<RelPath> {
         if self.is_root() {
             return None;

@@ -146,7 +146,7 @@ impl BoundedRead<'_> {
         }
     }
 
-    /// All bytes. Half a picture is no picture.
+    /// Returns all bytes. Half a picture is no picture.
     fn whole(&mut self) -> Result<RangeContent> {
         self.max = self.whole_max;
         if mime::is_media(self.path.name()) && self.size > self.max as u64 {
@@ -206,7 +206,7 @@ impl BoundedRead<'_> {
         Ok(RangeContent { content: Content::Text(text), lines: shown, bytes: None, note })
     }
 
-    /// The end of the file, as much as fits, cut to whole lines.
+    /// Returns the end of the file, as much as fits, cut to whole lines.
     fn last_lines(&mut self, count: u64) -> Result<RangeContent> {
         let from = self.size.saturating_sub(self.max as u64);
         let part = self.bytes(from, None)?;
@@ -332,8 +332,8 @@ impl LineBatch {
     }
 }
 
-/// The text in `bytes`, with the bytes left off before it: a range may begin and end inside a character.
-/// None where it is no text.
+/// Returns the text in `bytes`, with the bytes left off before it: a range may begin and end inside a character. None
+/// where it is no text.
 fn text_inside(bytes: &[u8]) -> Option<(usize, &str)> {
     let from = bytes.iter().take(3).take_while(|byte| **byte & 0xC0 == 0x80).count();
     let text = match std::str::from_utf8(&bytes[from..]) {
@@ -347,7 +347,7 @@ fn text_inside(bytes: &[u8]) -> Option<(usize, &str)> {
     (!nothing_left && !text.contains('\0')).then_some((from, text))
 }
 
-/// The last `count` lines of `text`. A first line that may have been cut does not count.
+/// Returns the last `count` lines of `text`. A first line that may have been cut does not count.
 fn tail(text: &str, count: usize, whole: bool) -> &str {
     let begin = if whole { 0 } else { text.find('\n').map_or(0, |at| at + 1) };
     let text = &text[begin..];

@@ -174,7 +174,7 @@ impl Files {
         }
     }
 
-    /// The path after links, as far as it exists; the rest is left as it is.
+    /// Returns the path after links, as far as it exists; the rest is left as it is.
     fn resolve(&self, real: &Path) -> PathBuf {
         for existing in real.ancestors() {
             if let Ok(resolved) = self.root.canonicalize(existing) {
@@ -239,8 +239,9 @@ fn normal_names(path: &Path) -> Vec<String> {
     normals.collect()
 }
 
-/// The form in which names are compared: in small letters, without the characters that HFS+ ignores, and without what
-/// Windows ignores (dots and spaces at the end, the name of a stream). `git~1` is the short name of `.git` there.
+/// Returns the form in which names are compared: in small letters, without the characters that HFS+ ignores, and
+/// without what Windows ignores (dots and spaces at the end, the name of a stream). `git~1` is the short name of
+/// `.git` there.
 fn normal(name: &OsStr) -> String {
     let ignored = |c: &char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
     let text: String = name.to_string_lossy().chars().filter(|c| !ignored(c)).collect();

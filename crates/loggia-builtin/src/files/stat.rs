@@ -54,7 +54,7 @@ impl Files {
         self.hash_file(&mut file, &metadata).map_err(|e| FilesError::from_io(&path.to_string(), &e))
     }
 
-    /// The hash of a file just opened; none above the limit for writing.
+    /// Returns the hash of a file just opened; none above the limit for writing.
     pub(super) fn hash_file(&self, file: &mut File, metadata: &Metadata) -> std::io::Result<Option<String>> {
         let limit = self.limits().write_max;
         if metadata.len() > limit {
@@ -66,7 +66,7 @@ impl Files {
     }
 }
 
-/// The hash of `bytes`, as in [`Stat::hash`]: the first half of a SHA-256, in hexadecimal. It guards against
+/// Returns the hash of `bytes`, as in [`Stat::hash`]: the first half of a SHA-256, in hexadecimal. It guards against
 /// accidents, and a model has to copy it.
 pub(super) fn hash(bytes: &[u8]) -> String {
     let digest = ring::digest::digest(&SHA256, bytes);

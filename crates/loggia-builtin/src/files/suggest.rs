@@ -14,7 +14,7 @@ const ALIKE: f64 = 0.85;
 const LOOK_AT: usize = 5_000;
 
 impl Files {
-    /// The error for the caller.
+    /// Returns the error for the caller.
     pub(super) fn explain(&self, path: &RelPath, error: &io::Error) -> FilesError {
         match FilesError::from_io(&path.to_string(), error) {
             FilesError::NotFound { .. } if root::is_deleted(&self.root) => FilesError::RootGone,
@@ -26,15 +26,15 @@ impl Files {
         }
     }
 
-    /// The shortest part of `path` that exists and is no directory.
+    /// Returns the shortest part of `path` that exists and is no directory.
     fn blocking(&self, path: &RelPath) -> String {
         let parts = std::iter::successors(Some(path.clone()), RelPath::parent);
         let in_the_way = parts.filter(|part| self.root.metadata(part.as_path()).is_ok_and(|m| !m.is_dir()));
         in_the_way.last().unwrap_or_else(|| path.clone()).to_string()
     }
 
-    /// A path that exists and is like `path`: a name that is like the first missing one, or the same
-    /// name in another directory.
+    /// Returns a path that exists and is like `path`: a name that is like the first missing one, or the same name in
+    /// another directory.
     fn suggest(&self, path: &RelPath) -> Option<String> {
         let (directory, missing) = self.first_missing(path)?;
         if let Some(alike) = self.name_alike(&directory, missing.name()) {

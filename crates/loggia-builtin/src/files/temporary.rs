@@ -145,8 +145,8 @@ mod attributes {
         file.set_permissions(Permissions::from_mode(mode))
     }
 
-    /// The mode of the file that takes the place of one with the mode `replaced`. A group that did not have the
-    /// file gets no more than everyone has. Like the kernel after a write, it drops set-user-ID and set-group-ID.
+    /// Returns the mode of the file that takes the place of one with the mode `replaced`. A group that did not have
+    /// the file gets no more than everyone has. Like the kernel after a write, it drops set-user-ID and set-group-ID.
     pub(super) fn mode(replaced: u32, owner_kept: bool, group_kept: bool) -> u32 {
         let mode = replaced & 0o1777;
         let everyone = mode & 0o007;

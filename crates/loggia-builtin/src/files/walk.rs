@@ -115,7 +115,7 @@ impl Walk {
         }
     }
 
-    /// The cursor with which another walk goes on, where this one ended because the budget was spent.
+    /// Returns the cursor with which another walk goes on, where this one ended because the budget was spent.
     pub(super) fn cursor(&self) -> Option<String> {
         self.passed.clone().filter(|_| self.budget.spent().is_some())
     }

@@ -76,7 +76,7 @@ impl Files {
         }
     }
 
-    /// The file that is there now, if it may be replaced.
+    /// Returns the file that is there now, if it may be replaced.
     fn before_write(
         &self,
         change: &ChangePermit<'_>,

@@ -262,7 +262,7 @@ impl PageParts {
     }
 }
 
-/// The content of the page that asks for confirmation.
+/// Returns the content of the page that asks for confirmation.
 fn confirmation(connector: &str, host: &str, user: &str, code: &str, is_api_key: bool) -> Markup {
     html! {
         p {

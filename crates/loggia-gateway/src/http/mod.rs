@@ -51,7 +51,7 @@ pub(crate) struct SignInParts {
 }
 
 impl GatewayLayer {
-    /// The table of routes.
+    /// Returns the table of routes.
     fn router(&self, mcp: McpService) -> Router {
         let mcp = SdkService::new(mcp);
         let health = HealthChecks::new(self.hub.clone(), self.shutdown.clone(), self.sign_in.is_none());

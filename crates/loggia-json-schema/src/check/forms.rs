@@ -57,7 +57,7 @@ impl<'c> ValueChecker<'c> {
         }
     }
 
-    /// The node that `id` stands for once references that say nothing else are followed.
+    /// Returns the node that `id` stands for once references that say nothing else are followed.
     fn form(&self, mut id: NodeId) -> &'c SchemaNode {
         for _ in 0..MAX_HOPS {
             match self.compiled.nodes[id.0 as usize].general.as_slice() {
@@ -68,13 +68,13 @@ impl<'c> ValueChecker<'c> {
         &self.compiled.nodes[id.0 as usize]
     }
 
-    /// The values of `nodes` together, if each of them lists its values.
+    /// Returns the values of `nodes` together, if each of them lists its values.
     fn listed(&self, nodes: &[NodeId]) -> Option<Vec<Value>> {
         let values = nodes.iter().map(|id| values_of(self.form(*id))).collect::<Option<Vec<_>>>()?;
         Some(values.concat())
     }
 
-    /// The one form that is meant: the only one, or the only one whose constant properties `value` has.
+    /// Returns the one form that is meant: the only one, or the only one whose constant properties `value` has.
     fn meant(&self, nodes: &[NodeId], value: &Value) -> Option<NodeId> {
         let mut likely = nodes.iter().copied().filter(|id| nodes.len() == 1 || self.is_tagged(*id, value));
         let first = likely.next()?;
@@ -99,7 +99,7 @@ impl<'c> ValueChecker<'c> {
     }
 }
 
-/// The values that `node` allows, if it lists them.
+/// Returns the values that `node` allows, if it lists them.
 fn values_of(node: &SchemaNode) -> Option<&[Value]> {
     node.general.iter().find_map(|check| match check {
         GeneralCheck::Const(value) => Some(std::slice::from_ref(value)),

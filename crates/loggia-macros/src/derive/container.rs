@@ -142,7 +142,7 @@ impl SerdeName {
         self.read.is_none() && self.written.is_none()
     }
 
-    /// This name, and `other` where this says nothing.
+    /// Returns this name, and `other` where this says nothing.
     pub(crate) fn or(self, other: &SerdeName) -> SerdeName {
         SerdeName {
             read: self.read.or_else(|| other.read.clone()),
@@ -158,12 +158,12 @@ impl SerdeName {
         self.apply(ident, RenameRule::variant)
     }
 
-    /// A variant's name as it is read.
+    /// Returns a variant's name as it is read.
     pub(crate) fn read_variant(&self, ident: &str) -> String {
         spell(&self.read, ident, RenameRule::variant)
     }
 
-    /// An expression of the name, which depends on the direction only where it must.
+    /// Returns an expression of the name, which depends on the direction only where it must.
     fn apply(&self, ident: &str, rule: impl Fn(RenameRule, &str) -> String) -> TokenStream {
         let (read, written) = (spell(&self.read, ident, &rule), spell(&self.written, ident, &rule));
         if read == written {

@@ -70,8 +70,8 @@ fn schema(input: &DeriveInput, container: &ContainerAttributes, errors: &mut Err
     quote!({ #body }.described(#description) #title)
 }
 
-/// The docs of the type, and of each name of an enum of plain names: few strict clients read
-/// descriptions of single names.
+/// Returns the docs of the type, and of each name of an enum of plain names: few strict clients read descriptions of
+/// single names.
 fn description(input: &DeriveInput, container: &ContainerAttributes) -> String {
     let mut text = container.description.clone();
     let Data::Enum(data) = &input.data else { return text };
@@ -92,7 +92,7 @@ fn description(input: &DeriveInput, container: &ContainerAttributes) -> String {
     text.trim_start().to_owned()
 }
 
-/// The schema of a struct's, or a variant's, fields.
+/// Returns the schema of a struct's, or a variant's, fields.
 fn fields(
     all: &Fields,
     container: &ContainerAttributes,
@@ -132,7 +132,7 @@ fn object(
     }
 }
 
-/// The statement that adds one field to `object`.
+/// Returns the statement that adds one field to `object`.
 fn member(field: &Field, container: &ContainerAttributes, rename: &SerdeName) -> syn::Result<TokenStream> {
     let serde = AttributeItems::of(&field.attrs, "serde")?;
     let own = AttributeItems::of(&field.attrs, "schema")?;

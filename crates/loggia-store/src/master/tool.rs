@@ -47,8 +47,8 @@ impl KeyTool {
         cfg!(all(unix, not(target_os = "macos"))).then(|| KeyTool::secret_service("secret-tool", account))
     }
 
-    /// The login keychain of macOS, through its `security` tool. The keys go to the tool's interactive mode, since other
-    /// users of the machine can see the arguments of a process.
+    /// Returns the login keychain of macOS, through its `security` tool. The keys go to the tool's interactive mode,
+    /// since other users of the machine can see the arguments of a process.
     fn macos(account: &str) -> KeyTool {
         let account: String =
             account.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
@@ -61,7 +61,7 @@ impl KeyTool {
         }
     }
 
-    /// The Secret Service of Linux desktops, through libsecret's tool.
+    /// Returns the Secret Service of Linux desktops, through libsecret's tool.
     fn secret_service(tool: &str, account: &str) -> KeyTool {
         let named = ["service", "loggia", "account", account];
         KeyTool {

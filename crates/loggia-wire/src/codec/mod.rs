@@ -70,7 +70,7 @@ impl PayloadError {
 /// The member that tells the kind of a result. Since 2026-07-28.
 const RESULT_TYPE: &str = "resultType";
 
-/// The `result` member as `version` writes it. In the modern era `identity` goes into its `_meta`.
+/// Returns the `result` member as `version` writes it. In the modern era `identity` goes into its `_meta`.
 pub fn encode_result(result: ServerResult, version: Version, identity: Option<&Implementation>) -> RawJson {
     let mut out = Vec::with_capacity(256);
     write_result(&mut out, result, version, identity);
@@ -239,8 +239,8 @@ pub fn translate_result(
     Ok(keep_spelling(result, encode_result(decoded, to, identity)))
 }
 
-/// The method and params of a notification as `version` writes it; `None` where the revision lacks it.
-/// In the modern era `subscription` names the listen request it belongs to.
+/// Returns the method and params of a notification as `version` writes it; `None` where the revision lacks it. In the
+/// modern era `subscription` names the listen request it belongs to.
 pub fn encode_server_notification(
     mut notification: ServerNotification,
     version: Version,
@@ -271,7 +271,7 @@ fn unless_empty(params: RawJson) -> Option<RawJson> {
     (params.as_bytes() != b"{}").then_some(params)
 }
 
-/// The method and params of a notification as `version` writes it; `None` where the revision lacks it.
+/// Returns the method and params of a notification as `version` writes it; `None` where the revision lacks it.
 pub fn encode_client_notification(
     mut notification: ClientNotification,
     version: Version,
@@ -290,7 +290,7 @@ pub fn encode_client_notification(
     Some((method, params))
 }
 
-/// The params of a live question as `version` writes it; `None` where the revision lacks it.
+/// Returns the params of a live question as `version` writes it; `None` where the revision lacks it.
 pub fn encode_input_request(mut request: InputRequest, version: Version) -> Option<(Method, RawJson)> {
     let method = request.method();
     let is_url = matches!(&request, InputRequest::Elicit(params) if matches!(**params, ElicitParams::Url(_)));
@@ -306,7 +306,7 @@ pub fn encode_input_request(mut request: InputRequest, version: Version) -> Opti
     Some((method, params))
 }
 
-/// The params of a request (or of anything that can be restricted) as `version` writes them.
+/// Returns the params of a request (or of anything that can be restricted) as `version` writes them.
 pub fn encode_params<T: Downgrade + ToJson>(mut params: T, version: Version) -> RawJson {
     params.downgrade(version);
     RawJson::of(&params)

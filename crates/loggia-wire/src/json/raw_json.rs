@@ -20,12 +20,12 @@ use super::{DecodeError, FromJson, JsonRef, ToJson, write_json};
 pub struct RawJson(Bytes);
 
 impl RawJson {
-    /// The value `{}`.
+    /// Returns the value `{}`.
     pub const fn empty_object() -> RawJson {
         RawJson(Bytes::from_static(b"{}"))
     }
 
-    /// The value `null`.
+    /// Returns the value `null`.
     pub const fn null() -> RawJson {
         RawJson(Bytes::from_static(b"null"))
     }
@@ -50,12 +50,12 @@ impl RawJson {
         value.to_json().into()
     }
 
-    /// The part of `buffer` that `text`, borrowed from it and scanned, covers.
+    /// Returns the part of `buffer` that `text`, borrowed from it and scanned, covers.
     pub(crate) fn scanned(buffer: &Bytes, text: &[u8]) -> RawJson {
         RawJson(buffer.slice_ref(text))
     }
 
-    /// The part of this value at `text`, borrowed from it. Shares the buffer.
+    /// Returns the part of this value at `text`, borrowed from it. Shares the buffer.
     pub fn part_at(&self, text: &[u8]) -> RawJson {
         RawJson::scanned(&self.0, text)
     }
@@ -66,12 +66,12 @@ impl RawJson {
         RawJson(bytes.into())
     }
 
-    /// The JSON text.
+    /// Returns the JSON text.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The shared buffer.
+    /// Returns the shared buffer.
     pub fn into_bytes(self) -> Bytes {
         self.0
     }

@@ -50,22 +50,22 @@ impl<'a> RawObject<'a> {
         Some(RawObject(members))
     }
 
-    /// The members in their order, each value as its JSON text.
+    /// Returns the members in their order, each value as its JSON text.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'a [u8])> {
         self.0.iter().map(|(name, value)| (name.as_ref(), *value))
     }
 
-    /// The text of one member; the last one where a name is repeated, as serde_json reads it.
+    /// Returns the text of one member; the last one where a name is repeated, as serde_json reads it.
     pub fn raw(&self, name: &str) -> Option<&'a [u8]> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
-    /// One member as a value of its own.
+    /// Returns one member as a value of its own.
     pub fn value(&self, name: &str) -> Option<RawJson> {
         self.raw(name).map(|text| RawJson::from_written(text.to_vec()))
     }
 
-    /// One member as a string; `None` where it is absent or is no string.
+    /// Returns one member as a string; `None` where it is absent or is no string.
     pub fn string(&self, name: &str) -> Option<Cow<'a, str>> {
         read_string(self.raw(name)?)
     }
@@ -88,7 +88,7 @@ impl<'a> RawObject<'a> {
         }
     }
 
-    /// The object again, with these members beside the others, or in the place of those of the same names.
+    /// Returns the object again, with these members beside the others, or in the place of those of the same names.
     pub fn with(&self, members: &[(&str, &RawJson)]) -> RawJson {
         let left_out: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
         let mut all =
@@ -97,12 +97,12 @@ impl<'a> RawObject<'a> {
         all.write(&[], |_| None)
     }
 
-    /// The object again, with the JSON text `value` as the member `name`, where it has one.
+    /// Returns the object again, with the JSON text `value` as the member `name`, where it has one.
     pub fn replaced(&self, name: &str, value: &[u8]) -> RawJson {
         self.write(&[], |key| (key == name).then_some(value))
     }
 
-    /// The object again, with `replaced` in the place of the members of these names and without those in
+    /// Returns the object again, with `replaced` in the place of the members of these names and without those in
     /// `left_out`.
     pub fn rewrite(&self, replaced: &[(&str, &str)], left_out: &[&str]) -> RawJson {
         let texts: Vec<(&str, Vec<u8>)> =
@@ -146,7 +146,7 @@ impl<'a> RawObject<'a> {
         self
     }
 
-    /// The members in their order.
+    /// Returns the members in their order.
     pub(crate) fn into_iter(self) -> impl Iterator<Item = (Cow<'a, str>, &'a [u8])> {
         self.0.into_iter()
     }
@@ -199,7 +199,7 @@ impl<'de> Visitor<'de> for RawObjectVisitor {
 }
 
 impl RawJson {
-    /// The JSON text of one member of an object, the last where its name is repeated; `None` where there is
+    /// Returns the JSON text of one member of an object, the last where its name is repeated; `None` where there is
     /// none, or this is no object.
     pub fn member(&self, name: &str) -> Option<&[u8]> {
         match scanner::find(self.as_bytes(), name) {

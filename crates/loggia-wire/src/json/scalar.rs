@@ -40,7 +40,7 @@ fn integer_of(text: &[u8]) -> Result<i64, DecodeError> {
     number.as_i64().or_else(|| whole(&number)).ok_or_else(|| DecodeError::expected(WHAT, text))
 }
 
-/// The integer that a peer without integers may write as `1e3` or `1000.0`.
+/// Returns the integer that a peer without integers may write as `1e3` or `1000.0`.
 fn whole(number: &Number) -> Option<i64> {
     const EXACT: f64 = (1_u64 << 53) as f64;
     let float = number.as_f64()?;

@@ -285,7 +285,7 @@ pub(crate) fn plain_run(text: &[u8]) -> usize {
 /// Up to here a run is looked at word by word; a whole multiple of a word.
 const SHORT: usize = 48;
 
-/// The same, by means that are worth their beginning only where a run is long.
+/// Returns the same, by means that are worth their beginning only where a run is long.
 fn long_plain_run(text: &[u8]) -> usize {
     let end = memchr::memchr2(b'"', b'\\', text).unwrap_or(text.len());
     let least = text[..end].iter().fold(u8::MAX, |least, byte| least.min(*byte));

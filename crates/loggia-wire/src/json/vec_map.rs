@@ -11,7 +11,7 @@ use std::{slice, vec};
 pub struct VecMap<K, V>(Vec<(K, V)>);
 
 impl<K: PartialEq, V> VecMap<K, V> {
-    /// A map without entries.
+    /// Returns a map without entries.
     pub const fn new() -> VecMap<K, V> {
         VecMap(Vec::new())
     }
@@ -74,32 +74,32 @@ impl<K: PartialEq, V> VecMap<K, V> {
         if self.0.is_empty() { None } else { Some(self.0.remove(0)) }
     }
 
-    /// The entries.
+    /// Returns the entries.
     pub fn iter(&self) -> VecMapIter<'_, K, V> {
         self.into_iter()
     }
 
-    /// The keys.
+    /// Returns the keys.
     pub fn keys(&self) -> impl Iterator<Item = &K> {
         self.0.iter().map(|(key, _)| key)
     }
 
-    /// The values.
+    /// Returns the values.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.0.iter().map(|(_, value)| value)
     }
 
-    /// The values, to be changed.
+    /// Returns the values, to be changed.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.0.iter_mut().map(|(_, value)| value)
     }
 
-    /// The keys alone.
+    /// Returns the keys alone.
     pub fn into_keys(self) -> impl Iterator<Item = K> {
         self.0.into_iter().map(|(key, _)| key)
     }
 
-    /// The values alone.
+    /// Returns the values alone.
     pub fn into_values(self) -> impl Iterator<Item = V> {
         self.0.into_iter().map(|(_, value)| value)
     }
@@ -174,7 +174,7 @@ impl<K: PartialEq, V, const N: usize> From<[(K, V); N]> for VecMap<K, V> {
 impl<K: PartialEq + Borrow<Q>, Q: PartialEq + ?Sized, V> std::ops::Index<&Q> for VecMap<K, V> {
     type Output = V;
 
-    /// The value of `key`, which must be there.
+    /// Returns the value of `key`, which must be there.
     fn index(&self, key: &Q) -> &V {
         self.get(key).expect("the key of an indexed map exists")
     }

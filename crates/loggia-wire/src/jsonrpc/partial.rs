@@ -76,7 +76,7 @@ impl PartialEnvelope {
 /// Name and value.
 type MemberSlices<'a> = (&'a [u8], &'a [u8]);
 
-/// The members of a text that is nothing but members with plain values and a closing brace.
+/// Returns the members of a text that is nothing but members with plain values and a closing brace.
 fn last_members(mut text: &[u8]) -> Option<Vec<MemberSlices<'_>>> {
     let mut members = Vec::new();
     loop {
@@ -93,7 +93,7 @@ fn last_members(mut text: &[u8]) -> Option<Vec<MemberSlices<'_>>> {
     }
 }
 
-/// The first member of a text, and what follows it, without the white space between.
+/// Returns the first member of a text, and what follows it, without the white space between.
 fn member(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let text = text.trim_ascii_start();
     let name_end = string_end(text)?;

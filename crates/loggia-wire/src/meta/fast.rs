@@ -13,13 +13,13 @@ use crate::model::{ClientCapabilities, Implementation, LoggingLevel, Meta, Progr
 use crate::params::Params;
 use crate::version::Version;
 
-/// The text of `_meta`; the inner `None` where there is none.
+/// Returns the text of `_meta`; the inner `None` where there is none.
 pub(super) fn text(params: Option<&Params>) -> Option<Option<&[u8]>> {
     let Some(params) = params else { return Some(None) };
     params.routing().map(|routing| routing.meta)
 }
 
-/// The version that is declared.
+/// Returns the version that is declared.
 pub(super) fn declared(params: Option<&Params>) -> Option<DeclaredVersion> {
     let Some(meta) = text(params)? else { return Some(DeclaredVersion::Nothing) };
     let mut version = None;
@@ -34,7 +34,7 @@ pub(super) fn declared(params: Option<&Params>) -> Option<DeclaredVersion> {
     plain_text(version).map(DeclaredVersion::from)
 }
 
-/// The `_meta` of a modern request that lacks nothing.
+/// Returns the `_meta` of a modern request that lacks nothing.
 pub(super) fn modern(params: Option<&Params>, supported: &[Version]) -> Option<RequestMeta> {
     let mut fields = MetaFields::read(text(params)??)?;
     let version = fields.version.filter(|version| version.is_modern() && supported.contains(version))?;

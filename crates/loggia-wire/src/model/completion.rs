@@ -171,7 +171,7 @@ impl Completion {
     /// Most values in one answer (specification, "Completion Results").
     pub const MAX_VALUES: usize = 100;
 
-    /// The first hundred of `values`, saying how many there were.
+    /// Returns the first hundred of `values`, saying how many there were.
     pub fn of(values: impl IntoIterator<Item = impl Into<String>>) -> Completion {
         let mut values: Vec<String> = values.into_iter().map(Into::into).collect();
         let total = values.len();

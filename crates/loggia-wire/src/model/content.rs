@@ -27,7 +27,7 @@ impl ContentBlock {
         ContentBlock::Text(TextContent::new(text))
     }
 
-    /// A picture, from base64 text.
+    /// Creates a picture, from base64 text.
     pub fn image(data: impl Into<String>, mime_type: impl Into<String>) -> ContentBlock {
         ContentBlock::Image(ImageContent::new(data, mime_type))
     }
@@ -37,17 +37,17 @@ impl ContentBlock {
         ContentBlock::Audio(AudioContent::new(data, mime_type))
     }
 
-    /// A resource with its contents.
+    /// Creates a resource with its contents.
     pub fn resource(contents: ResourceContents) -> ContentBlock {
         ContentBlock::Resource(EmbeddedResource { resource: contents, ..EmbeddedResource::default() })
     }
 
-    /// A resource to be read on demand.
+    /// Creates a resource to be read on demand.
     pub fn resource_link(resource: Resource) -> ContentBlock {
         ContentBlock::ResourceLink(resource)
     }
 
-    /// The text, if it is text.
+    /// Returns the text, if it is text.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             ContentBlock::Text(content) => Some(&content.text),
@@ -115,7 +115,7 @@ pub struct ImageContent {
 }
 
 impl ImageContent {
-    /// A picture without hints, from base64 text.
+    /// Creates a picture without hints, from base64 text.
     pub fn new(data: impl Into<String>, mime_type: impl Into<String>) -> ImageContent {
         ImageContent { data: data.into(), mime_type: mime_type.into(), ..ImageContent::default() }
     }

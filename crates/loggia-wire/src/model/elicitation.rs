@@ -15,7 +15,7 @@ pub enum ElicitParams {
 }
 
 impl ElicitParams {
-    /// The text for the user.
+    /// Returns the text for the user.
     pub fn message(&self) -> &str {
         match self {
             ElicitParams::Form(form) => &form.message,
@@ -333,7 +333,7 @@ impl ElicitResult {
         ElicitResult { content: Some(content), ..ElicitResult::without_content(ElicitAction::Accept) }
     }
 
-    /// An answer without values.
+    /// Creates an answer without values.
     pub fn without_content(action: ElicitAction) -> ElicitResult {
         ElicitResult { action, content: None, meta: None, extra: Extra::new() }
     }

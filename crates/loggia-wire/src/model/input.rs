@@ -62,7 +62,7 @@ impl InputRequest {
         })
     }
 
-    /// The method it is.
+    /// Returns the method it is.
     pub fn method(&self) -> Method {
         match self {
             InputRequest::Elicit(_) => Method::Elicit,

@@ -24,7 +24,7 @@ pub struct Implementation {
 }
 
 impl Implementation {
-    /// A program by name and version.
+    /// Creates a program by name and version.
     pub fn new(name: impl Into<String>, version: impl Into<String>) -> Implementation {
         Implementation { name: name.into(), version: version.into(), ..Implementation::default() }
     }

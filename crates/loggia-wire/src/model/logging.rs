@@ -49,7 +49,7 @@ pub struct LogParams {
 }
 
 impl LogParams {
-    /// A message without a logger.
+    /// Creates a message without a logger.
     pub fn new(level: LoggingLevel, data: impl ToJson) -> LogParams {
         LogParams { level, logger: None, data: RawJson::of(&data), meta: None, extra: Extra::new() }
     }

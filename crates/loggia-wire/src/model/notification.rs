@@ -118,7 +118,7 @@ pub enum ServerNotification {
 }
 
 impl ServerNotification {
-    /// The method it is.
+    /// Returns the method it is.
     pub fn method(&self) -> Method {
         match self {
             ServerNotification::Progress(_) => Method::Progress,
@@ -151,7 +151,7 @@ pub enum ClientNotification {
 }
 
 impl ClientNotification {
-    /// The method it is.
+    /// Returns the method it is.
     pub fn method(&self) -> Method {
         match self {
             ClientNotification::Initialized(_) => Method::Initialized,

@@ -26,7 +26,7 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// A prompt without arguments.
+    /// Creates a prompt without arguments.
     pub fn new(name: impl Into<String>) -> Prompt {
         Prompt { name: name.into(), ..Prompt::default() }
     }

@@ -31,7 +31,7 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// The resource at `uri`.
+    /// Returns the resource at `uri`.
     pub fn new(uri: impl Into<String>, name: impl Into<String>) -> Resource {
         Resource { uri: uri.into(), name: name.into(), ..Resource::default() }
     }
@@ -76,7 +76,7 @@ pub struct ResourceTemplate {
 }
 
 impl ResourceTemplate {
-    /// The resources at `uri_template`.
+    /// Returns the resources at `uri_template`.
     pub fn new(uri_template: impl Into<String>, name: impl Into<String>) -> ResourceTemplate {
         ResourceTemplate {
             uri_template: uri_template.into(),
@@ -145,7 +145,7 @@ impl ResourceContents {
         }
     }
 
-    /// The text, where it is text.
+    /// Returns the text, where it is text.
     pub fn as_text(&self) -> Option<&str> {
         match &self.body {
             ResourceBody::Text(text) => Some(text),

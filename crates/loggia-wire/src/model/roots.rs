@@ -32,7 +32,7 @@ pub struct Root {
 }
 
 impl Root {
-    /// The folder or file at `uri`.
+    /// Returns the folder or file at `uri`.
     pub fn new(uri: impl Into<String>) -> Root {
         Root { uri: uri.into(), ..Root::default() }
     }

@@ -38,7 +38,7 @@ pub struct CreateMessageParams {
 }
 
 impl CreateMessageParams {
-    /// One message by the person, answered with at most `max_tokens`.
+    /// Returns one message by the person, answered with at most `max_tokens`.
     pub fn prompt(text: impl Into<String>, max_tokens: i64) -> CreateMessageParams {
         CreateMessageParams {
             messages: vec![SamplingMessage::user(text)],
@@ -132,7 +132,7 @@ impl SamplingMessage {
         SamplingMessage::new(Role::Assistant, SamplingContentBlock::Text(TextContent::new(text)))
     }
 
-    /// A message of one block.
+    /// Creates a message of one block.
     pub fn new(role: Role, block: SamplingContentBlock) -> SamplingMessage {
         SamplingMessage { role, content: SamplingContent::One(block), meta: None, extra: Extra::new() }
     }
@@ -157,7 +157,7 @@ impl SamplingContent {
         })
     }
 
-    /// The blocks.
+    /// Returns the blocks.
     pub fn blocks(&self) -> &[SamplingContentBlock] {
         match self {
             SamplingContent::One(block) => std::slice::from_ref(block),
@@ -165,7 +165,7 @@ impl SamplingContent {
         }
     }
 
-    /// The text of the blocks that are text, one below the other.
+    /// Returns the text of the blocks that are text, one below the other.
     pub fn to_text(&self) -> String {
         let texts: Vec<&str> = self.blocks().iter().filter_map(SamplingContentBlock::as_text).collect();
         texts.join("\n")
@@ -173,7 +173,7 @@ impl SamplingContent {
 }
 
 impl SamplingContentBlock {
-    /// The text, where it is text.
+    /// Returns the text, where it is text.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             SamplingContentBlock::Text(text) => Some(&text.text),

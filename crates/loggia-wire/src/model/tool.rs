@@ -35,7 +35,7 @@ pub struct Tool {
 }
 
 impl Tool {
-    /// A tool that takes what `input_schema` describes.
+    /// Creates a tool that takes what `input_schema` describes.
     pub fn new(name: impl Into<String>, input_schema: impl Into<Schema>) -> Tool {
         Tool { name: name.into(), input_schema: input_schema.into(), ..Tool::default() }
     }
@@ -113,17 +113,17 @@ pub struct CallToolResult {
 
 /// A result without content is read as one with none.
 impl CallToolResult {
-    /// One text.
+    /// Returns one text.
     pub fn text(text: impl Into<String>) -> CallToolResult {
         CallToolResult { content: vec![ContentBlock::text(text)], ..CallToolResult::default() }
     }
 
-    /// A failure that the model should read.
+    /// Creates a failure that the model should read.
     pub fn error(text: impl Into<String>) -> CallToolResult {
         CallToolResult { is_error: Some(true), ..CallToolResult::text(text) }
     }
 
-    /// A value for programs, and the same as text for models.
+    /// Creates a value for programs, and the same as text for models.
     pub fn structured(value: impl ToJson) -> CallToolResult {
         let value = RawJson::of(&value);
         let text = value.to_string();

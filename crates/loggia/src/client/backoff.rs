@@ -15,7 +15,7 @@ impl Backoff {
         Backoff { first, most, attempts: 0 }
     }
 
-    /// The next wait; `jitter`, between 0 and 1, takes up to half of it away.
+    /// Returns the next wait; `jitter`, between 0 and 1, takes up to half of it away.
     pub(crate) fn next(&mut self, jitter: f64) -> Duration {
         let doubled = self.first.saturating_mul(1 << self.attempts.min(16));
         self.attempts = self.attempts.saturating_add(1);
@@ -28,7 +28,7 @@ impl Backoff {
     }
 }
 
-/// A number between 0 and 1 from the system's randomness.
+/// Returns a number between 0 and 1 from the system's randomness.
 pub(crate) fn random() -> f64 {
     // Without randomness the waits are merely in step.
     let bytes: [u8; 4] = crate::random::try_random().unwrap_or_default();

@@ -169,7 +169,7 @@ impl ClientBuilder {
         self
     }
 
-    /// The bounds on what the server sends.
+    /// Sets the bounds on what the server sends.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.options.limits = limits;
         self
@@ -200,7 +200,7 @@ impl ClientBuilder {
         self
     }
 
-    /// The randomness of the waits between attempts: a number between 0 and 1. For tests.
+    /// Sets the randomness of the waits between attempts: a number between 0 and 1. For tests.
     pub fn jitter(mut self, jitter: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
         self.options.jitter = Arc::new(jitter);
         self
@@ -244,7 +244,7 @@ impl ClientBuilder {
         self
     }
 
-    /// The folders that matter. For folders that change see [`on_roots`](ClientBuilder::on_roots).
+    /// Returns the folders that matter. For folders that change see [`on_roots`](ClientBuilder::on_roots).
     pub fn roots(self, roots: impl IntoIterator<Item = Root>) -> Self {
         let result = ListRootsResult { roots: roots.into_iter().collect(), ..ListRootsResult::default() };
         self.on_roots(move || std::future::ready(Ok(result.clone())))

@@ -21,7 +21,7 @@ pub(crate) struct CacheKey {
 }
 
 impl CacheKey {
-    /// The key of a request; `None` where its result may not be kept.
+    /// Returns the key of a request; `None` where its result may not be kept.
     pub(crate) fn of(method: &Method, params: &RawJson, declared: Option<String>) -> Option<CacheKey> {
         let cacheable = matches!(
             method,

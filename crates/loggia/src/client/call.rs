@@ -47,7 +47,7 @@ impl Client {
 }
 
 impl ToolCall<'_> {
-    /// The arguments: anything that serializes to a JSON object.
+    /// Sets the arguments: anything that serializes to a JSON object.
     pub fn args(mut self, arguments: impl Serialize) -> Self {
         let encoded = RawJson::encode(&arguments).map_err(|error| error.to_string());
         let object =

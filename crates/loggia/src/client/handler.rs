@@ -54,7 +54,7 @@ pub trait ClientHandler: Send + Sync + 'static {
 
 /// Answers the questions of one request in raw form: for gateways that pass them on.
 pub trait InputHandler: Send + Sync + 'static {
-    /// The `result` for `request`. Dropping the future means that the answer is no longer wanted.
+    /// Returns the `result` for `request`. Dropping the future means that the answer is no longer wanted.
     fn input(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>>;
 }
 

@@ -31,7 +31,7 @@ impl Link {
         }
     }
 
-    /// The sender of requests that need no task of the client's.
+    /// Returns the sender of requests that need no task of the client's.
     #[cfg(feature = "http-client")]
     pub(crate) fn remote(&self) -> Option<std::sync::Arc<crate::client::http::HttpRemote>> {
         match self {
@@ -60,7 +60,7 @@ impl Link {
         }
     }
 
-    /// The last lines that a server process wrote to its error output.
+    /// Returns the last lines that a server process wrote to its error output.
     pub(crate) fn server_output(&self) -> String {
         match self {
             Link::Frames(link) => link.process.as_ref().map(Process::error_output).unwrap_or_default(),
@@ -139,7 +139,7 @@ impl FramesLink {
         }
     }
 
-    /// The same link to a child process that has just been started.
+    /// Returns the same link to a child process that has just been started.
     pub(crate) fn starting(mut self, watch: StartWatch) -> FramesLink {
         self.start = Some(watch);
         self

@@ -103,7 +103,7 @@ pub(crate) fn trace(sent: bool, text: &[u8]) {
     }
 }
 
-/// The messages of a text that came from the server.
+/// Returns the messages of a text that came from the server.
 pub(crate) fn decode(text: &Bytes) -> Vec<Result<Message, UnreadableMessage>> {
     trace(false, text);
     let unreadable = |error| UnreadableMessage::of_text(text, &error);

@@ -52,7 +52,7 @@ impl Client {
 }
 
 impl Subscription {
-    /// The next change; `None` when there will be none. What changes several times before it is taken is
+    /// Returns the next change; `None` when there will be none. What changes several times before it is taken is
     /// reported once.
     pub async fn next(&mut self) -> Option<Change> {
         tokio::select! {
@@ -63,7 +63,7 @@ impl Subscription {
         }
     }
 
-    /// The part of the filter that the server honours.
+    /// Returns the part of the filter that the server honours.
     pub fn accepted(&self) -> SubscriptionFilter {
         self.accepted.borrow().clone().unwrap_or_default()
     }
@@ -140,7 +140,7 @@ impl SubscriptionTask {
         }
     }
 
-    /// One `subscriptions/listen` request from its beginning to its end.
+    /// Returns one `subscriptions/listen` request from its beginning to its end.
     async fn modern(&mut self) -> SubscriptionEnd {
         let params = ListenParams { notifications: self.filter.clone(), ..ListenParams::default() };
         let params = RawJson::of(&params);
@@ -262,7 +262,7 @@ impl Drop for SubscriptionTask {
     }
 }
 
-/// The part of `filter` that a legacy server with these capabilities honours.
+/// Returns the part of `filter` that a legacy server with these capabilities honours.
 fn supported(filter: &SubscriptionFilter, capabilities: &ServerCapabilities) -> SubscriptionFilter {
     let lists = |wanted: Option<bool>, announced: Option<bool>| {
         (wanted == Some(true) && announced == Some(true)).then_some(true)

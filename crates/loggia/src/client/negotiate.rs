@@ -94,7 +94,7 @@ enum OpeningStage {
 const MAX_DISCOVERS: u32 = 3;
 
 impl Opening {
-    /// An opening. `known` is what the server spoke last time; `sse_allowed` whether the transport has a
+    /// Creates an opening. `known` is what the server spoke last time; `sse_allowed` whether the transport has a
     /// predecessor to fall back to.
     pub(crate) fn new(
         policy: Negotiation,
@@ -114,7 +114,7 @@ impl Opening {
         }
     }
 
-    /// The first thing to do.
+    /// Returns the first thing to do.
     pub(crate) fn start(&mut self) -> OpeningStep {
         match (self.policy, self.known) {
             (Negotiation::Fixed(version), _) if version.is_modern() => self.discover(version),
@@ -221,7 +221,7 @@ impl Opening {
         }
     }
 
-    /// The newest of `supported` that we speak and the policy allows.
+    /// Returns the newest of `supported` that we speak and the policy allows.
     fn choose(&self, supported: &[String]) -> Option<Version> {
         supported
             .iter()
@@ -351,7 +351,7 @@ fn read_initialize(result: &RawJson) -> Result<InitializeReply, String> {
     result.decode().map_err(|error| format!("with something that is not an InitializeResult: {error}"))
 }
 
-/// The list that comes with `UnsupportedProtocolVersion`.
+/// Returns the list that comes with `UnsupportedProtocolVersion`.
 fn supported_in(error: &RpcError) -> Vec<String> {
     #[derive(Deserialize)]
     struct SupportedVersions {

@@ -20,7 +20,7 @@ pub(crate) struct UnreadableMessage {
 }
 
 impl UnreadableMessage {
-    /// A text that cannot be decoded.
+    /// Creates a text that cannot be decoded.
     pub(crate) fn of_text(text: &Bytes, error: &EnvelopeError) -> UnreadableMessage {
         UnreadableMessage {
             error: Error::Protocol(format!("the answer cannot be read: {error}")),
@@ -30,7 +30,7 @@ impl UnreadableMessage {
         }
     }
 
-    /// A frame that was skipped.
+    /// Creates a frame that was skipped.
     pub(crate) fn of_frame(bad: BadFrame) -> UnreadableMessage {
         let BadFrame::TooLong { most, envelope } = bad;
         let excerpt = format!("a message of more than {most} bytes");
@@ -44,7 +44,7 @@ impl UnreadableMessage {
         }
     }
 
-    /// A message that has no place in the protocol.
+    /// Creates a message that has no place in the protocol.
     pub(crate) fn of_message(what: String) -> UnreadableMessage {
         UnreadableMessage {
             error: Error::Protocol(what.clone()),
@@ -54,8 +54,8 @@ impl UnreadableMessage {
         }
     }
 
-    /// The request it answers. `only` is the one it must be where there is no id: the request whose stream it came
-    /// on, or the only pending one.
+    /// Returns the request it answers. `only` is the one it must be where there is no id: the request whose stream it
+    /// came on, or the only pending one.
     pub(crate) fn answers(&self, only: Option<i64>) -> Option<i64> {
         let PartialEnvelope { id, has_method, has_outcome, is_json_rpc } = &*self.envelope;
         // A debug line may be an object with an id, but no debug line is this long.
@@ -74,7 +74,7 @@ impl UnreadableMessage {
     }
 }
 
-/// The beginning of a text, on one line.
+/// Returns the beginning of a text, on one line.
 fn excerpt(text: &[u8]) -> String {
     const MOST: usize = 200;
     let head = String::from_utf8_lossy(&text[..text.len().min(MOST)]);
@@ -95,7 +95,7 @@ impl NoiseBudget {
     /// Time in which a full count falls to zero.
     const WINDOW: Duration = Duration::from_secs(60);
 
-    /// A budget of `most` bytes.
+    /// Creates a budget of `most` bytes.
     pub(crate) fn new(most: usize) -> NoiseBudget {
         NoiseBudget { most, counted: 0, at: None }
     }

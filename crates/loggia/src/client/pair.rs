@@ -140,7 +140,7 @@ impl Pair {
         }
     }
 
-    /// A pair that has agreed on `version`.
+    /// Creates a pair that has agreed on `version`.
     fn ready(version: Version) -> Pair {
         let mut pair = Pair::new(Negotiation::Fixed(version));
         pair.client.opened(pair.now);

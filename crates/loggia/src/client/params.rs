@@ -74,7 +74,7 @@ pub(crate) fn with_members(
     Ok(out.finish().unwrap_or(RawJson::empty_object()))
 }
 
-/// One member of `params`.
+/// Returns one member of `params`.
 pub(crate) fn member(params: &RawJson, wanted: &str) -> Option<RawJson> {
     params.member(wanted).map(|value| params.part_at(value))
 }
@@ -134,7 +134,7 @@ impl ObjectWriter {
         json::write_string(&mut self.0, value);
     }
 
-    /// The object; `None` where it has no members.
+    /// Returns the object; `None` where it has no members.
     fn finish(self) -> Option<RawJson> {
         self.written().map(RawJson::from_written)
     }

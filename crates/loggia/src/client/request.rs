@@ -115,7 +115,7 @@ impl Client {
         )))
     }
 
-    /// The params of the retry: the original ones, the answers, and the state exactly as it came.
+    /// Returns the params of the retry: the original ones, the answers, and the state exactly as it came.
     async fn next_round(&self, original: &RawJson, input: InputRequired) -> Result<Params> {
         let answers = match input.input_requests {
             Some(requests) => Some(self.answer_all(requests).await?),

@@ -33,7 +33,7 @@ enum TargetKind {
 pub type ConnectionHalves = (Box<dyn ReadFrames>, Box<dyn WriteFrames>);
 
 impl Target {
-    /// A connection that `open` opens, again each time it is lost.
+    /// Creates a connection that `open` opens, again each time it is lost.
     pub fn custom<F, Fut>(open: F) -> Target
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -46,7 +46,7 @@ impl Target {
 /// Argument of [`Client::connect`](crate::client::Client::connect): the URL of a server (`https://…`,
 /// `http://…`, `unix:/path`), a [`Child`] to start, a server of this very program, or an end of a connection.
 pub trait IntoTarget {
-    /// The target.
+    /// Returns the target.
     fn into_target(self) -> Result<Target>;
 }
 

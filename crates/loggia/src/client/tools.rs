@@ -110,7 +110,7 @@ impl ToolFacts {
         schema.validate(&value.to_value()).map_err(|violations| wrong_output(name, &violations.to_string()))
     }
 
-    /// The headers that mirror `arguments`.
+    /// Returns the headers that mirror `arguments`.
     pub(crate) fn header_values(&self, arguments: Option<&Value>) -> Vec<(String, String)> {
         self.headers.values(arguments.and_then(Value::as_object))
     }

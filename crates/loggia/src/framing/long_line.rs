@@ -22,7 +22,7 @@ pub(super) struct LongLine {
 }
 
 impl LongLine {
-    /// A line of which nothing has been seen.
+    /// Creates a line of which nothing has been seen.
     pub(super) fn new(most: usize) -> LongLine {
         LongLine { most, head: Vec::new(), tail: Vec::new(), length: 0, reported: false }
     }

@@ -28,7 +28,7 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// A generator for one direction.
+    /// Creates a generator for one direction.
     pub fn new(direction: Direction) -> Generator {
         Generator {
             direction,
@@ -44,7 +44,7 @@ impl Generator {
         self.direction
     }
 
-    /// The whole schema of `T`.
+    /// Returns the whole schema of `T`.
     pub fn root<T: JsonSchema + ?Sized>(mut self) -> Schema {
         let id = std::any::type_name::<T>();
         self.open.push(id);
@@ -60,7 +60,7 @@ impl Generator {
         if self.definitions.is_empty() { schema } else { schema.with("$defs", self.definitions) }
     }
 
-    /// The schema of a `T` inside another type.
+    /// Returns the schema of a `T` inside another type.
     pub fn subschema<T: JsonSchema + ?Sized>(&mut self) -> Schema {
         let Some(name) = T::name() else { return T::schema(self) };
         let id = std::any::type_name::<T>();

@@ -27,10 +27,10 @@ use crate::model::JsonObject;
     note = "write `#[derive(JsonSchema)]` above the type, or use a type that has one (String, i64, bool, Vec, …)"
 )]
 pub trait JsonSchema {
-    /// The schema.
+    /// Returns the schema.
     fn schema(generator: &mut Generator) -> Schema;
 
-    /// The schema as a member of an object. Differs from [`schema`](JsonSchema::schema) only where absence
+    /// Returns the schema as a member of an object. Differs from [`schema`](JsonSchema::schema) only where absence
     /// takes the place of a value (`Option`).
     fn member(generator: &mut Generator) -> Schema {
         generator.subschema::<Self>()
@@ -41,8 +41,8 @@ pub trait JsonSchema {
         false
     }
 
-    /// The name under which a type that contains itself is defined; `None` for types that are always
-    /// written out in place.
+    /// Returns the name under which a type that contains itself is defined; `None` for types that are always written
+    /// out in place.
     fn name() -> Option<&'static str> {
         None
     }
@@ -58,27 +58,27 @@ impl Schema {
         Schema::default()
     }
 
-    /// The schema of what the model, or a person, is to send for `T`.
+    /// Returns the schema of what the model, or a person, is to send for `T`.
     pub fn of<T: JsonSchema + ?Sized>() -> Schema {
         Generator::new(Direction::Input).root::<T>()
     }
 
-    /// The schema of what we send for `T`. Members that are always written are required here.
+    /// Returns the schema of what we send for `T`. Members that are always written are required here.
     pub fn of_output<T: JsonSchema + ?Sized>() -> Schema {
         Generator::new(Direction::Output).root::<T>()
     }
 
-    /// A schema of one JSON type: `string`, `integer`, `object`, …
+    /// Creates a schema of one JSON type: `string`, `integer`, `object`, …
     pub fn typed(json_type: &'static str) -> Schema {
         Schema::any().with("type", json_type)
     }
 
-    /// One of these strings.
+    /// Returns one of these strings.
     pub fn one_of_strings(names: impl IntoIterator<Item = &'static str>) -> Schema {
         Schema::typed("string").with("enum", names.into_iter().collect::<Vec<_>>())
     }
 
-    /// One of these strings, each with a title for people.
+    /// Returns one of these strings, each with a title for people.
     pub fn titled_strings(names: impl IntoIterator<Item = (&'static str, &'static str)>) -> Schema {
         let choice = |(name, title)| JsonObject::from_iter([("const", name), ("title", title)]);
         Schema::typed("string").with("oneOf", names.into_iter().map(choice).collect::<Vec<_>>())
@@ -89,7 +89,7 @@ impl Schema {
         Schema::any().with("anyOf", schemas.into_iter().map(Schema::into_object).collect::<Vec<_>>())
     }
 
-    /// A fixed row of values.
+    /// Creates a fixed row of values.
     pub fn tuple(schemas: impl IntoIterator<Item = Schema>) -> Schema {
         let items: Vec<JsonObject> = schemas.into_iter().map(Schema::into_object).collect();
         let count = items.len();
@@ -112,17 +112,17 @@ impl Schema {
         if description.is_empty() { self } else { self.with("description", description) }
     }
 
-    /// The keyword's value.
+    /// Returns the keyword's value.
     pub fn get(&self, keyword: &str) -> Option<JsonText<'_>> {
         self.0.get(keyword)
     }
 
-    /// The keywords.
+    /// Returns the keywords.
     pub fn as_object(&self) -> &JsonObject {
         &self.0
     }
 
-    /// The keywords.
+    /// Returns the keywords.
     pub fn into_object(self) -> JsonObject {
         self.0
     }

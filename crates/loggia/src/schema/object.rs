@@ -20,7 +20,7 @@ pub struct Property {
 }
 
 impl Property {
-    /// A member of type `T`. It is required unless `T` is an `Option`.
+    /// Creates a member of type `T`. It is required unless `T` is an `Option`.
     pub fn new<T: JsonSchema>(name: impl Into<Cow<'static, str>>) -> Property {
         Property {
             name: name.into(),
@@ -37,7 +37,7 @@ impl Property {
         if text.is_empty() { self } else { self.with("description", text) }
     }
 
-    /// The value it has when it is left out.
+    /// Returns the value it has when it is left out.
     pub fn default_value(self, value: impl ToJson) -> Property {
         self.defaulted().with("default", value)
     }
@@ -102,7 +102,7 @@ pub struct Object {
 }
 
 impl Object {
-    /// An object without members.
+    /// Creates an object without members.
     pub fn new() -> Object {
         Object::default()
     }
@@ -155,7 +155,7 @@ impl Object {
         self
     }
 
-    /// The schema.
+    /// Returns the schema.
     pub fn finish(self) -> Schema {
         let mut schema = Schema::typed("object");
         if !self.properties.is_empty() {

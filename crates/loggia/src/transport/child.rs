@@ -59,7 +59,7 @@ pub struct Child {
 }
 
 impl Child {
-    /// A server started by `program`.
+    /// Creates a server started by `program`.
     pub fn new(program: impl AsRef<OsStr>) -> Child {
         Child {
             program: program.as_ref().to_owned(),
@@ -97,7 +97,7 @@ impl Child {
         }
     }
 
-    /// The folder it runs in; ours by default.
+    /// Sets the folder it runs in; ours by default.
     pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Child {
         self.directory = Some(directory.into());
         self

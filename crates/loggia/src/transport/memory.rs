@@ -34,7 +34,7 @@ pub struct MemoryWriter {
     queued: usize,
 }
 
-/// A connection's two ends: what one sends, the other receives.
+/// Returns a connection's two ends: what one sends, the other receives.
 pub fn pair() -> (MemoryTransport, MemoryTransport) {
     let (to_left, from_right) = mpsc::channel(CAPACITY);
     let (to_right, from_left) = mpsc::channel(CAPACITY);
@@ -52,12 +52,12 @@ impl MemoryTransport {
         self.writer.sender.send(message.into()).await.is_ok()
     }
 
-    /// The next message; `None` once the other end is gone.
+    /// Returns the next message; `None` once the other end is gone.
     pub async fn next(&mut self) -> Option<Bytes> {
         self.reader.0.recv().await
     }
 
-    /// The two halves.
+    /// Returns the two halves.
     pub fn split(self) -> (MemoryReader, MemoryWriter) {
         (self.reader, self.writer)
     }
@@ -77,7 +77,7 @@ impl Serve for MemoryTransport {
 
 #[cfg(feature = "http-server")]
 impl MemoryReader {
-    /// The next message; `None` once the other end is gone.
+    /// Returns the next message; `None` once the other end is gone.
     pub(crate) async fn recv(&mut self) -> Option<Bytes> {
         self.0.recv().await
     }
@@ -85,7 +85,7 @@ impl MemoryReader {
 
 #[cfg(feature = "http-server")]
 impl MemoryWriter {
-    /// The channel itself, for many senders.
+    /// Returns the channel itself, for many senders.
     pub(crate) fn into_sender(self) -> mpsc::Sender<Bytes> {
         self.sender
     }

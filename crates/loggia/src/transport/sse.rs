@@ -102,7 +102,7 @@ impl fmt::Display for SseEventTooLong {
 impl std::error::Error for SseEventTooLong {}
 
 impl SseParser {
-    /// A parser that holds at most `limit` bytes of one event.
+    /// Creates a parser that holds at most `limit` bytes of one event.
     pub fn new(limit: usize) -> SseParser {
         SseParser {
             limit,
@@ -136,7 +136,7 @@ impl SseParser {
         }
     }
 
-    /// The next complete event. After an error there are no more.
+    /// Returns the next complete event. After an error there are no more.
     pub fn next_event(&mut self) -> Result<Option<SseEvent>, SseEventTooLong> {
         match self.ready.pop_front() {
             Some(event) => Ok(Some(event)),
@@ -145,12 +145,12 @@ impl SseParser {
         }
     }
 
-    /// The bytes of the event that has begun and is not complete.
+    /// Returns the bytes of the event that has begun and is not complete.
     pub fn buffered(&self) -> usize {
         self.line.len() + self.event.data.len()
     }
 
-    /// The last id of the stream so far: what to send as `Last-SseEvent-ID` when reconnecting.
+    /// Returns the last id of the stream so far: what to send as `Last-SseEvent-ID` when reconnecting.
     pub fn last_event_id(&self) -> Option<&str> {
         self.last_event_id.as_deref().filter(|id| !id.is_empty())
     }

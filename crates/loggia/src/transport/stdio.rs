@@ -15,7 +15,7 @@ use crate::future::BoxFuture;
 use crate::limits::Limits;
 use crate::service::Service;
 
-/// The standard streams of this process, as a transport to serve on.
+/// Returns the standard streams of this process, as a transport to serve on.
 ///
 /// Serving ends when standard input does, or on one of the [`TerminationSignals`]; requests that run are given
 /// [`Limits::drain`] to finish. A second signal ends it at once.

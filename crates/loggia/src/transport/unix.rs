@@ -18,7 +18,7 @@ pub struct UnixSocket {
     mode: u32,
 }
 
-/// The Unix socket at `path`. A socket that a dead server left there is replaced; one that a living server
+/// Returns the Unix socket at `path`. A socket that a dead server left there is replaced; one that a living server
 /// listens on, or a file of another kind, is an error.
 pub fn unix(path: impl Into<PathBuf>) -> UnixSocket {
     UnixSocket { path: path.into(), mode: 0o600 }

@@ -94,7 +94,7 @@ fn block(read: &ReadResult) -> ContentBlock {
     }
 }
 
-/// The contents of a resource.
+/// Returns the contents of a resource.
 pub(super) fn contents(uri: &str, mime_type: &str, content: Content) -> ResourceContents {
     let contents = match content {
         Content::Text(text) => ResourceContents::text(uri, text),

@@ -48,7 +48,7 @@ struct RuleSize {
 }
 
 impl IgnoreRules {
-    /// The rules of every directory above `start`.
+    /// Returns the rules of every directory above `start`.
     pub(super) fn above(files: &Files, start: &RelPath) -> IgnoreRules {
         let mut ancestors: Vec<RelPath> = std::iter::successors(start.parent(), RelPath::parent).collect();
         ancestors.reverse();
@@ -109,7 +109,7 @@ impl IgnoreRules {
     }
 }
 
-/// The lines of the `.gitignore` in `dir`, as many as can apply, and whether these are all.
+/// Returns the lines of the `.gitignore` in `dir`, as many as can apply, and whether these are all.
 fn text(dir: &Dir) -> Option<(String, bool)> {
     let (file, metadata) = open_regular(dir, Path::new(".gitignore")).ok()?;
     if !metadata.is_file() {

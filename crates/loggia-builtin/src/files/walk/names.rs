@@ -53,7 +53,7 @@ impl EntryName {
 }
 
 impl ChunkStart {
-    /// The start in the directory `at` of a walk that goes on after the path `cursor`.
+    /// Returns the start in the directory `at` of a walk that goes on after the path `cursor`.
     pub(super) fn below(at: &str, cursor: Option<&str>) -> ChunkStart {
         let Some(cursor) = cursor else { return ChunkStart::First };
         let rest = if at.is_empty() {
@@ -110,14 +110,14 @@ impl NameChunk {
         self.names.insert(name, kind());
     }
 
-    /// The start of the chunk after this one, if there is one.
+    /// Returns the start of the chunk after this one, if there is one.
     pub(super) fn next(mut self) -> Option<ChunkStart> {
         let (last, _) = self.names.pop_last().filter(|_| self.more)?;
         Some(ChunkStart::After(last))
     }
 }
 
-/// The first `most` names of `dir` that are `wanted`, in order.
+/// Returns the first `most` names of `dir` that are `wanted`, in order.
 pub(in super::super) fn first_names(
     dir: &Dir,
     most: usize,

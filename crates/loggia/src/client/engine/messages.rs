@@ -88,7 +88,7 @@ impl Engine {
         }
     }
 
-    /// The one pending request, if there is exactly one.
+    /// Returns the one pending request, if there is exactly one.
     pub(super) fn only_request(&self) -> Option<i64> {
         if let EnginePhase::Opening { asked: Some(asked), .. } = &self.phase {
             return Some(asked.id);
@@ -132,7 +132,7 @@ impl Engine {
         self.outputs.push_back(EngineOutput::Notification { call, method, params });
     }
 
-    /// The revision in use, once it is known.
+    /// Returns the revision in use, once it is known.
     pub(super) fn version(&self) -> Option<Version> {
         match &self.phase {
             EnginePhase::Ready(facts) => Some(facts.version),
@@ -140,7 +140,7 @@ impl Engine {
         }
     }
 
-    /// The request that progress belongs to, its clock set back.
+    /// Returns the request that progress belongs to, its clock set back.
     pub(super) fn progress(&mut self, now: Instant, params: Option<&RawJson>) -> Option<i64> {
         let token = member_id(params?, "progressToken")?;
         self.pending.get(&token)?;
@@ -148,7 +148,7 @@ impl Engine {
         Some(token)
     }
 
-    /// The `subscriptions/listen` request that a notification belongs to.
+    /// Returns the `subscriptions/listen` request that a notification belongs to.
     pub(super) fn subscription(&self, params: Option<&RawJson>) -> Option<i64> {
         let meta = params::member(params?, "_meta")?;
         let id = member_id(&meta, loggia_wire::meta::SUBSCRIPTION_ID)?;
@@ -213,7 +213,7 @@ impl Engine {
         self.outputs.push_back(EngineOutput::Ask { id, call, method, params });
     }
 
-    /// The request on whose behalf the server asks: the one whose stream carried the question; on a shared
+    /// Returns the request on whose behalf the server asks: the one whose stream carried the question; on a shared
     /// channel the oldest that can answer, for there the protocol does not say.
     pub(super) fn asked_by(&self, stream: Option<i64>) -> Option<i64> {
         stream
@@ -249,7 +249,7 @@ impl Engine {
     }
 }
 
-/// A member that holds one of our ids.
+/// Returns a member that holds one of our ids.
 fn member_id(params: &RawJson, name: &str) -> Option<i64> {
     params::member(params, name)?.decode::<i64>().ok()
 }

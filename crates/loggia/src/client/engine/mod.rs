@@ -185,7 +185,7 @@ impl OpeningRequest {
 }
 
 impl Engine {
-    /// An engine without a connection. `known` is what the server spoke last time.
+    /// Creates an engine without a connection. `known` is what the server spoke last time.
     pub(crate) fn new(settings: EngineSettings, ids: RequestIds, known: Option<Version>) -> Engine {
         let composer = Arc::new(Composer::new(&settings));
         let noise = NoiseBudget::new(settings.most_noise);
@@ -210,12 +210,12 @@ impl Engine {
         self.composer.clone()
     }
 
-    /// The next thing to do. OutgoingCall until `None`.
+    /// Returns the next thing to do. OutgoingCall until `None`.
     pub(crate) fn poll(&mut self) -> Option<EngineOutput> {
         self.outputs.pop_front()
     }
 
-    /// The next message to send. OutgoingCall when the connection has room.
+    /// Returns the next message to send. OutgoingCall when the connection has room.
     pub(crate) fn poll_transmit(&mut self) -> Option<Outgoing> {
         self.transmits.pop_front()
     }
@@ -418,7 +418,7 @@ impl Engine {
 }
 
 impl OutgoingCall {
-    /// A request with nothing but its method.
+    /// Creates a request with nothing but its method.
     pub(crate) fn bare(method: Method) -> OutgoingCall {
         OutgoingCall {
             method,

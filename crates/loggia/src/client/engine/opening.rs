@@ -112,7 +112,7 @@ impl Engine {
         }
     }
 
-    /// The part of the opening's questions that `id` answers, if any.
+    /// Returns the part of the opening's questions that `id` answers, if any.
     pub(super) fn opening_answered(
         &mut self,
         now: Instant,
@@ -140,7 +140,7 @@ impl Engine {
     }
 }
 
-/// The answer, unless it is too long: it is kept for as long as the connection lasts.
+/// Returns the answer, unless it is too long: it is kept for as long as the connection lasts.
 fn bounded(answer: OpeningAnswer, most: usize) -> OpeningAnswer {
     match answer {
         OpeningAnswer::Result(result) if result.as_bytes().len() > most => {

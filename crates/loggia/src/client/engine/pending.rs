@@ -97,7 +97,7 @@ impl Engine {
 }
 
 impl PendingCall {
-    /// A request that begins at `now` and has not been sent.
+    /// Creates a request that begins at `now` and has not been sent.
     pub(super) fn new(now: Instant, call: OutgoingCall) -> PendingCall {
         PendingCall {
             idle_at: call.timing.idle.map(|idle| now + idle),

@@ -46,7 +46,7 @@ impl Composer {
         written
     }
 
-    /// The request `id` as `version` has it.
+    /// Returns the request `id` as `version` has it.
     pub(crate) fn request(&self, call: &OutgoingCall, version: Version, id: i64) -> Result<Outgoing, Error> {
         let params = self.compose(call, version, id)?;
         let mut outgoing = outgoing(id, call.method.clone(), version, params);
@@ -59,7 +59,7 @@ impl Composer {
         Ok(outgoing)
     }
 
-    /// The params of a request as the revision has them.
+    /// Returns the params of a request as the revision has them.
     fn compose(&self, call: &OutgoingCall, version: Version, id: i64) -> Result<Option<RawJson>, Error> {
         let modern = version.is_modern();
         let declared = call.capabilities.as_ref().filter(|_| modern);
@@ -76,7 +76,7 @@ impl Composer {
     }
 }
 
-/// A request with these params, as they are.
+/// Creates a request with these params, as they are.
 pub(super) fn outgoing(id: i64, method: Method, version: Version, params: Option<RawJson>) -> Outgoing {
     let mut body = Vec::with_capacity(128 + params.as_ref().map_or(0, |params| params.as_bytes().len()));
     jsonrpc::write_request(&mut body, &Id::Number(id), &method, params.as_ref().map(RawJson::as_bytes));

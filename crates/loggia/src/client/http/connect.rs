@@ -160,7 +160,7 @@ impl From<Error> for RequestError {
     }
 }
 
-/// The challenge of a refusal that other authorization might lift.
+/// Returns the challenge of a refusal that other authorization might lift.
 fn challenge(response: &Response<PooledBody>, sent: HeaderMap) -> Option<Challenge> {
     let status = response.status();
     let challenges = response.headers().contains_key(WWW_AUTHENTICATE);

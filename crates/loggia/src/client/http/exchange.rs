@@ -96,7 +96,7 @@ impl HttpRemote {
         self.whole(response).await.map(PostReply::Text)
     }
 
-    /// An answer that is one JSON text.
+    /// Returns an answer that is one JSON text.
     async fn whole(&self, response: Response<PooledBody>) -> Result<Bytes, RequestFailure> {
         let status = response.status();
         let is_json = media_type(response.headers()).is_some_and(is_json);
@@ -113,7 +113,7 @@ impl HttpRemote {
         Ok(body)
     }
 
-    /// An answer that comes event by event.
+    /// Returns an answer that comes event by event.
     async fn streamed(
         &self,
         request: &RequestContext,
@@ -135,7 +135,7 @@ impl HttpRemote {
         self.resume(request, place).await
     }
 
-    /// A refusal: a JSON-RPC error in the body is the answer, anything else a status.
+    /// Returns a refusal: a JSON-RPC error in the body is the answer, anything else a status.
     async fn refused(
         &self,
         request: &RequestContext,
@@ -181,7 +181,7 @@ impl HttpRemote {
         request.session.is_some() || (*method != Method::Initialize && self.session().post_address.is_some())
     }
 
-    /// The failure of a request whose session is gone.
+    /// Returns the failure of a request whose session is gone.
     pub(super) fn session_refused(
         &self,
         request: &RequestContext,
@@ -290,7 +290,7 @@ fn joined(whole: Bytes, data: &[u8]) -> Bytes {
     whole.freeze()
 }
 
-/// The refusal of a request, for a message: its status, and its error or the beginning of its body.
+/// Returns the refusal of a request, for a message: its status, and its error or the beginning of its body.
 fn refusal_text(status: StatusCode, error: Option<&RpcError>, body: &[u8]) -> String {
     let said = match error {
         Some(error) => error.message.clone(),

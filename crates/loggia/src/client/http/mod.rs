@@ -34,7 +34,7 @@ pub(crate) use stream::EventStream;
 
 /// Gives HTTP requests their authorization.
 pub trait Authorize: Send + Sync + 'static {
-    /// The headers that authorize one request.
+    /// Returns the headers that authorize one request.
     fn headers(&self, method: &http::Method, url: &Url) -> BoxFuture<'_, Result<HeaderMap>>;
 
     /// The server refused a request (401, or 403 with a challenge). `true` asks for another attempt, with
@@ -47,7 +47,7 @@ pub trait Authorize: Send + Sync + 'static {
         let _ = (sent, status, headers);
     }
 
-    /// A name for the present authorization: results that are private to it are kept under it.
+    /// Returns a name for the present authorization: results that are private to it are kept under it.
     fn context(&self) -> Option<String> {
         None
     }
@@ -307,7 +307,7 @@ impl HttpRemote {
         let _ = self.gate.subscribe().wait_for(|open| *open).await;
     }
 
-    /// The headers of every request of the present session.
+    /// Returns the headers of every request of the present session.
     fn session_headers(&self) -> HeaderMap {
         let mut headers = self.options.headers.clone();
         let session = self.session();

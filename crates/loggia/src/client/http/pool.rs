@@ -162,7 +162,7 @@ impl PoolState {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection that is open and has room.
+    /// Returns a connection that is open and has room.
     fn take(&self) -> Option<PooledConnection> {
         if let Some(sender) = self.http2() {
             return Some(PooledConnection::Http2(sender));

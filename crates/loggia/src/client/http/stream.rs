@@ -74,7 +74,7 @@ impl EventStream {
         }
     }
 
-    /// The next event; `None` at the end of the stream, orderly or not.
+    /// Returns the next event; `None` at the end of the stream, orderly or not.
     pub(crate) async fn next(&mut self) -> Result<Option<SseEvent>> {
         loop {
             match self.parser.next_event() {
@@ -162,7 +162,7 @@ impl HttpRemote {
         Ok(answered)
     }
 
-    /// The failure, where the answer to a request of a session says that the session is gone.
+    /// Returns the failure, where the answer to a request of a session says that the session is gone.
     fn lost_session(&self, request: &RequestContext, answer: &Message) -> Option<RequestFailure> {
         let Message::Response { id, outcome: Err(error) } = answer else { return None };
         if request.session.is_none() || !names_session(error) {
@@ -261,8 +261,8 @@ impl HttpRemote {
         Err(RequestFailure::Error(Error::Connection(text.to_owned())))
     }
 
-    /// The failure of a request whose stream broke and whose server refuses to open it again. `denied` is the error
-    /// where the server asked for other authorization.
+    /// Returns the failure of a request whose stream broke and whose server refuses to open it again. `denied` is the
+    /// error where the server asked for other authorization.
     fn not_resumed(
         &self,
         request: &RequestContext,
@@ -379,7 +379,7 @@ pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     media_type(headers).is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
 }
 
-/// The media type of a body, without its parameters.
+/// Returns the media type of a body, without its parameters.
 pub(super) fn media_type(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next().unwrap_or_default().trim())

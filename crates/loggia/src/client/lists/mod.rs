@@ -65,7 +65,7 @@ pub(crate) trait ListPage: FromServerResult + Default {
 
     fn entries(&mut self) -> &mut Vec<Self::Entry>;
     fn cursor(&mut self) -> &mut Option<String>;
-    /// The name or URI of an entry, which is in a list once.
+    /// Returns the name or URI of an entry, which is in a list once.
     fn key(entry: &Self::Entry) -> &str;
     /// Takes note of the entries; may take some out.
     fn learn(&mut self, _: &Client) {}
@@ -208,7 +208,7 @@ impl<P: ListPage> ListReading<P> {
         }
     }
 
-    /// The cursor of the page to fetch; the outer `None` where the list is over.
+    /// Returns the cursor of the page to fetch; the outer `None` where the list is over.
     fn next_page(&mut self) -> Option<Option<String>> {
         if !self.over && self.pages >= self.most_pages {
             self.over = true;
@@ -270,7 +270,7 @@ impl<P: ListPage> ListReading<P> {
         Ok(())
     }
 
-    /// The list. One of which nothing could be read is an error.
+    /// Returns the list. One of which nothing could be read is an error.
     fn finish(self) -> Result<Listing<P::Entry>> {
         match self.failed {
             Some(error) if self.listing.entries.is_empty() => Err(error),

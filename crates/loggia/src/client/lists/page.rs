@@ -78,15 +78,15 @@ fn read_entries<P: ListPage>(
     Ok(read)
 }
 
-/// The key and the JSON text of each entry of a page. The texts are copied: what is kept of a page must not keep all
-/// of it.
+/// Returns the key and the JSON text of each entry of a page. The texts are copied: what is kept of a page must not
+/// keep all of it.
 fn sources<P: ListPage>(entries: &[P::Entry], result: &RawJson) -> Vec<(String, RawJson)> {
     let member = result.member(P::MEMBER).map(|text| result.part_at(text));
     let texts = member.as_ref().and_then(|member| member.as_text().items()).into_iter().flatten();
     entries.iter().zip(texts).map(|(entry, text)| (P::key(entry).to_owned(), text.to_raw())).collect()
 }
 
-/// The members of a page other than its entries. Where they are not valid only the cursor is kept.
+/// Returns the members of a page other than its entries. Where they are not valid only the cursor is kept.
 fn without_entries<P: ListPage>(result: &RawJson) -> (P, Option<String>) {
     let empty = params::with_members(result, &[(P::MEMBER, Some(RawJson::from_written(b"[]".to_vec())))]);
     match empty.map_err(|error| error.to_string()).and_then(|rest| decode::<P>(&rest)) {
@@ -153,7 +153,7 @@ fn page_of<P: ListPage>(result: ServerResult) -> Result<P, String> {
     P::take(result).ok_or_else(|| format!("{} answered with the result of something else", P::METHOD))
 }
 
-/// The name or URI of an entry as the server wrote it, or its place.
+/// Returns the name or URI of an entry as the server wrote it, or its place.
 fn label(index: usize, entry: &str) -> String {
     #[derive(serde::Deserialize)]
     struct EntryLabel {

@@ -57,7 +57,7 @@ impl fmt::Display for ListWarning {
     }
 }
 
-/// A text from the server, shortened, with everything escaped that could leave its line.
+/// Returns a text from the server, shortened, with everything escaped that could leave its line.
 fn one_line(text: &str) -> String {
     const MOST: usize = 200;
     match text.char_indices().nth(MOST) {

@@ -36,7 +36,7 @@ mod linux {
     }
 
     impl ChildMark {
-        /// A mark for another child of this process.
+        /// Returns a mark for another child of this process.
         pub(in super::super) fn new() -> Option<ChildMark> {
             let own = getpid();
             let child: [u8; 8] = crate::random::try_random()?;
@@ -104,7 +104,7 @@ mod linux {
         left.filter(|pid| kill_process(*pid, Signal::KILL).is_ok()).map(Pid::as_raw_pid).collect()
     }
 
-    /// This process and those it descends from, which may be marked themselves.
+    /// Returns this process and those it descends from, which may be marked themselves.
     fn ancestors() -> Vec<Pid> {
         let mut all = vec![getpid()];
         while let Some(parent) =
@@ -116,7 +116,7 @@ mod linux {
         all
     }
 
-    /// The number of a process's PID namespace.
+    /// Returns the number of a process's PID namespace.
     fn namespace(pid: Pid) -> Option<String> {
         let link: PathBuf = fs::read_link(procfs::path(pid, "ns/pid")).ok()?;
         Some(link.to_str()?.trim_start_matches("pid:[").trim_end_matches(']').to_owned())

@@ -23,7 +23,7 @@ mod unix {
     pub(in super::super) const INHERITED: &[&str] =
         &["HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"];
 
-    /// The program to start.
+    /// Returns the program to start.
     pub(in super::super) fn program(name: &OsStr) -> OsString {
         name.to_owned()
     }
@@ -59,7 +59,7 @@ mod unix {
         }
     }
 
-    /// The kind of an error of starting a program. A file that is not a program has no kind of its own.
+    /// Returns the kind of an error of starting a program. A file that is not a program has no kind of its own.
     pub(in super::super) fn kind_of_spawn_error(error: &std::io::Error) -> std::io::ErrorKind {
         if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) {
             return std::io::ErrorKind::InvalidInput;
@@ -104,7 +104,8 @@ mod unix {
         }
     }
 
-    /// The exit status of a guarded child: its guard reports a signal as 128 and the signal's number, as shells do.
+    /// Returns the exit status of a guarded child: its guard reports a signal as 128 and the signal's number, as
+    /// shells do.
     pub(in super::super) fn guarded_status(guard: ExitStatus) -> ExitStatus {
         match guard.code() {
             Some(code @ 129..=192) => ExitStatus::from_raw(code - 128),
@@ -150,7 +151,7 @@ mod portable {
         Ok(())
     }
 
-    /// The program to start. Windows finds `npx.cmd` under the name `npx` only in a shell: look for it.
+    /// Returns the program to start. Windows finds `npx.cmd` under the name `npx` only in a shell: look for it.
     pub(in super::super) fn program(name: &OsStr) -> OsString {
         let bare = Path::new(name).components().count() == 1 && Path::new(name).extension().is_none();
         let found = bare.then(|| find(name, &std::env::var_os("PATH")?, &std::env::var_os("PATHEXT")?));
@@ -170,7 +171,7 @@ mod portable {
             .find(|candidate| candidate.is_file())
     }
 
-    /// The kind of an error of starting a program.
+    /// Returns the kind of an error of starting a program.
     pub(in super::super) fn kind_of_spawn_error(error: &std::io::Error) -> std::io::ErrorKind {
         error.kind()
     }
@@ -186,7 +187,7 @@ mod portable {
         let _ = command;
     }
 
-    /// The exit status of a guarded child. This system has no guards.
+    /// Returns the exit status of a guarded child. This system has no guards.
     pub(in super::super) fn guarded_status(guard: ExitStatus) -> ExitStatus {
         guard
     }

@@ -81,7 +81,7 @@ impl Process {
         words
     }
 
-    /// The last lines of its error output.
+    /// Returns the last lines of its error output.
     pub(crate) fn error_output(&self) -> String {
         self.said.text()
     }

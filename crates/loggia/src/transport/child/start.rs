@@ -20,7 +20,7 @@ pub struct StartProgress {
 pub(crate) type StartHook = std::sync::Arc<dyn Fn(&StartProgress) + Send + Sync>;
 
 impl StartProgress {
-    /// A report, for tests of what hears it.
+    /// Creates a report, for tests of what hears it.
     pub fn new(elapsed: Duration, working: bool, last_line: Option<String>) -> StartProgress {
         StartProgress { elapsed, working, last_line }
     }
@@ -50,12 +50,12 @@ impl StartClock {
     /// Work extends the limit of a probe up to this many times: an old server may be busy for ever.
     const PROBE_EXTENSIONS: u32 = 6;
 
-    /// A child that was started `now` and may go without a sign of work for `limit`.
+    /// Creates a child that was started `now` and may go without a sign of work for `limit`.
     pub(crate) fn new(now: Instant, limit: Duration) -> StartClock {
         StartClock { limit, begun: now, give_up_at: now + limit, reading: None }
     }
 
-    /// The time without a sign of work after which a child is given up.
+    /// Returns the time without a sign of work after which a child is given up.
     pub(crate) fn limit(&self) -> Duration {
         self.limit
     }

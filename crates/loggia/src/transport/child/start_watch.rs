@@ -29,7 +29,7 @@ impl StartWatch {
         StartWatch { activity, error_output, seen: String::new(), begun, ticks }
     }
 
-    /// The next report. Dropping the future loses nothing.
+    /// Returns the next report. Dropping the future loses nothing.
     pub(crate) async fn next(&mut self) -> StartSign {
         self.ticks.tick().await;
         let written = self.error_output.text();

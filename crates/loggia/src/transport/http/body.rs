@@ -46,7 +46,7 @@ impl Body {
         Body::full(Bytes::new())
     }
 
-    /// These bytes.
+    /// Returns these bytes.
     pub fn full(bytes: impl Into<Bytes>) -> Body {
         BodyContent::Full(bytes.into()).into()
     }
@@ -69,7 +69,7 @@ impl Body {
         own.or_else(|| body.map(boxed)).unwrap_or_default()
     }
 
-    /// The body of a request from the network.
+    /// Returns the body of a request from the network.
     pub(super) fn of_request(body: RequestBody) -> Body {
         BodyContent::Request(body).into()
     }

@@ -53,7 +53,7 @@ pub struct ChildGuard {
 }
 
 impl ChildGuard {
-    /// This program, which calls [`ChildGuard::run`] when it is started with `args` and further arguments.
+    /// Returns this program, which calls [`ChildGuard::run`] when it is started with `args` and further arguments.
     pub fn current_program(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> ChildGuard {
         let args = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
         ChildGuard { program: current_program(), args }
@@ -86,7 +86,7 @@ impl ChildGuard {
         super::leftovers::end_all()
     }
 
-    /// The command that starts the guard of `program`, to which the program's arguments are added.
+    /// Returns the command that starts the guard of `program`, to which the program's arguments are added.
     pub(super) fn watching(&self, program: &OsStr) -> Command {
         let mut command = Command::new(&self.program);
         #[cfg(unix)]
@@ -130,13 +130,13 @@ impl GuardArguments {
     }
 }
 
-/// The name that this program was started under, for listings of processes.
+/// Returns the name that this program was started under, for listings of processes.
 #[cfg(unix)]
 fn own_name() -> OsString {
     std::env::args_os().next().unwrap_or_else(|| OsStr::new("child-guard").to_owned())
 }
 
-/// A name under which this program can be started again, also after its file was replaced.
+/// Returns a name under which this program can be started again, also after its file was replaced.
 fn current_program() -> OsString {
     const SELF: &str = "/proc/self/exe";
     if cfg!(target_os = "linux") && std::fs::read_link(SELF).is_ok() {

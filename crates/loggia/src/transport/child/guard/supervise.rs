@@ -77,7 +77,7 @@ async fn supervise(guard: &ChildGuard, order: &GuardArguments) -> io::Result<Exi
     }
 }
 
-/// The command that starts the child. On Linux this program becomes it, see [`become_child`].
+/// Returns the command that starts the child. On Linux this program becomes it, see [`become_child`].
 fn child_command(guard: &ChildGuard, order: &GuardArguments) -> Command {
     let mut command = if cfg!(target_os = "linux") {
         let mut command = Command::new(&guard.program);
