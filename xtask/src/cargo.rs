@@ -107,7 +107,7 @@ pub(crate) fn examples() -> Outcome {
 
 /// Runs each fuzz target on mutated seeds, then for a few seconds with libFuzzer. Coverage feedback needs only
 /// code generation flags of the stable compiler, so neither nightly nor cargo-fuzz has to be installed; libFuzzer
-/// itself needs a C++ compiler, and is left out where there is none.
+/// itself needs a C++ compiler, and is left out if there is none.
 pub(crate) fn fuzz() -> Outcome {
     let mut outcome = fuzz_tests();
     if !Run::new("c++", "cxx-version").arg("--version").finish().is_ok_and(|ran| ran.is_ok()) {

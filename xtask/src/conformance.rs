@@ -202,7 +202,7 @@ impl Invocation {
         self.suite(results, &["--command", client])
     }
 
-    /// Returns the example runs the suite, because somebody has to be the person who signs in.
+    /// Returns the example runs the suite, because somebody has to be the user who signs in.
     fn against_authorization_server(&self, results: &Path) -> Result<Finished, String> {
         let port = free_port()?.to_string();
         let example =

@@ -29,7 +29,7 @@ impl Outcome {
         self.passed += 1;
     }
 
-    /// Counts one test that failed, and says why.
+    /// Counts one test that failed, and gives the reason.
     pub(crate) fn fail(&mut self, message: impl Into<String>) {
         self.failed += 1;
         self.failures.push(message.into());

@@ -19,7 +19,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Returns the server to test with; `None` where there is none.
+    /// Returns the server to test with; `None` if there is none.
     pub(crate) fn start() -> Result<Option<Self>, String> {
         if let Some(url) = given() {
             return Ok(Some(Self { url, _own: None }));

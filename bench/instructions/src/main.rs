@@ -37,7 +37,7 @@ fn main() {
 /// One path, ready to be walked.
 struct Walk {
     frame: Bytes,
-    /// `None` where the message is only read.
+    /// `None` if the message is only read.
     server: Option<Serving>,
 }
 

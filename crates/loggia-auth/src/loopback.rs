@@ -41,7 +41,7 @@ const REQUEST: Duration = Duration::from_secs(10);
 
 /// A function that shows a page to the user, for instance by starting a browser.
 pub type ShowPageFn = dyn Fn(&Url) -> Result<(), String> + Send + Sync;
-/// A function that waits for an address that the user pastes. `None`: the user will paste none. The argument says why the
+/// A function that waits for an address that the user pastes. `None`: the user will paste none. The argument gives the reason the
 /// last address was not accepted.
 pub type PasteFn = dyn Fn(Option<String>) -> BoxFuture<'static, Option<String>> + Send + Sync;
 /// A function that asks the user for a client that is registered with an issuer.

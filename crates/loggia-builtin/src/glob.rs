@@ -49,7 +49,7 @@ impl BoundedGlob {
     }
 }
 
-/// Fails where `pattern` is above one of the bounds.
+/// Fails if `pattern` is above one of the bounds.
 pub fn check(pattern: &str) -> Result<(), String> {
     let above = |what: &str, most: usize| Err(format!("it has more than {most} {what}; make it shorter"));
     if pattern.len() > MAX_GLOB {

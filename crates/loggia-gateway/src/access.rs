@@ -59,7 +59,7 @@ impl GatewayAccess {
         self.exposed
     }
 
-    /// Returns the issuer where users sign in; `None` where that is the gateway itself.
+    /// Returns the issuer where users sign in; `None` if that is the gateway itself.
     pub fn provider(&self) -> Option<&str> {
         self.provider.as_deref()
     }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     /// Each case: the address, if any, and whether it is local; the public URL; what the program and the file say of
-    /// authorization; and the decision, `None` where a public URL is missing.
+    /// authorization; and the decision, `None` if a public URL is missing.
     #[test]
     fn authorization_is_on_where_other_machines_can_connect() {
         let (here, there) = (Some(("127.0.0.1:4000", true)), Some(("0.0.0.0:4000", false)));

@@ -20,7 +20,7 @@ use crate::file_watch::FileStamp;
 /// The configuration of a gateway.
 #[derive(Clone)]
 pub struct GatewayConfig {
-    /// The file that it was read from; `None` where there is no file.
+    /// The file that it was read from; `None` if there is no file.
     pub(crate) file: Option<PathBuf>,
     /// The settings of the endpoint.
     pub(crate) server: ServerSection,
@@ -93,7 +93,7 @@ impl GatewayConfig {
         }
     }
 
-    /// Returns the file that the configuration was read from; `None` where there is no file.
+    /// Returns the file that the configuration was read from; `None` if there is no file.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
@@ -166,7 +166,7 @@ impl GatewayConfig {
         }
     }
 
-    /// Returns the URL of a remote connector; `None` where there is no connector of this name.
+    /// Returns the URL of a remote connector; `None` if there is no connector of this name.
     ///
     /// # Errors
     ///
@@ -198,7 +198,7 @@ impl GatewayConfig {
         }
     }
 
-    /// Connects to one connector without a hub; `None` where there is no connector of this name.
+    /// Connects to one connector without a hub; `None` if there is no connector of this name.
     pub async fn connect(
         &self,
         name: &str,

@@ -11,7 +11,7 @@ use crate::credentials::Credentials;
 pub struct CredentialCheck {
     /// The server's verdict.
     pub state: CredentialState,
-    /// The credential; `None` where none is saved.
+    /// The credential; `None` if none is saved.
     pub credential: Option<Credential>,
     /// True if a token source gives the next token without a sign-in.
     pub has_source: bool,
@@ -70,7 +70,7 @@ impl Credentials {
     }
 
     /// Revokes the credential for the server at `url` where the server supports that, and deletes it with its token source.
-    /// Returns `false` where there was no credential.
+    /// Returns `false` if there was no credential.
     ///
     /// # Errors
     ///

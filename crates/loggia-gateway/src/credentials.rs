@@ -51,7 +51,7 @@ impl Credentials {
         &self.redactor
     }
 
-    /// Returns the folder; creates it where there is none.
+    /// Returns the folder; creates it if there is none.
     pub(crate) fn folder(&self) -> Result<&Path, AuthError> {
         let folder = self.folder.as_ref().ok_or_else(|| {
             AuthError::Configuration(

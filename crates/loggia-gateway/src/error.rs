@@ -20,7 +20,7 @@ pub enum GatewayError {
     /// The folder to serve does not exist, or is no folder.
     NoFolder(PathBuf),
     /// Authorization is on, but the URL by which clients know the gateway is not. The address is one that other machines
-    /// can reach; `None` where a program serves the gateway itself.
+    /// can reach; `None` if a program serves the gateway itself.
     NoPublicUrl(Option<String>),
     /// A part of the configuration cannot be used.
     Configuration(String),

@@ -54,7 +54,7 @@ struct StartedHub {
     /// The gateway's parts in HTTP.
     http: Http<Stack<Identity, GatewayLayer>>,
     shutdown: Shutdown,
-    /// `None` where clients know the gateway by a URL that only the program knows.
+    /// `None` if clients know the gateway by a URL that only the program knows.
     url: Option<String>,
     tasks: Vec<BackgroundTask>,
 }

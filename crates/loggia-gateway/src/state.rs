@@ -14,7 +14,7 @@ const CHARS: usize = 16;
 /// The folder of files that the gateway may lose.
 #[derive(Debug, Clone)]
 pub struct StateFolder {
-    /// `None` where the system has no such folder.
+    /// `None` if the system has no such folder.
     lists: Option<PathBuf>,
     #[cfg_attr(not(unix), allow(dead_code, reason = "there are no sockets there"))]
     sockets: Option<PathBuf>,

@@ -52,7 +52,7 @@ pub enum VaultLocation {
 }
 
 impl VaultLocation {
-    /// Opens the vault; creates it where there is none. `key` is the setting of `[server.vault]`.
+    /// Opens the vault; creates it if there is none. `key` is the setting of `[server.vault]`.
     ///
     /// # Errors
     ///

@@ -58,14 +58,14 @@ pub trait People: Send + Sync + 'static {
     /// Identifies the user: one text for one user, whichever provider they signed in with.
     fn person(&self, principal: &Principal) -> String;
 
-    /// Opens a connection in the name of a person. `None` where they have to sign in first.
+    /// Opens a connection in the name of a user. `None` if they have to sign in first.
     fn open<'a>(
         &'a self,
         client: ClientBuilder,
         person: &'a str,
     ) -> BoxFuture<'a, loggia::Result<Option<Opened>>>;
 
-    /// Returns the URL of a page where the person signs in. The program that serves the page makes sure that this
+    /// Returns the URL of a page where the user signs in. The program that serves the page makes sure that this
     /// person opens it, and calls [`Hub::signed_in`](crate::Hub::signed_in).
     fn sign_in_url<'a>(&'a self, person: &'a str) -> BoxFuture<'a, loggia::Result<String>>;
 }

@@ -156,7 +156,7 @@ fn refused(why: &'static str) -> RpcError {
 }
 
 impl ActiveCall {
-    /// Returns an error where the client of this call cannot be asked this question.
+    /// Returns an error if the client of this call cannot be asked this question.
     fn admit(&self, question: &InputRequest) -> Result<(), RpcError> {
         if *self.over.borrow() {
             return Err(refused(GONE));
@@ -174,7 +174,7 @@ impl ActiveCall {
         }
     }
 
-    /// Asks the client. `None` where the call ended before the client answered.
+    /// Asks the client. `None` if the call ended before the client answered.
     async fn put(&self, question: InputRequest) -> Option<Result<RawJson, RpcError>> {
         let _open = OpenQuestionGuard::new(&self.open);
         let mut over = self.over.subscribe();

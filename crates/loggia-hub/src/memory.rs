@@ -68,7 +68,7 @@ impl HubMemory {
         HubMemory::default()
     }
 
-    /// Creates a memory in the file `path`. Its folder is made where there is none.
+    /// Creates a memory in the file `path`. Its folder is made if there is none.
     pub fn at(path: impl Into<PathBuf>) -> HubMemory {
         let path = path.into();
         let kept = read(&path).unwrap_or_default();

@@ -64,7 +64,7 @@ impl NotificationRouter {
         })
     }
 
-    /// Returns a receiver of the notifications; `None` where the client wants to hear nothing.
+    /// Returns a receiver of the notifications; `None` if the client wants to hear nothing.
     pub(crate) fn sink(self: &Arc<NotificationRouter>) -> Option<NotificationSink> {
         let wanted = lock(&self.current)
             .as_ref()

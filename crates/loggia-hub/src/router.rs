@@ -75,7 +75,7 @@ impl Router {
         page(&self.set.composition().table, params.cursor.as_deref()).map(Reply::Shared)
     }
 
-    /// Returns the routing table with the lists of a user's own connections; `None` where the user has no lists but the
+    /// Returns the routing table with the lists of a user's own connections; `None` if the user has no lists but the
     /// common ones.
     async fn table_of_user(&self, principal: &Principal) -> Option<RoutingTable> {
         let composition = self.set.composition_full();

@@ -96,7 +96,7 @@ impl RoutingTableBuilder {
         self.templates.truncate(templates);
     }
 
-    /// Returns the name under which `name` of a connector is listed; `None` where it is hidden.
+    /// Returns the name under which `name` of a connector is listed; `None` if it is hidden.
     fn listed_name(view: &ConnectorView<'_>, kind: ComponentKind, name: &str) -> Option<String> {
         let listed = view.chain.expose(kind, name)?;
         if view.unprefixed && listed.starts_with(view.prefix) && !name.starts_with(view.prefix) {
@@ -175,7 +175,7 @@ impl RoutingTableBuilder {
         self.resources.push(ListEntry { value, source: resource.source.clone() });
     }
 
-    /// `uri`, or its qualified form where another connector has it already; `None` where this connector
+    /// `uri`, or its qualified form where another connector has it already; `None` if this connector
     /// lists it twice.
     fn free_uri(&self, connector: usize, prefix: &str, uri: &str) -> Option<String> {
         match self.resource_routes.get(uri) {

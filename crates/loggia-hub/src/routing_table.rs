@@ -72,7 +72,7 @@ pub(crate) struct RoutingTable {
     /// In the order of the connectors; of one connector the most specific first.
     pub(crate) templates: Vec<TemplateRoute>,
     pub(crate) prefixes: HashMap<String, usize>,
-    /// Which connector alone has resources of a scheme; `None` where several have.
+    /// Which connector alone has resources of a scheme; `None` if several have.
     pub(crate) schemes: HashMap<String, Option<usize>>,
     /// Connectors that have resources at all.
     pub(crate) resourceful: Vec<usize>,

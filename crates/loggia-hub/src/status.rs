@@ -145,7 +145,7 @@ impl ConnectorStatus {
     }
 }
 
-/// A length of time for a person.
+/// A length of time for a user.
 struct DurationText(Duration);
 
 impl fmt::Display for DurationText {

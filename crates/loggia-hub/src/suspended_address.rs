@@ -37,7 +37,7 @@ impl ReplicaId {
 }
 
 impl SuspendedCallAddress {
-    /// Returns the address of one more call of `replica`. Fails where the operating system gives no randomness.
+    /// Returns the address of one more call of `replica`. Fails if the operating system gives no randomness.
     pub(crate) fn random(replica: ReplicaId) -> Result<SuspendedCallAddress, Unspecified> {
         Ok(SuspendedCallAddress { replica, call: random_bytes()? })
     }

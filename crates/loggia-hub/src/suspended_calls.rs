@@ -28,7 +28,7 @@ const CALLERS: usize = 64;
 /// The caller that may continue a suspended call, and the request that it has to repeat.
 #[derive(PartialEq)]
 struct CallBinding {
-    /// The issuer and the subject. What else is known of a person may change between two requests.
+    /// The issuer and the subject. What else is known of a user may change between two requests.
     principal: Option<(Option<String>, String)>,
     method: Method,
     /// Of everything in the params that makes the request what it is.
@@ -119,7 +119,7 @@ impl<T: Send + 'static> SuspendedCalls<T> {
         })
     }
 
-    /// Returns the suspended call that `request` brings answers for; `None` where it is a new request.
+    /// Returns the suspended call that `request` brings answers for; `None` if it is a new request.
     pub(crate) async fn resume(&self, request: &Request) -> Result<Option<SuspendableCall<T>>, RpcError> {
         let Some(address) = address_of(request)? else { return Ok(None) };
         if address.replica() != self.replica {

@@ -37,7 +37,7 @@ pub trait Transform: Send + Sync + 'static {
     /// Returns the name under which the component `name` is exposed; `None` hides it.
     fn expose<'n>(&self, kind: ComponentKind, name: Cow<'n, str>) -> Option<Cow<'n, str>>;
 
-    /// Returns the name of the component that is exposed as `name`; `None` where no component can be.
+    /// Returns the name of the component that is exposed as `name`; `None` if no component can be.
     fn resolve<'n>(&self, kind: ComponentKind, name: Cow<'n, str>) -> Option<Cow<'n, str>>;
 }
 
@@ -128,7 +128,7 @@ impl Transform for RenameMap {
 /// Puts the prefix of the connector before each name, or only before those that are not free ([`crate::names`]).
 pub(crate) struct PrefixTransform {
     prefix: Arc<str>,
-    /// The prefixes of the other connectors; `None` where every name has the prefix.
+    /// The prefixes of the other connectors; `None` if every name has the prefix.
     others: Option<BTreeSet<Arc<str>>>,
 }
 
@@ -176,7 +176,7 @@ impl TransformChain {
         TransformChain(transforms)
     }
 
-    /// Returns the name under which the component `name` is listed; `None` where it is hidden.
+    /// Returns the name under which the component `name` is listed; `None` if it is hidden.
     pub(crate) fn expose(&self, kind: ComponentKind, name: &str) -> Option<String> {
         let first = Some(Cow::Borrowed(name));
         let exposed = self.0.iter().fold(first, |name, transform| transform.expose(kind, name?));

@@ -161,7 +161,7 @@ impl Upstream {
         }
     }
 
-    /// Waits until the connection is gone and says why.
+    /// Waits until the connection is gone and gives the reason.
     pub(crate) async fn closed(&self) -> String {
         match self {
             Upstream::Client(relay) => relay.client().closed().await,

@@ -34,7 +34,7 @@ pub(crate) struct UpstreamLists {
     pub(crate) warnings: BTreeMap<&'static str, Vec<ListWarning>>,
 }
 
-/// The outcome of reading a list; `None` where it was not wanted.
+/// The outcome of reading a list; `None` if it was not wanted.
 pub(crate) type ListOutcome<T> = Option<Result<Listing<T>>>;
 
 impl UpstreamLists {

@@ -59,7 +59,7 @@ struct UserConnection {
     used: AtomicU64,
     /// Time at which a list last gave up waiting, in milliseconds since `UserConnections::begun`; 0 for never.
     in_vain: AtomicU64,
-    /// Changes when the person signs in.
+    /// Changes when the user signs in.
     signed_in: watch::Sender<()>,
 }
 

@@ -115,7 +115,7 @@ impl Validator {
     }
 }
 
-/// Returns `schema` as a tree. Fails where a number in it is larger than any `f64`.
+/// Returns `schema` as a tree. Fails if a number in it is larger than any `f64`.
 fn tree(schema: &JsonObject) -> Result<Map<String, Value>, SchemaError> {
     schema.decode().map_err(|_| SchemaError::new("#", SchemaErrorKind::NotASchema))
 }

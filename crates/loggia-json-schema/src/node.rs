@@ -85,7 +85,7 @@ impl TypeSet {
         self.0 & bit != 0
     }
 
-    /// Returns the types as a person names them, each at most once.
+    /// Returns the types as a user names them, each at most once.
     pub(super) fn phrases(self) -> impl Iterator<Item = &'static str> {
         let mut left = self.0;
         TypeSet::NAMES.into_iter().filter_map(move |(_, phrase, bits)| {

@@ -146,7 +146,7 @@ struct MemberNames<'t> {
 }
 
 impl<'t> MemberNames<'t> {
-    /// Takes a name in; `false` where it is there already, or there are too many.
+    /// Takes a name in; `false` if it is there already, or there are too many.
     fn add(&mut self, name: &'t [u8]) -> bool {
         if self.has(name) || self.count == MAX_MEMBERS {
             return false;

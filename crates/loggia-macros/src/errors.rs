@@ -1,4 +1,4 @@
-//! Errors of one expansion, gathered so that a person sees all of them at once.
+//! Errors of one expansion, gathered so that a user sees all of them at once.
 
 use proc_macro2::{Span, TokenStream};
 

@@ -1,6 +1,6 @@
 //! The attributes and derives of the loggia SDK.
 //!
-//! Sugar only: each expands to calls of `loggia`'s public API that a person could write, and none gives a
+//! Sugar only: each expands to calls of `loggia`'s public API that a user could write, and none gives a
 //! capability that the API lacks. What they save is repetition: the name of a function, its documentation
 //! and the types of its parameters are said once.
 //!

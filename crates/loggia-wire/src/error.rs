@@ -47,7 +47,7 @@ impl ErrorCode {
     pub const INTERNAL_ERROR: ErrorCode = ErrorCode(-32603);
     /// No such resource, in revisions up to 2025-11-25; [`Self::INVALID_PARAMS`] since.
     pub const RESOURCE_NOT_FOUND: ErrorCode = ErrorCode(-32002);
-    /// The person must open a URL first; 2025-11-25 alone.
+    /// The user must open a URL first; 2025-11-25 alone.
     pub const URL_ELICITATION_REQUIRED: ErrorCode = ErrorCode(-32042);
     /// Headers and body disagree (2026-07-28).
     pub const HEADER_MISMATCH: ErrorCode = ErrorCode(-32020);
@@ -73,7 +73,7 @@ impl ErrorCode {
 pub struct RpcError {
     /// The code.
     pub code: ErrorCode,
-    /// One sentence for a person.
+    /// One sentence for a user.
     pub message: Cow<'static, str>,
     /// More, in a form the sender defines.
     pub data: Option<RawJson>,

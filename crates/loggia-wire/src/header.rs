@@ -22,7 +22,7 @@ pub const MCP_METHOD: &str = "mcp-method";
 pub const MCP_NAME: &str = "mcp-name";
 /// The header that names a legacy session.
 pub const MCP_SESSION_ID: &str = "mcp-session-id";
-/// The header with which an event stream is taken up again.
+/// The header with which an event stream is resumed.
 pub const LAST_EVENT_ID: &str = "last-event-id";
 /// The prefix of a header that mirrors a tool's argument.
 pub const PARAM_PREFIX: &str = "mcp-param-";
@@ -289,7 +289,7 @@ struct AnnotationCollector {
 struct SchemaPosition<'p> {
     /// A JSON Pointer fragment.
     pointer: String,
-    /// The property names that lead here; `None` where anything but `properties` does.
+    /// The property names that lead here; `None` if anything but `properties` does.
     path: Option<Vec<&'p str>>,
     depth: usize,
 }

@@ -41,7 +41,7 @@ pub enum Message {
     },
     /// Answers a request.
     Response {
-        /// The request's id; `None` where the sender could not read it.
+        /// The request's id; `None` if the sender could not read it.
         id: Option<Id>,
         /// The outcome.
         outcome: Result<RawJson, RpcError>,

@@ -42,7 +42,7 @@ pub struct RequestMeta {
     pub log_level: Option<LoggingLevel>,
     /// The token of progress notifications; `None` wants none.
     pub progress_token: Option<ProgressToken>,
-    /// Every other key, trace context included, as it came.
+    /// Every other key, trace context included, as it was received.
     pub extra: Meta,
 }
 
@@ -58,7 +58,7 @@ pub enum DeclaredVersion {
 }
 
 impl DeclaredVersion {
-    /// Returns the version as it is written; `None` where none is named.
+    /// Returns the version as it is written; `None` if none is named.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             DeclaredVersion::Nothing => None,

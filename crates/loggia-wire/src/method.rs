@@ -19,7 +19,7 @@ pub enum MethodSender {
 
 macro_rules! methods {
     ($( $(#[$doc:meta])* $variant:ident = $name:literal, $sender:ident, $kind:ident, $from:ident ..= $to:ident; )*) => {
-        /// A method name. Names we do not know are kept as they came.
+        /// A method name. Unknown names are kept as they were received.
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum Method {
             $( $(#[$doc])* $variant, )*
@@ -41,12 +41,12 @@ macro_rules! methods {
                 match self { $(Method::$variant => Some(MethodSender::$sender),)* Method::Other(_) => None }
             }
 
-            /// Returns whether it is a notification; `false` for a method we do not know.
+            /// Returns whether it is a notification; `false` for an unknown method.
             pub const fn is_notification(&self) -> bool {
                 match self { $(Method::$variant => matches!(MethodKind::$kind, MethodKind::Notification),)* Method::Other(_) => false }
             }
 
-            /// Returns whether `version` defines this method. Methods we do not know belong to extensions and are
+            /// Returns whether `version` defines this method. Unknown methods belong to extensions and are
             /// the service's to judge.
             pub fn exists_in(&self, version: Version) -> bool {
                 match self { $(Method::$variant => ($from..=$to).contains(&version),)* Method::Other(_) => true }
@@ -100,7 +100,7 @@ methods! {
 
     /// Ask the client's model.
     CreateMessage = "sampling/createMessage", Server, Request, V2024_11_05 ..= V2026_07_28;
-    /// Ask the person.
+    /// Ask the user.
     Elicit = "elicitation/create", Server, Request, V2025_06_18 ..= V2026_07_28;
     /// Ask which folders matter.
     ListRoots = "roots/list", Server, Request, V2024_11_05 ..= V2026_07_28;

@@ -15,7 +15,7 @@ use crate::json::{RawObject, json_string, read_string};
 #[derive(Clone, PartialEq)]
 pub struct Params {
     raw: RawJson,
-    /// `None` where they are out of the ordinary, and only a parser can tell.
+    /// `None` if they are out of the ordinary, and only a parser can tell.
     places: Option<ParamSpans>,
 }
 
@@ -57,7 +57,7 @@ impl Params {
         Params { raw, places: Some(places) }
     }
 
-    /// Returns the members that route the request. `None` leaves the params to a parser: they are no object, or have a member
+    /// Returns the members that route the request. `None` leaves the params to a parser: they are not an object, or have a member
     /// twice, or a name with escapes.
     pub fn routing(&self) -> Option<RoutingFields<'_>> {
         let places = self.places.as_ref()?;
@@ -74,12 +74,12 @@ impl Params {
         })
     }
 
-    /// Returns the tool or the prompt; `None` where there is no such string.
+    /// Returns the tool or the prompt; `None` if there is no such string.
     pub fn name(&self) -> Option<Cow<'_, str>> {
         self.string("name", |routing| routing.name)
     }
 
-    /// Returns the resource; `None` where there is no such string.
+    /// Returns the resource; `None` if there is no such string.
     pub fn uri(&self) -> Option<Cow<'_, str>> {
         self.string("uri", |routing| routing.uri)
     }
@@ -95,22 +95,22 @@ impl Params {
         }
     }
 
-    /// Returns the same for another tool or prompt. Fails where the params are no object.
+    /// Returns the same for another tool or prompt. Fails if the params are not an object.
     pub fn with_name(&self, name: &str) -> serde_json::Result<Params> {
         self.with("name", |places| &mut places.name, &json_string(name))
     }
 
-    /// Returns the same for another resource. Fails where the params are no object.
+    /// Returns the same for another resource. Fails if the params are not an object.
     pub fn with_uri(&self, uri: &str) -> serde_json::Result<Params> {
         self.with("uri", |places| &mut places.uri, &json_string(uri))
     }
 
-    /// Returns the same with the JSON text `meta` as `_meta`. Fails where the params are no object.
+    /// Returns the same with the JSON text `meta` as `_meta`. Fails if the params are not an object.
     pub fn with_meta(&self, meta: &[u8]) -> serde_json::Result<Params> {
         self.with("_meta", |places| &mut places.meta, meta)
     }
 
-    /// Returns the same without `_meta`. Fails where the params are no object.
+    /// Returns the same without `_meta`. Fails if the params are not an object.
     pub fn without_meta(&self) -> serde_json::Result<Params> {
         match self.routing() {
             Some(RoutingFields { meta: None, .. }) => Ok(self.clone()),
@@ -197,7 +197,7 @@ impl ParamSpans {
 }
 
 impl MemberSpan {
-    /// `None` where the text is longer than a place can say.
+    /// `None` if the text is longer than a place can say.
     fn new(from: usize, to: usize) -> Option<MemberSpan> {
         Some(MemberSpan(u32::try_from(from).ok()?, u32::try_from(to).ok()?))
     }
@@ -207,7 +207,7 @@ impl MemberSpan {
     }
 }
 
-/// Returns the object with one more member, and where its value begins; `None` where something follows the object.
+/// Returns the object with one more member, and where its value begins; `None` if something follows the object.
 fn appended(object: &[u8], name: &str, value: &[u8]) -> Option<(Vec<u8>, usize)> {
     let others = object.strip_suffix(b"}")?;
     let comma = if others.trim_ascii_end().len() > 1 { "," } else { "" };

@@ -14,7 +14,7 @@ use crate::model::{Implementation, ServerResult};
 use crate::params::Params;
 use crate::version::Version;
 
-/// Reads a text that is no batch, as [`jsonrpc::decode`] does.
+/// Reads a text that is not a batch, as [`jsonrpc::decode`] does.
 pub fn message(text: &Bytes) -> Result<Message, EnvelopeError> {
     jsonrpc::parse_single(text, text)
 }

@@ -40,7 +40,7 @@ pub trait Service: Send + Sync + 'static {
         principal: Option<Arc<Principal>>,
     ) -> BoxFuture<'_, Result<ChangeSubscription, RpcError>>;
 
-    /// Returns the parameters of `tool` that HTTP mirrors into headers; `None` where there are none.
+    /// Returns the parameters of `tool` that HTTP mirrors into headers; `None` if there are none.
     fn param_headers(&self, tool: &str) -> Option<Arc<ParamHeaders>> {
         let _ = tool;
         None

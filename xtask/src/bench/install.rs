@@ -1,5 +1,5 @@
 //! What has to be built or installed before somebody can take part. A peer that cannot be is left out, and the
-//! table says why.
+//! table gives the reason.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

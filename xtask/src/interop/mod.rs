@@ -1,5 +1,5 @@
 //! Our server, our client and `loggia up` against other people's implementations: every peer, transport and era
-//! goes through the same operations, and the table says which of them work. A cell that cannot apply says why;
+//! goes through the same operations, and the table says which of them work. A cell that cannot apply gives the reason;
 //! none is silently skipped.
 
 mod clients;

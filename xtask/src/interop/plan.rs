@@ -26,7 +26,7 @@ pub(crate) struct Plans(Value);
 
 /// The plan for one server, or for one connector of `loggia up`.
 pub(crate) struct Plan {
-    /// The connector, where there is one.
+    /// The connector, if there is one.
     pub(crate) connector: Option<&'static str>,
     /// True if the server speaks the modern revision.
     pub(crate) modern: bool,

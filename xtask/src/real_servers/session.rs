@@ -1,4 +1,4 @@
-//! A client that parses nothing of what it receives but the envelope: the texts of results are kept as they came. SDKs
+//! A client that parses nothing of what it receives but the envelope: the texts of results are kept as they were received. SDKs
 //! parse and write anew, which would hide what this stage looks for.
 
 use serde_json::{Value, json};

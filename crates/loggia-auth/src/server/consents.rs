@@ -61,7 +61,7 @@ impl Consents {
     }
 }
 
-/// Returns the name of a consent's record and the digest of the client; `None` where none is remembered.
+/// Returns the name of a consent's record and the digest of the client; `None` if none is remembered.
 fn record_name(
     subject: &str,
     client: &OAuthClient,

@@ -130,7 +130,7 @@ impl Files {
             }
             WalkFlow::Continue
         });
-        // A folder that cannot be walked has nothing to remove, and reading it says why.
+        // A folder that cannot be walked has nothing to remove, and reading it gives the reason.
         drop(walked);
     }
 }

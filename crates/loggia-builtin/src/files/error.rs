@@ -49,7 +49,7 @@ pub enum FilesError {
     },
     /// A directory was needed here.
     NotADirectory {
-        /// The path, or the part of it, that is no directory.
+        /// The path, or the part of it, that is not a directory.
         path: String,
     },
     /// The path exists already.

@@ -233,7 +233,7 @@ impl Files {
         self.root.open_dir(path.as_path()).map_err(|e| self.explain(path, &e))
     }
 
-    /// Fails where `path` is the folder itself, and it was deleted; for other paths, the system fails.
+    /// Fails if `path` is the folder itself, and it was deleted; for other paths, the system fails.
     fn check_root(&self, path: &RelPath) -> Result<()> {
         if path.is_root() && root::is_deleted(&self.root) { Err(FilesError::RootGone) } else { Ok(()) }
     }

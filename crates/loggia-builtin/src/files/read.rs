@@ -333,7 +333,7 @@ impl LineBatch {
 }
 
 /// Returns the text in `bytes`, with the bytes left off before it: a range may begin and end inside a character. None
-/// where it is no text.
+/// where it is not a text.
 fn text_inside(bytes: &[u8]) -> Option<(usize, &str)> {
     let from = bytes.iter().take(3).take_while(|byte| **byte & 0xC0 == 0x80).count();
     let text = match std::str::from_utf8(&bytes[from..]) {

@@ -124,7 +124,7 @@ const GIT_DIRECTORIES: [&str; 2] = ["objects", "refs"];
 const GIT_COMMON: &str = "commondir";
 
 impl Files {
-    /// Fails where `path`, or `real`, the path that it leads to, is sensitive.
+    /// Fails if `path`, or `real`, the path that it leads to, is sensitive.
     pub(super) fn check_sensitive(&self, path: &RelPath, real: &Path) -> Result<()> {
         if self.options.write_sensitive {
             return Ok(());
@@ -137,7 +137,7 @@ impl Files {
         if sensitive { Err(FilesError::Sensitive { path: path.to_string() }) } else { Ok(()) }
     }
 
-    /// Fails where a directory that gets or gives up the name of `path` has something in it that is sensitive under this
+    /// Fails if a directory that gets or gives up the name of `path` has something in it that is sensitive under this
     /// name: `x/workflows` that is moved to `.github`.
     pub(super) fn check_renamed_directory(&self, path: &RelPath, moved: &RelPath) -> Result<()> {
         if self.options.write_sensitive {
@@ -151,7 +151,7 @@ impl Files {
         Ok(())
     }
 
-    /// Fails where something below the directory `path` is sensitive, or there is too much in it to be sure.
+    /// Fails if something below the directory `path` is sensitive, or there is too much in it to be sure.
     pub(super) fn check_sensitive_below(&self, path: &RelPath) -> Result<()> {
         if self.options.write_sensitive {
             return Ok(());

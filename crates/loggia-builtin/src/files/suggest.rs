@@ -26,7 +26,7 @@ impl Files {
         }
     }
 
-    /// Returns the shortest part of `path` that exists and is no directory.
+    /// Returns the shortest part of `path` that exists and is not a directory.
     fn blocking(&self, path: &RelPath) -> String {
         let parts = std::iter::successors(Some(path.clone()), RelPath::parent);
         let in_the_way = parts.filter(|part| self.root.metadata(part.as_path()).is_ok_and(|m| !m.is_dir()));

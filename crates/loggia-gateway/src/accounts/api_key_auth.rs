@@ -29,7 +29,7 @@ struct ApiKeySource {
 }
 
 struct CachedHeaders {
-    /// `None` where the vault has no key any more.
+    /// `None` if the vault has no key any more.
     headers: Option<HeaderMap>,
     checked: Instant,
 }

@@ -232,7 +232,7 @@ impl ConnectorAccounts {
         Ok(found.is_some_and(|(link, _)| link.is_valid(code)))
     }
 
-    /// Uses the link up; `false` where it does not count.
+    /// Uses the link up; `false` if it does not count.
     pub(crate) async fn use_link(&self, owner: &str, code: &str) -> Result<bool, AuthError> {
         let (records, name) = (self.accounts.records(), self.link_name(owner));
         match records.load::<OneTimeLink>(&name).await? {

@@ -18,7 +18,7 @@ impl JsonRecords {
         JsonRecords(records)
     }
 
-    /// Deletes a record; `false` where it has another revision.
+    /// Deletes a record; `false` if it has another revision.
     pub(super) async fn remove(&self, name: &str, revision: u64) -> Result<bool, AuthError> {
         self.0.remove(name, revision).await
     }
@@ -31,7 +31,7 @@ impl JsonRecords {
         Ok(Some((record, stored.revision)))
     }
 
-    /// Saves a record until a time; `false` where its revision is another than expected.
+    /// Saves a record until a time; `false` if its revision is another than expected.
     pub(super) async fn save<T: Serialize>(
         &self,
         name: &str,

@@ -63,7 +63,7 @@ pub(super) async fn document(
     response
 }
 
-/// The name in a path; an error where it is not UTF-8 text.
+/// The name in a path; an error if it is not UTF-8 text.
 type ConnectorName = Result<Path<String>, PathRejection>;
 
 /// Returns the name; no connector has the empty one.

@@ -37,7 +37,7 @@ pub(crate) struct GatewayLayer {
     pub(crate) shutdown: Shutdown,
     /// The path of the MCP endpoint.
     pub(crate) path: String,
-    /// `None` where callers need not sign in.
+    /// `None` if callers need not sign in.
     pub(crate) sign_in: Option<SignInParts>,
 }
 

@@ -31,7 +31,7 @@ impl Downgrade for ClientNotification {
 }
 
 impl ServerNotification {
-    /// Returns the params as text, or the raw ones of a notification we do not know.
+    /// Returns the params as text, or the raw params of an unknown notification.
     pub(super) fn params(&self) -> Result<RawJson, Option<RawJson>> {
         Ok(match self {
             ServerNotification::Progress(p) => RawJson::of(p),
@@ -69,7 +69,7 @@ impl ServerNotification {
 }
 
 impl ClientNotification {
-    /// Returns the params as text, or the raw ones of a notification we do not know.
+    /// Returns the params as text, or the raw params of an unknown notification.
     pub(super) fn params(&self) -> Result<RawJson, Option<RawJson>> {
         Ok(match self {
             ClientNotification::Initialized(p) | ClientNotification::RootsListChanged(p) => RawJson::of(p),

@@ -134,7 +134,7 @@ fn stamp(object: &mut JsonObject, identity: &Implementation, version: Version) {
     });
 }
 
-/// Changes the `_meta` of `object`, which is made where there is none and left alone where it is no object.
+/// Changes the `_meta` of `object`, which is made if there is none and left alone where it is not an object.
 fn change_meta(object: &mut JsonObject, change: impl FnOnce(&mut JsonObject)) {
     let meta = object.get("_meta").map_or(Some(JsonObject::new()), JsonText::to_object);
     if let Some(mut meta) = meta {
@@ -239,7 +239,7 @@ pub fn translate_result(
     Ok(keep_spelling(result, encode_result(decoded, to, identity)))
 }
 
-/// Returns the method and params of a notification as `version` writes it; `None` where the revision lacks it. In the
+/// Returns the method and params of a notification as `version` writes it; `None` if the revision lacks it. In the
 /// modern era `subscription` names the listen request it belongs to.
 pub fn encode_server_notification(
     mut notification: ServerNotification,
@@ -271,7 +271,7 @@ fn unless_empty(params: RawJson) -> Option<RawJson> {
     (params.as_bytes() != b"{}").then_some(params)
 }
 
-/// Returns the method and params of a notification as `version` writes it; `None` where the revision lacks it.
+/// Returns the method and params of a notification as `version` writes it; `None` if the revision lacks it.
 pub fn encode_client_notification(
     mut notification: ClientNotification,
     version: Version,
@@ -290,7 +290,7 @@ pub fn encode_client_notification(
     Some((method, params))
 }
 
-/// Returns the params of a live question as `version` writes it; `None` where the revision lacks it.
+/// Returns the params of a live question as `version` writes it; `None` if the revision lacks it.
 pub fn encode_input_request(mut request: InputRequest, version: Version) -> Option<(Method, RawJson)> {
     let method = request.method();
     let is_url = matches!(&request, InputRequest::Elicit(params) if matches!(**params, ElicitParams::Url(_)));

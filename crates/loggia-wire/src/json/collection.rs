@@ -162,7 +162,7 @@ impl<T: ToJson> Serialize for VecMap<String, T> {
     }
 }
 
-/// Reads JSON alone, because a value may keep its text.
+/// Reads only JSON, because a value may keep its text.
 impl<'de, T: FromJson> Deserialize<'de> for VecMap<String, T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<VecMap<String, T>, D::Error> {
         deserialize(deserializer)

@@ -30,7 +30,7 @@ impl JsonObject {
         JsonObject { text: None }
     }
 
-    /// Reads `text`, which must be valid JSON. Fails where it is no object.
+    /// Reads `text`, which must be valid JSON. Fails if it is not an object.
     pub fn read(text: &[u8]) -> Result<JsonObject, DecodeError> {
         let text = text.trim_ascii();
         match text {
@@ -70,7 +70,7 @@ impl JsonObject {
         self.get(name).is_some()
     }
 
-    /// Sets the member `name`: in its place where it exists, otherwise after all others.
+    /// Sets the member `name`: in its place if it exists, otherwise after all others.
     pub fn insert(&mut self, name: &str, value: impl ToJson) {
         let value = RawJson::of(&value);
         if self.contains_key(name) {
@@ -141,7 +141,7 @@ impl JsonObject {
         );
     }
 
-    /// Collects members in one pass. Repeated names stay as they came.
+    /// Collects members in one pass. Repeated names stay as they were received.
     pub(crate) fn from_members<'t>(members: impl Iterator<Item = (Cow<'t, str>, &'t [u8])>) -> JsonObject {
         let mut text = Vec::new();
         for (name, value) in members {
@@ -214,7 +214,7 @@ impl fmt::Debug for JsonObject {
     }
 }
 
-/// Reads JSON text. Fails where it is not JSON, or no object.
+/// Reads JSON text. Fails if it is not JSON, or no object.
 impl FromStr for JsonObject {
     type Err = DecodeError;
 
@@ -230,7 +230,7 @@ impl From<Map<String, Value>> for JsonObject {
     }
 }
 
-/// Fails with the value where it is no object.
+/// Fails with the value where it is not an object.
 impl TryFrom<Value> for JsonObject {
     type Error = Value;
 
@@ -264,7 +264,7 @@ impl Serialize for JsonObject {
     }
 }
 
-/// Reads JSON alone, because the text is kept.
+/// Reads only JSON, because the text is kept.
 impl<'de> Deserialize<'de> for JsonObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<JsonObject, D::Error> {
         let raw = RawJson::deserialize(deserializer)?;

@@ -19,12 +19,12 @@ use super::{DecodeError, FromJson, RawJson, Scanner, write_string};
 pub struct RawObject<'a>(Vec<(Cow<'a, str>, &'a [u8])>);
 
 impl<'a> RawObject<'a> {
-    /// Reads `object`; an error where it is none.
+    /// Reads `object`; an error if it is none.
     pub fn of(object: &'a RawJson) -> Result<RawObject<'a>, serde_json::Error> {
         RawObject::read(object.as_bytes())
     }
 
-    /// Reads the JSON text `object`; an error where it is no object.
+    /// Reads the JSON text `object`; an error if it is not an object.
     pub fn read(object: &'a [u8]) -> Result<RawObject<'a>, serde_json::Error> {
         match RawObject::scan(object) {
             Some(members) => Ok(members),
@@ -65,7 +65,7 @@ impl<'a> RawObject<'a> {
         self.raw(name).map(|text| RawJson::from_written(text.to_vec()))
     }
 
-    /// Returns one member as a string; `None` where it is absent or is no string.
+    /// Returns one member as a string; `None` if it is absent or is not a string.
     pub fn string(&self, name: &str) -> Option<Cow<'a, str>> {
         read_string(self.raw(name)?)
     }
@@ -199,8 +199,8 @@ impl<'de> Visitor<'de> for RawObjectVisitor {
 }
 
 impl RawJson {
-    /// Returns the JSON text of one member of an object, the last where its name is repeated; `None` where there is
-    /// none, or this is no object.
+    /// Returns the JSON text of one member of an object, the last where its name is repeated; `None` if there is
+    /// none, or this is not an object.
     pub fn member(&self, name: &str) -> Option<&[u8]> {
         match scanner::find(self.as_bytes(), name) {
             Some(found) => found,

@@ -210,7 +210,7 @@ impl<'t> Scanner<'t> {
             b'u' => {
                 let digits = self.text.get(self.at + 2..self.at + 6)?;
                 self.at += 6;
-                // Halves of a pair are left to the parser: one without the other is no text.
+                // Halves of a pair are left to the parser: one without the other is not a text.
                 let half = matches!(digits, [b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..]);
                 return (!half && digits.iter().all(u8::is_ascii_hexdigit)).then_some(());
             }

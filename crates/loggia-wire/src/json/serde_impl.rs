@@ -1,6 +1,6 @@
 //! serde's traits for types with [`ToJson`] and [`FromJson`], so that programs can hold these types in types of their own.
 //!
-//! They serialize to every format and deserialize from JSON alone, because a value may keep its text. Serde writes the
+//! They serialize to every format and deserialize only from JSON, because a value may keep its text. Serde writes the
 //! numbers in JSON that a type carries in its own form; [`RawJson::of`] and [`FromJson::from_json`] keep every byte.
 
 use serde::de::{Deserialize, Deserializer, Error as _};

@@ -8,7 +8,7 @@ use crate::json::Scanner;
 use crate::method::Method;
 use crate::params::{ParamSpans, Params};
 
-/// Returns the message in `text`, a part of `buffer`; `None` where the parser is to look.
+/// Returns the message in `text`, a part of `buffer`; `None` if the parser is to look.
 pub(super) fn message(buffer: &Bytes, text: &[u8]) -> Option<Message> {
     std::str::from_utf8(text).ok()?;
     let mut members = EnvelopeMembers::default();

@@ -13,7 +13,7 @@ use crate::model::{ClientCapabilities, Implementation, LoggingLevel, Meta, Progr
 use crate::params::Params;
 use crate::version::Version;
 
-/// Returns the text of `_meta`; the inner `None` where there is none.
+/// Returns the text of `_meta`; the inner `None` if there is none.
 pub(super) fn text(params: Option<&Params>) -> Option<Option<&[u8]>> {
     let Some(params) = params else { return Some(None) };
     params.routing().map(|routing| routing.meta)
@@ -52,7 +52,7 @@ pub(super) fn modern(params: Option<&Params>, supported: &[Version]) -> Option<R
 pub(super) fn in_session(params: Option<&Params>) -> Option<(Option<ProgressToken>, Meta)> {
     let Some(meta) = text(params)? else { return Some((None, Meta::new())) };
     let mut fields = MetaFields::read(meta)?;
-    // The other keys have no meaning in a session: they are kept as they came.
+    // The other keys have no meaning in a session: they are kept as they were received.
     let plain = fields.version.is_none()
         && fields.client_info.is_none()
         && fields.client_capabilities.is_none()
@@ -79,7 +79,7 @@ impl<'m> MetaFields<'m> {
         Some(fields)
     }
 
-    /// Returns the keys that have no meaning here, as they came.
+    /// Returns the keys that have no meaning here, as they were received.
     fn extra(&mut self) -> Meta {
         if self.others.is_empty() {
             return Meta::new();

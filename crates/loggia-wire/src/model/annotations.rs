@@ -6,7 +6,7 @@ use crate::json::{FromJson, ToJson};
 /// The speaker of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum Role {
-    /// The person.
+    /// The user.
     User,
     /// The model.
     Assistant,
@@ -21,7 +21,7 @@ pub struct Annotations {
     pub priority: Option<f64>,
     /// When it last changed, as ISO 8601 text. Since 2025-06-18.
     pub last_modified: Option<String>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -37,7 +37,7 @@ pub struct Icon {
     pub sizes: Option<Vec<String>>,
     /// For which background.
     pub theme: Option<IconTheme>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }

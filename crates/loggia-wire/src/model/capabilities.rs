@@ -16,11 +16,11 @@ pub struct ClientCapabilities {
     pub roots: Option<RootsCapability>,
     /// It can ask its model.
     pub sampling: Option<SamplingCapability>,
-    /// It can ask the person. Since 2025-06-18.
+    /// It can ask the user. Since 2025-06-18.
     pub elicitation: Option<ElicitationCapability>,
     /// Extensions it supports. Since 2026-07-28.
     pub extensions: Option<Extensions>,
-    /// Members we do not know (among them the experimental `tasks` of 2025-11-25).
+    /// Unknown members (among them the experimental `tasks` of 2025-11-25).
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -30,7 +30,7 @@ pub struct ClientCapabilities {
 pub struct RootsCapability {
     /// It announces when they change. Until 2025-11-25.
     pub list_changed: Option<bool>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -42,7 +42,7 @@ pub struct SamplingCapability {
     pub context: Option<JsonObject>,
     /// Its model can use tools. Since 2025-11-25.
     pub tools: Option<JsonObject>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -54,7 +54,7 @@ pub struct ElicitationCapability {
     pub form: Option<JsonObject>,
     /// It can open a URL. Since 2025-11-25.
     pub url: Option<JsonObject>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -88,7 +88,7 @@ pub struct ServerCapabilities {
     pub tools: Option<ListCapability>,
     /// Extensions it supports. Since 2026-07-28.
     pub extensions: Option<Extensions>,
-    /// Members we do not know (among them the experimental `tasks` of 2025-11-25).
+    /// Unknown members (among them the experimental `tasks` of 2025-11-25).
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -98,7 +98,7 @@ pub struct ServerCapabilities {
 pub struct ListCapability {
     /// It announces when the list changes.
     pub list_changed: Option<bool>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -110,7 +110,7 @@ pub struct ResourcesCapability {
     pub subscribe: Option<bool>,
     /// It announces when the list changes.
     pub list_changed: Option<bool>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }

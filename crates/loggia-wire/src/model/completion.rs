@@ -18,7 +18,7 @@ pub struct CompleteParams {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -125,7 +125,7 @@ pub struct CompletionArgument {
     pub name: String,
     /// The text so far.
     pub value: String,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -135,7 +135,7 @@ pub struct CompletionArgument {
 pub struct CompletionContext {
     /// The other arguments.
     pub arguments: Option<BTreeMap<String, String>>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -148,7 +148,7 @@ pub struct CompleteResult {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -162,7 +162,7 @@ pub struct Completion {
     pub total: Option<u64>,
     /// Whether there are more.
     pub has_more: Option<bool>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }

@@ -45,7 +45,7 @@ pub struct ElicitFormParams {
     /// `_meta`. Until 2025-11-25.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know (among them the experimental `task` of 2025-11-25).
+    /// Unknown members (among them the experimental `task` of 2025-11-25).
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -71,7 +71,7 @@ pub struct ElicitUrlParams {
     /// `_meta`. Until 2025-11-25.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -96,7 +96,7 @@ pub struct ElicitSchema {
     pub properties: VecMap<String, PrimitiveSchema>,
     /// The fields that must be filled in.
     pub required: Option<Vec<String>>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -164,12 +164,12 @@ macro_rules! field_schema {
             /// The type.
             #[json(rename = "type")]
             pub kind: $kind,
-            /// For the person.
+            /// For the user.
             pub title: Option<String>,
-            /// For the person.
+            /// For the user.
             pub description: Option<String>,
             $($(#[$field_attribute])* pub $field: $type,)*
-            /// Members we do not know.
+            /// Unknown members.
             #[json(flatten)]
             pub extra: Extra,
         }
@@ -283,12 +283,12 @@ pub struct MultiEnumItems {
     pub values: Option<Vec<String>>,
     /// The values with titles.
     pub any_of: Option<Vec<TitledValue>>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
 
-/// A value and what the person sees for it.
+/// A value and what the user sees for it.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct TitledValue {
     /// The value.
@@ -296,7 +296,7 @@ pub struct TitledValue {
     pub value: String,
     /// The text for the user.
     pub title: String,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -322,7 +322,7 @@ pub struct ElicitResult {
     /// `_meta`. Until 2025-11-25.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }

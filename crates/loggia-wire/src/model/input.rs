@@ -10,7 +10,7 @@ use crate::method::Method;
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 #[json(write_with = "InputRequest::members", read_with = "InputRequest::read")]
 pub enum InputRequest {
-    /// Ask the person.
+    /// Ask the user.
     Elicit(Box<ElicitParams>),
     /// Ask the client's model.
     CreateMessage(Box<CreateMessageParams>),
@@ -24,7 +24,7 @@ pub struct ListRootsParams {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -89,7 +89,7 @@ pub struct InputRequired {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }

@@ -18,7 +18,7 @@ pub struct Implementation {
     pub website_url: Option<String>,
     /// Pictures. Since 2025-11-25.
     pub icons: Option<Vec<Icon>>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -53,7 +53,7 @@ pub struct InitializeParams {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -72,7 +72,7 @@ pub struct InitializeResult {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -92,7 +92,7 @@ pub struct DiscoverResult {
     /// Cache hints.
     #[json(flatten)]
     pub cache: CacheHints,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }

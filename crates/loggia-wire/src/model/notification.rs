@@ -18,12 +18,12 @@ pub struct ProgressParams {
     pub progress: f64,
     /// The progress at the end, if known.
     pub total: Option<f64>,
-    /// For the person. Since 2025-03-26.
+    /// For the user. Since 2025-03-26.
     pub message: Option<String>,
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -38,7 +38,7 @@ pub struct CancelledParams {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -58,7 +58,7 @@ pub struct ResourceUpdatedParams {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -68,7 +68,7 @@ pub struct ResourceUpdatedParams {
 pub struct ElicitationCompleteParams {
     /// Which elicitation.
     pub elicitation_id: String,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -81,7 +81,7 @@ pub struct SubscriptionsAcknowledgedParams {
     /// `_meta`; among it the subscription's id.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -92,7 +92,7 @@ pub struct EmptyParams {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }

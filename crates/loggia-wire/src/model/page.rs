@@ -11,7 +11,7 @@ pub struct PageParams {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -62,7 +62,7 @@ macro_rules! list_result {
             /// Cache hints.
             #[json(flatten)]
             pub cache: CacheHints,
-            /// Members we do not know.
+            /// Unknown members.
             #[json(flatten)]
             pub extra: Extra,
         }

@@ -20,7 +20,7 @@ pub struct Prompt {
     /// `_meta`. Since 2025-06-18.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -52,7 +52,7 @@ pub struct PromptArgument {
     pub description: Option<String>,
     /// Whether it must be given.
     pub required: Option<bool>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -71,7 +71,7 @@ pub struct GetPromptParams {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -86,7 +86,7 @@ pub struct GetPromptResult {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -98,13 +98,13 @@ pub struct PromptMessage {
     pub role: Role,
     /// The content.
     pub content: ContentBlock,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
 
 impl PromptMessage {
-    /// The person says `content`.
+    /// The user says `content`.
     pub fn user(content: impl Into<ContentBlock>) -> PromptMessage {
         PromptMessage { role: Role::User, content: content.into(), extra: Extra::new() }
     }

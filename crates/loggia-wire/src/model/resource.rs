@@ -25,7 +25,7 @@ pub struct Resource {
     /// `_meta`. Since 2025-06-18.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -70,7 +70,7 @@ pub struct ResourceTemplate {
     /// `_meta`. Since 2025-06-18.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -107,7 +107,7 @@ pub struct ResourceContents {
     pub body: ResourceBody,
     /// `_meta`. Since 2025-06-18.
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     pub extra: Extra,
 }
 
@@ -220,7 +220,7 @@ pub struct ReadResourceParams {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -236,7 +236,7 @@ pub struct ReadResourceResult {
     /// Cache hints.
     #[json(flatten)]
     pub cache: CacheHints,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -249,7 +249,7 @@ pub struct SubscribeParams {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }

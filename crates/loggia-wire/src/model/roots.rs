@@ -11,7 +11,7 @@ pub struct ListRootsResult {
     /// `_meta`. Until 2025-11-25.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -26,7 +26,7 @@ pub struct Root {
     /// `_meta`. Since 2025-06-18.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }

@@ -32,13 +32,13 @@ pub struct CreateMessageParams {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
 
 impl CreateMessageParams {
-    /// Returns one message by the person, answered with at most `max_tokens`.
+    /// Returns one message by the user, answered with at most `max_tokens`.
     pub fn prompt(text: impl Into<String>, max_tokens: i64) -> CreateMessageParams {
         CreateMessageParams {
             messages: vec![SamplingMessage::user(text)],
@@ -64,7 +64,7 @@ pub enum IncludeContext {
 pub struct ToolChoice {
     /// The mode.
     pub mode: Option<ToolChoiceMode>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -91,7 +91,7 @@ pub struct ModelPreferences {
     pub speed_priority: Option<f64>,
     /// From 0 to 1.
     pub intelligence_priority: Option<f64>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -101,7 +101,7 @@ pub struct ModelPreferences {
 pub struct ModelHint {
     /// The part.
     pub name: Option<String>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -116,13 +116,13 @@ pub struct SamplingMessage {
     /// `_meta`. Since 2025-11-25.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
 
 impl SamplingMessage {
-    /// The person says `text`.
+    /// The user says `text`.
     pub fn user(text: impl Into<String>) -> SamplingMessage {
         SamplingMessage::new(Role::User, SamplingContentBlock::Text(TextContent::new(text)))
     }
@@ -214,7 +214,7 @@ pub struct CreateMessageResult {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }

@@ -11,7 +11,7 @@ pub struct ListenParams {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -27,7 +27,7 @@ pub struct SubscriptionFilter {
     pub resources_list_changed: Option<bool>,
     /// The resources at these URIs.
     pub resource_subscriptions: Option<Vec<String>>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }

@@ -29,7 +29,7 @@ pub struct Tool {
     /// `_meta`. Since 2025-06-18.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know (among them the experimental `execution` of 2025-11-25).
+    /// Unknown members (among them the experimental `execution` of 2025-11-25).
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -69,7 +69,7 @@ pub struct ToolAnnotations {
     pub idempotent_hint: Option<bool>,
     /// It reaches beyond what it knows: the web, say.
     pub open_world_hint: Option<bool>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -88,7 +88,7 @@ pub struct CallToolParams {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
@@ -106,7 +106,7 @@ pub struct CallToolResult {
     /// `_meta`.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
-    /// Members we do not know.
+    /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }

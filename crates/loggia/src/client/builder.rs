@@ -213,7 +213,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Asks the person, when the server wants a form filled in. Fields left out are filled with the form's
+    /// Asks the user, when the server wants a form filled in. Fields left out are filled with the form's
     /// defaults.
     pub fn on_elicit<F, Fut>(mut self, f: F) -> Self
     where
@@ -224,7 +224,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Asks the person, when the server wants a URL opened.
+    /// Asks the user, when the server wants a URL opened.
     pub fn on_elicit_url<F, Fut>(mut self, f: F) -> Self
     where
         F: Fn(ElicitUrlParams) -> Fut + Send + Sync + 'static,

@@ -21,7 +21,7 @@ pub(crate) struct CacheKey {
 }
 
 impl CacheKey {
-    /// Returns the key of a request; `None` where its result may not be kept.
+    /// Returns the key of a request; `None` if its result may not be kept.
     pub(crate) fn of(method: &Method, params: &RawJson, declared: Option<String>) -> Option<CacheKey> {
         let cacheable = matches!(
             method,
@@ -33,7 +33,7 @@ impl CacheKey {
         );
         let mut params: serde_json::Map<String, Value> = params.decode().ok().filter(|_| cacheable)?;
         params.remove("_meta");
-        // Answers of the person or the model are no part of the key ("Cache Key").
+        // Answers of the user or the model are no part of the key ("Cache Key").
         if params.contains_key("inputResponses") || params.contains_key("requestState") {
             return None;
         }

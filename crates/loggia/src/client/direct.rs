@@ -52,7 +52,7 @@ impl ClientState {
 }
 
 impl Client {
-    /// Makes a request in the task of its caller; `None` where it has to go through the client's.
+    /// Makes a request in the task of its caller; `None` if it has to go through the client's.
     pub(crate) async fn directly(
         &self,
         call: &OutgoingCall,

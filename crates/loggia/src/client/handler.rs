@@ -24,7 +24,7 @@ pub trait ClientHandler: Send + Sync + 'static {
         ClientCapabilities::default()
     }
 
-    /// The server asks the person: a form to fill in, or a URL to open.
+    /// The server asks the user: a form to fill in, or a URL to open.
     ///
     /// Fields that the answer to a form leaves out are filled with the defaults of the form.
     fn elicit(&self, params: ElicitParams) -> BoxFuture<'_, Result<ElicitResult, RpcError>> {

@@ -64,7 +64,7 @@ pub(crate) enum RequestFailure {
     Status { status: u16, message: String },
     /// The server no longer has the session.
     Session(SessionRefusal),
-    /// Its stream ended, and cannot be taken up again.
+    /// Its stream ended, and cannot be resumed.
     Ended,
     /// Anything else.
     Error(Error),

@@ -31,7 +31,7 @@ impl Client {
     /// stream is lost, it is opened again, and everything subscribed to is reported as changed once, since
     /// it is unknown what was missed.
     ///
-    /// Fails where the server refuses the first time.
+    /// Fails if the server refuses the first time.
     pub async fn listen(&self, filter: SubscriptionFilter) -> Result<Subscription> {
         let listening = self.changes().listen(filter.clone());
         let (accepted_sender, accepted) = watch::channel(None);

@@ -312,7 +312,7 @@ impl Pair {
         self.perform();
     }
 
-    /// The person repeats what was asked.
+    /// The user repeats what was asked.
     fn reply(&mut self, id: &Id) {
         let Some(question) = self.questions.remove(id) else { return };
         let answer = json!({ "action": "accept", "content": { "said": question["message"] } });

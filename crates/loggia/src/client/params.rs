@@ -36,7 +36,7 @@ pub(crate) struct MetaPatch<'a> {
     pub extra: Option<&'a Meta>,
 }
 
-/// `params` with `patch` applied; `None` where nothing is left to say.
+/// `params` with `patch` applied; `None` if nothing is left to say.
 pub(crate) fn compose(params: &Params, patch: &MetaPatch<'_>) -> Result<Option<RawJson>, Error> {
     let given = match params.routing() {
         Some(routing) => routing.meta.map(RawObject::read).transpose(),
@@ -134,7 +134,7 @@ impl ObjectWriter {
         json::write_string(&mut self.0, value);
     }
 
-    /// Returns the object; `None` where it has no members.
+    /// Returns the object; `None` if it has no members.
     fn finish(self) -> Option<RawJson> {
         self.written().map(RawJson::from_written)
     }

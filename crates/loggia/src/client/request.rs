@@ -49,7 +49,7 @@ pub enum InputPolicy {
     #[default]
     Handler,
     /// The caller sees for itself: an `input_required` result is returned as it is. What a legacy
-    /// server asks meanwhile goes to the handler, or is refused where there is none.
+    /// server asks meanwhile goes to the handler, or is refused if there is none.
     Surface(Option<Arc<dyn InputHandler>>),
 }
 
@@ -115,7 +115,7 @@ impl Client {
         )))
     }
 
-    /// Returns the params of the retry: the original ones, the answers, and the state exactly as it came.
+    /// Returns the params of the retry: the original ones, the answers, and the state exactly as it was received.
     async fn next_round(&self, original: &RawJson, input: InputRequired) -> Result<Params> {
         let answers = match input.input_requests {
             Some(requests) => Some(self.answer_all(requests).await?),

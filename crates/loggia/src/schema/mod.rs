@@ -2,7 +2,7 @@
 //! dialect that every model vendor's strict mode reads: no `$schema`, no list of types, no `format` that only
 //! a programmer knows, references written out in place unless a type contains itself.
 //!
-//! `#[derive(JsonSchema)]` writes the implementation of [`JsonSchema`] that a person would write with
+//! `#[derive(JsonSchema)]` writes the implementation of [`JsonSchema`] that a user would write with
 //! [`Object`] and [`Property`].
 
 mod generator;
@@ -58,7 +58,7 @@ impl Schema {
         Schema::default()
     }
 
-    /// Returns the schema of what the model, or a person, is to send for `T`.
+    /// Returns the schema of what the model, or a user, is to send for `T`.
     pub fn of<T: JsonSchema + ?Sized>() -> Schema {
         Generator::new(Direction::Input).root::<T>()
     }

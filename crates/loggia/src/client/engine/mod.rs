@@ -39,7 +39,7 @@ pub(crate) struct EngineSettings {
     pub negotiation: Negotiation,
     pub patience: OpeningTimeouts,
     /// The longest time without a sign of work before the first message of a server that is started as a process;
-    /// `None` where no process is started.
+    /// `None` if no process is started.
     pub start_limit: Option<Duration>,
     /// True if each request has a stream of its own (Streamable HTTP): then closing it is cancelling, in
     /// the modern era.
@@ -395,7 +395,7 @@ impl Engine {
         }
     }
 
-    /// An answer that cannot be read ends its request. Everything else that is no message is skipped, up to a bound.
+    /// An answer that cannot be read ends its request. Everything else that is not a message is skipped, up to a bound.
     fn unreadable(&mut self, now: Instant, stream: Option<i64>, noise: UnreadableMessage) {
         let answered = noise.answers(stream.or_else(|| self.only_request()));
         match answered.filter(|id| self.is_under_way(*id)) {

@@ -1,7 +1,7 @@
 //! Servers reached over HTTP: Streamable HTTP in both eras, and the HTTP+SSE transport that came before it.
 //!
 //! Each request is a POST of its own. Its answer is a JSON text or an event stream; in the legacy era a
-//! stream that breaks is taken up again, and one more stream carries what belongs to no request. Every
+//! stream that breaks is resumed, and one more stream carries what belongs to no request. Every
 //! stream is a task that reports to one queue; the engine decides what it all means.
 
 mod connect;

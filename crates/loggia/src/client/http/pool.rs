@@ -1,6 +1,6 @@
 //! The open connections to one server. With HTTP/1.1 a request has a connection to itself, and moves it
 //! forward in its own task: no other has to be woken to write the request, or to hand over the answer. A
-//! connection that is at rest is looked at when it is taken up again, and closed when it was at rest for too
+//! connection that is at rest is looked at when it is resumed, and closed when it was at rest for too
 //! long. With HTTP/2, where TLS negotiates it, all requests share one connection, which has a task.
 
 use std::pin::Pin;

@@ -42,7 +42,7 @@ pub(crate) struct EventStream {
     room: Option<OwnedSemaphorePermit>,
 }
 
-/// A place in a stream, from which it can be taken up again.
+/// A place in a stream, from which it can be resumed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StreamPosition {
     id: Option<String>,

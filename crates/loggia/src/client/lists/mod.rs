@@ -208,7 +208,7 @@ impl<P: ListPage> ListReading<P> {
         }
     }
 
-    /// Returns the cursor of the page to fetch; the outer `None` where the list is over.
+    /// Returns the cursor of the page to fetch; the outer `None` if the list is over.
     fn next_page(&mut self) -> Option<Option<String>> {
         if !self.over && self.pages >= self.most_pages {
             self.over = true;

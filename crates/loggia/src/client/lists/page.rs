@@ -39,7 +39,7 @@ pub(super) struct PageRead<P> {
     pub(super) cut: bool,
 }
 
-/// Reads a page. Fails where neither its entries nor its cursor can be read.
+/// Reads a page. Fails if neither its entries nor its cursor can be read.
 pub(super) fn read<P: ListPage>(result: &RawJson, bounds: PageBounds) -> Result<PageRead<P>> {
     let bytes = result.as_bytes().len();
     if bytes > bounds.left.min(bounds.entry) {

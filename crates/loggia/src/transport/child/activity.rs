@@ -59,7 +59,7 @@ mod linux {
                 || now.bytes.saturating_sub(last.bytes) >= BYTES
         }
 
-        /// Returns whether the child has read everything that was written to its input; `None` where that
+        /// Returns whether the child has read everything that was written to its input; `None` if that
         /// is not known.
         pub(in super::super) fn has_read_input(&self) -> Option<bool> {
             let unread = rustix::io::ioctl_fionread(self.input.as_ref()?).ok()?;

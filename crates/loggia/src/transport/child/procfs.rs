@@ -20,7 +20,7 @@ pub(super) struct ProcessStat {
 }
 
 impl ProcessStat {
-    /// Returns the process with this number, where there is one.
+    /// Returns the process with this number, if there is one.
     pub(super) fn of(pid: Pid) -> Option<ProcessStat> {
         ProcessStat::read(&fs::read_to_string(path(pid, "stat")).ok()?)
     }
@@ -44,7 +44,7 @@ pub(super) fn path(pid: Pid, file: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{}/{file}", pid.as_raw_pid()))
 }
 
-/// Returns every process; `None` where they are not listed.
+/// Returns every process; `None` if they are not listed.
 pub(super) fn processes() -> Option<Vec<Pid>> {
     let entries = fs::read_dir("/proc").ok()?.flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -52,7 +52,7 @@ pub(super) fn processes() -> Option<Vec<Pid>> {
     all.contains(&getpid()).then_some(all)
 }
 
-/// Returns every process that descends from `ancestor`, parents first; `None` where processes are not listed.
+/// Returns every process that descends from `ancestor`, parents first; `None` if processes are not listed.
 pub(super) fn descendants(ancestor: Pid) -> Option<Vec<Pid>> {
     let mut children: BTreeMap<i32, Vec<Pid>> = BTreeMap::new();
     for pid in processes()? {
