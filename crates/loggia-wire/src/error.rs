@@ -1,7 +1,7 @@
-//! Errors as they go on the wire: the JSON-RPC error object and the codes each revision gives a meaning.
+//! Errors on the wire: the JSON-RPC error object, and the error codes of each revision.
 //!
-//! The one place that knows that a missing resource is `-32002` in one revision and `-32602` in another is
-//! [`RpcError::for_version`].
+//! A missing resource is `-32002` in some revisions and `-32602` in others. Only [`RpcError::for_version`] depends on
+//! this.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -47,7 +47,7 @@ impl ErrorCode {
     pub const INTERNAL_ERROR: ErrorCode = ErrorCode(-32603);
     /// No such resource, in revisions up to 2025-11-25; [`Self::INVALID_PARAMS`] since.
     pub const RESOURCE_NOT_FOUND: ErrorCode = ErrorCode(-32002);
-    /// The user must open a URL first; 2025-11-25 alone.
+    /// The user must open a URL first. Only in 2025-11-25.
     pub const URL_ELICITATION_REQUIRED: ErrorCode = ErrorCode(-32042);
     /// Headers and body disagree (2026-07-28).
     pub const HEADER_MISMATCH: ErrorCode = ErrorCode(-32020);
@@ -56,8 +56,8 @@ impl ErrorCode {
     /// The server does not speak the request's version (2026-07-28).
     pub const UNSUPPORTED_PROTOCOL_VERSION: ErrorCode = ErrorCode(-32022);
 
-    /// Returns whether only a server of the modern era would send this code: what tells a client that probes
-    /// that it must not fall back to `initialize`.
+    /// Returns whether only a modern server sends this code. A client that probes a server then does not fall back to
+    /// `initialize`.
     pub fn is_modern(self) -> bool {
         matches!(
             self,
@@ -73,9 +73,9 @@ impl ErrorCode {
 pub struct RpcError {
     /// The code.
     pub code: ErrorCode,
-    /// One sentence for a user.
+    /// One sentence for the user or developer.
     pub message: Cow<'static, str>,
-    /// More, in a form the sender defines.
+    /// Details, in a form that the sender defines.
     pub data: Option<RawJson>,
 }
 
@@ -91,38 +91,40 @@ impl RpcError {
         self
     }
 
-    /// `-32602`: the caller's parameters are wrong.
+    /// Creates the error `-32602`: the caller's parameters are wrong.
     pub fn invalid_params(message: impl Into<Cow<'static, str>>) -> RpcError {
         RpcError::new(ErrorCode::INVALID_PARAMS, message)
     }
 
-    /// `-32600`: not a request.
+    /// Creates the error `-32600`: the message is not a request.
     pub fn invalid_request(message: impl Into<Cow<'static, str>>) -> RpcError {
         RpcError::new(ErrorCode::INVALID_REQUEST, message)
     }
 
-    /// `-32601`: no such method here.
+    /// Creates the error `-32601`: the method does not exist here.
     pub fn method_not_found(method: &str) -> RpcError {
         RpcError::new(ErrorCode::METHOD_NOT_FOUND, format!("Method not found: {method}"))
     }
 
-    /// `-32603`: we failed. The message is generic; `correlation` finds the cause in the log.
+    /// Creates the error `-32603`: the server failed. The message is generic; with `correlation` the cause is found
+    /// in the log.
     pub fn internal(correlation: &str) -> RpcError {
         RpcError::new(ErrorCode::INTERNAL_ERROR, format!("Internal error (reference {correlation})"))
     }
 
-    /// No such resource. Travels as `-32002` before 2026-07-28 (see [`RpcError::for_version`]).
+    /// Creates the error for a resource that does not exist. It is `-32002` before 2026-07-28 (see
+    /// [`RpcError::for_version`]).
     pub fn resource_not_found(uri: &str) -> RpcError {
         RpcError::new(ErrorCode::RESOURCE_NOT_FOUND, format!("Resource not found: {uri}"))
             .with_data(json!({ "uri": uri }))
     }
 
-    /// `-32020`.
+    /// Creates the error `-32020`: headers and body disagree.
     pub fn header_mismatch(message: impl Into<Cow<'static, str>>) -> RpcError {
         RpcError::new(ErrorCode::HEADER_MISMATCH, message)
     }
 
-    /// `-32021`: the request needs a capability the client did not declare.
+    /// Creates the error `-32021`: the request needs a capability that the client did not declare.
     pub fn missing_capability(required: &ClientCapabilities) -> RpcError {
         RpcError::new(
             ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY,
@@ -131,7 +133,7 @@ impl RpcError {
         .with_data(JsonObject::from([("requiredCapabilities", required)]))
     }
 
-    /// `-32022`: the server does not speak `requested`.
+    /// Creates the error `-32022`: the server does not support `requested`.
     pub fn unsupported_version(requested: &str, supported: &[Version]) -> RpcError {
         RpcError::new(
             ErrorCode::UNSUPPORTED_PROTOCOL_VERSION,
@@ -140,7 +142,8 @@ impl RpcError {
         .with_data(json!({ "supported": supported, "requested": requested }))
     }
 
-    /// Returns this error as `version` writes it: codes a revision lacks become the ones it has.
+    /// Returns this error as `version` writes it: a code that the revision does not have is replaced by the nearest
+    /// one.
     pub fn for_version(mut self, version: Version) -> RpcError {
         if version.is_modern() && self.code == ErrorCode::RESOURCE_NOT_FOUND {
             self.code = ErrorCode::INVALID_PARAMS;

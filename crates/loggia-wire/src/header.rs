@@ -1,6 +1,8 @@
-//! The HTTP headers that mirror a request's body, so that a proxy can route on them without
-//! reading the body. Both ends follow the rules in this one place: what a client writes is what a server
-//! accepts, and a header that says something the body does not is refused.
+//! The HTTP headers that mirror a request's body, so that a proxy can route a request without reading the body.
+//! Client and
+//! server use the same rules here: a server accepts every header that a client writes, and refuses a header that
+//! differs
+//! from the body.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -26,7 +28,7 @@ pub const MCP_SESSION_ID: &str = "mcp-session-id";
 pub const LAST_EVENT_ID: &str = "last-event-id";
 /// The prefix of a header that mirrors a tool's argument.
 pub const PARAM_PREFIX: &str = "mcp-param-";
-/// The schema keyword that asks for an argument to be mirrored.
+/// The schema keyword of an argument that is mirrored into a header.
 pub(crate) const X_MCP_HEADER: &str = "x-mcp-header";
 
 const SENTINEL_START: &str = "=?base64?";
@@ -34,9 +36,9 @@ const SENTINEL_END: &str = "?=";
 /// The largest integer that every peer reads exactly: 2^53 − 1.
 const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
-/// `value` as it goes into a header: as it is where that is safe, else in the base64 form
-/// `=?base64?…?=`. Values that look like that form are put into it too, so nothing is ambiguous. A tab is
-/// never sent bare: it is legal inside a field value, but some servers refuse it.
+/// Returns `value` as a header value: unchanged if that is safe, otherwise in the base64 form `=?base64?…?=`. A value
+/// that looks like this form is encoded, too, so that it is not ambiguous. A tab is always encoded: it is legal in a
+/// field value, but some servers refuse it.
 pub fn encode_value(value: &str) -> Cow<'_, str> {
     let unsafe_text = value.bytes().any(|b| !(0x20..=0x7e).contains(&b)) || value.trim_matches(' ') != value;
     let ambiguous = value.starts_with(SENTINEL_START) && value.ends_with(SENTINEL_END);
@@ -47,7 +49,7 @@ pub fn encode_value(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns the value that a header (its text or its bytes) carries. White space around it is not part of it.
+/// Returns the value of a header, from its text or its bytes. White space around it is removed.
 pub fn decode_value<V: AsRef<[u8]> + ?Sized>(value: &V) -> Result<Cow<'_, str>, HeaderValueError> {
     let bytes = trim_ows(value.as_ref());
     if !bytes.iter().all(|&b| b == b'\t' || (0x20..=0x7e).contains(&b)) {
@@ -62,9 +64,9 @@ pub fn decode_value<V: AsRef<[u8]> + ?Sized>(value: &V) -> Result<Cow<'_, str>, 
     String::from_utf8(decoded).map(Cow::Owned).map_err(|_| HeaderValueError::InvalidUtf8)
 }
 
-/// Compares the header `name`, found as `values`, with what the body says. `Ok` when they agree or both
-/// have nothing; otherwise the message of a `HeaderMismatch` error. Only for headers that may carry the
-/// base64 form; `Mcp-Method` and `MCP-Protocol-Version` are compared as they are.
+/// Compares the header `name`, with its `values`, with the value in the body. Returns `Ok` if they are equal or both
+/// are absent; otherwise the message of a `HeaderMismatch` error. It is only for headers that may have the base64
+/// form; `Mcp-Method` and `MCP-Protocol-Version` are compared without decoding.
 pub fn check_mirror<'h>(
     name: &str,
     values: impl IntoIterator<Item = &'h [u8]>,
@@ -82,14 +84,14 @@ pub fn check_mirror<'h>(
     }
 }
 
-/// Why a header value cannot be read.
+/// The reasons why a header value cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeaderValueError {
-    /// It holds something other than visible ASCII, space and tab.
+    /// It contains a character other than visible ASCII, space and tab.
     InvalidCharacter,
     /// The text between `=?base64?` and `?=` is not base64 with its padding.
     InvalidBase64,
-    /// The base64 does not hold UTF-8.
+    /// The base64 does not encode UTF-8.
     InvalidUtf8,
 }
 
@@ -123,8 +125,8 @@ struct ParamHeader {
 }
 
 impl ParamHeaders {
-    /// Reads the `x-mcp-header` annotations of a tool's input schema. An error makes the whole tool
-    /// invalid: a client leaves it out of its list, a server refuses to be built with it.
+    /// Reads the `x-mcp-header` annotations of a tool's input schema. An error makes the whole tool invalid: a client
+    /// removes it from its list, and a server with such a tool cannot be built.
     pub fn from_schema(input_schema: &JsonObject) -> Result<ParamHeaders, HeaderRuleError> {
         let mut walk = AnnotationCollector { found: Vec::new(), seen: HashMap::new() };
         let text = input_schema.as_str();
@@ -162,9 +164,9 @@ impl ParamHeaders {
 
     /// Compares the headers of a call with its arguments; the error is the message of a `HeaderMismatch`.
     ///
-    /// `lookup` gives every value of a header, whose name it gets in lower case; an `Option<&[u8]>` will
-    /// do where repeats are refused earlier. A header for an argument the body lacks is refused: whatever
-    /// routed on it saw a value that the tool will not.
+    /// `lookup` gets the name of a header in lower case and returns all its values. It may return an `Option<&[u8]>`
+    /// if repeated headers were refused before. A header for an argument that is not in the body is refused: a proxy
+    /// may have routed on a value that the tool does not get.
     pub fn check<'h, I: IntoIterator<Item = &'h [u8]>>(
         &self,
         lookup: impl Fn(&str) -> I,
@@ -194,7 +196,7 @@ impl ParamHeader {
         match (found, argument.filter(|value| !value.is_null())) {
             (None, None) => Ok(()),
             (Some(found), None) => Err(extra(&self.header, found)),
-            // What cannot be rendered has no header; the input schema refuses it with a better message.
+            // A value that cannot be rendered has no header. The input schema refuses it with a better message.
             (None, Some(argument)) if render(argument).is_none() => Ok(()),
             (None, Some(_)) => Err(format!(
                 "Header mismatch: the {} header is missing, but the body has the argument {}",
@@ -215,26 +217,26 @@ impl ParamHeader {
 pub struct HeaderRuleError {
     /// The position in the input schema, as a JSON Pointer fragment.
     pub path: String,
-    /// Which rule.
+    /// The rule that is broken.
     pub rule: HeaderRule,
 }
 
-/// The rules that `x-mcp-header` annotations keep.
+/// The rules for `x-mcp-header` annotations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeaderRule {
     /// The value is a string.
     NotAString,
     /// The value is a non-empty HTTP field-name token.
     NotAToken(String),
-    /// No two are the same, whatever their case; this one stands here already.
+    /// No two names are equal, in any case; the second value is the place that has the name already.
     Duplicate(String, String),
     /// The property's `type` is `string`, `integer` or `boolean`.
     NotPrimitive,
-    /// The property is reached from the root through `properties` alone.
+    /// The path from the root to the property consists only of `properties`.
     NotReachable,
-    /// The schema is not too deep to look through.
+    /// The schema does not nest deeper than this module reads.
     TooDeep,
-    /// The schema nests within what a parser reads, and its numbers fit an `f64`.
+    /// The schema nests no deeper than a parser reads, and its numbers fit an `f64`.
     Unreadable,
 }
 
@@ -281,7 +283,7 @@ impl std::error::Error for HeaderRuleError {}
 
 struct AnnotationCollector {
     found: Vec<ParamHeader>,
-    /// Header name to where it stands.
+    /// Maps the name of a header to its position in the schema.
     seen: HashMap<String, String>,
 }
 
@@ -289,7 +291,7 @@ struct AnnotationCollector {
 struct SchemaPosition<'p> {
     /// A JSON Pointer fragment.
     pointer: String,
-    /// The property names that lead here; `None` if anything but `properties` does.
+    /// The property names of the path; `None` if the path contains anything but `properties`.
     path: Option<Vec<&'p str>>,
     depth: usize,
 }
@@ -351,12 +353,12 @@ impl AnnotationCollector {
     }
 }
 
-/// RFC 9110, section 5.6.2: `1*tchar`.
+/// Returns whether `name` is a token (RFC 9110, section 5.6.2: `1*tchar`).
 pub(crate) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-/// RFC 9110, section 5.5: spaces and tabs around a field value are not part of it.
+/// Removes the spaces and tabs around a field value, which are not part of it (RFC 9110, section 5.5).
 fn trim_ows(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
@@ -396,7 +398,7 @@ fn agrees(found: &str, argument: &Value) -> bool {
     }
 }
 
-/// Returns whether `text` is made of what decimal numbers are made of; `f64`'s own parser takes `inf` and `nan` too.
+/// Returns whether `text` has only characters of decimal numbers. The parser of `f64` accepts `inf` and `nan`, too.
 fn is_decimal(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'))
 }
@@ -434,7 +436,7 @@ fn quoted(text: &str) -> String {
     format!("{:?}", shortened(text))
 }
 
-/// Returns at most 80 characters, so that a message never repeats a large value.
+/// Returns at most the first 80 characters, so that a message never repeats a large value.
 fn shortened(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(80) {
         None => Cow::Borrowed(text),

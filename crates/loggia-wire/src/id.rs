@@ -1,6 +1,6 @@
 //! The id of a JSON-RPC request.
 //!
-//! The envelope carries it, and messages of the model name other requests by it. Invariant: it is never null.
+//! The envelope contains it, and messages of the model refer to other requests by it. Invariant: it is never null.
 
 use std::fmt;
 

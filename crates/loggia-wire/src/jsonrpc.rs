@@ -1,6 +1,6 @@
 //! The JSON-RPC 2.0 envelope.
 //!
-//! It is read once, without a tree: id and method are taken out, params and results stay the bytes they came in. It is
+//! It is read once, without a tree: only id and method are decoded, params and results stay the received bytes. It is
 //! written once, into one buffer.
 
 mod partial;
@@ -23,23 +23,23 @@ pub use partial::PartialEnvelope;
 /// One message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Message {
-    /// Wants an answer.
+    /// A message that expects a response.
     Request {
-        /// Pairs the answer with it.
+        /// The id of the request, which the response repeats.
         id: Id,
         /// The method.
         method: Method,
-        /// With what; an object where present.
+        /// The params; an object if present.
         params: Option<Params>,
     },
-    /// Wants no answer.
+    /// A message without a response.
     Notification {
         /// The method.
         method: Method,
-        /// With what; an object where present.
+        /// The params; an object if present.
         params: Option<RawJson>,
     },
-    /// Answers a request.
+    /// The response to a request.
     Response {
         /// The request's id; `None` if the sender could not read it.
         id: Option<Id>,
@@ -48,25 +48,25 @@ pub enum Message {
     },
 }
 
-/// The content of a text: one message, or a batch (revisions up to 2025-03-26).
+/// The content of a text: one message, or a batch (only 2024-11-05 and 2025-03-26).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Frame {
     /// One message.
     Single(Message),
-    /// A batch; each member is judged alone. Never empty.
+    /// A batch; each member is checked on its own. Never empty.
     Batch(Vec<Result<Message, EnvelopeError>>),
 }
 
-/// Why a text is not a message, and what to answer its sender.
+/// The error for a text that is not a message, with the response for its sender.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EnvelopeError {
-    /// The id, where it could be read: the answer is then paired with the request.
+    /// The id, if it could be read: it is the id of the response.
     pub id: Option<Id>,
-    /// The error to answer.
+    /// The error to send.
     pub error: RpcError,
 }
 
-/// Most messages in one batch.
+/// The maximum number of messages in one batch.
 pub const MAX_BATCH: usize = 100;
 
 /// Reads one message; a batch is refused.
@@ -98,8 +98,8 @@ fn first_byte(text: &[u8]) -> Option<u8> {
     text.iter().copied().find(|b| !b.is_ascii_whitespace())
 }
 
-/// Returns whether `text` nests deeper than [`MAX_DEPTH`]. Payloads stay raw, so no parser would notice. A text with
-/// few brackets, which is nearly every text, is cleared by counting them.
+/// Returns whether `text` nests deeper than [`MAX_DEPTH`]. Payloads stay raw, so no parser would find this out.
+/// Almost all texts have few brackets, and need only be counted.
 fn too_deep(text: &[u8]) -> bool {
     let opens = |byte: &u8| matches!(byte, b'[' | b'{');
     if text.iter().filter(|byte| opens(byte)).count() <= MAX_DEPTH {
@@ -126,7 +126,7 @@ fn decode_single(buffer: &Bytes, text: &[u8]) -> Result<Message, EnvelopeError> 
     }
 }
 
-/// Reads any message; what is wrong with one is said here.
+/// Reads any message. The errors say what is wrong with it.
 pub(crate) fn parse_single(buffer: &Bytes, text: &[u8]) -> Result<Message, EnvelopeError> {
     if too_deep(text) {
         return Err(EnvelopeError::invalid(format!("The message nests deeper than {MAX_DEPTH} levels")));
@@ -157,13 +157,13 @@ pub(crate) fn parse_single(buffer: &Bytes, text: &[u8]) -> Result<Message, Envel
     };
     match id {
         Some(Ok(id)) => Ok(Message::Response { id: Some(id), outcome }),
-        // JSON-RPC 2.0 answers a request whose id it could not read with a null id.
+        // In JSON-RPC 2.0, the response to a request with an unreadable id has a null id.
         None | Some(Err(_)) if outcome.is_err() => Ok(Message::Response { id: None, outcome }),
         _ => Err(invalid("A result needs the id of its request")),
     }
 }
 
-/// Returns the members of a message of any kind. Which are present tells the kind.
+/// Returns the members of a message of any kind. The kind follows from the members that are present.
 fn envelope(text: &[u8]) -> Result<RawObject<'_>, EnvelopeError> {
     std::str::from_utf8(text).map_err(EnvelopeError::parse)?;
     RawObject::read(text).map_err(|e| match e.classify() {
@@ -176,7 +176,7 @@ fn not_a_message(reason: impl fmt::Display) -> EnvelopeError {
     EnvelopeError::invalid(format!("Not a JSON-RPC message: {reason}"))
 }
 
-/// Returns a member that is there and not `null`.
+/// Returns a member if it is present and not `null`.
 fn some(member: Option<&[u8]>) -> Option<&[u8]> {
     member.filter(|text| *text != b"null")
 }
@@ -260,8 +260,8 @@ pub fn write_result_with(out: &mut Vec<u8>, id: &Id, write: impl FnOnce(&mut Vec
     out.push(b'}');
 }
 
-/// Writes a response that carries `error`. Without an id the member is `null`, as JSON-RPC 2.0 has it; the
-/// modern era leaves it out instead, see [`write_error_without_id`].
+/// Writes a response with `error`. If there is no id, the member is `null`, as JSON-RPC 2.0 requires; in the modern
+/// era it is absent, see [`write_error_without_id`].
 pub fn write_error(out: &mut Vec<u8>, id: Option<&Id>, error: &RpcError) {
     out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
     match id {
@@ -271,7 +271,7 @@ pub fn write_error(out: &mut Vec<u8>, id: Option<&Id>, error: &RpcError) {
     write_error_member(out, error);
 }
 
-/// Writes an error that answers no request in particular.
+/// Writes an error that is not the response to a request.
 pub fn write_error_without_id(out: &mut Vec<u8>, error: &RpcError) {
     out.extend_from_slice(br#"{"jsonrpc":"2.0""#);
     write_error_member(out, error);

@@ -1,6 +1,6 @@
 //! The `_meta` of a request (`params._meta`), read into one structure for all revisions.
 //!
-//! In the modern era everything is in the request; in the legacy era the session supplies the rest (see
+//! A modern request contains all of it; in the legacy era the session supplies the rest (see
 //! [`RequestMeta::from_session`]).
 
 mod fast;
@@ -16,17 +16,17 @@ use crate::version::Version;
 
 /// `_meta` key: the version of this request.
 pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-/// `_meta` key: who the client is.
+/// `_meta` key: the name and version of the client.
 pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
-/// `_meta` key: what the client can do.
+/// `_meta` key: the capabilities of the client.
 pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
-/// `_meta` key: which log messages the client wants.
+/// `_meta` key: the least severity of the log messages that the client wants.
 pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
-/// `_meta` key: which listen request a notification belongs to.
+/// `_meta` key: the id of the `subscriptions/listen` request that a notification belongs to.
 pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
-/// `_meta` key of results: who the server is.
+/// `_meta` key of results: the name and version of the server.
 pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
-/// `_meta` key: where progress is to be reported.
+/// `_meta` key: the token of progress notifications.
 pub const PROGRESS_TOKEN: &str = "progressToken";
 
 /// The `_meta` of a request.
@@ -38,27 +38,27 @@ pub struct RequestMeta {
     pub client_info: Option<Implementation>,
     /// The client's capabilities.
     pub client_capabilities: ClientCapabilities,
-    /// The least severity of log messages wanted; `None` wants none.
+    /// The least severity of the log messages that the client wants; `None` if it wants none.
     pub log_level: Option<LoggingLevel>,
-    /// The token of progress notifications; `None` wants none.
+    /// The token of progress notifications; `None` if the client wants none.
     pub progress_token: Option<ProgressToken>,
     /// Every other key, trace context included, as it was received.
     pub extra: Meta,
 }
 
-/// The version that a request's `_meta` declares, read before anything else of the request.
+/// The version that a request's `_meta` declares. It is read before the other members of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeclaredVersion {
-    /// It names no version: a legacy request.
+    /// It declares no version: a legacy request.
     Nothing,
-    /// It names a version we know.
+    /// It declares a version that this crate supports.
     Known(Version),
-    /// It names another.
+    /// It declares another version.
     Unknown(String),
 }
 
 impl DeclaredVersion {
-    /// Returns the version as it is written; `None` if none is named.
+    /// Returns the version as it is written; `None` if none is declared.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             DeclaredVersion::Nothing => None,
@@ -84,7 +84,7 @@ pub fn declared_version(params: Option<&Params>) -> Result<DeclaredVersion, RpcE
     }
 }
 
-/// Returns the `_meta` as a tree: for what is out of the ordinary, and for errors that name the key at fault.
+/// Returns the `_meta` as a tree, for unusual texts, and for errors that name the wrong key.
 fn meta_of(params: Option<&Params>) -> Result<Meta, RpcError> {
     let Some(params) = params else { return Ok(Meta::default()) };
     let wrong = |e| RpcError::invalid_params(format!("params._meta must be an object: {e}"));
@@ -101,7 +101,7 @@ impl From<&str> for DeclaredVersion {
     }
 }
 
-/// The last `_meta` of a peer, as text and as read: most peers send the same one with every request.
+/// The last `_meta` of a peer, as text and as value. Most peers send the same one with every request.
 #[derive(Debug, Default)]
 pub struct MetaCacheEntry(Option<(Box<[u8]>, Arc<RequestMeta>)>);
 
@@ -109,13 +109,13 @@ impl MetaCacheEntry {
     /// The longest `_meta` that is kept, in bytes.
     pub const BYTES: usize = 1024;
 
-    /// Returns the content of a `_meta` of this text, if it is the one that was kept.
+    /// Returns the value of a `_meta` with this text, if it is the one that was kept.
     pub fn recall(&self, text: &[u8]) -> Option<Arc<RequestMeta>> {
         let (kept, meta) = self.0.as_ref()?;
         (**kept == *text).then(|| meta.clone())
     }
 
-    /// Keeps what the `_meta` of this text says.
+    /// Keeps the value of the `_meta` with this text.
     pub fn keep(&mut self, text: &[u8], meta: &Arc<RequestMeta>) {
         if text.len() <= MetaCacheEntry::BYTES {
             self.0 = Some((text.into(), meta.clone()));
@@ -123,14 +123,14 @@ impl MetaCacheEntry {
     }
 }
 
-/// Returns the text of `params._meta`, where it is there and in order: what [`MetaCacheEntry`] knows a `_meta` by.
+/// Returns the text of `params._meta`, if it can be found without a parser. [`MetaCacheEntry`] compares it.
 pub fn text(params: Option<&Params>) -> Option<&[u8]> {
     fast::text(params).flatten()
 }
 
 impl RequestMeta {
-    /// Reads the `_meta` of a modern request. A version we do not speak is
-    /// [`RpcError::unsupported_version`]; a missing required key is `-32602`.
+    /// Reads the `_meta` of a modern request. The error is [`RpcError::unsupported_version`] for a version that is
+    /// not in `supported`, and `-32602` if a required key is absent.
     pub fn from_modern(params: Option<&Params>, supported: &[Version]) -> Result<RequestMeta, RpcError> {
         if let Some(meta) = fast::modern(params, supported) {
             return Ok(meta);

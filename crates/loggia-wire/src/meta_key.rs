@@ -1,5 +1,6 @@
-//! The rules for names: what a `_meta` key and an extension identifier may be called, and what the trace
-//! context that travels under three of those keys may hold. Nothing that breaks them is passed on.
+//! The rules for `_meta` keys, for extension identifiers, and for the trace context in three of the keys. Values that
+//! break
+//! the rules are not passed on.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -7,11 +8,11 @@ use std::fmt;
 use crate::header::is_token;
 use crate::json::JsonObject;
 
-/// `_meta` key: the span that the sender is in (W3C Trace Context).
+/// `_meta` key: the current span of the sender (W3C Trace Context).
 pub const TRACEPARENT: &str = "traceparent";
-/// `_meta` key: what tracing systems add to it (W3C Trace Context).
+/// `_meta` key: data of tracing systems for this span (W3C Trace Context).
 pub const TRACESTATE: &str = "tracestate";
-/// `_meta` key: what the application adds to it (W3C Baggage).
+/// `_meta` key: data of the application (W3C Baggage).
 pub const BAGGAGE: &str = "baggage";
 
 /// The most bytes of a `tracestate` or a `baggage`.
@@ -22,12 +23,12 @@ pub const MAX_TRACE_VALUE: usize = 8192;
 pub struct MetaKey<'a> {
     /// The part before the slash, if there is one.
     pub prefix: Option<&'a str>,
-    /// The rest; may be empty.
+    /// The part after the slash; may be empty.
     pub name: &'a str,
 }
 
 impl<'a> MetaKey<'a> {
-    /// Takes a key apart, by the rules of the specification.
+    /// Splits a key, by the rules of the specification.
     pub fn parse(key: &'a str) -> Result<MetaKey<'a>, MetaKeyError> {
         let (prefix, name) = match key.split_once('/') {
             Some((prefix, name)) => (Some(prefix), name),
@@ -42,7 +43,7 @@ impl<'a> MetaKey<'a> {
         Ok(MetaKey { prefix, name })
     }
 
-    /// Takes an extension identifier apart: a key whose prefix and name are both there.
+    /// Splits an extension identifier: a key with a prefix and a name.
     pub fn parse_extension(identifier: &'a str) -> Result<MetaKey<'a>, MetaKeyError> {
         let key = MetaKey::parse(identifier)?;
         match key.prefix {
@@ -52,8 +53,8 @@ impl<'a> MetaKey<'a> {
         }
     }
 
-    /// Returns whether the protocol keeps the key for itself: its prefix has `modelcontextprotocol` or `mcp` as its
-    /// second label, or it is one of the reserved keys without a prefix.
+    /// Returns whether the key is reserved for the protocol: `modelcontextprotocol` or `mcp` is the second label of
+    /// its prefix, or it is one of the reserved keys without a prefix.
     pub fn is_reserved(self) -> bool {
         match self.prefix {
             Some(prefix) => matches!(prefix.split('.').nth(1), Some("modelcontextprotocol" | "mcp")),
@@ -65,7 +66,7 @@ impl<'a> MetaKey<'a> {
 /// The rule that a name breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetaKeyError {
-    /// The prefix is not made of labels.
+    /// The prefix does not consist of labels.
     Prefix,
     /// The name is malformed.
     Name,
@@ -91,8 +92,8 @@ impl fmt::Display for MetaKeyError {
 
 impl std::error::Error for MetaKeyError {}
 
-/// Takes trace context that is malformed out of `_meta` and names what was taken. Without a valid
-/// `traceparent` a `tracestate` means nothing and goes too.
+/// Removes malformed trace context from `_meta`, and returns the names of the removed keys. A `tracestate` without a
+/// valid `traceparent` has no meaning and is removed, too.
 pub fn drop_invalid_trace_context(meta: &mut JsonObject) -> Vec<&'static str> {
     type Rule = fn(&str) -> bool;
     const RULES: [(&str, Rule); 3] =

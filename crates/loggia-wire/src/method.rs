@@ -1,5 +1,6 @@
-//! Every method of the protocol and the revisions it exists in. Routing looks at the method's name first and
-//! only then parses one concrete type; whether a method exists is a question to the table below.
+//! Every method of the protocol, and the revisions that have it. A request is routed by its method, and only then are
+//! its
+//! params parsed. The table below says whether a method exists.
 
 use std::fmt;
 
@@ -9,11 +10,11 @@ use Version::*;
 /// The side that sends a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MethodSender {
-    /// The client asks the server.
+    /// The client.
     Client,
-    /// The server asks the client (live in the legacy era, inside `input_required` in the modern one).
+    /// The server: a request to the client in the legacy era, a part of `input_required` in the modern era.
     Server,
-    /// Either.
+    /// Both.
     Both,
 }
 
@@ -46,8 +47,8 @@ macro_rules! methods {
                 match self { $(Method::$variant => matches!(MethodKind::$kind, MethodKind::Notification),)* Method::Other(_) => false }
             }
 
-            /// Returns whether `version` defines this method. Unknown methods belong to extensions and are
-            /// the service's to judge.
+            /// Returns whether `version` defines this method. An unknown method belongs to an extension: the service
+            /// decides.
             pub fn exists_in(&self, version: Version) -> bool {
                 match self { $(Method::$variant => ($from..=$to).contains(&version),)* Method::Other(_) => true }
             }
@@ -69,45 +70,45 @@ enum MethodKind {
 methods! {
     /// Opens a session.
     Initialize = "initialize", Client, Request, V2024_11_05 ..= V2025_11_25;
-    /// Is the peer alive?
+    /// Checks that the peer is alive.
     Ping = "ping", Both, Request, V2024_11_05 ..= V2025_11_25;
     /// Asks for the server's versions and capabilities.
     Discover = "server/discover", Client, Request, V2026_07_28 ..= V2026_07_28;
-    /// The tools.
+    /// Lists the tools.
     ListTools = "tools/list", Client, Request, V2024_11_05 ..= V2026_07_28;
-    /// Run one tool.
+    /// Calls a tool.
     CallTool = "tools/call", Client, Request, V2024_11_05 ..= V2026_07_28;
-    /// The resources.
+    /// Lists the resources.
     ListResources = "resources/list", Client, Request, V2024_11_05 ..= V2026_07_28;
-    /// The resource templates.
+    /// Lists the resource templates.
     ListResourceTemplates = "resources/templates/list", Client, Request, V2024_11_05 ..= V2026_07_28;
-    /// Read one resource.
+    /// Reads a resource.
     ReadResource = "resources/read", Client, Request, V2024_11_05 ..= V2026_07_28;
-    /// Tell me when this resource changes.
+    /// Asks for notifications about changes of a resource.
     Subscribe = "resources/subscribe", Client, Request, V2024_11_05 ..= V2025_11_25;
-    /// No longer tell me.
+    /// Ends a subscription to a resource.
     Unsubscribe = "resources/unsubscribe", Client, Request, V2024_11_05 ..= V2025_11_25;
-    /// The prompts.
+    /// Lists the prompts.
     ListPrompts = "prompts/list", Client, Request, V2024_11_05 ..= V2026_07_28;
-    /// Render one prompt.
+    /// Renders a prompt.
     GetPrompt = "prompts/get", Client, Request, V2024_11_05 ..= V2026_07_28;
-    /// Complete an argument.
+    /// Completes an argument.
     Complete = "completion/complete", Client, Request, V2024_11_05 ..= V2026_07_28;
-    /// Least severity of log messages for this session.
+    /// Sets the least severity of log messages for this session.
     SetLogLevel = "logging/setLevel", Client, Request, V2024_11_05 ..= V2025_11_25;
-    /// One long answer that carries change notifications.
+    /// Asks for notifications about changes, which come on the stream of the response.
     Listen = "subscriptions/listen", Client, Request, V2026_07_28 ..= V2026_07_28;
 
-    /// Ask the client's model.
+    /// Asks the client's model (sampling).
     CreateMessage = "sampling/createMessage", Server, Request, V2024_11_05 ..= V2026_07_28;
-    /// Ask the user.
+    /// Asks the user (elicitation).
     Elicit = "elicitation/create", Server, Request, V2025_06_18 ..= V2026_07_28;
-    /// Ask which folders matter.
+    /// Asks for the client's folders (roots).
     ListRoots = "roots/list", Server, Request, V2024_11_05 ..= V2026_07_28;
 
-    /// The session is open.
+    /// The client has processed the result of `initialize`.
     Initialized = "notifications/initialized", Client, Notification, V2024_11_05 ..= V2025_11_25;
-    /// The folders changed.
+    /// The client's folders changed.
     RootsListChanged = "notifications/roots/list_changed", Client, Notification, V2024_11_05 ..= V2025_11_25;
     /// A request is no longer wanted.
     Cancelled = "notifications/cancelled", Both, Notification, V2024_11_05 ..= V2026_07_28;
@@ -125,7 +126,7 @@ methods! {
     PromptsListChanged = "notifications/prompts/list_changed", Server, Notification, V2024_11_05 ..= V2026_07_28;
     /// A user finished an elicitation at a URL.
     ElicitationComplete = "notifications/elicitation/complete", Server, Notification, V2025_11_25 ..= V2025_11_25;
-    /// The first message on a listen stream.
+    /// The first message on the stream of a `subscriptions/listen` request.
     SubscriptionsAcknowledged = "notifications/subscriptions/acknowledged", Server, Notification, V2026_07_28 ..= V2026_07_28;
 }
 

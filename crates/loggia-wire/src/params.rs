@@ -1,6 +1,6 @@
-//! The params of a request: the bytes they came in, and the spans of the members that route the request.
+//! The params of a request: the received bytes, and the spans of the members that route the request.
 //!
-//! Reading the envelope finds both in one pass.
+//! Both are found in one pass while the envelope is read.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::json::{RawObject, json_string, read_string};
 #[derive(Clone, PartialEq)]
 pub struct Params {
     raw: RawJson,
-    /// `None` if they are out of the ordinary, and only a parser can tell.
+    /// The spans; `None` if the params are unusual, and only a parser can read them.
     places: Option<ParamSpans>,
 }
 
@@ -30,7 +30,7 @@ pub struct RoutingFields<'p> {
     pub uri: Option<&'p [u8]>,
     /// `arguments`.
     pub arguments: Option<&'p [u8]>,
-    /// True if the request takes a call up again: `inputResponses` or `requestState` is there.
+    /// True if the request continues a call: it has `inputResponses` or `requestState`.
     pub again: bool,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct ParamSpans {
     again: bool,
 }
 
-/// A range of the text; empty where there is no such member, for no value is.
+/// A range of the text; empty if the member is absent, because no value is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct MemberSpan(u32, u32);
 
@@ -57,8 +57,8 @@ impl Params {
         Params { raw, places: Some(places) }
     }
 
-    /// Returns the members that route the request. `None` leaves the params to a parser: they are not an object, or have a member
-    /// twice, or a name with escapes.
+    /// Returns the members that route the request. `None` if a parser has to read the params: they are not an object,
+    /// a member is repeated, or a name has escapes.
     pub fn routing(&self) -> Option<RoutingFields<'_>> {
         let places = self.places.as_ref()?;
         let text = |MemberSpan(from, to): MemberSpan| {
@@ -74,12 +74,12 @@ impl Params {
         })
     }
 
-    /// Returns the tool or the prompt; `None` if there is no such string.
+    /// Returns the name of the tool or prompt; `None` if there is no such string.
     pub fn name(&self) -> Option<Cow<'_, str>> {
         self.string("name", |routing| routing.name)
     }
 
-    /// Returns the resource; `None` if there is no such string.
+    /// Returns the URI of the resource; `None` if there is no such string.
     pub fn uri(&self) -> Option<Cow<'_, str>> {
         self.string("uri", |routing| routing.uri)
     }
@@ -95,22 +95,22 @@ impl Params {
         }
     }
 
-    /// Returns the same for another tool or prompt. Fails if the params are not an object.
+    /// Returns the params with another name of a tool or prompt. Fails if the params are not an object.
     pub fn with_name(&self, name: &str) -> serde_json::Result<Params> {
         self.with("name", |places| &mut places.name, &json_string(name))
     }
 
-    /// Returns the same for another resource. Fails if the params are not an object.
+    /// Returns the params with another URI of a resource. Fails if the params are not an object.
     pub fn with_uri(&self, uri: &str) -> serde_json::Result<Params> {
         self.with("uri", |places| &mut places.uri, &json_string(uri))
     }
 
-    /// Returns the same with the JSON text `meta` as `_meta`. Fails if the params are not an object.
+    /// Returns the params with the JSON text `meta` as `_meta`. Fails if the params are not an object.
     pub fn with_meta(&self, meta: &[u8]) -> serde_json::Result<Params> {
         self.with("_meta", |places| &mut places.meta, meta)
     }
 
-    /// Returns the same without `_meta`. Fails if the params are not an object.
+    /// Returns the params without `_meta`. Fails if the params are not an object.
     pub fn without_meta(&self) -> serde_json::Result<Params> {
         match self.routing() {
             Some(RoutingFields { meta: None, .. }) => Ok(self.clone()),
@@ -118,7 +118,7 @@ impl Params {
         }
     }
 
-    /// Returns the same with the JSON text `value` as the member `name`: where it stood, or at the end.
+    /// Returns the params with the JSON text `value` as the member `name`: in its place, or at the end.
     fn with(
         &self,
         name: &str,
@@ -142,19 +142,19 @@ impl Params {
             return Ok(known);
         }
         let others = RawObject::of(&self.raw)?.rewrite(&[], &[name]);
-        // What was just written ends with its bracket.
+        // The written text ends with its bracket.
         let text = appended(others.as_bytes(), name, value).map(|(text, _)| text).unwrap_or_default();
         Ok(RawJson::from_written(text).into())
     }
 
-    /// Returns the bytes alone.
+    /// Returns the bytes without the spans.
     pub fn into_raw(self) -> RawJson {
         self.raw
     }
 }
 
 impl ParamSpans {
-    /// Reads an object and takes note of what stands where.
+    /// Reads an object, and records the spans of its members.
     pub(crate) fn read(scanner: &mut Scanner<'_>) -> Option<ParamSpans> {
         scanner.peek()?;
         let start = scanner.position();
@@ -186,7 +186,7 @@ impl ParamSpans {
 }
 
 impl ParamSpans {
-    /// Takes account of a member that has moved the end of what stands before it.
+    /// Adjusts the span to a member before it whose length changed.
     fn follow(&mut self, old: MemberSpan, new: MemberSpan) {
         for place in [&mut self.meta, &mut self.name, &mut self.uri, &mut self.arguments] {
             if place.0 >= old.1 {
@@ -197,7 +197,7 @@ impl ParamSpans {
 }
 
 impl MemberSpan {
-    /// `None` if the text is longer than a place can say.
+    /// Returns `None` if the text is longer than a span can express.
     fn new(from: usize, to: usize) -> Option<MemberSpan> {
         Some(MemberSpan(u32::try_from(from).ok()?, u32::try_from(to).ok()?))
     }
@@ -207,7 +207,7 @@ impl MemberSpan {
     }
 }
 
-/// Returns the object with one more member, and where its value begins; `None` if something follows the object.
+/// Returns the object with one more member, and the position of its value; `None` if text follows the object.
 fn appended(object: &[u8], name: &str, value: &[u8]) -> Option<(Vec<u8>, usize)> {
     let others = object.strip_suffix(b"}")?;
     let comma = if others.trim_ascii_end().len() > 1 { "," } else { "" };

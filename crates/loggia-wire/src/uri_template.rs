@@ -1,5 +1,6 @@
-//! URI templates (RFC 6570): how a resource template names many resources at once. Expanding is the whole of
-//! the RFC; matching, which the RFC leaves open, turns a URI back into the variables it was made from.
+//! URI templates (RFC 6570), with which a resource template names many resources. Expanding follows the whole RFC.
+//! The RFC
+//! does not define matching; here it turns a URI into the variables from which the template makes this URI.
 
 use std::fmt;
 use std::str::FromStr;
@@ -101,7 +102,8 @@ impl UriTemplate {
         names
     }
 
-    /// Returns the URI that the template and the variables make. What `lookup` knows nothing of is left out.
+    /// Returns the URI that the template makes from the variables. A variable for which `lookup` returns `None` is
+    /// left out.
     pub fn expand(&self, lookup: impl Fn(&str) -> Option<TemplateValue>) -> String {
         let mut uri = String::new();
         for part in &self.parts {
@@ -115,12 +117,13 @@ impl UriTemplate {
         uri
     }
 
-    /// Returns the variables from which `uri` was made, percent-decoded, in the order of the template; `None` if the
-    /// template cannot have made it.
+    /// Returns the variables from which the template makes `uri`, percent-decoded, in the order of the template;
+    /// `None` if it cannot make this URI.
     ///
-    /// A variable of `{x}`, `{+x}` and `{#x}` is there and not empty. Those of `{/x}`, `{.x}`, `{;x}`, `{?x}`
-    /// and `{&x}` may be absent, and are then left out; those of a query come in any order, and no others
-    /// come with them. Decoded values may hold anything, `/` and `..` too: they are input from a stranger.
+    /// A variable of `{x}`, `{+x}` and `{#x}` must be present and not empty. Those of `{/x}`, `{.x}`, `{;x}`, `{?x}`
+    /// and `{&x}` may be absent, and are then left out. Those of a query may have any order; a URI with other
+    /// variables in its query does not match. Decoded values may contain any character, also `/` and `..`: treat them
+    /// as untrusted input.
     pub fn matches(&self, uri: &str) -> Option<Vec<(String, String)>> {
         if uri.len() > MAX_URI {
             return None;
@@ -187,7 +190,7 @@ impl TemplatePart {
 #[derive(Debug, Clone)]
 struct TemplateVariable {
     name: String,
-    /// `{name:3}`: only so many characters. Lists and maps have no prefix; theirs is ignored.
+    /// `{name:3}`: the maximum number of characters. It is ignored for lists and maps.
     prefix: Option<usize>,
     /// `{name*}`: each value is expanded separately.
     explode: bool,
@@ -398,7 +401,7 @@ fn pieces(operator: ExpressionOperator, variable: &TemplateVariable, value: Temp
 
 // Matching.
 
-/// Returns one group for each variable, but one for a whole query.
+/// Returns a pattern with one group for each variable, but one group for a whole query.
 fn compile(parts: &[TemplatePart]) -> Option<Regex> {
     let mut pattern = String::from("^");
     for part in parts {
@@ -421,7 +424,7 @@ fn compile(parts: &[TemplatePart]) -> Option<Regex> {
 fn group(operator: ExpressionOperator, variable: &TemplateVariable, index: usize, several: bool) -> String {
     let before = regex_lite::escape(if index == 0 { operator.first() } else { operator.separator() });
     match operator {
-        // Reluctant, so that a query or a literal behind it keeps what is its own.
+        // Not greedy, so that a query or a literal after it still matches.
         ExpressionOperator::Reserved | ExpressionOperator::Fragment => format!("{before}(.+?)"),
         ExpressionOperator::Path if variable.explode => "(?:/([^?#]+?))?".to_owned(),
         ExpressionOperator::Path => "(?:/([^/?#]+))?".to_owned(),
@@ -435,7 +438,7 @@ fn group(operator: ExpressionOperator, variable: &TemplateVariable, index: usize
     }
 }
 
-/// Takes the variables out of a query, in the order of the template.
+/// Appends the variables of a query, in the order of the template.
 fn query(variables: &[TemplateVariable], raw: Option<&str>, found: &mut Vec<(String, String)>) -> Option<()> {
     let Some(raw) = raw else { return Some(()) };
     let pairs = raw.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
@@ -452,7 +455,7 @@ fn query(variables: &[TemplateVariable], raw: Option<&str>, found: &mut Vec<(Str
 }
 
 impl TemplateVariable {
-    /// Notes a value, unless it is not UTF-8, too long, or another than the variable has already.
+    /// Appends a value. Fails if it is not UTF-8, is too long, or differs from the variable's first value.
     fn found(&self, raw: &str, found: &mut Vec<(String, String)>) -> Option<()> {
         let value = percent_decode(raw)?;
         if self.prefix.is_some_and(|length| value.chars().count() > length) {

@@ -1,5 +1,6 @@
-//! The protocol's revisions. A version is parsed once, at the edge, and compared as a value ever after:
-//! no code compares version strings.
+//! The revisions of the protocol. A version is parsed once, at the edge, and then compared as an enum: no code
+//! compares
+//! version strings.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,12 +22,12 @@ pub enum Version {
     /// 2025-11-25: icons, sampling with tools, URL elicitation.
     #[serde(rename = "2025-11-25")]
     V2025_11_25,
-    /// 2026-07-28: modern; every request carries everything.
+    /// 2026-07-28: the modern revision; each request contains everything that it needs.
     #[serde(rename = "2026-07-28")]
     V2026_07_28,
 }
 
-/// The relation of one request to the next.
+/// The two kinds of revisions: with sessions, and with self-contained requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Era {
     /// A session is opened with `initialize` (2025-11-25 and earlier).
@@ -62,7 +63,7 @@ impl Version {
         matches!(self.era(), Era::Modern)
     }
 
-    /// Returns whether this revision sends and receives JSON-RPC batches (2025-03-26 alone requires them).
+    /// Returns whether this revision has JSON-RPC batches (2025-03-26 requires them).
     pub const fn has_batches(self) -> bool {
         matches!(self, Version::V2024_11_05 | Version::V2025_03_26)
     }
@@ -78,7 +79,7 @@ impl Version {
         }
     }
 
-    /// Returns the revision with this name.
+    /// Returns the revision with this name; `None` if there is none.
     pub fn named(name: &str) -> Option<Version> {
         Version::ALL.into_iter().find(|version| version.as_str() == name)
     }
@@ -99,7 +100,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// A version name that is none of the known revisions.
+/// A version name that is not one of the known revisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownVersion(pub String);
 

@@ -1,5 +1,6 @@
-//! Results written from their type straight into the buffer. What the protocol adds to every result follows
-//! its own members, so that a tree is only needed where the result says something of that itself.
+//! Writes results from their type straight into the buffer. The members that the protocol adds to every result follow
+//! the
+//! result's own members, so a tree is only needed for a result that has such a member itself.
 
 use std::borrow::Cow;
 
@@ -9,8 +10,8 @@ use crate::json::{ToJson, write_json, write_string};
 use crate::model::*;
 use crate::version::Version;
 
-/// Writes `result`, which is restricted to `version` already. `false`, with `out` as it was, where only a tree
-/// will do.
+/// Writes `result`, which was restricted to `version` before. Returns `false`, and leaves `out` unchanged, if only
+/// the tree can write it.
 pub(super) fn write(
     out: &mut Vec<u8>,
     result: &ServerResult,
@@ -47,8 +48,7 @@ pub(super) fn write(
     true
 }
 
-/// Writes the members of `result`, where nothing among them is the codec's to change: no `_meta`, no unknown
-/// members.
+/// Writes the members of a `result` that the codec does not have to change: one without `_meta` and unknown members.
 fn members(out: &mut Vec<u8>, result: &dyn ToJson, meta: Option<&Meta>, extra: &Extra) -> bool {
     let is_plain = meta.is_none() && extra.is_empty();
     if is_plain {
@@ -57,7 +57,7 @@ fn members(out: &mut Vec<u8>, result: &dyn ToJson, meta: Option<&Meta>, extra: &
     is_plain
 }
 
-/// Writes what most tools come to, texts and no more, without a serializer between.
+/// Writes the most common result of a tool, a list of texts, without a serializer.
 fn texts(out: &mut Vec<u8>, result: &CallToolResult) -> bool {
     let plain = |block: &ContentBlock| match block {
         ContentBlock::Text(text) => {
@@ -102,8 +102,8 @@ fn add_member(out: &mut Vec<u8>, start: usize, name: &'static str, value: impl F
     out.push(b'}');
 }
 
-/// Writes the `_meta` that says who answers: the same with every result, so what nearly all servers say of themselves
-/// is written without a serializer.
+/// Writes the `_meta` that names the server. It is the same for every result, so the common case is written without a
+/// serializer.
 fn stamp(out: &mut Vec<u8>, identity: &Implementation, version: Version) {
     out.extend_from_slice(b"{\"io.modelcontextprotocol/serverInfo\":");
     match identity {
@@ -128,7 +128,7 @@ fn stamp(out: &mut Vec<u8>, identity: &Implementation, version: Version) {
         }
         _ => {
             let mut identity = Cow::Borrowed(identity);
-            // The newest revision has every member there is.
+            // The newest revision has every member.
             if version != Version::LATEST {
                 identity.to_mut().downgrade(version);
             }

@@ -1,4 +1,4 @@
-//! Removes from requests to a client what their revision lacks.
+//! Removes from requests to a client the features that their revision does not have.
 
 use super::Downgrade;
 use super::items::since;
@@ -31,8 +31,8 @@ impl Downgrade for ElicitParams {
     }
 }
 
-/// Before 2025-11-25 fields have no default (yes-or-no fields excepted), titles of values are written as `enumNames`,
-/// and there is no choice of several values: it becomes a text field.
+/// Before 2025-11-25, fields have no default (except Boolean fields), the titles of values are written as
+/// `enumNames`, and a choice of several values does not exist: it becomes a text field.
 impl Downgrade for PrimitiveSchema {
     fn downgrade(&mut self, version: Version) {
         if version >= V2025_11_25 {
@@ -90,7 +90,8 @@ impl Downgrade for SamplingMessage {
     }
 }
 
-/// Before 2025-11-25 a message has one block. Several are joined as text, the rest said in words.
+/// Before 2025-11-25, a message has one block. Several blocks are joined as text; a block that is not text is
+/// described in words.
 impl Downgrade for SamplingContent {
     fn downgrade(&mut self, version: Version) {
         match self {

@@ -1,11 +1,11 @@
-//! Removes from the entries of lists and results what their revision lacks.
+//! Removes from the entries of lists and results the features that their revision does not have.
 
 use super::Downgrade;
 use crate::model::*;
 use crate::version::Version;
 use Version::{V2025_03_26, V2025_06_18, V2025_11_25};
 
-/// Clears members that came with a later revision: `since(version, V…; a.b, a.c)`.
+/// Clears members that a later revision introduced: `since(version, V…; a.b, a.c)`.
 macro_rules! since {
     ($version:expr, $first:ident: $($member:expr),+ $(,)?) => {
         if $version < $first {
@@ -58,7 +58,7 @@ impl Downgrade for ServerCapabilities {
     }
 }
 
-/// Arguments are always an object; a schema that forgot to say so is completed, in every revision.
+/// Arguments are always an object: `type` is added to a schema without it, in every revision.
 impl Downgrade for Tool {
     fn downgrade(&mut self, version: Version) {
         if !is_object_schema(&self.input_schema) {
@@ -73,7 +73,8 @@ impl Downgrade for Tool {
     }
 }
 
-/// Returns whether a schema is of type `object`, as schemas of arguments are, and of results before 2026-07-28.
+/// Returns whether a schema is of type `object`. Schemas of arguments must be, and schemas of results before
+/// 2026-07-28.
 fn is_object_schema(schema: &Schema) -> bool {
     schema.get("type").is_some_and(|kind| kind.is_str("object"))
 }
@@ -149,8 +150,8 @@ impl Downgrade for EmbeddedResource {
     }
 }
 
-/// A revision that lacks a kind of block gets the nearest it has, so that nothing is lost unseen: sound as
-/// an embedded resource, a resource link as text.
+/// Replaces a kind of block that the revision does not have by the nearest one, so that nothing is lost silently:
+/// audio by an embedded resource, a resource link by text.
 impl Downgrade for ContentBlock {
     fn downgrade(&mut self, version: Version) {
         if let Some(substitute) = self.substitute(version) {

@@ -1,4 +1,4 @@
-//! Notifications: what each revision lacks of them, and how they are read.
+//! Notifications: reads them, and removes the features that a revision does not have.
 
 use super::items::since;
 use super::{Downgrade, PayloadError};
@@ -47,7 +47,7 @@ impl ServerNotification {
         })
     }
 
-    /// Reads what a server told us.
+    /// Reads a notification of a server.
     pub fn decode(method: &Method, params: Option<&RawJson>) -> Result<ServerNotification, PayloadError> {
         let empty = RawJson::empty_object();
         let raw = params.unwrap_or(&empty);
@@ -79,7 +79,7 @@ impl ClientNotification {
         })
     }
 
-    /// Reads what a client told us.
+    /// Reads a notification of a client.
     pub fn decode(method: &Method, params: Option<&RawJson>) -> Result<ClientNotification, PayloadError> {
         let empty = RawJson::empty_object();
         let raw = params.unwrap_or(&empty);

@@ -1,8 +1,10 @@
-//! From the neutral model to each revision's bytes and back.
+//! Encodes the neutral model as the bytes of each revision, and decodes them.
 //!
-//! Encoding is two steps: [`Downgrade`] takes away what the revision lacks, so that it is physically absent;
-//! then the value is written, with what the revision requires of every result added. Decoding reads the
-//! union and fills in what older revisions leave out.
+//! Encoding has two steps. [`Downgrade`] removes the features that the revision does not have, so that they are not
+//! in the
+//! bytes. Then the value is written, with the members that the revision requires in every result. Decoding reads the
+//! union
+//! of all revisions, and supplies the members that older revisions leave out.
 
 mod direct;
 mod elicitation;
@@ -24,7 +26,7 @@ use crate::method::Method;
 use crate::model::*;
 use crate::version::Version;
 
-/// A type of which some revisions lack parts.
+/// A type with parts that some revisions do not have.
 pub trait Downgrade {
     /// Removes the members that `version` does not define. Unknown members stay.
     fn downgrade(&mut self, version: Version);
@@ -44,12 +46,12 @@ impl<T: Downgrade> Downgrade for Option<T> {
     }
 }
 
-/// A payload that is not what its method says.
+/// The error for a payload that does not have the type of its method.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PayloadError {
     /// The method.
     pub method: String,
-    /// The fault, and the path to it.
+    /// The fault, and the path of the value.
     pub reason: String,
 }
 
@@ -67,17 +69,17 @@ impl PayloadError {
     }
 }
 
-/// The member that tells the kind of a result. Since 2026-07-28.
+/// The member that tells the kind of a result (`resultType`). Since 2026-07-28.
 const RESULT_TYPE: &str = "resultType";
 
-/// Returns the `result` member as `version` writes it. In the modern era `identity` goes into its `_meta`.
+/// Returns the `result` member as `version` writes it. In the modern era `_meta` of the result contains `identity`.
 pub fn encode_result(result: ServerResult, version: Version, identity: Option<&Implementation>) -> RawJson {
     let mut out = Vec::with_capacity(256);
     write_result(&mut out, result, version, identity);
     RawJson::from_written(out)
 }
 
-/// Appends what [`encode_result`] makes to `out`.
+/// Appends the output of [`encode_result`] to `out`.
 pub fn write_result(
     out: &mut Vec<u8>,
     mut result: ServerResult,
@@ -94,7 +96,7 @@ pub fn write_result(
     }
 }
 
-/// Returns a result as an object with what `version` adds to it. `Err` is a result that is sent as it is.
+/// Returns a result as an object with the members that `version` requires. `Err` is a result that is sent unchanged.
 pub(crate) fn as_object(
     result: &ServerResult,
     version: Version,
@@ -123,7 +125,7 @@ fn result_type(result: &ServerResult) -> &'static str {
     }
 }
 
-/// Says in a result's `_meta` who made it, unless it says so already.
+/// Adds the name of the server to the `_meta` of a result, unless it is there already.
 fn stamp(object: &mut JsonObject, identity: &Implementation, version: Version) {
     change_meta(object, |meta| {
         if !meta.contains_key(SERVER_INFO) {
@@ -134,7 +136,7 @@ fn stamp(object: &mut JsonObject, identity: &Implementation, version: Version) {
     });
 }
 
-/// Changes the `_meta` of `object`, which is made if there is none and left alone where it is not an object.
+/// Changes the `_meta` of `object`. Creates it if it is absent, and does not change it if it is not an object.
 fn change_meta(object: &mut JsonObject, change: impl FnOnce(&mut JsonObject)) {
     let meta = object.get("_meta").map_or(Some(JsonObject::new()), JsonText::to_object);
     if let Some(mut meta) = meta {
@@ -187,12 +189,12 @@ pub fn decode_result(
             input.extra.remove(RESULT_TYPE);
             Ok(ServerResult::InputRequired(input))
         }
-        // Another kind belongs to an extension: kept as it is.
+        // Other kinds belong to an extension, and are kept unchanged.
         Some(_) => Ok(ServerResult::Custom(result.clone())),
     }
 }
 
-/// Reads a result that is known to be complete: one of the type that belongs to its method.
+/// Reads a result that is known to be complete, as the type of its method.
 pub fn decode_complete_result(method: &Method, result: &RawJson) -> Result<ServerResult, PayloadError> {
     complete(method, result).map_err(|malformed| PayloadError::new(method, malformed))
 }
@@ -201,7 +203,7 @@ fn complete(method: &Method, result: &RawJson) -> Result<ServerResult, DecodeErr
     macro_rules! read {
         ($type:ty) => {{
             let mut members = RawObject::of_text(result.as_bytes())?;
-            // The codec's own: it says no more than is known here.
+            // The codec writes this member itself; the kind is known here.
             while members.take(RESULT_TYPE).is_some() {}
             let mut read = <$type>::empty();
             ObjectReader::of(members).read_into(&mut read)?;
@@ -226,8 +228,8 @@ fn complete(method: &Method, result: &RawJson) -> Result<ServerResult, DecodeErr
     })
 }
 
-/// Rewrites a `result` of `method` from the revision `from` for `to`, for a relay between two revisions. Everything that
-/// both revisions have keeps its bytes.
+/// Rewrites a `result` of `method` from the revision `from` to the revision `to`, for a relay between two revisions.
+/// The parts that both revisions have keep their bytes.
 pub fn translate_result(
     method: &Method,
     result: &RawJson,
@@ -239,8 +241,8 @@ pub fn translate_result(
     Ok(keep_spelling(result, encode_result(decoded, to, identity)))
 }
 
-/// Returns the method and params of a notification as `version` writes it; `None` if the revision lacks it. In the
-/// modern era `subscription` names the listen request it belongs to.
+/// Returns the method and params of a notification as `version` writes it; `None` if the revision does not have it.
+/// In the modern era `subscription` is the id of its `subscriptions/listen` request.
 pub fn encode_server_notification(
     mut notification: ServerNotification,
     version: Version,
@@ -271,7 +273,7 @@ fn unless_empty(params: RawJson) -> Option<RawJson> {
     (params.as_bytes() != b"{}").then_some(params)
 }
 
-/// Returns the method and params of a notification as `version` writes it; `None` if the revision lacks it.
+/// Returns the method and params of a notification as `version` writes it; `None` if the revision does not have it.
 pub fn encode_client_notification(
     mut notification: ClientNotification,
     version: Version,
@@ -290,7 +292,7 @@ pub fn encode_client_notification(
     Some((method, params))
 }
 
-/// Returns the params of a live question as `version` writes it; `None` if the revision lacks it.
+/// Returns the params of a request to the client as `version` writes it; `None` if the revision does not have it.
 pub fn encode_input_request(mut request: InputRequest, version: Version) -> Option<(Method, RawJson)> {
     let method = request.method();
     let is_url = matches!(&request, InputRequest::Elicit(params) if matches!(**params, ElicitParams::Url(_)));
@@ -306,7 +308,7 @@ pub fn encode_input_request(mut request: InputRequest, version: Version) -> Opti
     Some((method, params))
 }
 
-/// Returns the params of a request (or of anything that can be restricted) as `version` writes them.
+/// Returns the params of a request (or another value that can be downgraded) as `version` writes them.
 pub fn encode_params<T: Downgrade + ToJson>(mut params: T, version: Version) -> RawJson {
     params.downgrade(version);
     RawJson::of(&params)

@@ -1,4 +1,5 @@
-//! Removes from results what their revision lacks, and adds what the newest revision requires.
+//! Removes from results the features that their revision does not have, and adds the members that the newest revision
+//! requires.
 
 use super::Downgrade;
 use super::items::since;
@@ -7,7 +8,7 @@ use crate::model::*;
 use crate::version::Version;
 use Version::{V2025_06_18, V2025_11_25};
 
-/// The cache hints of a result without hints, if its revision requires them: stale at once, private.
+/// The cache hints of a result without hints, if its revision requires them: never fresh, and private.
 const NO_CACHING: CacheHints = CacheHints::new(0, CacheScope::Private);
 
 impl Downgrade for CacheHints {
@@ -185,7 +186,7 @@ impl Downgrade for ElicitResult {
         if version < V2025_11_25
             && let Some(content) = &mut self.content
         {
-            // Lists of choices came with multi-select fields.
+            // Arrays of strings are new in 2025-11-25, with multi-select fields.
             content.retain(|_, value| !value.is_array());
         }
     }

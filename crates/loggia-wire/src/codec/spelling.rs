@@ -1,6 +1,8 @@
-//! Keeps the spelling of JSON that is rewritten for another revision. The codec reads a result into the model and writes
-//! it anew, which loses the order of members, the notation of numbers and the escapes in strings. A relay puts them back:
-//! whatever means the same in the source and in the rewritten text is copied from the source, byte by byte.
+//! Keeps the spelling of JSON that is rewritten for another revision. The codec reads a result into the model and
+//! writes
+//! the model. This loses the order of members, the notation of numbers and the escapes in strings. A relay restores
+//! them:
+//! every value that is equal in the source and in the rewritten text is copied from the source, byte by byte.
 
 use std::collections::HashMap;
 
@@ -8,8 +10,8 @@ use crate::json::RawJson;
 use crate::json::RawObject;
 use crate::json::{JsonText, push_member};
 
-/// Returns `rewritten` in the spelling of `source`: members in the order of the source, with those that only `rewritten`
-/// has after them; equal values as the source wrote them.
+/// Returns `rewritten` in the spelling of `source`: the members in the order of the source, then the members that
+/// only `rewritten` has; equal values as the source writes them.
 pub fn keep_spelling(source: &RawJson, rewritten: RawJson) -> RawJson {
     match merge(source.as_text(), rewritten.as_text()) {
         MergeOutcome::Source => source.clone(),
@@ -18,8 +20,8 @@ pub fn keep_spelling(source: &RawJson, rewritten: RawJson) -> RawJson {
     }
 }
 
-/// Returns the list `result`, whose entries are its member `member`, with each entry in the spelling of its source.
-/// `sources` has one place for each entry.
+/// Returns the list `result` with each entry in the spelling of its source. The entries are the member `member`;
+/// `sources` has one item for each entry.
 pub fn keep_entry_spelling(member: &str, sources: &[Option<RawJson>], result: RawJson) -> RawJson {
     let Some(entries) = result.member(member).and_then(|text| JsonText::of_scanned(text).items()) else {
         return result;
@@ -35,13 +37,13 @@ pub fn keep_entry_spelling(member: &str, sources: &[Option<RawJson>], result: Ra
     }
 }
 
-/// The text of two values that were compared.
+/// The outcome of comparing two values.
 enum MergeOutcome {
-    /// They mean the same: the source's text.
+    /// They are equal: the text of the source is used.
     Source,
-    /// They have nothing in common: the rewritten text.
+    /// They have no part in common: the rewritten text is used.
     Rewritten,
-    /// They agree in part.
+    /// They are equal in part: the merged text.
     Text(Vec<u8>),
 }
 
@@ -81,7 +83,7 @@ fn merge_objects(source: &RawObject<'_>, rewritten: &RawObject<'_>) -> MergeOutc
     let mut is_same = true;
     let mut out = Vec::new();
     for (name, value) in source.iter() {
-        // A name that the source repeats, or that the rewritten object lacks, is left out.
+        // A name that is repeated in the source, or is not in the rewritten object, is left out.
         let Some(new) = left.remove(name) else {
             is_same = false;
             continue;
@@ -130,7 +132,7 @@ fn merge_arrays(source: JsonText<'_>, rewritten: JsonText<'_>) -> MergeOutcome {
     MergeOutcome::Text(out)
 }
 
-/// Returns whether two numbers are one for a reader that knows `f64` alone, as the model does.
+/// Returns whether two numbers are equal as `f64`, which is how the model reads them.
 fn is_same_number(one: JsonText<'_>, other: JsonText<'_>) -> bool {
     matches!((one.decode::<f64>(), other.decode::<f64>()), (Ok(one), Ok(other)) if one == other)
 }

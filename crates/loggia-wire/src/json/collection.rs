@@ -1,7 +1,8 @@
 //! [`ToJson`] and [`FromJson`] for `Option`, `Box`, arrays and maps.
 //!
-//! They are generic, so each holds as little code as it can: the loops over a text are functions that take a closure as
-//! `dyn`.
+//! They are generic, so each contains as little code as possible: the loops over a text are functions that take a
+//! closure
+//! as `dyn`.
 
 use std::collections::BTreeMap;
 

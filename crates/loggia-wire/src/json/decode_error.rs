@@ -1,10 +1,10 @@
-//! [`DecodeError`]: valid JSON of another type than the one that was read, with the path to the value at fault.
+//! [`DecodeError`]: valid JSON of another type than the expected one, with the path of the wrong value.
 //!
-//! Reading fails in few places and returns in many, so the error is one pointer wide.
+//! Few functions create the error and many return it, so it is as large as one pointer.
 
 use std::fmt;
 
-/// JSON that is not of the type it was read as.
+/// JSON that does not have the expected type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeError(Box<DecodeErrorDetail>);
 
@@ -35,7 +35,7 @@ impl DecodeError {
         DecodeError::new(format!("expected {expected}, got {}{dots}", found.trim_end_matches('\u{fffd}')))
     }
 
-    /// Creates the error that a tag or a name is none of those of an enum.
+    /// Creates the error for a tag or a name that the enum does not have.
     pub fn unknown_variant(found: &str, known: &[&str]) -> DecodeError {
         DecodeError::new(format!("unknown variant {found:?}, expected one of {known:?}"))
     }

@@ -13,8 +13,8 @@ pub trait FromJson {
     where
         Self: Sized;
 
-    /// Takes over the JSON value `text`. Parts that `text` does not have stay as they are; after an error the value is
-    /// unspecified.
+    /// Reads the JSON value `text` into `self`. Parts that `text` does not have are not changed. After an error the
+    /// value is unspecified.
     fn read_json(&mut self, text: &[u8]) -> Result<(), DecodeError>;
 
     /// Returns whether a field of this type may be left out.

@@ -1,8 +1,9 @@
-//! JSON objects that keep the order of their members and the spelling of their values. Both are data: a model writes
-//! arguments in the order of a schema's properties, a database reads `{"b":1,"a":-1}` as another sort than
+//! JSON objects that keep the order of their members and the spelling of their values, because both are data: a model
+//! writes arguments in the order of a schema's properties, a database sorts by `{"b":1,"a":-1}` in another order than
+//! by
 //! `{"a":-1,"b":1}`, and `12345678901234567890123` has no exact `f64`.
 //!
-//! An object is held as its text, so reading one copies it and builds no tree.
+//! An object is stored as its text, so reading one copies the text and builds no tree.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,11 +17,11 @@ use super::raw_json::raw_value;
 use super::scanner;
 use super::{DecodeError, JsonText, RawJson, RawObject, ToJson, write_string};
 
-/// A JSON object as its text: members in their order, values as they were written.
+/// A JSON object, stored as its text: members and values as they were written.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct JsonObject {
-    /// The whole text, braces included. `None` for the object without members: it needs no memory, and most objects of
-    /// the model are empty.
+    /// The whole text, with braces. `None` for the object without members, which needs no memory: most objects of the
+    /// model are empty.
     text: Option<Box<str>>,
 }
 
@@ -58,7 +59,7 @@ impl JsonObject {
         self.members().iter().count()
     }
 
-    /// Returns the value of the member `name`, the last where the name is repeated.
+    /// Returns the value of the member `name`; the last one if the name is repeated.
     pub fn get(&self, name: &str) -> Option<JsonText<'_>> {
         let text = self.text.as_deref()?.as_bytes();
         let found = scanner::find(text, name).unwrap_or_else(|| self.members().raw(name));
@@ -81,7 +82,7 @@ impl JsonObject {
         }
     }
 
-    /// Sets the member `name` where it does not exist.
+    /// Sets the member `name` if it does not exist.
     pub fn insert_if_absent(&mut self, name: &str, value: impl ToJson) {
         if !self.contains_key(name) {
             self.push(name, RawJson::of(&value).as_bytes());
@@ -133,7 +134,7 @@ impl JsonObject {
         text.map_or(RawJson::empty_object(), RawJson::from_written)
     }
 
-    /// Adds members that are not there yet, in one pass. Repeated names stay as they come.
+    /// Appends members that the object does not have, in one pass. Repeated names are not removed.
     pub fn append<'t>(&mut self, members: impl Iterator<Item = (Cow<'t, str>, JsonText<'t>)>) {
         let all = std::mem::take(self);
         *self = JsonObject::from_members(
@@ -141,7 +142,7 @@ impl JsonObject {
         );
     }
 
-    /// Collects members in one pass. Repeated names stay as they were received.
+    /// Collects members in one pass. Repeated names are not removed.
     pub(crate) fn from_members<'t>(members: impl Iterator<Item = (Cow<'t, str>, &'t [u8])>) -> JsonObject {
         let mut text = Vec::new();
         for (name, value) in members {
@@ -187,7 +188,7 @@ impl JsonObject {
     }
 }
 
-/// Appends a member to a text that lacks its closing brace, or is empty.
+/// Appends a member to a text without its closing brace; the text may be empty.
 pub(crate) fn push_member(text: &mut Vec<u8>, name: &str, value: &[u8]) {
     text.push(if text.is_empty() { b'{' } else { b',' });
     write_string(text, name);
@@ -214,7 +215,7 @@ impl fmt::Debug for JsonObject {
     }
 }
 
-/// Reads JSON text. Fails if it is not JSON, or no object.
+/// Reads JSON text. Fails if it is not a JSON object.
 impl FromStr for JsonObject {
     type Err = DecodeError;
 
@@ -230,7 +231,7 @@ impl From<Map<String, Value>> for JsonObject {
     }
 }
 
-/// Fails with the value where it is not an object.
+/// Fails if the value is not an object, and returns the value.
 impl TryFrom<Value> for JsonObject {
     type Error = Value;
 
@@ -242,7 +243,7 @@ impl TryFrom<Value> for JsonObject {
     }
 }
 
-/// Members in the order given. Of a repeated name the last counts.
+/// Keeps the order of the members. If a name is repeated, the last value is used.
 impl<N: AsRef<str>, V: ToJson> FromIterator<(N, V)> for JsonObject {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(members: I) -> JsonObject {
         let members: Vec<(N, RawJson)> =

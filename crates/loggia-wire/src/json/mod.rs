@@ -1,9 +1,11 @@
-//! JSON below the protocol: a scanner, values that are carried as their text, and one reader and one writer for all types.
+//! JSON, independent of the protocol: a scanner, values that are stored as text, and one reader and one writer for
+//! all types.
 //!
-//! It exists so that a value the program does not need is neither parsed nor changed, and so that a type costs a short
-//! list of its fields and not a reader and a writer of its own.
+//! It exists so that values that the program does not need are neither parsed nor changed, and so that each type
+//! needs only a
+//! short list of its fields instead of a reader and a writer of its own.
 //!
-//! Invariant: nothing here knows the protocol; the order of members and the spelling of numbers are data.
+//! Invariant: no module here depends on the protocol; the order of members and the spelling of numbers are data.
 
 mod collection;
 mod decode_error;

@@ -1,8 +1,8 @@
-//! [`ObjectReader`]: distributes the members of an object to the fields of a value.
+//! [`ObjectReader`]: reads the members of an object into the fields of a value.
 //!
 //! Fields are filled in place and through `dyn` references, so one reader serves all types: it is compiled once, where a
 //! generic reader would be compiled for each type.
-//!
+//! Invariant: each member is read once, and reading ends at the first error.
 //! Invariant: a member is read once, and the first error ends the reading.
 
 use std::borrow::Cow;
@@ -83,7 +83,7 @@ impl<'t> ObjectReader<'t> {
         JsonObject::from_members(std::mem::take(&mut self.members).into_iter())
     }
 
-    /// Notes an error: `read` failed, or found no member where one is required.
+    /// Records an error: `read` failed, or a required member is absent.
     fn require(&mut self, name: &str, is_optional: bool, read: Result<bool, DecodeError>) {
         match read {
             Ok(found) if found || is_optional => {}

@@ -1,6 +1,6 @@
-//! The items of a JSON array, each as the text it came in.
+//! The items of a JSON array, each as its original text.
 //!
-//! It is for arrays what an object's members as texts are for objects: the items that are not needed are not parsed.
+//! Items that the program does not need are not parsed.
 
 use serde_json::value::RawValue;
 
@@ -17,7 +17,7 @@ pub(crate) fn items_of(text: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
     if scanned.is_some() && scanner.end().is_some() {
         return Ok(items);
     }
-    // The parser reads the texts that the scanner leaves to it.
+    // The parser reads the texts that the scanner does not accept.
     let raw: Vec<&RawValue> =
         serde_json::from_slice(text).map_err(|_| DecodeError::expected("an array", text))?;
     Ok(raw.into_iter().map(|raw| raw.get().as_bytes()).collect())

@@ -1,6 +1,7 @@
 //! One JSON value as its text: owned ([`RawJson`]) or borrowed ([`JsonText`]).
 //!
-//! A payload that the program does not need stays the bytes it came in, so a relay loses no field and rebuilds none.
+//! A relay passes on a payload that the program does not need as the received bytes, so no field is lost or
+//! rewritten.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,8 +15,8 @@ use super::raw_array::items_of;
 use super::string::read_string;
 use super::{DecodeError, FromJson, JsonRef, ToJson, write_json};
 
-/// One JSON value as its bytes. Always valid UTF-8 and valid JSON: it is only ever made by a parser or a
-/// serializer. Cloning shares the buffer.
+/// One JSON value as its bytes. It is always valid UTF-8 and valid JSON, because only a parser or a serializer
+/// creates it. Cloning shares the buffer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RawJson(Bytes);
 
@@ -40,7 +41,7 @@ impl RawJson {
         Ok(RawJson(bytes))
     }
 
-    /// Serializes `value`. Fails only where its `Serialize` does (a map with a non-string key, say).
+    /// Serializes `value`. Fails only if its `Serialize` fails, for example for a map with keys that are not strings.
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<RawJson, serde_json::Error> {
         serde_json::to_vec(value).map(|bytes| RawJson(bytes.into()))
     }
@@ -50,17 +51,17 @@ impl RawJson {
         value.to_json().into()
     }
 
-    /// Returns the part of `buffer` that `text`, borrowed from it and scanned, covers.
+    /// Returns the part of `buffer` that is `text`, which was borrowed from it and scanned.
     pub(crate) fn scanned(buffer: &Bytes, text: &[u8]) -> RawJson {
         RawJson(buffer.slice_ref(text))
     }
 
-    /// Returns the part of this value at `text`, borrowed from it. Shares the buffer.
+    /// Returns the part of this value that is `text`, which was borrowed from it. Shares the buffer.
     pub fn part_at(&self, text: &[u8]) -> RawJson {
         RawJson::scanned(&self.0, text)
     }
 
-    /// Bytes that the caller has just written as JSON itself.
+    /// Takes bytes that the caller has just written as JSON.
     pub fn from_written(bytes: Vec<u8>) -> RawJson {
         debug_assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok());
         RawJson(bytes.into())
@@ -86,12 +87,12 @@ impl RawJson {
         T::from_json(&self.0)
     }
 
-    /// Returns the value's text, to be looked at.
+    /// Returns the value's text, borrowed.
     pub fn as_text(&self) -> JsonText<'_> {
         JsonText::of_scanned(self.0.trim_ascii())
     }
 
-    /// Returns the value as a tree. `null` where a number in it is none that a tree can hold (`1e400`).
+    /// Returns the value as a tree; `null` if a number in it is too large for a tree (`1e400`).
     pub fn to_value(&self) -> Value {
         self.as_text().to_value()
     }
@@ -122,7 +123,7 @@ impl fmt::Display for RawJson {
     }
 }
 
-/// Compares what they say: order and spelling do not count.
+/// Compares the values; the order of members and the spelling do not matter.
 impl PartialEq<Value> for RawJson {
     fn eq(&self, other: &Value) -> bool {
         self.decode::<Value>().is_ok_and(|value| value == *other)
@@ -151,7 +152,7 @@ impl From<String> for RawJson {
 
 impl From<&Value> for RawJson {
     fn from(value: &Value) -> RawJson {
-        // Not by its Display, which has a writer of its own for each of two styles.
+        // `Display` would add a second serializer to the program, for its pretty style.
         RawJson::encode(value).expect("the keys of a tree are texts")
     }
 }
@@ -224,7 +225,7 @@ impl<'t> JsonText<'t> {
         Some(items_of(self.0).ok()?.into_iter().map(JsonText::of_scanned))
     }
 
-    /// Returns the value as a tree. `null` where a number in it is none that a tree can hold (`1e400`).
+    /// Returns the value as a tree; `null` if a number in it is too large for a tree (`1e400`).
     pub fn to_value(self) -> Value {
         serde_json::from_slice(self.0).unwrap_or_default()
     }

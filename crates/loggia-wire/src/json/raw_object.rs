@@ -1,6 +1,6 @@
-//! [`RawObject`]: the members of a JSON object, each as the text it came in.
+//! [`RawObject`]: the members of a JSON object, each as its original text.
 //!
-//! It exists to change one or two members (a name, a URI, a `_meta`) without a tree: the others are copied as they are.
+//! It changes one or two members (a name, a URI, `_meta`) without a tree: the other members are copied unchanged.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -19,16 +19,16 @@ use super::{DecodeError, FromJson, RawJson, Scanner, write_string};
 pub struct RawObject<'a>(Vec<(Cow<'a, str>, &'a [u8])>);
 
 impl<'a> RawObject<'a> {
-    /// Reads `object`; an error if it is none.
+    /// Reads `object`. Fails if it is not an object.
     pub fn of(object: &'a RawJson) -> Result<RawObject<'a>, serde_json::Error> {
         RawObject::read(object.as_bytes())
     }
 
-    /// Reads the JSON text `object`; an error if it is not an object.
+    /// Reads the JSON text `object`. Fails if it is not an object.
     pub fn read(object: &'a [u8]) -> Result<RawObject<'a>, serde_json::Error> {
         match RawObject::scan(object) {
             Some(members) => Ok(members),
-            // What the scanner leaves, the parser reads, and words the error.
+            // The parser reads the texts that the scanner does not accept, and its error says what is wrong.
             None => serde_json::from_slice(object),
         }
     }
@@ -55,7 +55,7 @@ impl<'a> RawObject<'a> {
         self.0.iter().map(|(name, value)| (name.as_ref(), *value))
     }
 
-    /// Returns the text of one member; the last one where a name is repeated, as serde_json reads it.
+    /// Returns the text of one member; the last one if the name is repeated, like serde_json.
     pub fn raw(&self, name: &str) -> Option<&'a [u8]> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
@@ -88,7 +88,7 @@ impl<'a> RawObject<'a> {
         }
     }
 
-    /// Returns the object again, with these members beside the others, or in the place of those of the same names.
+    /// Returns the object with these members. They replace members of the same names.
     pub fn with(&self, members: &[(&str, &RawJson)]) -> RawJson {
         let left_out: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
         let mut all =
@@ -97,12 +97,12 @@ impl<'a> RawObject<'a> {
         all.write(&[], |_| None)
     }
 
-    /// Returns the object again, with the JSON text `value` as the member `name`, where it has one.
+    /// Returns the object with the JSON text `value` as its member `name`, if it has this member.
     pub fn replaced(&self, name: &str, value: &[u8]) -> RawJson {
         self.write(&[], |key| (key == name).then_some(value))
     }
 
-    /// Returns the object again, with `replaced` in the place of the members of these names and without those in
+    /// Returns the object with the values of `replaced` for the members of these names, and without the members in
     /// `left_out`.
     pub fn rewrite(&self, replaced: &[(&str, &str)], left_out: &[&str]) -> RawJson {
         let texts: Vec<(&str, Vec<u8>)> =
@@ -112,7 +112,7 @@ impl<'a> RawObject<'a> {
         })
     }
 
-    /// Takes the member `name` out; the last one where a name is repeated.
+    /// Removes the member `name` and returns its text; the last one if the name is repeated.
     pub(crate) fn take(&mut self, name: &str) -> Option<&'a [u8]> {
         let at = self.0.iter().rposition(|(key, _)| key == name)?;
         Some(self.0.remove(at).1)
@@ -137,7 +137,7 @@ impl<'a> RawObject<'a> {
         }
     }
 
-    /// Leaves out every member whose name comes again later: as serde_json does, the last counts.
+    /// Removes every member whose name is repeated later, so that the last one is used, like in serde_json.
     pub(crate) fn unique(mut self) -> RawObject<'a> {
         let mut seen = BTreeSet::new();
         let last: Vec<bool> = self.0.iter().rev().map(|(name, _)| seen.insert(name.clone())).collect();
@@ -199,8 +199,8 @@ impl<'de> Visitor<'de> for RawObjectVisitor {
 }
 
 impl RawJson {
-    /// Returns the JSON text of one member of an object, the last where its name is repeated; `None` if there is
-    /// none, or this is not an object.
+    /// Returns the JSON text of one member of an object; the last one if its name is repeated. Returns `None` if the
+    /// member is absent, or this value is not an object.
     pub fn member(&self, name: &str) -> Option<&[u8]> {
         match scanner::find(self.as_bytes(), name) {
             Some(found) => found,

@@ -1,6 +1,6 @@
 //! [`ToJson`] and [`FromJson`] for strings, numbers, booleans and JSON itself.
 //!
-//! Numbers that peers without integers write as `1e3` or `1000.0` are read as integers too.
+//! Peers without integers write numbers as `1e3` or `1000.0`; these are read as integers, too.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -108,7 +108,7 @@ impl ToJson for RawJson {
     }
 }
 
-/// A member that may be `null` is there when it is.
+/// A member of this type is present if it is `null`.
 impl FromJson for RawJson {
     fn empty() -> RawJson {
         RawJson::null()
@@ -132,7 +132,7 @@ impl Fields for JsonObject {
     }
 }
 
-/// Takes the members that no other field took.
+/// Takes the members that no other field has taken.
 impl FieldsMut for JsonObject {
     fn read_fields(&mut self, object: &mut ObjectReader<'_>) {
         *self = object.rest();

@@ -1,9 +1,10 @@
 //! [`Scanner`]: reads the members of JSON in one pass over the text, without allocating.
 //!
-//! Every request goes through it, so it only has to be fast for common texts. For text that is malformed, nests too deeply
-//! or is unusual (a name with escapes) it returns `None`, and the caller uses the parser, which words the error.
+//! Every request is scanned, so the scanner is fast for common texts. For text that is malformed, nests too deeply or
+//! is
+//! unusual (a name with escapes) it returns `None`. The caller then uses the parser, whose error says what is wrong.
 //!
-//! Invariant: every text that the scanner accepts, a parser accepts.
+//! Invariant: the parser accepts every text that the scanner accepts.
 
 /// The deepest nesting that is accepted.
 pub const MAX_DEPTH: usize = 128;
@@ -21,7 +22,7 @@ impl<'t> Scanner<'t> {
         Scanner { text, at: 0, depth: 0 }
     }
 
-    /// Reads an object. `member` is given each name as it comes to its value, which it must read.
+    /// Reads an object. Calls `member` with each name, at the position of its value, which `member` must read.
     pub fn object(&mut self, mut member: impl FnMut(&mut Scanner<'t>, &'t [u8]) -> Option<()>) -> Option<()> {
         self.enter(b'{')?;
         if self.peek()? == b'}' {
@@ -37,7 +38,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Reads an array. `item` is called at each value, which it must read.
+    /// Reads an array. Calls `item` at the position of each value, which `item` must read.
     pub fn array(&mut self, mut item: impl FnMut(&mut Scanner<'t>) -> Option<()>) -> Option<()> {
         self.enter(b'[')?;
         if self.peek()? == b']' {
@@ -51,7 +52,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Reads any value and says where it stood.
+    /// Reads any value, and returns its text.
     pub fn value(&mut self) -> Option<&'t [u8]> {
         let first = self.peek()?;
         let start = self.at;
@@ -67,7 +68,7 @@ impl<'t> Scanner<'t> {
         Some(&self.text[start..self.at])
     }
 
-    /// Passes over a value of text that is known to be JSON, and says where it stood.
+    /// Skips a value of text that is known to be JSON, and returns its text.
     fn skim(&mut self) -> Option<&'t [u8]> {
         let first = self.peek()?;
         let start = self.at;
@@ -102,7 +103,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Says where what `read` reads stood.
+    /// Returns the text that `read` reads.
     pub fn spanning(&mut self, read: impl FnOnce(&mut Scanner<'t>) -> Option<()>) -> Option<&'t [u8]> {
         self.peek()?;
         let start = self.at;
@@ -110,7 +111,7 @@ impl<'t> Scanner<'t> {
         Some(&self.text[start..self.at])
     }
 
-    /// Reads a string in which nothing is escaped.
+    /// Reads a string without escapes.
     pub(crate) fn plain_string(&mut self) -> Option<&'t [u8]> {
         self.peek()?;
         match self.string()? {
@@ -135,7 +136,7 @@ impl<'t> Scanner<'t> {
         self.at
     }
 
-    /// Returns whether nothing follows.
+    /// Returns `Some` if only white space follows.
     pub fn end(mut self) -> Option<()> {
         self.peek().is_none().then_some(())
     }
@@ -152,7 +153,7 @@ impl<'t> Scanner<'t> {
         Some(())
     }
 
-    /// After a member or an item: whether another follows. The end is left where it is.
+    /// Returns whether another member or item follows. The closing bracket is not consumed.
     fn goes_on(&mut self, end: u8) -> Option<bool> {
         match self.peek()? {
             b',' => {
@@ -176,7 +177,7 @@ impl<'t> Scanner<'t> {
         found.then_some(())
     }
 
-    /// Reads a string: what stands between the quotes, and whether something in it is escaped.
+    /// Reads a string. Returns the text between the quotes, and whether it has escapes.
     #[inline]
     fn string(&mut self) -> Option<(&'t [u8], bool)> {
         self.expect(b'"')?;
@@ -191,7 +192,7 @@ impl<'t> Scanner<'t> {
         Some((text, escaped))
     }
 
-    /// Goes on to the closing quote of a string from the first byte that is not plain.
+    /// Reads up to the closing quote of a string, from the first byte that is not plain.
     #[cold]
     fn rest_of_string(&mut self) -> Option<()> {
         loop {
@@ -210,7 +211,7 @@ impl<'t> Scanner<'t> {
             b'u' => {
                 let digits = self.text.get(self.at + 2..self.at + 6)?;
                 self.at += 6;
-                // Halves of a pair are left to the parser: one without the other is not a text.
+                // Surrogates are left to the parser: one without the other is not valid.
                 let half = matches!(digits, [b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..]);
                 return (!half && digits.iter().all(u8::is_ascii_hexdigit)).then_some(());
             }
@@ -251,8 +252,8 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// Finds a member of an object, the last if its name is repeated, in text that is known to be JSON. `None` leaves it to
-/// the parser.
+/// Returns a member of an object in text that is known to be JSON; the last one if its name is repeated. The outer
+/// `None` means that the parser has to find it.
 pub(crate) fn find<'t>(object: &'t [u8], wanted: &str) -> Option<Option<&'t [u8]>> {
     let mut found = None;
     Scanner::new(object).object(|scanner, name| {
@@ -282,10 +283,10 @@ pub(crate) fn plain_run(text: &[u8]) -> usize {
     words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
 }
 
-/// Up to here a run is looked at word by word; a whole multiple of a word.
+/// The length up to which a run is examined word by word; a multiple of the size of a word.
 const SHORT: usize = 48;
 
-/// Returns the same, by means that are worth their beginning only where a run is long.
+/// Returns the same for long runs, with a method that is slower to begin and faster per byte.
 fn long_plain_run(text: &[u8]) -> usize {
     let end = memchr::memchr2(b'"', b'\\', text).unwrap_or(text.len());
     let least = text[..end].iter().fold(u8::MAX, |least, byte| least.min(*byte));
@@ -296,8 +297,7 @@ fn is_special(byte: u8) -> bool {
     matches!(byte, b'"' | b'\\' | 0..0x20)
 }
 
-/// The high bit of each byte that ends a plain run is set; of the bytes after the first such one, some more
-/// may be.
+/// Sets the high bit of each byte that ends a plain run. After the first such byte, some bits may be wrong.
 fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;

@@ -1,7 +1,8 @@
 //! serde's traits for types with [`ToJson`] and [`FromJson`], so that programs can hold these types in types of their own.
 //!
-//! They serialize to every format and deserialize only from JSON, because a value may keep its text. Serde writes the
-//! numbers in JSON that a type carries in its own form; [`RawJson::of`] and [`FromJson::from_json`] keep every byte.
+//! They serialize to every format, and deserialize only from JSON, because a value may keep its text. Serde writes
+//! JSON
+//! numbers inside a type in its own notation; [`RawJson::of`] and [`FromJson::from_json`] keep every byte.
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
@@ -43,7 +44,7 @@ impl Serialize for JsonRef<'_> {
     }
 }
 
-/// Reads a value from JSON, some of which it may keep as text. The derive of `FromJson` calls it.
+/// Reads a value from JSON. The value may keep a part of it as text. The derive of `FromJson` calls this function.
 pub fn deserialize<'de, T: FromJson, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     let text = RawJson::deserialize(deserializer)?;
     T::from_json(text.as_bytes()).map_err(D::Error::custom)
@@ -62,7 +63,7 @@ fn serialize_fields<S: Serializer>(
     object.end()
 }
 
-/// The members of an object that are serialized one after the other, up to the first error.
+/// Serializes the members of an object one after the other, up to the first error.
 struct ObjectSerializer<M: SerializeMap> {
     map: M,
     outcome: Result<(), M::Error>,
@@ -89,7 +90,7 @@ impl<M: SerializeMap> ObjectSerializer<M> {
     }
 }
 
-/// JSON text for serializers of any format: the order of members stays, numbers become the serializer's own.
+/// JSON text for serializers of any format: the order of members is kept, the numbers are written by the serializer.
 struct RawTextRef<'t>(&'t [u8]);
 
 impl Serialize for RawTextRef<'_> {

@@ -1,6 +1,6 @@
-//! JSON strings: written, and read where they are wanted as text.
+//! JSON strings: writes them, and reads their content.
 //!
-//! Long texts are most of what servers send, and most of a text needs no escape, so it is copied run by run.
+//! Most bytes that servers send are long texts, and most of a text needs no escape, so texts are copied run by run.
 
 use std::borrow::Cow;
 
@@ -67,7 +67,7 @@ pub(crate) fn read_string(json: &[u8]) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A string that is borrowed where it has no escapes.
+/// A string that is borrowed if it has no escapes.
 #[derive(Deserialize)]
 pub(super) struct CowString<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 

@@ -1,9 +1,11 @@
-//! Writing: [`ToJson`] shows a value one level deep as a [`JsonRef`], and one writer serves all types.
+//! Writing: [`ToJson`] describes a value one level deep as a [`JsonRef`], and one writer serves all types.
 //!
-//! A type lists its fields and nothing more, so a program that uses a hundred types carries a hundred short lists.
-//! serde's derive writes a serializer of several kilobytes for each, because the types keep unknown members.
+//! A type only lists its fields, so a program with a hundred types contains a hundred short lists. serde's derive
+//! generates
+//! a serializer of several kilobytes for each type, because the types keep unknown members.
 //!
-//! Invariant: nothing here reads, so a program that only writes a type does not carry the code that reads it.
+//! Invariant: this module reads nothing, so a program that only writes a type does not contain the code that reads
+//! it.
 
 use serde_json::{Number, Value};
 
@@ -44,7 +46,7 @@ pub enum JsonRef<'a> {
     Raw(&'a [u8]),
     Array(&'a dyn ArrayItems),
     Object(&'a dyn Fields),
-    /// An object whose fields are listed where it is written.
+    /// An object with a list of fields that is made while it is written.
     Members(Vec<(&'static str, &'a dyn ToJson)>),
     /// An object with one more member in front: the name and the value of the tag that tells its type.
     Tagged(&'static str, &'static str, &'a dyn Fields),

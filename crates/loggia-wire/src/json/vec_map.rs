@@ -1,6 +1,7 @@
 //! [`VecMap`]: a map for few entries, in the order of their insertion.
 //!
-//! The standard maps are compiled for every type they hold, at several kilobytes each; this one is a vector and a search.
+//! The compiler repeats the standard maps for every type, with several kilobytes each; this map is a vector and a
+//! search.
 
 use std::borrow::Borrow;
 use std::iter::Map;
@@ -34,7 +35,7 @@ impl<K: PartialEq, V> VecMap<K, V> {
         self.position(key).map(|at| &self.0[at].1)
     }
 
-    /// Returns the value of `key`, to be changed.
+    /// Returns a mutable reference to the value of `key`.
     pub fn get_mut<Q: PartialEq + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -89,17 +90,17 @@ impl<K: PartialEq, V> VecMap<K, V> {
         self.0.iter().map(|(_, value)| value)
     }
 
-    /// Returns the values, to be changed.
+    /// Returns mutable references to the values.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.0.iter_mut().map(|(_, value)| value)
     }
 
-    /// Returns the keys alone.
+    /// Returns the keys without the values.
     pub fn into_keys(self) -> impl Iterator<Item = K> {
         self.0.into_iter().map(|(key, _)| key)
     }
 
-    /// Returns the values alone.
+    /// Returns the values without the keys.
     pub fn into_values(self) -> impl Iterator<Item = V> {
         self.0.into_iter().map(|(_, value)| value)
     }

@@ -1,6 +1,7 @@
-//! The one writer of JSON text.
+//! Writes JSON text.
 //!
-//! It copies the JSON that a type carries byte for byte. serde's serializers would write its numbers in their own form.
+//! It copies the JSON that a type contains byte for byte. serde's serializers would write its numbers in their own
+//! notation.
 
 use super::{Fields, JsonRef, ToJson, write_string};
 
@@ -46,12 +47,12 @@ fn write_fields(mut object: ObjectWriter<'_>, fields: &dyn Fields) {
     object.end();
 }
 
-/// Writes a number or a tree, which have no keys but strings: it cannot fail.
+/// Writes a number or a tree. It cannot fail, because all keys are strings.
 fn write_scalar(out: &mut Vec<u8>, value: &impl serde::Serialize) {
     let _ = serde_json::to_writer(out, value);
 }
 
-/// The members of an object that are written one after the other, without absent ones.
+/// Writes the members of an object one after the other, without absent ones.
 struct ObjectWriter<'o> {
     out: &'o mut Vec<u8>,
     is_empty: bool,

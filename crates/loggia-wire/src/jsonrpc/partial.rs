@@ -1,30 +1,31 @@
 //! [`PartialEnvelope`]: the id and the kind of a message that cannot be read, because it is not JSON (`NaN`, a text cut
 //! short) or too long.
 //!
-//! Without them the sender of a request, or the request that a response answers, would wait until its timeout.
+//! Without them, the sender of the request, or the request that the response belongs to, would wait until its
+//! timeout.
 
 use super::Id;
 
-/// The parts of an envelope that were found in the beginning and the end of a message. A guess, to choose whom to
-/// tell: the text may be anything.
+/// The parts of an envelope that were found at the beginning and the end of a message. They may be wrong, because the
+/// text may be anything; they only decide which request fails.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PartialEnvelope {
-    /// The id, where it was found.
+    /// The id, if it was found.
     pub id: Option<Id>,
     /// True if it has a `method`: it is a request or a notification.
     pub has_method: bool,
-    /// True if it has a `result` or an `error`, or begins one: it is a response.
+    /// True if it has a `result` or an `error`, or begins with one of them: it is a response.
     pub has_outcome: bool,
-    /// True if it has the member `jsonrpc`: it is meant to be a message.
+    /// True if it has the member `jsonrpc`: it was meant to be a message.
     pub is_json_rpc: bool,
 }
 
 impl PartialEnvelope {
-    /// The number of bytes at the end of a text that are examined. Each place where the last members may begin is
-    /// tried, so the work grows with the square of it.
+    /// The number of bytes at the end of a text that are examined. The work grows with the square of it, because each
+    /// place where the last members may begin is tried.
     pub const TAIL: usize = 1 << 10;
 
-    /// Looks at a text of which the beginning and the end are here. They may overlap, or be the same.
+    /// Examines the beginning and the end of a text. They may overlap, or be the same.
     pub fn read(head: &[u8], tail: &[u8]) -> PartialEnvelope {
         let mut found = PartialEnvelope::default();
         let Some(b'{') = head.trim_ascii_start().first() else { return found };
@@ -36,7 +37,7 @@ impl PartialEnvelope {
         found
     }
 
-    /// Reads members from the beginning, as far as their values end.
+    /// Reads the members at the beginning whose values are complete.
     fn read_head(&mut self, mut text: &[u8]) {
         while let Some((name, value, rest)) = member(text) {
             self.note(name, value);
@@ -45,13 +46,13 @@ impl PartialEnvelope {
                 _ => return,
             }
         }
-        // The value that does not end here.
+        // The value is not complete.
         let begun = text.trim_ascii_start();
         self.has_outcome |= begun.starts_with(b"\"result\"") || begun.starts_with(b"\"error\"");
     }
 
-    /// Reads the last members. From one that begins after a comma up to the brace that ends the text, and has no
-    /// other brace, everything is in the outermost object.
+    /// Reads the last members: those of the outermost object. They begin after a comma, and only the last brace of
+    /// the text follows.
     fn read_tail(&mut self, tail: &[u8]) {
         let starts = tail.iter().enumerate().filter(|(_, byte)| **byte == b'"').map(|(at, _)| at);
         let after_comma = |at: &usize| tail[..*at].trim_ascii_end().last() == Some(&b',');
@@ -76,7 +77,7 @@ impl PartialEnvelope {
 /// Name and value.
 type MemberSlices<'a> = (&'a [u8], &'a [u8]);
 
-/// Returns the members of a text that is nothing but members with plain values and a closing brace.
+/// Returns the members of a text that consists of members with plain values and a closing brace.
 fn last_members(mut text: &[u8]) -> Option<Vec<MemberSlices<'_>>> {
     let mut members = Vec::new();
     loop {
@@ -93,7 +94,7 @@ fn last_members(mut text: &[u8]) -> Option<Vec<MemberSlices<'_>>> {
     }
 }
 
-/// Returns the first member of a text, and what follows it, without the white space between.
+/// Returns the first member of a text, and the text after it, both without white space at their ends.
 fn member(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let text = text.trim_ascii_start();
     let name_end = string_end(text)?;

@@ -1,4 +1,4 @@
-//! The envelope read in one pass, where it is as peers write it. Everything else is the parser's.
+//! Reads an envelope in one pass, if it has the usual form. The parser reads all other envelopes.
 
 use bytes::Bytes;
 
@@ -8,7 +8,7 @@ use crate::json::Scanner;
 use crate::method::Method;
 use crate::params::{ParamSpans, Params};
 
-/// Returns the message in `text`, a part of `buffer`; `None` if the parser is to look.
+/// Returns the message in `text`, a part of `buffer`; `None` if the parser has to read it.
 pub(super) fn message(buffer: &Bytes, text: &[u8]) -> Option<Message> {
     std::str::from_utf8(text).ok()?;
     let mut members = EnvelopeMembers::default();
@@ -61,7 +61,7 @@ impl<'t> EnvelopeMembers<'t> {
     }
 }
 
-/// Takes a member that may come once.
+/// Sets a member that must not be repeated.
 fn set<T>(place: &mut Option<T>, value: T) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }
@@ -71,7 +71,7 @@ fn id(scanner: &mut Scanner<'_>) -> Option<Id> {
         return text(scanner).map(Id::from);
     }
     match scanner.value()? {
-        // Not an integer to every parser.
+        // Some parsers do not read `-0…` as an integer.
         [b'-', b'0', ..] => None,
         digits => std::str::from_utf8(digits).ok()?.parse().ok().map(Id::Number),
     }

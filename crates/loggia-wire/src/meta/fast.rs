@@ -1,5 +1,6 @@
-//! `_meta` read straight into its fields, without a tree. Every request is read so; what does not fit at once
-//! (`None`) is read again as a tree, which knows how to word the error.
+//! Reads `_meta` into its fields without a tree. Every request is read this way. If the text is unusual, the result
+//! is
+//! `None`, and it is read again as a tree, whose errors say what is wrong.
 
 use std::borrow::Cow;
 
@@ -19,7 +20,7 @@ pub(super) fn text(params: Option<&Params>) -> Option<Option<&[u8]>> {
     params.routing().map(|routing| routing.meta)
 }
 
-/// Returns the version that is declared.
+/// Returns the declared version.
 pub(super) fn declared(params: Option<&Params>) -> Option<DeclaredVersion> {
     let Some(meta) = text(params)? else { return Some(DeclaredVersion::Nothing) };
     let mut version = None;
@@ -34,7 +35,7 @@ pub(super) fn declared(params: Option<&Params>) -> Option<DeclaredVersion> {
     plain_text(version).map(DeclaredVersion::from)
 }
 
-/// Returns the `_meta` of a modern request that lacks nothing.
+/// Returns the `_meta` of a modern request, if all required keys are present.
 pub(super) fn modern(params: Option<&Params>, supported: &[Version]) -> Option<RequestMeta> {
     let mut fields = MetaFields::read(text(params)??)?;
     let version = fields.version.filter(|version| version.is_modern() && supported.contains(version))?;
@@ -48,11 +49,11 @@ pub(super) fn modern(params: Option<&Params>, supported: &[Version]) -> Option<R
     })
 }
 
-/// Reads the `_meta` of a request of a session.
+/// Reads the `_meta` of a request in a session.
 pub(super) fn in_session(params: Option<&Params>) -> Option<(Option<ProgressToken>, Meta)> {
     let Some(meta) = text(params)? else { return Some((None, Meta::new())) };
     let mut fields = MetaFields::read(meta)?;
-    // The other keys have no meaning in a session: they are kept as they were received.
+    // The other keys have no meaning in a session, and are kept unchanged.
     let plain = fields.version.is_none()
         && fields.client_info.is_none()
         && fields.client_capabilities.is_none()
@@ -79,7 +80,7 @@ impl<'m> MetaFields<'m> {
         Some(fields)
     }
 
-    /// Returns the keys that have no meaning here, as they were received.
+    /// Returns the keys that have no meaning here, unchanged.
     fn extra(&mut self) -> Meta {
         if self.others.is_empty() {
             return Meta::new();
