@@ -1,8 +1,6 @@
 //! The HTTP headers that mirror a request's body, so that a proxy can route a request without reading the body.
-//! Client and
-//! server use the same rules here: a server accepts every header that a client writes, and refuses a header that
-//! differs
-//! from the body.
+//! Client and server use the same rules here: a server accepts every header that a client writes, and refuses a
+//! header that differs from the body.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

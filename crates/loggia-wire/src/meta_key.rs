@@ -1,6 +1,5 @@
 //! The rules for `_meta` keys, for extension identifiers, and for the trace context in three of the keys. Values that
-//! break
-//! the rules are not passed on.
+//! break the rules are not passed on.
 
 use std::collections::HashSet;
 use std::fmt;

@@ -1,6 +1,5 @@
 //! Every method of the protocol, and the revisions that have it. A request is routed by its method, and only then are
-//! its
-//! params parsed. The table below says whether a method exists.
+//! its params parsed. The table below says whether a method exists.
 
 use std::fmt;
 

@@ -1,6 +1,5 @@
 //! URI templates (RFC 6570), with which a resource template names many resources. Expanding follows the whole RFC.
-//! The RFC
-//! does not define matching; here it turns a URI into the variables from which the template makes this URI.
+//! The RFC does not define matching; here it turns a URI into the variables from which the template makes this URI.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,5 @@
 //! The revisions of the protocol. A version is parsed once, at the edge, and then compared as an enum: no code
-//! compares
-//! version strings.
+//! compares version strings.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,5 @@
 //! Writes results from their type straight into the buffer. The members that the protocol adds to every result follow
-//! the
-//! result's own members, so a tree is only needed for a result that has such a member itself.
+//! the result's own members, so a tree is only needed for a result that has such a member itself.
 
 use std::borrow::Cow;
 

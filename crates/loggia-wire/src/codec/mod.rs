@@ -1,10 +1,8 @@
 //! Encodes the neutral model as the bytes of each revision, and decodes them.
 //!
 //! Encoding has two steps. [`Downgrade`] removes the features that the revision does not have, so that they are not
-//! in the
-//! bytes. Then the value is written, with the members that the revision requires in every result. Decoding reads the
-//! union
-//! of all revisions, and supplies the members that older revisions leave out.
+//! in the bytes. Then the value is written, with the members that the revision requires in every result. Decoding
+//! reads the union of all revisions, and supplies the members that older revisions leave out.
 
 mod direct;
 mod elicitation;

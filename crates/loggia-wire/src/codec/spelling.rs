@@ -1,8 +1,7 @@
 //! Keeps the spelling of JSON that is rewritten for another revision. The codec reads a result into the model and
-//! writes
-//! the model. This loses the order of members, the notation of numbers and the escapes in strings. A relay restores
-//! them:
-//! every value that is equal in the source and in the rewritten text is copied from the source, byte by byte.
+//! writes the model. This loses the order of members, the notation of numbers and the escapes in strings. A relay
+//! restores them: every value that is equal in the source and in the rewritten text is copied from the source, byte
+//! by byte.
 
 use std::collections::HashMap;
 

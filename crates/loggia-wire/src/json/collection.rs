@@ -1,8 +1,7 @@
 //! [`ToJson`] and [`FromJson`] for `Option`, `Box`, arrays and maps.
 //!
 //! They are generic, so each contains as little code as possible: the loops over a text are functions that take a
-//! closure
-//! as `dyn`.
+//! closure as `dyn`.
 
 use std::collections::BTreeMap;
 

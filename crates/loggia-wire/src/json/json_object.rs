@@ -1,7 +1,6 @@
 //! JSON objects that keep the order of their members and the spelling of their values, because both are data: a model
 //! writes arguments in the order of a schema's properties, a database sorts by `{"b":1,"a":-1}` in another order than
-//! by
-//! `{"a":-1,"b":1}`, and `12345678901234567890123` has no exact `f64`.
+//! by `{"a":-1,"b":1}`, and `12345678901234567890123` has no exact `f64`.
 //!
 //! An object is stored as its text, so reading one copies the text and builds no tree.
 

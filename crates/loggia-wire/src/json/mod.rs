@@ -2,8 +2,7 @@
 //! all types.
 //!
 //! It exists so that values that the program does not need are neither parsed nor changed, and so that each type
-//! needs only a
-//! short list of its fields instead of a reader and a writer of its own.
+//! needs only a short list of its fields instead of a reader and a writer of its own.
 //!
 //! Invariant: no module here depends on the protocol; the order of members and the spelling of numbers are data.
 

@@ -1,8 +1,8 @@
 //! [`Scanner`]: reads the members of JSON in one pass over the text, without allocating.
 //!
 //! Every request is scanned, so the scanner is fast for common texts. For text that is malformed, nests too deeply or
-//! is
-//! unusual (a name with escapes) it returns `None`. The caller then uses the parser, whose error says what is wrong.
+//! is unusual (a name with escapes) it returns `None`. The caller then uses the parser, whose error says what is
+//! wrong.
 //!
 //! Invariant: the parser accepts every text that the scanner accepts.
 

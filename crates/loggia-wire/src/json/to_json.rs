@@ -1,8 +1,7 @@
 //! Writing: [`ToJson`] describes a value one level deep as a [`JsonRef`], and one writer serves all types.
 //!
 //! A type only lists its fields, so a program with a hundred types contains a hundred short lists. serde's derive
-//! generates
-//! a serializer of several kilobytes for each type, because the types keep unknown members.
+//! generates a serializer of several kilobytes for each type, because the types keep unknown members.
 //!
 //! Invariant: this module reads nothing, so a program that only writes a type does not contain the code that reads
 //! it.

@@ -1,6 +1,5 @@
 //! Reads `_meta` into its fields without a tree. Every request is read this way. If the text is unusual, the result
-//! is
-//! `None`, and it is read again as a tree, whose errors say what is wrong.
+//! is `None`, and it is read again as a tree, whose errors say what is wrong.
 
 use std::borrow::Cow;
 

@@ -12,30 +12,30 @@ pub enum Role {
     Assistant,
 }
 
-/// Hints for a client that shows or uses a thing.
+/// Hints for a client that shows or uses an entry.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct Annotations {
-    /// For whom it is.
+    /// The intended readers.
     pub audience: Option<Vec<Role>>,
     /// The importance, from 0 to 1.
     pub priority: Option<f64>,
-    /// When it last changed, as ISO 8601 text. Since 2025-06-18.
+    /// The time of the last change, as ISO 8601 text. Since 2025-06-18.
     pub last_modified: Option<String>,
     /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
 
-/// A picture. Since 2025-11-25.
+/// An icon. Since 2025-11-25.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct Icon {
     /// An `https:` or `data:` URI.
     pub src: String,
-    /// Its type, where the source does not say.
+    /// Its MIME type, if the server of the URI does not send it.
     pub mime_type: Option<String>,
     /// Sizes as `48x48` or `any`.
     pub sizes: Option<Vec<String>>,
-    /// For which background.
+    /// The background that it is made for.
     pub theme: Option<IconTheme>,
     /// Unknown members.
     #[json(flatten)]

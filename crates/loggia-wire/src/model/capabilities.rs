@@ -12,13 +12,13 @@ pub type Extensions = VecMap<String, JsonObject>;
 pub struct ClientCapabilities {
     /// Capabilities that no specification defines.
     pub experimental: Option<Extensions>,
-    /// It can say which folders matter.
+    /// The client can list its folders.
     pub roots: Option<RootsCapability>,
-    /// It can ask its model.
+    /// The client can ask its model.
     pub sampling: Option<SamplingCapability>,
-    /// It can ask the user. Since 2025-06-18.
+    /// The client can ask the user. Since 2025-06-18.
     pub elicitation: Option<ElicitationCapability>,
-    /// Extensions it supports. Since 2026-07-28.
+    /// The extensions that the client supports. Since 2026-07-28.
     pub extensions: Option<Extensions>,
     /// Unknown members (among them the experimental `tasks` of 2025-11-25).
     #[json(flatten)]
@@ -28,7 +28,7 @@ pub struct ClientCapabilities {
 /// Details of `roots`.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct RootsCapability {
-    /// It announces when they change. Until 2025-11-25.
+    /// The client announces changes of its folders. Until 2025-11-25.
     pub list_changed: Option<bool>,
     /// Unknown members.
     #[json(flatten)]
@@ -38,21 +38,21 @@ pub struct RootsCapability {
 /// Details of `sampling`.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct SamplingCapability {
-    /// It honours `includeContext`. Since 2025-11-25.
+    /// The client supports `includeContext`. Since 2025-11-25.
     pub context: Option<JsonObject>,
-    /// Its model can use tools. Since 2025-11-25.
+    /// The client's model can use tools. Since 2025-11-25.
     pub tools: Option<JsonObject>,
     /// Unknown members.
     #[json(flatten)]
     pub extra: Extra,
 }
 
-/// Details of `elicitation`. An empty object means form mode alone.
+/// Details of `elicitation`. An empty object means only forms.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ElicitationCapability {
-    /// It can show a form. Since 2025-11-25.
+    /// The client can show a form. Since 2025-11-25.
     pub form: Option<JsonObject>,
-    /// It can open a URL. Since 2025-11-25.
+    /// The client can open a URL. Since 2025-11-25.
     pub url: Option<JsonObject>,
     /// Unknown members.
     #[json(flatten)]
@@ -60,12 +60,12 @@ pub struct ElicitationCapability {
 }
 
 impl ElicitationCapability {
-    /// Returns whether it can show a form: said, or implied by saying nothing else.
+    /// Returns whether the client can show a form: it says so, or names no mode.
     pub fn supports_form(&self) -> bool {
         self.form.is_some() || self.url.is_none()
     }
 
-    /// Returns whether it can open a URL.
+    /// Returns whether the client can open a URL.
     pub fn supports_url(&self) -> bool {
         self.url.is_some()
     }
@@ -76,17 +76,17 @@ impl ElicitationCapability {
 pub struct ServerCapabilities {
     /// Capabilities that no specification defines.
     pub experimental: Option<Extensions>,
-    /// It sends log messages.
+    /// The server sends log messages.
     pub logging: Option<JsonObject>,
-    /// It completes arguments. Since 2025-03-26.
+    /// The server completes arguments. Since 2025-03-26.
     pub completions: Option<JsonObject>,
-    /// It has prompts.
+    /// The server has prompts.
     pub prompts: Option<ListCapability>,
-    /// It has resources.
+    /// The server has resources.
     pub resources: Option<ResourcesCapability>,
-    /// It has tools.
+    /// The server has tools.
     pub tools: Option<ListCapability>,
-    /// Extensions it supports. Since 2026-07-28.
+    /// The extensions that the server supports. Since 2026-07-28.
     pub extensions: Option<Extensions>,
     /// Unknown members (among them the experimental `tasks` of 2025-11-25).
     #[json(flatten)]
@@ -96,7 +96,7 @@ pub struct ServerCapabilities {
 /// Details of `tools` and `prompts`.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ListCapability {
-    /// It announces when the list changes.
+    /// The server announces changes of the list.
     pub list_changed: Option<bool>,
     /// Unknown members.
     #[json(flatten)]
@@ -106,9 +106,9 @@ pub struct ListCapability {
 /// Details of `resources`.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ResourcesCapability {
-    /// It announces when one of them changes.
+    /// The server announces changes of a resource.
     pub subscribe: Option<bool>,
-    /// It announces when the list changes.
+    /// The server announces changes of the list.
     pub list_changed: Option<bool>,
     /// Unknown members.
     #[json(flatten)]

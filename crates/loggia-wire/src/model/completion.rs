@@ -8,12 +8,12 @@ use crate::json::{DecodeError, Fields, FieldsMut, FromJson, JsonRef, ObjectReade
 /// Parameters of `completion/complete`.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct CompleteParams {
-    /// Whose argument.
+    /// The prompt or resource template of the argument.
     #[json(rename = "ref")]
     pub reference: CompletionReference,
-    /// Which argument, and what is typed so far.
+    /// The argument, and the text that the user has typed.
     pub argument: CompletionArgument,
-    /// The other arguments. Since 2025-06-18.
+    /// The values of other arguments. Since 2025-06-18.
     pub context: Option<CompletionContext>,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -52,20 +52,20 @@ impl CompleteParams {
     }
 }
 
-/// Whose argument is completed.
+/// The prompt or resource template of an argument.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 #[json(write_with = "CompletionReference::tagged", read_with = "CompletionReference::read")]
 pub enum CompletionReference {
-    /// A prompt's.
+    /// A prompt.
     Prompt {
         /// The prompt's name.
         name: String,
         /// Its title. Since 2025-06-18.
         title: Option<String>,
     },
-    /// A resource template's.
+    /// A resource template.
     Resource {
-        /// The template.
+        /// The URI template.
         uri: String,
     },
 }
@@ -118,12 +118,12 @@ impl FieldsMut for CompletionReference {
     }
 }
 
-/// The argument under completion.
+/// The argument to complete.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct CompletionArgument {
     /// Its name.
     pub name: String,
-    /// The text so far.
+    /// The text that the user has typed.
     pub value: String,
     /// Unknown members.
     #[json(flatten)]
@@ -133,7 +133,7 @@ pub struct CompletionArgument {
 /// The arguments that have values already.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct CompletionContext {
-    /// The other arguments.
+    /// The values by argument.
     pub arguments: Option<BTreeMap<String, String>>,
     /// Unknown members.
     #[json(flatten)]
@@ -156,11 +156,11 @@ pub struct CompleteResult {
 /// Proposals for an argument.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct Completion {
-    /// At most [`Completion::MAX_VALUES`].
+    /// The values; at most [`Completion::MAX_VALUES`].
     pub values: Vec<String>,
     /// The number of all matches.
     pub total: Option<u64>,
-    /// Whether there are more.
+    /// True if there are more values.
     pub has_more: Option<bool>,
     /// Unknown members.
     #[json(flatten)]
@@ -168,7 +168,7 @@ pub struct Completion {
 }
 
 impl Completion {
-    /// Most values in one answer (specification, "Completion Results").
+    /// The maximum number of values in one result (specification, "Completion Results").
     pub const MAX_VALUES: usize = 100;
 
     /// Returns the first hundred of `values`, saying how many there were.

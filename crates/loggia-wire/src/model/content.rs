@@ -12,7 +12,7 @@ pub enum ContentBlock {
     Text(TextContent),
     /// A picture.
     Image(ImageContent),
-    /// Sound. Since 2025-03-26.
+    /// Audio. Since 2025-03-26.
     Audio(AudioContent),
     /// A resource to be read on demand. Since 2025-06-18.
     #[json(rename = "resource_link")]
@@ -22,7 +22,7 @@ pub enum ContentBlock {
 }
 
 impl ContentBlock {
-    /// Text.
+    /// Creates a text.
     pub fn text(text: impl Into<String>) -> ContentBlock {
         ContentBlock::Text(TextContent::new(text))
     }
@@ -32,7 +32,7 @@ impl ContentBlock {
         ContentBlock::Image(ImageContent::new(data, mime_type))
     }
 
-    /// Sound, from base64 text.
+    /// Creates audio, from base64 text.
     pub fn audio(data: impl Into<String>, mime_type: impl Into<String>) -> ContentBlock {
         ContentBlock::Audio(AudioContent::new(data, mime_type))
     }
@@ -84,7 +84,7 @@ pub struct TextContent {
 }
 
 impl TextContent {
-    /// Text without hints.
+    /// Creates a text without hints.
     pub fn new(text: impl Into<String>) -> TextContent {
         TextContent { text: text.into(), ..TextContent::default() }
     }
@@ -121,7 +121,7 @@ impl ImageContent {
     }
 }
 
-/// Sound.
+/// Audio.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct AudioContent {
     /// The bytes, in base64.
@@ -139,7 +139,7 @@ pub struct AudioContent {
 }
 
 impl AudioContent {
-    /// Sound without hints, from base64 text.
+    /// Creates audio without hints, from base64 text.
     pub fn new(data: impl Into<String>, mime_type: impl Into<String>) -> AudioContent {
         AudioContent { data: data.into(), mime_type: mime_type.into(), ..AudioContent::default() }
     }
@@ -160,14 +160,14 @@ pub struct EmbeddedResource {
     pub extra: Extra,
 }
 
-/// A model's wish to use a tool. Since 2025-11-25.
+/// A model's request to use a tool. Since 2025-11-25.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ToolUseContent {
-    /// Pairs the result with it.
+    /// The id, which the result repeats.
     pub id: String,
-    /// Which tool.
+    /// The name of the tool.
     pub name: String,
-    /// With what.
+    /// The arguments.
     pub input: JsonObject,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -180,13 +180,13 @@ pub struct ToolUseContent {
 /// The result of a tool that a model used. Since 2025-11-25.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ToolResultContent {
-    /// The wish it answers.
+    /// The id of the request.
     pub tool_use_id: String,
-    /// For the model.
+    /// The content for the model.
     pub content: Vec<ContentBlock>,
-    /// For programs.
+    /// The structured result, for programs.
     pub structured_content: Option<RawJson>,
-    /// Whether the tool failed.
+    /// True if the tool failed.
     pub is_error: Option<bool>,
     /// `_meta`.
     #[json(rename = "_meta")]

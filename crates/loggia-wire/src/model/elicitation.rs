@@ -66,7 +66,7 @@ pub struct ElicitUrlParams {
     pub message: String,
     /// The URL to open.
     pub url: String,
-    /// Names this elicitation in later messages; required in 2025-11-25 and in no other revision.
+    /// The id of this elicitation in later messages; required in 2025-11-25, absent in other revisions.
     pub elicitation_id: Option<String>,
     /// `_meta`. Until 2025-11-25.
     #[json(rename = "_meta")]
@@ -86,7 +86,7 @@ pub enum UrlMode {
 /// The fields of a form: a flat object of primitives.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ElicitSchema {
-    /// The dialect, where it is not the default. Since 2025-11-25.
+    /// The JSON Schema dialect, if it is not the default. Since 2025-11-25.
     #[json(rename = "$schema")]
     pub schema: Option<String>,
     /// `object`.
@@ -143,7 +143,7 @@ impl PrimitiveSchema {
     }
 }
 
-/// Reads a choice of several values, which must say what the values are.
+/// Reads a choice of several values. The schema must list the values.
 fn multi_enum(text: &[u8]) -> Result<MultiEnumSchema, DecodeError> {
     let field = MultiEnumSchema::from_json(text)?;
     match field.items.values.is_some() || field.items.any_of.is_some() {
@@ -164,9 +164,9 @@ macro_rules! field_schema {
             /// The type.
             #[json(rename = "type")]
             pub kind: $kind,
-            /// For the user.
+            /// The title, for the user.
             pub title: Option<String>,
-            /// For the user.
+            /// The description, for the user.
             pub description: Option<String>,
             $($(#[$field_attribute])* pub $field: $type,)*
             /// Unknown members.
@@ -197,13 +197,13 @@ ArrayType { Array } }
 field_schema! {
     /// A text field.
     StringSchema(StringType) {
-        /// Fewest characters.
+        /// The minimum number of characters.
         pub min_length: Option<u64>,
-        /// Most characters.
+        /// The maximum number of characters.
         pub max_length: Option<u64>,
         /// The format of the text.
         pub format: Option<StringFormat>,
-        /// The value that is filled in already. Since 2025-11-25.
+        /// The initial value. Since 2025-11-25.
         pub default: Option<String>,
     }
 }
@@ -211,13 +211,13 @@ field_schema! {
 /// The format of a text field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum StringFormat {
-    /// An address for mail.
+    /// An email address.
     Email,
     /// A URI.
     Uri,
-    /// A day.
+    /// A date.
     Date,
-    /// A moment.
+    /// A date and time.
     #[json(rename = "date-time")]
     DateTime,
 }
@@ -225,11 +225,11 @@ pub enum StringFormat {
 field_schema! {
     /// A number field.
     NumberSchema(NumberType) {
-        /// Least value.
+        /// The minimum.
         pub minimum: Option<serde_json::Number>,
-        /// Greatest value.
+        /// The maximum.
         pub maximum: Option<serde_json::Number>,
-        /// The value that is filled in already. Since 2025-11-25.
+        /// The initial value. Since 2025-11-25.
         pub default: Option<serde_json::Number>,
     }
 }
@@ -237,14 +237,14 @@ field_schema! {
 field_schema! {
     /// A yes-or-no field.
     BooleanSchema(BooleanType) {
-        /// The value that is filled in already.
+        /// The initial value.
         pub default: Option<bool>,
     }
 }
 
 field_schema! {
-    /// One of several values: untitled (`enum`), titled (`oneOf`, since 2025-11-25) or with the older titles (`enum` with
-    /// `enumNames`).
+    /// One of several values: without titles (`enum`), with titles (`oneOf`, since 2025-11-25) or with titles in the
+    /// older form (`enum` with `enumNames`).
     EnumSchema(StringType) {
         /// The values.
         #[json(rename = "enum")]
@@ -253,7 +253,7 @@ field_schema! {
         pub enum_names: Option<Vec<String>>,
         /// The values with their titles.
         pub one_of: Option<Vec<TitledValue>>,
-        /// The values that are chosen already. Since 2025-11-25.
+        /// The initial choice. Since 2025-11-25.
         pub default: Option<String>,
     }
 }
@@ -261,13 +261,13 @@ field_schema! {
 field_schema! {
     /// Some of several values.
     MultiEnumSchema(ArrayType) {
-        /// Fewest choices.
+        /// The minimum number of choices.
         pub min_items: Option<u64>,
-        /// Most choices.
+        /// The maximum number of choices.
         pub max_items: Option<u64>,
         /// The values.
         pub items: MultiEnumItems,
-        /// The values that are chosen already.
+        /// The initial choices.
         pub default: Option<Vec<String>>,
     }
 }
@@ -288,7 +288,7 @@ pub struct MultiEnumItems {
     pub extra: Extra,
 }
 
-/// A value and what the user sees for it.
+/// A value and the text that the user sees for it.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct TitledValue {
     /// The value.
@@ -304,11 +304,11 @@ pub struct TitledValue {
 /// The user's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum ElicitAction {
-    /// Agreed, and filled in the form.
+    /// The user agreed, and filled in the form.
     Accept,
-    /// Refused.
+    /// The user refused.
     Decline,
-    /// Closed it without a choice.
+    /// The user closed the form without a choice.
     Cancel,
 }
 
@@ -328,7 +328,7 @@ pub struct ElicitResult {
 }
 
 impl ElicitResult {
-    /// Agreed, with the form's values.
+    /// Creates the answer `accept` with the form's values.
     pub fn accept(content: JsonObject) -> ElicitResult {
         ElicitResult { content: Some(content), ..ElicitResult::without_content(ElicitAction::Accept) }
     }
@@ -338,12 +338,12 @@ impl ElicitResult {
         ElicitResult { action, content: None, meta: None, extra: Extra::new() }
     }
 
-    /// Refused.
+    /// Creates the answer `decline`.
     pub fn decline() -> ElicitResult {
         ElicitResult::without_content(ElicitAction::Decline)
     }
 
-    /// Closed without a choice.
+    /// Creates the answer `cancel`.
     pub fn cancel() -> ElicitResult {
         ElicitResult::without_content(ElicitAction::Cancel)
     }

@@ -10,11 +10,11 @@ use crate::method::Method;
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 #[json(write_with = "InputRequest::members", read_with = "InputRequest::read")]
 pub enum InputRequest {
-    /// Ask the user.
+    /// Asks the user.
     Elicit(Box<ElicitParams>),
-    /// Ask the client's model.
+    /// Asks the client's model.
     CreateMessage(Box<CreateMessageParams>),
-    /// Ask which folders matter.
+    /// Asks for the client's folders.
     ListRoots(ListRootsParams),
 }
 
@@ -72,14 +72,14 @@ impl InputRequest {
     }
 }
 
-/// Questions by the key their answers will carry.
+/// Questions by key. Each answer has the key of its question.
 pub type InputRequests = VecMap<String, InputRequest>;
 
-/// Answers by the key of their question. What shape an answer has follows from its question.
+/// Answers by the key of their question. The type of an answer depends on its question.
 pub type InputResponses = VecMap<String, RawJson>;
 
-/// The outcome "ask the client, then ask me again" (MRTR, "InputRequiredResult"). At least one of the two
-/// members is present.
+/// The outcome of a request that needs input of the client first (MRTR, "InputRequiredResult"). The client sends the
+/// request again with the answers. At least one of the two members is present.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct InputRequired {
     /// The requests to the client.

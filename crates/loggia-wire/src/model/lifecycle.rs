@@ -3,12 +3,12 @@
 use super::{CacheHints, ClientCapabilities, Extra, Icon, Meta, ServerCapabilities, setters};
 use crate::json::{FromJson, ToJson};
 
-/// A program that speaks MCP. Self-reported.
+/// The name and version of a client or server, as it reports them. Not verified.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct Implementation {
-    /// For programs.
+    /// The identifier, for programs.
     pub name: String,
-    /// For people. Since 2025-06-18.
+    /// The name, for display. Since 2025-06-18.
     pub title: Option<String>,
     /// Its version.
     pub version: String,
@@ -44,11 +44,11 @@ impl Implementation {
 /// Parameters of `initialize`. Until 2025-11-25.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct InitializeParams {
-    /// The revision the client wants, as it wrote it.
+    /// The revision that the client wants, as the client wrote it.
     pub protocol_version: String,
     /// The client's capabilities.
     pub capabilities: ClientCapabilities,
-    /// The program.
+    /// The name and version of the client.
     pub client_info: Implementation,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -65,7 +65,7 @@ pub struct InitializeResult {
     pub protocol_version: String,
     /// The server's capabilities.
     pub capabilities: ServerCapabilities,
-    /// The program.
+    /// The name and version of the server.
     pub server_info: Implementation,
     /// Instructions for the model.
     pub instructions: Option<String>,
@@ -80,13 +80,13 @@ pub struct InitializeResult {
 /// Result of `server/discover`. Since 2026-07-28.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct DiscoverResult {
-    /// The revisions the server speaks, as it wrote them.
+    /// The revisions that the server supports, as the server wrote them.
     pub supported_versions: Vec<String>,
     /// The server's capabilities.
     pub capabilities: ServerCapabilities,
     /// Instructions for the model.
     pub instructions: Option<String>,
-    /// `_meta`; among it who the server is.
+    /// `_meta`, with the name and version of the server.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Cache hints.

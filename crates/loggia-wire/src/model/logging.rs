@@ -21,7 +21,7 @@ pub enum LoggingLevel {
 /// Parameters of `logging/setLevel`. Until 2025-11-25.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct SetLevelParams {
-    /// The least severe messages wanted.
+    /// The least severity of the messages that the client wants.
     pub level: LoggingLevel,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -36,7 +36,7 @@ pub struct SetLevelParams {
 pub struct LogParams {
     /// The severity.
     pub level: LoggingLevel,
-    /// Which part speaks.
+    /// The name of the logger.
     pub logger: Option<String>,
     /// The message: any JSON.
     pub data: RawJson,

@@ -48,7 +48,7 @@ pub type Meta = JsonObject;
 /// Members that no revision names.
 pub type Extra = JsonObject;
 
-/// Makes a constructor argument of `impl Into<Option<…>>`-free builders: sets one optional member.
+/// Makes methods of a builder that each set one optional member.
 macro_rules! setters {
     ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {
         $($(#[$doc])*

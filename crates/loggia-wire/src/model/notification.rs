@@ -6,7 +6,7 @@ use crate::json::RawJson;
 use crate::json::{FromJson, ToJson};
 use crate::method::Method;
 
-/// Names the request that progress belongs to: a string or an integer.
+/// The token of a request that progress notifications name: a string or an integer.
 pub type ProgressToken = Id;
 
 /// Parameters of `notifications/progress`.
@@ -14,11 +14,11 @@ pub type ProgressToken = Id;
 pub struct ProgressParams {
     /// The request's token.
     pub progress_token: ProgressToken,
-    /// The progress so far; grows with every notification.
+    /// The progress; it grows with every notification.
     pub progress: f64,
     /// The progress at the end, if known.
     pub total: Option<f64>,
-    /// For the user. Since 2025-03-26.
+    /// A message for the user. Since 2025-03-26.
     pub message: Option<String>,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -31,9 +31,10 @@ pub struct ProgressParams {
 /// Parameters of `notifications/cancelled`.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct CancelledParams {
-    /// The request that is no longer wanted. May be absent only where 2025-11-25 cancels a task; a cancellation without it is not sent.
+    /// The request to cancel. It may be absent only in 2025-11-25, to cancel a task; a cancellation without it is not
+    /// sent.
     pub request_id: Option<Id>,
-    /// For logs.
+    /// The reason, for logs.
     pub reason: Option<String>,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -44,7 +45,7 @@ pub struct CancelledParams {
 }
 
 impl CancelledParams {
-    /// The request `id` is no longer wanted.
+    /// Creates the params that cancel the request `id`.
     pub fn new(id: Id, reason: Option<String>) -> CancelledParams {
         CancelledParams { request_id: Some(id), reason, meta: None, extra: Extra::new() }
     }
@@ -53,7 +54,7 @@ impl CancelledParams {
 /// Parameters of `notifications/resources/updated`.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ResourceUpdatedParams {
-    /// Which resource.
+    /// The URI of the resource.
     pub uri: String,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -63,10 +64,10 @@ pub struct ResourceUpdatedParams {
     pub extra: Extra,
 }
 
-/// Parameters of `notifications/elicitation/complete`. In 2025-11-25 alone.
+/// Parameters of `notifications/elicitation/complete`. Only in 2025-11-25.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ElicitationCompleteParams {
-    /// Which elicitation.
+    /// The id of the elicitation.
     pub elicitation_id: String,
     /// Unknown members.
     #[json(flatten)]
@@ -78,7 +79,7 @@ pub struct ElicitationCompleteParams {
 pub struct SubscriptionsAcknowledgedParams {
     /// The notifications that the server will send.
     pub notifications: SubscriptionFilter,
-    /// `_meta`; among it the subscription's id.
+    /// `_meta`, with the subscription's id.
     #[json(rename = "_meta")]
     pub meta: Option<Meta>,
     /// Unknown members.
@@ -86,7 +87,7 @@ pub struct SubscriptionsAcknowledgedParams {
     pub extra: Extra,
 }
 
-/// Parameters of a notification that says nothing more.
+/// Parameters of a notification without members of its own.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct EmptyParams {
     /// `_meta`.
@@ -110,7 +111,7 @@ pub enum ServerNotification {
     PromptsListChanged(EmptyParams),
     ElicitationComplete(ElicitationCompleteParams),
     SubscriptionsAcknowledged(SubscriptionsAcknowledgedParams),
-    /// One that no revision defines.
+    /// A notification that no revision defines.
     Custom {
         method: Method,
         params: Option<RawJson>,
@@ -143,7 +144,7 @@ pub enum ClientNotification {
     RootsListChanged(EmptyParams),
     Cancelled(CancelledParams),
     Progress(ProgressParams),
-    /// One that no revision defines.
+    /// A notification that no revision defines.
     Custom {
         method: Method,
         params: Option<RawJson>,

@@ -52,7 +52,7 @@ macro_rules! list_result {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
         pub struct $name {
-            /// This page.
+            /// The entries of this page.
             pub $member: Vec<$item>,
             /// The position of the next page; absent on the last page.
             pub next_cursor: Option<String>,

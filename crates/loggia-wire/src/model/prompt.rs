@@ -7,9 +7,9 @@ use crate::json::{FromJson, ToJson};
 /// A prompt that can be rendered.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct Prompt {
-    /// For programs.
+    /// The identifier, for programs.
     pub name: String,
-    /// For people. Since 2025-06-18.
+    /// The name, for display. Since 2025-06-18.
     pub title: Option<String>,
     /// A description of the messages.
     pub description: Option<String>,
@@ -44,13 +44,13 @@ impl Prompt {
 /// One argument of a prompt.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct PromptArgument {
-    /// For programs.
+    /// The identifier, for programs.
     pub name: String,
-    /// For people. Since 2025-06-18.
+    /// The name, for display. Since 2025-06-18.
     pub title: Option<String>,
     /// A description.
     pub description: Option<String>,
-    /// Whether it must be given.
+    /// True if it is required.
     pub required: Option<bool>,
     /// Unknown members.
     #[json(flatten)]
@@ -60,13 +60,13 @@ pub struct PromptArgument {
 /// Parameters of `prompts/get`.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct GetPromptParams {
-    /// Which prompt.
+    /// The name of the prompt.
     pub name: String,
-    /// With what.
+    /// The arguments.
     pub arguments: Option<VecMap<String, String>>,
-    /// Answers to the questions of the round before. Since 2026-07-28.
+    /// Answers to the questions of the previous round. Since 2026-07-28.
     pub input_responses: Option<InputResponses>,
-    /// The state of the round before. Since 2026-07-28.
+    /// The state of the previous round. Since 2026-07-28.
     pub request_state: Option<String>,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -104,12 +104,12 @@ pub struct PromptMessage {
 }
 
 impl PromptMessage {
-    /// The user says `content`.
+    /// Creates a message of the user.
     pub fn user(content: impl Into<ContentBlock>) -> PromptMessage {
         PromptMessage { role: Role::User, content: content.into(), extra: Extra::new() }
     }
 
-    /// The model says `content`.
+    /// Creates a message of the model.
     pub fn assistant(content: impl Into<ContentBlock>) -> PromptMessage {
         PromptMessage { role: Role::Assistant, content: content.into(), extra: Extra::new() }
     }

@@ -8,13 +8,13 @@ use crate::json::{DecodeError, Fields, FieldsMut, FromJson, JsonRef, ObjectReade
 pub struct Resource {
     /// The URI.
     pub uri: String,
-    /// For programs.
+    /// The identifier, for programs.
     pub name: String,
-    /// For people. Since 2025-06-18.
+    /// The name, for display. Since 2025-06-18.
     pub title: Option<String>,
     /// A description.
     pub description: Option<String>,
-    /// Its type.
+    /// Its MIME type.
     pub mime_type: Option<String>,
     /// Pictures. Since 2025-11-25.
     pub icons: Option<Vec<Icon>>,
@@ -50,18 +50,18 @@ impl Resource {
     }
 }
 
-/// A family of resources (RFC 6570).
+/// A template of URIs (RFC 6570): each URI that it matches is a resource.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ResourceTemplate {
     /// The URI template.
     pub uri_template: String,
-    /// For programs.
+    /// The identifier, for programs.
     pub name: String,
-    /// For people. Since 2025-06-18.
+    /// The name, for display. Since 2025-06-18.
     pub title: Option<String>,
     /// A description.
     pub description: Option<String>,
-    /// Their type, where all have the same.
+    /// The MIME type, if all resources have the same.
     pub mime_type: Option<String>,
     /// Pictures. Since 2025-11-25.
     pub icons: Option<Vec<Icon>>,
@@ -101,7 +101,7 @@ impl ResourceTemplate {
 pub struct ResourceContents {
     /// The URI.
     pub uri: String,
-    /// Its type.
+    /// Its MIME type.
     pub mime_type: Option<String>,
     /// The text or the bytes.
     pub body: ResourceBody,
@@ -127,7 +127,7 @@ impl Default for ResourceBody {
 }
 
 impl ResourceContents {
-    /// Text.
+    /// Creates contents from text.
     pub fn text(uri: impl Into<String>, text: impl Into<String>) -> ResourceContents {
         ResourceContents {
             uri: uri.into(),
@@ -136,7 +136,7 @@ impl ResourceContents {
         }
     }
 
-    /// Bytes, from base64 text.
+    /// Creates contents from bytes in base64.
     pub fn blob(uri: impl Into<String>, blob: impl Into<String>) -> ResourceContents {
         ResourceContents {
             uri: uri.into(),
@@ -166,7 +166,7 @@ impl ResourceContents {
         JsonRef::Object(self)
     }
 
-    /// Reads contents. If both text and bytes are there, the text counts, and the bytes are an unknown member.
+    /// Reads contents. If both text and bytes are present, the text is used, and the bytes become an unknown member.
     fn read(text: &[u8]) -> Result<ResourceContents, DecodeError> {
         let members = RawObject::of_text(text)?;
         let has = |name| members.raw(name).is_some_and(|text| text != b"null");
@@ -213,9 +213,9 @@ impl FieldsMut for ResourceContents {
 pub struct ReadResourceParams {
     /// The URI to read.
     pub uri: String,
-    /// Answers to the questions of the round before. Since 2026-07-28.
+    /// Answers to the questions of the previous round. Since 2026-07-28.
     pub input_responses: Option<InputResponses>,
-    /// The state of the round before. Since 2026-07-28.
+    /// The state of the previous round. Since 2026-07-28.
     pub request_state: Option<String>,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -244,7 +244,7 @@ pub struct ReadResourceResult {
 /// Parameters of `resources/subscribe` and `resources/unsubscribe`. Until 2025-11-25.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct SubscribeParams {
-    /// Which resource.
+    /// The URI of the resource.
     pub uri: String,
     /// `_meta`.
     #[json(rename = "_meta")]

@@ -22,11 +22,12 @@ pub enum ServerResult {
     ListPrompts(ListPromptsResult),
     GetPrompt(GetPromptResult),
     Complete(CompleteResult),
-    /// Ask the client first.
+    /// The request needs input of the client first.
     InputRequired(InputRequired),
-    /// Nothing to say: `ping`, `logging/setLevel`, `resources/subscribe`, the end of `subscriptions/listen`.
+    /// A result without data: of `ping`, `logging/setLevel`, `resources/subscribe`, and the end of
+    /// `subscriptions/listen`.
     Empty(EmptyResult),
-    /// A result that no revision defines, sent as it is.
+    /// A result that no revision defines; it is sent unchanged.
     Custom(RawJson),
 }
 

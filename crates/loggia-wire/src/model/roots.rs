@@ -1,4 +1,4 @@
-//! Folders that a client says matter.
+//! Roots: the folders that a client gives to its servers.
 
 use super::{Extra, Meta};
 use crate::json::{FromJson, ToJson};
@@ -21,7 +21,7 @@ pub struct ListRootsResult {
 pub struct Root {
     /// A `file://` URI.
     pub uri: String,
-    /// For people.
+    /// The name, for display.
     pub name: Option<String>,
     /// `_meta`. Since 2025-06-18.
     #[json(rename = "_meta")]

@@ -11,23 +11,23 @@ use crate::json::{DecodeError, FromJson, ToJson};
 pub struct CreateMessageParams {
     /// The conversation so far.
     pub messages: Vec<SamplingMessage>,
-    /// Which model would be good.
+    /// Preferences for the choice of the model.
     pub model_preferences: Option<ModelPreferences>,
     /// The system prompt.
     pub system_prompt: Option<String>,
-    /// Whose context to add.
+    /// The servers whose context the client should add.
     pub include_context: Option<IncludeContext>,
     /// The sampling temperature.
     pub temperature: Option<f64>,
-    /// Most tokens.
+    /// The maximum number of tokens.
     pub max_tokens: i64,
-    /// Texts that end the answer.
+    /// Texts that end the output.
     pub stop_sequences: Option<Vec<String>>,
-    /// For the model's provider.
+    /// Data for the model's provider.
     pub metadata: Option<JsonObject>,
     /// The tools that the model may use. Since 2025-11-25.
     pub tools: Option<Vec<Tool>>,
-    /// Whether it must. Since 2025-11-25.
+    /// The use of tools by the model. Since 2025-11-25.
     pub tool_choice: Option<ToolChoice>,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -48,18 +48,18 @@ impl CreateMessageParams {
     }
 }
 
-/// Whose context to add.
+/// The servers whose context the client should add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum IncludeContext {
     /// No context.
     None,
-    /// The asking server's.
+    /// The context of the server that asks.
     ThisServer,
-    /// Every server's.
+    /// The context of all servers.
     AllServers,
 }
 
-/// Whether a model uses tools. Since 2025-11-25.
+/// The use of tools by the model. Since 2025-11-25.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ToolChoice {
     /// The mode.
@@ -69,27 +69,27 @@ pub struct ToolChoice {
     pub extra: Extra,
 }
 
-/// Use of tools by the model.
+/// The use of tools by the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToJson, FromJson)]
 pub enum ToolChoiceMode {
-    /// As it likes.
+    /// The model decides.
     Auto,
-    /// At least one.
+    /// The model must use at least one tool.
     Required,
-    /// None.
+    /// The model must not use tools.
     None,
 }
 
-/// Which model would be good.
+/// Preferences for the choice of the model.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ModelPreferences {
-    /// Names, the first that matches.
+    /// Names of models; the first one that matches is used.
     pub hints: Option<Vec<ModelHint>>,
-    /// From 0 to 1.
+    /// The importance of a low cost, from 0 to 1.
     pub cost_priority: Option<f64>,
-    /// From 0 to 1.
+    /// The importance of speed, from 0 to 1.
     pub speed_priority: Option<f64>,
-    /// From 0 to 1.
+    /// The importance of intelligence, from 0 to 1.
     pub intelligence_priority: Option<f64>,
     /// Unknown members.
     #[json(flatten)]
@@ -99,7 +99,7 @@ pub struct ModelPreferences {
 /// A model by a part of its name.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ModelHint {
-    /// The part.
+    /// A part of the name.
     pub name: Option<String>,
     /// Unknown members.
     #[json(flatten)]
@@ -122,12 +122,12 @@ pub struct SamplingMessage {
 }
 
 impl SamplingMessage {
-    /// The user says `text`.
+    /// Creates a message of the user.
     pub fn user(text: impl Into<String>) -> SamplingMessage {
         SamplingMessage::new(Role::User, SamplingContentBlock::Text(TextContent::new(text)))
     }
 
-    /// The model says `text`.
+    /// Creates a message of the model.
     pub fn assistant(text: impl Into<String>) -> SamplingMessage {
         SamplingMessage::new(Role::Assistant, SamplingContentBlock::Text(TextContent::new(text)))
     }
@@ -142,9 +142,9 @@ impl SamplingMessage {
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 #[json(read_with = "SamplingContent::read")]
 pub enum SamplingContent {
-    /// One.
+    /// One block.
     One(SamplingContentBlock),
-    /// Several.
+    /// Several blocks.
     Many(Vec<SamplingContentBlock>),
 }
 
@@ -190,9 +190,9 @@ pub enum SamplingContentBlock {
     Text(TextContent),
     /// A picture.
     Image(ImageContent),
-    /// Sound. Since 2025-03-26.
+    /// Audio. Since 2025-03-26.
     Audio(AudioContent),
-    /// The model's wish to use a tool. Since 2025-11-25.
+    /// A request of the model to use a tool. Since 2025-11-25.
     #[json(rename = "tool_use")]
     ToolUse(ToolUseContent),
     /// The result of a tool. Since 2025-11-25.
@@ -203,13 +203,14 @@ pub enum SamplingContentBlock {
 /// Result of `sampling/createMessage`.
 #[derive(Debug, Clone, PartialEq, ToJson, FromJson)]
 pub struct CreateMessageResult {
-    /// The speaker: the model.
+    /// The speaker, which is the model.
     pub role: Role,
     /// The content.
     pub content: SamplingContent,
-    /// Which model.
+    /// The name of the model.
     pub model: String,
-    /// Why it stopped: `endTurn`, `stopSequence`, `maxTokens`, `toolUse`, or the provider's own word.
+    /// The reason why the model stopped: `endTurn`, `stopSequence`, `maxTokens`, `toolUse`, or a word of the
+    /// provider.
     pub stop_reason: Option<String>,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -220,7 +221,7 @@ pub struct CreateMessageResult {
 }
 
 impl CreateMessageResult {
-    /// The model `model` says `text` and ends its turn.
+    /// Creates a result in which the model `model` says `text` and ends its turn.
     pub fn text(model: impl Into<String>, text: impl Into<String>) -> CreateMessageResult {
         CreateMessageResult {
             role: Role::Assistant,

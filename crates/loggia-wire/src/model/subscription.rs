@@ -1,4 +1,4 @@
-//! Which changes a client wants to hear of. Since 2026-07-28.
+//! The kinds of changes that a client wants notifications about. Since 2026-07-28.
 
 use super::{Extra, Meta};
 use crate::json::{FromJson, ToJson};
@@ -16,16 +16,16 @@ pub struct ListenParams {
     pub extra: Extra,
 }
 
-/// Kinds of changes. What is absent is not wanted.
+/// Kinds of changes. The client does not want kinds that are absent.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct SubscriptionFilter {
-    /// The list of tools.
+    /// Changes of the list of tools.
     pub tools_list_changed: Option<bool>,
-    /// The list of prompts.
+    /// Changes of the list of prompts.
     pub prompts_list_changed: Option<bool>,
-    /// The list of resources.
+    /// Changes of the list of resources.
     pub resources_list_changed: Option<bool>,
-    /// The resources at these URIs.
+    /// Changes of the resources at these URIs.
     pub resource_subscriptions: Option<Vec<String>>,
     /// Unknown members.
     #[json(flatten)]

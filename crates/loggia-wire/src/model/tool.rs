@@ -6,17 +6,17 @@ use super::{ContentBlock, Extra, Icon, InputResponses, JsonObject, Meta, setters
 use crate::json::RawJson;
 use crate::json::{FromJson, ToJson};
 
-/// A JSON Schema that is an object. Shared, because every list sends it again.
+/// A JSON Schema that is an object. It is shared, because it is sent with every list.
 pub type Schema = Arc<JsonObject>;
 
 /// A tool that can be called.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct Tool {
-    /// For programs.
+    /// The identifier, for programs.
     pub name: String,
-    /// For people. Since 2025-06-18.
+    /// The name, for display. Since 2025-06-18.
     pub title: Option<String>,
-    /// For the model.
+    /// The description, for the model.
     pub description: Option<String>,
     /// The schema of the arguments. Its root is of type `object`.
     pub input_schema: Schema,
@@ -35,7 +35,7 @@ pub struct Tool {
 }
 
 impl Tool {
-    /// Creates a tool that takes what `input_schema` describes.
+    /// Creates a tool with the arguments that `input_schema` describes.
     pub fn new(name: impl Into<String>, input_schema: impl Into<Schema>) -> Tool {
         Tool { name: name.into(), input_schema: input_schema.into(), ..Tool::default() }
     }
@@ -45,7 +45,7 @@ impl Tool {
         title: String;
         /// Sets the description.
         description: String;
-        /// Sets what the structured result looks like.
+        /// Sets the schema of the structured result.
         output_schema: Schema;
         /// Sets the hints.
         annotations: ToolAnnotations;
@@ -59,15 +59,15 @@ impl Tool {
 /// Hints about a tool. A client must not trust them unless it trusts the server.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct ToolAnnotations {
-    /// For people.
+    /// The name, for display.
     pub title: Option<String>,
-    /// It changes nothing.
+    /// The tool changes nothing.
     pub read_only_hint: Option<bool>,
-    /// It may destroy something.
+    /// The tool may destroy data.
     pub destructive_hint: Option<bool>,
-    /// Calling it again with the same arguments changes nothing more.
+    /// Further calls with the same arguments have no further effect.
     pub idempotent_hint: Option<bool>,
-    /// It reaches beyond what it knows: the web, say.
+    /// The tool interacts with systems outside, for example the web.
     pub open_world_hint: Option<bool>,
     /// Unknown members.
     #[json(flatten)]
@@ -77,13 +77,13 @@ pub struct ToolAnnotations {
 /// Parameters of `tools/call`.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct CallToolParams {
-    /// Which tool.
+    /// The name of the tool.
     pub name: String,
-    /// With what, in the order and spelling of the caller.
+    /// The arguments, in the order and spelling of the caller.
     pub arguments: Option<JsonObject>,
-    /// Answers to the questions of the round before. Since 2026-07-28.
+    /// Answers to the questions of the previous round. Since 2026-07-28.
     pub input_responses: Option<InputResponses>,
-    /// The state of the round before. Since 2026-07-28.
+    /// The state of the previous round. Since 2026-07-28.
     pub request_state: Option<String>,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -96,12 +96,12 @@ pub struct CallToolParams {
 /// Result of `tools/call`.
 #[derive(Debug, Clone, PartialEq, Default, ToJson, FromJson)]
 pub struct CallToolResult {
-    /// For the model.
+    /// The content for the model.
     #[json(default)]
     pub content: Vec<ContentBlock>,
-    /// For programs: any JSON (an object before 2026-07-28). Since 2025-06-18.
+    /// The structured result, for programs: any JSON (an object before 2026-07-28). Since 2025-06-18.
     pub structured_content: Option<RawJson>,
-    /// Whether the tool failed. The content then tells the model why.
+    /// True if the tool failed. The content then tells the model the reason.
     pub is_error: Option<bool>,
     /// `_meta`.
     #[json(rename = "_meta")]
@@ -111,19 +111,19 @@ pub struct CallToolResult {
     pub extra: Extra,
 }
 
-/// A result without content is read as one with none.
+/// A result without `content` is read as one with empty content.
 impl CallToolResult {
     /// Returns one text.
     pub fn text(text: impl Into<String>) -> CallToolResult {
         CallToolResult { content: vec![ContentBlock::text(text)], ..CallToolResult::default() }
     }
 
-    /// Creates a failure that the model should read.
+    /// Creates a failure with a text for the model.
     pub fn error(text: impl Into<String>) -> CallToolResult {
         CallToolResult { is_error: Some(true), ..CallToolResult::text(text) }
     }
 
-    /// Creates a value for programs, and the same as text for models.
+    /// Creates a structured result for programs, and a copy of it as text for the model.
     pub fn structured(value: impl ToJson) -> CallToolResult {
         let value = RawJson::of(&value);
         let text = value.to_string();
