@@ -1,8 +1,8 @@
-//! The clock of the hub. It is the runtime's, which tests can stop.
+//! The clock of the hub: the clock of the tokio runtime, which tests can pause.
 
 use std::time::Instant;
 
-/// Returns the time of the runtime's clock, which tests can stop.
+/// Returns the time of the runtime's clock.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

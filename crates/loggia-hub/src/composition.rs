@@ -1,7 +1,7 @@
-//! The snapshot that every request reads: the connectors of the hub, and the routes that were made of their lists.
+//! The snapshot that every request reads: the connectors of the hub, and the routes that were built from their lists.
 //!
-//! Invariant: the routes and the connectors are of one moment, so an index in a route is valid in its composition
-//! alone.
+//! Invariant: routes and connectors are of the same moment. An index in a route is valid only in the composition of
+//! the route.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(crate) struct ComponentTarget {
 }
 
 impl Composition {
-    /// Makes the routes of `providers` from their common lists.
+    /// Creates a composition: builds the routes of `providers` from their common lists.
     pub(crate) fn new(
         providers: Arc<ProviderList>,
         identity: &Implementation,
@@ -46,7 +46,7 @@ impl Composition {
         Some(ComponentTarget { handle: self.handle(*connector).clone(), name: name.clone() })
     }
 
-    /// Returns the connector at the index of a route.
+    /// Returns the connector with the index of a route.
     pub(crate) fn handle(&self, connector: usize) -> &Arc<ConnectorHandle> {
         &self.providers.at(connector).handle
     }

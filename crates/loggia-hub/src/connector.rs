@@ -1,5 +1,5 @@
-//! The description of a connector that the hub is given. The hub does not know the command, URL or secrets of a
-//! connector: a [`Source`] opens a connection each time that one is needed.
+//! The description of a connector, which the program gives to the hub. The hub does not know the command, URL or
+//! secrets of a connector: a [`Source`] opens each connection.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use loggia::Service;
 use loggia::client::{Client, ClientBuilder};
 use loggia::service::{BoxFuture, Principal};
 
-/// One connector: how it is reached, and how its components are exposed.
+/// One connector: how to connect to it, and how its components are exposed.
 #[derive(Clone)]
 pub struct Connector {
     pub(crate) settings: UpstreamSettings,
     pub(crate) exposure: Exposure,
 }
 
-/// The settings that decide how a connector is reached. Two connectors with the same settings share one connection
-/// over a change of the hub's connectors.
+/// The settings for connecting to a connector. When the connectors of the hub change, a connector with the same
+/// settings keeps its connection.
 #[derive(Clone)]
 pub(crate) struct UpstreamSettings {
     pub(crate) name: String,
@@ -34,12 +34,12 @@ pub(crate) struct UpstreamSettings {
     pub(crate) redact: Arc<dyn Fn(&str) -> String + Send + Sync>,
 }
 
-/// The names and filters under which the components of a connector are exposed. They can change while the connection
-/// stays.
+/// The names and filters under which the components of a connector are exposed. A change of them does not affect the
+/// connection.
 #[derive(Clone)]
 pub(crate) struct Exposure {
     pub(crate) prefix: Arc<str>,
-    /// Lists names without the prefix, as far as they are free.
+    /// Lists names without the prefix, unless they begin with the prefix of another connector.
     pub(crate) unprefixed: bool,
     pub(crate) filter: ToolFilter,
     pub(crate) renames: RenameMap,
@@ -48,25 +48,25 @@ pub(crate) struct Exposure {
 
 /// Opens connections to one upstream.
 pub trait Source: Send + Sync + 'static {
-    /// Opens a connection. `client` is set up as the hub needs it; what is particular to the upstream (a
-    /// header, a fixed revision) is added to it here. Dropping the future gives the attempt up.
+    /// Opens a connection. `client` has the settings of the hub; the source adds those of the upstream (a header, a
+    /// fixed revision). Dropping the future cancels the attempt.
     fn open(&self, client: ClientBuilder) -> BoxFuture<'_, loggia::Result<Opened>>;
 }
 
-/// Opens connections in the name of people, each with what that person was given at the upstream.
+/// Opens connections in the name of single users, each with the user's own credential for the upstream.
 pub trait People: Send + Sync + 'static {
-    /// Identifies the user: one text for one user, whichever provider they signed in with.
+    /// Returns the identity of a user. One user has one identity, at every provider.
     fn person(&self, principal: &Principal) -> String;
 
-    /// Opens a connection in the name of a user. `None` if they have to sign in first.
+    /// Opens a connection in the name of a user. `None` if the user has to sign in first.
     fn open<'a>(
         &'a self,
         client: ClientBuilder,
         person: &'a str,
     ) -> BoxFuture<'a, loggia::Result<Option<Opened>>>;
 
-    /// Returns the URL of a page where the user signs in. The program that serves the page makes sure that this
-    /// person opens it, and calls [`Hub::signed_in`](crate::Hub::signed_in).
+    /// Returns the URL of a page at which the user signs in. The program that serves the page checks that this user
+    /// opens it, and calls [`Hub::signed_in`](crate::Hub::signed_in).
     fn sign_in_url<'a>(&'a self, person: &'a str) -> BoxFuture<'a, loggia::Result<String>>;
 }
 
@@ -79,11 +79,11 @@ where
     }
 }
 
-/// An open upstream.
+/// An open connection.
 pub enum Opened {
-    /// A server in another process or on another machine.
+    /// To a server in another process or on another machine.
     Client(Client),
-    /// A server in this process.
+    /// To a server in this process.
     Service(Arc<dyn Service>),
 }
 
@@ -119,14 +119,14 @@ impl Connector {
         &self.settings.name
     }
 
-    /// Creates a server of this process, always up.
+    /// Creates a connector for a server in this process, which is always up.
     pub fn builtin(name: impl Into<String>, service: Arc<dyn Service>) -> Connector {
         Connector::new(name, BuiltinSource(service)).kind("builtin")
     }
 
-    /// Sets another prefix than the name. With an empty one, tools and prompts keep the names that the connector
-    /// gives them, unless a name begins with the prefix of another connector: then it gets the connector's name as
-    /// its prefix. One connector of a hub may have an empty prefix.
+    /// Sets another prefix than the name. With an empty prefix, tools and prompts keep their own names. Only a name
+    /// that begins with the prefix of another connector gets the connector's name as its prefix. At most one
+    /// connector of a hub may have an empty prefix.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Connector {
         let prefix = prefix.into();
         self.exposure.unprefixed = prefix.is_empty();
@@ -135,7 +135,7 @@ impl Connector {
         self
     }
 
-    /// Sets the kind of connector that users are shown.
+    /// Sets the kind of the connector, for display.
     pub fn kind(mut self, kind: impl Into<String>) -> Connector {
         self.settings.kind = kind.into();
         self
@@ -147,8 +147,8 @@ impl Connector {
         self
     }
 
-    /// Exposes the tool `name` as `exposed_name`, before the prefix is added. Another tool that the connector itself
-    /// calls `exposed_name` is hidden.
+    /// Exposes the tool `name` as `exposed_name`, before the prefix is added. If the connector has another tool with
+    /// the name `exposed_name`, that tool is hidden.
     pub fn rename_tool(mut self, name: impl Into<String>, exposed_name: impl Into<String>) -> Connector {
         self.exposure.renames.add(ComponentKind::Tool, name.into(), exposed_name.into());
         self
@@ -160,21 +160,21 @@ impl Connector {
         self
     }
 
-    /// Adds a transform of names. It sees the names that the filter, the renames and earlier transforms left; the
-    /// prefix is added after it.
+    /// Adds a transform of names. It is applied after the filter, the renames and earlier transforms, and before the
+    /// prefix.
     pub fn transform(mut self, transform: impl Transform) -> Connector {
         self.exposure.transforms.push(Arc::new(transform));
         self
     }
 
-    /// Sets the time that it may be silent during a request.
+    /// Sets the time that the server may be silent during a request.
     pub fn timeout(mut self, timeout: Option<Duration>) -> Connector {
         self.settings.timeout = timeout;
         self
     }
 
-    /// States that opening a connection starts a process. Such starts are paced, and have
-    /// [a limit of their own](Connector::start_timeout). False unless said otherwise.
+    /// Declares that opening a connection starts a process. The number of such starts at the same time is limited,
+    /// and they have [a time limit of their own](Connector::start_timeout). False by default.
     pub fn starts_process(mut self, starts: bool) -> Connector {
         self.settings.starts_process = starts;
         self
@@ -186,38 +186,38 @@ impl Connector {
         self
     }
 
-    /// Identifies how it is reached, without secrets: a digest of its configuration. Its lists are remembered
-    /// over a restart only under the same fingerprint, and not at all without one.
+    /// Sets the fingerprint of the server: a digest of its configuration, without secrets. Lists of an earlier run
+    /// are used only if the fingerprint is the same. Without a fingerprint no lists are remembered.
     pub fn fingerprint(mut self, fingerprint: impl Into<String>) -> Connector {
         self.settings.fingerprint = Some(fingerprint.into());
         self
     }
 
-    /// Identifies everything about how it is reached, secrets included: a keyed digest of its configuration. When the
-    /// connectors of a hub change, one of the same name and revision keeps its connection, process and lists. Without a
-    /// revision only a clone of the same connector does.
+    /// Sets the revision of the configuration: a keyed digest of all settings for connecting, with secrets. When the
+    /// connectors of a hub change, a connector with the same name and revision keeps its connection, process and
+    /// lists. Without a revision, only a clone of the connector keeps them.
     pub fn revision(mut self, revision: impl Into<String>) -> Connector {
         self.settings.revision = Some(revision.into());
         self
     }
 
-    /// States that all requests share one channel (stdio, sockets). There a legacy server does not say to
-    /// which request a question of its belongs, so that one is not passed on while requests of different
-    /// people run. True unless said otherwise.
+    /// Declares whether all requests share one channel (stdio, sockets). On a shared channel, a legacy server does
+    /// not say to which request its question belongs. So the question is refused while requests of different users
+    /// run. True by default.
     pub fn shared_channel(mut self, shared: bool) -> Connector {
         self.settings.shared_channel = shared;
         self
     }
 
-    /// Rewrites the reason of a failure before it is kept, shown or logged: to take secrets out of it that the
-    /// program or the server behind it repeats. It stays as it is by default.
+    /// Sets a function that rewrites the reason of a failure before it is stored, shown or logged. It removes secrets
+    /// that the program or the server repeats. By default, reasons are unchanged.
     pub fn redact(mut self, redact: impl Fn(&str) -> String + Send + Sync + 'static) -> Connector {
         self.settings.redact = Arc::new(redact);
         self
     }
 
-    /// Opens a connection for each user, and no common one: the source is not used. Each user sees the lists of their
-    /// own connection, and a tool to sign in.
+    /// Opens a connection for each user instead of a common one; the source is not used. Each user sees the lists of
+    /// the own connection, and a tool for signing in.
     pub fn people(mut self, people: Arc<dyn People>) -> Connector {
         self.settings.people = Some(people);
         self
@@ -225,12 +225,12 @@ impl Connector {
 }
 
 impl UpstreamSettings {
-    /// Returns the fingerprint under which its lists are remembered. Lists that differ from user to user are not.
+    /// Returns the fingerprint under which its lists are remembered; `None` if its lists differ by user.
     pub(crate) fn remembered_as(&self) -> Option<&str> {
         self.fingerprint.as_deref().filter(|_| self.people.is_none())
     }
 
-    /// Returns whether a connection that was opened with these settings serves `other` as well.
+    /// Returns whether a connection that was opened with these settings can also be used with the settings `other`.
     pub(crate) fn is_same(&self, other: &UpstreamSettings) -> bool {
         let plain = |settings: &UpstreamSettings| {
             let UpstreamSettings { timeout, start_timeout, starts_process, shared_channel, .. } = settings;

@@ -23,41 +23,41 @@ use crate::wanted_resources::WantedResources;
 /// Messages from requests to a connector's supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SupervisorHint {
-    /// A request failed as if the connection were gone.
+    /// A request failed, and the connection may be closed.
     Suspect,
-    /// A client asked for lists that are old.
+    /// A client asked for lists, and the known ones are old.
     Stale,
 }
 
-/// One connector while the hub runs. Every request that it processes keeps it: when the last of them lets go of a
-/// connector that was removed, it is dropped.
+/// One connector while the hub runs. Every running request holds a reference. When a connector was removed and its
+/// last request ends, it is dropped.
 pub(crate) struct ConnectorHandle {
     pub(crate) settings: UpstreamSettings,
-    /// The connections of single users, where each user has one.
+    /// The connections of single users, if each user has one.
     pub(crate) own: Option<Arc<UserConnections>>,
     pub(crate) counts: CallCounts,
     pub(crate) error_output: Arc<ErrorOutput>,
-    /// The slot in which its requests and results are counted.
+    /// The slot that counts its requests and results.
     pub(crate) slot: ShareSlot,
     /// The resources that clients subscribe to.
     pub(crate) wanted: Arc<WantedResources>,
     link: ArcSwapOption<Upstream>,
     lists: ArcSwapOption<ListSnapshot>,
-    /// The lists of the last connection once they are no longer shown: their URIs stay its own.
+    /// The lists of the last connection, when they are no longer shown: their URIs still belong to the connector.
     forgotten: ArcSwapOption<ListSnapshot>,
     status: watch::Sender<ConnectorStatus>,
     hints: mpsc::Sender<SupervisorHint>,
-    /// True if it joined a hub that ran already.
+    /// True if the connector was added to a running hub.
     joined_later: bool,
     retirement: OnceLock<Retirement>,
 }
 
-/// The state that a new handle begins with.
+/// The initial state of a handle.
 pub(crate) struct HandleStart {
-    /// The connections of single users, where each user has one.
+    /// The connections of single users, if each user has one.
     pub(crate) own: Option<Arc<UserConnections>>,
     pub(crate) slot: ShareSlot,
-    /// Lists to show until it is connected.
+    /// The lists that are shown until it is connected.
     pub(crate) lists: Option<ListSnapshot>,
     pub(crate) wanted: Arc<WantedResources>,
     pub(crate) joined_later: bool,
@@ -71,7 +71,7 @@ pub(crate) struct OpenConnections {
 }
 
 impl OpenConnections {
-    /// Closes them. Requests that they carry fail.
+    /// Closes them. Their running requests fail.
     pub(crate) async fn close(self) {
         if let Some(own) = self.own {
             own.close(self.retirement).await;
@@ -83,7 +83,7 @@ impl OpenConnections {
 }
 
 impl ConnectorHandle {
-    /// Returns a connector that was not tried yet, and the hints for its supervisor.
+    /// Returns a connector without an attempt to connect, and the receiver of hints for its supervisor.
     pub(crate) fn new(
         settings: UpstreamSettings,
         start: HandleStart,
@@ -116,18 +116,18 @@ impl ConnectorHandle {
         self.status.borrow().clone()
     }
 
-    /// Returns its lists, as far as they are known.
+    /// Returns its lists, if they are known.
     pub(crate) fn listed(&self) -> Option<Arc<ListSnapshot>> {
         self.lists.load_full()
     }
 
-    /// Returns its lists, also those that are no longer shown: their URIs belong to it all the same.
+    /// Returns its lists, also if they are no longer shown: their URIs still belong to the connector.
     pub(crate) fn last_listed(&self) -> Option<Arc<ListSnapshot>> {
         self.listed().or_else(|| self.forgotten.load_full())
     }
 
-    /// Returns whether its URIs are known, as far as they can be before it is connected. The URIs that others have keep
-    /// their owner while a connector joins.
+    /// Returns whether its URIs are known, as far as that is possible before it is connected. When a connector is
+    /// added, the URIs of other connectors keep their owner.
     pub(crate) fn has_settled(&self) -> bool {
         self.joined_later || self.status.borrow().tried || self.listed().is_some()
     }
@@ -142,8 +142,8 @@ impl ConnectorHandle {
         self.listed().map(|listed| listed.lists.capabilities.clone())
     }
 
-    /// Returns the open connection. One that is just being opened is waited for, for at most `patience`; otherwise the
-    /// error explains the state, for the client.
+    /// Returns the open connection. If it is being opened, waits for at most `patience`. Otherwise the error explains
+    /// the state to the client.
     pub(crate) async fn link(&self, patience: Duration) -> Result<Arc<Upstream>, String> {
         if let Some(link) = self.link.load_full() {
             return Ok(link);
@@ -152,7 +152,7 @@ impl ConnectorHandle {
         let is_final = |status: &ConnectorStatus| {
             status.state != ConnectorState::Connecting || self.retirement().is_some()
         };
-        // The sender lives as long as we do; running out of patience is answered below.
+        // `self` owns the sender, so it cannot be closed. A timeout is handled below.
         let _ = tokio::time::timeout(patience, status.wait_for(is_final)).await;
         self.link.load_full().ok_or_else(|| match self.retirement() {
             Some(retirement) => retirement.explain_unsent(&self.settings.name),
@@ -160,19 +160,19 @@ impl ConnectorHandle {
         })
     }
 
-    /// Tells the supervisor something. A supervisor with a full queue notices on its own.
+    /// Sends a hint to the supervisor. If its queue is full, the supervisor has enough hints.
     pub(crate) fn hint(&self, hint: SupervisorHint) {
         let _ = self.hints.try_send(hint);
     }
 
-    // The supervisor's side ------------------------------------------------------------------------------
+    // The methods for the supervisor ---------------------------------------------------------------------
 
     /// Lets requests use `link`.
     pub(crate) fn up(&self, link: Arc<Upstream>) {
         self.link.store(Some(link));
     }
 
-    /// Shows other lists.
+    /// Replaces the lists.
     pub(crate) fn list(&self, lists: UpstreamLists) {
         let before = self.listed().filter(|listed| !listed.is_provisional());
         lists.log_problems(&self.settings.name, before.as_ref().map(|listed| &listed.lists));
@@ -190,15 +190,15 @@ impl ConnectorHandle {
         });
     }
 
-    /// Notes that the connection has ended.
+    /// Records that the connection has ended.
     pub(crate) fn gone(&self) {
         self.link.store(None);
         self.status.send_modify(|status| status.version = None);
     }
 
-    /// Shows no lists any more.
+    /// Stops showing the lists.
     pub(crate) fn forget(&self) {
-        // Lists that were forgotten before keep their URIs.
+        // If lists were hidden before, their URIs stay owned.
         if let Some(listed) = self.lists.swap(None) {
             self.forgotten.store(Some(listed));
         }
@@ -221,7 +221,7 @@ impl ConnectorHandle {
         });
     }
 
-    /// Shows how the start of the process goes on. Returns whether that is news.
+    /// Shows the progress of the start of the process. Returns whether it changed.
     pub(crate) fn set_starting(&self, starting: StartStatus) -> bool {
         self.status.send_if_modified(|status| {
             let news =
@@ -233,16 +233,16 @@ impl ConnectorHandle {
         })
     }
 
-    // The end ------------------------------------------------------------------------------------------
+    // Retirement -----------------------------------------------------------------------------------------
 
-    /// Notes that no new request reaches it. Requests that wait for its connection fail.
+    /// Records that it gets no new requests. Requests that wait for its connection fail.
     pub(crate) fn retire(&self, retirement: Retirement) {
-        // A second reason changes nothing.
+        // Only the first reason is kept.
         let _ = self.retirement.set(retirement);
         self.status.send_modify(|_| ());
     }
 
-    /// Returns why it takes no new requests; `None` while it does.
+    /// Returns the reason why it takes no new requests; `None` while it takes them.
     pub(crate) fn retirement(&self) -> Option<Retirement> {
         self.retirement.get().copied()
     }
@@ -252,11 +252,11 @@ impl ConnectorHandle {
         OpenConnections { link: self.link.load_full(), own: self.own.clone(), retirement: self.retirement() }
     }
 
-    /// Waits until every request has let go of it. The future does not keep it.
+    /// Waits until no request holds a reference. The future does not hold one itself.
     pub(crate) fn until_idle(&self) -> impl Future<Output = ()> + use<> {
         let mut status = self.status.subscribe();
         async move {
-            // Ends with an error when the sender is dropped.
+            // This ends with an error when the sender is dropped.
             let _ = status.wait_for(|_| false).await;
         }
     }

@@ -1,9 +1,9 @@
 //! Adds, changes and removes the connectors of a running hub.
 //!
-//! A change is checked as a whole, then the providers are replaced with one swap, then supervisors start and retired
-//! connectors are drained. Requests see the connectors of before or those of after.
+//! First the whole change is checked. Then the providers are replaced with one swap, supervisors of new connectors
+//! start, and retired connectors are drained. A request sees either the old connectors or the new ones.
 //!
-//! Invariant: each connector that is served has one running supervisor, and no supervisor serves another.
+//! Invariant: each connector has exactly one running supervisor, and each supervisor has one connector.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -33,13 +33,14 @@ pub(crate) struct ConnectorManager {
     closing: watch::Sender<bool>,
 }
 
-/// The connectors as they were given, and the tasks behind them.
+/// The connectors as the program gave them, and their tasks.
 #[derive(Default)]
 struct ManagerState {
     connectors: Vec<Connector>,
     /// The task of each connector, by its name.
     supervisors: HashMap<String, JoinHandle<()>>,
-    /// The subscriptions to resources, by the name of the connector: they outlive its removal until they end.
+    /// The subscriptions to resources, by the name of the connector: they continue if the connector is removed and
+    /// added again.
     wanted: HashMap<String, Weak<WantedResources>>,
     /// The tasks that drain retired connectors.
     draining: JoinSet<()>,
@@ -49,7 +50,7 @@ struct ManagerState {
     closed: bool,
 }
 
-/// The next handles of a change, and those that need a supervisor.
+/// The handles after a change, and the connectors that need a supervisor.
 #[derive(Default)]
 struct HandlePlan {
     handles: Vec<Arc<ConnectorHandle>>,
@@ -58,7 +59,7 @@ struct HandlePlan {
 }
 
 impl ConnectorManager {
-    /// Creates a manager that serves no connector yet. Needs a tokio runtime.
+    /// Creates a manager without connectors. Needs a tokio runtime.
     pub(crate) fn new(set: Arc<UpstreamSet>) -> ConnectorManager {
         let writer = tokio::spawn(supervisor::remember(set.clone())).abort_handle();
         let mut state = ManagerState::default();
@@ -66,7 +67,7 @@ impl ConnectorManager {
         ConnectorManager { set, state: Mutex::new(state), closing: watch::Sender::new(false) }
     }
 
-    /// Serves `connectors` in place of the present ones.
+    /// Replaces the connectors by `connectors`.
     pub(crate) fn apply(&self, connectors: Vec<Connector>) -> Result<ConnectorSetChange, ConnectorSetError> {
         self.edit(|current| {
             *current = connectors;
@@ -74,7 +75,7 @@ impl ConnectorManager {
         })
     }
 
-    /// Serves the connectors that `edit` makes of the present ones.
+    /// Replaces the connectors by those that `edit` makes of them.
     pub(crate) fn edit(
         &self,
         edit: impl FnOnce(&mut Vec<Connector>) -> Result<(), ConnectorSetError>,
@@ -107,7 +108,7 @@ impl ConnectorManager {
             state.supervisors.insert(name, self.supervise(handle, hints));
         }
         if !plan.change.removed.is_empty() {
-            // The lists of a removed connector are not kept.
+            // The memory must forget the lists of a removed connector.
             self.set.context.memory_changed.notify_one();
         }
         state.connectors = connectors;
@@ -116,7 +117,7 @@ impl ConnectorManager {
         plan.change
     }
 
-    /// Decides which handles are kept, and makes the others.
+    /// Decides which handles are kept, and creates the others.
     fn plan(&self, state: &mut ManagerState, connectors: &[Connector], before: &ProviderList) -> HandlePlan {
         let mut plan = HandlePlan::default();
         for Connector { settings, .. } in connectors {
@@ -146,8 +147,8 @@ impl ConnectorManager {
         plan
     }
 
-    /// Returns the lists that are shown until a connector is connected: those of an earlier run, else those of the
-    /// connector that it takes the place of.
+    /// Returns the lists that are shown until a connector is connected: those of an earlier run, otherwise those of
+    /// the connector that it replaces.
     fn first_lists(
         &self,
         settings: &UpstreamSettings,
@@ -168,7 +169,7 @@ impl ConnectorManager {
         handle: Arc<ConnectorHandle>,
         hints: mpsc::Receiver<SupervisorHint>,
     ) -> JoinHandle<()> {
-        // Its lines in the log name the connector, whichever module writes them.
+        // With the span, all lines of the log name the connector, in every module.
         let span = tracing::error_span!("connector", name = handle.settings.name);
         let set = self.set.clone();
         match handle.own {
@@ -213,7 +214,8 @@ impl ConnectorManager {
 }
 
 impl ManagerState {
-    /// Returns the subscriptions to resources of the connector `name`, which may have had other connections before.
+    /// Returns the subscriptions to resources of the connector `name`. An earlier connector of this name may have
+    /// opened them.
     fn wanted_resources(&mut self, name: &str) -> Arc<WantedResources> {
         if let Some(wanted) = self.wanted.get(name).and_then(Weak::upgrade) {
             return wanted;
@@ -236,7 +238,7 @@ fn names<'m>(providers: impl Iterator<Item = &'m &'m Provider>) -> Vec<String> {
     providers.map(|provider| provider.handle.settings.name.clone()).collect()
 }
 
-/// Returns the lists that change for users because of their own connections, whose lists are in no common table.
+/// Returns the lists that change for users with connections of their own, which are not in the common table.
 fn changes_for_users(before: &ProviderList, after: &ProviderList) -> BTreeSet<Change> {
     let of_users = before.iter().filter_map(|provider| Some((provider, provider.handle.own.as_ref()?)));
     let changes = of_users.flat_map(|(provider, own)| {

@@ -1,4 +1,4 @@
-//! The rules for a set of connectors, which are checked before anything changes, and the report of a change.
+//! The rules for a set of connectors, which are checked before a change, and the report of a change.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,30 +7,30 @@ use crate::connector::Connector;
 use crate::names::{InvalidName, check_connector};
 use crate::transform::ComponentKind;
 
-/// The reason that a set of connectors is refused. Nothing has changed then.
+/// The reason why a set of connectors is refused. The hub is unchanged then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectorSetError {
     /// A prefix has a form that is not allowed.
     InvalidPrefix(InvalidName),
-    /// Two connectors have one name.
+    /// Two connectors have the same name.
     DuplicateName(String),
-    /// Two connectors have one prefix.
+    /// Two connectors have the same prefix.
     DuplicatePrefix {
         /// The prefix.
         prefix: String,
         /// The names of the connectors.
         connectors: [String; 2],
     },
-    /// Two connectors have no prefix.
+    /// Two connectors have an empty prefix.
     SeveralUnprefixed([String; 2]),
-    /// A connector gives one name to two of its components.
+    /// Two renames of a connector have the same target.
     DuplicateRename {
         /// The name of the connector.
         connector: String,
         /// The kind of the components.
         kind: ComponentKind,
-        /// The name that both were to have.
+        /// The name that both components would have.
         exposed_name: String,
     },
     /// There is no connector of this name.
@@ -74,13 +74,13 @@ impl std::error::Error for ConnectorSetError {
     }
 }
 
-/// The effect of a change of connectors: their names, each list in the order of the connectors.
+/// The effect of a change of connectors. Each list has names, in the order of the connectors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectorSetChange {
     /// Connectors that were added.
     pub added: Vec<String>,
-    /// Connectors that get a new connection because they are reached in another manner than before.
+    /// Connectors that get a new connection, because their settings for connecting changed.
     pub reconnected: Vec<String>,
     /// Connectors that keep their connection, process, lists and suspended calls. Their names or filters may have
     /// changed.

@@ -1,5 +1,5 @@
-//! Sends one request to one connector, over the common connection or that of the user, within the shares of the
-//! connector and the caller.
+//! Sends one request to one connector, over the common connection or the connection of the user, within the shares of
+//! the connector and the caller.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ impl Dispatcher {
         Dispatcher { set }
     }
 
-    /// Sends a request, whose names are already the connector's own, and counts it.
+    /// Sends a request and counts it. Its names must be the connector's own.
     pub(crate) async fn send(
         &self,
         handle: &ConnectorHandle,
@@ -37,7 +37,7 @@ impl Dispatcher {
         reply
     }
 
-    /// Answers the hub's own sign-in tool of a connector.
+    /// Answers a call of the hub's sign-in tool of a connector.
     pub(crate) async fn sign_in(
         &self,
         handle: &ConnectorHandle,
@@ -51,8 +51,8 @@ impl Dispatcher {
         .await
     }
 
-    /// Waits, for a while, until a connector is connected. Returns false if it was changed meanwhile, so that another
-    /// one has its name.
+    /// Waits for a limited time until a connector is connected. Returns false if the connector was changed meanwhile,
+    /// so that another connector has its name.
     pub(crate) async fn connected(
         &self,
         handle: &ConnectorHandle,
@@ -108,7 +108,7 @@ impl Dispatcher {
         }
     }
 
-    /// Makes room for one more request to a connector, among those to others.
+    /// Takes the shares of the connector and the caller for one more request.
     fn share(&self, handle: &ConnectorHandle, request: &Request) -> Result<CallShare, Refusal> {
         self.set.context.shares.call(&handle.slot, &handle.settings.name, request.principal.as_deref())
     }

@@ -1,7 +1,7 @@
-//! The end of a connector that was removed or changed while the hub runs.
+//! Closes a connector that was removed or changed while the hub runs.
 //!
-//! From the moment of the change no new request reaches it. Requests that already have it go on for a bounded time;
-//! then, or when the last of them has ended, its connections are closed, which ends its process and sessions.
+//! It gets no new requests. Its running requests may continue for a bounded time. After that, or after the last of
+//! them has ended, its connections are closed, which ends its process and sessions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use tokio::task::JoinHandle;
 
 use crate::connector_handle::ConnectorHandle;
 
-/// Stops the supervisor of a retired connector, waits for the requests that it processes, for at most `grace`, and
-/// closes its connections. A change of `closing` ends the wait.
+/// Stops the supervisor of a retired connector, waits at most `grace` for the running requests, and closes its
+/// connections. A change of `closing` ends the wait.
 pub(crate) async fn close_when_idle(
     handle: Arc<ConnectorHandle>,
     supervisor: JoinHandle<()>,
     grace: Duration,
     mut closing: watch::Receiver<bool>,
 ) {
-    // Only a supervisor that has ended opens no further connection.
+    // After the supervisor has ended, no further connection is opened.
     supervisor.abort();
     let _ = supervisor.await;
     let (name, connections) = (handle.settings.name.clone(), handle.connections());

@@ -1,13 +1,13 @@
-//! Routes the questions of a legacy upstream, which asks in the middle of a call and waits for the answer.
+//! Routes the questions of a legacy upstream. Such a server asks during a call and waits for the answer.
 //!
-//! Over HTTP every request has a stream, and a question comes on the stream of its call. On a shared channel
-//! (stdio) a question does not name its call. Responses match by id, so only the client that is asked has to be
+//! Over HTTP every request has a stream, and a question comes on the stream of its call. On a shared channel (stdio)
+//! a question does not name its call. The response has the id of the question, so only the client to ask must be
 //! chosen:
 //!
 //! * While requests of several users run, no client is asked.
-//! * Of the calls whose client can be asked this, one without an open question comes first, then one of a tool
-//!   that is known to ask, then the newest: tools mostly ask soon after they are called.
-//! * If that call ends while its client still thinks, it cannot have been the one: the question moves on.
+//! * Among the calls whose client can answer this question, the order is: a call without an open question, a call of
+//!   a tool that has asked before, the newest call. Most tools ask soon after they are called.
+//! * If the chosen call ends before its client has answered, it was the wrong one: another client is asked.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,25 +23,25 @@ use tokio::sync::{oneshot, watch};
 
 use crate::question::{Question, QuestionSender};
 
-/// Most tools that are remembered as ones that ask.
+/// The maximum number of tools that are remembered because they have asked.
 const MOST_KNOWN_ASKERS: usize = 1024;
 
 /// The destination of the questions of a call.
 pub(crate) enum InputRoute {
-    /// To its client, now.
+    /// The client, immediately.
     Live(Arc<dyn ClientPeer>),
-    /// Into the outcome of its request.
+    /// The outcome of the request (`input_required`).
     Parked(QuestionSender),
-    /// No destination: nothing can be asked during the call, or not over the connection of its client.
+    /// No destination: the call cannot ask, or its client has another channel.
     None,
 }
 
 /// The running calls of one upstream.
 pub(crate) struct ElicitationRouter {
     shared_channel: bool,
-    /// In order of arrival. Kept on shared channels only: elsewhere nothing is to be decided.
+    /// In the order of arrival. Used only on shared channels, because elsewhere the stream names the call.
     calls: Mutex<Vec<Arc<ActiveCall>>>,
-    /// Tools that have asked while no other call could have.
+    /// Tools that asked while they were the only call that could ask.
     known_askers: Mutex<HashSet<String>>,
 }
 
@@ -68,7 +68,7 @@ impl From<&Principal> for CallerId {
     }
 }
 
-/// The registration of a running call, for as long as it is kept.
+/// The registration of a running call. Dropping it ends the registration.
 pub(crate) struct CallGuard {
     router: Arc<ElicitationRouter>,
     call: Arc<ActiveCall>,
@@ -83,7 +83,7 @@ impl ElicitationRouter {
         })
     }
 
-    /// Counts a request during which nothing is asked; `None` on channels where that makes no difference.
+    /// Registers a request that does not ask. Returns `None` if the channel is not shared.
     pub(crate) fn count(self: &Arc<ElicitationRouter>, request: &Request) -> Option<CallGuard> {
         self.shared_channel.then(|| self.enter(request, InputRoute::None))
     }
@@ -106,12 +106,13 @@ impl ElicitationRouter {
         CallGuard { router: self.clone(), call }
     }
 
-    /// Returns whether all running calls belong to one user, so that a message of the upstream cannot reach another.
+    /// Returns whether all running calls belong to one user. Then a message of the upstream cannot reach another
+    /// user.
     pub(crate) fn one_person(&self) -> bool {
         !self.shared_channel || is_one_person(&lock(&self.calls))
     }
 
-    /// Asks the client that a question is for. It came with the call `own`.
+    /// Asks the client that a question is meant for. The question came on the channel of the call `own`.
     async fn ask(&self, own: &Arc<ActiveCall>, question: InputRequest) -> Result<RawJson, RpcError> {
         loop {
             let call = self.choose(own, &question)?;
@@ -136,7 +137,7 @@ impl ElicitationRouter {
         {
             known_askers.insert(only.tool.clone());
         }
-        // Of equals the last one is taken, which is the newest.
+        // If several calls are equal, the last one is taken, which is the newest.
         let rank = |call: &&Arc<ActiveCall>| {
             (call.open.load(Ordering::Relaxed) == 0, known_askers.contains(&call.tool))
         };
@@ -199,7 +200,7 @@ async fn park(questions: &QuestionSender, request: InputRequest) -> Option<Resul
     answered.await.ok()
 }
 
-/// Counts an open question while it is kept.
+/// Counts an open question until it is dropped.
 struct OpenQuestionGuard<'a>(&'a AtomicUsize);
 
 impl<'a> OpenQuestionGuard<'a> {
@@ -216,7 +217,7 @@ impl Drop for OpenQuestionGuard<'_> {
 }
 
 impl CallGuard {
-    /// Takes the questions that come with this call.
+    /// Returns the handler for the questions of this call.
     pub(crate) fn handler(&self) -> Arc<dyn InputHandler> {
         Arc::new(CallInputHandler { router: self.router.clone(), call: self.call.clone() })
     }
@@ -229,7 +230,7 @@ impl Drop for CallGuard {
     }
 }
 
-/// Takes the questions that come with one call.
+/// Handles the questions of one call.
 struct CallInputHandler {
     router: Arc<ElicitationRouter>,
     call: Arc<ActiveCall>,

@@ -1,9 +1,9 @@
-//! The health of one upstream as a machine without I/O: the supervisor reports events with their time, and asks for
+//! The health of one upstream, as a machine without I/O: the supervisor reports events with their time, and asks for
 //! the next step.
 //!
-//! An upstream that fails is tried again after a delay that doubles with each failure and is spread at random,
-//! so that many hubs do not return to a recovering server at the same instant. An upstream that keeps dying
-//! soon after it came up is not tried faster than one that never comes up.
+//! After a failure, the next attempt waits. The delay doubles with each failure and is randomized, so that many hubs
+//! do not connect to a recovering server at the same time. An upstream that fails again soon after it came up is not
+//! tried more often than one that never comes up.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ pub struct RetryPolicy {
     pub first_retry: Duration,
     /// Longest delay between two attempts.
     pub longest_retry: Duration,
-    /// The time that a connection must last for earlier failures not to count.
+    /// The time that a connection must last until earlier failures are forgotten.
     pub stable_after: Duration,
     /// The time that the tools of an upstream that is down stay listed.
     pub keep_listed: Duration,
@@ -43,7 +43,7 @@ pub(crate) enum HealthState {
     Up,
     /// It does not answer, and will be tried again.
     Down {
-        /// When.
+        /// The time of the next attempt.
         retry_at: Instant,
     },
     /// It cannot be started with its configuration, and is not tried again.
@@ -55,7 +55,7 @@ pub(crate) enum HealthState {
 pub(crate) enum HealthAction {
     /// Start an attempt to connect, then report [`Health::connected`] or [`Health::failed`].
     Connect,
-    /// The upstream has been away for too long: its lists are no longer shown.
+    /// The upstream was down for too long: stop showing its lists.
     Forget,
 }
 
@@ -64,7 +64,7 @@ pub(crate) enum HealthAction {
 pub(crate) struct Health {
     patience: RetryPolicy,
     state: HealthState,
-    /// Since when the state is what it is; for an upstream that is not up, since when it is away.
+    /// The time of the last change between up and not up.
     since: Instant,
     failures: u32,
     last_error: Option<Arc<str>>,
@@ -73,8 +73,8 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// Creates an upstream that was never tried. Start an attempt at once. `listed` says whether lists of it are
-    /// shown already.
+    /// Creates the health of an upstream without an attempt so far. An attempt is due immediately. `listed` says
+    /// whether its lists are shown already.
     pub(crate) fn new(patience: RetryPolicy, now: Instant, listed: bool) -> Health {
         Health { patience, state: HealthState::Connecting, since: now, failures: 0, last_error: None, listed }
     }
@@ -84,7 +84,7 @@ impl Health {
         &self.state
     }
 
-    /// Returns the time since which it is up, or since which it is away.
+    /// Returns the time since which it is up, or is not up.
     pub(crate) fn since(&self) -> Instant {
         self.since
     }
@@ -94,19 +94,19 @@ impl Health {
         self.failures
     }
 
-    /// Returns the reason that the last attempt failed or the last connection ended.
+    /// Returns the reason why the last attempt failed or the last connection ended.
     pub(crate) fn last_error(&self) -> Option<&Arc<str>> {
         self.last_error.as_ref()
     }
 
-    /// Notes that an attempt succeeded.
+    /// Records that an attempt succeeded.
     pub(crate) fn connected(&mut self, now: Instant) {
         self.state = HealthState::Up;
         self.since = now;
         self.listed = true;
     }
 
-    /// Notes that an attempt failed. `spread` is random, from 0 up to 1.
+    /// Records that an attempt failed. `spread` is random, from 0 to 1 (exclusive).
     pub(crate) fn failed(
         &mut self,
         now: Instant,
@@ -125,7 +125,7 @@ impl Health {
         }
     }
 
-    /// Notes that the connection ended. `spread` is random, from 0 up to 1.
+    /// Records that the connection ended. `spread` is random, from 0 to 1 (exclusive).
     pub(crate) fn lost(&mut self, now: Instant, why: impl Into<Arc<str>>, spread: f64) {
         let stable = now.saturating_duration_since(self.since) >= self.patience.stable_after;
         self.failures = if stable { 1 } else { self.failures.saturating_add(1) };
@@ -168,7 +168,7 @@ impl Health {
     }
 
     fn wait_for(&mut self, now: Instant, delay: Duration, why: Arc<str>, spread: f64) {
-        // Between half and the whole of the delay.
+        // The delay is between one half and the whole of the computed one.
         let delay = delay.mul_f64(0.5 + spread.clamp(0.0, 1.0) / 2.0);
         self.last_error = Some(why);
         self.state = HealthState::Down { retry_at: now + delay };

@@ -1,4 +1,4 @@
-//! The hub as a service, and as an object whose connectors can be changed while it runs.
+//! The hub: a service, and an object whose connectors can be changed while it runs.
 
 use std::sync::Arc;
 
@@ -26,9 +26,9 @@ use crate::upstream_set::UpstreamSet;
 /// Many connectors as one server.
 ///
 /// Connectors can be added, replaced and removed while the hub runs. A change applies as a whole or not at all, and
-/// the requests to other connectors do not notice it. Clients are notified of the lists that differ afterwards.
-/// Requests that a removed or changed connector processes may go on for [`HubLimits::retirement`]; then they fail
-/// with an error that names the connector. Its connections, processes and sessions end.
+/// does not affect requests to other connectors. Clients are notified of the lists that changed. Running requests to
+/// a removed or changed connector may continue for [`HubLimits::retirement`]; then they fail with an error that names
+/// the connector, and its connections, processes and sessions end.
 pub struct Hub {
     set: Arc<UpstreamSet>,
     router: Router,
@@ -48,7 +48,7 @@ impl Hub {
     }
 
     /// Starts like [`Hub::start`], with the lists of an earlier run. They are shown until a connector is connected,
-    /// and replaced by what it lists then.
+    /// and are then replaced by its current lists.
     pub fn start_with_memory(
         identity: Implementation,
         connectors: Vec<Connector>,
@@ -62,10 +62,11 @@ impl Hub {
         Ok(Arc::new(Hub { router: Router::new(set.clone()), set, manager }))
     }
 
-    /// Serves `connectors` in place of the present ones. One that is reached as before keeps its connection, process,
-    /// lists and suspended calls ([`Connector::revision`]), also if its prefix, names or filter change.
+    /// Replaces the connectors by `connectors`. A connector with the same settings for connecting keeps its
+    /// connection, process, lists and suspended calls ([`Connector::revision`]), also if its prefix, names or filter
+    /// change.
     ///
-    /// A connector that is reached in another manner shows the lists of before until the first attempt to connect ends.
+    /// If these settings changed, the earlier lists are shown until the first attempt to connect ends.
     ///
     /// Changes nothing and returns the reason if names or prefixes are not valid or not unique. Needs a tokio runtime.
     pub fn apply(&self, connectors: Vec<Connector>) -> Result<ConnectorSetChange, ConnectorSetError> {
@@ -80,7 +81,7 @@ impl Hub {
         })
     }
 
-    /// Serves `connector` in the place of the one with its name. Fails like [`Hub::apply`], and if there is none.
+    /// Replaces the connector with the same name. Fails like [`Hub::apply`], and if there is none.
     pub fn replace(&self, connector: Connector) -> Result<ConnectorSetChange, ConnectorSetError> {
         self.manager.edit(|connectors| {
             match connectors.iter_mut().find(|present| present.name() == connector.name()) {
@@ -100,7 +101,7 @@ impl Hub {
         })
     }
 
-    /// Returns the id of this replica, which the address of each call that it suspends begins with
+    /// Returns the id of this replica. The address of each call that it suspends begins with this id
     /// ([`SuspendedCallAddress`](crate::SuspendedCallAddress)).
     pub fn replica_id(&self) -> ReplicaId {
         self.set.context.replica
@@ -116,8 +117,8 @@ impl Hub {
         self.set.watch()
     }
 
-    /// Returns the full status of each connector for the administrator: reasons and error output may hold details
-    /// that no client may see.
+    /// Returns the full status of each connector, for the administrator. Do not show it to clients, because reasons
+    /// and error output may contain secrets.
     pub fn report(&self) -> Vec<ConnectorReport> {
         self.set.composition().providers.iter().map(|provider| provider.report()).collect()
     }
@@ -128,19 +129,19 @@ impl Hub {
         composition.providers.named(connector).map(|provider| provider.tool_names()).unwrap_or_default()
     }
 
-    /// Notes that a user ([`People::person`](crate::People::person)) has signed in to a connector: their calls use
-    /// the new credentials from now on, and calls that wait for the sign-in go on.
+    /// Records that a user ([`People::person`](crate::People::person)) has signed in to a connector. Later calls use
+    /// the new credential, and calls that wait for the sign-in continue.
     pub async fn signed_in(&self, connector: &str, person: &str) {
         let composition = self.set.composition_full();
         let Some(provider) = composition.providers.named(connector) else { return };
         let Some(own) = &provider.handle.own else { return };
         own.signed_in(person).await;
-        // The lists of the user are announced as soon as they are known.
+        // The lists of the user are announced when they are known.
         let (own, person) = (own.clone(), person.to_owned());
         tokio::spawn(async move { drop(own.link(&person).await) });
     }
 
-    /// Waits until every connector has been tried once.
+    /// Waits until the hub has tried to connect to every connector.
     pub async fn tried(&self) {
         self.set.tried().await;
     }

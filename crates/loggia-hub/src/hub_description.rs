@@ -1,4 +1,4 @@
-//! The description of the hub: its capabilities, and instructions that join those of the upstreams.
+//! The description of the hub: its capabilities, and the combined instructions of the upstreams.
 
 use std::fmt::Write;
 
@@ -10,8 +10,8 @@ use loggia::wire::text::truncated;
 use crate::connector_view::ConnectorView;
 use crate::limits::HubLimits;
 
-/// Returns the description. It declares every capability at all times: a legacy client keeps the capabilities of a
-/// server for a whole session, and the upstream that brings the first prompt may come up in the middle of it.
+/// Returns the description. It always declares every capability: a legacy client keeps the capabilities of a server
+/// for a whole session, and the first upstream with prompts may come up during the session.
 pub(crate) fn describe(
     views: &[ConnectorView<'_>],
     identity: &Implementation,

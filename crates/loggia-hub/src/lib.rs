@@ -1,7 +1,7 @@
-//! Many connectors composed into one MCP server.
+//! Combines many connectors into one MCP server.
 //!
-//! A [`Hub`] is a [`loggia::Service`] like any other: every transport serves it, in every revision. Behind it
-//! stands one upstream for each connector, of whatever revision that one speaks.
+//! A [`Hub`] is a [`loggia::Service`]: every transport serves it, in every revision. Each connector has one upstream,
+//! of any revision.
 //!
 //! A call passes these modules:
 //!

@@ -9,64 +9,63 @@ use crate::health::RetryPolicy;
 /// The bounds of one hub.
 #[derive(Debug, Clone)]
 pub struct HubLimits {
-    /// The bounds on what each upstream sends: messages, lists, results that are kept.
+    /// The bounds on messages, lists and cached results of each upstream.
     pub upstream: Limits,
-    /// The time that a starting process may show no sign of work before its first message,
-    /// where its connector does not say.
+    /// The time that a starting process may show no sign of work before its first message, unless its connector has a
+    /// limit of its own.
     pub start_timeout: Duration,
-    /// The number of processes that start at once. One that idles, or has started for `start_turn`, makes room.
+    /// The number of processes that start at the same time. A process that is idle, or has been starting for
+    /// `start_turn`, no longer counts.
     pub starts: usize,
-    /// The longest time for which a starting process keeps others from starting.
+    /// The time after which a starting process no longer counts.
     pub start_turn: Duration,
     /// The time of one attempt to connect: sign-in and negotiation, without the start of a process.
     pub connect_timeout: Duration,
-    /// The time for reading all lists of an upstream. Lists that are not there by then are missing, and
-    /// read another time.
+    /// The time for reading all lists of an upstream. Lists that were not read within this time are read again later.
     pub list_timeout: Duration,
-    /// The time for an upstream to refuse `server/discover`. Only old servers that
-    /// stay silent cost this time.
+    /// The time for an upstream to answer `server/discover`. Only old servers that do not answer at all use the whole
+    /// time.
     pub probe_timeout: Duration,
-    /// The time that an upstream may be silent during a request, where its connector does not say.
+    /// The time that an upstream may be silent during a request, unless its connector has a limit of its own.
     pub timeout: Duration,
-    /// The time for a request in all.
+    /// The time of a whole request.
     pub max_timeout: Duration,
-    /// For how long after its start the hub lets a request for a list wait for connectors that were not tried
-    /// yet and whose lists are not remembered: a client that starts the hub itself asks at once, and many ask
-    /// only once.
+    /// The time after the start of the hub during which a request for a list waits for connectors without remembered
+    /// lists that were not tried yet. A client that starts the hub itself asks immediately, and many clients ask only
+    /// once.
     pub settle: Duration,
-    /// Most calls that run at once; one connector, or one caller, gets a share of them
-    /// ([`Budget`](loggia::budget::Budget)). Further ones are refused.
+    /// The maximum number of running calls, shared among connectors and among callers
+    /// ([`Budget`](loggia::budget::Budget)). Further calls are refused.
     pub requests: usize,
-    /// Most bytes of results that clients have not taken yet; one connector, or one caller, gets a share of them. A
-    /// result that finds no room is dropped.
+    /// The maximum number of bytes of results that clients have not taken yet, shared among connectors and among
+    /// callers. A result for which there is no room is dropped.
     pub result_bytes: usize,
     /// The time that a request waits for an upstream that is being connected to.
     pub patience: Duration,
-    /// The time for which requests may go on at a connector that was removed or changed while the hub runs.
+    /// The time that running requests of a removed or changed connector may continue.
     pub retirement: Duration,
     /// The pauses between attempts to reach an upstream.
     pub retry: RetryPolicy,
-    /// Most entries of one list of one upstream; further ones are left out, with a warning.
+    /// The maximum number of entries of one list of one upstream. Further entries are left out, with a warning.
     pub list_entries: usize,
-    /// Entries on one page of a merged list.
+    /// The number of entries on one page of a merged list.
     pub page: usize,
-    /// The age at which the lists of an upstream that does not announce changes are read again,
-    /// when a client asks for them.
+    /// The age at which a list is read again when a client asks for it, if the upstream does not announce changes.
     pub refresh_after: Duration,
-    /// For how long clients may keep a merged list.
+    /// The time that clients may cache a merged list.
     pub list_ttl: Duration,
-    /// Most calls of one upstream that wait for a modern client to answer a question.
+    /// The maximum number of calls of one upstream that wait for the answer of a modern client.
     pub parked: usize,
     /// The time that such a call waits.
     pub parked_for: Duration,
-    /// Most resources of one upstream that are subscribed to at once.
+    /// The maximum number of resources of one upstream with subscriptions.
     pub subscriptions: usize,
-    /// Most bytes of one upstream's instructions that are passed on.
+    /// The maximum number of bytes of one upstream's instructions that clients get.
     pub instructions: usize,
-    /// Most users who have a connection of their own to one connector. Beyond that, the one that was idle for longest
-    /// is closed.
+    /// The maximum number of users with a connection of their own to one connector. Above it, the connection that was
+    /// idle for the longest time is closed.
     pub own_links: usize,
-    /// The time after which such a connection is closed when it is not used.
+    /// The time after which an unused connection of a user is closed.
     pub own_idle: Duration,
     /// The time that a call waits for a user who agreed to sign in.
     pub sign_in_wait: Duration,
@@ -77,7 +76,7 @@ impl Default for HubLimits {
         HubLimits {
             upstream: Limits::default(),
             start_timeout: Duration::from_secs(5 * 60),
-            // Two at least: one may wait for the network while the other computes.
+            // At least two: one may wait for the network while the other computes.
             starts: std::thread::available_parallelism().map_or(2, usize::from).max(2),
             start_turn: Duration::from_secs(20),
             connect_timeout: Duration::from_secs(60),
@@ -100,9 +99,9 @@ impl Default for HubLimits {
             subscriptions: 1024,
             instructions: 4096,
             own_links: 1024,
-            // Longer than a parked call waits.
+            // This must be longer than a suspended call waits.
             own_idle: Duration::from_secs(15 * 60),
-            // Many clients wait for a minute.
+            // Many clients wait for one minute.
             sign_in_wait: Duration::from_secs(45),
         }
     }

@@ -1,5 +1,5 @@
-//! One entry of an upstream's list: what it says, and the text it came in. The text is what clients get, so that the
-//! order of members and the spelling of values stay those of the upstream.
+//! One entry of an upstream's list: its value, and its original text. Clients get the text, so that the order of
+//! members and the spelling of values stay those of the upstream.
 
 use std::ops::Deref;
 
@@ -12,12 +12,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ListEntry<T> {
     pub(crate) value: T,
-    /// `None` for an entry of a server in this process.
+    /// The original text; `None` for an entry of a server in this process.
     pub(crate) source: Option<RawJson>,
 }
 
 impl<T> ListEntry<T> {
-    /// Joins the entries of a list with their sources, of which there is one for each or none at all.
+    /// Combines the entries of a list with their texts. `sources` has one text for each entry, or is empty.
     pub(crate) fn pair(entries: Vec<T>, sources: Vec<RawJson>) -> Vec<ListEntry<T>> {
         let sources = sources.into_iter().map(Some).chain(std::iter::repeat(None));
         entries.into_iter().zip(sources).map(|(value, source)| ListEntry { value, source }).collect()
@@ -38,7 +38,7 @@ impl<T> From<T> for ListEntry<T> {
     }
 }
 
-/// Kept as its source.
+/// Serializes the original text.
 impl<T: ToJson> Serialize for ListEntry<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.source {

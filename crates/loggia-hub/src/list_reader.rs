@@ -23,8 +23,8 @@ pub(crate) struct ListSource<'a> {
 }
 
 impl ListSource<'_> {
-    /// Reads everything. Fails only where the upstream cannot be spoken to: a list that it refuses is empty,
-    /// and a problem.
+    /// Reads all lists. Fails only if the upstream cannot be reached: a list that it refuses is empty, and is
+    /// reported as a problem.
     pub(crate) async fn read(self) -> Result<UpstreamLists> {
         let about = self.link.about().await?;
         let mut lists = UpstreamLists {
@@ -40,8 +40,8 @@ impl ListSource<'_> {
         Ok(lists)
     }
 
-    /// Reads the lists that `changes` are about, at once: one that takes long does not keep the others from being
-    /// read, and is a problem like one that is refused. The connection is good, and may bring it another time.
+    /// Reads the lists that `changes` name, concurrently. A slow list does not delay the others; like a refused list,
+    /// it is reported as a problem. The connection stays open, and the list may be read later.
     pub(crate) async fn refresh(self, lists: &mut UpstreamLists, changes: &[Change]) -> Result<()> {
         let (link, pages) = (self.link, self.limits.upstream.list_pages);
         let bounds = ListBounds::new(self.limits);
@@ -66,7 +66,7 @@ impl ListSource<'_> {
     }
 }
 
-/// The bounds of lists that are read together: most entries of each, and the time for all.
+/// The bounds of lists that are read together: the maximum number of entries of each, and the time for all.
 struct ListBounds {
     entries: usize,
     limit: Duration,
@@ -79,8 +79,8 @@ impl ListBounds {
         ListBounds { entries: limits.list_entries, limit, deadline: Instant::now() + limit }
     }
 
-    /// Reads one list, where it is wanted; the outer error means that the upstream cannot be spoken to. Servers
-    /// declare `resources` and know no templates: that is no error.
+    /// Reads one list, if it is wanted. The outer error means that the upstream cannot be reached. Servers that
+    /// declare `resources` may not support templates: that is no error.
     async fn read<T>(
         &self,
         wanted: bool,

@@ -1,40 +1,40 @@
-//! The lists of a connector as they were read at one moment, and over which connection.
+//! The lists of a connector at one moment, and the connection over which they were read.
 
 use std::time::Instant;
 
 use crate::clock::now;
 use crate::upstream_lists::UpstreamLists;
 
-/// The lists of a connector, and when they were read.
+/// The lists of a connector, and the time at which they were read.
 pub(crate) struct ListSnapshot {
     pub(crate) lists: UpstreamLists,
     pub(crate) read_at: Instant,
     pub(crate) origin: ListOrigin,
 }
 
-/// The connection that lists were read over.
+/// The origin of lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ListOrigin {
-    /// The connector's own, in this run.
+    /// The connector's own connection, in this run.
     Connection,
-    /// The connector's own, in an earlier run.
+    /// The connector's own connection, in an earlier run.
     EarlierRun,
-    /// That of the connector that had its name until it was changed.
+    /// The connection of the connector that had its name before the change.
     EarlierConnector,
 }
 
 impl ListSnapshot {
-    /// Lists that were just read.
+    /// Creates a snapshot of lists that were just read.
     pub(crate) fn read(lists: UpstreamLists) -> ListSnapshot {
         ListSnapshot::new(lists, ListOrigin::Connection)
     }
 
-    /// Lists from `origin`, as old as this moment.
+    /// Creates a snapshot of lists from `origin`, with the current time.
     pub(crate) fn new(lists: UpstreamLists, origin: ListOrigin) -> ListSnapshot {
         ListSnapshot { lists, read_at: now(), origin }
     }
 
-    /// Returns whether the connector may list other things once it is connected.
+    /// Returns whether the lists may be different when the connector is connected.
     pub(crate) fn is_provisional(&self) -> bool {
         self.origin != ListOrigin::Connection
     }

@@ -1,4 +1,4 @@
-//! Reads the lists of a server in this process, page after page, as a client would.
+//! Reads the lists of a server in this process, page after page, like a client.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,10 +10,11 @@ use loggia::service::{Reply, Request};
 use loggia::wire::{Method, RawJson, RequestMeta, Version};
 use loggia::{Error, Result, Service};
 
-/// A function that takes the entries of a page and the cursor of the next page out of a result.
+/// A function that returns the entries of a page and the cursor of the next page.
 type PageReader<T> = fn(ServerResult) -> Option<(Vec<T>, Option<String>)>;
 
-/// Reads the whole list behind `method`, up to `most_pages` pages. Its entries are valid, since they come as values.
+/// Reads the whole list of `method`, up to `most_pages` pages. The entries need no checks, because they are not
+/// parsed.
 pub(crate) async fn all<T>(
     service: &dyn Service,
     method: Method,

@@ -1,8 +1,8 @@
-//! The lists of the last run, on disk. A client that starts the hub asks for its lists at once, and many ask only once,
-//! so the lists of the last run are shown until a slow connector is connected.
+//! The lists of the last run, on disk. A client that starts the hub asks for its lists immediately, and many clients
+//! ask only once. So the lists of the last run are shown until a slow connector is connected.
 //!
-//! The file holds what the servers list, so only its owner may read it. It holds nothing of the configuration but
-//! digests, and no list that belongs to one person. A file that cannot be read is ignored.
+//! The file contains the lists of servers, so only its owner may read it. Of the configuration it contains only
+//! digests, and it contains no list of a single user. A file that cannot be read is ignored.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -16,20 +16,20 @@ use serde::{Deserialize, Serialize};
 use crate::list_entry::ListEntry;
 use crate::upstream_lists::UpstreamLists;
 
-/// The form of the file.
+/// The version of the file format.
 const FORMAT: u32 = 1;
-/// Most bytes of the file.
+/// The maximum size of the file, in bytes.
 const FILE_BYTES: u64 = 64 << 20;
-/// Most bytes of the lists of one connector, and of all of them.
+/// The maximum number of bytes of the lists of one connector, and of all connectors.
 const CONNECTOR_BYTES: usize = 8 << 20;
 const ALL_BYTES: usize = 48 << 20;
 
-/// The lists of connectors and their revisions, kept for the next run.
+/// The lists of connectors and the revisions of servers, kept for the next run.
 #[derive(Debug, Default)]
 pub struct HubMemory {
     path: Option<PathBuf>,
     kept: Mutex<MemoryFile>,
-    /// Held during a write: the last one may begin while another goes on in the background.
+    /// Held during a write, because the last write may begin while another one runs in the background.
     writing: Mutex<()>,
 }
 
@@ -63,12 +63,12 @@ struct RememberedLists {
 }
 
 impl HubMemory {
-    /// Creates a memory that ends with the hub.
+    /// Creates a memory without a file: it ends with the hub.
     pub fn none() -> HubMemory {
         HubMemory::default()
     }
 
-    /// Creates a memory in the file `path`. Its folder is made if there is none.
+    /// Creates a memory in the file `path`. Its folder is created if it does not exist.
     pub fn at(path: impl Into<PathBuf>) -> HubMemory {
         let path = path.into();
         let kept = read(&path).unwrap_or_default();
@@ -85,14 +85,14 @@ impl HubMemory {
         known.collect()
     }
 
-    /// Returns the lists of the connector `name` in the last run, if its fingerprint is the same.
+    /// Returns the lists of the connector `name` in the last run, if the fingerprint is the same.
     pub(crate) fn lists(&self, name: &str, fingerprint: &str) -> Option<UpstreamLists> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let lists: RememberedLists = serde_json::from_str(kept.connectors.get(name)?.get()).ok()?;
         (lists.fingerprint == fingerprint).then(|| UpstreamLists::from(lists))
     }
 
-    /// Keeps the lists of the connector `name`. Returns whether there is something new to write.
+    /// Keeps the lists of the connector `name`. Returns whether the file has to be written.
     pub(crate) fn keep(&self, name: &str, fingerprint: &str, lists: &UpstreamLists) -> bool {
         let lists = RememberedLists::new(fingerprint, lists);
         let Ok(raw) = serde_json::value::to_raw_value(&lists) else { return false };
@@ -109,8 +109,8 @@ impl HubMemory {
         !same && self.path.is_some()
     }
 
-    /// Writes the file, with the connectors `names` and the servers `known`. URLs may hold secrets: servers at a
-    /// URL are left out.
+    /// Writes the file, with the connectors `names` and the servers `known`. Servers at a URL are left out, because a
+    /// URL may contain secrets.
     pub(crate) fn write(&self, names: &[&str], known: Vec<KnownServer>) -> std::io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,7 +126,7 @@ impl HubMemory {
     }
 }
 
-/// Returns whether lists of `own` bytes may be kept beside `others` bytes.
+/// Returns whether `own` bytes of lists may be kept in addition to `others` bytes.
 fn fits(others: usize, own: usize) -> bool {
     own <= CONNECTOR_BYTES && others + own <= ALL_BYTES
 }
@@ -151,7 +151,7 @@ fn write_privately(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let written = options.open(&temporary).and_then(|mut file| file.write_all(text));
     let moved = written.and_then(|()| std::fs::rename(&temporary, path));
     if moved.is_err() {
-        // The error is the news; a leftover is overwritten next time.
+        // The error of the write is returned. The next write replaces the leftover file.
         let _ = std::fs::remove_file(&temporary);
     }
     moved

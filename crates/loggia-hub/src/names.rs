@@ -1,29 +1,29 @@
 //! The names of tools and prompts in the merged lists.
 //!
-//! A name seen through the hub is a function of the connector and of the name the connector gave, and of
-//! nothing else: which other connectors are up, and in which order they answered, never changes what a model
-//! has learned to call. So `read` of the connector `files` is always `files_read`.
+//! The exposed name depends only on the connector and on the connector's own name of the tool, not on which other
+//! connectors are up, or in which order they answered. So the names that a model has learned never change: `read` of
+//! the connector `files` is always `files_read`.
 //!
-//! * The separator is `_`, which connector names cannot contain: two connectors never share a prefix.
-//! * One connector may have no prefix. Its names stay as they are, except those that begin with the prefix of another
-//!   connector, whether that is up or not: those get its name as their prefix.
-//! * A name that strict clients would refuse (a character outside `A-Z a-z 0-9 _ - .`, or more than 64 of
-//!   them) is made safe, and ends in a short digest of what it was, so that two such names stay two.
+//! * The separator is `_`, which connector names cannot contain, so two connectors never share a prefix.
+//! * One connector may have no prefix. Its names are unchanged, except those that begin with the prefix of another
+//!   connector, whether that one is up or not: they get the connector's name as their prefix.
+//! * Strict clients refuse some names (with a character outside `A-Z a-z 0-9 _ - .`, or more than 64 characters).
+//!   Such a name is changed, and ends in a short digest of the original, so that two of them stay different.
 
 use std::fmt;
 
 use ring::digest;
 
-/// Longest exposed name. Model APIs refuse longer function names.
+/// The maximum length of an exposed name. The APIs of models refuse longer function names.
 pub const MAX_NAME: usize = 64;
-/// Longest name of a connector.
+/// The maximum length of a connector's name.
 pub(crate) const MAX_CONNECTOR: usize = 32;
-/// Between the connector's name and the tool's.
+/// The separator between the prefix and the name of the tool.
 pub(crate) const SEPARATOR: char = '_';
 
 const DIGEST_BYTES: usize = 4;
 
-/// A text that cannot name a connector.
+/// The error for a text that cannot name a connector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidName(pub String);
 
@@ -39,7 +39,7 @@ impl fmt::Display for InvalidName {
 
 impl std::error::Error for InvalidName {}
 
-/// Checks a connector's name. The rule is narrow because the name becomes the prefix of tool names and the
+/// Checks a connector's name. Few characters are allowed, because the name becomes the prefix of tool names and the
 /// scheme of qualified URIs.
 pub fn check_connector(name: &str) -> Result<(), InvalidName> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -48,8 +48,8 @@ pub fn check_connector(name: &str) -> Result<(), InvalidName> {
     if fits && name.chars().all(allowed) { Ok(()) } else { Err(InvalidName(name.to_owned())) }
 }
 
-/// Returns the name under which `name` of an unprefixed `connector` is listed: itself, if it is a name that strict
-/// clients take and does not begin with a prefix of others.
+/// Returns the name under which `name` of an unprefixed `connector` is listed: `name` itself, if strict clients
+/// accept it and it does not begin with the prefix of another connector.
 pub(crate) fn unprefixed(connector: &str, name: &str, is_others: impl Fn(&str) -> bool) -> String {
     let free = !name.split_once(SEPARATOR).is_some_and(|(first, _)| is_others(first));
     let fits = (1..=MAX_NAME).contains(&name.len()) && name.chars().all(is_safe);

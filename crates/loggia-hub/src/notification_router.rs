@@ -9,8 +9,8 @@ use loggia::service::Request;
 
 use crate::elicitation_router::ElicitationRouter;
 
-/// The destination of the notifications of one call. A suspended call changes its client's request, and has none for a
-/// while.
+/// The destination of the notifications of one call. A suspended call has no destination until it continues under
+/// another request of the client.
 pub(crate) struct NotificationRouter {
     current: Mutex<Option<NotificationTarget>>,
     router: Arc<ElicitationRouter>,
@@ -31,7 +31,7 @@ impl NotificationTarget {
         }
     }
 
-    /// Rewrites a notification for the client, under the progress token that it gave.
+    /// Rewrites a notification for the client, with the progress token of the client.
     fn tell(&self, notification: ServerNotification) {
         match notification {
             ServerNotification::Progress(mut progress) => {
@@ -46,7 +46,7 @@ impl NotificationTarget {
             ServerNotification::ElicitationComplete(done) => {
                 self.exchange.notify(ServerNotification::ElicitationComplete(done));
             }
-            // Changes travel by the subscription; nothing else belongs to one request.
+            // Changes are sent by the subscription; other notifications do not belong to a request.
             _ => {}
         }
     }
@@ -64,7 +64,7 @@ impl NotificationRouter {
         })
     }
 
-    /// Returns a receiver of the notifications; `None` if the client wants to hear nothing.
+    /// Returns a receiver of the notifications; `None` if the client wants none.
     pub(crate) fn sink(self: &Arc<NotificationRouter>) -> Option<NotificationSink> {
         let wanted = lock(&self.current)
             .as_ref()
@@ -72,7 +72,7 @@ impl NotificationRouter {
         let router = self.clone();
         wanted.then(|| -> NotificationSink {
             Arc::new(move |notification| {
-                // On a shared channel nothing tells whose request a log message is about.
+                // On a shared channel, the request of a log message is unknown.
                 if matches!(notification, ServerNotification::Log(_)) && !router.router.one_person() {
                     return;
                 }
@@ -83,7 +83,7 @@ impl NotificationRouter {
         })
     }
 
-    /// Sends later notifications to another request of the client: the call continues under that one.
+    /// Sends later notifications to another request of the client, under which the call continues.
     pub(crate) fn moved(&self, request: &Request, exchange: Exchange) {
         *lock(&self.current) = Some(NotificationTarget::of(request, exchange));
     }

@@ -1,5 +1,5 @@
-//! Paces the starts of processes: as many start at once as the machine has processors, so that each makes progress. A
-//! start that leaves the processor alone (it sleeps, or waits for the network) does not keep others waiting.
+//! Limits the number of processes that start at the same time to the number of processors, so that each of them makes
+//! progress. A start that does not use the processor (it sleeps, or waits for the network) does not count.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,10 +8,10 @@ use std::time::Duration;
 use loggia::client::StartProgress;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Reports in a row without work after which a start makes room for another: two seconds.
+/// The number of consecutive reports without work after which a start no longer counts; they take two seconds.
 const IDLE_REPORTS: u32 = 4;
 
-/// Hands out turns to start.
+/// Gives processes a turn to start.
 pub(crate) struct StartPace {
     turns: Arc<Semaphore>,
     longest: Duration,
@@ -32,7 +32,7 @@ impl StartPace {
 
     /// Waits for a turn.
     pub(crate) async fn turn(&self) -> StartTurn {
-        // The semaphore is never closed; without a permit nothing is paced.
+        // The semaphore is never closed. Without a permit, the number of starts would not be limited.
         let permit = self.turns.clone().acquire_owned().await.ok();
         StartTurn { permit: Mutex::new(permit), idle: AtomicU32::new(0), longest: self.longest }
     }
@@ -44,7 +44,7 @@ impl StartPace {
 }
 
 impl StartTurn {
-    /// Takes a report of the process, and ends the turn where it idles or has had its time.
+    /// Examines a report of the process, and ends the turn if it is idle or its time is over.
     pub(crate) fn observe(&self, progress: &StartProgress) {
         let idle = match progress.working {
             true => {
@@ -58,7 +58,7 @@ impl StartTurn {
         }
     }
 
-    /// Ends the turn: the process has started, or could not be.
+    /// Ends the turn: the process has started, or could not be started.
     pub(crate) fn end(&self) {
         self.permit.lock().unwrap_or_else(PoisonError::into_inner).take();
     }

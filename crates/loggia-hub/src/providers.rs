@@ -1,6 +1,6 @@
-//! The connectors of a hub at one moment, each with the names that its components are exposed under.
+//! The connectors of a hub at one moment, each with the names of its exposed components.
 //!
-//! A list of providers never changes: a change of the hub's connectors makes another one.
+//! A list of providers is immutable: a change of the hub's connectors creates another one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub(crate) struct ProviderList(Vec<Provider>);
 /// A component of a connector whose lists are not known, or differ by user.
 pub(crate) struct UnlistedComponent<'m> {
     pub(crate) provider: &'m Provider,
-    /// The name that the connector may have it under; `None` for the hub's own sign-in tool.
+    /// The possible name in the connector; `None` for the hub's own sign-in tool.
     pub(crate) name: Option<String>,
 }
 
@@ -57,8 +57,8 @@ impl Provider {
         names.flatten().collect()
     }
 
-    /// Returns the lists that change for a user with these lists when `next` takes the place of this provider; `None`
-    /// for a connector that has no connection of the user.
+    /// Returns the lists that change for a user with these lists when `next` replaces this provider; `None` for a
+    /// connector without a connection of the user.
     pub(crate) fn changes_to(&self, next: Option<&Provider>, lists: &UpstreamLists) -> Vec<Change> {
         let tools = lists.tools.iter().map(|tool| (ComponentKind::Tool, &*tool.name));
         let prompts = lists.prompts.iter().map(|prompt| (ComponentKind::Prompt, &*prompt.name));
@@ -89,7 +89,7 @@ impl Provider {
 }
 
 impl ProviderList {
-    /// ProviderList from handles and exposures, in the order of their connectors.
+    /// Creates a list from handles and exposures, in the order of their connectors.
     pub(crate) fn new(connectors: Vec<(Arc<ConnectorHandle>, Exposure)>) -> ProviderList {
         let prefixes: BTreeSet<Arc<str>> =
             connectors.iter().map(|(_, exposure)| exposure.prefix.clone()).collect();
@@ -121,7 +121,7 @@ impl ProviderList {
         self.0.len()
     }
 
-    /// Returns the provider at `index`, which a route of these providers names.
+    /// Returns the provider at `index`, which a route of these providers contains.
     pub(crate) fn at(&self, index: usize) -> &Provider {
         &self.0[index]
     }
@@ -131,20 +131,20 @@ impl ProviderList {
         self.iter().find(|provider| provider.handle.settings.name == name)
     }
 
-    /// Returns the place of the provider that serves `handle`.
+    /// Returns the index of the provider that serves `handle`.
     pub(crate) fn position(&self, handle: &ConnectorHandle) -> Option<usize> {
         self.iter().position(|provider| std::ptr::eq(&*provider.handle, handle))
     }
 
-    /// Returns whether each user signs in to some connector.
+    /// Returns whether there is a connector to which each user signs in.
     pub(crate) fn has_user_connections(&self) -> bool {
         self.iter().any(|provider| provider.handle.own.is_some())
     }
 
-    /// Returns the component that may be listed as `name` by a connector whose lists are not known, or differ by
-    /// user. A component has no other name than the listed one, which access rules judge.
+    /// Returns the component that a connector whose lists are unknown, or differ by user, may list as `name`. Access
+    /// rules check the listed name, so a component is reached only under this name.
     pub(crate) fn unlisted(&self, kind: ComponentKind, name: &str) -> Option<UnlistedComponent<'_>> {
-        // A name with the prefix of a connector is not one of the connector without a prefix.
+        // A name with the prefix of a connector does not belong to the connector without a prefix.
         let prefixed = self.iter().filter(|provider| !provider.unprefixed);
         let others = self.iter().filter(|provider| provider.unprefixed);
         prefixed.chain(others).find_map(|provider| provider.unlisted(kind, name))
@@ -161,7 +161,7 @@ impl ProviderList {
         self.table(&listed, identity, limits)
     }
 
-    /// Merges `listed`, one for each connector.
+    /// Merges `listed`, which has the lists of each connector.
     pub(crate) fn table(
         &self,
         listed: &[Option<Arc<ListSnapshot>>],

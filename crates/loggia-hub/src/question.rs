@@ -1,4 +1,4 @@
-//! A question that an upstream asks the client in the middle of a call.
+//! A question that an upstream asks the client during a call.
 
 use loggia::model::InputRequest;
 use loggia::wire::{RawJson, RpcError};
@@ -10,5 +10,5 @@ pub(crate) struct Question {
     pub(crate) answer: oneshot::Sender<Result<RawJson, RpcError>>,
 }
 
-/// The sending end for the questions of a call.
+/// The sender of the questions of a call.
 pub(crate) type QuestionSender = mpsc::Sender<Question>;

@@ -1,15 +1,15 @@
-//! The reason that a relayed request has no result.
+//! The reason why a relayed request has no result.
 
 use loggia::exchange::Exchange;
 use loggia::service::Request;
 use loggia::wire::{ErrorCode, RpcError};
 
-/// The number of times that a request is routed whose connector is changed before it is sent.
+/// The maximum number of times that a request is routed again because its connector was changed before it was sent.
 pub(crate) const MOST_ROUTINGS: usize = 3;
 
-/// The reason that a relayed request has no result.
+/// The reason why a relayed request has no result.
 pub(crate) enum Refusal {
-    /// The error that the upstream answered with, or the hub's own.
+    /// An error of the upstream, or of the hub itself.
     Rpc(RpcError),
     /// The upstream did not answer. The text is for the client.
     Unavailable(String),

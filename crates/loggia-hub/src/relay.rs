@@ -1,7 +1,8 @@
 //! Relays one request to an upstream in another process, and its result back.
 //!
-//! In every combination of eras the bytes of the request and of the result are passed on as they are, notifications
-//! are relayed while the request runs, and dropping the future cancels it. Only questions of the upstream differ:
+//! For every combination of eras, the bytes of the request and of the result are passed on unchanged, notifications
+//! are relayed while the request runs, and dropping the future cancels it. Only questions of the upstream are treated
+//! differently:
 //!
 //! | client \ upstream | modern | legacy |
 //! |---|---|---|
@@ -36,7 +37,7 @@ pub(crate) struct Relay {
     options: RequestOptions,
     suspended: SuspendedCalls<CallResult>,
     router: Arc<ElicitationRouter>,
-    /// The least severe messages a legacy upstream was told to send.
+    /// The log level that a legacy upstream was asked for.
     log_level: Arc<LogLevel>,
 }
 
@@ -85,7 +86,7 @@ impl Relay {
         NotificationRouter::new(&self.router, request, exchange)
     }
 
-    /// To an upstream whose questions are part of its results.
+    /// Sends a request to a modern upstream, whose questions are part of its results.
     async fn modern(&self, request: Request, exchange: Exchange) -> CallResult {
         let _counted = self.router.count(&request);
         let options = RequestOptions {
@@ -100,7 +101,7 @@ impl Relay {
         Ok(outcome.map_err(|error| neutral(&request.method, error)))
     }
 
-    /// To a legacy upstream, a request in the middle of which nothing can be asked.
+    /// Sends a request to a legacy upstream that cannot ask during it.
     async fn plain(&self, request: Request, exchange: Exchange) -> CallResult {
         let _counted = self.router.count(&request);
         let options = RequestOptions {
@@ -113,7 +114,7 @@ impl Relay {
         outcome(reply)
     }
 
-    /// To a legacy upstream, a request in the middle of which it may ask.
+    /// Sends a request to a legacy upstream that may ask during it.
     async fn legacy(&self, request: Request, exchange: Exchange) -> CallResult {
         if !request.meta.version.is_modern() {
             let route = exchange.live().cloned().map_or(InputRoute::None, InputRoute::Live);
@@ -143,7 +144,7 @@ impl Relay {
         }
     }
 
-    /// Starts a call that can outlive the request that started it.
+    /// Starts a call that may outlive the request that started it.
     fn run(&self, request: &Request, exchange: Exchange) -> SuspendableCall<CallResult> {
         let (questions, asked) = SuspendableCall::<CallResult>::channel();
         let notifications = self.notifications(request, exchange);
@@ -161,7 +162,7 @@ impl Relay {
         let options = RequestOptions {
             log_level: request.meta.log_level,
             on_notification: notifications.sink(),
-            // A call whose client can be asked nothing must not draw the questions of others.
+            // A call whose client cannot be asked must not get the questions for other clients.
             input: InputPolicy::Surface(
                 can_be_asked(&request.meta.client_capabilities).then(|| guard.handler()),
             ),
@@ -180,21 +181,21 @@ impl Relay {
     }
 }
 
-/// The log level of a legacy upstream. It has one for all clients: the least severe that a client wants. A client
-/// gets no messages below the level that it wants itself.
+/// The log level of a legacy upstream. It is the same for all clients: the least severe level that a client wants. A
+/// client gets no messages below its own level.
 #[derive(Default)]
 struct LogLevel(Mutex<Option<LoggingLevel>>);
 
 impl LogLevel {
-    /// Tells the upstream to send messages of this level, unless it was told. An upstream that fails is told
-    /// again with the next call.
+    /// Asks the upstream for messages of this level, unless it was asked before. If this fails, the next call tries
+    /// again.
     async fn want(&self, client: &Client, level: LoggingLevel) {
         let before = *lock(&self.0);
         let enough = before.is_some_and(|told| told <= level);
         if enough || client.capabilities().is_none_or(|capabilities| capabilities.logging.is_none()) {
             return;
         }
-        // Calls that come meanwhile need not say it too.
+        // Concurrent calls need not ask, too.
         *lock(&self.0) = Some(level);
         let params = SetLevelParams { level, meta: None, extra: JsonObject::new() };
         let params = RawJson::of(&params);
@@ -216,8 +217,8 @@ fn outcome(reply: Result<loggia::client::RawReply>) -> CallResult {
     }
 }
 
-/// Translates an error of the modern era into the core's form. A missing resource has a code of its own in the
-/// legacy era; in the modern one only the data shows it ("Error Handling" of resources).
+/// Translates an error of the modern era into the core's form. A missing resource has a code of its own in the legacy
+/// era. In the modern era only `data` identifies it ("Error Handling" of resources).
 fn neutral(method: &Method, error: RpcError) -> RpcError {
     let names_uri = error.data.as_ref().is_some_and(|data| data.member("uri").is_some());
     if *method == Method::ReadResource && error.code == ErrorCode::INVALID_PARAMS && names_uri {
@@ -226,7 +227,7 @@ fn neutral(method: &Method, error: RpcError) -> RpcError {
     error
 }
 
-/// Returns the params without the members that only a later round of a modern exchange has.
+/// Returns the params without the members that only a later round of a modern request has.
 fn first_round(params: &Params) -> Params {
     if params.routing().is_some_and(|routing| !routing.again) {
         return params.clone();
@@ -253,8 +254,8 @@ fn relayable(client: &ClientCapabilities) -> ClientCapabilities {
     }
 }
 
-/// Returns the capabilities that the hub declares to a legacy upstream, which learns them once for all clients:
-/// everything that can be passed on. A question that one client cannot be asked is refused when it comes.
+/// Returns the capabilities that the hub declares to a legacy upstream: everything that it can pass on, because the
+/// upstream learns them once for all clients. A question that a client does not support is refused when it comes.
 pub(crate) fn declared() -> ClientCapabilities {
     let yes = || Some(JsonObject::new());
     ClientCapabilities {
@@ -269,7 +270,7 @@ pub(crate) fn declared() -> ClientCapabilities {
     }
 }
 
-/// A handler for questions of an upstream that belong to no running request.
+/// Handles questions of an upstream that belong to no running request.
 pub(crate) struct UnroutedInputHandler;
 
 impl ClientHandler for UnroutedInputHandler {
@@ -277,7 +278,8 @@ impl ClientHandler for UnroutedInputHandler {
         declared()
     }
 
-    /// Many servers ask for the roots as soon as they are connected to. No roots hold for all clients.
+    /// Many servers ask for the roots immediately after the connection. The answer is empty, because the clients have
+    /// no common roots.
     fn list_roots(&self) -> BoxFuture<'_, Result<ListRootsResult, RpcError>> {
         Box::pin(async { Ok(ListRootsResult::default()) })
     }

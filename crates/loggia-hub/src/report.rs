@@ -1,5 +1,5 @@
-//! The full state of a connector, for the administrator of the hub and for no client: reasons and error output may hold
-//! paths, addresses and any text that a server writes.
+//! The full state of a connector, for the administrator of the hub. Clients must not see it: reasons and error output
+//! may contain paths, addresses and any text of a server.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,16 +16,16 @@ use crate::status::{ConnectorState, ConnectorStatus, StartStatus};
 pub struct ConnectorReport {
     /// Its status.
     pub status: ConnectorStatus,
-    /// Requests that were sent on to it.
+    /// The number of requests that were sent to it.
     pub calls: u64,
-    /// Those of them that ended with an error, or without an answer.
+    /// The number of these requests that failed.
     pub errors: u64,
     /// The last lines of its error output, the oldest first.
     pub error_output: Vec<String>,
 }
 
 impl ConnectorReport {
-    /// Returns the report as JSON, as it is at `now`.
+    /// Returns the report as JSON, with durations up to `now`.
     pub fn to_json(&self, now: Instant) -> Value {
         let status = &self.status;
         let seconds = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs();
@@ -64,7 +64,7 @@ impl ConnectorReport {
     }
 }
 
-/// ListCounts the requests of one connector.
+/// Counts the requests of one connector.
 #[derive(Debug, Default)]
 pub(crate) struct CallCounts {
     calls: AtomicU64,
@@ -72,7 +72,7 @@ pub(crate) struct CallCounts {
 }
 
 impl CallCounts {
-    /// ListCounts one request.
+    /// Counts one request.
     pub(crate) fn add(&self, failed: bool) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         if failed {
@@ -80,7 +80,7 @@ impl CallCounts {
         }
     }
 
-    /// Requests, and those of them that failed.
+    /// Returns the numbers of requests and of failed requests.
     pub(crate) fn get(&self) -> (u64, u64) {
         (self.calls.load(Ordering::Relaxed), self.errors.load(Ordering::Relaxed))
     }
@@ -91,9 +91,9 @@ impl CallCounts {
 pub(crate) struct ErrorOutput(Mutex<VecDeque<String>>);
 
 impl ErrorOutput {
-    /// Most lines kept.
+    /// The maximum number of lines that are kept.
     const LINES: usize = 20;
-    /// Most characters kept of a line.
+    /// The maximum number of characters of a line that are kept.
     const CHARS: usize = 500;
 
     /// Keeps a line.

@@ -1,4 +1,4 @@
-//! Requests about one resource: which connector owns its URI, and the URI that the connector knows it by.
+//! Routes requests about one resource: finds the connector that owns the URI, and the connector's own URI.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ struct ResourceTarget {
     handle: Arc<ConnectorHandle>,
     /// The URI that the connector uses.
     uri: String,
-    /// The error where another connector may own the URI.
+    /// The error if another connector may own the URI.
     doubt: Option<RpcError>,
 }
 
@@ -63,7 +63,7 @@ impl ResourceRouter {
         exchange: Exchange,
     ) -> Result<Reply, Refusal> {
         let ResourceTarget { handle, uri: own, .. } = self.find(uri).await?;
-        // A request that was routed before may have the URI of the connector that was changed.
+        // If the request was routed before, it may contain the URI of the connector that was changed.
         let request = if own == uri && is_first {
             request
         } else {
@@ -74,8 +74,8 @@ impl ResourceRouter {
         if own == uri { Ok(reply) } else { Ok(qualified_contents(reply, &own, uri)?) }
     }
 
-    /// Finds the owner of a URI. A connector that is being started for the first time, and stands before the one
-    /// that was found, may own it: it is waited for, and then the URI is refused rather than given to another.
+    /// Finds the owner of a URI. An earlier connector that starts for the first time may own it. So this waits for
+    /// that connector, and then refuses the URI instead of giving it to a later connector.
     async fn find(&self, uri: &str) -> Result<ResourceTarget, RpcError> {
         let find = |composition: &Composition| {
             let route = composition.table.resource(uri)?;
@@ -99,7 +99,7 @@ impl ResourceRouter {
         }
     }
 
-    /// Returns the connector of a completion, and the reference in the connector's own names.
+    /// Returns the connector of a completion, and the reference with the connector's own names.
     pub(crate) fn completion_target(
         &self,
         reference: &RawJson,
@@ -135,7 +135,7 @@ impl ResourceRouter {
         }
     }
 
-    /// Opens a subscription to the changes that `filter` names, without the resources that cannot be subscribed to.
+    /// Opens a subscription to the changes in `filter`, without the resources that cannot be subscribed to.
     pub(crate) fn listen(&self, filter: SubscriptionFilter) -> ChangeSubscription {
         let composition = self.set.composition_full();
         let mut by_connector: Vec<Vec<String>> = vec![Vec::new(); composition.providers.len()];
@@ -177,7 +177,7 @@ fn is_subscribable(handle: &ConnectorHandle) -> bool {
     capabilities.is_some_and(|resources| resources.subscribe == Some(true))
 }
 
-/// Returns the error where another connector may own the URI.
+/// Returns the error if another connector may own the URI.
 fn doubt(composition: &Composition, route: &UriRoute<'_>, uri: &str) -> Option<RpcError> {
     let starting = composition.providers.starting_before(route.depends_on)?;
     Some(RpcError::new(
@@ -190,7 +190,7 @@ fn doubt(composition: &Composition, route: &UriRoute<'_>, uri: &str) -> Option<R
     ))
 }
 
-/// Gives contents the URI that the client asked for. Of a relayed result only that provider is rewritten.
+/// Replaces the URI in contents by the URI that the client asked for. Nothing else of a relayed result is rewritten.
 fn qualified_contents(reply: Reply, own: &str, asked: &str) -> Outcome {
     match reply {
         Reply::Raw(relayed) => {
@@ -211,7 +211,8 @@ fn qualified_contents(reply: Reply, own: &str, asked: &str) -> Outcome {
     }
 }
 
-/// Returns the result with the other URI; `None` if it has no contents of the own URI (an error, a request for input).
+/// Returns the result with the other URI; `None` if it has no contents with the own URI (an error, a request for
+/// input).
 fn renamed_contents(result: &RawJson, own: &str, asked: &str) -> Option<RawJson> {
     let object = result.as_text().to_object()?;
     let contents = object.get("contents").and_then(JsonText::items)?;

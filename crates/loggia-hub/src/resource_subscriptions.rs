@@ -12,11 +12,11 @@ use crate::connector_handle::ConnectorHandle;
 use crate::upstream::Upstream;
 use crate::upstream_set::UpstreamSet;
 
-/// The pause before an upstream that refused a subscription is asked again: at first, and at most.
+/// The first and the longest pause before a refused subscription is tried again.
 const FIRST_RESUBSCRIBE: Duration = Duration::from_secs(1);
 const LONGEST_RESUBSCRIBE: Duration = Duration::from_secs(10 * 60);
 
-/// The resources of one upstream that are subscribed to.
+/// The resources of one upstream with subscriptions.
 pub(crate) struct ResourceSubscriptions {
     set: Arc<UpstreamSet>,
     handle: Arc<ConnectorHandle>,
@@ -25,7 +25,7 @@ pub(crate) struct ResourceSubscriptions {
 }
 
 impl ResourceSubscriptions {
-    /// Subscriptions over `link`, of which none is open.
+    /// Creates subscriptions over `link`; none is open.
     pub(crate) fn new(
         set: Arc<UpstreamSet>,
         handle: Arc<ConnectorHandle>,
@@ -34,7 +34,7 @@ impl ResourceSubscriptions {
         ResourceSubscriptions { set, handle, link, open: HashMap::new() }
     }
 
-    /// Announces a change of each wanted resource: it may have changed while there was no connection.
+    /// Announces a change of each wanted resource, because it may have changed while there was no connection.
     pub(crate) fn announce_all(&self) {
         for uri in self.handle.wanted.uris() {
             self.set.resource_changed(&self.handle, &uri);
@@ -72,8 +72,8 @@ impl Drop for ResourceSubscriptions {
     }
 }
 
-/// Relays the changes of one resource. An upstream that refuses may do so for the moment only: it is asked again, after
-/// pauses that grow.
+/// Relays the changes of one resource. If the upstream refuses the subscription, tries again after growing pauses,
+/// because the reason may be temporary.
 async fn relay_changes(
     set: Arc<UpstreamSet>,
     handle: Arc<ConnectorHandle>,

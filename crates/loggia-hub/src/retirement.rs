@@ -1,6 +1,6 @@
-//! The reason that a connector takes no new requests, and the errors of the requests that it had.
+//! The reason why a connector takes no new requests, and the errors for its requests.
 
-/// The reason that a connector takes no new requests.
+/// The reason why a connector takes no new requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retirement {
     /// It was removed.
@@ -17,7 +17,7 @@ impl Retirement {
         }
     }
 
-    /// Returns the error of a request that was being processed.
+    /// Returns the error for a request that was running.
     pub(crate) fn explain_interrupted(self, name: &str) -> String {
         let event = self.event(name);
         let next = match self {
@@ -29,7 +29,7 @@ impl Retirement {
         )
     }
 
-    /// Returns the error of a request that was never sent.
+    /// Returns the error for a request that was never sent.
     pub(crate) fn explain_unsent(self, name: &str) -> String {
         let event = self.event(name);
         match self {

@@ -7,17 +7,17 @@ use loggia::Error;
 /// The time of the next attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetryDecision {
-    /// After a pause that grows.
+    /// After a growing pause.
     Soon,
-    /// After the longest pause: what is missing may be installed meanwhile.
+    /// After the longest pause: a missing program may be installed meanwhile.
     Slowly,
     /// Never: only another configuration helps.
     Never,
 }
 
 impl RetryDecision {
-    /// Returns the time of the next attempt after `error`. A connector that was up before has a working
-    /// configuration, so every failure may be temporary: a folder that is remounted, a program that is replaced.
+    /// Returns the time of the next attempt after `error`. If the connector was up before, its configuration works,
+    /// so every failure may be temporary: a folder is mounted again, a program is replaced.
     pub(crate) fn after(error: &Error, was_up: bool) -> RetryDecision {
         match RetryDecision::from(error) {
             RetryDecision::Never if was_up && matches!(error, Error::Io(_)) => RetryDecision::Slowly,

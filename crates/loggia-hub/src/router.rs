@@ -1,4 +1,5 @@
-//! Routes requests: lists come from the snapshot, everything else goes to the one connector that it names.
+//! Routes requests: lists come from the snapshot, other requests go to the connector that their name or URI belongs
+//! to.
 
 use std::sync::Arc;
 
@@ -28,9 +29,9 @@ pub(crate) struct Router {
 
 /// The decision for a request by name.
 enum ComponentRoute {
-    /// The component of a connector.
+    /// A component of a connector.
     Component(ComponentTarget),
-    /// The hub's own sign-in tool of a connector.
+    /// The hub's own sign-in tool for a connector.
     SignIn(ComponentTarget),
 }
 
@@ -75,8 +76,8 @@ impl Router {
         page(&self.set.composition().table, params.cursor.as_deref()).map(Reply::Shared)
     }
 
-    /// Returns the routing table with the lists of a user's own connections; `None` if the user has no lists but the
-    /// common ones.
+    /// Returns the routing table with the lists of a user's own connections; `None` if the user has only the common
+    /// lists.
     async fn table_of_user(&self, principal: &Principal) -> Option<RoutingTable> {
         let composition = self.set.composition_full();
         let reads = composition.providers.iter().map(|provider| async {
@@ -132,7 +133,7 @@ impl Router {
         let listed = self.set.find(|composition| composition.target(kind, name)).await;
         let route = match listed {
             Some(target) => ComponentRoute::Component(target),
-            // Boxed, so that a call of a listed component does not carry its state.
+            // The future is boxed, so that a call of a listed component does not contain its state.
             None => Box::pin(self.route_unlisted(kind, name, &request)).await?,
         };
         match route {
@@ -145,8 +146,8 @@ impl Router {
         }
     }
 
-    /// Routes a name that is in no list. A connector that is being connected to may list it, and is waited for; where
-    /// lists differ by user, the connector decides.
+    /// Routes a name that is in no list. If a connector that is being connected may list it, waits for this
+    /// connector. If lists differ by user, the connector decides.
     async fn route_unlisted(
         &self,
         kind: ComponentKind,
@@ -192,12 +193,12 @@ impl Router {
     }
 }
 
-/// Returns the result of a tool that is not available: the model can read it, and tell the user.
+/// Returns the result of a tool that is not available, as text that the model can read and tell the user.
 fn unavailable(why: String) -> Reply {
     Reply::from(ServerResult::from(CallToolResult::error(why)))
 }
 
-/// Returns the same request for the connector's own name of the component.
+/// Returns the request with the connector's own name of the component.
 fn renamed(request: Request, own: &str) -> Result<Request, RpcError> {
     let params = request.params.with_name(own).map_err(invalid_params)?;
     Ok(Request { params, ..request })

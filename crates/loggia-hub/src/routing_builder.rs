@@ -1,7 +1,7 @@
 //! Builds the routing table: the lists of all connectors, merged in the order of the connectors, and a route for each
 //! entry.
 //!
-//! Invariant: each listed name or URI has one route, and no two of them lead to the same entry of one connector.
+//! Invariant: each listed name or URI has one route, and two routes never lead to the same entry of a connector.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -87,7 +87,7 @@ impl RoutingTableBuilder {
         }
     }
 
-    /// Keeps the URIs of a connector its own without listing them.
+    /// Reserves the URIs of a connector without listing them.
     fn claim(&mut self, connector: usize, view: &ConnectorView<'_>, lists: &UpstreamLists) {
         let (resources, templates) = (self.resources.len(), self.templates.len());
         let only_uris = UpstreamLists { tools: Vec::new(), prompts: Vec::new(), ..lists.clone() };
@@ -125,8 +125,8 @@ impl RoutingTableBuilder {
         self.tools.push(ListEntry { value, source: tool.source.clone() });
     }
 
-    /// Adds the sign-in tool. It is listed whether the user has signed in or not, so that what a model has learned
-    /// stays true, and replaces a tool of the upstream that has its name.
+    /// Adds the sign-in tool. It is always listed, also after the user has signed in, so that the names that a model
+    /// has learned stay valid. It replaces a tool of the upstream with the same name.
     fn add_sign_in(&mut self, prefix: &str, connector_name: &str) {
         let name = exposed(prefix, SIGN_IN);
         self.tools.retain(|tool| tool.name != name);
@@ -153,8 +153,8 @@ impl RoutingTableBuilder {
         self.prompts.push(ListEntry { value, source: prompt.source.clone() });
     }
 
-    /// A `personal` resource always has its qualified URI, which leads to it also if another connector has the plain
-    /// one.
+    /// Adds a resource. A `personal` resource always has its qualified URI, so it can be reached even if another
+    /// connector has the plain URI.
     fn add_resource(
         &mut self,
         connector: usize,
@@ -175,8 +175,8 @@ impl RoutingTableBuilder {
         self.resources.push(ListEntry { value, source: resource.source.clone() });
     }
 
-    /// `uri`, or its qualified form where another connector has it already; `None` if this connector
-    /// lists it twice.
+    /// Returns `uri`, or its qualified form if another connector has the URI already; `None` if this connector lists
+    /// it twice.
     fn free_uri(&self, connector: usize, prefix: &str, uri: &str) -> Option<String> {
         match self.resource_routes.get(uri) {
             None if self.matches_earlier(connector, uri) => {
@@ -233,7 +233,8 @@ impl RoutingTableBuilder {
     }
 
     fn finish(mut self, description: Description, limits: &HubLimits) -> RoutingTable {
-        // The first connector owns a URI; within it the most specific template counts.
+        // A URI belongs to the first connector that matches it. Within this connector, the most specific template is
+        // used.
         let order = |template: &TemplateRoute| {
             (template.route.connector, std::cmp::Reverse(literal_len(&template.route.name)))
         };
@@ -277,7 +278,8 @@ impl RoutingTableBuilder {
     }
 }
 
-/// Pages of `page` entries; one empty page where there are none. The cursor of a page is where it begins.
+/// Splits `entries` into pages of `page` entries; an empty list has one empty page. The cursor of a page is the
+/// position of its first entry.
 fn paginate<T: Clone>(
     member: &'static str,
     entries: &[ListEntry<T>],

@@ -1,7 +1,7 @@
-//! The merged lists of all upstreams as one immutable snapshot, built anew on each change and swapped as a whole. A
-//! request looks its name up here and takes no lock.
+//! The merged lists of all upstreams as one immutable snapshot, which is built again on each change and replaced as a
+//! whole. Requests look names up in it without a lock.
 //!
-//! Order: connectors as they were given to the hub, and within one the order of its own list.
+//! Order: the connectors in the order of the hub, and the entries of each in the order of its own list.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ use crate::uris::{qualify, split_qualified};
 /// The route of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Route {
-    /// Which connector.
+    /// The index of the connector.
     pub(crate) connector: usize,
     /// The name that the connector uses.
     pub(crate) name: Arc<str>,
@@ -28,16 +28,16 @@ pub(crate) struct Route {
 /// The route of a URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UriRoute<'u> {
-    /// Which connector.
+    /// The index of the connector.
     pub(crate) connector: usize,
     /// The URI that the connector uses.
     pub(crate) uri: Cow<'u, str>,
-    /// The number of connectors, from the first on, that the route depends on: one of them that lists the URI itself
-    /// would own it.
+    /// The number of connectors, from the first on, on which the route depends: if one of them lists the URI itself,
+    /// it becomes the owner.
     pub(crate) depends_on: usize,
 }
 
-/// The route of a tool, and its arguments that are mirrored into headers.
+/// The route of a tool, and the arguments that are mirrored into headers.
 pub(crate) struct ToolRoute {
     pub(crate) route: Route,
     pub(crate) headers: Option<Arc<ParamHeaders>>,
@@ -51,9 +51,9 @@ pub(crate) struct TemplateRoute {
 }
 
 impl TemplateRoute {
-    /// Returns whether the template describes `uri`.
+    /// Returns whether the template matches `uri`.
     pub(crate) fn matches(&self, uri: &str) -> bool {
-        // Most templates differ from most URIs in the text before the first variable, which costs little to compare.
+        // Comparing the text before the first variable is cheap, and excludes most templates.
         let end = self.route.name.find(|c: char| !c.is_ascii() || matches!(c, '{' | '%'));
         let literal = &self.route.name[..end.unwrap_or(self.route.name.len())];
         let pattern = self.pattern.as_ref().filter(|_| uri.starts_with(literal));
@@ -69,12 +69,12 @@ pub(crate) struct RoutingTable {
     pub(crate) tools: HashMap<String, ToolRoute>,
     pub(crate) prompts: HashMap<String, Route>,
     pub(crate) resources: HashMap<String, Route>,
-    /// In the order of the connectors; of one connector the most specific first.
+    /// In the order of the connectors; those of one connector with the most specific first.
     pub(crate) templates: Vec<TemplateRoute>,
     pub(crate) prefixes: HashMap<String, usize>,
-    /// Which connector alone has resources of a scheme; `None` if several have.
+    /// The only connector with resources of a scheme; `None` if several have such resources.
     pub(crate) schemes: HashMap<String, Option<usize>>,
-    /// Connectors that have resources at all.
+    /// The connectors that have resources.
     pub(crate) resourceful: Vec<usize>,
     pub(crate) page: usize,
     pub(crate) tool_pages: ListPages,
@@ -95,7 +95,7 @@ impl RoutingTable {
         self.tools.get(name).map(|tool| &tool.route)
     }
 
-    /// Which arguments of the tool `name` are mirrored into headers.
+    /// Returns the arguments of the tool `name` that are mirrored into headers.
     pub(crate) fn param_headers(&self, name: &str) -> Option<Arc<ParamHeaders>> {
         self.tools.get(name)?.headers.clone()
     }
@@ -105,13 +105,13 @@ impl RoutingTable {
         self.prompts.get(name)
     }
 
-    /// Returns the route of `uri`: for a qualified URI to the connector it names; else to the first connector that
-    /// lists it or has a template for it (its most specific one); else to the only connector with resources of its
-    /// scheme; else to the only one with resources. First means the order of the connectors, whichever of them are
-    /// up.
+    /// Returns the route of `uri`. A qualified URI belongs to the connector that it names. Any other URI belongs to
+    /// the first connector that lists it or has a matching template (the most specific one); otherwise to the only
+    /// connector with resources of its scheme; otherwise to the only connector with resources. The order of
+    /// connectors does not depend on which of them are up.
     pub(crate) fn resource<'u>(&self, uri: &'u str) -> Option<UriRoute<'u>> {
         if let Some(route) = self.resources.get(uri) {
-            // An earlier connector that lists the same is the owner; a qualified form names its connector.
+            // If an earlier connector lists the URI, it is the owner; a qualified URI names its connector.
             let depends_on = if *route.name == *uri { route.connector } else { 0 };
             let own = Cow::Owned(route.name.to_string());
             return Some(UriRoute { connector: route.connector, uri: own, depends_on });
@@ -119,8 +119,7 @@ impl RoutingTable {
         self.by_qualifier(uri).or_else(|| self.by_template(uri)).or_else(|| self.by_elimination(uri))
     }
 
-    /// Returns the route of the template `uri_template`, as completion names it; a plain URI leads where reading it
-    /// would.
+    /// Returns the route of the template `uri_template` for a completion. A plain URI has the route of the resource.
     pub(crate) fn template<'u>(&self, uri_template: &'u str) -> Option<UriRoute<'u>> {
         let listed = self.templates.iter().find(|template| template.exposed == uri_template);
         match listed {
@@ -133,7 +132,7 @@ impl RoutingTable {
         }
     }
 
-    /// Returns the names under which `uri` of `connector` may have been subscribed to.
+    /// Returns the URIs under which a client may have subscribed to `uri` of `connector`.
     pub(crate) fn names_of(&self, connector: usize, prefix: &str, uri: &str) -> Vec<String> {
         let plain = self.resource(uri).is_some_and(|route| route.connector == connector && route.uri == uri);
         plain.then(|| uri.to_owned()).into_iter().chain([qualify(prefix, uri)]).collect()
@@ -192,7 +191,7 @@ impl RoutingTable {
                 offset.ok_or_else(unknown)? / self.page
             }
         };
-        // A list that has become shorter since the cursor was given ends earlier.
+        // If the list has become shorter since the cursor was made, the last page is returned.
         pages.get(page.min(pages.len() - 1)).cloned().ok_or_else(unknown)
     }
 

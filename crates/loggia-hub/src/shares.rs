@@ -1,7 +1,7 @@
-//! Bounds that all connectors and callers share: calls that run, and bytes of results that clients have not taken.
+//! Bounds that all connectors and callers share: running calls, and bytes of results that clients have not taken.
 //!
-//! A connector that hangs, or answers with more than clients take, and a caller that asks for too much, reach the end
-//! of their share. Others still find room ([`Budget`]).
+//! A connector that hangs or sends more than clients read, and a caller with too many requests, use up only their own
+//! share ([`Budget`]). Others still find room.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,13 +11,13 @@ use loggia::service::{Principal, Relayed};
 use crate::limits::HubLimits;
 use crate::refusal::Refusal;
 
-/// Callers that are counted apart. With more of them, some share one count.
+/// The number of callers that are counted separately. If there are more, some share one count.
 const CALLERS: usize = 1024;
 
-/// Connectors that are counted apart. With more of them, some share one count.
+/// The number of connectors that are counted separately. If there are more, some share one count.
 const CONNECTORS: usize = 1024;
 
-/// The shortest result that is counted. Shorter ones are bounded by the number of requests.
+/// The shortest result that is counted, in bytes. For shorter results, the bound on requests is enough.
 const COUNTED: usize = 16 << 10;
 
 /// The shared bounds of one hub.
@@ -28,7 +28,7 @@ pub(crate) struct HubShares {
     slots: Arc<Mutex<Vec<usize>>>,
 }
 
-/// The slot in which a connector is counted, free again when it is dropped.
+/// The slot that counts a connector. Dropping it frees the slot.
 pub(crate) struct ShareSlot {
     index: usize,
     slots: Arc<Mutex<Vec<usize>>>,
@@ -40,7 +40,7 @@ struct SharedBound {
     callers: Arc<Budget>,
 }
 
-/// A call's part of the shared bounds, given back when it is dropped.
+/// The part of the shared bounds that a call uses. Dropping it returns the part.
 pub(crate) struct CallShare {
     _connector: Share,
     _caller: Option<Share>,
@@ -61,7 +61,7 @@ impl HubShares {
         }
     }
 
-    /// Returns the slot for one more connector: one that the fewest connectors use.
+    /// Returns a slot for one more connector: the one that the fewest connectors use.
     pub(crate) fn slot(&self) -> ShareSlot {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let index = (0..slots.len()).min_by_key(|index| slots[*index]).unwrap_or_default();
@@ -69,7 +69,7 @@ impl HubShares {
         ShareSlot { index, slots: self.slots.clone() }
     }
 
-    /// Makes room for one more call to the connector that is counted in `slot`.
+    /// Takes a share for one more call to the connector of `slot`.
     pub(crate) fn call(
         &self,
         slot: &ShareSlot,
@@ -91,7 +91,7 @@ impl HubShares {
         })
     }
 
-    /// Counts a result until its client has taken it. One that finds no room is dropped.
+    /// Counts a result until its client has taken it. Drops a result for which there is no room.
     pub(crate) fn result(
         &self,
         slot: &ShareSlot,

@@ -1,5 +1,5 @@
 //! Calls of users who have to sign in first. A client that can open pages is asked to open the sign-in page, and the
-//! call goes on after the sign-in; any other client gets the URL. The page is served by the gateway, which checks
+//! call continues after the sign-in. Any other client gets the URL as text. The gateway serves the page, and checks
 //! there which user opens it.
 
 use loggia::edge::capability;
@@ -22,7 +22,7 @@ use loggia::wire::RawObject;
 
 /// The key of the question in the rounds of a call.
 const KEY: &str = "loggia-sign-in";
-/// The pause between two looks for a sign-in at another replica.
+/// The pause between two checks for a sign-in at another replica.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// The answer to a request whose user has no connection yet.
@@ -71,7 +71,7 @@ impl<'a> SignInFlow<'a> {
     /// Sends the request over the connection of its user.
     pub(crate) async fn relay(&self, request: Request, exchange: Exchange) -> Result<Reply, Refusal> {
         let (request, answer) = without_answer(request);
-        // Subscribed before the call, so that a sign-in that finishes while it runs counts.
+        // This subscribes before the call, so that a sign-in during the call is not missed.
         let sign_ins = match answer {
             Some(ElicitAction::Accept) => self.sign_ins().ok(),
             _ => None,
@@ -82,7 +82,7 @@ impl<'a> SignInFlow<'a> {
         };
         match in_use.link.call(request.clone(), exchange.clone()).await {
             Ok(outcome) => outcome.map_err(Refusal::Rpc),
-            // The upstream accepted the credential until now.
+            // The upstream accepted the credential before this request.
             Err(Error::Unauthorized(_)) => {
                 self.own.leave(&self.user).await;
                 match sign_ins {
@@ -109,8 +109,8 @@ impl<'a> SignInFlow<'a> {
         }
     }
 
-    /// Repeats a call whose credential was refused after the user agreed to sign in: waits until they have signed in,
-    /// then tries once more.
+    /// Repeats a call whose credential was refused, if the user agreed to sign in: waits until the user has signed
+    /// in, then tries once more.
     async fn repeat(
         &self,
         mut sign_ins: watch::Receiver<()>,
@@ -141,7 +141,7 @@ impl<'a> SignInFlow<'a> {
         self.own.sign_ins(&self.user, self.limits.own_links)
     }
 
-    /// Returns the connection of the user. Asks a user without one to sign in, and waits if they accept.
+    /// Returns the connection of the user. If there is none, asks the user to sign in, and waits if the user accepts.
     async fn connect_or_ask(
         &self,
         answer: Option<ElicitAction>,
@@ -153,7 +153,7 @@ impl<'a> SignInFlow<'a> {
             (Err(UserConnectionError::Unavailable(why)), _) => Err(SignInAnswer::Refused(why)),
             (Err(UserConnectionError::SignIn), None) => Err(self.ask(request, exchange).await),
             (Err(UserConnectionError::SignIn), Some(ElicitAction::Accept)) => self.wait().await,
-            // The client may have declined without asking; the user may read the message later.
+            // The client may have declined without asking the user, who may read the message later.
             (Err(UserConnectionError::SignIn), Some(_)) => Err(self.refuse_with_url().await),
         }
     }
@@ -165,7 +165,7 @@ impl<'a> SignInFlow<'a> {
         let mut sign_ins = self.sign_ins().map_err(|_| too_many(name))?;
         while Instant::now() < deadline {
             let next = deadline.min(Instant::now() + LOOK);
-            // The connection is tried after a while without a sign-in, too.
+            // The connection is also tried periodically without a notification.
             let _ = tokio::time::timeout_at(next, sign_ins.changed()).await;
             match self.connect().await {
                 Ok(in_use) => return Ok(in_use),
@@ -242,7 +242,7 @@ fn question(name: &str, url: &str) -> InputRequest {
     })))
 }
 
-/// Returns the request as the upstream gets it, and the user's answer to our question, if this round brings one.
+/// Returns the request for the upstream, and the user's answer to the hub's question, if this round contains one.
 fn without_answer(request: Request) -> (Request, Option<ElicitAction>) {
     if request.params.routing().is_some_and(|routing| !routing.again) {
         return (request, None);
@@ -250,7 +250,7 @@ fn without_answer(request: Request) -> (Request, Option<ElicitAction>) {
     let answer = (|| {
         let responses = RawObject::of(&request.params).ok()?.value("inputResponses")?;
         let answer = RawObject::of(&responses).ok()?.value(KEY)?;
-        // An answer that makes no sense is none that agrees.
+        // An answer that cannot be read counts as `cancel`.
         Some(answer.decode::<ElicitResult>().map_or(ElicitAction::Cancel, |result| result.action))
     })();
     if answer.is_none() {

@@ -1,4 +1,4 @@
-//! The status of connectors: for the terminal, for `/readyz`, for the text of errors.
+//! The status of connectors: for the terminal, `/readyz`, and the texts of errors.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,25 +16,26 @@ pub struct ConnectorStatus {
     pub prefix: Arc<str>,
     /// Its kind.
     pub kind: Arc<str>,
-    /// Whether it can be used.
+    /// The state of the connection.
     pub state: ConnectorState,
-    /// Since when it is up, or since when it is away.
+    /// The time since which it is up, or is not up.
     pub since: Instant,
-    /// True if it was tried at least once.
+    /// True if the hub has tried to connect at least once.
     pub tried: bool,
-    /// The revision it is spoken to in, while it is up; `None` for one in this process.
+    /// The revision of the connection, while it is up; `None` for a server in this process.
     pub version: Option<Version>,
-    /// The name and version that it gives.
+    /// The name and version that the server reports.
     pub identity: Option<Implementation>,
-    /// The number of its entries; while it is down, of those that are still listed.
+    /// The number of its entries; while it is down, of the entries that are still listed.
     pub counts: ListCounts,
-    /// True if each user has a connection of their own. Then it counts as up, since the state differs by user.
+    /// True if each user has a connection of their own. The connector then counts as up, because the state differs by
+    /// user.
     pub personal: bool,
-    /// Why the last attempt failed or the last connection ended, in words for the operator.
+    /// The reason why the last attempt failed or the last connection ended, as text for the administrator.
     pub last_error: Option<Arc<str>>,
-    /// The lists that cannot be read or are not complete, each with the reason, as text for the operator.
+    /// The lists that cannot be read or are not complete, each with the reason, as text for the administrator.
     pub problems: Vec<Arc<str>>,
-    /// True if its lists are those of an earlier run, shown until it is connected.
+    /// True if its lists are those of an earlier run, which are shown until it is connected.
     pub remembered: bool,
     /// Progress of the start of its process.
     pub starting: Option<StartStatus>,
@@ -43,7 +44,7 @@ pub struct ConnectorStatus {
 /// Progress of the start of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartStatus {
-    /// It waits until others have started.
+    /// It waits until other processes have started.
     Queued,
     /// It runs, and has sent no message yet.
     Running {
@@ -52,16 +53,16 @@ pub enum StartStatus {
     },
 }
 
-/// Whether a connector can be used.
+/// The state of a connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectorState {
-    /// It is being connected to.
+    /// The hub is connecting to it.
     Connecting,
     /// It answers.
     Up,
     /// It does not answer.
     Down {
-        /// When it is tried again.
+        /// The time of the next attempt.
         retry_at: Instant,
     },
     /// It cannot be started with its configuration, and is not tried again.
@@ -101,8 +102,8 @@ impl ConnectorStatus {
         }
     }
 
-    /// Names its state in one word: `connecting`, `up`, `degraded` (it is up, and a list of it cannot be read or is not complete),
-    /// `down` or `failed`.
+    /// Returns the state as one word: `connecting`, `up`, `degraded` (up, but one of its lists cannot be read or is
+    /// not complete), `down` or `failed`.
     pub fn state_name(&self) -> &'static str {
         match self.state {
             ConnectorState::Connecting => "connecting",
@@ -118,8 +119,8 @@ impl ConnectorStatus {
         self.state == ConnectorState::Up
     }
 
-    /// Returns the error for a client that needs a connector that is not up. The cause is for the administrator
-    /// alone: it may hold paths, addresses and output of the server.
+    /// Returns the error for a client whose request needs this connector. It does not contain the cause, which may
+    /// have paths, addresses and output of the server.
     pub(crate) fn explain(&self, now: Instant) -> String {
         let away = DurationText(now.saturating_duration_since(self.since));
         let name = &self.name;
@@ -145,7 +146,7 @@ impl ConnectorStatus {
     }
 }
 
-/// A length of time for a user.
+/// A duration as text.
 struct DurationText(Duration);
 
 impl fmt::Display for DurationText {

@@ -1,5 +1,5 @@
-//! The task behind one connector: it connects, reads the lists, hears of changes, notices the end, and tries
-//! again. [`Health`] decides when to try, and [`ConnectorHandle`] shows the state to others.
+//! The task of one connector: it connects, reads the lists, receives changes, detects the end of the connection, and
+//! tries again. [`Health`] decides when to try, and [`ConnectorHandle`] makes the state visible.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,15 +25,14 @@ use crate::upstream_client::{PROBE, upstream_client};
 use crate::upstream_lists::UpstreamLists;
 use crate::upstream_set::UpstreamSet;
 
-/// The pause after lists were read because of a change: an upstream that announces a change whenever its lists are read
-/// must not keep the hub reading.
+/// The pause after lists were read because of a change. Without it, an upstream that announces a change whenever its
+/// lists are read would keep the hub reading.
 const REST: Duration = Duration::from_millis(250);
 
-/// The target of what is logged of connectors that go down and come up: a program that shows their state by
-/// itself can leave it out.
+/// The log target for connectors that go down and come up. A program that shows the states itself can filter it out.
 const STATES: &str = "loggia_hub::states";
 
-/// Keeps one connector connected. Ends when the connector cannot be started with its configuration.
+/// Keeps one connector connected. Returns when the connector cannot be started with its configuration.
 pub(crate) async fn run(
     set: Arc<UpstreamSet>,
     handle: Arc<ConnectorHandle>,
@@ -42,7 +41,7 @@ pub(crate) async fn run(
     let is_of_earlier_connector = |handle: &ConnectorHandle| {
         handle.listed().is_some_and(|listed| listed.origin == ListOrigin::EarlierConnector)
     };
-    // The lists of an earlier connector are shown during the first attempt alone.
+    // The lists of an earlier connector are shown only during the first attempt.
     let keeps_lists = handle.listed().is_some() && !is_of_earlier_connector(&handle);
     let mut health = Health::new(set.context.limits.retry.clone(), now(), keeps_lists);
     let mut was_up = false;
@@ -113,12 +112,12 @@ async fn wait(
                 sleep_until(deadline).await;
             }
         }
-        // What was said of the connection before is of no use to the next one.
+        // Hints about the previous connection do not apply to the next one.
         while hints.try_recv().is_ok() {}
     }
 }
 
-/// Lists what the connector offers no longer.
+/// Removes the lists of the connector from the merged lists.
 fn forget(set: &UpstreamSet, handle: &ConnectorHandle) {
     handle.forget();
     set.rebuild();
@@ -129,7 +128,7 @@ async fn sleep_until(deadline: Instant) {
     tokio::time::sleep_until(tokio::time::Instant::from_std(deadline)).await;
 }
 
-/// Makes the state visible.
+/// Publishes the state.
 fn show(set: &UpstreamSet, handle: &ConnectorHandle, health: &Health) {
     let state = match *health.state() {
         HealthState::Connecting => ConnectorState::Connecting,
@@ -150,7 +149,7 @@ fn show(set: &UpstreamSet, handle: &ConnectorHandle, health: &Health) {
     set.publish();
 }
 
-/// The first failure in a row is news, the others are not.
+/// Logs the first failure of a series as a warning, the others at a lower level.
 fn tell(connector: &str, error: &str, failures: u32, retry_at: Instant) {
     let retry_in = retry_at.saturating_duration_since(now());
     if failures == 1 {
@@ -160,7 +159,8 @@ fn tell(connector: &str, error: &str, failures: u32, retry_at: Instant) {
     }
 }
 
-/// Opens a connection and reads the lists. The start of a process, the negotiation and the lists have a limit each.
+/// Opens a connection and reads the lists. The start of a process, the negotiation and the lists each have a time
+/// limit.
 async fn attempt(
     set: &Arc<UpstreamSet>,
     handle: &Arc<ConnectorHandle>,
@@ -177,8 +177,8 @@ async fn attempt(
     Ok((Arc::new(link), lists))
 }
 
-/// Opens a connection. Where that starts a process, it waits for its turn, and the limit of the start is the
-/// client's to keep: it sees whether the process works.
+/// Opens a connection. If that starts a process, waits for a turn first. The client enforces the limit of the start,
+/// because it sees whether the process works.
 async fn open(set: &Arc<UpstreamSet>, handle: &Arc<ConnectorHandle>) -> Result<Opened> {
     let limits = &set.context.limits;
     let source = &handle.settings.source;
@@ -190,7 +190,7 @@ async fn open(set: &Arc<UpstreamSet>, handle: &Arc<ConnectorHandle>) -> Result<O
     }
     let turn = Arc::new(set.context.pace.turn().await);
     show_start(set, handle, StartStatus::Running { last_line: None });
-    // The connection keeps the callbacks, and must not keep the connector.
+    // The connection keeps the callbacks, which must not keep the connector alive.
     let (hub, watched, watching) = (set.clone(), Arc::downgrade(handle), turn.clone());
     let (error_output, redact) = (handle.error_output.clone(), handle.settings.redact.clone());
     let client = upstream_client(&set.context)
@@ -205,7 +205,7 @@ async fn open(set: &Arc<UpstreamSet>, handle: &Arc<ConnectorHandle>) -> Result<O
     let longest = tokio::time::sleep(limits.start_turn);
     let opening = source.open(client);
     tokio::pin!(opening, longest);
-    // The reports end with the first message; what comes after it keeps no other from starting for longer.
+    // The reports end with the first message. Then the start no longer counts.
     let opened = tokio::select! {
         opened = &mut opening => opened,
         () = longest => {
@@ -217,7 +217,7 @@ async fn open(set: &Arc<UpstreamSet>, handle: &Arc<ConnectorHandle>) -> Result<O
     opened
 }
 
-/// Makes visible how a start goes on.
+/// Publishes the progress of a start.
 fn show_start(set: &UpstreamSet, handle: &ConnectorHandle, starting: StartStatus) {
     if handle.set_starting(starting) {
         set.publish();
@@ -228,7 +228,7 @@ async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Re
     tokio::time::timeout(limit, work).await.unwrap_or(Err(Error::timeout(limit)))
 }
 
-/// While the connection lasts. The answer is why it ended.
+/// Runs while the connection is open. Returns the reason why it ended.
 async fn serve(
     set: &Arc<UpstreamSet>,
     handle: &Arc<ConnectorHandle>,
@@ -244,7 +244,7 @@ async fn serve(
     }
     handle.list(lists);
     set.remember(handle);
-    // A client that finds it up must find its tools.
+    // When a client sees the state `up`, the tools must be listed.
     set.rebuild();
     handle.up(link.clone());
     tracing::info!(target: STATES, connector = handle.settings.name, "the connector is up");
@@ -283,7 +283,7 @@ async fn serve(
     why
 }
 
-/// Returns a stream of the lists' changes, where the upstream announces them.
+/// Returns a stream of changes of the lists, if the upstream announces them.
 async fn watch_lists(
     link: &Upstream,
     capabilities: &ServerCapabilities,
@@ -308,8 +308,8 @@ async fn watch_lists(
     }
 }
 
-/// Returns the next change, not before `rested`; several of the same list are one. A stream that ended brings none:
-/// the connection's end is noticed elsewhere.
+/// Returns the next change, at `rested` or later; several changes of one list become one. If the stream has ended,
+/// this never returns: the end of the connection is detected elsewhere.
 async fn next_change(changes: &mut Option<ChangeStream>, rested: Instant) -> Option<Change> {
     sleep_until(rested).await;
     if let Some(watch) = changes {
@@ -339,10 +339,10 @@ async fn refresh(
     Ok(())
 }
 
-/// Returns a random number from 0 up to 1.
+/// Returns a random number from 0 to 1 (exclusive).
 fn spread() -> f64 {
     let mut bytes = [0u8; 4];
-    // Without randomness every hub only tries again at the same moment.
+    // Without randomness, all hubs try again at the same time, which is acceptable.
     let _ = SystemRandom::new().fill(&mut bytes);
     f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
 }

@@ -1,4 +1,4 @@
-//! A call of a legacy upstream, which asks its questions in the middle of a call and waits for the answers.
+//! A call of a legacy upstream that may ask questions while it runs, and waits for the answers.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 use crate::notification_router::NotificationRouter;
 use crate::question::{Question, QuestionSender};
 
-/// Most questions of one call that wait at once.
+/// The maximum number of questions of one call that wait at the same time.
 const MOST_QUESTIONS: usize = 64;
 
-/// A call that runs at the upstream, and may wait for answers of its client.
+/// A call that runs at the upstream and may wait for answers of its client.
 pub(crate) struct SuspendableCall<T> {
     call: Option<BoxFuture<'static, T>>,
     finished: Option<T>,
@@ -54,13 +54,13 @@ impl<T> SuspendableCall<T> {
         }
     }
 
-    /// Runs the call until it ends or asks something.
+    /// Runs the call until it ends or asks a question.
     pub(crate) async fn advance(&mut self) -> CallProgress<T> {
         loop {
             if let Some(outcome) = self.finished.take() {
                 return CallProgress::Finished(outcome);
             }
-            // The upstream waits for no answer to a question that it took back.
+            // The upstream may have cancelled a question; it needs no answer.
             self.pending.retain(|(_, question)| !question.answer.is_closed());
             if !self.pending.is_empty() && self.questions.is_empty() {
                 return CallProgress::NeedsInput;
@@ -69,14 +69,14 @@ impl<T> SuspendableCall<T> {
         }
     }
 
-    /// Keeps the call running while its client is away. Never returns.
+    /// Keeps the call running while no request of its client waits for it. Never returns.
     pub(crate) async fn idle(&mut self) {
         loop {
             self.step().await;
         }
     }
 
-    /// Waits for the next question or the end of the call, and notes it.
+    /// Waits for the next question or the end of the call, and stores it.
     async fn step(&mut self) {
         let call = async {
             match &mut self.call {
@@ -97,17 +97,17 @@ impl<T> SuspendableCall<T> {
         }
     }
 
-    /// Returns the questions that wait.
+    /// Returns the questions without an answer.
     pub(crate) fn requests(&self) -> InputRequests {
         self.pending.iter().map(|(key, question)| (key.clone(), question.request.clone())).collect()
     }
 
-    /// Answers the questions for which `responses` has an answer. The others stay open; answers without a question are
+    /// Passes on the answers in `responses`. Questions without an answer stay open; answers without a question are
     /// ignored (MRTR, "Error Handling").
     pub(crate) fn answer(&mut self, responses: &RawObject<'_>) {
         for (key, question) in std::mem::take(&mut self.pending) {
             match responses.value(&key) {
-                // The upstream may have stopped waiting.
+                // If the upstream no longer waits, the answer is dropped.
                 Some(answer) => drop(question.answer.send(Ok(answer))),
                 None => self.pending.push((key, question)),
             }

@@ -1,8 +1,7 @@
 //! The address of a suspended call: the replica that keeps it, and a random id.
 //!
-//! It is the `requestState` that the client brings back with its answer. A gateway with several replicas can read
-//! from it which replica has to get the answer. The id has 128 random bits, so that only the client that was asked
-//! knows it.
+//! The client sends it back with its answer, as `requestState`. In a gateway with several replicas, it says which
+//! replica must get the answer. The id has 128 random bits, so that only the client that was asked knows it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,34 +9,34 @@ use std::str::FromStr;
 use ring::error::Unspecified;
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// The begin of an address. It tells the state of a suspended call from that of another server.
+/// The beginning of an address. It distinguishes the state of a suspended call from the state of other servers.
 const BEGIN: &str = "loggia-parked-";
 
-/// Identifies one run of a hub among the replicas of a gateway.
+/// The id of one run of a hub among the replicas of a gateway.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReplicaId([u8; 8]);
 
-/// The address of a suspended call, as it stands in a `requestState`.
+/// The address of a suspended call, as it is in `requestState`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SuspendedCallAddress {
     replica: ReplicaId,
     call: [u8; 16],
 }
 
-/// A text is not the address of a suspended call.
+/// The error for a text that is not the address of a suspended call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidAddress;
 
 impl ReplicaId {
     /// Creates a random id.
     pub(crate) fn random() -> ReplicaId {
-        // Without randomness no call is suspended, so that the id is not used.
+        // Without randomness no call is suspended, so the id is not used.
         ReplicaId(random_bytes().unwrap_or_default())
     }
 }
 
 impl SuspendedCallAddress {
-    /// Returns the address of one more call of `replica`. Fails if the operating system gives no randomness.
+    /// Returns the address of one more call of `replica`. Fails if the operating system has no randomness.
     pub(crate) fn random(replica: ReplicaId) -> Result<SuspendedCallAddress, Unspecified> {
         Ok(SuspendedCallAddress { replica, call: random_bytes()? })
     }
@@ -73,7 +72,7 @@ impl fmt::Display for SuspendedCallAddress {
     }
 }
 
-/// Leaves out the id of the call, which is a secret of its client.
+/// Does not show the id of the call, which is a secret of its client.
 impl fmt::Debug for SuspendedCallAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SuspendedCallAddress").field("replica", &self.replica).finish_non_exhaustive()

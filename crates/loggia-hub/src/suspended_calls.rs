@@ -1,9 +1,9 @@
 //! Calls of a legacy upstream that wait for a modern client.
 //!
-//! A legacy server asks its question in the middle of a call and waits. A modern client gets
-//! `input_required`, and sends the answers in a new request. In between the call stays here, under a random address
-//! that only its client knows. It is bound to the caller and the request and counts once. A client that
-//! does not return costs one entry for a bounded time; then the call is cancelled at the upstream.
+//! A legacy server asks during a call and waits. A modern client gets `input_required`, and sends the answers in a
+//! new request. Until then the call stays here, under a random address that only its client knows. It can be resumed
+//! once, and only by the same caller with the same request. If the client does not return within a bounded time, the
+//! call is cancelled at the upstream.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,16 +22,16 @@ use tokio::task::JoinHandle;
 use crate::suspendable_call::SuspendableCall;
 use crate::suspended_address::{ReplicaId, SuspendedCallAddress};
 
-/// Callers that are counted apart. With more of them, some share one count.
+/// The number of callers that are counted separately. If there are more, some share one count.
 const CALLERS: usize = 64;
 
 /// The caller that may continue a suspended call, and the request that it has to repeat.
 #[derive(PartialEq)]
 struct CallBinding {
-    /// The issuer and the subject. What else is known of a user may change between two requests.
+    /// The issuer and the subject. Other facts about a user may change between two requests.
     principal: Option<(Option<String>, String)>,
     method: Method,
-    /// Of everything in the params that makes the request what it is.
+    /// The digest of the params, without the members that differ between rounds.
     digest: [u8; 32],
 }
 
@@ -50,13 +50,13 @@ pub(crate) struct SuspendedCalls<T> {
     replica: ReplicaId,
     table: SuspendedCallTable<T>,
     most: usize,
-    /// A share of `most` for each caller.
+    /// The share of each caller of `most` calls.
     callers: Arc<Budget>,
     stay: Duration,
 }
 
 impl<T: Send + 'static> SuspendedCalls<T> {
-    /// Room for `most` calls of this replica, each for at most `stay`.
+    /// Creates room for `most` calls of this replica, each for at most `stay`.
     pub(crate) fn new(replica: ReplicaId, most: usize, stay: Duration) -> SuspendedCalls<T> {
         SuspendedCalls {
             replica,
@@ -67,7 +67,7 @@ impl<T: Send + 'static> SuspendedCalls<T> {
         }
     }
 
-    /// Suspends `running`, which asks something, and returns the questions for its client.
+    /// Suspends `running`, which has asked a question, and returns the questions for its client.
     pub(crate) fn suspend(
         &self,
         running: SuspendableCall<T>,
@@ -119,7 +119,7 @@ impl<T: Send + 'static> SuspendedCalls<T> {
         })
     }
 
-    /// Returns the suspended call that `request` brings answers for; `None` if it is a new request.
+    /// Returns the suspended call for which `request` contains answers; `None` if it is a new request.
     pub(crate) async fn resume(&self, request: &Request) -> Result<Option<SuspendableCall<T>>, RpcError> {
         let Some(address) = address_of(request)? else { return Ok(None) };
         if address.replica() != self.replica {
@@ -140,7 +140,8 @@ impl<T: Send + 'static> SuspendedCalls<T> {
         let binding = CallBinding::of(request)?;
         let mut table = lock(&self.table);
         match table.get(address) {
-            // A caller that sends an address with another request learns nothing and breaks nothing.
+            // If the address comes with another request, the call stays suspended, and the caller learns nothing
+            // about it.
             Some(entry) if entry.binding == binding => table.remove(address).ok_or_else(expired),
             Some(_) => Err(RpcError::invalid_params("This requestState belongs to another request")),
             None => Err(expired()),
@@ -149,7 +150,7 @@ impl<T: Send + 'static> SuspendedCalls<T> {
 }
 
 impl<T> SuspendedCalls<T> {
-    /// Cancels all calls. The upstream is told.
+    /// Cancels all calls, also at the upstream.
     pub(crate) fn cancel_all(&self) {
         for (_, entry) in lock(&self.table).drain() {
             entry.keeper.abort();
@@ -157,14 +158,14 @@ impl<T> SuspendedCalls<T> {
     }
 }
 
-/// Cancels the calls: no request can reach them any more.
+/// Cancels the calls, because no request can reach them any more.
 impl<T> Drop for SuspendedCalls<T> {
     fn drop(&mut self) {
         self.cancel_all();
     }
 }
 
-/// Keeps a suspended call until it is resumed; after `stay` it is dropped, which cancels it upstream.
+/// Keeps a suspended call until it is resumed. After `stay` it is dropped, which cancels it at the upstream.
 async fn keep<T: Send + 'static>(
     mut running: SuspendableCall<T>,
     woken: oneshot::Receiver<()>,
@@ -201,7 +202,7 @@ fn other_replica(owner: ReplicaId, this: ReplicaId) -> RpcError {
     ))
 }
 
-/// Returns the address that a request brings.
+/// Returns the address in a request.
 fn address_of(request: &Request) -> Result<Option<SuspendedCallAddress>, RpcError> {
     if request.params.routing().is_some_and(|routing| !routing.again) {
         return Ok(None);
@@ -225,7 +226,7 @@ fn read(params: &RawJson) -> Result<RawObject<'_>, RpcError> {
 
 impl CallBinding {
     fn of(request: &Request) -> Result<CallBinding, RpcError> {
-        // Canonical: a client may write the same request with its members in another order.
+        // The order of members is normalized, because a client may write the same request in another order.
         let mut params: Value = request
             .params
             .decode()

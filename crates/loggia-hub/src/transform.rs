@@ -1,11 +1,11 @@
-//! Transforms of names: how the tools and prompts of a connector are exposed, and which of them a name leads back to.
+//! Transforms of names: they turn the names of a connector's tools and prompts into exposed names, and back.
 //!
-//! A connector provides components, a chain of transforms renames or hides them in lists, and the same chain
-//! backward turns a name that a client sends into the name that the connector knows. Transforms are pure functions, so
-//! the lists, the routes and the access to components that are not listed yet cannot disagree.
+//! A chain of transforms renames or hides the components of a connector in lists. The same chain in reverse turns a
+//! name from a client into the name that the connector knows. Transforms are pure functions, so lists, routes and the
+//! access to components that are not listed yet always agree.
 //!
-//! Invariant: where `resolve` returns a name, `expose` of that name returns the name that was resolved. A hidden
-//! component is therefore never reached.
+//! Invariant: if `resolve` returns a name, `expose` of this name returns the argument of `resolve`. So a hidden
+//! component cannot be reached.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,16 +37,16 @@ pub trait Transform: Send + Sync + 'static {
     /// Returns the name under which the component `name` is exposed; `None` hides it.
     fn expose<'n>(&self, kind: ComponentKind, name: Cow<'n, str>) -> Option<Cow<'n, str>>;
 
-    /// Returns the name of the component that is exposed as `name`; `None` if no component can be.
+    /// Returns the name of the component that is exposed as `name`; `None` if there can be no such component.
     fn resolve<'n>(&self, kind: ComponentKind, name: Cow<'n, str>) -> Option<Cow<'n, str>>;
 }
 
-/// Hides the tools whose name a predicate refuses. It leaves prompts alone.
+/// Hides the tools whose name a predicate refuses. Does not affect prompts.
 #[derive(Clone)]
 pub(crate) struct ToolFilter(Arc<dyn Fn(&str) -> bool + Send + Sync>);
 
 impl ToolFilter {
-    /// Creates a filter that lets the tools pass for whose names `allows` returns true.
+    /// Creates a filter that shows the tools for whose names `allows` returns true.
     pub(crate) fn new(allows: impl Fn(&str) -> bool + Send + Sync + 'static) -> ToolFilter {
         ToolFilter(Arc::new(allows))
     }
@@ -72,7 +72,8 @@ impl Transform for ToolFilter {
     }
 }
 
-/// Renames single components. A component whose own name was given to another is hidden, unless it is renamed too.
+/// Renames single components. If a component's own name is given to another one, it is hidden unless it is renamed,
+/// too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RenameMap {
     exposed: BTreeMap<(ComponentKind, String), String>,
@@ -81,7 +82,7 @@ pub(crate) struct RenameMap {
 }
 
 impl RenameMap {
-    /// Exposes the component `name` as `exposed_name`. The last of several renames of one component counts.
+    /// Exposes the component `name` as `exposed_name`. The last rename of a component is used.
     pub(crate) fn add(&mut self, kind: ComponentKind, name: String, exposed_name: String) {
         if let Some(before) = self.exposed.insert((kind, name.clone()), exposed_name.clone()) {
             self.original.remove(&(kind, before));
@@ -92,7 +93,7 @@ impl RenameMap {
         }
     }
 
-    /// Returns the name that two components were to have.
+    /// Returns a name that two components would have.
     pub(crate) fn conflict(&self) -> Option<&(ComponentKind, String)> {
         self.conflict.as_ref()
     }
@@ -125,7 +126,7 @@ impl Transform for RenameMap {
     }
 }
 
-/// Puts the prefix of the connector before each name, or only before those that are not free ([`crate::names`]).
+/// Adds the prefix of the connector to each name, or only to names that need it ([`crate::names`]).
 pub(crate) struct PrefixTransform {
     prefix: Arc<str>,
     /// The prefixes of the other connectors; `None` if every name has the prefix.
@@ -133,12 +134,12 @@ pub(crate) struct PrefixTransform {
 }
 
 impl PrefixTransform {
-    /// Puts `prefix` before each name.
+    /// Adds `prefix` to each name.
     pub(crate) fn always(prefix: Arc<str>) -> PrefixTransform {
         PrefixTransform { prefix, others: None }
     }
 
-    /// Puts `prefix` before the names that begin with one of `others`, and before those that clients refuse.
+    /// Adds `prefix` to the names that begin with one of `others`, and to those that strict clients refuse.
     pub(crate) fn where_taken(prefix: Arc<str>, others: BTreeSet<Arc<str>>) -> PrefixTransform {
         PrefixTransform { prefix, others: Some(others) }
     }
@@ -156,7 +157,8 @@ impl Transform for PrefixTransform {
         Some(self.name_of(&name).into())
     }
 
-    /// A name that was made safe ends in a digest and cannot be undone: its component is found once it is listed.
+    /// Returns no name for a shortened one: it ends in a digest and cannot be resolved. Its component is found when
+    /// it is listed.
     fn resolve<'n>(&self, _: ComponentKind, name: Cow<'n, str>) -> Option<Cow<'n, str>> {
         let rest = name.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_prefix(SEPARATOR));
         let is_own = |own: &str| self.name_of(own) == *name;
@@ -167,7 +169,7 @@ impl Transform for PrefixTransform {
     }
 }
 
-/// All transforms of one connector, in the order in which its components pass them.
+/// All transforms of one connector, in the order in which they are applied.
 pub(crate) struct TransformChain(Vec<Arc<dyn Transform>>);
 
 impl TransformChain {

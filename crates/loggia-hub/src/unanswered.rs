@@ -1,11 +1,11 @@
-//! Errors for clients whose request got no answer of an upstream. The detail stays in the log, under a reference.
+//! Errors for clients whose request an upstream did not answer. The cause is only in the log, under a reference.
 
 use loggia::{Error, edge};
 
 use crate::connector_handle::{ConnectorHandle, SupervisorHint};
 use crate::refusal::Refusal;
 
-/// Returns the error for a client whose request was sent to an upstream that gave no answer.
+/// Returns the error for a client whose request was sent to an upstream that did not answer.
 pub(crate) fn unanswered(handle: &ConnectorHandle, error: Error) -> Refusal {
     let name = &handle.settings.name;
     let reference = edge::correlation_id();

@@ -1,4 +1,4 @@
-//! One open upstream, whether it is a server elsewhere or in this process.
+//! One open upstream, in this process or elsewhere.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use crate::relay::Relay;
 
 /// One open upstream.
 pub(crate) enum Upstream {
-    /// A server elsewhere.
+    /// A server in another process or on another machine.
     Client(Box<Relay>),
     /// A server in this process.
     Service(InProcessServer),
 }
 
-/// A server in this process. Its calls end with an error once it is closed.
+/// A server in this process. After it is closed, its calls end with an error.
 pub(crate) struct InProcessServer {
     service: Arc<dyn Service>,
     closed: watch::Sender<bool>,
@@ -41,7 +41,7 @@ impl InProcessServer {
     async fn call(&self, request: Request, exchange: Exchange) -> Result<Outcome> {
         let mut closed = self.closed.subscribe();
         tokio::select! {
-            // A call that answers at once does not wait for the end.
+            // A call that returns immediately is not interrupted by the end.
             biased;
             outcome = self.service.call(request, exchange) => Ok(outcome),
             _ = closed.wait_for(|closed| *closed) => Err(Error::Connection("the server was closed".to_owned())),
@@ -57,7 +57,7 @@ impl Deref for InProcessServer {
     }
 }
 
-/// The description that an upstream gives of itself.
+/// The description that an upstream reports about itself.
 pub(crate) struct UpstreamDescription {
     pub(crate) version: Option<Version>,
     pub(crate) identity: Option<Implementation>,
@@ -72,7 +72,7 @@ pub(crate) enum ChangeStream {
 }
 
 impl ChangeStream {
-    /// Returns the next change; `None` when there will be none.
+    /// Returns the next change; `None` if there will be none.
     pub(crate) async fn next(&mut self) -> Option<Change> {
         match self {
             ChangeStream::Client(subscription) => subscription.next().await,
@@ -97,7 +97,7 @@ impl Upstream {
         })
     }
 
-    /// Runs one request, whose names are already the upstream's own.
+    /// Runs one request. Its names must be the upstream's own.
     pub(crate) async fn call(&self, request: Request, exchange: Exchange) -> Result<Outcome> {
         match self {
             Upstream::Client(relay) => relay.call(request, exchange).await,
@@ -141,7 +141,7 @@ impl Upstream {
         }
     }
 
-    /// Subscribes to changes for as long as the result is kept.
+    /// Subscribes to changes, until the result is dropped.
     pub(crate) async fn watch(&self, filter: SubscriptionFilter) -> Result<ChangeStream> {
         match self {
             Upstream::Client(relay) => relay.client().listen(filter).await.map(ChangeStream::Client),
@@ -151,7 +151,7 @@ impl Upstream {
         }
     }
 
-    /// Checks that it still answers. Every answer counts, errors included.
+    /// Checks that it still answers. Every answer counts, also an error.
     pub(crate) async fn probe(&self, limit: Duration) -> Result<()> {
         let Upstream::Client(relay) = self else { return Ok(()) };
         match tokio::time::timeout(limit, relay.client().ping()).await {
@@ -161,7 +161,7 @@ impl Upstream {
         }
     }
 
-    /// Waits until the connection is gone and gives the reason.
+    /// Waits until the connection has ended, and returns the reason.
     pub(crate) async fn closed(&self) -> String {
         match self {
             Upstream::Client(relay) => relay.client().closed().await,
@@ -169,7 +169,7 @@ impl Upstream {
         }
     }
 
-    /// Closes the connection. Requests that it carries fail.
+    /// Closes the connection. Its running requests fail.
     pub(crate) async fn close(&self) {
         match self {
             Upstream::Client(relay) => relay.close().await,

@@ -1,4 +1,4 @@
-//! The client that the hub opens connections with.
+//! The client for connections of the hub.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use loggia::client::{Client, ClientBuilder};
 use crate::relay::UnroutedInputHandler;
 use crate::upstream_context::UpstreamContext;
 
-/// The time for an upstream that may be gone to answer.
+/// The time for an upstream to answer when the connection may be lost.
 pub(crate) const PROBE: Duration = Duration::from_secs(5);
 
-/// Returns a client as the hub needs it: each question goes to the call that it belongs to, and the supervisor, not the
-/// client, opens another connection when one is lost.
+/// Returns a client with the settings of the hub: each question goes to its call, and the supervisor, not the client,
+/// opens another connection when one is lost.
 pub(crate) fn upstream_client(context: &UpstreamContext) -> ClientBuilder {
     let limits = &context.limits;
     Client::builder()

@@ -1,4 +1,4 @@
-//! The parts of a hub that all its upstreams share: bounds, shares, the pace of starts, and what is remembered.
+//! The parts of a hub that all its upstreams share: bounds, shares, the number of starts, and the memory.
 
 use loggia::client::EraMemory;
 use loggia::model::Implementation;
@@ -14,13 +14,13 @@ use crate::suspended_address::ReplicaId;
 pub(crate) struct UpstreamContext {
     pub(crate) identity: Implementation,
     pub(crate) limits: HubLimits,
-    /// The revision that each upstream spoke last: one that was old is not probed again when it returns.
+    /// The last revision of each upstream. A legacy upstream is not probed again when it returns.
     pub(crate) eras: EraMemory,
     pub(crate) shares: HubShares,
     /// Paces the starts of processes.
     pub(crate) pace: StartPace,
     pub(crate) memory: HubMemory,
-    /// Notified when there is something new to remember.
+    /// Notified when the memory has to be written.
     pub(crate) memory_changed: Notify,
     pub(crate) replica: ReplicaId,
 }

@@ -1,4 +1,4 @@
-//! The lists of one upstream, as read at one moment.
+//! The lists of one upstream at one moment.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use crate::status::ListCounts;
 /// The name of the list of resource templates.
 pub(crate) const TEMPLATES: &str = "resource templates";
 
-/// Warnings that are shown for each list.
+/// The maximum number of warnings that are shown for each list.
 const WARNINGS_SHOWN: usize = 4;
 
-/// The lists of one upstream, and its description of itself.
+/// The lists of one upstream, and its own description.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct UpstreamLists {
     pub(crate) version: Option<Version>,
@@ -28,7 +28,7 @@ pub(crate) struct UpstreamLists {
     pub(crate) prompts: Vec<ListEntry<Prompt>>,
     pub(crate) resources: Vec<ListEntry<Resource>>,
     pub(crate) templates: Vec<ListEntry<ResourceTemplate>>,
-    /// The lists that could not be read last time, and why.
+    /// The lists that could not be read the last time, with the reason.
     pub(crate) problems: BTreeMap<&'static str, String>,
     /// The entries that were left out, for each list.
     pub(crate) warnings: BTreeMap<&'static str, Vec<ListWarning>>,
@@ -49,7 +49,7 @@ impl UpstreamLists {
         lists.into_iter().filter_map(|(differs, change)| differs.then_some(change)).collect()
     }
 
-    /// Keeps a list that was read. One that was not stays as it was.
+    /// Takes the outcome of reading a list. A list that was not read is unchanged.
     pub(crate) fn take<T>(
         &mut self,
         list: &'static str,
@@ -70,7 +70,7 @@ impl UpstreamLists {
         }
     }
 
-    /// Takes the lists that could not be read this time from `before`: they are likely unchanged.
+    /// Takes the lists that could not be read this time from `before`, because they are probably unchanged.
     pub(crate) fn keep_unread(&mut self, before: &UpstreamLists) {
         for list in self.problems.keys() {
             match *list {
@@ -82,7 +82,7 @@ impl UpstreamLists {
         }
     }
 
-    /// Returns a text for each list that cannot be read, and for what was left out of the others.
+    /// Returns a text for each list that cannot be read, and for the entries that were left out.
     pub(crate) fn problem_texts(&self) -> Vec<String> {
         let unread =
             self.problems.iter().map(|(list, error)| format!("the {list} cannot be listed: {error}"));
@@ -98,7 +98,7 @@ impl UpstreamLists {
         unread.chain(incomplete).collect()
     }
 
-    /// Logs what was left out of a list, unless it is the same as the last time.
+    /// Logs the entries that were left out of a list, unless they are the same as the last time.
     fn left_out(&mut self, list: &'static str, connector: &str, warnings: Vec<ListWarning>) {
         if self.warnings.get(list).is_some_and(|before| *before == warnings) {
             return;
@@ -118,8 +118,8 @@ impl UpstreamLists {
         }
     }
 
-    /// Returns whether the upstream announces when any list it has changes. A list that could not be read may be
-    /// readable later without a change.
+    /// Returns whether the upstream announces changes of all its lists. False if a list could not be read, because it
+    /// may become readable without a change.
     pub(crate) fn announces(&self) -> bool {
         if !self.problems.is_empty() {
             return false;

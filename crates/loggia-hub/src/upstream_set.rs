@@ -1,7 +1,7 @@
-//! The upstreams of a hub: the current composition, its status, and what changes in it.
+//! The upstreams of a hub: the current composition, its status, and its changes.
 //!
-//! Supervisors write here and requests read. A request loads one snapshot and takes no lock; the locks here are held
-//! only while a snapshot is replaced.
+//! Supervisors write it, and requests read it. A request loads one snapshot and takes no lock; the locks in this
+//! module are held only while a snapshot is replaced.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +24,7 @@ use crate::upstream_context::UpstreamContext;
 pub(crate) struct UpstreamSet {
     pub(crate) context: Arc<UpstreamContext>,
     composition: ArcSwap<Composition>,
-    /// Held while the composition is replaced: never by a request.
+    /// Held while the composition is replaced. Requests never take it.
     replacing: Mutex<()>,
     changes: Changes,
     status: watch::Sender<Arc<Vec<ConnectorStatus>>>,
@@ -49,17 +49,17 @@ impl UpstreamSet {
         }
     }
 
-    /// Returns the current composition, for a look without an await.
+    /// Returns the current composition, for use without an await.
     pub(crate) fn composition(&self) -> Guard<Arc<Composition>> {
         self.composition.load()
     }
 
-    /// Returns the current composition, to be kept.
+    /// Returns the current composition as a shared pointer.
     pub(crate) fn composition_full(&self) -> Arc<Composition> {
         self.composition.load_full()
     }
 
-    /// Looks something up; if it is missing, again when the hub has settled.
+    /// Calls `find`. If it returns nothing, calls it again after the hub has settled.
     pub(crate) async fn find<T>(&self, find: impl Fn(&Composition) -> Option<T>) -> Option<T> {
         if let Some(found) = find(&self.composition()) {
             return Some(found);
@@ -68,37 +68,37 @@ impl UpstreamSet {
         find(&self.composition())
     }
 
-    /// Waits until every connector has been tried once.
+    /// Waits until the hub has tried to connect to every connector.
     pub(crate) async fn tried(&self) {
         let mut status = self.status.subscribe();
-        // An error would mean that the hub is gone.
+        // An error would mean that the hub is dropped.
         let _ = status.wait_for(|all| all.iter().all(|status| status.tried)).await;
     }
 
-    /// Waits, for a short while after the start, for the connectors of which nothing is known yet.
+    /// Waits, for a short time after the start, for the connectors whose lists are unknown.
     pub(crate) async fn settle(&self) {
         if !self.settled.load(Ordering::Relaxed) {
             let mut status = self.status.subscribe();
             let known = status.wait_for(|all| all.iter().all(|status| status.tried || status.remembered));
-            // Running out of time is an end like the other.
+            // A timeout is not an error.
             let _ = tokio::time::timeout_at(self.settles_at, known).await;
             self.settled.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Makes the routes anew from the lists as they are now, and announces the lists that changed with it.
+    /// Builds the routes from the current lists, and announces the lists that changed.
     pub(crate) fn rebuild(&self) {
         let _alone = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         self.swap(self.composition().providers.clone(), BTreeSet::new());
     }
 
-    /// Serves other providers. Announces the lists that changed with it, and those that `changes` names.
+    /// Replaces the providers. Announces the lists that changed, and those in `changes`.
     pub(crate) fn replace(&self, providers: Arc<ProviderList>, changes: BTreeSet<Change>) {
         let _alone = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         self.swap(providers, changes);
     }
 
-    /// Replaces the composition, while the lock is held.
+    /// Replaces the composition. The lock must be held.
     fn swap(&self, providers: Arc<ProviderList>, mut changes: BTreeSet<Change>) {
         let next = Arc::new(Composition::new(providers, &self.context.identity, &self.context.limits));
         let before = self.composition.swap(next.clone());
@@ -111,7 +111,7 @@ impl UpstreamSet {
         self.changes.clone()
     }
 
-    /// Makes the state of the connectors visible.
+    /// Publishes the state of the connectors.
     pub(crate) fn publish(&self) {
         let all: Vec<ConnectorStatus> =
             self.composition().providers.iter().map(|provider| provider.status()).collect();
@@ -143,7 +143,7 @@ impl UpstreamSet {
         }
     }
 
-    /// Opens a subscription that keeps `kept` until it ends.
+    /// Opens a subscription that owns `kept` until it ends.
     pub(crate) fn listen(
         &self,
         accepted: SubscriptionFilter,
@@ -157,8 +157,8 @@ impl UpstreamSet {
         self.changes.close();
     }
 
-    /// Asks for lists to be read again that are old and whose upstream announces no changes. The client gets the lists
-    /// that are known, and is notified of a change.
+    /// Requests that old lists are read again, if the upstream does not announce changes. The client gets the known
+    /// lists, and is notified of a change.
     pub(crate) fn refresh_old_lists(&self) {
         for provider in self.composition().providers.iter() {
             let Some(listed) = provider.handle.listed() else { continue };

@@ -1,9 +1,9 @@
-//! One space of URIs for the resources of all connectors.
+//! The URIs of the resources of all connectors, in one list.
 //!
-//! A URI stays as its connector wrote it: results that mention it are then relayed untouched, and a link in a
-//! tool's output still leads to a resource. Only where an earlier connector (in the order of the
-//! configuration) lists the same URI, or has a template for it, does the later one get a qualified form,
-//! `CONNECTOR+URI`. That is again a URI, is undone without a table, and is accepted for every resource.
+//! A URI is unchanged, so a result that contains it can be relayed unchanged, and a link in a tool's output leads to
+//! a resource. Only if an earlier connector (in the order of the configuration) lists the same URI, or has a template
+//! for it, does the later connector get a qualified form, `CONNECTOR+URI`. It is a URI, too, can be split without a
+//! table, and is accepted for every resource.
 
 use loggia::wire::uri::scheme;
 
@@ -12,13 +12,14 @@ pub(crate) fn qualify(connector: &str, uri: &str) -> String {
     format!("{connector}+{uri}")
 }
 
-/// Splits a qualified form into the name of the connector and the URI. The caller checks that the connector exists.
+/// Splits a qualified URI into the prefix and the connector's own URI. The caller checks that the connector exists.
 pub(crate) fn split_qualified(uri: &str) -> Option<(&str, &str)> {
     let (connector, rest) = uri.split_once('+')?;
     (crate::names::check_connector(connector).is_ok() && scheme(rest).is_some()).then_some((connector, rest))
 }
 
-/// Returns the length of the fixed text of a template. Of two templates that match a URI, the one with more counts.
+/// Returns the length of the fixed text of a template. If two templates match a URI, the one with more fixed text is
+/// used.
 pub(crate) fn literal_len(template: &str) -> usize {
     let mut expressions = template.split('{');
     let head = expressions.next().map_or(0, str::len);

@@ -1,13 +1,13 @@
 //! The error with which a server of revision 2025-11-25 refuses a call until the user has opened a URL. For a modern
-//! client it becomes a question: the client gets `input_required`, and its retry is the same call again.
+//! client it becomes a question: the client gets `input_required`, and then retries the call.
 
 use loggia::edge::capability;
 use loggia::model::{ElicitParams, ElicitUrlParams, InputRequest, InputRequests, InputRequired};
 use loggia::service::Request;
 use loggia::wire::{ErrorCode, JsonText, RawObject, RpcError};
 
-/// Returns the questions that `error` stands for; `None` if it is another error, if the client cannot open URLs, or if
-/// the client has answered already: then the user declined, or has not finished there.
+/// Returns the questions in `error`. Returns `None` for another error, if the client cannot open URLs, or if the
+/// client has answered already: then the user declined, or has not finished.
 pub(crate) fn questions(error: &RpcError, request: &Request) -> Option<InputRequired> {
     if error.code != ErrorCode::URL_ELICITATION_REQUIRED {
         return None;

@@ -1,8 +1,8 @@
-//! Connections of single users, for connectors that each user signs in to: one shared connection would let all users
-//! act in the name of one. A connection is opened with the first call of its user and closed when it was idle for a
-//! while.
+//! Connections of single users, for connectors to which each user signs in: with one shared connection, all users
+//! would act in the name of one. A connection is opened for the first call of its user, and closed after it was idle
+//! for a while.
 //!
-//! A call finds the connection of its user in a snapshot and takes no lock that the call of another user needs. The
+//! A call finds the connection of its user in a snapshot, without a lock that the call of another user needs. The
 //! connector's [`People`] opens connections and knows which users have signed in.
 
 use std::collections::HashMap;
@@ -26,9 +26,9 @@ use crate::upstream_client::{PROBE, upstream_client};
 use crate::upstream_context::UpstreamContext;
 use crate::upstream_lists::UpstreamLists;
 
-/// The number of times that a connection is opened again because its user signed in meanwhile.
+/// The maximum number of attempts to open a connection whose user signs in meanwhile.
 const OPENINGS: usize = 3;
-/// Time until a list waits again for an upstream that did not answer in time.
+/// The time during which lists no longer wait for an upstream that did not answer in time.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// The connections of one connector, by user.
@@ -38,32 +38,32 @@ pub(crate) struct UserConnections {
     context: Arc<UpstreamContext>,
     changes: Changes,
     connections: ArcSwap<HashMap<String, Arc<UserConnection>>>,
-    /// Held while a connection is added or taken away: never while one is only used.
+    /// Held while a connection is added or removed, but not while it is used.
     changing: Mutex<()>,
     begun: Instant,
-    /// Set when no connection may be opened any more, with the reason if the connector was removed or changed.
+    /// Set when no further connection may be opened, with the reason if the connector was removed or changed.
     closed: OnceLock<Option<Retirement>>,
 }
 
-/// The connection of one user, and the record of its use.
+/// The connection of one user, and the time of its last use.
 struct UserConnection {
     link: ArcSwapOption<Upstream>,
-    /// The lists of the upstream for this user, once they are known.
+    /// The lists of the upstream for this user, when they are known.
     listed: ArcSwapOption<ListSnapshot>,
-    /// Held while a connection is being opened: one at a time.
+    /// Held while a connection is being opened, so that only one is opened.
     opening: tokio::sync::Mutex<()>,
     /// The number of sign-ins. A connection opened with earlier credentials is discarded.
     sign_ins: AtomicU64,
     running: AtomicUsize,
-    /// Time of the last use, in milliseconds since `UserConnections::begun`.
+    /// The time of the last use, in milliseconds since `UserConnections::begun`.
     used: AtomicU64,
-    /// Time at which a list last gave up waiting, in milliseconds since `UserConnections::begun`; 0 for never.
+    /// The time of the last timeout of a list, in milliseconds since `UserConnections::begun`; 0 for none.
     in_vain: AtomicU64,
-    /// Changes when the user signs in.
+    /// Notified when the user signs in.
     signed_in: watch::Sender<()>,
 }
 
-/// A connection that a call uses, for as long as it is kept.
+/// A connection in use by a call. Dropping it ends the use.
 pub(crate) struct UserConnectionGuard {
     pub(crate) link: Arc<Upstream>,
     counted: UsageGuard,
@@ -75,7 +75,7 @@ struct UsageGuard {
 }
 
 impl UserConnectionGuard {
-    /// Checks the connection after a request failed as if it were gone, and closes it if it is.
+    /// Checks the connection after a failed request, and closes it if it is lost.
     pub(crate) fn suspect(&self) {
         let (connection, link) = (self.counted.connection.clone(), self.link.clone());
         tokio::spawn(async move {
@@ -86,7 +86,7 @@ impl UserConnectionGuard {
     }
 }
 
-/// The reason that a user has no connection.
+/// The reason why a user has no connection.
 pub(crate) enum UserConnectionError {
     /// The user has to sign in.
     SignIn,
@@ -95,7 +95,7 @@ pub(crate) enum UserConnectionError {
 }
 
 impl UserConnections {
-    /// Creates a connector without connections, which `people` opens.
+    /// Creates the connections of a connector: none is open, and `people` opens them.
     pub(crate) fn new(
         people: Arc<dyn People>,
         settings: UpstreamSettings,
@@ -114,7 +114,7 @@ impl UserConnections {
         }
     }
 
-    /// Returns the lists of each user whose lists are known.
+    /// Returns the known lists of each user.
     pub(crate) fn lists(&self) -> Vec<Arc<ListSnapshot>> {
         self.connections.load().values().filter_map(|connection| connection.listed.load_full()).collect()
     }
@@ -133,7 +133,7 @@ impl UserConnections {
         let link = self.open_current(person, &connection).await?;
         connection.in_vain.store(0, Ordering::Relaxed);
         self.keep(person, &connection);
-        // Looked at after the connection was kept: `close` from now on finds it.
+        // This is checked after the connection was stored: from now on `close` finds the connection.
         if let Some(retirement) = self.closed.get() {
             leave(&connection).await;
             return Err(self.explain_closed(*retirement));
@@ -144,8 +144,8 @@ impl UserConnections {
         Ok(in_use)
     }
 
-    /// Opens a connection with the current credentials of the user. If the user signs in meanwhile, perhaps with
-    /// another account, the connection is opened again.
+    /// Opens a connection with the current credential of the user. If the user signs in meanwhile, perhaps with
+    /// another account, opens it again.
     async fn open_current(
         &self,
         person: &str,
@@ -158,7 +158,7 @@ impl UserConnections {
             if let Ok(link) = &outcome {
                 connection.link.store(Some(link.clone()));
             }
-            // Compared after the connection was stored: a sign-in from now on finds it and closes it.
+            // This is compared after the connection was stored: a later sign-in finds the connection and closes it.
             if connection.sign_ins.load(Ordering::SeqCst) == sign_ins {
                 return outcome;
             }
@@ -193,8 +193,9 @@ impl UserConnections {
         }
     }
 
-    /// Returns the lists of the upstream for a user. A list request waits a little for the connection, but not
-    /// each time for an upstream that does not answer: the lists of the others must not wait for it.
+    /// Returns the lists of the upstream for a user. A request for a list waits for the connection for a limited
+    /// time. If the upstream did not answer, later requests do not wait, so that they do not delay the lists of other
+    /// connectors.
     pub(crate) async fn listed(&self, person: &str) -> Option<Arc<ListSnapshot>> {
         let connection = self.connection(person, self.context.limits.own_links).ok()?;
         let in_vain = connection.in_vain.load(Ordering::Relaxed);
@@ -226,7 +227,7 @@ impl UserConnections {
         Ok(self.connection(person, most)?.signed_in.subscribe())
     }
 
-    /// Ends the connection of a user who signed in, perhaps with another account: the next call opens a new one.
+    /// Ends the connection of a user who signed in, perhaps with another account. The next call opens a new one.
     pub(crate) async fn signed_in(&self, person: &str) {
         let Some(connection) = self.connections.load().get(person).cloned() else { return };
         connection.sign_ins.fetch_add(1, Ordering::SeqCst);
@@ -250,16 +251,16 @@ impl UserConnections {
         }
     }
 
-    /// Closes every connection. No other one can be opened afterwards.
+    /// Closes every connection. No connection can be opened afterwards.
     pub(crate) async fn close(&self, retirement: Option<Retirement>) {
-        // A second reason changes nothing.
+        // Only the first reason is kept.
         let _ = self.closed.set(retirement);
         for connection in self.take_away(|_| true) {
             leave(&connection).await;
         }
     }
 
-    /// Returns the lists of the upstream for the user of a connection, and reads them again when they are too old.
+    /// Returns the lists of the upstream for the user of a connection. Reads them again if they are too old.
     async fn lists_over(&self, in_use: &UserConnectionGuard) -> Option<Arc<ListSnapshot>> {
         let listed = || in_use.counted.connection.listed.load_full();
         let old = |listed: &ListSnapshot| {
@@ -271,7 +272,7 @@ impl UserConnections {
         listed()
     }
 
-    /// Reads the lists of the upstream for the user of a connection, and announces those that are new.
+    /// Reads the lists of the upstream for the user of a connection, and announces those that changed.
     async fn read(&self, in_use: &UserConnectionGuard) {
         let connector = &*self.settings.name;
         let source = ListSource { link: &in_use.link, connector, limits: &self.context.limits };
@@ -284,7 +285,7 @@ impl UserConnections {
         next.lists.log_problems(connector, before.as_ref().map(|before| &before.lists));
         let nothing = UpstreamLists::default();
         let changes = next.lists.changes_since(before.as_ref().map_or(&nothing, |before| &before.lists));
-        // A client of another user that is notified too reads the same lists as before.
+        // Clients of other users are notified, too, and read unchanged lists.
         changes.into_iter().for_each(|change| self.changes.announce(change));
     }
 
@@ -307,7 +308,7 @@ impl UserConnections {
         }
         if connections.len() >= most {
             let unused = connections.iter().filter(|(_, connection)| connection.rests_since() < u64::MAX);
-            // Who has no connection loses nothing.
+            // A user without an open connection loses nothing.
             let longest = unused
                 .min_by_key(|(_, connection)| (connection.link.load().is_some(), connection.rests_since()));
             let longest = longest.map(|(name, _)| name.clone());
@@ -338,7 +339,7 @@ impl UserConnections {
         Ok(connection)
     }
 
-    /// Keeps a connection that was taken away for resting just as it was used again.
+    /// Stores a connection again that was removed as idle just when a call used it.
     fn keep(&self, person: &str, connection: &Arc<UserConnection>) {
         let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let connections = self.connections.load();
@@ -364,7 +365,7 @@ impl UserConnections {
 }
 
 impl UserConnection {
-    /// Time since which it is unused; the greatest value while it is used.
+    /// Returns the time since which it is unused; the greatest value while it is in use.
     fn rests_since(&self) -> u64 {
         let listened = self.signed_in.receiver_count() > 0;
         match self.running.load(Ordering::Acquire) > 0 || listened {

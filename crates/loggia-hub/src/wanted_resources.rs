@@ -1,5 +1,5 @@
-//! The resources of one connector that clients subscribe to. A connector that is changed, or removed and
-//! added again, takes them over, so that a subscription outlives the change.
+//! The resources of one connector that clients subscribe to. If the connector is changed, or removed and added again,
+//! the new one takes them over, so that subscriptions continue.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,14 +13,14 @@ pub(crate) struct WantedResources {
     changes: watch::Sender<()>,
 }
 
-/// One subscription, for as long as it is kept.
+/// One subscription. Dropping it ends the subscription.
 pub(crate) struct SubscriptionGuard {
     wanted: Arc<WantedResources>,
     uris: Vec<String>,
 }
 
 impl WantedResources {
-    /// Subscribes to `uris` for as long as the result is kept.
+    /// Subscribes to `uris`, until the result is dropped.
     pub(crate) fn subscribe(self: &Arc<WantedResources>, uris: Vec<String>) -> SubscriptionGuard {
         {
             let mut counts = self.counts();
