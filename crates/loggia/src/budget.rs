@@ -1,11 +1,11 @@
-//! An amount (running requests, bytes) that many holders share, so that none of them takes all of it.
+//! An amount (running requests, bytes) that many holders share, so that no holder can use up all of it.
 //!
-//! A holder may have as much as is still free: the first that takes all it can gets half of the total, the next half of
-//! the rest, and so on, so that one that has little finds room beside those that have much. This is the dynamic
+//! A holder may not have more than the amount that stays free. So the first holder gets at most half of the total,
+//! the next one at most half of the rest, and so on. A holder that has little always finds room. This is the dynamic
 //! threshold of Choudhury and Hahne ("Dynamic queue length thresholds for shared-memory packet switches", 1998).
 //!
-//! Invariant: all holders together never have more than the total. The threshold of one holder is exact where it takes
-//! its amounts one after another; concurrent takers may pass it by what they take at the same moment.
+//! Invariant: all holders together never have more than the total. The threshold of one holder is exact if its calls
+//! of [`take`](Budget::take) are sequential; concurrent calls may exceed it by the amounts of these calls.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub struct Budget {
     hasher: RandomState,
 }
 
-/// Part of a [`Budget`], given back when it is dropped.
+/// A part of a [`Budget`]. Dropping it returns the amount.
 #[derive(Debug)]
 #[must_use = "the amount is given back when this is dropped"]
 pub struct Share {
@@ -31,7 +31,7 @@ pub struct Share {
     amount: usize,
 }
 
-/// A holder asked for more than its share.
+/// The error for a holder that asks for more than its share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShareExceeded {
     /// The amount that the holder has.
@@ -41,7 +41,7 @@ pub struct ShareExceeded {
 }
 
 impl Budget {
-    /// Creates a budget of `total`, for the holders `0..holders`. Both are at least 1.
+    /// Creates a budget of `total` for the holders `0..holders`. Both numbers are at least 1.
     pub fn new(total: usize, holders: usize) -> Arc<Budget> {
         Arc::new(Budget {
             total: total.max(1),
@@ -51,7 +51,7 @@ impl Budget {
         })
     }
 
-    /// Takes `amount` for `holder`, which must be one of the holders that the budget was made for.
+    /// Takes `amount` for `holder`, which must be below the number of holders.
     pub fn take(self: &Arc<Budget>, holder: usize, amount: usize) -> Result<Share, ShareExceeded> {
         let holds = &self.holders[holder];
         let held = holds.load(Ordering::Acquire);
@@ -68,19 +68,19 @@ impl Budget {
         }
     }
 
-    /// Returns the holder that stands for a caller. With few holders, several callers may share one.
+    /// Returns the holder for a caller. If there are few holders, several callers may share one.
     pub fn caller(&self, principal: &Principal) -> usize {
         let hash = self.hasher.hash_one((&principal.issuer, &principal.subject));
         // The remainder is below the number of holders.
         (hash % self.holders.len() as u64) as usize
     }
 
-    /// Returns the amount that all holders have together.
+    /// Returns the amount that all holders have now.
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Acquire)
     }
 
-    /// Returns the amount that all holders may have together.
+    /// Returns the maximum that all holders may have together.
     pub fn total(&self) -> usize {
         self.total
     }

@@ -1,8 +1,8 @@
-//! One bus for what changes in a server: its lists, its resources. Holders of [`Changes`] announce;
-//! every open subscription gets what it asked for.
+//! The bus for changes of a server's lists and resources. A holder of [`Changes`] announces changes; each open
+//! subscription gets those that it asked for.
 //!
-//! A subscription keeps a set of what is dirty, not a queue of events, so a client that never reads costs
-//! at most one entry for each thing it subscribed to.
+//! A subscription keeps the set of changed things, not a queue of events, so a client that does not read costs at
+//! most one entry for each thing that it subscribed to.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -10,7 +10,7 @@ use loggia_wire::model::SubscriptionFilter;
 use std::collections::BTreeSet;
 use tokio::sync::Notify;
 
-/// Something that changed.
+/// A thing that changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
     /// The list of tools.
@@ -23,15 +23,15 @@ pub enum Change {
     Resource(String),
 }
 
-/// The announcing end. Cheap to clone; all clones are one bus.
+/// The announcing end. It is cheap to clone; all clones are the same bus.
 #[derive(Clone, Default)]
 pub struct Changes(Arc<Mutex<Vec<Weak<Subscriber>>>>);
 
-/// The listening end of one subscription.
+/// The receiving end of one subscription.
 pub struct ChangeSubscription {
     accepted: SubscriptionFilter,
     subscriber: Arc<Subscriber>,
-    /// A value that lives as long as the subscription.
+    /// A value that is dropped with the subscription.
     _kept: Option<Box<dyn Send + Sync>>,
 }
 
@@ -53,27 +53,27 @@ impl Changes {
         Changes::default()
     }
 
-    /// The list of tools changed.
+    /// Announces that the list of tools changed.
     pub fn tools(&self) {
         self.announce(Change::Tools);
     }
 
-    /// The list of prompts changed.
+    /// Announces that the list of prompts changed.
     pub fn prompts(&self) {
         self.announce(Change::Prompts);
     }
 
-    /// The list of resources changed.
+    /// Announces that the list of resources changed.
     pub fn resources(&self) {
         self.announce(Change::Resources);
     }
 
-    /// The resource at `uri` changed.
+    /// Announces that the resource at `uri` changed.
     pub fn resource(&self, uri: impl Into<String>) {
         self.announce(Change::Resource(uri.into()));
     }
 
-    /// Tells every subscription that asked for `change`.
+    /// Announces `change` to the subscriptions that asked for it.
     pub fn announce(&self, change: Change) {
         self.each(|subscriber| {
             if subscriber.wants(&change) {
@@ -91,7 +91,7 @@ impl Changes {
         });
     }
 
-    /// Opens a subscription to what `accepted` names.
+    /// Opens a subscription to the changes in `accepted`.
     pub fn listen(&self, accepted: SubscriptionFilter) -> ChangeSubscription {
         let subscriber =
             Arc::new(Subscriber { filter: accepted.clone(), state: Mutex::default(), ready: Notify::new() });
@@ -126,18 +126,18 @@ impl Subscriber {
 }
 
 impl ChangeSubscription {
-    /// Returns the part of the request that the server honours.
+    /// Returns the part of the request that the server supports.
     pub fn accepted(&self) -> &SubscriptionFilter {
         &self.accepted
     }
 
-    /// Keeps `value` until the subscription ends: for a service that must let go of something then.
+    /// Keeps `value` until the subscription ends. The service can release something in its `Drop`.
     pub fn keeping(mut self, value: impl Send + Sync + 'static) -> ChangeSubscription {
         self._kept = Some(Box::new(value));
         self
     }
 
-    /// Waits for the next change; `None` when the server ended the subscription.
+    /// Waits for the next change; `None` if the server ended the subscription.
     pub async fn next(&self) -> Option<Change> {
         loop {
             {

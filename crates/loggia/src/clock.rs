@@ -1,11 +1,11 @@
-//! The clock of the parts that let something expire: sessions and the state of suspended calls.
+//! The wall clock for values that expire: sessions, and the state of calls.
 //!
-//! They hold the clock as a value, so that a test can set the time.
+//! The clock is a value, so that a test can set the time.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Tells the time of day.
+/// Returns the time of day.
 pub(crate) type WallClock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// Returns the clock of the operating system.
@@ -18,7 +18,7 @@ pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
 
-/// Returns the present on the runtime's clock, which a test can stop.
+/// Returns the time of the runtime's clock, which a test can pause.
 #[cfg(feature = "client")]
 pub(crate) fn runtime_now() -> std::time::Instant {
     tokio::time::Instant::now().into_std()

@@ -1,5 +1,5 @@
-//! Errors of the SDK, by cause. What goes on the wire to a client is an
-//! [`RpcError`] and is made in one place, [`crate::edge`]; these errors are for the program that uses the SDK.
+//! The errors of the SDK, for the program that uses it. The error that a client gets is an [`RpcError`], which is
+//! made in one place, [`crate::edge`].
 
 use std::fmt;
 use std::io;
@@ -7,27 +7,27 @@ use std::time::Duration;
 
 use loggia_wire::{RpcError, Version};
 
-/// The SDK's result.
+/// The result type of the SDK.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error of any type, as the libraries below return it.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why an operation failed.
+/// The reason why an operation failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The peer answered with an error.
     Rpc(RpcError),
-    /// The peer broke the protocol.
+    /// The peer violated the protocol.
     Protocol(String),
-    /// The answer is larger than the client takes, this many bytes: `Limits::reply_bytes`.
+    /// The answer is larger than this many bytes: `Limits::reply_bytes`.
     TooLarge(usize),
     /// The connection failed or closed.
     Connection(String),
-    /// Nothing came within some time.
+    /// No answer came within the time limit.
     Timeout(TimeoutDetails),
-    /// The two sides share no revision.
+    /// The two sides have no common revision.
     NoCommonVersion {
         /// The versions that this side accepts.
         wanted: Vec<Version>,
@@ -36,20 +36,20 @@ pub enum Error {
     },
     /// The server needs authorization. The value is its `WWW-Authenticate` challenge.
     Unauthorized(String),
-    /// The server asked for something before it would answer, and got no answer it could use.
+    /// The server asked a question before its answer, and got no usable answer.
     Unanswered(String),
-    /// The program configured the SDK wrongly: the message says what to change.
+    /// The configuration of the SDK by the program is wrong: the message says what to change.
     Configuration(String),
-    /// The operating system refused.
+    /// An error of the operating system.
     Io(io::Error),
 }
 
-/// The time that the client waited, and the error output of a server that is a child process.
+/// The time limit, and the error output of a server that is a child process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeoutDetails {
-    /// The time within which nothing came.
+    /// The time limit.
     pub after: Duration,
-    /// The last lines that the server wrote to its error output; empty where it has none.
+    /// The last lines of the server's error output; empty if there are none.
     pub server_output: String,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for TimeoutDetails {
 }
 
 impl Error {
-    /// Nothing came within `after`.
+    /// Creates the error for an answer that did not come within `after`.
     pub fn timeout(after: Duration) -> Error {
         Error::Timeout(after.into())
     }

@@ -1,8 +1,8 @@
-//! The channel from a running request to its client: notifications, live questions, cancellation. An edge
-//! makes one for each request; the service only ever sees [`Exchange`].
+//! The channel from a running request to its client: notifications, questions, cancellation. An edge creates one for
+//! each request; the service sees only the [`Exchange`].
 //!
-//! Nothing here blocks a handler and nothing grows without bound: progress replaces progress that was not
-//! yet sent, and log messages beyond [`Outbox::CAPACITY`] are counted instead of kept.
+//! A handler never waits here, and memory is bounded: new progress replaces progress that was not sent, and log
+//! messages above [`Outbox::CAPACITY`] are counted and dropped.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,14 +14,14 @@ use tokio::sync::Notify;
 
 use crate::future::BoxFuture;
 
-/// A running request's link to its client. Cheap to clone.
+/// The channel of a running request to its client. It is cheap to clone.
 #[derive(Clone)]
 pub struct Exchange {
     channel: Arc<ExchangeChannel>,
     live: Option<Arc<dyn ClientPeer>>,
 }
 
-/// State shared by the parts of one exchange: one allocation for each request.
+/// The state that the parts of one exchange share: one allocation for each request.
 #[derive(Default)]
 struct ExchangeChannel {
     queue: Mutex<NotificationQueue>,
@@ -38,8 +38,8 @@ pub trait ClientPeer: Send + Sync {
 }
 
 impl Exchange {
-    /// Returns a link for one request. The edge keeps the [`Outbox`], which it drains, and the [`CancelGuard`], which
-    /// it drops when the request ends.
+    /// Creates a channel for one request. The edge keeps the [`Outbox`], from which it sends, and the
+    /// [`CancelGuard`], which it drops when the request ends.
     pub fn new(live: Option<Arc<dyn ClientPeer>>) -> (Exchange, Outbox, CancelGuard) {
         let channel = Arc::new(ExchangeChannel::default());
         let (outbox, guard) = (Outbox(channel.clone()), CancelGuard(channel.clone()));
@@ -51,19 +51,19 @@ impl Exchange {
         self.channel.push(notification);
     }
 
-    /// Returns the client, where it can be asked right now; `None` means: answer with
+    /// Returns the client if it can be asked now. If it is `None`, the service returns
     /// [`InputRequired`](loggia_wire::model::InputRequired) instead.
     pub fn live(&self) -> Option<&Arc<dyn ClientPeer>> {
         self.live.as_ref()
     }
 
-    /// Lets the client go: the answer will take long, and a client that can come back for it need not hold a
-    /// connection open meanwhile. Where the client cannot come back, nothing happens.
+    /// Allows the client to close its connection while it waits, because the answer will take long. Has no effect if
+    /// the client cannot get the answer later.
     pub fn release(&self) {
         self.channel.release.notify_one();
     }
 
-    /// Becomes true when the request is cancelled.
+    /// Returns a signal that tells when the request is cancelled.
     pub fn cancelled(&self) -> CancelSignal {
         CancelSignal(self.channel.clone())
     }
@@ -79,10 +79,10 @@ impl CancelSignal {
         self.0.cancelled.load(Ordering::Acquire)
     }
 
-    /// Waits until it is.
+    /// Waits until the request is cancelled.
     pub async fn wait(&mut self) {
         let mut cancel = std::pin::pin!(self.0.cancel.notified());
-        // From here on a cancellation is heard, even one that comes between the question and the wait.
+        // From now on a cancellation is noticed, also one between the check and the wait.
         cancel.as_mut().enable();
         if !self.is_cancelled() {
             cancel.await;
@@ -94,7 +94,7 @@ impl CancelSignal {
 pub struct CancelGuard(Arc<ExchangeChannel>);
 
 impl CancelGuard {
-    /// Cancels now.
+    /// Cancels the request.
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::Release);
         self.0.cancel.notify_waiters();
@@ -107,7 +107,7 @@ impl Drop for CancelGuard {
     }
 }
 
-/// Notifications of one request that wait to be sent.
+/// The notifications of one request that are not sent yet.
 #[derive(Clone)]
 pub struct Outbox(Arc<ExchangeChannel>);
 
@@ -139,10 +139,10 @@ impl ExchangeChannel {
 }
 
 impl Outbox {
-    /// Most notifications that wait; further ones are dropped and counted.
+    /// The maximum number of queued notifications; further ones are dropped and counted.
     pub const CAPACITY: usize = 256;
 
-    /// Returns the next notification, if one waits.
+    /// Returns the next notification, if there is one.
     pub fn try_next(&self) -> Option<ServerNotification> {
         let mut queue = self.0.queue();
         let next = queue.waiting.pop_front();
@@ -153,7 +153,7 @@ impl Outbox {
         next
     }
 
-    /// Returns whether nothing waits.
+    /// Returns whether it has no notifications.
     pub fn is_empty(&self) -> bool {
         self.0.queue().waiting.is_empty()
     }
@@ -168,14 +168,14 @@ impl Outbox {
         }
     }
 
-    /// Waits until a notification waits.
+    /// Waits until there is a notification.
     pub async fn ready(&self) {
         while self.is_empty() {
             self.0.ready.notified().await;
         }
     }
 
-    /// Waits until the request lets its client go (see [`Exchange::release`]).
+    /// Waits until the client may close its connection (see [`Exchange::release`]).
     pub async fn released(&self) {
         self.0.release.notified().await;
     }

@@ -1,7 +1,7 @@
-//! Messages on a byte stream: one JSON text on each line ("stdio": messages are delimited by newlines and
-//! must not contain any). Reading is bounded and never fails on what a peer writes: a line that is too long
-//! becomes a [`BadFrame`] to answer, and the next line is read as usual. Whether it is UTF-8 is checked
-//! where it is decoded.
+//! Messages on a byte stream: one JSON text on each line ("stdio": messages are delimited by newlines and must not
+//! contain any). Reading is bounded and does not fail because of a peer's data: a line that is too long becomes a
+//! [`BadFrame`], which can be answered, and the next line is read as usual. The decoder checks that the text is
+//! UTF-8.
 
 mod long_line;
 
@@ -22,11 +22,11 @@ pub type Frame = Result<Bytes, BadFrame>;
 /// A frame that cannot be a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadFrame {
-    /// It is too long. It is skipped to its end.
+    /// The line is too long. It is skipped to its end.
     TooLong {
-        /// The most bytes it may have.
+        /// The maximum number of bytes.
         most: usize,
-        /// The part of it that could be read.
+        /// The parts of the line that could be read.
         envelope: PartialEnvelope,
     },
 }
@@ -55,7 +55,7 @@ pub trait ReadFrames: Send + 'static {
     /// Returns the next frame; `None` at the end. Dropping the future loses nothing.
     fn next(&mut self) -> BoxFuture<'_, io::Result<Option<Frame>>>;
 
-    /// Returns a frame that is here already, without waiting.
+    /// Returns a frame that was received already, without waiting.
     fn ready(&mut self) -> Option<Frame>;
 }
 
@@ -67,8 +67,8 @@ pub trait WriteFrames: Send + 'static {
     /// Returns the number of bytes that are queued.
     fn queued(&self) -> usize;
 
-    /// Writes some of what is queued; with an empty queue, returns at once. Dropping the future loses
-    /// nothing: call it until [`queued`](WriteFrames::queued) is 0.
+    /// Writes a part of the queue. Returns immediately if the queue is empty. Dropping the future loses nothing. Call
+    /// it until [`queued`](WriteFrames::queued) is 0.
     fn progress(&mut self) -> BoxFuture<'_, io::Result<()>>;
 }
 
@@ -76,14 +76,14 @@ pub trait WriteFrames: Send + 'static {
 pub struct LineReader<R> {
     source: R,
     buffer: BytesMut,
-    /// Length of the part of the buffer that is known to hold no newline.
+    /// The length of the part of the buffer that is known to have no newline.
     scanned: usize,
-    /// The line whose rest is being skipped: it is too long.
+    /// The line that is too long, whose rest is being skipped.
     skipping: Option<LongLine>,
     most: usize,
 }
 
-/// Bytes requested by one read.
+/// The number of bytes of one read.
 const CHUNK: usize = 16 << 10;
 
 impl<R: AsyncRead + Unpin + Send + 'static> LineReader<R> {
@@ -104,7 +104,7 @@ impl<R: AsyncRead + Unpin + Send + 'static> LineReader<R> {
         }
     }
 
-    /// Returns the next frame that the buffer holds whole.
+    /// Returns the next complete frame of the buffer.
     fn buffered(&mut self) -> Option<Frame> {
         loop {
             let Some(end) = memchr::memchr(b'\n', &self.buffer[self.scanned..]) else {
@@ -124,9 +124,9 @@ impl<R: AsyncRead + Unpin + Send + 'static> LineReader<R> {
         }
     }
 
-    /// Without a newline in sight, keeps the buffer within its bound.
+    /// Keeps the buffer within its bound if there is no newline.
     fn give_up_on_long_line(&mut self) -> Option<Frame> {
-        // One byte more than the bound: a line may end with a carriage return that does not count.
+        // One byte more than the bound, because a line may end with a carriage return, which does not count.
         if self.scanned > self.most + 1 && self.skipping.is_none() {
             self.skipping = Some(LongLine::new(self.most));
         }
@@ -147,7 +147,7 @@ impl<R: AsyncRead + Unpin + Send + 'static> LineReader<R> {
         }
     }
 
-    /// Returns a line as a frame; `None` for a blank one, which carries nothing.
+    /// Returns a line as a frame; `None` for a blank line.
     fn frame(&self, line: Bytes) -> Option<Frame> {
         let line = trimmed(line);
         if line.is_empty() {
@@ -221,8 +221,8 @@ impl<W: AsyncWrite + Unpin + Send + 'static> WriteFrames for LineWriter<W> {
     }
 }
 
-/// A relayed message keeps the white space it came with. JSON allows a line end only between tokens (within
-/// a string it is escaped), where a space means the same.
+/// Replaces line ends by spaces, because a relayed message keeps its white space. In JSON, a line end is only allowed
+/// between tokens, where a space means the same.
 fn blank_newlines(json: &mut [u8]) {
     let mut from = 0;
     while let Some(at) = memchr::memchr2(b'\n', b'\r', &json[from..]) {

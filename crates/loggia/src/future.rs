@@ -2,5 +2,5 @@
 
 use std::pin::Pin;
 
-/// A future on the heap, for traits used as objects.
+/// A boxed future, for traits that are used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,12 +1,12 @@
 //! Build MCP servers and clients in Rust, on every revision of the protocol from 2024-11-05 to 2026-07-28.
 //!
-//! The core is one function: a self-contained [`service::Request`] in, one [`service::Outcome`] out. A
-//! [`server::Server`] is that function made of tools, prompts and resources; the [`edge`] adapts each era of
-//! the protocol to it; a [`transport`] carries the bytes; a `client::Client` is the other end.
+//! The core is one function from a self-contained [`service::Request`] to one [`service::Outcome`]. A
+//! [`server::Server`] implements it with tools, prompts and resources. The [`edge`] adapts each era of the protocol
+//! to it, a [`transport`] carries the bytes, and a `client::Client` is the other side.
 //!
 //! Features: `macros` (on by default) for the attributes and the derive; `client` for the client, which
-//! [`testing`](https://docs.rs/loggia/latest/loggia/testing) is made of; `http-server` and `http-client` for
-//! Streamable HTTP, `http` for both; `tls` for `https`.
+//! [`testing`](https://docs.rs/loggia/latest/loggia/testing) uses; `http-server` and `http-client` for Streamable
+//! HTTP, `http` for both; `tls` for `https`.
 
 pub mod budget;
 pub mod changes;

@@ -1,4 +1,4 @@
-//! Every bound on what comes from outside, in one table. A default holds for a laptop and for a server; each
+//! Every bound on data from outside, in one table. The defaults are right for a laptop and for a server. Each bound
 //! can be set, and none can be switched off.
 
 use std::time::Duration;
@@ -6,76 +6,76 @@ use std::time::Duration;
 /// The bounds of one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Longest message, in bytes: an HTTP body, a line on stdio, the data of one SSE event.
+    /// The maximum length of a message, in bytes: an HTTP body, a line on stdio, the data of one SSE event.
     pub message_bytes: usize,
-    /// Longest header section of an HTTP request, in bytes.
+    /// The maximum length of the header section of an HTTP request, in bytes.
     pub header_bytes: usize,
-    /// Most requests that run at once, for one connection; further ones wait (back-pressure).
+    /// The maximum number of running requests of one connection; further ones wait (back-pressure).
     pub requests_per_connection: usize,
-    /// Most bytes of requests that run or wait, for one connection; beyond it, reading pauses.
+    /// The maximum number of bytes of running and waiting requests of one connection; above it, reading pauses.
     pub in_flight_bytes: usize,
-    /// Most bytes written for a peer that has not read them; beyond it, reading from that peer pauses.
+    /// The maximum number of written bytes that a peer has not read; above it, reading from that peer pauses.
     pub write_buffer: usize,
-    /// Most live questions that wait for one legacy client.
+    /// The maximum number of open questions to one legacy client.
     pub asks: usize,
-    /// Most resources that one session or listen request subscribes to.
+    /// The maximum number of resources that one session or `subscriptions/listen` request subscribes to.
     pub subscriptions: usize,
-    /// Longest URI of a subscription, in bytes.
+    /// The maximum length of the URI of a subscription, in bytes.
     pub uri_bytes: usize,
-    /// Most bytes of all URIs that one session or listen request subscribes to.
+    /// The maximum number of bytes of all URIs of one session or `subscriptions/listen` request.
     pub subscription_bytes: usize,
-    /// Most requests that run at once, for one endpoint; a caller who is known gets a share of them. Further ones are
-    /// refused as busy.
+    /// The maximum number of running requests of one endpoint, shared among signed-in callers. Further requests are
+    /// refused because the endpoint is busy.
     pub requests: usize,
-    /// Most long streams (`subscriptions/listen`, GET) open at once, for one endpoint; a caller who is known gets a
-    /// share of them.
+    /// The maximum number of open long streams (`subscriptions/listen`, GET) of one endpoint, shared among signed-in
+    /// callers.
     pub streams: usize,
-    /// Most connections, for one endpoint.
+    /// The maximum number of connections of one endpoint.
     pub connections: usize,
-    /// Time within which a peer must send its request.
+    /// The time for a peer to send its request.
     pub read_timeout: Duration,
-    /// Time for which a peer may read nothing before it is taken for dead.
+    /// The time that a peer may not read before its connection is closed.
     pub write_timeout: Duration,
-    /// Time for which a connection without a request stays open.
+    /// The time that a connection without a request stays open.
     pub idle: Duration,
-    /// Time for which a legacy session without traffic is kept.
+    /// The time that a legacy session without traffic is kept.
     pub session_idle: Duration,
-    /// Most legacy sessions with state in this process.
+    /// The maximum number of legacy sessions with state in this process.
     pub sessions: usize,
-    /// Most events kept for resumption, for one session.
+    /// The maximum number of events that one session keeps for resumption.
     pub resume_events: usize,
-    /// Most bytes kept for resumption, for one session.
+    /// The maximum number of bytes that one session keeps for resumption.
     pub resume_bytes: usize,
-    /// Time for which events are kept for a client that resumes its stream.
+    /// The time that events are kept for a client that resumes its stream.
     pub resume_window: Duration,
-    /// Interval of the comments on a silent SSE stream.
+    /// The interval of the comments on a silent SSE stream.
     pub keep_alive: Duration,
-    /// Most rounds of `input_required` for one call.
+    /// The maximum number of rounds of `input_required` of one call.
     pub input_rounds: usize,
-    /// Largest state of a call that travels through the client between its rounds, in bytes.
+    /// The maximum size of the `requestState` of a call, in bytes.
     pub request_state_bytes: usize,
-    /// Most log messages for the client, for one request in one second; further ones are dropped.
+    /// The maximum number of log messages of one request in one second; further ones are dropped.
     pub logs_per_second: u32,
-    /// Time within which a client must answer a live question.
+    /// The time for a legacy client to answer a question.
     pub ask_timeout: Duration,
-    /// Time for which a shutdown waits for running requests.
+    /// The time that a shutdown waits for running requests.
     pub drain: Duration,
-    /// Longest message a client takes from its server, in bytes. Results may carry pictures and files.
+    /// The maximum length of a message from a server, in bytes. Results may contain pictures and files.
     pub reply_bytes: usize,
-    /// Most bytes of output that is not a message (a banner, debug lines) a client takes from its server within a
-    /// minute and without a message in between. Beyond it the server is given up.
+    /// The maximum number of bytes of output that is not a message (a banner, debug lines) from a server, within a
+    /// minute and without a message in between. Above it the connection is closed.
     pub malformed: usize,
-    /// Most pages of one list that a client fetches.
+    /// The maximum number of pages of one list that a client reads.
     pub list_pages: usize,
-    /// Most bytes of one list that a client reads; the rest is left out.
+    /// The maximum number of bytes of one list that a client reads; the rest is left out.
     pub list_bytes: usize,
-    /// Longest entry of a list that a client keeps (a tool with its schemas), in bytes; a longer one is left out.
+    /// The maximum length of an entry of a list (a tool with its schemas), in bytes; a longer entry is left out.
     pub entry_bytes: usize,
-    /// Longest answer to `initialize` or `server/discover` that a client takes, in bytes.
+    /// The maximum length of the answer to `initialize` or `server/discover`, in bytes.
     pub opening_bytes: usize,
-    /// Most results a client keeps.
+    /// The maximum number of results that a client caches.
     pub cache_entries: usize,
-    /// Most bytes of results a client keeps.
+    /// The maximum number of bytes of results that a client caches.
     pub cache_bytes: usize,
 }
 

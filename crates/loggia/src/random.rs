@@ -2,7 +2,7 @@
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// Returns random bytes of the operating system, or `None` if it has none to give.
+/// Returns random bytes of the operating system, or `None` if it has no randomness.
 pub(crate) fn try_random<const N: usize>() -> Option<[u8; N]> {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes).ok()?;
@@ -11,7 +11,7 @@ pub(crate) fn try_random<const N: usize>() -> Option<[u8; N]> {
 
 /// Returns random bytes of the operating system.
 ///
-/// # Panics
+/// If the operating system has no randomness. If the program can continue without it, call [`try_random`].
 ///
 /// If the operating system has no randomness. Call [`try_random`] where the program can go on without it.
 pub(crate) fn random<const N: usize>() -> [u8; N] {

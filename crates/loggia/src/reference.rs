@@ -1,9 +1,9 @@
-//! References to entries of the log. A client that is told of an internal failure gets a reference instead of the
-//! cause, by which the administrator finds the cause.
+//! References to entries of the log. After an internal failure the client gets a reference instead of the cause, and
+//! the administrator finds the cause in the log with it.
 
-/// Returns a short random name that joins what a client is told with what the log says.
+/// Returns a short random reference, which is in the client's error and in the log.
 pub fn correlation_id() -> String {
-    // Without randomness the reference is only less unique; the answer still goes out.
+    // Without randomness the reference is only less unique; the answer is still sent.
     let bytes: [u8; 6] = crate::random::try_random().unwrap_or_default();
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

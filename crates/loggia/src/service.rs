@@ -1,6 +1,6 @@
-//! The centre of the SDK: a server is a function from one self-contained request to one outcome. Everything
-//! that differs between revisions and transports happens before and after it (see [`crate::edge`]), so the
-//! builder's servers, the hub and a hand-written service are served by the same code.
+//! The centre of the SDK: a server is a function from one self-contained request to one outcome. The code around it
+//! handles all differences between revisions and transports (see [`crate::edge`]). So built servers, the hub and
+//! handwritten services are served by the same code.
 
 use std::any::Any;
 use std::fmt;
@@ -22,9 +22,9 @@ use crate::reference::correlation_id;
 /// The outcome of one request.
 pub type Outcome = std::result::Result<Reply, RpcError>;
 
-/// One MCP server, whatever its eras and transports.
+/// One MCP server, independent of eras and transports.
 pub trait Service: Send + Sync + 'static {
-    /// Returns the server's description. Called often: return a shared value.
+    /// Returns the server's description. It is called often, so it should return a shared value.
     fn describe(&self) -> Arc<Description>;
 
     /// Answers one request. Dropping the future cancels the request.
@@ -33,7 +33,7 @@ pub trait Service: Send + Sync + 'static {
     /// `subscriptions/listen` never arrive here: the edge answers them.
     fn call(&self, request: Request, exchange: Exchange) -> BoxFuture<'_, Outcome>;
 
-    /// Opens a stream of the changes that `filter` names. `None` for a caller that is not known.
+    /// Opens a stream of the changes in `filter`. Without a principal the caller is unknown.
     fn listen(
         &self,
         filter: SubscriptionFilter,
@@ -47,7 +47,7 @@ pub trait Service: Send + Sync + 'static {
     }
 }
 
-/// Description of a server.
+/// The description of a server.
 #[derive(Debug, Clone)]
 pub struct Description {
     /// Name, version, title, icons.
@@ -56,16 +56,16 @@ pub struct Description {
     pub capabilities: ServerCapabilities,
     /// Its instructions for a model.
     pub instructions: Option<String>,
-    /// The revisions it serves, oldest first.
+    /// The revisions that it supports, oldest first.
     pub versions: Vec<Version>,
 }
 
-/// One request, complete in itself.
+/// One self-contained request.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The method.
     pub method: Method,
-    /// The params: an object, `_meta` included, as the client wrote it.
+    /// The params: an object with `_meta`, as the client wrote it.
     pub params: Params,
     /// The metadata of the request; in the legacy era merged with the session's.
     pub meta: Arc<RequestMeta>,
@@ -89,13 +89,13 @@ pub struct Principal {
 pub enum Reply {
     /// A result in the neutral model; the edge writes it for the client's revision.
     Result(ServerResult),
-    /// A result that is the same for everybody, written once a revision.
+    /// A result that is the same for all clients. It is written once for each revision.
     Shared(Arc<SharedResult>),
-    /// A result relayed as the bytes it came in.
+    /// A relayed result as the received bytes.
     Raw(Relayed),
 }
 
-/// A result as the bytes it came in. Where the client speaks the same revision, they are what it gets.
+/// A result as the received bytes. A client with the same revision gets these bytes.
 #[derive(Debug, Clone)]
 pub struct Relayed {
     version: Version,
@@ -103,27 +103,27 @@ pub struct Relayed {
     guard: Option<ResultGuard>,
 }
 
-/// A value that is dropped when a response was sent, or can no longer be.
+/// A value that is dropped when a response was sent, or will not be sent.
 pub(crate) type ResultGuard = Arc<dyn Any + Send + Sync>;
 
 impl Relayed {
-    /// Returns the `result` member as it was written in `version`.
+    /// Creates it from the `result` member as it was written in `version`.
     pub fn new(version: Version, result: RawJson) -> Relayed {
         Relayed { version, result, guard: None }
     }
 
-    /// Keeps `guard` until the response with this result was sent over HTTP, or handed to the writer of another
-    /// transport: a gateway counts what clients have not taken yet.
+    /// Keeps `guard` until the response with this result was sent over HTTP, or was given to the writer of another
+    /// transport. A gateway uses it to count results that clients have not taken yet.
     pub fn with_guard(self, guard: impl Any + Send + Sync) -> Relayed {
         Relayed { guard: Some(Arc::new(guard)), ..self }
     }
 
-    /// Returns the same with another text in the place of the result, which is written in the same revision.
+    /// Returns it with another text of the result, which must be written in the same revision.
     pub fn with_raw(self, result: RawJson) -> Relayed {
         Relayed { result, ..self }
     }
 
-    /// Returns the revision it is written in.
+    /// Returns the revision in which it is written.
     pub fn version(&self) -> Version {
         self.version
     }
@@ -133,7 +133,7 @@ impl Relayed {
         &self.result
     }
 
-    /// Returns the result in the neutral model; `method` is the request's.
+    /// Returns the result in the neutral model. `method` is the method of the request.
     pub fn decode(&self, method: &Method) -> Result<ServerResult, codec::PayloadError> {
         codec::decode_result(method, self.version, &self.result)
     }
@@ -159,7 +159,7 @@ impl Relayed {
     }
 }
 
-/// A result that many requests share. Each revision's form is written at most once.
+/// A result that many requests share. It is written at most once for each revision.
 pub struct SharedResult {
     result: ServerResult,
     sources: Option<EntrySources>,
@@ -169,26 +169,26 @@ pub struct SharedResult {
 /// The JSON texts that the entries of a list were read from, in its order.
 #[derive(Debug, Clone)]
 pub struct EntrySources {
-    /// The member of the result that holds the entries.
+    /// The member of the result with the entries.
     pub member: &'static str,
-    /// The text of each entry; `None` for one that was not read from JSON.
+    /// The text of each entry; `None` for an entry that was not read from JSON.
     pub texts: Vec<Option<RawJson>>,
 }
 
 impl SharedResult {
-    /// Creates a result that is not written in any revision yet.
+    /// Creates a shared result.
     pub fn new(result: impl Into<ServerResult>) -> SharedResult {
         SharedResult { result: result.into(), sources: None, encoded: Default::default() }
     }
 
-    /// Gives the entries of a list the order and spelling of the texts that they were read from, wherever those mean the
-    /// same: for a gateway that lists what others serve.
+    /// Restores the order and spelling of the texts from which the entries of a list were read, wherever they mean
+    /// the same. For a gateway that lists the entries of other servers.
     pub fn with_sources(mut self, sources: EntrySources) -> SharedResult {
         self.sources = Some(sources);
         self
     }
 
-    /// Returns the neutral form.
+    /// Returns the result in the neutral model.
     pub fn result(&self) -> &ServerResult {
         &self.result
     }
@@ -222,7 +222,7 @@ impl Reply {
         }
     }
 
-    /// Returns the input that the reply asks the client for, if it does.
+    /// Returns the input that the reply asks the client for, if any.
     pub fn input_required(&self) -> Option<&InputRequired> {
         match self {
             Reply::Result(ServerResult::InputRequired(input)) => Some(input),
@@ -230,7 +230,7 @@ impl Reply {
         }
     }
 
-    /// Returns the response to `id` that carries it, as `version` writes it. `method` is the request's.
+    /// Returns the response to `id` with this result, as `version` writes it. `method` is the method of the request.
     pub fn write(
         self,
         id: &Id,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-/// An order to stop, given once, for all who hold a clone of it.
+/// An order to stop. It is given once, and all clones see it.
 #[derive(Debug, Clone)]
 pub struct Shutdown(Arc<ShutdownState>);
 
@@ -21,7 +21,7 @@ impl Shutdown {
         Shutdown(Arc::default())
     }
 
-    /// Gives the order. Serving transports stop accepting, let running requests finish within
+    /// Gives the order. Serving transports accept no more connections, let running requests finish within
     /// [`Limits::drain`](crate::limits::Limits::drain), and return.
     pub fn begin(&self) {
         self.0.given.store(true, Ordering::Release);
@@ -36,7 +36,7 @@ impl Shutdown {
     /// Waits for the order.
     pub async fn begun(&self) {
         let mut waiters = std::pin::pin!(self.0.waiters.notified());
-        // From here on an order is noticed, even one that comes between the question and the wait.
+        // From now on the order is noticed, also one between the check and the wait.
         waiters.as_mut().enable();
         if !self.is_begun() {
             waiters.await;

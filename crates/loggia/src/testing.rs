@@ -1,5 +1,5 @@
-//! Testing a server without a network: a real client, connected in memory, in each era of the protocol. A
-//! handler cannot tell the eras apart, so a test that holds in one must hold in the other.
+//! Tests of a server without a network: a real client, connected in memory, in each era of the protocol. A handler
+//! cannot see the era, so a test must pass in both.
 //!
 //! ```
 //! use loggia::prelude::*;
@@ -36,7 +36,7 @@ pub async fn in_both_eras(server: &Server, test: impl AsyncFn(Client) -> Result<
     in_both_eras_with(server, |client| client, test).await
 }
 
-/// Runs `test` with a client of each era that `prepare` makes: one that answers questions, say.
+/// Runs `test` with a client of each era that `prepare` configures, for example with answers to questions.
 pub async fn in_both_eras_with(
     server: &Server,
     prepare: impl Fn(ClientBuilder) -> ClientBuilder,

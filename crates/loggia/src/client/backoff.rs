@@ -1,4 +1,4 @@
-//! Waits between attempts: longer each time, with jitter so that clients are not in step.
+//! Growing pauses between attempts, with jitter, so that clients do not try at the same moments.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ impl Backoff {
         Backoff { first, most, attempts: 0 }
     }
 
-    /// Returns the next wait; `jitter`, between 0 and 1, takes up to half of it away.
+    /// Returns the next pause. `jitter`, between 0 and 1, shortens it by up to one half.
     pub(crate) fn next(&mut self, jitter: f64) -> Duration {
         let doubled = self.first.saturating_mul(1 << self.attempts.min(16));
         self.attempts = self.attempts.saturating_add(1);
         doubled.min(self.most).mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0)
     }
 
-    /// It worked: the next series begins anew.
+    /// Starts the next series of attempts, after a success.
     pub(crate) fn reset(&mut self) {
         self.attempts = 0;
     }
@@ -30,7 +30,7 @@ impl Backoff {
 
 /// Returns a number between 0 and 1 from the system's randomness.
 pub(crate) fn random() -> f64 {
-    // Without randomness the waits are merely in step.
+    // Without randomness all clients have the same pauses.
     let bytes: [u8; 4] = crate::random::try_random().unwrap_or_default();
     f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }

@@ -55,7 +55,7 @@ pub(crate) struct ClientOptions {
     pub http: crate::client::http::HttpOptions,
 }
 
-/// Builds a [`Client`]. Handlers given here decide what the client declares it can do.
+/// Builds a [`Client`]. The handlers decide which capabilities the client declares.
 #[derive(Clone)]
 pub struct ClientBuilder {
     options: ClientOptions,
@@ -90,131 +90,132 @@ impl ClientBuilder {
         }
     }
 
-    /// Sets the client's name and version. Default: the SDK's; pass `Implementation::new(env!("CARGO_PKG_NAME"),
-    /// env!("CARGO_PKG_VERSION"))` to be your own program.
+    /// Sets the client's name and version. The default is the SDK's; use `Implementation::new(env!("CARGO_PKG_NAME"),
+    /// env!("CARGO_PKG_VERSION"))` for those of your program.
     pub fn identity(mut self, identity: Implementation) -> Self {
         self.options.identity = identity;
         self
     }
 
-    /// Sets the declared capabilities, in place of those that the handlers imply: for gateways and extensions.
+    /// Sets the declared capabilities, instead of those that follow from the handlers. For gateways and extensions.
     pub fn capabilities(mut self, capabilities: ClientCapabilities) -> Self {
         self.options.capabilities = Some(capabilities);
         self
     }
 
-    /// Sets how the revision is found.
+    /// Sets how the revision is negotiated.
     pub fn negotiation(mut self, negotiation: Negotiation) -> Self {
         self.options.negotiation = negotiation;
         self
     }
 
-    /// Speaks this revision or none.
+    /// Accepts only this revision.
     pub fn version(self, version: Version) -> Self {
         self.negotiation(Negotiation::Fixed(version))
     }
 
-    /// Sets the memory of each server's revision. By default each client has its own.
+    /// Sets the memory of the revisions of servers. By default each client has its own.
     pub fn era_memory(mut self, memory: EraMemory) -> Self {
         self.options.memory = memory;
         self
     }
 
-    /// Sets the time after which an unknown server that does not answer `server/discover` is taken for a legacy one.
-    /// Five seconds by default. For a child process the time begins when it has read the question, and starts
-    /// anew while the process works.
+    /// Sets the time for an unknown server to answer `server/discover`; without an answer it counts as a legacy
+    /// server. Five seconds by default. For a child process the time begins when it has read the request, and starts
+    /// again while the process works.
     pub fn probe_timeout(mut self, timeout: Duration) -> Self {
         self.options.probe_timeout = timeout;
         self
     }
 
-    /// Sets how long a server that is started as a child process may show no sign of work before its first
-    /// message. Five minutes by default. A process that works (uses the processor, reads, writes) is waited
-    /// for up to twelve times as long.
+    /// Sets the time that a server that is started as a child process may show no sign of work before its first
+    /// message. Five minutes by default. A process that works (uses the processor, reads, writes) may take up to
+    /// twelve times as long.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.options.start_timeout = timeout;
         self
     }
 
-    /// Hears how the start of a child process goes on, twice a second until its first message. Called on the
-    /// connection's own task: return at once.
+    /// Sets a function that gets the progress of the start of a child process, twice a second until its first
+    /// message. It runs in the connection's task, so it must not block.
     pub fn on_start(mut self, f: impl Fn(&StartProgress) + Send + Sync + 'static) -> Self {
         self.options.start_progress = Some(Arc::new(f));
         self
     }
 
-    /// Hears each line that a child process writes to its error output. Called on a task of its own: return
-    /// at once.
+    /// Sets a function that gets each line that a child process writes to its error output. It runs in a task of its
+    /// own and must not block.
     pub fn on_error_output(mut self, f: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.options.error_output = Some(Arc::new(f));
         self
     }
 
-    /// Sets how long opening a connection may take, and each step of the opening. Thirty seconds by default. The
-    /// start of a child process has [a limit of its own](ClientBuilder::start_timeout).
+    /// Sets the time for opening a connection, and for each step of the opening. Thirty seconds by default. The start
+    /// of a child process has [a limit of its own](ClientBuilder::start_timeout).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.options.connect_timeout = timeout;
         self
     }
 
-    /// Sets the time for which a server may be silent during a request. Default: one minute; progress starts it anew.
+    /// Sets the time that a server may be silent during a request. One minute by default; each progress notification
+    /// starts it again.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = timeout;
         self
     }
 
-    /// Sets the time that a request may take in all, whatever progress it makes. Default: ten minutes.
+    /// Sets the time of a whole request, with all progress. Ten minutes by default.
     pub fn max_timeout(mut self, timeout: Duration) -> Self {
         self.options.max_timeout = timeout;
         self
     }
 
-    /// Sets the bounds on what the server sends.
+    /// Sets the bounds on the data of the server.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.options.limits = limits;
         self
     }
 
-    /// Sets the least level of log messages. Default: none are sent.
+    /// Sets the least level of log messages. By default the server sends none.
     pub fn log_level(mut self, level: LoggingLevel) -> Self {
         self.options.log_level = Some(level);
         self
     }
 
-    /// Sets whether results are kept for as long as the server says. On by default.
+    /// Sets whether results are cached for as long as the server allows. On by default.
     pub fn cache(mut self, on: bool) -> Self {
         self.options.cache = on;
         self
     }
 
-    /// Sets whether a tool's structured result must match its output schema; one that does not is an error. On
+    /// Sets whether the structured result of a tool must match the tool's output schema; otherwise the call fails. On
     /// by default, for tools that have been listed.
     pub fn validate_output(mut self, on: bool) -> Self {
         self.options.validate_output = on;
         self
     }
 
-    /// Sets whether a connection that was lost is opened again, a dead child started again. On by default.
+    /// Sets whether a lost connection is opened again, and an ended child is started again. On by default.
     pub fn reconnect(mut self, on: bool) -> Self {
         self.options.reconnect = on;
         self
     }
 
-    /// Sets the randomness of the waits between attempts: a number between 0 and 1. For tests.
+    /// Sets the randomness of the pauses between attempts: a number between 0 and 1. For tests.
     pub fn jitter(mut self, jitter: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
         self.options.jitter = Arc::new(jitter);
         self
     }
 
-    /// Answers the server's questions and hears its notifications. Closures given to this builder come
-    /// before it.
+    /// Sets a handler for the server's questions and notifications. Closures that are given to this builder are
+    /// called instead of its methods.
     pub fn handler(mut self, handler: impl ClientHandler) -> Self {
         self.handlers.set_base(Arc::new(handler));
         self
     }
 
-    /// Asks the user, when the server wants a form filled in. Fields left out are filled with the form's
-    /// defaults.
+    /// Sets a function that asks the user to fill in a form of the server. Missing fields get the defaults of the
+    /// form.
     pub fn on_elicit<F, Fut>(mut self, f: F) -> Self
     where
         F: Fn(ElicitFormParams) -> Fut + Send + Sync + 'static,
@@ -224,7 +225,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Asks the user, when the server wants a URL opened.
+    /// Sets a function that asks the user to open a URL of the server.
     pub fn on_elicit_url<F, Fut>(mut self, f: F) -> Self
     where
         F: Fn(ElicitUrlParams) -> Fut + Send + Sync + 'static,
@@ -234,7 +235,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Asks the model, when the server wants it.
+    /// Sets a function that asks the model for the server.
     pub fn on_sample<F, Fut>(mut self, f: F) -> Self
     where
         F: Fn(CreateMessageParams) -> Fut + Send + Sync + 'static,
@@ -244,13 +245,13 @@ impl ClientBuilder {
         self
     }
 
-    /// Returns the folders that matter. For folders that change see [`on_roots`](ClientBuilder::on_roots).
+    /// Sets the client's folders. For folders that change see [`on_roots`](ClientBuilder::on_roots).
     pub fn roots(self, roots: impl IntoIterator<Item = Root>) -> Self {
         let result = ListRootsResult { roots: roots.into_iter().collect(), ..ListRootsResult::default() };
         self.on_roots(move || std::future::ready(Ok(result.clone())))
     }
 
-    /// Says which folders matter, each time the server asks.
+    /// Sets a function that returns the client's folders each time that the server asks.
     pub fn on_roots<F, Fut>(mut self, f: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -260,7 +261,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Hears the server's log messages. Called on the connection's own task: return at once.
+    /// Sets a function that gets the server's log messages. It runs in the connection's task, so it must not block.
     pub fn on_log(mut self, f: impl Fn(&LogParams) + Send + Sync + 'static) -> Self {
         self.handlers.hear(move |notification| {
             if let ServerNotification::Log(params) = notification {
@@ -270,7 +271,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Hears of everything that changes. Called on the connection's own task: return at once.
+    /// Sets a function that gets every change that the server announces. It runs in the connection's task, so it must
+    /// not block.
     pub fn on_change(mut self, f: impl Fn(&Change) + Send + Sync + 'static) -> Self {
         self.handlers.hear(move |notification| {
             if let Some(change) = change_of(notification) {
@@ -280,7 +282,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Hears every notification. Called on the connection's own task: return at once.
+    /// Sets a function that gets every notification. It runs in the connection's task, so it must not block.
     pub fn on_notification(mut self, f: impl Fn(&ServerNotification) + Send + Sync + 'static) -> Self {
         self.handlers.hear(f);
         self
@@ -325,7 +327,7 @@ impl ClientBuilder {
         tokio::spawn(
             ClientDriver::new(engine, connector, common.clone(), received, status_sender, first).run(),
         );
-        // Held while we wait: without a handle the task would end at once.
+        // The handle is kept while this waits, because the task ends without handles.
         let client = Client(Arc::new(ClientHandle { commands, status, common }));
         connected.await.unwrap_or_else(|_| Err(Error::Connection("the client's task is gone".to_owned())))?;
         Ok(client)
@@ -371,19 +373,19 @@ mod http {
             self
         }
 
-        /// Gives every HTTP request its authorization, and hears when the server wants another.
+        /// Sets the authorization of HTTP requests. It is also asked when the server refuses a request.
         pub fn authorize(mut self, authorize: impl Authorize) -> Self {
             self.options.http.authorize = Some(Arc::new(authorize));
             self
         }
 
-        /// Sets whether a server that speaks only HTTP+SSE, the transport of 2024-11-05, is tried. On by default.
+        /// Sets whether the client tries HTTP+SSE, the transport of 2024-11-05. On by default.
         pub fn legacy_sse(mut self, on: bool) -> Self {
             self.options.http.legacy_sse = on;
             self
         }
 
-        /// Trusts these certificates (PEM) beside the usual authorities.
+        /// Trusts these certificates (PEM) in addition to the usual authorities.
         #[cfg(feature = "tls")]
         pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
             self.options.http.roots.push(pem.into());

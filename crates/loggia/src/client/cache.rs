@@ -1,4 +1,4 @@
-//! Results that a server said may be kept (`ttlMs`, `cacheScope`), each page separately. A value without a
+//! The cache of results that a server allows to keep (`ttlMs`, `cacheScope`), each page separately. It reads no
 //! clock: the time is an argument.
 
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::changes::Change;
 use crate::client::engine::RawReply;
 
-/// Key of a result: the method and every parameter but `_meta`.
+/// The key of a result: the method and every parameter except `_meta`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct CacheKey {
     method: Method,
@@ -21,7 +21,7 @@ pub(crate) struct CacheKey {
 }
 
 impl CacheKey {
-    /// Returns the key of a request; `None` if its result may not be kept.
+    /// Returns the key of a request; `None` if its result must not be cached.
     pub(crate) fn of(method: &Method, params: &RawJson, declared: Option<String>) -> Option<CacheKey> {
         let cacheable = matches!(
             method,
@@ -33,7 +33,7 @@ impl CacheKey {
         );
         let mut params: serde_json::Map<String, Value> = params.decode().ok().filter(|_| cacheable)?;
         params.remove("_meta");
-        // Answers of the user or the model are no part of the key ("Cache Key").
+        // The key does not contain answers of the user or the model ("Cache Key"): such a request is not cached.
         if params.contains_key("inputResponses") || params.contains_key("requestState") {
             return None;
         }
@@ -41,14 +41,14 @@ impl CacheKey {
     }
 }
 
-/// The results kept for one server.
+/// The cached results of one server.
 #[derive(Debug)]
 pub(crate) struct ReplyCache {
     entries: HashMap<(CacheKey, Option<String>), CacheEntry>,
     bytes: usize,
     most_entries: usize,
     most_bytes: usize,
-    /// Number of invalidations: a result asked for before is not kept after.
+    /// The number of invalidations. A result of a request that was sent before the last one is not cached.
     generation: u64,
 }
 
@@ -56,11 +56,11 @@ pub(crate) struct ReplyCache {
 struct CacheEntry {
     reply: RawReply,
     fresh_until: Instant,
-    /// Of a resource that was read.
+    /// The URI of the resource that was read.
     uri: Option<String>,
 }
 
-/// The longest a result is kept, whatever the server says.
+/// The maximum time that a result is cached, whatever the server says.
 const MOST_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl ReplyCache {
@@ -68,7 +68,7 @@ impl ReplyCache {
         ReplyCache { entries: HashMap::new(), bytes: 0, most_entries, most_bytes, generation: 0 }
     }
 
-    /// Returns the result kept for `key`, if it is fresh. `context` names the caller's authorization.
+    /// Returns the cached result for `key`, if it is fresh. `context` names the caller's authorization.
     pub(crate) fn get(&self, key: &CacheKey, context: Option<&str>, now: Instant) -> Option<RawReply> {
         let private = (key.clone(), context.map(str::to_owned));
         let public = (key.clone(), None);
@@ -76,13 +76,14 @@ impl ReplyCache {
         (now < entry.fresh_until).then(|| entry.reply.clone())
     }
 
-    /// To be asked before a request is sent and given back with its result.
+    /// Returns the current generation. Call it before a request is sent, and pass it to [`put`](ReplyCache::put) with
+    /// the result.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Keeps `reply`, received at `now`, if its hints allow it. `context` names the caller's authorization;
-    /// without one, private results are kept too: the whole cache belongs to one caller.
+    /// Caches `reply`, received at `now`, if its hints allow it. `context` names the caller's authorization. Without
+    /// a context the whole cache belongs to one caller, so private results are cached, too.
     pub(crate) fn put(
         &mut self,
         key: CacheKey,
@@ -100,7 +101,7 @@ impl ReplyCache {
         }
         let owner = match hints.cache_scope {
             Some(CacheScope::Public) => None,
-            // What says nothing is treated as private.
+            // A result without a scope is treated as private.
             _ => context.map(str::to_owned),
         };
         let uri = (key.method == Method::ReadResource)
@@ -112,7 +113,7 @@ impl ReplyCache {
         self.entries.insert((key, owner), CacheEntry { reply, fresh_until: now + ttl, uri });
     }
 
-    /// Something changed.
+    /// Removes the results that `change` makes invalid.
     pub(crate) fn invalidate(&mut self, change: &Change) {
         self.forget_where(|key, entry| match change {
             Change::Tools => key.method == Method::ListTools,
@@ -122,12 +123,12 @@ impl ReplyCache {
         });
     }
 
-    /// Forgets the pages of one list.
+    /// Removes the pages of one list.
     pub(crate) fn forget(&mut self, method: &Method) {
         self.forget_where(|key, _| key.method == *method);
     }
 
-    /// Forgets everything.
+    /// Removes all results.
     pub(crate) fn clear(&mut self) {
         self.forget_where(|_, _| true);
     }
@@ -144,7 +145,7 @@ impl ReplyCache {
         }
     }
 
-    /// Lets go of what would go stale first.
+    /// Removes the results that would expire first.
     fn make_room(&mut self, size: usize) {
         while self.entries.len() >= self.most_entries || self.bytes + size > self.most_bytes {
             let stalest =

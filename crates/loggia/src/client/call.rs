@@ -1,4 +1,4 @@
-//! One call of a tool, said piece by piece.
+//! One call of a tool, configured step by step.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use serde::Serialize;
 use crate::client::{Client, NotificationSink, RequestOptions};
 use crate::error::{Error, Result};
 
-/// A call that has not been made yet: say what it needs, then [`send`](ToolCall::send) it. Dropping the
-/// sent future cancels the call.
+/// A call that has not been sent: set its options, then call [`send`](ToolCall::send). Dropping the future of `send`
+/// cancels the call.
 #[must_use = "a call is made by `send`"]
 pub struct ToolCall<'a> {
     client: &'a Client,
@@ -36,7 +36,7 @@ impl Client {
         }
     }
 
-    /// Calls a tool with these arguments: anything that serializes to a JSON object.
+    /// Calls a tool with these arguments: any value that serializes to a JSON object.
     pub async fn call_tool(
         &self,
         tool: impl Into<String>,
@@ -47,7 +47,7 @@ impl Client {
 }
 
 impl ToolCall<'_> {
-    /// Sets the arguments: anything that serializes to a JSON object.
+    /// Sets the arguments: any value that serializes to a JSON object.
     pub fn args(mut self, arguments: impl Serialize) -> Self {
         let encoded = RawJson::encode(&arguments).map_err(|error| error.to_string());
         let object =
@@ -56,13 +56,13 @@ impl ToolCall<'_> {
         self
     }
 
-    /// Sets the time for which the server may be silent; progress starts it anew.
+    /// Sets the time that the server may be silent; each progress notification starts it again.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = Some(timeout);
         self
     }
 
-    /// Sets the time that the call may take in all.
+    /// Sets the time of the whole call.
     pub fn max_timeout(mut self, timeout: Duration) -> Self {
         self.options.max_timeout = Some(timeout);
         self
@@ -80,7 +80,7 @@ impl ToolCall<'_> {
         self
     }
 
-    /// Hears how far the call is. Return at once.
+    /// Sets a function that gets the progress of the call. It must not block.
     pub fn on_progress(self, f: impl Fn(ProgressParams) + Send + Sync + 'static) -> Self {
         self.on_notification(move |notification| {
             if let ServerNotification::Progress(progress) = notification {
@@ -89,7 +89,7 @@ impl ToolCall<'_> {
         })
     }
 
-    /// Hears the log messages of this call. Return at once.
+    /// Sets a function that gets the log messages of this call. It must not block.
     pub fn on_log(self, f: impl Fn(LogParams) + Send + Sync + 'static) -> Self {
         self.on_notification(move |notification| {
             if let ServerNotification::Log(message) = notification {
@@ -98,13 +98,13 @@ impl ToolCall<'_> {
         })
     }
 
-    /// Hears everything the server tells about this call. Return at once.
+    /// Sets a function that gets all notifications of this call. It must not block.
     pub fn on_notification(mut self, f: impl Fn(ServerNotification) + Send + Sync + 'static) -> Self {
         self.hears.push(Arc::new(f));
         self
     }
 
-    /// Makes the call. A tool that fails is a result too: see [`CallToolResult::failed`].
+    /// Sends the call. A tool that fails is a result, too: see [`CallToolResult::failed`].
     pub async fn send(mut self) -> Result<CallToolResult> {
         let arguments = self.arguments.map_err(|error| {
             Error::Configuration(format!(

@@ -1,4 +1,4 @@
-//! Messages from the handles of a client to its task, and the answers to the server's questions.
+//! Commands from the handles of a client to its task, and the answers to the server's questions.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::client::engine::{OutgoingCall, RawReply};
 use crate::client::handler::{InputHandler, answer};
 use crate::error::Result;
 
-/// Receives the notifications of one request. It is called on the connection's own task, so it must return at once.
+/// Receives the notifications of one request. It runs in the connection's task, so it must not block.
 pub type NotificationSink = Arc<dyn Fn(ServerNotification) + Send + Sync>;
 
 /// A message from a client's handles to its task.
@@ -24,21 +24,21 @@ pub(crate) enum Command {
     Close(oneshot::Sender<()>),
 }
 
-/// Receiver of the outcome of a request, and of what the server tells and asks during it.
+/// Receives the outcome of a request, and its notifications and questions.
 pub(crate) struct CallReceiver {
     pub(crate) reply: oneshot::Sender<Result<RawReply>>,
     pub(crate) sink: Option<NotificationSink>,
     pub(crate) input: InputSource,
 }
 
-/// Source of the answers to the server's questions during a request.
+/// The source of the answers to the server's questions during a request.
 #[derive(Clone)]
 pub(crate) enum InputSource {
     /// The handler of the client.
     Client,
     /// The handler of the request.
     Request(Arc<dyn InputHandler>),
-    /// None: questions are refused.
+    /// No source: questions are refused.
     Unavailable,
 }
 

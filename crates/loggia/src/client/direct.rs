@@ -1,7 +1,7 @@
-//! A request to a modern server over HTTP, made in its caller's own task. Such a request needs no task
-//! of the client: it has a connection of its own, dropping it cancels it, and the server asks nothing in the middle of
-//! it. Everything else goes through the client's task, and so does a request to a server that turns out to
-//! have changed the revisions it speaks: it is for the task to negotiate.
+//! A request to a modern server over HTTP, made in the task of its caller. It does not need the client's task: it has
+//! a connection of its own, dropping it cancels it, and the server asks no questions during it. All other requests go
+//! through the client's task. So does a request to a server that has changed its revisions since the connection,
+//! because the task negotiates.
 
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
@@ -21,27 +21,27 @@ use crate::client::{Client, ClientState, NotificationSink};
 use crate::clock::runtime_now;
 use crate::error::{Error, Result};
 
-/// A server that requests can be made of directly.
+/// A server to which requests can be made directly.
 pub(crate) struct DirectServer {
     remote: Arc<HttpRemote>,
     facts: Arc<ServerFacts>,
 }
 
 impl ClientState {
-    /// The connection is ready.
+    /// Records that the connection is ready.
     pub(crate) fn set_direct(&self, remote: Option<Arc<HttpRemote>>, facts: &Arc<ServerFacts>) {
         let modern = facts.version.is_modern();
         let direct = remote.filter(|_| modern).map(|remote| DirectServer { remote, facts: facts.clone() });
         *self.direct.write().unwrap_or_else(PoisonError::into_inner) = direct.map(Arc::new);
     }
 
-    /// The client's task is at its end.
+    /// Records that the client's task is ending.
     pub(crate) fn end_direct(&self) {
         self.forget_direct();
         self.over.begin();
     }
 
-    /// The connection is gone.
+    /// Records that the connection is lost.
     pub(crate) fn forget_direct(&self) {
         *self.direct.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -52,18 +52,18 @@ impl ClientState {
 }
 
 impl Client {
-    /// Makes a request in the task of its caller; `None` if it has to go through the client's.
+    /// Makes a request in the task of its caller; `None` if it has to go through the client's task.
     pub(crate) async fn directly(
         &self,
         call: &OutgoingCall,
         sink: Option<&NotificationSink>,
     ) -> Option<Result<RawReply>> {
-        // A request without limits of time is a subscription: its answer is its end.
+        // A request without time limits is a subscription, which needs the task.
         let direct = self.common().direct().filter(|_| call.timing != CallTiming::default())?;
         let common = self.common();
         let noise = NoiseBudget::new(common.options.limits.malformed);
         let exchange = DirectCall { common, direct: &direct, id: common.ids.next(), call, sink, noise };
-        // Large, and waiting most of the time.
+        // The future is large and waits most of the time.
         let outcome = tokio::select! {
             biased;
             outcome = Box::pin(exchange.run()) => outcome,
@@ -77,13 +77,13 @@ impl Client {
 }
 
 impl ClientState {
-    /// Returns whether the server has changed the revisions it speaks. It did not look at the request.
+    /// Returns whether the server has changed its revisions. In that case it has not processed the request.
     fn must_renegotiate(&self, error: &RpcError) -> bool {
         error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION && self.options.negotiation == Negotiation::Auto
     }
 }
 
-/// One request and what comes back for it.
+/// One request and its responses.
 struct DirectCall<'a> {
     common: &'a ClientState,
     direct: &'a DirectServer,
@@ -117,7 +117,7 @@ impl DirectCall<'_> {
         }
     }
 
-    /// Reads events until the answer is among them.
+    /// Reads events until one contains the answer.
     async fn follow(&mut self, mut stream: EventStream, clock: &mut CallTimer) -> Result<RawReply> {
         loop {
             let event = clock.limit(stream.next()).await??;
@@ -137,7 +137,7 @@ impl DirectCall<'_> {
         for message in link_event::decode(text) {
             match message {
                 Ok(Message::Response { id, outcome }) => match id {
-                    // An error without an id, on a request's own stream, can only be its answer.
+                    // On a request's own stream, an error without an id can only be its answer.
                     None => answer = Some(outcome),
                     Some(Id::Number(id)) if id == self.id => answer = Some(outcome),
                     Some(id) => tracing::debug!(%id, "an answer to a request that was not made here"),
@@ -147,7 +147,7 @@ impl DirectCall<'_> {
                     self.notified(&method, params.as_ref(), clock);
                 }
                 Ok(Message::Request { method, .. }) => {
-                    // Nothing may be answered: in this era clients write no responses.
+                    // There is no answer: in the modern era clients send no responses.
                     let what = format!("a request ({method}) from a server of the modern era");
                     self.note_noise(&UnreadableMessage::of_message(what))?;
                 }
@@ -178,7 +178,7 @@ impl DirectCall<'_> {
     }
 }
 
-/// Remaining time of a request.
+/// The remaining time of a request.
 struct CallTimer {
     timing: CallTiming,
     ends: Option<Instant>,
@@ -199,7 +199,7 @@ impl CallTimer {
         idle.into_iter().chain(ends).min().unwrap_or(now)
     }
 
-    /// Waits for `work`, but no longer than there is time.
+    /// Waits for `work`, but at most for the remaining time.
     async fn limit<T>(&mut self, work: impl Future<Output = T>) -> Result<T> {
         let (timing, ends) = (self.timing, self.ends);
         tokio::select! {
@@ -213,7 +213,7 @@ impl CallTimer {
         }
     }
 
-    /// The server gave a sign of life.
+    /// Starts the time of silence again.
     fn heard(&mut self) {
         let due = CallTimer::due(self.timing, Instant::now(), self.ends);
         self.sleep.as_mut().reset(due);

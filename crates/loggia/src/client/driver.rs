@@ -1,5 +1,5 @@
-//! The task behind a client: it runs the [`Engine`] on a connection, opens the connection again when it is
-//! lost, and carries answers, notifications and questions to the program.
+//! The task of a client: it runs the [`Engine`] on a connection, opens the connection again when it is lost, and
+//! passes answers, notifications and questions to the program.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,12 +27,12 @@ use crate::clock::runtime_now;
 use crate::error::{Error, Result, TimeoutDetails};
 use crate::future::BoxFuture;
 
-/// State of the connection.
+/// The state of the connection.
 #[derive(Debug, Clone)]
 pub enum Status {
     /// It is being opened.
     Connecting,
-    /// Requests flow.
+    /// Requests can be sent.
     Ready(Arc<ServerFacts>),
     /// It was lost, for this reason, and will be opened again.
     Down(String),
@@ -40,9 +40,10 @@ pub enum Status {
     Closed(String),
 }
 
-/// Time after which a connection counts as stable: its loss starts the backoff anew.
+/// The time after which a connection counts as stable, so that the pauses start from the shortest one after it is
+/// lost.
 const STABLE: Duration = Duration::from_secs(60);
-/// Messages that wait to be sent before we stop reading: a peer that does not read is not read.
+/// The number of queued messages at which reading stops: the client does not read from a peer that does not read.
 const ENOUGH_TRANSMITS: usize = 256;
 
 pub(crate) struct ClientDriver {
@@ -51,7 +52,7 @@ pub(crate) struct ClientDriver {
     common: Arc<ClientState>,
     commands: mpsc::UnboundedReceiver<Command>,
     status: watch::Sender<Status>,
-    /// Waits for the first connection.
+    /// Notified of the outcome of the first connection.
     first: Option<oneshot::Sender<Result<()>>>,
     callers: HashMap<i64, CallReceiver>,
     asks: JoinSet<(Id, Result<RawJson, RpcError>)>,
@@ -90,8 +91,8 @@ impl ClientDriver {
         }
     }
 
-    /// Runs until the last handle is gone, the client is closed, or a connection that cannot be opened
-    /// again is lost.
+    /// Runs until the last handle is dropped, the client is closed, or a connection is lost that cannot be opened
+    /// again.
     pub(crate) async fn run(mut self) {
         self.open(Duration::ZERO);
         let mut closed = None;
@@ -126,7 +127,7 @@ impl ClientDriver {
         }
     }
 
-    /// Tells the program how a start goes on.
+    /// Reports the progress of a start to the program.
     fn report_start(&self, event: &LinkEvent) {
         if let (LinkEvent::Starting(sign), Some(hear)) = (event, &self.common.options.start_progress)
             && catch_unwind(AssertUnwindSafe(|| hear(&sign.progress))).is_err()
@@ -154,7 +155,7 @@ impl ClientDriver {
         }
     }
 
-    /// Begins to open a connection, after a wait.
+    /// Starts to open a connection after a pause.
     fn open(&mut self, wait: Duration) {
         let connector = self.connector.clone();
         self.opening = Some(Box::pin(async move {
@@ -184,7 +185,7 @@ impl ClientDriver {
                 self.engine.start(runtime_now(), id, *call);
             }
             Command::Cancel(id) => {
-                // Without a caller the answer was faster than the cancellation.
+                // If there is no caller, the answer came before the cancellation.
                 if self.callers.remove(&id).is_some() {
                     self.engine.cancel(id);
                 }
@@ -195,7 +196,7 @@ impl ClientDriver {
     }
 
     fn answered(&mut self, answered: Result<(Id, Result<RawJson, RpcError>), tokio::task::JoinError>) {
-        // A task that was aborted has been taken out already.
+        // An aborted task was removed before.
         if let Ok((id, outcome)) = answered {
             self.answering.remove(&id);
             self.engine.answer(runtime_now(), &id, outcome);
@@ -243,7 +244,7 @@ impl ClientDriver {
         }
     }
 
-    /// A server that hangs has often said why to its error output.
+    /// Adds the error output of the server to an error, because it often contains the reason.
     fn with_server_output(&self, error: Error) -> Error {
         match error {
             Error::Timeout(TimeoutDetails { after, .. }) => {
@@ -261,12 +262,12 @@ impl ClientDriver {
     }
 
     fn ready(&mut self, facts: Arc<ServerFacts>) {
-        // A version that was forced says nothing about what the server would have agreed to.
+        // A fixed version does not show what the server would have negotiated.
         let negotiated = self.common.options.negotiation == Negotiation::Auto;
         if let Some(key) = self.connector.key().filter(|_| negotiated) {
             self.common.options.memory.opened(&key, facts.version, facts.identity.as_ref());
         }
-        // What was kept may be of another server under the same address.
+        // There may be another server at the same address, so cached results are removed.
         self.common.forget_everything();
         self.ready_at = Some(Instant::now());
         #[cfg(feature = "http-client")]
@@ -278,7 +279,7 @@ impl ClientDriver {
         }
     }
 
-    /// A new session of the legacy era knows nothing of what was asked for in the last one.
+    /// Sets the log level of a new legacy session, which does not know the level of the previous one.
     fn announce_log_level(&mut self, facts: &ServerFacts) {
         let wanted = self.common.log_level().filter(|_| facts.capabilities.logging.is_some());
         if let Some(level) = wanted.filter(|_| !facts.version.is_modern()) {
@@ -291,7 +292,7 @@ impl ClientDriver {
         }
     }
 
-    /// A connection could not be opened, or the opening failed.
+    /// Handles a failed opening.
     fn refused(&mut self, error: Error) {
         self.drop_link();
         match self.first.take() {
@@ -353,7 +354,7 @@ impl ClientDriver {
 }
 
 impl ClientState {
-    /// Tells the program what the server told, and `sink`, whose request it was told for.
+    /// Passes a notification to the program, and to the `sink` of its request.
     pub(crate) fn notified(
         &self,
         sink: Option<&NotificationSink>,

@@ -1,5 +1,5 @@
-//! Revisions that a client accepts, and its memory of servers, so that a server known to be
-//! old is not probed again each time.
+//! The revisions that a client accepts, and its memory of servers: a server that is known as legacy is not probed
+//! each time.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,21 +7,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use loggia_wire::model::Implementation;
 use loggia_wire::{Era, Version};
 
-/// Negotiation of the revision.
+/// The negotiation of the revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Negotiation {
-    /// Ask with `server/discover`, in the newest revision. A server that does not know the question, or
-    /// does not answer, is one that wants `initialize`.
+    /// Sends `server/discover` first, in the newest revision. If the server does not know the method, or does not
+    /// answer, sends `initialize`.
     #[default]
     Auto,
-    /// Open with `initialize`, offering the newest legacy revision; take what the server answers.
+    /// Sends `initialize` with the newest legacy revision, and uses the revision that the server answers.
     Legacy,
-    /// This revision or none.
+    /// Only this revision.
     Fixed(Version),
 }
 
 impl Negotiation {
-    /// Returns whether a client that negotiates like this can speak `version`.
+    /// Returns whether a client with this negotiation can use `version`.
     pub fn allows(self, version: Version) -> bool {
         match self {
             Negotiation::Auto => true,
@@ -31,9 +31,8 @@ impl Negotiation {
     }
 }
 
-/// The revisions that were agreed on with servers before, each with the version of the server's software. Clones
-/// share the memory. To keep it across restarts, save [`EraMemory::entries`] and pass them to
-/// [`EraMemory::restore`].
+/// The revisions of earlier connections, each with the version of the server's software. Clones share the memory. To
+/// keep it across restarts, save [`EraMemory::entries`] and pass them to [`EraMemory::restore`].
 #[derive(Debug, Clone, Default)]
 pub struct EraMemory(Arc<Mutex<BTreeMap<String, Agreement>>>);
 
@@ -48,38 +47,38 @@ struct Agreement {
 pub struct KnownServer {
     /// Its URL, or a digest of its command line.
     pub server: String,
-    /// The revision that was agreed on.
+    /// The revision of the last connection.
     pub version: Version,
-    /// Name and version of its software, where it said so.
+    /// The name and version of its software, if the server reports them.
     pub software: Option<String>,
 }
 
 impl EraMemory {
-    /// Most servers that are remembered.
+    /// The maximum number of servers.
     pub const CAPACITY: usize = 4096;
 
-    /// Remembers nothing yet.
+    /// Creates an empty memory.
     pub fn new() -> EraMemory {
         EraMemory::default()
     }
 
-    /// Returns the version last agreed on with `server`.
+    /// Returns the version of the last connection to `server`.
     pub fn get(&self, server: &str) -> Option<Version> {
         self.entries_mut().get(server).map(|agreement| agreement.version)
     }
 
-    /// Remembers what was agreed on with `server`: its URL, or its command line.
+    /// Remembers the version of a connection to `server`: its URL, or its command line.
     pub fn remember(&self, server: &str, version: Version) {
         self.insert(server, Agreement { version, software: None });
     }
 
-    /// Takes back what [`EraMemory::entries`] gave.
+    /// Restores an entry of [`EraMemory::entries`].
     pub fn restore(&self, known: KnownServer) {
         self.insert(&known.server, Agreement { version: known.version, software: known.software });
     }
 
-    /// Remembers an opening. A legacy server that was opened from memory and now says that it is other software is
-    /// forgotten, so that the next opening asks again whether it is modern.
+    /// Remembers an opening. If a legacy server was opened from memory and now reports other software, it is removed,
+    /// so that the next opening asks again whether it is modern.
     pub(crate) fn opened(&self, server: &str, version: Version, identity: Option<&Implementation>) {
         let software = identity.map(|identity| format!("{} {}", identity.name, identity.version));
         let before = self.entries_mut().get(server).and_then(|agreement| agreement.software.clone());
@@ -92,18 +91,18 @@ impl EraMemory {
     fn insert(&self, server: &str, agreement: Agreement) {
         let mut entries = self.entries_mut();
         if entries.len() >= EraMemory::CAPACITY && !entries.contains_key(server) {
-            // Forgetting costs one probe; which entry goes is no matter.
+            // A removed entry costs only one probe, so any entry may be removed.
             entries.pop_first();
         }
         entries.insert(server.to_owned(), agreement);
     }
 
-    /// Forgets `server`.
+    /// Removes `server`.
     pub fn forget(&self, server: &str) {
         self.entries_mut().remove(server);
     }
 
-    /// Everything remembered, to be kept somewhere.
+    /// Returns all entries, for saving them.
     pub fn entries(&self) -> Vec<KnownServer> {
         let known = |(server, agreement): (&String, &Agreement)| KnownServer {
             server: server.clone(),

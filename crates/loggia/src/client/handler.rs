@@ -1,6 +1,5 @@
-//! Handlers of a program for what its server asks in the middle of a request, and for what it tells
-//! something. The same handler serves a legacy server's live questions and the rounds of
-//! `input_required` of a modern one.
+//! Handlers of a program for the server's questions and notifications. The same handler serves the questions of a
+//! legacy server during a call and the rounds of `input_required` of a modern one.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,23 +15,23 @@ use serde_json::Value;
 
 use crate::future::BoxFuture;
 
-/// Answers a server's questions and hears its notifications. Every method has a default that says "not
-/// supported"; [`ClientHandler::capabilities`] must name what is.
+/// Answers the server's questions and receives its notifications. Every method has a default that refuses with "not
+/// supported". [`ClientHandler::capabilities`] must contain the supported ones.
 pub trait ClientHandler: Send + Sync + 'static {
     /// Returns the capabilities that the client declares to every server.
     fn capabilities(&self) -> ClientCapabilities {
         ClientCapabilities::default()
     }
 
-    /// The server asks the user: a form to fill in, or a URL to open.
+    /// Asks the user, for the server: shows a form, or asks the user to open a URL.
     ///
-    /// Fields that the answer to a form leaves out are filled with the defaults of the form.
+    /// Fields that are missing in the answer get the defaults of the form.
     fn elicit(&self, params: ElicitParams) -> BoxFuture<'_, Result<ElicitResult, RpcError>> {
         let _ = params;
         unsupported("elicitation/create")
     }
 
-    /// The server asks the client's model.
+    /// Asks the client's model, for the server.
     fn create_message(
         &self,
         params: CreateMessageParams,
@@ -41,20 +40,20 @@ pub trait ClientHandler: Send + Sync + 'static {
         unsupported("sampling/createMessage")
     }
 
-    /// The server asks which folders matter.
+    /// Returns the client's folders.
     fn list_roots(&self) -> BoxFuture<'_, Result<ListRootsResult, RpcError>> {
         unsupported("roots/list")
     }
 
-    /// The server told something. Called on the connection's own task: return at once.
+    /// Receives a notification. It runs in the connection's task, so it must not block.
     fn notified(&self, notification: &ServerNotification) {
         let _ = notification;
     }
 }
 
-/// Answers the questions of one request in raw form: for gateways that pass them on.
+/// Answers the questions of one request in raw form, for gateways that pass them on.
 pub trait InputHandler: Send + Sync + 'static {
-    /// Returns the `result` for `request`. Dropping the future means that the answer is no longer wanted.
+    /// Returns the `result` for `request`. The future is dropped if the answer is no longer needed.
     fn input(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>>;
 }
 
@@ -86,7 +85,7 @@ pub(crate) async fn answer(handler: &dyn ClientHandler, request: InputRequest) -
     })
 }
 
-/// Fills fields that an accepted form leaves out with their defaults (SEP-1034).
+/// Adds the defaults of fields that are missing in an accepted form (SEP-1034).
 fn apply_defaults(result: &mut ElicitResult, fields: &VecMap<String, PrimitiveSchema>) {
     if result.action != ElicitAction::Accept {
         return;
@@ -114,7 +113,7 @@ fn default_of(schema: &PrimitiveSchema) -> Option<Value> {
 type InputClosure<P, R> = Arc<dyn Fn(P) -> BoxFuture<'static, Result<R, RpcError>> + Send + Sync>;
 type NotificationClosure = Arc<dyn Fn(&ServerNotification) + Send + Sync>;
 
-/// Closures given to the builder, in front of a handler.
+/// The closures given to the builder, which are called before a handler.
 #[derive(Clone, Default)]
 pub(crate) struct HandlerClosures {
     base: Option<Arc<dyn ClientHandler>>,

@@ -1,5 +1,5 @@
-//! One open connection to a server, whatever carries it. The engine says what to send; a link sends it and
-//! reports what comes.
+//! One open connection to a server, over any transport. It sends the messages of the engine and reports what it
+//! receives.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Link {
         }
     }
 
-    /// Returns the sender of requests that need no task of the client's.
+    /// Returns the sender of direct requests, which do not need the client's task.
     #[cfg(feature = "http-client")]
     pub(crate) fn remote(&self) -> Option<std::sync::Arc<crate::client::http::HttpRemote>> {
         match self {
@@ -40,7 +40,7 @@ impl Link {
         }
     }
 
-    /// Returns whether more should be given to send now.
+    /// Returns whether more messages may be sent.
     pub(crate) fn has_room(&self) -> bool {
         match self {
             Link::Frames(link) => link.has_room(),
@@ -49,9 +49,8 @@ impl Link {
         }
     }
 
-    /// Waits for something to report, or for room to send where there was none; with `read` off, only for
-    /// that. Dropping the future loses
-    /// nothing.
+    /// Waits for a report, or for room to send if there was none. With `read` off, waits only for room. Dropping the
+    /// future loses nothing.
     pub(crate) async fn next(&mut self, read: bool) -> Option<LinkEvent> {
         match self {
             Link::Frames(link) => link.next(read).await,
@@ -69,18 +68,18 @@ impl Link {
         }
     }
 
-    /// The stream of this request is no longer wanted.
+    /// Closes the stream of a request that is no longer needed.
     pub(crate) fn abandon(&mut self, id: i64) {
         match self {
             Link::Frames(_) => {}
             #[cfg(feature = "http-client")]
             Link::Http(link) => link.abandon(id),
         }
-        // Without HTTP nothing has streams.
+        // Only HTTP has streams.
         let _ = id;
     }
 
-    /// Opens the HTTP+SSE transport in place of Streamable HTTP.
+    /// Opens the HTTP+SSE transport instead of Streamable HTTP.
     pub(crate) fn open_sse(&mut self) {
         match self {
             Link::Frames(_) => {}
@@ -104,21 +103,21 @@ pub(crate) struct FramesLink {
     reader: Box<dyn ReadFrames>,
     writer: Box<dyn WriteFrames>,
     process: Option<Process>,
-    /// Watches the process until its first message.
+    /// Observes the process until its first message.
     start: Option<StartWatch>,
-    /// Members of a batch that wait to be reported.
+    /// Messages of a batch that are not reported yet.
     batch: VecDeque<LinkEvent>,
-    /// Time for which the peer may read nothing.
+    /// The time that the peer may not read.
     patience: Duration,
     stalled_at: Option<Instant>,
-    /// Why nothing can be written any more. What the peer said before is still read.
+    /// The reason why writing failed. Messages that the peer sent before are still read.
     broken: Option<(String, Instant)>,
 }
 
 impl FramesLink {
-    /// Bytes that wait to be written before we stop giving more.
+    /// The number of unwritten bytes at which no more messages are taken.
     const ENOUGH: usize = 256 << 10;
-    /// Time for which the last output of a peer that reads nothing is awaited.
+    /// The time that this waits for the last output of a peer that does not read.
     const LAST_WORDS: Duration = Duration::from_secs(1);
 
     pub(crate) fn new(
@@ -139,7 +138,7 @@ impl FramesLink {
         }
     }
 
-    /// Returns the same link to a child process that has just been started.
+    /// Returns the link to a child process that has just been started.
     pub(crate) fn starting(mut self, watch: StartWatch) -> FramesLink {
         self.start = Some(watch);
         self
@@ -205,7 +204,7 @@ impl FramesLink {
         }
     }
 
-    /// When to give up, in the state we are in.
+    /// Returns the time at which the connection is given up in the current state.
     fn deadline(&mut self) -> Option<Instant> {
         match &self.broken {
             Some((_, until)) => Some(*until),
@@ -219,7 +218,8 @@ impl FramesLink {
         }
     }
 
-    /// Why the connection ended; a process's exit says more than the end of its output.
+    /// Returns the reason why the connection ended. For a process it is the exit, which is more precise than the end
+    /// of its output.
     async fn last_words(&mut self, reason: &str) -> String {
         match &mut self.process {
             Some(process) => process.last_words(reason).await,
@@ -229,9 +229,9 @@ impl FramesLink {
 
     async fn close(self) {
         let FramesLink { reader, mut writer, process, start, .. } = self;
-        // It holds the child's input open.
+        // The watch holds the child's input open.
         drop(start);
-        // What was queued (a cancellation, say) still goes out, if the peer takes it at once.
+        // Queued messages (a cancellation, for example) are still sent, if the peer reads them immediately.
         let _ = tokio::time::timeout(Duration::from_millis(200), async {
             while writer.queued() > 0 && writer.progress().await.is_ok() {}
         })

@@ -1,4 +1,4 @@
-//! Messages and events that pass between the engine and a connection, whatever carries it.
+//! Messages and events between the engine and a connection over any transport.
 
 use bytes::Bytes;
 use loggia_wire::jsonrpc;
@@ -8,13 +8,13 @@ use crate::client::noise::UnreadableMessage;
 use crate::error::Error;
 use crate::transport::child::StartSign;
 
-/// One message to be sent.
+/// One message to send.
 #[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has use for all of it"))]
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     /// The kind of message.
     pub kind: OutgoingKind,
-    /// The message as JSON, without a line break.
+    /// The message as JSON, without line breaks.
     pub body: Bytes,
     /// The revision it is written in.
     pub version: Version,
@@ -32,7 +32,7 @@ pub(crate) enum OutgoingKind {
     Request { id: i64, method: Method },
     /// A notification.
     Notification(Method),
-    /// The answer to a question of the server's.
+    /// The answer to a question of the server.
     Response,
 }
 
@@ -40,11 +40,11 @@ pub(crate) enum OutgoingKind {
 #[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has use for all of it"))]
 #[derive(Debug)]
 pub(crate) enum LinkEvent {
-    /// A message. `stream` is the request on whose own stream it came (HTTP); `None` on a shared channel.
+    /// A message. `stream` is the request whose own stream carried it (HTTP); `None` on a shared channel.
     Message { stream: Option<i64>, message: Message },
-    /// Something that is not a message. `stream` as above.
+    /// Data that is not a message. `stream` as above.
     Unreadable { stream: Option<i64>, noise: UnreadableMessage },
-    /// The server, a child process, has sent no message yet.
+    /// A child process has sent no message yet.
     Starting(StartSign),
     /// The request `id` will not be answered.
     Failed { id: i64, failure: RequestFailure },
@@ -52,25 +52,25 @@ pub(crate) enum LinkEvent {
     SessionExpired,
     /// The outcome of opening the HTTP+SSE transport.
     SseOpened(Result<(), Error>),
-    /// The connection ended; nothing comes after this.
+    /// The connection ended. This is the last report.
     Closed(String),
 }
 
-/// Why a request will not be answered.
+/// The reason why a request will not be answered.
 #[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has use for all of it"))]
 #[derive(Debug)]
 pub(crate) enum RequestFailure {
-    /// An HTTP status with no JSON-RPC body.
+    /// An HTTP status without a JSON-RPC body.
     Status { status: u16, message: String },
     /// The server no longer has the session.
     Session(SessionRefusal),
     /// Its stream ended, and cannot be resumed.
     Ended,
-    /// Anything else.
+    /// Any other error.
     Error(Error),
 }
 
-/// A request that was refused because its session is gone.
+/// A request that was refused because its session is lost.
 #[cfg_attr(not(feature = "http-client"), allow(dead_code, reason = "only HTTP has sessions"))]
 #[derive(Debug)]
 pub(crate) struct SessionRefusal {
@@ -78,7 +78,7 @@ pub(crate) struct SessionRefusal {
     pub error: Error,
     /// True if the server may have processed the request.
     pub may_have_run: bool,
-    /// True if the session of the request is still in use; otherwise a new one was begun meanwhile.
+    /// True if the session of the request is still current; false if a new one was opened meanwhile.
     pub current: bool,
 }
 
@@ -94,8 +94,7 @@ impl RequestFailure {
     }
 }
 
-/// Writes a message to the log: target `loggia::wire`, level trace. It holds
-/// whatever the message holds, secrets too.
+/// Writes a message to the log: target `loggia::wire`, level trace. The whole message is logged, with its secrets.
 pub(crate) fn trace(sent: bool, text: &[u8]) {
     if tracing::enabled!(target: "loggia::wire", tracing::Level::TRACE) {
         let body = &*String::from_utf8_lossy(text);
@@ -103,7 +102,7 @@ pub(crate) fn trace(sent: bool, text: &[u8]) {
     }
 }
 
-/// Returns the messages of a text that came from the server.
+/// Returns the messages in a text of the server.
 pub(crate) fn decode(text: &Bytes) -> Vec<Result<Message, UnreadableMessage>> {
     trace(false, text);
     let unreadable = |error| UnreadableMessage::of_text(text, &error);

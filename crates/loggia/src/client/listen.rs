@@ -1,6 +1,6 @@
-//! Changes of a server, for as long as the subscription lives: over lost connections, restarted
-//! children and changed revisions. Modern servers keep one long request open for it
-//! (`subscriptions/listen`); legacy servers are told of each resource.
+//! Subscriptions to the changes of a server. They continue over lost connections, restarted children and changed
+//! revisions. A modern server gets one long request (`subscriptions/listen`); a legacy server gets a request for each
+//! resource.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use crate::client::negotiate::ServerFacts;
 use crate::client::{Client, RequestOptions};
 use crate::error::{Error, Result};
 
-/// A stream of changes. It ends when the client does, or when it is dropped.
+/// A stream of changes. It ends when the client ends, or when it is dropped.
 pub struct Subscription {
     listening: ChangeSubscription,
     accepted: watch::Receiver<Option<SubscriptionFilter>>,
@@ -27,11 +27,10 @@ pub struct Subscription {
 }
 
 impl Client {
-    /// Opens a stream of the changes that `filter` names, and keeps it open: when the connection or the
-    /// stream is lost, it is opened again, and everything subscribed to is reported as changed once, since
-    /// it is unknown what was missed.
+    /// Opens a stream of the changes in `filter` and keeps it open. If the connection or the stream is lost, it is
+    /// opened again, and everything in the filter is reported as changed once, because changes may have been missed.
     ///
-    /// Fails if the server refuses the first time.
+    /// Fails if the server refuses the first request.
     pub async fn listen(&self, filter: SubscriptionFilter) -> Result<Subscription> {
         let listening = self.changes().listen(filter.clone());
         let (accepted_sender, accepted) = watch::channel(None);
@@ -52,18 +51,18 @@ impl Client {
 }
 
 impl Subscription {
-    /// Returns the next change; `None` when there will be none. What changes several times before it is taken is
+    /// Returns the next change; `None` if there will be none. Several changes of one thing that were not taken are
     /// reported once.
     pub async fn next(&mut self) -> Option<Change> {
         tokio::select! {
             biased;
             change = self.listening.next() => change,
-            // The keeper holds the sender: its end is the end of the stream.
+            // The task owns the sender, so its end is the end of the stream.
             _ = ended(&mut self.accepted) => None,
         }
     }
 
-    /// Returns the part of the filter that the server honours.
+    /// Returns the part of the filter that the server supports.
     pub fn accepted(&self) -> SubscriptionFilter {
         self.accepted.borrow().clone().unwrap_or_default()
     }
@@ -85,16 +84,16 @@ struct SubscriptionTask {
     filter: SubscriptionFilter,
     accepted: watch::Sender<Option<SubscriptionFilter>>,
     first: Option<oneshot::Sender<Result<()>>>,
-    /// Resources that this subscription holds on a legacy server.
+    /// The resources that this subscription uses on a legacy server.
     held: BTreeSet<String>,
     backoff: Backoff,
 }
 
-/// Why a stream is no longer open.
+/// The reason why a stream is no longer open.
 enum SubscriptionEnd {
     /// Try again.
     Lost,
-    /// It is of no use to try again.
+    /// Do not try again.
     For(Error),
 }
 
@@ -128,7 +127,7 @@ impl SubscriptionTask {
         }
     }
 
-    /// The stream is open, with this filter.
+    /// Records that the stream is open with this filter.
     fn opened(&mut self, accepted: SubscriptionFilter) {
         let missed = self.first.is_none();
         if missed {
@@ -140,7 +139,7 @@ impl SubscriptionTask {
         }
     }
 
-    /// Returns one `subscriptions/listen` request from its beginning to its end.
+    /// Runs one `subscriptions/listen` request from its beginning to its end.
     async fn modern(&mut self) -> SubscriptionEnd {
         let params = ListenParams { notifications: self.filter.clone(), ..ListenParams::default() };
         let params = RawJson::of(&params);
@@ -177,7 +176,7 @@ impl SubscriptionTask {
         self.over(outcome.map(drop))
     }
 
-    /// Returns the meaning of the end of the request.
+    /// Returns how to continue after the end of the request.
     fn over(&self, outcome: Result<()>) -> SubscriptionEnd {
         match outcome {
             Err(error @ (Error::Unauthorized(_) | Error::Configuration(_) | Error::Protocol(_))) => {
@@ -188,7 +187,7 @@ impl SubscriptionTask {
             {
                 SubscriptionEnd::For(Error::Rpc(error))
             }
-            // The first time the reason matters to the caller; later the server may only be restarting.
+            // The first refusal is an error for the caller. Later the server may only be restarting.
             Err(error) if self.first.is_some() => SubscriptionEnd::For(error),
             Err(error) => {
                 tracing::debug!(%error, "a subscription was lost");
@@ -201,7 +200,7 @@ impl SubscriptionTask {
         }
     }
 
-    /// Subscribes to each resource; lists are announced without being asked for. Lasts as long as this
+    /// Subscribes to each resource; changes of lists are announced without a request. Runs as long as this
     /// connection.
     async fn legacy(&mut self, server: &Arc<ServerFacts>) -> SubscriptionEnd {
         let accepted = supported(&self.filter, &server.capabilities);
@@ -212,21 +211,21 @@ impl SubscriptionTask {
         }
         self.opened(accepted);
         let mut status = self.client.0.status.clone();
-        // An error means that the client's task is gone, which the next round finds out.
+        // An error means that the client's task has ended, which the next round finds out.
         let _ =
             status.wait_for(|status| !matches!(status, Status::Ready(now) if Arc::ptr_eq(now, server))).await;
         SubscriptionEnd::Lost
     }
 
     async fn hold(&mut self, uri: &str) -> Result<()> {
-        // Counted before asking: a task that is aborted meanwhile must not leave the resource behind.
+        // The resource is counted before the request, so that an aborted task does not leave a subscription behind.
         if self.held.insert(uri.to_owned()) {
             *self.client.common().wanted().entry(uri.to_owned()).or_default() += 1;
         }
         self.client.subscribe(Method::Subscribe, uri).await
     }
 
-    /// Lets go of the resources held; those that no other subscription wants are given back.
+    /// Releases the resources. Those that no other subscription uses are unsubscribed.
     fn release(&mut self) {
         for uri in std::mem::take(&mut self.held) {
             let mut wanted = self.client.common().wanted();
@@ -244,7 +243,7 @@ impl SubscriptionTask {
         if !matches!(self.client.status(), Status::Ready(_)) {
             return;
         }
-        // Outside a runtime everything ends, subscriptions with it.
+        // Outside a runtime, all subscriptions have ended.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let client = self.client.clone();
             runtime.spawn(async move {
@@ -262,7 +261,7 @@ impl Drop for SubscriptionTask {
     }
 }
 
-/// Returns the part of `filter` that a legacy server with these capabilities honours.
+/// Returns the part of `filter` that a legacy server with these capabilities supports.
 fn supported(filter: &SubscriptionFilter, capabilities: &ServerCapabilities) -> SubscriptionFilter {
     let lists = |wanted: Option<bool>, announced: Option<bool>| {
         (wanted == Some(true) && announced == Some(true)).then_some(true)
@@ -286,7 +285,7 @@ fn supported(filter: &SubscriptionFilter, capabilities: &ServerCapabilities) -> 
     }
 }
 
-/// Everything a filter names, as changes.
+/// Returns everything in a filter as changes.
 fn changes_in(filter: &SubscriptionFilter) -> impl Iterator<Item = Change> {
     let lists = [
         (filter.tools_list_changed, Change::Tools),

@@ -1,4 +1,4 @@
-//! The other end: a program that uses MCP servers.
+//! The client: a program that uses MCP servers.
 //!
 //! ```
 //! # use loggia::client::Client;
@@ -13,14 +13,14 @@
 //! # }
 //! ```
 //!
-//! A [`Client`] is a handle on a task that owns one connection. The revision is negotiated; a connection
-//! that is lost is opened again; requests are cancelled by dropping their futures.
+//! A [`Client`] is a handle to a task that owns one connection. The client negotiates the revision, opens a lost
+//! connection again, and cancels a request when its future is dropped.
 //!
-//! * `era`, `negotiate`: which revision is spoken; `engine`: one connection as a machine without I/O;
-//! * `driver`, `link`, `target`: the task, and what carries its messages;
+//! * `era`, `negotiate`: the negotiation of the revision; `engine`: one connection as a machine without I/O;
+//! * `driver`, `link`, `target`: the task, and the transport of its messages;
 //! * `direct`: requests to a modern server over HTTP, which need no task;
-//! * `request`, `typed`, `lists`, `call`: requests; `cache`: results kept; `listen`: changes;
-//! * `handler`: what the program answers when the server asks.
+//! * `request`, `typed`, `lists`, `call`: requests; `cache`: cached results; `listen`: changes;
+//! * `handler`: the answers of the program to the server's questions.
 
 mod backoff;
 mod builder;

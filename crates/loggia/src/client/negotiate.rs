@@ -1,9 +1,9 @@
-//! Opening of a connection: the first question and the meaning of each answer. A machine without I/O: it
-//! says what to ask, is told what came of it, and says what next.
+//! The opening of a connection, as a machine without I/O: it says which question to ask, gets the answer, and says
+//! the next step.
 //!
-//! The rules are the specification's ("stdio" and "Streamable HTTP", sections "Backward Compatibility"):
-//! ask `server/discover` first; an error that only a modern server knows means a modern server; anything
-//! else, silence included, means one that wants `initialize`.
+//! The rules are in the specification ("stdio" and "Streamable HTTP", sections "Backward Compatibility"): send
+//! `server/discover` first. An error that only a modern server sends means a modern server. Any other answer, or
+//! none, means a legacy server, which needs `initialize`.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use serde_json::Value;
 use crate::client::era::Negotiation;
 use crate::error::Error;
 
-/// The server's description of itself after a successful opening.
+/// The server's own description, from the opening of the connection.
 #[derive(Debug, Clone)]
 pub struct ServerFacts {
     /// The revision in use.
     pub version: Version,
-    /// Its name and version as it states them. For display only.
+    /// Its name and version, not verified. For display only.
     pub identity: Option<Implementation>,
     /// Its capabilities.
     pub capabilities: ServerCapabilities,
@@ -31,14 +31,14 @@ pub struct ServerFacts {
 /// The next step of the opening.
 #[derive(Debug)]
 pub(crate) enum OpeningStep {
-    /// Ask this, written in `version`, and wait at most `limit` for the answer. No answer to a probe means
-    /// an old server.
+    /// Send this request, written in `version`, and wait at most `limit` for the answer. If a probe gets no answer,
+    /// the server is a legacy one.
     Ask { method: Method, version: Version, limit: Duration, is_probe: bool },
     /// Open the HTTP+SSE transport of 2024-11-05 (HTTP only) and report with [`Opening::sse_opened`].
     OpenSse,
-    /// The two sides agree.
+    /// The two sides agree on a revision.
     Done(Box<ServerFacts>),
-    /// They cannot.
+    /// The two sides have no common revision, or the server cannot be used.
     Failed(Error),
 }
 
@@ -51,20 +51,20 @@ pub(crate) enum OpeningAnswer {
     Error(RpcError),
     /// An HTTP status without a JSON-RPC body.
     Status { status: u16, message: String },
-    /// Nothing within the limit.
+    /// No answer within the limit.
     Silence,
     /// The connection ended.
     Closed(String),
-    /// It could not even be asked, or was refused for a reason that has nothing to do with eras.
+    /// The request could not be sent, or was refused for a reason that does not depend on the era.
     Failed(Error),
 }
 
 /// Time limits of an opening.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OpeningTimeouts {
-    /// For the answer to a probe.
+    /// The time limit of a probe.
     pub probe: Duration,
-    /// For the answer to anything that must be answered.
+    /// The time limit of other requests.
     pub legacy: Duration,
 }
 
@@ -76,9 +76,10 @@ pub(crate) struct Opening {
     sse_allowed: bool,
     known: Option<Version>,
     asked: OpeningStage,
-    /// Versions asked for with `server/discover` so far: a server that refuses what it offers ends the loop.
+    /// The number of `server/discover` requests so far. It bounds the loop with a server that refuses the revisions
+    /// that it offers.
     discovers: u32,
-    /// Why the HTTP+SSE transport was tried.
+    /// The reason why the HTTP+SSE transport was tried.
     sse_reason: Option<String>,
 }
 
@@ -90,12 +91,12 @@ enum OpeningStage {
     Sse,
 }
 
-/// Most `server/discover` requests in one opening.
+/// The maximum number of `server/discover` requests in one opening.
 const MAX_DISCOVERS: u32 = 3;
 
 impl Opening {
-    /// Creates an opening. `known` is what the server spoke last time; `sse_allowed` whether the transport has a
-    /// predecessor to fall back to.
+    /// Creates an opening. `known` is the last revision of the server. `sse_allowed` is true if the HTTP+SSE
+    /// transport may be tried.
     pub(crate) fn new(
         policy: Negotiation,
         patience: OpeningTimeouts,
@@ -114,7 +115,7 @@ impl Opening {
         }
     }
 
-    /// Returns the first thing to do.
+    /// Returns the first step.
     pub(crate) fn start(&mut self) -> OpeningStep {
         match (self.policy, self.known) {
             (Negotiation::Fixed(version), _) if version.is_modern() => self.discover(version),
@@ -127,8 +128,8 @@ impl Opening {
         }
     }
 
-    /// Returns whether the connection, when it ends now, should be opened again and the opening go on: some old
-    /// servers leave when they are asked something before `initialize`.
+    /// Returns whether the connection should be opened again, and the opening continue, if it ends now: some legacy
+    /// servers end after a request before `initialize`.
     pub(crate) fn survives_close(&self) -> bool {
         matches!((self.policy, self.asked), (Negotiation::Auto, OpeningStage::Discover(_)))
     }
@@ -144,9 +145,9 @@ impl Opening {
         }
     }
 
-    /// Takes the answer to a probe that came after its limit and before that to `initialize`. A server
-    /// answers in order, so a `DiscoverResult` still identifies a modern one: how slow the machine is must not
-    /// decide the revision. Any other answer changes nothing.
+    /// Handles an answer to the probe that comes after its limit, but before the answer to `initialize`. Servers
+    /// answer in order, so a `DiscoverResult` still shows that the server is modern: a slow machine must not change
+    /// the revision. Any other answer is ignored.
     pub(crate) fn late_answer(&mut self, answer: OpeningAnswer) -> Option<OpeningStep> {
         let OpeningAnswer::Result(result) = answer else { return None };
         let found = read_discover(&result).ok()?;
@@ -154,7 +155,7 @@ impl Opening {
         Some(OpeningStep::Done(Box::new(found.facts(version))))
     }
 
-    /// The old transport is open (`Ok`) or is not there either.
+    /// Handles the outcome of opening the HTTP+SSE transport.
     pub(crate) fn sse_opened(&mut self, outcome: Result<(), Error>) -> OpeningStep {
         match outcome {
             Ok(()) => self.initialize(match self.policy {
@@ -173,7 +174,8 @@ impl Opening {
     fn discover(&mut self, version: Version) -> OpeningStep {
         self.asked = OpeningStage::Discover(version);
         self.discovers += 1;
-        // Where silence means "an old server" we wait less than where it means "no server".
+        // The limit is shorter if silence means a legacy server, and longer if it means that the server does not
+        // work.
         let is_probe = matches!((self.policy, self.known), (Negotiation::Auto, None));
         let limit = if is_probe { self.patience.probe } else { self.patience.legacy };
         OpeningStep::Ask { method: Method::Discover, version, limit, is_probe }
@@ -212,7 +214,7 @@ impl Opening {
         }
     }
 
-    /// The server is modern, refused the version we asked in, and offers these.
+    /// Handles a modern server that refused the version of the request and offers others.
     fn offered(&mut self, supported: Vec<String>) -> OpeningStep {
         match self.choose(&supported) {
             Some(version) if version.is_modern() && self.discovers < MAX_DISCOVERS => self.discover(version),
@@ -221,7 +223,7 @@ impl Opening {
         }
     }
 
-    /// Returns the newest of `supported` that we speak and the policy allows.
+    /// Returns the newest of `supported` that this SDK supports and the policy allows.
     fn choose(&self, supported: &[String]) -> Option<Version> {
         supported
             .iter()
@@ -230,7 +232,7 @@ impl Opening {
             .max()
     }
 
-    /// The server is not modern: open with `initialize`, where the policy lets us.
+    /// Sends `initialize`, because the server is not modern, if the policy allows it.
     fn fall_back(&mut self, reason: Error) -> OpeningStep {
         match self.policy {
             Negotiation::Auto => {
@@ -252,7 +254,7 @@ impl Opening {
                 OpeningAnswer::Error(_) | OpeningAnswer::Status { .. } | OpeningAnswer::Silence
             )
         {
-            // It was old last time. Perhaps it no longer is.
+            // It was a legacy server the last time, and may have changed.
             self.known = None;
             return self.discover(Version::LATEST);
         }
@@ -279,7 +281,7 @@ impl Opening {
         self.sse_allowed && self.sse_reason.is_none() && matches!(status, 400 | 404 | 405)
     }
 
-    /// Returns whether we opened with `initialize` only because we remember the server as old.
+    /// Returns whether `initialize` was sent first only because the memory says that the server is a legacy one.
     fn skipped_probe(&self) -> bool {
         self.policy == Negotiation::Auto && self.discovers == 0
     }
@@ -305,8 +307,8 @@ impl Opening {
     }
 }
 
-/// The part of `DiscoverResult` that negotiation needs. Its required members decide whether the answer is
-/// one at all: an old server may answer anything to a question it does not know.
+/// The part of `DiscoverResult` that the negotiation needs. If a required member is missing, it is not a
+/// `DiscoverResult`: a legacy server may send any answer to an unknown method.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct DiscoverReply {
@@ -323,7 +325,7 @@ impl DiscoverReply {
         let identity = self.meta.as_mut().and_then(|meta| meta.remove(meta::SERVER_INFO));
         ServerFacts {
             version,
-            // The identity is for display: one we cannot read is as good as none.
+            // The identity is only for display, so an unreadable one is ignored.
             identity: identity.and_then(|value| serde_json::from_value(value).ok()),
             capabilities: self.capabilities,
             instructions: self.instructions,
@@ -351,7 +353,7 @@ fn read_initialize(result: &RawJson) -> Result<InitializeReply, String> {
     result.decode().map_err(|error| format!("with something that is not an InitializeResult: {error}"))
 }
 
-/// Returns the list that comes with `UnsupportedProtocolVersion`.
+/// Returns the list of versions in an `UnsupportedProtocolVersion` error.
 fn supported_in(error: &RpcError) -> Vec<String> {
     #[derive(Deserialize)]
     struct SupportedVersions {

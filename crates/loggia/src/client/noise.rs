@@ -1,5 +1,5 @@
-//! Output of a server that is not a message: a banner, debug lines, texts that are not JSON. Some is normal, and
-//! is skipped; a server that sends nothing else is given up, and the error shows what it sent.
+//! Output of a server that is not a message: a banner, debug lines, text that is not JSON. A limited amount is
+//! skipped. If a server sends more, the connection is closed, and the error shows the output.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use loggia_wire::text::escape_line;
 use crate::error::Error;
 use crate::framing::BadFrame;
 
-/// Something that came in the place of a message.
+/// Data that was received instead of a message.
 #[derive(Debug)]
 pub(crate) struct UnreadableMessage {
     error: Error,
@@ -20,7 +20,7 @@ pub(crate) struct UnreadableMessage {
 }
 
 impl UnreadableMessage {
-    /// Creates a text that cannot be decoded.
+    /// Creates it from a text that cannot be decoded.
     pub(crate) fn of_text(text: &Bytes, error: &EnvelopeError) -> UnreadableMessage {
         UnreadableMessage {
             error: Error::Protocol(format!("the answer cannot be read: {error}")),
@@ -30,11 +30,12 @@ impl UnreadableMessage {
         }
     }
 
-    /// Creates a frame that was skipped.
+    /// Creates it from a frame that was skipped.
     pub(crate) fn of_frame(bad: BadFrame) -> UnreadableMessage {
         let BadFrame::TooLong { most, envelope } = bad;
         let excerpt = format!("a message of more than {most} bytes");
-        // A message that is only too long, a notification for example, is no sign of a server that sends no messages.
+        // A message that is only too long, for example a notification, does not mean that the server sends no
+        // messages.
         let is_message = envelope.has_method || envelope.is_json_rpc || envelope.id.is_some();
         UnreadableMessage {
             error: Error::TooLarge(most),
@@ -44,7 +45,7 @@ impl UnreadableMessage {
         }
     }
 
-    /// Creates a message that has no place in the protocol.
+    /// Creates it from a message that the protocol does not allow here.
     pub(crate) fn of_message(what: String) -> UnreadableMessage {
         UnreadableMessage {
             error: Error::Protocol(what.clone()),
@@ -54,11 +55,11 @@ impl UnreadableMessage {
         }
     }
 
-    /// Returns the request it answers. `only` is the one it must be where there is no id: the request whose stream it
-    /// came on, or the only pending one.
+    /// Returns the request that it answers. If it has no id, this is `only`: the request whose stream carried it, or
+    /// the only pending request.
     pub(crate) fn answers(&self, only: Option<i64>) -> Option<i64> {
         let PartialEnvelope { id, has_method, has_outcome, is_json_rpc } = &*self.envelope;
-        // A debug line may be an object with an id, but no debug line is this long.
+        // A debug line may be an object with an id, but is never this long.
         let too_large = matches!(self.error, Error::TooLarge(_));
         match id {
             _ if *has_method => None,
@@ -68,7 +69,7 @@ impl UnreadableMessage {
         }
     }
 
-    /// Returns the error of the request that it answers.
+    /// Returns the error for the request that it answers.
     pub(crate) fn into_error(self) -> Error {
         self.error
     }
@@ -82,8 +83,8 @@ fn excerpt(text: &[u8]) -> String {
     escape_line(&head) + more
 }
 
-/// The unreadable bytes that a server may still send. The bound holds for a minute: the count falls over time, and
-/// each message resets it.
+/// The number of unreadable bytes that a server may still send. The bound is for one minute: the count decreases with
+/// time, and each message resets it.
 #[derive(Debug)]
 pub(crate) struct NoiseBudget {
     most: usize,
@@ -92,7 +93,7 @@ pub(crate) struct NoiseBudget {
 }
 
 impl NoiseBudget {
-    /// Time in which a full count falls to zero.
+    /// The time in which a full count decreases to zero.
     const WINDOW: Duration = Duration::from_secs(60);
 
     /// Creates a budget of `most` bytes.
@@ -100,13 +101,13 @@ impl NoiseBudget {
         NoiseBudget { most, counted: 0, at: None }
     }
 
-    /// The server sent a message.
+    /// Resets the count, because the server sent a message.
     pub(crate) fn reset(&mut self) {
         self.counted = 0;
         self.at = None;
     }
 
-    /// Counts one. The error says why the server is given up.
+    /// Counts one. The error says why the connection is closed.
     pub(crate) fn count(&mut self, now: Instant, noise: &UnreadableMessage) -> Result<(), String> {
         let last = &noise.excerpt;
         if self.counted == 0 {

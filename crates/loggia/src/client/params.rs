@@ -1,13 +1,12 @@
-//! Writes the `params` of a request for one revision: what the caller gave, with our `_meta` in place of
-//! whatever `_meta` of the protocol's own keys was there. Members other than `_meta` stay the bytes they
-//! were.
+//! Writes the `params` of a request for one revision: the caller's params, with `_meta` keys of the protocol replaced
+//! by those of the client. Members other than `_meta` are copied byte by byte.
 
 use loggia_wire::model::{LoggingLevel, Meta};
 use loggia_wire::{Params, RawJson, RawObject, Version, json, meta};
 
 use crate::error::Error;
 
-/// `_meta` keys that say how a request is sent: the client's to write, also if `params` has them.
+/// The `_meta` keys of the protocol. The client writes them, also if `params` has them.
 const OWNED: [&str; 5] = [
     meta::PROGRESS_TOKEN,
     meta::PROTOCOL_VERSION,
@@ -16,7 +15,7 @@ const OWNED: [&str; 5] = [
     meta::LOG_LEVEL,
 ];
 
-/// The client's name and capabilities in requests of the modern era, as JSON.
+/// The client's name and capabilities as JSON, for modern requests.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientMeta<'a> {
     pub version: Version,
@@ -25,18 +24,18 @@ pub(crate) struct ClientMeta<'a> {
     pub log_level: Option<LoggingLevel>,
 }
 
-/// Members for `_meta`.
+/// The members to write into `_meta`.
 #[derive(Debug, Default)]
 pub(crate) struct MetaPatch<'a> {
-    /// In the modern era only.
+    /// Only in the modern era.
     pub client: Option<ClientMeta<'a>>,
-    /// Token for progress reports.
+    /// The token of progress notifications.
     pub progress_token: Option<i64>,
-    /// Members that the caller adds.
+    /// Further members of the caller.
     pub extra: Option<&'a Meta>,
 }
 
-/// `params` with `patch` applied; `None` if nothing is left to say.
+/// Returns `params` with `patch`; `None` if the result is empty.
 pub(crate) fn compose(params: &Params, patch: &MetaPatch<'_>) -> Result<Option<RawJson>, Error> {
     let given = match params.routing() {
         Some(routing) => routing.meta.map(RawObject::read).transpose(),
@@ -54,7 +53,7 @@ fn is_empty(object: &RawJson) -> bool {
     object.as_bytes().iter().all(|byte| matches!(byte, b'{' | b'}' | b' ' | b'\n' | b'\r' | b'\t'))
 }
 
-/// `params` with the members `additions` replaced or added: what a retry after `input_required` needs.
+/// Returns `params` with the members `additions` replaced or added, as a retry after `input_required` needs them.
 pub(crate) fn with_members(
     params: &RawJson,
     additions: &[(&str, Option<RawJson>)],
@@ -114,7 +113,7 @@ fn not_an_object(error: serde_json::Error) -> Error {
     Error::Configuration(format!("the params of a request, and their _meta, must be JSON objects: {error}"))
 }
 
-/// An object written member by member.
+/// Writes an object member by member.
 struct ObjectWriter(Vec<u8>);
 
 impl ObjectWriter {

@@ -1,5 +1,5 @@
-//! One request from the program's side: answered from what is kept, sent with the right headers, and sent
-//! again with the answers to what the server asked in between.
+//! One request of the program: it is answered from the cache, or sent with the required headers, and sent again with
+//! the answers to the server's questions.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -21,42 +21,41 @@ use crate::error::{Error, Result};
 /// Options of one request. The defaults are those of the client.
 #[derive(Clone, Default)]
 pub struct RequestOptions {
-    /// Time for which the server may be silent; progress starts it anew.
+    /// The time that the server may be silent; each progress notification starts it again.
     pub timeout: Option<Duration>,
-    /// Time that the request may take in all.
+    /// The time of the whole request.
     pub max_timeout: Option<Duration>,
-    /// No limits of time at all: for `subscriptions/listen`, whose answer is its end.
+    /// No time limits, for `subscriptions/listen`, which is answered when it ends.
     pub no_timeout: bool,
-    /// Further keys of `_meta`: trace context, those of extensions. The protocol's own keys are the
-    /// client's to write.
+    /// Further keys of `_meta`: trace context, and keys of extensions. The client writes the protocol's own keys.
     pub meta: Meta,
-    /// Least level of log messages (modern revisions; see [`Client::set_log_level`]).
+    /// The least level of log messages (modern revisions; see [`Client::set_log_level`]).
     pub log_level: Option<LoggingLevel>,
-    /// Capabilities of this request in place of the client's (modern revisions).
+    /// The capabilities of this request instead of the client's (modern revisions).
     pub capabilities: Option<ClientCapabilities>,
-    /// Hears the progress and the log messages of this request. Its presence asks for progress.
+    /// Receives the progress and the log messages of this request. If it is set, the request asks for progress.
     pub on_notification: Option<NotificationSink>,
-    /// Handling of questions that the server asks before it answers.
+    /// The handling of the server's questions during the request.
     pub input: InputPolicy,
-    /// True if an answer that was kept will do, and this one may be kept.
+    /// True if a cached result may be used, and this result may be cached.
     pub cache: bool,
 }
 
-/// Handling of questions that the server asks before it answers.
+/// The handling of the server's questions during a request.
 #[derive(Clone, Default)]
 pub enum InputPolicy {
     /// The client's own handler answers.
     #[default]
     Handler,
-    /// The caller sees for itself: an `input_required` result is returned as it is. What a legacy
-    /// server asks meanwhile goes to the handler, or is refused if there is none.
+    /// The caller handles them: an `input_required` result is returned unchanged. The questions of a legacy server go
+    /// to the handler, or are refused if there is none.
     Surface(Option<Arc<dyn InputHandler>>),
 }
 
 impl Client {
-    /// Makes one request and returns its result as the server wrote it. Dropping the future cancels it.
+    /// Sends one request and returns its result as the server wrote it. Dropping the future cancels the request.
     ///
-    /// This is for gateways and for methods of extensions; everything else has a method of its own.
+    /// This is for gateways and for methods of extensions; the other methods have functions of their own.
     pub async fn request(
         &self,
         method: Method,
@@ -88,7 +87,7 @@ impl Client {
         Ok(self.run_counted(method, params, options).await?.0)
     }
 
-    /// Makes the request, and again for every round in which the server asks for input.
+    /// Sends the request, and again for every round in which the server asks for input.
     async fn run_counted(
         &self,
         method: Method,
@@ -115,7 +114,7 @@ impl Client {
         )))
     }
 
-    /// Returns the params of the retry: the original ones, the answers, and the state exactly as it was received.
+    /// Returns the params of the retry: the original ones, the answers, and the unchanged state.
     async fn next_round(&self, original: &RawJson, input: InputRequired) -> Result<Params> {
         let answers = match input.input_requests {
             Some(requests) => Some(self.answer_all(requests).await?),
@@ -149,8 +148,8 @@ impl Client {
         params::with_members(&RawJson::empty_object(), &members)
     }
 
-    /// Sends the request with the headers its tool asks for. A server that misses some has changed the
-    /// tool: look again, once.
+    /// Sends the request with the headers of its tool. If the server says that a header is missing, the tool has
+    /// changed: lists the tools and tries again, once.
     async fn mirrored(&self, method: &Method, params: Params, options: &RequestOptions) -> Result<RawReply> {
         if *method != Method::CallTool || !self.common().mirrors {
             return self.exchange(method, params, options, Vec::new()).await;
@@ -229,7 +228,7 @@ impl Client {
     }
 }
 
-/// Tells the server that an answer is no longer wanted.
+/// Tells the server on drop that an answer is no longer needed.
 struct CancelOnDrop<'a> {
     client: &'a Client,
     id: i64,
@@ -239,7 +238,7 @@ struct CancelOnDrop<'a> {
 impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
         if self.armed {
-            // It fails only where the connection is gone, and the request with it.
+            // This fails only if the connection has ended, and the request with it.
             let _ = self.client.send(Command::Cancel(self.id));
         }
     }
@@ -250,7 +249,7 @@ enum ResultKind {
     InputRequired(Box<InputRequired>),
 }
 
-/// Returns the kind of a result; an unknown kind makes it invalid ("ResultType").
+/// Returns the kind of a result. An unknown kind is an error ("ResultType").
 fn kind_of(method: &Method, result: &RawJson) -> Result<ResultKind> {
     let wrong =
         |error: serde_json::Error| Error::Protocol(format!("the result of {method} is malformed: {error}"));
@@ -268,7 +267,7 @@ fn kind_of(method: &Method, result: &RawJson) -> Result<ResultKind> {
             Ok(ResultKind::InputRequired(Box::new(input)))
         }
         Some("input_required") => Err(Error::Protocol(format!("{method} must not require input"))),
-        // Methods of extensions have results of their own kinds.
+        // Methods of extensions have kinds of their own.
         Some(_) if matches!(method, Method::Other(_)) => Ok(ResultKind::Complete),
         Some(other) => Err(Error::Protocol(format!("the result of {method} has the unknown type {other:?}"))),
     }

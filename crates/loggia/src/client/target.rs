@@ -1,4 +1,4 @@
-//! Targets of a client, and how a connection to each is opened, the first time and again.
+//! Targets of a client: opens a connection to each kind, the first time and again.
 
 #[cfg(unix)]
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ enum TargetKind {
 pub type ConnectionHalves = (Box<dyn ReadFrames>, Box<dyn WriteFrames>);
 
 impl Target {
-    /// Creates a connection that `open` opens, again each time it is lost.
+    /// Creates a target whose connections `open` opens, also after one was lost.
     pub fn custom<F, Fut>(open: F) -> Target
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -43,8 +43,8 @@ impl Target {
     }
 }
 
-/// Argument of [`Client::connect`](crate::client::Client::connect): the URL of a server (`https://…`,
-/// `http://…`, `unix:/path`), a [`Child`] to start, a server of this very program, or an end of a connection.
+/// The argument of [`Client::connect`](crate::client::Client::connect): the URL of a server (`https://…`, `http://…`,
+/// `unix:/path`), a [`Child`] to start, a server in the same program, or an end of a connection.
 pub trait IntoTarget {
     /// Returns the target.
     fn into_target(self) -> Result<Target>;
@@ -145,7 +145,7 @@ pub(crate) struct TargetConnector {
     pub target: Target,
     pub limits: Limits,
     pub connect_timeout: Duration,
-    /// Hears the error output of a child.
+    /// Receives the error output of a child.
     pub error_output: Option<ErrorOutputHook>,
     #[cfg(feature = "http-client")]
     pub http: crate::client::http::HttpOptions,
@@ -178,7 +178,7 @@ impl TargetConnector {
         matches!(self.target.0, TargetKind::Child(_))
     }
 
-    /// Returns whether a connection that was lost can be opened again.
+    /// Returns whether a lost connection can be opened again.
     pub(crate) fn reopens(&self) -> bool {
         !matches!(self.target.0, TargetKind::Frames(_))
     }

@@ -1,5 +1,4 @@
-//! The client's memory of listed tools: which arguments HTTP mirrors into headers, and what
-//! their results must look like.
+//! The client's memory of listed tools: the arguments that are mirrored into HTTP headers, and the output schemas.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct ToolFacts {
     pub headers: ParamHeaders,
-    /// The compiled output schema, or why there is none.
+    /// The compiled output schema, or the reason why it cannot be compiled.
     output: Option<std::result::Result<Validator, String>>,
 }
 
@@ -23,11 +22,11 @@ pub(crate) struct ToolFacts {
 #[derive(Debug, Default)]
 pub(crate) struct Tools {
     known: HashMap<String, Arc<ToolFacts>>,
-    /// Number of tools with arguments that go into headers.
+    /// The number of tools with arguments that are mirrored into headers.
     with_headers: usize,
 }
 
-/// Most tools remembered.
+/// The maximum number of tools.
 const MOST_TOOLS: usize = 16_384;
 
 impl Tools {
@@ -35,13 +34,13 @@ impl Tools {
         self.known.get(name).cloned()
     }
 
-    /// Returns whether arguments of any tool go into headers.
+    /// Returns whether any tool has arguments that are mirrored into headers.
     pub(crate) fn any_has_headers(&self) -> bool {
         self.with_headers > 0
     }
 
-    /// Remembers the tools of a page. Where `mirrors` says that arguments go into headers, tools whose
-    /// annotations break the rules are taken out: calling them cannot work ("Schema Extension").
+    /// Remembers the tools of a page. If `mirrors` is true, removes tools with invalid `x-mcp-header` annotations,
+    /// because calls of them cannot succeed ("Schema Extension").
     pub(crate) fn learn(&mut self, tools: &mut Vec<Tool>, mirrors: bool) {
         if self.known.len() + tools.len() > MOST_TOOLS {
             self.clear();
@@ -62,7 +61,7 @@ impl Tools {
         });
     }
 
-    /// Forgets everything.
+    /// Removes all tools.
     pub(crate) fn clear(&mut self) {
         *self = Tools::default();
     }
@@ -77,7 +76,7 @@ impl Tools {
     }
 }
 
-/// A pattern written for another regular-expression engine does not cost the tool: it is left unchecked.
+/// Compiles an output schema. A pattern for another regular-expression engine is ignored, so the tool stays usable.
 fn compile(tool: &str, schema: &JsonObject) -> std::result::Result<Validator, String> {
     let (validator, unchecked) = Validator::compile_foreign(schema).map_err(|error| error.to_string())?;
     for error in unchecked {
@@ -87,7 +86,7 @@ fn compile(tool: &str, schema: &JsonObject) -> std::result::Result<Validator, St
 }
 
 impl ToolFacts {
-    /// Returns whether results of this tool can be checked at all.
+    /// Returns an error if results of this tool cannot be checked.
     pub(crate) fn check_schema(&self, name: &str) -> Result<()> {
         match &self.output {
             Some(Err(reason)) => Err(Error::Protocol(format!(

@@ -1,4 +1,4 @@
-//! A method for each of the protocol's requests.
+//! A function for each request of the protocol.
 
 use loggia_wire::VecMap;
 use loggia_wire::json::ToJson;
@@ -12,7 +12,7 @@ use loggia_wire::{Method, RawJson, codec};
 use crate::client::{Client, RequestOptions};
 use crate::error::{Error, Result};
 
-/// A result that belongs to one method.
+/// The type of the result of one method.
 pub(crate) trait FromServerResult: Sized {
     fn take(result: ServerResult) -> Option<Self>;
 }
@@ -67,15 +67,15 @@ impl Client {
         self.typed(Method::Complete, &params, RequestOptions::default()).await
     }
 
-    /// Asks whether the server is there. Where the revision has no `ping`, asks `server/discover`.
+    /// Checks that the server answers. If the revision has no `ping`, sends `server/discover`.
     pub async fn ping(&self) -> Result<()> {
         let modern = self.server().await?.version.is_modern();
         let method = if modern { Method::Discover } else { Method::Ping };
         self.request(method, RawJson::empty_object(), RequestOptions::default()).await.map(drop)
     }
 
-    /// Says which log messages are wanted from now on. In the legacy era this is told to the server; in
-    /// the modern era every later request says it.
+    /// Sets the least level of log messages from now on. In the legacy era the server gets a request; in the modern
+    /// era every later request contains the level.
     pub async fn set_log_level(&self, level: LoggingLevel) -> Result<()> {
         self.common().set_log_level(level);
         let server = self.server().await?;
@@ -86,7 +86,7 @@ impl Client {
         self.typed::<EmptyResult>(Method::SetLogLevel, &params, RequestOptions::default()).await.map(drop)
     }
 
-    /// `resources/subscribe` or its opposite, of the legacy era.
+    /// Sends `resources/subscribe` or `resources/unsubscribe` (legacy era).
     pub(crate) async fn subscribe(&self, method: Method, uri: &str) -> Result<()> {
         let params = SubscribeParams { uri: uri.to_owned(), ..SubscribeParams::default() };
         self.typed::<EmptyResult>(method, &params, RequestOptions::default()).await.map(drop)

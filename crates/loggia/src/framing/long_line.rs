@@ -1,18 +1,18 @@
-//! A line that is longer than it may be: skipped to its end, but for the parts that tell which request waits for it.
+//! A line above the bound: it is skipped to its end, except for the parts that identify its request.
 
 use loggia_wire::jsonrpc::PartialEnvelope;
 
 use super::BadFrame;
 
-/// The number of bytes of the beginning that are kept. Most libraries write the id there.
+/// The number of bytes that are kept of the beginning. Most libraries write the id there.
 const HEAD: usize = 4 << 10;
-/// The number of bytes of the end that are kept. The other libraries write the id last.
+/// The number of bytes that are kept of the end. Other libraries write the id last.
 const TAIL: usize = PartialEnvelope::TAIL;
 
-/// A line longer than this many times its bound is reported before it ends.
+/// A line that is longer than the bound times this number is reported before it ends.
 const ENDLESS: usize = 16;
 
-/// The kept beginning and end of a line over its bound. It is reported once: when it ends, or at [`ENDLESS`].
+/// The beginning and end of a line above its bound. The line is reported once: at its end, or at [`ENDLESS`].
 pub(super) struct LongLine {
     most: usize,
     head: Vec<u8>,
@@ -22,12 +22,12 @@ pub(super) struct LongLine {
 }
 
 impl LongLine {
-    /// Creates a line of which nothing has been seen.
+    /// Creates an empty line.
     pub(super) fn new(most: usize) -> LongLine {
         LongLine { most, head: Vec::new(), tail: Vec::new(), length: 0, reported: false }
     }
 
-    /// Takes what follows. Gives the frame where the line need not be waited for any longer.
+    /// Adds the next part. Returns the frame if the line is reported now.
     pub(super) fn push(&mut self, part: &[u8]) -> Option<BadFrame> {
         if self.reported {
             return None;
@@ -38,7 +38,7 @@ impl LongLine {
         if envelope.id.is_some() || endless { self.report(envelope) } else { None }
     }
 
-    /// Takes the rest. Gives the frame, unless it was given before.
+    /// Adds the last part. Returns the frame, unless it was returned before.
     pub(super) fn end(&mut self, rest: &[u8]) -> Option<BadFrame> {
         if self.reported {
             return None;

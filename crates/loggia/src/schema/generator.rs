@@ -1,16 +1,16 @@
-//! Walks types and writes their schemas, in place; a type that contains itself becomes a definition.
+//! Writes the schemas of types in place; a type that contains itself becomes a definition.
 
 use std::collections::BTreeMap;
 
 use super::{JsonSchema, Schema};
 use crate::model::JsonObject;
 
-/// Direction in which the value of a schema travels. It decides what an absent member and `null` mean.
+/// The direction of the value. It decides what an absent member and `null` mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// The other side: what has a default may be left out.
+    /// The other side sends the value: a member with a default may be absent.
     Input,
-    /// We do: what is always written is required, and `None` is `null`.
+    /// This side sends the value: a member that is always written is required, and `None` is `null`.
     Output,
 }
 
@@ -18,9 +18,9 @@ pub enum Direction {
 #[derive(Debug)]
 pub struct Generator {
     direction: Direction,
-    /// Named types whose schemas are being written, outermost first, by their Rust names.
+    /// The named types whose schemas are being written, outermost first, by their Rust names.
     open: Vec<&'static str>,
-    /// Of those, the ones met again inside themselves.
+    /// Those of them that contain themselves.
     recursive: Vec<&'static str>,
     /// Definition names, by Rust names.
     names: BTreeMap<&'static str, String>,
@@ -39,7 +39,7 @@ impl Generator {
         }
     }
 
-    /// Direction of the value.
+    /// Returns the direction of the value.
     pub fn direction(&self) -> Direction {
         self.direction
     }
@@ -55,7 +55,7 @@ impl Generator {
         self.finish(schema)
     }
 
-    /// `schema` with the definitions that were met while it was written.
+    /// Returns `schema` with the definitions that were needed while it was written.
     pub fn finish(self, schema: Schema) -> Schema {
         if self.definitions.is_empty() { schema } else { schema.with("$defs", self.definitions) }
     }

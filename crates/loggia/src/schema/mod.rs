@@ -1,8 +1,8 @@
-//! JSON Schemas from Rust types. A schema tells a model what to write, so what is generated here is the small
-//! dialect that every model vendor's strict mode reads: no `$schema`, no list of types, no `format` that only
-//! a programmer knows, references written out in place unless a type contains itself.
+//! JSON Schemas of Rust types. A schema tells a model what to write, so the generated schemas use only the keywords
+//! that the strict modes of all model vendors accept: no `$schema`, no list of types, no `format` of programming
+//! languages, and no references unless a type contains itself.
 //!
-//! `#[derive(JsonSchema)]` writes the implementation of [`JsonSchema`] that a user would write with
+//! `#[derive(JsonSchema)]` generates the implementation of [`JsonSchema`] that a developer would write with
 //! [`Object`] and [`Property`].
 
 mod generator;
@@ -30,8 +30,8 @@ pub trait JsonSchema {
     /// Returns the schema.
     fn schema(generator: &mut Generator) -> Schema;
 
-    /// Returns the schema as a member of an object. Differs from [`schema`](JsonSchema::schema) only where absence
-    /// takes the place of a value (`Option`).
+    /// Returns the schema as a member of an object. Differs from [`schema`](JsonSchema::schema) only for a type whose
+    /// value may be absent (`Option`).
     fn member(generator: &mut Generator) -> Schema {
         generator.subschema::<Self>()
     }
@@ -41,8 +41,8 @@ pub trait JsonSchema {
         false
     }
 
-    /// Returns the name under which a type that contains itself is defined; `None` for types that are always written
-    /// out in place.
+    /// Returns the name of the definition of a type that may contain itself; `None` for a type that is always written
+    /// in place.
     fn name() -> Option<&'static str> {
         None
     }
@@ -53,17 +53,17 @@ pub trait JsonSchema {
 pub struct Schema(JsonObject);
 
 impl Schema {
-    /// Allows everything.
+    /// Creates a schema that allows every value.
     pub fn any() -> Schema {
         Schema::default()
     }
 
-    /// Returns the schema of what the model, or a user, is to send for `T`.
+    /// Returns the schema of a `T` that a model or user sends.
     pub fn of<T: JsonSchema + ?Sized>() -> Schema {
         Generator::new(Direction::Input).root::<T>()
     }
 
-    /// Returns the schema of what we send for `T`. Members that are always written are required here.
+    /// Returns the schema of a `T` that this side sends. Members that are always written are required.
     pub fn of_output<T: JsonSchema + ?Sized>() -> Schema {
         Generator::new(Direction::Output).root::<T>()
     }
@@ -73,23 +73,23 @@ impl Schema {
         Schema::any().with("type", json_type)
     }
 
-    /// Returns one of these strings.
+    /// Creates a schema that allows these strings.
     pub fn one_of_strings(names: impl IntoIterator<Item = &'static str>) -> Schema {
         Schema::typed("string").with("enum", names.into_iter().collect::<Vec<_>>())
     }
 
-    /// Returns one of these strings, each with a title for people.
+    /// Creates a schema that allows these strings, each with a title for users.
     pub fn titled_strings(names: impl IntoIterator<Item = (&'static str, &'static str)>) -> Schema {
         let choice = |(name, title)| JsonObject::from_iter([("const", name), ("title", title)]);
         Schema::typed("string").with("oneOf", names.into_iter().map(choice).collect::<Vec<_>>())
     }
 
-    /// Whatever one of `schemas` allows.
+    /// Creates a schema that allows the values of each of `schemas`.
     pub fn any_of(schemas: impl IntoIterator<Item = Schema>) -> Schema {
         Schema::any().with("anyOf", schemas.into_iter().map(Schema::into_object).collect::<Vec<_>>())
     }
 
-    /// Creates a fixed row of values.
+    /// Creates a schema of an array with a fixed number of values.
     pub fn tuple(schemas: impl IntoIterator<Item = Schema>) -> Schema {
         let items: Vec<JsonObject> = schemas.into_iter().map(Schema::into_object).collect();
         let count = items.len();
@@ -140,7 +140,7 @@ impl From<JsonObject> for Schema {
     }
 }
 
-/// `true` allows everything, as in JSON Schema; what is no schema allows nothing.
+/// `true` allows every value, as in JSON Schema. A value that is not a schema allows nothing.
 impl From<Value> for Schema {
     fn from(value: Value) -> Schema {
         match value {

@@ -32,23 +32,23 @@ impl Property {
         }
     }
 
-    /// Its purpose, for the reader of the schema.
+    /// Sets its description.
     pub fn description(self, text: &str) -> Property {
         if text.is_empty() { self } else { self.with("description", text) }
     }
 
-    /// Returns the value it has when it is left out.
+    /// Sets the value that is used if it is absent.
     pub fn default_value(self, value: impl ToJson) -> Property {
         self.defaulted().with("default", value)
     }
 
-    /// It may be left out of what is sent to us.
+    /// Declares that it may be absent in values that this side receives.
     pub fn defaulted(mut self) -> Property {
         self.defaulted = true;
         self
     }
 
-    /// We leave it out when it is empty (`skip_serializing_if`).
+    /// Declares that it is absent in sent values if it is empty (`skip_serializing_if`).
     pub fn skipped_when_empty(mut self) -> Property {
         self.skipped_when_empty = true;
         self
@@ -65,7 +65,7 @@ impl Property {
         self
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -77,7 +77,7 @@ impl Property {
         }
     }
 
-    /// Its schema.
+    /// Returns its schema.
     pub fn schema(&self, generator: &mut Generator) -> Schema {
         let mut schema = (self.of_type)(generator);
         let null_is_written =
@@ -92,7 +92,7 @@ impl Property {
     }
 }
 
-/// The schema of an object, as it grows.
+/// The schema of an object, to which members are added.
 #[derive(Debug, Clone, Default)]
 pub struct Object {
     properties: JsonObject,
@@ -117,7 +117,7 @@ impl Object {
         self
     }
 
-    /// Adds a member that always holds `value`: the tag of an enum.
+    /// Adds a member that always has the value `value`: the tag of an enum.
     pub fn tag(mut self, name: &str, value: &'static str) -> Object {
         self.required.push(name.to_owned());
         self.properties.insert(name, Schema::one_of_strings([value]));
@@ -133,7 +133,7 @@ impl Object {
 
     /// Adds the members of `T` as if they were this object's own (`#[serde(flatten)]`).
     pub fn flatten<T: JsonSchema>(mut self, generator: &mut Generator) -> Object {
-        // Members cannot be merged through a reference, so the type is written out here.
+        // Members cannot be merged through a reference, so the schema of the type is written in place.
         let keywords = T::schema(generator).into_object();
         if let Some(properties) = keywords.get("properties").and_then(JsonText::to_object) {
             properties.iter().for_each(|(name, schema)| self.properties.insert(&name, schema));
@@ -149,7 +149,7 @@ impl Object {
         self
     }
 
-    /// Allows no other members.
+    /// Forbids other members.
     pub fn closed(mut self) -> Object {
         self.closed = true;
         self

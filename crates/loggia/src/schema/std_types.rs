@@ -104,7 +104,7 @@ macro_rules! arrays {
         $(impl<$($generics)*> JsonSchema for $type {
             fn schema(generator: &mut Generator) -> Schema {
                 let schema = array::<T>(generator);
-                // A promise that the sent values are unique has no use.
+                // For output, the uniqueness of the values need not be declared.
                 match generator.direction() {
                     Direction::Input if $unique => schema.with("uniqueItems", true),
                     _ => schema,

@@ -1,6 +1,5 @@
-//! A server as a child process: started in a clean environment and a process group of its own, spoken to
-//! over its standard streams, its error output kept for the day it dies, and stopped in steps that a well
-//! behaved server never sees the end of.
+//! A server as a child process. It is started with a clean environment in a process group of its own. Messages use
+//! its standard streams, the last lines of its error output are kept for errors, and it is stopped step by step.
 
 mod activity;
 mod guard;
@@ -35,17 +34,15 @@ pub(crate) use start_watch::StartWatch;
 pub(crate) use stderr::ErrorOutputHook;
 use stderr::LastLines;
 
-/// A command that starts a server on its standard streams: what [`Client::connect`] takes for a local
-/// server.
+/// A command that starts a server on its standard streams. [`Client::connect`] accepts it.
 ///
-/// The child sees of our environment only what a program needs to find itself (`PATH`, `HOME`, `LANG` and
-/// their like); everything else, secrets above all, is given to it by name with [`Child::env`] or
-/// [`Child::inherit`].
+/// The child gets only those variables of the environment that most programs need (`PATH`, `HOME`, `LANG`, …). All
+/// others, secrets above all, must be set by name with [`Child::env`] or [`Child::inherit`].
 ///
-/// The child leads a process group of its own. Closing or dropping the client ends the group: its input is closed,
-/// then it gets SIGTERM, then SIGKILL; a drop sends SIGKILL at once. This holds as long as the program runs, and
-/// for the group only. When the program itself is killed, or ends without dropping the client, the child sees no
-/// more than the end of its input. [`Child::guard`] ends it in these cases too.
+/// The child leads a process group. Closing or dropping the client ends the group: its input is closed, then it gets
+/// SIGTERM, then SIGKILL; a drop sends SIGKILL immediately. This works only while the program runs, and only for the
+/// group. If the program is killed, or ends without dropping the client, the child only sees the end of its input.
+/// [`Child::guard`] ends it in these cases, too.
 ///
 /// [`Client::connect`]: crate::client::Client::connect
 #[derive(Clone)]
@@ -59,7 +56,7 @@ pub struct Child {
 }
 
 impl Child {
-    /// Creates a server started by `program`.
+    /// Creates the command that starts `program`.
     pub fn new(program: impl AsRef<OsStr>) -> Child {
         Child {
             program: program.as_ref().to_owned(),
@@ -89,7 +86,7 @@ impl Child {
         self
     }
 
-    /// Lets the child see this variable of our environment, if we have it.
+    /// Passes this variable of the program's environment to the child, if it is set.
     pub fn inherit(self, name: impl AsRef<OsStr>) -> Child {
         match std::env::var_os(name.as_ref()) {
             Some(value) => self.env(name, value),
@@ -97,29 +94,29 @@ impl Child {
         }
     }
 
-    /// Sets the folder it runs in; ours by default.
+    /// Sets the folder in which it runs; the program's folder by default.
     pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Child {
         self.directory = Some(directory.into());
         self
     }
 
-    /// Sets the time for which each step of stopping waits for the child to end: after its input is closed, and again
-    /// after it is asked to terminate. Two seconds by default.
+    /// Sets the time that each step of stopping waits for the child to end: after its input is closed, and after it
+    /// is asked to terminate. Two seconds by default.
     pub fn stop_timeout(mut self, each: Duration) -> Child {
         self.stop_timeout = each;
         self
     }
 
-    /// Starts the child under a guard process, which ends the child and everything it started when this program
-    /// ends for any reason: a signal, a panic, SIGKILL. On Linux this includes processes that left the process group
-    /// (`setsid`, background daemons). Systems other than Unix have no guards; there this changes nothing.
+    /// Starts the child under a guard process. It ends the child and everything that the child started when this
+    /// program ends for any reason: a signal, a panic, SIGKILL. On Linux this includes processes that left the
+    /// process group (`setsid`, background daemons). Only Unix has guards; elsewhere this has no effect.
     pub fn guard(mut self, guard: ChildGuard) -> Child {
         self.guard = Some(guard);
         self
     }
 
-    /// Names the server in the memory of a client: a digest of the command line, the folder and the names of the
-    /// variables. Their values are left out: they may be short secrets, and memories are written down.
+    /// Returns the key of the server in the memory of a client: a digest of the command line, the folder and the
+    /// names of the variables. The values are not in it, because they may be short secrets, and memories are stored.
     pub(crate) fn key(&self) -> String {
         let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
         let env = self.env.keys().map(OsString::as_os_str);
@@ -133,7 +130,7 @@ impl Child {
         format!("child {digest}")
     }
 
-    /// Starts it. `hook` hears its error output.
+    /// Starts it. `hook` receives its error output.
     pub(crate) fn start(&self, limits: &Limits, hook: Option<ErrorOutputHook>) -> Result<StartedChild> {
         let name = self.program.to_string_lossy().into_owned();
         let guard = self.guard.as_ref().filter(|_| cfg!(unix));
@@ -173,7 +170,7 @@ impl Child {
         };
         command.args(&self.args).env_clear().envs(inherited()).envs(&self.env);
         command.envs(mark.map(|mark| (leftovers::VARIABLE, mark.to_string())));
-        // SIGKILL would end a guard alone.
+        // SIGKILL would end only the guard.
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -202,7 +199,7 @@ pub(crate) struct StartedChild {
     pub process: Process,
 }
 
-/// Returns the variables of our environment that a child gets, without shell functions.
+/// Returns the variables of the program's environment that a child gets, without shell functions.
 fn inherited() -> impl Iterator<Item = (&'static str, OsString)> {
     os::INHERITED
         .iter()

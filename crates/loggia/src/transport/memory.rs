@@ -1,5 +1,5 @@
-//! Both ends of a connection in one process: whole messages over bounded channels, no framing and no
-//! copying. Tests and embedded servers speak exactly the protocol that a pipe would carry.
+//! Both ends of a connection in one process: whole messages over bounded channels, without framing and copying. Tests
+//! and embedded servers use the same protocol as over a pipe.
 
 use std::io;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::future::BoxFuture;
 use crate::limits::Limits;
 use crate::service::Service;
 
-/// Most messages in flight in one direction.
+/// The maximum number of messages in flight in one direction.
 const CAPACITY: usize = 64;
 
 /// One end of an in-memory connection.
@@ -24,17 +24,17 @@ pub struct MemoryTransport {
     writer: MemoryWriter,
 }
 
-/// The reading half of an [`MemoryTransport`].
+/// The reading half of a [`MemoryTransport`].
 pub struct MemoryReader(mpsc::Receiver<Bytes>);
 
-/// The writing half of an [`MemoryTransport`].
+/// The writing half of a [`MemoryTransport`].
 pub struct MemoryWriter {
     sender: mpsc::Sender<Bytes>,
     queue: std::collections::VecDeque<Bytes>,
     queued: usize,
 }
 
-/// Returns a connection's two ends: what one sends, the other receives.
+/// Returns the two ends of a connection: each receives what the other sends.
 pub fn pair() -> (MemoryTransport, MemoryTransport) {
     let (to_left, from_right) = mpsc::channel(CAPACITY);
     let (to_right, from_left) = mpsc::channel(CAPACITY);
@@ -47,12 +47,12 @@ impl MemoryTransport {
         MemoryTransport { reader: MemoryReader(receiver), writer }
     }
 
-    /// Sends one message; waits while the other end is slow. `false` once the other end is gone.
+    /// Sends one message; waits if the other end is slow. Returns `false` if the other end is dropped.
     pub async fn send(&mut self, message: impl Into<Bytes>) -> bool {
         self.writer.sender.send(message.into()).await.is_ok()
     }
 
-    /// Returns the next message; `None` once the other end is gone.
+    /// Returns the next message; `None` if the other end is dropped.
     pub async fn next(&mut self) -> Option<Bytes> {
         self.reader.0.recv().await
     }
@@ -77,7 +77,7 @@ impl Serve for MemoryTransport {
 
 #[cfg(feature = "http-server")]
 impl MemoryReader {
-    /// Returns the next message; `None` once the other end is gone.
+    /// Returns the next message; `None` if the other end is dropped.
     pub(crate) async fn recv(&mut self) -> Option<Bytes> {
         self.0.recv().await
     }
@@ -85,7 +85,7 @@ impl MemoryReader {
 
 #[cfg(feature = "http-server")]
 impl MemoryWriter {
-    /// Returns the channel itself, for many senders.
+    /// Returns the channel itself, for several senders.
     pub(crate) fn into_sender(self) -> mpsc::Sender<Bytes> {
         self.sender
     }

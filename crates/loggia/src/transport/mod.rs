@@ -1,5 +1,5 @@
-//! Transports carry the bytes. A server transport is anything that can [`Serve`] a service until it ends or is
-//! told to stop by its [`Shutdown`]; it knows sockets and framing and leaves the protocol to [`crate::edge`].
+//! Transports carry the bytes. A server transport is any type that can [`Serve`] a service until it ends or its
+//! [`Shutdown`] begins. It handles sockets and framing, and leaves the protocol to [`crate::edge`].
 
 #[cfg(feature = "client")]
 pub mod child;
@@ -22,10 +22,10 @@ use crate::service::Service;
 pub use crate::shutdown::Shutdown;
 pub use signals::TerminationSignals;
 
-/// A transport that can serve a service: what `.serve(transport)` takes.
+/// A transport that can serve a service: the argument of `.serve(transport)`.
 pub trait Serve {
-    /// Serves `service` until the transport ends (at the end of its input, for example) or `shutdown` begins. In
-    /// either case requests that run are given [`Limits::drain`] to finish.
+    /// Serves `service` until the transport ends (for example at the end of its input) or `shutdown` begins. In both
+    /// cases running requests may finish within [`Limits::drain`].
     fn serve(
         self,
         service: Arc<dyn Service>,

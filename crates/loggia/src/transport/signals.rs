@@ -1,5 +1,5 @@
-//! The signals that ask a process to end. Every server and command listens for the same ones, so that none of them
-//! ends a process without the cleaning up that the others get.
+//! The signals that ask a process to end. Every server and command listens for the same signals, so that each of them
+//! ends a process after the same clean-up.
 
 #[cfg(not(unix))]
 use portable::CtrlC as PlatformSignals;
@@ -7,9 +7,9 @@ use portable::CtrlC as PlatformSignals;
 use unix::Signals as PlatformSignals;
 
 /// The signals that ask this process to end: SIGTERM, SIGINT (Ctrl-C), SIGQUIT, and SIGHUP unless it is ignored, as
-/// under `nohup`. Elsewhere than on Unix: Ctrl-C.
+/// under `nohup`. On systems other than Unix: Ctrl-C.
 ///
-/// They are caught from [`listen`](TerminationSignals::listen) on, and no longer end the process by themselves.
+/// They are caught after [`listen`](TerminationSignals::listen), and then do not end the process.
 pub struct TerminationSignals(PlatformSignals);
 
 impl TerminationSignals {
@@ -52,8 +52,8 @@ mod unix {
         }
     }
 
-    /// Returns whether the process was started with SIGHUP ignored. Only Linux tells; a program that catches the signal
-    /// itself does not ignore it.
+    /// Returns whether the process was started with SIGHUP ignored. Only Linux reports it. A program that catches the
+    /// signal itself does not ignore it.
     fn hangup_is_ignored() -> bool {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         ignores(&status, SignalKind::hangup().as_raw_value())

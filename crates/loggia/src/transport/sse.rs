@@ -1,5 +1,5 @@
-//! Server-Sent Events, both ways: the text that Streamable HTTP and the old HTTP+SSE transport put inside a
-//! response body. Values and functions only; who reads and writes the body is no matter here.
+//! Server-Sent Events, writing and reading: the text that Streamable HTTP and the older HTTP+SSE transport put into a
+//! response body. Only values and functions; the caller reads and writes the body.
 //!
 //! The format is the "event stream" of the WHATWG HTML standard, sections 9.2.5 and 9.2.6.
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct SseEvent {
     /// The `event` field; `None` is the same as `message`.
     pub name: Option<String>,
-    /// The `id` field of this very event; an earlier event's id is in [`SseParser::last_event_id`].
+    /// The `id` field of this event; for the id of an earlier event see [`SseParser::last_event_id`].
     pub id: Option<String>,
     /// The `data` fields, joined by line feeds. Empty for an event that only carries an id.
     pub data: Vec<u8>,
@@ -32,13 +32,13 @@ pub fn write_event(out: &mut Vec<u8>, name: Option<&str>, id: Option<&str>, data
     out.push(b'\n');
 }
 
-/// Appends how long the client should wait before it reconnects.
+/// Appends the time that the client should wait before it reconnects.
 pub fn write_retry(out: &mut Vec<u8>, after: Duration) {
     write_field(out, b"retry", after.as_millis().to_string().as_bytes());
     out.push(b'\n');
 }
 
-/// A comment that carries nothing: what keeps a silent stream open.
+/// An empty comment, which keeps a silent stream open.
 pub const KEEP_ALIVE: &[u8] = b":\n\n";
 
 fn write_field(out: &mut Vec<u8>, field: &[u8], value: &[u8]) {
@@ -68,10 +68,10 @@ fn is_break(byte: u8) -> bool {
     matches!(byte, b'\n' | b'\r')
 }
 
-/// Reads an event stream from chunks cut anywhere.
+/// Reads an event stream from chunks of any size.
 ///
 /// Give it every chunk with [`feed`](SseParser::feed), then take events with [`next_event`](SseParser::next_event)
-/// until there is none. An event that was not finished when the stream ended is lost, as the standard says.
+/// until it returns none. An event that is not complete at the end of the stream is lost, as the standard says.
 #[derive(Debug)]
 pub struct SseParser {
     limit: usize,
@@ -86,7 +86,7 @@ pub struct SseParser {
     retry: Option<Duration>,
 }
 
-/// An event exceeded the limit. Nothing after it can be trusted: close the stream.
+/// The error for an event above the limit. The position in the stream is then unknown: close the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SseEventTooLong {
     /// The limit, in bytes.
@@ -136,7 +136,7 @@ impl SseParser {
         }
     }
 
-    /// Returns the next complete event. After an error there are no more.
+    /// Returns the next complete event. After an error there are no further events.
     pub fn next_event(&mut self) -> Result<Option<SseEvent>, SseEventTooLong> {
         match self.ready.pop_front() {
             Some(event) => Ok(Some(event)),
@@ -145,12 +145,12 @@ impl SseParser {
         }
     }
 
-    /// Returns the bytes of the event that has begun and is not complete.
+    /// Returns the number of buffered bytes of the incomplete event.
     pub fn buffered(&self) -> usize {
         self.line.len() + self.event.data.len()
     }
 
-    /// Returns the last id of the stream so far: what to send as `Last-SseEvent-ID` when reconnecting.
+    /// Returns the last id of the stream: the value of `Last-Event-ID` for reconnecting.
     pub fn last_event_id(&self) -> Option<&str> {
         self.last_event_id.as_deref().filter(|id| !id.is_empty())
     }
@@ -215,7 +215,7 @@ impl SseParser {
     }
 }
 
-/// Digits only, as the standard has it. A number beyond any clock counts as the longest.
+/// Reads a number of digits, as the standard says. A number that is too large counts as the longest time.
 fn milliseconds(value: &[u8]) -> Option<Duration> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;

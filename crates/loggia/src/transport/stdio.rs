@@ -1,5 +1,5 @@
-//! Serving on the process's own standard streams: how a client runs a server as its child. Standard output
-//! belongs to the protocol from then on: print nothing to it.
+//! Serves on the process's own standard streams, for a client that starts the server as its child. Standard output
+//! belongs to the protocol: print nothing to it.
 
 mod streams;
 
@@ -17,8 +17,8 @@ use crate::service::Service;
 
 /// Returns the standard streams of this process, as a transport to serve on.
 ///
-/// Serving ends when standard input does, or on one of the [`TerminationSignals`]; requests that run are given
-/// [`Limits::drain`] to finish. A second signal ends it at once.
+/// Serving ends at the end of standard input, or on one of the [`TerminationSignals`]; running requests may finish
+/// within [`Limits::drain`]. A second signal ends it immediately.
 pub fn stdio() -> Stdio {
     Stdio { _private: () }
 }
@@ -36,12 +36,12 @@ impl Serve for Stdio {
         shutdown: Shutdown,
     ) -> BoxFuture<'static, Result<()>> {
         Box::pin(async move {
-            // Before anything is answered: a client that has an answer may send a signal.
+            // This must be before the first answer, because a client that got an answer may send a signal.
             let mut signals = TerminationSignals::listen();
             let streams = streams::open()?;
             let reader = LineReader::new(streams.input, limits.message_bytes);
             let writer = LineWriter::new(streams.output);
-            // On a task of its own, for the thread that runs `main` hears of input only through another one.
+            // This needs a task of its own, because the thread of `main` gets input only through another thread.
             let mut tasks = JoinSet::new();
             tasks.spawn(duplex::serve(service, reader, writer, limits, shutdown.clone()));
             tokio::select! {
@@ -56,7 +56,7 @@ impl Serve for Stdio {
     }
 }
 
-/// Passes the first signal on as the order to stop; returns on the second.
+/// Turns the first signal into the order to stop; returns on the second.
 async fn stop_on_signals(signals: &mut TerminationSignals, shutdown: &Shutdown) {
     for _ in 0..2 {
         signals.next().await;

@@ -1,7 +1,7 @@
-//! Serving on a Unix socket: the framing of stdio for clients on the same machine, any number of them. The
-//! socket is open to its owner alone unless told otherwise, from the moment it exists.
+//! Serves on a Unix socket, for any number of clients on the same machine, with the framing of stdio. From its
+//! creation on, only its owner can use the socket, unless another mode is set.
 //!
-//! Windows has no counterpart here: serving fails with an error that names the transports it has.
+//! Windows is not supported: serving fails with an error that names the available transports.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ pub struct UnixSocket {
     mode: u32,
 }
 
-/// Returns the Unix socket at `path`. A socket that a dead server left there is replaced; one that a living server
-/// listens on, or a file of another kind, is an error.
+/// Returns the Unix socket at `path`. The socket of a dead server is replaced. If a running server listens on it, or
+/// it is a file of another kind, serving fails.
 pub fn unix(path: impl Into<PathBuf>) -> UnixSocket {
     UnixSocket { path: path.into(), mode: 0o600 }
 }
 
 impl UnixSocket {
-    /// Sets the permission bits of the socket file. Default: `0o600`, the owner.
+    /// Sets the permission bits of the socket file. The default is `0o600`: only the owner.
     pub fn mode(mut self, mode: u32) -> UnixSocket {
         self.mode = mode;
         self
@@ -74,7 +74,7 @@ mod os {
     use crate::error::Error;
     use crate::framing::{LineReader, LineWriter};
 
-    /// Pause of accepting when the system has no room for a connection.
+    /// The pause of accepting when the system has no room for another connection.
     const PAUSE: Duration = Duration::from_millis(100);
 
     pub(super) async fn serve(
@@ -123,7 +123,7 @@ mod os {
 
     async fn connection(stream: UnixStream, service: Arc<dyn Service>, limits: Limits, shutdown: Shutdown) {
         let (reader, writer) = stream.into_split();
-        // What reads and writes lines is compiled once for all streams.
+        // The code for lines is compiled once for all kinds of streams.
         let reader: Box<dyn AsyncRead + Send + Unpin> = Box::new(reader);
         let writer: Box<dyn AsyncWrite + Send + Unpin> = Box::new(writer);
         let reader = LineReader::new(reader, limits.message_bytes);
@@ -132,7 +132,7 @@ mod os {
         }
     }
 
-    /// A listening socket and the file that names it, which goes with it.
+    /// A listening socket and its file, which is deleted with it.
     struct BoundSocket {
         listener: UnixListener,
         path: PathBuf,
@@ -151,14 +151,14 @@ mod os {
 
     impl Drop for BoundSocket {
         fn drop(&mut self) {
-            // Another server may have taken the name since.
+            // Another server may have taken the name meanwhile.
             if fs::symlink_metadata(&self.path).is_ok_and(|now| (now.dev(), now.ino()) == self.identity) {
                 let _ = fs::remove_file(&self.path);
             }
         }
     }
 
-    /// Checks that nothing at `path` would be lost.
+    /// Checks that no other file at `path` would be lost.
     async fn make_room(path: &Path) -> Result<()> {
         let wrong = |what: &str| Err(Error::Configuration(format!("{}: {what}", path.display())));
         match fs::symlink_metadata(path) {
@@ -175,8 +175,8 @@ mod os {
         }
     }
 
-    /// Binds in a directory that other users cannot enter and moves the socket to its place when its
-    /// permissions are right; the move replaces a dead server's socket.
+    /// Binds in a directory that other users cannot enter, sets the permissions, and then moves the socket to its
+    /// place. The move replaces a dead server's socket.
     fn bind(path: &Path, mode: u32) -> io::Result<BoundSocket> {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let workshop = parent.join(format!(".{}", correlation_id()));

@@ -1,4 +1,4 @@
-//! Messages of the server: answers, notifications, and questions of its own.
+//! Handles messages of the server: answers, notifications, and questions.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::client::params;
 use crate::error::Error;
 
 impl Engine {
-    /// Takes a message. The error is a message that has no place here: it counts as noise.
+    /// Handles a message. The error describes a message that is not expected here: it counts as noise.
     pub(super) fn message(
         &mut self,
         now: Instant,
@@ -38,7 +38,7 @@ impl Engine {
 
     /// Returns the id of the request that a response answers.
     fn answered(&self, stream: Option<i64>, id: Option<Id>) -> Result<Id, UnreadableMessage> {
-        // The server could not read an id. Where only one request can be meant, it is that one.
+        // The server could not read the id. If only one request is possible, it is that one.
         let meant = id.or_else(|| stream.or_else(|| self.only_request()).map(Id::Number));
         meant.ok_or_else(|| {
             let what = "an error that answers no request in particular".to_owned();
@@ -50,11 +50,11 @@ impl Engine {
     fn asking_version(&self, method: &Method) -> Result<Version, UnreadableMessage> {
         let version = match &self.phase {
             EnginePhase::Ready(facts) => facts.version,
-            // Until the opening is through only a legacy server may ask, and only "are you there?".
+            // Before the opening is complete, only a legacy server may ask, and only `ping`.
             _ => Version::LATEST_LEGACY,
         };
         if version.is_modern() {
-            // Nothing may be answered: in this era clients write no responses.
+            // There is no answer: in the modern era clients send no responses.
             let what = format!("a request ({method}) from a server of the modern era");
             return Err(UnreadableMessage::of_message(what));
         }
@@ -98,14 +98,14 @@ impl Engine {
         sent.next().is_none().then_some(*id)
     }
 
-    /// Returns whether the server has changed the revisions it speaks since the opening.
+    /// Returns whether the server has changed its revisions since the opening.
     pub(super) fn must_renegotiate(&self, id: i64, error: &RpcError) -> bool {
         error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION
             && self.settings.negotiation == Negotiation::Auto
             && self.pending.get(&id).is_some_and(|pending| !pending.retried)
     }
 
-    /// Sends the request again once a new opening is through.
+    /// Sends the request again after a new opening.
     pub(super) fn start_over(&mut self, now: Instant, id: i64) {
         self.wait_again(id);
         if matches!(self.phase, EnginePhase::Ready(_)) {
@@ -132,7 +132,7 @@ impl Engine {
         self.outputs.push_back(EngineOutput::Notification { call, method, params });
     }
 
-    /// Returns the revision in use, once it is known.
+    /// Returns the revision of the connection, when it is known.
     pub(super) fn version(&self) -> Option<Version> {
         match &self.phase {
             EnginePhase::Ready(facts) => Some(facts.version),
@@ -140,7 +140,7 @@ impl Engine {
         }
     }
 
-    /// Returns the request that progress belongs to, its clock set back.
+    /// Returns the request of a progress notification, and starts its time of silence again.
     pub(super) fn progress(&mut self, now: Instant, params: Option<&RawJson>) -> Option<i64> {
         let token = member_id(params?, "progressToken")?;
         self.pending.get(&token)?;
@@ -213,8 +213,8 @@ impl Engine {
         self.outputs.push_back(EngineOutput::Ask { id, call, method, params });
     }
 
-    /// Returns the request on whose behalf the server asks: the one whose stream carried the question; on a shared
-    /// channel the oldest that can answer, for there the protocol does not say.
+    /// Returns the request during which the server asks: the one on whose stream the question came. On a shared
+    /// channel the protocol does not say which, so it is the oldest that can answer.
     pub(super) fn asked_by(&self, stream: Option<i64>) -> Option<i64> {
         stream
             .filter(|id| self.pending.contains_key(id))
@@ -230,9 +230,8 @@ impl Engine {
         self.reschedule(call, |pending| pending.resume(now));
     }
 
-    /// Ends `call`, whose outcome and whose questions' answers are no longer wanted. On a shared channel that it asked
-    /// was
-    /// a guess: as long as another request may have asked, the server decides what it no longer needs.
+    /// Drops the questions of `call`, which has ended: their answers are no longer needed. On a shared channel the
+    /// assignment of questions is a guess. So while other requests run, only the server cancels questions.
     pub(super) fn drop_asks_of(&mut self, call: i64) {
         let heir = if self.settings.own_streams { None } else { self.asked_by(None) };
         let asks: Vec<Id> =
@@ -249,7 +248,7 @@ impl Engine {
     }
 }
 
-/// Returns a member that holds one of our ids.
+/// Returns a member that contains an id of this client.
 fn member_id(params: &RawJson, name: &str) -> Option<i64> {
     params::member(params, name)?.decode::<i64>().ok()
 }

@@ -1,9 +1,9 @@
-//! One connection to a server as a machine without I/O: which requests wait for which answers and until
-//! when, what the server asks back and on whose behalf, and the opening that comes before everything else.
+//! One connection to a server, as a machine without I/O: the pending requests and their deadlines, the questions of
+//! the server and their requests, and the opening before all of them.
 //!
-//! The driver feeds it with what happens ([`Engine::opened`], [`Engine::start`], [`Engine::handle`],
-//! [`Engine::handle_timeout`] at [`Engine::deadline`] …) and carries out what [`Engine::poll`] and
-//! [`Engine::poll_transmit`] give, until both are empty. Time is an argument everywhere.
+//! The driver reports events ([`Engine::opened`], [`Engine::start`], [`Engine::handle`], [`Engine::handle_timeout`]
+//! at [`Engine::deadline`] …) and executes the results of [`Engine::poll`] and [`Engine::poll_transmit`], until both
+//! return `None`. The time is always an argument.
 
 mod messages;
 mod opening;
@@ -41,24 +41,24 @@ pub(crate) struct EngineSettings {
     /// The longest time without a sign of work before the first message of a server that is started as a process;
     /// `None` if no process is started.
     pub start_limit: Option<Duration>,
-    /// True if each request has a stream of its own (Streamable HTTP): then closing it is cancelling, in
-    /// the modern era.
+    /// True if each request has a stream of its own (Streamable HTTP). In the modern era, closing the stream cancels
+    /// the request.
     pub own_streams: bool,
-    /// True if a connection that ends can be opened again.
+    /// True if a lost connection can be opened again.
     pub reopens: bool,
     /// True if the HTTP+SSE transport may be tried.
     pub sse_allowed: bool,
-    /// Most questions of the server's that are answered at once.
+    /// The maximum number of the server's questions that are answered at the same time.
     pub most_asks: usize,
-    /// Most bytes of something else than messages before the connection is given up, see [`NoiseBudget`].
+    /// The maximum number of bytes that are not messages; above it the connection is closed, see [`NoiseBudget`].
     pub most_noise: usize,
-    /// The span that the client was made in: it tells in the log which server a line is about.
+    /// The span in which the client was created. It shows in the log to which server a line belongs.
     pub(crate) span: tracing::Span,
-    /// Longest answer to a question of the opening, in bytes.
+    /// The maximum length of an answer during the opening, in bytes.
     pub most_opening: usize,
 }
 
-/// The numbers of requests: never used twice in a client's life.
+/// The ids of requests. An id is never used twice by a client.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestIds(Arc<AtomicI64>);
 
@@ -72,39 +72,39 @@ impl RequestIds {
     }
 }
 
-/// One request of the program's.
+/// One request of the program.
 #[derive(Debug, Clone)]
 pub(crate) struct OutgoingCall {
     pub method: Method,
     pub params: Params,
     pub meta: Meta,
-    /// Overrides what is declared, in the modern era.
+    /// Replaces the declared capabilities, in the modern era.
     pub capabilities: Option<ClientCapabilities>,
     pub log_level: Option<LoggingLevel>,
-    /// True to ask for progress.
+    /// True if the request asks for progress.
     pub progress: bool,
-    /// True if the server's questions during this request have a handler of their own.
+    /// True if the request has a handler of its own for the server's questions.
     pub own_input: bool,
     pub timing: CallTiming,
-    /// The arguments that HTTP repeats in headers, encoded.
+    /// The arguments that are mirrored into HTTP headers, encoded.
     pub headers: Vec<(String, String)>,
 }
 
-/// Time limits of a request.
+/// The time limits of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CallTiming {
-    /// Between signs of life: the request itself, its progress, its questions.
+    /// The time between signs of life: the request itself, its progress, its questions.
     pub idle: Option<Duration>,
-    /// In all, questions to the program not counted.
+    /// The time of the whole request, without the time in which the program answers questions.
     pub total: Option<Duration>,
 }
 
-/// The answer to a request and the revision it is written in.
+/// The answer to a request, and its revision.
 #[derive(Debug, Clone)]
 pub struct RawReply {
     /// The revision of the connection that carried it.
     pub version: Version,
-    /// The `result` member, exactly as the server wrote it.
+    /// The `result` member, unchanged.
     pub result: RawJson,
 }
 
@@ -113,23 +113,23 @@ pub struct RawReply {
 pub(crate) enum EngineOutput {
     /// A request ended.
     Finished { id: i64, outcome: Result<RawReply, Error> },
-    /// The server told something, `call` being the request it belongs to where that is known.
+    /// A notification of the server. `call` is its request, if it is known.
     Notification { call: Option<i64>, method: Method, params: Option<RawJson> },
-    /// The server asks something.
+    /// A question of the server.
     Ask { id: Id, call: Option<i64>, method: Method, params: Option<RawJson> },
-    /// The answer to that question is no longer wanted.
+    /// The answer to this question is no longer needed.
     DropAsk(Id),
-    /// The opening succeeded; requests flow.
+    /// The opening succeeded: requests can be sent.
     Ready(Arc<ServerFacts>),
     /// The opening failed.
     Refused(Error),
-    /// Close the connection and open it again: the opening goes on there.
+    /// Close the connection and open it again: the opening continues there.
     Reopen,
-    /// The HTTP+SSE transport is to be opened.
+    /// Open the HTTP+SSE transport.
     OpenSse,
-    /// The stream of this request is no longer wanted (own streams only).
+    /// The stream of this request is no longer needed (only with `own_streams`).
     Abandon(i64),
-    /// The connection ended, or must be ended because the peer makes no sense.
+    /// The connection ended, or must be closed because the peer violates the protocol.
     Lost(String),
 }
 
@@ -143,7 +143,7 @@ pub(crate) struct Engine {
     known: Option<Version>,
     pending: BTreeMap<i64, PendingCall>,
     deadlines: BTreeSet<(Instant, i64)>,
-    /// The server's questions, and the request each belongs to.
+    /// The server's questions, with the request of each.
     asks: HashMap<Id, Option<i64>>,
     transmits: VecDeque<Outgoing>,
     outputs: VecDeque<EngineOutput>,
@@ -166,10 +166,10 @@ enum EnginePhase {
 #[derive(Debug, Clone, Copy)]
 struct OpeningRequest {
     id: i64,
-    /// Time of the probe, or of the first message of the server after it.
+    /// The start of the probe, or the first message of the server after it.
     since: Instant,
     limit: Duration,
-    /// True if no answer within the limit is an answer, too: that of an old server.
+    /// True if silence until the limit is an answer, too: that of a legacy server.
     is_probe: bool,
 }
 
@@ -185,7 +185,7 @@ impl OpeningRequest {
 }
 
 impl Engine {
-    /// Creates an engine without a connection. `known` is what the server spoke last time.
+    /// Creates an engine without a connection. `known` is the last revision of the server.
     pub(crate) fn new(settings: EngineSettings, ids: RequestIds, known: Option<Version>) -> Engine {
         let composer = Arc::new(Composer::new(&settings));
         let noise = NoiseBudget::new(settings.most_noise);
@@ -210,22 +210,22 @@ impl Engine {
         self.composer.clone()
     }
 
-    /// Returns the next thing to do. OutgoingCall until `None`.
+    /// Returns the next output. Call it until it returns `None`.
     pub(crate) fn poll(&mut self) -> Option<EngineOutput> {
         self.outputs.pop_front()
     }
 
-    /// Returns the next message to send. OutgoingCall when the connection has room.
+    /// Returns the next message to send. Call it when the connection has room.
     pub(crate) fn poll_transmit(&mut self) -> Option<Outgoing> {
         self.transmits.pop_front()
     }
 
-    /// Returns the number of messages that wait to be sent.
+    /// Returns the number of queued messages.
     pub(crate) fn transmits(&self) -> usize {
         self.transmits.len()
     }
 
-    /// When [`Engine::handle_timeout`] is due.
+    /// Returns the time at which [`Engine::handle_timeout`] is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let opening = match &self.phase {
             EnginePhase::Opening { asked: Some(asked), start, .. } => Some(asked.until(start.as_ref())),
@@ -234,7 +234,7 @@ impl Engine {
         opening.into_iter().chain(self.deadlines.first().map(|(at, _)| *at)).min()
     }
 
-    /// A connection is open: begin, or go on, with the opening.
+    /// Handles an open connection: starts or continues the opening.
     pub(crate) fn opened(&mut self, now: Instant) {
         self.noise.reset();
         let clock = self.settings.start_limit.map(|limit| StartClock::new(now, limit));
@@ -249,13 +249,13 @@ impl Engine {
         }
     }
 
-    /// No connection could be opened: whatever waits for one fails.
+    /// Handles a connection that could not be opened: the requests that wait for one fail.
     pub(crate) fn unreachable(&mut self, error: &Error) {
         self.phase = EnginePhase::Down;
         self.fail_waiting(error);
     }
 
-    /// Starts a request. It waits where the connection is not ready.
+    /// Starts a request. It waits if the connection is not ready.
     pub(crate) fn start(&mut self, now: Instant, id: i64, call: OutgoingCall) {
         let pending = PendingCall::new(now, call);
         self.pending.insert(id, pending);
@@ -265,14 +265,14 @@ impl Engine {
         }
     }
 
-    /// The program no longer wants the request.
+    /// Cancels a request of the program.
     pub(crate) fn cancel(&mut self, id: i64) {
         if self.withdraw(id, "the caller no longer waits").is_some() {
             tracing::trace!(id, "request cancelled");
         }
     }
 
-    /// The program's answer to a question of the server's.
+    /// Handles the program's answer to a question of the server.
     pub(crate) fn answer(&mut self, now: Instant, ask: &Id, outcome: Result<RawJson, RpcError>) {
         let Some(call) = self.asks.remove(ask) else { return };
         self.respond(ask, outcome);
@@ -281,7 +281,7 @@ impl Engine {
         }
     }
 
-    /// Sends a notification, where the connection is ready for it.
+    /// Sends a notification, if the connection is ready for it.
     pub(crate) fn notify(&mut self, method: Method, params: Option<&RawJson>) {
         if let EnginePhase::Ready(facts) = &self.phase
             && method.exists_in(facts.version)
@@ -291,7 +291,7 @@ impl Engine {
         }
     }
 
-    /// Takes what the connection reports.
+    /// Handles a report of the connection.
     pub(crate) fn handle(&mut self, now: Instant, event: LinkEvent) {
         match event {
             LinkEvent::Message { stream, message } => {
@@ -351,7 +351,7 @@ impl Engine {
                 RequestFailure::Ended => {
                     OpeningAnswer::Closed("the stream ended before the answer came".to_owned())
                 }
-                // It answered, though not with what a server of our era would.
+                // The server answered, but not as a modern server would.
                 RequestFailure::Error(Error::Protocol(message)) => {
                     OpeningAnswer::Status { status: 200, message }
                 }
@@ -395,7 +395,8 @@ impl Engine {
         }
     }
 
-    /// An answer that cannot be read ends its request. Everything else that is not a message is skipped, up to a bound.
+    /// Handles an unreadable message. If it is the answer to a request, the request fails; otherwise it is skipped,
+    /// up to a bound.
     fn unreadable(&mut self, now: Instant, stream: Option<i64>, noise: UnreadableMessage) {
         let answered = noise.answers(stream.or_else(|| self.only_request()));
         match answered.filter(|id| self.is_under_way(*id)) {
@@ -418,7 +419,7 @@ impl Engine {
 }
 
 impl OutgoingCall {
-    /// Creates a request with nothing but its method.
+    /// Creates a request with only a method.
     pub(crate) fn bare(method: Method) -> OutgoingCall {
         OutgoingCall {
             method,

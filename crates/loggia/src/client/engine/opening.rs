@@ -1,5 +1,5 @@
-//! The opening of a connection, as far as the engine is concerned: the negotiation's questions are asked and
-//! their answers given to it; then the requests that waited go out.
+//! The opening of a connection: asks the questions of the negotiation and passes the answers to it. Then the requests
+//! that waited are sent.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::transport::child::StartClock;
 
 impl Engine {
-    /// Begins with the first question. `start` is the clock of a process that was just started.
+    /// Asks the first question. `start` is the clock of a process that was just started.
     pub(super) fn begin_opening(&mut self, now: Instant, start: Option<StartClock>) {
         let EngineSettings { negotiation, patience, sse_allowed, .. } = self.settings;
         let mut machine = Box::new(Opening::new(negotiation, patience, self.known, sse_allowed));
@@ -39,7 +39,7 @@ impl Engine {
         }
     }
 
-    /// The first message of a server ends its start: from here on the limits of the negotiation count.
+    /// Ends the start of a server at its first message: from now on the limits of the negotiation apply.
     pub(super) fn spoke(&mut self, now: Instant) {
         if let EnginePhase::Opening { asked, start, .. } = &mut self.phase
             && start.take().is_some()
@@ -49,7 +49,7 @@ impl Engine {
         }
     }
 
-    /// Ends the wait for an answer that is due at `now`.
+    /// Ends the wait for an answer at its deadline.
     pub(super) fn opening_timeout(&mut self, now: Instant) {
         let EnginePhase::Opening { machine, asked, overdue, start, .. } = &mut self.phase else { return };
         let Some(late) = asked.filter(|asked| asked.until(start.as_ref()) <= now) else { return };
@@ -78,13 +78,13 @@ impl Engine {
         };
         match request {
             Ok(request) => self.transmits.push_back(request),
-            // Our own parameters are objects: this cannot happen, and must not hang if it does.
+            // The client's own params are objects, so this cannot happen; but it must not block if it does.
             Err(error) => self.outputs.push_back(EngineOutput::Refused(error)),
         }
     }
 
     pub(super) fn initialize_params(&self, version: Version) -> RawJson {
-        // Each part is written as the revision has it; together they are the params.
+        // Each part is written for the revision; together they are the params.
         let part = |name, value| (name, Some(value));
         let parts = [
             part("protocolVersion", RawJson::from(&serde_json::Value::from(version.as_str()))),
@@ -112,7 +112,7 @@ impl Engine {
         }
     }
 
-    /// Returns the part of the opening's questions that `id` answers, if any.
+    /// Returns the step of the opening that `id` answers, if any.
     pub(super) fn opening_answered(
         &mut self,
         now: Instant,
@@ -140,7 +140,7 @@ impl Engine {
     }
 }
 
-/// Returns the answer, unless it is too long: it is kept for as long as the connection lasts.
+/// Returns the answer, unless it is too long: it is kept while the connection is open.
 fn bounded(answer: OpeningAnswer, most: usize) -> OpeningAnswer {
     match answer {
         OpeningAnswer::Result(result) if result.as_bytes().len() > most => {

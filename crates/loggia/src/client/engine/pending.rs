@@ -1,4 +1,4 @@
-//! The pending requests: when each must be answered, and how each ends.
+//! The pending requests: the deadline of each, and its end.
 
 use std::time::Instant;
 
@@ -9,12 +9,12 @@ use loggia_wire::{Method, RawJson, RpcError, Version};
 use super::{Engine, EngineOutput, EnginePhase, OutgoingCall, RawReply};
 use crate::error::Error;
 
-/// One of them.
+/// A pending request.
 pub(super) struct PendingCall {
     pub(super) call: OutgoingCall,
-    /// The revision it was sent in; `None` while it waits to be sent.
+    /// The revision in which it was sent; `None` while it waits to be sent.
     pub(super) sent: Option<Version>,
-    /// True if it went back to waiting once.
+    /// True if it was queued again once.
     pub(super) retried: bool,
     pub(super) idle_at: Option<Instant>,
     pub(super) total_at: Option<Instant>,
@@ -39,7 +39,7 @@ impl Engine {
         }
     }
 
-    /// Forgets a request without an answer, telling the server where that is possible.
+    /// Removes a request without an answer, and tells the server if that is possible.
     pub(super) fn withdraw(&mut self, id: i64, reason: &str) -> Option<PendingCall> {
         let pending = self.forget(id)?;
         if let Some(version) = pending.sent {
@@ -83,7 +83,7 @@ impl Engine {
         self.schedule(id);
     }
 
-    /// Ends every request: there is no connection, for this reason.
+    /// Ends every request, because there is no connection.
     pub(super) fn fail_waiting(&mut self, reason: &Error) {
         let waiting: Vec<i64> = self.pending.keys().copied().collect();
         for id in waiting {
@@ -117,7 +117,7 @@ impl PendingCall {
         }
     }
 
-    /// While the program answers a question, the server is not slow.
+    /// Stops the clock while the program answers a question, which is not the server's time.
     pub(super) fn pause(&mut self, now: Instant) {
         self.open_asks += 1;
         self.paused_at.get_or_insert(now);

@@ -1,4 +1,4 @@
-//! Sessions that the server no longer has: a new one is opened, and the requests that cannot have run are sent again.
+//! Lost sessions: a new session is opened, and requests that cannot have run are sent again.
 
 use std::time::Instant;
 
@@ -9,8 +9,8 @@ use crate::client::link_event::SessionRefusal;
 use crate::error::Error;
 
 impl Engine {
-    /// A request was refused because its session is gone. It is sent once more, in a new session, unless it may have
-    /// run and running it twice could do harm.
+    /// Handles a request that was refused because its session is lost. It is sent once more, in a new session, unless
+    /// it may have run and running it twice could do harm.
     pub(super) fn session_refused(&mut self, now: Instant, id: i64, refusal: SessionRefusal) {
         let SessionRefusal { error, may_have_run, current } = refusal;
         let pending = self.pending.get(&id);
@@ -34,7 +34,7 @@ impl Engine {
         }
     }
 
-    /// Makes a request wait for the connection once more.
+    /// Queues a request again.
     pub(super) fn wait_again(&mut self, id: i64) {
         if let Some(pending) = self.pending.get_mut(&id) {
             pending.retried = true;
@@ -43,7 +43,7 @@ impl Engine {
     }
 }
 
-/// Returns whether running a request twice does what running it once does.
+/// Returns whether running a request twice has the same effect as running it once.
 fn is_repeatable(method: &Method) -> bool {
     matches!(
         method,
@@ -70,7 +70,7 @@ fn refused_again(error: Error) -> Error {
 
 fn not_repeated(error: Error) -> Error {
     match error {
-        // The program can sign in, which is more than it could do about any other refusal.
+        // The program can sign in, so the challenge is passed on.
         Error::Unauthorized(challenge) => Error::Unauthorized(challenge),
         other => Error::Connection(format!(
             "the session ended during the request ({other}). It may have run, so it was not sent again"

@@ -1,4 +1,4 @@
-//! Writes the messages to the server as bytes, and the values that HTTP repeats in headers.
+//! Writes the messages to the server as bytes, and the values that are mirrored into HTTP headers.
 
 use std::borrow::Cow;
 use std::sync::Mutex;
@@ -12,13 +12,13 @@ use crate::client::link_event::{Outgoing, OutgoingKind};
 use crate::client::params::{self, ClientMeta, MetaPatch};
 use crate::error::Error;
 
-/// Writes requests: what a client says of itself in each of the modern era is written once.
+/// Writes requests. The client's own metadata is written once for each revision of the modern era.
 #[derive(Debug)]
 pub(crate) struct Composer {
     info: RawJson,
     capabilities: RawJson,
-    /// The last capabilities that a request declared in place of those, and their text: a gateway's clients declare the
-    /// same with each of theirs.
+    /// The last capabilities that a request declared instead, and their text: each client of a gateway declares the
+    /// same with all its requests.
     declared: Mutex<Option<(Version, ClientCapabilities, RawJson)>>,
 }
 
@@ -32,7 +32,7 @@ impl Composer {
     }
 
     fn declared(&self, declared: &ClientCapabilities, version: Version) -> RawJson {
-        // Another request that looks at the same moment is not waited for.
+        // If another request holds the lock, this one does not wait for it.
         let mut last = self.declared.try_lock().ok();
         if let Some(Some((known_version, known, written))) = last.as_deref()
             && (*known_version, known) == (version, declared)
@@ -46,7 +46,7 @@ impl Composer {
         written
     }
 
-    /// Returns the request `id` as `version` has it.
+    /// Returns the request `id` as `version` writes it.
     pub(crate) fn request(&self, call: &OutgoingCall, version: Version, id: i64) -> Result<Outgoing, Error> {
         let params = self.compose(call, version, id)?;
         let mut outgoing = outgoing(id, call.method.clone(), version, params);
@@ -59,7 +59,7 @@ impl Composer {
         Ok(outgoing)
     }
 
-    /// Returns the params of a request as the revision has them.
+    /// Returns the params of a request as the revision writes them.
     fn compose(&self, call: &OutgoingCall, version: Version, id: i64) -> Result<Option<RawJson>, Error> {
         let modern = version.is_modern();
         let declared = call.capabilities.as_ref().filter(|_| modern);
@@ -76,7 +76,7 @@ impl Composer {
     }
 }
 
-/// Creates a request with these params, as they are.
+/// Creates a request with these params, unchanged.
 pub(super) fn outgoing(id: i64, method: Method, version: Version, params: Option<RawJson>) -> Outgoing {
     let mut body = Vec::with_capacity(128 + params.as_ref().map_or(0, |params| params.as_bytes().len()));
     jsonrpc::write_request(&mut body, &Id::Number(id), &method, params.as_ref().map(RawJson::as_bytes));

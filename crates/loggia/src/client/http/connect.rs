@@ -1,5 +1,4 @@
-//! The HTTP client underneath: how connections are made, with TLS and a time limit, authorization, and
-//! redirects that stay at home.
+//! The HTTP client: connections with TLS and a time limit, authorization, and redirects within the same origin.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use super::pool::{Origin, Pool, PooledBody};
 use super::{Authorize, Challenge, HttpOptions};
 use crate::error::{Error, Result};
 
-/// The URL that requests go to, in all forms that are needed.
+/// The URL of requests, in all required forms.
 #[derive(Debug)]
 pub(super) struct EndpointAddress {
     pub(super) url: Url,
@@ -31,16 +30,16 @@ impl EndpointAddress {
     }
 }
 
-/// Makes requests of one origin.
+/// Makes requests to one origin.
 pub(super) struct HttpClient {
     pool: Pool,
     authorize: Option<Arc<dyn Authorize>>,
 }
 
-/// Most attempts of one request: without authorization, with it, with the nonce that the server asks for,
-/// and with more scopes.
+/// The maximum number of attempts for one request: without authorization, with it, with the nonce that the server
+/// asks for, and with more scopes.
 const CHALLENGES: usize = 4;
-/// Most redirects that one request follows.
+/// The maximum number of redirects for one request.
 const REDIRECTS: usize = 3;
 
 impl HttpClient {
@@ -54,8 +53,8 @@ impl HttpClient {
         Ok(HttpClient { pool: Pool::new(connector), authorize: options.authorize.clone() })
     }
 
-    /// Makes a request with what `headers` gives each time it is tried. A refusal that authorization could
-    /// mend is tried again with what it says then.
+    /// Makes a request with the headers that `headers` returns, which is called for each attempt. If other
+    /// authorization may help after a refusal, tries again.
     pub(super) async fn request(
         &self,
         method: Method,
@@ -80,8 +79,8 @@ impl HttpClient {
         Err(RequestError { denied, error })
     }
 
-    /// Follows redirects that keep the method and the origin; any other would show the request, and the
-    /// authorization in it, to another server.
+    /// Follows redirects that keep the method and the origin. Any other redirect would send the request, with its
+    /// authorization, to another server.
     async fn redirected(
         &self,
         method: &Method,
@@ -146,10 +145,10 @@ impl HttpClient {
     }
 }
 
-/// A request without a response that can be used.
+/// The error for a request without a usable response.
 #[derive(Debug)]
 pub(super) struct RequestError {
-    /// The status of the response, where the server asked for other authorization and there is none.
+    /// The status of the response, if the server asked for other authorization and there is none.
     pub(super) denied: Option<StatusCode>,
     pub(super) error: Error,
 }
@@ -160,7 +159,7 @@ impl From<Error> for RequestError {
     }
 }
 
-/// Returns the challenge of a refusal that other authorization might lift.
+/// Returns the challenge of a refusal if other authorization may help.
 fn challenge(response: &Response<PooledBody>, sent: HeaderMap) -> Option<Challenge> {
     let status = response.status();
     let challenges = response.headers().contains_key(WWW_AUTHENTICATE);

@@ -67,7 +67,7 @@ pub(super) fn secure(tcp: HttpConnector, url: &Url, _: &HttpOptions) -> Result<S
     }
 }
 
-/// Returns an error with everything that led to it: hyper's own text says only "error trying to connect".
+/// Returns an error with all its sources: hyper's own text is only "error trying to connect".
 pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -18,9 +18,9 @@ use super::{HttpRemote, LONG_ANSWER, SESSION_ID, VERSION};
 use crate::client::link_event::{self, LinkEvent, Outgoing, OutgoingKind, RequestFailure, SessionRefusal};
 use crate::error::{Error, Result};
 
-/// Most bytes of an error's body that are read.
+/// The maximum number of bytes of an error's body that are read.
 const ERROR_BODY: usize = 64 << 10;
-/// Time limit of the DELETE of a session.
+/// The time limit of the DELETE of a session.
 const DELETE: Duration = Duration::from_secs(2);
 
 const METHOD: HeaderName = HeaderName::from_static(header::MCP_METHOD);
@@ -28,18 +28,18 @@ const NAME: HeaderName = HeaderName::from_static(header::MCP_NAME);
 
 /// The reply to a request.
 pub(crate) enum PostReply {
-    /// One text.
+    /// One JSON text.
     Text(Bytes),
-    /// Event by event.
+    /// An event stream.
     Events(Box<EventStream>),
-    /// This error is the answer.
+    /// A JSON-RPC error, which is the answer.
     Error(RpcError),
-    /// With HTTP+SSE the answer comes on the one stream.
+    /// With HTTP+SSE the answer comes on the common stream.
     Elsewhere,
 }
 
 impl HttpRemote {
-    /// Sends a request and reports everything that comes back for it.
+    /// Sends a request and reports all its responses.
     pub(super) async fn exchange(&self, id: i64, method: &Method, outgoing: &Outgoing) {
         self.open_gate().await;
         if let Err(failure) = self.answer(id, method, outgoing).await {
@@ -64,7 +64,7 @@ impl HttpRemote {
         }
     }
 
-    /// Sends a request and reads as much of what comes back as shows its form.
+    /// Sends a request, and reads the response until its kind is known.
     pub(crate) async fn ask(
         &self,
         request: &RequestContext,
@@ -73,7 +73,7 @@ impl HttpRemote {
     ) -> Result<PostReply, RequestFailure> {
         let response = match self.post(outgoing).await {
             Ok(response) => response,
-            // Some servers answer 401 to a session that they do not know.
+            // Some servers answer 401 if they do not know the session.
             Err(RequestError { denied: Some(StatusCode::UNAUTHORIZED), error })
                 if request.session.is_some() =>
             {
@@ -113,7 +113,7 @@ impl HttpRemote {
         Ok(body)
     }
 
-    /// Returns an answer that comes event by event.
+    /// Returns an answer that is an event stream.
     async fn streamed(
         &self,
         request: &RequestContext,
@@ -135,7 +135,7 @@ impl HttpRemote {
         self.resume(request, place).await
     }
 
-    /// Returns a refusal: a JSON-RPC error in the body is the answer, anything else a status.
+    /// Returns a refusal: if the body has a JSON-RPC error, it is the answer; otherwise the status.
     async fn refused(
         &self,
         request: &RequestContext,
@@ -155,7 +155,7 @@ impl HttpRemote {
         if let Some(may_have_run) = loses.filter(|_| self.has_session(request, method)) {
             let text = refusal_text(status, said, &body);
             if request.session.is_none() {
-                // HTTP+SSE: the session is the stream, and a new one needs a new connection.
+                // With HTTP+SSE the stream is the session, so a new session needs a new connection.
                 self.report(LinkEvent::Closed(text)).await;
                 return Err(RequestFailure::Ended);
             }
@@ -163,7 +163,7 @@ impl HttpRemote {
         }
         let error = found.filter(|(answered, _)| answers || answered.is_none()).map(|(_, error)| error);
         match error {
-            // Only a server of the modern era answers like this: its word counts more than its status.
+            // Only a modern server sends such an error, so the error is used instead of the status.
             Some(error) if error.code.is_modern() || *method != Method::Initialize => Ok(error),
             Some(error) => {
                 Err(RequestFailure::Status { status: status.as_u16(), message: format!("{status}: {error}") })
@@ -175,13 +175,13 @@ impl HttpRemote {
         }
     }
 
-    /// Returns whether the server keeps something between this request and the opening: a session, or with HTTP+SSE the
-    /// stream whose POST address names it.
+    /// Returns whether the server keeps state between the opening and this request: a session, or with HTTP+SSE the
+    /// stream that belongs to the POST address.
     fn has_session(&self, request: &RequestContext, method: &Method) -> bool {
         request.session.is_some() || (*method != Method::Initialize && self.session().post_address.is_some())
     }
 
-    /// Returns the failure of a request whose session is gone.
+    /// Returns the failure of a request whose session is lost.
     pub(super) fn session_refused(
         &self,
         request: &RequestContext,
@@ -234,7 +234,7 @@ impl HttpRemote {
             if room.is_none() && whole.len() + data.len() > LONG_ANSWER {
                 room = self.long_answers.acquire().await.ok();
             }
-            // Most bodies come in one piece.
+            // Most bodies are one chunk.
             whole = match whole.is_empty() {
                 true => data,
                 false => joined(whole, &data),
@@ -243,7 +243,7 @@ impl HttpRemote {
         Ok(whole)
     }
 
-    /// Tells the server that the session is over.
+    /// Ends the session at the server.
     pub(super) async fn delete_session(&self) {
         if self.session().id.is_none() {
             return;
@@ -261,8 +261,8 @@ impl HttpRemote {
     }
 }
 
-/// Repeats in headers what the body says ("Request Metadata"). What cannot be a header is left out; the
-/// server then says that it is missing.
+/// Mirrors values of the body into headers ("Request Metadata"). A value that cannot be a header is left out; the
+/// server then reports that it is missing.
 fn mirror(headers: &mut HeaderMap, outgoing: &Outgoing) {
     let mut insert = |name: HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::try_from(value) {
@@ -283,7 +283,7 @@ fn mirror(headers: &mut HeaderMap, outgoing: &Outgoing) {
     headers.insert(VERSION, HeaderValue::from_static(outgoing.version.as_str()));
 }
 
-/// Appends to bytes; they are copied only if they are shared.
+/// Appends to bytes. They are copied only if they are shared.
 fn joined(whole: Bytes, data: &[u8]) -> Bytes {
     let mut whole = BytesMut::from(whole);
     whole.extend_from_slice(data);

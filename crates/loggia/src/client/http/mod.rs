@@ -1,8 +1,8 @@
-//! Servers reached over HTTP: Streamable HTTP in both eras, and the HTTP+SSE transport that came before it.
+//! Connections to servers over HTTP: Streamable HTTP in both eras, and the older HTTP+SSE transport.
 //!
-//! Each request is a POST of its own. Its answer is a JSON text or an event stream; in the legacy era a
-//! stream that breaks is resumed, and one more stream carries what belongs to no request. Every
-//! stream is a task that reports to one queue; the engine decides what it all means.
+//! Each request is a POST, and its answer is a JSON text or an event stream. In the legacy era a broken stream is
+//! resumed, and one more stream carries the messages that belong to no request. Each stream has a task that reports
+//! to one queue; the engine interprets the reports.
 
 mod connect;
 mod connector;
@@ -32,22 +32,22 @@ pub(crate) use exchange::PostReply;
 pub(crate) use request_context::RequestContext;
 pub(crate) use stream::EventStream;
 
-/// Gives HTTP requests their authorization.
+/// Provides the authorization of HTTP requests.
 pub trait Authorize: Send + Sync + 'static {
     /// Returns the headers that authorize one request.
     fn headers(&self, method: &http::Method, url: &Url) -> BoxFuture<'_, Result<HeaderMap>>;
 
-    /// The server refused a request (401, or 403 with a challenge). `true` asks for another attempt, with
-    /// what [`headers`](Authorize::headers) says then.
+    /// Handles a refusal (401, or 403 with a challenge). Returns `true` if the request should be sent again, with the
+    /// headers that [`headers`](Authorize::headers) then returns.
     fn challenged(&self, challenge: Challenge) -> BoxFuture<'_, Result<bool>>;
 
-    /// The server answered: what [`headers`](Authorize::headers) gave the request, and the response's status
-    /// and headers. Called for every response before anything else is done with it, so return at once.
+    /// Receives the headers that [`headers`](Authorize::headers) returned for a request, and the status and headers
+    /// of the response. It is called for every response before the response is processed, so it must not block.
     fn heard(&self, sent: &HeaderMap, status: http::StatusCode, headers: &HeaderMap) {
         let _ = (sent, status, headers);
     }
 
-    /// Returns a name for the present authorization: results that are private to it are kept under it.
+    /// Returns a name for the current authorization. Private results are cached under this name.
     fn context(&self) -> Option<String> {
         None
     }
@@ -60,7 +60,7 @@ pub struct Challenge {
     pub status: http::StatusCode,
     /// The headers of the response, `WWW-Authenticate` among them.
     pub headers: HeaderMap,
-    /// The headers that [`Authorize::headers`] had given the request. They may have been renewed meanwhile.
+    /// The headers that [`Authorize::headers`] returned for the request. They may have been renewed meanwhile.
     pub sent: HeaderMap,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct HttpOptions {
     pub headers: HeaderMap,
     pub authorize: Option<Arc<dyn Authorize>>,
     pub legacy_sse: bool,
-    /// Certificates to trust, each in PEM.
+    /// Trusted certificates, each in PEM.
     #[cfg(feature = "tls")]
     pub roots: Vec<Vec<u8>>,
 }
@@ -87,7 +87,7 @@ impl Default for HttpOptions {
     }
 }
 
-/// Returns the key under which a server is remembered: its URL without parts that may be secret.
+/// Returns the key of a server in the memory: its URL without parts that may be secret.
 pub(crate) fn endpoint(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
@@ -99,46 +99,46 @@ pub(crate) fn endpoint(url: &Url) -> String {
 pub(crate) struct HttpLink {
     remote: Arc<HttpRemote>,
     reports: mpsc::Receiver<LinkEvent>,
-    /// Each task ends with the id of the request it was for.
+    /// Each task returns the id of its request.
     tasks: JoinSet<Option<i64>>,
     requests: HashMap<i64, AbortHandle>,
-    /// The stream that belongs to no request.
+    /// The task of the stream that belongs to no request.
     listener: Option<AbortHandle>,
 }
 
-/// The length from which on an answer is long.
+/// The length from which an answer counts as long, in bytes.
 const LONG_ANSWER: usize = 1 << 20;
-/// Long answers of one server that are received at once; others wait at that length, and their server with them.
+/// The number of long answers of one server that are received at the same time. The others wait at that length.
 const LONG_ANSWERS: usize = 2;
 
-/// State shared by all tasks of a link.
+/// The state that all tasks of a link share.
 pub(crate) struct HttpRemote {
     http: HttpClient,
     address: Arc<EndpointAddress>,
     options: HttpOptions,
     session: Mutex<HttpSession>,
     reports: mpsc::Sender<LinkEvent>,
-    /// Whether requests may go out: not while `notifications/initialized` is being sent.
+    /// False while `notifications/initialized` is being sent: requests wait.
     gate: watch::Sender<bool>,
     most_bytes: usize,
-    /// Room for answers that are long and still arriving.
+    /// Room for long answers that are being received.
     long_answers: Arc<Semaphore>,
     connect_timeout: Duration,
 }
 
-/// Ids and version of a legacy session.
+/// The id and version of a legacy session.
 #[derive(Debug, Clone, Default)]
 struct HttpSession {
     id: Option<HeaderValue>,
     version: Option<Version>,
-    /// The target of POSTs, with the HTTP+SSE transport.
+    /// The address of POST requests, with the HTTP+SSE transport.
     post_address: Option<Arc<EndpointAddress>>,
 }
 
 impl HttpLink {
-    /// Reports that wait; beyond them the streams are not read.
+    /// The number of queued reports; above it the streams are not read.
     const REPORTS: usize = 64;
-    /// Messages that are not requests (answers to the server's questions, notifications) in flight at once.
+    /// The maximum number of messages other than requests (answers, notifications) that are being sent.
     const ANSWERS: usize = 64;
 
     pub(crate) fn new(
@@ -167,7 +167,7 @@ impl HttpLink {
         Ok(HttpLink { remote, reports, tasks: JoinSet::new(), requests: HashMap::new(), listener: None })
     }
 
-    /// Returns the part of the link that makes requests without it.
+    /// Returns the part of the link that makes requests without the link.
     pub(crate) fn remote(&self) -> Arc<HttpRemote> {
         self.remote.clone()
     }
@@ -197,13 +197,12 @@ impl HttpLink {
         }
     }
 
-    /// Returns whether more should be given to send now: a server may ask as fast as it likes, and not take the
-    /// answers.
+    /// Returns whether more messages may be sent. A server may ask quickly without reading the answers.
     pub(crate) fn has_room(&self) -> bool {
         self.tasks.len().saturating_sub(self.requests.len()) < HttpLink::ANSWERS
     }
 
-    /// Waits for a report, or, with `read` off or no room, for room only. Dropping the future loses nothing.
+    /// Waits for a report. With `read` off or no room, waits only for room. Dropping the future loses nothing.
     pub(crate) async fn next(&mut self, read: bool) -> Option<LinkEvent> {
         let had_room = self.has_room();
         loop {
@@ -223,14 +222,14 @@ impl HttpLink {
         }
     }
 
-    /// Closes the stream of a request, which in the modern era cancels it.
+    /// Closes the stream of a request, which cancels the request in the modern era.
     pub(crate) fn abandon(&mut self, id: i64) {
         if let Some(task) = self.requests.remove(&id) {
             task.abort();
         }
     }
 
-    /// Opens the HTTP+SSE transport in place of Streamable HTTP.
+    /// Opens the HTTP+SSE transport instead of Streamable HTTP.
     pub(crate) fn open_sse(&mut self) {
         let remote = self.remote.clone();
         self.replace_listener(async move { remote.run_sse().await });
@@ -242,8 +241,8 @@ impl HttpLink {
         self.remote.delete_session().await;
     }
 
-    /// Says that the session is open, then keeps the stream that belongs to no request. Other messages
-    /// wait for both: a question of the server's that finds no stream may be lost.
+    /// Sends `notifications/initialized`, then keeps the stream open that belongs to no request. Other messages wait
+    /// for both, because a question of the server may be lost without this stream.
     fn open_session(&mut self, initialized: Outgoing) {
         self.remote.gate.send_replace(false);
         let has_stream = {
@@ -297,17 +296,17 @@ impl HttpRemote {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The link's reader may be gone, and with it the need for the report.
+    /// The link may be dropped; then no report is needed.
     async fn report(&self, event: LinkEvent) {
         let _ = self.reports.send(event).await;
     }
 
     async fn open_gate(&self) {
-        // The sender is in `self`, so the channel cannot close.
+        // `self` has the sender, so the channel cannot be closed.
         let _ = self.gate.subscribe().wait_for(|open| *open).await;
     }
 
-    /// Returns the headers of every request of the present session.
+    /// Returns the headers of every request of the current session.
     fn session_headers(&self) -> HeaderMap {
         let mut headers = self.options.headers.clone();
         let session = self.session();

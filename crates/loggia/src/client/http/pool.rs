@@ -1,7 +1,7 @@
-//! The open connections to one server. With HTTP/1.1 a request has a connection to itself, and moves it
-//! forward in its own task: no other has to be woken to write the request, or to hand over the answer. A
-//! connection that is at rest is looked at when it is resumed, and closed when it was at rest for too
-//! long. With HTTP/2, where TLS negotiates it, all requests share one connection, which has a task.
+//! The open connections to one server. With HTTP/1.1 a request has a connection for itself and polls it in its own
+//! task, so no other task must be woken to write the request or to deliver the answer. An idle connection is checked
+//! when it is used again, and closed after it was idle for too long. With HTTP/2, if TLS negotiates it, all requests
+//! share one connection, which has a task.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -27,13 +27,13 @@ use super::self_waker::SelfWaker;
 use crate::error::BoxError;
 use crate::error::{Error, Result};
 
-/// Time that a connection may be at rest.
+/// The time that a connection may be idle.
 const REST: Duration = Duration::from_secs(60);
 
 type PoolRequest = Request<Full<Bytes>>;
 type UnsentRequest = TrySendError<PoolRequest>;
 
-/// The target of requests, in the forms that the two versions of HTTP want.
+/// The target of requests, in the forms that the two versions of HTTP need.
 #[derive(Debug)]
 pub(super) struct Origin {
     /// With scheme and authority.
@@ -59,23 +59,24 @@ pub(super) struct Pool(Arc<PoolState>);
 struct PoolState {
     connector: StreamConnector,
     connections: Mutex<PoolConnections>,
-    /// Held while the first connection to a server that may speak HTTP/2 is opened: it is enough for all.
+    /// Held while the first connection is opened to a server that may support HTTP/2, because one connection is
+    /// enough.
     opening: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct PoolConnections {
     at_rest: Vec<Http1ClientConnection>,
-    /// True if a task will close what was at rest for too long.
+    /// True if a task is running that closes idle connections.
     swept: bool,
     http2: Option<http2::SendRequest<Full<Bytes>>>,
 }
 
-/// A connection for one request at a time.
+/// A connection that carries one request at a time.
 struct Http1ClientConnection {
     self_waker: Arc<SelfWaker>,
     sender: http1::SendRequest<Full<Bytes>>,
-    /// Until it is at its end. Letting go of it hands back a request that was not sent.
+    /// The connection, until it ends. Dropping it returns a request that was not sent.
     connection: Option<Box<http1::Connection<ConnectorStream, Full<Bytes>>>>,
     since: Instant,
 }
@@ -94,8 +95,7 @@ impl Pool {
         }))
     }
 
-    /// Makes a request. One that could not be sent, because the server had closed the connection meanwhile, is
-    /// made over another.
+    /// Makes a request. If it was not sent, because the server had closed the connection, it is sent on another one.
     pub(super) async fn request(
         &self,
         origin: &Origin,
@@ -106,7 +106,7 @@ impl Pool {
             let again = used.is_some();
             let opened = match used {
                 Some(opened) => opened,
-                // Large, and seldom.
+                // The future is large and rarely needed.
                 None => Box::pin(self.0.open(origin)).await?,
             };
             let answered = match opened {
@@ -168,7 +168,7 @@ impl PoolState {
             return Some(PooledConnection::Http2(sender));
         }
         loop {
-            // The latest is the one that the server is least likely to have closed.
+            // The server has most probably not closed the latest one.
             let mut http1 = self.connections().at_rest.pop()?;
             http1.drive(&mut Context::from_waker(Waker::noop()));
             if http1.is_free() {
@@ -224,7 +224,7 @@ impl PoolState {
         }
     }
 
-    /// Closes what was at rest for too long, until nothing is.
+    /// Closes connections that were idle for too long, until there are none.
     async fn sweep(shared: Weak<PoolState>) {
         loop {
             tokio::time::sleep(REST).await;
@@ -248,7 +248,7 @@ fn cannot_connect(origin: &Origin, error: impl Into<BoxError>) -> Error {
 }
 
 impl Http1ClientConnection {
-    /// Moves the connection forward.
+    /// Polls the connection.
     fn drive(&mut self, cx: &mut Context<'_>) {
         if let Some(connection) = &mut self.connection
             && Pin::new(connection).poll(cx).is_ready()
@@ -261,7 +261,7 @@ impl Http1ClientConnection {
         self.connection.is_some() && self.sender.is_ready()
     }
 
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request and waits for the head of its response.
     async fn send(&mut self, request: PoolRequest) -> Result<Response<Incoming>, UnsentRequest> {
         let mut response = std::pin::pin!(self.sender.try_send_request(request));
         let self_waker = self.self_waker.clone();
@@ -274,7 +274,7 @@ impl Http1ClientConnection {
         answered.await
     }
 
-    /// Waits for the next piece of the answer's body.
+    /// Polls the next frame of the response's body.
     fn poll_frame(
         &mut self,
         incoming: &mut Incoming,
@@ -291,7 +291,7 @@ impl Http1ClientConnection {
     }
 }
 
-/// The body of an answer. Over HTTP/1.1 it has the connection with it.
+/// The body of a response. Over HTTP/1.1 it owns the connection.
 pub(super) struct PooledBody {
     incoming: Incoming,
     driver: Option<Http1Driver>,
@@ -304,7 +304,7 @@ struct Http1Driver {
 }
 
 impl PooledBody {
-    /// The body is at its end: the connection is free, if it can take a further request.
+    /// Releases the connection after the end of the body, if it can take another request.
     fn release(&mut self) {
         if let Some(Http1Driver { mut http1, pool }) = self.driver.take() {
             http1.drive(&mut Context::from_waker(Waker::noop()));

@@ -1,6 +1,6 @@
-//! A waker for futures that are polled together and wake each other: a connection and what is asked over it. What
-//! they tell each other while their task polls them is heard there and then; waking the task for it would have
-//! it polled once more for nothing.
+//! A waker for futures that are polled together in one task and wake each other: a connection and its request. Wakes
+//! that come during the poll cause another poll immediately, and do not wake the task, which would be polled once
+//! more without need.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::task::AtomicWaker;
 
-/// Wakes the task that looks; `default` is quiet.
+/// Records wakes during a poll, and passes later ones to the task.
 #[derive(Default)]
 pub(super) struct SelfWaker {
     state: AtomicU8,
@@ -19,10 +19,11 @@ impl SelfWaker {
     const QUIET: u8 = 0;
     const LOOKING: u8 = 1;
     const AGAIN: u8 = 2;
-    /// Most polls in a row: a task whose turn is over (tokio's budget) would be told so for ever.
+    /// The maximum number of polls in a row. Without it, a task whose budget (tokio's) is used up would be polled
+    /// forever.
     const ROUNDS: usize = 3;
 
-    /// Polls with this alarm for a waker, and again where it went off meanwhile.
+    /// Polls with this value as the waker, and again if it was woken meanwhile.
     pub(super) fn look<T>(
         self: &Arc<SelfWaker>,
         cx: &mut Context<'_>,

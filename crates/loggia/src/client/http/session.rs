@@ -1,33 +1,33 @@
 //! Refusals that mean that the server no longer has the session of a request.
 //!
-//! The specification knows one: 404 ("Session Management"). Servers that were restarted answer many others: the
-//! reference servers 400 with an error that has no id of ours, others 401, 410, 422, 503, or a JSON-RPC error in a
-//! 200. Each of them would be the answer to every later request too, so each starts a new session, once.
+//! The specification has one such status: 404 ("Session Management"). After a restart, servers send many others: the
+//! reference servers 400 with an error without an id of ours, others 401, 410, 422, 503, or a JSON-RPC error in a
+//! 200. Every later request would get the same refusal, so each of these starts a new session, once.
 //!
-//! Invariant: a refusal that the server made for another reason (the request itself, its rate, its rights) starts
-//! no session, and a request that may have run is marked so.
+//! Invariant: a refusal for another reason (the request itself, its rate, its rights) starts no session, and a
+//! request that may have run is marked.
 
 use http::{HeaderMap, StatusCode, header};
 use loggia_wire::{ErrorCode, RpcError};
 
-/// An error response to a request of a session.
+/// The error response to a request of a session.
 pub(super) struct SessionErrorResponse<'a> {
     pub(super) status: StatusCode,
     pub(super) headers: &'a HeaderMap,
     /// The JSON-RPC error in the body.
     pub(super) error: Option<&'a RpcError>,
-    /// True if that error has the id of the request: then the server read the request.
+    /// True if this error has the id of the request: then the server has read the request.
     pub(super) answers: bool,
 }
 
 impl SessionErrorResponse<'_> {
-    /// Returns whether the session is gone and, if so, whether the request may have run all the same.
+    /// Returns `Some` if the session is lost; the value says whether the request may have run.
     pub(super) fn loses_session(&self) -> Option<bool> {
         if is_gone(self.status) {
             return Some(false);
         }
         if self.error.is_some_and(names_session) {
-            // The answer to the request, in a 200, may be about a session of the tool's own, after it ran.
+            // An answer in a 200 may be about a session of the tool itself, after the tool ran.
             return Some(self.answers && self.status.is_success());
         }
         if self.answers {
@@ -35,19 +35,19 @@ impl SessionErrorResponse<'_> {
         }
         match self.status.as_u16() {
             400 | 401 | 409 | 421 | 422 | 440 => Some(false),
-            // A proxy answers these also for a server that stopped in the middle of a request.
+            // A proxy sends these also if the server stopped during a request.
             502 | 503 if !self.headers.contains_key(header::RETRY_AFTER) => Some(true),
             _ => None,
         }
     }
 }
 
-/// Returns whether a stream of a session that was open cannot be opened again because the session is gone.
+/// Returns whether a stream of an open session cannot be opened again because the session is lost.
 pub(super) fn ends_stream(status: StatusCode) -> bool {
     is_gone(status) || matches!(status.as_u16(), 400 | 401 | 409 | 421 | 422 | 440)
 }
 
-/// "MUST respond … with HTTP 404 Not Found"; 410 says the same.
+/// Returns whether the status means a lost session: "MUST respond … with HTTP 404 Not Found"; 410 means the same.
 fn is_gone(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
 }

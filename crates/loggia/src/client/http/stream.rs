@@ -1,4 +1,4 @@
-//! Event streams: read event by event, and opened again where they broke off.
+//! Event streams: reads them event by event, and opens them again after they broke off.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -22,15 +22,15 @@ use crate::transport::sse::{SseEvent, SseParser};
 
 /// The media type of event streams.
 pub(super) const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
-/// Wait before a stream is opened again, unless the server names one.
+/// The pause before a stream is opened again, unless the server sends one.
 const RETRY: Duration = Duration::from_secs(1);
-/// The shortest wait, whatever the server says: a stream that ends at once must not keep us busy.
+/// The shortest pause, whatever the server says, so that a stream that ends immediately does not cause a busy loop.
 const LEAST_RETRY: Duration = Duration::from_millis(100);
-/// Time that the first requests of a session wait for the stream that belongs to none.
+/// The time that the first requests of a session wait for the stream that belongs to no request.
 const HEAD_START: Duration = Duration::from_millis(500);
-/// The longest wait between attempts that fail.
+/// The longest pause between failed attempts.
 const MOST_RETRY: Duration = Duration::from_secs(60);
-/// Attempts in a row to take up a stream before it is given up.
+/// The number of failed attempts in a row after which a stream is not resumed.
 const ATTEMPTS: u32 = 5;
 
 /// An event stream that is open.
@@ -38,11 +38,11 @@ pub(crate) struct EventStream {
     body: PooledBody,
     parser: SseParser,
     long_answers: Arc<Semaphore>,
-    /// Held while the event that is being received is long.
+    /// Held while a long event is being received.
     room: Option<OwnedSemaphorePermit>,
 }
 
-/// A place in a stream, from which it can be resumed.
+/// A position in a stream, from which it can be resumed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StreamPosition {
     id: Option<String>,
@@ -50,14 +50,14 @@ pub(super) struct StreamPosition {
 }
 
 impl StreamPosition {
-    /// Returns whether the server said where the stream broke off.
+    /// Returns whether the server sent an id, which is the position in the stream.
     pub(super) fn is_known(&self) -> bool {
         self.id.is_some()
     }
 
     fn wait(&self, failures: u32) -> Duration {
         let base = self.retry.unwrap_or(RETRY).max(LEAST_RETRY);
-        // What the server asks for is respected to the letter; only failures make it longer.
+        // The pause that the server asks for is used exactly; only failures make it longer.
         if failures == 0 {
             base
         } else {
@@ -67,14 +67,14 @@ impl StreamPosition {
 }
 
 impl EventStream {
-    /// Waits for room where the event that is being received gets long with `bytes` more.
+    /// Waits for room if the event becomes long with `bytes` more.
     async fn make_room(&mut self, bytes: usize) {
         if self.room.is_none() && self.parser.buffered() + bytes > LONG_ANSWER {
             self.room = self.long_answers.clone().acquire_owned().await.ok();
         }
     }
 
-    /// Returns the next event; `None` at the end of the stream, orderly or not.
+    /// Returns the next event; `None` at the end of the stream, also if it broke off.
     pub(crate) async fn next(&mut self) -> Result<Option<SseEvent>> {
         loop {
             match self.parser.next_event() {
@@ -101,7 +101,7 @@ impl EventStream {
         }
     }
 
-    /// Notes how far the stream was read.
+    /// Records the position in the stream.
     pub(super) fn note(&self, place: &mut StreamPosition) {
         if let Some(id) = self.parser.last_event_id() {
             place.id = Some(id.to_owned());
@@ -120,7 +120,7 @@ impl HttpRemote {
         }
     }
 
-    /// Reports the messages of one event. Says whether the answer to `request` was among them.
+    /// Reports the messages of one event. Returns whether one of them is the answer to `request`.
     pub(super) async fn report_event(
         &self,
         event: SseEvent,
@@ -132,8 +132,8 @@ impl HttpRemote {
         self.report_text(event.data.into(), request).await
     }
 
-    /// Reports the messages of one text. Says whether the answer to `request` was among them; an answer that says
-    /// that the session is gone is not reported, it is the error.
+    /// Reports the messages of one text. Returns whether one of them is the answer to `request`. If the answer says
+    /// that the session is lost, it is returned as an error instead.
     pub(super) async fn report_text(
         &self,
         text: Bytes,
@@ -162,18 +162,18 @@ impl HttpRemote {
         Ok(answered)
     }
 
-    /// Returns the failure, where the answer to a request of a session says that the session is gone.
+    /// Returns the failure if the answer to a request says that the session is lost.
     fn lost_session(&self, request: &RequestContext, answer: &Message) -> Option<RequestFailure> {
         let Message::Response { id, outcome: Err(error) } = answer else { return None };
         if request.session.is_none() || !names_session(error) {
             return None;
         }
-        // With the id of the request, it may be about a session of the tool's own, after it ran.
+        // If it has the id of the request, it may be about a session of the tool itself, after the tool ran.
         Some(self.session_refused(request, Error::Rpc(error.clone()), id.is_some()))
     }
 
-    /// The stream of a legacy session that belongs to no request: messages that the server sends unasked.
-    /// Lasts as long as the session; a server that has no such stream answers 405.
+    /// Reads the stream of a legacy session that belongs to no request, for messages that the server sends unasked.
+    /// Runs as long as the session. A server without such a stream answers 405.
     pub(super) async fn run_listener(&self) {
         let mut place = StreamPosition::default();
         let mut failures = 0;
@@ -186,7 +186,7 @@ impl HttpRemote {
                     was_open = true;
                     while let Ok(Some(event)) = stream.next().await {
                         stream.note(&mut place);
-                        // Only a request's own stream can say that its session is gone.
+                        // Only a request's own stream can say that its session is lost.
                         let _ = self.report_event(event, None).await;
                     }
                     stream.note(&mut place);
@@ -211,14 +211,14 @@ impl HttpRemote {
         }
     }
 
-    /// Returns whether a refusal of the stream that belongs to no request means that the session is gone. A server
-    /// that never opened that stream may refuse it with any status.
+    /// Returns whether a refusal of the stream that belongs to no request means that the session is lost. A server
+    /// that never opened this stream may refuse it with any status.
     fn ends_session(&self, status: StatusCode, was_open: bool) -> bool {
         self.session().id.is_some() && (status == StatusCode::NOT_FOUND || (was_open && ends_stream(status)))
     }
 
-    /// Opens the stream that belongs to no request and lets other messages go out: once it is open, or is
-    /// known not to be, or takes too long to find out.
+    /// Opens the stream that belongs to no request. Other messages may be sent when it is open, when the server
+    /// refuses it, or when it takes too long.
     async fn take_up_first(&self) -> Result<StreamResponse> {
         let place = StreamPosition::default();
         let mut attempt = std::pin::pin!(self.take_up(&place));
@@ -230,7 +230,7 @@ impl HttpRemote {
         }
     }
 
-    /// Goes on with the stream of `request` where it broke off, until its answer has come.
+    /// Resumes the stream of `request` until its answer has come.
     pub(super) async fn resume(
         &self,
         request: &RequestContext,
@@ -261,8 +261,8 @@ impl HttpRemote {
         Err(RequestFailure::Error(Error::Connection(text.to_owned())))
     }
 
-    /// Returns the failure of a request whose stream broke and whose server refuses to open it again. `denied` is the
-    /// error where the server asked for other authorization.
+    /// Returns the failure of a request whose stream broke off and which the server refuses to resume. `denied` is
+    /// the error if the server asked for other authorization.
     fn not_resumed(
         &self,
         request: &RequestContext,
@@ -281,7 +281,7 @@ impl HttpRemote {
     }
 
     async fn take_up(&self, place: &StreamPosition) -> Result<StreamResponse> {
-        // An id may be any text, and goes back as UTF-8.
+        // An id may be any text, and is sent back as UTF-8.
         let last = place.id.as_deref().and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok());
         let headers = || {
             let mut headers = self.session_headers();
@@ -302,7 +302,7 @@ impl HttpRemote {
             status if status.is_success() && is_event_stream(response.headers()) => {
                 Ok(StreamResponse::Open(Box::new(self.event_stream(response))))
             }
-            // Something answers, but not with a stream: as good as having none.
+            // The response is not a stream, so the server has none.
             status if status.is_success() => {
                 Ok(StreamResponse::Refused(StatusCode::METHOD_NOT_ALLOWED, None))
             }
@@ -310,8 +310,8 @@ impl HttpRemote {
         }
     }
 
-    /// The HTTP+SSE transport: one stream for everything the server says, which begins by saying where to
-    /// POST.
+    /// Reads the HTTP+SSE transport: one stream for all messages of the server. Its first event is the address for
+    /// POST requests.
     pub(super) async fn run_sse(&self) {
         let opened = timeout(self.connect_timeout, self.open_sse_stream()).await;
         let mut stream = match opened.unwrap_or(Err(Error::timeout(self.connect_timeout))) {
@@ -321,7 +321,7 @@ impl HttpRemote {
         self.report(LinkEvent::SseOpened(Ok(()))).await;
         let reason = loop {
             match stream.next().await {
-                // No request has this stream for itself.
+                // No request owns this stream.
                 Ok(Some(event)) => drop(self.report_event(event, None).await),
                 Ok(None) => break "the server closed its event stream".to_owned(),
                 Err(error) => break error.to_string(),
@@ -360,7 +360,7 @@ impl HttpRemote {
 
 enum StreamResponse {
     Open(Box<EventStream>),
-    /// The status, and the error where the server asked for other authorization.
+    /// The status, and the error if the server asked for other authorization.
     Refused(StatusCode, Option<Error>),
 }
 
@@ -368,7 +368,7 @@ enum StreamResponse {
 fn answers(message: &Message, request: Option<i64>) -> bool {
     match message {
         Message::Response { id: Some(jsonrpc::Id::Number(id)), .. } => Some(*id) == request,
-        // An error without an id, on a request's own stream, can only be its answer.
+        // On a request's own stream, an error without an id can only be its answer.
         Message::Response { id: None, .. } => request.is_some(),
         _ => false,
     }

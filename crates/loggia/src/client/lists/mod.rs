@@ -1,7 +1,7 @@
-//! Lists of a server, read page after page: what can be used is kept, and the rest is named in warnings.
+//! Reads the lists of a server page after page: valid entries are kept, and the others are named in warnings.
 //!
-//! One invalid entry, one page that cannot be read, a cursor that repeats or a list that is too long costs nothing but
-//! itself. [`ListReading`] decides what comes next, without I/O; [`page`] reads one page.
+//! Only the faulty part is lost: an invalid entry, an unreadable page, the pages after a repeated cursor, or the
+//! entries above a bound. [`ListReading`] decides the next step, without I/O; [`page`] reads one page.
 
 mod page;
 mod warning;
@@ -25,11 +25,12 @@ pub use warning::ListWarning;
 /// A list of a server, as far as it could be read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listing<T> {
-    /// The entries, in the order of the server, each name or URI once.
+    /// The entries, in the order of the server. Each name or URI is there once.
     pub entries: Vec<T>,
-    /// The JSON text of each entry, as the server wrote it. Empty where the entries were not read from JSON.
+    /// The JSON text of each entry, as the server wrote it. Empty if the entries were not read from JSON.
     pub sources: Vec<RawJson>,
-    /// The missing entries, with the reasons. At most [`Listing::MOST_WARNINGS`]; the last one then counts the others.
+    /// The missing entries, with the reasons: at most [`Listing::MOST_WARNINGS`]. If there are more, the last warning
+    /// has their number.
     pub warnings: Vec<ListWarning>,
 }
 
@@ -40,10 +41,10 @@ impl<T> Default for Listing<T> {
 }
 
 impl<T> Listing<T> {
-    /// The number of warnings that are kept.
+    /// The maximum number of warnings.
     pub const MOST_WARNINGS: usize = 32;
 
-    /// Adds a warning, or counts it where there are too many.
+    /// Adds a warning, or only counts it if there are too many.
     pub fn warn(&mut self, warning: ListWarning) {
         if self.warnings.len() < Self::MOST_WARNINGS {
             return self.warnings.push(warning);
@@ -56,22 +57,22 @@ impl<T> Listing<T> {
     }
 }
 
-/// The page of one kind of list.
+/// A page of one kind of list.
 pub(crate) trait ListPage: FromServerResult + Default {
     type Entry;
     const METHOD: Method;
-    /// The member that holds the entries.
+    /// The member with the entries.
     const MEMBER: &'static str;
 
     fn entries(&mut self) -> &mut Vec<Self::Entry>;
     fn cursor(&mut self) -> &mut Option<String>;
-    /// Returns the name or URI of an entry, which is in a list once.
+    /// Returns the name or URI of an entry, which is unique in a list.
     fn key(entry: &Self::Entry) -> &str;
-    /// Takes note of the entries; may take some out.
+    /// Learns from the entries, and may remove some of them.
     fn learn(&mut self, _: &Client) {}
 }
 
-/// A page, everything, and everything with its warnings.
+/// Defines three methods for a list: one page, all entries, and all entries with warnings.
 macro_rules! lists {
     ($($page:ident, $all:ident, $reading:ident, $method:ident,
        $result:ident { $member:ident: $item:ident . $key:ident }, $name:literal, $what:literal $(, $learn:path)?;)*) => {
@@ -175,7 +176,7 @@ impl Client {
     }
 }
 
-/// A list that is being read: within its bounds, never in a circle.
+/// The state of reading a list: it keeps the bounds and detects cycles of pages.
 struct ListReading<P: ListPage> {
     listing: Listing<P::Entry>,
     /// The cursor of the next page; `None` for the first one.
@@ -208,7 +209,7 @@ impl<P: ListPage> ListReading<P> {
         }
     }
 
-    /// Returns the cursor of the page to fetch; the outer `None` if the list is over.
+    /// Returns the cursor of the page to fetch; the outer `None` if the list is complete.
     fn next_page(&mut self) -> Option<Option<String>> {
         if !self.over && self.pages >= self.most_pages {
             self.over = true;
@@ -229,7 +230,7 @@ impl<P: ListPage> ListReading<P> {
         }
         let mut sources = sources.into_iter();
         for entry in std::mem::take(page.entries()) {
-            // Some entries may have been taken out since their sources were noted.
+            // Some entries may have been removed after their sources were recorded.
             let source = sources.find(|(key, _)| key == P::key(&entry));
             // A server that repeats a page repeats its entries.
             if self.keys.insert(P::key(&entry).to_owned()) {
@@ -251,14 +252,14 @@ impl<P: ListPage> ListReading<P> {
         self.cursor = cursor;
     }
 
-    /// Returns whether an error means that the list changed while it was read: a cursor that the server no longer
-    /// knows. Then it is read from its beginning, once ("Interaction with Pagination").
+    /// Returns whether an error means that the list changed while it was read: the server does not know the cursor.
+    /// Then the list is read again from its beginning, once ("Interaction with Pagination").
     fn is_stale(&self, error: &Error) -> bool {
         let refused = matches!(error, Error::Rpc(error) if error.code == ErrorCode::INVALID_PARAMS);
         refused && self.cursor.is_some() && !self.started_over
     }
 
-    /// Notes that a page cannot be had. What came before it is kept, unless the connection is at fault: then the whole
+    /// Records that a page cannot be read. The earlier pages are kept, unless the connection failed: then the whole
     /// list can be read later.
     fn fail(&mut self, error: Error) -> Result<()> {
         if !matches!(error, Error::Rpc(_) | Error::Protocol(_) | Error::TooLarge(_)) {
@@ -270,7 +271,7 @@ impl<P: ListPage> ListReading<P> {
         Ok(())
     }
 
-    /// Returns the list. One of which nothing could be read is an error.
+    /// Returns the list. It is an error if nothing could be read.
     fn finish(self) -> Result<Listing<P::Entry>> {
         match self.failed {
             Some(error) if self.listing.entries.is_empty() => Err(error),

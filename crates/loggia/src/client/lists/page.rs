@@ -1,4 +1,4 @@
-//! One page of a list, read entry by entry where it is too long or something on it is not valid.
+//! Reads one page of a list. If the page is too long or not valid, reads it entry by entry.
 
 use loggia_wire::model::ServerResult;
 use loggia_wire::{RawJson, codec};
@@ -9,14 +9,14 @@ use crate::client::params;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
-/// The bytes that may still be read.
+/// The numbers of bytes that may still be read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageBounds {
-    /// Of this list.
+    /// For this list.
     pub(super) left: usize,
-    /// Of one entry.
+    /// For one entry.
     entry: usize,
-    /// Of a list, for the warning.
+    /// For a whole list, as text for the warning.
     total: usize,
 }
 
@@ -26,7 +26,7 @@ impl PageBounds {
     }
 }
 
-/// A page as far as it could be read.
+/// The readable part of a page.
 #[derive(Debug)]
 pub(super) struct PageRead<P> {
     pub(super) page: P,
@@ -35,7 +35,7 @@ pub(super) struct PageRead<P> {
     pub(super) warnings: Vec<ListWarning>,
     /// The length of the page.
     pub(super) bytes: usize,
-    /// True if the list is over its bound.
+    /// True if the list exceeds its bound.
     pub(super) cut: bool,
 }
 
@@ -54,7 +54,7 @@ pub(super) fn read<P: ListPage>(result: &RawJson, bounds: PageBounds) -> Result<
     }
 }
 
-/// Reads a page entry by entry; `error` is the reason why it cannot be read as a whole, where that is known.
+/// Reads a page entry by entry. `error` is the reason why the whole page cannot be read, if there is one.
 fn read_entries<P: ListPage>(
     result: &RawJson,
     bounds: PageBounds,
@@ -78,15 +78,15 @@ fn read_entries<P: ListPage>(
     Ok(read)
 }
 
-/// Returns the key and the JSON text of each entry of a page. The texts are copied: what is kept of a page must not
-/// keep all of it.
+/// Returns the key and the JSON text of each entry of a page. The texts are copied, so that keeping one of them does
+/// not keep the whole page in memory.
 fn sources<P: ListPage>(entries: &[P::Entry], result: &RawJson) -> Vec<(String, RawJson)> {
     let member = result.member(P::MEMBER).map(|text| result.part_at(text));
     let texts = member.as_ref().and_then(|member| member.as_text().items()).into_iter().flatten();
     entries.iter().zip(texts).map(|(entry, text)| (P::key(entry).to_owned(), text.to_raw())).collect()
 }
 
-/// Returns the members of a page other than its entries. Where they are not valid only the cursor is kept.
+/// Returns the members of a page without its entries. If they are not valid, only the cursor is kept.
 fn without_entries<P: ListPage>(result: &RawJson) -> (P, Option<String>) {
     let empty = params::with_members(result, &[(P::MEMBER, Some(RawJson::from_written(b"[]".to_vec())))]);
     match empty.map_err(|error| error.to_string()).and_then(|rest| decode::<P>(&rest)) {
@@ -100,7 +100,7 @@ fn without_entries<P: ListPage>(result: &RawJson) -> (P, Option<String>) {
     }
 }
 
-/// Takes the entries that are valid and within the bounds.
+/// Takes the valid entries within the bounds.
 fn take<P: ListPage>(read: &mut PageRead<P>, entries: &[&RawValue], bounds: PageBounds) {
     let mut used = 0;
     for (index, entry) in entries.iter().enumerate() {
@@ -124,21 +124,22 @@ fn take<P: ListPage>(read: &mut PageRead<P>, entries: &[&RawValue], bounds: Page
             Err(why) => read.warnings.push(ListWarning::InvalidEntry(label(index, text), why)),
         }
     }
-    // What is not entries counts too: a list without end must not be free.
+    // The other members of the page count, too, so that an endless list reaches the bound.
     read.cut = read.bytes > bounds.left;
     if read.cut {
         read.warnings.push(ListWarning::TooManyBytes(bounds.total));
     }
 }
 
-/// Reads one entry, as a page with it alone. The error names the place within the entry.
+/// Reads one entry, as a page that has only this entry. The error has the path within the entry.
 fn one<P: ListPage>(entry: &str) -> Result<P, String> {
     let page = RawJson::from_written(format!("{{\"{}\":[{entry}]}}", P::MEMBER).into_bytes());
     let decoded = codec::decode_complete_result(&P::METHOD, &page);
     page_of(decoded.map_err(|error| within_entry(&error.reason, P::MEMBER).to_owned())?)
 }
 
-/// Removes the place of the only entry of the list `member` from the beginning of a reason: `tools.0.name: …` is `name: …`.
+/// Removes the path of the only entry of the list `member` from the beginning of a reason: `tools.0.name: …` becomes
+/// `name: …`.
 fn within_entry<'r>(reason: &'r str, member: &str) -> &'r str {
     let place = reason.strip_prefix(member).and_then(|rest| rest.strip_prefix(".0"));
     place.and_then(|rest| rest.strip_prefix('.').or_else(|| rest.strip_prefix(": "))).unwrap_or(reason)
@@ -153,7 +154,7 @@ fn page_of<P: ListPage>(result: ServerResult) -> Result<P, String> {
     P::take(result).ok_or_else(|| format!("{} answered with the result of something else", P::METHOD))
 }
 
-/// Returns the name or URI of an entry as the server wrote it, or its place.
+/// Returns the name or URI of an entry as the server wrote it, or its index.
 fn label(index: usize, entry: &str) -> String {
     #[derive(serde::Deserialize)]
     struct EntryLabel {

@@ -8,11 +8,11 @@ use loggia_wire::text::escape_line;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ListWarning {
-    /// An entry is not valid: its name, or its place on its page, and the reason.
+    /// An entry is not valid: its name or its index on the page, and the reason.
     InvalidEntry(String, String),
     /// An entry is longer than this many bytes.
     EntryTooLong(String, usize),
-    /// A page, or everything from it on, could not be read, for this reason.
+    /// A page could not be read, for this reason. The pages after it may be missing, too.
     InvalidPage(String),
     /// The server repeats a cursor: its list has no end.
     RepeatedCursor(String),
@@ -57,7 +57,7 @@ impl fmt::Display for ListWarning {
     }
 }
 
-/// Returns a text from the server, shortened, with everything escaped that could leave its line.
+/// Returns a text of the server, shortened, on one line: unsafe characters are escaped.
 fn one_line(text: &str) -> String {
     const MOST: usize = 200;
     match text.char_indices().nth(MOST) {

@@ -1,7 +1,7 @@
-//! Signs of work of a process that has not spoken yet, so that a slow start is told from a stuck one.
+//! Signs of work of a process that has sent no message yet: they distinguish a slow start from a hanging one.
 //!
-//! Linux counts the processor time and the input and output of the child and everything it started, and says
-//! whether the child has read its standard input. Elsewhere neither is known: only its error output counts.
+//! On Linux they are the processor time and the input and output of the child and its descendants, and whether the
+//! child has read its standard input. Other systems do not report these: only the error output counts there.
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::*;
@@ -17,16 +17,16 @@ mod linux {
 
     use super::super::procfs::{self, ProcessStat};
 
-    /// Most processes that are looked at.
+    /// The maximum number of processes that are examined.
     const PROCESSES: usize = 64;
-    /// Clock ticks (10 ms) and bytes between two looks below which a process only idles.
+    /// The clock ticks (10 ms) and bytes between two observations below which a process counts as idle.
     const TICKS: u64 = 2;
     const BYTES: u64 = 4 << 10;
 
-    /// Watches one child and its descendants.
+    /// Observes one child and its descendants.
     pub(in super::super) struct ChildActivity {
         child: Option<Pid>,
-        /// A second handle on the child's standard input, closed with this value.
+        /// A second handle to the child's standard input, which is closed with this value.
         input: Option<OwnedFd>,
         last: Footprint,
     }
@@ -41,14 +41,14 @@ mod linux {
     }
 
     impl ChildActivity {
-        /// Watches `child`, whose standard input has not been taken yet.
+        /// Observes `child`, whose standard input must not have been taken.
         pub(in super::super) fn of(child: &Child) -> ChildActivity {
             let input = child.stdin.as_ref().and_then(|stdin| stdin.as_fd().try_clone_to_owned().ok());
             let child = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
             ChildActivity { child, input, last: Footprint::default() }
         }
 
-        /// Returns whether the processes did anything since the last call.
+        /// Returns whether the processes have worked since the last call.
         pub(in super::super) fn worked(&mut self) -> bool {
             let Some(child) = self.child else { return false };
             let now = footprint(child);
@@ -59,8 +59,7 @@ mod linux {
                 || now.bytes.saturating_sub(last.bytes) >= BYTES
         }
 
-        /// Returns whether the child has read everything that was written to its input; `None` if that
-        /// is not known.
+        /// Returns whether the child has read everything that was written to its input; `None` if that is unknown.
         pub(in super::super) fn has_read_input(&self) -> Option<bool> {
             let unread = rustix::io::ioctl_fionread(self.input.as_ref()?).ok()?;
             Some(unread == 0)
@@ -80,7 +79,7 @@ mod linux {
         sum
     }
 
-    /// Bytes that a process has read and written (proc(5), `io`).
+    /// Returns the number of bytes that a process has read and written (proc(5), `io`).
     fn read_io(process: Pid) -> u64 {
         let io = std::fs::read_to_string(procfs::path(process, "io")).unwrap_or_default();
         let amounts = io.lines().filter_map(|line| {
@@ -94,16 +93,16 @@ mod linux {
 mod portable {
     use tokio::process::Child;
 
-    /// Watches nothing: this system does not tell.
+    /// Observes nothing, because this system does not report it.
     pub(in super::super) struct NoActivity;
 
     impl NoActivity {
-        /// Watches `child`.
+        /// Observes `child`.
         pub(in super::super) fn of(_: &Child) -> NoActivity {
             NoActivity
         }
 
-        /// Returns whether the processes did anything since the last call.
+        /// Returns whether the processes have worked since the last call.
         pub(in super::super) fn worked(&mut self) -> bool {
             false
         }

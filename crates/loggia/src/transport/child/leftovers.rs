@@ -1,6 +1,6 @@
-//! Children that outlived both their program and their guard, as after `killall -9`. Each guarded child carries the
-//! program that started it in its environment, which its own children inherit, so a later start finds them.
-//! Only Linux shows the environment of another process; elsewhere none is found.
+//! Children that outlived both their program and their guard, as after `killall -9`. The environment of each guarded
+//! child names the program that started it, and its own children inherit the variable, so a later start finds them.
+//! Only Linux shows the environment of other processes; elsewhere none is found.
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::{ChildMark, end_all};
@@ -22,11 +22,11 @@ mod linux {
     use super::super::procfs::{self, ProcessStat};
     use super::VARIABLE;
 
-    /// Longest environment that is searched, in bytes.
+    /// The maximum length of an environment that is searched, in bytes.
     const ENVIRONMENT: u64 = 1 << 20;
 
-    /// Identity of a child and of the program that started it: `PID:START:NAMESPACE:CHILD`. Process numbers are valid
-    /// within their PID namespace only.
+    /// The identity of a child and of the program that started it: `PID:START:NAMESPACE:CHILD`. Process numbers are
+    /// unique only within their PID namespace.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub(in super::super) struct ChildMark {
         pid: i32,
@@ -75,7 +75,7 @@ mod linux {
             stat.is_some_and(|stat| stat.start == self.start)
         }
 
-        /// Kills what is left of this child.
+        /// Kills the remaining processes of this child, and returns their number.
         pub(in super::super) fn end(&self) -> usize {
             kill_where(|mark| mark == self).len()
         }
@@ -104,7 +104,7 @@ mod linux {
         left.filter(|pid| kill_process(*pid, Signal::KILL).is_ok()).map(Pid::as_raw_pid).collect()
     }
 
-    /// Returns this process and those it descends from, which may be marked themselves.
+    /// Returns this process and its ancestors, which may have marks themselves.
     fn ancestors() -> Vec<Pid> {
         let mut all = vec![getpid()];
         while let Some(parent) =
@@ -146,7 +146,7 @@ mod linux {
 mod portable {
     use std::fmt;
 
-    /// A mark that no start could find: there is none.
+    /// A mark on systems without marks: it has no values.
     pub(in super::super) enum NoMark {}
 
     impl NoMark {
@@ -165,7 +165,7 @@ mod portable {
         }
     }
 
-    /// Finds none.
+    /// Returns nothing, because no process can be found here.
     pub(in super::super) fn end_all() -> Vec<i32> {
         Vec::new()
     }

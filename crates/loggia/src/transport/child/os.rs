@@ -1,5 +1,5 @@
-//! Operating system calls that start and stop a child. Unix has process groups and signals;
-//! elsewhere the child alone can be ended, and only by force.
+//! The operating system calls that start and stop a child. Unix has process groups and signals. Elsewhere only the
+//! child itself can be ended, and only by force.
 
 #[cfg(not(unix))]
 pub(super) use portable::{SingleProcess as ProcessGroup, *};
@@ -19,7 +19,7 @@ mod unix {
     use rustix::process::{Pid, Signal, kill_process, kill_process_group};
     use tokio::process::{Child, Command};
 
-    /// Variables of our environment that a child sees.
+    /// The variables of the program's environment that a child gets.
     pub(in super::super) const INHERITED: &[&str] =
         &["HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"];
 
@@ -28,8 +28,8 @@ mod unix {
         name.to_owned()
     }
 
-    /// Checks that `program` can be executed, found as `execvp` finds it. A guard is started in its place, so starting
-    /// says nothing about the program itself.
+    /// Checks that `program` can be executed, with the same search as `execvp`. A guard is started instead of the
+    /// program, so a successful start does not show that the program exists.
     pub(in super::super) fn check_program(
         program: &OsStr,
         directory: Option<&Path>,
@@ -59,7 +59,8 @@ mod unix {
         }
     }
 
-    /// Returns the kind of an error of starting a program. A file that is not a program has no kind of its own.
+    /// Returns the kind of an error of starting a program. A file that is not a program has no kind in the standard
+    /// library.
     pub(in super::super) fn kind_of_spawn_error(error: &std::io::Error) -> std::io::ErrorKind {
         if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) {
             return std::io::ErrorKind::InvalidInput;
@@ -67,13 +68,13 @@ mod unix {
         error.kind()
     }
 
-    /// Gives the child a process group of its own: a Ctrl-C at our terminal is ours to handle.
+    /// Gives the child a process group of its own, so that a Ctrl-C at the terminal reaches only this program.
     pub(in super::super) fn prepare(command: &mut Command) {
         command.process_group(0);
     }
 
-    /// The signals that end a child and the processes it started: sent to its process group, or to its guard,
-    /// which passes them on.
+    /// Ends a child and the processes that it started with signals, which are sent to its process group, or to its
+    /// guard, which passes them on.
     pub(in super::super) struct ProcessGroup {
         leader: Option<Pid>,
         guarded: bool,
@@ -81,7 +82,7 @@ mod unix {
 
     impl ProcessGroup {
         pub(in super::super) fn of(child: &Child, guarded: bool) -> ProcessGroup {
-            // The child leads its group, so the two have one number.
+            // The child leads its group, so the numbers are equal.
             ProcessGroup { leader: child.id().and_then(|id| Pid::from_raw(id.cast_signed())), guarded }
         }
 
@@ -90,12 +91,12 @@ mod unix {
         }
 
         pub(in super::super) fn kill(&self, _: &mut Child) {
-            // SIGKILL would end the guard alone.
+            // SIGKILL would end only the guard.
             self.signal(Signal::KILL, Signal::QUIT);
         }
 
         fn signal(&self, group: Signal, guard: Signal) {
-            // Either fails only where the process has ended.
+            // Both fail only if the process has ended.
             let _ = match self.leader {
                 Some(leader) if self.guarded => kill_process(leader, guard),
                 Some(leader) => kill_process_group(leader, group),
@@ -104,8 +105,8 @@ mod unix {
         }
     }
 
-    /// Returns the exit status of a guarded child: its guard reports a signal as 128 and the signal's number, as
-    /// shells do.
+    /// Returns the exit status of a guarded child. Its guard reports a signal as 128 plus the number of the signal,
+    /// like shells.
     pub(in super::super) fn guarded_status(guard: ExitStatus) -> ExitStatus {
         match guard.code() {
             Some(code @ 129..=192) => ExitStatus::from_raw(code - 128),
@@ -122,7 +123,7 @@ mod portable {
 
     use tokio::process::{Child, Command};
 
-    /// Variables of our environment that a child sees.
+    /// The variables of the program's environment that a child gets.
     pub(in super::super) const INHERITED: &[&str] = &[
         "APPDATA",
         "COMSPEC",
@@ -142,7 +143,7 @@ mod portable {
         "USERPROFILE",
     ];
 
-    /// Systems without guards tell when they start the program.
+    /// Checks nothing: without a guard, the start of the program fails.
     pub(in super::super) fn check_program(
         _: &OsStr,
         _: Option<&Path>,
@@ -151,7 +152,8 @@ mod portable {
         Ok(())
     }
 
-    /// Returns the program to start. Windows finds `npx.cmd` under the name `npx` only in a shell: look for it.
+    /// Returns the program to start. Windows finds `npx.cmd` under the name `npx` only in a shell, so this searches
+    /// for it.
     pub(in super::super) fn program(name: &OsStr) -> OsString {
         let bare = Path::new(name).components().count() == 1 && Path::new(name).extension().is_none();
         let found = bare.then(|| find(name, &std::env::var_os("PATH")?, &std::env::var_os("PATHEXT")?));
@@ -176,7 +178,7 @@ mod portable {
         error.kind()
     }
 
-    /// Keeps a console window from opening, and a Ctrl-C at ours from reaching the child.
+    /// Prevents a console window, and a Ctrl-C at this program's console that reaches the child.
     pub(in super::super) fn prepare(command: &mut Command) {
         #[cfg(windows)]
         {
@@ -200,13 +202,13 @@ mod portable {
             SingleProcess
         }
 
-        /// Kills the child: closing its input was the gentle request.
+        /// Kills the child. Closing its input was the request to end.
         pub(in super::super) fn terminate(&self, child: &mut Child) {
             self.kill(child);
         }
 
         pub(in super::super) fn kill(&self, child: &mut Child) {
-            // It fails only where the child has ended.
+            // This fails only if the child has ended.
             let _ = child.start_kill();
         }
     }

@@ -1,4 +1,4 @@
-//! The process of a child that runs: how it ended, and how it is made to end.
+//! The process of a running child: how it ended, and how it is ended.
 
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::os;
 use super::stderr::LastLines;
 use crate::framing::ReadFrames;
 
-/// The process of a child, or of its guard, apart from the streams that carry messages.
+/// The process of a child, or of its guard, without the streams for messages.
 pub(crate) struct Process {
     name: String,
     child: tokio::process::Child,
@@ -20,16 +20,16 @@ pub(crate) struct Process {
     said: LastLines,
     listening: JoinHandle<()>,
     stop_timeout: Duration,
-    /// Until when the exit of a child that closed its output is waited for.
+    /// The time until which this waits for the exit of a child that closed its output.
     exit_by: Option<Instant>,
     ended: bool,
     guarded: bool,
-    /// Marks the processes of a guarded child.
+    /// The mark of the processes of a guarded child.
     mark: Option<ChildMark>,
 }
 
 impl Process {
-    /// Time that a child has to exit after it closed its output.
+    /// The time for a child to exit after it closed its output.
     const EXIT: Duration = Duration::from_secs(2);
 
     pub(super) fn new(
@@ -56,13 +56,13 @@ impl Process {
         }
     }
 
-    /// Describes a connection that ended because of `reason`. After the future was dropped, the method can be called
-    /// again: the time limit keeps running.
+    /// Describes a connection that ended because of `reason`. If the future was dropped, the method can be called
+    /// again: the time limit continues.
     pub(crate) async fn last_words(&mut self, reason: &str) -> String {
         let exit_by = *self.exit_by.get_or_insert_with(|| Instant::now() + Process::EXIT);
         let status = self.exit(exit_by).await;
         if status.is_some() && !self.listening.is_finished() {
-            // Its error output ends with it, unless a grandchild keeps it open.
+            // The error output ends with the process, unless one of its children keeps it open.
             let _ = timeout(Duration::from_millis(200), &mut self.listening).await;
         }
         let name = &self.name;
@@ -86,15 +86,15 @@ impl Process {
         self.said.text()
     }
 
-    /// Returns the reason that a guarded child could not be started.
+    /// Returns the reason why a guarded child could not be started.
     fn not_started(&self, status: Option<ExitStatus>) -> Option<String> {
         let failed = self.guarded && status?.code() == Some(NOT_STARTED);
         let last = self.said.last().filter(|_| failed)?;
         last.strip_prefix(NOT_STARTED_LINE).map(str::to_owned)
     }
 
-    /// Stops it: waits for it to leave now that its input is closed, then asks, then kills. What it still
-    /// writes is read and dropped, lest it wait for us.
+    /// Stops the process: waits for its exit after its input was closed, then asks it to terminate, then kills it.
+    /// Its remaining output is read and dropped, so that it does not block.
     pub(crate) async fn stop(mut self, mut reader: Box<dyn ReadFrames>) {
         let drain = tokio::spawn(async move { while let Ok(Some(_)) = reader.next().await {} });
         if self.exit(Instant::now() + self.stop_timeout).await.is_none() {
@@ -116,7 +116,7 @@ impl Process {
         let first = !std::mem::replace(&mut self.ended, true);
         if !self.guarded {
             if first {
-                // Helpers it started and left behind go with it.
+                // Ends the processes that it started and left behind.
                 self.group.terminate(&mut self.child);
             }
             return Some(status);
@@ -127,14 +127,15 @@ impl Process {
         Some(os::guarded_status(status))
     }
 
-    /// The guard does not end: its child is in a system call that cannot be interrupted, or the guard was stopped.
+    /// Stops waiting for a guard that does not end: its child is in an uninterruptible system call, or the guard was
+    /// stopped.
     fn give_up(&mut self) {
-        // It fails only where the process has ended.
+        // This fails only if the process has ended.
         let _ = self.child.start_kill();
         self.end_marked();
     }
 
-    /// Kills what a guard that was killed has left.
+    /// Kills the processes that a killed guard left.
     fn end_marked(&self) {
         let ended = self.mark.as_ref().map_or(0, ChildMark::end);
         if ended > 0 {

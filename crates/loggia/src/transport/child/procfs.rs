@@ -1,4 +1,4 @@
-//! Processes as Linux lists them in `/proc`.
+//! The processes in `/proc` of Linux.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,8 +10,8 @@ use rustix::process::{Pid, getpid};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProcessStat {
     pub(super) parent: i32,
-    /// The time of its start, in clock ticks since that of the system. A number is used again, a number with a start is
-    /// not.
+    /// The time of its start, in clock ticks since the start of the system. A number can be used again, but a number
+    /// together with a start time cannot.
     pub(super) start: u64,
     /// True if it runs, waits for a processor, or waits for a disk.
     pub(super) runnable: bool,
@@ -25,8 +25,8 @@ impl ProcessStat {
         ProcessStat::read(&fs::read_to_string(path(pid, "stat")).ok()?)
     }
 
-    /// Reads `/proc/PID/stat`: fields 3, 4, 14, 15 and 22 (`proc_pid_stat(5)`). The second is a name in parentheses,
-    /// which may hold anything.
+    /// Reads `/proc/PID/stat`: fields 3, 4, 14, 15 and 22 (`proc_pid_stat(5)`). The second field is a name in
+    /// parentheses, which may contain any character.
     fn read(stat: &str) -> Option<ProcessStat> {
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         let number = |field: usize| fields.get(field)?.parse::<u64>().ok();

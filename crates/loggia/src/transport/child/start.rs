@@ -1,26 +1,26 @@
-//! The start of a server that runs as a child process: until its first message it is neither taken for an old
-//! server nor given up as long as it works, however slow the machine is.
+//! The start of a server that runs as a child process. Until its first message, the server is neither taken for a
+//! legacy server nor given up while it works, even on a slow machine.
 
 use std::time::{Duration, Instant};
 
-/// Progress of the start of a server that runs as a child process. Reported twice a second until its first
+/// The progress of the start of a server that runs as a child process. It is reported twice a second until the first
 /// message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StartProgress {
     /// The time since it was started.
     pub elapsed: Duration,
-    /// True if it did anything since the report before: used the processor, read or wrote.
+    /// True if it has worked since the last report: used the processor, read or wrote.
     pub working: bool,
     /// The last line of its error output.
     pub last_line: Option<String>,
 }
 
-/// Hears how a start goes on.
+/// Receives the progress of a start.
 pub(crate) type StartHook = std::sync::Arc<dyn Fn(&StartProgress) + Send + Sync>;
 
 impl StartProgress {
-    /// Creates a report, for tests of what hears it.
+    /// Creates a report, for tests of functions that receive it.
     pub fn new(elapsed: Duration, working: bool, last_line: Option<String>) -> StartProgress {
         StartProgress { elapsed, working, last_line }
     }
@@ -30,27 +30,27 @@ impl StartProgress {
 #[derive(Debug, Clone)]
 pub(crate) struct StartSign {
     pub(crate) progress: StartProgress,
-    /// Whether it has read everything written to its input, where the system tells.
+    /// True if it has read everything that was written to its input; `None` if the system does not report it.
     pub(crate) has_read_input: Option<bool>,
 }
 
-/// Deadlines of a child that has sent no message yet. A machine without I/O.
+/// The deadlines of a child that has sent no message yet. A machine without I/O.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StartClock {
     limit: Duration,
     begun: Instant,
     give_up_at: Instant,
-    /// Since when it reads its input, and since when it does so without a sign of work.
+    /// The time since which it reads its input, and the time since which it reads without a sign of work.
     reading: Option<(Instant, Instant)>,
 }
 
 impl StartClock {
-    /// Work extends the limit up to this many times.
+    /// The factor by which work extends the limit at most.
     const EXTENSIONS: u32 = 12;
-    /// Work extends the limit of a probe up to this many times: an old server may be busy for ever.
+    /// The factor by which work extends the limit of a probe at most, because a legacy server may be busy forever.
     const PROBE_EXTENSIONS: u32 = 6;
 
-    /// Creates a child that was started `now` and may go without a sign of work for `limit`.
+    /// Creates the clock of a child that was started at `now` and may show no sign of work for `limit`.
     pub(crate) fn new(now: Instant, limit: Duration) -> StartClock {
         StartClock { limit, begun: now, give_up_at: now + limit, reading: None }
     }
@@ -60,7 +60,7 @@ impl StartClock {
         self.limit
     }
 
-    /// Takes a look at the child.
+    /// Handles an observation of the child.
     pub(crate) fn handle_sign(&mut self, now: Instant, sign: &StartSign) {
         if sign.progress.working {
             let latest = self.begun + self.limit * StartClock::EXTENSIONS;
@@ -78,8 +78,8 @@ impl StartClock {
         self.give_up_at
     }
 
-    /// Returns the time at which a probe that may stay unanswered for `limit` counts as unanswered. A child that
-    /// has not read it cannot have ignored it.
+    /// Returns the time at which a probe counts as unanswered after `limit`. The limit does not begin before the
+    /// child has read the probe.
     pub(crate) fn silent_at(&self, limit: Duration) -> Instant {
         let silent = self.reading.map(|(since, quiet_since)| {
             (quiet_since + limit).min(since + limit * StartClock::PROBE_EXTENSIONS)

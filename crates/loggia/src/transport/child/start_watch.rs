@@ -1,5 +1,5 @@
-//! Reports how a child is doing until it sends its first message: every half second, whether it works, whether
-//! it reads its input, and the last line of its error output.
+//! Reports the state of a child until its first message, every half second: whether it works, whether it has read its
+//! input, and the last line of its error output.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::start::{StartProgress, StartSign};
 /// The pause between two reports.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Watches one child that starts.
+/// Observes one child that starts.
 pub(crate) struct StartWatch {
     activity: ChildActivity,
     error_output: LastLines,

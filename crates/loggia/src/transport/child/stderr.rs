@@ -1,4 +1,4 @@
-//! The error output of a child: logged line by line, and its last lines kept for the error that ends it.
+//! The error output of a child: each line is logged, and the last lines are kept for errors.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,7 @@ use tokio::process::ChildStderr;
 
 use crate::framing::{BadFrame, LineReader, ReadFrames};
 
-/// Hears each line of a child's error output.
+/// Receives each line of a child's error output.
 pub(crate) type ErrorOutputHook = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The last lines of a child's error output.
@@ -17,9 +17,9 @@ pub(crate) type ErrorOutputHook = Arc<dyn Fn(&str) + Send + Sync>;
 pub(super) struct LastLines(Arc<Mutex<VecDeque<String>>>);
 
 impl LastLines {
-    /// Most lines kept.
+    /// The maximum number of lines that are kept.
     const LINES: usize = 20;
-    /// Longest line kept, in bytes.
+    /// The maximum length of a line that is kept, in bytes.
     const BYTES: usize = 4 << 10;
 
     fn push(&self, line: String) {
@@ -40,7 +40,7 @@ impl LastLines {
     }
 }
 
-/// Passes a child's error output to the log, line by line. It says nothing about success or failure.
+/// Writes a child's error output to the log, line by line. The output does not decide about success or failure.
 pub(super) async fn listen(
     stderr: ChildStderr,
     server: String,
@@ -63,7 +63,7 @@ pub(super) async fn listen(
     }
 }
 
-/// Returns a line as it may be shown on terminals and in logs; tabs stay.
+/// Returns a line that is safe on terminals and in logs; tabs are kept.
 fn printable(line: &str) -> String {
     escape_except(line, |c| c == '\t')
 }

@@ -1,4 +1,4 @@
-//! One body type for requests and responses, so that a layer around the endpoint names no type of hyper's.
+//! One body type for requests and responses, so that a layer around the endpoint uses no type of hyper.
 
 use std::any::Any;
 use std::fmt;
@@ -13,17 +13,17 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::request_body::RequestBody;
 use crate::budget::Share;
 
-/// Why a body could not be read to its end.
+/// The reason why a body could not be read to its end.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A request's or a response's body.
 pub struct Body {
     inner: BodyContent,
-    /// The admission of the request, until the last byte was taken.
+    /// The admission of the request, which is kept until the last byte was taken.
     permit: Option<Admission>,
 }
 
-/// Room for one request or stream of an endpoint, until it is dropped.
+/// The admission of one request or stream of an endpoint. Dropping it makes room.
 pub(super) struct Admission {
     pub(super) _room: OwnedSemaphorePermit,
     pub(super) _share: Option<Share>,
@@ -36,17 +36,17 @@ enum BodyContent {
     Boxed(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>),
 }
 
-/// Long contents are handed over in pieces of this size, so that a peer that does not read holds one piece in
-/// the connection's buffers and the rest stays where it can be dropped.
+/// The size of the pieces of a long content, in bytes. If a peer does not read, the connection's buffers have only
+/// one piece, and the rest can be dropped.
 const PIECE: usize = 64 << 10;
 
 impl Body {
-    /// No bytes.
+    /// Creates an empty body.
     pub fn empty() -> Body {
         Body::full(Bytes::new())
     }
 
-    /// Returns these bytes.
+    /// Creates a body of these bytes.
     pub fn full(bytes: impl Into<Bytes>) -> Body {
         BodyContent::Full(bytes.into()).into()
     }
@@ -56,7 +56,7 @@ impl Body {
         BodyContent::Stream(Box::pin(stream)).into()
     }
 
-    /// Another crate's body; one of ours stays as it is.
+    /// Creates a body from one of another crate. A body of this type is returned unchanged.
     pub fn new<B>(body: B) -> Body
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -74,12 +74,12 @@ impl Body {
         BodyContent::Request(body).into()
     }
 
-    /// Takes out what the exchange occupies, for a body that is sent in the place of this one.
+    /// Takes the admission, for a body that is sent instead of this one.
     pub(super) fn take_permit(&mut self) -> Option<Admission> {
         self.permit.take()
     }
 
-    /// Holds `permit` until the body is sent or dropped.
+    /// Keeps `permit` until the body is sent or dropped.
     pub(super) fn holding(mut self, permit: Admission) -> Body {
         self.permit = Some(permit);
         self

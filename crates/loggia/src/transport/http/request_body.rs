@@ -1,6 +1,6 @@
-//! The body of a request that a server receives. A response that is sent before the body was read (a refusal) reaches
-//! most HTTP/1.1 clients only after they sent the whole body, so what is left is read and dropped in the background, for
-//! a while.
+//! The body of a request that a server receives. If a response is sent before the body was read (a refusal), most
+//! HTTP/1.1 clients read it only after they have sent the whole body. So the rest of the body is read and dropped in
+//! the background, for a limited time.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,16 +11,17 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-/// Most bytes that are dropped.
+/// The maximum number of bytes that are dropped.
 const MOST_DROPPED: usize = 64 << 20;
-/// The longest time for that.
+/// The maximum time for dropping.
 const DROP_TIME: Duration = Duration::from_secs(10);
 
 /// A body from the network.
 pub(super) struct RequestBody {
-    /// There until the body ended.
+    /// Present until the body has ended.
     incoming: Option<Incoming>,
-    /// True if the client sends the body at all when the request is refused. One that expects `100 Continue` does not.
+    /// True if the client sends the body even if the request is refused. A client that expects `100 Continue` does
+    /// not.
     is_sent: bool,
 }
 

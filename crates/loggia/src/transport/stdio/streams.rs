@@ -1,7 +1,7 @@
-//! The standard streams as the runtime can wait on them. Where they are pipes or sockets, as under every
-//! client that starts a server, the operating system tells when they are ready and no thread stands between.
-//! Everywhere else (a terminal, a file, Windows) a thread reads standard input: unlike the runtime's own
-//! one, it does not hold up the end of the process.
+//! The standard streams in the form that the runtime can wait for. If they are pipes or sockets, as with every client
+//! that starts a server, the operating system reports when they are ready, without a thread. Otherwise (a terminal, a
+//! file, Windows) a thread reads standard input. Unlike the thread of the runtime, it does not delay the end of the
+//! process.
 
 use std::io::{self, Read};
 use std::pin::Pin;
@@ -95,7 +95,7 @@ mod unix {
     use tokio::net::UnixStream;
     use tokio::net::unix::pipe;
 
-    /// Standard input, where it is a pipe or a socket.
+    /// Returns standard input, if it is a pipe or a socket.
     pub(super) fn input() -> Option<Box<dyn AsyncRead + Send + Unpin>> {
         let (fd, kind) = duplicate(io::stdin().as_fd())?;
         let blocking = BlockingRestore(fd.try_clone().ok()?.into());
@@ -108,8 +108,8 @@ mod unix {
         }
     }
 
-    /// Standard output, where it is a pipe or a socket of its own. One that is shared with standard error
-    /// stays as it is: log lines written to it must not fail.
+    /// Returns standard output, if it is a pipe or a socket of its own. If it is shared with standard error, it is
+    /// left in blocking mode, because log lines written to it must not fail.
     pub(super) fn output() -> Option<Box<dyn AsyncWrite + Send + Unpin>> {
         let (fd, kind) = duplicate(io::stdout().as_fd())?;
         let shared = duplicate(io::stderr().as_fd())
@@ -138,19 +138,19 @@ mod unix {
             return None;
         }
         let socket = std::os::unix::net::UnixStream::from(fd);
-        // Fails for a socket of another family.
+        // This fails for a socket of another family.
         socket.local_addr().ok()?;
         socket.set_nonblocking(true).ok()?;
         UnixStream::from_std(socket).ok()
     }
 
-    /// A stream that blocks again when it is dropped: the programs that share it expect that.
+    /// A stream that is set to blocking again when it is dropped, because other programs that share it expect that.
     struct SharedStream<S> {
         stream: S,
         _blocking: BlockingRestore,
     }
 
-    /// As a socket, for all that blocks and does not is set alike.
+    /// The stream as a socket: the mode is set in the same way for all kinds of streams.
     struct BlockingRestore(std::os::unix::net::UnixStream);
 
     impl Drop for BlockingRestore {

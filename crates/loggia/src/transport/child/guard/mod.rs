@@ -1,10 +1,10 @@
-//! A process between a program and its child that ends the child, and everything the child started, when the
-//! program ends for any reason, SIGKILL included. A process that is killed cannot clean up, so another one has to.
+//! A process between a program and its child. It ends the child and everything that the child started when the
+//! program ends for any reason, also by SIGKILL: a killed process cannot clean up itself.
 //!
-//! The guard is the program itself, started with arguments of its own. It starts the child with the streams it
-//! was given, lets go of them, and waits: messages do not pass through it. On Linux it adopts the orphans of its
-//! child (`PR_SET_CHILD_SUBREAPER`), so a process that leaves the process group or goes into the background
-//! is found too. Invariant: no process of the child's outlives both the guard and the program.
+//! The guard is the same program, started with special arguments. It starts the child with its own standard streams,
+//! closes its copies of them, and waits; messages do not pass through it. On Linux it adopts orphans of the child
+//! (`PR_SET_CHILD_SUBREAPER`), so it also finds processes that left the process group or went into the background.
+//! Invariant: no process of the child outlives both the guard and the program.
 
 #[cfg(unix)]
 mod supervise;
@@ -17,13 +17,13 @@ use std::process::ExitCode;
 
 use tokio::process::Command;
 
-/// Makes the guard start the child and watch over it.
+/// The mode in which the guard starts the child and waits for its end.
 const WATCH: &str = "watch";
-/// Makes the process become the child, once it is tied to the life of its guard.
+/// The mode in which the process becomes the child, after it was tied to the life of its guard.
 const EXEC: &str = "exec";
-/// The guard's exit code where the child could not be started, as in shells.
+/// The guard's exit code if the child could not be started, as in shells.
 pub(super) const NOT_STARTED: i32 = 127;
-/// Begins the line that says why the child could not be started.
+/// The beginning of the line that says why the child could not be started.
 pub(super) const NOT_STARTED_LINE: &str = "child-guard: the program could not be started: ";
 
 /// The command line that makes this program the guard of a child: see [`Child::guard`].
@@ -53,15 +53,16 @@ pub struct ChildGuard {
 }
 
 impl ChildGuard {
-    /// Returns this program, which calls [`ChildGuard::run`] when it is started with `args` and further arguments.
+    /// Returns a guard that is this program. The program must call [`ChildGuard::run`] when it is started with `args`
+    /// and further arguments.
     pub fn current_program(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> ChildGuard {
         let args = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
         ChildGuard { program: current_program(), args }
     }
 
-    /// Does the work of the guard, in the process that was started as one: `args` are the arguments after those
-    /// given to [`ChildGuard::current_program`]. Returns when the child and everything it started has ended. The
-    /// exit code is the child's; for a child that a signal ended it is 128 and the signal's number.
+    /// Runs the guard, in a process that was started as a guard. `args` are the arguments after those of
+    /// [`ChildGuard::current_program`]. Returns when the child and everything that it started have ended. The exit
+    /// code is the child's; for a child that was ended by a signal it is 128 plus the number of the signal.
     pub fn run(&self, args: impl IntoIterator<Item = OsString>) -> ExitCode {
         match GuardArguments::read(args.into_iter().collect()) {
             Some(order) => self.obey(&order),
@@ -74,14 +75,14 @@ impl ChildGuard {
         if order.becomes_child { supervise::become_child(order) } else { supervise::watch(self, order) }
     }
 
-    /// This system has no guards: [`Child::guard`](crate::client::Child::guard) starts none.
+    /// Fails, because this system has no guards: [`Child::guard`](crate::client::Child::guard) starts none.
     #[cfg(not(unix))]
     fn obey(&self, _: &GuardArguments) -> ExitCode {
         ExitCode::from(2)
     }
 
-    /// Kills the children of programs that were killed together with their guards, and returns their process
-    /// numbers. A program that starts guarded children calls it when it starts. Only Linux can find them.
+    /// Kills the children of programs that were killed together with their guards, and returns their process numbers.
+    /// A program with guarded children calls it at its start. Works only on Linux.
     pub fn end_leftovers() -> Vec<i32> {
         super::leftovers::end_all()
     }
@@ -111,7 +112,7 @@ impl fmt::Debug for ChildGuard {
 #[cfg_attr(not(unix), expect(dead_code, reason = "this system has no guards"))]
 struct GuardArguments {
     becomes_child: bool,
-    /// The process that started this one. Another parent means that it has ended already.
+    /// The process that started this one. If the parent is another one, that process has ended.
     parent: i32,
     program: OsString,
     args: Vec<OsString>,

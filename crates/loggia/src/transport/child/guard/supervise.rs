@@ -1,4 +1,4 @@
-//! The guard at work: a process with one thread that sleeps until its child ends, its parent ends, or it is told
+//! Runs the guard: a process with one thread that waits until its child ends, its parent ends, or a signal tells it
 //! to end the child.
 
 use std::fs::File;
@@ -13,23 +13,23 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{ChildGuard, EXEC, GuardArguments, NOT_STARTED, NOT_STARTED_LINE, own_name, system};
 
-/// Time that the child has to clean up after the guard's parent has ended.
+/// The time for the child to clean up after the guard's parent has ended.
 const PARENT_GONE: Duration = Duration::from_secs(1);
-/// Time that processes which outlive the child have to clean up.
+/// The time for processes that outlive the child to clean up.
 const LEFT_BEHIND: Duration = Duration::from_millis(500);
-/// Time that processes have to end after SIGKILL. In an uninterruptible system call they do not end.
+/// The time for processes to end after SIGKILL. In an uninterruptible system call they do not end.
 const KILLED: Duration = Duration::from_secs(5);
-/// Interval between two searches for processes that must end: one may have started another meanwhile.
+/// The interval between two searches for processes that must end, because one may have started another meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Starts the child and watches over it.
+/// Starts the child and waits for its end.
 pub(super) fn watch(guard: &ChildGuard, order: &GuardArguments) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = runtime.and_then(|runtime| runtime.block_on(supervise(guard, order)));
     ended.unwrap_or_else(|error| not_started(&error))
 }
 
-/// Becomes the child. On Linux it is killed when the guard is, which only SIGKILL can do.
+/// Becomes the child. On Linux the child is killed when the guard is killed, which only SIGKILL can do.
 pub(super) fn become_child(order: &GuardArguments) -> ExitCode {
     system::die_with_parent();
     if parent() != Some(order.parent) {
@@ -77,7 +77,7 @@ async fn supervise(guard: &ChildGuard, order: &GuardArguments) -> io::Result<Exi
     }
 }
 
-/// Returns the command that starts the child. On Linux this program becomes it, see [`become_child`].
+/// Returns the command that starts the child. On Linux it is this program, see [`become_child`].
 fn child_command(guard: &ChildGuard, order: &GuardArguments) -> Command {
     let mut command = if cfg!(target_os = "linux") {
         let mut command = Command::new(&guard.program);
@@ -90,8 +90,8 @@ fn child_command(guard: &ChildGuard, order: &GuardArguments) -> Command {
     command
 }
 
-/// Lets go of the streams that are the child's now: as long as the guard holds them, neither side sees the other
-/// close one.
+/// Closes the guard's copies of the child's streams. While the guard has them, neither side notices that the other
+/// closed one.
 fn release_streams() -> io::Result<()> {
     let null = File::options().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdin(&null)?;
@@ -177,7 +177,7 @@ impl ProcessTree {
         system::signal_tree(self.child, signal);
     }
 
-    /// Asks every process to terminate and kills those that have not after `grace`, or when told to.
+    /// Asks every process to terminate, and kills the remaining ones after `grace` or when it is told to.
     async fn end(&mut self, grace: Duration, orders: &mut GuardSignals) {
         self.signal(Signal::TERM);
         let by = Instant::now() + grace;
@@ -191,7 +191,7 @@ impl ProcessTree {
         self.kill().await;
     }
 
-    /// Kills every process, and those that they started meanwhile.
+    /// Kills every process, and the processes that they started meanwhile.
     async fn kill(&mut self) {
         let by = Instant::now() + KILLED;
         loop {

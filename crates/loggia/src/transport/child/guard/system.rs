@@ -1,5 +1,5 @@
-//! The parts of a guard that depend on the operating system. Linux can tell that a process ended, adopt orphans and
-//! list descendants; other Unix systems have the parent's number and the process group.
+//! The parts of a guard that depend on the operating system. Linux can report that a process ended, adopt orphans and
+//! list descendants. Other Unix systems have only the parent's number and the process group.
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::*;
@@ -21,7 +21,7 @@ async fn parent_changed(parent: i32) {
 }
 
 fn signal_group(leader: Pid, signal: Signal) {
-    // It fails only where the group is empty.
+    // This fails only if the group is empty.
     let _ = kill_process_group(leader, signal);
 }
 
@@ -40,24 +40,24 @@ mod linux {
 
     use super::super::super::procfs;
 
-    /// Has this process killed when its parent ends.
+    /// Makes the kernel kill this process when its parent ends.
     pub(in super::super) fn die_with_parent() {
-        // A kernel without it leaves the next start to end the process.
+        // On a kernel without this function, the next start ends the process.
         let _ = set_parent_process_death_signal(Some(Signal::KILL));
     }
 
     /// Makes this process the parent of its descendants' orphans.
     pub(in super::super) fn adopt_orphans() {
-        // A kernel without it leaves orphans to be found by the next start.
+        // On a kernel without this function, the next start finds the orphans.
         let _ = set_child_subreaper(Some(getpid()));
     }
 
-    /// Names the process in listings, where it would be called `exe`.
+    /// Sets the name of the process in listings, which would otherwise be `exe`.
     pub(in super::super) fn name_process() {
         let _ = rustix::thread::set_name(c"mcp-child-guard");
     }
 
-    /// Waits for the end of the parent. The process is taken hold of at the call, not at the first poll.
+    /// Waits for the end of the parent. The process is identified at the call, not at the first poll.
     pub(in super::super) fn parent_ended(parent: i32) -> impl Future<Output = ()> {
         let watcher = Pid::from_raw(parent).and_then(|pid| watch(pid).ok());
         async move {
@@ -71,9 +71,10 @@ mod linux {
         }
     }
 
-    /// Starts a thread that waits for the end of a process: the runtime registers no descriptors of this kind.
+    /// Starts a thread that waits for the end of a process, because the runtime cannot wait for this kind of
+    /// descriptor.
     fn watch(pid: Pid) -> io::Result<oneshot::Receiver<()>> {
-        /// The thread calls `poll` and nothing else.
+        /// The thread only calls `poll`.
         const STACK: usize = 64 << 10;
         let process = pidfd_open(pid, PidfdFlags::empty())?;
         let (ended, receiver) = oneshot::channel();
@@ -81,7 +82,7 @@ mod linux {
             let mut events = [PollFd::new(&process, PollFlags::IN)];
             while let Err(Errno::INTR) = poll(&mut events, None) {}
             if !events[0].revents().is_empty() {
-                // The receiver is gone only where the guard ends.
+                // The receiver is dropped only when the guard ends.
                 let _ = ended.send(());
             }
         })?;
@@ -92,7 +93,7 @@ mod linux {
     pub(in super::super) fn signal_tree(child: Pid, signal: Signal) {
         match procfs::descendants(getpid()) {
             Some(all) => all.into_iter().for_each(|pid| {
-                // It fails only where the process has ended, or belongs to another user.
+                // This fails only if the process has ended, or belongs to another user.
                 let _ = kill_process(pid, signal);
             }),
             None => super::signal_group(child, signal),
@@ -105,12 +106,12 @@ mod portable {
     pub(in super::super) use super::parent_changed as parent_ended;
     pub(in super::super) use super::signal_group as signal_tree;
 
-    /// Nothing ties a process to its parent here.
+    /// Does nothing: this system cannot tie a process to its parent.
     pub(in super::super) fn die_with_parent() {}
 
-    /// Orphans go to the first process here.
+    /// Does nothing: this system gives orphans to the first process.
     pub(in super::super) fn adopt_orphans() {}
 
-    /// The process is listed under its program's name.
+    /// Does nothing: the process is listed under its program's name.
     pub(in super::super) fn name_process() {}
 }
